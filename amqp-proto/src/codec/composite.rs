@@ -1,0 +1,348 @@
+//! Composites: described lists whose items are fields [1.4], all made from one table form.
+
+use super::code::Code;
+use super::decode::{Decode, Decoder, expected};
+use super::encode::{Encode, Writer};
+use super::error::{DecodeErrorKind, EncodeError, Fault, Parsed, fail};
+use super::field::{FieldReader, FieldSizes};
+use super::leaf::{be_u64, body, counted, octet};
+
+/// A described type of the standard, as its table has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// The name that the standard gives the type.
+    pub name: &'static str,
+    /// The numeric descriptor, domain 0.
+    pub code: u64,
+    /// The symbolic descriptor.
+    pub symbol: &'static str,
+    /// The fields in order; empty for types that are not lists.
+    pub fields: &'static [FieldSchema],
+}
+
+/// A field of a described type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldSchema {
+    /// The name as Rust spells it: the standard's, with underscores.
+    pub name: &'static str,
+    /// The type that the standard gives the field, `*` for any.
+    pub amqp_type: &'static str,
+    /// Whether the field must be there.
+    pub mandatory: bool,
+    /// Whether the field holds any number of values.
+    pub multiple: bool,
+    /// What the field reads as where it is left out, in the standard's words.
+    pub default: Option<&'static str>,
+}
+
+/// The descriptor of a value, as it was sent (E-DESC-03).
+#[derive(Clone, Copy)]
+pub(crate) enum Descriptor<'a> {
+    Code(u64),
+    Symbol(&'a [u8]),
+    /// Of a reserved type, which names nothing that the standard knows (E-DESC-02).
+    Reserved,
+}
+
+impl<'a> Descriptor<'a> {
+    /// Reads a descriptor; the octet that announces it has been taken off.
+    #[inline]
+    pub(crate) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+        match octet(input)? {
+            (rest, Code::SMALL_ULONG) => octet(rest).map(|(rest, n)| (rest, Self::Code(u64::from(n)))),
+            (rest, Code::ULONG0) => Ok((rest, Self::Code(0))),
+            (rest, Code::ULONG) => be_u64(rest).map(|(rest, n)| (rest, Self::Code(n))),
+            (rest, code @ (Code::SYMBOL8 | Code::SYMBOL32)) => {
+                body(code, rest).map(|(rest, name)| (rest, Self::Symbol(name)))
+            }
+            _ => Ok((input, Self::Reserved)),
+        }
+    }
+
+    pub(crate) fn names(self, schema: &Schema) -> bool {
+        match self {
+            Self::Code(code) => code == schema.code,
+            Self::Symbol(name) => name == schema.symbol.as_bytes(),
+            Self::Reserved => false,
+        }
+    }
+
+    /// The code of the one among `schemas` that is meant.
+    #[inline]
+    pub(crate) fn among(self, schemas: &[Schema]) -> Option<u64> {
+        match self {
+            Self::Code(code) => Some(code),
+            _ => schemas.iter().find(|schema| self.names(schema)).map(|schema| schema.code),
+        }
+    }
+}
+
+/// A described list.
+pub(crate) trait Composite: Sized {
+    const SCHEMA: Schema;
+    /// The numeric descriptor in one octet, as all of the standard's fit.
+    const CODE: u8;
+
+    fn decode_fields<'a>(fields: &mut FieldReader<'_, 'a>) -> Result<Self, nom::Err<Fault<'a>>>;
+    fn sizes(&self) -> FieldSizes;
+    fn write_fields(&self, count: usize, writer: &mut Writer<'_>);
+    /// Checks what the types of the fields do not.
+    fn check(&self) -> Result<(), EncodeError>;
+
+    /// Reads the list; the descriptor has been taken off.
+    #[inline]
+    fn decode_list<'a>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, (count, items)) = match octet(input)? {
+            (rest, Code::LIST0) => (rest, (0, <&[u8]>::default())),
+            (rest, code @ (Code::LIST8 | Code::LIST32)) => counted(code, rest)?,
+            (_, code) => return Err(expected("list", code, input)),
+        };
+        if usize::try_from(count).is_ok_and(|count| count <= Self::SCHEMA.fields.len()) {
+            let mut fields = FieldReader::new(decoder, items, count, Self::SCHEMA.name);
+            let value = Self::decode_fields(&mut fields)?;
+            fields.finish()?;
+            Ok((rest, value))
+        } else {
+            Err(fail(input, DecodeErrorKind::TooManyFields))
+        }
+    }
+
+    /// Reads the descriptor and the list; the octet that announces the first has been taken off.
+    fn decode_described<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+        if code != Code::DESCRIBED {
+            return Err(expected(Self::SCHEMA.name, code, input));
+        }
+        let (rest, descriptor) = Descriptor::parse(input)?;
+        if !descriptor.names(&Self::SCHEMA) {
+            return Err(fail(input, DecodeErrorKind::Descriptor));
+        }
+        Self::decode_list(decoder, rest)
+    }
+
+    /// Writes descriptor and list, measured already.
+    #[inline]
+    fn write_sized(&self, sizes: FieldSizes, writer: &mut Writer<'_>) {
+        sizes.write_opening(Self::CODE, writer);
+        self.write_fields(sizes.count, writer);
+    }
+}
+
+/// The octets of a descriptor of the standard: what announces it, its constructor, its number.
+pub(crate) const DESCRIPTOR_LEN: usize = 3;
+
+/// Reads one described value off the front of `octets`, for the methods that [`composite!`] makes.
+pub(crate) fn decode_one<T: Decode>(
+    octets: &mut bytes::Bytes,
+    limits: &crate::types::Limits,
+) -> Result<T, super::DecodeError> {
+    let (left, value) = Decoder::run(octets, limits, |decoder, input| {
+        let (rest, code) = octet(input)?;
+        T::decode(decoder, code, rest)
+    })
+    .map(|(rest, value)| (rest.len(), value))?;
+    bytes::Buf::advance(octets, octets.len() - left);
+    Ok(value)
+}
+
+/// Appends a described value, for the methods that [`composite!`] makes.
+pub(crate) fn encode_one<T: Composite + Encode>(
+    value: &T,
+    out: &mut bytes::BytesMut,
+) -> Result<(), EncodeError> {
+    value.check()?;
+    super::encode::append(value, out)
+}
+
+/// Makes the described lists of the standard from their tables.
+///
+/// A row is a field: its name, its Rust type, the type's name in the standard, and how it may be absent:
+/// `mandatory`, `optional`, `multiple`, `required` (multiple and mandatory) or `default(value = "words")`.
+/// Struct, schema, reader, writer, sizes, constructor and `Debug` follow from the rows.
+macro_rules! composite {
+    ($($(#[$meta:meta])* $name:ident = $label:literal $code:literal {
+        $($(#[$doc:meta])* $field:ident: $type:ty, $amqp:literal, $mode:ident $(($default:expr, $words:literal))?;)*
+    })*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$doc])* pub $field: $type,)*
+        }
+
+        impl $crate::codec::Composite for $name {
+            const SCHEMA: $crate::codec::Schema = $crate::codec::Schema {
+                name: $label,
+                code: $code,
+                symbol: concat!("amqp:", $label, ":list"),
+                fields: &[$($crate::codec::composite!(@schema $field $amqp $mode $(($words))?)),*],
+            };
+            const CODE: u8 = $code;
+
+            #[inline]
+            #[allow(unused_variables)]
+            fn decode_fields<'a>(
+                fields: &mut $crate::codec::FieldReader<'_, 'a>,
+            ) -> Result<Self, nom::Err<$crate::codec::Fault<'a>>> {
+                Ok(Self { $($field: fields.$mode(stringify!($field) $(, $default)?)?,)* })
+            }
+
+            #[inline]
+            #[allow(unused_mut)]
+            fn sizes(&self) -> $crate::codec::FieldSizes {
+                let mut sizes = $crate::codec::FieldSizes::default();
+                $(
+                    if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
+                        sizes.set($crate::codec::Encode::size(&self.$field));
+                    } else {
+                        sizes.null();
+                    }
+                )*
+                sizes
+            }
+
+            #[inline]
+            #[allow(unused_variables, unused_assignments, unused_mut)]
+            fn write_fields(&self, count: usize, writer: &mut $crate::codec::Writer<'_>) {
+                let mut left = count;
+                $(
+                    if left == 0 {
+                        return;
+                    }
+                    left -= 1;
+                    if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
+                        $crate::codec::Encode::write(&self.$field, writer);
+                    } else {
+                        writer.octet($crate::codec::Code::NULL);
+                    }
+                )*
+            }
+
+            fn check(&self) -> Result<(), $crate::codec::EncodeError> {
+                $($crate::codec::composite!(@check self, $field, $mode, concat!($label, ".", stringify!($field)));)*
+                Ok(())
+            }
+        }
+
+        impl $crate::codec::Decode for $name {
+            fn decode<'a>(
+                decoder: &mut $crate::codec::Decoder<'a>,
+                code: u8,
+                input: &'a [u8],
+            ) -> $crate::codec::Parsed<'a, Self> {
+                <Self as $crate::codec::Composite>::decode_described(decoder, code, input)
+            }
+        }
+
+        impl $crate::codec::Encode for $name {
+            fn size(&self) -> usize {
+                $crate::codec::DESCRIPTOR_LEN + $crate::codec::Composite::sizes(self).list_len()
+            }
+
+            fn write(&self, writer: &mut $crate::codec::Writer<'_>) {
+                $crate::codec::Composite::write_sized(self, $crate::codec::Composite::sizes(self), writer);
+            }
+        }
+
+        impl $name {
+            /// Name, descriptors and fields of the type.
+            pub const SCHEMA: $crate::codec::Schema = <Self as $crate::codec::Composite>::SCHEMA;
+
+            /// Reads one such value, descriptor included, off the front of `octets`; on error nothing is taken.
+            pub fn decode(
+                octets: &mut bytes::Bytes,
+                limits: &$crate::types::Limits,
+            ) -> Result<Self, $crate::codec::DecodeError> {
+                $crate::codec::decode_one(octets, limits)
+            }
+
+            /// How many octets [`encode`](Self::encode) writes.
+            pub fn encoded_len(&self) -> usize {
+                $crate::codec::Encode::size(self)
+            }
+
+            /// Appends the shortest encoding, descriptor included.
+            pub fn encode(&self, out: &mut bytes::BytesMut) -> Result<(), $crate::codec::EncodeError> {
+                $crate::codec::encode_one(self, out)
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                #[allow(unused_mut)]
+                let mut fields = f.debug_struct($label);
+                $(
+                    if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
+                        fields.field(stringify!($field), $crate::codec::composite!(@shown self, $field, $mode));
+                    }
+                )*
+                fields.finish()
+            }
+        }
+
+        $crate::codec::composite!(@new $name () () $($field: $type, $mode $(($default))?;)*);
+    )*};
+
+    (@schema $field:ident $amqp:literal $mode:ident $(($words:literal))?) => {
+        $crate::codec::FieldSchema {
+            name: stringify!($field),
+            amqp_type: $amqp,
+            mandatory: $crate::codec::composite!(@mandatory $mode),
+            multiple: $crate::codec::composite!(@multiple $mode),
+            default: $crate::codec::composite!(@default $($words)?),
+        }
+    };
+    (@mandatory mandatory) => { true };
+    (@mandatory required) => { true };
+    (@mandatory $mode:ident) => { false };
+    (@multiple multiple) => { true };
+    (@multiple required) => { true };
+    (@multiple $mode:ident) => { false };
+    (@default) => { None };
+    (@default $words:literal) => { Some($words) };
+
+    (@is_set $this:expr, $field:ident, mandatory) => { true };
+    (@is_set $this:expr, $field:ident, required) => { true };
+    (@is_set $this:expr, $field:ident, default($default:expr)) => { $this.$field != $default };
+    (@is_set $this:expr, $field:ident, $mode:ident) => { $crate::codec::Field::is_set(&$this.$field) };
+
+    (@shown $this:expr, $field:ident, optional) => { $crate::codec::Field::shown(&$this.$field) };
+    (@shown $this:expr, $field:ident, $mode:ident) => { &$this.$field };
+
+    (@check $this:expr, $field:ident, required, $label:expr) => {
+        if $this.$field.is_empty() {
+            return Err($crate::codec::EncodeError::Missing { field: $label });
+        }
+    };
+    (@check $this:expr, $field:ident, $mode:ident, $label:expr) => {};
+
+    // The constructor takes the mandatory fields; a type that has none gets `Default` instead.
+    (@new $name:ident ($($arg:tt)*) ($($init:tt)*) $field:ident: $type:ty, mandatory; $($rest:tt)*) => {
+        $crate::codec::composite!(@new $name ($($arg)* $field: $type,) ($($init)* $field,) $($rest)*);
+    };
+    (@new $name:ident ($($arg:tt)*) ($($init:tt)*) $field:ident: $type:ty, required; $($rest:tt)*) => {
+        $crate::codec::composite!(@new $name ($($arg)* $field: $type,) ($($init)* $field,) $($rest)*);
+    };
+    (@new $name:ident ($($arg:tt)*) ($($init:tt)*) $field:ident: $type:ty, default($default:expr); $($rest:tt)*) => {
+        $crate::codec::composite!(@new $name ($($arg)*) ($($init)* $field: $default,) $($rest)*);
+    };
+    (@new $name:ident ($($arg:tt)*) ($($init:tt)*) $field:ident: $type:ty, $mode:ident; $($rest:tt)*) => {
+        $crate::codec::composite!(@new $name ($($arg)*) ($($init)* $field: <$type>::default(),) $($rest)*);
+    };
+    (@new $name:ident () ($($init:tt)*)) => {
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($init)* }
+            }
+        }
+    };
+    (@new $name:ident ($($arg:tt)*) ($($init:tt)*)) => {
+        impl $name {
+            /// With its mandatory fields; the others are absent.
+            #[allow(clippy::too_many_arguments)] // as many as the standard makes mandatory
+            pub fn new($($arg)*) -> Self {
+                Self { $($init)* }
+            }
+        }
+    };
+}
+
+pub(crate) use composite;

@@ -1,0 +1,249 @@
+//! [`Decoder`], the budget of one decoding, and how Rust's types are read.
+
+use bytes::Bytes;
+
+use super::code::Code;
+use super::error::{DecodeError, DecodeErrorKind, Fault, LimitKind, Parsed, fail};
+use super::leaf::{be_u16, be_u32, be_u64, body, chunk, octet};
+use crate::types::{
+    Annotations, ApplicationProperties, DeliveryNumber, DeliveryTag, Fields, Handle, Limits, List, Map,
+    SequenceNo, Str, Symbol, Timestamp, TransactionId, TransferNumber, Uuid, Value,
+};
+
+/// What one decoding may still spend, and the buffer that its values share.
+pub(crate) struct Decoder<'a> {
+    source: &'a Bytes,
+    limits: &'a Limits,
+    elements: u32,
+    zero_width: u32,
+}
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(source: &'a Bytes, limits: &'a Limits) -> Self {
+        Self { source, limits, elements: limits.elements(), zero_width: limits.zero_width_elements() }
+    }
+
+    /// Runs a parser over the whole source.
+    pub(crate) fn run<T>(
+        source: &'a Bytes,
+        limits: &'a Limits,
+        parser: impl FnOnce(&mut Self, &'a [u8]) -> Parsed<'a, T>,
+    ) -> Result<(&'a [u8], T), DecodeError> {
+        parser(&mut Self::new(source, limits), source).map_err(|error| Fault::settle(error, source))
+    }
+
+    /// A part of the source as a buffer of its own, without a copy.
+    pub(crate) fn share(&self, part: &'a [u8]) -> Bytes {
+        self.source.slice_ref(part)
+    }
+
+    /// Takes `count` values out of the budget before room is made for them (E-SIZE-05).
+    pub(crate) fn spend(&mut self, count: u32, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
+        self.elements = self.elements.checked_sub(count).ok_or_else(|| over(at, LimitKind::Elements))?;
+        Ok(())
+    }
+
+    /// Takes `count` values that have no octets to show for them out of the budget (E-ARR-05).
+    pub(crate) fn spend_zero_width(&mut self, count: u32, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
+        self.zero_width =
+            self.zero_width.checked_sub(count).ok_or_else(|| over(at, LimitKind::ZeroWidthElements))?;
+        Ok(())
+    }
+
+    /// Checks how deep values nest (E-SIZE-06).
+    pub(crate) fn check_depth(&self, levels: usize, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
+        if levels < usize::from(self.limits.depth()) { Ok(()) } else { Err(over(at, LimitKind::Depth)) }
+    }
+
+    /// Checks the length of a single value.
+    pub(crate) fn check_octets(&self, part: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
+        match u32::try_from(part.len()) {
+            Ok(octets) if octets <= self.limits.value_octets() => Ok(()),
+            _ => Err(over(part, LimitKind::ValueOctets)),
+        }
+    }
+
+    /// The octets of a binary, string or symbol.
+    fn variable(&self, code: u8, input: &'a [u8]) -> Parsed<'a, &'a [u8]> {
+        let (rest, octets) = body(code, input)?;
+        self.check_octets(octets)?;
+        Ok((rest, octets))
+    }
+}
+
+fn over(at: &[u8], limit: LimitKind) -> nom::Err<Fault<'_>> {
+    fail(at, DecodeErrorKind::Limit(limit))
+}
+
+/// How a type is read.
+pub(crate) trait Decode: Sized {
+    /// Reads what follows constructor `code`, which has been taken off the input and is not null.
+    fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self>;
+}
+
+/// The complaint about a constructor that is not one of `wanted`'s; unassigned ones are reported as such.
+#[cold]
+pub(crate) fn expected<'a>(wanted: &'static str, code: u8, at: &'a [u8]) -> nom::Err<Fault<'a>> {
+    match Code::kind(code) {
+        None if code != Code::DESCRIBED => fail(at, DecodeErrorKind::Constructor(code)),
+        _ => fail(at, DecodeErrorKind::Expected(wanted)),
+    }
+}
+
+/// A narrow form's number as the type it stands for.
+#[inline]
+fn widen<'a, T, U: From<T>>((rest, number): (&'a [u8], T)) -> (&'a [u8], U) {
+    (rest, U::from(number))
+}
+
+macro_rules! decode {
+    ($($type:ty as $label:literal: |$decoder:pat_param, $code_in:pat_param, $input:ident| { $($code:pat => $parser:expr,)* })*) => {$(
+        impl Decode for $type {
+            #[inline]
+            fn decode<'a>($decoder: &mut Decoder<'a>, constructor: u8, $input: &'a [u8]) -> Parsed<'a, Self> {
+                let $code_in = constructor;
+                match constructor {
+                    $($code => $parser,)*
+                    _ => Err(expected($label, constructor, $input)),
+                }
+            }
+        }
+    )*};
+}
+
+decode! {
+    bool as "boolean": |_, _, input| {
+        Code::TRUE => Ok((input, true)),
+        Code::FALSE => Ok((input, false)),
+        Code::BOOLEAN => match octet(input)? {
+            (rest, 0) => Ok((rest, false)),
+            (rest, 1) => Ok((rest, true)),
+            (_, other) => Err(fail(input, DecodeErrorKind::Boolean(other))),
+        },
+    }
+    u8 as "ubyte": |_, _, input| { Code::UBYTE => octet(input), }
+    u16 as "ushort": |_, _, input| { Code::USHORT => be_u16(input), }
+    u32 as "uint": |_, _, input| {
+        Code::UINT0 => Ok((input, 0)),
+        Code::SMALL_UINT => octet(input).map(widen),
+        Code::UINT => be_u32(input),
+    }
+    u64 as "ulong": |_, _, input| {
+        Code::ULONG0 => Ok((input, 0)),
+        Code::SMALL_ULONG => octet(input).map(widen),
+        Code::ULONG => be_u64(input),
+    }
+    i8 as "byte": |_, _, input| { Code::BYTE => signed_octet(input), }
+    i16 as "short": |_, _, input| { Code::SHORT => chunk(input).map(|(rest, n)| (rest, i16::from_be_bytes(n))), }
+    i32 as "int": |_, _, input| {
+        Code::SMALL_INT => signed_octet(input).map(widen),
+        Code::INT => chunk(input).map(|(rest, n)| (rest, i32::from_be_bytes(n))),
+    }
+    i64 as "long": |_, _, input| {
+        Code::SMALL_LONG => signed_octet(input).map(widen),
+        Code::LONG => chunk(input).map(|(rest, n)| (rest, i64::from_be_bytes(n))),
+    }
+    f32 as "float": |_, _, input| { Code::FLOAT => be_u32(input).map(|(rest, n)| (rest, f32::from_bits(n))), }
+    f64 as "double": |_, _, input| { Code::DOUBLE => be_u64(input).map(|(rest, n)| (rest, f64::from_bits(n))), }
+    char as "char": |_, _, input| {
+        Code::CHAR => {
+            let (rest, number) = be_u32(input)?;
+            match char::from_u32(number) {
+                Some(char) => Ok((rest, char)),
+                None => Err(fail(input, DecodeErrorKind::Char(number))),
+            }
+        },
+    }
+    Timestamp as "timestamp": |_, _, input| {
+        Code::TIMESTAMP => chunk(input).map(|(rest, n)| (rest, Timestamp::from_millis(i64::from_be_bytes(n)))),
+    }
+    Uuid as "uuid": |_, _, input| { Code::UUID => chunk(input).map(|(rest, n)| (rest, Uuid::from_bytes(n))), }
+    Bytes as "binary": |decoder, code, input| {
+        Code::BINARY8 | Code::BINARY32 => {
+            let (rest, octets) = decoder.variable(code, input)?;
+            Ok((rest, decoder.share(octets)))
+        },
+    }
+    Str as "string": |decoder, code, input| {
+        Code::STRING8 | Code::STRING32 => {
+            let (rest, octets) = decoder.variable(code, input)?;
+            match Str::from_utf8(decoder.share(octets)) {
+                Ok(text) => Ok((rest, text)),
+                Err(error) => {
+                    let at = octets.get(error.valid_up_to()..).unwrap_or(octets);
+                    Err(fail(at, DecodeErrorKind::Utf8))
+                }
+            }
+        },
+    }
+    Symbol as "symbol": |decoder, code, input| {
+        Code::SYMBOL8 | Code::SYMBOL32 => {
+            let (rest, octets) = decoder.variable(code, input)?;
+            match Symbol::from_ascii(decoder.share(octets)) {
+                Ok(name) => Ok((rest, name)),
+                Err(_) => Err(fail(octets, DecodeErrorKind::Ascii)),
+            }
+        },
+    }
+    DeliveryTag as "binary": |_, code, input| {
+        Code::BINARY8 | Code::BINARY32 => {
+            let (rest, octets) = body(code, input)?;
+            DeliveryTag::new(octets).map(|tag| (rest, tag)).map_err(|_| fail(octets, DecodeErrorKind::TooLong))
+        },
+    }
+    TransactionId as "binary": |_, code, input| {
+        Code::BINARY8 | Code::BINARY32 => {
+            let (rest, octets) = body(code, input)?;
+            TransactionId::new(octets).map(|id| (rest, id)).map_err(|_| fail(octets, DecodeErrorKind::TooLong))
+        },
+    }
+}
+
+#[inline]
+fn signed_octet(input: &[u8]) -> Parsed<'_, i8> {
+    octet(input).map(|(rest, value)| (rest, value.cast_signed()))
+}
+
+macro_rules! decode_number {
+    ($($type:ident)*) => {$(
+        impl Decode for $type {
+            #[inline]
+            fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+                u32::decode(decoder, code, input).map(|(rest, number)| (rest, $type::new(number)))
+            }
+        }
+    )*};
+}
+
+decode_number! { Handle SequenceNo DeliveryNumber TransferNumber }
+
+macro_rules! decode_compound {
+    ($($type:ident as $label:literal)*) => {$(
+        impl Decode for $type {
+            fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+                match Value::decode_from(decoder, code, input)? {
+                    (rest, Value::$type(value)) => Ok((rest, value)),
+                    _ => Err(expected($label, code, input)),
+                }
+            }
+        }
+    )*};
+}
+
+decode_compound! { List as "list" Map as "map" }
+
+macro_rules! decode_named {
+    ($($type:ident)*) => {$(
+        impl Decode for $type {
+            fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+                let (rest, map) = Map::decode(decoder, code, input)?;
+                match $type::try_from(map) {
+                    Ok(map) => Ok((rest, map)),
+                    Err(error) => Err(fail(input, DecodeErrorKind::NotAllowed(error.map))),
+                }
+            }
+        }
+    )*};
+}
+
+decode_named! { Fields Annotations ApplicationProperties }

@@ -1,0 +1,319 @@
+//! What can be wrong with octets: the public [`DecodeError`] and the parsers' own [`Fault`].
+
+use core::fmt;
+
+use nom::{IResult, Offset};
+
+use crate::types::Limits;
+
+/// Octets that are not what the standard asks for: what is wrong, where, and by which clause.
+///
+/// The offset counts from the first octet of what was being decoded: of the frame (its size field included)
+/// for a frame, of the message for a message section, of the value for a value.
+///
+/// ```
+/// use amqp_proto::types::{Limits, Value};
+/// use bytes::Bytes;
+///
+/// let mut octets = Bytes::from_static(&[0xc0, 0x03, 0x01, 0x41, 0x42]); // one item said, two there
+/// let error = Value::decode(&mut octets, &Limits::DEFAULT).unwrap_err();
+/// assert_eq!(error.offset(), 4);
+/// assert_eq!(error.to_string(), "size and items disagree at offset 4 [1.2.3]");
+/// assert_eq!(octets.len(), 5); // nothing was taken
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeError {
+    kind: DecodeErrorKind,
+    offset: usize,
+    field: Option<FieldName>,
+}
+
+impl DecodeError {
+    /// An error that no parser found.
+    pub(crate) const fn new(kind: DecodeErrorKind, offset: usize) -> Self {
+        Self { kind, offset, field: None }
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> DecodeErrorKind {
+        self.kind
+    }
+
+    /// How many octets come before the fault.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The described type and its field in which the fault lies, as the standard names the first and Rust
+    /// spells the second: `("open", "container_id")`.
+    pub fn field(&self) -> Option<(&'static str, &'static str)> {
+        self.field.map(|name| (name.of, name.field))
+    }
+
+    /// The same fault seen from further out, `octets` before.
+    pub(crate) fn shifted(mut self, octets: usize) -> Self {
+        self.offset += octets;
+        self
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.kind, f)?;
+        if let Some(name) = self.field {
+            write!(f, " in {}.", name.of)?;
+            name.field.split('_').enumerate().try_for_each(|(at, word)| {
+                f.write_str(if at == 0 { "" } else { "-" })?;
+                f.write_str(word)
+            })?;
+        }
+        write!(f, " at offset {} {}", self.offset, self.kind.clause())
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+/// What is wrong with octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeErrorKind {
+    /// The octets end inside a value (E-SIZE-03).
+    Truncated,
+    /// A constructor that the standard does not assign (E-ENC-03, E-ENC-04).
+    Constructor(u8),
+    /// A boolean octet other than 0 and 1 (E-ENC-07).
+    Boolean(u8),
+    /// A char that is no Unicode scalar value (E-ENC-10).
+    Char(u32),
+    /// A string that is not UTF-8 (E-ENC-08).
+    Utf8,
+    /// A symbol that is not ASCII (E-ENC-09).
+    Ascii,
+    /// A size that leaves items over or cuts them short (E-SIZE-01, E-SIZE-03).
+    Size,
+    /// A count that its size has no room for (E-SIZE-05).
+    Count,
+    /// A map with a key that has no value (E-MAP-01).
+    OddMap,
+    /// A map with the same key twice (E-MAP-02).
+    DuplicateKey,
+    /// One of this side's own limits is reached.
+    Limit(LimitKind),
+    /// Octets after the end of what was decoded (F-LAY-09).
+    Trailing,
+    /// A value of another type than this (E-COMP-09).
+    Expected(&'static str),
+    /// A descriptor that has no place here (E-COMP-11).
+    Descriptor,
+    /// More fields than the type has (E-COMP-05).
+    TooManyFields,
+    /// A mandatory field that is null or absent (E-COMP-03, E-COMP-08).
+    Missing,
+    /// A value that is not among the choices of its type (E-COMP-10).
+    Choice(&'static str),
+    /// A delivery tag or transaction id of more than 32 octets (E-COMP-13, X-ID-01).
+    TooLong,
+    /// A map that holds what this kind of map must not (E-MAP-04).
+    NotAllowed(&'static str),
+    /// A frame whose size field says less than its header takes (F-LAY-02).
+    FrameSize(u32),
+    /// A frame larger than this side announced to take (F-MAX-03).
+    FrameTooLarge {
+        /// The frame's size.
+        size: u32,
+        /// The most that is taken.
+        limit: u32,
+    },
+    /// A data offset below 2 or beyond the frame (F-LAY-03, F-LAY-04).
+    DataOffset(u8),
+    /// A frame type other than AMQP and SASL (F-LAY-06).
+    FrameType(u8),
+    /// A SASL frame without a body (A-SASL-05).
+    EmptySaslFrame,
+    /// Not a protocol header (H-HDR-07).
+    ProtocolHeader,
+    /// A message section out of order or given twice (M-SEC-01).
+    SectionOrder,
+    /// Body sections of different kinds, or two amqp-values (M-SEC-02).
+    BodyMix,
+}
+
+/// Which of the [`Limits`] was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitKind {
+    /// [`Limits::depth`].
+    Depth,
+    /// [`Limits::elements`].
+    Elements,
+    /// [`Limits::zero_width_elements`].
+    ZeroWidthElements,
+    /// [`Limits::value_octets`].
+    ValueOctets,
+    /// [`Limits::sections`].
+    Sections,
+}
+
+impl DecodeErrorKind {
+    /// The clause of the standard that the octets break.
+    pub const fn clause(self) -> &'static str {
+        match self {
+            Self::Truncated | Self::Constructor(_) => "[1.2]",
+            Self::Boolean(_) => "[1.6.2]",
+            Self::Char(_) => "[1.6.16]",
+            Self::Utf8 => "[1.6.20]",
+            Self::Ascii => "[1.6.21]",
+            Self::Size | Self::Count => "[1.2.3]",
+            Self::OddMap | Self::DuplicateKey => "[1.6.23]",
+            Self::Limit(LimitKind::Sections) => "[3.2]",
+            Self::Limit(_) => "[1.2]",
+            Self::Trailing => "[2.3.2]",
+            Self::Expected(_) | Self::Descriptor | Self::TooManyFields | Self::Missing => "[1.4]",
+            Self::Choice(_) => "[1.3.5]",
+            Self::TooLong => "[2.8.7]",
+            Self::NotAllowed(_) => "[1.6.23]",
+            Self::FrameSize(_) | Self::DataOffset(_) | Self::FrameType(_) => "[2.3.1]",
+            Self::FrameTooLarge { .. } => "[2.7.1]",
+            Self::EmptySaslFrame => "[5.3.1]",
+            Self::ProtocolHeader => "[2.2]",
+            Self::SectionOrder | Self::BodyMix => "[3.2]",
+        }
+    }
+}
+
+impl fmt::Display for DecodeErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => f.write_str("octets end inside a value"),
+            Self::Constructor(code) => write!(f, "unassigned constructor 0x{code:02x}"),
+            Self::Boolean(octet) => write!(f, "boolean octet 0x{octet:02x}"),
+            Self::Char(code) => write!(f, "char 0x{code:08x} is no Unicode scalar value"),
+            Self::Utf8 => f.write_str("string is not UTF-8"),
+            Self::Ascii => f.write_str("symbol is not ASCII"),
+            Self::Size => f.write_str("size and items disagree"),
+            Self::Count => f.write_str("count exceeds what its size has room for"),
+            Self::OddMap => f.write_str("map with an odd number of items"),
+            Self::DuplicateKey => f.write_str("map with the same key twice"),
+            Self::Limit(limit) => write!(f, "own limit on {limit}"),
+            Self::Trailing => f.write_str("octets left over"),
+            Self::Expected(wanted) => write!(f, "{wanted} expected"),
+            Self::Descriptor => f.write_str("descriptor out of place"),
+            Self::TooManyFields => f.write_str("more fields than the type has"),
+            Self::Missing => f.write_str("mandatory field missing"),
+            Self::Choice(name) => write!(f, "not a {name}"),
+            Self::TooLong => f.write_str("more than 32 octets"),
+            Self::NotAllowed(map) => write!(f, "key or value not allowed in {map}"),
+            Self::FrameSize(size) => write!(f, "frame size {size}"),
+            Self::FrameTooLarge { size, limit } => write!(f, "frame size {size} above the limit of {limit}"),
+            Self::DataOffset(words) => write!(f, "data offset {words}"),
+            Self::FrameType(octet) => write!(f, "frame type {octet}"),
+            Self::EmptySaslFrame => f.write_str("empty SASL frame"),
+            Self::ProtocolHeader => f.write_str("not a protocol header"),
+            Self::SectionOrder => f.write_str("message section out of order or repeated"),
+            Self::BodyMix => f.write_str("body sections that do not go together"),
+        }
+    }
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Depth => "depth",
+            Self::Elements => "elements",
+            Self::ZeroWidthElements => "zero-width elements",
+            Self::ValueOctets => "value octets",
+            Self::Sections => "sections",
+        })
+    }
+}
+
+/// What cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The encoding would take more octets than a size field can say, or a frame more than the peer takes.
+    TooLarge {
+        /// How many octets it would take.
+        octets: usize,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// A mandatory field with the `multiple` property has no value (E-COMP-08).
+    Missing {
+        /// The type and its field.
+        field: &'static str,
+    },
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { octets, limit } => {
+                write!(f, "an encoding of {octets} octets where at most {limit} are possible")
+            }
+            Self::Missing { field } => write!(f, "{field} needs at least one value [1.4]"),
+        }
+    }
+}
+
+impl core::error::Error for EncodeError {}
+
+/// What a parser of this crate returns.
+pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Fault<'a>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FieldName {
+    of: &'static str,
+    field: &'static str,
+}
+
+/// A fault as the parsers see it: they know what is left, not how far they have come.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fault<'a> {
+    at: &'a [u8],
+    kind: DecodeErrorKind,
+    field: Option<FieldName>,
+}
+
+impl<'a> Fault<'a> {
+    pub(crate) const fn new(at: &'a [u8], kind: DecodeErrorKind) -> Self {
+        Self { at, kind, field: None }
+    }
+
+    /// Names the field in which the fault lies, unless a field further in is named already.
+    pub(crate) fn within(mut self, of: &'static str, field: &'static str) -> Self {
+        self.field.get_or_insert(FieldName { of, field });
+        self
+    }
+
+    /// The fault as seen from outside, `at` being a part of `whole`.
+    pub(crate) fn into_error(self, whole: &[u8]) -> DecodeError {
+        DecodeError { kind: self.kind, offset: whole.offset(self.at).min(whole.len()), field: self.field }
+    }
+
+    /// Unwraps what a parser that never streams returned.
+    pub(crate) fn settle(error: nom::Err<Self>, whole: &[u8]) -> DecodeError {
+        match error {
+            nom::Err::Error(fault) | nom::Err::Failure(fault) => fault.into_error(whole),
+            nom::Err::Incomplete(_) => DecodeError::new(DecodeErrorKind::Truncated, whole.len()),
+        }
+    }
+}
+
+impl<'a> nom::error::ParseError<&'a [u8]> for Fault<'a> {
+    fn from_error_kind(input: &'a [u8], _: nom::error::ErrorKind) -> Self {
+        Self::new(input, DecodeErrorKind::Truncated)
+    }
+
+    fn append(_: &'a [u8], _: nom::error::ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// A fault at `at`, for a parser to return: final, since nothing in AMQP is parsed by trial.
+#[cold]
+pub(crate) fn fail(at: &[u8], kind: DecodeErrorKind) -> nom::Err<Fault<'_>> {
+    nom::Err::Failure(Fault::new(at, kind))
+}
+
+const _: () = assert!(size_of::<Limits>() <= 32);

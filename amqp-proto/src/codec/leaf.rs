@@ -1,0 +1,89 @@
+//! The parsers of single numbers and octet runs, in nom's form.
+//!
+//! nom's own number parsers cost more than twice the instructions unless the user turns on link-time
+//! optimisation, which a library cannot ask for.
+
+use super::code::{Code, Width};
+use super::error::{DecodeErrorKind, Parsed, fail};
+
+/// A fixed number of octets.
+#[inline]
+pub(crate) fn chunk<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
+    match input.split_first_chunk() {
+        Some((octets, rest)) => Ok((rest, *octets)),
+        None => Err(fail(input, DecodeErrorKind::Truncated)),
+    }
+}
+
+/// One octet.
+#[inline]
+pub(crate) fn octet(input: &[u8]) -> Parsed<'_, u8> {
+    match input.split_first() {
+        Some((octet, rest)) => Ok((rest, *octet)),
+        None => Err(fail(input, DecodeErrorKind::Truncated)),
+    }
+}
+
+/// A number of octets known at run time.
+#[inline]
+pub(crate) fn take(count: usize, input: &[u8]) -> Parsed<'_, &[u8]> {
+    match input.split_at_checked(count) {
+        Some((octets, rest)) => Ok((rest, octets)),
+        None => Err(fail(input, DecodeErrorKind::Truncated)),
+    }
+}
+
+/// Two octets as a number in network order (E-ENC-02).
+#[inline]
+pub(crate) fn be_u16(input: &[u8]) -> Parsed<'_, u16> {
+    chunk(input).map(|(rest, octets)| (rest, u16::from_be_bytes(octets)))
+}
+
+/// Four octets as a number in network order (E-ENC-02).
+#[inline]
+pub(crate) fn be_u32(input: &[u8]) -> Parsed<'_, u32> {
+    chunk(input).map(|(rest, octets)| (rest, u32::from_be_bytes(octets)))
+}
+
+/// Eight octets as a number in network order (E-ENC-02).
+#[inline]
+pub(crate) fn be_u64(input: &[u8]) -> Parsed<'_, u64> {
+    chunk(input).map(|(rest, octets)| (rest, u64::from_be_bytes(octets)))
+}
+
+/// A size on a 32-bit target may exceed what memory can hold; it then exceeds the input too.
+pub(crate) fn to_usize(size: u32) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+/// The octets that follow constructor `code`, its size field taken off.
+#[inline]
+pub(crate) fn body(code: u8, input: &[u8]) -> Parsed<'_, &[u8]> {
+    match Code::width(code) {
+        Width::Fixed(octets) => take(usize::from(octets), input),
+        Width::Sized8 => {
+            let (rest, size) = octet(input)?;
+            take(usize::from(size), rest)
+        }
+        Width::Sized32 => {
+            let (rest, size) = be_u32(input)?;
+            take(to_usize(size), rest)
+        }
+        Width::None => Err(fail(input, DecodeErrorKind::Constructor(code))),
+    }
+}
+
+/// Splits the octets of a list, map or array with constructor `code` into the count and what it counts
+/// (E-SIZE-01, E-SIZE-02).
+#[inline]
+pub(crate) fn counted(code: u8, input: &[u8]) -> Parsed<'_, (u32, &[u8])> {
+    let (rest, body) = body(code, input)?;
+    let split = match Code::width(code) {
+        Width::Sized32 => be_u32(body),
+        _ => octet(body).map(|(items, count)| (items, u32::from(count))),
+    };
+    match split {
+        Ok((items, count)) => Ok((rest, (count, items))),
+        Err(_) => Err(fail(body, DecodeErrorKind::Size)),
+    }
+}

@@ -1,0 +1,481 @@
+//! Sizes before writing: how many octets a value takes, and which constructors make it shortest.
+//!
+//! Compounds nest, and the size of each comes before its items. One walk works out all sizes, innermost
+//! first, into a [`Plan`]; a second walk writes and takes the sizes from the plan as it goes.
+
+use smallvec::SmallVec;
+
+use super::code::Code;
+use super::encode::{Encode, Writer, compound_len, is_narrow, variable_len};
+use crate::types::{Array, Described, Items, Kind, List, Map, Step, Value, Walk};
+
+/// 0 if zero, 1 if one octet will do, else 2.
+#[inline]
+pub(crate) fn grade_unsigned(number: u64) -> usize {
+    usize::from(number > 0) + usize::from(number > u64::from(u8::MAX))
+}
+
+/// 1 if one octet will do, else 2: signed types have no form for zero alone.
+#[inline]
+pub(crate) fn grade_signed(number: i64) -> usize {
+    1 + usize::from(i8::try_from(number).is_err())
+}
+
+/// What the plan knows of one compound.
+#[derive(Clone, Copy, Default)]
+struct Measured {
+    /// The octets of its items: what its size field counts, the count field itself taken off.
+    octets: usize,
+    /// Of an array, the constructor of its elements.
+    element: u8,
+}
+
+/// The sizes of all compounds in a value, parents before children.
+struct Plan {
+    compounds: SmallVec<[Measured; 4]>,
+    /// The octets of the whole, constructor included.
+    total: usize,
+}
+
+/// A compound whose items are being measured.
+struct Open {
+    at: usize,
+    octets: usize,
+    /// How many of an array's first items are descriptors; all items of other compounds stand for themselves.
+    plain: usize,
+    seen: usize,
+    elements: Elements,
+}
+
+/// What an array's elements have in common so far.
+#[derive(Default)]
+struct Elements {
+    /// The widest grade: 0 for those that can do without octets, 1 for one octet or 8-bit sizes, else 2.
+    grade: usize,
+    octets: usize,
+    count: usize,
+    trues: usize,
+}
+
+impl Plan {
+    fn new(root: &Value) -> Self {
+        let mut plan = Self { compounds: SmallVec::new(), total: 0 };
+        let mut open: SmallVec<[Open; 4]> = SmallVec::new();
+        let mut walk = Walk::new(root);
+        while let Some((step, _)) = walk.step() {
+            match step {
+                Step::Leaf(value) => match open.last_mut() {
+                    Some(parent) => parent.add(value, Measured::default()),
+                    None => plan.total = leaf_len(value),
+                },
+                Step::Enter(value) => {
+                    open.push(Open::new(plan.compounds.len(), value));
+                    plan.compounds.push(Measured::default());
+                }
+                Step::Leave(value) => {
+                    let Some(done) = open.pop() else { break };
+                    let at = done.at;
+                    let measured = done.close(value);
+                    if let Some(slot) = plan.compounds.get_mut(at) {
+                        *slot = measured;
+                    }
+                    match open.last_mut() {
+                        Some(parent) => parent.add(value, measured),
+                        None => plan.total = full_len(value, measured),
+                    }
+                }
+            }
+        }
+        plan
+    }
+}
+
+impl Open {
+    fn new(at: usize, value: &Value) -> Self {
+        let plain = value.as_array().map_or(usize::MAX, |array| array.descriptors().len());
+        Self { at, octets: 0, plain, seen: 0, elements: Elements::default() }
+    }
+
+    fn add(&mut self, value: &Value, measured: Measured) {
+        self.seen += 1;
+        if self.seen > self.plain {
+            self.elements.add(value, measured);
+        } else {
+            // An array's descriptors each come after the octet that announces a descriptor.
+            let announced = usize::from(self.plain != usize::MAX);
+            self.octets += announced + full_len(value, measured);
+        }
+    }
+
+    fn close(mut self, value: &Value) -> Measured {
+        let mut element = 0;
+        if let Value::Array(array) = value {
+            let octets;
+            (element, octets) = self.elements.form(array);
+            self.octets += 1 + octets;
+        }
+        Measured { octets: self.octets, element }
+    }
+}
+
+impl Elements {
+    fn add(&mut self, value: &Value, measured: Measured) {
+        self.count += 1;
+        let (grade, octets) = match value {
+            Value::Uint(n) => (grade_unsigned(u64::from(*n)), 0),
+            Value::Ulong(n) => (grade_unsigned(*n), 0),
+            Value::Int(n) => (grade_signed(i64::from(*n)), 0),
+            Value::Long(n) => (grade_signed(*n), 0),
+            Value::Boolean(value) => {
+                self.trues += usize::from(*value);
+                (1, 0)
+            }
+            Value::Binary(octets) => (grade_size(octets.len()), octets.len()),
+            Value::String(text) => (grade_size(text.len()), text.len()),
+            Value::Symbol(name) => (grade_size(name.len()), name.len()),
+            Value::List(list) if list.is_empty() => (0, 0),
+            Value::List(List { items }) | Value::Map(Map { items }) => {
+                (2 - usize::from(is_narrow(measured.octets, items.len())), measured.octets)
+            }
+            Value::Array(array) => {
+                (2 - usize::from(is_narrow(measured.octets, array.len())), measured.octets)
+            }
+            _ => (1, 0),
+        };
+        self.grade = self.grade.max(grade);
+        self.octets += octets;
+    }
+
+    /// The shortest constructor that fits every element, and the octets of them all (E-ARR-07).
+    fn form(&self, array: &Array) -> (u8, usize) {
+        let n = self.count;
+        // An empty array takes the form that most readers expect: never one without octets.
+        let grade = if n == 0 { 1 } else { self.grade };
+        let variable =
+            |narrow, wide| if grade < 2 { (narrow, self.octets + n) } else { (wide, self.octets + 4 * n) };
+        let compound = |narrow, wide| {
+            if grade < 2 { (narrow, self.octets + 2 * n) } else { (wide, self.octets + 8 * n) }
+        };
+        match (array.kind(), grade) {
+            (Kind::Null, _) => (Code::NULL, 0),
+            (Kind::Boolean, _) if n > 0 && self.trues == n => (Code::TRUE, 0),
+            (Kind::Boolean, _) if n > 0 && self.trues == 0 => (Code::FALSE, 0),
+            (Kind::Boolean, _) => (Code::BOOLEAN, n),
+            (Kind::Ubyte, _) => (Code::UBYTE, n),
+            (Kind::Byte, _) => (Code::BYTE, n),
+            (Kind::Ushort, _) => (Code::USHORT, 2 * n),
+            (Kind::Short, _) => (Code::SHORT, 2 * n),
+            (Kind::Uint, 0) => (Code::UINT0, 0),
+            (Kind::Uint, 1) => (Code::SMALL_UINT, n),
+            (Kind::Uint, _) => (Code::UINT, 4 * n),
+            (Kind::Ulong, 0) => (Code::ULONG0, 0),
+            (Kind::Ulong, 1) => (Code::SMALL_ULONG, n),
+            (Kind::Ulong, _) => (Code::ULONG, 8 * n),
+            (Kind::Int, 0 | 1) => (Code::SMALL_INT, n),
+            (Kind::Int, _) => (Code::INT, 4 * n),
+            (Kind::Long, 0 | 1) => (Code::SMALL_LONG, n),
+            (Kind::Long, _) => (Code::LONG, 8 * n),
+            (Kind::Float, _) => (Code::FLOAT, 4 * n),
+            (Kind::Double, _) => (Code::DOUBLE, 8 * n),
+            (Kind::Decimal32, _) => (Code::DECIMAL32, 4 * n),
+            (Kind::Decimal64, _) => (Code::DECIMAL64, 8 * n),
+            (Kind::Decimal128, _) => (Code::DECIMAL128, 16 * n),
+            (Kind::Char, _) => (Code::CHAR, 4 * n),
+            (Kind::Timestamp, _) => (Code::TIMESTAMP, 8 * n),
+            (Kind::Uuid, _) => (Code::UUID, 16 * n),
+            (Kind::Binary, _) => variable(Code::BINARY8, Code::BINARY32),
+            (Kind::String, _) => variable(Code::STRING8, Code::STRING32),
+            (Kind::Symbol, _) => variable(Code::SYMBOL8, Code::SYMBOL32),
+            (Kind::List, 0) => (Code::LIST0, 0),
+            (Kind::List, _) => compound(Code::LIST8, Code::LIST32),
+            (Kind::Map, _) => compound(Code::MAP8, Code::MAP32),
+            (Kind::Array, _) => compound(Code::ARRAY8, Code::ARRAY32),
+        }
+    }
+}
+
+fn grade_size(octets: usize) -> usize {
+    1 + usize::from(octets > usize::from(u8::MAX))
+}
+
+/// The octets of any value, constructor included, its items measured already.
+fn full_len(value: &Value, measured: Measured) -> usize {
+    match value {
+        Value::List(list) if list.is_empty() => 1,
+        Value::List(List { items }) | Value::Map(Map { items }) => compound_len(measured.octets, items.len()),
+        Value::Array(array) => compound_len(measured.octets, array.len()),
+        Value::Described(_) => 1 + measured.octets,
+        leaf => leaf_len(leaf),
+    }
+}
+
+/// The octets of a value that holds no others, constructor included.
+#[inline]
+fn leaf_len(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Boolean(_) => 1,
+        Value::Ubyte(_) | Value::Byte(_) => 2,
+        Value::Ushort(_) | Value::Short(_) => 3,
+        Value::Uint(n) => Encode::size(n),
+        Value::Ulong(n) => Encode::size(n),
+        Value::Int(n) => Encode::size(n),
+        Value::Long(n) => Encode::size(n),
+        Value::Float(_) | Value::Decimal32(_) | Value::Char(_) => 5,
+        Value::Double(_) | Value::Decimal64(_) | Value::Timestamp(_) => 9,
+        Value::Decimal128(_) | Value::Uuid(_) => 17,
+        Value::Binary(octets) => variable_len(octets.len()),
+        Value::String(text) => variable_len(text.len()),
+        Value::Symbol(name) => variable_len(name.len()),
+        Value::List(_) | Value::Map(_) | Value::Array(_) | Value::Described(_) => 0,
+    }
+}
+
+/// Writes a value that holds no others, constructor included.
+#[inline]
+fn write_leaf(value: &Value, writer: &mut Writer<'_>) {
+    match value {
+        Value::Null => writer.octet(Code::NULL),
+        Value::Boolean(value) => value.write(writer),
+        Value::Ubyte(n) => n.write(writer),
+        Value::Ushort(n) => n.write(writer),
+        Value::Uint(n) => n.write(writer),
+        Value::Ulong(n) => n.write(writer),
+        Value::Byte(n) => n.write(writer),
+        Value::Short(n) => n.write(writer),
+        Value::Int(n) => n.write(writer),
+        Value::Long(n) => n.write(writer),
+        Value::Float(n) => n.write(writer),
+        Value::Double(n) => n.write(writer),
+        Value::Char(c) => c.write(writer),
+        Value::Timestamp(time) => time.write(writer),
+        Value::Uuid(id) => id.write(writer),
+        Value::Binary(octets) => octets.write(writer),
+        Value::String(text) => text.write(writer),
+        Value::Symbol(name) => name.write(writer),
+        Value::Decimal32(_) => write_element(value, Code::DECIMAL32, true, writer),
+        Value::Decimal64(_) => write_element(value, Code::DECIMAL64, true, writer),
+        Value::Decimal128(_) => write_element(value, Code::DECIMAL128, true, writer),
+        Value::List(_) | Value::Map(_) | Value::Array(_) | Value::Described(_) => {}
+    }
+}
+
+/// Writes a scalar in the form that constructor `code` asks for, with or without the constructor.
+fn write_element(value: &Value, code: u8, with_code: bool, writer: &mut Writer<'_>) {
+    if with_code {
+        writer.octet(code);
+    }
+    let narrow = code >> 4 == 0x5;
+    match value {
+        Value::Boolean(value) if narrow => writer.octet(u8::from(*value)),
+        Value::Ubyte(n) => writer.octet(*n),
+        Value::Byte(n) => writer.octet(n.cast_unsigned()),
+        Value::Ushort(n) => writer.octets(n.to_be_bytes()),
+        Value::Short(n) => writer.octets(n.to_be_bytes()),
+        Value::Uint(n) if narrow => writer.size8(usize::try_from(*n).unwrap_or(usize::MAX)),
+        Value::Uint(n) if code == Code::UINT => writer.octets(n.to_be_bytes()),
+        Value::Ulong(n) if narrow => writer.size8(usize::try_from(*n).unwrap_or(usize::MAX)),
+        Value::Ulong(n) if code == Code::ULONG => writer.octets(n.to_be_bytes()),
+        Value::Int(n) if narrow => writer.octets(i8::try_from(*n).unwrap_or_default().to_be_bytes()),
+        Value::Int(n) => writer.octets(n.to_be_bytes()),
+        Value::Long(n) if narrow => writer.octets(i8::try_from(*n).unwrap_or_default().to_be_bytes()),
+        Value::Long(n) => writer.octets(n.to_be_bytes()),
+        Value::Float(n) => writer.octets(n.to_bits().to_be_bytes()),
+        Value::Double(n) => writer.octets(n.to_bits().to_be_bytes()),
+        Value::Decimal32(n) => writer.octets(n.to_be_bytes()),
+        Value::Decimal64(n) => writer.octets(n.to_be_bytes()),
+        Value::Decimal128(n) => writer.octets(n.to_be_bytes()),
+        Value::Char(c) => writer.octets(u32::from(*c).to_be_bytes()),
+        Value::Timestamp(time) => writer.octets(time.as_millis().to_be_bytes()),
+        Value::Uuid(id) => writer.octets(*id.as_bytes()),
+        Value::Binary(octets) => write_sized(octets, code, writer),
+        Value::String(text) => write_sized(text.as_bytes(), code, writer),
+        Value::Symbol(name) => write_sized(name.as_bytes(), code, writer),
+        // Null, and what its constructor says all about: true, false, zero, the empty list.
+        _ => {}
+    }
+}
+
+fn write_sized(octets: &[u8], code: u8, writer: &mut Writer<'_>) {
+    if code >> 4 == 0xa {
+        writer.size8(octets.len())
+    } else {
+        writer.size32(octets.len())
+    }
+    writer.slice(octets);
+}
+
+/// A compound whose items are being written.
+struct Level {
+    /// As [`Open::plain`].
+    plain: usize,
+    seen: usize,
+    element: u8,
+}
+
+impl Level {
+    fn is_element(&self) -> bool {
+        self.seen >= self.plain
+    }
+
+    /// An item is written; behind an array's last descriptor comes the constructor of its elements.
+    fn item_done(&mut self, writer: &mut Writer<'_>) {
+        self.seen += 1;
+        if self.seen == self.plain {
+            writer.octet(self.element);
+        }
+    }
+}
+
+fn write_planned(root: &Value, plan: &Plan, writer: &mut Writer<'_>) {
+    let mut sizes = plan.compounds.iter().copied();
+    let mut levels: SmallVec<[Level; 4]> = SmallVec::new();
+    let mut walk = Walk::new(root);
+    while let Some((step, _)) = walk.step() {
+        match step {
+            Step::Leaf(value) => match levels.last_mut() {
+                Some(level) if level.is_element() => {
+                    write_element(value, level.element, false, writer);
+                    level.seen += 1;
+                }
+                Some(level) => {
+                    announce(level, writer);
+                    write_leaf(value, writer);
+                    level.item_done(writer);
+                }
+                None => write_leaf(value, writer),
+            },
+            Step::Enter(value) => {
+                let measured = sizes.next().unwrap_or_default();
+                match levels.last() {
+                    Some(level) if level.is_element() => {
+                        write_element_opening(value, measured, level.element, writer);
+                    }
+                    parent => {
+                        parent.iter().for_each(|level| announce(level, writer));
+                        write_opening(value, measured, writer);
+                    }
+                }
+                let plain = value.as_array().map_or(usize::MAX, |array| array.descriptors().len());
+                if plain == 0 {
+                    writer.octet(measured.element);
+                }
+                levels.push(Level { plain, seen: 0, element: measured.element });
+            }
+            Step::Leave(_) => {
+                levels.pop();
+                if let Some(level) = levels.last_mut() {
+                    level.item_done(writer);
+                }
+            }
+        }
+    }
+}
+
+/// Before each of an array's descriptors stands the octet that announces one.
+fn announce(level: &Level, writer: &mut Writer<'_>) {
+    if level.plain != usize::MAX {
+        writer.octet(Code::DESCRIBED);
+    }
+}
+
+/// What comes before the items of a compound: constructor, size, count.
+fn write_opening(value: &Value, measured: Measured, writer: &mut Writer<'_>) {
+    let octets = measured.octets;
+    match value {
+        Value::List(list) if list.is_empty() => writer.octet(Code::LIST0),
+        Value::List(list) => writer.compound(Code::LIST8, Code::LIST32, octets, list.len()),
+        Value::Map(map) => writer.compound(Code::MAP8, Code::MAP32, octets, map.items.len()),
+        Value::Array(array) => writer.compound(Code::ARRAY8, Code::ARRAY32, octets, array.len()),
+        _ => writer.octet(Code::DESCRIBED),
+    }
+}
+
+/// The same in an array of compounds, where the constructor is given.
+fn write_element_opening(value: &Value, measured: Measured, code: u8, writer: &mut Writer<'_>) {
+    let count = match value {
+        Value::Array(array) => array.len(),
+        _ => value.items().map_or(0, |items| items.len()),
+    };
+    match code >> 4 {
+        0xc | 0xe => {
+            writer.size8(measured.octets + 1);
+            writer.size8(count);
+        }
+        0xd | 0xf => {
+            writer.size32(measured.octets + 4);
+            writer.size32(count);
+        }
+        _ => {}
+    }
+}
+
+impl Encode for Value {
+    fn size(&self) -> usize {
+        if self.items().is_none() { leaf_len(self) } else { Plan::new(self).total }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        if self.items().is_none() {
+            write_leaf(self, writer);
+        } else {
+            write_planned(self, &Plan::new(self), writer);
+        }
+    }
+}
+
+/// The octets of items among which no compound is.
+fn flat_len(items: &Items) -> Option<usize> {
+    items.iter().try_fold(0, |sum, value| match value.items() {
+        None => Some(sum + leaf_len(value)),
+        Some(_) => None,
+    })
+}
+
+/// Maps and lists that stand for themselves are mostly flat; those need no plan.
+macro_rules! encode_items {
+    ($($type:ident, $narrow:expr, $wide:expr, $empty:expr;)*) => {$(
+        impl Encode for $type {
+            fn size(&self) -> usize {
+                match flat_len(&self.items) {
+                    Some(0) if $empty => 1,
+                    Some(octets) => compound_len(octets, self.items.len()),
+                    None => compound_len(nested_len(&self.items), self.items.len()),
+                }
+            }
+
+            fn write(&self, writer: &mut Writer<'_>) {
+                match flat_len(&self.items) {
+                    Some(0) if $empty => writer.octet(Code::LIST0),
+                    Some(octets) => {
+                        writer.compound($narrow, $wide, octets, self.items.len());
+                        self.items.iter().for_each(|value| write_leaf(value, writer));
+                    }
+                    None => {
+                        writer.compound($narrow, $wide, nested_len(&self.items), self.items.len());
+                        self.items.iter().for_each(|value| value.write(writer));
+                    }
+                }
+            }
+        }
+    )*};
+}
+
+impl Encode for Described {
+    fn size(&self) -> usize {
+        1 + nested_len(&self.items)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.octet(Code::DESCRIBED);
+        self.items.iter().for_each(|value| value.write(writer));
+    }
+}
+
+fn nested_len(items: &Items) -> usize {
+    items.iter().map(Encode::size).sum()
+}
+
+encode_items! {
+    List, Code::LIST8, Code::LIST32, true;
+    Map, Code::MAP8, Code::MAP32, false;
+}

@@ -1,0 +1,32 @@
+//! Floor 1: values and the octets that stand for them [1.2-1.6].
+//!
+//! Reading is strict and bounded: every legal encoding is accepted, nothing else, and no count or size a peer
+//! writes is believed before the octets are there to show for it. Writing always picks the shortest form
+//! (E-ENC-06) and knows its size beforehand. Neither recurses. Descriptors get their meaning one floor up
+//! ([`wire`](crate::wire)).
+
+mod choice;
+mod code;
+mod composite;
+mod decode;
+mod encode;
+mod error;
+mod field;
+mod leaf;
+mod measure;
+mod value;
+mod view;
+
+pub use composite::{FieldSchema, Schema};
+pub use error::{DecodeError, DecodeErrorKind, EncodeError, LimitKind};
+pub use view::{Entries, ValueRef};
+
+pub(crate) use choice::choices;
+pub(crate) use code::Code;
+pub(crate) use composite::{Composite, DESCRIPTOR_LEN, Descriptor, composite, decode_one, encode_one};
+pub(crate) use decode::{Decode, Decoder};
+pub(crate) use encode::{Encode, Writer, append};
+pub(crate) use error::{Fault, Parsed, fail};
+pub(crate) use field::{Field, FieldReader, FieldSizes};
+pub(crate) use leaf::{be_u16, be_u32, octet};
+pub(crate) use view::skip;

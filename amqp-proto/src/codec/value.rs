@@ -1,0 +1,252 @@
+//! Reading any [`Value`], however deep, on a stack of its own.
+
+use alloc::vec::Vec;
+use bytes::{Buf, Bytes, BytesMut};
+use smallvec::SmallVec;
+
+use super::code::{Code, Width};
+use super::decode::{Decode, Decoder};
+use super::encode::{Encode, append};
+use super::error::{DecodeError, DecodeErrorKind, EncodeError, Fault, Parsed, fail};
+use super::leaf::{chunk, counted, octet, to_usize};
+use crate::types::{
+    Array, Decimal32, Decimal64, Decimal128, Described, Items, Kind, Limits, List, Map, Str, Symbol,
+    Timestamp, Uuid, Value,
+};
+
+impl Value {
+    /// Reads one value off the front of `octets`; on error nothing is taken.
+    ///
+    /// Text and octets in the value share the buffer.
+    pub fn decode(octets: &mut Bytes, limits: &Limits) -> Result<Self, DecodeError> {
+        let (left, value) = Decoder::run(octets, limits, |decoder, input| {
+            let (rest, code) = octet(input)?;
+            Self::decode_from(decoder, code, rest)
+        })
+        .map(|(rest, value)| (rest.len(), value))?;
+        octets.advance(octets.len() - left);
+        Ok(value)
+    }
+
+    /// How many octets [`encode`](Self::encode) writes.
+    pub fn encoded_len(&self) -> usize {
+        self.size()
+    }
+
+    /// Appends the shortest encoding of the value.
+    ///
+    /// Fails, writing nothing, if that would exceed the 4 GiB that a size field can say.
+    pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
+        append(self, out)
+    }
+
+    /// Reads what follows constructor `code`.
+    pub(crate) fn decode_from<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+        let mut open: SmallVec<[Open<'a>; 2]> = SmallVec::new();
+        let (mut code, mut rest) = (code, input);
+        loop {
+            let mut finished;
+            (rest, finished) = start(decoder, &mut open, code, rest)?;
+            loop {
+                let Some(level) = open.last_mut() else { return Ok((rest, finished.unwrap_or_default())) };
+                level.values.extend(finished.take());
+                let next;
+                (rest, next) = level.next_code(decoder, rest)?;
+                match next {
+                    Next::Code(next) => {
+                        code = next;
+                        break;
+                    }
+                    Next::Done => finished = open.pop().map(|level| level.close(&mut rest)).transpose()?,
+                }
+            }
+        }
+    }
+}
+
+impl Decode for Value {
+    fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+        Self::decode_from(decoder, code, input)
+    }
+}
+
+/// A compound whose items are being read.
+struct Open<'a> {
+    shape: Shape,
+    /// How many items, or elements, it is to have.
+    count: u32,
+    values: Vec<Value>,
+    /// Where it begins, for complaints about the whole of it.
+    at: &'a [u8],
+    /// What follows it; a described value has no size, so what follows is known only when it ends.
+    after: Option<&'a [u8]>,
+}
+
+#[derive(Clone, Copy)]
+enum Shape {
+    List,
+    Map,
+    Described,
+    /// An array whose element constructor is not read yet; so many descriptors are.
+    ArrayHead,
+    Array {
+        code: u8,
+        kind: Kind,
+        descriptors: usize,
+    },
+}
+
+/// What comes next in a compound.
+enum Next {
+    /// A value with this constructor, which has been taken off the input.
+    Code(u8),
+    /// Nothing: it is complete.
+    Done,
+}
+
+/// Reads a value that holds no others, or opens one that does.
+fn start<'a>(
+    decoder: &mut Decoder<'a>,
+    open: &mut SmallVec<[Open<'a>; 2]>,
+    code: u8,
+    input: &'a [u8],
+) -> Parsed<'a, Option<Value>> {
+    let Some(kind) = Code::kind(code) else {
+        if code != Code::DESCRIBED {
+            return Err(fail(input, DecodeErrorKind::Constructor(code)));
+        }
+        decoder.check_depth(open.len(), input)?;
+        decoder.spend(2, input)?;
+        open.push(Open { shape: Shape::Described, count: 2, values: Vec::new(), at: input, after: None });
+        return Ok((input, None));
+    };
+    let shape = match kind {
+        Kind::List if code == Code::LIST0 => return Ok((input, Some(List::new().into()))),
+        Kind::List => Shape::List,
+        Kind::Map => Shape::Map,
+        Kind::Array => Shape::ArrayHead,
+        _ => return scalar(decoder, kind, code, input).map(|(rest, value)| (rest, Some(value))),
+    };
+    let (after, (count, items)) = counted(code, input)?;
+    decoder.check_depth(open.len(), input)?;
+    decoder.check_octets(items)?;
+    let mut values = Vec::new();
+    if !matches!(shape, Shape::ArrayHead) {
+        if to_usize(count) > items.len() {
+            return Err(fail(input, DecodeErrorKind::Count));
+        }
+        if matches!(shape, Shape::Map) && count % 2 != 0 {
+            return Err(fail(input, DecodeErrorKind::OddMap));
+        }
+        decoder.spend(count, input)?;
+        values.reserve_exact(to_usize(count));
+    }
+    open.push(Open { shape, count, values, at: input, after: Some(after) });
+    Ok((items, None))
+}
+
+impl<'a> Open<'a> {
+    fn next_code(&mut self, decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Next> {
+        let want = to_usize(self.count);
+        match self.shape {
+            Shape::ArrayHead => self.element_constructor(decoder, input),
+            Shape::Array { code, descriptors, .. } => Ok((
+                input,
+                if self.values.len() < descriptors + want { Next::Code(code) } else { Next::Done },
+            )),
+            Shape::List | Shape::Map | Shape::Described if self.values.len() >= want => {
+                Ok((input, Next::Done))
+            }
+            Shape::List | Shape::Map | Shape::Described => {
+                octet(input).map(|(rest, code)| (rest, Next::Code(code)))
+            }
+        }
+    }
+
+    /// An array's element constructor: any number of descriptors, then a code (E-ARR-02).
+    fn element_constructor(&mut self, decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Next> {
+        let (rest, code) = octet(input)?;
+        if code == Code::DESCRIBED {
+            decoder.check_depth(self.values.len(), input)?;
+            decoder.spend(1, input)?;
+            return octet(rest).map(|(rest, code)| (rest, Next::Code(code)));
+        }
+        let Some(kind) = Code::kind(code) else {
+            return Err(fail(input, DecodeErrorKind::Constructor(code)));
+        };
+        let count = to_usize(self.count);
+        let fits = match Code::width(code) {
+            Width::Fixed(0) => {
+                decoder.spend_zero_width(self.count, input)?;
+                rest.is_empty()
+            }
+            Width::Fixed(width) => count.checked_mul(usize::from(width)) == Some(rest.len()),
+            Width::Sized8 | Width::Sized32 | Width::None => count <= rest.len(),
+        };
+        if !fits {
+            return Err(fail(input, DecodeErrorKind::Count));
+        }
+        decoder.spend(self.count, input)?;
+        self.values.reserve_exact(count);
+        self.shape = Shape::Array { code, kind, descriptors: self.values.len() };
+        Ok((rest, if count == 0 { Next::Done } else { Next::Code(code) }))
+    }
+
+    /// The finished value; `rest` moves on to what follows it.
+    fn close(self, rest: &mut &'a [u8]) -> Result<Value, nom::Err<Fault<'a>>> {
+        if let Some(after) = self.after {
+            if !rest.is_empty() {
+                return Err(fail(rest, DecodeErrorKind::Size));
+            }
+            *rest = after;
+        }
+        let items = Items::from(self.values);
+        Ok(match self.shape {
+            Shape::List => List { items }.into(),
+            Shape::Map => {
+                let map = Map::from_items(items);
+                if map.has_duplicate_keys() {
+                    return Err(fail(self.at, DecodeErrorKind::DuplicateKey));
+                }
+                map.into()
+            }
+            Shape::Described => Described::from_items(items).into(),
+            Shape::Array { kind, descriptors, .. } => Array::from_items(kind, descriptors, items).into(),
+            Shape::ArrayHead => Array::new(Kind::Null).into(),
+        })
+    }
+}
+
+/// Reads a value that holds no others.
+fn scalar<'a>(decoder: &mut Decoder<'a>, kind: Kind, code: u8, input: &'a [u8]) -> Parsed<'a, Value> {
+    fn read<'a, T: Decode + Into<Value>>(
+        decoder: &mut Decoder<'a>,
+        code: u8,
+        input: &'a [u8],
+    ) -> Parsed<'a, Value> {
+        T::decode(decoder, code, input).map(|(rest, value)| (rest, value.into()))
+    }
+    match kind {
+        Kind::Boolean => read::<bool>(decoder, code, input),
+        Kind::Ubyte => read::<u8>(decoder, code, input),
+        Kind::Ushort => read::<u16>(decoder, code, input),
+        Kind::Uint => read::<u32>(decoder, code, input),
+        Kind::Ulong => read::<u64>(decoder, code, input),
+        Kind::Byte => read::<i8>(decoder, code, input),
+        Kind::Short => read::<i16>(decoder, code, input),
+        Kind::Int => read::<i32>(decoder, code, input),
+        Kind::Long => read::<i64>(decoder, code, input),
+        Kind::Float => read::<f32>(decoder, code, input),
+        Kind::Double => read::<f64>(decoder, code, input),
+        Kind::Decimal32 => chunk(input).map(|(rest, n)| (rest, Decimal32::from_be_bytes(n).into())),
+        Kind::Decimal64 => chunk(input).map(|(rest, n)| (rest, Decimal64::from_be_bytes(n).into())),
+        Kind::Decimal128 => chunk(input).map(|(rest, n)| (rest, Decimal128::from_be_bytes(n).into())),
+        Kind::Char => read::<char>(decoder, code, input),
+        Kind::Timestamp => read::<Timestamp>(decoder, code, input),
+        Kind::Uuid => read::<Uuid>(decoder, code, input),
+        Kind::Binary => read::<Bytes>(decoder, code, input),
+        Kind::String => read::<Str>(decoder, code, input),
+        Kind::Symbol => read::<Symbol>(decoder, code, input),
+        Kind::Null | Kind::List | Kind::Map | Kind::Array => Ok((input, Value::Null)),
+    }
+}

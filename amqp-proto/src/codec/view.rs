@@ -1,0 +1,245 @@
+//! Reading in place: values as views of the octets, nothing allocated.
+
+use core::fmt;
+
+use super::code::Code;
+use super::error::{DecodeError, DecodeErrorKind, Fault, Parsed, fail};
+use super::leaf::{be_u16, be_u32, be_u64, body, chunk, counted, octet};
+use crate::types::{Timestamp, Uuid};
+
+/// A value read in place.
+///
+/// Scalars are decoded; text and octets are borrowed; what holds other values is borrowed as it is encoded, to
+/// be taken apart by [`Value::decode`](crate::types::Value::decode) if it is of interest.
+#[derive(Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum ValueRef<'a> {
+    /// No value.
+    Null,
+    /// True or false.
+    Boolean(bool),
+    /// 8 bits, unsigned.
+    Ubyte(u8),
+    /// 16 bits, unsigned.
+    Ushort(u16),
+    /// 32 bits, unsigned.
+    Uint(u32),
+    /// 64 bits, unsigned.
+    Ulong(u64),
+    /// 8 bits, signed.
+    Byte(i8),
+    /// 16 bits, signed.
+    Short(i16),
+    /// 32 bits, signed.
+    Int(i32),
+    /// 64 bits, signed.
+    Long(i64),
+    /// IEEE 754 binary32.
+    Float(f32),
+    /// IEEE 754 binary64.
+    Double(f64),
+    /// One Unicode scalar value.
+    Char(char),
+    /// A point in time.
+    Timestamp(Timestamp),
+    /// A universally unique id.
+    Uuid(Uuid),
+    /// Octets.
+    Binary(&'a [u8]),
+    /// Unicode text.
+    String(&'a str),
+    /// A name, 7-bit ASCII.
+    Symbol(&'a str),
+    /// A decimal, list, map, array or described value: its encoding, constructor included.
+    Encoded(&'a [u8]),
+}
+
+impl<'a> ValueRef<'a> {
+    /// Reads the one value that `octets` hold.
+    ///
+    /// What [`Encoded`](Self::Encoded) borrows is found by its size and not looked into.
+    pub fn decode(octets: &'a [u8]) -> Result<Self, DecodeError> {
+        match Self::parse(octets).map_err(|error| Fault::settle(error, octets))? {
+            ([], value) => Ok(value),
+            (rest, _) => Err(Fault::new(rest, DecodeErrorKind::Trailing).into_error(octets)),
+        }
+    }
+
+    /// The text, if this is a string or a symbol.
+    pub fn as_str(self) -> Option<&'a str> {
+        match self {
+            Self::String(text) | Self::Symbol(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, code) = octet(input)?;
+        Ok(match code {
+            Code::NULL => (rest, Self::Null),
+            Code::TRUE => (rest, Self::Boolean(true)),
+            Code::FALSE => (rest, Self::Boolean(false)),
+            Code::BOOLEAN => match octet(rest)? {
+                (rest, value @ (0 | 1)) => (rest, Self::Boolean(value == 1)),
+                (_, other) => return Err(fail(rest, DecodeErrorKind::Boolean(other))),
+            },
+            Code::UINT0 => (rest, Self::Uint(0)),
+            Code::ULONG0 => (rest, Self::Ulong(0)),
+            Code::UBYTE => octet(rest).map(|(rest, n)| (rest, Self::Ubyte(n)))?,
+            Code::BYTE => octet(rest).map(|(rest, n)| (rest, Self::Byte(n.cast_signed())))?,
+            Code::SMALL_UINT => octet(rest).map(|(rest, n)| (rest, Self::Uint(n.into())))?,
+            Code::SMALL_ULONG => octet(rest).map(|(rest, n)| (rest, Self::Ulong(n.into())))?,
+            Code::SMALL_INT => octet(rest).map(|(rest, n)| (rest, Self::Int(n.cast_signed().into())))?,
+            Code::SMALL_LONG => octet(rest).map(|(rest, n)| (rest, Self::Long(n.cast_signed().into())))?,
+            Code::USHORT => be_u16(rest).map(|(rest, n)| (rest, Self::Ushort(n)))?,
+            Code::SHORT => be_u16(rest).map(|(rest, n)| (rest, Self::Short(n.cast_signed())))?,
+            Code::UINT => be_u32(rest).map(|(rest, n)| (rest, Self::Uint(n)))?,
+            Code::INT => be_u32(rest).map(|(rest, n)| (rest, Self::Int(n.cast_signed())))?,
+            Code::FLOAT => be_u32(rest).map(|(rest, n)| (rest, Self::Float(f32::from_bits(n))))?,
+            Code::ULONG => be_u64(rest).map(|(rest, n)| (rest, Self::Ulong(n)))?,
+            Code::LONG => be_u64(rest).map(|(rest, n)| (rest, Self::Long(n.cast_signed())))?,
+            Code::DOUBLE => be_u64(rest).map(|(rest, n)| (rest, Self::Double(f64::from_bits(n))))?,
+            Code::TIMESTAMP => be_u64(rest)
+                .map(|(rest, n)| (rest, Self::Timestamp(Timestamp::from_millis(n.cast_signed()))))?,
+            Code::UUID => chunk(rest).map(|(rest, n)| (rest, Self::Uuid(Uuid::from_bytes(n))))?,
+            Code::CHAR => {
+                let (after, n) = be_u32(rest)?;
+                (after, Self::Char(char::from_u32(n).ok_or_else(|| fail(rest, DecodeErrorKind::Char(n)))?))
+            }
+            Code::BINARY8 | Code::BINARY32 => body(code, rest).map(|(rest, n)| (rest, Self::Binary(n)))?,
+            Code::STRING8 | Code::STRING32 => {
+                let (after, octets) = body(code, rest)?;
+                let text = core::str::from_utf8(octets).map_err(|_| fail(octets, DecodeErrorKind::Utf8))?;
+                (after, Self::String(text))
+            }
+            Code::SYMBOL8 | Code::SYMBOL32 => {
+                let (after, octets) = body(code, rest)?;
+                match core::str::from_utf8(octets) {
+                    Ok(text) if text.is_ascii() => (after, Self::Symbol(text)),
+                    _ => return Err(fail(octets, DecodeErrorKind::Ascii)),
+                }
+            }
+            _ => {
+                let (after, ()) = skip(input)?;
+                (after, Self::Encoded(input.get(..input.len() - after.len()).unwrap_or_default()))
+            }
+        })
+    }
+}
+
+/// Passes over one value, believing sizes and looking into nothing; descriptors cost no recursion.
+pub(crate) fn skip(input: &[u8]) -> Parsed<'_, ()> {
+    let mut rest = input;
+    let mut values = 1_usize;
+    while values > 0 {
+        let (after, code) = octet(rest)?;
+        if code == Code::DESCRIBED {
+            // A descriptor and what it describes, instead of one value.
+            values += 1;
+            rest = after;
+        } else {
+            if Code::kind(code).is_none() {
+                return Err(fail(rest, DecodeErrorKind::Constructor(code)));
+            }
+            values -= 1;
+            rest = body(code, after)?.0;
+        }
+    }
+    Ok((rest, ()))
+}
+
+impl fmt::Debug for ValueRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn hex(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        }
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Ubyte(n) => write!(f, "ubyte {n}"),
+            Self::Ushort(n) => write!(f, "ushort {n}"),
+            Self::Uint(n) => write!(f, "uint {n}"),
+            Self::Ulong(n) => write!(f, "ulong {n}"),
+            Self::Byte(n) => write!(f, "byte {n}"),
+            Self::Short(n) => write!(f, "short {n}"),
+            Self::Int(n) => write!(f, "int {n}"),
+            Self::Long(n) => write!(f, "long {n}"),
+            Self::Float(n) => write!(f, "float {n:?}"),
+            Self::Double(n) => write!(f, "double {n:?}"),
+            Self::Char(c) => write!(f, "char {c:?}"),
+            Self::Timestamp(time) => write!(f, "{time:?}"),
+            Self::Uuid(id) => write!(f, "{id:?}"),
+            Self::Binary(octets) => {
+                f.write_str("0x")?;
+                hex(octets, f)
+            }
+            Self::String(text) => write!(f, "{text:?}"),
+            Self::Symbol(text) => write!(f, ":{text}"),
+            Self::Encoded(octets) => {
+                f.write_str("encoded ")?;
+                hex(octets, f)
+            }
+        }
+    }
+}
+
+/// The pairs of an encoded map, read in place.
+///
+/// Keys are not checked for duplicates; [`Map`](crate::types::Map) decoding does that. A fault ends the
+/// iteration after it is told.
+#[derive(Debug, Clone)]
+pub struct Entries<'a> {
+    whole: &'a [u8],
+    rest: &'a [u8],
+    /// How many keys and values are left.
+    left: u32,
+}
+
+impl<'a> Entries<'a> {
+    /// The pairs of a map; `octets` begin with its constructor.
+    pub fn new(octets: &'a [u8]) -> Result<Self, DecodeError> {
+        let parse = || {
+            let (rest, code) = octet(octets)?;
+            if !matches!(code, Code::MAP8 | Code::MAP32) {
+                return Err(fail(octets, DecodeErrorKind::Expected("map")));
+            }
+            let (_, (left, rest)) = counted(code, rest)?;
+            if left % 2 == 0 { Ok((rest, left)) } else { Err(fail(octets, DecodeErrorKind::OddMap)) }
+        };
+        let (rest, left) = parse().map_err(|error| Fault::settle(error, octets))?;
+        Ok(Self { whole: octets, rest, left })
+    }
+
+    /// No pairs at all.
+    pub(crate) const fn none() -> Self {
+        Self { whole: &[], rest: &[], left: 0 }
+    }
+
+    fn pair(&mut self) -> Result<(ValueRef<'a>, ValueRef<'a>), nom::Err<Fault<'a>>> {
+        let (rest, key) = ValueRef::parse(self.rest)?;
+        let (rest, value) = ValueRef::parse(rest)?;
+        self.rest = rest;
+        self.left -= 2;
+        if self.left == 0 && !rest.is_empty() {
+            return Err(fail(rest, DecodeErrorKind::Size));
+        }
+        Ok((key, value))
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<(ValueRef<'a>, ValueRef<'a>), DecodeError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let pair = self.pair();
+        if pair.is_err() {
+            self.left = 0;
+        }
+        Some(pair.map_err(|error| Fault::settle(error, self.whole)))
+    }
+}

@@ -1,0 +1,140 @@
+//! What every compound value keeps its parts in: a vector that can be dropped, cloned and compared at any
+//! depth of nesting without recursion.
+
+use core::cmp::Ordering;
+use core::mem;
+use core::ops::Deref;
+
+use alloc::vec::Vec;
+use smallvec::{SmallVec, smallvec};
+
+use super::{Array, Described, List, Map, Value};
+
+#[derive(Default)]
+pub(crate) struct Items(Vec<Value>);
+
+impl Items {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn as_vec_mut(&mut self) -> &mut Vec<Value> {
+        &mut self.0
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Value> {
+        mem::take(&mut self.0)
+    }
+
+    fn is_flat(&self) -> bool {
+        self.0.iter().all(|value| value.items().is_none())
+    }
+}
+
+impl From<Vec<Value>> for Items {
+    fn from(values: Vec<Value>) -> Self {
+        Self(values)
+    }
+}
+
+impl Deref for Items {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.0
+    }
+}
+
+impl Drop for Items {
+    fn drop(&mut self) {
+        if self.is_flat() {
+            return;
+        }
+        let mut pending = self.take();
+        while let Some(mut value) = pending.pop() {
+            if let Some(inner) = value.items_mut() {
+                pending.append(&mut inner.0);
+            }
+        }
+    }
+}
+
+/// The same compound with nothing in it.
+fn shell(value: &Value) -> Value {
+    match value {
+        Value::List(_) => List::new().into(),
+        Value::Map(_) => Map::new().into(),
+        Value::Array(array) => Array::shell(array).into(),
+        Value::Described(_) => Described::shell().into(),
+        leaf => leaf.clone(),
+    }
+}
+
+impl Clone for Items {
+    fn clone(&self) -> Self {
+        if self.is_flat() {
+            return Self(self.0.clone());
+        }
+        let mut outer = Vec::new();
+        let mut source = self.0.iter();
+        let mut copy = Vec::with_capacity(self.0.len());
+        loop {
+            match source.next() {
+                Some(value) => match value.items() {
+                    None => copy.push(value.clone()),
+                    Some(inner) => outer.push((
+                        mem::replace(&mut source, inner.0.iter()),
+                        mem::replace(&mut copy, Vec::with_capacity(inner.0.len())),
+                        shell(value),
+                    )),
+                },
+                None => {
+                    let Some((rest, siblings, mut compound)) = outer.pop() else { return Self(copy) };
+                    if let Some(inner) = compound.items_mut() {
+                        inner.0 = mem::replace(&mut copy, siblings);
+                    }
+                    copy.push(compound);
+                    source = rest;
+                }
+            }
+        }
+    }
+}
+
+impl PartialEq for Items {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Items {}
+
+impl PartialOrd for Items {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Items {
+    /// Both sides are flattened in the same order, which depends only on what was found equal so far; that
+    /// makes the order total.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let mut pending: SmallVec<[(&Self, &Self); 4]> = smallvec![(self, other)];
+        while let Some((ours, theirs)) = pending.pop() {
+            let mut order = ours.len().cmp(&theirs.len());
+            for (a, b) in ours.iter().zip(theirs.iter()) {
+                order = order.then_with(|| a.order_head(b));
+                if order.is_ne() {
+                    return order;
+                }
+                if let (Some(a), Some(b)) = (a.items(), b.items()) {
+                    pending.push((a, b));
+                }
+            }
+            if order.is_ne() {
+                return order;
+            }
+        }
+        Ordering::Equal
+    }
+}

@@ -1,0 +1,104 @@
+//! Zero, one or many: what a `multiple="true"` field holds [1.4].
+
+use core::fmt;
+use core::ops::Deref;
+
+use smallvec::SmallVec;
+
+/// A list that holds one item without allocating: capabilities, locales, body sections.
+///
+/// In a composite, no item, a null and an empty array are the same thing (E-COMP-07).
+///
+/// ```
+/// use amqp_proto::{symbol, types::{Many, Symbol}};
+///
+/// let capabilities: Many<Symbol> = [symbol!("queue"), symbol!("topic")].into_iter().collect();
+/// assert_eq!(capabilities.len(), 2);
+/// assert_eq!(Many::from(symbol!("queue"))[0], symbol!("queue"));
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Many<T>(SmallVec<[T; 1]>);
+
+impl<T> Many<T> {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self(SmallVec::new())
+    }
+
+    /// Adds an item at the end.
+    pub fn push(&mut self, item: T) {
+        self.0.push(item);
+    }
+}
+
+impl<T> Default for Many<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Deref for Many<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> From<T> for Many<T> {
+    fn from(item: T) -> Self {
+        Self(SmallVec::from_buf([item]))
+    }
+}
+
+impl<T> FromIterator<T> for Many<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        Self(items.into_iter().collect())
+    }
+}
+
+impl<T> Extend<T> for Many<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
+        self.0.extend(items);
+    }
+}
+
+impl<T> IntoIterator for Many<T> {
+    type Item = T;
+    type IntoIter = IntoIter<T>;
+
+    fn into_iter(self) -> IntoIter<T> {
+        IntoIter(self.0.into_iter())
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Many<T> {
+    type Item = &'a T;
+    type IntoIter = core::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Many<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+/// The items of a [`Many`], by value.
+#[derive(Debug)]
+pub struct IntoIter<T>(smallvec::IntoIter<[T; 1]>);
+
+impl<T> Iterator for IntoIter<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}

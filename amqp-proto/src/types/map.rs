@@ -1,0 +1,128 @@
+//! The AMQP `map`: distinct keys with values, in order [1.6.23].
+
+use core::fmt;
+use core::mem;
+
+use alloc::vec::Vec;
+
+use super::{Items, Value};
+
+/// Pairs of distinct keys and values, in order.
+///
+/// Keys may be of any type (E-MAP-04). Order is kept and counts when maps are compared (E-MAP-03). Look-up is
+/// linear: maps on the wire are small.
+///
+/// ```
+/// use amqp_proto::types::{Map, Value};
+///
+/// let mut map = Map::new();
+/// map.insert("colour", "red");
+/// assert_eq!(map.insert("colour", "blue"), Some(Value::from("red")));
+/// assert_eq!(map.get("colour"), Some(&Value::from("blue")));
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Map {
+    /// Key, value, key, value, and so on.
+    pub(crate) items: Items,
+}
+
+impl Map {
+    /// The empty map.
+    pub const fn new() -> Self {
+        Self { items: Items::new() }
+    }
+
+    /// Takes keys and values in turn, with no key twice.
+    pub(crate) fn from_items(items: Items) -> Self {
+        Self { items }
+    }
+
+    /// Sets the value of a key: in place if the key is there, giving back the old value, else at the end.
+    pub fn insert(&mut self, key: impl Into<Value>, value: impl Into<Value>) -> Option<Value> {
+        let (key, value) = (key.into(), value.into());
+        let place = self.position(|own| *own == key);
+        let items = self.items.as_vec_mut();
+        match place.and_then(|at| items.get_mut(2 * at + 1)) {
+            Some(slot) => Some(mem::replace(slot, value)),
+            None => {
+                items.push(key);
+                items.push(value);
+                None
+            }
+        }
+    }
+
+    /// The value under a string or symbol with this text.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.iter().find(|(own, _)| own.is_text(key)).map(|(_, value)| value)
+    }
+
+    /// The value under this key, whatever its type.
+    pub fn get_value(&self, key: &Value) -> Option<&Value> {
+        self.iter().find(|(own, _)| *own == key).map(|(_, value)| value)
+    }
+
+    /// Takes a string or symbol key with this text out, with its value.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        let at = self.position(|own| own.is_text(key))?;
+        self.items.as_vec_mut().drain(2 * at..2 * at + 2).nth(1)
+    }
+
+    fn position(&self, wanted: impl Fn(&Value) -> bool) -> Option<usize> {
+        self.iter().position(|(key, _)| wanted(key))
+    }
+
+    /// The pairs, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + Clone {
+        let (keys, values) = (self.items.iter().step_by(2), self.items.iter().skip(1).step_by(2));
+        keys.zip(values)
+    }
+
+    /// How many pairs there are.
+    pub fn len(&self) -> usize {
+        self.items.len() / 2
+    }
+
+    /// True if there are no pairs.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether some key stands here twice (E-MAP-02). Costs n log n, so that a hostile map cannot buy more.
+    pub(crate) fn has_duplicate_keys(&self) -> bool {
+        const FEW: usize = 8;
+        let keys = || self.items.iter().step_by(2);
+        if self.len() <= FEW {
+            return keys().enumerate().any(|(at, key)| keys().take(at).any(|other| other == key));
+        }
+        let mut sorted: Vec<&Value> = keys().collect();
+        sorted.sort_unstable();
+        sorted.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+    }
+}
+
+impl<K: Into<Value>, V: Into<Value>> FromIterator<(K, V)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let mut map = Self::new();
+        map.extend(pairs);
+        map
+    }
+}
+
+impl<K: Into<Value>, V: Into<Value>> Extend<(K, V)> for Map {
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
+        for (key, value) in pairs {
+            self.insert(key, value);
+        }
+    }
+}
+
+impl fmt::Debug for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (at, (key, value)) in self.iter().enumerate() {
+            write!(f, "{}{key:?} = {value:?}", if at == 0 { "" } else { ", " })?;
+        }
+        f.write_str("}")
+    }
+}

@@ -1,0 +1,241 @@
+//! Maps whose keys the standard restricts: fields, annotations, application-properties [2.8.13] [3.2.5]
+//! [3.2.10].
+//!
+//! What is put in obeys the restriction by its type. What a peer sent may, in one point, be looser: string
+//! keys are taken where symbols belong, since real peers send them (E-COMP-12, M-ANN-01).
+
+use core::fmt;
+
+use super::{Decimal32, Decimal64, Decimal128, Kind, Map, Str, Symbol, Timestamp, Uuid, Value};
+
+use alloc::string::String;
+use bytes::Bytes;
+
+/// A key or a value that this kind of map must not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAllowed {
+    /// What kind of map, as the standard calls it.
+    pub map: &'static str,
+    /// The restriction that is broken.
+    pub rule: &'static str,
+}
+
+impl fmt::Display for NotAllowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.map, self.rule)
+    }
+}
+
+impl core::error::Error for NotAllowed {}
+
+/// The key of an annotation: a symbol, or one of the reserved ulongs [3.2.10].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnnotationKey {
+    /// A name; those not beginning with `x-` are reserved.
+    Symbol(Symbol),
+    /// Reserved by the standard.
+    Ulong(u64),
+}
+
+impl From<Symbol> for AnnotationKey {
+    fn from(key: Symbol) -> Self {
+        Self::Symbol(key)
+    }
+}
+
+impl From<u64> for AnnotationKey {
+    fn from(key: u64) -> Self {
+        Self::Ulong(key)
+    }
+}
+
+impl From<AnnotationKey> for Value {
+    fn from(key: AnnotationKey) -> Self {
+        match key {
+            AnnotationKey::Symbol(key) => Self::Symbol(key),
+            AnnotationKey::Ulong(key) => Self::Ulong(key),
+        }
+    }
+}
+
+/// A value that is neither compound nor described: what application-properties hold [3.2.5].
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SimpleValue(Value);
+
+impl SimpleValue {
+    /// The value.
+    pub fn into_value(self) -> Value {
+        self.0
+    }
+}
+
+impl TryFrom<Value> for SimpleValue {
+    type Error = NotAllowed;
+
+    fn try_from(value: Value) -> Result<Self, NotAllowed> {
+        if is_simple(&value) {
+            Ok(Self(value))
+        } else {
+            Err(NotAllowed { map: "application-properties", rule: "hold simple values only [3.2.5]" })
+        }
+    }
+}
+
+impl fmt::Debug for SimpleValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+macro_rules! simple_from {
+    ($($type:ty)*) => {$(
+        impl From<$type> for SimpleValue {
+            fn from(value: $type) -> Self {
+                Self(value.into())
+            }
+        }
+    )*};
+}
+
+simple_from! {
+    bool u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 char Decimal32 Decimal64 Decimal128 Timestamp Uuid Bytes
+    Str &str String Symbol
+}
+
+fn is_simple(value: &Value) -> bool {
+    !matches!(value.kind(), None | Some(Kind::List | Kind::Map | Kind::Array))
+}
+
+macro_rules! named_maps {
+    ($($(#[$doc:meta])* $name:ident, $label:literal, $key:ty, $value:ty, $rule:literal, $allows:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Default, PartialEq, Eq)]
+        pub struct $name(Map);
+
+        impl $name {
+            /// An empty one.
+            pub const fn new() -> Self {
+                Self(Map::new())
+            }
+
+            /// Sets the value of a key: in place if the key is there, giving back the old value, else at the end.
+            pub fn insert(&mut self, key: impl Into<$key>, value: impl Into<$value>) -> Option<Value> {
+                let (key, value): ($key, $value) = (key.into(), value.into());
+                self.0.insert(key, value)
+            }
+
+            /// The value under this name.
+            pub fn get(&self, key: &str) -> Option<&Value> {
+                self.0.get(key)
+            }
+
+            /// Takes the pair with this name out and gives its value.
+            pub fn remove(&mut self, key: &str) -> Option<Value> {
+                self.0.remove(key)
+            }
+
+            /// The pairs, in order.
+            pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + Clone {
+                self.0.iter()
+            }
+
+            /// How many pairs there are.
+            pub fn len(&self) -> usize {
+                self.0.len()
+            }
+
+            /// True if there are no pairs, which is the same as none being sent.
+            pub fn is_empty(&self) -> bool {
+                self.0.is_empty()
+            }
+
+            /// As a map.
+            pub fn as_map(&self) -> &Map {
+                &self.0
+            }
+
+            /// As a map, by value.
+            pub fn into_map(self) -> Map {
+                self.0
+            }
+        }
+
+        impl TryFrom<Map> for $name {
+            type Error = NotAllowed;
+
+            fn try_from(map: Map) -> Result<Self, NotAllowed> {
+                let allows: fn(&Value, &Value) -> bool = $allows;
+                if map.iter().all(|(key, value)| allows(key, value)) {
+                    Ok(Self(map))
+                } else {
+                    Err(NotAllowed { map: $label, rule: $rule })
+                }
+            }
+        }
+
+        impl<K: Into<$key>, V: Into<$value>> FromIterator<(K, V)> for $name {
+            fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+                let mut map = Self::new();
+                map.extend(pairs);
+                map
+            }
+        }
+
+        impl<K: Into<$key>, V: Into<$value>> Extend<(K, V)> for $name {
+            fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
+                for (key, value) in pairs {
+                    self.insert(key, value);
+                }
+            }
+        }
+
+        impl From<$name> for Value {
+            fn from(map: $name) -> Self {
+                Self::Map(map.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    )*};
+}
+
+impl From<SimpleValue> for Value {
+    fn from(value: SimpleValue) -> Self {
+        value.0
+    }
+}
+
+named_maps! {
+    /// Named values: properties of connections, sessions and links, the info of an error [2.8.13].
+    ///
+    /// ```
+    /// use amqp_proto::{symbol, types::{Fields, Value}};
+    ///
+    /// let info: Fields = [(symbol!("port"), 5672u16)].into_iter().collect();
+    /// assert_eq!(info.get("port"), Some(&Value::Ushort(5672)));
+    /// ```
+    Fields, "fields", Symbol, Value, "have symbols as keys [2.8.13]",
+        |key, _| matches!(key, Value::Symbol(_) | Value::String(_));
+
+    /// Annotations of a delivery or a message, and the footer [3.2.10].
+    Annotations, "annotations", AnnotationKey, Value, "have symbols or ulongs as keys [3.2.10]",
+        |key, _| matches!(key, Value::Symbol(_) | Value::Ulong(_) | Value::String(_));
+
+    /// What an application says about a message: string keys, simple values [3.2.5].
+    ///
+    /// ```
+    /// use amqp_proto::types::ApplicationProperties;
+    ///
+    /// let mut properties = ApplicationProperties::new();
+    /// properties.insert("tenant", "acme");
+    /// properties.insert("attempt", 3);
+    /// assert_eq!(format!("{properties:?}"), r#"{"tenant" = "acme", "attempt" = int 3}"#);
+    /// ```
+    ApplicationProperties, "application-properties", Str, SimpleValue,
+        "have strings as keys and simple values [3.2.5]",
+        |key, value| matches!(key, Value::String(_)) && is_simple(value);
+}

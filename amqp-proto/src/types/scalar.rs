@@ -1,0 +1,150 @@
+//! Scalars that Rust has no type of its own for: timestamp, uuid and the decimals [1.6.13-18].
+
+use core::fmt;
+use core::str::FromStr;
+
+/// Milliseconds since the Unix epoch, UTC; negative before 1970 [1.6.17].
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From milliseconds since the Unix epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "timestamp {}", self.0)
+    }
+}
+
+/// A universally unique id: sixteen octets in the order of RFC 4122, 4.1.2 [1.6.18].
+///
+/// ```
+/// use amqp_proto::types::Uuid;
+///
+/// let id: Uuid = "3f1c2a7e-88d1-4b60-9a5c-0d6f1e2b3c4d".parse().unwrap();
+/// assert_eq!(id.as_bytes()[0], 0x3f);
+/// assert_eq!(id.to_string(), "3f1c2a7e-88d1-4b60-9a5c-0d6f1e2b3c4d");
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Uuid([u8; 16]);
+
+impl Uuid {
+    /// From its sixteen octets.
+    pub const fn from_bytes(octets: [u8; 16]) -> Self {
+        Self(octets)
+    }
+
+    /// The sixteen octets.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+/// Text that is not a uuid: 32 hexadecimal digits in groups of 8-4-4-4-12.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParseUuidError;
+
+impl fmt::Display for ParseUuidError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a uuid is 32 hexadecimal digits in groups of 8-4-4-4-12")
+    }
+}
+
+impl core::error::Error for ParseUuidError {}
+
+impl FromStr for Uuid {
+    type Err = ParseUuidError;
+
+    fn from_str(text: &str) -> Result<Self, ParseUuidError> {
+        let well_formed = text.len() == 36
+            && text.bytes().enumerate().all(|(at, c)| match at {
+                8 | 13 | 18 | 23 => c == b'-',
+                _ => c.is_ascii_hexdigit(),
+            });
+        if !well_formed {
+            return Err(ParseUuidError);
+        }
+        let number = text
+            .bytes()
+            .filter_map(|c| char::from(c).to_digit(16))
+            .fold(0u128, |sum, digit| sum << 4 | u128::from(digit));
+        Ok(Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, octet) in self.0.iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{octet:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "uuid {self}")
+    }
+}
+
+macro_rules! decimals {
+    ($($name:ident $label:literal $octets:literal $clause:literal;)*) => {$(
+        #[doc = concat!("An IEEE 754-2008 ", $label, " in BID encoding, its octets kept as they came ", $clause, ".")]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name([u8; $octets]);
+
+        impl $name {
+            /// From its octets in network order.
+            pub const fn from_be_bytes(octets: [u8; $octets]) -> Self {
+                Self(octets)
+            }
+
+            /// The octets in network order.
+            pub const fn to_be_bytes(self) -> [u8; $octets] {
+                self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!($label, " 0x"))?;
+                self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+            }
+        }
+    )*};
+}
+
+decimals! {
+    Decimal32 "decimal32" 4 "[1.6.13]";
+    Decimal64 "decimal64" 8 "[1.6.14]";
+    Decimal128 "decimal128" 16 "[1.6.15]";
+}
+
+#[cfg(feature = "std")]
+mod clock {
+    use super::Timestamp;
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    impl From<SystemTime> for Timestamp {
+        /// Rounds towards the epoch; times out of range become the nearest representable one.
+        fn from(time: SystemTime) -> Self {
+            let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+            match time.duration_since(UNIX_EPOCH) {
+                Ok(after) => Self(millis(after)),
+                Err(before) => Self(-millis(before.duration())),
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The AMQP `string`: UTF-8 that shares the buffer it was read from [1.6.20].
+
+use core::fmt;
+use core::ops::Deref;
+use core::str::Utf8Error;
+
+use alloc::string::String;
+use bytes::Bytes;
+
+/// An immutable UTF-8 string, cheap to clone.
+///
+/// A `Str` decoded from a frame is a slice of that frame's buffer; nothing is copied. The octets are checked
+/// once, when the value is made.
+///
+/// ```
+/// use amqp_proto::types::Str;
+///
+/// const QUEUE: Str = Str::from_static("orders");
+/// assert_eq!(QUEUE, "orders");
+/// assert_eq!(Str::from("orders").len(), 6);
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Str(Bytes);
+
+impl Str {
+    /// The empty string.
+    pub const EMPTY: Self = Self::from_static("");
+
+    /// A string that lives for the whole program; never allocates.
+    pub const fn from_static(text: &'static str) -> Self {
+        Self(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// Takes octets over without a copy, after checking that they are UTF-8.
+    pub fn from_utf8(octets: Bytes) -> Result<Self, Utf8Error> {
+        core::str::from_utf8(&octets)?;
+        Ok(Self(octets))
+    }
+
+    /// The text.
+    ///
+    /// The crate forbids `unsafe`, so this walks the octets once more; use [`as_bytes`](Self::as_bytes) where
+    /// octets will do, as all comparisons here do.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The octets, shared.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// Gives the octets up, shared.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
+    /// Length in octets.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True for the empty string.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Deref for Str {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for Str {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl From<&str> for Str {
+    fn from(text: &str) -> Self {
+        Self(Bytes::copy_from_slice(text.as_bytes()))
+    }
+}
+
+impl From<String> for Str {
+    fn from(text: String) -> Self {
+        Self(Bytes::from(text.into_bytes()))
+    }
+}
+
+impl From<&String> for Str {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl PartialEq<str> for Str {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Str {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl fmt::Debug for Str {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for Str {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.as_str(), f)
+    }
+}

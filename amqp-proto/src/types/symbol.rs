@@ -1,0 +1,132 @@
+//! The AMQP `symbol`: a name from a constrained domain, 7-bit ASCII [1.6.21].
+
+use core::fmt;
+
+use bytes::Bytes;
+
+use super::str::Str;
+
+/// A symbolic value such as `amqp:accepted:list`, cheap to clone.
+///
+/// Constants are checked while compiling by [`symbol!`](crate::symbol); text known only at run time goes
+/// through [`Symbol::new`].
+///
+/// ```
+/// use amqp_proto::{symbol, types::Symbol};
+///
+/// assert_eq!(Symbol::new("queue").unwrap(), symbol!("queue"));
+/// assert!(Symbol::new("größe").is_err());
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Symbol(Bytes);
+
+/// The text given for a symbol holds something other than 7-bit ASCII [1.6.21] (E-ENC-09).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAscii;
+
+impl Symbol {
+    /// A symbol from any text that is 7-bit ASCII.
+    pub fn new(text: impl Into<Str>) -> Result<Self, NotAscii> {
+        Self::from_ascii(text.into().into_bytes())
+    }
+
+    /// Takes octets over without a copy, after checking that they are 7-bit ASCII.
+    pub fn from_ascii(octets: Bytes) -> Result<Self, NotAscii> {
+        if octets.is_ascii() { Ok(Self(octets)) } else { Err(NotAscii) }
+    }
+
+    /// A constant symbol, for [`symbol!`](crate::symbol) to call while compiling.
+    #[doc(hidden)]
+    pub const fn checked(text: &'static str) -> Self {
+        assert!(text.is_ascii(), "a symbol is 7-bit ASCII");
+        Self(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// A symbol out of one of this crate's own tables, all of them ASCII.
+    pub(crate) const fn known(text: &'static str) -> Self {
+        Self(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The octets, shared.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// Length in octets.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True for the empty symbol.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A constant [`Symbol`](crate::types::Symbol); text that is not ASCII does not compile.
+///
+/// ```
+/// use amqp_proto::symbol;
+///
+/// assert_eq!(symbol!("x-opt-jms-dest").as_str(), "x-opt-jms-dest");
+/// ```
+/// ```compile_fail
+/// let _ = amqp_proto::symbol!("größe");
+/// ```
+#[macro_export]
+macro_rules! symbol {
+    ($text:expr) => {
+        const { $crate::types::Symbol::checked($text) }
+    };
+}
+
+impl AsRef<str> for Symbol {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl TryFrom<&str> for Symbol {
+    type Error = NotAscii;
+
+    fn try_from(text: &str) -> Result<Self, NotAscii> {
+        Self::new(text)
+    }
+}
+
+impl PartialEq<str> for Symbol {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Symbol {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl fmt::Debug for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ":{}", self.as_str().escape_debug())
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for NotAscii {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a symbol holds 7-bit ASCII only [1.6.21]")
+    }
+}
+
+impl core::error::Error for NotAscii {}

@@ -1,0 +1,94 @@
+//! A walk over a value and all it holds, without recursion.
+
+use core::slice;
+
+use smallvec::SmallVec;
+
+use super::Value;
+
+/// One step of a [`Walk`], parents before children.
+pub(crate) enum Step<'a> {
+    /// A value that holds no others.
+    Leaf(&'a Value),
+    /// A compound; its items follow.
+    Enter(&'a Value),
+    /// The end of a compound's items.
+    Leave(&'a Value),
+}
+
+/// Where a step stands in its parent: what printing and encoding need to know.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// The compound around it.
+    pub(crate) parent: Option<&'a Value>,
+    /// How many siblings came before it.
+    pub(crate) index: usize,
+}
+
+impl Place<'_> {
+    /// What a printer writes before the value.
+    pub(crate) fn separator(&self) -> &'static str {
+        match self.parent {
+            None => "",
+            Some(Value::Map(_)) if self.index % 2 == 1 => " = ",
+            Some(Value::Described(_)) if self.index == 1 => " ",
+            Some(Value::Array(array)) if self.index < array.descriptors().len() => {
+                if self.index == 0 {
+                    "@"
+                } else {
+                    " @"
+                }
+            }
+            Some(Value::Array(array)) if self.index == array.descriptors().len() && self.index > 0 => ": ",
+            Some(_) if self.index == 0 => "",
+            Some(_) => ", ",
+        }
+    }
+}
+
+struct Level<'a> {
+    parent: &'a Value,
+    rest: slice::Iter<'a, Value>,
+    index: usize,
+}
+
+/// See [`Step`].
+pub(crate) struct Walk<'a> {
+    root: Option<&'a Value>,
+    levels: SmallVec<[Level<'a>; 4]>,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(root: &'a Value) -> Self {
+        Self { root: Some(root), levels: SmallVec::new() }
+    }
+
+    /// The next step and its place.
+    pub(crate) fn step(&mut self) -> Option<(Step<'a>, Place<'a>)> {
+        if let Some(root) = self.root.take() {
+            return Some(self.visit(root, Place { parent: None, index: 0 }));
+        }
+        let level = self.levels.last_mut()?;
+        let place = Place { parent: Some(level.parent), index: level.index };
+        match level.rest.next() {
+            Some(value) => {
+                level.index += 1;
+                Some(self.visit(value, place))
+            }
+            None => {
+                let left = self.levels.pop()?.parent;
+                Some((Step::Leave(left), place))
+            }
+        }
+    }
+
+    fn visit(&mut self, value: &'a Value, place: Place<'a>) -> (Step<'a>, Place<'a>) {
+        match value.items() {
+            None => (Step::Leaf(value), place),
+            Some(items) => {
+                self.levels.push(Level { parent: value, rest: items.iter(), index: 0 });
+                (Step::Enter(value), place)
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The `error` type [2.8.14], and which condition a decoding error is reported as.
+
+use core::fmt;
+
+use super::Condition;
+use crate::codec::{DecodeError, DecodeErrorKind, LimitKind, composite};
+use crate::types::{Fields, Str};
+
+composite! {
+    /// Details of an error: a condition, what a person may read, and what a program may [2.8.14].
+    ///
+    /// ```
+    /// use amqp_proto::wire::{Condition, Error};
+    ///
+    /// let error = Error::new(Condition::NotFound).with_description("no queue 'jobs'");
+    /// assert_eq!(error.to_string(), r#"amqp:not-found: no queue 'jobs'"#);
+    /// ```
+    Error = "error" 0x1d {
+        /// What kind of error it is.
+        condition: Condition, "symbol", mandatory;
+        /// Words for a person. Text from a peer may hold anything; `Display` escapes it.
+        description: Option<Str>, "string", optional;
+        /// What a program may want to know, such as where a redirect leads.
+        info: Fields, "fields", optional;
+    }
+}
+
+impl Error {
+    /// Sets the description.
+    #[must_use]
+    pub fn with_description(mut self, description: impl Into<Str>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Sets the info.
+    #[must_use]
+    pub fn with_info(mut self, info: Fields) -> Self {
+        self.info = info;
+        self
+    }
+}
+
+impl From<Condition> for Error {
+    fn from(condition: Condition) -> Self {
+        Self::new(condition)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.condition, f)?;
+        if let Some(description) = &self.description {
+            f.write_str(": ")?;
+            // Quotes are harmless in a log; control characters are not.
+            description.chars().try_for_each(|c| {
+                if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+            })?;
+        }
+        if self.info.is_empty() { Ok(()) } else { write!(f, " {:?}", self.info) }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl DecodeError {
+    /// The condition to report the fault with (R-ERR-04, R-ERR-05).
+    pub fn condition(&self) -> Condition {
+        match self.kind() {
+            DecodeErrorKind::Truncated
+            | DecodeErrorKind::Constructor(_)
+            | DecodeErrorKind::Boolean(_)
+            | DecodeErrorKind::Char(_)
+            | DecodeErrorKind::Utf8
+            | DecodeErrorKind::Ascii
+            | DecodeErrorKind::Size
+            | DecodeErrorKind::Count
+            | DecodeErrorKind::OddMap
+            | DecodeErrorKind::DuplicateKey
+            | DecodeErrorKind::Trailing
+            | DecodeErrorKind::Expected(_)
+            | DecodeErrorKind::Descriptor
+            | DecodeErrorKind::TooManyFields
+            | DecodeErrorKind::NotAllowed(_)
+            | DecodeErrorKind::SectionOrder
+            | DecodeErrorKind::BodyMix
+            | DecodeErrorKind::Limit(
+                LimitKind::Depth
+                | LimitKind::Elements
+                | LimitKind::ZeroWidthElements
+                | LimitKind::ValueOctets
+                | LimitKind::Sections,
+            ) => Condition::DecodeError,
+            DecodeErrorKind::Missing | DecodeErrorKind::Choice(_) | DecodeErrorKind::TooLong => {
+                Condition::InvalidField
+            }
+            DecodeErrorKind::FrameSize(_)
+            | DecodeErrorKind::FrameTooLarge { .. }
+            | DecodeErrorKind::DataOffset(_)
+            | DecodeErrorKind::FrameType(_)
+            | DecodeErrorKind::EmptySaslFrame
+            | DecodeErrorKind::ProtocolHeader => Condition::FramingError,
+        }
+    }
+}

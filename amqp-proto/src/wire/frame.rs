@@ -1,0 +1,257 @@
+//! Frames: a header, a performative, and what a transfer carries [2.3].
+
+use core::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::performative::each;
+use super::sasl::each_sasl;
+use super::{Performative, SaslBody};
+use crate::codec::{
+    Composite, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Writer, be_u16,
+    be_u32, octet,
+};
+use crate::types::{Channel, Limits};
+
+/// The smallest frame there is, and the octets before a body without extended header.
+const HEADER_LEN: usize = 8;
+/// The data offset of a frame without extended header, in words of four octets.
+const DATA_OFFSET: u8 = 2;
+
+/// The type of a frame (F-LAY-06).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FrameKind {
+    /// An AMQP frame.
+    Amqp,
+    /// A SASL frame.
+    Sasl,
+}
+
+/// The first eight octets of a frame [2.3.1].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FrameHeader {
+    /// The octets of the whole frame, this header included.
+    pub size: u32,
+    /// Where the body begins, in words of four octets; what lies between is an extended header.
+    pub data_offset: u8,
+    /// The type of the frame.
+    pub kind: FrameKind,
+    /// The channel of an AMQP frame; of no meaning in a SASL frame (A-SASL-02).
+    pub channel: Channel,
+}
+
+impl FrameHeader {
+    /// Reads the header at the front of what has arrived so far, `None` if there is more to come.
+    ///
+    /// A frame of more than `max_frame_size` octets is refused here (F-MAX-03).
+    #[inline]
+    pub fn decode(octets: &[u8], max_frame_size: u32) -> Result<Option<Self>, DecodeError> {
+        let Some(head) = octets.get(..HEADER_LEN) else { return Self::decode_part(octets, max_frame_size) };
+        let parse = || {
+            let (rest, size) = be_u32(head)?;
+            let (rest, data_offset) = octet(rest)?;
+            let (rest, kind) = octet(rest)?;
+            let (_, channel) = be_u16(rest)?;
+            Ok((size, data_offset, kind, Channel::new(channel)))
+        };
+        let (size, data_offset, kind, channel) = parse().map_err(|error| Fault::settle(error, octets))?;
+        check_size(size, max_frame_size)?;
+        if data_offset < DATA_OFFSET || u32::from(data_offset) * 4 > size {
+            return Err(DecodeError::new(DecodeErrorKind::DataOffset(data_offset), 4));
+        }
+        let kind = match kind {
+            0 => FrameKind::Amqp,
+            1 => FrameKind::Sasl,
+            other => return Err(DecodeError::new(DecodeErrorKind::FrameType(other), 5)),
+        };
+        Ok(Some(Self { size, data_offset, kind, channel }))
+    }
+
+    /// Judges a header of which not all has arrived: the size alone may be enough to refuse it.
+    #[cold]
+    fn decode_part(octets: &[u8], max_frame_size: u32) -> Result<Option<Self>, DecodeError> {
+        match be_u32(octets) {
+            Ok((_, size)) => check_size(size, max_frame_size).map(|()| None),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+#[inline]
+fn check_size(size: u32, limit: u32) -> Result<(), DecodeError> {
+    if size < HEADER_LEN as u32 {
+        return Err(DecodeError::new(DecodeErrorKind::FrameSize(size), 0));
+    }
+    if size > limit {
+        return Err(DecodeError::new(DecodeErrorKind::FrameTooLarge { size, limit }, 0));
+    }
+    Ok(())
+}
+
+/// A frame as it came: its header is read, its body is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawFrame {
+    /// The first eight octets, read.
+    pub header: FrameHeader,
+    /// The whole frame, header included.
+    pub octets: Bytes,
+}
+
+impl RawFrame {
+    /// Reads the body. What follows a transfer performative becomes the payload, a slice of the same buffer.
+    #[inline]
+    pub fn decode(self, limits: &Limits) -> Result<Frame, DecodeError> {
+        let Self { header, mut octets } = self;
+        let body = usize::from(header.data_offset) * 4;
+        let mut decoder = Decoder::new(&octets, limits);
+        let input = octets.get(body..).unwrap_or_default();
+        let (left, frame) = match header.kind {
+            FrameKind::Amqp if input.is_empty() => return Ok(Frame::Empty { channel: header.channel }),
+            FrameKind::Amqp => {
+                let (rest, performative) = Performative::parse(&mut decoder, input)
+                    .map_err(|error| Fault::settle(error, &octets))?;
+                let payload = Bytes::new();
+                (rest, Frame::Amqp { channel: header.channel, performative, payload })
+            }
+            FrameKind::Sasl if input.is_empty() => {
+                return Err(DecodeError::new(DecodeErrorKind::EmptySaslFrame, HEADER_LEN));
+            }
+            FrameKind::Sasl => SaslBody::parse(&mut decoder, input)
+                .map(|(rest, body)| (rest, Frame::Sasl(body)))
+                .map_err(|error| Fault::settle(error, &octets))?,
+        };
+        let left = left.len();
+        match frame {
+            Frame::Amqp { channel, performative: Performative::Transfer(transfer), .. } => {
+                octets.advance(octets.len() - left);
+                let performative = Performative::Transfer(transfer);
+                Ok(Frame::Amqp { channel, performative, payload: octets })
+            }
+            other if left == 0 => Ok(other),
+            _ => Err(DecodeError::new(DecodeErrorKind::Trailing, octets.len() - left)),
+        }
+    }
+}
+
+/// A frame, read.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Frame {
+    /// An AMQP frame.
+    Amqp {
+        /// The channel of the session, 0 for frames of the connection.
+        channel: Channel,
+        /// What the frame says.
+        performative: Performative,
+        /// What a transfer carries; empty with all others (F-LAY-09).
+        payload: Bytes,
+    },
+    /// An AMQP frame without a body: its sender is alive (F-LAY-10).
+    Empty {
+        /// Any channel.
+        channel: Channel,
+    },
+    /// A SASL frame.
+    Sasl(SaslBody),
+}
+
+impl Frame {
+    /// An AMQP frame without payload.
+    pub fn new(channel: Channel, performative: impl Into<Performative>) -> Self {
+        Self::Amqp { channel, performative: performative.into(), payload: Bytes::new() }
+    }
+
+    /// Appends the frame, payload included.
+    ///
+    /// Fails, writing nothing, if that takes more than `max_frame_size` octets (F-MAX-02).
+    pub fn encode(&self, max_frame_size: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
+        match self {
+            Self::Amqp { channel, performative, payload } => {
+                performative.encode_frame(*channel, payload.len(), max_frame_size, out)?;
+                out.extend_from_slice(payload);
+                Ok(())
+            }
+            Self::Empty { channel } => {
+                out.extend_from_slice(&header(HEADER_LEN, FrameKind::Amqp, *channel));
+                Ok(())
+            }
+            Self::Sasl(body) => {
+                each_sasl!(body, inner => write_frame(FrameKind::Sasl, Channel::new(0), inner, 0, max_frame_size, out))
+            }
+        }
+    }
+}
+
+impl Performative {
+    /// Appends a frame up to its payload, of which only the length is needed: the octets are to be sent right
+    /// after, from wherever they are.
+    ///
+    /// Fails, writing nothing, if frame and payload take more than `max_frame_size` octets (F-MAX-02).
+    pub fn encode_frame(
+        &self,
+        channel: Channel,
+        payload: usize,
+        max_frame_size: u32,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        each!(self, inner => write_frame(FrameKind::Amqp, channel, inner, payload, max_frame_size, out))
+    }
+}
+
+#[inline]
+fn header(size: usize, kind: FrameKind, channel: Channel) -> [u8; HEADER_LEN] {
+    let [a, b, c, d] = u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes();
+    let [high, low] = channel.get().to_be_bytes();
+    [a, b, c, d, DATA_OFFSET, kind as u8, high, low]
+}
+
+/// Appends a frame up to its payload.
+#[inline]
+pub(crate) fn write_frame<T: Composite>(
+    kind: FrameKind,
+    channel: Channel,
+    body: &T,
+    payload: usize,
+    max_frame_size: u32,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    body.check()?;
+    let sizes = body.sizes();
+    let head = HEADER_LEN + DESCRIPTOR_LEN + sizes.list_len();
+    let size = head + payload;
+    if u32::try_from(size).map_or(true, |size| size > max_frame_size) {
+        return Err(too_large(size, max_frame_size));
+    }
+    let start = out.len();
+    out.resize(start + head, 0);
+    let mut writer = Writer::new(out.get_mut(start..).unwrap_or_default());
+    writer.octets(header(size, kind, channel));
+    body.write_sized(sizes, &mut writer);
+    debug_assert_eq!(writer.left(), 0, "less is written than was announced");
+    Ok(())
+}
+
+#[cold]
+fn too_large(octets: usize, limit: u32) -> EncodeError {
+    EncodeError::TooLarge { octets, limit: usize::try_from(limit).unwrap_or(usize::MAX) }
+}
+
+/// One line, complete but for the payload, of which the length is told.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Amqp { channel, performative, payload } => {
+                write!(f, "[{channel}] {performative:?}")?;
+                if payload.is_empty() { Ok(()) } else { write!(f, " + {} octets", payload.len()) }
+            }
+            Self::Empty { channel } => write!(f, "[{channel}] empty"),
+            Self::Sasl(body) => write!(f, "[sasl] {body:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

@@ -1,0 +1,272 @@
+//! Delivery states and outcomes [3.4].
+
+use alloc::boxed::Box;
+
+use super::{Declared, Error, TransactionalState};
+use crate::codec::{
+    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Parsed, Schema, Writer, composite,
+    fail,
+};
+use crate::types::{Annotations, Described, Value};
+
+composite! {
+    /// How much of a delivery has been received: not an outcome [3.4.1].
+    Received = "received" 0x23 {
+        /// The section up to which all is there, counted from 0 in wire order.
+        section_number: u32, "uint", mandatory;
+        /// How many octets of that section are there.
+        section_offset: u64, "ulong", mandatory;
+    }
+
+    /// The message was processed [3.4.2].
+    Accepted = "accepted" 0x24 {}
+
+    /// The message is invalid and was not processed [3.4.3].
+    Rejected = "rejected" 0x25 {
+        /// Why.
+        error: Option<Box<Error>>, "error", optional;
+    }
+
+    /// The message was not processed and may go elsewhere, unchanged [3.4.4].
+    Released = "released" 0x26 {}
+
+    /// The message was not processed and may go elsewhere, changed [3.4.5].
+    Modified = "modified" 0x27 {
+        /// Whether this counts as a failed attempt at delivery.
+        delivery_failed: Option<bool>, "boolean", optional;
+        /// Whether the message is not to come back to this link.
+        undeliverable_here: Option<bool>, "boolean", optional;
+        /// Annotations to be set on the message.
+        message_annotations: Annotations, "fields", optional;
+    }
+}
+
+/// How a delivery ended [3.4].
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The message was processed.
+    Accepted,
+    /// The message is invalid and was not processed.
+    Rejected(Rejected),
+    /// The message was not processed and may go elsewhere, unchanged.
+    Released,
+    /// The message was not processed and may go elsewhere, changed.
+    Modified(Box<Modified>),
+    /// A transaction was declared [4.5.5].
+    Declared(Box<Declared>),
+    /// A described value that the standard does not define (M-STATE-12).
+    Other(Box<Described>),
+}
+
+/// The state of a delivery as one end sees it [3.4].
+///
+/// ```
+/// use amqp_proto::wire::{DeliveryState, Outcome};
+///
+/// assert!(DeliveryState::from(Outcome::Accepted).is_terminal());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeliveryState {
+    /// So much has been received.
+    Received(Received),
+    /// It has ended.
+    Outcome(Outcome),
+    /// It belongs to a transaction [4.5.6].
+    Transactional(Box<TransactionalState>),
+}
+
+impl DeliveryState {
+    /// Whether the state is an outcome: it cannot change any more (M-STATE-01).
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Outcome(_))
+    }
+}
+
+impl From<Outcome> for DeliveryState {
+    fn from(outcome: Outcome) -> Self {
+        Self::Outcome(outcome)
+    }
+}
+
+impl From<Accepted> for Outcome {
+    fn from(_: Accepted) -> Self {
+        Self::Accepted
+    }
+}
+
+impl From<Rejected> for Outcome {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+impl From<Released> for Outcome {
+    fn from(_: Released) -> Self {
+        Self::Released
+    }
+}
+
+impl From<Modified> for Outcome {
+    fn from(modified: Modified) -> Self {
+        Self::Modified(Box::new(modified))
+    }
+}
+
+impl From<Declared> for Outcome {
+    fn from(declared: Declared) -> Self {
+        Self::Declared(Box::new(declared))
+    }
+}
+
+/// A described value that is none of the types of the standard, kept as it is (E-DESC-04).
+///
+/// One that is has its own place; where it stands it is an error (E-COMP-11).
+pub(crate) fn unknown<'a>(
+    decoder: &mut Decoder<'a>,
+    descriptor: Descriptor<'a>,
+    input: &'a [u8],
+) -> Parsed<'a, Box<Described>> {
+    if super::schema::is_known(descriptor) {
+        return Err(fail(input, DecodeErrorKind::Descriptor));
+    }
+    match Value::decode_from(decoder, Code::DESCRIBED, input)? {
+        (rest, Value::Described(described)) => Ok((rest, Box::new(described))),
+        _ => Err(fail(input, DecodeErrorKind::Descriptor)),
+    }
+}
+
+/// The types that may stand for a delivery state.
+const STATES: [Schema; 7] = [
+    Received::SCHEMA,
+    Accepted::SCHEMA,
+    Rejected::SCHEMA,
+    Released::SCHEMA,
+    Modified::SCHEMA,
+    Declared::SCHEMA,
+    TransactionalState::SCHEMA,
+];
+
+impl Outcome {
+    /// Reads an outcome whose descriptor is `descriptor`; `list` follows that, `input` begins with it.
+    fn parse<'a>(
+        decoder: &mut Decoder<'a>,
+        descriptor: Descriptor<'a>,
+        list: &'a [u8],
+        input: &'a [u8],
+    ) -> Parsed<'a, Self> {
+        fn read<'a, T: Composite + Into<Outcome>>(
+            decoder: &mut Decoder<'a>,
+            list: &'a [u8],
+        ) -> Parsed<'a, Outcome> {
+            T::decode_list(decoder, list).map(|(rest, value)| (rest, value.into()))
+        }
+        match descriptor.among(&STATES) {
+            Some(0x24) => read::<Accepted>(decoder, list),
+            Some(0x25) => read::<Rejected>(decoder, list),
+            Some(0x26) => read::<Released>(decoder, list),
+            Some(0x27) => read::<Modified>(decoder, list),
+            Some(0x33) => read::<Declared>(decoder, list),
+            _ => unknown(decoder, descriptor, input).map(|(rest, other)| (rest, Self::Other(other))),
+        }
+    }
+}
+
+fn descriptor<'a>(wanted: &'static str, code: u8, input: &'a [u8]) -> Parsed<'a, Descriptor<'a>> {
+    if code == Code::DESCRIBED {
+        Descriptor::parse(input)
+    } else {
+        Err(fail(input, DecodeErrorKind::Expected(wanted)))
+    }
+}
+
+impl Decode for Outcome {
+    fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (list, descriptor) = descriptor("outcome", code, input)?;
+        Self::parse(decoder, descriptor, list, input)
+    }
+}
+
+impl Decode for DeliveryState {
+    fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (list, descriptor) = descriptor("delivery-state", code, input)?;
+        match descriptor.among(&STATES) {
+            Some(0x23) => {
+                Received::decode_list(decoder, list).map(|(rest, state)| (rest, Self::Received(state)))
+            }
+            Some(0x34) => TransactionalState::decode_list(decoder, list)
+                .map(|(rest, state)| (rest, Self::Transactional(Box::new(state)))),
+            _ => Outcome::parse(decoder, descriptor, list, input)
+                .map(|(rest, outcome)| (rest, Self::Outcome(outcome))),
+        }
+    }
+}
+
+/// Does the same with whichever outcome it is.
+macro_rules! each_outcome {
+    ($outcome:expr, $inner:ident => $do:expr) => {
+        match $outcome {
+            Outcome::Accepted => {
+                let $inner = &Accepted {};
+                $do
+            }
+            Outcome::Rejected($inner) => $do,
+            Outcome::Released => {
+                let $inner = &Released {};
+                $do
+            }
+            Outcome::Modified($inner) => $do,
+            Outcome::Declared($inner) => $do,
+            Outcome::Other($inner) => $do,
+        }
+    };
+}
+
+impl Encode for Outcome {
+    #[inline]
+    fn size(&self) -> usize {
+        each_outcome!(self, inner => Encode::size(inner))
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer<'_>) {
+        each_outcome!(self, inner => inner.write(writer));
+    }
+}
+
+impl core::fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        each_outcome!(self, inner => core::fmt::Debug::fmt(inner, f))
+    }
+}
+
+impl Encode for DeliveryState {
+    #[inline]
+    fn size(&self) -> usize {
+        match self {
+            Self::Received(state) => Encode::size(state),
+            Self::Outcome(outcome) => Encode::size(outcome),
+            Self::Transactional(state) => Encode::size(state),
+        }
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer<'_>) {
+        match self {
+            Self::Received(state) => state.write(writer),
+            Self::Outcome(outcome) => outcome.write(writer),
+            Self::Transactional(state) => state.write(writer),
+        }
+    }
+}
+
+impl core::fmt::Debug for DeliveryState {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Received(state) => core::fmt::Debug::fmt(state, f),
+            Self::Outcome(outcome) => core::fmt::Debug::fmt(outcome, f),
+            Self::Transactional(state) => core::fmt::Debug::fmt(state, f),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The five bodies of SASL frames [5.3.3]. What they carry is never printed.
+
+use core::fmt;
+
+use bytes::Bytes;
+
+use super::SaslCode;
+use crate::codec::{
+    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Parsed, Schema, Writer, composite,
+    fail,
+};
+use crate::types::{Many, Str, Symbol};
+
+/// Octets that may be a credential: `Debug` tells their number and nothing else.
+///
+/// ```
+/// use amqp_proto::wire::Secret;
+///
+/// assert_eq!(format!("{:?}", Secret::from(&b"\0user\0password"[..])), "<14 octets hidden>");
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(Bytes);
+
+impl Secret {
+    /// The octets, for who has to check them.
+    pub fn expose(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl From<Bytes> for Secret {
+    fn from(octets: Bytes) -> Self {
+        Self(octets)
+    }
+}
+
+impl From<&[u8]> for Secret {
+    fn from(octets: &[u8]) -> Self {
+        Self(Bytes::copy_from_slice(octets))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} octets hidden>", self.0.len())
+    }
+}
+
+impl Decode for Secret {
+    fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+        Bytes::decode(decoder, code, input).map(|(rest, octets)| (rest, Self(octets)))
+    }
+}
+
+impl Encode for Secret {
+    fn size(&self) -> usize {
+        Encode::size(&self.0)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        self.0.write(writer);
+    }
+}
+
+composite! {
+    /// The server tells which mechanisms it has [5.3.3.1].
+    SaslMechanisms = "sasl-mechanisms" 0x40 {
+        /// The mechanisms, the one the server likes best first; one at least.
+        sasl_server_mechanisms: Many<Symbol>, "symbol", required;
+    }
+
+    /// The client picks one and begins [5.3.3.2].
+    SaslInit = "sasl-init" 0x41 {
+        /// The mechanism.
+        mechanism: Symbol, "symbol", mandatory;
+        /// What the mechanism says first; an empty response is one, an absent one is none (A-SASL-12).
+        initial_response: Option<Secret>, "binary", optional;
+        /// The host that the client wants to speak to.
+        hostname: Option<Str>, "string", optional;
+    }
+
+    /// The server asks [5.3.3.3].
+    SaslChallenge = "sasl-challenge" 0x42 {
+        /// What it asks.
+        challenge: Secret, "binary", mandatory;
+    }
+
+    /// The client answers [5.3.3.4].
+    SaslResponse = "sasl-response" 0x43 {
+        /// What it answers.
+        response: Secret, "binary", mandatory;
+    }
+
+    /// The server decides [5.3.3.5].
+    SaslOutcome = "sasl-outcome" 0x44 {
+        /// What it decides.
+        code: SaslCode, "sasl-code", mandatory;
+        /// What the mechanism says last.
+        additional_data: Option<Secret>, "binary", optional;
+    }
+}
+
+/// What a SASL frame holds [5.3.2].
+#[derive(Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // each holds the type of its own name
+pub enum SaslBody {
+    Mechanisms(SaslMechanisms),
+    Init(SaslInit),
+    Challenge(SaslChallenge),
+    Response(SaslResponse),
+    Outcome(SaslOutcome),
+}
+
+const SCHEMAS: [Schema; 5] = [
+    SaslMechanisms::SCHEMA,
+    SaslInit::SCHEMA,
+    SaslChallenge::SCHEMA,
+    SaslResponse::SCHEMA,
+    SaslOutcome::SCHEMA,
+];
+
+/// Does the same with whichever body it is.
+macro_rules! each_sasl {
+    ($body:expr, $inner:ident => $do:expr) => {
+        match $body {
+            SaslBody::Mechanisms($inner) => $do,
+            SaslBody::Init($inner) => $do,
+            SaslBody::Challenge($inner) => $do,
+            SaslBody::Response($inner) => $do,
+            SaslBody::Outcome($inner) => $do,
+        }
+    };
+}
+
+pub(crate) use each_sasl;
+
+impl SaslBody {
+    /// Reads the body of a SASL frame.
+    pub(crate) fn parse<'a>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
+        let [Code::DESCRIBED, rest @ ..] = input else {
+            return Err(fail(input, DecodeErrorKind::Expected("sasl-frame")));
+        };
+        let (rest, descriptor) = Descriptor::parse(rest)?;
+        match descriptor.among(&SCHEMAS) {
+            Some(0x40) => {
+                SaslMechanisms::decode_list(decoder, rest).map(|(rest, body)| (rest, Self::Mechanisms(body)))
+            }
+            Some(0x41) => SaslInit::decode_list(decoder, rest).map(|(rest, body)| (rest, Self::Init(body))),
+            Some(0x42) => {
+                SaslChallenge::decode_list(decoder, rest).map(|(rest, body)| (rest, Self::Challenge(body)))
+            }
+            Some(0x43) => {
+                SaslResponse::decode_list(decoder, rest).map(|(rest, body)| (rest, Self::Response(body)))
+            }
+            Some(0x44) => {
+                SaslOutcome::decode_list(decoder, rest).map(|(rest, body)| (rest, Self::Outcome(body)))
+            }
+            _ => Err(fail(input, DecodeErrorKind::Descriptor)),
+        }
+    }
+}
+
+impl fmt::Debug for SaslBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        each_sasl!(self, inner => fmt::Debug::fmt(inner, f))
+    }
+}
+
+macro_rules! from {
+    ($($type:ident => $variant:ident;)*) => {$(
+        impl From<$type> for SaslBody {
+            fn from(body: $type) -> Self {
+                Self::$variant(body)
+            }
+        }
+    )*};
+}
+
+from! {
+    SaslMechanisms => Mechanisms;
+    SaslInit => Init;
+    SaslChallenge => Challenge;
+    SaslResponse => Response;
+    SaslOutcome => Outcome;
+}

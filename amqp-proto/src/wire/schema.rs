@@ -1,0 +1,67 @@
+//! The forty described types of the standard, in the order of their descriptors.
+
+use super::section::{
+    AMQP_SEQUENCE, AMQP_VALUE, APPLICATION_PROPERTIES, DATA, DELIVERY_ANNOTATIONS, FOOTER,
+    MESSAGE_ANNOTATIONS,
+};
+use super::{
+    Accepted, Attach, Begin, Close, Coordinator, Declare, Declared, DeleteOnClose, DeleteOnNoLinks,
+    DeleteOnNoLinksOrMessages, DeleteOnNoMessages, Detach, Discharge, Disposition, End, Error, Flow, Header,
+    Modified, Open, Properties, Received, Rejected, Released, SaslChallenge, SaslInit, SaslMechanisms,
+    SaslOutcome, SaslResponse, Source, Target, TransactionalState, Transfer,
+};
+use crate::codec::{Descriptor, Schema};
+
+/// The described types of the standard, for tools that print or check them.
+///
+/// ```
+/// let open = &amqp_proto::wire::SCHEMAS[0];
+/// assert_eq!((open.name, open.code, open.fields[0].name), ("open", 0x10, "container_id"));
+/// ```
+pub const SCHEMAS: [Schema; 40] = [
+    Open::SCHEMA,
+    Begin::SCHEMA,
+    Attach::SCHEMA,
+    Flow::SCHEMA,
+    Transfer::SCHEMA,
+    Disposition::SCHEMA,
+    Detach::SCHEMA,
+    End::SCHEMA,
+    Close::SCHEMA,
+    Error::SCHEMA,
+    Received::SCHEMA,
+    Accepted::SCHEMA,
+    Rejected::SCHEMA,
+    Released::SCHEMA,
+    Modified::SCHEMA,
+    Source::SCHEMA,
+    Target::SCHEMA,
+    DeleteOnClose::SCHEMA,
+    DeleteOnNoLinks::SCHEMA,
+    DeleteOnNoMessages::SCHEMA,
+    DeleteOnNoLinksOrMessages::SCHEMA,
+    Coordinator::SCHEMA,
+    Declare::SCHEMA,
+    Discharge::SCHEMA,
+    Declared::SCHEMA,
+    TransactionalState::SCHEMA,
+    SaslMechanisms::SCHEMA,
+    SaslInit::SCHEMA,
+    SaslChallenge::SCHEMA,
+    SaslResponse::SCHEMA,
+    SaslOutcome::SCHEMA,
+    Header::SCHEMA,
+    DELIVERY_ANNOTATIONS,
+    MESSAGE_ANNOTATIONS,
+    Properties::SCHEMA,
+    APPLICATION_PROPERTIES,
+    DATA,
+    AMQP_SEQUENCE,
+    AMQP_VALUE,
+    FOOTER,
+];
+
+/// Whether a descriptor names a type of the standard.
+pub(crate) fn is_known(descriptor: Descriptor<'_>) -> bool {
+    SCHEMAS.iter().any(|schema| descriptor.names(schema))
+}

@@ -1,0 +1,230 @@
+//! The sections of a message, as far as they are types of their own [3.2].
+
+use bytes::Bytes;
+
+use crate::codec::{Code, Decode, DecodeErrorKind, Decoder, Encode, Parsed, Schema, Writer, composite, fail};
+use crate::types::{SequenceNo, Str, Symbol, Timestamp, Uuid, Value};
+
+composite! {
+    /// How a message is to be handled on its way [3.2.1].
+    Header = "header" 0x70 {
+        /// Whether the message must survive a restart.
+        durable: bool, "boolean", default(false, "false");
+        /// How urgent it is; 4 is normal.
+        priority: u8, "ubyte", default(4, "4");
+        /// How long it is of use, in milliseconds from its arrival; 0 expires at once, absent never (M-HDR-05).
+        ttl: Option<u32>, "milliseconds", optional;
+        /// Whether nobody has acquired it before.
+        first_acquirer: bool, "boolean", default(false, "false");
+        /// How many attempts at delivery have failed.
+        delivery_count: u32, "uint", default(0, "0");
+    }
+
+    /// What is said about a message once and for all [3.2.4].
+    Properties = "properties" 0x73 {
+        /// Names the message.
+        message_id: Option<MessageId>, "*", optional;
+        /// Who made it.
+        user_id: Option<Bytes>, "binary", optional;
+        /// The address that it is meant for.
+        to: Option<Str>, "*", optional;
+        /// What it is about.
+        subject: Option<Str>, "string", optional;
+        /// The address that answers should go to.
+        reply_to: Option<Str>, "*", optional;
+        /// The message that this one answers.
+        correlation_id: Option<MessageId>, "*", optional;
+        /// The MIME type of a body of data.
+        content_type: Option<Symbol>, "symbol", optional;
+        /// How a body of data is compressed or otherwise encoded.
+        content_encoding: Option<Symbol>, "symbol", optional;
+        /// When it is of no use any more.
+        absolute_expiry_time: Option<Timestamp>, "timestamp", optional;
+        /// When it was made.
+        creation_time: Option<Timestamp>, "timestamp", optional;
+        /// The group that it belongs to.
+        group_id: Option<Str>, "string", optional;
+        /// Its place in the group.
+        group_sequence: Option<SequenceNo>, "sequence-no", optional;
+        /// The group that answers should belong to.
+        reply_to_group_id: Option<Str>, "string", optional;
+    }
+}
+
+/// The id of a message: one of four types [3.2.11-3.2.14] (M-PROP-02).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum MessageId {
+    /// A number.
+    Ulong(u64),
+    /// A universally unique id.
+    Uuid(Uuid),
+    /// Octets.
+    Binary(Bytes),
+    /// Text.
+    String(Str),
+}
+
+macro_rules! message_ids {
+    ($($variant:ident($type:ty) = $($code:ident)|*;)*) => {
+        impl Decode for MessageId {
+            fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+                match code {
+                    $($(Code::$code)|* => {
+                        <$type>::decode(decoder, code, input).map(|(rest, id)| (rest, Self::$variant(id)))
+                    })*
+                    _ => Err(fail(input, DecodeErrorKind::Expected("message-id"))),
+                }
+            }
+        }
+
+        impl Encode for MessageId {
+            #[inline]
+            fn size(&self) -> usize {
+                match self {
+                    $(Self::$variant(id) => Encode::size(id),)*
+                }
+            }
+
+            #[inline]
+            fn write(&self, writer: &mut Writer<'_>) {
+                match self {
+                    $(Self::$variant(id) => id.write(writer),)*
+                }
+            }
+        }
+
+        impl From<MessageId> for Value {
+            fn from(id: MessageId) -> Self {
+                match id {
+                    $(MessageId::$variant(id) => Self::$variant(id),)*
+                }
+            }
+        }
+
+        impl core::fmt::Debug for MessageId {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Debug::fmt(&Value::from(self.clone()), f)
+            }
+        }
+    };
+}
+
+message_ids! {
+    Ulong(u64) = ULONG0 | SMALL_ULONG | ULONG;
+    Uuid(Uuid) = UUID;
+    Binary(Bytes) = BINARY8 | BINARY32;
+    String(Str) = STRING8 | STRING32;
+}
+
+macro_rules! message_id_from {
+    ($($type:ty => $variant:ident;)*) => {$(
+        impl From<$type> for MessageId {
+            fn from(id: $type) -> Self {
+                Self::$variant(id.into())
+            }
+        }
+    )*};
+}
+
+message_id_from! {
+    u64 => Ulong;
+    Uuid => Uuid;
+    Bytes => Binary;
+    Str => String;
+    &str => String;
+    alloc::string::String => String;
+}
+
+/// What a section of a message is [3.2], in the order in which sections stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // the names are the standard's
+pub enum SectionKind {
+    Header,
+    DeliveryAnnotations,
+    MessageAnnotations,
+    Properties,
+    ApplicationProperties,
+    Data,
+    AmqpSequence,
+    AmqpValue,
+    Footer,
+}
+
+macro_rules! bare_sections {
+    ($($name:ident = $label:literal $code:literal $form:literal;)*) => {$(
+        pub(crate) const $name: Schema =
+            Schema { name: $label, code: $code, symbol: concat!("amqp:", $label, ":", $form), fields: &[] };
+    )*};
+}
+
+// The sections that are not lists of fields.
+bare_sections! {
+    DELIVERY_ANNOTATIONS = "delivery-annotations" 0x71 "map";
+    MESSAGE_ANNOTATIONS = "message-annotations" 0x72 "map";
+    APPLICATION_PROPERTIES = "application-properties" 0x74 "map";
+    DATA = "data" 0x75 "binary";
+    AMQP_SEQUENCE = "amqp-sequence" 0x76 "list";
+    AMQP_VALUE = "amqp-value" 0x77 "*";
+    FOOTER = "footer" 0x78 "map";
+}
+
+impl SectionKind {
+    /// Every kind, in the order in which sections stand.
+    pub const ALL: [Self; 9] = [
+        Self::Header,
+        Self::DeliveryAnnotations,
+        Self::MessageAnnotations,
+        Self::Properties,
+        Self::ApplicationProperties,
+        Self::Data,
+        Self::AmqpSequence,
+        Self::AmqpValue,
+        Self::Footer,
+    ];
+
+    /// Name and descriptors of the section.
+    pub const fn schema(self) -> Schema {
+        match self {
+            Self::Header => Header::SCHEMA,
+            Self::DeliveryAnnotations => DELIVERY_ANNOTATIONS,
+            Self::MessageAnnotations => MESSAGE_ANNOTATIONS,
+            Self::Properties => Properties::SCHEMA,
+            Self::ApplicationProperties => APPLICATION_PROPERTIES,
+            Self::Data => DATA,
+            Self::AmqpSequence => AMQP_SEQUENCE,
+            Self::AmqpValue => AMQP_VALUE,
+            Self::Footer => FOOTER,
+        }
+    }
+
+    /// The kind that a numeric descriptor means.
+    pub const fn from_code(code: u64) -> Option<Self> {
+        Some(match code {
+            0x70 => Self::Header,
+            0x71 => Self::DeliveryAnnotations,
+            0x72 => Self::MessageAnnotations,
+            0x73 => Self::Properties,
+            0x74 => Self::ApplicationProperties,
+            0x75 => Self::Data,
+            0x76 => Self::AmqpSequence,
+            0x77 => Self::AmqpValue,
+            0x78 => Self::Footer,
+            _ => return None,
+        })
+    }
+
+    /// The numeric descriptor in one octet, as all of the standard's fit.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Header => 0x70,
+            Self::DeliveryAnnotations => 0x71,
+            Self::MessageAnnotations => 0x72,
+            Self::Properties => 0x73,
+            Self::ApplicationProperties => 0x74,
+            Self::Data => 0x75,
+            Self::AmqpSequence => 0x76,
+            Self::AmqpValue => 0x77,
+            Self::Footer => 0x78,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Sources, targets and the lifetime of dynamic nodes [3.5].
+
+use alloc::boxed::Box;
+
+use super::outcome::unknown;
+use super::{Coordinator, DistributionMode, ExpiryPolicy, Outcome, TerminusDurability};
+use crate::codec::{
+    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Parsed, Schema, Writer, composite,
+    fail,
+};
+use crate::types::{Described, Fields, List, Many, Str, Symbol, Value};
+
+composite! {
+    /// Where a link's messages come from [3.5.3].
+    Source = "source" 0x28 {
+        /// The address of the node.
+        address: Option<Str>, "*", optional;
+        /// What of the terminus survives.
+        durable: TerminusDurability, "terminus-durability", default(TerminusDurability::None, "none");
+        /// When it begins to expire.
+        expiry_policy: ExpiryPolicy, "terminus-expiry-policy", default(ExpiryPolicy::SessionEnd, "session-end");
+        /// How long it takes to expire, in seconds.
+        timeout: u32, "seconds", default(0, "0");
+        /// Whether the peer is asked to make a node, or has made it.
+        dynamic: bool, "boolean", default(false, "false");
+        /// Properties of such a node.
+        dynamic_node_properties: Fields, "node-properties", optional;
+        /// What happens at the node to a message that is sent.
+        distribution_mode: Option<DistributionMode>, "symbol", optional;
+        /// Which messages may come: names with described filters.
+        filter: Fields, "filter-set", optional;
+        /// The outcome of deliveries that get none.
+        default_outcome: Option<Outcome>, "*", optional;
+        /// The outcomes that may be chosen, by their symbolic descriptors.
+        outcomes: Many<Symbol>, "symbol", multiple;
+        /// The extensions that the sender supports or wants.
+        capabilities: Many<Symbol>, "symbol", multiple;
+    }
+
+    /// Where a link's messages go to [3.5.4].
+    Target = "target" 0x29 {
+        /// The address of the node.
+        address: Option<Str>, "*", optional;
+        /// What of the terminus survives.
+        durable: TerminusDurability, "terminus-durability", default(TerminusDurability::None, "none");
+        /// When it begins to expire.
+        expiry_policy: ExpiryPolicy, "terminus-expiry-policy", default(ExpiryPolicy::SessionEnd, "session-end");
+        /// How long it takes to expire, in seconds.
+        timeout: u32, "seconds", default(0, "0");
+        /// Whether the peer is asked to make a node, or has made it.
+        dynamic: bool, "boolean", default(false, "false");
+        /// Properties of such a node.
+        dynamic_node_properties: Fields, "node-properties", optional;
+        /// The extensions that the sender supports or wants.
+        capabilities: Many<Symbol>, "symbol", multiple;
+    }
+
+    /// The node goes when the link that made it does [3.5.10].
+    DeleteOnClose = "delete-on-close" 0x2b {}
+
+    /// The node goes when no link leads to or from it [3.5.11].
+    DeleteOnNoLinks = "delete-on-no-links" 0x2c {}
+
+    /// The node goes when the link that made it has gone and it is empty [3.5.12].
+    DeleteOnNoMessages = "delete-on-no-messages" 0x2d {}
+
+    /// The node goes when no link leads to or from it and it is empty [3.5.13].
+    DeleteOnNoLinksOrMessages = "delete-on-no-links-or-messages" 0x2e {}
+}
+
+impl Source {
+    /// The node with this address.
+    pub fn at(address: impl Into<Str>) -> Self {
+        Self { address: Some(address.into()), ..Self::default() }
+    }
+}
+
+impl Target {
+    /// The node with this address.
+    pub fn at(address: impl Into<Str>) -> Self {
+        Self { address: Some(address.into()), ..Self::default() }
+    }
+}
+
+/// What an attach has as its target: a node, or a transaction coordinator [2.7.3] [4.5.1].
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Terminus {
+    /// A node.
+    Target(Target),
+    /// A transaction coordinator.
+    Coordinator(Coordinator),
+    /// A described value that the standard does not define.
+    Other(Box<Described>),
+}
+
+impl From<Target> for Terminus {
+    fn from(target: Target) -> Self {
+        Self::Target(target)
+    }
+}
+
+impl From<Coordinator> for Terminus {
+    fn from(coordinator: Coordinator) -> Self {
+        Self::Coordinator(coordinator)
+    }
+}
+
+impl core::fmt::Debug for Terminus {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Target(target) => core::fmt::Debug::fmt(target, f),
+            Self::Coordinator(coordinator) => core::fmt::Debug::fmt(coordinator, f),
+            Self::Other(other) => core::fmt::Debug::fmt(other, f),
+        }
+    }
+}
+
+const TARGETS: [Schema; 2] = [Target::SCHEMA, Coordinator::SCHEMA];
+
+impl Decode for Terminus {
+    fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+        if code != Code::DESCRIBED {
+            return Err(fail(input, DecodeErrorKind::Expected("target")));
+        }
+        let (rest, descriptor) = Descriptor::parse(input)?;
+        match descriptor.among(&TARGETS) {
+            Some(0x29) => {
+                Target::decode_list(decoder, rest).map(|(rest, target)| (rest, Self::Target(target)))
+            }
+            Some(0x30) => Coordinator::decode_list(decoder, rest)
+                .map(|(rest, coordinator)| (rest, Self::Coordinator(coordinator))),
+            _ => unknown(decoder, descriptor, input).map(|(rest, other)| (rest, Self::Other(other))),
+        }
+    }
+}
+
+impl Encode for Terminus {
+    fn size(&self) -> usize {
+        match self {
+            Self::Target(target) => Encode::size(target),
+            Self::Coordinator(coordinator) => Encode::size(coordinator),
+            Self::Other(other) => Encode::size(&**other),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        match self {
+            Self::Target(target) => target.write(writer),
+            Self::Coordinator(coordinator) => coordinator.write(writer),
+            Self::Other(other) => other.write(writer),
+        }
+    }
+}
+
+/// When a node that was made on request goes away [3.5.9]: a value of `dynamic_node_properties`.
+///
+/// ```
+/// use amqp_proto::{symbol, types::Fields, wire::LifetimePolicy};
+///
+/// let properties: Fields = [(LifetimePolicy::KEY, LifetimePolicy::DeleteOnClose)].into_iter().collect();
+/// let policy = properties.get("lifetime-policy").and_then(LifetimePolicy::from_value);
+/// assert_eq!(policy, Some(LifetimePolicy::DeleteOnClose));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifetimePolicy {
+    /// When the link that made it does.
+    DeleteOnClose,
+    /// When no link leads to or from it.
+    DeleteOnNoLinks,
+    /// When the link that made it has gone and it is empty.
+    DeleteOnNoMessages,
+    /// When no link leads to or from it and it is empty.
+    DeleteOnNoLinksOrMessages,
+}
+
+impl LifetimePolicy {
+    /// The name of the property.
+    pub const KEY: Symbol = Symbol::known("lifetime-policy");
+
+    /// Every policy, in the order of the standard.
+    pub const ALL: [Self; 4] = [
+        Self::DeleteOnClose,
+        Self::DeleteOnNoLinks,
+        Self::DeleteOnNoMessages,
+        Self::DeleteOnNoLinksOrMessages,
+    ];
+
+    /// The described type that stands for the policy.
+    pub const fn schema(self) -> Schema {
+        match self {
+            Self::DeleteOnClose => DeleteOnClose::SCHEMA,
+            Self::DeleteOnNoLinks => DeleteOnNoLinks::SCHEMA,
+            Self::DeleteOnNoMessages => DeleteOnNoMessages::SCHEMA,
+            Self::DeleteOnNoLinksOrMessages => DeleteOnNoLinksOrMessages::SCHEMA,
+        }
+    }
+
+    /// The policy that a value stands for.
+    pub fn from_value(value: &Value) -> Option<Self> {
+        let descriptor = value.as_described()?.descriptor();
+        Self::ALL.into_iter().find(|policy| {
+            let schema = policy.schema();
+            descriptor.as_u64() == Some(schema.code) || descriptor.as_str() == Some(schema.symbol)
+        })
+    }
+}
+
+impl From<LifetimePolicy> for Value {
+    fn from(policy: LifetimePolicy) -> Self {
+        Described::new(policy.schema().code, List::new()).into()
+    }
+}
+
+macro_rules! symbol_field {
+    ($($type:ty)*) => {$(
+        impl Decode for $type {
+            fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+                Symbol::decode(decoder, code, input).map(|(rest, name)| (rest, name.into()))
+            }
+        }
+
+        impl Encode for $type {
+            fn size(&self) -> usize {
+                Encode::size(&Symbol::from(self.clone()))
+            }
+
+            fn write(&self, writer: &mut Writer<'_>) {
+                Symbol::from(self.clone()).write(writer);
+            }
+        }
+    )*};
+}
+
+symbol_field! { DistributionMode }
