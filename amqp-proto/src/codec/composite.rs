@@ -2,7 +2,7 @@
 
 use super::code::Code;
 use super::decode::{Decode, Decoder, expected};
-use super::encode::{Encode, Writer};
+use super::encode::{Encode, Writer, append};
 use super::error::{DecodeErrorKind, EncodeError, Fault, Parsed, fail};
 use super::field::{FieldReader, FieldSizes};
 use super::leaf::{be_u64, body, counted, octet};
@@ -150,7 +150,7 @@ pub(crate) fn encode_one<T: Composite + Encode>(
     out: &mut bytes::BytesMut,
 ) -> Result<(), EncodeError> {
     value.check()?;
-    super::encode::append(value, out)
+    append(value, out)
 }
 
 /// Makes the described lists of the standard from their tables.

@@ -243,6 +243,8 @@ pub enum EncodeError {
         /// The type and its field.
         field: &'static str,
     },
+    /// A message says how its data is encoded and has none (M-PROP-05).
+    ContentEncoding,
 }
 
 impl fmt::Display for EncodeError {
@@ -252,6 +254,7 @@ impl fmt::Display for EncodeError {
                 write!(f, "an encoding of {octets} octets where at most {limit} are possible")
             }
             Self::Missing { field } => write!(f, "{field} needs at least one value [1.4]"),
+            Self::ContentEncoding => f.write_str("content-encoding without a body of data [3.2.4]"),
         }
     }
 }

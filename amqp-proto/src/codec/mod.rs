@@ -22,11 +22,10 @@ pub use error::{DecodeError, DecodeErrorKind, EncodeError, LimitKind};
 pub use view::{Entries, ValueRef};
 
 pub(crate) use choice::choices;
-pub(crate) use code::Code;
+pub(crate) use code::{Code, Width};
 pub(crate) use composite::{Composite, DESCRIPTOR_LEN, Descriptor, composite, decode_one, encode_one};
 pub(crate) use decode::{Decode, Decoder};
-pub(crate) use encode::{Encode, Writer, append};
+pub(crate) use encode::{Encode, Writer};
 pub(crate) use error::{Fault, Parsed, fail};
 pub(crate) use field::{Field, FieldReader, FieldSizes};
 pub(crate) use leaf::{be_u16, be_u32, octet};
-pub(crate) use view::skip;

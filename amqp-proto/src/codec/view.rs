@@ -211,11 +211,6 @@ impl<'a> Entries<'a> {
         Ok(Self { whole: octets, rest, left })
     }
 
-    /// No pairs at all.
-    pub(crate) const fn none() -> Self {
-        Self { whole: &[], rest: &[], left: 0 }
-    }
-
     fn pair(&mut self) -> Result<(ValueRef<'a>, ValueRef<'a>), nom::Err<Fault<'a>>> {
         let (rest, key) = ValueRef::parse(self.rest)?;
         let (rest, value) = ValueRef::parse(rest)?;

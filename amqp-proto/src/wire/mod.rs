@@ -36,3 +36,5 @@ pub use terminus::{
     Target, Terminus,
 };
 pub use transaction::{Coordinator, Declare, Declared, Discharge, TransactionalState};
+
+pub(crate) use section::section_of;

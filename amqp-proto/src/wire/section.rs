@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::codec::{Code, Decode, DecodeErrorKind, Decoder, Encode, Parsed, Schema, Writer, composite, fail};
+use crate::codec::{
+    Code, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Parsed, Schema, Writer, composite, fail,
+};
 use crate::types::{SequenceNo, Str, Symbol, Timestamp, Uuid, Value};
 
 composite! {
@@ -226,5 +228,13 @@ impl SectionKind {
             Self::AmqpValue => 0x77,
             Self::Footer => 0x78,
         }
+    }
+}
+
+/// The kind of section that a descriptor means.
+pub(crate) fn section_of(descriptor: Descriptor<'_>) -> Option<SectionKind> {
+    match descriptor {
+        Descriptor::Code(code) => SectionKind::from_code(code),
+        named => SectionKind::ALL.into_iter().find(|kind| named.names(&kind.schema())),
     }
 }

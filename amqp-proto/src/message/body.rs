@@ -1,0 +1,96 @@
+//! [`Body`]: what a message is about [3.2.6-3.2.8].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::types::{List, Many, Map, Str, Value};
+
+/// The body of a message: one of three forms, which do not mix (M-SEC-02).
+///
+/// Text and other values become an amqp-value, octets become data.
+///
+/// ```
+/// use amqp_proto::message::Body;
+///
+/// assert_eq!(Body::from("job-content").as_str(), Some("job-content"));
+/// assert_eq!(Body::from(vec![1, 2, 3]).as_bytes().unwrap(), &[1, 2, 3][..]);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Body {
+    /// No body at all. Peers send that, though the standard wants one (M-SEC-03); it is written as a null value.
+    #[default]
+    Empty,
+    /// Octets, in one or more sections.
+    Data(Many<Bytes>),
+    /// Lists, in one or more sections.
+    Sequence(Many<List>),
+    /// One value.
+    Value(Value),
+}
+
+impl Body {
+    /// The text, if the body is a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Value(Value::String(text)) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The octets, if the body is a single section of data or a binary value.
+    pub fn as_bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Data(sections) => match &**sections {
+                [octets] => Some(octets),
+                _ => None,
+            },
+            Self::Value(Value::Binary(octets)) => Some(octets),
+            _ => None,
+        }
+    }
+
+    /// The value, if the body is one.
+    pub fn as_value(&self) -> Option<&Value> {
+        match self {
+            Self::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(octets: Bytes) -> Self {
+        Self::Data(octets.into())
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(octets: Vec<u8>) -> Self {
+        Self::from(Bytes::from(octets))
+    }
+}
+
+impl From<&[u8]> for Body {
+    fn from(octets: &[u8]) -> Self {
+        Self::from(Bytes::copy_from_slice(octets))
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Body {
+    fn from(octets: &[u8; N]) -> Self {
+        Self::from(octets.as_slice())
+    }
+}
+
+macro_rules! values {
+    ($($type:ty)*) => {$(
+        impl From<$type> for Body {
+            fn from(value: $type) -> Self {
+                Self::Value(value.into())
+            }
+        }
+    )*};
+}
+
+values! { Value Str &str String List Map bool u32 u64 i32 i64 f64 }

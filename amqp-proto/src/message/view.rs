@@ -1,0 +1,319 @@
+//! [`MessageView`]: a received message, its sections found but not decoded.
+
+use alloc::boxed::Box;
+use bytes::{Bytes, BytesMut};
+
+use super::body::Body;
+use super::message::{Message, annotations_len, write_annotations};
+use super::payload::Payload;
+use super::scan::{Index, Scanner, Section};
+use crate::codec::{
+    Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed, Writer, fail,
+    octet,
+};
+use crate::types::{Annotations, ApplicationProperties, Limits, Many, Value};
+use crate::wire::{Header, Properties, SectionKind};
+
+/// A received message: its octets, and where its sections are.
+///
+/// Making one finds the sections and checks their order and number; what they hold is decoded when it is asked
+/// for. Text and octets share the buffers the message came in. Offsets of errors count from the first octet of
+/// the message.
+///
+/// ```
+/// use amqp_proto::codec::Entries;
+/// use amqp_proto::message::{Message, MessageView};
+/// use amqp_proto::types::Limits;
+/// use amqp_proto::wire::SectionKind;
+///
+/// let payload = Message::from("job-content").with_property("tenant", "acme").to_payload()?;
+/// let view = MessageView::new(payload, &Limits::DEFAULT)?;
+/// assert_eq!(view.body()?.as_str(), Some("job-content"));
+///
+/// // In place, with nothing allocated:
+/// let section = view.section(SectionKind::ApplicationProperties).unwrap();
+/// let (key, value) = Entries::new(&section)?.next().unwrap()?;
+/// assert_eq!((key.as_str(), value.as_str()), (Some("tenant"), Some("acme")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct MessageView {
+    payload: Payload,
+    index: Index,
+    limits: Limits,
+}
+
+impl MessageView {
+    /// Finds the sections of a message.
+    pub fn new(payload: impl Into<Payload>, limits: &Limits) -> Result<Self, DecodeError> {
+        let payload = payload.into();
+        let index = Index::of(&payload, limits)?;
+        Ok(Self { payload, index, limits: limits.clone() })
+    }
+
+    /// The octets of the message.
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// The header; the defaults if there is none (M-HDR-01).
+    pub fn header(&self) -> Result<Header, DecodeError> {
+        self.read(self.index.header, Header::decode_list)
+    }
+
+    /// Annotations for the next hop only.
+    pub fn delivery_annotations(&self) -> Result<Annotations, DecodeError> {
+        self.read(self.index.delivery_annotations, value)
+    }
+
+    /// Annotations for the whole way.
+    pub fn message_annotations(&self) -> Result<Annotations, DecodeError> {
+        self.read(self.index.message_annotations, value)
+    }
+
+    /// The properties; none set if there are none.
+    pub fn properties(&self) -> Result<Properties, DecodeError> {
+        self.read(self.index.properties, Properties::decode_list)
+    }
+
+    /// The application-properties, decoded; [`section`](Self::section) with
+    /// [`Entries`](crate::codec::Entries) reads them in place.
+    pub fn application_properties(&self) -> Result<ApplicationProperties, DecodeError> {
+        self.read(self.index.application_properties, value)
+    }
+
+    /// The footer.
+    pub fn footer(&self) -> Result<Annotations, DecodeError> {
+        self.read(self.index.footer, value)
+    }
+
+    /// Which form the body has; `None` if there is none (M-SEC-03).
+    pub fn body_kind(&self) -> Option<SectionKind> {
+        self.index.body.map(|(kind, _)| kind)
+    }
+
+    /// The body, decoded. Data that came in several frames is copied together;
+    /// [`data`](Self::data) does without.
+    pub fn body(&self) -> Result<Body, DecodeError> {
+        let Some((kind, span)) = self.index.body else { return Ok(Body::Empty) };
+        let mut sections = Scanner::new(&self.payload, span.start, span.end);
+        let mut body = match kind {
+            SectionKind::Data => Body::Data(Many::new()),
+            SectionKind::AmqpSequence => Body::Sequence(Many::new()),
+            _ => {
+                let (here, section) = (sections.clone(), sections.section()?);
+                let section = section.map(|(_, section)| section);
+                return Ok(Body::Value(match section {
+                    Some(section) => self.read_section(&here, section, value)?,
+                    None => Value::Null,
+                }));
+            }
+        };
+        loop {
+            let here = sections.clone();
+            let Some((_, section)) = sections.section()? else { return Ok(body) };
+            match &mut body {
+                Body::Data(data) => data.push(data_section(&here, section)?.to_bytes()),
+                Body::Sequence(lists) => lists.push(self.read_section(&here, section, value)?),
+                Body::Empty | Body::Value(_) => {}
+            }
+        }
+    }
+
+    /// The octets of all data sections one after the other, never copied; `None` if the body is not data.
+    pub fn data(&self) -> Result<Option<Payload>, DecodeError> {
+        let Some((SectionKind::Data, span)) = self.index.body else { return Ok(None) };
+        let mut sections = Scanner::new(&self.payload, span.start, span.end);
+        let mut data = Payload::new();
+        loop {
+            let here = sections.clone();
+            let Some((_, section)) = sections.section()? else { return Ok(Some(data)) };
+            data.append(data_section(&here, section)?);
+        }
+    }
+
+    /// The value of a section as it is encoded, constructor first, for [`Entries`](crate::codec::Entries) and
+    /// [`ValueRef`](crate::codec::ValueRef) to read in place. Of several body sections, the first.
+    ///
+    /// Shares the message's buffer; only a section that came in several frames is copied together.
+    pub fn section(&self, kind: SectionKind) -> Option<Bytes> {
+        let section = match kind {
+            SectionKind::Header => self.index.header,
+            SectionKind::DeliveryAnnotations => self.index.delivery_annotations,
+            SectionKind::MessageAnnotations => self.index.message_annotations,
+            SectionKind::Properties => self.index.properties,
+            SectionKind::ApplicationProperties => self.index.application_properties,
+            SectionKind::Footer => self.index.footer,
+            body => {
+                let (_, span) = self.index.body.filter(|(kind, _)| *kind == body)?;
+                Scanner::new(&self.payload, span.start, span.end).section().ok()?.map(|(_, section)| section)
+            }
+        }?;
+        Some(match self.payload.chunks() {
+            [chunk] => chunk.slice(section.value..section.end),
+            _ => self.payload.slice(section.value..section.end).to_bytes(),
+        })
+    }
+
+    /// All sections, decoded.
+    pub fn to_message(&self) -> Result<Message, DecodeError> {
+        let properties = match self.index.properties {
+            Some(_) => Some(Box::new(self.properties()?)),
+            None => None,
+        };
+        Ok(Message {
+            header: self.header()?,
+            delivery_annotations: self.delivery_annotations()?,
+            message_annotations: self.message_annotations()?,
+            properties: properties.filter(|properties| **properties != Properties::default()),
+            application_properties: self.application_properties()?,
+            body: self.body()?,
+            footer: self.footer()?,
+        })
+    }
+
+    /// The message with other sections in front of its bare message, whose octets stay as they are and are
+    /// shared (M-SEC-05), as does the footer.
+    ///
+    /// ```
+    /// use amqp_proto::message::{Message, MessageView, Rewrite};
+    /// use amqp_proto::{symbol, types::{Annotations, Limits}};
+    ///
+    /// let view = MessageView::new(Message::from("job").to_payload()?, &Limits::DEFAULT)?;
+    /// let hops: Annotations = [(symbol!("x-opt-hops"), 1)].into_iter().collect();
+    /// let rewrite = Rewrite { message_annotations: Some(hops), ..Rewrite::default() };
+    ///
+    /// let forwarded = MessageView::new(view.rewrite(&rewrite)?, &Limits::DEFAULT)?;
+    /// assert_eq!(forwarded.message_annotations()?.get("x-opt-hops").unwrap().as_i64(), Some(1));
+    /// assert_eq!(forwarded.body()?.as_str(), Some("job"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rewrite(&self, rewrite: &Rewrite) -> Result<Payload, EncodeError> {
+        let mut front = BytesMut::new();
+        match &rewrite.header {
+            Some(header) if *header == Header::default() => {}
+            Some(header) => header.encode(&mut front)?,
+            None => self.copy(self.index.header, &mut front),
+        }
+        for (kind, new, old) in [
+            (
+                SectionKind::DeliveryAnnotations,
+                &rewrite.delivery_annotations,
+                self.index.delivery_annotations,
+            ),
+            (SectionKind::MessageAnnotations, &rewrite.message_annotations, self.index.message_annotations),
+        ] {
+            match new {
+                Some(annotations) => {
+                    let start = front.len();
+                    front.resize(start + annotations_len(annotations), 0);
+                    let mut writer = Writer::new(front.get_mut(start..).unwrap_or_default());
+                    write_annotations(kind, annotations, &mut writer);
+                }
+                None => self.copy(old, &mut front),
+            }
+        }
+        let mut payload = Payload::from(front.freeze());
+        payload.append(self.payload.slice(self.bare_start()..self.payload.len()));
+        Ok(payload)
+    }
+
+    /// The octets of the bare message: properties, application-properties and body, which no intermediary
+    /// changes (M-SEC-05). Shared.
+    pub fn bare_message(&self) -> Payload {
+        let end = self.index.footer.map_or(self.payload.len(), |footer| footer.start);
+        self.payload.slice(self.bare_start()..end)
+    }
+
+    /// Where the sections end that may change on the way.
+    fn bare_start(&self) -> usize {
+        let front = [self.index.message_annotations, self.index.delivery_annotations, self.index.header];
+        front.into_iter().flatten().next().map_or(0, |section| section.end)
+    }
+
+    fn copy(&self, section: Option<Section>, out: &mut BytesMut) {
+        if let Some(section) = section {
+            let octets = self.payload.slice(section.start..section.end);
+            octets.chunks().iter().for_each(|chunk| out.extend_from_slice(chunk));
+        }
+    }
+
+    /// Where the message begins.
+    fn start(&self) -> Scanner<'_> {
+        Scanner::new(&self.payload, 0, self.payload.len())
+    }
+
+    /// Decodes a section; one that is not there reads as its default.
+    #[inline]
+    fn read<T: Default>(
+        &self,
+        section: Option<Section>,
+        parser: impl for<'a> FnOnce(&mut Decoder<'a>, &'a [u8]) -> Parsed<'a, T>,
+    ) -> Result<T, DecodeError> {
+        match section {
+            Some(section) => self.read_section(&self.start(), section, parser),
+            None => Ok(T::default()),
+        }
+    }
+
+    /// Decodes a section, seen from `here`, where it lies, or from a copy if it lies in several chunks.
+    #[inline]
+    fn read_section<T>(
+        &self,
+        here: &Scanner<'_>,
+        section: Section,
+        parser: impl for<'a> FnOnce(&mut Decoder<'a>, &'a [u8]) -> Parsed<'a, T>,
+    ) -> Result<T, DecodeError> {
+        match self.payload.chunks() {
+            [chunk] => run(chunk, section.value..section.end, &self.limits, parser),
+            _ => {
+                let octets = here.slice(section.value..section.end).to_bytes();
+                run(&octets, 0..octets.len(), &self.limits, parser)
+                    .map_err(|error| error.shifted(section.value))
+            }
+        }
+    }
+}
+
+/// The octets of a data section, seen from the start of it. What comes before them has one of two lengths.
+fn data_section(here: &Scanner<'_>, section: Section) -> Result<Payload, DecodeError> {
+    let skip = match here.octet(section.value) {
+        Some(Code::BINARY8) => 2,
+        Some(Code::BINARY32) => 5,
+        _ => return Err(DecodeError::new(DecodeErrorKind::Expected("binary"), section.value)),
+    };
+    Ok(here.slice(section.value + skip..section.end))
+}
+
+/// Runs a parser over a part of a chunk, all of which it has to use up.
+#[inline]
+fn run<T>(
+    chunk: &Bytes,
+    part: core::ops::Range<usize>,
+    limits: &Limits,
+    parser: impl for<'a> FnOnce(&mut Decoder<'a>, &'a [u8]) -> Parsed<'a, T>,
+) -> Result<T, DecodeError> {
+    let input = chunk.get(part).unwrap_or_default();
+    match parser(&mut Decoder::new(chunk, limits), input) {
+        Ok(([], value)) => Ok(value),
+        Ok((rest, _)) => Err(Fault::settle(fail(rest, DecodeErrorKind::Trailing), chunk)),
+        Err(error) => Err(Fault::settle(error, chunk)),
+    }
+}
+
+/// Reads a value of a certain type, constructor included.
+fn value<'a, T: Decode>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, T> {
+    let (rest, code) = octet(input)?;
+    T::decode(decoder, code, rest)
+}
+
+/// What [`MessageView::rewrite`] puts in front of the bare message; `None` leaves a section as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Another header; the default one leaves the section out.
+    pub header: Option<Header>,
+    /// Other delivery-annotations; empty ones leave the section out.
+    pub delivery_annotations: Option<Annotations>,
+    /// Other message-annotations; empty ones leave the section out.
+    pub message_annotations: Option<Annotations>,
+}
