@@ -4,5 +4,8 @@
 extern crate alloc;
 
 pub mod codec;
+pub mod message;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod types;
 pub mod wire;

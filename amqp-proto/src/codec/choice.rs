@@ -81,14 +81,21 @@ macro_rules! choices {
         }
 
         impl $crate::codec::Encode for $name {
+            const MOST: usize = <$base as $crate::codec::Encode>::MOST;
+
+            #[inline]
+            fn extra(&self) -> usize {
+                $crate::codec::Encode::extra(&self.$to())
+            }
+
             #[inline]
             fn size(&self) -> usize {
                 $crate::codec::Encode::size(&self.$to())
             }
 
             #[inline]
-            fn write(&self, writer: &mut $crate::codec::Writer<'_>) {
-                $crate::codec::Encode::write(&self.$to(), writer);
+            fn write<'w>(&self, writer: $crate::codec::Writer<'w>) -> $crate::codec::Writer<'w> {
+                $crate::codec::Encode::write(&self.$to(), writer)
             }
         }
     };

@@ -79,8 +79,17 @@ impl Code {
         })
     }
 
-    /// How the octets after the constructor are delimited: derivable from its high nibble (E-ENC-03).
-    pub(crate) const fn width(code: u8) -> Width {
+    /// How the octets after a constructor are delimited; derivable from its high nibble (E-ENC-03), but given
+    /// only for constructors that are assigned.
+    #[inline]
+    pub(crate) fn width(code: u8) -> Width {
+        WIDTHS.get(usize::from(code)).copied().unwrap_or(Width::None)
+    }
+
+    const fn width_of(code: u8) -> Width {
+        if Self::kind(code).is_none() {
+            return Width::None;
+        }
         match code >> 4 {
             0x4 => Width::Fixed(0),
             0x5 => Width::Fixed(1),
@@ -89,8 +98,7 @@ impl Code {
             0x8 => Width::Fixed(8),
             0x9 => Width::Fixed(16),
             0xa | 0xc | 0xe => Width::Sized8,
-            0xb | 0xd | 0xf => Width::Sized32,
-            _ => Width::None,
+            _ => Width::Sized32,
         }
     }
 }
@@ -104,6 +112,16 @@ pub(crate) enum Width {
     Sized8,
     /// Four octets say how many follow.
     Sized32,
-    /// Not a constructor of a value.
+    /// Not the constructor of a value.
     None,
 }
+
+static WIDTHS: [Width; 256] = {
+    let mut widths = [Width::None; 256];
+    let mut code = 0_u8;
+    while code < u8::MAX {
+        widths[code as usize] = Code::width_of(code);
+        code += 1;
+    }
+    widths
+};

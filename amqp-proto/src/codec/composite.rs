@@ -2,10 +2,10 @@
 
 use super::code::Code;
 use super::decode::{Decode, Decoder, expected};
-use super::encode::{Encode, Writer, append};
+use super::encode::{Encode, Writer, append, is_narrow, octet as size_octet};
 use super::error::{DecodeErrorKind, EncodeError, Fault, Parsed, fail};
 use super::field::{FieldReader, FieldSizes};
-use super::leaf::{be_u64, body, counted, octet};
+use super::leaf::{be_u64, counted, counted8, octet, variable};
 
 /// A described type of the standard, as its table has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl<'a> Descriptor<'a> {
             (rest, Code::ULONG0) => Ok((rest, Self::Code(0))),
             (rest, Code::ULONG) => be_u64(rest).map(|(rest, n)| (rest, Self::Code(n))),
             (rest, code @ (Code::SYMBOL8 | Code::SYMBOL32)) => {
-                body(code, rest).map(|(rest, name)| (rest, Self::Symbol(name)))
+                variable(code, rest).map(|(rest, name)| (rest, Self::Symbol(name)))
             }
             _ => Ok((input, Self::Reserved)),
         }
@@ -83,9 +83,11 @@ pub(crate) trait Composite: Sized {
     /// The numeric descriptor in one octet, as all of the standard's fit.
     const CODE: u8;
 
-    fn decode_fields<'a>(fields: &mut FieldReader<'_, 'a>) -> Result<Self, nom::Err<Fault<'a>>>;
+    fn decode_fields<'a>(decoder: &mut Decoder<'a>, fields: FieldReader<'a>) -> Result<Self, nom::Err<Fault<'a>>>;
     fn sizes(&self) -> FieldSizes;
-    fn write_fields(&self, count: usize, writer: &mut Writer<'_>);
+    fn write_fields<'w>(&self, count: usize, writer: Writer<'w>) -> Writer<'w>;
+    /// Writes all fields up to the last that is set; gives their number, too.
+    fn write_unsized<'w>(&self, writer: Writer<'w>) -> (Writer<'w>, u8);
     /// Checks what the types of the fields do not.
     fn check(&self) -> Result<(), EncodeError>;
 
@@ -93,15 +95,15 @@ pub(crate) trait Composite: Sized {
     #[inline]
     fn decode_list<'a>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, (count, items)) = match octet(input)? {
-            (rest, Code::LIST0) => (rest, (0, <&[u8]>::default())),
-            (rest, code @ (Code::LIST8 | Code::LIST32)) => counted(code, rest)?,
+            (rest, Code::LIST8) => counted8(rest)?,
+            // Where no fields are is still a place in the input, for complaints.
+            (rest, Code::LIST0) => (rest, (0, rest.split_at(0).0)),
+            (rest, Code::LIST32) => counted(Code::LIST32, rest)?,
             (_, code) => return Err(expected("list", code, input)),
         };
         if usize::try_from(count).is_ok_and(|count| count <= Self::SCHEMA.fields.len()) {
-            let mut fields = FieldReader::new(decoder, items, count, Self::SCHEMA.name);
-            let value = Self::decode_fields(&mut fields)?;
-            fields.finish()?;
-            Ok((rest, value))
+            let fields = FieldReader::new(items, count, Self::SCHEMA.name);
+            Ok((rest, Self::decode_fields(decoder, fields)?))
         } else {
             Err(fail(input, DecodeErrorKind::TooManyFields))
         }
@@ -119,16 +121,32 @@ pub(crate) trait Composite: Sized {
         Self::decode_list(decoder, rest)
     }
 
+    /// Writes descriptor and list without measuring them; there is no room left if that takes the 32-bit form.
+    #[inline]
+    fn write_narrow<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        let Some((opening, writer)) = writer.set_aside::<6>() else { return Writer::full() };
+        let room = writer.left();
+        let (writer, count) = self.write_unsized(writer);
+        let octets = room - writer.left();
+        if count == 0 || !is_narrow(octets, usize::from(count)) {
+            return Writer::full();
+        }
+        *opening = [Code::DESCRIBED, Code::SMALL_ULONG, Self::CODE, Code::LIST8, size_octet(octets + 1), count];
+        writer
+    }
+
     /// Writes descriptor and list, measured already.
     #[inline]
-    fn write_sized(&self, sizes: FieldSizes, writer: &mut Writer<'_>) {
-        sizes.write_opening(Self::CODE, writer);
-        self.write_fields(sizes.count, writer);
+    fn write_sized<'w>(&self, sizes: FieldSizes, writer: Writer<'w>) -> Writer<'w> {
+        self.write_fields(sizes.count, sizes.write_opening(Self::CODE, writer))
     }
 }
 
 /// The octets of a descriptor of the standard: what announces it, its constructor, its number.
 pub(crate) const DESCRIPTOR_LEN: usize = 3;
+
+/// The most octets that come before the fields of a composite: descriptor, constructor, size, count.
+pub(crate) const COMPOSITE_MOST: usize = DESCRIPTOR_LEN + 9;
 
 /// Reads one described value off the front of `octets`, for the methods that [`composite!`] makes.
 pub(crate) fn decode_one<T: Decode>(
@@ -180,9 +198,12 @@ macro_rules! composite {
             #[inline]
             #[allow(unused_variables)]
             fn decode_fields<'a>(
-                fields: &mut $crate::codec::FieldReader<'_, 'a>,
+                decoder: &mut $crate::codec::Decoder<'a>,
+                fields: $crate::codec::FieldReader<'a>,
             ) -> Result<Self, nom::Err<$crate::codec::Fault<'a>>> {
-                Ok(Self { $($field: fields.$mode(stringify!($field) $(, $default)?)?,)* })
+                $(let (fields, $field) = fields.$mode(decoder, stringify!($field) $(, $default)?)?;)*
+                fields.finish()?;
+                Ok(Self { $($field,)* })
             }
 
             #[inline]
@@ -201,19 +222,43 @@ macro_rules! composite {
 
             #[inline]
             #[allow(unused_variables, unused_assignments, unused_mut)]
-            fn write_fields(&self, count: usize, writer: &mut $crate::codec::Writer<'_>) {
+            fn write_fields<'w>(
+                &self,
+                count: usize,
+                mut writer: $crate::codec::Writer<'w>,
+            ) -> $crate::codec::Writer<'w> {
                 let mut left = count;
                 $(
                     if left == 0 {
-                        return;
+                        return writer;
                     }
                     left -= 1;
-                    if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
-                        $crate::codec::Encode::write(&self.$field, writer);
+                    writer = if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
+                        $crate::codec::Encode::write(&self.$field, writer)
                     } else {
-                        writer.octet($crate::codec::Code::NULL);
+                        writer.octet($crate::codec::Code::NULL)
+                    };
+                )*
+                writer
+            }
+
+            #[inline]
+            #[allow(unused_mut, unused_variables, unused_assignments)]
+            fn write_unsized<'w>(
+                &self,
+                mut writer: $crate::codec::Writer<'w>,
+            ) -> ($crate::codec::Writer<'w>, u8) {
+                let (mut count, mut nulls) = (0_u8, 0_u8);
+                $(
+                    if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
+                        writer = $crate::codec::Encode::write(&self.$field, writer.nulls(nulls));
+                        count += nulls + 1;
+                        nulls = 0;
+                    } else {
+                        nulls += 1;
                     }
                 )*
+                (writer, count)
             }
 
             fn check(&self) -> Result<(), $crate::codec::EncodeError> {
@@ -233,12 +278,19 @@ macro_rules! composite {
         }
 
         impl $crate::codec::Encode for $name {
+            const MOST: usize = $crate::codec::COMPOSITE_MOST $(+ <$type as $crate::codec::Encode>::MOST)*;
+
+            #[inline]
+            fn extra(&self) -> usize {
+                0 $(+ $crate::codec::Encode::extra(&self.$field))*
+            }
+
             fn size(&self) -> usize {
                 $crate::codec::DESCRIPTOR_LEN + $crate::codec::Composite::sizes(self).list_len()
             }
 
-            fn write(&self, writer: &mut $crate::codec::Writer<'_>) {
-                $crate::codec::Composite::write_sized(self, $crate::codec::Composite::sizes(self), writer);
+            fn write<'w>(&self, writer: $crate::codec::Writer<'w>) -> $crate::codec::Writer<'w> {
+                $crate::codec::Composite::write_sized(self, $crate::codec::Composite::sizes(self), writer)
             }
         }
 

@@ -1,10 +1,11 @@
 //! [`Decoder`], the budget of one decoding, and how Rust's types are read.
 
 use bytes::Bytes;
+use nom::Offset;
 
 use super::code::Code;
 use super::error::{DecodeError, DecodeErrorKind, Fault, LimitKind, Parsed, fail};
-use super::leaf::{be_u16, be_u32, be_u64, body, chunk, octet};
+use super::leaf::{be_u16, be_u32, be_u64, chunk, octet, variable};
 use crate::types::{
     Annotations, ApplicationProperties, DeliveryNumber, DeliveryTag, Fields, Handle, Limits, List, Map,
     SequenceNo, Str, Symbol, Timestamp, TransactionId, TransferNumber, Uuid, Value,
@@ -37,6 +38,13 @@ impl<'a> Decoder<'a> {
         self.source.slice_ref(part)
     }
 
+    /// The constructor before `input`, for complaints about it.
+    #[cold]
+    pub(crate) fn constructor(&self, input: &'a [u8]) -> &'a [u8] {
+        let at = self.source.offset(input).checked_sub(1);
+        at.and_then(|at| self.source.get(at..)).unwrap_or(input)
+    }
+
     /// Takes `count` values out of the budget before room is made for them (E-SIZE-05).
     pub(crate) fn spend(&mut self, count: u32, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
         self.elements = self.elements.checked_sub(count).ok_or_else(|| over(at, LimitKind::Elements))?;
@@ -65,7 +73,7 @@ impl<'a> Decoder<'a> {
 
     /// The octets of a binary, string or symbol.
     fn variable(&self, code: u8, input: &'a [u8]) -> Parsed<'a, &'a [u8]> {
-        let (rest, octets) = body(code, input)?;
+        let (rest, octets) = variable(code, input)?;
         self.check_octets(octets)?;
         Ok((rest, octets))
     }
@@ -79,6 +87,12 @@ fn over(at: &[u8], limit: LimitKind) -> nom::Err<Fault<'_>> {
 pub(crate) trait Decode: Sized {
     /// Reads what follows constructor `code`, which has been taken off the input and is not null.
     fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self>;
+
+    /// Whether a value that is there means the same as none.
+    #[inline]
+    fn is_null(&self) -> bool {
+        false
+    }
 }
 
 /// The complaint about a constructor that is not one of `wanted`'s; unassigned ones are reported as such.
@@ -181,19 +195,22 @@ decode! {
             let (rest, octets) = decoder.variable(code, input)?;
             match Symbol::from_ascii(decoder.share(octets)) {
                 Ok(name) => Ok((rest, name)),
-                Err(_) => Err(fail(octets, DecodeErrorKind::Ascii)),
+                Err(_) => {
+                    let ascii = octets.iter().take_while(|octet| octet.is_ascii()).count();
+                    Err(fail(octets.get(ascii..).unwrap_or(octets), DecodeErrorKind::Ascii))
+                }
             }
         },
     }
     DeliveryTag as "binary": |_, code, input| {
         Code::BINARY8 | Code::BINARY32 => {
-            let (rest, octets) = body(code, input)?;
+            let (rest, octets) = variable(code, input)?;
             DeliveryTag::new(octets).map(|tag| (rest, tag)).map_err(|_| fail(octets, DecodeErrorKind::TooLong))
         },
     }
     TransactionId as "binary": |_, code, input| {
         Code::BINARY8 | Code::BINARY32 => {
-            let (rest, octets) = body(code, input)?;
+            let (rest, octets) = variable(code, input)?;
             TransactionId::new(octets).map(|id| (rest, id)).map_err(|_| fail(octets, DecodeErrorKind::TooLong))
         },
     }

@@ -1,7 +1,5 @@
 //! [`Writer`], and how Rust's types are written: always in the shortest form (E-ENC-06).
 
-use core::mem;
-
 use bytes::{Bytes, BytesMut};
 
 use super::code::Code;
@@ -12,85 +10,117 @@ use crate::types::{
     Str, Symbol, Timestamp, TransactionId, TransferNumber, Uuid,
 };
 
-/// Fills a buffer whose size was worked out beforehand.
+/// Fills a buffer whose size was worked out beforehand, or guessed.
 ///
-/// What does not fit is dropped; that sizes and writing agree is a property test of its own.
+/// Every call takes the writer and gives it back: what is left of the buffer stays in registers that way.
+/// Once something does not fit, nothing is left and the rest is dropped; who guessed then measures instead.
+#[must_use]
 pub(crate) struct Writer<'a> {
     rest: &'a mut [u8],
 }
 
 impl<'a> Writer<'a> {
+    #[inline]
     pub(crate) fn new(buffer: &'a mut [u8]) -> Self {
         Self { rest: buffer }
     }
 
-    /// How many octets are still to be written.
+    /// How many octets of the buffer are left.
+    #[inline]
     pub(crate) fn left(&self) -> usize {
         self.rest.len()
     }
 
+    /// Keeps room for octets that are known only when what follows them is written.
     #[inline]
-    pub(crate) fn octet(&mut self, octet: u8) {
-        self.octets([octet]);
+    pub(crate) fn set_aside<const N: usize>(self) -> Option<(&'a mut [u8; N], Self)> {
+        self.rest.split_first_chunk_mut().map(|(aside, rest)| (aside, Self { rest }))
+    }
+
+    /// A writer that has no room.
+    pub(crate) fn full() -> Self {
+        Self { rest: &mut [] }
+    }
+
+    /// So many nulls.
+    #[inline]
+    pub(crate) fn nulls(mut self, count: u8) -> Self {
+        for _ in 0..count {
+            self = self.octet(Code::NULL);
+        }
+        self
+    }
+
+    /// Checks that all that was announced is written.
+    #[inline]
+    pub(crate) fn finish(self) {
+        debug_assert!(self.rest.is_empty(), "less is written than was announced");
     }
 
     #[inline]
-    pub(crate) fn octets<const N: usize>(&mut self, octets: [u8; N]) {
-        let full = self.rest.len() < N;
-        debug_assert!(!full, "more is written than was announced");
-        if let Some((head, tail)) = mem::take(&mut self.rest).split_first_chunk_mut() {
-            *head = octets;
-            self.rest = tail;
+    pub(crate) fn octet(self, octet: u8) -> Self {
+        self.octets([octet])
+    }
+
+    #[inline]
+    pub(crate) fn octets<const N: usize>(self, octets: [u8; N]) -> Self {
+        match self.rest.split_first_chunk_mut() {
+            Some((head, rest)) => {
+                *head = octets;
+                Self { rest }
+            }
+            None => Self::full(),
         }
     }
 
     #[inline]
-    pub(crate) fn slice(&mut self, octets: &[u8]) {
-        debug_assert!(self.rest.len() >= octets.len(), "more is written than was announced");
-        if let Some((head, tail)) = mem::take(&mut self.rest).split_at_mut_checked(octets.len()) {
-            head.copy_from_slice(octets);
-            self.rest = tail;
+    pub(crate) fn slice(self, octets: &[u8]) -> Self {
+        match self.rest.split_at_mut_checked(octets.len()) {
+            Some((head, rest)) => {
+                head.copy_from_slice(octets);
+                Self { rest }
+            }
+            None => Self::full(),
         }
     }
 
     /// A size or count field. Sizes were checked against the largest possible when the whole was measured.
     #[inline]
-    pub(crate) fn size8(&mut self, size: usize) {
-        self.octet(u8::try_from(size).unwrap_or(u8::MAX));
+    pub(crate) fn size8(self, size: usize) -> Self {
+        self.octet(octet(size))
     }
 
     /// See [`size8`](Self::size8).
     #[inline]
-    pub(crate) fn size32(&mut self, size: usize) {
-        self.octets(u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes());
+    pub(crate) fn size32(self, size: usize) -> Self {
+        self.octets(u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes())
     }
 
     /// The octets of a binary, string or symbol, with the constructor that fits.
     #[inline]
-    pub(crate) fn variable(&mut self, narrow: u8, wide: u8, octets: &[u8]) {
+    pub(crate) fn variable(self, narrow: u8, wide: u8, octets: &[u8]) -> Self {
         if octets.len() <= usize::from(u8::MAX) {
-            self.octet(narrow);
-            self.size8(octets.len());
+            self.octets([narrow, octet(octets.len())]).slice(octets)
         } else {
-            self.octet(wide);
-            self.size32(octets.len());
+            self.octet(wide).size32(octets.len()).slice(octets)
         }
-        self.slice(octets);
     }
 
     /// What comes before the items of a list or map: constructor, size, count.
     #[inline]
-    pub(crate) fn compound(&mut self, narrow: u8, wide: u8, octets: usize, count: usize) {
+    pub(crate) fn compound(self, narrow: u8, wide: u8, octets: usize, count: usize) -> Self {
         if is_narrow(octets, count) {
-            self.octet(narrow);
-            self.size8(octets + 1);
-            self.size8(count);
+            self.octets([narrow, octet(octets + 1), octet(count)])
         } else {
-            self.octet(wide);
-            self.size32(octets + 4);
-            self.size32(count);
+            self.octet(wide).size32(octets + 4).size32(count)
         }
     }
+}
+
+/// A size that was found to fit an octet.
+#[inline]
+pub(crate) fn octet(size: usize) -> u8 {
+    u8::try_from(size).unwrap_or(u8::MAX)
 }
 
 /// Whether items of so many octets fit the 8-bit form, whose size field counts its count too (E-SIZE-04).
@@ -123,10 +153,17 @@ fn by_grade(grade: usize, [zero, small, wide]: [usize; 3]) -> usize {
 
 /// How a type is written.
 pub(crate) trait Encode {
+    /// The most octets that any value of the type takes, apart from [`extra`](Self::extra); never none.
+    const MOST: usize;
+    /// What a value may take beyond [`MOST`](Self::MOST): nothing, for types of bounded size.
+    #[inline]
+    fn extra(&self) -> usize {
+        0
+    }
     /// How many octets [`write`](Self::write) writes, constructor included.
     fn size(&self) -> usize;
     /// Writes constructor and value.
-    fn write(&self, writer: &mut Writer<'_>);
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w>;
 }
 
 /// Appends a value to a buffer.
@@ -138,15 +175,22 @@ pub(crate) fn append(value: &impl Encode, out: &mut BytesMut) -> Result<(), Enco
     }
     let start = out.len();
     out.resize(start + octets, 0);
-    let mut writer = Writer::new(out.get_mut(start..).unwrap_or_default());
-    value.write(&mut writer);
-    debug_assert_eq!(writer.left(), 0, "less is written than was announced");
+    value.write(Writer::new(out.get_mut(start..).unwrap_or_default())).finish();
     Ok(())
 }
 
 macro_rules! encode {
-    ($($type:ty: |$value:ident, $writer:pat_param| $len:expr, $write:expr;)*) => {$(
+    ($($type:ty: $most:literal $(+ $extra:ident)?, |$value:ident, $writer:pat_param| $len:expr, $write:expr;)*) => {$(
         impl Encode for $type {
+            const MOST: usize = $most;
+
+            $(
+                #[inline]
+                fn extra(&self) -> usize {
+                    self.$extra()
+                }
+            )?
+
             #[inline]
             fn size(&self) -> usize {
                 #[allow(unused_variables)] // some have one length only
@@ -155,7 +199,7 @@ macro_rules! encode {
             }
 
             #[inline]
-            fn write(&self, $writer: &mut Writer<'_>) {
+            fn write<'w>(&self, $writer: Writer<'w>) -> Writer<'w> {
                 let $value = self;
                 $write
             }
@@ -165,54 +209,53 @@ macro_rules! encode {
 
 /// Writes a constructor and a number of fixed width.
 macro_rules! fixed {
-    ($writer:ident, $code:expr, $number:expr) => {{
-        $writer.octet($code);
-        $writer.octets($number);
-    }};
+    ($writer:ident, $code:expr, $number:expr) => {
+        $writer.octet($code).octets($number)
+    };
 }
 
 encode! {
-    bool: |value, writer| 1, writer.octet(if *value { Code::TRUE } else { Code::FALSE });
-    u8: |value, writer| 2, writer.octets([Code::UBYTE, *value]);
-    u16: |value, writer| 3, fixed!(writer, Code::USHORT, value.to_be_bytes());
-    u32: |value, writer| by_grade(grade_unsigned(u64::from(*value)), [1, 2, 5]), match u8::try_from(*value) {
+    bool: 1, |value, writer| 1, writer.octet(if *value { Code::TRUE } else { Code::FALSE });
+    u8: 2, |value, writer| 2, writer.octets([Code::UBYTE, *value]);
+    u16: 3, |value, writer| 3, fixed!(writer, Code::USHORT, value.to_be_bytes());
+    u32: 5, |value, writer| by_grade(grade_unsigned(u64::from(*value)), [1, 2, 5]), match u8::try_from(*value) {
         Ok(0) => writer.octet(Code::UINT0),
         Ok(small) => writer.octets([Code::SMALL_UINT, small]),
         Err(_) => fixed!(writer, Code::UINT, value.to_be_bytes()),
     };
-    u64: |value, writer| by_grade(grade_unsigned(*value), [1, 2, 9]), match u8::try_from(*value) {
+    u64: 9, |value, writer| by_grade(grade_unsigned(*value), [1, 2, 9]), match u8::try_from(*value) {
         Ok(0) => writer.octet(Code::ULONG0),
         Ok(small) => writer.octets([Code::SMALL_ULONG, small]),
         Err(_) => fixed!(writer, Code::ULONG, value.to_be_bytes()),
     };
-    i8: |value, writer| 2, writer.octets([Code::BYTE, value.cast_unsigned()]);
-    i16: |value, writer| 3, fixed!(writer, Code::SHORT, value.to_be_bytes());
-    i32: |value, writer| by_grade(grade_signed(i64::from(*value)), [2, 2, 5]), match i8::try_from(*value) {
+    i8: 2, |value, writer| 2, writer.octets([Code::BYTE, value.cast_unsigned()]);
+    i16: 3, |value, writer| 3, fixed!(writer, Code::SHORT, value.to_be_bytes());
+    i32: 5, |value, writer| by_grade(grade_signed(i64::from(*value)), [2, 2, 5]), match i8::try_from(*value) {
         Ok(small) => writer.octets([Code::SMALL_INT, small.cast_unsigned()]),
         Err(_) => fixed!(writer, Code::INT, value.to_be_bytes()),
     };
-    i64: |value, writer| by_grade(grade_signed(*value), [2, 2, 9]), match i8::try_from(*value) {
+    i64: 9, |value, writer| by_grade(grade_signed(*value), [2, 2, 9]), match i8::try_from(*value) {
         Ok(small) => writer.octets([Code::SMALL_LONG, small.cast_unsigned()]),
         Err(_) => fixed!(writer, Code::LONG, value.to_be_bytes()),
     };
-    f32: |value, writer| 5, fixed!(writer, Code::FLOAT, value.to_bits().to_be_bytes());
-    f64: |value, writer| 9, fixed!(writer, Code::DOUBLE, value.to_bits().to_be_bytes());
-    char: |value, writer| 5, fixed!(writer, Code::CHAR, u32::from(*value).to_be_bytes());
-    Timestamp: |value, writer| 9, fixed!(writer, Code::TIMESTAMP, value.as_millis().to_be_bytes());
-    Uuid: |value, writer| 17, fixed!(writer, Code::UUID, *value.as_bytes());
-    Bytes: |value, writer| variable_len(value.len()), writer.variable(Code::BINARY8, Code::BINARY32, value);
-    Str: |value, writer| variable_len(value.len()),
+    f32: 5, |value, writer| 5, fixed!(writer, Code::FLOAT, value.to_bits().to_be_bytes());
+    f64: 9, |value, writer| 9, fixed!(writer, Code::DOUBLE, value.to_bits().to_be_bytes());
+    char: 5, |value, writer| 5, fixed!(writer, Code::CHAR, u32::from(*value).to_be_bytes());
+    Timestamp: 9, |value, writer| 9, fixed!(writer, Code::TIMESTAMP, value.as_millis().to_be_bytes());
+    Uuid: 17, |value, writer| 17, fixed!(writer, Code::UUID, *value.as_bytes());
+    Bytes: 5 + len, |value, writer| variable_len(value.len()), writer.variable(Code::BINARY8, Code::BINARY32, value);
+    Str: 5 + len, |value, writer| variable_len(value.len()),
         writer.variable(Code::STRING8, Code::STRING32, value.as_bytes());
-    Symbol: |value, writer| variable_len(value.len()),
+    Symbol: 5 + len, |value, writer| variable_len(value.len()),
         writer.variable(Code::SYMBOL8, Code::SYMBOL32, value.as_bytes());
-    DeliveryTag: |value, writer| 2 + value.len(), writer.variable(Code::BINARY8, Code::BINARY32, value);
-    TransactionId: |value, writer| 2 + value.len(), writer.variable(Code::BINARY8, Code::BINARY32, value);
-    Channel: |value, writer| Encode::size(&value.get()), value.get().write(writer);
-    Handle: |value, writer| Encode::size(&value.get()), value.get().write(writer);
-    SequenceNo: |value, writer| Encode::size(&value.get()), value.get().write(writer);
-    DeliveryNumber: |value, writer| Encode::size(&value.get()), value.get().write(writer);
-    TransferNumber: |value, writer| Encode::size(&value.get()), value.get().write(writer);
-    Fields: |value, writer| Encode::size(value.as_map()), value.as_map().write(writer);
-    Annotations: |value, writer| Encode::size(value.as_map()), value.as_map().write(writer);
-    ApplicationProperties: |value, writer| Encode::size(value.as_map()), value.as_map().write(writer);
+    DeliveryTag: 34, |value, writer| 2 + value.len(), writer.variable(Code::BINARY8, Code::BINARY32, value);
+    TransactionId: 34, |value, writer| 2 + value.len(), writer.variable(Code::BINARY8, Code::BINARY32, value);
+    Channel: 3, |value, writer| Encode::size(&value.get()), value.get().write(writer);
+    Handle: 5, |value, writer| Encode::size(&value.get()), value.get().write(writer);
+    SequenceNo: 5, |value, writer| Encode::size(&value.get()), value.get().write(writer);
+    DeliveryNumber: 5, |value, writer| Encode::size(&value.get()), value.get().write(writer);
+    TransferNumber: 5, |value, writer| Encode::size(&value.get()), value.get().write(writer);
+    Fields: 1 + size, |value, writer| Encode::size(value.as_map()), value.as_map().write(writer);
+    Annotations: 1 + size, |value, writer| Encode::size(value.as_map()), value.as_map().write(writer);
+    ApplicationProperties: 1 + size, |value, writer| Encode::size(value.as_map()), value.as_map().write(writer);
 }

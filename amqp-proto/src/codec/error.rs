@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use alloc::boxed::Box;
 use nom::{IResult, Offset};
 
 use crate::types::Limits;
@@ -21,8 +22,14 @@ use crate::types::Limits;
 /// assert_eq!(error.to_string(), "size and items disagree at offset 4 [1.2.3]");
 /// assert_eq!(octets.len(), 5); // nothing was taken
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecodeError {
+#[derive(Clone, PartialEq, Eq)]
+pub struct DecodeError(
+    /// Boxed: results are passed around a lot, errors once.
+    Box<Found>,
+);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Found {
     kind: DecodeErrorKind,
     offset: usize,
     field: Option<FieldName>,
@@ -30,44 +37,55 @@ pub struct DecodeError {
 
 impl DecodeError {
     /// An error that no parser found.
-    pub(crate) const fn new(kind: DecodeErrorKind, offset: usize) -> Self {
-        Self { kind, offset, field: None }
+    #[cold]
+    pub(crate) fn new(kind: DecodeErrorKind, offset: usize) -> Self {
+        Self(Box::new(Found { kind, offset, field: None }))
     }
 
     /// What is wrong.
     pub fn kind(&self) -> DecodeErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// How many octets come before the fault.
     pub fn offset(&self) -> usize {
-        self.offset
+        self.0.offset
     }
 
     /// The described type and its field in which the fault lies, as the standard names the first and Rust
     /// spells the second: `("open", "container_id")`.
     pub fn field(&self) -> Option<(&'static str, &'static str)> {
-        self.field.map(|name| (name.of, name.field))
+        self.0.field.map(|name| (name.of, name.field))
     }
 
     /// The same fault seen from further out, `octets` before.
     pub(crate) fn shifted(mut self, octets: usize) -> Self {
-        self.offset += octets;
+        self.0.offset += octets;
         self
     }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.kind, f)?;
-        if let Some(name) = self.field {
+        fmt::Display::fmt(&self.0.kind, f)?;
+        if let Some(name) = self.0.field {
             write!(f, " in {}.", name.of)?;
             name.field.split('_').enumerate().try_for_each(|(at, word)| {
                 f.write_str(if at == 0 { "" } else { "-" })?;
                 f.write_str(word)
             })?;
         }
-        write!(f, " at offset {} {}", self.offset, self.kind.clause())
+        write!(f, " at offset {} {}", self.0.offset, self.0.kind.clause())
+    }
+}
+
+impl fmt::Debug for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecodeError")
+            .field("kind", &self.0.kind)
+            .field("offset", &self.0.offset)
+            .field("field", &self.0.field)
+            .finish()
     }
 }
 
@@ -243,6 +261,8 @@ pub enum EncodeError {
         /// The type and its field.
         field: &'static str,
     },
+    /// A payload for a performative other than transfer (F-LAY-09).
+    Payload,
     /// A message says how its data is encoded and has none (M-PROP-05).
     ContentEncoding,
 }
@@ -254,6 +274,7 @@ impl fmt::Display for EncodeError {
                 write!(f, "an encoding of {octets} octets where at most {limit} are possible")
             }
             Self::Missing { field } => write!(f, "{field} needs at least one value [1.4]"),
+            Self::Payload => f.write_str("only a transfer carries a payload [2.3.2]"),
             Self::ContentEncoding => f.write_str("content-encoding without a body of data [3.2.4]"),
         }
     }
@@ -271,30 +292,47 @@ struct FieldName {
 }
 
 /// A fault as the parsers see it: they know what is left, not how far they have come.
+///
+/// Boxed, so that what every leaf parser returns stays small.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Fault<'a> {
+pub(crate) struct Fault<'a>(Box<FaultAt<'a>>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct FaultAt<'a> {
     at: &'a [u8],
     kind: DecodeErrorKind,
     field: Option<FieldName>,
 }
 
 impl<'a> Fault<'a> {
-    pub(crate) const fn new(at: &'a [u8], kind: DecodeErrorKind) -> Self {
-        Self { at, kind, field: None }
+    #[cold]
+    pub(crate) fn new(at: &'a [u8], kind: DecodeErrorKind) -> Self {
+        Self(Box::new(FaultAt { at, kind, field: None }))
     }
 
     /// Names the field in which the fault lies, unless a field further in is named already.
     pub(crate) fn within(mut self, of: &'static str, field: &'static str) -> Self {
-        self.field.get_or_insert(FieldName { of, field });
+        self.0.field.get_or_insert(FieldName { of, field });
+        self
+    }
+
+    /// Points at the constructor before `input` if that is what is at fault.
+    pub(crate) fn of_constructor(mut self, input: &'a [u8], decoder: &super::Decoder<'a>) -> Self {
+        let of_type = matches!(self.0.kind, DecodeErrorKind::Expected(_) | DecodeErrorKind::Constructor(_));
+        if of_type && core::ptr::eq(self.0.at, input) {
+            self.0.at = decoder.constructor(input);
+        }
         self
     }
 
     /// The fault as seen from outside, `at` being a part of `whole`.
     pub(crate) fn into_error(self, whole: &[u8]) -> DecodeError {
-        DecodeError { kind: self.kind, offset: whole.offset(self.at).min(whole.len()), field: self.field }
+        let FaultAt { at, kind, field } = *self.0;
+        DecodeError(Box::new(Found { kind, offset: whole.offset(at).min(whole.len()), field }))
     }
 
     /// Unwraps what a parser that never streams returned.
+    #[cold]
     pub(crate) fn settle(error: nom::Err<Self>, whole: &[u8]) -> DecodeError {
         match error {
             nom::Err::Error(fault) | nom::Err::Failure(fault) => fault.into_error(whole),

@@ -4,16 +4,18 @@ use core::fmt::Debug;
 
 use super::code::Code;
 use super::decode::{Decode, Decoder};
-use super::encode::{Encode, Writer, compound_len, is_narrow};
+use super::encode::{Encode, Writer, compound_len, is_narrow, octet as size_octet};
 use super::error::{DecodeErrorKind, Fault, Parsed, fail};
 use super::leaf::octet;
 use crate::types::{Annotations, ApplicationProperties, Array, Fields, Kind, Many, Symbol, Value};
 
-type Outcome<'a, T> = Result<T, nom::Err<Fault<'a>>>;
+/// What reading a field gives: where the next one begins, and the value.
+type Read<'a, T> = Result<(FieldReader<'a>, T), nom::Err<Fault<'a>>>;
 
 /// Reads the fields of one composite, in the order of its table.
-pub(crate) struct FieldReader<'r, 'a> {
-    decoder: &'r mut Decoder<'a>,
+///
+/// Every call takes the reader and gives it back: the position stays in registers that way.
+pub(crate) struct FieldReader<'a> {
     rest: &'a [u8],
     /// How many fields were sent and are not read yet.
     left: u32,
@@ -21,36 +23,40 @@ pub(crate) struct FieldReader<'r, 'a> {
     of: &'static str,
 }
 
-impl<'r, 'a> FieldReader<'r, 'a> {
-    pub(crate) fn new(decoder: &'r mut Decoder<'a>, rest: &'a [u8], left: u32, of: &'static str) -> Self {
-        Self { decoder, rest, left, of }
+impl<'a> FieldReader<'a> {
+    #[inline]
+    pub(crate) fn new(rest: &'a [u8], left: u32, of: &'static str) -> Self {
+        Self { rest, left, of }
     }
 
-    /// The constructor of the next field; `None` if the field is null or was left out (E-COMP-02).
-    #[inline]
-    fn code(&mut self) -> Outcome<'a, Option<u8>> {
+    /// The constructor of the next field; null if the field was left out (E-COMP-02).
+    #[inline(always)]
+    fn code(mut self) -> Read<'a, u8> {
         if self.left == 0 {
-            return Ok(None);
+            return Ok((self, Code::NULL));
         }
-        self.left -= 1;
         let (rest, code) = octet(self.rest)?;
+        self.left -= 1;
         self.rest = rest;
-        Ok((code != Code::NULL).then_some(code))
+        Ok((self, code))
     }
 
-    #[inline]
+    #[inline(always)]
     fn value<T>(
-        &mut self,
+        mut self,
+        decoder: &mut Decoder<'a>,
         field: &'static str,
         code: u8,
         read: impl FnOnce(&mut Decoder<'a>, u8, &'a [u8]) -> Parsed<'a, T>,
-    ) -> Outcome<'a, T> {
-        match read(self.decoder, code, self.rest) {
+    ) -> Read<'a, T> {
+        match read(decoder, code, self.rest) {
             Ok((rest, value)) => {
                 self.rest = rest;
-                Ok(value)
+                Ok((self, value))
             }
-            Err(error) => Err(self.name(error, field)),
+            Err(error) => {
+                Err(self.name(error.map(|fault| fault.of_constructor(self.rest, decoder)), field))
+            }
         }
     }
 
@@ -60,51 +66,58 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     }
 
     /// A field that must be there (E-COMP-03).
-    #[inline]
-    pub(crate) fn mandatory<T: Decode>(&mut self, field: &'static str) -> Outcome<'a, T> {
+    #[inline(always)]
+    pub(crate) fn mandatory<T: Decode>(self, decoder: &mut Decoder<'a>, field: &'static str) -> Read<'a, T> {
         match self.code()? {
-            Some(code) => self.value(field, code, T::decode),
-            None => Err(self.missing(field)),
+            (this, Code::NULL) => Err(this.missing(field)),
+            (this, code) => this.value(decoder, field, code, T::decode),
         }
     }
 
     #[cold]
-    fn missing(&self, field: &'static str) -> nom::Err<Fault<'a>> {
+    fn missing(self, field: &'static str) -> nom::Err<Fault<'a>> {
         self.name(fail(self.rest, DecodeErrorKind::Missing), field)
     }
 
     /// A field that may be left out.
-    #[inline]
-    pub(crate) fn optional<F: Field>(&mut self, field: &'static str) -> Outcome<'a, F> {
+    #[inline(always)]
+    pub(crate) fn optional<F: Field>(self, decoder: &mut Decoder<'a>, field: &'static str) -> Read<'a, F> {
         match self.code()? {
-            Some(code) => self.value(field, code, F::present),
-            None => Ok(F::default()),
+            (this, Code::NULL) => Ok((this, F::default())),
+            (this, code) => this.value(decoder, field, code, F::present),
         }
     }
 
     /// A field that reads as `default` where it is left out (E-COMP-04).
-    #[inline]
-    pub(crate) fn default<T: Decode>(&mut self, field: &'static str, default: T) -> Outcome<'a, T> {
+    #[inline(always)]
+    pub(crate) fn default<T: Decode>(
+        self,
+        decoder: &mut Decoder<'a>,
+        field: &'static str,
+        default: T,
+    ) -> Read<'a, T> {
         match self.code()? {
-            Some(code) => self.value(field, code, T::decode),
-            None => Ok(default),
+            (this, Code::NULL) => Ok((this, default)),
+            (this, code) => this.value(decoder, field, code, T::decode),
         }
     }
 
     /// A field of any number of values (E-COMP-06, E-COMP-07).
-    pub(crate) fn multiple(&mut self, field: &'static str) -> Outcome<'a, Many<Symbol>> {
-        self.optional(field)
+    pub(crate) fn multiple(self, decoder: &mut Decoder<'a>, field: &'static str) -> Read<'a, Many<Symbol>> {
+        self.optional(decoder, field)
     }
 
     /// A field of at least one value (E-COMP-08).
-    pub(crate) fn required(&mut self, field: &'static str) -> Outcome<'a, Many<Symbol>> {
-        let values = self.multiple(field)?;
-        if values.is_empty() { Err(self.missing(field)) } else { Ok(values) }
+    pub(crate) fn required(self, decoder: &mut Decoder<'a>, field: &'static str) -> Read<'a, Many<Symbol>> {
+        match self.multiple(decoder, field)? {
+            (this, values) if values.is_empty() => Err(this.missing(field)),
+            found => Ok(found),
+        }
     }
 
     /// Checks that size, count and fields agree (E-SIZE-03).
     #[inline]
-    pub(crate) fn finish(self) -> Outcome<'a, ()> {
+    pub(crate) fn finish(self) -> Result<(), nom::Err<Fault<'a>>> {
         if self.rest.is_empty() { Ok(()) } else { Err(fail(self.rest, DecodeErrorKind::Size)) }
     }
 }
@@ -127,7 +140,7 @@ impl<T: Decode + Debug> Field for Option<T> {
 
     #[inline]
     fn is_set(&self) -> bool {
-        self.is_some()
+        self.as_ref().is_some_and(|value| !value.is_null())
     }
 
     fn shown(&self) -> &dyn Debug {
@@ -139,13 +152,20 @@ impl<T: Decode + Debug> Field for Option<T> {
 }
 
 impl<T: Encode> Encode for Option<T> {
+    const MOST: usize = T::MOST;
+
+    #[inline]
+    fn extra(&self) -> usize {
+        self.as_ref().map_or(0, Encode::extra)
+    }
+
     #[inline]
     fn size(&self) -> usize {
         self.as_ref().map_or(1, Encode::size)
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
         match self {
             Some(value) => value.write(writer),
             None => writer.octet(Code::NULL),
@@ -182,7 +202,7 @@ impl Decode for Many<Symbol> {
         }
         let (rest, value) = Value::decode_from(decoder, code, input)?;
         match value.as_array().filter(|array| is_symbols(array)) {
-            Some(array) => Ok((rest, array.elements().iter().filter_map(as_symbol).cloned().collect())),
+            Some(array) => Ok((rest, array.elements().iter().map(as_symbol).collect())),
             None => Err(fail(input, DecodeErrorKind::Expected("array of symbols"))),
         }
     }
@@ -192,10 +212,10 @@ fn is_symbols(array: &Array) -> bool {
     array.kind() == Kind::Symbol && array.descriptors().is_empty()
 }
 
-fn as_symbol(value: &Value) -> Option<&Symbol> {
+fn as_symbol(value: &Value) -> Symbol {
     match value {
-        Value::Symbol(name) => Some(name),
-        _ => None,
+        Value::Symbol(name) => name.clone(),
+        _ => Symbol::default(),
     }
 }
 
@@ -207,6 +227,12 @@ fn symbols(names: &[Symbol]) -> (usize, bool) {
 }
 
 impl Encode for Many<Symbol> {
+    const MOST: usize = 1;
+
+    fn extra(&self) -> usize {
+        self.size()
+    }
+
     fn size(&self) -> usize {
         match &**self {
             [] => 1,
@@ -215,22 +241,18 @@ impl Encode for Many<Symbol> {
         }
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
         match &**self {
             [] => writer.octet(Code::NULL),
             [name] => name.write(writer),
             names => {
                 let (octets, narrow) = symbols(names);
-                writer.compound(Code::ARRAY8, Code::ARRAY32, octets, names.len());
-                writer.octet(if narrow { Code::SYMBOL8 } else { Code::SYMBOL32 });
-                for name in names {
-                    if narrow {
-                        writer.size8(name.len())
-                    } else {
-                        writer.size32(name.len())
-                    }
-                    writer.slice(name.as_bytes());
-                }
+                let writer = writer.compound(Code::ARRAY8, Code::ARRAY32, octets, names.len());
+                let writer = writer.octet(if narrow { Code::SYMBOL8 } else { Code::SYMBOL32 });
+                names.iter().fold(writer, |writer, name| {
+                    let writer = if narrow { writer.size8(name.len()) } else { writer.size32(name.len()) };
+                    writer.slice(name.as_bytes())
+                })
             }
         }
     }
@@ -265,20 +287,17 @@ impl FieldSizes {
         if self.count == 0 { 1 } else { compound_len(self.octets, self.count) }
     }
 
-    /// Descriptor and list header, in one piece where everything is short.
+    /// Descriptor and list header.
     #[inline]
-    pub(crate) fn write_opening(self, code: u8, writer: &mut Writer<'_>) {
-        let described = [Code::DESCRIBED, Code::SMALL_ULONG, code];
+    pub(crate) fn write_opening<'w>(self, code: u8, writer: Writer<'w>) -> Writer<'w> {
         if self.count == 0 {
-            let [a, b, c] = described;
-            writer.octets([a, b, c, Code::LIST0]);
+            writer.octets([Code::DESCRIBED, Code::SMALL_ULONG, code, Code::LIST0])
         } else if is_narrow(self.octets, self.count) {
-            let [a, b, c] = described;
-            let narrow = |size| u8::try_from(size).unwrap_or(u8::MAX);
-            writer.octets([a, b, c, Code::LIST8, narrow(self.octets + 1), narrow(self.count)]);
+            let (size, count) = (size_octet(self.octets + 1), size_octet(self.count));
+            writer.octets([Code::DESCRIBED, Code::SMALL_ULONG, code, Code::LIST8, size, count])
         } else {
-            writer.octets(described);
-            writer.compound(Code::LIST8, Code::LIST32, self.octets, self.count);
+            let writer = writer.octets([Code::DESCRIBED, Code::SMALL_ULONG, code]);
+            writer.compound(Code::LIST8, Code::LIST32, self.octets, self.count)
         }
     }
 }

@@ -51,39 +51,62 @@ pub(crate) fn be_u64(input: &[u8]) -> Parsed<'_, u64> {
     chunk(input).map(|(rest, octets)| (rest, u64::from_be_bytes(octets)))
 }
 
-/// A size on a 32-bit target may exceed what memory can hold; it then exceeds the input too.
+/// A size on a small target may exceed what memory can hold; it then exceeds the input too.
+#[inline]
 pub(crate) fn to_usize(size: u32) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+/// The octets that a one-octet size field counts.
+#[inline]
+pub(crate) fn sized8(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (rest, size) = octet(input)?;
+    take(usize::from(size), rest)
+}
+
+/// The octets that a four-octet size field counts.
+#[inline]
+pub(crate) fn sized32(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (rest, size) = be_u32(input)?;
+    take(to_usize(size), rest)
 }
 
 /// The octets that follow constructor `code`, its size field taken off.
 #[inline]
 pub(crate) fn body(code: u8, input: &[u8]) -> Parsed<'_, &[u8]> {
     match Code::width(code) {
+        Width::Sized8 => sized8(input),
+        Width::Sized32 => sized32(input),
         Width::Fixed(octets) => take(usize::from(octets), input),
-        Width::Sized8 => {
-            let (rest, size) = octet(input)?;
-            take(usize::from(size), rest)
-        }
-        Width::Sized32 => {
-            let (rest, size) = be_u32(input)?;
-            take(to_usize(size), rest)
-        }
         Width::None => Err(fail(input, DecodeErrorKind::Constructor(code))),
     }
 }
 
+/// The same for a constructor of which only the size field's width is in question.
+#[inline]
+pub(crate) fn variable(code: u8, input: &[u8]) -> Parsed<'_, &[u8]> {
+    if code & 0x10 == 0 { sized8(input) } else { sized32(input) }
+}
+
 /// Splits the octets of a list, map or array with constructor `code` into the count and what it counts
 /// (E-SIZE-01, E-SIZE-02).
-#[inline]
 pub(crate) fn counted(code: u8, input: &[u8]) -> Parsed<'_, (u32, &[u8])> {
-    let (rest, body) = body(code, input)?;
-    let split = match Code::width(code) {
-        Width::Sized32 => be_u32(body),
-        _ => octet(body).map(|(items, count)| (items, u32::from(count))),
-    };
-    match split {
+    if code & 0x10 == 0 {
+        return counted8(input);
+    }
+    let (rest, body) = sized32(input)?;
+    match be_u32(body) {
         Ok((items, count)) => Ok((rest, (count, items))),
         Err(_) => Err(fail(body, DecodeErrorKind::Size)),
+    }
+}
+
+/// The same where size and count are one octet each.
+#[inline]
+pub(crate) fn counted8(input: &[u8]) -> Parsed<'_, (u32, &[u8])> {
+    let (rest, body) = sized8(input)?;
+    match body.split_first() {
+        Some((count, items)) => Ok((rest, (u32::from(*count), items))),
+        None => Err(fail(body, DecodeErrorKind::Size)),
     }
 }

@@ -6,8 +6,8 @@
 use smallvec::SmallVec;
 
 use super::code::Code;
-use super::encode::{Encode, Writer, compound_len, is_narrow, variable_len};
-use crate::types::{Array, Described, Items, Kind, List, Map, Step, Value, Walk};
+use super::encode::{Encode, Writer, compound_len, is_narrow, octet, variable_len};
+use crate::types::{Array, Described, Kind, List, Map, Step, Value, Walk};
 
 /// 0 if zero, 1 if one octet will do, else 2.
 #[inline]
@@ -66,7 +66,7 @@ impl Plan {
             match step {
                 Step::Leaf(value) => match open.last_mut() {
                     Some(parent) => parent.add(value, Measured::default()),
-                    None => plan.total = leaf_len(value),
+                    None => plan.total = value_len(value),
                 },
                 Step::Enter(value) => {
                     open.push(Open::new(plan.compounds.len(), value));
@@ -205,13 +205,12 @@ fn full_len(value: &Value, measured: Measured) -> usize {
         Value::List(List { items }) | Value::Map(Map { items }) => compound_len(measured.octets, items.len()),
         Value::Array(array) => compound_len(measured.octets, array.len()),
         Value::Described(_) => 1 + measured.octets,
-        leaf => leaf_len(leaf),
+        leaf => value_len(leaf),
     }
 }
 
-/// The octets of a value that holds no others, constructor included.
-#[inline]
-fn leaf_len(value: &Value) -> usize {
+/// The octets of a value, constructor included; of a compound, all of it.
+fn value_len(value: &Value) -> usize {
     match value {
         Value::Null | Value::Boolean(_) => 1,
         Value::Ubyte(_) | Value::Byte(_) => 2,
@@ -226,13 +225,23 @@ fn leaf_len(value: &Value) -> usize {
         Value::Binary(octets) => variable_len(octets.len()),
         Value::String(text) => variable_len(text.len()),
         Value::Symbol(name) => variable_len(name.len()),
-        Value::List(_) | Value::Map(_) | Value::Array(_) | Value::Described(_) => 0,
+        Value::List(_) | Value::Map(_) | Value::Array(_) | Value::Described(_) => nested_len(value),
     }
 }
 
-/// Writes a value that holds no others, constructor included.
-#[inline]
-fn write_leaf(value: &Value, writer: &mut Writer<'_>) {
+/// Out of line: what few values need.
+#[cold]
+fn nested_len(value: &Value) -> usize {
+    Plan::new(value).total
+}
+
+#[cold]
+fn write_nested<'w>(value: &Value, writer: Writer<'w>) -> Writer<'w> {
+    write_planned(value, &Plan::new(value), writer)
+}
+
+/// Writes a value, constructor included; of a compound, all of it.
+fn write_value<'w>(value: &Value, writer: Writer<'w>) -> Writer<'w> {
     match value {
         Value::Null => writer.octet(Code::NULL),
         Value::Boolean(value) => value.write(writer),
@@ -246,24 +255,21 @@ fn write_leaf(value: &Value, writer: &mut Writer<'_>) {
         Value::Long(n) => n.write(writer),
         Value::Float(n) => n.write(writer),
         Value::Double(n) => n.write(writer),
+        Value::Decimal32(n) => writer.octet(Code::DECIMAL32).octets(n.to_be_bytes()),
+        Value::Decimal64(n) => writer.octet(Code::DECIMAL64).octets(n.to_be_bytes()),
+        Value::Decimal128(n) => writer.octet(Code::DECIMAL128).octets(n.to_be_bytes()),
         Value::Char(c) => c.write(writer),
         Value::Timestamp(time) => time.write(writer),
         Value::Uuid(id) => id.write(writer),
         Value::Binary(octets) => octets.write(writer),
         Value::String(text) => text.write(writer),
         Value::Symbol(name) => name.write(writer),
-        Value::Decimal32(_) => write_element(value, Code::DECIMAL32, true, writer),
-        Value::Decimal64(_) => write_element(value, Code::DECIMAL64, true, writer),
-        Value::Decimal128(_) => write_element(value, Code::DECIMAL128, true, writer),
-        Value::List(_) | Value::Map(_) | Value::Array(_) | Value::Described(_) => {}
+        Value::List(_) | Value::Map(_) | Value::Array(_) | Value::Described(_) => write_nested(value, writer),
     }
 }
 
-/// Writes a scalar in the form that constructor `code` asks for, with or without the constructor.
-fn write_element(value: &Value, code: u8, with_code: bool, writer: &mut Writer<'_>) {
-    if with_code {
-        writer.octet(code);
-    }
+/// Writes an element of an array of scalars, in the form that constructor `code` asks for.
+fn write_element<'w>(value: &Value, code: u8, writer: Writer<'w>) -> Writer<'w> {
     let narrow = code >> 4 == 0x5;
     match value {
         Value::Boolean(value) if narrow => writer.octet(u8::from(*value)),
@@ -271,9 +277,9 @@ fn write_element(value: &Value, code: u8, with_code: bool, writer: &mut Writer<'
         Value::Byte(n) => writer.octet(n.cast_unsigned()),
         Value::Ushort(n) => writer.octets(n.to_be_bytes()),
         Value::Short(n) => writer.octets(n.to_be_bytes()),
-        Value::Uint(n) if narrow => writer.size8(usize::try_from(*n).unwrap_or(usize::MAX)),
+        Value::Uint(n) if narrow => writer.octet(u8::try_from(*n).unwrap_or_default()),
         Value::Uint(n) if code == Code::UINT => writer.octets(n.to_be_bytes()),
-        Value::Ulong(n) if narrow => writer.size8(usize::try_from(*n).unwrap_or(usize::MAX)),
+        Value::Ulong(n) if narrow => writer.octet(u8::try_from(*n).unwrap_or_default()),
         Value::Ulong(n) if code == Code::ULONG => writer.octets(n.to_be_bytes()),
         Value::Int(n) if narrow => writer.octets(i8::try_from(*n).unwrap_or_default().to_be_bytes()),
         Value::Int(n) => writer.octets(n.to_be_bytes()),
@@ -291,17 +297,13 @@ fn write_element(value: &Value, code: u8, with_code: bool, writer: &mut Writer<'
         Value::String(text) => write_sized(text.as_bytes(), code, writer),
         Value::Symbol(name) => write_sized(name.as_bytes(), code, writer),
         // Null, and what its constructor says all about: true, false, zero, the empty list.
-        _ => {}
+        _ => writer,
     }
 }
 
-fn write_sized(octets: &[u8], code: u8, writer: &mut Writer<'_>) {
-    if code >> 4 == 0xa {
-        writer.size8(octets.len())
-    } else {
-        writer.size32(octets.len())
-    }
-    writer.slice(octets);
+fn write_sized<'w>(octets: &[u8], code: u8, writer: Writer<'w>) -> Writer<'w> {
+    let writer = if code >> 4 == 0xa { writer.size8(octets.len()) } else { writer.size32(octets.len()) };
+    writer.slice(octets)
 }
 
 /// A compound whose items are being written.
@@ -317,16 +319,19 @@ impl Level {
         self.seen >= self.plain
     }
 
+    /// Before each of an array's descriptors stands the octet that announces one.
+    fn announce<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        if self.plain == usize::MAX { writer } else { writer.octet(Code::DESCRIBED) }
+    }
+
     /// An item is written; behind an array's last descriptor comes the constructor of its elements.
-    fn item_done(&mut self, writer: &mut Writer<'_>) {
+    fn item_done<'w>(&mut self, writer: Writer<'w>) -> Writer<'w> {
         self.seen += 1;
-        if self.seen == self.plain {
-            writer.octet(self.element);
-        }
+        if self.seen == self.plain { writer.octet(self.element) } else { writer }
     }
 }
 
-fn write_planned(root: &Value, plan: &Plan, writer: &mut Writer<'_>) {
+fn write_planned<'w>(root: &Value, plan: &Plan, mut writer: Writer<'w>) -> Writer<'w> {
     let mut sizes = plan.compounds.iter().copied();
     let mut levels: SmallVec<[Level; 4]> = SmallVec::new();
     let mut walk = Walk::new(root);
@@ -334,52 +339,39 @@ fn write_planned(root: &Value, plan: &Plan, writer: &mut Writer<'_>) {
         match step {
             Step::Leaf(value) => match levels.last_mut() {
                 Some(level) if level.is_element() => {
-                    write_element(value, level.element, false, writer);
-                    level.seen += 1;
+                    writer = level.item_done(write_element(value, level.element, writer));
                 }
-                Some(level) => {
-                    announce(level, writer);
-                    write_leaf(value, writer);
-                    level.item_done(writer);
-                }
-                None => write_leaf(value, writer),
+                Some(level) => writer = level.item_done(write_value(value, level.announce(writer))),
+                None => writer = write_value(value, writer),
             },
             Step::Enter(value) => {
                 let measured = sizes.next().unwrap_or_default();
-                match levels.last() {
+                writer = match levels.last() {
                     Some(level) if level.is_element() => {
-                        write_element_opening(value, measured, level.element, writer);
+                        write_element_opening(value, measured, level.element, writer)
                     }
-                    parent => {
-                        parent.iter().for_each(|level| announce(level, writer));
-                        write_opening(value, measured, writer);
-                    }
-                }
+                    Some(level) => write_opening(value, measured, level.announce(writer)),
+                    None => write_opening(value, measured, writer),
+                };
                 let plain = value.as_array().map_or(usize::MAX, |array| array.descriptors().len());
                 if plain == 0 {
-                    writer.octet(measured.element);
+                    writer = writer.octet(measured.element);
                 }
                 levels.push(Level { plain, seen: 0, element: measured.element });
             }
             Step::Leave(_) => {
                 levels.pop();
                 if let Some(level) = levels.last_mut() {
-                    level.item_done(writer);
+                    writer = level.item_done(writer);
                 }
             }
         }
     }
-}
-
-/// Before each of an array's descriptors stands the octet that announces one.
-fn announce(level: &Level, writer: &mut Writer<'_>) {
-    if level.plain != usize::MAX {
-        writer.octet(Code::DESCRIBED);
-    }
+    writer
 }
 
 /// What comes before the items of a compound: constructor, size, count.
-fn write_opening(value: &Value, measured: Measured, writer: &mut Writer<'_>) {
+fn write_opening<'w>(value: &Value, measured: Measured, writer: Writer<'w>) -> Writer<'w> {
     let octets = measured.octets;
     match value {
         Value::List(list) if list.is_empty() => writer.octet(Code::LIST0),
@@ -391,91 +383,139 @@ fn write_opening(value: &Value, measured: Measured, writer: &mut Writer<'_>) {
 }
 
 /// The same in an array of compounds, where the constructor is given.
-fn write_element_opening(value: &Value, measured: Measured, code: u8, writer: &mut Writer<'_>) {
+fn write_element_opening<'w>(value: &Value, measured: Measured, code: u8, writer: Writer<'w>) -> Writer<'w> {
     let count = match value {
         Value::Array(array) => array.len(),
         _ => value.items().map_or(0, |items| items.len()),
     };
     match code >> 4 {
-        0xc | 0xe => {
-            writer.size8(measured.octets + 1);
-            writer.size8(count);
-        }
-        0xd | 0xf => {
-            writer.size32(measured.octets + 4);
-            writer.size32(count);
-        }
-        _ => {}
+        0xc | 0xe => writer.size8(measured.octets + 1).size8(count),
+        0xd | 0xf => writer.size32(measured.octets + 4).size32(count),
+        _ => writer,
     }
 }
 
 impl Encode for Value {
+    const MOST: usize = 1;
+
+    fn extra(&self) -> usize {
+        self.size()
+    }
+
+    #[inline]
     fn size(&self) -> usize {
-        if self.items().is_none() { leaf_len(self) } else { Plan::new(self).total }
+        value_len(self)
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        if self.items().is_none() {
-            write_leaf(self, writer);
-        } else {
-            write_planned(self, &Plan::new(self), writer);
-        }
+    #[inline]
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        write_value(self, writer)
     }
 }
 
-/// The octets of items among which no compound is.
-fn flat_len(items: &Items) -> Option<usize> {
-    items.iter().try_fold(0, |sum, value| match value.items() {
-        None => Some(sum + leaf_len(value)),
-        Some(_) => None,
-    })
+/// The octets of items that follow one another. Most are text, which is looked for first.
+#[inline]
+fn items_len(items: &[Value]) -> usize {
+    let mut octets = 0;
+    for value in items {
+        octets += match value {
+            Value::String(text) => variable_len(text.len()),
+            other => value_len(other),
+        };
+    }
+    octets
 }
 
-/// Maps and lists that stand for themselves are mostly flat; those need no plan.
-macro_rules! encode_items {
-    ($($type:ident, $narrow:expr, $wide:expr, $empty:expr;)*) => {$(
-        impl Encode for $type {
-            fn size(&self) -> usize {
-                match flat_len(&self.items) {
-                    Some(0) if $empty => 1,
-                    Some(octets) => compound_len(octets, self.items.len()),
-                    None => compound_len(nested_len(&self.items), self.items.len()),
-                }
-            }
+#[inline]
+fn write_items<'w>(items: &[Value], mut writer: Writer<'w>) -> Writer<'w> {
+    for value in items {
+        writer = match value {
+            Value::String(text) => text.write(writer),
+            other => write_value(other, writer),
+        };
+    }
+    writer
+}
 
-            fn write(&self, writer: &mut Writer<'_>) {
-                match flat_len(&self.items) {
-                    Some(0) if $empty => writer.octet(Code::LIST0),
-                    Some(octets) => {
-                        writer.compound($narrow, $wide, octets, self.items.len());
-                        self.items.iter().for_each(|value| write_leaf(value, writer));
-                    }
-                    None => {
-                        writer.compound($narrow, $wide, nested_len(&self.items), self.items.len());
-                        self.items.iter().for_each(|value| value.write(writer));
-                    }
-                }
-            }
+impl Encode for List {
+    const MOST: usize = 1;
+
+    fn extra(&self) -> usize {
+        self.size()
+    }
+
+    fn size(&self) -> usize {
+        if self.is_empty() { 1 } else { compound_len(items_len(&self.items), self.len()) }
+    }
+
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        if self.is_empty() {
+            return writer.octet(Code::LIST0);
         }
-    )*};
+        let writer = writer.compound(Code::LIST8, Code::LIST32, items_len(&self.items), self.len());
+        write_items(&self.items, writer)
+    }
+}
+
+impl Map {
+    /// The octets of the keys and values, for [`write_measured`](Self::write_measured) and
+    /// [`measured_len`](Self::measured_len).
+    pub(crate) fn measure(&self) -> usize {
+        items_len(&self.items)
+    }
+
+    /// The octets of the whole map.
+    pub(crate) fn measured_len(&self, octets: usize) -> usize {
+        compound_len(octets, self.items.len())
+    }
+
+    /// Writes the map without measuring it; there is no room left if that takes the 32-bit form.
+    pub(crate) fn write_narrow<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        let Some((opening, writer)) = writer.set_aside::<3>() else { return Writer::full() };
+        let room = writer.left();
+        let writer = write_items(&self.items, writer);
+        let octets = room - writer.left();
+        if !is_narrow(octets, self.items.len()) {
+            return Writer::full();
+        }
+        *opening = [Code::MAP8, octet(octets + 1), octet(self.items.len())];
+        writer
+    }
+
+    /// Writes the map, whose keys and values are measured already.
+    pub(crate) fn write_measured<'w>(&self, octets: usize, writer: Writer<'w>) -> Writer<'w> {
+        write_items(&self.items, writer.compound(Code::MAP8, Code::MAP32, octets, self.items.len()))
+    }
+}
+
+impl Encode for Map {
+    const MOST: usize = 1;
+
+    fn extra(&self) -> usize {
+        self.size()
+    }
+
+    fn size(&self) -> usize {
+        self.measured_len(self.measure())
+    }
+
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        self.write_measured(self.measure(), writer)
+    }
 }
 
 impl Encode for Described {
+    const MOST: usize = 1;
+
+    fn extra(&self) -> usize {
+        self.size()
+    }
+
     fn size(&self) -> usize {
-        1 + nested_len(&self.items)
+        1 + items_len(&self.items)
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        writer.octet(Code::DESCRIBED);
-        self.items.iter().for_each(|value| value.write(writer));
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        write_items(&self.items, writer.octet(Code::DESCRIBED))
     }
-}
-
-fn nested_len(items: &Items) -> usize {
-    items.iter().map(Encode::size).sum()
-}
-
-encode_items! {
-    List, Code::LIST8, Code::LIST32, true;
-    Map, Code::MAP8, Code::MAP32, false;
 }

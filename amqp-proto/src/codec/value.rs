@@ -48,10 +48,11 @@ impl Value {
             let mut finished;
             (rest, finished) = start(decoder, &mut open, code, rest)?;
             loop {
+                let depth = open.len();
                 let Some(level) = open.last_mut() else { return Ok((rest, finished.unwrap_or_default())) };
                 level.values.extend(finished.take());
                 let next;
-                (rest, next) = level.next_code(decoder, rest)?;
+                (rest, next) = level.next_code(decoder, depth, rest)?;
                 match next {
                     Next::Code(next) => {
                         code = next;
@@ -67,6 +68,10 @@ impl Value {
 impl Decode for Value {
     fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
         Self::decode_from(decoder, code, input)
+    }
+
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
     }
 }
 
@@ -113,11 +118,12 @@ fn start<'a>(
 ) -> Parsed<'a, Option<Value>> {
     let Some(kind) = Code::kind(code) else {
         if code != Code::DESCRIBED {
-            return Err(fail(input, DecodeErrorKind::Constructor(code)));
+            return Err(fail(decoder.constructor(input), DecodeErrorKind::Constructor(code)));
         }
         decoder.check_depth(open.len(), input)?;
         decoder.spend(2, input)?;
-        open.push(Open { shape: Shape::Described, count: 2, values: Vec::new(), at: input, after: None });
+        let values = Vec::with_capacity(2);
+        open.push(Open { shape: Shape::Described, count: 2, values, at: input, after: None });
         return Ok((input, None));
     };
     let shape = match kind {
@@ -146,10 +152,10 @@ fn start<'a>(
 }
 
 impl<'a> Open<'a> {
-    fn next_code(&mut self, decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Next> {
+    fn next_code(&mut self, decoder: &mut Decoder<'a>, depth: usize, input: &'a [u8]) -> Parsed<'a, Next> {
         let want = to_usize(self.count);
         match self.shape {
-            Shape::ArrayHead => self.element_constructor(decoder, input),
+            Shape::ArrayHead => self.element_constructor(decoder, depth, input),
             Shape::Array { code, descriptors, .. } => Ok((
                 input,
                 if self.values.len() < descriptors + want { Next::Code(code) } else { Next::Done },
@@ -164,11 +170,12 @@ impl<'a> Open<'a> {
     }
 
     /// An array's element constructor: any number of descriptors, then a code (E-ARR-02).
-    fn element_constructor(&mut self, decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Next> {
+    fn element_constructor(&mut self, decoder: &mut Decoder<'a>, depth: usize, input: &'a [u8]) -> Parsed<'a, Next> {
         let (rest, code) = octet(input)?;
         if code == Code::DESCRIBED {
-            decoder.check_depth(self.values.len(), input)?;
+            decoder.check_depth(depth + self.values.len(), input)?;
             decoder.spend(1, input)?;
+            self.values.reserve_exact(1);
             return octet(rest).map(|(rest, code)| (rest, Next::Code(code)));
         }
         let Some(kind) = Code::kind(code) else {

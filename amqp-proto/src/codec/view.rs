@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::code::Code;
 use super::error::{DecodeError, DecodeErrorKind, Fault, Parsed, fail};
-use super::leaf::{be_u16, be_u32, be_u64, body, chunk, counted, octet};
+use super::leaf::{be_u16, be_u32, be_u64, body, chunk, counted, octet, sized8, sized32, variable};
 use crate::types::{Timestamp, Uuid};
 
 /// A value read in place.
@@ -73,8 +73,8 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    #[inline]
-    pub(crate) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+    #[inline(always)]
+    fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, code) = octet(input)?;
         Ok(match code {
             Code::NULL => (rest, Self::Null),
@@ -107,14 +107,11 @@ impl<'a> ValueRef<'a> {
                 let (after, n) = be_u32(rest)?;
                 (after, Self::Char(char::from_u32(n).ok_or_else(|| fail(rest, DecodeErrorKind::Char(n)))?))
             }
-            Code::BINARY8 | Code::BINARY32 => body(code, rest).map(|(rest, n)| (rest, Self::Binary(n)))?,
-            Code::STRING8 | Code::STRING32 => {
-                let (after, octets) = body(code, rest)?;
-                let text = core::str::from_utf8(octets).map_err(|_| fail(octets, DecodeErrorKind::Utf8))?;
-                (after, Self::String(text))
-            }
+            Code::BINARY8 | Code::BINARY32 => variable(code, rest).map(|(rest, n)| (rest, Self::Binary(n)))?,
+            Code::STRING8 => text(sized8(rest)?)?,
+            Code::STRING32 => text(sized32(rest)?)?,
             Code::SYMBOL8 | Code::SYMBOL32 => {
-                let (after, octets) = body(code, rest)?;
+                let (after, octets) = variable(code, rest)?;
                 match core::str::from_utf8(octets) {
                     Ok(text) if text.is_ascii() => (after, Self::Symbol(text)),
                     _ => return Err(fail(octets, DecodeErrorKind::Ascii)),
@@ -125,6 +122,14 @@ impl<'a> ValueRef<'a> {
                 (after, Self::Encoded(input.get(..input.len() - after.len()).unwrap_or_default()))
             }
         })
+    }
+}
+
+#[inline]
+fn text<'a>((rest, octets): (&'a [u8], &'a [u8])) -> Parsed<'a, ValueRef<'a>> {
+    match core::str::from_utf8(octets) {
+        Ok(text) => Ok((rest, ValueRef::String(text))),
+        Err(error) => Err(fail(octets.get(error.valid_up_to()..).unwrap_or(octets), DecodeErrorKind::Utf8)),
     }
 }
 
@@ -205,12 +210,17 @@ impl<'a> Entries<'a> {
                 return Err(fail(octets, DecodeErrorKind::Expected("map")));
             }
             let (_, (left, rest)) = counted(code, rest)?;
-            if left % 2 == 0 { Ok((rest, left)) } else { Err(fail(octets, DecodeErrorKind::OddMap)) }
+            match left {
+                0 if !rest.is_empty() => Err(fail(rest, DecodeErrorKind::Size)),
+                left if left % 2 == 0 => Ok((rest, left)),
+                _ => Err(fail(octets, DecodeErrorKind::OddMap)),
+            }
         };
         let (rest, left) = parse().map_err(|error| Fault::settle(error, octets))?;
         Ok(Self { whole: octets, rest, left })
     }
 
+    #[inline(always)]
     fn pair(&mut self) -> Result<(ValueRef<'a>, ValueRef<'a>), nom::Err<Fault<'a>>> {
         let (rest, key) = ValueRef::parse(self.rest)?;
         let (rest, value) = ValueRef::parse(rest)?;

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use super::body::Body;
 use super::payload::Payload;
 use super::view::MessageView;
-use crate::codec::{Code, Composite, DESCRIPTOR_LEN, DecodeError, Encode, EncodeError, FieldSizes, Writer};
+use crate::codec::{Code, Composite, DESCRIPTOR_LEN, DecodeError, Encode, EncodeError, FieldSizes, Writer, to_usize};
 use crate::types::{
     AnnotationKey, Annotations, ApplicationProperties, Limits, List, Map, SimpleValue, Str, Symbol, Value,
 };
@@ -212,136 +212,214 @@ impl Message {
 
     /// Writes the message, leaving it to `data` how the octets of data sections get there.
     #[inline]
-    fn write(
-        &self,
-        out: &mut BytesMut,
-        mut data: impl FnMut(&mut BytesMut, &Bytes),
-    ) -> Result<(), EncodeError> {
-        let front = Front::of(self);
-        self.check(&front)?;
-        match &self.body {
-            Body::Data(sections) if !sections.is_empty() => {
-                let mut head = Some(front);
-                for octets in sections {
-                    let fits = octets.len() <= usize::from(u8::MAX);
-                    let before = head.as_ref().map_or(0, |front| front.octets);
-                    let describing = DESCRIPTOR_LEN + if fits { 2 } else { 5 };
-                    fill(out, before + describing, octets.len(), |writer| {
-                        head.take().into_iter().for_each(|front| front.write(self, writer));
-                        let [a, b, c] = descriptor(SectionKind::Data);
-                        if fits {
-                            let size = u8::try_from(octets.len()).unwrap_or(u8::MAX);
-                            writer.octets([a, b, c, Code::BINARY8, size]);
-                        } else {
-                            writer.octets([a, b, c, Code::BINARY32]);
-                            writer.size32(octets.len());
-                        }
-                    });
-                    data(out, octets);
-                }
+    fn write(&self, out: &mut BytesMut, mut data: impl FnMut(&mut BytesMut, &Bytes)) -> Result<(), EncodeError> {
+        if self.content_encoding_misplaced() {
+            return Err(EncodeError::ContentEncoding);
+        }
+        if let Some(octets) = self.write_head(out)? {
+            data(out, octets);
+        }
+        if let Body::Data(sections) = &self.body {
+            for octets in sections.iter().skip(1) {
+                fill(out, data_head_len(octets), |writer| write_data_head(octets.len(), writer));
+                data(out, octets);
             }
-            body => fill(out, front.octets + body_len(body), 0, |writer| {
-                front.write(self, writer);
-                write_body(body, writer);
-            }),
         }
         if !self.footer.is_empty() {
-            fill(out, annotations_len(&self.footer), 0, |writer| {
-                write_annotations(SectionKind::Footer, &self.footer, writer);
+            fill(out, annotations_len(&self.footer), |writer| {
+                write_annotations(SectionKind::Footer, &self.footer, writer)
             });
         }
         Ok(())
     }
 
-    /// Checks what types do not.
-    fn check(&self, front: &Front) -> Result<(), EncodeError> {
-        let is_data = matches!(self.body, Body::Data(_));
-        if !is_data && self.properties().content_encoding.is_some() {
-            return Err(EncodeError::ContentEncoding);
+    /// Writes all sections up to the footer, or up to the octets of the first section of data, which it gives.
+    ///
+    /// Where there is room enough for what most messages take, that is done without measuring first.
+    #[inline]
+    fn write_head(&self, out: &mut BytesMut) -> Result<Option<&Bytes>, EncodeError> {
+        const ROOM: usize = 256;
+        let (start, first) = (out.len(), self.first_data());
+        check_len(self.rest_len())?;
+        if out.capacity() - start >= ROOM {
+            out.resize(start + ROOM, 0);
+            let writer = Writer::new(out.get_mut(start..).unwrap_or_default());
+            let left = self.write_body_head(self.write_front(writer)).left();
+            if left > 0 {
+                out.truncate(start + ROOM - left);
+                return Ok(first);
+            }
+            out.truncate(start);
         }
-        let limit = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
-        let octets =
-            front.octets.saturating_add(body_len(&self.body)).saturating_add(annotations_len(&self.footer));
-        if octets > limit { Err(EncodeError::TooLarge { octets, limit }) } else { Ok(()) }
+        let front = Front::of(self);
+        check_len(front.octets.saturating_add(self.rest_len()))?;
+        let body = first.map_or_else(|| body_len(&self.body), data_head_len);
+        fill(out, front.octets + body, |writer| self.write_body_head(front.write(self, writer)));
+        Ok(first)
+    }
+
+    fn first_data(&self) -> Option<&Bytes> {
+        match &self.body {
+            Body::Data(sections) => sections.first(),
+            _ => None,
+        }
+    }
+
+    /// The octets of body and footer.
+    fn rest_len(&self) -> usize {
+        body_len(&self.body).saturating_add(annotations_len(&self.footer))
+    }
+
+    /// The sections before the body, not measured.
+    #[inline]
+    fn write_front<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
+        if self.header != Header::default() {
+            writer = self.header.write_narrow(writer);
+        }
+        writer = write_map_narrow(SectionKind::DeliveryAnnotations, self.delivery_annotations.as_map(), writer);
+        writer = write_map_narrow(SectionKind::MessageAnnotations, self.message_annotations.as_map(), writer);
+        if let Some(properties) = &self.properties {
+            writer = properties.write_narrow(writer);
+        }
+        write_map_narrow(SectionKind::ApplicationProperties, self.application_properties.as_map(), writer)
+    }
+
+    /// The body, up to the octets of the first section of data.
+    #[inline]
+    fn write_body_head<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        match self.first_data() {
+            Some(octets) => write_data_head(octets.len(), writer),
+            None => write_body(&self.body, writer),
+        }
+    }
+
+    #[inline]
+    fn content_encoding_misplaced(&self) -> bool {
+        let encoded = self.properties.as_ref().is_some_and(|properties| properties.content_encoding.is_some());
+        encoded && !matches!(self.body, Body::Data(_))
     }
 }
 
-/// Makes room at the end of `out`, for `more` octets beyond it too, and lets it be filled.
+/// A message is taken no longer than an offset into it can say.
 #[inline]
-fn fill(out: &mut BytesMut, octets: usize, more: usize, write: impl FnOnce(&mut Writer<'_>)) {
+fn check_len(octets: usize) -> Result<(), EncodeError> {
+    let limit = to_usize(u32::MAX);
+    if octets > limit { Err(EncodeError::TooLarge { octets, limit }) } else { Ok(()) }
+}
+
+/// What comes before the octets of a data section.
+#[inline]
+fn data_head_len(octets: &Bytes) -> usize {
+    DESCRIPTOR_LEN + octets.size() - octets.len()
+}
+
+#[inline]
+fn write_map_narrow<'w>(kind: SectionKind, map: &Map, writer: Writer<'w>) -> Writer<'w> {
+    if map.is_empty() { writer } else { map.write_narrow(writer.octets(descriptor(kind))) }
+}
+
+/// Makes room at the end of `out` and lets it be filled.
+fn fill(out: &mut BytesMut, octets: usize, write: impl FnOnce(Writer<'_>) -> Writer<'_>) {
     let start = out.len();
-    out.reserve(octets + more);
     out.resize(start + octets, 0);
-    let mut writer = Writer::new(out.get_mut(start..).unwrap_or_default());
-    write(&mut writer);
-    debug_assert_eq!(writer.left(), 0, "less is written than was announced");
+    write(Writer::new(out.get_mut(start..).unwrap_or_default())).finish();
 }
 
 /// The sections before the body, measured.
 struct Front {
     header: FieldSizes,
     properties: FieldSizes,
+    delivery_annotations: usize,
+    message_annotations: usize,
+    application_properties: usize,
     octets: usize,
 }
 
 impl Front {
     #[inline]
     fn of(message: &Message) -> Self {
-        let header = message.header.sizes();
-        let properties = message.properties.as_ref().map(|properties| properties.sizes()).unwrap_or_default();
-        let application = match message.application_properties.is_empty() {
-            true => 0,
-            false => DESCRIPTOR_LEN + message.application_properties.size(),
+        let mut front = Self {
+            header: message.header.sizes(),
+            properties: message.properties.as_ref().map(|properties| properties.sizes()).unwrap_or_default(),
+            delivery_annotations: message.delivery_annotations.as_map().measure(),
+            message_annotations: message.message_annotations.as_map().measure(),
+            application_properties: message.application_properties.as_map().measure(),
+            octets: 0,
         };
-        let octets = list_len(header)
-            + annotations_len(&message.delivery_annotations)
-            + annotations_len(&message.message_annotations)
-            + list_len(properties)
-            + application;
-        Self { header, properties, octets }
+        front.octets = list_len(front.header)
+            + map_len(message.delivery_annotations.as_map(), front.delivery_annotations)
+            + map_len(message.message_annotations.as_map(), front.message_annotations)
+            + list_len(front.properties)
+            + map_len(message.application_properties.as_map(), front.application_properties);
+        front
     }
 
-    #[inline]
-    fn write(&self, message: &Message, writer: &mut Writer<'_>) {
+    fn write<'w>(&self, message: &Message, mut writer: Writer<'w>) -> Writer<'w> {
         if self.header.count > 0 {
-            message.header.write_sized(self.header, writer);
+            writer = message.header.write_sized(self.header, writer);
         }
-        write_annotations(SectionKind::DeliveryAnnotations, &message.delivery_annotations, writer);
-        write_annotations(SectionKind::MessageAnnotations, &message.message_annotations, writer);
+        let (delivery, on_message) = (message.delivery_annotations.as_map(), message.message_annotations.as_map());
+        writer = write_map(SectionKind::DeliveryAnnotations, delivery, self.delivery_annotations, writer);
+        writer = write_map(SectionKind::MessageAnnotations, on_message, self.message_annotations, writer);
         if let Some(properties) = message.properties.as_ref().filter(|_| self.properties.count > 0) {
-            properties.write_sized(self.properties, writer);
+            writer = properties.write_sized(self.properties, writer);
         }
-        if !message.application_properties.is_empty() {
-            writer.octets(descriptor(SectionKind::ApplicationProperties));
-            message.application_properties.write(writer);
-        }
+        let application = message.application_properties.as_map();
+        write_map(SectionKind::ApplicationProperties, application, self.application_properties, writer)
     }
 }
 
+/// The octets of a section that is a list of fields, none if no field is set.
 #[inline]
 fn list_len(sizes: FieldSizes) -> usize {
     if sizes.count == 0 { 0 } else { DESCRIPTOR_LEN + sizes.list_len() }
 }
 
-/// The octets of a section of annotations, none if there are no annotations.
+/// The octets of a section that is a map with so many octets of pairs, none if there are no pairs.
 #[inline]
-pub(super) fn annotations_len(annotations: &Annotations) -> usize {
-    if annotations.is_empty() { 0 } else { DESCRIPTOR_LEN + annotations.size() }
+fn map_len(map: &Map, octets: usize) -> usize {
+    if map.is_empty() { 0 } else { DESCRIPTOR_LEN + map.measured_len(octets) }
 }
 
 #[inline]
-pub(super) fn write_annotations(kind: SectionKind, annotations: &Annotations, writer: &mut Writer<'_>) {
-    if !annotations.is_empty() {
-        writer.octets(descriptor(kind));
-        annotations.write(writer);
-    }
+fn write_map<'w>(kind: SectionKind, map: &Map, octets: usize, writer: Writer<'w>) -> Writer<'w> {
+    if map.is_empty() { writer } else { map.write_measured(octets, writer.octets(descriptor(kind))) }
+}
+
+/// The octets of a section of annotations, none if there are no annotations.
+pub(super) fn annotations_len(annotations: &Annotations) -> usize {
+    map_len(annotations.as_map(), annotations.as_map().measure())
+}
+
+pub(super) fn write_annotations<'w>(kind: SectionKind, annotations: &Annotations, writer: Writer<'w>) -> Writer<'w> {
+    write_map(kind, annotations.as_map(), annotations.as_map().measure(), writer)
 }
 
 const fn descriptor(kind: SectionKind) -> [u8; DESCRIPTOR_LEN] {
     [Code::DESCRIBED, Code::SMALL_ULONG, kind.code()]
 }
 
+/// What comes before the octets of a data section.
+#[inline]
+fn write_data_head(octets: usize, writer: Writer<'_>) -> Writer<'_> {
+    let [a, b, c] = descriptor(SectionKind::Data);
+    match u8::try_from(octets) {
+        Ok(size) => writer.octets([a, b, c, Code::BINARY8, size]),
+        Err(_) => writer.octets([a, b, c, Code::BINARY32]).size32(octets),
+    }
+}
+
+#[inline]
 fn body_len(body: &Body) -> usize {
+    match body {
+        Body::Data(sections) if sections.len() == 1 => {
+            sections.first().map_or(0, |octets| data_head_len(octets) + octets.len())
+        }
+        other => any_body_len(other),
+    }
+}
+
+fn any_body_len(body: &Body) -> usize {
     let section = |value: usize| DESCRIPTOR_LEN + value;
     match body {
         Body::Empty => section(1),
@@ -354,19 +432,16 @@ fn body_len(body: &Body) -> usize {
 }
 
 /// Writes a body of which no octets are left to somebody else.
-fn write_body(body: &Body, writer: &mut Writer<'_>) {
-    fn section(kind: SectionKind, value: &impl Encode, writer: &mut Writer<'_>) {
-        writer.octets(descriptor(kind));
-        value.write(writer);
+fn write_body<'w>(body: &Body, writer: Writer<'w>) -> Writer<'w> {
+    fn section<'w>(kind: SectionKind, value: &impl Encode, writer: Writer<'w>) -> Writer<'w> {
+        value.write(writer.octets(descriptor(kind)))
     }
     match body {
         Body::Empty => section(SectionKind::AmqpValue, &Value::Null, writer),
         Body::Data(_) => section(SectionKind::Data, &Bytes::new(), writer),
-        Body::Sequence(sections) if sections.is_empty() => {
-            section(SectionKind::AmqpSequence, &List::new(), writer)
-        }
+        Body::Sequence(sections) if sections.is_empty() => section(SectionKind::AmqpSequence, &List::new(), writer),
         Body::Sequence(sections) => {
-            sections.iter().for_each(|list| section(SectionKind::AmqpSequence, list, writer));
+            sections.iter().fold(writer, |writer, list| section(SectionKind::AmqpSequence, list, writer))
         }
         Body::Value(value) => section(SectionKind::AmqpValue, value, writer),
     }

@@ -14,4 +14,5 @@ mod view;
 pub use body::Body;
 pub use message::Message;
 pub use payload::Payload;
+pub use scan::Sections;
 pub use view::{MessageView, Rewrite};

@@ -63,7 +63,11 @@ impl Payload {
 
     /// Adds the octets of another payload at the end.
     pub fn append(&mut self, other: Self) {
-        other.chunks.into_iter().for_each(|chunk| self.push(chunk));
+        if self.is_empty() {
+            *self = other;
+        } else {
+            other.chunks.into_iter().for_each(|chunk| self.push(chunk));
+        }
     }
 
     /// The octets in one piece: shared if they are in one chunk, else copied.
@@ -81,10 +85,12 @@ impl Payload {
 }
 
 impl From<Bytes> for Payload {
+    #[inline]
     fn from(chunk: Bytes) -> Self {
-        let mut payload = Self::new();
-        payload.push(chunk);
-        payload
+        match chunk.len() {
+            0 => Self::new(),
+            len => Self { chunks: SmallVec::from_buf([chunk]), len },
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::payload::Payload;
 use super::scan::{Index, Scanner, Section};
 use crate::codec::{
     Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed, Writer, fail,
-    octet,
+    octet, to_usize,
 };
 use crate::types::{Annotations, ApplicationProperties, Limits, Many, Value};
 use crate::wire::{Header, Properties, SectionKind};
@@ -44,11 +44,12 @@ pub struct MessageView {
 }
 
 impl MessageView {
-    /// Finds the sections of a message.
+    /// Finds the sections of a message, of up to 4 GiB.
+    #[inline]
     pub fn new(payload: impl Into<Payload>, limits: &Limits) -> Result<Self, DecodeError> {
-        let payload = payload.into();
-        let index = Index::of(&payload, limits)?;
-        Ok(Self { payload, index, limits: limits.clone() })
+        let mut view = Self { payload: payload.into(), index: Index::default(), limits: limits.clone() };
+        view.index.fill(&view.payload, limits)?;
+        Ok(view)
     }
 
     /// The octets of the message.
@@ -58,45 +59,45 @@ impl MessageView {
 
     /// The header; the defaults if there is none (M-HDR-01).
     pub fn header(&self) -> Result<Header, DecodeError> {
-        self.read(self.index.header, Header::decode_list)
+        self.read(self.index.get(SectionKind::Header), Header::decode_list)
     }
 
     /// Annotations for the next hop only.
     pub fn delivery_annotations(&self) -> Result<Annotations, DecodeError> {
-        self.read(self.index.delivery_annotations, value)
+        self.read(self.index.get(SectionKind::DeliveryAnnotations), value)
     }
 
     /// Annotations for the whole way.
     pub fn message_annotations(&self) -> Result<Annotations, DecodeError> {
-        self.read(self.index.message_annotations, value)
+        self.read(self.index.get(SectionKind::MessageAnnotations), value)
     }
 
     /// The properties; none set if there are none.
     pub fn properties(&self) -> Result<Properties, DecodeError> {
-        self.read(self.index.properties, Properties::decode_list)
+        self.read(self.index.get(SectionKind::Properties), Properties::decode_list)
     }
 
     /// The application-properties, decoded; [`section`](Self::section) with
     /// [`Entries`](crate::codec::Entries) reads them in place.
     pub fn application_properties(&self) -> Result<ApplicationProperties, DecodeError> {
-        self.read(self.index.application_properties, value)
+        self.read(self.index.get(SectionKind::ApplicationProperties), value)
     }
 
     /// The footer.
     pub fn footer(&self) -> Result<Annotations, DecodeError> {
-        self.read(self.index.footer, value)
+        self.read(self.index.get(SectionKind::Footer), value)
     }
 
     /// Which form the body has; `None` if there is none (M-SEC-03).
     pub fn body_kind(&self) -> Option<SectionKind> {
-        self.index.body.map(|(kind, _)| kind)
+        self.index.body().map(|(kind, _)| kind)
     }
 
     /// The body, decoded. Data that came in several frames is copied together;
     /// [`data`](Self::data) does without.
     pub fn body(&self) -> Result<Body, DecodeError> {
-        let Some((kind, span)) = self.index.body else { return Ok(Body::Empty) };
-        let mut sections = Scanner::new(&self.payload, span.start, span.end);
+        let Some((kind, span)) = self.index.body() else { return Ok(Body::Empty) };
+        let mut sections = self.body_scanner(span);
         let mut body = match kind {
             SectionKind::Data => Body::Data(Many::new()),
             SectionKind::AmqpSequence => Body::Sequence(Many::new()),
@@ -122,8 +123,22 @@ impl MessageView {
 
     /// The octets of all data sections one after the other, never copied; `None` if the body is not data.
     pub fn data(&self) -> Result<Option<Payload>, DecodeError> {
-        let Some((SectionKind::Data, span)) = self.index.body else { return Ok(None) };
-        let mut sections = Scanner::new(&self.payload, span.start, span.end);
+        let Some((SectionKind::Data, span)) = self.index.body() else { return Ok(None) };
+        if let [chunk] = self.payload.chunks() {
+            // Mostly there is one section, and it is all of the span.
+            match chunk.get(span.value()..span.end()) {
+                Some([Code::BINARY8, size, octets @ ..]) if usize::from(*size) == octets.len() => {
+                    return Ok(Some(chunk.slice_ref(octets).into()));
+                }
+                Some([Code::BINARY32, a, b, c, d, octets @ ..])
+                    if to_usize(u32::from_be_bytes([*a, *b, *c, *d])) == octets.len() =>
+                {
+                    return Ok(Some(chunk.slice_ref(octets).into()));
+                }
+                _ => {}
+            }
+        }
+        let mut sections = self.body_scanner(span);
         let mut data = Payload::new();
         loop {
             let here = sections.clone();
@@ -137,27 +152,22 @@ impl MessageView {
     ///
     /// Shares the message's buffer; only a section that came in several frames is copied together.
     pub fn section(&self, kind: SectionKind) -> Option<Bytes> {
-        let section = match kind {
-            SectionKind::Header => self.index.header,
-            SectionKind::DeliveryAnnotations => self.index.delivery_annotations,
-            SectionKind::MessageAnnotations => self.index.message_annotations,
-            SectionKind::Properties => self.index.properties,
-            SectionKind::ApplicationProperties => self.index.application_properties,
-            SectionKind::Footer => self.index.footer,
-            body => {
-                let (_, span) = self.index.body.filter(|(kind, _)| *kind == body)?;
-                Scanner::new(&self.payload, span.start, span.end).section().ok()?.map(|(_, section)| section)
+        let section = match (kind, self.index.body()) {
+            (SectionKind::Data | SectionKind::AmqpSequence | SectionKind::AmqpValue, body) => {
+                let (_, span) = body.filter(|(own, _)| *own == kind)?;
+                self.body_scanner(span).section().ok()??.1
             }
-        }?;
+            _ => self.index.get(kind)?,
+        };
         Some(match self.payload.chunks() {
-            [chunk] => chunk.slice(section.value..section.end),
-            _ => self.payload.slice(section.value..section.end).to_bytes(),
+            [chunk] => chunk.slice(section.value()..section.end()),
+            _ => self.payload.slice(section.value()..section.end()).to_bytes(),
         })
     }
 
     /// All sections, decoded.
     pub fn to_message(&self) -> Result<Message, DecodeError> {
-        let properties = match self.index.properties {
+        let properties = match self.index.get(SectionKind::Properties) {
             Some(_) => Some(Box::new(self.properties()?)),
             None => None,
         };
@@ -193,24 +203,20 @@ impl MessageView {
         match &rewrite.header {
             Some(header) if *header == Header::default() => {}
             Some(header) => header.encode(&mut front)?,
-            None => self.copy(self.index.header, &mut front),
+            None => self.copy(SectionKind::Header, &mut front),
         }
-        for (kind, new, old) in [
-            (
-                SectionKind::DeliveryAnnotations,
-                &rewrite.delivery_annotations,
-                self.index.delivery_annotations,
-            ),
-            (SectionKind::MessageAnnotations, &rewrite.message_annotations, self.index.message_annotations),
+        for (kind, new) in [
+            (SectionKind::DeliveryAnnotations, &rewrite.delivery_annotations),
+            (SectionKind::MessageAnnotations, &rewrite.message_annotations),
         ] {
             match new {
                 Some(annotations) => {
                     let start = front.len();
                     front.resize(start + annotations_len(annotations), 0);
-                    let mut writer = Writer::new(front.get_mut(start..).unwrap_or_default());
-                    write_annotations(kind, annotations, &mut writer);
+                    let writer = Writer::new(front.get_mut(start..).unwrap_or_default());
+                    write_annotations(kind, annotations, writer).finish();
                 }
-                None => self.copy(old, &mut front),
+                None => self.copy(kind, &mut front),
             }
         }
         let mut payload = Payload::from(front.freeze());
@@ -221,19 +227,22 @@ impl MessageView {
     /// The octets of the bare message: properties, application-properties and body, which no intermediary
     /// changes (M-SEC-05). Shared.
     pub fn bare_message(&self) -> Payload {
-        let end = self.index.footer.map_or(self.payload.len(), |footer| footer.start);
-        self.payload.slice(self.bare_start()..end)
+        self.payload.slice(self.bare_start()..self.index.start(SectionKind::Footer).max(self.bare_start()))
     }
 
     /// Where the sections end that may change on the way.
     fn bare_start(&self) -> usize {
-        let front = [self.index.message_annotations, self.index.delivery_annotations, self.index.header];
-        front.into_iter().flatten().next().map_or(0, |section| section.end)
+        self.index.start(SectionKind::Properties)
     }
 
-    fn copy(&self, section: Option<Section>, out: &mut BytesMut) {
-        if let Some(section) = section {
-            let octets = self.payload.slice(section.start..section.end);
+    /// Reads the body sections from the first on.
+    fn body_scanner(&self, span: Section) -> Scanner<'_> {
+        Scanner::new(&self.payload, self.index.start(SectionKind::Data), span.end())
+    }
+
+    fn copy(&self, kind: SectionKind, out: &mut BytesMut) {
+        if let Some(section) = self.index.get(kind) {
+            let octets = self.payload.slice(self.index.start(kind)..section.end());
             octets.chunks().iter().for_each(|chunk| out.extend_from_slice(chunk));
         }
     }
@@ -265,11 +274,11 @@ impl MessageView {
         parser: impl for<'a> FnOnce(&mut Decoder<'a>, &'a [u8]) -> Parsed<'a, T>,
     ) -> Result<T, DecodeError> {
         match self.payload.chunks() {
-            [chunk] => run(chunk, section.value..section.end, &self.limits, parser),
+            [chunk] => run(chunk, section.value()..section.end(), &self.limits, parser),
             _ => {
-                let octets = here.slice(section.value..section.end).to_bytes();
+                let octets = here.slice(section.value()..section.end()).to_bytes();
                 run(&octets, 0..octets.len(), &self.limits, parser)
-                    .map_err(|error| error.shifted(section.value))
+                    .map_err(|error| error.shifted(section.value()))
             }
         }
     }
@@ -277,12 +286,12 @@ impl MessageView {
 
 /// The octets of a data section, seen from the start of it. What comes before them has one of two lengths.
 fn data_section(here: &Scanner<'_>, section: Section) -> Result<Payload, DecodeError> {
-    let skip = match here.octet(section.value) {
+    let skip = match here.octet(section.value()) {
         Some(Code::BINARY8) => 2,
         Some(Code::BINARY32) => 5,
-        _ => return Err(DecodeError::new(DecodeErrorKind::Expected("binary"), section.value)),
+        _ => return Err(DecodeError::new(DecodeErrorKind::Expected("binary"), section.value())),
     };
-    Ok(here.slice(section.value + skip..section.end))
+    Ok(here.slice(section.value() + skip..section.end()))
 }
 
 /// Runs a parser over a part of a chunk, all of which it has to use up.

@@ -53,8 +53,8 @@ limits! {
     /// How many values the compounds of one frame, or of one section of a message, may hold in all (E-SIZE-05).
     /// A key and its value count as two, a described value as two more.
     ///
-    /// Default 65,536. Costs at most [`Limits::octets_per_element`] octets of heap each, and only while there
-    /// are octets on the wire to show for it (but see
+    /// Default 65,536. Costs at most [`Limits::octets_per_element`] octets of heap each, twice that for a moment
+    /// while it is decoded, and only while there are octets on the wire to show for it (but see
     /// [`zero_width_elements`](Self::zero_width_elements)).
     elements, with_elements: u32 = 65_536;
 

@@ -53,7 +53,11 @@ impl<T> From<T> for Many<T> {
 
 impl<T> FromIterator<T> for Many<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        Self(items.into_iter().collect())
+        let items = items.into_iter();
+        // Collecting would make room for up to twice as many.
+        let mut many = SmallVec::with_capacity(items.size_hint().0);
+        many.extend(items);
+        Self(many)
     }
 }
 

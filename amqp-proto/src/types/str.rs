@@ -33,7 +33,9 @@ impl Str {
 
     /// Takes octets over without a copy, after checking that they are UTF-8.
     pub fn from_utf8(octets: Bytes) -> Result<Self, Utf8Error> {
-        core::str::from_utf8(&octets)?;
+        if !octets.is_ascii() {
+            core::str::from_utf8(&octets)?;
+        }
         Ok(Self(octets))
     }
 

@@ -1,9 +1,9 @@
 //! Short octet strings that the standard bounds at 32: delivery tags and transaction ids [2.8.7] [4.5.4].
 
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::ops::Deref;
-
-use smallvec::SmallVec;
 
 const LONGEST: usize = 32;
 
@@ -25,31 +25,70 @@ impl core::error::Error for TooLong {}
 macro_rules! short_octets {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(SmallVec<[u8; LONGEST]>);
+        #[derive(Clone, Copy, Default)]
+        pub struct $name {
+            len: u8,
+            octets: [u8; LONGEST],
+        }
 
         impl $name {
             /// Copies up to 32 octets; never allocates.
             pub fn new(octets: &[u8]) -> Result<Self, TooLong> {
-                if octets.len() > LONGEST {
-                    return Err(TooLong { octets: octets.len() });
+                let mut copy = [0; LONGEST];
+                match (u8::try_from(octets.len()), copy.get_mut(..octets.len())) {
+                    (Ok(len), Some(place)) => {
+                        place.copy_from_slice(octets);
+                        Ok(Self { len, octets: copy })
+                    }
+                    _ => Err(TooLong { octets: octets.len() }),
                 }
-                Ok(Self(SmallVec::from_slice(octets)))
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                **self == **other
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                (**self).hash(state);
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                (**self).cmp(&**other)
             }
         }
 
         impl Deref for $name {
             type Target = [u8];
 
+            #[inline]
             fn deref(&self) -> &[u8] {
-                &self.0
+                self.octets.get(..usize::from(self.len)).unwrap_or_default()
             }
         }
 
         impl From<u32> for $name {
             /// The four octets of the number in network order.
             fn from(number: u32) -> Self {
-                Self(SmallVec::from_slice(&number.to_be_bytes()))
+                let [a, b, c, d] = number.to_be_bytes();
+                let mut tag = Self { len: 4, octets: [0; LONGEST] };
+                if let Some(place) = tag.octets.first_chunk_mut() {
+                    *place = [a, b, c, d];
+                }
+                tag
             }
         }
 
@@ -64,7 +103,7 @@ macro_rules! short_octets {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("0x")?;
-                self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+                self.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
             }
         }
     )*};

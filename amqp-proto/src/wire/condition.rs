@@ -134,11 +134,17 @@ impl Decode for Condition {
 }
 
 impl Encode for Condition {
+    const MOST: usize = 1;
+
+    fn extra(&self) -> usize {
+        self.size()
+    }
+
     fn size(&self) -> usize {
         Encode::size(&Symbol::from(self.clone()))
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        Symbol::from(self.clone()).write(writer);
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        Symbol::from(self.clone()).write(writer)
     }
 }

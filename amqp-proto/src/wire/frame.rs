@@ -8,7 +8,7 @@ use super::performative::each;
 use super::sasl::each_sasl;
 use super::{Performative, SaslBody};
 use crate::codec::{
-    Composite, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Writer, be_u16,
+    Code, Composite, Encode, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Writer, be_u16,
     be_u32, octet,
 };
 use crate::types::{Channel, Limits};
@@ -89,7 +89,7 @@ fn check_size(size: u32, limit: u32) -> Result<(), DecodeError> {
 }
 
 /// A frame as it came: its header is read, its body is not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RawFrame {
     /// The first eight octets, read.
     pub header: FrameHeader,
@@ -101,35 +101,51 @@ impl RawFrame {
     /// Reads the body. What follows a transfer performative becomes the payload, a slice of the same buffer.
     #[inline]
     pub fn decode(self, limits: &Limits) -> Result<Frame, DecodeError> {
-        let Self { header, mut octets } = self;
-        let body = usize::from(header.data_offset) * 4;
-        let mut decoder = Decoder::new(&octets, limits);
-        let input = octets.get(body..).unwrap_or_default();
-        let (left, frame) = match header.kind {
-            FrameKind::Amqp if input.is_empty() => return Ok(Frame::Empty { channel: header.channel }),
+        let Self { header, octets } = self;
+        let input = octets.get(usize::from(header.data_offset) * 4..).unwrap_or_default();
+        match header.kind {
+            FrameKind::Amqp if input.is_empty() => Ok(Frame::Empty { channel: header.channel }),
             FrameKind::Amqp => {
-                let (rest, performative) = Performative::parse(&mut decoder, input)
-                    .map_err(|error| Fault::settle(error, &octets))?;
-                let payload = Bytes::new();
-                (rest, Frame::Amqp { channel: header.channel, performative, payload })
+                let (left, performative) = match Performative::parse(&mut Decoder::new(&octets, limits), input) {
+                    Ok((rest, performative)) => (rest.len(), performative),
+                    Err(error) => return Err(Fault::settle(error, &octets)),
+                };
+                let carries = matches!(performative, Performative::Transfer(_));
+                let payload = rest_of(octets, left, carries)?;
+                Ok(Frame::Amqp { channel: header.channel, performative, payload })
             }
             FrameKind::Sasl if input.is_empty() => {
-                return Err(DecodeError::new(DecodeErrorKind::EmptySaslFrame, HEADER_LEN));
+                Err(DecodeError::new(DecodeErrorKind::EmptySaslFrame, HEADER_LEN))
             }
-            FrameKind::Sasl => SaslBody::parse(&mut decoder, input)
-                .map(|(rest, body)| (rest, Frame::Sasl(body)))
-                .map_err(|error| Fault::settle(error, &octets))?,
-        };
-        let left = left.len();
-        match frame {
-            Frame::Amqp { channel, performative: Performative::Transfer(transfer), .. } => {
-                octets.advance(octets.len() - left);
-                let performative = Performative::Transfer(transfer);
-                Ok(Frame::Amqp { channel, performative, payload: octets })
+            FrameKind::Sasl => {
+                let (left, body) = match SaslBody::parse(&mut Decoder::new(&octets, limits), input) {
+                    Ok((rest, body)) => (rest.len(), body),
+                    Err(error) => return Err(Fault::settle(error, &octets)),
+                };
+                rest_of(octets, left, false)?;
+                Ok(Frame::Sasl(body))
             }
-            other if left == 0 => Ok(other),
-            _ => Err(DecodeError::new(DecodeErrorKind::Trailing, octets.len() - left)),
         }
+    }
+}
+
+/// What is left behind the body: the payload of a transfer, or a fault.
+#[inline]
+fn rest_of(mut octets: Bytes, left: usize, carries: bool) -> Result<Bytes, DecodeError> {
+    if carries {
+        octets.advance(octets.len() - left);
+        Ok(octets)
+    } else if left == 0 {
+        Ok(Bytes::new())
+    } else {
+        Err(DecodeError::new(DecodeErrorKind::Trailing, octets.len() - left))
+    }
+}
+
+/// The header and the number of octets: what is in them may be a secret.
+impl fmt::Debug for RawFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of {} octets", self.header, self.octets.len())
     }
 }
 
@@ -194,6 +210,9 @@ impl Performative {
         max_frame_size: u32,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
+        if payload > 0 && !matches!(self, Self::Transfer(_)) {
+            return Err(EncodeError::Payload);
+        }
         each!(self, inner => write_frame(FrameKind::Amqp, channel, inner, payload, max_frame_size, out))
     }
 }
@@ -206,8 +225,11 @@ fn header(size: usize, kind: FrameKind, channel: Channel) -> [u8; HEADER_LEN] {
 }
 
 /// Appends a frame up to its payload.
+///
+/// Mostly the fields are known to be few enough octets for the 8-bit form without measuring them; then they are
+/// written at once, and what comes before them when their size is known.
 #[inline]
-pub(crate) fn write_frame<T: Composite>(
+pub(crate) fn write_frame<T: Composite + Encode>(
     kind: FrameKind,
     channel: Channel,
     body: &T,
@@ -215,7 +237,41 @@ pub(crate) fn write_frame<T: Composite>(
     max_frame_size: u32,
     out: &mut BytesMut,
 ) -> Result<(), EncodeError> {
+    const FRONT: usize = HEADER_LEN + DESCRIPTOR_LEN + 3;
     body.check()?;
+    let most = T::MOST + body.extra();
+    if most >= usize::from(u8::MAX) {
+        return write_measured(kind, channel, body, payload, max_frame_size, out);
+    }
+    let start = out.len();
+    out.resize(start + FRONT + most, 0);
+    let Some((front, rest)) = out.get_mut(start..).and_then(|buffer| buffer.split_first_chunk_mut::<FRONT>()) else {
+        return Ok(());
+    };
+    let (writer, count) = body.write_unsized(Writer::new(rest));
+    let octets = most - writer.left();
+    let size = FRONT + octets + payload;
+    if count == 0 || u32::try_from(size).map_or(true, |size| size > max_frame_size) {
+        out.truncate(start);
+        return write_measured(kind, channel, body, payload, max_frame_size, out);
+    }
+    let [a, b, c, d, e, f, g, h] = header(size, kind, channel);
+    let listed = u8::try_from(octets + 1).unwrap_or(u8::MAX);
+    *front = [a, b, c, d, e, f, g, h, Code::DESCRIBED, Code::SMALL_ULONG, T::CODE, Code::LIST8, listed, count];
+    out.truncate(start + FRONT + octets);
+    Ok(())
+}
+
+/// The same for fields of any size, measured before anything is written.
+#[cold]
+fn write_measured<T: Composite>(
+    kind: FrameKind,
+    channel: Channel,
+    body: &T,
+    payload: usize,
+    max_frame_size: u32,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
     let sizes = body.sizes();
     let head = HEADER_LEN + DESCRIPTOR_LEN + sizes.list_len();
     let size = head + payload;
@@ -224,10 +280,8 @@ pub(crate) fn write_frame<T: Composite>(
     }
     let start = out.len();
     out.resize(start + head, 0);
-    let mut writer = Writer::new(out.get_mut(start..).unwrap_or_default());
-    writer.octets(header(size, kind, channel));
-    body.write_sized(sizes, &mut writer);
-    debug_assert_eq!(writer.left(), 0, "less is written than was announced");
+    let writer = Writer::new(out.get_mut(start..).unwrap_or_default()).octets(header(size, kind, channel));
+    body.write_sized(sizes, writer).finish();
     Ok(())
 }
 

@@ -224,14 +224,20 @@ macro_rules! each_outcome {
 }
 
 impl Encode for Outcome {
+    const MOST: usize = 1;
+
+    fn extra(&self) -> usize {
+        self.size()
+    }
+
     #[inline]
     fn size(&self) -> usize {
         each_outcome!(self, inner => Encode::size(inner))
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
-        each_outcome!(self, inner => inner.write(writer));
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        each_outcome!(self, inner => inner.write(writer))
     }
 }
 
@@ -242,6 +248,12 @@ impl core::fmt::Debug for Outcome {
 }
 
 impl Encode for DeliveryState {
+    const MOST: usize = 1;
+
+    fn extra(&self) -> usize {
+        self.size()
+    }
+
     #[inline]
     fn size(&self) -> usize {
         match self {
@@ -252,7 +264,7 @@ impl Encode for DeliveryState {
     }
 
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
         match self {
             Self::Received(state) => state.write(writer),
             Self::Outcome(outcome) => outcome.write(writer),

@@ -311,11 +311,17 @@ impl<T: Decode> Decode for Box<T> {
 }
 
 impl<T: crate::codec::Encode> crate::codec::Encode for Box<T> {
+    const MOST: usize = T::MOST;
+
+    fn extra(&self) -> usize {
+        (**self).extra()
+    }
+
     fn size(&self) -> usize {
         (**self).size()
     }
 
-    fn write(&self, writer: &mut crate::codec::Writer<'_>) {
-        (**self).write(writer);
+    fn write<'w>(&self, writer: crate::codec::Writer<'w>) -> crate::codec::Writer<'w> {
+        (**self).write(writer)
     }
 }

@@ -53,12 +53,18 @@ impl Decode for Secret {
 }
 
 impl Encode for Secret {
+    const MOST: usize = 1;
+
+    fn extra(&self) -> usize {
+        self.size()
+    }
+
     fn size(&self) -> usize {
         Encode::size(&self.0)
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        self.0.write(writer);
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+        self.0.write(writer)
     }
 }
 

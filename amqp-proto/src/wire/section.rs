@@ -80,6 +80,12 @@ macro_rules! message_ids {
         }
 
         impl Encode for MessageId {
+            const MOST: usize = 1;
+
+            fn extra(&self) -> usize {
+                self.size()
+            }
+
             #[inline]
             fn size(&self) -> usize {
                 match self {
@@ -88,7 +94,7 @@ macro_rules! message_ids {
             }
 
             #[inline]
-            fn write(&self, writer: &mut Writer<'_>) {
+            fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
                 match self {
                     $(Self::$variant(id) => id.write(writer),)*
                 }
@@ -200,36 +206,25 @@ impl SectionKind {
     }
 
     /// The kind that a numeric descriptor means.
-    pub const fn from_code(code: u64) -> Option<Self> {
-        Some(match code {
-            0x70 => Self::Header,
-            0x71 => Self::DeliveryAnnotations,
-            0x72 => Self::MessageAnnotations,
-            0x73 => Self::Properties,
-            0x74 => Self::ApplicationProperties,
-            0x75 => Self::Data,
-            0x76 => Self::AmqpSequence,
-            0x77 => Self::AmqpValue,
-            0x78 => Self::Footer,
-            _ => return None,
-        })
+    pub fn from_code(code: u64) -> Option<Self> {
+        u8::try_from(code).ok().and_then(Self::from_octet)
+    }
+
+    /// The same for a descriptor in one octet.
+    #[inline]
+    pub(crate) fn from_octet(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code.wrapping_sub(FIRST))).copied()
     }
 
     /// The numeric descriptor in one octet, as all of the standard's fit.
+    #[inline]
     pub(crate) const fn code(self) -> u8 {
-        match self {
-            Self::Header => 0x70,
-            Self::DeliveryAnnotations => 0x71,
-            Self::MessageAnnotations => 0x72,
-            Self::Properties => 0x73,
-            Self::ApplicationProperties => 0x74,
-            Self::Data => 0x75,
-            Self::AmqpSequence => 0x76,
-            Self::AmqpValue => 0x77,
-            Self::Footer => 0x78,
-        }
+        FIRST + self as u8
     }
 }
+
+/// The descriptor of the first kind; the others follow in order.
+const FIRST: u8 = 0x70;
 
 /// The kind of section that a descriptor means.
 pub(crate) fn section_of(descriptor: Descriptor<'_>) -> Option<SectionKind> {

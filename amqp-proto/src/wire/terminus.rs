@@ -136,6 +136,12 @@ impl Decode for Terminus {
 }
 
 impl Encode for Terminus {
+    const MOST: usize = 1;
+
+    fn extra(&self) -> usize {
+        self.size()
+    }
+
     fn size(&self) -> usize {
         match self {
             Self::Target(target) => Encode::size(target),
@@ -144,7 +150,7 @@ impl Encode for Terminus {
         }
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
         match self {
             Self::Target(target) => target.write(writer),
             Self::Coordinator(coordinator) => coordinator.write(writer),
@@ -221,12 +227,18 @@ macro_rules! symbol_field {
         }
 
         impl Encode for $type {
+            const MOST: usize = 1;
+
+            fn extra(&self) -> usize {
+                self.size()
+            }
+
             fn size(&self) -> usize {
                 Encode::size(&Symbol::from(self.clone()))
             }
 
-            fn write(&self, writer: &mut Writer<'_>) {
-                Symbol::from(self.clone()).write(writer);
+            fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
+                Symbol::from(self.clone()).write(writer)
             }
         }
     )*};
