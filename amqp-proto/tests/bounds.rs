@@ -149,6 +149,18 @@ fn e_size_05_limits_cost_what_they_say() {
 }
 
 /// E-SIZE-06: depth costs heap, up to the limit, and no stack; dropping and comparing go as deep.
+/// E-ARR-05: all sections of a message share one budget.
+#[test]
+fn e_arr_05_sections_do_not_multiply_the_limits() {
+    let sequence = [0, 0x53, 0x76, 0xc0, 11, 1, 0xf0, 0, 0, 0, 5, 0, 0, 16, 0, 0x40]; // 4,096 nulls
+    for (sections, fits) in [(1, true), (2, false), (1000, false)] {
+        let octets = shared(sequence.repeat(sections));
+        let (message, cost) = measured(|| Message::decode(octets.clone(), &Limits::DEFAULT));
+        assert_eq!(message.is_ok(), fits);
+        assert!(cost.bytes_max < 1 << 19, "{cost:?}");
+    }
+}
+
 #[test]
 fn e_size_06_depth_costs_what_it_says() {
     let limits = Limits::DEFAULT.with_depth(u16::MAX).with_elements(u32::MAX);

@@ -83,7 +83,10 @@ pub(crate) trait Composite: Sized {
     /// The numeric descriptor in one octet, as all of the standard's fit.
     const CODE: u8;
 
-    fn decode_fields<'a>(decoder: &mut Decoder<'a>, fields: FieldReader<'a>) -> Result<Self, nom::Err<Fault<'a>>>;
+    fn decode_fields<'a>(
+        decoder: &mut Decoder<'a>,
+        fields: FieldReader<'a>,
+    ) -> Result<Self, nom::Err<Fault<'a>>>;
     fn sizes(&self) -> FieldSizes;
     fn write_fields<'w>(&self, count: usize, writer: Writer<'w>) -> Writer<'w>;
     /// Writes all fields up to the last that is set; gives their number, too.
@@ -102,7 +105,7 @@ pub(crate) trait Composite: Sized {
             (_, code) => return Err(expected("list", code, input)),
         };
         if usize::try_from(count).is_ok_and(|count| count <= Self::SCHEMA.fields.len()) {
-            let fields = FieldReader::new(items, count, Self::SCHEMA.name);
+            let fields = FieldReader::new(items, count);
             Ok((rest, Self::decode_fields(decoder, fields)?))
         } else {
             Err(fail(input, DecodeErrorKind::TooManyFields))
@@ -131,7 +134,8 @@ pub(crate) trait Composite: Sized {
         if count == 0 || !is_narrow(octets, usize::from(count)) {
             return Writer::full();
         }
-        *opening = [Code::DESCRIBED, Code::SMALL_ULONG, Self::CODE, Code::LIST8, size_octet(octets + 1), count];
+        *opening =
+            [Code::DESCRIBED, Code::SMALL_ULONG, Self::CODE, Code::LIST8, size_octet(octets + 1), count];
         writer
     }
 
@@ -201,7 +205,13 @@ macro_rules! composite {
                 decoder: &mut $crate::codec::Decoder<'a>,
                 fields: $crate::codec::FieldReader<'a>,
             ) -> Result<Self, nom::Err<$crate::codec::Fault<'a>>> {
-                $(let (fields, $field) = fields.$mode(decoder, stringify!($field) $(, $default)?)?;)*
+                $(
+                    let (fields, $field) = fields.$mode(
+                        decoder,
+                        &$crate::codec::FieldName { of: $label, field: stringify!($field) }
+                        $(, $default)?
+                    )?;
+                )*
                 fields.finish()?;
                 Ok(Self { $($field,)* })
             }

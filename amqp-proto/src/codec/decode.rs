@@ -15,13 +15,38 @@ use crate::types::{
 pub(crate) struct Decoder<'a> {
     source: &'a Bytes,
     limits: &'a Limits,
+    budget: Budget,
+}
+
+/// How many values may still be decoded: one for a frame, one for all sections of a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
     elements: u32,
     zero_width: u32,
 }
 
+impl Budget {
+    #[inline]
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self { elements: limits.elements(), zero_width: limits.zero_width_elements() }
+    }
+}
+
 impl<'a> Decoder<'a> {
     pub(crate) fn new(source: &'a Bytes, limits: &'a Limits) -> Self {
-        Self { source, limits, elements: limits.elements(), zero_width: limits.zero_width_elements() }
+        Self::with_budget(source, limits, Budget::of(limits))
+    }
+
+    /// Goes on with what another decoding has left of its budget.
+    #[inline]
+    pub(crate) fn with_budget(source: &'a Bytes, limits: &'a Limits, budget: Budget) -> Self {
+        Self { source, limits, budget }
+    }
+
+    /// What is left.
+    #[inline]
+    pub(crate) fn budget(&self) -> Budget {
+        self.budget
     }
 
     /// Runs a parser over the whole source.
@@ -47,14 +72,18 @@ impl<'a> Decoder<'a> {
 
     /// Takes `count` values out of the budget before room is made for them (E-SIZE-05).
     pub(crate) fn spend(&mut self, count: u32, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
-        self.elements = self.elements.checked_sub(count).ok_or_else(|| over(at, LimitKind::Elements))?;
+        self.budget.elements =
+            self.budget.elements.checked_sub(count).ok_or_else(|| over(at, LimitKind::Elements))?;
         Ok(())
     }
 
     /// Takes `count` values that have no octets to show for them out of the budget (E-ARR-05).
     pub(crate) fn spend_zero_width(&mut self, count: u32, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
-        self.zero_width =
-            self.zero_width.checked_sub(count).ok_or_else(|| over(at, LimitKind::ZeroWidthElements))?;
+        self.budget.zero_width = self
+            .budget
+            .zero_width
+            .checked_sub(count)
+            .ok_or_else(|| over(at, LimitKind::ZeroWidthElements))?;
         Ok(())
     }
 

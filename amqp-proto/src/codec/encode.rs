@@ -84,6 +84,19 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// The first `len` of some octets, all of which are copied where there is room: that costs less than to copy
+    /// a number of them that is not known beforehand.
+    #[inline]
+    fn padded<const N: usize>(self, (octets, len): (&[u8; N], u8)) -> Self {
+        let len = usize::from(len).min(N);
+        if let Some(head) = self.rest.first_chunk_mut() {
+            *head = *octets;
+            Self { rest: self.rest.get_mut(len..).unwrap_or_default() }
+        } else {
+            self.slice(octets.get(..len).unwrap_or_default())
+        }
+    }
+
     /// A size or count field. Sizes were checked against the largest possible when the whole was measured.
     #[inline]
     pub(crate) fn size8(self, size: usize) -> Self {
@@ -99,10 +112,16 @@ impl<'a> Writer<'a> {
     /// The octets of a binary, string or symbol, with the constructor that fits.
     #[inline]
     pub(crate) fn variable(self, narrow: u8, wide: u8, octets: &[u8]) -> Self {
-        if octets.len() <= usize::from(u8::MAX) {
-            self.octets([narrow, octet(octets.len())]).slice(octets)
-        } else {
-            self.octet(wide).size32(octets.len()).slice(octets)
+        let Ok(size) = u8::try_from(octets.len()) else {
+            return self.octet(wide).size32(octets.len()).slice(octets);
+        };
+        match self.rest.split_at_mut_checked(2 + octets.len()) {
+            Some(([code, len, place @ ..], rest)) => {
+                (*code, *len) = (narrow, size);
+                place.copy_from_slice(octets);
+                Self { rest }
+            }
+            _ => Self::full(),
         }
     }
 
@@ -248,8 +267,8 @@ encode! {
         writer.variable(Code::STRING8, Code::STRING32, value.as_bytes());
     Symbol: 5 + len, |value, writer| variable_len(value.len()),
         writer.variable(Code::SYMBOL8, Code::SYMBOL32, value.as_bytes());
-    DeliveryTag: 34, |value, writer| 2 + value.len(), writer.variable(Code::BINARY8, Code::BINARY32, value);
-    TransactionId: 34, |value, writer| 2 + value.len(), writer.variable(Code::BINARY8, Code::BINARY32, value);
+    DeliveryTag: 34, |value, writer| 2 + value.len(), writer.octets([Code::BINARY8, octet(value.len())]).padded(value.padded());
+    TransactionId: 34, |value, writer| 2 + value.len(), writer.octets([Code::BINARY8, octet(value.len())]).padded(value.padded());
     Channel: 3, |value, writer| Encode::size(&value.get()), value.get().write(writer);
     Handle: 5, |value, writer| Encode::size(&value.get()), value.get().write(writer);
     SequenceNo: 5, |value, writer| Encode::size(&value.get()), value.get().write(writer);

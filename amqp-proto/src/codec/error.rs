@@ -32,7 +32,7 @@ pub struct DecodeError(
 struct Found {
     kind: DecodeErrorKind,
     offset: usize,
-    field: Option<FieldName>,
+    field: Option<&'static FieldName>,
 }
 
 impl DecodeError {
@@ -263,7 +263,7 @@ pub enum EncodeError {
     },
     /// A payload for a performative other than transfer (F-LAY-09).
     Payload,
-    /// A message says how its data is encoded and has none (M-PROP-05).
+    /// A content-encoding where there is no data to be encoded, or one that says nothing (M-PROP-05).
     ContentEncoding,
 }
 
@@ -275,7 +275,9 @@ impl fmt::Display for EncodeError {
             }
             Self::Missing { field } => write!(f, "{field} needs at least one value [1.4]"),
             Self::Payload => f.write_str("only a transfer carries a payload [2.3.2]"),
-            Self::ContentEncoding => f.write_str("content-encoding without a body of data [3.2.4]"),
+            Self::ContentEncoding => {
+                f.write_str("content-encoding without a body of data, or identity [3.2.4]")
+            }
         }
     }
 }
@@ -286,9 +288,10 @@ impl core::error::Error for EncodeError {}
 pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Fault<'a>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FieldName {
-    of: &'static str,
-    field: &'static str,
+pub(crate) struct FieldName {
+    /// The composite.
+    pub(crate) of: &'static str,
+    pub(crate) field: &'static str,
 }
 
 /// A fault as the parsers see it: they know what is left, not how far they have come.
@@ -301,7 +304,7 @@ pub(crate) struct Fault<'a>(Box<FaultAt<'a>>);
 struct FaultAt<'a> {
     at: &'a [u8],
     kind: DecodeErrorKind,
-    field: Option<FieldName>,
+    field: Option<&'static FieldName>,
 }
 
 impl<'a> Fault<'a> {
@@ -311,8 +314,8 @@ impl<'a> Fault<'a> {
     }
 
     /// Names the field in which the fault lies, unless a field further in is named already.
-    pub(crate) fn within(mut self, of: &'static str, field: &'static str) -> Self {
-        self.0.field.get_or_insert(FieldName { of, field });
+    pub(crate) fn within(mut self, field: &'static FieldName) -> Self {
+        self.0.field.get_or_insert(field);
         self
     }
 

@@ -5,8 +5,7 @@ use core::fmt::Debug;
 use super::code::Code;
 use super::decode::{Decode, Decoder};
 use super::encode::{Encode, Writer, compound_len, is_narrow, octet as size_octet};
-use super::error::{DecodeErrorKind, Fault, Parsed, fail};
-use super::leaf::octet;
+use super::error::{DecodeErrorKind, Fault, FieldName, Parsed, fail};
 use crate::types::{Annotations, ApplicationProperties, Array, Fields, Kind, Many, Symbol, Value};
 
 /// What reading a field gives: where the next one begins, and the value.
@@ -19,33 +18,30 @@ pub(crate) struct FieldReader<'a> {
     rest: &'a [u8],
     /// How many fields were sent and are not read yet.
     left: u32,
-    /// The composite's name, for complaints.
-    of: &'static str,
 }
 
 impl<'a> FieldReader<'a> {
     #[inline]
-    pub(crate) fn new(rest: &'a [u8], left: u32, of: &'static str) -> Self {
-        Self { rest, left, of }
+    pub(crate) fn new(rest: &'a [u8], left: u32) -> Self {
+        Self { rest, left }
     }
 
     /// The constructor of the next field; null if the field was left out (E-COMP-02).
+    ///
+    /// Fields are left out where octets end; whether as many were there as were counted is seen at the end.
     #[inline(always)]
-    fn code(mut self) -> Read<'a, u8> {
-        if self.left == 0 {
-            return Ok((self, Code::NULL));
+    fn code(self) -> (Self, u8) {
+        match self.rest.split_first() {
+            Some((code, rest)) => (Self { rest, left: self.left.wrapping_sub(1) }, *code),
+            None => (self, Code::NULL),
         }
-        let (rest, code) = octet(self.rest)?;
-        self.left -= 1;
-        self.rest = rest;
-        Ok((self, code))
     }
 
     #[inline(always)]
     fn value<T>(
         mut self,
         decoder: &mut Decoder<'a>,
-        field: &'static str,
+        field: &'static FieldName,
         code: u8,
         read: impl FnOnce(&mut Decoder<'a>, u8, &'a [u8]) -> Parsed<'a, T>,
     ) -> Read<'a, T> {
@@ -54,35 +50,31 @@ impl<'a> FieldReader<'a> {
                 self.rest = rest;
                 Ok((self, value))
             }
-            Err(error) => {
-                Err(self.name(error.map(|fault| fault.of_constructor(self.rest, decoder)), field))
-            }
+            Err(error) => Err(of_field(error, self.rest, decoder, field)),
         }
-    }
-
-    #[cold]
-    fn name(&self, error: nom::Err<Fault<'a>>, field: &'static str) -> nom::Err<Fault<'a>> {
-        error.map(|fault| fault.within(self.of, field))
     }
 
     /// A field that must be there (E-COMP-03).
     #[inline(always)]
-    pub(crate) fn mandatory<T: Decode>(self, decoder: &mut Decoder<'a>, field: &'static str) -> Read<'a, T> {
-        match self.code()? {
-            (this, Code::NULL) => Err(this.missing(field)),
+    pub(crate) fn mandatory<T: Decode>(
+        self,
+        decoder: &mut Decoder<'a>,
+        field: &'static FieldName,
+    ) -> Read<'a, T> {
+        match self.code() {
+            (this, Code::NULL) => Err(missing(this.rest, field)),
             (this, code) => this.value(decoder, field, code, T::decode),
         }
     }
 
-    #[cold]
-    fn missing(self, field: &'static str) -> nom::Err<Fault<'a>> {
-        self.name(fail(self.rest, DecodeErrorKind::Missing), field)
-    }
-
     /// A field that may be left out.
     #[inline(always)]
-    pub(crate) fn optional<F: Field>(self, decoder: &mut Decoder<'a>, field: &'static str) -> Read<'a, F> {
-        match self.code()? {
+    pub(crate) fn optional<F: Field>(
+        self,
+        decoder: &mut Decoder<'a>,
+        field: &'static FieldName,
+    ) -> Read<'a, F> {
+        match self.code() {
             (this, Code::NULL) => Ok((this, F::default())),
             (this, code) => this.value(decoder, field, code, F::present),
         }
@@ -93,24 +85,32 @@ impl<'a> FieldReader<'a> {
     pub(crate) fn default<T: Decode>(
         self,
         decoder: &mut Decoder<'a>,
-        field: &'static str,
+        field: &'static FieldName,
         default: T,
     ) -> Read<'a, T> {
-        match self.code()? {
+        match self.code() {
             (this, Code::NULL) => Ok((this, default)),
             (this, code) => this.value(decoder, field, code, T::decode),
         }
     }
 
     /// A field of any number of values (E-COMP-06, E-COMP-07).
-    pub(crate) fn multiple(self, decoder: &mut Decoder<'a>, field: &'static str) -> Read<'a, Many<Symbol>> {
+    pub(crate) fn multiple(
+        self,
+        decoder: &mut Decoder<'a>,
+        field: &'static FieldName,
+    ) -> Read<'a, Many<Symbol>> {
         self.optional(decoder, field)
     }
 
     /// A field of at least one value (E-COMP-08).
-    pub(crate) fn required(self, decoder: &mut Decoder<'a>, field: &'static str) -> Read<'a, Many<Symbol>> {
+    pub(crate) fn required(
+        self,
+        decoder: &mut Decoder<'a>,
+        field: &'static FieldName,
+    ) -> Read<'a, Many<Symbol>> {
         match self.multiple(decoder, field)? {
-            (this, values) if values.is_empty() => Err(this.missing(field)),
+            (this, values) if values.is_empty() => Err(missing(this.rest, field)),
             found => Ok(found),
         }
     }
@@ -118,8 +118,30 @@ impl<'a> FieldReader<'a> {
     /// Checks that size, count and fields agree (E-SIZE-03).
     #[inline]
     pub(crate) fn finish(self) -> Result<(), nom::Err<Fault<'a>>> {
-        if self.rest.is_empty() { Ok(()) } else { Err(fail(self.rest, DecodeErrorKind::Size)) }
+        if self.rest.is_empty() && self.left == 0 { Ok(()) } else { Err(self.disagreement()) }
     }
+
+    #[cold]
+    fn disagreement(self) -> nom::Err<Fault<'a>> {
+        let short = self.rest.is_empty() && self.left.cast_signed() > 0;
+        fail(self.rest, if short { DecodeErrorKind::Truncated } else { DecodeErrorKind::Size })
+    }
+}
+
+/// Names the field in which a fault lies, and points at its constructor if that is what is wrong.
+#[cold]
+fn of_field<'a>(
+    error: nom::Err<Fault<'a>>,
+    at: &'a [u8],
+    decoder: &Decoder<'a>,
+    field: &'static FieldName,
+) -> nom::Err<Fault<'a>> {
+    error.map(|fault| fault.of_constructor(at, decoder).within(field))
+}
+
+#[cold]
+fn missing<'a>(at: &'a [u8], field: &'static FieldName) -> nom::Err<Fault<'a>> {
+    fail(at, DecodeErrorKind::Missing).map(|fault| fault.within(field))
 }
 
 /// What a field that may be left out is in Rust.

@@ -23,10 +23,12 @@ pub use view::{Entries, ValueRef};
 
 pub(crate) use choice::choices;
 pub(crate) use code::{Code, Width};
-pub(crate) use composite::{COMPOSITE_MOST, Composite, DESCRIPTOR_LEN, Descriptor, composite, decode_one, encode_one};
-pub(crate) use decode::{Decode, Decoder};
+pub(crate) use composite::{
+    COMPOSITE_MOST, Composite, DESCRIPTOR_LEN, Descriptor, composite, decode_one, encode_one,
+};
+pub(crate) use decode::{Budget, Decode, Decoder};
 pub(crate) use encode::{Encode, Writer};
-pub(crate) use error::{Fault, Parsed, fail};
+pub(crate) use error::{Fault, FieldName, Parsed, fail};
 pub(crate) use field::{Field, FieldReader, FieldSizes};
 pub(crate) use leaf::{be_u16, be_u32, octet, to_usize};
 pub(crate) use view::skip;

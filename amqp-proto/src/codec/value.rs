@@ -170,7 +170,12 @@ impl<'a> Open<'a> {
     }
 
     /// An array's element constructor: any number of descriptors, then a code (E-ARR-02).
-    fn element_constructor(&mut self, decoder: &mut Decoder<'a>, depth: usize, input: &'a [u8]) -> Parsed<'a, Next> {
+    fn element_constructor(
+        &mut self,
+        decoder: &mut Decoder<'a>,
+        depth: usize,
+        input: &'a [u8],
+    ) -> Parsed<'a, Next> {
         let (rest, code) = octet(input)?;
         if code == Code::DESCRIBED {
             decoder.check_depth(depth + self.values.len(), input)?;

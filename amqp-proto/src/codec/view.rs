@@ -107,7 +107,9 @@ impl<'a> ValueRef<'a> {
                 let (after, n) = be_u32(rest)?;
                 (after, Self::Char(char::from_u32(n).ok_or_else(|| fail(rest, DecodeErrorKind::Char(n)))?))
             }
-            Code::BINARY8 | Code::BINARY32 => variable(code, rest).map(|(rest, n)| (rest, Self::Binary(n)))?,
+            Code::BINARY8 | Code::BINARY32 => {
+                variable(code, rest).map(|(rest, n)| (rest, Self::Binary(n)))?
+            }
             Code::STRING8 => text(sized8(rest)?)?,
             Code::STRING32 => text(sized32(rest)?)?,
             Code::SYMBOL8 | Code::SYMBOL32 => {

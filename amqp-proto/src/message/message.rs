@@ -8,7 +8,9 @@ use bytes::{Bytes, BytesMut};
 use super::body::Body;
 use super::payload::Payload;
 use super::view::MessageView;
-use crate::codec::{Code, Composite, DESCRIPTOR_LEN, DecodeError, Encode, EncodeError, FieldSizes, Writer, to_usize};
+use crate::codec::{
+    Code, Composite, DESCRIPTOR_LEN, DecodeError, Encode, EncodeError, FieldSizes, Writer, to_usize,
+};
 use crate::types::{
     AnnotationKey, Annotations, ApplicationProperties, Limits, List, Map, SimpleValue, Str, Symbol, Value,
 };
@@ -29,7 +31,7 @@ use crate::wire::{Header, MessageId, Properties, SectionKind};
 /// assert_eq!(received.application_properties().get("copies").unwrap().as_i64(), Some(2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Message {
     pub(super) header: Header,
     pub(super) delivery_annotations: Annotations,
@@ -57,6 +59,21 @@ static NO_PROPERTIES: Properties = Properties {
     group_sequence: None,
     reply_to_group_id: None,
 };
+
+/// Equal in all sections; an absent one equals one that says nothing.
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.header == other.header
+            && self.delivery_annotations == other.delivery_annotations
+            && self.message_annotations == other.message_annotations
+            && self.properties() == other.properties()
+            && self.application_properties == other.application_properties
+            && self.body == other.body
+            && self.footer == other.footer
+    }
+}
+
+impl Eq for Message {}
 
 impl Message {
     /// With this body and nothing else.
@@ -165,6 +182,18 @@ impl Message {
         self
     }
 
+    /// Sets how the data of the body is compressed or otherwise encoded.
+    ///
+    /// Fails if the body is not data, or for `identity`, which says nothing (M-PROP-05).
+    pub fn with_content_encoding(mut self, encoding: impl Into<Symbol>) -> Result<Self, EncodeError> {
+        let encoding = encoding.into();
+        if encoding == "identity" || !matches!(self.body, Body::Data(_)) {
+            return Err(EncodeError::ContentEncoding);
+        }
+        self.properties_mut().content_encoding = Some(encoding);
+        Ok(self)
+    }
+
     /// Sets an annotation for the whole way.
     #[must_use]
     pub fn with_annotation(mut self, key: impl Into<AnnotationKey>, value: impl Into<Value>) -> Self {
@@ -186,8 +215,8 @@ impl Message {
 
     /// Appends the message, octets of data included.
     ///
-    /// Sections that say nothing are left out. Fails, writing nothing, if a section would exceed the 4 GiB that
-    /// a size field can say, or if there is a content-encoding without data to be encoded (M-PROP-05).
+    /// Sections that say nothing are left out. Fails, writing nothing, if that would exceed the 4 GiB that
+    /// a size field can say.
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         self.write(out, |out, octets| out.extend_from_slice(octets))
     }
@@ -212,10 +241,11 @@ impl Message {
 
     /// Writes the message, leaving it to `data` how the octets of data sections get there.
     #[inline]
-    fn write(&self, out: &mut BytesMut, mut data: impl FnMut(&mut BytesMut, &Bytes)) -> Result<(), EncodeError> {
-        if self.content_encoding_misplaced() {
-            return Err(EncodeError::ContentEncoding);
-        }
+    fn write(
+        &self,
+        out: &mut BytesMut,
+        mut data: impl FnMut(&mut BytesMut, &Bytes),
+    ) -> Result<(), EncodeError> {
         if let Some(octets) = self.write_head(out)? {
             data(out, octets);
         }
@@ -266,6 +296,7 @@ impl Message {
     }
 
     /// The octets of body and footer.
+    #[inline]
     fn rest_len(&self) -> usize {
         body_len(&self.body).saturating_add(annotations_len(&self.footer))
     }
@@ -276,7 +307,8 @@ impl Message {
         if self.header != Header::default() {
             writer = self.header.write_narrow(writer);
         }
-        writer = write_map_narrow(SectionKind::DeliveryAnnotations, self.delivery_annotations.as_map(), writer);
+        writer =
+            write_map_narrow(SectionKind::DeliveryAnnotations, self.delivery_annotations.as_map(), writer);
         writer = write_map_narrow(SectionKind::MessageAnnotations, self.message_annotations.as_map(), writer);
         if let Some(properties) = &self.properties {
             writer = properties.write_narrow(writer);
@@ -291,12 +323,6 @@ impl Message {
             Some(octets) => write_data_head(octets.len(), writer),
             None => write_body(&self.body, writer),
         }
-    }
-
-    #[inline]
-    fn content_encoding_misplaced(&self) -> bool {
-        let encoded = self.properties.as_ref().is_some_and(|properties| properties.content_encoding.is_some());
-        encoded && !matches!(self.body, Body::Data(_))
     }
 }
 
@@ -358,7 +384,8 @@ impl Front {
         if self.header.count > 0 {
             writer = message.header.write_sized(self.header, writer);
         }
-        let (delivery, on_message) = (message.delivery_annotations.as_map(), message.message_annotations.as_map());
+        let (delivery, on_message) =
+            (message.delivery_annotations.as_map(), message.message_annotations.as_map());
         writer = write_map(SectionKind::DeliveryAnnotations, delivery, self.delivery_annotations, writer);
         writer = write_map(SectionKind::MessageAnnotations, on_message, self.message_annotations, writer);
         if let Some(properties) = message.properties.as_ref().filter(|_| self.properties.count > 0) {
@@ -387,11 +414,16 @@ fn write_map<'w>(kind: SectionKind, map: &Map, octets: usize, writer: Writer<'w>
 }
 
 /// The octets of a section of annotations, none if there are no annotations.
+#[inline]
 pub(super) fn annotations_len(annotations: &Annotations) -> usize {
-    map_len(annotations.as_map(), annotations.as_map().measure())
+    if annotations.is_empty() { 0 } else { map_len(annotations.as_map(), annotations.as_map().measure()) }
 }
 
-pub(super) fn write_annotations<'w>(kind: SectionKind, annotations: &Annotations, writer: Writer<'w>) -> Writer<'w> {
+pub(super) fn write_annotations<'w>(
+    kind: SectionKind,
+    annotations: &Annotations,
+    writer: Writer<'w>,
+) -> Writer<'w> {
     write_map(kind, annotations.as_map(), annotations.as_map().measure(), writer)
 }
 
@@ -409,7 +441,7 @@ fn write_data_head(octets: usize, writer: Writer<'_>) -> Writer<'_> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn body_len(body: &Body) -> usize {
     match body {
         Body::Data(sections) if sections.len() == 1 => {
@@ -424,11 +456,16 @@ fn any_body_len(body: &Body) -> usize {
     match body {
         Body::Empty => section(1),
         Body::Data(sections) if sections.is_empty() => section(Bytes::new().size()),
-        Body::Data(sections) => sections.iter().map(|octets| section(octets.size())).sum(),
+        Body::Data(sections) => sum(sections.iter().map(|octets| section(octets.size()))),
         Body::Sequence(sections) if sections.is_empty() => section(List::new().size()),
-        Body::Sequence(sections) => sections.iter().map(|list| section(list.size())).sum(),
+        Body::Sequence(sections) => sum(sections.iter().map(|list| section(list.size()))),
         Body::Value(value) => section(value.size()),
     }
+}
+
+/// Sections may share a buffer, so their sizes may add up to more than memory.
+fn sum(sizes: impl Iterator<Item = usize>) -> usize {
+    sizes.fold(0, usize::saturating_add)
 }
 
 /// Writes a body of which no octets are left to somebody else.
@@ -439,7 +476,9 @@ fn write_body<'w>(body: &Body, writer: Writer<'w>) -> Writer<'w> {
     match body {
         Body::Empty => section(SectionKind::AmqpValue, &Value::Null, writer),
         Body::Data(_) => section(SectionKind::Data, &Bytes::new(), writer),
-        Body::Sequence(sections) if sections.is_empty() => section(SectionKind::AmqpSequence, &List::new(), writer),
+        Body::Sequence(sections) if sections.is_empty() => {
+            section(SectionKind::AmqpSequence, &List::new(), writer)
+        }
         Body::Sequence(sections) => {
             sections.iter().fold(writer, |writer, list| section(SectionKind::AmqpSequence, list, writer))
         }

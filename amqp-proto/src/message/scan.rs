@@ -5,7 +5,9 @@ use core::ops::Range;
 use bytes::Bytes;
 
 use super::payload::Payload;
-use crate::codec::{Code, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Descriptor, Fault, LimitKind, Width, skip, to_usize};
+use crate::codec::{
+    Code, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Descriptor, Fault, LimitKind, Width, skip, to_usize,
+};
 use crate::types::Limits;
 use crate::wire::{SectionKind, section_of};
 
@@ -125,7 +127,8 @@ impl<'a> Scanner<'a> {
         }
         let start = self.at();
         let mut buffer = [0; WINDOW];
-        let (kind, descriptor) = described(self.window(&mut buffer)).map_err(|kind| DecodeError::new(kind, start))?;
+        let (kind, descriptor) =
+            described(self.window(&mut buffer)).map_err(|kind| DecodeError::new(kind, start))?;
         self.advance(descriptor);
         self.skip()?;
         Ok(Some((kind, Section::new(start + descriptor, self.at()))))
@@ -193,7 +196,9 @@ impl<'a> Scanner<'a> {
     pub(super) fn octet(&self, at: usize) -> Option<u8> {
         match self.chunk.get(at.checked_sub(self.at())?) {
             Some(octet) => Some(*octet),
-            None => self.slice(at..at.checked_add(1)?).chunks().first().and_then(|chunk| chunk.first().copied()),
+            None => {
+                self.slice(at..at.checked_add(1)?).chunks().first().and_then(|chunk| chunk.first().copied())
+            }
         }
     }
 }
@@ -202,7 +207,9 @@ impl<'a> Scanner<'a> {
 fn described(window: &[u8]) -> Result<(SectionKind, usize), DecodeErrorKind> {
     // However the octets are cut, no more of them are looked at: a longer descriptor means no section.
     let window = window.get(..WINDOW).unwrap_or(window);
-    let [Code::DESCRIBED, rest @ ..] = window else { return Err(DecodeErrorKind::Expected("message section")) };
+    let [Code::DESCRIBED, rest @ ..] = window else {
+        return Err(DecodeErrorKind::Expected("message section"));
+    };
     let (value, descriptor) = Descriptor::parse(rest).map_err(|_| match window.len() {
         WINDOW => DecodeErrorKind::Descriptor,
         _ => DecodeErrorKind::Truncated,
@@ -254,7 +261,9 @@ impl<'a> Sections<'a> {
     /// The section at the front in the form that all writers use.
     #[inline]
     fn usual(&self) -> Option<(SectionKind, usize)> {
-        let [Code::DESCRIBED, Code::SMALL_ULONG, code, constructor, sized @ ..] = self.rest else { return None };
+        let [Code::DESCRIBED, Code::SMALL_ULONG, code, constructor, sized @ ..] = self.rest else {
+            return None;
+        };
         Some((SectionKind::from_octet(*code)?, extent(*constructor, sized).ok()?))
     }
 
@@ -330,10 +339,16 @@ impl Index {
         self.body.and_then(|kind| Some((kind, self.get(kind)?)))
     }
 
-    /// Where a section of this kind begins, or would: where the last one before it ends.
-    pub(super) fn start(&self, kind: SectionKind) -> usize {
-        let before = self.sections.get(..place(kind)).unwrap_or_default();
-        before.iter().map(|section| section.end()).max().unwrap_or_default()
+    /// Where a section begins: where the one before it ends.
+    pub(super) fn begins(&self, section: Section) -> usize {
+        let before = self.sections.iter().map(|other| other.end()).filter(|end| *end <= section.value());
+        before.max().unwrap_or_default()
+    }
+
+    /// Where the sections end that may change on the way: header and annotations.
+    pub(super) fn front_end(&self) -> usize {
+        let front = self.sections.get(..place(SectionKind::Properties)).unwrap_or_default();
+        front.iter().map(|section| section.end()).max().unwrap_or_default()
     }
 }
 
@@ -354,7 +369,10 @@ impl Finder<'_> {
         let mut rest = octets;
         let mut at = 0;
         while let [Code::DESCRIBED, Code::SMALL_ULONG, code, constructor, sized @ ..] = rest {
-            let (Some(kind), Ok(extent)) = (SectionKind::from_octet(*code), extent(*constructor, sized)) else { break };
+            let (Some(kind), Ok(extent)) = (SectionKind::from_octet(*code), extent(*constructor, sized))
+            else {
+                break;
+            };
             let Some(tail) = rest.get(DESCRIPTOR_LEN + extent..) else { break };
             if self.left == 0 || place(kind) < self.next {
                 break;
@@ -399,20 +417,26 @@ impl Finder<'_> {
         if self.left == 0 {
             return Err(DecodeErrorKind::Limit(LimitKind::Sections));
         }
-        if place(kind) >= self.next {
-            self.set(kind, section);
-            return Ok(());
-        }
-        // Behind the body, only a footer is next: what else comes then may belong to the body.
-        let in_body = is_body(kind) && self.next == place(SectionKind::Footer);
-        match (kind, self.index.body()) {
-            (SectionKind::Data | SectionKind::AmqpSequence, Some((own, first))) if in_body && own == kind => {
-                self.set(kind, Section { value: first.value, end: section.end });
-                Ok(())
+        let (body, footer) = (self.index.body(), self.index.get(SectionKind::Footer));
+        match body {
+            Some((_, first)) if footer.is_some_and(|footer| footer.end > first.value) => {
+                return Err(DecodeErrorKind::SectionOrder);
             }
-            (_, Some(_)) if in_body => Err(DecodeErrorKind::BodyMix),
-            _ => Err(DecodeErrorKind::SectionOrder),
+            Some((own, first)) if is_body(kind) => match kind {
+                SectionKind::Data | SectionKind::AmqpSequence if own == kind => {
+                    self.set(kind, Section { value: first.value, end: section.end });
+                }
+                _ => return Err(DecodeErrorKind::BodyMix),
+            },
+            // A footer before the body: against the grammar, but rhea writes it so.
+            None if is_body(kind) && footer.is_some() => self.set(kind, section),
+            _ if place(kind) >= self.next => self.set(kind, section),
+            _ => return Err(DecodeErrorKind::SectionOrder),
         }
+        if footer.is_some() {
+            self.next = PLACES;
+        }
+        Ok(())
     }
 }
 

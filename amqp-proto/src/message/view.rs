@@ -1,6 +1,8 @@
 //! [`MessageView`]: a received message, its sections found but not decoded.
 
 use alloc::boxed::Box;
+use core::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 
 use super::body::Body;
@@ -8,10 +10,10 @@ use super::message::{Message, annotations_len, write_annotations};
 use super::payload::Payload;
 use super::scan::{Index, Scanner, Section};
 use crate::codec::{
-    Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed, Writer, fail,
-    octet, to_usize,
+    Budget, Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed,
+    Writer, fail, octet, to_usize,
 };
-use crate::types::{Annotations, ApplicationProperties, Limits, Many, Value};
+use crate::types::{Annotations, ApplicationProperties, Limits, Many};
 use crate::wire::{Header, Properties, SectionKind};
 
 /// A received message: its octets, and where its sections are.
@@ -59,33 +61,33 @@ impl MessageView {
 
     /// The header; the defaults if there is none (M-HDR-01).
     pub fn header(&self) -> Result<Header, DecodeError> {
-        self.read(self.index.get(SectionKind::Header), Header::decode_list)
+        self.read(SectionKind::Header, &mut self.budget(), Header::decode_list)
     }
 
     /// Annotations for the next hop only.
     pub fn delivery_annotations(&self) -> Result<Annotations, DecodeError> {
-        self.read(self.index.get(SectionKind::DeliveryAnnotations), value)
+        self.read(SectionKind::DeliveryAnnotations, &mut self.budget(), value)
     }
 
     /// Annotations for the whole way.
     pub fn message_annotations(&self) -> Result<Annotations, DecodeError> {
-        self.read(self.index.get(SectionKind::MessageAnnotations), value)
+        self.read(SectionKind::MessageAnnotations, &mut self.budget(), value)
     }
 
     /// The properties; none set if there are none.
     pub fn properties(&self) -> Result<Properties, DecodeError> {
-        self.read(self.index.get(SectionKind::Properties), Properties::decode_list)
+        self.read(SectionKind::Properties, &mut self.budget(), Properties::decode_list)
     }
 
     /// The application-properties, decoded; [`section`](Self::section) with
     /// [`Entries`](crate::codec::Entries) reads them in place.
     pub fn application_properties(&self) -> Result<ApplicationProperties, DecodeError> {
-        self.read(self.index.get(SectionKind::ApplicationProperties), value)
+        self.read(SectionKind::ApplicationProperties, &mut self.budget(), value)
     }
 
     /// The footer.
     pub fn footer(&self) -> Result<Annotations, DecodeError> {
-        self.read(self.index.get(SectionKind::Footer), value)
+        self.read(SectionKind::Footer, &mut self.budget(), value)
     }
 
     /// Which form the body has; `None` if there is none (M-SEC-03).
@@ -96,29 +98,7 @@ impl MessageView {
     /// The body, decoded. Data that came in several frames is copied together;
     /// [`data`](Self::data) does without.
     pub fn body(&self) -> Result<Body, DecodeError> {
-        let Some((kind, span)) = self.index.body() else { return Ok(Body::Empty) };
-        let mut sections = self.body_scanner(span);
-        let mut body = match kind {
-            SectionKind::Data => Body::Data(Many::new()),
-            SectionKind::AmqpSequence => Body::Sequence(Many::new()),
-            _ => {
-                let (here, section) = (sections.clone(), sections.section()?);
-                let section = section.map(|(_, section)| section);
-                return Ok(Body::Value(match section {
-                    Some(section) => self.read_section(&here, section, value)?,
-                    None => Value::Null,
-                }));
-            }
-        };
-        loop {
-            let here = sections.clone();
-            let Some((_, section)) = sections.section()? else { return Ok(body) };
-            match &mut body {
-                Body::Data(data) => data.push(data_section(&here, section)?.to_bytes()),
-                Body::Sequence(lists) => lists.push(self.read_section(&here, section, value)?),
-                Body::Empty | Body::Value(_) => {}
-            }
-        }
+        self.read_body(&mut self.budget())
     }
 
     /// The octets of all data sections one after the other, never copied; `None` if the body is not data.
@@ -167,18 +147,19 @@ impl MessageView {
 
     /// All sections, decoded.
     pub fn to_message(&self) -> Result<Message, DecodeError> {
+        let budget = &mut self.budget();
         let properties = match self.index.get(SectionKind::Properties) {
-            Some(_) => Some(Box::new(self.properties()?)),
+            Some(_) => Some(Box::new(self.read(SectionKind::Properties, budget, Properties::decode_list)?)),
             None => None,
         };
         Ok(Message {
-            header: self.header()?,
-            delivery_annotations: self.delivery_annotations()?,
-            message_annotations: self.message_annotations()?,
-            properties: properties.filter(|properties| **properties != Properties::default()),
-            application_properties: self.application_properties()?,
-            body: self.body()?,
-            footer: self.footer()?,
+            header: self.read(SectionKind::Header, budget, Header::decode_list)?,
+            delivery_annotations: self.read(SectionKind::DeliveryAnnotations, budget, value)?,
+            message_annotations: self.read(SectionKind::MessageAnnotations, budget, value)?,
+            properties,
+            application_properties: self.read(SectionKind::ApplicationProperties, budget, value)?,
+            body: self.read_body(budget)?,
+            footer: self.read(SectionKind::Footer, budget, value)?,
         })
     }
 
@@ -227,22 +208,27 @@ impl MessageView {
     /// The octets of the bare message: properties, application-properties and body, which no intermediary
     /// changes (M-SEC-05). Shared.
     pub fn bare_message(&self) -> Payload {
-        self.payload.slice(self.bare_start()..self.index.start(SectionKind::Footer).max(self.bare_start()))
+        let (start, end) = (self.bare_start(), self.payload.len());
+        let Some(footer) = self.index.get(SectionKind::Footer) else { return self.payload.slice(start..end) };
+        // A footer that stands before the body splits the bare message.
+        let mut bare = self.payload.slice(start..self.index.begins(footer).max(start));
+        bare.append(self.payload.slice(footer.end().max(start)..end));
+        bare
     }
 
     /// Where the sections end that may change on the way.
     fn bare_start(&self) -> usize {
-        self.index.start(SectionKind::Properties)
+        self.index.front_end()
     }
 
     /// Reads the body sections from the first on.
     fn body_scanner(&self, span: Section) -> Scanner<'_> {
-        Scanner::new(&self.payload, self.index.start(SectionKind::Data), span.end())
+        Scanner::new(&self.payload, self.index.begins(span), span.end())
     }
 
     fn copy(&self, kind: SectionKind, out: &mut BytesMut) {
         if let Some(section) = self.index.get(kind) {
-            let octets = self.payload.slice(self.index.start(kind)..section.end());
+            let octets = self.payload.slice(self.index.begins(section)..section.end());
             octets.chunks().iter().for_each(|chunk| out.extend_from_slice(chunk));
         }
     }
@@ -252,15 +238,40 @@ impl MessageView {
         Scanner::new(&self.payload, 0, self.payload.len())
     }
 
+    /// What decoding may spend: on one section, or on all of the message if all is decoded.
+    fn budget(&self) -> Budget {
+        Budget::of(&self.limits)
+    }
+
+    fn read_body(&self, budget: &mut Budget) -> Result<Body, DecodeError> {
+        let Some((kind, span)) = self.index.body() else { return Ok(Body::Empty) };
+        let mut sections = self.body_scanner(span);
+        let mut body = match kind {
+            SectionKind::Data => Body::Data(Many::new()),
+            SectionKind::AmqpSequence => Body::Sequence(Many::new()),
+            _ => return Ok(Body::Value(self.read(kind, budget, value)?)),
+        };
+        loop {
+            let here = sections.clone();
+            let Some((_, section)) = sections.section()? else { return Ok(body) };
+            match &mut body {
+                Body::Data(data) => data.push(data_section(&here, section)?.to_bytes()),
+                Body::Sequence(lists) => lists.push(self.read_section(&here, section, budget, value)?),
+                Body::Empty | Body::Value(_) => {}
+            }
+        }
+    }
+
     /// Decodes a section; one that is not there reads as its default.
     #[inline]
     fn read<T: Default>(
         &self,
-        section: Option<Section>,
+        kind: SectionKind,
+        budget: &mut Budget,
         parser: impl for<'a> FnOnce(&mut Decoder<'a>, &'a [u8]) -> Parsed<'a, T>,
     ) -> Result<T, DecodeError> {
-        match section {
-            Some(section) => self.read_section(&self.start(), section, parser),
+        match self.index.get(kind) {
+            Some(section) => self.read_section(&self.start(), section, budget, parser),
             None => Ok(T::default()),
         }
     }
@@ -271,15 +282,37 @@ impl MessageView {
         &self,
         here: &Scanner<'_>,
         section: Section,
+        budget: &mut Budget,
         parser: impl for<'a> FnOnce(&mut Decoder<'a>, &'a [u8]) -> Parsed<'a, T>,
     ) -> Result<T, DecodeError> {
+        let part = section.value()..section.end();
         match self.payload.chunks() {
-            [chunk] => run(chunk, section.value()..section.end(), &self.limits, parser),
+            [chunk] => self.run(chunk, part, budget, parser),
             _ => {
-                let octets = here.slice(section.value()..section.end()).to_bytes();
-                run(&octets, 0..octets.len(), &self.limits, parser)
-                    .map_err(|error| error.shifted(section.value()))
+                let octets = here.slice(part).to_bytes();
+                let all = 0..octets.len();
+                self.run(&octets, all, budget, parser).map_err(|error| error.shifted(section.value()))
             }
+        }
+    }
+
+    /// Runs a parser over a part of a chunk, all of which it has to use up.
+    #[inline]
+    fn run<T>(
+        &self,
+        chunk: &Bytes,
+        part: Range<usize>,
+        budget: &mut Budget,
+        parser: impl for<'a> FnOnce(&mut Decoder<'a>, &'a [u8]) -> Parsed<'a, T>,
+    ) -> Result<T, DecodeError> {
+        let input = chunk.get(part).unwrap_or_default();
+        let mut decoder = Decoder::with_budget(chunk, &self.limits, *budget);
+        let parsed = parser(&mut decoder, input);
+        *budget = decoder.budget();
+        match parsed {
+            Ok(([], value)) => Ok(value),
+            Ok((rest, _)) => Err(Fault::settle(fail(rest, DecodeErrorKind::Trailing), chunk)),
+            Err(error) => Err(Fault::settle(error, chunk)),
         }
     }
 }
@@ -292,22 +325,6 @@ fn data_section(here: &Scanner<'_>, section: Section) -> Result<Payload, DecodeE
         _ => return Err(DecodeError::new(DecodeErrorKind::Expected("binary"), section.value())),
     };
     Ok(here.slice(section.value() + skip..section.end()))
-}
-
-/// Runs a parser over a part of a chunk, all of which it has to use up.
-#[inline]
-fn run<T>(
-    chunk: &Bytes,
-    part: core::ops::Range<usize>,
-    limits: &Limits,
-    parser: impl for<'a> FnOnce(&mut Decoder<'a>, &'a [u8]) -> Parsed<'a, T>,
-) -> Result<T, DecodeError> {
-    let input = chunk.get(part).unwrap_or_default();
-    match parser(&mut Decoder::new(chunk, limits), input) {
-        Ok(([], value)) => Ok(value),
-        Ok((rest, _)) => Err(Fault::settle(fail(rest, DecodeErrorKind::Trailing), chunk)),
-        Err(error) => Err(Fault::settle(error, chunk)),
-    }
 }
 
 /// Reads a value of a certain type, constructor included.

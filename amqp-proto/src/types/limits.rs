@@ -50,7 +50,7 @@ limits! {
     /// Default 32. Costs about 80 octets of heap a level while decoding, none of it on the stack.
     depth, with_depth: u16 = 32;
 
-    /// How many values the compounds of one frame, or of one section of a message, may hold in all (E-SIZE-05).
+    /// How many values the compounds of one frame, or of one message, may hold in all (E-SIZE-05).
     /// A key and its value count as two, a described value as two more.
     ///
     /// Default 65,536. Costs at most [`Limits::octets_per_element`] octets of heap each, twice that for a moment
@@ -59,7 +59,7 @@ limits! {
     elements, with_elements: u32 = 65_536;
 
     /// How many elements that take no octets (nulls, trues, empty lists, ...) the arrays of one frame or
-    /// section may hold in all (E-ARR-05). They count as [`elements`](Self::elements) too.
+    /// message may hold in all (E-ARR-05). They count as [`elements`](Self::elements) too.
     ///
     /// Default 4,096, which costs at most 160 KiB for a handful of octets received; 0 refuses such arrays.
     zero_width_elements, with_zero_width_elements: u32 = 4_096;

@@ -33,6 +33,7 @@ macro_rules! short_octets {
 
         impl $name {
             /// Copies up to 32 octets; never allocates.
+            #[inline]
             pub fn new(octets: &[u8]) -> Result<Self, TooLong> {
                 let mut copy = [0; LONGEST];
                 match (u8::try_from(octets.len()), copy.get_mut(..octets.len())) {
@@ -42,6 +43,14 @@ macro_rules! short_octets {
                     }
                     _ => Err(TooLong { octets: octets.len() }),
                 }
+            }
+        }
+
+        impl $name {
+            /// The octets with what fills them up to 32, and how many of them count.
+            #[inline]
+            pub(crate) const fn padded(&self) -> (&[u8; LONGEST], u8) {
+                (&self.octets, self.len)
             }
         }
 

@@ -52,9 +52,10 @@ impl fmt::Display for Error {
         fmt::Display::fmt(&self.condition, f)?;
         if let Some(description) = &self.description {
             f.write_str(": ")?;
-            // Quotes are harmless in a log; control characters are not.
-            description.chars().try_for_each(|c| {
-                if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+            // Quotes are harmless in a log; control characters and changes of direction are not.
+            description.chars().try_for_each(|c| match c {
+                '\'' | '"' | '\\' => write!(f, "{c}"),
+                _ => write!(f, "{}", c.escape_debug()),
             })?;
         }
         if self.info.is_empty() { Ok(()) } else { write!(f, " {:?}", self.info) }

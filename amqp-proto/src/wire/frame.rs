@@ -8,8 +8,8 @@ use super::performative::each;
 use super::sasl::each_sasl;
 use super::{Performative, SaslBody};
 use crate::codec::{
-    Code, Composite, Encode, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Writer, be_u16,
-    be_u32, octet,
+    Code, Composite, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, Encode, EncodeError, Fault,
+    Writer, be_u16, be_u32, octet,
 };
 use crate::types::{Channel, Limits};
 
@@ -106,10 +106,11 @@ impl RawFrame {
         match header.kind {
             FrameKind::Amqp if input.is_empty() => Ok(Frame::Empty { channel: header.channel }),
             FrameKind::Amqp => {
-                let (left, performative) = match Performative::parse(&mut Decoder::new(&octets, limits), input) {
-                    Ok((rest, performative)) => (rest.len(), performative),
-                    Err(error) => return Err(Fault::settle(error, &octets)),
-                };
+                let (left, performative) =
+                    match Performative::parse(&mut Decoder::new(&octets, limits), input) {
+                        Ok((rest, performative)) => (rest.len(), performative),
+                        Err(error) => return Err(Fault::settle(error, &octets)),
+                    };
                 let carries = matches!(performative, Performative::Transfer(_));
                 let payload = rest_of(octets, left, carries)?;
                 Ok(Frame::Amqp { channel: header.channel, performative, payload })
@@ -245,7 +246,8 @@ pub(crate) fn write_frame<T: Composite + Encode>(
     }
     let start = out.len();
     out.resize(start + FRONT + most, 0);
-    let Some((front, rest)) = out.get_mut(start..).and_then(|buffer| buffer.split_first_chunk_mut::<FRONT>()) else {
+    let Some((front, rest)) = out.get_mut(start..).and_then(|buffer| buffer.split_first_chunk_mut::<FRONT>())
+    else {
         return Ok(());
     };
     let (writer, count) = body.write_unsized(Writer::new(rest));
@@ -257,7 +259,8 @@ pub(crate) fn write_frame<T: Composite + Encode>(
     }
     let [a, b, c, d, e, f, g, h] = header(size, kind, channel);
     let listed = u8::try_from(octets + 1).unwrap_or(u8::MAX);
-    *front = [a, b, c, d, e, f, g, h, Code::DESCRIBED, Code::SMALL_ULONG, T::CODE, Code::LIST8, listed, count];
+    *front =
+        [a, b, c, d, e, f, g, h, Code::DESCRIBED, Code::SMALL_ULONG, T::CODE, Code::LIST8, listed, count];
     out.truncate(start + FRONT + octets);
     Ok(())
 }

@@ -82,6 +82,7 @@ macro_rules! message_ids {
         impl Encode for MessageId {
             const MOST: usize = 1;
 
+            #[inline]
             fn extra(&self) -> usize {
                 self.size()
             }
