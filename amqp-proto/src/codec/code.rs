@@ -116,6 +116,7 @@ pub(crate) enum Width {
     None,
 }
 
+#[allow(clippy::indexing_slicing)] // while compiling
 static WIDTHS: [Width; 256] = {
     let mut widths = [Width::None; 256];
     let mut code = 0_u8;

@@ -135,7 +135,7 @@ pub(crate) fn expected<'a>(wanted: &'static str, code: u8, at: &'a [u8]) -> nom:
 
 /// A narrow form's number as the type it stands for.
 #[inline]
-fn widen<'a, T, U: From<T>>((rest, number): (&'a [u8], T)) -> (&'a [u8], U) {
+fn widen<T, U: From<T>>((rest, number): (&[u8], T)) -> (&[u8], U) {
     (rest, U::from(number))
 }
 

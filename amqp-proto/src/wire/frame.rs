@@ -15,6 +15,7 @@ use crate::types::{Channel, Limits};
 
 /// The smallest frame there is, and the octets before a body without extended header.
 const HEADER_LEN: usize = 8;
+const MIN_SIZE: u32 = 8;
 /// The data offset of a frame without extended header, in words of four octets.
 const DATA_OFFSET: u8 = 2;
 
@@ -79,7 +80,7 @@ impl FrameHeader {
 
 #[inline]
 fn check_size(size: u32, limit: u32) -> Result<(), DecodeError> {
-    if size < HEADER_LEN as u32 {
+    if size < MIN_SIZE {
         return Err(DecodeError::new(DecodeErrorKind::FrameSize(size), 0));
     }
     if size > limit {
