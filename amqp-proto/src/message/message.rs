@@ -266,15 +266,23 @@ impl Message {
     /// Writes all sections up to the footer, or up to the octets of the first section of data, which it gives.
     ///
     /// Where there is room enough for what most messages take, that is done without measuring first.
-    #[inline]
+    #[inline(always)]
     fn write_head(&self, out: &mut BytesMut) -> Result<Option<&Bytes>, EncodeError> {
         const ROOM: usize = 256;
-        let (start, first) = (out.len(), self.first_data());
-        check_len(self.rest_len())?;
-        if out.capacity() - start >= ROOM {
+        /// From here on the length of the whole has to be checked.
+        const LARGE: usize = 1 << 30;
+        let start = out.len();
+        let (first, is_small) = match &self.body {
+            Body::Data(sections) => match &**sections {
+                [octets] => (Some(octets), octets.len() < LARGE),
+                sections => (sections.first(), false),
+            },
+            _ => (None, true),
+        };
+        if is_small && self.footer.is_empty() && out.capacity() - start >= ROOM {
             out.resize(start + ROOM, 0);
             let writer = Writer::new(out.get_mut(start..).unwrap_or_default());
-            let left = self.write_body_head(self.write_front(writer)).left();
+            let left = self.write_body_head(first, self.write_front(writer)).left();
             if left > 0 {
                 out.truncate(start + ROOM - left);
                 return Ok(first);
@@ -284,15 +292,8 @@ impl Message {
         let front = Front::of(self);
         check_len(front.octets.saturating_add(self.rest_len()))?;
         let body = first.map_or_else(|| body_len(&self.body), data_head_len);
-        fill(out, front.octets + body, |writer| self.write_body_head(front.write(self, writer)));
+        fill(out, front.octets + body, |writer| self.write_body_head(first, front.write(self, writer)));
         Ok(first)
-    }
-
-    fn first_data(&self) -> Option<&Bytes> {
-        match &self.body {
-            Body::Data(sections) => sections.first(),
-            _ => None,
-        }
     }
 
     /// The octets of body and footer.
@@ -318,8 +319,8 @@ impl Message {
 
     /// The body, up to the octets of the first section of data.
     #[inline]
-    fn write_body_head<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
-        match self.first_data() {
+    fn write_body_head<'w>(&self, data: Option<&Bytes>, writer: Writer<'w>) -> Writer<'w> {
+        match data {
             Some(octets) => write_data_head(octets.len(), writer),
             None => write_body(&self.body, writer),
         }

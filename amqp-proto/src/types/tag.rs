@@ -35,6 +35,9 @@ macro_rules! short_octets {
             /// Copies up to 32 octets; never allocates.
             #[inline]
             pub fn new(octets: &[u8]) -> Result<Self, TooLong> {
+                if let Ok(four) = <[u8; 4]>::try_from(octets) {
+                    return Ok(Self::from(u32::from_be_bytes(four)));
+                }
                 let mut copy = [0; LONGEST];
                 match (u8::try_from(octets.len()), copy.get_mut(..octets.len())) {
                     (Ok(len), Some(place)) => {
@@ -91,6 +94,7 @@ macro_rules! short_octets {
 
         impl From<u32> for $name {
             /// The four octets of the number in network order.
+            #[inline]
             fn from(number: u32) -> Self {
                 let [a, b, c, d] = number.to_be_bytes();
                 let mut tag = Self { len: 4, octets: [0; LONGEST] };

@@ -94,7 +94,7 @@ macro_rules! message_ids {
                 }
             }
 
-            #[inline]
+            #[inline(always)]
             fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
                 match self {
                     $(Self::$variant(id) => id.write(writer),)*
