@@ -10,6 +10,7 @@ mod message;
 mod payload;
 mod scan;
 mod view;
+mod write;
 
 pub use body::Body;
 pub use message::Message;

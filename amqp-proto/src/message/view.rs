@@ -6,9 +6,10 @@ use core::ops::Range;
 use bytes::{Bytes, BytesMut};
 
 use super::body::Body;
-use super::message::{Message, annotations_len, write_annotations};
+use super::message::Message;
 use super::payload::Payload;
 use super::scan::{Index, Scanner, Section};
+use super::write::{annotations_len, write_annotations};
 use crate::codec::{
     Budget, Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed,
     Writer, fail, octet, to_usize,
