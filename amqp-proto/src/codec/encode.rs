@@ -4,7 +4,6 @@ use bytes::{Bytes, BytesMut};
 
 use super::code::Code;
 use super::error::EncodeError;
-use super::measure::{grade_signed, grade_unsigned};
 use crate::types::{
     Annotations, ApplicationProperties, Channel, DeliveryNumber, DeliveryTag, Fields, Handle, SequenceNo,
     Str, Symbol, Timestamp, TransactionId, TransferNumber, Uuid,
@@ -183,6 +182,18 @@ pub(crate) fn compound_len(octets: usize, count: usize) -> usize {
 #[inline]
 pub(crate) fn variable_len(octets: usize) -> usize {
     octets + if octets <= usize::from(u8::MAX) { 2 } else { 5 }
+}
+
+/// 0 if zero, 1 if one octet will do, else 2.
+#[inline]
+pub(crate) fn grade_unsigned(number: u64) -> usize {
+    usize::from(number > 0) + usize::from(number > u64::from(u8::MAX))
+}
+
+/// 1 if one octet will do, else 2: signed types have no form for zero alone.
+#[inline]
+pub(crate) fn grade_signed(number: i64) -> usize {
+    1 + usize::from(i8::try_from(number).is_err())
 }
 
 /// The octets of a number of which zero, one octet and any value have forms of these lengths.

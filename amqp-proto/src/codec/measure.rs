@@ -6,20 +6,10 @@
 use smallvec::SmallVec;
 
 use super::code::Code;
-use super::encode::{Encode, Writer, compound_len, is_narrow, octet, variable_len};
+use super::encode::{
+    Encode, Writer, compound_len, grade_signed, grade_unsigned, is_narrow, octet, variable_len,
+};
 use crate::types::{Array, Described, Kind, List, Map, Step, Value, Walk};
-
-/// 0 if zero, 1 if one octet will do, else 2.
-#[inline]
-pub(crate) fn grade_unsigned(number: u64) -> usize {
-    usize::from(number > 0) + usize::from(number > u64::from(u8::MAX))
-}
-
-/// 1 if one octet will do, else 2: signed types have no form for zero alone.
-#[inline]
-pub(crate) fn grade_signed(number: i64) -> usize {
-    1 + usize::from(i8::try_from(number).is_err())
-}
 
 /// What the plan knows of one compound.
 #[derive(Clone, Copy, Default)]

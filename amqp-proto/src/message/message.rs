@@ -6,11 +6,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::body::Body;
-use super::payload::Payload;
-use super::view::MessageView;
-use crate::codec::{DecodeError, EncodeError};
+use crate::codec::EncodeError;
 use crate::types::{
-    AnnotationKey, Annotations, ApplicationProperties, Limits, List, Map, SimpleValue, Str, Symbol, Value,
+    AnnotationKey, Annotations, ApplicationProperties, List, Map, SimpleValue, Str, Symbol, Value,
 };
 use crate::wire::{Header, MessageId, Properties};
 
@@ -77,11 +75,6 @@ impl Message {
     /// With this body and nothing else.
     pub fn new(body: impl Into<Body>) -> Self {
         Self { body: body.into(), ..Self::default() }
-    }
-
-    /// Reads all sections of a message that was received.
-    pub fn decode(payload: impl Into<Payload>, limits: &Limits) -> Result<Self, DecodeError> {
-        MessageView::new(payload, limits)?.to_message()
     }
 
     /// How the message is to be handled on its way.

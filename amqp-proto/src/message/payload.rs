@@ -6,8 +6,6 @@ use core::ops::Range;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use super::scan::Scanner;
-
 /// The octets of a message, in chunks.
 ///
 /// A message that came in one frame is one chunk; one that came in many has a chunk for each. Nothing is copied
@@ -58,7 +56,17 @@ impl Payload {
 
     /// A part of the octets, without a copy; what lies outside is left out.
     pub fn slice(&self, range: Range<usize>) -> Self {
-        Scanner::new(self, range.start, range.end).slice(range)
+        let mut part = Self::new();
+        let mut start = 0;
+        for chunk in &self.chunks {
+            let from = range.start.saturating_sub(start).min(chunk.len());
+            let to = range.end.saturating_sub(start).min(chunk.len());
+            if from < to {
+                part.push(chunk.slice(from..to));
+            }
+            start += chunk.len();
+        }
+        part
     }
 
     /// Adds the octets of another payload at the end.

@@ -318,6 +318,13 @@ impl MessageView {
     }
 }
 
+impl Message {
+    /// Reads all sections of a message that was received.
+    pub fn decode(payload: impl Into<Payload>, limits: &Limits) -> Result<Self, DecodeError> {
+        MessageView::new(payload, limits)?.to_message()
+    }
+}
+
 /// The octets of a data section, seen from the start of it. What comes before them has one of two lengths.
 fn data_section(here: &Scanner<'_>, section: Section) -> Result<Payload, DecodeError> {
     let skip = match here.octet(section.value()) {
