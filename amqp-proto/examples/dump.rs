@@ -300,7 +300,11 @@ impl Options {
             return Ok(out.flush()?);
         }
         let source: Box<dyn Read> = match self.file.filter(|file| file != "-") {
-            Some(file) => Box::new(File::open(file)?),
+            Some(file) => {
+                let named =
+                    |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+                Box::new(File::open(&file).map_err(named)?)
+            }
             None => Box::new(io::stdin().lock()),
         };
         let block = vec![0; 64 * 1024];
