@@ -12,7 +12,7 @@ use crate::wire::{Header, SectionKind};
 impl Message {
     /// How many octets [`encode`](Self::encode) writes.
     pub fn encoded_len(&self) -> usize {
-        Front::of(self).octets + body_len(&self.body) + annotations_len(&self.footer)
+        Front::of(self).octets.saturating_add(self.rest_len())
     }
 
     /// Appends the message, octets of data included.
