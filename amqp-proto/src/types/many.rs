@@ -69,10 +69,10 @@ impl<T> Extend<T> for Many<T> {
 
 impl<T> IntoIterator for Many<T> {
     type Item = T;
-    type IntoIter = IntoIter<T>;
+    type IntoIter = ManyIntoIter<T>;
 
-    fn into_iter(self) -> IntoIter<T> {
-        IntoIter(self.0.into_iter())
+    fn into_iter(self) -> ManyIntoIter<T> {
+        ManyIntoIter(self.0.into_iter())
     }
 }
 
@@ -93,9 +93,9 @@ impl<T: fmt::Debug> fmt::Debug for Many<T> {
 
 /// The items of a [`Many`], by value.
 #[derive(Debug)]
-pub struct IntoIter<T>(smallvec::IntoIter<[T; 1]>);
+pub struct ManyIntoIter<T>(smallvec::IntoIter<[T; 1]>);
 
-impl<T> Iterator for IntoIter<T> {
+impl<T> Iterator for ManyIntoIter<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {

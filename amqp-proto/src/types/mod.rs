@@ -24,7 +24,7 @@ pub use array::{Array, WrongKind};
 pub use described::Described;
 pub use limits::Limits;
 pub use list::List;
-pub use many::{IntoIter, Many};
+pub use many::{Many, ManyIntoIter};
 pub use map::Map;
 pub use named::{AnnotationKey, Annotations, ApplicationProperties, Fields, NotAllowed, SimpleValue};
 pub use scalar::{Decimal32, Decimal64, Decimal128, ParseUuidError, Timestamp, Uuid};
