@@ -4,6 +4,7 @@
 extern crate alloc;
 
 pub mod codec;
+pub mod machine;
 pub mod message;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,0 +1,147 @@
+//! What every mechanism is to the connection: one trait for each end [5.3.2].
+
+use core::fmt;
+
+use crate::types::{Str, Symbol};
+use crate::wire::Secret;
+
+/// The client's end of one authentication. A new attempt takes a new value.
+///
+/// The order of the calls: [`initial_response`](Self::initial_response) once, for the init;
+/// [`challenge`](Self::challenge) for each challenge of the server; [`outcome`](Self::outcome) once, when the
+/// server has sent the outcome *ok*. Other outcomes are not told. A call out of order, and any after a failure,
+/// is answered with a [`Failure`] (A-SASL-07): the octets that cause it come from the peer.
+pub trait ClientMechanism: fmt::Debug + Send {
+    /// The name under which it is offered.
+    fn name(&self) -> Symbol;
+
+    /// What goes with the init; an empty response is one, `None` is none (A-SASL-12).
+    fn initial_response(&mut self) -> Option<Secret>;
+
+    /// The response to a challenge.
+    fn challenge(&mut self, challenge: &Secret) -> Result<Secret, Failure>;
+
+    /// The server says *ok*. An error means that it is not to be believed: the client must give the connection
+    /// up as if it had failed (A-SASL-15).
+    fn outcome(&mut self, additional_data: Option<&Secret>) -> Result<(), Failure>;
+}
+
+/// The server's end of one authentication. A new attempt takes a new value.
+///
+/// The order of the calls: [`init`](Self::init) once, then [`response`](Self::response) after each
+/// [`Step::Challenge`], until a step is [`Step::Done`] or [`Step::Failed`]. A call out of order, and any after the
+/// end, fails (A-SASL-07).
+pub trait ServerMechanism: fmt::Debug + Send {
+    /// The name under which it is offered.
+    fn name(&self) -> Symbol;
+
+    /// The client has picked this mechanism.
+    fn init(&mut self, initial_response: Option<&Secret>) -> Step;
+
+    /// The client has answered the challenge.
+    fn response(&mut self, response: &Secret) -> Step;
+}
+
+/// What a server does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Step {
+    /// Send a challenge.
+    Challenge(Secret),
+    /// Send the outcome *ok*.
+    Done {
+        /// Who the client is.
+        identity: Identity,
+        /// What goes with the outcome.
+        additional_data: Option<Secret>,
+    },
+    /// Send the outcome *auth*. There is no reason: one that reached the peer would tell it which users there are.
+    Failed,
+}
+
+/// Who a client has shown to be, and whom it wants to act as.
+///
+/// The texts have no control characters, but they are the peer's words all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Identity {
+    user: Option<Str>,
+    acting_as: Option<Str>,
+    trace: Option<Str>,
+}
+
+impl Identity {
+    /// A client that has not said who it is.
+    pub const fn anonymous() -> Self {
+        Self { user: None, acting_as: None, trace: None }
+    }
+
+    /// A client that has shown to be this user.
+    pub fn of(user: impl Into<Str>) -> Self {
+        Self { user: Some(user.into()), ..Self::anonymous() }
+    }
+
+    /// The same, acting as somebody else.
+    #[must_use]
+    pub fn with_acting_as(mut self, authorization: impl Into<Str>) -> Self {
+        self.acting_as = Some(authorization.into());
+        self
+    }
+
+    /// The same, with a trace.
+    #[must_use]
+    pub fn with_trace(mut self, trace: impl Into<Str>) -> Self {
+        self.trace = Some(trace.into());
+        self
+    }
+
+    /// Whose credentials they were; none when anonymous.
+    pub fn user(&self) -> Option<&Str> {
+        self.user.as_ref()
+    }
+
+    /// Whose rights the client has: those of the one it acts as, else its own; none when anonymous.
+    pub fn authorized_as(&self) -> Option<&Str> {
+        self.acting_as.as_ref().or(self.user.as_ref())
+    }
+
+    /// What an anonymous client says about itself, unchecked.
+    pub fn trace(&self) -> Option<&Str> {
+        self.trace.as_ref()
+    }
+}
+
+/// Why a client mechanism gives up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The server sent a challenge or an outcome when it was not its turn.
+    Order,
+    /// The message is not what the mechanism prescribes.
+    Malformed,
+    /// The message, or a part of it, is longer than the limits allow.
+    TooLong,
+    /// The server's nonce does not continue the client's.
+    Nonce,
+    /// The server asks for this many iterations, which the limits do not allow.
+    Iterations(u32),
+    /// The server did not show that it knows the user's key: it is not the server that the password is for.
+    ServerSignature,
+    /// The server says within the mechanism that it failed.
+    Refused,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Order => "a challenge or an outcome out of order",
+            Self::Malformed => "a malformed challenge",
+            Self::TooLong => "a challenge that is too long",
+            Self::Nonce => "the server's nonce does not continue the client's",
+            Self::Iterations(count) => return write!(f, "{count} iterations are outside the limits"),
+            Self::ServerSignature => "the server does not know the user's key",
+            Self::Refused => "the server refuses",
+        })
+    }
+}
+
+impl core::error::Error for Failure {}

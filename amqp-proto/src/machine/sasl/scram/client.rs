@@ -1,0 +1,141 @@
+//! The client's end of SCRAM.
+
+use core::fmt;
+use core::mem;
+
+use alloc::format;
+use alloc::string::String;
+
+use base64ct::{Base64, Encoding};
+use subtle::ConstantTimeEq;
+
+use super::super::login::{Login, Wiped};
+use super::super::mechanism::{ClientMechanism, Failure};
+use super::super::nonce::Nonce;
+use super::message::{ServerFirst, escape, readable, server_final};
+use super::verifier::ClientKeys;
+use super::{ScramHash, ScramLimits};
+use crate::types::Symbol;
+use crate::wire::Secret;
+
+/// SCRAM [RFC 5802, 3]: shows that the client knows the password, and wants to see that the server does.
+///
+/// The server's signature is taken from the outcome's additional data (A-SASL-15), and from a last challenge too,
+/// which some servers send instead. An *ok* without one is a failure.
+pub struct ScramClient {
+    hash: ScramHash,
+    login: Login,
+    nonce: Nonce,
+    limits: ScramLimits,
+    state: State,
+}
+
+enum State {
+    Start,
+    SentFirst { gs2_header: String, bare: String },
+    SentFinal { server_signature: Wiped },
+    Verified,
+    Over,
+}
+
+impl ScramClient {
+    /// With this login and a nonce that was never used before.
+    pub fn new(hash: ScramHash, login: Login, nonce: Nonce, limits: ScramLimits) -> Self {
+        Self { hash, login, nonce, limits, state: State::Start }
+    }
+
+    fn answer(&self, gs2_header: &str, bare: &str, challenge: &Secret) -> Result<(Secret, Wiped), Failure> {
+        let message = readable(challenge.expose(), &self.limits)?;
+        if message.starts_with("e=") {
+            return Err(Failure::Refused);
+        }
+        let server = ServerFirst::parse(message, &self.limits)?;
+        let added = server.nonce.strip_prefix(self.nonce.as_str()).ok_or(Failure::Nonce)?;
+        if added.is_empty() {
+            return Err(Failure::Nonce);
+        }
+        let keys = ClientKeys::derive(self.hash, self.login.password(), &server.salt, server.iterations);
+        let binding = Base64::encode_string(gs2_header.as_bytes());
+        let without_proof = format!("c={binding},r={}", server.nonce);
+        let messages = [bare.as_bytes(), b",", message.as_bytes(), b",", without_proof.as_bytes()];
+        let proof = Base64::encode_string(keys.proof(&messages).as_ref());
+        let response = format!("{without_proof},p={proof}");
+        Ok((response.as_bytes().into(), keys.server_signature(&messages)))
+    }
+
+    fn verify(&self, signature: &Wiped, message: &Secret) -> Result<(), Failure> {
+        let shown = server_final(readable(message.expose(), &self.limits)?)?;
+        let same: bool = shown.ct_eq(signature.as_ref()).into();
+        if same { Ok(()) } else { Err(Failure::ServerSignature) }
+    }
+}
+
+impl ClientMechanism for ScramClient {
+    fn name(&self) -> Symbol {
+        self.hash.mechanism()
+    }
+
+    fn initial_response(&mut self) -> Option<Secret> {
+        if !matches!(mem::replace(&mut self.state, State::Over), State::Start) {
+            return None;
+        }
+        let gs2_header = match self.login.acting_as() {
+            Some(other) => format!("n,a={},", escape(other)),
+            None => String::from("n,,"),
+        };
+        let bare = format!("n={},r={}", escape(self.login.user()), self.nonce.as_str());
+        let message = format!("{gs2_header}{bare}");
+        self.state = State::SentFirst { gs2_header, bare };
+        Some(message.as_bytes().into())
+    }
+
+    /// Computes as long as the server's iterations take; [`ScramLimits`] bounds it.
+    fn challenge(&mut self, challenge: &Secret) -> Result<Secret, Failure> {
+        match mem::replace(&mut self.state, State::Over) {
+            State::SentFirst { gs2_header, bare } => {
+                let (response, server_signature) = self.answer(&gs2_header, &bare, challenge)?;
+                self.state = State::SentFinal { server_signature };
+                Ok(response)
+            }
+            State::SentFinal { server_signature } => {
+                self.verify(&server_signature, challenge)?;
+                self.state = State::Verified;
+                Ok(Secret::default())
+            }
+            State::Start | State::Verified | State::Over => Err(Failure::Order),
+        }
+    }
+
+    fn outcome(&mut self, additional_data: Option<&Secret>) -> Result<(), Failure> {
+        let data = additional_data.filter(|data| !data.expose().is_empty());
+        match (mem::replace(&mut self.state, State::Over), data) {
+            (State::SentFinal { server_signature }, Some(data)) => self.verify(&server_signature, data),
+            (State::SentFinal { .. }, None) => Err(Failure::ServerSignature),
+            (State::Verified, None) => Ok(()),
+            (State::Verified, Some(_)) => Err(Failure::Order),
+            (State::Start | State::SentFirst { .. } | State::Over, _) => Err(Failure::Order),
+        }
+    }
+}
+
+impl fmt::Debug for ScramClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScramClient")
+            .field("hash", &self.hash)
+            .field("login", &self.login)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "Start",
+            Self::SentFirst { .. } => "SentFirst",
+            Self::SentFinal { .. } => "SentFinal",
+            Self::Verified => "Verified",
+            Self::Over => "Over",
+        })
+    }
+}

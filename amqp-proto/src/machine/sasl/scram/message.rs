@@ -1,0 +1,181 @@
+//! The four messages [RFC 5802, 7], as text in and parts out.
+//!
+//! Extensions that may be ignored are. The one that may not, `m=`, stands where another attribute is expected and
+//! so is refused as malformed; so is a message in which attributes stand in another order.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use base64ct::{Base64, Encoding};
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while1};
+use nom::character::complete::{char, satisfy};
+use nom::combinator::{all_consuming, consumed, opt};
+use nom::error::Error;
+use nom::multi::many0_count;
+use nom::sequence::{preceded, separated_pair, terminated};
+use nom::{IResult, Parser};
+
+use super::super::login::{name, text};
+use super::super::mechanism::Failure;
+use super::super::nonce::is_nonce;
+use super::ScramLimits;
+use crate::types::Str;
+
+/// The text of a message that is not too long. The check comes before any other work on it.
+pub(super) fn readable<'a>(octets: &'a [u8], limits: &ScramLimits) -> Result<&'a str, Failure> {
+    if octets.len() > limits.message_octets() {
+        return Err(Failure::TooLong);
+    }
+    let message = core::str::from_utf8(octets).map_err(|_| Failure::Malformed)?;
+    text(message, limits.message_octets()).map_err(|_| Failure::Malformed)
+}
+
+/// What the client says first.
+pub(super) struct ClientFirst<'a> {
+    /// The header that tells about channel binding and the authorization identity, as it stands.
+    pub(super) gs2_header: &'a str,
+    /// Whom to act as.
+    pub(super) acting_as: Option<Str>,
+    /// Everything after the header.
+    pub(super) bare: &'a str,
+    /// The user.
+    pub(super) user: Str,
+    /// The client's nonce.
+    pub(super) nonce: &'a str,
+}
+
+impl<'a> ClientFirst<'a> {
+    pub(super) fn parse(message: &'a str, limits: &ScramLimits) -> Result<Self, Failure> {
+        // "y" is a client that could bind to the channel but has not seen the server offer it, which is true.
+        let gs2 = (alt((tag("n"), tag("y"))), char(','), opt(attribute("a=")), char(','));
+        let bare = (terminated(attribute("n="), char(',')), terminated(attribute("r="), extensions));
+        let ((gs2_header, (_, _, acting_as, _)), (bare, (user, nonce))) =
+            whole((consumed(gs2), consumed(bare)), message)?;
+        let acting_as = acting_as.map(unescape).transpose()?;
+        check_nonce(nonce, limits)?;
+        Ok(Self { gs2_header, acting_as, bare, user: unescape(user)?, nonce })
+    }
+}
+
+/// What the server says first.
+pub(super) struct ServerFirst<'a> {
+    /// Both nonces.
+    pub(super) nonce: &'a str,
+    /// The salt.
+    pub(super) salt: Vec<u8>,
+    /// How often to iterate, within the limits.
+    pub(super) iterations: u32,
+}
+
+impl<'a> ServerFirst<'a> {
+    pub(super) fn parse(message: &'a str, limits: &ScramLimits) -> Result<Self, Failure> {
+        let head = separated_pair(attribute("r="), char(','), attribute("s="));
+        let parts = terminated(separated_pair(head, char(','), attribute("i=")), extensions);
+        let ((nonce, salt), iterations) = whole(parts, message)?;
+        check_nonce(nonce, limits)?;
+        let salt = octets(salt)?;
+        if salt.len() > limits.salt_octets() {
+            return Err(Failure::TooLong);
+        }
+        let iterations = number(iterations)?;
+        if !(limits.fewest_iterations()..=limits.most_iterations()).contains(&iterations) {
+            return Err(Failure::Iterations(iterations));
+        }
+        Ok(Self { nonce, salt, iterations })
+    }
+}
+
+/// What the client says last.
+pub(super) struct ClientFinal<'a> {
+    /// Everything before the proof.
+    pub(super) without_proof: &'a str,
+    /// The header of the first message again, in base64.
+    pub(super) binding: &'a str,
+    /// Both nonces.
+    pub(super) nonce: &'a str,
+    /// The proof.
+    pub(super) proof: Vec<u8>,
+}
+
+impl<'a> ClientFinal<'a> {
+    pub(super) fn parse(message: &'a str) -> Result<Self, Failure> {
+        let (without_proof, proof) = message.rsplit_once(",p=").ok_or(Failure::Malformed)?;
+        let parts = terminated(separated_pair(attribute("c="), char(','), attribute("r=")), extensions);
+        let (binding, nonce) = whole(parts, without_proof)?;
+        Ok(Self { without_proof, binding, nonce, proof: octets(proof)? })
+    }
+}
+
+/// The signature in what the server says last; an error there is the server's refusal.
+pub(super) fn server_final(message: &str) -> Result<Vec<u8>, Failure> {
+    if message.starts_with("e=") {
+        return Err(Failure::Refused);
+    }
+    octets(whole(terminated(attribute("v="), extensions), message)?)
+}
+
+/// A name as messages write it: the two characters with a meaning of their own are escaped.
+pub(super) fn escape(name: &str) -> String {
+    name.replace('=', "=3D").replace(',', "=2C")
+}
+
+fn unescape(escaped: &str) -> Result<Str, Failure> {
+    let mut pieces = escaped.split('=');
+    let mut plain = String::from(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let (sign, rest) = match (piece.strip_prefix("3D"), piece.strip_prefix("2C")) {
+            (Some(rest), _) => ('=', rest),
+            (None, Some(rest)) => (',', rest),
+            (None, None) => return Err(Failure::Malformed),
+        };
+        plain.push(sign);
+        plain.push_str(rest);
+    }
+    name(plain.into()).map_err(|_| Failure::Malformed)
+}
+
+fn whole<'a, O>(
+    parser: impl Parser<&'a str, Output = O, Error = Error<&'a str>>,
+    message: &'a str,
+) -> Result<O, Failure> {
+    all_consuming(parser).parse(message).map(|(_, parts)| parts).map_err(|_| Failure::Malformed)
+}
+
+fn value(input: &str) -> IResult<&str, &str> {
+    take_while1(|c| c != ',').parse(input)
+}
+
+fn attribute<'a>(named: &'static str) -> impl Parser<&'a str, Output = &'a str, Error = Error<&'a str>> {
+    preceded(tag(named), value)
+}
+
+fn extensions(input: &str) -> IResult<&str, usize> {
+    many0_count((char(','), satisfy(|c| c.is_ascii_alphabetic()), char('='), value)).parse(input)
+}
+
+fn check_nonce(nonce: &str, limits: &ScramLimits) -> Result<(), Failure> {
+    if nonce.len() > limits.nonce_octets() {
+        Err(Failure::TooLong)
+    } else if is_nonce(nonce) {
+        Ok(())
+    } else {
+        Err(Failure::Malformed)
+    }
+}
+
+/// A number without a sign or leading zeros.
+fn number(digits: &str) -> Result<u32, Failure> {
+    let plain = digits.bytes().all(|digit| digit.is_ascii_digit()) && !digits.starts_with('0');
+    if !plain {
+        return Err(Failure::Malformed);
+    }
+    // One that is too large for the type is too large for any limit.
+    Ok(digits.parse().unwrap_or(u32::MAX))
+}
+
+/// Octets in base64; there is at least one.
+fn octets(base64: &str) -> Result<Vec<u8>, Failure> {
+    let octets = Base64::decode_vec(base64).map_err(|_| Failure::Malformed)?;
+    if octets.is_empty() { Err(Failure::Malformed) } else { Ok(octets) }
+}

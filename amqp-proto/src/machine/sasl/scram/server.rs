@@ -1,0 +1,184 @@
+//! The server's end of SCRAM.
+
+use core::fmt;
+use core::mem;
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+
+use base64ct::{Base64, Encoding};
+
+use super::super::login::Wiped;
+use super::super::mechanism::{Failure, Identity, ServerMechanism, Step};
+use super::super::nonce::Nonce;
+use super::super::server::{Credentials, end, identify};
+use super::message::{ClientFinal, ClientFirst, readable};
+use super::{ScramHash, ScramLimits, ScramVerifier};
+use crate::types::{Str, Symbol};
+use crate::wire::Secret;
+
+/// SCRAM [RFC 5802, 3]: checks that the client knows the password, and shows that the server does (A-SASL-15).
+///
+/// A user who is not known gets a challenge too, made up by the [`Decoy`], and fails at the same step and after the
+/// same work as one with a wrong password.
+pub struct ScramServer<C> {
+    hash: ScramHash,
+    credentials: C,
+    nonce: Nonce,
+    decoy: Decoy,
+    limits: ScramLimits,
+    state: State,
+}
+
+enum State {
+    Start,
+    /// An init without a message has been answered by an empty challenge.
+    Asked,
+    Challenged(Box<Dialogue>),
+    Over,
+}
+
+struct Dialogue {
+    user: Str,
+    acting_as: Option<Str>,
+    binding: String,
+    nonce: String,
+    /// The first two messages, as the signatures want them.
+    messages: String,
+    verifier: ScramVerifier,
+    known: bool,
+}
+
+impl<C: Credentials> ScramServer<C> {
+    /// For one client, who is one of these users, with a nonce that was never used before.
+    pub fn new(hash: ScramHash, credentials: C, nonce: Nonce, decoy: Decoy) -> Self {
+        Self { hash, credentials, nonce, decoy, limits: ScramLimits::DEFAULT, state: State::Start }
+    }
+
+    /// Sets what is taken from a client. The bounds on iterations and salt are a client's and mean nothing here.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ScramLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    fn first(&mut self, message: &Secret) -> Result<Step, Failure> {
+        let client = ClientFirst::parse(readable(message.expose(), &self.limits)?, &self.limits)?;
+        // Made up for known users too, so that the time does not tell.
+        let made_up = self.decoy.verifier(self.hash, &client.user);
+        let found = self.credentials.scram(&client.user, self.hash).filter(|found| found.hash() == self.hash);
+        let known = found.is_some();
+        let verifier = found.unwrap_or(made_up);
+        let nonce = format!("{}{}", client.nonce, self.nonce.as_str());
+        let salt = Base64::encode_string(verifier.salt());
+        let challenge = format!("r={nonce},s={salt},i={}", verifier.iterations());
+        self.state = State::Challenged(Box::new(Dialogue {
+            binding: Base64::encode_string(client.gs2_header.as_bytes()),
+            nonce,
+            messages: format!("{},{challenge},", client.bare),
+            verifier,
+            known,
+            acting_as: client.acting_as,
+            user: client.user,
+        }));
+        Ok(Step::Challenge(challenge.as_bytes().into()))
+    }
+
+    fn last(&self, dialogue: Dialogue, message: &Secret) -> Option<(Identity, Secret)> {
+        let client = ClientFinal::parse(readable(message.expose(), &self.limits).ok()?).ok()?;
+        let messages = [dialogue.messages.as_bytes(), client.without_proof.as_bytes()];
+        let signature = dialogue.verifier.check(&messages, &client.proof);
+        let same = client.binding == dialogue.binding && client.nonce == dialogue.nonce;
+        let signature = signature.filter(|_| same && dialogue.known)?;
+        // Rights are looked at last, or a stranger could ask who may act as whom.
+        let identity = identify(&self.credentials, dialogue.user, dialogue.acting_as)?;
+        let data = format!("v={}", Base64::encode_string(signature.as_ref()));
+        Some((identity, data.as_bytes().into()))
+    }
+}
+
+impl<C: Credentials + Send> ServerMechanism for ScramServer<C> {
+    fn name(&self) -> Symbol {
+        self.hash.mechanism()
+    }
+
+    fn init(&mut self, initial_response: Option<&Secret>) -> Step {
+        match (mem::replace(&mut self.state, State::Over), initial_response) {
+            (State::Start, Some(message)) => self.first(message).unwrap_or(Step::Failed),
+            (State::Start, None) => {
+                self.state = State::Asked;
+                Step::Challenge(Secret::default())
+            }
+            (State::Asked | State::Challenged(_) | State::Over, _) => Step::Failed,
+        }
+    }
+
+    fn response(&mut self, response: &Secret) -> Step {
+        match mem::replace(&mut self.state, State::Over) {
+            State::Asked => self.first(response).unwrap_or(Step::Failed),
+            State::Challenged(dialogue) => {
+                let (identity, data) = self.last(*dialogue, response).unzip();
+                end(identity, data)
+            }
+            State::Start | State::Over => Step::Failed,
+        }
+    }
+}
+
+impl<C> fmt::Debug for ScramServer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScramServer")
+            .field("hash", &self.hash)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "Start",
+            Self::Asked => "Asked",
+            Self::Challenged(_) => "Challenged",
+            Self::Over => "Over",
+        })
+    }
+}
+
+/// What a server tells about users who do not exist: always the same for the same name, as it would be for a user
+/// who does.
+#[derive(Clone)]
+pub struct Decoy {
+    secret: Wiped,
+    salt_octets: usize,
+    iterations: u32,
+}
+
+impl Decoy {
+    /// From a secret of the server's, such as 32 random octets, that stays the same for as long as its users do.
+    ///
+    /// Salts have 16 octets and there are 4,096 iterations, until [`with_shape`](Self::with_shape) says otherwise.
+    pub fn new(secret: &[u8]) -> Self {
+        Self { secret: ScramHash::Sha256.digest(secret), salt_octets: 16, iterations: 4_096 }
+    }
+
+    /// Sets the length of salts, 1 to 64 octets, and the number of iterations: those of the real users, or the
+    /// difference tells. A length outside of that is taken for the nearest inside.
+    #[must_use]
+    pub fn with_shape(mut self, salt_octets: usize, iterations: u32) -> Self {
+        self.salt_octets = salt_octets.clamp(1, ScramHash::Sha512.octets());
+        self.iterations = iterations.max(1);
+        self
+    }
+
+    fn verifier(&self, hash: ScramHash, user: &str) -> ScramVerifier {
+        ScramVerifier::made_up(hash, &self.secret, user, (self.salt_octets, self.iterations))
+    }
+}
+
+impl fmt::Debug for Decoy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoy").field("iterations", &self.iterations).finish_non_exhaustive()
+    }
+}

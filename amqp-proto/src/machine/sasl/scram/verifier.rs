@@ -1,0 +1,180 @@
+//! [`ScramVerifier`]: what a server stores of a password, and the keys behind it [RFC 5802, 3].
+
+use core::fmt;
+
+use bytes::Bytes;
+use subtle::ConstantTimeEq;
+
+use super::super::login::{BadCredential, Login, Wiped, text};
+use super::ScramHash;
+use super::hash::xor;
+
+/// What a server stores of a user's password for SCRAM. A thief of it can play the server and try passwords, but
+/// cannot log in.
+///
+/// ```
+/// use amqp_proto::machine::sasl::{ScramHash, ScramVerifier};
+///
+/// let salt = [7; 16]; // of the system's randomness, another one for every user
+/// let stored = ScramVerifier::derive(ScramHash::Sha256, "pencil", &salt, 4_096).unwrap();
+/// assert_eq!(stored.stored_key().len(), 32);
+/// ```
+#[derive(Clone)]
+pub struct ScramVerifier {
+    hash: ScramHash,
+    salt: Bytes,
+    iterations: u32,
+    stored_key: Wiped,
+    server_key: Wiped,
+}
+
+impl ScramVerifier {
+    /// From what was stored. The keys are as long as the hash's digests, and there are a salt and an iteration.
+    pub fn new(
+        hash: ScramHash,
+        salt: &[u8],
+        iterations: u32,
+        stored_key: &[u8],
+        server_key: &[u8],
+    ) -> Result<Self, BadVerifier> {
+        let keys_fit = [stored_key, server_key].iter().all(|key| key.len() == hash.octets());
+        if !keys_fit || salt.is_empty() || iterations == 0 {
+            return Err(BadVerifier);
+        }
+        Ok(Self {
+            hash,
+            salt: Bytes::copy_from_slice(salt),
+            iterations,
+            stored_key: stored_key.into(),
+            server_key: server_key.into(),
+        })
+    }
+
+    /// From the password, when a user is made. Clients want at least 4,096 iterations.
+    pub fn derive(
+        hash: ScramHash,
+        password: &str,
+        salt: &[u8],
+        iterations: u32,
+    ) -> Result<Self, BadCredential> {
+        let password = text(password, Login::MAX_PASSWORD)?;
+        let keys = ClientKeys::derive(hash, password.as_bytes(), salt, iterations);
+        Ok(Self {
+            hash,
+            salt: Bytes::copy_from_slice(salt),
+            iterations,
+            stored_key: keys.stored_key,
+            server_key: keys.server_key,
+        })
+    }
+
+    /// Made up from a server's secret for a user who does not exist.
+    pub(super) fn made_up(hash: ScramHash, secret: &Wiped, user: &str, shape: (usize, u32)) -> Self {
+        let name = hash.mechanism();
+        let part = |made_with: ScramHash, what: &[u8]| {
+            made_with.hmac(secret, &[name.as_bytes(), b"\0", what, b"\0", user.as_bytes()])
+        };
+        // The longest digest, so that any usual length of salt can be cut from it.
+        let salt = part(ScramHash::Sha512, b"salt");
+        let octets = salt.as_ref().get(..shape.0).unwrap_or(salt.as_ref());
+        Self {
+            hash,
+            salt: Bytes::copy_from_slice(octets),
+            iterations: shape.1,
+            stored_key: part(hash, b"stored key"),
+            server_key: part(hash, b"server key"),
+        }
+    }
+
+    /// The hash function it was made with.
+    pub fn hash(&self) -> ScramHash {
+        self.hash
+    }
+
+    /// The salt, for storing.
+    pub fn salt(&self) -> &[u8] {
+        &self.salt
+    }
+
+    /// The iterations, for storing.
+    pub fn iterations(&self) -> u32 {
+        self.iterations
+    }
+
+    /// The key that checks the client, for storing.
+    pub fn stored_key(&self) -> &[u8] {
+        self.stored_key.as_ref()
+    }
+
+    /// The key that the server shows itself with, for storing.
+    pub fn server_key(&self) -> &[u8] {
+        self.server_key.as_ref()
+    }
+
+    /// Whether this is the password that it was derived from, for PLAIN over the same store. Compares in constant
+    /// time.
+    pub fn matches(&self, password: &str) -> bool {
+        let keys = ClientKeys::derive(self.hash, password.as_bytes(), &self.salt, self.iterations);
+        keys.stored_key.as_ref().ct_eq(self.stored_key.as_ref()).into()
+    }
+
+    /// The server's signature of the messages, when the client's proof holds. Compares in constant time.
+    pub(super) fn check(&self, messages: &[&[u8]], proof: &[u8]) -> Option<Wiped> {
+        let signature = self.hash.hmac(&self.stored_key, messages);
+        let client_key = xor(signature.as_ref(), proof);
+        let stored_key = self.hash.digest(client_key.as_ref());
+        let same: bool = stored_key.as_ref().ct_eq(self.stored_key.as_ref()).into();
+        // A proof with octets too many would hold as well.
+        (same && proof.len() == self.hash.octets()).then(|| self.hash.hmac(&self.server_key, messages))
+    }
+}
+
+impl fmt::Debug for ScramVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScramVerifier")
+            .field("hash", &self.hash)
+            .field("iterations", &self.iterations)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What was stored does not fit together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadVerifier;
+
+impl fmt::Display for BadVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keys of another length than the hash's, no salt, or no iterations")
+    }
+}
+
+impl core::error::Error for BadVerifier {}
+
+/// The keys that follow from a password.
+pub(super) struct ClientKeys {
+    hash: ScramHash,
+    client_key: Wiped,
+    stored_key: Wiped,
+    server_key: Wiped,
+}
+
+impl ClientKeys {
+    /// The costly step.
+    pub(super) fn derive(hash: ScramHash, password: &[u8], salt: &[u8], iterations: u32) -> Self {
+        let salted = hash.salted(password, salt, iterations);
+        let client_key = hash.hmac(&salted, &[b"Client Key"]);
+        let stored_key = hash.digest(client_key.as_ref());
+        Self { hash, client_key, stored_key, server_key: hash.hmac(&salted, &[b"Server Key"]) }
+    }
+
+    /// Shows that the client has the keys, without telling them.
+    pub(super) fn proof(&self, messages: &[&[u8]]) -> Wiped {
+        let signature = self.hash.hmac(&self.stored_key, messages);
+        xor(self.client_key.as_ref(), signature.as_ref())
+    }
+
+    /// What the server will show.
+    pub(super) fn server_signature(&self, messages: &[&[u8]]) -> Wiped {
+        self.hash.hmac(&self.server_key, messages)
+    }
+}
