@@ -187,6 +187,20 @@ impl Turn {
     }
 }
 
+/// What follows the one message: no challenge, and an outcome (A-SASL-07).
+macro_rules! one_message {
+    () => {
+        fn challenge(&mut self, _: &Secret) -> Result<Secret, Failure> {
+            self.turn = Turn::Over;
+            Err(Failure::Order)
+        }
+
+        fn outcome(&mut self, _: Option<&Secret>) -> Result<(), Failure> {
+            self.turn.end()
+        }
+    };
+}
+
 /// ANONYMOUS [RFC 4505]: the client does not say who it is.
 #[derive(Debug, Clone, Default)]
 pub struct AnonymousClient {
@@ -217,14 +231,7 @@ impl ClientMechanism for AnonymousClient {
         self.turn.speak().then(|| Secret::from(trace.as_bytes()))
     }
 
-    fn challenge(&mut self, _: &Secret) -> Result<Secret, Failure> {
-        self.turn = Turn::Over;
-        Err(Failure::Order)
-    }
-
-    fn outcome(&mut self, _: Option<&Secret>) -> Result<(), Failure> {
-        self.turn.end()
-    }
+    one_message!();
 }
 
 /// EXTERNAL [RFC 4422, A]: the server knows the client already.
@@ -258,14 +265,7 @@ impl ClientMechanism for ExternalClient {
         self.turn.speak().then(|| Secret::from(acting_as.as_bytes()))
     }
 
-    fn challenge(&mut self, _: &Secret) -> Result<Secret, Failure> {
-        self.turn = Turn::Over;
-        Err(Failure::Order)
-    }
-
-    fn outcome(&mut self, _: Option<&Secret>) -> Result<(), Failure> {
-        self.turn.end()
-    }
+    one_message!();
 }
 
 /// PLAIN [RFC 4616]: the password itself.
@@ -295,12 +295,5 @@ impl ClientMechanism for PlainClient {
         self.turn.speak().then(|| Secret::from(Wiped::concat(&parts).into_bytes()))
     }
 
-    fn challenge(&mut self, _: &Secret) -> Result<Secret, Failure> {
-        self.turn = Turn::Over;
-        Err(Failure::Order)
-    }
-
-    fn outcome(&mut self, _: Option<&Secret>) -> Result<(), Failure> {
-        self.turn.end()
-    }
+    one_message!();
 }
