@@ -221,6 +221,13 @@ pub(crate) trait Encode {
     fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w>;
 }
 
+/// Makes room for so many octets at the end of `out` and lets it be filled.
+pub(crate) fn fill(out: &mut BytesMut, octets: usize, write: impl FnOnce(Writer<'_>) -> Writer<'_>) {
+    let start = out.len();
+    out.resize(start + octets, 0);
+    write(Writer::new(out.get_mut(start..).unwrap_or_default())).finish();
+}
+
 /// Appends a value to a buffer.
 pub(crate) fn append(value: &impl Encode, out: &mut BytesMut) -> Result<(), EncodeError> {
     let octets = value.size();
@@ -228,9 +235,7 @@ pub(crate) fn append(value: &impl Encode, out: &mut BytesMut) -> Result<(), Enco
     if octets > limit {
         return Err(EncodeError::TooLarge { octets, limit });
     }
-    let start = out.len();
-    out.resize(start + octets, 0);
-    value.write(Writer::new(out.get_mut(start..).unwrap_or_default())).finish();
+    fill(out, octets, |writer| value.write(writer));
     Ok(())
 }
 

@@ -27,7 +27,7 @@ pub(crate) use composite::{
     COMPOSITE_MOST, Composite, DESCRIPTOR_LEN, Descriptor, composite, decode_one, encode_one,
 };
 pub(crate) use decode::{Budget, Decode, Decoder};
-pub(crate) use encode::{Encode, Writer};
+pub(crate) use encode::{Encode, Writer, fill};
 pub(crate) use error::{Fault, FieldName, Parsed, fail};
 pub(crate) use field::{Field, FieldReader, FieldSizes};
 pub(crate) use leaf::{be_u16, be_u32, octet, to_usize};

@@ -11,8 +11,8 @@ use super::payload::Payload;
 use super::scan::{Index, Scanner, Section};
 use super::write::{annotations_len, write_annotations};
 use crate::codec::{
-    Budget, Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed,
-    Writer, fail, octet, to_usize,
+    Budget, Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed, fail,
+    fill, octet, to_usize,
 };
 use crate::types::{Annotations, ApplicationProperties, Limits, Many};
 use crate::wire::{Header, Properties, SectionKind};
@@ -192,12 +192,9 @@ impl MessageView {
             (SectionKind::MessageAnnotations, &rewrite.message_annotations),
         ] {
             match new {
-                Some(annotations) => {
-                    let start = front.len();
-                    front.resize(start + annotations_len(annotations), 0);
-                    let writer = Writer::new(front.get_mut(start..).unwrap_or_default());
-                    write_annotations(kind, annotations, writer).finish();
-                }
+                Some(annotations) => fill(&mut front, annotations_len(annotations), |writer| {
+                    write_annotations(kind, annotations, writer)
+                }),
                 None => self.copy(kind, &mut front),
             }
         }

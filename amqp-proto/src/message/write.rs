@@ -5,7 +5,9 @@ use bytes::{Bytes, BytesMut};
 use super::body::Body;
 use super::message::Message;
 use super::payload::Payload;
-use crate::codec::{Code, Composite, DESCRIPTOR_LEN, Encode, EncodeError, FieldSizes, Writer, to_usize};
+use crate::codec::{
+    Code, Composite, DESCRIPTOR_LEN, Encode, EncodeError, FieldSizes, Writer, fill, to_usize,
+};
 use crate::types::{Annotations, List, Map, Value};
 use crate::wire::{Header, SectionKind};
 
@@ -145,13 +147,6 @@ fn data_head_len(octets: &Bytes) -> usize {
 #[inline]
 fn write_map_narrow<'w>(kind: SectionKind, map: &Map, writer: Writer<'w>) -> Writer<'w> {
     if map.is_empty() { writer } else { map.write_narrow(writer.octets(descriptor(kind))) }
-}
-
-/// Makes room at the end of `out` and lets it be filled.
-fn fill(out: &mut BytesMut, octets: usize, write: impl FnOnce(Writer<'_>) -> Writer<'_>) {
-    let start = out.len();
-    out.resize(start + octets, 0);
-    write(Writer::new(out.get_mut(start..).unwrap_or_default())).finish();
 }
 
 /// The sections before the body, measured.

@@ -9,7 +9,7 @@ use super::sasl::each_sasl;
 use super::{Performative, SaslBody};
 use crate::codec::{
     Code, Composite, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, Encode, EncodeError, Fault,
-    Writer, be_u16, be_u32, octet,
+    Writer, be_u16, be_u32, fill, octet,
 };
 use crate::types::{Channel, Limits};
 
@@ -249,7 +249,8 @@ pub(crate) fn write_frame<T: Composite + Encode>(
     out.resize(start + FRONT + most, 0);
     let Some((front, rest)) = out.get_mut(start..).and_then(|buffer| buffer.split_first_chunk_mut::<FRONT>())
     else {
-        return Ok(());
+        out.truncate(start);
+        return write_measured(kind, channel, body, payload, max_frame_size, out);
     };
     let (writer, count) = body.write_unsized(Writer::new(rest));
     let octets = most - writer.left();
@@ -282,10 +283,7 @@ fn write_measured<T: Composite>(
     if u32::try_from(size).map_or(true, |size| size > max_frame_size) {
         return Err(too_large(size, max_frame_size));
     }
-    let start = out.len();
-    out.resize(start + head, 0);
-    let writer = Writer::new(out.get_mut(start..).unwrap_or_default()).octets(header(size, kind, channel));
-    body.write_sized(sizes, writer).finish();
+    fill(out, head, |writer| body.write_sized(sizes, writer.octets(header(size, kind, channel))));
     Ok(())
 }
 
