@@ -4,9 +4,16 @@
 extern crate alloc;
 
 pub mod codec;
+pub mod config;
+mod connection;
 pub mod machine;
 pub mod message;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod types;
+mod view;
 pub mod wire;
+
+pub use connection::{Connection, Output};
+pub use machine::{Delivery, Event, Origin, Reason};
+pub use view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};

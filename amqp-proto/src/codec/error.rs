@@ -5,8 +5,6 @@ use core::fmt;
 use alloc::boxed::Box;
 use nom::{IResult, Offset};
 
-use crate::types::Limits;
-
 /// Octets that are not what the standard asks for: what is wrong, where, and by which clause.
 ///
 /// The offset counts from the first octet of what was being decoded: of the frame (its size field included)
@@ -359,5 +357,3 @@ impl<'a> nom::error::ParseError<&'a [u8]> for Fault<'a> {
 pub(crate) fn fail(at: &[u8], kind: DecodeErrorKind) -> nom::Err<Fault<'_>> {
     nom::Err::Failure(Fault::new(at, kind))
 }
-
-const _: () = assert!(size_of::<Limits>() <= 32);

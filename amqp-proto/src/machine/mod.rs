@@ -4,4 +4,30 @@
 //! what has to be sent or told comes out as a value. No sockets, clocks or randomness; whoever drives a machine
 //! brings them.
 
+mod connection;
+mod core;
+mod delivery;
+mod directory;
+mod effects;
+mod event;
+mod fault;
+mod halves;
+mod input;
+mod link;
+mod output;
+mod refusal;
 pub mod sasl;
+mod session;
+mod slab;
+mod trace;
+
+pub(crate) use connection::{Machine, Security};
+pub use connection::{Reading, Why};
+pub use delivery::{Delivery, Part, PartEnd};
+pub use event::{Event, Origin, Reason};
+pub use refusal::{FlowError, LinkError, ReadError, SendError, SessionError, SettleError, StaleKey};
+pub use trace::{Direction, TracedFrame};
+
+pub(crate) use core::Core;
+pub(crate) use link::{EndOptions, Link, LinkEnd, Receiver, Sender, SendingEnd, decode};
+pub(crate) use session::Session;

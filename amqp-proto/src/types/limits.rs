@@ -19,6 +19,22 @@ pub struct Limits {
     zero_width_elements: u32,
     value_octets: u32,
     sections: u32,
+    frame_size: u32,
+    sasl_frame_size: u32,
+    sasl_rounds: u32,
+    channel_max: u16,
+    handle_max: u32,
+    links: u32,
+    suspended_links: u32,
+    attach_octets: u32,
+    session_frames: u32,
+    session_octets: u64,
+    message_octets: u64,
+    transfers_per_delivery: u32,
+    unsettled: u32,
+    output_octets: usize,
+    output_octets_hard: usize,
+    shortest_idle_time_out: u32,
 }
 
 macro_rules! limits {
@@ -76,6 +92,97 @@ limits! {
     /// Default 10,000. Costs nothing while a message is only looked at; a decoded one holds some 100 octets
     /// for each.
     sections, with_sections: u32 = 10_000;
+
+    /// The largest frame that this end takes, in octets; announced as max-frame-size (F-MAX-03). At least 512.
+    ///
+    /// Default 65,536. Costs up to twice as much of input buffer for a connection on which frames arrive.
+    frame_size, with_frame_size: u32 = 65_536;
+
+    /// The largest SASL frame that this end takes, in octets (A-SASL-03).
+    ///
+    /// Default 512, as the standard has it; some peers need more for their tokens.
+    sasl_frame_size, with_sasl_frame_size: u32 = 512;
+
+    /// How many challenges this end answers, or sends, in one authentication (threat C02).
+    ///
+    /// Default 16. Costs nothing.
+    sasl_rounds, with_sasl_rounds: u32 = 16;
+
+    /// The highest channel that this end takes, announced as channel-max: there can be one session more than that
+    /// (C-CHAN-01).
+    ///
+    /// Default 255. Costs up to 2 KiB for a session, and what its deliveries take.
+    channel_max, with_channel_max: u16 = 255;
+
+    /// The highest handle that this end takes on a session, announced as handle-max (S-BEG-07).
+    ///
+    /// Default 65,535. Costs nothing but what [`links`](Self::links) says.
+    handle_max, with_handle_max: u32 = 65_535;
+
+    /// How many links a connection may have in all, suspended ones included. An attach beyond is refused with
+    /// resource-limit-exceeded.
+    ///
+    /// Default 65,536. Costs up to 1 KiB for each, and up to twice [`attach_octets`](Self::attach_octets).
+    links, with_links: u32 = 65_536;
+
+    /// How many links that are detached but not closed are remembered (threat D08). One more, and the link that was
+    /// detached first is forgotten.
+    ///
+    /// Default 64. They count as [`links`](Self::links).
+    suspended_links, with_suspended_links: u32 = 64;
+
+    /// The largest attach that is kept, in octets of its shortest encoding (threat D39). A larger one is refused with
+    /// resource-limit-exceeded.
+    ///
+    /// Default 8,192. Costs what peers send, up to twice that much for a link.
+    attach_octets, with_attach_octets: u32 = 8_192;
+
+    /// How many transfer frames a session may hold for the application: the largest incoming-window (S-WIN-10).
+    ///
+    /// Default 2,048. Costs some 100 octets for a frame, and its payload.
+    session_frames, with_session_frames: u32 = 2_048;
+
+    /// How many octets of payload a session may hold for the application. The incoming-window is never so large that
+    /// frames of the largest size would exceed it, but always one frame at least.
+    ///
+    /// Default 32 MiB, which is 512 frames of 64 KiB.
+    session_octets, with_session_octets: u64 = 32 << 20;
+
+    /// The largest message that a receiver takes unless its options say otherwise, in octets; announced as
+    /// max-message-size (L-MSG-02). 0 means any.
+    ///
+    /// Default 64 MiB. A link may hold one message of that size beside what its session holds, while it arrives.
+    message_octets, with_message_octets: u64 = 64 << 20;
+
+    /// How many transfer frames a delivery may come in (threat D15). More are answered with
+    /// message-size-exceeded.
+    ///
+    /// Default 65,535. Costs 40 octets for each while the message arrives.
+    transfers_per_delivery, with_transfers_per_delivery: u32 = 65_535;
+
+    /// How many deliveries a session may have unsettled in each direction. A send beyond is refused; a delivery
+    /// that comes beyond it detaches its link with resource-limit-exceeded.
+    ///
+    /// Default 65,536. Costs up to 64 octets for each where neighbours are settled together, and at worst, where
+    /// one of sixteen stays, 1 KiB.
+    unsettled, with_unsettled: u32 = 65_536;
+
+    /// From how many octets of output on commands that send answer that it is full, and larger messages wait in
+    /// the engine.
+    ///
+    /// Default 1 MiB. One frame may exceed it.
+    output_octets, with_output_octets: usize = 1 << 20;
+
+    /// From how many octets of output on no more input is taken, since answers would add to it (threat D46).
+    ///
+    /// Default 4 MiB. The answers to one frame may exceed it.
+    output_octets_hard, with_output_octets_hard: usize = 4 << 20;
+
+    /// The shortest idle-time-out that a peer may ask for, in milliseconds; one that asks for less is refused
+    /// (C-IDLE-06). No two deadlines for empty frames are closer than a quarter of it.
+    ///
+    /// Default 100.
+    shortest_idle_time_out, with_shortest_idle_time_out: u32 = 100;
 }
 
 impl Limits {

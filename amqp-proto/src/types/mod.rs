@@ -1,16 +1,18 @@
 //! Floor 0: values without bytes.
 //!
 //! Every type of part 1 of the standard that a program can hold in its hand: [`Value`] and what it is made
-//! of, serial numbers, and the [`Limits`] that bound everything above. Nothing here knows how a value looks
+//! of, serial numbers, keys and moments, and the [`Limits`] that bound everything above. Nothing here knows how a value looks
 //! on the wire; that is the floor above ([`codec`](crate::codec)).
 
 mod array;
 mod described;
 mod items;
+mod key;
 mod limits;
 mod list;
 mod many;
 mod map;
+mod moment;
 mod named;
 mod scalar;
 mod serial;
@@ -22,10 +24,12 @@ mod walk;
 
 pub use array::{Array, WrongKind};
 pub use described::Described;
+pub use key::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
 pub use limits::Limits;
 pub use list::List;
 pub use many::{Many, ManyIntoIter};
 pub use map::Map;
+pub use moment::Moment;
 pub use named::{AnnotationKey, Annotations, ApplicationProperties, Fields, NotAllowed, SimpleValue};
 pub use scalar::{Decimal32, Decimal64, Decimal128, ParseUuidError, Timestamp, Uuid};
 pub use serial::{Channel, DeliveryNumber, Handle, SequenceNo, TransferNumber};
@@ -35,4 +39,5 @@ pub use tag::{DeliveryTag, TooLong, TransactionId};
 pub use value::{Kind, Value};
 
 pub(crate) use items::Items;
+pub(crate) use key::Key;
 pub(crate) use walk::{Step, Walk};

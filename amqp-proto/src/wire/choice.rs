@@ -67,6 +67,20 @@ choices! {
     }
 }
 
+impl Default for SenderSettleMode {
+    /// As the standard has it where the field is left out (L-MODE-03).
+    fn default() -> Self {
+        Self::Mixed
+    }
+}
+
+impl Default for ReceiverSettleMode {
+    /// As the standard has it where the field is left out (L-MODE-03).
+    fn default() -> Self {
+        Self::First
+    }
+}
+
 /// What happens at the node to a message that is sent [3.5.7]. The standard leaves room for other modes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

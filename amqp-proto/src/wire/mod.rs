@@ -37,4 +37,5 @@ pub use terminus::{
 };
 pub use transaction::{Coordinator, Declare, Declared, Discharge, TransactionalState};
 
+pub(crate) use frame::write_frame;
 pub(crate) use section::section_of;

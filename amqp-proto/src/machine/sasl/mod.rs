@@ -41,6 +41,7 @@
 //! ```
 
 mod client;
+mod dialogue;
 mod login;
 mod mechanism;
 mod nonce;
@@ -49,6 +50,8 @@ mod scram;
 mod server;
 
 pub use client::{AnonymousClient, ChoiceError, ClientProfile, ExternalClient, LinkSecurity, PlainClient};
+pub(crate) use dialogue::{ClientDialogue, Next, ServerDialogue};
+pub use dialogue::{ClientSasl, SaslFailure, ServerSasl};
 pub use login::{BadCredential, Login};
 pub use mechanism::{ClientMechanism, Failure, Identity, ServerMechanism, Step};
 pub use nonce::{BadNonce, Nonce};

@@ -1,0 +1,348 @@
+//! Floor 3: plain data that says what an application wants of connections, sessions and links.
+
+use alloc::boxed::Box;
+
+use crate::types::{DeliveryTag, Fields, Limits, Many, SequenceNo, Str, Symbol, TransferNumber};
+use crate::wire::{
+    Coordinator, DeliveryState, ReceiverSettleMode, SenderSettleMode, Source, Target, Terminus,
+};
+
+/// Makes setters that take and give back the options.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $with:ident($field:ident: $type:ty) $(= $wrap:expr)?;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $with(mut self, $field: $type) -> Self {
+            self.$field = setters!(@wrap $field $(, $wrap)?);
+            self
+        }
+    )*};
+    (@wrap $value:ident) => { $value };
+    (@wrap $value:ident, $wrap:expr) => { $wrap($value) };
+}
+
+/// What a connection is opened with [2.7.1], and how it behaves.
+///
+/// ```
+/// use amqp_proto::config::Options;
+///
+/// let options = Options::new("meter-17").with_hostname("broker.example").with_idle_time_out(30_000);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub(crate) container_id: Str,
+    pub(crate) hostname: Option<Str>,
+    pub(crate) limits: Limits,
+    pub(crate) idle_time_out: u32,
+    pub(crate) open_time_out: u32,
+    pub(crate) close_time_out: u32,
+    pub(crate) outgoing_locales: Many<Symbol>,
+    pub(crate) incoming_locales: Many<Symbol>,
+    pub(crate) offered_capabilities: Many<Symbol>,
+    pub(crate) desired_capabilities: Many<Symbol>,
+    pub(crate) properties: Fields,
+}
+
+impl Options {
+    /// For a container of this name, which is to be unique among those that speak to each other.
+    pub fn new(container_id: impl Into<Str>) -> Self {
+        Self {
+            container_id: container_id.into(),
+            hostname: None,
+            limits: Limits::DEFAULT,
+            idle_time_out: 0,
+            open_time_out: 30_000,
+            close_time_out: 10_000,
+            outgoing_locales: Many::new(),
+            incoming_locales: Many::new(),
+            offered_capabilities: Many::new(),
+            desired_capabilities: Many::new(),
+            properties: Fields::new(),
+        }
+    }
+
+    /// Sets the host that the open and the SASL init name: whom the client wants to speak to (C-OPEN-07).
+    #[must_use]
+    pub fn with_hostname(mut self, hostname: impl Into<Str>) -> Self {
+        self.hostname = Some(hostname.into());
+        self
+    }
+
+    setters! {
+        /// Sets the bounds on what the peer can make this end hold or do.
+        with_limits(limits: Limits);
+        /// Sets after how many milliseconds without a frame the peer is given up; half of it is announced
+        /// (C-IDLE-02). 0, the default: never.
+        with_idle_time_out(idle_time_out: u32);
+        /// Sets how many milliseconds the peer may take until its open is in, the security layer included.
+        /// Default 30,000; 0: any time.
+        with_open_time_out(open_time_out: u32);
+        /// Sets how many milliseconds the peer may take to answer a close (C-CLOSE-02). Default 10,000; 0: any time.
+        with_close_time_out(close_time_out: u32);
+        /// Sets the languages in which this end can write text (C-OPEN-10).
+        with_outgoing_locales(outgoing_locales: Many<Symbol>);
+        /// Sets the languages in which this end would like to read text, the best first.
+        with_incoming_locales(incoming_locales: Many<Symbol>);
+        /// Sets the extensions that this end supports.
+        with_offered_capabilities(offered_capabilities: Many<Symbol>);
+        /// Sets the extensions that this end may use if the peer offers them (C-OPEN-09).
+        with_desired_capabilities(desired_capabilities: Many<Symbol>);
+        /// Sets the properties of the connection.
+        with_properties(properties: Fields);
+    }
+}
+
+/// What a session is begun with [2.7.2].
+#[derive(Debug, Clone, Default)]
+pub struct SessionOptions {
+    pub(crate) next_outgoing_id: TransferNumber,
+    pub(crate) incoming_frames: Option<u32>,
+    pub(crate) incoming_octets: Option<u64>,
+    pub(crate) offered_capabilities: Many<Symbol>,
+    pub(crate) desired_capabilities: Many<Symbol>,
+    pub(crate) properties: Fields,
+}
+
+impl SessionOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        /// Sets the id of the first transfer, and of the first delivery; any number will do (S-BEG-06). Default 0.
+        with_next_outgoing_id(next_outgoing_id: TransferNumber);
+        /// Sets the incoming-window in frames; [`Limits::session_frames`] bounds it and is the default.
+        with_incoming_frames(incoming_frames: u32) = Some;
+        /// Sets the incoming-window in octets; [`Limits::session_octets`] bounds it and is the default.
+        with_incoming_octets(incoming_octets: u64) = Some;
+        /// Sets the extensions that this end supports.
+        with_offered_capabilities(offered_capabilities: Many<Symbol>);
+        /// Sets the extensions that this end may use if the peer offers them (S-BEG-09).
+        with_desired_capabilities(desired_capabilities: Many<Symbol>);
+        /// Sets the properties of the session.
+        with_properties(properties: Fields);
+    }
+}
+
+/// What a link on which this end sends is attached with [2.7.3].
+///
+/// ```
+/// use amqp_proto::config::SenderOptions;
+/// use amqp_proto::wire::SenderSettleMode;
+///
+/// let options = SenderOptions::to("jobs").with_snd_settle_mode(SenderSettleMode::Settled);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct SenderOptions {
+    pub(crate) source: Option<Box<Source>>,
+    pub(crate) target: Option<Box<Terminus>>,
+    pub(crate) snd_settle_mode: Option<SenderSettleMode>,
+    pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
+    pub(crate) initial_delivery_count: SequenceNo,
+    pub(crate) manual_settle: bool,
+    pub(crate) manual_drain: bool,
+    pub(crate) max_message_size: Option<u64>,
+    pub(crate) offered_capabilities: Many<Symbol>,
+    pub(crate) desired_capabilities: Many<Symbol>,
+    pub(crate) properties: Fields,
+}
+
+impl SenderOptions {
+    /// To no place in particular; in answer to an attach, to the place that it names. See also [`to`](Self::to).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// To the node with this address.
+    pub fn to(address: impl Into<Str>) -> Self {
+        Self::new().with_target(Target::at(address))
+    }
+
+    /// To a node that the peer is to make for this link (M-TGT-02).
+    pub fn to_dynamic() -> Self {
+        Self::new().with_target(Target { dynamic: true, ..Target::default() })
+    }
+
+    /// To the coordinator of transactions (X-CTL-01).
+    pub fn to_coordinator(coordinator: Coordinator) -> Self {
+        Self::new().with_target(coordinator)
+    }
+
+    /// Sets where the messages come from.
+    #[must_use]
+    pub fn with_source(mut self, source: Source) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Sets where the messages go to.
+    #[must_use]
+    pub fn with_target(mut self, target: impl Into<Terminus>) -> Self {
+        self.target = Some(Box::new(target.into()));
+        self
+    }
+
+    /// Sets whether a delivery is settled as soon as the receiver has told its outcome. On, unless turned off.
+    #[must_use]
+    pub fn with_auto_settle(mut self, automatic: bool) -> Self {
+        self.manual_settle = !automatic;
+        self
+    }
+
+    /// Sets whether credit that is to be drained is given back once all that was sent is written (T-DRAIN-01). On,
+    /// unless turned off; then the application says when it has nothing to send.
+    #[must_use]
+    pub fn with_auto_drain(mut self, automatic: bool) -> Self {
+        self.manual_drain = !automatic;
+        self
+    }
+
+    setters! {
+        /// Sets how this end settles (L-MODE-04). Default: as the peer's attach asks, else mixed.
+        with_snd_settle_mode(snd_settle_mode: SenderSettleMode) = Some;
+        /// Sets how the receiver is asked to settle (L-MODE-05). Default first.
+        with_rcv_settle_mode(rcv_settle_mode: ReceiverSettleMode) = Some;
+        /// Sets where the delivery-count starts; any number will do (T-CREDIT-02). Default 0.
+        with_initial_delivery_count(initial_delivery_count: SequenceNo);
+        /// Sets the largest message that this end would take, which says little of a sender.
+        with_max_message_size(max_message_size: u64) = Some;
+        /// Sets the extensions that this end supports.
+        with_offered_capabilities(offered_capabilities: Many<Symbol>);
+        /// Sets the extensions that this end may use if the peer offers them (L-EXT-01).
+        with_desired_capabilities(desired_capabilities: Many<Symbol>);
+        /// Sets the properties of the link.
+        with_properties(properties: Fields);
+    }
+}
+
+/// What a link on which this end receives is attached with [2.7.3].
+///
+/// ```
+/// use amqp_proto::config::ReceiverOptions;
+///
+/// let options = ReceiverOptions::from("jobs").with_prefetch(100).with_auto_accept(false);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ReceiverOptions {
+    pub(crate) source: Option<Box<Source>>,
+    pub(crate) target: Option<Box<Terminus>>,
+    pub(crate) snd_settle_mode: Option<SenderSettleMode>,
+    pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
+    pub(crate) prefetch: u32,
+    pub(crate) manual_accept: bool,
+    pub(crate) streaming: bool,
+    pub(crate) max_message_size: Option<u64>,
+    pub(crate) offered_capabilities: Many<Symbol>,
+    pub(crate) desired_capabilities: Many<Symbol>,
+    pub(crate) properties: Fields,
+}
+
+impl ReceiverOptions {
+    /// From no place in particular; in answer to an attach, from the place that it names. See also
+    /// [`from`](Self::from).
+    pub fn new() -> Self {
+        Self { prefetch: 100, ..Self::default() }
+    }
+
+    /// From the node with this address.
+    pub fn from(address: impl Into<Str>) -> Self {
+        Self::new().with_source(Source::at(address))
+    }
+
+    /// From a node that the peer is to make for this link (M-SRC-03).
+    pub fn from_dynamic() -> Self {
+        Self::new().with_source(Source { dynamic: true, ..Source::default() })
+    }
+
+    /// Sets where the messages come from.
+    #[must_use]
+    pub fn with_source(mut self, source: Source) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Sets where the messages go to.
+    #[must_use]
+    pub fn with_target(mut self, target: impl Into<Terminus>) -> Self {
+        self.target = Some(Box::new(target.into()));
+        self
+    }
+
+    /// Sets whether a message is accepted for the application once it has been handled, if that has neither settled
+    /// it nor told its state. On, unless turned off.
+    #[must_use]
+    pub fn with_auto_accept(mut self, automatic: bool) -> Self {
+        self.manual_accept = !automatic;
+        self
+    }
+
+    setters! {
+        /// Sets how the sender is asked to settle (L-MODE-02). Default mixed.
+        with_snd_settle_mode(snd_settle_mode: SenderSettleMode) = Some;
+        /// Sets how this end settles (L-MODE-05). Default: as the peer's attach asks, else first.
+        with_rcv_settle_mode(rcv_settle_mode: ReceiverSettleMode) = Some;
+        /// Sets how many messages are asked for ahead: credit is topped up when half of them have been taken
+        /// (T-PREF-01). Default 100; 0 leaves credit to the application.
+        with_prefetch(prefetch: u32);
+        /// Sets whether a delivery is told of when its first frame is in, to be read in pieces as they come, and not
+        /// when it is complete. Off, unless turned on.
+        with_streaming(streaming: bool);
+        /// Sets the largest message that is taken, in octets (L-MSG-02); 0 means any. Default
+        /// [`Limits::message_octets`].
+        with_max_message_size(max_message_size: u64) = Some;
+        /// Sets the extensions that this end supports.
+        with_offered_capabilities(offered_capabilities: Many<Symbol>);
+        /// Sets the extensions that this end may use if the peer offers them (L-EXT-01).
+        with_desired_capabilities(desired_capabilities: Many<Symbol>);
+        /// Sets the properties of the link.
+        with_properties(properties: Fields);
+    }
+}
+
+/// How one message is sent [2.7.5].
+///
+/// ```
+/// use amqp_proto::config::SendOptions;
+///
+/// let options = SendOptions::new().with_settled(true);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct SendOptions {
+    pub(crate) tag: Option<DeliveryTag>,
+    pub(crate) message_format: u32,
+    pub(crate) settled: Option<bool>,
+    pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
+    pub(crate) state: Option<DeliveryState>,
+    pub(crate) batchable: bool,
+}
+
+impl SendOptions {
+    /// The defaults.
+    pub const fn new() -> Self {
+        Self {
+            tag: None,
+            message_format: 0,
+            settled: None,
+            rcv_settle_mode: None,
+            state: None,
+            batchable: false,
+        }
+    }
+
+    setters! {
+        /// Sets the tag, which no other unsettled delivery of the link may have (T-XFER-06). Default: one is made.
+        with_tag(tag: DeliveryTag) = Some;
+        /// Sets the format of the message (T-XFER-22). Default 0, the standard's own.
+        with_message_format(message_format: u32);
+        /// Sets whether the delivery is sent settled: at most once, with no outcome to come (T-DISP-14). Default: as
+        /// the link's snd-settle-mode says, else not.
+        with_settled(settled: bool) = Some;
+        /// Sets how the receiver is to settle this delivery (T-XFER-15). Default: as the link has it.
+        with_rcv_settle_mode(rcv_settle_mode: ReceiverSettleMode) = Some;
+        /// Sets the state that goes with the transfer, such as that of a transaction (T-XFER-18).
+        with_state(state: DeliveryState) = Some;
+        /// Sets whether the answer may wait for others to go along with (T-XFER-20).
+        with_batchable(batchable: bool);
+    }
+}

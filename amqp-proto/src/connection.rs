@@ -1,0 +1,269 @@
+//! [`Connection`]: the public face of the engine.
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use bytes::Buf;
+
+use crate::config::{Options, SessionOptions};
+use crate::machine::sasl::{ClientSasl, Identity, ServerSasl};
+use crate::machine::{Event, Machine, Reading, Security, SessionError, StaleKey, TracedFrame, Why};
+use crate::types::{DeliveryKey, Moment, ReceiverKey, SenderKey, SessionKey};
+use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
+use crate::wire::{Error, Open};
+
+/// One end of an AMQP connection, without IO: octets and commands in, octets and events out.
+///
+/// # The contract
+///
+/// * **Input.** [`input`](Self::input) lends the engine's buffer to read into, and
+///   [`received`](Self::received) says how much was read; or [`receive`](Self::receive) copies.
+///   [`reading`](Self::reading) says whether input is wanted and, if not, why; the end of it is
+///   [`end_of_input`](Self::end_of_input).
+/// * **Output.** [`output`](Self::output) is a [`Buf`], whose `chunks_vectored` suits a vectored write. Take any
+///   portion, `advance` by what was written.
+/// * **Events.** [`poll_event`](Self::poll_event) until it gives `None`. No frame is looked at before the events of
+///   the one before it have been polled, so what the application does about an event is done before anything that
+///   the peer sent later.
+/// * **Commands** are calls on the connection and on the views that [`session`](Self::session),
+///   [`sender`](Self::sender) and [`receiver`](Self::receiver) give. A refused command has changed nothing.
+/// * **Time.** [`next_deadline`](Self::next_deadline) says when to call [`handle_deadline`](Self::handle_deadline),
+///   and why; calling late, early or twice is harmless.
+///
+/// The order of these calls is the caller's: only latency depends on it. When [`is_over`](Self::is_over), what is
+/// left of the output should still be written; then the transport can be closed.
+///
+/// ```
+/// use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
+/// use amqp_proto::types::{LinkKey, Moment};
+/// use amqp_proto::{Connection, Event};
+/// use bytes::Buf;
+///
+/// # fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// let now = Moment::START;
+/// let mut client = Connection::client(Options::new("client"), now);
+/// let mut server = Connection::server(Options::new("server"), now);
+/// let mut outcome = None;
+///
+/// while outcome.is_none() {
+///     for (from, to) in [(true, false), (false, true)] {
+///         let (from, to) = if from > to { (&mut client, &mut server) } else { (&mut server, &mut client) };
+///         let mut output = from.output();
+///         let octets = output.copy_to_bytes(output.remaining()); // a socket would be in between
+///         to.receive(now, &octets);
+///     }
+///     while let Some(event) = client.poll_event() {
+///         match event {
+///             Event::Opened => {
+///                 let session = client.begin(&SessionOptions::new())?;
+///                 client.session(session)?.attach_sender("jobs", &SenderOptions::to("jobs"))?;
+///             }
+///             Event::Sendable(sender) => {
+///                 client.sender(sender)?.send("job-content")?;
+///             }
+///             Event::Updated { state, .. } => outcome = state,
+///             _ => {}
+///         }
+///     }
+///     while let Some(event) = server.poll_event() {
+///         match event {
+///             Event::SessionOffered(session) => server.session(session)?.accept(&SessionOptions::new())?,
+///             Event::LinkOffered(LinkKey::Receiver(link)) => {
+///                 server.receiver(link)?.accept_link(&ReceiverOptions::new())?;
+///             }
+///             Event::Message { receiver, .. } => {
+///                 let mut receiver = server.receiver(receiver)?;
+///                 let delivery = receiver.receive().expect("the event says so");
+///                 assert_eq!(delivery.message()?.body()?.as_str(), Some("job-content"));
+///                 receiver.accept(delivery.key())?;
+///             }
+///             _ => {}
+///         }
+///     }
+/// }
+/// assert!(outcome.is_some_and(|state| state.is_terminal()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    machine: Machine,
+}
+
+impl Connection {
+    /// The end that dials, and speaks first (H-HDR-02). Its header and open are output at once.
+    pub fn client(options: Options, now: Moment) -> Self {
+        Self::new(options, Security::Client, now)
+    }
+
+    /// The end that dials, and authenticates before it opens the connection [5.3].
+    pub fn client_with_sasl(options: Options, sasl: ClientSasl, now: Moment) -> Self {
+        Self::new(options, Security::ClientSasl(Box::new(sasl)), now)
+    }
+
+    /// The end that is dialled. It answers the open of the client by its own.
+    pub fn server(options: Options, now: Moment) -> Self {
+        Self::new(options, Security::Server, now)
+    }
+
+    /// The end that is dialled, and wants to know who the client is [5.3].
+    pub fn server_with_sasl(options: Options, sasl: ServerSasl, now: Moment) -> Self {
+        Self::new(options, Security::ServerSasl(Box::new(sasl)), now)
+    }
+
+    fn new(options: Options, security: Security, now: Moment) -> Self {
+        Self { machine: Machine::new(options, security, now) }
+    }
+
+    /// Where to put what is read next: at least one octet, initialised. What is read there is not copied again.
+    ///
+    /// While [`reading`](Self::reading) is not [`Reading::Wanted`] it is better not to read.
+    pub fn input(&mut self) -> &mut [u8] {
+        self.machine.spare()
+    }
+
+    /// So many octets were put at the front of [`input`](Self::input) just now.
+    pub fn received(&mut self, now: Moment, octets: usize) {
+        self.machine.received(now, octets);
+    }
+
+    /// Takes octets that were read elsewhere, all of them, by copying.
+    pub fn receive(&mut self, now: Moment, octets: &[u8]) {
+        self.machine.receive(now, octets);
+    }
+
+    /// No more input will come: the peer has shut the transport down, or it broke. What came before counts.
+    pub fn end_of_input(&mut self) {
+        self.machine.cut();
+    }
+
+    /// Whether input is wanted and, if not, what has to be done first.
+    pub fn reading(&self) -> Reading {
+        self.machine.reading()
+    }
+
+    /// What is to be written.
+    ///
+    /// What waited to be merged is written now: dispositions, in ranges as long as they have become, and flows. So
+    /// asking once after many commands costs the peer less than asking after each.
+    pub fn output(&mut self) -> Output<'_> {
+        self.machine.flush();
+        Output { machine: &mut self.machine }
+    }
+
+    /// What has happened, the oldest first; looks at more input if there is nothing.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.machine.poll_event()
+    }
+
+    /// When [`handle_deadline`](Self::handle_deadline) is to be called, and why.
+    pub fn next_deadline(&self) -> Option<(Moment, Why)> {
+        self.machine.next_deadline()
+    }
+
+    /// Does what is due by now; nothing, if nothing is.
+    pub fn handle_deadline(&mut self, now: Moment) {
+        self.machine.handle_deadline(now);
+    }
+
+    /// Begins a session; the peer's answer is [`Event::SessionBegun`], which need not be waited for before links
+    /// are attached.
+    pub fn begin(&mut self, options: &SessionOptions) -> Result<SessionKey, SessionError> {
+        self.machine.core.begin(options).map(SessionKey)
+    }
+
+    /// Closes the connection; [`Event::Closed`] follows when the peer has answered, or has not in time. False if it
+    /// is closed already.
+    pub fn close(&mut self) -> bool {
+        self.machine.close(None)
+    }
+
+    /// The same, saying why [2.7.9]: with [`Condition::ConnectionRedirect`](crate::wire::Condition), where to go
+    /// instead (C-REDIR-01).
+    pub fn close_with(&mut self, error: Error) -> bool {
+        self.machine.close(Some(error))
+    }
+
+    /// Whether both ends have opened it and neither has closed it.
+    pub fn is_open(&self) -> bool {
+        self.machine.is_open()
+    }
+
+    /// Whether it is over: once the output is written the transport can be closed.
+    pub fn is_over(&self) -> bool {
+        self.machine.is_over()
+    }
+
+    /// What the peer's open says; `None` before it is in.
+    pub fn peer_open(&self) -> Option<Open> {
+        self.machine.peer()
+    }
+
+    /// Who the client is, to a server that has asked.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.machine.identity()
+    }
+
+    /// What the peer's close says is wrong, also where this end had closed first (C-CLOSE-05).
+    pub fn remote_error(&self) -> Option<&Error> {
+        self.machine.remote_error()
+    }
+
+    /// Has every frame and protocol header shown to a hook, as it is read or written.
+    pub fn set_trace(&mut self, hook: impl FnMut(&TracedFrame<'_>) + Send + 'static) {
+        self.machine.core.fx.trace.set(hook);
+    }
+
+    /// A session.
+    pub fn session(&mut self, key: SessionKey) -> Result<SessionMut<'_>, StaleKey> {
+        SessionMut::new(&mut self.machine.core, key)
+    }
+
+    /// A link on which this end sends.
+    #[inline]
+    pub fn sender(&mut self, key: SenderKey) -> Result<SenderMut<'_>, StaleKey> {
+        SenderMut::new(&mut self.machine.core, key)
+    }
+
+    /// A link on which this end receives.
+    #[inline]
+    pub fn receiver(&mut self, key: ReceiverKey) -> Result<ReceiverMut<'_>, StaleKey> {
+        ReceiverMut::new(&mut self.machine.core, key)
+    }
+
+    /// What is known of a delivery that is not settled.
+    pub fn delivery(&self, key: DeliveryKey) -> Result<DeliveryRef<'_>, StaleKey> {
+        DeliveryRef::new(&self.machine.core, key)
+    }
+}
+
+/// The octets that a connection wants written.
+pub struct Output<'a> {
+    machine: &'a mut Machine,
+}
+
+impl Buf for Output<'_> {
+    fn remaining(&self) -> usize {
+        self.machine.core.fx.out.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.machine.core.fx.out.chunk()
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+        self.machine.core.fx.out.chunks_vectored(slices)
+    }
+
+    /// These octets are written. More than there are counts as all of them.
+    fn advance(&mut self, octets: usize) {
+        self.machine.written(octets);
+    }
+}
+
+impl fmt::Debug for Output<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "output of {} octets", self.remaining())
+    }
+}

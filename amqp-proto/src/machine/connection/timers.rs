@@ -1,0 +1,157 @@
+//! [`Timers`]: what has to happen when nothing happens [2.4.5].
+
+use crate::types::Moment;
+
+/// Why a connection wants to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Why {
+    /// The peer has to have opened the connection by then.
+    Open,
+    /// The peer has to have answered the close by then (C-CLOSE-02).
+    Close,
+    /// A frame has to have come by then (C-IDLE-03).
+    Silence,
+    /// The peer has to be sent a frame (C-IDLE-04).
+    Heartbeat,
+}
+
+/// The deadlines of a connection. A span of 0 means none.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    now: Moment,
+    open_by: Option<Moment>,
+    close_by: Option<Moment>,
+    /// How long the peer may be silent, and when it last was not.
+    silence: u32,
+    heard: Moment,
+    /// How often the peer is sent a frame, when to look whether it was, and how many had been written then.
+    beat: u32,
+    beat_at: Moment,
+    beat_frames: u64,
+}
+
+fn deadline(now: Moment, span: u32) -> Option<Moment> {
+    (span > 0).then(|| now.after(span.into()))
+}
+
+impl Timers {
+    pub(crate) fn new(now: Moment, open_time_out: u32, silence: u32) -> Self {
+        Self {
+            now,
+            open_by: deadline(now, open_time_out),
+            close_by: None,
+            silence,
+            heard: now,
+            beat: 0,
+            beat_at: now,
+            beat_frames: 0,
+        }
+    }
+
+    /// Takes note of the time, which does not go back.
+    pub(crate) fn set(&mut self, now: Moment) {
+        self.now = self.now.max(now);
+    }
+
+    /// A frame has come.
+    #[inline]
+    pub(crate) fn hear(&mut self) {
+        self.heard = self.now;
+    }
+
+    /// The peer has opened the connection and asks to be sent something every so many milliseconds.
+    pub(crate) fn opened(&mut self, idle_time_out: u32, shortest: u32) {
+        self.open_by = None;
+        if idle_time_out > 0 {
+            // Nothing is sent at one look and something was at the one before: half of it has passed at most.
+            self.beat = (idle_time_out / 4).max(shortest / 4).max(1);
+            self.beat_at = self.now.after(self.beat.into());
+        }
+    }
+
+    /// This end has closed the connection.
+    pub(crate) fn closed(&mut self, close_time_out: u32) {
+        self.open_by = None;
+        self.beat = 0;
+        self.close_by = deadline(self.now, close_time_out);
+    }
+
+    /// The connection is over.
+    pub(crate) fn stop(&mut self) {
+        *self = Self::new(self.now, 0, 0);
+    }
+
+    /// The deadline that comes first, and why there is one.
+    pub(crate) fn next(&self) -> Option<(Moment, Why)> {
+        let all = [
+            self.open_by.map(|by| (by, Why::Open)),
+            self.close_by.map(|by| (by, Why::Close)),
+            deadline(self.heard, self.silence).map(|by| (by, Why::Silence)),
+            (self.beat > 0).then_some((self.beat_at, Why::Heartbeat)),
+        ];
+        all.into_iter().flatten().min_by_key(|(by, _)| *by)
+    }
+
+    /// The deadline that has passed, if one has.
+    pub(crate) fn passed(&self) -> Option<Why> {
+        self.next().filter(|(by, _)| *by <= self.now).map(|(_, why)| why)
+    }
+
+    /// Looks whether a frame was written since the last look; if not, one has to be.
+    pub(crate) fn beats(&mut self, frames: u64) -> bool {
+        self.beat_at = self.now.after(self.beat.into());
+        let quiet = frames == self.beat_frames;
+        self.beat_frames = frames;
+        quiet
+    }
+
+    /// The empty frame that a look asked for is written.
+    pub(crate) fn beaten(&mut self, frames: u64) {
+        self.beat_frames = frames;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Timers, Why};
+    use crate::types::Moment;
+
+    fn at(millis: u64) -> Moment {
+        Moment::from_millis(millis)
+    }
+
+    /// C-IDLE-04, threats E4 and E5: extreme spans and clocks neither overflow nor make a busy loop.
+    #[test]
+    fn e5_extreme_spans_and_clocks() {
+        for now in [0, 1, u64::MAX - 1, u64::MAX] {
+            for idle in [1, 2, 100, u32::MAX] {
+                let mut timers = Timers::new(at(now), u32::MAX, u32::MAX);
+                timers.opened(idle, 100);
+                let (by, why) = timers.next().unwrap();
+                assert!(now == u64::MAX || by > at(now), "{by} for {why:?} at {now}");
+                timers.set(at(0));
+                assert!(timers.now == at(now));
+            }
+        }
+    }
+
+    /// C-IDLE-01: a clock that goes back stands still; the earliest deadline counts.
+    #[test]
+    fn c_idle_01_the_earliest_deadline_comes_first() {
+        let mut timers = Timers::new(at(1_000), 500, 200);
+        assert_eq!(timers.next(), Some((at(1_200), Why::Silence)));
+        timers.set(at(1_100));
+        timers.hear();
+        timers.set(at(900));
+        assert_eq!((timers.next(), timers.passed()), (Some((at(1_300), Why::Silence)), None));
+        timers.opened(400, 100);
+        assert_eq!(timers.next(), Some((at(1_200), Why::Heartbeat)));
+        timers.closed(50);
+        assert_eq!(timers.next(), Some((at(1_150), Why::Close)));
+        timers.set(at(2_000));
+        assert_eq!(timers.passed(), Some(Why::Close));
+        timers.stop();
+        assert_eq!(timers.next(), None);
+    }
+}

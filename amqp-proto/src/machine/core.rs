@@ -1,0 +1,189 @@
+//! [`Core`]: everything inside an open connection, and what waits to be written about it.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::directory::{Directory, Numbers};
+use super::effects::Effects;
+use super::fault::{ConnectionFault, Fault};
+use super::link::{Link, Names};
+use super::session::Session;
+use super::slab::Slab;
+use crate::types::{Key, Limits};
+use crate::wire::Performative;
+use bytes::Bytes;
+
+/// The sessions and links of a connection.
+///
+/// What a frame does is in the rooms of what it is about: [`session`](super::session), [`link`](super::link),
+/// [`delivery`](super::delivery). Here is what they share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) fx: Effects,
+    pub(crate) limits: Limits,
+    pub(crate) sessions: Slab<Session>,
+    pub(crate) links: Slab<Link>,
+    pub(crate) names: Names,
+    /// The peer's channels: the places of their sessions.
+    pub(crate) channels: Directory,
+    /// This end's channels.
+    pub(crate) own_channels: Numbers,
+    /// The channels among them on which the peer has yet to answer a begin: the places of their sessions.
+    pub(crate) unanswered: Directory,
+    /// The highest channel that the peer takes; 0 until it has said so (F-MAX-01).
+    pub(crate) channel_max: u16,
+    /// Whether this end may send frames of sessions.
+    pub(crate) is_open: bool,
+    /// Links that both ends have detached and neither closed, the longest ago first.
+    pub(crate) suspended: VecDeque<Key>,
+    /// Places of sessions and links that have something to be written.
+    due_sessions: Vec<u32>,
+    due_links: Vec<u32>,
+    /// Places of senders that wait for room in the output.
+    pub(crate) blocked: VecDeque<u32>,
+}
+
+impl Core {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            fx: Effects::default(),
+            limits,
+            sessions: Slab::default(),
+            links: Slab::default(),
+            names: Names::default(),
+            channels: Directory::default(),
+            own_channels: Numbers::default(),
+            unanswered: Directory::default(),
+            channel_max: 0,
+            is_open: false,
+            suspended: VecDeque::new(),
+            due_sessions: Vec::new(),
+            due_links: Vec::new(),
+            blocked: VecDeque::new(),
+        }
+    }
+
+    /// A frame of a session. Faults that reach no further than a session or a link have been answered.
+    #[inline]
+    pub(crate) fn on_frame(
+        &mut self,
+        channel: u16,
+        performative: Performative,
+        payload: Bytes,
+    ) -> Result<(), ConnectionFault> {
+        if let Performative::Transfer(transfer) = performative {
+            let Some(index) = self.channels.get(channel.into()) else { return self.unmapped(channel) };
+            let done = self.on_transfer(index, transfer, payload);
+            return self.answer(index, done);
+        }
+        self.on_other_frame(channel, performative)
+    }
+
+    fn on_other_frame(&mut self, channel: u16, performative: Performative) -> Result<(), ConnectionFault> {
+        if let Performative::Begin(begin) = performative {
+            return self.on_begin(channel, *begin);
+        }
+        let Some(index) = self.channels.get(channel.into()) else { return self.unmapped(channel) };
+        let done = match performative {
+            Performative::Attach(attach) => self.on_attach(index, *attach),
+            Performative::Flow(flow) => self.on_flow(index, &flow),
+            Performative::Disposition(disposition) => self.on_disposition(index, &disposition),
+            Performative::Detach(detach) => self.on_detach(index, detach),
+            Performative::End(end) => {
+                self.on_end(index, end);
+                Ok(())
+            }
+            // The connection has seen to these.
+            Performative::Open(_)
+            | Performative::Close(_)
+            | Performative::Begin(_)
+            | Performative::Transfer(_) => Ok(()),
+        };
+        self.answer(index, done)
+    }
+
+    #[cold]
+    fn unmapped(&self, channel: u16) -> Result<(), ConnectionFault> {
+        Err(if channel > self.limits.channel_max() {
+            ConnectionFault::ChannelMax(channel)
+        } else {
+            ConnectionFault::Unmapped(channel)
+        })
+    }
+
+    /// Answers a fault, if it can be answered inside the connection.
+    #[inline]
+    fn answer(&mut self, session: u32, done: Result<(), (u32, Fault)>) -> Result<(), ConnectionFault> {
+        match done {
+            Ok(()) => Ok(()),
+            Err((link, fault)) => self.answer_fault(session, link, fault),
+        }
+    }
+
+    #[cold]
+    fn answer_fault(&mut self, session: u32, link: u32, fault: Fault) -> Result<(), ConnectionFault> {
+        match fault {
+            Fault::Connection(fault) => return Err(fault),
+            Fault::Session(fault) => self.fail_session(session, &fault),
+            Fault::Link(fault) => self.fail_link(link, &fault),
+        }
+        Ok(())
+    }
+
+    /// Has a session looked at when output is wanted.
+    #[inline]
+    pub(crate) fn session_due(&mut self, index: u32) {
+        if let Some(session) = self.sessions.at(index).filter(|session| !session.due) {
+            session.due = true;
+            self.due_sessions.push(index);
+        }
+    }
+
+    /// Has a flow of a link written when output is wanted.
+    #[inline]
+    pub(crate) fn link_due(&mut self, index: u32) {
+        if let Some(link) = self.links.at(index).filter(|link| !link.flow_due) {
+            link.flow_due = true;
+            self.due_links.push(index);
+        }
+    }
+
+    /// Whether anything waits to be written.
+    pub(crate) fn is_due(&self) -> bool {
+        !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())
+    }
+
+    /// Writes what waits: the news of deliveries, in ranges as long as they have become, then flows, one for each
+    /// link and session that needs one, then more of the messages that had no room before.
+    pub(crate) fn flush(&mut self) {
+        if self.fx.out.len() >= self.limits.output_octets() {
+            return;
+        }
+        for at in 0..self.due_sessions.len() {
+            if let Some(&index) = self.due_sessions.get(at) {
+                self.write_dispositions(index);
+            }
+        }
+        while let Some(index) = self.due_links.pop() {
+            self.write_link_flow(index);
+        }
+        while let Some(index) = self.due_sessions.pop() {
+            self.write_session_flow(index);
+        }
+        self.unblock();
+    }
+
+    /// What a message that is not told by itself holds on to, given back.
+    pub(crate) fn shrink(&mut self) {
+        self.fx.out.shrink();
+        self.fx.events.shrink_to(16);
+        self.due_links.shrink_to(16);
+        self.due_sessions.shrink_to(16);
+        self.fx.scratch = bytes::BytesMut::new();
+    }
+}
+
+/// A fault of a session, where a function reports a link's place with it.
+pub(crate) fn of_session<T>(result: Result<T, super::fault::SessionFault>) -> Result<T, (u32, Fault)> {
+    result.map_err(|fault| (0, fault.into()))
+}

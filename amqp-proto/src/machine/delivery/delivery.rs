@@ -1,0 +1,95 @@
+//! [`Delivery`]: what a receiver takes out of its link.
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use super::record::Tag;
+use crate::codec::DecodeError;
+use crate::message::{MessageView, Payload};
+use crate::types::{DeliveryKey, DeliveryTag, Limits};
+use crate::wire::DeliveryState;
+
+/// A message that was received whole, and what came with it.
+pub struct Delivery {
+    pub(super) key: DeliveryKey,
+    pub(super) tag: Tag,
+    pub(super) message_format: u32,
+    pub(super) settled: bool,
+    pub(super) state: Option<Box<DeliveryState>>,
+    pub(super) payload: Payload,
+}
+
+impl Delivery {
+    /// What it is settled by.
+    pub fn key(&self) -> DeliveryKey {
+        self.key
+    }
+
+    /// The sender's name for it [2.8.7].
+    pub fn tag(&self) -> DeliveryTag {
+        DeliveryTag::from(&self.tag)
+    }
+
+    /// The format of the message; 0 is the standard's own (T-XFER-22).
+    pub fn message_format(&self) -> u32 {
+        self.message_format
+    }
+
+    /// Whether the sender has settled it: there is nothing to be told about it any more (T-DISP-14).
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// The state that the sender told with it, such as that of a transaction (T-XFER-18).
+    pub fn state(&self) -> Option<&DeliveryState> {
+        self.state.as_deref()
+    }
+
+    /// The octets of the message, in the buffers that they came in.
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// The octets of the message.
+    pub fn into_payload(self) -> Payload {
+        self.payload
+    }
+
+    /// The message, its sections found and not decoded.
+    ///
+    /// What is no message of the standard's format is an error here and nowhere else: the delivery can be rejected.
+    pub fn message(&self) -> Result<MessageView, DecodeError> {
+        self.message_within(&Limits::DEFAULT)
+    }
+
+    /// The same, within other limits.
+    pub fn message_within(&self, limits: &Limits) -> Result<MessageView, DecodeError> {
+        MessageView::new(self.payload.clone(), limits)
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}, tag {:?}: {:?}", self.key, self.tag(), self.payload)
+    }
+}
+
+/// A part of a message that is read while it comes.
+#[derive(Debug)]
+pub struct Part {
+    /// What has come since the part before; may be nothing.
+    pub payload: Payload,
+    /// Whether there is more to come.
+    pub end: PartEnd,
+}
+
+/// What comes after a part of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartEnd {
+    /// More, when the link has an event of [`Data`](crate::machine::Event::Data).
+    More,
+    /// Nothing: the message is complete.
+    Complete,
+    /// Nothing: the sender has given it up, and what has come of it is void (T-XFER-13).
+    Aborted,
+}

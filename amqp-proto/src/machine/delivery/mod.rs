@@ -1,0 +1,17 @@
+//! Deliveries: which are unsettled, what is known of them, and what is to be told about them [2.6.12] [2.7.6].
+
+#[allow(clippy::module_inception)] // one noun, one file
+mod delivery;
+mod ledger;
+mod pending;
+mod receive;
+mod record;
+mod send;
+mod settle;
+mod tags;
+
+pub use delivery::{Delivery, Part, PartEnd};
+pub(crate) use ledger::{Chain, Ledger, id};
+pub(crate) use pending::Pending;
+pub(crate) use record::Tag;
+pub(crate) use tags::Tags;

@@ -1,0 +1,184 @@
+//! [`Record`]: what is kept of one unsettled delivery.
+
+use alloc::boxed::Box;
+
+use crate::types::DeliveryTag;
+use crate::wire::{DeliveryState, Outcome};
+
+/// An unsettled delivery, in 48 octets.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) tag: Tag,
+    /// The place of its link.
+    pub(crate) link: u32,
+    local: Brief,
+    remote: Brief,
+    /// Whether this end settles only after the sender has (L-MODE-05).
+    pub(crate) second: bool,
+    /// What does not fit in `local` and `remote`.
+    states: Option<Box<States>>,
+    /// The unsettled deliveries of its link before and after it.
+    pub(super) before: u64,
+    pub(super) after: u64,
+}
+
+/// No delivery.
+pub(super) const NONE: u64 = u64::MAX;
+
+/// A state, where it says nothing but its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brief {
+    None,
+    Accepted,
+    Released,
+    InStates,
+}
+
+#[derive(Debug, Default)]
+struct States {
+    local: Option<DeliveryState>,
+    remote: Option<DeliveryState>,
+}
+
+impl Record {
+    pub(super) const EMPTY: Self = Self::new(Tag::EMPTY, 0);
+
+    /// A delivery of which nothing is known yet.
+    #[inline]
+    pub(crate) const fn new(tag: Tag, link: u32) -> Self {
+        Self {
+            tag,
+            link,
+            local: Brief::None,
+            remote: Brief::None,
+            second: false,
+            states: None,
+            before: NONE,
+            after: NONE,
+        }
+    }
+
+    /// Its state at this end.
+    pub(crate) fn local(&self) -> Option<DeliveryState> {
+        self.state(self.local, |states| states.local.as_ref())
+    }
+
+    /// Its state at the peer.
+    pub(crate) fn remote(&self) -> Option<DeliveryState> {
+        self.state(self.remote, |states| states.remote.as_ref())
+    }
+
+    fn state(&self, brief: Brief, long: impl Fn(&States) -> Option<&DeliveryState>) -> Option<DeliveryState> {
+        match brief {
+            Brief::None => None,
+            Brief::Accepted => Some(Outcome::Accepted.into()),
+            Brief::Released => Some(Outcome::Released.into()),
+            Brief::InStates => self.states.as_deref().and_then(long).cloned(),
+        }
+    }
+
+    /// Sets its state at this end.
+    pub(crate) fn set_local(&mut self, state: &DeliveryState) {
+        self.local = brief(state);
+        if self.local == Brief::InStates {
+            self.states.get_or_insert_default().local = Some(state.clone());
+        }
+    }
+
+    /// Sets its state at the peer.
+    pub(crate) fn set_remote(&mut self, state: &DeliveryState) {
+        self.remote = brief(state);
+        if self.remote == Brief::InStates {
+            self.states.get_or_insert_default().remote = Some(state.clone());
+        }
+    }
+
+    /// Whether the peer has told an outcome, which cannot change any more (T-DISP-13).
+    pub(crate) fn has_remote_outcome(&self) -> bool {
+        is_terminal(self.remote, self.states.as_deref().and_then(|states| states.remote.as_ref()))
+    }
+
+    /// Whether this end has told an outcome.
+    pub(crate) fn has_local_outcome(&self) -> bool {
+        is_terminal(self.local, self.states.as_deref().and_then(|states| states.local.as_ref()))
+    }
+}
+
+fn is_terminal(brief: Brief, long: Option<&DeliveryState>) -> bool {
+    match brief {
+        Brief::None => false,
+        Brief::Accepted | Brief::Released => true,
+        Brief::InStates => long.is_some_and(DeliveryState::is_terminal),
+    }
+}
+
+fn brief(state: &DeliveryState) -> Brief {
+    match state {
+        DeliveryState::Outcome(Outcome::Accepted) => Brief::Accepted,
+        DeliveryState::Outcome(Outcome::Released) => Brief::Released,
+        _ => Brief::InStates,
+    }
+}
+
+/// A delivery tag in 16 octets: longer than 14, it has a place of its own.
+#[derive(Debug, Clone)]
+pub(crate) enum Tag {
+    Short(u8, [u8; 14]),
+    Long(Box<DeliveryTag>),
+}
+
+impl Tag {
+    pub(crate) const EMPTY: Self = Self::Short(0, [0; 14]);
+}
+
+impl From<DeliveryTag> for Tag {
+    #[inline]
+    fn from(tag: DeliveryTag) -> Self {
+        let (octets, len) = tag.padded();
+        match octets.first_chunk() {
+            Some(short) if len <= 14 => Self::Short(len, *short),
+            _ => Self::Long(Box::new(tag)),
+        }
+    }
+}
+
+impl From<&Tag> for DeliveryTag {
+    fn from(tag: &Tag) -> Self {
+        match tag {
+            Tag::Short(len, octets) => {
+                Self::new(octets.get(..usize::from(*len)).unwrap_or_default()).unwrap_or_default()
+            }
+            Tag::Long(tag) => **tag,
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Record>() <= 48 || size_of::<usize>() != 8);
+
+#[cfg(test)]
+mod tests {
+    use super::{Record, Tag};
+    use crate::types::DeliveryTag;
+    use crate::wire::{Modified, Outcome, Received};
+
+    #[test]
+    fn tags_of_every_length_come_back() {
+        for len in 0..=32 {
+            let tag = DeliveryTag::new(&[7; 32][..len]).unwrap();
+            assert_eq!(DeliveryTag::from(&Tag::from(tag)), tag);
+        }
+    }
+
+    #[test]
+    fn states_of_both_ends_are_kept_apart() {
+        let mut record = Record::new(Tag::EMPTY, 0);
+        assert_eq!((record.local(), record.remote()), (None, None));
+        record.set_local(&Outcome::Accepted.into());
+        record.set_remote(&crate::wire::DeliveryState::Received(Received::new(1, 2)));
+        assert!(record.has_local_outcome() && !record.has_remote_outcome());
+        record.set_remote(&Outcome::from(Modified::default()).into());
+        assert!(record.has_remote_outcome());
+        assert_eq!(record.local(), Some(Outcome::Accepted.into()));
+        assert_eq!(record.remote(), Some(Outcome::from(Modified::default()).into()));
+    }
+}

@@ -1,0 +1,258 @@
+//! Settling: what the peer tells about deliveries, and what this end does [2.6.12] [2.7.6].
+
+use super::record::Record;
+use crate::machine::core::{Core, of_session};
+use crate::machine::event::Event;
+use crate::machine::fault::{Fault, SessionFault};
+use crate::machine::link::{Link, LinkEnd};
+use crate::machine::refusal::SettleError;
+use crate::machine::session::Session;
+use crate::types::{DeliveryKey, DeliveryTag, LinkKey};
+use crate::wire::{DeliveryState, Disposition, Role};
+
+impl Core {
+    /// The peer tells the state of deliveries: a range of those of the session, in which some are not unsettled any
+    /// more (T-DISP-02, T-DISP-04, T-DISP-06).
+    pub(crate) fn on_disposition(&mut self, index: u32, frame: &Disposition) -> Result<(), (u32, Fault)> {
+        let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
+            return Ok(());
+        };
+        let last = frame.last.unwrap_or(frame.first);
+        if last.precedes(frame.first) {
+            return of_session(Err(SessionFault::Range));
+        }
+        // The role is the speaker's: a receiver speaks of what this end has sent.
+        let is_received = frame.role == Role::Sender;
+        let ledger = if is_received { session.received.as_ref() } else { Some(&session.sent) };
+        let Some(ledger) = ledger else { return Ok(()) };
+        let first = ledger.number(frame.first);
+        let last = first + u64::from(frame.first.distance(last).unsigned_abs());
+        let mut next = ledger.from(first);
+        while let Some(number) = next.filter(|number| *number <= last) {
+            self.update(index, number, is_received, frame.settled, frame.state.as_ref());
+            let Some(session) = self.sessions.at(index) else { return Ok(()) };
+            let ledger = if is_received { session.received.as_ref() } else { Some(&session.sent) };
+            next = ledger.and_then(|ledger| ledger.from(number + 1));
+        }
+        Ok(())
+    }
+
+    /// The peer tells the state of one unsettled delivery.
+    #[inline]
+    fn update(
+        &mut self,
+        index: u32,
+        number: u64,
+        is_received: bool,
+        settled: bool,
+        state: Option<&DeliveryState>,
+    ) {
+        let Some(session) = self.sessions.at(index) else { return };
+        let Some(record) = ledger(session, is_received).and_then(|ledger| ledger.get_mut(number)) else {
+            return;
+        };
+        let Some(link) = self.links.at(record.link) else { return };
+        let is_decided = record.has_remote_outcome();
+        // An outcome does not change any more (T-DISP-13).
+        let news = state.filter(|_| !is_decided);
+        if news.is_none() && !settled {
+            return;
+        }
+        let is_outcome = is_decided || news.is_some_and(DeliveryState::is_terminal);
+        let settles = match &link.end {
+            // The receiver waits for this end to settle (T-DISP-16).
+            LinkEnd::Sender(sender) => is_outcome && !settled && !sender.manual_settle,
+            LinkEnd::Receiver(_) => false,
+        };
+        let state = match news {
+            Some(state) => Some(state.clone()),
+            None => record.remote(),
+        };
+        if settled || settles {
+            let key = delivery_key(session, number, is_received);
+            forget(link, session, number, is_received);
+            let state = state.or_else(|| default_outcome(link));
+            self.fx.tell(Event::Updated { link: link.public_key(), delivery: key, state, settled: true });
+            if settles {
+                self.tell_disposition(index, number, is_received, true, None);
+            }
+        } else {
+            if let Some(state) = news {
+                record.set_remote(state);
+            }
+            let key = delivery_key(session, number, is_received);
+            self.fx.tell(Event::Updated { link: link.public_key(), delivery: key, state, settled: false });
+        }
+    }
+
+    /// What is kept of a delivery that is not settled.
+    pub(crate) fn record(&self, key: DeliveryKey) -> Option<&Record> {
+        let session = self.sessions.get(key.session)?;
+        let ledger = if key.is_received() { session.received.as_ref()? } else { &session.sent };
+        ledger.get(key.number())
+    }
+
+    /// The link of a delivery that is not settled.
+    pub(crate) fn link_of(&self, key: DeliveryKey) -> Option<LinkKey> {
+        let link = self.links.key(self.record(key)?.link)?;
+        self.links.get(link).map(Link::public_key)
+    }
+
+    /// The unsettled deliveries of a link, the oldest first.
+    pub(crate) fn unsettled(&self, index: u32) -> impl Iterator<Item = DeliveryKey> + '_ {
+        let link = self.links.key(index).and_then(|key| self.links.get(key));
+        let session = link.and_then(|link| self.sessions.get(link.session));
+        let is_received = link.is_some_and(|link| matches!(link.end, LinkEnd::Receiver(_)));
+        let ledger = session.and_then(|session| match is_received {
+            true => session.received.as_ref(),
+            false => Some(&session.sent),
+        });
+        let first = link.and_then(|link| link.chain.first());
+        let numbers = core::iter::successors(first, move |number| ledger?.after(*number));
+        numbers.filter_map(move |number| Some(delivery_key(session?, number, is_received)))
+    }
+
+    /// Tells the state of a delivery, and settles it if that is this end's to do now (T-DISP-15, T-DISP-16).
+    #[inline]
+    pub(crate) fn dispose(
+        &mut self,
+        index: u32,
+        delivery: DeliveryKey,
+        state: Option<&DeliveryState>,
+        settles: bool,
+    ) -> Result<(), SettleError> {
+        let Some(link) = self.links.at(index) else { return Err(SettleError::Settled) };
+        let is_received = matches!(link.end, LinkEnd::Receiver(_));
+        if delivery.is_received() != is_received {
+            return Err(SettleError::WrongLink);
+        }
+        let Some(session) = self.sessions.get_mut(delivery.session) else { return Err(SettleError::Settled) };
+        let (number, session_index) = (delivery.number(), session.key.index);
+        let Some(record) = ledger(session, is_received).and_then(|ledger| ledger.get_mut(number)) else {
+            return Err(SettleError::Settled);
+        };
+        if record.link != index {
+            return Err(SettleError::WrongLink);
+        }
+        if record.has_local_outcome() && state.is_some() {
+            return Err(SettleError::Decided);
+        }
+        // A receiver of mode second settles when the sender has.
+        let settles = settles && !(is_received && record.second && state.is_some());
+        if settles {
+            let _: Option<Record> = forget(link, session, number, is_received);
+        } else if let Some(state) = state {
+            record.set_local(state);
+        }
+        let is_final = settles || state.is_some_and(DeliveryState::is_terminal);
+        if is_final {
+            self.tell_disposition(session_index, number, is_received, settles, state);
+        } else {
+            // What is not final may be followed by what is: it is not to be merged past that.
+            self.write_dispositions(session_index);
+            self.tell_disposition(session_index, number, is_received, false, state);
+            self.write_dispositions(session_index);
+        }
+        Ok(())
+    }
+
+    /// Has a disposition written when output is wanted.
+    #[inline]
+    fn tell_disposition(
+        &mut self,
+        index: u32,
+        number: u64,
+        is_received: bool,
+        settled: bool,
+        state: Option<&DeliveryState>,
+    ) {
+        let id = super::id(number);
+        for _ in 0..2 {
+            let Some(session) = self.sessions.at(index) else { return };
+            let pending = if is_received { &mut session.about_received } else { &mut session.about_sent };
+            if pending.add(id, settled, state) {
+                break;
+            }
+            self.write_dispositions(index);
+        }
+        self.session_due(index);
+    }
+
+    /// Writes what is to be told about deliveries.
+    pub(crate) fn write_dispositions(&mut self, index: u32) {
+        let Some(session) = self.sessions.at(index) else { return };
+        if session.about_received.is_empty() && session.about_sent.is_empty() {
+            return;
+        }
+        let about = [&mut session.about_received, &mut session.about_sent];
+        let (channel, is_begun) = (session.channel, session.local == crate::machine::halves::Half::Open);
+        for pending in about {
+            for disposition in pending.take() {
+                if !is_begun {
+                    continue;
+                }
+                let sent = self.fx.send(channel, &disposition);
+                if sent.is_err() {
+                    // Larger than the peer's frames: the outcome counts, not what is said about it.
+                    let _ = self.fx.send(channel, &brief(disposition));
+                }
+            }
+        }
+    }
+}
+
+/// The deliveries of a session that go one way.
+#[inline]
+fn ledger(session: &mut Session, is_received: bool) -> Option<&mut super::Ledger> {
+    if is_received { session.received.as_mut() } else { Some(&mut session.sent) }
+}
+
+#[inline]
+fn delivery_key(session: &Session, number: u64, is_received: bool) -> DeliveryKey {
+    if is_received {
+        DeliveryKey::received(session.key, number)
+    } else {
+        DeliveryKey::sent(session.key, number)
+    }
+}
+
+/// A delivery is settled.
+#[inline]
+fn forget(link: &mut Link, session: &mut Session, number: u64, is_received: bool) -> Option<Record> {
+    if is_received {
+        if let Some(receiver) = link.receiver() {
+            let arrival = receiver.find(number).and_then(|at| receiver.inbox.get_mut(at));
+            if let Some(arrival) = arrival {
+                arrival.settled = true;
+            }
+        }
+        return super::receive::forget(link, session, number);
+    }
+    let record = session.sent.remove(number, &mut link.chain)?;
+    link.tags.remove(|| DeliveryTag::from(&record.tag), link.chain.len() == 0);
+    Some(record)
+}
+
+/// What a delivery gets that is settled without an outcome (M-SRC-10).
+fn default_outcome(link: &mut Link) -> Option<DeliveryState> {
+    let outcome = link.sender()?.default_outcome.as_deref()?;
+    Some(outcome.clone().into())
+}
+
+/// A disposition without what makes its state long.
+fn brief(mut disposition: Disposition) -> Disposition {
+    use crate::wire::{Error, Modified, Outcome, Rejected};
+    if let Some(DeliveryState::Outcome(outcome)) = &mut disposition.state {
+        match outcome {
+            Outcome::Rejected(Rejected { error: Some(error) }) => {
+                **error = Error::new(error.condition.clone());
+            }
+            Outcome::Modified(modified) => {
+                **modified =
+                    Modified { message_annotations: crate::types::Annotations::default(), ..**modified };
+            }
+            _ => {}
+        }
+    }
+    disposition
+}

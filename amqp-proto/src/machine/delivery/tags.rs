@@ -1,0 +1,89 @@
+//! [`Tags`]: no two unsettled deliveries of a link have the same tag (T-XFER-06).
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+
+use crate::types::DeliveryTag;
+
+/// Tells whether a tag is in use, at no cost while tags only grow, as counters do.
+#[derive(Debug, Default)]
+pub(crate) struct Tags {
+    /// The largest so far, as length and number.
+    largest: (u8, u64),
+    /// All that are in use, once one was not larger than those before, or too long for a number.
+    #[allow(clippy::box_collection)] // links mostly do without, and it would be three words in each
+    set: Option<Box<BTreeSet<DeliveryTag>>>,
+}
+
+impl Tags {
+    /// Enters a tag; false if it is in use, and then nothing has changed. `live` gives the tags in use.
+    #[inline]
+    pub(crate) fn insert(&mut self, tag: &DeliveryTag, live: impl FnOnce() -> BTreeSet<DeliveryTag>) -> bool {
+        match (number(tag), &self.set) {
+            (Some(number), None) if number > self.largest => {
+                self.largest = number;
+                true
+            }
+            _ => self.insert_in_set(tag, live),
+        }
+    }
+
+    #[cold]
+    fn insert_in_set(&mut self, tag: &DeliveryTag, live: impl FnOnce() -> BTreeSet<DeliveryTag>) -> bool {
+        self.set.get_or_insert_with(|| Box::new(live())).insert(*tag)
+    }
+
+    /// Takes a tag out that is not in use any more; `is_last` when none is left in use.
+    #[inline]
+    pub(crate) fn remove(&mut self, tag: impl FnOnce() -> DeliveryTag, is_last: bool) {
+        if let Some(set) = &mut self.set {
+            if is_last {
+                *self = Self::default();
+            } else {
+                set.remove(&tag());
+            }
+        }
+    }
+}
+
+/// A short tag as something to compare: the shorter is the smaller. The empty one is the smallest.
+#[inline]
+fn number(tag: &DeliveryTag) -> Option<(u8, u64)> {
+    let (octets, len) = tag.padded();
+    let first = octets.first_chunk().copied().unwrap_or_default();
+    (1..=8).contains(&len).then(|| (len, u64::from_be_bytes(first)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tags;
+    use crate::types::DeliveryTag;
+    use std::collections::BTreeSet;
+
+    /// T-XFER-06: a live tag is found, however tags come and go.
+    #[test]
+    fn t_xfer_06_a_live_tag_is_refused() {
+        let mut tags = Tags::default();
+        let mut live = BTreeSet::new();
+        let mut state = 1_u32;
+        for step in 0..5_000_u32 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let tag = match step {
+                0..1_000 => DeliveryTag::from(step),
+                _ => DeliveryTag::new(&state.to_be_bytes()[..(state >> 8) as usize % 3]).unwrap(),
+            };
+            if state % 3 == 0 && live.remove(&tag) {
+                tags.remove(|| tag, live.is_empty());
+            } else {
+                let fresh = !live.contains(&tag);
+                assert_eq!(tags.insert(&tag, || live.clone()), fresh, "{tag:?} at {step}");
+                live.insert(tag);
+            }
+        }
+        assert!(tags.set.is_some());
+        while let Some(tag) = live.pop_first() {
+            tags.remove(|| tag, live.is_empty());
+        }
+        assert!(tags.set.is_none());
+    }
+}

@@ -1,0 +1,147 @@
+//! Numbers on the wire, channels and handles: [`Directory`] finds what the peer's stand for, [`Numbers`] gives out
+//! ours.
+
+use alloc::collections::{BTreeMap, BinaryHeap};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+/// Finds places in a table by numbers that a peer chooses.
+///
+/// Mostly those are small and close together, and an array serves. A peer that picks them far apart gets a tree: the
+/// memory goes with how many there are, never with how large they are.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    near: Vec<u32>,
+    far: BTreeMap<u32, u32>,
+    len: u32,
+}
+
+/// In the array, a number that stands for nothing.
+const NOWHERE: u32 = u32::MAX;
+
+impl Directory {
+    #[inline]
+    pub(crate) fn get(&self, number: u32) -> Option<u32> {
+        match self.near.get(number as usize) {
+            Some(&NOWHERE) => None,
+            Some(&index) => Some(index),
+            None => self.get_far(number),
+        }
+    }
+
+    #[inline(never)]
+    fn get_far(&self, number: u32) -> Option<u32> {
+        self.far.get(&number).copied()
+    }
+
+    /// Enters a number that stands for nothing yet.
+    pub(crate) fn insert(&mut self, number: u32, index: u32) {
+        let at = number as usize;
+        self.len += 1;
+        if at < self.near.len() || number <= self.len.saturating_mul(2).saturating_add(16) {
+            if at >= self.near.len() {
+                self.reach(at + 1);
+            }
+            if let Some(place) = self.near.get_mut(at) {
+                *place = index;
+            }
+        } else {
+            self.far.insert(number, index);
+        }
+    }
+
+    /// Makes the array this long; what was far and is not any more moves into it.
+    fn reach(&mut self, len: usize) {
+        self.near.resize(len, NOWHERE);
+        while let Some(entry) = self.far.first_entry().filter(|entry| (*entry.key() as usize) < len) {
+            let (number, index) = entry.remove_entry();
+            if let Some(place) = self.near.get_mut(number as usize) {
+                *place = index;
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, number: u32) {
+        let found = match self.near.get_mut(number as usize) {
+            Some(place) => core::mem::replace(place, NOWHERE) != NOWHERE,
+            None => self.far.remove(&number).is_some(),
+        };
+        self.len -= u32::from(found);
+        if self.len == 0 {
+            self.near.clear();
+        }
+    }
+}
+
+/// Gives numbers out, always the lowest that is free (S-BEG-03, L-HAND-03).
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    next: u32,
+    free: BinaryHeap<Reverse<u32>>,
+}
+
+impl Numbers {
+    /// The lowest free number, if it is no higher than `max`.
+    pub(crate) fn take(&mut self, max: u32) -> Option<u32> {
+        if let Some(Reverse(number)) = self.free.pop() {
+            if number <= max {
+                return Some(number);
+            }
+            self.free.push(Reverse(number));
+            return None;
+        }
+        let number = self.next;
+        if number > max || number == u32::MAX {
+            return None;
+        }
+        self.next += 1;
+        Some(number)
+    }
+
+    /// Takes a number back that was given out.
+    pub(crate) fn give_back(&mut self, number: u32) {
+        self.free.push(Reverse(number));
+        if self.free.len() == self.next as usize {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Directory, Numbers};
+
+    #[test]
+    fn a_directory_finds_near_and_far_numbers_and_costs_what_it_holds() {
+        let mut directory = Directory::default();
+        for (number, index) in [(0, 7), (u32::MAX, 8), (1_000, 9), (3, 10)] {
+            directory.insert(number, index);
+        }
+        assert_eq!([0, 3, 1_000, u32::MAX].map(|number| directory.get(number)), [7, 10, 9, 8].map(Some));
+        assert_eq!([1, 4, 999, 1_001].map(|number| directory.get(number)), [None; 4]);
+        assert!(directory.near.len() < 64);
+        for number in 4..1_000 {
+            directory.insert(number, number);
+        }
+        assert_eq!((directory.get(1_000), directory.get(999)), (Some(9), Some(999)));
+        for number in (0..=1_000).chain([u32::MAX]) {
+            directory.remove(number);
+        }
+        assert_eq!((directory.len, directory.near.len(), directory.far.len()), (0, 0, 0));
+    }
+
+    /// S-BEG-03, L-HAND-03: the lowest free number, up to the peer's highest.
+    #[test]
+    fn numbers_are_the_lowest_that_are_free() {
+        let mut numbers = Numbers::default();
+        assert_eq!(
+            [numbers.take(2), numbers.take(2), numbers.take(2), numbers.take(2)],
+            [Some(0), Some(1), Some(2), None]
+        );
+        numbers.give_back(2);
+        numbers.give_back(0);
+        assert_eq!([numbers.take(2), numbers.take(1), numbers.take(2)], [Some(0), None, Some(2)]);
+        (0..3).for_each(|number| numbers.give_back(number));
+        assert_eq!(numbers.free.len(), 0);
+    }
+}

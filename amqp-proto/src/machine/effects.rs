@@ -1,0 +1,138 @@
+//! [`Effects`]: what the machines want sent, and told to the application.
+
+use alloc::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use super::event::Event;
+use super::output::Outbox;
+use super::trace::{Direction, Trace};
+use crate::codec::{Composite, Encode, EncodeError};
+use crate::types::Channel;
+use crate::wire::{Error, FrameKind, ProtocolHeader, Transfer, write_frame};
+
+/// The largest frame that may be sent before the peer has said what it takes (F-MAX-01).
+pub(crate) const MIN_MAX_FRAME_SIZE: u32 = 512;
+
+/// Frames to be written, events to be polled.
+#[derive(Debug)]
+pub(crate) struct Effects {
+    pub(crate) out: Outbox,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) trace: Trace,
+    /// The largest frame that the peer takes.
+    pub(crate) max_frame_size: u32,
+    /// How many frames have been written; it tells whether any was since the last look.
+    pub(crate) frames: u64,
+    /// Whether nothing more is written: the close was the last frame (C-CLOSE-01).
+    pub(crate) is_mute: bool,
+    /// Where messages are encoded before their size is known; empty in between.
+    pub(crate) scratch: BytesMut,
+}
+
+impl Default for Effects {
+    fn default() -> Self {
+        Self {
+            out: Outbox::default(),
+            events: VecDeque::new(),
+            trace: Trace::default(),
+            max_frame_size: MIN_MAX_FRAME_SIZE,
+            frames: 0,
+            is_mute: false,
+            scratch: BytesMut::new(),
+        }
+    }
+}
+
+impl Effects {
+    #[inline]
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// Writes a protocol header.
+    pub(crate) fn header(&mut self, header: ProtocolHeader) {
+        let octets = header.to_bytes();
+        self.out.tail().extend_from_slice(&octets);
+        if self.trace.is_set() {
+            self.trace.show(Direction::Out, &octets, 0);
+        }
+    }
+
+    /// Writes a frame without payload; on error nothing is written.
+    pub(crate) fn send<T: Composite + Encode>(&mut self, channel: u16, body: &T) -> Result<(), EncodeError> {
+        self.write(FrameKind::Amqp, channel, body, 0)
+    }
+
+    /// Writes a SASL frame.
+    pub(crate) fn send_sasl<T: Composite + Encode>(&mut self, body: &T) -> Result<(), EncodeError> {
+        self.write(FrameKind::Sasl, 0, body, 0)
+    }
+
+    /// Writes a frame that carries an error, with as much of it as the peer takes.
+    pub(crate) fn send_error<T: Composite + Encode>(
+        &mut self,
+        channel: u16,
+        error: Option<&Error>,
+        body: impl Fn(Option<Error>) -> T,
+    ) {
+        let bare = error.map(|error| Error::new(error.condition.clone()));
+        let brief = error.cloned().map(|error| error.with_info(crate::types::Fields::new()));
+        let written = [error.cloned(), brief, bare].into_iter().find(|error| {
+            let body = body(error.clone());
+            self.send(channel, &body).is_ok()
+        });
+        if written.is_none() {
+            // A condition of the peer's own making, longer than a frame.
+            let _ = self.send(channel, &body(None));
+        }
+    }
+
+    /// Writes a transfer frame up to its payload, which is to be added next.
+    #[inline]
+    pub(crate) fn send_transfer(
+        &mut self,
+        channel: u16,
+        transfer: &Transfer,
+        payload: usize,
+    ) -> Result<(), EncodeError> {
+        self.write(FrameKind::Amqp, channel, transfer, payload)
+    }
+
+    /// Writes an empty frame (C-IDLE-08).
+    pub(crate) fn send_empty(&mut self) {
+        const EMPTY: [u8; 8] = [0, 0, 0, 8, 2, 0, 0, 0];
+        self.frames += 1;
+        self.out.tail().extend_from_slice(&EMPTY);
+        if self.trace.is_set() {
+            self.trace.show(Direction::Out, &EMPTY, 0);
+        }
+    }
+
+    #[inline]
+    fn write<T: Composite + Encode>(
+        &mut self,
+        kind: FrameKind,
+        channel: u16,
+        body: &T,
+        payload: usize,
+    ) -> Result<(), EncodeError> {
+        if self.is_mute {
+            return Ok(());
+        }
+        let start = self.out.tail().len();
+        write_frame(kind, Channel::new(channel), body, payload, self.max_frame_size, self.out.tail())?;
+        self.frames += 1;
+        if self.trace.is_set() {
+            self.show_written(start, payload);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn show_written(&mut self, start: usize, payload: usize) {
+        let octets = self.out.tail().get(start..).unwrap_or_default();
+        let octets = Bytes::copy_from_slice(octets);
+        self.trace.show(Direction::Out, &octets, payload);
+    }
+}

@@ -1,0 +1,241 @@
+//! What a peer does wrong: how far it reaches, and which condition it is answered with (R-ERR-03).
+
+use core::fmt;
+
+use crate::codec::DecodeError;
+use crate::types::Str;
+use crate::wire::{Condition, Error};
+
+/// A fault of the peer, by what has to end because of it.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Connection(ConnectionFault),
+    Session(SessionFault),
+    Link(LinkFault),
+}
+
+impl From<ConnectionFault> for Fault {
+    fn from(fault: ConnectionFault) -> Self {
+        Self::Connection(fault)
+    }
+}
+
+impl From<SessionFault> for Fault {
+    fn from(fault: SessionFault) -> Self {
+        Self::Session(fault)
+    }
+}
+
+impl From<LinkFault> for Fault {
+    fn from(fault: LinkFault) -> Self {
+        Self::Link(fault)
+    }
+}
+
+/// The peer is answered with a close.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ConnectionFault {
+    /// Octets that are no frame, or none that can be read (R-ERR-06).
+    Octets(DecodeError),
+    /// A frame before the open (C-OPEN-01).
+    NotOpen(&'static str),
+    /// A second open (C-OPEN-05).
+    SecondOpen,
+    /// An open on a channel other than 0 (C-OPEN-01).
+    OpenChannel(u16),
+    /// A channel above this end's channel-max (C-CHAN-02).
+    ChannelMax(u16),
+    /// A frame other than begin on a channel of no session (C-CHAN-04).
+    Unmapped(u16),
+    /// A begin on the channel of a session (S-BEG-02).
+    ChannelInUse(u16),
+    /// A begin in answer to none (S-BEG-04).
+    RemoteChannel(u16),
+    /// A handle above this end's handle-max (S-BEG-08).
+    HandleMax(u32),
+    /// A max-frame-size below 512 (F-MAX-04).
+    MaxFrameSize(u32),
+    /// An idle-time-out too short to be kept (C-IDLE-06).
+    IdleTimeOut(u32),
+    /// A SASL frame after the security layer (A-SASL-06).
+    SaslFrame,
+    /// No frame for too long (C-IDLE-03).
+    Silence,
+    /// No open for too long.
+    Unopened,
+}
+
+/// The peer is answered with an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SessionFault {
+    /// A transfer beyond the incoming-window (S-WIN-10).
+    Window,
+    /// A handle of no link (L-HAND-05, S-FLOW-02).
+    UnattachedHandle(u32),
+    /// An attach on the handle of a link (L-HAND-02).
+    HandleInUse(u32),
+    /// A delivery-id that does not follow the ones before (T-XFER-05).
+    DeliveryOrder(u32),
+    /// A disposition of which the last delivery comes before the first (T-DISP-05).
+    Range,
+    /// A flow that does not say what it expects, though it has the begin (S-WIN-12).
+    NextIncomingId,
+    /// A flow with credit and no handle (S-FLOW-01).
+    NoHandle,
+    /// More links than this end keeps.
+    Links(u32),
+}
+
+/// The peer is answered with a closing detach (L-ERR-01).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LinkFault {
+    /// A delivery beyond the credit (T-CREDIT-09).
+    TransferLimit,
+    /// A message larger than the link takes (L-MSG-02).
+    MessageSize(u64),
+    /// A delivery in too many frames (threat D15).
+    Transfers(u32),
+    /// More unsettled deliveries than this end keeps.
+    Unsettled(u32),
+    /// A transfer on a link on which this end sends (threat D11).
+    TransferToSender,
+    /// A delivery begins without a delivery-id (T-XFER-02).
+    NoDeliveryId,
+    /// A delivery begins without a delivery-tag (T-XFER-03).
+    NoDeliveryTag,
+    /// A delivery goes on under another id, tag or format (T-XFER-02, T-XFER-03, T-XFER-04).
+    Continuation,
+    /// A tag that an unsettled delivery of the link has (T-XFER-06).
+    TagInUse,
+    /// No transfer of a delivery is settled, though the link's mode is settled (T-XFER-08).
+    NotSettled,
+    /// A transfer is settled, though the link's mode is unsettled (T-XFER-09).
+    Settled,
+    /// A transfer asks for second, though the link's mode is first (T-XFER-16).
+    Second,
+    /// A sender that does not say where its delivery-count starts (L-ATT-02).
+    NoDeliveryCount,
+    /// An attach larger than this end keeps.
+    AttachSize(u32),
+    /// The name was attached once more (L-NAME-03).
+    Stolen,
+}
+
+impl ConnectionFault {
+    pub(crate) fn condition(&self) -> Condition {
+        match self {
+            Self::Octets(error) => error.condition(),
+            Self::NotOpen(_) | Self::SecondOpen | Self::ChannelInUse(_) => Condition::IllegalState,
+            Self::OpenChannel(_) | Self::Unmapped(_) | Self::RemoteChannel(_) | Self::IdleTimeOut(_) => {
+                Condition::NotAllowed
+            }
+            Self::ChannelMax(_) | Self::HandleMax(_) | Self::SaslFrame => Condition::FramingError,
+            Self::MaxFrameSize(_) => Condition::InvalidField,
+            Self::Silence | Self::Unopened => Condition::ResourceLimitExceeded,
+        }
+    }
+}
+
+impl fmt::Display for ConnectionFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Octets(error) => write!(f, "{error}"),
+            Self::NotOpen(frame) => write!(f, "{frame} before open"),
+            Self::SecondOpen => f.write_str("a second open"),
+            Self::OpenChannel(channel) => write!(f, "open on channel {channel}"),
+            Self::ChannelMax(channel) => write!(f, "channel {channel} is above channel-max"),
+            Self::Unmapped(channel) => write!(f, "no session on channel {channel}"),
+            Self::ChannelInUse(channel) => write!(f, "channel {channel} is in use"),
+            Self::RemoteChannel(channel) => write!(f, "no begin was sent on channel {channel}"),
+            Self::HandleMax(handle) => write!(f, "handle {handle} is above handle-max"),
+            Self::MaxFrameSize(size) => write!(f, "a max-frame-size of {size} is below 512"),
+            Self::IdleTimeOut(millis) => write!(f, "an idle-time-out of {millis} ms is too short"),
+            Self::SaslFrame => f.write_str("a SASL frame after the security layer"),
+            Self::Silence => f.write_str("no frame within the idle time-out"),
+            Self::Unopened => f.write_str("no open in time"),
+        }
+    }
+}
+
+impl SessionFault {
+    pub(crate) fn condition(&self) -> Condition {
+        match self {
+            Self::Window => Condition::WindowViolation,
+            Self::UnattachedHandle(_) => Condition::UnattachedHandle,
+            Self::HandleInUse(_) => Condition::HandleInUse,
+            Self::DeliveryOrder(_) | Self::Range | Self::NextIncomingId | Self::NoHandle => {
+                Condition::InvalidField
+            }
+            Self::Links(_) => Condition::ResourceLimitExceeded,
+        }
+    }
+}
+
+impl fmt::Display for SessionFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Window => f.write_str("a transfer beyond the incoming-window"),
+            Self::UnattachedHandle(handle) => write!(f, "no link on handle {handle}"),
+            Self::HandleInUse(handle) => write!(f, "handle {handle} is in use"),
+            Self::DeliveryOrder(id) => write!(f, "delivery-id {id} does not follow the ones before"),
+            Self::Range => f.write_str("disposition.last comes before disposition.first"),
+            Self::NextIncomingId => f.write_str("flow.next-incoming-id is missing"),
+            Self::NoHandle => f.write_str("flow has link state but no handle"),
+            Self::Links(limit) => write!(f, "more than {limit} links"),
+        }
+    }
+}
+
+impl LinkFault {
+    pub(crate) fn condition(&self) -> Condition {
+        match self {
+            Self::TransferLimit => Condition::TransferLimitExceeded,
+            Self::MessageSize(_) | Self::Transfers(_) => Condition::MessageSizeExceeded,
+            Self::Unsettled(_) | Self::AttachSize(_) => Condition::ResourceLimitExceeded,
+            Self::TransferToSender | Self::TagInUse | Self::NotSettled | Self::Settled => {
+                Condition::NotAllowed
+            }
+            Self::NoDeliveryId
+            | Self::NoDeliveryTag
+            | Self::Continuation
+            | Self::Second
+            | Self::NoDeliveryCount => Condition::InvalidField,
+            Self::Stolen => Condition::Stolen,
+        }
+    }
+}
+
+impl fmt::Display for LinkFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TransferLimit => f.write_str("a delivery beyond the link's credit"),
+            Self::MessageSize(limit) => write!(f, "a message of more than {limit} octets"),
+            Self::Transfers(limit) => write!(f, "a delivery in more than {limit} transfers"),
+            Self::Unsettled(limit) => write!(f, "more than {limit} unsettled deliveries"),
+            Self::TransferToSender => f.write_str("a transfer to the sending end of the link"),
+            Self::NoDeliveryId => f.write_str("transfer.delivery-id is missing"),
+            Self::NoDeliveryTag => f.write_str("transfer.delivery-tag is missing"),
+            Self::Continuation => f.write_str("a transfer that does not continue the delivery before it"),
+            Self::TagInUse => f.write_str("transfer.delivery-tag is that of an unsettled delivery"),
+            Self::NotSettled => f.write_str("an unsettled delivery on a link of settled ones"),
+            Self::Settled => f.write_str("a settled transfer on a link of unsettled deliveries"),
+            Self::Second => f.write_str("transfer.rcv-settle-mode is second on a link of mode first"),
+            Self::NoDeliveryCount => f.write_str("attach.initial-delivery-count is missing"),
+            Self::AttachSize(limit) => write!(f, "an attach of more than {limit} octets"),
+            Self::Stolen => f.write_str("the link was attached once more"),
+        }
+    }
+}
+
+/// What goes on the wire, and to the application.
+macro_rules! into_error {
+    ($($fault:ty)*) => {$(
+        impl From<$fault> for Error {
+            fn from(fault: $fault) -> Self {
+                Self::new(fault.condition()).with_description(Str::from(alloc::format!("{fault}")))
+            }
+        }
+    )*};
+}
+
+into_error! { ConnectionFault SessionFault LinkFault }

@@ -1,0 +1,124 @@
+//! [`Input`]: octets that were read, and where the next ones go.
+
+use bytes::{Buf, BytesMut};
+
+use crate::codec::{DecodeError, to_usize};
+use crate::wire::{FrameHeader, ProtocolHeader, RawFrame};
+
+/// How many octets are asked for when nothing is known about the peer yet.
+const FIRST_READ: usize = 1 << 10;
+/// How many octets are asked for at most at a time, unless a frame is larger.
+const LARGEST_READ: usize = 1 << 16;
+/// From which size on a frame is read to its end and no further, so that no part of it is ever moved.
+const LARGE_FRAME: usize = 1 << 12;
+
+/// The input buffer. What is cut from it shares its memory, which is used again once all of that is gone.
+///
+/// Frames that begin in a block of it end there: a block ends a frame's length behind the last octet that is asked
+/// for. So nothing that was read is moved, but for the beginning of a frame that is larger than was to be expected.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    /// All of it set to something; the octets that were read come first.
+    buffer: BytesMut,
+    read: usize,
+    /// How many octets to ask for.
+    ask: usize,
+}
+
+impl Input {
+    /// Where to put what is read next: never empty.
+    pub(crate) fn spare(&mut self, max_frame_size: u32) -> &mut [u8] {
+        let ask = self.ask.max(FIRST_READ);
+        let max_frame_size = to_usize(max_frame_size);
+        let wanted = match self.frame_to_come(max_frame_size) {
+            // The rest of a large frame, and no more.
+            Some(size) if size >= LARGE_FRAME => size.saturating_sub(self.read).max(1),
+            Some(size) => size.saturating_sub(self.read).max(ask),
+            None => ask,
+        };
+        let missing = (self.read + wanted).saturating_sub(self.buffer.len());
+        if missing > 0 {
+            self.extend(missing, wanted, max_frame_size);
+        }
+        self.buffer.get_mut(self.read..self.read + wanted).unwrap_or_default()
+    }
+
+    /// Makes the buffer longer by `missing` octets, in the same block if there is room.
+    fn extend(&mut self, missing: usize, wanted: usize, max_frame_size: usize) {
+        let room = self.buffer.capacity() - self.buffer.len();
+        if room < missing {
+            // What was set for reading into and is not used yet would be moved with the rest.
+            self.buffer.truncate(self.read);
+            let behind = if wanted >= LARGE_FRAME { max_frame_size.min(LARGEST_READ) } else { 0 };
+            self.buffer.reserve(wanted + behind);
+        }
+        self.buffer.resize(self.read + wanted, 0);
+    }
+
+    /// The size of the frame of which the beginning has been read.
+    fn frame_to_come(&self, max_frame_size: usize) -> Option<usize> {
+        let size = self.octets().first_chunk::<4>().filter(|size| *size != b"AMQP")?;
+        Some(to_usize(u32::from_be_bytes(*size)).min(max_frame_size))
+    }
+
+    /// So many octets have been put in the spare room.
+    pub(crate) fn filled(&mut self, octets: usize) {
+        let spare = self.buffer.len() - self.read;
+        self.read += octets.min(spare);
+        if octets >= self.ask.max(FIRST_READ) {
+            self.ask = (2 * octets).clamp(FIRST_READ, LARGEST_READ);
+        }
+    }
+
+    /// Adds octets that were read elsewhere.
+    pub(crate) fn append(&mut self, octets: &[u8]) {
+        self.buffer.truncate(self.read);
+        self.buffer.extend_from_slice(octets);
+        self.read += octets.len();
+    }
+
+    /// What has been read and not been taken.
+    pub(crate) fn octets(&self) -> &[u8] {
+        self.buffer.get(..self.read).unwrap_or_default()
+    }
+
+    /// Whether there is a whole frame.
+    pub(crate) fn has_frame(&self) -> bool {
+        self.octets().first_chunk().is_some_and(|size| to_usize(u32::from_be_bytes(*size)) <= self.read)
+    }
+
+    /// The protocol header that comes next, once it is complete; on error nothing is taken.
+    pub(crate) fn header(&mut self) -> Result<Option<ProtocolHeader>, DecodeError> {
+        let header = ProtocolHeader::decode(self.octets())?;
+        if header.is_some() {
+            self.buffer.advance(ProtocolHeader::LEN);
+            self.read -= ProtocolHeader::LEN;
+        }
+        Ok(header)
+    }
+
+    /// The frame that comes next, once it is complete; on error nothing is taken. A frame of more than
+    /// `max_frame_size` octets is an error as soon as its size is known (F-MAX-03).
+    #[inline]
+    pub(crate) fn frame(&mut self, max_frame_size: u32) -> Result<Option<RawFrame>, DecodeError> {
+        let Some(header) = FrameHeader::decode(self.octets(), max_frame_size)? else { return Ok(None) };
+        let size = to_usize(header.size);
+        if size > self.read {
+            return Ok(None);
+        }
+        self.read -= size;
+        Ok(Some(RawFrame { header, octets: self.buffer.split_to(size).freeze() }))
+    }
+
+    /// Drops all that has been read.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Gives memory back that nothing is in.
+    pub(crate) fn shrink(&mut self) {
+        if self.read == 0 {
+            self.clear();
+        }
+    }
+}

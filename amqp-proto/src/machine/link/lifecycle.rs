@@ -1,0 +1,712 @@
+//! How links are attached and detached [2.6.3-2.6.6].
+
+use alloc::boxed::Box;
+use bytes::BytesMut;
+
+use super::receiver::{Held, Receiver};
+use super::sender::Sender;
+use super::{Link, LinkEnd};
+use crate::codec::EncodeError;
+use crate::config::{ReceiverOptions, SenderOptions};
+use crate::machine::core::{Core, of_session};
+use crate::machine::event::{Event, Reason};
+use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
+use crate::machine::halves::{Half, LinkHalf};
+use crate::machine::refusal::LinkError;
+use crate::types::{DeliveryKey, Handle, Key, Limits, LinkKey, Str};
+use crate::wire::{Attach, Detach, Error, Role};
+
+/// What an attach of the peer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The peer wants a link.
+    Offer,
+    /// This end wanted one.
+    Answer,
+    /// This end had wanted one, and detached it before the answer.
+    TooLate,
+}
+
+/// What the application says about its end of a link.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum EndOptions<'a> {
+    Sender(&'a SenderOptions),
+    Receiver(&'a ReceiverOptions),
+}
+
+impl EndOptions<'_> {
+    fn role(self) -> Role {
+        match self {
+            Self::Sender(_) => Role::Sender,
+            Self::Receiver(_) => Role::Receiver,
+        }
+    }
+
+    fn end(self, core: &Core) -> LinkEnd {
+        match self {
+            Self::Sender(options) => LinkEnd::Sender(Sender::new(options)),
+            Self::Receiver(options) => LinkEnd::Receiver(Receiver::new(options, &core.limits)),
+        }
+    }
+
+    /// The attach to be sent; `asked` is the peer's, if this one answers it: what the options leave open is as that
+    /// has it (L-ATT-04, L-MODE-02).
+    fn attach(self, link: &Link, asked: Option<Attach>) -> Attach {
+        let mut attach = Attach::new(link.name.clone(), Handle::new(link.handle), self.role());
+        if let Some(asked) = asked {
+            attach.snd_settle_mode = asked.snd_settle_mode;
+            attach.rcv_settle_mode = asked.rcv_settle_mode;
+            attach.source = asked.source;
+            attach.target = asked.target;
+        } else {
+            attach.source = Some(Box::default());
+            attach.target = Some(Box::new(crate::wire::Target::default().into()));
+        }
+        macro_rules! take_over {
+            ($options:ident) => {
+                if $options.source.is_some() {
+                    attach.source = $options.source.clone();
+                }
+                if $options.target.is_some() {
+                    attach.target = $options.target.clone();
+                }
+                attach.snd_settle_mode = $options.snd_settle_mode.unwrap_or(attach.snd_settle_mode);
+                attach.rcv_settle_mode = $options.rcv_settle_mode.unwrap_or(attach.rcv_settle_mode);
+                attach.offered_capabilities = $options.offered_capabilities.clone();
+                attach.desired_capabilities = $options.desired_capabilities.clone();
+                attach.properties = $options.properties.clone();
+            };
+        }
+        match self {
+            Self::Sender(options) => {
+                take_over!(options);
+                attach.max_message_size = options.max_message_size.filter(|size| *size != 0);
+            }
+            Self::Receiver(options) => {
+                take_over!(options);
+            }
+        }
+        match &link.end {
+            LinkEnd::Sender(sender) => attach.initial_delivery_count = Some(sender.count()),
+            LinkEnd::Receiver(receiver) => attach.max_message_size = receiver.max_message_size,
+        }
+        attach
+    }
+}
+
+impl Link {
+    /// Takes over what the peer's attach says.
+    fn on_attach(&mut self, attach: &Attach, session: Key) {
+        self.session = session;
+        self.remote = LinkHalf::Attached;
+        self.remote_handle = attach.handle.get();
+        match &mut self.end {
+            LinkEnd::Sender(sender) => {
+                self.rcv_settle_mode = attach.rcv_settle_mode;
+                sender.max_message_size = attach.max_message_size.filter(|size| *size != 0);
+            }
+            LinkEnd::Receiver(receiver) => {
+                self.snd_settle_mode = attach.snd_settle_mode;
+                receiver.credit.start(attach.initial_delivery_count.unwrap_or_default());
+            }
+        }
+    }
+
+    /// Takes over what this end's attach says.
+    fn attached(&mut self, attach: &Attach, session: Key) {
+        self.session = session;
+        self.local = LinkHalf::Attached;
+        self.is_polled = false;
+        match &self.end {
+            LinkEnd::Sender(_) => self.snd_settle_mode = attach.snd_settle_mode,
+            LinkEnd::Receiver(_) => self.rcv_settle_mode = attach.rcv_settle_mode,
+        }
+    }
+
+    /// Whether both ends have detached it and neither has closed it.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.local == LinkHalf::Detached && self.remote == LinkHalf::Detached
+    }
+
+    /// Nothing can go over it any more; gives what it held of its session's window and nobody will take.
+    fn stop(&mut self) -> Held {
+        match &mut self.end {
+            LinkEnd::Sender(sender) => {
+                sender.end();
+                Held::default()
+            }
+            LinkEnd::Receiver(receiver) => {
+                receiver.credit.end();
+                receiver.drop_partial()
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Attaches a link to a session: a new one, or one of that name and direction that is suspended (L-DET-03).
+    pub(crate) fn attach(
+        &mut self,
+        session: u32,
+        name: &Str,
+        options: EndOptions<'_>,
+    ) -> Result<Key, LinkError> {
+        let role = options.role();
+        match self.names.get(role, name) {
+            Some(key) if self.links.get(key).is_some_and(Link::is_suspended) => {
+                self.reattach(session, key, options)?;
+                Ok(key)
+            }
+            Some(_) => Err(LinkError::NameInUse),
+            None => self.attach_new(session, name, options),
+        }
+    }
+
+    fn attach_new(&mut self, session: u32, name: &Str, options: EndOptions<'_>) -> Result<Key, LinkError> {
+        if self.has_all_links() {
+            return Err(LinkError::Limit);
+        }
+        let session = self.begun_session(session)?;
+        let end = options.end(self);
+        let role = options.role();
+        let name = name.clone();
+        let key = self.links.insert(|key| Link::new(key, session, name.clone(), end));
+        let key = key.ok_or(LinkError::Limit)?;
+        if let Err(error) = self.send_attach(key, session, options, None) {
+            self.links.remove(key);
+            return Err(error);
+        }
+        self.names.insert(role, name, key);
+        Ok(key)
+    }
+
+    fn reattach(&mut self, session: u32, key: Key, options: EndOptions<'_>) -> Result<(), LinkError> {
+        let session = self.begun_session(session)?;
+        let fresh = options.end(self);
+        let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NoSession) };
+        let moves = link.session != session;
+        let kept = core::mem::replace(&mut link.end, fresh);
+        if let Err(error) = self.send_attach(key, session, options, None) {
+            if let Some(link) = self.links.get_mut(key) {
+                link.end = kept;
+            }
+            return Err(error);
+        }
+        if moves {
+            self.lose_deliveries(key.index);
+        }
+        if let Some(link) = self.links.get_mut(key) {
+            link.remote = LinkHalf::Unattached;
+            link.session = session;
+        }
+        self.suspended.retain(|suspended| *suspended != key);
+        Ok(())
+    }
+
+    /// Accepts a link that the peer has attached.
+    pub(crate) fn accept_link(&mut self, index: u32, options: EndOptions<'_>) -> Result<(), LinkError> {
+        let (key, asked) = self.offered(index)?;
+        let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
+        let session = self.begun_session(session.index)?;
+        let fresh = options.end(self);
+        let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
+        let kept = core::mem::replace(&mut link.end, fresh);
+        let asked_handle = asked.clone();
+        match self.send_attach(key, session, options, Some(asked)) {
+            Ok(()) => {
+                if let Some(link) = self.links.get_mut(key) {
+                    link.on_attach(&asked_handle, session);
+                }
+                self.complete(index);
+                Ok(())
+            }
+            Err(error) => {
+                if let Some(link) = self.links.get_mut(key) {
+                    link.end = kept;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Refuses a link that the peer has attached (L-ATT-05).
+    pub(crate) fn refuse_link(&mut self, index: u32, error: Error) -> Result<(), LinkError> {
+        let (key, _) = self.offered(index)?;
+        let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
+        self.begun_session(session.index)?;
+        self.send_refusal(key, &error)?;
+        self.detached(index, true, Reason::local(Some(error)));
+        Ok(())
+    }
+
+    /// Detaches a link, or closes it for good.
+    pub(crate) fn detach(&mut self, index: u32, closed: bool, error: Option<Error>) -> Result<(), LinkError> {
+        let Some(link) = self.links.at(index) else { return Err(LinkError::Detached) };
+        match (link.local, link.remote) {
+            (LinkHalf::Attached, _) => {}
+            // A suspended link is closed by attaching it once more; the application forgets it instead.
+            (LinkHalf::Detached, LinkHalf::Detached) if closed => {
+                self.close_suspended(index, error);
+                return Ok(());
+            }
+            (LinkHalf::Unattached, LinkHalf::Attached) => {
+                let error = error.unwrap_or_else(|| Error::new(crate::wire::Condition::DetachForced));
+                return self.refuse_link(index, error);
+            }
+            _ => return Err(LinkError::Detached),
+        }
+        self.send_detach(index, closed, error.as_ref());
+        self.detached(index, closed, Reason::local(error));
+        Ok(())
+    }
+
+    /// Closes a link for a fault of the peer (L-ERR-01).
+    #[cold]
+    pub(crate) fn fail_link(&mut self, index: u32, fault: &LinkFault) {
+        let error = Error::from(fault.clone());
+        let Some(link) = self.links.at(index) else { return };
+        match link.local {
+            LinkHalf::Attached => self.send_detach(index, true, Some(&error)),
+            LinkHalf::Unattached => {
+                let key = link.key;
+                if self.send_refusal(key, &error).is_err() {
+                    return;
+                }
+            }
+            LinkHalf::Detached | LinkHalf::Closed => {}
+        }
+        if let Some(link) = self.links.at(index) {
+            link.local = LinkHalf::Closed;
+        }
+        self.tell_detached(index, true, Reason::local(Some(error)));
+    }
+
+    /// The peer attaches a link, or answers an attach.
+    pub(crate) fn on_attach(&mut self, index: u32, attach: Attach) -> Result<(), (u32, Fault)> {
+        let handle = attach.handle.get();
+        if handle > self.limits.handle_max() {
+            return Err((0, ConnectionFault::HandleMax(handle).into()));
+        }
+        let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
+            return Ok(());
+        };
+        if session.handles.get(handle).is_some() {
+            return of_session(Err(SessionFault::HandleInUse(handle)));
+        }
+        let session = session.key;
+        let role = opposite(attach.role);
+        let known = self.names.get(role, &attach.name).and_then(|key| self.links.get(key));
+        let (key, meaning) = match known.map(|link| (link.key, link.local, link.remote)) {
+            Some((key, _, LinkHalf::Attached)) => {
+                // The name is attached once more: the second is the one that counts (L-NAME-03).
+                self.fail_link(key.index, &LinkFault::Stolen);
+                (self.offer(session, &attach)?, Meaning::Offer)
+            }
+            Some((key, LinkHalf::Attached, _)) => (key, Meaning::Answer),
+            Some((key, LinkHalf::Detached | LinkHalf::Closed, LinkHalf::Unattached)) => {
+                (key, Meaning::TooLate)
+            }
+            Some((key, LinkHalf::Detached, LinkHalf::Detached)) => (key, Meaning::Offer),
+            Some(_) | None => (self.offer(session, &attach)?, Meaning::Offer),
+        };
+        self.take_attach(key, session, &attach);
+        if role == Role::Receiver && attach.initial_delivery_count.is_none() {
+            return Err((key.index, LinkFault::NoDeliveryCount.into()));
+        }
+        if !self.keep_attach(key, &attach) {
+            let limit = self.limits.attach_octets();
+            return Err((key.index, LinkFault::AttachSize(limit).into()));
+        }
+        match meaning {
+            Meaning::Offer => self.tell_offer(key),
+            Meaning::Answer => self.answered(key, &attach),
+            Meaning::TooLate => {}
+        }
+        Ok(())
+    }
+
+    /// The peer detaches a link, or answers a detach.
+    pub(crate) fn on_detach(&mut self, index: u32, detach: Detach) -> Result<(), (u32, Fault)> {
+        let handle = detach.handle.get();
+        let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
+            return Ok(());
+        };
+        let Some(link) = session.handles.get(handle) else {
+            return of_session(Err(SessionFault::UnattachedHandle(handle)));
+        };
+        session.handles.remove(handle);
+        self.write_dispositions(index);
+        let Some(found) = self.links.at(link) else { return Ok(()) };
+        found.remote = LinkHalf::detached(detach.closed);
+        let (key, local, ours) = (found.key, found.local, found.reason.take());
+        match local {
+            LinkHalf::Attached => {
+                self.send_detach(link, detach.closed, None);
+                if let Some(found) = self.links.at(link) {
+                    found.local = LinkHalf::detached(detach.closed);
+                }
+                self.tell_detached(link, detach.closed, Reason::remote(detach.error));
+            }
+            LinkHalf::Unattached => {
+                let error = detach.error.clone();
+                // The peer is owed an attach before it can be owed a detach (L-ATT-05).
+                let refusal = Error::new(crate::wire::Condition::DetachForced);
+                let _ = self.send_refusal(key, &refusal);
+                if let Some(found) = self.links.at(link) {
+                    found.local = LinkHalf::Closed;
+                }
+                self.tell_detached(link, true, Reason::remote(error));
+            }
+            LinkHalf::Detached if detach.closed => {
+                // The peer closes what this end has only detached (L-CLOSE-02).
+                self.close_crossed(key, ours, detach.error);
+            }
+            LinkHalf::Detached => {
+                let reason = ours.map_or_else(|| Reason::remote(detach.error), |ours| *ours);
+                self.tell_detached(link, false, reason);
+            }
+            LinkHalf::Closed => match ours {
+                Some(reason) => self.tell_detached(link, true, *reason),
+                None => self.drop_link(link),
+            },
+        }
+        Ok(())
+    }
+
+    /// The session of a link is over.
+    pub(crate) fn end_link_of_session(&mut self, index: u32, reason: &Reason) {
+        let Some(link) = self.links.at(index) else { return };
+        if link.is_suspended() {
+            self.lose_deliveries(index);
+            return;
+        }
+        let is_told = matches!(link.local, LinkHalf::Detached | LinkHalf::Closed) && link.reason.is_none();
+        let own = link.reason.take();
+        link.local = LinkHalf::Closed;
+        link.remote = LinkHalf::Closed;
+        if is_told {
+            self.drop_link(index);
+        } else {
+            let reason = own.map_or_else(|| reason.clone(), |own| *own);
+            self.tell_end(index, false, reason);
+        }
+    }
+
+    /// The application has polled the end of a link: unless it is suspended, its key names nothing any more.
+    pub(crate) fn forget_link(&mut self, key: LinkKey) {
+        if let Some(link) = self.links.get_mut(key.key()).filter(|link| !link.is_suspended()) {
+            link.is_polled = true;
+            let index = link.key.index;
+            self.drop_link(index);
+        }
+    }
+
+    fn has_all_links(&self) -> bool {
+        u32::try_from(self.links.len()).map_or(true, |links| links >= self.limits.links())
+    }
+
+    fn begun_session(&mut self, index: u32) -> Result<Key, LinkError> {
+        match self.sessions.at(index) {
+            Some(session) if session.is_begun() && session.remote != Half::Ended => Ok(session.key),
+            _ => Err(LinkError::NoSession),
+        }
+    }
+
+    /// The peer's attach, of a link that it has attached and this end not.
+    fn offered(&mut self, index: u32) -> Result<(Key, Attach), LinkError> {
+        match self.links.at(index) {
+            Some(link) if link.local == LinkHalf::Unattached && link.remote == LinkHalf::Attached => {
+                let attach = decode(&link.attach, &self.limits).ok_or(LinkError::NotOffered)?;
+                Ok((link.key, attach))
+            }
+            _ => Err(LinkError::NotOffered),
+        }
+    }
+
+    /// A new link that the peer attaches.
+    fn offer(&mut self, session: Key, attach: &Attach) -> Result<Key, (u32, Fault)> {
+        let limit = self.limits.links();
+        if self.has_all_links() {
+            return of_session(Err(SessionFault::Links(limit)));
+        }
+        let role = opposite(attach.role);
+        let end = match role {
+            Role::Sender => LinkEnd::Sender(Sender::offered()),
+            Role::Receiver => LinkEnd::Receiver(Receiver::offered(&self.limits)),
+        };
+        // A name of its own: the frame that it came in is not to be kept for it.
+        let name = Str::from(attach.name.as_str());
+        let key = self.links.insert(|key| Link::new(key, session, name.clone(), end));
+        let key = key.ok_or((0, SessionFault::Links(limit).into()))?;
+        self.names.insert(role, name, key);
+        Ok(key)
+    }
+
+    /// Maps the peer's handle.
+    fn take_attach(&mut self, key: Key, session: Key, attach: &Attach) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        link.on_attach(attach, session);
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.handles.insert(attach.handle.get(), key.index);
+            session.links.insert(key.index);
+        }
+    }
+
+    /// Keeps the peer's attach, if it is not too large.
+    fn keep_attach(&mut self, key: Key, attach: &Attach) -> bool {
+        let mut octets = BytesMut::new();
+        let fits = attach.encoded_len() <= crate::codec::to_usize(self.limits.attach_octets());
+        if fits
+            && attach.encode(&mut octets).is_ok()
+            && let Some(link) = self.links.get_mut(key)
+        {
+            link.attach = octets.to_vec().into_boxed_slice();
+        }
+        fits
+    }
+
+    /// The peer has attached a link that is new, or was suspended.
+    fn tell_offer(&mut self, key: Key) {
+        self.suspended.retain(|suspended| *suspended != key);
+        let Some(link) = self.links.get_mut(key) else { return };
+        link.local = LinkHalf::Unattached;
+        let event = Event::LinkOffered(link.public_key());
+        self.fx.tell(event);
+    }
+
+    /// The peer has answered an attach.
+    fn answered(&mut self, key: Key, attach: &Attach) {
+        let has_terminus = match opposite(attach.role) {
+            Role::Sender => attach.target.is_some(),
+            Role::Receiver => attach.source.is_some(),
+        };
+        let Some(link) = self.links.get_mut(key) else { return };
+        link.is_refused = !has_terminus;
+        if has_terminus {
+            let event = Event::LinkAttached(link.public_key());
+            self.fx.tell(event);
+            self.complete(key.index);
+        }
+    }
+
+    /// A link is attached at both ends.
+    fn complete(&mut self, index: u32) {
+        let Some(link) = self.links.at(index) else { return };
+        if let Some(receiver) = link.receiver() {
+            // Credit that was granted before the sender was there has been told already.
+            if receiver.credit.credit() == 0 && receiver.top_up() {
+                self.link_due(index);
+            }
+        }
+        self.look_sendable(index);
+    }
+
+    /// Writes an attach and maps this end's handle; on error nothing has changed.
+    fn send_attach(
+        &mut self,
+        key: Key,
+        session_key: Key,
+        options: EndOptions<'_>,
+        asked: Option<Attach>,
+    ) -> Result<(), LinkError> {
+        let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NoSession) };
+        let Some(session) = self.sessions.get_mut(session_key) else { return Err(LinkError::NoSession) };
+        let handle = session.own_handles.take(session.handle_max).ok_or(LinkError::Handles)?;
+        link.handle = handle;
+        let attach = options.attach(link, asked);
+        if let Err(error) = self.fx.send(session.channel, &attach) {
+            session.own_handles.give_back(handle);
+            return Err(too_large(error));
+        }
+        session.links.insert(key.index);
+        link.attached(&attach, session_key);
+        Ok(())
+    }
+
+    /// Writes an attach without a terminus and a detach with the reason (L-ATT-05).
+    fn send_refusal(&mut self, key: Key, error: &Error) -> Result<(), LinkError> {
+        let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
+        let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
+            return Err(LinkError::NoSession);
+        };
+        let handle = session.own_handles.take(session.handle_max).ok_or(LinkError::Handles)?;
+        let role = link.end.role();
+        let mut attach = Attach::new(link.name.clone(), Handle::new(handle), role);
+        if role == Role::Sender {
+            attach.initial_delivery_count = Some(crate::types::SequenceNo::default());
+        }
+        let sent = self.fx.send(session.channel, &attach);
+        session.own_handles.give_back(handle);
+        sent.map_err(too_large)?;
+        self.fx.send_error(session.channel, Some(error), |error| detach_frame(handle, true, error));
+        Ok(())
+    }
+
+    /// Writes a detach and gives this end's handle back (L-HAND-04).
+    fn send_detach(&mut self, index: u32, closed: bool, error: Option<&Error>) {
+        let Some(link) = self.links.at(index) else { return };
+        let (session, handle) = (link.session, link.handle);
+        self.write_dispositions(session.index);
+        if let Some(session) = self.sessions.get_mut(session).filter(|session| session.is_begun()) {
+            session.own_handles.give_back(handle);
+            self.fx.send_error(session.channel, error, |error| detach_frame(handle, closed, error));
+        }
+    }
+
+    /// This end has detached a link: what follows depends on whether the peer has, too.
+    fn detached(&mut self, index: u32, closed: bool, reason: Reason) {
+        let Some(link) = self.links.at(index) else { return };
+        link.local = LinkHalf::detached(closed);
+        if let Some(sender) = link.sender() {
+            sender.end();
+        }
+        link.reason = Some(Box::new(reason));
+        // The name is free, unless an answer to the attach is still to come.
+        if closed && link.remote != LinkHalf::Unattached {
+            let (role, name, key) = (link.end.role(), link.name.clone(), link.key);
+            self.names.remove(role, &name, key);
+        }
+    }
+
+    /// Attaches a link that this end had detached once more, only to close it (L-CLOSE-02).
+    fn close_crossed(&mut self, key: Key, ours: Option<Box<Reason>>, error: Option<Error>) {
+        let _ = self.send_reattach_close(key);
+        if let Some(link) = self.links.get_mut(key) {
+            link.local = LinkHalf::Closed;
+        }
+        let reason = match (ours, error) {
+            (Some(ours), None) => *ours,
+            (_, error) => Reason::remote(error),
+        };
+        self.tell_detached(key.index, true, reason);
+    }
+
+    /// Closes a link that both ends have detached: the peer hears of it by an attach and a closing detach.
+    fn close_suspended(&mut self, index: u32, error: Option<Error>) {
+        let Some(link) = self.links.at(index) else { return };
+        let key = link.key;
+        self.suspended.retain(|suspended| *suspended != key);
+        // The peer answers with an attach and a detach.
+        let remote = if self.send_reattach_close(key) { LinkHalf::Unattached } else { LinkHalf::Closed };
+        if let Some(link) = self.links.at(index) {
+            link.local = LinkHalf::Closed;
+            link.remote = remote;
+        }
+        self.tell_detached(index, true, Reason::local(error));
+    }
+
+    /// Writes an attach and a closing detach; whether there was a session to write them on.
+    fn send_reattach_close(&mut self, key: Key) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return false };
+        let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
+            return false;
+        };
+        let Some(handle) = session.own_handles.take(session.handle_max) else { return false };
+        let mut attach = Attach::new(link.name.clone(), Handle::new(handle), link.end.role());
+        if let LinkEnd::Sender(sender) = &link.end {
+            attach.initial_delivery_count = Some(sender.count());
+        }
+        session.own_handles.give_back(handle);
+        self.fx.send(session.channel, &attach).is_ok()
+            && self.fx.send(session.channel, &detach_frame(handle, true, None)).is_ok()
+    }
+
+    /// A link is detached at both ends, or this end does not listen to it any more.
+    fn tell_detached(&mut self, index: u32, closed: bool, reason: Reason) {
+        if closed {
+            self.tell_end(index, true, reason);
+            return;
+        }
+        let Some(link) = self.links.at(index) else { return };
+        let held = link.stop();
+        let (key, public, session) = (link.key, link.public_key(), link.session);
+        self.release(session, held);
+        self.fx.tell(Event::LinkDetached { link: public, closed: false, reason: Box::new(reason) });
+        self.suspended.push_back(key);
+        if u32::try_from(self.suspended.len()).map_or(true, |n| n > self.limits.suspended_links())
+            && let Some(oldest) = self.suspended.pop_front()
+        {
+            self.lose_deliveries(oldest.index);
+            self.remove_link(oldest);
+        }
+    }
+
+    /// A link is gone.
+    fn tell_end(&mut self, index: u32, closed: bool, reason: Reason) {
+        self.lose_deliveries(index);
+        let Some(link) = self.links.at(index) else { return };
+        link.reason = None;
+        let held = link.stop();
+        let (key, session, role, name) = (link.key, link.session, link.end.role(), link.name.clone());
+        let (public, is_owed) = (link.public_key(), link.remote == LinkHalf::Unattached);
+        if !is_owed {
+            self.names.remove(role, &name, key);
+        }
+        self.release(session, held);
+        self.fx.tell(Event::LinkDetached { link: public, closed, reason: Box::new(reason) });
+    }
+
+    /// Reports the unsettled deliveries of a link as lost.
+    fn lose_deliveries(&mut self, index: u32) {
+        let Some(link) = self.links.at(index) else { return };
+        let public = link.public_key();
+        let Some(session) = self.sessions.get_mut(link.session) else { return };
+        let is_received = link.end.role() == Role::Receiver;
+        let ledger = if is_received { session.received.as_mut() } else { Some(&mut session.sent) };
+        let Some(ledger) = ledger else { return };
+        while let Some(number) = link.chain.first() {
+            let Some(record) = ledger.remove(number, &mut link.chain) else { return };
+            let delivery = if is_received {
+                DeliveryKey::received(session.key, number)
+            } else {
+                DeliveryKey::sent(session.key, number)
+            };
+            self.fx.tell(Event::Lost { link: public, delivery, state: record.remote() });
+        }
+    }
+
+    /// Removes a link that is over at both ends and told.
+    fn drop_link(&mut self, index: u32) {
+        let Some(link) = self.links.at(index) else { return };
+        if link.is_polled && matches!(link.remote, LinkHalf::Detached | LinkHalf::Closed) {
+            let key = link.key;
+            self.remove_link(key);
+        }
+    }
+
+    fn remove_link(&mut self, key: Key) {
+        let Some(link) = self.links.remove(key) else { return };
+        self.names.remove(link.end.role(), &link.name, key);
+        let held = match &link.end {
+            LinkEnd::Receiver(receiver) => receiver.inbox.iter().fold(Held::default(), |sum, arrival| Held {
+                frames: sum.frames + arrival.held.frames,
+                octets: sum.octets + arrival.held.octets,
+            }),
+            LinkEnd::Sender(_) => Held::default(),
+        };
+        if let Some(session) = self.sessions.get_mut(link.session) {
+            session.links.remove(&key.index);
+        }
+        self.release(link.session, held);
+    }
+}
+
+/// The peer's attach, decoded.
+pub(crate) fn decode(attach: &[u8], limits: &Limits) -> Option<Attach> {
+    Attach::decode(&mut bytes::Bytes::copy_from_slice(attach), limits).ok()
+}
+
+fn opposite(role: Role) -> Role {
+    match role {
+        Role::Sender => Role::Receiver,
+        Role::Receiver => Role::Sender,
+    }
+}
+
+fn detach_frame(handle: u32, closed: bool, error: Option<Error>) -> Detach {
+    Detach { closed, error, ..Detach::new(Handle::new(handle)) }
+}
+
+fn too_large(error: EncodeError) -> LinkError {
+    LinkError::TooLarge(error)
+}

@@ -1,0 +1,114 @@
+//! [`Receiver`]: the end of a link that receives.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+use super::credit::ReceiverCredit;
+use crate::config::ReceiverOptions;
+use crate::machine::delivery::Tag;
+use crate::message::Payload;
+use crate::types::Limits;
+use crate::wire::DeliveryState;
+
+/// What a receiving end keeps beside what all links do.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    pub(crate) credit: ReceiverCredit,
+    /// What has come and is not taken; the last may be incomplete.
+    pub(crate) inbox: VecDeque<Arrival>,
+    prefetch: u32,
+    pub(crate) manual_accept: bool,
+    pub(crate) streaming: bool,
+    /// The largest message that is taken; any, if none.
+    pub(crate) max_message_size: Option<u64>,
+}
+
+/// A delivery that has come, wholly or in part.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) number: u64,
+    pub(crate) tag: Tag,
+    pub(crate) message_format: u32,
+    /// How many frames have come of it.
+    pub(crate) transfers: u32,
+    /// How many of them the session's window holds, and for how many octets.
+    pub(crate) held: Held,
+    /// How many octets have come of it.
+    pub(crate) size: u64,
+    pub(crate) payload: Payload,
+    pub(crate) settled: bool,
+    pub(crate) progress: Progress,
+    /// Whether nothing of it is kept: it resumes what this end does not know (T-RES-10).
+    pub(crate) ignored: bool,
+    /// What the sender told of its state.
+    pub(crate) state: Option<Box<DeliveryState>>,
+}
+
+/// How far a delivery has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Partial,
+    Complete,
+    Aborted,
+}
+
+/// What a delivery takes of its session's window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) frames: u32,
+    pub(crate) octets: usize,
+}
+
+impl Receiver {
+    pub(crate) fn new(options: &ReceiverOptions, limits: &Limits) -> Self {
+        let max_message_size = options.max_message_size.unwrap_or(limits.message_octets());
+        Self {
+            credit: ReceiverCredit::new(),
+            inbox: VecDeque::new(),
+            prefetch: options.prefetch,
+            manual_accept: options.manual_accept,
+            streaming: options.streaming,
+            max_message_size: Some(max_message_size).filter(|size| *size != 0),
+        }
+    }
+
+    /// For a link that the peer has attached, before the application has accepted it.
+    pub(crate) fn offered(limits: &Limits) -> Self {
+        Self::new(&ReceiverOptions::new(), limits)
+    }
+
+    /// The delivery of which more is to come.
+    #[inline]
+    pub(crate) fn partial(&mut self) -> Option<&mut Arrival> {
+        self.inbox.back_mut().filter(|arrival| arrival.progress == Progress::Partial)
+    }
+
+    /// Tops credit up when half of what is asked for ahead has been taken (T-PREF-01); whether it did.
+    #[inline]
+    pub(crate) fn top_up(&mut self) -> bool {
+        let waiting = u32::try_from(self.inbox.len()).unwrap_or(u32::MAX);
+        let ahead = self.credit.credit().saturating_add(waiting);
+        if self.prefetch == 0 || ahead > self.prefetch / 2 || self.credit.drain() {
+            return false;
+        }
+        self.credit.set(self.prefetch.saturating_sub(waiting), false);
+        true
+    }
+
+    /// Forgets the delivery of which more was to come; gives what it held of the window.
+    pub(crate) fn drop_partial(&mut self) -> Held {
+        match self.partial() {
+            Some(arrival) => {
+                let held = arrival.held;
+                self.inbox.pop_back();
+                held
+            }
+            None => Held::default(),
+        }
+    }
+
+    /// The arrival of this number.
+    pub(crate) fn find(&self, number: u64) -> Option<usize> {
+        self.inbox.binary_search_by_key(&number, |arrival| arrival.number).ok()
+    }
+}

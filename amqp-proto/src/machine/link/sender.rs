@@ -1,0 +1,106 @@
+//! [`Sender`]: the end of a link that sends.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::credit::SenderCredit;
+use crate::config::SenderOptions;
+use crate::types::{DeliveryTag, SequenceNo};
+use crate::wire::{Outcome, Transfer};
+
+/// What a sending end keeps beside what all links do.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    pub(crate) credit: SenderCredit,
+    /// The delivery that is not written to its end yet.
+    pub(crate) sending: Option<Box<Sending>>,
+    next_tag: u32,
+    /// Whether the application was told that it may send, and has not been refused since.
+    pub(crate) told: bool,
+    /// Whether it is among those that are looked at when the session's window opens or output is taken.
+    pub(crate) waits: bool,
+    /// Whether credit is to be given back as soon as all is written (T-DRAIN-01).
+    pub(crate) drain_due: bool,
+    pub(crate) manual_drain: bool,
+    pub(crate) manual_settle: bool,
+    /// The largest message that the peer takes; any, if none.
+    pub(crate) max_message_size: Option<u64>,
+    /// What deliveries get that are settled without an outcome (M-SRC-10).
+    pub(crate) default_outcome: Option<Box<Outcome>>,
+}
+
+/// A delivery on its way into the output.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub(crate) number: u64,
+    /// What goes before the next piece of payload.
+    pub(crate) transfer: Transfer,
+    /// Whether the first frame is written.
+    pub(crate) begun: bool,
+    pub(crate) chunks: VecDeque<Bytes>,
+    /// How many octets are in `chunks`, and how many there were in all.
+    pub(crate) waiting: usize,
+    pub(crate) size: u64,
+    pub(crate) end: SendingEnd,
+}
+
+/// What the application has said about the end of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SendingEnd {
+    /// More is to come.
+    Open,
+    /// All is there.
+    Complete,
+    /// It is given up.
+    Aborted,
+}
+
+impl Sender {
+    pub(crate) fn new(options: &SenderOptions) -> Self {
+        let source = options.source.as_deref();
+        Self {
+            credit: SenderCredit::new(options.initial_delivery_count),
+            sending: None,
+            next_tag: 0,
+            told: false,
+            waits: false,
+            drain_due: false,
+            manual_drain: options.manual_drain,
+            manual_settle: options.manual_settle,
+            max_message_size: None,
+            default_outcome: source.and_then(|source| source.default_outcome.clone()).map(Box::new),
+        }
+    }
+
+    /// For a link that the peer has attached, before the application has accepted it.
+    pub(crate) fn offered() -> Self {
+        Self::new(&SenderOptions::new())
+    }
+
+    /// Where the delivery-count stands, as an attach has to say (L-ATT-02).
+    pub(crate) fn count(&self) -> SequenceNo {
+        self.credit.count()
+    }
+
+    /// The tag that comes next, if the application does not give one.
+    #[inline]
+    pub(crate) fn next_tag(&self) -> DeliveryTag {
+        DeliveryTag::from(self.next_tag)
+    }
+
+    /// The tag was used.
+    #[inline]
+    pub(crate) fn tag_used(&mut self) {
+        self.next_tag = self.next_tag.wrapping_add(1);
+    }
+
+    /// The link is detached: nothing more can be sent.
+    pub(crate) fn end(&mut self) {
+        self.credit.end();
+        self.sending = None;
+        self.told = false;
+        self.drain_due = false;
+    }
+}

@@ -1,0 +1,155 @@
+//! [`Outbox`]: octets that wait to be written.
+
+use alloc::collections::VecDeque;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// From how many octets on a payload is chained and not copied beside its frame header: then the copy costs more
+/// than a slice of its own does in a vectored write.
+const WORTH_CHAINING: usize = 1024;
+
+/// The output: frames one behind the other, in pieces. Pieces of payload are the application's own buffers.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    /// Complete pieces; `tail` comes behind them.
+    pieces: VecDeque<Bytes>,
+    /// How many octets they are.
+    piled: usize,
+    /// Where frames are written.
+    tail: BytesMut,
+}
+
+impl Outbox {
+    /// How many octets there are.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.piled + self.tail.len()
+    }
+
+    /// Where a frame is to be appended.
+    #[inline]
+    pub(crate) fn tail(&mut self) -> &mut BytesMut {
+        &mut self.tail
+    }
+
+    /// Adds a part of the payload of the frame that was appended last.
+    #[inline]
+    pub(crate) fn payload(&mut self, octets: &Bytes) {
+        if octets.len() < WORTH_CHAINING {
+            self.tail.extend_from_slice(octets);
+        } else {
+            self.chain(octets.clone());
+        }
+    }
+
+    fn chain(&mut self, octets: Bytes) {
+        if !self.tail.is_empty() {
+            let piece = self.tail.split().freeze();
+            self.piled += piece.len();
+            self.pieces.push_back(piece);
+        }
+        self.piled += octets.len();
+        self.pieces.push_back(octets);
+    }
+
+    /// Drops all that is left.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Gives memory back that nothing is in.
+    pub(crate) fn shrink(&mut self) {
+        if self.len() == 0 {
+            self.clear();
+        }
+    }
+}
+
+impl Buf for Outbox {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        self.pieces.front().map_or(&self.tail, |piece| piece)
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+        let chunks = self.pieces.iter().map(|piece| &**piece).chain([&*self.tail]).filter(|c| !c.is_empty());
+        let mut count = 0;
+        for (slice, chunk) in slices.iter_mut().zip(chunks) {
+            *slice = std::io::IoSlice::new(chunk);
+            count += 1;
+        }
+        count
+    }
+
+    /// Takes octets off the front; all of them, where more are named than there are.
+    fn advance(&mut self, mut octets: usize) {
+        while let Some(piece) = self.pieces.front_mut() {
+            if octets < piece.len() {
+                piece.advance(octets);
+                self.piled -= octets;
+                return;
+            }
+            octets -= piece.len();
+            self.piled -= piece.len();
+            self.pieces.pop_front();
+        }
+        if octets >= self.tail.len() {
+            self.tail.clear();
+        } else {
+            self.tail.advance(octets);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outbox, WORTH_CHAINING};
+    use bytes::{Buf, Bytes};
+
+    fn filled() -> (Outbox, Vec<u8>) {
+        let mut outbox = Outbox::default();
+        let mut all = Vec::new();
+        for (frame, payload) in
+            [("one", 10), ("two", WORTH_CHAINING), ("three", 3 * WORTH_CHAINING), ("four", 0)]
+        {
+            let payload = Bytes::from(vec![frame.as_bytes()[0]; payload]);
+            outbox.tail().extend_from_slice(frame.as_bytes());
+            outbox.payload(&payload);
+            all.extend_from_slice(frame.as_bytes());
+            all.extend_from_slice(&payload);
+        }
+        (outbox, all)
+    }
+
+    #[test]
+    fn output_may_be_taken_in_any_portions() {
+        for portion in [1, 2, 7, 1_000, 100_000] {
+            let (mut outbox, all) = filled();
+            let mut taken = Vec::new();
+            while outbox.has_remaining() {
+                let chunk = &outbox.chunk()[..outbox.chunk().len().min(portion)];
+                let octets = chunk.len();
+                taken.extend_from_slice(chunk);
+                outbox.advance(octets);
+            }
+            assert_eq!(taken, all);
+        }
+    }
+
+    #[test]
+    fn slices_for_a_vectored_write_are_all_there_is_and_share_large_payloads() {
+        let (mut outbox, all) = filled();
+        let mut slices = [std::io::IoSlice::new(&[]); 8];
+        let count = outbox.chunks_vectored(&mut slices);
+        let together: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
+        assert_eq!((count, together), (5, all.clone()));
+        outbox.advance(all.len() + 1);
+        assert_eq!((outbox.remaining(), outbox.chunk()), (0, &[][..]));
+    }
+}

@@ -1,0 +1,131 @@
+//! Commands that cannot be carried out: one enum for each kind. A refused command has changed nothing.
+
+use core::fmt;
+
+use crate::codec::EncodeError;
+use crate::types::DeliveryTag;
+
+/// A key whose session, link or delivery is not there any more, or is of another connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StaleKey;
+
+impl fmt::Display for StaleKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the key names nothing any more")
+    }
+}
+
+impl core::error::Error for StaleKey {}
+
+macro_rules! refusals {
+    ($($(#[$meta:meta])* $name:ident {
+        $($(#[$doc:meta])* $variant:ident $(($inner:ty))? = $text:literal;)*
+    })*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$doc])* $variant $(($inner))?,)*
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(refusals!(@pattern $variant $(inner $inner)?) => refusals!(@write f $text $(inner $inner)?),)*
+                }
+            }
+        }
+
+        impl core::error::Error for $name {}
+    )*};
+    (@pattern $variant:ident) => { Self::$variant };
+    (@pattern $variant:ident $inner:ident $type:ty) => { Self::$variant($inner) };
+    (@write $f:ident $text:literal) => { $f.write_str($text) };
+    (@write $f:ident $text:literal $inner:ident $type:ty) => { write!($f, "{}: {:?}", $text, $inner) };
+}
+
+refusals! {
+    /// Why a session is not begun, accepted or ended.
+    SessionError {
+        /// The connection is not open yet, or not any more.
+        NotOpen = "the connection is not open";
+        /// The peer takes no more sessions (C-CHAN-01).
+        Channels = "all channels that the peer takes are in use";
+        /// The session was begun by this end, or accepted already.
+        NotOffered = "the session was not offered, or is accepted";
+        /// This end has ended it.
+        Ended = "the session is ended";
+        /// The begin does not fit in a frame that the peer takes.
+        TooLarge(EncodeError) = "the begin does not fit a frame";
+    }
+
+    /// Why a link is not attached, accepted or detached.
+    LinkError {
+        /// The session is not begun by this end, or is over.
+        NoSession = "the session is not begun, or is over";
+        /// There is a link of that name and direction already (L-NAME-01).
+        NameInUse = "the name is in use";
+        /// The peer takes no more links on the session (S-BEG-07).
+        Handles = "all handles that the peer takes are in use";
+        /// This end keeps no more links.
+        Limit = "the limit on links is reached";
+        /// The link was attached by this end, or accepted already.
+        NotOffered = "the link was not offered, or is accepted";
+        /// The link is attached, and so cannot be attached again.
+        Attached = "the link is attached";
+        /// This end has detached it.
+        Detached = "the link is detached";
+        /// The attach does not fit in a frame that the peer takes.
+        TooLarge(EncodeError) = "the attach does not fit a frame";
+    }
+
+    /// Why a message is not sent.
+    SendError {
+        /// The link is not attached at both ends, or the peer has no terminus for it (L-ATT-06).
+        Detached = "the link is not attached";
+        /// There is no credit (T-CREDIT-06).
+        NoCredit = "there is no credit";
+        /// The peer's session takes no transfer now (S-WIN-08).
+        WindowClosed = "the session's window is closed";
+        /// More output waits than the limits allow.
+        Full = "the output is full";
+        /// The delivery before is not complete (T-XFER-11).
+        Incomplete = "another delivery of the link is not complete";
+        /// There is no delivery to be continued.
+        NoDelivery = "no delivery of the link is being sent";
+        /// The message is larger than the peer takes, which is this many octets (L-MSG-03).
+        TooLarge(u64) = "the message is larger than the peer takes";
+        /// The link's snd-settle-mode leaves no such choice (L-MODE-04).
+        SettleMode = "the link's settle mode does not allow it";
+        /// An unsettled delivery of the link has this tag (T-XFER-06).
+        TagInUse(DeliveryTag) = "the tag is in use";
+        /// As many deliveries are unsettled as the limits allow.
+        Unsettled(u32) = "the limit on unsettled deliveries is reached";
+        /// What goes with the message does not fit in a frame that the peer takes, or in any.
+        Unencodable(EncodeError) = "the message cannot be encoded";
+    }
+
+    /// Why a delivery is not settled, or its state not told.
+    SettleError {
+        /// It is settled (T-DISP-12), or was never unsettled.
+        Settled = "the delivery is settled";
+        /// Its outcome was told and cannot change (T-XFER-19).
+        Decided = "the delivery has an outcome";
+        /// It belongs to another link, or goes the other way.
+        WrongLink = "the delivery is not of this link";
+    }
+
+    /// Why a delivery cannot be read.
+    ReadError {
+        /// It has been read to its end, or was never there.
+        NoDelivery = "there is nothing of the delivery to be read";
+        /// It goes the other way, or belongs to another link.
+        WrongLink = "the delivery is not of this link";
+    }
+
+    /// Why a link's credit or state is not told.
+    FlowError {
+        /// The link is not attached by this end, or not any more.
+        Detached = "the link is not attached";
+    }
+}

@@ -1,0 +1,264 @@
+//! SASL as frames: who sends which, in which order, and how often [5.3.2] [5.3.3].
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::client::{ChoiceError, ClientProfile, LinkSecurity, PLAIN};
+use super::mechanism::{ClientMechanism, Failure, Identity, ServerMechanism, Step};
+use super::nonce::Nonce;
+use crate::types::{Many, Str, Symbol};
+use crate::wire::{SaslBody, SaslChallenge, SaslCode, SaslInit, SaslMechanisms, SaslOutcome, SaslResponse};
+
+/// What a client brings to authenticate with, for one connection.
+///
+/// ```
+/// use amqp_proto::machine::sasl::{AnonymousClient, ClientProfile, ClientSasl, LinkSecurity, Nonce};
+///
+/// let profile = ClientProfile::new().with_anonymous(AnonymousClient::new());
+/// let nonce = Nonce::from_random(&[7; 16])?; // 16 octets of the system's randomness
+/// let sasl = ClientSasl::new(profile, LinkSecurity::Clear, nonce);
+/// # Ok::<(), amqp_proto::machine::sasl::BadNonce>(())
+/// ```
+#[derive(Debug)]
+pub struct ClientSasl {
+    profile: ClientProfile,
+    link: LinkSecurity,
+    nonce: Nonce,
+}
+
+impl ClientSasl {
+    /// With what the profile allows, on a link that is as secure as the caller says, with a nonce never used before.
+    pub fn new(profile: ClientProfile, link: LinkSecurity, nonce: Nonce) -> Self {
+        Self { profile, link, nonce }
+    }
+}
+
+/// What a server offers to authenticate with, for one connection.
+///
+/// ```
+/// use amqp_proto::machine::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
+///
+/// let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new());
+/// ```
+#[derive(Debug)]
+pub struct ServerSasl {
+    link: LinkSecurity,
+    mechanisms: Vec<Box<dyn ServerMechanism>>,
+    optional: bool,
+    plain_in_clear: bool,
+}
+
+impl ServerSasl {
+    /// Nothing yet, on a link that is as secure as the caller says.
+    pub fn new(link: LinkSecurity) -> Self {
+        Self { link, mechanisms: Vec::new(), optional: false, plain_in_clear: false }
+    }
+
+    /// Offers a mechanism beside those before it, which are liked better (A-SASL-08).
+    #[must_use]
+    pub fn with_mechanism(mut self, mechanism: impl ServerMechanism + 'static) -> Self {
+        self.mechanisms.push(Box::new(mechanism));
+        self
+    }
+
+    /// Takes clients that do not authenticate at all, too.
+    #[must_use]
+    pub fn with_optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// Offers PLAIN on a link that is not encrypted, too: whoever listens learns the passwords.
+    #[must_use]
+    pub fn with_plain_in_clear(mut self) -> Self {
+        self.plain_in_clear = true;
+        self
+    }
+
+    /// Whether clients may do without.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.optional
+    }
+}
+
+/// What is to be done after a SASL frame.
+pub(crate) enum Next {
+    /// Send this, and wait.
+    Send(SaslBody),
+    /// The peer is known: the next protocol header follows. The server sends an outcome before.
+    Done(Option<SaslBody>, Identity),
+    /// It is over: the server sends an outcome before.
+    Failed(Option<SaslBody>, SaslFailure),
+}
+
+/// Why an authentication failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SaslFailure {
+    /// None of the offered mechanisms will do.
+    Choice(ChoiceError),
+    /// The server says so.
+    Outcome(SaslCode),
+    /// The client's mechanism does not take what the server sends.
+    Mechanism(Failure),
+    /// The client has not shown who it is.
+    Credentials,
+    /// The client picked a mechanism that was not offered (A-SASL-10).
+    NotOffered,
+    /// A frame that has no place there (A-SASL-07).
+    Order,
+    /// More challenges than this end takes (threat C02).
+    Rounds,
+}
+
+impl fmt::Display for SaslFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Choice(error) => write!(f, "{error}"),
+            Self::Outcome(code) => write!(f, "SASL outcome {code:?}"),
+            Self::Mechanism(failure) => write!(f, "SASL: {failure}"),
+            Self::Credentials => f.write_str("SASL: the credentials did not do"),
+            Self::NotOffered => f.write_str("SASL: the mechanism was not offered"),
+            Self::Order => f.write_str("SASL: a frame out of order"),
+            Self::Rounds => f.write_str("SASL: too many challenges"),
+        }
+    }
+}
+
+impl core::error::Error for SaslFailure {}
+
+/// The client's side of the dialogue.
+#[derive(Debug)]
+pub(crate) struct ClientDialogue {
+    state: ClientState,
+    hostname: Option<Str>,
+    rounds: u32,
+}
+
+#[derive(Debug)]
+enum ClientState {
+    /// The server has to say what it has.
+    Offered(Box<ClientSasl>),
+    /// It has to ask or to decide.
+    Chosen(Box<dyn ClientMechanism>),
+    Over,
+}
+
+impl ClientDialogue {
+    pub(crate) fn new(sasl: Box<ClientSasl>, hostname: Option<Str>, rounds: u32) -> Self {
+        Self { state: ClientState::Offered(sasl), hostname, rounds }
+    }
+
+    /// The server has sent a frame.
+    pub(crate) fn on_frame(&mut self, body: SaslBody) -> Next {
+        let failed = |failure| Next::Failed(None, failure);
+        match (core::mem::replace(&mut self.state, ClientState::Over), body) {
+            (ClientState::Offered(sasl), SaslBody::Mechanisms(offer)) => {
+                let ClientSasl { profile, link, nonce } = *sasl;
+                match profile.choose(&offer.sasl_server_mechanisms, link, nonce) {
+                    Ok(mechanism) => self.init(mechanism),
+                    Err(error) => failed(SaslFailure::Choice(error)),
+                }
+            }
+            (ClientState::Chosen(_), SaslBody::Challenge(_)) if self.rounds == 0 => {
+                failed(SaslFailure::Rounds)
+            }
+            (ClientState::Chosen(mut mechanism), SaslBody::Challenge(challenge)) => {
+                self.rounds -= 1;
+                match mechanism.challenge(&challenge.challenge) {
+                    Ok(response) => {
+                        self.state = ClientState::Chosen(mechanism);
+                        Next::Send(SaslResponse::new(response).into())
+                    }
+                    Err(failure) => failed(SaslFailure::Mechanism(failure)),
+                }
+            }
+            (ClientState::Chosen(mut mechanism), SaslBody::Outcome(outcome)) => match outcome.code {
+                SaslCode::Ok => match mechanism.outcome(outcome.additional_data.as_ref()) {
+                    Ok(()) => Next::Done(None, Identity::anonymous()),
+                    Err(failure) => failed(SaslFailure::Mechanism(failure)),
+                },
+                code => failed(SaslFailure::Outcome(code)),
+            },
+            _ => failed(SaslFailure::Order),
+        }
+    }
+
+    fn init(&mut self, mut mechanism: Box<dyn ClientMechanism>) -> Next {
+        let mut init = SaslInit::new(mechanism.name());
+        init.initial_response = mechanism.initial_response();
+        init.hostname = self.hostname.take();
+        self.state = ClientState::Chosen(mechanism);
+        Next::Send(init.into())
+    }
+}
+
+/// The server's side of the dialogue.
+#[derive(Debug)]
+pub(crate) struct ServerDialogue {
+    state: ServerState,
+    rounds: u32,
+}
+
+#[derive(Debug)]
+enum ServerState {
+    /// The client has to pick one.
+    Offering(Vec<Box<dyn ServerMechanism>>),
+    /// It has to answer.
+    Asking(Box<dyn ServerMechanism>),
+    Over,
+}
+
+impl ServerDialogue {
+    /// The dialogue, and the frame that it begins with.
+    pub(crate) fn new(sasl: ServerSasl, rounds: u32) -> (Self, SaslMechanisms) {
+        let ServerSasl { link, mut mechanisms, plain_in_clear, .. } = sasl;
+        if link == LinkSecurity::Clear && !plain_in_clear {
+            mechanisms.retain(|mechanism| mechanism.name() != PLAIN);
+        }
+        let names: Many<Symbol> = mechanisms.iter().map(|mechanism| mechanism.name()).collect();
+        (Self { state: ServerState::Offering(mechanisms), rounds }, SaslMechanisms::new(names))
+    }
+
+    /// The client has sent a frame.
+    pub(crate) fn on_frame(&mut self, body: SaslBody) -> Next {
+        match (core::mem::replace(&mut self.state, ServerState::Over), body) {
+            (ServerState::Offering(mechanisms), SaslBody::Init(init)) => {
+                match mechanisms.into_iter().find(|mechanism| mechanism.name() == init.mechanism) {
+                    Some(mut mechanism) => {
+                        let step = mechanism.init(init.initial_response.as_ref());
+                        self.step(mechanism, step)
+                    }
+                    None => refused(SaslFailure::NotOffered),
+                }
+            }
+            (ServerState::Asking(mut mechanism), SaslBody::Response(response)) => {
+                let step = mechanism.response(&response.response);
+                self.step(mechanism, step)
+            }
+            _ => refused(SaslFailure::Order),
+        }
+    }
+
+    fn step(&mut self, mechanism: Box<dyn ServerMechanism>, step: Step) -> Next {
+        match step {
+            Step::Challenge(_) if self.rounds == 0 => refused(SaslFailure::Rounds),
+            Step::Challenge(challenge) => {
+                self.rounds -= 1;
+                self.state = ServerState::Asking(mechanism);
+                Next::Send(SaslChallenge::new(challenge).into())
+            }
+            Step::Done { identity, additional_data } => {
+                let outcome = SaslOutcome { code: SaslCode::Ok, additional_data };
+                Next::Done(Some(outcome.into()), identity)
+            }
+            Step::Failed => refused(SaslFailure::Credentials),
+        }
+    }
+}
+
+/// The peer learns that it failed and not why.
+fn refused(failure: SaslFailure) -> Next {
+    Next::Failed(Some(SaslOutcome::new(SaslCode::Auth).into()), failure)
+}

@@ -1,0 +1,193 @@
+//! Flows: the windows of sessions and the credit of links, told and heard [2.7.4].
+
+use super::Session;
+use super::lifecycle::OUTGOING_WINDOW;
+use crate::machine::core::{Core, of_session};
+use crate::machine::event::Event;
+use crate::machine::fault::{Fault, SessionFault};
+use crate::machine::halves::{Half, LinkHalf};
+use crate::machine::link::{Link, LinkEnd};
+use crate::machine::refusal::FlowError;
+use crate::types::{Handle, ReceiverKey};
+use crate::wire::Flow;
+
+impl Session {
+    /// The part of a flow that is about the session (S-WIN-12, S-WIN-13).
+    fn flow(&mut self) -> Flow {
+        let window = self.incoming.open();
+        let mut flow = Flow::new(window, self.outgoing.next_id(), OUTGOING_WINDOW);
+        flow.next_incoming_id = (self.remote != Half::Unopened).then(|| self.incoming.next_id());
+        self.flow_due = false;
+        flow
+    }
+}
+
+impl Core {
+    /// The peer tells its windows, and with a handle the state of a link.
+    pub(crate) fn on_flow(&mut self, index: u32, flow: &Flow) -> Result<(), (u32, Fault)> {
+        let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
+            return Ok(());
+        };
+        match (flow.next_incoming_id, session.knows_begin) {
+            (None, true) => return of_session(Err(SessionFault::NextIncomingId)),
+            (None, false) => {}
+            (Some(_), _) => session.knows_begin = true,
+        }
+        let Some(handle) = flow.handle else {
+            let has_link_state = flow.delivery_count.is_some()
+                || flow.link_credit.is_some()
+                || flow.available.is_some()
+                || flow.drain;
+            if has_link_state {
+                return of_session(Err(SessionFault::NoHandle));
+            }
+            self.on_session_flow(index, flow);
+            return Ok(());
+        };
+        let Some(link) = session.handles.get(handle.get()) else {
+            return of_session(Err(SessionFault::UnattachedHandle(handle.get())));
+        };
+        self.on_session_flow(index, &Flow { echo: false, ..flow.clone() });
+        self.on_link_flow(link, flow);
+        Ok(())
+    }
+
+    fn on_session_flow(&mut self, index: u32, flow: &Flow) {
+        let Some(session) = self.sessions.at(index) else { return };
+        session.incoming.on_flow(flow);
+        session.outgoing.on_flow(flow);
+        if flow.echo {
+            session.flow_due = true;
+        }
+        let opens = session.outgoing.left() > 0 && !session.waiting.is_empty();
+        if flow.echo {
+            self.session_due(index);
+        }
+        if opens {
+            self.window_opens(index);
+        }
+    }
+
+    fn on_link_flow(&mut self, index: u32, flow: &Flow) {
+        let Some(link) = self.links.at(index).filter(|link| link.local == LinkHalf::Attached) else {
+            return;
+        };
+        let mut wants_flow = flow.echo;
+        match &mut link.end {
+            LinkEnd::Sender(sender) => {
+                sender.credit.on_flow(flow);
+                // With no credit left the answer says just that (T-DRAIN-04).
+                sender.drain_due = sender.credit.drain();
+                wants_flow |= sender.drain_due;
+            }
+            LinkEnd::Receiver(receiver) => {
+                let was_draining = receiver.credit.drain() && receiver.credit.credit() > 0;
+                if receiver.credit.on_flow(flow) && was_draining {
+                    let key = ReceiverKey(link.key);
+                    self.fx.tell(Event::Drained(key));
+                }
+            }
+        }
+        if wants_flow {
+            self.link_due(index);
+        }
+        self.look_sendable(index);
+    }
+
+    /// Grants credit on a link, or takes it back.
+    pub(crate) fn set_credit(&mut self, index: u32, credit: u32, drain: bool) -> Result<(), FlowError> {
+        let Some(receiver) = self.attached(index).and_then(Link::receiver) else {
+            return Err(FlowError::Detached);
+        };
+        receiver.credit.set(credit, drain);
+        self.link_due(index);
+        Ok(())
+    }
+
+    /// Asks the peer for the state of its end of a link.
+    pub(crate) fn echo(&mut self, index: u32) -> Result<(), FlowError> {
+        self.attached(index).ok_or(FlowError::Detached)?.echo = true;
+        self.link_due(index);
+        Ok(())
+    }
+
+    /// Tells how many messages wait for credit.
+    pub(crate) fn set_available(&mut self, index: u32, messages: u32) -> Result<(), FlowError> {
+        let sender = self.attached(index).and_then(Link::sender).ok_or(FlowError::Detached)?;
+        sender.credit.available = messages;
+        self.link_due(index);
+        Ok(())
+    }
+
+    /// There is nothing to be sent for the credit that is to be drained.
+    pub(crate) fn drained(&mut self, index: u32) -> Result<(), FlowError> {
+        let sender = self.attached(index).and_then(Link::sender).ok_or(FlowError::Detached)?;
+        if sender.drain_due && sender.sending.is_none() {
+            sender.drain_due = false;
+            sender.credit.give_back();
+            self.link_due(index);
+        }
+        Ok(())
+    }
+
+    fn attached(&mut self, index: u32) -> Option<&mut Link> {
+        self.links.at(index).filter(|link| link.local == LinkHalf::Attached)
+    }
+
+    /// Writes a flow that tells the state of a link, and of its session with it.
+    pub(crate) fn write_link_flow(&mut self, index: u32) {
+        let Some(link) = self.links.at(index) else { return };
+        link.flow_due = false;
+        if link.local != LinkHalf::Attached {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
+            return;
+        };
+        give_back_credit(link);
+        let mut flow = session.flow();
+        flow.handle = Some(Handle::new(link.handle));
+        flow.echo = core::mem::take(&mut link.echo);
+        match &link.end {
+            LinkEnd::Sender(sender) => {
+                flow.delivery_count = Some(sender.credit.count());
+                flow.link_credit = Some(sender.credit.credit());
+                flow.available = Some(sender.credit.available);
+                flow.drain = sender.credit.drain();
+            }
+            LinkEnd::Receiver(receiver) => {
+                flow.delivery_count = receiver.credit.count();
+                flow.link_credit = Some(receiver.credit.credit());
+                flow.available = Some(receiver.credit.available()).filter(|available| *available > 0);
+                flow.drain = receiver.credit.drain();
+            }
+        }
+        let channel = session.channel;
+        // All fields are of bounded size: it fits the smallest frame there is.
+        let _ = self.fx.send(channel, &flow);
+    }
+
+    /// Writes a flow that tells the windows of a session, if it is asked for or time.
+    pub(crate) fn write_session_flow(&mut self, index: u32) {
+        let Some(session) = self.sessions.at(index) else { return };
+        session.due = false;
+        if !session.is_begun() || !(session.flow_due || session.incoming.is_low()) {
+            return;
+        }
+        let flow = session.flow();
+        let channel = session.channel;
+        let _ = self.fx.send(channel, &flow);
+    }
+}
+
+/// Gives back what is to be drained, once all that was begun is written (T-DRAIN-01, T-DRAIN-07).
+fn give_back_credit(link: &mut Link) {
+    if let LinkEnd::Sender(sender) = &mut link.end
+        && sender.drain_due
+        && !sender.manual_drain
+        && sender.sending.is_none()
+    {
+        sender.drain_due = false;
+        sender.credit.give_back();
+    }
+}

@@ -1,0 +1,241 @@
+//! How sessions begin and end [2.5.1-2.5.5].
+
+use alloc::boxed::Box;
+use bytes::BytesMut;
+
+use super::Session;
+use crate::config::SessionOptions;
+use crate::machine::core::Core;
+use crate::machine::event::{Event, Reason};
+use crate::machine::fault::{ConnectionFault, SessionFault};
+use crate::machine::halves::Half;
+use crate::machine::refusal::SessionError;
+use crate::types::{Handle, Key, SessionKey};
+use crate::wire::{Begin, End, Error};
+
+/// What this end announces as its outgoing-window: it never holds itself back.
+pub(super) const OUTGOING_WINDOW: u32 = i32::MAX.cast_unsigned();
+
+impl Core {
+    /// Begins a session.
+    pub(crate) fn begin(&mut self, options: &SessionOptions) -> Result<Key, SessionError> {
+        if !self.is_open {
+            return Err(SessionError::NotOpen);
+        }
+        let channel = self.take_channel()?;
+        let limits = self.limits.clone();
+        let Some(key) = self.sessions.insert(|key| Session::new(key, options, &limits)) else {
+            self.own_channels.give_back(channel.into());
+            return Err(SessionError::Channels);
+        };
+        if let Err(error) = self.send_begin(key.index, channel, options) {
+            self.own_channels.give_back(channel.into());
+            self.sessions.remove(key);
+            return Err(error);
+        }
+        self.unanswered.insert(channel.into(), key.index);
+        Ok(key)
+    }
+
+    /// Accepts a session that the peer has begun.
+    pub(crate) fn accept_session(
+        &mut self,
+        index: u32,
+        options: &SessionOptions,
+    ) -> Result<(), SessionError> {
+        if !self.is_open {
+            return Err(SessionError::NotOpen);
+        }
+        let limits = self.limits.clone();
+        match self.sessions.at(index) {
+            Some(session) if session.local == Half::Unopened && session.remote == Half::Open => {}
+            _ => return Err(SessionError::NotOffered),
+        }
+        let channel = self.take_channel()?;
+        if let Some(session) = self.sessions.at(index) {
+            session.set_options(options, &limits);
+        }
+        self.send_begin(index, channel, options).inspect_err(|_| self.own_channels.give_back(channel.into()))
+    }
+
+    /// Ends a session, or refuses one that the peer has begun (S-BEG-11).
+    pub(crate) fn end(&mut self, index: u32, error: Option<Error>) -> Result<(), SessionError> {
+        if !self.is_open {
+            return Err(SessionError::NotOpen);
+        }
+        match self.sessions.at(index) {
+            Some(session) if session.local != Half::Ended => {}
+            _ => return Err(SessionError::Ended),
+        }
+        self.write_dispositions(index);
+        self.send_end(index, error.as_ref());
+        let Some(session) = self.sessions.at(index) else { return Err(SessionError::Ended) };
+        session.reason = Some(Box::new(Reason::local(error)));
+        Ok(())
+    }
+
+    /// Ends a session for a fault of the peer, which is not listened to any more on it (S-END-03).
+    #[cold]
+    pub(crate) fn fail_session(&mut self, index: u32, fault: &SessionFault) {
+        let error = Error::from(fault.clone());
+        self.write_dispositions(index);
+        self.send_end(index, Some(&error));
+        if let Some(session) = self.sessions.at(index) {
+            session.discards = true;
+        }
+        self.tell_session_end(index, Reason::local(Some(error)));
+    }
+
+    fn take_channel(&mut self) -> Result<u16, SessionError> {
+        let channel = self.own_channels.take(self.channel_max.into()).ok_or(SessionError::Channels)?;
+        u16::try_from(channel).map_err(|_| SessionError::Channels)
+    }
+
+    fn send_begin(&mut self, index: u32, channel: u16, options: &SessionOptions) -> Result<(), SessionError> {
+        let Some(session) = self.sessions.at(index) else { return Err(SessionError::Ended) };
+        let window = session.incoming.open();
+        let mut begin = Begin::new(session.outgoing.next_id(), window, OUTGOING_WINDOW);
+        // An answer names the channel that it answers on (S-BEG-01).
+        begin.remote_channel = (session.remote == Half::Open).then_some(session.remote_channel);
+        begin.handle_max = Handle::new(self.limits.handle_max());
+        begin.offered_capabilities = options.offered_capabilities.clone();
+        begin.desired_capabilities = options.desired_capabilities.clone();
+        begin.properties = options.properties.clone();
+        self.fx.send(channel, &begin).map_err(SessionError::TooLarge)?;
+        session.channel = channel;
+        session.local = Half::Open;
+        Ok(())
+    }
+
+    /// Writes an end, after a begin if that was still owed.
+    fn send_end(&mut self, index: u32, error: Option<&Error>) {
+        let owes_begin = self.sessions.at(index).is_some_and(|session| session.local == Half::Unopened);
+        if owes_begin {
+            let begun = self
+                .take_channel()
+                .and_then(|channel| self.send_begin(index, channel, &SessionOptions::new()));
+            if begun.is_err() {
+                // All of the peer's channels are in use: it will hear of it when the connection closes.
+                return;
+            }
+        }
+        let Some(session) = self.sessions.at(index).filter(|session| session.local == Half::Open) else {
+            return;
+        };
+        session.local = Half::Ended;
+        let (channel, is_free) = (session.channel, session.remote == Half::Ended);
+        self.fx.send_error(channel, error, |error| End { error });
+        if is_free {
+            self.own_channels.give_back(channel.into());
+        }
+    }
+
+    /// The peer begins a session, or answers a begin (S-BEG-01, S-BEG-04).
+    pub(crate) fn on_begin(&mut self, channel: u16, begin: Begin) -> Result<(), ConnectionFault> {
+        if channel > self.limits.channel_max() {
+            return Err(ConnectionFault::ChannelMax(channel));
+        }
+        if self.channels.get(channel.into()).is_some() {
+            return Err(ConnectionFault::ChannelInUse(channel));
+        }
+        let index = match begin.remote_channel {
+            Some(own) => {
+                let index = self.unanswered.get(own.into()).ok_or(ConnectionFault::RemoteChannel(own))?;
+                self.unanswered.remove(own.into());
+                index
+            }
+            None => {
+                let limits = self.limits.clone();
+                let options = SessionOptions::new();
+                let key = self.sessions.insert(|key| Session::new(key, &options, &limits));
+                key.ok_or(ConnectionFault::ChannelMax(channel))?.index
+            }
+        };
+        let Some(session) = self.sessions.at(index) else { return Ok(()) };
+        session.remote = Half::Open;
+        session.remote_channel = channel;
+        session.knows_begin = begin.remote_channel.is_some();
+        session.handle_max = begin.handle_max.get();
+        session.incoming.start(begin.next_outgoing_id);
+        session.outgoing.start(begin.incoming_window);
+        let mut octets = BytesMut::new();
+        // Only what can be written is kept; what was read can.
+        let _ = begin.encode(&mut octets);
+        session.begin = octets.to_vec().into_boxed_slice();
+        let key = SessionKey(session.key);
+        let is_offered = session.local == Half::Unopened;
+        self.channels.insert(channel.into(), index);
+        self.fx.tell(if is_offered { Event::SessionOffered(key) } else { Event::SessionBegun(key) });
+        Ok(())
+    }
+
+    /// The peer ends a session (S-END-01, S-END-02).
+    pub(crate) fn on_end(&mut self, index: u32, end: End) {
+        let Some(session) = self.sessions.at(index) else { return };
+        session.remote = Half::Ended;
+        let (channel, is_ours) = (session.remote_channel, session.local == Half::Ended);
+        let own_channel = session.channel;
+        let ours = session.reason.take();
+        self.channels.remove(channel.into());
+        if is_ours {
+            // Both ends are through with it (S-END-01).
+            self.own_channels.give_back(own_channel.into());
+            if let Some(reason) = ours {
+                self.tell_session_end(index, *reason);
+            } else {
+                self.drop_session(index);
+            }
+            return;
+        }
+        self.write_dispositions(index);
+        self.send_end(index, None);
+        self.tell_session_end(index, Reason::remote(end.error));
+    }
+
+    /// Tells that a session is over, and before that what becomes of its links and deliveries.
+    fn tell_session_end(&mut self, index: u32, reason: Reason) {
+        let Some(session) = self.sessions.at(index) else { return };
+        let key = session.key;
+        session.reason = None;
+        let links = core::mem::take(&mut session.links);
+        for link in links {
+            self.end_link_of_session(link, &reason);
+        }
+        self.fx.tell(Event::SessionEnded { session: SessionKey(key), reason: Box::new(reason) });
+    }
+
+    /// All sessions end with the connection (S-END-04).
+    pub(crate) fn end_all(&mut self, reason: &Reason) {
+        let keys: alloc::vec::Vec<Key> = self.sessions.keys().collect();
+        for key in keys {
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            let is_told = session.is_polled || (session.discards && session.reason.is_none());
+            session.local = Half::Ended;
+            session.remote = Half::Ended;
+            session.discards = true;
+            let own = session.reason.take();
+            if is_told {
+                self.drop_session(key.index);
+            } else {
+                self.tell_session_end(key.index, own.map_or_else(|| reason.clone(), |own| *own));
+            }
+        }
+    }
+
+    /// The application has polled the end of a session: its key names nothing any more.
+    pub(crate) fn forget_session(&mut self, key: SessionKey) {
+        if let Some(session) = self.sessions.get_mut(key.0) {
+            session.is_polled = true;
+            self.drop_session(key.0.index);
+        }
+    }
+
+    /// Removes a session that is over at both ends and told.
+    fn drop_session(&mut self, index: u32) {
+        let Some(session) = self.sessions.at(index) else { return };
+        if session.is_polled && session.remote == Half::Ended {
+            let key = session.key;
+            self.sessions.remove(key);
+        }
+    }
+}

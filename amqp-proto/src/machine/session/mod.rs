@@ -1,0 +1,131 @@
+//! Sessions: two windows, the handles of links, and the unsettled deliveries of both directions [2.5].
+
+mod flow;
+mod lifecycle;
+mod window;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
+
+pub(crate) use window::{IncomingWindow, OutgoingWindow};
+
+use super::delivery::{Ledger, Pending};
+use super::directory::{Directory, Numbers};
+use super::event::Reason;
+use super::halves::Half;
+use crate::config::SessionOptions;
+use crate::types::{DeliveryNumber, Key, Limits};
+use crate::wire::Role;
+
+/// One session, seen from this end.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) key: Key,
+    /// This end's half.
+    pub(crate) local: Half,
+    /// The peer's.
+    pub(crate) remote: Half,
+    /// Whether it was ended for a fault of the peer: all that still comes is dropped (S-END-03).
+    pub(crate) discards: bool,
+    /// Whether the peer has shown that it has this end's begin.
+    pub(crate) knows_begin: bool,
+    /// The channel on which this end sends, while `local` is open.
+    pub(crate) channel: u16,
+    /// The channel on which the peer sends, while `remote` is open.
+    pub(crate) remote_channel: u16,
+    pub(crate) incoming: IncomingWindow,
+    pub(crate) outgoing: OutgoingWindow,
+    /// The peer's handles: the places of their links.
+    pub(crate) handles: Directory,
+    /// This end's handles.
+    pub(crate) own_handles: Numbers,
+    /// The highest handle that the peer takes.
+    pub(crate) handle_max: u32,
+    /// The places of the links that are on it or were on it last.
+    pub(crate) links: BTreeSet<u32>,
+    /// Unsettled deliveries that this end has sent.
+    pub(crate) sent: Ledger,
+    /// Unsettled deliveries that this end has received; before the first has come, that says where they start.
+    pub(crate) received: Option<Ledger>,
+    /// What is to be told about deliveries that were sent.
+    pub(crate) about_sent: Pending,
+    /// What is to be told about deliveries that were received.
+    pub(crate) about_received: Pending,
+    /// Whether it is among those that have something to be written.
+    pub(crate) due: bool,
+    pub(crate) flow_due: bool,
+    /// Places of senders that wait for the window to open.
+    pub(crate) waiting: VecDeque<u32>,
+    /// The peer's begin, encoded: shorter than the same decoded.
+    pub(crate) begin: Box<[u8]>,
+    /// Why this end ended it, until the application is told.
+    pub(crate) reason: Option<Box<Reason>>,
+    /// Whether the application has polled its end.
+    pub(crate) is_polled: bool,
+}
+
+impl Session {
+    pub(crate) fn new(key: Key, options: &SessionOptions, limits: &Limits) -> Self {
+        Self {
+            key,
+            local: Half::Unopened,
+            remote: Half::Unopened,
+            discards: false,
+            knows_begin: false,
+            channel: 0,
+            remote_channel: 0,
+            incoming: Self::window(options, limits),
+            outgoing: OutgoingWindow::new(options.next_outgoing_id),
+            handles: Directory::default(),
+            own_handles: Numbers::default(),
+            handle_max: u32::MAX,
+            links: BTreeSet::new(),
+            sent: Ledger::new(DeliveryNumber::new(options.next_outgoing_id.get())),
+            received: None,
+            about_sent: Pending::new(Role::Sender),
+            about_received: Pending::new(Role::Receiver),
+            due: false,
+            flow_due: false,
+            waiting: VecDeque::new(),
+            begin: Box::default(),
+            reason: None,
+            is_polled: false,
+        }
+    }
+
+    /// Takes over what the application says about a session that the peer has begun.
+    pub(crate) fn set_options(&mut self, options: &SessionOptions, limits: &Limits) {
+        let next_id = self.incoming.next_id();
+        self.incoming = Self::window(options, limits);
+        self.incoming.start(next_id);
+        let left = self.outgoing.left();
+        self.outgoing = OutgoingWindow::new(options.next_outgoing_id);
+        self.outgoing.start(left);
+        self.sent = Ledger::new(DeliveryNumber::new(options.next_outgoing_id.get()));
+    }
+
+    fn window(options: &SessionOptions, limits: &Limits) -> IncomingWindow {
+        let frames =
+            options.incoming_frames.map_or(limits.session_frames(), |f| f.min(limits.session_frames()));
+        let octets =
+            options.incoming_octets.map_or(limits.session_octets(), |o| o.min(limits.session_octets()));
+        IncomingWindow::new(frames, octets, limits.frame_size())
+    }
+
+    /// Whether frames may be sent on it.
+    #[inline]
+    pub(crate) fn is_begun(&self) -> bool {
+        self.local == Half::Open
+    }
+
+    /// Whether both ends have begun it, and neither ended.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.local == Half::Open && self.remote == Half::Open
+    }
+
+    /// The ledger of received deliveries, which starts with the first one's id.
+    #[inline]
+    pub(crate) fn received(&mut self, first: DeliveryNumber) -> &mut Ledger {
+        self.received.get_or_insert_with(|| Ledger::new(first))
+    }
+}

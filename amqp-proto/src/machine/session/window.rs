@@ -1,0 +1,205 @@
+//! The windows of a session: how many transfer frames each end may still send [2.5.6].
+
+use crate::machine::fault::SessionFault;
+use crate::types::TransferNumber;
+use crate::wire::Flow;
+
+/// What the peer may send. It opens as the application takes what has come, not as it settles.
+#[derive(Debug)]
+pub(crate) struct IncomingWindow {
+    /// The id of the next transfer; not known before the peer's begin.
+    next_id: TransferNumber,
+    /// How many transfers may still come, as the peer was told.
+    left: u32,
+    /// Frames and octets that wait for the application.
+    held_frames: u32,
+    held_octets: u64,
+    most_frames: u32,
+    most_octets: u64,
+    /// The largest frame that may come.
+    frame_size: u32,
+}
+
+impl IncomingWindow {
+    pub(crate) fn new(most_frames: u32, most_octets: u64, frame_size: u32) -> Self {
+        let most_frames = most_frames.max(1);
+        Self {
+            next_id: TransferNumber::new(0),
+            left: 0,
+            held_frames: 0,
+            held_octets: 0,
+            most_frames,
+            most_octets,
+            frame_size: frame_size.max(1),
+        }
+    }
+
+    /// The peer's begin says where its transfers start.
+    pub(crate) fn start(&mut self, next_outgoing_id: TransferNumber) {
+        self.next_id = next_outgoing_id;
+    }
+
+    pub(crate) fn next_id(&self) -> TransferNumber {
+        self.next_id
+    }
+
+    /// How many frames there is room for.
+    #[inline]
+    fn room(&self) -> u32 {
+        let frames = self.most_frames.saturating_sub(self.held_frames);
+        let octets = self.most_octets.saturating_sub(self.held_octets) / u64::from(self.frame_size);
+        let least = u32::from(self.held_frames == 0);
+        frames.min(u32::try_from(octets).unwrap_or(u32::MAX)).max(least)
+    }
+
+    /// Opens as far as there is room; gives what to tell the peer. What it was told before is never taken back.
+    pub(crate) fn open(&mut self) -> u32 {
+        self.left = self.left.max(self.room());
+        self.left
+    }
+
+    /// Whether it is time to open again: half of the room has been used (S-WIN-11).
+    #[inline]
+    pub(crate) fn is_low(&self) -> bool {
+        let room = self.room();
+        self.left < room && self.left <= room / 2
+    }
+
+    /// How many transfers may still come.
+    pub(crate) fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// A transfer has come (S-WIN-04, S-WIN-10).
+    #[inline]
+    pub(crate) fn receive(&mut self) -> Result<(), SessionFault> {
+        self.left = self.left.checked_sub(1).ok_or(SessionFault::Window)?;
+        self.next_id = self.next_id.next();
+        Ok(())
+    }
+
+    /// So much waits for the application.
+    #[inline]
+    pub(crate) fn hold(&mut self, frames: u32, octets: usize) {
+        self.held_frames = self.held_frames.saturating_add(frames);
+        self.held_octets = self.held_octets.saturating_add(octets as u64);
+    }
+
+    /// So much is taken.
+    #[inline]
+    pub(crate) fn release(&mut self, frames: u32, octets: usize) {
+        self.held_frames = self.held_frames.saturating_sub(frames);
+        self.held_octets = self.held_octets.saturating_sub(octets as u64);
+    }
+
+    /// The peer says which transfer comes next (S-WIN-05).
+    pub(crate) fn on_flow(&mut self, flow: &Flow) {
+        self.next_id = flow.next_outgoing_id;
+    }
+}
+
+/// What this end may send.
+#[derive(Debug)]
+pub(crate) struct OutgoingWindow {
+    first_id: TransferNumber,
+    next_id: TransferNumber,
+    /// How many transfers the peer takes.
+    left: u32,
+}
+
+impl OutgoingWindow {
+    pub(crate) fn new(first_id: TransferNumber) -> Self {
+        Self { first_id, next_id: first_id, left: 0 }
+    }
+
+    pub(crate) fn next_id(&self) -> TransferNumber {
+        self.next_id
+    }
+
+    /// How many transfers may be sent.
+    #[inline]
+    pub(crate) fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// The peer's begin says how many transfers it takes.
+    pub(crate) fn start(&mut self, incoming_window: u32) {
+        // Nothing can have been sent before.
+        self.left = incoming_window;
+    }
+
+    /// A transfer is sent (S-WIN-03).
+    #[inline]
+    pub(crate) fn send(&mut self) {
+        self.next_id = self.next_id.next();
+        self.left = self.left.saturating_sub(1);
+    }
+
+    /// The peer says how many it takes, counted from what it had seen (S-WIN-06, S-WIN-07, S-WIN-09).
+    pub(crate) fn on_flow(&mut self, flow: &Flow) {
+        let seen = flow.next_incoming_id.unwrap_or(self.first_id);
+        // A peer that has seen more than was sent is wrong, but does no harm.
+        let on_the_way = u32::try_from(seen.distance(self.next_id)).unwrap_or(0);
+        self.left = flow.incoming_window.saturating_sub(on_the_way);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IncomingWindow, OutgoingWindow};
+    use crate::machine::fault::SessionFault;
+    use crate::types::TransferNumber;
+    use crate::wire::Flow;
+
+    fn flow(next_incoming_id: Option<u32>, incoming_window: u32) -> Flow {
+        let mut flow = Flow::new(incoming_window, TransferNumber::new(0), 0);
+        flow.next_incoming_id = next_incoming_id.map(TransferNumber::new);
+        flow
+    }
+
+    /// S-WIN-03, S-WIN-06, S-WIN-07, S-WIN-09: across the wrap, and with numbers that make no sense.
+    #[test]
+    fn s_win_06_what_is_on_the_way_counts() {
+        let mut window = OutgoingWindow::new(TransferNumber::new(u32::MAX));
+        window.start(5);
+        (0..3).for_each(|_| window.send());
+        assert_eq!((window.left(), window.next_id().get()), (2, 2));
+        window.on_flow(&flow(Some(0), 5));
+        assert_eq!(window.left(), 3);
+        window.on_flow(&flow(None, 5));
+        assert_eq!(window.left(), 2);
+        window.on_flow(&flow(Some(0), 1));
+        assert_eq!(window.left(), 0);
+        window.on_flow(&flow(Some(9), u32::MAX));
+        assert_eq!(window.left(), u32::MAX);
+        window.on_flow(&flow(Some(0x8000_0002), 7));
+        assert_eq!(window.left(), 7);
+    }
+
+    /// S-WIN-10, S-WIN-11: the window opens by what is taken, in frames and in octets, and is never overdrawn.
+    #[test]
+    fn s_win_10_what_is_held_closes_the_window() {
+        let mut window = IncomingWindow::new(4, 1_000, 100);
+        window.start(TransferNumber::new(u32::MAX));
+        assert_eq!(window.receive(), Err(SessionFault::Window));
+        assert_eq!((window.is_low(), window.open(), window.is_low()), (true, 4, false));
+        for _ in 0..4 {
+            assert_eq!(window.receive(), Ok(()));
+            window.hold(1, 100);
+        }
+        assert_eq!(window.receive(), Err(SessionFault::Window));
+        assert_eq!((window.next_id().get(), window.is_low()), (3, false));
+        window.release(1, 100);
+        assert_eq!((window.is_low(), window.open()), (true, 1));
+        window.release(3, 300);
+        assert_eq!((window.is_low(), window.open()), (true, 4));
+
+        let mut octets = IncomingWindow::new(100, 1_000, 100);
+        assert_eq!(octets.open(), 10);
+        octets.receive().unwrap();
+        octets.hold(1, 950);
+        assert_eq!((octets.room(), octets.open()), (0, 9));
+        let tiny = IncomingWindow::new(0, 0, 100);
+        assert_eq!(tiny.room(), 1);
+    }
+}

@@ -1,0 +1,117 @@
+//! [`Slab`]: things that keys name.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::types::Key;
+
+/// A table whose places are used again, each time under another generation.
+#[derive(Debug)]
+pub(crate) struct Slab<T> {
+    places: Vec<Place<T>>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Place<T> {
+    generation: u32,
+    /// Boxed: a table that grows moves pointers, and a free place costs little.
+    value: Option<Box<T>>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Puts a value, to which its key is told, in a free place; `None` when there are 2^32 - 1 already.
+    pub(crate) fn insert(&mut self, make: impl FnOnce(Key) -> T) -> Option<Key> {
+        if let Some(index) = self.free.pop() {
+            let place = self.places.get_mut(index as usize)?;
+            let key = Key { index, generation: place.generation };
+            place.value = Some(Box::new(make(key)));
+            return Some(key);
+        }
+        let index = u32::try_from(self.places.len()).ok().filter(|index| *index < u32::MAX)?;
+        let key = Key { index, generation: 0 };
+        self.places.push(Place { generation: 0, value: Some(Box::new(make(key))) });
+        Some(key)
+    }
+
+    /// What the key names, if that is still there.
+    #[inline]
+    pub(crate) fn get(&self, key: Key) -> Option<&T> {
+        let place = self.places.get(key.index as usize)?;
+        if place.generation == key.generation { place.value.as_deref() } else { None }
+    }
+
+    /// See [`get`](Self::get).
+    #[inline]
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let place = self.places.get_mut(key.index as usize)?;
+        if place.generation == key.generation { place.value.as_deref_mut() } else { None }
+    }
+
+    /// What is in a place, whatever its generation: for this crate's own tables, which forget a place when it is
+    /// freed.
+    #[inline]
+    pub(crate) fn at(&mut self, index: u32) -> Option<&mut T> {
+        self.places.get_mut(index as usize)?.value.as_deref_mut()
+    }
+
+    /// The key of what is in a place.
+    pub(crate) fn key(&self, index: u32) -> Option<Key> {
+        let place = self.places.get(index as usize)?;
+        place.value.as_ref().map(|_| Key { index, generation: place.generation })
+    }
+
+    /// Takes what the key names out. Its place is used again until its generations run out.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        let place = self.places.get_mut(key.index as usize)?;
+        if place.generation != key.generation {
+            return None;
+        }
+        let value = place.value.take()?;
+        place.generation = place.generation.wrapping_add(1);
+        if place.generation != 0 {
+            self.free.push(key.index);
+        }
+        Some(*value)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len() - self.vacant()
+    }
+
+    fn vacant(&self) -> usize {
+        self.free.len()
+    }
+
+    /// The keys of all there are, in the order of their places.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+        (0..)
+            .zip(&self.places)
+            .filter(|(_, place)| place.value.is_some())
+            .map(|(index, place)| Key { index, generation: place.generation })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Slab;
+
+    #[test]
+    fn a_place_is_used_again_and_its_old_key_names_nothing() {
+        let mut slab = Slab::default();
+        let old = slab.insert(|_| "old").unwrap();
+        assert_eq!(slab.remove(old), Some("old"));
+        let new = slab.insert(|_| "new").unwrap();
+        assert_eq!((new.index, new.generation), (old.index, old.generation + 1));
+        assert_eq!((slab.get(old), slab.get(new)), (None, Some(&"new")));
+        assert_eq!(slab.remove(old), None);
+        assert_eq!((slab.len(), slab.keys().next()), (1, Some(new)));
+    }
+}

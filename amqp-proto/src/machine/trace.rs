@@ -1,0 +1,118 @@
+//! [`TracedFrame`]: what a trace hook sees of each frame and protocol header.
+
+use core::fmt;
+
+use alloc::boxed::Box;
+use bytes::Bytes;
+
+use crate::types::{Channel, Limits};
+use crate::wire::{Frame, FrameHeader, ProtocolHeader, RawFrame};
+
+/// Which way a frame goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the peer.
+    In,
+    /// To the peer.
+    Out,
+}
+
+/// A frame or a protocol header on its way; its `Display` is one line, in which no credential shows.
+///
+/// ```text
+/// -> [0] transfer { handle: 0, delivery_id: 0, delivery_tag: 0x00000000 } + 16 octets
+/// ```
+#[derive(Clone, Copy)]
+pub struct TracedFrame<'a> {
+    direction: Direction,
+    octets: &'a [u8],
+    payload: usize,
+}
+
+impl<'a> TracedFrame<'a> {
+    pub(crate) fn new(direction: Direction, octets: &'a [u8], payload: usize) -> Self {
+        Self { direction, octets, payload }
+    }
+
+    /// Which way it goes.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Its octets: a whole frame coming in, a frame up to its payload going out. Those of SASL frames may be
+    /// credentials.
+    pub fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+
+    /// How many octets of payload come behind [`octets`](Self::octets).
+    pub fn payload(&self) -> usize {
+        self.payload
+    }
+
+    /// Its channel; `None` for a protocol header.
+    pub fn channel(&self) -> Option<Channel> {
+        let header = FrameHeader::decode(self.octets, u32::MAX).ok()??;
+        (!self.octets.starts_with(b"AMQP")).then_some(header.channel)
+    }
+
+    /// The frame, read; `None` for a protocol header, and for what cannot be read.
+    pub fn frame(&self) -> Option<Frame> {
+        if self.octets.starts_with(b"AMQP") {
+            return None;
+        }
+        let header = FrameHeader::decode(self.octets, u32::MAX).ok()??;
+        RawFrame { header, octets: Bytes::copy_from_slice(self.octets) }.decode(&Limits::DEFAULT).ok()
+    }
+}
+
+impl fmt::Display for TracedFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.direction {
+            Direction::In => "<- ",
+            Direction::Out => "-> ",
+        })?;
+        match (ProtocolHeader::decode(self.octets), self.frame()) {
+            (Ok(Some(header)), _) => write!(f, "{header:?}"),
+            (_, Some(frame)) if self.payload > 0 => write!(f, "{frame} + {} octets", self.payload),
+            (_, Some(frame)) => write!(f, "{frame}"),
+            (_, None) => write!(f, "{} octets that are no frame", self.octets.len()),
+        }
+    }
+}
+
+impl fmt::Debug for TracedFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The hook that is shown every frame.
+#[derive(Default)]
+pub(crate) struct Trace(Option<Hook>);
+
+type Hook = Box<dyn FnMut(&TracedFrame<'_>) + Send>;
+
+impl Trace {
+    pub(crate) fn set(&mut self, hook: impl FnMut(&TracedFrame<'_>) + Send + 'static) {
+        self.0 = Some(Box::new(hook));
+    }
+
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    #[cold]
+    pub(crate) fn show(&mut self, direction: Direction, octets: &[u8], payload: usize) {
+        if let Some(hook) = &mut self.0 {
+            hook(&TracedFrame::new(direction, octets, payload));
+        }
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_set() { "on" } else { "off" })
+    }
+}

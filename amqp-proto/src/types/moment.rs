@@ -1,0 +1,55 @@
+//! [`Moment`]: time, as the caller's clock has it.
+
+use core::fmt;
+
+/// A moment on the caller's monotonic clock, in milliseconds from a start that the caller chooses.
+///
+/// The engine reads no clock: every call that has to know the time is told. A clock that goes back is taken to
+/// stand still.
+///
+/// ```
+/// use amqp_proto::types::Moment;
+///
+/// let now = Moment::from_millis(1_000);
+/// assert_eq!(now.after(500).millis_since(now), 500);
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The start of the clock.
+    pub const START: Self = Self(0);
+
+    /// So many milliseconds after the clock's start.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the clock's start.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The moment so many milliseconds later; the clock ends at 2^64 - 1.
+    #[must_use]
+    pub const fn after(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// How many milliseconds have passed since `earlier`; none if that lies ahead.
+    pub const fn millis_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

@@ -1,0 +1,86 @@
+//! What the views of both ends of a link have in common.
+
+/// The methods of a link that do not depend on which end this is; `$wrap` makes its key public, `$options` are those
+/// it is accepted with.
+macro_rules! link_methods {
+    ($options:ident, $end:ident) => {
+        /// Accepts the link, which the peer has attached. What the options leave open is as the peer asks.
+        pub fn accept_link(&mut self, options: &$options) -> Result<(), LinkError> {
+            self.core.accept_link(self.index(), EndOptions::$end(options))
+        }
+
+        /// Refuses the link, which the peer has attached (L-ATT-05): with
+        /// [`Condition::LinkRedirect`](crate::wire::Condition), saying where to go instead (L-REDIR-01).
+        pub fn refuse_link(&mut self, error: Error) -> Result<(), LinkError> {
+            self.core.refuse_link(self.index(), error)
+        }
+
+        /// Detaches the link, which stays as it is otherwise and can be attached again (L-DET-01).
+        /// [`Event::LinkDetached`](crate::Event::LinkDetached) follows when the peer has answered.
+        pub fn detach(&mut self) -> Result<(), LinkError> {
+            self.core.detach(self.index(), false, None)
+        }
+
+        /// Closes the link for good (L-CLOSE-01).
+        pub fn close(&mut self) -> Result<(), LinkError> {
+            self.core.detach(self.index(), true, None)
+        }
+
+        /// The same, saying why (L-ERR-01).
+        pub fn close_with(&mut self, error: Error) -> Result<(), LinkError> {
+            self.core.detach(self.index(), true, Some(error))
+        }
+
+        /// The name of the link.
+        pub fn name(&self) -> Str {
+            self.link().map(|link| link.name.clone()).unwrap_or_default()
+        }
+
+        /// The session that it is on, or was on last.
+        pub fn session(&self) -> Option<SessionKey> {
+            self.link().map(|link| SessionKey(link.session))
+        }
+
+        /// Whether both ends have attached it, and the peer has a terminus for it.
+        pub fn is_attached(&self) -> bool {
+            self.link().is_some_and(Link::is_complete)
+        }
+
+        /// Whether both ends have detached it, and it can be attached again.
+        pub fn is_suspended(&self) -> bool {
+            self.link().is_some_and(Link::is_suspended)
+        }
+
+        /// What the peer's attach says: its terminus is to be looked at before the link is used (L-ATT-09). `None`
+        /// before it is in.
+        pub fn peer_attach(&self) -> Option<Attach> {
+            decode(&self.link()?.attach, &self.core.limits)
+        }
+
+        /// How the sender settles (L-MODE-01).
+        pub fn snd_settle_mode(&self) -> SenderSettleMode {
+            self.link().map(|link| link.snd_settle_mode).unwrap_or_default()
+        }
+
+        /// How the receiver settles (L-MODE-01).
+        pub fn rcv_settle_mode(&self) -> ReceiverSettleMode {
+            self.link().map(|link| link.rcv_settle_mode).unwrap_or_default()
+        }
+
+        /// How many deliveries of the link are unsettled.
+        pub fn unsettled_len(&self) -> u32 {
+            self.link().map_or(0, |link| link.chain.len())
+        }
+
+        fn index(&self) -> u32 {
+            self.key.0.index
+        }
+
+        #[inline]
+        fn link(&self) -> Option<&Link> {
+            self.core.links.get(self.key.0)
+        }
+    };
+}
+
+pub(super) use link_methods;

@@ -1,0 +1,160 @@
+//! [`ReceiverMut`]: what can be done with a link on which this end receives.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::link::link_methods;
+use crate::config::ReceiverOptions;
+use crate::machine::{
+    Core, Delivery, EndOptions, FlowError, Link, LinkEnd, LinkError, Part, ReadError, Receiver, SettleError,
+    StaleKey, decode,
+};
+use crate::types::{DeliveryKey, ReceiverKey, SequenceNo, SessionKey, Str};
+use crate::wire::{
+    Attach, DeliveryState, Error, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
+};
+
+/// A link on which this end receives.
+#[derive(Debug)]
+pub struct ReceiverMut<'a> {
+    core: &'a mut Core,
+    key: ReceiverKey,
+}
+
+impl<'a> ReceiverMut<'a> {
+    #[inline]
+    pub(crate) fn new(core: &'a mut Core, key: ReceiverKey) -> Result<Self, StaleKey> {
+        match core.links.get(key.0) {
+            Some(Link { end: LinkEnd::Receiver(_), .. }) => Ok(Self { core, key }),
+            _ => Err(StaleKey),
+        }
+    }
+
+    link_methods!(ReceiverOptions, Receiver);
+
+    fn end(&self) -> Option<&Receiver> {
+        match &self.link()?.end {
+            LinkEnd::Receiver(receiver) => Some(receiver),
+            LinkEnd::Sender(_) => None,
+        }
+    }
+
+    /// Takes the oldest message, if it is complete. That makes room in the session's window and, on a link that asks
+    /// ahead, for more credit.
+    #[inline]
+    pub fn receive(&mut self) -> Option<Delivery> {
+        self.core.receive(self.key.0.index)
+    }
+
+    /// Takes what has come of a message, complete or not, since the last call.
+    pub fn read(&mut self, delivery: DeliveryKey) -> Result<Part, ReadError> {
+        self.core.read(self.index(), delivery)
+    }
+
+    /// The message was processed [3.4.2]. Settles it, unless that is the sender's to do first (T-DISP-16).
+    #[inline]
+    pub fn accept(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
+        self.dispose(delivery, &Outcome::Accepted.into())
+    }
+
+    /// The message is invalid [3.4.3].
+    pub fn reject(
+        &mut self,
+        delivery: DeliveryKey,
+        error: impl Into<Option<Error>>,
+    ) -> Result<(), SettleError> {
+        let error = error.into().map(Box::new);
+        self.dispose(delivery, &Outcome::from(Rejected { error }).into())
+    }
+
+    /// The message was not processed and may go elsewhere, unchanged [3.4.4].
+    pub fn release(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
+        self.dispose(delivery, &Outcome::Released.into())
+    }
+
+    /// The message was not processed and may go elsewhere, changed [3.4.5].
+    pub fn modify(&mut self, delivery: DeliveryKey, modified: Modified) -> Result<(), SettleError> {
+        self.dispose(delivery, &Outcome::from(modified).into())
+    }
+
+    /// Tells a state: an outcome, how much has been received, or the part in a transaction. An outcome settles the
+    /// delivery, unless that is the sender's to do first; so does the outcome within a transaction (X-RET-01).
+    #[inline]
+    pub fn dispose(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
+        let settles = match state {
+            DeliveryState::Outcome(_) => true,
+            DeliveryState::Transactional(state) => state.outcome.is_some(),
+            DeliveryState::Received(_) => false,
+        };
+        self.core.dispose(self.key.0.index, delivery, Some(state), settles)
+    }
+
+    /// Settles a delivery without an outcome: the sender's default applies (T-DISP-08).
+    pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
+        self.core.dispose(self.index(), delivery, None, true)
+    }
+
+    /// Accepts all messages that are unsettled and have no outcome yet.
+    pub fn accept_all(&mut self) {
+        let all: Vec<DeliveryKey> = self.unsettled().collect();
+        for delivery in all {
+            // Those that have an outcome keep it.
+            let _ = self.accept(delivery);
+        }
+    }
+
+    /// Grants credit for so many messages in all, whatever there was before (T-CREDIT-16). The peer is told with
+    /// the next output.
+    pub fn set_credit(&mut self, messages: u32) -> Result<(), FlowError> {
+        self.core.set_credit(self.index(), messages, false)
+    }
+
+    /// Grants credit for so many more messages.
+    pub fn add_credit(&mut self, messages: u32) -> Result<(), FlowError> {
+        self.set_credit(self.credit().saturating_add(messages))
+    }
+
+    /// Takes all credit back (T-STOP-01). What is on the way still comes, before the sender's echo.
+    pub fn stop(&mut self) -> Result<(), FlowError> {
+        self.core.set_credit(self.index(), 0, false)?;
+        self.core.echo(self.index())
+    }
+
+    /// Asks the sender to use the credit that there is now or give it back (T-DRAIN-01);
+    /// [`Event::Drained`](crate::Event::Drained) follows when there is none left. No more is granted ahead until
+    /// credit is set again.
+    pub fn drain(&mut self) -> Result<(), FlowError> {
+        let credit = self.credit();
+        self.core.set_credit(self.index(), credit, true)
+    }
+
+    /// Asks the sender for its state (S-FLOW-03).
+    pub fn echo(&mut self) -> Result<(), FlowError> {
+        self.core.echo(self.index())
+    }
+
+    /// How many more messages may come.
+    pub fn credit(&self) -> u32 {
+        self.end().map_or(0, |receiver| receiver.credit.credit())
+    }
+
+    /// How many messages wait at the sender, as far as it has said (T-AVAIL-01).
+    pub fn available(&self) -> u32 {
+        self.end().map_or(0, |receiver| receiver.credit.available())
+    }
+
+    /// How many deliveries the sender has sent, from where its count started; `None` before its attach is in.
+    pub fn delivery_count(&self) -> Option<SequenceNo> {
+        self.end().and_then(|receiver| receiver.credit.count())
+    }
+
+    /// Whether messages are accepted for the application once they have been handled, unless it has decided.
+    pub fn is_auto_accept(&self) -> bool {
+        self.end().is_some_and(|receiver| !receiver.manual_accept)
+    }
+
+    /// The unsettled deliveries, the oldest first.
+    pub fn unsettled(&self) -> impl Iterator<Item = DeliveryKey> + '_ {
+        self.core.unsettled(self.index())
+    }
+}

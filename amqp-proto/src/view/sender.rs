@@ -1,0 +1,138 @@
+//! [`SenderMut`]: what can be done with a link on which this end sends.
+
+use bytes::Bytes;
+
+use super::link::link_methods;
+use crate::config::{SendOptions, SenderOptions};
+use crate::machine::{
+    Core, EndOptions, FlowError, Link, LinkEnd, LinkError, SendError, Sender, SendingEnd, SettleError,
+    StaleKey, decode,
+};
+use crate::message::{Message, Payload};
+use crate::types::{DeliveryKey, SenderKey, SequenceNo, SessionKey, Str};
+use crate::wire::{Attach, DeliveryState, Error, ReceiverSettleMode, SenderSettleMode};
+
+/// A link on which this end sends.
+#[derive(Debug)]
+pub struct SenderMut<'a> {
+    core: &'a mut Core,
+    key: SenderKey,
+}
+
+impl<'a> SenderMut<'a> {
+    #[inline]
+    pub(crate) fn new(core: &'a mut Core, key: SenderKey) -> Result<Self, StaleKey> {
+        match core.links.get(key.0) {
+            Some(Link { end: LinkEnd::Sender(_), .. }) => Ok(Self { core, key }),
+            _ => Err(StaleKey),
+        }
+    }
+
+    link_methods!(SenderOptions, Sender);
+
+    fn end(&self) -> Option<&Sender> {
+        match &self.link()?.end {
+            LinkEnd::Sender(sender) => Some(sender),
+            LinkEnd::Receiver(_) => None,
+        }
+    }
+
+    /// Sends a message. The key is the delivery's, whose outcome comes as
+    /// [`Event::Updated`](crate::Event::Updated).
+    ///
+    /// Credit is used when the message is taken, never before: a refused send costs nothing. What does not fit in
+    /// one transfer, or in the output, stays in the engine and follows.
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<DeliveryKey, SendError> {
+        self.send_with(&message.into(), &SendOptions::new())
+    }
+
+    /// The same, as the options say.
+    pub fn send_with(&mut self, message: &Message, options: &SendOptions) -> Result<DeliveryKey, SendError> {
+        self.core.send_message(self.index(), message, options)
+    }
+
+    /// Sends a message that is encoded already, or of another format. Octets in large chunks are never copied.
+    #[inline]
+    pub fn send_payload(
+        &mut self,
+        payload: &Payload,
+        options: &SendOptions,
+    ) -> Result<DeliveryKey, SendError> {
+        self.core.send(self.index(), payload, options)
+    }
+
+    /// Begins a delivery whose octets come later, however many: [`write`](Self::write) them, then
+    /// [`finish`](Self::finish) or [`abort`](Self::abort). The link sends no other in between (T-XFER-11).
+    pub fn begin_delivery(&mut self, options: &SendOptions) -> Result<DeliveryKey, SendError> {
+        self.core.begin_delivery(self.index(), options)
+    }
+
+    /// Adds octets to the delivery that was begun.
+    ///
+    /// [`SendError::Full`] when enough of it waits to be written; [`Event::Sendable`](crate::Event::Sendable)
+    /// follows.
+    pub fn write(&mut self, octets: impl Into<Bytes>) -> Result<(), SendError> {
+        self.core.send_part(self.index(), octets.into())
+    }
+
+    /// The delivery that was begun is complete.
+    pub fn finish(&mut self) -> Result<(), SendError> {
+        self.core.end_delivery(self.index(), SendingEnd::Complete)
+    }
+
+    /// Gives the delivery up that was begun: the receiver drops what it has of it, and it is settled (T-XFER-13).
+    pub fn abort(&mut self) -> Result<(), SendError> {
+        self.core.end_delivery(self.index(), SendingEnd::Aborted)
+    }
+
+    /// Settles a delivery: its outcome is of no interest any more, or is known (T-DISP-19).
+    pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
+        self.core.dispose(self.index(), delivery, None, true)
+    }
+
+    /// Tells the state of a delivery at this end, such as an outcome that it has come to by itself (T-DISP-18).
+    pub fn update(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
+        self.core.dispose(self.index(), delivery, Some(state), false)
+    }
+
+    /// Tells the receiver how many messages wait for credit (T-AVAIL-01).
+    pub fn set_available(&mut self, messages: u32) -> Result<(), FlowError> {
+        self.core.set_available(self.index(), messages)
+    }
+
+    /// Gives back the credit that is to be drained: there is nothing to send (T-DRAIN-01). Only for links that do not
+    /// drain by themselves.
+    pub fn drained(&mut self) -> Result<(), FlowError> {
+        self.core.drained(self.index())
+    }
+
+    /// How many messages the receiver takes.
+    pub fn credit(&self) -> u32 {
+        self.end().map_or(0, |sender| sender.credit.credit())
+    }
+
+    /// Whether the receiver wants back what credit cannot be used.
+    pub fn is_draining(&self) -> bool {
+        self.end().is_some_and(|sender| sender.credit.drain())
+    }
+
+    /// How many deliveries the link has sent, from where its count started (T-CREDIT-02).
+    pub fn delivery_count(&self) -> SequenceNo {
+        self.end().map(|sender| sender.credit.count()).unwrap_or_default()
+    }
+
+    /// Whether a message would be taken now.
+    pub fn is_sendable(&self) -> bool {
+        self.core.is_sendable(self.index())
+    }
+
+    /// The largest message that the receiver takes, in octets; `None` for any (L-MSG-01).
+    pub fn max_message_size(&self) -> Option<u64> {
+        self.end().and_then(|sender| sender.max_message_size)
+    }
+
+    /// The unsettled deliveries, the oldest first.
+    pub fn unsettled(&self) -> impl Iterator<Item = DeliveryKey> + '_ {
+        self.core.unsettled(self.index())
+    }
+}

@@ -1,0 +1,95 @@
+//! [`SessionMut`]: what can be done with a session.
+
+use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
+use crate::machine::{Core, EndOptions, LinkError, Session, SessionError, StaleKey};
+use crate::types::{ReceiverKey, SenderKey, SessionKey, Str};
+use crate::wire::{Begin, Error};
+
+/// A session of a connection.
+#[derive(Debug)]
+pub struct SessionMut<'a> {
+    core: &'a mut Core,
+    key: SessionKey,
+}
+
+impl<'a> SessionMut<'a> {
+    pub(crate) fn new(core: &'a mut Core, key: SessionKey) -> Result<Self, StaleKey> {
+        match core.sessions.get(key.0) {
+            Some(_) => Ok(Self { core, key }),
+            None => Err(StaleKey),
+        }
+    }
+
+    fn index(&self) -> u32 {
+        self.key.0.index
+    }
+
+    fn state(&self) -> Option<&Session> {
+        self.core.sessions.get(self.key.0)
+    }
+
+    /// Accepts the session, which the peer has begun.
+    pub fn accept(&mut self, options: &SessionOptions) -> Result<(), SessionError> {
+        self.core.accept_session(self.index(), options)
+    }
+
+    /// Attaches a link on which this end sends. Its name is to be unique among the senders of the two containers
+    /// (L-NAME-01); that of a suspended link attaches that one again, under its old key (L-DET-03).
+    pub fn attach_sender(
+        &mut self,
+        name: impl Into<Str>,
+        options: &SenderOptions,
+    ) -> Result<SenderKey, LinkError> {
+        self.core.attach(self.index(), &name.into(), EndOptions::Sender(options)).map(SenderKey)
+    }
+
+    /// The same for a link on which this end receives.
+    pub fn attach_receiver(
+        &mut self,
+        name: impl Into<Str>,
+        options: &ReceiverOptions,
+    ) -> Result<ReceiverKey, LinkError> {
+        self.core.attach(self.index(), &name.into(), EndOptions::Receiver(options)).map(ReceiverKey)
+    }
+
+    /// Ends the session; [`Event::SessionEnded`](crate::Event::SessionEnded) follows when the peer has answered.
+    pub fn end(&mut self) -> Result<(), SessionError> {
+        self.core.end(self.index(), None)
+    }
+
+    /// Ends the session, or refuses one that the peer has begun, saying why (S-BEG-11, S-END-07).
+    pub fn end_with(&mut self, error: Error) -> Result<(), SessionError> {
+        self.core.end(self.index(), Some(error))
+    }
+
+    /// Whether both ends have begun it and neither has ended it.
+    pub fn is_mapped(&self) -> bool {
+        self.state().is_some_and(Session::is_mapped)
+    }
+
+    /// What the peer's begin says; `None` before it is in.
+    pub fn peer_begin(&self) -> Option<Begin> {
+        let octets = bytes::Bytes::copy_from_slice(&self.state()?.begin);
+        Begin::decode(&mut { octets }, &self.core.limits).ok()
+    }
+
+    /// How many transfers the peer may still send, as it was told (S-WIN-01).
+    pub fn incoming_window(&self) -> u32 {
+        self.state().map_or(0, |session| session.incoming.left())
+    }
+
+    /// How many transfers the peer takes: its incoming-window, less what is on the way (S-WIN-01).
+    pub fn remote_incoming_window(&self) -> u32 {
+        self.state().map_or(0, |session| session.outgoing.left())
+    }
+
+    /// How many deliveries are unsettled that this end has sent.
+    pub fn unsettled_sent(&self) -> u32 {
+        self.state().map_or(0, |session| session.sent.live())
+    }
+
+    /// How many deliveries are unsettled that this end has received.
+    pub fn unsettled_received(&self) -> u32 {
+        self.state().and_then(|session| session.received.as_ref()).map_or(0, |ledger| ledger.live())
+    }
+}
