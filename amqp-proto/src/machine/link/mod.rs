@@ -1,14 +1,15 @@
 //! Links: their two halves, their credit, and what they send and receive [2.6].
 
+mod attach;
 mod credit;
-mod lifecycle;
+mod detach;
 mod names;
 mod receiver;
 mod sender;
 
 use alloc::boxed::Box;
 
-pub(crate) use lifecycle::{EndOptions, decode};
+pub(crate) use attach::{EndOptions, decode};
 pub(crate) use names::Names;
 pub(crate) use receiver::{Arrival, Held, Progress, Receiver};
 pub(crate) use sender::{Sender, Sending, SendingEnd};

@@ -1,0 +1,336 @@
+//! How links are refused, detached and closed, and what becomes of their deliveries [2.6.3-2.6.6].
+
+use alloc::boxed::Box;
+
+use super::attach::too_large;
+use super::receiver::Held;
+use super::{Link, LinkEnd};
+use crate::machine::core::{Core, of_session};
+use crate::machine::event::{Event, Reason};
+use crate::machine::fault::{Fault, LinkFault, SessionFault};
+use crate::machine::halves::LinkHalf;
+use crate::machine::refusal::LinkError;
+use crate::types::{DeliveryKey, Handle, Key, LinkKey};
+use crate::wire::{Attach, Detach, Error, Role};
+
+impl Link {
+    /// Whether both ends have detached it and neither has closed it.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.local == LinkHalf::Detached && self.remote == LinkHalf::Detached
+    }
+
+    /// Nothing can go over it any more; gives what it held of its session's window and nobody will take.
+    fn stop(&mut self) -> Held {
+        match &mut self.end {
+            LinkEnd::Sender(sender) => {
+                sender.end();
+                Held::default()
+            }
+            LinkEnd::Receiver(receiver) => {
+                receiver.credit.end();
+                receiver.drop_partial()
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Refuses a link that the peer has attached (L-ATT-05).
+    pub(crate) fn refuse_link(&mut self, index: u32, error: Error) -> Result<(), LinkError> {
+        let (key, _) = self.offered(index)?;
+        let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
+        self.begun_session(session.index)?;
+        self.send_refusal(key, &error)?;
+        self.detached(index, true, Reason::local(Some(error)));
+        Ok(())
+    }
+
+    /// Detaches a link, or closes it for good.
+    pub(crate) fn detach(&mut self, index: u32, closed: bool, error: Option<Error>) -> Result<(), LinkError> {
+        let Some(link) = self.links.at(index) else { return Err(LinkError::Detached) };
+        match (link.local, link.remote) {
+            (LinkHalf::Attached, _) => {}
+            // A suspended link is closed by attaching it once more; the application forgets it instead.
+            (LinkHalf::Detached, LinkHalf::Detached) if closed => {
+                self.close_suspended(index, error);
+                return Ok(());
+            }
+            (LinkHalf::Unattached, LinkHalf::Attached) => {
+                let error = error.unwrap_or_else(|| Error::new(crate::wire::Condition::DetachForced));
+                return self.refuse_link(index, error);
+            }
+            _ => return Err(LinkError::Detached),
+        }
+        self.send_detach(index, closed, error.as_ref());
+        self.detached(index, closed, Reason::local(error));
+        Ok(())
+    }
+
+    /// Closes a link for a fault of the peer (L-ERR-01).
+    #[cold]
+    pub(crate) fn fail_link(&mut self, index: u32, fault: &LinkFault) {
+        let error = Error::from(fault.clone());
+        let Some(link) = self.links.at(index) else { return };
+        match link.local {
+            LinkHalf::Attached => self.send_detach(index, true, Some(&error)),
+            LinkHalf::Unattached => {
+                let key = link.key;
+                if self.send_refusal(key, &error).is_err() {
+                    return;
+                }
+            }
+            LinkHalf::Detached | LinkHalf::Closed => {}
+        }
+        if let Some(link) = self.links.at(index) {
+            link.local = LinkHalf::Closed;
+        }
+        self.tell_detached(index, true, Reason::local(Some(error)));
+    }
+
+    /// The peer detaches a link, or answers a detach.
+    pub(crate) fn on_detach(&mut self, index: u32, detach: Detach) -> Result<(), (u32, Fault)> {
+        let handle = detach.handle.get();
+        let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
+            return Ok(());
+        };
+        let Some(link) = session.handles.get(handle) else {
+            return of_session(Err(SessionFault::UnattachedHandle(handle)));
+        };
+        session.handles.remove(handle);
+        self.write_dispositions(index);
+        let Some(found) = self.links.at(link) else { return Ok(()) };
+        found.remote = LinkHalf::detached(detach.closed);
+        let (key, local, ours) = (found.key, found.local, found.reason.take());
+        match local {
+            LinkHalf::Attached => {
+                self.send_detach(link, detach.closed, None);
+                if let Some(found) = self.links.at(link) {
+                    found.local = LinkHalf::detached(detach.closed);
+                }
+                self.tell_detached(link, detach.closed, Reason::remote(detach.error));
+            }
+            LinkHalf::Unattached => {
+                let error = detach.error.clone();
+                // The peer is owed an attach before it can be owed a detach (L-ATT-05).
+                let refusal = Error::new(crate::wire::Condition::DetachForced);
+                let _ = self.send_refusal(key, &refusal);
+                if let Some(found) = self.links.at(link) {
+                    found.local = LinkHalf::Closed;
+                }
+                self.tell_detached(link, true, Reason::remote(error));
+            }
+            LinkHalf::Detached if detach.closed => {
+                // The peer closes what this end has only detached (L-CLOSE-02).
+                self.close_crossed(key, ours, detach.error);
+            }
+            LinkHalf::Detached => {
+                let reason = ours.map_or_else(|| Reason::remote(detach.error), |ours| *ours);
+                self.tell_detached(link, false, reason);
+            }
+            LinkHalf::Closed => match ours {
+                Some(reason) => self.tell_detached(link, true, *reason),
+                None => self.drop_link(link),
+            },
+        }
+        Ok(())
+    }
+
+    /// The session of a link is over.
+    pub(crate) fn end_link_of_session(&mut self, index: u32, reason: &Reason) {
+        let Some(link) = self.links.at(index) else { return };
+        if link.is_suspended() {
+            self.lose_deliveries(index);
+            return;
+        }
+        let is_told = matches!(link.local, LinkHalf::Detached | LinkHalf::Closed) && link.reason.is_none();
+        let own = link.reason.take();
+        link.local = LinkHalf::Closed;
+        link.remote = LinkHalf::Closed;
+        if is_told {
+            self.drop_link(index);
+        } else {
+            let reason = own.map_or_else(|| reason.clone(), |own| *own);
+            self.tell_end(index, false, reason);
+        }
+    }
+
+    /// The application has polled the end of a link: unless it is suspended, its key names nothing any more.
+    pub(crate) fn forget_link(&mut self, key: LinkKey) {
+        if let Some(link) = self.links.get_mut(key.key()).filter(|link| !link.is_suspended()) {
+            link.is_polled = true;
+            let index = link.key.index;
+            self.drop_link(index);
+        }
+    }
+
+    /// Writes an attach without a terminus and a detach with the reason (L-ATT-05).
+    fn send_refusal(&mut self, key: Key, error: &Error) -> Result<(), LinkError> {
+        let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
+        let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
+            return Err(LinkError::NoSession);
+        };
+        let handle = session.own_handles.take(session.handle_max).ok_or(LinkError::Handles)?;
+        let role = link.end.role();
+        let mut attach = Attach::new(link.name.clone(), Handle::new(handle), role);
+        if role == Role::Sender {
+            attach.initial_delivery_count = Some(crate::types::SequenceNo::default());
+        }
+        let sent = self.fx.send(session.channel, &attach);
+        session.own_handles.give_back(handle);
+        sent.map_err(too_large)?;
+        self.fx.send_error(session.channel, Some(error), |error| detach_frame(handle, true, error));
+        Ok(())
+    }
+
+    /// Writes a detach and gives this end's handle back (L-HAND-04).
+    fn send_detach(&mut self, index: u32, closed: bool, error: Option<&Error>) {
+        let Some(link) = self.links.at(index) else { return };
+        let (session, handle) = (link.session, link.handle);
+        self.write_dispositions(session.index);
+        if let Some(session) = self.sessions.get_mut(session).filter(|session| session.is_begun()) {
+            session.own_handles.give_back(handle);
+            self.fx.send_error(session.channel, error, |error| detach_frame(handle, closed, error));
+        }
+    }
+
+    /// This end has detached a link: what follows depends on whether the peer has, too.
+    fn detached(&mut self, index: u32, closed: bool, reason: Reason) {
+        let Some(link) = self.links.at(index) else { return };
+        link.local = LinkHalf::detached(closed);
+        if let Some(sender) = link.sender() {
+            sender.end();
+        }
+        link.reason = Some(Box::new(reason));
+        // The name is free, unless an answer to the attach is still to come.
+        if closed && link.remote != LinkHalf::Unattached {
+            let (role, name, key) = (link.end.role(), link.name.clone(), link.key);
+            self.names.remove(role, &name, key);
+        }
+    }
+
+    /// Attaches a link that this end had detached once more, only to close it (L-CLOSE-02).
+    fn close_crossed(&mut self, key: Key, ours: Option<Box<Reason>>, error: Option<Error>) {
+        let _ = self.send_reattach_close(key);
+        if let Some(link) = self.links.get_mut(key) {
+            link.local = LinkHalf::Closed;
+        }
+        let reason = match (ours, error) {
+            (Some(ours), None) => *ours,
+            (_, error) => Reason::remote(error),
+        };
+        self.tell_detached(key.index, true, reason);
+    }
+
+    /// Closes a link that both ends have detached: the peer hears of it by an attach and a closing detach.
+    fn close_suspended(&mut self, index: u32, error: Option<Error>) {
+        let Some(link) = self.links.at(index) else { return };
+        let key = link.key;
+        self.suspended.retain(|suspended| *suspended != key);
+        // The peer answers with an attach and a detach.
+        let remote = if self.send_reattach_close(key) { LinkHalf::Unattached } else { LinkHalf::Closed };
+        if let Some(link) = self.links.at(index) {
+            link.local = LinkHalf::Closed;
+            link.remote = remote;
+        }
+        self.tell_detached(index, true, Reason::local(error));
+    }
+
+    /// Writes an attach and a closing detach; whether there was a session to write them on.
+    fn send_reattach_close(&mut self, key: Key) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return false };
+        let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
+            return false;
+        };
+        let Some(handle) = session.own_handles.take(session.handle_max) else { return false };
+        let mut attach = Attach::new(link.name.clone(), Handle::new(handle), link.end.role());
+        if let LinkEnd::Sender(sender) = &link.end {
+            attach.initial_delivery_count = Some(sender.count());
+        }
+        session.own_handles.give_back(handle);
+        self.fx.send(session.channel, &attach).is_ok()
+            && self.fx.send(session.channel, &detach_frame(handle, true, None)).is_ok()
+    }
+
+    /// A link is detached at both ends, or this end does not listen to it any more.
+    fn tell_detached(&mut self, index: u32, closed: bool, reason: Reason) {
+        if closed {
+            self.tell_end(index, true, reason);
+            return;
+        }
+        let Some(link) = self.links.at(index) else { return };
+        let held = link.stop();
+        let (key, public, session) = (link.key, link.public_key(), link.session);
+        self.release(session, held);
+        self.fx.tell(Event::LinkDetached { link: public, closed: false, reason: Box::new(reason) });
+        self.suspended.push_back(key);
+        if u32::try_from(self.suspended.len()).map_or(true, |n| n > self.limits.suspended_links())
+            && let Some(oldest) = self.suspended.pop_front()
+        {
+            self.lose_deliveries(oldest.index);
+            self.remove_link(oldest);
+        }
+    }
+
+    /// A link is gone.
+    fn tell_end(&mut self, index: u32, closed: bool, reason: Reason) {
+        self.lose_deliveries(index);
+        let Some(link) = self.links.at(index) else { return };
+        link.reason = None;
+        let held = link.stop();
+        let (key, session, role, name) = (link.key, link.session, link.end.role(), link.name.clone());
+        let (public, is_owed) = (link.public_key(), link.remote == LinkHalf::Unattached);
+        if !is_owed {
+            self.names.remove(role, &name, key);
+        }
+        self.release(session, held);
+        self.fx.tell(Event::LinkDetached { link: public, closed, reason: Box::new(reason) });
+    }
+
+    /// Reports the unsettled deliveries of a link as lost.
+    pub(super) fn lose_deliveries(&mut self, index: u32) {
+        let Some(link) = self.links.at(index) else { return };
+        let public = link.public_key();
+        let Some(session) = self.sessions.get_mut(link.session) else { return };
+        let is_received = link.end.role() == Role::Receiver;
+        let ledger = if is_received { session.received.as_mut() } else { Some(&mut session.sent) };
+        let Some(ledger) = ledger else { return };
+        while let Some(number) = link.chain.first() {
+            let Some(record) = ledger.remove(number, &mut link.chain) else { return };
+            let delivery = if is_received {
+                DeliveryKey::received(session.key, number)
+            } else {
+                DeliveryKey::sent(session.key, number)
+            };
+            self.fx.tell(Event::Lost { link: public, delivery, state: record.remote() });
+        }
+    }
+
+    /// Removes a link that is over at both ends and told.
+    fn drop_link(&mut self, index: u32) {
+        let Some(link) = self.links.at(index) else { return };
+        if link.is_polled && matches!(link.remote, LinkHalf::Detached | LinkHalf::Closed) {
+            let key = link.key;
+            self.remove_link(key);
+        }
+    }
+
+    fn remove_link(&mut self, key: Key) {
+        let Some(link) = self.links.remove(key) else { return };
+        self.names.remove(link.end.role(), &link.name, key);
+        let held = match &link.end {
+            LinkEnd::Receiver(receiver) => receiver.inbox.iter().fold(Held::default(), |sum, arrival| Held {
+                frames: sum.frames + arrival.held.frames,
+                octets: sum.octets + arrival.held.octets,
+            }),
+            LinkEnd::Sender(_) => Held::default(),
+        };
+        if let Some(session) = self.sessions.get_mut(link.session) {
+            session.links.remove(&key.index);
+        }
+        self.release(link.session, held);
+    }
+}
+
+fn detach_frame(handle: u32, closed: bool, error: Option<Error>) -> Detach {
+    Detach { closed, error, ..Detach::new(Handle::new(handle)) }
+}
