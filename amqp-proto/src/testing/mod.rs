@@ -1,4 +1,6 @@
-//! The public test kit: values, described types, frames and messages made up at random.
+//! The public test kit: a scripted peer; values, described types, frames and messages made up at random.
+//!
+//! [`Script`] is a peer that sends and expects octets written by hand, most of them as [`Literal`]s.
 //!
 //! With the feature `proptest` every type of this crate that goes over the wire works with `any()`, and
 //! [`strategies`] has what takes a choice; what fails shrinks. With the feature `arbitrary` the same types
@@ -9,6 +11,9 @@
 
 #[cfg(feature = "proptest")]
 pub mod strategies;
+
+mod literal;
+mod script;
 
 #[cfg(any(feature = "proptest", feature = "arbitrary"))]
 mod described;
@@ -24,3 +29,9 @@ mod sample;
 mod scalar;
 #[cfg(any(feature = "proptest", feature = "arbitrary"))]
 mod value;
+
+pub use literal::{
+    HEADER, Literal, SASL_HEADER, attach, attach_receiver, attach_sender, begin, close, detach, disposition,
+    end, flow, octets, open, transfer,
+};
+pub use script::{Difference, Script};
