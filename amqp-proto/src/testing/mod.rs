@@ -1,5 +1,7 @@
-//! The public test kit: a scripted peer; values, described types, frames and messages made up at random.
+//! The public test kit: two ends joined in memory, a scripted peer; values, described types, frames and messages made
+//! up at random.
 //!
+//! [`Pair`] is a client and a server without a socket or a clock, for tests of whatever uses the engine.
 //! [`Script`] is a peer that sends and expects octets written by hand, most of them as [`Literal`]s.
 //!
 //! With the feature `proptest` every type of this crate that goes over the wire works with `any()`, and
@@ -12,7 +14,10 @@
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
+mod end;
+mod line;
 mod literal;
+mod pair;
 mod script;
 
 #[cfg(any(feature = "proptest", feature = "arbitrary"))]
@@ -30,8 +35,11 @@ mod scalar;
 #[cfg(any(feature = "proptest", feature = "arbitrary"))]
 mod value;
 
+pub use end::{Auto, End, Offer};
+pub use line::Line;
 pub use literal::{
     HEADER, Literal, SASL_HEADER, attach, attach_receiver, attach_sender, begin, close, detach, disposition,
     end, flow, octets, open, transfer,
 };
+pub use pair::Pair;
 pub use script::{Difference, Script};
