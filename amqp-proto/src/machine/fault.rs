@@ -84,6 +84,8 @@ pub(crate) enum SessionFault {
     NoHandle,
     /// More links than this end keeps.
     Links(u32),
+    /// A fault of a link where the peer cannot be told on the link: the session is not begun, or has no handle left.
+    Link(LinkFault),
 }
 
 /// The peer is answered with a closing detach (L-ERR-01).
@@ -119,6 +121,8 @@ pub(crate) enum LinkFault {
     AttachSize(u32),
     /// The name was attached once more (L-NAME-03).
     Stolen,
+    /// The name is taken on another session, where the link is not attached yet or detached (L-NAME-02).
+    Elsewhere,
 }
 
 impl ConnectionFault {
@@ -167,6 +171,7 @@ impl SessionFault {
                 Condition::InvalidField
             }
             Self::Links(_) => Condition::ResourceLimitExceeded,
+            Self::Link(fault) => fault.condition(),
         }
     }
 }
@@ -182,6 +187,7 @@ impl fmt::Display for SessionFault {
             Self::NextIncomingId => f.write_str("flow.next-incoming-id is missing"),
             Self::NoHandle => f.write_str("flow has link state but no handle"),
             Self::Links(limit) => write!(f, "more than {limit} links"),
+            Self::Link(fault) => write!(f, "{fault}"),
         }
     }
 }
@@ -192,7 +198,7 @@ impl LinkFault {
             Self::TransferLimit => Condition::TransferLimitExceeded,
             Self::MessageSize(_) | Self::Transfers(_) => Condition::MessageSizeExceeded,
             Self::Unsettled(_) | Self::AttachSize(_) => Condition::ResourceLimitExceeded,
-            Self::TransferToSender | Self::TagInUse | Self::NotSettled | Self::Settled => {
+            Self::TransferToSender | Self::TagInUse | Self::NotSettled | Self::Settled | Self::Elsewhere => {
                 Condition::NotAllowed
             }
             Self::NoDeliveryId
@@ -223,6 +229,7 @@ impl fmt::Display for LinkFault {
             Self::NoDeliveryCount => f.write_str("attach.initial-delivery-count is missing"),
             Self::AttachSize(limit) => write!(f, "an attach of more than {limit} octets"),
             Self::Stolen => f.write_str("the link was attached once more"),
+            Self::Elsewhere => f.write_str("the name is taken on another session"),
         }
     }
 }

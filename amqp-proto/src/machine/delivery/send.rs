@@ -88,6 +88,10 @@ impl Core {
             write(&mut self.fx.out);
             session.outgoing.send();
             commit(link, session, permit, options);
+            let is_full = self.fx.out.len() >= self.limits.output_octets();
+            if is_full || session.outgoing.left() == 0 {
+                self.wait_to_send(index);
+            }
         } else {
             let sending = Sending::new(&permit, keep(), SendingEnd::Complete);
             commit(link, session, permit, options);
@@ -128,7 +132,7 @@ impl Core {
             return Err(SendError::TooLarge(max));
         }
         if sending.waiting >= limit || (is_full && sending.waiting > 0) {
-            sender.told = false;
+            sending.is_refused = true;
             return Err(SendError::Full);
         }
         sending.size = size;
@@ -157,8 +161,9 @@ impl Core {
 
     /// The sender whose delivery may be continued.
     fn open_sender(&mut self, index: u32) -> Result<&mut Sender, SendError> {
-        let link = self.links.at(index).filter(|link| link.is_complete()).ok_or(SendError::Detached)?;
-        let sender = link.sender().ok_or(SendError::Detached)?;
+        let is_open = self.is_open;
+        let link = self.links.at(index).filter(|link| is_open && link.is_complete());
+        let sender = link.and_then(Link::sender).ok_or(SendError::Detached)?;
         match &sender.sending {
             Some(sending) if sending.end == SendingEnd::Open => Ok(sender),
             _ => Err(SendError::NoDelivery),
@@ -190,11 +195,12 @@ impl Core {
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let unsettled = self.limits.unsettled();
         let max_frame_size = to_usize(self.fx.max_frame_size);
+        let is_open = self.is_open;
         let Some((link, session)) = self.link_and_session(index) else { return Err(SendError::Detached) };
-        if !link.is_complete() || !session.is_mapped() {
+        if !is_open || !link.is_complete() || !session.is_mapped() {
             return Err(SendError::Detached);
         }
-        let LinkEnd::Sender(sender) = &link.end else { return Err(SendError::Detached) };
+        let LinkEnd::Sender(sender) = &mut link.end else { return Err(SendError::Detached) };
         if sender.sending.is_some() {
             return Err(SendError::Incomplete);
         }
@@ -225,8 +231,8 @@ impl Core {
         if !settled && session.sent.live() >= unsettled {
             return Err(SendError::Unsettled(unsettled));
         }
-        let tag = options.tag.unwrap_or_else(|| sender.next_tag());
-        let transfer = first_transfer(link.handle, session, tag, settled, options);
+        let mut tag = options.tag.unwrap_or_else(|| sender.next_tag());
+        let mut transfer = first_transfer(link.handle, session, tag, settled, options);
         // Room for one octet of payload at least, or it would take frames without end.
         if options.state.is_some() && transfer.encoded_len() + FRAME_HEADER >= max_frame_size {
             let (octets, limit) = (transfer.encoded_len(), max_frame_size);
@@ -235,8 +241,14 @@ impl Core {
         // Entering the tag is the last thing that can fail.
         let (sent, chain) = (&session.sent, &link.chain);
         let live = || live_tags(sent, chain);
-        if !settled && !link.tags.insert(&tag, live) {
-            return Err(SendError::TagInUse(tag));
+        while !settled && !link.tags.insert(&tag, live) {
+            if options.tag.is_some() {
+                return Err(SendError::TagInUse(tag));
+            }
+            // The application has chosen it before; there are fewer of those than there are tags.
+            sender.tag_used();
+            tag = sender.next_tag();
+            transfer.delivery_tag = Some(tag);
         }
         Ok(Permit { number: session.sent.next(), transfer, tag, settled })
     }
@@ -248,7 +260,7 @@ impl Core {
         Some((link, session))
     }
 
-    /// Has a sender told when it may send again.
+    /// Has a sender told when it may send again: it was refused, or has used up what it takes to send.
     #[cold]
     fn wait_to_send(&mut self, index: u32) {
         let Some((link, session)) = self.link_and_session(index) else { return };
@@ -275,7 +287,12 @@ impl Core {
             .get(link.session)
             .is_some_and(|session| session.is_mapped() && session.outgoing.left() > 0);
         let has_room = self.fx.out.len() < self.limits.output_octets();
-        link.is_complete() && has_window && has_room && sender.credit.credit() > 0 && sender.sending.is_none()
+        self.is_open
+            && link.is_complete()
+            && has_window
+            && has_room
+            && sender.credit.credit() > 0
+            && sender.sending.is_none()
     }
 
     /// Tells the application once that a sender may send.
@@ -339,13 +356,25 @@ impl Core {
             return false;
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return false };
-        let Some(sending) = &sender.sending else {
+        let Some(sending) = &mut sender.sending else {
             // Done: it may be the next one's turn, or a drain's.
-            self.look_sendable(index);
+            if self.is_sendable(index) {
+                self.look_sendable(index);
+            } else {
+                self.wait_to_send(index);
+            }
             self.finish_drain(index);
             return false;
         };
-        if !sending.has_frame() || sender.waits {
+        if !sending.has_frame() {
+            // All that more was refused for is on its way.
+            if core::mem::take(&mut sending.is_refused) {
+                let key = SenderKey(link.key);
+                self.fx.tell(Event::Sendable(key));
+            }
+            return false;
+        }
+        if sender.waits {
             return false;
         }
         sender.waits = true;
@@ -371,7 +400,7 @@ impl Core {
         let max_frame_size = to_usize(self.fx.max_frame_size);
         let Some(link) = self.links.at(index) else { return false };
         let Some(session) = self.sessions.get_mut(link.session) else { return false };
-        if !link.is_complete() || !session.is_begun() || session.outgoing.left() == 0 {
+        if !self.is_open || !link.is_complete() || !session.is_begun() || session.outgoing.left() == 0 {
             return false;
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return false };
@@ -385,6 +414,10 @@ impl Core {
         let transfer = &mut sending.transfer;
         transfer.aborted = sending.end == SendingEnd::Aborted;
         transfer.more = true;
+        if FRAME_HEADER + transfer.encoded_len() >= max_frame_size {
+            // One that came too late to be refused; without it there is room.
+            transfer.state = None;
+        }
         let room = max_frame_size.saturating_sub(FRAME_HEADER + transfer.encoded_len()).max(1);
         let octets = sending.waiting.min(room);
         transfer.more = !transfer.aborted && (octets < sending.waiting || sending.end == SendingEnd::Open);
@@ -404,10 +437,15 @@ impl Core {
         }
         sending.waiting -= octets;
         sending.begun = true;
+        let settled = core::mem::take(&mut sending.settles).then_some(sending.number);
         if sending.transfer.more {
             sending.transfer = Transfer::new(sending.transfer.handle);
         } else {
             sender.sending = None;
+        }
+        if let Some(number) = settled {
+            let session = session.key.index;
+            self.tell_disposition(session, number, false, true, None);
         }
         true
     }
@@ -424,6 +462,8 @@ impl Sending {
             waiting,
             size: waiting as u64,
             end,
+            is_refused: false,
+            settles: false,
         }
     }
 
@@ -449,6 +489,8 @@ fn commit(link: &mut Link, session: &mut Session, permit: Permit, options: &Send
     }
     if let LinkEnd::Sender(sender) = &mut link.end {
         sender.credit.send();
+        // Told again when there is more, whether a send is tried before that or not.
+        sender.told &= sender.credit.credit() > 0;
         if options.tag.is_none() {
             sender.tag_used();
         }
