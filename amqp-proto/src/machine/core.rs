@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::directory::{Directory, Numbers};
 use super::effects::Effects;
-use super::fault::{ConnectionFault, Fault};
+use super::fault::{ConnectionFault, Fault, SessionFault};
 use super::link::{Link, Names};
 use super::session::Session;
 use super::slab::Slab;
@@ -125,7 +125,8 @@ impl Core {
         match fault {
             Fault::Connection(fault) => return Err(fault),
             Fault::Session(fault) => self.fail_session(session, &fault),
-            Fault::Link(fault) => self.fail_link(link, &fault),
+            Fault::Link(fault) if self.fail_link(link, &fault) => {}
+            Fault::Link(fault) => self.fail_session(session, &SessionFault::Link(fault)),
         }
         Ok(())
     }
@@ -159,29 +160,18 @@ impl Core {
         if self.fx.out.len() >= self.limits.output_octets() {
             return;
         }
-        self.write_news();
-        let mut at = 0;
-        while let Some(&index) = self.due_links.get(at) {
-            if self.drain_waits(index) {
-                at += 1;
-            } else {
-                self.due_links.swap_remove(at);
-                self.write_link_flow(index);
-            }
-        }
-        while let Some(index) = self.due_sessions.pop() {
-            self.write_session_flow(index);
-        }
-        self.unblock();
-    }
-
-    /// Writes the news of deliveries, which are not to be lost when the connection is closed.
-    pub(crate) fn write_news(&mut self) {
         for at in 0..self.due_sessions.len() {
             if let Some(&index) = self.due_sessions.get(at) {
                 self.write_dispositions(index);
             }
         }
+        while let Some(index) = self.due_links.pop() {
+            self.write_link_flow(index);
+        }
+        while let Some(index) = self.due_sessions.pop() {
+            self.write_session_flow(index);
+        }
+        self.unblock();
     }
 
     /// What a message that is not told by itself holds on to, given back.
@@ -195,6 +185,6 @@ impl Core {
 }
 
 /// A fault of a session, where a function reports a link's place with it.
-pub(crate) fn of_session<T>(result: Result<T, super::fault::SessionFault>) -> Result<T, (u32, Fault)> {
+pub(crate) fn of_session<T>(result: Result<T, SessionFault>) -> Result<T, (u32, Fault)> {
     result.map_err(|fault| (0, fault.into()))
 }

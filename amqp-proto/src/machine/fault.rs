@@ -84,7 +84,7 @@ pub(crate) enum SessionFault {
     NoHandle,
     /// More links than this end keeps.
     Links(u32),
-    /// A fault of a link where the peer cannot be told on the link: the session is not begun, or has no handle left.
+    /// A fault of a link that cannot be answered on it, as there is no attach of this end that would fit.
     Link(LinkFault),
 }
 
@@ -121,8 +121,6 @@ pub(crate) enum LinkFault {
     AttachSize(u32),
     /// The name was attached once more (L-NAME-03).
     Stolen,
-    /// The name is taken on another session, where the link is not attached yet or detached (L-NAME-02).
-    Elsewhere,
 }
 
 impl ConnectionFault {
@@ -198,7 +196,7 @@ impl LinkFault {
             Self::TransferLimit => Condition::TransferLimitExceeded,
             Self::MessageSize(_) | Self::Transfers(_) => Condition::MessageSizeExceeded,
             Self::Unsettled(_) | Self::AttachSize(_) => Condition::ResourceLimitExceeded,
-            Self::TransferToSender | Self::TagInUse | Self::NotSettled | Self::Settled | Self::Elsewhere => {
+            Self::TransferToSender | Self::TagInUse | Self::NotSettled | Self::Settled => {
                 Condition::NotAllowed
             }
             Self::NoDeliveryId
@@ -229,7 +227,6 @@ impl fmt::Display for LinkFault {
             Self::NoDeliveryCount => f.write_str("attach.initial-delivery-count is missing"),
             Self::AttachSize(limit) => write!(f, "an attach of more than {limit} octets"),
             Self::Stolen => f.write_str("the link was attached once more"),
-            Self::Elsewhere => f.write_str("the name is taken on another session"),
         }
     }
 }

@@ -15,8 +15,8 @@ pub struct SessionMut<'a> {
 impl<'a> SessionMut<'a> {
     pub(crate) fn new(core: &'a mut Core, key: SessionKey) -> Result<Self, StaleKey> {
         match core.sessions.get(key.0) {
-            Some(session) if !session.is_polled => Ok(Self { core, key }),
-            _ => Err(StaleKey),
+            Some(_) => Ok(Self { core, key }),
+            None => Err(StaleKey),
         }
     }
 

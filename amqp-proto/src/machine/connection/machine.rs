@@ -5,6 +5,7 @@ use alloc::format;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::salvage::{is_close, salvage};
 use super::security::{Outcome, Security, Stage};
 use super::timers::{Timers, Why};
 use crate::config::Options;
@@ -222,7 +223,6 @@ impl Machine {
             self.finish(Reason::local(error));
             return true;
         }
-        self.core.write_news();
         self.core.flush();
         self.send_close(error.as_ref());
         self.reason = Some(Reason::local(error));
@@ -368,7 +368,17 @@ impl Machine {
         if channel > self.core.limits.channel_max() {
             return Err(ConnectionFault::ChannelMax(channel));
         }
-        match frame.decode(&self.core.limits).map_err(ConnectionFault::Octets)? {
+        let odd = is_close(&frame).then(|| frame.clone());
+        let frame = match frame.decode(&self.core.limits) {
+            Ok(frame) => frame,
+            Err(error) => {
+                let close = odd.filter(|_| self.remote == Half::Open);
+                let close = close.and_then(|frame| salvage(frame, &self.core.limits));
+                self.on_close(close.ok_or(ConnectionFault::Octets(error))?);
+                return Ok(());
+            }
+        };
+        match frame {
             Frame::Amqp { performative, payload, .. } if self.remote == Half::Open => match performative {
                 Performative::Open(_) => Err(ConnectionFault::SecondOpen),
                 Performative::Close(close) => {
@@ -436,7 +446,7 @@ impl Machine {
         match self.reason.take() {
             Some(reason) => self.finish(reason),
             None => {
-                self.core.write_news();
+                self.core.flush();
                 self.send_close(None);
                 self.finish(Reason::remote(close.error));
             }
@@ -488,7 +498,7 @@ impl Machine {
         let error = Error::from(fault.clone());
         if matches!(self.stage, Stage::Amqp) || self.local == Half::Open {
             if self.local == Half::Open {
-                self.core.write_news();
+                self.core.flush();
             }
             self.send_close(Some(&error));
         }

@@ -88,10 +88,6 @@ impl Core {
             write(&mut self.fx.out);
             session.outgoing.send();
             commit(link, session, permit, options);
-            let is_full = self.fx.out.len() >= self.limits.output_octets();
-            if is_full || session.outgoing.left() == 0 {
-                self.wait_to_send(index);
-            }
         } else {
             let sending = Sending::new(&permit, keep(), SendingEnd::Complete);
             commit(link, session, permit, options);
@@ -132,7 +128,7 @@ impl Core {
             return Err(SendError::TooLarge(max));
         }
         if sending.waiting >= limit || (is_full && sending.waiting > 0) {
-            sending.is_refused = true;
+            sender.told = false;
             return Err(SendError::Full);
         }
         sending.size = size;
@@ -161,9 +157,8 @@ impl Core {
 
     /// The sender whose delivery may be continued.
     fn open_sender(&mut self, index: u32) -> Result<&mut Sender, SendError> {
-        let is_open = self.is_open;
-        let link = self.links.at(index).filter(|link| is_open && link.is_complete());
-        let sender = link.and_then(Link::sender).ok_or(SendError::Detached)?;
+        let link = self.links.at(index).filter(|link| link.is_complete()).ok_or(SendError::Detached)?;
+        let sender = link.sender().ok_or(SendError::Detached)?;
         match &sender.sending {
             Some(sending) if sending.end == SendingEnd::Open => Ok(sender),
             _ => Err(SendError::NoDelivery),
@@ -195,12 +190,11 @@ impl Core {
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let unsettled = self.limits.unsettled();
         let max_frame_size = to_usize(self.fx.max_frame_size);
-        let is_open = self.is_open;
         let Some((link, session)) = self.link_and_session(index) else { return Err(SendError::Detached) };
-        if !is_open || !link.is_complete() || !session.is_mapped() {
+        if !link.is_complete() || !session.is_mapped() {
             return Err(SendError::Detached);
         }
-        let LinkEnd::Sender(sender) = &mut link.end else { return Err(SendError::Detached) };
+        let LinkEnd::Sender(sender) = &link.end else { return Err(SendError::Detached) };
         if sender.sending.is_some() {
             return Err(SendError::Incomplete);
         }
@@ -231,8 +225,8 @@ impl Core {
         if !settled && session.sent.live() >= unsettled {
             return Err(SendError::Unsettled(unsettled));
         }
-        let mut tag = options.tag.unwrap_or_else(|| sender.next_tag());
-        let mut transfer = first_transfer(link.handle, session, tag, settled, options);
+        let tag = options.tag.unwrap_or_else(|| sender.next_tag());
+        let transfer = first_transfer(link.handle, session, tag, settled, options);
         // Room for one octet of payload at least, or it would take frames without end.
         if options.state.is_some() && transfer.encoded_len() + FRAME_HEADER >= max_frame_size {
             let (octets, limit) = (transfer.encoded_len(), max_frame_size);
@@ -241,14 +235,8 @@ impl Core {
         // Entering the tag is the last thing that can fail.
         let (sent, chain) = (&session.sent, &link.chain);
         let live = || live_tags(sent, chain);
-        while !settled && !link.tags.insert(&tag, live) {
-            if options.tag.is_some() {
-                return Err(SendError::TagInUse(tag));
-            }
-            // The application has chosen it before; there are fewer of those than there are tags.
-            sender.tag_used();
-            tag = sender.next_tag();
-            transfer.delivery_tag = Some(tag);
+        if !settled && !link.tags.insert(&tag, live) {
+            return Err(SendError::TagInUse(tag));
         }
         Ok(Permit { number: session.sent.next(), transfer, tag, settled })
     }
@@ -260,7 +248,7 @@ impl Core {
         Some((link, session))
     }
 
-    /// Has a sender told when it may send again: it was refused, or has used up what it takes to send.
+    /// Has a sender told when it may send again.
     #[cold]
     fn wait_to_send(&mut self, index: u32) {
         let Some((link, session)) = self.link_and_session(index) else { return };
@@ -287,12 +275,7 @@ impl Core {
             .get(link.session)
             .is_some_and(|session| session.is_mapped() && session.outgoing.left() > 0);
         let has_room = self.fx.out.len() < self.limits.output_octets();
-        self.is_open
-            && link.is_complete()
-            && has_window
-            && has_room
-            && sender.credit.credit() > 0
-            && sender.sending.is_none()
+        link.is_complete() && has_window && has_room && sender.credit.credit() > 0 && sender.sending.is_none()
     }
 
     /// Tells the application once that a sender may send.
@@ -356,25 +339,13 @@ impl Core {
             return false;
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return false };
-        let Some(sending) = &mut sender.sending else {
+        let Some(sending) = &sender.sending else {
             // Done: it may be the next one's turn, or a drain's.
-            if self.is_sendable(index) {
-                self.look_sendable(index);
-            } else {
-                self.wait_to_send(index);
-            }
+            self.look_sendable(index);
             self.finish_drain(index);
             return false;
         };
-        if !sending.has_frame() {
-            // All that more was refused for is on its way.
-            if core::mem::take(&mut sending.is_refused) {
-                let key = SenderKey(link.key);
-                self.fx.tell(Event::Sendable(key));
-            }
-            return false;
-        }
-        if sender.waits {
+        if !sending.has_frame() || sender.waits {
             return false;
         }
         sender.waits = true;
@@ -400,7 +371,7 @@ impl Core {
         let max_frame_size = to_usize(self.fx.max_frame_size);
         let Some(link) = self.links.at(index) else { return false };
         let Some(session) = self.sessions.get_mut(link.session) else { return false };
-        if !self.is_open || !link.is_complete() || !session.is_begun() || session.outgoing.left() == 0 {
+        if !link.is_complete() || !session.is_begun() || session.outgoing.left() == 0 {
             return false;
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return false };
@@ -414,10 +385,6 @@ impl Core {
         let transfer = &mut sending.transfer;
         transfer.aborted = sending.end == SendingEnd::Aborted;
         transfer.more = true;
-        if FRAME_HEADER + transfer.encoded_len() >= max_frame_size {
-            // One that came too late to be refused; without it there is room.
-            transfer.state = None;
-        }
         let room = max_frame_size.saturating_sub(FRAME_HEADER + transfer.encoded_len()).max(1);
         let octets = sending.waiting.min(room);
         transfer.more = !transfer.aborted && (octets < sending.waiting || sending.end == SendingEnd::Open);
@@ -437,15 +404,10 @@ impl Core {
         }
         sending.waiting -= octets;
         sending.begun = true;
-        let settled = core::mem::take(&mut sending.settles).then_some(sending.number);
         if sending.transfer.more {
             sending.transfer = Transfer::new(sending.transfer.handle);
         } else {
             sender.sending = None;
-        }
-        if let Some(number) = settled {
-            let session = session.key.index;
-            self.tell_disposition(session, number, false, true, None);
         }
         true
     }
@@ -462,8 +424,6 @@ impl Sending {
             waiting,
             size: waiting as u64,
             end,
-            is_refused: false,
-            settles: false,
         }
     }
 
@@ -489,8 +449,6 @@ fn commit(link: &mut Link, session: &mut Session, permit: Permit, options: &Send
     }
     if let LinkEnd::Sender(sender) = &mut link.end {
         sender.credit.send();
-        // Told again when there is more, whether a send is tried before that or not.
-        sender.told &= sender.credit.credit() > 0;
         if options.tag.is_none() {
             sender.tag_used();
         }

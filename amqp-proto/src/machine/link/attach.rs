@@ -13,9 +13,8 @@ use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
 use crate::machine::refusal::LinkError;
-use crate::machine::session::Session;
 use crate::types::{Handle, Key, Limits, Str};
-use crate::wire::{Attach, Role, Target};
+use crate::wire::{Attach, Role};
 
 /// What an attach of the peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +25,6 @@ enum Meaning {
     Answer,
     /// This end had wanted one, and detached it before the answer.
     TooLate,
-    /// The peer wants a link under a name that is taken on another session.
-    Elsewhere,
 }
 
 /// What the application says about its end of a link.
@@ -63,7 +60,7 @@ impl EndOptions<'_> {
             attach.target = asked.target;
         } else {
             attach.source = Some(Box::default());
-            attach.target = Some(Box::new(Target::default().into()));
+            attach.target = Some(Box::new(crate::wire::Target::default().into()));
         }
         macro_rules! take_over {
             ($options:ident) => {
@@ -83,13 +80,10 @@ impl EndOptions<'_> {
         match self {
             Self::Sender(options) => {
                 take_over!(options);
-                // Without a terminus it would be a refusal (L-ATT-05).
-                attach.source.get_or_insert_default();
                 attach.max_message_size = options.max_message_size.filter(|size| *size != 0);
             }
             Self::Receiver(options) => {
                 take_over!(options);
-                attach.target.get_or_insert_with(|| Box::new(Target::default().into()));
             }
         }
         match &link.end {
@@ -123,13 +117,8 @@ impl Link {
         self.session = session;
         self.local = LinkHalf::Attached;
         self.is_polled = false;
-        self.is_refused = false;
-        match &mut self.end {
-            LinkEnd::Sender(sender) => {
-                self.snd_settle_mode = attach.snd_settle_mode;
-                let outcome = attach.source.as_deref().and_then(|source| source.default_outcome.clone());
-                sender.default_outcome = outcome.map(Box::new);
-            }
+        match &self.end {
+            LinkEnd::Sender(_) => self.snd_settle_mode = attach.snd_settle_mode,
             LinkEnd::Receiver(_) => self.rcv_settle_mode = attach.rcv_settle_mode,
         }
     }
@@ -176,26 +165,20 @@ impl Core {
         let session = self.begun_session(session)?;
         let fresh = options.end(self);
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NoSession) };
-        let old = link.session;
+        let moves = link.session != session;
         let kept = core::mem::replace(&mut link.end, fresh);
-        let sent = self.send_attach(key, session, options, None);
-        let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NoSession) };
-        if let Err(error) = sent {
-            link.end = kept;
+        if let Err(error) = self.send_attach(key, session, options, None) {
+            if let Some(link) = self.links.get_mut(key) {
+                link.end = kept;
+            }
             return Err(error);
         }
-        link.remote = LinkHalf::Unattached;
-        link.attach = Box::default();
-        if old == session {
-            link.end.adopt(kept);
-        } else {
-            let fresh = core::mem::replace(&mut link.end, kept);
-            link.session = old;
-            self.leave_session(key.index);
-            if let Some(link) = self.links.get_mut(key) {
-                link.end = fresh;
-                link.session = session;
-            }
+        if moves {
+            self.lose_deliveries(key.index);
+        }
+        if let Some(link) = self.links.get_mut(key) {
+            link.remote = LinkHalf::Unattached;
+            link.session = session;
         }
         self.suspended.retain(|suspended| *suspended != key);
         Ok(())
@@ -209,20 +192,22 @@ impl Core {
         let fresh = options.end(self);
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         let kept = core::mem::replace(&mut link.end, fresh);
-        let sent = self.send_attach(key, session, options, Some(asked.clone()));
-        let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
-        if let Err(error) = sent {
-            link.end = kept;
-            return Err(error);
+        let asked_handle = asked.clone();
+        match self.send_attach(key, session, options, Some(asked)) {
+            Ok(()) => {
+                if let Some(link) = self.links.get_mut(key) {
+                    link.on_attach(&asked_handle, session);
+                }
+                self.complete(index);
+                Ok(())
+            }
+            Err(error) => {
+                if let Some(link) = self.links.get_mut(key) {
+                    link.end = kept;
+                }
+                Err(error)
+            }
         }
-        link.on_attach(&asked, session);
-        link.end.adopt(kept);
-        let owes_flow = core::mem::take(&mut link.flow_due);
-        if owes_flow {
-            self.link_due(index);
-        }
-        self.complete(index);
-        Ok(())
     }
 
     /// The peer attaches a link, or answers an attach.
@@ -231,7 +216,7 @@ impl Core {
         if handle > self.limits.handle_max() {
             return Err((0, ConnectionFault::HandleMax(handle).into()));
         }
-        let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
+        let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
             return Ok(());
         };
         if session.handles.get(handle).is_some() {
@@ -240,34 +225,21 @@ impl Core {
         let session = session.key;
         let role = opposite(attach.role);
         let known = self.names.get(role, &attach.name).and_then(|key| self.links.get(key));
-        let known = known.map(|link| (link.key, link.local, link.remote, link.session == session));
-        let (key, meaning) = match known {
-            Some((key, _, LinkHalf::Attached, _)) => {
-                // The name is attached once more: the second is the one that counts (L-NAME-03).
-                self.fail_link(key.index, &LinkFault::Stolen);
-                if !self.sessions.get(session).is_some_and(Session::listens) {
+        let (key, meaning) = match known.map(|link| (link.key, link.local, link.remote)) {
+            Some((key, _, LinkHalf::Attached)) => {
+                if !self.steal(key, session) {
                     return Ok(());
                 }
-                (self.offer(session, &attach, true)?, Meaning::Offer)
+                (self.offer(session, &attach)?, Meaning::Offer)
             }
-            Some((key, LinkHalf::Detached, LinkHalf::Detached, is_here)) => {
-                self.offer_again(key, is_here);
-                (key, Meaning::Offer)
-            }
-            Some((key, LinkHalf::Attached, _, true)) => (key, Meaning::Answer),
-            Some((key, LinkHalf::Detached | LinkHalf::Closed, LinkHalf::Unattached, true)) => {
+            Some((key, LinkHalf::Attached, _)) => (key, Meaning::Answer),
+            Some((key, LinkHalf::Detached | LinkHalf::Closed, LinkHalf::Unattached)) => {
                 (key, Meaning::TooLate)
             }
-            // An answer is due on one session, and this comes on another (L-NAME-02).
-            Some((_, _, LinkHalf::Unattached, false)) => {
-                (self.offer(session, &attach, false)?, Meaning::Elsewhere)
-            }
-            Some(_) | None => (self.offer(session, &attach, true)?, Meaning::Offer),
+            Some((key, LinkHalf::Detached, LinkHalf::Detached)) => (key, Meaning::Offer),
+            Some(_) | None => (self.offer(session, &attach)?, Meaning::Offer),
         };
         self.take_attach(key, session, &attach);
-        if meaning == Meaning::Elsewhere {
-            return Err((key.index, LinkFault::Elsewhere.into()));
-        }
         if role == Role::Receiver && attach.initial_delivery_count.is_none() {
             return Err((key.index, LinkFault::NoDeliveryCount.into()));
         }
@@ -278,7 +250,7 @@ impl Core {
         match meaning {
             Meaning::Offer => self.tell_offer(key),
             Meaning::Answer => self.answered(key, &attach),
-            Meaning::TooLate | Meaning::Elsewhere => {}
+            Meaning::TooLate => {}
         }
         Ok(())
     }
@@ -289,9 +261,7 @@ impl Core {
 
     pub(super) fn begun_session(&mut self, index: u32) -> Result<Key, LinkError> {
         match self.sessions.at(index) {
-            Some(session) if self.is_open && session.is_begun() && session.remote != Half::Ended => {
-                Ok(session.key)
-            }
+            Some(session) if session.is_begun() && session.remote != Half::Ended => Ok(session.key),
             _ => Err(LinkError::NoSession),
         }
     }
@@ -307,8 +277,19 @@ impl Core {
         }
     }
 
-    /// A new link that the peer attaches, found by its name or only by its handle.
-    fn offer(&mut self, session: Key, attach: &Attach, is_named: bool) -> Result<Key, (u32, Fault)> {
+    /// The name of a link is attached once more: the second is the one that counts (L-NAME-03). False if that has
+    /// ended the session of the second, too.
+    fn steal(&mut self, key: Key, session: Key) -> bool {
+        if self.fail_link(key.index, &LinkFault::Stolen) {
+            return true;
+        }
+        let Some(first) = self.links.get(key).map(|link| link.session) else { return true };
+        self.fail_session(first.index, &SessionFault::Link(LinkFault::Stolen));
+        first != session
+    }
+
+    /// A new link that the peer attaches.
+    fn offer(&mut self, session: Key, attach: &Attach) -> Result<Key, (u32, Fault)> {
         let limit = self.limits.links();
         if self.has_all_links() {
             return of_session(Err(SessionFault::Links(limit)));
@@ -322,21 +303,8 @@ impl Core {
         let name = Str::from(attach.name.as_str());
         let key = self.links.insert(|key| Link::new(key, session, name.clone(), end));
         let key = key.ok_or((0, SessionFault::Links(limit).into()))?;
-        if is_named {
-            self.names.insert(role, name, key);
-        }
+        self.names.insert(role, name, key);
         Ok(key)
-    }
-
-    /// A link that was suspended is attached by the peer, on the session where it was or on another.
-    fn offer_again(&mut self, key: Key, is_here: bool) {
-        self.suspended.retain(|suspended| *suspended != key);
-        if !is_here {
-            self.leave_session(key.index);
-        }
-        if let Some(link) = self.links.get_mut(key) {
-            link.local = LinkHalf::Unattached;
-        }
     }
 
     /// Maps the peer's handle.
@@ -364,7 +332,9 @@ impl Core {
 
     /// The peer has attached a link that is new, or was suspended.
     fn tell_offer(&mut self, key: Key) {
+        self.suspended.retain(|suspended| *suspended != key);
         let Some(link) = self.links.get_mut(key) else { return };
+        link.local = LinkHalf::Unattached;
         let event = Event::LinkOffered(link.public_key());
         self.fx.tell(event);
     }

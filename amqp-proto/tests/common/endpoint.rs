@@ -1,0 +1,384 @@
+//! The endpoint under attack, what it is told and writes, and the rules that every attack shares.
+//!
+//! It takes frames of up to 65,536 octets and channels up to 255, accepts sessions and links, grants 100 credits,
+//! takes and accepts every message, and refuses a link that has neither source nor target.
+#![allow(dead_code)] // no test file uses all of it
+
+use allocation_counter::measure;
+use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
+use amqp_proto::machine::Reading;
+use amqp_proto::testing::{HEADER, open};
+use amqp_proto::types::{LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
+use amqp_proto::wire::{Condition, Deframer, Error, Frame, Performative, ProtocolHeader};
+use amqp_proto::{Connection, Event};
+use bytes::{Buf, Bytes};
+
+use crate::common::{data, hex, octets, text};
+
+/// So much may live while the endpoint reads a stream of a few frames, beside that stream.
+const LIVE: usize = 64 * 1024;
+
+/// How a session may be cut: this often at random, beside whole and octet by octet.
+const RANDOM: u64 = 8;
+
+/// An attack: what is read first, and what is read so many times after it.
+pub(crate) struct Threat {
+    pub(crate) stream: Bytes,
+    pub(crate) repeated: Bytes,
+    pub(crate) times: usize,
+}
+
+/// The attack of this id.
+pub(crate) fn threat(id: &str) -> Threat {
+    let all = data("threats.json");
+    let threat = all.as_array().unwrap().iter().find(|threat| text(threat, "id") == id).expect(id);
+    Threat {
+        stream: octets(text(threat, "stream_hex")),
+        repeated: threat["then_repeat_hex"].as_str().map(octets).unwrap_or_default(),
+        times: usize::try_from(threat["times"].as_u64().unwrap_or(0)).unwrap(),
+    }
+}
+
+/// The endpoint, and what it has said and heard.
+pub(crate) struct Endpoint {
+    pub(crate) connection: Connection,
+    pub(crate) sessions: Vec<SessionKey>,
+    pub(crate) senders: Vec<SenderKey>,
+    pub(crate) receivers: Vec<ReceiverKey>,
+    pub(crate) options: ReceiverOptions,
+    /// The events, and what messages hold, as text; empty when they are only counted.
+    pub(crate) events: Vec<String>,
+    pub(crate) counts: Counts,
+    pub(crate) written: Vec<u8>,
+    records: bool,
+}
+
+/// How often something happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) events: usize,
+    pub(crate) messages: usize,
+    pub(crate) sessions: usize,
+    pub(crate) links: usize,
+    pub(crate) octets_written: usize,
+}
+
+impl Endpoint {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            sessions: Vec::new(),
+            senders: Vec::new(),
+            receivers: Vec::new(),
+            options: ReceiverOptions::new().with_prefetch(100),
+            events: Vec::new(),
+            counts: Counts::default(),
+            written: Vec::new(),
+            records: true,
+        }
+    }
+
+    /// The accepting side.
+    pub(crate) fn server() -> Self {
+        Self::new(Connection::server(Options::new("endpoint"), Moment::START))
+    }
+
+    /// Grants this much credit and no more.
+    pub(crate) fn with_credit(mut self, credit: u32) -> Self {
+        self.options = self.options.with_prefetch(credit);
+        self
+    }
+
+    /// Counts, and keeps nothing.
+    pub(crate) fn counting(mut self) -> Self {
+        self.records = false;
+        self
+    }
+
+    /// Reads octets and does what there is to be done about them.
+    pub(crate) fn read(&mut self, octets: &[u8]) {
+        self.connection.receive(Moment::START, octets);
+        self.poll();
+    }
+
+    pub(crate) fn poll(&mut self) {
+        while let Some(event) = self.connection.poll_event() {
+            self.counts.events += 1;
+            if self.records {
+                self.events.push(format!("{event:?}"));
+            }
+            self.on(event);
+        }
+    }
+
+    /// Takes the output.
+    pub(crate) fn write(&mut self) {
+        let mut output = self.connection.output();
+        let length = output.remaining();
+        self.counts.octets_written += length;
+        if self.records {
+            let octets = output.copy_to_bytes(length);
+            self.written.extend_from_slice(&octets);
+        } else {
+            output.advance(length);
+        }
+    }
+
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::SessionOffered(session) => {
+                self.counts.sessions += 1;
+                self.keep(|endpoint| endpoint.sessions.push(session));
+                self.connection.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+            }
+            Event::LinkOffered(link) => self.on_link(link),
+            Event::Message { receiver, .. } => {
+                self.counts.messages += 1;
+                self.on_message(receiver);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_link(&mut self, link: LinkKey) {
+        self.counts.links += 1;
+        match link {
+            LinkKey::Receiver(key) => {
+                self.keep(|endpoint| endpoint.receivers.push(key));
+                let mut receiver = self.connection.receiver(key).unwrap();
+                let attach = receiver.peer_attach().unwrap();
+                if attach.source.is_none() && attach.target.is_none() {
+                    receiver.refuse_link(Error::new(Condition::InvalidField)).unwrap();
+                } else {
+                    receiver.accept_link(&self.options).unwrap();
+                }
+            }
+            LinkKey::Sender(key) => {
+                self.keep(|endpoint| endpoint.senders.push(key));
+                self.connection.sender(key).unwrap().accept_link(&SenderOptions::new()).unwrap();
+            }
+        }
+    }
+
+    /// Accepts the message that has come, or rejects what is none.
+    fn on_message(&mut self, receiver: ReceiverKey) {
+        let mut receiver = self.connection.receiver(receiver).unwrap();
+        let delivery = receiver.receive().expect("the event says so");
+        let body = delivery.message().and_then(|message| message.body().map(|body| format!("{body:?}")));
+        match &body {
+            Ok(_) => receiver.accept(delivery.key()),
+            Err(_) => receiver.reject(delivery.key(), Error::new(Condition::DecodeError)),
+        }
+        .expect("it is not settled");
+        if self.records {
+            self.events.push(format!("{body:?}"));
+        }
+    }
+
+    fn keep(&mut self, keep: impl FnOnce(&mut Self)) {
+        if self.records {
+            keep(self);
+        }
+    }
+
+    /// What it has written.
+    pub(crate) fn said(&self) -> Said {
+        Said::new(&self.written)
+    }
+}
+
+/// What an endpoint has written, read.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) headers: Vec<ProtocolHeader>,
+    pub(crate) frames: Vec<Frame>,
+}
+
+impl Said {
+    fn new(written: &[u8]) -> Self {
+        let mut deframer = Deframer::new();
+        deframer.input().extend_from_slice(written);
+        let (mut headers, mut frames) = (Vec::new(), Vec::new());
+        while !deframer.remaining().is_empty() {
+            if deframer.remaining().starts_with(b"AMQP") {
+                headers.push(deframer.next_header().unwrap().unwrap());
+                continue;
+            }
+            let frame = deframer.next_frame(u32::MAX).unwrap().expect("whole frames are written");
+            frames.push(frame.decode(&Default::default()).unwrap());
+        }
+        Self { headers, frames }
+    }
+
+    /// The names of the performatives, in order.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.frames
+            .iter()
+            .map(|frame| match frame {
+                Frame::Amqp { performative, .. } => performative.name(),
+                Frame::Sasl(_) => "sasl",
+                _ => "empty",
+            })
+            .collect()
+    }
+
+    /// The closes, ends and detaches that have an error.
+    pub(crate) fn errors(&self) -> Vec<(&'static str, Condition)> {
+        let error = |frame: &Frame| {
+            let Frame::Amqp { performative, .. } = frame else { return None };
+            let error = match performative {
+                Performative::Close(close) => close.error.clone(),
+                Performative::End(end) => end.error.clone(),
+                Performative::Detach(detach) => detach.error.clone(),
+                _ => None,
+            };
+            Some((performative.name(), error?.condition))
+        };
+        self.frames.iter().filter_map(error).collect()
+    }
+
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.names().iter().filter(|written| **written == name).count()
+    }
+}
+
+/// Pieces of at most this many octets, which a number decides.
+fn pieces(stream: &[u8], seed: u64) -> Vec<&[u8]> {
+    let (mut rest, mut pieces, mut state) = (stream, Vec::new(), seed);
+    while !rest.is_empty() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let length = usize::try_from(state >> 40).unwrap() % (1 << (seed + 3)) + 1;
+        let (piece, left) = rest.split_at(length.min(rest.len()));
+        pieces.push(piece);
+        rest = left;
+    }
+    pieces
+}
+
+/// Has an endpoint read a stream, whole and cut in every other way, and gives it when it has. Whichever way it was,
+/// it has been told the same, has written the same octets, and is as much over (F-LAY-11).
+pub(crate) fn attack(make: impl Fn() -> Endpoint, stream: &[u8]) -> Endpoint {
+    let mut whole = make();
+    let live = measure(|| {
+        whole.read(stream);
+        whole.write();
+    });
+    let live = usize::try_from(live.bytes_max).unwrap();
+    assert!(live <= LIVE + 4 * stream.len(), "{live} octets lived for {}", stream.len());
+    let said = whole.said();
+    let mut cuts: Vec<Vec<&[u8]>> = (1..=RANDOM).map(|seed| pieces(stream, seed)).collect();
+    cuts.push(stream.chunks(1).collect());
+    for cut in cuts {
+        // Output that is taken along the way has other flows and dispositions in it; the conversation is the same.
+        for takes_output in [false, true] {
+            let mut endpoint = make();
+            for piece in &cut {
+                endpoint.read(piece);
+                if takes_output {
+                    endpoint.write();
+                }
+            }
+            endpoint.write();
+            assert_eq!(endpoint.events, whole.events, "cut in {}", cut.len());
+            assert_eq!(endpoint.connection.is_over(), whole.connection.is_over());
+            if takes_output {
+                assert_eq!(endpoint.said().errors(), said.errors(), "cut in {}", cut.len());
+            } else {
+                assert_eq!(hex(&endpoint.written), hex(&whole.written), "cut in {}", cut.len());
+            }
+        }
+    }
+    whole
+}
+
+/// What the server says and hears; its connection is as it was before it read what is right with a later frame.
+pub(crate) fn attack_server(stream: &[u8]) -> Endpoint {
+    attack(Endpoint::server, stream)
+}
+
+/// One error is written, with which the connection is closed; nothing that comes after counts.
+#[track_caller]
+pub(crate) fn closes(stream: &[u8], condition: Condition) -> Endpoint {
+    let mut endpoint = attack_server(stream);
+    let said = endpoint.said();
+    assert_eq!(said.errors(), [("close", condition)]);
+    assert_eq!((said.count("open"), said.count("close")), (1, 1));
+    assert_eq!(said.names().last(), Some(&"close"));
+    assert!(endpoint.connection.is_over());
+    silent(&mut endpoint);
+    endpoint
+}
+
+/// Whatever an endpoint reads that is over, it says and hears nothing.
+#[track_caller]
+pub(crate) fn silent(endpoint: &mut Endpoint) {
+    let (events, written) = (endpoint.events.len(), endpoint.written.len());
+    for octets in [&HEADER[..], &open("again").to_octets(), b"\0\0\0\0", &[0xff; 100]] {
+        endpoint.read(octets);
+        endpoint.write();
+    }
+    endpoint.connection.end_of_input();
+    endpoint.poll();
+    endpoint.write();
+    assert_eq!((endpoint.events.len(), endpoint.written.len()), (events, written));
+    assert_eq!(endpoint.connection.reading(), Reading::Over);
+}
+
+/// One error is written, inside the connection, which goes on.
+#[track_caller]
+pub(crate) fn refuses(stream: &[u8], name: &'static str, condition: Condition) -> Endpoint {
+    let endpoint = attack_server(stream);
+    assert_eq!(endpoint.said().errors(), [(name, condition)]);
+    assert!(endpoint.connection.is_open());
+    endpoint
+}
+
+/// No error is written, and the connection goes on.
+#[track_caller]
+pub(crate) fn accepts(stream: &[u8]) -> Endpoint {
+    let endpoint = attack_server(stream);
+    assert_eq!(endpoint.said().errors(), []);
+    assert!(endpoint.connection.is_open());
+    endpoint
+}
+
+/// What came of a flood.
+#[derive(Debug)]
+pub(crate) struct Flood {
+    /// How many octets were read before the endpoint wanted no more.
+    pub(crate) read: usize,
+    /// The most octets that lived at a time.
+    pub(crate) live: usize,
+    /// How many octets were allocated when it was over.
+    pub(crate) left: i64,
+}
+
+/// Has an endpoint read an attack in blocks of 4 KiB, as long as it wants to read; a peer that listens takes what
+/// is written after each of them.
+pub(crate) fn flood(endpoint: &mut Endpoint, threat: &Threat, listens: bool) -> Flood {
+    let block = threat.repeated.repeat((4096 / threat.repeated.len()).max(1));
+    let blocks = (threat.times * threat.repeated.len()).div_ceil(block.len());
+    flood_with(endpoint, &threat.stream, (0..blocks).map(|_| block.clone()), listens)
+}
+
+/// The same with blocks that need not be alike.
+pub(crate) fn flood_with(
+    endpoint: &mut Endpoint,
+    first: &[u8],
+    blocks: impl Iterator<Item = Vec<u8>>,
+    listens: bool,
+) -> Flood {
+    let (mut read, mut first) = (0, Some(first.to_vec()));
+    let mut blocks = blocks;
+    let info = measure(|| {
+        while endpoint.connection.reading() == Reading::Wanted {
+            let Some(block) = first.take().or_else(|| blocks.next()) else { break };
+            endpoint.read(&block);
+            read += block.len();
+            if listens {
+                endpoint.write();
+            }
+        }
+    });
+    Flood { read, live: usize::try_from(info.bytes_max).unwrap(), left: info.bytes_current }
+}
