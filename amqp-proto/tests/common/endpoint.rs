@@ -7,7 +7,7 @@
 use allocation_counter::measure;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::machine::Reading;
-use amqp_proto::testing::{HEADER, open};
+use amqp_proto::testing::{HEADER, Literal, open, transfer};
 use amqp_proto::types::{LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
 use amqp_proto::wire::{Condition, Deframer, Error, Frame, Performative, ProtocolHeader};
 use amqp_proto::{Connection, Event};
@@ -15,8 +15,10 @@ use bytes::{Buf, Bytes};
 
 use crate::common::{data, hex, octets, text};
 
-/// So much may live while the endpoint reads a stream of a few frames, beside that stream.
+/// So much may live while the endpoint reads a stream of a few frames, and so much for each octet of it: a value
+/// of one octet takes 40 while it is looked at, and those that are kept are kept encoded.
 const LIVE: usize = 64 * 1024;
+const LIVE_PER_OCTET: usize = 40;
 
 /// How a session may be cut: this often at random, beside whole and octet by octet.
 const RANDOM: u64 = 8;
@@ -264,7 +266,7 @@ pub(crate) fn attack(make: impl Fn() -> Endpoint, stream: &[u8]) -> Endpoint {
         whole.write();
     });
     let live = usize::try_from(live.bytes_max).unwrap();
-    assert!(live <= LIVE + 4 * stream.len(), "{live} octets lived for {}", stream.len());
+    assert!(live <= LIVE + LIVE_PER_OCTET * stream.len(), "{live} octets lived for {}", stream.len());
     let said = whole.said();
     let mut cuts: Vec<Vec<&[u8]>> = (1..=RANDOM).map(|seed| pieces(stream, seed)).collect();
     cuts.push(stream.chunks(1).collect());
@@ -381,4 +383,52 @@ pub(crate) fn flood_with(
         }
     });
     Flood { read, live: usize::try_from(info.bytes_max).unwrap(), left: info.bytes_current }
+}
+
+/// A message that is null.
+pub(crate) const NOTHING: [u8; 4] = [0x00, 0x53, 0x77, 0x40];
+/// The outcome accepted.
+pub(crate) const ACCEPTED: &str = "00532445";
+
+/// Header and open.
+pub(crate) fn up() -> Vec<u8> {
+    threat("D03").stream.to_vec()
+}
+
+/// A session, too.
+pub(crate) fn session() -> Vec<u8> {
+    threat("D08").stream.to_vec()
+}
+
+/// A link on which the endpoint receives, too.
+pub(crate) fn receiving() -> Vec<u8> {
+    threat("D13").stream.to_vec()
+}
+
+/// A link on which the endpoint sends, too.
+pub(crate) fn sending() -> Vec<u8> {
+    threat("D25").stream.to_vec()
+}
+
+/// The stream with these frames behind it.
+pub(crate) fn with(prefix: Vec<u8>, frames: &[Literal]) -> Vec<u8> {
+    frames.iter().fold(prefix, |stream, frame| [stream, frame.to_octets()].concat())
+}
+
+/// A message of one transfer.
+pub(crate) fn message(id: u32, tag: &[u8]) -> Literal {
+    transfer(0, id, tag).payload(NOTHING)
+}
+
+/// A transfer with more to come.
+pub(crate) fn part(id: u32, tag: &[u8], octets: &[u8]) -> Literal {
+    transfer(0, id, tag).null().boolean(true).payload(octets)
+}
+
+/// Has an endpoint send a message.
+pub(crate) fn sent(endpoint: &mut Endpoint) {
+    let sender = endpoint.senders[0];
+    endpoint.connection.sender(sender).unwrap().send("x").unwrap();
+    endpoint.poll();
+    endpoint.write();
 }
