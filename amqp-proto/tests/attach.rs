@@ -1,0 +1,477 @@
+//! How links are attached: names, handles, offers, answers and refusals [2.6.1-2.6.3] [2.7.3].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
+use amqp_proto::machine::{LinkError, SendError};
+use amqp_proto::testing::{
+    Auto, Literal, Pair, attach, attach_receiver, attach_sender, begin, detach, disposition, end, flow,
+    transfer,
+};
+use amqp_proto::types::{Limits, LinkKey};
+use amqp_proto::wire::{Condition, Error, Source, Target};
+use amqp_proto::{Event, Origin};
+use peer::{Peer, credit, detach_with};
+
+/// Whether the engine's end of the session was ended with this condition, and nothing else written.
+#[track_caller]
+fn ends_with(peer: &mut Peer, condition: &str) {
+    let lines = peer.lines();
+    assert!(lines.len() == 1 && lines[0].starts_with("[0] end") && lines[0].contains(condition), "{lines:?}");
+    assert!(matches!(peer.events().last(), Some(Event::SessionEnded { .. })));
+}
+
+/// L-NAME-01: a name stands for one sender and one receiver of a connection, whichever session they are on.
+#[test]
+fn l_name_01_one_link_of_a_name_and_direction() {
+    let mut pair = Pair::opened();
+    pair.link("x");
+    pair.client.attach_receiver("x");
+    let second = pair.client.begin(&SessionOptions::new()).unwrap();
+    for session in [pair.client.default_session(), second] {
+        let mut session = pair.client.session(session).unwrap();
+        assert_eq!(session.attach_sender("x", &SenderOptions::new()), Err(LinkError::NameInUse));
+        assert_eq!(session.attach_receiver("x", &ReceiverOptions::new()), Err(LinkError::NameInUse));
+    }
+    pair.drive();
+    assert!(matches!(pair.server.expect_attach().key(), LinkKey::Sender(_)));
+}
+
+/// L-NAME-03, S-END-06: a name that is attached once more, on another session, takes the link away from the first.
+#[test]
+fn l_name_03_the_second_attach_steals_the_link() {
+    let mut peer = Peer::new();
+    let first = peer.receiver(&ReceiverOptions::new());
+    peer.send(begin(None, 0, 10, 10).on(1));
+    let Event::SessionOffered(session) = peer.event() else { panic!() };
+    peer.amqp.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    peer.octets();
+    peer.send(attach_sender("in", 5, "a", "b").on(1));
+    let events = peer.events();
+    let [Event::LinkDetached { link, closed: true, reason }, Event::LinkOffered(LinkKey::Receiver(second))] =
+        &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((*link, reason.origin), (first.into(), Origin::Local));
+    assert_eq!(reason.error.as_ref().unwrap().condition, Condition::Stolen);
+    let lines = peer.lines();
+    assert!(lines.len() == 1 && lines[0].starts_with("[0] detach"), "{lines:?}");
+    assert!(lines[0].contains("closed: true") && lines[0].contains("amqp:link:stolen"), "{lines:?}");
+    peer.amqp.receiver(*second).unwrap().accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+    assert!(peer.lines()[0].starts_with("[1] attach"));
+    // The answer of the peer belongs to the first, and changes nothing.
+    peer.send(detach(0, true)).quiet();
+    assert!(peer.amqp.receiver(*second).unwrap().is_attached());
+    assert!(peer.amqp.receiver(first).is_err());
+}
+
+/// L-NAME-02: a link whose attach is not answered yet, or is to be forgotten, is not to be had on another session.
+#[test]
+fn l_name_02_a_link_in_the_making_stays_on_its_session() {
+    for abandoned in [false, true] {
+        let mut peer = Peer::new();
+        peer.send(begin(None, 0, 10, 10).on(1));
+        let Event::SessionOffered(other) = peer.event() else { panic!() };
+        peer.amqp.session(other).unwrap().accept(&SessionOptions::new()).unwrap();
+        let mut session = peer.amqp.session(peer.session).unwrap();
+        let link = session.attach_sender("x", &SenderOptions::to("b")).unwrap();
+        if abandoned {
+            peer.amqp.sender(link).unwrap().close().unwrap();
+        }
+        peer.octets();
+        peer.send(attach_receiver("x", 0, "a", "b").on(1));
+        assert!(matches!(peer.event(), Event::LinkDetached { closed: true, .. }));
+        let lines = peer.lines();
+        assert!(lines[0].starts_with("[1] attach") && lines[1].contains("amqp:not-allowed"), "{lines:?}");
+        // The answer on the right session is still understood.
+        peer.send(detach(0, true).on(1)).send(attach_receiver("x", 0, "", "b"));
+        assert_eq!(peer.events().len(), usize::from(!abandoned));
+        assert_eq!(peer.amqp.sender(link).unwrap().is_attached(), !abandoned);
+    }
+}
+
+/// L-NAME-04: a name of 4 KiB is a name.
+#[test]
+fn l_name_04_names_may_be_long() {
+    let mut pair = Pair::opened();
+    let name = "n".repeat(4096);
+    let sender = pair.client.attach_sender_with(name.clone(), &SenderOptions::new());
+    pair.drive();
+    assert_eq!(pair.client.expect_attached(), sender.into());
+    let LinkKey::Receiver(receiver) = pair.server.expect_attach().key() else { panic!() };
+    assert_eq!(pair.server.receiver(receiver).unwrap().name(), *name);
+}
+
+/// L-HAND-01, L-HAND-03, L-HAND-04: each end picks its own handles, this one the lowest that is free, and a handle is
+/// free as soon as its detach is out.
+#[test]
+fn l_hand_03_the_lowest_free_handle() {
+    let mut peer = Peer::new();
+    let keys: Vec<_> = [9, 4, 7]
+        .into_iter()
+        .map(|handle| peer.sender_on(handle, &format!("l{handle}"), &SenderOptions::new(), 0))
+        .collect();
+    peer.amqp.sender(keys[1]).unwrap().close().unwrap();
+    peer.hears([detach(1, true)]);
+    let mut session = peer.amqp.session(peer.session).unwrap();
+    session.attach_sender("new", &SenderOptions::new()).unwrap();
+    session.attach_sender("newer", &SenderOptions::new()).unwrap();
+    let lines = peer.lines();
+    assert!(lines[0].contains("handle: 1") && lines[1].contains("handle: 3"), "{lines:?}");
+    // What comes on the peer's handle belongs to its link.
+    peer.send(credit(7, 0, 3));
+    assert_eq!(peer.event(), Event::Sendable(keys[2]));
+}
+
+/// L-HAND-02: an attach on a handle in use ends the session with handle-in-use.
+#[test]
+fn l_hand_02_a_handle_in_use() {
+    let mut peer = Peer::new();
+    peer.receiver(&ReceiverOptions::new());
+    peer.send(attach_sender("other", 0, "a", "b"));
+    ends_with(&mut peer, "amqp:session:handle-in-use");
+}
+
+/// L-HAND-05, S-FLOW-02: whatever names a handle of no link ends the session with unattached-handle.
+#[test]
+fn l_hand_05_a_handle_of_no_link() {
+    for frame in [transfer(5, 0, b"t"), credit(5, 0, 1), detach(5, true)] {
+        let mut peer = Peer::new();
+        peer.receiver(&ReceiverOptions::new());
+        peer.send(frame);
+        ends_with(&mut peer, "amqp:session:unattached-handle");
+    }
+}
+
+/// L-HAND-04: the handle of a link that the peer has detached is free for its next attach, which may come at once.
+#[test]
+fn l_hand_04_a_handle_is_used_again() {
+    let mut peer = Peer::new();
+    peer.receiver(&ReceiverOptions::new());
+    peer.send(detach(0, true)).send(attach_sender("next", 0, "a", "b"));
+    let events = peer.events();
+    assert!(matches!(events[..], [Event::LinkDetached { .. }, Event::LinkOffered(_)]), "{events:?}");
+}
+
+/// L-ATT-01: an attach without name, handle or role is no attach.
+#[test]
+fn l_att_01_mandatory_fields() {
+    let bare = || Literal::new(0x12);
+    for frame in [
+        bare().null().uint(0).boolean(true),
+        bare().string("x").null().boolean(true),
+        bare().string("x").uint(0).null(),
+        bare().string("x").uint(0),
+    ] {
+        let mut peer = Peer::new();
+        peer.send(frame);
+        let lines = peer.lines();
+        assert!(lines.len() == 1 && lines[0].contains("close"), "{lines:?}");
+        assert!(
+            lines[0].contains("amqp:invalid-field") || lines[0].contains("amqp:decode-error"),
+            "{lines:?}"
+        );
+    }
+}
+
+/// L-ATT-02: a sender says where its delivery-count starts, or its link is refused; a receiver need not, and what it
+/// says is ignored.
+#[test]
+fn l_att_02_initial_delivery_count() {
+    let mut peer = Peer::new();
+    peer.send(attach("x", 0, false).nulls(2).terminus(0x28, "a").terminus(0x29, "b"));
+    assert!(matches!(peer.event(), Event::LinkDetached { closed: true, .. }));
+    peer.hears([
+        attach("x", 0, true),
+        detach_with_text(0, "amqp:invalid-field", "attach.initial-delivery-count is missing"),
+    ]);
+    peer.send(attach_receiver("y", 1, "a", "b").nulls(2).uint(77));
+    let LinkKey::Sender(sender) = peer.offered() else { panic!() };
+    let options = SenderOptions::new().with_initial_delivery_count(5.into());
+    peer.amqp.sender(sender).unwrap().accept_link(&options).unwrap();
+    assert_eq!(peer.amqp.sender(sender).unwrap().delivery_count().get(), 5);
+    peer.hears([attach("y", 0, false).nulls(2).terminus(0x28, "a").terminus(0x29, "b").nulls(2).uint(5)]);
+}
+
+fn detach_with_text(handle: u32, condition: &str, text: &str) -> Literal {
+    let mut error = common::octets("00531d c0").to_vec();
+    let fields =
+        [&[0xa3, condition.len() as u8], condition.as_bytes(), &[0xa1, text.len() as u8], text.as_bytes()];
+    let fields: Vec<u8> = fields.concat();
+    error.extend([fields.len() as u8 + 1, 2]);
+    error.extend(fields);
+    detach(handle, true).encoded(&error)
+}
+
+/// L-ATT-03, L-ATT-04, L-HAND-01: an attach of which nothing is known is an offer; the answer has its name, the other
+/// role, a handle of its own and what the peer asked for.
+#[test]
+fn l_att_03_an_offer_and_its_answer() {
+    let mut peer = Peer::new();
+    peer.send(attach_sender("x", 9, "a", "b"));
+    let LinkKey::Receiver(link) = peer.offered() else { panic!() };
+    peer.hears([]);
+    let mut receiver = peer.amqp.receiver(link).unwrap();
+    assert!(!receiver.is_attached());
+    receiver.accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+    assert!(receiver.is_attached());
+    assert_eq!(receiver.accept_link(&ReceiverOptions::new()), Err(LinkError::NotOffered));
+    let source_and_target = attach("x", 0, true).nulls(2).terminus(0x28, "a").terminus(0x29, "b");
+    peer.hears([source_and_target.nulls(3).ulong(64 << 20)]);
+}
+
+/// L-ATT-05, K-03: a refusal is an attach without the terminus of this end, then a closing detach with the reason.
+#[test]
+fn l_att_05_a_refusal() {
+    for (frame, answer) in [
+        (attach_sender("x", 3, "a", "b"), attach("x", 0, true)),
+        (attach_receiver("x", 3, "a", "b"), attach("x", 0, false).nulls(6).uint(0)),
+    ] {
+        let mut peer = Peer::new();
+        peer.send(frame);
+        let link = peer.offered();
+        let refused = match link {
+            LinkKey::Sender(key) => peer.amqp.sender(key).unwrap().refuse_link(Condition::NotFound.into()),
+            LinkKey::Receiver(key) => {
+                peer.amqp.receiver(key).unwrap().refuse_link(Condition::NotFound.into())
+            }
+        };
+        refused.unwrap();
+        peer.hears([answer, detach_with(0, "amqp:not-found")]);
+        peer.quiet();
+        peer.send(detach(3, true));
+        let (key, closed, reason) = peer.detached();
+        assert_eq!((key, closed, reason.origin), (link, true, Origin::Local));
+        assert_eq!(reason.error, Some(Condition::NotFound.into()));
+        peer.quiet();
+    }
+}
+
+/// L-ATT-06, L-ATT-12: an answer without a terminus makes no link: nothing is told of it, nothing is sent on it
+/// whatever credit it has, and the detach that follows is answered.
+#[test]
+fn l_att_06_an_answer_that_refuses() {
+    let mut peer = Peer::new();
+    let mut session = peer.amqp.session(peer.session).unwrap();
+    let link = session.attach_sender("x", &SenderOptions::to("nowhere")).unwrap();
+    peer.octets();
+    peer.send(attach("x", 7, true)).send(credit(7, 0, 10)).quiet();
+    let mut sender = peer.amqp.sender(link).unwrap();
+    assert!(!sender.is_attached() && !sender.is_sendable());
+    assert_eq!(sender.send("lost"), Err(SendError::Detached));
+    peer.send(detach_with(7, "amqp:not-found"));
+    let (_, closed, reason) = peer.detached();
+    assert_eq!((closed, reason.origin), (true, Origin::Remote));
+    assert_eq!(reason.error.unwrap().condition, Condition::NotFound);
+    peer.hears([detach(0, true)]);
+    assert!(peer.amqp.sender(link).is_err());
+}
+
+/// L-ATT-07, L-ATT-08, L-ATT-09: what the other end has made of the termini is there to be looked at before the first
+/// credit is granted.
+#[test]
+fn l_att_09_termini_before_credit() {
+    let mut pair = Pair::opened();
+    pair.server.sender_options = SenderOptions::new().with_source(Source::at("made of it"));
+    let link = pair.client.attach_receiver_with("x", &ReceiverOptions::from("wished for").with_prefetch(0));
+    pair.drive();
+    let LinkKey::Sender(sender) = pair.server.expect_attach().key() else { panic!() };
+    let asked = pair.server.sender(sender).unwrap().peer_attach().unwrap();
+    assert_eq!(asked.source.unwrap().address.as_deref(), Some("wished for"));
+    assert_eq!(pair.client.expect_attached(), link.into());
+    let answer = pair.client.receiver(link).unwrap().peer_attach().unwrap();
+    assert_eq!(answer.source.unwrap().address.as_deref(), Some("made of it"));
+    assert!(!pair.trace().iter().any(|line| line.contains("flow")));
+    pair.client.receiver(link).unwrap().close().unwrap();
+    pair.drive();
+    pair.server.expect_detached();
+}
+
+/// L-ATT-10: who leaves its own terminus out asks for the one that is stored; the answer has it. An answer of
+/// acceptance never leaves out this end's own, which would be a refusal.
+#[test]
+fn l_att_10_a_terminus_left_out() {
+    let mut peer = Peer::new();
+    peer.send(attach("x", 0, true).nulls(3).terminus(0x29, "b"));
+    let LinkKey::Sender(link) = peer.offered() else { panic!() };
+    let stored = SenderOptions::new().with_source(Source::at("stored"));
+    peer.amqp.sender(link).unwrap().accept_link(&stored).unwrap();
+    let accepted = attach("x", 0, false).nulls(2).terminus(0x28, "stored").terminus(0x29, "b");
+    peer.hears([accepted.nulls(2).uint(0)]);
+    peer.send(attach("y", 1, false).nulls(2).terminus(0x28, "a").nulls(3).uint(0));
+    let LinkKey::Receiver(link) = peer.offered() else { panic!() };
+    peer.amqp.receiver(link).unwrap().accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+    let accepted = attach("y", 1, true).nulls(2).terminus(0x28, "a").raw("00532945");
+    peer.hears([accepted.nulls(3).ulong(64 << 20)]);
+}
+
+/// L-ATT-13: a transfer on a link that is not accepted has no credit.
+#[test]
+fn l_att_13_a_transfer_on_half_a_link() {
+    let mut peer = Peer::new();
+    peer.send(attach_sender("x", 0, "a", "b"));
+    peer.offered();
+    peer.send(transfer(0, 0, b"t").payload("early"));
+    let (_, closed, reason) = peer.detached();
+    assert_eq!((closed, reason.error.unwrap().condition), (true, Condition::TransferLimitExceeded));
+    let lines = peer.lines();
+    assert!(lines[0].starts_with("[0] attach") && lines[1].contains("transfer-limit-exceeded"), "{lines:?}");
+}
+
+/// T-CREDIT-04, C-OPEN-04: credit that comes right behind the attach counts, however late the link is accepted; so do
+/// the drain and the echo that come with it. Lesson of frames that were dropped behind a begin.
+#[test]
+fn t_credit_04_credit_before_the_link_is_accepted() {
+    let mut peer = Peer::new();
+    peer.send(attach_receiver("x", 0, "a", "b"));
+    let LinkKey::Sender(link) = peer.offered() else { panic!() };
+    let grant = || flow(Some(0), 2048, 0, 2048).uint(0).null().uint(3);
+    peer.send(grant()).quiet();
+    let options = SenderOptions::new().with_initial_delivery_count(u32::MAX.into());
+    peer.amqp.sender(link).unwrap().accept_link(&options).unwrap();
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    assert_eq!(peer.amqp.sender(link).unwrap().credit(), 3);
+    assert_eq!(peer.lines().len(), 1);
+
+    peer.send(attach_receiver("y", 1, "a", "b"));
+    let LinkKey::Sender(link) = peer.offered() else { panic!() };
+    peer.send(flow(Some(0), 2048, 0, 2048).uint(1).null().uint(3).null().boolean(true).boolean(true)).quiet();
+    peer.amqp.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    let lines = peer.lines();
+    assert!(lines[1].contains("delivery_count: 3") && lines[1].contains("link_credit: 0"), "{lines:?}");
+}
+
+/// L-ATT-05, S-BEG-10: a link that was attached and detached before its session was accepted is answered in full as
+/// soon as there is a session to answer on, and is no link to the application any more.
+#[test]
+fn l_att_05_a_link_withdrawn_before_the_session_is_accepted() {
+    let mut peer = Peer::new();
+    peer.send(begin(None, 0, 10, 10).on(1));
+    let Event::SessionOffered(session) = peer.event() else { panic!() };
+    peer.send(attach_sender("x", 0, "a", "b").on(1)).send(detach(0, true).on(1));
+    let events = peer.events();
+    assert!(matches!(events[..], [Event::LinkOffered(_), Event::LinkDetached { closed: true, .. }]));
+    assert_eq!(peer.lines().len(), 0);
+    peer.amqp.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    let lines = peer.lines();
+    let begins = ["[1] begin", "[1] attach", "[1] detach"];
+    assert!(lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{lines:?}");
+    peer.send(end().on(1));
+    assert!(matches!(peer.event(), Event::SessionEnded { .. }));
+}
+
+/// S-END-03, L-ATT-13: a fault on a link that cannot be answered, since its session is not accepted, ends the session.
+#[test]
+fn s_end_03_a_fault_before_the_session_is_accepted() {
+    let mut peer = Peer::new();
+    peer.send(begin(None, 0, 10, 10).on(1));
+    peer.event();
+    peer.send(attach("x", 0, false).on(1));
+    let events = peer.events();
+    assert!(matches!(events[..], [Event::LinkDetached { .. }, Event::SessionEnded { .. }]), "{events:?}");
+    let lines = peer.lines();
+    assert!(lines[0].starts_with("[1] begin") && lines[1].contains("amqp:invalid-field"), "{lines:?}");
+    peer.send(disposition(false, 0, None).on(1)).send(end().on(1)).quiet();
+}
+
+/// M-SRC-03, M-TGT-02: a dynamic node is asked for without an address, and the answer names it.
+#[test]
+fn m_src_03_dynamic_nodes() {
+    let mut pair = Pair::opened();
+    pair.server.sender_options =
+        SenderOptions::new().with_source(Source { dynamic: true, ..Source::at("made-1") });
+    pair.server.receiver_options =
+        ReceiverOptions::new().with_target(Target { dynamic: true, ..Target::at("made-2") });
+    let inbox = pair.client.attach_receiver_with("in", &ReceiverOptions::from_dynamic());
+    let outbox = pair.client.attach_sender_with("out", &SenderOptions::to_dynamic());
+    pair.drive();
+    let (LinkKey::Sender(at_source), LinkKey::Receiver(at_target)) =
+        (pair.server.expect_attach().key(), pair.server.expect_attach().key())
+    else {
+        panic!()
+    };
+    let asked = pair.server.sender(at_source).unwrap().peer_attach().unwrap().source.unwrap();
+    assert!(asked.dynamic && asked.address.is_none());
+    let asked = pair.server.receiver(at_target).unwrap().peer_attach().unwrap().target.unwrap();
+    assert_eq!(*asked, Target { dynamic: true, ..Target::default() }.into());
+    let source = pair.client.receiver(inbox).unwrap().peer_attach().unwrap().source.unwrap();
+    assert_eq!(source.address.as_deref(), Some("made-1"));
+    let target = pair.client.sender(outbox).unwrap().peer_attach().unwrap().target.unwrap();
+    assert_eq!(*target, Target { dynamic: true, ..Target::at("made-2") }.into());
+}
+
+/// S-BEG-07: no link goes out above the peer's handle-max; this end's limit on links refuses the rest.
+#[test]
+fn s_beg_07_handles_and_links_have_limits() {
+    let few = Options::new("server").with_limits(Limits::DEFAULT.with_handle_max(1));
+    let mut pair = Pair::new(Options::new("client").with_limits(Limits::DEFAULT.with_links(3)), few);
+    pair.server.auto = Auto::Links;
+    pair.drive();
+    let session = pair.client.default_session();
+    pair.drive();
+    let mut view = pair.client.session(session).unwrap();
+    let one = view.attach_sender("1", &SenderOptions::new()).unwrap();
+    view.attach_sender("2", &SenderOptions::new()).unwrap();
+    assert_eq!(view.attach_sender("3", &SenderOptions::new()), Err(LinkError::Handles));
+    pair.drive();
+    pair.client.sender(one).unwrap().close().unwrap();
+    pair.drive();
+    let mut view = pair.client.session(session).unwrap();
+    view.attach_sender("3", &SenderOptions::new()).unwrap();
+    let other = pair.client.begin(&SessionOptions::new()).unwrap();
+    let mut view = pair.client.session(other).unwrap();
+    view.attach_sender("4", &SenderOptions::new()).unwrap();
+    assert_eq!(view.attach_sender("5", &SenderOptions::new()), Err(LinkError::Limit));
+    pair.drive();
+}
+
+/// L-EXT-01, L-EXT-02: capabilities and properties of both ends are shown to the other as they are.
+#[test]
+fn l_ext_02_capabilities_and_properties() {
+    use amqp_proto::symbol;
+    use amqp_proto::types::{Fields, Many};
+    let mut pair = Pair::opened();
+    let properties = Fields::from_iter([(symbol!("k"), 1)]);
+    let wishes = Many::from_iter([symbol!("wish")]);
+    let offers = Many::from_iter([symbol!("one"), symbol!("two")]);
+    pair.server.receiver_options =
+        ReceiverOptions::new().with_offered_capabilities(offers.clone()).with_properties(properties.clone());
+    let options =
+        SenderOptions::to("x").with_desired_capabilities(wishes.clone()).with_properties(properties.clone());
+    let sender = pair.client.attach_sender_with("x", &options);
+    pair.drive();
+    let LinkKey::Receiver(receiver) = pair.server.expect_attach().key() else { panic!() };
+    let asked = pair.server.receiver(receiver).unwrap().peer_attach().unwrap();
+    assert_eq!((asked.desired_capabilities, asked.properties), (wishes, properties.clone()));
+    let answer = pair.client.sender(sender).unwrap().peer_attach().unwrap();
+    assert_eq!((answer.offered_capabilities, answer.properties), (offers, properties));
+}
+
+/// L-REDIR-01: a refusal may say where to go instead, and the initiator is told all of it.
+#[test]
+fn l_redir_01_a_refusal_that_redirects() {
+    use amqp_proto::symbol;
+    use amqp_proto::types::{Fields, Value};
+    let mut pair = Pair::opened();
+    pair.server.auto = Auto::Sessions;
+    let sender = pair.client.attach_sender("x");
+    pair.drive();
+    let info = Fields::from_iter([
+        (symbol!("hostname"), Value::from("b.example")),
+        (symbol!("port"), Value::from(5672)),
+        (symbol!("address"), Value::from("x2")),
+    ]);
+    let error = Error::new(Condition::LinkRedirect).with_info(info);
+    pair.server.expect_attach().refuse(error.clone());
+    pair.drive();
+    let (link, closed, reason) = pair.client.expect_detached();
+    assert_eq!((link, closed, reason.origin), (sender.into(), true, Origin::Remote));
+    assert_eq!(reason.error, Some(error));
+    pair.client.expect_session_begun();
+    pair.client.expect_quiet();
+}
