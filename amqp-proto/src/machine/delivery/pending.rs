@@ -151,7 +151,8 @@ mod tests {
     #[test]
     fn so_many_ranges_wait_and_no_more() {
         let mut pending = Pending::new(Role::Sender);
-        let all = (0..=MOST as u32).map(|n| pending.add(DeliveryNumber::new(2 * n), true, None));
+        let all =
+            (0..=u32::try_from(MOST).unwrap()).map(|n| pending.add(DeliveryNumber::new(2 * n), true, None));
         assert_eq!(all.filter(|added| *added).count(), MOST);
         assert_eq!(ranges(&mut pending).len(), MOST);
         assert!(pending.is_empty());

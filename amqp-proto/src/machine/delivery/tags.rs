@@ -72,7 +72,7 @@ mod tests {
                 0..1_000 => DeliveryTag::from(step),
                 _ => DeliveryTag::new(&state.to_be_bytes()[..(state >> 8) as usize % 3]).unwrap(),
             };
-            if state % 3 == 0 && live.remove(&tag) {
+            if state.is_multiple_of(3) && live.remove(&tag) {
                 tags.remove(|| tag, live.is_empty());
             } else {
                 let fresh = !live.contains(&tag);
