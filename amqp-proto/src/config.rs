@@ -40,6 +40,7 @@ pub struct Options {
     pub(crate) incoming_locales: Many<Symbol>,
     pub(crate) offered_capabilities: Many<Symbol>,
     pub(crate) desired_capabilities: Many<Symbol>,
+    pub(crate) required_capabilities: Many<Symbol>,
     pub(crate) properties: Fields,
 }
 
@@ -57,6 +58,7 @@ impl Options {
             incoming_locales: Many::new(),
             offered_capabilities: Many::new(),
             desired_capabilities: Many::new(),
+            required_capabilities: Many::new(),
             properties: Fields::new(),
         }
     }
@@ -66,6 +68,13 @@ impl Options {
     pub fn with_hostname(mut self, hostname: impl Into<Str>) -> Self {
         self.hostname = Some(hostname.into());
         self
+    }
+
+    /// What the open desires: what is required is desired, too.
+    pub(crate) fn desired(&self) -> Many<Symbol> {
+        let desired = &self.desired_capabilities;
+        let required = self.required_capabilities.iter().filter(|name| !desired.contains(name));
+        desired.iter().chain(required).cloned().collect()
     }
 
     setters! {
@@ -87,6 +96,9 @@ impl Options {
         with_offered_capabilities(offered_capabilities: Many<Symbol>);
         /// Sets the extensions that this end may use if the peer offers them (C-OPEN-09).
         with_desired_capabilities(desired_capabilities: Many<Symbol>);
+        /// Sets the extensions that this end does not do without: a peer that does not offer them is closed
+        /// (C-OPEN-08). They are desired, too.
+        with_required_capabilities(required_capabilities: Many<Symbol>);
         /// Sets the properties of the connection.
         with_properties(properties: Fields);
     }

@@ -8,7 +8,7 @@ use bytes::Buf;
 use crate::config::{Options, SessionOptions};
 use crate::machine::sasl::{ClientSasl, Identity, ServerSasl};
 use crate::machine::{Event, Machine, Reading, Security, SessionError, StaleKey, TracedFrame, Why};
-use crate::types::{DeliveryKey, Moment, ReceiverKey, SenderKey, SessionKey};
+use crate::types::{DeliveryKey, Moment, ReceiverKey, SenderKey, SessionKey, Symbol};
 use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
 use crate::wire::{Error, Open};
 
@@ -197,6 +197,11 @@ impl Connection {
     /// What the peer's open says; `None` before it is in.
     pub fn peer_open(&self) -> Option<Open> {
         self.machine.peer()
+    }
+
+    /// Whether an extension may be used: this end desires it, and the peer offers it (C-OPEN-09).
+    pub fn has_extension(&self, name: &Symbol) -> bool {
+        self.machine.has_extension(name)
     }
 
     /// Who the client is, to a server that has asked.

@@ -149,6 +149,12 @@ impl Core {
         }
     }
 
+    /// Whether frames may be sent on a session: neither it nor the connection is ended by this end.
+    #[inline]
+    pub(crate) fn may_send_on(&self, session: Key) -> bool {
+        self.is_open && self.sessions.get(session).is_some_and(Session::is_begun)
+    }
+
     /// Whether anything waits to be written.
     pub(crate) fn is_due(&self) -> bool {
         !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())

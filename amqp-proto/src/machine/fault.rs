@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::codec::DecodeError;
-use crate::types::Str;
+use crate::types::{Str, Symbol};
 use crate::wire::{Condition, Error};
 
 /// A fault of the peer, by what has to end because of it.
@@ -57,6 +57,8 @@ pub(crate) enum ConnectionFault {
     MaxFrameSize(u32),
     /// An idle-time-out too short to be kept (C-IDLE-06).
     IdleTimeOut(u32),
+    /// An extension is not offered that this end requires (C-OPEN-08).
+    Capability(Symbol),
     /// A SASL frame after the security layer (A-SASL-06).
     SaslFrame,
     /// No frame for too long (C-IDLE-03).
@@ -133,6 +135,7 @@ impl ConnectionFault {
             }
             Self::ChannelMax(_) | Self::HandleMax(_) | Self::SaslFrame => Condition::FramingError,
             Self::MaxFrameSize(_) => Condition::InvalidField,
+            Self::Capability(_) => Condition::PreconditionFailed,
             Self::Silence | Self::Unopened => Condition::ResourceLimitExceeded,
         }
     }
@@ -152,6 +155,7 @@ impl fmt::Display for ConnectionFault {
             Self::HandleMax(handle) => write!(f, "handle {handle} is above handle-max"),
             Self::MaxFrameSize(size) => write!(f, "a max-frame-size of {size} is below 512"),
             Self::IdleTimeOut(millis) => write!(f, "an idle-time-out of {millis} ms is too short"),
+            Self::Capability(name) => write!(f, "the extension {} is required", name.as_str()),
             Self::SaslFrame => f.write_str("a SASL frame after the security layer"),
             Self::Silence => f.write_str("no frame within the idle time-out"),
             Self::Unopened => f.write_str("no open in time"),

@@ -113,6 +113,8 @@ refusals! {
         Decided = "the delivery has an outcome";
         /// It belongs to another link, or goes the other way.
         WrongLink = "the delivery is not of this link";
+        /// This end has ended its session, or closed the connection: the peer cannot be told any more.
+        Ended = "the session is ended";
     }
 
     /// Why a delivery cannot be read.

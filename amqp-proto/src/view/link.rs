@@ -57,6 +57,12 @@ macro_rules! link_methods {
             decode(&self.link()?.attach, &self.core.limits)
         }
 
+        /// Whether an extension may be used: this end desires it, and the peer offers it (L-EXT-01).
+        pub fn has_extension(&self, name: &Symbol) -> bool {
+            self.link().is_some_and(|link| link.desired.contains(name))
+                && self.peer_attach().is_some_and(|attach| attach.offered_capabilities.contains(name))
+        }
+
         /// How the sender settles (L-MODE-01).
         pub fn snd_settle_mode(&self) -> SenderSettleMode {
             self.link().map(|link| link.snd_settle_mode).unwrap_or_default()

@@ -9,7 +9,7 @@ use crate::machine::{
     Core, Delivery, EndOptions, FlowError, Link, LinkEnd, LinkError, Part, ReadError, Receiver, SettleError,
     StaleKey, decode,
 };
-use crate::types::{DeliveryKey, ReceiverKey, SequenceNo, SessionKey, Str};
+use crate::types::{DeliveryKey, ReceiverKey, SequenceNo, SessionKey, Str, Symbol};
 use crate::wire::{
     Attach, DeliveryState, Error, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
 };

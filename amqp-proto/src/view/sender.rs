@@ -9,7 +9,7 @@ use crate::machine::{
     StaleKey, decode,
 };
 use crate::message::{Message, Payload};
-use crate::types::{DeliveryKey, SenderKey, SequenceNo, SessionKey, Str};
+use crate::types::{DeliveryKey, SenderKey, SequenceNo, SessionKey, Str, Symbol};
 use crate::wire::{Attach, DeliveryState, Error, ReceiverSettleMode, SenderSettleMode};
 
 /// A link on which this end sends.

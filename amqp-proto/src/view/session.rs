@@ -2,7 +2,7 @@
 
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{Core, EndOptions, LinkError, Session, SessionError, StaleKey};
-use crate::types::{ReceiverKey, SenderKey, SessionKey, Str};
+use crate::types::{ReceiverKey, SenderKey, SessionKey, Str, Symbol};
 use crate::wire::{Begin, Error};
 
 /// A session of a connection.
@@ -71,6 +71,12 @@ impl<'a> SessionMut<'a> {
     pub fn peer_begin(&self) -> Option<Begin> {
         let octets = bytes::Bytes::copy_from_slice(&self.state()?.begin);
         Begin::decode(&mut { octets }, &self.core.limits).ok()
+    }
+
+    /// Whether an extension may be used: this end desires it, and the peer offers it (S-BEG-09).
+    pub fn has_extension(&self, name: &Symbol) -> bool {
+        self.state().is_some_and(|session| session.desired.contains(name))
+            && self.peer_begin().is_some_and(|begin| begin.offered_capabilities.contains(name))
     }
 
     /// How many transfers the peer may still send, as it was told (S-WIN-01).

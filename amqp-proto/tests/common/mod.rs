@@ -1,6 +1,8 @@
 //! What the integration tests share: hexadecimal text, the data files, one-line decoding and encoding.
 #![allow(dead_code)] // no test file uses all of it
 
+pub(crate) mod solo;
+
 use amqp_proto::codec::DecodeError;
 use amqp_proto::types::{Limits, Value};
 use bytes::{Bytes, BytesMut};

@@ -17,7 +17,7 @@ use crate::machine::halves::Half;
 use crate::machine::input::Input;
 use crate::machine::sasl::{Identity, SaslFailure};
 use crate::machine::trace::Direction;
-use crate::types::{Moment, Str};
+use crate::types::{Moment, Str, Symbol};
 use crate::wire::{Close, Condition, Error, Frame, FrameKind, Open, Performative, ProtocolHeader, RawFrame};
 
 /// Whether input is wanted.
@@ -104,6 +104,12 @@ impl Machine {
     /// The peer's open.
     pub(crate) fn peer(&self) -> Option<Open> {
         Open::decode(&mut Bytes::copy_from_slice(&self.peer), &self.options.limits).ok()
+    }
+
+    /// Whether an extension is both desired by this end and offered by the peer.
+    pub(crate) fn has_extension(&self, name: &Symbol) -> bool {
+        self.options.desired().contains(name)
+            && self.peer().is_some_and(|open| open.offered_capabilities.contains(name))
     }
 
     /// Whether input is wanted.
@@ -423,6 +429,11 @@ impl Machine {
         if (1..shortest).contains(&idle_time_out) {
             return Err(ConnectionFault::IdleTimeOut(idle_time_out));
         }
+        let offered = &open.offered_capabilities;
+        if let Some(missing) = self.options.required_capabilities.iter().find(|name| !offered.contains(name))
+        {
+            return Err(ConnectionFault::Capability(missing.clone()));
+        }
         let mut octets = BytesMut::new();
         // Only what can be written is kept; what was read can.
         let _ = open.encode(&mut octets);
@@ -464,7 +475,7 @@ impl Machine {
         open.outgoing_locales = options.outgoing_locales.clone();
         open.incoming_locales = options.incoming_locales.clone();
         open.offered_capabilities = options.offered_capabilities.clone();
-        open.desired_capabilities = options.desired_capabilities.clone();
+        open.desired_capabilities = options.desired();
         open.properties = options.properties.clone();
         match self.core.fx.send(0, &open) {
             Ok(()) => {

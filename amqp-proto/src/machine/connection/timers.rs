@@ -98,10 +98,12 @@ impl Timers {
         self.next().filter(|(by, _)| *by <= self.now).map(|(_, why)| why)
     }
 
-    /// Looks whether a frame was written since the last look; if not, one has to be.
+    /// Looks whether a frame was written since the last look; if not, one has to be. At a look that is a whole beat
+    /// late that may have been long ago, so one has to be, too.
     pub(crate) fn beats(&mut self, frames: u64) -> bool {
+        let is_late = self.now.millis_since(self.beat_at) >= u64::from(self.beat);
         self.beat_at = self.now.after(self.beat.into());
-        let quiet = frames == self.beat_frames;
+        let quiet = is_late || frames == self.beat_frames;
         self.beat_frames = frames;
         quiet
     }

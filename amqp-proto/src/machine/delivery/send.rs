@@ -157,6 +157,10 @@ impl Core {
 
     /// The sender whose delivery may be continued.
     fn open_sender(&mut self, index: u32) -> Result<&mut Sender, SendError> {
+        let session = self.links.at(index).map(|link| link.session);
+        if !session.is_some_and(|session| self.may_send_on(session)) {
+            return Err(SendError::Detached);
+        }
         let link = self.links.at(index).filter(|link| link.is_complete()).ok_or(SendError::Detached)?;
         let sender = link.sender().ok_or(SendError::Detached)?;
         match &sender.sending {
@@ -190,8 +194,9 @@ impl Core {
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let unsettled = self.limits.unsettled();
         let max_frame_size = to_usize(self.fx.max_frame_size);
+        let is_open = self.is_open;
         let Some((link, session)) = self.link_and_session(index) else { return Err(SendError::Detached) };
-        if !link.is_complete() || !session.is_mapped() {
+        if !is_open || !link.is_complete() || !session.is_mapped() {
             return Err(SendError::Detached);
         }
         let LinkEnd::Sender(sender) = &link.end else { return Err(SendError::Detached) };
@@ -274,15 +279,16 @@ impl Core {
             .sessions
             .get(link.session)
             .is_some_and(|session| session.is_mapped() && session.outgoing.left() > 0);
-        let has_room = self.fx.out.len() < self.limits.output_octets();
+        let has_room = self.is_open && self.fx.out.len() < self.limits.output_octets();
         link.is_complete() && has_window && has_room && sender.credit.credit() > 0 && sender.sending.is_none()
     }
 
     /// Tells the application once that a sender may send.
     pub(crate) fn look_sendable(&mut self, index: u32) {
         let is_full = self.fx.out.len() >= self.limits.output_octets();
+        let is_open = self.is_open;
         let Some((link, session)) = self.link_and_session(index) else { return };
-        if !link.is_complete() || !session.is_mapped() {
+        if !is_open || !link.is_complete() || !session.is_mapped() {
             return;
         }
         let window = session.outgoing.left();

@@ -127,6 +127,9 @@ impl Core {
             return Err(SettleError::WrongLink);
         }
         let Some(session) = self.sessions.get_mut(delivery.session) else { return Err(SettleError::Settled) };
+        if !self.is_open || !session.is_begun() {
+            return Err(SettleError::Ended);
+        }
         let (number, session_index) = (delivery.number(), session.key.index);
         let Some(record) = ledger(session, is_received).and_then(|ledger| ledger.get_mut(number)) else {
             return Err(SettleError::Settled);

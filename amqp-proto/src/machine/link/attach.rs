@@ -117,6 +117,7 @@ impl Link {
         self.session = session;
         self.local = LinkHalf::Attached;
         self.is_polled = false;
+        self.desired = attach.desired_capabilities.to_vec().into_boxed_slice();
         match &self.end {
             LinkEnd::Sender(_) => self.snd_settle_mode = attach.snd_settle_mode,
             LinkEnd::Receiver(_) => self.rcv_settle_mode = attach.rcv_settle_mode,
@@ -261,7 +262,9 @@ impl Core {
 
     pub(super) fn begun_session(&mut self, index: u32) -> Result<Key, LinkError> {
         match self.sessions.at(index) {
-            Some(session) if session.is_begun() && session.remote != Half::Ended => Ok(session.key),
+            Some(session) if self.is_open && session.is_begun() && session.remote != Half::Ended => {
+                Ok(session.key)
+            }
             _ => Err(LinkError::NoSession),
         }
     }

@@ -48,7 +48,9 @@ impl Core {
     /// Detaches a link, or closes it for good.
     pub(crate) fn detach(&mut self, index: u32, closed: bool, error: Option<Error>) -> Result<(), LinkError> {
         let Some(link) = self.links.at(index) else { return Err(LinkError::Detached) };
-        match (link.local, link.remote) {
+        let (local, remote, session) = (link.local, link.remote, link.session);
+        match (local, remote) {
+            (LinkHalf::Attached, _) if !self.may_send_on(session) => return Err(LinkError::NoSession),
             (LinkHalf::Attached, _) => {}
             // A suspended link is closed by attaching it once more; the application forgets it instead.
             (LinkHalf::Detached, LinkHalf::Detached) if closed => {

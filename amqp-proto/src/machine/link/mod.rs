@@ -17,7 +17,7 @@ pub(crate) use sender::{Sender, Sending, SendingEnd};
 use super::delivery::{Chain, Tags};
 use super::event::Reason;
 use super::halves::LinkHalf;
-use crate::types::{Key, LinkKey, ReceiverKey, SenderKey, Str};
+use crate::types::{Key, LinkKey, ReceiverKey, SenderKey, Str, Symbol};
 use crate::wire::{ReceiverSettleMode, Role, SenderSettleMode};
 
 /// One link, seen from this end.
@@ -47,6 +47,8 @@ pub(crate) struct Link {
     pub(crate) echo: bool,
     /// The peer's attach, encoded: shorter than the same decoded.
     pub(crate) attach: Box<[u8]>,
+    /// The extensions that this end desires.
+    pub(crate) desired: Box<[Symbol]>,
     /// Why this end detached it, until the application is told.
     pub(crate) reason: Option<Box<Reason>>,
     /// Whether the application has polled its end.
@@ -88,6 +90,7 @@ impl Link {
             flow_due: false,
             echo: false,
             attach: Box::default(),
+            desired: Box::default(),
             reason: None,
             is_polled: false,
             chain: Chain::default(),

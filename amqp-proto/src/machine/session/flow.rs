@@ -131,7 +131,9 @@ impl Core {
     }
 
     fn attached(&mut self, index: u32) -> Option<&mut Link> {
-        self.links.at(index).filter(|link| link.local == LinkHalf::Attached)
+        let session = self.links.at(index)?.session;
+        let may_send = self.may_send_on(session);
+        self.links.at(index).filter(|link| may_send && link.local == LinkHalf::Attached)
     }
 
     /// Writes a flow that tells the state of a link, and of its session with it.

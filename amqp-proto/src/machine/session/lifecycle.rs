@@ -103,6 +103,7 @@ impl Core {
         begin.properties = options.properties.clone();
         self.fx.send(channel, &begin).map_err(SessionError::TooLarge)?;
         session.channel = channel;
+        session.desired = options.desired_capabilities.to_vec().into_boxed_slice();
         session.local = Half::Open;
         Ok(())
     }

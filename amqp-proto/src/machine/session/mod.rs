@@ -14,7 +14,7 @@ use super::directory::{Directory, Numbers};
 use super::event::Reason;
 use super::halves::Half;
 use crate::config::SessionOptions;
-use crate::types::{DeliveryNumber, Key, Limits};
+use crate::types::{DeliveryNumber, Key, Limits, Symbol};
 use crate::wire::Role;
 
 /// One session, seen from this end.
@@ -58,6 +58,8 @@ pub(crate) struct Session {
     pub(crate) waiting: VecDeque<u32>,
     /// The peer's begin, encoded: shorter than the same decoded.
     pub(crate) begin: Box<[u8]>,
+    /// The extensions that this end desires.
+    pub(crate) desired: Box<[Symbol]>,
     /// Why this end ended it, until the application is told.
     pub(crate) reason: Option<Box<Reason>>,
     /// Whether the application has polled its end.
@@ -88,6 +90,7 @@ impl Session {
             flow_due: false,
             waiting: VecDeque::new(),
             begin: Box::default(),
+            desired: Box::default(),
             reason: None,
             is_polled: false,
         }

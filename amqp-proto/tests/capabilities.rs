@@ -1,0 +1,76 @@
+//! Extensions: what is required, and which are in force on a connection, a session, a link [2.7.1-2.7.3].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
+use amqp_proto::symbol;
+use amqp_proto::testing::{Pair, open};
+use amqp_proto::types::{Many, Symbol};
+use amqp_proto::wire::Condition;
+use common::solo::{Solo, opening};
+
+/// C-OPEN-08: who lacks what is required is closed by either end, and told what it lacks; who has it is not.
+#[test]
+fn c_open_08_a_required_extension_has_to_be_offered() {
+    let required = || Options::new("s").with_required_capabilities(symbol!("sole-connection").into());
+    for offer in [open("p"), open("p").nulls(6).symbol("other"), open("p").nulls(7).symbol("sole-connection")]
+    {
+        let mut solo = Solo::server(required());
+        solo.hears(&opening([offer]));
+        assert_eq!(solo.closes_for(), Condition::PreconditionFailed);
+        assert!(!solo.engine.has_extension(&symbol!("sole-connection")));
+    }
+    let mut solo = Solo::client(required());
+    solo.says();
+    solo.hears(&opening([open("p")]));
+    assert_eq!(solo.closes_for(), Condition::PreconditionFailed);
+
+    let offering = open("p").nulls(6).symbol("sole-connection");
+    let solo = Solo::open_by(required(), offering);
+    assert!(solo.engine.has_extension(&symbol!("sole-connection")));
+}
+
+/// C-OPEN-08, C-OPEN-09: what is required is desired, too, and once.
+#[test]
+fn c_open_09_an_extension_is_in_force_if_it_is_desired_and_offered() {
+    let desired: Many<Symbol> = [symbol!("A"), symbol!("B")].into_iter().collect();
+    let required: Many<Symbol> = [symbol!("B"), symbol!("C")].into_iter().collect();
+    let client = Options::new("c").with_desired_capabilities(desired).with_required_capabilities(required);
+    let offered: Many<Symbol> = [symbol!("B"), symbol!("C"), symbol!("D")].into_iter().collect();
+    let server = Options::new("s").with_offered_capabilities(offered);
+    let mut pair = Pair::new(client, server);
+    assert!(!pair.client.has_extension(&symbol!("B")));
+    pair.drive();
+    let heard = pair.server.peer_open().unwrap().desired_capabilities;
+    assert_eq!(heard[..], [symbol!("A"), symbol!("B"), symbol!("C")]);
+    let in_force =
+        ["A", "B", "C", "D"].map(|name| pair.client.has_extension(&Symbol::try_from(name).unwrap()));
+    assert_eq!(in_force, [false, true, true, false]);
+    assert!(!pair.server.has_extension(&symbol!("B")));
+}
+
+/// S-BEG-09, L-EXT-01: the same for sessions and links.
+#[test]
+fn s_beg_09_extensions_of_sessions_and_links() {
+    let (yes, no) = (symbol!("yes"), symbol!("no"));
+    let both: Many<Symbol> = [yes.clone(), no.clone()].into_iter().collect();
+    let mut pair = Pair::opened();
+    pair.server.session_options = SessionOptions::new().with_offered_capabilities(yes.clone().into());
+    pair.server.receiver_options = ReceiverOptions::new().with_offered_capabilities(yes.clone().into());
+    pair.client.session_options = SessionOptions::new().with_desired_capabilities(both.clone());
+    let options = SenderOptions::to("jobs").with_desired_capabilities(both.clone());
+    let sender = pair.client.attach_sender_with("jobs", &options);
+    let session = pair.client.default_session();
+    assert!(!pair.client.session(session).unwrap().has_extension(&yes));
+    assert!(!pair.client.sender(sender).unwrap().has_extension(&yes));
+    pair.drive();
+    let view = pair.client.session(session).unwrap();
+    assert!(view.has_extension(&yes) && !view.has_extension(&no));
+    let view = pair.client.sender(sender).unwrap();
+    assert!(view.has_extension(&yes) && !view.has_extension(&no));
+    let session = pair.server.expect_session_offer();
+    let view = pair.server.session(session).unwrap();
+    assert!(!view.has_extension(&yes));
+    assert_eq!(view.peer_begin().unwrap().desired_capabilities, both);
+}

@@ -1,0 +1,358 @@
+//! How connections open and close, and what is heard of extensions, locales and redirects [2.4] [2.7.1] [2.7.9].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_proto::config::{Options, SenderOptions, SessionOptions};
+use amqp_proto::machine::{Reading, SessionError, Why};
+use amqp_proto::testing::{Literal, Pair, Script, attach_sender, begin, close, end, flow, open, transfer};
+use amqp_proto::types::{Fields, Limits, Many, Moment, Symbol, Value};
+use amqp_proto::wire::{Condition, Error};
+use amqp_proto::{Connection, Event, Origin, symbol};
+use common::solo::{Solo, beginning, frames, opening};
+
+/// Who closed the connection last, and why.
+fn why(events: &[Event]) -> (Origin, Option<Error>) {
+    match events {
+        [.., Event::Closed(reason)] => (reason.origin, reason.error.clone()),
+        other => panic!("not closed: {other:?}"),
+    }
+}
+
+/// C-OPEN-01: whatever comes first has to be an open, on channel 0.
+#[test]
+fn c_open_01_the_first_frame_is_an_open_on_channel_0() {
+    for (first, condition) in [
+        (beginning(0), Condition::IllegalState),
+        (flow(None, 1, 0, 1), Condition::IllegalState),
+        (close(), Condition::IllegalState),
+        (end(), Condition::IllegalState),
+        (open("p").on(1), Condition::NotAllowed),
+    ] {
+        let mut solo = Solo::server(Options::new("s"));
+        solo.hears(&opening([first.clone()]));
+        assert_eq!(solo.closes_for(), condition, "{first}");
+    }
+    let mut solo = Solo::server(Options::new("s"));
+    solo.hears(&format!("{}0000000802000000", opening([])));
+    assert_eq!(solo.closes_for(), Condition::IllegalState, "an empty frame");
+}
+
+/// C-OPEN-01: a server that closes before it was opened says the open that it owes, and then the close.
+#[test]
+fn c_open_01_an_open_that_is_owed_comes_before_the_close() {
+    let mut solo = Solo::server(Options::new("s"));
+    solo.hears(&opening([]));
+    assert!(solo.engine.close());
+    let opened = open("s").null().uint(65_536).ushort(255);
+    assert_eq!(solo.says(), opening([opened, close()]));
+    solo.hears(&frames([open("p"), close()]));
+    assert_eq!(why(&solo.events()), (Origin::Local, None));
+}
+
+/// C-OPEN-02: all fields of both opens arrive, and those that say nothing as their defaults.
+#[test]
+fn c_open_02_all_fields_of_an_open_arrive() {
+    let capabilities = |names: &[&'static str]| -> Many<Symbol> {
+        names.iter().map(|name| Symbol::try_from(*name).unwrap()).collect()
+    };
+    let properties: Fields = [(symbol!("product"), Value::from("x"))].into_iter().collect();
+    let options = Options::new("c")
+        .with_hostname("broker.example")
+        .with_limits(Limits::DEFAULT.with_frame_size(9_000).with_channel_max(3))
+        .with_idle_time_out(20_000)
+        .with_outgoing_locales(capabilities(&["en-US", "de"]))
+        .with_incoming_locales(capabilities(&["de"]))
+        .with_offered_capabilities(capabilities(&["A"]))
+        .with_desired_capabilities(capabilities(&["B", "C"]))
+        .with_properties(properties.clone());
+    let mut pair = Pair::new(options, Options::new("s"));
+    pair.drive();
+    let heard = pair.server.peer_open().unwrap();
+    assert_eq!((heard.container_id.as_str(), heard.hostname.as_deref()), ("c", Some("broker.example")));
+    assert_eq!((heard.max_frame_size, heard.channel_max, heard.idle_time_out), (9_000, 3, Some(10_000)));
+    assert_eq!(heard.outgoing_locales, capabilities(&["en-US", "de"]));
+    assert_eq!(heard.incoming_locales, capabilities(&["de"]));
+    assert_eq!(heard.offered_capabilities, capabilities(&["A"]));
+    assert_eq!(heard.desired_capabilities, capabilities(&["B", "C"]));
+    assert_eq!(heard.properties, properties);
+
+    let bare = Solo::open();
+    let heard = bare.engine.peer_open().unwrap();
+    assert_eq!((heard.hostname, heard.max_frame_size, heard.channel_max), (None, u32::MAX, u16::MAX));
+    assert_eq!((heard.idle_time_out, heard.properties.len()), (None, 0));
+    assert!(bare.engine.is_open() && bare.engine.next_deadline().is_none());
+}
+
+/// C-OPEN-03: an open that does not say who opens is refused.
+#[test]
+fn c_open_03_an_open_names_its_container() {
+    for body in [Literal::new(0x10), Literal::new(0x10).null(), Literal::new(0x10).null().string("host")] {
+        let mut solo = Solo::server(Options::new("s"));
+        solo.hears(&opening([body]));
+        assert_eq!(solo.closes_for(), Condition::InvalidField);
+    }
+}
+
+/// C-OPEN-04: header, open, begin and attach in one piece, before anything is answered; to the server it is all the
+/// same.
+#[test]
+fn c_open_04_frames_may_come_before_the_answers() {
+    let mut pair = Pair::new(Options::new("c"), Options::new("s"));
+    pair.client.attach_sender_with("jobs", &SenderOptions::to("jobs"));
+    pair.drive();
+    let named: Vec<String> =
+        pair.trace().iter().take(5).map(|line| line.split(" {").next().unwrap().to_string()).collect();
+    let first =
+        ["header Amqp 1.0.0", "[0] open", "[0] begin", "[0] attach"].map(|line| format!("client -> {line}"));
+    assert_eq!(named[..4], first);
+    assert_eq!(named[4], "server -> header Amqp 1.0.0");
+    pair.server.expect_opened();
+    pair.server.expect_attach();
+    pair.client.expect_opened();
+    pair.client.expect_attached();
+}
+
+/// C-OPEN-05: a second open is one too many.
+#[test]
+fn c_open_05_a_second_open_closes_the_connection() {
+    let mut solo = Solo::open();
+    solo.hears(&frames([open("p")]));
+    assert_eq!(solo.closes_for(), Condition::IllegalState);
+}
+
+/// C-OPEN-06, K-02: a peer that says its name and nothing else is fine, from the open to the close.
+#[test]
+fn c_open_06_a_bare_peer_will_do() {
+    let mut server = Connection::server(Options::new("s"), Moment::START);
+    let opened = open("s").null().uint(65_536).ushort(255);
+    let script = Script::new()
+        .send_hex(&opening([open("p"), begin(None, 0, 1, 0)]))
+        .expect_hex(&opening([opened]))
+        .expect(begin(Some(0), 0, 512, 0x7fff_ffff).uint(65_535))
+        .send(Literal::new(0x12).string("n").uint(0).boolean(true).nulls(2).raw("00532845").raw("00532945"))
+        .expect(attach_bare("n"))
+        .send(flow(Some(0), 1, 0, 0).uint(0).uint(0).uint(1))
+        .expect(transfer(0, 0, &[0, 0, 0, 0]).payload([0, 0x53, 0x77, 0xa1, 1, b'x']))
+        .send(amqp_proto::testing::disposition(true, 0, None).boolean(true).raw("00532445"))
+        .send(close())
+        .expect(close());
+    let mut outcomes = 0;
+    let run = script.run_with(&mut server, |server, event| match event {
+        Event::SessionOffered(key) => server.session(key).unwrap().accept(&SessionOptions::new()).unwrap(),
+        Event::LinkOffered(link) => {
+            let amqp_proto::types::LinkKey::Sender(key) = link else { panic!("the peer receives") };
+            server.sender(key).unwrap().accept_link(&SenderOptions::new()).unwrap();
+        }
+        Event::Sendable(key) => drop(server.sender(key).unwrap().send("x").unwrap()),
+        Event::Updated { settled, .. } => outcomes += usize::from(settled),
+        _ => {}
+    });
+    assert_eq!((run, outcomes), (Ok(()), 1));
+}
+
+/// The answer to a bare attach of a receiver.
+fn attach_bare(name: &str) -> Literal {
+    amqp_proto::testing::attach(name, 0, false).nulls(2).raw("00532845").raw("00532945").nulls(2).uint(0)
+}
+
+/// C-OPEN-10, C-OPEN-11: locales in any form: none, null, one, an array.
+#[test]
+fn c_open_10_locales_are_read_in_every_form() {
+    for (form, expected) in [
+        ("40", &[][..]),
+        ("e0 02 00 a3", &[]),
+        ("a3 05 656e2d5553", &["en-US"]),
+        ("e0 0b 02 a3 05 656e2d5553 02 6465", &["en-US", "de"]),
+    ] {
+        let solo = Solo::open_by(Options::new("s"), open("p").nulls(4).raw(form).raw(form));
+        let heard = solo.engine.peer_open().unwrap();
+        for locales in [&heard.outgoing_locales, &heard.incoming_locales] {
+            assert!(locales.iter().map(Symbol::as_str).eq(expected.iter().copied()), "{form}");
+        }
+    }
+}
+
+/// C-CHAN-01: there are as many sessions as the peer has channels, and no more.
+#[test]
+fn c_chan_01_no_channel_above_the_peers_highest() {
+    let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(2).ushort(2));
+    for _ in 0..3 {
+        solo.engine.begin(&SessionOptions::new()).unwrap();
+    }
+    assert_eq!(solo.engine.begin(&SessionOptions::new()), Err(SessionError::Channels));
+    let written = begin(None, 0, 512, 0x7fff_ffff).uint(65_535);
+    assert_eq!(solo.says(), frames([written.clone(), written.clone().on(1), written.on(2)]));
+}
+
+/// C-CHAN-02: whatever comes on a channel above this end's highest.
+#[test]
+fn c_chan_02_a_channel_above_the_highest_closes_the_connection() {
+    let options = || Options::new("s").with_limits(Limits::DEFAULT.with_channel_max(7));
+    let all = [beginning(8), flow(None, 1, 0, 1).on(8), close().on(8), end().on(0xffff)];
+    for frame in all {
+        let mut solo = Solo::open_by(options(), open("p"));
+        solo.hears(&frames([frame]));
+        assert_eq!(solo.closes_for(), Condition::FramingError);
+    }
+    let mut solo = Solo::open_by(options(), open("p"));
+    solo.hears("00000008 02000008");
+    assert_eq!(solo.closes_for(), Condition::FramingError);
+    let mut solo = Solo::open_by(options(), open("p"));
+    solo.accepts(beginning(7), &SessionOptions::new());
+}
+
+/// C-CHAN-03, C-CHAN-04: the numbers of both directions have nothing to do with each other; one that stands for
+/// nothing closes the connection.
+#[test]
+fn c_chan_03_channels_go_one_way() {
+    let mut solo = Solo::open();
+    let session = solo.accepts(beginning(3), &SessionOptions::new());
+    assert_eq!(solo.says(), frames([begin(Some(3), 0, 512, 0x7fff_ffff).uint(65_535)]));
+    let own = solo.engine.begin(&SessionOptions::new()).unwrap();
+    assert_eq!(solo.says(), frames([begin(None, 0, 512, 0x7fff_ffff).uint(65_535).on(1)]));
+    solo.hears(&frames([begin(Some(1), 0, 1, 1).on(0)]));
+    assert_eq!(solo.events(), [Event::SessionBegun(own)]);
+    solo.hears(&frames([end().on(3)]));
+    assert!(matches!(&solo.events()[..], [Event::SessionEnded { session: ended, .. }] if *ended == session));
+    assert_eq!(solo.says(), frames([end()]));
+    for unmapped in [flow(None, 1, 0, 1).on(3), attach_sender("n", 0, "a", "b").on(5), end().on(3)] {
+        let mut other = Solo::open();
+        other.accepts(beginning(1), &SessionOptions::new());
+        other.hears(&frames([unmapped]));
+        assert_eq!(other.closes_for(), Condition::NotAllowed);
+    }
+}
+
+/// C-CLOSE-01: nothing is written behind a close, whoever closed first, whatever comes or is asked for.
+#[test]
+fn c_close_01_a_close_is_the_last_frame() {
+    let mut solo = Solo::open();
+    let session = solo.accepts(beginning(0), &SessionOptions::new());
+    solo.says();
+    assert!(solo.engine.close() && !solo.engine.close());
+    assert_eq!(solo.says(), frames([close()]));
+    solo.hears(&frames([
+        beginning(1),
+        attach_sender("n", 0, "a", "b"),
+        flow(Some(0), 1, 0, 1).nulls(5).boolean(true),
+    ]));
+    solo.events();
+    assert_eq!(solo.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
+    let mut view = solo.engine.session(session).unwrap();
+    assert_eq!(view.end(), Err(SessionError::NotOpen));
+    view.attach_sender("m", &SenderOptions::new()).unwrap_err();
+    solo.waits(1_000);
+    assert_eq!(solo.says(), "");
+    solo.hears(&frames([close()]));
+    assert_eq!(solo.says(), "");
+}
+
+/// C-CLOSE-02: what still comes is read until the peer's close; if that does not come in time, the end is told all
+/// the same.
+#[test]
+fn c_close_02_the_answer_is_waited_for_and_not_for_ever() {
+    let mut solo = Solo::open_by(Options::new("s").with_close_time_out(5_000), open("p"));
+    solo.engine.close_with(Condition::ConnectionForced.into());
+    assert_eq!(solo.says(), frames([close().error("amqp:connection:forced")]));
+    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(5_000), Why::Close)));
+    solo.hears(&frames([beginning(0)]));
+    assert!(matches!(solo.events()[..], [Event::SessionOffered(_)]));
+    assert_eq!(solo.engine.reading(), Reading::Wanted);
+    solo.waits(4_999);
+    assert_eq!(solo.events(), []);
+    solo.waits(1);
+    let events = solo.events();
+    assert!(matches!(events[..], [Event::SessionEnded { .. }, _]));
+    assert_eq!(why(&events), (Origin::Local, Some(Condition::ConnectionForced.into())));
+    assert_eq!((solo.engine.reading(), solo.engine.next_deadline()), (Reading::Over, None));
+}
+
+/// C-CLOSE-03, C-CLOSE-09, C-CLOSE-10: a close is answered, the application is told the reason, and the end of the
+/// input then is no fault.
+#[test]
+fn c_close_03_a_close_is_answered() {
+    for error in [None, Some("amqp:connection:forced")] {
+        let mut solo = Solo::open();
+        solo.hears(&frames([error.map_or(close(), |condition| close().error(condition))]));
+        assert_eq!(solo.says(), frames([close()]));
+        solo.engine.end_of_input();
+        let error = error.map(|_| Error::from(Condition::ConnectionForced));
+        assert_eq!(why(&solo.events()), (Origin::Remote, error.clone()));
+        assert_eq!(solo.engine.remote_error(), error.as_ref());
+        assert!(!solo.engine.close());
+    }
+}
+
+/// C-CLOSE-04: a close goes out on channel 0 and is taken on any that there may be.
+#[test]
+fn c_close_04_a_close_may_come_on_any_channel() {
+    for channel in [0, 5, 255] {
+        let mut solo = Solo::open();
+        solo.hears(&frames([close().on(channel)]));
+        assert!(matches!(solo.events()[..], [Event::Closed(_)]));
+        assert_eq!(solo.says(), frames([close()]));
+    }
+    let mut client = Solo::client(Options::new("c"));
+    client.engine.close();
+    assert_eq!(client.says(), opening([open("c").null().uint(65_536).ushort(255), close()]));
+}
+
+/// C-CLOSE-05: closes that cross answer each other; both reasons are there.
+#[test]
+fn c_close_05_crossing_closes() {
+    let mut pair = Pair::opened();
+    pair.client.close_with(Error::new(Condition::InternalError));
+    pair.server.close_with(Error::new(Condition::ConnectionForced));
+    pair.drive();
+    assert_eq!(pair.trace().iter().filter(|line| line.contains("close")).count(), 2);
+    for (end, own, other) in [
+        (&mut pair.client, Condition::InternalError, Condition::ConnectionForced),
+        (&mut pair.server, Condition::ConnectionForced, Condition::InternalError),
+    ] {
+        assert_eq!(why(&end.events()), (Origin::Local, Some(own.into())));
+        assert_eq!(end.remote_error(), Some(&other.into()));
+        assert!(end.is_over());
+    }
+}
+
+/// C-CLOSE-06, C-CLOSE-07, C-CLOSE-08: once it is closed for a fault, nothing that comes makes any difference.
+#[test]
+fn c_close_06_after_a_fault_all_input_is_dropped() {
+    let mut solo = Solo::open();
+    solo.hears(&frames([flow(None, 1, 0, 1).on(5), beginning(0)]));
+    assert_eq!(solo.closes_for(), Condition::NotAllowed);
+    for more in ["00000007", "0000000c 02000000 00531845", "00000008 02000000", "ff"] {
+        solo.hears(more);
+        solo.waits(60_000);
+        assert_eq!(
+            (solo.events(), solo.says(), solo.engine.reading()),
+            (vec![], String::new(), Reading::Over)
+        );
+    }
+    solo.engine.end_of_input();
+    assert_eq!((solo.events(), solo.engine.close(), solo.engine.is_over()), (vec![], false, true));
+    assert_eq!(solo.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
+}
+
+/// C-REDIR-01: where to go instead, both ways.
+#[test]
+fn c_redir_01_a_redirect_says_where_to_go() {
+    let info: Fields = [
+        (symbol!("hostname"), Value::from("other.example")),
+        (symbol!("network-host"), Value::from("10.0.0.7")),
+        (symbol!("port"), Value::from(5_672_u16)),
+    ]
+    .into_iter()
+    .collect();
+    let mut pair = Pair::opened();
+    pair.server.close_with(Error::new(Condition::ConnectionRedirect).with_info(info.clone()));
+    pair.drive();
+    let (origin, error) = why(&pair.client.events());
+    let error = error.unwrap();
+    assert_eq!(
+        (origin, error.condition, &error.info),
+        (Origin::Remote, Condition::ConnectionRedirect, &info)
+    );
+    assert_eq!(error.info.get("port"), Some(&Value::from(5_672_u16)));
+}

@@ -1,0 +1,245 @@
+//! What happens when nothing happens: silence, heartbeats, deadlines, in virtual time [2.4.5].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_proto::Event;
+use amqp_proto::config::{Options, SessionOptions};
+use amqp_proto::machine::{Reading, Why};
+use amqp_proto::testing::{Pair, attach_receiver, begin, close, flow, open};
+use amqp_proto::types::{Limits, LinkKey};
+use amqp_proto::wire::Condition;
+use common::solo::{Solo, beginning, frames, opening};
+
+/// An empty frame on channel 0.
+const EMPTY: &str = "0000000802000000";
+
+/// C-IDLE-02: half of what is kept to is announced; none if there is no threshold.
+#[test]
+fn c_idle_02_half_of_the_threshold_is_announced() {
+    for (threshold, announced) in [(20_000, Some(10_000)), (3, Some(1)), (0, None), (1, None)] {
+        let mut solo = Solo::client(Options::new("c").with_idle_time_out(threshold));
+        let written = open("c").null().uint(65_536).ushort(255);
+        let written = announced.map_or(written.clone(), |millis| written.uint(millis));
+        assert_eq!(solo.says(), opening([written]));
+    }
+}
+
+/// C-IDLE-01, C-IDLE-03: any frame starts the time anew, empty ones too; octets that are not a whole frame do not.
+/// When it has passed, the connection is closed, and the close says why.
+#[test]
+fn c_idle_03_silence_closes_the_connection() {
+    let mut solo = Solo::open_by(Options::new("s").with_idle_time_out(20_000), open("p"));
+    solo.waits(19_999);
+    solo.hears(EMPTY);
+    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(20_000), Why::Silence)));
+    solo.waits(10_000);
+    solo.hears(&frames([beginning(3)]));
+    assert_eq!(solo.events().len(), 1);
+    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(20_000), Why::Silence)));
+    solo.waits(19_000);
+    solo.hears(&EMPTY[..8]);
+    solo.waits(999);
+    assert_eq!(solo.events(), []);
+    solo.waits(1);
+    assert_eq!(solo.closes_for(), Condition::ResourceLimitExceeded);
+}
+
+/// C-IDLE-03: who is heard of in time and not looked at yet is not given up.
+#[test]
+fn c_idle_03_what_waits_to_be_looked_at_was_in_time() {
+    let mut solo = Solo::open_by(Options::new("s").with_idle_time_out(1_000), open("p"));
+    solo.hears(&frames([beginning(0), beginning(1)]));
+    solo.waits(5_000);
+    assert_eq!(solo.events().len(), 2);
+    assert!(solo.engine.is_open());
+}
+
+/// C-IDLE-03: the peer may be silent before it opens, too, and that long only.
+#[test]
+fn c_idle_03_an_open_that_does_not_come() {
+    let mut client = Solo::client(Options::new("c").with_open_time_out(7_000));
+    assert_eq!(client.engine.next_deadline(), Some((client.now.after(7_000), Why::Open)));
+    client.waits(7_000);
+    assert_eq!(client.closes_for(), Condition::ResourceLimitExceeded);
+
+    let mut server = Solo::server(Options::new("s").with_open_time_out(7_000));
+    server.hears("414d5150");
+    server.waits(7_000);
+    let [Event::Closed(reason)] = &server.events()[..] else { panic!("not closed") };
+    assert_eq!(reason.error.as_ref().unwrap().condition, Condition::ResourceLimitExceeded);
+    assert_eq!((server.says(), server.engine.reading()), (String::new(), Reading::Over));
+
+    let mut patient = Solo::server(Options::new("s").with_open_time_out(0));
+    assert_eq!(patient.engine.next_deadline(), None);
+    patient.waits(u64::MAX);
+    assert_eq!(patient.events(), []);
+}
+
+/// C-IDLE-04, C-IDLE-08: whoever asks for it is sent an empty frame on channel 0 whenever half of the time has
+/// passed, and never less often.
+#[test]
+fn c_idle_04_the_peer_is_sent_a_frame_in_time() {
+    for idle in [100, 101, 5_000, 60_000, u32::MAX] {
+        let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(idle));
+        let mut last = solo.now;
+        for _ in 0..50 {
+            let (at, why) = solo.engine.next_deadline().unwrap();
+            assert!(why == Why::Heartbeat && at > solo.now);
+            solo.waits(at.millis_since(solo.now));
+            let said = solo.says();
+            if !said.is_empty() {
+                assert_eq!(said, EMPTY);
+                assert!(solo.now.millis_since(last) <= u64::from(idle / 2), "{idle} ms");
+                last = solo.now;
+            }
+        }
+        assert!(solo.now.millis_since(last) <= u64::from(idle / 2));
+    }
+}
+
+/// C-IDLE-04, C-IDLE-10: other frames do as well.
+#[test]
+fn c_idle_04_other_frames_take_the_place_of_empty_ones() {
+    let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(1_000));
+    solo.accepts(beginning(0), &SessionOptions::new());
+    solo.says();
+    for _ in 0..20 {
+        solo.hears(&frames([flow(Some(0), 1, 0, 1).nulls(5).boolean(true)]));
+        let answer = solo.says();
+        assert!(answer.len() > EMPTY.len());
+        solo.waits(250);
+        assert_eq!(solo.says(), "");
+    }
+}
+
+/// C-IDLE-04: a peer that takes nothing is not sent more of the same.
+#[test]
+fn c_idle_04_empty_frames_do_not_pile_up() {
+    let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(1_000));
+    for _ in 0..100 {
+        solo.waits(250);
+    }
+    assert_eq!(solo.says(), EMPTY);
+}
+
+/// C-IDLE-05: 0 is the same as none.
+#[test]
+fn c_idle_05_no_time_is_no_wish() {
+    let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(0));
+    assert_eq!(solo.engine.next_deadline(), None);
+    solo.waits(u64::from(u32::MAX));
+    assert_eq!(solo.says(), "");
+}
+
+/// C-IDLE-06: a time that cannot be kept to is refused.
+#[test]
+fn c_idle_06_too_short_a_time_is_refused() {
+    let options = Options::new("s").with_limits(Limits::DEFAULT.with_shortest_idle_time_out(500));
+    for (idle, is_right) in [(1, false), (499, false), (500, true)] {
+        let mut solo = Solo::server(options.clone());
+        solo.hears(&opening([open("p").nulls(3).uint(idle)]));
+        if is_right {
+            assert_eq!(solo.events(), [Event::Opened]);
+        } else {
+            assert_eq!(solo.closes_for(), Condition::NotAllowed);
+        }
+    }
+}
+
+/// C-IDLE-07: an empty frame is taken on any channel that there may be, whether there is a session on it or not.
+#[test]
+fn c_idle_07_empty_frames_are_taken_on_any_channel() {
+    let mut solo = Solo::open();
+    solo.accepts(beginning(3), &SessionOptions::new());
+    solo.says();
+    solo.hears("00000008 02000000 00000008 02000003 00000008 020000ff");
+    assert_eq!((solo.events(), solo.says()), (vec![], String::new()));
+    solo.hears("00000008 02000100");
+    assert_eq!(solo.closes_for(), Condition::FramingError);
+}
+
+/// C-IDLE-09: no empty frame goes out before the open, or behind the close.
+#[test]
+fn c_idle_09_no_empty_frame_outside_the_connection() {
+    let mut early = Solo::server(Options::new("s").with_open_time_out(0).with_idle_time_out(0));
+    early.hears(&opening([]));
+    early.says();
+    early.waits(1_000_000);
+    assert_eq!(early.says(), "");
+
+    let mut late = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(1_000));
+    late.engine.close();
+    assert_eq!(late.says(), frames([close()]));
+    late.waits(9_999);
+    assert_eq!(late.says(), "");
+    late.hears(&frames([close()]));
+    late.waits(1_000_000);
+    assert_eq!(late.says(), "");
+}
+
+/// C-IDLE-01, C-IDLE-04: two ends that ask for it keep each other alive, however short the time, and both see it when
+/// the other is gone.
+#[test]
+fn c_idle_01_two_ends_keep_each_other_alive() {
+    for (ours, theirs) in [(400, 60_000), (1_000, 1_000), (0, 200)] {
+        let options = |name, idle| Options::new(name).with_idle_time_out(idle);
+        let mut pair = Pair::new(options("c", ours), options("s", theirs)).delayed(1);
+        pair.advance(200_000);
+        assert!(pair.client.is_open() && pair.server.is_open());
+        pair.to_server.stall();
+        pair.to_client.stall();
+        pair.advance(60_001);
+        assert_eq!((pair.client.is_over(), pair.server.is_over()), (ours > 0, theirs > 0));
+    }
+}
+
+/// C-IDLE-04: late and repeated calls do no harm, nor do early ones.
+#[test]
+fn c_idle_04_deadlines_may_be_late_early_and_repeated() {
+    let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(1_000));
+    for millis in [0, 0, 1, 100_000, 0, 0] {
+        solo.waits(millis);
+    }
+    assert_eq!(solo.says(), EMPTY);
+    let (at, _) = solo.engine.next_deadline().unwrap();
+    solo.engine.handle_deadline(amqp_proto::types::Moment::START);
+    assert_eq!(solo.engine.next_deadline().unwrap().0, at);
+    assert!(solo.engine.is_open());
+}
+
+/// C-CLOSE-02: a deadline that comes before the close is answered for says so.
+#[test]
+fn c_close_02_the_answer_to_a_close_may_be_late() {
+    let mut pair = Pair::opened().delayed(20_000);
+    pair.client.close();
+    pair.advance(9_999);
+    assert!(!pair.client.is_over());
+    pair.advance(1);
+    assert!(pair.client.is_over());
+    pair.client.expect_closed();
+    pair.advance(60_000);
+    pair.server.expect_closed();
+    pair.client.expect_quiet();
+}
+
+/// C-IDLE-04: a link that says nothing by itself costs no more than its empty frames.
+#[test]
+fn c_idle_04_nothing_but_empty_frames() {
+    let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(1_000));
+    solo.hears(&frames([begin(None, 0, 100, 100)]));
+    let [Event::SessionOffered(session)] = solo.events()[..] else { panic!("no session") };
+    solo.engine.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    let LinkKey::Sender(link) = solo.is_offered(attach_receiver("jobs", 0, "jobs", "here")) else {
+        panic!("the peer receives")
+    };
+    solo.engine.sender(link).unwrap().accept_link(&Default::default()).unwrap();
+    solo.says();
+    let mut said = String::new();
+    for _ in 0..8 {
+        solo.waits(250);
+        said += &solo.says();
+    }
+    assert_eq!(said.replace(EMPTY, ""), "");
+    assert!((4..=8).contains(&(said.len() / EMPTY.len())));
+}
