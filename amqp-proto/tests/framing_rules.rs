@@ -1,0 +1,239 @@
+//! Frames at an open connection: what is refused, with which condition, and what may go out how large [2.3] [2.7.1].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_proto::codec::EncodeError;
+use amqp_proto::config::{Options, SessionOptions};
+use amqp_proto::machine::{LinkError, SessionError};
+use amqp_proto::testing::{Pair, attach, attach_receiver, begin, close, flow, open};
+use amqp_proto::types::{Fields, Limits, LinkKey, Value};
+use amqp_proto::wire::Condition;
+use amqp_proto::{Event, Origin, symbol};
+use common::hex;
+use common::solo::{Solo, beginning, frames, opening, raw};
+
+/// F-LAY-02, F-LAY-03, F-LAY-04, F-LAY-06: what is no frame closes the connection as soon as its first eight octets
+/// are in.
+#[test]
+fn f_lay_02_what_is_no_frame_closes_the_connection() {
+    let sizes = (0..8).map(|size| format!("{size:08x}02000000"));
+    let offsets = [0, 1, 3].map(|words| format!("00000009{words:02x}000000"));
+    let kinds = [2, 0xff].map(|kind| format!("0000000802{kind:02x}0000"));
+    for head in sizes.chain(offsets).chain(kinds) {
+        let mut solo = Solo::open();
+        solo.hears(&head);
+        assert_eq!(solo.closes_for(), Condition::FramingError, "{head}");
+    }
+}
+
+/// F-LAY-03, F-LAY-05: the octets between header and body are passed over.
+#[test]
+fn f_lay_03_an_extended_header_is_passed_over() {
+    let mut solo = Solo::open();
+    solo.hears("00000010 03000000 ffffffff 00531845");
+    assert!(matches!(solo.events()[..], [Event::Closed(_)]));
+    assert_eq!(solo.says(), frames([close()]));
+}
+
+/// F-LAY-08, F-LAY-09, R-ERR-06: a body that is no performative, and octets behind one that has no payload.
+#[test]
+fn f_lay_08_a_body_is_a_performative() {
+    let wrong = ["40", "a10141", "0053 24 45", "0053 40 c00401e00200a3", "45", "0053 17 45 00", "0053 13"];
+    for body in wrong {
+        let mut solo = Solo::open();
+        solo.hears(&raw(0, body));
+        assert_eq!(solo.closes_for(), Condition::DecodeError, "{body}");
+    }
+}
+
+/// F-LAY-07, F-LAY-10: an empty frame tells nothing, on whatever channel; the one of a performative is kept apart.
+#[test]
+fn f_lay_10_an_empty_frame_says_nothing() {
+    let mut solo = Solo::open();
+    solo.hears("00000008 02000003");
+    solo.hears(&frames([beginning(0x0102 - 0x00f0)]));
+    assert!(matches!(solo.events()[..], [Event::SessionOffered(_)]));
+    assert_eq!(solo.says(), "");
+}
+
+/// F-MAX-01: what an open would exceed 512 octets by is not sent, and the application is told so.
+#[test]
+fn f_max_01_an_open_is_no_larger_than_512_octets() {
+    for (name, fits) in [(512 - 8 - 12 - 5 - 6 - 3, true), (512 - 8 - 12 - 5 - 6 - 2, false)] {
+        let mut solo = Solo::client(Options::new("x".repeat(name)));
+        let octets = solo.says().len() / 2;
+        if fits {
+            assert_eq!((octets, solo.events().len()), (8 + 512, 0));
+            continue;
+        }
+        assert_eq!(octets, 8);
+        let [Event::Closed(reason)] = &solo.events()[..] else { panic!("open with {name} octets") };
+        assert_eq!(reason.origin, Origin::Local);
+        assert_eq!(reason.error.as_ref().unwrap().condition, Condition::FrameSizeTooSmall);
+    }
+}
+
+/// F-MAX-01: before the peer's open there is one channel.
+#[test]
+fn f_max_01_before_the_open_there_is_channel_0() {
+    let mut solo = Solo::client(Options::new("c"));
+    solo.engine.begin(&SessionOptions::new()).unwrap();
+    assert_eq!(solo.engine.begin(&SessionOptions::new()), Err(SessionError::Channels));
+    let large = properties(600);
+    let mut pipelining = Solo::client(Options::new("c"));
+    let refused = pipelining.engine.begin(&SessionOptions::new().with_properties(large));
+    assert!(matches!(refused, Err(SessionError::TooLarge(EncodeError::TooLarge { limit: 512, .. }))));
+}
+
+/// Fields of so many octets.
+fn properties(octets: usize) -> Fields {
+    [(symbol!("x"), Value::from("x".repeat(octets)))].into_iter().collect()
+}
+
+/// F-MAX-02, F-MAX-05, C-OPEN-02: what goes out fits the peer's frames, however large those are that come in.
+#[test]
+fn f_max_02_no_frame_exceeds_what_the_peer_takes() {
+    for (ours, theirs) in [(512, 4_096), (4_096, 512), (513, 1_000)] {
+        let options = |name, size| Options::new(name).with_limits(Limits::DEFAULT.with_frame_size(size));
+        let mut pair = Pair::new(options("c", ours), options("s", theirs));
+        pair.server.collects = true;
+        let sender = pair.client.attach_sender("jobs");
+        pair.drive();
+        let message = "x".repeat(10_000);
+        pair.client.sender(sender).unwrap().send(message.as_str()).unwrap();
+        pair.drive();
+        let received = pair.server.messages();
+        let whole = received[0].1.message().unwrap();
+        assert_eq!(whole.body().unwrap().as_str(), Some(&*message));
+        let frames = pair.trace().iter().filter(|line| line.contains("transfer {")).count();
+        let least = message.len() / usize::try_from(theirs).unwrap();
+        assert!((least + 1..=least + least / 5 + 1).contains(&frames), "{frames} frames of {theirs}");
+    }
+}
+
+/// F-MAX-02, F-MAX-07: what cannot be split is refused, and nothing has happened.
+#[test]
+fn f_max_02_what_does_not_fit_is_refused() {
+    let mut solo = Solo::open_by(Options::new("s"), open("p").null().uint(512));
+    let large = SessionOptions::new().with_properties(properties(500));
+    assert!(matches!(solo.engine.begin(&large), Err(SessionError::TooLarge(_))));
+    let session = solo.engine.begin(&SessionOptions::new()).unwrap();
+    assert_eq!(solo.says(), frames([begin(None, 0, 512, 0x7fff_ffff).uint(65_535)]));
+    let mut view = solo.engine.session(session).unwrap();
+    let name = "n".repeat(500);
+    let refused = view.attach_sender(name.as_str(), &amqp_proto::config::SenderOptions::new());
+    assert!(matches!(refused, Err(LinkError::TooLarge(EncodeError::TooLarge { limit: 512, .. }))));
+    view.attach_sender("n", &amqp_proto::config::SenderOptions::new()).unwrap();
+    let written = attach("n", 0, false).nulls(2).raw("00532845").raw("00532945").nulls(2).uint(0);
+    assert_eq!(solo.says(), frames([written]));
+}
+
+/// F-MAX-02: an error that does not fit goes out without its info, or without its words.
+#[test]
+fn f_max_02_an_error_is_cut_down_to_what_fits() {
+    let mut solo = Solo::open_by(Options::new("s"), open("p").null().uint(512));
+    let error = amqp_proto::wire::Error::new(Condition::InternalError).with_description("x".repeat(600));
+    assert!(solo.engine.close_with(error));
+    assert_eq!(solo.says(), frames([close().error("amqp:internal-error")]));
+}
+
+/// F-MAX-03: the size field decides, without anything of the frame behind it.
+#[test]
+fn f_max_03_a_frame_too_large_closes_the_connection_by_its_size() {
+    let options = || Options::new("s").with_limits(Limits::DEFAULT.with_frame_size(1_000));
+    let mut solo = Solo::open_by(options(), open("p"));
+    solo.hears("000003e9 02000000");
+    assert_eq!(solo.closes_for(), Condition::FramingError);
+    let mut solo = Solo::open_by(options(), open("p"));
+    solo.hears(&format!("000003e8 fa000000 {}", "00".repeat(992)));
+    assert_eq!((solo.events(), solo.says()), (vec![], String::new()));
+}
+
+/// F-MAX-04: frames of 512 octets are taken, whatever the limit says, and that much is announced.
+#[test]
+fn f_max_04_frames_of_512_octets_are_always_taken() {
+    let options = Options::new("s").with_limits(Limits::DEFAULT.with_frame_size(100));
+    let mut solo = Solo::server(options);
+    solo.hears(&opening([open(&"p".repeat(512 - 8 - 12 - 5))]));
+    assert_eq!(solo.events(), [Event::Opened]);
+    assert_eq!(solo.says(), opening([open("s").null().uint(512).ushort(255)]));
+}
+
+/// F-MAX-04: a peer that takes less is refused.
+#[test]
+fn f_max_04_less_than_512_octets_is_refused() {
+    for (size, is_right) in [(511, false), (0, false), (512, true)] {
+        let mut solo = Solo::server(Options::new("s"));
+        solo.hears(&opening([open("p").null().uint(size)]));
+        if is_right {
+            assert_eq!(solo.events(), [Event::Opened]);
+        } else {
+            assert_eq!(solo.closes_for(), Condition::InvalidField);
+        }
+    }
+}
+
+/// F-MAX-06: an open of more than 512 octets comes from real peers; this end takes what it announces.
+#[test]
+fn f_max_06_a_large_open_is_taken() {
+    let mut solo = Solo::server(Options::new("s"));
+    solo.hears(&opening([open(&"p".repeat(600))]));
+    assert_eq!(solo.events(), [Event::Opened]);
+    assert_eq!(solo.engine.peer_open().unwrap().container_id.len(), 600);
+}
+
+/// F-LAY-11, F-LAY-12: one octet at a time, all at once, or cut anywhere: the same is said and told.
+#[test]
+fn f_lay_11_a_stream_may_be_cut_anywhere() {
+    let stream = opening([
+        open("p"),
+        beginning(0),
+        attach_receiver("jobs", 0, "jobs", "here"),
+        flow(None, 10, 0, 10).uint(0).null().uint(3),
+        begin(None, 7, 1, 1).on(9),
+        amqp_proto::testing::end().on(9),
+        close(),
+    ]);
+    let run = |pieces: &[&str]| {
+        let mut solo = Solo::server(Options::new("s"));
+        let mut told = Vec::new();
+        for piece in pieces {
+            solo.hears(piece);
+            while let Some(event) = solo.engine.poll_event() {
+                match event {
+                    Event::SessionOffered(key) => {
+                        solo.engine.session(key).unwrap().accept(&SessionOptions::new()).unwrap();
+                    }
+                    Event::LinkOffered(LinkKey::Sender(key)) => {
+                        solo.engine.sender(key).unwrap().accept_link(&Default::default()).unwrap();
+                    }
+                    _ => {}
+                }
+                told.push(event);
+            }
+        }
+        (told, solo.says())
+    };
+    let whole = run(&[&stream]);
+    assert!(matches!(
+        whole.0[..],
+        [
+            Event::Opened,
+            Event::SessionOffered(_),
+            Event::LinkOffered(_),
+            Event::Sendable(_),
+            Event::SessionOffered(_),
+            Event::SessionEnded { .. },
+            Event::LinkDetached { .. },
+            Event::SessionEnded { .. },
+            Event::Closed(_)
+        ]
+    ));
+    let octets: Vec<&str> = (0..stream.len()).step_by(2).map(|at| &stream[at..at + 2]).collect();
+    assert_eq!(run(&octets), whole);
+    for at in (0..stream.len()).step_by(2) {
+        assert_eq!(run(&[&stream[..at], &stream[at..]]), whole, "cut at {}", at / 2);
+    }
+    assert!(whole.1.starts_with(&hex(b"AMQP\0\x01\0\0")));
+}

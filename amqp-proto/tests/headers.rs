@@ -1,0 +1,211 @@
+//! Protocol headers at both ends: who speaks first, what is answered, what is an end [2.2] [5.2] [5.3].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_proto::config::Options;
+use amqp_proto::machine::Reading;
+use amqp_proto::machine::sasl::{
+    AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, LinkSecurity, Nonce, ServerSasl,
+};
+use amqp_proto::testing::{HEADER, Pair, SASL_HEADER, Script, begin, close, open};
+use amqp_proto::types::Moment;
+use amqp_proto::{Connection, Event, Origin};
+use common::hex;
+use common::solo::{Solo, frames, opening};
+
+const TLS_HEADER: &str = "414d515002010000";
+
+fn client_sasl() -> ClientSasl {
+    let profile = ClientProfile::new().with_anonymous(AnonymousClient::new());
+    ClientSasl::new(profile, LinkSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap())
+}
+
+fn server_sasl() -> ServerSasl {
+    ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new())
+}
+
+fn sasl_client() -> Solo {
+    Solo::of(Connection::client_with_sasl(Options::new("c"), client_sasl(), Moment::START))
+}
+
+fn sasl_server(sasl: ServerSasl) -> Solo {
+    Solo::of(Connection::server_with_sasl(Options::new("s"), sasl, Moment::START))
+}
+
+/// The transport ended: with words, and nothing is written or taken after it.
+fn ends_saying(solo: &mut Solo, words: &str) {
+    let [Event::Closed(reason)] = &solo.events()[..] else { panic!("not closed") };
+    assert_eq!(reason.origin, Origin::Transport);
+    let said = reason.error.as_ref().unwrap().description.clone().unwrap();
+    assert!(said.contains(words), "{said}");
+    assert_eq!(solo.engine.reading(), Reading::Over);
+    solo.says();
+    solo.hears(&opening([open("p"), begin(None, 0, 1, 1), close()]));
+    solo.waits(100_000);
+    assert_eq!((solo.says(), solo.events(), solo.engine.next_deadline()), (String::new(), vec![], None));
+}
+
+/// H-HDR-01, H-HDR-02: a client speaks first: its header, and what it can say without an answer. With a security
+/// layer that is the header of the layer.
+#[test]
+fn h_hdr_02_a_client_does_not_wait() {
+    let written = open("c").null().uint(65_536).ushort(255);
+    assert_eq!(Solo::client(Options::new("c")).says(), opening([written]));
+    assert_eq!(sasl_client().says(), hex(&SASL_HEADER));
+}
+
+/// H-HDR-03, H-HDR-04: a server waits, and answers the version that it speaks by the same.
+#[test]
+fn h_hdr_04_a_server_answers_with_the_same_version() {
+    let mut solo = Solo::server(Options::new("s"));
+    assert_eq!(solo.says(), "");
+    solo.hears(&hex(&HEADER));
+    assert_eq!((solo.says(), solo.events()), (hex(&HEADER), vec![]));
+}
+
+/// H-HDR-03: a server that speaks first is understood, too.
+#[test]
+fn h_hdr_03_a_server_may_speak_first() {
+    let mut client = Connection::client(Options::new("c"), Moment::START);
+    let script = Script::new()
+        .send_hex(&opening([open("s")]))
+        .expect_hex(&opening([open("c").null().uint(65_536).ushort(255)]));
+    assert_eq!(script.run(&mut client), Ok(vec![Event::Opened]));
+}
+
+/// H-HDR-05, H-HDR-06: whatever version is asked for, a server names the one that it has, and that is the end.
+#[test]
+fn h_hdr_05_another_version_is_answered_by_ours() {
+    let versions = ["00010100", "00010001", "00000901", "00020000", "00ffffff"];
+    for version in versions.map(|version| format!("414d5150{version}")) {
+        let mut solo = Solo::server(Options::new("s"));
+        solo.hears(&format!("{version}{}", frames([open("p")])));
+        assert_eq!(solo.says(), hex(&HEADER), "{version}");
+        ends_saying(&mut solo, "the peer speaks header Amqp");
+    }
+}
+
+/// H-HDR-07, H-HDR-11: octets that are no header are answered by one, at the first that is wrong.
+#[test]
+fn h_hdr_07_what_is_no_header_is_answered_by_one() {
+    for octets in ["GET / HTTP/1.1\r\n", "AMQX", "X", "\u{16}\u{3}\u{1}"] {
+        let mut solo = Solo::server(Options::new("s"));
+        for octet in octets.bytes() {
+            assert_eq!(solo.engine.reading(), Reading::Wanted);
+            solo.hears(&hex(&[octet]));
+            if solo.engine.reading() != Reading::Wanted {
+                break;
+            }
+        }
+        assert_eq!(solo.says(), hex(&HEADER), "{octets:?}");
+        ends_saying(&mut solo, "the peer does not speak AMQP");
+    }
+}
+
+/// H-HDR-08: a client that is answered by another header ends there: what comes behind it is dropped.
+#[test]
+fn h_hdr_08_another_header_is_the_end_for_a_client() {
+    for (answer, words) in [
+        ("414d515000010100", "the peer speaks header Amqp 1.1.0"),
+        (TLS_HEADER, "the peer speaks header Tls"),
+        ("414d515003010000", "the peer speaks header Sasl 1.0.0"),
+        ("48545450", "the peer does not speak AMQP"),
+    ] {
+        let mut solo = Solo::client(Options::new("c"));
+        solo.says();
+        solo.hears(&format!("{answer}{}", frames([open("p")])));
+        assert_eq!(solo.says(), "");
+        ends_saying(&mut solo, words);
+    }
+}
+
+/// H-HDR-09, A-SASL-01: a server that wants to know its clients says so to those that skip that, and to those that
+/// want TLS; one that does not want it says that.
+#[test]
+fn h_hdr_09_a_server_names_the_layer_that_it_wants() {
+    for (asked, wants_sasl, answer) in [
+        (hex(&HEADER), true, hex(&SASL_HEADER)),
+        (TLS_HEADER.to_string(), true, hex(&SASL_HEADER)),
+        (TLS_HEADER.to_string(), false, hex(&HEADER)),
+        (hex(&SASL_HEADER), false, hex(&HEADER)),
+    ] {
+        let mut solo = if wants_sasl { sasl_server(server_sasl()) } else { Solo::server(Options::new("s")) };
+        solo.hears(&asked);
+        assert_eq!(solo.says(), answer);
+        ends_saying(&mut solo, "the peer speaks header");
+    }
+}
+
+/// H-HDR-09: two ends that want different layers end without more than a header each, and the client is told which
+/// one it was to be.
+#[test]
+fn h_hdr_09_ends_that_want_different_layers_part() {
+    let now = Moment::START;
+    let plain = Connection::client(Options::new("c"), now);
+    let server = Connection::server_with_sasl(Options::new("s"), server_sasl(), now);
+    let mut pair = Pair::of(plain, server);
+    pair.drive();
+    let [Event::Closed(reason)] = &pair.client.events()[..] else { panic!("not closed") };
+    assert!(reason.to_string().contains("header Sasl"), "{reason}");
+    assert!(matches!(pair.server.events()[..], [Event::Closed(_)]));
+    assert_eq!(pair.trace().last().unwrap(), "server -> header Sasl 1.0.0");
+
+    let mut optional = sasl_server(server_sasl().with_optional());
+    optional.hears(&opening([open("p")]));
+    assert_eq!(optional.events(), [Event::Opened]);
+}
+
+/// H-HDR-10, A-SASL-06: behind a header come frames of its protocol and no other.
+#[test]
+fn h_hdr_10_frames_are_those_of_the_header_before_them() {
+    let mut solo = sasl_server(server_sasl());
+    solo.hears(&format!("{}{}", hex(&SASL_HEADER), frames([open("p")])));
+    ends_saying(&mut solo, "an AMQP frame inside the security layer");
+
+    let mut solo = Solo::server(Options::new("s"));
+    solo.hears(&opening([open("p"), amqp_proto::testing::Literal::sasl(0x41).symbol("ANONYMOUS")]));
+    assert_eq!(solo.closes_for(), amqp_proto::wire::Condition::FramingError);
+}
+
+/// H-HDR-12, A-SASL-16: behind the security layer the headers are exchanged once more.
+#[test]
+fn h_hdr_12_each_layer_begins_with_a_header() {
+    let mut pair = Pair::with_sasl(Options::new("c"), client_sasl(), Options::new("s"), server_sasl());
+    pair.drive();
+    let lines: Vec<String> =
+        pair.trace().iter().map(|line| line.split(" {").next().unwrap().to_string()).collect();
+    assert_eq!(
+        lines,
+        [
+            "client -> header Sasl 1.0.0",
+            "server -> header Sasl 1.0.0",
+            "server -> [sasl] sasl-mechanisms",
+            "client -> [sasl] sasl-init",
+            "server -> [sasl] sasl-outcome",
+            "client -> header Amqp 1.0.0",
+            "client -> [0] open",
+            "server -> header Amqp 1.0.0",
+            "server -> [0] open",
+        ]
+    );
+}
+
+/// H-HDR-11, H-HDR-13: the end of the input inside a header or a frame is not a clean one.
+#[test]
+fn h_hdr_13_an_end_inside_a_header_or_a_frame_is_no_clean_one() {
+    let whole = opening([open("p"), begin(None, 0, 1, 1)]);
+    for octets in 0..=whole.len() / 2 {
+        let mut solo = Solo::server(Options::new("s"));
+        solo.hears(&whole[..2 * octets]);
+        solo.engine.end_of_input();
+        let events = solo.events();
+        let Some(Event::Closed(reason)) = events.last() else { panic!("{events:?}") };
+        assert_eq!(reason.origin, Origin::Transport);
+        let is_whole = [0, 8, opening([open("p")]).len() / 2, whole.len() / 2].contains(&octets);
+        let inside = reason.to_string().contains("inside a frame");
+        assert_eq!(inside, !is_whole, "after {octets} octets: {reason}");
+        let opened = octets >= opening([open("p")]).len() / 2;
+        assert_eq!(events.contains(&Event::Opened), opened);
+    }
+}

@@ -1,0 +1,361 @@
+//! SASL between two connections, and against a peer of nothing but octets: order, choice, secrets, limits [5.3].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_proto::config::Options;
+use amqp_proto::machine::Reading;
+use amqp_proto::machine::sasl::*;
+use amqp_proto::testing::{HEADER, Literal, Pair, SASL_HEADER, Script, close, open};
+use amqp_proto::types::{Limits, Moment, Symbol};
+use amqp_proto::wire::{Condition, Error};
+use amqp_proto::{Connection, Event, Origin, symbol};
+use common::hex;
+use common::solo::{Solo, frames, opening};
+
+const MECHANISMS: u8 = 0x40;
+const INIT: u8 = 0x41;
+const CHALLENGE: u8 = 0x42;
+const RESPONSE: u8 = 0x43;
+const OUTCOME: u8 = 0x44;
+
+/// One user, `user` with the password `pencil`.
+struct Users;
+
+impl Credentials for Users {
+    fn check_password(&self, user: &str, password: &str) -> bool {
+        (user, password) == ("user", "pencil")
+    }
+
+    fn scram(&self, user: &str, hash: ScramHash) -> Option<ScramVerifier> {
+        (user == "user").then(|| ScramVerifier::derive(hash, "pencil", b"salt and more", 4_096).unwrap())
+    }
+}
+
+fn nonce(octet: u8) -> Nonce {
+    Nonce::from_random(&[octet; 16]).unwrap()
+}
+
+fn profile(password: &str) -> ClientProfile {
+    ClientProfile::new().with_login(Login::new("user", password).unwrap())
+}
+
+fn client(profile: ClientProfile, link: LinkSecurity) -> ClientSasl {
+    ClientSasl::new(profile, link, nonce(7))
+}
+
+/// A server of all mechanisms, the strongest last.
+fn server(link: LinkSecurity) -> ServerSasl {
+    let scram = |hash| ScramServer::new(hash, Users, nonce(9), Decoy::new(&[5; 32]));
+    ServerSasl::new(link)
+        .with_mechanism(PlainServer::new(Users))
+        .with_mechanism(scram(ScramHash::Sha1))
+        .with_mechanism(scram(ScramHash::Sha256))
+}
+
+fn anonymous() -> ClientProfile {
+    ClientProfile::new().with_anonymous(AnonymousClient::new())
+}
+
+fn anonymous_server() -> ServerSasl {
+    ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new())
+}
+
+fn pair(client: ClientSasl, server: ServerSasl) -> Pair {
+    Pair::with_sasl(Options::new("c"), client, Options::new("s"), server)
+}
+
+/// A server of ANONYMOUS alone, to which the client has sent its header.
+fn alone() -> Solo {
+    let mut solo =
+        Solo::of(Connection::server_with_sasl(Options::new("s"), anonymous_server(), Moment::START));
+    solo.hears(&hex(&SASL_HEADER));
+    assert_eq!(solo.says(), hex(&SASL_HEADER) + &frames([Literal::sasl(MECHANISMS).symbol("ANONYMOUS")]));
+    solo
+}
+
+/// A client that may be anonymous, to which the server has sent its header.
+fn dialling(options: Options, profile: ClientProfile) -> Solo {
+    let sasl = client(profile, LinkSecurity::Encrypted);
+    let mut solo = Solo::of(Connection::client_with_sasl(options, sasl, Moment::START));
+    solo.hears(&hex(&SASL_HEADER));
+    assert_eq!(solo.says(), hex(&SASL_HEADER));
+    solo
+}
+
+/// The connection is over: by whom, and with which words.
+fn over(solo: &mut Solo) -> (Origin, String) {
+    let events = solo.events();
+    let [Event::Closed(reason)] = &events[..] else { panic!("not closed: {events:?}") };
+    assert_eq!(solo.engine.reading(), Reading::Over);
+    (reason.origin, reason.error.clone().unwrap().description.unwrap().to_string())
+}
+
+fn refused(pair: &mut Pair) -> (Error, Error) {
+    let (client, server) = (pair.client.expect_closed(), pair.server.expect_closed());
+    assert!(pair.trace().iter().all(|line| !line.contains("[0] open")), "an open after a failure");
+    (client.error.unwrap(), server.error.unwrap())
+}
+
+/// A-SASL-09, A-SASL-15, A-SASL-16, K-04: SCRAM from end to end, the strongest that both have, cut anywhere.
+#[test]
+fn a_sasl_09_scram_from_end_to_end() {
+    for octets in [1, 7, 1_000] {
+        let mut pair =
+            pair(client(profile("pencil"), LinkSecurity::Clear), server(LinkSecurity::Clear)).chunked(octets);
+        pair.drive();
+        pair.client.expect_opened();
+        pair.server.expect_opened();
+        assert_eq!(pair.server.identity().unwrap().user().unwrap(), "user");
+        assert_eq!(pair.client.identity(), None);
+        let init = pair.trace().into_iter().find(|line| line.contains("sasl-init")).unwrap();
+        assert!(init.contains("SCRAM-SHA-256"), "{init}");
+        assert!(pair.trace().iter().all(|line| !line.contains("pencil")));
+    }
+}
+
+/// K-04: each of the mechanisms that a server should have, alone.
+#[test]
+fn k_04_plain_and_scram_sha_1() {
+    for name in [symbol!("PLAIN"), symbol!("SCRAM-SHA-1")] {
+        let profile = profile("pencil").with_only([name.clone()]);
+        let mut pair = pair(client(profile, LinkSecurity::Encrypted), server(LinkSecurity::Encrypted));
+        pair.drive();
+        pair.server.expect_opened();
+        assert!(pair.trace().iter().any(|line| line.contains(name.as_str()) && line.contains("sasl-init")));
+    }
+}
+
+/// A-SASL-07, A-SASL-16: a wrong password, or a user that does not exist, ends with an outcome of auth and no AMQP.
+#[test]
+fn a_sasl_16_a_wrong_password_opens_nothing() {
+    let stranger = ClientProfile::new().with_login(Login::new("nobody", "pencil").unwrap());
+    for profile in [profile("pencils"), stranger] {
+        for only in ["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
+            let profile = profile.clone().with_only([Symbol::try_from(only).unwrap()]);
+            let mut pair = pair(client(profile, LinkSecurity::Encrypted), server(LinkSecurity::Encrypted));
+            pair.drive();
+            let (told, known) = refused(&mut pair);
+            assert_eq!(told.description.as_deref(), Some("SASL outcome Auth"));
+            assert_eq!(known.description.as_deref(), Some("SASL: the credentials did not do"));
+            assert_eq!(
+                (told.condition, known.condition),
+                (Condition::UnauthorizedAccess, Condition::UnauthorizedAccess)
+            );
+            assert!(pair.trace().last().unwrap().contains("sasl-outcome"));
+            assert_eq!(pair.server.identity(), None);
+        }
+    }
+}
+
+/// A-SASL-09: PLAIN is not used on a link that others can read, and not offered there, unless both say so.
+#[test]
+fn a_sasl_09_plain_is_kept_off_links_in_clear() {
+    let only = || profile("pencil").with_only([symbol!("PLAIN")]);
+    let mut hidden = pair(client(only(), LinkSecurity::Clear), server(LinkSecurity::Clear));
+    hidden.drive();
+    let offer = hidden.trace().into_iter().find(|line| line.contains("mechanisms")).unwrap();
+    assert!(!offer.contains("PLAIN"), "{offer}");
+    assert_eq!(hidden.client.expect_closed().origin, Origin::Local);
+
+    let mut offered =
+        pair(client(only(), LinkSecurity::Clear), server(LinkSecurity::Clear).with_plain_in_clear());
+    offered.drive();
+    let reason = offered.client.expect_closed();
+    assert!(reason.to_string().contains("not encrypted"), "{reason}");
+    assert!(offered.trace().iter().all(|line| !line.contains("sasl-init")));
+
+    let profile = only().with_plain_in_clear();
+    let mut wanted =
+        pair(client(profile, LinkSecurity::Clear), server(LinkSecurity::Clear).with_plain_in_clear());
+    wanted.drive();
+    wanted.server.expect_opened();
+}
+
+/// A-SASL-09: no mechanism in common ends the client, without an init.
+#[test]
+fn a_sasl_09_none_in_common() {
+    let mut solo = dialling(Options::new("c"), anonymous());
+    solo.hears(&frames([Literal::sasl(MECHANISMS).raw("e0 0f 02 a3 05 504c41494e 06 474f4c442d31")]));
+    assert_eq!(solo.says(), "");
+    assert_eq!(over(&mut solo), (Origin::Local, "no SASL mechanism in common with the server".to_string()));
+}
+
+/// A-SASL-08, A-SASL-09: one mechanism or an array of them; a list of none is refused.
+#[test]
+fn a_sasl_08_at_least_one_mechanism() {
+    for (form, is_right) in [
+        ("a3 09 414e4f4e594d4f5553", true),
+        ("e0 0c 01 a3 09 414e4f4e594d4f5553", true),
+        ("e0 02 00 a3", false),
+        ("40", false),
+    ] {
+        let mut solo = dialling(Options::new("c"), anonymous());
+        solo.hears(&frames([Literal::sasl(MECHANISMS).raw(form)]));
+        if is_right {
+            assert_eq!(solo.says(), frames([Literal::sasl(INIT).symbol("ANONYMOUS").binary(b"")]));
+        } else {
+            assert_eq!((over(&mut solo).0, solo.says()), (Origin::Transport, String::new()));
+        }
+    }
+    let none = ServerSasl::new(LinkSecurity::Clear).with_mechanism(PlainServer::new(Users));
+    let mut solo = Solo::of(Connection::server_with_sasl(Options::new("s"), none, Moment::START));
+    solo.hears(&hex(&SASL_HEADER));
+    assert_eq!(over(&mut solo).0, Origin::Local);
+    assert_eq!(solo.says(), hex(&SASL_HEADER));
+}
+
+/// A-SASL-10: a mechanism that was not offered is an outcome of auth, and the end.
+#[test]
+fn a_sasl_10_a_mechanism_that_was_not_offered() {
+    for name in ["PLAIN", "anonymous", "X"] {
+        let mut solo = alone();
+        solo.hears(&frames([Literal::sasl(INIT).symbol(name)]));
+        assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(1)]));
+        assert_eq!(over(&mut solo), (Origin::Local, "SASL: the mechanism was not offered".to_string()));
+    }
+}
+
+/// A-SASL-11, C-OPEN-07: the init names the host that the open does, and neither if there is none.
+#[test]
+fn a_sasl_11_one_hostname_for_init_and_open() {
+    for host in [None, Some("broker.example")] {
+        let options = host.map_or(Options::new("c"), |host| Options::new("c").with_hostname(host));
+        let mut solo = dialling(options, anonymous());
+        solo.hears(&frames([Literal::sasl(MECHANISMS).symbol("ANONYMOUS")]));
+        let init = Literal::sasl(INIT).symbol("ANONYMOUS").binary(b"");
+        assert_eq!(solo.says(), frames([host.map_or(init.clone(), |host| init.string(host))]));
+        solo.hears(&frames([Literal::sasl(OUTCOME).ubyte(0)]));
+        let opened = host.map_or(open("c").null(), |host| open("c").string(host)).uint(65_536).ushort(255);
+        assert_eq!(solo.says(), opening([opened]));
+    }
+}
+
+/// A-SASL-07: every frame at every turn: what has no place there ends it, at the server with an outcome.
+#[test]
+fn a_sasl_07_frames_out_of_order() {
+    let init = || Literal::sasl(INIT).symbol("ANONYMOUS").binary(b"");
+    let all = [
+        Literal::sasl(MECHANISMS).symbol("ANONYMOUS"),
+        Literal::sasl(CHALLENGE).binary(b"x"),
+        Literal::sasl(RESPONSE).binary(b"x"),
+        Literal::sasl(OUTCOME).ubyte(0),
+    ];
+    for frame in &all {
+        let mut solo = alone();
+        solo.hears(&frames([frame.clone()]));
+        assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(1)]), "{frame}");
+        assert_eq!(over(&mut solo), (Origin::Local, "SASL: a frame out of order".to_string()));
+    }
+    for (at, frame) in [init(), all[1].clone(), all[2].clone(), all[3].clone()].iter().enumerate() {
+        let mut solo = dialling(Options::new("c"), anonymous());
+        solo.hears(&frames([frame.clone()]));
+        assert_eq!(solo.says(), "", "{frame}");
+        assert_eq!(over(&mut solo), (Origin::Local, "SASL: a frame out of order".to_string()), "{at}");
+    }
+    // An init, and once more.
+    let mut solo = alone();
+    solo.hears(&frames([init(), init()]));
+    assert_eq!(over(&mut solo).0, Origin::Transport);
+    assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(0)]) + &hex(&HEADER));
+}
+
+/// A-SASL-13, A-SASL-14: what a frame needs, and codes that there are not.
+#[test]
+fn a_sasl_13_frames_need_their_fields() {
+    let after_init = || {
+        let mut solo = dialling(Options::new("c"), anonymous());
+        solo.hears(&frames([Literal::sasl(MECHANISMS).symbol("ANONYMOUS")]));
+        solo.says();
+        solo
+    };
+    for frame in [
+        Literal::sasl(CHALLENGE),
+        Literal::sasl(CHALLENGE).null(),
+        Literal::sasl(OUTCOME),
+        Literal::sasl(OUTCOME).ubyte(5),
+    ] {
+        let mut solo = after_init();
+        solo.hears(&frames([frame]));
+        assert_eq!((over(&mut solo).0, solo.says()), (Origin::Transport, String::new()));
+    }
+    for frame in [Literal::sasl(RESPONSE).null(), Literal::sasl(INIT).null()] {
+        let mut solo = alone();
+        solo.hears(&frames([frame]));
+        assert_eq!((over(&mut solo).0, solo.says()), (Origin::Transport, String::new()));
+    }
+    for code in 1..=4 {
+        let mut solo = after_init();
+        solo.hears(&frames([Literal::sasl(OUTCOME).ubyte(code)]));
+        assert_eq!(over(&mut solo).0, Origin::Remote);
+    }
+}
+
+/// A-SASL-02, A-SASL-03, A-SASL-04, A-SASL-05: how large a frame is, that it is not empty, and that nothing comes
+/// behind its body. The channel's octets do not count.
+#[test]
+fn a_sasl_03_what_a_frame_of_sasl_may_be() {
+    for wrong in [
+        "00000201 02010000".to_string(),
+        "00000008 02010000".to_string(),
+        "0000001a 02010000 005341 c00c01a309414e4f4e594d4f5553 00".to_string(),
+    ] {
+        let mut solo = alone();
+        solo.hears(&wrong);
+        assert!(matches!(solo.events()[..], [Event::Closed(_)]), "{wrong}");
+        assert_eq!((solo.says(), solo.engine.reading()), (String::new(), Reading::Over));
+    }
+    let mut solo = alone();
+    solo.hears("00000019 02011234 005341 c00c01a309414e4f4e594d4f5553");
+    assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(0)]));
+
+    let large = Limits::DEFAULT.with_sasl_frame_size(513);
+    let trace = "x".repeat(255);
+    let init = Literal::sasl(INIT).symbol("ANONYMOUS").binary(trace.as_bytes()).string(&"h".repeat(223));
+    assert_eq!(init.to_octets().len(), 513);
+    let sasl = anonymous_server();
+    let options = Options::new("s").with_limits(large);
+    let mut solo = Solo::of(Connection::server_with_sasl(options, sasl, Moment::START));
+    solo.hears(&(hex(&SASL_HEADER) + &frames([init])));
+    assert!(solo.says().ends_with(&frames([Literal::sasl(OUTCOME).ubyte(0)])));
+    assert_eq!(solo.events(), []);
+}
+
+/// A-SASL-17: a client that does not wait for anything is understood, down to the close.
+#[test]
+fn a_sasl_17_a_client_need_not_wait() {
+    let mut server = Connection::server_with_sasl(Options::new("s"), anonymous_server(), Moment::START);
+    let init = Literal::sasl(INIT).symbol("ANONYMOUS");
+    let opened = open("s").null().uint(65_536).ushort(255);
+    let script = Script::new()
+        .send_hex(&(hex(&SASL_HEADER) + &frames([init]) + &opening([open("p"), close()])))
+        .expect_hex(&hex(&SASL_HEADER))
+        .expect(Literal::sasl(MECHANISMS).symbol("ANONYMOUS"))
+        .expect(Literal::sasl(OUTCOME).ubyte(0))
+        .expect_hex(&opening([opened, close()]));
+    let events = script.run(&mut server).unwrap();
+    assert!(matches!(events[..], [Event::Opened, Event::Closed(_)]));
+    assert!(server.identity().unwrap().user().is_none());
+}
+
+/// A-SASL-18: what comes behind the outcome in the same read belongs to the next layer.
+#[test]
+fn a_sasl_18_octets_behind_the_outcome() {
+    let mut solo = dialling(Options::new("c"), anonymous());
+    solo.hears(&frames([Literal::sasl(MECHANISMS).symbol("ANONYMOUS")]));
+    solo.says();
+    solo.hears(&(frames([Literal::sasl(OUTCOME).ubyte(0)]) + &opening([open("s")])));
+    assert_eq!(solo.events(), [Event::Opened]);
+}
+
+/// A-LAY-01: a layer that ended is not left: what was to be written still is, and no more input is wanted.
+#[test]
+fn a_lay_01_a_layer_that_fails_ends_the_transport() {
+    let mut solo = alone();
+    solo.hears(&frames([Literal::sasl(INIT).symbol("X")]));
+    assert!(matches!(solo.events()[..], [Event::Closed(_)]));
+    assert_eq!((solo.engine.reading(), solo.engine.is_over()), (Reading::Over, true));
+    solo.hears(&opening([open("p")]));
+    assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(1)]));
+    assert_eq!((solo.events(), solo.says()), (vec![], String::new()));
+}
