@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 
 use crate::config::{Options, SessionOptions};
 use crate::machine::sasl::{ClientSasl, Identity, ServerSasl};
@@ -151,6 +151,11 @@ impl Connection {
         Output { machine: &mut self.machine }
     }
 
+    /// Whether there is anything to be written, or to be merged and then written; changes nothing.
+    pub fn has_output(&self) -> bool {
+        self.machine.has_output()
+    }
+
     /// What has happened, the oldest first; looks at more input if there is nothing.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.machine.poll_event()
@@ -264,6 +269,11 @@ impl Buf for Output<'_> {
     /// These octets are written. More than there are counts as all of them.
     fn advance(&mut self, octets: usize) {
         self.machine.written(octets);
+    }
+
+    /// Takes octets off, to be written elsewhere: as many as the [`chunk`](Self::chunk) has, without copying them.
+    fn copy_to_bytes(&mut self, octets: usize) -> Bytes {
+        self.machine.taken(octets)
     }
 }
 

@@ -105,6 +105,26 @@ impl Buf for Outbox {
             self.tail.advance(octets);
         }
     }
+
+    /// Takes octets off the front and gives them, at most all there are. What is one piece, or its beginning, is
+    /// shared and not copied.
+    fn copy_to_bytes(&mut self, octets: usize) -> Bytes {
+        if self.pieces.is_empty() {
+            return self.tail.split_to(octets.min(self.tail.len())).freeze();
+        }
+        if let Some(piece) = self.pieces.front_mut().filter(|piece| octets <= piece.len()) {
+            let taken = piece.split_to(octets);
+            self.advance(0);
+            self.piled -= octets;
+            return taken;
+        }
+        let mut taken = BytesMut::with_capacity(octets.min(self.len()));
+        while taken.len() < octets && self.has_remaining() {
+            let part = self.chunk().len().min(octets - taken.len());
+            taken.extend_from_slice(&self.copy_to_bytes(part));
+        }
+        taken.freeze()
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +160,32 @@ mod tests {
             }
             assert_eq!(taken, all);
         }
+    }
+
+    #[test]
+    fn output_may_be_taken_away_in_any_portions() {
+        for portion in [1, 2, 7, 1_000, 100_000] {
+            let (mut outbox, all) = filled();
+            let mut taken = Vec::new();
+            while outbox.has_remaining() {
+                taken.extend_from_slice(&outbox.copy_to_bytes(portion));
+                assert_eq!(taken.len() + outbox.len(), all.len());
+            }
+            assert_eq!(taken, all);
+        }
+    }
+
+    #[test]
+    fn a_piece_that_is_taken_away_is_not_copied() {
+        let (mut outbox, all) = filled();
+        let mut taken = Vec::new();
+        while outbox.has_remaining() {
+            let (start, octets) = (outbox.chunk().as_ptr(), outbox.chunk().len());
+            let piece = outbox.copy_to_bytes(octets);
+            assert_eq!((piece.as_ptr(), piece.len()), (start, octets));
+            taken.extend_from_slice(&piece);
+        }
+        assert_eq!(taken, all);
     }
 
     #[test]

@@ -162,11 +162,26 @@ impl Machine {
         }
     }
 
+    /// Takes octets of output off, and gives them.
+    pub(crate) fn taken(&mut self, octets: usize) -> Bytes {
+        let was_full = self.core.fx.out.len() >= self.core.limits.output_octets();
+        let taken = self.core.fx.out.copy_to_bytes(octets);
+        if was_full {
+            self.core.flush();
+        }
+        taken
+    }
+
     /// Writes what waits to be written.
     pub(crate) fn flush(&mut self) {
         if self.local == Half::Open && self.core.is_due() {
             self.core.flush();
         }
+    }
+
+    /// Whether anything is to be written, or would be when output is asked for.
+    pub(crate) fn has_output(&self) -> bool {
+        self.core.fx.out.len() > 0 || (self.local == Half::Open && self.core.is_due())
     }
 
     /// What has happened, the oldest first.
