@@ -15,8 +15,9 @@ pub struct SessionMut<'a> {
 impl<'a> SessionMut<'a> {
     pub(crate) fn new(core: &'a mut Core, key: SessionKey) -> Result<Self, StaleKey> {
         match core.sessions.get(key.0) {
-            Some(_) => Ok(Self { core, key }),
-            None => Err(StaleKey),
+            Some(session) if !session.is_polled => Ok(Self { core, key }),
+            // One that was ended for a fault stays until the peer ends it, too.
+            Some(_) | None => Err(StaleKey),
         }
     }
 

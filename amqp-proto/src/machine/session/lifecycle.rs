@@ -175,12 +175,15 @@ impl Core {
         let Some(session) = self.sessions.at(index) else { return };
         session.remote = Half::Ended;
         let (channel, is_ours) = (session.remote_channel, session.local == Half::Ended);
-        let own_channel = session.channel;
+        let (own_channel, is_told) = (session.channel, session.discards);
         let ours = session.reason.take();
         self.channels.remove(channel.into());
         if is_ours {
             // Both ends are through with it (S-END-01).
             self.own_channels.give_back(own_channel.into());
+        }
+        // One for a fault is told, though there may have been no channel to write it on.
+        if is_ours || is_told {
             if let Some(reason) = ours {
                 self.tell_session_end(index, *reason);
             } else {

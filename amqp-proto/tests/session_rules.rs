@@ -1,0 +1,375 @@
+//! How sessions begin and end: channels, answers, handles, faults [2.5.1-2.5.5] [2.7.2] [2.7.8].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_proto::config::{Options, SenderOptions, SessionOptions};
+use amqp_proto::machine::{LinkError, SessionError};
+use amqp_proto::testing::{
+    Literal, Pair, attach_receiver, attach_sender, begin, detach, end, flow, open, transfer,
+};
+use amqp_proto::types::{Fields, Limits, LinkKey, SessionKey, TransferNumber, Value};
+use amqp_proto::wire::{Condition, Error};
+use amqp_proto::{Event, Origin, symbol};
+use common::solo::{Solo, beginning, frames};
+
+/// What this end begins a session with.
+fn begun(remote_channel: Option<u16>) -> Literal {
+    begin(remote_channel, 0, 512, 0x7fff_ffff).uint(65_535)
+}
+
+/// The peer's answer to a begin.
+fn answer(to: u16, on: u16) -> Literal {
+    begin(Some(to), 0, 100, 100).on(on)
+}
+
+/// This end begins a session on this channel, the peer answers on the same.
+fn begins(solo: &mut Solo, channel: u16) -> SessionKey {
+    let session = solo.engine.begin(&SessionOptions::new()).unwrap();
+    assert_eq!(solo.says(), frames([begun(None).on(channel)]));
+    solo.hears(&frames([answer(channel, channel)]));
+    assert_eq!(solo.events(), [Event::SessionBegun(session)]);
+    session
+}
+
+/// The one session that has ended, by whom, and why.
+fn ended(solo: &mut Solo) -> (SessionKey, Origin, Option<Error>) {
+    match &solo.events()[..] {
+        [Event::SessionEnded { session, reason }] => (*session, reason.origin, reason.error.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// S-BEG-01: who begins names no channel, who answers the one that was begun on.
+#[test]
+fn s_beg_01_an_answer_names_the_channel_that_it_answers() {
+    let mut solo = Solo::open();
+    solo.accepts(beginning(7), &SessionOptions::new());
+    assert_eq!(solo.says(), frames([begun(Some(7))]));
+    begins(&mut solo, 1);
+}
+
+/// S-BEG-01: all fields of a begin arrive, both ways.
+#[test]
+fn s_beg_01_all_fields_of_a_begin_arrive() {
+    let properties: Fields = [(symbol!("x"), Value::from(1_u8))].into_iter().collect();
+    let options = SessionOptions::new()
+        .with_next_outgoing_id(TransferNumber::new(9))
+        .with_incoming_frames(5)
+        .with_offered_capabilities(symbol!("A").into())
+        .with_properties(properties.clone());
+    let mut pair = Pair::opened();
+    let session = pair.client.begin(&options).unwrap();
+    assert_eq!(pair.client.session(session).unwrap().peer_begin(), None);
+    pair.drive();
+    let offered = pair.server.expect_session_offer();
+    let heard = pair.server.session(offered).unwrap().peer_begin().unwrap();
+    assert_eq!((heard.next_outgoing_id.get(), heard.incoming_window, heard.handle_max.get()), (9, 5, 65_535));
+    assert_eq!((heard.offered_capabilities[..].to_vec(), heard.properties), (vec![symbol!("A")], properties));
+    assert_eq!(pair.client.expect_session_begun(), session);
+    assert_eq!(pair.client.session(session).unwrap().peer_begin().unwrap().remote_channel, Some(0));
+}
+
+/// S-BEG-02: a begin on the channel of a session closes the connection.
+#[test]
+fn s_beg_02_one_session_on_a_channel() {
+    let mut solo = Solo::open();
+    solo.accepts(beginning(3), &SessionOptions::new());
+    solo.hears(&frames([beginning(3)]));
+    assert_eq!(solo.closes_for(), Condition::IllegalState);
+}
+
+/// S-BEG-02, S-BEG-03, S-END-01: the lowest channel that both ends are through with.
+#[test]
+fn s_beg_03_the_lowest_free_channel_is_used() {
+    let mut solo = Solo::open();
+    let sessions = [0, 1, 2].map(|channel| begins(&mut solo, channel));
+    solo.engine.session(sessions[1]).unwrap().end().unwrap();
+    assert_eq!(solo.says(), frames([end().on(1)]));
+    // The peer may still send on it: another session has another channel.
+    solo.engine.begin(&SessionOptions::new()).unwrap();
+    assert_eq!(solo.says(), frames([begun(None).on(3)]));
+    solo.hears(&frames([end().on(1)]));
+    assert_eq!(ended(&mut solo), (sessions[1], Origin::Local, None));
+    begins(&mut solo, 1);
+    solo.hears(&frames([end().on(0)]));
+    assert_eq!(ended(&mut solo), (sessions[0], Origin::Remote, None));
+    assert_eq!(solo.says(), frames([end()]));
+    begins(&mut solo, 0);
+}
+
+/// S-BEG-04: an answer to nothing.
+#[test]
+fn s_beg_04_an_answer_to_no_begin() {
+    for repeated in [false, true] {
+        let mut solo = Solo::open();
+        begins(&mut solo, 0);
+        solo.hears(&frames([if repeated { answer(0, 1) } else { answer(9, 1) }]));
+        assert_eq!(solo.closes_for(), Condition::NotAllowed);
+    }
+}
+
+/// S-BEG-05: the three numbers that a begin is to have.
+#[test]
+fn s_beg_05_a_begin_has_its_numbers() {
+    for missing in 1..=3 {
+        let mut solo = Solo::open();
+        let field = |frame: Literal, at| if at == missing { frame.null() } else { frame.uint(1) };
+        solo.hears(&frames([(1..=3).fold(Literal::new(0x11).null(), field)]));
+        assert_eq!(solo.closes_for(), Condition::InvalidField);
+    }
+}
+
+/// S-BEG-06: ids start anywhere, and go on across the wrap.
+#[test]
+fn s_beg_06_ids_start_anywhere() {
+    let options = SessionOptions::new().with_next_outgoing_id(TransferNumber::new(0xffff_fff0));
+    let mut pair = Pair::opened();
+    (pair.client.session_options, pair.server.session_options) = (options.clone(), options);
+    pair.server.collects = true;
+    let (sender, receiver) = pair.link("jobs");
+    for _ in 0..100 {
+        pair.client.sender(sender).unwrap().send("x").unwrap();
+        pair.drive();
+        pair.server.receiver(receiver).unwrap().accept_all();
+        pair.drive();
+    }
+    assert_eq!(pair.server.messages().len(), 100);
+    assert_eq!(pair.client.sender(sender).unwrap().unsettled_len(), 0);
+    let lines = pair.trace().into_iter().filter(|line| line.contains("transfer {"));
+    let ids =
+        lines.filter(|line| line.contains("delivery_id: 4294967295") || line.contains("delivery_id: 0,"));
+    assert_eq!(ids.count(), 2);
+}
+
+/// S-BEG-07: no more links than the peer has handles for.
+#[test]
+fn s_beg_07_no_handle_above_the_peers_highest() {
+    let mut solo = Solo::open();
+    let session = solo.accepts(beginning(0).uint(0), &SessionOptions::new());
+    let mut view = solo.engine.session(session).unwrap();
+    let first = view.attach_sender("a", &SenderOptions::to("a")).unwrap();
+    assert_eq!(view.attach_sender("b", &SenderOptions::to("b")), Err(LinkError::Handles));
+    solo.engine.sender(first).unwrap().close().unwrap();
+    let mut view = solo.engine.session(session).unwrap();
+    view.attach_sender("b", &SenderOptions::to("b")).unwrap();
+    assert!(!solo.says().is_empty());
+}
+
+/// S-BEG-08: a handle above this end's highest closes the connection.
+#[test]
+fn s_beg_08_a_handle_above_the_highest_closes_the_connection() {
+    for (handle, is_right) in [(7, true), (8, false), (u32::MAX, false)] {
+        let limits = Limits::DEFAULT.with_handle_max(7);
+        let mut solo = Solo::open_by(Options::new("s").with_limits(limits), open("p"));
+        solo.accepts(beginning(0), &SessionOptions::new());
+        assert_eq!(solo.says(), frames([begin(Some(0), 0, 512, 0x7fff_ffff).uint(7)]));
+        solo.hears(&frames([attach_sender("n", handle, "a", "b")]));
+        if is_right {
+            assert!(matches!(solo.events()[..], [Event::LinkOffered(_)]));
+        } else {
+            assert_eq!(solo.closes_for(), Condition::FramingError);
+        }
+    }
+}
+
+/// S-BEG-10, S-WIN-12: a session can be used before it is answered; flows say then that nothing was heard yet.
+#[test]
+fn s_beg_10_a_session_may_be_used_before_the_answer() {
+    let mut solo = Solo::open();
+    let session = solo.engine.begin(&SessionOptions::new()).unwrap();
+    let mut view = solo.engine.session(session).unwrap();
+    assert!(!view.is_mapped());
+    let options = amqp_proto::config::ReceiverOptions::from("jobs").with_prefetch(0);
+    let link = view.attach_receiver("n", &options).unwrap();
+    solo.engine.receiver(link).unwrap().set_credit(3).unwrap();
+    let max_message_size = 64 << 20;
+    let attach = amqp_proto::testing::attach("n", 0, true).nulls(2).terminus(0x28, "jobs").raw("00532945");
+    let attach = attach.nulls(3).ulong(max_message_size);
+    let credit = flow(None, 512, 0, 0x7fff_ffff).uint(0).null().uint(3);
+    assert_eq!(solo.says(), frames([begun(None), attach, credit]));
+    solo.hears(&frames([answer(0, 0), attach_sender("n", 0, "jobs", "here")]));
+    assert_eq!(solo.events(), [Event::SessionBegun(session), Event::LinkAttached(link.into())]);
+    assert_eq!((solo.says(), solo.engine.receiver(link).unwrap().credit()), (String::new(), 3));
+}
+
+/// S-BEG-11, S-END-07: a session that is not wanted is begun and ended at once, and the end says why.
+#[test]
+fn s_beg_11_a_session_is_refused_by_begin_and_end() {
+    let mut solo = Solo::open();
+    solo.hears(&frames([beginning(4)]));
+    let [Event::SessionOffered(session)] = solo.events()[..] else { panic!("no session") };
+    let error = Error::new(Condition::NotAllowed).with_description("no");
+    solo.engine.session(session).unwrap().end_with(error.clone()).unwrap();
+    let written = "00 53 1d c0 17 02 a3 10 616d71703a6e6f742d616c6c6f776564 a1 02 6e6f";
+    assert_eq!(solo.says(), frames([begun(Some(4)), end().raw(written)]));
+    assert_eq!(
+        solo.engine.session(session).unwrap().accept(&SessionOptions::new()),
+        Err(SessionError::NotOffered)
+    );
+    solo.hears(&frames([flow(Some(0), 1, 0, 1).on(4), end().on(4)]));
+    assert_eq!(ended(&mut solo), (session, Origin::Local, Some(error)));
+    assert!(solo.engine.session(session).is_err());
+}
+
+/// S-END-01, S-END-07: an end is answered, and what it says is told; links and deliveries are told of before.
+#[test]
+fn s_end_01_an_end_is_answered() {
+    let (mut solo, session) = Solo::with_session(&SessionOptions::new());
+    let LinkKey::Sender(link) = solo.is_offered(attach_receiver("n", 0, "a", "b")) else {
+        panic!("a receiver")
+    };
+    solo.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    solo.hears(&frames([flow(Some(0), 9, 0, 9).uint(0).uint(0).uint(9)]));
+    assert_eq!(solo.events(), [Event::Sendable(link)]);
+    let delivery = solo.engine.sender(link).unwrap().send("x").unwrap();
+    solo.says();
+    solo.hears(&frames([end().error("amqp:resource-limit-exceeded")]));
+    let events = solo.events();
+    assert!(
+        matches!(&events[..], [
+        Event::Lost { delivery: lost, state: None, .. },
+        Event::LinkDetached { closed: false, reason: why, .. },
+        Event::SessionEnded { session: over, reason },
+    ] if *lost == delivery && *over == session && why == reason && reason.origin == Origin::Remote
+        && reason.error == Some(Condition::ResourceLimitExceeded.into())),
+        "{events:?}"
+    );
+    assert_eq!(solo.says(), frames([end()]));
+    assert!(solo.engine.session(session).is_err() && solo.engine.sender(link).is_err());
+}
+
+/// S-END-02: ends that cross answer each other.
+#[test]
+fn s_end_02_crossing_ends() {
+    let mut pair = Pair::opened();
+    let ours = pair.client.default_session();
+    pair.drive();
+    let theirs = pair.server.expect_session_offer();
+    pair.client.expect_session_begun();
+    pair.client.session(ours).unwrap().end_with(Condition::InternalError.into()).unwrap();
+    pair.server.session(theirs).unwrap().end().unwrap();
+    assert_eq!(pair.client.session(ours).unwrap().end(), Err(SessionError::Ended));
+    pair.drive();
+    let (key, reason) = pair.client.expect_session_ended();
+    assert_eq!(
+        (key, reason.origin, reason.error),
+        (ours, Origin::Local, Some(Condition::InternalError.into()))
+    );
+    let (key, reason) = pair.server.expect_session_ended();
+    assert_eq!((key, reason.origin, reason.error), (theirs, Origin::Local, None));
+    assert_eq!(pair.trace().iter().filter(|line| line.contains("[0] end")).count(), 2);
+    pair.client.expect_quiet();
+    pair.server.expect_quiet();
+}
+
+/// S-END-03: a fault ends the session, and then all that still comes on it is dropped, until the peer's end; the
+/// connection goes on.
+#[test]
+fn s_end_03_after_a_fault_a_session_drops_what_comes() {
+    let (mut solo, session) = Solo::with_session(&SessionOptions::new());
+    solo.hears(&frames([transfer(9, 0, b"t").payload(*b"x")]));
+    assert_eq!(solo.ends_for(), Condition::UnattachedHandle);
+    assert!(solo.engine.session(session).is_err());
+    solo.hears(&frames([
+        transfer(9, 1, b"u").payload(*b"x"),
+        attach_sender("n", 0, "a", "b"),
+        flow(None, 1, 0, 1).uint(77),
+        detach(5, true),
+        amqp_proto::testing::disposition(true, 9, Some(0)),
+    ]));
+    assert_eq!((solo.events(), solo.says()), (vec![], String::new()));
+    solo.hears(&frames([beginning(1)]));
+    assert!(matches!(solo.events()[..], [Event::SessionOffered(_)]));
+    solo.hears(&frames([end()]));
+    assert_eq!((solo.events(), solo.says()), (vec![], String::new()));
+    solo.accepts(beginning(0), &SessionOptions::new());
+    assert_eq!(solo.says(), frames([begun(Some(0))]));
+}
+
+/// S-END-03: a fault on a session that was not accepted yet; it is told once, even if there was no channel to answer
+/// on.
+#[test]
+fn s_end_03_a_fault_before_the_answer() {
+    for channel_max in [0, 1] {
+        let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(2).ushort(channel_max));
+        begins(&mut solo, 0);
+        solo.hears(&frames([beginning(1)]));
+        assert!(matches!(solo.events()[..], [Event::SessionOffered(_)]));
+        solo.hears(&frames([flow(None, 1, 0, 1).uint(77).on(1)]));
+        let (_, origin, error) = ended(&mut solo);
+        assert_eq!((origin, error.unwrap().condition), (Origin::Local, Condition::UnattachedHandle));
+        assert_eq!(solo.frames().len(), if channel_max == 0 { 0 } else { 2 });
+        solo.hears(&frames([end().on(1)]));
+        assert_eq!((solo.events(), solo.says()), (vec![], String::new()));
+        solo.hears(&frames([beginning(1)]));
+        assert!(matches!(solo.events()[..], [Event::SessionOffered(_)]));
+    }
+}
+
+/// S-END-04: sessions end with the connection, and their links with them, unasked.
+#[test]
+fn s_end_04_sessions_end_with_the_connection() {
+    let mut pair = Pair::opened();
+    let (sender, receiver) = pair.link("jobs");
+    let delivery = pair.client.sender(sender).unwrap().send("x").unwrap();
+    pair.drive();
+    pair.client.events();
+    pair.server.events();
+    pair.cut();
+    for (end, link) in [(&mut pair.client, LinkKey::from(sender)), (&mut pair.server, receiver.into())] {
+        let events = end.events();
+        assert!(
+            matches!(&events[..], [
+            Event::Lost { .. },
+            Event::LinkDetached { link: lost, closed: false, .. },
+            Event::SessionEnded { .. },
+            Event::Closed(reason),
+        ] if *lost == link && reason.origin == Origin::Transport),
+            "{events:?}"
+        );
+    }
+    assert!(pair.client.delivery(delivery).is_err());
+}
+
+/// S-END-05: what was on its way when this end ended the session does no harm.
+#[test]
+fn s_end_05_what_was_on_its_way_is_consumed() {
+    let (mut solo, session) = Solo::with_session(&SessionOptions::new());
+    let LinkKey::Receiver(link) = solo.is_offered(attach_sender("n", 0, "a", "b")) else {
+        panic!("a sender")
+    };
+    solo.engine.receiver(link).unwrap().accept_link(&Default::default()).unwrap();
+    solo.says();
+    solo.engine.session(session).unwrap().end().unwrap();
+    assert_eq!(solo.says(), frames([end()]));
+    solo.hears(&frames([
+        transfer(0, 0, b"t").payload(*b"x"),
+        flow(Some(0), 1, 1, 1).nulls(5).boolean(true),
+        detach(0, true),
+        attach_sender("m", 1, "a", "b"),
+        end(),
+    ]));
+    let told = solo.events();
+    assert!(matches!(told.last(), Some(Event::SessionEnded { session: over, .. }) if *over == session));
+    assert!(!told.iter().any(|event| matches!(event, Event::Message { .. })));
+    assert_eq!(solo.says(), "");
+}
+
+/// S-END-06, L-NAME-03: a link that is attached on a second session is not on the first any more.
+#[test]
+fn s_end_06_a_link_is_on_one_session() {
+    let (mut solo, _) = Solo::with_session(&SessionOptions::new());
+    let first = solo.is_offered(attach_sender("n", 0, "a", "b"));
+    let second = solo.accepts(beginning(1), &SessionOptions::new());
+    solo.says();
+    solo.hears(&frames([attach_sender("n", 0, "a", "b").on(1)]));
+    let events = solo.events();
+    let [Event::LinkDetached { link, closed: true, reason }, Event::LinkOffered(LinkKey::Receiver(again))] =
+        &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((*link, &reason.error.as_ref().unwrap().condition), (first, &Condition::Stolen));
+    assert_eq!(solo.engine.receiver(*again).unwrap().session(), Some(second));
+}
