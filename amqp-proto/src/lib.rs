@@ -6,6 +6,7 @@ extern crate alloc;
 pub mod codec;
 pub mod config;
 mod connection;
+pub mod handler;
 pub mod machine;
 pub mod message;
 #[cfg(feature = "testing")]

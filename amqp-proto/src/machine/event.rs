@@ -4,8 +4,8 @@ use core::fmt;
 
 use alloc::boxed::Box;
 
-use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
-use crate::wire::{DeliveryState, Error};
+use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
+use crate::wire::{Condition, DeliveryState, Error};
 
 /// Something that happened. What an event tells of can also be asked for, so one that is not looked at does no harm;
 /// only what has ended can no longer be asked about.
@@ -120,6 +120,12 @@ impl Reason {
 
     pub(crate) fn local(error: Option<Error>) -> Self {
         Self::new(Origin::Local, error)
+    }
+
+    /// There is no transport, or it is broken, or what comes over it is not AMQP.
+    pub(crate) fn transport(words: impl Into<Str>) -> Self {
+        let error = Error::new(Condition::FramingError).with_description(words);
+        Self::new(Origin::Transport, Some(error))
     }
 
     pub(crate) fn remote(error: Option<Error>) -> Self {

@@ -31,3 +31,4 @@ pub use trace::{Direction, TracedFrame};
 pub(crate) use core::Core;
 pub(crate) use link::{EndOptions, Link, LinkEnd, Receiver, Sender, SendingEnd, decode};
 pub(crate) use session::Session;
+pub(crate) use slab::Slab;

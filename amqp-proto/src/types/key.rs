@@ -133,8 +133,9 @@ impl fmt::Debug for DeliveryKey {
     }
 }
 
+/// Shows the delivery-id.
 impl fmt::Display for DeliveryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "delivery {}", self.number())
+        write!(f, "delivery {}", self.number() & u64::from(u32::MAX))
     }
 }

@@ -153,6 +153,11 @@ impl<'a> ReceiverMut<'a> {
         self.end().is_some_and(|receiver| !receiver.manual_accept)
     }
 
+    /// Whether messages are told of by their first frames, to be read in pieces.
+    pub fn is_streaming(&self) -> bool {
+        self.end().is_some_and(|receiver| receiver.streaming)
+    }
+
     /// The unsettled deliveries, the oldest first.
     pub fn unsettled(&self) -> impl Iterator<Item = DeliveryKey> + '_ {
         self.core.unsettled(self.index())

@@ -551,6 +551,5 @@ impl Machine {
 
 /// The octets stopped, or are not AMQP.
 fn transport(words: &str) -> Reason {
-    let error = Error::new(Condition::FramingError).with_description(Str::from(words));
-    Reason::new(Origin::Transport, Some(error))
+    Reason::transport(words)
 }

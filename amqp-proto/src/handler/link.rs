@@ -1,0 +1,152 @@
+//! [`Links`]: which link of which connection a handler's key names, and what waits to be attached.
+
+use alloc::boxed::Box;
+
+use super::key::{ConnectionKey, LinkKey, ReceiverKey, SenderKey};
+use crate::config::{ReceiverOptions, SenderOptions};
+use crate::machine::{LinkError, Reason, SessionError, Slab};
+use crate::types::{self, Key, Str};
+use crate::view::SessionMut;
+use crate::wire::{Condition, Error};
+
+/// A link that the handler wants.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) name: Str,
+    pub(super) options: EndOptions,
+}
+
+/// What it is to be attached with.
+#[derive(Debug)]
+pub(super) enum EndOptions {
+    Sender(SenderOptions),
+    Receiver(ReceiverOptions),
+}
+
+impl Wanted {
+    /// Attaches it.
+    pub(super) fn attach(&self, mut session: SessionMut<'_>) -> Result<types::LinkKey, LinkError> {
+        match &self.options {
+            EndOptions::Sender(options) => {
+                session.attach_sender(self.name.clone(), options).map(types::LinkKey::from)
+            }
+            EndOptions::Receiver(options) => {
+                session.attach_receiver(self.name.clone(), options).map(types::LinkKey::from)
+            }
+        }
+    }
+}
+
+/// What stands behind a key.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) connection: ConnectionKey,
+    is_sender: bool,
+    pub(super) place: Place,
+    pub(super) end: Ending,
+}
+
+/// Where a link is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Not attached: the connection is not open yet.
+    Waiting(Box<Wanted>),
+    /// Not attached, and it will not be.
+    Failed,
+    /// On its connection, under this key.
+    Attached(types::LinkKey),
+}
+
+/// Who ends a link, as far as this end knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The peer, if anybody.
+    Open,
+    /// The handler has closed it: what it says is no news to it.
+    Closed,
+    /// The handler has refused it: no more is told.
+    Refused,
+}
+
+/// The links of all connections of a container.
+#[derive(Debug, Default)]
+pub(super) struct Links(Slab<Link>);
+
+impl Links {
+    /// A new key. Keys run out after 2^32 - 1 links at a time; the one that is made then names nothing.
+    pub(super) fn insert(&mut self, connection: ConnectionKey, is_sender: bool, place: Place) -> LinkKey {
+        let link = Link { connection, is_sender, place, end: Ending::Open };
+        let key = self.0.insert(|_| link).unwrap_or(Key { index: u32::MAX, generation: u32::MAX });
+        public(key, is_sender)
+    }
+
+    pub(super) fn get(&self, key: LinkKey) -> Option<&Link> {
+        self.0.get(key.key())
+    }
+
+    pub(super) fn get_mut(&mut self, key: LinkKey) -> Option<&mut Link> {
+        self.0.get_mut(key.key())
+    }
+
+    pub(super) fn remove(&mut self, key: LinkKey) -> Option<Link> {
+        self.0.remove(key.key())
+    }
+
+    /// The link of its connection that a key stands for, once it is attached.
+    pub(super) fn attached(&self, key: LinkKey) -> Option<types::LinkKey> {
+        match self.get(key)?.place {
+            Place::Attached(link) => Some(link),
+            Place::Waiting(_) | Place::Failed => None,
+        }
+    }
+
+    /// Whether a link is of this connection.
+    pub(super) fn is_of(&self, key: LinkKey, connection: ConnectionKey) -> bool {
+        self.get(key).is_some_and(|link| link.connection == connection)
+    }
+
+    /// The public form of a key that names something.
+    pub(super) fn at(&self, key: Key) -> Option<LinkKey> {
+        self.0.get(key).map(|link| public(key, link.is_sender))
+    }
+
+    /// The key under which this link of a connection is known, if that is what stands behind it.
+    pub(super) fn known(&self, key: Key, link: types::LinkKey) -> Option<LinkKey> {
+        let known = self.0.get(key)?;
+        match known.place {
+            Place::Attached(attached) if attached == link => Some(public(key, known.is_sender)),
+            _ => None,
+        }
+    }
+}
+
+fn public(key: Key, is_sender: bool) -> LinkKey {
+    if is_sender { SenderKey(key).into() } else { ReceiverKey(key).into() }
+}
+
+/// Why a link that the handler wants cannot be.
+pub(super) fn unattached(error: &LinkError) -> Reason {
+    let condition = match error {
+        LinkError::NoSession | LinkError::NotOffered | LinkError::Attached | LinkError::Detached => {
+            Condition::IllegalState
+        }
+        LinkError::NameInUse => Condition::ResourceLocked,
+        LinkError::Handles | LinkError::Limit => Condition::ResourceLimitExceeded,
+        LinkError::TooLarge(_) => Condition::FrameSizeTooSmall,
+    };
+    local(condition, error)
+}
+
+/// Why a session that it is to be on cannot be.
+pub(super) fn unbegun(error: &SessionError) -> Reason {
+    let condition = match error {
+        SessionError::NotOpen | SessionError::NotOffered | SessionError::Ended => Condition::IllegalState,
+        SessionError::Channels => Condition::ResourceLimitExceeded,
+        SessionError::TooLarge(_) => Condition::FrameSizeTooSmall,
+    };
+    local(condition, error)
+}
+
+fn local(condition: Condition, words: &dyn core::fmt::Display) -> Reason {
+    Reason::local(Some(Error::new(condition).with_description(alloc::format!("{words}"))))
+}

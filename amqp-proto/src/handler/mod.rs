@@ -1,0 +1,29 @@
+//! Floor 5: the handler style, without IO.
+//!
+//! An application is a [`Handler`]: it is told what happens by a method for each thing, and acts by the [`Context`]
+//! that it is given. A [`Dispatcher`] holds connections, gives their events to the handler, and says what the handler
+//! wants of the world: connections, listeners, timers. A container on top of it brings sockets and a clock; the same
+//! handler runs on any.
+//!
+//! Keys here are not those of a [`Connection`](crate::Connection): they also say which connection it is on.
+
+mod callbacks;
+mod context;
+mod creating;
+mod deliveries;
+mod dispatcher;
+mod ending;
+mod entry;
+mod incoming;
+mod key;
+mod link;
+mod offers;
+mod tell;
+mod timers;
+mod views;
+
+pub use callbacks::{Decision, Handler};
+pub use context::Context;
+pub use dispatcher::{Dispatcher, Request};
+pub use incoming::Incoming;
+pub use key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey, ReceiverKey, SenderKey, SessionKey};

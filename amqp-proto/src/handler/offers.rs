@@ -1,0 +1,103 @@
+//! What becomes of sessions and links that the peer wants.
+
+use super::callbacks::{Decision, Handler};
+use super::dispatcher::Dispatcher;
+use super::key::{ConnectionKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
+use super::link::Ending;
+use crate::types;
+use crate::wire::{Condition, Error};
+
+impl Dispatcher {
+    pub(super) fn offer_session<H: Handler + ?Sized>(
+        &mut self,
+        handler: &mut H,
+        at: ConnectionKey,
+        session: types::SessionKey,
+    ) {
+        let key = SessionKey { connection: at, session };
+        let decision = self.call(Some(at), |cx| handler.on_session_offered(cx, key));
+        let Ok(mut view) = self.live(at).and_then(|connection| connection.session(session)) else { return };
+        let done = match decision {
+            Decision::Accept(options) => view.accept(&options).map_err(|error| failed(&error)),
+            Decision::Refuse(error) => Err(error),
+            Decision::Later => return,
+        };
+        match done {
+            Ok(()) => self.call(Some(at), |cx| handler.on_session_opened(cx, key)),
+            Err(error) => self.end_session(key, Some(error), Ending::Refused).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn offer_sender<H: Handler + ?Sized>(
+        &mut self,
+        handler: &mut H,
+        at: ConnectionKey,
+        link: types::SenderKey,
+    ) {
+        let key = self.link(at, link.into());
+        if self.is_late(at, key) {
+            return;
+        }
+        let decision = self.call(Some(at), |cx| handler.on_sender_offered(cx, SenderKey(key.key())));
+        let Ok(mut view) = self.live(at).and_then(|connection| connection.sender(link)) else { return };
+        let done = match decision {
+            Decision::Accept(options) => view.accept_link(&options).map_err(|error| failed(&error)),
+            Decision::Refuse(error) => Err(error),
+            Decision::Later => return,
+        };
+        self.decided(handler, at, key, done);
+    }
+
+    pub(super) fn offer_receiver<H: Handler + ?Sized>(
+        &mut self,
+        handler: &mut H,
+        at: ConnectionKey,
+        link: types::ReceiverKey,
+    ) {
+        let key = self.link(at, link.into());
+        if self.is_late(at, key) {
+            return;
+        }
+        let decision = self.call(Some(at), |cx| handler.on_receiver_offered(cx, ReceiverKey(key.key())));
+        let Ok(mut view) = self.live(at).and_then(|connection| connection.receiver(link)) else { return };
+        let done = match decision {
+            Decision::Accept(options) => view.accept_link(&options).map_err(|error| failed(&error)),
+            Decision::Refuse(error) => Err(error),
+            Decision::Later => return,
+        };
+        self.decided(handler, at, key, done);
+    }
+
+    /// Whether an offered link is of no interest: the handler has ended its session.
+    fn is_late(&mut self, at: ConnectionKey, key: LinkKey) -> bool {
+        let link = self.links.attached(key);
+        let session = self.live(at).ok().and_then(|connection| match link? {
+            types::LinkKey::Sender(link) => connection.sender(link).ok()?.session(),
+            types::LinkKey::Receiver(link) => connection.receiver(link).ok()?.session(),
+        });
+        let entry = self.connections.get_mut(at.0);
+        let is_late = entry.zip(session).is_some_and(|(entry, session)| entry.ended.contains_key(&session));
+        if let Some(link) = self.links.get_mut(key).filter(|_| is_late) {
+            link.end = Ending::Refused;
+        }
+        is_late
+    }
+
+    fn decided<H: Handler + ?Sized>(
+        &mut self,
+        handler: &mut H,
+        at: ConnectionKey,
+        key: LinkKey,
+        done: Result<(), Error>,
+    ) {
+        match done {
+            Ok(()) => self.call(Some(at), |cx| handler.on_link_opened(cx, key)),
+            Err(error) => self.end_link(key, Some(error), Ending::Refused).unwrap_or_default(),
+        }
+    }
+}
+
+/// What the peer is told when its wish was granted and could not be.
+fn failed(words: &dyn core::fmt::Display) -> Error {
+    Error::new(Condition::InternalError).with_description(alloc::format!("{words}"))
+}

@@ -1,0 +1,315 @@
+//! How events become callbacks.
+
+use alloc::vec::Vec;
+
+use super::callbacks::Handler;
+use super::context::Context;
+use super::dispatcher::{Dispatcher, News};
+use super::incoming::Incoming;
+use super::key::{ConnectionKey, DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
+use super::link::{Ending, Place};
+use crate::machine::{Event, Origin, Reason};
+use crate::types;
+use crate::wire::{DeliveryState, Outcome, Rejected};
+
+impl Dispatcher {
+    /// Calls the handler, and after that accepts what it has been given and not decided.
+    pub(super) fn call<R>(
+        &mut self,
+        connection: Option<ConnectionKey>,
+        what: impl FnOnce(&mut Context<'_>) -> R,
+    ) -> R {
+        let result = what(&mut Context::new(self, connection));
+        self.accept_undecided();
+        result
+    }
+
+    /// Accepts messages that the handler has not decided.
+    #[inline]
+    pub(super) fn accept_undecided(&mut self) {
+        while let Some(key) = self.undecided.pop() {
+            let Ok(connection) = self.live(key.connection) else { continue };
+            let Ok(delivery) = connection.delivery(key.delivery) else { continue };
+            let undecided = delivery.local_state().is_none();
+            if let (true, Some(types::LinkKey::Receiver(link))) = (undecided, delivery.link())
+                && let Ok(mut receiver) = connection.receiver(link)
+            {
+                // It is neither settled nor decided.
+                let _ = receiver.accept(key.delivery);
+            }
+        }
+    }
+
+    pub(super) fn tell<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey, event: Event) {
+        let here = Some(at);
+        let of = |session| SessionKey { connection: at, session };
+        let delivered = |delivery| DeliveryKey { connection: at, delivery };
+        match event {
+            Event::Sendable(link) => {
+                let sender = SenderKey(self.link(at, link.into()).key());
+                self.call(here, |cx| handler.on_sendable(cx, sender));
+            }
+            Event::Message { receiver, delivery } => self.tell_message(handler, at, receiver, delivery),
+            Event::Data { receiver, delivery } => {
+                let receiver = ReceiverKey(self.link(at, receiver.into()).key());
+                self.call(here, |cx| handler.on_data(cx, receiver, delivered(delivery)));
+            }
+            Event::Aborted { receiver, delivery } => {
+                let receiver = ReceiverKey(self.link(at, receiver.into()).key());
+                self.call(here, |cx| handler.on_aborted(cx, receiver, delivered(delivery)));
+            }
+            Event::Updated { delivery, state, settled, .. } => {
+                self.tell_update(handler, delivered(delivery), state.as_ref(), settled);
+            }
+            Event::Lost { delivery, state, .. } => {
+                if let Some(entry) = self.connections.get_mut(at.0) {
+                    entry.told.forget(delivery);
+                }
+                self.call(here, |cx| handler.on_delivery_lost(cx, delivered(delivery), state.as_ref()));
+            }
+            Event::Drained(link) => {
+                let receiver = ReceiverKey(self.link(at, link.into()).key());
+                self.call(here, |cx| handler.on_drained(cx, receiver));
+            }
+            Event::LinkOffered(types::LinkKey::Sender(link)) => self.offer_sender(handler, at, link),
+            Event::LinkOffered(types::LinkKey::Receiver(link)) => self.offer_receiver(handler, at, link),
+            Event::LinkAttached(link) => {
+                let link = self.link(at, link);
+                self.call(here, |cx| handler.on_link_opened(cx, link));
+            }
+            Event::LinkDetached { link, reason, .. } => self.tell_detached(handler, at, link, &reason),
+            Event::SessionOffered(session) => self.offer_session(handler, at, session),
+            Event::SessionBegun(session) => self.call(here, |cx| handler.on_session_opened(cx, of(session))),
+            Event::SessionEnded { session, reason } => self.tell_ended(handler, of(session), &reason),
+            Event::Opened => self.tell_opened(handler, at),
+            Event::Closed(reason) => self.tell_closed(handler, at, &reason),
+        }
+    }
+
+    pub(super) fn tell_news<H: Handler + ?Sized>(&mut self, handler: &mut H, news: News) {
+        match news {
+            News::LinkOpened(link) => {
+                if let Some(at) = self.links.get(link).map(|found| found.connection) {
+                    self.call(Some(at), |cx| handler.on_link_opened(cx, link));
+                }
+            }
+            News::LinkFailed(link, reason) => self.tell_failed(handler, link, &reason),
+            News::SessionOpened(session) => {
+                self.call(Some(session.connection), |cx| handler.on_session_opened(cx, session));
+            }
+            News::NotConnected(key, reason) => {
+                let wanted = self.connections.get(key.0).is_some_and(|entry| entry.connection.is_none());
+                if wanted {
+                    self.tell_closed(handler, key, &reason);
+                    self.remove(key);
+                }
+            }
+            News::Listening(listener, address) => {
+                if self.listeners.get(listener.0).is_some() {
+                    self.call(None, |cx| handler.on_listening(cx, listener, &address));
+                }
+            }
+            News::NotListening(listener, reason) => {
+                if self.listeners.remove(listener.0).is_some() {
+                    self.call(None, |cx| handler.on_listen_error(cx, listener, &reason));
+                }
+            }
+        }
+    }
+
+    /// The handler's key of a link, which is new if the link is.
+    pub(super) fn link(&mut self, at: ConnectionKey, link: types::LinkKey) -> LinkKey {
+        self.attached(at, link, None)
+    }
+
+    /// The handler's key of a link: the one that it had already, the one that was made before, or a new one.
+    pub(super) fn attached(
+        &mut self,
+        at: ConnectionKey,
+        link: types::LinkKey,
+        made: Option<LinkKey>,
+    ) -> LinkKey {
+        let entry = self.connections.get_mut(at.0);
+        let noted = entry.as_ref().and_then(|entry| entry.noted(link));
+        if let Some(known) = noted.and_then(|key| self.links.known(key, link)) {
+            return known;
+        }
+        let place = Place::Attached(link);
+        let key = match made {
+            Some(key) => {
+                if let Some(made) = self.links.get_mut(key) {
+                    made.place = place;
+                }
+                key
+            }
+            None => self.links.insert(at, matches!(link, types::LinkKey::Sender(_)), place),
+        };
+        if let Some(entry) = entry {
+            entry.note(link, key);
+        }
+        key
+    }
+
+    fn tell_message<H: Handler + ?Sized>(
+        &mut self,
+        handler: &mut H,
+        at: ConnectionKey,
+        link: types::ReceiverKey,
+        delivery: types::DeliveryKey,
+    ) {
+        let key = ReceiverKey(self.link(at, link.into()).key());
+        let Ok(mut receiver) = self.live(at).and_then(|connection| connection.receiver(link)) else { return };
+        if receiver.is_streaming() {
+            let delivery = DeliveryKey { connection: at, delivery };
+            self.call(Some(at), |cx| handler.on_data(cx, key, delivery));
+            return;
+        }
+        // The handler may have taken it already.
+        let Some(delivery) = receiver.receive() else { return };
+        let is_accepted = receiver.is_auto_accept() && !delivery.is_settled();
+        let message = Incoming {
+            key: DeliveryKey { connection: at, delivery: delivery.key() },
+            receiver: key,
+            delivery,
+        };
+        if is_accepted {
+            self.undecided.push(message.key);
+        }
+        self.call(Some(at), |cx| handler.on_message(cx, message));
+    }
+
+    fn tell_update<H: Handler + ?Sized>(
+        &mut self,
+        handler: &mut H,
+        key: DeliveryKey,
+        state: Option<&DeliveryState>,
+        settled: bool,
+    ) {
+        let here = Some(key.connection);
+        match state {
+            Some(DeliveryState::Outcome(outcome)) if !key.is_received() => {
+                let entry = self.connections.get_mut(key.connection.0);
+                let is_news = entry.is_some_and(|entry| match &entry.connection {
+                    Some(connection) => entry.told.is_news(key.delivery, settled, connection),
+                    None => true,
+                });
+                if is_news {
+                    self.call(here, |cx| tell_outcome(handler, cx, key, outcome));
+                }
+            }
+            Some(state) => self.call(here, |cx| handler.on_updated(cx, key, state)),
+            None => {}
+        }
+        if settled {
+            self.call(here, |cx| handler.on_settled(cx, key));
+        }
+    }
+
+    fn tell_detached<H: Handler + ?Sized>(
+        &mut self,
+        handler: &mut H,
+        at: ConnectionKey,
+        link: types::LinkKey,
+        reason: &Reason,
+    ) {
+        let key = self.link(at, link);
+        let ending = self.links.get(key).map_or(Ending::Open, |link| link.end);
+        if ending == Ending::Open && reason.error.is_some() {
+            self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
+        }
+        let is_there = self.connections.get_mut(at.0).is_some_and(|entry| entry.has_link(link));
+        if is_there {
+            if let Some(entry) = self.connections.get_mut(at.0) {
+                entry.suspend(key, &mut self.links);
+            }
+            self.call(Some(at), |cx| handler.on_link_detached(cx, key, reason));
+            return;
+        }
+        if ending != Ending::Refused {
+            self.call(Some(at), |cx| handler.on_link_closed(cx, key, reason));
+        }
+        self.links.remove(key);
+    }
+
+    /// A link that never was.
+    fn tell_failed<H: Handler + ?Sized>(&mut self, handler: &mut H, key: LinkKey, reason: &Reason) {
+        let Some(link) = self.links.get(key) else { return };
+        let (at, is_news) = (link.connection, link.end == Ending::Open && reason.error.is_some());
+        if is_news {
+            self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
+        }
+        self.call(Some(at), |cx| handler.on_link_closed(cx, key, reason));
+        self.links.remove(key);
+    }
+
+    fn tell_ended<H: Handler + ?Sized>(&mut self, handler: &mut H, key: SessionKey, reason: &Reason) {
+        let here = Some(key.connection);
+        let Some(entry) = self.connections.get_mut(key.connection.0) else { return };
+        entry.leave_session(key.session);
+        let ending = entry.ended.remove(&key.session).unwrap_or(Ending::Open);
+        if ending == Ending::Open && reason.error.is_some() {
+            self.call(here, |cx| handler.on_session_error(cx, key, reason));
+        }
+        if ending != Ending::Refused {
+            self.call(here, |cx| handler.on_session_closed(cx, key, reason));
+        }
+    }
+
+    /// Both ends have opened a connection: links that wait for it are attached first.
+    fn tell_opened<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey) {
+        let Some(entry) = self.connections.get_mut(at.0) else { return };
+        entry.is_open = true;
+        for key in core::mem::take(&mut entry.waiting) {
+            self.attach_waiting(at, key);
+        }
+        self.call(Some(at), |cx| handler.on_connection_opened(cx, at));
+    }
+
+    fn attach_waiting(&mut self, at: ConnectionKey, key: LinkKey) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let Place::Waiting(wanted) = core::mem::replace(&mut link.place, Place::Failed) else { return };
+        let Some(entry) = self.connections.get_mut(at.0) else { return };
+        match entry.attach(None, &wanted) {
+            Ok(attached) => {
+                self.attached(at, attached, Some(key));
+            }
+            Err(reason) => self.news.push_back(News::LinkFailed(key, reason)),
+        }
+    }
+
+    /// A connection is over, or was never made.
+    fn tell_closed<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey, reason: &Reason) {
+        let Some(entry) = self.connections.get_mut(at.0) else { return };
+        (entry.is_open, entry.is_over) = (false, true);
+        let is_news = !entry.is_closing && reason.error.is_some();
+        let links: Vec<LinkKey> = core::mem::take(&mut entry.waiting);
+        for link in links {
+            self.tell_failed(handler, link, reason);
+        }
+        match reason.origin {
+            Origin::Transport => self.call(Some(at), |cx| handler.on_transport_error(cx, at, reason)),
+            Origin::Local | Origin::Remote if is_news => {
+                self.call(Some(at), |cx| handler.on_connection_error(cx, at, reason));
+            }
+            Origin::Local | Origin::Remote => {}
+        }
+        self.call(Some(at), |cx| handler.on_connection_closed(cx, at, reason));
+    }
+}
+
+fn tell_outcome<H: Handler + ?Sized>(
+    handler: &mut H,
+    cx: &mut Context<'_>,
+    key: DeliveryKey,
+    outcome: &Outcome,
+) {
+    match outcome {
+        Outcome::Accepted => handler.on_accepted(cx, key),
+        Outcome::Rejected(Rejected { error }) => handler.on_rejected(cx, key, error.as_deref()),
+        Outcome::Released => handler.on_released(cx, key),
+        Outcome::Modified(modified) => handler.on_modified(cx, key, modified),
+        Outcome::Declared(_) | Outcome::Other(_) => {
+            handler.on_updated(cx, key, &DeliveryState::Outcome(outcome.clone()));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The handler style: every callback, and what handlers can do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod lifecycle;
+mod messages;
+mod net;
+mod world;

@@ -1,0 +1,343 @@
+//! Two containers joined in memory, and a handler that notes what it is told.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+
+use amqp_proto::Connection;
+use amqp_proto::Reason;
+use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
+use amqp_proto::handler::{
+    ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, Incoming, LinkKey, ListenerKey,
+    ReceiverKey, Request, SenderKey, SessionKey,
+};
+use amqp_proto::types::Moment;
+use amqp_proto::wire::{DeliveryState, Error, Modified};
+use bytes::Buf;
+
+/// What is done about something that happens.
+type Act<T> = Box<dyn FnMut(&mut Context<'_>, T)>;
+type Decide<K, O> = Box<dyn FnMut(&mut Context<'_>, K) -> Decision<O>>;
+
+/// Notes every callback by its name without `on_`, and what it is about; does what a test has set.
+#[derive(Default)]
+pub(crate) struct Noter {
+    pub(crate) notes: Vec<String>,
+    pub(crate) start: Option<Act<()>>,
+    pub(crate) opened: Option<Act<ConnectionKey>>,
+    pub(crate) closed: Option<Act<ConnectionKey>>,
+    pub(crate) session_offered: Option<Decide<SessionKey, SessionOptions>>,
+    pub(crate) session_opened: Option<Act<SessionKey>>,
+    pub(crate) sender_offered: Option<Decide<SenderKey, SenderOptions>>,
+    pub(crate) receiver_offered: Option<Decide<ReceiverKey, ReceiverOptions>>,
+    pub(crate) link_opened: Option<Act<LinkKey>>,
+    pub(crate) link_closed: Option<Act<LinkKey>>,
+    pub(crate) sendable: Option<Act<SenderKey>>,
+    pub(crate) message: Option<Act<Incoming>>,
+    pub(crate) data: Option<Act<(ReceiverKey, DeliveryKey)>>,
+    pub(crate) outcome: Option<Act<DeliveryKey>>,
+    pub(crate) timer: Option<Act<u64>>,
+}
+
+fn act<T>(act: &mut Option<Act<T>>, cx: &mut Context<'_>, about: T) {
+    if let Some(act) = act {
+        act(cx, about);
+    }
+}
+
+impl Noter {
+    pub(crate) fn note(&mut self, what: impl Into<String>) {
+        self.notes.push(what.into());
+    }
+
+    /// What was noted since the last time, but for the names given.
+    pub(crate) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// How often something was noted.
+    pub(crate) fn count(&self, what: &str) -> usize {
+        self.notes.iter().filter(|note| note.split(' ').next() == Some(what)).count()
+    }
+}
+
+fn why(reason: &Reason) -> String {
+    match &reason.error {
+        Some(error) => format!("{:?} {}", reason.origin, error.condition),
+        None => format!("{:?}", reason.origin),
+    }
+}
+
+impl Handler for Noter {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        self.note("start");
+        act(&mut self.start, cx, ());
+    }
+
+    fn on_connection_opened(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {
+        assert_eq!(cx.current(), Some(connection));
+        self.note("connection_opened");
+        act(&mut self.opened, cx, connection);
+    }
+
+    fn on_connection_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+        self.note(format!("connection_error {}", why(reason)));
+    }
+
+    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+        self.note(format!("transport_error {}", why(reason)));
+    }
+
+    fn on_connection_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {
+        self.note(format!("connection_closed {}", why(reason)));
+        act(&mut self.closed, cx, connection);
+    }
+
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+        self.note(format!("listening {address}"));
+    }
+
+    fn on_listen_error(&mut self, _: &mut Context<'_>, _: ListenerKey, reason: &Reason) {
+        self.note(format!("listen_error {}", why(reason)));
+    }
+
+    fn on_session_offered(&mut self, cx: &mut Context<'_>, session: SessionKey) -> Decision<SessionOptions> {
+        self.note("session_offered");
+        match &mut self.session_offered {
+            Some(decide) => decide(cx, session),
+            None => Decision::Accept(SessionOptions::new()),
+        }
+    }
+
+    fn on_session_opened(&mut self, cx: &mut Context<'_>, session: SessionKey) {
+        self.note("session_opened");
+        act(&mut self.session_opened, cx, session);
+    }
+
+    fn on_session_error(&mut self, _: &mut Context<'_>, _: SessionKey, reason: &Reason) {
+        self.note(format!("session_error {}", why(reason)));
+    }
+
+    fn on_session_closed(&mut self, _: &mut Context<'_>, _: SessionKey, reason: &Reason) {
+        self.note(format!("session_closed {}", why(reason)));
+    }
+
+    fn on_sender_offered(&mut self, cx: &mut Context<'_>, sender: SenderKey) -> Decision<SenderOptions> {
+        self.note("sender_offered");
+        match &mut self.sender_offered {
+            Some(decide) => decide(cx, sender),
+            None => Decision::Accept(SenderOptions::new()),
+        }
+    }
+
+    fn on_receiver_offered(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver: ReceiverKey,
+    ) -> Decision<ReceiverOptions> {
+        self.note("receiver_offered");
+        match &mut self.receiver_offered {
+            Some(decide) => decide(cx, receiver),
+            None => Decision::Accept(ReceiverOptions::new()),
+        }
+    }
+
+    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkKey) {
+        self.note("link_opened");
+        act(&mut self.link_opened, cx, link);
+    }
+
+    fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkKey, reason: &Reason) {
+        self.note(format!("link_error {}", why(reason)));
+    }
+
+    fn on_link_detached(&mut self, _: &mut Context<'_>, _: LinkKey, reason: &Reason) {
+        self.note(format!("link_detached {}", why(reason)));
+    }
+
+    fn on_link_closed(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {
+        self.note(format!("link_closed {}", why(reason)));
+        act(&mut self.link_closed, cx, link);
+    }
+
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+        self.note("sendable");
+        act(&mut self.sendable, cx, sender);
+    }
+
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+        self.note(format!("accepted {delivery}"));
+        act(&mut self.outcome, cx, delivery);
+    }
+
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&Error>) {
+        let why = error.map_or("nothing".into(), |error| error.condition.to_string());
+        self.note(format!("rejected {delivery} for {why}"));
+        act(&mut self.outcome, cx, delivery);
+    }
+
+    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+        self.note(format!("released {delivery}"));
+        act(&mut self.outcome, cx, delivery);
+    }
+
+    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, modified: &Modified) {
+        self.note(format!("modified {delivery} failed {:?}", modified.delivery_failed));
+        act(&mut self.outcome, cx, delivery);
+    }
+
+    fn on_updated(&mut self, _: &mut Context<'_>, delivery: DeliveryKey, state: &DeliveryState) {
+        self.note(format!("updated {delivery} {state:?}"));
+    }
+
+    fn on_settled(&mut self, _: &mut Context<'_>, delivery: DeliveryKey) {
+        self.note(format!("settled {delivery}"));
+    }
+
+    fn on_delivery_lost(
+        &mut self,
+        _: &mut Context<'_>,
+        delivery: DeliveryKey,
+        state: Option<&DeliveryState>,
+    ) {
+        self.note(format!("lost {delivery} {state:?}"));
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, message: Incoming) {
+        let text = message.message().unwrap().body().unwrap();
+        self.note(format!("message {}", text.as_str().unwrap()));
+        act(&mut self.message, cx, message);
+    }
+
+    fn on_data(&mut self, cx: &mut Context<'_>, receiver: ReceiverKey, delivery: DeliveryKey) {
+        self.note(format!("data {delivery}"));
+        act(&mut self.data, cx, (receiver, delivery));
+    }
+
+    fn on_aborted(&mut self, _: &mut Context<'_>, _: ReceiverKey, delivery: DeliveryKey) {
+        self.note(format!("aborted {delivery}"));
+    }
+
+    fn on_drained(&mut self, _: &mut Context<'_>, _: ReceiverKey) {
+        self.note("drained");
+    }
+
+    fn on_timer(&mut self, cx: &mut Context<'_>, id: u64) {
+        self.note(format!("timer {id}"));
+        act(&mut self.timer, cx, id);
+    }
+}
+
+/// A container of clients, one of servers, and what connects them.
+pub(crate) struct Net {
+    pub(crate) now: Moment,
+    pub(crate) client: Dispatcher,
+    pub(crate) clients: Noter,
+    pub(crate) server: Dispatcher,
+    pub(crate) servers: Noter,
+    /// The servers' ends of the clients' connections.
+    pub(crate) joined: HashMap<ConnectionKey, ConnectionKey>,
+    pub(crate) options: fn() -> Options,
+}
+
+impl Net {
+    /// Both have started; nothing has been carried.
+    pub(crate) fn new(clients: Noter, servers: Noter) -> Self {
+        let mut net = Self {
+            now: Moment::START,
+            client: Dispatcher::new(),
+            clients,
+            server: Dispatcher::new(),
+            servers,
+            joined: HashMap::new(),
+            options: || Options::new("server"),
+        };
+        net.client.start(net.now, &mut net.clients);
+        net.server.start(net.now, &mut net.servers);
+        net
+    }
+
+    /// Carries all there is to be carried, connects what is to be connected, removes what is over.
+    pub(crate) fn drive(&mut self) {
+        for _ in 0..1_000 {
+            self.client.dispatch(self.now, &mut self.clients);
+            self.server.dispatch(self.now, &mut self.servers);
+            let mut went = self.answer_requests();
+            let joined: Vec<_> = self.joined.iter().map(|(here, there)| (*here, *there)).collect();
+            for (here, there) in joined {
+                went |= self.carry(here, there);
+            }
+            if !went {
+                return;
+            }
+        }
+        panic!("it never comes to rest: {:?}", self.clients.notes);
+    }
+
+    fn answer_requests(&mut self) -> bool {
+        let mut any = false;
+        while let Some(request) = self.client.poll_request() {
+            any = true;
+            match request {
+                Request::Connect { connection, url } if url.starts_with("amqp://") => {
+                    let client = Connection::client(Options::new("client"), self.now);
+                    if self.client.connected(connection, client).is_ok() {
+                        let server = Connection::server((self.options)(), self.now);
+                        self.joined.insert(connection, self.server.add(server).unwrap());
+                    }
+                }
+                Request::Connect { connection, url } => {
+                    self.client.not_connected(connection, format!("no such thing as {url}"));
+                }
+                Request::Listen { listener, address } if address == "taken" => {
+                    self.client.not_listening(listener, "the address is taken");
+                }
+                Request::Listen { listener, address } => {
+                    let _ = self.client.listening(listener, format!("{address}:5672"));
+                }
+                Request::Unlisten(_) => self.clients.note("unlisten"),
+                other => panic!("{other:?}"),
+            }
+        }
+        any
+    }
+
+    fn carry(&mut self, here: ConnectionKey, there: ConnectionKey) -> bool {
+        let (Some(client), Some(server)) = (self.client.connection(here), self.server.connection(there))
+        else {
+            return false;
+        };
+        let went = pump(self.now, client, server) | pump(self.now, server, client);
+        if client.is_over() && server.is_over() && !went {
+            self.client.dispatch(self.now, &mut self.clients);
+            self.server.dispatch(self.now, &mut self.servers);
+            self.client.remove(here);
+            self.server.remove(there);
+            self.joined.remove(&here);
+        }
+        went
+    }
+
+    /// The transport of a connection breaks.
+    pub(crate) fn cut(&mut self, here: ConnectionKey) {
+        let there = self.joined[&here];
+        self.client.connection(here).unwrap().end_of_input();
+        self.server.connection(there).unwrap().end_of_input();
+    }
+
+    pub(crate) fn advance(&mut self, millis: u64) {
+        self.now = self.now.after(millis);
+        self.drive();
+    }
+}
+
+fn pump(now: Moment, from: &mut Connection, to: &mut Connection) -> bool {
+    let octets = from.output().remaining();
+    let octets = from.output().copy_to_bytes(octets);
+    to.receive(now, &octets);
+    !octets.is_empty()
+}
+
+/// Shows what is compared.
+pub(crate) fn same<T: Debug + PartialEq<U>, U: Debug>(found: &T, expected: &U) {
+    assert!(found == expected, "found\n{found:#?}\nexpected\n{expected:#?}");
+}
