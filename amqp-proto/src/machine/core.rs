@@ -166,18 +166,29 @@ impl Core {
         if self.fx.out.len() >= self.limits.output_octets() {
             return;
         }
-        for at in 0..self.due_sessions.len() {
-            if let Some(&index) = self.due_sessions.get(at) {
-                self.write_dispositions(index);
+        self.write_news();
+        let mut at = 0;
+        while let Some(&index) = self.due_links.get(at) {
+            if self.drain_waits(index) {
+                at += 1;
+            } else {
+                self.due_links.swap_remove(at);
+                self.write_link_flow(index);
             }
-        }
-        while let Some(index) = self.due_links.pop() {
-            self.write_link_flow(index);
         }
         while let Some(index) = self.due_sessions.pop() {
             self.write_session_flow(index);
         }
         self.unblock();
+    }
+
+    /// Writes the news of deliveries, which are not to be lost when the connection is closed.
+    pub(crate) fn write_news(&mut self) {
+        for at in 0..self.due_sessions.len() {
+            if let Some(&index) = self.due_sessions.get(at) {
+                self.write_dispositions(index);
+            }
+        }
     }
 
     /// What a message that is not told by itself holds on to, given back.

@@ -45,9 +45,10 @@ pub enum Event {
         reason: Box<Reason>,
     },
     /// A sender may send: there is credit, and room in the session's window and the output. Told once, and again
-    /// after a send was refused for want of one of them.
+    /// after one of them was used up or a send was refused for want of it. Of a sender in the middle of a delivery:
+    /// more can be written.
     Sendable(SenderKey),
-    /// All credit of a receiver is used up or given back (T-DRAIN-03).
+    /// All credit of a receiver that was to be drained is used up or given back (T-DRAIN-03).
     Drained(ReceiverKey),
     /// A message is there to be received; on a streaming link, its first frame.
     Message {

@@ -123,6 +123,8 @@ pub(crate) enum LinkFault {
     AttachSize(u32),
     /// The name was attached once more (L-NAME-03).
     Stolen,
+    /// The name is taken on another session, where the link is not attached yet or detached (L-NAME-02).
+    Elsewhere,
 }
 
 impl ConnectionFault {
@@ -200,7 +202,7 @@ impl LinkFault {
             Self::TransferLimit => Condition::TransferLimitExceeded,
             Self::MessageSize(_) | Self::Transfers(_) => Condition::MessageSizeExceeded,
             Self::Unsettled(_) | Self::AttachSize(_) => Condition::ResourceLimitExceeded,
-            Self::TransferToSender | Self::TagInUse | Self::NotSettled | Self::Settled => {
+            Self::TransferToSender | Self::TagInUse | Self::NotSettled | Self::Settled | Self::Elsewhere => {
                 Condition::NotAllowed
             }
             Self::NoDeliveryId
@@ -231,6 +233,7 @@ impl fmt::Display for LinkFault {
             Self::NoDeliveryCount => f.write_str("attach.initial-delivery-count is missing"),
             Self::AttachSize(limit) => write!(f, "an attach of more than {limit} octets"),
             Self::Stolen => f.write_str("the link was attached once more"),
+            Self::Elsewhere => f.write_str("the name is taken on another session"),
         }
     }
 }

@@ -113,8 +113,8 @@ refusals! {
         Decided = "the delivery has an outcome";
         /// It belongs to another link, or goes the other way.
         WrongLink = "the delivery is not of this link";
-        /// This end has ended its session, or closed the connection: the peer cannot be told any more.
-        Ended = "the session is ended";
+        /// This end has closed the link, or ended its session or connection: there is no way to tell the peer.
+        Ended = "the link is closed, or its session ended";
     }
 
     /// Why a delivery cannot be read.

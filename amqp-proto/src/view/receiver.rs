@@ -25,7 +25,7 @@ impl<'a> ReceiverMut<'a> {
     #[inline]
     pub(crate) fn new(core: &'a mut Core, key: ReceiverKey) -> Result<Self, StaleKey> {
         match core.links.get(key.0) {
-            Some(Link { end: LinkEnd::Receiver(_), .. }) => Ok(Self { core, key }),
+            Some(Link { end: LinkEnd::Receiver(_), is_polled: false, .. }) => Ok(Self { core, key }),
             _ => Err(StaleKey),
         }
     }
@@ -104,9 +104,9 @@ impl<'a> ReceiverMut<'a> {
     }
 
     /// Grants credit for so many messages in all, whatever there was before (T-CREDIT-16). The peer is told with
-    /// the next output.
+    /// the next output. Without credit no more is granted ahead until some is set again.
     pub fn set_credit(&mut self, messages: u32) -> Result<(), FlowError> {
-        self.core.set_credit(self.index(), messages, false)
+        self.core.set_credit(self.index(), messages)
     }
 
     /// Grants credit for so many more messages.
@@ -114,18 +114,18 @@ impl<'a> ReceiverMut<'a> {
         self.set_credit(self.credit().saturating_add(messages))
     }
 
-    /// Takes all credit back (T-STOP-01). What is on the way still comes, before the sender's echo.
+    /// Takes all credit back (T-STOP-01). What is on the way still comes, before the sender's echo. No more is
+    /// granted ahead until credit is set again.
     pub fn stop(&mut self) -> Result<(), FlowError> {
-        self.core.set_credit(self.index(), 0, false)?;
+        self.core.set_credit(self.index(), 0)?;
         self.core.echo(self.index())
     }
 
     /// Asks the sender to use the credit that there is now or give it back (T-DRAIN-01);
-    /// [`Event::Drained`](crate::Event::Drained) follows when there is none left. No more is granted ahead until
-    /// credit is set again.
+    /// [`Event::Drained`](crate::Event::Drained) follows once, when there is none left and what came for it is
+    /// complete. No more is granted ahead until credit is set again.
     pub fn drain(&mut self) -> Result<(), FlowError> {
-        let credit = self.credit();
-        self.core.set_credit(self.index(), credit, true)
+        self.core.drain(self.index())
     }
 
     /// Asks the sender for its state (S-FLOW-03).

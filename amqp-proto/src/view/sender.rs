@@ -23,7 +23,7 @@ impl<'a> SenderMut<'a> {
     #[inline]
     pub(crate) fn new(core: &'a mut Core, key: SenderKey) -> Result<Self, StaleKey> {
         match core.links.get(key.0) {
-            Some(Link { end: LinkEnd::Sender(_), .. }) => Ok(Self { core, key }),
+            Some(Link { end: LinkEnd::Sender(_), is_polled: false, .. }) => Ok(Self { core, key }),
             _ => Err(StaleKey),
         }
     }

@@ -244,6 +244,7 @@ impl Machine {
             self.finish(Reason::local(error));
             return true;
         }
+        self.core.write_news();
         self.core.flush();
         self.send_close(error.as_ref());
         self.reason = Some(Reason::local(error));
@@ -472,7 +473,7 @@ impl Machine {
         match self.reason.take() {
             Some(reason) => self.finish(reason),
             None => {
-                self.core.flush();
+                self.core.write_news();
                 self.send_close(None);
                 self.finish(Reason::remote(close.error));
             }
@@ -524,7 +525,7 @@ impl Machine {
         let error = Error::from(fault.clone());
         if matches!(self.stage, Stage::Amqp) || self.local == Half::Open {
             if self.local == Half::Open {
-                self.core.flush();
+                self.core.write_news();
             }
             self.send_close(Some(&error));
         }

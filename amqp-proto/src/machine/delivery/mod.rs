@@ -14,4 +14,5 @@ pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use ledger::{Chain, Ledger, id};
 pub(crate) use pending::Pending;
 pub(crate) use record::Tag;
+pub(crate) use settle::forget;
 pub(crate) use tags::Tags;

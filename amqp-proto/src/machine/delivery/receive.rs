@@ -6,6 +6,7 @@ use super::delivery::{Delivery, Part, PartEnd};
 use super::record::{Record, Tag};
 use super::send::live_tags;
 use crate::machine::core::Core;
+use crate::machine::effects::Effects;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
@@ -35,19 +36,23 @@ impl Core {
             return Err((0, SessionFault::UnattachedHandle(handle).into()));
         };
         let Some(link) = self.links.at(at) else { return Ok(()) };
-        if link.local == LinkHalf::Attached {
-            match take_transfer(link, session, &self.limits, transfer, payload) {
-                Ok(Some(event)) => self.fx.tell(event),
-                Ok(None) => {}
-                Err(fault) => return Err((at, fault)),
+        let mut tops_up = false;
+        match link.local {
+            // What was on the way when this end detached is part of what stays (L-DET-02).
+            LinkHalf::Attached | LinkHalf::Detached => {
+                let news = take_transfer(link, session, &self.limits, transfer, payload);
+                tops_up = self.fx.tell_arrival(link, news.map_err(|fault| (at, fault))?);
             }
-        } else if link.local == LinkHalf::Unattached {
             // Nobody has granted credit yet (L-ATT-13).
-            return Err((at, LinkFault::TransferLimit.into()));
+            LinkHalf::Unattached => return Err((at, LinkFault::TransferLimit.into())),
+            LinkHalf::Closed => {}
         }
         // What was dropped, or put together beside the window, may have left it low.
         if session.incoming.is_low() {
             self.session_due(index);
+        }
+        if tops_up {
+            self.link_due(at);
         }
         Ok(())
     }
@@ -58,6 +63,10 @@ impl Core {
         let link = self.links.at(index)?;
         let session = link.session;
         let LinkEnd::Receiver(receiver) = &mut link.end else { return None };
+        // Who takes messages whole does not read those that were given up.
+        while receiver.inbox.front()?.progress == Progress::Aborted {
+            receiver.inbox.pop_front();
+        }
         if receiver.inbox.front()?.progress != Progress::Complete {
             return None;
         }
@@ -115,6 +124,23 @@ impl Core {
         if link.receiver().is_some_and(Receiver::top_up) {
             self.link_due(index);
         }
+    }
+}
+
+impl Effects {
+    /// Tells what a transfer has come to; whether credit was topped up, since the sender has given a delivery up.
+    #[inline]
+    fn tell_arrival(&mut self, link: &mut Link, event: Option<Event>) -> bool {
+        let is_nothing = event.is_none();
+        if let Some(event) = event {
+            self.tell(event);
+        }
+        let (is_complete, key) = (link.is_complete(), ReceiverKey(link.key));
+        let Some(receiver) = link.receiver() else { return false };
+        if receiver.is_drained() {
+            self.tell(Event::Drained(key));
+        }
+        is_nothing && is_complete && receiver.top_up()
     }
 }
 

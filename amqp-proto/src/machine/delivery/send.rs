@@ -88,6 +88,10 @@ impl Core {
             write(&mut self.fx.out);
             session.outgoing.send();
             commit(link, session, permit, options);
+            let is_full = self.fx.out.len() >= self.limits.output_octets();
+            if is_full || session.outgoing.left() == 0 {
+                self.wait_to_send(index);
+            }
         } else {
             let sending = Sending::new(&permit, keep(), SendingEnd::Complete);
             commit(link, session, permit, options);
@@ -128,7 +132,7 @@ impl Core {
             return Err(SendError::TooLarge(max));
         }
         if sending.waiting >= limit || (is_full && sending.waiting > 0) {
-            sender.told = false;
+            sending.is_refused = true;
             return Err(SendError::Full);
         }
         sending.size = size;
@@ -199,7 +203,7 @@ impl Core {
         if !is_open || !link.is_complete() || !session.is_mapped() {
             return Err(SendError::Detached);
         }
-        let LinkEnd::Sender(sender) = &link.end else { return Err(SendError::Detached) };
+        let LinkEnd::Sender(sender) = &mut link.end else { return Err(SendError::Detached) };
         if sender.sending.is_some() {
             return Err(SendError::Incomplete);
         }
@@ -230,8 +234,8 @@ impl Core {
         if !settled && session.sent.live() >= unsettled {
             return Err(SendError::Unsettled(unsettled));
         }
-        let tag = options.tag.unwrap_or_else(|| sender.next_tag());
-        let transfer = first_transfer(link.handle, session, tag, settled, options);
+        let mut tag = options.tag.unwrap_or_else(|| sender.next_tag());
+        let mut transfer = first_transfer(link.handle, session, tag, settled, options);
         // Room for one octet of payload at least, or it would take frames without end.
         if options.state.is_some() && transfer.encoded_len() + FRAME_HEADER >= max_frame_size {
             let (octets, limit) = (transfer.encoded_len(), max_frame_size);
@@ -240,8 +244,14 @@ impl Core {
         // Entering the tag is the last thing that can fail.
         let (sent, chain) = (&session.sent, &link.chain);
         let live = || live_tags(sent, chain);
-        if !settled && !link.tags.insert(&tag, live) {
-            return Err(SendError::TagInUse(tag));
+        while !settled && !link.tags.insert(&tag, live) {
+            if options.tag.is_some() {
+                return Err(SendError::TagInUse(tag));
+            }
+            // The application has chosen it before; there are fewer of those than there are tags.
+            sender.tag_used();
+            tag = sender.next_tag();
+            transfer.delivery_tag = Some(tag);
         }
         Ok(Permit { number: session.sent.next(), transfer, tag, settled })
     }
@@ -253,7 +263,7 @@ impl Core {
         Some((link, session))
     }
 
-    /// Has a sender told when it may send again.
+    /// Has a sender told when it may send again: it was refused, or has used up what it takes to send.
     #[cold]
     fn wait_to_send(&mut self, index: u32) {
         let Some((link, session)) = self.link_and_session(index) else { return };
@@ -345,13 +355,25 @@ impl Core {
             return false;
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return false };
-        let Some(sending) = &sender.sending else {
+        let Some(sending) = &mut sender.sending else {
             // Done: it may be the next one's turn, or a drain's.
-            self.look_sendable(index);
+            if self.is_sendable(index) {
+                self.look_sendable(index);
+            } else {
+                self.wait_to_send(index);
+            }
             self.finish_drain(index);
             return false;
         };
-        if !sending.has_frame() || sender.waits {
+        if !sending.has_frame() {
+            // All that more was refused for is on its way.
+            if core::mem::take(&mut sending.is_refused) {
+                let key = SenderKey(link.key);
+                self.fx.tell(Event::Sendable(key));
+            }
+            return false;
+        }
+        if sender.waits {
             return false;
         }
         sender.waits = true;
@@ -377,7 +399,7 @@ impl Core {
         let max_frame_size = to_usize(self.fx.max_frame_size);
         let Some(link) = self.links.at(index) else { return false };
         let Some(session) = self.sessions.get_mut(link.session) else { return false };
-        if !link.is_complete() || !session.is_begun() || session.outgoing.left() == 0 {
+        if !self.is_open || !link.is_complete() || !session.is_begun() || session.outgoing.left() == 0 {
             return false;
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return false };
@@ -391,6 +413,10 @@ impl Core {
         let transfer = &mut sending.transfer;
         transfer.aborted = sending.end == SendingEnd::Aborted;
         transfer.more = true;
+        if FRAME_HEADER + transfer.encoded_len() >= max_frame_size {
+            // One that came too late to be refused; without it there is room.
+            transfer.state = None;
+        }
         let room = max_frame_size.saturating_sub(FRAME_HEADER + transfer.encoded_len()).max(1);
         let octets = sending.waiting.min(room);
         transfer.more = !transfer.aborted && (octets < sending.waiting || sending.end == SendingEnd::Open);
@@ -410,10 +436,15 @@ impl Core {
         }
         sending.waiting -= octets;
         sending.begun = true;
+        let settled = core::mem::take(&mut sending.settles).then_some(sending.number);
         if sending.transfer.more {
             sending.transfer = Transfer::new(sending.transfer.handle);
         } else {
             sender.sending = None;
+        }
+        if let Some(number) = settled {
+            let session = session.key.index;
+            self.tell_disposition(session, number, false, true, None);
         }
         true
     }
@@ -430,6 +461,8 @@ impl Sending {
             waiting,
             size: waiting as u64,
             end,
+            is_refused: false,
+            settles: false,
         }
     }
 
@@ -455,6 +488,8 @@ fn commit(link: &mut Link, session: &mut Session, permit: Permit, options: &Send
     }
     if let LinkEnd::Sender(sender) = &mut link.end {
         sender.credit.send();
+        // Told again when there is more, whether a send is tried before that or not.
+        sender.told &= sender.credit.credit() > 0;
         if options.tag.is_none() {
             sender.tag_used();
         }

@@ -4,7 +4,8 @@ use super::record::Record;
 use crate::machine::core::{Core, of_session};
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, SessionFault};
-use crate::machine::link::{Link, LinkEnd};
+use crate::machine::halves::{Half, LinkHalf};
+use crate::machine::link::{Link, LinkEnd, Sending};
 use crate::machine::refusal::SettleError;
 use crate::machine::session::Session;
 use crate::types::{DeliveryKey, DeliveryTag, LinkKey};
@@ -52,7 +53,7 @@ impl Core {
             return;
         };
         let Some(link) = self.links.at(record.link) else { return };
-        let is_decided = record.has_remote_outcome();
+        let (is_decided, had_outcome) = (record.has_remote_outcome(), record.has_local_outcome());
         // An outcome does not change any more (T-DISP-13).
         let news = state.filter(|_| !is_decided);
         if news.is_none() && !settled {
@@ -72,8 +73,12 @@ impl Core {
             let key = delivery_key(session, number, is_received);
             forget(link, session, number, is_received);
             let state = state.or_else(|| default_outcome(link));
+            let tells = settles && link.local != LinkHalf::Closed;
             self.fx.tell(Event::Updated { link: link.public_key(), delivery: key, state, settled: true });
-            if settles {
+            if tells {
+                if had_outcome {
+                    self.write_dispositions(index);
+                }
                 self.tell_disposition(index, number, is_received, true, None);
             }
         } else {
@@ -127,25 +132,35 @@ impl Core {
             return Err(SettleError::WrongLink);
         }
         let Some(session) = self.sessions.get_mut(delivery.session) else { return Err(SettleError::Settled) };
-        if !self.is_open || !session.is_begun() {
-            return Err(SettleError::Ended);
-        }
         let (number, session_index) = (delivery.number(), session.key.index);
+        let can_tell = self.is_open && session.is_begun() && link.local != LinkHalf::Closed;
         let Some(record) = ledger(session, is_received).and_then(|ledger| ledger.get_mut(number)) else {
             return Err(SettleError::Settled);
         };
         if record.link != index {
             return Err(SettleError::WrongLink);
         }
-        if record.has_local_outcome() && state.is_some() {
+        let had_outcome = record.has_local_outcome();
+        if had_outcome && state.is_some() {
             return Err(SettleError::Decided);
+        }
+        if !can_tell {
+            return Err(SettleError::Ended);
         }
         // A receiver of mode second settles when the sender has.
         let settles = settles && !(is_received && record.second && state.is_some());
+        let is_unsent = unsent(link, number).is_some_and(|sending| sending.add_news(settles, state));
         if settles {
             let _: Option<Record> = forget(link, session, number, is_received);
         } else if let Some(state) = state {
             record.set_local(state);
+        }
+        if is_unsent {
+            return Ok(());
+        }
+        if had_outcome {
+            // Nor is that it is settled to be told before how it ended.
+            self.write_dispositions(session_index);
         }
         let is_final = settles || state.is_some_and(DeliveryState::is_terminal);
         if is_final {
@@ -161,7 +176,7 @@ impl Core {
 
     /// Has a disposition written when output is wanted.
     #[inline]
-    fn tell_disposition(
+    pub(super) fn tell_disposition(
         &mut self,
         index: u32,
         number: u64,
@@ -188,7 +203,7 @@ impl Core {
             return;
         }
         let about = [&mut session.about_received, &mut session.about_sent];
-        let (channel, is_begun) = (session.channel, session.local == crate::machine::halves::Half::Open);
+        let (channel, is_begun) = (session.channel, session.local == Half::Open);
         for pending in about {
             for disposition in pending.take() {
                 if !is_begun {
@@ -219,9 +234,14 @@ fn delivery_key(session: &Session, number: u64, is_received: bool) -> DeliveryKe
     }
 }
 
-/// A delivery is settled.
+/// A delivery is settled, or lost.
 #[inline]
-fn forget(link: &mut Link, session: &mut Session, number: u64, is_received: bool) -> Option<Record> {
+pub(crate) fn forget(
+    link: &mut Link,
+    session: &mut Session,
+    number: u64,
+    is_received: bool,
+) -> Option<Record> {
     if is_received {
         if let Some(receiver) = link.receiver() {
             let arrival = receiver.find(number).and_then(|at| receiver.inbox.get_mut(at));
@@ -234,6 +254,13 @@ fn forget(link: &mut Link, session: &mut Session, number: u64, is_received: bool
     let record = session.sent.remove(number, &mut link.chain)?;
     link.tags.remove(|| DeliveryTag::from(&record.tag), link.chain.len() == 0);
     Some(record)
+}
+
+/// A delivery of this number that the link sends, of which the peer has seen nothing yet.
+#[inline]
+fn unsent(link: &mut Link, number: u64) -> Option<&mut Sending> {
+    let sending = link.sender()?.sending.as_deref_mut()?;
+    (sending.number == number && !sending.begun).then_some(sending)
 }
 
 /// What a delivery gets that is settled without an outcome (M-SRC-10).

@@ -14,7 +14,7 @@ use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
 use crate::machine::refusal::LinkError;
 use crate::types::{Handle, Key, Limits, Str};
-use crate::wire::{Attach, Role};
+use crate::wire::{Attach, Role, Target};
 
 /// What an attach of the peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ enum Meaning {
     Answer,
     /// This end had wanted one, and detached it before the answer.
     TooLate,
+    /// The peer wants a link under a name that is taken on another session.
+    Elsewhere,
 }
 
 /// What the application says about its end of a link.
@@ -60,7 +62,7 @@ impl EndOptions<'_> {
             attach.target = asked.target;
         } else {
             attach.source = Some(Box::default());
-            attach.target = Some(Box::new(crate::wire::Target::default().into()));
+            attach.target = Some(Box::new(Target::default().into()));
         }
         macro_rules! take_over {
             ($options:ident) => {
@@ -80,10 +82,13 @@ impl EndOptions<'_> {
         match self {
             Self::Sender(options) => {
                 take_over!(options);
+                // Without a terminus it would be a refusal (L-ATT-05).
+                attach.source.get_or_insert_default();
                 attach.max_message_size = options.max_message_size.filter(|size| *size != 0);
             }
             Self::Receiver(options) => {
                 take_over!(options);
+                attach.target.get_or_insert_with(|| Box::new(Target::default().into()));
             }
         }
         match &link.end {
@@ -117,9 +122,14 @@ impl Link {
         self.session = session;
         self.local = LinkHalf::Attached;
         self.is_polled = false;
+        self.is_refused = false;
         self.desired = attach.desired_capabilities.to_vec().into_boxed_slice();
-        match &self.end {
-            LinkEnd::Sender(_) => self.snd_settle_mode = attach.snd_settle_mode,
+        match &mut self.end {
+            LinkEnd::Sender(sender) => {
+                self.snd_settle_mode = attach.snd_settle_mode;
+                let outcome = attach.source.as_deref().and_then(|source| source.default_outcome.clone());
+                sender.default_outcome = outcome.map(Box::new);
+            }
             LinkEnd::Receiver(_) => self.rcv_settle_mode = attach.rcv_settle_mode,
         }
     }
@@ -166,20 +176,26 @@ impl Core {
         let session = self.begun_session(session)?;
         let fresh = options.end(self);
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NoSession) };
-        let moves = link.session != session;
+        let old = link.session;
         let kept = core::mem::replace(&mut link.end, fresh);
-        if let Err(error) = self.send_attach(key, session, options, None) {
-            if let Some(link) = self.links.get_mut(key) {
-                link.end = kept;
-            }
+        let sent = self.send_attach(key, session, options, None);
+        let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NoSession) };
+        if let Err(error) = sent {
+            link.end = kept;
             return Err(error);
         }
-        if moves {
-            self.lose_deliveries(key.index);
-        }
-        if let Some(link) = self.links.get_mut(key) {
-            link.remote = LinkHalf::Unattached;
-            link.session = session;
+        link.remote = LinkHalf::Unattached;
+        link.attach = Box::default();
+        if old == session {
+            link.end.adopt(kept);
+        } else {
+            let fresh = core::mem::replace(&mut link.end, kept);
+            link.session = old;
+            self.leave_session(key.index);
+            if let Some(link) = self.links.get_mut(key) {
+                link.end = fresh;
+                link.session = session;
+            }
         }
         self.suspended.retain(|suspended| *suspended != key);
         Ok(())
@@ -193,22 +209,20 @@ impl Core {
         let fresh = options.end(self);
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         let kept = core::mem::replace(&mut link.end, fresh);
-        let asked_handle = asked.clone();
-        match self.send_attach(key, session, options, Some(asked)) {
-            Ok(()) => {
-                if let Some(link) = self.links.get_mut(key) {
-                    link.on_attach(&asked_handle, session);
-                }
-                self.complete(index);
-                Ok(())
-            }
-            Err(error) => {
-                if let Some(link) = self.links.get_mut(key) {
-                    link.end = kept;
-                }
-                Err(error)
-            }
+        let sent = self.send_attach(key, session, options, Some(asked.clone()));
+        let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
+        if let Err(error) = sent {
+            link.end = kept;
+            return Err(error);
         }
+        link.on_attach(&asked, session);
+        link.end.adopt(kept);
+        let owes_flow = core::mem::take(&mut link.flow_due);
+        if owes_flow {
+            self.link_due(index);
+        }
+        self.complete(index);
+        Ok(())
     }
 
     /// The peer attaches a link, or answers an attach.
@@ -217,7 +231,7 @@ impl Core {
         if handle > self.limits.handle_max() {
             return Err((0, ConnectionFault::HandleMax(handle).into()));
         }
-        let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
+        let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
             return Ok(());
         };
         if session.handles.get(handle).is_some() {
@@ -226,21 +240,32 @@ impl Core {
         let session = session.key;
         let role = opposite(attach.role);
         let known = self.names.get(role, &attach.name).and_then(|key| self.links.get(key));
-        let (key, meaning) = match known.map(|link| (link.key, link.local, link.remote)) {
-            Some((key, _, LinkHalf::Attached)) => {
+        let known = known.map(|link| (link.key, link.local, link.remote, link.session == session));
+        let (key, meaning) = match known {
+            Some((key, _, LinkHalf::Attached, _)) => {
                 if !self.steal(key, session) {
                     return Ok(());
                 }
-                (self.offer(session, &attach)?, Meaning::Offer)
+                (self.offer(session, &attach, true)?, Meaning::Offer)
             }
-            Some((key, LinkHalf::Attached, _)) => (key, Meaning::Answer),
-            Some((key, LinkHalf::Detached | LinkHalf::Closed, LinkHalf::Unattached)) => {
+            Some((key, LinkHalf::Detached, LinkHalf::Detached, is_here)) => {
+                self.offer_again(key, is_here);
+                (key, Meaning::Offer)
+            }
+            Some((key, LinkHalf::Attached, _, true)) => (key, Meaning::Answer),
+            Some((key, LinkHalf::Detached | LinkHalf::Closed, LinkHalf::Unattached, true)) => {
                 (key, Meaning::TooLate)
             }
-            Some((key, LinkHalf::Detached, LinkHalf::Detached)) => (key, Meaning::Offer),
-            Some(_) | None => (self.offer(session, &attach)?, Meaning::Offer),
+            // An answer is due on one session, and this comes on another (L-NAME-02).
+            Some((_, _, LinkHalf::Unattached, false)) => {
+                (self.offer(session, &attach, false)?, Meaning::Elsewhere)
+            }
+            Some(_) | None => (self.offer(session, &attach, true)?, Meaning::Offer),
         };
         self.take_attach(key, session, &attach);
+        if meaning == Meaning::Elsewhere {
+            return Err((key.index, LinkFault::Elsewhere.into()));
+        }
         if role == Role::Receiver && attach.initial_delivery_count.is_none() {
             return Err((key.index, LinkFault::NoDeliveryCount.into()));
         }
@@ -251,7 +276,7 @@ impl Core {
         match meaning {
             Meaning::Offer => self.tell_offer(key),
             Meaning::Answer => self.answered(key, &attach),
-            Meaning::TooLate => {}
+            Meaning::TooLate | Meaning::Elsewhere => {}
         }
         Ok(())
     }
@@ -291,8 +316,8 @@ impl Core {
         first != session
     }
 
-    /// A new link that the peer attaches.
-    fn offer(&mut self, session: Key, attach: &Attach) -> Result<Key, (u32, Fault)> {
+    /// A new link that the peer attaches, found by its name or only by its handle.
+    fn offer(&mut self, session: Key, attach: &Attach, is_named: bool) -> Result<Key, (u32, Fault)> {
         let limit = self.limits.links();
         if self.has_all_links() {
             return of_session(Err(SessionFault::Links(limit)));
@@ -306,8 +331,21 @@ impl Core {
         let name = Str::from(attach.name.as_str());
         let key = self.links.insert(|key| Link::new(key, session, name.clone(), end));
         let key = key.ok_or((0, SessionFault::Links(limit).into()))?;
-        self.names.insert(role, name, key);
+        if is_named {
+            self.names.insert(role, name, key);
+        }
         Ok(key)
+    }
+
+    /// A link that was suspended is attached by the peer, on the session where it was or on another.
+    fn offer_again(&mut self, key: Key, is_here: bool) {
+        self.suspended.retain(|suspended| *suspended != key);
+        if !is_here {
+            self.leave_session(key.index);
+        }
+        if let Some(link) = self.links.get_mut(key) {
+            link.local = LinkHalf::Unattached;
+        }
     }
 
     /// Maps the peer's handle.
@@ -335,9 +373,7 @@ impl Core {
 
     /// The peer has attached a link that is new, or was suspended.
     fn tell_offer(&mut self, key: Key) {
-        self.suspended.retain(|suspended| *suspended != key);
         let Some(link) = self.links.get_mut(key) else { return };
-        link.local = LinkHalf::Unattached;
         let event = Event::LinkOffered(link.public_key());
         self.fx.tell(event);
     }

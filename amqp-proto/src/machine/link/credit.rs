@@ -57,6 +57,17 @@ impl SenderCredit {
         self.drain = flow.drain;
     }
 
+    /// The same for a receiver that knows nothing of this end yet: it counts from where this end will start.
+    pub(crate) fn on_early_flow(&mut self, flow: &Flow) {
+        self.on_flow(&Flow { delivery_count: Some(self.count), ..flow.clone() });
+    }
+
+    /// Takes over what was granted before this end had said where it starts.
+    pub(super) fn adopt(&mut self, early: &Self) {
+        self.credit = early.credit;
+        self.drain = early.drain;
+    }
+
     /// Gives back what cannot be used (T-DRAIN-01).
     pub(crate) fn give_back(&mut self) {
         self.count = self.count.add(self.credit);
@@ -133,14 +144,13 @@ impl ReceiverCredit {
         true
     }
 
-    /// The sender tells its state; whether that gives back all credit (T-DRAIN-03, T-CREDIT-14).
-    pub(crate) fn on_flow(&mut self, flow: &Flow) -> bool {
+    /// The sender tells its state: what its count has passed over is given back (T-DRAIN-03, T-CREDIT-14).
+    pub(crate) fn on_flow(&mut self, flow: &Flow) {
         self.available = flow.available.unwrap_or(0);
-        let Some((ours, theirs)) = self.count.zip(flow.delivery_count) else { return false };
+        let Some((ours, theirs)) = self.count.zip(flow.delivery_count) else { return };
         let given_back = u32::try_from(ours.distance(theirs)).unwrap_or(0);
         self.count = Some(ours.add(given_back));
         self.credit = self.credit.saturating_sub(given_back);
-        self.drain && self.credit == 0
     }
 
     /// The link is detached: credit ends with it.
@@ -213,10 +223,11 @@ mod tests {
         let mut credit = ReceiverCredit::new();
         credit.start(SequenceNo::new(0));
         credit.set(5, true);
-        assert!(!credit.on_flow(&Flow { available: Some(1), ..flow(Some(0), Some(99)) }));
+        credit.on_flow(&Flow { available: Some(1), ..flow(Some(0), Some(99)) });
+        assert_eq!(credit.credit(), 5);
         assert!(credit.receive());
         assert_eq!((credit.credit(), credit.available()), (4, 0));
-        assert!(credit.on_flow(&flow(Some(5), Some(0))));
+        credit.on_flow(&flow(Some(5), Some(0)));
         assert_eq!((credit.credit(), credit.count().unwrap().get()), (0, 5));
         assert!(!credit.receive());
         credit.set(1, false);

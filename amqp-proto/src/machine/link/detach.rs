@@ -3,20 +3,26 @@
 use alloc::boxed::Box;
 
 use super::attach::too_large;
-use super::receiver::Held;
+use super::receiver::{Held, Receiver};
 use super::{Link, LinkEnd};
 use crate::machine::core::{Core, of_session};
+use crate::machine::delivery::{Tags, forget};
 use crate::machine::event::{Event, Reason};
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::halves::LinkHalf;
 use crate::machine::refusal::LinkError;
 use crate::types::{DeliveryKey, Handle, Key, LinkKey};
-use crate::wire::{Attach, Detach, Error, Role};
+use crate::wire::{Attach, Condition, Detach, Error, Role};
 
 impl Link {
     /// Whether both ends have detached it and neither has closed it.
     pub(crate) fn is_suspended(&self) -> bool {
         self.local == LinkHalf::Detached && self.remote == LinkHalf::Detached
+    }
+
+    /// Whether the peer has attached and detached it, and this end owes it the same.
+    fn is_withdrawn(&self) -> bool {
+        self.local == LinkHalf::Unattached && matches!(self.remote, LinkHalf::Detached | LinkHalf::Closed)
     }
 
     /// Nothing can go over it any more; gives what it held of its session's window and nobody will take.
@@ -27,7 +33,7 @@ impl Link {
                 Held::default()
             }
             LinkEnd::Receiver(receiver) => {
-                receiver.credit.end();
+                receiver.end();
                 receiver.drop_partial()
             }
         }
@@ -58,7 +64,7 @@ impl Core {
                 return Ok(());
             }
             (LinkHalf::Unattached, LinkHalf::Attached) => {
-                let error = error.unwrap_or_else(|| Error::new(crate::wire::Condition::DetachForced));
+                let error = error.unwrap_or_else(|| Error::new(Condition::DetachForced));
                 return self.refuse_link(index, error);
             }
             _ => return Err(LinkError::Detached),
@@ -94,7 +100,7 @@ impl Core {
     /// The peer detaches a link, or answers a detach.
     pub(crate) fn on_detach(&mut self, index: u32, detach: Detach) -> Result<(), (u32, Fault)> {
         let handle = detach.handle.get();
-        let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
+        let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
             return Ok(());
         };
         let Some(link) = session.handles.get(handle) else {
@@ -115,12 +121,7 @@ impl Core {
             }
             LinkHalf::Unattached => {
                 let error = detach.error.clone();
-                // The peer is owed an attach before it can be owed a detach (L-ATT-05).
-                let refusal = Error::new(crate::wire::Condition::DetachForced);
-                let _ = self.send_refusal(key, &refusal);
-                if let Some(found) = self.links.at(link) {
-                    found.local = LinkHalf::Closed;
-                }
+                self.answer_withdrawn(key);
                 self.tell_detached(link, true, Reason::remote(error));
             }
             LinkHalf::Detached if detach.closed => {
@@ -139,6 +140,28 @@ impl Core {
         Ok(())
     }
 
+    /// The peer has attached a link and detached it before this end has attached it. It is owed an attach before it
+    /// can be owed a detach (L-ATT-05), and those are owed until the session is begun.
+    fn answer_withdrawn(&mut self, key: Key) {
+        let refusal = Error::new(Condition::DetachForced);
+        if self.send_refusal(key, &refusal).is_ok()
+            && let Some(link) = self.links.get_mut(key)
+        {
+            link.local = LinkHalf::Closed;
+        }
+    }
+
+    /// A session is begun on which the peer has attached links and detached them again before.
+    pub(crate) fn answer_all_withdrawn(&mut self, session: u32) {
+        let links = self.sessions.at(session).map(|session| session.links.clone()).unwrap_or_default();
+        for index in links {
+            let Some(link) = self.links.at(index).filter(|link| link.is_withdrawn()) else { continue };
+            let key = link.key;
+            self.answer_withdrawn(key);
+            self.drop_link(index);
+        }
+    }
+
     /// The session of a link is over.
     pub(crate) fn end_link_of_session(&mut self, index: u32, reason: &Reason) {
         let Some(link) = self.links.at(index) else { return };
@@ -146,7 +169,8 @@ impl Core {
             self.lose_deliveries(index);
             return;
         }
-        let is_told = matches!(link.local, LinkHalf::Detached | LinkHalf::Closed) && link.reason.is_none();
+        let is_told = link.is_withdrawn()
+            || (matches!(link.local, LinkHalf::Detached | LinkHalf::Closed) && link.reason.is_none());
         let own = link.reason.take();
         link.local = LinkHalf::Closed;
         link.remote = LinkHalf::Closed;
@@ -201,6 +225,8 @@ impl Core {
     fn detached(&mut self, index: u32, closed: bool, reason: Reason) {
         let Some(link) = self.links.at(index) else { return };
         link.local = LinkHalf::detached(closed);
+        self.lose_unfinished(index);
+        let Some(link) = self.links.at(index) else { return };
         if let Some(sender) = link.sender() {
             sender.end();
         }
@@ -214,10 +240,7 @@ impl Core {
 
     /// Attaches a link that this end had detached once more, only to close it (L-CLOSE-02).
     fn close_crossed(&mut self, key: Key, ours: Option<Box<Reason>>, error: Option<Error>) {
-        let _ = self.send_reattach_close(key);
-        if let Some(link) = self.links.get_mut(key) {
-            link.local = LinkHalf::Closed;
-        }
+        self.reattach_close(key);
         let reason = match (ours, error) {
             (Some(ours), None) => *ours,
             (_, error) => Reason::remote(error),
@@ -230,13 +253,17 @@ impl Core {
         let Some(link) = self.links.at(index) else { return };
         let key = link.key;
         self.suspended.retain(|suspended| *suspended != key);
-        // The peer answers with an attach and a detach.
+        self.reattach_close(key);
+        self.tell_detached(index, true, Reason::local(error));
+    }
+
+    /// Attaches a link once more, only to close it; the peer answers both, as it has to (L-CLOSE-02).
+    fn reattach_close(&mut self, key: Key) {
         let remote = if self.send_reattach_close(key) { LinkHalf::Unattached } else { LinkHalf::Closed };
-        if let Some(link) = self.links.at(index) {
+        if let Some(link) = self.links.get_mut(key) {
             link.local = LinkHalf::Closed;
             link.remote = remote;
         }
-        self.tell_detached(index, true, Reason::local(error));
     }
 
     /// Writes an attach and a closing detach; whether there was a session to write them on.
@@ -261,6 +288,7 @@ impl Core {
             self.tell_end(index, true, reason);
             return;
         }
+        self.lose_unfinished(index);
         let Some(link) = self.links.at(index) else { return };
         let held = link.stop();
         let (key, public, session) = (link.key, link.public_key(), link.session);
@@ -277,6 +305,7 @@ impl Core {
 
     /// A link is gone.
     fn tell_end(&mut self, index: u32, closed: bool, reason: Reason) {
+        self.lose_unfinished(index);
         self.lose_deliveries(index);
         let Some(link) = self.links.at(index) else { return };
         link.reason = None;
@@ -307,27 +336,64 @@ impl Core {
             };
             self.fx.tell(Event::Lost { link: public, delivery, state: record.remote() });
         }
+        link.tags = Tags::default();
+    }
+
+    /// The delivery of which a part was sent or has come cannot be completed: it is lost, unless the application has
+    /// not heard of it.
+    fn lose_unfinished(&mut self, index: u32) {
+        let Some(link) = self.links.at(index) else { return };
+        let public = link.public_key();
+        let (number, is_known) = match &mut link.end {
+            LinkEnd::Sender(sender) => match &sender.sending {
+                Some(sending) => (sending.number, true),
+                None => return,
+            },
+            LinkEnd::Receiver(receiver) => {
+                // The peer may still complete it, as long as it has not detached.
+                let may_go_on = link.local == LinkHalf::Detached && link.remote == LinkHalf::Attached;
+                let is_told = receiver.streaming;
+                match receiver.partial().filter(|_| !may_go_on) {
+                    Some(arrival) => (arrival.number, is_told),
+                    None => return,
+                }
+            }
+        };
+        let is_received = link.end.role() == Role::Receiver;
+        let Some(session) = self.sessions.get_mut(link.session) else { return };
+        let key = session.key;
+        let Some(record) = forget(link, session, number, is_received).filter(|_| is_known) else { return };
+        let delivery =
+            if is_received { DeliveryKey::received(key, number) } else { DeliveryKey::sent(key, number) };
+        self.fx.tell(Event::Lost { link: public, delivery, state: record.remote() });
+    }
+
+    /// A suspended link goes to another session: what it had on the old one stays behind.
+    pub(super) fn leave_session(&mut self, index: u32) {
+        self.lose_deliveries(index);
+        let Some(link) = self.links.at(index) else { return };
+        let session = link.session;
+        let held = link.receiver().map(Receiver::clear).unwrap_or_default();
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.links.remove(&index);
+        }
+        self.release(session, held);
     }
 
     /// Removes a link that is over at both ends and told.
     fn drop_link(&mut self, index: u32) {
         let Some(link) = self.links.at(index) else { return };
-        if link.is_polled && matches!(link.remote, LinkHalf::Detached | LinkHalf::Closed) {
+        let is_answered = matches!(link.remote, LinkHalf::Detached | LinkHalf::Closed);
+        if link.is_polled && is_answered && link.local != LinkHalf::Unattached {
             let key = link.key;
             self.remove_link(key);
         }
     }
 
     fn remove_link(&mut self, key: Key) {
-        let Some(link) = self.links.remove(key) else { return };
+        let Some(mut link) = self.links.remove(key) else { return };
         self.names.remove(link.end.role(), &link.name, key);
-        let held = match &link.end {
-            LinkEnd::Receiver(receiver) => receiver.inbox.iter().fold(Held::default(), |sum, arrival| Held {
-                frames: sum.frames + arrival.held.frames,
-                octets: sum.octets + arrival.held.octets,
-            }),
-            LinkEnd::Sender(_) => Held::default(),
-        };
+        let held = link.receiver().map(Receiver::clear).unwrap_or_default();
         if let Some(session) = self.sessions.get_mut(link.session) {
             session.links.remove(&key.index);
         }

@@ -74,6 +74,18 @@ impl LinkEnd {
     }
 }
 
+impl LinkEnd {
+    /// Takes over what outlives that a link is detached, or came before it was accepted.
+    fn adopt(&mut self, kept: Self) {
+        match (self, kept) {
+            (Self::Sender(sender), Self::Sender(kept)) => sender.adopt(&kept),
+            (Self::Receiver(receiver), Self::Receiver(kept)) => receiver.inbox = kept.inbox,
+            // A link never changes its direction.
+            (Self::Sender(_), Self::Receiver(_)) | (Self::Receiver(_), Self::Sender(_)) => {}
+        }
+    }
+}
+
 impl Link {
     pub(crate) fn new(key: Key, session: Key, name: Str, end: LinkEnd) -> Self {
         Self {

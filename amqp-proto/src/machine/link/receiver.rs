@@ -17,6 +17,10 @@ pub(crate) struct Receiver {
     /// What has come and is not taken; the last may be incomplete.
     pub(crate) inbox: VecDeque<Arrival>,
     prefetch: u32,
+    /// Whether no credit is given ahead until the application gives some: it has taken all back, or drains it.
+    pub(crate) is_paused: bool,
+    /// Whether the application is to be told when there is no credit left (T-DRAIN-03).
+    pub(crate) drains: bool,
     pub(crate) manual_accept: bool,
     pub(crate) streaming: bool,
     /// The largest message that is taken; any, if none.
@@ -66,6 +70,8 @@ impl Receiver {
             credit: ReceiverCredit::new(),
             inbox: VecDeque::new(),
             prefetch: options.prefetch,
+            is_paused: false,
+            drains: false,
             manual_accept: options.manual_accept,
             streaming: options.streaming,
             max_message_size: Some(max_message_size).filter(|size| *size != 0),
@@ -88,11 +94,29 @@ impl Receiver {
     pub(crate) fn top_up(&mut self) -> bool {
         let waiting = u32::try_from(self.inbox.len()).unwrap_or(u32::MAX);
         let ahead = self.credit.credit().saturating_add(waiting);
-        if self.prefetch == 0 || ahead > self.prefetch / 2 || self.credit.drain() {
+        if self.prefetch == 0 || ahead > self.prefetch / 2 || self.is_paused {
             return false;
         }
         self.credit.set(self.prefetch.saturating_sub(waiting), false);
         true
+    }
+
+    /// Whether all credit that was to be drained is gone, which is to be told once: when what has begun to come is
+    /// complete, so that a message never comes behind it (T-GET-01).
+    #[inline]
+    pub(crate) fn is_drained(&mut self) -> bool {
+        if !self.drains || self.credit.credit() > 0 || self.partial().is_some() {
+            return false;
+        }
+        self.drains = false;
+        true
+    }
+
+    /// The link is detached: credit ends with it.
+    pub(crate) fn end(&mut self) {
+        self.credit.end();
+        self.is_paused = false;
+        self.drains = false;
     }
 
     /// Forgets the delivery of which more was to come; gives what it held of the window.
@@ -105,6 +129,14 @@ impl Receiver {
             }
             None => Held::default(),
         }
+    }
+
+    /// Forgets all that has come; gives what it held of the window.
+    pub(crate) fn clear(&mut self) -> Held {
+        self.inbox.drain(..).fold(Held::default(), |sum, arrival| Held {
+            frames: sum.frames + arrival.held.frames,
+            octets: sum.octets + arrival.held.octets,
+        })
     }
 
     /// The arrival of this number.

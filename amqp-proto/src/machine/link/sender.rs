@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::credit::SenderCredit;
 use crate::config::SenderOptions;
 use crate::types::{DeliveryTag, SequenceNo};
-use crate::wire::{Outcome, Transfer};
+use crate::wire::{DeliveryState, Outcome, Transfer};
 
 /// What a sending end keeps beside what all links do.
 #[derive(Debug)]
@@ -44,6 +44,21 @@ pub(crate) struct Sending {
     pub(crate) waiting: usize,
     pub(crate) size: u64,
     pub(crate) end: SendingEnd,
+    /// Whether the application was refused to add more, and is to be told when it may.
+    pub(crate) is_refused: bool,
+    /// Whether it was settled before the first frame is written: the peer can hear of it only after that.
+    pub(crate) settles: bool,
+}
+
+impl Sending {
+    /// Has the first transfer tell of a state, and what follows it that the delivery is settled.
+    pub(crate) fn add_news(&mut self, settles: bool, state: Option<&DeliveryState>) -> bool {
+        self.settles = settles;
+        if let Some(state) = state {
+            self.transfer.state = Some(state.clone());
+        }
+        true
+    }
 }
 
 /// What the application has said about the end of a delivery.
@@ -77,6 +92,14 @@ impl Sender {
     /// For a link that the peer has attached, before the application has accepted it.
     pub(crate) fn offered() -> Self {
         Self::new(&SenderOptions::new())
+    }
+
+    /// Goes on with the tags of the link before it was detached, and with credit that was granted before it was
+    /// accepted.
+    pub(super) fn adopt(&mut self, kept: &Self) {
+        self.next_tag = kept.next_tag;
+        self.credit.adopt(&kept.credit);
+        self.drain_due = kept.drain_due;
     }
 
     /// Where the delivery-count stands, as an attach has to say (L-ATT-02).

@@ -25,7 +25,7 @@ impl Session {
 impl Core {
     /// The peer tells its windows, and with a handle the state of a link.
     pub(crate) fn on_flow(&mut self, index: u32, flow: &Flow) -> Result<(), (u32, Fault)> {
-        let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
+        let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
             return Ok(());
         };
         match (flow.next_incoming_id, session.knows_begin) {
@@ -69,9 +69,12 @@ impl Core {
     }
 
     fn on_link_flow(&mut self, index: u32, flow: &Flow) {
-        let Some(link) = self.links.at(index).filter(|link| link.local == LinkHalf::Attached) else {
-            return;
-        };
+        let Some(link) = self.links.at(index) else { return };
+        match link.local {
+            LinkHalf::Attached => {}
+            LinkHalf::Unattached => return on_early_flow(link, flow),
+            LinkHalf::Detached | LinkHalf::Closed => return,
+        }
         let mut wants_flow = flow.echo;
         match &mut link.end {
             LinkEnd::Sender(sender) => {
@@ -81,10 +84,9 @@ impl Core {
                 wants_flow |= sender.drain_due;
             }
             LinkEnd::Receiver(receiver) => {
-                let was_draining = receiver.credit.drain() && receiver.credit.credit() > 0;
-                if receiver.credit.on_flow(flow) && was_draining {
-                    let key = ReceiverKey(link.key);
-                    self.fx.tell(Event::Drained(key));
+                receiver.credit.on_flow(flow);
+                if receiver.is_drained() {
+                    self.fx.tell(Event::Drained(ReceiverKey(link.key)));
                 }
             }
         }
@@ -95,11 +97,29 @@ impl Core {
     }
 
     /// Grants credit on a link, or takes it back.
-    pub(crate) fn set_credit(&mut self, index: u32, credit: u32, drain: bool) -> Result<(), FlowError> {
+    pub(crate) fn set_credit(&mut self, index: u32, credit: u32) -> Result<(), FlowError> {
         let Some(receiver) = self.attached(index).and_then(Link::receiver) else {
             return Err(FlowError::Detached);
         };
-        receiver.credit.set(credit, drain);
+        receiver.credit.set(credit, false);
+        receiver.drains = false;
+        receiver.is_paused = credit == 0;
+        self.link_due(index);
+        Ok(())
+    }
+
+    /// Asks for the credit of a link to be used or given back.
+    pub(crate) fn drain(&mut self, index: u32) -> Result<(), FlowError> {
+        let link = self.attached(index).ok_or(FlowError::Detached)?;
+        let key = ReceiverKey(link.key);
+        let receiver = link.receiver().ok_or(FlowError::Detached)?;
+        receiver.credit.set(receiver.credit.credit(), true);
+        receiver.drains = true;
+        receiver.is_paused = true;
+        // Not every peer answers where there is no credit: then nothing has to be waited for.
+        if receiver.is_drained() {
+            self.fx.tell(Event::Drained(key));
+        }
         self.link_due(index);
         Ok(())
     }
@@ -128,6 +148,16 @@ impl Core {
             self.link_due(index);
         }
         Ok(())
+    }
+
+    /// Whether credit is not given back yet, since the application may still want to use it: it has not heard all
+    /// there is to be told (T-DRAIN-02).
+    pub(crate) fn drain_waits(&mut self, index: u32) -> bool {
+        if self.fx.events.is_empty() {
+            return false;
+        }
+        let sender = self.links.at(index).and_then(Link::sender);
+        sender.is_some_and(|sender| sender.drain_due && sender.credit.credit() > 0)
     }
 
     fn attached(&mut self, index: u32) -> Option<&mut Link> {
@@ -179,6 +209,16 @@ impl Core {
         let flow = session.flow();
         let channel = session.channel;
         let _ = self.fx.send(channel, &flow);
+    }
+}
+
+/// The peer has attached a link and granted credit at once, before the application has accepted it (T-CREDIT-04).
+fn on_early_flow(link: &mut Link, flow: &Flow) {
+    link.flow_due |= flow.echo;
+    if let LinkEnd::Sender(sender) = &mut link.end {
+        sender.credit.on_early_flow(flow);
+        sender.drain_due = sender.credit.drain();
+        link.flow_due |= sender.drain_due;
     }
 }
 

@@ -55,7 +55,10 @@ impl Core {
         if let Some(session) = self.sessions.at(index) {
             session.set_options(options, &limits);
         }
-        self.send_begin(index, channel, options).inspect_err(|_| self.own_channels.give_back(channel.into()))
+        self.send_begin(index, channel, options)
+            .inspect_err(|_| self.own_channels.give_back(channel.into()))?;
+        self.answer_all_withdrawn(index);
+        Ok(())
     }
 
     /// Ends a session, or refuses one that the peer has begun (S-BEG-11).

@@ -121,6 +121,11 @@ impl Session {
         self.local == Half::Open
     }
 
+    /// Whether what the peer says about its links still counts: this end has not ended it (S-END-03, S-END-05).
+    pub(crate) fn listens(&self) -> bool {
+        !self.discards && self.local != Half::Ended
+    }
+
     /// Whether both ends have begun it, and neither ended.
     pub(crate) fn is_mapped(&self) -> bool {
         self.local == Half::Open && self.remote == Half::Open
