@@ -9,6 +9,7 @@ mod connection;
 pub mod handler;
 pub mod machine;
 pub mod message;
+pub mod policy;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod types;

@@ -4,4 +4,5 @@
 mod lifecycle;
 mod messages;
 mod net;
+mod request;
 mod world;

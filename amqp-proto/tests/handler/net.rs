@@ -273,7 +273,7 @@ impl Net {
         panic!("it never comes to rest: {:?}", self.clients.notes);
     }
 
-    fn answer_requests(&mut self) -> bool {
+    pub(crate) fn answer_requests(&mut self) -> bool {
         let mut any = false;
         while let Some(request) = self.client.poll_request() {
             any = true;
@@ -301,7 +301,7 @@ impl Net {
         any
     }
 
-    fn carry(&mut self, here: ConnectionKey, there: ConnectionKey) -> bool {
+    pub(crate) fn carry(&mut self, here: ConnectionKey, there: ConnectionKey) -> bool {
         let (Some(client), Some(server)) = (self.client.connection(here), self.server.connection(there))
         else {
             return false;
