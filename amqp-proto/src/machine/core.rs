@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::directory::{Directory, Numbers};
 use super::effects::Effects;
 use super::fault::{ConnectionFault, Fault, SessionFault};
+use super::halves::Half;
 use super::link::{Link, Names};
 use super::session::Session;
 use super::slab::Slab;
@@ -122,8 +123,11 @@ impl Core {
 
     #[cold]
     fn answer_fault(&mut self, session: u32, link: u32, fault: Fault) -> Result<(), ConnectionFault> {
+        // On a session that this end has ended nothing is wrong any more (S-END-05).
+        let is_ended = self.sessions.at(session).is_none_or(|session| session.local == Half::Ended);
         match fault {
             Fault::Connection(fault) => return Err(fault),
+            Fault::Session(_) | Fault::Link(_) if is_ended => {}
             Fault::Session(fault) => self.fail_session(session, &fault),
             Fault::Link(fault) if self.fail_link(link, &fault) => {}
             Fault::Link(fault) => self.fail_session(session, &SessionFault::Link(fault)),

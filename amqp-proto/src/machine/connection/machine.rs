@@ -377,7 +377,7 @@ impl Machine {
             _ => self.on_sasl_frame(frame),
         };
         if let Err(fault) = done {
-            self.fail(&fault);
+            self.on_fault(&fault);
         }
     }
 
@@ -516,6 +516,16 @@ impl Machine {
             self.local = Half::Ended;
             self.core.is_open = false;
             self.core.fx.is_mute = true;
+        }
+    }
+
+    /// The peer has done something wrong in a frame. Once this end has closed the connection it only waits for the
+    /// peer's close, and what comes before that does not matter (C-CLOSE-06).
+    #[cold]
+    fn on_fault(&mut self, fault: &ConnectionFault) {
+        let waits_for_close = self.local == Half::Ended && self.remote == Half::Open;
+        if !waits_for_close {
+            self.fail(fault);
         }
     }
 

@@ -234,6 +234,10 @@ impl Core {
         let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
             return Ok(());
         };
+        if session.local == Half::Ended {
+            // There is nothing to attach it to any more.
+            return Ok(());
+        }
         if session.handles.get(handle).is_some() {
             return of_session(Err(SessionFault::HandleInUse(handle)));
         }

@@ -240,7 +240,7 @@ impl Core {
 
     /// Attaches a link that this end had detached once more, only to close it (L-CLOSE-02).
     fn close_crossed(&mut self, key: Key, ours: Option<Box<Reason>>, error: Option<Error>) {
-        self.reattach_close(key);
+        self.reattach_close(key, None);
         let reason = match (ours, error) {
             (Some(ours), None) => *ours,
             (_, error) => Reason::remote(error),
@@ -253,13 +253,14 @@ impl Core {
         let Some(link) = self.links.at(index) else { return };
         let key = link.key;
         self.suspended.retain(|suspended| *suspended != key);
-        self.reattach_close(key);
+        self.reattach_close(key, error.as_ref());
         self.tell_detached(index, true, Reason::local(error));
     }
 
     /// Attaches a link once more, only to close it; the peer answers both, as it has to (L-CLOSE-02).
-    fn reattach_close(&mut self, key: Key) {
-        let remote = if self.send_reattach_close(key) { LinkHalf::Unattached } else { LinkHalf::Closed };
+    fn reattach_close(&mut self, key: Key, error: Option<&Error>) {
+        let remote =
+            if self.send_reattach_close(key, error) { LinkHalf::Unattached } else { LinkHalf::Closed };
         if let Some(link) = self.links.get_mut(key) {
             link.local = LinkHalf::Closed;
             link.remote = remote;
@@ -267,7 +268,7 @@ impl Core {
     }
 
     /// Writes an attach and a closing detach; whether there was a session to write them on.
-    fn send_reattach_close(&mut self, key: Key) -> bool {
+    fn send_reattach_close(&mut self, key: Key, error: Option<&Error>) -> bool {
         let Some(link) = self.links.get_mut(key) else { return false };
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
             return false;
@@ -278,8 +279,11 @@ impl Core {
             attach.initial_delivery_count = Some(sender.count());
         }
         session.own_handles.give_back(handle);
-        self.fx.send(session.channel, &attach).is_ok()
-            && self.fx.send(session.channel, &detach_frame(handle, true, None)).is_ok()
+        let sent = self.fx.send(session.channel, &attach).is_ok();
+        if sent {
+            self.fx.send_error(session.channel, error, |error| detach_frame(handle, true, error));
+        }
+        sent
     }
 
     /// A link is detached at both ends, or this end does not listen to it any more.

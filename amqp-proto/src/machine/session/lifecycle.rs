@@ -142,6 +142,10 @@ impl Core {
         if self.channels.get(channel.into()).is_some() {
             return Err(ConnectionFault::ChannelInUse(channel));
         }
+        if !self.is_open {
+            // The connection is closed by this end: the session would never be answered.
+            return Ok(());
+        }
         let index = match begin.remote_channel {
             Some(own) => {
                 let index = self.unanswered.get(own.into()).ok_or(ConnectionFault::RemoteChannel(own))?;
@@ -167,9 +171,14 @@ impl Core {
         let _ = begin.encode(&mut octets);
         session.begin = octets.to_vec().into_boxed_slice();
         let key = SessionKey(session.key);
-        let is_offered = session.local == Half::Unopened;
+        let event = match session.local {
+            Half::Unopened => Some(Event::SessionOffered(key)),
+            Half::Open => Some(Event::SessionBegun(key)),
+            // This end has ended it already, and waits for the peer's end.
+            Half::Ended => None,
+        };
         self.channels.insert(channel.into(), index);
-        self.fx.tell(if is_offered { Event::SessionOffered(key) } else { Event::SessionBegun(key) });
+        self.fx.events.extend(event);
         Ok(())
     }
 
