@@ -1,0 +1,79 @@
+//! Sessions [2.5.5].
+
+use amqp_proto::config::SessionOptions;
+use amqp_proto::testing::{attach_sender, begin, close, detach, disposition, end, flow, transfer};
+
+use super::probe::{Probe, answer, refused, why};
+use super::{Act, State, walk};
+
+fn begun() -> Probe {
+    let mut probe = Probe::opened();
+    probe.session = probe.connection.begin(&SessionOptions::new()).ok();
+    probe.settled()
+}
+
+fn offered() -> Probe {
+    Probe::opened().after(&[&begin(None, 0, 100, 100).to_octets()])
+}
+
+fn ended(mut probe: Probe) -> Probe {
+    probe.on_session(|session| answer(session.end()));
+    probe.settled()
+}
+
+const STATES: &[State] = &[
+    ("UNMAPPED, the session has ended", || {
+        let probe = ended(Probe::mapped());
+        probe.after(&[&end().to_octets()])
+    }),
+    ("BEGIN_SENT", begun),
+    ("BEGIN_RCVD, the application has not accepted it", offered),
+    ("MAPPED, begun by the peer", Probe::mapped),
+    ("MAPPED, begun by this end", || begun().after(&[&begin(Some(0), 0, 100, 100).to_octets()])),
+    ("END_SENT", || ended(Probe::mapped())),
+    ("END_SENT before the peer has begun it", || ended(begun())),
+    ("END_SENT, the application has refused it", || ended(offered())),
+    ("DISCARDING, the peer has sent a transfer on no link", || {
+        Probe::mapped().after(&[&transfer(5, 0, b"t").to_octets()])
+    }),
+    ("over with the connection", || Probe::mapped().after(&[&close().to_octets()])),
+];
+
+const ACTS: &[Act] = &[
+    ("begin", |probe| probe.says(&begin(None, 0, 100, 100))),
+    ("begin in answer", |probe| probe.says(&begin(Some(0), 0, 100, 100))),
+    ("begin in answer to another", |probe| probe.says(&begin(Some(6), 0, 100, 100))),
+    ("attach", |probe| probe.says(&attach_sender("l", 0, "q", "q"))),
+    ("attach above handle-max", |probe| probe.says(&attach_sender("l", 8, "q", "q"))),
+    ("flow", |probe| probe.says(&flow(Some(0), 100, 0, 100))),
+    ("flow without next-incoming-id", |probe| probe.says(&flow(None, 100, 0, 100))),
+    ("flow that asks for one", |probe| probe.says(&flow(Some(0), 100, 0, 100).nulls(5).boolean(true))),
+    ("flow of no link", |probe| probe.says(&flow(Some(0), 100, 0, 100).uint(5))),
+    ("transfer on no link", |probe| probe.says(&transfer(5, 0, b"t"))),
+    ("disposition", |probe| probe.says(&disposition(true, 0, Some(9)).boolean(true))),
+    ("disposition backwards", |probe| probe.says(&disposition(true, 9, Some(0)))),
+    ("detach of no link", |probe| probe.says(&detach(5, true))),
+    ("end", |probe| probe.says(&end())),
+    ("end with an error", |probe| probe.says(&end().error("amqp:not-allowed"))),
+    ("close", |probe| probe.says(&close())),
+    ("end of input", |probe| {
+        probe.connection.end_of_input();
+        "-".to_string()
+    }),
+    ("accept()", Probe::accept_session),
+    ("attach_sender()", Probe::attach_sender),
+    ("attach_receiver()", Probe::attach_receiver),
+    ("end()", |probe| probe.on_session(|session| answer(session.end()))),
+    ("end_with()", |probe| probe.on_session(|session| answer(session.end_with(why())))),
+    ("begin()", |probe| {
+        let begun = probe.connection.begin(&SessionOptions::new());
+        begun.map_or_else(|error| refused(&error), |_| "done".to_string())
+    }),
+    ("close()", |probe| probe.connection.close().to_string()),
+];
+
+/// S-STATE-01: every state with everything that can come in, and every command.
+#[test]
+fn s_state_01_sessions() {
+    walk("session", STATES, ACTS);
+}
