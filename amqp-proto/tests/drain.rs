@@ -1,0 +1,239 @@
+//! Draining: credit that is used or given back [2.6.7] [2.6.8].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::Event;
+use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
+use amqp_proto::message::Payload;
+use amqp_proto::testing::{Literal, Pair, flow, transfer};
+use amqp_proto::types::ReceiverKey;
+use bytes::Bytes;
+use peer::Peer;
+
+/// A flow of the peer that drains so much credit, counted from there.
+fn drain(delivery_count: u32, credit: u32) -> Literal {
+    flow(Some(0), 2048, 0, 2048).uint(0).uint(delivery_count).uint(credit).null().boolean(true)
+}
+
+/// The answer of a sender that has sent so many frames: all counted, no credit left.
+fn drained(frames: u32, delivery_count: u32, credit: u32) -> Literal {
+    let session = flow(Some(0), 512, frames, 0x7fff_ffff);
+    session.uint(0).uint(delivery_count).uint(credit).uint(0).boolean(true)
+}
+
+fn payload(text: &'static str) -> Payload {
+    Bytes::from_static(text.as_bytes()).into()
+}
+
+/// A pair with a link on which the server receives with so much credit and asks for nothing ahead.
+fn linked(credit: u32) -> (Pair, amqp_proto::types::SenderKey, ReceiverKey) {
+    let mut pair = Pair::opened();
+    pair.server.receiver_options = ReceiverOptions::new().with_prefetch(0);
+    let (sender, receiver) = pair.link("x");
+    if credit > 0 {
+        pair.server.receiver(receiver).unwrap().set_credit(credit).unwrap();
+        pair.drive();
+    }
+    pair.client.events();
+    pair.server.events();
+    (pair, sender, receiver)
+}
+
+/// T-DRAIN-01, T-DRAIN-06: with nothing to send all credit is given back at once, by a flow that says so.
+#[test]
+fn t_drain_01_nothing_to_send() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 0);
+    peer.send(drain(0, 10));
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    assert!(peer.amqp.sender(link).unwrap().is_draining());
+    peer.hears([drained(0, 10, 0)]);
+    assert_eq!(peer.amqp.sender(link).unwrap().delivery_count().get(), 10);
+    peer.quiet();
+}
+
+/// T-DRAIN-02: what the application sends when it is told is sent first, and the rest given back behind it, also
+/// when output is asked for before events are.
+#[test]
+fn t_drain_02_what_there_is_goes_first() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 0);
+    peer.send(drain(0, 5));
+    assert_eq!(peer.lines(), [""; 0]);
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    for _ in 0..2 {
+        peer.amqp.sender(link).unwrap().send_payload(&payload("x"), &SendOptions::new()).unwrap();
+    }
+    peer.hears([
+        transfer(0, 0, &[0, 0, 0, 0]).payload("x"),
+        transfer(0, 1, &[0, 0, 0, 1]).payload("x"),
+        drained(2, 5, 0),
+    ]);
+}
+
+/// T-DRAIN-03: the receiver is told once, and has no credit left.
+#[test]
+fn t_drain_03_the_receiver_is_told_once() {
+    let (mut pair, _, receiver) = linked(5);
+    pair.server.receiver(receiver).unwrap().drain().unwrap();
+    pair.drive();
+    assert_eq!(pair.server.events(), [Event::Drained(receiver)]);
+    let mut at_server = pair.server.receiver(receiver).unwrap();
+    assert_eq!((at_server.credit(), at_server.delivery_count().unwrap().get()), (0, 5));
+    at_server.echo().unwrap();
+    pair.drive();
+    pair.server.expect_quiet();
+}
+
+/// T-DRAIN-04: a drain without credit is answered by a sender, and told to a receiver at once, since not every sender
+/// answers.
+#[test]
+fn t_drain_04_without_credit() {
+    let mut peer = Peer::new();
+    peer.sender(&SenderOptions::new(), 0);
+    peer.send(drain(0, 0));
+    peer.hears([drained(0, 0, 0)]);
+    let (mut pair, _, receiver) = linked(0);
+    pair.server.receiver(receiver).unwrap().drain().unwrap();
+    pair.drive();
+    assert_eq!(pair.server.events(), [Event::Drained(receiver)]);
+}
+
+/// T-DRAIN-05: draining lasts until a flow of the receiver says otherwise.
+#[test]
+fn t_drain_05_draining_lasts() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 0);
+    peer.send(drain(0, 1));
+    peer.events();
+    peer.hears([drained(0, 1, 0)]);
+    peer.send(drain(1, 2));
+    peer.events();
+    peer.hears([drained(0, 3, 0)]);
+    peer.send(peer::credit(0, 3, 2));
+    peer.events();
+    assert_eq!(peer.lines(), [""; 0]);
+    assert_eq!(
+        (peer.amqp.sender(link).unwrap().credit(), peer.amqp.sender(link).unwrap().is_draining()),
+        (2, false)
+    );
+}
+
+/// T-DRAIN-05: nothing is asked for ahead while a link is drained, nor after, until credit is set.
+#[test]
+fn t_drain_05_nothing_is_asked_for_ahead() {
+    let mut peer = Peer::new();
+    let link = peer.receiver(&ReceiverOptions::new().with_prefetch(2));
+    peer.amqp.receiver(link).unwrap().drain().unwrap();
+    peer.octets();
+    peer.send(transfer(0, 0, b"1")).send(transfer(0, 1, b"2"));
+    let events = peer.events();
+    assert_eq!(events.len(), 3);
+    assert_eq!(events[2], Event::Drained(link));
+    let mut receiver = peer.amqp.receiver(link).unwrap();
+    while let Some(delivery) = receiver.receive() {
+        receiver.accept(delivery.key()).unwrap();
+    }
+    assert!(peer.lines().iter().all(|line| !line.contains("flow")));
+    peer.amqp.receiver(link).unwrap().set_credit(2).unwrap();
+    assert!(peer.lines()[0].contains("link_credit: 2"));
+}
+
+/// T-DRAIN-07: credit is not given back over a delivery that is not finished: the flow that answers says what is left,
+/// and the one behind the last frame that all is given back.
+#[test]
+fn t_drain_07_in_the_middle_of_a_delivery() {
+    for aborts in [false, true] {
+        let mut peer = Peer::new();
+        let link = peer.sender(&SenderOptions::new(), 3);
+        let mut sender = peer.amqp.sender(link).unwrap();
+        sender.begin_delivery(&SendOptions::new()).unwrap();
+        sender.write("one").unwrap();
+        peer.octets();
+        peer.send(drain(0, 3)).events();
+        peer.hears([drained(1, 1, 2)]);
+        let mut sender = peer.amqp.sender(link).unwrap();
+        sender.write("two").unwrap();
+        if aborts { sender.abort() } else { sender.finish() }.unwrap();
+        peer.events();
+        let rest = |aborted| {
+            let frame = Literal::new(0x14).uint(0);
+            if aborted { frame.nulls(8).boolean(true) } else { frame }
+        };
+        peer.hears([
+            Literal::new(0x14).uint(0).nulls(4).boolean(true).payload("two"),
+            rest(aborts),
+            drained(3, 3, 0),
+        ]);
+    }
+}
+
+/// T-DRAIN-01: a sender that drains by hand gives credit back when the application says so, and not before.
+#[test]
+fn t_drain_01_by_hand() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new().with_auto_drain(false), 0);
+    peer.send(drain(0, 2)).events();
+    peer.hears([drained(0, 0, 2)]);
+    peer.amqp.sender(link).unwrap().send_payload(&payload("x"), &SendOptions::new()).unwrap();
+    peer.amqp.sender(link).unwrap().drained().unwrap();
+    peer.hears([transfer(0, 0, &[0, 0, 0, 0]).payload("x"), drained(1, 2, 0)]);
+    peer.amqp.sender(link).unwrap().drained().unwrap();
+    peer.quiet();
+}
+
+/// T-GET-01: one credit, then a drain: either a message or the end of the credit ends the wait, and when both cross
+/// the message is told first.
+#[test]
+fn t_get_01_a_message_that_crosses_the_drain() {
+    let (mut pair, sender, receiver) = linked(1);
+    pair.server.receiver(receiver).unwrap().drain().unwrap();
+    pair.client.sender(sender).unwrap().send("just in time").unwrap();
+    pair.drive();
+    let events = pair.server.events();
+    assert!(matches!(events[..], [Event::Message { .. }, Event::Drained(_)]), "{events:?}");
+    assert!(pair.server.receiver(receiver).unwrap().receive().is_some());
+}
+
+/// T-GET-01: a message of many frames is complete before the credit that it has used is told to be gone.
+#[test]
+fn t_get_01_a_large_message_comes_before_the_end_of_the_credit() {
+    let mut peer = Peer::new();
+    let link = peer.receiver(&ReceiverOptions::new().with_prefetch(0));
+    let mut receiver = peer.amqp.receiver(link).unwrap();
+    receiver.set_credit(1).unwrap();
+    receiver.drain().unwrap();
+    peer.octets();
+    peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"));
+    peer.send(flow(Some(0), 2048, 1, 2048).uint(0).uint(1).uint(0).null().boolean(true)).quiet();
+    peer.send(Literal::new(0x14).uint(0).payload("b"));
+    let events = peer.events();
+    assert!(matches!(events[..], [Event::Message { .. }, Event::Drained(_)]), "{events:?}");
+}
+
+/// T-DRAIN-03: a drain that is called off is not told of, and one that is repeated is told once.
+#[test]
+fn t_drain_03_called_off_and_repeated() {
+    let (mut pair, _, receiver) = linked(5);
+    let mut at_server = pair.server.receiver(receiver).unwrap();
+    at_server.drain().unwrap();
+    at_server.set_credit(5).unwrap();
+    pair.drive();
+    pair.server.expect_quiet();
+    assert_eq!(pair.server.receiver(receiver).unwrap().credit(), 5);
+    for _ in 0..3 {
+        pair.server.receiver(receiver).unwrap().drain().unwrap();
+    }
+    pair.drive();
+    assert_eq!(pair.server.events(), [Event::Drained(receiver)]);
+    // A link that is detached is not drained.
+    pair.server.receiver(receiver).unwrap().set_credit(5).unwrap();
+    pair.drive();
+    pair.server.receiver(receiver).unwrap().drain().unwrap();
+    pair.server.receiver(receiver).unwrap().detach().unwrap();
+    pair.drive();
+    assert!(matches!(pair.server.events()[..], [Event::LinkDetached { .. }] | [Event::Drained(_), _]));
+}
