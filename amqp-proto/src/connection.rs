@@ -219,6 +219,16 @@ impl Connection {
         self.machine.remote_error()
     }
 
+    /// How many sessions there are, those included whose end was not polled yet or not answered by the peer.
+    pub fn sessions_len(&self) -> usize {
+        self.machine.core.sessions.len()
+    }
+
+    /// How many links there are, suspended ones included, and those whose end was not polled yet or not answered.
+    pub fn links_len(&self) -> usize {
+        self.machine.core.links.len()
+    }
+
     /// Has every frame and protocol header shown to a hook, as it is read or written.
     pub fn set_trace(&mut self, hook: impl FnMut(&TracedFrame<'_>) + Send + 'static) {
         self.machine.core.fx.trace.set(hook);
