@@ -32,6 +32,8 @@ pub struct End {
     pub auto: Auto,
     /// Whether the pair polls its events. Yes, unless set: else they wait until the test does, and input with them.
     pub polls: bool,
+    /// Whether input is handed over even while it is not wanted. No, unless set.
+    pub pushes: bool,
     /// Whether messages are received as soon as they are complete, for [`messages`](Self::messages). No, unless set.
     pub collects: bool,
     /// What sessions are begun and accepted with.
@@ -54,6 +56,7 @@ impl End {
             name,
             auto: Auto::Links,
             polls: true,
+            pushes: false,
             collects: false,
             session_options: SessionOptions::new(),
             sender_options: SenderOptions::new(),
@@ -288,7 +291,7 @@ impl End {
     }
 
     pub(super) fn takes_input(&self) -> bool {
-        matches!(self.connection.reading(), Reading::Wanted | Reading::Over)
+        self.pushes || matches!(self.connection.reading(), Reading::Wanted | Reading::Over)
     }
 
     /// Refusals show in what follows.

@@ -67,11 +67,18 @@ impl Line {
     }
 
     /// Takes what one end wants written, and delivers what is due to the other; whether anything moved.
-    pub(super) fn carry(&mut self, from: &mut End, to: &mut End, now: Moment, seen: &mut Seen) -> bool {
+    pub(super) fn carry(
+        &mut self,
+        from: &mut End,
+        to: &mut End,
+        now: Moment,
+        most: usize,
+        seen: &mut Seen,
+    ) -> bool {
         if self.is_stalled && self.left != Some(0) {
             return false;
         }
-        let mut moves = self.take(from, now, seen);
+        let mut moves = self.take(from, now, most, seen);
         if self.left == Some(0) {
             self.way.clear();
         }
@@ -80,7 +87,8 @@ impl Line {
             self.deliver(&octets, to, now);
             moves = true;
         }
-        let is_cut = self.left == Some(0) || (from.is_over() && self.way.is_empty());
+        let is_cut =
+            self.left == Some(0) || (from.is_over() && self.way.is_empty() && !from.output().has_remaining());
         if is_cut && !self.is_ended {
             self.is_ended = true;
             to.end_of_input();
@@ -99,20 +107,21 @@ impl Line {
         self.way.front().is_some_and(|(at, _)| *at <= now)
     }
 
-    fn take(&mut self, from: &mut End, now: Moment, seen: &mut Seen) -> bool {
+    fn take(&mut self, from: &mut End, now: Moment, most: usize, seen: &mut Seen) -> bool {
         let mut output = from.output();
-        let some = output.has_remaining();
-        while output.has_remaining() {
+        let mut left = most;
+        while output.has_remaining() && left > 0 {
             let portion = self.portions.get(self.turn).copied().unwrap_or(usize::MAX);
             self.turn = (self.turn + 1).checked_rem(self.portions.len()).unwrap_or(0);
-            let octets = output.copy_to_bytes(portion.min(output.remaining()));
+            let octets = output.copy_to_bytes(portion.min(output.remaining()).min(left));
+            left -= octets.len();
             if seen.is_on {
                 self.frames.input().extend_from_slice(&octets);
             }
             self.way.push_back((now.after(self.delay), octets));
         }
         seen.look(&mut self.frames, from.name());
-        some
+        left < most
     }
 
     fn deliver(&mut self, octets: &[u8], to: &mut End, now: Moment) {

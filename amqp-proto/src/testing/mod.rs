@@ -14,10 +14,14 @@
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
+mod book;
 mod end;
 mod line;
 mod literal;
+mod operation;
 mod pair;
+mod rest;
+mod run;
 mod script;
 
 #[cfg(any(feature = "proptest", feature = "arbitrary"))]
@@ -41,5 +45,7 @@ pub use literal::{
     HEADER, Literal, SASL_HEADER, attach, attach_receiver, attach_sender, begin, close, detach, disposition,
     end, flow, octets, open, transfer,
 };
+pub use operation::{Ending, Few, First, Grant, Habits, LinkSort, Operation, Pick, Run, Side, Size, Verdict};
 pub use pair::Pair;
+pub use run::Story;
 pub use script::{Difference, Script};

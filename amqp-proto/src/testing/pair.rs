@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::end::{Auto, End};
 use super::line::{Line, Seen};
+use super::operation::Side;
 use crate::config::Options;
 use crate::connection::Connection;
 use crate::machine::sasl::{ClientSasl, ServerSasl};
@@ -149,9 +150,27 @@ impl Pair {
     pub fn step(&mut self) -> bool {
         let mut moves = self.client.poll();
         moves |= self.server.poll();
-        moves |= self.to_server.carry(&mut self.client, &mut self.server, self.now, &mut self.seen);
-        moves |= self.to_client.carry(&mut self.server, &mut self.client, self.now, &mut self.seen);
+        moves |= self.step_some(Side::Client, usize::MAX);
+        moves |= self.step_some(Side::Server, usize::MAX);
         moves
+    }
+
+    /// Carries up to so many octets of what one end has written to the other, and what was on the way and is due;
+    /// whether anything moved.
+    pub fn step_some(&mut self, from: Side, octets: usize) -> bool {
+        let (way, from, to) = match from {
+            Side::Client => (&mut self.to_server, &mut self.client, &mut self.server),
+            Side::Server => (&mut self.to_client, &mut self.server, &mut self.client),
+        };
+        way.carry(from, to, self.now, octets, &mut self.seen)
+    }
+
+    /// One of the ends.
+    pub fn end(&mut self, side: Side) -> &mut End {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
     }
 
     /// Steps until nothing is on the way and nothing happens any more. Time passes as far as octets take it;
