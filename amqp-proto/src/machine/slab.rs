@@ -61,6 +61,12 @@ impl<T> Slab<T> {
         self.places.get_mut(index as usize)?.value.as_deref_mut()
     }
 
+    /// See [`at`](Self::at).
+    #[inline]
+    pub(crate) fn peek(&self, index: u32) -> Option<&T> {
+        self.places.get(index as usize)?.value.as_deref()
+    }
+
     /// The key of what is in a place.
     pub(crate) fn key(&self, index: u32) -> Option<Key> {
         let place = self.places.get(index as usize)?;

@@ -98,6 +98,8 @@ impl Core {
             if let Some(sender) = link.sender() {
                 sender.sending = Some(Box::new(sending));
             }
+            // The first frame waits for no turn: later deliveries may not overtake it (T-XFER-05).
+            self.write_frame(index, true);
             self.pump(index);
         }
         Ok(key)
@@ -114,6 +116,7 @@ impl Core {
         let key = DeliveryKey::sent(session.key, permit.number);
         let sending = Sending::new(&permit, VecDeque::new(), SendingEnd::Open);
         commit(link, session, permit, options);
+        session.unsent = Some(index);
         if let Some(sender) = link.sender() {
             sender.sending = Some(Box::new(sending));
         }
@@ -190,7 +193,21 @@ impl Core {
         {
             self.wait_to_send(index);
         }
+        if permitted.is_ok()
+            && let Some(first) = self.unsent_before(index)
+        {
+            self.write_frame(first, true);
+        }
         permitted
+    }
+
+    /// The sender on the same session whose delivery has to go out first (T-XFER-05).
+    #[inline]
+    fn unsent_before(&self, index: u32) -> Option<u32> {
+        let link = self.links.peek(index)?;
+        let first = self.sessions.get(link.session)?.unsent.filter(|first| *first != index)?;
+        let LinkEnd::Sender(sender) = &self.links.peek(first)?.end else { return None };
+        sender.sending.as_ref().is_some_and(|sending| !sending.begun).then_some(first)
     }
 
     #[inline]
@@ -199,6 +216,7 @@ impl Core {
         let unsettled = self.limits.unsettled();
         let max_frame_size = to_usize(self.fx.max_frame_size);
         let is_open = self.is_open;
+        let reserved = u32::from(self.unsent_before(index).is_some());
         let Some((link, session)) = self.link_and_session(index) else { return Err(SendError::Detached) };
         if !is_open || !link.is_complete() || !session.is_mapped() {
             return Err(SendError::Detached);
@@ -213,7 +231,7 @@ impl Core {
         if sender.credit.credit() == 0 {
             return Err(SendError::NoCredit);
         }
-        if session.outgoing.left() == 0 {
+        if session.outgoing.left() <= reserved {
             return Err(SendError::WindowClosed);
         }
         if is_full {
@@ -269,8 +287,8 @@ impl Core {
         let Some((link, session)) = self.link_and_session(index) else { return };
         let LinkEnd::Sender(sender) = &mut link.end else { return };
         sender.told = false;
-        // Credit comes with a flow of the link's own, and the end of the delivery before with that.
-        if sender.waits || sender.credit.credit() == 0 || sender.sending.is_some() {
+        // Credit comes with a flow of the link's own.
+        if sender.waits || sender.credit.credit() == 0 {
             return;
         }
         sender.waits = true;
@@ -285,10 +303,11 @@ impl Core {
     pub(crate) fn is_sendable(&self, index: u32) -> bool {
         let Some(link) = self.links.key(index).and_then(|key| self.links.get(key)) else { return false };
         let LinkEnd::Sender(sender) = &link.end else { return false };
+        let reserved = u32::from(self.unsent_before(index).is_some());
         let has_window = self
             .sessions
             .get(link.session)
-            .is_some_and(|session| session.is_mapped() && session.outgoing.left() > 0);
+            .is_some_and(|session| session.is_mapped() && session.outgoing.left() > reserved);
         let has_room = self.is_open && self.fx.out.len() < self.limits.output_octets();
         link.is_complete() && has_window && has_room && sender.credit.credit() > 0 && sender.sending.is_none()
     }
@@ -297,11 +316,12 @@ impl Core {
     pub(crate) fn look_sendable(&mut self, index: u32) {
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let is_open = self.is_open;
+        let reserved = u32::from(self.unsent_before(index).is_some());
         let Some((link, session)) = self.link_and_session(index) else { return };
         if !is_open || !link.is_complete() || !session.is_mapped() {
             return;
         }
-        let window = session.outgoing.left();
+        let window = session.outgoing.left().saturating_sub(reserved);
         let key = SenderKey(link.key);
         let LinkEnd::Sender(sender) = &mut link.end else { return };
         if sender.told || sender.credit.credit() == 0 {
@@ -333,7 +353,7 @@ impl Core {
             left -= 1;
             let Some(sender) = self.links.at(index).and_then(Link::sender) else { continue };
             sender.waits = false;
-            let wrote = self.write_frame(index);
+            let wrote = self.write_frame(index, false);
             left += usize::from(self.queue(index) && wrote);
         }
     }
@@ -344,7 +364,7 @@ impl Core {
         if waits {
             return;
         }
-        while self.fx.out.len() < self.limits.output_octets() && self.write_frame(index) {}
+        while self.fx.out.len() < self.limits.output_octets() && self.write_frame(index, false) {}
         self.queue(index);
     }
 
@@ -394,8 +414,9 @@ impl Core {
         }
     }
 
-    /// Writes one more frame of the delivery that is being sent; false if there is none to be written now.
-    fn write_frame(&mut self, index: u32) -> bool {
+    /// Writes one more frame of the delivery that is being sent, its first even if it has no octets yet; false if
+    /// there is none to be written now.
+    fn write_frame(&mut self, index: u32, first: bool) -> bool {
         let max_frame_size = to_usize(self.fx.max_frame_size);
         let Some(link) = self.links.at(index) else { return false };
         let Some(session) = self.sessions.get_mut(link.session) else { return false };
@@ -403,7 +424,7 @@ impl Core {
             return false;
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return false };
-        let Some(sending) = sender.sending.as_mut().filter(|sending| sending.has_frame()) else {
+        let Some(sending) = sender.sending.as_mut().filter(|sending| first || sending.has_frame()) else {
             return false;
         };
         if sending.end == SendingEnd::Aborted && !sending.begun {

@@ -14,7 +14,7 @@ use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
 use crate::machine::refusal::LinkError;
 use crate::types::{Handle, Key, Limits, Str};
-use crate::wire::{Attach, Role, Target};
+use crate::wire::{Attach, Error, Role, Target};
 
 /// What an attach of the peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,7 +268,7 @@ impl Core {
         };
         self.take_attach(key, session, &attach);
         if meaning == Meaning::Elsewhere {
-            return Err((key.index, LinkFault::Elsewhere.into()));
+            return self.refuse_elsewhere(key);
         }
         if role == Role::Receiver && attach.initial_delivery_count.is_none() {
             return Err((key.index, LinkFault::NoDeliveryCount.into()));
@@ -280,9 +280,25 @@ impl Core {
         match meaning {
             Meaning::Offer => self.tell_offer(key),
             Meaning::Answer => self.answered(key, &attach),
-            Meaning::TooLate | Meaning::Elsewhere => {}
+            Meaning::TooLate => {
+                if let Some(link) = self.links.get_mut(key) {
+                    link.is_refused = !has_terminus(&attach);
+                }
+            }
+            Meaning::Elsewhere => {}
         }
         Ok(())
+    }
+
+    /// Refuses a link that the application does not hear of.
+    #[cold]
+    fn refuse_elsewhere(&mut self, key: Key) -> Result<(), (u32, Fault)> {
+        let refused = self.send_refusal(key, &Error::from(LinkFault::Elsewhere));
+        if let Some(link) = self.links.get_mut(key) {
+            link.local = LinkHalf::Closed;
+            link.is_polled = true;
+        }
+        of_session(refused.map_err(|_| SessionFault::Link(LinkFault::Elsewhere)))
     }
 
     fn has_all_links(&self) -> bool {
@@ -384,13 +400,9 @@ impl Core {
 
     /// The peer has answered an attach.
     fn answered(&mut self, key: Key, attach: &Attach) {
-        let has_terminus = match opposite(attach.role) {
-            Role::Sender => attach.target.is_some(),
-            Role::Receiver => attach.source.is_some(),
-        };
         let Some(link) = self.links.get_mut(key) else { return };
-        link.is_refused = !has_terminus;
-        if has_terminus {
+        link.is_refused = !has_terminus(attach);
+        if !link.is_refused {
             let event = Event::LinkAttached(link.public_key());
             self.fx.tell(event);
             self.complete(key.index);
@@ -435,6 +447,14 @@ impl Core {
 /// The peer's attach, decoded.
 pub(crate) fn decode(attach: &[u8], limits: &Limits) -> Option<Attach> {
     Attach::decode(&mut bytes::Bytes::copy_from_slice(attach), limits).ok()
+}
+
+/// Whether the peer has a terminus for its end of a link (L-ATT-06).
+fn has_terminus(attach: &Attach) -> bool {
+    match attach.role {
+        Role::Sender => attach.source.is_some(),
+        Role::Receiver => attach.target.is_some(),
+    }
 }
 
 fn opposite(role: Role) -> Role {

@@ -111,6 +111,7 @@ impl Core {
         let Some(found) = self.links.at(link) else { return Ok(()) };
         found.remote = LinkHalf::detached(detach.closed);
         let (key, local, ours) = (found.key, found.local, found.reason.take());
+        let is_refused = found.is_refused;
         match local {
             LinkHalf::Attached => {
                 self.send_detach(link, detach.closed, None);
@@ -123,6 +124,11 @@ impl Core {
                 let error = detach.error.clone();
                 self.answer_withdrawn(key);
                 self.tell_detached(link, true, Reason::remote(error));
+            }
+            LinkHalf::Detached if detach.closed && is_refused => {
+                // The peer never had a terminus that would want closing.
+                let reason = ours.map_or_else(|| Reason::remote(detach.error), |ours| *ours);
+                self.tell_detached(link, true, reason);
             }
             LinkHalf::Detached if detach.closed => {
                 // The peer closes what this end has only detached (L-CLOSE-02).
@@ -192,7 +198,7 @@ impl Core {
     }
 
     /// Writes an attach without a terminus and a detach with the reason (L-ATT-05).
-    fn send_refusal(&mut self, key: Key, error: &Error) -> Result<(), LinkError> {
+    pub(super) fn send_refusal(&mut self, key: Key, error: &Error) -> Result<(), LinkError> {
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
             return Err(LinkError::NoSession);

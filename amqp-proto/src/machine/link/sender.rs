@@ -107,6 +107,14 @@ impl Sender {
         self.credit.count()
     }
 
+    /// The delivery-count and credit as the peer has to know them: without the delivery of which no frame is written
+    /// yet, or it would take that for credit given back.
+    pub(crate) fn told_credit(&self) -> (SequenceNo, u32) {
+        let unsent = self.sending.as_ref().is_some_and(|sending| !sending.begun);
+        let (count, credit) = (self.credit.count(), self.credit.credit());
+        if unsent { (count.add(u32::MAX), credit.saturating_add(1)) } else { (count, credit) }
+    }
+
     /// The tag that comes next, if the application does not give one.
     #[inline]
     pub(crate) fn next_tag(&self) -> DeliveryTag {

@@ -182,8 +182,9 @@ impl Core {
         flow.echo = core::mem::take(&mut link.echo);
         match &link.end {
             LinkEnd::Sender(sender) => {
-                flow.delivery_count = Some(sender.credit.count());
-                flow.link_credit = Some(sender.credit.credit());
+                let (count, credit) = sender.told_credit();
+                flow.delivery_count = Some(count);
+                flow.link_credit = Some(credit);
                 flow.available = Some(sender.credit.available);
                 flow.drain = sender.credit.drain();
             }

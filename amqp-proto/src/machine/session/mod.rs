@@ -54,6 +54,8 @@ pub(crate) struct Session {
     /// Whether it is among those that have something to be written.
     pub(crate) due: bool,
     pub(crate) flow_due: bool,
+    /// The place of the sender whose delivery has its id and no frame yet: the next delivery's frame comes behind.
+    pub(crate) unsent: Option<u32>,
     /// Places of senders that wait for the window to open.
     pub(crate) waiting: VecDeque<u32>,
     /// The peer's begin, encoded: shorter than the same decoded.
@@ -88,6 +90,7 @@ impl Session {
             about_received: Pending::new(Role::Receiver),
             due: false,
             flow_due: false,
+            unsent: None,
             waiting: VecDeque::new(),
             begin: Box::default(),
             desired: Box::default(),
