@@ -25,10 +25,20 @@ impl Peer {
     /// An engine within these limits, of which a session was accepted with these options; the peer takes so many
     /// transfers on it.
     pub(crate) fn with(limits: Limits, options: &SessionOptions, incoming_window: u32) -> Self {
+        Self::opened(limits, options, open("peer"), incoming_window)
+    }
+
+    /// A peer that takes frames of so many octets.
+    pub(crate) fn framed(max_frame_size: u32) -> Self {
+        let open = open("peer").null().uint(max_frame_size);
+        Self::opened(Limits::DEFAULT, &SessionOptions::new(), open, u32::MAX)
+    }
+
+    fn opened(limits: Limits, options: &SessionOptions, open: Literal, incoming_window: u32) -> Self {
         let options_of_connection = Options::new("engine").with_limits(limits);
         let mut amqp = Connection::server(options_of_connection, Moment::START);
         amqp.receive(Moment::START, b"AMQP\x00\x01\x00\x00");
-        amqp.receive(Moment::START, &open("peer").to_octets());
+        amqp.receive(Moment::START, &open.to_octets());
         amqp.receive(Moment::START, &begin(None, 0, incoming_window, 2048).to_octets());
         let mut session = None;
         while let Some(event) = amqp.poll_event() {
@@ -96,11 +106,16 @@ impl Peer {
     }
 
     pub(crate) fn frames(&mut self) -> Vec<Frame> {
+        self.sized_frames().into_iter().map(|(_, frame)| frame).collect()
+    }
+
+    /// The frames that have come out, and how many octets each is.
+    pub(crate) fn sized_frames(&mut self) -> Vec<(u32, Frame)> {
         let octets = self.octets();
         let mut deframer = Deframer::new();
         deframer.input().extend_from_slice(&octets);
         std::iter::from_fn(|| deframer.next_frame(u32::MAX).unwrap())
-            .map(|frame| frame.decode(&Limits::DEFAULT).unwrap())
+            .map(|frame| (frame.header.size, frame.decode(&Limits::DEFAULT).unwrap()))
             .collect()
     }
 

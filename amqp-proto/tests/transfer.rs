@@ -1,0 +1,372 @@
+//! Transfers one by one: what their fields have to say, and what makes a delivery of them [2.6.12] [2.6.14] [2.7.5].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
+use amqp_proto::machine::SendError;
+use amqp_proto::message::{Message, Payload};
+use amqp_proto::testing::{Literal, Pair, disposition, transfer};
+use amqp_proto::types::{DeliveryTag, Limits, ReceiverKey};
+use amqp_proto::wire::{DeliveryState, Outcome, Received, ReceiverSettleMode, TransactionalState};
+use amqp_proto::{Delivery, Event};
+use bytes::{Bytes, BytesMut};
+use peer::{Peer, credit};
+
+/// A peer on whose handle 0 the engine receives.
+fn receiving() -> (Peer, ReceiverKey) {
+    let mut peer = Peer::new();
+    let link = peer.receiver(&ReceiverOptions::new());
+    (peer, link)
+}
+
+/// A transfer on handle 0 that begins no delivery.
+fn more() -> Literal {
+    Literal::new(0x14).uint(0)
+}
+
+/// The first of many.
+fn first(id: u32) -> Literal {
+    transfer(0, id, b"t").null().boolean(true)
+}
+
+/// The one message that has come.
+#[track_caller]
+fn taken(peer: &mut Peer, link: ReceiverKey) -> Delivery {
+    assert!(matches!(peer.event(), Event::Message { .. }));
+    peer.amqp.receiver(link).unwrap().receive().unwrap()
+}
+
+/// The link is closed for an error of this condition.
+#[track_caller]
+fn fails_with(peer: &mut Peer, condition: &str) {
+    let events = peer.events();
+    let Some(Event::LinkDetached { closed: true, reason, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(reason.error.as_ref().unwrap().condition.as_str(), condition);
+    let lines = peer.lines();
+    assert!(
+        lines.len() == 1 && lines[0].contains("closed: true") && lines[0].contains(condition),
+        "{lines:?}"
+    );
+}
+
+fn payload(octets: &[u8]) -> Payload {
+    Bytes::copy_from_slice(octets).into()
+}
+
+/// T-XFER-01: a transfer without handle is none.
+#[test]
+fn t_xfer_01_a_handle() {
+    let (mut peer, _) = receiving();
+    peer.send(Literal::new(0x14).null().uint(0).binary(b"t"));
+    assert!(peer.lines()[0].starts_with("[0] close"));
+}
+
+/// T-XFER-02, T-XFER-03: the first transfer of a delivery has an id and a tag.
+#[test]
+fn t_xfer_02_id_and_tag_of_the_first() {
+    for frame in [more().null().binary(b"t"), more().uint(0), more()] {
+        let (mut peer, _) = receiving();
+        peer.send(frame);
+        fails_with(&mut peer, "amqp:invalid-field");
+    }
+}
+
+/// T-XFER-02, T-XFER-03, T-XFER-04, T-XFER-11: what continues a delivery says the same of it, or nothing; anything
+/// else is another delivery, which cannot be.
+#[test]
+fn t_xfer_02_what_continues_a_delivery() {
+    for frame in [more(), more().uint(0), more().null().binary(b"t"), transfer(0, 0, b"t")] {
+        let (mut peer, link) = receiving();
+        peer.send(first(0).payload("a")).send(frame.payload("b"));
+        assert_eq!(taken(&mut peer, link).payload().to_bytes(), "ab");
+    }
+    for frame in [more().uint(1), more().null().binary(b"u"), more().nulls(2).uint(1), transfer(0, 1, b"u")] {
+        let (mut peer, _) = receiving();
+        peer.send(first(0).payload("a")).send(frame.payload("b"));
+        fails_with(&mut peer, "amqp:invalid-field");
+    }
+}
+
+/// T-XFER-04, T-XFER-22: no format is format 0; formats of which nothing is known are carried, both ways.
+#[test]
+fn t_xfer_22_message_formats() {
+    for (format, sent) in [(0, None), (0, Some(0)), (0x8001_3700, Some(0x8001_3700))] {
+        let (mut peer, link) = receiving();
+        peer.send(more().uint(0).binary(b"t").optional_uint(sent).payload("?"));
+        assert_eq!(taken(&mut peer, link).message_format(), format);
+    }
+    let mut pair = Pair::opened();
+    pair.server.collects = true;
+    let (sender, _) = pair.link("x");
+    let options = SendOptions::new().with_message_format(0x8001_3700);
+    pair.client.sender(sender).unwrap().send_payload(&payload(b"\xff"), &options).unwrap();
+    pair.drive();
+    let (_, delivery) = pair.server.messages().remove(0);
+    assert_eq!((delivery.message_format(), &*delivery.payload().to_bytes()), (0x8001_3700, &b"\xff"[..]));
+}
+
+/// T-XFER-05: delivery-ids go up by one over all links of a session; those of the peer may leave some out, and may not
+/// go back.
+#[test]
+fn t_xfer_05_delivery_ids() {
+    let mut peer =
+        Peer::with(Limits::DEFAULT, &SessionOptions::new().with_next_outgoing_id(u32::MAX.into()), 99);
+    let links = [0, 1].map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 9));
+    for at in [0, 1, 0] {
+        peer.amqp.sender(links[at]).unwrap().send_payload(&payload(b"x"), &SendOptions::new()).unwrap();
+    }
+    let (zero, one) = ([0; 4], [0, 0, 0, 1]);
+    let sent = [(0, u32::MAX, zero), (1, 0, zero), (0, 1, one)];
+    peer.hears(sent.map(|(handle, id, tag)| transfer(handle, id, &tag).payload("x")));
+
+    let (mut peer, _) = receiving();
+    for id in [0xffff_fffe, 3] {
+        peer.send(transfer(0, id, &id.to_be_bytes()));
+        assert!(matches!(peer.event(), Event::Message { .. }));
+    }
+    peer.send(transfer(0, 3, b"again"));
+    assert!(peer.lines()[0].contains("amqp:invalid-field"));
+    assert!(matches!(peer.events().last(), Some(Event::SessionEnded { .. })));
+}
+
+/// T-XFER-06, E-COMP-13: a tag is free again when its delivery is settled; generated ones step over those that the
+/// application has chosen.
+#[test]
+fn t_xfer_06_tags_of_this_end() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 99);
+    let tagged = |tag: &[u8]| SendOptions::new().with_tag(DeliveryTag::new(tag).unwrap());
+    let mut sender = peer.amqp.sender(link).unwrap();
+    let message = Message::from("x");
+    let keys: Vec<_> = [&[7; 32][..], b"", &[0, 0, 0, 1], &[0, 0, 0, 2]]
+        .map(|tag| sender.send_with(&message, &tagged(tag)).unwrap())
+        .into();
+    let again = DeliveryTag::new(&[7; 32]).unwrap();
+    assert_eq!(sender.send_with(&message, &tagged(&[7; 32])), Err(SendError::TagInUse(again)));
+    sender.send_with(&message, &tagged(&[7; 32]).with_settled(true)).unwrap();
+    let generated: Vec<_> = (0..2).map(|_| sender.send("x").unwrap()).collect();
+    sender.settle(keys[0]).unwrap();
+    sender.send_with(&message, &tagged(&[7; 32])).unwrap();
+    let tags = [0, 1].map(|at| peer.amqp.delivery(generated[at]).unwrap().tag());
+    assert_eq!(tags, [DeliveryTag::from(0), DeliveryTag::from(3)]);
+}
+
+/// T-XFER-06: a tag of the peer that is in use closes the link with not-allowed; settled, it may come again.
+#[test]
+fn t_xfer_06_tags_of_the_peer() {
+    let (mut peer, link) = receiving();
+    peer.send(transfer(0, 0, b"t"));
+    let delivery = taken(&mut peer, link).key();
+    peer.amqp.receiver(link).unwrap().accept(delivery).unwrap();
+    peer.octets();
+    peer.send(transfer(0, 1, b"t"));
+    taken(&mut peer, link);
+    peer.send(transfer(0, 2, b"t"));
+    fails_with(&mut peer, "amqp:not-allowed");
+}
+
+/// T-XFER-07: one transfer that is settled settles the delivery, and none makes up for that.
+#[test]
+fn t_xfer_07_settled_on_any_frame() {
+    let settled = |frame: Literal, settled: Option<bool>, more: bool| match settled {
+        Some(settled) => frame.boolean(settled).boolean(more),
+        None => frame.null().boolean(more),
+    };
+    for at in 0..3 {
+        let (mut peer, link) = receiving();
+        let says = |n| (n == at).then_some(true);
+        peer.send(settled(transfer(0, 0, b"t"), says(0), true))
+            .send(settled(more().nulls(3), says(1), true))
+            .send(settled(more().nulls(3), says(2), false));
+        let delivery = taken(&mut peer, link);
+        assert!(delivery.is_settled());
+        assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 0);
+        assert!(peer.amqp.receiver(link).unwrap().accept(delivery.key()).is_err());
+        assert_eq!(peer.lines(), [""; 0]);
+    }
+}
+
+/// T-XFER-10, T-XFER-24: frames without payload anywhere in a delivery, and a message that is cut at each octet.
+#[test]
+fn t_xfer_24_a_message_cut_anywhere() {
+    let mut octets = BytesMut::new();
+    let message = Message::from("body").with_property("k", 7);
+    message.encode(&mut octets).unwrap();
+    for at in 0..=octets.len() {
+        let (mut peer, link) = receiving();
+        peer.send(first(0))
+            .send(more().nulls(4).boolean(true).payload(&octets[..at]))
+            .send(more().nulls(4).boolean(true))
+            .send(more().nulls(4).boolean(true).payload(&octets[at..]))
+            .send(more());
+        let delivery = taken(&mut peer, link);
+        assert_eq!(delivery.payload().to_bytes(), octets);
+        assert_eq!(delivery.message().unwrap().body().unwrap().as_str(), Some("body"));
+    }
+}
+
+/// T-XFER-11: one delivery at a time on a link; on others of the session there may be others.
+#[test]
+fn t_xfer_11_deliveries_are_interleaved_between_links_only() {
+    let (mut peer, one) = receiving();
+    let two = peer.receiver_on(1, "two", &ReceiverOptions::new());
+    let other = |id: u32| transfer(1, id, b"t").null().boolean(true);
+    peer.send(first(0).payload("a"))
+        .send(other(1).payload("1"))
+        .send(more().nulls(4).boolean(true).payload("b"))
+        .send(Literal::new(0x14).uint(1).payload("2"))
+        .send(more().payload("c"));
+    assert_eq!(peer.events().len(), 2);
+    for (link, octets) in [(one, "abc"), (two, "12")] {
+        assert_eq!(peer.amqp.receiver(link).unwrap().receive().unwrap().payload().to_bytes(), octets);
+    }
+    let out = peer.sender_on(2, "out", &SenderOptions::new(), 9);
+    let mut sender = peer.amqp.sender(out).unwrap();
+    sender.begin_delivery(&SendOptions::new()).unwrap();
+    assert_eq!(sender.send("x"), Err(SendError::Incomplete));
+    assert_eq!(sender.begin_delivery(&SendOptions::new()), Err(SendError::Incomplete));
+    sender.finish().unwrap();
+    assert_eq!(sender.finish(), Err(SendError::NoDelivery));
+    assert_eq!(sender.write("x"), Err(SendError::NoDelivery));
+    sender.send("x").unwrap();
+}
+
+/// T-XFER-12, T-XFER-13: an aborted delivery is gone and settled, whatever comes with the frame that says so; there is
+/// nothing to be told of it.
+#[test]
+fn t_xfer_13_an_aborted_delivery() {
+    for has_more in [false, true] {
+        let (mut peer, link) = receiving();
+        peer.send(first(0).payload("void"))
+            .send(more().nulls(4).boolean(has_more).nulls(3).boolean(true).payload("void"))
+            .quiet();
+        assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 0);
+        peer.send(transfer(0, 1, b"t").payload("next"));
+        assert_eq!(taken(&mut peer, link).payload().to_bytes(), "next");
+    }
+}
+
+/// T-XFER-14: a delivery that begins with its end: in full it is one, and there is nothing of it; a transfer that
+/// names none is an error.
+#[test]
+fn t_xfer_14_aborted_at_the_start() {
+    let (mut peer, link) = receiving();
+    peer.send(transfer(0, 0, b"t").nulls(5).boolean(true)).quiet();
+    assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 0);
+    peer.send(more().nulls(8).boolean(true));
+    fails_with(&mut peer, "amqp:invalid-field");
+}
+
+/// T-XFER-15, T-XFER-16, T-XFER-17: a delivery may ask for second on a link of mode second only, and for first on
+/// any; on a settled one it asks for nothing.
+#[test]
+fn t_xfer_15_settle_mode_of_a_delivery() {
+    use ReceiverSettleMode::{First, Second};
+    for (link_mode, asked, settles) in
+        [(First, Some(0), true), (Second, Some(0), true), (Second, Some(1), false)]
+    {
+        let mut peer = Peer::new();
+        let link = peer.receiver(&ReceiverOptions::new().with_rcv_settle_mode(link_mode));
+        let frame = transfer(0, 0, b"t").nulls(2);
+        peer.send(match asked {
+            Some(mode) => frame.ubyte(mode),
+            None => frame,
+        });
+        let delivery = taken(&mut peer, link).key();
+        peer.amqp.receiver(link).unwrap().accept(delivery).unwrap();
+        let told = disposition(true, 0, None);
+        let told = if settles { told.boolean(true) } else { told.null() };
+        peer.hears([told.raw("00532445")]);
+    }
+    let (mut peer, _) = receiving();
+    peer.send(transfer(0, 0, b"t").nulls(2).ubyte(1));
+    fails_with(&mut peer, "amqp:invalid-field");
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 5);
+    let options = SendOptions::new().with_rcv_settle_mode(Second);
+    assert_eq!(peer.amqp.sender(link).unwrap().send_with(&"x".into(), &options), Err(SendError::SettleMode));
+}
+
+/// T-XFER-18, X-POST-01: the state that goes with a transfer, first or not, is the sender's.
+#[test]
+fn t_xfer_18_a_state_with_a_transfer() {
+    let in_transaction =
+        |id: &[u8]| DeliveryState::Transactional(Box::new(TransactionalState::new(id.try_into().unwrap())));
+    let mut pair = Pair::opened();
+    pair.server.collects = true;
+    let (sender, _) = pair.link("x");
+    let state = in_transaction(b"txn-1");
+    let options = SendOptions::new().with_state(state.clone());
+    let large = payload(&[7; 200_000]);
+    let sent = pair.client.sender(sender).unwrap().send_payload(&large, &options).unwrap();
+    assert_eq!(pair.client.delivery(sent).unwrap().local_state(), Some(state.clone()));
+    pair.drive();
+    let (_, delivery) = pair.server.messages().remove(0);
+    assert_eq!(delivery.state(), Some(&state));
+    assert_eq!(pair.server.delivery(delivery.key()).unwrap().remote_state(), Some(state));
+
+    let (mut peer, link) = receiving();
+    peer.send(first(0)).send(more().nulls(6).raw("005323 c00302 43 44"));
+    let delivery = taken(&mut peer, link);
+    assert_eq!(delivery.state(), Some(&DeliveryState::Received(Received::new(0, 0))));
+}
+
+/// T-XFER-20: a hint, which is passed on.
+#[test]
+fn t_xfer_20_batchable() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 5);
+    let options = SendOptions::new().with_batchable(true).with_settled(true);
+    peer.amqp.sender(link).unwrap().send_payload(&payload(b"x"), &options).unwrap();
+    peer.hears([transfer(0, 0, &[0; 4]).boolean(true).nulls(5).boolean(true).payload("x")]);
+}
+
+/// T-XFER-23: what is not settled is kept at both ends, to be listed in order, until it is.
+#[test]
+fn t_xfer_23_both_ends_keep_what_is_unsettled() {
+    let mut pair = Pair::opened();
+    let (sender, receiver) = pair.link("x");
+    let mut at_client = pair.client.sender(sender).unwrap();
+    let sent: Vec<_> = (0..40).map(|_| at_client.send("x").unwrap()).collect();
+    at_client.send_with(&"settled".into(), &SendOptions::new().with_settled(true)).unwrap();
+    assert_eq!(at_client.unsettled().collect::<Vec<_>>(), sent);
+    pair.drive();
+    let mut at_server = pair.server.receiver(receiver).unwrap();
+    assert_eq!((at_server.unsettled_len(), at_server.unsettled().count()), (40, 40));
+    let session = at_server.session().unwrap();
+    at_server.accept_all();
+    assert_eq!(at_server.unsettled_len(), 0);
+    assert_eq!(pair.server.session(session).unwrap().unsettled_received(), 0);
+    pair.drive();
+    assert_eq!(pair.client.sender(sender).unwrap().unsettled_len(), 0);
+    assert!(sent.iter().all(|key| pair.client.outcome(*key) == Some(Outcome::Accepted)));
+}
+
+/// T-XFER-25: frames without end close the link, by their number if not by their octets; so do too many deliveries
+/// that nobody settles.
+#[test]
+fn t_xfer_25_bounds() {
+    let mut peer = Peer::with(Limits::DEFAULT.with_transfers_per_delivery(3), &SessionOptions::new(), 9);
+    peer.receiver(&ReceiverOptions::new());
+    peer.send(first(0));
+    for _ in 0..3 {
+        peer.send(more().nulls(4).boolean(true));
+    }
+    fails_with(&mut peer, "amqp:link:message-size-exceeded");
+    let mut peer = Peer::with(Limits::DEFAULT.with_unsettled(2), &SessionOptions::new(), 9);
+    peer.receiver(&ReceiverOptions::new());
+    (0..3_u32).for_each(|id| {
+        peer.send(transfer(0, id, &id.to_be_bytes()));
+    });
+    fails_with(&mut peer, "amqp:resource-limit-exceeded");
+    let out = peer.sender_on(1, "out", &SenderOptions::new(), 0);
+    peer.send(credit(1, 0, 9));
+    let mut sender = peer.amqp.sender(out).unwrap();
+    sender.send("1").unwrap();
+    sender.send("2").unwrap();
+    assert_eq!(sender.send("3"), Err(SendError::Unsettled(2)));
+    sender.send_with(&"4".into(), &SendOptions::new().with_settled(true)).unwrap();
+}
