@@ -287,8 +287,8 @@ impl Core {
         let Some((link, session)) = self.link_and_session(index) else { return };
         let LinkEnd::Sender(sender) = &mut link.end else { return };
         sender.told = false;
-        // Credit comes with a flow of the link's own.
-        if sender.waits || sender.credit.credit() == 0 {
+        // Credit comes with a flow of the link's own, and the end of the delivery before with that.
+        if sender.waits || sender.credit.credit() == 0 || sender.sending.is_some() {
             return;
         }
         sender.waits = true;
