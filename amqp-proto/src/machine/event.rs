@@ -4,7 +4,7 @@ use core::fmt;
 
 use alloc::boxed::Box;
 
-use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
+use crate::types::{DeliveryKey, Fields, LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
 use crate::wire::{Condition, DeliveryState, Error};
 
 /// Something that happened. What an event tells of can also be asked for, so one that is not looked at does no harm;
@@ -27,7 +27,7 @@ pub enum Event {
     SessionEnded {
         /// Which one.
         session: SessionKey,
-        /// Who ended it, and why.
+        /// Who ended it, and why; where the connection is over, without the info of that error.
         reason: Box<Reason>,
     },
     /// The peer has attached a link, which is to be accepted or refused. A link that was suspended comes under its
@@ -41,7 +41,7 @@ pub enum Event {
         link: LinkKey,
         /// Whether it is gone for good; otherwise it is suspended.
         closed: bool,
-        /// Who detached it, and why.
+        /// Who detached it, and why; where its session is over, without the info of that error.
         reason: Box<Reason>,
     },
     /// A sender may send: there is credit, and room in the session's window and the output. Told once, and again
@@ -121,6 +121,17 @@ impl Reason {
 
     pub(crate) fn local(error: Option<Error>) -> Self {
         Self::new(Origin::Local, error)
+    }
+
+    /// The same without what a program may want to know: for the links of a session and the sessions of a connection
+    /// that has ended, of which there may be many.
+    pub(crate) fn brief(&self) -> Self {
+        let error = self.error.as_ref().map(|error| Error {
+            info: Fields::new(),
+            description: error.description.clone(),
+            condition: error.condition.clone(),
+        });
+        Self::new(self.origin, error)
     }
 
     /// There is no transport, or it is broken, or what comes over it is not AMQP.

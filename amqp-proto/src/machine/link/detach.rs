@@ -183,7 +183,7 @@ impl Core {
         if is_told {
             self.drop_link(index);
         } else {
-            let reason = own.map_or_else(|| reason.clone(), |own| *own);
+            let reason = own.map_or_else(|| reason.brief(), |own| *own);
             self.tell_end(index, false, reason);
         }
     }

@@ -233,7 +233,7 @@ impl Core {
             if is_told {
                 self.drop_session(key.index);
             } else {
-                self.tell_session_end(key.index, own.map_or_else(|| reason.clone(), |own| *own));
+                self.tell_session_end(key.index, own.map_or_else(|| reason.brief(), |own| *own));
             }
         }
     }
