@@ -7,8 +7,10 @@ use bytes::{Buf, Bytes};
 
 use crate::config::{Options, SessionOptions};
 use crate::machine::sasl::{ClientSasl, Identity, ServerSasl};
-use crate::machine::{Event, Machine, Reading, Security, SessionError, StaleKey, TracedFrame, Why};
-use crate::types::{DeliveryKey, Moment, ReceiverKey, SenderKey, SessionKey, Symbol};
+use crate::machine::{
+    Event, Machine, Reading, Security, SessionError, StaleKey, TracedFrame, Why, memory_bound,
+};
+use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Symbol};
 use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
 use crate::wire::{Error, Open};
 
@@ -109,6 +111,44 @@ impl Connection {
     /// The end that is dialled, and wants to know who the client is [5.3].
     pub fn server_with_sasl(options: Options, sasl: ServerSasl, now: Moment) -> Self {
         Self::new(options, Security::ServerSasl(Box::new(sasl)), now)
+    }
+
+    /// How many octets of memory a connection within these limits takes at most, whatever its peer does; `u64::MAX`
+    /// where that is more than can be counted.
+    ///
+    /// It is the sum of the worst there is of each: as many sessions and links as there may be, each holding as many
+    /// transfers, deliveries and states as it may, of the costliest kind, each keeping a whole block of input alive.
+    /// No peer gets near it, but none gets beyond it. The defaults are meant for servers with memory to spare, and
+    /// their bound is a large number; a device that has little lowers them, [`links`](Limits::links),
+    /// [`channel_max`](Limits::channel_max), [`session_frames`](Limits::session_frames),
+    /// [`unsettled`](Limits::unsettled), [`transfers_per_delivery`](Limits::transfers_per_delivery),
+    /// [`frame_size`](Limits::frame_size) and [`elements`](Limits::elements) above all.
+    ///
+    /// Not in it is what the application brings or takes: the options, messages that it has sent until they are
+    /// written, sessions that it has begun and the peer has not answered, octets that it gives to
+    /// [`receive`](Self::receive) while [`reading`](Self::reading) wants none, and what it has been given and keeps.
+    ///
+    /// ```
+    /// use amqp_proto::Connection;
+    /// use amqp_proto::types::Limits;
+    ///
+    /// let small = Limits::DEFAULT
+    ///     .with_frame_size(512)
+    ///     .with_elements(64)
+    ///     .with_zero_width_elements(0)
+    ///     .with_channel_max(0)
+    ///     .with_links(2)
+    ///     .with_session_frames(4)
+    ///     .with_transfers_per_delivery(4)
+    ///     .with_unsettled(4)
+    ///     .with_attach_octets(256)
+    ///     .with_output_octets(1_024)
+    ///     .with_output_octets_hard(4_096);
+    /// assert!(Connection::memory_bound(&small) < 4 << 20);
+    /// assert!(Connection::memory_bound(&Limits::DEFAULT) > 1 << 40);
+    /// ```
+    pub fn memory_bound(limits: &Limits) -> u64 {
+        memory_bound(limits)
     }
 
     fn new(options: Options, security: Security, now: Moment) -> Self {

@@ -9,8 +9,28 @@ use crate::wire::{FrameHeader, ProtocolHeader, RawFrame};
 const FIRST_READ: usize = 1 << 10;
 /// How many octets are asked for at most at a time, unless a frame is larger.
 const LARGEST_READ: usize = 1 << 16;
+/// How many of the largest frames are asked for at most at a time.
+const FRAMES_A_READ: usize = 8;
 /// From which size on a frame is read to its end and no further, so that no part of it is ever moved.
 const LARGE_FRAME: usize = 1 << 12;
+
+/// How many octets are asked for at most, where frames are no larger than this.
+fn largest_read(max_frame_size: usize) -> usize {
+    max_frame_size.saturating_mul(FRAMES_A_READ).clamp(FIRST_READ, LARGEST_READ)
+}
+
+/// How much memory there is at most in one block of input, where frames are no larger than this: what is left of a
+/// frame, what is asked for, and the room behind it; twice that, as buffers grow. A part of it that is kept keeps all
+/// of it.
+pub(crate) fn largest_block(max_frame_size: u32) -> u64 {
+    let max_frame_size = to_usize(max_frame_size);
+    let read = largest_read(max_frame_size);
+    (max_frame_size as u64)
+        .saturating_add(read as u64)
+        .saturating_mul(2)
+        .saturating_add(read as u64)
+        .saturating_mul(2)
+}
 
 /// The input buffer. What is cut from it shares its memory, which is used again once all of that is gone.
 ///
@@ -28,8 +48,8 @@ pub(crate) struct Input {
 impl Input {
     /// Where to put what is read next: never empty.
     pub(crate) fn spare(&mut self, max_frame_size: u32) -> &mut [u8] {
-        let ask = self.ask.max(FIRST_READ);
         let max_frame_size = to_usize(max_frame_size);
+        let ask = self.ask.clamp(FIRST_READ, largest_read(max_frame_size));
         let wanted = match self.frame_to_come(max_frame_size) {
             // The rest of a large frame, and no more.
             Some(size) if size >= LARGE_FRAME => size.saturating_sub(self.read).max(1),

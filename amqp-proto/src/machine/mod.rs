@@ -4,6 +4,7 @@
 //! what has to be sent or told comes out as a value. No sockets, clocks or randomness; whoever drives a machine
 //! brings them.
 
+mod bound;
 mod connection;
 mod core;
 mod delivery;
@@ -21,6 +22,7 @@ mod session;
 mod slab;
 mod trace;
 
+pub(crate) use bound::memory_bound;
 pub(crate) use connection::{Machine, Security};
 pub use connection::{Reading, Why};
 pub use delivery::{Delivery, Part, PartEnd};

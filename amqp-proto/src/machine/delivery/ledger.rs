@@ -68,6 +68,11 @@ impl Chain {
 }
 
 impl Ledger {
+    /// What it keeps for the next deliveries.
+    pub(crate) const SPARE_OCTETS: usize = SPARE * size_of::<Records>();
+    /// What an unsettled delivery costs at most: a page of its own, and the place of it twice, as rows grow.
+    pub(crate) const OCTETS_PER_DELIVERY: usize = size_of::<Records>() + 2 * size_of::<Page>();
+
     /// The first delivery will have this id.
     pub(crate) fn new(first: DeliveryNumber) -> Self {
         // One turn of the wheel ahead, so that ids before the first have numbers too.

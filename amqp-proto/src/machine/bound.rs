@@ -1,0 +1,145 @@
+//! [`memory_bound`]: the most memory that a connection takes.
+
+use bytes::Bytes;
+
+use super::connection::Machine;
+use super::delivery::Ledger;
+use super::effects::MIN_MAX_FRAME_SIZE;
+use super::event::{Event, Reason};
+use super::input::largest_block;
+use super::link::{Arrival, Link};
+use super::session::Session;
+use crate::types::{DeliveryTag, Key, Limits, Str};
+use crate::wire::{DeliveryState, Disposition};
+
+/// The structs behind pointers in what one field of a frame decodes to.
+const BOXES: u64 = 4_096;
+/// What one level of nesting costs while it is decoded.
+const OCTETS_PER_LEVEL: u64 = 240;
+/// How many dispositions wait in each direction, and one that is to.
+const PENDING: u64 = 17;
+/// The place of a thing in a table, and the pointer to it, twice, as tables grow.
+const PLACE: u64 = 64;
+/// What the tables of a session take with nothing in them.
+const TABLES: u64 = 1_024;
+/// The largest disposition that says nothing but its range.
+const ANSWER: u64 = 64;
+
+/// The most memory that a connection within these limits takes: each of its parts at its worst.
+pub(crate) fn memory_bound(limits: &Limits) -> u64 {
+    let costs = Costs::new(limits);
+    let sessions = u64::from(limits.channel_max()) + 1;
+    sum([
+        costs.connection(limits),
+        product([sessions, costs.session(limits)]),
+        product([limits.links().into(), costs.link(limits)]),
+    ])
+}
+
+/// What things cost that many are made of.
+struct Costs {
+    /// The largest frame that comes in.
+    frame: u64,
+    /// A block of input, all of which stays while any part of it does.
+    block: u64,
+    /// What a field of a frame is decoded to, and the block that it is cut from.
+    value: u64,
+    /// An event that waits to be polled, and what it tells.
+    event: u64,
+}
+
+impl Costs {
+    fn new(limits: &Limits) -> Self {
+        let frame = limits.frame_size().max(limits.sasl_frame_size()).max(MIN_MAX_FRAME_SIZE);
+        let block = largest_block(frame);
+        // Each element has an octet to show for it, or is one of those that have not.
+        let elements = limits.elements().min(frame.saturating_add(limits.zero_width_elements()));
+        let decoded = product([elements.into(), Limits::octets_per_element() as u64]);
+        let value = sum([decoded, BOXES, block]);
+        let event = sum([twice(size_of::<Event>()), value, size_of::<Reason>() as u64]);
+        Self { frame: frame.into(), block, value, event }
+    }
+
+    /// What there is once: input, output, what both ends have said of themselves, and the frame at hand.
+    fn connection(&self, limits: &Limits) -> u64 {
+        let output = sum([
+            limits.output_octets_hard() as u64,
+            self.frame,
+            product([ANSWER, limits.unsettled().into()]),
+        ]);
+        let elements = product([2, limits.elements().into(), Limits::octets_per_element() as u64]);
+        let levels = product([limits.depth().into(), OCTETS_PER_LEVEL]);
+        sum([
+            size_of::<Machine>() as u64,
+            product([2, output]),
+            elements,
+            levels,
+            product([4, sum([self.frame, self.block, self.value, self.event])]),
+        ])
+    }
+
+    /// A session with all that it may hold but its links.
+    fn session(&self, limits: &Limits) -> u64 {
+        let held = sum([twice(size_of::<Arrival>()), self.part(), self.value, self.event]);
+        let disposition = sum([twice(size_of::<Disposition>()), self.value]);
+        sum([
+            size_of::<Session>() as u64,
+            PLACE,
+            TABLES,
+            self.frame,
+            product([2, sum([Ledger::SPARE_OCTETS as u64, self.value, self.event])]),
+            product([2, PENDING, disposition]),
+            product([2, limits.unsettled().into(), self.delivery()]),
+            product([limits.session_frames().into(), held]),
+        ])
+    }
+
+    /// An unsettled delivery: its record, its tag among those in use, both states, and what is told of it.
+    fn delivery(&self) -> u64 {
+        sum([
+            Ledger::OCTETS_PER_DELIVERY as u64,
+            tree(size_of::<DeliveryTag>()),
+            product([2, sum([size_of::<Option<DeliveryState>>() as u64, self.value])]),
+            self.event,
+        ])
+    }
+
+    /// A link with a message that has come in part: its name, the peer's attach, its places in tables.
+    fn link(&self, limits: &Limits) -> u64 {
+        let tables =
+            sum([tree(size_of::<(Str, Key)>()), tree(size_of::<(u32, u32)>()), tree(size_of::<u32>())]);
+        sum([
+            size_of::<Link>() as u64,
+            PLACE,
+            product([2, tables]),
+            self.frame,
+            product([2, limits.attach_octets().into()]),
+            product([2, sum([self.value, self.event])]),
+            sum([twice(size_of::<Arrival>()), self.value, self.event]),
+            product([limits.transfers_per_delivery().into(), self.part()]),
+        ])
+    }
+
+    /// A part of a message.
+    fn part(&self) -> u64 {
+        sum([twice(size_of::<Bytes>()), self.block])
+    }
+}
+
+/// The place of an entry in a tree, the nodes of which are half empty.
+fn tree(entry: usize) -> u64 {
+    sum([product([3, entry as u64]), 32])
+}
+
+/// Rows that grow are up to twice as long as what is in them.
+fn twice(octets: usize) -> u64 {
+    product([2, octets as u64])
+}
+
+fn sum<const N: usize>(parts: [u64; N]) -> u64 {
+    parts.into_iter().fold(0, u64::saturating_add)
+}
+
+fn product<const N: usize>(factors: [u64; N]) -> u64 {
+    factors.into_iter().fold(1, u64::saturating_mul)
+}

@@ -1,0 +1,401 @@
+//! Every bound in [`Limits`] that the engine keeps, reached and passed: what is refused, and that what is within it
+//! goes on. Those of decoding are in `limits.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
+use amqp_proto::machine::sasl::{Identity, LinkSecurity, ServerMechanism, ServerSasl, Step};
+use amqp_proto::machine::{LinkError, Reading, SendError};
+use amqp_proto::testing::{
+    Literal, Pair, SASL_HEADER, attach, attach_receiver, attach_sender, begin, detach, flow, open, transfer,
+};
+use amqp_proto::types::{DeliveryTag, Limits, LinkKey, Moment, ReceiverKey, SenderKey, Symbol};
+use amqp_proto::wire::{Condition, Error, Secret};
+use amqp_proto::{Connection, Event, symbol};
+use common::hex;
+use common::solo::{Solo, beginning, frames, opening};
+
+fn limited(limits: Limits) -> Solo {
+    let mut solo = Solo::open_by(Options::new("s").with_limits(limits), open("p"));
+    solo.accepts(beginning(0), &SessionOptions::new());
+    solo.says();
+    solo
+}
+
+/// A link on which the engine receives, over the peer's handle 0, with credit for 100 messages.
+fn receiving(solo: &mut Solo, options: &ReceiverOptions) -> ReceiverKey {
+    let LinkKey::Receiver(link) = solo.is_offered(attach_sender("n", 0, "a", "b")) else {
+        panic!("a sender")
+    };
+    solo.engine.receiver(link).unwrap().accept_link(options).unwrap();
+    solo.says();
+    link
+}
+
+/// A link on which the engine sends, over the peer's handle 0, with credit for 1,000 messages.
+fn sending(solo: &mut Solo) -> SenderKey {
+    let LinkKey::Sender(link) = solo.is_offered(attach_receiver("n", 0, "a", "b")) else {
+        panic!("a receiver")
+    };
+    solo.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    solo.hears(&frames([flow(Some(0), 10_000, 0, 100).uint(0).uint(0).uint(1_000)]));
+    assert_eq!(solo.events(), [Event::Sendable(link)]);
+    solo.says();
+    link
+}
+
+/// The engine has closed the link because of the peer: the condition.
+fn detached(solo: &mut Solo) -> Condition {
+    let told = solo.events().into_iter().find_map(|event| match event {
+        Event::LinkDetached { closed: true, reason, .. } => reason.error,
+        _ => None,
+    });
+    let said = solo.says();
+    let condition = told.unwrap().condition;
+    assert!(said.contains(&hex(condition.as_str().as_bytes())), "{said}");
+    assert!(solo.engine.is_open());
+    condition
+}
+
+/// frame_size: see also F-MAX-03.
+#[test]
+fn frame_size() {
+    let limits = Limits::DEFAULT.with_frame_size(600);
+    let padded = |octets: usize| transfer(0, 0, b"t").payload(vec![0; octets]);
+    let over = padded(0).to_octets().len();
+    for (size, is_right) in [(600, true), (601, false)] {
+        let mut solo = limited(limits.clone());
+        receiving(&mut solo, &ReceiverOptions::new());
+        solo.hears(&frames([padded(size - over)]));
+        if is_right {
+            assert!(matches!(solo.events()[..], [Event::Message { .. }]));
+        } else {
+            assert_eq!(solo.closes_for(), Condition::FramingError);
+        }
+    }
+}
+
+/// sasl_frame_size: see A-SASL-03 in `sasl_layer.rs`, too.
+#[test]
+fn sasl_frame_size() {
+    for (limit, is_right) in [(100, true), (99, false)] {
+        let options = Options::new("s").with_limits(Limits::DEFAULT.with_sasl_frame_size(limit));
+        let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(Endless);
+        let mut solo = Solo::of(Connection::server_with_sasl(options, sasl, Moment::START));
+        let init = Literal::sasl(0x41).symbol("ENDLESS");
+        let init = init.clone().binary(&vec![0; 100 - 2 - init.to_octets().len()]);
+        assert_eq!(init.to_octets().len(), 100);
+        solo.hears(&(hex(&SASL_HEADER) + &frames([init])));
+        assert_eq!(solo.engine.is_over(), !is_right);
+    }
+}
+
+/// A mechanism that asks on and on.
+#[derive(Debug)]
+struct Endless;
+
+impl ServerMechanism for Endless {
+    fn name(&self) -> Symbol {
+        symbol!("ENDLESS")
+    }
+
+    fn init(&mut self, _: Option<&Secret>) -> Step {
+        Step::Challenge(Secret::default())
+    }
+
+    fn response(&mut self, response: &Secret) -> Step {
+        if response.expose()[..] == *b"me" {
+            return Step::Done { identity: Identity::of("me"), additional_data: None };
+        }
+        Step::Challenge(Secret::default())
+    }
+}
+
+/// sasl_rounds: so many challenges, and then it has to be decided.
+#[test]
+fn sasl_rounds() {
+    for (rounds, answers, is_right) in [(3, 3, true), (3, 4, false), (16, 16, true), (16, 17, false)] {
+        let options = Options::new("s").with_limits(Limits::DEFAULT.with_sasl_rounds(rounds));
+        let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(Endless);
+        let mut solo = Solo::of(Connection::server_with_sasl(options, sasl, Moment::START));
+        solo.hears(&(hex(&SASL_HEADER) + &frames([Literal::sasl(0x41).symbol("ENDLESS")])));
+        for _ in 1..answers {
+            solo.hears(&frames([Literal::sasl(0x43).binary(b"")]));
+        }
+        solo.hears(&frames([Literal::sasl(0x43).binary(b"me")]));
+        let code = if is_right { 0 } else { 1 };
+        assert!(solo.says().ends_with(&frames([Literal::sasl(0x44).ubyte(code)])), "{rounds}, {answers}");
+        assert_eq!(solo.engine.is_over(), !is_right);
+    }
+}
+
+/// channel_max: as many sessions as channels.
+#[test]
+fn channel_max() {
+    let mut solo = limited(Limits::DEFAULT.with_channel_max(1));
+    solo.accepts(beginning(1), &SessionOptions::new());
+    solo.says();
+    solo.hears(&frames([beginning(2)]));
+    assert_eq!(solo.closes_for(), Condition::FramingError);
+}
+
+/// handle_max: as many links on a session as handles.
+#[test]
+fn handle_max() {
+    let mut solo = limited(Limits::DEFAULT.with_handle_max(1));
+    solo.hears(&frames([attach_sender("a", 1, "a", "b")]));
+    assert_eq!(solo.events().len(), 1);
+    solo.hears(&frames([attach_sender("b", 2, "a", "b")]));
+    assert_eq!(solo.closes_for(), Condition::FramingError);
+}
+
+/// links: in all sessions together, whoever attaches them.
+#[test]
+fn links() {
+    let mut solo = limited(Limits::DEFAULT.with_links(3));
+    let other = solo.accepts(beginning(1), &SessionOptions::new());
+    solo.hears(&frames([attach_sender("a", 0, "a", "b"), attach_sender("b", 0, "a", "b").on(1)]));
+    assert_eq!(solo.events().len(), 2);
+    let mut view = solo.engine.session(other).unwrap();
+    view.attach_sender("c", &SenderOptions::new()).unwrap();
+    assert_eq!(view.attach_sender("d", &SenderOptions::new()), Err(LinkError::Limit));
+    solo.says();
+    solo.hears(&frames([attach_sender("e", 1, "a", "b")]));
+    assert_eq!(solo.ends_for(), Condition::ResourceLimitExceeded);
+    solo.hears(&frames([amqp_proto::testing::end()]));
+    solo.events();
+    let mut view = solo.engine.session(other).unwrap();
+    view.attach_sender("d", &SenderOptions::new()).unwrap();
+}
+
+/// suspended_links: the one that was detached first is forgotten.
+#[test]
+fn suspended_links() {
+    let mut solo = limited(Limits::DEFAULT.with_suspended_links(2));
+    let mut keys = Vec::new();
+    for name in ["a", "b", "c"] {
+        let LinkKey::Receiver(link) = solo.is_offered(attach_sender(name, 0, "a", "b")) else {
+            panic!("a sender")
+        };
+        solo.engine.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
+        solo.hears(&frames([detach(0, false)]));
+        assert!(matches!(solo.events()[..], [Event::LinkDetached { closed: false, .. }]));
+        keys.push(link);
+    }
+    let known = keys.iter().map(|key| solo.engine.receiver(*key).is_ok()).collect::<Vec<_>>();
+    assert_eq!(known, [false, true, true]);
+    assert_eq!(solo.is_offered(attach_sender("b", 0, "a", "b")), keys[1].into());
+}
+
+/// attach_octets: one that is larger is refused, and the link is gone.
+#[test]
+fn attach_octets() {
+    let named = |octets: usize| attach_sender(&"n".repeat(octets), 0, "a", "b");
+    // The descriptor, the list and the attach in it count, and the frame around it does not.
+    let over = named(200).to_octets().len() - 8 - 200;
+    for (octets, is_right) in [(200, true), (201, false)] {
+        let limit = u32::try_from(over + 200).unwrap();
+        let mut solo = limited(Limits::DEFAULT.with_attach_octets(limit));
+        solo.hears(&frames([named(octets)]));
+        if is_right {
+            assert!(matches!(solo.events()[..], [Event::LinkOffered(_)]));
+        } else {
+            assert_eq!(detached(&mut solo), Condition::ResourceLimitExceeded);
+        }
+    }
+}
+
+/// session_frames: what options ask for is bounded by it; one transfer too many ends the session.
+#[test]
+fn session_frames() {
+    let mut solo =
+        Solo::open_by(Options::new("s").with_limits(Limits::DEFAULT.with_session_frames(3)), open("p"));
+    solo.accepts(beginning(0), &SessionOptions::new().with_incoming_frames(1_000));
+    assert_eq!(solo.says(), frames([begin(Some(0), 0, 3, 0x7fff_ffff).uint(65_535)]));
+    receiving(&mut solo, &ReceiverOptions::new());
+    let one = |id: u32| transfer(0, id, &[0]).boolean(true).payload(*b"x");
+    solo.hears(&frames([one(0), one(1), one(2)]));
+    assert_eq!((solo.events().len(), solo.says()), (3, String::new()));
+    solo.hears(&frames([one(3)]));
+    assert_eq!(solo.ends_for(), Condition::WindowViolation);
+}
+
+/// session_octets: the window is never larger than the room for the largest frames, but one frame at least.
+#[test]
+fn session_octets() {
+    for (octets, window) in [(4_000, 4), (3_999, 3), (1_000, 1), (1, 1), (0, 1)] {
+        let limits = Limits::DEFAULT.with_frame_size(1_000).with_session_octets(octets);
+        let mut solo = Solo::open_by(Options::new("s").with_limits(limits), open("p"));
+        solo.accepts(beginning(0), &SessionOptions::new().with_incoming_octets(1 << 40));
+        assert_eq!(solo.says(), frames([begin(Some(0), 0, window, 0x7fff_ffff).uint(65_535)]));
+    }
+}
+
+/// message_octets: announced, and kept to over all frames of a message; a link can ask for another.
+#[test]
+fn message_octets() {
+    for (asked, limit) in [(None, 1_000), (Some(2_000), 2_000)] {
+        let mut solo = limited(Limits::DEFAULT.with_message_octets(1_000));
+        let options = ReceiverOptions::new();
+        let options = asked.map_or(options.clone(), |octets| options.with_max_message_size(octets));
+        let LinkKey::Receiver(link) = solo.is_offered(attach_sender("n", 0, "a", "b")) else {
+            panic!("a sender")
+        };
+        solo.engine.receiver(link).unwrap().accept_link(&options).unwrap();
+        let answer =
+            attach("n", 0, true).nulls(2).terminus(0x28, "a").terminus(0x29, "b").nulls(3).ulong(limit);
+        assert!(solo.says().starts_with(&frames([answer])));
+        let half = vec![0; usize::try_from(limit).unwrap() / 2];
+        let part = |id, more| transfer(0, id, &[0]).boolean(true).boolean(more).payload(half.clone());
+        solo.hears(&frames([part(0, true), part(0, false)]));
+        assert!(matches!(solo.events()[..], [Event::Message { .. }]));
+        solo.hears(&frames([part(1, true), part(1, true), transfer(0, 1, &[0]).payload([0])]));
+        assert_eq!(detached(&mut solo), Condition::MessageSizeExceeded);
+    }
+}
+
+/// transfers_per_delivery: however small they are, empty ones too.
+#[test]
+fn transfers_per_delivery() {
+    for (count, is_right) in [(5, true), (6, false)] {
+        let mut solo = limited(Limits::DEFAULT.with_transfers_per_delivery(5));
+        receiving(&mut solo, &ReceiverOptions::new());
+        for at in 1..=count {
+            solo.hears(&frames([transfer(0, 0, &[0]).null().boolean(at < count)]));
+        }
+        if is_right {
+            assert!(matches!(solo.events()[..], [Event::Message { .. }]));
+        } else {
+            assert_eq!(detached(&mut solo), Condition::MessageSizeExceeded);
+        }
+    }
+}
+
+/// unsettled: each way by itself; settled ones do not count, and what is settled makes room.
+#[test]
+fn unsettled() {
+    let mut solo = limited(Limits::DEFAULT.with_unsettled(3));
+    let link = receiving(&mut solo, &ReceiverOptions::new());
+    let one = |id: u32| transfer(0, id, &id.to_be_bytes());
+    solo.hears(&frames([one(0), one(1), one(2), one(3).boolean(true)]));
+    assert_eq!(solo.events().len(), 4);
+    solo.engine.receiver(link).unwrap().accept_all();
+    solo.hears(&frames([one(4), one(5), one(6)]));
+    assert_eq!(solo.events().len(), 3);
+    solo.hears(&frames([one(7)]));
+    assert_eq!(detached(&mut solo), Condition::ResourceLimitExceeded);
+
+    let mut solo = limited(Limits::DEFAULT.with_unsettled(3));
+    let link = sending(&mut solo);
+    let mut sender = solo.engine.sender(link).unwrap();
+    let first = sender.send("x").unwrap();
+    for _ in 0..2 {
+        sender.send("x").unwrap();
+    }
+    assert_eq!(sender.send("x"), Err(SendError::Unsettled(3)));
+    sender.send_with(&"x".into(), &SendOptions::new().with_settled(true)).unwrap();
+    sender.settle(first).unwrap();
+    sender.send_with(&"x".into(), &SendOptions::new().with_tag(DeliveryTag::from(99))).unwrap();
+}
+
+/// output_octets: sends are refused once there is so much, and the sender is told when there is not.
+#[test]
+fn output_octets() {
+    let mut solo = limited(Limits::DEFAULT.with_output_octets(1_000));
+    let link = sending(&mut solo);
+    let mut sender = solo.engine.sender(link).unwrap();
+    let sent = std::iter::repeat_with(|| sender.send("x".repeat(100))).take_while(Result::is_ok).count();
+    assert_eq!(sender.send("x"), Err(SendError::Full));
+    assert!(!sender.is_sendable());
+    let octets = solo.says().len() / 2;
+    assert!((1_000..1_200).contains(&octets) && sent < 10, "{sent} messages, {octets} octets");
+    assert_eq!(solo.events(), [Event::Sendable(link)]);
+}
+
+/// output_octets_hard: no more input is looked at while answers to it would add to the output.
+#[test]
+fn output_octets_hard() {
+    let mut solo = limited(Limits::DEFAULT.with_output_octets(500).with_output_octets_hard(1_000));
+    let echo = frames([flow(Some(0), 100, 0, 100).nulls(5).boolean(true), beginning(1)]);
+    assert_eq!(solo.engine.reading(), Reading::Wanted);
+    while solo.engine.reading() == Reading::Wanted {
+        solo.hears(&frames([beginning(1)]));
+        let [Event::SessionOffered(session)] = solo.events()[..] else { panic!("no session") };
+        let mut view = solo.engine.session(session).unwrap();
+        view.end_with(Error::new(Condition::NotAllowed).with_description("x".repeat(100))).unwrap();
+        solo.hears(&frames([amqp_proto::testing::end().on(1)]));
+        solo.events();
+    }
+    assert_eq!(solo.engine.reading(), Reading::Output);
+    solo.hears(&echo);
+    assert_eq!(solo.events(), []);
+    let octets = solo.says().len() / 2;
+    assert!((1_000..1_300).contains(&octets), "{octets}");
+    assert_eq!(solo.engine.reading(), Reading::Wanted);
+    let events = solo.events();
+    assert!(matches!(events[..], [.., Event::SessionOffered(_)]), "{events:?}");
+}
+
+/// shortest_idle_time_out: see C-IDLE-06 in `idle.rs`, too.
+#[test]
+fn shortest_idle_time_out() {
+    for (idle, is_right) in [(99, false), (100, true)] {
+        let mut solo = Solo::server(Options::new("s"));
+        solo.hears(&opening([open("p").nulls(3).uint(idle)]));
+        if is_right {
+            assert_eq!(solo.events(), [Event::Opened]);
+            let (at, _) = solo.engine.next_deadline().unwrap();
+            assert_eq!(at.as_millis(), 25);
+        } else {
+            assert_eq!(solo.closes_for(), Condition::NotAllowed);
+        }
+    }
+}
+
+/// The input is asked for in portions that suit the frames.
+#[test]
+fn input_suits_the_frames() {
+    for (frame_size, most) in [(512, 4_096), (4_096, 32_768), (65_536, 65_536)] {
+        let limits = Limits::DEFAULT.with_frame_size(frame_size);
+        let mut solo = Solo::open_by(Options::new("s").with_limits(limits), open("p"));
+        let mut largest = 0;
+        for _ in 0..50 {
+            let room = solo.engine.input();
+            let octets = room.len() / 8 * 8;
+            room.chunks_exact_mut(8).for_each(|frame| frame.copy_from_slice(&[0, 0, 0, 8, 2, 0, 0, 0]));
+            largest = largest.max(room.len());
+            solo.engine.received(Moment::START, octets);
+            assert_eq!(solo.events(), []);
+        }
+        assert!(largest >= most / 2 && largest <= most, "{largest} for {frame_size}");
+    }
+}
+
+/// A pair under the smallest of all limits still does what it is for.
+#[test]
+fn the_smallest_limits_will_do() {
+    let limits = Limits::DEFAULT
+        .with_frame_size(512)
+        .with_channel_max(0)
+        .with_handle_max(0)
+        .with_links(1)
+        .with_suspended_links(0)
+        .with_session_frames(1)
+        .with_session_octets(0)
+        .with_unsettled(1)
+        .with_output_octets(1)
+        .with_output_octets_hard(1);
+    let mut pair =
+        Pair::new(Options::new("c").with_limits(limits.clone()), Options::new("s").with_limits(limits));
+    pair.server.collects = true;
+    let (sender, receiver) = pair.link("jobs");
+    for _ in 0..10 {
+        pair.client.sender(sender).unwrap().send("x".repeat(2_000)).unwrap();
+        pair.drive();
+        pair.server.receiver(receiver).unwrap().accept_all();
+        pair.drive();
+    }
+    assert_eq!(pair.server.messages().len(), 10);
+    assert_eq!(pair.client.sender(sender).unwrap().unsettled_len(), 0);
+}
