@@ -28,10 +28,10 @@ impl Peer {
         Self::opened(limits, options, open("peer"), incoming_window)
     }
 
-    /// A peer that takes frames of so many octets.
-    pub(crate) fn framed(max_frame_size: u32) -> Self {
+    /// A peer that takes frames of so many octets, and so many transfers.
+    pub(crate) fn framed(max_frame_size: u32, incoming_window: u32) -> Self {
         let open = open("peer").null().uint(max_frame_size);
-        Self::opened(Limits::DEFAULT, &SessionOptions::new(), open, u32::MAX)
+        Self::opened(Limits::DEFAULT, &SessionOptions::new(), open, incoming_window)
     }
 
     fn opened(limits: Limits, options: &SessionOptions, open: Literal, incoming_window: u32) -> Self {

@@ -354,7 +354,7 @@ impl Core {
             let Some(sender) = self.links.at(index).and_then(Link::sender) else { continue };
             sender.waits = false;
             let wrote = self.write_frame(index, false);
-            left += usize::from(self.queue(index) && wrote);
+            left += usize::from(self.queue(index, wrote) && wrote);
         }
     }
 
@@ -365,11 +365,12 @@ impl Core {
             return;
         }
         while self.fx.out.len() < self.limits.output_octets() && self.write_frame(index, false) {}
-        self.queue(index);
+        self.queue(index, false);
     }
 
-    /// Has a delivery that is not written to its end wait for what it lacks: true if that is room in the output.
-    fn queue(&mut self, index: u32) -> bool {
+    /// Has a delivery that is not written to its end wait for what it lacks, or behind all others that wait if it has
+    /// had its turn; true if it is to be looked at again when there is room in the output.
+    fn queue(&mut self, index: u32, had_turn: bool) -> bool {
         let Some((link, session)) = self.link_and_session(index) else { return false };
         if !link.is_complete() || !session.is_begun() {
             return false;
@@ -397,7 +398,7 @@ impl Core {
             return false;
         }
         sender.waits = true;
-        let is_open = session.outgoing.left() > 0;
+        let is_open = had_turn || session.outgoing.left() > 0;
         if is_open {
             self.blocked.push_back(index);
         } else {

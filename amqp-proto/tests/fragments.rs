@@ -1,0 +1,415 @@
+//! Messages in many frames: where they are cut, who sends when, and what can be read before all is there [2.6.14].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::Event;
+use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
+use amqp_proto::machine::{PartEnd, ReadError, SendError};
+use amqp_proto::message::Payload;
+use amqp_proto::testing::{Literal, Pair, flow, transfer};
+use amqp_proto::types::{DeliveryKey, DeliveryTag, Limits, ReceiverKey, SenderKey};
+use amqp_proto::wire::{Frame, Performative, Transfer};
+use bytes::{Buf, Bytes};
+use peer::Peer;
+
+/// So many octets, no two neighbours of which are the same.
+fn octets(len: usize) -> Bytes {
+    (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect()
+}
+
+fn payload(len: usize) -> Payload {
+    octets(len).into()
+}
+
+/// The transfers that have come out: their sizes, what they say and what they carry.
+fn transfers(peer: &mut Peer) -> Vec<(u32, Transfer, Bytes)> {
+    let transfer = |(size, frame)| match frame {
+        Frame::Amqp { performative: Performative::Transfer(transfer), payload, .. } => {
+            Some((size, transfer, payload))
+        }
+        _ => None,
+    };
+    peer.sized_frames().into_iter().filter_map(transfer).collect()
+}
+
+/// A first transfer that is not the last takes one octet more for each: settled is null, more is true.
+const MORE: usize = 2;
+
+/// T-XFER-21, T-XFER-10, F-MAX-02: a message of this size goes out in frames that are as large as may be and no larger,
+/// as few as there can be, with all of its octets.
+fn goes_out(peer: &mut Peer, link: SenderKey, max: usize, len: usize, options: &SendOptions) {
+    let delivery = peer.amqp.sender(link).unwrap().send_payload(&payload(len), options).unwrap();
+    let frames = transfers(peer);
+    let last = frames.len() - 1;
+    let mut all = Vec::new();
+    for (at, (size, transfer, part)) in frames.iter().enumerate() {
+        assert_eq!(transfer.more, at < last, "{len}");
+        assert_eq!(transfer.delivery_id.is_some(), at == 0, "{len}");
+        assert!(*size as usize == max || (at == last && *size as usize <= max), "{len}: {size}");
+        assert!(last == 0 || !part.is_empty(), "{len}");
+        all.extend_from_slice(part);
+    }
+    assert_eq!(all, octets(len), "{len}");
+    peer.amqp.sender(link).unwrap().settle(delivery).unwrap();
+    peer.octets();
+}
+
+/// T-XFER-21: every size up to some frames of the smallest kind.
+#[test]
+fn t_xfer_21_every_size_in_the_smallest_frames() {
+    let mut peer = Peer::framed(512, 2048);
+    let link = peer.sender(&SenderOptions::new(), u32::MAX >> 1);
+    peer.send(flow(Some(0), u32::MAX, 0, 0));
+    let long_tag = SendOptions::new().with_tag(DeliveryTag::new(&[9; 32]).unwrap());
+    for len in 0..1_600 {
+        goes_out(&mut peer, link, 512, len, &SendOptions::new());
+        goes_out(&mut peer, link, 512, len, &long_tag);
+    }
+}
+
+/// T-XFER-21: sizes around each border of larger frames.
+#[test]
+fn t_xfer_21_sizes_around_every_border() {
+    for max in [513, 600, 1_023, 1_024, 4_096, 65_536] {
+        let mut peer = Peer::framed(u32::try_from(max).unwrap(), 2048);
+        let link = peer.sender(&SenderOptions::new(), u32::MAX >> 1);
+        peer.send(flow(Some(0), u32::MAX, 0, 0));
+        for frames in 1..4_usize {
+            // A frame of a delivery has up to 40 octets that are no payload.
+            for len in (frames * (max - 45)..=frames * max + 2).step_by(if max > 4_096 { 3 } else { 1 }) {
+                goes_out(&mut peer, link, max, len, &SendOptions::new());
+            }
+        }
+    }
+}
+
+/// T-XFER-21: to the octet, a message that just fits and one that just does not.
+#[test]
+fn t_xfer_21_an_exact_fit() {
+    let head = transfer(0, 0, &[0; 4]).to_octets().len();
+    let fits = 512 - head;
+    let mut peer = Peer::framed(512, 2048);
+    let link = peer.sender(&SenderOptions::new(), 10);
+    let message = octets(fits);
+    let sent =
+        peer.amqp.sender(link).unwrap().send_payload(&message.slice(..fits).into(), &SendOptions::new());
+    peer.hears([transfer(0, 0, &[0; 4]).payload(&message[..fits])]);
+    peer.amqp.sender(link).unwrap().settle(sent.unwrap()).unwrap();
+    peer.octets();
+    peer.amqp.sender(link).unwrap().send_payload(&message.clone().into(), &SendOptions::new()).unwrap();
+    // An id of 1 takes one octet more than one of 0.
+    let (first, rest) = message.split_at(fits - 1 - MORE);
+    peer.hears([
+        transfer(0, 1, &[0, 0, 0, 1]).null().boolean(true).payload(first),
+        Literal::new(0x14).uint(0).payload(rest),
+    ]);
+}
+
+/// T-XFER-10, T-XFER-21: octets in chunks of all sizes come out as they went in, and are put together again, between two
+/// engines with frames of different sizes, moved in portions of all sizes.
+#[test]
+fn t_xfer_21_chunks_frames_and_portions() {
+    let limits = |frame_size| Limits::DEFAULT.with_frame_size(frame_size);
+    let mut pair = Pair::new(
+        Options::new("client").with_limits(limits(700)),
+        Options::new("server").with_limits(limits(512)),
+    )
+    .portioned(&[1, 500, 3, 1_000, 13]);
+    pair.drive();
+    pair.server.collects = true;
+    let (sender, _) = pair.link("x");
+    let all = octets(20_000);
+    for chunk in [1, 499, 1_024, 7_000, 20_000] {
+        let payload: Payload = all.chunks(chunk).map(Bytes::copy_from_slice).collect();
+        pair.client.sender(sender).unwrap().send_payload(&payload, &SendOptions::new()).unwrap();
+        pair.drive();
+        let (_, delivery) = pair.server.messages().remove(0);
+        assert_eq!(delivery.payload().to_bytes(), all);
+    }
+}
+
+/// T-XFER-10, T-XFER-13: a delivery written in pieces: frames as pieces come, the end where the application says, also
+/// with nothing in it.
+#[test]
+fn t_xfer_10_a_delivery_in_pieces() {
+    let mut peer = Peer::framed(512, 2048);
+    let link = peer.sender(&SenderOptions::new(), 10);
+    let mut sender = peer.amqp.sender(link).unwrap();
+    sender.begin_delivery(&SendOptions::new()).unwrap();
+    sender.write("").unwrap();
+    sender.write("ab").unwrap();
+    sender.write("cd").unwrap();
+    sender.finish().unwrap();
+    sender.begin_delivery(&SendOptions::new().with_settled(true)).unwrap();
+    sender.finish().unwrap();
+    let more = || Literal::new(0x14).uint(0);
+    peer.hears([
+        transfer(0, 0, &[0; 4]).null().boolean(true).payload("ab"),
+        more().nulls(4).boolean(true).payload("cd"),
+        more(),
+        transfer(0, 1, &[0, 0, 0, 1]).boolean(true),
+    ]);
+}
+
+/// T-XFER-13, T-XFER-14: given up before, between and behind frames; the delivery is settled by that, and the next one
+/// follows.
+#[test]
+fn t_xfer_13_given_up_in_each_phase() {
+    let aborted = || Literal::new(0x14).uint(0).nulls(8).boolean(true);
+    // Before the first frame: the peer has to hear of the delivery-id.
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 10);
+    let mut sender = peer.amqp.sender(link).unwrap();
+    sender.begin_delivery(&SendOptions::new()).unwrap();
+    sender.abort().unwrap();
+    assert_eq!((sender.unsettled_len(), sender.abort()), (0, Err(SendError::NoDelivery)));
+    peer.hears([transfer(0, 0, &[0; 4]).boolean(true).nulls(4).boolean(true)]);
+    // Between frames.
+    let mut sender = peer.amqp.sender(link).unwrap();
+    let delivery = sender.begin_delivery(&SendOptions::new()).unwrap();
+    sender.write("a").unwrap();
+    sender.abort().unwrap();
+    assert!(peer.amqp.delivery(delivery).is_err());
+    peer.hears([transfer(0, 1, &[0, 0, 0, 1]).null().boolean(true).payload("a"), aborted()]);
+    // With octets that wait for the window.
+    peer.send(flow(Some(3), 1, 0, 2048));
+    peer.events();
+    let mut sender = peer.amqp.sender(link).unwrap();
+    sender.begin_delivery(&SendOptions::new()).unwrap();
+    sender.write("b").unwrap();
+    sender.write("c").unwrap();
+    sender.abort().unwrap();
+    peer.hears([transfer(0, 2, &[0, 0, 0, 2]).null().boolean(true).payload("b")]);
+    peer.send(flow(Some(4), 9, 0, 2048));
+    peer.events();
+    peer.hears([aborted()]);
+    // Behind the end there is nothing to give up.
+    let mut sender = peer.amqp.sender(link).unwrap();
+    sender.begin_delivery(&SendOptions::new()).unwrap();
+    sender.finish().unwrap();
+    assert_eq!(sender.abort(), Err(SendError::NoDelivery));
+    peer.hears([transfer(0, 3, &[0, 0, 0, 3])]);
+}
+
+/// T-DISP-10, T-DISP-19: a delivery that is settled before its first frame is out: the peer hears of the delivery first.
+#[test]
+fn t_disp_19_settled_before_the_first_frame() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 10);
+    let mut sender = peer.amqp.sender(link).unwrap();
+    let delivery = sender.begin_delivery(&SendOptions::new()).unwrap();
+    sender.settle(delivery).unwrap();
+    peer.hears([]);
+    peer.amqp.sender(link).unwrap().write("a").unwrap();
+    peer.hears([
+        transfer(0, 0, &[0; 4]).null().boolean(true).payload("a"),
+        amqp_proto::testing::disposition(false, 0, None).boolean(true),
+    ]);
+}
+
+/// T-CREDIT-15, S-WIN-08: a large message goes through a window of one frame, and through little output, with nothing
+/// lost; the sender is told when it may send the next.
+#[test]
+fn s_win_08_a_large_message_through_a_small_window() {
+    let small = Limits::DEFAULT.with_output_octets(4_096).with_frame_size(1_024).with_session_frames(1);
+    let mut pair = Pair::new(
+        Options::new("client").with_limits(small.clone()),
+        Options::new("server").with_limits(small),
+    )
+    .with_most_steps(10_000_000)
+    .untraced();
+    pair.drive();
+    pair.server.collects = true;
+    let (sender, _) = pair.link("x");
+    pair.client.events();
+    for _ in 0..2 {
+        let mut at_client = pair.client.sender(sender).unwrap();
+        at_client.send_payload(&payload(1 << 20), &SendOptions::new()).unwrap();
+        assert_eq!(at_client.send("next"), Err(SendError::Incomplete));
+        assert!(pair.client.output().remaining() < 6_000);
+        pair.drive();
+        assert_eq!(pair.client.events(), [Event::Sendable(sender)]);
+        assert_eq!(pair.server.messages().remove(0).1.payload().to_bytes(), octets(1 << 20));
+    }
+}
+
+/// T-XFER-10: a stream that is written faster than it goes out is told to wait, and when to go on.
+#[test]
+fn t_xfer_10_a_stream_that_has_to_wait() {
+    let small = Limits::DEFAULT.with_output_octets(2_000);
+    let mut pair = Pair::new(
+        Options::new("client").with_limits(small),
+        Options::new("server").with_limits(Limits::DEFAULT),
+    );
+    pair.drive();
+    pair.server.collects = true;
+    let (sender, _) = pair.link("x");
+    pair.client.events();
+    pair.client.sender(sender).unwrap().begin_delivery(&SendOptions::new()).unwrap();
+    let (mut written, mut waits) = (0, 0);
+    while written < 100 {
+        match pair.client.sender(sender).unwrap().write(octets(1_000)) {
+            Ok(()) => written += 1,
+            Err(error) => {
+                assert_eq!(error, SendError::Full);
+                waits += 1;
+                pair.drive();
+                assert_eq!(pair.client.events(), [Event::Sendable(sender)]);
+            }
+        }
+    }
+    pair.client.sender(sender).unwrap().finish().unwrap();
+    pair.drive();
+    assert!(waits > 10);
+    assert_eq!(pair.server.messages().remove(0).1.payload().len(), 100_000);
+}
+
+/// S-WIN-08: when the window of a session opens, the links that wait get a frame each, in turn, also while it opens by
+/// one frame at a time; none starves.
+#[test]
+fn s_win_08_links_take_turns() {
+    const LINKS: u32 = 7;
+    for opens_by in [1, 3, 10, 100] {
+        let mut peer = Peer::framed(512, LINKS);
+        let links: Vec<_> = (0..LINKS)
+            .map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0))
+            .collect();
+        for (handle, link) in (0..).zip(&links) {
+            peer.send(flow(Some(0), LINKS, 0, 9).uint(handle).uint(0).uint(9));
+            peer.events();
+            peer.amqp.sender(*link).unwrap().begin_delivery(&SendOptions::new()).unwrap();
+        }
+        for link in &links {
+            let mut sender = peer.amqp.sender(*link).unwrap();
+            sender.write(octets(4_000)).unwrap();
+            sender.finish().unwrap();
+        }
+        // The first have used the window up.
+        assert_eq!(transfers(&mut peer).len(), LINKS as usize);
+        let mut seen = LINKS;
+        let mut order = Vec::new();
+        for _ in 0..60 {
+            peer.send(flow(Some(seen), opens_by, 0, 9));
+            peer.events();
+            let frames = transfers(&mut peer);
+            seen += u32::try_from(frames.len()).unwrap();
+            order.extend(frames.into_iter().map(|(_, transfer, _)| transfer.handle.get()));
+        }
+        assert!(order.len() > 12, "{order:?}");
+        // Between two frames of one link every other has had one, as long as it has any.
+        for (at, handle) in order.iter().enumerate() {
+            if let Some(next) = order[at + 1..].iter().position(|other| other == handle) {
+                let between: std::collections::BTreeSet<_> = order[at..=at + next].iter().collect();
+                let left: std::collections::BTreeSet<_> = order[at + next + 1..].iter().collect();
+                assert!(left.iter().all(|other| between.contains(other)), "{opens_by}: {at} {order:?}");
+            }
+        }
+    }
+}
+
+/// T-XFER-11: many links send large messages at once over one session; all arrive whole.
+#[test]
+fn t_xfer_11_many_links_at_once() {
+    let limits = || Limits::DEFAULT.with_frame_size(512).with_session_frames(8).with_output_octets(3_000);
+    let mut pair =
+        Pair::new(Options::new("client").with_limits(limits()), Options::new("server").with_limits(limits()))
+            .with_most_steps(10_000_000)
+            .untraced();
+    pair.drive();
+    pair.server.collects = true;
+    let names: Vec<String> = (0..50).map(|at| format!("l{at}")).collect();
+    let links: Vec<_> = names.iter().map(|name| pair.client.attach_sender(name.clone())).collect();
+    pair.drive();
+    let mut left: Vec<_> = links.iter().flat_map(|link| [*link, *link]).collect();
+    while !left.is_empty() {
+        left.retain(|link| {
+            let mut sender = pair.client.sender(*link).unwrap();
+            sender.send_payload(&payload(5_000), &SendOptions::new()).is_err()
+        });
+        pair.drive();
+    }
+    let messages = pair.server.messages();
+    assert_eq!(messages.len(), 100);
+    assert!(messages.iter().all(|(_, delivery)| delivery.payload().to_bytes() == octets(5_000)));
+}
+
+/// A peer on whose handle 0 the engine receives in pieces.
+fn streaming(frames: u32) -> (Peer, ReceiverKey) {
+    let options = SessionOptions::new().with_incoming_frames(frames);
+    let mut peer = Peer::with(Limits::DEFAULT, &options, 9);
+    let link = peer.receiver(&ReceiverOptions::new().with_streaming(true));
+    (peer, link)
+}
+
+fn piece(text: &str) -> Literal {
+    Literal::new(0x14).uint(0).nulls(4).boolean(true).payload(text)
+}
+
+#[track_caller]
+fn reads(peer: &mut Peer, link: ReceiverKey, delivery: DeliveryKey, text: &str, end: PartEnd) {
+    let part = peer.amqp.receiver(link).unwrap().read(delivery).unwrap();
+    assert_eq!((part.payload.to_bytes(), part.end), (Bytes::copy_from_slice(text.as_bytes()), end));
+}
+
+/// T-XFER-10, S-WIN-11: a message is read while it comes, in any portions, and the window opens as it is read.
+#[test]
+fn t_xfer_10_read_before_it_is_complete() {
+    let (mut peer, link) = streaming(2);
+    peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"));
+    let Event::Message { delivery, .. } = peer.event() else { panic!() };
+    reads(&mut peer, link, delivery, "a", PartEnd::More);
+    reads(&mut peer, link, delivery, "", PartEnd::More);
+    assert!(peer.amqp.receiver(link).unwrap().receive().is_none());
+    for text in ["b", "c", "d"] {
+        peer.send(piece(text));
+        assert_eq!(peer.event(), Event::Data { receiver: link, delivery });
+        reads(&mut peer, link, delivery, text, PartEnd::More);
+        assert!(peer.lines().iter().all(|line| line.contains("incoming_window: 2")));
+    }
+    peer.send(piece("e")).send(Literal::new(0x14).uint(0).payload("f"));
+    let more = || Event::Data { receiver: link, delivery };
+    assert_eq!(peer.events(), [more(), more()]);
+    // Two are held, and there is room for no more until they are read.
+    assert_eq!(peer.amqp.session(peer.session).unwrap().incoming_window(), 0);
+    reads(&mut peer, link, delivery, "ef", PartEnd::Complete);
+    let mut receiver = peer.amqp.receiver(link).unwrap();
+    assert_eq!(receiver.read(delivery).unwrap_err(), ReadError::NoDelivery);
+    receiver.accept(delivery).unwrap();
+    assert!(peer.lines().iter().any(|line| line.contains("incoming_window: 2")));
+}
+
+/// T-XFER-13: a message that is given up while it is read: that is told, and read as its end.
+#[test]
+fn t_xfer_13_given_up_while_it_is_read() {
+    let (mut peer, link) = streaming(9);
+    let aborted = || Literal::new(0x14).uint(0).nulls(8).boolean(true);
+    peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a")).send(piece("b")).send(aborted());
+    let events = peer.events();
+    let Event::Message { delivery, .. } = events[0] else { panic!("{events:?}") };
+    assert_eq!(events[2], Event::Aborted { receiver: link, delivery });
+    assert!(peer.amqp.receiver(link).unwrap().accept(delivery).is_err());
+    reads(&mut peer, link, delivery, "", PartEnd::Aborted);
+    // Who takes messages whole is not held up by it.
+    peer.send(transfer(0, 1, b"t").null().boolean(true).payload("a")).send(aborted());
+    peer.send(transfer(0, 2, b"t").payload("whole"));
+    peer.events();
+    assert_eq!(peer.amqp.receiver(link).unwrap().receive().unwrap().payload().to_bytes(), "whole");
+    assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 1);
+}
+
+/// M-STATE-09, T-DISP-10: an outcome may be told while the message still comes; the rest comes all the same.
+#[test]
+fn m_state_09_accepted_while_it_comes() {
+    let (mut peer, link) = streaming(9);
+    peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"));
+    let Event::Message { delivery, .. } = peer.event() else { panic!() };
+    peer.amqp.receiver(link).unwrap().accept(delivery).unwrap();
+    assert!(peer.lines()[0].contains("accepted"));
+    peer.send(Literal::new(0x14).uint(0).payload("b"));
+    assert_eq!(peer.event(), Event::Data { receiver: link, delivery });
+    reads(&mut peer, link, delivery, "ab", PartEnd::Complete);
+    peer.quiet();
+}

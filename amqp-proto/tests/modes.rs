@@ -1,0 +1,248 @@
+//! Settle modes and the size of messages, as the ends of a link agree on them [2.6.3] [2.7.3] [2.8.2] [2.8.3].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::Event;
+use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
+use amqp_proto::machine::SendError;
+use amqp_proto::message::Payload;
+use amqp_proto::testing::{Literal, Pair, attach, transfer};
+use amqp_proto::types::LinkKey;
+use amqp_proto::wire::{ReceiverSettleMode, SenderSettleMode};
+use bytes::Bytes;
+use peer::{Peer, credit};
+
+fn payload(len: usize) -> Payload {
+    Bytes::from(vec![7; len]).into()
+}
+
+/// L-MODE-01, L-MODE-02, L-MODE-03: what the sender says of the sender's mode is in force, what the receiver says a
+/// wish, and the other way round; who answers does as it is asked unless told otherwise.
+#[test]
+fn l_mode_01_the_mode_of_each_end_is_its_own() {
+    use ReceiverSettleMode::{First, Second};
+    use SenderSettleMode::{Mixed, Settled, Unsettled};
+    // The sender's wish and own, the receiver's own and wish, what is in force.
+    let cases = [
+        (None, None, None, None, Mixed, First),
+        (Some(Unsettled), None, None, Some(Mixed), Unsettled, First),
+        (Some(Settled), Some(Second), None, None, Settled, Second),
+        (None, Some(Second), Some(First), None, Mixed, First),
+        (None, None, Some(Second), None, Mixed, Second),
+    ];
+    for (snd, wished_rcv, rcv, wished_snd, snd_in_force, rcv_in_force) in cases {
+        let mut pair = Pair::opened();
+        let mut sender = SenderOptions::to("x");
+        let mut receiver = ReceiverOptions::new();
+        if let Some(mode) = snd {
+            sender = sender.with_snd_settle_mode(mode);
+        }
+        if let Some(mode) = wished_rcv {
+            sender = sender.with_rcv_settle_mode(mode);
+        }
+        if let Some(mode) = rcv {
+            receiver = receiver.with_rcv_settle_mode(mode);
+        }
+        if let Some(mode) = wished_snd {
+            receiver = receiver.with_snd_settle_mode(mode);
+        }
+        pair.server.receiver_options = receiver;
+        let link = pair.client.attach_sender_with("x", &sender);
+        pair.drive();
+        let LinkKey::Receiver(other) = pair.server.expect_attach().key() else { panic!() };
+        let at_client = pair.client.sender(link).unwrap();
+        assert_eq!((at_client.snd_settle_mode(), at_client.rcv_settle_mode()), (snd_in_force, rcv_in_force));
+        let at_server = pair.server.receiver(other).unwrap();
+        assert_eq!((at_server.snd_settle_mode(), at_server.rcv_settle_mode()), (snd_in_force, rcv_in_force));
+    }
+}
+
+/// L-MODE-02: a receiver that attaches and asks for settled messages gets them, from a sender that leaves it open.
+#[test]
+fn l_mode_02_a_wish_is_honoured() {
+    for (mode, octet) in
+        [(SenderSettleMode::Unsettled, 0), (SenderSettleMode::Settled, 1), (SenderSettleMode::Mixed, 2)]
+    {
+        let mut peer = Peer::new();
+        let asks = attach("x", 0, true).ubyte(octet).null().terminus(0x28, "a").terminus(0x29, "b");
+        peer.send(asks);
+        let LinkKey::Sender(link) = peer.offered() else { panic!() };
+        peer.amqp.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+        assert_eq!(peer.amqp.sender(link).unwrap().snd_settle_mode(), mode);
+        let answer = attach("x", 0, false);
+        let answer = if octet == 2 { answer.null() } else { answer.ubyte(octet) };
+        peer.hears([answer.null().terminus(0x28, "a").terminus(0x29, "b").nulls(2).uint(0)]);
+    }
+}
+
+/// L-MODE-04: what a mode does not allow is not sent; where it leaves a choice the default is not to settle.
+#[test]
+fn l_mode_04_what_may_be_sent() {
+    use SenderSettleMode::{Mixed, Settled, Unsettled};
+    for (mode, asked, settled) in [
+        (Unsettled, None, Some(false)),
+        (Unsettled, Some(false), Some(false)),
+        (Unsettled, Some(true), None),
+        (Settled, None, Some(true)),
+        (Settled, Some(true), Some(true)),
+        (Settled, Some(false), None),
+        (Mixed, None, Some(false)),
+        (Mixed, Some(false), Some(false)),
+        (Mixed, Some(true), Some(true)),
+    ] {
+        let mut peer = Peer::new();
+        let link = peer.sender(&SenderOptions::new().with_snd_settle_mode(mode), 5);
+        let mut options = SendOptions::new();
+        if let Some(settled) = asked {
+            options = options.with_settled(settled);
+        }
+        let mut sender = peer.amqp.sender(link).unwrap();
+        let sent = sender.send_payload(&payload(1), &options);
+        match settled {
+            None => {
+                assert_eq!(sent, Err(SendError::SettleMode));
+                assert_eq!((sender.credit(), sender.unsettled_len()), (5, 0));
+                peer.hears([]);
+            }
+            Some(settled) => {
+                assert_eq!(sender.unsettled_len(), u32::from(!settled));
+                let frame = transfer(0, 0, &[0; 4]).payload([7]);
+                peer.hears([if settled { frame.boolean(true) } else { frame }]);
+            }
+        }
+    }
+}
+
+/// T-XFER-08, T-XFER-09: what the sender's mode does not allow closes the link with not-allowed; an aborted delivery is
+/// settled in any mode.
+#[test]
+fn t_xfer_08_what_may_come() {
+    let more = || Literal::new(0x14).uint(0);
+    let first = |settled: Option<bool>, has_more| match settled {
+        Some(settled) => transfer(0, 0, b"t").boolean(settled).boolean(has_more),
+        None => transfer(0, 0, b"t").null().boolean(has_more),
+    };
+    let cases: Vec<(u8, Vec<Literal>, bool)> = vec![
+        (0, vec![first(None, false)], true),
+        (0, vec![first(Some(false), false)], true),
+        (0, vec![first(Some(true), false)], false),
+        (0, vec![first(None, true), more().nulls(3).boolean(true)], false),
+        (0, vec![first(None, true), more().nulls(3).boolean(true).nulls(4).boolean(true)], true),
+        (1, vec![first(Some(true), false)], true),
+        (1, vec![first(None, true), more().nulls(3).boolean(true)], true),
+        (1, vec![first(None, false)], false),
+        (1, vec![first(Some(false), true), more()], false),
+        (2, vec![first(None, false)], true),
+        (2, vec![first(Some(true), false)], true),
+    ];
+    for (mode, frames, is_allowed) in cases {
+        let mut peer = Peer::new();
+        let asks = attach("x", 0, false).ubyte(mode).null().terminus(0x28, "a").terminus(0x29, "b");
+        peer.send(asks.nulls(2).uint(0));
+        let LinkKey::Receiver(link) = peer.offered() else { panic!() };
+        peer.amqp.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
+        peer.octets();
+        for frame in frames {
+            peer.send(frame);
+        }
+        let lines = peer.lines();
+        if is_allowed {
+            assert_eq!(lines, [""; 0]);
+        } else {
+            assert!(lines.len() == 1 && lines[0].contains("amqp:not-allowed"), "{mode}: {lines:?}");
+            assert!(matches!(peer.events().last(), Some(Event::LinkDetached { closed: true, .. })));
+        }
+    }
+}
+
+/// L-MODE-05: a receiver of mode first settles with its outcome, one of mode second when the sender has.
+#[test]
+fn l_mode_05_who_settles_first() {
+    for (mode, ours, theirs) in [(ReceiverSettleMode::First, 0, 0), (ReceiverSettleMode::Second, 1, 1)] {
+        let mut pair = Pair::opened();
+        pair.server.receiver_options = ReceiverOptions::new().with_rcv_settle_mode(mode);
+        let options = SenderOptions::to("x").with_auto_settle(false);
+        let sender = pair.client.attach_sender_with("x", &options);
+        pair.drive();
+        let LinkKey::Receiver(receiver) = pair.server.expect_attach().key() else { panic!() };
+        let sent = pair.client.sender(sender).unwrap().send("x").unwrap();
+        pair.drive();
+        pair.server.receiver(receiver).unwrap().accept_all();
+        pair.drive();
+        assert_eq!(pair.server.receiver(receiver).unwrap().unsettled_len(), ours);
+        assert_eq!(pair.client.sender(sender).unwrap().unsettled_len(), theirs);
+        let settled = pair.client.sender(sender).unwrap().settle(sent);
+        assert_eq!(settled.is_ok(), theirs == 1);
+        pair.drive();
+        assert_eq!(pair.server.receiver(receiver).unwrap().unsettled_len(), 0);
+    }
+}
+
+/// L-MSG-01, L-MSG-03: no limit, or none of 0; a larger message is refused by this end, and the link goes on.
+#[test]
+fn l_msg_03_a_message_larger_than_the_peer_takes() {
+    for (limit, announced) in [(None, None), (None, Some(0)), (Some(1_000), Some(1_000))] {
+        let mut peer = Peer::new();
+        let asks = attach("x", 0, true).nulls(2).terminus(0x28, "a").terminus(0x29, "b").nulls(3);
+        peer.send(match announced {
+            Some(size) => asks.ulong(size),
+            None => asks,
+        });
+        let LinkKey::Sender(link) = peer.offered() else { panic!() };
+        peer.amqp.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+        peer.send(credit(0, 0, 9)).events();
+        let mut sender = peer.amqp.sender(link).unwrap();
+        assert_eq!(sender.max_message_size(), limit);
+        let large = sender.send_payload(&payload(1_001), &SendOptions::new());
+        assert_eq!(large.is_ok(), limit.is_none());
+        assert!(limit.is_none() || large == Err(SendError::TooLarge(1_000)));
+        sender.send_payload(&payload(1_000), &SendOptions::new()).unwrap();
+        sender.begin_delivery(&SendOptions::new()).unwrap();
+        sender.write(vec![7; 999]).unwrap();
+        let part = sender.write(vec![7; 2]);
+        assert!(limit.is_none() || part == Err(SendError::TooLarge(1_000)));
+        sender.write(vec![7]).unwrap();
+        sender.finish().unwrap();
+        assert!(sender.is_attached());
+    }
+}
+
+/// L-MSG-02: a larger message of the peer closes the link with message-size-exceeded, as soon as that much of it is
+/// there, counted over its frames.
+#[test]
+fn l_msg_02_a_message_larger_than_this_end_takes() {
+    let part = |frame: Literal, len| frame.payload(vec![7; len]);
+    let first = || transfer(0, 0, b"t").null().boolean(true);
+    let more = || Literal::new(0x14).uint(0).nulls(4).boolean(true);
+    for streaming in [false, true] {
+        let mut peer = Peer::new();
+        let options = ReceiverOptions::new().with_max_message_size(1_000).with_streaming(streaming);
+        let link = peer.receiver(&options);
+        peer.send(part(first(), 400)).send(part(more(), 400)).send(part(Literal::new(0x14).uint(0), 200));
+        assert!(!peer.events().is_empty());
+        let taken = peer.amqp.receiver(link).unwrap().receive().unwrap();
+        assert_eq!(taken.payload().len(), 1_000);
+        let again = transfer(0, 1, b"u").null().boolean(true);
+        peer.send(part(again, 400)).send(part(more(), 400)).send(part(more(), 201));
+        assert!(matches!(peer.events().last(), Some(Event::LinkDetached { closed: true, .. })));
+        assert!(peer.lines()[0].contains("amqp:link:message-size-exceeded"));
+    }
+}
+
+/// L-MSG-01: what this end takes is announced; any size is not.
+#[test]
+fn l_msg_01_what_is_announced() {
+    for (size, announced) in [(0, None), (7, Some(7))] {
+        let mut pair = Pair::opened();
+        pair.server.receiver_options = ReceiverOptions::new().with_max_message_size(size);
+        let (sender, _) = pair.link("x");
+        let mut sender = pair.client.sender(sender).unwrap();
+        assert_eq!(sender.max_message_size(), announced);
+        assert_eq!(sender.peer_attach().unwrap().max_message_size, announced);
+        let sent = sender.send_payload(&payload(8), &SendOptions::new());
+        assert_eq!(sent.is_ok(), announced.is_none());
+    }
+}
