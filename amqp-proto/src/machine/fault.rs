@@ -109,6 +109,8 @@ pub(crate) enum LinkFault {
     NoDeliveryTag,
     /// A delivery goes on under another id, tag or format (T-XFER-02, T-XFER-03, T-XFER-04).
     Continuation,
+    /// A map of the unsettled has a key that is no delivery-tag (T-RES-02).
+    NoTag,
     /// A tag that an unsettled delivery of the link has (T-XFER-06).
     TagInUse,
     /// No transfer of a delivery is settled, though the link's mode is settled (T-XFER-08).
@@ -209,7 +211,8 @@ impl LinkFault {
             | Self::NoDeliveryTag
             | Self::Continuation
             | Self::Second
-            | Self::NoDeliveryCount => Condition::InvalidField,
+            | Self::NoDeliveryCount
+            | Self::NoTag => Condition::InvalidField,
             Self::Stolen => Condition::Stolen,
         }
     }
@@ -226,6 +229,7 @@ impl fmt::Display for LinkFault {
             Self::NoDeliveryId => f.write_str("transfer.delivery-id is missing"),
             Self::NoDeliveryTag => f.write_str("transfer.delivery-tag is missing"),
             Self::Continuation => f.write_str("a transfer that does not continue the delivery before it"),
+            Self::NoTag => f.write_str("attach.unsettled has a key that is no delivery-tag"),
             Self::TagInUse => f.write_str("transfer.delivery-tag is that of an unsettled delivery"),
             Self::NotSettled => f.write_str("an unsettled delivery on a link of settled ones"),
             Self::Settled => f.write_str("a settled transfer on a link of unsettled deliveries"),

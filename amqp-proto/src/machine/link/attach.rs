@@ -13,7 +13,7 @@ use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
 use crate::machine::refusal::LinkError;
-use crate::types::{Handle, Key, Limits, Str};
+use crate::types::{DeliveryTag, Handle, Key, Limits, Map, Str, Value};
 use crate::wire::{Attach, Error, Role, Target};
 
 /// What an attach of the peer is.
@@ -273,6 +273,9 @@ impl Core {
         if role == Role::Receiver && attach.initial_delivery_count.is_none() {
             return Err((key.index, LinkFault::NoDeliveryCount.into()));
         }
+        if !attach.unsettled.iter().flat_map(Map::iter).all(|(tag, _)| is_tag(tag)) {
+            return Err((key.index, LinkFault::NoTag.into()));
+        }
         if !self.keep_attach(key, &attach) {
             let limit = self.limits.attach_octets();
             return Err((key.index, LinkFault::AttachSize(limit).into()));
@@ -447,6 +450,11 @@ impl Core {
 /// The peer's attach, decoded.
 pub(crate) fn decode(attach: &[u8], limits: &Limits) -> Option<Attach> {
     Attach::decode(&mut bytes::Bytes::copy_from_slice(attach), limits).ok()
+}
+
+/// Whether a key of a map of the unsettled is a delivery-tag (T-RES-01, T-RES-02).
+fn is_tag(key: &Value) -> bool {
+    matches!(key, Value::Binary(octets) if DeliveryTag::new(octets).is_ok())
 }
 
 /// Whether the peer has a terminus for its end of a link (L-ATT-06).

@@ -1,0 +1,174 @@
+//! Dispositions on their way out: merged, in order, and never too late [2.7.6].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::Event;
+use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
+use amqp_proto::machine::SettleError;
+use amqp_proto::testing::{Literal, close, detach, disposition, end, transfer};
+use amqp_proto::types::{DeliveryKey, Limits, ReceiverKey};
+use amqp_proto::wire::{Condition, DeliveryState, Error, Outcome, Received, ReceiverSettleMode};
+use bytes::{Buf, Bytes};
+use peer::Peer;
+
+const ACCEPTED: &str = "00532445";
+
+fn accepted(first: u32, last: Option<u32>) -> Literal {
+    disposition(true, first, last).boolean(true).raw(ACCEPTED)
+}
+
+/// A peer that has sent so many messages on one link, and what was received of them.
+fn received(count: u32, mode: ReceiverSettleMode) -> (Peer, ReceiverKey, Vec<DeliveryKey>) {
+    let mut peer = Peer::new();
+    let options = ReceiverOptions::new().with_prefetch(0).with_rcv_settle_mode(mode);
+    let link = peer.receiver(&options);
+    peer.amqp.receiver(link).unwrap().set_credit(count).unwrap();
+    peer.octets();
+    (0..count).for_each(|id| {
+        peer.send(transfer(0, id, &id.to_be_bytes()).payload("x"));
+    });
+    assert_eq!(peer.events().len(), count as usize);
+    let mut receiver = peer.amqp.receiver(link).unwrap();
+    let keys = std::iter::from_fn(|| receiver.receive().map(|delivery| delivery.key())).collect();
+    (peer, link, keys)
+}
+
+/// T-DISP-20: neighbours of which the same is told are one range, in whichever order the application came to them; a
+/// gap or another outcome begins a new one.
+#[test]
+fn t_disp_20_neighbours_are_merged() {
+    let (mut peer, link, keys) = received(10, ReceiverSettleMode::First);
+    let mut receiver = peer.amqp.receiver(link).unwrap();
+    for at in [0, 2, 1, 3, 6, 5] {
+        receiver.accept(keys[at]).unwrap();
+    }
+    receiver.release(keys[4]).unwrap();
+    receiver.reject(keys[8], None).unwrap();
+    receiver.reject(keys[9], None).unwrap();
+    peer.hears([
+        accepted(0, Some(3)),
+        accepted(5, Some(6)),
+        disposition(true, 4, None).boolean(true).raw("00532645"),
+        disposition(true, 8, Some(9)).boolean(true).raw("00532545"),
+    ]);
+    peer.amqp.receiver(link).unwrap().accept_all();
+    peer.hears([accepted(7, None)]);
+}
+
+/// T-DISP-20: over links, and over as many deliveries as come before output is asked for.
+#[test]
+fn t_disp_20_ranges_over_links() {
+    let mut peer = Peer::new();
+    let links = [0, 1].map(|handle| peer.receiver_on(handle, &format!("{handle}"), &ReceiverOptions::new()));
+    for id in 0..100_u32 {
+        peer.send(transfer(id % 2, id, &id.to_be_bytes()));
+        let Event::Message { receiver, delivery } = peer.event() else { panic!() };
+        assert_eq!(receiver, links[id as usize % 2]);
+        let mut receiver = peer.amqp.receiver(receiver).unwrap();
+        receiver.receive().unwrap();
+        receiver.accept(delivery).unwrap();
+    }
+    assert!(peer.lines()[0].contains("first: 0, last: 99"));
+}
+
+/// T-DISP-07, T-DISP-16: what settles a delivery never goes out before its outcome does, also where neighbours of it
+/// are settled that have none.
+#[test]
+fn t_disp_07_settled_behind_its_outcome() {
+    let (mut peer, link, keys) = received(3, ReceiverSettleMode::Second);
+    let mut receiver = peer.amqp.receiver(link).unwrap();
+    receiver.settle(keys[0]).unwrap();
+    receiver.accept(keys[1]).unwrap();
+    receiver.settle(keys[1]).unwrap();
+    peer.hears([
+        disposition(true, 0, None).boolean(true),
+        disposition(true, 1, None).null().raw(ACCEPTED),
+        disposition(true, 1, None).boolean(true),
+    ]);
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 9);
+    let mut sender = peer.amqp.sender(link).unwrap();
+    let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
+    peer.octets();
+    let mut sender = peer.amqp.sender(link).unwrap();
+    sender.settle(keys[0]).unwrap();
+    sender.update(keys[1], &Outcome::Accepted.into()).unwrap();
+    sender.settle(keys[1]).unwrap();
+    peer.hears([
+        disposition(false, 0, None).boolean(true),
+        disposition(false, 1, None).null().raw(ACCEPTED),
+        disposition(false, 1, None).boolean(true),
+    ]);
+}
+
+/// T-DISP-21, M-STATE-01: states that are no outcomes go out one by one, before what follows them.
+#[test]
+fn t_disp_21_what_is_no_outcome_is_not_merged() {
+    let (mut peer, link, keys) = received(1, ReceiverSettleMode::First);
+    let mut receiver = peer.amqp.receiver(link).unwrap();
+    for offset in [0, 5] {
+        receiver.dispose(keys[0], &DeliveryState::Received(Received::new(0, offset))).unwrap();
+    }
+    receiver.accept(keys[0]).unwrap();
+    peer.hears([
+        disposition(true, 0, None).null().raw("005323 c00302 43 44"),
+        disposition(true, 0, None).null().raw("005323 c00402 43 5305"),
+        accepted(0, None),
+    ]);
+}
+
+/// F-MAX-02: an outcome with more to say than the peer's frames hold is told without it.
+#[test]
+fn f_max_02_an_outcome_that_is_too_long() {
+    let mut peer = Peer::framed(512, 99);
+    let link = peer.receiver(&ReceiverOptions::new());
+    peer.send(transfer(0, 0, b"t"));
+    let Event::Message { delivery, .. } = peer.event() else { panic!() };
+    let error = Error::new(Condition::NotFound).with_description("d".repeat(600));
+    peer.amqp.receiver(link).unwrap().reject(delivery, error).unwrap();
+    let lines = peer.lines();
+    assert!(
+        lines.len() == 1 && lines[0].contains("rejected") && lines[0].contains("amqp:not-found"),
+        "{lines:?}"
+    );
+}
+
+/// C-CLOSE-01, L-DET-01: what was told of deliveries goes out before the end of their link, session or connection,
+/// however full the output is; and afterwards nothing is said of them, nor accepted to be said.
+#[test]
+fn c_close_01_outcomes_go_out_before_the_end() {
+    for depth in 0..3 {
+        let limits = Limits::DEFAULT.with_output_octets(1);
+        let mut peer = Peer::with(limits, &SessionOptions::new(), 99);
+        let link = peer.receiver(&ReceiverOptions::new());
+        peer.send(transfer(0, 0, b"0")).send(transfer(0, 1, b"1"));
+        let keys: Vec<_> = peer.amqp.receiver(link).unwrap().unsettled().collect();
+        peer.events();
+        let keys =
+            if keys.len() == 2 { keys } else { peer.amqp.receiver(link).unwrap().unsettled().collect() };
+        peer.amqp.receiver(link).unwrap().echo().unwrap();
+        assert!(peer.amqp.output().has_remaining());
+        peer.amqp.receiver(link).unwrap().accept(keys[0]).unwrap();
+        let last = match depth {
+            0 => {
+                peer.amqp.receiver(link).unwrap().close().unwrap();
+                detach(0, true)
+            }
+            1 => {
+                peer.amqp.session(peer.session).unwrap().end().unwrap();
+                end()
+            }
+            _ => {
+                assert!(peer.amqp.close());
+                close()
+            }
+        };
+        assert_eq!(peer.amqp.receiver(link).unwrap().accept(keys[1]), Err(SettleError::Ended));
+        let octets = peer.octets();
+        let expected = [accepted(0, None), last].map(|frame| frame.to_octets()).concat();
+        assert!(octets.ends_with(&expected), "{depth}: {}", common::hex(&octets));
+    }
+}

@@ -1,0 +1,261 @@
+//! Deliveries that nobody can settle any more: each is told of once, and what was told before stays good [2.5.2]
+//! [2.6.6].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::Event;
+use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
+use amqp_proto::machine::{PartEnd, SettleError};
+use amqp_proto::testing::{Literal, Pair, close, detach, disposition, end, transfer};
+use amqp_proto::types::DeliveryKey;
+use amqp_proto::wire::{Outcome, ReceiverSettleMode};
+use peer::Peer;
+
+/// How something ends.
+const ENDINGS: [&str; 8] =
+    ["detach", "end", "close", "cut", "own close of the link", "own end", "own close", "fault"];
+
+/// Ends a link on handle 0, in this way or with what is around it.
+fn finish(peer: &mut Peer, ending: &str) {
+    match ending {
+        "detach" => {
+            peer.send(detach(0, true)).send(detach(1, true));
+        }
+        "end" => {
+            peer.send(end());
+        }
+        "close" => {
+            peer.send(close());
+        }
+        "cut" => peer.amqp.end_of_input(),
+        "own end" => {
+            peer.amqp.session(peer.session).unwrap().end().unwrap();
+            peer.send(end());
+        }
+        "own close" => {
+            assert!(peer.amqp.close());
+            peer.send(close());
+        }
+        "fault" => {
+            peer.send(transfer(77, 99, b"t"));
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// The deliveries that were reported lost, in order.
+fn lost(events: &[Event]) -> Vec<DeliveryKey> {
+    let lost = |event: &Event| match event {
+        Event::Lost { delivery, .. } => Some(*delivery),
+        _ => None,
+    };
+    events.iter().filter_map(lost).collect()
+}
+
+/// S-END-04, L-CLOSE-04, lesson of senders that wait for ever: every unsettled delivery of both directions is reported
+/// once, before the end of its link, however that ends; what was settled is not.
+#[test]
+fn s_end_04_every_unsettled_delivery_is_reported_once() {
+    for ending in ENDINGS {
+        let mut peer = Peer::new();
+        let out = peer.sender(&SenderOptions::new(), 9);
+        let inbox = peer.receiver_on(1, "in", &ReceiverOptions::new());
+        let mut sender = peer.amqp.sender(out).unwrap();
+        let sent: Vec<_> = (0..4).map(|_| sender.send("x").unwrap()).collect();
+        sender.send_with(&"settled".into(), &SendOptions::new().with_settled(true)).unwrap();
+        peer.send(disposition(true, 1, None).boolean(true).raw("00532445"));
+        (0..3_u32).for_each(|id| {
+            peer.send(transfer(1, id, &id.to_be_bytes()));
+        });
+        peer.events();
+        let taken: Vec<_> = peer.amqp.receiver(inbox).unwrap().unsettled().collect();
+        peer.amqp.receiver(inbox).unwrap().accept(taken[0]).unwrap();
+        if ending == "own close of the link" {
+            peer.amqp.sender(out).unwrap().close().unwrap();
+            peer.amqp.receiver(inbox).unwrap().close().unwrap();
+            peer.send(detach(0, true)).send(detach(1, true));
+        } else {
+            finish(&mut peer, ending);
+        }
+        let events = peer.events();
+        let mut reported = lost(&events);
+        reported.sort();
+        let mut expected = vec![sent[0], sent[2], sent[3], taken[1], taken[2]];
+        expected.sort();
+        assert_eq!(reported, expected, "{ending}");
+        for link in [out.into(), inbox.into()] {
+            let gone =
+                events.iter().position(|e| matches!(e, Event::LinkDetached { link: l, .. } if *l == link));
+            let last = events.iter().rposition(|e| matches!(e, Event::Lost { link: l, .. } if *l == link));
+            assert!(last < gone, "{ending}: {events:?}");
+        }
+        // Late news of them are no news.
+        peer.send(disposition(true, 0, Some(9)).boolean(true).raw("00532445"));
+        assert!(lost(&peer.events()).is_empty());
+        assert!(peer.amqp.delivery(sent[0]).is_err() && peer.amqp.delivery(taken[1]).is_err());
+    }
+}
+
+/// L-DET-01: a plain detach loses nothing, but for what was on its way in parts.
+#[test]
+fn l_det_01_a_plain_detach_loses_what_is_incomplete() {
+    for by_peer in [false, true] {
+        let mut peer = Peer::new();
+        let out = peer.sender(&SenderOptions::new(), 9);
+        let inbox = peer.receiver_on(1, "in", &ReceiverOptions::new().with_streaming(true));
+        let whole = peer.receiver_on(2, "whole", &ReceiverOptions::new());
+        let mut sender = peer.amqp.sender(out).unwrap();
+        sender.send("complete").unwrap();
+        let begun = sender.begin_delivery(&SendOptions::new()).unwrap();
+        sender.write("part").unwrap();
+        let part = |handle, id| transfer(handle, id, b"t").null().boolean(true).payload("part");
+        peer.send(part(1, 0)).send(part(2, 1));
+        let Event::Message { delivery: told, .. } = peer.event() else { panic!() };
+        if !by_peer {
+            peer.amqp.sender(out).unwrap().detach().unwrap();
+            peer.amqp.receiver(inbox).unwrap().detach().unwrap();
+            peer.amqp.receiver(whole).unwrap().detach().unwrap();
+        }
+        for handle in 0..3 {
+            peer.send(detach(handle, false));
+        }
+        let events = peer.events();
+        assert_eq!(lost(&events), [begun, told], "{events:?}");
+        assert_eq!(events.len(), 5);
+        assert_eq!(peer.amqp.sender(out).unwrap().unsettled_len(), 1);
+        assert_eq!(peer.amqp.receiver(inbox).unwrap().unsettled_len(), 0);
+        // Of that which the application had not heard of, it does not hear now.
+        assert_eq!(peer.amqp.receiver(whole).unwrap().unsettled_len(), 0);
+    }
+}
+
+/// T-XFER-10: what had not come whole when its link closed is reported only where it was told of.
+#[test]
+fn what_was_never_told_of_is_not_reported() {
+    for (streaming, reported) in [(false, 0), (true, 1)] {
+        let mut peer = Peer::new();
+        peer.receiver(&ReceiverOptions::new().with_streaming(streaming));
+        peer.send(transfer(0, 0, b"t").null().boolean(true).payload("part"));
+        peer.events();
+        peer.send(detach(0, true));
+        assert_eq!(lost(&peer.events()).len(), reported);
+    }
+}
+
+/// T-DISP-16: of what is lost the last known state is told: the outcome may be known where only the settlement is not.
+#[test]
+fn the_last_known_state_is_told() {
+    let mut pair = Pair::opened();
+    pair.server.receiver_options = ReceiverOptions::new().with_rcv_settle_mode(ReceiverSettleMode::Second);
+    let sender = pair.client.attach_sender_with("x", &SenderOptions::to("x").with_auto_settle(false));
+    pair.drive();
+    let sent = pair.client.sender(sender).unwrap().send("x").unwrap();
+    pair.drive();
+    let (receiver, taken) = pair.server.expect_message();
+    pair.server.receiver(receiver).unwrap().accept(taken).unwrap();
+    pair.drive();
+    pair.cut();
+    pair.drive();
+    let lost = |event: &Event| match event {
+        Event::Lost { delivery, state, .. } => Some((*delivery, state.clone())),
+        _ => None,
+    };
+    assert_eq!(pair.client.expect("lost", lost), (sent, Some(Outcome::Accepted.into())));
+    assert_eq!(pair.server.expect("lost", lost), (taken, None));
+}
+
+/// A message that came before the end can be received when its event is polled late, after the end of everything; and
+/// read in parts, where it comes in parts.
+#[test]
+fn what_came_before_the_end_can_be_received_late() {
+    for streaming in [false, true] {
+        for ending in ["detach", "end", "close", "cut", "own end", "own close", "fault"] {
+            let mut peer = Peer::new();
+            let link = peer.receiver(&ReceiverOptions::new().with_streaming(streaming));
+            peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"));
+            if streaming {
+                assert_eq!(peer.events().len(), 1);
+            }
+            peer.send(Literal::new(0x14).uint(0).payload("b"));
+            if ending == "detach" {
+                peer.send(detach(0, true));
+            } else {
+                finish(&mut peer, ending);
+            }
+            let event = peer.amqp.poll_event().unwrap();
+            let (Event::Message { delivery, .. } | Event::Data { delivery, .. }) = event else {
+                panic!("{event:?}")
+            };
+            let mut receiver = peer.amqp.receiver(link).unwrap();
+            if streaming {
+                let part = receiver.read(delivery).unwrap();
+                assert_eq!((part.payload.to_bytes(), part.end), ("ab".into(), PartEnd::Complete));
+            } else {
+                assert_eq!(receiver.receive().unwrap().payload().to_bytes(), "ab");
+            }
+            let accepted = receiver.accept(delivery);
+            let events = peer.events();
+            let is_ours = ending.starts_with("own");
+            assert_eq!(accepted, if is_ours { Err(SettleError::Ended) } else { Ok(()) }, "{ending}");
+            assert_eq!(lost(&events).len(), usize::from(is_ours), "{ending}: {events:?}");
+        }
+    }
+}
+
+/// S-END-04: an outcome that was told and did not arrive: the receiver has settled, the sender is told that it lost
+/// track.
+#[test]
+fn an_outcome_that_does_not_arrive() {
+    let mut pair = Pair::opened();
+    let (sender, receiver) = pair.link("x");
+    let sent = pair.client.sender(sender).unwrap().send("x").unwrap();
+    pair.drive();
+    pair.server.receiver(receiver).unwrap().accept_all();
+    pair.cut();
+    pair.drive();
+    assert!(pair.client.is_lost(sent) && pair.client.outcome(sent).is_none());
+    assert!(lost(&pair.server.events()).is_empty());
+}
+
+/// S-END-04, lesson of peers that vanish in the middle of a stream: wherever octets stop, each message is accepted or
+/// lost at its sender, never both and never neither, and what was accepted was received.
+#[test]
+fn cut_anywhere_in_a_stream() {
+    for octets in (0..900).step_by(7) {
+        let mut pair = Pair::opened();
+        pair.server.collects = true;
+        let (sender, _) = pair.link("x");
+        pair.to_server.cut_after(octets);
+        pair.to_client.cut_after(octets / 3);
+        let mut sent = Vec::new();
+        for _ in 0..5 {
+            for _ in 0..5 {
+                if let Ok(mut sender) = pair.client.sender(sender)
+                    && let Ok(delivery) = sender.send("message")
+                {
+                    sent.push(delivery);
+                }
+            }
+            pair.drive();
+            for (link, delivery) in pair.server.messages() {
+                if let Ok(mut receiver) = pair.server.receiver(link) {
+                    let _ = receiver.accept(delivery.key());
+                }
+            }
+            pair.drive();
+        }
+        pair.client.end_of_input();
+        pair.drive();
+        for delivery in &sent {
+            let is_accepted = pair.client.outcome(*delivery) == Some(Outcome::Accepted);
+            assert_ne!(is_accepted, pair.client.is_lost(*delivery), "{octets}: {delivery}");
+        }
+        assert_eq!(
+            lost(&pair.client.events()).len(),
+            sent.iter().filter(|key| pair.client.is_lost(**key)).count()
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! What there is of resuming links and deliveries: maps of the unsettled are read, bounded and shown, and deliveries
+//! that resume what is not known here are ignored [2.6.13] [2.7.3].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::Event;
+use amqp_proto::config::{ReceiverOptions, SenderOptions, SessionOptions};
+use amqp_proto::testing::{Literal, attach, detach, transfer};
+use amqp_proto::types::{Limits, LinkKey, ReceiverKey, Value};
+use amqp_proto::wire::Attach;
+use peer::Peer;
+
+/// An attach of a sender with this map.
+fn resuming(unsettled: &str, is_incomplete: bool) -> Literal {
+    let frame = attach("x", 0, false).nulls(2).terminus(0x28, "a").terminus(0x29, "b");
+    frame.raw(unsettled).boolean(is_incomplete).uint(0)
+}
+
+/// What the application sees of it.
+fn offered(frame: Literal) -> (Peer, ReceiverKey, Attach) {
+    let mut peer = Peer::new();
+    peer.send(frame);
+    let LinkKey::Receiver(link) = peer.offered() else { panic!() };
+    let attach = peer.amqp.receiver(link).unwrap().peer_attach().unwrap();
+    (peer, link, attach)
+}
+
+/// T-RES-01, T-RES-04, L-ATT-11: a map, an empty one and none are three things, and the application is shown which.
+#[test]
+fn t_res_04_a_map_an_empty_one_and_none() {
+    let (_, _, attach) = offered(resuming("40", false));
+    assert_eq!(attach.unsettled, None);
+    let (_, _, attach) = offered(resuming("c10100", false));
+    assert_eq!(attach.unsettled.map(|map| map.len()), Some(0));
+    // A tag of which nothing is known, and one that was accepted.
+    let (mut peer, link, attach) = offered(resuming("c10c04 a00131 40 a00132 00532445", true));
+    let map = attach.unsettled.unwrap();
+    assert_eq!(map.len(), 2);
+    assert_eq!(map.get_value(&Value::Binary("1".into())), Some(&Value::Null));
+    assert!(attach.incomplete_unsettled);
+    peer.amqp.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
+    assert!(peer.amqp.receiver(link).unwrap().is_attached());
+    assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 0);
+}
+
+/// T-RES-01, T-RES-02: null is no tag, nor is anything else but up to 32 octets.
+#[test]
+fn t_res_02_no_null_among_the_keys() {
+    let long = format!("c12502 a021 {} 40", "00".repeat(33));
+    for map in ["c10302 40 40", "c10402 5201 40", "c10502 a10131 40", &long] {
+        let mut peer = Peer::new();
+        peer.send(resuming(map, false));
+        let lines = peer.lines();
+        assert!(lines.len() == 2 && lines[1].contains("amqp:invalid-field"), "{lines:?}");
+        assert!(matches!(peer.event(), Event::LinkDetached { closed: true, .. }));
+    }
+}
+
+/// T-RES-15, Limits::attach_octets: a map that is larger than what is kept of an attach is refused with its link.
+#[test]
+fn t_res_15_a_map_is_bounded() {
+    let entries: Vec<u8> = (0..200_u8).flat_map(|tag| [0xa0, 1, tag, 0x40]).collect();
+    let count = 400_u32;
+    let size = u32::try_from(entries.len()).unwrap() + 4;
+    let map = [&[0xd1][..], &size.to_be_bytes(), &count.to_be_bytes(), &entries].concat();
+    for (limit, is_kept) in [(500, false), (2_000, true)] {
+        let mut peer = Peer::with(Limits::DEFAULT.with_attach_octets(limit), &SessionOptions::new(), 9);
+        peer.send(resuming(&common::hex(&map), false));
+        match peer.event() {
+            Event::LinkOffered(_) => assert!(is_kept),
+            other => {
+                assert!(!is_kept && matches!(other, Event::LinkDetached { closed: true, .. }), "{other:?}")
+            }
+        }
+        assert_eq!(peer.lines().iter().any(|line| line.contains("amqp:resource-limit-exceeded")), !is_kept);
+    }
+}
+
+/// T-RES-03, L-DET-03: this end attaches a suspended link again, and does not resume it: there is no map.
+#[test]
+fn t_res_03_attaching_again_sends_no_map() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 9);
+    peer.amqp.sender(link).unwrap().send("x").unwrap();
+    peer.send(detach(0, false));
+    peer.events();
+    peer.octets();
+    let mut session = peer.amqp.session(peer.session).unwrap();
+    session.attach_sender("out", &SenderOptions::to("b")).unwrap();
+    assert!(!peer.lines()[0].contains("unsettled:"));
+    assert_eq!(peer.amqp.sender(link).unwrap().unsettled_len(), 1);
+}
+
+/// T-RES-10: a delivery that resumes what is not known here is ignored, in however many frames it comes, whatever it
+/// says; it has used credit and window, which are made up for, and what follows it is received.
+#[test]
+fn t_res_10_what_resumes_nothing_is_ignored() {
+    let mut peer = Peer::new();
+    let link = peer.receiver(&ReceiverOptions::new().with_prefetch(4));
+    let resumed = |id: u32, more| transfer(0, id, b"old").null().boolean(more).nulls(2).boolean(true);
+    for id in 0..20 {
+        peer.send(resumed(id, true).payload("a"))
+            .send(Literal::new(0x14).uint(0).nulls(4).boolean(true).payload("b"))
+            .send(Literal::new(0x14).uint(0).payload("c"));
+        assert_eq!(peer.events(), []);
+        assert!(peer.amqp.receiver(link).unwrap().credit() > 1);
+        assert!(peer.lines().iter().all(|line| line.contains("flow")));
+    }
+    assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 0);
+    peer.send(resumed(20, false)).send(transfer(0, 21, b"new").payload("new"));
+    assert!(matches!(peer.event(), Event::Message { .. }));
+    let delivery = peer.amqp.receiver(link).unwrap().receive().unwrap();
+    assert_eq!((delivery.payload().to_bytes(), &delivery.tag()[..]), ("new".into(), &b"new"[..]));
+}
+
+/// T-RES-10, T-XFER-13: one that resumes nothing and is given up, at once or later.
+#[test]
+fn t_res_10_resumed_and_given_up() {
+    let mut peer = Peer::new();
+    let link = peer.receiver(&ReceiverOptions::new().with_streaming(true));
+    peer.send(transfer(0, 0, b"old").nulls(4).boolean(true).boolean(true));
+    peer.send(transfer(0, 1, b"old").null().boolean(true).nulls(2).boolean(true));
+    peer.send(Literal::new(0x14).uint(0).nulls(8).boolean(true)).quiet();
+    assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 0);
+}
+
+/// L-ERR-03: after an error the peer attaches anew, with a map or without: to this end it is a new link either way.
+#[test]
+fn l_err_03_attached_after_an_error() {
+    for map in ["40", "c10100"] {
+        let mut peer = Peer::new();
+        let link = peer.receiver(&ReceiverOptions::new().with_max_message_size(1));
+        peer.send(transfer(0, 0, b"t").payload("xx"));
+        assert!(matches!(peer.events()[..], [Event::Lost { .. } | Event::LinkDetached { .. }, ..]));
+        peer.send(detach(0, true));
+        peer.send(
+            attach("in", 0, false).nulls(2).terminus(0x28, "a").terminus(0x29, "b").raw(map).null().uint(0),
+        );
+        assert_ne!(peer.offered(), link.into());
+    }
+}

@@ -1,0 +1,389 @@
+//! Outcomes and settlement, as the application and the peer tell them [2.6.12] [2.7.6] [3.4].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
+use amqp_proto::machine::SettleError;
+use amqp_proto::testing::{Literal, Pair, disposition, transfer};
+use amqp_proto::types::{
+    Annotations, DeliveryKey, Described, Fields, LinkKey, ReceiverKey, SenderKey, TransactionId, Value,
+};
+use amqp_proto::wire::{
+    Condition, Declared, DeliveryState, Error, Modified, Outcome, Received, ReceiverSettleMode, Rejected,
+    Source, TransactionalState,
+};
+use amqp_proto::{Event, symbol};
+use peer::Peer;
+
+const ACCEPTED: &str = "00532445";
+const RELEASED: &str = "00532645";
+
+/// A link between client and server with these options; what was told until now is not looked at.
+fn linked(sender: &SenderOptions, receiver: ReceiverOptions) -> (Pair, SenderKey, ReceiverKey) {
+    let mut pair = Pair::opened();
+    pair.server.receiver_options = receiver;
+    let sender = pair.client.attach_sender_with("x", sender);
+    pair.drive();
+    let LinkKey::Receiver(receiver) = pair.server.expect_attach().key() else { panic!() };
+    pair.client.events();
+    pair.server.events();
+    pair.clear_trace();
+    (pair, sender, receiver)
+}
+
+/// Sends so many messages, which are received and not settled.
+fn send(
+    pair: &mut Pair,
+    sender: SenderKey,
+    receiver: ReceiverKey,
+    count: usize,
+) -> Vec<(DeliveryKey, DeliveryKey)> {
+    let sent: Vec<_> = (0..count).map(|_| pair.client.sender(sender).unwrap().send("x").unwrap()).collect();
+    pair.drive();
+    let mut at_server = pair.server.receiver(receiver).unwrap();
+    let taken = std::iter::from_fn(|| at_server.receive().map(|delivery| delivery.key()));
+    let both = sent.into_iter().zip(taken).collect();
+    pair.server.events();
+    pair.client.events();
+    pair.clear_trace();
+    both
+}
+
+/// The dispositions that were sent.
+fn dispositions(pair: &Pair) -> Vec<String> {
+    pair.trace().into_iter().filter(|line| line.contains("disposition")).collect()
+}
+
+/// T-DISP-14: at most once: settled by the transfer; nothing is told of it afterwards, by neither end.
+#[test]
+fn t_disp_14_at_most_once() {
+    let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
+    let options = SendOptions::new().with_settled(true);
+    let sent = pair.client.sender(sender).unwrap().send_with(&"x".into(), &options).unwrap();
+    assert!(pair.client.delivery(sent).is_err());
+    pair.drive();
+    let mut at_server = pair.server.receiver(receiver).unwrap();
+    let delivery = at_server.receive().unwrap();
+    assert!(delivery.is_settled());
+    assert_eq!(at_server.accept(delivery.key()), Err(SettleError::Settled));
+    pair.drive();
+    assert_eq!(dispositions(&pair).len(), 0);
+    assert_eq!(pair.client.events(), []);
+}
+
+/// T-DISP-15, T-DISP-17: at least once: the receiver settles with its outcome, and that is the end of it.
+#[test]
+fn t_disp_15_at_least_once() {
+    let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
+    let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
+    pair.server.receiver(receiver).unwrap().accept(taken).unwrap();
+    assert_eq!(pair.server.receiver(receiver).unwrap().accept(taken), Err(SettleError::Settled));
+    pair.drive();
+    let state = Some(Outcome::Accepted.into());
+    let updated = Event::Updated { link: sender.into(), delivery: sent, state, settled: true };
+    assert_eq!(pair.client.events(), [updated]);
+    assert_eq!(dispositions(&pair).len(), 1);
+    assert_eq!(pair.server.events(), []);
+    assert_eq!(pair.client.sender(sender).unwrap().settle(sent), Err(SettleError::Settled));
+}
+
+/// T-DISP-16, T-DISP-17, T-DISP-07: exactly once: outcome, settlement of the sender, and the receiver settles in
+/// silence; whether the sender settles by itself or its application does.
+#[test]
+fn t_disp_16_exactly_once() {
+    for automatic in [true, false] {
+        let second = ReceiverOptions::new().with_rcv_settle_mode(ReceiverSettleMode::Second);
+        let (mut pair, sender, receiver) =
+            linked(&SenderOptions::to("x").with_auto_settle(automatic), second);
+        let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
+        let mut at_server = pair.server.receiver(receiver).unwrap();
+        at_server.accept(taken).unwrap();
+        assert_eq!(at_server.unsettled_len(), 1);
+        assert_eq!(at_server.release(taken), Err(SettleError::Decided));
+        pair.drive();
+        let state = Some(DeliveryState::from(Outcome::Accepted));
+        let updated =
+            Event::Updated { link: sender.into(), delivery: sent, state: state.clone(), settled: automatic };
+        assert_eq!(pair.client.events(), [updated]);
+        if !automatic {
+            assert_eq!(pair.client.delivery(sent).unwrap().remote_state(), state);
+            assert_eq!(pair.server.events(), []);
+            pair.client.sender(sender).unwrap().settle(sent).unwrap();
+            pair.drive();
+        }
+        let updated = Event::Updated { link: receiver.into(), delivery: taken, state: None, settled: true };
+        assert_eq!(pair.server.events(), [updated]);
+        let told = dispositions(&pair);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(!told[0].contains("settled: true") && told[1].contains("settled: true"), "{told:?}");
+        assert_eq!(pair.server.receiver(receiver).unwrap().accept(taken), Err(SettleError::Settled));
+        assert_eq!(pair.client.events(), []);
+    }
+}
+
+/// Every state there is, with all that it can say.
+fn states() -> Vec<DeliveryState> {
+    let info = Fields::from_iter([(symbol!("k"), Value::from("v"))]);
+    let error =
+        Error::new(Condition::from(symbol!("com.example:odd"))).with_description("no").with_info(info);
+    let modified = Modified {
+        delivery_failed: Some(true),
+        undeliverable_here: Some(true),
+        message_annotations: Annotations::from_iter([(symbol!("x-opt-a"), 1)]),
+    };
+    let other = Described::new(0x99_u64, Value::from("what it says"));
+    let txn_id = TransactionId::new(b"txn").unwrap();
+    vec![
+        Outcome::Accepted.into(),
+        Outcome::from(Rejected::default()).into(),
+        Outcome::from(Rejected { error: Some(Box::new(error)) }).into(),
+        Outcome::Released.into(),
+        Outcome::from(Modified::default()).into(),
+        Outcome::from(modified.clone()).into(),
+        Outcome::from(Declared::new(txn_id)).into(),
+        Outcome::Other(Box::new(other)).into(),
+        DeliveryState::Received(Received::new(2, 70_000)),
+        DeliveryState::Transactional(Box::new(TransactionalState {
+            outcome: Some(modified.into()),
+            ..TransactionalState::new(txn_id)
+        })),
+        DeliveryState::Transactional(Box::new(TransactionalState::new(txn_id))),
+    ]
+}
+
+/// M-STATE-01 to M-STATE-08, M-STATE-12, R-ERR-02, X-RET-01, T-DISP-21, lesson of outcomes that lose their fields:
+/// each state arrives whole from a receiver; outcomes settle, and what is none keeps the delivery.
+#[test]
+fn m_state_08_every_state_of_a_receiver_arrives_whole() {
+    for state in states() {
+        let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
+        let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
+        pair.server.receiver(receiver).unwrap().dispose(taken, &state).unwrap();
+        pair.drive();
+        let settles = match &state {
+            DeliveryState::Transactional(state) => state.outcome.is_some(),
+            state => state.is_terminal(),
+        };
+        let told = Event::Updated {
+            link: sender.into(),
+            delivery: sent,
+            state: Some(state.clone()),
+            settled: settles,
+        };
+        assert_eq!(pair.client.events(), [told]);
+        if !settles {
+            assert_eq!(pair.client.delivery(sent).unwrap().remote_state(), Some(state.clone()));
+            assert_eq!(pair.server.delivery(taken).unwrap().local_state(), Some(state));
+            pair.server.receiver(receiver).unwrap().accept(taken).unwrap();
+            pair.drive();
+            assert_eq!(pair.client.outcome(sent), Some(Outcome::Accepted));
+        }
+    }
+}
+
+/// T-DISP-18, M-STATE-01 to M-STATE-08: each state arrives whole from a sender, too; it settles when the receiver has
+/// answered.
+#[test]
+fn t_disp_18_every_state_of_a_sender_arrives_whole() {
+    for state in states() {
+        let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
+        let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
+        pair.client.sender(sender).unwrap().update(sent, &state).unwrap();
+        pair.drive();
+        let told = Event::Updated {
+            link: receiver.into(),
+            delivery: taken,
+            state: Some(state.clone()),
+            settled: false,
+        };
+        assert_eq!(pair.server.events(), [told]);
+        assert_eq!(pair.server.delivery(taken).unwrap().remote_state(), Some(state));
+        pair.server.receiver(receiver).unwrap().settle(taken).unwrap();
+        pair.drive();
+        assert!(matches!(pair.client.events()[..], [Event::Updated { settled: true, .. }]));
+        assert!(pair.client.delivery(sent).is_err());
+    }
+}
+
+/// T-DISP-01, R-ERR-01, M-STATE-02: what lacks a mandatory field is refused.
+#[test]
+fn t_disp_01_mandatory_fields() {
+    let bare = || Literal::new(0x15);
+    for frame in [
+        bare().null().uint(0),
+        bare().boolean(true).null(),
+        bare().boolean(true),
+        disposition(true, 0, None).null().raw("005323 c00302 40 44"),
+        disposition(true, 0, None).null().raw("005323 c00201 43"),
+        disposition(true, 0, None).boolean(true).raw("005325 c00701 00531d c00201 40"),
+    ] {
+        let mut peer = Peer::new();
+        peer.sender(&SenderOptions::new(), 5);
+        peer.send(frame);
+        let lines = peer.lines();
+        assert!(lines.len() == 1 && lines[0].starts_with("[0] close"), "{lines:?}");
+    }
+}
+
+/// A peer to which so many messages were sent, on one link for each of the two.
+fn sent(counts: [u32; 2]) -> (Peer, [SenderKey; 2], Vec<DeliveryKey>) {
+    let mut peer = Peer::new();
+    let links = [0, 1].map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 99));
+    let mut keys = Vec::new();
+    for (link, count) in links.iter().zip(counts) {
+        (0..count).for_each(|_| keys.push(peer.amqp.sender(*link).unwrap().send("x").unwrap()));
+    }
+    peer.octets();
+    (peer, links, keys)
+}
+
+fn accepted(first: u32, last: Option<u32>) -> Literal {
+    disposition(true, first, last).boolean(true).raw(ACCEPTED)
+}
+
+/// What an accepted delivery is told as.
+fn told(link: SenderKey, delivery: DeliveryKey) -> Event {
+    Event::Updated { link: link.into(), delivery, state: Some(Outcome::Accepted.into()), settled: true }
+}
+
+/// T-DISP-01, T-DISP-04, T-DISP-06: a range gives an event for each delivery of it that is unsettled, whichever link it
+/// is on, in order; without last it is about one.
+#[test]
+fn t_disp_06_a_range_over_two_links() {
+    let (mut peer, links, keys) = sent([3, 2]);
+    peer.send(accepted(1, None));
+    assert_eq!(peer.events(), [told(links[0], keys[1])]);
+    peer.send(accepted(0, Some(9)));
+    let expected: Vec<_> = [0, 2, 3, 4].map(|at| told(links[at / 3], keys[at])).into();
+    assert_eq!(peer.events(), expected);
+    peer.send(accepted(0, Some(9))).quiet();
+}
+
+/// T-DISP-05: a range costs what there is in it, however long it is; one that ends before it begins ends the session.
+#[test]
+fn t_disp_05_odd_ranges() {
+    let (mut peer, links, keys) = sent([1, 0]);
+    peer.send(accepted(0, Some(0x7fff_ffff)));
+    assert_eq!(peer.events(), [told(links[0], keys[0])]);
+    peer.send(accepted(5, Some(4)));
+    assert!(peer.lines()[0].contains("amqp:invalid-field"));
+    assert!(matches!(peer.events().last(), Some(Event::SessionEnded { .. })));
+}
+
+/// T-DISP-03: a range that wraps.
+#[test]
+fn t_disp_03_a_range_that_wraps() {
+    use amqp_proto::config::SessionOptions;
+    use amqp_proto::types::Limits;
+    let first = SessionOptions::new().with_next_outgoing_id(0xffff_fffe.into());
+    let mut peer = Peer::with(Limits::DEFAULT, &first, 99);
+    let link = peer.sender(&SenderOptions::new(), 9);
+    let keys: Vec<_> = (0..4).map(|_| peer.amqp.sender(link).unwrap().send("x").unwrap()).collect();
+    peer.send(accepted(0xffff_ffff, Some(0)));
+    assert_eq!(peer.events(), [told(link, keys[1]), told(link, keys[2])]);
+    peer.send(accepted(0xffff_fffe, Some(1)));
+    assert_eq!(peer.events(), [told(link, keys[0]), told(link, keys[3])]);
+}
+
+/// T-DISP-02: the role says of which deliveries is spoken, where both directions have the same ids.
+#[test]
+fn t_disp_02_the_role_is_the_speakers() {
+    let mut peer = Peer::new();
+    let out = peer.sender(&SenderOptions::new(), 9);
+    let inbox = peer.receiver_on(1, "in", &ReceiverOptions::new());
+    let delivery = peer.amqp.sender(out).unwrap().send("x").unwrap();
+    peer.send(transfer(1, 0, b"t").payload("y"));
+    let Event::Message { delivery: taken, .. } = peer.event() else { panic!() };
+    peer.send(disposition(false, 0, None).boolean(true));
+    let updated = Event::Updated { link: inbox.into(), delivery: taken, state: None, settled: true };
+    assert_eq!(peer.events(), [updated]);
+    // What is settled can still be received.
+    assert!(peer.amqp.receiver(inbox).unwrap().receive().unwrap().is_settled());
+    peer.send(accepted(0, None));
+    assert_eq!(peer.events(), [told(out, delivery)]);
+}
+
+/// T-DISP-08, M-SRC-10, T-DISP-19: settled without a state: what was told last holds, else the default outcome of the
+/// source, whichever end has named it.
+#[test]
+fn t_disp_08_settled_without_a_state() {
+    let default = Outcome::from(Modified { delivery_failed: Some(true), ..Modified::default() });
+    let source = || Source { default_outcome: Some(default.clone()), ..Source::at("a") };
+    for asked_by_peer in [false, true] {
+        let mut pair = Pair::opened();
+        let options =
+            if asked_by_peer { SenderOptions::new() } else { SenderOptions::new().with_source(source()) };
+        pair.server.sender_options = options;
+        let asks = ReceiverOptions::new().with_source(if asked_by_peer { source() } else { Source::at("a") });
+        let receiver = pair.client.attach_receiver_with("x", &asks);
+        pair.drive();
+        let LinkKey::Sender(sender) = pair.server.expect_attach().key() else { panic!() };
+        let [with_state, without] = [0, 1].map(|_| pair.server.sender(sender).unwrap().send("x").unwrap());
+        pair.drive();
+        let mut at_client = pair.client.receiver(receiver).unwrap();
+        let keys: Vec<_> = at_client.unsettled().collect();
+        let state = DeliveryState::Received(Received::new(0, 1));
+        at_client.dispose(keys[0], &state).unwrap();
+        keys.iter().for_each(|key| at_client.settle(*key).unwrap());
+        pair.drive();
+        let mut updates = std::iter::from_fn(|| pair.server.next_event()).filter_map(|event| match event {
+            Event::Updated { delivery, state, settled: true, .. } => Some((delivery, state.unwrap())),
+            _ => None,
+        });
+        assert_eq!(updates.next(), Some((with_state, state)));
+        assert_eq!(updates.next(), Some((without, default.clone().into())));
+    }
+}
+
+/// T-DISP-12, T-DISP-13: an outcome is the last state there is, and settled is settled, whatever comes behind it.
+#[test]
+fn t_disp_13_an_outcome_does_not_change() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new().with_auto_settle(false), 9);
+    let delivery = peer.amqp.sender(link).unwrap().send("x").unwrap();
+    peer.octets();
+    peer.send(disposition(true, 0, None).null().raw(RELEASED));
+    assert_eq!(peer.events().len(), 1);
+    peer.send(disposition(true, 0, None).null().raw(ACCEPTED)).quiet();
+    peer.send(accepted(0, None));
+    let state = Some(Outcome::Released.into());
+    assert_eq!(peer.events(), [Event::Updated { link: link.into(), delivery, state, settled: true }]);
+    peer.send(accepted(0, None)).send(disposition(true, 0, None).boolean(true)).quiet();
+}
+
+/// T-DISP-10, T-DISP-11: a sender may tell of a delivery whose frames still come, and hint that an answer may wait.
+#[test]
+fn t_disp_10_a_disposition_between_frames() {
+    let mut peer = Peer::new();
+    let link = peer.receiver(&ReceiverOptions::new());
+    peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"))
+        .send(disposition(false, 0, None).null().raw(RELEASED).boolean(true))
+        .send(Literal::new(0x14).uint(0).payload("b"));
+    let events = peer.events();
+    assert!(
+        matches!(events[..], [Event::Updated { settled: false, .. }, Event::Message { .. }]),
+        "{events:?}"
+    );
+    assert_eq!(peer.amqp.receiver(link).unwrap().receive().unwrap().payload().to_bytes(), "ab");
+}
+
+/// T-DISP-02: what belongs to another link, goes the other way or was never there is not settled.
+#[test]
+fn a_delivery_of_another_link_is_not_settled() {
+    let mut peer = Peer::new();
+    let out = peer.sender(&SenderOptions::new(), 9);
+    let links = [1, 2].map(|handle| peer.receiver_on(handle, &format!("{handle}"), &ReceiverOptions::new()));
+    let sent = peer.amqp.sender(out).unwrap().send("x").unwrap();
+    peer.send(transfer(1, 0, b"t"));
+    let Event::Message { delivery, .. } = peer.event() else { panic!() };
+    peer.octets();
+    assert_eq!(peer.amqp.receiver(links[1]).unwrap().accept(delivery), Err(SettleError::WrongLink));
+    assert_eq!(peer.amqp.receiver(links[1]).unwrap().accept(sent), Err(SettleError::WrongLink));
+    assert_eq!(peer.amqp.sender(out).unwrap().settle(delivery), Err(SettleError::WrongLink));
+    peer.hears([]);
+    peer.amqp.receiver(links[0]).unwrap().accept(delivery).unwrap();
+    peer.hears([accepted(0, None)]);
+}
