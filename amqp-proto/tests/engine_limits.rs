@@ -332,7 +332,7 @@ fn output_octets_hard() {
     assert_eq!(solo.events(), []);
     let octets = solo.says().len() / 2;
     assert!((1_000..1_300).contains(&octets), "{octets}");
-    assert_eq!(solo.engine.reading(), Reading::Wanted);
+    assert_eq!(solo.engine.reading(), Reading::Events);
     let events = solo.events();
     assert!(matches!(events[..], [.., Event::SessionOffered(_)]), "{events:?}");
 }

@@ -120,6 +120,9 @@ impl Machine {
             Reading::Events
         } else if self.has_too_much_output() {
             Reading::Output
+        } else if self.input.has_frame() {
+            // It is looked at when the next event is asked for.
+            Reading::Events
         } else {
             Reading::Wanted
         }
