@@ -208,7 +208,7 @@ fn settled(sender: SenderKey, delivery: DeliveryKey, name: &str) -> Event {
     Event::Updated { link: sender.into(), delivery, state: Some(recorded_state(name)), settled: true }
 }
 
-/// This crate's client against the recorded server.
+/// K-01, K-05: this crate's client against the recorded server, transactions included.
 #[test]
 fn the_clients_part() {
     let (mut end, session) = client();
@@ -386,7 +386,7 @@ fn received(end: &mut End, receiver: ReceiverKey, tag: &[u8], names: &[&str]) ->
     delivery.key()
 }
 
-/// This crate's server against the recorded client.
+/// K-01: this crate's server against the recorded client.
 #[test]
 fn the_servers_part() {
     let mut end = server();
