@@ -269,9 +269,11 @@ impl Connection {
         self.machine.core.links.len()
     }
 
-    /// Has every frame and protocol header shown to a hook, as it is read or written.
+    /// Has every frame and protocol header shown to a hook, as it is read or written. A client that was made just now
+    /// has written its first ones already; they are shown at once.
     pub fn set_trace(&mut self, hook: impl FnMut(&TracedFrame<'_>) + Send + 'static) {
         self.machine.core.fx.trace.set(hook);
+        self.machine.core.fx.show_first();
     }
 
     /// A session.

@@ -2,12 +2,12 @@
 
 use alloc::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::event::Event;
 use super::output::Outbox;
 use super::trace::{Direction, Trace};
-use crate::codec::{Composite, Encode, EncodeError};
+use crate::codec::{Composite, Encode, EncodeError, to_usize};
 use crate::types::Channel;
 use crate::wire::{Error, FrameKind, ProtocolHeader, Transfer, write_frame};
 
@@ -134,5 +134,20 @@ impl Effects {
         let octets = self.out.tail().get(start..).unwrap_or_default();
         let octets = Bytes::copy_from_slice(octets);
         self.trace.show(Direction::Out, &octets, payload);
+    }
+
+    /// Has the trace see what a client has written when it was made, if that is still here: its header, and what
+    /// follows it.
+    pub(crate) fn show_first(&mut self) {
+        let mut rest = Bytes::copy_from_slice(self.out.chunk());
+        if !rest.starts_with(b"AMQP") {
+            return;
+        }
+        let mut size = ProtocolHeader::LEN;
+        while size >= ProtocolHeader::LEN && size <= rest.len() {
+            self.trace.show(Direction::Out, &rest.split_to(size), 0);
+            let Some(next) = rest.first_chunk() else { return };
+            size = to_usize(u32::from_be_bytes(*next));
+        }
     }
 }

@@ -150,11 +150,15 @@ impl fmt::Display for Reason {
         f.write_str(match self.origin {
             Origin::Local => "ended by this end",
             Origin::Remote => "ended by the peer",
-            Origin::Transport => "the transport ended",
+            Origin::Transport => "transport",
         })?;
-        match &self.error {
-            Some(error) => write!(f, ": {error}"),
-            None => Ok(()),
+        match (&self.error, self.origin) {
+            // There is no condition for that: what the words say is all there is.
+            (Some(Error { description: Some(words), .. }), Origin::Transport) => {
+                write!(f, ": {}", words.escape_debug())
+            }
+            (Some(error), _) => write!(f, ": {error}"),
+            (None, _) => Ok(()),
         }
     }
 }
