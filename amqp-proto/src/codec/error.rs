@@ -154,19 +154,19 @@ pub enum DecodeErrorKind {
     BodyMix,
 }
 
-/// Which of the [`Limits`] was reached.
+/// Which of the [`Limits`](crate::types::Limits) was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitKind {
-    /// [`Limits::depth`].
+    /// [`Limits::depth`](crate::types::Limits::depth).
     Depth,
-    /// [`Limits::elements`].
+    /// [`Limits::elements`](crate::types::Limits::elements).
     Elements,
-    /// [`Limits::zero_width_elements`].
+    /// [`Limits::zero_width_elements`](crate::types::Limits::zero_width_elements).
     ZeroWidthElements,
-    /// [`Limits::value_octets`].
+    /// [`Limits::value_octets`](crate::types::Limits::value_octets).
     ValueOctets,
-    /// [`Limits::sections`].
+    /// [`Limits::sections`](crate::types::Limits::sections).
     Sections,
 }
 
