@@ -312,7 +312,7 @@ impl Dispatcher {
         entry.is_dirty = false;
         let Some(connection) = entry.connection.as_mut() else { return };
         let deadline = connection.next_deadline().map(|(at, _)| at);
-        let is_changed = connection.is_over() || bytes::Buf::has_remaining(&connection.output());
+        let is_changed = connection.is_over() || connection.has_output();
         if deadline != entry.deadline {
             if let Some(at) = core::mem::replace(&mut entry.deadline, deadline) {
                 self.deadlines.remove(&(at, key));
