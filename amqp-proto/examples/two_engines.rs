@@ -1,0 +1,156 @@
+//! Sends, tracks, receives and acknowledges messages between two engines in memory, with every frame shown.
+//!
+//! ```text
+//! cargo run -p amqp-proto --example two_engines
+//! ```
+//!
+//! There is no socket and no clock: what one end wants written is given to the other. The handlers are those that
+//! would run in a container.
+
+use amqp_proto::config::{Options, ReceiverOptions};
+use amqp_proto::handler::{
+    ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, Incoming, LinkKey, ReceiverKey,
+    Request, SenderKey,
+};
+use amqp_proto::types::Moment;
+use amqp_proto::wire::{Condition, Error};
+use amqp_proto::{Connection, Reason};
+use bytes::Buf;
+
+/// Sends jobs to two nodes and follows what becomes of them.
+#[derive(Default)]
+struct Client {
+    /// How many jobs have no outcome yet.
+    pending: u32,
+    /// How many senders have not been told yet that they may send.
+    waiting: u32,
+}
+
+impl Client {
+    fn done(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+        self.pending -= 1;
+        if self.pending == 0 && self.waiting == 0 {
+            println!("client: every job has its outcome");
+            cx.close_connection(delivery.connection());
+        }
+    }
+}
+
+impl Handler for Client {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect("amqp://in-memory");
+        cx.create_sender(connection, "jobs");
+        cx.create_sender(connection, "checked-jobs");
+        self.waiting = 2;
+    }
+
+    // Sending: there is credit, and room for what is sent.
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+        self.waiting -= 1;
+        let address = cx.target_address(sender).unwrap_or_default();
+        for job in ["print a page", "print a book"] {
+            match cx.send(sender, job) {
+                Ok(delivery) => {
+                    println!("client: '{job}' goes to {address} as {delivery}");
+                    self.pending += 1;
+                }
+                Err(error) => println!("client: '{job}' is not sent: {error}"),
+            }
+        }
+    }
+
+    // Tracking: the other end has decided.
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+        println!("client: {delivery} is accepted");
+        self.done(cx, delivery);
+    }
+
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&Error>) {
+        let why = error.map(ToString::to_string).unwrap_or_default();
+        println!("client: {delivery} is rejected: {why}");
+        self.done(cx, delivery);
+    }
+
+    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+        println!("client: the connection is over, {reason}");
+    }
+}
+
+/// Receives jobs: accepts those of one node by itself, and looks at those of the other.
+struct Worker;
+
+impl Handler for Worker {
+    fn on_receiver_offered(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver: ReceiverKey,
+    ) -> Decision<ReceiverOptions> {
+        let address = cx.target_address(receiver).unwrap_or_default();
+        match address.as_str() {
+            "jobs" => Decision::Accept(ReceiverOptions::new()),
+            // Acknowledging is up to the handler here.
+            "checked-jobs" => Decision::Accept(ReceiverOptions::new().with_auto_accept(false)),
+            other => {
+                Decision::Refuse(Error::new(Condition::NotFound).with_description(format!("no node {other}")))
+            }
+        }
+    }
+
+    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkKey) {
+        println!("worker: a link to {} is open", cx.target_address(link).unwrap_or_default());
+    }
+
+    // Receiving: what is neither settled nor updated here is accepted on return, unless auto-accept is off.
+    fn on_message(&mut self, cx: &mut Context<'_>, message: Incoming) {
+        let body = message.message().and_then(|message| message.body());
+        let job = body.as_ref().ok().and_then(|body| body.as_str()).unwrap_or("?");
+        println!("worker: received '{job}'");
+        let automatic = cx.receiver(message.receiver()).is_ok_and(|receiver| receiver.is_auto_accept());
+        if automatic {
+            return;
+        }
+        let told = if job.ends_with("book") {
+            let error = Error::new(Condition::NotAllowed).with_description("too much paper");
+            cx.reject(message.key(), error)
+        } else {
+            cx.accept(message.key())
+        };
+        if let Err(error) = told {
+            println!("worker: {error}");
+        }
+    }
+}
+
+/// Gives what one end wants written to the other; whether there was anything.
+fn carry(from: &mut Dispatcher, one: ConnectionKey, to: &mut Dispatcher, other: ConnectionKey) -> bool {
+    let (Some(one), Some(other)) = (from.connection(one), to.connection(other)) else { return false };
+    let octets = one.output().remaining();
+    let octets = one.output().copy_to_bytes(octets);
+    other.receive(Moment::START, &octets);
+    !octets.is_empty()
+}
+
+fn main() {
+    let now = Moment::START;
+    let (mut client, mut worker) = (Client::default(), Worker);
+    let (mut clients, mut workers) = (Dispatcher::new(), Dispatcher::new());
+    clients.start(now, &mut client);
+    workers.start(now, &mut worker);
+
+    let Some(Request::Connect { connection: here, .. }) = clients.poll_request() else { return };
+    let mut connection = Connection::client(Options::new("client"), now);
+    connection.set_trace(|frame| println!("        {frame}"));
+    if clients.connected(here, connection).is_err() {
+        return;
+    }
+    let Some(there) = workers.add(Connection::server(Options::new("worker"), now)) else { return };
+
+    loop {
+        clients.dispatch(now, &mut client);
+        workers.dispatch(now, &mut worker);
+        let went = carry(&mut clients, here, &mut workers, there);
+        if !(carry(&mut workers, there, &mut clients, here) || went) {
+            break;
+        }
+    }
+}
