@@ -1,0 +1,14 @@
+//! The loop that the README shows is the one that the example runs, and it is short.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+fn drive(text: &str) -> &str {
+    let text = &text[text.find("fn drive(").unwrap()..];
+    &text[..text.find("\n}\n").unwrap() + 2]
+}
+
+#[test]
+fn the_readme_shows_the_loop_of_the_example() {
+    let example = drive(include_str!("../examples/tcp.rs"));
+    assert_eq!(drive(include_str!("../README.md")), example);
+    assert!(example.lines().count() <= 30);
+}
