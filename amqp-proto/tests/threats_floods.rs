@@ -242,5 +242,5 @@ fn d46_output_that_nobody_takes() {
     // Sessions, which have to be answered one by one.
     let mut endpoint = stopped("D03");
     endpoint.write();
-    assert_eq!(endpoint.connection.reading(), Reading::Wanted, "and goes on when it is taken");
+    assert_eq!(endpoint.connection.reading(), Reading::Events, "and goes on when it is taken");
 }
