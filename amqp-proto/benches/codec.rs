@@ -1,39 +1,34 @@
 //! What the codec costs: instructions, allocations, octets allocated and time for each operation.
 //!
-//! `cargo bench -p amqp-proto` prints the table. Instructions are counted by valgrind (callgrind), each case in
-//! a process of its own that runs it twice as often the second time, so that start-up cancels out; without
-//! valgrind that column stays empty. Allocations come from a counting allocator.
+//! `cargo bench -p amqp-proto` prints the table; `measure` says how it is made.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a case that fails has no figures
-#![allow(clippy::cast_precision_loss)] // of averages
+
+mod measure;
 
 use std::hint::black_box;
-use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use amqp_proto::codec::{Entries, ValueRef};
 use amqp_proto::message::{Message, MessageView, Sections};
 use amqp_proto::types::{Channel, DeliveryNumber, DeliveryTag, Handle, Limits};
 use amqp_proto::wire::{Deframer, Frame, MessageId, Performative, SectionKind, Transfer};
 use bytes::{Bytes, BytesMut};
+use measure::Case;
 
 const MAX_FRAME_SIZE: u32 = 1 << 24;
 
-/// An operation to be run so many times.
-type Case = (&'static str, fn(u64));
-
 const CASES: &[Case] = &[
-    ("transfer frame encode, 256 B", transfer_encode),
-    ("transfer frame decode, 256 B", transfer_decode),
-    ("plain message encode, 256 B", plain_encode),
-    ("plain message decode, 256 B", plain_decode),
-    ("typical message encode, 256 B", typical_encode),
-    ("typical message decode, every field", typical_decode),
-    ("typical message, find the body", find_body),
-    ("typical message, find all sections", view),
-    ("transfer frame decode, 1 MiB", large_transfer_decode),
-    ("message decode, 1 MiB", large_decode),
-    ("message encode to slices, 1 MiB", large_encode),
+    Case::new("transfer frame encode, 256 B", transfer_encode, 1_000_000),
+    Case::new("transfer frame decode, 256 B", transfer_decode, 1_000_000),
+    Case::new("plain message encode, 256 B", plain_encode, 1_000_000),
+    Case::new("plain message decode, 256 B", plain_decode, 1_000_000),
+    Case::new("typical message encode, 256 B", typical_encode, 1_000_000),
+    Case::new("typical message decode, every field", typical_decode, 1_000_000),
+    Case::new("typical message, find the body", find_body, 1_000_000),
+    Case::new("typical message, find all sections", view, 1_000_000),
+    Case::new("transfer frame decode, 1 MiB", large_transfer_decode, 2_000),
+    Case::new("message decode, 1 MiB", large_decode, 2_000),
+    Case::new("message encode to slices, 1 MiB", large_encode, 2_000),
 ];
 
 fn typical() -> Message {
@@ -185,53 +180,6 @@ fn large_encode(times: u64) {
     }
 }
 
-/// The instructions of a whole process that runs one case so many times.
-fn instructions(case: usize, times: u64) -> Option<u64> {
-    let own = std::env::current_exe().ok()?;
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(own)
-        .args(["--case", &case.to_string(), &times.to_string()])
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
-    let report = String::from_utf8_lossy(&output.stderr).into_owned();
-    let line = report.lines().find(|line| line.contains("Collected :"))?;
-    line.split_whitespace().last()?.parse().ok()
-}
-
-fn report(case: usize) {
-    const TIMES: u64 = 200;
-    let (name, run) = CASES[case];
-    run(TIMES); // warm up
-    let once = allocation_counter::measure(|| run(TIMES));
-    let twice = allocation_counter::measure(|| run(2 * TIMES));
-    let per_call = |a: u64, b: u64| (b as f64 - a as f64) / TIMES as f64;
-
-    let rounds = if name.contains("MiB") { 2_000 } else { 1_000_000 };
-    let start = Instant::now();
-    run(rounds);
-    let nanos = start.elapsed().as_nanos() as f64 / rounds as f64;
-
-    let counted = instructions(case, TIMES).zip(instructions(case, 2 * TIMES));
-    let counted = counted.map_or("-".into(), |(a, b)| format!("{:.0}", (b - a) as f64 / TIMES as f64));
-    println!(
-        "{name:<38} {counted:>12} {:>12.1} {:>14.0} {nanos:>10.0}",
-        per_call(once.count_total, twice.count_total),
-        per_call(once.bytes_total, twice.bytes_total),
-    );
-}
-
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--case") {
-        let case: usize = arguments[at + 1].parse().expect("the number of a case");
-        CASES[case].1(arguments[at + 2].parse().expect("how many times"));
-        return;
-    }
-    println!(
-        "{:<38} {:>12} {:>12} {:>14} {:>10}",
-        "per call", "instructions", "allocations", "octets alloc'd", "ns"
-    );
-    (0..CASES.len()).for_each(report);
+    measure::main(CASES);
 }

@@ -342,6 +342,12 @@ impl SendOptions {
         }
     }
 
+    /// Whether its transfer says nothing that most do not.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.state.is_none() && self.rcv_settle_mode.is_none() && !self.batchable
+    }
+
     setters! {
         /// Sets the tag, which no other unsettled delivery of the link may have (T-XFER-06). Default: one is made.
         with_tag(tag: DeliveryTag) = Some;

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 
 use crate::config::{Options, SessionOptions};
 use crate::machine::sasl::{ClientSasl, Identity, ServerSasl};
@@ -19,7 +19,7 @@ use crate::wire::{Error, Open};
 /// # The contract
 ///
 /// * **Input.** [`input`](Self::input) lends the engine's buffer to read into, and
-///   [`received`](Self::received) says how much was read; or [`receive`](Self::receive) copies.
+///   [`received`](Self::received) says that something was; or [`receive`](Self::receive) copies.
 ///   [`reading`](Self::reading) says whether input is wanted and, if not, why; the end of it is
 ///   [`end_of_input`](Self::end_of_input).
 /// * **Output.** [`output`](Self::output) is a [`Buf`], whose `chunks_vectored` suits a vectored write. Take any
@@ -155,16 +155,17 @@ impl Connection {
         Self { machine: Machine::new(options, security, now) }
     }
 
-    /// Where to put what is read next: at least one octet, initialised. What is read there is not copied again.
+    /// Where to put what is read next, with room for one octet at least: as much as is worth reading at a time. What
+    /// is put there is not copied again.
     ///
     /// While [`reading`](Self::reading) is not [`Reading::Wanted`] it is better not to read.
-    pub fn input(&mut self) -> &mut [u8] {
+    pub fn input(&mut self) -> impl BufMut + '_ {
         self.machine.spare()
     }
 
-    /// So many octets were put at the front of [`input`](Self::input) just now.
-    pub fn received(&mut self, now: Moment, octets: usize) {
-        self.machine.received(now, octets);
+    /// Octets were put in [`input`](Self::input).
+    pub fn received(&mut self, now: Moment) {
+        self.machine.received(now);
     }
 
     /// Takes octets that were read elsewhere, all of them, by copying.

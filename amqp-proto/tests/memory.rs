@@ -69,10 +69,11 @@ impl Busy {
     fn hears(&mut self, mut octets: &[u8]) {
         while !octets.is_empty() {
             let mut room = self.engine.input();
-            let (now, rest) = octets.split_at(room.len().min(octets.len()));
+            let (now, rest) = octets.split_at(room.remaining_mut().min(octets.len()));
             room.put_slice(now);
+            drop(room);
             octets = rest;
-            self.engine.received(Moment::START, now.len());
+            self.engine.received(Moment::START);
             self.polls();
         }
     }

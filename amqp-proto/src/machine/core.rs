@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::delivery::Arrived;
 use super::directory::{Directory, Numbers};
 use super::effects::Effects;
 use super::fault::{ConnectionFault, Fault, SessionFault};
@@ -11,7 +12,7 @@ use super::link::{Link, Names};
 use super::session::Session;
 use super::slab::Slab;
 use crate::types::{Key, Limits};
-use crate::wire::Performative;
+use crate::wire::{Performative, Transfer};
 use bytes::Bytes;
 
 /// The sessions and links of a connection.
@@ -64,28 +65,39 @@ impl Core {
         }
     }
 
-    /// A frame of a session. Faults that reach no further than a session or a link have been answered.
+    /// A transfer, and what is to be told about it. Faults that reach no further than a session or a link have been
+    /// answered.
     #[inline]
+    pub(crate) fn on_transfer_frame(
+        &mut self,
+        channel: u16,
+        transfer: &Transfer,
+        payload: Bytes,
+    ) -> Result<Option<Arrived>, ConnectionFault> {
+        let Some(index) = self.channels.get(channel.into()) else { return Err(self.unmapped(channel)) };
+        match self.on_transfer(index, transfer, payload) {
+            Ok(arrived) => Ok(arrived),
+            Err((link, fault)) => self.answer_fault(index, link, fault).map(|()| None),
+        }
+    }
+
+    /// Any frame of a session; the same holds for it.
     pub(crate) fn on_frame(
         &mut self,
         channel: u16,
         performative: Performative,
         payload: Bytes,
     ) -> Result<(), ConnectionFault> {
-        if let Performative::Transfer(transfer) = performative {
-            let Some(index) = self.channels.get(channel.into()) else { return self.unmapped(channel) };
-            let done = self.on_transfer(index, transfer, payload);
-            return self.answer(index, done);
-        }
-        self.on_other_frame(channel, performative)
-    }
-
-    fn on_other_frame(&mut self, channel: u16, performative: Performative) -> Result<(), ConnectionFault> {
         if let Performative::Begin(begin) = performative {
             return self.on_begin(channel, *begin);
         }
-        let Some(index) = self.channels.get(channel.into()) else { return self.unmapped(channel) };
+        let Some(index) = self.channels.get(channel.into()) else { return Err(self.unmapped(channel)) };
         let done = match performative {
+            Performative::Transfer(transfer) => self.on_transfer(index, &transfer, payload).map(|arrived| {
+                if let Some(arrived) = arrived {
+                    self.fx.tell(arrived.into());
+                }
+            }),
             Performative::Attach(attach) => self.on_attach(index, *attach),
             Performative::Flow(flow) => self.on_flow(index, &flow),
             Performative::Disposition(disposition) => self.on_disposition(index, &disposition),
@@ -95,25 +107,21 @@ impl Core {
                 Ok(())
             }
             // The connection has seen to these.
-            Performative::Open(_)
-            | Performative::Close(_)
-            | Performative::Begin(_)
-            | Performative::Transfer(_) => Ok(()),
+            Performative::Open(_) | Performative::Close(_) | Performative::Begin(_) => Ok(()),
         };
         self.answer(index, done)
     }
 
     #[cold]
-    fn unmapped(&self, channel: u16) -> Result<(), ConnectionFault> {
-        Err(if channel > self.limits.channel_max() {
+    fn unmapped(&self, channel: u16) -> ConnectionFault {
+        if channel > self.limits.channel_max() {
             ConnectionFault::ChannelMax(channel)
         } else {
             ConnectionFault::Unmapped(channel)
-        })
+        }
     }
 
     /// Answers a fault, if it can be answered inside the connection.
-    #[inline]
     fn answer(&mut self, session: u32, done: Result<(), (u32, Fault)>) -> Result<(), ConnectionFault> {
         match done {
             Ok(()) => Ok(()),

@@ -9,7 +9,7 @@ use super::output::Outbox;
 use super::trace::{Direction, Trace};
 use crate::codec::{Composite, Encode, EncodeError, to_usize};
 use crate::types::Channel;
-use crate::wire::{Error, FrameKind, ProtocolHeader, Transfer, write_frame};
+use crate::wire::{Error, FrameKind, ProtocolHeader, write_frame};
 
 /// The largest frame that may be sent before the peer has said what it takes (F-MAX-01).
 pub(crate) const MIN_MAX_FRAME_SIZE: u32 = 512;
@@ -90,10 +90,10 @@ impl Effects {
 
     /// Writes a transfer frame up to its payload, which is to be added next.
     #[inline]
-    pub(crate) fn send_transfer(
+    pub(crate) fn send_transfer<T: Composite + Encode>(
         &mut self,
         channel: u16,
-        transfer: &Transfer,
+        transfer: &T,
         payload: usize,
     ) -> Result<(), EncodeError> {
         self.write(FrameKind::Amqp, channel, transfer, payload)

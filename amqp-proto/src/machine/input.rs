@@ -1,6 +1,7 @@
 //! [`Input`]: octets that were read, and where the next ones go.
 
-use bytes::{Buf, BytesMut};
+use bytes::buf::Limit;
+use bytes::{Buf, BufMut, BytesMut};
 
 use crate::codec::{DecodeError, to_usize};
 use crate::wire::{FrameHeader, ProtocolHeader, RawFrame};
@@ -38,53 +39,41 @@ pub(crate) fn largest_block(max_frame_size: u32) -> u64 {
 /// for. So nothing that was read is moved, but for the beginning of a frame that is larger than was to be expected.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
-    /// All of it set to something; the octets that were read come first.
     buffer: BytesMut,
-    read: usize,
-    /// How many octets to ask for.
+    /// How many octets to ask for, and how many there were when that was done last.
     ask: usize,
+    before: usize,
 }
 
 impl Input {
-    /// Where to put what is read next: never empty.
-    pub(crate) fn spare(&mut self, max_frame_size: u32) -> &mut [u8] {
+    /// Where to put what is read next: never without room.
+    pub(crate) fn spare(&mut self, max_frame_size: u32) -> Limit<&mut BytesMut> {
+        let read = self.buffer.len();
         let max_frame_size = to_usize(max_frame_size);
         let ask = self.ask.clamp(FIRST_READ, largest_read(max_frame_size));
         let wanted = match self.frame_to_come(max_frame_size) {
             // The rest of a large frame, and no more.
-            Some(size) if size >= LARGE_FRAME => size.saturating_sub(self.read).max(1),
-            Some(size) => size.saturating_sub(self.read).max(ask),
+            Some(size) if size >= LARGE_FRAME && size > read => size - read,
+            Some(size) => size.saturating_sub(read).max(ask),
             None => ask,
         };
-        let missing = (self.read + wanted).saturating_sub(self.buffer.len());
-        if missing > 0 {
-            self.extend(missing, wanted, max_frame_size);
-        }
-        self.buffer.get_mut(self.read..self.read + wanted).unwrap_or_default()
-    }
-
-    /// Makes the buffer longer by `missing` octets, in the same block if there is room.
-    fn extend(&mut self, missing: usize, wanted: usize, max_frame_size: usize) {
-        let room = self.buffer.capacity() - self.buffer.len();
-        if room < missing {
-            // What was set for reading into and is not used yet would be moved with the rest.
-            self.buffer.truncate(self.read);
+        if self.buffer.capacity() - read < wanted {
             let behind = if wanted >= LARGE_FRAME { max_frame_size.min(LARGEST_READ) } else { 0 };
             self.buffer.reserve(wanted + behind);
         }
-        self.buffer.resize(self.read + wanted, 0);
+        self.before = read;
+        (&mut self.buffer).limit(wanted)
     }
 
     /// The size of the frame of which the beginning has been read.
     fn frame_to_come(&self, max_frame_size: usize) -> Option<usize> {
-        let size = self.octets().first_chunk::<4>().filter(|size| *size != b"AMQP")?;
+        let size = self.buffer.first_chunk::<4>().filter(|size| *size != b"AMQP")?;
         Some(to_usize(u32::from_be_bytes(*size)).min(max_frame_size))
     }
 
-    /// So many octets have been put in the spare room.
-    pub(crate) fn filled(&mut self, octets: usize) {
-        let spare = self.buffer.len() - self.read;
-        self.read += octets.min(spare);
+    /// Octets have been put in the spare room. Where it was filled, more is asked for the next time.
+    pub(crate) fn filled(&mut self) {
+        let octets = self.buffer.len().saturating_sub(self.before);
         if octets >= self.ask.max(FIRST_READ) {
             self.ask = (2 * octets).clamp(FIRST_READ, LARGEST_READ);
         }
@@ -92,27 +81,24 @@ impl Input {
 
     /// Adds octets that were read elsewhere.
     pub(crate) fn append(&mut self, octets: &[u8]) {
-        self.buffer.truncate(self.read);
         self.buffer.extend_from_slice(octets);
-        self.read += octets.len();
     }
 
-    /// What has been read and not been taken.
-    pub(crate) fn octets(&self) -> &[u8] {
-        self.buffer.get(..self.read).unwrap_or_default()
+    /// Whether nothing has been read that is not taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
     }
 
     /// Whether there is a whole frame.
     pub(crate) fn has_frame(&self) -> bool {
-        self.octets().first_chunk().is_some_and(|size| to_usize(u32::from_be_bytes(*size)) <= self.read)
+        self.buffer.first_chunk().is_some_and(|size| to_usize(u32::from_be_bytes(*size)) <= self.buffer.len())
     }
 
     /// The protocol header that comes next, once it is complete; on error nothing is taken.
     pub(crate) fn header(&mut self) -> Result<Option<ProtocolHeader>, DecodeError> {
-        let header = ProtocolHeader::decode(self.octets())?;
+        let header = ProtocolHeader::decode(&self.buffer)?;
         if header.is_some() {
             self.buffer.advance(ProtocolHeader::LEN);
-            self.read -= ProtocolHeader::LEN;
         }
         Ok(header)
     }
@@ -121,12 +107,11 @@ impl Input {
     /// `max_frame_size` octets is an error as soon as its size is known (F-MAX-03).
     #[inline]
     pub(crate) fn frame(&mut self, max_frame_size: u32) -> Result<Option<RawFrame>, DecodeError> {
-        let Some(header) = FrameHeader::decode(self.octets(), max_frame_size)? else { return Ok(None) };
+        let Some(header) = FrameHeader::decode(&self.buffer, max_frame_size)? else { return Ok(None) };
         let size = to_usize(header.size);
-        if size > self.read {
+        if size > self.buffer.len() {
             return Ok(None);
         }
-        self.read -= size;
         Ok(Some(RawFrame { header, octets: self.buffer.split_to(size).freeze() }))
     }
 
@@ -137,7 +122,7 @@ impl Input {
 
     /// Gives memory back that nothing is in.
     pub(crate) fn shrink(&mut self) {
-        if self.read == 0 {
+        if self.buffer.is_empty() {
             self.clear();
         }
     }

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use bytes::BufMut;
 use bytes::{Buf, Bytes};
 
 use super::end::End;
@@ -132,11 +133,12 @@ impl Line {
         }
         while !octets.is_empty() && to.reading() != Reading::Over {
             let mut room = to.input();
-            let count = room.len().min(octets.len());
+            let count = room.remaining_mut().min(octets.len());
             let (now_in, rest) = octets.split_at(count);
-            bytes::BufMut::put_slice(&mut room, now_in);
+            room.put_slice(now_in);
+            drop(room);
             octets = rest;
-            to.received(now, count);
+            to.received(now);
             to.poll();
         }
     }

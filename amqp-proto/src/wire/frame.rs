@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::performative::each;
 use super::sasl::each_sasl;
-use super::{Performative, SaslBody};
+use super::{Performative, SaslBody, Transfer};
 use crate::codec::{
     Code, Composite, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, Encode, EncodeError, Fault,
     Writer, be_u16, be_u32, fill, octet,
@@ -98,7 +98,37 @@ pub struct RawFrame {
     pub octets: Bytes,
 }
 
+/// How a transfer begins, in the form that all writers use.
+const TRANSFER: [u8; DESCRIPTOR_LEN] = [Code::DESCRIBED, Code::SMALL_ULONG, Transfer::CODE];
+
 impl RawFrame {
+    /// The octets that come behind the descriptor, if the body is a transfer in the form that all writers use.
+    #[inline]
+    pub(crate) fn transfer_list(&self) -> Option<usize> {
+        let body = usize::from(self.header.data_offset) * 4;
+        let is_transfer =
+            self.header.kind == FrameKind::Amqp && self.octets.get(body..)?.starts_with(&TRANSFER);
+        is_transfer.then_some(body + DESCRIPTOR_LEN)
+    }
+
+    /// Reads a transfer and its payload; `list` is where its fields begin. The same as [`decode`](Self::decode),
+    /// without the detour over all that a frame might be.
+    #[inline]
+    pub(crate) fn decode_transfer(
+        mut self,
+        list: usize,
+        limits: &Limits,
+    ) -> Result<(Transfer, Bytes), DecodeError> {
+        let input = self.octets.get(list..).unwrap_or_default();
+        match Transfer::decode_list(&mut Decoder::new(&self.octets, limits), input) {
+            Ok((rest, transfer)) => {
+                self.octets.advance(self.octets.len() - rest.len());
+                Ok((transfer, self.octets))
+            }
+            Err(error) => Err(Fault::settle(error, &self.octets)),
+        }
+    }
+
     /// Reads the body. What follows a transfer performative becomes the payload, a slice of the same buffer.
     #[inline]
     pub fn decode(self, limits: &Limits) -> Result<Frame, DecodeError> {

@@ -10,6 +10,7 @@ use super::security::{Outcome, Security, Stage};
 use super::timers::{Timers, Why};
 use crate::config::Options;
 use crate::machine::core::Core;
+use crate::machine::delivery::Arrived;
 use crate::machine::effects::MIN_MAX_FRAME_SIZE;
 use crate::machine::event::{Event, Origin, Reason};
 use crate::machine::fault::ConnectionFault;
@@ -31,6 +32,16 @@ pub enum Reading {
     Output,
     /// Not any more: the connection is over.
     Over,
+}
+
+/// What a look at the input has brought.
+enum Step {
+    /// Something to tell, at once.
+    Told(Arrived),
+    /// There may be more to look at.
+    Done,
+    /// There is nothing more, or it has to wait.
+    Rest,
 }
 
 /// A connection, without its public face.
@@ -56,11 +67,14 @@ pub(crate) struct Machine {
     /// Whether no more input will come.
     is_cut: bool,
     is_over: bool,
+    /// The largest frame that is taken.
+    frame_size: u32,
 }
 
 impl Machine {
     pub(crate) fn new(options: Options, security: Security, now: Moment) -> Self {
         let mut core = Core::new(options.limits.clone());
+        let frame_size = options.limits.frame_size().max(MIN_MAX_FRAME_SIZE);
         let speaks_first = matches!(security, Security::Client);
         let stage = Stage::new(security, &mut core.fx);
         let mut machine = Self {
@@ -77,6 +91,7 @@ impl Machine {
             remote_error: None,
             is_cut: false,
             is_over: false,
+            frame_size,
         };
         if speaks_first {
             // The server cannot refuse what it has not read: the open need not wait (C-OPEN-04).
@@ -129,15 +144,15 @@ impl Machine {
     }
 
     /// Where to put what is read next.
-    pub(crate) fn spare(&mut self) -> &mut [u8] {
+    pub(crate) fn spare(&mut self) -> bytes::buf::Limit<&mut BytesMut> {
         let most = self.max_frame_size();
         self.input.spare(most)
     }
 
-    /// So many octets were read.
-    pub(crate) fn received(&mut self, now: Moment, octets: usize) {
+    /// Octets were read.
+    pub(crate) fn received(&mut self, now: Moment) {
         self.timers.set(now);
-        self.input.filled(octets);
+        self.input.filled();
         self.run();
     }
 
@@ -190,19 +205,27 @@ impl Machine {
     /// What has happened, the oldest first.
     #[inline]
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        if !self.core.fx.events.is_empty() {
+            return self.pop_event();
+        }
         loop {
-            if let Some(event) = self.core.fx.events.pop_front() {
-                match &event {
-                    Event::LinkDetached { link, .. } => self.core.forget_link(*link),
-                    Event::SessionEnded { session, .. } => self.core.forget_session(*session),
-                    _ => {}
-                }
-                return Some(event);
-            }
-            if !self.step() {
-                return None;
+            match self.step() {
+                Step::Told(arrived) => return Some(arrived.into()),
+                Step::Rest => return None,
+                Step::Done if self.core.fx.events.is_empty() => {}
+                Step::Done => return self.pop_event(),
             }
         }
+    }
+
+    fn pop_event(&mut self) -> Option<Event> {
+        let event = self.core.fx.events.pop_front();
+        match &event {
+            Some(Event::LinkDetached { link, .. }) => self.core.forget_link(*link),
+            Some(Event::SessionEnded { session, .. }) => self.core.forget_session(*session),
+            _ => {}
+        }
+        event
     }
 
     pub(crate) fn next_deadline(&self) -> Option<(Moment, Why)> {
@@ -214,14 +237,18 @@ impl Machine {
         self.timers.set(now);
         while let Some(why) = self.timers.passed() {
             match why {
-                Why::Open => self.fail(&ConnectionFault::Unopened),
+                Why::Open => {
+                    self.fail(&ConnectionFault::Unopened);
+                }
                 Why::Close => {
                     let reason = self.reason.take().unwrap_or_else(|| Reason::local(None));
                     self.finish(reason);
                 }
                 // What waits to be looked at was sent in time.
                 Why::Silence if self.input.has_frame() => self.timers.hear(),
-                Why::Silence => self.fail(&ConnectionFault::Silence),
+                Why::Silence => {
+                    self.fail(&ConnectionFault::Silence);
+                }
                 Why::Heartbeat => self.beat(),
             }
         }
@@ -258,7 +285,7 @@ impl Machine {
     fn max_frame_size(&self) -> u32 {
         match self.stage {
             Stage::Client(_) | Stage::Server(_) => self.options.limits.sasl_frame_size(),
-            _ => self.options.limits.frame_size().max(MIN_MAX_FRAME_SIZE),
+            _ => self.frame_size,
         }
     }
 
@@ -268,37 +295,50 @@ impl Machine {
 
     /// Looks at input until there is something to tell.
     fn run(&mut self) {
-        while self.core.fx.events.is_empty() && self.step() {}
+        while self.core.fx.events.is_empty() {
+            match self.step() {
+                // What came of it besides is told after it.
+                Step::Told(arrived) => self.core.fx.events.push_front(arrived.into()),
+                Step::Rest => return,
+                Step::Done => {}
+            }
+        }
     }
 
-    /// Looks at the next header or frame of the input; false if there is none, or it has to wait.
+    /// Looks at the next header or frame of the input.
     #[inline]
-    fn step(&mut self) -> bool {
+    fn step(&mut self) -> Step {
+        if self.is_over || !matches!(self.stage, Stage::Amqp) || self.has_too_much_output() {
+            return self.step_below();
+        }
+        match self.input.frame(self.frame_size) {
+            Ok(Some(frame)) => self.on_frame(frame),
+            Ok(None) => self.step_end(),
+            Err(error) => self.fail(&ConnectionFault::Octets(error)),
+        }
+    }
+
+    /// The same, where it is not AMQP that comes next.
+    fn step_below(&mut self) -> Step {
         if self.is_over {
             self.input.clear();
-            return false;
+            return Step::Rest;
         }
         if self.has_too_much_output() {
-            return false;
+            return Step::Rest;
         }
         if self.stage.wants_header() {
             return self.step_header();
         }
         match self.input.frame(self.max_frame_size()) {
-            Ok(Some(frame)) => {
-                self.timers.hear();
-                self.on_frame(frame);
-                true
-            }
-            Ok(None) => self.step_end(),
-            Err(error) => {
-                self.fail(&ConnectionFault::Octets(error));
-                true
-            }
+            Ok(Some(frame)) => self.on_sasl_frame(frame),
+            Ok(None) => return self.step_end(),
+            Err(error) => return self.fail(&ConnectionFault::Octets(error)),
         }
+        Step::Done
     }
 
-    fn step_header(&mut self) -> bool {
+    fn step_header(&mut self) -> Step {
         match self.input.header() {
             Ok(Some(header)) => {
                 self.timers.hear();
@@ -306,22 +346,22 @@ impl Machine {
                     self.core.fx.trace.show(Direction::In, &header.to_bytes(), 0);
                 }
                 self.on_header(header);
-                true
+                Step::Done
             }
             Ok(None) => self.step_end(),
             Err(_) => {
                 self.mismatch("the peer does not speak AMQP");
-                true
+                Step::Done
             }
         }
     }
 
     /// There is no more input for now, or for ever.
-    fn step_end(&mut self) -> bool {
+    fn step_end(&mut self) -> Step {
         if !self.is_cut {
-            return false;
+            return Step::Rest;
         }
-        let is_whole = self.input.octets().is_empty();
+        let is_whole = self.input.is_empty();
         let reason = match self.reason.take() {
             Some(reason) => reason,
             None => {
@@ -329,7 +369,7 @@ impl Machine {
             }
         };
         self.finish(reason);
-        true
+        Step::Done
     }
 
     fn on_header(&mut self, header: ProtocolHeader) {
@@ -370,23 +410,45 @@ impl Machine {
         self.finish(Reason::new(origin, Some(error)));
     }
 
+    /// A frame of a connection on which AMQP is spoken.
     #[inline]
-    fn on_frame(&mut self, frame: RawFrame) {
-        if self.core.fx.trace.is_set() {
-            self.core.fx.trace.show(Direction::In, &frame.octets, 0);
+    fn on_frame(&mut self, frame: RawFrame) -> Step {
+        self.timers.hear();
+        self.show(&frame);
+        let channel = frame.header.channel.get();
+        if self.remote == Half::Open
+            && channel <= self.core.limits.channel_max()
+            && let Some(list) = frame.transfer_list()
+        {
+            return self.on_transfer(channel, frame, list);
         }
-        let done = match self.stage {
-            Stage::Amqp => self.on_amqp_frame(frame),
-            _ => self.on_sasl_frame(frame),
-        };
-        if let Err(fault) = done {
-            self.on_fault(&fault);
+        match self.on_any_frame(channel, frame) {
+            Ok(()) => Step::Done,
+            Err(fault) => self.on_fault(&fault),
         }
     }
 
+    /// A transfer: the frame that comes most often by far.
     #[inline]
-    fn on_amqp_frame(&mut self, frame: RawFrame) -> Result<(), ConnectionFault> {
-        let channel = frame.header.channel.get();
+    fn on_transfer(&mut self, channel: u16, frame: RawFrame, list: usize) -> Step {
+        let done = match frame.decode_transfer(list, &self.core.limits) {
+            Ok((transfer, payload)) => self.core.on_transfer_frame(channel, &transfer, payload),
+            Err(error) => Err(ConnectionFault::Octets(error)),
+        };
+        match done {
+            Ok(Some(arrived)) => Step::Told(arrived),
+            Ok(None) => Step::Done,
+            Err(fault) => self.on_fault(&fault),
+        }
+    }
+
+    fn show(&mut self, frame: &RawFrame) {
+        if self.core.fx.trace.is_set() {
+            self.core.fx.trace.show(Direction::In, &frame.octets, 0);
+        }
+    }
+
+    fn on_any_frame(&mut self, channel: u16, frame: RawFrame) -> Result<(), ConnectionFault> {
         if frame.header.kind == FrameKind::Sasl {
             return Err(ConnectionFault::SaslFrame);
         }
@@ -423,7 +485,9 @@ impl Machine {
     }
 
     /// A frame of the security layer. Faults end it without an AMQP error: there is no AMQP yet.
-    fn on_sasl_frame(&mut self, frame: RawFrame) -> Result<(), ConnectionFault> {
+    fn on_sasl_frame(&mut self, frame: RawFrame) {
+        self.timers.hear();
+        self.show(&frame);
         match frame.decode(&self.core.limits) {
             Ok(Frame::Sasl(body)) => {
                 let (outcome, identity) = self.stage.on_frame(body, &mut self.core.fx);
@@ -433,7 +497,6 @@ impl Machine {
             Ok(_) => self.finish(transport("an AMQP frame inside the security layer")),
             Err(error) => self.finish(transport(&format!("{error}"))),
         }
-        Ok(())
     }
 
     fn on_open(&mut self, channel: u16, open: &Open) -> Result<(), ConnectionFault> {
@@ -487,7 +550,7 @@ impl Machine {
         let options = &self.options;
         let mut open = Open::new(options.container_id.clone());
         open.hostname = options.hostname.clone();
-        open.max_frame_size = options.limits.frame_size().max(MIN_MAX_FRAME_SIZE);
+        open.max_frame_size = self.frame_size;
         open.channel_max = options.limits.channel_max();
         // Half of what is kept to (C-IDLE-02).
         open.idle_time_out = Some(options.idle_time_out / 2).filter(|millis| *millis > 0);
@@ -525,16 +588,14 @@ impl Machine {
     /// The peer has done something wrong in a frame. Once this end has closed the connection it only waits for the
     /// peer's close, and what comes before that does not matter (C-CLOSE-06).
     #[cold]
-    fn on_fault(&mut self, fault: &ConnectionFault) {
+    fn on_fault(&mut self, fault: &ConnectionFault) -> Step {
         let waits_for_close = self.local == Half::Ended && self.remote == Half::Open;
-        if !waits_for_close {
-            self.fail(fault);
-        }
+        if waits_for_close { Step::Done } else { self.fail(fault) }
     }
 
     /// Closes the connection for a fault of the peer, which is not listened to any more.
     #[cold]
-    fn fail(&mut self, fault: &ConnectionFault) {
+    fn fail(&mut self, fault: &ConnectionFault) -> Step {
         let error = Error::from(fault.clone());
         if matches!(self.stage, Stage::Amqp) || self.local == Half::Open {
             if self.local == Half::Open {
@@ -544,6 +605,7 @@ impl Machine {
         }
         let reason = self.reason.take().unwrap_or_else(|| Reason::local(Some(error)));
         self.finish(reason);
+        Step::Done
     }
 
     /// The connection is over: everything in it ends, and the application is told.

@@ -1,58 +1,55 @@
 //! [`Delivery`]: what a receiver takes out of its link.
 
-use alloc::boxed::Box;
 use core::fmt;
 
-use super::record::Tag;
 use crate::codec::DecodeError;
+use crate::machine::link::Arrival;
 use crate::message::{MessageView, Payload};
-use crate::types::{DeliveryKey, DeliveryTag, Limits};
+use crate::types::{DeliveryKey, DeliveryTag, Key, Limits};
 use crate::wire::DeliveryState;
 
 /// A message that was received whole, and what came with it.
 pub struct Delivery {
-    pub(super) key: DeliveryKey,
-    pub(super) tag: Tag,
-    pub(super) message_format: u32,
-    pub(super) settled: bool,
-    pub(super) state: Option<Box<DeliveryState>>,
-    pub(super) payload: Payload,
+    pub(super) session: Key,
+    pub(super) arrival: Arrival,
 }
 
 impl Delivery {
     /// What it is settled by.
+    #[inline]
     pub fn key(&self) -> DeliveryKey {
-        self.key
+        DeliveryKey::received(self.session, self.arrival.number)
     }
 
     /// The sender's name for it [2.8.7].
     pub fn tag(&self) -> DeliveryTag {
-        DeliveryTag::from(&self.tag)
+        DeliveryTag::from(&self.arrival.tag)
     }
 
     /// The format of the message; 0 is the standard's own (T-XFER-22).
     pub fn message_format(&self) -> u32 {
-        self.message_format
+        self.arrival.message_format
     }
 
     /// Whether the sender has settled it: there is nothing to be told about it any more (T-DISP-14).
+    #[inline]
     pub fn is_settled(&self) -> bool {
-        self.settled
+        self.arrival.settled
     }
 
     /// The state that the sender told with it, such as that of a transaction (T-XFER-18).
     pub fn state(&self) -> Option<&DeliveryState> {
-        self.state.as_deref()
+        self.arrival.state.as_deref()
     }
 
     /// The octets of the message, in the buffers that they came in.
     pub fn payload(&self) -> &Payload {
-        &self.payload
+        &self.arrival.payload
     }
 
     /// The octets of the message.
     pub fn into_payload(self) -> Payload {
-        self.payload
+        self.arrival.payload
     }
 
     /// The message, its sections found and not decoded.
@@ -64,13 +61,13 @@ impl Delivery {
 
     /// The same, within other limits.
     pub fn message_within(&self, limits: &Limits) -> Result<MessageView, DecodeError> {
-        MessageView::new(self.payload.clone(), limits)
+        MessageView::new(self.payload().clone(), limits)
     }
 }
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}, tag {:?}: {:?}", self.key, self.tag(), self.payload)
+        write!(f, "{:?}, tag {:?}: {:?}", self.key(), self.tag(), self.payload())
     }
 }
 

@@ -1,59 +1,36 @@
 //! [`Ledger`]: the unsettled deliveries of a session in one direction, found by delivery-id.
 
-use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::record::{NONE, Record};
+use super::record::Record;
 use crate::types::DeliveryNumber;
 
-/// How many deliveries with neighbouring numbers share a page.
-const PAGE: usize = 16;
-const PAGE_SHIFT: u32 = 4;
-/// How many empty pages are kept for the next deliveries.
-const SPARE: usize = 8;
+/// The fewest places of a ledger that has any, and the most that one keeps for few deliveries.
+const FEWEST: usize = 16;
+const KEPT: usize = 1024;
 
 /// Unsettled deliveries by number: the delivery-id, counted on where that wraps.
 ///
-/// Records lie in pages of sixteen, in the order of their numbers. While deliveries are settled roughly in the order
-/// they came in, a page is found by arithmetic; where pages in between are gone, by halving. Settling the youngest
-/// while an old one stays costs no more than that (the memory goes with the unsettled, not with their span).
+/// The youngest lie in a ring with a place for every number, which costs no search. It grows while half of it is
+/// unsettled. Where less is, and a number comes to a place whose delivery is unsettled still, that one has outstayed
+/// the others and moves to a tree, so that it costs them neither memory nor time.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    pages: VecDeque<Page>,
-    #[allow(clippy::vec_box)] // they move between here and the pages
-    spare: Vec<Box<Records>>,
+    /// A power of two of places, or none. It holds numbers from `next` less its length on.
+    ring: Vec<Record>,
+    old: BTreeMap<u64, Record>,
     /// The number of the next delivery.
     next: u64,
     live: u32,
-    /// How many pages have no record and are still in the row.
-    empty: usize,
-}
-
-type Records = [Record; PAGE];
-
-#[derive(Debug)]
-struct Page {
-    /// The number of its first record, divided by the size of a page.
-    number: u64,
-    /// Which of its records are there, a bit each.
-    used: u16,
-    /// There while any record is.
-    records: Option<Box<Records>>,
 }
 
 /// The unsettled deliveries of one link, the oldest first; the records are the chain's links.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Chain {
     first: u64,
     last: u64,
     len: u32,
-}
-
-impl Default for Chain {
-    fn default() -> Self {
-        Self { first: NONE, last: NONE, len: 0 }
-    }
 }
 
 impl Chain {
@@ -63,21 +40,22 @@ impl Chain {
 
     /// The oldest.
     pub(crate) fn first(&self) -> Option<u64> {
-        (self.first != NONE).then_some(self.first)
+        (self.len > 0).then_some(self.first)
     }
 }
 
 impl Ledger {
     /// What it keeps for the next deliveries.
-    pub(crate) const SPARE_OCTETS: usize = SPARE * size_of::<Records>();
-    /// What an unsettled delivery costs at most: a page of its own, and the place of it twice, as rows grow.
-    pub(crate) const OCTETS_PER_DELIVERY: usize = size_of::<Records>() + 2 * size_of::<Page>();
+    pub(crate) const SPARE_OCTETS: usize = KEPT * size_of::<Record>();
+    /// What an unsettled delivery costs at most: four places, as the ring doubles when half of it is unsettled, and two
+    /// of the ring before while it does; and a place in the tree, which may be half empty.
+    pub(crate) const OCTETS_PER_DELIVERY: usize = 6 * size_of::<Record>() + 2 * size_of::<(u64, Record)>();
 
     /// The first delivery will have this id.
     pub(crate) fn new(first: DeliveryNumber) -> Self {
         // One turn of the wheel ahead, so that ids before the first have numbers too.
         let next = (1 << 32) | u64::from(first.get());
-        Self { pages: VecDeque::new(), spare: Vec::new(), next, live: 0, empty: 0 }
+        Self { ring: Vec::new(), old: BTreeMap::new(), next, live: 0 }
     }
 
     /// How many deliveries are unsettled.
@@ -105,140 +83,181 @@ impl Ledger {
         self.next.wrapping_add_signed(i64::from(steps))
     }
 
-    /// Gives the next delivery its number, and keeps nothing of it.
+    /// Gives a delivery its number, not below the next one, and keeps nothing of it.
     #[inline]
     pub(crate) fn pass(&mut self, number: u64) {
+        self.make_way(number);
         self.next = number + 1;
     }
 
     /// Keeps a delivery under a number not below the next one.
     #[inline]
     pub(crate) fn insert(&mut self, number: u64, mut record: Record, chain: &mut Chain) {
-        record.before = chain.last;
-        match self.get_mut(chain.last) {
-            Some(last) => last.after = number,
-            None => chain.first = number,
+        if self.ring.is_empty() {
+            self.ring.resize_with(FEWEST, || Record::EMPTY);
+        }
+        self.make_way(number);
+        let own = id(number).get();
+        (record.before, record.after) = (own, own);
+        if chain.len == 0 {
+            chain.first = number;
+        } else {
+            record.before = id(chain.last).get();
+            if let Some(last) = self.get_mut(chain.last) {
+                last.after = own;
+            }
         }
         chain.last = number;
         chain.len += 1;
-        self.next = number + 1;
         self.live += 1;
-        let (page, bit) = place(number);
-        if self.pages.back().is_none_or(|last| last.number != page) {
-            self.pages.push_back(Page { number: page, used: 0, records: None });
-            self.empty += 1;
-        }
-        let Some(last) = self.pages.back_mut() else { return };
-        let records = match &mut last.records {
-            Some(records) => records,
-            None => {
-                self.empty -= 1;
-                let fresh = self.spare.pop().unwrap_or_else(|| Box::new([const { Record::EMPTY }; PAGE]));
-                last.records.insert(fresh)
-            }
-        };
-        last.used |= 1 << bit;
-        if let Some(place) = records.get_mut(bit) {
+        self.next = number + 1;
+        let at = self.place(number);
+        if let Some(place) = self.ring.get_mut(at) {
             *place = record;
         }
     }
 
     #[inline]
     pub(crate) fn get(&self, number: u64) -> Option<&Record> {
-        let (page, bit) = place(number);
-        let page = self.pages.get(self.find(page)?)?;
-        if page.used & 1 << bit == 0 { None } else { page.records.as_ref()?.get(bit) }
+        match self.ring.get(self.place(number)) {
+            Some(record) if record.is_live() && self.is_young(number) => Some(record),
+            _ => self.old.get(&number),
+        }
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut Record> {
-        let (page, bit) = place(number);
-        let at = self.find(page)?;
-        let page = self.pages.get_mut(at)?;
-        if page.used & 1 << bit == 0 { None } else { page.records.as_mut()?.get_mut(bit) }
+        let (at, is_young) = (self.place(number), self.is_young(number));
+        match self.ring.get_mut(at) {
+            Some(record) if is_young && record.is_live() => Some(record),
+            _ => self.old.get_mut(&number),
+        }
     }
 
-    /// Forgets a delivery: it is settled.
+    /// Forgets a delivery: it is settled. Whether it was there.
     #[inline]
-    pub(crate) fn remove(&mut self, number: u64, chain: &mut Chain) -> Option<Record> {
-        let (page, bit) = place(number);
-        let at = self.find(page)?;
-        let page = self.pages.get_mut(at)?;
-        if page.used & 1 << bit == 0 {
-            return None;
-        }
-        let record = core::mem::replace(page.records.as_mut()?.get_mut(bit)?, Record::EMPTY);
-        page.used &= !(1 << bit);
-        if page.used == 0 {
-            self.release(at);
-        }
+    pub(crate) fn remove(&mut self, number: u64, chain: &mut Chain) -> bool {
+        let (at, is_young) = (self.place(number), self.is_young(number));
+        let (before, after) = match self.ring.get_mut(at) {
+            Some(place) if is_young && place.is_live() => {
+                let neighbours = (place.before, place.after);
+                place.vacate();
+                neighbours
+            }
+            _ => match self.old.remove(&number) {
+                Some(record) => (record.before, record.after),
+                None => return false,
+            },
+        };
         self.live -= 1;
-        chain.len -= 1;
-        match self.get_mut(record.before) {
-            Some(before) => before.after = record.after,
-            None => chain.first = record.after,
+        self.unchain(number, before, after, chain);
+        if self.ring.len() > KEPT && (self.live as usize) < self.ring.len() / 8 {
+            self.shrink();
         }
-        match self.get_mut(record.after) {
-            Some(after) => after.before = record.before,
-            None => chain.last = record.before,
-        }
-        Some(record)
+        true
     }
 
     /// The first unsettled delivery from this number on.
+    #[inline]
     pub(crate) fn from(&self, number: u64) -> Option<u64> {
-        let (page, bit) = place(number);
-        let at = self.find(page).unwrap_or_else(|| self.pages.partition_point(|p| p.number < page));
-        self.pages.range(at..).find_map(|p| {
-            let used = if p.number == page { p.used & (u16::MAX << bit) } else { p.used };
-            (used != 0).then(|| (p.number << PAGE_SHIFT) + u64::from(used.trailing_zeros()))
-        })
+        let oldest = self.next - self.ring.len() as u64;
+        let young = (number.max(oldest)..self.next)
+            .find(|number| self.ring.get(self.place(*number)).is_some_and(Record::is_live));
+        if self.old.is_empty() {
+            return young;
+        }
+        let old = self.old.range(number..).next().map(|(number, _)| *number);
+        old.into_iter().chain(young).min()
     }
 
     /// The unsettled delivery of the same link that comes after this one.
     pub(crate) fn after(&self, number: u64) -> Option<u64> {
-        self.get(number).map(|record| record.after).filter(|after| *after != NONE)
+        let steps = self.get(number)?.after.wrapping_sub(id(number).get());
+        (steps != 0).then(|| number + u64::from(steps))
     }
 
-    /// Where a page is.
+    /// Where a number has its place in the ring.
     #[inline]
-    fn find(&self, page: u64) -> Option<usize> {
-        let ahead = usize::try_from(page.wrapping_sub(self.pages.front()?.number)).ok()?;
-        match self.pages.get(ahead) {
-            Some(found) if found.number == page => Some(ahead),
-            _ => self.search(page),
+    #[allow(clippy::cast_possible_truncation)] // the high bits do not count
+    fn place(&self, number: u64) -> usize {
+        number as usize & self.ring.len().wrapping_sub(1)
+    }
+
+    /// Whether a number is among those that have a place in the ring.
+    #[inline]
+    fn is_young(&self, number: u64) -> bool {
+        self.next.wrapping_sub(number).wrapping_sub(1) < self.ring.len() as u64
+    }
+
+    /// Takes a record out of the chain of its link.
+    #[inline]
+    fn unchain(&mut self, number: u64, before_id: u32, after_id: u32, chain: &mut Chain) {
+        let own = id(number).get();
+        let (back, ahead) = (own.wrapping_sub(before_id), after_id.wrapping_sub(own));
+        chain.len -= 1;
+        if back == 0 {
+            chain.first = number + u64::from(ahead);
+        } else if let Some(before) = self.get_mut(number - u64::from(back)) {
+            before.after = if ahead == 0 { before_id } else { after_id };
+        }
+        if ahead == 0 {
+            chain.last = number - u64::from(back);
+        } else if let Some(after) = self.get_mut(number + u64::from(ahead)) {
+            after.before = if back == 0 { after_id } else { before_id };
         }
     }
 
-    #[inline(never)]
-    fn search(&self, page: u64) -> Option<usize> {
-        self.pages.binary_search_by_key(&page, |p| p.number).ok()
-    }
-
-    /// A page has lost its last record.
-    fn release(&mut self, at: usize) {
-        if let Some(records) = self.pages.get_mut(at).and_then(|page| page.records.take())
-            && self.spare.len() < SPARE
-        {
-            self.spare.push(records);
-        }
-        self.empty += 1;
-        while self.pages.front().is_some_and(|page| page.used == 0) {
-            self.pages.pop_front();
-            self.empty -= 1;
-        }
-        // Each page that stays pays for one that goes.
-        if self.empty > PAGE && self.empty * 2 > self.pages.len() {
-            self.pages.retain(|page| page.used != 0);
-            self.empty = 0;
+    /// Empties the places that a number, and all before it that are skipped, come to.
+    #[inline]
+    fn make_way(&mut self, number: u64) {
+        let at = self.place(number);
+        let is_free = self.ring.get(at).is_none_or(|record| !record.is_live());
+        if number != self.next || !is_free {
+            self.make_way_slowly(number);
         }
     }
-}
 
-#[inline]
-fn place(number: u64) -> (u64, usize) {
-    let bit = number & (PAGE as u64 - 1);
-    (number >> PAGE_SHIFT, usize::try_from(bit).unwrap_or_default())
+    #[cold]
+    fn make_way_slowly(&mut self, number: u64) {
+        if number == self.next && self.live as usize >= self.ring.len() / 2 {
+            self.resize(self.ring.len() * 2);
+            return;
+        }
+        let len = self.ring.len() as u64;
+        for number in self.next..=number.min(self.next + len) {
+            let at = self.place(number);
+            if let Some(place) = self.ring.get_mut(at).filter(|place| place.is_live()) {
+                self.old.insert(number - len, core::mem::replace(place, Record::EMPTY));
+            }
+        }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        self.resize(self.ring.len() / 4);
+    }
+
+    /// Gives the ring this many places; what has none there is old.
+    fn resize(&mut self, len: usize) {
+        let fresh = core::iter::repeat_with(|| Record::EMPTY).take(len).collect();
+        let ring: Vec<Record> = core::mem::replace(&mut self.ring, fresh);
+        let oldest = self.next - ring.len() as u64;
+        let mask = (ring.len() as u64).wrapping_sub(1);
+        for (at, record) in (0..).zip(ring) {
+            if !record.is_live() {
+                continue;
+            }
+            // The one number among those that had a place which had this one.
+            let number = oldest + (u64::wrapping_sub(at, oldest) & mask);
+            let (at, is_young) = (self.place(number), self.is_young(number));
+            match self.ring.get_mut(at) {
+                Some(place) if is_young => *place = record,
+                _ => {
+                    self.old.insert(number, record);
+                }
+            }
+        }
+    }
 }
 
 /// The delivery-id of a number.
@@ -278,8 +297,8 @@ mod tests {
         for _ in 0..100_000 {
             let number = ledger.next();
             ledger.insert(number, Record::new(Tag::EMPTY, 0), &mut chain);
-            assert!(ledger.remove(number, &mut chain).is_some());
-            assert!(ledger.pages.len() < 64);
+            assert!(ledger.remove(number, &mut chain));
+            assert_eq!((ledger.ring.len(), ledger.old.len() < 2), (super::FEWEST, true));
         }
         assert_eq!((ledger.live(), ledger.get(old).unwrap().link), (1, 1));
         assert_eq!(ledger.from(0), Some(old));
@@ -288,7 +307,7 @@ mod tests {
     proptest! {
         /// Against a map: whatever comes and goes, what is left is found, in order, and by its link.
         #[test]
-        fn does_what_a_map_does(steps in prop::collection::vec((0_u8..4, 0_u32..3, any::<prop::sample::Index>()), 0..400)) {
+        fn does_what_a_map_does(steps in prop::collection::vec((0_u8..5, 0_u32..3, any::<prop::sample::Index>()), 0..400)) {
             let mut ledger = Ledger::new(DeliveryNumber::new(u32::MAX - 20));
             let mut chains = [Chain::default(), Chain::default(), Chain::default()];
             let mut model = BTreeMap::new();
@@ -299,15 +318,16 @@ mod tests {
                         ledger.insert(number, Record::new(Tag::EMPTY, link), &mut chains[link as usize]);
                         model.insert(number, link);
                     }
-                    2 if !model.is_empty() => {
+                    2 | 3 if !model.is_empty() => {
                         let number = *model.keys().nth(pick.index(model.len())).unwrap();
                         let link = model.remove(&number).unwrap();
-                        prop_assert_eq!(ledger.remove(number, &mut chains[link as usize]).unwrap().link, link);
+                        prop_assert_eq!(ledger.get(number).unwrap().link, link);
+                        prop_assert!(ledger.remove(number, &mut chains[link as usize]));
                     }
                     _ => {
                         let number = ledger.next();
                         ledger.pass(number);
-                        prop_assert!(ledger.remove(number, &mut chains[0]).is_none());
+                        prop_assert!(!ledger.remove(number, &mut chains[0]));
                     }
                 }
             }
@@ -325,7 +345,7 @@ mod tests {
                 prop_assert_eq!(chained.len(), chain.len() as usize);
                 prop_assert_eq!(chained, of_link);
             }
-            prop_assert!(ledger.pages.len() <= 2 * model.len() + 18);
+            prop_assert!(ledger.ring.len() <= super::KEPT);
         }
     }
 }

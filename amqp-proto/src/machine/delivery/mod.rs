@@ -2,6 +2,7 @@
 
 #[allow(clippy::module_inception)] // one noun, one file
 mod delivery;
+mod head;
 mod ledger;
 mod pending;
 mod receive;
@@ -13,6 +14,7 @@ mod tags;
 pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use ledger::{Chain, Ledger, id};
 pub(crate) use pending::Pending;
-pub(crate) use record::Tag;
+pub(crate) use receive::Arrived;
+pub(crate) use record::{Record, Tag};
 pub(crate) use settle::forget;
 pub(crate) use tags::Tags;

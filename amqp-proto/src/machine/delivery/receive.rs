@@ -1,5 +1,7 @@
 //! Receiving: transfers are put together to messages, and taken whole or in pieces [2.6.14] [2.7.5].
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 
 use super::delivery::{Delivery, Part, PartEnd};
@@ -17,31 +19,61 @@ use crate::message::Payload;
 use crate::types::{DeliveryKey, DeliveryTag, Key, Limits, ReceiverKey};
 use crate::wire::{ReceiverSettleMode, SenderSettleMode, Transfer};
 
+/// What a transfer has brought that the application is to be told of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrived {
+    what: What,
+    receiver: Key,
+    delivery: DeliveryKey,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Message,
+    Data,
+    Aborted,
+}
+
+impl From<Arrived> for Event {
+    #[inline]
+    fn from(arrived: Arrived) -> Self {
+        let (receiver, delivery) = (ReceiverKey(arrived.receiver), arrived.delivery);
+        match arrived.what {
+            What::Message => Self::Message { receiver, delivery },
+            What::Data => Self::Data { receiver, delivery },
+            What::Aborted => Self::Aborted { receiver, delivery },
+        }
+    }
+}
+
 impl Core {
     /// A transfer: a delivery begins, or goes on.
     #[inline]
     pub(crate) fn on_transfer(
         &mut self,
         index: u32,
-        transfer: Transfer,
+        transfer: &Transfer,
         payload: Bytes,
-    ) -> Result<(), (u32, Fault)> {
-        let Some(session) = self.sessions.at(index) else { return Ok(()) };
+    ) -> Result<Option<Arrived>, (u32, Fault)> {
+        let Some(session) = self.sessions.at(index) else { return Ok(None) };
         if session.discards || session.local == Half::Ended {
-            return Ok(());
+            return Ok(None);
         }
         session.incoming.receive().map_err(|fault| (0, fault.into()))?;
         let handle = transfer.handle.get();
         let Some(at) = session.handles.get(handle) else {
             return Err((0, SessionFault::UnattachedHandle(handle).into()));
         };
-        let Some(link) = self.links.at(at) else { return Ok(()) };
-        let mut tops_up = false;
+        let Some(link) = self.links.at(at) else { return Ok(None) };
+        let (mut arrived, mut tops_up) = (None, false);
         match link.local {
             // What was on the way when this end detached is part of what stays (L-DET-02).
             LinkHalf::Attached | LinkHalf::Detached => {
-                let news = take_transfer(link, session, &self.limits, transfer, payload);
-                tops_up = self.fx.tell_arrival(link, news.map_err(|fault| (at, fault))?);
+                match take_transfer(link, session, &self.limits, transfer, payload) {
+                    Ok(news) => arrived = news,
+                    Err(fault) => return Err((at, fault)),
+                }
+                tops_up = self.fx.tell_credit(link, arrived.is_none());
             }
             // Nobody has granted credit yet (L-ATT-13).
             LinkHalf::Unattached => return Err((at, LinkFault::TransferLimit.into())),
@@ -54,14 +86,14 @@ impl Core {
         if tops_up {
             self.link_due(at);
         }
-        Ok(())
+        Ok(arrived)
     }
 
     /// Takes the oldest complete message of a receiver.
     #[inline]
     pub(crate) fn receive(&mut self, index: u32) -> Option<Delivery> {
         let link = self.links.at(index)?;
-        let session = link.session;
+        let (session, is_complete) = (link.session, link.is_complete());
         let LinkEnd::Receiver(receiver) = &mut link.end else { return None };
         // Who takes messages whole does not read those that were given up.
         while receiver.inbox.front()?.progress == Progress::Aborted {
@@ -71,15 +103,11 @@ impl Core {
             return None;
         }
         let arrival = receiver.inbox.pop_front()?;
-        self.taken(index, session, arrival.held);
-        Some(Delivery {
-            key: DeliveryKey::received(session, arrival.number),
-            tag: arrival.tag,
-            message_format: arrival.message_format,
-            settled: arrival.settled,
-            state: arrival.state,
-            payload: arrival.payload,
-        })
+        if is_complete && receiver.top_up() {
+            self.link_due(index);
+        }
+        self.release(session, arrival.held);
+        Some(Delivery { session, arrival })
     }
 
     /// Takes what has come of a message, complete or not.
@@ -128,15 +156,12 @@ impl Core {
 }
 
 impl Effects {
-    /// Tells what a transfer has come to; whether credit was topped up, since the sender has given a delivery up.
+    /// Tells what a transfer has done to the credit of its link; whether that was topped up, since the sender has given
+    /// a delivery up.
     #[inline]
-    fn tell_arrival(&mut self, link: &mut Link, event: Option<Event>) -> bool {
-        let is_nothing = event.is_none();
-        if let Some(event) = event {
-            self.tell(event);
-        }
+    fn tell_credit(&mut self, link: &mut Link, is_nothing: bool) -> bool {
         let (is_complete, key) = (link.is_complete(), ReceiverKey(link.key));
-        let Some(receiver) = link.receiver() else { return false };
+        let LinkEnd::Receiver(receiver) = &mut link.end else { return false };
         if receiver.is_drained() {
             self.tell(Event::Drained(key));
         }
@@ -144,175 +169,242 @@ impl Effects {
     }
 }
 
-/// Checks a transfer and takes it; on a fault nothing has changed but the numbers that it used up.
+/// Checks a transfer and takes it. After a fault the link is over.
 #[inline]
 fn take_transfer(
     link: &mut Link,
     session: &mut Session,
     limits: &Limits,
-    transfer: Transfer,
+    transfer: &Transfer,
     payload: Bytes,
-) -> Result<Option<Event>, Fault> {
+) -> Result<Option<Arrived>, Fault> {
     let LinkEnd::Receiver(receiver) = &mut link.end else { return Err(LinkFault::TransferToSender.into()) };
     if transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second)
         && link.rcv_settle_mode == ReceiverSettleMode::First
     {
         return Err(LinkFault::Second.into());
     }
-    let is_settled = transfer.settled == Some(true);
-    if is_settled && link.snd_settle_mode == SenderSettleMode::Unsettled && !transfer.aborted {
+    if transfer.settled == Some(true)
+        && link.snd_settle_mode == SenderSettleMode::Unsettled
+        && !transfer.aborted
+    {
         return Err(LinkFault::Settled.into());
     }
-    let (more, aborted) = (transfer.more, transfer.aborted);
-    if receiver.partial().is_some() {
-        go_on(link, session, transfer)?;
-    } else {
-        begin(link, session, limits, transfer)?;
+    if let Some(partial) = receiver.take_partial() {
+        return take_more(link, session, limits, partial, transfer, payload);
     }
-    let LinkEnd::Receiver(receiver) = &mut link.end else { return Ok(None) };
-    let (max_size, streaming) = (receiver.max_message_size, receiver.streaming);
-    let Some(arrival) = receiver.partial() else { return Ok(None) };
-    arrival.transfers = arrival.transfers.saturating_add(1);
-    arrival.size = arrival.size.saturating_add(payload.len() as u64);
-    if aborted {
-        return Ok(abort(link, session));
-    }
-    if let Some(max) = max_size.filter(|max| arrival.size > *max) {
-        return Err(LinkFault::MessageSize(max).into());
-    }
-    if arrival.transfers > limits.transfers_per_delivery() {
-        return Err(LinkFault::Transfers(limits.transfers_per_delivery()).into());
-    }
-    if !more && !arrival.settled && link.snd_settle_mode == SenderSettleMode::Settled {
-        return Err(LinkFault::NotSettled.into());
-    }
-    arrival.progress = if more { Progress::Partial } else { Progress::Complete };
-    if arrival.ignored {
-        if !more {
-            receiver.inbox.pop_back();
-        }
+    let Some(tag) = &transfer.delivery_tag else { return Err(LinkFault::NoDeliveryTag.into()) };
+    let kept = Tag::from(*tag);
+    let number = admit(link, session, limits, transfer, (tag, &kept))?;
+    if transfer.aborted {
+        // Nothing of it had come, and nothing of it is kept.
         return Ok(None);
     }
-    let octets = payload.len();
-    arrival.payload.push(payload);
-    // A message that is put together has its own bound; once it is complete it takes room in the window.
-    let held = match (streaming, more) {
-        (true, _) => Held { frames: 1, octets },
-        (false, true) => Held::default(),
-        (false, false) => Held { frames: arrival.transfers, octets: arrival.payload.len() },
-    };
-    arrival.held.frames += held.frames;
-    arrival.held.octets += held.octets;
+    let (octets, settled) = (payload.len(), transfer.settled == Some(true));
+    let LinkEnd::Receiver(receiver) = &mut link.end else { return Ok(None) };
+    let is_unsettled = !settled && !transfer.more && link.snd_settle_mode == SenderSettleMode::Settled;
+    if is_unsettled || receiver.max_message_size.is_some_and(|max| octets as u64 > max) {
+        let max = receiver.max_message_size.unwrap_or_default();
+        // The application has not heard of it, and will not.
+        forget(link, session, number);
+        return Err(if is_unsettled { LinkFault::NotSettled } else { LinkFault::MessageSize(max) }.into());
+    }
+    if transfer.resume && !transfer.more {
+        return Ok(None);
+    }
+    // A message that is put together has a bound of its own; once it is complete, or piece by piece where it is read
+    // that way, it takes room in the session's window.
+    let counts = (receiver.streaming || !transfer.more) && !transfer.resume;
+    let held = if counts { Held { frames: 1, octets } } else { Held::default() };
     session.incoming.hold(held.frames, held.octets);
-    let key = ReceiverKey(link.key);
-    let delivery = DeliveryKey::received(session.key, arrival.number);
-    let is_first = arrival.transfers == 1;
-    Ok(match (streaming, more) {
-        (false, true) => None,
-        (true, _) if !is_first => Some(Event::Data { receiver: key, delivery }),
-        _ => Some(Event::Message { receiver: key, delivery }),
-    })
+    receiver.inbox.push_back(Arrival {
+        number,
+        tag: kept,
+        message_format: transfer.message_format.unwrap_or(0),
+        transfers: 1,
+        held,
+        size: octets as u64,
+        payload: if transfer.resume { Payload::new() } else { payload.into() },
+        settled,
+        progress: if transfer.more { Progress::Partial } else { Progress::Complete },
+        ignored: transfer.resume,
+        state: transfer.state.clone().map(Box::new),
+    });
+    if !counts {
+        return Ok(None);
+    }
+    let delivery = DeliveryKey::received(session.key, number);
+    Ok(Some(Arrived { what: What::Message, receiver: link.key, delivery }))
 }
 
-/// The first transfer of a delivery.
+/// Checks the first transfer of a delivery, and gives the delivery its number.
 #[inline]
-fn begin(link: &mut Link, session: &mut Session, limits: &Limits, transfer: Transfer) -> Result<(), Fault> {
-    let LinkEnd::Receiver(receiver) = &mut link.end else { return Ok(()) };
-    let id = transfer.delivery_id.ok_or(LinkFault::NoDeliveryId)?;
-    let tag = transfer.delivery_tag.ok_or(LinkFault::NoDeliveryTag)?;
+fn admit(
+    link: &mut Link,
+    session: &mut Session,
+    limits: &Limits,
+    transfer: &Transfer,
+    (tag, kept): (&DeliveryTag, &Tag),
+) -> Result<u64, Fault> {
+    let Some(id) = transfer.delivery_id else { return Err(LinkFault::NoDeliveryId.into()) };
     let ledger = session.received(id);
     let number = ledger.number(id);
     if number < ledger.next() {
         return Err(SessionFault::DeliveryOrder(id.get()).into());
     }
-    let settled = transfer.settled == Some(true);
     // A delivery that is resumed was unsettled before, and is not known here (T-RES-10).
-    let (ignored, keep) = (transfer.resume, !settled && !transfer.resume && !transfer.aborted);
+    let keep = transfer.settled != Some(true) && !transfer.resume && !transfer.aborted;
     if keep && ledger.live() >= limits.unsettled() {
         return Err(LinkFault::Unsettled(limits.unsettled()).into());
     }
+    let LinkEnd::Receiver(receiver) = &mut link.end else { return Err(LinkFault::TransferToSender.into()) };
     if !receiver.credit.receive() {
         return Err(LinkFault::TransferLimit.into());
     }
+    if !keep {
+        ledger.pass(number);
+        return Ok(number);
+    }
     let chain = &link.chain;
-    if keep && !link.tags.insert(&tag, || live_tags(ledger, chain)) {
+    if !link.tags.insert(tag, || live_tags(ledger, chain)) {
         return Err(LinkFault::TagInUse.into());
     }
-    let tag = Tag::from(tag);
-    if keep {
-        let mut record = Record::new(tag.clone(), link.key.index);
-        let mode = transfer.rcv_settle_mode.unwrap_or(link.rcv_settle_mode);
-        record.second = mode == ReceiverSettleMode::Second;
-        if let Some(state) = &transfer.state {
-            record.set_remote(state);
-        }
-        ledger.insert(number, record, &mut link.chain);
-    } else {
-        ledger.pass(number);
+    let mut record = Record::new(kept.clone(), link.key.index);
+    let mode = transfer.rcv_settle_mode.unwrap_or(link.rcv_settle_mode);
+    record.second = mode == ReceiverSettleMode::Second;
+    if let Some(state) = &transfer.state {
+        record.set_remote(state);
     }
-    receiver.inbox.push_back(Arrival {
-        number,
-        tag,
-        message_format: transfer.message_format.unwrap_or(0),
-        transfers: 0,
-        held: Held::default(),
-        size: 0,
-        payload: Payload::new(),
-        settled,
-        progress: Progress::Partial,
-        ignored,
-        state: transfer.state.map(alloc::boxed::Box::new),
-    });
-    Ok(())
+    ledger.insert(number, record, &mut link.chain);
+    Ok(number)
+}
+
+/// A transfer of a delivery of which others have come.
+fn take_more(
+    link: &mut Link,
+    session: &mut Session,
+    limits: &Limits,
+    partial: Arrival,
+    transfer: &Transfer,
+    payload: Bytes,
+) -> Result<Option<Arrived>, Fault> {
+    let (max_size, streaming) = match &link.end {
+        LinkEnd::Receiver(receiver) => (receiver.max_message_size, receiver.streaming),
+        LinkEnd::Sender(_) => (None, false),
+    };
+    let mut arrival = partial;
+    if let Err(fault) = go_on(link, session, &mut arrival, transfer) {
+        push(link, arrival);
+        return Err(fault.into());
+    }
+    arrival.transfers = arrival.transfers.saturating_add(1);
+    if transfer.aborted {
+        return Ok(abort(link, session, arrival));
+    }
+    arrival.size = arrival.size.saturating_add(payload.len() as u64);
+    let is_unsettled = !arrival.settled && link.snd_settle_mode == SenderSettleMode::Settled;
+    let fault = match max_size {
+        Some(max) if arrival.size > max => Some(LinkFault::MessageSize(max)),
+        _ if arrival.transfers > limits.transfers_per_delivery() => {
+            Some(LinkFault::Transfers(limits.transfers_per_delivery()))
+        }
+        _ if is_unsettled && !transfer.more => Some(LinkFault::NotSettled),
+        _ => None,
+    };
+    if let Some(fault) = fault {
+        // It goes with its link.
+        push(link, arrival);
+        return Err(fault.into());
+    }
+    if !transfer.more {
+        arrival.progress = Progress::Complete;
+    }
+    let (number, ignored) = (arrival.number, arrival.ignored);
+    if !ignored {
+        keep(&mut arrival, session, streaming, payload);
+    }
+    if transfer.more || !ignored {
+        push(link, arrival);
+    }
+    let what = match (streaming, transfer.more) {
+        _ if ignored => return Ok(None),
+        (true, _) => What::Data,
+        (false, true) => return Ok(None),
+        (false, false) => What::Message,
+    };
+    let delivery = DeliveryKey::received(session.key, number);
+    Ok(Some(Arrived { what, receiver: link.key, delivery }))
+}
+
+/// Keeps what a further transfer has brought; see [`take_transfer`] for what it takes of the window.
+fn keep(arrival: &mut Arrival, session: &mut Session, streaming: bool, payload: Bytes) {
+    let octets = payload.len();
+    arrival.payload.push(payload);
+    let held = match (streaming, arrival.progress) {
+        (true, _) => Held { frames: 1, octets },
+        (false, Progress::Partial) => return,
+        (false, _) => Held { frames: arrival.transfers, octets: arrival.payload.len() },
+    };
+    arrival.held.frames += held.frames;
+    arrival.held.octets += held.octets;
+    session.incoming.hold(held.frames, held.octets);
+}
+
+fn push(link: &mut Link, arrival: Arrival) {
+    if let LinkEnd::Receiver(receiver) = &mut link.end {
+        receiver.inbox.push_back(arrival);
+    }
 }
 
 /// A transfer that continues a delivery (T-XFER-02, T-XFER-03, T-XFER-04, T-XFER-07, T-XFER-11).
-fn go_on(link: &mut Link, session: &mut Session, transfer: Transfer) -> Result<(), Fault> {
-    let LinkEnd::Receiver(receiver) = &mut link.end else { return Ok(()) };
-    let Some(arrival) = receiver.partial() else { return Ok(()) };
+fn go_on(
+    link: &mut Link,
+    session: &mut Session,
+    arrival: &mut Arrival,
+    transfer: &Transfer,
+) -> Result<(), LinkFault> {
     let same_id = transfer.delivery_id.is_none_or(|id| id == super::id(arrival.number));
     let same_tag = transfer.delivery_tag.is_none_or(|tag| tag == DeliveryTag::from(&arrival.tag));
     let same_format = transfer.message_format.is_none_or(|format| format == arrival.message_format);
     if !(same_id && same_tag && same_format) {
-        return Err(LinkFault::Continuation.into());
+        return Err(LinkFault::Continuation);
     }
-    if let Some(state) = transfer.state {
+    if let Some(state) = &transfer.state {
         let record = session.received.as_mut().and_then(|ledger| ledger.get_mut(arrival.number));
         if let Some(record) = record {
-            record.set_remote(&state);
+            record.set_remote(state);
         }
-        arrival.state = Some(alloc::boxed::Box::new(state));
+        arrival.state = Some(Box::new(state.clone()));
     }
     if transfer.settled == Some(true) && !arrival.settled {
         arrival.settled = true;
-        let number = arrival.number;
-        forget(link, session, number);
+        forget(link, session, arrival.number);
     }
     Ok(())
 }
 
 /// The sender gives the delivery up: what came of it is void, and it is settled (T-XFER-13).
-fn abort(link: &mut Link, session: &mut Session) -> Option<Event> {
-    let LinkEnd::Receiver(receiver) = &mut link.end else { return None };
-    let streaming = receiver.streaming;
-    let arrival = receiver.partial()?;
+fn abort(link: &mut Link, session: &mut Session, mut arrival: Arrival) -> Option<Arrived> {
+    let is_told = arrival.transfers > 1
+        && !arrival.ignored
+        && link.receiver().is_some_and(|receiver| receiver.streaming);
     let number = arrival.number;
-    let is_told = streaming && arrival.transfers > 1 && !arrival.ignored;
     let held = core::mem::take(&mut arrival.held);
-    arrival.payload = Payload::new();
-    arrival.progress = Progress::Aborted;
-    if !is_told {
-        receiver.inbox.pop_back();
-    }
     session.incoming.release(held.frames, held.octets);
     forget(link, session, number);
+    if !is_told {
+        return None;
+    }
+    arrival.payload = Payload::new();
+    arrival.progress = Progress::Aborted;
+    push(link, arrival);
     let delivery = DeliveryKey::received(session.key, number);
-    is_told.then_some(Event::Aborted { receiver: ReceiverKey(link.key), delivery })
+    Some(Arrived { what: What::Aborted, receiver: link.key, delivery })
 }
 
 /// A received delivery is settled.
-pub(super) fn forget(link: &mut Link, session: &mut Session, number: u64) -> Option<Record> {
-    let record = session.received.as_mut()?.remove(number, &mut link.chain)?;
-    link.tags.remove(|| DeliveryTag::from(&record.tag), link.chain.len() == 0);
-    Some(record)
+fn forget(link: &mut Link, session: &mut Session, number: u64) {
+    if let Some(ledger) = session.received.as_mut() {
+        super::settle::forget(link, ledger, number);
+    }
 }

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use crate::types::DeliveryTag;
 use crate::wire::{DeliveryState, Outcome};
 
-/// An unsettled delivery, in 48 octets.
+/// An unsettled delivery, in 40 octets.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) tag: Tag,
@@ -17,13 +17,13 @@ pub(crate) struct Record {
     pub(crate) second: bool,
     /// What does not fit in `local` and `remote`.
     states: Option<Box<States>>,
-    /// The unsettled deliveries of its link before and after it.
-    pub(super) before: u64,
-    pub(super) after: u64,
+    /// The ids of the unsettled deliveries of its link before and after it; its own where there is none.
+    pub(super) before: u32,
+    pub(super) after: u32,
 }
 
-/// No delivery.
-pub(super) const NONE: u64 = u64::MAX;
+/// The place of no link: there is no delivery either.
+const NOWHERE: u32 = u32::MAX;
 
 /// A state, where it says nothing but its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ struct States {
 }
 
 impl Record {
-    pub(super) const EMPTY: Self = Self::new(Tag::EMPTY, 0);
+    pub(super) const EMPTY: Self = Self::new(Tag::EMPTY, NOWHERE);
 
     /// A delivery of which nothing is known yet.
     #[inline]
@@ -53,8 +53,24 @@ impl Record {
             remote: Brief::None,
             second: false,
             states: None,
-            before: NONE,
-            after: NONE,
+            before: 0,
+            after: 0,
+        }
+    }
+
+    /// Whether there is a delivery.
+    #[inline]
+    pub(super) fn is_live(&self) -> bool {
+        self.link != NOWHERE
+    }
+
+    /// There is no delivery any more.
+    #[inline]
+    pub(super) fn vacate(&mut self) {
+        self.link = NOWHERE;
+        // What it had on the heap goes with it; the rest is written over by the next one.
+        if self.states.is_some() || matches!(self.tag, Tag::Long(_)) {
+            *self = Self::EMPTY;
         }
     }
 
@@ -153,7 +169,7 @@ impl From<&Tag> for DeliveryTag {
     }
 }
 
-const _: () = assert!(size_of::<Record>() <= 48 || size_of::<usize>() != 8);
+const _: () = assert!(size_of::<Record>() <= 40 || size_of::<usize>() != 8);
 
 #[cfg(test)]
 mod tests {

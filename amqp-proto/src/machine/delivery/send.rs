@@ -5,6 +5,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 
 use bytes::{Buf, Bytes};
 
+use super::head::TransferHead;
 use super::record::{Record, Tag};
 use crate::codec::{EncodeError, to_usize};
 use crate::config::SendOptions;
@@ -21,10 +22,8 @@ use crate::wire::{ReceiverSettleMode, SenderSettleMode, Transfer};
 /// How many octets a frame has before its performative.
 const FRAME_HEADER: usize = 8;
 
-/// A delivery that may be sent, and what its first transfer says.
+/// A delivery that may be sent.
 struct Permit {
-    number: u64,
-    transfer: Transfer,
     tag: DeliveryTag,
     settled: bool,
 }
@@ -83,18 +82,28 @@ impl Core {
     ) -> Result<DeliveryKey, SendError> {
         let Some(link) = self.links.at(index) else { return Err(SendError::Detached) };
         let Some(session) = self.sessions.get_mut(link.session) else { return Err(SendError::Detached) };
-        let key = DeliveryKey::sent(session.key, permit.number);
-        if self.fx.send_transfer(session.channel, &permit.transfer, octets).is_ok() {
+        let key = DeliveryKey::sent(session.key, session.sent.next());
+        let sent = if options.is_plain() {
+            let (id, handle) = (session.sent.next_id(), Handle::new(link.handle));
+            let mut head = TransferHead::new(handle, id, permit.tag, options.message_format);
+            head.settled = permit.settled;
+            self.fx.send_transfer(session.channel, &head, octets)
+        } else {
+            let transfer = first_transfer(link.handle, session, &permit, options);
+            self.fx.send_transfer(session.channel, &transfer, octets)
+        };
+        if sent.is_ok() {
             write(&mut self.fx.out);
             session.outgoing.send();
-            commit(link, session, permit, options);
+            commit(link, session, &permit, options);
             let is_full = self.fx.out.len() >= self.limits.output_octets();
             if is_full || session.outgoing.left() == 0 {
                 self.wait_to_send(index);
             }
         } else {
-            let sending = Sending::new(&permit, keep(), SendingEnd::Complete);
-            commit(link, session, permit, options);
+            let transfer = first_transfer(link.handle, session, &permit, options);
+            let sending = Sending::new(session.sent.next(), transfer, keep(), SendingEnd::Complete);
+            commit(link, session, &permit, options);
             if let Some(sender) = link.sender() {
                 sender.sending = Some(Box::new(sending));
             }
@@ -113,9 +122,10 @@ impl Core {
     ) -> Result<DeliveryKey, SendError> {
         let permit = self.permit(index, 0, options)?;
         let Some((link, session)) = self.link_and_session(index) else { return Err(SendError::Detached) };
-        let key = DeliveryKey::sent(session.key, permit.number);
-        let sending = Sending::new(&permit, VecDeque::new(), SendingEnd::Open);
-        commit(link, session, permit, options);
+        let key = DeliveryKey::sent(session.key, session.sent.next());
+        let transfer = first_transfer(link.handle, session, &permit, options);
+        let sending = Sending::new(session.sent.next(), transfer, VecDeque::new(), SendingEnd::Open);
+        commit(link, session, &permit, options);
         session.unsent = Some(index);
         if let Some(sender) = link.sender() {
             sender.sending = Some(Box::new(sending));
@@ -179,9 +189,7 @@ impl Core {
     /// An aborted delivery is settled by that (T-XFER-13).
     fn forget_sent(&mut self, index: u32, number: u64) {
         let Some((link, session)) = self.link_and_session(index) else { return };
-        if let Some(record) = session.sent.remove(number, &mut link.chain) {
-            link.tags.remove(|| DeliveryTag::from(&record.tag), link.chain.len() == 0);
-        }
+        super::settle::forget(link, &mut session.sent, number);
     }
 
     /// Whether a delivery of so many octets may begin, and how; nothing has changed yet.
@@ -252,26 +260,26 @@ impl Core {
         if !settled && session.sent.live() >= unsettled {
             return Err(SendError::Unsettled(unsettled));
         }
-        let mut tag = options.tag.unwrap_or_else(|| sender.next_tag());
-        let mut transfer = first_transfer(link.handle, session, tag, settled, options);
+        let mut permit = Permit { tag: options.tag.unwrap_or_else(|| sender.next_tag()), settled };
         // Room for one octet of payload at least, or it would take frames without end.
-        if options.state.is_some() && transfer.encoded_len() + FRAME_HEADER >= max_frame_size {
-            let (octets, limit) = (transfer.encoded_len(), max_frame_size);
-            return Err(SendError::Unencodable(EncodeError::TooLarge { octets, limit }));
+        if options.state.is_some() {
+            let octets = FRAME_HEADER + first_transfer(link.handle, session, &permit, options).encoded_len();
+            if octets >= max_frame_size {
+                return Err(SendError::Unencodable(EncodeError::TooLarge { octets, limit: max_frame_size }));
+            }
         }
         // Entering the tag is the last thing that can fail.
         let (sent, chain) = (&session.sent, &link.chain);
         let live = || live_tags(sent, chain);
-        while !settled && !link.tags.insert(&tag, live) {
+        while !settled && !link.tags.insert(&permit.tag, live) {
             if options.tag.is_some() {
-                return Err(SendError::TagInUse(tag));
+                return Err(SendError::TagInUse(permit.tag));
             }
             // The application has chosen it before; there are fewer of those than there are tags.
             sender.tag_used();
-            tag = sender.next_tag();
-            transfer.delivery_tag = Some(tag);
+            permit.tag = sender.next_tag();
         }
-        Ok(Permit { number: session.sent.next(), transfer, tag, settled })
+        Ok(permit)
     }
 
     #[inline]
@@ -473,11 +481,11 @@ impl Core {
 }
 
 impl Sending {
-    fn new(permit: &Permit, chunks: VecDeque<Bytes>, end: SendingEnd) -> Self {
+    fn new(number: u64, transfer: Transfer, chunks: VecDeque<Bytes>, end: SendingEnd) -> Self {
         let waiting = chunks.iter().map(Bytes::len).sum();
         Self {
-            number: permit.number,
-            transfer: permit.transfer.clone(),
+            number,
+            transfer,
             begun: false,
             chunks,
             waiting,
@@ -496,13 +504,12 @@ impl Sending {
 
 /// A delivery begins: credit, window and ledger move together.
 #[inline]
-fn commit(link: &mut Link, session: &mut Session, permit: Permit, options: &SendOptions) {
-    let Permit { number, tag, settled, .. } = permit;
-    let index = link.key.index;
-    if settled {
+fn commit(link: &mut Link, session: &mut Session, permit: &Permit, options: &SendOptions) {
+    let (number, index) = (session.sent.next(), link.key.index);
+    if permit.settled {
         session.sent.pass(number);
     } else {
-        let mut record = Record::new(Tag::from(tag), index);
+        let mut record = Record::new(Tag::from(permit.tag), index);
         if let Some(state) = &options.state {
             record.set_local(state);
         }
@@ -520,18 +527,12 @@ fn commit(link: &mut Link, session: &mut Session, permit: Permit, options: &Send
 
 /// The first transfer of a delivery.
 #[inline]
-fn first_transfer(
-    handle: u32,
-    session: &Session,
-    tag: DeliveryTag,
-    settled: bool,
-    options: &SendOptions,
-) -> Transfer {
+fn first_transfer(handle: u32, session: &Session, permit: &Permit, options: &SendOptions) -> Transfer {
     let mut transfer = Transfer::new(Handle::new(handle));
     transfer.delivery_id = Some(session.sent.next_id());
-    transfer.delivery_tag = Some(tag);
+    transfer.delivery_tag = Some(permit.tag);
     transfer.message_format = Some(options.message_format);
-    transfer.settled = settled.then_some(true);
+    transfer.settled = permit.settled.then_some(true);
     transfer.rcv_settle_mode = options.rcv_settle_mode;
     transfer.state = options.state.clone();
     transfer.batchable = options.batchable;

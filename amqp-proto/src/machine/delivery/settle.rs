@@ -1,5 +1,6 @@
 //! Settling: what the peer tells about deliveries, and what this end does [2.6.12] [2.7.6].
 
+use super::ledger::Ledger;
 use super::record::Record;
 use crate::machine::core::{Core, of_session};
 use crate::machine::event::Event;
@@ -8,7 +9,7 @@ use crate::machine::halves::{Half, LinkHalf};
 use crate::machine::link::{Link, LinkEnd, Sending};
 use crate::machine::refusal::SettleError;
 use crate::machine::session::Session;
-use crate::types::{DeliveryKey, DeliveryTag, LinkKey};
+use crate::types::{DeliveryKey, DeliveryTag, Key, LinkKey};
 use crate::wire::{DeliveryState, Disposition, Role};
 
 impl Core {
@@ -24,69 +25,30 @@ impl Core {
         }
         // The role is the speaker's: a receiver speaks of what this end has sent.
         let is_received = frame.role == Role::Sender;
-        let ledger = if is_received { session.received.as_ref() } else { Some(&session.sent) };
-        let Some(ledger) = ledger else { return Ok(()) };
+        let Some(ledger) = ledger(session, is_received) else { return Ok(()) };
         let first = ledger.number(frame.first);
         let last = first + u64::from(frame.first.distance(last).unsigned_abs());
-        let mut next = ledger.from(first);
-        while let Some(number) = next.filter(|number| *number <= last) {
-            self.update(index, number, is_received, frame.settled, frame.state.as_ref());
+        let mut next = first;
+        loop {
+            // Found anew each time: what is told may settle.
             let Some(session) = self.sessions.at(index) else { return Ok(()) };
-            let ledger = if is_received { session.received.as_ref() } else { Some(&session.sent) };
-            next = ledger.and_then(|ledger| ledger.from(number + 1));
-        }
-        Ok(())
-    }
-
-    /// The peer tells the state of one unsettled delivery.
-    #[inline]
-    fn update(
-        &mut self,
-        index: u32,
-        number: u64,
-        is_received: bool,
-        settled: bool,
-        state: Option<&DeliveryState>,
-    ) {
-        let Some(session) = self.sessions.at(index) else { return };
-        let Some(record) = ledger(session, is_received).and_then(|ledger| ledger.get_mut(number)) else {
-            return;
-        };
-        let Some(link) = self.links.at(record.link) else { return };
-        let (is_decided, had_outcome) = (record.has_remote_outcome(), record.has_local_outcome());
-        // An outcome does not change any more (T-DISP-13).
-        let news = state.filter(|_| !is_decided);
-        if news.is_none() && !settled {
-            return;
-        }
-        let is_outcome = is_decided || news.is_some_and(DeliveryState::is_terminal);
-        let settles = match &link.end {
-            // The receiver waits for this end to settle (T-DISP-16).
-            LinkEnd::Sender(sender) => is_outcome && !settled && !sender.manual_settle,
-            LinkEnd::Receiver(_) => false,
-        };
-        let state = match news {
-            Some(state) => Some(state.clone()),
-            None => record.remote(),
-        };
-        if settled || settles {
-            let key = delivery_key(session, number, is_received);
-            forget(link, session, number, is_received);
-            let state = state.or_else(|| default_outcome(link));
-            let tells = settles && link.local != LinkHalf::Closed;
-            self.fx.tell(Event::Updated { link: link.public_key(), delivery: key, state, settled: true });
-            if tells {
+            let key = session.key;
+            let Some(ledger) = self::ledger(session, is_received) else { return Ok(()) };
+            let Some(number) = ledger.from(next).filter(|number| *number <= last) else { return Ok(()) };
+            next = number + 1;
+            let Some(link) = ledger.get(number).and_then(|record| self.links.at(record.link)) else {
+                continue;
+            };
+            let Some(update) = update(link, ledger, number, frame) else { continue };
+            let Update { state, settled, settles, had_outcome } = update;
+            let delivery = delivery_key(key, number, is_received);
+            self.fx.tell(Event::Updated { link: link.public_key(), delivery, state, settled });
+            if settles && link.local != LinkHalf::Closed {
                 if had_outcome {
                     self.write_dispositions(index);
                 }
                 self.tell_disposition(index, number, is_received, true, None);
             }
-        } else {
-            if let Some(state) = news {
-                record.set_remote(state);
-            }
-            let key = delivery_key(session, number, is_received);
-            self.fx.tell(Event::Updated { link: link.public_key(), delivery: key, state, settled: false });
         }
     }
 
@@ -114,7 +76,7 @@ impl Core {
         });
         let first = link.and_then(|link| link.chain.first());
         let numbers = core::iter::successors(first, move |number| ledger?.after(*number));
-        numbers.filter_map(move |number| Some(delivery_key(session?, number, is_received)))
+        numbers.filter_map(move |number| Some(delivery_key(session?.key, number, is_received)))
     }
 
     /// Tells the state of a delivery, and settles it if that is this end's to do now (T-DISP-15, T-DISP-16).
@@ -134,9 +96,8 @@ impl Core {
         let Some(session) = self.sessions.get_mut(delivery.session) else { return Err(SettleError::Settled) };
         let (number, session_index) = (delivery.number(), session.key.index);
         let can_tell = self.is_open && session.is_begun() && link.local != LinkHalf::Closed;
-        let Some(record) = ledger(session, is_received).and_then(|ledger| ledger.get_mut(number)) else {
-            return Err(SettleError::Settled);
-        };
+        let Some(ledger) = ledger(session, is_received) else { return Err(SettleError::Settled) };
+        let Some(record) = ledger.get_mut(number) else { return Err(SettleError::Settled) };
         if record.link != index {
             return Err(SettleError::WrongLink);
         }
@@ -151,7 +112,7 @@ impl Core {
         let settles = settles && !(is_received && record.second && state.is_some());
         let is_unsent = unsent(link, number).is_some_and(|sending| sending.add_news(settles, state));
         if settles {
-            let _: Option<Record> = forget(link, session, number, is_received);
+            forget(link, ledger, number);
         } else if let Some(state) = state {
             record.set_local(state);
         }
@@ -219,41 +180,76 @@ impl Core {
     }
 }
 
+/// What is new about a delivery.
+struct Update {
+    state: Option<DeliveryState>,
+    settled: bool,
+    /// Whether this end settles it for that (T-DISP-16).
+    settles: bool,
+    /// Whether this end had told an outcome before.
+    had_outcome: bool,
+}
+
+/// The peer tells the state of one unsettled delivery; `None` if that is nothing new.
+#[inline]
+fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Disposition) -> Option<Update> {
+    let record = ledger.get_mut(number)?;
+    let (is_decided, had_outcome) = (record.has_remote_outcome(), record.has_local_outcome());
+    // An outcome does not change any more (T-DISP-13).
+    let news = frame.state.as_ref().filter(|_| !is_decided);
+    if news.is_none() && !frame.settled {
+        return None;
+    }
+    let is_outcome = is_decided || news.is_some_and(DeliveryState::is_terminal);
+    let settles = match &link.end {
+        // The receiver waits for this end to settle.
+        LinkEnd::Sender(sender) => is_outcome && !frame.settled && !sender.manual_settle,
+        LinkEnd::Receiver(_) => false,
+    };
+    let settled = frame.settled || settles;
+    let state = match news {
+        Some(state) => {
+            if !settled {
+                record.set_remote(state);
+            }
+            Some(state.clone())
+        }
+        None => record.remote().or_else(|| default_outcome(link)),
+    };
+    if settled {
+        forget(link, ledger, number);
+    }
+    Some(Update { state, settled, settles, had_outcome })
+}
+
 /// The deliveries of a session that go one way.
 #[inline]
-fn ledger(session: &mut Session, is_received: bool) -> Option<&mut super::Ledger> {
+fn ledger(session: &mut Session, is_received: bool) -> Option<&mut Ledger> {
     if is_received { session.received.as_mut() } else { Some(&mut session.sent) }
 }
 
 #[inline]
-fn delivery_key(session: &Session, number: u64, is_received: bool) -> DeliveryKey {
-    if is_received {
-        DeliveryKey::received(session.key, number)
-    } else {
-        DeliveryKey::sent(session.key, number)
-    }
+fn delivery_key(session: Key, number: u64, is_received: bool) -> DeliveryKey {
+    if is_received { DeliveryKey::received(session, number) } else { DeliveryKey::sent(session, number) }
 }
 
 /// A delivery is settled, or lost.
 #[inline]
-pub(crate) fn forget(
-    link: &mut Link,
-    session: &mut Session,
-    number: u64,
-    is_received: bool,
-) -> Option<Record> {
-    if is_received {
-        if let Some(receiver) = link.receiver() {
-            let arrival = receiver.find(number).and_then(|at| receiver.inbox.get_mut(at));
-            if let Some(arrival) = arrival {
-                arrival.settled = true;
-            }
-        }
-        return super::receive::forget(link, session, number);
+pub(crate) fn forget(link: &mut Link, ledger: &mut Ledger, number: u64) {
+    if link.tags.is_counted()
+        && let Some(record) = ledger.get(number)
+    {
+        link.tags.remove(&DeliveryTag::from(&record.tag), link.chain.len() == 1);
     }
-    let record = session.sent.remove(number, &mut link.chain)?;
-    link.tags.remove(|| DeliveryTag::from(&record.tag), link.chain.len() == 0);
-    Some(record)
+    if !ledger.remove(number, &mut link.chain) {
+        return;
+    }
+    if let LinkEnd::Receiver(receiver) = &mut link.end
+        && !receiver.inbox.is_empty()
+        && let Some(arrival) = receiver.find(number).and_then(|at| receiver.inbox.get_mut(at))
+    {
+        arrival.settled = true;
+    }
 }
 
 /// A delivery of this number that the link sends, of which the peer has seen nothing yet.

@@ -6,7 +6,7 @@ use super::attach::too_large;
 use super::receiver::{Held, Receiver};
 use super::{Link, LinkEnd};
 use crate::machine::core::{Core, of_session};
-use crate::machine::delivery::{Tags, forget};
+use crate::machine::delivery::{Record, Tags, forget};
 use crate::machine::event::{Event, Reason};
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::halves::LinkHalf;
@@ -338,13 +338,16 @@ impl Core {
         let ledger = if is_received { session.received.as_mut() } else { Some(&mut session.sent) };
         let Some(ledger) = ledger else { return };
         while let Some(number) = link.chain.first() {
-            let Some(record) = ledger.remove(number, &mut link.chain) else { return };
+            let state = ledger.get(number).and_then(Record::remote);
+            if !ledger.remove(number, &mut link.chain) {
+                return;
+            }
             let delivery = if is_received {
                 DeliveryKey::received(session.key, number)
             } else {
                 DeliveryKey::sent(session.key, number)
             };
-            self.fx.tell(Event::Lost { link: public, delivery, state: record.remote() });
+            self.fx.tell(Event::Lost { link: public, delivery, state });
         }
         link.tags = Tags::default();
     }
@@ -372,10 +375,16 @@ impl Core {
         let is_received = link.end.role() == Role::Receiver;
         let Some(session) = self.sessions.get_mut(link.session) else { return };
         let key = session.key;
-        let Some(record) = forget(link, session, number, is_received).filter(|_| is_known) else { return };
+        let ledger = if is_received { session.received.as_mut() } else { Some(&mut session.sent) };
+        let Some(ledger) = ledger else { return };
+        let Some(state) = ledger.get(number).map(Record::remote) else { return };
+        forget(link, ledger, number);
+        if !is_known {
+            return;
+        }
         let delivery =
             if is_received { DeliveryKey::received(key, number) } else { DeliveryKey::sent(key, number) };
-        self.fx.tell(Event::Lost { link: public, delivery, state: record.remote() });
+        self.fx.tell(Event::Lost { link: public, delivery, state });
     }
 
     /// A suspended link goes to another session: what it had on the old one stays behind.

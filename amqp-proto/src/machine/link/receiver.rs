@@ -85,8 +85,14 @@ impl Receiver {
 
     /// The delivery of which more is to come.
     #[inline]
-    pub(crate) fn partial(&mut self) -> Option<&mut Arrival> {
-        self.inbox.back_mut().filter(|arrival| arrival.progress == Progress::Partial)
+    pub(crate) fn partial(&self) -> Option<&Arrival> {
+        self.inbox.back().filter(|arrival| arrival.progress == Progress::Partial)
+    }
+
+    /// Takes out the delivery of which more is to come.
+    #[inline]
+    pub(crate) fn take_partial(&mut self) -> Option<Arrival> {
+        if self.partial().is_some() { self.inbox.pop_back() } else { None }
     }
 
     /// Tops credit up when half of what is asked for ahead has been taken (T-PREF-01); whether it did.
@@ -121,14 +127,7 @@ impl Receiver {
 
     /// Forgets the delivery of which more was to come; gives what it held of the window.
     pub(crate) fn drop_partial(&mut self) -> Held {
-        match self.partial() {
-            Some(arrival) => {
-                let held = arrival.held;
-                self.inbox.pop_back();
-                held
-            }
-            None => Held::default(),
-        }
+        self.take_partial().map_or(Held::default(), |arrival| arrival.held)
     }
 
     /// Forgets all that has come; gives what it held of the window.

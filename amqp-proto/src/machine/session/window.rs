@@ -15,6 +15,8 @@ pub(crate) struct IncomingWindow {
     held_frames: u32,
     held_octets: u64,
     most_frames: u32,
+    /// Half of the widest that it can be: more left is enough.
+    half: u32,
     most_octets: u64,
     /// The largest frame that may come.
     frame_size: u32,
@@ -23,12 +25,14 @@ pub(crate) struct IncomingWindow {
 impl IncomingWindow {
     pub(crate) fn new(most_frames: u32, most_octets: u64, frame_size: u32) -> Self {
         let most_frames = most_frames.max(1);
+        let fit = u32::try_from(most_octets / u64::from(frame_size.max(1))).unwrap_or(u32::MAX);
         Self {
             next_id: TransferNumber::new(0),
             left: 0,
             held_frames: 0,
             held_octets: 0,
             most_frames,
+            half: most_frames.min(fit) / 2,
             most_octets,
             frame_size: frame_size.max(1),
         }
@@ -61,6 +65,9 @@ impl IncomingWindow {
     /// Whether it is time to open again: half of the room has been used (S-WIN-11).
     #[inline]
     pub(crate) fn is_low(&self) -> bool {
+        if self.left > self.half {
+            return false;
+        }
         let room = self.room();
         self.left < room && self.left <= room / 2
     }

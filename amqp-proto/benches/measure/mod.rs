@@ -1,0 +1,84 @@
+//! How a benchmark of this crate counts: a table of instructions, allocations, octets allocated and time.
+//!
+//! Instructions are counted by valgrind (callgrind), each case in a process of its own that runs it twice as often the
+//! second time, so that start-up cancels out; without valgrind that column stays empty. Allocations come from a
+//! counting allocator.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // what is not there has no figures
+#![allow(clippy::cast_precision_loss)] // of averages
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// An operation to be measured.
+pub(crate) struct Case {
+    name: &'static str,
+    /// Runs it so many times.
+    run: fn(u64),
+    /// How often for its time.
+    rounds: u64,
+}
+
+impl Case {
+    /// With a name of its own.
+    pub(crate) const fn new(name: &'static str, run: fn(u64), rounds: u64) -> Self {
+        Self { name, run, rounds }
+    }
+
+    /// How often for its instructions and allocations: enough that what happens now and then counts.
+    fn times(&self) -> u64 {
+        (self.rounds / 100).clamp(20, 1_000)
+    }
+}
+
+/// Prints the table; or runs one case, for callgrind.
+pub(crate) fn main(cases: &[Case]) {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--case") {
+        let case: usize = arguments[at + 1].parse().expect("the number of a case");
+        (cases[case].run)(arguments[at + 2].parse().expect("how many times"));
+        return;
+    }
+    println!(
+        "{:<44} {:>12} {:>12} {:>14} {:>10}",
+        "per call", "instructions", "allocations", "octets alloc'd", "ns"
+    );
+    (0..cases.len()).for_each(|case| report(cases, case));
+}
+
+/// The instructions of a whole process that runs one case so many times.
+fn instructions(case: usize, times: u64) -> Option<u64> {
+    let own = std::env::current_exe().ok()?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(own)
+        .args(["--case", &case.to_string(), &times.to_string()])
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let report = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = report.lines().find(|line| line.contains("Collected :"))?;
+    line.split_whitespace().last()?.parse().ok()
+}
+
+fn report(cases: &[Case], at: usize) {
+    let case = &cases[at];
+    let times = case.times();
+    (case.run)(times); // warm up
+    let once = allocation_counter::measure(|| (case.run)(times));
+    let twice = allocation_counter::measure(|| (case.run)(2 * times));
+    let per_call = |a: u64, b: u64| (b as f64 - a as f64) / times as f64;
+
+    let start = Instant::now();
+    (case.run)(case.rounds);
+    let nanos = start.elapsed().as_nanos() as f64 / case.rounds as f64;
+
+    let counted = instructions(at, times).zip(instructions(at, 2 * times));
+    let counted = counted.map_or("-".into(), |(a, b)| format!("{:.0}", (b - a) as f64 / times as f64));
+    println!(
+        "{:<44} {counted:>12} {:>12.2} {:>14.1} {nanos:>10.0}",
+        case.name,
+        per_call(once.count_total, twice.count_total),
+        per_call(once.bytes_total, twice.bytes_total),
+    );
+}
