@@ -42,7 +42,7 @@ type App<'a> = dyn FnMut(Event, &mut Connection) + 'a;
 
 /// Runs a connection that was made just now, over a socket, until it is over.
 fn drive(amqp: &mut Connection, socket: &mut TcpStream, app: &mut App<'_>) -> io::Result<()> {
-    let start = Instant::now();
+    let (start, mut octets) = (Instant::now(), vec![0; 1 << 16]);
     let now = || Moment::START.after(start.elapsed().as_millis() as u64);
     loop {
         amqp.handle_deadline(now());
@@ -63,9 +63,9 @@ fn drive(amqp: &mut Connection, socket: &mut TcpStream, app: &mut App<'_>) -> io
         }
         let wait = amqp.next_deadline().map(|(at, _)| at.millis_since(now()).max(1));
         socket.set_read_timeout(wait.map(Duration::from_millis))?;
-        match socket.read(amqp.input()) {
+        match socket.read(&mut octets) {
             Ok(0) => amqp.end_of_input(),
-            Ok(octets) => amqp.received(now(), octets),
+            Ok(read) => amqp.receive(now(), &octets[..read]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) => return Err(error),
         }

@@ -11,7 +11,7 @@ use amqp_proto::machine::{FlowError, LinkError, Reading, SendError, SessionError
 use amqp_proto::testing::{Pair, attach_receiver, attach_sender, close, end, flow, open, transfer};
 use amqp_proto::types::Moment;
 use amqp_proto::{Connection, Event};
-use bytes::Buf;
+use bytes::{Buf, BufMut};
 use common::solo::{Solo, beginning, frames, opening};
 use common::{hex, octets};
 
@@ -81,12 +81,13 @@ fn octets_may_be_lent_or_copied() {
         let (mut rest, mut heard) = (&all[..], Vec::new());
         while !rest.is_empty() {
             assert_eq!(engine.reading(), Reading::Wanted);
-            let room = engine.input();
-            let count = room.len().min(rest.len()).min(portion);
+            let mut room = engine.input();
+            let count = room.remaining_mut().min(rest.len()).min(portion);
             assert!(count > 0);
-            room[..count].copy_from_slice(&rest[..count]);
+            room.put_slice(&rest[..count]);
+            drop(room);
             rest = &rest[count..];
-            engine.received(Moment::START, count);
+            engine.received(Moment::START);
             heard.extend(polled(&mut engine));
         }
         assert_eq!((heard, written(&mut engine)), (told.clone(), said.clone()), "{portion} at a time");
