@@ -18,6 +18,7 @@ mod book;
 mod end;
 mod line;
 mod literal;
+mod oblige;
 mod operation;
 mod pair;
 mod rest;
@@ -45,6 +46,7 @@ pub use literal::{
     HEADER, Literal, SASL_HEADER, attach, attach_receiver, attach_sender, begin, close, detach, disposition,
     end, flow, octets, open, transfer,
 };
+pub use oblige::{oblige, oblige_in_pieces};
 pub use operation::{Ending, Few, First, Grant, Habits, LinkSort, Operation, Pick, Run, Side, Size, Verdict};
 pub use pair::Pair;
 pub use run::Story;

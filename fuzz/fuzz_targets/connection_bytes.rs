@@ -1,0 +1,30 @@
+//! What a peer sends, at both ends of a connection, with an application that goes along with all of it.
+#![no_main]
+
+use amqp_proto::Connection;
+use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
+use amqp_proto::machine::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
+use amqp_proto::testing::oblige_in_pieces;
+use amqp_proto::types::Moment;
+use libfuzzer_sys::fuzz_target;
+
+fn client() -> Connection {
+    let mut client = Connection::client(Options::new("client"), Moment::START);
+    let session = client.begin(&SessionOptions::new()).expect("there is a channel");
+    let mut view = client.session(session).expect("it was begun");
+    view.attach_sender("out", &SenderOptions::to("q")).expect("it is pipelined");
+    view.attach_receiver("in", &ReceiverOptions::from("q")).expect("it is pipelined");
+    client
+}
+
+fn server() -> Connection {
+    let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new()).with_optional();
+    Connection::server_with_sasl(Options::new("server"), sasl, Moment::START)
+}
+
+fuzz_target!(|octets: &[u8]| {
+    for end in [client, server] {
+        let whole = oblige_in_pieces(end(), octets, octets.len());
+        assert_eq!(oblige_in_pieces(end(), octets, 1 + octets.len() % 61), whole);
+    }
+});
