@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 
 use crate::types::{DeliveryTag, Fields, Limits, Many, SequenceNo, Str, Symbol, TransferNumber};
 use crate::wire::{
-    Coordinator, DeliveryState, ReceiverSettleMode, SenderSettleMode, Source, Target, Terminus,
+    Accepted, Coordinator, Declared, DeliveryState, ReceiverSettleMode, Rejected, SenderSettleMode, Source,
+    Target, Terminus,
 };
 
 /// Makes setters that take and give back the options.
@@ -176,9 +177,14 @@ impl SenderOptions {
         Self::new().with_target(Target { dynamic: true, ..Target::default() })
     }
 
-    /// To the coordinator of transactions (X-CTL-01).
+    /// To the coordinator of transactions (X-CTL-01), who may say why one is not declared or discharged (X-DECL-05).
+    /// Messages to it are not sent settled (X-DECL-02).
     pub fn to_coordinator(coordinator: Coordinator) -> Self {
-        Self::new().with_target(coordinator)
+        let outcomes = [Accepted::SCHEMA, Rejected::SCHEMA, Declared::SCHEMA];
+        let outcomes = outcomes.into_iter().map(|outcome| Symbol::known(outcome.symbol)).collect();
+        let options =
+            Self::new().with_target(coordinator).with_source(Source { outcomes, ..Source::default() });
+        options.with_snd_settle_mode(SenderSettleMode::Unsettled)
     }
 
     /// Sets where the messages come from.

@@ -101,7 +101,7 @@ fn m_sec_01_all_sections_are_written_in_order() {
     check(&complete(), COMPLETE);
 }
 
-/// M-SEC-01: and of each only what says something.
+/// M-SEC-01: and of each only what says something. M-PROP-04: nothing is made up about the content's type.
 #[test]
 fn m_sec_01_sections_that_say_nothing_are_left_out() {
     check(&Message::from("hi"), "005377 a1026869");

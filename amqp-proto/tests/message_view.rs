@@ -333,7 +333,8 @@ fn what_is_read_from_one_chunk_shares_it() {
     assert!(lies_in(text.as_bytes(), &source));
 }
 
-/// M-SEC-05: whatever is put in front, in whatever forms and pieces it came.
+/// M-SEC-05: whatever is put in front, in whatever forms and pieces it came. M-MANN-01: message annotations stay, unless
+/// others are put in their place.
 #[test]
 fn m_sec_05_the_bare_message_is_forwarded_octet_by_octet() {
     let front = format!(

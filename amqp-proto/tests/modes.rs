@@ -78,7 +78,7 @@ fn l_mode_02_a_wish_is_honoured() {
     }
 }
 
-/// L-MODE-04: what a mode does not allow is not sent; where it leaves a choice the default is not to settle.
+/// L-MODE-04, T-XFER-08, T-XFER-09: what a mode does not allow is not sent; where it leaves a choice the default is not to settle.
 #[test]
 fn l_mode_04_what_may_be_sent() {
     use SenderSettleMode::{Mixed, Settled, Unsettled};

@@ -18,7 +18,7 @@ fn disposition(state: &str) -> String {
     format!("005315c0{:02x}0541434041{}", state.len() + 5, hex(&state))
 }
 
-/// M-STATE-03 to M-STATE-08, as far as types go.
+/// M-STATE-03, -04, -05, -06, -07, -08, as far as types go.
 #[test]
 fn m_state_03_to_08_states_and_outcomes() {
     let error = Error::new(Condition::NotFound);

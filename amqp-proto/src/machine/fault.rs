@@ -111,6 +111,8 @@ pub(crate) enum LinkFault {
     Continuation,
     /// A map of the unsettled has a key that is no delivery-tag (T-RES-02).
     NoTag,
+    /// A link to a coordinator is to be resumed (T-RES-22).
+    Coordinator,
     /// A tag that an unsettled delivery of the link has (T-XFER-06).
     TagInUse,
     /// No transfer of a delivery is settled, though the link's mode is settled (T-XFER-08).
@@ -204,9 +206,12 @@ impl LinkFault {
             Self::TransferLimit => Condition::TransferLimitExceeded,
             Self::MessageSize(_) | Self::Transfers(_) => Condition::MessageSizeExceeded,
             Self::Unsettled(_) | Self::AttachSize(_) => Condition::ResourceLimitExceeded,
-            Self::TransferToSender | Self::TagInUse | Self::NotSettled | Self::Settled | Self::Elsewhere => {
-                Condition::NotAllowed
-            }
+            Self::TransferToSender
+            | Self::TagInUse
+            | Self::NotSettled
+            | Self::Settled
+            | Self::Elsewhere
+            | Self::Coordinator => Condition::NotAllowed,
             Self::NoDeliveryId
             | Self::NoDeliveryTag
             | Self::Continuation
@@ -230,6 +235,7 @@ impl fmt::Display for LinkFault {
             Self::NoDeliveryTag => f.write_str("transfer.delivery-tag is missing"),
             Self::Continuation => f.write_str("a transfer that does not continue the delivery before it"),
             Self::NoTag => f.write_str("attach.unsettled has a key that is no delivery-tag"),
+            Self::Coordinator => f.write_str("a link to a coordinator cannot be resumed"),
             Self::TagInUse => f.write_str("transfer.delivery-tag is that of an unsettled delivery"),
             Self::NotSettled => f.write_str("an unsettled delivery on a link of settled ones"),
             Self::Settled => f.write_str("a settled transfer on a link of unsettled deliveries"),

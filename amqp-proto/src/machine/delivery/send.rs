@@ -468,7 +468,7 @@ impl Core {
         sending.begun = true;
         let settled = core::mem::take(&mut sending.settles).then_some(sending.number);
         if sending.transfer.more {
-            sending.transfer = Transfer::new(sending.transfer.handle);
+            sending.go_on();
         } else {
             sender.sending = None;
         }

@@ -14,7 +14,7 @@ use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
 use crate::machine::refusal::LinkError;
 use crate::types::{DeliveryTag, Handle, Key, Limits, Map, Str, Value};
-use crate::wire::{Attach, Error, Role, Target};
+use crate::wire::{Attach, Error, Role, Target, Terminus};
 
 /// What an attach of the peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,6 +275,9 @@ impl Core {
         }
         if !attach.unsettled.iter().flat_map(Map::iter).all(|(tag, _)| is_tag(tag)) {
             return Err((key.index, LinkFault::NoTag.into()));
+        }
+        if attach.unsettled.is_some() && matches!(attach.target.as_deref(), Some(Terminus::Coordinator(_))) {
+            return Err((key.index, LinkFault::Coordinator.into()));
         }
         if !self.keep_attach(key, &attach) {
             let limit = self.limits.attach_octets();

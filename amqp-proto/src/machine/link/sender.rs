@@ -59,6 +59,13 @@ impl Sending {
         }
         true
     }
+
+    /// A frame is written: the next says only what goes on, and to which transaction all of it belongs (X-POST-01).
+    pub(crate) fn go_on(&mut self) {
+        let state = self.transfer.state.take();
+        let state = state.filter(|state| matches!(state, DeliveryState::Transactional(_)));
+        self.transfer = Transfer { state, ..Transfer::new(self.transfer.handle) };
+    }
 }
 
 /// What the application has said about the end of a delivery.

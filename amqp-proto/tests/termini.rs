@@ -1,0 +1,154 @@
+//! What termini say, and the ones that coordinate transactions, as far as an engine is concerned [3.5] [4.1-4.4].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
+use amqp_proto::machine::SendError;
+use amqp_proto::message::{Message, Payload};
+use amqp_proto::testing::{Auto, Literal, Pair, attach, detach, transfer};
+use amqp_proto::types::{Described, Fields, LinkKey, TransactionId, Value};
+use amqp_proto::wire::{
+    Condition, Coordinator, Declared, DeliveryState, Outcome, Source, Target, TransactionalState,
+};
+use amqp_proto::{Event, symbol};
+use bytes::Bytes;
+use peer::Peer;
+
+/// M-SRC-04, M-SRC-08, M-SRC-09, M-SRC-11, L-ATT-08: filters, which are described values under symbols, outcomes and
+/// the properties of nodes to be made are carried as they are, and what the answer leaves of them is shown.
+#[test]
+fn m_src_09_filters_are_shown_to_both_ends() {
+    let selector = Described::new(0x4_68c0_0000_0004_u64, Value::from("colour = 'red'"));
+    let wished = Source {
+        dynamic: true,
+        dynamic_node_properties: Fields::from_iter([(
+            symbol!("lifetime-policy"),
+            Value::from(Described::new(0x2b_u64, Value::List(Default::default()))),
+        )]),
+        filter: Fields::from_iter([
+            (symbol!("selector"), Value::from(selector)),
+            (symbol!("none"), Value::Null),
+        ]),
+        outcomes: [symbol!("amqp:accepted:list")].into_iter().collect(),
+        default_outcome: Some(Outcome::Released),
+        ..Source::default()
+    };
+    let made = Source { filter: Fields::new(), ..Source::at("made") };
+    let mut pair = Pair::opened();
+    pair.server.sender_options = SenderOptions::new().with_source(made.clone());
+    let receiver = pair.client.attach_receiver_with("x", &ReceiverOptions::new().with_source(wished.clone()));
+    pair.drive();
+    let LinkKey::Sender(sender) = pair.server.expect_attach().key() else { panic!() };
+    let asked = pair.server.sender(sender).unwrap().peer_attach().unwrap();
+    assert_eq!(asked.source.as_deref(), Some(&wished));
+    let answer = pair.client.receiver(receiver).unwrap().peer_attach().unwrap();
+    assert_eq!(answer.source.as_deref(), Some(&made));
+}
+
+/// X-CTL-01, X-DECL-05, X-DECL-02: a controller attaches a sender to a coordinator, which may tell why something
+/// failed; what it sends there is not settled.
+#[test]
+fn x_decl_05_a_controller() {
+    let mut peer = Peer::new();
+    let mut session = peer.amqp.session(peer.session).unwrap();
+    let options = SenderOptions::to_coordinator(Coordinator::default());
+    let link = session.attach_sender("txn", &options).unwrap();
+    let symbols = ["amqp:accepted:list", "amqp:rejected:list", "amqp:declared:list"];
+    let symbols: Vec<u8> = symbols
+        .iter()
+        .flat_map(|text| [&[u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat())
+        .collect();
+    let array = [&[0xe0, u8::try_from(symbols.len()).unwrap() + 2, 3, 0xa3][..], &symbols].concat();
+    let fields = [&[0x40; 9][..], &array].concat();
+    let source =
+        [&[0x00, 0x53, 0x28, 0xc0, u8::try_from(fields.len()).unwrap() + 1, 10][..], &fields].concat();
+    let asks = attach("txn", 0, false).ubyte(0).null().encoded(&source).raw("00533045");
+    peer.hears([asks.nulls(2).uint(0)]);
+    peer.send(attach("txn", 0, true).nulls(2).encoded(&source).raw("00533045"));
+    assert_eq!(peer.event(), Event::LinkAttached(link.into()));
+    peer.send(peer::credit(0, 0, 5)).events();
+    let mut sender = peer.amqp.sender(link).unwrap();
+    let settled = SendOptions::new().with_settled(true);
+    assert_eq!(sender.send_with(&Message::from("declare"), &settled), Err(SendError::SettleMode));
+    // X-DECL-03: the outcome names the transaction.
+    let sent = sender.send("declare").unwrap();
+    let declared = amqp_proto::testing::disposition(true, 0, None).boolean(true);
+    peer.send(declared.raw("005333 c00401 a00174"));
+    let state = Some(Outcome::from(Declared::new(TransactionId::new(b"t").unwrap())).into());
+    assert_eq!(peer.events(), [Event::Updated { link: link.into(), delivery: sent, state, settled: true }]);
+}
+
+/// X-CTL-05, T-RES-22: a coordinator that is not there refuses its link; one that is there cannot be resumed.
+#[test]
+fn t_res_22_a_coordinator_is_not_resumed() {
+    let mut pair = Pair::opened();
+    pair.server.auto = Auto::Sessions;
+    pair.client.attach_sender_with("txn", &SenderOptions::to_coordinator(Coordinator::default()));
+    pair.drive();
+    let offer = pair.server.expect_attach();
+    offer.refuse(Condition::NotImplemented.into());
+    pair.drive();
+    let (_, _, reason) = pair.client.expect_detached();
+    assert_eq!(reason.error.unwrap().condition, Condition::NotImplemented);
+    for (map, is_refused) in [("40", false), ("c10100", true)] {
+        let mut peer = Peer::new();
+        let asks = attach("txn", 0, false).nulls(2).terminus(0x28, "a").raw("00533045").raw(map);
+        peer.send(asks.null().uint(0));
+        match peer.event() {
+            Event::LinkOffered(_) => assert!(!is_refused),
+            other => {
+                assert!(is_refused && matches!(other, Event::LinkDetached { closed: true, .. }), "{other:?}")
+            }
+        }
+        assert_eq!(peer.lines().iter().any(|line| line.contains("amqp:not-allowed")), is_refused);
+        peer.send(detach(0, true));
+    }
+}
+
+/// X-POST-01: every frame of a posting says to which transaction it belongs; and no frame says again what else was told
+/// with the first.
+#[test]
+fn x_post_01_all_frames_of_a_posting() {
+    let txn =
+        DeliveryState::Transactional(Box::new(TransactionalState::new(TransactionId::new(b"t").unwrap())));
+    let frames = |state: &DeliveryState| {
+        let mut peer = Peer::framed(512, 99);
+        let link = peer.sender(&SenderOptions::new(), 5);
+        let payload = Payload::from(Bytes::from(vec![7; 1_300]));
+        let options = SendOptions::new().with_state(state.clone());
+        peer.amqp.sender(link).unwrap().send_payload(&payload, &options).unwrap();
+        peer.lines()
+    };
+    let lines = frames(&txn);
+    assert!(lines.len() == 3 && lines.iter().all(|line| line.contains("txn_id: 0x74")), "{lines:?}");
+    let lines = frames(&Outcome::Released.into());
+    assert_eq!(lines.iter().filter(|line| line.contains("released")).count(), 1);
+    // By hand: the last of two.
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 5);
+    let mut sender = peer.amqp.sender(link).unwrap();
+    sender.begin_delivery(&SendOptions::new().with_state(txn)).unwrap();
+    sender.write("a").unwrap();
+    sender.finish().unwrap();
+    let state = "005334 c00401 a00174";
+    peer.hears([
+        transfer(0, 0, &[0; 4]).null().boolean(true).null().raw(state).payload("a"),
+        Literal::new(0x14).uint(0).nulls(6).raw(state),
+    ]);
+}
+
+/// M-TERM-01 to M-TERM-03, M-TGT-01: a target with all that it can say arrives as it is.
+#[test]
+fn m_tgt_01_all_fields_of_a_target() {
+    let target =
+        Target { timeout: 30, capabilities: [symbol!("queue")].into_iter().collect(), ..Target::at("b") };
+    let mut pair = Pair::opened();
+    pair.client.attach_sender_with("x", &SenderOptions::new().with_target(target.clone()));
+    pair.drive();
+    let LinkKey::Receiver(receiver) = pair.server.expect_attach().key() else { panic!() };
+    let asked = pair.server.receiver(receiver).unwrap().peer_attach().unwrap();
+    assert_eq!(*asked.target.unwrap(), target.into());
+}
