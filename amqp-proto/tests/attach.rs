@@ -280,6 +280,19 @@ fn l_att_09_termini_before_credit() {
     pair.server.expect_detached();
 }
 
+/// L-ATT-09: also where credit is granted ahead, and output is asked for before events are.
+#[test]
+fn l_att_09_no_credit_ahead_of_the_application() {
+    let mut peer = Peer::new();
+    let mut session = peer.amqp.session(peer.session).unwrap();
+    let link = session.attach_receiver("x", &ReceiverOptions::from("a")).unwrap();
+    peer.octets();
+    peer.send(attach_sender("x", 0, "other", "b"));
+    assert_eq!(peer.lines(), [""; 0]);
+    assert_eq!(peer.event(), Event::LinkAttached(link.into()));
+    assert!(peer.lines()[0].contains("link_credit: 100"));
+}
+
 /// L-ATT-10: who leaves its own terminus out asks for the one that is stored; the answer has it. An answer of
 /// acceptance never leaves out this end's own, which would be a refusal.
 #[test]

@@ -142,3 +142,29 @@ fn l_err_03_attached_after_an_error() {
         assert_ne!(peer.offered(), link.into());
     }
 }
+
+/// L-ERR-02, L-ERR-03: a link that the peer has detached for an error, and not closed, has no deliveries any more; this
+/// end resumes it with an empty map, where it would attach another again without.
+#[test]
+fn l_err_03_resumed_after_an_error() {
+    for (error, is_failed) in [(Some("amqp:internal-error"), true), (None, false)] {
+        let mut peer = Peer::new();
+        let link = peer.sender(&SenderOptions::new(), 9);
+        let sent = peer.amqp.sender(link).unwrap().send("x").unwrap();
+        peer.octets();
+        peer.send(match error {
+            Some(condition) => detach(0, false).null().error(condition),
+            None => detach(0, false),
+        });
+        let lost = Event::Lost { link: link.into(), delivery: sent, state: None };
+        let events = peer.events();
+        assert_eq!(events.contains(&lost), is_failed);
+        assert!(matches!(events.last(), Some(Event::LinkDetached { closed: false, .. })));
+        peer.hears([detach(0, false)]);
+        let mut session = peer.amqp.session(peer.session).unwrap();
+        assert_eq!(session.attach_sender("out", &SenderOptions::to("b")), Ok(link));
+        let again = attach("out", 0, false).nulls(2).raw("00532845").terminus(0x29, "b");
+        let again = if is_failed { again.raw("c10100") } else { again.null() };
+        peer.hears([again.null().uint(0)]);
+    }
+}

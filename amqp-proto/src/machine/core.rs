@@ -181,7 +181,7 @@ impl Core {
         self.write_news();
         let mut at = 0;
         while let Some(&index) = self.due_links.get(at) {
-            if self.drain_waits(index) {
+            if self.flow_waits(index) {
                 at += 1;
             } else {
                 self.due_links.swap_remove(at);

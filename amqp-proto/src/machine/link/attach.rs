@@ -91,6 +91,8 @@ impl EndOptions<'_> {
                 attach.target.get_or_insert_with(|| Box::new(Target::default().into()));
             }
         }
+        // Behind an error a link is resumed, of which nothing is left here (L-ERR-03).
+        attach.unsettled = link.has_failed.then(Map::new);
         match &link.end {
             LinkEnd::Sender(sender) => attach.initial_delivery_count = Some(sender.count()),
             LinkEnd::Receiver(receiver) => attach.max_message_size = receiver.max_message_size,
@@ -123,6 +125,7 @@ impl Link {
         self.local = LinkHalf::Attached;
         self.is_polled = false;
         self.is_refused = false;
+        self.has_failed = false;
         self.desired = attach.desired_capabilities.to_vec().into_boxed_slice();
         match &mut self.end {
             LinkEnd::Sender(sender) => {
@@ -410,6 +413,9 @@ impl Core {
         link.is_refused = !has_terminus(attach);
         if !link.is_refused {
             let event = Event::LinkAttached(link.public_key());
+            if let Some(receiver) = link.receiver() {
+                receiver.is_unseen = true;
+            }
             self.fx.tell(event);
             self.complete(key.index);
         }

@@ -110,6 +110,7 @@ impl Core {
         self.write_dispositions(index);
         let Some(found) = self.links.at(link) else { return Ok(()) };
         found.remote = LinkHalf::detached(detach.closed);
+        found.has_failed = detach.error.is_some();
         let (key, local, ours) = (found.key, found.local, found.reason.take());
         let is_refused = found.is_refused;
         match local {
@@ -299,6 +300,10 @@ impl Core {
             return;
         }
         self.lose_unfinished(index);
+        if self.links.at(index).is_some_and(|link| link.has_failed) {
+            // No word of its deliveries may come any more (L-ERR-02).
+            self.lose_deliveries(index);
+        }
         let Some(link) = self.links.at(index) else { return };
         let held = link.stop();
         let (key, public, session) = (link.key, link.public_key(), link.session);

@@ -41,6 +41,8 @@ pub(crate) struct Link {
     pub(crate) rcv_settle_mode: ReceiverSettleMode,
     /// Whether the peer's answer to the attach had no terminus: a detach follows (L-ATT-06).
     pub(crate) is_refused: bool,
+    /// Whether the peer has detached it for an error, and not closed it.
+    pub(crate) has_failed: bool,
     /// Whether a flow waits to be written.
     pub(crate) flow_due: bool,
     /// The flow asks for one in return.
@@ -99,6 +101,7 @@ impl Link {
             snd_settle_mode: SenderSettleMode::default(),
             rcv_settle_mode: ReceiverSettleMode::default(),
             is_refused: false,
+            has_failed: false,
             flow_due: false,
             echo: false,
             attach: Box::default(),

@@ -17,6 +17,8 @@ pub(crate) struct Receiver {
     /// What has come and is not taken; the last may be incomplete.
     pub(crate) inbox: VecDeque<Arrival>,
     prefetch: u32,
+    /// Whether the peer has attached it and no flow was written since.
+    pub(crate) is_unseen: bool,
     /// Whether no credit is given ahead until the application gives some: it has taken all back, or drains it.
     pub(crate) is_paused: bool,
     /// Whether the application is to be told when there is no credit left (T-DRAIN-03).
@@ -70,6 +72,7 @@ impl Receiver {
             credit: ReceiverCredit::new(),
             inbox: VecDeque::new(),
             prefetch: options.prefetch,
+            is_unseen: false,
             is_paused: false,
             drains: false,
             manual_accept: options.manual_accept,

@@ -150,14 +150,18 @@ impl Core {
         Ok(())
     }
 
-    /// Whether credit is not given back yet, since the application may still want to use it: it has not heard all
-    /// there is to be told (T-DRAIN-02).
-    pub(crate) fn drain_waits(&mut self, index: u32) -> bool {
+    /// Whether a flow is not to be written yet, since the application has not heard all there is to be told: it may
+    /// still want to use credit that is to be given back (T-DRAIN-02), or to look at a terminus before the first
+    /// credit is granted (L-ATT-09).
+    pub(crate) fn flow_waits(&mut self, index: u32) -> bool {
         if self.fx.events.is_empty() {
             return false;
         }
-        let sender = self.links.at(index).and_then(Link::sender);
-        sender.is_some_and(|sender| sender.drain_due && sender.credit.credit() > 0)
+        match self.links.at(index).map(|link| &link.end) {
+            Some(LinkEnd::Sender(sender)) => sender.drain_due && sender.credit.credit() > 0,
+            Some(LinkEnd::Receiver(receiver)) => receiver.is_unseen,
+            None => false,
+        }
     }
 
     fn attached(&mut self, index: u32) -> Option<&mut Link> {
@@ -180,7 +184,7 @@ impl Core {
         let mut flow = session.flow();
         flow.handle = Some(Handle::new(link.handle));
         flow.echo = core::mem::take(&mut link.echo);
-        match &link.end {
+        match &mut link.end {
             LinkEnd::Sender(sender) => {
                 let (count, credit) = sender.told_credit();
                 flow.delivery_count = Some(count);
@@ -189,6 +193,7 @@ impl Core {
                 flow.drain = sender.credit.drain();
             }
             LinkEnd::Receiver(receiver) => {
+                receiver.is_unseen = false;
                 flow.delivery_count = receiver.credit.count();
                 flow.link_credit = Some(receiver.credit.credit());
                 flow.available = Some(receiver.credit.available()).filter(|available| *available > 0);
