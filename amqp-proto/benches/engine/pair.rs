@@ -111,7 +111,7 @@ impl Pair {
             while self.sent < end && refused < self.senders.len().min(2) {
                 let mut sender = self.client.sender(self.senders[next]).expect("a link");
                 next = (next + 1) % self.senders.len();
-                if sender.is_sendable() && send(&mut sender) {
+                if send(&mut sender) {
                     self.sent += 1;
                     refused = 0;
                 } else {

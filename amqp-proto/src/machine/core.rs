@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::delivery::Arrived;
+use super::delivery::{Arrived, Updates};
 use super::directory::{Directory, Numbers};
 use super::effects::Effects;
 use super::fault::{ConnectionFault, Fault, SessionFault};
@@ -41,6 +41,8 @@ pub(crate) struct Core {
     /// Places of sessions and links that have something to be written.
     due_sessions: Vec<u32>,
     due_links: Vec<u32>,
+    /// A disposition that is not told to its end.
+    pub(crate) updates: Option<Updates>,
     /// Places of senders that wait for room in the output.
     pub(crate) blocked: VecDeque<u32>,
 }
@@ -61,6 +63,7 @@ impl Core {
             suspended: VecDeque::new(),
             due_sessions: Vec::new(),
             due_links: Vec::new(),
+            updates: None,
             blocked: VecDeque::new(),
         }
     }

@@ -38,6 +38,8 @@ pub enum Reading {
 enum Step {
     /// Something to tell, at once.
     Told(Arrived),
+    /// The same, of any kind.
+    Event(Event),
     /// There may be more to look at.
     Done,
     /// There is nothing more, or it has to wait.
@@ -131,7 +133,7 @@ impl Machine {
     pub(crate) fn reading(&self) -> Reading {
         if self.is_over || self.is_cut {
             Reading::Over
-        } else if !self.core.fx.events.is_empty() {
+        } else if !self.core.fx.events.is_empty() || self.core.updates.is_some() {
             Reading::Events
         } else if self.has_too_much_output() {
             Reading::Output
@@ -211,6 +213,7 @@ impl Machine {
         loop {
             match self.step() {
                 Step::Told(arrived) => return Some(arrived.into()),
+                Step::Event(event) => return Some(event),
                 Step::Rest => return None,
                 Step::Done if self.core.fx.events.is_empty() => {}
                 Step::Done => return self.pop_event(),
@@ -299,6 +302,7 @@ impl Machine {
             match self.step() {
                 // What came of it besides is told after it.
                 Step::Told(arrived) => self.core.fx.events.push_front(arrived.into()),
+                Step::Event(event) => self.core.fx.events.push_front(event),
                 Step::Rest => return,
                 Step::Done => {}
             }
@@ -308,6 +312,11 @@ impl Machine {
     /// Looks at the next header or frame of the input.
     #[inline]
     fn step(&mut self) -> Step {
+        if self.core.updates.is_some()
+            && let Some(event) = self.core.next_update()
+        {
+            return Step::Event(event);
+        }
         if self.is_over || !matches!(self.stage, Stage::Amqp) || self.has_too_much_output() {
             return self.step_below();
         }
@@ -618,6 +627,7 @@ impl Machine {
         self.remote = Half::Ended;
         self.core.is_open = false;
         self.core.fx.is_mute = true;
+        self.core.finish_updates();
         self.core.end_all(&reason);
         self.core.fx.tell(Event::Closed(Box::new(reason)));
         self.timers.stop();

@@ -113,7 +113,8 @@ impl Ledger {
         self.next = number + 1;
         let at = self.place(number);
         if let Some(place) = self.ring.get_mut(at) {
-            *place = record;
+            // A vacant record has nothing to be dropped.
+            core::mem::forget(core::mem::replace(place, record));
         }
     }
 

@@ -16,5 +16,5 @@ pub(crate) use ledger::{Chain, Ledger, id};
 pub(crate) use pending::Pending;
 pub(crate) use receive::Arrived;
 pub(crate) use record::{Record, Tag};
-pub(crate) use settle::forget;
+pub(crate) use settle::{Updates, forget};
 pub(crate) use tags::Tags;

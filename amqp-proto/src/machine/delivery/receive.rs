@@ -160,12 +160,11 @@ impl Effects {
     /// a delivery up.
     #[inline]
     fn tell_credit(&mut self, link: &mut Link, is_nothing: bool) -> bool {
-        let (is_complete, key) = (link.is_complete(), ReceiverKey(link.key));
         let LinkEnd::Receiver(receiver) = &mut link.end else { return false };
         if receiver.is_drained() {
-            self.tell(Event::Drained(key));
+            self.tell(Event::Drained(ReceiverKey(link.key)));
         }
-        is_nothing && is_complete && receiver.top_up()
+        is_nothing && link.is_complete() && link.receiver().is_some_and(Receiver::top_up)
     }
 }
 

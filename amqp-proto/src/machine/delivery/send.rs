@@ -26,6 +26,8 @@ const FRAME_HEADER: usize = 8;
 struct Permit {
     tag: DeliveryTag,
     settled: bool,
+    /// Whether another delivery has to go out first.
+    follows: bool,
 }
 
 impl Core {
@@ -201,7 +203,7 @@ impl Core {
         {
             self.wait_to_send(index);
         }
-        if permitted.is_ok()
+        if matches!(permitted, Ok(Permit { follows: true, .. }))
             && let Some(first) = self.unsent_before(index)
         {
             self.write_frame(first, true);
@@ -210,7 +212,7 @@ impl Core {
     }
 
     /// The sender on the same session whose delivery has to go out first (T-XFER-05).
-    #[inline]
+    #[cold]
     fn unsent_before(&self, index: u32) -> Option<u32> {
         let link = self.links.peek(index)?;
         let first = self.sessions.get(link.session)?.unsent.filter(|first| *first != index)?;
@@ -224,7 +226,9 @@ impl Core {
         let unsettled = self.limits.unsettled();
         let max_frame_size = to_usize(self.fx.max_frame_size);
         let is_open = self.is_open;
-        let reserved = u32::from(self.unsent_before(index).is_some());
+        let Some((_, session)) = self.link_and_session(index) else { return Err(SendError::Detached) };
+        let follows =
+            session.unsent.is_some_and(|first| first != index) && self.unsent_before(index).is_some();
         let Some((link, session)) = self.link_and_session(index) else { return Err(SendError::Detached) };
         if !is_open || !link.is_complete() || !session.is_mapped() {
             return Err(SendError::Detached);
@@ -239,7 +243,7 @@ impl Core {
         if sender.credit.credit() == 0 {
             return Err(SendError::NoCredit);
         }
-        if session.outgoing.left() <= reserved {
+        if session.outgoing.left() <= u32::from(follows) {
             return Err(SendError::WindowClosed);
         }
         if is_full {
@@ -260,7 +264,7 @@ impl Core {
         if !settled && session.sent.live() >= unsettled {
             return Err(SendError::Unsettled(unsettled));
         }
-        let mut permit = Permit { tag: options.tag.unwrap_or_else(|| sender.next_tag()), settled };
+        let mut permit = Permit { tag: options.tag.unwrap_or_else(|| sender.next_tag()), settled, follows };
         // Room for one octet of payload at least, or it would take frames without end.
         if options.state.is_some() {
             let octets = FRAME_HEADER + first_transfer(link.handle, session, &permit, options).encoded_len();

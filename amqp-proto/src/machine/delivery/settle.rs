@@ -28,27 +28,47 @@ impl Core {
         let Some(ledger) = ledger(session, is_received) else { return Ok(()) };
         let first = ledger.number(frame.first);
         let last = first + u64::from(frame.first.distance(last).unsigned_abs());
-        let mut next = first;
-        loop {
-            // Found anew each time: what is told may settle.
-            let Some(session) = self.sessions.at(index) else { return Ok(()) };
-            let key = session.key;
-            let Some(ledger) = self::ledger(session, is_received) else { return Ok(()) };
-            let Some(number) = ledger.from(next).filter(|number| *number <= last) else { return Ok(()) };
-            next = number + 1;
+        let (session, settled, state) = (session.key, frame.settled, frame.state.clone());
+        self.updates = Some(Updates { session, is_received, next: first, last, settled, state });
+        Ok(())
+    }
+
+    /// The next delivery of a disposition of which something is to be told; `None` when there is none left.
+    pub(crate) fn next_update(&mut self) -> Option<Event> {
+        while let Some(updates) = &mut self.updates {
+            let (key, is_received) = (updates.session, updates.is_received);
+            let ledger = self.sessions.get_mut(key).and_then(|session| ledger(session, is_received));
+            let found = ledger.and_then(|ledger| {
+                let number = ledger.from(updates.next).filter(|number| *number <= updates.last)?;
+                Some((ledger, number))
+            });
+            let Some((ledger, number)) = found else {
+                self.updates = None;
+                return None;
+            };
+            updates.next = number + 1;
             let Some(link) = ledger.get(number).and_then(|record| self.links.at(record.link)) else {
                 continue;
             };
-            let Some(update) = update(link, ledger, number, frame) else { continue };
+            let Some(update) = update(link, ledger, number, updates) else { continue };
             let Update { state, settled, settles, had_outcome } = update;
             let delivery = delivery_key(key, number, is_received);
-            self.fx.tell(Event::Updated { link: link.public_key(), delivery, state, settled });
+            let event = Event::Updated { link: link.public_key(), delivery, state, settled };
             if settles && link.local != LinkHalf::Closed {
                 if had_outcome {
-                    self.write_dispositions(index);
+                    self.write_dispositions(key.index);
                 }
-                self.tell_disposition(index, number, is_received, true, None);
+                self.tell_disposition(key.index, number, is_received, true, None);
             }
+            return Some(event);
+        }
+        None
+    }
+
+    /// Has all that a disposition says told before something ends.
+    pub(crate) fn finish_updates(&mut self) {
+        while let Some(event) = self.next_update() {
+            self.fx.tell(event);
         }
     }
 
@@ -180,6 +200,18 @@ impl Core {
     }
 }
 
+/// A disposition of the peer, as far as it is not told yet. It is told delivery by delivery, as events are polled: a
+/// range costs no more memory than one delivery.
+#[derive(Debug)]
+pub(crate) struct Updates {
+    session: Key,
+    is_received: bool,
+    next: u64,
+    last: u64,
+    settled: bool,
+    state: Option<DeliveryState>,
+}
+
 /// What is new about a delivery.
 struct Update {
     state: Option<DeliveryState>,
@@ -192,7 +224,7 @@ struct Update {
 
 /// The peer tells the state of one unsettled delivery; `None` if that is nothing new.
 #[inline]
-fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Disposition) -> Option<Update> {
+fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) -> Option<Update> {
     let record = ledger.get_mut(number)?;
     let (is_decided, had_outcome) = (record.has_remote_outcome(), record.has_local_outcome());
     // An outcome does not change any more (T-DISP-13).

@@ -336,6 +336,7 @@ impl Core {
 
     /// Reports the unsettled deliveries of a link as lost.
     pub(super) fn lose_deliveries(&mut self, index: u32) {
+        self.finish_updates();
         let Some(link) = self.links.at(index) else { return };
         let public = link.public_key();
         let Some(session) = self.sessions.get_mut(link.session) else { return };
@@ -360,6 +361,7 @@ impl Core {
     /// The delivery of which a part was sent or has come cannot be completed: it is lost, unless the application has
     /// not heard of it.
     fn lose_unfinished(&mut self, index: u32) {
+        self.finish_updates();
         let Some(link) = self.links.at(index) else { return };
         let public = link.public_key();
         let (number, is_known) = match &mut link.end {
