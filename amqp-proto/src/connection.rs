@@ -197,6 +197,16 @@ impl Connection {
         self.machine.has_output()
     }
 
+    /// How many octets are to be written, without those that wait to be merged; changes nothing.
+    pub fn output_len(&self) -> usize {
+        self.machine.core.fx.out.len()
+    }
+
+    /// What [`poll_event`](Self::poll_event) gives next. What is about to end can still be looked at.
+    pub fn peek_event(&mut self) -> Option<&Event> {
+        self.machine.peek_event()
+    }
+
     /// What has happened, the oldest first; looks at more input if there is nothing.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.machine.poll_event()

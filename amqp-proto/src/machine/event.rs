@@ -45,8 +45,8 @@ pub enum Event {
         reason: Box<Reason>,
     },
     /// A sender may send: there is credit, and room in the session's window and the output. Told once, and again
-    /// after one of them was used up or a send was refused for want of it. Of a sender in the middle of a delivery:
-    /// more can be written.
+    /// after one of them was used up or a send was refused for want of it, or when a receiver wants credit back of a
+    /// link that does not drain by itself. Of a sender in the middle of a delivery: more can be written.
     Sendable(SenderKey),
     /// All credit of a receiver that was to be drained is used up or given back (T-DRAIN-03).
     Drained(ReceiverKey),

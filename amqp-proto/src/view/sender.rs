@@ -126,6 +126,11 @@ impl<'a> SenderMut<'a> {
         self.core.is_sendable(self.index())
     }
 
+    /// Whether a delivery of the link is not written to its end.
+    pub fn is_sending(&self) -> bool {
+        self.end().is_some_and(|sender| sender.sending.is_some())
+    }
+
     /// The largest message that the receiver takes, in octets; `None` for any (L-MSG-01).
     pub fn max_message_size(&self) -> Option<u64> {
         self.end().and_then(|sender| sender.max_message_size)

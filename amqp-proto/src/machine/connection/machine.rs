@@ -204,6 +204,16 @@ impl Machine {
         self.core.fx.out.len() > 0 || (self.local == Half::Open && self.core.is_due())
     }
 
+    /// What happened first of what has not been polled.
+    pub(crate) fn peek_event(&mut self) -> Option<&Event> {
+        while self.core.fx.events.is_empty() {
+            if !self.step() {
+                return None;
+            }
+        }
+        self.core.fx.events.front()
+    }
+
     /// What has happened, the oldest first.
     #[inline]
     pub(crate) fn poll_event(&mut self) -> Option<Event> {

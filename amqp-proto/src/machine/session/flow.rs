@@ -82,6 +82,8 @@ impl Core {
                 // With no credit left the answer says just that (T-DRAIN-04).
                 sender.drain_due = sender.credit.drain();
                 wants_flow |= sender.drain_due;
+                // Who drains by hand has to hear of it.
+                sender.told &= !(sender.drain_due && sender.manual_drain);
             }
             LinkEnd::Receiver(receiver) => {
                 receiver.credit.on_flow(flow);
