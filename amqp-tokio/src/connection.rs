@@ -1,0 +1,222 @@
+//! [`Connection`]: the handle of one.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use amqp_proto::Connection as Engine;
+use amqp_proto::config::SessionOptions;
+use amqp_proto::machine::sasl::{ClientSasl, Identity, LinkSecurity, Nonce};
+use amqp_proto::types::{Moment, Str, Symbol};
+use amqp_proto::wire::Open;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::driver::Driver;
+use crate::error::{Error, Result};
+use crate::options::{ConnectionOptions, Security, random};
+use crate::receiver_builder::ReceiverBuilder;
+use crate::sender::SenderBuilder;
+use crate::session::{OfferedSession, Session};
+use crate::shared::Shared;
+use crate::state::{Place, State};
+
+/// A connection, and the task that drives it. Cheap to clone: all clones are the same connection.
+///
+/// It is closed by [`close`](Self::close), which waits for the peer's answer, or when the last handle of it, of its
+/// sessions, links and deliveries is dropped.
+///
+/// ```no_run
+/// use amqp_tokio::Connection;
+///
+/// # async fn run() -> amqp_tokio::Result<()> {
+/// let connection = Connection::open("amqp://localhost").await?;
+/// let jobs = connection.sender("jobs").await?;
+/// let outcome = jobs.send("job-content").await?;
+/// println!("{outcome:?}");
+/// connection.close().await
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Connection {
+    guard: Arc<Guard>,
+}
+
+/// What keeps a connection open.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.shared.with(|state| state.engine.close());
+    }
+}
+
+impl Connection {
+    /// Connects to a broker, `amqp://user:password@host:port`, and opens the connection.
+    ///
+    /// Like everything that opens one, this needs a tokio runtime with IO and time enabled.
+    pub async fn open(url: &str) -> Result<Self> {
+        ConnectionOptions::new().open(url).await
+    }
+
+    /// Options to open a connection with.
+    pub fn builder() -> ConnectionOptions {
+        ConnectionOptions::new()
+    }
+
+    /// Opens a connection as a client over any stream.
+    pub async fn over<S>(stream: S, options: ConnectionOptions) -> Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        options.over(stream).await
+    }
+
+    pub(crate) async fn client<S>(
+        stream: S,
+        mut options: ConnectionOptions,
+        security: Security,
+    ) -> Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let engine_options = options.to_engine()?;
+        let engine = match options.profile(security.login) {
+            None => Engine::client(engine_options, Moment::START),
+            Some(profile) => {
+                let link = if security.is_private { LinkSecurity::Encrypted } else { LinkSecurity::Clear };
+                let nonce = Nonce::from_random(&random::<24>()?)
+                    .map_err(|error| std::io::Error::other(error.to_string()))?;
+                let sasl = ClientSasl::new(profile, link, nonce);
+                Engine::client_with_sasl(engine_options, sasl, Moment::START)
+            }
+        };
+        Self::start(stream, engine, options.accept_offers).await
+    }
+
+    /// Drives an engine over a stream, until it is open.
+    pub(crate) async fn start<S>(stream: S, engine: Engine, takes_offers: bool) -> Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let prefix = format!("{:016x}", u64::from_ne_bytes(random()?));
+        let shared = Shared::new(State::new(engine, prefix, takes_offers), Instant::now());
+        let connection = Self { guard: Arc::new(Guard { shared: Arc::clone(&shared) }) };
+        tokio::spawn(Driver::new(Arc::clone(&shared), stream));
+        let opened = shared.wait(Place::Connection, |state| {
+            if let Some(over) = state.over() {
+                return Poll::Ready(Err(over));
+            }
+            if state.is_open { Poll::Ready(Ok(())) } else { Poll::Pending }
+        });
+        opened.await?;
+        Ok(connection)
+    }
+
+    /// Begins a session, with the default options.
+    pub async fn session(&self) -> Result<Session> {
+        self.session_with(SessionOptions::new()).await
+    }
+
+    /// Begins a session, and waits until the peer has answered.
+    pub async fn session_with(&self, options: SessionOptions) -> Result<Session> {
+        let session = Session::begin(&self.guard, &options)?;
+        session.begun().await?;
+        Ok(session)
+    }
+
+    /// A link to send to this address, on the session that all share who ask for no other. A builder, to be awaited.
+    pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
+        SenderBuilder::new(self.into(), address)
+    }
+
+    /// The same to receive from this address.
+    pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
+        ReceiverBuilder::new(self.into(), address)
+    }
+
+    /// The next session that the peer begins; `None` when the connection is over without an error.
+    ///
+    /// Only where the options say that offers are taken, as those of a [`Listener`](crate::Listener) do.
+    pub async fn next_session(&self) -> Result<Option<OfferedSession>> {
+        let shared = self.shared();
+        let next = shared.wait(Place::Connection, |state| match state.offered.pop_front() {
+            Some(key) => Poll::Ready(Ok(Some(key))),
+            None => state.over().map_or(Poll::Pending, |over| Poll::Ready(unless_error(over))),
+        });
+        Ok(next.await?.map(|key| OfferedSession::new(&self.guard, key)))
+    }
+
+    /// Closes the connection, and waits until the peer has answered and all is written.
+    ///
+    /// What is sent and not written yet is written before, but for what is left of messages larger than the output
+    /// may be. Whether a message arrived only its outcome tells.
+    pub async fn close(&self) -> Result<()> {
+        self.close_for(None).await
+    }
+
+    /// The same, saying why.
+    pub async fn close_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+        self.close_for(Some(error.into())).await
+    }
+
+    async fn close_for(&self, error: Option<amqp_proto::wire::Error>) -> Result<()> {
+        let is_told = error.is_some();
+        self.shared().with(|state| match error {
+            Some(error) => state.engine.close_with(error),
+            None => state.engine.close(),
+        });
+        let closed = self.shared().wait(Place::Connection, |state| match state.over() {
+            Some(over) if state.is_done => Poll::Ready(over),
+            _ => Poll::Pending,
+        });
+        match closed.await {
+            over if is_told && over.origin() == Some(amqp_proto::Origin::Local) => Ok(()),
+            over => unless_error(over).map(|_: Option<()>| ()),
+        }
+    }
+
+    /// Waits until the connection is over, and says how it ended.
+    pub async fn closed(&self) -> crate::Ended {
+        let shared = self.shared();
+        shared.wait(Place::Connection, |state| state.ended.clone().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// Whether both ends have opened it and neither has closed it.
+    pub fn is_open(&self) -> bool {
+        self.shared().lock().engine.is_open()
+    }
+
+    /// What the peer's open says.
+    pub fn peer_open(&self) -> Option<Open> {
+        self.shared().lock().engine.peer_open()
+    }
+
+    /// Whether the peer offers this extension.
+    pub fn offers(&self, capability: &Symbol) -> bool {
+        self.peer_open().is_some_and(|open| open.offered_capabilities.contains(capability))
+    }
+
+    /// Who the client is, to a server that has asked.
+    pub fn identity(&self) -> Option<Identity> {
+        self.shared().lock().engine.identity().cloned()
+    }
+
+    pub(crate) fn guard(&self) -> &Arc<Guard> {
+        &self.guard
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.guard.shared
+    }
+}
+
+/// What has ended without an error is nothing more to come, and not an error here.
+pub(crate) fn unless_error<T>(over: Error) -> Result<Option<T>> {
+    match over.ended() {
+        Some(ended) if ended.error().is_none() => Ok(None),
+        _ => Err(over),
+    }
+}

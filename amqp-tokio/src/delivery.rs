@@ -1,0 +1,117 @@
+//! [`Delivery`]: a message that was received.
+
+use std::fmt;
+use std::sync::Arc;
+
+use amqp_proto::message::{MessageView, Payload};
+use amqp_proto::types::{DeliveryKey, DeliveryTag};
+use amqp_proto::wire::{DeliveryState, Modified, Outcome};
+
+use crate::error::Result;
+use crate::link::ReceiverGuard;
+use crate::receiver::rejected;
+
+/// A message that was received, and the decision about it to come.
+///
+/// The decision is told from any task, at once and without waiting. With auto-accept, which is the default, a delivery
+/// that is dropped with nothing decided is accepted, unless its thread is panicking: what a handler took in and
+/// returned from has been processed. A future that holds one and is dropped half way has dropped it, too: where that
+/// may happen to work that is not done, turn auto-accept off with
+/// [`auto_accept(false)`](crate::ReceiverBuilder::auto_accept). Then nothing is told of it, and the message stays
+/// unsettled until the link ends and it goes elsewhere.
+pub struct Delivery {
+    guard: Arc<ReceiverGuard>,
+    received: amqp_proto::Delivery,
+    is_undecided: bool,
+    auto_accept: bool,
+}
+
+impl Delivery {
+    pub(crate) fn new(guard: Arc<ReceiverGuard>, received: amqp_proto::Delivery, auto_accept: bool) -> Self {
+        let is_undecided = !received.is_settled();
+        Self { guard, received, is_undecided, auto_accept }
+    }
+
+    /// What it can be settled by with the methods of its [`Receiver`](crate::Receiver).
+    pub fn key(&self) -> DeliveryKey {
+        self.received.key()
+    }
+
+    /// The message, its sections found and not decoded.
+    ///
+    /// What is no message of the standard's format is an error here and nowhere else: the delivery can be rejected.
+    pub fn message(&self) -> Result<MessageView> {
+        Ok(MessageView::new(self.payload(), &amqp_proto::types::Limits::DEFAULT)?)
+    }
+
+    /// The octets of the message, shared.
+    pub fn payload(&self) -> Payload {
+        self.received.payload().clone()
+    }
+
+    /// The sender's name for it.
+    pub fn tag(&self) -> DeliveryTag {
+        self.received.tag()
+    }
+
+    /// The format of the message; 0 is the standard's own.
+    pub fn message_format(&self) -> u32 {
+        self.received.message_format()
+    }
+
+    /// The state that the sender told with it, such as that of a transaction.
+    pub fn state(&self) -> Option<&DeliveryState> {
+        self.received.state()
+    }
+
+    /// Whether the sender has settled it: no decision will reach anybody.
+    pub fn is_settled(&self) -> bool {
+        self.received.is_settled()
+    }
+
+    /// The message was processed [3.4.2].
+    pub fn accept(self) -> Result<()> {
+        self.dispose(&Outcome::Accepted.into())
+    }
+
+    /// The message is invalid [3.4.3].
+    pub fn reject(self, error: impl Into<Option<amqp_proto::wire::Error>>) -> Result<()> {
+        self.dispose(&rejected(error.into()))
+    }
+
+    /// The message was not processed and may go elsewhere, unchanged [3.4.4].
+    pub fn release(self) -> Result<()> {
+        self.dispose(&Outcome::Released.into())
+    }
+
+    /// The message was not processed and may go elsewhere, changed [3.4.5].
+    pub fn modify(self, modified: Modified) -> Result<()> {
+        self.dispose(&Outcome::from(modified).into())
+    }
+
+    /// Tells a state, such as the part in a transaction. Of a message that the sender has settled nobody hears.
+    pub fn dispose(mut self, state: &DeliveryState) -> Result<()> {
+        if std::mem::take(&mut self.is_undecided) { self.guard.dispose(self.key(), state) } else { Ok(()) }
+    }
+
+    /// Leaves the decision to whoever has the key: dropping this tells nothing any more.
+    pub fn into_undecided(mut self) -> DeliveryKey {
+        self.is_undecided = false;
+        self.key()
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if self.is_undecided && self.auto_accept && !std::thread::panicking() {
+            // A link that is over has lost it, and it goes elsewhere.
+            let _ = self.guard.dispose(self.key(), &Outcome::Accepted.into());
+        }
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.received, f)
+    }
+}

@@ -1,0 +1,347 @@
+//! [`Driver`]: the one task of a connection that moves octets.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use amqp_proto::machine::Reading;
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use crate::shared::Shared;
+use crate::state::State;
+
+/// How many pieces of output are given to the operating system at a time.
+const PIECES: usize = 64;
+/// From how many octets on output is not held back any more for what tasks may add to it.
+const WORTH_WRITING: usize = 1 << 16;
+/// How many turns of the scheduler output is held back at most while tasks go on adding to it.
+const MOST_TURNS: u32 = 256;
+/// How often the driver reads and writes before other tasks get a turn.
+const ROUNDS: usize = 16;
+/// How long the transport is kept after the connection, for what is left to be written and said.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// Reads into the engine's buffer, writes what the engine has to say, and keeps its deadlines.
+///
+/// Output is written once tasks stop adding to it for a turn of the scheduler, or there is much of it: so a task that
+/// sends a thousand messages costs a handful of writes, and one that sends a single message waits for no timer.
+#[derive(Debug)]
+pub(crate) struct Driver<S> {
+    shared: Arc<Shared>,
+    stream: S,
+    /// Output that was taken from the engine and is not written.
+    pieces: VecDeque<Bytes>,
+    needs_flush: bool,
+    timer: Pin<Box<Sleep>>,
+    /// What the timer is set to.
+    alarm: Option<Instant>,
+    /// How many calls there had been when output was held back last, and for how many turns it was.
+    calls: u64,
+    turns: u32,
+    /// Whether tasks were woken that have not had a turn yet.
+    has_woken: bool,
+    stage: Stage,
+    wakes: Vec<Waker>,
+}
+
+/// What is left to be done with the transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// No more can be written: what the peer has said before may still be read.
+    Unwritable,
+    /// The connection is over: its last words are to be written, by then.
+    Ending(Instant),
+    /// They are: the peer is to see that before its own words meet a closed door, by then.
+    Draining(Instant),
+    Done,
+}
+
+/// What a round has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// There may be more to do at once.
+    Busy,
+    /// Output is held back for a turn of the scheduler.
+    Yield,
+    /// There is nothing to do until something wakes the driver.
+    Idle,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    pub(crate) fn new(shared: Arc<Shared>, stream: S) -> Self {
+        Self {
+            shared,
+            stream,
+            pieces: VecDeque::new(),
+            needs_flush: false,
+            timer: Box::pin(tokio::time::sleep_until(Instant::now() + LINGER)),
+            alarm: None,
+            calls: 0,
+            turns: 0,
+            has_woken: false,
+            stage: Stage::Open,
+            wakes: Vec::new(),
+        }
+    }
+
+    /// Reads, looks at what has come, and writes.
+    fn round(&mut self, context: &mut Context<'_>) -> Round {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        state.is_asleep = false;
+        state.run(shared.now());
+        let has_read = self.read(&mut state, context);
+        let is_held = self.take_output(&mut state);
+        let is_over = state.engine.is_over();
+        self.wake(state);
+        let has_written = self.write(context);
+        if is_over {
+            self.stage = match self.stage {
+                Stage::Open => Stage::Ending(Instant::now() + LINGER),
+                Stage::Unwritable => Stage::Done,
+                stage => stage,
+            };
+        }
+        let has_ended = self.end(context);
+        match (has_read || has_written || has_ended, is_held) {
+            (true, _) => Round::Busy,
+            (false, true) => Round::Yield,
+            (false, false) => self.sleep(context),
+        }
+    }
+
+    /// Reads once; whether anything came of it.
+    fn read(&mut self, state: &mut State, context: &mut Context<'_>) -> bool {
+        if !matches!(self.stage, Stage::Open | Stage::Unwritable) || state.engine.reading() != Reading::Wanted
+        {
+            return false;
+        }
+        let mut buffer = ReadBuf::new(state.engine.input());
+        match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+            Poll::Pending => {
+                if self.stage == Stage::Unwritable {
+                    // All that the peer had said is read.
+                    state.engine.end_of_input();
+                }
+                return self.stage == Stage::Unwritable;
+            }
+            Poll::Ready(Ok(())) => match buffer.filled().len() {
+                0 => state.engine.end_of_input(),
+                octets => state.engine.received(self.shared.now(), octets),
+            },
+            Poll::Ready(Err(error)) => {
+                state.io.get_or_insert_with(|| Arc::new(error));
+                state.engine.end_of_input();
+            }
+        }
+        state.dispatch();
+        true
+    }
+
+    /// Takes what is to be written, when all before is; whether it is held back instead.
+    fn take_output(&mut self, state: &mut State) -> bool {
+        if !self.pieces.is_empty() || !state.engine.has_output() {
+            return false;
+        }
+        if !matches!(self.stage, Stage::Open | Stage::Ending(_)) {
+            let octets = state.engine.output().remaining();
+            state.engine.output().advance(octets);
+            return false;
+        }
+        let is_growing = self.calls != state.calls || self.has_woken || !state.wakes.is_empty();
+        self.calls = state.calls;
+        if is_growing && self.turns < MOST_TURNS && state.engine.output_len() < WORTH_WRITING {
+            self.turns += 1;
+            return true;
+        }
+        self.turns = 0;
+        let mut output = state.engine.output();
+        while output.has_remaining() && self.pieces.len() < PIECES {
+            let octets = output.chunk().len();
+            self.pieces.push_back(output.copy_to_bytes(octets));
+        }
+        // Room in the output may be what somebody waits for.
+        state.dispatch();
+        for key in std::mem::take(&mut state.unwritten) {
+            state.wake_link(key.into());
+        }
+        false
+    }
+
+    /// Writes what was taken; whether all of it is written, and there was something.
+    fn write(&mut self, context: &mut Context<'_>) -> bool {
+        if self.pieces.is_empty() && !self.needs_flush {
+            return false;
+        }
+        match self.poll_write(context) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => {
+                self.pieces.clear();
+                self.needs_flush = false;
+                self.shared.lock().io.get_or_insert_with(|| Arc::new(error));
+                self.stage = match self.stage {
+                    Stage::Open => Stage::Unwritable,
+                    _ => Stage::Done,
+                };
+                true
+            }
+        }
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.pieces.is_empty() {
+            let mut slices = [IoSlice::new(&[]); PIECES];
+            let pieces = slices.iter_mut().zip(&self.pieces);
+            let count = pieces.map(|(slice, piece)| *slice = IoSlice::new(piece)).count();
+            let slices = slices.get(..count).unwrap_or_default();
+            match ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                octets => self.written(octets),
+            }
+            self.needs_flush = true;
+        }
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.needs_flush = false;
+        Poll::Ready(Ok(()))
+    }
+
+    fn written(&mut self, mut octets: usize) {
+        while let Some(piece) = self.pieces.front_mut() {
+            if octets < piece.len() {
+                piece.advance(octets);
+                return;
+            }
+            octets -= piece.len();
+            self.pieces.pop_front();
+        }
+    }
+
+    /// Goes on with the end of the transport; whether it got any further.
+    fn end(&mut self, context: &mut Context<'_>) -> bool {
+        let before = self.stage;
+        match self.stage {
+            Stage::Ending(by) if Instant::now() >= by => self.stage = Stage::Done,
+            Stage::Ending(by) => {
+                let is_written =
+                    self.pieces.is_empty() && !self.needs_flush && !self.shared.lock().engine.has_output();
+                if is_written {
+                    match Pin::new(&mut self.stream).poll_shutdown(context) {
+                        Poll::Pending => {}
+                        Poll::Ready(Ok(())) => self.stage = Stage::Draining(by),
+                        Poll::Ready(Err(_)) => self.stage = Stage::Done,
+                    }
+                }
+            }
+            Stage::Draining(by) => {
+                let mut space = [0; 1024];
+                let mut buffer = ReadBuf::new(&mut space);
+                match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                    Poll::Ready(Ok(())) if !buffer.filled().is_empty() && Instant::now() < by => return true,
+                    Poll::Pending if Instant::now() < by => {}
+                    _ => self.stage = Stage::Done,
+                }
+            }
+            Stage::Open | Stage::Unwritable | Stage::Done => {}
+        }
+        if self.stage != before && matches!(self.stage, Stage::Draining(_) | Stage::Done) {
+            self.tell_done();
+        }
+        self.stage != before
+    }
+
+    /// Waits to be woken, unless there is something to do by now.
+    fn sleep(&mut self, context: &mut Context<'_>) -> Round {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let has_work = state.engine.reading() == Reading::Events
+            || (self.pieces.is_empty() && state.engine.has_output());
+        if has_work {
+            return Round::Busy;
+        }
+        let by = match self.stage {
+            Stage::Ending(by) | Stage::Draining(by) => Some(by),
+            _ => state.engine.next_deadline().map(|(by, _)| shared.instant(by)),
+        };
+        match &mut state.driver {
+            Some(waker) => waker.clone_from(context.waker()),
+            waker => *waker = Some(context.waker().clone()),
+        }
+        state.is_asleep = true;
+        drop(state);
+        match by {
+            Some(by) => self.set_alarm(by, context),
+            None => Round::Idle,
+        }
+    }
+
+    /// Has the timer go off by then. It may go off earlier, when it was set for something that has changed.
+    fn set_alarm(&mut self, by: Instant, context: &mut Context<'_>) -> Round {
+        if self.alarm.is_none_or(|alarm| alarm > by) {
+            self.timer.as_mut().reset(by);
+            self.alarm = Some(by);
+        }
+        match self.timer.as_mut().poll(context) {
+            Poll::Pending => Round::Idle,
+            Poll::Ready(()) => {
+                self.alarm = None;
+                Round::Busy
+            }
+        }
+    }
+
+    fn tell_done(&self) {
+        self.shared.with(|state| {
+            state.is_done = true;
+            state.waiters.wake_all(&mut state.wakes);
+        });
+    }
+
+    /// Gives the lock back and wakes who has to know.
+    fn wake(&mut self, mut state: std::sync::MutexGuard<'_, State>) {
+        std::mem::swap(&mut self.wakes, &mut state.wakes);
+        let spent = std::mem::take(&mut state.spent);
+        drop(state);
+        drop(spent);
+        self.has_woken |= !self.wakes.is_empty();
+        self.wakes.drain(..).for_each(Waker::wake);
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.has_woken = false;
+        for _ in 0..ROUNDS {
+            match this.round(context) {
+                _ if this.stage == Stage::Done => return Poll::Ready(()),
+                Round::Busy => {}
+                Round::Yield => break,
+                Round::Idle => return Poll::Pending,
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// With the driver goes the connection: nobody waits for what cannot come any more.
+impl<S> Drop for Driver<S> {
+    fn drop(&mut self) {
+        self.shared.with(|state| {
+            state.engine.end_of_input();
+            state.dispatch();
+            state.is_done = true;
+            state.waiters.wake_all(&mut state.wakes);
+        });
+    }
+}

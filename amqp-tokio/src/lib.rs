@@ -1,0 +1,46 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod address;
+mod connection;
+mod delivery;
+mod driver;
+mod error;
+mod hash;
+mod incoming;
+mod link;
+mod listener;
+mod offered;
+mod options;
+mod outcome;
+mod outgoing;
+mod receiver;
+mod receiver_builder;
+mod sender;
+mod sent;
+mod session;
+mod shared;
+mod state;
+mod stream;
+mod waiters;
+
+pub use address::{Address, AddressError};
+pub use connection::Connection;
+pub use delivery::Delivery;
+pub use error::{Ended, Error, Result};
+pub use incoming::IncomingStream;
+pub use listener::{Acceptor, Incoming, Listener};
+pub use offered::{OfferedLink, OfferedReceiver, OfferedSender};
+pub use options::ConnectionOptions;
+pub use outgoing::Outgoing;
+pub use receiver::Receiver;
+pub use receiver_builder::ReceiverBuilder;
+pub use sender::{Sender, SenderBuilder};
+pub use sent::Sent;
+pub use session::{OfferedSession, Session};
+pub use stream::OutgoingStream;
+
+pub use amqp_proto as proto;
+pub use amqp_proto::Origin;
+pub use amqp_proto::machine::sasl;
+pub use amqp_proto::{config, message, types, wire};

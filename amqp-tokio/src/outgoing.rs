@@ -1,0 +1,116 @@
+//! [`Outgoing`]: what is sent, and how.
+
+use amqp_proto::SenderMut;
+use amqp_proto::config::SendOptions;
+use amqp_proto::machine::SendError;
+use amqp_proto::message::{Body, Message, Payload};
+use amqp_proto::types::{DeliveryKey, DeliveryTag, Str, Value};
+use amqp_proto::wire::{DeliveryState, ReceiverSettleMode};
+use bytes::Bytes;
+
+/// From how many octets on a message is encoded before the lock is taken.
+const LARGE: usize = 2048;
+
+/// A message on its way, and how it is to be sent. Whatever makes a message makes one of these.
+///
+/// ```
+/// use amqp_tokio::Outgoing;
+/// use amqp_tokio::message::Message;
+///
+/// let plain = Outgoing::from("job-content");
+/// let at_most_once = Outgoing::from(Message::from("reading").with_subject("power")).settled(true);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    content: Content,
+    options: SendOptions,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Message(Box<Message>),
+    Payload(Payload),
+}
+
+impl Outgoing {
+    fn new(content: Content) -> Self {
+        Self { content, options: SendOptions::new() }
+    }
+
+    /// Sets the tag, which no other unsettled delivery of the link may have. Default: one is made.
+    #[must_use]
+    pub fn tag(mut self, tag: DeliveryTag) -> Self {
+        self.options = self.options.with_tag(tag);
+        self
+    }
+
+    /// Sets whether it is sent settled: at most once, with no outcome to come. Default: as the link says, else not.
+    #[must_use]
+    pub fn settled(mut self, settled: bool) -> Self {
+        self.options = self.options.with_settled(settled);
+        self
+    }
+
+    /// Sets the format of a payload that is no message of the standard's.
+    #[must_use]
+    pub fn format(mut self, format: u32) -> Self {
+        self.options = self.options.with_message_format(format);
+        self
+    }
+
+    /// Sets how the receiver is to settle it. Default: as the link has it.
+    #[must_use]
+    pub fn rcv_settle_mode(mut self, mode: ReceiverSettleMode) -> Self {
+        self.options = self.options.with_rcv_settle_mode(mode);
+        self
+    }
+
+    /// Sets the state that goes with it, such as that of a transaction.
+    #[must_use]
+    pub fn state(mut self, state: DeliveryState) -> Self {
+        self.options = self.options.with_state(state);
+        self
+    }
+
+    /// Encodes what is large now, and not under the lock.
+    pub(crate) fn prepare(&mut self) -> Result<(), SendError> {
+        if let Content::Message(message) = &self.content
+            && message.encoded_len() >= LARGE
+        {
+            self.content = Content::Payload(message.to_payload().map_err(SendError::Unencodable)?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn send(&self, sender: &mut SenderMut<'_>) -> Result<DeliveryKey, SendError> {
+        match &self.content {
+            Content::Message(message) => sender.send_with(message, &self.options),
+            Content::Payload(payload) => sender.send_payload(payload, &self.options),
+        }
+    }
+}
+
+impl From<Message> for Outgoing {
+    fn from(message: Message) -> Self {
+        Self::new(Content::Message(Box::new(message)))
+    }
+}
+
+/// The octets of a message that is encoded already, or of another format.
+impl From<Payload> for Outgoing {
+    fn from(payload: Payload) -> Self {
+        Self::new(Content::Payload(payload))
+    }
+}
+
+macro_rules! from_body {
+    ($($type:ty)*) => {$(
+        impl From<$type> for Outgoing {
+            fn from(body: $type) -> Self {
+                Message::from(body).into()
+            }
+        }
+    )*};
+}
+
+from_body! { Body &str String Str Value Bytes Vec<u8> &[u8] }

@@ -1,0 +1,284 @@
+//! [`Receiver`]: the handle of a link on which this end receives.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use amqp_proto::types::{DeliveryKey, ReceiverKey, Str};
+use amqp_proto::wire::{Attach, DeliveryState, Modified, Outcome, Rejected};
+use futures_core::Stream;
+
+use crate::connection::unless_error;
+use crate::delivery::Delivery;
+use crate::error::{Error, Result};
+use crate::incoming::IncomingStream;
+use crate::link::ReceiverGuard;
+use crate::state::{Place, State};
+use crate::waiters::Ticket;
+
+/// A link on which this end receives. A [`Stream`] of deliveries; cheap to clone: all clones are the same link, and
+/// each message goes to one of them.
+///
+/// What was received is settled by its [`Delivery`] or by key, from any task, without waiting behind a receive. The
+/// link is closed by [`close`](Self::close), or when the last handle of it, a `Delivery` being one, is dropped.
+#[derive(Debug)]
+pub struct Receiver {
+    guard: Arc<ReceiverGuard>,
+    /// The place in line that the stream has.
+    ticket: Option<Ticket>,
+    /// Whether the stream has ended.
+    is_over: bool,
+}
+
+impl Clone for Receiver {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.guard))
+    }
+}
+
+impl Receiver {
+    pub(crate) fn new(guard: Arc<ReceiverGuard>) -> Self {
+        Self { guard, ticket: None, is_over: false }
+    }
+
+    /// Waits for the next message; `None` once the link is over without an error and all is taken.
+    ///
+    /// Dropped before it is done, this has taken nothing.
+    pub async fn recv(&self) -> Result<Option<Delivery>> {
+        let place = Place::Link(self.guard.link());
+        let received = self.guard.shared().wait(place, |state| self.poll_take(state));
+        let taken = received.await?;
+        Ok(taken.map(|(delivery, accepts)| Delivery::new(Arc::clone(&self.guard), delivery, accepts)))
+    }
+
+    /// The next message, if there is one.
+    pub fn try_recv(&self) -> Option<Delivery> {
+        let (delivery, accepts) = self.guard.shared().with(|state| self.take(state))?;
+        Some(Delivery::new(Arc::clone(&self.guard), delivery, accepts))
+    }
+
+    /// Waits for the next message to begin, on a streaming link, to be read while it comes.
+    ///
+    /// Dropped before it is done, this has taken nothing.
+    pub async fn recv_stream(&self) -> Result<Option<IncomingStream>> {
+        let place = Place::Link(self.guard.link());
+        let begun = self.guard.shared().wait(place, |state| {
+            let begun = state.links.get_mut(&self.guard.link()).and_then(|link| link.begun.pop_front());
+            match begun {
+                Some(key) => Poll::Ready(Ok(Some((key, self.accepts(state))))),
+                None => self.over(state).map_or(Poll::Pending, |over| Poll::Ready(unless_error(over))),
+            }
+        });
+        let begun = begun.await?;
+        Ok(begun.map(|(key, accepts)| IncomingStream::new(Arc::clone(&self.guard), key, accepts)))
+    }
+
+    /// A message, or that none will come.
+    #[inline]
+    fn poll_take(&self, state: &mut State) -> Poll<Result<Option<(amqp_proto::Delivery, bool)>>> {
+        match self.take(state) {
+            Some(taken) => Poll::Ready(Ok(Some(taken))),
+            None => self.over(state).map_or(Poll::Pending, |over| Poll::Ready(unless_error(over))),
+        }
+    }
+
+    /// The next message, and whether it is accepted for the application.
+    #[inline]
+    fn take(&self, state: &mut State) -> Option<(amqp_proto::Delivery, bool)> {
+        if let Ok(mut receiver) = state.engine.receiver(self.guard.key)
+            && let Some(delivery) = receiver.receive()
+        {
+            return Some((delivery, receiver.is_auto_accept()));
+        }
+        let rest = state.links.get_mut(&self.guard.link())?.rest.pop_front()?;
+        Some((rest, false))
+    }
+
+    fn accepts(&self, state: &mut State) -> bool {
+        state.engine.receiver(self.guard.key).is_ok_and(|receiver| receiver.is_auto_accept())
+    }
+
+    fn over(&self, state: &State) -> Option<Error> {
+        self.guard.over(state)
+    }
+
+    /// The message was processed [3.4.2].
+    pub fn accept(&self, delivery: DeliveryKey) -> Result<()> {
+        self.guard.dispose(delivery, &Outcome::Accepted.into())
+    }
+
+    /// The message is invalid [3.4.3].
+    pub fn reject(
+        &self,
+        delivery: DeliveryKey,
+        error: impl Into<Option<amqp_proto::wire::Error>>,
+    ) -> Result<()> {
+        self.guard.dispose(delivery, &rejected(error.into()))
+    }
+
+    /// The message was not processed and may go elsewhere, unchanged [3.4.4].
+    pub fn release(&self, delivery: DeliveryKey) -> Result<()> {
+        self.guard.dispose(delivery, &Outcome::Released.into())
+    }
+
+    /// The message was not processed and may go elsewhere, changed [3.4.5].
+    pub fn modify(&self, delivery: DeliveryKey, modified: Modified) -> Result<()> {
+        self.guard.dispose(delivery, &Outcome::from(modified).into())
+    }
+
+    /// Tells a state of a delivery, such as its part in a transaction. An outcome settles it.
+    pub fn dispose(&self, delivery: DeliveryKey, state: &DeliveryState) -> Result<()> {
+        self.guard.dispose(delivery, state)
+    }
+
+    /// Settles a delivery without an outcome: the sender's default applies (T-DISP-08).
+    pub fn settle(&self, delivery: DeliveryKey) -> Result<()> {
+        self.guard.shared().with(|state| Ok(self.guard.engine(state)?.settle(delivery)?))
+    }
+
+    /// Waits until a delivery is settled at both ends, which takes the sender on a link of rcv-settle-mode second.
+    pub async fn settled(&self, delivery: DeliveryKey) -> Result<()> {
+        let place = Place::Link(self.guard.link());
+        let settled = self.guard.shared().wait(place, |state| {
+            if state.engine.delivery(delivery).is_err() {
+                return Poll::Ready(Ok(()));
+            }
+            self.over(state).map_or(Poll::Pending, |over| Poll::Ready(Err(over)))
+        });
+        settled.await
+    }
+
+    /// Grants credit for so many messages in all, whatever there was before.
+    pub fn set_credit(&self, messages: u32) -> Result<()> {
+        self.guard.shared().with(|state| Ok(self.guard.engine(state)?.set_credit(messages)?))
+    }
+
+    /// Grants credit for so many more messages.
+    pub fn add_credit(&self, messages: u32) -> Result<()> {
+        self.guard.shared().with(|state| Ok(self.guard.engine(state)?.add_credit(messages)?))
+    }
+
+    /// Takes all credit back. What is on the way still comes; no more is asked for ahead until credit is set again.
+    pub fn stop(&self) -> Result<()> {
+        self.guard.shared().with(|state| Ok(self.guard.engine(state)?.stop()?))
+    }
+
+    /// Asks the sender to use the credit that there is or give it back, and waits until it has. What has come for it
+    /// is there to be taken then. No more is asked for ahead until credit is set again.
+    pub async fn drain(&self) -> Result<()> {
+        let link = self.guard.link();
+        self.guard.shared().with(|state| {
+            if let Some(link) = state.links.get_mut(&link) {
+                link.is_drained = false;
+            }
+            Ok::<_, Error>(self.guard.engine(state)?.drain()?)
+        })?;
+        let drained = self.guard.shared().wait(Place::Link(link), |state| {
+            if state.links.get(&link).is_some_and(|link| link.is_drained) {
+                return Poll::Ready(Ok(()));
+            }
+            self.over(state).map_or(Poll::Pending, |over| Poll::Ready(Err(over)))
+        });
+        drained.await
+    }
+
+    /// How many more messages may come.
+    pub fn credit(&self) -> u32 {
+        self.guard.shared().lock().engine.receiver(self.key()).map_or(0, |receiver| receiver.credit())
+    }
+
+    /// How many deliveries are unsettled.
+    pub fn unsettled(&self) -> u32 {
+        self.guard.shared().lock().engine.receiver(self.key()).map_or(0, |receiver| receiver.unsettled_len())
+    }
+
+    /// Closes the link for good, and waits until the peer has done the same.
+    pub async fn close(&self) -> Result<()> {
+        self.guard.detach(true, None).await
+    }
+
+    /// The same, saying why.
+    pub async fn close_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+        self.guard.detach(true, Some(error.into())).await
+    }
+
+    /// Detaches the link, so that it can be attached again under its name.
+    pub async fn detach(&self) -> Result<()> {
+        self.guard.detach(false, None).await
+    }
+
+    /// Waits until the link is over, and says how it ended.
+    pub async fn closed(&self) -> Error {
+        self.guard.closed().await
+    }
+
+    /// The name of the link; empty once it is closed.
+    pub fn name(&self) -> Str {
+        self.guard.name()
+    }
+
+    /// Where the messages come from, as the peer has it: of a dynamic source, the address that it has made.
+    pub fn address(&self) -> Option<Str> {
+        self.peer_attach()?.source?.address
+    }
+
+    /// What the peer's attach says; `None` once the link is closed.
+    pub fn peer_attach(&self) -> Option<Attach> {
+        self.guard.peer_attach()
+    }
+
+    pub(crate) fn key(&self) -> ReceiverKey {
+        self.guard.key
+    }
+}
+
+/// The outcome of a message that is invalid.
+pub(crate) fn rejected(error: Option<amqp_proto::wire::Error>) -> DeliveryState {
+    Outcome::from(Rejected { error: error.map(Box::new) }).into()
+}
+
+impl ReceiverGuard {
+    pub(crate) fn dispose(&self, delivery: DeliveryKey, outcome: &DeliveryState) -> Result<()> {
+        self.shared().with(|state| Ok(self.engine(state)?.dispose(delivery, outcome)?))
+    }
+}
+
+impl Stream for Receiver {
+    type Item = Result<Delivery>;
+
+    /// The next message; how the link ended, if that was an error; then nothing.
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.is_over {
+            return Poll::Ready(None);
+        }
+        let mut ticket = this.ticket.take();
+        let place = Place::Link(this.guard.link());
+        let taken = this.guard.shared().with(|state| {
+            let taken = this.poll_take(state);
+            if taken.is_pending() {
+                state.wait(place, &mut ticket, context.waker());
+            } else if let Some(ticket) = ticket.take() {
+                state.leave(place, ticket);
+            }
+            taken
+        });
+        this.ticket = ticket;
+        taken.map(|taken| {
+            this.is_over = !matches!(taken, Ok(Some(_)));
+            let (delivery, accepts) = match taken.transpose()? {
+                Ok(taken) => taken,
+                Err(error) => return Some(Err(error)),
+            };
+            Some(Ok(Delivery::new(Arc::clone(&this.guard), delivery, accepts)))
+        })
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.guard.shared().with(|state| state.leave(Place::Link(self.guard.link()), ticket));
+        }
+    }
+}

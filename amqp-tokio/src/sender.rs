@@ -1,0 +1,415 @@
+//! [`Sender`]: the handle of a link on which this end sends.
+
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use amqp_proto::config::{SendOptions, SenderOptions};
+use amqp_proto::machine::SendError;
+use amqp_proto::types::{DeliveryKey, Fields, LinkKey, Many, SenderKey, Str, Symbol};
+use amqp_proto::wire::{
+    Attach, ExpiryPolicy, Outcome, ReceiverSettleMode, SenderSettleMode, Source, Target, TerminusDurability,
+};
+
+use crate::error::{Error, Result};
+use crate::link::SenderGuard;
+use crate::outcome::Tracked;
+use crate::outgoing::Outgoing;
+use crate::sent::Sent;
+use crate::session::Home;
+use crate::state::{LinkState, State};
+use crate::stream::OutgoingStream;
+use crate::waiters::Ticket;
+
+/// A link on which this end sends. Cheap to clone: all clones are the same link.
+///
+/// Sending waits for credit, in turn with all others that send on the link; what is sent never waits in between. The
+/// link is closed by [`close`](Self::close), or when the last handle of it, a [`Sent`] being one, is dropped.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    guard: Arc<SenderGuard>,
+}
+
+impl Sender {
+    pub(crate) fn new(guard: Arc<SenderGuard>) -> Self {
+        Self { guard }
+    }
+
+    /// Sends a message and waits for its outcome; before that, for credit.
+    ///
+    /// A message that is sent settled has none to come and counts as accepted once it is queued. Dropped before it is
+    /// done, this may have sent the message, whose outcome nobody hears of then.
+    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Outcome> {
+        self.send_queued(message).await?.await
+    }
+
+    /// Sends a message as soon as there is credit; its outcome may be waited for, or not.
+    ///
+    /// Dropped before it is done, this has sent nothing.
+    pub async fn send_queued(&self, message: impl Into<Outgoing>) -> Result<Sent> {
+        let mut message = message.into();
+        message.prepare()?;
+        let key = self.in_turn(|state, sender| sender.try_send(state, &message)).await?;
+        Ok(self.track(key))
+    }
+
+    /// Sends a message if there is credit and nobody waits for it, and is refused otherwise.
+    pub fn send_now(&self, message: impl Into<Outgoing>) -> Result<Sent> {
+        let mut message = message.into();
+        message.prepare()?;
+        let key = self.guard.shared().with(|state| {
+            let is_free = state.links.get(&self.key().into()).is_none_or(|link| link.line.is_empty());
+            if is_free { self.try_send(state, &message) } else { Err(SendError::Full.into()) }
+        })?;
+        Ok(self.track(key))
+    }
+
+    /// Begins a message whose octets come later, however many, as soon as there is credit. Nothing else is sent on
+    /// the link until it is finished or aborted.
+    pub async fn stream(&self, options: &SendOptions) -> Result<OutgoingStream> {
+        let key = self
+            .in_turn(|state, sender| {
+                let key = sender.guard.engine(state)?.begin_delivery(options)?;
+                Ok((key, sender.note(state, key)))
+            })
+            .await?;
+        Ok(OutgoingStream::new(self.track(key)))
+    }
+
+    /// Waits until a message could be sent: there is credit, and nobody else waits for it.
+    pub async fn sendable(&self) -> Result<()> {
+        self.in_turn(|state, sender| {
+            // What a refused send is refused for is told once it is there.
+            let engine = sender.guard.engine(state)?;
+            if engine.is_sendable() { Ok(()) } else { Err(SendError::NoCredit.into()) }
+        })
+        .await
+    }
+
+    /// Closes the link for good, after what was sent on it is written, and waits until the peer has done the same.
+    pub async fn close(&self) -> Result<()> {
+        self.written().await?;
+        self.guard.detach(true, None).await
+    }
+
+    /// The same, saying why, and at once.
+    pub async fn close_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+        self.guard.detach(true, Some(error.into())).await
+    }
+
+    /// Detaches the link, so that it can be attached again under its name.
+    pub async fn detach(&self) -> Result<()> {
+        self.written().await?;
+        self.guard.detach(false, None).await
+    }
+
+    /// Waits until the link is over, and says how it ended.
+    pub async fn closed(&self) -> Error {
+        self.guard.closed().await
+    }
+
+    /// Waits until no message is written in part.
+    async fn written(&self) -> Result<()> {
+        let done = self.in_turn(|state, sender| match sender.guard.engine(state) {
+            Ok(engine) if engine.is_sending() => {
+                state.unwritten.push(sender.key());
+                Err(SendError::Incomplete.into())
+            }
+            _ => Ok(()),
+        });
+        done.await
+    }
+
+    /// Sets how many messages the receiver is told that wait for credit (T-AVAIL-01).
+    pub fn set_available(&self, messages: u32) -> Result<()> {
+        self.guard.shared().with(|state| Ok(self.guard.engine(state)?.set_available(messages)?))
+    }
+
+    /// How many messages the receiver takes.
+    pub fn credit(&self) -> u32 {
+        self.guard.shared().lock().engine.sender(self.key()).map_or(0, |sender| sender.credit())
+    }
+
+    /// How many deliveries are unsettled.
+    pub fn unsettled(&self) -> u32 {
+        self.guard.shared().lock().engine.sender(self.key()).map_or(0, |sender| sender.unsettled_len())
+    }
+
+    /// The name of the link; empty once it is closed.
+    pub fn name(&self) -> Str {
+        self.guard.name()
+    }
+
+    /// Where the messages go to, as the peer has it: of a dynamic target, the address that it has made.
+    pub fn address(&self) -> Option<Str> {
+        match *self.peer_attach()?.target? {
+            amqp_proto::wire::Terminus::Target(target) => target.address,
+            _ => None,
+        }
+    }
+
+    /// What the peer's attach says; `None` once the link is closed.
+    pub fn peer_attach(&self) -> Option<Attach> {
+        self.guard.peer_attach()
+    }
+
+    pub(crate) fn key(&self) -> SenderKey {
+        self.guard.key
+    }
+
+    fn track(&self, (key, is_settled): (DeliveryKey, bool)) -> Sent {
+        Sent::new(Arc::clone(&self.guard), key, is_settled)
+    }
+
+    fn try_send(&self, state: &mut State, message: &Outgoing) -> Result<(DeliveryKey, bool)> {
+        let mut engine = self.guard.engine(state)?;
+        let key = message.send(&mut engine)?;
+        Ok((key, self.note(state, key)))
+    }
+
+    /// Has the outcome of a delivery kept for whoever asks; whether there is none to come.
+    fn note(&self, state: &mut State, key: DeliveryKey) -> bool {
+        let is_settled = state.engine.delivery(key).is_err();
+        if !is_settled && state.links.get(&self.key().into()).is_none_or(|link| link.outcomes.is_none()) {
+            state.sent.insert(key, Tracked::Waiting(self.key(), None));
+        }
+        is_settled
+    }
+
+    /// Waits for its turn among those that send on the link, and until the attempt is not refused for want of credit
+    /// or room.
+    async fn in_turn<R>(&self, mut attempt: impl FnMut(&mut State, &Self) -> Result<R>) -> Result<R> {
+        let mut turn = Turn { sender: self, ticket: None };
+        poll_fn(|context| turn.poll(context, &mut attempt)).await
+    }
+}
+
+/// A place in the line of those that send on a link; given up when it is dropped.
+struct Turn<'a> {
+    sender: &'a Sender,
+    ticket: Option<Ticket>,
+}
+
+impl Turn<'_> {
+    fn poll<R>(
+        &mut self,
+        context: &mut Context<'_>,
+        attempt: &mut impl FnMut(&mut State, &Sender) -> Result<R>,
+    ) -> Poll<Result<R>> {
+        let (sender, ticket) = (self.sender, &mut self.ticket);
+        sender.guard.shared().with(|state| {
+            if let Some(over) = sender.guard.over(state) {
+                leave(state, sender.key(), ticket);
+                return Poll::Ready(Err(over));
+            }
+            let line = state.links.get(&sender.key().into()).map(|link| &link.line);
+            if !line.is_none_or(|line| line.is_first(*ticket)) {
+                wait(state, sender.key(), ticket, context.waker());
+                return Poll::Pending;
+            }
+            match attempt(state, sender) {
+                Err(Error::Send(
+                    error @ (SendError::NoCredit
+                    | SendError::WindowClosed
+                    | SendError::Full
+                    | SendError::Incomplete
+                    | SendError::Unsettled(_)),
+                )) => {
+                    if let SendError::Unsettled(_) = error {
+                        state.starved.push(sender.key());
+                    }
+                    wait(state, sender.key(), ticket, context.waker());
+                    Poll::Pending
+                }
+                result => {
+                    leave(state, sender.key(), ticket);
+                    Poll::Ready(result)
+                }
+            }
+        })
+    }
+}
+
+fn wait(state: &mut State, key: SenderKey, ticket: &mut Option<Ticket>, waker: &Waker) {
+    let spent = state.links.get_mut(&key.into()).and_then(|link| link.line.wait(ticket, waker));
+    state.spent.extend(spent);
+}
+
+/// Gives a place up: it is the next one's turn.
+fn leave(state: &mut State, key: SenderKey, ticket: &mut Option<Ticket>) {
+    let Some(ticket) = ticket.take() else { return };
+    if let Some(link) = state.links.get_mut(&key.into()) {
+        let spent = link.line.leave(ticket);
+        link.line.wake_first(&mut state.wakes);
+        state.spent.extend(spent);
+    }
+    state.give_back_credit(key);
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.ticket.is_some() {
+            self.sender.guard.shared().with(|state| leave(state, self.sender.key(), &mut self.ticket));
+        }
+    }
+}
+
+/// How a link is attached on which this end sends; await it to attach the link.
+///
+/// ```no_run
+/// use amqp_tokio::wire::SenderSettleMode;
+///
+/// # async fn attach(connection: amqp_tokio::Connection) -> amqp_tokio::Result<()> {
+/// let readings = connection.sender("readings").snd_settle_mode(SenderSettleMode::Settled).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a link is attached when its builder is awaited"]
+pub struct SenderBuilder {
+    home: Home,
+    name: Option<Str>,
+    target: Option<Target>,
+    source: Source,
+    options: SenderOptions,
+}
+
+impl SenderBuilder {
+    pub(crate) fn new(home: Home, address: impl Into<Str>) -> Self {
+        let target = Some(Target::at(address));
+        Self { home, name: None, target, source: Source::default(), options: SenderOptions::new() }
+    }
+
+    /// Sets the name of the link. Default: a random one.
+    pub fn name(mut self, name: impl Into<Str>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Has the peer make a node for the link, whose address is [`Sender::address`].
+    pub fn dynamic(self) -> Self {
+        self.with_target(|target| {
+            target.address = None;
+            target.dynamic = true;
+        })
+    }
+
+    /// Has each message go to the address that its `to` names (the anonymous relay).
+    pub fn anonymous(self) -> Self {
+        self.with_target(|target| target.address = None)
+    }
+
+    /// Sets all that there is to the target.
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = Some(target);
+        self
+    }
+
+    /// Sets all that there is to the source.
+    pub fn source(mut self, source: Source) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Sets what is asked of the node, such as that it is a topic.
+    pub fn capabilities(self, capabilities: impl Into<Many<Symbol>>) -> Self {
+        let capabilities = capabilities.into();
+        self.with_target(|target| target.capabilities = capabilities)
+    }
+
+    /// Sets what of the target survives.
+    pub fn durability(self, durability: TerminusDurability) -> Self {
+        self.with_target(|target| target.durable = durability)
+    }
+
+    /// Sets when the target begins to expire, and how many seconds that takes.
+    pub fn expiry(self, policy: ExpiryPolicy, seconds: u32) -> Self {
+        self.with_target(|target| {
+            target.expiry_policy = policy;
+            target.timeout = seconds;
+        })
+    }
+
+    fn with_target(mut self, change: impl FnOnce(&mut Target)) -> Self {
+        change(self.target.get_or_insert_default());
+        self
+    }
+
+    /// Sets whether deliveries are sent settled. Default: as each message says.
+    pub fn snd_settle_mode(mut self, mode: SenderSettleMode) -> Self {
+        self.options = self.options.with_snd_settle_mode(mode);
+        self
+    }
+
+    /// Sets how the receiver is asked to settle. Default first.
+    pub fn rcv_settle_mode(mut self, mode: ReceiverSettleMode) -> Self {
+        self.options = self.options.with_rcv_settle_mode(mode);
+        self
+    }
+
+    /// Sets whether a delivery is settled as soon as its outcome is there. On, unless turned off; then
+    /// [`Sent::settle`] does it.
+    pub fn auto_settle(mut self, automatic: bool) -> Self {
+        self.options = self.options.with_auto_settle(automatic);
+        self
+    }
+
+    /// Sets the extensions that may be used on the link if the peer offers them.
+    pub fn desired_capabilities(mut self, capabilities: impl Into<Many<Symbol>>) -> Self {
+        self.options = self.options.with_desired_capabilities(capabilities.into());
+        self
+    }
+
+    /// Sets the extensions that this end supports on the link.
+    pub fn offered_capabilities(mut self, capabilities: impl Into<Many<Symbol>>) -> Self {
+        self.options = self.options.with_offered_capabilities(capabilities.into());
+        self
+    }
+
+    /// Sets the properties of the link.
+    pub fn properties(mut self, properties: Fields) -> Self {
+        self.options = self.options.with_properties(properties);
+        self
+    }
+
+    async fn attach(self) -> Result<Sender> {
+        let session = self.home.session()?;
+        let target = self.target.unwrap_or_default();
+        // Credit is given back once nobody waits to use it, which only this crate knows.
+        let options = self.options.with_source(self.source).with_target(target).with_auto_drain(false);
+        let key = session.guard().shared().with(|state| {
+            let name = self.name.unwrap_or_else(|| state.names.make().into());
+            let session = session.guard().key;
+            if let Some(over) = state.session_over(session) {
+                return Err(over);
+            }
+            let Ok(mut session) = state.engine.session(session) else { return Err(no_session()) };
+            let key = session.attach_sender(name, &options)?;
+            state.links.insert(key.into(), LinkState::default());
+            Ok(key)
+        })?;
+        let guard = SenderGuard::new(Arc::clone(session.guard()), key, 0);
+        guard.attached().await?;
+        Ok(Sender::new(Arc::new(guard)))
+    }
+}
+
+pub(crate) fn no_session() -> Error {
+    Error::Attach(amqp_proto::machine::LinkError::NoSession)
+}
+
+impl IntoFuture for SenderBuilder {
+    type Output = Result<Sender>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Sender>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.attach())
+    }
+}
+
+impl From<&Sender> for LinkKey {
+    fn from(sender: &Sender) -> Self {
+        sender.key().into()
+    }
+}

@@ -1,0 +1,113 @@
+//! [`Sent`]: a message that was sent, and its outcome to come.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use amqp_proto::types::{DeliveryKey, DeliveryTag};
+use amqp_proto::wire::Outcome;
+
+use crate::error::{Error, Result};
+use crate::link::SenderGuard;
+use crate::outcome::Tracked;
+
+/// A message that was sent. A future of its outcome, which need not be awaited: the message goes its way.
+///
+/// It may be awaited by reference, in a `select!` for one, and again after that was dropped: nothing is lost.
+#[must_use = "the outcome of the message is not looked at"]
+pub struct Sent {
+    guard: Arc<SenderGuard>,
+    key: DeliveryKey,
+    is_settled: bool,
+    is_done: bool,
+}
+
+impl Sent {
+    pub(crate) fn new(guard: Arc<SenderGuard>, key: DeliveryKey, is_settled: bool) -> Self {
+        Self { guard, key, is_settled, is_done: false }
+    }
+
+    /// Names the delivery as long as the connection lives.
+    pub fn key(&self) -> DeliveryKey {
+        self.key
+    }
+
+    /// The tag, as long as the delivery is not settled.
+    pub fn tag(&self) -> Option<DeliveryTag> {
+        Some(self.guard.shared().lock().engine.delivery(self.key).ok()?.tag())
+    }
+
+    /// Whether it was sent settled, so that there is no outcome to come: it counts as accepted.
+    pub fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    /// Waits for the outcome.
+    pub async fn outcome(&mut self) -> Result<Outcome> {
+        self.await
+    }
+
+    /// Settles it: its outcome is known, or of no interest any more.
+    pub fn settle(self) -> Result<()> {
+        self.guard.shared().with(|state| Ok(self.guard.engine(state)?.settle(self.key)?))
+    }
+
+    pub(crate) fn guard(&self) -> &Arc<SenderGuard> {
+        &self.guard
+    }
+}
+
+impl Future for Sent {
+    type Output = Result<Outcome>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.is_settled {
+            return Poll::Ready(Ok(Outcome::Accepted));
+        }
+        let (guard, key) = (&self.guard, self.key);
+        let outcome = guard.shared().with(|state| {
+            let over = guard.over(state);
+            let ended =
+                || over.as_ref().and_then(Error::ended).cloned().map_or(Error::Undecided, Error::Lost);
+            match state.sent.get_mut(&key) {
+                Some(Tracked::Waiting(_, _)) if over.is_some() => {}
+                Some(Tracked::Waiting(_, waker)) => {
+                    let spent = waker.replace(context.waker().clone());
+                    state.spent.extend(spent);
+                    return Poll::Pending;
+                }
+                Some(_) => {}
+                // It was asked for before.
+                None => return Poll::Ready(Err(ended())),
+            }
+            Poll::Ready(match state.sent.remove(&key) {
+                Some(Tracked::Known(outcome)) => Ok(outcome),
+                Some(Tracked::Undecided) => Err(Error::Undecided),
+                Some(Tracked::Waiting(_, waker)) => {
+                    state.spent.extend(waker);
+                    Err(ended())
+                }
+                Some(Tracked::Lost) | None => Err(ended()),
+            })
+        });
+        self.is_done = outcome.is_ready();
+        outcome
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if !self.is_done && !self.is_settled {
+            // What is dropped here may be a task's last waker: not under the lock.
+            self.guard.shared().with(|state| state.sent.remove(&self.key));
+        }
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent").field("key", &self.key).field("is_settled", &self.is_settled).finish()
+    }
+}

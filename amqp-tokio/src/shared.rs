@@ -1,0 +1,123 @@
+//! [`Shared`]: the lock around a connection's state, and futures that try under it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use amqp_proto::types::Moment;
+use tokio::time::Instant;
+
+use crate::state::{Place, State};
+use crate::waiters::Ticket;
+
+/// What all handles of a connection and its driver have in common.
+///
+/// The lock is held for calls into the engine and nothing else: no task waits and nothing is read or written, no
+/// waker is woken or dropped under it but for reads into the engine's buffer, which do not block.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    start: Instant,
+}
+
+impl Shared {
+    pub(crate) fn new(state: State, start: Instant) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(state), start })
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        let millis = self.start.elapsed().as_millis();
+        Moment::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn instant(&self, moment: Moment) -> Instant {
+        let span = std::time::Duration::from_millis(moment.as_millis());
+        // A moment too far away to be named never comes.
+        self.start.checked_add(span).unwrap_or_else(|| self.start + std::time::Duration::from_secs(1 << 31))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in there is left half done by a panic: the engine does not panic, and wakers are used outside.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something under the lock, then wakes who has to know.
+    #[inline]
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
+        let result = work(&mut state);
+        state.calls = state.calls.wrapping_add(1);
+        let has_work = state.is_asleep && (state.engine.has_output() || state.has_events());
+        let driver = if has_work {
+            state.is_asleep = false;
+            state.driver.clone()
+        } else {
+            None
+        };
+        let wakes = std::mem::take(&mut state.wakes);
+        let spent = std::mem::take(&mut state.spent);
+        drop(state);
+        drop(spent);
+        wakes.into_iter().chain(driver).for_each(std::task::Waker::wake);
+        result
+    }
+
+    /// A future that tries under the lock whenever it is woken, and waits in a line.
+    pub(crate) fn wait<F, R>(&self, place: Place, attempt: F) -> Wait<'_, F>
+    where
+        F: FnMut(&mut State) -> Poll<R> + Unpin,
+    {
+        Wait { shared: self, place, ticket: None, attempt }
+    }
+}
+
+impl State {
+    /// Whether the driver has to look at something that a call has led to.
+    fn has_events(&self) -> bool {
+        use amqp_proto::machine::Reading;
+        self.engine.is_over() || self.engine.reading() == Reading::Events
+    }
+}
+
+/// See [`Shared::wait`]. Dropping it gives its place up; it holds nothing else.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Wait<'a, F> {
+    shared: &'a Shared,
+    place: Place,
+    ticket: Option<Ticket>,
+    attempt: F,
+}
+
+impl<F, R> Future for Wait<'_, F>
+where
+    F: FnMut(&mut State) -> Poll<R> + Unpin,
+{
+    type Output = R;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
+        let this = self.get_mut();
+        let (place, ticket, attempt) = (this.place, &mut this.ticket, &mut this.attempt);
+        this.shared.with(|state| {
+            let result = attempt(state);
+            match result {
+                Poll::Pending => state.wait(place, ticket, context.waker()),
+                Poll::Ready(_) => {
+                    if let Some(ticket) = ticket.take() {
+                        state.leave(place, ticket);
+                    }
+                }
+            }
+            result
+        })
+    }
+}
+
+impl<F> Drop for Wait<'_, F> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.shared.with(|state| state.leave(self.place, ticket));
+        }
+    }
+}
