@@ -206,11 +206,7 @@ impl Machine {
 
     /// What happened first of what has not been polled.
     pub(crate) fn peek_event(&mut self) -> Option<&Event> {
-        while self.core.fx.events.is_empty() {
-            if !self.step() {
-                return None;
-            }
-        }
+        self.run();
         self.core.fx.events.front()
     }
 
