@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use amqp_proto::machine::Reading;
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::shared::Shared;
@@ -123,8 +123,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         {
             return false;
         }
-        let mut buffer = ReadBuf::new(state.engine.input());
-        match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+        let mut input = state.engine.input();
+        // A future that keeps nothing: it reads at once or not at all.
+        let read = pin!(self.stream.read_buf(&mut input)).poll(context);
+        drop(input);
+        match read {
             Poll::Pending => {
                 if self.stage == Stage::Unwritable {
                     // All that the peer had said is read.
@@ -132,10 +135,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 return self.stage == Stage::Unwritable;
             }
-            Poll::Ready(Ok(())) => match buffer.filled().len() {
-                0 => state.engine.end_of_input(),
-                octets => state.engine.received(self.shared.now(), octets),
-            },
+            Poll::Ready(Ok(0)) => state.engine.end_of_input(),
+            Poll::Ready(Ok(_)) => state.engine.received(self.shared.now()),
             Poll::Ready(Err(error)) => {
                 state.io.get_or_insert_with(|| Arc::new(error));
                 state.engine.end_of_input();
