@@ -1,0 +1,184 @@
+//! [`Connection`]: the way to a peer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use amqp_proto::config::SessionOptions;
+use amqp_proto::machine::sasl::Identity;
+use amqp_proto::types::Str;
+use amqp_proto::wire::{self, Open};
+
+use crate::error::{Ended, Error, Result, unless_clean};
+use crate::link::Home;
+use crate::offered::{Offer, OfferedSession};
+use crate::options::ConnectionOptions;
+use crate::receiver_builder::ReceiverBuilder;
+use crate::sender_builder::SenderBuilder;
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::state::{Stage, State, Wish};
+use crate::transport::Transport;
+use crate::waiters::On;
+
+/// An open connection. Clones are handles to the same one, for any thread.
+///
+/// It is closed by [`close`](Self::close), or when the last handle to it, or to anything on it, is dropped: then
+/// nobody waits for the peer's answer.
+///
+/// ```no_run
+/// use amqp_blocking::Connection;
+/// use amqp_blocking::wire::Outcome;
+///
+/// let connection = Connection::open("amqp://localhost:5672")?;
+/// let outcome = connection.sender("jobs").attach()?.send("job-content")?;
+/// assert_eq!(outcome, Outcome::Accepted);
+/// connection.close()?;
+/// # Ok::<(), amqp_blocking::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Connection {
+    handle: Arc<Handle>,
+}
+
+/// What keeps a connection open.
+pub(crate) struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.act(|state| state.connection.close());
+    }
+}
+
+impl Connection {
+    /// Connects to where the URL leads, `amqp://user:password@host:port`, and opens the connection. Its path is not
+    /// looked at.
+    pub fn open(url: &str) -> Result<Self> {
+        ConnectionOptions::new().open(url)
+    }
+
+    /// Opens a connection over a transport that is there already.
+    pub fn over(transport: impl Transport) -> Result<Self> {
+        ConnectionOptions::new().over(transport)
+    }
+
+    /// With other options.
+    pub fn builder() -> ConnectionOptions {
+        ConnectionOptions::new()
+    }
+
+    /// Waits until both ends have opened it. How long that may take is up to the engine.
+    pub(crate) fn opened(shared: Arc<Shared>) -> Result<Self> {
+        let connection = Self { handle: Arc::new(Handle { shared }) };
+        let look = |state: &mut State| match &state.end {
+            Some(ended) => Some(Err(Error::Connection(ended.clone()))),
+            None => state.connection.is_open().then_some(Ok(())),
+        };
+        connection.shared().wait(On::Connection, None, look).unwrap_or(Err(Error::TimedOut))?;
+        Ok(connection)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
+    /// Begins a session. Links that need none of their own have the connection's.
+    pub fn session(&self) -> Result<Session> {
+        self.session_with(&SessionOptions::new())
+    }
+
+    /// The same, as the options say.
+    pub fn session_with(&self, options: &SessionOptions) -> Result<Session> {
+        Session::begin(&self.handle, options)
+    }
+
+    /// A link to the node with this address, on the connection's own session; to be attached.
+    pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
+        SenderBuilder::new(self.home(), address)
+    }
+
+    /// A link from the node with this address, on the connection's own session; to be attached.
+    pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
+        ReceiverBuilder::new(self.home(), address)
+    }
+
+    fn home(&self) -> Home {
+        Home { connection: Arc::clone(&self.handle), session: None }
+    }
+
+    /// Waits for the peer to begin a session; `None` when the connection is over without an error.
+    pub fn next_session(&self) -> Result<Option<OfferedSession>> {
+        let offer = self.next_offer_of(|state| {
+            let at = state.offers.iter().position(|wish| matches!(wish, Wish::Session(_)))?;
+            state.offers.remove(at)
+        })?;
+        Ok(match offer {
+            Some(Offer::Session(session)) => Some(session),
+            _ => None,
+        })
+    }
+
+    /// Waits for the peer to begin a session or attach a link, on any session; `None` when the connection is over
+    /// without an error.
+    pub fn next_offer(&self) -> Result<Option<Offer>> {
+        self.next_offer_of(|state| state.offers.pop_front())
+    }
+
+    fn next_offer_of(&self, mut take: impl FnMut(&mut State) -> Option<Wish>) -> Result<Option<Offer>> {
+        let look = |state: &mut State| match take(state) {
+            Some(wish) => Some(Ok(wish)),
+            None => state.end.clone().map(|ended| Err(Error::Connection(ended))),
+        };
+        let wish = self.shared().wait(On::Offer, None, look).unwrap_or(Err(Error::TimedOut));
+        unless_clean(wish.map(|wish| Offer::new(&self.handle, wish)))
+    }
+
+    /// What the peer's open says.
+    pub fn peer_open(&self) -> Option<Open> {
+        self.shared().act(|state| state.connection.peer_open())
+    }
+
+    /// Who the client is, to a server that has asked.
+    pub fn identity(&self) -> Option<Identity> {
+        self.shared().act(|state| state.connection.identity().cloned())
+    }
+
+    /// Whether it is open at both ends.
+    pub fn is_open(&self) -> bool {
+        self.shared().act(|state| state.connection.is_open())
+    }
+
+    /// Closes the connection, and waits until the peer has answered. Ok if it was over already without an error.
+    pub fn close(&self) -> Result<()> {
+        self.close_by(|state| state.connection.close())
+    }
+
+    /// The same, saying why.
+    pub fn close_with(&self, error: wire::Error) -> Result<()> {
+        self.close_by(|state| state.connection.close_with(error))
+    }
+
+    fn close_by(&self, close: impl FnOnce(&mut State) -> bool) -> Result<()> {
+        let is_ours = self.shared().act(close);
+        let ended = self.closed();
+        if is_ours || ended.error().is_none() { Ok(()) } else { Err(Error::Connection(ended)) }
+    }
+
+    /// Waits until the connection is over, and all that can be written is; tells how it ended.
+    pub fn closed(&self) -> Ended {
+        let look =
+            |state: &mut State| state.end.as_ref().filter(|_| state.transport == Stage::Written).cloned();
+        loop {
+            if let Some(ended) = self.shared().wait(On::Connection, None, look) {
+                return ended;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_open() { "connection, open" } else { "connection, not open" })
+    }
+}

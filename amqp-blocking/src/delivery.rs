@@ -1,0 +1,128 @@
+//! [`Delivery`]: a message that was received.
+
+use std::fmt;
+use std::thread;
+
+use amqp_proto::message::{MessageView, Payload};
+use amqp_proto::types::{DeliveryKey, DeliveryTag};
+use amqp_proto::wire::{self, DeliveryState, Modified};
+
+use crate::error::Result;
+use crate::receiver::Receiver;
+
+/// A message that was received, to be decided about.
+///
+/// Dropped without that it is accepted, unless the thread panics, or
+/// [`auto_accept`](crate::ReceiverBuilder::auto_accept) is off. Then nothing is told, and it stays
+/// unsettled until [`Receiver::accept`] or the like is called with its key.
+pub struct Delivery {
+    delivery: amqp_proto::Delivery,
+    receiver: Receiver,
+    /// Whether it is accepted when it is dropped.
+    accepts: bool,
+}
+
+impl Delivery {
+    pub(crate) fn new(receiver: Receiver, delivery: amqp_proto::Delivery, accepts: bool) -> Self {
+        Self { delivery, receiver, accepts }
+    }
+
+    /// The engine's key of it.
+    pub fn key(&self) -> DeliveryKey {
+        self.delivery.key()
+    }
+
+    /// The sender's name for it.
+    pub fn tag(&self) -> DeliveryTag {
+        self.delivery.tag()
+    }
+
+    /// The format of the message; 0 is the standard's own.
+    pub fn message_format(&self) -> u32 {
+        self.delivery.message_format()
+    }
+
+    /// Whether the sender has settled it: there is nothing to be told about it any more.
+    pub fn is_settled(&self) -> bool {
+        self.delivery.is_settled()
+    }
+
+    /// The state that the sender told with it, such as that of a transaction.
+    pub fn state(&self) -> Option<&DeliveryState> {
+        self.delivery.state()
+    }
+
+    /// The octets of the message, in the buffers that they came in.
+    pub fn payload(&self) -> &Payload {
+        self.delivery.payload()
+    }
+
+    /// The message, its sections found and not decoded. What is no message can be rejected.
+    pub fn message(&self) -> Result<MessageView> {
+        Ok(self.delivery.message()?)
+    }
+
+    /// The link that it came over.
+    pub fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    /// The message was processed.
+    pub fn accept(mut self) -> Result<()> {
+        self.accepts = false;
+        self.receiver.accept(self.key())
+    }
+
+    /// The message is invalid, and perhaps why.
+    pub fn reject(mut self, error: impl Into<Option<wire::Error>>) -> Result<()> {
+        self.accepts = false;
+        self.receiver.reject(self.key(), error)
+    }
+
+    /// The message was not processed and may go elsewhere, unchanged.
+    pub fn release(mut self) -> Result<()> {
+        self.accepts = false;
+        self.receiver.release(self.key())
+    }
+
+    /// The message was not processed and may go elsewhere, changed.
+    pub fn modify(mut self, modified: Modified) -> Result<()> {
+        self.accepts = false;
+        self.receiver.modify(self.key(), modified)
+    }
+
+    /// Tells a state, such as the outcome within a transaction.
+    pub fn dispose(mut self, state: &DeliveryState) -> Result<()> {
+        self.accepts = false;
+        self.receiver.dispose(self.key(), state)
+    }
+
+    /// Settles it without an outcome: the sender's default applies.
+    pub fn settle(mut self) -> Result<()> {
+        self.accepts = false;
+        self.receiver.settle(self.key())
+    }
+}
+
+impl Delivery {
+    /// Leaves it undecided; see [`Receiver::accept`] and the like.
+    pub fn into_undecided(mut self) -> DeliveryKey {
+        self.accepts = false;
+        self.key()
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if self.accepts && !thread::panicking() {
+            // The link may have ended; then the message will come again, if it has to.
+            let _ = self.receiver.accept(self.delivery.key());
+        }
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.delivery, f)
+    }
+}

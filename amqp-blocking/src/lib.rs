@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod address;
+mod connection;
+mod delivery;
+mod error;
+mod link;
+mod listener;
+mod offered;
+mod options;
+mod reading;
+mod receiver;
+mod receiver_builder;
+mod sender;
+mod sender_builder;
+mod sent;
+mod session;
+mod shared;
+mod state;
+mod transport;
+mod waiters;
+mod writing;
+
+pub use address::{Address, AddressError};
+pub use connection::Connection;
+pub use delivery::Delivery;
+pub use error::{Ended, Error, Result};
+pub use listener::{Acceptor, Incoming, Listener};
+pub use offered::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
+pub use options::ConnectionOptions;
+pub use receiver::{Deliveries, Receiver};
+pub use receiver_builder::ReceiverBuilder;
+pub use sender::Sender;
+pub use sender_builder::SenderBuilder;
+pub use sent::Sent;
+pub use session::Session;
+pub use transport::Transport;
+
+pub use amqp_proto as proto;
+pub use amqp_proto::Origin;
+pub use amqp_proto::machine::sasl;
+pub use amqp_proto::{config, message, types, wire};

@@ -1,0 +1,220 @@
+//! [`Receiver`]: a link over which this end receives.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use amqp_proto::types::{DeliveryKey, ReceiverKey, Str};
+use amqp_proto::wire::{self, Attach, DeliveryState, Modified, Outcome, Rejected};
+
+use crate::delivery::Delivery;
+use crate::error::{Error, Result, unless_clean};
+use crate::link::LinkHandle;
+use crate::state::State;
+use crate::waiters::On;
+
+/// A link over which this end receives. Clones are handles to the same one, for any thread: each message goes to one
+/// of those who wait.
+///
+/// It is closed by [`close`](Self::close), or when the last handle to it, or to a message from it, is dropped.
+///
+/// ```no_run
+/// use amqp_blocking::Connection;
+///
+/// let connection = Connection::open("amqp://localhost")?;
+/// for delivery in &connection.receiver("jobs").attach()? {
+///     let delivery = delivery?;
+///     println!("{:?}", delivery.message()?.body()?);
+/// } // each is accepted when it is dropped
+/// # Ok::<(), amqp_blocking::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Receiver {
+    key: ReceiverKey,
+    link: Arc<LinkHandle>,
+}
+
+impl Receiver {
+    pub(crate) fn new(key: ReceiverKey, link: LinkHandle) -> Self {
+        Self { key, link: Arc::new(link) }
+    }
+
+    /// Waits for a message; `None` when the link is over without an error.
+    pub fn recv(&self) -> Result<Option<Delivery>> {
+        unless_clean(self.wait(None).unwrap_or(Err(Error::TimedOut)))
+    }
+
+    /// The same, for so long at most; then the error is [`Error::TimedOut`].
+    pub fn recv_timeout(&self, span: Duration) -> Result<Option<Delivery>> {
+        unless_clean(self.wait(Instant::now().checked_add(span)).unwrap_or(Err(Error::TimedOut)))
+    }
+
+    /// A message, if there is one.
+    pub fn try_recv(&self) -> Option<Delivery> {
+        self.wait(Some(Instant::now()))?.ok()
+    }
+
+    /// The messages that come, until the link is over. If that is by an error, it is the last item.
+    pub fn iter(&self) -> Deliveries<'_> {
+        Deliveries { receiver: Some(self) }
+    }
+
+    fn wait(&self, by: Option<Instant>) -> Option<Result<Delivery>> {
+        self.link.shared().wait(On::Inbox(self.key), by, |state| self.take(state))
+    }
+
+    fn take(&self, state: &mut State) -> Option<Result<Delivery>> {
+        if let Ok(mut receiver) = state.connection.receiver(self.key)
+            && let Some(delivery) = receiver.receive()
+        {
+            let accepts = receiver.is_auto_accept() && !delivery.is_settled();
+            return Some(Ok(Delivery::new(self.clone(), delivery, accepts)));
+        }
+        let left = state.links.get_mut(&self.key.into()).and_then(|link| link.left.pop_front());
+        match left {
+            Some(delivery) => Some(Ok(Delivery::new(self.clone(), delivery, false))),
+            None => self.link.ended(state).map(Err),
+        }
+    }
+
+    /// The message was processed.
+    pub fn accept(&self, delivery: DeliveryKey) -> Result<()> {
+        self.dispose(delivery, &Outcome::Accepted.into())
+    }
+
+    /// The message is invalid, and perhaps why.
+    pub fn reject(&self, delivery: DeliveryKey, error: impl Into<Option<wire::Error>>) -> Result<()> {
+        let error = error.into().map(Box::new);
+        self.dispose(delivery, &Outcome::from(Rejected { error }).into())
+    }
+
+    /// The message was not processed and may go elsewhere, unchanged.
+    pub fn release(&self, delivery: DeliveryKey) -> Result<()> {
+        self.dispose(delivery, &Outcome::Released.into())
+    }
+
+    /// The message was not processed and may go elsewhere, changed.
+    pub fn modify(&self, delivery: DeliveryKey, modified: Modified) -> Result<()> {
+        self.dispose(delivery, &Outcome::from(modified).into())
+    }
+
+    /// Tells the state of a message. An outcome settles it, unless that is the sender's to do first.
+    pub fn dispose(&self, delivery: DeliveryKey, state: &DeliveryState) -> Result<()> {
+        let told = state;
+        self.link.shared().act(|state| match state.connection.receiver(self.key) {
+            Ok(mut receiver) => Ok(receiver.dispose(delivery, told)?),
+            Err(_) => Err(self.link.gone(state)),
+        })
+    }
+
+    /// Settles a message without an outcome: the sender's default applies.
+    pub fn settle(&self, delivery: DeliveryKey) -> Result<()> {
+        self.link.shared().act(|state| match state.connection.receiver(self.key) {
+            Ok(mut receiver) => Ok(receiver.settle(delivery)?),
+            Err(_) => Err(self.link.gone(state)),
+        })
+    }
+
+    /// Grants credit for so many messages in all, whatever there was before.
+    pub fn set_credit(&self, messages: u32) -> Result<()> {
+        self.link.shared().act(|state| match state.connection.receiver(self.key) {
+            Ok(mut receiver) => Ok(receiver.set_credit(messages)?),
+            Err(_) => Err(self.link.gone(state)),
+        })
+    }
+
+    /// Grants credit for so many more messages.
+    pub fn add_credit(&self, messages: u32) -> Result<()> {
+        self.link.shared().act(|state| match state.connection.receiver(self.key) {
+            Ok(mut receiver) => Ok(receiver.add_credit(messages)?),
+            Err(_) => Err(self.link.gone(state)),
+        })
+    }
+
+    /// Takes all credit back. What is on the way still comes.
+    pub fn stop(&self) -> Result<()> {
+        self.link.shared().act(|state| match state.connection.receiver(self.key) {
+            Ok(mut receiver) => Ok(receiver.stop()?),
+            Err(_) => Err(self.link.gone(state)),
+        })
+    }
+
+    /// Asks the sender to use the credit that there is or give it back, and waits until it has: then what it had to
+    /// send is there to be received. No more is asked for until credit is granted again.
+    pub fn drain(&self) -> Result<()> {
+        self.link.shared().act(|state| match state.connection.receiver(self.key) {
+            Ok(mut receiver) => {
+                receiver.drain()?;
+                state.set_drained(self.key, false);
+                Ok(())
+            }
+            Err(_) => Err(self.link.gone(state)),
+        })?;
+        self.link.wait(|state, _| state.is_drained(self.key).then_some(Ok(())))
+    }
+
+    /// How many more messages may come.
+    pub fn credit(&self) -> u32 {
+        self.link.shared().act(|state| state.connection.receiver(self.key).map_or(0, |link| link.credit()))
+    }
+
+    /// How many messages wait at the sender, as far as it has said.
+    pub fn available(&self) -> u32 {
+        self.link.shared().act(|state| state.connection.receiver(self.key).map_or(0, |link| link.available()))
+    }
+
+    /// The address of the node that messages come from, as the peer has said: of a dynamic node, the one that it was
+    /// given.
+    pub fn address(&self) -> Option<Str> {
+        self.peer_attach()?.source?.address
+    }
+
+    /// What the peer's attach says; `None` once the link is over.
+    pub fn peer_attach(&self) -> Option<Attach> {
+        self.link.peer_attach()
+    }
+
+    /// Closes the link, and waits until the peer has answered. What is unsettled then may come again.
+    pub fn close(&self) -> Result<()> {
+        self.link.close(None)
+    }
+
+    /// The same, saying why.
+    pub fn close_with(&self, error: wire::Error) -> Result<()> {
+        self.link.close(Some(error))
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.key)
+    }
+}
+
+/// The messages of a receiver, as they come.
+#[derive(Debug)]
+pub struct Deliveries<'a> {
+    /// `None` after the end.
+    receiver: Option<&'a Receiver>,
+}
+
+impl Iterator for Deliveries<'_> {
+    type Item = Result<Delivery>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.receiver?.recv().transpose();
+        if !matches!(item, Some(Ok(_))) {
+            self.receiver = None;
+        }
+        item
+    }
+}
+
+impl<'a> IntoIterator for &'a Receiver {
+    type Item = Result<Delivery>;
+    type IntoIter = Deliveries<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

@@ -1,0 +1,201 @@
+//! [`Sender`]: a link over which this end sends.
+
+use std::fmt;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+use amqp_proto::config::SendOptions;
+use amqp_proto::machine::SendError;
+use amqp_proto::message::Message;
+use amqp_proto::types::{DeliveryKey, SenderKey, Str};
+use amqp_proto::wire::{self, Attach, Outcome, Terminus};
+
+use crate::error::{Error, Result};
+use crate::link::LinkHandle;
+use crate::sent::{Sent, look_outcome};
+use crate::state::{Fate, State};
+use crate::waiters::On;
+
+/// A link over which this end sends. Clones are handles to the same one, for any thread.
+///
+/// It is closed by [`close`](Self::close), or when the last handle to it, or to a delivery that was sent over it, is
+/// dropped.
+///
+/// ```no_run
+/// use amqp_blocking::Connection;
+/// use amqp_blocking::wire::Outcome;
+///
+/// let connection = Connection::open("amqp://localhost")?;
+/// let jobs = connection.sender("jobs").attach()?;
+///
+/// match jobs.send("job-content")? {
+///     Outcome::Accepted => println!("done"),
+///     other => println!("not done: {other:?}"),
+/// }
+///
+/// let first = jobs.send_queued("one")?;
+/// let second = jobs.send_queued("two")?;
+/// println!("{:?}, {:?}", first.outcome()?, second.outcome()?);
+/// # Ok::<(), amqp_blocking::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Sender {
+    key: SenderKey,
+    link: Arc<LinkHandle>,
+}
+
+impl Sender {
+    pub(crate) fn new(key: SenderKey, link: LinkHandle) -> Self {
+        Self { key, link: Arc::new(link) }
+    }
+
+    /// Sends a message and waits for its outcome; before that, for the receiver to grant credit.
+    ///
+    /// What is sent settled, by the options or the link's settle mode, has no outcome to be waited for: it counts as
+    /// accepted once it is on its way.
+    pub fn send(&self, message: impl Into<Message>) -> Result<Outcome> {
+        self.send_with(&message.into(), &SendOptions::new())
+    }
+
+    /// The same, as the options say.
+    pub fn send_with(&self, message: &Message, options: &SendOptions) -> Result<Outcome> {
+        let (state, sent) = self.queue(message, options, None);
+        let delivery = match sent {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                self.link.shared().unlock(state);
+                return Err(error);
+            }
+        };
+        let look = |state: &mut State| look_outcome(state, &self.link, self.key, delivery);
+        let on = On::Outcome(self.key, delivery);
+        let (mut state, outcome) = self.link.shared().wait_on(state, on, None, look);
+        state.let_sent_go(self.key, delivery);
+        self.link.shared().unlock(state);
+        outcome.unwrap_or(Err(Error::TimedOut))
+    }
+
+    /// Sends a message once the receiver has granted credit, and does not wait for its outcome.
+    pub fn send_queued(&self, message: impl Into<Message>) -> Result<Sent> {
+        self.send_queued_with(&message.into(), &SendOptions::new())
+    }
+
+    /// The same, as the options say.
+    pub fn send_queued_with(&self, message: &Message, options: &SendOptions) -> Result<Sent> {
+        self.queued(self.queue(message, options, None))
+    }
+
+    /// The same, unless that takes too long: then the message is not sent, and the error is [`Error::TimedOut`].
+    pub fn send_queued_timeout(&self, message: impl Into<Message>, span: Duration) -> Result<Sent> {
+        let by = Instant::now().checked_add(span);
+        self.queued(self.queue(&message.into(), &SendOptions::new(), by))
+    }
+
+    /// Sends a message if that can be done at once, and does not wait for its outcome. The error is that of the
+    /// engine otherwise, such as [`SendError::NoCredit`].
+    pub fn send_now(&self, message: impl Into<Message>) -> Result<Sent> {
+        self.send_now_with(&message.into(), &SendOptions::new())
+    }
+
+    /// The same, as the options say.
+    pub fn send_now_with(&self, message: &Message, options: &SendOptions) -> Result<Sent> {
+        let mut state = self.link.shared().lock();
+        let sent = self.try_send(&mut state, message, options);
+        self.queued((state, sent))
+    }
+
+    fn queued(&self, sent: (MutexGuard<'_, State>, Result<DeliveryKey>)) -> Result<Sent> {
+        let (state, sent) = sent;
+        self.link.shared().unlock(state);
+        Ok(Sent::new(Arc::clone(&self.link), self.key, sent?))
+    }
+
+    /// Waits until a message can be sent, and sends it.
+    fn queue(
+        &self,
+        message: &Message,
+        options: &SendOptions,
+        by: Option<Instant>,
+    ) -> (MutexGuard<'_, State>, Result<DeliveryKey>) {
+        let shared = self.link.shared();
+        let look = |state: &mut State| match self.try_send(state, message, options) {
+            Err(Error::Send(error)) if is_for_now(&error) => {
+                state.is_sated |= matches!(error, SendError::Unsettled(_));
+                None
+            }
+            sent => {
+                state.pass_turn_on(self.key);
+                Some(sent)
+            }
+        };
+        let (state, sent) = shared.wait_on(shared.lock(), On::Sendable(self.key), by, look);
+        (state, sent.unwrap_or(Err(Error::TimedOut)))
+    }
+
+    fn try_send(&self, state: &mut State, message: &Message, options: &SendOptions) -> Result<DeliveryKey> {
+        if let Some(error) = self.link.ended(state) {
+            return Err(error);
+        }
+        let Ok(mut sender) = state.connection.sender(self.key) else { return Err(self.link.gone(state)) };
+        let delivery = sender.send_with(message, options)?;
+        // What is settled already is not known to the engine any more.
+        let fate = match state.connection.delivery(delivery) {
+            Ok(_) => Fate::Unknown,
+            Err(_) => Fate::Settled(Some(Outcome::Accepted)),
+        };
+        state.hold_sent(self.key, delivery, fate);
+        Ok(delivery)
+    }
+
+    /// How many messages the receiver takes.
+    pub fn credit(&self) -> u32 {
+        self.link.shared().act(|state| state.connection.sender(self.key).map_or(0, |sender| sender.credit()))
+    }
+
+    /// The largest message that the receiver takes, in octets; `None` for any.
+    pub fn max_message_size(&self) -> Option<u64> {
+        self.link.shared().act(|state| state.connection.sender(self.key).ok()?.max_message_size())
+    }
+
+    /// The address of the node that messages go to, as the peer has said: of a dynamic node, the one that it was
+    /// given.
+    pub fn address(&self) -> Option<Str> {
+        match *self.peer_attach()?.target? {
+            Terminus::Target(target) => target.address,
+            _ => None,
+        }
+    }
+
+    /// What the peer's attach says; `None` once the link is over.
+    pub fn peer_attach(&self) -> Option<Attach> {
+        self.link.peer_attach()
+    }
+
+    /// Closes the link, and waits until the peer has answered. What is unsettled then has no outcome.
+    pub fn close(&self) -> Result<()> {
+        self.link.close(None)
+    }
+
+    /// The same, saying why.
+    pub fn close_with(&self, error: wire::Error) -> Result<()> {
+        self.link.close(Some(error))
+    }
+}
+
+/// Whether a message that was not sent may be sent later.
+fn is_for_now(error: &SendError) -> bool {
+    matches!(
+        error,
+        SendError::NoCredit
+            | SendError::WindowClosed
+            | SendError::Full
+            | SendError::Incomplete
+            | SendError::Unsettled(_)
+    )
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.key)
+    }
+}

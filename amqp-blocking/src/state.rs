@@ -1,0 +1,398 @@
+//! [`State`]: an engine, and who waits for what of it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use amqp_proto::config::SessionOptions;
+use amqp_proto::machine::LinkError;
+use amqp_proto::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
+use amqp_proto::wire::{self, Attach, DeliveryState, Outcome};
+use amqp_proto::{Connection, Event, Origin, Reason};
+
+use crate::error::{Ended, Error, Result};
+use crate::waiters::{Keyed, On, Waiters};
+use crate::writing::Outlet;
+
+/// What the threads of a connection share, under one lock, which nobody holds while reading, writing or waiting.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) connection: Connection,
+    pub(crate) waiters: Waiters,
+    /// The links and sessions that somebody holds.
+    pub(crate) links: Keyed<LinkKey, Link>,
+    pub(crate) sessions: Keyed<SessionKey, Arc<Life>>,
+    /// The session of links that name none.
+    pub(crate) default_session: Option<SessionKey>,
+    /// Whether some message was not sent for too many were unsettled.
+    pub(crate) is_sated: bool,
+    /// What the peer wants and nobody has looked at.
+    pub(crate) offers: VecDeque<Wish>,
+    /// Why the connection is over.
+    pub(crate) end: Option<Ended>,
+    /// What the operating system said when the transport broke.
+    pub(crate) io: Option<Arc<io::Error>>,
+    /// The way out; `None` while somebody writes.
+    pub(crate) outlet: Option<Outlet>,
+    /// How far the transport has come.
+    pub(crate) transport: Stage,
+    /// Whether the writing thread has been told to look, and has not yet.
+    pub(crate) is_writer_called: bool,
+    /// Whether the reading thread waits for output to be taken.
+    pub(crate) is_reader_waiting: bool,
+    /// Whether no more will be read.
+    pub(crate) is_read: bool,
+    /// When the writing thread looks by itself.
+    pub(crate) alarm: Option<amqp_proto::types::Moment>,
+}
+
+/// How far a transport has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    Open,
+    /// It takes no more output.
+    Broken,
+    /// All that can be written is.
+    Written,
+}
+
+/// What the peer wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Session(SessionKey),
+    /// On this session.
+    Link(LinkKey, SessionKey),
+}
+
+/// A link that somebody holds.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    pub(crate) life: Arc<Life>,
+    /// What is known of deliveries that were sent and that somebody holds.
+    pub(crate) sent: Keyed<DeliveryKey, Fate>,
+    /// Messages that had come when the link ended, settled, and were not taken.
+    pub(crate) left: VecDeque<amqp_proto::Delivery>,
+    /// Whether the credit that was to be drained is gone.
+    pub(crate) is_drained: bool,
+}
+
+/// What has become of a delivery that was sent.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    Unknown,
+    /// It is settled, and how it ended, if that was told.
+    Settled(Option<Outcome>),
+}
+
+/// Why something ended, once it has. Outlives it.
+#[derive(Debug, Default)]
+pub(crate) struct Life {
+    end: OnceLock<Ended>,
+}
+
+impl State {
+    pub(crate) fn new(connection: Connection, outlet: Outlet) -> Self {
+        Self {
+            connection,
+            waiters: Waiters::default(),
+            links: Keyed::default(),
+            sessions: Keyed::default(),
+            default_session: None,
+            is_sated: false,
+            offers: VecDeque::new(),
+            end: None,
+            io: None,
+            outlet: Some(outlet),
+            transport: Stage::Open,
+            is_writer_called: false,
+            is_reader_waiting: false,
+            is_read: false,
+            alarm: None,
+        }
+    }
+
+    /// Notes a link that somebody holds from now on.
+    pub(crate) fn hold_link(&mut self, key: LinkKey) -> Arc<Life> {
+        let link = Link::default();
+        let life = Arc::clone(&link.life);
+        self.links.insert(key, link);
+        life
+    }
+
+    /// Notes a session that somebody holds from now on.
+    pub(crate) fn hold_session(&mut self, key: SessionKey) -> Arc<Life> {
+        let life = Arc::new(Life::default());
+        self.sessions.insert(key, Arc::clone(&life));
+        life
+    }
+
+    /// How it ended, where the transport's end is told with what the operating system said.
+    fn story(&self, reason: Reason) -> Ended {
+        let io = self.io.clone().filter(|_| reason.origin == Origin::Transport);
+        Ended::new(reason, io)
+    }
+
+    /// The error of something whose life is over, told as that of the connection if that is; `None` if it is not.
+    pub(crate) fn ended(&self, what: fn(Ended) -> Error, life: &Life) -> Option<Error> {
+        match &self.end {
+            Some(end) => Some(Error::Connection(end.clone())),
+            None => life.end.get().cloned().map(what),
+        }
+    }
+
+    /// The same, where the engine knows nothing of it any more: then it is over.
+    pub(crate) fn gone(&self, what: fn(Ended) -> Error, life: &Life) -> Error {
+        self.ended(what, life).unwrap_or(Error::Gone)
+    }
+
+    /// Nobody holds a link any more.
+    pub(crate) fn let_link_go(&mut self, key: LinkKey, life: &Arc<Life>) {
+        // A link of the same key may have been attached after it.
+        if self.links.get(&key).is_some_and(|link| Arc::ptr_eq(&link.life, life)) {
+            self.links.remove(&key);
+        }
+    }
+
+    /// Nobody holds a session any more.
+    pub(crate) fn let_session_go(&mut self, key: SessionKey, life: &Arc<Life>) {
+        if self.sessions.get(&key).is_some_and(|held| Arc::ptr_eq(held, life)) {
+            self.sessions.remove(&key);
+        }
+    }
+
+    /// Notes a delivery that was sent and that somebody holds.
+    pub(crate) fn hold_sent(&mut self, sender: SenderKey, delivery: DeliveryKey, fate: Fate) {
+        if let Some(link) = self.links.get_mut(&sender.into()) {
+            link.sent.insert(delivery, fate);
+        }
+    }
+
+    /// What has become of a delivery that somebody holds.
+    pub(crate) fn fate(&self, sender: SenderKey, delivery: DeliveryKey) -> Option<&Fate> {
+        self.links.get(&sender.into())?.sent.get(&delivery)
+    }
+
+    /// Nobody holds a delivery any more.
+    pub(crate) fn let_sent_go(&mut self, sender: SenderKey, delivery: DeliveryKey) {
+        if let Some(link) = self.links.get_mut(&sender.into()) {
+            link.sent.remove(&delivery);
+        }
+    }
+
+    /// A thread has had its turn to send: if there is room for more, it is the next one's.
+    pub(crate) fn pass_turn_on(&mut self, sender: SenderKey) {
+        if self.connection.sender(sender).is_ok_and(|sender| sender.is_sendable()) {
+            self.waiters.wake_one(On::Sendable(sender));
+        }
+    }
+
+    /// Whether the credit of a receiver that was to be drained is gone.
+    pub(crate) fn is_drained(&self, receiver: ReceiverKey) -> bool {
+        self.links.get(&receiver.into()).is_some_and(|link| link.is_drained)
+    }
+
+    pub(crate) fn set_drained(&mut self, receiver: ReceiverKey, is_drained: bool) {
+        if let Some(link) = self.links.get_mut(&receiver.into()) {
+            link.is_drained = is_drained;
+        }
+    }
+
+    /// The session of links that name none: it is begun when the first one is attached.
+    pub(crate) fn default_session(&mut self) -> Result<SessionKey> {
+        match (self.default_session, &self.end) {
+            (_, Some(ended)) => Err(Error::Connection(ended.clone())),
+            (Some(session), None) => Ok(session),
+            (None, None) => {
+                let session = self.connection.begin(&SessionOptions::new())?;
+                self.default_session = Some(session);
+                Ok(session)
+            }
+        }
+    }
+
+    /// Ends a session; false if that was done before.
+    pub(crate) fn end_session(&mut self, key: SessionKey, error: Option<wire::Error>) -> bool {
+        let Ok(mut session) = self.connection.session(key) else { return false };
+        match error {
+            Some(error) => session.end_with(error).is_ok(),
+            None => session.end().is_ok(),
+        }
+    }
+
+    /// Whether a link is attached at both ends.
+    pub(crate) fn is_attached(&mut self, key: LinkKey) -> bool {
+        match key {
+            LinkKey::Sender(key) => self.connection.sender(key).is_ok_and(|link| link.is_attached()),
+            LinkKey::Receiver(key) => self.connection.receiver(key).is_ok_and(|link| link.is_attached()),
+        }
+    }
+
+    /// What the peer's attach says.
+    pub(crate) fn peer_attach(&mut self, key: LinkKey) -> Option<Attach> {
+        match key {
+            LinkKey::Sender(key) => self.connection.sender(key).ok()?.peer_attach(),
+            LinkKey::Receiver(key) => self.connection.receiver(key).ok()?.peer_attach(),
+        }
+    }
+
+    /// Closes a link.
+    pub(crate) fn close_link(&mut self, key: LinkKey, error: Option<wire::Error>) -> Result<(), LinkError> {
+        match (key, error) {
+            (LinkKey::Sender(key), None) => self.connection.sender(key).map(|mut link| link.close()),
+            (LinkKey::Sender(key), Some(error)) => {
+                self.connection.sender(key).map(|mut link| link.close_with(error))
+            }
+            (LinkKey::Receiver(key), None) => self.connection.receiver(key).map(|mut link| link.close()),
+            (LinkKey::Receiver(key), Some(error)) => {
+                self.connection.receiver(key).map(|mut link| link.close_with(error))
+            }
+        }
+        .unwrap_or(Err(LinkError::Detached))
+    }
+
+    /// Has all waiting threads learn what has happened.
+    pub(crate) fn drain(&mut self) {
+        loop {
+            if let Some(Event::LinkDetached { link: LinkKey::Receiver(key), .. }) =
+                self.connection.peek_event()
+            {
+                let key = *key;
+                self.keep_inbox(key);
+            }
+            let Some(event) = self.connection.poll_event() else { return };
+            self.on_event(event);
+        }
+    }
+
+    /// What was sent settled will not be sent again, so it is not to be lost with the link.
+    fn keep_inbox(&mut self, key: ReceiverKey) {
+        let (Ok(mut receiver), Some(link)) =
+            (self.connection.receiver(key), self.links.get_mut(&LinkKey::Receiver(key)))
+        else {
+            return;
+        };
+        while let Some(delivery) = receiver.receive() {
+            if delivery.is_settled() {
+                link.left.push_back(delivery);
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Opened => self.waiters.wake_all(On::Connection),
+            Event::Closed(reason) => self.on_closed(*reason),
+            Event::SessionOffered(key) => self.offer(Wish::Session(key)),
+            Event::SessionBegun(key) => self.waiters.wake_all(On::Session(key)),
+            Event::SessionEnded { session, reason } => self.on_session_ended(session, *reason),
+            Event::LinkOffered(key) => self.offer_link(key),
+            Event::LinkAttached(key) => self.waiters.wake_all(On::Link(key)),
+            Event::LinkDetached { link, reason, .. } => self.on_link_detached(link, *reason),
+            Event::Sendable(key) => self.waiters.wake_one(On::Sendable(key)),
+            Event::Drained(key) => self.on_drained(key),
+            Event::Message { receiver, .. } => self.waiters.wake_one(On::Inbox(receiver)),
+            Event::Updated { link: LinkKey::Sender(link), delivery, state, settled } => {
+                self.on_updated(link, delivery, state, settled);
+            }
+            Event::Lost { link: LinkKey::Sender(link), delivery, state: Some(state) } => {
+                self.on_updated(link, delivery, Some(state), false);
+            }
+            // Receivers do not wait for settlement, and do not stream.
+            _ => {}
+        }
+    }
+
+    fn on_closed(&mut self, reason: Reason) {
+        self.end = Some(self.story(reason));
+        self.offers.clear();
+        self.waiters.wake_everybody();
+    }
+
+    fn offer(&mut self, wish: Wish) {
+        self.offers.push_back(wish);
+        self.waiters.wake_all(On::Offer);
+    }
+
+    fn offer_link(&mut self, key: LinkKey) {
+        let session = match key {
+            LinkKey::Sender(key) => self.connection.sender(key).ok().and_then(|link| link.session()),
+            LinkKey::Receiver(key) => self.connection.receiver(key).ok().and_then(|link| link.session()),
+        };
+        if let Some(session) = session {
+            self.offer(Wish::Link(key, session));
+        }
+    }
+
+    fn on_session_ended(&mut self, key: SessionKey, reason: Reason) {
+        self.offers.retain(|wish| *wish != Wish::Session(key));
+        self.default_session = self.default_session.filter(|default| *default != key);
+        let story = self.story(reason);
+        if let Some(life) = self.sessions.remove(&key) {
+            life.over(story);
+        }
+        self.waiters.wake_all(On::Session(key));
+        self.waiters.wake_all(On::Offer);
+    }
+
+    fn on_link_detached(&mut self, key: LinkKey, reason: Reason) {
+        self.offers.retain(|wish| !matches!(wish, Wish::Link(link, _) if *link == key));
+        let story = self.story(reason);
+        if let Some(link) = self.links.get(&key) {
+            link.life.over(story);
+        }
+        self.waiters.wake_link(key);
+    }
+
+    fn on_drained(&mut self, key: ReceiverKey) {
+        self.set_drained(key, true);
+        self.waiters.wake_all(On::Link(key.into()));
+    }
+
+    fn on_updated(
+        &mut self,
+        link: SenderKey,
+        delivery: DeliveryKey,
+        state: Option<DeliveryState>,
+        is_settled: bool,
+    ) {
+        let outcome = state.and_then(outcome_of);
+        if is_settled && self.is_sated {
+            self.is_sated = false;
+            self.waiters.wake_senders();
+        }
+        if !is_settled && outcome.is_none() {
+            return;
+        }
+        let fate = self.links.get_mut(&link.into()).and_then(|link| link.sent.get_mut(&delivery));
+        if let Some(fate) = fate {
+            *fate = Fate::Settled(outcome);
+            self.waiters.wake_all(On::Outcome(link, delivery));
+        }
+    }
+}
+
+/// The outcome that a state tells, be it within a transaction.
+fn outcome_of(state: DeliveryState) -> Option<Outcome> {
+    match state {
+        DeliveryState::Outcome(outcome) => Some(outcome),
+        DeliveryState::Transactional(state) => state.outcome,
+        _ => None,
+    }
+}
+
+impl Life {
+    /// It is over. What is over ends once.
+    fn over(&self, story: Ended) {
+        let _ = self.end.set(story);
+    }
+
+    /// How it ended.
+    pub(crate) fn end(&self) -> Option<&Ended> {
+        self.end.get()
+    }
+
+    /// Whether it is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.end.get().is_some()
+    }
+}

@@ -1,0 +1,188 @@
+//! Two ends in one process: over loopback, or a pipe in memory that a test can stall and break.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use amqp_blocking::{
+    Accepted, Acceptor, Connection, ConnectionOptions, Listener, Receiver, Sender, Transport,
+};
+
+/// A client and a server that are open, over loopback.
+pub fn pair() -> (Connection, Connection) {
+    pair_with(Connection::builder(), Acceptor::default())
+}
+
+pub fn pair_with(client: ConnectionOptions, server: Acceptor) -> (Connection, Connection) {
+    let listener = Listener::bind_with("127.0.0.1:0", server).unwrap();
+    let url = format!("amqp://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || listener.accept().unwrap().open().unwrap());
+    let client = client.open(&url).unwrap();
+    (client, server.join().unwrap())
+}
+
+/// The same over a pipe, of which the test has a hold.
+pub fn piped() -> (Connection, Connection, Pipe) {
+    piped_with(Connection::builder())
+}
+
+pub fn piped_with(options: ConnectionOptions) -> (Connection, Connection, Pipe) {
+    let (near, far) = Pipe::pair();
+    let hold = near.try_clone().unwrap();
+    let server = thread::spawn(move || Acceptor::default().accept(far).unwrap());
+    let client = options.over(near).unwrap();
+    (client, server.join().unwrap(), hold)
+}
+
+/// The next link that the peer attaches, whatever sessions it begins before.
+pub fn next_link(connection: &Connection) -> Accepted {
+    loop {
+        match connection.next_offer().unwrap().unwrap().accept().unwrap() {
+            Accepted::Session(_) => {}
+            link => return link,
+        }
+    }
+}
+
+pub fn next_receiver(connection: &Connection) -> Receiver {
+    match next_link(connection) {
+        Accepted::Receiver(receiver) => receiver,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn next_sender(connection: &Connection) -> Sender {
+    match next_link(connection) {
+        Accepted::Sender(sender) => sender,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A link over which the client sends, and its other end.
+pub fn sending(client: &Connection, server: &Connection) -> (Sender, Receiver) {
+    let sender = client.clone();
+    let sender = thread::spawn(move || sender.sender("jobs").attach().unwrap());
+    let receiver = next_receiver(server);
+    (sender.join().unwrap(), receiver)
+}
+
+/// A thread whose panic is the test's.
+pub fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    thread::spawn(work)
+}
+
+/// One end of a pipe in memory.
+pub struct Pipe {
+    input: Arc<Way>,
+    output: Arc<Way>,
+}
+
+#[derive(Default)]
+struct Way {
+    state: Mutex<Flow>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Flow {
+    octets: Vec<u8>,
+    is_ended: bool,
+    is_stalled: bool,
+    write_time_out: Option<Duration>,
+}
+
+/// How many octets a pipe holds.
+const ROOM: usize = 64 << 10;
+
+impl Pipe {
+    pub fn pair() -> (Self, Self) {
+        let (one, other) = (Arc::<Way>::default(), Arc::<Way>::default());
+        (Self { input: one.clone(), output: other.clone() }, Self { input: other, output: one })
+    }
+
+    /// From now on nothing that is written at this end is read at the other, or until it is not stalled any more.
+    pub fn stall(&self, is_stalled: bool) {
+        self.output.change(|flow| flow.is_stalled = is_stalled);
+    }
+
+    /// Both ways are cut.
+    pub fn cut(&self) {
+        self.input.change(|flow| flow.is_ended = true);
+        self.output.change(|flow| flow.is_ended = true);
+    }
+}
+
+impl Way {
+    fn change(&self, change: impl FnOnce(&mut Flow)) {
+        change(&mut self.state.lock().unwrap());
+        self.changed.notify_all();
+    }
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let state = self.input.state.lock().unwrap();
+        let waits = |flow: &mut Flow| !flow.is_ended && (flow.is_stalled || flow.octets.is_empty());
+        let mut state = self.input.changed.wait_while(state, waits).unwrap();
+        let octets = if state.is_stalled { 0 } else { state.octets.len().min(buffer.len()) };
+        buffer[..octets].copy_from_slice(&state.octets[..octets]);
+        state.octets.drain(..octets);
+        self.input.changed.notify_all();
+        Ok(octets)
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let state = self.output.state.lock().unwrap();
+        let time_out = state.write_time_out.unwrap_or(Duration::MAX);
+        let waits = |flow: &mut Flow| !flow.is_ended && flow.octets.len() >= ROOM;
+        let (mut state, waited) = self.output.changed.wait_timeout_while(state, time_out, waits).unwrap();
+        if state.is_ended {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        if waited.timed_out() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        let octets = buffer.len().min(ROOM - state.octets.len());
+        state.octets.extend_from_slice(&buffer[..octets]);
+        self.output.changed.notify_all();
+        Ok(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Pipe {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { input: self.input.clone(), output: self.output.clone() })
+    }
+
+    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
+        self.output.change(|flow| flow.write_time_out = Some(write_time_out));
+        Ok(())
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        if how != Shutdown::Write {
+            self.input.change(|flow| flow.is_ended = true);
+        }
+        if how != Shutdown::Read {
+            self.output.change(|flow| flow.is_ended = true);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,267 @@
+//! Peers that stall, go silent, break off, or speak something else: each wait ends, with a reason.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod common;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
+
+use amqp_blocking::message::Message;
+use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome};
+use amqp_blocking::{
+    Acceptor, AddressError, Connection, ConnectionOptions, Error, Offer, OfferedLink, Origin, Transport,
+};
+use common::{Pipe, next_receiver, pair, piped, run, sending};
+
+/// Somebody at a port who does what the test says with whoever connects.
+fn somebody(then: impl FnOnce(TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://{}", listener.local_addr().unwrap());
+    run(move || then(listener.accept().unwrap().0));
+    url
+}
+
+/// Reads what there is until the other end has no more to say.
+fn hear(mut stream: &TcpStream) {
+    let mut octets = [0; 4096];
+    while stream.read(&mut octets).is_ok_and(|count| count > 0) {}
+}
+
+#[test]
+fn nobody_is_there() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    match Connection::open(&format!("amqp://{free}")) {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(Connection::open("amqp://no-such-host.invalid"), Err(Error::Io(_))));
+    assert!(matches!(Connection::open("amqps://localhost"), Err(Error::Address(AddressError::NoTls))));
+}
+
+/// H-HDR-05: a server of something else is told apart at its first octets.
+#[test]
+fn a_server_of_http() {
+    let url = somebody(|stream| {
+        let _ = (&stream).write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        let _ = stream.shutdown(Shutdown::Write);
+        hear(&stream);
+    });
+    let error = Connection::open(&url).unwrap_err();
+    assert_eq!(
+        (error.origin(), error.condition()),
+        (Some(Origin::Transport), Some(&Condition::FramingError))
+    );
+    assert!(error.to_string().starts_with("the connection is over"), "{error}");
+}
+
+#[test]
+fn a_server_that_never_answers() {
+    let url = somebody(|stream| hear(&stream));
+    let error = ConnectionOptions::new().open_timeout(Duration::from_millis(50)).open(&url).unwrap_err();
+    assert_eq!(error.origin(), Some(Origin::Local), "{error}");
+}
+
+#[test]
+fn a_server_that_hangs_up_at_once() {
+    let url = somebody(drop);
+    let error = Connection::open(&url).unwrap_err();
+    assert_eq!(error.origin(), Some(Origin::Transport), "{error}");
+}
+
+/// Each delivery that is tracked ends, with its outcome or with an error, wherever in the stream the peer is cut off.
+#[test]
+fn a_peer_that_is_killed_ends_every_delivery() {
+    for taken in [0, 1, 7, 50] {
+        let (client, server, pipe) = piped();
+        let (sender, receiver) = sending(&client, &server);
+        let senders: Vec<_> = (0..4)
+            .map(|_| {
+                let sender = sender.clone();
+                run(move || {
+                    let (mut accepted, mut failed) = (0, 0);
+                    for _ in 0..50 {
+                        match sender.send("job") {
+                            Ok(Outcome::Accepted) => accepted += 1,
+                            Err(Error::Lost(ended) | Error::Connection(ended)) => {
+                                assert_eq!(ended.origin(), Origin::Transport);
+                                failed += 1;
+                            }
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                    (accepted, failed)
+                })
+            })
+            .collect();
+        let tracked: Vec<_> = (0..20).filter_map(|_| sender.send_queued("tracked").ok()).collect();
+        for _ in 0..taken {
+            drop(receiver.recv().unwrap());
+        }
+        pipe.cut();
+        let mut accepted = 0;
+        for sender in senders {
+            let (good, bad) = sender.join().unwrap();
+            assert_eq!(good + bad, 50);
+            accepted += good;
+        }
+        accepted += tracked.iter().filter(|sent| sent.outcome().is_ok()).count();
+        assert!(accepted <= taken, "{accepted} were accepted of {taken}");
+        assert!(receiver.iter().any(|delivery| delivery.is_err()));
+        assert_eq!(client.closed().origin(), Origin::Transport);
+        assert!(matches!(client.close(), Err(Error::Connection(_))));
+        assert!(matches!(client.session(), Err(Error::Connection(_))));
+        assert!(matches!(sender.send_now("late"), Err(Error::Connection(_))));
+    }
+}
+
+/// While the peer reads nothing, sending waits, and receiving goes on.
+#[test]
+fn a_reader_that_stalls_blocks_nobody_else() {
+    let (client, server, pipe) = piped();
+    let (sender, from_client) = sending(&client, &server);
+    let back = server.clone();
+    let back = run(move || back.sender("answers").attach().unwrap());
+    let answers = next_receiver(&client);
+    let back = back.join().unwrap();
+    pipe.stall(true);
+    let large = Message::new(vec![0; 256 << 10]);
+    let senders: Vec<_> = (0..8)
+        .map(|_| {
+            let (sender, large) = (sender.clone(), large.clone());
+            run(move || (0..4).all(|_| sender.send(large.clone()).unwrap() == Outcome::Accepted))
+        })
+        .collect();
+    for _ in 0..50 {
+        drop(back.send_queued("answer").unwrap());
+        assert!(answers.recv().unwrap().is_some());
+    }
+    pipe.stall(false);
+    let taken = run(move || from_client.iter().take(32).count());
+    for sender in senders {
+        assert!(sender.join().unwrap());
+    }
+    assert_eq!(taken.join().unwrap(), 32);
+    client.close().unwrap();
+}
+
+/// C-CLOSE-02: a peer that reads nothing does not keep a connection from being closed.
+#[test]
+fn closing_does_not_wait_for_a_peer_that_stalls() {
+    let (near, far) = Pipe::pair();
+    let hold = near.try_clone().unwrap();
+    let server = run(move || Acceptor::default().accept(far).unwrap());
+    let client = ConnectionOptions::new().close_timeout(Duration::from_millis(50)).over(near).unwrap();
+    let server = server.join().unwrap();
+    let (sender, _receiver) = sending(&client, &server);
+    hold.stall(true);
+    let sent = sender.send_queued(Message::new(vec![0; 1 << 20])).unwrap();
+    client.close().unwrap();
+    assert!(matches!(sent.outcome(), Err(Error::Lost(_))));
+}
+
+/// C-IDLE-03: a peer from which nothing comes is given up.
+#[test]
+fn a_peer_that_goes_silent_is_given_up() {
+    let (near, far) = Pipe::pair();
+    let hold = far.try_clone().unwrap();
+    let server = run(move || Acceptor::default().accept(far).unwrap());
+    let client = ConnectionOptions::new().idle_timeout(Duration::from_millis(400)).over(near).unwrap();
+    let server = server.join().unwrap();
+    let (sender, _receiver) = sending(&client, &server);
+    hold.stall(true);
+    assert!(matches!(sender.send("job"), Err(Error::Lost(_))));
+    let ended = client.closed();
+    assert_eq!((ended.origin(), ended.condition()), (Origin::Local, Some(&Condition::ResourceLimitExceeded)));
+}
+
+/// C-IDLE-04: who has nothing to say says so in time.
+#[test]
+fn a_quiet_connection_is_kept() {
+    let (near, far) = Pipe::pair();
+    let server = run(move || Acceptor::default().accept(far).unwrap());
+    let client = ConnectionOptions::new().idle_timeout(Duration::from_millis(200)).over(near).unwrap();
+    let server = server.join().unwrap();
+    let (sender, receiver) = sending(&client, &server);
+    assert!(matches!(receiver.recv_timeout(Duration::from_secs(1)), Err(Error::TimedOut)));
+    let received = run(move || receiver.recv().unwrap().is_some());
+    assert_eq!(sender.send("job").unwrap(), Outcome::Accepted);
+    assert!(received.join().unwrap());
+}
+
+/// L-ATT-05: a link that is refused says who refused it, and why.
+#[test]
+fn a_link_that_is_refused() {
+    let (client, server) = pair();
+    let attaching = run(move || (client.receiver("nowhere").attach(), client));
+    loop {
+        match server.next_offer().unwrap().unwrap() {
+            Offer::Link(OfferedLink::Sender(link)) => {
+                assert_eq!(link.address().as_deref(), Some("nowhere"));
+                let error = AmqpError::new(Condition::NotFound).with_description("no such queue");
+                break link.refuse(error).unwrap();
+            }
+            other => drop(other.accept().unwrap()),
+        }
+    }
+    let (refused, client) = attaching.join().unwrap();
+    let error = refused.unwrap_err();
+    assert!(matches!(error, Error::Link(_)) && error.is_remote());
+    assert_eq!(error.condition(), Some(&Condition::NotFound));
+    assert_eq!(error.description().map(|words| words.as_str()), Some("no such queue"));
+    client.close().unwrap();
+}
+
+#[test]
+fn a_link_that_the_peer_closes_ends_all_that_waits_for_it() {
+    let (client, server) = pair();
+    let (sender, receiver) = sending(&client, &server);
+    receiver.set_credit(0).unwrap();
+    let sent = sender.send_now("job").ok();
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let sender = sender.clone();
+            run(move || (0..200).find_map(|_| sender.send("job").err()).unwrap())
+        })
+        .collect();
+    receiver.close_with(AmqpError::new(Condition::DetachForced)).unwrap();
+    for waiting in waiting {
+        let error = waiting.join().unwrap();
+        assert_eq!(error.condition(), Some(&Condition::DetachForced), "{error}");
+        assert!(error.is_remote());
+    }
+    assert!(sent.is_none_or(|sent| sent.outcome().is_err()));
+    client.close().unwrap();
+}
+
+#[test]
+fn a_session_that_the_peer_ends() {
+    let (client, server) = pair();
+    let beginning = client.clone();
+    let beginning = run(move || beginning.session().unwrap());
+    let theirs = server.next_session().unwrap().unwrap().accept().unwrap();
+    let session = beginning.join().unwrap();
+    let attaching = session.clone();
+    let attaching = run(move || attaching.sender("jobs").attach().unwrap());
+    let Some(OfferedLink::Receiver(link)) = theirs.next_link().unwrap() else { panic!("a receiver") };
+    let _receiver = link.accept().unwrap();
+    let sender = attaching.join().unwrap();
+    theirs.end_with(AmqpError::new(Condition::WindowViolation)).unwrap();
+    assert_eq!(sender.send("job").unwrap_err().condition(), Some(&Condition::WindowViolation));
+    assert!(matches!(session.sender("more").attach(), Err(Error::Session(_))));
+    assert!(client.is_open());
+    client.close().unwrap();
+}
+
+/// A connection that nobody holds any more is closed, and its peer is told.
+#[test]
+fn what_nobody_holds_is_closed() {
+    let (client, server) = pair();
+    let (sender, receiver) = sending(&client, &server);
+    drop(client);
+    assert!(server.is_open());
+    drop(sender);
+    assert!(receiver.recv().unwrap().is_none());
+    let ended = server.closed();
+    assert_eq!((ended.origin(), ended.error()), (Origin::Remote, None));
+}
