@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::delivery::{Arrived, Updates};
+use super::delivery::{Arrived, Incoming, Updates};
 use super::directory::{Directory, Numbers};
 use super::effects::Effects;
 use super::fault::{ConnectionFault, Fault, SessionFault};
@@ -12,7 +12,7 @@ use super::link::{Link, Names};
 use super::session::Session;
 use super::slab::Slab;
 use crate::types::{Key, Limits};
-use crate::wire::{Performative, Transfer};
+use crate::wire::Performative;
 use bytes::Bytes;
 
 /// The sessions and links of a connection.
@@ -74,7 +74,7 @@ impl Core {
     pub(crate) fn on_transfer_frame(
         &mut self,
         channel: u16,
-        transfer: &Transfer,
+        transfer: &impl Incoming,
         payload: Bytes,
     ) -> Result<Option<Arrived>, ConnectionFault> {
         let Some(index) = self.channels.get(channel.into()) else { return Err(self.unmapped(channel)) };

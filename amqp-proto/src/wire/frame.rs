@@ -9,7 +9,7 @@ use super::sasl::each_sasl;
 use super::{Performative, SaslBody, Transfer};
 use crate::codec::{
     Code, Composite, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, Encode, EncodeError, Fault,
-    Writer, be_u16, be_u32, fill, octet,
+    Writer, be_u32, fill,
 };
 use crate::types::{Channel, Limits};
 
@@ -47,15 +47,10 @@ impl FrameHeader {
     /// A frame of more than `max_frame_size` octets is refused here (F-MAX-03).
     #[inline]
     pub fn decode(octets: &[u8], max_frame_size: u32) -> Result<Option<Self>, DecodeError> {
-        let Some(head) = octets.get(..HEADER_LEN) else { return Self::decode_part(octets, max_frame_size) };
-        let parse = || {
-            let (rest, size) = be_u32(head)?;
-            let (rest, data_offset) = octet(rest)?;
-            let (rest, kind) = octet(rest)?;
-            let (_, channel) = be_u16(rest)?;
-            Ok((size, data_offset, kind, Channel::new(channel)))
+        let Some(&[a, b, c, d, data_offset, kind, high, low]) = octets.first_chunk::<HEADER_LEN>() else {
+            return Self::decode_part(octets, max_frame_size);
         };
-        let (size, data_offset, kind, channel) = parse().map_err(|error| Fault::settle(error, octets))?;
+        let (size, channel) = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([high, low]));
         check_size(size, max_frame_size)?;
         if data_offset < DATA_OFFSET || u32::from(data_offset) * 4 > size {
             return Err(DecodeError::new(DecodeErrorKind::DataOffset(data_offset), 4));
@@ -65,7 +60,7 @@ impl FrameHeader {
             1 => FrameKind::Sasl,
             other => return Err(DecodeError::new(DecodeErrorKind::FrameType(other), 5)),
         };
-        Ok(Some(Self { size, data_offset, kind, channel }))
+        Ok(Some(Self { size, data_offset, kind, channel: Channel::new(channel) }))
     }
 
     /// Judges a header of which not all has arrived: the size alone may be enough to refuse it.

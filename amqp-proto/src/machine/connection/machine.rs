@@ -10,7 +10,7 @@ use super::security::{Outcome, Security, Stage};
 use super::timers::{Timers, Why};
 use crate::config::Options;
 use crate::machine::core::Core;
-use crate::machine::delivery::Arrived;
+use crate::machine::delivery::{Arrived, TransferHead};
 use crate::machine::effects::MIN_MAX_FRAME_SIZE;
 use crate::machine::event::{Event, Origin, Reason};
 use crate::machine::fault::ConnectionFault;
@@ -446,14 +446,32 @@ impl Machine {
     /// A transfer: the frame that comes most often by far.
     #[inline]
     fn on_transfer(&mut self, channel: u16, frame: RawFrame, list: usize) -> Step {
-        let done = match frame.decode_transfer(list, &self.core.limits) {
-            Ok((transfer, payload)) => self.core.on_transfer_frame(channel, &transfer, payload),
-            Err(error) => Err(ConnectionFault::Octets(error)),
+        let head = frame.octets.get(list..).and_then(TransferHead::read);
+        let done = if let Some((head, octets)) = head {
+            let mut payload = frame.octets;
+            payload.advance(list + octets);
+            self.core.on_transfer_frame(channel, &head, payload)
+        } else {
+            self.on_odd_transfer(channel, frame, list)
         };
         match done {
             Ok(Some(arrived)) => Step::Told(arrived),
             Ok(None) => Step::Done,
             Err(fault) => self.on_fault(&fault),
+        }
+    }
+
+    /// A transfer that says more, or less, than most.
+    #[inline(never)]
+    fn on_odd_transfer(
+        &mut self,
+        channel: u16,
+        frame: RawFrame,
+        list: usize,
+    ) -> Result<Option<Arrived>, ConnectionFault> {
+        match frame.decode_transfer(list, &self.core.limits) {
+            Ok((transfer, payload)) => self.core.on_transfer_frame(channel, &transfer, payload),
+            Err(error) => Err(ConnectionFault::Octets(error)),
         }
     }
 

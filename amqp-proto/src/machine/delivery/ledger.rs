@@ -161,6 +161,13 @@ impl Ledger {
     /// The first unsettled delivery from this number on.
     #[inline]
     pub(crate) fn from(&self, number: u64) -> Option<u64> {
+        if self.get(number).is_some() {
+            return Some(number);
+        }
+        self.behind(number)
+    }
+
+    fn behind(&self, number: u64) -> Option<u64> {
         let oldest = self.next - self.ring.len() as u64;
         let young = (number.max(oldest)..self.next)
             .find(|number| self.ring.get(self.place(*number)).is_some_and(Record::is_live));

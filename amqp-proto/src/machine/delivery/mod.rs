@@ -2,6 +2,7 @@
 
 #[allow(clippy::module_inception)] // one noun, one file
 mod delivery;
+mod first;
 mod head;
 mod ledger;
 mod pending;
@@ -12,9 +13,10 @@ mod settle;
 mod tags;
 
 pub use delivery::{Delivery, Part, PartEnd};
+pub(crate) use first::{Arrived, Incoming};
+pub(crate) use head::TransferHead;
 pub(crate) use ledger::{Chain, Ledger, id};
 pub(crate) use pending::Pending;
-pub(crate) use receive::Arrived;
 pub(crate) use record::{Record, Tag};
 pub(crate) use settle::{Updates, forget};
 pub(crate) use tags::Tags;

@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use super::delivery::{Delivery, Part, PartEnd};
-use super::record::{Record, Tag};
-use super::send::live_tags;
+use super::first::{Arrived, First, Incoming, What};
+use super::head::TransferHead;
 use crate::machine::core::Core;
 use crate::machine::effects::Effects;
 use crate::machine::event::Event;
@@ -16,35 +16,8 @@ use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress, Receiver};
 use crate::machine::refusal::ReadError;
 use crate::machine::session::Session;
 use crate::message::Payload;
-use crate::types::{DeliveryKey, DeliveryTag, Key, Limits, ReceiverKey};
+use crate::types::{DeliveryKey, DeliveryTag, Handle, Key, Limits, ReceiverKey};
 use crate::wire::{ReceiverSettleMode, SenderSettleMode, Transfer};
-
-/// What a transfer has brought that the application is to be told of.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Arrived {
-    what: What,
-    receiver: Key,
-    delivery: DeliveryKey,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum What {
-    Message,
-    Data,
-    Aborted,
-}
-
-impl From<Arrived> for Event {
-    #[inline]
-    fn from(arrived: Arrived) -> Self {
-        let (receiver, delivery) = (ReceiverKey(arrived.receiver), arrived.delivery);
-        match arrived.what {
-            What::Message => Self::Message { receiver, delivery },
-            What::Data => Self::Data { receiver, delivery },
-            What::Aborted => Self::Aborted { receiver, delivery },
-        }
-    }
-}
 
 impl Core {
     /// A transfer: a delivery begins, or goes on.
@@ -52,7 +25,7 @@ impl Core {
     pub(crate) fn on_transfer(
         &mut self,
         index: u32,
-        transfer: &Transfer,
+        transfer: &impl Incoming,
         payload: Bytes,
     ) -> Result<Option<Arrived>, (u32, Fault)> {
         let Some(session) = self.sessions.at(index) else { return Ok(None) };
@@ -60,7 +33,7 @@ impl Core {
             return Ok(None);
         }
         session.incoming.receive().map_err(|fault| (0, fault.into()))?;
-        let handle = transfer.handle.get();
+        let handle = transfer.handle().get();
         let Some(at) = session.handles.get(handle) else {
             return Err((0, SessionFault::UnattachedHandle(handle).into()));
         };
@@ -69,7 +42,7 @@ impl Core {
         match link.local {
             // What was on the way when this end detached is part of what stays (L-DET-02).
             LinkHalf::Attached | LinkHalf::Detached => {
-                match take_transfer(link, session, &self.limits, transfer, payload) {
+                match transfer.take(link, session, &self.limits, payload) {
                     Ok(news) => arrived = news,
                     Err(fault) => return Err((at, fault)),
                 }
@@ -168,114 +141,86 @@ impl Effects {
     }
 }
 
-/// Checks a transfer and takes it. After a fault the link is over.
-#[inline]
-fn take_transfer(
-    link: &mut Link,
-    session: &mut Session,
-    limits: &Limits,
-    transfer: &Transfer,
-    payload: Bytes,
-) -> Result<Option<Arrived>, Fault> {
-    let LinkEnd::Receiver(receiver) = &mut link.end else { return Err(LinkFault::TransferToSender.into()) };
-    if transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second)
-        && link.rcv_settle_mode == ReceiverSettleMode::First
-    {
-        return Err(LinkFault::Second.into());
+impl Incoming for Transfer {
+    #[inline]
+    fn handle(&self) -> Handle {
+        self.handle
     }
-    if transfer.settled == Some(true)
-        && link.snd_settle_mode == SenderSettleMode::Unsettled
-        && !transfer.aborted
-    {
-        return Err(LinkFault::Settled.into());
+
+    /// Checks a transfer and takes it. After a fault the link is over.
+    fn take(
+        &self,
+        link: &mut Link,
+        session: &mut Session,
+        limits: &Limits,
+        payload: Bytes,
+    ) -> Result<Option<Arrived>, Fault> {
+        let settled = self.settled == Some(true);
+        let LinkEnd::Receiver(receiver) = &mut link.end else {
+            return Err(LinkFault::TransferToSender.into());
+        };
+        if self.rcv_settle_mode == Some(ReceiverSettleMode::Second)
+            && link.rcv_settle_mode == ReceiverSettleMode::First
+        {
+            return Err(LinkFault::Second.into());
+        }
+        if settled && link.snd_settle_mode == SenderSettleMode::Unsettled && !self.aborted {
+            return Err(LinkFault::Settled.into());
+        }
+        if let Some(partial) = receiver.take_partial() {
+            return take_more(link, session, limits, partial, self, payload);
+        }
+        let Some(tag) = &self.delivery_tag else { return Err(LinkFault::NoDeliveryTag.into()) };
+        let Some(id) = self.delivery_id else { return Err(LinkFault::NoDeliveryId.into()) };
+        let first = First {
+            id,
+            tag,
+            message_format: self.message_format.unwrap_or(0),
+            settled,
+            second: self.rcv_settle_mode.unwrap_or(link.rcv_settle_mode) == ReceiverSettleMode::Second,
+            more: self.more,
+            resume: self.resume,
+            aborted: self.aborted,
+            state: self.state.as_ref(),
+        };
+        first.take(link, session, limits, payload)
     }
-    if let Some(partial) = receiver.take_partial() {
-        return take_more(link, session, limits, partial, transfer, payload);
-    }
-    let Some(tag) = &transfer.delivery_tag else { return Err(LinkFault::NoDeliveryTag.into()) };
-    let kept = Tag::from(*tag);
-    let number = admit(link, session, limits, transfer, (tag, &kept))?;
-    if transfer.aborted {
-        // Nothing of it had come, and nothing of it is kept.
-        return Ok(None);
-    }
-    let (octets, settled) = (payload.len(), transfer.settled == Some(true));
-    let LinkEnd::Receiver(receiver) = &mut link.end else { return Ok(None) };
-    let is_unsettled = !settled && !transfer.more && link.snd_settle_mode == SenderSettleMode::Settled;
-    if is_unsettled || receiver.max_message_size.is_some_and(|max| octets as u64 > max) {
-        let max = receiver.max_message_size.unwrap_or_default();
-        // The application has not heard of it, and will not.
-        forget(link, session, number);
-        return Err(if is_unsettled { LinkFault::NotSettled } else { LinkFault::MessageSize(max) }.into());
-    }
-    if transfer.resume && !transfer.more {
-        return Ok(None);
-    }
-    // A message that is put together has a bound of its own; once it is complete, or piece by piece where it is read
-    // that way, it takes room in the session's window.
-    let counts = (receiver.streaming || !transfer.more) && !transfer.resume;
-    let held = if counts { Held { frames: 1, octets } } else { Held::default() };
-    session.incoming.hold(held.frames, held.octets);
-    receiver.inbox.push_back(Arrival {
-        number,
-        tag: kept,
-        message_format: transfer.message_format.unwrap_or(0),
-        transfers: 1,
-        held,
-        size: octets as u64,
-        payload: if transfer.resume { Payload::new() } else { payload.into() },
-        settled,
-        progress: if transfer.more { Progress::Partial } else { Progress::Complete },
-        ignored: transfer.resume,
-        state: transfer.state.clone().map(Box::new),
-    });
-    if !counts {
-        return Ok(None);
-    }
-    let delivery = DeliveryKey::received(session.key, number);
-    Ok(Some(Arrived { what: What::Message, receiver: link.key, delivery }))
 }
 
-/// Checks the first transfer of a delivery, and gives the delivery its number.
-#[inline]
-fn admit(
-    link: &mut Link,
-    session: &mut Session,
-    limits: &Limits,
-    transfer: &Transfer,
-    (tag, kept): (&DeliveryTag, &Tag),
-) -> Result<u64, Fault> {
-    let Some(id) = transfer.delivery_id else { return Err(LinkFault::NoDeliveryId.into()) };
-    let ledger = session.received(id);
-    let number = ledger.number(id);
-    if number < ledger.next() {
-        return Err(SessionFault::DeliveryOrder(id.get()).into());
+impl Incoming for TransferHead {
+    #[inline]
+    fn handle(&self) -> Handle {
+        self.handle
     }
-    // A delivery that is resumed was unsettled before, and is not known here (T-RES-10).
-    let keep = transfer.settled != Some(true) && !transfer.resume && !transfer.aborted;
-    if keep && ledger.live() >= limits.unsettled() {
-        return Err(LinkFault::Unsettled(limits.unsettled()).into());
+
+    #[inline]
+    fn take(
+        &self,
+        link: &mut Link,
+        session: &mut Session,
+        limits: &Limits,
+        payload: Bytes,
+    ) -> Result<Option<Arrived>, Fault> {
+        let is_plain = match &link.end {
+            LinkEnd::Receiver(receiver) => receiver.partial().is_none(),
+            LinkEnd::Sender(_) => false,
+        };
+        if !is_plain || (self.settled && link.snd_settle_mode == SenderSettleMode::Unsettled) {
+            return Transfer::from(self).take(link, session, limits, payload);
+        }
+        let first = First {
+            id: self.delivery_id,
+            tag: &self.delivery_tag,
+            message_format: self.message_format,
+            settled: self.settled,
+            second: link.rcv_settle_mode == ReceiverSettleMode::Second,
+            more: false,
+            resume: false,
+            aborted: false,
+            state: None,
+        };
+        first.take(link, session, limits, payload)
     }
-    let LinkEnd::Receiver(receiver) = &mut link.end else { return Err(LinkFault::TransferToSender.into()) };
-    if !receiver.credit.receive() {
-        return Err(LinkFault::TransferLimit.into());
-    }
-    if !keep {
-        ledger.pass(number);
-        return Ok(number);
-    }
-    let chain = &link.chain;
-    if !link.tags.insert(tag, || live_tags(ledger, chain)) {
-        return Err(LinkFault::TagInUse.into());
-    }
-    let mut record = Record::new(kept.clone(), link.key.index);
-    let mode = transfer.rcv_settle_mode.unwrap_or(link.rcv_settle_mode);
-    record.second = mode == ReceiverSettleMode::Second;
-    if let Some(state) = &transfer.state {
-        record.set_remote(state);
-    }
-    ledger.insert(number, record, &mut link.chain);
-    Ok(number)
 }
 
 /// A transfer of a delivery of which others have come.
@@ -335,7 +280,7 @@ fn take_more(
     Ok(Some(Arrived { what, receiver: link.key, delivery }))
 }
 
-/// Keeps what a further transfer has brought; see [`take_transfer`] for what it takes of the window.
+/// Keeps what a further transfer has brought; see [`First::take`] for what it takes of the window.
 fn keep(arrival: &mut Arrival, session: &mut Session, streaming: bool, payload: Bytes) {
     let octets = payload.len();
     arrival.payload.push(payload);
@@ -402,7 +347,7 @@ fn abort(link: &mut Link, session: &mut Session, mut arrival: Arrival) -> Option
 }
 
 /// A received delivery is settled.
-fn forget(link: &mut Link, session: &mut Session, number: u64) {
+pub(super) fn forget(link: &mut Link, session: &mut Session, number: u64) {
     if let Some(ledger) = session.received.as_mut() {
         super::settle::forget(link, ledger, number);
     }

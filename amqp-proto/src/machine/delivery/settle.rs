@@ -10,7 +10,7 @@ use crate::machine::link::{Link, LinkEnd, Sending};
 use crate::machine::refusal::SettleError;
 use crate::machine::session::Session;
 use crate::types::{DeliveryKey, DeliveryTag, Key, LinkKey};
-use crate::wire::{DeliveryState, Disposition, Role};
+use crate::wire::{DeliveryState, Disposition, Outcome, Role};
 
 impl Core {
     /// The peer tells the state of deliveries: a range of those of the session, in which some are not unsettled any
@@ -170,11 +170,13 @@ impl Core {
             let Some(session) = self.sessions.at(index) else { return };
             let pending = if is_received { &mut session.about_received } else { &mut session.about_sent };
             if pending.add(id, settled, state) {
-                break;
+                if !session.due {
+                    self.session_due(index);
+                }
+                return;
             }
             self.write_dispositions(index);
         }
-        self.session_due(index);
     }
 
     /// Writes what is to be told about deliveries.
@@ -244,7 +246,7 @@ fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) ->
             if !settled {
                 record.set_remote(state);
             }
-            Some(state.clone())
+            Some(same(state))
         }
         None => record.remote().or_else(|| default_outcome(link)),
     };
@@ -252,6 +254,15 @@ fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) ->
         forget(link, ledger, number);
     }
     Some(Update { state, settled, settles, had_outcome })
+}
+
+/// A copy of a state, at once if it says nothing but its name.
+#[inline]
+fn same(state: &DeliveryState) -> DeliveryState {
+    match state {
+        DeliveryState::Outcome(Outcome::Accepted) => Outcome::Accepted.into(),
+        other => other.clone(),
+    }
 }
 
 /// The deliveries of a session that go one way.
@@ -299,7 +310,7 @@ fn default_outcome(link: &mut Link) -> Option<DeliveryState> {
 
 /// A disposition without what makes its state long.
 fn brief(mut disposition: Disposition) -> Disposition {
-    use crate::wire::{Error, Modified, Outcome, Rejected};
+    use crate::wire::{Error, Modified, Rejected};
     if let Some(DeliveryState::Outcome(outcome)) = &mut disposition.state {
         match outcome {
             Outcome::Rejected(Rejected { error: Some(error) }) => {

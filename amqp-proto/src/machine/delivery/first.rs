@@ -1,0 +1,167 @@
+//! [`First`]: the first transfer of a delivery.
+
+use alloc::boxed::Box;
+
+use bytes::Bytes;
+
+use super::receive::forget;
+use super::record::{Record, Tag};
+use super::send::live_tags;
+use crate::machine::event::Event;
+use crate::machine::fault::{Fault, LinkFault, SessionFault};
+use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress};
+use crate::machine::session::Session;
+use crate::message::Payload;
+use crate::types::{DeliveryKey, DeliveryNumber, DeliveryTag, Handle, Key, Limits, ReceiverKey};
+use crate::wire::{DeliveryState, SenderSettleMode};
+
+/// A transfer, in whichever form it was read.
+pub(crate) trait Incoming {
+    fn handle(&self) -> Handle;
+
+    /// Takes it, for the link that it names. After a fault the link is over.
+    fn take(
+        &self,
+        link: &mut Link,
+        session: &mut Session,
+        limits: &Limits,
+        payload: Bytes,
+    ) -> Result<Option<Arrived>, Fault>;
+}
+
+/// What a transfer has brought that the application is to be told of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrived {
+    pub(super) what: What,
+    pub(super) receiver: Key,
+    pub(super) delivery: DeliveryKey,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum What {
+    Message,
+    Data,
+    Aborted,
+}
+
+impl From<Arrived> for Event {
+    #[inline]
+    fn from(arrived: Arrived) -> Self {
+        let (receiver, delivery) = (ReceiverKey(arrived.receiver), arrived.delivery);
+        match arrived.what {
+            What::Message => Self::Message { receiver, delivery },
+            What::Data => Self::Data { receiver, delivery },
+            What::Aborted => Self::Aborted { receiver, delivery },
+        }
+    }
+}
+
+/// What the first transfer of a delivery says.
+pub(super) struct First<'a> {
+    pub(super) id: DeliveryNumber,
+    pub(super) tag: &'a DeliveryTag,
+    pub(super) message_format: u32,
+    pub(super) settled: bool,
+    /// Whether this end settles only after the sender has.
+    pub(super) second: bool,
+    pub(super) more: bool,
+    pub(super) resume: bool,
+    pub(super) aborted: bool,
+    pub(super) state: Option<&'a DeliveryState>,
+}
+
+impl First<'_> {
+    /// Takes it, where it fits the modes of the link and no other delivery is incomplete.
+    #[inline(always)] // where it is known that nothing is unusual, nothing of that is looked at
+    pub(super) fn take(
+        self,
+        link: &mut Link,
+        session: &mut Session,
+        limits: &Limits,
+        payload: Bytes,
+    ) -> Result<Option<Arrived>, Fault> {
+        let tag = Tag::from(*self.tag);
+        let number = self.admit(link, session, limits, &tag)?;
+        if self.aborted {
+            // Nothing of it had come, and nothing of it is kept.
+            return Ok(None);
+        }
+        let octets = payload.len();
+        let LinkEnd::Receiver(receiver) = &mut link.end else { return Ok(None) };
+        let is_unsettled = !self.settled && !self.more && link.snd_settle_mode == SenderSettleMode::Settled;
+        if is_unsettled || receiver.max_message_size.is_some_and(|max| octets as u64 > max) {
+            let max = receiver.max_message_size.unwrap_or_default();
+            // The application has not heard of it, and will not.
+            forget(link, session, number);
+            return Err(if is_unsettled { LinkFault::NotSettled } else { LinkFault::MessageSize(max) }.into());
+        }
+        if self.resume && !self.more {
+            return Ok(None);
+        }
+        // A message that is put together has a bound of its own; once it is complete, or piece by piece where it is
+        // read that way, it takes room in the session's window.
+        let counts = (receiver.streaming || !self.more) && !self.resume;
+        let held = if counts { Held { frames: 1, octets } } else { Held::default() };
+        session.incoming.hold(held.frames, held.octets);
+        receiver.inbox.push_back(Arrival {
+            number,
+            tag,
+            message_format: self.message_format,
+            transfers: 1,
+            held,
+            size: octets as u64,
+            payload: if self.resume { Payload::new() } else { payload.into() },
+            settled: self.settled,
+            progress: if self.more { Progress::Partial } else { Progress::Complete },
+            ignored: self.resume,
+            state: self.state.cloned().map(Box::new),
+        });
+        if !counts {
+            return Ok(None);
+        }
+        let delivery = DeliveryKey::received(session.key, number);
+        Ok(Some(Arrived { what: What::Message, receiver: link.key, delivery }))
+    }
+
+    /// Checks it against what there is, and gives the delivery its number.
+    #[inline(always)]
+    fn admit(
+        &self,
+        link: &mut Link,
+        session: &mut Session,
+        limits: &Limits,
+        tag: &Tag,
+    ) -> Result<u64, Fault> {
+        let ledger = session.received(self.id);
+        let number = ledger.number(self.id);
+        if number < ledger.next() {
+            return Err(SessionFault::DeliveryOrder(self.id.get()).into());
+        }
+        // A delivery that is resumed was unsettled before, and is not known here (T-RES-10).
+        let keep = !self.settled && !self.resume && !self.aborted;
+        if keep && ledger.live() >= limits.unsettled() {
+            return Err(LinkFault::Unsettled(limits.unsettled()).into());
+        }
+        let LinkEnd::Receiver(receiver) = &mut link.end else {
+            return Err(LinkFault::TransferToSender.into());
+        };
+        if !receiver.credit.receive() {
+            return Err(LinkFault::TransferLimit.into());
+        }
+        if !keep {
+            ledger.pass(number);
+            return Ok(number);
+        }
+        let chain = &link.chain;
+        if !link.tags.insert(self.tag, || live_tags(ledger, chain)) {
+            return Err(LinkFault::TagInUse.into());
+        }
+        let mut record = Record::new(tag.clone(), link.key.index);
+        record.second = self.second;
+        if let Some(state) = self.state {
+            record.set_remote(state);
+        }
+        ledger.insert(number, record, &mut link.chain);
+        Ok(number)
+    }
+}
