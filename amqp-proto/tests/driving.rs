@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use amqp_proto::Event;
-use amqp_proto::config::SenderOptions;
-use amqp_proto::testing::Pair;
+use amqp_proto::config::{SenderOptions, SessionOptions};
+use amqp_proto::testing::{Auto, Pair};
 use amqp_proto::types::LinkKey;
 
 /// What came over a link that is then closed can be taken before its end is polled.
@@ -44,4 +44,21 @@ fn t_drain_01_who_drains_by_hand_is_told() {
     draining.drained().unwrap();
     pair.drive();
     assert_eq!(pair.server.expect_drained(), receiver);
+}
+
+/// S-BEG-01, S-END-01: a session that is ended as soon as it is begun is answered as what it is, and not taken for one
+/// of the peer's own.
+#[test]
+fn s_beg_01_a_session_that_is_given_up_at_once() {
+    let mut pair = Pair::opened();
+    pair.server.auto = Auto::Off;
+    for _ in 0..3 {
+        let session = pair.client.begin(&SessionOptions::new()).unwrap();
+        pair.client.session(session).unwrap().end().unwrap();
+        pair.drive();
+        assert_eq!(pair.client.expect_session_ended().0, session);
+        assert!(pair.client.is_open() && pair.server.is_open());
+        assert!(pair.client.events().is_empty());
+        pair.server.events();
+    }
 }

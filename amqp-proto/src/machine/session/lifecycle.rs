@@ -99,7 +99,7 @@ impl Core {
         let window = session.incoming.open();
         let mut begin = Begin::new(session.outgoing.next_id(), window, OUTGOING_WINDOW);
         // An answer names the channel that it answers on (S-BEG-01).
-        begin.remote_channel = (session.remote == Half::Open).then_some(session.remote_channel);
+        begin.remote_channel = (session.remote != Half::Unopened).then_some(session.remote_channel);
         begin.handle_max = Handle::new(self.limits.handle_max());
         begin.offered_capabilities = options.offered_capabilities.clone();
         begin.desired_capabilities = options.desired_capabilities.clone();
