@@ -243,7 +243,11 @@ impl State {
                 }
             }
             Event::SessionEnded { session, reason } => {
-                self.offered.retain(|offered| *offered != session);
+                if self.offered.contains(&session) {
+                    // Nobody has looked at it.
+                    self.offered.retain(|offered| *offered != session);
+                    self.sessions.remove(&session);
+                }
                 self.default_session = self.default_session.filter(|default| *default != session);
                 if let Some(state) = self.sessions.get_mut(&session) {
                     state.ended = Some(Ended::new(*reason, None));
@@ -258,7 +262,12 @@ impl State {
                 self.wake_link(key);
             }
             Event::LinkDetached { link, reason, .. } => {
-                self.sessions.values_mut().for_each(|session| session.offered.retain(|key| *key != link));
+                let mut offers = self.sessions.values_mut().map(|session| &mut session.offered);
+                if let Some(offered) = offers.find(|offered| offered.contains(&link)) {
+                    // Nobody has looked at it.
+                    offered.retain(|key| *key != link);
+                    self.links.remove(&link);
+                }
                 if let Some(state) = self.links.get_mut(&link) {
                     state.ended = Some(Ended::new(*reason, None));
                 }
