@@ -105,7 +105,7 @@ impl Input {
 
     /// The frame that comes next, once it is complete; on error nothing is taken. A frame of more than
     /// `max_frame_size` octets is an error as soon as its size is known (F-MAX-03).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn frame(&mut self, max_frame_size: u32) -> Result<Option<RawFrame>, DecodeError> {
         let Some(header) = FrameHeader::decode(&self.buffer, max_frame_size)? else { return Ok(None) };
         let size = to_usize(header.size);

@@ -91,7 +91,7 @@ impl Ledger {
     }
 
     /// Keeps a delivery under a number not below the next one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, number: u64, mut record: Record, chain: &mut Chain) {
         if self.ring.is_empty() {
             self.ring.resize_with(FEWEST, || Record::EMPTY);
@@ -136,7 +136,7 @@ impl Ledger {
     }
 
     /// Forgets a delivery: it is settled. Whether it was there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&mut self, number: u64, chain: &mut Chain) -> bool {
         let (at, is_young) = (self.place(number), self.is_young(number));
         let (before, after) = match self.ring.get_mut(at) {
@@ -198,7 +198,7 @@ impl Ledger {
     }
 
     /// Takes a record out of the chain of its link.
-    #[inline]
+    #[inline(always)]
     fn unchain(&mut self, number: u64, before_id: u32, after_id: u32, chain: &mut Chain) {
         let own = id(number).get();
         let (back, ahead) = (own.wrapping_sub(before_id), after_id.wrapping_sub(own));
@@ -216,7 +216,7 @@ impl Ledger {
     }
 
     /// Empties the places that a number, and all before it that are skipped, come to.
-    #[inline]
+    #[inline(always)]
     fn make_way(&mut self, number: u64) {
         let at = self.place(number);
         let is_free = self.ring.get(at).is_none_or(|record| !record.is_live());

@@ -49,7 +49,7 @@ impl Pending {
     }
 
     /// Adds a delivery; `false` when there is no room any more and what waits has to be written first.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, id: DeliveryNumber, settled: bool, state: Option<&DeliveryState>) -> bool {
         if let Some(last) = self.ranges.last_mut()
             && last.last.next() == id

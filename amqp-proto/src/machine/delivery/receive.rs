@@ -131,7 +131,7 @@ impl Core {
 impl Effects {
     /// Tells what a transfer has done to the credit of its link; whether that was topped up, since the sender has given
     /// a delivery up.
-    #[inline]
+    #[inline(always)]
     fn tell_credit(&mut self, link: &mut Link, is_nothing: bool) -> bool {
         let LinkEnd::Receiver(receiver) = &mut link.end else { return false };
         if receiver.is_drained() {

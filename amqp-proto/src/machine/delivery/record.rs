@@ -65,7 +65,7 @@ impl Record {
     }
 
     /// There is no delivery any more.
-    #[inline]
+    #[inline(always)]
     pub(super) fn vacate(&mut self) {
         self.link = NOWHERE;
         // What it had on the heap goes with it; the rest is written over by the next one.

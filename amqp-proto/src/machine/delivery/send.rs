@@ -507,7 +507,7 @@ impl Sending {
 }
 
 /// A delivery begins: credit, window and ledger move together.
-#[inline]
+#[inline(always)]
 fn commit(link: &mut Link, session: &mut Session, permit: &Permit, options: &SendOptions) {
     let (number, index) = (session.sent.next(), link.key.index);
     if permit.settled {

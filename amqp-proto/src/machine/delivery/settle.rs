@@ -52,15 +52,15 @@ impl Core {
             };
             let Some(update) = update(link, ledger, number, updates) else { continue };
             let Update { state, settled, settles, had_outcome } = update;
-            let delivery = delivery_key(key, number, is_received);
-            let event = Event::Updated { link: link.public_key(), delivery, state, settled };
-            if settles && link.local != LinkHalf::Closed {
+            let (link, is_closed) = (link.public_key(), link.local == LinkHalf::Closed);
+            if settles && !is_closed {
                 if had_outcome {
                     self.write_dispositions(key.index);
                 }
                 self.tell_disposition(key.index, number, is_received, true, None);
             }
-            return Some(event);
+            let delivery = delivery_key(key, number, is_received);
+            return Some(Event::Updated { link, delivery, state, settled });
         }
         None
     }
@@ -225,7 +225,7 @@ struct Update {
 }
 
 /// The peer tells the state of one unsettled delivery; `None` if that is nothing new.
-#[inline]
+#[inline(always)]
 fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) -> Option<Update> {
     let record = ledger.get_mut(number)?;
     let (is_decided, had_outcome) = (record.has_remote_outcome(), record.has_local_outcome());
@@ -277,7 +277,7 @@ fn delivery_key(session: Key, number: u64, is_received: bool) -> DeliveryKey {
 }
 
 /// A delivery is settled, or lost.
-#[inline]
+#[inline(always)]
 pub(crate) fn forget(link: &mut Link, ledger: &mut Ledger, number: u64) {
     if link.tags.is_counted()
         && let Some(record) = ledger.get(number)

@@ -17,7 +17,7 @@ pub(crate) struct Tags {
 
 impl Tags {
     /// Enters a tag; false if it is in use, and then nothing has changed. `live` gives the tags in use.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, tag: &DeliveryTag, live: impl FnOnce() -> BTreeSet<DeliveryTag>) -> bool {
         match (number(tag), &self.set) {
             (Some(number), None) if number > self.largest => {
