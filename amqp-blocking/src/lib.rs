@@ -3,6 +3,7 @@
 
 mod address;
 mod connection;
+mod container;
 mod delivery;
 mod error;
 mod link;
@@ -24,6 +25,7 @@ mod writing;
 
 pub use address::{Address, AddressError};
 pub use connection::Connection;
+pub use container::{Container, Injector, Stopped};
 pub use delivery::Delivery;
 pub use error::{Ended, Error, Result};
 pub use listener::{Acceptor, Incoming, Listener};
@@ -38,6 +40,6 @@ pub use session::Session;
 pub use transport::Transport;
 
 pub use amqp_proto as proto;
-pub use amqp_proto::Origin;
 pub use amqp_proto::machine::sasl;
-pub use amqp_proto::{config, message, types, wire};
+pub use amqp_proto::{Origin, Reason};
+pub use amqp_proto::{config, handler, message, types, wire};

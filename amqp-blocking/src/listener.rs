@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 
 use amqp_proto::machine::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
+use amqp_proto::types::Moment;
 
 use crate::connection::Connection;
 use crate::error::Result;
@@ -55,13 +56,17 @@ impl Acceptor {
 
     /// Opens a connection over a transport that a client has made, and waits until the client has done so too.
     pub fn accept(&self, transport: impl Transport) -> Result<Connection> {
+        let connection = self.server(transport.security(), Moment::START)?;
+        Connection::opened(Shared::start(transport, self.options.reply_timeout, connection)?)
+    }
+
+    /// An engine for a server.
+    pub(crate) fn server(&self, security: LinkSecurity, now: Moment) -> Result<amqp_proto::Connection> {
         let options = self.options.to_engine()?;
-        let sasl = self.sasl.as_ref().map(|offer| offer(transport.security()));
-        let shared = Shared::start(transport, self.options.reply_timeout, |now| match sasl {
+        Ok(match self.sasl.as_ref().map(|offer| offer(security)) {
             Some(sasl) => amqp_proto::Connection::server_with_sasl(options, sasl, now),
             None => amqp_proto::Connection::server(options, now),
-        })?;
-        Connection::opened(shared)
+        })
     }
 }
 

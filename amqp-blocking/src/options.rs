@@ -8,7 +8,7 @@ use amqp_proto::config::Options;
 use amqp_proto::machine::sasl::{
     AnonymousClient, ClientProfile, ClientSasl, ExternalClient, LinkSecurity, Login, Nonce,
 };
-use amqp_proto::types::{Fields, Limits, Many, Str, Symbol};
+use amqp_proto::types::{Fields, Limits, Many, Moment, Str, Symbol};
 
 use crate::address::{Address, AddressError};
 use crate::connection::Connection;
@@ -190,13 +190,17 @@ impl ConnectionOptions {
 
     /// Opens a connection over a transport that is there already.
     pub fn over(self, transport: impl Transport) -> Result<Connection> {
-        let sasl = self.client_sasl(transport.security())?;
+        let connection = self.client(transport.security(), Moment::START)?;
+        Connection::opened(Shared::start(transport, self.reply_timeout, connection)?)
+    }
+
+    /// An engine for a client.
+    pub(crate) fn client(&self, security: LinkSecurity, now: Moment) -> Result<amqp_proto::Connection> {
         let options = self.to_engine()?;
-        let shared = Shared::start(transport, self.reply_timeout, |now| match sasl {
+        Ok(match self.client_sasl(security)? {
             Some(sasl) => amqp_proto::Connection::client_with_sasl(options, sasl, now),
             None => amqp_proto::Connection::client(options, now),
-        })?;
-        Connection::opened(shared)
+        })
     }
 
     /// With what the URL says and the options leave open.
@@ -237,7 +241,7 @@ impl ConnectionOptions {
         Err(failure)
     }
 
-    pub(crate) fn client_sasl(&self, security: LinkSecurity) -> Result<Option<ClientSasl>> {
+    fn client_sasl(&self, security: LinkSecurity) -> Result<Option<ClientSasl>> {
         let mut profile = match &self.sasl {
             Sasl::None => return Ok(None),
             Sasl::Url => ClientProfile::new().with_anonymous(AnonymousClient::new()),

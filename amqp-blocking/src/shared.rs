@@ -28,17 +28,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Begins to drive a connection, which `make` makes, over a transport: one thread reads, another one writes and
-    /// keeps the time.
+    /// Begins to drive a connection, which was made at the clock's start, over a transport: one thread reads, another
+    /// one writes and keeps the time.
     pub(crate) fn start<T: Transport>(
         transport: T,
         reply_timeout: Duration,
-        make: impl FnOnce(Moment) -> Connection,
+        connection: Connection,
     ) -> Result<Arc<Self>> {
         transport.prepare(writing::LONGEST_WRITE)?;
         let outlet = Outlet::new(transport.try_clone()?);
         let shared = Arc::new(Self {
-            state: Mutex::new(State::new(make(Moment::START), outlet)),
+            state: Mutex::new(State::new(connection, outlet)),
             writer: Condvar::new(),
             reader: Condvar::new(),
             start: Instant::now(),

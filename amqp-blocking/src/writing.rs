@@ -23,7 +23,7 @@ use crate::waiters::On;
 pub(crate) const LONGEST_WRITE: Duration = Duration::from_secs(1);
 /// How long the peer may take, once all is written, to end its direction: closing before that could take from it what
 /// it has not read yet.
-const LINGER: Duration = Duration::from_secs(1);
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// How many pieces are written by one call.
 const MOST_PIECES: usize = 64;
 /// From how many octets on no more are taken for the same call.
@@ -53,7 +53,7 @@ impl Outlet {
     }
 
     /// Takes output out of the connection; whether there is any to be written.
-    fn fill(&mut self, connection: &mut Connection) -> bool {
+    pub(crate) fn fill(&mut self, connection: &mut Connection) -> bool {
         let mut octets: usize = self.batch.iter().map(Bytes::len).sum();
         let mut output = connection.output();
         while output.has_remaining() && octets < ENOUGH && self.batch.len() < MOST_PIECES {
@@ -65,7 +65,7 @@ impl Outlet {
     }
 
     /// Writes what was taken. What could not be written stays.
-    fn write(&mut self) -> io::Result<()> {
+    pub(crate) fn write(&mut self) -> io::Result<()> {
         while !self.batch.is_empty() {
             let mut slices = [IoSlice::new(&[]); MOST_PIECES];
             let mut count = 0;
@@ -81,6 +81,22 @@ impl Outlet {
             }
         }
         Ok(())
+    }
+
+    /// Whether all that was taken is written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// Drops what was taken and all that there is, which cannot be written.
+    pub(crate) fn discard(&mut self, connection: &mut Connection) {
+        self.batch.clear();
+        discard(connection);
+    }
+
+    /// Ends the transport, in one direction or both. Where the peer has ended it, there is nothing to be ended.
+    pub(crate) fn end(&self, how: Shutdown) {
+        let _ = self.stream.end(how);
     }
 
     fn written(&mut self, mut octets: usize) {
@@ -122,11 +138,12 @@ impl State {
 
     /// The outlet is back.
     fn put_back(&mut self, mut outlet: Outlet, result: io::Result<()>) {
-        let is_over = self.connection.is_over();
+        // Who has said all there is to say, and takes nothing, is gone.
+        let is_gone = self.connection.is_over() || self.is_read;
         if let Err(error) = result
-            && (is_over || !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+            && (is_gone || !is_for_now(&error))
         {
-            outlet.batch.clear();
+            outlet.discard(&mut self.connection);
             self.transport = Stage::Broken;
             self.io.get_or_insert_with(|| Arc::new(error));
         }
@@ -138,8 +155,22 @@ impl State {
         self.transport != Stage::Open
             || (self.connection.is_over()
                 && !self.connection.output().has_remaining()
-                && self.outlet.as_ref().is_some_and(|outlet| outlet.batch.is_empty()))
+                && self.outlet.as_ref().is_some_and(Outlet::is_empty))
     }
+}
+
+/// Drops all output.
+fn discard(connection: &mut Connection) {
+    let mut output = connection.output();
+    while output.has_remaining() {
+        let octets = output.remaining();
+        output.advance(octets);
+    }
+}
+
+/// Whether a write that failed may succeed later.
+pub(crate) fn is_for_now(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 /// Writes once, if nobody else does and there is something. Then there may be more: that is for the other thread.
@@ -213,8 +244,7 @@ fn end(shared: &Shared, mut state: MutexGuard<'_, State>) {
     state.transport = Stage::Written;
     let outlet = state.outlet.take();
     if let Some(outlet) = &outlet {
-        // Where the peer has ended it, there is nothing to be ended.
-        let _ = outlet.stream.end(Shutdown::Write);
+        outlet.end(Shutdown::Write);
     }
     state.waiters.wake_all(On::Connection);
     shared.unlock(state);
@@ -223,8 +253,10 @@ fn end(shared: &Shared, mut state: MutexGuard<'_, State>) {
         .wait_timeout_while(shared.lock(), LINGER, |state| !state.is_read)
         .unwrap_or_else(PoisonError::into_inner);
     state.connection.end_of_input();
+    // While it waits to be taken, the end is not looked at.
+    discard(&mut state.connection);
     shared.unlock(state);
     if let Some(outlet) = outlet {
-        let _ = outlet.stream.end(Shutdown::Both);
+        outlet.end(Shutdown::Both);
     }
 }

@@ -8,11 +8,12 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use amqp_blocking::message::Message;
+use amqp_blocking::types::Limits;
 use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome};
 use amqp_blocking::{
     Acceptor, AddressError, Connection, ConnectionOptions, Error, Offer, OfferedLink, Origin, Transport,
 };
-use common::{Pipe, next_receiver, pair, piped, run, sending};
+use common::{Pipe, next_receiver, pair, piped, piped_with, run, sending};
 
 /// Somebody at a port who does what the test says with whoever connects.
 fn somebody(then: impl FnOnce(TcpStream) + Send + 'static) -> String {
@@ -143,6 +144,19 @@ fn a_reader_that_stalls_blocks_nobody_else() {
     }
     assert_eq!(taken.join().unwrap(), 32);
     client.close().unwrap();
+}
+
+/// The end of the input is not missed behind output that nobody takes.
+#[test]
+fn a_peer_that_is_killed_while_output_waits() {
+    let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
+    let (client, server, pipe) = piped_with(ConnectionOptions::new().limits(limits));
+    let (sender, _receiver) = sending(&client, &server);
+    pipe.stall(true);
+    let sent = sender.send_queued(Message::new(vec![0; 1 << 20])).unwrap();
+    pipe.cut();
+    assert!(matches!(sent.outcome(), Err(Error::Lost(_))));
+    assert_eq!(client.closed().origin(), Origin::Transport);
 }
 
 /// C-CLOSE-02: a peer that reads nothing does not keep a connection from being closed.

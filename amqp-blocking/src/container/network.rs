@@ -1,0 +1,244 @@
+//! [`Network`]: the sockets and listeners of a container.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request};
+use amqp_proto::types::{Moment, Str};
+
+use super::socket::{self, Socket};
+use super::{Input, spawn};
+use crate::address::Address;
+use crate::error::Result;
+use crate::listener::Acceptor;
+use crate::options::ConnectionOptions;
+use crate::transport::Transport;
+
+/// What the threads that connect and listen have done.
+pub(super) enum Done {
+    /// With the options for that address.
+    Connected(ConnectionKey, Result<(TcpStream, Box<ConnectionOptions>)>),
+    Accepted(TcpStream),
+    /// No more connections can be taken.
+    Failed(ListenerKey, io::Error),
+}
+
+/// The sockets and listeners of a container.
+#[derive(Debug)]
+pub(super) struct Network {
+    pub(super) options: ConnectionOptions,
+    pub(super) acceptor: Acceptor,
+    pub(super) outputs: Sender<Input>,
+    sockets: HashMap<ConnectionKey, Socket>,
+    listeners: HashMap<ListenerKey, Listening>,
+    /// Connections whose threads have done something since they were served.
+    touched: Vec<ConnectionKey>,
+    /// Threads that end transports.
+    ending: Vec<JoinHandle<()>>,
+}
+
+/// A thread that takes connections.
+#[derive(Debug)]
+struct Listening {
+    address: SocketAddr,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Network {
+    pub(super) fn new(outputs: Sender<Input>) -> Self {
+        Self {
+            options: ConnectionOptions::new(),
+            acceptor: Acceptor::default(),
+            outputs,
+            sockets: HashMap::new(),
+            listeners: HashMap::new(),
+            touched: Vec::new(),
+            ending: Vec::new(),
+        }
+    }
+
+    /// Does what the handler asks for, and what its connections need; whether output was taken.
+    pub(super) fn serve(&mut self, all: &mut Dispatcher) -> bool {
+        let mut is_taken = false;
+        while let Some(request) = all.poll_request() {
+            self.on_request(all, request);
+        }
+        while let Some(key) = all.poll_changed() {
+            is_taken |= self.serve_socket(all, key);
+        }
+        for key in std::mem::take(&mut self.touched) {
+            is_taken |= self.serve_socket(all, key);
+        }
+        is_taken
+    }
+
+    fn serve_socket(&mut self, all: &mut Dispatcher, key: ConnectionKey) -> bool {
+        let (Some(connection), Some(socket)) = (all.connection(key), self.sockets.get_mut(&key)) else {
+            return false;
+        };
+        if socket.serve(connection) {
+            return true;
+        }
+        if socket.is_through(connection) {
+            all.remove(key);
+            self.end_socket(key);
+        }
+        false
+    }
+
+    fn end_socket(&mut self, key: ConnectionKey) {
+        self.ending.retain(|thread| !thread.is_finished());
+        self.ending.extend(self.sockets.remove(&key).map(Socket::end));
+    }
+
+    /// The threads of a connection have done something.
+    pub(super) fn on_socket(
+        &mut self,
+        all: &mut Dispatcher,
+        now: Moment,
+        key: ConnectionKey,
+        done: socket::Done,
+    ) {
+        if let (Some(connection), Some(socket)) = (all.connection(key), self.sockets.get_mut(&key)) {
+            socket.on_done(connection, now, done);
+            self.touched.push(key);
+        }
+    }
+
+    fn on_request(&mut self, all: &mut Dispatcher, request: Request) {
+        match request {
+            Request::Connect { connection, url } => self.connect(all, connection, &url),
+            Request::Listen { listener, address } => match self.listen(listener, &address) {
+                Ok(bound) => {
+                    // If it is not wanted any more, that is asked for next.
+                    let _ = all.listening(listener, bound.to_string());
+                }
+                Err(error) => all.not_listening(listener, format!("{address}: {error}")),
+            },
+            Request::Unlisten(listener) => self.unlisten(listener),
+            // There are no others yet.
+            _ => {}
+        }
+    }
+
+    /// Connects, in a thread of its own: it may take long.
+    fn connect(&mut self, all: &mut Dispatcher, key: ConnectionKey, url: &Str) {
+        let (options, outputs) = (self.options.clone(), self.outputs.clone());
+        let address: Result<Address, _> = url.parse();
+        let started = spawn("amqp-connect", move || {
+            let reached = address.map_err(Into::into).and_then(|address| {
+                let options = options.for_address(&address)?;
+                Ok((options.reach(&address)?, Box::new(options)))
+            });
+            let _ = outputs.send(Input::Network(Done::Connected(key, reached)));
+        });
+        if let Err(error) = started {
+            all.not_connected(key, error.to_string());
+        }
+    }
+
+    /// Listens, and takes connections in a thread of its own.
+    fn listen(&mut self, key: ListenerKey, address: &str) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (outputs, is_told) = (self.outputs.clone(), Arc::clone(&is_over));
+        spawn("amqp-listen", move || take_connections(key, &listener, &outputs, &is_told))?;
+        self.listeners.insert(key, Listening { address, is_over });
+        Ok(address)
+    }
+
+    fn unlisten(&mut self, key: ListenerKey) {
+        /// How long the thread may take to be woken.
+        const MOST: Duration = Duration::from_secs(1);
+        let Some(listening) = self.listeners.remove(&key) else { return };
+        listening.is_over.store(true, Ordering::Release);
+        // Nothing but a connection wakes it.
+        let _ = TcpStream::connect_timeout(&reachable(listening.address), MOST);
+    }
+
+    /// A thread that connects or listens has done something.
+    pub(super) fn on_done(&mut self, all: &mut Dispatcher, now: Moment, done: Done) {
+        match done {
+            Done::Connected(key, reached) => {
+                let started = reached.and_then(|(stream, options)| {
+                    let connection = options.client(stream.security(), now)?;
+                    Ok((connection, Socket::start(key, stream, &self.outputs)?))
+                });
+                match started.map(|(connection, socket)| (all.connected(key, connection), socket)) {
+                    Ok((Ok(()), socket)) => self.add(key, socket),
+                    // It is not wanted any more.
+                    Ok((Err(_), socket)) => self.ending.push(socket.end()),
+                    Err(error) => all.not_connected(key, error.to_string()),
+                }
+            }
+            Done::Accepted(stream) => {
+                // One that cannot be served is closed: there is nobody to be told but the peer.
+                let Ok(connection) = self.acceptor.server(stream.security(), now) else { return };
+                let Some(key) = all.add(connection) else { return };
+                match Socket::start(key, stream, &self.outputs) {
+                    Ok(socket) => self.add(key, socket),
+                    Err(_) => drop(all.remove(key)),
+                }
+            }
+            Done::Failed(key, error) => {
+                if self.listeners.remove(&key).is_some() {
+                    all.not_listening(key, error.to_string());
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, key: ConnectionKey, socket: Socket) {
+        self.sockets.insert(key, socket);
+        self.touched.push(key);
+    }
+
+    /// Waits until all transports are ended.
+    pub(super) fn finish(&mut self) {
+        for thread in self.ending.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Takes connections until that is over.
+fn take_connections(key: ListenerKey, listener: &TcpListener, outputs: &Sender<Input>, is_over: &AtomicBool) {
+    loop {
+        let accepted = listener.accept();
+        if is_over.load(Ordering::Acquire) {
+            return;
+        }
+        let done = match accepted {
+            Ok((stream, _)) => Done::Accepted(stream),
+            Err(error) if is_peers(&error) => continue,
+            Err(error) => Done::Failed(key, error),
+        };
+        let is_failed = matches!(done, Done::Failed(..));
+        if outputs.send(Input::Network(done)).is_err() || is_failed {
+            return;
+        }
+    }
+}
+
+/// Whether an error is of the connection that was to be taken, and not of the listener.
+fn is_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Where a listener is reached from this machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
