@@ -80,6 +80,8 @@ impl Line {
             return false;
         }
         let mut moves = self.take(from, now, most, seen);
+        // Room in the output may be news to a sender.
+        moves |= from.poll();
         if self.left == Some(0) {
             self.way.clear();
         }

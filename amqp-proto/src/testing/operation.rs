@@ -223,33 +223,49 @@ mod samples {
             Side => Ending::Close,
             () => |()| Ending::Cut,
         }
+        // What stands here more than once happens more often.
         Operation {
+            () => |()| Operation::Drive,
             () => |()| Operation::Drive,
             () => |()| Operation::Step,
             (Side, Pick, Size, Option<bool>) => |(a, b, c, d)| Operation::Send(a, b, c, d),
             (Side, Pick, Size, Option<bool>) => |(a, b, c, d)| Operation::Send(a, b, c, d),
+            (Side, Pick, Size, Option<bool>) => |(a, b, c, d)| Operation::Send(a, b, c, d),
+            (Side, Pick, Size, Option<bool>) => |(a, b, c, d)| Operation::Send(a, b, c, d),
+            (Side, Pick, Size, Option<bool>) => |(a, b, c, d)| Operation::Send(a, b, c, d),
             (Side, Pick, Grant) => |(a, b, c)| Operation::Grant(a, b, c),
             (Side, Pick, Grant) => |(a, b, c)| Operation::Grant(a, b, c),
+            (Side, Pick, Grant) => |(a, b, c)| Operation::Grant(a, b, c),
+            (Side, Pick) => |(a, b)| Operation::Receive(a, b),
             (Side, Pick) => |(a, b)| Operation::Receive(a, b),
             (Side, Pick) => |(a, b)| Operation::Receive(a, b),
             (Side, Pick, Verdict) => |(a, b, c)| Operation::Dispose(a, b, c),
             (Side, Pick, Verdict) => |(a, b, c)| Operation::Dispose(a, b, c),
             (Side, Pick) => |(a, b)| Operation::Settle(a, b),
             (Side, Pick) => |(a, b)| Operation::Start(a, b),
+            (Side, Pick) => |(a, b)| Operation::Start(a, b),
             (Side, Pick, Size) => |(a, b, c)| Operation::Write(a, b, c),
+            (Side, Pick, Size) => |(a, b, c)| Operation::Write(a, b, c),
+            (Side, Pick, bool) => |(a, b, c)| Operation::Finish(a, b, c),
             (Side, Pick, bool) => |(a, b, c)| Operation::Finish(a, b, c),
             (Side, Pick, Few) => |(a, b, c)| Operation::Available(a, b, c),
             (Side, Pick, LinkSort) => |(a, b, c)| Operation::Attach(a, b, c),
             (Side, Pick, LinkSort) => |(a, b, c)| Operation::Attach(a, b, c),
             (Side, Pick, bool) => |(a, b, c)| Operation::Answer(a, b, c),
-            (Side, Pick, bool) => |(a, b, c)| Operation::Detach(a, b, c),
+            (Side, Pick, bool, Few) => |(a, b, c, d)| rarely(Operation::Detach(a, b, c), d),
+            (Side, Pick, bool, Few) => |(a, b, c, d)| rarely(Operation::Detach(a, b, c), d),
             Side => Operation::Begin,
-            (Side, Pick) => |(a, b)| Operation::End(a, b),
+            (Side, Pick, Few) => |(a, b, c)| rarely(Operation::End(a, b), c),
             (Side, Size) => |(a, b)| Operation::Move(a, b),
             (Side, Size) => |(a, b)| Operation::Move(a, b),
             Few => Operation::Pass,
             Side => Operation::Hold,
         }
+    }
+
+    /// What would soon be the end of all there is.
+    fn rarely(operation: Operation, few: Few) -> Operation {
+        if few == Few(3) { operation } else { Operation::Drive }
     }
 
     structs! {
@@ -260,7 +276,7 @@ mod samples {
     }
 
     /// Longer lists than other collections.
-    const OPERATIONS: usize = 60;
+    const OPERATIONS: usize = 80;
 
     impl Sample for Run {
         #[cfg(feature = "proptest")]

@@ -84,7 +84,6 @@ impl<'a> Play<'a> {
         for side in [Side::Client, Side::Server] {
             let habits = run.habits(side);
             let end = pair.end(side);
-            end.auto = if habits.accepts { Auto::Links } else { Auto::Sessions };
             end.session_options = session_options(habits);
             end.sender_options = sender_options(habits);
             end.receiver_options = receiver_options(habits);
@@ -106,6 +105,10 @@ impl<'a> Play<'a> {
             play.apply(&Operation::Attach(Side::Client, Pick(0), sort));
         }
         play.apply(&Operation::Drive);
+        for side in [Side::Client, Side::Server] {
+            play.apply(&Operation::Grant(side, Pick(0), Grant::Set(Few(3))));
+            play.pair.end(side).auto = if run.habits(side).accepts { Auto::Links } else { Auto::Sessions };
+        }
         play
     }
 
