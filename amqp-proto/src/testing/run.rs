@@ -468,8 +468,9 @@ impl<'a> Play<'a> {
             }
         };
         let Some((taken, octets, end)) = read else {
+            // What had come of it went with a detach.
             self.forget_first(side, receiver);
-            return false;
+            return true;
         };
         assert_eq!(taken, key, "the oldest comes first");
         let Some(got) = self.book(side).got.get_mut(&key) else { return false };
