@@ -14,14 +14,12 @@
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
-mod book;
 mod end;
 mod line;
 mod literal;
 mod oblige;
 mod operation;
 mod pair;
-mod rest;
 mod run;
 mod script;
 

@@ -3,9 +3,9 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::end::End;
-use super::operation::Side;
 use crate::machine::{Event, Reason};
+use crate::testing::end::End;
+use crate::testing::operation::Side;
 use crate::types::{DeliveryKey, LinkKey, SenderKey, SessionKey, Str};
 use crate::wire::{Condition, DeliveryState};
 

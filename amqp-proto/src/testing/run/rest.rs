@@ -1,10 +1,10 @@
-//! What has to be so when a [`Run`](super::Run) is at rest, and when it is over.
+//! What has to be so when a [`Run`](crate::testing::Run) is at rest, and when it is over.
 
 use alloc::vec::Vec;
 
+use super::Play;
 use super::book::{Fate, link_state};
-use super::operation::{Ending, Side, Verdict};
-use super::run::Play;
+use crate::testing::operation::{Ending, Side, Verdict};
 use crate::types::LinkKey;
 
 const SIDES: [Side; 2] = [Side::Client, Side::Server];

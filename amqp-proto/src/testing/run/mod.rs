@@ -1,0 +1,275 @@
+//! Playing a [`Run`]: its operations are done, and what both ends are told is checked.
+
+mod book;
+mod habits;
+mod links;
+mod receiving;
+mod rest;
+mod sending;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+
+use super::end::Auto;
+use super::operation::{Few, Grant, LinkSort, Operation, Pick, Run, Side};
+use super::pair::Pair;
+use crate::connection::Connection;
+use crate::machine::{Event, SendError, StaleKey};
+use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey};
+use book::{Book, Fate, Got, Note, link_state};
+use habits::{options, receiver_options, sender_options, session_options};
+
+/// What came of a run.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Story {
+    /// What the client was told.
+    pub client: Vec<Event>,
+    /// What the server was told.
+    pub server: Vec<Event>,
+    /// Who received which message, in order, by the number that it has among all that were sent.
+    pub received: Vec<(Side, usize)>,
+    /// The frames that both ends sent.
+    pub frames: Vec<String>,
+}
+
+impl Run {
+    /// Does it all, and panics if an engine does what it should not. What is held to at every time:
+    ///
+    /// * no engine complains about the other, and none tells what contradicts what it told before;
+    /// * a command that is refused has changed nothing;
+    /// * a message arrives whole, once, and in the order of its link;
+    /// * an unsettled delivery ends once at each end: settled, lost or given up; the sender knows the outcome that
+    ///   the receiver told.
+    ///
+    /// Whenever the pair is at rest, which it comes to in a bounded number of steps, both ends agree on credit,
+    /// delivery-counts, windows and outcomes; who may send has been told so, and what is to be drained is. In the
+    /// end all messages of links that stayed have arrived, and nothing is left of what has ended.
+    pub fn play(&self) -> Story {
+        let mut play = Play::new(self);
+        for operation in &self.operations {
+            play.apply(operation);
+            play.observe();
+        }
+        play.come_to_rest();
+        play.finish(self.ending);
+        Story {
+            client: play.client.events,
+            server: play.server.events,
+            received: play.received,
+            frames: play.pair.trace(),
+        }
+    }
+}
+
+/// A run in progress.
+struct Play<'a> {
+    run: &'a Run,
+    pair: Pair,
+    client: Book,
+    server: Book,
+    notes: Vec<Note>,
+    received: Vec<(Side, usize)>,
+}
+
+impl<'a> Play<'a> {
+    fn new(run: &'a Run) -> Self {
+        let (client, server) = (options("client", &run.client), options("server", &run.server));
+        let portions: Vec<usize> = run.portions.iter().map(|size| size.0.into()).collect();
+        let mut pair = Pair::new(client, server).portioned(&portions).delayed(run.delay.0.into());
+        pair = pair.with_most_steps(20_000);
+        for side in [Side::Client, Side::Server] {
+            let habits = run.habits(side);
+            let end = pair.end(side);
+            end.session_options = session_options(habits);
+            end.sender_options = sender_options(habits);
+            end.receiver_options = receiver_options(habits);
+            end.pushes = true;
+        }
+        pair.drive();
+        let mut play = Self {
+            run,
+            pair,
+            client: Book::default(),
+            server: Book::default(),
+            notes: Vec::new(),
+            received: Vec::new(),
+        };
+        // Most runs want these.
+        play.apply(&Operation::Begin(Side::Client));
+        for sends in [true, false] {
+            let sort = LinkSort { name: Few(0), sends, modes: (Few(3), Few(3)) };
+            play.apply(&Operation::Attach(Side::Client, Pick(0), sort));
+        }
+        play.apply(&Operation::Drive);
+        for side in [Side::Client, Side::Server] {
+            play.apply(&Operation::Grant(side, Pick(0), Grant::Set(Few(3))));
+            play.pair.end(side).auto = if run.habits(side).accepts { Auto::Links } else { Auto::Sessions };
+        }
+        play
+    }
+
+    fn book(&mut self, side: Side) -> &mut Book {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    /// Looks at what was told.
+    fn observe(&mut self) {
+        for side in [Side::Client, Side::Server] {
+            let book = match side {
+                Side::Client => &mut self.client,
+                Side::Server => &mut self.server,
+            };
+            let end = self.pair.end(side);
+            for event in end.events() {
+                book.observe(&event, end, &mut self.notes);
+            }
+        }
+    }
+
+    fn apply(&mut self, operation: &Operation) {
+        match *operation {
+            Operation::Begin(side) => self.begin(side),
+            Operation::End(side, pick) => self.end(side, pick),
+            Operation::Attach(side, pick, sort) => self.attach(side, pick, sort),
+            Operation::Answer(side, pick, accept) => self.answer_one(side, pick, accept),
+            Operation::Detach(side, pick, closed) => self.detach(side, pick, closed),
+            Operation::Grant(side, pick, grant) => self.grant(side, pick, grant),
+            Operation::Available(side, pick, few) => {
+                if let Some(key) = self.sender(side, pick) {
+                    self.command(side, |end| end.sender(key).map(|mut s| s.set_available(few.0.into())));
+                }
+            }
+            Operation::Send(side, pick, size, settled) => self.send(side, pick, size, settled),
+            Operation::Start(side, pick) => self.start(side, pick),
+            Operation::Write(side, pick, size) => self.write(side, pick, size),
+            Operation::Finish(side, pick, complete) => self.finish_one(side, pick, complete),
+            Operation::Receive(side, pick) => {
+                if let Some(key) = self.receiver(side, pick) {
+                    self.receive(side, key);
+                }
+            }
+            Operation::Dispose(side, pick, verdict) => {
+                let open = self.undecided(side);
+                if let Some((link, key)) = pick.of(&open) {
+                    self.dispose(side, link, key, verdict);
+                }
+            }
+            Operation::Settle(side, pick) => {
+                let open = self.unsettled(side);
+                if let Some(id) = pick.of(&open) {
+                    self.settle(side, id);
+                }
+            }
+            Operation::Move(side, size) => {
+                self.pair.step_some(side, size.0.into());
+            }
+            Operation::Step => {
+                self.pair.step();
+            }
+            Operation::Drive => self.come_to_rest(),
+            Operation::Pass(millis) => {
+                self.pair.skip(millis.0.into());
+                let now = self.pair.now();
+                self.pair.client.handle_deadline(now);
+                self.pair.server.handle_deadline(now);
+            }
+            Operation::Hold(side) => self.pair.end(side).polls = false,
+        }
+    }
+
+    /// Gives a command, which changes nothing if it is refused.
+    fn command<T, E: Debug + 'static>(
+        &mut self,
+        side: Side,
+        run: impl FnOnce(&mut Connection) -> Result<Result<T, E>, StaleKey>,
+    ) -> Option<T> {
+        let end = self.pair.end(side);
+        let before = format!("{:?}", **end);
+        match run(end).ok()? {
+            Ok(done) => Some(done),
+            Err(error) => {
+                // These are remembered, so that the sender is told when it may try again.
+                let waits = (&error as &dyn core::any::Any).downcast_ref::<SendError>().is_some_and(waits);
+                if !waits {
+                    assert_eq!(format!("{:?}", **end), before, "refused with {error:?}");
+                }
+                None
+            }
+        }
+    }
+
+    fn sender(&mut self, side: Side, pick: Pick) -> Option<SenderKey> {
+        pick.of(&self.senders(side))
+    }
+
+    fn receiver(&mut self, side: Side, pick: Pick) -> Option<ReceiverKey> {
+        pick.of(&self.receivers(side))
+    }
+
+    fn senders(&mut self, side: Side) -> Vec<SenderKey> {
+        let keys = self.book(side).links.keys();
+        keys.filter_map(|key| if let LinkKey::Sender(key) = key { Some(*key) } else { None }).collect()
+    }
+
+    fn receivers(&mut self, side: Side) -> Vec<ReceiverKey> {
+        let keys = self.book(side).links.keys();
+        keys.filter_map(|key| if let LinkKey::Receiver(key) = key { Some(*key) } else { None }).collect()
+    }
+
+    /// Links that are to be accepted or refused.
+    fn offers(&mut self, side: Side) -> Vec<LinkKey> {
+        let links = self.book(side).links.iter();
+        links.filter(|(_, link)| link.is_offered).map(|(key, _)| *key).collect()
+    }
+
+    /// Senders with a message that was started, and which.
+    fn started(&mut self, side: Side) -> Vec<(SenderKey, usize)> {
+        let links = self.book(side).links.iter();
+        links
+            .filter_map(|(key, link)| match key {
+                LinkKey::Sender(key) => Some((*key, link.open?)),
+                LinkKey::Receiver(_) => None,
+            })
+            .collect()
+    }
+
+    /// Deliveries that were received and are neither settled nor decided, and their links.
+    fn undecided(&mut self, side: Side) -> Vec<(LinkKey, DeliveryKey)> {
+        let (book, notes) = match side {
+            Side::Client => (&self.client, &self.notes),
+            Side::Server => (&self.server, &self.notes),
+        };
+        let is_undecided = |got: &Got| {
+            let note = got.id.and_then(|id| notes.get(id));
+            got.fate == Fate::Open && note.is_some_and(|note| note.verdict.is_none())
+        };
+        let got = book.got.iter().filter(|(_, got)| is_undecided(got));
+        got.map(|(key, got)| (got.link, *key)).collect()
+    }
+
+    /// Messages that were sent and are not settled.
+    fn unsettled(&mut self, side: Side) -> Vec<usize> {
+        let notes = self.notes.iter().enumerate();
+        notes.filter(|(_, note)| note.from == side && note.fate == Fate::Open).map(|(id, _)| id).collect()
+    }
+
+    /// The sender's end of a link at one end, and the receiver's at the other, where both are attached.
+    fn joined(&mut self, side: Side, sender: SenderKey) -> Option<ReceiverKey> {
+        let (name, is_attached) = link_state(self.pair.end(side), sender.into())?;
+        let receivers = self.receivers(side.other());
+        receivers.into_iter().find(|key| {
+            let other = link_state(self.pair.end(side.other()), (*key).into());
+            is_attached && other.is_some_and(|(theirs, attached)| attached && theirs == name)
+        })
+    }
+}
+
+/// Whether what a message lacks comes again, and the sender is told then.
+fn waits(error: &SendError) -> bool {
+    matches!(error, SendError::NoCredit | SendError::WindowClosed | SendError::Full | SendError::Incomplete)
+}
