@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """amqp-proto/RULES.md says which tests show which rule. It cannot rot: every rule of its list is in one row of its
-tables, at the same level; a row names tests, or says `none: ` and why, or `pending: ` and on what it waits. A named test,
+tables, at the same level; a row names tests, or says `none: ` and why. A named test,
 `file.rs::name` below amqp-proto/tests or `src/...` below amqp-proto, is there, and its name or the comment above it
 carries the rule's id. Usage: rules.py [CRATE]"""
 import collections, pathlib, re, sys
@@ -33,9 +33,9 @@ def tests(file):
 
 def row_faults(crate, rule, text, files):
     named = TEST.findall(text)
-    if not named and not re.match(r"(none|pending): \w", text):
+    if not named and not re.match(r"none: \w", text):
         yield "no test, and no reason why"
-    if named and text.startswith(("none:", "pending:")):
+    if named and text.startswith("none:"):
         yield "tests, and a reason why there are none"
     for place, name in named:
         file = crate / place if place.startswith("src/") else crate / "tests" / place
@@ -47,7 +47,7 @@ def row_faults(crate, rule, text, files):
             yield "neither name nor comment of %s::%s carries it" % (place, name)
 
 def check(crate):
-    """The faults, and how many rows have tests, have none, and are pending."""
+    """The faults, and how many rows have tests, and have none."""
     text, kinds, files, faults = (crate / "RULES.md").read_text(), collections.Counter(), {}, []
     tables, _, rest = text.partition("\n## The rules\n")
     listed, rows = dict(LISTED.findall(rest)), ROW.findall(tables)
@@ -58,7 +58,7 @@ def check(crate):
         if listed.get(rule) != level:
             faults.append("%s: level %s, but %s in the list" % (rule, level, listed.get(rule)))
         faults += ["%s: %s" % (rule, why) for why in row_faults(crate, rule, shown, files)]
-        kinds[shown.partition(":")[0] if shown.startswith(("none:", "pending:")) else "shown"] += 1
+        kinds[shown.partition(":")[0] if shown.startswith("none:") else "shown"] += 1
     if not listed:
         faults.append("there is no list of rules")
     return faults, kinds
@@ -66,5 +66,5 @@ def check(crate):
 if __name__ == "__main__":
     faults, kinds = check(pathlib.Path(sys.argv[1] if sys.argv[1:] else "amqp-proto"))
     said = "rules: %d shown by tests, %d with a reason why not" % (kinds["shown"], kinds["none"])
-    print(*faults or [said + (", %d PENDING" % kinds["pending"] if kinds["pending"] else "")], sep="\n")
+    print(*faults or [said], sep="\n")
     sys.exit(1 if faults else 0)
