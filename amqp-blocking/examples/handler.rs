@@ -1,0 +1,271 @@
+//! Message delivery in the handler style, section by section: sending, tracking, receiving, acknowledging.
+//!
+//! ```text
+//! cargo run -p amqp-blocking --example handler
+//! ```
+//!
+//! Without a URL it brings its own peer: a queue in memory, which is a handler too.
+#![allow(missing_docs)]
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+
+use amqp_blocking::config::ReceiverOptions;
+use amqp_blocking::handler::{
+    ConnectionKey, Context, DeliveryKey, Handler, Incoming, LinkKey, ListenerKey, SenderKey,
+};
+use amqp_blocking::message::Message;
+use amqp_blocking::wire::{Condition, Error, Modified};
+use amqp_blocking::{Address, Container, Injector, Origin, Reason};
+use anyhow::Context as _;
+use clap::Parser;
+
+/// Message delivery in the handler style: sending, tracking, receiving, acknowledging.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The broker, and the address of a queue as the path: amqp://host:port/queue. Default: a queue of its own
+    url: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> anyhow::Result<bool> {
+    let (url, queue) = match options.url {
+        Some(url) => (url, None),
+        None => {
+            let (url, injector) = start_queue()?;
+            (url, Some(injector))
+        }
+    };
+    let address: Address = url.parse()?;
+    println!("Connecting to {address}");
+    let node = if address.path().is_empty() { "jobs" } else { address.path() };
+    let chapter = Container::new(Chapter::new(url, node.into())).run()?;
+    if let Some(queue) = queue {
+        queue.stop()?;
+    }
+    Ok(chapter.is_through)
+}
+
+/// How many messages go through each section.
+const MESSAGES: u32 = 3;
+
+struct Chapter {
+    url: String,
+    node: String,
+    section: Section,
+    sent: u32,
+    tracked: u32,
+    received: u32,
+    is_through: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Sending,
+    Receiving,
+    Acknowledging,
+}
+
+impl Chapter {
+    fn new(url: String, node: String) -> Self {
+        Self { url, node, section: Section::Sending, sent: 0, tracked: 0, received: 0, is_through: false }
+    }
+
+    /// The outcome of a message is known. Those that were not accepted are not there to be received.
+    fn tracked(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, words: &str) {
+        println!("  {delivery} {words}");
+        self.tracked += 1;
+        if self.tracked == 2 * MESSAGES {
+            self.receive(cx, delivery.connection());
+        }
+    }
+
+    /// Receiving: credit is granted ahead, and each message is accepted once `on_message` returns.
+    fn receive(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {
+        println!("Receiving, accepted automatically:");
+        self.section = Section::Receiving;
+        let options = ReceiverOptions::from(self.node.as_str()).with_prefetch(MESSAGES);
+        cx.create_receiver_with(connection, "receiving", &options);
+    }
+
+    /// Acknowledging: nothing is accepted until the handler says so.
+    fn acknowledge(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {
+        println!("Receiving, acknowledged by hand:");
+        self.section = Section::Acknowledging;
+        let options =
+            ReceiverOptions::from(self.node.as_str()).with_prefetch(MESSAGES).with_auto_accept(false);
+        cx.create_receiver_with(connection, "acknowledging", &options);
+    }
+}
+
+impl Handler for Chapter {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        cx.create_sender(connection, self.node.as_str());
+    }
+
+    /// Sending: there is credit. A send that is refused for want of it costs nothing, and this is called again.
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+        if self.sent == 0 {
+            println!("Sending, and tracking what becomes of it:");
+        }
+        while self.sent < 2 * MESSAGES {
+            let message = Message::from(format!("job-content {}", self.sent)).with_durable(true);
+            match cx.send(sender, message) {
+                Ok(delivery) => println!("  {delivery} is on its way"),
+                Err(_) => return,
+            }
+            self.sent += 1;
+        }
+    }
+
+    /// Tracking: the receiver says what has become of each message.
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+        self.tracked(cx, delivery, "is accepted");
+    }
+
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&Error>) {
+        let why = error.map_or_else(|| "no reason given".into(), ToString::to_string);
+        self.tracked(cx, delivery, &format!("is rejected: {why}"));
+    }
+
+    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+        self.tracked(cx, delivery, "is released: it may be sent again");
+    }
+
+    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, _: &Modified) {
+        self.tracked(cx, delivery, "is modified: it may be sent again, changed");
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        let body = incoming.message().and_then(|message| message.body());
+        let (key, link) = (incoming.key(), incoming.receiver());
+        match body {
+            Ok(body) => println!("  {key} is {body:?}"),
+            Err(error) => {
+                println!("  {key} is no message: {error}");
+                let _ = cx.reject(key, None);
+            }
+        }
+        if self.section == Section::Acknowledging && cx.accept(key).is_ok() {
+            println!("  {key} is accepted now");
+        }
+        self.received += 1;
+        if self.received.is_multiple_of(MESSAGES) {
+            let _ = cx.close_link(link);
+        }
+    }
+
+    /// The link of a section is closed: the next one begins, or it is all over.
+    fn on_link_closed(&mut self, cx: &mut Context<'_>, link: LinkKey, _: &Reason) {
+        let (Ok(connection), LinkKey::Receiver(_)) = (cx.connection_of(link), link) else { return };
+        if self.section == Section::Receiving {
+            self.acknowledge(cx, connection);
+        } else {
+            println!("Closing");
+            self.is_through = true;
+            cx.close_connection(connection);
+        }
+    }
+
+    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+        eprintln!("error: {reason}");
+    }
+
+    fn on_connection_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+        eprintln!("error: {reason}");
+    }
+
+    fn on_link_error(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {
+        if reason.origin != Origin::Transport {
+            eprintln!("error: {reason}");
+        }
+        self.section = Section::Acknowledging;
+        if let Ok(connection) = cx.connection_of(link) {
+            cx.close_connection(connection);
+        }
+    }
+}
+
+/// A queue in memory: what is sent to it goes to whoever receives.
+#[derive(Default)]
+struct Queue {
+    addresses: Option<mpsc::Sender<String>>,
+    waiting: VecDeque<Message>,
+    takers: Vec<SenderKey>,
+}
+
+impl Queue {
+    fn pass_on(&mut self, cx: &mut Context<'_>) {
+        for taker in &self.takers {
+            while let Some(message) = self.waiting.front() {
+                if cx.send(*taker, message.clone()).is_err() {
+                    break;
+                }
+                self.waiting.pop_front();
+            }
+        }
+    }
+}
+
+impl Handler for Queue {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        cx.listen("127.0.0.1:0");
+    }
+
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+        if let Some(addresses) = self.addresses.take() {
+            let _ = addresses.send(address.into());
+        }
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        match incoming.message().and_then(|message| message.to_message()) {
+            Ok(message) => {
+                self.waiting.push_back(message);
+                self.pass_on(cx);
+            }
+            Err(error) => {
+                let why = Error::new(Condition::DecodeError).with_description(error.to_string());
+                let _ = cx.reject(incoming.key(), why);
+            }
+        }
+    }
+
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+        if !self.takers.contains(&sender) {
+            self.takers.push(sender);
+        }
+        self.pass_on(cx);
+    }
+
+    fn on_link_closed(&mut self, _: &mut Context<'_>, link: LinkKey, _: &Reason) {
+        self.takers.retain(|taker| LinkKey::Sender(*taker) != link);
+    }
+}
+
+/// Starts a queue in a thread of its own.
+fn start_queue() -> anyhow::Result<(String, Injector)> {
+    let (addresses, address) = mpsc::channel();
+    let (injectors, injector) = mpsc::channel();
+    thread::spawn(move || {
+        let queue = Queue { addresses: Some(addresses), ..Queue::default() };
+        let container = Container::new(queue);
+        let _ = injectors.send(container.injector());
+        let _ = container.run();
+    });
+    let address = address.recv().context("no port can be listened at")?;
+    Ok((format!("amqp://{address}"), injector.recv()?))
+}

@@ -1,0 +1,132 @@
+//! Receives messages and decides about them.
+//!
+//! ```text
+//! cargo run -p amqp-blocking --example receive -- amqp://localhost/jobs --count 1000 --credit 100
+//! ```
+#![allow(clippy::cast_precision_loss, missing_docs, unreachable_pub)]
+
+mod common;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use amqp_blocking::wire::{Condition, Error as AmqpError, Modified, SenderSettleMode};
+use amqp_blocking::{Delivery, Error, Receiver};
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use common::{Common, Kind, Tally};
+
+/// Receives messages and decides about them. Ends with 0 if there were as many as wanted.
+#[derive(Debug, Parser)]
+struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// How many messages to receive; 0: until Ctrl-C
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// How many are asked for ahead
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    credit: u32,
+    /// Ask for messages that are settled already
+    #[arg(long)]
+    presettled: bool,
+    /// What each message gets
+    #[arg(long, value_enum, default_value = "accepted")]
+    outcome: Kind,
+    /// End when no message has come for so long
+    #[arg(long, value_name = "SECONDS")]
+    idle: Option<u64>,
+    /// Show the body of each
+    #[arg(long)]
+    print: bool,
+}
+
+fn main() -> ExitCode {
+    common::report(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<ExitCode> {
+    let node = options.common.node()?;
+    let connection = options.common.connect()?;
+    // No more is asked for than is wanted: what is left stays for others.
+    let wanted = u32::try_from(options.count).ok().filter(|count| *count > 0).unwrap_or(u32::MAX);
+    let mut builder = connection.receiver(node).prefetch(0);
+    if options.presettled {
+        builder = builder.snd_settle_mode(SenderSettleMode::Settled);
+    }
+    let receiver = builder.attach().with_context(|| format!("cannot receive from '{node}'"))?;
+    stop_by_key(&receiver)?;
+    let mut tally = Tally::new("received", options.count);
+    let done = receiver
+        .set_credit(options.credit.min(wanted))
+        .and_then(|()| receive_all(options, &receiver, &mut tally));
+    if let Err(error) = done.and_then(|()| connection.close()) {
+        tally.say(&format!("error: {error}"));
+        tally.unexpected += 1;
+    }
+    Ok(tally.finish(options.count, options.common.json))
+}
+
+fn receive_all(options: &Options, receiver: &Receiver, tally: &mut Tally) -> Result<(), Error> {
+    let mut granted = u64::from(options.credit);
+    while options.count == 0 || tally.messages < options.count {
+        let delivery = match options.idle {
+            Some(seconds) => receiver.recv_timeout(Duration::from_secs(seconds)),
+            None => receiver.recv(),
+        };
+        let delivery = match delivery {
+            Ok(Some(delivery)) => delivery,
+            Ok(None) => break,
+            Err(Error::TimedOut) => break,
+            Err(error) => return Err(error),
+        };
+        tally.messages += 1;
+        decide(options, delivery, tally)?;
+        granted = top_up(options, receiver, tally.messages, granted)?;
+    }
+    Ok(())
+}
+
+/// Asks for more when half of what was asked for has come.
+fn top_up(options: &Options, receiver: &Receiver, received: u64, granted: u64) -> Result<u64, Error> {
+    let most = if options.count == 0 { u64::MAX } else { options.count };
+    let ahead = granted.saturating_sub(received);
+    if ahead > u64::from(options.credit / 2) || granted >= most {
+        return Ok(granted);
+    }
+    let more = (u64::from(options.credit) - ahead).min(most - granted);
+    receiver.add_credit(u32::try_from(more).unwrap_or(u32::MAX))?;
+    Ok(granted + more)
+}
+
+fn decide(options: &Options, delivery: Delivery, tally: &mut Tally) -> Result<(), Error> {
+    if options.print {
+        match delivery.message().and_then(|message| Ok(message.body()?)) {
+            Ok(body) => println!("{body:?}"),
+            Err(error) => println!("{error}"),
+        }
+    }
+    if delivery.is_settled() {
+        tally.note(Some(Kind::Accepted), Kind::Accepted);
+        return Ok(());
+    }
+    match options.outcome {
+        Kind::Accepted => delivery.accept()?,
+        Kind::Rejected => delivery.reject(AmqpError::new(Condition::NotAllowed))?,
+        Kind::Released => delivery.release()?,
+        Kind::Modified => {
+            delivery.modify(Modified { delivery_failed: Some(true), ..Modified::default() })?;
+        }
+    }
+    tally.note(Some(options.outcome), options.outcome);
+    Ok(())
+}
+
+/// Ctrl-C ends the receiving: the link is closed, and what was decided is told before.
+fn stop_by_key(receiver: &Receiver) -> Result<()> {
+    let receiver = receiver.clone();
+    ctrlc::set_handler(move || {
+        let _ = receiver.close();
+    })?;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Sends messages and tracks what becomes of them.
+//!
+//! ```text
+//! cargo run -p amqp-blocking --example send -- amqp://localhost/jobs --count 1000 --size 256
+//! ```
+#![allow(clippy::cast_precision_loss, missing_docs, unreachable_pub)]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use amqp_blocking::config::SendOptions;
+use amqp_blocking::message::Message;
+use amqp_blocking::{Error, Sender, Sent};
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use common::{Common, Kind, Tally};
+
+/// Sends messages and tracks what becomes of them. Ends with 0 if all had the outcome that was expected.
+#[derive(Debug, Parser)]
+struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// How many messages to send
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// How many octets each has in its body
+    #[arg(long, default_value_t = 256)]
+    size: usize,
+    /// How many may be on the way, their outcomes not known
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    window: u32,
+    /// Send them settled: no outcome comes back
+    #[arg(long)]
+    presettled: bool,
+    /// Which outcome is expected
+    #[arg(long, value_enum, default_value = "accepted")]
+    outcome: Kind,
+}
+
+fn main() -> ExitCode {
+    common::report(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<ExitCode> {
+    let node = options.common.node()?;
+    let connection = options.common.connect()?;
+    let sender = connection.sender(node).attach().with_context(|| format!("cannot send to '{node}'"))?;
+    let is_over = stop_by_key(&sender)?;
+    let mut tally = Tally::new("sent", options.count);
+    let done = send_all(options, &sender, &is_over, &mut tally);
+    if let Err(error) = done.and_then(|()| connection.close()) {
+        tally.say(&format!("error: {error}"));
+        tally.unexpected += 1;
+    }
+    Ok(tally.finish(options.count, options.common.json))
+}
+
+fn send_all(
+    options: &Options,
+    sender: &Sender,
+    is_over: &AtomicBool,
+    tally: &mut Tally,
+) -> Result<(), Error> {
+    let message = Message::new(vec![b'x'; options.size]);
+    let how = match options.presettled {
+        true => SendOptions::new().with_settled(true),
+        false => SendOptions::new(),
+    };
+    let window = usize::try_from(options.window).unwrap_or(usize::MAX);
+    let mut on_the_way = VecDeque::new();
+    for _ in 0..options.count {
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
+        match sender.send_queued_with(&message, &how) {
+            Ok(sent) => on_the_way.push_back(sent),
+            Err(_) if is_over.load(Ordering::Relaxed) => break,
+            Err(error) => return Err(error),
+        }
+        tally.messages += 1;
+        while on_the_way.len() >= window {
+            track(options, &mut on_the_way, tally)?;
+        }
+    }
+    while !on_the_way.is_empty() {
+        track(options, &mut on_the_way, tally)?;
+    }
+    Ok(())
+}
+
+/// Waits for the outcome of the message that was sent first.
+fn track(options: &Options, on_the_way: &mut VecDeque<Sent>, tally: &mut Tally) -> Result<(), Error> {
+    let Some(sent) = on_the_way.pop_front() else { return Ok(()) };
+    let outcome = sent.outcome()?;
+    tally.note(Kind::of(&outcome), options.outcome);
+    if tally.unexpected == 1 && Kind::of(&outcome) != Some(options.outcome) {
+        tally.say(&format!("the first outcome that was not expected: {outcome:?}"));
+    }
+    Ok(())
+}
+
+/// Ctrl-C ends the sending; what is on the way is still waited for. A second one ends that, too.
+fn stop_by_key(sender: &Sender) -> Result<Arc<AtomicBool>> {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (told, sender) = (Arc::clone(&is_over), sender.clone());
+    ctrlc::set_handler(move || {
+        if told.swap(true, Ordering::Relaxed) {
+            let _ = sender.close();
+        }
+    })?;
+    Ok(is_over)
+}

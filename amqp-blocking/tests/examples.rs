@@ -1,0 +1,192 @@
+//! The examples, as somebody runs them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::env;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::thread;
+
+use amqp_blocking::message::Message;
+use amqp_blocking::wire::{Condition, Error as AmqpError};
+use amqp_blocking::{Accepted, Connection, Listener, Receiver, Sender};
+
+const EXAMPLES: [&str; 3] = ["send", "receive", "handler"];
+
+/// Where the programs are: next to the tests. `cargo test` makes them, `cargo test --test examples` does not, so this
+/// may have to.
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let tests = env::current_exe().unwrap();
+        let profile = tests.ancestors().nth(2).unwrap();
+        let programs = profile.join("examples");
+        let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let is_old = |name: &str| {
+            let program = changed(&program(&programs, name));
+            program < changed(&sources.join(format!("{name}.rs")))
+                || program < changed(&sources.join("common/mod.rs"))
+        };
+        if EXAMPLES.into_iter().any(is_old) {
+            let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            cargo.args(["build", "--quiet", "--examples", "--manifest-path"]);
+            cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+            cargo.arg("--target-dir").arg(profile.parent().unwrap());
+            if profile.ends_with("release") {
+                cargo.arg("--release");
+            }
+            assert!(cargo.status().unwrap().success(), "{cargo:?}");
+        }
+        programs
+    })
+}
+
+fn program(programs: &Path, name: &str) -> PathBuf {
+    programs.join(format!("{name}{}", env::consts::EXE_SUFFIX))
+}
+
+fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut program = Command::new(program(programs(), name));
+    let Output { status, stdout, stderr } = program.args(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn last_line(output: &str) -> serde_json::Value {
+    serde_json::from_str(output.lines().last().unwrap()).unwrap()
+}
+
+/// A peer that does something with one link, then waits for the connection to be closed.
+fn peer(with: impl FnOnce(Accepted) + Send + 'static) -> (String, thread::JoinHandle<()>) {
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://{}/jobs", listener.local_addr().unwrap());
+    let serving = thread::spawn(move || {
+        let connection: Connection = listener.accept().unwrap().open().unwrap();
+        loop {
+            match connection.next_offer().unwrap().unwrap().accept().unwrap() {
+                Accepted::Session(_) => {}
+                link => break with(link),
+            }
+        }
+        connection.closed();
+    });
+    (url, serving)
+}
+
+fn receiver(link: Accepted) -> Receiver {
+    match link {
+        Accepted::Receiver(receiver) => receiver,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sender(link: Accepted) -> Sender {
+    match link {
+        Accepted::Sender(sender) => sender,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn send_tells_what_has_become_of_the_messages() {
+    let (url, peer) = peer(|link| {
+        for delivery in &receiver(link) {
+            assert_eq!(delivery.unwrap().message().unwrap().body().unwrap().as_bytes().unwrap().len(), 10);
+        }
+    });
+    let (code, said, errors) = run("send", &[&url, "--count", "2500", "--size", "10", "--json"]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    let line = last_line(&said);
+    assert_eq!((&line["sent"], &line["accepted"]), (&2500.into(), &2500.into()));
+    peer.join().unwrap();
+}
+
+#[test]
+fn send_fails_if_an_outcome_is_another_than_expected() {
+    for (expected, code) in [("accepted", 1), ("rejected", 0)] {
+        let (url, peer) = peer(|link| {
+            for delivery in &receiver(link) {
+                delivery.unwrap().reject(AmqpError::new(Condition::NotAllowed)).unwrap();
+            }
+        });
+        let (exit, said, _) = run("send", &[&url, "--count", "3", "--outcome", expected]);
+        assert_eq!(exit, Some(code));
+        assert!(said.starts_with("3 sent: 0 accepted, 3 rejected, 0 released, 0 modified; "), "{said}");
+        peer.join().unwrap();
+    }
+}
+
+#[test]
+fn send_settled() {
+    let (url, peer) = peer(|link| {
+        let count = receiver(link).iter().filter(|delivery| delivery.as_ref().unwrap().is_settled()).count();
+        assert_eq!(count, 5);
+    });
+    assert_eq!(run("send", &[&url, "--count", "5", "--presettled"]).0, Some(0));
+    peer.join().unwrap();
+}
+
+#[test]
+fn receive_decides_as_it_is_told() {
+    for outcome in ["accepted", "rejected", "released", "modified"] {
+        let (url, peer) = peer(move |link| {
+            let sender = sender(link);
+            let sent: Vec<_> = (0..500).map(|n| sender.send_queued(format!("{n}")).unwrap()).collect();
+            for sent in sent {
+                let told = format!("{:?}", sent.outcome().unwrap()).to_lowercase();
+                assert!(told.starts_with(outcome), "{told}");
+            }
+        });
+        let arguments = [&url, "--count", "500", "--credit", "7", "--outcome", outcome, "--json"];
+        let (code, said, errors) = run("receive", &arguments);
+        assert_eq!((code, errors.as_str()), (Some(0), ""));
+        let line = last_line(&said);
+        assert_eq!((&line["received"], &line[outcome]), (&500.into(), &500.into()));
+        peer.join().unwrap();
+    }
+}
+
+#[test]
+fn receive_ends_when_nothing_comes() {
+    let (url, peer) = peer(|link| {
+        drop(sender(link).send(Message::from("the only one")).unwrap());
+    });
+    let (code, said, _) = run("receive", &[&url, "--count", "2", "--idle", "1", "--print"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("the only one") && said.contains("1 received: 1 accepted"), "{said}");
+    peer.join().unwrap();
+}
+
+#[test]
+fn the_chapter_in_the_handler_style() {
+    let (code, said, errors) = run("handler", &[]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    for line in
+        ["delivery 5 is accepted", "delivery 2 is Value(\"job-content 2\")", "delivery 5 is accepted now"]
+    {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
+
+#[test]
+fn wrong_input_is_told_in_words() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("amqp://{free}/jobs");
+    for (name, arguments, code, words) in [
+        ("send", vec![nobody.as_str()], 1, "cannot connect"),
+        ("receive", vec![nobody.as_str()], 1, "cannot connect"),
+        ("handler", vec![nobody.as_str()], 1, "no connection"),
+        ("send", vec!["amqp://localhost"], 1, "names no node"),
+        ("send", vec!["amqps://localhost/jobs"], 1, "TLS"),
+        ("send", vec!["localhost/jobs"], 2, "begins with amqp://"),
+        ("send", vec![], 2, "Usage"),
+        ("send", vec![nobody.as_str(), "--window", "0"], 2, "--window"),
+        ("send", vec![nobody.as_str(), "--user", "me"], 2, "--password"),
+        ("receive", vec![nobody.as_str(), "--outcome", "lost"], 2, "possible values"),
+    ] {
+        let (exit, _, errors) = run(name, &arguments);
+        assert_eq!(exit, Some(code), "{name} {arguments:?}: {errors}");
+        assert!(errors.contains(words), "{name} {arguments:?}: {errors}");
+    }
+}
