@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod address;
+#[cfg(feature = "broker")]
+pub mod broker;
 mod connection;
 mod delivery;
 mod driver;

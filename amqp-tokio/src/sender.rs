@@ -158,6 +158,11 @@ impl Sender {
         self.guard.key
     }
 
+    #[cfg(feature = "broker")]
+    pub(crate) fn guard(&self) -> &Arc<SenderGuard> {
+        &self.guard
+    }
+
     fn track(&self, (key, is_settled): (DeliveryKey, bool)) -> Sent {
         Sent::new(Arc::clone(&self.guard), key, is_settled)
     }

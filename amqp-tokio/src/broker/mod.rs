@@ -1,0 +1,175 @@
+//! A broker in memory, for demonstrations and for tests of what talks to one.
+//!
+//! It keeps nothing: when it is gone, so are its messages, and durable ones are no exception. What it has:
+//!
+//! - **Queues**, made when their address is first used, of bounded depth. Whoever sends to a full one runs out of credit.
+//!   Consumers compete; released messages come again, modified ones with their delivery-count and annotations, and what
+//!   a lost consumer had counts as a failed delivery.
+//! - **Topics**, where the first link to an address asks for the capability `topic`. Each consumer gets each message that
+//!   comes while it listens; a topic is as slow as its slowest consumer.
+//! - **Dynamic nodes**, which go with their link, and the **anonymous relay**: a sender without a target, whose messages
+//!   go where their `to` says.
+//! - **Dead letters**: messages that a consumer rejects, or that have nowhere to go; see [`Broker::dead_letters`].
+//! - **SASL**: ANONYMOUS and none at all, until there are users; then PLAIN, and SCRAM with the feature `scram`.
+//! - For tests, the addresses `outcome.accepted`, `.rejected`, `.released`, `.modified` and `.mixed`, which give each
+//!   message that outcome, the last all four in turn; and `source.N`, where each consumer gets N numbered messages.
+//!
+//! It has no transactions, selectors, browsing, expiry or durable subscriptions, and refuses or ignores them.
+//!
+//! ```
+//! use amqp_tokio::broker::Broker;
+//! use amqp_tokio::{Connection, Listener};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> amqp_tokio::Result<()> {
+//! let broker = Broker::builder().user("test", "secret")?.build()?;
+//! let listener = Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
+//! let url = format!("amqp://test:secret@{}", listener.local_addr()?);
+//! tokio::spawn(async move { broker.serve(listener).await });
+//!
+//! let connection = Connection::open(&url).await?;
+//! connection.sender("jobs").await?.send("job-content").await?;
+//! let delivery = connection.receiver("jobs").await?.recv().await?.expect("it was accepted");
+//! assert_eq!(delivery.message()?.body()?.as_str(), Some("job-content"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod consumer;
+mod letters;
+mod nodes;
+mod producer;
+mod queue;
+mod service;
+mod users;
+
+use std::sync::Arc;
+
+use amqp_proto::message::Payload;
+use amqp_proto::symbol;
+
+use crate::connection::Connection;
+use crate::error::Result;
+use crate::listener::{Acceptor, Listener};
+use crate::options::{ConnectionOptions, random};
+pub use letters::{DeadLetter, Reason};
+use nodes::Nodes;
+use users::Users;
+
+/// A broker in memory; see the [module](self). Cheap to clone: all clones are the same broker.
+#[derive(Debug, Clone)]
+pub struct Broker {
+    nodes: Arc<Nodes>,
+    users: Arc<Users>,
+    options: ConnectionOptions,
+}
+
+impl Broker {
+    /// With the defaults: anybody may use it.
+    pub fn new() -> Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Says how it is to be.
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder {
+            depth: 100_000,
+            dead_letters: 1_000,
+            users: Users::default(),
+            options: ConnectionOptions::new().container_id("amqp-tokio-broker"),
+        }
+    }
+
+    /// How connections to it are taken: for a [`Listener`], or for streams of any kind.
+    pub fn acceptor(&self) -> Acceptor {
+        let users = Arc::clone(&self.users);
+        let relay = symbol!("ANONYMOUS-RELAY");
+        let options = self.options.clone().offered_capabilities(relay.into());
+        Acceptor::new(options).with_sasl(move |link| users.offer(link))
+    }
+
+    /// Serves all that connect, until it is dropped. Only what makes listening itself impossible ends it.
+    pub async fn serve(&self, listener: Listener) -> Result<()> {
+        service::serve(self, listener).await
+    }
+
+    /// Serves one client, until it is gone.
+    pub async fn serve_connection(&self, connection: Connection) -> Result<()> {
+        service::serve_connection(&self.nodes, connection).await
+    }
+
+    /// The messages that were kept apart, the oldest first.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.nodes.letters()
+    }
+
+    /// How many messages wait in a queue, those not counted that consumers have and have not decided on.
+    pub fn len(&self, queue: &str) -> usize {
+        self.nodes.queue(queue).map_or(0, |queue| queue.len())
+    }
+
+    /// Whether no message waits in a queue.
+    pub fn is_empty(&self, queue: &str) -> bool {
+        self.len(queue) == 0
+    }
+
+    /// The messages that wait in a queue, the oldest first.
+    pub fn messages(&self, queue: &str) -> Vec<Payload> {
+        self.nodes.queue(queue).map(|queue| queue.messages()).unwrap_or_default()
+    }
+}
+
+/// How a [`Broker`] is to be.
+#[derive(Debug, Clone)]
+pub struct BrokerBuilder {
+    depth: usize,
+    dead_letters: usize,
+    users: Users,
+    options: ConnectionOptions,
+}
+
+impl BrokerBuilder {
+    /// Sets how many messages a queue holds, beside those that come back. Default 100,000.
+    #[must_use]
+    pub fn depth(mut self, messages: usize) -> Self {
+        self.depth = messages;
+        self
+    }
+
+    /// Sets how many dead letters are kept: one more, and the oldest is gone. Default 1,000.
+    #[must_use]
+    pub fn dead_letters_kept(mut self, messages: usize) -> Self {
+        self.dead_letters = messages;
+        self
+    }
+
+    /// Adds a user. From then on clients have to say who they are.
+    pub fn user(mut self, name: &str, password: &str) -> Result<Self> {
+        self.users.add(name, password)?;
+        Ok(self)
+    }
+
+    /// Lets anonymous clients in, too, though there are users.
+    #[must_use]
+    pub fn allow_anonymous(mut self) -> Self {
+        self.users.allow_anonymous();
+        self
+    }
+
+    /// Sets how connections are opened: limits, idle time-out, container id.
+    #[must_use]
+    pub fn options(mut self, options: ConnectionOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Makes the broker.
+    pub fn build(self) -> Result<Broker> {
+        let prefix = format!("{:016x}", u64::from_ne_bytes(random()?));
+        Ok(Broker {
+            nodes: Arc::new(Nodes::new(self.depth, self.dead_letters, prefix)),
+            users: Arc::new(self.users),
+            options: self.options,
+        })
+    }
+}

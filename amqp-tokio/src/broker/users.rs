@@ -1,0 +1,101 @@
+//! [`Users`]: who may use a broker.
+
+use std::fmt;
+use std::sync::Arc;
+
+use amqp_proto::machine::sasl::{AnonymousServer, Credentials, LinkSecurity, Login, PlainServer, ServerSasl};
+#[cfg(feature = "scram")]
+use amqp_proto::machine::sasl::{Decoy, Nonce, ScramHash, ScramServer, ScramVerifier};
+
+use crate::error::Result;
+#[cfg(feature = "scram")]
+use crate::options::random;
+
+/// The users of a broker. Their passwords are kept as they are: it is a broker for demonstrations.
+#[derive(Clone, Default)]
+pub(super) struct Users {
+    users: Vec<(Arc<str>, Arc<str>)>,
+    anonymous: bool,
+    #[cfg(feature = "scram")]
+    verifiers: Vec<(Arc<str>, ScramVerifier)>,
+    /// What the challenges are made from that unknown users get.
+    #[cfg(feature = "scram")]
+    secret: [u8; 32],
+}
+
+/// The fewest that clients take.
+#[cfg(feature = "scram")]
+const ITERATIONS: u32 = 4_096;
+
+impl Users {
+    pub(super) fn add(&mut self, name: &str, password: &str) -> Result<()> {
+        Login::new(name, password)?;
+        #[cfg(feature = "scram")]
+        {
+            self.secret = random()?;
+            for hash in ScramHash::STRONGEST_FIRST {
+                let verifier = ScramVerifier::derive(hash, password, &random::<16>()?, ITERATIONS)?;
+                self.verifiers.push((name.into(), verifier));
+            }
+        }
+        self.users.push((name.into(), password.into()));
+        Ok(())
+    }
+
+    pub(super) fn allow_anonymous(&mut self) {
+        self.anonymous = true;
+    }
+
+    /// What a client is offered.
+    pub(super) fn offer(self: &Arc<Self>, link: LinkSecurity) -> ServerSasl {
+        let mut sasl = ServerSasl::new(link);
+        if !self.users.is_empty() {
+            #[cfg(feature = "scram")]
+            for hash in ScramHash::STRONGEST_FIRST {
+                // Without randomness there is none to be offered.
+                let Some(nonce) = nonce() else { break };
+                let decoy = Decoy::new(&self.secret);
+                sasl = sasl.with_mechanism(ScramServer::new(hash, Arc::clone(self), nonce, decoy));
+            }
+            sasl = sasl.with_mechanism(PlainServer::new(Arc::clone(self)));
+        }
+        if self.users.is_empty() || self.anonymous {
+            sasl = sasl.with_mechanism(AnonymousServer::new()).with_optional();
+        }
+        sasl
+    }
+}
+
+#[cfg(feature = "scram")]
+fn nonce() -> Option<Nonce> {
+    Nonce::from_random(&random::<24>().ok()?).ok()
+}
+
+/// Compares without telling by the time it takes how much was right.
+fn is_same(one: &str, other: &str) -> bool {
+    let differences = one.bytes().zip(other.bytes()).map(|(a, b)| a ^ b);
+    one.len() == other.len() && differences.fold(0, |all, difference| all | difference) == 0
+}
+
+impl Credentials for Users {
+    fn check_password(&self, user: &str, password: &str) -> bool {
+        let known = self.users.iter().map(|(name, secret)| is_same(name, user) & is_same(secret, password));
+        known.fold(false, |any, this| any | this)
+    }
+
+    #[cfg(feature = "scram")]
+    fn scram(&self, user: &str, hash: ScramHash) -> Option<ScramVerifier> {
+        let mut known =
+            self.verifiers.iter().filter(|(name, verifier)| &**name == user && verifier.hash() == hash);
+        known.next().map(|(_, verifier)| verifier.clone())
+    }
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Users")
+            .field("names", &self.users.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("anonymous", &self.anonymous)
+            .finish()
+    }
+}

@@ -1,0 +1,266 @@
+//! The broker in memory, over streams in memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use amqp_tokio::broker::{Broker, Reason};
+use amqp_tokio::message::Message;
+use amqp_tokio::types::{Limits, Symbol};
+use amqp_tokio::wire::{Condition, Error, Modified, Outcome, ReceiverSettleMode, SenderSettleMode};
+use amqp_tokio::{Connection, ConnectionOptions, Delivery, Outgoing, Receiver};
+
+async fn connect_as(broker: &Broker, options: ConnectionOptions) -> amqp_tokio::Result<Connection> {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (broker, acceptor) = (broker.clone(), broker.acceptor());
+    tokio::spawn(async move { broker.serve_connection(acceptor.accept(far).await?).await });
+    Connection::over(near, options).await
+}
+
+async fn connect(broker: &Broker) -> Connection {
+    connect_as(broker, ConnectionOptions::new()).await.unwrap()
+}
+
+async fn next(receiver: &Receiver) -> (Delivery, String) {
+    let delivery = receiver.recv().await.unwrap().expect("a message");
+    let body = delivery.message().unwrap().body().unwrap();
+    let text = body.as_str().unwrap().to_owned();
+    (delivery, text)
+}
+
+fn delivery_count(delivery: &Delivery) -> (u32, bool) {
+    let header = delivery.message().unwrap().header().unwrap();
+    (header.delivery_count, header.first_acquirer)
+}
+
+#[tokio::test]
+async fn consumers_compete_for_a_queue() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let sender = connection.sender("jobs").await.unwrap();
+    let receivers = [
+        connection.receiver("jobs").prefetch(5).await.unwrap(),
+        connection.receiver("jobs").prefetch(5).await.unwrap(),
+    ];
+    for n in 0..20 {
+        assert_eq!(sender.send(format!("{n}")).await.unwrap(), Outcome::Accepted);
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 20 {
+        let taken = tokio::select! {
+            taken = next(&receivers[0]) => taken,
+            taken = next(&receivers[1]) => taken,
+        };
+        seen.push(taken.1.parse::<u32>().unwrap());
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..20).collect::<Vec<_>>());
+    connection.close().await.unwrap();
+}
+
+/// Released messages come again unchanged, failed ones with their delivery-count and annotations, in their order.
+#[tokio::test]
+async fn messages_come_again() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let sender = connection.sender("jobs").await.unwrap();
+    let receiver = connection.receiver("jobs").prefetch(1).auto_accept(false).await.unwrap();
+    let _sent = sender.send(Message::from("job").with_subject("s")).await.unwrap();
+    let (delivery, _) = next(&receiver).await;
+    assert_eq!(delivery_count(&delivery), (0, false));
+    delivery.release().unwrap();
+    let (delivery, _) = next(&receiver).await;
+    assert_eq!(delivery_count(&delivery), (0, false));
+    let mut modified = Modified { delivery_failed: Some(true), ..Modified::default() };
+    modified.message_annotations.insert(Symbol::try_from("x-opt-why").unwrap(), "busy");
+    delivery.modify(modified).unwrap();
+    let (delivery, body) = next(&receiver).await;
+    assert_eq!((delivery_count(&delivery), &*body), ((1, false), "job"));
+    let message = delivery.message().unwrap();
+    assert_eq!(message.message_annotations().unwrap().get("x-opt-why").unwrap().as_str(), Some("busy"));
+    assert_eq!(message.properties().unwrap().subject.unwrap(), "s");
+    // Who had it is gone: that counts, too.
+    let _undecided = delivery.into_undecided();
+    receiver.close().await.unwrap();
+    let other = connection.receiver("jobs").auto_accept(false).await.unwrap();
+    let (delivery, _) = next(&other).await;
+    assert_eq!(delivery_count(&delivery), (2, false));
+    // Not to this one any more, but to the next.
+    let modified = Modified { undeliverable_here: Some(true), ..Modified::default() };
+    delivery.modify(modified).unwrap();
+    let third = connection.receiver("jobs").await.unwrap();
+    next(&third).await.0.accept().unwrap();
+    assert!(other.try_recv().is_none());
+}
+
+#[tokio::test]
+async fn what_nobody_gets_is_kept_apart() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let sender = connection.sender("jobs").await.unwrap();
+    let receiver = connection.receiver("jobs").await.unwrap();
+    sender.send("bad").await.unwrap();
+    next(&receiver).await.0.reject(Error::new(Condition::InvalidField)).unwrap();
+    let relay = connection.sender("").anonymous().await.unwrap();
+    let outcome = relay.send("to whom?").await.unwrap();
+    assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+    assert_eq!(relay.send(Message::from("good").with_to("jobs")).await.unwrap(), Outcome::Accepted);
+    assert_eq!(next(&receiver).await.1, "good");
+    let letters = broker.dead_letters();
+    assert_eq!(letters.len(), 2);
+    let reason = Reason::Rejected(Some(Error::new(Condition::InvalidField)));
+    assert_eq!((letters[0].address().as_str(), letters[0].reason()), ("jobs", &reason));
+    assert_eq!(letters[0].message().unwrap().body().unwrap().as_str(), Some("bad"));
+    assert_eq!(letters[1].reason(), &Reason::Undeliverable);
+}
+
+/// A full queue takes no more: its senders run out of credit, and go on when there is room.
+#[tokio::test]
+async fn a_full_queue_holds_senders_back() {
+    let broker = Broker::builder().depth(10).build().unwrap();
+    let connection = connect(&broker).await;
+    let sender = connection.sender("jobs").await.unwrap();
+    let mut queued = Vec::new();
+    for _ in 0..500 {
+        match sender.send_now("job") {
+            Ok(sent) => queued.push(sent),
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+    assert!(broker.len("jobs") == 10 && queued.len() < 250, "{}", queued.len());
+    let receiver = connection.receiver("jobs").await.unwrap();
+    for sent in queued {
+        next(&receiver).await.0.accept().unwrap();
+        assert_eq!(sent.await.unwrap(), Outcome::Accepted);
+    }
+    assert!(broker.is_empty("jobs") && broker.messages("jobs").is_empty());
+}
+
+#[tokio::test]
+async fn each_listener_of_a_topic_gets_each_message() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let topic = || Symbol::try_from("topic").unwrap();
+    let receivers = [
+        connection.receiver("news").capabilities(topic()).await.unwrap(),
+        connection.receiver("news").await.unwrap(),
+    ];
+    let sender = connection.sender("news").await.unwrap();
+    for n in 0..5 {
+        sender.send(format!("{n}")).await.unwrap();
+    }
+    for receiver in &receivers {
+        for n in 0..5 {
+            assert_eq!(next(receiver).await.1, n.to_string());
+        }
+    }
+    drop(receivers);
+    assert_eq!(sender.send("to nobody").await.unwrap(), Outcome::Accepted);
+}
+
+/// A request with a dynamic reply address, answered over the anonymous relay.
+#[tokio::test]
+async fn requests_are_answered() {
+    let broker = Broker::new().unwrap();
+    let (client, server) = (connect(&broker).await, connect(&broker).await);
+    let requests = server.receiver("requests").await.unwrap();
+    let answers = server.sender("").anonymous().await.unwrap();
+    let serve = async {
+        for _ in 0..3 {
+            let (delivery, body) = next(&requests).await;
+            let to = delivery.message().unwrap().properties().unwrap().reply_to.unwrap();
+            answers.send(Message::from(body.to_uppercase()).with_to(to)).await.unwrap();
+        }
+    };
+    let ask = async {
+        let replies = client.receiver("").dynamic().await.unwrap();
+        let address = replies.address().unwrap();
+        let sender = client.sender("requests").await.unwrap();
+        for word in ["a", "b", "c"] {
+            sender.send(Message::from(word).with_reply_to(address.clone())).await.unwrap();
+            assert_eq!(next(&replies).await.1, word.to_uppercase());
+        }
+    };
+    tokio::join!(serve, ask);
+}
+
+#[tokio::test]
+async fn addresses_for_tests() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let mixed = connection.sender("outcome.mixed").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(mixed.send("1").await.unwrap(), Outcome::Accepted);
+        assert!(matches!(mixed.send("2").await.unwrap(), Outcome::Rejected(_)));
+        assert_eq!(mixed.send("3").await.unwrap(), Outcome::Released);
+        assert!(matches!(mixed.send("4").await.unwrap(), Outcome::Modified(_)));
+    }
+    let source = connection.receiver("source.5").prefetch(2).await.unwrap();
+    for n in 0..5 {
+        assert_eq!(next(&source).await.1, format!("msg{n}"));
+    }
+    let error = connection.receiver("outcome.accepted").await.unwrap_err();
+    assert_eq!(error.condition(), Some(&Condition::NotFound));
+}
+
+/// Asked to drain, the broker sends what it has and gives the rest of the credit back.
+#[tokio::test]
+async fn a_drain_gets_what_there_is() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let sender = connection.sender("jobs").await.unwrap();
+    for n in 0..3 {
+        sender.send(format!("{n}")).await.unwrap();
+    }
+    for (credit, count) in [(10, 3), (10, 0)] {
+        let receiver = connection.receiver("jobs").prefetch(0).await.unwrap();
+        receiver.set_credit(credit).unwrap();
+        receiver.drain().await.unwrap();
+        assert_eq!(receiver.credit(), 0);
+        let taken = std::iter::from_fn(|| receiver.try_recv()).count();
+        assert_eq!(taken, count);
+    }
+}
+
+#[tokio::test]
+async fn settled_links_and_links_that_settle_second() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let sender = connection.sender("jobs").snd_settle_mode(SenderSettleMode::Settled).await.unwrap();
+    for n in 0..3 {
+        assert!(sender.send_queued(Outgoing::from(format!("{n}"))).await.unwrap().is_settled());
+    }
+    let settled = connection.receiver("jobs").prefetch(1).snd_settle_mode(SenderSettleMode::Settled);
+    let settled = settled.await.unwrap();
+    let (delivery, _) = next(&settled).await;
+    assert!(delivery.is_settled());
+    settled.close().await.unwrap();
+    let second = connection.receiver("jobs").rcv_settle_mode(ReceiverSettleMode::Second).await.unwrap();
+    let (delivery, _) = next(&second).await;
+    let key = delivery.key();
+    delivery.accept().unwrap();
+    second.settled(key).await.unwrap();
+}
+
+#[tokio::test]
+async fn users_have_to_say_who_they_are() {
+    let broker = Broker::builder().user("test", "secret").unwrap().build().unwrap();
+    let options = || ConnectionOptions::new();
+    for mechanism in ["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        if mechanism != "PLAIN" && !cfg!(feature = "scram") {
+            continue;
+        }
+        let only = || [Symbol::try_from(mechanism).unwrap()];
+        let good = options().login("test", "secret").unwrap().only_mechanisms(only()).plain_in_clear();
+        let done = connect_as(&broker, good).await;
+        // PLAIN is not offered where others can listen.
+        assert_eq!(done.is_ok(), mechanism != "PLAIN", "{mechanism}: {done:?}");
+        let bad = options().login("test", "wrong").unwrap().only_mechanisms(only());
+        let error = connect_as(&broker, bad).await.unwrap_err();
+        assert_eq!(error.condition(), Some(&Condition::UnauthorizedAccess));
+        assert!(!format!("{error:?} {error}").contains("secret"));
+    }
+    for options in [options().anonymous(), options().no_sasl()] {
+        assert!(connect_as(&broker, options).await.is_err());
+    }
+    let open = Broker::builder().user("test", "secret").unwrap().allow_anonymous().build().unwrap();
+    assert!(connect_as(&open, options().no_sasl()).await.is_ok());
+    assert!(connect_as(&open, options().limits(Limits::default())).await.is_ok());
+}
