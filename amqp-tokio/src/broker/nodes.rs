@@ -117,15 +117,12 @@ impl Nodes {
             return Node::Sink(turns);
         }
         let wants_topic = capabilities.iter().any(|name| *name == TOPIC);
-        let node = self
-            .lock()
-            .entry(address.clone())
-            .or_insert_with(|| match wants_topic {
-                true => Node::Topic(Arc::default()),
-                false => Node::Queue(Arc::new(Queue::new(address.clone(), self.depth))),
-            })
-            .clone();
-        node
+        let mut nodes = self.lock();
+        let node = nodes.entry(address.clone()).or_insert_with(|| match wants_topic {
+            true => Node::Topic(Arc::default()),
+            false => Node::Queue(Arc::new(Queue::new(address.clone(), self.depth))),
+        });
+        node.clone()
     }
 
     /// A queue of its own for one that listens: to the topic at an address, or to what comes to the queue itself.

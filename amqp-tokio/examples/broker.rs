@@ -1,0 +1,60 @@
+//! A broker in memory: queues on demand, topics, dynamic nodes, the anonymous relay. It keeps nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::time::Duration;
+
+use amqp_tokio::broker::Broker;
+use amqp_tokio::{ConnectionOptions, Listener};
+use anyhow::{Context, Result};
+use clap::Parser;
+
+/// Runs a broker in memory until it is interrupted. Nothing survives that.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where to listen; port 0 takes any that is free, and the line printed says which.
+    #[arg(long, default_value = "127.0.0.1:5672")]
+    listen: String,
+    /// A user who may use the broker, as NAME:PASSWORD; may be given more than once. Without any, everybody may.
+    #[arg(long, value_name = "NAME:PASSWORD")]
+    user: Vec<String>,
+    /// Lets anonymous clients in though there are users.
+    #[arg(long)]
+    anonymous: bool,
+    /// How many messages a queue holds before its senders have to wait.
+    #[arg(long, default_value_t = 100_000)]
+    depth: usize,
+    /// The largest frame that is taken, in octets.
+    #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(512..))]
+    frame_size: u32,
+    /// After how many seconds of silence a client is given up; 0 for never.
+    #[arg(long, default_value_t = 0)]
+    idle: u64,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let options = ConnectionOptions::new()
+        .container_id("amqp-tokio-broker")
+        .frame_size(arguments.frame_size)
+        .idle_timeout(Duration::from_secs(arguments.idle));
+    let mut builder = Broker::builder().depth(arguments.depth).options(options);
+    for user in &arguments.user {
+        let (name, password) = user.split_once(':').context("a user is given as NAME:PASSWORD")?;
+        builder = builder.user(name, password)?;
+    }
+    if arguments.anonymous {
+        builder = builder.allow_anonymous();
+    }
+    let broker = builder.build()?;
+    let listener = Listener::bind_with(&*arguments.listen, broker.acceptor())
+        .await
+        .with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    println!("listening on amqp://{}", listener.local_addr()?);
+    tokio::select! {
+        done = broker.serve(listener) => done?,
+        done = tokio::signal::ctrl_c() => done?,
+    }
+    println!("interrupted; {} dead letters are forgotten", broker.dead_letters().len());
+    Ok(())
+}

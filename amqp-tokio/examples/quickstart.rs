@@ -1,0 +1,105 @@
+//! Sends messages, follows them to their outcomes, and receives them: the first things to do with AMQP 1.0.
+//!
+//! Brings its own broker, in memory and on a loopback port, unless told of another.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use amqp_tokio::broker::Broker;
+use amqp_tokio::message::Message;
+use amqp_tokio::wire::{Condition, Error, Outcome};
+use amqp_tokio::{Connection, Listener};
+use anyhow::{Context, Result};
+use clap::Parser;
+
+/// Sends, follows, receives and accepts messages, over a real socket.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// A broker to use instead of one of its own: amqp://user:password@host:port
+    #[arg(long)]
+    url: Option<String>,
+    /// The queue to use.
+    #[arg(long, default_value = "jobs")]
+    address: String,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let Arguments { url, address } = Arguments::parse();
+    let (broker, url) = match url {
+        Some(url) => (None, url),
+        None => start_broker().await.map(|(broker, url)| (Some(broker), url))?,
+    };
+
+    let connection = Connection::open(&url).await.with_context(|| format!("cannot connect to {url}"))?;
+    let peer = connection.peer_open().context("it is open")?;
+    println!("connected to container '{}'", peer.container_id);
+
+    println!("\n-- send");
+    let sender = connection.sender(&*address).await?;
+    sender.sendable().await?;
+    println!("'{address}' has given credit for {} messages", sender.credit());
+    let sent = sender.send_queued(Message::from("job-content").with_subject("print")).await?;
+    println!("{} is on its way", sent.key());
+    println!("its outcome: {:?}", sent.await?);
+
+    println!("\n-- receive: what is handled is accepted");
+    let receiver = connection.receiver(&*address).prefetch(10).await?;
+    let delivery = receiver.recv().await?.context("a message")?;
+    let message = delivery.message()?;
+    println!("received {:?}, subject {:?}", message.body()?, message.properties()?.subject);
+    drop(delivery);
+    receiver.close().await?;
+
+    println!("\n-- receive, and decide: auto-accept is off");
+    let receiver = connection.receiver(&*address).prefetch(10).auto_accept(false).await?;
+    for text in ["good job", "bad job"] {
+        println!("sent {text:?}: {:?}", sender.send(text).await?);
+    }
+    for _ in 0..2 {
+        let delivery = receiver.recv().await?.context("a message")?;
+        let body = delivery.message()?.body()?;
+        if body.as_str() == Some("good job") {
+            println!("{body:?}: accepted");
+            delivery.accept()?;
+        } else {
+            println!("{body:?}: rejected");
+            delivery.reject(Error::new(Condition::NotAllowed).with_description("no such job"))?;
+        }
+    }
+    receiver.close().await?;
+
+    if let Some(broker) = &broker {
+        rejections(&connection, broker).await?;
+    }
+    sender.close().await?;
+    connection.close().await?;
+    println!("\nclosed: all is done");
+    Ok(())
+}
+
+/// A broker in memory, and its URL.
+async fn start_broker() -> Result<(Broker, String)> {
+    let broker = Broker::new()?;
+    let listener = Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
+    let url = format!("amqp://{}", listener.local_addr()?);
+    println!("a broker in memory listens on {url}");
+    let serving = broker.clone();
+    tokio::spawn(async move { serving.serve(listener).await });
+    Ok((broker, url))
+}
+
+/// What becomes of what nobody wants. Brokers differ in that; this is what the one in memory does.
+async fn rejections(connection: &Connection, broker: &Broker) -> Result<()> {
+    println!("\n-- a message that is rejected");
+    let sender = connection.sender("outcome.rejected").await?;
+    match sender.send("whatever").await? {
+        Outcome::Rejected(rejected) => match rejected.error {
+            Some(error) => println!("rejected: {error}"),
+            None => println!("rejected, without a reason"),
+        },
+        outcome => println!("unexpected: {outcome:?}"),
+    }
+    for letter in broker.dead_letters() {
+        println!("kept apart by the broker: {:?}, {:?}", letter.message()?.body()?, letter.reason());
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! Receives messages from a node, and gives each an outcome.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::process::ExitCode;
+
+use amqp_tokio::wire::{Modified, SenderSettleMode};
+use amqp_tokio::{Delivery, Receiver};
+use anyhow::{Result, bail};
+use clap::Parser;
+use common::{Kind, Tally, Target, bar};
+
+/// Receives messages, and gives each the same outcome.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// How many messages to receive.
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// How many messages are asked for ahead.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    credit: u32,
+    /// Asks for settled messages: at most once, with no outcome to give.
+    #[arg(long)]
+    presettled: bool,
+    /// The outcome that each is given.
+    #[arg(long, default_value = "accepted")]
+    outcome: Kind,
+    /// Fails if the body of a message does not have so many octets.
+    #[arg(long)]
+    size: Option<usize>,
+    /// Prints the body of each message.
+    #[arg(long)]
+    print: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all messages came.
+async fn run(arguments: &Arguments) -> Result<bool> {
+    let (connection, address) = arguments.target.connect().await?;
+    // No more is asked for than is to be received: what is not taken is not kept from others.
+    let credit = u32::try_from(arguments.count).map_or(arguments.credit, |count| count.min(arguments.credit));
+    let prefetch = if u64::from(credit) == arguments.count { 0 } else { credit };
+    let mut attaching = connection.receiver(address).prefetch(prefetch).auto_accept(false);
+    if arguments.presettled {
+        attaching = attaching.snd_settle_mode(SenderSettleMode::Settled);
+    }
+    let receiver = attaching.await?;
+    if prefetch == 0 {
+        receiver.set_credit(credit)?;
+    }
+    let mut tally = Tally::new();
+    tokio::select! {
+        done = receive_all(arguments, &receiver, &mut tally) => done?,
+        _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
+    }
+    // What has come and was not looked at goes elsewhere.
+    receiver.stop()?;
+    while let Some(delivery) = receiver.try_recv() {
+        delivery.release()?;
+    }
+    receiver.close().await?;
+    connection.close().await?;
+    tally.print("received", arguments.target.json);
+    Ok(tally.of(arguments.outcome) == arguments.count)
+}
+
+async fn receive_all(arguments: &Arguments, receiver: &Receiver, tally: &mut Tally) -> Result<()> {
+    let bar = bar(arguments.count, arguments.target.json);
+    while tally.messages < arguments.count {
+        let Some(delivery) = receiver.recv().await? else { bail!("the link was closed by the peer") };
+        if arguments.print || arguments.size.is_some() {
+            check(arguments, &delivery)?;
+        }
+        tally.messages += 1;
+        tally.count(arguments.outcome);
+        bar.inc(1);
+        match arguments.outcome {
+            Kind::Accepted => delivery.accept(),
+            Kind::Rejected => delivery.reject(None),
+            Kind::Released => delivery.release(),
+            Kind::Modified => {
+                delivery.modify(Modified { delivery_failed: Some(true), ..Modified::default() })
+            }
+        }?;
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn check(arguments: &Arguments, delivery: &Delivery) -> Result<()> {
+    let body = delivery.message()?.body()?;
+    if arguments.print {
+        println!("{body:?}");
+    }
+    let octets = body.as_bytes().map(|body| body.len());
+    match arguments.size {
+        Some(size) if octets != Some(size) => bail!("a body of {octets:?} octets, not {size}"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,112 @@
+//! Sends messages to a node and counts their outcomes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+
+use amqp_tokio::wire::{Outcome, SenderSettleMode};
+use amqp_tokio::{Sender, Sent};
+use anyhow::Result;
+use clap::Parser;
+use common::{Kind, Tally, Target, bar};
+
+/// Sends messages, and waits for the outcome of each.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// How many messages to send.
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// How many octets each has.
+    #[arg(long, default_value_t = 256)]
+    size: usize,
+    /// How many may wait for their outcome at a time.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    window: u64,
+    /// Sends them settled: at most once, with no outcome to come.
+    #[arg(long)]
+    presettled: bool,
+    /// The outcome that each should have.
+    #[arg(long, default_value = "accepted")]
+    outcome: Kind,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether every outcome is the expected one.
+async fn run(arguments: &Arguments) -> Result<bool> {
+    let (connection, address) = arguments.target.connect().await?;
+    let mut attaching = connection.sender(address);
+    if arguments.presettled {
+        attaching = attaching.snd_settle_mode(SenderSettleMode::Settled);
+    }
+    let sender = attaching.await?;
+    let mut tally = Tally::new();
+    let mut waiting = VecDeque::new();
+    tokio::select! {
+        done = send_all(arguments, &sender, &mut tally, &mut waiting) => done?,
+        _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
+    }
+    // What was sent has an outcome, too, when no more is sent.
+    while let Some(sent) = waiting.pop_front() {
+        tally.count(kind_of(&sent.await?)?);
+    }
+    sender.close().await?;
+    connection.close().await?;
+    tally.print("sent", arguments.target.json);
+    Ok(tally.of(arguments.outcome) == arguments.count)
+}
+
+async fn send_all(
+    arguments: &Arguments,
+    sender: &Sender,
+    tally: &mut Tally,
+    waiting: &mut VecDeque<Sent>,
+) -> Result<()> {
+    let bar = bar(arguments.count, arguments.target.json);
+    let body = bytes(arguments.size);
+    for _ in 0..arguments.count {
+        if waiting.len() as u64 >= arguments.window
+            && let Some(oldest) = waiting.front_mut()
+        {
+            let outcome = oldest.outcome().await?;
+            waiting.pop_front();
+            tally.count(kind_of(&outcome)?);
+        }
+        waiting.push_back(sender.send_queued(body.clone()).await?);
+        tally.messages += 1;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// What kind of outcome it is; an error if none of the standard's four.
+fn kind_of(outcome: &Outcome) -> Result<Kind> {
+    Ok(match outcome {
+        Outcome::Accepted => Kind::Accepted,
+        Outcome::Rejected(_) => Kind::Rejected,
+        Outcome::Released => Kind::Released,
+        Outcome::Modified(_) => Kind::Modified,
+        other => anyhow::bail!("an outcome that is not expected: {other:?}"),
+    })
+}
+
+/// Octets to send, shared by all messages.
+fn bytes(size: usize) -> bytes::Bytes {
+    vec![b'x'; size].into()
+}
