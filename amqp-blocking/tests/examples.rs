@@ -12,7 +12,7 @@ use amqp_blocking::message::Message;
 use amqp_blocking::wire::{Condition, Error as AmqpError};
 use amqp_blocking::{Accepted, Connection, Listener, Receiver, Sender};
 
-const EXAMPLES: [&str; 3] = ["send", "receive", "handler"];
+const EXAMPLES: [&str; 3] = ["blocking_send", "blocking_receive", "handler"];
 
 /// Where the programs are: next to the tests. `cargo test` makes them, `cargo test --test examples` does not, so this
 /// may have to.
@@ -95,7 +95,7 @@ fn send_tells_what_has_become_of_the_messages() {
             assert_eq!(delivery.unwrap().message().unwrap().body().unwrap().as_bytes().unwrap().len(), 10);
         }
     });
-    let (code, said, errors) = run("send", &[&url, "--count", "2500", "--size", "10", "--json"]);
+    let (code, said, errors) = run("blocking_send", &[&url, "--count", "2500", "--size", "10", "--json"]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     let line = last_line(&said);
     assert_eq!((&line["sent"], &line["accepted"]), (&2500.into(), &2500.into()));
@@ -110,7 +110,7 @@ fn send_fails_if_an_outcome_is_another_than_expected() {
                 delivery.unwrap().reject(AmqpError::new(Condition::NotAllowed)).unwrap();
             }
         });
-        let (exit, said, _) = run("send", &[&url, "--count", "3", "--outcome", expected]);
+        let (exit, said, _) = run("blocking_send", &[&url, "--count", "3", "--outcome", expected]);
         assert_eq!(exit, Some(code));
         assert!(said.starts_with("3 sent: 0 accepted, 3 rejected, 0 released, 0 modified; "), "{said}");
         peer.join().unwrap();
@@ -123,7 +123,7 @@ fn send_settled() {
         let count = receiver(link).iter().filter(|delivery| delivery.as_ref().unwrap().is_settled()).count();
         assert_eq!(count, 5);
     });
-    assert_eq!(run("send", &[&url, "--count", "5", "--presettled"]).0, Some(0));
+    assert_eq!(run("blocking_send", &[&url, "--count", "5", "--presettled"]).0, Some(0));
     peer.join().unwrap();
 }
 
@@ -139,7 +139,7 @@ fn receive_decides_as_it_is_told() {
             }
         });
         let arguments = [&url, "--count", "500", "--credit", "7", "--outcome", outcome, "--json"];
-        let (code, said, errors) = run("receive", &arguments);
+        let (code, said, errors) = run("blocking_receive", &arguments);
         assert_eq!((code, errors.as_str()), (Some(0), ""));
         let line = last_line(&said);
         assert_eq!((&line["received"], &line[outcome]), (&500.into(), &500.into()));
@@ -152,7 +152,7 @@ fn receive_ends_when_nothing_comes() {
     let (url, peer) = peer(|link| {
         drop(sender(link).send(Message::from("the only one")).unwrap());
     });
-    let (code, said, _) = run("receive", &[&url, "--count", "2", "--idle", "1", "--print"]);
+    let (code, said, _) = run("blocking_receive", &[&url, "--count", "2", "--idle", "1", "--print"]);
     assert_eq!(code, Some(1));
     assert!(said.contains("the only one") && said.contains("1 received: 1 accepted"), "{said}");
     peer.join().unwrap();
@@ -174,16 +174,16 @@ fn wrong_input_is_told_in_words() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("amqp://{free}/jobs");
     for (name, arguments, code, words) in [
-        ("send", vec![nobody.as_str()], 1, "cannot connect"),
-        ("receive", vec![nobody.as_str()], 1, "cannot connect"),
+        ("blocking_send", vec![nobody.as_str()], 1, "cannot connect"),
+        ("blocking_receive", vec![nobody.as_str()], 1, "cannot connect"),
         ("handler", vec![nobody.as_str()], 1, "no connection"),
-        ("send", vec!["amqp://localhost"], 1, "names no node"),
-        ("send", vec!["amqps://localhost/jobs"], 1, "TLS"),
-        ("send", vec!["localhost/jobs"], 2, "begins with amqp://"),
-        ("send", vec![], 2, "Usage"),
-        ("send", vec![nobody.as_str(), "--window", "0"], 2, "--window"),
-        ("send", vec![nobody.as_str(), "--user", "me"], 2, "--password"),
-        ("receive", vec![nobody.as_str(), "--outcome", "lost"], 2, "possible values"),
+        ("blocking_send", vec!["amqp://localhost"], 1, "names no node"),
+        ("blocking_send", vec!["amqps://localhost/jobs"], 1, "TLS"),
+        ("blocking_send", vec!["localhost/jobs"], 2, "begins with amqp://"),
+        ("blocking_send", vec![], 2, "Usage"),
+        ("blocking_send", vec![nobody.as_str(), "--window", "0"], 2, "--window"),
+        ("blocking_send", vec![nobody.as_str(), "--user", "me"], 2, "--password"),
+        ("blocking_receive", vec![nobody.as_str(), "--outcome", "lost"], 2, "possible values"),
     ] {
         let (exit, _, errors) = run(name, &arguments);
         assert_eq!(exit, Some(code), "{name} {arguments:?}: {errors}");

@@ -1,7 +1,7 @@
 //! Receives messages and decides about them.
 //!
 //! ```text
-//! cargo run -p amqp-blocking --example receive -- amqp://localhost/jobs --count 1000 --credit 100
+//! cargo run -p amqp-blocking --example blocking_receive -- amqp://localhost/jobs --count 1000 --credit 100
 //! ```
 #![allow(clippy::cast_precision_loss, missing_docs, unreachable_pub)]
 

@@ -1,7 +1,7 @@
 //! Sends messages and tracks what becomes of them.
 //!
 //! ```text
-//! cargo run -p amqp-blocking --example send -- amqp://localhost/jobs --count 1000 --size 256
+//! cargo run -p amqp-blocking --example blocking_send -- amqp://localhost/jobs --count 1000 --size 256
 //! ```
 #![allow(clippy::cast_precision_loss, missing_docs, unreachable_pub)]
 
