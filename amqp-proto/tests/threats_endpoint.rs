@@ -71,6 +71,24 @@ fn e4_time_that_jumps() {
     }
 }
 
+/// E4: at the end of the clock every deadline is due at once and stays so; looking at it comes to an end all the same.
+#[test]
+fn e4_a_heartbeat_at_the_end_of_time() {
+    let mut client = Connection::client(Options::new("client").with_idle_time_out(1_000), Moment::START);
+    let mut server = Connection::server(Options::new("endpoint"), Moment::START);
+    let mut output = client.output();
+    let octets = output.copy_to_bytes(output.remaining());
+    server.receive(Moment::START, &octets);
+    assert_eq!(server.poll_event(), Some(Event::Opened));
+    assert_eq!(server.next_deadline().unwrap().1, Why::Heartbeat);
+    for _ in 0..3 {
+        server.handle_deadline(Moment::from_millis(u64::MAX));
+        let octets = server.output().remaining();
+        server.output().advance(octets);
+    }
+    assert!(!server.is_over());
+}
+
 /// E6: every number starts just below where it wraps.
 #[test]
 fn e6_numbers_that_wrap() {

@@ -93,6 +93,9 @@ impl Timers {
         all.into_iter().flatten().min_by_key(|(by, _)| *by)
     }
 
+    /// How many kinds of deadlines there are.
+    pub(crate) const KINDS: usize = 4;
+
     /// The deadline that has passed, if one has.
     pub(crate) fn passed(&self) -> Option<Why> {
         self.next().filter(|(by, _)| *by <= self.now).map(|(_, why)| why)
