@@ -1,25 +1,23 @@
 //! [`Machine`]: octets and moments in, frames and events out.
 
 use alloc::boxed::Box;
-use alloc::format;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::salvage::{is_close, salvage};
-use super::security::{Outcome, Security, Stage};
+use super::security::{Security, Stage};
 use super::timers::{Timers, Why};
 use crate::config::Options;
 use crate::machine::core::Core;
-use crate::machine::delivery::{Arrived, TransferHead};
+use crate::machine::delivery::Arrived;
 use crate::machine::effects::MIN_MAX_FRAME_SIZE;
-use crate::machine::event::{Event, Origin, Reason};
+use crate::machine::event::{Event, Reason};
 use crate::machine::fault::ConnectionFault;
 use crate::machine::halves::Half;
 use crate::machine::input::Input;
-use crate::machine::sasl::{Identity, SaslFailure};
-use crate::machine::trace::Direction;
-use crate::types::{Moment, Str, Symbol};
-use crate::wire::{Close, Condition, Error, Frame, FrameKind, Open, Performative, ProtocolHeader, RawFrame};
+use crate::machine::output::Outbox;
+use crate::machine::sasl::Identity;
+use crate::types::{Moment, Symbol};
+use crate::wire::{Error, Open};
 
 /// Whether input is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,7 +33,7 @@ pub enum Reading {
 }
 
 /// What a look at the input has brought.
-enum Step {
+pub(super) enum Step {
     /// Something to tell, at once.
     Told(Arrived),
     /// The same, of any kind.
@@ -51,26 +49,26 @@ enum Step {
 pub(crate) struct Machine {
     pub(crate) core: Core,
     pub(crate) options: Options,
-    input: Input,
-    stage: Stage,
-    timers: Timers,
+    pub(super) input: Input,
+    pub(super) stage: Stage,
+    pub(super) timers: Timers,
     /// This end's half, from the open on.
-    local: Half,
+    pub(super) local: Half,
     /// The peer's.
-    remote: Half,
+    pub(super) remote: Half,
     /// The peer's open, encoded: shorter than the same decoded.
-    peer: Box<[u8]>,
+    pub(super) peer: Box<[u8]>,
     /// Who the client has shown to be.
-    identity: Option<Identity>,
+    pub(super) identity: Option<Identity>,
     /// Why this end closed it, until the application is told.
-    reason: Option<Reason>,
+    pub(super) reason: Option<Reason>,
     /// What the peer's close said.
-    remote_error: Option<Box<Error>>,
+    pub(super) remote_error: Option<Box<Error>>,
     /// Whether no more input will come.
-    is_cut: bool,
-    is_over: bool,
+    pub(super) is_cut: bool,
+    pub(super) is_over: bool,
     /// The largest frame that is taken.
-    frame_size: u32,
+    pub(super) frame_size: u32,
 }
 
 impl Machine {
@@ -175,17 +173,18 @@ impl Machine {
 
     /// Takes octets of output off.
     pub(crate) fn written(&mut self, octets: usize) {
-        let was_full = self.core.fx.out.len() >= self.core.limits.output_octets();
-        self.core.fx.out.advance(octets);
-        if was_full {
-            self.core.flush();
-        }
+        self.take(|out| out.advance(octets));
     }
 
     /// Takes octets of output off, and gives them.
     pub(crate) fn taken(&mut self, octets: usize) -> Bytes {
+        self.take(|out| out.copy_to_bytes(octets))
+    }
+
+    /// Takes something of the output; where that was full, there is more to be written.
+    fn take<T>(&mut self, take: impl FnOnce(&mut Outbox) -> T) -> T {
         let was_full = self.core.fx.out.len() >= self.core.limits.output_octets();
-        let taken = self.core.fx.out.copy_to_bytes(octets);
+        let taken = take(&mut self.core.fx.out);
         if was_full {
             self.core.flush();
         }
@@ -275,24 +274,6 @@ impl Machine {
         }
     }
 
-    /// Closes the connection; there is nothing more to be sent after that.
-    pub(crate) fn close(&mut self, error: Option<Error>) -> bool {
-        if self.is_over || self.local == Half::Ended {
-            return false;
-        }
-        if !matches!(self.stage, Stage::Amqp) && self.local == Half::Unopened {
-            // There is no AMQP to say it in.
-            self.finish(Reason::local(error));
-            return true;
-        }
-        self.core.write_news();
-        self.core.flush();
-        self.send_close(error.as_ref());
-        self.reason = Some(Reason::local(error));
-        self.timers.closed(self.options.close_time_out);
-        true
-    }
-
     fn max_frame_size(&self) -> u32 {
         match self.stage {
             Stage::Client(_) | Stage::Server(_) => self.options.limits.sasl_frame_size(),
@@ -355,313 +336,21 @@ impl Machine {
         Step::Done
     }
 
-    fn step_header(&mut self) -> Step {
-        match self.input.header() {
-            Ok(Some(header)) => {
-                self.timers.hear();
-                if self.core.fx.trace.is_set() {
-                    self.core.fx.trace.show(Direction::In, &header.to_bytes(), 0);
-                }
-                self.on_header(header);
-                Step::Done
-            }
-            Ok(None) => self.step_end(),
-            Err(_) => {
-                self.mismatch("the peer does not speak AMQP");
-                Step::Done
-            }
-        }
-    }
-
     /// There is no more input for now, or for ever.
-    fn step_end(&mut self) -> Step {
+    pub(super) fn step_end(&mut self) -> Step {
         if !self.is_cut {
             return Step::Rest;
         }
         let is_whole = self.input.is_empty();
         let reason = match self.reason.take() {
             Some(reason) => reason,
-            None => {
-                transport(if is_whole { "the transport ended" } else { "the transport ended inside a frame" })
-            }
+            None => Reason::transport(if is_whole {
+                "the transport ended"
+            } else {
+                "the transport ended inside a frame"
+            }),
         };
         self.finish(reason);
         Step::Done
     }
-
-    fn on_header(&mut self, header: ProtocolHeader) {
-        let hostname = self.options.hostname.clone();
-        let rounds = self.options.limits.sasl_rounds();
-        let outcome = self.stage.on_header(header, hostname.as_ref(), rounds, &mut self.core.fx);
-        self.after_layer(outcome);
-    }
-
-    fn after_layer(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Wait | Outcome::Amqp => {
-                // A client's open goes right behind its header.
-                if let Stage::Answer { sent: ProtocolHeader::AMQP, .. } = self.stage {
-                    self.send_open();
-                }
-            }
-            Outcome::Mismatch(header) => self.mismatch(&format!("the peer speaks {header:?}")),
-            Outcome::Failed(failure) => self.unauthenticated(failure),
-        }
-    }
-
-    /// The peer speaks something else: it is told what this end speaks, and that is all (H-HDR-05, H-HDR-07,
-    /// H-HDR-08, H-HDR-09).
-    #[cold]
-    fn mismatch(&mut self, words: &str) {
-        if let Some(header) = self.stage.own_header() {
-            self.core.fx.header(header);
-        }
-        self.finish(transport(words));
-    }
-
-    #[cold]
-    fn unauthenticated(&mut self, failure: SaslFailure) {
-        let origin = if matches!(failure, SaslFailure::Outcome(_)) { Origin::Remote } else { Origin::Local };
-        let error =
-            Error::new(Condition::UnauthorizedAccess).with_description(Str::from(format!("{failure}")));
-        self.finish(Reason::new(origin, Some(error)));
-    }
-
-    /// A frame of a connection on which AMQP is spoken.
-    #[inline]
-    fn on_frame(&mut self, frame: RawFrame) -> Step {
-        self.timers.hear();
-        self.show(&frame);
-        let channel = frame.header.channel.get();
-        if self.remote == Half::Open
-            && channel <= self.core.limits.channel_max()
-            && let Some(list) = frame.transfer_list()
-        {
-            return self.on_transfer(channel, frame, list);
-        }
-        match self.on_any_frame(channel, frame) {
-            Ok(()) => Step::Done,
-            Err(fault) => self.on_fault(&fault),
-        }
-    }
-
-    /// A transfer: the frame that comes most often by far.
-    #[inline]
-    fn on_transfer(&mut self, channel: u16, frame: RawFrame, list: usize) -> Step {
-        let head = frame.octets.get(list..).and_then(TransferHead::read);
-        let done = if let Some((head, octets)) = head {
-            let mut payload = frame.octets;
-            payload.advance(list + octets);
-            self.core.on_transfer_frame(channel, &head, payload)
-        } else {
-            self.on_odd_transfer(channel, frame, list)
-        };
-        match done {
-            Ok(Some(arrived)) => Step::Told(arrived),
-            Ok(None) => Step::Done,
-            Err(fault) => self.on_fault(&fault),
-        }
-    }
-
-    /// A transfer that says more, or less, than most.
-    #[inline(never)]
-    fn on_odd_transfer(
-        &mut self,
-        channel: u16,
-        frame: RawFrame,
-        list: usize,
-    ) -> Result<Option<Arrived>, ConnectionFault> {
-        match frame.decode_transfer(list, &self.core.limits) {
-            Ok((transfer, payload)) => self.core.on_transfer_frame(channel, &transfer, payload),
-            Err(error) => Err(ConnectionFault::Octets(error)),
-        }
-    }
-
-    fn show(&mut self, frame: &RawFrame) {
-        if self.core.fx.trace.is_set() {
-            self.core.fx.trace.show(Direction::In, &frame.octets, 0);
-        }
-    }
-
-    fn on_any_frame(&mut self, channel: u16, frame: RawFrame) -> Result<(), ConnectionFault> {
-        if frame.header.kind == FrameKind::Sasl {
-            return Err(ConnectionFault::SaslFrame);
-        }
-        if channel > self.core.limits.channel_max() {
-            return Err(ConnectionFault::ChannelMax(channel));
-        }
-        let odd = is_close(&frame).then(|| frame.clone());
-        let frame = match frame.decode(&self.core.limits) {
-            Ok(frame) => frame,
-            Err(error) => {
-                let close = odd.filter(|_| self.remote == Half::Open);
-                let close = close.and_then(|frame| salvage(frame, &self.core.limits));
-                self.on_close(close.ok_or(ConnectionFault::Octets(error))?);
-                return Ok(());
-            }
-        };
-        match frame {
-            Frame::Amqp { performative, payload, .. } if self.remote == Half::Open => match performative {
-                Performative::Open(_) => Err(ConnectionFault::SecondOpen),
-                Performative::Close(close) => {
-                    self.on_close(close);
-                    Ok(())
-                }
-                performative => self.core.on_frame(channel, performative, payload),
-            },
-            Frame::Amqp { performative: Performative::Open(open), .. } => self.on_open(channel, &open),
-            Frame::Amqp { performative, .. } => Err(ConnectionFault::NotOpen(performative.name())),
-            Frame::Empty { .. } if self.remote == Half::Unopened => {
-                Err(ConnectionFault::NotOpen("empty frame"))
-            }
-            Frame::Empty { .. } => Ok(()),
-            Frame::Sasl(_) => Err(ConnectionFault::SaslFrame),
-        }
-    }
-
-    /// A frame of the security layer. Faults end it without an AMQP error: there is no AMQP yet.
-    fn on_sasl_frame(&mut self, frame: RawFrame) {
-        self.timers.hear();
-        self.show(&frame);
-        match frame.decode(&self.core.limits) {
-            Ok(Frame::Sasl(body)) => {
-                let (outcome, identity) = self.stage.on_frame(body, &mut self.core.fx);
-                self.identity = identity.or(self.identity.take());
-                self.after_layer(outcome);
-            }
-            Ok(_) => self.finish(transport("an AMQP frame inside the security layer")),
-            Err(error) => self.finish(transport(&format!("{error}"))),
-        }
-    }
-
-    fn on_open(&mut self, channel: u16, open: &Open) -> Result<(), ConnectionFault> {
-        if channel != 0 {
-            return Err(ConnectionFault::OpenChannel(channel));
-        }
-        if open.max_frame_size < MIN_MAX_FRAME_SIZE {
-            return Err(ConnectionFault::MaxFrameSize(open.max_frame_size));
-        }
-        let idle_time_out = open.idle_time_out.unwrap_or(0);
-        let shortest = self.core.limits.shortest_idle_time_out();
-        if (1..shortest).contains(&idle_time_out) {
-            return Err(ConnectionFault::IdleTimeOut(idle_time_out));
-        }
-        let offered = &open.offered_capabilities;
-        if let Some(missing) = self.options.required_capabilities.iter().find(|name| !offered.contains(name))
-        {
-            return Err(ConnectionFault::Capability(missing.clone()));
-        }
-        let mut octets = BytesMut::new();
-        // Only what can be written is kept; what was read can.
-        let _ = open.encode(&mut octets);
-        self.peer = octets.to_vec().into_boxed_slice();
-        self.remote = Half::Open;
-        if self.local == Half::Unopened {
-            self.send_open();
-        }
-        self.core.fx.max_frame_size = open.max_frame_size;
-        self.core.channel_max = open.channel_max;
-        if self.local == Half::Open {
-            self.timers.opened(idle_time_out, shortest);
-            self.core.fx.tell(Event::Opened);
-        }
-        Ok(())
-    }
-
-    fn on_close(&mut self, close: Close) {
-        self.remote = Half::Ended;
-        self.remote_error = close.error.clone().map(Box::new);
-        match self.reason.take() {
-            Some(reason) => self.finish(reason),
-            None => {
-                self.core.write_news();
-                self.send_close(None);
-                self.finish(Reason::remote(close.error));
-            }
-        }
-    }
-
-    fn send_open(&mut self) {
-        let options = &self.options;
-        let mut open = Open::new(options.container_id.clone());
-        open.hostname = options.hostname.clone();
-        open.max_frame_size = self.frame_size;
-        open.channel_max = options.limits.channel_max();
-        // Half of what is kept to (C-IDLE-02).
-        open.idle_time_out = Some(options.idle_time_out / 2).filter(|millis| *millis > 0);
-        open.outgoing_locales = options.outgoing_locales.clone();
-        open.incoming_locales = options.incoming_locales.clone();
-        open.offered_capabilities = options.offered_capabilities.clone();
-        open.desired_capabilities = options.desired();
-        open.properties = options.properties.clone();
-        match self.core.fx.send(0, &open) {
-            Ok(()) => {
-                self.local = Half::Open;
-                self.core.is_open = true;
-            }
-            Err(error) => {
-                let error =
-                    Error::new(Condition::FrameSizeTooSmall).with_description(Str::from(format!("{error}")));
-                self.finish(Reason::local(Some(error)));
-            }
-        }
-    }
-
-    /// Writes a close, after an open if that was still owed.
-    fn send_close(&mut self, error: Option<&Error>) {
-        if self.local == Half::Unopened {
-            self.send_open();
-        }
-        if self.local == Half::Open {
-            self.core.fx.send_error(0, error, |error| Close { error });
-            self.local = Half::Ended;
-            self.core.is_open = false;
-            self.core.fx.is_mute = true;
-        }
-    }
-
-    /// The peer has done something wrong in a frame. Once this end has closed the connection it only waits for the
-    /// peer's close, and what comes before that does not matter (C-CLOSE-06).
-    #[cold]
-    fn on_fault(&mut self, fault: &ConnectionFault) -> Step {
-        let waits_for_close = self.local == Half::Ended && self.remote == Half::Open;
-        if waits_for_close { Step::Done } else { self.fail(fault) }
-    }
-
-    /// Closes the connection for a fault of the peer, which is not listened to any more.
-    #[cold]
-    fn fail(&mut self, fault: &ConnectionFault) -> Step {
-        let error = Error::from(fault.clone());
-        if matches!(self.stage, Stage::Amqp) || self.local == Half::Open {
-            if self.local == Half::Open {
-                self.core.write_news();
-            }
-            self.send_close(Some(&error));
-        }
-        let reason = self.reason.take().unwrap_or_else(|| Reason::local(Some(error)));
-        self.finish(reason);
-        Step::Done
-    }
-
-    /// The connection is over: everything in it ends, and the application is told.
-    fn finish(&mut self, reason: Reason) {
-        if self.is_over {
-            return;
-        }
-        self.is_over = true;
-        self.local = Half::Ended;
-        self.remote = Half::Ended;
-        self.core.is_open = false;
-        self.core.fx.is_mute = true;
-        self.core.finish_updates();
-        self.core.end_all(&reason);
-        self.core.fx.tell(Event::Closed(Box::new(reason)));
-        self.timers.stop();
-        self.input.clear();
-    }
-}
-
-/// The octets stopped, or are not AMQP.
-fn transport(words: &str) -> Reason {
-    Reason::transport(words)
 }

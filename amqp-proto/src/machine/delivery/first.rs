@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
+use super::permit::live_tags;
 use super::receive::forget;
 use super::record::{Record, Tag};
-use super::send::live_tags;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress};

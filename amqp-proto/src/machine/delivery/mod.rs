@@ -6,11 +6,13 @@ mod first;
 mod head;
 mod ledger;
 mod pending;
+mod permit;
 mod receive;
 mod record;
 mod send;
 mod settle;
 mod tags;
+mod turns;
 
 pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use first::{Arrived, Incoming};

@@ -1,0 +1,162 @@
+//! What comes in, a header or a frame at a time, and who it is for.
+
+use alloc::format;
+
+use bytes::Buf;
+
+use super::machine::{Machine, Step};
+use super::salvage::{is_close, salvage};
+use super::security::{Outcome, Stage};
+use crate::machine::delivery::{Arrived, TransferHead};
+use crate::machine::event::Reason;
+use crate::machine::fault::ConnectionFault;
+use crate::machine::halves::Half;
+use crate::machine::trace::Direction;
+use crate::wire::{Frame, FrameKind, Performative, ProtocolHeader, RawFrame};
+
+impl Machine {
+    pub(super) fn step_header(&mut self) -> Step {
+        match self.input.header() {
+            Ok(Some(header)) => {
+                self.timers.hear();
+                if self.core.fx.trace.is_set() {
+                    self.core.fx.trace.show(Direction::In, &header.to_bytes(), 0);
+                }
+                self.on_header(header);
+                Step::Done
+            }
+            Ok(None) => self.step_end(),
+            Err(_) => {
+                self.mismatch("the peer does not speak AMQP");
+                Step::Done
+            }
+        }
+    }
+
+    fn on_header(&mut self, header: ProtocolHeader) {
+        let hostname = self.options.hostname.clone();
+        let rounds = self.options.limits.sasl_rounds();
+        let outcome = self.stage.on_header(header, hostname.as_ref(), rounds, &mut self.core.fx);
+        self.after_layer(outcome);
+    }
+
+    fn after_layer(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Wait | Outcome::Amqp => {
+                // A client's open goes right behind its header.
+                if let Stage::Answer { sent: ProtocolHeader::AMQP, .. } = self.stage {
+                    self.send_open();
+                }
+            }
+            Outcome::Mismatch(header) => self.mismatch(&format!("the peer speaks {header:?}")),
+            Outcome::Failed(failure) => self.unauthenticated(failure),
+        }
+    }
+
+    /// A frame of a connection on which AMQP is spoken.
+    #[inline]
+    pub(super) fn on_frame(&mut self, frame: RawFrame) -> Step {
+        self.timers.hear();
+        self.show(&frame);
+        let channel = frame.header.channel.get();
+        if self.remote == Half::Open
+            && channel <= self.core.limits.channel_max()
+            && let Some(list) = frame.transfer_list()
+        {
+            return self.on_transfer(channel, frame, list);
+        }
+        match self.on_any_frame(channel, frame) {
+            Ok(()) => Step::Done,
+            Err(fault) => self.on_fault(&fault),
+        }
+    }
+
+    /// A transfer: the frame that comes most often by far.
+    #[inline]
+    fn on_transfer(&mut self, channel: u16, frame: RawFrame, list: usize) -> Step {
+        let head = frame.octets.get(list..).and_then(TransferHead::read);
+        let done = if let Some((head, octets)) = head {
+            let mut payload = frame.octets;
+            payload.advance(list + octets);
+            self.core.on_transfer_frame(channel, &head, payload)
+        } else {
+            self.on_odd_transfer(channel, frame, list)
+        };
+        match done {
+            Ok(Some(arrived)) => Step::Told(arrived),
+            Ok(None) => Step::Done,
+            Err(fault) => self.on_fault(&fault),
+        }
+    }
+
+    /// A transfer that says more, or less, than most.
+    #[inline(never)]
+    fn on_odd_transfer(
+        &mut self,
+        channel: u16,
+        frame: RawFrame,
+        list: usize,
+    ) -> Result<Option<Arrived>, ConnectionFault> {
+        match frame.decode_transfer(list, &self.core.limits) {
+            Ok((transfer, payload)) => self.core.on_transfer_frame(channel, &transfer, payload),
+            Err(error) => Err(ConnectionFault::Octets(error)),
+        }
+    }
+
+    fn show(&mut self, frame: &RawFrame) {
+        if self.core.fx.trace.is_set() {
+            self.core.fx.trace.show(Direction::In, &frame.octets, 0);
+        }
+    }
+
+    fn on_any_frame(&mut self, channel: u16, frame: RawFrame) -> Result<(), ConnectionFault> {
+        if frame.header.kind == FrameKind::Sasl {
+            return Err(ConnectionFault::SaslFrame);
+        }
+        if channel > self.core.limits.channel_max() {
+            return Err(ConnectionFault::ChannelMax(channel));
+        }
+        let odd = is_close(&frame).then(|| frame.clone());
+        let frame = match frame.decode(&self.core.limits) {
+            Ok(frame) => frame,
+            Err(error) => {
+                let close = odd.filter(|_| self.remote == Half::Open);
+                let close = close.and_then(|frame| salvage(frame, &self.core.limits));
+                self.on_close(close.ok_or(ConnectionFault::Octets(error))?);
+                return Ok(());
+            }
+        };
+        match frame {
+            Frame::Amqp { performative, payload, .. } if self.remote == Half::Open => match performative {
+                Performative::Open(_) => Err(ConnectionFault::SecondOpen),
+                Performative::Close(close) => {
+                    self.on_close(close);
+                    Ok(())
+                }
+                performative => self.core.on_frame(channel, performative, payload),
+            },
+            Frame::Amqp { performative: Performative::Open(open), .. } => self.on_open(channel, &open),
+            Frame::Amqp { performative, .. } => Err(ConnectionFault::NotOpen(performative.name())),
+            Frame::Empty { .. } if self.remote == Half::Unopened => {
+                Err(ConnectionFault::NotOpen("empty frame"))
+            }
+            Frame::Empty { .. } => Ok(()),
+            Frame::Sasl(_) => Err(ConnectionFault::SaslFrame),
+        }
+    }
+
+    /// A frame of the security layer. Faults end it without an AMQP error: there is no AMQP yet.
+    pub(super) fn on_sasl_frame(&mut self, frame: RawFrame) {
+        self.timers.hear();
+        self.show(&frame);
+        match frame.decode(&self.core.limits) {
+            Ok(Frame::Sasl(body)) => {
+                let (outcome, identity) = self.stage.on_frame(body, &mut self.core.fx);
+                self.identity = identity.or(self.identity.take());
+                self.after_layer(outcome);
+            }
+            Ok(_) => self.finish(Reason::transport("an AMQP frame inside the security layer")),
+            Err(error) => self.finish(Reason::transport(format!("{error}"))),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! How a connection opens and closes [2.4] [2.7.1] [2.7.9].
+
+use alloc::boxed::Box;
+use alloc::format;
+
+use bytes::BytesMut;
+
+use super::machine::{Machine, Step};
+use super::security::Stage;
+use crate::machine::effects::MIN_MAX_FRAME_SIZE;
+use crate::machine::event::{Event, Origin, Reason};
+use crate::machine::fault::ConnectionFault;
+use crate::machine::halves::Half;
+use crate::machine::sasl::SaslFailure;
+use crate::types::Str;
+use crate::wire::{Close, Condition, Error, Open};
+
+impl Machine {
+    /// Closes the connection; there is nothing more to be sent after that.
+    pub(crate) fn close(&mut self, error: Option<Error>) -> bool {
+        if self.is_over || self.local == Half::Ended {
+            return false;
+        }
+        if !matches!(self.stage, Stage::Amqp) && self.local == Half::Unopened {
+            // There is no AMQP to say it in.
+            self.finish(Reason::local(error));
+            return true;
+        }
+        self.core.write_news();
+        self.core.flush();
+        self.send_close(error.as_ref());
+        self.reason = Some(Reason::local(error));
+        self.timers.closed(self.options.close_time_out);
+        true
+    }
+
+    pub(super) fn on_open(&mut self, channel: u16, open: &Open) -> Result<(), ConnectionFault> {
+        if channel != 0 {
+            return Err(ConnectionFault::OpenChannel(channel));
+        }
+        if open.max_frame_size < MIN_MAX_FRAME_SIZE {
+            return Err(ConnectionFault::MaxFrameSize(open.max_frame_size));
+        }
+        let idle_time_out = open.idle_time_out.unwrap_or(0);
+        let shortest = self.core.limits.shortest_idle_time_out();
+        if (1..shortest).contains(&idle_time_out) {
+            return Err(ConnectionFault::IdleTimeOut(idle_time_out));
+        }
+        let offered = &open.offered_capabilities;
+        if let Some(missing) = self.options.required_capabilities.iter().find(|name| !offered.contains(name))
+        {
+            return Err(ConnectionFault::Capability(missing.clone()));
+        }
+        let mut octets = BytesMut::new();
+        // Only what can be written is kept; what was read can.
+        let _ = open.encode(&mut octets);
+        self.peer = octets.to_vec().into_boxed_slice();
+        self.remote = Half::Open;
+        if self.local == Half::Unopened {
+            self.send_open();
+        }
+        self.core.fx.max_frame_size = open.max_frame_size;
+        self.core.channel_max = open.channel_max;
+        if self.local == Half::Open {
+            self.timers.opened(idle_time_out, shortest);
+            self.core.fx.tell(Event::Opened);
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_close(&mut self, close: Close) {
+        self.remote = Half::Ended;
+        self.remote_error = close.error.clone().map(Box::new);
+        match self.reason.take() {
+            Some(reason) => self.finish(reason),
+            None => {
+                self.core.write_news();
+                self.send_close(None);
+                self.finish(Reason::remote(close.error));
+            }
+        }
+    }
+
+    pub(super) fn send_open(&mut self) {
+        let options = &self.options;
+        let mut open = Open::new(options.container_id.clone());
+        open.hostname = options.hostname.clone();
+        open.max_frame_size = self.frame_size;
+        open.channel_max = options.limits.channel_max();
+        // Half of what is kept to (C-IDLE-02).
+        open.idle_time_out = Some(options.idle_time_out / 2).filter(|millis| *millis > 0);
+        open.outgoing_locales = options.outgoing_locales.clone();
+        open.incoming_locales = options.incoming_locales.clone();
+        open.offered_capabilities = options.offered_capabilities.clone();
+        open.desired_capabilities = options.desired();
+        open.properties = options.properties.clone();
+        match self.core.fx.send(0, &open) {
+            Ok(()) => {
+                self.local = Half::Open;
+                self.core.is_open = true;
+            }
+            Err(error) => {
+                let error =
+                    Error::new(Condition::FrameSizeTooSmall).with_description(Str::from(format!("{error}")));
+                self.finish(Reason::local(Some(error)));
+            }
+        }
+    }
+
+    /// Writes a close, after an open if that was still owed.
+    fn send_close(&mut self, error: Option<&Error>) {
+        if self.local == Half::Unopened {
+            self.send_open();
+        }
+        if self.local == Half::Open {
+            self.core.fx.send_error(0, error, |error| Close { error });
+            self.local = Half::Ended;
+            self.core.is_open = false;
+            self.core.fx.is_mute = true;
+        }
+    }
+
+    /// The peer has done something wrong in a frame. Once this end has closed the connection it only waits for the
+    /// peer's close, and what comes before that does not matter (C-CLOSE-06).
+    #[cold]
+    pub(super) fn on_fault(&mut self, fault: &ConnectionFault) -> Step {
+        let waits_for_close = self.local == Half::Ended && self.remote == Half::Open;
+        if waits_for_close { Step::Done } else { self.fail(fault) }
+    }
+
+    /// Closes the connection for a fault of the peer, which is not listened to any more.
+    #[cold]
+    pub(super) fn fail(&mut self, fault: &ConnectionFault) -> Step {
+        let error = Error::from(fault.clone());
+        if matches!(self.stage, Stage::Amqp) || self.local == Half::Open {
+            if self.local == Half::Open {
+                self.core.write_news();
+            }
+            self.send_close(Some(&error));
+        }
+        let reason = self.reason.take().unwrap_or_else(|| Reason::local(Some(error)));
+        self.finish(reason);
+        Step::Done
+    }
+
+    /// The connection is over: everything in it ends, and the application is told.
+    pub(super) fn finish(&mut self, reason: Reason) {
+        if self.is_over {
+            return;
+        }
+        self.is_over = true;
+        self.local = Half::Ended;
+        self.remote = Half::Ended;
+        self.core.is_open = false;
+        self.core.fx.is_mute = true;
+        self.core.finish_updates();
+        self.core.end_all(&reason);
+        self.core.fx.tell(Event::Closed(Box::new(reason)));
+        self.timers.stop();
+        self.input.clear();
+    }
+
+    /// The peer speaks something else: it is told what this end speaks, and that is all (H-HDR-05, H-HDR-07,
+    /// H-HDR-08, H-HDR-09).
+    #[cold]
+    pub(super) fn mismatch(&mut self, words: &str) {
+        if let Some(header) = self.stage.own_header() {
+            self.core.fx.header(header);
+        }
+        self.finish(Reason::transport(words));
+    }
+
+    #[cold]
+    pub(super) fn unauthenticated(&mut self, failure: SaslFailure) {
+        let origin = if matches!(failure, SaslFailure::Outcome(_)) { Origin::Remote } else { Origin::Local };
+        let error =
+            Error::new(Condition::UnauthorizedAccess).with_description(Str::from(format!("{failure}")));
+        self.finish(Reason::new(origin, Some(error)));
+    }
+}

@@ -1,0 +1,203 @@
+//! [`Permit`]: whether a delivery may be sent, and how.
+
+use alloc::collections::BTreeSet;
+
+use super::record::{Record, Tag};
+use super::turns::FRAME_HEADER;
+use crate::codec::{EncodeError, to_usize};
+use crate::config::SendOptions;
+use crate::machine::core::Core;
+use crate::machine::link::{Link, LinkEnd};
+use crate::machine::refusal::SendError;
+use crate::machine::session::Session;
+use crate::machine::slab::Slab;
+use crate::types::{DeliveryTag, Handle};
+use crate::wire::{ReceiverSettleMode, SenderSettleMode, Transfer};
+
+/// A delivery that may be sent.
+pub(super) struct Permit {
+    pub(super) tag: DeliveryTag,
+    pub(super) settled: bool,
+    /// Whether another delivery has to go out first.
+    follows: bool,
+}
+
+impl Core {
+    /// Whether a delivery of so many octets may begin, and how; nothing has changed yet.
+    #[inline]
+    pub(super) fn permit(
+        &mut self,
+        index: u32,
+        octets: usize,
+        options: &SendOptions,
+    ) -> Result<Permit, SendError> {
+        let permitted = self.permitted(index, octets, options);
+        if !matches!(permitted, Ok(Permit { follows: false, .. })) {
+            self.make_way(index, permitted.as_ref().err());
+        }
+        permitted
+    }
+
+    /// Has a sender told when what it lacks is there; or lets the delivery go out that has to be first.
+    #[cold]
+    fn make_way(&mut self, index: u32, refusal: Option<&SendError>) {
+        use SendError::{Full, Incomplete, NoCredit, WindowClosed};
+        match refusal {
+            Some(NoCredit | WindowClosed | Full | Incomplete) => self.wait_to_send(index),
+            Some(_) => {}
+            None => {
+                if let Some(first) = self.unsent_before(index) {
+                    self.write_frame(first, true);
+                }
+            }
+        }
+    }
+
+    /// The sender on the same session whose delivery has to go out first (T-XFER-05).
+    pub(super) fn unsent_before(&self, index: u32) -> Option<u32> {
+        let session = self.sessions.get(self.links.peek(index)?.session)?;
+        unsent_before(session, &self.links, index)
+    }
+
+    #[inline]
+    fn permitted(&mut self, index: u32, octets: usize, options: &SendOptions) -> Result<Permit, SendError> {
+        let is_full = self.fx.out.len() >= self.limits.output_octets();
+        let unsettled = self.limits.unsettled();
+        let max_frame_size = to_usize(self.fx.max_frame_size);
+        let is_open = self.is_open;
+        let session = self.links.peek(index).and_then(|link| self.sessions.get_mut(link.session));
+        let Some(session) = session else { return Err(SendError::Detached) };
+        let follows = unsent_before(session, &self.links, index).is_some();
+        let Some(link) = self.links.at(index) else { return Err(SendError::Detached) };
+        if !is_open || !link.is_complete() || !session.is_mapped() {
+            return Err(SendError::Detached);
+        }
+        let LinkEnd::Sender(sender) = &mut link.end else { return Err(SendError::Detached) };
+        if sender.sending.is_some() {
+            return Err(SendError::Incomplete);
+        }
+        if sender.max_message_size.is_some_and(|max| octets as u64 > max) {
+            return Err(SendError::TooLarge(sender.max_message_size.unwrap_or_default()));
+        }
+        if sender.credit.credit() == 0 {
+            return Err(SendError::NoCredit);
+        }
+        if session.outgoing.left() <= u32::from(follows) {
+            return Err(SendError::WindowClosed);
+        }
+        if is_full {
+            return Err(SendError::Full);
+        }
+        let settled = match (link.snd_settle_mode, options.settled) {
+            (SenderSettleMode::Settled, Some(false)) | (SenderSettleMode::Unsettled, Some(true)) => {
+                return Err(SendError::SettleMode);
+            }
+            (SenderSettleMode::Settled, _) => true,
+            (SenderSettleMode::Unsettled, _) => false,
+            (SenderSettleMode::Mixed, settled) => settled.unwrap_or(false),
+        };
+        let asks_second = options.rcv_settle_mode == Some(ReceiverSettleMode::Second);
+        if asks_second && link.rcv_settle_mode == ReceiverSettleMode::First {
+            return Err(SendError::SettleMode);
+        }
+        if !settled && session.sent.live() >= unsettled {
+            return Err(SendError::Unsettled(unsettled));
+        }
+        let mut permit = Permit { tag: options.tag.unwrap_or_else(|| sender.next_tag()), settled, follows };
+        // Room for one octet of payload at least, or it would take frames without end.
+        if options.state.is_some() {
+            let octets = FRAME_HEADER + first_transfer(link.handle, session, &permit, options).encoded_len();
+            if octets >= max_frame_size {
+                return Err(SendError::Unencodable(EncodeError::TooLarge { octets, limit: max_frame_size }));
+            }
+        }
+        // Entering the tag is the last thing that can fail.
+        let (sent, chain) = (&session.sent, &link.chain);
+        let live = || live_tags(sent, chain);
+        while !settled && !link.tags.insert(&permit.tag, live) {
+            if options.tag.is_some() {
+                return Err(SendError::TagInUse(permit.tag));
+            }
+            // The application has chosen it before; there are fewer of those than there are tags.
+            sender.tag_used();
+            permit.tag = sender.next_tag();
+        }
+        Ok(permit)
+    }
+
+    #[inline]
+    pub(super) fn link_and_session(&mut self, index: u32) -> Option<(&mut Link, &mut Session)> {
+        let link = self.links.at(index)?;
+        let session = self.sessions.get_mut(link.session)?;
+        Some((link, session))
+    }
+
+    /// Whether a message would be taken now.
+    pub(crate) fn is_sendable(&self, index: u32) -> bool {
+        let Some(link) = self.links.key(index).and_then(|key| self.links.get(key)) else { return false };
+        let LinkEnd::Sender(sender) = &link.end else { return false };
+        let reserved = u32::from(self.unsent_before(index).is_some());
+        let has_window = self
+            .sessions
+            .get(link.session)
+            .is_some_and(|session| session.is_mapped() && session.outgoing.left() > reserved);
+        let has_room = self.is_open && self.fx.out.len() < self.limits.output_octets();
+        link.is_complete() && has_window && has_room && sender.credit.credit() > 0 && sender.sending.is_none()
+    }
+}
+
+/// See [`Core::unsent_before`].
+#[inline]
+fn unsent_before(session: &Session, links: &Slab<Link>, index: u32) -> Option<u32> {
+    let first = session.unsent.filter(|first| *first != index)?;
+    let LinkEnd::Sender(sender) = &links.peek(first)?.end else { return None };
+    sender.sending.as_ref().is_some_and(|sending| !sending.begun).then_some(first)
+}
+
+/// A delivery begins: credit, window and ledger move together.
+#[inline(always)]
+pub(super) fn commit(link: &mut Link, session: &mut Session, permit: &Permit, options: &SendOptions) {
+    let (number, index) = (session.sent.next(), link.key.index);
+    if permit.settled {
+        session.sent.pass(number);
+    } else {
+        let mut record = Record::new(Tag::from(permit.tag), index);
+        if let Some(state) = &options.state {
+            record.set_local(state);
+        }
+        session.sent.insert(number, record, &mut link.chain);
+    }
+    if let LinkEnd::Sender(sender) = &mut link.end {
+        sender.credit.send();
+        // Told again when there is more, whether a send is tried before that or not.
+        sender.told &= sender.credit.credit() > 0;
+        if options.tag.is_none() {
+            sender.tag_used();
+        }
+    }
+}
+
+/// The first transfer of a delivery.
+#[inline]
+pub(super) fn first_transfer(
+    handle: u32,
+    session: &Session,
+    permit: &Permit,
+    options: &SendOptions,
+) -> Transfer {
+    let mut transfer = Transfer::new(Handle::new(handle));
+    transfer.delivery_id = Some(session.sent.next_id());
+    transfer.delivery_tag = Some(permit.tag);
+    transfer.message_format = Some(options.message_format);
+    transfer.settled = permit.settled.then_some(true);
+    transfer.rcv_settle_mode = options.rcv_settle_mode;
+    transfer.state = options.state.clone();
+    transfer.batchable = options.batchable;
+    transfer
+}
+
+/// The tags of a link's unsettled deliveries.
+pub(super) fn live_tags(ledger: &super::Ledger, chain: &super::Chain) -> BTreeSet<DeliveryTag> {
+    let numbers = core::iter::successors(chain.first(), |number| ledger.after(*number));
+    numbers.filter_map(|number| ledger.get(number)).map(|record| (&record.tag).into()).collect()
+}

@@ -1,0 +1,216 @@
+//! Who may write when: deliveries of which there is more than fits, and senders that wait for room.
+
+use alloc::collections::VecDeque;
+
+use bytes::{Buf, Bytes};
+
+use crate::codec::to_usize;
+use crate::machine::core::Core;
+use crate::machine::event::Event;
+use crate::machine::link::{Link, LinkEnd, Sending, SendingEnd};
+use crate::types::SenderKey;
+use crate::wire::Transfer;
+
+/// How many octets a frame has before its performative.
+pub(super) const FRAME_HEADER: usize = 8;
+
+impl Core {
+    /// Has a sender told when it may send again: it was refused, or has used up what it takes to send.
+    #[cold]
+    pub(super) fn wait_to_send(&mut self, index: u32) {
+        let Some((link, session)) = self.link_and_session(index) else { return };
+        let LinkEnd::Sender(sender) = &mut link.end else { return };
+        sender.told = false;
+        // Credit comes with a flow of the link's own, and the end of the delivery before with that.
+        if sender.waits || sender.credit.credit() == 0 || sender.sending.is_some() {
+            return;
+        }
+        sender.waits = true;
+        if session.outgoing.left() == 0 {
+            session.waiting.push_back(index);
+        } else {
+            self.blocked.push_back(index);
+        }
+    }
+
+    /// Tells the application once that a sender may send.
+    pub(crate) fn look_sendable(&mut self, index: u32) {
+        let is_full = self.fx.out.len() >= self.limits.output_octets();
+        let is_open = self.is_open;
+        let reserved = u32::from(self.unsent_before(index).is_some());
+        let Some((link, session)) = self.link_and_session(index) else { return };
+        if !is_open || !link.is_complete() || !session.is_mapped() {
+            return;
+        }
+        let window = session.outgoing.left().saturating_sub(reserved);
+        let key = SenderKey(link.key);
+        let LinkEnd::Sender(sender) = &mut link.end else { return };
+        if sender.told || sender.credit.credit() == 0 {
+            return;
+        }
+        if window > 0 && !is_full && sender.sending.is_none() {
+            sender.told = true;
+            self.fx.tell(Event::Sendable(key));
+        } else {
+            self.wait_to_send(index);
+        }
+    }
+
+    /// The window of a session has opened: everyone who waits for it gets a frame in turn, until it is closed
+    /// again; who has nothing under way is told.
+    pub(crate) fn window_opens(&mut self, index: u32) {
+        let Some(session) = self.sessions.at(index) else { return };
+        let waiting = core::mem::take(&mut session.waiting);
+        self.blocked.extend(waiting);
+        self.unblock();
+    }
+
+    /// Goes on with whoever waits for room in the output.
+    pub(crate) fn unblock(&mut self) {
+        // Those that wait now, and in turn with them those of which a frame was written and more is there.
+        let mut left = self.blocked.len();
+        while left > 0 && self.fx.out.len() < self.limits.output_octets() {
+            let Some(index) = self.blocked.pop_front() else { return };
+            left -= 1;
+            let Some(sender) = self.links.at(index).and_then(Link::sender) else { continue };
+            sender.waits = false;
+            let wrote = self.write_frame(index, false);
+            left += usize::from(self.queue(index, wrote) && wrote);
+        }
+    }
+
+    /// Writes as much of a delivery as may be written, if it does not have to wait for its turn.
+    pub(super) fn pump(&mut self, index: u32) {
+        let waits = self.links.at(index).and_then(Link::sender).is_none_or(|sender| sender.waits);
+        if waits {
+            return;
+        }
+        while self.fx.out.len() < self.limits.output_octets() && self.write_frame(index, false) {}
+        self.queue(index, false);
+    }
+
+    /// Has a delivery that is not written to its end wait for what it lacks, or behind all others that wait if it has
+    /// had its turn; true if it is to be looked at again when there is room in the output.
+    fn queue(&mut self, index: u32, had_turn: bool) -> bool {
+        let Some((link, session)) = self.link_and_session(index) else { return false };
+        if !link.is_complete() || !session.is_begun() {
+            return false;
+        }
+        let LinkEnd::Sender(sender) = &mut link.end else { return false };
+        let Some(sending) = &mut sender.sending else {
+            // Done: it may be the next one's turn, or a drain's.
+            if self.is_sendable(index) {
+                self.look_sendable(index);
+            } else {
+                self.wait_to_send(index);
+            }
+            self.finish_drain(index);
+            return false;
+        };
+        if !sending.has_frame() {
+            // All that more was refused for is on its way.
+            if core::mem::take(&mut sending.is_refused) {
+                let key = SenderKey(link.key);
+                self.fx.tell(Event::Sendable(key));
+            }
+            return false;
+        }
+        if sender.waits {
+            return false;
+        }
+        sender.waits = true;
+        let is_open = had_turn || session.outgoing.left() > 0;
+        if is_open {
+            self.blocked.push_back(index);
+        } else {
+            session.waiting.push_back(index);
+        }
+        is_open
+    }
+
+    /// A drain waited for the delivery that is written now (T-DRAIN-07).
+    fn finish_drain(&mut self, index: u32) {
+        let drains = self.links.at(index).and_then(Link::sender).is_some_and(|sender| sender.drain_due);
+        if drains {
+            self.link_due(index);
+        }
+    }
+
+    /// Writes one more frame of the delivery that is being sent, its first even if it has no octets yet; false if
+    /// there is none to be written now.
+    pub(super) fn write_frame(&mut self, index: u32, first: bool) -> bool {
+        let max_frame_size = to_usize(self.fx.max_frame_size);
+        let Some(link) = self.links.at(index) else { return false };
+        let Some(session) = self.sessions.get_mut(link.session) else { return false };
+        if !self.is_open || !link.is_complete() || !session.is_begun() || session.outgoing.left() == 0 {
+            return false;
+        }
+        let LinkEnd::Sender(sender) = &mut link.end else { return false };
+        let Some(sending) = sender.sending.as_mut().filter(|sending| first || sending.has_frame()) else {
+            return false;
+        };
+        if sending.end == SendingEnd::Aborted && !sending.begun {
+            // The delivery-id is given out, and the peer expects the next one to follow.
+            sending.transfer.settled = Some(true);
+        }
+        let transfer = &mut sending.transfer;
+        transfer.aborted = sending.end == SendingEnd::Aborted;
+        transfer.more = true;
+        if FRAME_HEADER + transfer.encoded_len() >= max_frame_size {
+            // One that came too late to be refused; without it there is room.
+            transfer.state = None;
+        }
+        let room = max_frame_size.saturating_sub(FRAME_HEADER + transfer.encoded_len()).max(1);
+        let octets = sending.waiting.min(room);
+        transfer.more = !transfer.aborted && (octets < sending.waiting || sending.end == SendingEnd::Open);
+        if self.fx.send_transfer(session.channel, transfer, octets).is_err() {
+            return false;
+        }
+        session.outgoing.send();
+        let mut left = octets;
+        while left > 0 {
+            let Some(chunk) = sending.chunks.front_mut() else { break };
+            let piece = chunk.split_to(left.min(chunk.len()));
+            left -= piece.len();
+            self.fx.out.payload(&piece);
+            if !chunk.has_remaining() {
+                sending.chunks.pop_front();
+            }
+        }
+        sending.waiting -= octets;
+        sending.begun = true;
+        let settled = core::mem::take(&mut sending.settles).then_some(sending.number);
+        if sending.transfer.more {
+            sending.go_on();
+        } else {
+            sender.sending = None;
+        }
+        if let Some(number) = settled {
+            let session = session.key.index;
+            self.tell_disposition(session, number, false, true, None);
+        }
+        true
+    }
+}
+
+impl Sending {
+    pub(super) fn new(number: u64, transfer: Transfer, chunks: VecDeque<Bytes>, end: SendingEnd) -> Self {
+        let waiting = chunks.iter().map(Bytes::len).sum();
+        Self {
+            number,
+            transfer,
+            begun: false,
+            chunks,
+            waiting,
+            size: waiting as u64,
+            end,
+            is_refused: false,
+            settles: false,
+        }
+    }
+
+    /// Whether there is a frame to be written.
+    fn has_frame(&self) -> bool {
+        self.waiting > 0 || self.end != SendingEnd::Open
+    }
+}
