@@ -1,8 +1,7 @@
 //! [`ReceiverBuilder`]: how a link is attached over which this end receives.
 
 use amqp_proto::config::ReceiverOptions;
-use amqp_proto::symbol;
-use amqp_proto::types::{Described, Fields, List, Many, Str, Symbol, Value};
+use amqp_proto::types::{Described, Fields, Many, Str, Symbol};
 use amqp_proto::wire::{
     DistributionMode, ExpiryPolicy, ReceiverSettleMode, SenderSettleMode, Source, Target, TerminusDurability,
 };
@@ -87,20 +86,20 @@ impl ReceiverBuilder {
 
     /// Adds a filter, by a name of its own: a described value of a kind that the peer knows.
     pub fn filter(mut self, name: impl Into<Symbol>, filter: Described) -> Self {
-        self.source.filter.insert(name.into(), Value::from(filter));
+        self.source = self.source.with_filter(name, filter);
         self
     }
 
     /// Has only those messages come for which this expression holds, which is of the kind that JMS has.
-    pub fn selector(self, expression: impl Into<Str>) -> Self {
-        let kind = symbol!("apache.org:selector-filter:string");
-        self.filter(kind.clone(), Described::new(kind, Value::String(expression.into())))
+    pub fn selector(mut self, expression: impl Into<Str>) -> Self {
+        self.source = self.source.with_selector(expression);
+        self
     }
 
     /// Has no messages come that were sent over the same connection.
-    pub fn no_local(self) -> Self {
-        let kind = symbol!("apache.org:no-local-filter:list");
-        self.filter(kind.clone(), Described::new(kind, List::new()))
+    pub fn no_local(mut self) -> Self {
+        self.source = self.source.with_no_local();
+        self
     }
 
     /// Sets how the sender is asked to settle. Default mixed.

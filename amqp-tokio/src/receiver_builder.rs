@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use amqp_proto::config::ReceiverOptions;
-use amqp_proto::symbol;
-use amqp_proto::types::{Described, Fields, List, Many, Str, Symbol, Value};
+use amqp_proto::types::{Described, Fields, Many, Str, Symbol};
 use amqp_proto::wire::{
     DistributionMode, ExpiryPolicy, ReceiverSettleMode, SenderSettleMode, Source, Target, TerminusDurability,
 };
@@ -101,21 +100,20 @@ impl ReceiverBuilder {
 
     /// Adds a filter under this name: a described value that the peer knows.
     pub fn filter(mut self, name: impl Into<Symbol>, filter: Described) -> Self {
-        self.source.filter.insert(name.into(), Value::from(filter));
+        self.source = self.source.with_filter(name, filter);
         self
     }
 
     /// Has only messages come that this selector, an expression as in JMS, holds for.
-    pub fn selector(self, expression: impl Into<Str>) -> Self {
-        let kind = symbol!("apache.org:selector-filter:string");
-        let expression: Str = expression.into();
-        self.filter(symbol!("selector"), Described::new(kind, expression))
+    pub fn selector(mut self, expression: impl Into<Str>) -> Self {
+        self.source = self.source.with_selector(expression);
+        self
     }
 
     /// Has no messages come that were sent over this connection.
-    pub fn no_local(self) -> Self {
-        let kind = symbol!("apache.org:no-local-filter:list");
-        self.filter(symbol!("no-local"), Described::new(kind, List::new()))
+    pub fn no_local(mut self) -> Self {
+        self.source = self.source.with_no_local();
+        self
     }
 
     /// Sets how the sender is asked to settle. Default mixed.

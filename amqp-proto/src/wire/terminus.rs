@@ -73,6 +73,35 @@ impl Source {
     pub fn at(address: impl Into<Str>) -> Self {
         Self { address: Some(address.into()), ..Self::default() }
     }
+
+    /// Adds a filter under a name of its own: a described value of a kind that the peer knows (M-SRC-09).
+    #[must_use]
+    pub fn with_filter(mut self, name: impl Into<Symbol>, filter: Described) -> Self {
+        self.filter.insert(name.into(), Value::from(filter));
+        self
+    }
+
+    /// Has only messages come for which this expression holds, which is of the kind that JMS has: an extension that
+    /// many brokers know.
+    ///
+    /// ```
+    /// use amqp_proto::wire::Source;
+    ///
+    /// let urgent = Source::at("jobs").with_selector("priority > 5");
+    /// assert!(urgent.filter.get("selector").is_some());
+    /// ```
+    #[must_use]
+    pub fn with_selector(self, expression: impl Into<Str>) -> Self {
+        let kind = Symbol::known("apache.org:selector-filter:string");
+        self.with_filter(Symbol::known("selector"), Described::new(kind, Value::String(expression.into())))
+    }
+
+    /// Has no messages come that were sent over the same connection: an extension, too.
+    #[must_use]
+    pub fn with_no_local(self) -> Self {
+        let kind = Symbol::known("apache.org:no-local-filter:list");
+        self.with_filter(Symbol::known("no-local"), Described::new(kind, List::new()))
+    }
 }
 
 impl Target {
