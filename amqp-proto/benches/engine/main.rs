@@ -10,6 +10,7 @@ mod measure;
 mod pair;
 mod scale;
 
+use amqp_proto::SenderMut;
 use amqp_proto::config::SendOptions;
 use amqp_proto::message::{Message, Payload};
 use measure::Case;
@@ -57,9 +58,12 @@ fn typical(times: u64) {
     pair.exchange(times, |sender| sender.send_with(&message, &options).is_ok());
 }
 
+/// Over each link in turn, all of which have been used before.
 fn many_links(times: u64, links: usize) {
-    let (mut pair, payload, options) = (Pair::with_links(1, links), payload(256), SendOptions::new());
-    pair.exchange(times, |sender| sender.send_payload(&payload, &options).is_ok());
+    let (mut pair, payload, options) = (Pair::with_links(100, links), payload(256), SendOptions::new());
+    let mut send = |sender: &mut SenderMut<'_>| sender.send_payload(&payload, &options).is_ok();
+    pair.exchange(links as u64, &mut send);
+    pair.exchange(times, &mut send);
 }
 
 /// A million deliveries on another link stay unsettled while others come and go.

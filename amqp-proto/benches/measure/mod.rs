@@ -25,9 +25,14 @@ impl Case {
         Self { name, run, rounds }
     }
 
-    /// How often for its instructions and allocations: enough that what happens now and then counts.
+    /// How often for its instructions, of which valgrind counts few in a second.
     fn times(&self) -> u64 {
         (self.rounds / 100).clamp(20, 1_000)
+    }
+
+    /// How often for its allocations: often enough that what it takes to warm up does not count.
+    fn turns(&self) -> u64 {
+        (self.rounds / 10).max(20)
     }
 }
 
@@ -63,11 +68,11 @@ fn instructions(case: usize, times: u64) -> Option<u64> {
 
 fn report(cases: &[Case], at: usize) {
     let case = &cases[at];
-    let times = case.times();
-    (case.run)(times); // warm up
-    let once = allocation_counter::measure(|| (case.run)(times));
-    let twice = allocation_counter::measure(|| (case.run)(2 * times));
-    let per_call = |a: u64, b: u64| (b as f64 - a as f64) / times as f64;
+    let (times, turns) = (case.times(), case.turns());
+    (case.run)(turns); // warm up
+    let once = allocation_counter::measure(|| (case.run)(turns));
+    let twice = allocation_counter::measure(|| (case.run)(2 * turns));
+    let per_call = |a: u64, b: u64| (b as f64 - a as f64) / turns as f64;
 
     let start = Instant::now();
     (case.run)(case.rounds);
@@ -76,7 +81,7 @@ fn report(cases: &[Case], at: usize) {
     let counted = instructions(at, times).zip(instructions(at, 2 * times));
     let counted = counted.map_or("-".into(), |(a, b)| format!("{:.0}", (b - a) as f64 / times as f64));
     println!(
-        "{:<44} {counted:>12} {:>12.2} {:>14.1} {nanos:>10.0}",
+        "{:<44} {counted:>12} {:>12.4} {:>14.2} {nanos:>10.0}",
         case.name,
         per_call(once.count_total, twice.count_total),
         per_call(once.bytes_total, twice.bytes_total),

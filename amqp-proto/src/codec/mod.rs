@@ -30,5 +30,5 @@ pub(crate) use decode::{Budget, Decode, Decoder};
 pub(crate) use encode::{Encode, Writer, fill};
 pub(crate) use error::{Fault, FieldName, Parsed, fail};
 pub(crate) use field::{Field, FieldReader, FieldSizes};
-pub(crate) use leaf::{be_u32, octet, to_usize};
+pub(crate) use leaf::{octet, to_usize};
 pub(crate) use view::skip;

@@ -8,6 +8,7 @@ use super::effects::MIN_MAX_FRAME_SIZE;
 use super::event::{Event, Reason};
 use super::input::largest_block;
 use super::link::{Arrival, Link};
+use super::output::BLOCK;
 use super::session::Session;
 use crate::types::{DeliveryTag, Key, Limits, Str};
 use crate::wire::{DeliveryState, Disposition};
@@ -72,6 +73,8 @@ impl Costs {
         sum([
             size_of::<Machine>() as u64,
             product([2, output]),
+            // Headers between large payloads share blocks of their own.
+            BLOCK as u64,
             elements,
             levels,
             product([4, sum([self.frame, self.block, self.value, self.event])]),

@@ -8,6 +8,10 @@ use bytes::{Buf, Bytes, BytesMut};
 /// than a slice of its own does in a vectored write.
 const WORTH_CHAINING: usize = 1024;
 
+/// How much room there is between payloads that are chained, and how much is made when there is less.
+const LEAST_ROOM: usize = 128;
+pub(crate) const BLOCK: usize = 2048;
+
 /// The output: frames one behind the other, in pieces. Pieces of payload are the application's own buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -47,6 +51,10 @@ impl Outbox {
             let piece = self.tail.split().freeze();
             self.piled += piece.len();
             self.pieces.push_back(piece);
+            // What comes between payloads is short: many share a block, which is used again once they are written.
+            if self.tail.capacity() < LEAST_ROOM {
+                self.tail.reserve(BLOCK);
+            }
         }
         self.piled += octets.len();
         self.pieces.push_back(octets);

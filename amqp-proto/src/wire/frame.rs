@@ -9,7 +9,7 @@ use super::sasl::each_sasl;
 use super::{Performative, SaslBody, Transfer};
 use crate::codec::{
     Code, Composite, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, Encode, EncodeError, Fault,
-    Writer, be_u32, fill,
+    Writer, fill,
 };
 use crate::types::{Channel, Limits};
 
@@ -66,9 +66,9 @@ impl FrameHeader {
     /// Judges a header of which not all has arrived: the size alone may be enough to refuse it.
     #[cold]
     fn decode_part(octets: &[u8], max_frame_size: u32) -> Result<Option<Self>, DecodeError> {
-        match be_u32(octets) {
-            Ok((_, size)) => check_size(size, max_frame_size).map(|()| None),
-            Err(_) => Ok(None),
+        match octets.first_chunk() {
+            Some(size) => check_size(u32::from_be_bytes(*size), max_frame_size).map(|()| None),
+            None => Ok(None),
         }
     }
 }
