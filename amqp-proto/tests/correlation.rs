@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use amqp_proto::message::Message;
-use amqp_proto::policy::{Correlator, RequestError};
+use amqp_proto::policy::{Correlator, RequestError, answer_to};
 use amqp_proto::types::{Moment, Uuid};
 use amqp_proto::wire::MessageId;
 use proptest::prelude::*;
@@ -37,6 +37,25 @@ fn answers_find_their_requests() {
     assert_eq!(pending.answer(Some(&id(&two))), None);
     assert_eq!(pending.cancel(&one), Some(1));
     assert!(pending.is_empty());
+}
+
+/// Some copy the correlation-id of a request, others its message-id: the answer is found either way.
+#[test]
+fn answers_name_their_requests() {
+    let mut pending = Correlator::new(10);
+    pending.set_reply_to("temporary-1");
+    let request = pending.request(Message::from("one").with_correlation_id("mine"), None, 1).unwrap();
+    assert_eq!(request.properties().correlation_id, Some(id(&request)));
+    let answer = answer_to(request.properties(), "1").unwrap();
+    assert_eq!(answer.properties().to.as_deref(), Some("temporary-1"));
+    assert_eq!(pending.answer(answer.properties().correlation_id.as_ref()), Some(1));
+
+    let request = Message::from("two").with_message_id("two").with_reply_to("there");
+    let answer = answer_to(request.properties(), "2").unwrap();
+    assert_eq!(answer.properties().correlation_id, Some("two".into()));
+    let anonymous = answer_to(Message::from("3").with_reply_to("there").properties(), "3").unwrap();
+    assert_eq!(anonymous.properties().correlation_id, None);
+    assert_eq!(answer_to(Message::from("4").properties(), "4"), Err(RequestError::NoAddress));
 }
 
 /// Only so many wait at a time; one that is answered makes room.

@@ -13,7 +13,7 @@ use crate::wire::MessageId;
 pub enum RequestError {
     /// As many requests wait for answers as may.
     Full,
-    /// There is no address yet that answers could go to.
+    /// There is no address that answers could go to.
     NoAddress,
 }
 
@@ -21,7 +21,7 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "too many requests wait for their answers",
-            Self::NoAddress => "there is no address for answers yet",
+            Self::NoAddress => "there is no address for answers",
         })
     }
 }
@@ -31,7 +31,8 @@ impl core::error::Error for RequestError {}
 /// Requests that wait for their answers, and what each is about.
 ///
 /// A request gets a message-id that no other has, and the address of a link on which answers come: mostly that of a
-/// [dynamic](crate::config::ReceiverOptions::from_dynamic) node. An answer names the request in its correlation-id.
+/// [dynamic](crate::config::ReceiverOptions::from_dynamic) node. An answer names the request in its correlation-id, see
+/// [`answer_to`](super::answer_to). Some copy the request's own correlation-id, some its message-id: so both are the same.
 ///
 /// ```
 /// use amqp_proto::message::Message;
@@ -86,7 +87,7 @@ impl<T> Correlator<T> {
         self.reply_to.as_ref()
     }
 
-    /// Makes a message a request: sets its message-id and reply-to. `about` is given back with the answer, if that
+    /// Makes a message a request: sets its message-id, correlation-id and reply-to. `about` is given back with the answer, if that
     /// comes before `until`.
     pub fn request(
         &mut self,
@@ -106,7 +107,7 @@ impl<T> Correlator<T> {
         self.next = id.wrapping_add(1);
         self.deadlines.extend(until.map(|until| (until, id)));
         self.pending.insert(id, Pending { about, until });
-        Ok(message.into().with_message_id(id).with_reply_to(reply_to))
+        Ok(message.into().with_message_id(id).with_correlation_id(id).with_reply_to(reply_to))
     }
 
     /// What the request is about that has this answer; `None` if no request waits for it: not every message is an

@@ -1,7 +1,9 @@
 //! Floor 4: decisions that an application may leave to this crate. Pure: no clock, no chance, no IO.
 
+mod answer;
 mod backoff;
 mod correlator;
 
+pub use answer::answer_to;
 pub use backoff::Backoff;
 pub use correlator::{Correlator, RequestError};
