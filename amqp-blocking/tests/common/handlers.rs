@@ -1,0 +1,177 @@
+//! Handlers that run unchanged in the containers of `amqp-blocking` and of `amqp-tokio`.
+
+use std::sync::mpsc;
+
+use amqp_proto::config::ReceiverOptions;
+use amqp_proto::handler::{
+    ConnectionKey, Context, DeliveryKey, Handler, Incoming, ListenerKey, ReceiverKey, SenderKey,
+};
+use amqp_proto::message::Message;
+use amqp_proto::wire::{Condition, DeliveryState, Error as AmqpError, Modified};
+use amqp_proto::{Origin, Reason};
+
+/// Does with each message what its subject says.
+pub struct Worker {
+    pub addresses: mpsc::Sender<String>,
+    pub received: usize,
+}
+
+impl Handler for Worker {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        cx.listen("127.0.0.1:0");
+    }
+
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+        self.addresses.send(format!("amqp://{address}")).unwrap();
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        self.received += 1;
+        let subject = incoming.message().unwrap().properties().unwrap().subject;
+        let key = incoming.key();
+        match subject.as_deref() {
+            Some("reject") => cx.reject(key, AmqpError::new(Condition::NotAllowed)).unwrap(),
+            Some("release") => cx.release(key).unwrap(),
+            Some("modify") => cx.modify(key, Modified::default()).unwrap(),
+            _ => {}
+        }
+    }
+}
+
+/// Sends messages of all kinds, and counts what comes of them.
+#[derive(Default)]
+pub struct Jobs {
+    pub url: String,
+    pub to_send: usize,
+    pub sent: usize,
+    pub outcomes: [usize; 4],
+    pub settled: usize,
+}
+
+impl Jobs {
+    fn decided(&mut self, cx: &mut Context<'_>, outcome: usize, delivery: DeliveryKey) {
+        self.outcomes[outcome] += 1;
+        if self.outcomes.iter().sum::<usize>() == self.to_send {
+            cx.close_connection(delivery.connection());
+        }
+    }
+}
+
+impl Handler for Jobs {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        cx.create_sender(connection, "jobs");
+    }
+
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+        while self.sent < self.to_send {
+            let subject = ["accept", "reject", "release", "modify"][self.sent % 4];
+            if cx.send(sender, Message::from("job").with_subject(subject)).is_err() {
+                return;
+            }
+            self.sent += 1;
+        }
+    }
+
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+        self.decided(cx, 0, delivery);
+    }
+
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&AmqpError>) {
+        assert_eq!(error.map(|error| &error.condition), Some(&Condition::NotAllowed));
+        self.decided(cx, 1, delivery);
+    }
+
+    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+        self.decided(cx, 2, delivery);
+    }
+
+    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, _: &Modified) {
+        self.decided(cx, 3, delivery);
+    }
+
+    fn on_settled(&mut self, _: &mut Context<'_>, _: DeliveryKey) {
+        self.settled += 1;
+    }
+}
+
+/// Takes messages only when it has been told to, and decides later.
+#[derive(Default)]
+pub struct Slow {
+    pub url: String,
+    pub kept: Option<DeliveryKey>,
+    pub ticks: u64,
+}
+
+impl Handler for Slow {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        let options = ReceiverOptions::from("jobs").with_prefetch(1).with_auto_accept(false);
+        cx.create_receiver_with(connection, "slow", &options);
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        self.kept = Some(incoming.key());
+        cx.schedule(1, 5);
+    }
+
+    fn on_timer(&mut self, cx: &mut Context<'_>, id: u64) {
+        self.ticks += id;
+        cx.accept(self.kept.unwrap()).unwrap();
+    }
+}
+
+/// Notes how its connection ended.
+#[derive(Default)]
+pub struct Lonely {
+    pub url: String,
+    pub errors: Vec<String>,
+    pub closed: usize,
+    pub not_listening: usize,
+}
+
+impl Handler for Lonely {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        cx.connect(self.url.as_str());
+        cx.connect("http://localhost");
+        cx.connect("amqps://localhost");
+        cx.listen("no address");
+    }
+
+    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+        self.errors.push(reason.to_string());
+    }
+
+    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionKey, _: &Reason) {
+        self.closed += 1;
+    }
+
+    fn on_listen_error(&mut self, _: &mut Context<'_>, _: ListenerKey, _: &Reason) {
+        self.not_listening += 1;
+    }
+}
+
+/// Notes what becomes of what it has sent, when its peer breaks off.
+#[derive(Default)]
+pub struct Client {
+    pub url: String,
+    pub origins: Vec<Origin>,
+    pub lost: usize,
+    pub receiver: Option<ReceiverKey>,
+}
+impl Handler for Client {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        cx.create_sender(connection, "jobs");
+        self.receiver = Some(cx.create_receiver(connection, "answers"));
+    }
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+        cx.send(sender, "job").unwrap();
+    }
+    fn on_delivery_lost(&mut self, _: &mut Context<'_>, _: DeliveryKey, _: Option<&DeliveryState>) {
+        self.lost += 1;
+    }
+    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+        self.origins.push(reason.origin);
+    }
+}
