@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use amqp_proto::Connection as Engine;
 use amqp_proto::config::SessionOptions;
-use amqp_proto::machine::sasl::{ClientSasl, Identity, LinkSecurity, Nonce};
+use amqp_proto::machine::sasl::Identity;
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::Open;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -82,17 +82,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let engine_options = options.to_engine()?;
-        let engine = match options.profile(security.login) {
-            None => Engine::client(engine_options, Moment::START),
-            Some(profile) => {
-                let link = if security.is_private { LinkSecurity::Encrypted } else { LinkSecurity::Clear };
-                let nonce = Nonce::from_random(&random::<24>()?)
-                    .map_err(|error| std::io::Error::other(error.to_string()))?;
-                let sasl = ClientSasl::new(profile, link, nonce);
-                Engine::client_with_sasl(engine_options, sasl, Moment::START)
-            }
-        };
+        let engine = options.client(security, Moment::START)?;
         Self::start(stream, engine, options.accept_offers).await
     }
 

@@ -5,6 +5,7 @@ mod address;
 #[cfg(feature = "broker")]
 pub mod broker;
 mod connection;
+mod container;
 mod delivery;
 mod driver;
 mod error;
@@ -28,6 +29,7 @@ mod waiters;
 
 pub use address::{Address, AddressError};
 pub use connection::Connection;
+pub use container::{Container, Injector, Stopped};
 pub use delivery::Delivery;
 pub use error::{Ended, Error, Result};
 pub use incoming::IncomingStream;
@@ -43,6 +45,6 @@ pub use session::{OfferedSession, Session};
 pub use stream::OutgoingStream;
 
 pub use amqp_proto as proto;
-pub use amqp_proto::Origin;
 pub use amqp_proto::machine::sasl;
-pub use amqp_proto::{config, message, types, wire};
+pub use amqp_proto::{Origin, Reason};
+pub use amqp_proto::{config, handler, message, types, wire};

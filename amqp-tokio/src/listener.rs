@@ -72,12 +72,21 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        Connection::start(stream, self.server(link, Moment::START)?, true).await
+    }
+
+    /// An engine for a server.
+    pub(crate) fn server(&self, link: LinkSecurity, now: Moment) -> Result<Engine> {
         let options = self.options.to_engine()?;
-        let engine = match &self.sasl {
-            Some(offer) => Engine::server_with_sasl(options, offer(link), Moment::START),
-            None => Engine::server(options, Moment::START),
-        };
-        Connection::start(stream, engine, true).await
+        Ok(match &self.sasl {
+            Some(offer) => Engine::server_with_sasl(options, offer(link), now),
+            None => Engine::server(options, now),
+        })
+    }
+
+    /// What comes from this machine counts as private.
+    pub(crate) fn security(peer: SocketAddr) -> LinkSecurity {
+        if peer.ip().is_loopback() { LinkSecurity::Encrypted } else { LinkSecurity::Clear }
     }
 }
 
@@ -168,7 +177,6 @@ impl Incoming {
 
     /// Waits until the connection is open. What comes from this machine counts as private.
     pub async fn open(self) -> Result<Connection> {
-        let link = if self.peer.ip().is_loopback() { LinkSecurity::Encrypted } else { LinkSecurity::Clear };
-        self.acceptor.accept_over(self.stream, link).await
+        self.acceptor.accept_over(self.stream, Acceptor::security(self.peer)).await
     }
 }

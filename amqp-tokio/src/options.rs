@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use amqp_proto::Connection as Engine;
 use amqp_proto::config::Options;
-use amqp_proto::machine::sasl::{AnonymousClient, ClientProfile, ExternalClient, Login};
-use amqp_proto::types::{Fields, Limits, Many, Str, Symbol};
+use amqp_proto::machine::sasl::{
+    AnonymousClient, ClientProfile, ClientSasl, ExternalClient, LinkSecurity, Login, Nonce,
+};
+use amqp_proto::types::{Fields, Limits, Many, Moment, Str, Symbol};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -209,6 +212,12 @@ impl ConnectionOptions {
 
     /// The same, to an address that was parsed before.
     pub async fn connect(mut self, address: &Address) -> Result<Connection> {
+        let (stream, security) = self.reach(address).await?;
+        Connection::client(stream, self, security).await
+    }
+
+    /// A stream to an address, and what is known of it.
+    pub(crate) async fn reach(&mut self, address: &Address) -> Result<(TcpStream, Security)> {
         if address.is_encrypted() {
             return Err(AddressError::NoTls.into());
         }
@@ -221,8 +230,17 @@ impl ConnectionOptions {
             Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
         };
         stream.set_nodelay(true)?;
-        let security = Security { is_private: address.is_local(), login: login(address)? };
-        Connection::client(stream, self, security).await
+        Ok((stream, Security { is_private: address.is_local(), login: login(address)? }))
+    }
+
+    /// An engine for a client.
+    pub(crate) fn client(&mut self, security: Security, now: Moment) -> Result<Engine> {
+        let options = self.to_engine()?;
+        let Some(profile) = self.profile(security.login) else { return Ok(Engine::client(options, now)) };
+        let link = if security.is_private { LinkSecurity::Encrypted } else { LinkSecurity::Clear };
+        let nonce =
+            Nonce::from_random(&random::<24>()?).map_err(|error| std::io::Error::other(error.to_string()))?;
+        Ok(Engine::client_with_sasl(options, ClientSasl::new(profile, link, nonce), now))
     }
 
     /// Opens a connection over any stream. It is taken for one that others can listen to.
@@ -254,7 +272,7 @@ impl ConnectionOptions {
     }
 
     /// What to authenticate with; `None` for not at all.
-    pub(crate) fn profile(&mut self, login: Option<Login>) -> Option<ClientProfile> {
+    fn profile(&mut self, login: Option<Login>) -> Option<ClientProfile> {
         let mut profile = match std::mem::replace(&mut self.sasl, Sasl::None) {
             Sasl::None => return None,
             Sasl::Profile(profile) => *profile,

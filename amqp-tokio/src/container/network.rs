@@ -1,0 +1,305 @@
+//! [`Network`]: the transports and listeners of a container.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use amqp_proto::Connection;
+use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request};
+use amqp_proto::types::Str;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use super::Clock;
+use super::mailbox::{Mailbox, Source, bell};
+use super::socket::{Socket, Stream};
+use crate::address::Address;
+use crate::error::Result;
+use crate::listener::Acceptor;
+use crate::options::ConnectionOptions;
+
+/// How long a transport is kept after its connection, for what is left to be written and said.
+const LINGER: Duration = Duration::from_secs(1);
+/// How many connections a listener takes before others get a turn.
+const MOST_ACCEPTED: usize = 16;
+
+/// The transports and listeners of a container.
+pub(super) struct Network {
+    pub(super) options: ConnectionOptions,
+    pub(super) acceptor: Acceptor,
+    pub(super) mailbox: Arc<Mailbox>,
+    clock: Clock,
+    sockets: HashMap<ConnectionKey, Socket>,
+    listeners: HashMap<ListenerKey, Listening>,
+    arrivals: HashMap<u64, Arrival>,
+    /// How many transports have been made or taken.
+    count: u64,
+    /// Sockets that may have something to do.
+    touched: Vec<ConnectionKey>,
+    /// When sockets are given up, in that order.
+    ending: VecDeque<(Instant, ConnectionKey)>,
+}
+
+/// A listener, which begins by finding its address.
+struct Listening {
+    stage: Stage,
+    waker: Waker,
+}
+
+enum Stage {
+    Binding(Pin<Box<dyn Future<Output = io::Result<TcpListener>> + Send>>),
+    Bound(TcpListener),
+}
+
+/// A transport that is being made or secured, and the connection over it.
+struct Arrival {
+    /// As which connection the handler has asked for it; `None` if a peer has made it.
+    key: Option<ConnectionKey>,
+    made: Pin<Box<dyn Future<Output = Result<Made>> + Send>>,
+    waker: Waker,
+}
+
+type Made = (Box<dyn Stream>, Connection);
+
+impl Network {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            options: ConnectionOptions::new(),
+            acceptor: Acceptor::new(ConnectionOptions::new()),
+            mailbox: Arc::default(),
+            clock,
+            sockets: HashMap::new(),
+            listeners: HashMap::new(),
+            arrivals: HashMap::new(),
+            count: 0,
+            touched: Vec::new(),
+            ending: VecDeque::new(),
+        }
+    }
+
+    /// Does what the handler asks for, and what its connections need; whether there is something to tell it.
+    pub(super) fn serve(&mut self, all: &mut Dispatcher) -> bool {
+        while let Some(request) = all.poll_request() {
+            self.on_request(all, request);
+        }
+        while let Some(key) = all.poll_changed() {
+            self.touch(key);
+        }
+        let mut is_busy = false;
+        for key in std::mem::take(&mut self.touched) {
+            if self.serve_socket(all, key) {
+                self.touch(key);
+                is_busy = true;
+            }
+        }
+        is_busy
+    }
+
+    fn touch(&mut self, key: ConnectionKey) {
+        if let Some(socket) = self.sockets.get_mut(&key).filter(|socket| !socket.is_touched) {
+            socket.is_touched = true;
+            self.touched.push(key);
+        }
+    }
+
+    fn serve_socket(&mut self, all: &mut Dispatcher, key: ConnectionKey) -> bool {
+        let Some(socket) = self.sockets.get_mut(&key) else { return false };
+        socket.is_touched = false;
+        if let Some(connection) = all.connection(key) {
+            let is_busy = socket.serve(connection, self.clock.now());
+            if connection.is_over() && !std::mem::replace(&mut socket.is_ending, true) {
+                self.ending.push_back((Instant::now() + LINGER, key));
+            }
+            // What has happened last is told first.
+            if is_busy || !socket.is_through(connection) {
+                return is_busy;
+            }
+            all.remove(key);
+            socket.begin_end();
+        }
+        if socket.poll_end() {
+            self.sockets.remove(&key);
+        }
+        false
+    }
+
+    fn on_request(&mut self, all: &mut Dispatcher, request: Request) {
+        match request {
+            Request::Connect { connection, url } => self.connect(connection, url),
+            Request::Listen { listener, address } => {
+                let binding = Box::pin(async move {
+                    let bound = TcpListener::bind(&*address).await;
+                    bound.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
+                });
+                let waker = bell(&self.mailbox, Source::Listener(listener));
+                self.listeners.insert(listener, Listening { stage: Stage::Binding(binding), waker });
+                self.poll_listener(all, listener);
+            }
+            Request::Unlisten(listener) => {
+                self.listeners.remove(&listener);
+            }
+            // There are no others yet.
+            _ => {}
+        }
+    }
+
+    fn connect(&mut self, key: ConnectionKey, url: Str) {
+        let (mut options, clock) = (self.options.clone(), self.clock);
+        self.expect(Some(key), async move {
+            let address: Address = url.parse()?;
+            let (stream, security) = options.reach(&address).await?;
+            let connection = options.client(security, clock.now())?;
+            Ok((Box::new(stream) as _, connection))
+        });
+    }
+
+    fn accepted(&mut self, stream: TcpStream) {
+        let (acceptor, clock) = (self.acceptor.clone(), self.clock);
+        self.expect(None, async move {
+            stream.set_nodelay(true)?;
+            let link = Acceptor::security(stream.peer_addr()?);
+            let connection = acceptor.server(link, clock.now())?;
+            Ok((Box::new(stream) as _, connection))
+        });
+    }
+
+    fn expect(
+        &mut self,
+        key: Option<ConnectionKey>,
+        made: impl Future<Output = Result<Made>> + Send + 'static,
+    ) {
+        self.count += 1;
+        let waker = bell(&self.mailbox, Source::Arrival(self.count));
+        waker.wake_by_ref();
+        self.arrivals.insert(self.count, Arrival { key, made: Box::pin(made), waker });
+    }
+
+    /// Something may be ready.
+    pub(super) fn on_ready(&mut self, all: &mut Dispatcher, source: Source) {
+        match source {
+            Source::Socket(key) => self.touch(key),
+            Source::Listener(key) => self.poll_listener(all, key),
+            Source::Arrival(number) => self.poll_arrival(all, number),
+        }
+    }
+
+    fn poll_arrival(&mut self, all: &mut Dispatcher, number: u64) {
+        let Some(Arrival { key, made, waker }) = self.arrivals.get_mut(&number) else { return };
+        let Poll::Ready(made) = made.as_mut().poll(&mut Context::from_waker(waker)) else { return };
+        let key = *key;
+        self.arrivals.remove(&number);
+        match (made, key) {
+            (Ok((stream, connection)), Some(key)) => {
+                // It may be that it is not wanted any more.
+                if all.connected(key, connection).is_ok() {
+                    self.add(key, stream);
+                }
+            }
+            (Ok((stream, connection)), None) => {
+                if let Some(key) = all.add(connection) {
+                    self.add(key, stream);
+                }
+            }
+            (Err(error), Some(key)) => all.not_connected(key, error.to_string()),
+            // There is nobody to be told but the peer, whose transport is closed.
+            (Err(_), None) => {}
+        }
+    }
+
+    fn add(&mut self, key: ConnectionKey, stream: Box<dyn Stream>) {
+        let waker = bell(&self.mailbox, Source::Socket(key));
+        self.sockets.insert(key, Socket::new(stream, waker));
+        self.touch(key);
+    }
+
+    fn poll_listener(&mut self, all: &mut Dispatcher, key: ListenerKey) {
+        let Some(Listening { stage, waker }) = self.listeners.get_mut(&key) else { return };
+        let context = &mut Context::from_waker(waker);
+        if let Stage::Binding(binding) = stage {
+            let Poll::Ready(bound) = binding.as_mut().poll(context) else { return };
+            match bound.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+                Ok((address, listener)) => {
+                    *stage = Stage::Bound(listener);
+                    // If it is not wanted any more, that is asked for next.
+                    let _ = all.listening(key, address.to_string());
+                }
+                Err(error) => return self.failed(all, key, &error),
+            }
+        }
+        let Stage::Bound(listener) = stage else { return };
+        let mut streams = Vec::new();
+        let failure = loop {
+            match listener.poll_accept(context) {
+                Poll::Pending => break None,
+                Poll::Ready(Ok((stream, _))) => streams.push(stream),
+                Poll::Ready(Err(error)) if is_peers(&error) => {}
+                Poll::Ready(Err(error)) => break Some(error),
+            }
+            if streams.len() >= MOST_ACCEPTED {
+                waker.wake_by_ref();
+                break None;
+            }
+        };
+        streams.into_iter().for_each(|stream| self.accepted(stream));
+        if let Some(error) = failure {
+            self.failed(all, key, &error);
+        }
+    }
+
+    fn failed(&mut self, all: &mut Dispatcher, key: ListenerKey, error: &io::Error) {
+        self.listeners.remove(&key);
+        all.not_listening(key, error.to_string());
+    }
+
+    /// Gives up sockets whose time is over.
+    pub(super) fn give_up(&mut self, all: &mut Dispatcher) {
+        let now = Instant::now();
+        while let Some((_, key)) = self.ending.front().copied().filter(|(by, _)| *by <= now) {
+            self.ending.pop_front();
+            if self.sockets.remove(&key).is_some() {
+                all.remove(key);
+            }
+        }
+    }
+
+    /// When to [give up](Self::give_up).
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.ending.front().map(|(by, _)| *by)
+    }
+
+    /// Whether no transport is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sockets.is_empty()
+    }
+
+    /// Writes what can be written at once.
+    pub(super) fn flush(&mut self, all: &mut Dispatcher) {
+        let now = self.clock.now();
+        for (key, socket) in &mut self.sockets {
+            if let Some(connection) = all.connection(*key) {
+                socket.serve(connection, now);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("options", &self.options)
+            .field("sockets", &self.sockets)
+            .field("listeners", &self.listeners.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether an error is of the connection that was to be taken, and not of the listener.
+fn is_peers(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
