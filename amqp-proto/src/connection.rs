@@ -287,6 +287,13 @@ impl Connection {
         self.machine.core.fx.show_first();
     }
 
+    /// The span of the connection, in which those of its sessions and links are. It has the fields `container` (this
+    /// end's), `peer` (the other one's) and `user`, and the driver's to record: `id` and `remote`.
+    #[cfg(feature = "tracing")]
+    pub fn span(&self) -> &tracing::Span {
+        self.machine.core.watch.span()
+    }
+
     /// A session.
     pub fn session(&mut self, key: SessionKey) -> Result<SessionMut<'_>, StaleKey> {
         SessionMut::new(&mut self.machine.core, key)

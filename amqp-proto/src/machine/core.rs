@@ -11,6 +11,8 @@ use super::halves::Half;
 use super::link::{Link, Names};
 use super::session::Session;
 use super::slab::Slab;
+#[cfg(feature = "tracing")]
+use super::watch::Watch;
 use crate::types::{Key, Limits};
 use crate::wire::Performative;
 use bytes::Bytes;
@@ -45,6 +47,8 @@ pub(crate) struct Core {
     pub(crate) updates: Option<Updates>,
     /// Places of senders that wait for room in the output.
     pub(crate) blocked: VecDeque<u32>,
+    #[cfg(feature = "tracing")]
+    pub(crate) watch: Watch,
 }
 
 impl Core {
@@ -65,6 +69,8 @@ impl Core {
             due_links: Vec::new(),
             updates: None,
             blocked: VecDeque::new(),
+            #[cfg(feature = "tracing")]
+            watch: Watch::default(),
         }
     }
 

@@ -21,6 +21,8 @@ pub mod sasl;
 mod session;
 mod slab;
 mod trace;
+#[cfg(feature = "tracing")]
+mod watch;
 
 pub(crate) use bound::memory_bound;
 pub(crate) use connection::{Machine, Security};

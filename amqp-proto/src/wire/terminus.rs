@@ -123,6 +123,16 @@ pub enum Terminus {
     Other(Box<Described>),
 }
 
+impl Terminus {
+    /// The address of a node; `None` of one that is to be created, of the anonymous terminus and of anything else.
+    pub fn address(&self) -> Option<&Str> {
+        match self {
+            Self::Target(target) => target.address.as_ref(),
+            Self::Coordinator(_) | Self::Other(_) => None,
+        }
+    }
+}
+
 impl From<Target> for Terminus {
     fn from(target: Target) -> Self {
         Self::Target(target)

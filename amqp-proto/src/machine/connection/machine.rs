@@ -93,6 +93,8 @@ impl Machine {
             is_over: false,
             frame_size,
         };
+        #[cfg(feature = "tracing")]
+        machine.core.watch.start(&machine.options.container_id);
         if speaks_first {
             // The server cannot refuse what it has not read: the open need not wait (C-OPEN-04).
             machine.send_open();
@@ -217,8 +219,8 @@ impl Machine {
         }
         loop {
             match self.step() {
-                Step::Told(arrived) => return Some(arrived.into()),
-                Step::Event(event) => return Some(event),
+                Step::Told(arrived) => return Some(self.shown(arrived.into())),
+                Step::Event(event) => return Some(self.shown(event)),
                 Step::Rest => return None,
                 Step::Done if self.core.fx.events.is_empty() => {}
                 Step::Done => return self.pop_event(),
@@ -227,12 +229,21 @@ impl Machine {
     }
 
     fn pop_event(&mut self) -> Option<Event> {
-        let event = self.core.fx.events.pop_front();
+        let event = self.core.fx.events.pop_front()?;
+        let event = self.shown(event);
         match &event {
-            Some(Event::LinkDetached { link, .. }) => self.core.forget_link(*link),
-            Some(Event::SessionEnded { session, .. }) => self.core.forget_session(*session),
+            Event::LinkDetached { link, .. } => self.core.forget_link(*link),
+            Event::SessionEnded { session, .. } => self.core.forget_session(*session),
             _ => {}
         }
+        Some(event)
+    }
+
+    /// An event on its way to the application.
+    #[inline]
+    fn shown(&mut self, event: Event) -> Event {
+        #[cfg(feature = "tracing")]
+        self.show_event(&event);
         event
     }
 

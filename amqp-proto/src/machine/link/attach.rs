@@ -51,6 +51,15 @@ impl EndOptions<'_> {
         }
     }
 
+    /// The address of the peer's node.
+    #[cfg(feature = "tracing")]
+    fn address(&self) -> Option<&Str> {
+        match self {
+            Self::Sender(options) => options.target.as_deref().and_then(Terminus::address),
+            Self::Receiver(options) => options.source.as_deref()?.address.as_ref(),
+        }
+    }
+
     /// The attach to be sent; `asked` is the peer's, if this one answers it: what the options leave open is as that
     /// has it (L-ATT-04, L-MODE-02).
     fn attach(self, link: &Link, asked: Option<Attach>) -> Attach {
@@ -147,14 +156,19 @@ impl Core {
         options: EndOptions<'_>,
     ) -> Result<Key, LinkError> {
         let role = options.role();
-        match self.names.get(role, name) {
+        let key = match self.names.get(role, name) {
             Some(key) if self.links.get(key).is_some_and(Link::is_suspended) => {
                 self.reattach(session, key, options)?;
-                Ok(key)
+                key
             }
-            Some(_) => Err(LinkError::NameInUse),
-            None => self.attach_new(session, name, options),
+            Some(_) => return Err(LinkError::NameInUse),
+            None => self.attach_new(session, name, options)?,
+        };
+        #[cfg(feature = "tracing")]
+        if let Some(link) = self.links.get(key) {
+            self.watch.attach(link, options.address());
         }
+        Ok(key)
     }
 
     fn attach_new(&mut self, session: u32, name: &Str, options: EndOptions<'_>) -> Result<Key, LinkError> {

@@ -34,6 +34,8 @@ impl Core {
             return Err(error);
         }
         self.unanswered.insert(channel.into(), key.index);
+        #[cfg(feature = "tracing")]
+        self.watch.begin(SessionKey(key), channel);
         Ok(key)
     }
 

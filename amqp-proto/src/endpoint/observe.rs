@@ -1,0 +1,114 @@
+//! [`observe`]: where frames are shown.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::net::SocketAddr;
+
+use crate::connection::Connection;
+#[cfg(feature = "tracing")]
+use crate::machine::TracedFrame;
+
+/// The variable that Qpid Proton's users know.
+const VARIABLE: &str = "PN_TRACE_FRM";
+/// The target of frames, for subscribers.
+#[cfg(feature = "tracing")]
+const TARGET: &str = "amqp::frame";
+
+/// Has a connection that was made just now show what it reads and writes, where that is wanted:
+///
+/// * on standard error, where the environment says `PN_TRACE_FRM=1`, as Qpid Proton has it (or `true`, `yes` or `on`,
+///   in capitals or not; anything else is off). Each frame is a line, behind a name of the connection that no other
+///   of the process has, such as `[0x5d1a07c3f2be]:`;
+/// * with the feature `tracing`, to subscribers that take the target `amqp::frame` at the level of trace. The
+///   connection's [`span`](Connection::span) gets the same name, and the remote address.
+///
+/// Both are looked at now, and not again. No credential shows; see [`TracedFrame`](crate::machine::TracedFrame).
+/// What is in messages does not either, but what is in their envelopes, such as addresses, does.
+pub fn observe(connection: &mut Connection, remote: Option<SocketAddr>) {
+    let prints = is_on(std::env::var_os(VARIABLE));
+    let id = Id::new();
+    #[cfg(feature = "tracing")]
+    if show(connection, remote, id, prints) {
+        return;
+    }
+    let _ = remote;
+    if prints {
+        connection.set_trace(move |frame| print(id, frame));
+    }
+}
+
+/// Names the connection's span; whether its frames are shown to a subscriber, and printed as well if that is wanted.
+#[cfg(feature = "tracing")]
+fn show(connection: &mut Connection, remote: Option<SocketAddr>, id: Id, prints: bool) -> bool {
+    let span = connection.span().clone();
+    span.record("id", tracing::field::display(id));
+    if let Some(remote) = remote {
+        span.record("remote", tracing::field::display(remote));
+    }
+    if !tracing::enabled!(target: TARGET, tracing::Level::TRACE) {
+        return false;
+    }
+    connection.set_trace(move |frame: &TracedFrame<'_>| {
+        tracing::trace!(target: TARGET, parent: &span, "{frame}");
+        if prints {
+            print(id, frame);
+        }
+    });
+    true
+}
+
+/// Whether that is a yes.
+fn is_on(value: Option<OsString>) -> bool {
+    let yes = |value: &str| ["1", "true", "yes", "on"].iter().any(|yes| value.eq_ignore_ascii_case(yes));
+    value.is_some_and(|value| value.to_str().is_some_and(yes))
+}
+
+/// Prints a line, in one piece: others may print, too. Where that cannot be done it is not.
+fn print(id: Id, frame: impl fmt::Display) {
+    let line = format!("[{id}]: {frame}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// The name of a connection in a trace.
+#[derive(Debug, Clone, Copy)]
+struct Id(u64);
+
+impl Id {
+    /// As many bits as an address has that Proton prints.
+    const BITS: u32 = 48;
+
+    fn new() -> Self {
+        Self(RandomState::new().hash_one(()) >> (u64::BITS - Self::BITS))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#014x}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Id, is_on};
+
+    #[test]
+    fn the_words_for_yes_are_protons() {
+        for yes in ["1", "true", "yes", "on", "TRUE", "Yes"] {
+            assert!(is_on(Some(yes.into())), "{yes}");
+        }
+        for no in ["", "0", "false", "2", "no", " 1", "onn"] {
+            assert!(!is_on(Some(no.into())), "{no}");
+        }
+        assert!(!is_on(None));
+    }
+
+    #[test]
+    fn names_are_as_long_as_addresses_and_differ() {
+        let names = [Id::new().to_string(), Id::new().to_string()];
+        assert!(names.iter().all(|name| name.len() == 14 && name.starts_with("0x")), "{names:?}");
+        assert_ne!(names[0], names[1]);
+    }
+}
