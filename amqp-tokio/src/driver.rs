@@ -38,6 +38,8 @@ pub(crate) struct Driver<S> {
     /// Output that was taken from the engine and is not written.
     pieces: VecDeque<Bytes>,
     needs_flush: bool,
+    /// Whether the stream wakes the driver once there is something to be read.
+    is_reading: bool,
     timer: Pin<Box<Sleep>>,
     /// What the timer is set to.
     alarm: Option<Instant>,
@@ -81,6 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             stream,
             pieces: VecDeque::new(),
             needs_flush: false,
+            is_reading: false,
             timer: Box::pin(tokio::time::sleep_until(Instant::now() + LINGER)),
             alarm: None,
             calls: 0,
@@ -119,8 +122,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Reads once; whether anything came of it.
     fn read(&mut self, state: &mut State, context: &mut Context<'_>) -> bool {
-        if !matches!(self.stage, Stage::Open | Stage::Unwritable) || state.engine.reading() != Reading::Wanted
-        {
+        self.is_reading = false;
+        if !self.is_to_read(state) {
             return false;
         }
         let mut input = state.engine.input();
@@ -128,13 +131,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let read = pin!(self.stream.read_buf(&mut input)).poll(context);
         drop(input);
         match read {
+            // All that the peer had said is read.
+            Poll::Pending if self.stage == Stage::Unwritable => state.engine.end_of_input(),
             Poll::Pending => {
-                if self.stage == Stage::Unwritable {
-                    // All that the peer had said is read.
-                    state.engine.end_of_input();
-                }
-                return self.stage == Stage::Unwritable;
+                self.is_reading = true;
+                return false;
             }
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => return true,
             Poll::Ready(Ok(0)) => state.engine.end_of_input(),
             Poll::Ready(Ok(_)) => state.engine.received(self.shared.now()),
             Poll::Ready(Err(error)) => {
@@ -146,14 +149,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         true
     }
 
+    /// Whether the stream is to be read from now.
+    fn is_to_read(&self, state: &State) -> bool {
+        matches!(self.stage, Stage::Open | Stage::Unwritable) && state.engine.reading() == Reading::Wanted
+    }
+
     /// Takes what is to be written, when all before is; whether it is held back instead.
     fn take_output(&mut self, state: &mut State) -> bool {
         if !self.pieces.is_empty() || !state.engine.has_output() {
             return false;
         }
         if !matches!(self.stage, Stage::Open | Stage::Ending(_)) {
-            let octets = state.engine.output().remaining();
-            state.engine.output().advance(octets);
+            state.drop_output();
             return false;
         }
         let is_growing = self.calls != state.calls || self.has_woken || !state.wakes.is_empty();
@@ -203,13 +210,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let pieces = slices.iter_mut().zip(&self.pieces);
             let count = pieces.map(|(slice, piece)| *slice = IoSlice::new(piece)).count();
             let slices = slices.get(..count).unwrap_or_default();
-            match ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))? {
+            let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+            match ready!(unless_interrupted(written, context))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 octets => self.written(octets),
             }
             self.needs_flush = true;
         }
-        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        ready!(unless_interrupted(flushed, context))?;
         self.needs_flush = false;
         Poll::Ready(Ok(()))
     }
@@ -234,7 +243,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 let is_written =
                     self.pieces.is_empty() && !self.needs_flush && !self.shared.lock().engine.has_output();
                 if is_written {
-                    match Pin::new(&mut self.stream).poll_shutdown(context) {
+                    let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+                    match unless_interrupted(shut, context) {
                         Poll::Pending => {}
                         Poll::Ready(Ok(())) => self.stage = Stage::Draining(by),
                         Poll::Ready(Err(_)) => self.stage = Stage::Done,
@@ -263,6 +273,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         let has_work = state.engine.reading() == Reading::Events
+            || (!self.is_reading && self.is_to_read(&state))
             || (self.pieces.is_empty() && state.engine.has_output());
         if has_work {
             return Round::Busy;
@@ -335,12 +346,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     }
 }
 
+/// What was interrupted is to be done again, at the next turn.
+fn unless_interrupted<T>(result: Poll<io::Result<T>>, context: &Context<'_>) -> Poll<io::Result<T>> {
+    match result {
+        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+        result => result,
+    }
+}
+
 /// With the driver goes the connection: nobody waits for what cannot come any more.
 impl<S> Drop for Driver<S> {
     fn drop(&mut self) {
         self.shared.with(|state| {
             state.engine.end_of_input();
             state.dispatch();
+            state.drop_output();
             state.is_done = true;
             state.waiters.wake_all(&mut state.wakes);
         });

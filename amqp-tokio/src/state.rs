@@ -7,6 +7,7 @@ use std::task::Waker;
 
 use amqp_proto::types::{DeliveryKey, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
 use amqp_proto::{Connection as Engine, Delivery, Event};
+use bytes::Buf;
 
 use crate::error::{Ended, Error};
 use crate::hash::KeyMap;
@@ -181,7 +182,7 @@ impl State {
         loop {
             match self.engine.peek_event() {
                 None => return,
-                Some(Event::LinkDetached { link: LinkKey::Receiver(key), closed: true, .. }) => {
+                Some(Event::LinkDetached { link: LinkKey::Receiver(key), .. }) => {
                     let key = *key;
                     self.keep_rest(key);
                 }
@@ -193,10 +194,26 @@ impl State {
         }
     }
 
-    /// A link is about to be forgotten: what came over it settled exists nowhere else any more.
+    /// Drops what is to be written, which cannot be any more, and looks at what had to wait for that.
+    pub(crate) fn drop_output(&mut self) {
+        while self.engine.has_output() {
+            let octets = self.engine.output().remaining();
+            self.engine.output().advance(octets);
+            self.dispatch();
+            if octets == 0 {
+                return;
+            }
+        }
+    }
+
+    /// A link is about to be forgotten, unless it is only suspended: what came over it settled exists nowhere else any
+    /// more.
     fn keep_rest(&mut self, key: ReceiverKey) {
         let Some(link) = self.links.get_mut(&key.into()) else { return };
         let Ok(mut receiver) = self.engine.receiver(key) else { return };
+        if receiver.is_suspended() {
+            return;
+        }
         let rest = std::iter::from_fn(|| receiver.receive());
         link.rest.extend(rest.filter(Delivery::is_settled));
     }

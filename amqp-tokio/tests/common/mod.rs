@@ -1,6 +1,8 @@
 //! Two ends of a connection, joined in memory.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub(crate) mod valve;
+
 use amqp_tokio::config::{ReceiverOptions, SenderOptions};
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, OfferedLink, Receiver, Sender, Session};
 

@@ -1,0 +1,373 @@
+//! Streams that crumble, stall and break: nothing hangs, nothing spins, and each outcome is told once.
+//!
+//! The clock of these tests is virtual and goes on only when every task waits: a driver that waits for nothing runs
+//! into the guard, and one that spins is told so by its stream.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use amqp_tokio::config::ReceiverOptions;
+use amqp_tokio::types::Limits;
+use amqp_tokio::wire::{Condition, Error as AmqpError, Outcome};
+use amqp_tokio::{
+    Acceptor, Connection, ConnectionOptions, Error, Origin, Outgoing, Receiver, Sender, Session,
+};
+use common::receiver;
+use common::valve::{Hold, Valve, Way};
+
+/// Ends a wait that would have no end.
+async fn bounded<F: Future>(future: F) -> F::Output {
+    let day = Duration::from_secs(24 * 3600);
+    tokio::time::timeout(day, future).await.expect("a wait without an end")
+}
+
+/// A client behind a valve, and a server.
+async fn valved(options: ConnectionOptions) -> (Connection, Connection, Hold) {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (near, hold) = Valve::new(near);
+    let acceptor = Acceptor::new(ConnectionOptions::new());
+    let (client, server) = tokio::join!(options.over(near), acceptor.accept(far));
+    (client.unwrap(), server.unwrap(), hold)
+}
+
+async fn sending(client: &Connection, server: &Connection) -> (Sender, Receiver, Session) {
+    let options = ReceiverOptions::new().with_auto_accept(false).with_prefetch(1_000);
+    common::sending(client, server, options).await
+}
+
+/// Lets all tasks run until they wait, and all timers of the beginning pass, which could wake who has forgotten to be.
+async fn rest() {
+    tokio::time::sleep(Duration::from_secs(60)).await;
+}
+
+/// A small output: full with little in it.
+fn narrow() -> ConnectionOptions {
+    let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
+    ConnectionOptions::new().limits(limits)
+}
+
+/// What has become of a delivery: accepted, or lost with the transport.
+fn is_accepted(outcome: Result<Outcome, Error>) -> bool {
+    match outcome {
+        Ok(Outcome::Accepted) => true,
+        Err(Error::Lost(ended)) if ended.origin() == Origin::Transport => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A client that sends three messages to a server that accepts them, until its input ends.
+async fn exchange(cut: Way) -> (usize, bool) {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (near, hold) = Valve::new(near);
+    hold.read(cut);
+    let server = tokio::spawn(async move {
+        let server = Acceptor::new(ConnectionOptions::new()).accept(far).await?;
+        while let Some(offered) = server.next_session().await? {
+            let session = offered.accept()?;
+            let receiver = receiver(&session, ReceiverOptions::new()).await;
+            while receiver.recv().await?.is_some() {}
+        }
+        Ok::<(), Error>(())
+    });
+    let client = async {
+        let client = ConnectionOptions::new().no_sasl().over(near).await?;
+        let sender = client.sender("jobs").await?;
+        let mut sent = Vec::new();
+        for _ in 0..3 {
+            sent.push(sender.send_queued("job").await?);
+        }
+        let mut accepted = 0;
+        for sent in sent {
+            accepted += usize::from(is_accepted(sent.await));
+        }
+        assert!(accepted == 3 || sender.send_now("late").is_err());
+        let end = client.closed().await;
+        assert_eq!(end.origin(), Origin::Transport);
+        if let Way::Left(_, Some(kind)) = cut {
+            assert_eq!(end.io().map(std::io::Error::kind), Some(kind));
+        }
+        Ok::<usize, Error>(accepted)
+    };
+    let accepted = bounded(client).await;
+    // The server is told, wherever it was.
+    let _ = bounded(server).await;
+    let is_ended = accepted.as_ref().err().is_none_or(|error| error.ended().is_some());
+    assert!(is_ended, "{accepted:?}");
+    (accepted.unwrap_or(0), hold.calls() < 1_000)
+}
+
+/// EOF, or a reset, behind any octet: each wait ends, and what was told before counts.
+#[tokio::test(start_paused = true)]
+async fn input_that_ends_anywhere() {
+    for kind in [None, Some(ErrorKind::ConnectionReset)] {
+        let mut before = 0;
+        for octets in 0..2_000 {
+            let (accepted, is_calm) = exchange(Way::Left(octets, kind)).await;
+            assert!(accepted >= before && is_calm, "{accepted} were accepted of {octets} octets");
+            before = accepted;
+            if accepted == 3 {
+                break;
+            }
+        }
+        assert_eq!(before, 3);
+    }
+}
+
+/// What the peer said before it was gone is heard, though nothing can be written any more.
+#[tokio::test(start_paused = true)]
+async fn output_that_breaks_before_input() {
+    for kind in [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset] {
+        let (client, server, hold) = valved(ConnectionOptions::new()).await;
+        let (sender, receiver, _session) = sending(&client, &server).await;
+        let first = sender.send_queued("first").await.unwrap();
+        rest().await;
+        hold.read(Way::Stalled);
+        receiver.recv().await.unwrap().unwrap().accept().unwrap();
+        rest().await;
+        hold.write(Way::Broken(kind));
+        hold.read(Way::Open);
+        let second = sender.send_queued("second").await.unwrap();
+        let (first, second) = bounded(async { (first.await, second.await) }).await;
+        assert!(is_accepted(first) && !is_accepted(second));
+        let end = bounded(client.closed()).await;
+        assert_eq!((end.origin(), end.io().map(std::io::Error::kind)), (Origin::Transport, Some(kind)));
+        bounded(client.close()).await.unwrap_err();
+        assert!(bounded(client.session()).await.is_err());
+    }
+}
+
+/// A close that the peer sent before it broke off says why.
+#[tokio::test(start_paused = true)]
+async fn the_last_words_of_a_peer() {
+    let (client, server, hold) = valved(ConnectionOptions::new()).await;
+    let (sender, _receiver, _session) = sending(&client, &server).await;
+    hold.read(Way::Stalled);
+    let closing = tokio::spawn(async move { server.close_with(AmqpError::new(Condition::NotAllowed)).await });
+    rest().await;
+    let sent = sender.send_queued("job").await.unwrap();
+    hold.write(Way::Broken(ErrorKind::BrokenPipe));
+    hold.read(Way::Open);
+    let Error::Lost(end) = bounded(sent).await.unwrap_err() else { panic!("it is lost") };
+    assert_eq!((end.origin(), end.condition()), (Origin::Remote, Some(&Condition::NotAllowed)));
+    bounded(closing).await.unwrap().unwrap();
+}
+
+/// Writes that take nothing are the end, and not to be tried for ever; so are flushes that fail.
+#[tokio::test(start_paused = true)]
+async fn writes_of_nothing_and_flushes_that_fail() {
+    for (write, flush, kind) in [
+        (Way::Ended, Way::Open, ErrorKind::WriteZero),
+        (Way::Open, Way::Broken(ErrorKind::BrokenPipe), ErrorKind::BrokenPipe),
+    ] {
+        let (client, server, hold) = valved(ConnectionOptions::new()).await;
+        let (sender, _receiver, _session) = sending(&client, &server).await;
+        hold.write(write);
+        hold.flush(flush);
+        assert!(!is_accepted(bounded(sender.send("job")).await));
+        let end = bounded(client.closed()).await;
+        assert_eq!(end.io().map(std::io::Error::kind), Some(kind));
+        bounded(server.closed()).await;
+    }
+}
+
+/// One octet a call, or an interruption at every other: slow, and all the same.
+#[tokio::test(start_paused = true)]
+async fn octets_one_by_one_and_interruptions() {
+    for way in [Way::Crumbs(1), Way::Interrupted(1), Way::Interrupted(usize::MAX)] {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let (near, hold) = Valve::new(near);
+        hold.read(way);
+        hold.write(way);
+        if let Way::Interrupted(_) = way {
+            hold.flush(way);
+        }
+        let acceptor = Acceptor::new(ConnectionOptions::new());
+        let opened = async { tokio::join!(ConnectionOptions::new().over(near), acceptor.accept(far)) };
+        let (client, server) = bounded(opened).await;
+        let (client, server) = (client.unwrap(), server.unwrap());
+        let (sender, receiver, _session) = bounded(sending(&client, &server)).await;
+        let receive = async {
+            let delivery = receiver.recv().await.unwrap().unwrap();
+            assert_eq!(delivery.message().unwrap().body().unwrap().as_bytes().unwrap().len(), 20_000);
+            delivery.accept().unwrap();
+        };
+        let (outcome, ()) = bounded(async { tokio::join!(sender.send(vec![1; 20_000]), receive) }).await;
+        assert_eq!(outcome.unwrap(), Outcome::Accepted);
+        bounded(client.close()).await.unwrap();
+    }
+}
+
+/// While the peer takes nothing: sending waits, no more is kept than limits say, receiving goes on, nothing spins,
+/// and a close is given up in time.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing() {
+    const LARGE: usize = 100_000;
+    let (client, server, hold) = valved(ConnectionOptions::new()).await;
+    let (sender, _receiver, far) = sending(&client, &server).await;
+    let accept = async { common::sender(&far).await };
+    let (answers, back) = tokio::join!(client.receiver("answers"), accept);
+    let (answers, back) = (answers.unwrap(), back);
+    rest().await;
+    hold.write(Way::Stalled);
+    let calls = hold.calls();
+    let mut sent = Vec::new();
+    while sent.len() < 100
+        && let Ok(queued) = sender.send_now(vec![1; LARGE])
+    {
+        sent.push(queued);
+    }
+    // What the engine holds, and what was taken from it to be written.
+    let most = 2 * Limits::DEFAULT.output_octets() / LARGE + 2;
+    assert!((1..=most).contains(&sent.len()), "{} are queued", sent.len());
+    let waiting = tokio::spawn({
+        let sender = sender.clone();
+        async move { sender.send("more").await }
+    });
+    for _ in 0..20 {
+        drop(back.send_queued("answer").await.unwrap());
+        let _ = bounded(answers.recv()).await.unwrap().unwrap().into_undecided();
+    }
+    let idle = hold.calls();
+    assert!(idle - calls < 1_000, "{} calls", idle - calls);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(hold.calls() - idle < 10, "{} calls for nothing", hold.calls() - idle);
+    // The peer never reads the close: it is given up (C-CLOSE-02).
+    bounded(client.close()).await.unwrap();
+    for sent in sent {
+        assert!(matches!(bounded(sent).await, Err(Error::Lost(_))));
+    }
+    assert!(bounded(waiting).await.unwrap().is_err());
+    assert!(hold.calls() - idle < 100);
+}
+
+/// Once the peer takes what there is again, all of it arrives.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_stalls_for_a_while() {
+    let (client, server, hold) = valved(narrow()).await;
+    let (sender, receiver, _session) = sending(&client, &server).await;
+    hold.write(Way::Stalled);
+    let sends: Vec<_> = (0..20)
+        .map(|_| {
+            let sender = sender.clone();
+            tokio::spawn(async move { sender.send(vec![1; 10_000]).await.unwrap() })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    hold.write(Way::Open);
+    let receive = async {
+        for _ in 0..20 {
+            receiver.recv().await.unwrap().unwrap().accept().unwrap();
+        }
+    };
+    bounded(receive).await;
+    for sent in sends {
+        assert_eq!(bounded(sent).await.unwrap(), Outcome::Accepted);
+    }
+}
+
+/// Two ends that have both said as much as they may until the other reads do read.
+#[tokio::test(start_paused = true)]
+async fn two_ends_that_are_full_at_once() {
+    for octets in [4_500, 6_000, 7_500] {
+        let options = narrow().frame_size(512);
+        let (client, server) = common::pair_with(options.clone(), options, 100).await;
+        let (there, from_client, far) = sending(&client, &server).await;
+        let accept = async { common::sender(&far).await };
+        let (from_server, back) = tokio::join!(client.receiver("answers"), accept);
+        let from_server = from_server.unwrap();
+        rest().await;
+        let sends = async { tokio::join!(there.send(vec![1; octets]), back.send(vec![2; octets])) };
+        let receives = async {
+            let (one, other) = tokio::join!(from_client.recv(), from_server.recv());
+            one.unwrap().unwrap().accept().unwrap();
+            other.unwrap().unwrap().accept().unwrap();
+        };
+        let ((there, back), ()) = bounded(async { tokio::join!(sends, receives) }).await;
+        assert_eq!((there.unwrap(), back.unwrap()), (Outcome::Accepted, Outcome::Accepted));
+    }
+}
+
+/// The transport breaks while there is so much output that input has to wait: that is not waited for any more.
+#[tokio::test(start_paused = true)]
+async fn output_that_breaks_while_input_waits_for_it() {
+    for read in [Way::Open, Way::Ended, Way::Stalled] {
+        let (client, server, hold) = valved(narrow()).await;
+        let (sender, _receiver, _session) = sending(&client, &server).await;
+        hold.write(Way::Stalled);
+        let sent = sender.send_queued(vec![1; 1 << 20]).await.unwrap();
+        rest().await;
+        hold.read(read);
+        rest().await;
+        hold.write(Way::Broken(ErrorKind::ConnectionReset));
+        assert!(!is_accepted(bounded(sent).await));
+        assert_eq!(bounded(client.closed()).await.origin(), Origin::Transport);
+    }
+}
+
+/// A peer that only has its own direction ended is sent what there is, and then the connection is over.
+#[tokio::test(start_paused = true)]
+async fn input_that_ends_while_output_goes_on() {
+    let (client, server, hold) = valved(ConnectionOptions::new()).await;
+    let (sender, receiver, _session) = sending(&client, &server).await;
+    hold.write(Way::Crumbs(10_000));
+    let settled = Outgoing::from(vec![1; 60_000]).settled(true);
+    let _sent = sender.send_queued(settled).await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
+    hold.read(Way::Ended);
+    assert!(!is_accepted(bounded(sent).await));
+    bounded(client.close()).await.unwrap_or_else(|error| assert_eq!(error.origin(), Some(Origin::Transport)));
+    assert!(hold.octets_written() > 60_000);
+    assert!(bounded(receiver.recv()).await.unwrap().is_some());
+    assert_eq!(bounded(server.closed()).await.origin(), Origin::Transport);
+}
+
+/// Nothing hangs on a transport that does not let itself be shut down.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_takes_for_ever_or_fails() {
+    for shutdown in [Way::Stalled, Way::Broken(ErrorKind::NotConnected)] {
+        let (client, server, hold) = valved(ConnectionOptions::new()).await;
+        let (sender, _receiver, _session) = sending(&client, &server).await;
+        hold.shutdown(shutdown);
+        let calls = hold.calls();
+        bounded(client.close()).await.unwrap();
+        assert!(sender.send_now("late").is_err());
+        bounded(server.closed()).await;
+        assert!(hold.calls() - calls < 100);
+    }
+}
+
+/// C-IDLE-03: a peer from which nothing comes is given up, whatever it takes.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_goes_silent() {
+    for write in [Way::Open, Way::Stalled] {
+        let options = ConnectionOptions::new().idle_timeout(Duration::from_secs(60));
+        let (client, server, hold) = valved(options).await;
+        let (sender, _receiver, _session) = sending(&client, &server).await;
+        let calls = hold.calls();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert!(client.is_open(), "it is quiet, and not silent");
+        assert!(hold.calls() - calls < 2_000, "{} calls in an hour", hold.calls() - calls);
+        hold.read(Way::Stalled);
+        hold.write(write);
+        let Error::Lost(end) = bounded(sender.send("job")).await.unwrap_err() else { panic!("it is lost") };
+        assert_eq!(end.origin(), Origin::Local);
+        bounded(client.closed()).await;
+        assert!(bounded(client.close()).await.is_err());
+        bounded(server.closed()).await;
+    }
+}
+
+/// A connection on which nothing happens costs nothing.
+#[tokio::test(start_paused = true)]
+async fn a_quiet_connection_is_not_polled() {
+    let (client, server, hold) = valved(ConnectionOptions::new()).await;
+    let (_sender, _receiver, _session) = sending(&client, &server).await;
+    rest().await;
+    let calls = hold.calls();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(hold.calls(), calls);
+    assert!(client.is_open());
+}

@@ -1,0 +1,158 @@
+//! Real sockets that are half closed, reset or full, and a runtime that goes away: each wait ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::net::{Shutdown, TcpStream as StdStream};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use amqp_tokio::config::ReceiverOptions;
+use amqp_tokio::types::Limits;
+use amqp_tokio::wire::Outcome;
+use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Error, Origin, Sent};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+
+/// A wait that takes so long has no end.
+async fn bounded<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(25), future).await.expect("a wait without an end")
+}
+
+/// Two ends of a TCP connection.
+async fn sockets() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    (near.unwrap(), far.unwrap().0)
+}
+
+/// A client and a server over TCP, and second handles to their sockets.
+async fn pair(options: ConnectionOptions) -> (Connection, Connection, StdStream, StdStream) {
+    let (near, far) = sockets().await;
+    let (near, far) = (near.into_std().unwrap(), far.into_std().unwrap());
+    let holds = (near.try_clone().unwrap(), far.try_clone().unwrap());
+    let acceptor = Acceptor::new(ConnectionOptions::new());
+    let (near, far) = (TcpStream::from_std(near).unwrap(), TcpStream::from_std(far).unwrap());
+    let (client, server) = tokio::join!(options.over(near), acceptor.accept(far));
+    (client.unwrap(), server.unwrap(), holds.0, holds.1)
+}
+
+fn by_hand() -> ReceiverOptions {
+    ReceiverOptions::new().with_auto_accept(false)
+}
+
+async fn is_lost(sent: Sent) -> bool {
+    matches!(bounded(sent).await, Err(Error::Lost(end)) if end.origin() == Origin::Transport)
+}
+
+/// Whichever end says that it has no more to say, both are told, and what was accepted before is.
+#[tokio::test]
+async fn half_closed_sockets() {
+    for is_server in [true, false] {
+        let (client, server, near, far) = pair(ConnectionOptions::new()).await;
+        let (sender, receiver, _session) = common::sending(&client, &server, by_hand()).await;
+        let (first, second) =
+            (sender.send_queued("first").await.unwrap(), sender.send_queued("second").await.unwrap());
+        bounded(receiver.recv()).await.unwrap().unwrap().accept().unwrap();
+        let kept = bounded(receiver.recv()).await.unwrap().unwrap();
+        assert_eq!(bounded(first).await.unwrap(), Outcome::Accepted);
+        let half = if is_server { far } else { near };
+        half.shutdown(Shutdown::Write).unwrap();
+        assert!(is_lost(second).await);
+        assert!(kept.accept().is_err() || bounded(server.closed()).await.origin() == Origin::Transport);
+        assert_eq!(bounded(client.closed()).await.origin(), Origin::Transport);
+        assert_eq!(bounded(server.closed()).await.origin(), Origin::Transport);
+        assert!(matches!(bounded(receiver.recv()).await, Err(_) | Ok(None)));
+    }
+}
+
+/// A peer that has gone with octets of ours unread resets the connection.
+#[tokio::test]
+async fn a_reset_in_the_middle_of_a_stream() {
+    let (near, mut far) = sockets().await;
+    let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
+    let options = ConnectionOptions::new().limits(limits).no_sasl();
+    // The peer is another connection up to here, and then nobody who reads.
+    let (inner, mut outer) = tokio::io::duplex(1 << 16);
+    let acceptor = Acceptor::new(ConnectionOptions::new());
+    let (cut, mut is_cut) = tokio::sync::oneshot::channel::<()>();
+    let between = tokio::spawn(async move {
+        let (mut there, mut back) = (vec![0; 4096], vec![0; 4096]);
+        loop {
+            tokio::select! {
+                _ = &mut is_cut => break,
+                read = far.read(&mut there) => outer.write_all(&there[..read.unwrap()]).await.unwrap(),
+                read = outer.read(&mut back) => far.write_all(&back[..read.unwrap()]).await.unwrap(),
+            }
+        }
+        // What it has not read makes this a reset.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(far);
+    });
+    let (client, server) = tokio::join!(options.over(near), acceptor.accept(inner));
+    let (client, server) = (client.unwrap(), server.unwrap());
+    let (sender, receiver, _session) = common::sending(&client, &server, by_hand()).await;
+    let first = sender.send_queued("first").await.unwrap();
+    bounded(receiver.recv()).await.unwrap().unwrap().accept().unwrap();
+    assert_eq!(bounded(first).await.unwrap(), Outcome::Accepted);
+    cut.send(()).unwrap();
+    let mut sent = Vec::new();
+    for _ in 0..10 {
+        sent.extend(
+            tokio::time::timeout(Duration::from_millis(20), sender.send_queued(vec![1; 4 << 20])).await,
+        );
+    }
+    for sent in sent.into_iter().flatten() {
+        assert!(is_lost(sent).await);
+    }
+    bounded(between).await.unwrap();
+    let end = bounded(client.closed()).await;
+    assert_eq!(end.origin(), Origin::Transport);
+    assert!(bounded(client.close()).await.is_err());
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+/// With the runtime goes the connection: who waits elsewhere is told, also behind output that nobody took.
+#[test]
+fn a_runtime_that_is_dropped() {
+    for octets in [10, 32 << 20] {
+        let (theirs, ours, waits) = (runtime(), runtime(), runtime());
+        let (ask, asked) = mpsc::channel();
+        let server = theirs.spawn(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            ask.send(listener.local_addr().unwrap()).unwrap();
+            let acceptor = Acceptor::new(ConnectionOptions::new());
+            let server = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+            let session = common::session(&server).await;
+            let receiver = common::receiver(&session, by_hand()).await;
+            std::future::pending::<()>().await;
+            drop((receiver, session, server));
+        });
+        let address = asked.recv().unwrap();
+        let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
+        let options = ConnectionOptions::new().limits(limits);
+        let opened = ours.spawn(async move {
+            let client = options.open(&format!("amqp://{address}")).await.unwrap();
+            let sender = client.sender("jobs").await.unwrap();
+            let sent = sender.send_queued(vec![1; octets]).await.unwrap();
+            (client, sender, sent)
+        });
+        let (client, sender, sent) = waits.block_on(bounded(opened)).unwrap();
+        let outcome = waits.spawn(sent);
+        let sendable = waits.spawn(async move { (0..1_000_000).find(|_| sender.send_now("more").is_err()) });
+        waits.block_on(bounded(sendable)).unwrap();
+        let (closed, closing) = (client.clone(), client.clone());
+        let closed = waits.spawn(async move { closed.closed().await });
+        ours.shutdown_background();
+        let lost = waits.block_on(bounded(outcome)).unwrap();
+        assert!(matches!(lost, Err(Error::Lost(_))), "{lost:?}");
+        assert_eq!(waits.block_on(bounded(closed)).unwrap().origin(), Origin::Transport);
+        assert!(waits.block_on(bounded(closing.close())).is_err());
+        assert!(waits.block_on(bounded(client.session())).is_err());
+        server.abort();
+    }
+}
