@@ -140,7 +140,8 @@ fn optional_name(octets: &[u8]) -> Option<Option<Str>> {
     Some(Some(name(text.into()).ok()?))
 }
 
-/// ANONYMOUS [RFC 4505]: everybody may enter.
+/// ANONYMOUS [RFC 4505]: everybody may enter. A trace that is none, such as that of rhea, which begins with a zero,
+/// keeps nobody out: it is dropped.
 #[derive(Debug, Default)]
 pub struct AnonymousServer {
     turn: Turn,
@@ -164,11 +165,11 @@ impl ServerMechanism for AnonymousServer {
             return Step::Failed;
         }
         let message = initial_response.map_or(&[][..], |message| message.expose());
-        let identity = optional_name(message).map(|trace| match trace {
+        let identity = match optional_name(message).flatten() {
             Some(trace) => Identity::anonymous().with_trace(trace),
             None => Identity::anonymous(),
-        });
-        end(identity, None)
+        };
+        end(Some(identity), None)
     }
 
     fn response(&mut self, _: &Secret) -> Step {
