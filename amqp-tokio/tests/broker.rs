@@ -133,6 +133,39 @@ async fn a_full_queue_holds_senders_back() {
     assert!(broker.is_empty("jobs") && broker.messages("jobs").is_empty());
 }
 
+/// What a client sends settled counts, though the close comes with it; not what it leaves in front of a full queue.
+#[tokio::test]
+async fn what_is_sent_before_the_close_arrives() {
+    let broker = Broker::builder().depth(10).build().unwrap();
+    for _ in 0..20 {
+        let connection = connect(&broker).await;
+        let sender = connection.sender("jobs").snd_settle_mode(SenderSettleMode::Settled).await.unwrap();
+        for n in 0..15 {
+            assert!(sender.send_queued(format!("{n}")).await.unwrap().is_settled());
+        }
+        connection.close().await.unwrap();
+        let connection = connect(&broker).await;
+        let receiver = connection.receiver("jobs").await.unwrap();
+        for n in 0..10 {
+            assert_eq!(next(&receiver).await.1, n.to_string());
+        }
+        receiver.stop().unwrap();
+        connection.close().await.unwrap();
+        let rest = broker.len("jobs");
+        assert!(rest <= 5, "{rest}");
+        if rest > 0 {
+            let connection = connect(&broker).await;
+            let receiver = connection.receiver("jobs").prefetch(0).await.unwrap();
+            receiver.set_credit(10).unwrap();
+            receiver.drain().await.unwrap();
+            while let Some(delivery) = receiver.try_recv() {
+                delivery.accept().unwrap();
+            }
+            connection.close().await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn each_listener_of_a_topic_gets_each_message() {
     let broker = Broker::new().unwrap();

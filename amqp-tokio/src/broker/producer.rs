@@ -1,7 +1,9 @@
 //! [`Producer`]: a link on which a client sends to the broker.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use amqp_proto::message::{MessageView, Payload};
 use amqp_proto::types::{Limits, Str};
@@ -77,7 +79,9 @@ impl Producer {
     async fn deliver(&self, node: &Node, address: &Str, payload: Payload) -> Outcome {
         match node {
             Node::Queue(queue) => {
-                room(queue).await;
+                if !self.room(queue).await {
+                    return Outcome::Released;
+                }
                 if queue.is_gone() {
                     self.nodes.bury(payload, address, Reason::NodeGone);
                     return rejected(Condition::ResourceDeleted, "the node is gone");
@@ -88,8 +92,7 @@ impl Producer {
             Node::Topic(topic) => {
                 // Nobody misses a message: a topic is as slow as the slowest that listens.
                 for subscriber in topic.subscribers() {
-                    room(&subscriber).await;
-                    if !subscriber.is_gone() {
+                    if self.room(&subscriber).await && !subscriber.is_gone() {
                         subscriber.push(Stored::new(payload.clone(), address.clone()));
                     }
                 }
@@ -101,23 +104,29 @@ impl Producer {
             }
         }
     }
+
+    /// Waits for room in a queue. There is none for messages of a client that is gone: it cannot be told to wait.
+    async fn room(&self, queue: &Queue) -> bool {
+        let mut place = Place(queue, None);
+        let mut gone = pin!(self.receiver.closed());
+        let room = poll_fn(|context| match place.0.poll_room(&mut place.1, context) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => gone.as_mut().poll(context).map(|_| false),
+        });
+        room.await
+    }
+}
+
+/// A place in the line for room in a queue.
+struct Place<'a>(&'a Queue, Option<Ticket>);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.leave(None, self.1);
+    }
 }
 
 fn rejected(condition: Condition, words: &str) -> Outcome {
     let error = Error::new(condition).with_description(words);
     Rejected { error: Some(Box::new(error)) }.into()
-}
-
-/// Waits for room in a queue.
-async fn room(queue: &Queue) {
-    struct Place<'a>(&'a Queue, Option<Ticket>);
-
-    impl Drop for Place<'_> {
-        fn drop(&mut self) {
-            self.0.leave(None, self.1);
-        }
-    }
-
-    let mut place = Place(queue, None);
-    poll_fn(|context| place.0.poll_room(&mut place.1, context)).await;
 }

@@ -38,6 +38,17 @@ pub(super) async fn serve(broker: &Broker, listener: Listener) -> Result<()> {
 
 pub(super) async fn serve_connection(nodes: &Arc<Nodes>, connection: Connection) -> Result<()> {
     let mut sessions = JoinSet::new();
+    let ended = serve_sessions(nodes, &connection, &mut sessions).await;
+    // What came before the end is still looked at.
+    while sessions.join_next().await.is_some() {}
+    ended
+}
+
+async fn serve_sessions(
+    nodes: &Arc<Nodes>,
+    connection: &Connection,
+    sessions: &mut JoinSet<Result<()>>,
+) -> Result<()> {
     while let Some(offered) = connection.next_session().await? {
         let session = offered.accept()?;
         sessions.spawn(serve_session(Arc::clone(nodes), session));
@@ -48,13 +59,19 @@ pub(super) async fn serve_connection(nodes: &Arc<Nodes>, connection: Connection)
 
 async fn serve_session(nodes: Arc<Nodes>, session: Session) -> Result<()> {
     let mut links = JoinSet::new();
+    let ended = serve_links(&nodes, &session, &mut links).await;
+    while links.join_next().await.is_some() {}
+    ended
+}
+
+async fn serve_links(nodes: &Arc<Nodes>, session: &Session, links: &mut JoinSet<()>) -> Result<()> {
     while let Some(link) = session.next_link().await? {
         // A link that is gone before it is accepted is nobody's concern.
         let _ = match link {
-            OfferedLink::Receiver(link) => take_producer(&nodes, link).map(|producer| {
+            OfferedLink::Receiver(link) => take_producer(nodes, link).map(|producer| {
                 links.spawn(async move { drop(producer.run().await) });
             }),
-            OfferedLink::Sender(link) => take_consumer(&nodes, link).map(|consumer| {
+            OfferedLink::Sender(link) => take_consumer(nodes, link).map(|consumer| {
                 links.spawn(consumer.run());
             }),
         };
