@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 
+use amqp_proto::endpoint::observe;
 use amqp_proto::machine::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
 use amqp_proto::types::Moment;
 
@@ -56,17 +57,19 @@ impl Acceptor {
 
     /// Opens a connection over a transport that a client has made, and waits until the client has done so too.
     pub fn accept(&self, transport: impl Transport) -> Result<Connection> {
-        let connection = self.server(transport.security(), Moment::START)?;
+        let connection = self.server(&transport, Moment::START)?;
         Connection::opened(Shared::start(transport, self.options.reply_timeout, connection)?)
     }
 
     /// An engine for a server.
-    pub(crate) fn server(&self, security: LinkSecurity, now: Moment) -> Result<amqp_proto::Connection> {
+    pub(crate) fn server(&self, over: &impl Transport, now: Moment) -> Result<amqp_proto::Connection> {
         let options = self.options.to_engine()?;
-        Ok(match self.sasl.as_ref().map(|offer| offer(security)) {
+        let mut connection = match self.sasl.as_ref().map(|offer| offer(over.security())) {
             Some(sasl) => amqp_proto::Connection::server_with_sasl(options, sasl, now),
             None => amqp_proto::Connection::server(options, now),
-        })
+        };
+        observe(&mut connection, over.peer_addr());
+        Ok(connection)
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use amqp_proto::config::Options;
+use amqp_proto::endpoint::observe;
 use amqp_proto::machine::sasl::{
     AnonymousClient, ClientProfile, ClientSasl, ExternalClient, LinkSecurity, Login, Nonce,
 };
@@ -190,17 +191,19 @@ impl ConnectionOptions {
 
     /// Opens a connection over a transport that is there already.
     pub fn over(self, transport: impl Transport) -> Result<Connection> {
-        let connection = self.client(transport.security(), Moment::START)?;
+        let connection = self.client(&transport, Moment::START)?;
         Connection::opened(Shared::start(transport, self.reply_timeout, connection)?)
     }
 
     /// An engine for a client.
-    pub(crate) fn client(&self, security: LinkSecurity, now: Moment) -> Result<amqp_proto::Connection> {
+    pub(crate) fn client(&self, over: &impl Transport, now: Moment) -> Result<amqp_proto::Connection> {
         let options = self.to_engine()?;
-        Ok(match self.client_sasl(security)? {
+        let mut connection = match self.client_sasl(over.security())? {
             Some(sasl) => amqp_proto::Connection::client_with_sasl(options, sasl, now),
             None => amqp_proto::Connection::client(options, now),
-        })
+        };
+        observe(&mut connection, over.peer_addr());
+        Ok(connection)
     }
 
     /// With what the URL says and the options leave open.

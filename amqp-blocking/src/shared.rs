@@ -37,6 +37,8 @@ impl Shared {
     ) -> Result<Arc<Self>> {
         transport.prepare(writing::LONGEST_WRITE)?;
         let outlet = Outlet::new(transport.try_clone()?);
+        #[cfg(feature = "tracing")]
+        let (writer_span, reader_span) = (connection.span().clone(), connection.span().clone());
         let shared = Arc::new(Self {
             state: Mutex::new(State::new(connection, outlet)),
             writer: Condvar::new(),
@@ -45,11 +47,17 @@ impl Shared {
             reply_timeout,
         });
         let writes = Arc::clone(&shared);
-        thread::Builder::new().name("amqp-write".into()).spawn(move || writing::run(&writes))?;
+        thread::Builder::new().name("amqp-write".into()).spawn(move || {
+            #[cfg(feature = "tracing")]
+            let _span = writer_span.enter();
+            writing::run(&writes);
+        })?;
         let reads = Arc::clone(&shared);
-        let started = thread::Builder::new()
-            .name("amqp-read".into())
-            .spawn(move || reading::run(&reads, transport, Vec::new()));
+        let started = thread::Builder::new().name("amqp-read".into()).spawn(move || {
+            #[cfg(feature = "tracing")]
+            let _span = reader_span.enter();
+            reading::run(&reads, transport, Vec::new());
+        });
         if let Err(error) = started {
             // The writing thread ends the transport.
             shared.act(|state| {

@@ -1,7 +1,7 @@
 //! [`Transport`]: what carries the octets.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use amqp_proto::machine::sasl::LinkSecurity;
@@ -25,6 +25,11 @@ pub trait Transport: Read + Write + Send + Sized + 'static {
     /// Whether somebody on the way can read the octets. Then no password is sent as it is, unless that is asked for.
     fn security(&self) -> LinkSecurity {
         LinkSecurity::Clear
+    }
+
+    /// Where it leads, for those who trace what happens.
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        None
     }
 }
 
@@ -51,6 +56,10 @@ impl Transport for TcpStream {
             Ok(peer) if peer.ip().is_loopback() => LinkSecurity::Encrypted,
             _ => LinkSecurity::Clear,
         }
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer_addr().ok()
     }
 }
 

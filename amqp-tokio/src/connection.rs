@@ -94,7 +94,10 @@ impl Connection {
         let prefix = format!("{:016x}", u64::from_ne_bytes(random()?));
         let shared = Shared::new(State::new(engine, prefix, takes_offers), Instant::now());
         let connection = Self { guard: Arc::new(Guard { shared: Arc::clone(&shared) }) };
-        tokio::spawn(Driver::new(Arc::clone(&shared), stream));
+        let driver = Driver::new(Arc::clone(&shared), stream);
+        #[cfg(feature = "tracing")]
+        let driver = tracing::Instrument::instrument(driver, shared.lock().engine.span().clone());
+        tokio::spawn(driver);
         let opened = shared.wait(Place::Connection, |state| {
             if let Some(over) = state.over() {
                 return Poll::Ready(Err(over));

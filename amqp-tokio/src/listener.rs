@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use amqp_proto::Connection as Engine;
+use amqp_proto::endpoint::observe;
 use amqp_proto::machine::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
 use amqp_proto::types::Moment;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -65,23 +66,30 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.accept_over(stream, LinkSecurity::Clear).await
+        self.accept_over(stream, LinkSecurity::Clear, None).await
     }
 
-    async fn accept_over<S>(&self, stream: S, link: LinkSecurity) -> Result<Connection>
+    async fn accept_over<S>(
+        &self,
+        stream: S,
+        link: LinkSecurity,
+        peer: Option<SocketAddr>,
+    ) -> Result<Connection>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Connection::start(stream, self.server(link, Moment::START)?, true).await
+        Connection::start(stream, self.server(link, peer, Moment::START)?, true).await
     }
 
     /// An engine for a server.
-    pub(crate) fn server(&self, link: LinkSecurity, now: Moment) -> Result<Engine> {
+    pub(crate) fn server(&self, link: LinkSecurity, peer: Option<SocketAddr>, now: Moment) -> Result<Engine> {
         let options = self.options.to_engine()?;
-        Ok(match &self.sasl {
+        let mut engine = match &self.sasl {
             Some(offer) => Engine::server_with_sasl(options, offer(link), now),
             None => Engine::server(options, now),
-        })
+        };
+        observe(&mut engine, peer);
+        Ok(engine)
     }
 
     /// What comes from this machine counts as private.
@@ -177,6 +185,6 @@ impl Incoming {
 
     /// Waits until the connection is open. What comes from this machine counts as private.
     pub async fn open(self) -> Result<Connection> {
-        self.acceptor.accept_over(self.stream, Acceptor::security(self.peer)).await
+        self.acceptor.accept_over(self.stream, Acceptor::security(self.peer), Some(self.peer)).await
     }
 }

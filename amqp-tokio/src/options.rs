@@ -1,9 +1,11 @@
 //! [`ConnectionOptions`]: how a connection is opened.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use amqp_proto::Connection as Engine;
 use amqp_proto::config::Options;
+use amqp_proto::endpoint::observe;
 use amqp_proto::machine::sasl::{
     AnonymousClient, ClientProfile, ClientSasl, ExternalClient, LinkSecurity, Login, Nonce,
 };
@@ -230,11 +232,19 @@ impl ConnectionOptions {
             Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
         };
         stream.set_nodelay(true)?;
-        Ok((stream, Security { is_private: address.is_local(), login: login(address)? }))
+        let peer = stream.peer_addr().ok();
+        Ok((stream, Security { is_private: address.is_local(), peer, login: login(address)? }))
     }
 
     /// An engine for a client.
     pub(crate) fn client(&mut self, security: Security, now: Moment) -> Result<Engine> {
+        let peer = security.peer;
+        let mut engine = self.unobserved(security, now)?;
+        observe(&mut engine, peer);
+        Ok(engine)
+    }
+
+    fn unobserved(&mut self, security: Security, now: Moment) -> Result<Engine> {
         let options = self.to_engine()?;
         let Some(profile) = self.profile(security.login) else { return Ok(Engine::client(options, now)) };
         let link = if security.is_private { LinkSecurity::Encrypted } else { LinkSecurity::Clear };
@@ -296,6 +306,8 @@ impl ConnectionOptions {
 pub(crate) struct Security {
     /// Whether nobody on the way can listen.
     pub(crate) is_private: bool,
+    /// Where it leads.
+    pub(crate) peer: Option<SocketAddr>,
     /// The login of the URL.
     pub(crate) login: Option<Login>,
 }

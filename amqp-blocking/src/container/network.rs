@@ -18,7 +18,6 @@ use crate::address::Address;
 use crate::error::Result;
 use crate::listener::Acceptor;
 use crate::options::ConnectionOptions;
-use crate::transport::Transport;
 
 /// What the threads that connect and listen have done.
 pub(super) enum Done {
@@ -168,7 +167,7 @@ impl Network {
         match done {
             Done::Connected(key, reached) => {
                 let started = reached.and_then(|(stream, options)| {
-                    let connection = options.client(stream.security(), now)?;
+                    let connection = options.client(&stream, now)?;
                     Ok((connection, Socket::start(key, stream, &self.outputs)?))
                 });
                 match started.map(|(connection, socket)| (all.connected(key, connection), socket)) {
@@ -180,7 +179,7 @@ impl Network {
             }
             Done::Accepted(stream) => {
                 // One that cannot be served is closed: there is nobody to be told but the peer.
-                let Ok(connection) = self.acceptor.server(stream.security(), now) else { return };
+                let Ok(connection) = self.acceptor.server(&stream, now) else { return };
                 let Some(key) = all.add(connection) else { return };
                 match Socket::start(key, stream, &self.outputs) {
                     Ok(socket) => self.add(key, socket),

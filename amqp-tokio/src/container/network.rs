@@ -162,8 +162,8 @@ impl Network {
         let (acceptor, clock) = (self.acceptor.clone(), self.clock);
         self.expect(None, async move {
             stream.set_nodelay(true)?;
-            let link = Acceptor::security(stream.peer_addr()?);
-            let connection = acceptor.server(link, clock.now())?;
+            let peer = stream.peer_addr()?;
+            let connection = acceptor.server(Acceptor::security(peer), Some(peer), clock.now())?;
             Ok((Box::new(stream) as _, connection))
         });
     }

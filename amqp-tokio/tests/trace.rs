@@ -1,0 +1,104 @@
+//! `PN_TRACE_FRM`: frames on standard error, as users of Qpid Proton expect.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::BTreeSet;
+use std::env;
+use std::process::Command;
+
+use amqp_tokio::sasl::{Credentials, PlainServer, ServerSasl};
+use amqp_tokio::wire::Outcome;
+use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Listener, OfferedLink};
+
+const SECRET: &str = "pencil-and-paper";
+
+#[derive(Clone)]
+struct OneUser;
+
+impl Credentials for OneUser {
+    fn check_password(&self, user: &str, password: &str) -> bool {
+        user == "ann" && password == SECRET
+    }
+}
+
+/// Sends a message to another connection of this process, which accepts it. The other tests run this one.
+#[tokio::test]
+async fn an_exchange() {
+    let options = ConnectionOptions::new().container_id("server");
+    let acceptor = Acceptor::new(options)
+        .with_sasl(|link| ServerSasl::new(link).with_mechanism(PlainServer::new(OneUser)));
+    let listener = Listener::bind_with("127.0.0.1:0", acceptor).await.unwrap();
+    let url = format!("amqp://ann:{SECRET}@{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let connection = listener.accept().await.unwrap().open().await.unwrap();
+        let session = connection.next_session().await.unwrap().unwrap().accept().unwrap();
+        let Some(OfferedLink::Receiver(link)) = session.next_link().await.unwrap() else { panic!() };
+        let receiver = link.accept().unwrap();
+        while receiver.recv().await.unwrap().is_some() {}
+        connection.closed().await
+    });
+    let client = Connection::open(&url).await.unwrap();
+    let sender = client.sender("jobs").await.unwrap();
+    assert_eq!(sender.send("a job").await.unwrap(), Outcome::Accepted);
+    client.close().await.unwrap();
+    assert_eq!(server.await.unwrap().error(), None);
+}
+
+/// What that prints on standard error, with the variable set so.
+fn printed(value: &str) -> String {
+    let mut again = Command::new(env::current_exe().unwrap());
+    let again = again.args(["--exact", "an_exchange"]).env("PN_TRACE_FRM", value).output().unwrap();
+    assert!(again.status.success(), "{again:?}");
+    String::from_utf8(again.stderr).unwrap()
+}
+
+#[test]
+fn each_frame_is_a_line_behind_the_name_of_its_connection() {
+    let printed = printed("1");
+    let mut names = BTreeSet::new();
+    let mut said = BTreeSet::new();
+    for line in printed.lines() {
+        let (name, frame) = line.split_once("]: ").unwrap_or_else(|| panic!("{line}"));
+        assert!(name.starts_with("[0x") && name.len() == 15, "{line}");
+        names.insert(name);
+        let words: Vec<_> = frame.split(' ').collect();
+        said.insert(if words[1] == "header" {
+            words[..3].join(" ")
+        } else {
+            format!("{} {}", words[0], words[2])
+        });
+    }
+    assert_eq!(names.len(), 2, "{printed}");
+    for what in [
+        "header Sasl",
+        "sasl-mechanisms",
+        "sasl-init",
+        "sasl-outcome",
+        "header Amqp",
+        "open",
+        "begin",
+        "attach",
+        "flow",
+        "transfer",
+        "disposition",
+        "close",
+    ] {
+        for way in ["->", "<-"] {
+            assert!(said.contains(&format!("{way} {what}")), "{way} {what}: {said:#?}");
+        }
+    }
+    assert!(printed.contains("attach { name: ") && printed.contains("jobs"), "{printed}");
+}
+
+#[test]
+fn passwords_do_not_show() {
+    let printed = printed("True");
+    assert!(printed.contains("octets hidden"), "{printed}");
+    assert!(!printed.contains(SECRET) && !printed.contains("pencil"), "{printed}");
+}
+
+#[test]
+fn nothing_is_printed_unless_that_is_a_yes() {
+    for no in ["", "0", "no", "false"] {
+        assert_eq!(printed(no), "", "{no:?}");
+    }
+}
