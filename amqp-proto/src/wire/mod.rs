@@ -32,8 +32,8 @@ pub use sasl::{SaslBody, SaslChallenge, SaslInit, SaslMechanisms, SaslOutcome, S
 pub use schema::SCHEMAS;
 pub use section::{Header, MessageId, Properties, SectionKind};
 pub use terminus::{
-    DeleteOnClose, DeleteOnNoLinks, DeleteOnNoLinksOrMessages, DeleteOnNoMessages, LifetimePolicy, Source,
-    Target, Terminus,
+    ANONYMOUS_RELAY, DeleteOnClose, DeleteOnNoLinks, DeleteOnNoLinksOrMessages, DeleteOnNoMessages,
+    LifetimePolicy, Source, Target, Terminus,
 };
 pub use transaction::{Coordinator, Declare, Declared, Discharge, TransactionalState};
 

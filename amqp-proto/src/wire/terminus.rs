@@ -10,6 +10,10 @@ use crate::codec::{
 };
 use crate::types::{Described, Fields, List, Many, Str, Symbol, Value};
 
+/// The capability of a connection whose peer passes on what comes over a link to a target without an address: each
+/// message goes to the address in its `to` (the anonymous terminus).
+pub const ANONYMOUS_RELAY: Symbol = Symbol::known("ANONYMOUS-RELAY");
+
 composite! {
     /// Where a link's messages come from [3.5.3].
     Source = "source" 0x28 {

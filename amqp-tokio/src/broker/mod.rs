@@ -46,7 +46,7 @@ mod users;
 use std::sync::Arc;
 
 use amqp_proto::message::Payload;
-use amqp_proto::symbol;
+use amqp_proto::wire::ANONYMOUS_RELAY;
 
 use crate::connection::Connection;
 use crate::error::Result;
@@ -83,8 +83,7 @@ impl Broker {
     /// How connections to it are taken: for a [`Listener`], or for streams of any kind.
     pub fn acceptor(&self) -> Acceptor {
         let users = Arc::clone(&self.users);
-        let relay = symbol!("ANONYMOUS-RELAY");
-        let options = self.options.clone().offered_capabilities(relay.into());
+        let options = self.options.clone().offered_capabilities(ANONYMOUS_RELAY.into());
         Acceptor::new(options).with_sasl(move |link| users.offer(link))
     }
 
