@@ -7,8 +7,9 @@ use std::sync::Arc;
 use amqp_proto::codec::DecodeError;
 use amqp_proto::machine::sasl::BadCredential;
 use amqp_proto::machine::{FlowError, LinkError, ReadError, SendError, SessionError, SettleError};
+use amqp_proto::policy::RequestError;
 use amqp_proto::types::{Fields, Str};
-use amqp_proto::wire::Condition;
+use amqp_proto::wire::{Condition, Outcome};
 use amqp_proto::{Origin, Reason};
 
 use crate::address::AddressError;
@@ -41,6 +42,10 @@ pub enum Error {
     Undecided,
     /// The sender has given up the message that is being read (T-XFER-13).
     Aborted,
+    /// The request has another outcome than that it is accepted: no answer will come.
+    NotAccepted(Box<Outcome>),
+    /// The request, or the answer, cannot be sent.
+    Request(RequestError),
     /// The session is not begun.
     Begin(SessionError),
     /// The link is not attached or detached.
@@ -106,6 +111,8 @@ impl fmt::Display for Error {
             Self::Lost(ended) => write!(f, "the outcome of the delivery is not known, {ended}"),
             Self::Undecided => f.write_str("the receiver has settled the delivery without an outcome"),
             Self::Aborted => f.write_str("the sender has given the message up"),
+            Self::NotAccepted(outcome) => write!(f, "the request was not accepted: {outcome:?}"),
+            Self::Request(error) => fmt::Display::fmt(error, f),
             Self::Begin(error) => write!(f, "no session: {error}"),
             Self::Attach(error) => write!(f, "no link: {error}"),
             Self::Send(error) => write!(f, "not sent: {error}"),
@@ -139,6 +146,7 @@ macro_rules! from {
 from! {
     AddressError => Address;
     BadCredential => Credential;
+    RequestError => Request;
     SessionError => Begin;
     LinkError => Attach;
     SendError => Send;

@@ -1,0 +1,223 @@
+//! Requests and their answers, over the broker in memory and from end to end.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use amqp_tokio::broker::Broker;
+use amqp_tokio::config::ReceiverOptions;
+use amqp_tokio::message::Message;
+use amqp_tokio::wire::{Condition, Error as AmqpError, Outcome};
+use amqp_tokio::{
+    Connection, ConnectionOptions, Delivery, Error, OfferedLink, Origin, Receiver, Request, Responder,
+};
+use common::{pair, pair_with};
+
+async fn connect(broker: &Broker) -> Connection {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (broker, acceptor) = (broker.clone(), broker.acceptor());
+    tokio::spawn(async move { broker.serve_connection(acceptor.accept(far).await?).await });
+    Connection::over(near, ConnectionOptions::new()).await.unwrap()
+}
+
+/// A client and a service that has everything to itself.
+async fn ends() -> (Connection, Connection, Responder) {
+    let broker = Broker::new().unwrap();
+    let (client, server) = (connect(&broker).await, connect(&broker).await);
+    let responder = server.responder("service").await.unwrap();
+    (client, server, responder)
+}
+
+fn text(answer: &Delivery) -> String {
+    answer.message().unwrap().body().unwrap().as_str().unwrap().into()
+}
+
+fn question(request: &Request) -> String {
+    request.message().body().unwrap().as_str().unwrap().into()
+}
+
+async fn next(responder: &Responder) -> Request {
+    responder.recv().await.unwrap().unwrap()
+}
+
+/// Answers come in any order, and go to who has asked.
+#[tokio::test]
+async fn answers_find_who_has_asked() {
+    let (client, _server, responder) = ends().await;
+    let requester = client.requester("service").await.unwrap();
+    let asking: Vec<_> = (0..100)
+        .map(|number| {
+            let requester = requester.clone();
+            tokio::spawn(async move {
+                let answer = requester.request(format!("{number}")).await.unwrap();
+                assert_eq!(text(&answer), format!("{number}!"));
+            })
+        })
+        .collect();
+    let mut requests = Vec::new();
+    for _ in 0..100 {
+        requests.push(next(&responder).await);
+    }
+    assert_eq!(requester.waiting(), 100);
+    for request in requests.into_iter().rev() {
+        let answer = format!("{}!", question(&request));
+        assert_eq!(request.reply(answer).await.unwrap(), Outcome::Accepted);
+    }
+    for asked in asking {
+        asked.await.unwrap();
+    }
+    assert_eq!(requester.waiting(), 0);
+    requester.close().await.unwrap();
+    client.close().await.unwrap();
+}
+
+/// A request that is dropped, wherever it waits, is forgotten; its answer disturbs nobody.
+#[tokio::test]
+async fn a_request_that_is_dropped_is_forgotten() {
+    let (client, _server, responder) = ends().await;
+    tokio::spawn(async move {
+        while let Some(request) = responder.recv().await.unwrap() {
+            let answer = question(&request);
+            request.reply(answer).await.unwrap();
+        }
+    });
+    let requester = client.requester("service").await.unwrap();
+    for times in 0.. {
+        let mut left = times;
+        let mut request = Box::pin(requester.request("dropped"));
+        let answer = poll_fn(|context| match left {
+            0 => Poll::Ready(None),
+            _ => {
+                left -= 1;
+                request.as_mut().poll(context).map(Some)
+            }
+        });
+        let is_done = answer.await.is_some_and(|answer| answer.is_ok());
+        drop(request);
+        assert_eq!(requester.waiting(), 0);
+        let answer = requester.request(format!("{times}")).await.unwrap();
+        assert_eq!(text(&answer), format!("{times}"));
+        if is_done {
+            return;
+        }
+    }
+}
+
+/// What is not accepted has no answer to come.
+#[tokio::test]
+async fn a_request_that_is_not_accepted() {
+    let (client, _server, _responder) = ends().await;
+    let requester = client.requester("outcome.rejected").await.unwrap();
+    match requester.request("anything").await {
+        Err(Error::NotAccepted(outcome)) => assert!(matches!(*outcome, Outcome::Rejected(_))),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(requester.waiting(), 0);
+}
+
+/// What ends the links ends the requests that wait, and those that come later.
+#[tokio::test]
+async fn requests_end_with_the_connection() {
+    let (client, _server, responder) = ends().await;
+    let requester = client.requester("service").await.unwrap();
+    let mut asking = pin!(requester.request("anything"));
+    let request = tokio::select! {
+        request = next(&responder) => request,
+        answer = &mut asking => panic!("{answer:?}"),
+    };
+    client.close().await.unwrap();
+    assert!(matches!(asking.await, Err(Error::Connection(_) | Error::Lost(_))));
+    assert!(requester.request("more").await.is_err());
+    // Nobody is there for the answer, and the request is dealt with.
+    request.accept().unwrap();
+}
+
+/// Who does not come to an answer leaves the request to others, and says that it has failed.
+#[tokio::test]
+async fn a_request_that_is_not_answered_comes_again() {
+    let (client, _server, responder) = ends().await;
+    let requester = client.requester("service").await.unwrap();
+    let asking = tokio::spawn(async move { text(&requester.request("hard").await.unwrap()) });
+    drop(next(&responder).await);
+    let again = next(&responder).await;
+    assert_eq!(again.message().header().unwrap().delivery_count, 1);
+    again.reply("done").await.unwrap();
+    assert_eq!(asking.await.unwrap(), "done");
+}
+
+/// What asks for no answer gets none, and is dealt with all the same.
+#[tokio::test]
+async fn a_message_that_asks_for_no_answer() {
+    let (client, _server, responder) = ends().await;
+    let sender = client.sender("service").await.unwrap();
+    assert_eq!(sender.send("for information").await.unwrap(), Outcome::Accepted);
+    assert!(matches!(next(&responder).await.reply("thanks").await, Err(Error::Request(_))));
+    let last = sender.send(Message::from("the last").with_reply_to("answers")).await;
+    assert_eq!(last.unwrap(), Outcome::Accepted);
+    assert_eq!(question(&next(&responder).await), "the last");
+}
+
+/// A peer that makes no dynamic nodes says so, which hurts nothing else on the connection.
+#[tokio::test]
+async fn a_peer_without_dynamic_nodes() {
+    let (client, server) = pair().await;
+    let serving = tokio::spawn(async move {
+        let session = server.next_session().await.unwrap().unwrap().accept().unwrap();
+        session.next_link().await.unwrap().unwrap();
+        session
+            .end_with(AmqpError::new(Condition::NotImplemented).with_description("no such nodes"))
+            .unwrap();
+        common::session(&server).await
+    });
+    let error = client.requester("service").await.unwrap_err();
+    assert_eq!((error.origin(), error.condition()), (Some(Origin::Remote), Some(&Condition::NotImplemented)));
+    assert!(error.to_string().contains("no such nodes"), "{error}");
+    client.session().await.unwrap();
+    serving.await.unwrap();
+}
+
+/// Where there is no relay, answers go over a link for each address; few of them are kept.
+#[tokio::test]
+async fn a_peer_without_a_relay() {
+    let options = ConnectionOptions::new().accept_offers(true);
+    let (client, server) = pair_with(options, ConnectionOptions::new(), 1 << 16).await;
+    let accepting = tokio::spawn(async move {
+        let session = common::session(&server).await;
+        let receiver = common::receiver(&session, ReceiverOptions::new()).await;
+        (Responder::new(&server, receiver).await.unwrap(), session, server)
+    });
+    let sender = client.sender("service").await.unwrap();
+    let answers = common::session(&client).await;
+    let (responder, _session, _server) = accepting.await.unwrap();
+    let serving = tokio::spawn(async move {
+        while let Some(request) = responder.recv().await.unwrap() {
+            request.reply("done").await.unwrap();
+        }
+    });
+
+    let mut links: Vec<Receiver> = Vec::new();
+    for number in (0..100).chain(90..100) {
+        let request =
+            Message::from("work").with_message_id(number).with_reply_to(format!("answers-{number}"));
+        let sent = sender.send_queued(request).await.unwrap();
+        let at = usize::try_from(number).unwrap();
+        if at == links.len() {
+            let Some(OfferedLink::Receiver(link)) = answers.next_link().await.unwrap() else {
+                panic!("a link")
+            };
+            assert_eq!(link.address().as_deref(), Some(&*format!("answers-{number}")));
+            links.push(link.accept().unwrap());
+        }
+        let answer = links[at].recv().await.unwrap().unwrap();
+        assert_eq!(answer.message().unwrap().properties().unwrap().correlation_id, Some(number.into()));
+        drop(answer);
+        assert_eq!(sent.await.unwrap(), Outcome::Accepted);
+    }
+    // The link that was used longest ago is closed.
+    assert!(links[0].recv().await.unwrap().is_none());
+    drop(sender);
+    serving.await.unwrap();
+}
