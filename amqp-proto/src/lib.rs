@@ -8,6 +8,7 @@ pub mod config;
 mod connection;
 #[cfg(feature = "endpoint")]
 pub mod endpoint;
+pub mod guide;
 pub mod handler;
 pub mod machine;
 pub mod message;
