@@ -12,7 +12,7 @@ use amqp_proto::testing::{Literal, Pair, disposition, transfer};
 use amqp_proto::types::{DeliveryTag, Limits, ReceiverKey};
 use amqp_proto::wire::{DeliveryState, Outcome, Received, ReceiverSettleMode, TransactionalState};
 use amqp_proto::{Delivery, Event};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use peer::{Peer, credit};
 
 /// A peer on whose handle 0 the engine receives.
@@ -369,4 +369,26 @@ fn t_xfer_25_bounds() {
     sender.send("2").unwrap();
     assert_eq!(sender.send("3"), Err(SendError::Unsettled(2)));
     sender.send_with(&"4".into(), &SendOptions::new().with_settled(true)).unwrap();
+}
+
+/// [3.2.6]: octets alone go out as the message does that is nothing but these octets, in as many frames.
+#[test]
+fn data_goes_out_as_a_message_of_it() {
+    for octets in [0, 1, 255, 256, 1_023, 1_024, 70_000] {
+        let data = Bytes::from(vec![7; octets]);
+        let mut outputs = Vec::new();
+        for as_message in [true, false] {
+            let mut pair = Pair::opened();
+            let (link, _) = pair.link("q");
+            pair.drive();
+            let mut sender = pair.client.sender(link).unwrap();
+            let options = SendOptions::new();
+            match as_message {
+                true => sender.send_with(&Message::from(data.clone()), &options).unwrap(),
+                false => sender.send_data(&data, &options).unwrap(),
+            };
+            outputs.push(pair.client.output().copy_to_bytes(octets + 200));
+        }
+        assert!(outputs[0].len() > octets && outputs[0] == outputs[1], "{octets}");
+    }
 }

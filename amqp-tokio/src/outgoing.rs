@@ -8,9 +8,6 @@ use amqp_proto::types::{DeliveryKey, DeliveryTag, Str, Value};
 use amqp_proto::wire::{DeliveryState, ReceiverSettleMode};
 use bytes::Bytes;
 
-/// From how many octets on a message is encoded before the lock is taken.
-const LARGE: usize = 2048;
-
 /// A message on its way, and how it is to be sent. Whatever makes a message makes one of these.
 ///
 /// ```
@@ -29,6 +26,8 @@ pub struct Outgoing {
 #[derive(Debug, Clone)]
 enum Content {
     Message(Box<Message>),
+    /// A message that is these octets and nothing else.
+    Data(Bytes),
     Payload(Payload),
 }
 
@@ -72,11 +71,9 @@ impl Outgoing {
         self
     }
 
-    /// Encodes what is large now, and not under the lock.
+    /// Encodes it now, and not under the lock.
     pub(crate) fn prepare(&mut self) -> Result<(), SendError> {
-        if let Content::Message(message) = &self.content
-            && message.encoded_len() >= LARGE
-        {
+        if let Content::Message(message) = &self.content {
             self.content = Content::Payload(message.to_payload().map_err(SendError::Unencodable)?);
         }
         Ok(())
@@ -85,6 +82,7 @@ impl Outgoing {
     pub(crate) fn send(&self, sender: &mut SenderMut<'_>) -> Result<DeliveryKey, SendError> {
         match &self.content {
             Content::Message(message) => sender.send_with(message, &self.options),
+            Content::Data(octets) => sender.send_data(octets, &self.options),
             Content::Payload(payload) => sender.send_payload(payload, &self.options),
         }
     }
@@ -103,6 +101,24 @@ impl From<Payload> for Outgoing {
     }
 }
 
+impl From<Bytes> for Outgoing {
+    fn from(octets: Bytes) -> Self {
+        Self::new(Content::Data(octets))
+    }
+}
+
+impl From<Vec<u8>> for Outgoing {
+    fn from(octets: Vec<u8>) -> Self {
+        Bytes::from(octets).into()
+    }
+}
+
+impl From<&[u8]> for Outgoing {
+    fn from(octets: &[u8]) -> Self {
+        Bytes::copy_from_slice(octets).into()
+    }
+}
+
 macro_rules! from_body {
     ($($type:ty)*) => {$(
         impl From<$type> for Outgoing {
@@ -113,4 +129,4 @@ macro_rules! from_body {
     )*};
 }
 
-from_body! { Body &str String Str Value Bytes Vec<u8> &[u8] }
+from_body! { Body &str String Str Value }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use amqp_proto::config::{SendOptions, SenderOptions};
-use amqp_proto::machine::SendError;
+use amqp_proto::machine::{LinkError, SendError};
 use amqp_proto::types::{DeliveryKey, Fields, LinkKey, Many, SenderKey, Str, Symbol};
 use amqp_proto::wire::{
     Attach, ExpiryPolicy, Outcome, ReceiverSettleMode, SenderSettleMode, Source, Target, TerminusDurability,
@@ -60,7 +60,8 @@ impl Sender {
         message.prepare()?;
         let key = self.guard.shared().with(|state| {
             let is_free = state.links.get(&self.key().into()).is_none_or(|link| link.line.is_empty());
-            if is_free { self.try_send(state, &message) } else { Err(SendError::Full.into()) }
+            let sent = if is_free { self.try_send(state, &message) } else { Err(SendError::Full.into()) };
+            sent.map_err(|error| self.guard.over(state).unwrap_or(error))
         })?;
         Ok(self.track(key))
     }
@@ -116,7 +117,8 @@ impl Sender {
                 state.unwritten.push(sender.key());
                 Err(SendError::Incomplete.into())
             }
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(over) => Err(over),
         });
         done.await
     }
@@ -167,8 +169,9 @@ impl Sender {
         Sent::new(Arc::clone(&self.guard), key, is_settled)
     }
 
+    /// What it fails for, a link that is over has told better.
     fn try_send(&self, state: &mut State, message: &Outgoing) -> Result<(DeliveryKey, bool)> {
-        let mut engine = self.guard.engine(state)?;
+        let mut engine = state.engine.sender(self.key()).map_err(|_| LinkError::Detached)?;
         let key = message.send(&mut engine)?;
         Ok((key, self.note(state, key)))
     }
@@ -204,23 +207,12 @@ impl Turn<'_> {
     ) -> Poll<Result<R>> {
         let (sender, ticket) = (self.sender, &mut self.ticket);
         sender.guard.shared().with(|state| {
-            if let Some(over) = sender.guard.over(state) {
-                leave(state, sender.key(), ticket);
-                return Poll::Ready(Err(over));
-            }
             let line = state.links.get(&sender.key().into()).map(|link| &link.line);
-            if !line.is_none_or(|line| line.is_first(*ticket)) {
-                wait(state, sender.key(), ticket, context.waker());
-                return Poll::Pending;
-            }
-            match attempt(state, sender) {
-                Err(Error::Send(
-                    error @ (SendError::NoCredit
-                    | SendError::WindowClosed
-                    | SendError::Full
-                    | SendError::Incomplete
-                    | SendError::Unsettled(_)),
-                )) => {
+            let has_turn = line.is_none_or(|line| line.is_first(*ticket));
+            let result = if has_turn { attempt(state, sender) } else { Err(SendError::Full.into()) };
+            let result = result.map_err(|error| sender.guard.over(state).unwrap_or(error));
+            match result {
+                Err(Error::Send(error)) if passes(&error) => {
                     if let SendError::Unsettled(_) = error {
                         state.starved.push(sender.key());
                     }
@@ -234,6 +226,12 @@ impl Turn<'_> {
             }
         })
     }
+}
+
+/// Whether what a message is refused for passes: then who sends waits for that.
+fn passes(error: &SendError) -> bool {
+    use SendError::{Full, Incomplete, NoCredit, Unsettled, WindowClosed};
+    matches!(error, NoCredit | WindowClosed | Full | Incomplete | Unsettled(_))
 }
 
 fn wait(state: &mut State, key: SenderKey, ticket: &mut Option<Ticket>, waker: &Waker) {

@@ -12,6 +12,7 @@ use amqp_proto::wire::Outcome;
 use crate::error::{Error, Result};
 use crate::link::SenderGuard;
 use crate::outcome::Tracked;
+use crate::state::State;
 
 /// A message that was sent. A future of its outcome, which need not be awaited: the message goes its way.
 ///
@@ -68,29 +69,24 @@ impl Future for Sent {
         }
         let (guard, key) = (&self.guard, self.key);
         let outcome = guard.shared().with(|state| {
-            let over = guard.over(state);
-            let ended =
-                || over.as_ref().and_then(Error::ended).cloned().map_or(Error::Undecided, Error::Lost);
-            match state.sent.get_mut(&key) {
-                Some(Tracked::Waiting(_, _)) if over.is_some() => {}
-                Some(Tracked::Waiting(_, waker)) => {
-                    let spent = waker.replace(context.waker().clone());
-                    state.spent.extend(spent);
-                    return Poll::Pending;
-                }
-                Some(_) => {}
-                // It was asked for before.
-                None => return Poll::Ready(Err(ended())),
-            }
-            Poll::Ready(match state.sent.remove(&key) {
-                Some(Tracked::Known(outcome)) => Ok(outcome),
-                Some(Tracked::Undecided) => Err(Error::Undecided),
-                Some(Tracked::Waiting(_, waker)) => {
+            let lost = |state: &State| {
+                let over = guard.over(state);
+                over.as_ref().and_then(Error::ended).cloned().map_or(Error::Undecided, Error::Lost)
+            };
+            match state.sent.remove(&key) {
+                Some(Tracked::Known(outcome)) => Poll::Ready(Ok(outcome)),
+                Some(Tracked::Undecided) => Poll::Ready(Err(Error::Undecided)),
+                Some(Tracked::Waiting(link, waker)) => {
                     state.spent.extend(waker);
-                    Err(ended())
+                    if guard.over(state).is_some() {
+                        return Poll::Ready(Err(lost(state)));
+                    }
+                    state.sent.insert(key, Tracked::Waiting(link, Some(context.waker().clone())));
+                    Poll::Pending
                 }
-                Some(Tracked::Lost) | None => Err(ended()),
-            })
+                // Or it was asked for before.
+                Some(Tracked::Lost) | None => Poll::Ready(Err(lost(state))),
+            }
         });
         self.is_done = outcome.is_ready();
         outcome

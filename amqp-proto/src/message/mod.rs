@@ -17,3 +17,4 @@ pub use message::Message;
 pub use payload::Payload;
 pub use scan::Sections;
 pub use view::{MessageView, Rewrite};
+pub(crate) use write::data_head;

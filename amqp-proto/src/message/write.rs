@@ -1,6 +1,7 @@
 //! Writing a [`Message`]: in one pass where there is room, measured first where there is not.
 
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 
 use super::body::Body;
 use super::message::Message;
@@ -131,6 +132,9 @@ impl Message {
     }
 }
 
+/// The most octets that come before those of a data section.
+const DATA_HEAD: usize = DESCRIPTOR_LEN + 5;
+
 /// A message is taken no longer than an offset into it can say.
 #[inline]
 fn check_len(octets: usize) -> Result<(), EncodeError> {
@@ -227,6 +231,17 @@ pub(super) fn write_annotations<'w>(
 
 const fn descriptor(kind: SectionKind) -> [u8; DESCRIPTOR_LEN] {
     [Code::DESCRIBED, Code::SMALL_ULONG, kind.code()]
+}
+
+/// The same, of a message that has nothing else.
+#[inline]
+pub(crate) fn data_head(octets: usize) -> Result<SmallVec<[u8; 8]>, EncodeError> {
+    check_len(octets.saturating_add(DATA_HEAD))?;
+    let mut head = [0; DATA_HEAD];
+    let left = write_data_head(octets, Writer::new(&mut head)).left();
+    let mut head = SmallVec::from_buf(head);
+    head.truncate(DATA_HEAD - left);
+    Ok(head)
 }
 
 /// What comes before the octets of a data section.

@@ -51,6 +51,13 @@ impl<'a> SenderMut<'a> {
         self.core.send_message(self.index(), message, options)
     }
 
+    /// Sends a message that is these octets and nothing else: what [`send_with`](Self::send_with) does for
+    /// `Message::from(data)`, at less cost.
+    #[inline]
+    pub fn send_data(&mut self, data: &Bytes, options: &SendOptions) -> Result<DeliveryKey, SendError> {
+        self.core.send_data(self.index(), data, options)
+    }
+
     /// Sends a message that is encoded already, or of another format. Octets in large chunks are never copied.
     #[inline]
     pub fn send_payload(

@@ -12,7 +12,7 @@ use crate::machine::core::Core;
 use crate::machine::link::{Sender, Sending, SendingEnd};
 use crate::machine::output::Outbox;
 use crate::machine::refusal::SendError;
-use crate::message::{Message, Payload};
+use crate::message::{Message, Payload, data_head};
 use crate::types::{DeliveryKey, Handle};
 
 impl Core {
@@ -27,6 +27,25 @@ impl Core {
         let write = |out: &mut Outbox| payload.chunks().iter().for_each(|chunk| out.payload(chunk));
         self.transmit(index, permit, options, payload.len(), write, || {
             payload.chunks().iter().cloned().collect()
+        })
+    }
+
+    /// Sends octets whole, as the data of a message that has nothing else.
+    pub(crate) fn send_data(
+        &mut self,
+        index: u32,
+        data: &Bytes,
+        options: &SendOptions,
+    ) -> Result<DeliveryKey, SendError> {
+        let head = data_head(data.len()).map_err(SendError::Unencodable)?;
+        let octets = head.len() + data.len();
+        let permit = self.permit(index, octets, options)?;
+        let write = |out: &mut Outbox| {
+            out.tail().extend_from_slice(&head);
+            out.payload(data);
+        };
+        self.transmit(index, permit, options, octets, write, || {
+            [Bytes::copy_from_slice(&head), data.clone()].into()
         })
     }
 
