@@ -68,43 +68,43 @@ impl Delivery {
     }
 
     /// The message was processed.
-    pub fn accept(mut self) -> Result<()> {
-        self.accepts = false;
-        self.receiver.accept(self.key())
+    pub fn accept(self) -> Result<()> {
+        self.decide(|receiver, key| receiver.accept(key))
     }
 
     /// The message is invalid, and perhaps why.
-    pub fn reject(mut self, error: impl Into<Option<wire::Error>>) -> Result<()> {
-        self.accepts = false;
-        self.receiver.reject(self.key(), error)
+    pub fn reject(self, error: impl Into<Option<wire::Error>>) -> Result<()> {
+        self.decide(|receiver, key| receiver.reject(key, error))
     }
 
     /// The message was not processed and may go elsewhere, unchanged.
-    pub fn release(mut self) -> Result<()> {
-        self.accepts = false;
-        self.receiver.release(self.key())
+    pub fn release(self) -> Result<()> {
+        self.decide(|receiver, key| receiver.release(key))
     }
 
     /// The message was not processed and may go elsewhere, changed.
-    pub fn modify(mut self, modified: Modified) -> Result<()> {
-        self.accepts = false;
-        self.receiver.modify(self.key(), modified)
+    pub fn modify(self, modified: Modified) -> Result<()> {
+        self.decide(|receiver, key| receiver.modify(key, modified))
     }
 
     /// Tells a state, such as the outcome within a transaction.
-    pub fn dispose(mut self, state: &DeliveryState) -> Result<()> {
-        self.accepts = false;
-        self.receiver.dispose(self.key(), state)
+    pub fn dispose(self, state: &DeliveryState) -> Result<()> {
+        self.decide(|receiver, key| receiver.dispose(key, state))
     }
 
     /// Settles it without an outcome: the sender's default applies.
-    pub fn settle(mut self) -> Result<()> {
-        self.accepts = false;
-        self.receiver.settle(self.key())
+    pub fn settle(self) -> Result<()> {
+        self.decide(|receiver, key| receiver.settle(key))
     }
 }
 
 impl Delivery {
+    /// Of what the sender has settled nobody hears.
+    fn decide(mut self, tell: impl FnOnce(&Receiver, DeliveryKey) -> Result<()>) -> Result<()> {
+        self.accepts = false;
+        if self.is_settled() { Ok(()) } else { tell(&self.receiver, self.key()) }
+    }
+
     /// Leaves it undecided; see [`Receiver::accept`] and the like.
     pub fn into_undecided(mut self) -> DeliveryKey {
         self.accepts = false;

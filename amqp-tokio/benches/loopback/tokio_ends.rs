@@ -9,26 +9,28 @@ use amqp_tokio::{Connection, Error, Listener, OfferedLink, Outgoing, Sender};
 
 use crate::end::{Mode, Receiving, Report, Sending, WINDOW};
 
-fn block_on<F: Future<Output = Result<(), Error>>>(single: bool, work: F) {
+/// On a worker of the runtime, as services run their work.
+fn block_on<F: Future<Output = Result<(), Error>> + Send + 'static>(single: bool, work: F) {
     let mut builder = match single {
         true => tokio::runtime::Builder::new_current_thread(),
         false => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = builder.enable_all().build().expect("a runtime");
-    runtime.block_on(work).expect("the other end behaves");
+    runtime.block_on(runtime.spawn(work)).expect("it does not panic").expect("the other end behaves");
 }
 
 pub(crate) fn send(options: &Sending) {
-    block_on(options.single, async {
+    let options = options.clone();
+    block_on(options.single, async move {
         let connection = Connection::open(&format!("amqp://127.0.0.1:{}", options.port)).await?;
         let sender = connection.sender("q").await?;
         sender.sendable().await?;
         let mut report = Report::begin();
         match options.mode {
-            Mode::Lat => one_by_one(options, &sender, &mut report).await?,
-            Mode::Ack | Mode::Pre => many(options, &sender).await?,
+            Mode::Lat => one_by_one(&options, &sender, &mut report).await?,
+            Mode::Ack | Mode::Pre => many(&options, &sender).await?,
         }
-        report.end(options);
+        report.end(&options);
         connection.close().await
     });
 }
@@ -66,8 +68,9 @@ async fn many(options: &Sending, sender: &Sender) -> Result<(), Error> {
 }
 
 pub(crate) fn receive(options: &Receiving) {
-    block_on(options.single, async {
-        let listener = Listener::bind(("127.0.0.1", options.port)).await?;
+    let port = options.port;
+    block_on(options.single, async move {
+        let listener = Listener::bind(("127.0.0.1", port)).await?;
         println!("LISTENING");
         let connection = listener.accept().await?.open().await?;
         let Some(session) = connection.next_session().await? else { return Ok(()) };
