@@ -9,28 +9,22 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use amqp_proto::machine::Reading;
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::batch::Batch;
 use crate::shared::Shared;
 use crate::state::State;
 
 /// How many pieces of output are given to the operating system at a time.
 const PIECES: usize = 64;
-/// From how many octets on output is not held back any more for what tasks may add to it.
-const WORTH_WRITING: usize = 1 << 16;
-/// How many turns of the scheduler output is held back at most while tasks go on adding to it.
-const MOST_TURNS: u32 = 256;
 /// How often the driver reads and writes before other tasks get a turn.
 const ROUNDS: usize = 16;
 /// How long the transport is kept after the connection, for what is left to be written and said.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// Reads into the engine's buffer, writes what the engine has to say, and keeps its deadlines.
-///
-/// Output is written once tasks stop adding to it for a turn of the scheduler, or there is much of it: so a task that
-/// sends a thousand messages costs a handful of writes, and one that sends a single message waits for no timer.
 #[derive(Debug)]
 pub(crate) struct Driver<S> {
     shared: Arc<Shared>,
@@ -43,9 +37,9 @@ pub(crate) struct Driver<S> {
     timer: Pin<Box<Sleep>>,
     /// What the timer is set to.
     alarm: Option<Instant>,
-    /// How many calls there had been when output was held back last, and for how many turns it was.
-    calls: u64,
-    turns: u32,
+    batch: Batch,
+    /// Whether there may be more to be read at once.
+    has_more: bool,
     /// Whether tasks were woken that have not had a turn yet.
     has_woken: bool,
     stage: Stage,
@@ -86,8 +80,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             is_reading: false,
             timer: Box::pin(tokio::time::sleep_until(Instant::now() + LINGER)),
             alarm: None,
-            calls: 0,
-            turns: 0,
+            batch: Batch::default(),
+            has_more: false,
             has_woken: false,
             stage: Stage::Open,
             wakes: Vec::new(),
@@ -114,6 +108,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let has_ended = self.end(context);
         match (has_read || has_written || has_ended, is_held) {
+            // Who was woken by what was read is to get its turn before there is more.
+            (true, _) if self.has_more && self.has_woken => Round::Yield,
             (true, _) => Round::Busy,
             (false, true) => Round::Yield,
             (false, false) => self.sleep(context),
@@ -123,10 +119,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Reads once; whether anything came of it.
     fn read(&mut self, state: &mut State, context: &mut Context<'_>) -> bool {
         self.is_reading = false;
+        self.has_more = false;
         if !self.is_to_read(state) {
             return false;
         }
         let mut input = state.engine.input();
+        let room = input.remaining_mut();
         // A future that keeps nothing: it reads at once or not at all.
         let read = pin!(self.stream.read_buf(&mut input)).poll(context);
         drop(input);
@@ -139,7 +137,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => return true,
             Poll::Ready(Ok(0)) => state.engine.end_of_input(),
-            Poll::Ready(Ok(_)) => state.engine.received(self.shared.now()),
+            Poll::Ready(Ok(octets)) => {
+                self.batch.read(octets);
+                self.has_more = octets == room;
+                state.engine.received(self.shared.now());
+            }
             Poll::Ready(Err(error)) => {
                 state.io.get_or_insert_with(|| Arc::new(error));
                 state.engine.end_of_input();
@@ -156,20 +158,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Takes what is to be written, when all before is; whether it is held back instead.
     fn take_output(&mut self, state: &mut State) -> bool {
-        if !self.pieces.is_empty() || !state.engine.has_output() {
+        if !self.pieces.is_empty() {
+            return false;
+        }
+        if !state.engine.has_output() {
+            state.wake_unwritten();
             return false;
         }
         if !matches!(self.stage, Stage::Open | Stage::Ending(_)) {
             state.drop_output();
+            state.wake_unwritten();
             return false;
         }
-        let is_growing = self.calls != state.calls || self.has_woken || !state.wakes.is_empty();
-        self.calls = state.calls;
-        if is_growing && self.turns < MOST_TURNS && state.engine.output_len() < WORTH_WRITING {
-            self.turns += 1;
+        let is_expected = self.has_woken || !state.wakes.is_empty();
+        if self.batch.is_held(state.engine.output_len(), state.calls, is_expected) {
             return true;
         }
-        self.turns = 0;
         let mut output = state.engine.output();
         while output.has_remaining() && self.pieces.len() < PIECES {
             let octets = output.chunk().len();
@@ -177,9 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         // Room in the output may be what somebody waits for.
         state.dispatch();
-        for key in std::mem::take(&mut state.unwritten) {
-            state.wake_link(key.into());
-        }
+        state.wake_unwritten();
         false
     }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod batch;
 #[cfg(feature = "broker")]
 pub mod broker;
 mod connection;

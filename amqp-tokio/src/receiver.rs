@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use amqp_proto::machine::LinkError;
 use amqp_proto::types::{DeliveryKey, ReceiverKey, Str};
 use amqp_proto::wire::{Attach, DeliveryState, Modified, Outcome, Rejected};
 use futures_core::Stream;
@@ -239,7 +240,14 @@ pub(crate) fn rejected(error: Option<amqp_proto::wire::Error>) -> DeliveryState 
 
 impl ReceiverGuard {
     pub(crate) fn dispose(&self, delivery: DeliveryKey, outcome: &DeliveryState) -> Result<()> {
-        self.shared().with(|state| Ok(self.engine(state)?.dispose(delivery, outcome)?))
+        self.shared().with(|state| {
+            let told = match state.engine.receiver(self.key) {
+                Ok(mut receiver) => receiver.dispose(delivery, outcome).map_err(Error::from),
+                Err(_) => Err(LinkError::Detached.into()),
+            };
+            // A link that is over tells better why not.
+            told.map_err(|error| self.over(state).unwrap_or(error))
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use amqp_proto::wire::{
     Attach, ExpiryPolicy, Outcome, ReceiverSettleMode, SenderSettleMode, Source, Target, TerminusDurability,
 };
 
+use crate::batch::WORTH_WRITING;
 use crate::error::{Error, Result};
 use crate::link::SenderGuard;
 use crate::outcome::Tracked;
@@ -188,7 +189,7 @@ impl Sender {
     /// Waits for its turn among those that send on the link, and until the attempt is not refused for want of credit
     /// or room.
     async fn in_turn<R>(&self, mut attempt: impl FnMut(&mut State, &Self) -> Result<R>) -> Result<R> {
-        let mut turn = Turn { sender: self, ticket: None };
+        let mut turn = Turn { sender: self, ticket: None, has_yielded: false };
         poll_fn(|context| turn.poll(context, &mut attempt)).await
     }
 }
@@ -197,6 +198,8 @@ impl Sender {
 struct Turn<'a> {
     sender: &'a Sender,
     ticket: Option<Ticket>,
+    /// Whether it has let the driver have a turn.
+    has_yielded: bool,
 }
 
 impl Turn<'_> {
@@ -207,6 +210,13 @@ impl Turn<'_> {
     ) -> Poll<Result<R>> {
         let (sender, ticket) = (self.sender, &mut self.ticket);
         sender.guard.shared().with(|state| {
+            if !self.has_yielded && state.engine.output_len() >= WORTH_WRITING {
+                // A task that never had to wait would keep the driver from its turn.
+                self.has_yielded = true;
+                state.unwritten.push(sender.key());
+                wait(state, sender.key(), ticket, context.waker());
+                return Poll::Pending;
+            }
             let line = state.links.get(&sender.key().into()).map(|link| &link.line);
             let has_turn = line.is_none_or(|line| line.is_first(*ticket));
             let result = if has_turn { attempt(state, sender) } else { Err(SendError::Full.into()) };

@@ -206,6 +206,13 @@ impl State {
         }
     }
 
+    /// Wakes who waits for output to be taken.
+    pub(crate) fn wake_unwritten(&mut self) {
+        while let Some(key) = self.unwritten.pop() {
+            self.wake_link(key.into());
+        }
+    }
+
     /// A link is about to be forgotten, unless it is only suspended: what came over it settled exists nowhere else any
     /// more.
     fn keep_rest(&mut self, key: ReceiverKey) {

@@ -105,19 +105,8 @@ impl MessageView {
     /// The octets of all data sections one after the other, never copied; `None` if the body is not data.
     pub fn data(&self) -> Result<Option<Payload>, DecodeError> {
         let Some((SectionKind::Data, span)) = self.index.body() else { return Ok(None) };
-        if let [chunk] = self.payload.chunks() {
-            // Mostly there is one section, and it is all of the span.
-            match chunk.get(span.value()..span.end()) {
-                Some([Code::BINARY8, size, octets @ ..]) if usize::from(*size) == octets.len() => {
-                    return Ok(Some(chunk.slice_ref(octets).into()));
-                }
-                Some([Code::BINARY32, a, b, c, d, octets @ ..])
-                    if to_usize(u32::from_be_bytes([*a, *b, *c, *d])) == octets.len() =>
-                {
-                    return Ok(Some(chunk.slice_ref(octets).into()));
-                }
-                _ => {}
-            }
+        if let Some(octets) = self.only_data(span) {
+            return Ok(Some(octets.into()));
         }
         let mut sections = self.body_scanner(span);
         let mut data = Payload::new();
@@ -126,6 +115,20 @@ impl MessageView {
             let Some((_, section)) = sections.section()? else { return Ok(Some(data)) };
             data.append(data_section(&here, section)?);
         }
+    }
+
+    /// The octets of body sections, if it is one section of data in one chunk, as it mostly is.
+    #[inline]
+    fn only_data(&self, span: Section) -> Option<Bytes> {
+        let [chunk] = self.payload.chunks() else { return None };
+        let (size, octets) = match chunk.get(span.value()..span.end())? {
+            [Code::BINARY8, size, octets @ ..] => (usize::from(*size), octets),
+            [Code::BINARY32, a, b, c, d, octets @ ..] => {
+                (to_usize(u32::from_be_bytes([*a, *b, *c, *d])), octets)
+            }
+            _ => return None,
+        };
+        (size == octets.len()).then(|| chunk.slice_ref(octets))
     }
 
     /// The value of a section as it is encoded, constructor first, for [`Entries`](crate::codec::Entries) and
@@ -243,6 +246,11 @@ impl MessageView {
 
     fn read_body(&self, budget: &mut Budget) -> Result<Body, DecodeError> {
         let Some((kind, span)) = self.index.body() else { return Ok(Body::Empty) };
+        if kind == SectionKind::Data
+            && let Some(octets) = self.only_data(span)
+        {
+            return Ok(Body::from(octets));
+        }
         let mut sections = self.body_scanner(span);
         let mut body = match kind {
             SectionKind::Data => Body::Data(Many::new()),

@@ -3,7 +3,12 @@
 //! `cargo bench -p amqp-tokio --bench loopback` runs all pairs and prints a table. The ends can also be run one by one,
 //! against those of others: `loopback recv --port 5799`, `loopback send --port 5799 --messages 100000`. A sending end
 //! writes a line of JSON. Benchmarks measure; nothing here fails for being slow.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
 
 mod blocking;
 mod end;

@@ -1,0 +1,101 @@
+//! [`Batch`]: whether output is written now, or held back for what tasks may add to it.
+
+/// From how many octets on output is not held back any more, and senders wait until it is taken.
+pub(crate) const WORTH_WRITING: usize = 1 << 15;
+/// From how much input on what it is answered with is not held back any more: the peer could have no more to send.
+const WORTH_ANSWERING: usize = 1 << 15;
+/// How many turns of the scheduler output is held back at most while tasks go on adding to it.
+const MOST_TURNS: u32 = 256;
+/// How many times output is written at once after it was held back and nobody added to it.
+const IMPATIENCE: u32 = 16;
+
+/// Holds output back while that pays.
+///
+/// Output is written once tasks stop adding to it for a turn of the scheduler, or there is much of it: so many tasks
+/// that send at the same time, each a message, cost a handful of writes. Where a turn has brought nothing, as with one
+/// message under way, the next outputs are written without one.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// How many calls there had been when output was looked at last.
+    calls: u64,
+    /// For how many turns it has been held back, and how much there was of it at first.
+    turns: u32,
+    before: usize,
+    /// How many times it is not held back.
+    impatience: u32,
+    /// How many octets have been read since output was taken.
+    unanswered: usize,
+}
+
+impl Batch {
+    /// So many octets have been read.
+    pub(crate) fn read(&mut self, octets: usize) {
+        self.unanswered = self.unanswered.saturating_add(octets);
+    }
+
+    /// Whether so many octets of output are held back, after so many calls, and when tasks may be about to make more.
+    pub(crate) fn is_held(&mut self, output: usize, calls: u64, is_expected: bool) -> bool {
+        let is_growing = self.calls != calls || is_expected;
+        self.calls = calls;
+        let is_worth = output >= WORTH_WRITING || self.unanswered >= WORTH_ANSWERING;
+        let is_held = is_growing && !is_worth && self.impatience == 0 && self.turns < MOST_TURNS;
+        if is_held {
+            if self.turns == 0 {
+                self.before = output;
+            }
+            self.turns += 1;
+            return true;
+        }
+        self.impatience = match self.turns {
+            0 => self.impatience.saturating_sub(1),
+            _ if output > self.before => 0,
+            _ => IMPATIENCE,
+        };
+        self.turns = 0;
+        self.unanswered = 0;
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Batch, IMPATIENCE, MOST_TURNS, WORTH_ANSWERING, WORTH_WRITING};
+
+    #[test]
+    fn output_is_held_back_while_it_grows() {
+        let mut batch = Batch::default();
+        for (call, output) in (1..10).zip((100..).step_by(100)) {
+            assert!(batch.is_held(output, call, false));
+        }
+        assert!(!batch.is_held(900, 9, false), "nobody adds to it any more");
+        assert!(batch.is_held(100, 10, false), "it has paid");
+    }
+
+    #[test]
+    fn much_output_and_the_answer_to_much_input_are_not_held_back() {
+        let mut batch = Batch::default();
+        assert!(!batch.is_held(WORTH_WRITING, 1, true));
+        batch.read(WORTH_ANSWERING);
+        assert!(!batch.is_held(30, 2, true));
+        assert!(batch.is_held(30, 3, true));
+    }
+
+    #[test]
+    fn no_output_is_held_back_for_ever() {
+        let mut batch = Batch::default();
+        let turns = (1..).take_while(|call| batch.is_held(100, *call, true)).zip(1..).last();
+        assert_eq!(turns.map(|(_, turns)| turns), Some(MOST_TURNS));
+    }
+
+    #[test]
+    fn where_it_does_not_pay_output_is_held_back_now_and_then() {
+        let mut batch = Batch::default();
+        let mut held = 0;
+        for message in 0..100 * u64::from(IMPATIENCE + 1) {
+            while batch.is_held(300, message, false) {
+                held += 1;
+            }
+        }
+        assert_eq!(held, 100);
+    }
+}
