@@ -1,11 +1,17 @@
 //! The examples, as somebody runs them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
 
-use std::env;
+#[path = "common/programs.rs"]
+mod programs;
+
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
 use std::thread;
 
 use amqp_blocking::message::Message;
@@ -14,43 +20,8 @@ use amqp_blocking::{Accepted, Connection, Listener, Receiver, Sender};
 
 const EXAMPLES: [&str; 3] = ["blocking_send", "blocking_receive", "handler"];
 
-/// Where the programs are: next to the tests. `cargo test` makes them, `cargo test --test examples` does not, so this
-/// may have to.
-fn programs() -> &'static Path {
-    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        let tests = env::current_exe().unwrap();
-        let profile = tests.ancestors().nth(2).unwrap();
-        let programs = profile.join("examples");
-        let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-        let is_old = |name: &str| {
-            let program = changed(&program(&programs, name));
-            program < changed(&sources.join(format!("{name}.rs")))
-                || program < changed(&sources.join("common/mod.rs"))
-        };
-        if EXAMPLES.into_iter().any(is_old) {
-            let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-            cargo.args(["build", "--quiet", "--examples", "--manifest-path"]);
-            cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-            cargo.arg("--target-dir").arg(profile.parent().unwrap());
-            if profile.ends_with("release") {
-                cargo.arg("--release");
-            }
-            assert!(cargo.status().unwrap().success(), "{cargo:?}");
-        }
-        programs
-    })
-}
-
-fn program(programs: &Path, name: &str) -> PathBuf {
-    programs.join(format!("{name}{}", env::consts::EXE_SUFFIX))
-}
-
 fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut program = Command::new(program(programs(), name));
-    let Output { status, stdout, stderr } = program.args(arguments).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    programs::run(&EXAMPLES, name, arguments)
 }
 
 fn last_line(output: &str) -> serde_json::Value {

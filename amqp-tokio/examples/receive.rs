@@ -5,29 +5,22 @@ mod common;
 
 use std::process::ExitCode;
 
-use amqp_tokio::wire::{Modified, SenderSettleMode};
+use amqp_tokio::wire::SenderSettleMode;
 use amqp_tokio::{Delivery, Receiver};
 use anyhow::{Result, bail};
 use clap::Parser;
-use common::{Kind, Tally, Target, bar};
+use common::{Messages, Tally, Target, bar, exit};
 
 /// Receives messages, and gives each the same outcome.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(flatten)]
     target: Target,
-    /// How many messages to receive.
-    #[arg(long, default_value_t = 1)]
-    count: u64,
+    #[command(flatten)]
+    messages: Messages,
     /// How many messages are asked for ahead.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     credit: u32,
-    /// Asks for settled messages: at most once, with no outcome to give.
-    #[arg(long)]
-    presettled: bool,
-    /// The outcome that each is given.
-    #[arg(long, default_value = "accepted")]
-    outcome: Kind,
     /// Fails if the body of a message does not have so many octets.
     #[arg(long)]
     size: Option<usize>,
@@ -38,25 +31,18 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit(run(&Arguments::parse()).await)
 }
 
 /// Whether all messages came.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
     // No more is asked for than is to be received: what is not taken is not kept from others.
-    let credit = u32::try_from(arguments.count).map_or(arguments.credit, |count| count.min(arguments.credit));
-    let prefetch = if u64::from(credit) == arguments.count { 0 } else { credit };
+    let credit =
+        u32::try_from(arguments.messages.count).map_or(arguments.credit, |count| count.min(arguments.credit));
+    let prefetch = if u64::from(credit) == arguments.messages.count { 0 } else { credit };
     let mut attaching = connection.receiver(address).prefetch(prefetch).auto_accept(false);
-    if arguments.presettled {
+    if arguments.messages.presettled {
         attaching = attaching.snd_settle_mode(SenderSettleMode::Settled);
     }
     let receiver = attaching.await?;
@@ -76,27 +62,20 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     receiver.close().await?;
     connection.close().await?;
     tally.print("received", arguments.target.json);
-    Ok(tally.of(arguments.outcome) == arguments.count)
+    Ok(tally.of(arguments.messages.outcome) == arguments.messages.count)
 }
 
 async fn receive_all(arguments: &Arguments, receiver: &Receiver, tally: &mut Tally) -> Result<()> {
-    let bar = bar(arguments.count, arguments.target.json);
-    while tally.messages < arguments.count {
+    let bar = bar(arguments.messages.count, arguments.target.json);
+    while tally.messages < arguments.messages.count {
         let Some(delivery) = receiver.recv().await? else { bail!("the link was closed by the peer") };
         if arguments.print || arguments.size.is_some() {
             check(arguments, &delivery)?;
         }
         tally.messages += 1;
-        tally.count(arguments.outcome);
+        tally.count(arguments.messages.outcome);
         bar.inc(1);
-        match arguments.outcome {
-            Kind::Accepted => delivery.accept(),
-            Kind::Rejected => delivery.reject(None),
-            Kind::Released => delivery.release(),
-            Kind::Modified => {
-                delivery.modify(Modified { delivery_failed: Some(true), ..Modified::default() })
-            }
-        }?;
+        arguments.messages.outcome.decide(delivery)?;
     }
     bar.finish_and_clear();
     Ok(())

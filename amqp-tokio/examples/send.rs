@@ -6,52 +6,37 @@ mod common;
 use std::collections::VecDeque;
 use std::process::ExitCode;
 
-use amqp_tokio::wire::{Outcome, SenderSettleMode};
+use amqp_tokio::wire::SenderSettleMode;
 use amqp_tokio::{Sender, Sent};
 use anyhow::Result;
 use clap::Parser;
-use common::{Kind, Tally, Target, bar};
+use common::{Kind, Messages, Tally, Target, bar, exit};
 
 /// Sends messages, and waits for the outcome of each.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(flatten)]
     target: Target,
-    /// How many messages to send.
-    #[arg(long, default_value_t = 1)]
-    count: u64,
+    #[command(flatten)]
+    messages: Messages,
     /// How many octets each has.
     #[arg(long, default_value_t = 256)]
     size: usize,
     /// How many may wait for their outcome at a time.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     window: u64,
-    /// Sends them settled: at most once, with no outcome to come.
-    #[arg(long)]
-    presettled: bool,
-    /// The outcome that each should have.
-    #[arg(long, default_value = "accepted")]
-    outcome: Kind,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit(run(&Arguments::parse()).await)
 }
 
 /// Whether every outcome is the expected one.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
     let mut attaching = connection.sender(address);
-    if arguments.presettled {
+    if arguments.messages.presettled {
         attaching = attaching.snd_settle_mode(SenderSettleMode::Settled);
     }
     let sender = attaching.await?;
@@ -63,12 +48,12 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     }
     // What was sent has an outcome, too, when no more is sent.
     while let Some(sent) = waiting.pop_front() {
-        tally.count(kind_of(&sent.await?)?);
+        tally.count(Kind::of(&sent.await?)?);
     }
     sender.close().await?;
     connection.close().await?;
     tally.print("sent", arguments.target.json);
-    Ok(tally.of(arguments.outcome) == arguments.count)
+    Ok(tally.of(arguments.messages.outcome) == arguments.messages.count)
 }
 
 async fn send_all(
@@ -77,15 +62,15 @@ async fn send_all(
     tally: &mut Tally,
     waiting: &mut VecDeque<Sent>,
 ) -> Result<()> {
-    let bar = bar(arguments.count, arguments.target.json);
+    let bar = bar(arguments.messages.count, arguments.target.json);
     let body = bytes(arguments.size);
-    for _ in 0..arguments.count {
+    for _ in 0..arguments.messages.count {
         if waiting.len() as u64 >= arguments.window
             && let Some(oldest) = waiting.front_mut()
         {
             let outcome = oldest.outcome().await?;
             waiting.pop_front();
-            tally.count(kind_of(&outcome)?);
+            tally.count(Kind::of(&outcome)?);
         }
         waiting.push_back(sender.send_queued(body.clone()).await?);
         tally.messages += 1;
@@ -93,17 +78,6 @@ async fn send_all(
     }
     bar.finish_and_clear();
     Ok(())
-}
-
-/// What kind of outcome it is; an error if none of the standard's four.
-fn kind_of(outcome: &Outcome) -> Result<Kind> {
-    Ok(match outcome {
-        Outcome::Accepted => Kind::Accepted,
-        Outcome::Rejected(_) => Kind::Rejected,
-        Outcome::Released => Kind::Released,
-        Outcome::Modified(_) => Kind::Modified,
-        other => anyhow::bail!("an outcome that is not expected: {other:?}"),
-    })
 }
 
 /// Octets to send, shared by all messages.

@@ -1,10 +1,13 @@
-//! What `send` and `receive` have in common: where to connect to, counting, and telling how it went.
+//! What the examples have in common: where to connect to, counting, and telling how it went.
+#![allow(dead_code, reason = "not every example uses all of it")]
 
 use std::fmt;
+use std::process::ExitCode;
 use std::time::Instant;
 
-use amqp_tokio::{Address, Connection, ConnectionOptions};
-use anyhow::{Context, Result, ensure};
+use amqp_tokio::wire::{Modified, Outcome};
+use amqp_tokio::{Address, Connection, ConnectionOptions, Delivery};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -49,6 +52,20 @@ impl Target {
     }
 }
 
+/// Which messages there are to be, and what is to become of them.
+#[derive(Debug, Args)]
+pub(crate) struct Messages {
+    /// How many messages there are to be.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) count: u64,
+    /// Has them sent settled: at most once, with no outcome to come.
+    #[arg(long)]
+    pub(crate) presettled: bool,
+    /// The outcome that each is to have.
+    #[arg(long, default_value = "accepted")]
+    pub(crate) outcome: Kind,
+}
+
 /// An outcome by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
@@ -56,6 +73,31 @@ pub(crate) enum Kind {
     Rejected,
     Released,
     Modified,
+}
+
+impl Kind {
+    /// What kind of outcome it is; an error if none of the standard's four.
+    pub(crate) fn of(outcome: &Outcome) -> Result<Self> {
+        Ok(match outcome {
+            Outcome::Accepted => Self::Accepted,
+            Outcome::Rejected(_) => Self::Rejected,
+            Outcome::Released => Self::Released,
+            Outcome::Modified(_) => Self::Modified,
+            other => bail!("an outcome that is not expected: {other:?}"),
+        })
+    }
+
+    /// Gives a delivery this outcome.
+    pub(crate) fn decide(self, delivery: Delivery) -> amqp_tokio::Result<()> {
+        match self {
+            Self::Accepted => delivery.accept(),
+            Self::Rejected => delivery.reject(None),
+            Self::Released => delivery.release(),
+            Self::Modified => {
+                delivery.modify(Modified { delivery_failed: Some(true), ..Modified::default() })
+            }
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -100,20 +142,42 @@ impl Tally {
 
     /// One line that says how it went.
     pub(crate) fn print(&self, verb: &str, as_json: bool) {
-        let seconds = self.start.elapsed().as_secs_f64();
-        let rate = self.messages as f64 / seconds.max(f64::EPSILON);
-        let Self { messages, accepted, rejected, released, modified, .. } = self;
-        if as_json {
-            let line = json!({
-                verb: messages, "accepted": accepted, "rejected": rejected, "released": released,
-                "modified": modified, "seconds": seconds, "rate": rate,
-            });
-            println!("{line}");
-        } else {
-            println!(
-                "{verb} {messages}: accepted {accepted}, rejected {rejected}, released {released}, \
-                 modified {modified}; {seconds:.3} s, {rate:.0} messages/s"
-            );
+        let Self { messages, accepted, rejected, released, modified, .. } = *self;
+        let counts = [
+            (verb, messages),
+            ("accepted", accepted),
+            ("rejected", rejected),
+            ("released", released),
+            ("modified", modified),
+        ];
+        print_counts(&counts, self.start, as_json);
+    }
+}
+
+/// One line with counts, and how many of the first there were in a second.
+pub(crate) fn print_counts(counts: &[(&str, u64)], start: Instant, as_json: bool) {
+    let seconds = start.elapsed().as_secs_f64();
+    let rate = counts.first().map_or(0, |(_, count)| *count) as f64 / seconds.max(f64::EPSILON);
+    if as_json {
+        let mut line: serde_json::Map<_, _> =
+            counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+        line.insert("seconds".into(), json!(seconds));
+        line.insert("rate".into(), json!(rate));
+        println!("{}", serde_json::Value::from(line));
+    } else {
+        let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        println!("{}; {seconds:.3} s, {rate:.0} messages/s", counts.join(", "));
+    }
+}
+
+/// The exit code: 0 if all went as it was to. Says what was wrong.
+pub(crate) fn exit(result: Result<bool>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -1,0 +1,50 @@
+//! The examples of a crate, to be run as somebody runs them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The program that an example is.
+pub fn program(examples: &[&str], name: &str) -> Command {
+    Command::new(path(programs(examples), name))
+}
+
+/// Runs an example to its end: the exit code, and what it has said.
+pub fn run(examples: &[&str], name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = program(examples, name).args(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// Where the programs are: next to the tests. `cargo test` makes them, `cargo test --test examples` does not, so this
+/// may have to.
+fn programs(examples: &[&str]) -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let tests = env::current_exe().unwrap();
+        let profile = tests.ancestors().nth(2).unwrap();
+        let programs = profile.join("examples");
+        let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let is_old = |name: &&str| {
+            let program = changed(&path(&programs, name));
+            program < changed(&sources.join(format!("{name}.rs")))
+                || program < changed(&sources.join("common/mod.rs"))
+        };
+        if examples.iter().any(is_old) {
+            let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            cargo.args(["build", "--quiet", "--examples", "--manifest-path"]);
+            cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+            cargo.arg("--target-dir").arg(profile.parent().unwrap());
+            if profile.ends_with("release") {
+                cargo.arg("--release");
+            }
+            assert!(cargo.status().unwrap().success(), "{cargo:?}");
+        }
+        programs
+    })
+}
+
+fn path(programs: &Path, name: &str) -> PathBuf {
+    programs.join(format!("{name}{}", env::consts::EXE_SUFFIX))
+}

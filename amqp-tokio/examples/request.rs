@@ -1,0 +1,92 @@
+//! Sends requests to a service, and waits for its answers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use amqp_tokio::Requester;
+use anyhow::{Context, Result};
+use clap::Parser;
+use common::{Target, bar, exit, print_counts};
+use tokio::task::JoinSet;
+
+/// Sends requests to a service, and waits for its answers.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// What is asked.
+    #[arg(default_value = "hello")]
+    text: String,
+    /// How often.
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// How many requests may wait for their answers at a time.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    window: u64,
+    /// How many seconds each may take.
+    #[arg(long, default_value_t = 10)]
+    timeout: u64,
+    /// Prints the answers.
+    #[arg(long)]
+    print: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit(run(&Arguments::parse()).await)
+}
+
+/// Whether all requests were answered.
+async fn run(arguments: &Arguments) -> Result<bool> {
+    let (connection, address) = arguments.target.connect().await?;
+    let requester = connection.requester(address).await.context("no way to get answers")?;
+    let start = Instant::now();
+    let (mut asked, mut answered) = (0, 0);
+    tokio::select! {
+        done = ask_all(arguments, &requester, &mut asked, &mut answered) => done?,
+        done = tokio::signal::ctrl_c() => {
+            done?;
+            eprintln!("interrupted");
+        }
+    }
+    connection.close().await?;
+    print_counts(&[("requested", asked), ("answered", answered)], start, arguments.target.json);
+    Ok(answered == arguments.count)
+}
+
+async fn ask_all(
+    arguments: &Arguments,
+    requester: &Requester,
+    asked: &mut u64,
+    answered: &mut u64,
+) -> Result<()> {
+    let bar = bar(arguments.count, arguments.target.json);
+    let mut asking = JoinSet::new();
+    while *asked < arguments.count || !asking.is_empty() {
+        if *asked < arguments.count && (asking.len() as u64) < arguments.window {
+            let span = Duration::from_secs(arguments.timeout);
+            asking.spawn(ask(requester.clone(), arguments.text.clone(), span));
+            *asked += 1;
+            continue;
+        }
+        let Some(answer) = asking.join_next().await else { break };
+        let answer = answer??;
+        if arguments.print {
+            println!("{answer}");
+        }
+        *answered += 1;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// The answer, as text.
+async fn ask(requester: Requester, text: String, span: Duration) -> Result<String> {
+    let answer = tokio::time::timeout(span, requester.request(text)).await;
+    let body = answer.context("no answer in time")??.message()?.body()?;
+    Ok(body.as_str().map_or_else(|| format!("{body:?}"), Into::into))
+}

@@ -1,0 +1,71 @@
+//! A service: answers each request with its text in upper case.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use amqp_tokio::wire::Outcome;
+use amqp_tokio::{Request, Responder};
+use anyhow::{Result, bail};
+use clap::Parser;
+use common::{Target, exit, print_counts};
+
+/// Answers each request with its text in upper case.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// How many requests to answer; 0 for all, until it is interrupted.
+    #[arg(long, default_value_t = 0)]
+    count: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit(run(&Arguments::parse()).await)
+}
+
+/// Whether all requests were answered that were to be.
+async fn run(arguments: &Arguments) -> Result<bool> {
+    let (connection, address) = arguments.target.connect().await?;
+    let responder = connection.responder(address).await?;
+    let start = Instant::now();
+    let (mut requests, mut answered) = (0, 0);
+    tokio::select! {
+        done = answer_all(arguments, &responder, &mut requests, &mut answered) => done?,
+        // Whoever is not answered yet is answered by another.
+        done = tokio::signal::ctrl_c() => {
+            done?;
+            eprintln!("interrupted");
+        }
+    }
+    connection.close().await?;
+    print_counts(&[("requests", requests), ("answered", answered)], start, arguments.target.json);
+    Ok(answered == requests && requests >= arguments.count)
+}
+
+async fn answer_all(
+    arguments: &Arguments,
+    responder: &Responder,
+    requests: &mut u64,
+    answered: &mut u64,
+) -> Result<()> {
+    while arguments.count == 0 || *requests < arguments.count {
+        let Some(request) = responder.recv().await? else { bail!("the link was closed by the peer") };
+        *requests += 1;
+        match answer(request).await {
+            Ok(Outcome::Accepted) => *answered += 1,
+            Ok(outcome) => eprintln!("an answer did not arrive: {outcome:?}"),
+            Err(error) => eprintln!("not answered: {error}"),
+        }
+    }
+    Ok(())
+}
+
+async fn answer(request: Request) -> Result<Outcome> {
+    let body = request.message().body()?;
+    let answer = body.as_str().map_or_else(|| format!("{body:?}"), str::to_uppercase);
+    Ok(request.reply(answer).await?)
+}

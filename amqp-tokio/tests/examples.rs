@@ -1,0 +1,244 @@
+//! The examples, as somebody runs them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
+
+#[path = "../../amqp-blocking/tests/common/programs.rs"]
+mod programs;
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+const EXAMPLES: [&str; 7] = ["broker", "listen", "quickstart", "receive", "request", "respond", "send"];
+
+fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    programs::run(&EXAMPLES, name, arguments)
+}
+
+/// Runs an example that is to succeed, and to say so as JSON.
+fn count(name: &str, arguments: &[&str]) -> serde_json::Value {
+    let arguments = [arguments, &["--json"]].concat();
+    let (code, said, errors) = run(name, &arguments);
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{name} {arguments:?}: {said}");
+    serde_json::from_str(said.lines().last().unwrap()).unwrap()
+}
+
+/// An example that runs until it is interrupted, or this is dropped.
+struct Running {
+    program: Child,
+    said: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    fn start(name: &str, arguments: &[&str]) -> Self {
+        let mut program = programs::program(&EXAMPLES, name);
+        program.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut program = program.spawn().unwrap();
+        let said = BufReader::new(program.stdout.take().unwrap());
+        Self { program, said }
+    }
+
+    /// One that listens, and its URL.
+    fn listening(name: &str, arguments: &[&str]) -> (Self, String) {
+        let arguments = [arguments, &["--listen", "127.0.0.1:0"]].concat();
+        let mut running = Self::start(name, &arguments);
+        let mut line = String::new();
+        running.said.read_line(&mut line).unwrap();
+        (running, line.trim().strip_prefix("listening on ").unwrap().to_owned())
+    }
+
+    /// Waits for the end: the exit code, and what it has said since.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        self.said.read_to_string(&mut said).unwrap();
+        (self.program.wait().unwrap().code(), said)
+    }
+
+    /// Interrupts it, as somebody does at the keyboard.
+    #[cfg(unix)]
+    fn interrupt(self) -> (Option<i32>, String) {
+        let id = self.program.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        self.end()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+fn at(url: &str, node: &str) -> String {
+    format!("{url}/{node}")
+}
+
+#[test]
+fn the_first_things_to_do() {
+    let (code, said, errors) = run("quickstart", &[]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    for words in
+        ["its outcome: accepted", "good job\"): accepted", "bad job\"): rejected", "closed: all is done"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let (_broker, url) = Running::listening("broker", &[]);
+    assert_eq!(run("quickstart", &["--url", &url, "--address", "others"]).0, Some(0));
+}
+
+#[test]
+fn messages_go_through_the_broker() {
+    let (broker, url) = Running::listening("broker", &[]);
+    let url = at(&url, "jobs");
+    let sent = count("send", &[&url, "--count", "2500", "--size", "10", "--window", "50"]);
+    assert_eq!((&sent["sent"], &sent["accepted"]), (&2500.into(), &2500.into()));
+    let released = count("receive", &[&url, "--count", "500", "--size", "10", "--outcome", "released"]);
+    assert_eq!((&released["received"], &released["released"]), (&500.into(), &500.into()));
+    let received = count("receive", &[&url, "--count", "2500", "--credit", "7"]);
+    assert_eq!(received["accepted"], 2500);
+    let settled = count("send", &[&url, "--count", "5", "--presettled"]);
+    assert_eq!(settled["accepted"], 5);
+    let received = count("receive", &[&url, "--count", "5", "--presettled"]);
+    assert_eq!(received["received"], 5);
+    #[cfg(unix)]
+    {
+        let (code, said) = broker.interrupt();
+        assert!(code == Some(0) && said.contains("interrupted"), "{said}");
+    }
+}
+
+/// Every outcome in both directions, and that another than the expected is a failure.
+#[test]
+fn outcomes_are_compared_with_those_expected() {
+    for outcome in ["accepted", "rejected", "released", "modified"] {
+        let (listen, url) =
+            Running::listening("listen", &["--count", "6", "--outcome", outcome, "--quiet", "--json"]);
+        let url = at(&url, "jobs");
+        let sent = count("send", &[&url, "--count", "3", "--outcome", outcome]);
+        assert_eq!((&sent["sent"], &sent[outcome]), (&3.into(), &3.into()));
+        let other = if outcome == "accepted" { "rejected" } else { "accepted" };
+        let (code, said, _) = run("send", &[&url, "--count", "3", "--outcome", other]);
+        assert!(code == Some(1) && said.contains(&format!("{outcome} 3")), "{said}");
+        let (code, said) = listen.end();
+        let line: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        assert_eq!((code, &line["received"]), (Some(0), &6.into()));
+    }
+}
+
+#[test]
+fn a_peer_without_a_broker() {
+    let (listen, url) = Running::listening("listen", &["--give", "5"]);
+    let url = at(&url, "anything");
+    let (code, said, _) = run("receive", &[&url, "--count", "5", "--print"]);
+    assert!(code == Some(0) && said.contains("message 5"), "{said}");
+    assert_eq!(run("send", &[&url, "--size", "3"]).0, Some(0));
+    #[cfg(unix)]
+    {
+        let (code, said) = listen.interrupt();
+        assert_eq!(code, Some(0));
+        assert!(said.contains("anything: ") && said.contains("received 1, sent 5"), "{said}");
+    }
+}
+
+#[test]
+fn requests_are_answered() {
+    let (_broker, url) = Running::listening("broker", &[]);
+    let service = at(&url, "service");
+    let respond = Running::start("respond", &[&service, "--count", "301", "--json"]);
+    let (code, said, errors) = run("request", &[&service, "how are you?", "--print"]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    assert!(said.contains("HOW ARE YOU?") && said.contains("requested 1, answered 1"), "{said}");
+    let line = count("request", &[&service, "--count", "300", "--window", "30"]);
+    assert_eq!((&line["requested"], &line["answered"]), (&300.into(), &300.into()));
+    let (code, said) = respond.end();
+    let line: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &line["answered"]), (Some(0), &301.into()));
+
+    let (code, _, errors) = run("request", &[&at(&url, "outcome.rejected")]);
+    assert!(code == Some(1) && errors.contains("not accepted"), "{errors}");
+    let (code, _, errors) = run("request", &[&at(&url, "nobody"), "--timeout", "0"]);
+    assert!(code == Some(1) && errors.contains("no answer in time"), "{errors}");
+}
+
+/// Who is interrupted says how far it has come, and fails if that is not all.
+#[cfg(unix)]
+#[test]
+fn an_interruption_closes() {
+    let (_broker, url) = Running::listening("broker", &[]);
+    let url = at(&url, "jobs");
+    count("send", &[&url, "--count", "3"]);
+    let mut receive = Running::start("receive", &[&url, "--count", "4", "--print"]);
+    for _ in 0..3 {
+        receive.said.read_line(&mut String::new()).unwrap();
+    }
+    let (code, said) = receive.interrupt();
+    assert!(code == Some(1) && said.contains("received 3, accepted 3"), "{said}");
+    // Its credit has gone with it.
+    count("send", &[&url]);
+    count("receive", &[&url]);
+}
+
+/// A peer that goes away in the middle is an error in words, and not silence.
+#[test]
+fn a_peer_that_dies() {
+    let (broker, url) = Running::listening("broker", &[]);
+    let url = at(&url, "jobs");
+    count("send", &[&url]);
+    let mut receive = Running::start("receive", &[&url, "--count", "2", "--print"]);
+    let mut line = String::new();
+    receive.said.read_line(&mut line).unwrap();
+    drop(broker);
+    let mut errors = String::new();
+    receive.program.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert!(errors.starts_with("error: "), "{errors}");
+    assert_eq!(receive.end().0, Some(1));
+}
+
+#[test]
+fn wrong_input_is_told_in_words() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("amqp://{free}/jobs");
+    // One that speaks something else.
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let http = format!("amqp://{}/jobs", other.local_addr().unwrap());
+    let taken = other.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in other.incoming() {
+            let answer = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+            let _ = std::io::Write::write_all(&mut stream.unwrap(), answer);
+        }
+    });
+    for (name, arguments, code, words) in [
+        ("send", vec![nobody.as_str()], 1, "cannot connect"),
+        ("receive", vec![nobody.as_str()], 1, "cannot connect"),
+        ("request", vec![nobody.as_str()], 1, "cannot connect"),
+        ("respond", vec![nobody.as_str()], 1, "cannot connect"),
+        ("quickstart", vec!["--url", nobody.as_str()], 1, "cannot connect"),
+        ("send", vec![http.as_str()], 1, "cannot connect"),
+        ("listen", vec!["--listen", taken.as_str()], 1, "cannot listen"),
+        ("broker", vec!["--listen", taken.as_str()], 1, "cannot listen"),
+        ("broker", vec!["--user", "nobody"], 1, "NAME:PASSWORD"),
+        ("send", vec!["amqp://localhost"], 1, "names no node"),
+        ("request", vec!["http://localhost/jobs"], 1, "amqp://"),
+        ("send", vec![], 2, "Usage"),
+        ("request", vec![nobody.as_str(), "--window", "0"], 2, "--window"),
+        ("send", vec![nobody.as_str(), "--user", "me"], 2, "--password"),
+        ("listen", vec!["--outcome", "lost"], 2, "possible values"),
+    ] {
+        let (exit, _, errors) = run(name, &arguments);
+        assert_eq!(exit, Some(code), "{name} {arguments:?}: {errors}");
+        assert!(errors.contains(words), "{name} {arguments:?}: {errors}");
+    }
+    for name in EXAMPLES {
+        let (code, said, _) = run(name, &["--help"]);
+        assert!(code == Some(0) && said.contains("Usage"), "{name}: {said}");
+    }
+}
