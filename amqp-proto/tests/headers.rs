@@ -82,7 +82,7 @@ fn h_hdr_05_another_version_is_answered_by_ours() {
         let mut solo = Solo::server(Options::new("s"));
         solo.hears(&format!("{version}{}", frames([open("p")])));
         assert_eq!(solo.says(), hex(&HEADER), "{version}");
-        ends_saying(&mut solo, "the peer speaks header Amqp");
+        ends_saying(&mut solo, "the peer speaks AMQP ");
     }
 }
 
@@ -107,10 +107,13 @@ fn h_hdr_07_what_is_no_header_is_answered_by_one() {
 #[test]
 fn h_hdr_08_another_header_is_the_end_for_a_client() {
     for (answer, words) in [
-        ("414d515000010100", "the peer speaks header Amqp 1.1.0"),
-        (TLS_HEADER, "the peer speaks header Tls"),
-        ("414d515003010000", "the peer speaks header Sasl 1.0.0"),
-        ("48545450", "the peer does not speak AMQP"),
+        ("414d515000010100", "the peer speaks AMQP 1.1.0"),
+        (TLS_HEADER, "the peer speaks TLS 1.0.0"),
+        ("414d515003010000", "the peer speaks SASL 1.0.0"),
+        ("414d515007010000", "the peer speaks protocol 7 1.0.0"),
+        ("48545450", "the peer does not speak AMQP, it seems to speak HTTP"),
+        ("15030100020246", "the peer does not speak AMQP, it seems to speak TLS"),
+        ("00000000", "the peer does not speak AMQP"),
     ] {
         let mut solo = Solo::client(Options::new("c"));
         solo.says();
@@ -133,7 +136,7 @@ fn h_hdr_09_a_server_names_the_layer_that_it_wants() {
         let mut solo = if wants_sasl { sasl_server(server_sasl()) } else { Solo::server(Options::new("s")) };
         solo.hears(&asked);
         assert_eq!(solo.says(), answer);
-        ends_saying(&mut solo, "the peer speaks header");
+        ends_saying(&mut solo, "the peer speaks ");
     }
 }
 
@@ -147,7 +150,7 @@ fn h_hdr_09_ends_that_want_different_layers_part() {
     let mut pair = Pair::of(plain, server);
     pair.drive();
     let [Event::Closed(reason)] = &pair.client.events()[..] else { panic!("not closed") };
-    assert!(reason.to_string().contains("header Sasl"), "{reason}");
+    assert!(reason.to_string().contains("the peer speaks SASL 1.0.0"), "{reason}");
     assert!(matches!(pair.server.events()[..], [Event::Closed(_)]));
     assert_eq!(pair.trace().last().unwrap(), "server -> header Sasl 1.0.0");
 

@@ -103,6 +103,11 @@ impl Input {
         Ok(header)
     }
 
+    /// The octet that comes next.
+    pub(crate) fn first(&self) -> Option<u8> {
+        self.buffer.first().copied()
+    }
+
     /// The frame that comes next, once it is complete; on error nothing is taken. A frame of more than
     /// `max_frame_size` octets is an error as soon as its size is known (F-MAX-03).
     #[inline(always)]

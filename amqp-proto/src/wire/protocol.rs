@@ -103,6 +103,19 @@ impl From<ProtocolHeader> for Bytes {
     }
 }
 
+/// The protocol and its version, such as `AMQP 1.0.0`.
+impl fmt::Display for ProtocolHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.id {
+            ProtocolId::Amqp => f.write_str("AMQP"),
+            ProtocolId::Tls => f.write_str("TLS"),
+            ProtocolId::Sasl => f.write_str("SASL"),
+            id => write!(f, "protocol {}", u8::from(id)),
+        }?;
+        write!(f, " {}.{}.{}", self.major, self.minor, self.revision)
+    }
+}
+
 impl fmt::Debug for ProtocolHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "header {:?} {}.{}.{}", self.id, self.major, self.minor, self.revision)

@@ -27,7 +27,7 @@ impl Machine {
             }
             Ok(None) => self.step_end(),
             Err(_) => {
-                self.mismatch("the peer does not speak AMQP");
+                self.mismatch(stranger(self.input.first()));
                 Step::Done
             }
         }
@@ -48,7 +48,7 @@ impl Machine {
                     self.send_open();
                 }
             }
-            Outcome::Mismatch(header) => self.mismatch(&format!("the peer speaks {header:?}")),
+            Outcome::Mismatch(header) => self.mismatch(&format!("the peer speaks {header}")),
             Outcome::Failed(failure) => self.unauthenticated(failure),
         }
     }
@@ -158,5 +158,15 @@ impl Machine {
             Ok(_) => self.finish(Reason::transport("an AMQP frame inside the security layer")),
             Err(error) => self.finish(Reason::transport(format!("{error}"))),
         }
+    }
+}
+
+/// What is said of a peer that begins with this octet and not with a header: who has taken the wrong port wants to know
+/// what is there. TLS begins with a record that is an alert (21) or a handshake (22).
+fn stranger(first: Option<u8>) -> &'static str {
+    match first {
+        Some(21 | 22) => "the peer does not speak AMQP, it seems to speak TLS",
+        Some(b'H') => "the peer does not speak AMQP, it seems to speak HTTP",
+        _ => "the peer does not speak AMQP",
     }
 }

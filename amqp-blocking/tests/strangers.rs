@@ -1,0 +1,55 @@
+//! Connecting to something that is no broker: the error says what it is, in bounded time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
+
+#[path = "common/strangers.rs"]
+mod strangers;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use amqp_blocking::wire::Condition;
+use amqp_blocking::{Connection, ConnectionOptions, Error, Origin};
+use strangers::{STRANGERS, mute, nobody};
+
+fn open(at: SocketAddr, options: ConnectionOptions) -> Error {
+    options.open(&format!("amqp://{at}")).map(|_: Connection| ()).unwrap_err()
+}
+
+#[test]
+fn nobody_listens() {
+    let error = open(nobody(), ConnectionOptions::new());
+    let Error::Io(io) = &error else { panic!("{error:?}") };
+    assert_eq!((io.kind(), error.origin()), (ErrorKind::ConnectionRefused, None));
+}
+
+#[test]
+fn somebody_who_speaks_something_else_or_hangs_up() {
+    for stranger in STRANGERS {
+        let error = open(stranger.listen(), ConnectionOptions::new());
+        assert!(matches!(error, Error::Connection(_)), "{error:?}");
+        assert_eq!(
+            (error.origin(), error.condition()),
+            (Some(Origin::Transport), Some(&Condition::FramingError))
+        );
+        assert!(error.to_string().contains(stranger.words), "{error}, not {}", stranger.words);
+    }
+}
+
+#[test]
+fn somebody_who_never_answers() {
+    let error = open(mute(), ConnectionOptions::new().open_timeout(Duration::from_millis(50)));
+    assert!(matches!(error, Error::Connection(_)), "{error:?}");
+    assert_eq!(
+        (error.origin(), error.condition()),
+        (Some(Origin::Local), Some(&Condition::ResourceLimitExceeded))
+    );
+    assert!(error.to_string().ends_with("no open in time"), "{error}");
+}
