@@ -1,9 +1,9 @@
 //! [`Batch`]: whether output is written now, or held back for what tasks may add to it.
 
 /// From how many octets on output is not held back any more, and senders wait until it is taken.
-pub(crate) const WORTH_WRITING: usize = 1 << 15;
+pub(crate) const WORTH_WRITING: usize = 48 << 10;
 /// From how much input on what it is answered with is not held back any more: the peer could have no more to send.
-const WORTH_ANSWERING: usize = 1 << 15;
+const WORTH_ANSWERING: usize = 32 << 10;
 /// How many turns of the scheduler output is held back at most while tasks go on adding to it.
 const MOST_TURNS: u32 = 256;
 /// How many times output is written at once after it was held back and nobody added to it.
@@ -47,6 +47,7 @@ impl Batch {
             return true;
         }
         self.impatience = match self.turns {
+            _ if output >= WORTH_WRITING => 0,
             0 => self.impatience.saturating_sub(1),
             _ if output > self.before => 0,
             _ => IMPATIENCE,

@@ -64,12 +64,14 @@ impl Sending {
 /// What a sending end has measured.
 pub(crate) struct Report {
     start: Instant,
+    /// How many calls that write this process had made.
+    writes: Option<u64>,
     latencies: Vec<Duration>,
 }
 
 impl Report {
     pub(crate) fn begin() -> Self {
-        Self { start: Instant::now(), latencies: Vec::new() }
+        Self { start: Instant::now(), writes: writes(), latencies: Vec::new() }
     }
 
     /// Notes how long one message took.
@@ -80,6 +82,7 @@ impl Report {
     /// Writes what came of it as a line of JSON.
     pub(crate) fn end(mut self, options: &Sending) {
         let seconds = self.start.elapsed().as_secs_f64();
+        let writes = self.writes.zip(writes()).map(|(before, after)| after - before);
         self.latencies.sort_unstable();
         let micros = |part: f64| {
             let at = (self.latencies.len() as f64 * part) as usize;
@@ -93,6 +96,7 @@ impl Report {
             "messages_per_second": options.messages as f64 / seconds,
             "p50_us": micros(0.5),
             "p99_us": micros(0.99),
+            "writes_per_1000": writes.map(|writes| writes as f64 * 1e3 / options.messages as f64),
             "rss_kib": rss_kib(),
         });
         println!("{line}");
@@ -101,7 +105,17 @@ impl Report {
 
 /// How much memory this process has taken at most.
 fn rss_kib() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    figure("/proc/self/status", "VmHWM:")
+}
+
+/// How many calls that write this process has made.
+fn writes() -> Option<u64> {
+    figure("/proc/self/io", "syscw:")
+}
+
+/// A figure that Linux keeps of this process.
+fn figure(file: &str, name: &str) -> Option<u64> {
+    let lines = std::fs::read_to_string(file).ok()?;
+    let line = lines.lines().find(|line| line.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }

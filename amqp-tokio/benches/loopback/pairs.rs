@@ -23,8 +23,8 @@ const ROUNDS: usize = 3;
 /// Prints the best of each case's rounds.
 pub(crate) fn run() {
     println!(
-        "{:<18} {:<12} {:>12} {:>10} {:>10} {:>10}",
-        "pair", "case", "messages/s", "p50 us", "p99 us", "RSS KiB"
+        "{:<18} {:<12} {:>12} {:>10} {:>10} {:>14} {:>10}",
+        "pair", "case", "messages/s", "p50 us", "p99 us", "writes / 1000", "RSS KiB"
     );
     for (name, sender, receiver) in PAIRS {
         for (mode, size, messages) in CASES {
@@ -35,11 +35,12 @@ pub(crate) fn run() {
                 None => "-".into(),
             };
             println!(
-                "{name:<18} {:<12} {:>12} {:>10} {:>10} {:>10}",
+                "{name:<18} {:<12} {:>12} {:>10} {:>10} {:>14} {:>10}",
                 format!("{mode}-{size}"),
                 shown("messages_per_second", 0),
                 shown("p50_us", 1),
                 shown("p99_us", 1),
+                shown("writes_per_1000", 1),
                 shown("rss_kib", 0),
             );
         }
