@@ -247,6 +247,29 @@ fn t_credit_15_credit_and_window() {
     assert_eq!(send_all(&mut peer, link), 1);
 }
 
+/// T-CREDIT-03: credit that was taken back, or given back, is told again when it is granted again.
+#[test]
+fn sendable_is_told_again_after_credit_was_taken_back() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 0);
+    peer.send(credit(0, 0, 5));
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    peer.send(credit(0, 0, 0));
+    assert_eq!(peer.events(), []);
+    peer.send(credit(0, 0, 3));
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    // What the flow takes back was on the way already.
+    peer.amqp.sender(link).unwrap().send("x").unwrap();
+    peer.send(credit(0, 0, 1));
+    assert_eq!(peer.events(), []);
+    peer.send(flow(Some(0), 2048, 0, 2048).uint(0).uint(1).uint(2).null().boolean(true));
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    peer.lines();
+    assert_eq!(peer.amqp.sender(link).unwrap().credit(), 0);
+    peer.send(credit(0, 3, 1));
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+}
+
 /// A sender is told once that it may send, and again when it has used up what that takes, whether it tried to send
 /// more or not.
 #[test]

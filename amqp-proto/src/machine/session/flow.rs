@@ -78,7 +78,10 @@ impl Core {
         let mut wants_flow = flow.echo;
         match &mut link.end {
             LinkEnd::Sender(sender) => {
+                // What was given back is told again when there is more, and so is what this takes back.
+                sender.told &= sender.credit.credit() > 0;
                 sender.credit.on_flow(flow);
+                sender.told &= sender.credit.credit() > 0;
                 // With no credit left the answer says just that (T-DRAIN-04).
                 sender.drain_due = sender.credit.drain();
                 wants_flow |= sender.drain_due;
