@@ -15,7 +15,6 @@ use crate::link::ReceiverGuard;
 use crate::receiver::Receiver;
 use crate::sender::no_session;
 use crate::session::Home;
-use crate::state::LinkState;
 
 /// How a link is attached on which this end receives; await it to attach the link.
 ///
@@ -176,7 +175,7 @@ impl ReceiverBuilder {
     async fn attach(self) -> Result<Receiver> {
         let session = self.home.session()?;
         let options = self.options.with_source(self.source).with_target(self.target);
-        let key = session.guard().shared().with(|state| {
+        let (key, epoch) = session.guard().shared().with(|state| {
             let name = self.name.unwrap_or_else(|| state.names.make().into());
             let session = session.guard().key;
             if let Some(over) = state.session_over(session) {
@@ -184,11 +183,9 @@ impl ReceiverBuilder {
             }
             let Ok(mut session) = state.engine.session(session) else { return Err(no_session()) };
             let key = session.attach_receiver(name, &options)?;
-            let link = LinkState { is_streaming: self.is_streaming, ..LinkState::default() };
-            state.links.insert(key.into(), link);
-            Ok(key)
+            Ok((key, state.hold_link(key.into(), self.is_streaming)))
         })?;
-        let guard = ReceiverGuard::new(Arc::clone(session.guard()), key, 0);
+        let guard = ReceiverGuard::new(Arc::clone(session.guard()), key, epoch);
         guard.attached().await?;
         Ok(Receiver::new(Arc::new(guard)))
     }

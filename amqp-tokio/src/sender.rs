@@ -19,7 +19,7 @@ use crate::outcome::Tracked;
 use crate::outgoing::Outgoing;
 use crate::sent::Sent;
 use crate::session::Home;
-use crate::state::{LinkState, State};
+use crate::state::State;
 use crate::stream::OutgoingStream;
 use crate::waiters::Ticket;
 
@@ -391,7 +391,7 @@ impl SenderBuilder {
         let target = self.target.unwrap_or_default();
         // Credit is given back once nobody waits to use it, which only this crate knows.
         let options = self.options.with_source(self.source).with_target(target).with_auto_drain(false);
-        let key = session.guard().shared().with(|state| {
+        let (key, epoch) = session.guard().shared().with(|state| {
             let name = self.name.unwrap_or_else(|| state.names.make().into());
             let session = session.guard().key;
             if let Some(over) = state.session_over(session) {
@@ -399,10 +399,9 @@ impl SenderBuilder {
             }
             let Ok(mut session) = state.engine.session(session) else { return Err(no_session()) };
             let key = session.attach_sender(name, &options)?;
-            state.links.insert(key.into(), LinkState::default());
-            Ok(key)
+            Ok((key, state.hold_link(key.into(), false)))
         })?;
-        let guard = SenderGuard::new(Arc::clone(session.guard()), key, 0);
+        let guard = SenderGuard::new(Arc::clone(session.guard()), key, epoch);
         guard.attached().await?;
         Ok(Sender::new(Arc::new(guard)))
     }

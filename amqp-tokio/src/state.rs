@@ -328,10 +328,17 @@ impl State {
         };
         state.offered.push_back(key);
         state.waiters.wake_all(&mut self.wakes);
+        self.hold_link(key, false);
+    }
+
+    /// Notes a link that is attached, perhaps again; which of the links of its key it is.
+    pub(crate) fn hold_link(&mut self, key: LinkKey, is_streaming: bool) -> u32 {
         let link = self.links.entry(key).or_default();
         link.ended = None;
         link.is_attached = false;
+        link.is_streaming = is_streaming;
         link.epoch = link.epoch.wrapping_add(1);
+        link.epoch
     }
 
     fn session_of(&mut self, key: LinkKey) -> Option<SessionKey> {
