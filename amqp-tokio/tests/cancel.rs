@@ -4,54 +4,15 @@
 
 mod common;
 
-use std::future::{Future, IntoFuture, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
-
 use amqp_tokio::config::{ReceiverOptions, SendOptions};
 use amqp_tokio::wire::Outcome;
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, OfferedLink, Session};
+use common::polls::{each_poll, polled, rest};
 use common::{pair, receiving, sending};
 use futures_util::StreamExt;
 
-/// Polls a future so often, whenever it is woken, then drops it; its result, if it had one before that.
-async fn polled<F: IntoFuture>(times: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future.into_future());
-    let mut left = times;
-    poll_fn(move |context| {
-        let Some(after) = left.checked_sub(1) else { return Poll::Ready(None) };
-        left = after;
-        match future.as_mut().poll(context) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
-
-/// More polls than any of the futures here takes.
-const ENOUGH: usize = 1_000;
-
 fn one_by_one() -> ReceiverOptions {
     ReceiverOptions::new().with_prefetch(0).with_auto_accept(false)
-}
-
-/// Lets all other tasks run until they wait.
-async fn rest() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Tries a scenario with more polls each time, until the future in it is done.
-async fn each_poll(mut scenario: impl AsyncFnMut(usize) -> bool) {
-    for times in 0..ENOUGH {
-        if scenario(times).await {
-            return;
-        }
-    }
-    panic!("the future is never done");
 }
 
 #[tokio::test]

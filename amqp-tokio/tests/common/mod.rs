@@ -1,6 +1,7 @@
 //! Two ends of a connection, joined in memory.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub(crate) mod polls;
 pub(crate) mod valve;
 
 use amqp_tokio::config::{ReceiverOptions, SenderOptions};

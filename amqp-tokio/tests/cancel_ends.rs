@@ -1,0 +1,315 @@
+//! The same for futures of ends, credit and offers: dropped after each number of polls, they leave both ends agreed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use amqp_tokio::config::ReceiverOptions;
+use amqp_tokio::wire::{Condition, Error, Outcome, ReceiverSettleMode};
+use amqp_tokio::{Connection, ConnectionOptions, Listener, OfferedLink, Receiver, Sender, Session};
+use common::polls::{each_poll, polled, rest};
+use common::{pair, sending};
+
+fn one_by_one() -> ReceiverOptions {
+    ReceiverOptions::new().with_prefetch(0).with_auto_accept(false)
+}
+
+/// A link on which the client receives what it asks for, and the server's end of it.
+async fn receiving(client: &Connection, server: &Connection) -> (Receiver, Sender, Session) {
+    let accept = async {
+        let session = common::session(server).await;
+        (common::sender(&session).await, session)
+    };
+    let attach = client.receiver("jobs").prefetch(0).auto_accept(false);
+    let (receiver, (sender, session)) = tokio::join!(attach, accept);
+    (receiver.unwrap(), sender, session)
+}
+
+fn gone() -> Error {
+    Error::new(Condition::ResourceDeleted)
+}
+
+/// Both ends see the same credit, and a message passes.
+async fn is_usable(sender: &Sender, receiver: &Receiver) {
+    rest().await;
+    assert_eq!(sender.credit(), receiver.credit());
+    receiver.set_credit(1).unwrap();
+    let accept = async { receiver.recv().await.unwrap().unwrap().accept() };
+    let (outcome, accepted) = tokio::join!(sender.send("job"), accept);
+    accepted.unwrap();
+    assert_eq!(outcome.unwrap(), Outcome::Accepted);
+    rest().await;
+    assert_eq!((sender.credit(), receiver.credit()), (0, 0));
+    assert_eq!((sender.unsettled(), receiver.unsettled()), (0, 0));
+}
+
+/// Who waits until it could send, and does not wait any more, is not waited for.
+#[tokio::test]
+async fn waiting_until_it_can_be_sent() {
+    let (client, server) = pair().await;
+    let (sender, receiver, _session) = sending(&client, &server, one_by_one()).await;
+    each_poll(async |times| {
+        let grant = async {
+            rest().await;
+            receiver.set_credit(1).unwrap();
+        };
+        let (sendable, sent, ()) =
+            tokio::join!(polled(times, sender.sendable()), sender.send_queued("job"), grant);
+        receiver.recv().await.unwrap().unwrap().accept().unwrap();
+        assert_eq!(sent.unwrap().await.unwrap(), Outcome::Accepted);
+        is_usable(&sender, &receiver).await;
+        sendable.is_some_and(|sendable| sendable.is_ok())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn draining() {
+    let (client, server) = pair().await;
+    let (receiver, sender, _session) = receiving(&client, &server).await;
+    each_poll(async |times| {
+        receiver.set_credit(5).unwrap();
+        sender.sendable().await.unwrap();
+        let sent = sender.send_queued("before").await.unwrap();
+        let drained = polled(times, receiver.drain()).await;
+        receiver.recv().await.unwrap().unwrap().accept().unwrap();
+        assert_eq!(sent.await.unwrap(), Outcome::Accepted);
+        rest().await;
+        if times > 0 {
+            assert_eq!((sender.credit(), receiver.credit()), (0, 0));
+        }
+        is_usable(&sender, &receiver).await;
+        drained.is_some_and(|drained| drained.is_ok())
+    })
+    .await;
+}
+
+/// A sender that waits for credit which is drained sends what there is credit for, and none is left over.
+#[tokio::test]
+async fn draining_while_somebody_sends() {
+    let (client, server) = pair().await;
+    let (receiver, sender, _session) = receiving(&client, &server).await;
+    each_poll(async |times| {
+        let drain = async {
+            rest().await;
+            receiver.set_credit(2).unwrap();
+            receiver.drain().await.unwrap();
+        };
+        let (sent, ()) = tokio::join!(polled(times, sender.send_queued("job")), drain);
+        assert_eq!((sender.credit(), receiver.credit()), (0, 0));
+        assert_eq!(receiver.try_recv().map(|delivery| delivery.accept().unwrap()).is_some(), sent.is_some());
+        is_usable(&sender, &receiver).await;
+        sent.is_some()
+    })
+    .await;
+}
+
+/// A delivery that is settled only once the sender has.
+#[tokio::test]
+async fn waiting_until_it_is_settled() {
+    let (client, server) = pair().await;
+    let accept = async {
+        let session = common::session(&server).await;
+        let receiver = common::receiver(&session, one_by_one()).await;
+        (receiver, session)
+    };
+    let attach = client.sender("jobs").rcv_settle_mode(ReceiverSettleMode::Second).auto_settle(false);
+    let (sender, (receiver, _session)) = tokio::join!(attach, accept);
+    let sender = sender.unwrap();
+    each_poll(async |times| {
+        receiver.set_credit(1).unwrap();
+        let mut sent = sender.send_queued("job").await.unwrap();
+        let key = receiver.recv().await.unwrap().unwrap().into_undecided();
+        receiver.accept(key).unwrap();
+        let settle = async {
+            assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
+            assert_eq!(receiver.unsettled(), 1);
+            sent.settle().unwrap();
+        };
+        let (settled, ()) = tokio::join!(polled(times, receiver.settled(key)), settle);
+        receiver.settled(key).await.unwrap();
+        assert_eq!((sender.unsettled(), receiver.unsettled()), (0, 0));
+        settled.is_some_and(|settled| settled.is_ok())
+    })
+    .await;
+}
+
+/// The server's end of the next link on a session.
+async fn next_receiver(session: &Session) -> Receiver {
+    common::receiver(session, one_by_one()).await
+}
+
+/// Ends of links, given up at each poll: the other end hears of it, and the same link can be attached again.
+#[tokio::test]
+async fn ends_of_links() {
+    let (client, server) = pair().await;
+    let mut far: Option<Session> = None;
+    for way in 0..5 {
+        each_poll(async |times| {
+            let accept = async {
+                if far.is_none() {
+                    far = Some(common::session(&server).await);
+                }
+                next_receiver(far.as_ref().unwrap()).await
+            };
+            let (sender, receiver) = tokio::join!(client.sender("jobs").name("one"), accept);
+            let sender = sender.unwrap();
+            is_usable(&sender, &receiver).await;
+            let ended = match way {
+                0 => polled(times, sender.close()).await,
+                1 => polled(times, sender.close_with(gone())).await,
+                2 => polled(times, sender.detach()).await,
+                3 => polled(times, receiver.close()).await,
+                _ => polled(times, receiver.close_with(gone())).await,
+            };
+            if times > 0 {
+                let ends = [sender.closed().await, receiver.closed().await];
+                let condition = (way % 3 == 1).then_some(Condition::ResourceDeleted);
+                assert!(ends.iter().all(|end| end.condition() == condition.as_ref()), "{ends:?}");
+                assert!(sender.send_now("late").is_err());
+            }
+            drop((sender, receiver));
+            rest().await;
+            ended.is_some_and(|ended| ended.is_ok())
+        })
+        .await;
+    }
+    assert!(client.is_open() && server.is_open());
+}
+
+/// A link that was detached and is attached again is not closed by the handles of before.
+#[tokio::test]
+async fn a_link_that_is_attached_again() {
+    let (client, server) = pair().await;
+    let accept = async {
+        let far = common::session(&server).await;
+        (next_receiver(&far).await, far)
+    };
+    let (sender, (mut receiver, far)) = tokio::join!(client.sender("jobs").name("one"), accept);
+    let mut sender = sender.unwrap();
+    for is_ours in [true, false, true] {
+        is_usable(&sender, &receiver).await;
+        if is_ours {
+            sender.detach().await.unwrap()
+        } else {
+            receiver.detach().await.unwrap()
+        }
+        assert_eq!((sender.closed().await.condition(), receiver.closed().await.condition()), (None, None));
+        let (again, accepted) = tokio::join!(client.sender("jobs").name("one"), next_receiver(&far));
+        let before =
+            (std::mem::replace(&mut sender, again.unwrap()), std::mem::replace(&mut receiver, accepted));
+        drop(before);
+        rest().await;
+        assert_eq!(sender.name(), "one");
+    }
+    is_usable(&sender, &receiver).await;
+}
+
+#[tokio::test]
+async fn ends_of_connections_and_sessions() {
+    for way in 0..3 {
+        each_poll(async |times| {
+            let (client, server) = pair().await;
+            let (sender, receiver, far) = sending(&client, &server, one_by_one()).await;
+            is_usable(&sender, &receiver).await;
+            let ended = match way {
+                0 => polled(times, client.close()).await,
+                1 => polled(times, client.close_with(gone())).await,
+                _ => polled(times, far.end()).await,
+            };
+            if times > 0 {
+                let end = receiver.closed().await;
+                let condition = (way == 1).then_some(Condition::ResourceDeleted);
+                assert_eq!(end.condition(), condition.as_ref());
+                assert!(sender.closed().await.ended().is_some());
+                assert!(way == 2 || (!client.is_open() && !server.is_open()));
+            } else {
+                is_usable(&sender, &receiver).await;
+            }
+            ended.is_some_and(|ended| ended.is_ok())
+        })
+        .await;
+    }
+}
+
+/// What the peer offers is there for whoever asks next.
+#[tokio::test]
+async fn offers() {
+    let (client, server) = pair().await;
+    each_poll(async |times| {
+        let (begun, offered) = tokio::join!(client.session(), async {
+            let offered = match polled(times, server.next_session()).await {
+                Some(offered) => (offered.unwrap().unwrap(), true),
+                None => (server.next_session().await.unwrap().unwrap(), false),
+            };
+            (offered.0.accept().unwrap(), offered.1)
+        });
+        let (session, (far, is_first)) = (begun.unwrap(), offered);
+        let (sender, (receiver, is_second)) = tokio::join!(session.sender("jobs"), async {
+            let (offered, is_done) = match polled(times, far.next_link()).await {
+                Some(offered) => (offered.unwrap().unwrap(), true),
+                None => (far.next_link().await.unwrap().unwrap(), false),
+            };
+            let OfferedLink::Receiver(link) = offered else { panic!("{offered:?}") };
+            (link.accept_with(one_by_one()).unwrap(), is_done)
+        });
+        is_usable(&sender.unwrap(), &receiver).await;
+        is_first && is_second
+    })
+    .await;
+}
+
+/// A client that stops waiting, and a server that does: the other one is told, and the listener goes on.
+#[tokio::test]
+async fn over_tcp() {
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("amqp://{}", listener.local_addr().unwrap());
+    each_poll(async |times| {
+        let client = tokio::spawn({
+            let url = url.clone();
+            async move { Connection::open(&url).await }
+        });
+        let accepted = polled(times, listener.accept()).await;
+        let is_first = accepted.is_some();
+        let incoming = match accepted {
+            Some(incoming) => incoming.unwrap(),
+            None => listener.accept().await.unwrap(),
+        };
+        let opened = polled(times, incoming.open()).await;
+        match client.await.unwrap() {
+            Ok(client) if opened.is_none() => drop(client.closed().await),
+            Ok(client) => client.close().await.unwrap(),
+            Err(error) => assert!(opened.is_none() && error.ended().is_some(), "{error}"),
+        }
+        is_first && opened.is_some_and(|opened| opened.is_ok())
+    })
+    .await;
+    let open = Arc::new(AtomicUsize::new(0));
+    tokio::spawn({
+        let open = Arc::clone(&open);
+        async move {
+            while let Ok(incoming) = listener.accept().await {
+                let open = Arc::clone(&open);
+                open.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    if let Ok(server) = incoming.open().await {
+                        server.closed().await;
+                    }
+                    open.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+        }
+    });
+    each_poll(async |times| {
+        let opened = polled(times, ConnectionOptions::new().open(&url)).await;
+        let is_done = opened.is_some_and(|opened| opened.is_ok());
+        while open.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        is_done
+    })
+    .await;
+}
