@@ -95,6 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         state.is_asleep = false;
         state.run(shared.now());
         let has_read = self.read(&mut state, context);
+        let is_draining = state.give_back_credit();
         let is_held = self.take_output(&mut state);
         let is_over = state.engine.is_over();
         self.wake(state);
@@ -108,6 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let has_ended = self.end(context);
         match (has_read || has_written || has_ended, is_held) {
+            _ if is_draining => Round::Yield,
             // Who was woken by what was read is to get its turn before there is more.
             (true, _) if self.has_more && self.has_woken => Round::Yield,
             (true, _) => Round::Busy,

@@ -257,7 +257,7 @@ fn leave(state: &mut State, key: SenderKey, ticket: &mut Option<Ticket>) {
         link.line.wake_first(&mut state.wakes);
         state.spent.extend(spent);
     }
-    state.give_back_credit(key);
+    state.watch_drain(key, None);
 }
 
 impl Drop for Turn<'_> {

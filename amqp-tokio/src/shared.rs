@@ -76,7 +76,8 @@ impl State {
     /// Whether the driver has to look at something that a call has led to.
     fn has_events(&self) -> bool {
         use amqp_proto::machine::Reading;
-        self.engine.is_over() || self.engine.reading() == Reading::Events
+        let is_over = self.engine.is_over();
+        is_over || self.engine.reading() == Reading::Events || !self.draining.is_empty()
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) starved: Vec<SenderKey>,
     /// Senders of which somebody waits until what they send is written.
     pub(crate) unwritten: Vec<SenderKey>,
+    /// Links of which credit is to be given back once nobody uses it, and how much there was at the last look.
+    pub(crate) draining: Vec<(SenderKey, Option<u32>)>,
     /// Received deliveries of which nobody wants the rest.
     pub(crate) unwanted: Vec<DeliveryKey>,
     /// Who waits for the connection itself: its beginning, its end, and sessions that the peer begins.
@@ -118,6 +120,7 @@ impl State {
             sent: KeyMap::default(),
             starved: Vec::new(),
             unwritten: Vec::new(),
+            draining: Vec::new(),
             unwanted: Vec::new(),
             waiters: Waiters::default(),
             is_open: false,
@@ -381,19 +384,35 @@ impl State {
         let Some(link) = self.links.get_mut(&key.into()) else { return };
         link.line.wake_first(&mut self.wakes);
         link.waiters.wake_all(&mut self.wakes);
-        self.give_back_credit(key);
+        let credit = self.engine.sender(key).map_or(0, |sender| sender.credit());
+        self.watch_drain(key, Some(credit));
     }
 
-    /// Gives credit back that is to be drained, if nobody waits to use it (T-DRAIN-01).
-    pub(crate) fn give_back_credit(&mut self, key: SenderKey) {
-        let is_unused =
-            self.links.get(&key.into()).is_some_and(|link| !link.drains_by_hand && link.line.is_empty());
-        if is_unused
-            && let Ok(mut sender) = self.engine.sender(key)
-            && sender.is_draining()
-        {
-            let _ = sender.drained();
+    /// Notes that credit is to be given back, if it is to be drained, once it does not differ from what there was.
+    pub(crate) fn watch_drain(&mut self, key: SenderKey, credit: Option<u32>) {
+        if self.engine.sender(key).is_ok_and(|sender| sender.is_draining()) {
+            self.draining.retain(|(other, _)| *other != key);
+            self.draining.push((key, credit));
         }
+    }
+
+    /// Gives credit back that is to be drained, if nobody waits to use it (T-DRAIN-01), or has used some since the last
+    /// look and may go on (T-DRAIN-02). Whether to look again, when others have had their turn.
+    pub(crate) fn give_back_credit(&mut self) -> bool {
+        for (key, before) in std::mem::take(&mut self.draining) {
+            let Some(link) = self.links.get(&key.into()) else { continue };
+            let Ok(mut sender) = self.engine.sender(key) else { continue };
+            if link.drains_by_hand || !link.line.is_empty() || !sender.is_draining() {
+                continue;
+            }
+            let credit = sender.credit();
+            if before == Some(credit) {
+                let _ = sender.drained();
+            } else {
+                self.draining.push((key, Some(credit)));
+            }
+        }
+        !self.draining.is_empty()
     }
 
     /// Wakes all that wait for a change of a link.

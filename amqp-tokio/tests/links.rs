@@ -252,3 +252,25 @@ async fn credit_is_drained() {
     assert_eq!((receiver.credit(), sender.credit()), (0, 0));
     assert!(receiver.try_recv().is_some() && receiver.try_recv().is_some() && receiver.try_recv().is_none());
 }
+
+/// T-DRAIN-02: who has messages on hand sends them before the rest of the credit is given back.
+#[tokio::test]
+async fn credit_that_is_drained_is_used_first() {
+    let (client, server) = pair().await;
+    let (receiver, sender, _session) = receiving(&client, &server).await;
+    receiver.set_credit(0).unwrap();
+    for (credit, count) in [(10, 3), (10, 0), (2, 2), (10, 9)] {
+        let send = async {
+            for n in 0..count {
+                drop(sender.send_queued(format!("{n}")).await.unwrap());
+            }
+        };
+        let drain = async {
+            receiver.set_credit(credit).unwrap();
+            receiver.drain().await.unwrap();
+        };
+        tokio::join!(send, drain);
+        assert_eq!((receiver.credit(), sender.credit()), (0, 0));
+        assert_eq!(std::iter::from_fn(|| receiver.try_recv()).count(), count);
+    }
+}
