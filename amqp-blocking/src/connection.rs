@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amqp_proto::config::SessionOptions;
 use amqp_proto::machine::sasl::Identity;
-use amqp_proto::types::Str;
+use amqp_proto::types::{Str, Symbol};
 use amqp_proto::wire::{self, Open};
 
 use crate::error::{Ended, Error, Result, unless_clean};
@@ -137,6 +137,11 @@ impl Connection {
     /// What the peer's open says.
     pub fn peer_open(&self) -> Option<Open> {
         self.shared().act(|state| state.connection.peer_open())
+    }
+
+    /// Whether the peer offers this extension.
+    pub fn offers(&self, capability: &Symbol) -> bool {
+        self.peer_open().is_some_and(|open| open.offered_capabilities.contains(capability))
     }
 
     /// Who the client is, to a server that has asked.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use amqp_proto::codec::DecodeError;
 use amqp_proto::machine::sasl::BadCredential;
 use amqp_proto::machine::{FlowError, LinkError, SendError, SessionError, SettleError, StaleKey};
+use amqp_proto::policy::RequestError;
 use amqp_proto::types::{Fields, Str};
-use amqp_proto::wire::{self, Condition};
+use amqp_proto::wire::{self, Condition, Outcome};
 use amqp_proto::{Origin, Reason};
 
 use crate::address::AddressError;
@@ -43,6 +44,10 @@ pub enum Error {
     TimedOut,
     /// What it is about is gone: the peer has withdrawn it, or it has ended.
     Gone,
+    /// The request has another outcome than that it is accepted: no answer will come.
+    NotAccepted(Box<Outcome>),
+    /// The request, or the answer, cannot be sent.
+    Request(RequestError),
     /// The session is not begun, accepted or ended.
     Begin(SessionError),
     /// The link is not attached, accepted or detached.
@@ -107,6 +112,8 @@ impl fmt::Display for Error {
             Self::Undecided => f.write_str("the delivery was settled and its outcome not told"),
             Self::Gone => f.write_str("it is gone"),
             Self::TimedOut => f.write_str("it has taken longer than it may"),
+            Self::NotAccepted(outcome) => write!(f, "the request was not accepted: {outcome:?}"),
+            Self::Request(error) => write!(f, "{error}"),
             Self::Begin(error) => write!(f, "no session: {error}"),
             Self::Attach(error) => write!(f, "no link: {error}"),
             Self::Send(error) => write!(f, "not sent: {error}"),
@@ -139,6 +146,7 @@ macro_rules! from {
 from! {
     AddressError => Address;
     BadCredential => Credential;
+    RequestError => Request;
     SessionError => Begin;
     LinkError => Attach;
     SendError => Send;

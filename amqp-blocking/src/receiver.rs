@@ -10,6 +10,7 @@ use amqp_proto::wire::{self, Attach, DeliveryState, Modified, Outcome, Rejected}
 use crate::delivery::Delivery;
 use crate::error::{Error, Result, unless_clean};
 use crate::link::LinkHandle;
+use crate::shared::Shared;
 use crate::state::State;
 use crate::waiters::On;
 
@@ -60,10 +61,19 @@ impl Receiver {
     }
 
     fn wait(&self, by: Option<Instant>) -> Option<Result<Delivery>> {
-        self.link.shared().wait(On::Inbox(self.key), by, |state| self.take(state))
+        self.link.shared().wait(self.on(), by, |state| self.take(state))
     }
 
-    fn take(&self, state: &mut State) -> Option<Result<Delivery>> {
+    /// What a thread waits on for a message.
+    pub(crate) fn on(&self) -> On {
+        On::Inbox(self.key)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        self.link.shared()
+    }
+
+    pub(crate) fn take(&self, state: &mut State) -> Option<Result<Delivery>> {
         if let Ok(mut receiver) = state.connection.receiver(self.key)
             && let Some(delivery) = receiver.receive()
         {

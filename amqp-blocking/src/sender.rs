@@ -69,7 +69,7 @@ impl Sender {
         };
         let look = |state: &mut State| look_outcome(state, &self.link, self.key, delivery);
         let on = On::Outcome(self.key, delivery);
-        let (mut state, outcome) = self.link.shared().wait_on(state, on, None, look);
+        let (mut state, outcome) = self.link.shared().wait_on(state, &[on], None, look);
         state.let_sent_go(self.key, delivery);
         self.link.shared().unlock(state);
         outcome.unwrap_or(Err(Error::TimedOut))
@@ -128,7 +128,7 @@ impl Sender {
                 Some(sent)
             }
         };
-        let (state, sent) = shared.wait_on(shared.lock(), On::Sendable(self.key), by, look);
+        let (state, sent) = shared.wait_on(shared.lock(), &[On::Sendable(self.key)], by, look);
         (state, sent.unwrap_or(Err(Error::TimedOut)))
     }
 

@@ -54,10 +54,18 @@ impl Sent {
         })
     }
 
+    /// What a thread waits on for the outcome.
+    pub(crate) fn on(&self) -> On {
+        On::Outcome(self.sender, self.key)
+    }
+
+    /// The outcome, once it is known or cannot be.
+    pub(crate) fn look(&self, state: &mut State) -> Option<Result<Outcome>> {
+        look_outcome(state, &self.link, self.sender, self.key)
+    }
+
     fn wait(&self, by: Option<Instant>) -> Option<Result<Outcome>> {
-        self.link.shared().wait(On::Outcome(self.sender, self.key), by, |state| {
-            look_outcome(state, &self.link, self.sender, self.key)
-        })
+        self.link.shared().wait(self.on(), by, |state| self.look(state))
     }
 }
 

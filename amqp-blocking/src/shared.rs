@@ -122,7 +122,17 @@ impl Shared {
         by: Option<Instant>,
         look: impl FnMut(&mut State) -> Option<R>,
     ) -> Option<R> {
-        let (state, found) = self.wait_on(self.lock(), on, by, look);
+        self.wait_any(&[on], by, look)
+    }
+
+    /// The same, where it may be one of several.
+    pub(crate) fn wait_any<R>(
+        &self,
+        ons: &[On],
+        by: Option<Instant>,
+        look: impl FnMut(&mut State) -> Option<R>,
+    ) -> Option<R> {
+        let (state, found) = self.wait_on(self.lock(), ons, by, look);
         self.unlock(state);
         found
     }
@@ -131,7 +141,7 @@ impl Shared {
     pub(crate) fn wait_on<'a, R>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        on: On,
+        ons: &[On],
         by: Option<Instant>,
         mut look: impl FnMut(&mut State) -> Option<R>,
     ) -> (MutexGuard<'a, State>, Option<R>) {
@@ -139,10 +149,10 @@ impl Shared {
             let found = look(&mut state);
             let left = by.map(|by| by.saturating_duration_since(Instant::now()));
             if found.is_some() || left == Some(Duration::ZERO) {
-                state.waiters.leave(on);
+                ons.iter().for_each(|on| state.waiters.leave(*on));
                 return (state, found);
             }
-            state.waiters.enter(on);
+            ons.iter().for_each(|on| state.waiters.enter(*on));
             match left {
                 Some(left) => {
                     self.unlock(state);

@@ -52,4 +52,4 @@ pub use stream::OutgoingStream;
 pub use amqp_proto as proto;
 pub use amqp_proto::machine::sasl;
 pub use amqp_proto::{Origin, Reason};
-pub use amqp_proto::{config, handler, message, types, wire};
+pub use amqp_proto::{config, handler, message, policy, types, wire};

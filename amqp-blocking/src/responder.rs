@@ -1,0 +1,236 @@
+//! [`Responder`]: the service that answers requests.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use amqp_proto::message::{Message, MessageView};
+use amqp_proto::policy::answer_to;
+use amqp_proto::types::{DeliveryKey, Str};
+use amqp_proto::wire::{ANONYMOUS_RELAY, Modified, Outcome, Properties, Rejected};
+
+use crate::connection::Connection;
+use crate::delivery::Delivery;
+use crate::error::{Error, Result};
+use crate::receiver::Receiver;
+use crate::sender::Sender;
+use crate::sent::Sent;
+use crate::session::Session;
+
+/// Receives requests, and sends each its answer. Clones are handles to the same one, for any thread: each request goes
+/// to one of those who wait.
+///
+/// ```no_run
+/// use amqp_blocking::Connection;
+///
+/// let connection = Connection::open("amqp://localhost")?;
+/// let responder = connection.responder("service")?;
+/// while let Some(request) = responder.recv()? {
+///     let answer = format!("{:?}, too", request.message().body()?);
+///     request.reply(answer)?;
+/// }
+/// # Ok::<(), amqp_blocking::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Responder {
+    receiver: Receiver,
+    answers: Arc<Answers>,
+}
+
+impl Connection {
+    /// Answers the requests that come to this address.
+    pub fn responder(&self, address: impl Into<Str>) -> Result<Responder> {
+        let receiver = self.receiver(address).auto_accept(false).attach()?;
+        Responder::new(self, receiver)
+    }
+}
+
+impl Responder {
+    /// The same for what comes over a link of the caller's making, which does not accept by itself.
+    ///
+    /// Answers go out on a session of their own: by the anonymous relay if the peer offers it, else over a link for
+    /// each address, of which the last 64 are kept.
+    pub fn new(connection: &Connection, receiver: Receiver) -> Result<Self> {
+        let session = connection.session()?;
+        let relay = match connection.offers(&ANONYMOUS_RELAY) {
+            true => Some(session.sender("").anonymous().attach()?),
+            false => None,
+        };
+        let answers = Answers { session, relay, senders: Mutex::default() };
+        Ok(Self { receiver, answers: Arc::new(answers) })
+    }
+
+    /// Waits for the next request; `None` once the link is over without an error and all is taken. What is no message
+    /// of the standard's format is rejected.
+    pub fn recv(&self) -> Result<Option<Request>> {
+        self.take(|| self.receiver.recv())
+    }
+
+    /// The same, for so long at most; then the error is [`Error::TimedOut`].
+    pub fn recv_timeout(&self, span: Duration) -> Result<Option<Request>> {
+        self.take(|| self.receiver.recv_timeout(span))
+    }
+
+    fn take(&self, recv: impl Fn() -> Result<Option<Delivery>>) -> Result<Option<Request>> {
+        while let Some(delivery) = recv()? {
+            match delivery.message().and_then(|message| Ok((message.properties()?, message))) {
+                Ok((properties, message)) => {
+                    return Ok(Some(Request::new(delivery, message, properties, self.clone())));
+                }
+                Err(_) => delivery.reject(None)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The link that requests come over.
+    pub fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    /// Stops taking requests, closes the link, and waits until the peer has done the same. Answers that are on their
+    /// way still go out.
+    pub fn close(&self) -> Result<()> {
+        self.receiver.close()
+    }
+}
+
+/// A message that asks for an answer. Dropped with nothing decided, it goes elsewhere, or comes again, its delivery
+/// counted as failed: whoever was to answer it did not come to it.
+pub struct Request {
+    delivery: DeliveryKey,
+    message: MessageView,
+    properties: Properties,
+    /// Whether the sender waits for an outcome.
+    is_undecided: bool,
+    responder: Responder,
+}
+
+impl Request {
+    fn new(delivery: Delivery, message: MessageView, properties: Properties, responder: Responder) -> Self {
+        let is_undecided = !delivery.is_settled();
+        Self { delivery: delivery.into_undecided(), message, properties, is_undecided, responder }
+    }
+
+    /// The message.
+    pub fn message(&self) -> &MessageView {
+        &self.message
+    }
+
+    /// Its properties, such as the [reply-to](Properties::reply_to).
+    pub fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    /// Sends the answer, accepts the request, and waits for the outcome of the answer: what is not accepted has not
+    /// reached who has asked. See [`answer_to`] for what is set in it.
+    ///
+    /// The request is accepted once the answer is on its way, or cannot be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Request`] if nobody has asked for an answer; that of the link for it, which may have gone with who has
+    /// asked.
+    pub fn reply(mut self, message: impl Into<Message>) -> Result<Outcome> {
+        let sent = match answer_to(&self.properties, message) {
+            Ok(message) => self.responder.answers.send(message),
+            Err(error) => Err(error.into()),
+        };
+        let accepted = self.decide(Outcome::Accepted);
+        let outcome = sent?.outcome()?;
+        accepted.map(|()| outcome)
+    }
+
+    /// There is no answer, and the request is dealt with [3.4.2].
+    pub fn accept(mut self) -> Result<()> {
+        self.decide(Outcome::Accepted)
+    }
+
+    /// The request is invalid [3.4.3].
+    pub fn reject(mut self, error: impl Into<Option<amqp_proto::wire::Error>>) -> Result<()> {
+        self.decide(Rejected { error: error.into().map(Box::new) }.into())
+    }
+
+    /// The request is for somebody else, who gets it unchanged [3.4.4].
+    pub fn release(mut self) -> Result<()> {
+        self.decide(Outcome::Released)
+    }
+
+    fn decide(&mut self, outcome: Outcome) -> Result<()> {
+        match std::mem::take(&mut self.is_undecided) {
+            true => self.responder.receiver.dispose(self.delivery, &outcome.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        // A link that is over has lost it, and it goes elsewhere.
+        let _ = self.decide(Modified { delivery_failed: Some(true), ..Modified::default() }.into());
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("properties", &self.properties).finish_non_exhaustive()
+    }
+}
+
+/// The ways that answers go.
+#[derive(Debug)]
+struct Answers {
+    session: Session,
+    /// One for all.
+    relay: Option<Sender>,
+    /// One for each address, that which was used last at the end.
+    senders: Mutex<VecDeque<(Str, Sender)>>,
+}
+
+/// How many links for answers are kept.
+const MOST: usize = 64;
+
+impl Answers {
+    fn send(&self, message: Message) -> Result<Sent> {
+        if let Some(relay) = &self.relay {
+            return relay.send_queued(message);
+        }
+        let address = message.properties().to.clone().unwrap_or_default();
+        if let Some(sender) = self.known(&address) {
+            match sender.send_queued(message.clone()) {
+                // It is gone, perhaps with a node of this address that was before.
+                Err(Error::Link(_)) => self.lock().retain(|(known, _)| *known != address),
+                sent => return sent,
+            }
+        }
+        let sender = self.session.sender(address.clone()).attach()?;
+        let sent = sender.send_queued(message);
+        self.keep(address, sender);
+        sent
+    }
+
+    /// The link to an address, if there is one.
+    fn known(&self, address: &Str) -> Option<Sender> {
+        let mut senders = self.lock();
+        let at = senders.iter().position(|(known, _)| known == address)?;
+        let known = senders.remove(at)?;
+        let sender = known.1.clone();
+        senders.push_back(known);
+        Some(sender)
+    }
+
+    fn keep(&self, address: Str, sender: Sender) {
+        let mut senders = self.lock();
+        senders.push_back((address, sender));
+        let spent = if senders.len() > MOST { senders.pop_front() } else { None };
+        drop(senders);
+        // Its link closes when the last answer over it is through.
+        drop(spent);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Str, Sender)>> {
+        // Nothing in there can panic half way.
+        self.senders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
