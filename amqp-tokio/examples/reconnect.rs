@@ -20,7 +20,7 @@ struct Arguments {
     /// How many messages to send.
     #[arg(long, default_value_t = 10)]
     count: u32,
-    /// How many attempts in a row may fail.
+    /// How many more attempts to make when one has failed, in a row.
     #[arg(long, default_value_t = 10)]
     attempts: u32,
 }
@@ -31,7 +31,10 @@ async fn main() -> ExitCode {
     let jobs = (0..count).map(|n| Message::from(format!("job {n}")).with_message_id(u64::from(n)));
     let backoff = Backoff::default().with_attempts(attempts);
     match send_all(&url, &mut jobs.collect(), &backoff).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            println!("the outcomes of {count} messages are known");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

@@ -16,7 +16,8 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-const EXAMPLES: [&str; 7] = ["broker", "listen", "quickstart", "receive", "request", "respond", "send"];
+const EXAMPLES: [&str; 8] =
+    ["broker", "listen", "quickstart", "receive", "reconnect", "request", "respond", "send"];
 
 fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     programs::run(&EXAMPLES, name, arguments)
