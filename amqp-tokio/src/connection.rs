@@ -25,14 +25,20 @@ use crate::state::{Place, State};
 /// It is closed by [`close`](Self::close), which waits for the peer's answer, or when the last handle of it, of its
 /// sessions, links and deliveries is dropped.
 ///
-/// ```no_run
+/// ```
+/// # use amqp_tokio::broker::Broker;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> amqp_tokio::Result<()> {
+/// # let broker = Broker::builder().build()?;
+/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # tokio::spawn(async move { broker.serve(listener).await });
 /// use amqp_tokio::Connection;
+/// use amqp_tokio::wire::Outcome;
 ///
-/// # async fn run() -> amqp_tokio::Result<()> {
-/// let connection = Connection::open("amqp://localhost").await?;
+/// let connection = Connection::open(&url).await?; // such as amqp://localhost
 /// let jobs = connection.sender("jobs").await?;
-/// let outcome = jobs.send("job-content").await?;
-/// println!("{outcome:?}");
+/// assert_eq!(jobs.send("job-content").await?, Outcome::Accepted);
 /// connection.close().await
 /// # }
 /// ```

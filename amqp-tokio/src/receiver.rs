@@ -22,6 +22,30 @@ use crate::waiters::Ticket;
 ///
 /// What was received is settled by its [`Delivery`] or by key, from any task, without waiting behind a receive. The
 /// link is closed by [`close`](Self::close), or when the last handle of it, a `Delivery` being one, is dropped.
+///
+/// ```
+/// # use amqp_tokio::broker::Broker;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> amqp_tokio::Result<()> {
+/// # let broker = Broker::builder().build()?;
+/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # tokio::spawn(async move { broker.serve(listener).await });
+/// # let connection = amqp_tokio::Connection::open(&url).await?;
+/// # connection.sender("jobs").await?.send("job-content").await?;
+/// use amqp_tokio::wire::{Condition, Error};
+///
+/// let jobs = connection.receiver("jobs").auto_accept(false).await?;
+/// while let Some(delivery) = jobs.recv().await? {
+///     match delivery.message()?.body()?.as_str() {
+///         Some("job-content") => delivery.accept(),
+///         _ => delivery.reject(Error::new(Condition::InvalidField).with_description("what is that?")),
+///     }?;
+///     # break;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Receiver {
     guard: Arc<ReceiverGuard>,

@@ -18,8 +18,15 @@ use crate::session::Home;
 
 /// How a link is attached on which this end receives; await it to attach the link.
 ///
-/// ```no_run
-/// # async fn attach(connection: amqp_tokio::Connection) -> amqp_tokio::Result<()> {
+/// ```
+/// # use amqp_tokio::broker::Broker;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> amqp_tokio::Result<()> {
+/// # let broker = Broker::builder().build()?;
+/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # tokio::spawn(async move { broker.serve(listener).await });
+/// # let connection = amqp_tokio::Connection::open(&url).await?;
 /// let urgent = connection.receiver("jobs").selector("priority > 5").prefetch(10).auto_accept(false).await?;
 /// # Ok(())
 /// # }

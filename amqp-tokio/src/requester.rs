@@ -25,13 +25,26 @@ use crate::sender::Sender;
 ///
 /// Any number of requests may wait for their answers at a time, up to 65,536; each holds about 100 octets.
 ///
-/// ```no_run
+/// ```
+/// # use amqp_tokio::broker::Broker;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let broker = Broker::builder().build()?;
+/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # tokio::spawn(async move { broker.serve(listener).await });
+/// # let connection = amqp_tokio::Connection::open(&url).await?;
+/// # let responder = connection.responder("service").await?;
+/// # tokio::spawn(async move {
+/// #     while let Ok(Some(request)) = responder.recv().await {
+/// #         let _ = request.reply("4").await;
+/// #     }
+/// # });
 /// use std::time::Duration;
 ///
-/// # async fn ask(connection: amqp_tokio::Connection) -> Result<(), Box<dyn std::error::Error>> {
 /// let requester = connection.requester("service").await?;
 /// let reply = requester.request("2 + 2").await?;
-/// println!("{:?}", reply.message()?.body()?);
+/// assert_eq!(reply.message()?.body()?.as_str(), Some("4"));
 ///
 /// // How long to wait is the caller's to decide: a request that is dropped is forgotten.
 /// let reply = tokio::time::timeout(Duration::from_secs(5), requester.request("3 + 3")).await??;

@@ -19,13 +19,24 @@ use crate::session::Session;
 
 /// Receives requests, and sends each its answer. Cheap to clone: each request goes to one of the clones.
 ///
-/// ```no_run
-/// # async fn serve(connection: amqp_tokio::Connection) -> amqp_tokio::Result<()> {
+/// ```
+/// # use amqp_tokio::broker::Broker;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> amqp_tokio::Result<()> {
+/// # let broker = Broker::builder().build()?;
+/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # tokio::spawn(async move { broker.serve(listener).await });
+/// # let connection = amqp_tokio::Connection::open(&url).await?;
+/// # let requester = connection.requester("service").await?;
+/// # let asking = tokio::spawn(async move { requester.request("a question").await });
 /// let responder = connection.responder("service").await?;
 /// while let Some(request) = responder.recv().await? {
 ///     let answer = format!("{:?}, too", request.message().body()?);
 ///     request.reply(answer).await?;
+/// #   break;
 /// }
+/// # assert!(asking.await.is_ok_and(|answer| answer.is_ok()));
 /// # Ok(())
 /// # }
 /// ```

@@ -27,6 +27,27 @@ use crate::waiters::Ticket;
 ///
 /// Sending waits for credit, in turn with all others that send on the link; what is sent never waits in between. The
 /// link is closed by [`close`](Self::close), or when the last handle of it, a [`Sent`] being one, is dropped.
+///
+/// ```
+/// # use amqp_tokio::broker::Broker;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> amqp_tokio::Result<()> {
+/// # let broker = Broker::builder().build()?;
+/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # tokio::spawn(async move { broker.serve(listener).await });
+/// # let connection = amqp_tokio::Connection::open(&url).await?;
+/// use amqp_tokio::wire::Outcome;
+///
+/// let jobs = connection.sender("jobs").await?;
+/// let outcome = jobs.send("one").await?; // waits for credit, then for the outcome
+/// assert_eq!(outcome, Outcome::Accepted);
+///
+/// let (two, three) = (jobs.send_queued("two").await?, jobs.send_queued("three").await?); // for credit only
+/// assert_eq!((two.await?, three.await?), (Outcome::Accepted, Outcome::Accepted));
+/// jobs.close().await
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Sender {
     guard: Arc<SenderGuard>,
@@ -270,11 +291,19 @@ impl Drop for Turn<'_> {
 
 /// How a link is attached on which this end sends; await it to attach the link.
 ///
-/// ```no_run
+/// ```
+/// # use amqp_tokio::broker::Broker;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> amqp_tokio::Result<()> {
+/// # let broker = Broker::builder().build()?;
+/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # tokio::spawn(async move { broker.serve(listener).await });
+/// # let connection = amqp_tokio::Connection::open(&url).await?;
 /// use amqp_tokio::wire::SenderSettleMode;
 ///
-/// # async fn attach(connection: amqp_tokio::Connection) -> amqp_tokio::Result<()> {
 /// let readings = connection.sender("readings").snd_settle_mode(SenderSettleMode::Settled).await?;
+/// readings.send("21.5").await?; // at most once
 /// # Ok(())
 /// # }
 /// ```
