@@ -90,13 +90,16 @@ pub(crate) struct ReceiverCredit {
     /// The delivery-count up to which credit was ever given: what is on the way when credit is taken back still
     /// comes (T-CREDIT-08).
     given: SequenceNo,
+    /// How many more are taken beyond that. Credit that is renewed is counted by some senders, RabbitMQ up to 3.13
+    /// among them, from what they have sent, and not from what the flow says: then what was on the way comes on top.
+    spare: u32,
     drain: bool,
     available: u32,
 }
 
 impl ReceiverCredit {
     pub(crate) fn new() -> Self {
-        Self { count: None, credit: 0, given: SequenceNo::new(0), drain: false, available: 0 }
+        Self { count: None, credit: 0, given: SequenceNo::new(0), spare: 0, drain: false, available: 0 }
     }
 
     /// The sender's attach says where its delivery-count starts.
@@ -129,6 +132,8 @@ impl ReceiverCredit {
         if let Some(count) = self.count {
             let limit = count.add(self.credit);
             if self.given.precedes(limit) || self.given.precedes(count) {
+                let on_the_way = u32::try_from(count.distance(self.given)).unwrap_or(0);
+                self.spare = self.spare.saturating_add(on_the_way).min(self.credit);
                 self.given = limit;
             }
         }
@@ -137,11 +142,25 @@ impl ReceiverCredit {
     /// A delivery begins; false if there was never credit for it (T-CREDIT-09).
     #[inline]
     pub(crate) fn receive(&mut self) -> bool {
-        let Some(count) = self.count.filter(|count| count.precedes(self.given)) else { return false };
+        let Some(count) = self.count else { return false };
+        if !count.precedes(self.given) && !self.spend() {
+            return false;
+        }
         self.count = Some(count.next());
         self.credit = self.credit.saturating_sub(1);
         self.available = self.available.saturating_sub(1);
         true
+    }
+
+    /// A delivery comes that is one more than was given.
+    #[cold]
+    fn spend(&mut self) -> bool {
+        let is_spared = self.spare > 0;
+        if is_spared {
+            self.spare -= 1;
+            self.given = self.given.next();
+        }
+        is_spared
     }
 
     /// The sender tells its state: what its count has passed over is given back (T-DRAIN-03, T-CREDIT-14).
@@ -215,6 +234,34 @@ mod tests {
         assert_eq!((credit.credit(), credit.count().unwrap().get()), (0, 1));
         credit.set(1, false);
         assert!(credit.receive() && !credit.receive());
+    }
+
+    /// T-CREDIT-03: a sender may be wrong about it, and count what was on the way on top of credit that is renewed; but
+    /// never more than once, however often it is renewed.
+    #[test]
+    fn t_credit_03_what_was_on_the_way_may_come_on_top() {
+        let mut credit = ReceiverCredit::new();
+        credit.start(SequenceNo::new(u32::MAX - 2));
+        credit.set(10, false);
+        (0..6).for_each(|_| assert!(credit.receive()));
+        credit.set(10, false);
+        (0..14).for_each(|_| assert!(credit.receive()));
+        assert!(!credit.receive());
+        assert_eq!((credit.credit(), credit.count().unwrap().get()), (0, 17));
+        credit.set(10, false);
+        (0..10).for_each(|_| assert!(credit.receive()));
+        assert!(!credit.receive(), "nothing was on the way");
+        for _ in 0..100 {
+            credit.set(10, false);
+            (0..5).for_each(|_| assert!(credit.receive()));
+        }
+        (0..15).for_each(|_| assert!(credit.receive()));
+        assert!(!credit.receive());
+        credit.set(5, false);
+        credit.set(5, true);
+        credit.set(3, false);
+        (0..5).for_each(|_| assert!(credit.receive()));
+        assert!(!credit.receive(), "it was not renewed");
     }
 
     /// T-DRAIN-03, T-CREDIT-14, T-AVAIL-02: the sender's count moves this end's credit, its credit does not.
