@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::options::random_name;
 use crate::session::SessionHandle;
 use crate::shared::Shared;
-use crate::state::{Life, State};
+use crate::state::{LinkLife, State};
 use crate::waiters::On;
 
 /// Where a link is to be.
@@ -38,7 +38,7 @@ impl fmt::Debug for Home {
 /// A link that somebody holds. It is closed when nobody does.
 pub(crate) struct LinkHandle {
     key: LinkKey,
-    life: Arc<Life>,
+    life: LinkLife,
     /// A session that is to last as long.
     _session: Option<Arc<SessionHandle>>,
     connection: Arc<Handle>,
@@ -65,7 +65,7 @@ impl LinkHandle {
     }
 
     /// A link that the peer has attached and this end has accepted.
-    pub(crate) fn accepted(connection: &Arc<Handle>, key: LinkKey, life: Arc<Life>) -> Self {
+    pub(crate) fn accepted(connection: &Arc<Handle>, key: LinkKey, life: LinkLife) -> Self {
         Self { key, life, _session: None, connection: Arc::clone(connection) }
     }
 
@@ -73,20 +73,20 @@ impl LinkHandle {
         &self.connection.shared
     }
 
-    /// The error of a link that has ended.
+    /// The error of a link that has ended: that of its session if that is over, too, and so on.
     pub(crate) fn ended(&self, state: &State) -> Option<Error> {
-        state.ended(Error::Link, &self.life)
+        let session = state.ended(Error::Session, &self.life.session);
+        session.or_else(|| state.ended(Error::Link, &self.life.link))
     }
 
     /// The error of a link that is not there any more.
     pub(crate) fn gone(&self, state: &State) -> Error {
-        state.gone(Error::Link, &self.life)
+        self.ended(state).unwrap_or(Error::Gone)
     }
 
     /// The error of a delivery whose link has ended before its outcome was known.
     pub(crate) fn lost(&self, state: &State) -> Option<Error> {
-        let ended = state.end.as_ref().or(self.life.end());
-        ended.cloned().map(Error::Lost)
+        self.ended(state)?.ended().cloned().map(Error::Lost)
     }
 
     /// Waits for the peer to do something about the link.
@@ -100,7 +100,7 @@ impl LinkHandle {
         let is_ours = self.shared().act(|state| state.close_link(self.key, error).is_ok());
         self.shared().wait_reply(On::Link(self.key), |state| {
             let error = self.ended(state)?;
-            let is_clean = is_ours && self.life.is_over() || error.condition().is_none();
+            let is_clean = is_ours && self.life.link.is_over() || error.condition().is_none();
             Some(if is_clean { Ok(()) } else { Err(error) })
         })
     }
@@ -114,11 +114,11 @@ impl LinkHandle {
 impl Drop for LinkHandle {
     fn drop(&mut self) {
         self.shared().act(|state| {
-            if !self.life.is_over() {
+            if !self.life.link.is_over() {
                 // What cannot be closed is closed already.
                 let _ = state.close_link(self.key, None);
             }
-            state.let_link_go(self.key, &self.life);
+            state.let_link_go(self.key, &self.life.link);
         });
     }
 }

@@ -125,6 +125,11 @@ impl Receiver {
         })
     }
 
+    /// Waits until a message is settled at both ends, which takes the sender on a link of rcv-settle-mode second.
+    pub fn settled(&self, delivery: DeliveryKey) -> Result<()> {
+        self.link.wait(|state, _| state.connection.delivery(delivery).is_err().then_some(Ok(())))
+    }
+
     /// Grants credit for so many messages in all, whatever there was before.
     pub fn set_credit(&self, messages: u32) -> Result<()> {
         self.link.shared().act(|state| match state.connection.receiver(self.key) {

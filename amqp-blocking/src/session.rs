@@ -129,7 +129,6 @@ impl Drop for SessionHandle {
             if self.is_ours && !self.life.is_over() {
                 state.end_session(self.key, None);
             }
-            state.let_session_go(self.key, &self.life);
         });
     }
 }

@@ -84,6 +84,13 @@ pub(crate) enum Fate {
     Settled(Option<Outcome>),
 }
 
+/// Why a link ended, and the session that it is on.
+#[derive(Debug)]
+pub(crate) struct LinkLife {
+    pub(crate) link: Arc<Life>,
+    pub(crate) session: Arc<Life>,
+}
+
 /// Why something ended, once it has. Outlives it.
 #[derive(Debug, Default)]
 pub(crate) struct Life {
@@ -112,18 +119,25 @@ impl State {
     }
 
     /// Notes a link that somebody holds from now on.
-    pub(crate) fn hold_link(&mut self, key: LinkKey) -> Arc<Life> {
+    pub(crate) fn hold_link(&mut self, key: LinkKey) -> LinkLife {
         let link = Link::default();
-        let life = Arc::clone(&link.life);
+        let session = self.session_of(key).map(|session| self.hold_session(session)).unwrap_or_default();
+        let life = LinkLife { link: Arc::clone(&link.life), session };
         self.links.insert(key, link);
         life
     }
 
-    /// Notes a session that somebody holds from now on.
+    /// Notes a session, or a link on it, that somebody holds from now on.
     pub(crate) fn hold_session(&mut self, key: SessionKey) -> Arc<Life> {
-        let life = Arc::new(Life::default());
-        self.sessions.insert(key, Arc::clone(&life));
-        life
+        Arc::clone(self.sessions.entry(key).or_default())
+    }
+
+    /// The session that a link is on.
+    fn session_of(&mut self, key: LinkKey) -> Option<SessionKey> {
+        match key {
+            LinkKey::Sender(key) => self.connection.sender(key).ok()?.session(),
+            LinkKey::Receiver(key) => self.connection.receiver(key).ok()?.session(),
+        }
     }
 
     /// How it ended, where the transport's end is told with what the operating system said.
@@ -140,23 +154,11 @@ impl State {
         }
     }
 
-    /// The same, where the engine knows nothing of it any more: then it is over.
-    pub(crate) fn gone(&self, what: fn(Ended) -> Error, life: &Life) -> Error {
-        self.ended(what, life).unwrap_or(Error::Gone)
-    }
-
     /// Nobody holds a link any more.
     pub(crate) fn let_link_go(&mut self, key: LinkKey, life: &Arc<Life>) {
         // A link of the same key may have been attached after it.
         if self.links.get(&key).is_some_and(|link| Arc::ptr_eq(&link.life, life)) {
             self.links.remove(&key);
-        }
-    }
-
-    /// Nobody holds a session any more.
-    pub(crate) fn let_session_go(&mut self, key: SessionKey, life: &Arc<Life>) {
-        if self.sessions.get(&key).is_some_and(|held| Arc::ptr_eq(held, life)) {
-            self.sessions.remove(&key);
         }
     }
 
@@ -297,7 +299,8 @@ impl State {
             Event::Lost { link: LinkKey::Sender(link), delivery, state: Some(state) } => {
                 self.on_updated(link, delivery, Some(state), false);
             }
-            // Receivers do not wait for settlement, and do not stream.
+            Event::Updated { link, .. } => self.waiters.wake_all(On::Link(link)),
+            // Receivers do not stream.
             _ => {}
         }
     }
@@ -314,11 +317,7 @@ impl State {
     }
 
     fn offer_link(&mut self, key: LinkKey) {
-        let session = match key {
-            LinkKey::Sender(key) => self.connection.sender(key).ok().and_then(|link| link.session()),
-            LinkKey::Receiver(key) => self.connection.receiver(key).ok().and_then(|link| link.session()),
-        };
-        if let Some(session) = session {
+        if let Some(session) = self.session_of(key) {
             self.offer(Wish::Link(key, session));
         }
     }
@@ -384,11 +383,6 @@ impl Life {
     /// It is over. What is over ends once.
     fn over(&self, story: Ended) {
         let _ = self.end.set(story);
-    }
-
-    /// How it ended.
-    pub(crate) fn end(&self) -> Option<&Ended> {
-        self.end.get()
     }
 
     /// Whether it is over.

@@ -16,7 +16,7 @@ pub(crate) enum On {
     Offer,
     /// A session being begun or over.
     Session(SessionKey),
-    /// A link being attached, detached or drained.
+    /// A link being attached, detached or drained, or a delivery on it settled by its sender.
     Link(LinkKey),
     /// A sender being able to send.
     Sendable(SenderKey),

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use amqp_blocking::config::{ReceiverOptions, SendOptions};
 use amqp_blocking::message::Message;
-use amqp_blocking::wire::{Condition, Error as AmqpError, Modified, Outcome, Rejected, SenderSettleMode};
+use amqp_blocking::wire::{
+    Condition, Error as AmqpError, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
+};
 use amqp_blocking::{Connection, Error, Offer, OfferedLink, Origin};
 use common::{next_receiver, next_sender, pair, piped, run, sending};
 
@@ -65,6 +67,26 @@ fn a_message_that_is_sent_settled() {
     let delivery = receiver.recv().unwrap().unwrap();
     assert!(delivery.is_settled());
     delivery.reject(None).unwrap();
+}
+
+/// The receiver settles second: its outcome waits for the sender, who has to have seen it.
+#[test]
+fn a_receiver_can_wait_for_the_sender_to_settle() {
+    let (client, server, _) = piped();
+    let second = ReceiverSettleMode::Second;
+    let receiver = run(move || {
+        let receiver = client.receiver("jobs").auto_accept(false).rcv_settle_mode(second).attach().unwrap();
+        let delivery = receiver.recv().unwrap().unwrap();
+        let key = delivery.key();
+        delivery.accept().unwrap();
+        receiver.settled(key).unwrap();
+        assert!(matches!(receiver.accept(key), Err(Error::Settle(_))), "it is gone");
+        receiver.settled(key).unwrap();
+        client
+    });
+    let sender = next_sender(&server);
+    assert_eq!(sender.send("job").unwrap(), Outcome::Accepted);
+    receiver.join().unwrap().close().unwrap();
 }
 
 #[test]

@@ -261,7 +261,9 @@ fn a_session_that_the_peer_ends() {
     let _receiver = link.accept().unwrap();
     let sender = attaching.join().unwrap();
     theirs.end_with(AmqpError::new(Condition::WindowViolation)).unwrap();
-    assert_eq!(sender.send("job").unwrap_err().condition(), Some(&Condition::WindowViolation));
+    let error = sender.send("job").unwrap_err();
+    assert!(matches!(error, Error::Session(_)), "it is the session that is over: {error:?}");
+    assert_eq!(error.condition(), Some(&Condition::WindowViolation));
     assert!(matches!(session.sender("more").attach(), Err(Error::Session(_))));
     assert!(client.is_open());
     client.close().unwrap();
