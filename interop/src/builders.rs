@@ -1,0 +1,86 @@
+//! What the builders of both clients have in common, which is all but how they begin and end.
+
+use crate::client::Node;
+
+macro_rules! connection_options {
+    ($krate:ident, $opening:expr) => {{
+        let opening: &$crate::client::Opening = $opening;
+        let mut options = $krate::ConnectionOptions::new();
+        options = match opening.login.clone() {
+            $crate::client::Login::Url => options,
+            $crate::client::Login::Without => options.no_sasl(),
+            $crate::client::Login::Profile(profile) => options.sasl(profile),
+        };
+        if let Some(octets) = opening.frame_size {
+            options = options.frame_size(octets);
+        }
+        if let Some(span) = opening.idle_timeout {
+            options = options.idle_timeout(span);
+        }
+        options
+    }};
+}
+
+macro_rules! sender_builder {
+    ($home:expr, $sending:expr) => {{
+        let sending: $crate::client::Sending = $sending;
+        let mut builder = $home.sender(sending.to.address()).auto_settle(!sending.settles);
+        builder = match sending.to {
+            $crate::client::Node::At(_) => builder,
+            $crate::client::Node::Dynamic => builder.dynamic(),
+            $crate::client::Node::None => builder.anonymous(),
+        };
+        if let Some(mode) = sending.snd_settle_mode {
+            builder = builder.snd_settle_mode(mode);
+        }
+        if let Some(mode) = sending.rcv_settle_mode {
+            builder = builder.rcv_settle_mode(mode);
+        }
+        builder
+    }};
+}
+
+macro_rules! receiver_builder {
+    ($home:expr, $receiving:expr) => {{
+        let receiving: $crate::client::Receiving = $receiving;
+        let mut builder = $home.receiver(receiving.from.address()).auto_accept(false);
+        builder = match receiving.from {
+            $crate::client::Node::At(_) => builder,
+            $crate::client::Node::Dynamic => builder.dynamic(),
+            $crate::client::Node::None => builder.source(amqp_proto::wire::Source::default()),
+        };
+        if let Some(mode) = receiving.snd_settle_mode {
+            builder = builder.snd_settle_mode(mode);
+        }
+        if let Some(mode) = receiving.rcv_settle_mode {
+            builder = builder.rcv_settle_mode(mode);
+        }
+        builder.prefetch(receiving.prefetch)
+    }};
+}
+
+/// Gives the outcome of a delivery, by the method that is named after it.
+macro_rules! end_delivery {
+    ($delivery:expr, $outcome:expr) => {
+        Ok(match $outcome {
+            amqp_proto::wire::Outcome::Accepted => $delivery.accept()?,
+            amqp_proto::wire::Outcome::Rejected(rejected) => {
+                $delivery.reject(rejected.error.map(|error| *error))?
+            }
+            amqp_proto::wire::Outcome::Released => $delivery.release()?,
+            amqp_proto::wire::Outcome::Modified(modified) => $delivery.modify(*modified)?,
+            other => return Err(Failure::wrong(format!("no method gives {other:?}"))),
+        })
+    };
+}
+
+pub(crate) use {connection_options, end_delivery, receiver_builder, sender_builder};
+
+impl Node {
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::At(address) => address.clone(),
+            Self::Dynamic | Self::None => String::new(),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Links and sessions beside each other, and how they end.
+
+use amqp_proto::Origin;
+use amqp_proto::message::Message;
+use amqp_proto::wire::{Condition, Error, Outcome};
+
+use crate::client::{Client, Connection, Delivery, Node, Receiver, Receiving, Sender, Sending, Session};
+use crate::failure::{Done, Failure, Over, refused, same};
+use crate::kit::{Pair, send, serves, take};
+use crate::place::Place;
+
+/// Several sessions with several links each, all in use.
+pub(crate) async fn sessions_and_links_do_not_mix<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let (mut sessions, mut links) = (Vec::new(), Vec::new());
+    for s in 0..3 {
+        let session = connection.session().await?;
+        for l in 0..4 {
+            let queue = place.queue(&format!("{s}-{l}"));
+            let sender = session.sender(Sending::to(&queue)).await?;
+            let receiver = session.receiver(Receiving::from(&queue)).await?;
+            links.push((sender, receiver));
+        }
+        sessions.push(session);
+    }
+    for n in 0..10 {
+        for (link, (sender, _)) in links.iter().enumerate() {
+            send(sender, &format!("{n} on {link}")).await?;
+        }
+    }
+    for (link, (_, receiver)) in links.iter().enumerate() {
+        for n in 0..10 {
+            take(receiver, &format!("{n} on {link}")).await?.end(Outcome::Accepted)?;
+        }
+    }
+    for session in sessions {
+        session.end().await?;
+    }
+    connection.close().await
+}
+
+/// A session that ends leaves the others alone.
+pub(crate) async fn a_session_ends_by_itself<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let queue = place.queue("q");
+    let (one, other) = (connection.session().await?, connection.session().await?);
+    let sender = one.sender(Sending::to(&queue)).await?;
+    let receiver = other.receiver(Receiving::from(&queue)).await?;
+    send(&sender, "over both").await?;
+    one.end().await?;
+    let problem = refused("sending on a session that is over", sender.send(Message::from("late")).await)?;
+    same("who ended it", problem.origin, Some(Origin::Local))?;
+    take(&receiver, "over both").await?.end(Outcome::Accepted)?;
+    other.end().await?;
+    serves(&connection, &queue).await?;
+    connection.close().await
+}
+
+/// Links come and go.
+pub(crate) async fn links_are_attached_and_closed_again_and_again<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let queue = place.queue("q");
+    for _ in 0..50 {
+        serves(&connection, &queue).await?;
+    }
+    connection.close().await
+}
+
+/// Connections come and go.
+pub(crate) async fn connections_are_opened_and_closed_again_and_again<C: Client>(place: &Place) -> Done {
+    for _ in 0..10 {
+        C::open(place.opening()).await?.close().await?;
+    }
+    Ok(())
+}
+
+/// The errors that we end things with are taken and answered.
+pub(crate) async fn what_we_close_for_a_reason_is_closed<C: Client>(place: &Place) -> Done {
+    let error = || Error::new(Condition::InternalError).with_description("as it happens");
+    let pair = Pair::<C>::open(place).await?;
+    pair.sender.close_with(error()).await?;
+    pair.receiver.close_with(error()).await?;
+    serves(&pair.connection, &pair.queue).await?;
+    pair.connection.close_with(error()).await
+}
+
+/// A link that the broker refuses says why, and leaves the connection as it is.
+pub(crate) async fn a_link_that_is_refused_says_why<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let session = connection.session().await?;
+    let attached = session.receiver(Receiving::from_node(Node::None)).await;
+    let problem = refused("a receiver from nowhere", attached)?;
+    serves(&connection, &place.queue("q")).await?;
+    connection.close().await?;
+    if problem.over != Over::Link {
+        return Err(Failure::Problem(problem));
+    }
+    same("who ended it", problem.origin, Some(Origin::Remote))?;
+    same("the condition", problem.condition, Some(Condition::InvalidField))?;
+    same("the description", problem.description.as_str(), "a source address is needed")
+}
+
+/// Handles that are dropped close what they stand for.
+pub(crate) async fn what_is_dropped_is_closed<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    send(&pair.sender, "job").await?;
+    drop(take(&pair.receiver, "job").await?);
+    drop(pair);
+    let connection = C::open(place.opening()).await?;
+    let receiver = connection.receiver(Receiving::from(&place.queue("q"))).await?;
+    take(&receiver, "job").await?.end(Outcome::Accepted)?;
+    connection.close().await
+}

@@ -1,0 +1,117 @@
+//! The cases, each a function named after what it sees.
+
+mod connecting;
+mod links;
+mod nodes;
+mod receiving;
+mod sending;
+mod sizes;
+
+use crate::client::Client;
+use crate::failure::{Done, Failure};
+use crate::on_blocking::Blocking;
+use crate::on_tokio::Tokio;
+use crate::place::Place;
+
+/// A case, with one client.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) group: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) client: &'static str,
+    pub(crate) play: fn(&Place) -> Done,
+}
+
+macro_rules! cases {
+    ($($group:ident: $($name:ident)*;)*) => {
+        fn each<C: Client>() -> Vec<Case> {
+            vec![$($(Case {
+                group: stringify!($group),
+                name: stringify!($name),
+                client: C::NAME,
+                play: |place| block_on($group::$name::<C>(place)),
+            },)*)*]
+        }
+    };
+}
+
+cases! {
+    connecting:
+        a_connection_opens_without_sasl
+        a_connection_opens_as_anonymous
+        plain_lets_in
+        plain_with_a_wrong_password_is_refused
+        scram_lets_in
+        scram_with_a_wrong_password_is_refused
+        a_login_takes_what_is_offered
+        heartbeats_keep_an_idle_connection;
+    sending:
+        a_message_of_ours_is_accepted
+        a_message_of_ours_is_rejected_and_we_hear_why
+        a_message_of_ours_is_released
+        a_message_of_ours_is_modified
+        outcomes_come_back_to_their_messages
+        thousands_of_messages_arrive_in_order
+        messages_that_are_sent_settled_arrive
+        messages_on_a_settled_link_arrive
+        what_was_sent_settled_survives_the_close
+        a_receiver_that_settles_second_is_settled_for
+        the_application_settles_what_it_sent
+        what_is_said_about_a_message_arrives
+        times_arrive
+        who_has_sent_it_arrives
+        octets_arrive
+        text_arrives
+        a_boolean_arrives
+        lists_and_maps_arrive
+        message_ids_keep_their_types;
+    receiving:
+        what_we_accept_is_gone
+        what_we_reject_is_gone
+        what_we_reject_for_a_reason_is_gone
+        what_we_release_comes_again
+        what_we_modify_as_failed_is_counted
+        what_we_modify_as_not_failed_is_not_counted
+        what_we_modify_as_undeliverable_does_not_come_back
+        what_we_say_reaches_its_message
+        what_we_leave_undecided_comes_again
+        what_a_session_held_comes_again
+        what_a_closed_connection_held_comes_again
+        messages_come_settled_to_who_asks
+        a_sender_settles_before_us_where_we_are_second
+        credit_by_hand_is_kept_to
+        two_receivers_share_a_queue
+        a_source_of_messages_is_emptied
+        a_drain_brings_what_there_is
+        a_drain_of_nothing_ends;
+    sizes:
+        sizes_around_frames_of_512_octets
+        sizes_around_frames_of_4096_octets
+        sizes_around_frames_of_65536_octets
+        ten_mebibytes_in_frames_of_512_octets
+        ten_mebibytes_in_frames_of_4096_octets
+        ten_mebibytes_in_frames_of_65536_octets;
+    nodes:
+        a_node_is_made_to_receive_from
+        a_node_is_made_to_send_to
+        messages_go_where_they_are_addressed
+        requests_are_answered;
+    links:
+        sessions_and_links_do_not_mix
+        a_session_ends_by_itself
+        links_are_attached_and_closed_again_and_again
+        connections_are_opened_and_closed_again_and_again
+        what_we_close_for_a_reason_is_closed
+        a_link_that_is_refused_says_why
+        what_is_dropped_is_closed;
+}
+
+/// Every case, with both clients.
+pub(crate) fn all() -> Vec<Case> {
+    each::<Tokio>().into_iter().chain(each::<Blocking>()).collect()
+}
+
+fn block_on(case: impl Future<Output = Done>) -> Done {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| Failure::wrong(format!("no runtime: {error}")))?.block_on(case)
+}

@@ -1,0 +1,81 @@
+//! Nodes that the peer makes, and questions and answers over them.
+
+use amqp_proto::message::Message;
+use amqp_proto::symbol;
+use amqp_proto::wire::{MessageId, Outcome};
+
+use crate::client::{Client, Connection, Delivery, Node, Receiver, Receiving, Sender, Sending};
+use crate::failure::{Done, Failure, holds, same};
+use crate::kit::{nothing_before, take, text};
+use crate::place::Place;
+
+/// A node that is made for a link from it.
+pub(crate) async fn a_node_is_made_to_receive_from<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let receiver = connection.receiver(Receiving::from_node(Node::Dynamic)).await?;
+    let address = receiver.address().ok_or_else(|| Failure::wrong("the node has no address"))?;
+    let sender = connection.sender(Sending::to(&address)).await?;
+    nothing_before(&sender, &receiver, "over the node").await?;
+    let other = connection.receiver(Receiving::from_node(Node::Dynamic)).await?;
+    holds("each link has a node of its own", other.address().as_ref() != Some(&address))?;
+    receiver.close().await?;
+    connection.close().await
+}
+
+/// A node that is made for a link to it.
+pub(crate) async fn a_node_is_made_to_send_to<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let sender = connection.sender(Sending { to: Node::Dynamic, ..Sending::default() }).await?;
+    let address = sender.address().ok_or_else(|| Failure::wrong("the node has no address"))?;
+    let receiver = connection.receiver(Receiving::from(&address)).await?;
+    nothing_before(&sender, &receiver, "over the node").await?;
+    connection.close().await
+}
+
+/// A sender without a target: each message says where it goes.
+pub(crate) async fn messages_go_where_they_are_addressed<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let sender = connection.sender(Sending::default()).await?;
+    holds("the relay is offered", connection.offers(&symbol!("ANONYMOUS-RELAY")))?;
+    for name in ["a", "b"] {
+        let queue = place.queue(name);
+        let receiver = connection.receiver(Receiving::from(&queue)).await?;
+        same("the outcome", sender.send(Message::from(name).with_to(queue)).await?, Outcome::Accepted)?;
+        take(&receiver, name).await?.end(Outcome::Accepted)?;
+    }
+    connection.close().await
+}
+
+/// Questions, answered by another connection to the address that they name.
+pub(crate) async fn requests_are_answered<C: Client>(place: &Place) -> Done {
+    let (asking, answering) = (C::open(place.opening()).await?, C::open(place.opening()).await?);
+    let replies = asking.receiver(Receiving::from_node(Node::Dynamic)).await?;
+    let reply_to = replies.address().ok_or_else(|| Failure::wrong("the node has no address"))?;
+    let queue = place.queue("questions");
+    let requests = asking.sender(Sending::to(&queue)).await?;
+    let questions = answering.receiver(Receiving::from(&queue)).await?;
+    let answers = answering.sender(Sending::default()).await?;
+    for n in 0..20 {
+        let id = MessageId::Ulong(n);
+        let question =
+            Message::from(format!("{n} + 1")).with_message_id(id.clone()).with_reply_to(reply_to.clone());
+        same("the outcome", requests.send(question).await?, Outcome::Accepted)?;
+        answer(&questions, &answers).await?;
+        let answer = take(&replies, &format!("{n} + 1 it is")).await?;
+        same("correlation-id", answer.message()?.properties()?.correlation_id, Some(id))?;
+        answer.end(Outcome::Accepted)?;
+    }
+    answering.close().await?;
+    asking.close().await
+}
+
+async fn answer(questions: &impl Receiver, answers: &impl Sender) -> Done {
+    let question = crate::kit::next(questions).await?;
+    let properties = question.message()?.properties()?;
+    let (Some(to), Some(id)) = (properties.reply_to, properties.message_id) else {
+        return Err(Failure::wrong("a question without a name or a return address"));
+    };
+    let answer = Message::from(format!("{} it is", text(&question)?)).with_to(to).with_correlation_id(id);
+    same("the outcome", answers.send(answer).await?, Outcome::Accepted)?;
+    question.end(Outcome::Accepted)
+}

@@ -1,0 +1,286 @@
+//! Messages that we receive, and what we say of them.
+
+use std::collections::BTreeSet;
+
+use amqp_proto::wire::{Condition, Error, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode};
+
+use crate::client::{Client, Connection, Delivery, Receiver, Receiving, Sending, Session};
+use crate::failure::{Done, holds, same};
+use crate::kit::{Pair, next, nothing_before, send, take, text};
+use crate::place::Place;
+
+/// What the header says of the attempts before.
+async fn attempts(delivery: &impl Delivery) -> Done<(u32, bool)> {
+    let header = delivery.message()?.header()?;
+    Ok((header.delivery_count, header.first_acquirer))
+}
+
+/// Gives a message an outcome, with which it is gone.
+async fn ends<C: Client>(place: &Place, outcome: Outcome) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    send(&pair.sender, "job").await?;
+    take(&pair.receiver, "job").await?.end(outcome)?;
+    pair.finish().await
+}
+
+/// Gives a message an outcome, with which it comes again, with this delivery-count.
+async fn comes_again<C: Client>(place: &Place, outcome: Outcome, count: u32) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    send(&pair.sender, "job").await?;
+    let first = take(&pair.receiver, "job").await?;
+    same("delivery-count at first", attempts(&first).await?.0, 0)?;
+    first.end(outcome)?;
+    let again = take(&pair.receiver, "job").await?;
+    same("delivery-count and first-acquirer", attempts(&again).await?, (count, false))?;
+    again.end(Outcome::Accepted)?;
+    pair.finish().await
+}
+
+fn rejected(error: Option<Error>) -> Outcome {
+    Outcome::Rejected(Rejected { error: error.map(Box::new) })
+}
+
+fn modified(delivery_failed: bool, undeliverable_here: bool) -> Outcome {
+    Outcome::from(Modified {
+        delivery_failed: Some(delivery_failed),
+        undeliverable_here: Some(undeliverable_here),
+        ..Modified::default()
+    })
+}
+
+pub(crate) async fn what_we_accept_is_gone<C: Client>(place: &Place) -> Done {
+    ends::<C>(place, Outcome::Accepted).await
+}
+
+pub(crate) async fn what_we_reject_is_gone<C: Client>(place: &Place) -> Done {
+    ends::<C>(place, rejected(None)).await
+}
+
+pub(crate) async fn what_we_reject_for_a_reason_is_gone<C: Client>(place: &Place) -> Done {
+    let error = Error::new(Condition::DecodeError).with_description("no such job");
+    ends::<C>(place, rejected(Some(error))).await
+}
+
+pub(crate) async fn what_we_release_comes_again<C: Client>(place: &Place) -> Done {
+    comes_again::<C>(place, Outcome::Released, 0).await
+}
+
+pub(crate) async fn what_we_modify_as_failed_is_counted<C: Client>(place: &Place) -> Done {
+    comes_again::<C>(place, modified(true, false), 1).await
+}
+
+pub(crate) async fn what_we_modify_as_not_failed_is_not_counted<C: Client>(place: &Place) -> Done {
+    comes_again::<C>(place, modified(false, false), 0).await
+}
+
+pub(crate) async fn what_we_modify_as_undeliverable_does_not_come_back<C: Client>(place: &Place) -> Done {
+    ends::<C>(place, modified(true, true)).await
+}
+
+/// Outcomes in any order, each for its message.
+pub(crate) async fn what_we_say_reaches_its_message<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    pair.receiver.set_credit(20)?;
+    let mut taken = Vec::new();
+    for n in 0..20 {
+        send(&pair.sender, &n.to_string()).await?;
+        taken.push((n, next(&pair.receiver).await?));
+    }
+    let mut released = BTreeSet::new();
+    taken.sort_by_key(|(n, _)| n * 7 % 20);
+    for (n, delivery) in taken {
+        match n % 3 {
+            0 => delivery.end(Outcome::Accepted)?,
+            1 => delivery.end(rejected(None))?,
+            _ => {
+                released.insert(n.to_string());
+                delivery.end(Outcome::Released)?;
+            }
+        }
+    }
+    let mut came = BTreeSet::new();
+    for _ in 0..released.len() {
+        let delivery = next(&pair.receiver).await?;
+        came.insert(text(&delivery)?);
+        delivery.end(Outcome::Accepted)?;
+    }
+    same("what comes again", came, released)?;
+    pair.finish().await
+}
+
+/// What is not settled when the link is closed goes to the next.
+pub(crate) async fn what_we_leave_undecided_comes_again<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    send(&pair.sender, "job").await?;
+    drop(take(&pair.receiver, "job").await?);
+    pair.receiver.close().await?;
+    send(&pair.sender, "the next").await?;
+    let receiver = pair.connection.receiver(Receiving::from(&pair.queue)).await?;
+    take(&receiver, "job").await?.end(Outcome::Accepted)?;
+    take(&receiver, "the next").await?.end(Outcome::Accepted)?;
+    pair.connection.close().await
+}
+
+/// The same when the session is ended.
+pub(crate) async fn what_a_session_held_comes_again<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let queue = place.queue("q");
+    let sender = connection.sender(Sending::to(&queue)).await?;
+    let session = connection.session().await?;
+    send(&sender, "job").await?;
+    let receiver = session.receiver(Receiving::from(&queue)).await?;
+    drop(take(&receiver, "job").await?);
+    session.end().await?;
+    let receiver = connection.receiver(Receiving::from(&queue)).await?;
+    take(&receiver, "job").await?.end(Outcome::Accepted)?;
+    nothing_before(&sender, &receiver, "the end").await?;
+    connection.close().await
+}
+
+/// The same when the connection is closed.
+pub(crate) async fn what_a_closed_connection_held_comes_again<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    send(&pair.sender, "job").await?;
+    drop(take(&pair.receiver, "job").await?);
+    pair.connection.close().await?;
+    let pair = Pair::<C>::open(place).await?;
+    take(&pair.receiver, "job").await.map(drop)
+}
+
+/// The broker is asked to send settled.
+pub(crate) async fn messages_come_settled_to_who_asks<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    pair.receiver.close().await?;
+    let receiving =
+        Receiving { snd_settle_mode: Some(SenderSettleMode::Settled), ..Receiving::from(&pair.queue) };
+    let receiver = pair.connection.receiver(receiving).await?;
+    for n in 0..50 {
+        send(&pair.sender, &n.to_string()).await?;
+        let delivery = take(&receiver, &n.to_string()).await?;
+        holds("the delivery is settled", delivery.is_settled())?;
+    }
+    receiver.close().await?;
+    let receiver = pair.connection.receiver(Receiving::from(&pair.queue)).await?;
+    nothing_before(&pair.sender, &receiver, "the end").await?;
+    pair.connection.close().await
+}
+
+/// This end settles second: once the sender has settled, which takes no more than its outcome.
+pub(crate) async fn a_sender_settles_before_us_where_we_are_second<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    pair.receiver.close().await?;
+    let receiving =
+        Receiving { rcv_settle_mode: Some(ReceiverSettleMode::Second), ..Receiving::from(&pair.queue) };
+    let receiver = pair.connection.receiver(receiving.clone()).await?;
+    for n in 0..30 {
+        send(&pair.sender, &n.to_string()).await?;
+        let delivery = take(&receiver, &n.to_string()).await?;
+        let key = delivery.key();
+        delivery.end(Outcome::Accepted)?;
+        receiver.settled(key).await?;
+    }
+    receiver.close().await?;
+    let receiver = pair.connection.receiver(receiving).await?;
+    nothing_before(&pair.sender, &receiver, "the end").await?;
+    pair.connection.close().await
+}
+
+/// Messages come only as credit is given by hand.
+pub(crate) async fn credit_by_hand_is_kept_to<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    pair.receiver.close().await?;
+    for n in 0..10 {
+        send(&pair.sender, &n.to_string()).await?;
+    }
+    let receiver = pair.connection.receiver(Receiving::from(&pair.queue).prefetch(0)).await?;
+    for n in 0..10 {
+        receiver.set_credit(1)?;
+        let delivery = take(&receiver, &n.to_string()).await?;
+        same("credit", receiver.credit(), 0)?;
+        delivery.end(Outcome::Accepted)?;
+        // A turn of the broker, in which it could send too much.
+        let other = pair.connection.receiver(Receiving::from(&place.queue("other"))).await?;
+        holds("no message without credit", receiver.try_recv().is_none())?;
+        other.close().await?;
+    }
+    receiver.close().await?;
+    pair.connection.close().await
+}
+
+/// Two receivers share what comes.
+pub(crate) async fn two_receivers_share_a_queue<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    let other = pair.connection.receiver(Receiving::from(&pair.queue).prefetch(0)).await?;
+    pair.receiver.set_credit(0)?;
+    pair.receiver.close().await?;
+    let receiver = pair.connection.receiver(Receiving::from(&pair.queue).prefetch(0)).await?;
+    for n in 0..10 {
+        send(&pair.sender, &n.to_string()).await?;
+    }
+    let mut came = BTreeSet::new();
+    for _ in 0..5 {
+        for receiver in [&receiver, &other] {
+            receiver.set_credit(1)?;
+            let delivery = next(receiver).await?;
+            came.insert(text(&delivery)?);
+            delivery.end(Outcome::Accepted)?;
+        }
+    }
+    same("what came", came, (0..10).map(|n| n.to_string()).collect())?;
+    pair.connection.close().await
+}
+
+/// The special address of the brokers: each receiver has messages of its own.
+pub(crate) async fn a_source_of_messages_is_emptied<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    // Where that is a queue like others, this is what comes.
+    send(&connection.sender(Sending::to("source.150")).await?, "no source").await?;
+    let receiver = connection.receiver(Receiving::from("source.150").prefetch(20)).await?;
+    for n in 0..150_u64 {
+        let delivery = take(&receiver, &format!("msg{n}")).await?;
+        let id = delivery.message()?.properties()?.message_id;
+        same("message-id", id, Some(amqp_proto::wire::MessageId::Ulong(n)))?;
+        delivery.end(Outcome::Accepted)?;
+    }
+    receiver.close().await?;
+    connection.close().await
+}
+
+pub(crate) async fn a_drain_brings_what_there_is<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    pair.receiver.close().await?;
+    for n in 0..3 {
+        send(&pair.sender, &n.to_string()).await?;
+    }
+    let receiver = pair.connection.receiver(Receiving::from(&pair.queue).prefetch(0)).await?;
+    receiver.set_credit(10)?;
+    receiver.drain().await?;
+    for n in 0..3 {
+        let delivery = receiver.try_recv();
+        let delivery = delivery.ok_or_else(|| crate::failure::Failure::wrong("too few came"))?;
+        same("the body", text(&delivery)?, n.to_string())?;
+        delivery.end(Outcome::Accepted)?;
+    }
+    same("credit", receiver.credit(), 0)?;
+    holds("no more came", receiver.try_recv().is_none())?;
+    receiver.set_credit(1)?;
+    nothing_before(&pair.sender, &receiver, "after the drain").await?;
+    receiver.close().await?;
+    pair.connection.close().await
+}
+
+pub(crate) async fn a_drain_of_nothing_ends<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let queue = place.queue("q");
+    let receiver = connection.receiver(Receiving::from(&queue).prefetch(0)).await?;
+    for _ in 0..3 {
+        receiver.set_credit(10)?;
+        receiver.drain().await?;
+        same("credit", receiver.credit(), 0)?;
+        holds("nothing came", receiver.try_recv().is_none())?;
+    }
+    receiver.set_credit(1)?;
+    let sender = connection.sender(Sending::to(&queue)).await?;
+    nothing_before(&sender, &receiver, "after the drain").await?;
+    connection.close().await
+}

@@ -1,0 +1,221 @@
+//! Messages that we send, and the outcomes that come back.
+
+use amqp_proto::message::Message;
+use amqp_proto::wire::{Outcome, ReceiverSettleMode, SenderSettleMode};
+
+use crate::client::{Client, Connection, Delivery, Sender, Sending, Sent};
+use crate::failure::{Done, Failure, same};
+use crate::kit::{Pair, next, send, take};
+use crate::messages::{self, Messages, agree};
+use crate::place::Place;
+
+/// Sends to an address that gives each message a certain outcome.
+async fn outcome_of<C: Client>(place: &Place, address: &str) -> Done<Outcome> {
+    let connection = C::open(place.opening()).await?;
+    let sender = connection.sender(Sending::to(address)).await?;
+    let outcome = sender.send(Message::from("to be judged")).await?;
+    sender.close().await?;
+    connection.close().await?;
+    Ok(outcome)
+}
+
+/// The error that the brokers reject with.
+fn is_rejected(outcome: &Outcome) -> Done {
+    match outcome {
+        Outcome::Rejected(rejected) => {
+            let error = rejected.error.as_ref().ok_or_else(|| Failure::wrong("rejected without an error"))?;
+            same("the condition", error.condition.as_str(), "peer-broker:rejected")?;
+            let description = error.description.as_ref().map(ToString::to_string);
+            same("the description", description.as_deref(), Some("refused by the peer broker"))
+        }
+        other => Err(Failure::Wrong(format!("the outcome is {other:?}, not rejected"))),
+    }
+}
+
+fn is_modified(outcome: &Outcome) -> Done {
+    match outcome {
+        Outcome::Modified(modified) => same("delivery-failed", modified.delivery_failed, Some(true)),
+        other => Err(Failure::Wrong(format!("the outcome is {other:?}, not modified"))),
+    }
+}
+
+fn is(outcome: &Outcome, expected: &Outcome) -> Done {
+    same("the outcome", outcome, expected)
+}
+
+pub(crate) async fn a_message_of_ours_is_accepted<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    send(&pair.sender, "job").await?;
+    take(&pair.receiver, "job").await?.end(Outcome::Accepted)?;
+    pair.finish().await
+}
+
+pub(crate) async fn a_message_of_ours_is_rejected_and_we_hear_why<C: Client>(place: &Place) -> Done {
+    is_rejected(&outcome_of::<C>(place, "outcome.rejected").await?)
+}
+
+pub(crate) async fn a_message_of_ours_is_released<C: Client>(place: &Place) -> Done {
+    is(&outcome_of::<C>(place, "outcome.released").await?, &Outcome::Released)
+}
+
+pub(crate) async fn a_message_of_ours_is_modified<C: Client>(place: &Place) -> Done {
+    is_modified(&outcome_of::<C>(place, "outcome.modified").await?)
+}
+
+/// Each outcome comes back to its message, with many on the way.
+pub(crate) async fn outcomes_come_back_to_their_messages<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let sender = connection.sender(Sending::to("outcome.mixed")).await?;
+    let mut sent = Vec::new();
+    for n in 0..200 {
+        sent.push(sender.send_queued(Message::from(format!("{n}"))).await?);
+    }
+    for (n, sent) in sent.iter_mut().enumerate() {
+        let outcome = sent.outcome().await?;
+        match n % 4 {
+            0 => is(&outcome, &Outcome::Accepted)?,
+            1 => is_rejected(&outcome)?,
+            2 => is(&outcome, &Outcome::Released)?,
+            _ => is_modified(&outcome)?,
+        }
+    }
+    sender.close().await?;
+    connection.close().await
+}
+
+/// More than any broker's window and credit, and in order.
+pub(crate) async fn thousands_of_messages_arrive_in_order<C: Client>(place: &Place) -> Done {
+    const COUNT: usize = 3_000;
+    let pair = Pair::<C>::open(place).await?;
+    let mut sent = Vec::new();
+    for n in 0..COUNT {
+        sent.push(pair.sender.send_queued(Message::from(format!("{n}"))).await?);
+    }
+    for mut sent in sent {
+        is(&sent.outcome().await?, &Outcome::Accepted)?;
+    }
+    for n in 0..COUNT {
+        take(&pair.receiver, &n.to_string()).await?.end(Outcome::Accepted)?;
+    }
+    pair.finish().await
+}
+
+async fn settled_arrive<C: Client>(place: &Place, mode: Option<SenderSettleMode>) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    let sending = Sending { snd_settle_mode: mode, ..Sending::to(&pair.queue) };
+    let sender = pair.connection.sender(sending).await?;
+    for n in 0..300 {
+        let message = Message::from(format!("{n}"));
+        let mut sent = match mode {
+            None => sender.send_settled(message).await?,
+            Some(_) => sender.send_queued(message).await?,
+        };
+        is(&sent.outcome().await?, &Outcome::Accepted)?;
+    }
+    for n in 0..300 {
+        take(&pair.receiver, &n.to_string()).await?.end(Outcome::Accepted)?;
+    }
+    sender.close().await?;
+    pair.finish().await
+}
+
+pub(crate) async fn messages_that_are_sent_settled_arrive<C: Client>(place: &Place) -> Done {
+    settled_arrive::<C>(place, None).await
+}
+
+pub(crate) async fn messages_on_a_settled_link_arrive<C: Client>(place: &Place) -> Done {
+    settled_arrive::<C>(place, Some(SenderSettleMode::Settled)).await
+}
+
+/// Messages sent settled, and then all closed at once, arrive.
+pub(crate) async fn what_was_sent_settled_survives_the_close<C: Client>(place: &Place) -> Done {
+    let queue = place.queue("q");
+    let connection = C::open(place.opening()).await?;
+    let sender = connection.sender(Sending::to(&queue)).await?;
+    for n in 0..50 {
+        sender.send_settled(Message::from(format!("{n}"))).await?;
+    }
+    connection.close().await?;
+    let pair = Pair::<C>::open(place).await?;
+    for n in 0..50 {
+        take(&pair.receiver, &n.to_string()).await?.end(Outcome::Accepted)?;
+    }
+    pair.finish().await
+}
+
+/// The receiver is asked to settle second, and we settle once the outcome is there.
+pub(crate) async fn a_receiver_that_settles_second_is_settled_for<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    let sending = Sending {
+        rcv_settle_mode: Some(ReceiverSettleMode::Second),
+        snd_settle_mode: Some(SenderSettleMode::Unsettled),
+        ..Sending::to(&pair.queue)
+    };
+    let sender = pair.connection.sender(sending).await?;
+    for n in 0..20 {
+        send(&sender, &n.to_string()).await?;
+        take(&pair.receiver, &n.to_string()).await?.end(Outcome::Accepted)?;
+    }
+    sender.close().await?;
+    pair.finish().await
+}
+
+/// The application settles, not the link.
+pub(crate) async fn the_application_settles_what_it_sent<C: Client>(place: &Place) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    let sending = Sending { settles: true, ..Sending::to(&pair.queue) };
+    let sender = pair.connection.sender(sending).await?;
+    for n in 0..20 {
+        let mut sent = sender.send_queued(Message::from(format!("{n}"))).await?;
+        is(&sent.outcome().await?, &Outcome::Accepted)?;
+        // The peer may have settled it: then there is nothing left to be done.
+        let _ = sent.settle();
+        take(&pair.receiver, &n.to_string()).await?.end(Outcome::Accepted)?;
+    }
+    sender.close().await?;
+    pair.finish().await
+}
+
+/// Sends messages, and sees that they come back as they went.
+async fn come_back<C: Client>(place: &Place, messages: Messages) -> Done {
+    let pair = Pair::<C>::open(place).await?;
+    for (name, message) in messages {
+        same(name, pair.sender.send(message.clone()).await?, Outcome::Accepted)?;
+        let delivery = next(&pair.receiver).await?;
+        agree(name, &message, &delivery.message()?.to_message()?)?;
+        delivery.end(Outcome::Accepted)?;
+    }
+    pair.finish().await
+}
+
+pub(crate) async fn what_is_said_about_a_message_arrives<C: Client>(place: &Place) -> Done {
+    come_back::<C>(place, messages::said()).await
+}
+
+pub(crate) async fn times_arrive<C: Client>(place: &Place) -> Done {
+    come_back::<C>(place, messages::times()).await
+}
+
+pub(crate) async fn who_has_sent_it_arrives<C: Client>(place: &Place) -> Done {
+    come_back::<C>(place, messages::user()).await
+}
+
+pub(crate) async fn octets_arrive<C: Client>(place: &Place) -> Done {
+    come_back::<C>(place, messages::data()).await
+}
+
+pub(crate) async fn text_arrives<C: Client>(place: &Place) -> Done {
+    come_back::<C>(place, messages::texts()).await
+}
+
+pub(crate) async fn a_boolean_arrives<C: Client>(place: &Place) -> Done {
+    come_back::<C>(place, messages::boolean()).await
+}
+
+pub(crate) async fn lists_and_maps_arrive<C: Client>(place: &Place) -> Done {
+    come_back::<C>(place, messages::compound()).await
+}
+
+pub(crate) async fn message_ids_keep_their_types<C: Client>(place: &Place) -> Done {
+    come_back::<C>(place, messages::named()).await
+}

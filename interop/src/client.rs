@@ -1,0 +1,173 @@
+//! [`Client`]: what the cases ask of a client, so that each is written once. The blocking one never waits in a future.
+
+use std::future::Future;
+
+use amqp_proto::machine::sasl::ClientProfile;
+use amqp_proto::message::{Message, MessageView};
+use amqp_proto::types::{DeliveryKey, Str, Symbol};
+use amqp_proto::wire::{self, Open, Outcome, ReceiverSettleMode, SenderSettleMode};
+use std::time::Duration;
+
+use crate::failure::Done;
+
+/// How long a peer may take to answer.
+pub(crate) const REPLY: Duration = Duration::from_secs(10);
+
+/// One of our clients.
+pub(crate) trait Client {
+    /// The name that the matrix has for it.
+    const NAME: &'static str;
+    type Connection: Connection;
+
+    fn open(opening: Opening) -> impl Future<Output = Done<Self::Connection>>;
+}
+
+pub(crate) trait Connection {
+    type Session: Session<Sender = Self::Sender, Receiver = Self::Receiver>;
+    type Sender: Sender;
+    type Receiver: Receiver;
+
+    fn session(&self) -> impl Future<Output = Done<Self::Session>>;
+    fn sender(&self, sending: Sending) -> impl Future<Output = Done<Self::Sender>>;
+    fn receiver(&self, receiving: Receiving) -> impl Future<Output = Done<Self::Receiver>>;
+    fn peer_open(&self) -> Option<Open>;
+    fn offers(&self, capability: &Symbol) -> bool {
+        self.peer_open().is_some_and(|open| open.offered_capabilities.contains(capability))
+    }
+    fn close(&self) -> impl Future<Output = Done>;
+    fn close_with(&self, error: wire::Error) -> impl Future<Output = Done>;
+}
+
+pub(crate) trait Session {
+    type Sender;
+    type Receiver;
+
+    fn sender(&self, sending: Sending) -> impl Future<Output = Done<Self::Sender>>;
+    fn receiver(&self, receiving: Receiving) -> impl Future<Output = Done<Self::Receiver>>;
+    fn end(&self) -> impl Future<Output = Done>;
+}
+
+pub(crate) trait Sender {
+    type Sent: Sent;
+
+    fn send(&self, message: Message) -> impl Future<Output = Done<Outcome>>;
+    fn send_queued(&self, message: Message) -> impl Future<Output = Done<Self::Sent>>;
+    fn send_settled(&self, message: Message) -> impl Future<Output = Done<Self::Sent>>;
+    fn address(&self) -> Option<Str>;
+    fn close(&self) -> impl Future<Output = Done>;
+    fn close_with(&self, error: wire::Error) -> impl Future<Output = Done>;
+}
+
+pub(crate) trait Sent {
+    fn outcome(&mut self) -> impl Future<Output = Done<Outcome>>;
+    fn settle(self) -> Done;
+}
+
+pub(crate) trait Receiver {
+    type Delivery: Delivery;
+
+    fn recv(&self) -> impl Future<Output = Done<Option<Self::Delivery>>>;
+    fn try_recv(&self) -> Option<Self::Delivery>;
+    fn set_credit(&self, messages: u32) -> Done;
+    fn credit(&self) -> u32;
+    /// Waits until the sender has settled, where that is its to do first.
+    fn settled(&self, delivery: DeliveryKey) -> impl Future<Output = Done>;
+    fn drain(&self) -> impl Future<Output = Done>;
+    fn address(&self) -> Option<Str>;
+    fn close(&self) -> impl Future<Output = Done>;
+    fn close_with(&self, error: wire::Error) -> impl Future<Output = Done>;
+}
+
+pub(crate) trait Delivery {
+    fn message(&self) -> Done<MessageView>;
+    fn is_settled(&self) -> bool;
+    fn key(&self) -> DeliveryKey;
+    /// Tells the outcome, by the method that is named after it.
+    fn end(self, outcome: Outcome) -> Done;
+}
+
+/// How a connection is opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Opening {
+    pub(crate) url: String,
+    pub(crate) login: Login,
+    pub(crate) frame_size: Option<u32>,
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+/// Who the client says that it is.
+#[derive(Debug, Clone)]
+pub(crate) enum Login {
+    /// Whom the URL names, else nobody.
+    Url,
+    /// There is no SASL at all.
+    Without,
+    Profile(ClientProfile),
+}
+
+/// How a link is attached on which we send.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sending {
+    pub(crate) to: Node,
+    pub(crate) snd_settle_mode: Option<SenderSettleMode>,
+    pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
+    /// Whether the application settles what has its outcome.
+    pub(crate) settles: bool,
+}
+
+/// How a link is attached on which we receive. Nothing is accepted unless it is said.
+#[derive(Debug, Clone)]
+pub(crate) struct Receiving {
+    pub(crate) from: Node,
+    pub(crate) snd_settle_mode: Option<SenderSettleMode>,
+    pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
+    pub(crate) prefetch: u32,
+}
+
+/// What is at the other end of a link.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Node {
+    At(String),
+    /// One that the peer makes for the link.
+    Dynamic,
+    /// None: each message says where it goes.
+    #[default]
+    None,
+}
+
+impl Opening {
+    pub(crate) fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), login: Login::Url, frame_size: None, idle_timeout: None }
+    }
+
+    pub(crate) fn login(mut self, login: Login) -> Self {
+        self.login = login;
+        self
+    }
+
+    pub(crate) fn frame_size(mut self, octets: u32) -> Self {
+        self.frame_size = Some(octets);
+        self
+    }
+}
+
+impl Sending {
+    pub(crate) fn to(address: &str) -> Self {
+        Self { to: Node::At(address.to_owned()), ..Self::default() }
+    }
+}
+
+impl Receiving {
+    pub(crate) fn from(address: &str) -> Self {
+        Self::from_node(Node::At(address.to_owned()))
+    }
+
+    pub(crate) fn from_node(from: Node) -> Self {
+        Self { from, snd_settle_mode: None, rcv_settle_mode: None, prefetch: 10 }
+    }
+
+    pub(crate) fn prefetch(mut self, messages: u32) -> Self {
+        self.prefetch = messages;
+        self
+    }
+}

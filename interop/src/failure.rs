@@ -1,0 +1,111 @@
+//! [`Failure`]: why a case did not pass, and [`Problem`]: an error of either client.
+
+use std::fmt;
+
+use amqp_proto::Origin;
+use amqp_proto::codec::DecodeError;
+use amqp_proto::wire::Condition;
+
+/// What comes of a step of a case.
+pub(crate) type Done<T = ()> = Result<T, Failure>;
+
+/// Why a case did not pass.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// The client reports an error.
+    Problem(Problem),
+    /// Something is not as it should be.
+    Wrong(String),
+}
+
+/// An error of a client, the same of both.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    pub(crate) over: Over,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) condition: Option<Condition>,
+    pub(crate) description: String,
+    /// All that it says for a person.
+    pub(crate) words: String,
+}
+
+/// What has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    Connection,
+    Session,
+    Link,
+    /// The link, with a delivery whose outcome is not known now.
+    Lost,
+    /// Nothing: there was no transport.
+    Transport,
+    /// Nothing: the call was refused by this end.
+    Nothing,
+}
+
+impl Failure {
+    pub(crate) fn wrong(words: impl Into<String>) -> Self {
+        Self::Wrong(words.into())
+    }
+}
+
+/// Holds `got` against `expected`.
+pub(crate) fn same<T: PartialEq + fmt::Debug>(what: &str, got: T, expected: T) -> Done {
+    if got == expected { Ok(()) } else { Err(Failure::Wrong(format!("{what}: {got:?}, not {expected:?}"))) }
+}
+
+/// Sees that something holds.
+pub(crate) fn holds(what: &str, it: bool) -> Done {
+    if it { Ok(()) } else { Err(Failure::Wrong(format!("not so: {what}"))) }
+}
+
+/// The error that there has to be.
+pub(crate) fn refused<T>(what: &str, result: Done<T>) -> Done<Problem> {
+    match result {
+        Ok(_) => Err(Failure::Wrong(format!("{what} succeeds"))),
+        Err(Failure::Problem(problem)) => Ok(problem),
+        Err(wrong) => Err(wrong),
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Problem(problem) => f.write_str(&problem.words),
+            Self::Wrong(words) => f.write_str(words),
+        }
+    }
+}
+
+macro_rules! from_error {
+    ($krate:ident) => {
+        impl From<$krate::Error> for Failure {
+            fn from(error: $krate::Error) -> Self {
+                let over = match &error {
+                    $krate::Error::Connection(_) => Over::Connection,
+                    $krate::Error::Session(_) => Over::Session,
+                    $krate::Error::Link(_) => Over::Link,
+                    $krate::Error::Lost(_) => Over::Lost,
+                    $krate::Error::Io(_) => Over::Transport,
+                    _ => Over::Nothing,
+                };
+                Self::Problem(Problem {
+                    over,
+                    origin: error.origin(),
+                    condition: error.condition().cloned(),
+                    description: error.description().map(ToString::to_string).unwrap_or_default(),
+                    words: error.to_string(),
+                })
+            }
+        }
+    };
+}
+
+from_error! { amqp_tokio }
+from_error! { amqp_blocking }
+
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Self {
+        Self::Wrong(format!("not a message: {error}"))
+    }
+}

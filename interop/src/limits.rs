@@ -1,0 +1,180 @@
+//! [`Limit`]: what a broker is known not to do, and the error that says so.
+//!
+//! A limit is asserted: the case has to end with exactly that error. Where it does not, the table is out of date.
+
+use amqp_proto::Origin;
+
+use crate::failure::{Failure, Over};
+use crate::place::Broker;
+
+/// What a broker is known not to do.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    broker: Broker,
+    cases: &'static [&'static str],
+    end: End,
+    /// What the matrix says of it.
+    pub(crate) note: &'static str,
+}
+
+/// How a case ends that meets a limit.
+#[derive(Debug)]
+enum End {
+    /// The peer, or this end, ends something with this condition; the description holds these words.
+    Error(Over, Origin, &'static str, &'static str),
+    /// What is not as the case has it is told in these words.
+    Wrong(&'static str),
+}
+
+impl Limit {
+    /// What this broker is known not to do of this case.
+    pub(crate) fn find(broker: Broker, case: &str) -> Option<&'static Self> {
+        LIMITS.iter().find(|limit| limit.broker == broker && limit.cases.contains(&case))
+    }
+
+    /// Whether this is how a case ends that meets the limit.
+    pub(crate) fn is_met(&self, failure: &Failure) -> bool {
+        match (&self.end, failure) {
+            (End::Error(over, origin, condition, words), Failure::Problem(problem)) => {
+                problem.over == *over
+                    && problem.origin == Some(*origin)
+                    && problem.condition.as_ref().is_some_and(|own| own.as_str() == *condition)
+                    && problem.description.contains(words)
+            }
+            (End::Wrong(expected), Failure::Wrong(words)) => words.contains(expected),
+            _ => false,
+        }
+    }
+}
+
+const fn remote(over: Over, condition: &'static str, words: &'static str) -> End {
+    End::Error(over, Origin::Remote, condition, words)
+}
+
+static LIMITS: &[Limit] = &[
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: SCRAM,
+        end: NO_SCRAM,
+        note: "offers no SCRAM: `amqp:unauthorized-access`, no SASL mechanism in common with the server",
+    },
+    Limit {
+        broker: Broker::Rhea,
+        cases: SCRAM,
+        end: NO_SCRAM,
+        note: "offers no SCRAM: `amqp:unauthorized-access`, no SASL mechanism in common with the server",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &[
+            "a_message_of_ours_is_rejected_and_we_hear_why",
+            "a_message_of_ours_is_released",
+            "a_message_of_ours_is_modified",
+            "outcomes_come_back_to_their_messages",
+        ],
+        end: End::Wrong("accepted, not"),
+        note: "has no addresses that give a certain outcome: all is accepted",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["a_source_of_messages_is_emptied"],
+        end: End::Wrong("\"no source\", not \"msg0\""),
+        note: "has no addresses that are full of messages",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &[
+            "a_receiver_that_settles_second_is_settled_for",
+            "a_sender_settles_before_us_where_we_are_second",
+        ],
+        end: remote(Over::Session, "amqp:not-implemented", "rcv-settle-mode second not supported"),
+        note: "ends the session: `amqp:not-implemented`, rcv-settle-mode second not supported",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["what_we_modify_as_failed_is_counted", "what_we_modify_as_not_failed_is_not_counted"],
+        end: remote(Over::Session, "amqp:invalid-field", "Unrecognised state"),
+        note: "ends the session on modified: `amqp:invalid-field`, Unrecognised state",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["what_we_modify_as_undeliverable_does_not_come_back"],
+        end: remote(Over::Lost, "amqp:invalid-field", "Unrecognised state"),
+        note: "ends the session on modified: `amqp:invalid-field`, Unrecognised state",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["lists_and_maps_arrive"],
+        end: End::Error(
+            Over::Lost,
+            Origin::Transport,
+            "amqp:connection:framing-error",
+            "the transport ended",
+        ),
+        note: "breaks the transport on a body that is a list or a map",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["what_we_leave_undecided_comes_again"],
+        end: End::Wrong("\"the next\", not \"job\""),
+        note: "keeps what is unsettled on a closed link until the session ends",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["a_drain_brings_what_there_is", "a_drain_of_nothing_ends"],
+        end: remote(Over::Session, "amqp:internal-error", "send_drained"),
+        note: "ends the session on drain: `amqp:internal-error`, function_clause",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["a_node_is_made_to_receive_from", "requests_are_answered"],
+        end: remote(Over::Session, "amqp:not-implemented", "Dynamic sources not supported"),
+        note: "makes no nodes and ends the session: `amqp:not-implemented`, Dynamic sources not supported",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["a_node_is_made_to_send_to"],
+        end: remote(Over::Session, "amqp:not-implemented", "Dynamic targets not supported"),
+        note: "makes no nodes and ends the session: `amqp:not-implemented`, Dynamic targets not supported",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["messages_go_where_they_are_addressed", "a_link_that_is_refused_says_why"],
+        end: remote(
+            Over::Session,
+            "amqp:invalid-field",
+            "Attach rejected: {address_not_utf8_string,undefined}",
+        ),
+        note: "wants an address and ends the session: `amqp:invalid-field`, Attach rejected",
+    },
+    Limit {
+        broker: Broker::Rhea,
+        cases: &["message_ids_keep_their_types"],
+        end: End::Wrong("properties of octets"),
+        note: "takes a message-id of octets for a UUID",
+    },
+    Limit {
+        broker: Broker::Rhea,
+        cases: &["messages_come_settled_to_who_asks"],
+        end: End::Wrong("not so: the delivery is settled"),
+        note: "sends unsettled whatever it is asked for",
+    },
+    Limit {
+        broker: Broker::Rhea,
+        cases: &["a_sender_settles_before_us_where_we_are_second"],
+        end: End::Wrong(NOT_SETTLED),
+        note: "does not settle before the receiver has",
+    },
+];
+
+const SCRAM: &[&str] = &["scram_lets_in", "scram_with_a_wrong_password_is_refused"];
+
+const NO_SCRAM: End = End::Error(
+    Over::Connection,
+    Origin::Local,
+    "amqp:unauthorized-access",
+    "no SASL mechanism in common with the server",
+);
+
+/// What a case says when a peer does not settle.
+pub(crate) const NOT_SETTLED: &str = "the sender does not settle";

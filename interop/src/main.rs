@@ -1,0 +1,98 @@
+//! Plays every case with both clients against the brokers that are given, and fails if one does not end as it should.
+//! `bash .ci/interop/run` starts the brokers, and this.
+
+mod builders;
+mod cases;
+mod client;
+mod failure;
+mod kit;
+mod limits;
+mod messages;
+mod on_blocking;
+mod on_tokio;
+mod place;
+mod run;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread;
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::cases::Case;
+use crate::place::Peer;
+use crate::run::{Report, Verdict, play};
+
+/// Plays every case with both clients against brokers that others wrote.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The brokers, each as NAME=URL; NAME is rabbitmq, proton-broker or rhea-broker.
+    #[arg(required = true)]
+    brokers: Vec<Peer>,
+    /// Plays only cases whose name holds this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Writes what came of each case to this file: broker, client, case, result, words and group, with tabs between.
+    #[arg(long)]
+    results: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let cases: Vec<Case> =
+        cases::all().into_iter().filter(|case| case.name.contains(&arguments.only)).collect();
+    let output = Mutex::new(());
+    let reports: Vec<Report> = thread::scope(|scope| {
+        let brokers: Vec<_> =
+            arguments.brokers.iter().map(|peer| scope.spawn(|| on(peer, &cases, &output))).collect();
+        brokers.into_iter().flat_map(|broker| broker.join().unwrap_or_default()).collect()
+    });
+    if let Some(path) = &arguments.results {
+        write(path, &reports).with_context(|| path.display().to_string())?;
+    }
+    let count = |is: fn(&Verdict) -> bool| reports.iter().filter(|report| is(&report.verdict)).count();
+    let failed = count(|verdict| matches!(verdict, Verdict::Fail(_)));
+    let limits = count(|verdict| matches!(verdict, Verdict::Limit(_)));
+    let passed = count(|verdict| matches!(verdict, Verdict::Pass));
+    println!("{passed} ok, {limits} known limits, {failed} failed");
+    let is_complete = reports.len() == cases.len() * arguments.brokers.len() && !reports.is_empty();
+    Ok(if failed == 0 && is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Plays all cases on one broker.
+fn on(peer: &Peer, cases: &[Case], output: &Mutex<()>) -> Vec<Report> {
+    let played = cases.iter().map(|case| {
+        let report = play(case, peer);
+        let _line = output.lock();
+        print(&report);
+        report
+    });
+    played.collect()
+}
+
+/// What came of a case, in a word, and why.
+fn result(verdict: &Verdict) -> (&'static str, &str) {
+    match verdict {
+        Verdict::Pass => ("ok", ""),
+        Verdict::Limit(limit) => ("limit", limit.note),
+        Verdict::Fail(words) => ("FAIL", words),
+    }
+}
+
+fn print(report: &Report) {
+    let (Report { broker, client, case, .. }, (result, words)) = (report, result(&report.verdict));
+    println!("{broker:<13} {client:<8} {case:<60} {result:<5} {words}");
+}
+
+fn write(path: &Path, reports: &[Report]) -> anyhow::Result<()> {
+    let mut file = File::create(path)?;
+    for report in reports {
+        let (Report { broker, client, group, case, .. }, (result, words)) = (report, result(&report.verdict));
+        writeln!(file, "{broker}\t{client}\t{case}\t{result}\t{words}\t{group}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The cases' [`Client`] on `amqp-blocking`.
+
+use amqp_blocking::{Connection, Delivery, Receiver, Sender, Sent, Session};
+use amqp_proto::config::SendOptions;
+use amqp_proto::message::{Message, MessageView};
+use amqp_proto::types::{DeliveryKey, Str};
+use amqp_proto::wire::{Error, Open, Outcome};
+
+use crate::builders::{connection_options, end_delivery, receiver_builder, sender_builder};
+use crate::client::{self, Opening, REPLY, Receiving, Sending};
+use crate::failure::{Done, Failure};
+use crate::limits::NOT_SETTLED;
+
+pub(crate) struct Blocking;
+
+impl client::Client for Blocking {
+    const NAME: &'static str = "blocking";
+    type Connection = Connection;
+
+    async fn open(opening: Opening) -> Done<Connection> {
+        Ok(connection_options!(amqp_blocking, &opening).reply_timeout(REPLY).open(&opening.url)?)
+    }
+}
+
+impl client::Connection for Connection {
+    type Session = Session;
+    type Sender = Sender;
+    type Receiver = Receiver;
+
+    async fn session(&self) -> Done<Session> {
+        Ok(self.session()?)
+    }
+
+    async fn sender(&self, sending: Sending) -> Done<Sender> {
+        Ok(sender_builder!(self, sending).attach()?)
+    }
+
+    async fn receiver(&self, receiving: Receiving) -> Done<Receiver> {
+        Ok(receiver_builder!(self, receiving).attach()?)
+    }
+
+    fn peer_open(&self) -> Option<Open> {
+        self.peer_open()
+    }
+
+    async fn close(&self) -> Done {
+        Ok(self.close()?)
+    }
+
+    async fn close_with(&self, error: Error) -> Done {
+        Ok(self.close_with(error)?)
+    }
+}
+
+impl client::Session for Session {
+    type Sender = Sender;
+    type Receiver = Receiver;
+
+    async fn sender(&self, sending: Sending) -> Done<Sender> {
+        Ok(sender_builder!(self, sending).attach()?)
+    }
+
+    async fn receiver(&self, receiving: Receiving) -> Done<Receiver> {
+        Ok(receiver_builder!(self, receiving).attach()?)
+    }
+
+    async fn end(&self) -> Done {
+        Ok(self.end()?)
+    }
+}
+
+impl client::Sender for Sender {
+    type Sent = Sent;
+
+    async fn send(&self, message: Message) -> Done<Outcome> {
+        Ok(self.send(message)?)
+    }
+
+    async fn send_queued(&self, message: Message) -> Done<Sent> {
+        Ok(self.send_queued(message)?)
+    }
+
+    async fn send_settled(&self, message: Message) -> Done<Sent> {
+        Ok(self.send_queued_with(&message, &SendOptions::new().with_settled(true))?)
+    }
+
+    fn address(&self) -> Option<Str> {
+        self.address()
+    }
+
+    async fn close(&self) -> Done {
+        Ok(self.close()?)
+    }
+
+    async fn close_with(&self, error: Error) -> Done {
+        Ok(self.close_with(error)?)
+    }
+}
+
+impl client::Sent for Sent {
+    async fn outcome(&mut self) -> Done<Outcome> {
+        Ok(Self::outcome(self)?)
+    }
+
+    fn settle(self) -> Done {
+        Ok(self.settle()?)
+    }
+}
+
+impl client::Receiver for Receiver {
+    type Delivery = Delivery;
+
+    async fn recv(&self) -> Done<Option<Delivery>> {
+        Ok(self.recv()?)
+    }
+
+    fn try_recv(&self) -> Option<Delivery> {
+        self.try_recv()
+    }
+
+    fn set_credit(&self, messages: u32) -> Done {
+        Ok(self.set_credit(messages)?)
+    }
+
+    fn credit(&self) -> u32 {
+        self.credit()
+    }
+
+    async fn settled(&self, delivery: DeliveryKey) -> Done {
+        match self.settled(delivery) {
+            Err(amqp_blocking::Error::TimedOut) => Err(Failure::wrong(NOT_SETTLED)),
+            settled => Ok(settled?),
+        }
+    }
+
+    async fn drain(&self) -> Done {
+        Ok(self.drain()?)
+    }
+
+    fn address(&self) -> Option<Str> {
+        self.address()
+    }
+
+    async fn close(&self) -> Done {
+        Ok(self.close()?)
+    }
+
+    async fn close_with(&self, error: Error) -> Done {
+        Ok(self.close_with(error)?)
+    }
+}
+
+impl client::Delivery for Delivery {
+    fn message(&self) -> Done<MessageView> {
+        Ok(self.message()?)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.is_settled()
+    }
+
+    fn key(&self) -> DeliveryKey {
+        self.key()
+    }
+
+    fn end(self, outcome: Outcome) -> Done {
+        end_delivery!(self, outcome)
+    }
+}

@@ -1,0 +1,168 @@
+//! The cases' [`Client`] on `amqp-tokio`.
+
+use amqp_proto::message::{Message, MessageView};
+use amqp_proto::types::{DeliveryKey, Str};
+use amqp_proto::wire::{Error, Open, Outcome};
+use amqp_tokio::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session};
+
+use crate::builders::{connection_options, end_delivery, receiver_builder, sender_builder};
+use crate::client::{self, Opening, REPLY, Receiving, Sending};
+use crate::failure::{Done, Failure};
+use crate::limits::NOT_SETTLED;
+
+pub(crate) struct Tokio;
+
+impl client::Client for Tokio {
+    const NAME: &'static str = "tokio";
+    type Connection = Connection;
+
+    async fn open(opening: Opening) -> Done<Connection> {
+        Ok(connection_options!(amqp_tokio, &opening).open(&opening.url).await?)
+    }
+}
+
+impl client::Connection for Connection {
+    type Session = Session;
+    type Sender = Sender;
+    type Receiver = Receiver;
+
+    async fn session(&self) -> Done<Session> {
+        Ok(self.session().await?)
+    }
+
+    async fn sender(&self, sending: Sending) -> Done<Sender> {
+        Ok(sender_builder!(self, sending).await?)
+    }
+
+    async fn receiver(&self, receiving: Receiving) -> Done<Receiver> {
+        Ok(receiver_builder!(self, receiving).await?)
+    }
+
+    fn peer_open(&self) -> Option<Open> {
+        self.peer_open()
+    }
+
+    async fn close(&self) -> Done {
+        Ok(self.close().await?)
+    }
+
+    async fn close_with(&self, error: Error) -> Done {
+        Ok(self.close_with(error).await?)
+    }
+}
+
+impl client::Session for Session {
+    type Sender = Sender;
+    type Receiver = Receiver;
+
+    async fn sender(&self, sending: Sending) -> Done<Sender> {
+        Ok(sender_builder!(self, sending).await?)
+    }
+
+    async fn receiver(&self, receiving: Receiving) -> Done<Receiver> {
+        Ok(receiver_builder!(self, receiving).await?)
+    }
+
+    async fn end(&self) -> Done {
+        Ok(self.end().await?)
+    }
+}
+
+impl client::Sender for Sender {
+    type Sent = Sent;
+
+    async fn send(&self, message: Message) -> Done<Outcome> {
+        Ok(self.send(message).await?)
+    }
+
+    async fn send_queued(&self, message: Message) -> Done<Sent> {
+        Ok(self.send_queued(message).await?)
+    }
+
+    async fn send_settled(&self, message: Message) -> Done<Sent> {
+        Ok(self.send_queued(Outgoing::from(message).settled(true)).await?)
+    }
+
+    fn address(&self) -> Option<Str> {
+        self.address()
+    }
+
+    async fn close(&self) -> Done {
+        Ok(self.close().await?)
+    }
+
+    async fn close_with(&self, error: Error) -> Done {
+        Ok(self.close_with(error).await?)
+    }
+}
+
+impl client::Sent for Sent {
+    async fn outcome(&mut self) -> Done<Outcome> {
+        Ok(self.outcome().await?)
+    }
+
+    fn settle(self) -> Done {
+        Ok(self.settle()?)
+    }
+}
+
+impl client::Receiver for Receiver {
+    type Delivery = Delivery;
+
+    async fn recv(&self) -> Done<Option<Delivery>> {
+        Ok(self.recv().await?)
+    }
+
+    fn try_recv(&self) -> Option<Delivery> {
+        self.try_recv()
+    }
+
+    fn set_credit(&self, messages: u32) -> Done {
+        Ok(self.set_credit(messages)?)
+    }
+
+    fn credit(&self) -> u32 {
+        self.credit()
+    }
+
+    async fn settled(&self, delivery: DeliveryKey) -> Done {
+        match tokio::time::timeout(REPLY, self.settled(delivery)).await {
+            Ok(settled) => Ok(settled?),
+            Err(_) => Err(Failure::wrong(NOT_SETTLED)),
+        }
+    }
+
+    async fn drain(&self) -> Done {
+        Ok(self.drain().await?)
+    }
+
+    fn address(&self) -> Option<Str> {
+        self.address()
+    }
+
+    async fn close(&self) -> Done {
+        Ok(self.close().await?)
+    }
+
+    async fn close_with(&self, error: Error) -> Done {
+        Ok(self.close_with(error).await?)
+    }
+}
+
+impl client::Delivery for Delivery {
+    fn message(&self) -> Done<MessageView> {
+        Ok(self.message()?)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.is_settled()
+    }
+
+    fn key(&self) -> DeliveryKey {
+        self.key()
+    }
+
+    fn end(self, outcome: Outcome) -> Done {
+        end_delivery!(self, outcome)
+    }
+}

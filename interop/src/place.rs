@@ -1,0 +1,82 @@
+//! [`Place`]: where a case plays.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, bail};
+
+use crate::client::Opening;
+
+/// A broker that somebody else wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broker {
+    RabbitMq,
+    Proton,
+    Rhea,
+}
+
+/// A broker and its URL, as the command line has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) broker: Broker,
+    pub(crate) url: String,
+}
+
+/// Where a case plays: a broker, and names that no other case uses.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    peer: Peer,
+    prefix: String,
+}
+
+impl Place {
+    pub(crate) fn new(peer: &Peer) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let prefix = format!("interop-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Self { peer: peer.clone(), prefix }
+    }
+
+    /// How to open a connection to it.
+    pub(crate) fn opening(&self) -> Opening {
+        Opening::new(&self.peer.url)
+    }
+
+    /// The address of a queue of this case's own, made when it is first used.
+    pub(crate) fn queue(&self, name: &str) -> String {
+        match self.peer.broker {
+            Broker::RabbitMq => format!("/queue/{}-{name}", self.prefix),
+            Broker::Proton | Broker::Rhea => format!("{}-{name}", self.prefix),
+        }
+    }
+}
+
+impl Broker {
+    pub(crate) const ALL: [Self; 3] = [Self::RabbitMq, Self::Proton, Self::Rhea];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::RabbitMq => "rabbitmq",
+            Self::Proton => "proton-broker",
+            Self::Rhea => "rhea-broker",
+        }
+    }
+}
+
+impl fmt::Display for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Peer {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (name, url) = text.split_once('=').context("a broker is given as NAME=URL")?;
+        let Some(broker) = Broker::ALL.into_iter().find(|broker| broker.name() == name) else {
+            bail!("{name} is none of rabbitmq, proton-broker and rhea-broker");
+        };
+        Ok(Self { broker, url: url.to_owned() })
+    }
+}
