@@ -9,7 +9,7 @@ macro_rules! connection_options {
         options = match opening.login.clone() {
             $crate::client::Login::Url => options,
             $crate::client::Login::Without => options.no_sasl(),
-            $crate::client::Login::Profile(profile) => options.sasl(profile),
+            $crate::client::Login::Profile(profile) => options.sasl(*profile),
         };
         if let Some(octets) = opening.frame_size {
             options = options.frame_size(octets);

@@ -102,7 +102,7 @@ pub(crate) enum Login {
     Url,
     /// There is no SASL at all.
     Without,
-    Profile(ClientProfile),
+    Profile(Box<ClientProfile>),
 }
 
 /// How a link is attached on which we send.

@@ -30,7 +30,7 @@ fn profile(password: &str) -> Done<ClientProfile> {
 }
 
 fn by(mechanism: Symbol, password: &str) -> Done<Login> {
-    Ok(Login::Profile(profile(password)?.with_only([mechanism])))
+    Ok(Login::Profile(Box::new(profile(password)?.with_only([mechanism]))))
 }
 
 /// Sees that the server refuses a login, and that the error says so.
@@ -50,7 +50,7 @@ pub(crate) async fn a_connection_opens_without_sasl<C: Client>(place: &Place) ->
 
 pub(crate) async fn a_connection_opens_as_anonymous<C: Client>(place: &Place) -> Done {
     let profile = ClientProfile::new().with_anonymous(AnonymousClient::new());
-    opens::<C>(place, Login::Profile(profile)).await
+    opens::<C>(place, Login::Profile(Box::new(profile))).await
 }
 
 pub(crate) async fn plain_lets_in<C: Client>(place: &Place) -> Done {
@@ -70,7 +70,7 @@ pub(crate) async fn scram_with_a_wrong_password_is_refused<C: Client>(place: &Pl
 }
 
 pub(crate) async fn a_login_takes_what_is_offered<C: Client>(place: &Place) -> Done {
-    opens::<C>(place, Login::Profile(profile("secret")?)).await
+    opens::<C>(place, Login::Profile(Box::new(profile("secret")?))).await
 }
 
 pub(crate) async fn heartbeats_keep_an_idle_connection<C: Client>(place: &Place) -> Done {
