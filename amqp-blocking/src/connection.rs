@@ -25,11 +25,22 @@ use crate::waiters::On;
 /// It is closed by [`close`](Self::close), or when the last handle to it, or to anything on it, is dropped: then
 /// nobody waits for the peer's answer.
 ///
-/// ```no_run
+/// ```
+/// # let listener = amqp_blocking::Listener::bind("127.0.0.1:0")?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # std::thread::spawn(move || {
+/// #     let connection = listener.accept()?.open()?;
+/// #     while let Some(offer) = connection.next_offer()? {
+/// #         if let amqp_blocking::Accepted::Receiver(receiver) = offer.accept()? {
+/// #             receiver.iter().for_each(drop);
+/// #         }
+/// #     }
+/// #     Ok::<(), amqp_blocking::Error>(())
+/// # });
 /// use amqp_blocking::Connection;
 /// use amqp_blocking::wire::Outcome;
 ///
-/// let connection = Connection::open("amqp://localhost:5672")?;
+/// let connection = Connection::open(&url)?; // such as amqp://localhost:5672
 /// let outcome = connection.sender("jobs").attach()?.send("job-content")?;
 /// assert_eq!(outcome, Outcome::Accepted);
 /// connection.close()?;

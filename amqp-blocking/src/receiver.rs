@@ -19,10 +19,22 @@ use crate::waiters::On;
 ///
 /// It is closed by [`close`](Self::close), or when the last handle to it, or to a message from it, is dropped.
 ///
-/// ```no_run
+/// ```
+/// # let listener = amqp_blocking::Listener::bind("127.0.0.1:0")?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # std::thread::spawn(move || {
+/// #     let connection = listener.accept()?.open()?;
+/// #     while let Some(offer) = connection.next_offer()? {
+/// #         if let amqp_blocking::Accepted::Sender(sender) = offer.accept()? {
+/// #             sender.send("job-content")?;
+/// #             sender.close()?;
+/// #         }
+/// #     }
+/// #     Ok::<(), amqp_blocking::Error>(())
+/// # });
 /// use amqp_blocking::Connection;
 ///
-/// let connection = Connection::open("amqp://localhost")?;
+/// let connection = Connection::open(&url)?;
 /// for delivery in &connection.receiver("jobs").attach()? {
 ///     let delivery = delivery?;
 ///     println!("{:?}", delivery.message()?.body()?);

@@ -21,11 +21,22 @@ use crate::waiters::On;
 /// It is closed by [`close`](Self::close), or when the last handle to it, or to a delivery that was sent over it, is
 /// dropped.
 ///
-/// ```no_run
+/// ```
+/// # let listener = amqp_blocking::Listener::bind("127.0.0.1:0")?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # std::thread::spawn(move || {
+/// #     let connection = listener.accept()?.open()?;
+/// #     while let Some(offer) = connection.next_offer()? {
+/// #         if let amqp_blocking::Accepted::Receiver(receiver) = offer.accept()? {
+/// #             receiver.iter().for_each(drop);
+/// #         }
+/// #     }
+/// #     Ok::<(), amqp_blocking::Error>(())
+/// # });
 /// use amqp_blocking::Connection;
 /// use amqp_blocking::wire::Outcome;
 ///
-/// let connection = Connection::open("amqp://localhost")?;
+/// let connection = Connection::open(&url)?;
 /// let jobs = connection.sender("jobs").attach()?;
 ///
 /// match jobs.send("job-content")? {
