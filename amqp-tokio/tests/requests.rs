@@ -148,6 +148,55 @@ async fn a_request_that_is_not_answered_comes_again() {
     assert_eq!(asking.await.unwrap(), "done");
 }
 
+/// An answer that is dropped, wherever it waits, is on its way, or the request comes again.
+#[tokio::test]
+async fn an_answer_that_is_dropped() {
+    let (client, _server, responder) = ends().await;
+    let requester = client.requester("service").await.unwrap();
+    for times in 0.. {
+        let mut asking = pin!(requester.request("anything"));
+        let request = tokio::select! {
+            request = next(&responder) => request,
+            answer = &mut asking => panic!("{answer:?}"),
+        };
+        let mut left = times;
+        let mut reply = Box::pin(request.reply("first"));
+        let replied = poll_fn(|context| match left {
+            0 => Poll::Ready(None),
+            _ => {
+                left -= 1;
+                reply.as_mut().poll(context).map(Some)
+            }
+        });
+        // The answer may have come before its outcome was known here.
+        let mut first = None;
+        let is_done = tokio::select! {
+            replied = replied => replied.is_some(),
+            answer = &mut asking => {
+                first = Some(answer.unwrap());
+                false
+            }
+        };
+        drop(reply);
+        let answer = match first {
+            Some(answer) => answer,
+            None => tokio::select! {
+                answer = &mut asking => answer.unwrap(),
+                request = next(&responder) => {
+                    assert_eq!(request.message().header().unwrap().delivery_count, 1);
+                    let (answer, replied) = tokio::join!(asking, request.reply("again"));
+                    assert_eq!(replied.unwrap(), Outcome::Accepted);
+                    answer.unwrap()
+                }
+            },
+        };
+        assert!(["first", "again"].contains(&&*text(&answer)));
+        if is_done || times > 100 {
+            break;
+        }
+    }
+}
+
 /// What asks for no answer gets none, and is dealt with all the same.
 #[tokio::test]
 async fn a_message_that_asks_for_no_answer() {
