@@ -3,21 +3,22 @@
 use std::fmt;
 use std::sync::Arc;
 
+use amqp_proto::Connection as Engine;
 use amqp_proto::config::SessionOptions;
+use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Ended, Error, Result};
 use amqp_proto::machine::sasl::Identity;
-use amqp_proto::types::{Str, Symbol};
+use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::{self, Open};
 
-use crate::error::{Ended, Error, Result, unless_clean};
+use crate::dial;
 use crate::link::Home;
 use crate::offered::{Offer, OfferedSession};
-use crate::options::ConnectionOptions;
 use crate::receiver_builder::ReceiverBuilder;
 use crate::sender_builder::SenderBuilder;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::state::{Stage, State, Wish};
-use crate::transport::Transport;
+use crate::transport::{self, Transport};
 use crate::waiters::On;
 
 /// An open connection. Clones are handles to the same one, for any thread.
@@ -63,24 +64,39 @@ impl Drop for Handle {
 }
 
 impl Connection {
-    /// Connects to where the URL leads, `amqp://user:password@host:port`, and opens the connection. Its path is not
-    /// looked at.
+    /// Connects to a broker, `amqp://user:password@host:port`, and opens the connection. The URL's path is not looked
+    /// at.
     pub fn open(url: &str) -> Result<Self> {
-        ConnectionOptions::new().open(url)
+        Self::open_with(url, ConnectionOptions::new())
     }
 
-    /// Opens a connection over a transport that is there already.
-    pub fn over(transport: impl Transport) -> Result<Self> {
-        ConnectionOptions::new().over(transport)
+    /// The same, with options.
+    pub fn open_with(url: &str, options: ConnectionOptions) -> Result<Self> {
+        Self::connect(&url.parse()?, options)
     }
 
-    /// With other options.
-    pub fn builder() -> ConnectionOptions {
-        ConnectionOptions::new()
+    /// The same, to an address that was parsed before.
+    pub fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
+        let options = options.for_address(address)?;
+        Self::over(dial::reach(address, &options)?, options)
     }
 
-    /// Waits until both ends have opened it. How long that may take is up to the engine.
-    pub(crate) fn opened(shared: Arc<Shared>) -> Result<Self> {
+    /// Opens a connection as a client over any transport.
+    pub fn over(transport: impl Transport, options: ConnectionOptions) -> Result<Self> {
+        let engine = options.client(&transport::peer(&transport), Moment::START)?;
+        Self::start(transport, engine, &options)
+    }
+
+    /// Takes a connection that a client makes over any transport, and waits until it is open.
+    pub fn accept(transport: impl Transport, acceptor: &Acceptor) -> Result<Self> {
+        let engine = acceptor.server(&transport::peer(&transport), Moment::START)?;
+        Self::start(transport, engine, acceptor.options())
+    }
+
+    /// Drives an engine over a transport, and waits until both ends have opened the connection. How long that may take
+    /// is up to the engine.
+    fn start(transport: impl Transport, engine: Engine, options: &ConnectionOptions) -> Result<Self> {
+        let shared = Shared::start(transport, options, engine)?;
         let connection = Self { handle: Arc::new(Handle { shared }) };
         let look = |state: &mut State| match &state.end {
             Some(ended) => Some(Err(Error::Connection(ended.clone()))),
@@ -142,7 +158,7 @@ impl Connection {
             None => state.end.clone().map(|ended| Err(Error::Connection(ended))),
         };
         let wish = self.shared().wait(On::Offer, None, look).unwrap_or(Err(Error::TimedOut));
-        unless_clean(wish.map(|wish| Offer::new(&self.handle, wish)))
+        wish.map(|wish| Some(Offer::new(&self.handle, wish))).or_else(Error::or_end)
     }
 
     /// What the peer's open says.

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::thread;
 
+use amqp_proto::endpoint::Result;
 use amqp_proto::message::{MessageView, Payload};
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::{self, DeliveryState, Modified};
 
-use crate::error::Result;
 use crate::receiver::Receiver;
 
 /// A message that was received, to be decided about.

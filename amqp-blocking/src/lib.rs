@@ -1,15 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod address;
 mod connection;
 mod container;
 mod delivery;
-mod error;
+mod dial;
 mod link;
 mod listener;
 mod offered;
-mod options;
 mod reading;
 mod receiver;
 mod receiver_builder;
@@ -25,14 +23,11 @@ mod transport;
 mod waiters;
 mod writing;
 
-pub use address::{Address, AddressError};
 pub use connection::Connection;
 pub use container::{Container, Injector, Stopped};
 pub use delivery::Delivery;
-pub use error::{Ended, Error, Result};
-pub use listener::{Acceptor, Incoming, Listener};
+pub use listener::{Incoming, Listener};
 pub use offered::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
-pub use options::ConnectionOptions;
 pub use receiver::{Deliveries, Receiver};
 pub use receiver_builder::ReceiverBuilder;
 pub use requester::Requester;
@@ -44,6 +39,9 @@ pub use session::Session;
 pub use transport::Transport;
 
 pub use amqp_proto as proto;
+pub use amqp_proto::endpoint::{
+    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Peer, Result,
+};
 pub use amqp_proto::machine::sasl;
 pub use amqp_proto::{Origin, Reason};
 pub use amqp_proto::{config, handler, message, policy, types, wire};

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use amqp_proto::endpoint::{Error, Result, random_name};
 use amqp_proto::types::{LinkKey, SessionKey, Str};
 use amqp_proto::wire::{self, Attach};
 
 use crate::connection::Handle;
-use crate::error::{Error, Result};
-use crate::options::random_name;
 use crate::session::SessionHandle;
 use crate::shared::Shared;
 use crate::state::{LinkLife, State};

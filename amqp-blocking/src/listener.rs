@@ -1,83 +1,10 @@
 //! [`Listener`]: takes connections that others make.
 
-use std::fmt;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::sync::Arc;
 
-use amqp_proto::endpoint::observe;
-use amqp_proto::machine::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
-use amqp_proto::types::Moment;
+use amqp_proto::endpoint::{Acceptor, Result};
 
 use crate::connection::Connection;
-use crate::error::Result;
-use crate::options::ConnectionOptions;
-use crate::shared::Shared;
-use crate::transport::Transport;
-
-/// How connections are taken: what their open says, and how clients show who they are.
-#[derive(Clone)]
-#[must_use]
-pub struct Acceptor {
-    options: ConnectionOptions,
-    /// `None`: there is no layer for it.
-    sasl: Option<Arc<Offers>>,
-}
-
-type Offers = dyn Fn(LinkSecurity) -> ServerSasl + Send + Sync;
-
-impl Default for Acceptor {
-    fn default() -> Self {
-        Self {
-            options: ConnectionOptions::new(),
-            sasl: Some(Arc::new(|security| {
-                ServerSasl::new(security).with_mechanism(AnonymousServer::new()).with_optional()
-            })),
-        }
-    }
-}
-
-impl Acceptor {
-    /// With these options. Takes clients that do not show who they are, and those that do not even say so.
-    pub fn new(options: ConnectionOptions) -> Self {
-        Self { options, ..Self::default() }
-    }
-
-    /// Sets what clients are to authenticate with: it is made for each, and told whether somebody on the way can read
-    /// what is said.
-    pub fn with_sasl(mut self, offer: impl Fn(LinkSecurity) -> ServerSasl + Send + Sync + 'static) -> Self {
-        self.sasl = Some(Arc::new(offer));
-        self
-    }
-
-    /// Does without authentication, and without the layer for it.
-    pub fn without_sasl(mut self) -> Self {
-        self.sasl = None;
-        self
-    }
-
-    /// Opens a connection over a transport that a client has made, and waits until the client has done so too.
-    pub fn accept(&self, transport: impl Transport) -> Result<Connection> {
-        let connection = self.server(&transport, Moment::START)?;
-        Connection::opened(Shared::start(transport, self.options.reply_timeout, connection)?)
-    }
-
-    /// An engine for a server.
-    pub(crate) fn server(&self, over: &impl Transport, now: Moment) -> Result<amqp_proto::Connection> {
-        let options = self.options.to_engine()?;
-        let mut connection = match self.sasl.as_ref().map(|offer| offer(over.security())) {
-            Some(sasl) => amqp_proto::Connection::server_with_sasl(options, sasl, now),
-            None => amqp_proto::Connection::server(options, now),
-        };
-        observe(&mut connection, over.peer_addr());
-        Ok(connection)
-    }
-}
-
-impl fmt::Debug for Acceptor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Acceptor").field("options", &self.options).finish_non_exhaustive()
-    }
-}
 
 /// Takes connections over TCP.
 ///
@@ -150,6 +77,6 @@ impl Incoming {
 
     /// Opens the connection. It waits for the client: others are better taken by another thread meanwhile.
     pub fn open(self) -> Result<Connection> {
-        self.acceptor.accept(self.stream)
+        Connection::accept(self.stream, &self.acceptor)
     }
 }

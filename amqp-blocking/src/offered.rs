@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use amqp_proto::config::{ReceiverOptions, SenderOptions, SessionOptions};
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
 use amqp_proto::wire::{self, Attach, Begin, Source, Terminus};
 
 use crate::connection::Handle;
-use crate::error::{Error, Result};
 use crate::link::LinkHandle;
 use crate::receiver::Receiver;
 use crate::sender::Sender;

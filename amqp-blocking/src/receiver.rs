@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{DeliveryKey, ReceiverKey, Str};
 use amqp_proto::wire::{self, Attach, DeliveryState, Modified, Outcome, Rejected};
 
 use crate::delivery::Delivery;
-use crate::error::{Error, Result, unless_clean};
 use crate::link::LinkHandle;
 use crate::shared::Shared;
 use crate::state::State;
@@ -54,12 +54,15 @@ impl Receiver {
 
     /// Waits for a message; `None` when the link is over without an error.
     pub fn recv(&self) -> Result<Option<Delivery>> {
-        unless_clean(self.wait(None).unwrap_or(Err(Error::TimedOut)))
+        self.wait(None).unwrap_or(Err(Error::TimedOut)).map(Some).or_else(Error::or_end)
     }
 
     /// The same, for so long at most; then the error is [`Error::TimedOut`].
     pub fn recv_timeout(&self, span: Duration) -> Result<Option<Delivery>> {
-        unless_clean(self.wait(Instant::now().checked_add(span)).unwrap_or(Err(Error::TimedOut)))
+        self.wait(Instant::now().checked_add(span))
+            .unwrap_or(Err(Error::TimedOut))
+            .map(Some)
+            .or_else(Error::or_end)
     }
 
     /// A message, if there is one.

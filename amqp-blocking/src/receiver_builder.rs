@@ -1,12 +1,12 @@
 //! [`ReceiverBuilder`]: how a link is attached over which this end receives.
 
 use amqp_proto::config::ReceiverOptions;
+use amqp_proto::endpoint::Result;
 use amqp_proto::types::{Described, Fields, Many, Str, Symbol};
 use amqp_proto::wire::{
     DistributionMode, ExpiryPolicy, ReceiverSettleMode, SenderSettleMode, Source, Target, TerminusDurability,
 };
 
-use crate::error::Result;
 use crate::link::{Home, LinkHandle};
 use crate::receiver::Receiver;
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::message::Message;
 use amqp_proto::policy::{Correlator, RequestError};
 use amqp_proto::types::Str;
@@ -12,7 +13,6 @@ use amqp_proto::wire::{MessageId, Outcome};
 
 use crate::connection::Connection;
 use crate::delivery::Delivery;
-use crate::error::{Error, Result};
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::sent::Sent;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::policy::answer_to;
 use amqp_proto::types::{DeliveryKey, Str};
@@ -12,7 +13,6 @@ use amqp_proto::wire::{ANONYMOUS_RELAY, Modified, Outcome, Properties, Rejected}
 
 use crate::connection::Connection;
 use crate::delivery::Delivery;
-use crate::error::{Error, Result};
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::sent::Sent;

@@ -5,12 +5,12 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use amqp_proto::config::SendOptions;
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::machine::SendError;
 use amqp_proto::message::Message;
 use amqp_proto::types::{DeliveryKey, SenderKey, Str};
 use amqp_proto::wire::{self, Attach, Outcome, Terminus};
 
-use crate::error::{Error, Result};
 use crate::link::LinkHandle;
 use crate::sent::{Sent, look_outcome};
 use crate::state::{Fate, State};

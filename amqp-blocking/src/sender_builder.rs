@@ -1,12 +1,12 @@
 //! [`SenderBuilder`]: how a link is attached over which this end sends.
 
 use amqp_proto::config::SenderOptions;
+use amqp_proto::endpoint::Result;
 use amqp_proto::types::{Fields, Many, Str, Symbol};
 use amqp_proto::wire::{
     ExpiryPolicy, ReceiverSettleMode, SenderSettleMode, Source, Target, TerminusDurability,
 };
 
-use crate::error::Result;
 use crate::link::{Home, LinkHandle};
 use crate::sender::Sender;
 

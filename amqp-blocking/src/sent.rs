@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{DeliveryKey, SenderKey};
 use amqp_proto::wire::Outcome;
 
-use crate::error::{Error, Result};
 use crate::link::LinkHandle;
 use crate::state::{Fate, State};
 use crate::waiters::On;

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use amqp_proto::config::SessionOptions;
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{SessionKey, Str};
 use amqp_proto::wire::{self, Begin};
 
 use crate::connection::Handle;
-use crate::error::{Error, Result, unless_clean};
 use crate::link::Home;
 use crate::offered::{Offer, OfferedLink};
 use crate::receiver_builder::ReceiverBuilder;
@@ -82,7 +82,7 @@ impl Session {
             }
         };
         let wish = connection.shared.wait(On::Offer, None, look).unwrap_or(Err(Error::TimedOut));
-        let offer = unless_clean(wish.map(|wish| Offer::new(connection, wish)))?;
+        let offer = wish.map(|wish| Some(Offer::new(connection, wish))).or_else(Error::or_end)?;
         Ok(match offer {
             Some(Offer::Link(link)) => Some(link),
             _ => None,

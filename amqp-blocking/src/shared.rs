@@ -5,9 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use amqp_proto::Connection;
+use amqp_proto::endpoint::{ConnectionOptions, Error, Result};
 use amqp_proto::types::Moment;
 
-use crate::error::{Error, Result};
 use crate::reading;
 use crate::state::{Stage, State};
 use crate::transport::Transport;
@@ -23,8 +23,8 @@ pub(crate) struct Shared {
     /// Where the reading thread waits for output to be taken.
     pub(crate) reader: Condvar,
     start: Instant,
-    /// How long the peer may take to answer; zero: any time.
-    reply_timeout: Duration,
+    /// How long the peer may take to answer; `None`: any time.
+    reply_timeout: Option<Duration>,
 }
 
 impl Shared {
@@ -32,7 +32,7 @@ impl Shared {
     /// one writes and keeps the time.
     pub(crate) fn start<T: Transport>(
         transport: T,
-        reply_timeout: Duration,
+        options: &ConnectionOptions,
         connection: Connection,
     ) -> Result<Arc<Self>> {
         transport.prepare(writing::LONGEST_WRITE)?;
@@ -40,11 +40,11 @@ impl Shared {
         #[cfg(feature = "tracing")]
         let (writer_span, reader_span) = (connection.span().clone(), connection.span().clone());
         let shared = Arc::new(Self {
-            state: Mutex::new(State::new(connection, outlet)),
+            state: Mutex::new(State::new(connection, outlet, options.accepts_offers())),
             writer: Condvar::new(),
             reader: Condvar::new(),
             start: Instant::now(),
-            reply_timeout,
+            reply_timeout: options.longest_reply(),
         });
         let writes = Arc::clone(&shared);
         thread::Builder::new().name("amqp-write".into()).spawn(move || {
@@ -82,7 +82,7 @@ impl Shared {
 
     /// When the peer has to have answered what it is asked now.
     pub(crate) fn reply_by(&self) -> Option<Instant> {
-        Instant::now().checked_add(self.reply_timeout).filter(|_| !self.reply_timeout.is_zero())
+        Instant::now().checked_add(self.reply_timeout?)
     }
 
     /// The state. What a panic has left of it is still a state: the engine has no half-done changes.

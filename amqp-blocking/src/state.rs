@@ -5,12 +5,12 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use amqp_proto::config::SessionOptions;
+use amqp_proto::endpoint::{Ended, Error, Result};
 use amqp_proto::machine::LinkError;
 use amqp_proto::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
 use amqp_proto::wire::{self, Attach, DeliveryState, Outcome};
-use amqp_proto::{Connection, Event, Origin, Reason};
+use amqp_proto::{Connection, Event, Reason};
 
-use crate::error::{Ended, Error, Result};
 use crate::waiters::{Keyed, On, Waiters};
 use crate::writing::Outlet;
 
@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) default_session: Option<SessionKey>,
     /// Whether some message was not sent for too many were unsettled.
     pub(crate) is_sated: bool,
+    /// Whether the application takes sessions and links of the peer's making.
+    takes_offers: bool,
     /// What the peer wants and nobody has looked at.
     pub(crate) offers: VecDeque<Wish>,
     /// Why the connection is over.
@@ -98,7 +100,7 @@ pub(crate) struct Life {
 }
 
 impl State {
-    pub(crate) fn new(connection: Connection, outlet: Outlet) -> Self {
+    pub(crate) fn new(connection: Connection, outlet: Outlet, takes_offers: bool) -> Self {
         Self {
             connection,
             waiters: Waiters::default(),
@@ -106,6 +108,7 @@ impl State {
             sessions: Keyed::default(),
             default_session: None,
             is_sated: false,
+            takes_offers,
             offers: VecDeque::new(),
             end: None,
             io: None,
@@ -142,8 +145,7 @@ impl State {
 
     /// How it ended, where the transport's end is told with what the operating system said.
     fn story(&self, reason: Reason) -> Ended {
-        let io = self.io.clone().filter(|_| reason.origin == Origin::Transport);
-        Ended::new(reason, io)
+        Ended::new(reason, self.io.clone())
     }
 
     /// The error of something whose life is over, told as that of the connection if that is; `None` if it is not.
@@ -284,7 +286,7 @@ impl State {
         match event {
             Event::Opened => self.waiters.wake_all(On::Connection),
             Event::Closed(reason) => self.on_closed(*reason),
-            Event::SessionOffered(key) => self.offer(Wish::Session(key)),
+            Event::SessionOffered(key) => self.offer_session(key),
             Event::SessionBegun(key) => self.waiters.wake_all(On::Session(key)),
             Event::SessionEnded { session, reason } => self.on_session_ended(session, *reason),
             Event::LinkOffered(key) => self.offer_link(key),
@@ -316,9 +318,19 @@ impl State {
         self.waiters.wake_all(On::Offer);
     }
 
+    fn offer_session(&mut self, key: SessionKey) {
+        if self.takes_offers {
+            return self.offer(Wish::Session(key));
+        }
+        // Nobody would ever look at it.
+        self.end_session(key, None);
+    }
+
     fn offer_link(&mut self, key: LinkKey) {
-        if let Some(session) = self.session_of(key) {
-            self.offer(Wish::Link(key, session));
+        match self.session_of(key).filter(|_| self.takes_offers) {
+            Some(session) => self.offer(Wish::Link(key, session)),
+            // Nobody would ever look at it.
+            None => drop(self.close_link(key, None)),
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use amqp_proto::endpoint::Peer;
 use amqp_proto::machine::sasl::LinkSecurity;
 
 /// A stream of octets in both directions, of which one thread reads while another writes.
@@ -33,6 +34,11 @@ pub trait Transport: Read + Write + Send + Sized + 'static {
     }
 }
 
+/// What is known of whom a transport leads to.
+pub(crate) fn peer(over: &impl Transport) -> Peer {
+    Peer::new(over.security()).with_address(over.peer_addr())
+}
+
 impl Transport for TcpStream {
     fn try_clone(&self) -> io::Result<Self> {
         self.try_clone()
@@ -52,10 +58,7 @@ impl Transport for TcpStream {
 
     /// What goes to the same machine leaves it for nobody to read.
     fn security(&self) -> LinkSecurity {
-        match self.peer_addr() {
-            Ok(peer) if peer.ip().is_loopback() => LinkSecurity::Encrypted,
-            _ => LinkSecurity::Clear,
-        }
+        self.peer_addr().map_or(LinkSecurity::Clear, |peer| Peer::at(peer).security())
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {

@@ -83,7 +83,7 @@ fn what_cannot_be_reached_is_told() {
     let lonely = Lonely { url: format!("amqp://{free}"), ..Lonely::default() };
     let lonely = Container::new(lonely).run().unwrap();
     assert_eq!((lonely.errors.len(), lonely.closed, lonely.not_listening), (3, 3, 1));
-    for (words, why) in [("refused", 1), ("TLS", 1), ("begins with amqp://", 1)] {
+    for (words, why) in [("refused", 1), ("TLS", 1), ("begin with amqp://", 1)] {
         let said = lonely.errors.iter().filter(|error| error.contains(words)).count();
         assert_eq!(said, why, "{words}: {:?}", lonely.errors);
     }
@@ -137,7 +137,7 @@ fn a_peer_that_breaks_off() {
     let client = thread::spawn(move || Container::new(Client { url, ..Client::default() }).run().unwrap());
     let stream = listener.accept().unwrap().0;
     let killer = stream.try_clone().unwrap();
-    let server = Acceptor::default().accept(stream).unwrap();
+    let server = Connection::accept(stream, &Acceptor::default()).unwrap();
     let mut receiver = None;
     while receiver.is_none() {
         if let Accepted::Receiver(link) = server.next_offer().unwrap().unwrap().accept().unwrap() {

@@ -59,7 +59,8 @@ fn a_server_of_http() {
 #[test]
 fn a_server_that_never_answers() {
     let url = somebody(|stream| hear(&stream));
-    let error = ConnectionOptions::new().open_timeout(Duration::from_millis(50)).open(&url).unwrap_err();
+    let error = Connection::open_with(&url, ConnectionOptions::new().open_timeout(Duration::from_millis(50)))
+        .unwrap_err();
     assert_eq!(error.origin(), Some(Origin::Local), "{error}");
 }
 
@@ -164,8 +165,9 @@ fn a_peer_that_is_killed_while_output_waits() {
 fn closing_does_not_wait_for_a_peer_that_stalls() {
     let (near, far) = Pipe::pair();
     let hold = near.try_clone().unwrap();
-    let server = run(move || Acceptor::default().accept(far).unwrap());
-    let client = ConnectionOptions::new().close_timeout(Duration::from_millis(50)).over(near).unwrap();
+    let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());
+    let client =
+        Connection::over(near, ConnectionOptions::new().close_timeout(Duration::from_millis(50))).unwrap();
     let server = server.join().unwrap();
     let (sender, _receiver) = sending(&client, &server);
     hold.stall(true);
@@ -179,8 +181,9 @@ fn closing_does_not_wait_for_a_peer_that_stalls() {
 fn a_peer_that_goes_silent_is_given_up() {
     let (near, far) = Pipe::pair();
     let hold = far.try_clone().unwrap();
-    let server = run(move || Acceptor::default().accept(far).unwrap());
-    let client = ConnectionOptions::new().idle_timeout(Duration::from_millis(400)).over(near).unwrap();
+    let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());
+    let client =
+        Connection::over(near, ConnectionOptions::new().idle_timeout(Duration::from_millis(400))).unwrap();
     let server = server.join().unwrap();
     let (sender, _receiver) = sending(&client, &server);
     hold.stall(true);
@@ -193,8 +196,9 @@ fn a_peer_that_goes_silent_is_given_up() {
 #[test]
 fn a_quiet_connection_is_kept() {
     let (near, far) = Pipe::pair();
-    let server = run(move || Acceptor::default().accept(far).unwrap());
-    let client = ConnectionOptions::new().idle_timeout(Duration::from_millis(200)).over(near).unwrap();
+    let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());
+    let client =
+        Connection::over(near, ConnectionOptions::new().idle_timeout(Duration::from_millis(200))).unwrap();
     let server = server.join().unwrap();
     let (sender, receiver) = sending(&client, &server);
     assert!(matches!(receiver.recv_timeout(Duration::from_secs(1)), Err(Error::TimedOut)));

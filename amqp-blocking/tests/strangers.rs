@@ -20,7 +20,7 @@ use amqp_blocking::{Connection, ConnectionOptions, Error, Origin};
 use strangers::{STRANGERS, mute, nobody};
 
 fn open(at: SocketAddr, options: ConnectionOptions) -> Error {
-    options.open(&format!("amqp://{at}")).map(|_: Connection| ()).unwrap_err()
+    Connection::open_with(&format!("amqp://{at}"), options).map(|_: Connection| ()).unwrap_err()
 }
 
 #[test]

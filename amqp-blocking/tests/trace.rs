@@ -9,7 +9,7 @@ use std::thread;
 use amqp_blocking::handler::{Context, DeliveryKey, Handler, ListenerKey, SenderKey};
 use amqp_blocking::sasl::{Credentials, PlainServer, ServerSasl};
 use amqp_blocking::wire::Outcome;
-use amqp_blocking::{Accepted, Acceptor, Connection, ConnectionOptions, Container, Listener};
+use amqp_blocking::{Accepted, Acceptor, Connection, Container, Listener};
 
 const SECRET: &str = "pencil-and-paper";
 
@@ -23,8 +23,8 @@ impl Credentials for OneUser {
 }
 
 fn acceptor() -> Acceptor {
-    Acceptor::new(ConnectionOptions::new())
-        .with_sasl(|link| ServerSasl::new(link).with_mechanism(PlainServer::new(OneUser)))
+    Acceptor::default()
+        .with_sasl(|peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser)))
 }
 
 /// Sends a message to another connection of this process, which accepts it. The other tests run this one.

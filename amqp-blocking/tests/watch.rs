@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use amqp_blocking::sasl::{Credentials, PlainServer, ServerSasl};
-use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Listener, Transport};
+use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Listener, Peer, Transport};
 use tracing::Level;
 
 #[derive(Clone, Default)]
@@ -113,7 +113,7 @@ fn spans_say_who_and_where_and_frames_show_no_password() {
 
 /// A client is refused a link; where it leads to.
 fn exchange() -> SocketAddr {
-    let plain = |link| ServerSasl::new(link).with_mechanism(PlainServer::new(OneUser));
+    let plain = |peer: &Peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser));
     let acceptor = Acceptor::new(ConnectionOptions::new().container_id("server")).with_sasl(plain);
     let listener = Listener::bind_with("127.0.0.1:0", acceptor).unwrap();
     let address = listener.local_addr().unwrap();
@@ -123,8 +123,8 @@ fn exchange() -> SocketAddr {
         while session.next_link().unwrap().is_some() {} // refused
     });
     let options =
-        Connection::builder().container_id("client").login("ann", "pencil").unwrap().plain_in_clear();
-    let client = options.over(Talking(TcpStream::connect(address).unwrap())).unwrap();
+        ConnectionOptions::new().container_id("client").login("ann", "pencil").unwrap().plain_in_clear();
+    let client = Connection::over(Talking(TcpStream::connect(address).unwrap()), options).unwrap();
     assert!(client.sender("jobs").attach().is_err());
     client.close().unwrap();
     server.join().unwrap();

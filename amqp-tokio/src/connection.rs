@@ -5,15 +5,15 @@ use std::task::Poll;
 
 use amqp_proto::Connection as Engine;
 use amqp_proto::config::SessionOptions;
-use amqp_proto::machine::sasl::Identity;
+use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Peer, Result, random};
+use amqp_proto::machine::sasl::{Identity, LinkSecurity};
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::Open;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::dial;
 use crate::driver::Driver;
-use crate::error::{Error, Result};
-use crate::options::{ConnectionOptions, Security, random};
 use crate::receiver_builder::ReceiverBuilder;
 use crate::sender::SenderBuilder;
 use crate::session::{OfferedSession, Session};
@@ -60,45 +60,66 @@ impl Drop for Guard {
 }
 
 impl Connection {
-    /// Connects to a broker, `amqp://user:password@host:port`, and opens the connection.
+    /// Connects to a broker, `amqp://user:password@host:port`, and opens the connection. The URL's path is not looked
+    /// at.
     ///
     /// Like everything that opens one, this needs a tokio runtime with IO and time enabled.
     pub async fn open(url: &str) -> Result<Self> {
-        ConnectionOptions::new().open(url).await
+        Self::open_with(url, ConnectionOptions::new()).await
     }
 
-    /// Options to open a connection with.
-    pub fn builder() -> ConnectionOptions {
-        ConnectionOptions::new()
+    /// The same, with options.
+    pub async fn open_with(url: &str, options: ConnectionOptions) -> Result<Self> {
+        Self::connect(&url.parse()?, options).await
     }
 
-    /// Opens a connection as a client over any stream.
+    /// The same, to an address that was parsed before.
+    pub async fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
+        let options = options.for_address(address)?;
+        let (stream, peer) = dial::reach(address, &options).await?;
+        Self::client(stream, &peer, &options).await
+    }
+
+    /// Opens a connection as a client over any stream. It is taken for one that others can listen to.
     pub async fn over<S>(stream: S, options: ConnectionOptions) -> Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        options.over(stream).await
+        Self::client(stream, &Peer::new(LinkSecurity::Clear), &options).await
     }
 
-    pub(crate) async fn client<S>(
-        stream: S,
-        mut options: ConnectionOptions,
-        security: Security,
-    ) -> Result<Self>
+    async fn client<S>(stream: S, peer: &Peer, options: &ConnectionOptions) -> Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let engine = options.client(security, Moment::START)?;
-        Self::start(stream, engine, options.accept_offers).await
+        let engine = options.client(peer, Moment::START)?;
+        Self::start(stream, engine, options).await
+    }
+
+    /// Takes a connection that a client makes over any stream, and waits until it is open. It is taken for one that
+    /// others can listen to.
+    pub async fn accept<S>(stream: S, acceptor: &Acceptor) -> Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Self::accept_from(stream, &Peer::new(LinkSecurity::Clear), acceptor).await
+    }
+
+    pub(crate) async fn accept_from<S>(stream: S, peer: &Peer, acceptor: &Acceptor) -> Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let engine = acceptor.server(peer, Moment::START)?;
+        Self::start(stream, engine, acceptor.options()).await
     }
 
     /// Drives an engine over a stream, until it is open.
-    pub(crate) async fn start<S>(stream: S, engine: Engine, takes_offers: bool) -> Result<Self>
+    async fn start<S>(stream: S, engine: Engine, options: &ConnectionOptions) -> Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let prefix = format!("{:016x}", u64::from_ne_bytes(random()?));
-        let shared = Shared::new(State::new(engine, prefix, takes_offers), Instant::now());
+        let shared = Shared::new(State::new(engine, prefix, options.accepts_offers()), Instant::now());
         let connection = Self { guard: Arc::new(Guard { shared: Arc::clone(&shared) }) };
         let driver = Driver::new(Arc::clone(&shared), stream);
         #[cfg(feature = "tracing")]
@@ -143,7 +164,7 @@ impl Connection {
         let shared = self.shared();
         let next = shared.wait(Place::Connection, |state| match state.offered.pop_front() {
             Some(key) => Poll::Ready(Ok(Some(key))),
-            None => state.over().map_or(Poll::Pending, |over| Poll::Ready(unless_error(over))),
+            None => state.over().map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
         });
         Ok(next.await?.map(|key| OfferedSession::new(&self.guard, key)))
     }
@@ -173,7 +194,7 @@ impl Connection {
         });
         match closed.await {
             over if is_told && over.origin() == Some(amqp_proto::Origin::Local) => Ok(()),
-            over => unless_error(over).map(|_: Option<()>| ()),
+            over => over.or_end().map(|_: Option<()>| ()),
         }
     }
 
@@ -209,13 +230,5 @@ impl Connection {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.guard.shared
-    }
-}
-
-/// What has ended without an error is nothing more to come, and not an error here.
-pub(crate) fn unless_error<T>(over: Error) -> Result<Option<T>> {
-    match over.ended() {
-        Some(ended) if ended.error().is_none() => Ok(None),
-        _ => Err(over),
     }
 }

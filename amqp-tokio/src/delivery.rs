@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use amqp_proto::endpoint::Result;
 use amqp_proto::message::{MessageView, Payload};
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::{DeliveryState, Modified, Outcome};
 
-use crate::error::Result;
 use crate::link::ReceiverGuard;
 use crate::receiver::rejected;
 

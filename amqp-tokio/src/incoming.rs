@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::task::Poll;
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::machine::PartEnd;
 use amqp_proto::message::Payload;
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::{DeliveryState, Modified, Outcome};
 
-use crate::error::{Error, Result};
 use crate::link::ReceiverGuard;
 use crate::receiver::rejected;
 use crate::state::Place;

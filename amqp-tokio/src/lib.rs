@@ -1,21 +1,19 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod address;
 mod batch;
 #[cfg(feature = "broker")]
 pub mod broker;
 mod connection;
 mod container;
 mod delivery;
+mod dial;
 mod driver;
-mod error;
 mod hash;
 mod incoming;
 mod link;
 mod listener;
 mod offered;
-mod options;
 mod outcome;
 mod outgoing;
 mod receiver;
@@ -30,15 +28,12 @@ mod state;
 mod stream;
 mod waiters;
 
-pub use address::{Address, AddressError};
 pub use connection::Connection;
 pub use container::{Container, Injector, Stopped};
 pub use delivery::Delivery;
-pub use error::{Ended, Error, Result};
 pub use incoming::IncomingStream;
-pub use listener::{Acceptor, Incoming, Listener};
+pub use listener::{Incoming, Listener};
 pub use offered::{OfferedLink, OfferedReceiver, OfferedSender};
-pub use options::ConnectionOptions;
 pub use outgoing::Outgoing;
 pub use receiver::Receiver;
 pub use receiver_builder::ReceiverBuilder;
@@ -50,6 +45,9 @@ pub use session::{OfferedSession, Session};
 pub use stream::OutgoingStream;
 
 pub use amqp_proto as proto;
+pub use amqp_proto::endpoint::{
+    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Peer, Result,
+};
 pub use amqp_proto::machine::sasl;
 pub use amqp_proto::{Origin, Reason};
 pub use amqp_proto::{config, handler, message, policy, types, wire};

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::task::Poll;
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{LinkKey, ReceiverKey, SenderKey, Str};
 use amqp_proto::wire::Attach;
 use amqp_proto::{ReceiverMut, SenderMut};
 
-use crate::connection::unless_error;
-use crate::error::{Error, Result};
 use crate::session::SessionGuard;
 use crate::shared::Shared;
 use crate::state::{Place, State};
@@ -86,7 +85,7 @@ impl<K: Copy + Into<LinkKey>> LinkGuard<K> {
             .wait(Place::Link(self.link()), |state| self.over(state).map_or(Poll::Pending, Poll::Ready));
         match detached.await {
             over if is_told && over.origin() == Some(amqp_proto::Origin::Local) => Ok(()),
-            over => unless_error(over).map(|_: Option<()>| ()),
+            over => over.or_end().map(|_: Option<()>| ()),
         }
     }
 

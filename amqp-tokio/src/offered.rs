@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{LinkKey, ReceiverKey, SenderKey, Str};
 use amqp_proto::wire::{Attach, Source, Terminus};
 
-use crate::error::{Error, Result};
 use crate::link::{LinkGuard, each_end};
 use crate::receiver::Receiver;
 use crate::sender::Sender;

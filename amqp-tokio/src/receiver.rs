@@ -4,14 +4,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::machine::LinkError;
 use amqp_proto::types::{DeliveryKey, ReceiverKey, Str};
 use amqp_proto::wire::{Attach, DeliveryState, Modified, Outcome, Rejected};
 use futures_core::Stream;
 
-use crate::connection::unless_error;
 use crate::delivery::Delivery;
-use crate::error::{Error, Result};
 use crate::incoming::IncomingStream;
 use crate::link::ReceiverGuard;
 use crate::state::{Place, State};
@@ -91,7 +90,7 @@ impl Receiver {
             let begun = state.links.get_mut(&self.guard.link()).and_then(|link| link.begun.pop_front());
             match begun {
                 Some(key) => Poll::Ready(Ok(Some((key, self.accepts(state))))),
-                None => self.over(state).map_or(Poll::Pending, |over| Poll::Ready(unless_error(over))),
+                None => self.over(state).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
             }
         });
         let begun = begun.await?;
@@ -103,7 +102,7 @@ impl Receiver {
     fn poll_take(&self, state: &mut State) -> Poll<Result<Option<(amqp_proto::Delivery, bool)>>> {
         match self.take(state) {
             Some(taken) => Poll::Ready(Ok(Some(taken))),
-            None => self.over(state).map_or(Poll::Pending, |over| Poll::Ready(unless_error(over))),
+            None => self.over(state).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
         }
     }
 

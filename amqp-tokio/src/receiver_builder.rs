@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use amqp_proto::config::ReceiverOptions;
+use amqp_proto::endpoint::Result;
 use amqp_proto::types::{Described, Fields, Many, Str, Symbol};
 use amqp_proto::wire::{
     DistributionMode, ExpiryPolicy, ReceiverSettleMode, SenderSettleMode, Source, Target, TerminusDurability,
 };
 
-use crate::error::Result;
 use crate::link::ReceiverGuard;
 use crate::receiver::Receiver;
 use crate::sender::no_session;

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::message::Message;
 use amqp_proto::policy::Correlator;
 use amqp_proto::types::Str;
@@ -16,7 +17,6 @@ use tokio::task::AbortHandle;
 
 use crate::connection::Connection;
 use crate::delivery::Delivery;
-use crate::error::{Error, Result};
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use amqp_proto::config::{SendOptions, SenderOptions};
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::machine::{LinkError, SendError};
 use amqp_proto::types::{DeliveryKey, Fields, LinkKey, Many, SenderKey, Str, Symbol};
 use amqp_proto::wire::{
@@ -13,7 +14,6 @@ use amqp_proto::wire::{
 };
 
 use crate::batch::WORTH_WRITING;
-use crate::error::{Error, Result};
 use crate::link::SenderGuard;
 use crate::outcome::Tracked;
 use crate::outgoing::Outgoing;

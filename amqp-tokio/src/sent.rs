@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::Outcome;
 
-use crate::error::{Error, Result};
 use crate::link::SenderGuard;
 use crate::outcome::Tracked;
 use crate::state::State;

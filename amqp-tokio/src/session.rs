@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use amqp_proto::config::SessionOptions;
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{SessionKey, Str};
 use amqp_proto::wire::Begin;
 
-use crate::connection::{Connection, Guard, unless_error};
-use crate::error::{Error, Result};
+use crate::connection::{Connection, Guard};
 use crate::offered::OfferedLink;
 use crate::receiver_builder::ReceiverBuilder;
 use crate::sender::SenderBuilder;
@@ -110,7 +110,7 @@ impl Session {
             let offered = state.sessions.get_mut(&key).and_then(|session| session.offered.pop_front());
             match offered {
                 Some(link) => Poll::Ready(Ok(Some(link))),
-                None => state.session_over(key).map_or(Poll::Pending, |over| Poll::Ready(unless_error(over))),
+                None => state.session_over(key).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
             }
         });
         Ok(next.await?.map(|link| OfferedLink::new(&self.guard, link)))
@@ -129,7 +129,7 @@ impl Session {
             .guard
             .shared()
             .wait(Place::Session(key), |state| state.session_over(key).map_or(Poll::Pending, Poll::Ready));
-        unless_error(ended.await).map(|_: Option<()>| ())
+        ended.await.or_end().map(|_: Option<()>| ())
     }
 
     /// Ends the session saying why. The peer's answer is not waited for.

@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::task::Waker;
 
+use amqp_proto::endpoint::{Ended, Error};
 use amqp_proto::types::{DeliveryKey, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
 use amqp_proto::{Connection as Engine, Delivery, Event};
 use bytes::Buf;
 
-use crate::error::{Ended, Error};
 use crate::hash::KeyMap;
 use crate::outcome::Tracked;
 use crate::waiters::{Ticket, Waiters};

@@ -3,10 +3,10 @@
 use std::mem;
 use std::task::Poll;
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::machine::SendError;
 use bytes::Bytes;
 
-use crate::error::{Error, Result};
 use crate::sent::Sent;
 use crate::state::Place;
 

@@ -10,7 +10,7 @@ use amqp_tokio::{Connection, ConnectionOptions, Delivery, Outgoing, Receiver};
 async fn connect_as(broker: &Broker, options: ConnectionOptions) -> amqp_tokio::Result<Connection> {
     let (near, far) = tokio::io::duplex(1 << 16);
     let (broker, acceptor) = (broker.clone(), broker.acceptor());
-    tokio::spawn(async move { broker.serve_connection(acceptor.accept(far).await?).await });
+    tokio::spawn(async move { broker.serve_connection(Connection::accept(far, &acceptor).await?).await });
     Connection::over(near, options).await
 }
 

@@ -19,8 +19,8 @@ fn one_by_one() -> ReceiverOptions {
 async fn opening() {
     each_poll(async |times| {
         let (near, far) = tokio::io::duplex(1 << 10);
-        let acceptor = Acceptor::new(ConnectionOptions::new());
-        let server = tokio::spawn(async move { acceptor.accept(far).await });
+        let acceptor = Acceptor::default();
+        let server = tokio::spawn(async move { Connection::accept(far, &acceptor).await });
         let opened = polled(times, Connection::over(near, ConnectionOptions::new())).await;
         match server.await.unwrap() {
             // The client is gone, and the server hears of it.
@@ -38,8 +38,8 @@ async fn accepting() {
     each_poll(async |times| {
         let (near, far) = tokio::io::duplex(1 << 10);
         let client = tokio::spawn(Connection::over(near, ConnectionOptions::new()));
-        let acceptor = Acceptor::new(ConnectionOptions::new());
-        let accepted = polled(times, acceptor.accept(far)).await;
+        let acceptor = Acceptor::default();
+        let accepted = polled(times, Connection::accept(far, &acceptor)).await;
         match client.await.unwrap() {
             Ok(client) if accepted.is_none() => drop(client.closed().await),
             Ok(_) => {}

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::wire::{Condition, Error, Outcome, ReceiverSettleMode};
-use amqp_tokio::{Connection, ConnectionOptions, Listener, OfferedLink, Receiver, Sender, Session};
+use amqp_tokio::{Connection, Listener, OfferedLink, Receiver, Sender, Session};
 use common::polls::{each_poll, polled, rest};
 use common::{pair, sending};
 
@@ -304,7 +304,7 @@ async fn over_tcp() {
         }
     });
     each_poll(async |times| {
-        let opened = polled(times, ConnectionOptions::new().open(&url)).await;
+        let opened = polled(times, Connection::open(&url)).await;
         let is_done = opened.is_some_and(|opened| opened.is_ok());
         while open.load(Ordering::Relaxed) > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -17,10 +17,7 @@ use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::handler::{Context, DeliveryKey, Handler, Incoming, SenderKey};
 use amqp_tokio::message::Message;
 use amqp_tokio::wire::Outcome;
-use amqp_tokio::{
-    Acceptor, Connection, ConnectionOptions, Container, Injector, Listener, OfferedLink, Origin, Sender,
-    Stopped,
-};
+use amqp_tokio::{Acceptor, Connection, Container, Injector, Listener, OfferedLink, Origin, Sender, Stopped};
 use handlers::{Client, Jobs, Lonely, Slow, Worker};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -147,7 +144,7 @@ async fn a_peer_that_breaks_off() {
         // Until the connection at the other side of it is dropped.
         let _ = tokio::io::copy_bidirectional(&mut stream, &mut far).await;
     });
-    let server = Acceptor::new(ConnectionOptions::new()).accept(near).await.unwrap();
+    let server = Connection::accept(near, &Acceptor::default()).await.unwrap();
     let session = server.next_session().await.unwrap().unwrap().accept().unwrap();
     let mut receivers = Vec::new();
     while receivers.is_empty() {
@@ -181,7 +178,7 @@ async fn stalling(listener: TcpListener) -> (Connection, oneshot::Sender<()>) {
         std::future::pending::<()>().await;
         drop((stream, far));
     });
-    (Acceptor::new(ConnectionOptions::new()).accept(near).await.unwrap(), stall)
+    (Connection::accept(near, &Acceptor::default()).await.unwrap(), stall)
 }
 
 /// Tells when a message is accepted.

@@ -28,8 +28,8 @@ async fn bounded<F: Future>(future: F) -> F::Output {
 async fn valved(options: ConnectionOptions) -> (Connection, Connection, Hold) {
     let (near, far) = tokio::io::duplex(1 << 16);
     let (near, hold) = Valve::new(near);
-    let acceptor = Acceptor::new(ConnectionOptions::new());
-    let (client, server) = tokio::join!(options.over(near), acceptor.accept(far));
+    let acceptor = Acceptor::default();
+    let (client, server) = tokio::join!(Connection::over(near, options), Connection::accept(far, &acceptor));
     (client.unwrap(), server.unwrap(), hold)
 }
 
@@ -64,7 +64,7 @@ async fn exchange(cut: Way) -> (usize, bool) {
     let (near, hold) = Valve::new(near);
     hold.read(cut);
     let server = tokio::spawn(async move {
-        let server = Acceptor::new(ConnectionOptions::new()).accept(far).await?;
+        let server = Connection::accept(far, &Acceptor::default()).await?;
         while let Some(offered) = server.next_session().await? {
             let session = offered.accept()?;
             let receiver = receiver(&session, ReceiverOptions::new()).await;
@@ -73,7 +73,7 @@ async fn exchange(cut: Way) -> (usize, bool) {
         Ok::<(), Error>(())
     });
     let client = async {
-        let client = ConnectionOptions::new().no_sasl().over(near).await?;
+        let client = Connection::over(near, ConnectionOptions::new().no_sasl()).await?;
         let sender = client.sender("jobs").await?;
         let mut sent = Vec::new();
         for _ in 0..3 {
@@ -184,8 +184,10 @@ async fn octets_one_by_one_and_interruptions() {
         if let Way::Interrupted(_) = way {
             hold.flush(way);
         }
-        let acceptor = Acceptor::new(ConnectionOptions::new());
-        let opened = async { tokio::join!(ConnectionOptions::new().over(near), acceptor.accept(far)) };
+        let acceptor = Acceptor::default();
+        let opened = async {
+            tokio::join!(Connection::over(near, ConnectionOptions::new()), Connection::accept(far, &acceptor))
+        };
         let (client, server) = bounded(opened).await;
         let (client, server) = (client.unwrap(), server.unwrap());
         let (sender, receiver, _session) = bounded(sending(&client, &server)).await;

@@ -19,7 +19,7 @@ use common::{pair, pair_with};
 async fn connect(broker: &Broker) -> Connection {
     let (near, far) = tokio::io::duplex(1 << 16);
     let (broker, acceptor) = (broker.clone(), broker.acceptor());
-    tokio::spawn(async move { broker.serve_connection(acceptor.accept(far).await?).await });
+    tokio::spawn(async move { broker.serve_connection(Connection::accept(far, &acceptor).await?).await });
     Connection::over(near, ConnectionOptions::new()).await.unwrap()
 }
 

@@ -32,9 +32,9 @@ async fn pair(options: ConnectionOptions) -> (Connection, Connection, StdStream,
     let (near, far) = sockets().await;
     let (near, far) = (near.into_std().unwrap(), far.into_std().unwrap());
     let holds = (near.try_clone().unwrap(), far.try_clone().unwrap());
-    let acceptor = Acceptor::new(ConnectionOptions::new());
+    let acceptor = Acceptor::default();
     let (near, far) = (TcpStream::from_std(near).unwrap(), TcpStream::from_std(far).unwrap());
-    let (client, server) = tokio::join!(options.over(near), acceptor.accept(far));
+    let (client, server) = tokio::join!(Connection::over(near, options), Connection::accept(far, &acceptor));
     (client.unwrap(), server.unwrap(), holds.0, holds.1)
 }
 
@@ -75,7 +75,7 @@ async fn a_reset_in_the_middle_of_a_stream() {
     let options = ConnectionOptions::new().limits(limits).no_sasl();
     // The peer is another connection up to here, and then nobody who reads.
     let (inner, mut outer) = tokio::io::duplex(1 << 16);
-    let acceptor = Acceptor::new(ConnectionOptions::new());
+    let acceptor = Acceptor::default();
     let (cut, mut is_cut) = tokio::sync::oneshot::channel::<()>();
     let between = tokio::spawn(async move {
         let (mut there, mut back) = (vec![0; 4096], vec![0; 4096]);
@@ -90,7 +90,8 @@ async fn a_reset_in_the_middle_of_a_stream() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         drop(far);
     });
-    let (client, server) = tokio::join!(options.over(near), acceptor.accept(inner));
+    let (client, server) =
+        tokio::join!(Connection::over(near, options), Connection::accept(inner, &acceptor));
     let (client, server) = (client.unwrap(), server.unwrap());
     let (sender, receiver, _session) = common::sending(&client, &server, by_hand()).await;
     let first = sender.send_queued("first").await.unwrap();
@@ -125,8 +126,8 @@ fn a_runtime_that_is_dropped() {
         let server = theirs.spawn(async move {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             ask.send(listener.local_addr().unwrap()).unwrap();
-            let acceptor = Acceptor::new(ConnectionOptions::new());
-            let server = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+            let acceptor = Acceptor::default();
+            let server = Connection::accept(listener.accept().await.unwrap().0, &acceptor).await.unwrap();
             let session = common::session(&server).await;
             let receiver = common::receiver(&session, by_hand()).await;
             std::future::pending::<()>().await;
@@ -136,7 +137,7 @@ fn a_runtime_that_is_dropped() {
         let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
         let options = ConnectionOptions::new().limits(limits);
         let opened = ours.spawn(async move {
-            let client = options.open(&format!("amqp://{address}")).await.unwrap();
+            let client = Connection::open_with(&format!("amqp://{address}"), options).await.unwrap();
             let sender = client.sender("jobs").await.unwrap();
             let sent = sender.send_queued(vec![1; octets]).await.unwrap();
             (client, sender, sent)

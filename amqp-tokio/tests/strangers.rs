@@ -20,7 +20,7 @@ use amqp_tokio::{Connection, ConnectionOptions, Error, Origin};
 use strangers::{STRANGERS, mute, nobody};
 
 async fn open(at: SocketAddr, options: ConnectionOptions) -> Error {
-    options.open(&format!("amqp://{at}")).await.map(|_: Connection| ()).unwrap_err()
+    Connection::open_with(&format!("amqp://{at}"), options).await.map(|_: Connection| ()).unwrap_err()
 }
 
 #[tokio::test]

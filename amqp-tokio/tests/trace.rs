@@ -25,7 +25,7 @@ impl Credentials for OneUser {
 async fn an_exchange() {
     let options = ConnectionOptions::new().container_id("server");
     let acceptor = Acceptor::new(options)
-        .with_sasl(|link| ServerSasl::new(link).with_mechanism(PlainServer::new(OneUser)));
+        .with_sasl(|peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser)));
     let listener = Listener::bind_with("127.0.0.1:0", acceptor).await.unwrap();
     let url = format!("amqp://ann:{SECRET}@{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {

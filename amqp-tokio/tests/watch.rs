@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use amqp_tokio::sasl::{Credentials, PlainServer, ServerSasl};
-use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Listener};
+use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Listener, Peer};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
@@ -56,7 +56,7 @@ impl Credentials for OneUser {
 
 /// Opens and closes a connection over loopback; where the client leads to.
 async fn open_and_close() -> String {
-    let plain = |link| ServerSasl::new(link).with_mechanism(PlainServer::new(OneUser));
+    let plain = |peer: &Peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser));
     let acceptor = Acceptor::new(ConnectionOptions::new().container_id("server")).with_sasl(plain);
     let listener = Listener::bind_with("127.0.0.1:0", acceptor).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -67,8 +67,8 @@ async fn open_and_close() -> String {
             while session.next_link().await.unwrap().is_some() {} // refused
         }
     });
-    let options = Connection::builder().container_id("client");
-    let client = options.open(&format!("amqp://ann:pencil@{address}")).await.unwrap();
+    let options = ConnectionOptions::new().container_id("client");
+    let client = Connection::open_with(&format!("amqp://ann:pencil@{address}"), options).await.unwrap();
     assert!(client.sender("jobs").await.is_err());
     client.close().await.unwrap();
     server.await.unwrap();
@@ -143,9 +143,9 @@ impl AsyncWrite for Talking {
 async fn the_driver_runs_in_the_span_of_its_connection() {
     let (lines, _guard) = Lines::listen(Level::DEBUG);
     let (near, far) = tokio::io::duplex(1 << 16);
-    let acceptor = Acceptor::new(ConnectionOptions::new());
-    let client = Connection::builder().container_id("client").over(Talking(near));
-    let (client, server) = tokio::join!(client, acceptor.accept(far));
+    let acceptor = Acceptor::default();
+    let client = Connection::over(Talking(near), ConnectionOptions::new().container_id("client"));
+    let (client, server) = tokio::join!(client, Connection::accept(far, &acceptor));
     client.unwrap().close().await.unwrap();
     drop(server);
     let lines = lines.take();

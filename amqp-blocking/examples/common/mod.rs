@@ -44,7 +44,7 @@ impl Common {
         if self.plain_in_clear {
             options = options.plain_in_clear();
         }
-        options.connect(&self.url).with_context(|| format!("cannot connect to {}", self.url))
+        Connection::connect(&self.url, options).with_context(|| format!("cannot connect to {}", self.url))
     }
 
     /// The address of the node.

@@ -11,14 +11,12 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use amqp_proto::endpoint::{Acceptor, ConnectionOptions, Result};
 use amqp_proto::handler::{ConnectionKey, Context, Dispatcher, Handler, ListenerKey};
 use amqp_proto::types::{Moment, Str};
 
 use self::network::Network;
 use self::socket::Done;
-use crate::error::Result;
-use crate::listener::Acceptor;
-use crate::options::ConnectionOptions;
 
 /// Runs a [`Handler`]: an application that is told what happens, and acts on it, in one thread.
 ///

@@ -9,15 +9,13 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Result};
 use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request};
 use amqp_proto::types::{Moment, Str};
 
 use super::socket::{self, Socket};
 use super::{Input, spawn};
-use crate::address::Address;
-use crate::error::Result;
-use crate::listener::Acceptor;
-use crate::options::ConnectionOptions;
+use crate::{dial, transport};
 
 /// What the threads that connect and listen have done.
 pub(super) enum Done {
@@ -133,7 +131,7 @@ impl Network {
         let started = spawn("amqp-connect", move || {
             let reached = address.map_err(Into::into).and_then(|address| {
                 let options = options.for_address(&address)?;
-                Ok((options.reach(&address)?, Box::new(options)))
+                Ok((dial::reach(&address, &options)?, Box::new(options)))
             });
             let _ = outputs.send(Input::Network(Done::Connected(key, reached)));
         });
@@ -167,7 +165,7 @@ impl Network {
         match done {
             Done::Connected(key, reached) => {
                 let started = reached.and_then(|(stream, options)| {
-                    let connection = options.client(&stream, now)?;
+                    let connection = options.client(&transport::peer(&stream), now)?;
                     Ok((connection, Socket::start(key, stream, &self.outputs)?))
                 });
                 match started.map(|(connection, socket)| (all.connected(key, connection), socket)) {
@@ -179,7 +177,7 @@ impl Network {
             }
             Done::Accepted(stream) => {
                 // One that cannot be served is closed: there is nobody to be told but the peer.
-                let Ok(connection) = self.acceptor.server(&stream, now) else { return };
+                let Ok(connection) = self.acceptor.server(&transport::peer(&stream), now) else { return };
                 let Some(key) = all.add(connection) else { return };
                 match Socket::start(key, stream, &self.outputs) {
                     Ok(socket) => self.add(key, socket),

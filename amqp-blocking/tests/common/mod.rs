@@ -21,27 +21,27 @@ use amqp_blocking::{
 
 /// A client and a server that are open, over loopback.
 pub fn pair() -> (Connection, Connection) {
-    pair_with(Connection::builder(), Acceptor::default())
+    pair_with(ConnectionOptions::new(), Acceptor::default())
 }
 
 pub fn pair_with(client: ConnectionOptions, server: Acceptor) -> (Connection, Connection) {
     let listener = Listener::bind_with("127.0.0.1:0", server).unwrap();
     let url = format!("amqp://{}", listener.local_addr().unwrap());
     let server = thread::spawn(move || listener.accept().unwrap().open().unwrap());
-    let client = client.open(&url).unwrap();
+    let client = Connection::open_with(&url, client).unwrap();
     (client, server.join().unwrap())
 }
 
 /// The same over a pipe, of which the test has a hold.
 pub fn piped() -> (Connection, Connection, Pipe) {
-    piped_with(Connection::builder())
+    piped_with(ConnectionOptions::new())
 }
 
 pub fn piped_with(options: ConnectionOptions) -> (Connection, Connection, Pipe) {
     let (near, far) = Pipe::pair();
     let hold = near.try_clone().unwrap();
-    let server = thread::spawn(move || Acceptor::default().accept(far).unwrap());
-    let client = options.over(near).unwrap();
+    let server = thread::spawn(move || Connection::accept(far, &Acceptor::default()).unwrap());
+    let client = Connection::over(near, options).unwrap();
     (client, server.join().unwrap(), hold)
 }
 

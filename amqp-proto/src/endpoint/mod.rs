@@ -1,6 +1,24 @@
-//! What the drivers of this workspace share, and any other with a standard library may use: what is no protocol, and
-//! no IO on the connection either. Behind the feature `endpoint`.
+//! What every adapter needs beside IO, once: where to connect to and as whom, what a connection is opened or taken
+//! with, and how one ends.
+//!
+//! [`Address`] is a URL in its parts. [`ConnectionOptions`] make the engine of a client, [`Acceptor`] that of a server;
+//! both decide which SASL mechanisms are allowed on what kind of link. [`Error`] is what an adapter's calls come to.
+//! [`observe`] has frames shown where that is wanted. Nothing here reads, writes or waits; randomness is the system's.
 
+mod acceptor;
+mod address;
+mod ended;
+mod error;
 mod observe;
+mod options;
+mod peer;
+mod random;
 
+pub use acceptor::Acceptor;
+pub use address::{Address, AddressError};
+pub use ended::Ended;
+pub use error::{Error, Result};
 pub use observe::observe;
+pub use options::ConnectionOptions;
+pub use peer::Peer;
+pub use random::{random, random_name};

@@ -46,8 +46,9 @@ impl Target {
         if self.plain_in_clear {
             options = options.plain_in_clear();
         }
-        let connection =
-            options.connect(&address).await.with_context(|| format!("cannot connect to {address}"))?;
+        let connection = Connection::connect(&address, options)
+            .await
+            .with_context(|| format!("cannot connect to {address}"))?;
         Ok((connection, address.path().to_owned()))
     }
 }

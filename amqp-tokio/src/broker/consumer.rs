@@ -5,13 +5,13 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use amqp_proto::endpoint::Error;
 use amqp_proto::types::DeliveryKey;
 use amqp_proto::wire::Outcome;
 
 use super::letters::Reason;
 use super::nodes::{Listening, Nodes};
 use super::queue::{Stored, add};
-use crate::error::Error;
 use crate::outcome::Tracked;
 use crate::outgoing::Outgoing;
 use crate::sender::Sender;

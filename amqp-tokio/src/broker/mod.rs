@@ -45,13 +45,12 @@ mod users;
 
 use std::sync::Arc;
 
+use amqp_proto::endpoint::{Acceptor, ConnectionOptions, Result, random};
 use amqp_proto::message::Payload;
 use amqp_proto::wire::ANONYMOUS_RELAY;
 
 use crate::connection::Connection;
-use crate::error::Result;
-use crate::listener::{Acceptor, Listener};
-use crate::options::{ConnectionOptions, random};
+use crate::listener::Listener;
 pub use letters::{DeadLetter, Reason};
 use nodes::Nodes;
 use users::Users;
@@ -84,7 +83,7 @@ impl Broker {
     pub fn acceptor(&self) -> Acceptor {
         let users = Arc::clone(&self.users);
         let options = self.options.clone().offered_capabilities(ANONYMOUS_RELAY.into());
-        Acceptor::new(options).with_sasl(move |link| users.offer(link))
+        Acceptor::new(options).with_sasl(move |peer| users.offer(peer))
     }
 
     /// Serves all that connect, until it is dropped. Only what makes listening itself impossible ends it.

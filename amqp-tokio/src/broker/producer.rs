@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use amqp_proto::endpoint::Result;
 use amqp_proto::message::{MessageView, Payload};
 use amqp_proto::types::{Limits, Str};
 use amqp_proto::wire::{Condition, Error, Outcome, Rejected};
@@ -12,7 +13,6 @@ use amqp_proto::wire::{Condition, Error, Outcome, Rejected};
 use super::letters::Reason;
 use super::nodes::{Node, Nodes, Verdict};
 use super::queue::{Queue, Stored};
-use crate::error::Result;
 use crate::receiver::Receiver;
 use crate::waiters::Ticket;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
+use amqp_proto::endpoint::Result;
 use amqp_proto::types::Str;
 use amqp_proto::wire::{Condition, DistributionMode, Error, Source, Target, Terminus};
 use tokio::task::JoinSet;
@@ -13,7 +14,6 @@ use super::consumer::Consumer;
 use super::nodes::{Leaves, Listening, Node, Nodes};
 use super::producer::{self, Producer};
 use crate::connection::Connection;
-use crate::error::Result;
 use crate::listener::Listener;
 use crate::offered::{OfferedLink, OfferedReceiver, OfferedSender};
 use crate::session::Session;

@@ -3,13 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use amqp_proto::machine::sasl::{AnonymousServer, Credentials, LinkSecurity, Login, PlainServer, ServerSasl};
+use amqp_proto::endpoint::{Peer, Result, random};
+use amqp_proto::machine::sasl::{AnonymousServer, Credentials, Login, PlainServer, ServerSasl};
 #[cfg(feature = "scram")]
 use amqp_proto::machine::sasl::{Decoy, Nonce, ScramHash, ScramServer, ScramVerifier};
-
-use crate::error::Result;
-#[cfg(feature = "scram")]
-use crate::options::random;
 
 /// The users of a broker. Their passwords are kept as they are: it is a broker for demonstrations.
 #[derive(Clone, Default)]
@@ -47,8 +44,8 @@ impl Users {
     }
 
     /// What a client is offered.
-    pub(super) fn offer(self: &Arc<Self>, link: LinkSecurity) -> ServerSasl {
-        let mut sasl = ServerSasl::new(link);
+    pub(super) fn offer(self: &Arc<Self>, peer: &Peer) -> ServerSasl {
+        let mut sasl = ServerSasl::new(peer.security());
         if !self.users.is_empty() {
             #[cfg(feature = "scram")]
             for hash in ScramHash::STRONGEST_FIRST {

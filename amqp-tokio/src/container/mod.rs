@@ -14,15 +14,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use amqp_proto::endpoint::{Acceptor, ConnectionOptions, Result};
 use amqp_proto::handler::{ConnectionKey, Context, Dispatcher, Handler, ListenerKey};
 use amqp_proto::types::{Moment, Str};
 use tokio::time::{Instant, Sleep};
 
 use self::mailbox::{Mail, Mailbox};
 use self::network::Network;
-use crate::error::Result;
-use crate::listener::Acceptor;
-use crate::options::ConnectionOptions;
 
 /// Runs a [`Handler`]: an application that is told what happens, and acts on it, in one task.
 ///

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use amqp_proto::Connection;
+use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Peer, Result};
 use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request};
 use amqp_proto::types::Str;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,10 +19,7 @@ use tokio::time::Instant;
 use super::Clock;
 use super::mailbox::{Mailbox, Source, bell};
 use super::socket::{Socket, Stream};
-use crate::address::Address;
-use crate::error::Result;
-use crate::listener::Acceptor;
-use crate::options::ConnectionOptions;
+use crate::dial;
 
 /// How long a transport is kept after its connection, for what is left to be written and said.
 const LINGER: Duration = Duration::from_secs(1);
@@ -70,7 +68,7 @@ impl Network {
     pub(super) fn new(clock: Clock) -> Self {
         Self {
             options: ConnectionOptions::new(),
-            acceptor: Acceptor::new(ConnectionOptions::new()),
+            acceptor: Acceptor::default(),
             mailbox: Arc::default(),
             clock,
             sockets: HashMap::new(),
@@ -149,11 +147,12 @@ impl Network {
     }
 
     fn connect(&mut self, key: ConnectionKey, url: Str) {
-        let (mut options, clock) = (self.options.clone(), self.clock);
+        let (options, clock) = (self.options.clone(), self.clock);
         self.expect(Some(key), async move {
             let address: Address = url.parse()?;
-            let (stream, security) = options.reach(&address).await?;
-            let connection = options.client(security, clock.now())?;
+            let options = options.for_address(&address)?;
+            let (stream, peer) = dial::reach(&address, &options).await?;
+            let connection = options.client(&peer, clock.now())?;
             Ok((Box::new(stream) as _, connection))
         });
     }
@@ -162,8 +161,7 @@ impl Network {
         let (acceptor, clock) = (self.acceptor.clone(), self.clock);
         self.expect(None, async move {
             stream.set_nodelay(true)?;
-            let peer = stream.peer_addr()?;
-            let connection = acceptor.server(Acceptor::security(peer), Some(peer), clock.now())?;
+            let connection = acceptor.server(&Peer::at(stream.peer_addr()?), clock.now())?;
             Ok((Box::new(stream) as _, connection))
         });
     }

@@ -20,7 +20,7 @@ pub(crate) async fn pair_with(
 ) -> (Connection, Connection) {
     let (near, far) = tokio::io::duplex(octets);
     let acceptor = Acceptor::new(server);
-    let (client, server) = tokio::join!(client.over(near), acceptor.accept(far));
+    let (client, server) = tokio::join!(Connection::over(near, client), Connection::accept(far, &acceptor));
     (client.unwrap(), server.unwrap())
 }
 

@@ -1,0 +1,271 @@
+//! [`ConnectionOptions`]: how a connection is opened.
+
+use std::io;
+use std::time::Duration;
+
+use super::address::Address;
+use super::error::Result;
+use super::observe::observe;
+use super::peer::Peer;
+use super::random::{random, random_name};
+use crate::config::Options;
+use crate::connection::Connection;
+use crate::machine::sasl::{
+    AnonymousClient, ClientProfile, ClientSasl, ExternalClient, LinkSecurity, Login, Nonce,
+};
+use crate::types::{Fields, Limits, Many, Moment, Str, Symbol};
+
+/// How a connection is opened; a builder.
+///
+/// Who the client is comes from the URL, or is said here. A client that says nothing is ANONYMOUS. A password is shown
+/// in the clear to this machine only, unless [`plain_in_clear`](Self::plain_in_clear) says otherwise.
+///
+/// ```
+/// use amqp_proto::endpoint::ConnectionOptions;
+/// use std::time::Duration;
+///
+/// let options = ConnectionOptions::new()
+///     .container_id("meter-17")
+///     .idle_timeout(Duration::from_secs(60))
+///     .login("meter", "secret")?;
+/// # Ok::<(), amqp_proto::endpoint::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ConnectionOptions {
+    container_id: Option<Str>,
+    hostname: Option<Str>,
+    limits: Limits,
+    idle_timeout: Duration,
+    open_timeout: Duration,
+    close_timeout: Duration,
+    connect_timeout: Duration,
+    reply_timeout: Duration,
+    offered_capabilities: Many<Symbol>,
+    desired_capabilities: Many<Symbol>,
+    properties: Fields,
+    sasl: Sasl,
+    plain_in_clear: bool,
+    only: Option<Vec<Symbol>>,
+    accept_offers: bool,
+}
+
+/// What the client authenticates with.
+#[derive(Debug, Clone)]
+enum Sasl {
+    /// What the URL says, else ANONYMOUS.
+    Url,
+    Profile(Box<ClientProfile>),
+    /// Not at all: AMQP begins at once.
+    None,
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        Self {
+            container_id: None,
+            hostname: None,
+            limits: Limits::DEFAULT,
+            idle_timeout: Duration::ZERO,
+            open_timeout: Duration::from_secs(30),
+            close_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(30),
+            reply_timeout: Duration::from_secs(30),
+            offered_capabilities: Many::new(),
+            desired_capabilities: Many::new(),
+            properties: Fields::new(),
+            sasl: Sasl::Url,
+            plain_in_clear: false,
+            only: None,
+            accept_offers: false,
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(mut self, $name: $type) -> Self {
+            self.$name = $name;
+            self
+        }
+    )*};
+}
+
+impl ConnectionOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the name of this container, unique among those that speak to each other. Default: a random one.
+    pub fn container_id(mut self, name: impl Into<Str>) -> Self {
+        self.container_id = Some(name.into());
+        self
+    }
+
+    /// Sets the host that the peer is told it is taken for. Default: that of the URL (C-OPEN-07).
+    pub fn hostname(mut self, name: impl Into<Str>) -> Self {
+        self.hostname = Some(name.into());
+        self
+    }
+
+    setters! {
+        /// Sets all bounds on what the peer can make this end hold or do.
+        limits: Limits;
+        /// Sets after what silence the peer is given up (C-IDLE-02). Default zero: never.
+        idle_timeout: Duration;
+        /// Sets how long the peer may take until the connection is open. Default 30 seconds; zero: any time.
+        open_timeout: Duration;
+        /// Sets how long the peer may take to answer a close. Default 10 seconds; zero: any time.
+        close_timeout: Duration;
+        /// Sets how long it may take to reach the host. Default 30 seconds; zero: as long as the system tries.
+        connect_timeout: Duration;
+        /// Sets how long the peer may take to answer when a session is begun or ended, or a link attached, detached
+        /// or drained. Default 30 seconds; zero: any time.
+        reply_timeout: Duration;
+        /// Sets the extensions that this end supports.
+        offered_capabilities: Many<Symbol>;
+        /// Sets the extensions that this end may use if the peer offers them.
+        desired_capabilities: Many<Symbol>;
+        /// Sets the properties of the connection.
+        properties: Fields;
+        /// Sets whether sessions and links that the peer begins are kept until the application looks at them.
+        /// Otherwise, which is the default for clients, they are refused.
+        accept_offers: bool;
+    }
+
+    /// Sets the largest frame that this end takes, in octets. Default 65,536.
+    pub fn frame_size(mut self, octets: u32) -> Self {
+        self.limits = self.limits.with_frame_size(octets);
+        self
+    }
+
+    /// Sets the highest channel that this end takes: there can be one session more than that. Default 255.
+    pub fn channel_max(mut self, channel: u16) -> Self {
+        self.limits = self.limits.with_channel_max(channel);
+        self
+    }
+
+    /// Sets the highest handle that this end takes: there can be one link more than that on a session.
+    pub fn handle_max(mut self, handle: u32) -> Self {
+        self.limits = self.limits.with_handle_max(handle);
+        self
+    }
+
+    /// Authenticates as this user, by SCRAM if the feature `scram` is on and the server offers it, else by PLAIN.
+    pub fn login(self, user: &str, password: &str) -> Result<Self> {
+        let login = Login::new(user, password)?;
+        Ok(self.sasl(ClientProfile::new().with_login(login)))
+    }
+
+    /// Authenticates as nobody in particular, also where the URL has a user.
+    pub fn anonymous(self) -> Self {
+        self.sasl(ClientProfile::new().with_anonymous(AnonymousClient::new()))
+    }
+
+    /// Authenticates as whom the layer below says, usually the holder of a certificate.
+    pub fn external(self) -> Self {
+        self.sasl(ClientProfile::new().with_external(ExternalClient::new()))
+    }
+
+    /// Authenticates by what the profile allows. Default: the URL's user and password, else ANONYMOUS.
+    pub fn sasl(mut self, profile: ClientProfile) -> Self {
+        self.sasl = Sasl::Profile(Box::new(profile));
+        self
+    }
+
+    /// Does not authenticate at all: the peer must not ask for it.
+    pub fn no_sasl(mut self) -> Self {
+        self.sasl = Sasl::None;
+        self
+    }
+
+    /// Allows no SASL mechanism but these.
+    pub fn only_mechanisms(mut self, mechanisms: impl IntoIterator<Item = Symbol>) -> Self {
+        self.only = Some(mechanisms.into_iter().collect());
+        self
+    }
+
+    /// Lets PLAIN show the password of the URL, or of [`login`](Self::login), to whoever listens on the way.
+    pub fn plain_in_clear(mut self) -> Self {
+        self.plain_in_clear = true;
+        self
+    }
+
+    /// With what the URL says and the options leave open: the host, and who the client is.
+    pub fn for_address(mut self, address: &Address) -> Result<Self> {
+        if let (Sasl::Url, Some(user)) = (&self.sasl, address.user()) {
+            self = self.login(user, address.password().unwrap_or_default())?;
+        }
+        self.hostname.get_or_insert_with(|| address.host().into());
+        Ok(self)
+    }
+
+    /// The engine of a client, for this server. It is [observed](observe), where that is wanted.
+    pub fn client(&self, peer: &Peer, now: Moment) -> Result<Connection> {
+        let options = self.to_engine()?;
+        let mut connection = match self.client_sasl(peer.security())? {
+            Some(sasl) => Connection::client_with_sasl(options, sasl, now),
+            None => Connection::client(options, now),
+        };
+        observe(&mut connection, peer.address());
+        Ok(connection)
+    }
+
+    /// How long it may take to reach the host; `None` for as long as the system tries.
+    pub fn longest_connect(&self) -> Option<Duration> {
+        Some(self.connect_timeout).filter(|span| !span.is_zero())
+    }
+
+    /// How long the peer may take to answer; `None` for any time.
+    pub fn longest_reply(&self) -> Option<Duration> {
+        Some(self.reply_timeout).filter(|span| !span.is_zero())
+    }
+
+    /// Whether sessions and links that the peer begins are kept until the application looks at them.
+    pub fn accepts_offers(&self) -> bool {
+        self.accept_offers
+    }
+
+    fn client_sasl(&self, security: LinkSecurity) -> Result<Option<ClientSasl>> {
+        let mut profile = match &self.sasl {
+            Sasl::None => return Ok(None),
+            Sasl::Url => ClientProfile::new().with_anonymous(AnonymousClient::new()),
+            Sasl::Profile(profile) => (**profile).clone(),
+        };
+        if self.plain_in_clear {
+            profile = profile.with_plain_in_clear();
+        }
+        if let Some(only) = &self.only {
+            profile = profile.with_only(only.iter().cloned());
+        }
+        let nonce = Nonce::from_random(&random::<24>()?).map_err(io::Error::other)?;
+        Ok(Some(ClientSasl::new(profile, security, nonce)))
+    }
+
+    /// The options as the engine has them.
+    pub(super) fn to_engine(&self) -> Result<Options> {
+        let container_id = match &self.container_id {
+            Some(name) => name.clone(),
+            None => random_name()?.into(),
+        };
+        let options = Options::new(container_id)
+            .with_limits(self.limits.clone())
+            .with_idle_time_out(millis(self.idle_timeout))
+            .with_open_time_out(millis(self.open_timeout))
+            .with_close_time_out(millis(self.close_timeout))
+            .with_offered_capabilities(self.offered_capabilities.clone())
+            .with_desired_capabilities(self.desired_capabilities.clone())
+            .with_properties(self.properties.clone());
+        Ok(match &self.hostname {
+            Some(hostname) => options.with_hostname(hostname.clone()),
+            None => options,
+        })
+    }
+}
+
+/// Whole milliseconds, at least one of what is not zero.
+fn millis(span: Duration) -> u32 {
+    u32::try_from(span.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX)
+}
