@@ -145,7 +145,7 @@ impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(error) => write!(f, "not a URL: {error}"),
-            Self::Scheme => f.write_str("the URL does not begin with amqp:// or amqps://"),
+            Self::Scheme => f.write_str("a URL of AMQP begins with amqp:// or amqps://"),
             Self::Host => f.write_str("the URL names no host"),
             Self::Utf8 => f.write_str("the URL holds percent-encoded text that is not UTF-8"),
             Self::NoTls => f.write_str("amqps:// asks for TLS, which this build does not have"),
