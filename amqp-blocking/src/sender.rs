@@ -15,6 +15,7 @@ use crate::link::LinkHandle;
 use crate::sent::{Sent, look_outcome};
 use crate::state::{Fate, State};
 use crate::waiters::On;
+use crate::writing;
 
 /// A link over which this end sends. Clones are handles to the same one, for any thread.
 ///
@@ -93,7 +94,9 @@ impl Sender {
 
     /// The same, as the options say.
     pub fn send_queued_with(&self, message: &Message, options: &SendOptions) -> Result<Sent> {
-        self.queued(self.queue(message, options, None))
+        let (state, sent) = self.queue(message, options, None);
+        writing::write_much_here(self.link.shared(), state);
+        Ok(Sent::new(Arc::clone(&self.link), self.key, sent?))
     }
 
     /// The same, unless that takes too long: then the message is not sent, and the error is [`Error::TimedOut`].

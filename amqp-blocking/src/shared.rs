@@ -101,6 +101,7 @@ impl Shared {
     /// Gives the lock back. Whoever waits for what has changed is woken; the writing thread is, if it has to do.
     pub(crate) fn unlock(&self, mut state: MutexGuard<'_, State>) {
         state.drain();
+        state.is_busy |= state.connection.has_output();
         let calls_writer = state.calls_writer();
         let calls_reader = state.calls_reader();
         let woken = state.waiters.take_woken();

@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) transport: Stage,
     /// Whether the writing thread has been told to look, and has not yet.
     pub(crate) is_writer_called: bool,
+    /// Whether there has been output since the writing thread looked.
+    pub(crate) is_busy: bool,
     /// Whether the reading thread waits for output to be taken.
     pub(crate) is_reader_waiting: bool,
     /// Whether no more will be read.
@@ -114,7 +116,8 @@ impl State {
             io: None,
             outlet: Some(outlet),
             transport: Stage::Open,
-            is_writer_called: false,
+            is_writer_called: true,
+            is_busy: false,
             is_reader_waiting: false,
             is_read: false,
             alarm: None,

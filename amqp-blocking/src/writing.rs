@@ -8,6 +8,7 @@ use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::net::Shutdown;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use amqp_proto::Connection;
@@ -24,6 +25,10 @@ pub(crate) const LONGEST_WRITE: Duration = Duration::from_secs(1);
 /// How long the peer may take, once all is written, to end its direction: closing before that could take from it what
 /// it has not read yet.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// How long output is left to be added to, or to be written by whoever made it.
+const REST: Duration = Duration::from_micros(100);
+/// From how many octets on it is not, and who sends writes it.
+const WORTH_WRITING: usize = 48 << 10;
 /// How many pieces are written by one call.
 const MOST_PIECES: usize = 64;
 /// From how many octets on no more are taken for the same call.
@@ -129,6 +134,11 @@ impl State {
         self.is_writer_called
     }
 
+    /// Whether output is not left to whoever made it.
+    fn is_urgent(&mut self) -> bool {
+        self.connection.is_over() || self.connection.output_len() >= WORTH_WRITING
+    }
+
     /// Whether the reading thread is to be woken.
     pub(crate) fn calls_reader(&mut self) -> bool {
         let calls = self.is_reader_waiting && self.connection.reading() != Reading::Output;
@@ -175,7 +185,7 @@ pub(crate) fn is_for_now(error: &io::Error) -> bool {
 
 /// Writes once, if nobody else does and there is something. Then there may be more: that is for the other thread.
 pub(crate) fn write_here(shared: &Shared, mut state: MutexGuard<'_, State>) {
-    let is_open = state.transport == Stage::Open && !state.is_writer_called && state.connection.has_output();
+    let is_open = state.transport == Stage::Open && state.connection.has_output();
     let Some(mut outlet) = state.outlet.take_if(|_| is_open) else { return shared.unlock(state) };
     let is_something = outlet.fill(&mut state.connection);
     if !is_something {
@@ -192,15 +202,29 @@ pub(crate) fn write_here(shared: &Shared, mut state: MutexGuard<'_, State>) {
     shared.unlock(state);
 }
 
+/// The same, if there is so much output that it is not worth waiting for more.
+pub(crate) fn write_much_here(shared: &Shared, state: MutexGuard<'_, State>) {
+    if state.connection.output_len() >= WORTH_WRITING {
+        write_here(shared, state);
+    } else {
+        shared.unlock(state);
+    }
+}
+
 /// Writes until the connection is over and all is written, or cannot be. Then ends the transport.
+///
+/// Who made output mostly adds to it, and writes it when he comes to wait; so it is left for a while, and while there
+/// goes on to be some, nobody has to call.
 pub(crate) fn run(shared: &Shared) {
     let mut state = shared.lock();
     loop {
-        state.is_writer_called = false;
         state.connection.handle_deadline(shared.now());
         state.drain();
         if state.outlet.is_some() && state.is_through() {
             break;
+        }
+        if std::mem::take(&mut state.is_busy) && !state.is_urgent() {
+            state = rest(shared, state);
         }
         if let Some(mut outlet) = state.outlet.take() {
             if outlet.fill(&mut state.connection) {
@@ -212,13 +236,23 @@ pub(crate) fn run(shared: &Shared) {
             }
             state.outlet = Some(outlet);
         }
-        state = sleep(shared, state);
+        if !state.is_busy {
+            state = sleep(shared, state);
+        }
     }
     end(shared, state);
 }
 
+/// Waits a while.
+fn rest<'a>(shared: &'a Shared, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    shared.unlock(state);
+    thread::sleep(REST);
+    shared.lock()
+}
+
 /// Waits for something to do.
 fn sleep<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    state.is_writer_called = false;
     // What has changed is told before that, and may be answered at once.
     if state.waiters.has_woken() || state.is_reader_waiting {
         shared.unlock(state);
@@ -228,14 +262,19 @@ fn sleep<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard
         }
     }
     state.alarm = state.connection.next_deadline().map(|(at, _)| at);
-    match state.alarm {
+    // Nobody has called while it was known to look.
+    if state.calls_writer() || state.is_through() {
+        return state;
+    }
+    let mut state = match state.alarm {
         Some(at) => {
-            let (state, _) =
-                shared.writer.wait_timeout(state, shared.until(at)).unwrap_or_else(PoisonError::into_inner);
-            state
+            let waited = shared.writer.wait_timeout(state, shared.until(at));
+            waited.unwrap_or_else(PoisonError::into_inner).0
         }
         None => shared.writer.wait(state).unwrap_or_else(PoisonError::into_inner),
-    }
+    };
+    state.is_writer_called = true;
+    state
 }
 
 /// Says that nothing more will be written, lets the reading thread come to the end of what the peer writes, if that is
