@@ -95,7 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         state.is_asleep = false;
         state.run(shared.now());
         let has_read = self.read(&mut state, context);
-        let is_draining = state.give_back_credit();
+        state.give_back_credit(shared.now());
         let is_held = self.take_output(&mut state);
         let is_over = state.engine.is_over();
         self.wake(state);
@@ -109,7 +109,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let has_ended = self.end(context);
         match (has_read || has_written || has_ended, is_held) {
-            _ if is_draining => Round::Yield,
             // Who was woken by what was read is to get its turn before there is more.
             (true, _) if self.has_more && self.has_woken => Round::Yield,
             (true, _) => Round::Busy,
@@ -284,7 +283,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let by = match self.stage {
             Stage::Ending(by) | Stage::Draining(by) => Some(by),
-            _ => state.engine.next_deadline().map(|(by, _)| shared.instant(by)),
+            _ => state.next_deadline().map(|by| shared.instant(by)),
         };
         match &mut state.driver {
             Some(waker) => waker.clone_from(context.waker()),

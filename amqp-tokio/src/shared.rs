@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use amqp_proto::types::Moment;
 use tokio::time::Instant;
 
-use crate::state::{Place, State};
+use crate::state::{Draining, Place, State};
 use crate::waiters::Ticket;
 
 /// What all handles of a connection and its driver have in common.
@@ -77,7 +77,8 @@ impl State {
     fn has_events(&self) -> bool {
         use amqp_proto::machine::Reading;
         let is_over = self.engine.is_over();
-        is_over || self.engine.reading() == Reading::Events || !self.draining.is_empty()
+        let is_new = |draining: &Draining| draining.by.is_none();
+        is_over || self.engine.reading() == Reading::Events || self.draining.iter().any(is_new)
     }
 }
 

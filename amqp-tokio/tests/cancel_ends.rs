@@ -79,6 +79,8 @@ async fn draining() {
         assert_eq!(sent.await.unwrap(), Outcome::Accepted);
         rest().await;
         if times > 0 {
+            // It is given back after a while without use.
+            receiver.drain().await.unwrap();
             assert_eq!((sender.credit(), receiver.credit()), (0, 0));
         }
         is_usable(&sender, &receiver).await;
