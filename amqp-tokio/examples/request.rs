@@ -29,6 +29,9 @@ struct Arguments {
     /// How many seconds each may take.
     #[arg(long, default_value_t = 10)]
     timeout: u64,
+    /// The address that answers come to, for brokers that make no dynamic nodes: a queue that nobody else receives from.
+    #[arg(long, value_name = "ADDRESS")]
+    reply_to: Option<String>,
     /// Prints the answers.
     #[arg(long)]
     print: bool,
@@ -42,7 +45,13 @@ async fn main() -> ExitCode {
 /// Whether all requests were answered.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
-    let requester = connection.requester(address).await.context("no way to get answers")?;
+    let requester = match &arguments.reply_to {
+        None => connection.requester(address).await.context("no way to get answers")?,
+        Some(own) => {
+            let answers = connection.receiver(&**own).await?;
+            Requester::new(connection.sender(address).await?, answers)?
+        }
+    };
     let start = Instant::now();
     let (mut asked, mut answered) = (0, 0);
     tokio::select! {

@@ -153,15 +153,16 @@ fn a_peer_without_a_broker() {
 fn requests_are_answered() {
     let (_broker, url) = Running::listening("broker", &[]);
     let service = at(&url, "service");
-    let respond = Running::start("respond", &[&service, "--count", "301", "--json"]);
+    let respond = Running::start("respond", &[&service, "--count", "302", "--json"]);
     let (code, said, errors) = run("request", &[&service, "how are you?", "--print"]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     assert!(said.contains("HOW ARE YOU?") && said.contains("requested 1, answered 1"), "{said}");
     let line = count("request", &[&service, "--count", "300", "--window", "30"]);
     assert_eq!((&line["requested"], &line["answered"]), (&300.into(), &300.into()));
+    assert_eq!(count("request", &[&service, "--reply-to", "answers"])["answered"], 1);
     let (code, said) = respond.end();
     let line: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert_eq!((code, &line["answered"]), (Some(0), &301.into()));
+    assert_eq!((code, &line["answered"]), (Some(0), &302.into()));
 
     let (code, _, errors) = run("request", &[&at(&url, "outcome.rejected")]);
     assert!(code == Some(1) && errors.contains("not accepted"), "{errors}");
