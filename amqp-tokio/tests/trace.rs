@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::env;
 use std::process::Command;
 
+use amqp_tokio::handler::{Context, DeliveryKey, Handler, ListenerKey, SenderKey};
 use amqp_tokio::sasl::{Credentials, PlainServer, ServerSasl};
 use amqp_tokio::wire::Outcome;
-use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Listener, OfferedLink};
+use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Container, Listener, OfferedLink, Peer};
 
 const SECRET: &str = "pencil-and-paper";
 
@@ -20,13 +21,15 @@ impl Credentials for OneUser {
     }
 }
 
+fn acceptor() -> Acceptor {
+    let plain = |peer: &Peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser));
+    Acceptor::new(ConnectionOptions::new()).with_sasl(plain)
+}
+
 /// Sends a message to another connection of this process, which accepts it. The other tests run this one.
 #[tokio::test]
 async fn an_exchange() {
-    let options = ConnectionOptions::new().container_id("server");
-    let acceptor = Acceptor::new(options)
-        .with_sasl(|peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser)));
-    let listener = Listener::bind_with("127.0.0.1:0", acceptor).await.unwrap();
+    let listener = Listener::bind_with("127.0.0.1:0", acceptor()).await.unwrap();
     let url = format!("amqp://ann:{SECRET}@{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
         let connection = listener.accept().await.unwrap().open().await.unwrap();
@@ -43,17 +46,50 @@ async fn an_exchange() {
     assert_eq!(server.await.unwrap().error(), None);
 }
 
-/// What that prints on standard error, with the variable set so.
-fn printed(value: &str) -> String {
+/// Both ends at once.
+struct Both;
+
+impl Handler for Both {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        cx.listen("127.0.0.1:0");
+    }
+
+    fn on_listening(&mut self, cx: &mut Context<'_>, _: ListenerKey, address: &str) {
+        let connection = cx.connect(format!("amqp://ann:{SECRET}@{address}"));
+        cx.create_sender(connection, "jobs");
+    }
+
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+        cx.send(sender, "a job").unwrap();
+    }
+
+    fn on_accepted(&mut self, cx: &mut Context<'_>, _: DeliveryKey) {
+        cx.stop();
+    }
+}
+
+/// The same in a container.
+#[tokio::test]
+async fn an_exchange_of_handlers() {
+    Container::new(Both).acceptor(acceptor()).run().await.unwrap();
+}
+
+/// What a test prints on standard error, with the variable set so.
+fn printed(test: &str, value: &str) -> String {
     let mut again = Command::new(env::current_exe().unwrap());
-    let again = again.args(["--exact", "an_exchange"]).env("PN_TRACE_FRM", value).output().unwrap();
+    let again = again.args(["--exact", test]).env("PN_TRACE_FRM", value).output().unwrap();
     assert!(again.status.success(), "{again:?}");
     String::from_utf8(again.stderr).unwrap()
 }
 
 #[test]
 fn each_frame_is_a_line_behind_the_name_of_its_connection() {
-    let printed = printed("1");
+    for test in ["an_exchange", "an_exchange_of_handlers"] {
+        look_at(&printed(test, "1"));
+    }
+}
+
+fn look_at(printed: &str) {
     let mut names = BTreeSet::new();
     let mut said = BTreeSet::new();
     for line in printed.lines() {
@@ -91,7 +127,7 @@ fn each_frame_is_a_line_behind_the_name_of_its_connection() {
 
 #[test]
 fn passwords_do_not_show() {
-    let printed = printed("True");
+    let printed = printed("an_exchange", "True");
     assert!(printed.contains("octets hidden"), "{printed}");
     assert!(!printed.contains(SECRET) && !printed.contains("pencil"), "{printed}");
 }
@@ -99,6 +135,6 @@ fn passwords_do_not_show() {
 #[test]
 fn nothing_is_printed_unless_that_is_a_yes() {
     for no in ["", "0", "no", "false"] {
-        assert_eq!(printed(no), "", "{no:?}");
+        assert_eq!(printed("an_exchange", no), "", "{no:?}");
     }
 }
