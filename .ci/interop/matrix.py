@@ -15,24 +15,24 @@ Made by `bash .ci/interop/run`; [README.md](README.md) says what each part does.
 for the reason below the table. A `limit` is one of the other side: the case sees that it comes as the error that is named,
 and fails if it does not."""
 
-# file: title, and what stands for a column and for a row
+# file: title, and what stands for a column, for a row, and for a reason
 PARTS = {
-    "ours": ("Our clients, their brokers", "{server}, {client}", "{case}"),
-    "foreign": ("Their clients, our broker", "{client}", "{server}: {case}"),
-    "killed": ("A peer that is killed while messages are on the way", "{client}", "{server}"),
+    "ours": ("Our clients, their brokers", "{server}, {client}", "{case}", "{server}: {words}"),
+    "foreign": ("Their clients, our broker and our listener", "{client}", "{server}: {case}", "{words}"),
+    "killed": ("A peer that is killed while messages are on the way", "{client}", "{server}", "{words}"),
 }
 
 
-def read(path, column, row):
+def read(path, column, row, reason):
     """{group: {row: {column: (result, words)}}}"""
     groups = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         server, client, case, result, words, *group = line.split("\t")
-        names = {"server": server, "client": client, "case": case.replace("_", " ")}
+        names = {"server": server, "client": client, "case": case.replace("_", " "), "words": words}
         cells = groups.setdefault("".join(group), {}).setdefault(row.format(**names), {})
         if column.format(**names) in cells:
             sys.exit(f"matrix.py: two results for {line}")
-        cells[column.format(**names)] = (result, f"{server}: {words}")
+        cells[column.format(**names)] = (result, reason.format(**names))
     return groups
 
 
@@ -60,12 +60,12 @@ def table(cases):
 
 def main():
     print(HEAD)
-    for name, (title, column, row) in PARTS.items():
+    for name, (title, *forms) in PARTS.items():
         path = Path(sys.argv[1]) / f"{name}.tsv"
         if not path.exists():
             sys.exit(f"matrix.py: {path} is missing")
         print(f"\n## {title}")
-        for group, cases in read(path, column, row).items():
+        for group, cases in read(path, *forms).items():
             if group:
                 print(f"\n### {group.capitalize()}")
             print("\n" + "\n".join(table(cases)))
