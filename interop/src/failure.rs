@@ -77,32 +77,26 @@ impl fmt::Display for Failure {
     }
 }
 
-macro_rules! from_error {
-    ($krate:ident) => {
-        impl From<$krate::Error> for Failure {
-            fn from(error: $krate::Error) -> Self {
-                let over = match &error {
-                    $krate::Error::Connection(_) => Over::Connection,
-                    $krate::Error::Session(_) => Over::Session,
-                    $krate::Error::Link(_) => Over::Link,
-                    $krate::Error::Lost(_) => Over::Lost,
-                    $krate::Error::Io(_) => Over::Transport,
-                    _ => Over::Nothing,
-                };
-                Self::Problem(Problem {
-                    over,
-                    origin: error.origin(),
-                    condition: error.condition().cloned(),
-                    description: error.description().map(ToString::to_string).unwrap_or_default(),
-                    words: error.to_string(),
-                })
-            }
-        }
-    };
+/// The error of both clients.
+impl From<amqp_tokio::Error> for Failure {
+    fn from(error: amqp_tokio::Error) -> Self {
+        let over = match &error {
+            amqp_tokio::Error::Connection(_) => Over::Connection,
+            amqp_tokio::Error::Session(_) => Over::Session,
+            amqp_tokio::Error::Link(_) => Over::Link,
+            amqp_tokio::Error::Lost(_) => Over::Lost,
+            amqp_tokio::Error::Io(_) => Over::Transport,
+            _ => Over::Nothing,
+        };
+        Self::Problem(Problem {
+            over,
+            origin: error.origin(),
+            condition: error.condition().cloned(),
+            description: error.description().map(ToString::to_string).unwrap_or_default(),
+            words: error.to_string(),
+        })
+    }
 }
-
-from_error! { amqp_tokio }
-from_error! { amqp_blocking }
 
 impl From<DecodeError> for Failure {
     fn from(error: DecodeError) -> Self {

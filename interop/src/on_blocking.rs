@@ -18,7 +18,8 @@ impl client::Client for Blocking {
     type Connection = Connection;
 
     async fn open(opening: Opening) -> Done<Connection> {
-        Ok(connection_options!(amqp_blocking, &opening).reply_timeout(REPLY).open(&opening.url)?)
+        let options = connection_options!(amqp_blocking, &opening).reply_timeout(REPLY);
+        Ok(Connection::open_with(&opening.url, options)?)
     }
 }
 

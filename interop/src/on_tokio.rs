@@ -17,7 +17,8 @@ impl client::Client for Tokio {
     type Connection = Connection;
 
     async fn open(opening: Opening) -> Done<Connection> {
-        Ok(connection_options!(amqp_tokio, &opening).open(&opening.url).await?)
+        let options = connection_options!(amqp_tokio, &opening);
+        Ok(Connection::open_with(&opening.url, options).await?)
     }
 }
 
