@@ -105,6 +105,8 @@ fn messages_go_through_the_broker() {
     assert_eq!((&released["received"], &released["released"]), (&500.into(), &500.into()));
     let received = count("receive", &[&url, "--count", "2500", "--credit", "7"]);
     assert_eq!(received["accepted"], 2500);
+    assert_eq!(run("reconnect", &[&url, "--count", "4"]).0, Some(0));
+    assert_eq!(count("receive", &[&url, "--count", "4"])["accepted"], 4);
     let settled = count("send", &[&url, "--count", "5", "--presettled"]);
     assert_eq!(settled["accepted"], 5);
     let received = count("receive", &[&url, "--count", "5", "--presettled"]);
@@ -224,6 +226,7 @@ fn wrong_input_is_told_in_words() {
         ("request", vec![nobody.as_str()], 1, "cannot connect"),
         ("respond", vec![nobody.as_str()], 1, "cannot connect"),
         ("quickstart", vec!["--url", nobody.as_str()], 1, "cannot connect"),
+        ("reconnect", vec![nobody.as_str(), "--attempts", "0"], 1, "no connection"),
         ("send", vec![http.as_str()], 1, "cannot connect"),
         ("listen", vec!["--listen", taken.as_str()], 1, "cannot listen"),
         ("broker", vec!["--listen", taken.as_str()], 1, "cannot listen"),
