@@ -112,12 +112,12 @@ impl Connection {
 
     /// Begins a session. Links that need none of their own have the connection's.
     pub fn session(&self) -> Result<Session> {
-        self.session_with(&SessionOptions::new())
+        self.session_with(SessionOptions::new())
     }
 
     /// The same, as the options say.
-    pub fn session_with(&self, options: &SessionOptions) -> Result<Session> {
-        Session::begin(&self.handle, options)
+    pub fn session_with(&self, options: SessionOptions) -> Result<Session> {
+        Session::begin(&self.handle, &options)
     }
 
     /// A link to the node with this address, on the connection's own session; to be attached.
@@ -187,7 +187,8 @@ impl Connection {
     }
 
     /// The same, saying why.
-    pub fn close_with(&self, error: wire::Error) -> Result<()> {
+    pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
+        let error = error.into();
         self.close_by(|state| state.connection.close_with(error))
     }
 

@@ -96,12 +96,35 @@ impl LinkHandle {
 
     /// Closes the link, and waits until the peer has answered. Ok if it was closed before without an error.
     pub(crate) fn close(&self, error: Option<wire::Error>) -> Result<()> {
-        let is_ours = self.shared().act(|state| state.close_link(self.key, error).is_ok());
+        self.end_by(|state| state.close_link(self.key, error).is_ok())
+    }
+
+    /// Detaches the link, and waits until the peer has done so, too.
+    pub(crate) fn detach(&self) -> Result<()> {
+        self.end_by(|state| state.detach_link(self.key).is_ok())
+    }
+
+    fn end_by(&self, end: impl FnOnce(&mut State) -> bool) -> Result<()> {
+        let is_ours = self.shared().act(end);
         self.shared().wait_reply(On::Link(self.key), |state| {
             let error = self.ended(state)?;
             let is_clean = is_ours && self.life.link.is_over() || error.condition().is_none();
             Some(if is_clean { Ok(()) } else { Err(error) })
         })
+    }
+
+    /// Waits until the link is over, and says how.
+    pub(crate) fn closed(&self) -> Error {
+        let closed = self.shared().wait(On::Link(self.key), None, |state| self.ended(state));
+        closed.unwrap_or(Error::TimedOut)
+    }
+
+    pub(crate) fn name(&self) -> Str {
+        self.shared().act(|state| state.link_name(self.key))
+    }
+
+    pub(crate) fn unsettled_len(&self) -> u32 {
+        self.shared().act(|state| state.unsettled_len(self.key))
     }
 
     /// What the peer's attach says.
@@ -113,7 +136,7 @@ impl LinkHandle {
 impl Drop for LinkHandle {
     fn drop(&mut self) {
         self.shared().act(|state| {
-            if !self.life.link.is_over() {
+            if state.is_held(self.key, &self.life.link) {
                 // What cannot be closed is closed already.
                 let _ = state.close_link(self.key, None);
             }

@@ -139,14 +139,14 @@ impl OfferedSender {
 
     /// Accepts it as the peer asks.
     pub fn accept(self) -> Result<Sender> {
-        self.accept_with(&SenderOptions::new())
+        self.accept_with(SenderOptions::new())
     }
 
     /// The same, as the options say.
-    pub fn accept_with(mut self, options: &SenderOptions) -> Result<Sender> {
+    pub fn accept_with(mut self, options: SenderOptions) -> Result<Sender> {
         let key = self.key;
         let life = self.connection.shared.act(|state| {
-            state.connection.sender(key)?.accept_link(options)?;
+            state.connection.sender(key)?.accept_link(&options)?;
             Ok::<_, Error>(state.hold_link(key.into()))
         })?;
         self.is_decided = true;
@@ -190,12 +190,12 @@ impl OfferedReceiver {
 
     /// Accepts it as the peer asks.
     pub fn accept(self) -> Result<Receiver> {
-        self.accept_with(&ReceiverOptions::new())
+        self.accept_with(ReceiverOptions::new())
     }
 
-    /// The same, as the options say. Messages are taken whole, whatever those say of streaming.
-    pub fn accept_with(mut self, options: &ReceiverOptions) -> Result<Receiver> {
-        let (key, options) = (self.key, options.clone().with_streaming(false));
+    /// The same, as the options say.
+    pub fn accept_with(mut self, options: ReceiverOptions) -> Result<Receiver> {
+        let key = self.key;
         let life = self.connection.shared.act(|state| {
             state.connection.receiver(key)?.accept_link(&options)?;
             Ok::<_, Error>(state.hold_link(key.into()))

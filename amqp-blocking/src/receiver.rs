@@ -9,6 +9,7 @@ use amqp_proto::types::{DeliveryKey, ReceiverKey, Str};
 use amqp_proto::wire::{self, Attach, DeliveryState, Modified, Outcome, Rejected};
 
 use crate::delivery::Delivery;
+use crate::incoming::IncomingStream;
 use crate::link::LinkHandle;
 use crate::shared::Shared;
 use crate::state::State;
@@ -73,6 +74,24 @@ impl Receiver {
     /// The messages that come, until the link is over. If that is by an error, it is the last item.
     pub fn iter(&self) -> Deliveries<'_> {
         Deliveries { receiver: Some(self) }
+    }
+
+    /// Waits for the next message to begin, on a streaming link, to be read while it comes; `None` when the link is over
+    /// without an error.
+    pub fn recv_stream(&self) -> Result<Option<IncomingStream>> {
+        let begun = self.link.shared().wait(On::Inbox(self.key), None, |state| {
+            let begun = state.links.get_mut(&self.key.into()).and_then(|link| link.begun.pop_front());
+            match begun {
+                Some(key) => {
+                    let tag = state.connection.delivery(key).ok().map(|delivery| delivery.tag());
+                    let accepts =
+                        state.connection.receiver(self.key).is_ok_and(|receiver| receiver.is_auto_accept());
+                    Some(Ok(IncomingStream::new(self.clone(), key, tag, accepts)))
+                }
+                None => self.link.ended(state).map(Err),
+            }
+        });
+        begun.unwrap_or(Err(Error::TimedOut)).map(Some).or_else(Error::or_end)
     }
 
     fn wait(&self, by: Option<Instant>) -> Option<Result<Delivery>> {
@@ -193,6 +212,16 @@ impl Receiver {
         self.link.shared().act(|state| state.connection.receiver(self.key).map_or(0, |link| link.available()))
     }
 
+    /// How many deliveries are unsettled.
+    pub fn unsettled(&self) -> u32 {
+        self.link.unsettled_len()
+    }
+
+    /// The name of the link; empty once it is closed.
+    pub fn name(&self) -> Str {
+        self.link.name()
+    }
+
     /// The address of the node that messages come from, as the peer has said: of a dynamic node, the one that it was
     /// given.
     pub fn address(&self) -> Option<Str> {
@@ -210,8 +239,26 @@ impl Receiver {
     }
 
     /// The same, saying why.
-    pub fn close_with(&self, error: wire::Error) -> Result<()> {
-        self.link.close(Some(error))
+    pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
+        self.link.close(Some(error.into()))
+    }
+
+    /// Detaches the link, so that it can be attached again under its name, as long as a handle of it is kept.
+    pub fn detach(&self) -> Result<()> {
+        self.link.detach()
+    }
+
+    /// Waits until the link is over, and says how it ended.
+    pub fn closed(&self) -> Error {
+        self.link.closed()
+    }
+
+    pub(crate) fn key(&self) -> ReceiverKey {
+        self.key
+    }
+
+    pub(crate) fn link(&self) -> &LinkHandle {
+        &self.link
     }
 }
 

@@ -126,7 +126,13 @@ impl ReceiverBuilder {
         self
     }
 
-    /// Sets the largest message that is taken, in octets; 0 means any.
+    /// Sets whether messages are read while they come, by [`Receiver::recv_stream`]. Off, unless turned on.
+    pub fn streaming(mut self, streaming: bool) -> Self {
+        self.options = self.options.with_streaming(streaming);
+        self
+    }
+
+    /// Sets the largest message that is taken, in octets; 0 means any. Default 64 MiB.
     pub fn max_message_size(mut self, octets: u64) -> Self {
         self.options = self.options.with_max_message_size(octets);
         self

@@ -14,6 +14,7 @@ use amqp_proto::wire::{self, Attach, Outcome, Terminus};
 use crate::link::LinkHandle;
 use crate::sent::{Sent, look_outcome};
 use crate::state::{Fate, State};
+use crate::stream::OutgoingStream;
 use crate::waiters::On;
 use crate::writing;
 
@@ -95,8 +96,9 @@ impl Sender {
     /// The same, as the options say.
     pub fn send_queued_with(&self, message: &Message, options: &SendOptions) -> Result<Sent> {
         let (state, sent) = self.queue(message, options, None);
+        let is_settled = is_settled(&state, &sent);
         writing::write_much_here(self.link.shared(), state);
-        Ok(Sent::new(Arc::clone(&self.link), self.key, sent?))
+        Ok(Sent::new(Arc::clone(&self.link), self.key, sent?, is_settled))
     }
 
     /// The same, unless that takes too long: then the message is not sent, and the error is [`Error::TimedOut`].
@@ -118,10 +120,34 @@ impl Sender {
         self.queued((state, sent))
     }
 
+    /// Begins a message whose octets come later, however many, as soon as there is credit. Nothing else is sent on the
+    /// link until it is finished or aborted.
+    pub fn stream(&self, options: &SendOptions) -> Result<OutgoingStream> {
+        let begun = self.in_turn(None, |state| {
+            let Ok(mut sender) = state.connection.sender(self.key) else { return Err(self.link.gone(state)) };
+            let delivery = sender.begin_delivery(options)?;
+            self.note(state, delivery);
+            Ok(delivery)
+        });
+        Ok(OutgoingStream::new(self.queued(begun)?))
+    }
+
+    /// Waits until a message could be sent: there is credit, and room.
+    pub fn sendable(&self) -> Result<()> {
+        let (state, sendable) = self.in_turn(None, |state| match state.connection.sender(self.key) {
+            Ok(sender) if sender.is_sendable() => Ok(()),
+            Ok(_) => Err(SendError::NoCredit.into()),
+            Err(_) => Err(self.link.gone(state)),
+        });
+        self.link.shared().unlock(state);
+        sendable
+    }
+
     fn queued(&self, sent: (MutexGuard<'_, State>, Result<DeliveryKey>)) -> Result<Sent> {
         let (state, sent) = sent;
+        let is_settled = is_settled(&state, &sent);
         self.link.shared().unlock(state);
-        Ok(Sent::new(Arc::clone(&self.link), self.key, sent?))
+        Ok(Sent::new(Arc::clone(&self.link), self.key, sent?, is_settled))
     }
 
     /// Waits until a message can be sent, and sends it.
@@ -131,8 +157,17 @@ impl Sender {
         options: &SendOptions,
         by: Option<Instant>,
     ) -> (MutexGuard<'_, State>, Result<DeliveryKey>) {
+        self.in_turn(by, |state| self.try_send(state, message, options))
+    }
+
+    /// Waits until an attempt is not refused for want of credit or room.
+    fn in_turn<R>(
+        &self,
+        by: Option<Instant>,
+        mut attempt: impl FnMut(&mut State) -> Result<R>,
+    ) -> (MutexGuard<'_, State>, Result<R>) {
         let shared = self.link.shared();
-        let look = |state: &mut State| match self.try_send(state, message, options) {
+        let look = |state: &mut State| match self.link.ended(state).map_or_else(|| attempt(state), Err) {
             Err(Error::Send(error)) if is_for_now(&error) => {
                 state.is_sated |= matches!(error, SendError::Unsettled(_));
                 None
@@ -152,18 +187,41 @@ impl Sender {
         }
         let Ok(mut sender) = state.connection.sender(self.key) else { return Err(self.link.gone(state)) };
         let delivery = sender.send_with(message, options)?;
+        self.note(state, delivery);
+        Ok(delivery)
+    }
+
+    /// Has what becomes of a delivery kept.
+    fn note(&self, state: &mut State, delivery: DeliveryKey) {
         // What is settled already is not known to the engine any more.
         let fate = match state.connection.delivery(delivery) {
             Ok(_) => Fate::Unknown,
             Err(_) => Fate::Settled(Some(Outcome::Accepted)),
         };
         state.hold_sent(self.key, delivery, fate);
-        Ok(delivery)
+    }
+
+    /// Sets how many messages the receiver is told that wait for credit (T-AVAIL-01).
+    pub fn set_available(&self, messages: u32) -> Result<()> {
+        self.link.shared().act(|state| match state.connection.sender(self.key) {
+            Ok(mut sender) => Ok(sender.set_available(messages)?),
+            Err(_) => Err(self.link.gone(state)),
+        })
     }
 
     /// How many messages the receiver takes.
     pub fn credit(&self) -> u32 {
         self.link.shared().act(|state| state.connection.sender(self.key).map_or(0, |sender| sender.credit()))
+    }
+
+    /// How many deliveries are unsettled.
+    pub fn unsettled(&self) -> u32 {
+        self.link.unsettled_len()
+    }
+
+    /// The name of the link; empty once it is closed.
+    pub fn name(&self) -> Str {
+        self.link.name()
     }
 
     /// The largest message that the receiver takes, in octets; `None` for any.
@@ -185,15 +243,45 @@ impl Sender {
         self.link.peer_attach()
     }
 
-    /// Closes the link, and waits until the peer has answered. What is unsettled then has no outcome.
+    /// Closes the link for good, after what was sent on it is written, if the peer takes it in time, and waits until the
+    /// peer has answered. What is unsettled then has no outcome.
     pub fn close(&self) -> Result<()> {
+        self.written();
         self.link.close(None)
     }
 
-    /// The same, saying why.
-    pub fn close_with(&self, error: wire::Error) -> Result<()> {
-        self.link.close(Some(error))
+    /// The same, saying why, and at once.
+    pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
+        self.link.close(Some(error.into()))
     }
+
+    /// Detaches the link, so that it can be attached again under its name, as long as a handle of it is kept.
+    pub fn detach(&self) -> Result<()> {
+        self.written();
+        self.link.detach()
+    }
+
+    /// Waits until the link is over, and says how it ended.
+    pub fn closed(&self) -> Error {
+        self.link.closed()
+    }
+
+    /// Waits until no message is written in part, for as long as an answer may take.
+    fn written(&self) {
+        // What ends the link is told by whatever is done next.
+        let _ = self.link.wait(|state, _| match state.connection.sender(self.key) {
+            Ok(sender) if sender.is_sending() => {
+                state.unwritten.push(self.key);
+                None
+            }
+            _ => Some(Ok(())),
+        });
+    }
+}
+
+/// Whether a message was sent settled: the engine does not know it any more.
+fn is_settled(state: &State, sent: &Result<DeliveryKey>) -> bool {
+    sent.as_ref().is_ok_and(|delivery| state.connection.delivery(*delivery).is_err())
 }
 
 /// Whether a message that was not sent may be sent later.

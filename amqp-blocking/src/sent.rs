@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqp_proto::endpoint::{Error, Result};
-use amqp_proto::types::{DeliveryKey, SenderKey};
+use amqp_proto::types::{DeliveryKey, DeliveryTag, SenderKey};
 use amqp_proto::wire::Outcome;
 
 use crate::link::LinkHandle;
@@ -19,16 +19,35 @@ pub struct Sent {
     key: DeliveryKey,
     sender: SenderKey,
     link: Arc<LinkHandle>,
+    is_settled: bool,
 }
 
 impl Sent {
-    pub(crate) fn new(link: Arc<LinkHandle>, sender: SenderKey, key: DeliveryKey) -> Self {
-        Self { key, sender, link }
+    pub(crate) fn new(link: Arc<LinkHandle>, sender: SenderKey, key: DeliveryKey, is_settled: bool) -> Self {
+        Self { key, sender, link, is_settled }
     }
 
     /// The engine's key of it.
     pub fn key(&self) -> DeliveryKey {
         self.key
+    }
+
+    /// The tag, as long as the delivery is not settled.
+    pub fn tag(&self) -> Option<DeliveryTag> {
+        self.link.shared().act(|state| Some(state.connection.delivery(self.key).ok()?.tag()))
+    }
+
+    /// Whether it was sent settled, so that there is no outcome to come: it counts as accepted.
+    pub fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    pub(crate) fn link(&self) -> &Arc<LinkHandle> {
+        &self.link
+    }
+
+    pub(crate) fn sender(&self) -> SenderKey {
+        self.sender
     }
 
     /// Waits for the outcome. What was sent settled counts as accepted.

@@ -101,8 +101,8 @@ impl Session {
     }
 
     /// The same, saying why.
-    pub fn end_with(&self, error: wire::Error) -> Result<()> {
-        self.end_by(Some(error))
+    pub fn end_with(&self, error: impl Into<wire::Error>) -> Result<()> {
+        self.end_by(Some(error.into()))
     }
 
     fn end_by(&self, error: Option<wire::Error>) -> Result<()> {

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use amqp_proto::config::SessionOptions;
 use amqp_proto::endpoint::{Ended, Error, Result};
-use amqp_proto::machine::LinkError;
-use amqp_proto::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
+use amqp_proto::machine::{LinkError, PartEnd};
+use amqp_proto::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
 use amqp_proto::wire::{self, Attach, DeliveryState, Outcome};
 use amqp_proto::{Connection, Event, Reason};
 
@@ -26,6 +26,10 @@ pub(crate) struct State {
     pub(crate) default_session: Option<SessionKey>,
     /// Whether some message was not sent for too many were unsettled.
     pub(crate) is_sated: bool,
+    /// Senders of which somebody waits until what they send is written.
+    pub(crate) unwritten: Vec<SenderKey>,
+    /// Deliveries of which nobody wants what is still to come.
+    unwanted: Vec<DeliveryKey>,
     /// Whether the application takes sessions and links of the peer's making.
     takes_offers: bool,
     /// What the peer wants and nobody has looked at.
@@ -78,6 +82,10 @@ pub(crate) struct Link {
     pub(crate) left: VecDeque<amqp_proto::Delivery>,
     /// Whether the credit that was to be drained is gone.
     pub(crate) is_drained: bool,
+    /// Whether messages are read while they come.
+    pub(crate) is_streaming: bool,
+    /// Messages that have begun to come, on a streaming link.
+    pub(crate) begun: VecDeque<DeliveryKey>,
 }
 
 /// What has become of a delivery that was sent.
@@ -110,6 +118,8 @@ impl State {
             sessions: Keyed::default(),
             default_session: None,
             is_sated: false,
+            unwritten: Vec::new(),
+            unwanted: Vec::new(),
             takes_offers,
             offers: VecDeque::new(),
             end: None,
@@ -126,7 +136,11 @@ impl State {
 
     /// Notes a link that somebody holds from now on.
     pub(crate) fn hold_link(&mut self, key: LinkKey) -> LinkLife {
-        let link = Link::default();
+        let is_streaming = match key {
+            LinkKey::Receiver(key) => self.connection.receiver(key).is_ok_and(|link| link.is_streaming()),
+            LinkKey::Sender(_) => false,
+        };
+        let link = Link { is_streaming, ..Link::default() };
         let session = self.session_of(key).map(|session| self.hold_session(session)).unwrap_or_default();
         let life = LinkLife { link: Arc::clone(&link.life), session };
         self.links.insert(key, link);
@@ -161,10 +175,14 @@ impl State {
 
     /// Nobody holds a link any more.
     pub(crate) fn let_link_go(&mut self, key: LinkKey, life: &Arc<Life>) {
-        // A link of the same key may have been attached after it.
-        if self.links.get(&key).is_some_and(|link| Arc::ptr_eq(&link.life, life)) {
+        if self.is_held(key, life) {
             self.links.remove(&key);
         }
+    }
+
+    /// Whether it is this life that a link has: one that was detached may have been attached again after it.
+    pub(crate) fn is_held(&self, key: LinkKey, life: &Arc<Life>) -> bool {
+        self.links.get(&key).is_some_and(|link| Arc::ptr_eq(&link.life, life))
     }
 
     /// Notes a delivery that was sent and that somebody holds.
@@ -186,8 +204,9 @@ impl State {
         }
     }
 
-    /// A thread has had its turn to send: if there is room for more, it is the next one's.
+    /// This thread has had its turn to send: if there is room for more, it is the next one's.
     pub(crate) fn pass_turn_on(&mut self, sender: SenderKey) {
+        self.waiters.leave(On::Sendable(sender));
         if self.connection.sender(sender).is_ok_and(|sender| sender.is_sendable()) {
             self.waiters.wake_one(On::Sendable(sender));
         }
@@ -242,6 +261,33 @@ impl State {
         }
     }
 
+    /// Detaches a link, so that it can be attached again.
+    pub(crate) fn detach_link(&mut self, key: LinkKey) -> Result<(), LinkError> {
+        match key {
+            LinkKey::Sender(key) => self.connection.sender(key).map(|mut link| link.detach()),
+            LinkKey::Receiver(key) => self.connection.receiver(key).map(|mut link| link.detach()),
+        }
+        .unwrap_or(Err(LinkError::Detached))
+    }
+
+    /// The name of a link; empty once it is closed.
+    pub(crate) fn link_name(&mut self, key: LinkKey) -> Str {
+        match key {
+            LinkKey::Sender(key) => self.connection.sender(key).map(|link| link.name()),
+            LinkKey::Receiver(key) => self.connection.receiver(key).map(|link| link.name()),
+        }
+        .unwrap_or_default()
+    }
+
+    /// How many deliveries of a link are unsettled.
+    pub(crate) fn unsettled_len(&mut self, key: LinkKey) -> u32 {
+        match key {
+            LinkKey::Sender(key) => self.connection.sender(key).map(|link| link.unsettled_len()),
+            LinkKey::Receiver(key) => self.connection.receiver(key).map(|link| link.unsettled_len()),
+        }
+        .unwrap_or_default()
+    }
+
     /// Closes a link.
     pub(crate) fn close_link(&mut self, key: LinkKey, error: Option<wire::Error>) -> Result<(), LinkError> {
         match (key, error) {
@@ -271,13 +317,17 @@ impl State {
         }
     }
 
-    /// What was sent settled will not be sent again, so it is not to be lost with the link.
+    /// What was sent settled will not be sent again, so it is not to be lost with the link, unless that is only
+    /// suspended and keeps it.
     fn keep_inbox(&mut self, key: ReceiverKey) {
         let (Ok(mut receiver), Some(link)) =
             (self.connection.receiver(key), self.links.get_mut(&LinkKey::Receiver(key)))
         else {
             return;
         };
+        if receiver.is_suspended() {
+            return;
+        }
         while let Some(delivery) = receiver.receive() {
             if delivery.is_settled() {
                 link.left.push_back(delivery);
@@ -295,18 +345,53 @@ impl State {
             Event::LinkOffered(key) => self.offer_link(key),
             Event::LinkAttached(key) => self.waiters.wake_all(On::Link(key)),
             Event::LinkDetached { link, reason, .. } => self.on_link_detached(link, *reason),
-            Event::Sendable(key) => self.waiters.wake_one(On::Sendable(key)),
+            Event::Sendable(key) => {
+                self.waiters.wake_one(On::Sendable(key));
+                self.waiters.wake_all(On::Link(key.into()));
+            }
             Event::Drained(key) => self.on_drained(key),
-            Event::Message { receiver, .. } => self.waiters.wake_one(On::Inbox(receiver)),
+            Event::Message { receiver, delivery } => self.on_message(receiver, delivery),
+            Event::Data { receiver, delivery } | Event::Aborted { receiver, delivery } => {
+                self.on_data(receiver, delivery);
+            }
             Event::Updated { link: LinkKey::Sender(link), delivery, state, settled } => {
                 self.on_updated(link, delivery, state, settled);
             }
             Event::Lost { link: LinkKey::Sender(link), delivery, state: Some(state) } => {
                 self.on_updated(link, delivery, Some(state), false);
             }
-            Event::Updated { link, .. } => self.waiters.wake_all(On::Link(link)),
-            // Receivers do not stream.
+            Event::Updated { link, .. } | Event::Lost { link, .. } => self.waiters.wake_all(On::Link(link)),
             _ => {}
+        }
+    }
+
+    fn on_message(&mut self, key: ReceiverKey, delivery: DeliveryKey) {
+        if let Some(link) = self.links.get_mut(&key.into()).filter(|link| link.is_streaming) {
+            link.begun.push_back(delivery);
+        }
+        self.waiters.wake_one(On::Inbox(key));
+    }
+
+    fn on_data(&mut self, key: ReceiverKey, delivery: DeliveryKey) {
+        if self.unwanted.contains(&delivery) {
+            self.drop_rest(key, delivery);
+        }
+        self.waiters.wake_all(On::Link(key.into()));
+    }
+
+    /// Reads what there is of a delivery that nobody wants.
+    pub(crate) fn drop_rest(&mut self, key: ReceiverKey, delivery: DeliveryKey) {
+        let part = self.connection.receiver(key).ok().and_then(|mut link| link.read(delivery).ok());
+        self.unwanted.retain(|unwanted| *unwanted != delivery);
+        if part.is_some_and(|part| part.end == PartEnd::More) {
+            self.unwanted.push(delivery);
+        }
+    }
+
+    /// Output was taken: who waits until a message is written is to look again.
+    pub(crate) fn on_taken(&mut self) {
+        for key in std::mem::take(&mut self.unwritten) {
+            self.waiters.wake_all(On::Link(key.into()));
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Outlet {
     stream: Box<dyn Stream>,
     /// Taken out of the connection, and not written yet.
     batch: VecDeque<Bytes>,
+    /// Whether the stream may hold back what was written.
+    needs_flush: bool,
 }
 
 /// A transport, of whatever type.
@@ -54,7 +56,7 @@ impl<T: Transport> Stream for T {
 
 impl Outlet {
     pub(crate) fn new(stream: impl Transport) -> Self {
-        Self { stream: Box::new(stream), batch: VecDeque::new() }
+        Self { stream: Box::new(stream), batch: VecDeque::new(), needs_flush: false }
     }
 
     /// Takes output out of the connection; whether there is any to be written.
@@ -66,7 +68,7 @@ impl Outlet {
             self.batch.push_back(output.copy_to_bytes(piece));
             octets += piece;
         }
-        !self.batch.is_empty()
+        !self.batch.is_empty() || self.needs_flush
     }
 
     /// Writes what was taken. What could not be written stays.
@@ -84,18 +86,28 @@ impl Outlet {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            self.needs_flush = true;
         }
-        Ok(())
+        loop {
+            match self.stream.flush() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                flushed => {
+                    self.needs_flush = flushed.is_err();
+                    return flushed;
+                }
+            }
+        }
     }
 
     /// Whether all that was taken is written.
     pub(crate) fn is_empty(&self) -> bool {
-        self.batch.is_empty()
+        self.batch.is_empty() && !self.needs_flush
     }
 
     /// Drops what was taken and all that there is, which cannot be written.
     pub(crate) fn discard(&mut self, connection: &mut Connection) {
         self.batch.clear();
+        self.needs_flush = false;
         discard(connection);
     }
 
@@ -188,6 +200,7 @@ pub(crate) fn write_here(shared: &Shared, mut state: MutexGuard<'_, State>) {
     let is_open = state.transport == Stage::Open && state.connection.has_output();
     let Some(mut outlet) = state.outlet.take_if(|_| is_open) else { return shared.unlock(state) };
     let is_something = outlet.fill(&mut state.connection);
+    state.on_taken();
     if !is_something {
         state.outlet = Some(outlet);
         return shared.unlock(state);
@@ -227,7 +240,9 @@ pub(crate) fn run(shared: &Shared) {
             state = rest(shared, state);
         }
         if let Some(mut outlet) = state.outlet.take() {
-            if outlet.fill(&mut state.connection) {
+            let is_something = outlet.fill(&mut state.connection);
+            state.on_taken();
+            if is_something {
                 shared.unlock(state);
                 let result = outlet.write();
                 state = shared.lock();
@@ -253,7 +268,8 @@ fn rest<'a>(shared: &'a Shared, state: MutexGuard<'a, State>) -> MutexGuard<'a, 
 /// Waits for something to do.
 fn sleep<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
     state.is_writer_called = false;
-    // What has changed is told before that, and may be answered at once.
+    // Taking output may have led to something. What has changed is told before that, and may be answered at once.
+    state.drain();
     if state.waiters.has_woken() || state.is_reader_waiting {
         shared.unlock(state);
         state = shared.lock();
@@ -292,8 +308,12 @@ fn end(shared: &Shared, mut state: MutexGuard<'_, State>) {
         .wait_timeout_while(shared.lock(), LINGER, |state| !state.is_read)
         .unwrap_or_else(PoisonError::into_inner);
     state.connection.end_of_input();
-    // While it waits to be taken, the end is not looked at.
-    discard(&mut state.connection);
+    state.drain();
+    // While there is so much to be taken, what has come is not looked at, and so neither is the end.
+    while state.connection.has_output() && !state.connection.is_over() {
+        discard(&mut state.connection);
+        state.drain();
+    }
     shared.unlock(state);
     if let Some(outlet) = outlet {
         outlet.end(Shutdown::Both);

@@ -201,7 +201,7 @@ fn sending_waits_for_credit() {
     let receiver = loop {
         match server.next_offer().unwrap().unwrap() {
             Offer::Link(OfferedLink::Receiver(offer)) => {
-                break offer.accept_with(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+                break offer.accept_with(ReceiverOptions::new().with_prefetch(0)).unwrap();
             }
             other => drop(other.accept().unwrap()),
         }

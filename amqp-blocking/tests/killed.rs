@@ -153,7 +153,7 @@ fn serve() -> amqp_blocking::Result<()> {
     while let Some(offer) = connection.next_offer()? {
         match offer {
             Offer::Link(OfferedLink::Receiver(link)) => {
-                let receiver = link.accept_with(&ReceiverOptions::new().with_auto_accept(false))?;
+                let receiver = link.accept_with(ReceiverOptions::new().with_auto_accept(false))?;
                 thread::spawn(move || take_all(&receiver));
             }
             Offer::Link(OfferedLink::Sender(link)) => idle.push(link.accept()?),

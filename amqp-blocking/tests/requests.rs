@@ -23,7 +23,7 @@ fn asking() -> (Requester, Connection, Sender, Receiver) {
         let session = server.next_session().unwrap().unwrap().accept().unwrap();
         let Some(OfferedLink::Sender(link)) = session.next_link().unwrap() else { panic!("a link") };
         assert!(link.source().unwrap().dynamic);
-        let answers = link.accept_with(&SenderOptions::new().with_source(Source::at("temporary"))).unwrap();
+        let answers = link.accept_with(SenderOptions::new().with_source(Source::at("temporary"))).unwrap();
         let Some(OfferedLink::Receiver(link)) = session.next_link().unwrap() else { panic!("a link") };
         (server, answers, link.accept().unwrap())
     });

@@ -70,7 +70,7 @@ fn try_receive(options: &Receiving) -> Result<(), Error> {
     while let Some(offer) = connection.next_offer()? {
         let receiver = match offer {
             Offer::Link(OfferedLink::Receiver(link)) => {
-                link.accept_with(&ReceiverOptions::new().with_prefetch(WINDOW as u32))?
+                link.accept_with(ReceiverOptions::new().with_prefetch(WINDOW as u32))?
             }
             offer => match offer.accept()? {
                 Accepted::Receiver(receiver) => receiver,
