@@ -6,8 +6,8 @@ mod common;
 use std::process::ExitCode;
 
 use amqp_tokio::wire::SenderSettleMode;
-use amqp_tokio::{Delivery, Receiver};
-use anyhow::{Result, bail};
+use amqp_tokio::{Connection, Delivery, Receiver};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 use common::{Messages, Tally, Target, bar, exit};
 
@@ -41,17 +41,30 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let credit =
         u32::try_from(arguments.messages.count).map_or(arguments.credit, |count| count.min(arguments.credit));
     let prefetch = if u64::from(credit) == arguments.messages.count { 0 } else { credit };
-    let mut attaching = connection.receiver(address).prefetch(prefetch).auto_accept(false);
+    let mut attaching = connection.receiver(&*address).prefetch(prefetch).auto_accept(false);
     if arguments.messages.presettled {
         attaching = attaching.snd_settle_mode(SenderSettleMode::Settled);
     }
-    let receiver = attaching.await?;
+    let receiver = attaching.await.with_context(|| format!("cannot receive from '{address}'"))?;
     if prefetch == 0 {
         receiver.set_credit(credit)?;
     }
     let mut tally = Tally::new();
+    let received = receive_and_close(arguments, &connection, &receiver, &mut tally).await;
+    tally.print("received", arguments.target.json);
+    received?;
+    Ok(tally.of(arguments.messages.outcome) == arguments.messages.count)
+}
+
+/// Receives until it is done or interrupted.
+async fn receive_and_close(
+    arguments: &Arguments,
+    connection: &Connection,
+    receiver: &Receiver,
+    tally: &mut Tally,
+) -> Result<()> {
     tokio::select! {
-        done = receive_all(arguments, &receiver, &mut tally) => done?,
+        done = receive_all(arguments, receiver, tally) => done?,
         _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
     }
     // What has come and was not looked at goes elsewhere.
@@ -60,9 +73,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         delivery.release()?;
     }
     receiver.close().await?;
-    connection.close().await?;
-    tally.print("received", arguments.target.json);
-    Ok(tally.of(arguments.messages.outcome) == arguments.messages.count)
+    Ok(connection.close().await?)
 }
 
 async fn receive_all(arguments: &Arguments, receiver: &Receiver, tally: &mut Tally) -> Result<()> {

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::process::ExitCode;
 
 use amqp_tokio::wire::SenderSettleMode;
-use amqp_tokio::{Sender, Sent};
-use anyhow::Result;
+use amqp_tokio::{Connection, Sender, Sent};
+use anyhow::{Context, Result};
 use clap::Parser;
 use common::{Kind, Messages, Tally, Target, bar, exit};
 
@@ -35,15 +35,28 @@ async fn main() -> ExitCode {
 /// Whether every outcome is the expected one.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
-    let mut attaching = connection.sender(address);
+    let mut attaching = connection.sender(&*address);
     if arguments.messages.presettled {
         attaching = attaching.snd_settle_mode(SenderSettleMode::Settled);
     }
-    let sender = attaching.await?;
+    let sender = attaching.await.with_context(|| format!("cannot send to '{address}'"))?;
     let mut tally = Tally::new();
+    let sent = send_and_close(arguments, &connection, &sender, &mut tally).await;
+    tally.print("sent", arguments.target.json);
+    sent?;
+    Ok(tally.of(arguments.messages.outcome) == arguments.messages.count)
+}
+
+/// Sends until it is done or interrupted.
+async fn send_and_close(
+    arguments: &Arguments,
+    connection: &Connection,
+    sender: &Sender,
+    tally: &mut Tally,
+) -> Result<()> {
     let mut waiting = VecDeque::new();
     tokio::select! {
-        done = send_all(arguments, &sender, &mut tally, &mut waiting) => done?,
+        done = send_all(arguments, sender, tally, &mut waiting) => done?,
         _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
     }
     // What was sent has an outcome, too, when no more is sent.
@@ -51,9 +64,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         tally.count(Kind::of(&sent.await?)?);
     }
     sender.close().await?;
-    connection.close().await?;
-    tally.print("sent", arguments.target.json);
-    Ok(tally.of(arguments.messages.outcome) == arguments.messages.count)
+    Ok(connection.close().await?)
 }
 
 async fn send_all(
