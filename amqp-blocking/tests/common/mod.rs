@@ -116,6 +116,11 @@ impl Pipe {
         self.output.change(|flow| flow.is_stalled = is_stalled);
     }
 
+    /// From now on nothing more is read at this end, and what is written stays.
+    pub fn end_input(&self) {
+        self.input.change(|flow| flow.is_ended = true);
+    }
+
     /// Both ways are cut.
     pub fn cut(&self) {
         self.input.change(|flow| flow.is_ended = true);

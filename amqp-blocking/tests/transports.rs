@@ -1,0 +1,310 @@
+//! Transports that crumble and break: nothing hangs, nothing spins, and each outcome is told once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod common;
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use amqp_blocking::message::Message;
+use amqp_blocking::types::Limits;
+use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome};
+use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Origin, Result, Transport};
+use common::{Pipe, run, sending};
+
+/// How a transport behaves at one end.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ways {
+    /// How many octets a read gives at most, and a write takes; 0: as many as there are.
+    crumb: usize,
+    /// Whether every other call is interrupted.
+    is_interrupted: bool,
+    /// After how many octets of input it ends, or breaks.
+    input: Option<(usize, Option<ErrorKind>)>,
+    /// What writes come to.
+    write: Option<ErrorKind>,
+    /// Whether a write takes nothing.
+    is_deaf: bool,
+    flush: Option<ErrorKind>,
+    calls: usize,
+    writes: usize,
+}
+
+struct Faulty {
+    inner: Pipe,
+    ways: Arc<Mutex<Ways>>,
+}
+
+impl Faulty {
+    fn new(inner: Pipe, ways: Ways) -> (Self, Arc<Mutex<Ways>>) {
+        let ways = Arc::new(Mutex::new(ways));
+        (Self { inner, ways: ways.clone() }, ways)
+    }
+
+    /// Counts a call; how many octets it may move.
+    fn call(&self) -> io::Result<usize> {
+        let mut ways = self.ways.lock().unwrap();
+        ways.calls += 1;
+        if ways.is_interrupted && ways.calls % 2 == 1 {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        Ok(if ways.crumb == 0 { usize::MAX } else { ways.crumb })
+    }
+}
+
+impl Read for Faulty {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let mut most = self.call()?.min(space.len());
+        match self.ways.lock().unwrap().input {
+            Some((0, None)) => return Ok(0),
+            Some((0, Some(kind))) => return Err(kind.into()),
+            Some((left, _)) => most = most.min(left),
+            None => {}
+        }
+        let octets = self.inner.read(&mut space[..most])?;
+        if let Some((left, _)) = &mut self.ways.lock().unwrap().input {
+            *left -= octets;
+        }
+        Ok(octets)
+    }
+}
+
+impl Write for Faulty {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let most = self.call()?.min(octets.len());
+        let ways = {
+            let mut ways = self.ways.lock().unwrap();
+            ways.writes += 1;
+            *ways
+        };
+        match ways.write {
+            Some(kind) => Err(kind.into()),
+            None if ways.is_deaf => Ok(0),
+            None => self.inner.write(&octets[..most]),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.call()?;
+        self.ways.lock().unwrap().flush.map_or(Ok(()), |kind| Err(kind.into()))
+    }
+}
+
+impl Transport for Faulty {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { inner: self.inner.try_clone()?, ways: self.ways.clone() })
+    }
+
+    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
+        self.inner.prepare(write_time_out)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.inner.shutdown(how)
+    }
+}
+
+/// A client over such a transport, and a server.
+fn faulty(
+    options: ConnectionOptions,
+    ways: Ways,
+) -> (Result<Connection>, Connection, Arc<Mutex<Ways>>, Pipe) {
+    let (near, far) = Pipe::pair();
+    let hold = near.try_clone().unwrap();
+    let (near, ways) = Faulty::new(near, ways);
+    let server = run(move || Connection::accept(far, &Acceptor::default()));
+    let client = Connection::over(near, options);
+    (client, server.join().unwrap().unwrap(), ways, hold)
+}
+
+/// What has become of a delivery: accepted, or lost with the transport.
+fn is_accepted(outcome: Result<Outcome>) -> bool {
+    match outcome {
+        Ok(Outcome::Accepted) => true,
+        Err(Error::Lost(ended)) if ended.origin() == Origin::Transport => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// EOF, or a reset, behind any octet: each wait ends, and what was told before counts.
+#[test]
+fn input_that_ends_anywhere() {
+    for kind in [None, Some(ErrorKind::ConnectionReset)] {
+        let mut before = 0;
+        for octets in (0..2_000).step_by(3) {
+            let (near, far) = Pipe::pair();
+            let (near, _) = Faulty::new(near, Ways { input: Some((octets, kind)), ..Ways::default() });
+            let server = run(move || {
+                let server = Connection::accept(far, &Acceptor::default())?;
+                while let Some(offer) = server.next_offer()? {
+                    if let amqp_blocking::Accepted::Receiver(receiver) = offer.accept()? {
+                        receiver.iter().for_each(drop);
+                    }
+                }
+                Ok::<(), Error>(())
+            });
+            let accepted = three(near, kind);
+            assert!(accepted >= before, "{accepted} were accepted of {octets} octets");
+            let _ = server.join().unwrap();
+            before = accepted;
+            if before == 3 {
+                break;
+            }
+        }
+        assert_eq!(before, 3);
+    }
+}
+
+/// Sends three messages; how many of them were accepted.
+fn three(near: Faulty, kind: Option<ErrorKind>) -> usize {
+    let send = || {
+        let client = Connection::over(near, ConnectionOptions::new().no_sasl())?;
+        let sender = client.sender("jobs").attach()?;
+        let sent: Vec<_> = (0..3).map(|_| sender.send_queued("job")).collect::<Result<_>>()?;
+        let accepted = sent.iter().filter(|sent| is_accepted(sent.outcome())).count();
+        let end = client.closed();
+        assert_eq!((end.origin(), end.io().map(io::Error::kind)), (Origin::Transport, kind));
+        Ok::<_, Error>(accepted)
+    };
+    send().unwrap_or_else(|error| {
+        assert!(error.ended().is_some(), "{error}");
+        0
+    })
+}
+
+/// What the peer said before it was gone is heard, though nothing can be written any more.
+#[test]
+fn output_that_breaks_before_input() {
+    let (client, server, ways, _) = faulty(ConnectionOptions::new(), Ways::default());
+    let client = client.unwrap();
+    let (sender, receiver) = sending(&client, &server);
+    let first = sender.send_queued("first").unwrap();
+    let delivery = receiver.recv().unwrap().unwrap();
+    ways.lock().unwrap().write = Some(ErrorKind::BrokenPipe);
+    let second = sender.send_queued("second").unwrap();
+    delivery.accept().unwrap();
+    assert!(is_accepted(first.outcome()) && !is_accepted(second.outcome()));
+    let end = client.closed();
+    assert_eq!(
+        (end.origin(), end.io().map(io::Error::kind)),
+        (Origin::Transport, Some(ErrorKind::BrokenPipe))
+    );
+    assert!(client.close().is_err() && client.session().is_err());
+}
+
+/// A close that the peer sent before it broke off says why.
+#[test]
+fn the_last_words_of_a_peer() {
+    let (client, server, ways, _) = faulty(ConnectionOptions::new(), Ways::default());
+    let client = client.unwrap();
+    let (sender, _receiver) = sending(&client, &server);
+    ways.lock().unwrap().write = Some(ErrorKind::ConnectionReset);
+    let sent = sender.send_queued("job").unwrap();
+    let closing = run(move || server.close_with(AmqpError::new(Condition::NotAllowed)));
+    let Error::Lost(end) = sent.outcome().unwrap_err() else { panic!("it is lost") };
+    assert_eq!((end.origin(), end.condition()), (Origin::Remote, Some(&Condition::NotAllowed)));
+    closing.join().unwrap().unwrap();
+}
+
+/// Writes that take nothing are the end, and not to be tried for ever; so are flushes that fail.
+#[test]
+fn writes_of_nothing_and_flushes_that_fail() {
+    for is_deaf in [true, false] {
+        let (client, server, ways, _) = faulty(ConnectionOptions::new(), Ways::default());
+        let client = client.unwrap();
+        let (sender, _receiver) = sending(&client, &server);
+        {
+            let mut ways = ways.lock().unwrap();
+            ways.is_deaf = is_deaf;
+            ways.flush = (!is_deaf).then_some(ErrorKind::BrokenPipe);
+        }
+        // A message whose flush fails may have arrived.
+        let outcome = sender.send("job");
+        assert!(!is_deaf || !is_accepted(outcome));
+        let kind = if is_deaf { ErrorKind::WriteZero } else { ErrorKind::BrokenPipe };
+        assert_eq!(client.closed().io().map(io::Error::kind), Some(kind));
+    }
+}
+
+/// One octet a call, or an interruption at every other: slow, and all the same.
+#[test]
+fn octets_one_by_one_and_interruptions() {
+    for (crumb, is_interrupted) in [(1, false), (1, true), (0, true)] {
+        let ways = Ways { crumb, is_interrupted, ..Ways::default() };
+        let (client, server, _, _) = faulty(ConnectionOptions::new(), ways);
+        let client = client.unwrap();
+        let (sender, receiver) = sending(&client, &server);
+        let sent = sender.send_queued(Message::new(vec![1; 20_000])).unwrap();
+        let delivery = receiver.recv().unwrap().unwrap();
+        assert_eq!(delivery.message().unwrap().body().unwrap().as_bytes().unwrap().len(), 20_000);
+        delivery.accept().unwrap();
+        assert!(is_accepted(sent.outcome()));
+        client.close().unwrap();
+    }
+}
+
+/// A peer that takes nothing is not asked again and again, and no more is kept for it than limits say.
+#[test]
+fn a_peer_that_takes_nothing() {
+    const LARGE: usize = 100_000;
+    let options = ConnectionOptions::new().close_timeout(Duration::from_millis(100));
+    let (client, server, ways, pipe) = faulty(options, Ways::default());
+    let client = client.unwrap();
+    let (sender, _receiver) = sending(&client, &server);
+    pipe.stall(true);
+    let sent: Vec<_> = (0..100).map_while(|_| sender.send_now(Message::new(vec![1; LARGE])).ok()).collect();
+    // What the engine holds, what was taken from it to be written, and what the pipe does.
+    let most = 2 * Limits::DEFAULT.output_octets() / LARGE + 3;
+    assert!((1..=most).contains(&sent.len()), "{} are queued", sent.len());
+    let before = ways.lock().unwrap().writes;
+    thread::sleep(Duration::from_millis(1_500));
+    let writes = ways.lock().unwrap().writes - before;
+    assert!(writes < 20, "{writes} writes for nothing");
+    client.close().unwrap();
+    assert!(sent.iter().all(|sent| matches!(sent.outcome(), Err(Error::Lost(_)))));
+}
+
+/// The input ends while there is so much output that its end has to wait: that is not waited for.
+#[test]
+fn input_that_ends_behind_output() {
+    let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
+    let (client, server, _, pipe) = faulty(ConnectionOptions::new().limits(limits), Ways::default());
+    let client = client.unwrap();
+    let (sender, _receiver) = sending(&client, &server);
+    pipe.stall(true);
+    let sent = sender.send_queued(Message::new(vec![1; 1 << 20])).unwrap();
+    // It has ended its own direction only, and takes nothing.
+    let half = pipe.try_clone().unwrap();
+    half.end_input();
+    assert!(!is_accepted(sent.outcome()));
+    assert_eq!(client.closed().origin(), Origin::Transport);
+}
+
+/// Whichever end of a socket says that it has no more to say, both are told, and what was accepted before is.
+#[test]
+fn half_closed_sockets() {
+    for is_server in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let far = listener.accept().unwrap().0;
+        let half = if is_server { far.try_clone() } else { near.try_clone() }.unwrap();
+        let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());
+        let client = Connection::over(near, ConnectionOptions::new()).unwrap();
+        let server = server.join().unwrap();
+        let (sender, receiver) = sending(&client, &server);
+        let [first, second] = ["first", "second"].map(|job| sender.send_queued(job).unwrap());
+        receiver.recv().unwrap().unwrap().accept().unwrap();
+        let kept = receiver.recv().unwrap().unwrap();
+        assert!(is_accepted(first.outcome()));
+        half.shutdown(Shutdown::Write).unwrap();
+        assert!(!is_accepted(second.outcome()));
+        kept.into_undecided();
+        assert_eq!(client.closed().origin(), Origin::Transport);
+        assert_eq!(server.closed().origin(), Origin::Transport);
+        assert!(receiver.recv().is_err());
+        assert!(server.next_offer().is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! A long exchange keeps nothing: the live heap after it is that of before.
+//!
+//! `AMQP_MEMORY_MESSAGES=5000000 cargo test --release -p amqp-tokio --test memory` makes it as long as that.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::collections::VecDeque;
+
+use amqp_tokio::config::ReceiverOptions;
+use amqp_tokio::wire::Outcome;
+use amqp_tokio::{Receiver, Sender};
+use common::{pair, sending};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// What buffers may be larger by, in octets, however much was sent: a block of input at each end.
+const SLACK: usize = 128 << 10;
+/// How many messages are on their way at most.
+const WINDOW: usize = 500;
+
+fn messages() -> usize {
+    let number = std::env::var("AMQP_MEMORY_MESSAGES").ok();
+    number.map_or(200_000, |number| number.parse().expect("a number of messages"))
+}
+
+async fn exchange(sender: &Sender, receiver: &Receiver, messages: usize) {
+    let send = async {
+        let mut sent = VecDeque::new();
+        for number in 0..messages {
+            if sent.len() == WINDOW {
+                let oldest: amqp_tokio::Sent = sent.pop_front().unwrap();
+                assert_eq!(oldest.await.unwrap(), Outcome::Accepted);
+            }
+            let queued = sender.send_queued("a message of a usual length, more or less").await.unwrap();
+            // Of some nobody wants to know.
+            if number % 10 > 0 {
+                sent.push_back(queued);
+            }
+        }
+        for sent in sent {
+            assert_eq!(sent.await.unwrap(), Outcome::Accepted);
+        }
+    };
+    let receive = async {
+        for _ in 0..messages {
+            drop(receiver.recv().await.unwrap().unwrap());
+        }
+    };
+    tokio::join!(send, receive);
+    while sender.unsettled() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[track_caller]
+fn assert_kept_nothing(before: usize, what: &str) {
+    let after = HEAP.current_usage();
+    assert!(after <= before + SLACK, "{what}: {before} octets before, {after} after");
+}
+
+/// The only test here: others would use the same heap.
+#[tokio::test]
+async fn nothing_is_kept() {
+    let (client, server) = pair().await;
+    let options = ReceiverOptions::new().with_prefetch(1_000);
+    let (sender, receiver, _session) = sending(&client, &server, options).await;
+    exchange(&sender, &receiver, 10_000).await;
+    let before = HEAP.current_usage();
+    exchange(&sender, &receiver, messages()).await;
+    assert_kept_nothing(before, "messages");
+    client.close().await.unwrap();
+}
