@@ -14,11 +14,12 @@ usage() {
   cat <<'U'
 usage: peers.sh COMMAND ...
   install [rabbitmq|proton|rhea ...]   install what is missing (default: all three)
-  up NAME [--port P] [--tls [--tls-port Q]] [--mtls] [--sasl] [-- broker options]
-                       start and wait for it; NAME is rabbitmq, proton-broker or rhea-broker
+  up NAME [--port P] [--tls [--tls-port Q]] [--mtls] [--cert C] [--sasl] [-- broker options]
+                       start and wait for it; NAME is rabbitmq, proton-broker or rhea-broker; C is the
+                       certificate that it shows: server, or expired, or wrong-name
   wait NAME [SECONDS]  wait until it answers an AMQP header (default 60)
   url NAME [--tls]     print its URL (with user and password when it was started with --sasl)
-  certs                print the folder with ca.pem, server.pem, client.pem and their keys
+  certs                print the folder with ca.pem, server.pem, client.pem and so on, and their keys
   status               one line for each broker
   log NAME             print its log
   down NAME|all [--wipe]   stop it; --wipe also removes its data
@@ -105,7 +106,7 @@ install_rhea() {
 # -- certificates and users -------------------------------------------------
 certs() {
   local d=$state/certs
-  if [[ ! -s $d/client.pem ]] || ! openssl x509 -in "$d/server.pem" -noout -checkend 86400 >/dev/null 2>&1; then
+  if [[ ! -s $d/wrong-name.pem ]] || ! openssl x509 -in "$d/server.pem" -noout -checkend 86400 >/dev/null 2>&1; then
     command -v openssl >/dev/null || apt_get openssl
     rm -rf "$d"
     mkdir -p "$d"
@@ -113,13 +114,23 @@ certs() {
       openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj '/CN=peers test CA' \
         -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign,cRLSign' \
         -keyout "$d/ca.key" -out "$d/ca.pem"
-      local n
-      for n in server client; do
+      : >"$d/index.txt"
+      printf '%s\n' '[ca]' 'default_ca=own' '[own]' "database=$d/index.txt" "new_certs_dir=$d" \
+        'rand_serial=yes' 'default_md=sha256' 'policy=any' '[any]' 'commonName=supplied' >"$d/ca.conf"
+      local n names from to
+      local until=$(($(date +%Y) + 2))0101000000Z
+      for n in server client expired wrong-name; do
+        names=DNS:localhost,IP:127.0.0.1 from=20200101000000Z to=$until
+        case $n in
+          expired) to=20200201000000Z ;;
+          wrong-name) names=DNS:elsewhere.example ;;
+        esac
         openssl req -newkey rsa:2048 -nodes -subj "/CN=peer-$n" -keyout "$d/$n.key" -out "$d/$n.csr"
-        openssl x509 -req -in "$d/$n.csr" -CA "$d/ca.pem" -CAkey "$d/ca.key" -CAcreateserial -days 365 \
-          -extfile <(printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n') -out "$d/$n.pem"
+        openssl ca -batch -notext -config "$d/ca.conf" -cert "$d/ca.pem" -keyfile "$d/ca.key" \
+          -startdate "$from" -enddate "$to" -in "$d/$n.csr" -out "$d/$n.pem" \
+          -extfile <(printf 'subjectAltName=%s\nbasicConstraints=CA:FALSE\n' "$names")
       done
-    } >"$d/log" 2>&1 || { tail -n 5 "$d/log" >&2; rm -f "$d/client.pem"; die "openssl failed"; }
+    } >"$d/log" 2>&1 || { tail -n 5 "$d/log" >&2; rm -f "$d/wrong-name.pem"; die "openssl failed"; }
   fi
   echo "$d"
 }
@@ -216,7 +227,7 @@ cmd_url() {
 }
 
 cmd_up() {
-  local name=${1:-} port='' tls='' tls_port='' mtls='' sasl='' extra=() args
+  local name=${1:-} port='' tls='' tls_port='' mtls='' cert=server sasl='' extra=() args
   known "$name"
   shift
   while (($#)); do
@@ -225,6 +236,7 @@ cmd_up() {
       --tls) tls=1 ;;
       --tls-port) tls=1 tls_port=${2:?--tls-port needs a number}; shift ;;
       --mtls) tls=1 mtls=1 ;;
+      --cert) cert=${2:?--cert needs a name}; shift ;;
       --sasl) sasl=1 ;;
       --) shift; extra=("$@"); break ;;
       *) die "unknown option $1" ;;
@@ -237,7 +249,7 @@ cmd_up() {
     rhea-broker) : "${port:=26710}" ;;
   esac
   [[ -z $tls ]] || : "${tls_port:=$((port + 1))}"
-  args="$port $tls_port mtls=$mtls sasl=$sasl ${extra[*]:-}"
+  args="$port $tls_port mtls=$mtls cert=$cert sasl=$sasl ${extra[*]:-}"
   mkdir -p "$state/$name" || die "cannot write to $state (set PEERS_STATE)"
   if alive "$state/$name/pid"; then
     local was
@@ -273,7 +285,7 @@ up_proton() {
   sasl_users
   local o=(--port "$port" --sasl-dir "$state/proton-broker/sasl")
   if [[ -n $sasl ]]; then o+=(--require-auth --mechs "PLAIN SCRAM-SHA-1 SCRAM-SHA-256 EXTERNAL"); fi
-  if [[ -n $tls ]]; then o+=(--tls-port "$tls_port" --tls-cert "$certs/server.pem" --tls-key "$certs/server.key"); fi
+  if [[ -n $tls ]]; then o+=(--tls-port "$tls_port" --tls-cert "$certs/$cert.pem" --tls-key "$certs/$cert.key"); fi
   if [[ -n $mtls ]]; then o+=(--tls-client-ca "$certs/ca.pem"); fi
   start "$state/proton-broker/pid" "$state/proton-broker/log" \
     "$(proton_python)" "$here/brokers/proton_broker.py" "${o[@]}" "${extra[@]}"
@@ -282,7 +294,7 @@ up_rhea() {
   install_rhea
   local o=(--port "$port" --user "$USER_NAME" --password "$USER_PASSWORD")
   if [[ -n $sasl ]]; then o+=(--no-anonymous); fi
-  if [[ -n $tls ]]; then o+=(--tls-port "$tls_port" --tls-cert "$certs/server.pem" --tls-key "$certs/server.key"); fi
+  if [[ -n $tls ]]; then o+=(--tls-port "$tls_port" --tls-cert "$certs/$cert.pem" --tls-key "$certs/$cert.key"); fi
   if [[ -n $mtls ]]; then o+=(--tls-client-ca "$certs/ca.pem"); fi
   NODE_PATH=$state/node_modules start "$state/rhea-broker/pid" "$state/rhea-broker/log" \
     node "$here/brokers/rhea_broker.cjs" "${o[@]}" "${extra[@]}"
@@ -315,8 +327,8 @@ PY
     if [[ -n $tls ]]; then
       echo "listeners.ssl.1 = 127.0.0.1:$tls_port"
       echo "ssl_options.cacertfile = $certs/ca.pem"
-      echo "ssl_options.certfile = $certs/server.pem"
-      echo "ssl_options.keyfile = $certs/server.key"
+      echo "ssl_options.certfile = $certs/$cert.pem"
+      echo "ssl_options.keyfile = $certs/$cert.key"
       echo "ssl_options.verify = verify_peer"
       if [[ -n $mtls ]]; then echo "ssl_options.fail_if_no_peer_cert = true"
       else echo "ssl_options.fail_if_no_peer_cert = false"; fi

@@ -12,7 +12,8 @@ use crate::place::Broker;
 pub(crate) struct Limit {
     broker: Broker,
     cases: &'static [&'static str],
-    end: End,
+    /// How a case may end that meets it: which of these depends on who is faster.
+    ends: &'static [End],
     /// What the matrix says of it.
     pub(crate) note: &'static str,
 }
@@ -34,7 +35,13 @@ impl Limit {
 
     /// Whether this is how a case ends that meets the limit.
     pub(crate) fn is_met(&self, failure: &Failure) -> bool {
-        match (&self.end, failure) {
+        self.ends.iter().any(|end| end.is(failure))
+    }
+}
+
+impl End {
+    fn is(&self, failure: &Failure) -> bool {
+        match (self, failure) {
             (End::Error(over, origin, condition, words), Failure::Problem(problem)) => {
                 problem.over == *over
                     && problem.origin == Some(*origin)
@@ -55,13 +62,13 @@ static LIMITS: &[Limit] = &[
     Limit {
         broker: Broker::RabbitMq,
         cases: SCRAM,
-        end: NO_SCRAM,
+        ends: &[NO_SCRAM],
         note: "offers no SCRAM: `amqp:unauthorized-access`, no SASL mechanism in common with the server",
     },
     Limit {
         broker: Broker::Rhea,
         cases: SCRAM,
-        end: NO_SCRAM,
+        ends: &[NO_SCRAM],
         note: "offers no SCRAM: `amqp:unauthorized-access`, no SASL mechanism in common with the server",
     },
     Limit {
@@ -72,13 +79,13 @@ static LIMITS: &[Limit] = &[
             "a_message_of_ours_is_modified",
             "outcomes_come_back_to_their_messages",
         ],
-        end: End::Wrong("accepted, not"),
+        ends: &[End::Wrong("accepted, not")],
         note: "has no addresses that give a certain outcome: all is accepted",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["a_source_of_messages_is_emptied"],
-        end: End::Wrong("\"no source\", not \"msg0\""),
+        ends: &[End::Wrong("\"no source\", not \"msg0\"")],
         note: "has no addresses that are full of messages",
     },
     Limit {
@@ -87,82 +94,100 @@ static LIMITS: &[Limit] = &[
             "a_receiver_that_settles_second_is_settled_for",
             "a_sender_settles_before_us_where_we_are_second",
         ],
-        end: remote(Over::Session, "amqp:not-implemented", "rcv-settle-mode second not supported"),
+        ends: &[remote(Over::Session, "amqp:not-implemented", "rcv-settle-mode second not supported")],
         note: "ends the session: `amqp:not-implemented`, rcv-settle-mode second not supported",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["what_we_modify_as_failed_is_counted", "what_we_modify_as_not_failed_is_not_counted"],
-        end: remote(Over::Session, "amqp:invalid-field", "Unrecognised state"),
+        ends: &[remote(Over::Session, "amqp:invalid-field", "Unrecognised state")],
         note: "ends the session on modified: `amqp:invalid-field`, Unrecognised state",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["what_we_modify_as_undeliverable_does_not_come_back"],
-        end: remote(Over::Lost, "amqp:invalid-field", "Unrecognised state"),
+        ends: &[remote(Over::Lost, "amqp:invalid-field", "Unrecognised state")],
         note: "ends the session on modified: `amqp:invalid-field`, Unrecognised state",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["lists_and_maps_arrive"],
-        end: End::Error(
+        ends: &[End::Error(
             Over::Lost,
             Origin::Transport,
             "amqp:connection:framing-error",
             "the transport ended",
-        ),
+        )],
         note: "breaks the transport on a body that is a list or a map",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["what_we_leave_undecided_comes_again"],
-        end: End::Wrong("\"the next\", not \"job\""),
+        ends: &[End::Wrong("\"the next\", not \"job\"")],
         note: "keeps what is unsettled on a closed link until the session ends",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["a_drain_brings_what_there_is", "a_drain_of_nothing_ends"],
-        end: remote(Over::Session, "amqp:internal-error", "send_drained"),
+        ends: &[remote(Over::Session, "amqp:internal-error", "send_drained")],
         note: "ends the session on drain: `amqp:internal-error`, function_clause",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["a_node_is_made_to_receive_from", "requests_are_answered"],
-        end: remote(Over::Session, "amqp:not-implemented", "Dynamic sources not supported"),
+        ends: &[remote(Over::Session, "amqp:not-implemented", "Dynamic sources not supported")],
         note: "makes no nodes and ends the session: `amqp:not-implemented`, Dynamic sources not supported",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["a_node_is_made_to_send_to"],
-        end: remote(Over::Session, "amqp:not-implemented", "Dynamic targets not supported"),
+        ends: &[remote(Over::Session, "amqp:not-implemented", "Dynamic targets not supported")],
         note: "makes no nodes and ends the session: `amqp:not-implemented`, Dynamic targets not supported",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["messages_go_where_they_are_addressed", "a_link_that_is_refused_says_why"],
-        end: remote(
+        ends: &[remote(
             Over::Session,
             "amqp:invalid-field",
             "Attach rejected: {address_not_utf8_string,undefined}",
-        ),
+        )],
         note: "wants an address and ends the session: `amqp:invalid-field`, Attach rejected",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["a_message_is_sent_in_pieces", "a_message_is_read_while_it_comes"],
+        ends: UNEXPECTED,
+        note: "ends the session on a last frame without octets: `amqp:internal-error`, Unexpected frame",
+    },
+    Limit {
+        broker: Broker::RabbitMq,
+        cases: &["a_message_that_is_given_up_is_not_seen"],
+        ends: UNEXPECTED,
+        note: "ends the session on an aborted delivery: `amqp:internal-error`, Unexpected frame",
+    },
+    Limit {
+        broker: Broker::Rhea,
+        cases: &["a_message_that_is_given_up_is_not_seen"],
+        ends: BROKEN,
+        note: "takes what was sent of an aborted delivery for a message, and breaks the transport on that",
     },
     Limit {
         broker: Broker::Rhea,
         cases: &["message_ids_keep_their_types"],
-        end: End::Wrong("properties of octets"),
+        ends: &[End::Wrong("properties of octets")],
         note: "takes a message-id of octets for a UUID",
     },
     Limit {
         broker: Broker::Rhea,
         cases: &["messages_come_settled_to_who_asks"],
-        end: End::Wrong("not so: the delivery is settled"),
+        ends: &[End::Wrong("not so: the delivery is settled")],
         note: "sends unsettled whatever it is asked for",
     },
     Limit {
         broker: Broker::Rhea,
         cases: &["a_sender_settles_before_us_where_we_are_second"],
-        end: End::Wrong(NOT_SETTLED),
+        ends: &[End::Wrong(NOT_SETTLED)],
         note: "does not settle before the receiver has",
     },
 ];
@@ -175,6 +200,16 @@ const NO_SCRAM: End = End::Error(
     "amqp:unauthorized-access",
     "no SASL mechanism in common with the server",
 );
+
+const UNEXPECTED: &[End] = &[
+    remote(Over::Lost, "amqp:internal-error", "Unexpected frame"),
+    remote(Over::Session, "amqp:internal-error", "Unexpected frame"),
+];
+
+const BROKEN: &[End] = &[
+    End::Error(Over::Lost, Origin::Transport, "amqp:connection:framing-error", "the transport ended"),
+    End::Error(Over::Connection, Origin::Transport, "amqp:connection:framing-error", "the transport ended"),
+];
 
 /// What a case says when a peer does not settle.
 pub(crate) const NOT_SETTLED: &str = "the sender does not settle";

@@ -23,7 +23,7 @@ use std::thread;
 use anyhow::Context;
 use clap::Parser;
 
-use crate::cases::Case;
+use crate::cases::{Case, Set};
 use crate::place::Peer;
 use crate::run::{Report, Verdict, play};
 
@@ -33,10 +33,13 @@ struct Arguments {
     /// The brokers, each as NAME=URL; NAME is rabbitmq, proton-broker or rhea-broker.
     #[arg(required = true)]
     brokers: Vec<Peer>,
+    /// What the brokers are started for.
+    #[arg(long, value_enum, default_value = "open")]
+    set: Set,
     /// Plays only cases whose name holds this.
     #[arg(long, default_value = "")]
     only: String,
-    /// Writes what came of each case to this file: broker, client, case, result, words and group, with tabs between.
+    /// Adds what came of each case to this file: broker, client, case, result, words and group, with tabs between.
     #[arg(long)]
     results: Option<PathBuf>,
 }
@@ -44,7 +47,7 @@ struct Arguments {
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let cases: Vec<Case> =
-        cases::all().into_iter().filter(|case| case.name.contains(&arguments.only)).collect();
+        arguments.set.cases().into_iter().filter(|case| case.name.contains(&arguments.only)).collect();
     let output = Mutex::new(());
     let reports: Vec<Report> = thread::scope(|scope| {
         let brokers: Vec<_> =
@@ -89,7 +92,7 @@ fn print(report: &Report) {
 }
 
 fn write(path: &Path, reports: &[Report]) -> anyhow::Result<()> {
-    let mut file = File::create(path)?;
+    let mut file = File::options().create(true).append(true).open(path)?;
     for report in reports {
         let (Report { broker, client, group, case, .. }, (result, words)) = (report, result(&report.verdict));
         writeln!(file, "{broker}\t{client}\t{case}\t{result}\t{words}\t{group}")?;

@@ -4,8 +4,10 @@ mod connecting;
 mod links;
 mod nodes;
 mod receiving;
+mod secured;
 mod sending;
 mod sizes;
+mod streaming;
 
 use crate::client::Client;
 use crate::failure::{Done, Failure};
@@ -14,7 +16,7 @@ use crate::on_tokio::Tokio;
 use crate::place::Place;
 
 /// A case, with one client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) group: &'static str,
     pub(crate) name: &'static str,
@@ -22,20 +24,24 @@ pub(crate) struct Case {
     pub(crate) play: fn(&Place) -> Done,
 }
 
+/// Cases of groups, as a function.
 macro_rules! cases {
-    ($($group:ident: $($name:ident)*;)*) => {
-        fn each<C: Client>() -> Vec<Case> {
+    ($(#[$doc:meta])* $set:ident<$client:ident>: $($group:ident: $($name:ident)*;)*) => {
+        $(#[$doc])*
+        fn $set<$client: Client>() -> Vec<Case> {
             vec![$($(Case {
                 group: stringify!($group),
                 name: stringify!($name),
-                client: C::NAME,
-                play: |place| block_on($group::$name::<C>(place)),
+                client: $client::NAME,
+                play: |place| block_on($group::$name::<$client>(place)),
             },)*)*]
         }
     };
 }
 
 cases! {
+    /// For brokers that let everybody in.
+    open<C>:
     connecting:
         a_connection_opens_without_sasl
         a_connection_opens_as_anonymous
@@ -106,9 +112,46 @@ cases! {
         what_is_dropped_is_closed;
 }
 
-/// Every case, with both clients.
-pub(crate) fn all() -> Vec<Case> {
-    each::<Tokio>().into_iter().chain(each::<Blocking>()).collect()
+cases! {
+    /// For brokers that let nobody in whom they do not know.
+    known<C>:
+    secured:
+        the_url_lets_in
+        nobody_is_refused
+        who_does_without_sasl_is_refused;
+}
+
+/// What only the client on tokio does.
+fn streams() -> Vec<Case> {
+    let case = |name, play| Case { group: "streaming", name, client: Tokio::NAME, play };
+    vec![
+        case("a_message_is_sent_in_pieces", |place| block_on(streaming::a_message_is_sent_in_pieces(place))),
+        case("a_message_is_read_while_it_comes", |place| {
+            block_on(streaming::a_message_is_read_while_it_comes(place))
+        }),
+        case("a_message_that_is_given_up_is_not_seen", |place| {
+            block_on(streaming::a_message_that_is_given_up_is_not_seen(place))
+        }),
+    ]
+}
+
+/// What the brokers are started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Set {
+    /// They let everybody in.
+    Open,
+    /// They let nobody in whom they do not know.
+    Secured,
+}
+
+impl Set {
+    /// The cases of a set, with both clients.
+    pub(crate) fn cases(self) -> Vec<Case> {
+        match self {
+            Self::Open => [open::<Tokio>(), open::<Blocking>(), streams()].concat(),
+            Self::Secured => [known::<Tokio>(), known::<Blocking>()].concat(),
+        }
+    }
 }
 
 fn block_on(case: impl Future<Output = Done>) -> Done {

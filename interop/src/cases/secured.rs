@@ -1,0 +1,31 @@
+//! Brokers that let nobody in whom they do not know.
+
+use amqp_proto::machine::sasl::{AnonymousClient, ClientProfile};
+use amqp_proto::wire::Condition;
+
+use crate::client::{Client, Connection, Login};
+use crate::failure::{Done, Over, holds, refused, same};
+use crate::kit::serves;
+use crate::place::Place;
+
+/// The user and password of the URL.
+pub(crate) async fn the_url_lets_in<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    serves(&connection, &place.queue("q")).await?;
+    connection.close().await
+}
+
+pub(crate) async fn nobody_is_refused<C: Client>(place: &Place) -> Done {
+    let nobody = ClientProfile::new().with_anonymous(AnonymousClient::new());
+    let opening = place.opening().login(Login::Profile(Box::new(nobody)));
+    let problem = refused("opening as nobody", C::open(opening).await)?;
+    same("what is over", problem.over, Over::Connection)?;
+    same("the condition", problem.condition, Some(Condition::UnauthorizedAccess))
+}
+
+/// Without SASL, the peers answer in ways of their own; each time the connection is over, and it is said why.
+pub(crate) async fn who_does_without_sasl_is_refused<C: Client>(place: &Place) -> Done {
+    let problem = refused("opening without SASL", C::open(place.opening().login(Login::Without)).await)?;
+    same("what is over", problem.over, Over::Connection)?;
+    holds("there is a condition", problem.condition.is_some())
+}

@@ -1,0 +1,79 @@
+//! Messages that are sent and received in pieces, which only the client on tokio does.
+
+use amqp_proto::config::SendOptions;
+use amqp_proto::message::{Message, MessageView};
+use amqp_proto::types::Limits;
+use amqp_proto::wire::Outcome;
+use amqp_tokio::{Connection, IncomingStream};
+
+use crate::client::Client;
+use crate::failure::{Done, Failure, holds, same};
+use crate::kit::Pair;
+use crate::messages::octets;
+use crate::on_tokio::Tokio;
+use crate::place::Place;
+
+const SIZE: usize = 3 << 20;
+
+/// Sends a large message in pieces of so many octets.
+async fn send(connection: &Connection, queue: &str, piece: usize) -> Done {
+    let sender = connection.sender(queue).await?;
+    let payload = Message::from(octets(SIZE)).to_payload();
+    let whole = payload.map_err(|error| Failure::wrong(error.to_string()))?.to_bytes();
+    let mut stream = sender.stream(&SendOptions::new()).await?;
+    for piece in whole.chunks(piece) {
+        stream.write(whole.slice_ref(piece)).await?;
+    }
+    same("the outcome", stream.finish()?.await?, Outcome::Accepted)?;
+    Ok(sender.close().await?)
+}
+
+/// Reads a message piece by piece, and compares it.
+async fn read(mut stream: IncomingStream) -> Done {
+    let payload = stream.read_to_end().await?;
+    let body = MessageView::new(payload, &Limits::DEFAULT)?.data()?.unwrap_or_default().to_bytes();
+    holds("the octets are those that were sent", body == octets(SIZE))?;
+    Ok(stream.accept()?)
+}
+
+pub(crate) async fn a_message_is_sent_in_pieces(place: &Place) -> Done {
+    let connection = Tokio::open(place.opening()).await?;
+    let queue = place.queue("q");
+    // More than the 2,048 frames that rhea takes, which it asks for more of between messages only, would stop it.
+    for piece in [2_000, 70_000, 1_000_000] {
+        send(&connection, &queue, piece).await?;
+        let receiver = connection.receiver(&*queue).await?;
+        let delivery = receiver.recv().await?.ok_or_else(|| Failure::wrong("the link is over"))?;
+        let body = delivery.message()?.data()?.unwrap_or_default().to_bytes();
+        holds("the octets are those that were sent", body == octets(SIZE))?;
+        delivery.accept()?;
+        receiver.close().await?;
+    }
+    Ok(connection.close().await?)
+}
+
+pub(crate) async fn a_message_is_read_while_it_comes(place: &Place) -> Done {
+    let connection = Tokio::open(place.opening().frame_size(4_096)).await?;
+    let queue = place.queue("q");
+    let receiver = connection.receiver(&*queue).streaming(true).auto_accept(false).await?;
+    for _ in 0..2 {
+        send(&connection, &queue, 100_000).await?;
+        let stream = receiver.recv_stream().await?.ok_or_else(|| Failure::wrong("the link is over"))?;
+        read(stream).await?;
+    }
+    receiver.close().await?;
+    Ok(connection.close().await?)
+}
+
+/// A message that is given up half way is never seen, and the link goes on.
+pub(crate) async fn a_message_that_is_given_up_is_not_seen(place: &Place) -> Done {
+    let pair = Pair::<Tokio>::open(place).await?;
+    let payload = Message::from(octets(SIZE)).to_payload();
+    let whole = payload.map_err(|error| Failure::wrong(error.to_string()))?.to_bytes();
+    let mut stream = pair.sender.stream(&SendOptions::new()).await?;
+    for piece in whole.chunks(100_000).take(10) {
+        stream.write(whole.slice_ref(piece)).await?;
+    }
+    stream.abort()?;
+    pair.finish().await
+}
