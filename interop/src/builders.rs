@@ -2,25 +2,6 @@
 
 use crate::client::Node;
 
-macro_rules! connection_options {
-    ($krate:ident, $opening:expr) => {{
-        let opening: &$crate::client::Opening = $opening;
-        let mut options = $krate::ConnectionOptions::new();
-        options = match opening.login.clone() {
-            $crate::client::Login::Url => options,
-            $crate::client::Login::Without => options.no_sasl(),
-            $crate::client::Login::Profile(profile) => options.sasl(*profile),
-        };
-        if let Some(octets) = opening.frame_size {
-            options = options.frame_size(octets);
-        }
-        if let Some(span) = opening.idle_timeout {
-            options = options.idle_timeout(span);
-        }
-        options
-    }};
-}
-
 macro_rules! sender_builder {
     ($home:expr, $sending:expr) => {{
         let sending: $crate::client::Sending = $sending;
@@ -74,7 +55,7 @@ macro_rules! end_delivery {
     };
 }
 
-pub(crate) use {connection_options, end_delivery, receiver_builder, sender_builder};
+pub(crate) use {end_delivery, receiver_builder, sender_builder};
 
 impl Node {
     pub(crate) fn address(&self) -> String {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use amqp_proto::endpoint::ConnectionOptions;
 use amqp_proto::machine::sasl::ClientProfile;
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::{DeliveryKey, Str, Symbol};
@@ -90,19 +91,7 @@ pub(crate) trait Delivery {
 #[derive(Debug, Clone)]
 pub(crate) struct Opening {
     pub(crate) url: String,
-    pub(crate) login: Login,
-    pub(crate) frame_size: Option<u32>,
-    pub(crate) idle_timeout: Option<Duration>,
-}
-
-/// Who the client says that it is.
-#[derive(Debug, Clone)]
-pub(crate) enum Login {
-    /// Whom the URL names, else nobody.
-    Url,
-    /// There is no SASL at all.
-    Without,
-    Profile(Box<ClientProfile>),
+    pub(crate) options: ConnectionOptions,
 }
 
 /// How a link is attached on which we send.
@@ -137,17 +126,18 @@ pub(crate) enum Node {
 
 impl Opening {
     pub(crate) fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), login: Login::Url, frame_size: None, idle_timeout: None }
+        Self { url: url.to_owned(), options: ConnectionOptions::new().reply_timeout(REPLY) }
     }
 
-    pub(crate) fn login(mut self, login: Login) -> Self {
-        self.login = login;
+    /// With other options.
+    pub(crate) fn with(mut self, change: impl FnOnce(ConnectionOptions) -> ConnectionOptions) -> Self {
+        self.options = change(self.options);
         self
     }
 
-    pub(crate) fn frame_size(mut self, octets: u32) -> Self {
-        self.frame_size = Some(octets);
-        self
+    /// Authenticates by what the profile allows.
+    pub(crate) fn sasl(self, profile: ClientProfile) -> Self {
+        self.with(|options| options.sasl(profile))
     }
 }
 

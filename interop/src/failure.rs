@@ -4,6 +4,7 @@ use std::fmt;
 
 use amqp_proto::Origin;
 use amqp_proto::codec::DecodeError;
+use amqp_proto::endpoint::Error;
 use amqp_proto::wire::Condition;
 
 /// What comes of a step of a case.
@@ -77,15 +78,14 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The error of both clients.
-impl From<amqp_tokio::Error> for Failure {
-    fn from(error: amqp_tokio::Error) -> Self {
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
         let over = match &error {
-            amqp_tokio::Error::Connection(_) => Over::Connection,
-            amqp_tokio::Error::Session(_) => Over::Session,
-            amqp_tokio::Error::Link(_) => Over::Link,
-            amqp_tokio::Error::Lost(_) => Over::Lost,
-            amqp_tokio::Error::Io(_) => Over::Transport,
+            Error::Connection(_) => Over::Connection,
+            Error::Session(_) => Over::Session,
+            Error::Link(_) => Over::Link,
+            Error::Lost(_) => Over::Lost,
+            Error::Io(_) => Over::Transport,
             _ => Over::Nothing,
         };
         Self::Problem(Problem {

@@ -1,4 +1,4 @@
-//! The cases' [`Client`](client::Client) on `amqp-blocking`.
+//! The cases' [`Client`] on `amqp-blocking`.
 
 use amqp_blocking::{Connection, Delivery, Receiver, Sender, Sent, Session};
 use amqp_proto::config::SendOptions;
@@ -6,8 +6,8 @@ use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::{DeliveryKey, Str};
 use amqp_proto::wire::{Error, Open, Outcome};
 
-use crate::builders::{connection_options, end_delivery, receiver_builder, sender_builder};
-use crate::client::{self, Opening, REPLY, Receiving, Sending};
+use crate::builders::{end_delivery, receiver_builder, sender_builder};
+use crate::client::{self, Opening, Receiving, Sending};
 use crate::failure::{Done, Failure};
 use crate::limits::NOT_SETTLED;
 
@@ -18,8 +18,7 @@ impl client::Client for Blocking {
     type Connection = Connection;
 
     async fn open(opening: Opening) -> Done<Connection> {
-        let options = connection_options!(amqp_blocking, &opening).reply_timeout(REPLY);
-        Ok(Connection::open_with(&opening.url, options)?)
+        Ok(Connection::open_with(&opening.url, opening.options)?)
     }
 }
 

@@ -1,11 +1,11 @@
-//! The cases' [`Client`](client::Client) on `amqp-tokio`.
+//! The cases' [`Client`] on `amqp-tokio`.
 
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::{DeliveryKey, Str};
 use amqp_proto::wire::{Error, Open, Outcome};
 use amqp_tokio::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session};
 
-use crate::builders::{connection_options, end_delivery, receiver_builder, sender_builder};
+use crate::builders::{end_delivery, receiver_builder, sender_builder};
 use crate::client::{self, Opening, REPLY, Receiving, Sending};
 use crate::failure::{Done, Failure};
 use crate::limits::NOT_SETTLED;
@@ -17,8 +17,7 @@ impl client::Client for Tokio {
     type Connection = Connection;
 
     async fn open(opening: Opening) -> Done<Connection> {
-        let options = connection_options!(amqp_tokio, &opening);
-        Ok(Connection::open_with(&opening.url, options).await?)
+        Ok(Connection::open_with(&opening.url, opening.options).await?)
     }
 }
 

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use amqp_proto::Origin;
-use amqp_proto::machine::sasl::{AnonymousClient, ClientProfile, Login as Secret};
+use amqp_proto::endpoint::ConnectionOptions;
+use amqp_proto::machine::sasl::{AnonymousClient, ClientProfile, Login};
 use amqp_proto::symbol;
 use amqp_proto::types::Symbol;
 use amqp_proto::wire::Condition;
 
-use crate::client::{Client, Connection, Login};
+use crate::client::{Client, Connection, Opening};
 use crate::failure::{Done, Failure, Over, refused, same};
 use crate::kit::serves;
 use crate::place::Place;
@@ -17,25 +18,25 @@ const PLAIN: Symbol = symbol!("PLAIN");
 const SCRAM: Symbol = symbol!("SCRAM-SHA-256");
 
 /// Opens a connection, uses it, and closes it.
-async fn opens<C: Client>(place: &Place, login: Login) -> Done {
-    let connection = C::open(place.opening().login(login)).await?;
+async fn opens<C: Client>(place: &Place, opening: Opening) -> Done {
+    let connection = C::open(opening).await?;
     serves(&connection, &place.queue("q")).await?;
     connection.close().await
 }
 
 fn profile(password: &str) -> Done<ClientProfile> {
-    let login = Secret::new("test", password).map_err(|error| Failure::wrong(error.to_string()))?;
+    let login = Login::new("test", password).map_err(|error| Failure::wrong(error.to_string()))?;
     // The brokers are on loopback.
     Ok(ClientProfile::new().with_login(login).with_plain_in_clear())
 }
 
-fn by(mechanism: Symbol, password: &str) -> Done<Login> {
-    Ok(Login::Profile(Box::new(profile(password)?.with_only([mechanism]))))
+fn by(place: &Place, mechanism: Symbol, password: &str) -> Done<Opening> {
+    Ok(place.opening().sasl(profile(password)?.with_only([mechanism])))
 }
 
 /// Sees that the server refuses a login, and that the error says so.
-async fn is_refused<C: Client>(place: &Place, login: Login) -> Done {
-    let problem = refused("the login", C::open(place.opening().login(login)).await)?;
+async fn is_refused<C: Client>(opening: Opening) -> Done {
+    let problem = refused("the login", C::open(opening).await)?;
     if problem.origin == Some(Origin::Local) {
         return Err(Failure::Problem(problem)); // there was no login
     }
@@ -45,37 +46,36 @@ async fn is_refused<C: Client>(place: &Place, login: Login) -> Done {
 }
 
 pub(crate) async fn a_connection_opens_without_sasl<C: Client>(place: &Place) -> Done {
-    opens::<C>(place, Login::Without).await
+    opens::<C>(place, place.opening().with(ConnectionOptions::no_sasl)).await
 }
 
 pub(crate) async fn a_connection_opens_as_anonymous<C: Client>(place: &Place) -> Done {
     let profile = ClientProfile::new().with_anonymous(AnonymousClient::new());
-    opens::<C>(place, Login::Profile(Box::new(profile))).await
+    opens::<C>(place, place.opening().sasl(profile)).await
 }
 
 pub(crate) async fn plain_lets_in<C: Client>(place: &Place) -> Done {
-    opens::<C>(place, by(PLAIN, "secret")?).await
+    opens::<C>(place, by(place, PLAIN, "secret")?).await
 }
 
 pub(crate) async fn plain_with_a_wrong_password_is_refused<C: Client>(place: &Place) -> Done {
-    is_refused::<C>(place, by(PLAIN, "wrong")?).await
+    is_refused::<C>(by(place, PLAIN, "wrong")?).await
 }
 
 pub(crate) async fn scram_lets_in<C: Client>(place: &Place) -> Done {
-    opens::<C>(place, by(SCRAM, "secret")?).await
+    opens::<C>(place, by(place, SCRAM, "secret")?).await
 }
 
 pub(crate) async fn scram_with_a_wrong_password_is_refused<C: Client>(place: &Place) -> Done {
-    is_refused::<C>(place, by(SCRAM, "wrong")?).await
+    is_refused::<C>(by(place, SCRAM, "wrong")?).await
 }
 
 pub(crate) async fn a_login_takes_what_is_offered<C: Client>(place: &Place) -> Done {
-    opens::<C>(place, Login::Profile(Box::new(profile("secret")?))).await
+    opens::<C>(place, place.opening().sasl(profile("secret")?)).await
 }
 
 pub(crate) async fn heartbeats_keep_an_idle_connection<C: Client>(place: &Place) -> Done {
-    let mut opening = place.opening();
-    opening.idle_timeout = Some(Duration::from_secs(2));
+    let opening = place.opening().with(|options| options.idle_timeout(Duration::from_secs(2)));
     let connection = C::open(opening).await?;
     tokio::time::sleep(Duration::from_millis(3_500)).await;
     serves(&connection, &place.queue("q")).await?;

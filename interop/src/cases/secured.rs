@@ -1,9 +1,10 @@
 //! Brokers that let nobody in whom they do not know.
 
+use amqp_proto::endpoint::ConnectionOptions;
 use amqp_proto::machine::sasl::{AnonymousClient, ClientProfile};
 use amqp_proto::wire::Condition;
 
-use crate::client::{Client, Connection, Login};
+use crate::client::{Client, Connection};
 use crate::failure::{Done, Over, holds, refused, same};
 use crate::kit::serves;
 use crate::place::Place;
@@ -17,15 +18,15 @@ pub(crate) async fn the_url_lets_in<C: Client>(place: &Place) -> Done {
 
 pub(crate) async fn nobody_is_refused<C: Client>(place: &Place) -> Done {
     let nobody = ClientProfile::new().with_anonymous(AnonymousClient::new());
-    let opening = place.opening().login(Login::Profile(Box::new(nobody)));
-    let problem = refused("opening as nobody", C::open(opening).await)?;
+    let problem = refused("opening as nobody", C::open(place.opening().sasl(nobody)).await)?;
     same("what is over", problem.over, Over::Connection)?;
     same("the condition", problem.condition, Some(Condition::UnauthorizedAccess))
 }
 
 /// Without SASL, the peers answer in ways of their own; each time the connection is over, and it is said why.
 pub(crate) async fn who_does_without_sasl_is_refused<C: Client>(place: &Place) -> Done {
-    let problem = refused("opening without SASL", C::open(place.opening().login(Login::Without)).await)?;
+    let opening = place.opening().with(ConnectionOptions::no_sasl);
+    let problem = refused("opening without SASL", C::open(opening).await)?;
     same("what is over", problem.over, Over::Connection)?;
     holds("there is a condition", problem.condition.is_some())
 }

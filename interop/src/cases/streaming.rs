@@ -53,7 +53,7 @@ pub(crate) async fn a_message_is_sent_in_pieces(place: &Place) -> Done {
 }
 
 pub(crate) async fn a_message_is_read_while_it_comes(place: &Place) -> Done {
-    let connection = Tokio::open(place.opening().frame_size(4_096)).await?;
+    let connection = Tokio::open(place.opening().with(|options| options.frame_size(4_096))).await?;
     let queue = place.queue("q");
     let receiver = connection.receiver(&*queue).streaming(true).auto_accept(false).await?;
     for _ in 0..2 {
