@@ -7,6 +7,8 @@ use super::error::Result;
 use super::observe::observe;
 use super::options::ConnectionOptions;
 use super::peer::Peer;
+#[cfg(feature = "tls")]
+use super::tls::ServerTls;
 use crate::connection::Connection;
 use crate::machine::sasl::{AnonymousServer, Credentials, ExternalServer, ServerSasl};
 use crate::types::Moment;
@@ -35,6 +37,8 @@ pub struct Acceptor {
     options: ConnectionOptions,
     /// `None`: there is no layer for it.
     sasl: Option<Arc<Offers>>,
+    #[cfg(feature = "tls")]
+    tls: Option<ServerTls>,
 }
 
 type Offers = dyn Fn(&Peer) -> ServerSasl + Send + Sync;
@@ -44,7 +48,12 @@ impl Acceptor {
     /// authenticate at all. Sessions and links that they begin are kept to be accepted, whatever
     /// [`accept_offers`](ConnectionOptions::accept_offers) says.
     pub fn new(options: ConnectionOptions) -> Self {
-        Self { options: options.accept_offers(true), sasl: Some(Arc::new(offer_to_anybody)) }
+        Self {
+            options: options.accept_offers(true),
+            sasl: Some(Arc::new(offer_to_anybody)),
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 
     /// Sets what each client is offered to authenticate with.
@@ -57,6 +66,27 @@ impl Acceptor {
     pub fn without_sasl(mut self) -> Self {
         self.sasl = None;
         self
+    }
+
+    /// Has clients speak TLS first. None is taken that does not.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// How TLS is spoken, if it is.
+    #[cfg(feature = "tls")]
+    pub fn server_tls(&self) -> Option<&ServerTls> {
+        self.tls.as_ref()
+    }
+
+    /// Whether TLS is spoken; a driver that cannot must take no connection.
+    pub fn needs_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
     }
 
     /// What connections are opened with.

@@ -13,6 +13,8 @@ mod observe;
 mod options;
 mod peer;
 mod random;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use acceptor::Acceptor;
 pub use address::{Address, AddressError};
@@ -22,3 +24,5 @@ pub use observe::observe;
 pub use options::ConnectionOptions;
 pub use peer::Peer;
 pub use random::{random, random_name};
+#[cfg(feature = "tls")]
+pub use tls::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, tls_failure};

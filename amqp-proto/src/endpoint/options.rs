@@ -8,6 +8,8 @@ use super::error::Result;
 use super::observe::observe;
 use super::peer::Peer;
 use super::random::{random, random_name};
+#[cfg(feature = "tls")]
+use super::tls::ClientTls;
 use crate::config::Options;
 use crate::connection::Connection;
 use crate::machine::sasl::{
@@ -48,6 +50,8 @@ pub struct ConnectionOptions {
     plain_in_clear: bool,
     only: Option<Vec<Symbol>>,
     accept_offers: bool,
+    #[cfg(feature = "tls")]
+    tls: Option<ClientTls>,
 }
 
 /// What the client authenticates with.
@@ -78,6 +82,8 @@ impl Default for ConnectionOptions {
             plain_in_clear: false,
             only: None,
             accept_offers: false,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -193,8 +199,30 @@ impl ConnectionOptions {
         self
     }
 
-    /// With what the URL says and the options leave open: the host, and who the client is.
+    /// Sets how `amqps://` is spoken. Default: by the system's roots, and without a certificate. Other URLs are not
+    /// encrypted for that.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// How `amqps://` is spoken. An error is that the system has no roots.
+    #[cfg(feature = "tls")]
+    pub fn client_tls(&self) -> Result<ClientTls> {
+        self.tls.clone().map_or_else(ClientTls::system, Ok)
+    }
+
+    /// With what the URL says and the options leave open: the host, and who the client is. Over TLS with a certificate
+    /// and without a user that is the certificate's holder, by EXTERNAL, should the server know it.
     pub fn for_address(mut self, address: &Address) -> Result<Self> {
+        #[cfg(feature = "tls")]
+        if let (Sasl::Url, true, None) = (&self.sasl, address.is_encrypted(), address.user())
+            && self.tls.as_ref().is_some_and(ClientTls::has_certificate)
+        {
+            let profile = ClientProfile::new().with_external(ExternalClient::new());
+            self = self.sasl(profile.with_anonymous(AnonymousClient::new()));
+        }
         if let (Sasl::Url, Some(user)) = (&self.sasl, address.user()) {
             self = self.login(user, address.password().unwrap_or_default())?;
         }
@@ -216,6 +244,11 @@ impl ConnectionOptions {
     /// How long it may take to reach the host; `None` for as long as the system tries.
     pub fn longest_connect(&self) -> Option<Duration> {
         Some(self.connect_timeout).filter(|span| !span.is_zero())
+    }
+
+    /// How long the peer may take until the connection is open; `None` for any time.
+    pub fn longest_open(&self) -> Option<Duration> {
+        Some(self.open_timeout).filter(|span| !span.is_zero())
     }
 
     /// How long the peer may take to answer; `None` for any time.
