@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amqp_proto::Connection as Engine;
 use amqp_proto::config::SessionOptions;
-use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Ended, Error, Result};
+use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Result};
 use amqp_proto::machine::sasl::Identity;
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::{self, Open};
@@ -18,6 +18,8 @@ use crate::sender_builder::SenderBuilder;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::state::{Stage, State, Wish};
+#[cfg(feature = "tls")]
+use crate::tls;
 use crate::transport::{self, Transport};
 use crate::waiters::On;
 
@@ -89,6 +91,14 @@ impl Connection {
 
     /// Takes a connection that a client makes over any transport, and waits until it is open.
     pub fn accept(transport: impl Transport, acceptor: &Acceptor) -> Result<Self> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = acceptor.server_tls() {
+            let (transport, peer) = tls::accept(transport, tls, acceptor)?;
+            return Self::start(transport, acceptor.server(&peer, Moment::START)?, acceptor.options());
+        }
+        if acceptor.needs_tls() {
+            return Err(AddressError::NoTls.into());
+        }
         let engine = acceptor.server(&transport::peer(&transport), Moment::START)?;
         Self::start(transport, engine, acceptor.options())
     }

@@ -4,16 +4,27 @@ use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use amqp_proto::endpoint::{Address, AddressError, ConnectionOptions, Result};
+use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Peer, Result};
 
-/// Connects to the first of the host's addresses that answers, in the time that the options give it.
-pub(crate) fn reach(address: &Address, options: &ConnectionOptions) -> Result<TcpStream> {
-    if address.is_encrypted() {
+use crate::dialled::Dialled;
+#[cfg(feature = "tls")]
+use crate::tls;
+use crate::transport;
+
+/// Connects to the first of the host's addresses that answers, in the time that the options give it; encrypted, if
+/// that is wanted.
+pub(crate) fn reach(address: &Address, options: &ConnectionOptions) -> Result<Dialled> {
+    if address.is_encrypted() && !cfg!(feature = "tls") {
         return Err(AddressError::NoTls.into());
     }
     let by = options.longest_connect().and_then(|span| Instant::now().checked_add(span));
     let reached = reach_any((address.host(), address.port()), by);
-    Ok(reached.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?)
+    let stream = reached.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
+    #[cfg(feature = "tls")]
+    if address.is_encrypted() {
+        return Ok(Dialled::Secured(tls::connect(stream, address, options)?));
+    }
+    Ok(Dialled::Clear(stream))
 }
 
 fn reach_any(host: (&str, u16), by: Option<Instant>) -> io::Result<TcpStream> {
@@ -30,4 +41,18 @@ fn reach_any(host: (&str, u16), by: Option<Instant>) -> io::Result<TcpStream> {
         }
     }
     Err(failure)
+}
+
+/// What has become of a socket that somebody has dialled: encrypted, if that is wanted, and who it is.
+pub(crate) fn taken(stream: TcpStream, acceptor: &Acceptor) -> Result<(Dialled, Peer)> {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = acceptor.server_tls() {
+        let (stream, peer) = tls::accept(stream, tls, acceptor)?;
+        return Ok((Dialled::Secured(stream), peer));
+    }
+    if acceptor.needs_tls() {
+        return Err(AddressError::NoTls.into());
+    }
+    let peer = transport::peer(&stream);
+    Ok((Dialled::Clear(stream), peer))
 }

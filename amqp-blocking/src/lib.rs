@@ -5,6 +5,7 @@ mod connection;
 mod container;
 mod delivery;
 mod dial;
+mod dialled;
 mod incoming;
 mod link;
 mod listener;
@@ -20,6 +21,8 @@ mod sent;
 mod session;
 mod shared;
 mod state;
+#[cfg(feature = "tls")]
+mod tls;
 mod stream;
 mod transport;
 mod waiters;
@@ -46,6 +49,8 @@ pub use amqp_proto as proto;
 pub use amqp_proto::endpoint::{
     Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Peer, Result,
 };
+#[cfg(feature = "tls")]
+pub use amqp_proto::endpoint::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder};
 pub use amqp_proto::machine::sasl;
 pub use amqp_proto::{Origin, Reason};
 pub use amqp_proto::{config, handler, message, policy, types, wire};

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use amqp_proto::Connection as Engine;
 use amqp_proto::config::SessionOptions;
-use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Peer, Result, random};
+use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Peer, Result, random};
 use amqp_proto::machine::sasl::{Identity, LinkSecurity};
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::Open;
@@ -19,6 +19,8 @@ use crate::sender::SenderBuilder;
 use crate::session::{OfferedSession, Session};
 use crate::shared::Shared;
 use crate::state::{Place, State};
+#[cfg(feature = "tls")]
+use crate::tls;
 
 /// A connection, and the task that drives it. Cheap to clone: all clones are the same connection.
 ///
@@ -77,6 +79,11 @@ impl Connection {
     pub async fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
         let options = options.for_address(address)?;
         let (stream, peer) = dial::reach(address, &options).await?;
+        #[cfg(feature = "tls")]
+        if address.is_encrypted() {
+            let (stream, peer) = tls::connect(stream, &peer, address, &options).await?;
+            return Self::client(stream, &peer, &options).await;
+        }
         Self::client(stream, &peer, &options).await
     }
 
@@ -109,6 +116,14 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = acceptor.server_tls() {
+            let (stream, peer) = tls::accept(stream, peer, tls, acceptor).await?;
+            return Self::start(stream, acceptor.server(&peer, Moment::START)?, acceptor.options()).await;
+        }
+        if acceptor.needs_tls() {
+            return Err(AddressError::NoTls.into());
+        }
         let engine = acceptor.server(peer, Moment::START)?;
         Self::start(stream, engine, acceptor.options()).await
     }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 /// Connects to the first of the host's addresses that answers, in the time that the options give it.
 pub(crate) async fn reach(address: &Address, options: &ConnectionOptions) -> Result<(TcpStream, Peer)> {
-    if address.is_encrypted() {
+    if address.is_encrypted() && !cfg!(feature = "tls") {
         return Err(AddressError::NoTls.into());
     }
     let connecting = TcpStream::connect((address.host(), address.port()));

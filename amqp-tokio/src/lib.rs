@@ -26,6 +26,8 @@ mod session;
 mod shared;
 mod state;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 mod waiters;
 
 pub use connection::Connection;
@@ -48,6 +50,8 @@ pub use amqp_proto as proto;
 pub use amqp_proto::endpoint::{
     Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Peer, Result,
 };
+#[cfg(feature = "tls")]
+pub use amqp_proto::endpoint::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder};
 pub use amqp_proto::machine::sasl;
 pub use amqp_proto::{Origin, Reason};
 pub use amqp_proto::{config, handler, message, policy, types, wire};

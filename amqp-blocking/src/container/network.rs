@@ -9,19 +9,21 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Result};
+use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Peer, Result};
 use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request};
 use amqp_proto::types::{Moment, Str};
 
 use super::socket::{self, Socket};
 use super::{Input, spawn};
+use crate::dialled::Dialled;
 use crate::{dial, transport};
 
 /// What the threads that connect and listen have done.
 pub(super) enum Done {
     /// With the options for that address.
-    Connected(ConnectionKey, Result<(TcpStream, Box<ConnectionOptions>)>),
-    Accepted(TcpStream),
+    Connected(ConnectionKey, Result<(Dialled, Box<ConnectionOptions>)>),
+    Dialled(TcpStream),
+    Accepted(Dialled, Peer),
     /// No more connections can be taken.
     Failed(ListenerKey, io::Error),
 }
@@ -160,6 +162,21 @@ impl Network {
         let _ = TcpStream::connect_timeout(&reachable(listening.address), MOST);
     }
 
+    /// Takes a connection that somebody has made: where TLS comes first in a thread of its own, as it may take long.
+    fn take(&mut self, stream: TcpStream) {
+        let (acceptor, outputs) = (self.acceptor.clone(), self.outputs.clone());
+        let take = move || {
+            // One that cannot be taken is closed: there is nobody to be told but the peer.
+            if let Ok((stream, peer)) = dial::taken(stream, &acceptor) {
+                let _ = outputs.send(Input::Network(Done::Accepted(stream, peer)));
+            }
+        };
+        match self.acceptor.needs_tls() {
+            true => drop(spawn("amqp-accept", take)),
+            false => take(),
+        }
+    }
+
     /// A thread that connects or listens has done something.
     pub(super) fn on_done(&mut self, all: &mut Dispatcher, now: Moment, done: Done) {
         match done {
@@ -175,9 +192,10 @@ impl Network {
                     Err(error) => all.not_connected(key, error.to_string()),
                 }
             }
-            Done::Accepted(stream) => {
+            Done::Dialled(stream) => self.take(stream),
+            Done::Accepted(stream, peer) => {
                 // One that cannot be served is closed: there is nobody to be told but the peer.
-                let Ok(connection) = self.acceptor.server(&transport::peer(&stream), now) else { return };
+                let Ok(connection) = self.acceptor.server(&peer, now) else { return };
                 let Some(key) = all.add(connection) else { return };
                 match Socket::start(key, stream, &self.outputs) {
                     Ok(socket) => self.add(key, socket),
@@ -213,7 +231,7 @@ fn take_connections(key: ListenerKey, listener: &TcpListener, outputs: &Sender<I
             return;
         }
         let done = match accepted {
-            Ok((stream, _)) => Done::Accepted(stream),
+            Ok((stream, _)) => Done::Dialled(stream),
             Err(error) if is_peers(&error) => continue,
             Err(error) => Done::Failed(key, error),
         };

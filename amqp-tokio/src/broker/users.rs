@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use amqp_proto::endpoint::{Peer, Result, random};
-use amqp_proto::machine::sasl::{AnonymousServer, Credentials, Login, PlainServer, ServerSasl};
+use amqp_proto::machine::sasl::{
+    AnonymousServer, Credentials, ExternalServer, Login, PlainServer, ServerSasl,
+};
 #[cfg(feature = "scram")]
 use amqp_proto::machine::sasl::{Decoy, Nonce, ScramHash, ScramServer, ScramVerifier};
 
@@ -46,6 +48,9 @@ impl Users {
     /// What a client is offered.
     pub(super) fn offer(self: &Arc<Self>, peer: &Peer) -> ServerSasl {
         let mut sasl = ServerSasl::new(peer.security());
+        if let Some(user) = peer.user() {
+            sasl = sasl.with_mechanism(ExternalServer::new(user.clone(), Arc::clone(self)));
+        }
         if !self.users.is_empty() {
             #[cfg(feature = "scram")]
             for hash in ScramHash::STRONGEST_FIRST {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use amqp_proto::Connection;
-use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Peer, Result};
+use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Peer, Result};
 use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request};
 use amqp_proto::types::Str;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +20,8 @@ use super::Clock;
 use super::mailbox::{Mailbox, Source, bell};
 use super::socket::{Socket, Stream};
 use crate::dial;
+#[cfg(feature = "tls")]
+use crate::tls;
 
 /// How long a transport is kept after its connection, for what is left to be written and said.
 const LINGER: Duration = Duration::from_secs(1);
@@ -152,6 +154,11 @@ impl Network {
             let address: Address = url.parse()?;
             let options = options.for_address(&address)?;
             let (stream, peer) = dial::reach(&address, &options).await?;
+            #[cfg(feature = "tls")]
+            if address.is_encrypted() {
+                let (stream, peer) = tls::connect(stream, &peer, &address, &options).await?;
+                return Ok((Box::new(stream) as _, options.client(&peer, clock.now())?));
+            }
             let connection = options.client(&peer, clock.now())?;
             Ok((Box::new(stream) as _, connection))
         });
@@ -161,7 +168,16 @@ impl Network {
         let (acceptor, clock) = (self.acceptor.clone(), self.clock);
         self.expect(None, async move {
             stream.set_nodelay(true)?;
-            let connection = acceptor.server(&Peer::at(stream.peer_addr()?), clock.now())?;
+            let peer = Peer::at(stream.peer_addr()?);
+            #[cfg(feature = "tls")]
+            if let Some(tls) = acceptor.server_tls() {
+                let (stream, peer) = tls::accept(stream, &peer, tls, &acceptor).await?;
+                return Ok((Box::new(stream) as _, acceptor.server(&peer, clock.now())?));
+            }
+            if acceptor.needs_tls() {
+                return Err(AddressError::NoTls.into());
+            }
+            let connection = acceptor.server(&peer, clock.now())?;
             Ok((Box::new(stream) as _, connection))
         });
     }

@@ -1,0 +1,81 @@
+//! TLS over a stream.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
+use amqp_proto::machine::sasl::LinkSecurity;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+/// How long a stream is kept after TLS has failed, so that the client can learn why.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Speaks TLS as a client, and finds the server to be whom the address says.
+pub(crate) async fn connect<S>(
+    stream: S,
+    peer: &Peer,
+    address: &Address,
+    options: &ConnectionOptions,
+) -> Result<(client::TlsStream<S>, Peer)>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let tls = options.client_tls()?;
+    let connecting = TlsConnector::from(tls.config().clone()).connect(tls.name(address.host())?, stream);
+    let stream = within(options.longest_open(), connecting).await.map_err(tls_failure)?;
+    Ok((stream, Peer::new(LinkSecurity::Encrypted).with_address(peer.address())))
+}
+
+/// Speaks TLS as a server, and learns whose certificate the client has.
+pub(crate) async fn accept<S>(
+    stream: S,
+    peer: &Peer,
+    tls: &ServerTls,
+    acceptor: &Acceptor,
+) -> Result<(server::TlsStream<S>, Peer)>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let accepting = TlsAcceptor::from(tls.config().clone()).accept(stream).into_fallible();
+    let accepting = async { accepting.await.map_err(|(error, stream)| (error, Some(stream))) };
+    let accepted = match acceptor.options().longest_open() {
+        Some(span) => timeout(span, accepting).await.unwrap_or_else(|_| Err((late(), None))),
+        None => accepting.await,
+    };
+    match accepted {
+        Ok(stream) => {
+            let known = ServerTls::peer(stream.get_ref().1).with_address(peer.address());
+            Ok((stream, known))
+        }
+        Err((error, stream)) => {
+            if let Some(stream) = stream {
+                tokio::spawn(linger(stream));
+            }
+            Err(tls_failure(error).into())
+        }
+    }
+}
+
+async fn within<T>(span: Option<Duration>, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match span {
+        Some(span) => timeout(span, work).await.unwrap_or_else(|_| Err(late())),
+        None => work.await,
+    }
+}
+
+fn late() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "the peer does not answer")
+}
+
+/// Lets the client read why it is refused before the door is closed.
+async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let rest = async {
+        let mut space = [0; 1024];
+        let _ = stream.shutdown().await;
+        while stream.read(&mut space).await.is_ok_and(|octets| octets > 0) {}
+    };
+    let _ = timeout(LINGER, rest).await;
+}

@@ -1,0 +1,55 @@
+//! Certificates for one test.
+#![allow(dead_code, unreachable_pub)]
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+
+/// Somebody whom a test trusts, or not.
+pub struct Authority {
+    pub pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate and its key, as PEM.
+pub struct Issued {
+    pub chain: String,
+    pub key: String,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        // No two have the same name: clients would take one for the other.
+        let name = format!("authority {:?}", &key.public_key_raw()[..8]);
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        let pem = parameters.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: Issuer::new(parameters, key) }
+    }
+
+    /// For somebody of this name.
+    pub fn issue(&self, name: &str) -> Issued {
+        self.sign(Self::parameters(name))
+    }
+
+    /// The same, of old.
+    pub fn issue_expired(&self, name: &str) -> Issued {
+        let mut parameters = Self::parameters(name);
+        parameters.not_before = date_time_ymd(2000, 1, 1);
+        parameters.not_after = date_time_ymd(2001, 1, 1);
+        self.sign(parameters)
+    }
+
+    fn parameters(name: &str) -> CertificateParams {
+        let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters
+    }
+
+    fn sign(&self, parameters: CertificateParams) -> Issued {
+        let key = KeyPair::generate().unwrap();
+        let chain = parameters.signed_by(&key, &self.issuer).unwrap().pem();
+        Issued { chain, key: key.serialize_pem() }
+    }
+}
