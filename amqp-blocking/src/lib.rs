@@ -21,9 +21,9 @@ mod sent;
 mod session;
 mod shared;
 mod state;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls;
-mod stream;
 mod transport;
 mod waiters;
 mod writing;

@@ -10,9 +10,7 @@ use std::time::Duration;
 use amqp_blocking::message::Message;
 use amqp_blocking::types::Limits;
 use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome};
-use amqp_blocking::{
-    Acceptor, AddressError, Connection, ConnectionOptions, Error, Offer, OfferedLink, Origin, Transport,
-};
+use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Offer, OfferedLink, Origin, Transport};
 use common::{Pipe, next_receiver, pair, piped, piped_with, run, sending};
 
 /// Somebody at a port who does what the test says with whoever connects.
@@ -37,7 +35,6 @@ fn nobody_is_there() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(Connection::open("amqp://no-such-host.invalid"), Err(Error::Io(_))));
-    assert!(matches!(Connection::open("amqps://localhost"), Err(Error::Address(AddressError::NoTls))));
 }
 
 /// H-HDR-05: a server of something else is told apart at its first octets.

@@ -10,9 +10,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use amqp_blocking::handler::{
-    ConnectionKey, Context, DeliveryKey, Handler, Incoming, ReceiverKey, SenderKey,
-};
+use amqp_blocking::handler::{Context, DeliveryKey, Handler, SenderKey};
 use amqp_blocking::wire::Outcome;
 use amqp_blocking::{
     Accepted, Acceptor, ClientTls, Connection, ConnectionOptions, Container, Error, Listener, ServerTls,

@@ -90,7 +90,7 @@ async fn what_cannot_be_reached_is_told() {
     assert_eq!((lonely.errors.len(), lonely.closed, lonely.not_listening), (3, 3, 1));
     assert_eq!(
         lonely.errors.iter().filter(|error| error.contains("refused")).count(),
-        1,
+        2,
         "{:?}",
         lonely.errors
     );

@@ -2,12 +2,13 @@
 #![allow(dead_code)]
 
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use amqp_blocking::wire::Outcome;
-use amqp_blocking::{Address, Connection, ConnectionOptions};
-use anyhow::{Context as _, Result, bail};
+use amqp_blocking::{Address, ClientTls, Connection, ConnectionOptions};
+use anyhow::{Context as _, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Where to connect to, and what to say at the end.
@@ -24,6 +25,15 @@ pub struct Common {
     /// Let the password be sent as it is over a network that is not encrypted
     #[arg(long)]
     pub plain_in_clear: bool,
+    /// Trusts the certificates in this PEM file, and not those that the system trusts.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Shows the certificate in this PEM file, and is its holder unless there is a user.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// The key that belongs to it, as a PEM file.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
     /// Give up when connecting takes longer
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub timeout: u64,
@@ -44,7 +54,26 @@ impl Common {
         if self.plain_in_clear {
             options = options.plain_in_clear();
         }
+        if let Some(tls) = self.tls(&self.url)? {
+            options = options.tls(tls);
+        }
         Connection::connect(&self.url, options).with_context(|| format!("cannot connect to {}", self.url))
+    }
+
+    /// How TLS is spoken, if that is said.
+    fn tls(&self, address: &Address) -> Result<Option<ClientTls>> {
+        if self.ca.is_none() && self.cert.is_none() {
+            return Ok(None);
+        }
+        ensure!(address.is_encrypted(), "--ca and --cert are for amqps://");
+        let mut tls = ClientTls::builder();
+        if let Some(ca) = &self.ca {
+            tls = tls.trust_pem(&read(ca)?)?;
+        }
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            tls = tls.identity_pem(&read(cert)?, &read(key)?)?;
+        }
+        Ok(Some(tls.build()?))
     }
 
     /// The address of the node.
@@ -54,6 +83,10 @@ impl Common {
             node => Ok(node),
         }
     }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// An outcome by its name.

@@ -134,7 +134,7 @@ impl Handler for Lonely {
     fn on_start(&mut self, cx: &mut Context<'_>) {
         cx.connect(self.url.as_str());
         cx.connect("http://localhost");
-        cx.connect("amqps://localhost");
+        cx.connect("amqps://localhost:1");
         cx.listen("no address");
     }
 

@@ -2,11 +2,12 @@
 #![allow(dead_code, reason = "not every example uses all of it")]
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use amqp_tokio::wire::{Modified, Outcome};
-use amqp_tokio::{Address, Connection, ConnectionOptions, Delivery};
+use amqp_tokio::{Address, ClientTls, Connection, ConnectionOptions, Delivery};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -26,6 +27,15 @@ pub(crate) struct Target {
     /// Shows the password even to whoever listens on the way.
     #[arg(long)]
     plain_in_clear: bool,
+    /// Trusts the certificates in this PEM file, and not those that the system trusts.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Shows the certificate in this PEM file, and is its holder unless there is a user.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The key that belongs to it, as a PEM file.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
     /// The largest frame that is taken, in octets.
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(512..))]
     frame_size: u32,
@@ -46,11 +56,34 @@ impl Target {
         if self.plain_in_clear {
             options = options.plain_in_clear();
         }
+        if let Some(tls) = self.tls(&address)? {
+            options = options.tls(tls);
+        }
         let connection = Connection::connect(&address, options)
             .await
             .with_context(|| format!("cannot connect to {address}"))?;
         Ok((connection, address.path().to_owned()))
     }
+
+    /// How TLS is spoken, if that is said.
+    fn tls(&self, address: &Address) -> Result<Option<ClientTls>> {
+        if self.ca.is_none() && self.cert.is_none() {
+            return Ok(None);
+        }
+        ensure!(address.is_encrypted(), "--ca and --cert are for amqps://");
+        let mut tls = ClientTls::builder();
+        if let Some(ca) = &self.ca {
+            tls = tls.trust_pem(&read(ca)?)?;
+        }
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            tls = tls.identity_pem(&read(cert)?, &read(key)?)?;
+        }
+        Ok(Some(tls.build()?))
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// Which messages there are to be, and what is to become of them.
