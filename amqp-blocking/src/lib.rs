@@ -47,7 +47,7 @@ pub use transport::Transport;
 
 pub use amqp_proto as proto;
 pub use amqp_proto::endpoint::{
-    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Peer, Result,
+    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Outgoing, Peer, Result,
 };
 #[cfg(feature = "tls")]
 pub use amqp_proto::endpoint::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder};

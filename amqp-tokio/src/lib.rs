@@ -15,7 +15,6 @@ mod link;
 mod listener;
 mod offered;
 mod outcome;
-mod outgoing;
 mod receiver;
 mod receiver_builder;
 mod requester;
@@ -36,7 +35,6 @@ pub use delivery::Delivery;
 pub use incoming::IncomingStream;
 pub use listener::{Incoming, Listener};
 pub use offered::{OfferedLink, OfferedReceiver, OfferedSender};
-pub use outgoing::Outgoing;
 pub use receiver::Receiver;
 pub use receiver_builder::ReceiverBuilder;
 pub use requester::Requester;
@@ -48,7 +46,7 @@ pub use stream::OutgoingStream;
 
 pub use amqp_proto as proto;
 pub use amqp_proto::endpoint::{
-    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Peer, Result,
+    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Outgoing, Peer, Result,
 };
 #[cfg(feature = "tls")]
 pub use amqp_proto::endpoint::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder};

@@ -16,12 +16,12 @@ use amqp_proto::wire::{
 use crate::batch::WORTH_WRITING;
 use crate::link::SenderGuard;
 use crate::outcome::Tracked;
-use crate::outgoing::Outgoing;
 use crate::sent::Sent;
 use crate::session::Home;
 use crate::state::State;
 use crate::stream::OutgoingStream;
 use crate::waiters::Ticket;
+use amqp_proto::endpoint::Outgoing;
 
 /// A link on which this end sends. Cheap to clone: all clones are the same link.
 ///

@@ -2,7 +2,8 @@
 //! with, and how one ends.
 //!
 //! [`Address`] is a URL in its parts. [`ConnectionOptions`] make the engine of a client, [`Acceptor`] that of a server;
-//! both decide which SASL mechanisms are allowed on what kind of link. [`Error`] is what an adapter's calls come to.
+//! both decide which SASL mechanisms are allowed on what kind of link. [`Outgoing`] is a
+//! message and how it is to be sent; [`Error`] is what an adapter's calls come to.
 //! [`observe`] has frames shown where that is wanted. Nothing here reads, writes or waits; randomness is the system's.
 
 mod acceptor;
@@ -11,6 +12,7 @@ mod ended;
 mod error;
 mod observe;
 mod options;
+mod outgoing;
 mod peer;
 mod random;
 #[cfg(feature = "tls")]
@@ -22,6 +24,7 @@ pub use ended::Ended;
 pub use error::{Error, Result};
 pub use observe::observe;
 pub use options::ConnectionOptions;
+pub use outgoing::Outgoing;
 pub use peer::Peer;
 pub use random::{random, random_name};
 #[cfg(feature = "tls")]

@@ -13,10 +13,10 @@ use super::letters::Reason;
 use super::nodes::{Listening, Nodes};
 use super::queue::{Stored, add};
 use crate::outcome::Tracked;
-use crate::outgoing::Outgoing;
 use crate::sender::Sender;
 use crate::state::Place;
 use crate::waiters::Ticket;
+use amqp_proto::endpoint::Outgoing;
 
 /// A link on which a client receives.
 pub(super) struct Consumer {

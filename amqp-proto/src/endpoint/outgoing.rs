@@ -1,18 +1,23 @@
 //! [`Outgoing`]: what is sent, and how.
 
-use amqp_proto::SenderMut;
-use amqp_proto::config::SendOptions;
-use amqp_proto::machine::SendError;
-use amqp_proto::message::{Body, Message, Payload};
-use amqp_proto::types::{DeliveryKey, DeliveryTag, Str, Value};
-use amqp_proto::wire::{DeliveryState, ReceiverSettleMode};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
+
+use crate::SenderMut;
+use crate::config::SendOptions;
+use crate::machine::SendError;
+use crate::message::{Body, Message, Payload};
+use crate::types::{DeliveryKey, DeliveryTag, Str, Value};
+use crate::wire::{DeliveryState, ReceiverSettleMode};
 
 /// A message on its way, and how it is to be sent. Whatever makes a message makes one of these.
 ///
 /// ```
-/// use amqp_tokio::Outgoing;
-/// use amqp_tokio::message::Message;
+/// use amqp_proto::endpoint::Outgoing;
+/// use amqp_proto::message::Message;
 ///
 /// let plain = Outgoing::from("job-content");
 /// let at_most_once = Outgoing::from(Message::from("reading").with_subject("power")).settled(true);
@@ -71,15 +76,16 @@ impl Outgoing {
         self
     }
 
-    /// Encodes it now, and not under the lock.
-    pub(crate) fn prepare(&mut self) -> Result<(), SendError> {
+    /// Encodes it now: not while something is locked, and not again whenever sending is tried.
+    pub fn prepare(&mut self) -> Result<(), SendError> {
         if let Content::Message(message) = &self.content {
             self.content = Content::Payload(message.to_payload().map_err(SendError::Unencodable)?);
         }
         Ok(())
     }
 
-    pub(crate) fn send(&self, sender: &mut SenderMut<'_>) -> Result<DeliveryKey, SendError> {
+    /// Sends it on a link, if that can be done at once.
+    pub fn send(&self, sender: &mut SenderMut<'_>) -> Result<DeliveryKey, SendError> {
         match &self.content {
             Content::Message(message) => sender.send_with(message, &self.options),
             Content::Data(octets) => sender.send_data(octets, &self.options),
