@@ -12,10 +12,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use amqp_blocking::config::SendOptions;
-use amqp_blocking::message::Message;
-use amqp_blocking::{Error, Sender, Sent};
+use amqp_blocking::{Error, Outgoing, Sender, Sent};
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use clap::Parser;
 use common::{Common, Kind, Tally};
 
@@ -65,18 +64,17 @@ fn send_all(
     is_over: &AtomicBool,
     tally: &mut Tally,
 ) -> Result<(), Error> {
-    let message = Message::new(vec![b'x'; options.size]);
-    let how = match options.presettled {
-        true => SendOptions::new().with_settled(true),
-        false => SendOptions::new(),
-    };
+    let body = Bytes::from(vec![b'x'; options.size]);
     let window = usize::try_from(options.window).unwrap_or(usize::MAX);
     let mut on_the_way = VecDeque::new();
     for _ in 0..options.count {
         if is_over.load(Ordering::Relaxed) {
             break;
         }
-        match sender.send_queued_with(&message, &how) {
+        // What is not said to be settled is as the link has it.
+        let message = Outgoing::from(body.clone());
+        let message = if options.presettled { message.settled(true) } else { message };
+        match sender.send_queued(message) {
             Ok(sent) => on_the_way.push_back(sent),
             Err(_) if is_over.load(Ordering::Relaxed) => break,
             Err(error) => return Err(error),

@@ -5,9 +5,8 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use amqp_proto::config::SendOptions;
-use amqp_proto::endpoint::{Error, Result};
+use amqp_proto::endpoint::{Error, Outgoing, Result};
 use amqp_proto::machine::SendError;
-use amqp_proto::message::Message;
 use amqp_proto::types::{DeliveryKey, SenderKey, Str};
 use amqp_proto::wire::{self, Attach, Outcome, Terminus};
 
@@ -64,15 +63,12 @@ impl Sender {
 
     /// Sends a message and waits for its outcome; before that, for the receiver to grant credit.
     ///
-    /// What is sent settled, by the options or the link's settle mode, has no outcome to be waited for: it counts as
+    /// What is sent settled, because that is said of it or of the link, has no outcome to be waited for: it counts as
     /// accepted once it is on its way.
-    pub fn send(&self, message: impl Into<Message>) -> Result<Outcome> {
-        self.send_with(&message.into(), &SendOptions::new())
-    }
-
-    /// The same, as the options say.
-    pub fn send_with(&self, message: &Message, options: &SendOptions) -> Result<Outcome> {
-        let (state, sent) = self.queue(message, options, None);
+    pub fn send(&self, message: impl Into<Outgoing>) -> Result<Outcome> {
+        let mut message = message.into();
+        message.prepare()?;
+        let (state, sent) = self.queue(&message, None);
         let delivery = match sent {
             Ok(delivery) => delivery,
             Err(error) => {
@@ -89,34 +85,30 @@ impl Sender {
     }
 
     /// Sends a message once the receiver has granted credit, and does not wait for its outcome.
-    pub fn send_queued(&self, message: impl Into<Message>) -> Result<Sent> {
-        self.send_queued_with(&message.into(), &SendOptions::new())
-    }
-
-    /// The same, as the options say.
-    pub fn send_queued_with(&self, message: &Message, options: &SendOptions) -> Result<Sent> {
-        let (state, sent) = self.queue(message, options, None);
+    pub fn send_queued(&self, message: impl Into<Outgoing>) -> Result<Sent> {
+        let mut message = message.into();
+        message.prepare()?;
+        let (state, sent) = self.queue(&message, None);
         let is_settled = is_settled(&state, &sent);
         writing::write_much_here(self.link.shared(), state);
         Ok(Sent::new(Arc::clone(&self.link), self.key, sent?, is_settled))
     }
 
     /// The same, unless that takes too long: then the message is not sent, and the error is [`Error::TimedOut`].
-    pub fn send_queued_timeout(&self, message: impl Into<Message>, span: Duration) -> Result<Sent> {
+    pub fn send_queued_timeout(&self, message: impl Into<Outgoing>, span: Duration) -> Result<Sent> {
         let by = Instant::now().checked_add(span);
-        self.queued(self.queue(&message.into(), &SendOptions::new(), by))
+        let mut message = message.into();
+        message.prepare()?;
+        self.queued(self.queue(&message, by))
     }
 
     /// Sends a message if that can be done at once, and does not wait for its outcome. The error is that of the
     /// engine otherwise, such as [`SendError::NoCredit`].
-    pub fn send_now(&self, message: impl Into<Message>) -> Result<Sent> {
-        self.send_now_with(&message.into(), &SendOptions::new())
-    }
-
-    /// The same, as the options say.
-    pub fn send_now_with(&self, message: &Message, options: &SendOptions) -> Result<Sent> {
+    pub fn send_now(&self, message: impl Into<Outgoing>) -> Result<Sent> {
+        let mut message = message.into();
+        message.prepare()?;
         let mut state = self.link.shared().lock();
-        let sent = self.try_send(&mut state, message, options);
+        let sent = self.try_send(&mut state, &message);
         self.queued((state, sent))
     }
 
@@ -151,13 +143,8 @@ impl Sender {
     }
 
     /// Waits until a message can be sent, and sends it.
-    fn queue(
-        &self,
-        message: &Message,
-        options: &SendOptions,
-        by: Option<Instant>,
-    ) -> (MutexGuard<'_, State>, Result<DeliveryKey>) {
-        self.in_turn(by, |state| self.try_send(state, message, options))
+    fn queue(&self, message: &Outgoing, by: Option<Instant>) -> (MutexGuard<'_, State>, Result<DeliveryKey>) {
+        self.in_turn(by, |state| self.try_send(state, message))
     }
 
     /// Waits until an attempt is not refused for want of credit or room.
@@ -181,12 +168,12 @@ impl Sender {
         (state, sent.unwrap_or(Err(Error::TimedOut)))
     }
 
-    fn try_send(&self, state: &mut State, message: &Message, options: &SendOptions) -> Result<DeliveryKey> {
+    fn try_send(&self, state: &mut State, message: &Outgoing) -> Result<DeliveryKey> {
         if let Some(error) = self.link.ended(state) {
             return Err(error);
         }
         let Ok(mut sender) = state.connection.sender(self.key) else { return Err(self.link.gone(state)) };
-        let delivery = sender.send_with(message, options)?;
+        let delivery = message.send(&mut sender)?;
         self.note(state, delivery);
         Ok(delivery)
     }

@@ -6,12 +6,12 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use amqp_blocking::config::{ReceiverOptions, SendOptions};
+use amqp_blocking::config::ReceiverOptions;
 use amqp_blocking::message::Message;
 use amqp_blocking::wire::{
     Condition, Error as AmqpError, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
 };
-use amqp_blocking::{Connection, Error, Offer, OfferedLink, Origin};
+use amqp_blocking::{Connection, Error, Offer, OfferedLink, Origin, Outgoing};
 use common::{next_receiver, next_sender, pair, piped, run, sending};
 
 #[test]
@@ -62,8 +62,7 @@ fn piped_pair() -> (Connection, Connection) {
 fn a_message_that_is_sent_settled() {
     let (client, server) = piped_pair();
     let (sender, receiver) = sending(&client, &server);
-    let settled = SendOptions::new().with_settled(true);
-    assert_eq!(sender.send_with(&Message::from("now"), &settled).unwrap(), Outcome::Accepted);
+    assert_eq!(sender.send(Outgoing::from("now").settled(true)).unwrap(), Outcome::Accepted);
     let delivery = receiver.recv().unwrap().unwrap();
     assert!(delivery.is_settled());
     delivery.reject(None).unwrap();

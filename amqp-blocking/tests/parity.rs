@@ -11,7 +11,8 @@ use amqp_blocking::message::Message;
 use amqp_blocking::types::{Limits, Symbol};
 use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome, ReceiverSettleMode};
 use amqp_blocking::{
-    Acceptor, Connection, ConnectionOptions, Error, OfferedLink, Receiver, Sender, SenderBuilder, Session,
+    Acceptor, Connection, ConnectionOptions, Error, OfferedLink, Outgoing, Receiver, Sender, SenderBuilder,
+    Session,
 };
 use common::{pair, pair_with, piped, piped_with, run};
 
@@ -244,8 +245,7 @@ fn a_close_waits_for_what_was_sent() {
     let (client, server) = pair();
     let (sender, receiver, _session) =
         sending(client.sender("jobs"), &server, ReceiverOptions::new().with_prefetch(1));
-    let settled = SendOptions::new().with_settled(true);
-    let _sent = sender.send_queued_with(&Message::new(vec![1; 20 << 20]), &settled).unwrap();
+    let _sent = sender.send_queued(Outgoing::from(vec![1; 20 << 20]).settled(true)).unwrap();
     let closes = run(move || sender.close().unwrap());
     let delivery = receiver.recv().unwrap().unwrap();
     assert_eq!(delivery.message().unwrap().body().unwrap().as_bytes().unwrap().len(), 20 << 20);

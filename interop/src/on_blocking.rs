@@ -1,7 +1,6 @@
 //! The cases' [`Client`] on `amqp-blocking`.
 
-use amqp_blocking::{Connection, Delivery, Receiver, Sender, Sent, Session};
-use amqp_proto::config::SendOptions;
+use amqp_blocking::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session};
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::{DeliveryKey, Str};
 use amqp_proto::wire::{Error, Open, Outcome};
@@ -81,7 +80,7 @@ impl client::Sender for Sender {
     }
 
     async fn send_settled(&self, message: Message) -> Done<Sent> {
-        Ok(self.send_queued_with(&message, &SendOptions::new().with_settled(true))?)
+        Ok(self.send_queued(Outgoing::from(message).settled(true))?)
     }
 
     fn address(&self) -> Option<Str> {

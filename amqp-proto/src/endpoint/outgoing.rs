@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::SenderMut;
 use crate::config::SendOptions;
 use crate::machine::SendError;
 use crate::message::{Body, Message, Payload};
 use crate::types::{DeliveryKey, DeliveryTag, Str, Value};
+use crate::view::SenderMut;
 use crate::wire::{DeliveryState, ReceiverSettleMode};
 
 /// A message on its way, and how it is to be sent. Whatever makes a message makes one of these.

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use amqp_blocking::config::{ReceiverOptions, SendOptions};
-use amqp_blocking::message::Message;
-use amqp_blocking::{Accepted, Connection, Error, Listener, Offer, OfferedLink, Sender};
+use amqp_blocking::config::ReceiverOptions;
+use amqp_blocking::{Accepted, Connection, Error, Listener, Offer, OfferedLink, Outgoing, Sender};
 
 use crate::end::{Mode, Receiving, Report, Sending, WINDOW};
 
@@ -39,10 +38,9 @@ fn many(options: &Sending, sender: &Sender) -> Result<(), Error> {
     let body = options.body();
     let mut waiting = VecDeque::with_capacity(WINDOW);
     for at in 0..options.messages {
-        let is_settled = options.is_settled(at);
-        let how = SendOptions::new().with_settled(is_settled);
-        let sent = sender.send_queued_with(&Message::from(body.clone()), &how)?;
-        if is_settled {
+        let message = Outgoing::from(body.clone()).settled(options.is_settled(at));
+        let sent = sender.send_queued(message)?;
+        if sent.is_settled() {
             continue;
         }
         if waiting.len() == WINDOW
