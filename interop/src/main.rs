@@ -36,6 +36,9 @@ struct Arguments {
     /// What the brokers are started for.
     #[arg(long, value_enum, default_value = "open")]
     set: Set,
+    /// The certificate of the authority that vouches for the brokers.
+    #[arg(long)]
+    authority: Option<PathBuf>,
     /// Plays only cases whose name holds this.
     #[arg(long, default_value = "")]
     only: String,
@@ -45,7 +48,8 @@ struct Arguments {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    arguments.brokers.iter_mut().for_each(|peer| peer.authority.clone_from(&arguments.authority));
     let cases: Vec<Case> =
         arguments.set.cases().into_iter().filter(|case| case.name.contains(&arguments.only)).collect();
     let output = Mutex::new(());

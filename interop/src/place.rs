@@ -1,12 +1,16 @@
 //! [`Place`]: where a case plays.
 
 use std::fmt;
+use std::fs;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use amqp_proto::endpoint::ClientTls;
 use anyhow::{Context, bail};
 
 use crate::client::Opening;
+use crate::failure::{Done, Failure};
 
 /// A broker that somebody else wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub(crate) enum Broker {
 pub(crate) struct Peer {
     pub(crate) broker: Broker,
     pub(crate) url: String,
+    /// The certificate of the authority that vouches for it.
+    pub(crate) authority: Option<PathBuf>,
 }
 
 /// Where a case plays: a broker, and names that no other case uses.
@@ -40,6 +46,14 @@ impl Place {
     /// How to open a connection to it.
     pub(crate) fn opening(&self) -> Opening {
         Opening::new(&self.peer.url)
+    }
+
+    /// The same, believing whom the authority vouches for.
+    pub(crate) fn trusting(&self) -> Done<Opening> {
+        let path = self.peer.authority.as_ref().ok_or_else(|| Failure::wrong("no authority is given"))?;
+        let pem = fs::read(path).map_err(|error| Failure::wrong(format!("{}: {error}", path.display())))?;
+        let tls = ClientTls::builder().trust_pem(&pem)?.build()?;
+        Ok(self.opening().with(|options| options.tls(tls)))
     }
 
     /// The address of a queue of this case's own, made when it is first used.
@@ -77,6 +91,6 @@ impl FromStr for Peer {
         let Some(broker) = Broker::ALL.into_iter().find(|broker| broker.name() == name) else {
             bail!("{name} is none of rabbitmq, proton-broker and rhea-broker");
         };
-        Ok(Self { broker, url: url.to_owned() })
+        Ok(Self { broker, url: url.to_owned(), authority: None })
     }
 }

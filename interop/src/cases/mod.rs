@@ -1,6 +1,7 @@
 //! The cases, each a function named after what it sees.
 
 mod connecting;
+mod encrypted;
 mod links;
 mod nodes;
 mod receiving;
@@ -121,6 +122,29 @@ cases! {
         who_does_without_sasl_is_refused;
 }
 
+cases! {
+    /// For brokers that speak TLS.
+    tls<C>:
+    encrypted:
+        who_shows_a_good_certificate_is_believed
+        a_password_goes_over_tls
+        who_is_vouched_for_by_nobody_known_is_not_believed;
+}
+
+cases! {
+    /// For brokers whose certificate has expired.
+    expired<C>:
+    encrypted:
+        an_expired_certificate_is_not_believed;
+}
+
+cases! {
+    /// For brokers whose certificate is for another name.
+    wrong_name<C>:
+    encrypted:
+        a_certificate_for_another_name_is_not_believed;
+}
+
 /// What only the client on tokio does.
 fn streams() -> Vec<Case> {
     let case = |name, play| Case { group: "streaming", name, client: Tokio::NAME, play };
@@ -142,6 +166,12 @@ pub(crate) enum Set {
     Open,
     /// They let nobody in whom they do not know.
     Secured,
+    /// They speak TLS.
+    Tls,
+    /// They speak TLS, and their certificate has expired.
+    Expired,
+    /// They speak TLS, and their certificate is for another name.
+    WrongName,
 }
 
 impl Set {
@@ -150,6 +180,9 @@ impl Set {
         match self {
             Self::Open => [open::<Tokio>(), open::<Blocking>(), streams()].concat(),
             Self::Secured => [known::<Tokio>(), known::<Blocking>()].concat(),
+            Self::Tls => [tls::<Tokio>(), tls::<Blocking>()].concat(),
+            Self::Expired => [expired::<Tokio>(), expired::<Blocking>()].concat(),
+            Self::WrongName => [wrong_name::<Tokio>(), wrong_name::<Blocking>()].concat(),
         }
     }
 }

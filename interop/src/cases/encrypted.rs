@@ -1,0 +1,58 @@
+//! TLS: certificates that are believed, and those that are not.
+
+use amqp_proto::endpoint::ConnectionOptions;
+use amqp_proto::machine::sasl::{ClientProfile, Login};
+use amqp_proto::message::Message;
+use amqp_proto::wire::Outcome;
+
+use crate::client::{Client, Connection, Delivery, Opening, Receiving, Sender, Sending};
+use crate::failure::{Done, Failure, Over, holds, refused, same};
+use crate::kit::next;
+use crate::messages::octets;
+use crate::place::Place;
+
+/// Sends more than a record of TLS holds, there and back.
+async fn exchanges<C: Client>(place: &Place, opening: Opening) -> Done {
+    let connection = C::open(opening).await?;
+    let queue = place.queue("q");
+    let sender = connection.sender(Sending::to(&queue)).await?;
+    let receiver = connection.receiver(Receiving::from(&queue)).await?;
+    for size in [0, 1_000, 1 << 20] {
+        same("the outcome", sender.send(Message::from(octets(size))).await?, Outcome::Accepted)?;
+        let delivery = next(&receiver).await?;
+        let body = delivery.message()?.data()?.unwrap_or_default().to_bytes();
+        holds("the octets are those that were sent", body == octets(size))?;
+        delivery.end(Outcome::Accepted)?;
+    }
+    connection.close().await
+}
+
+/// Sees that there is no connection, and that the error says why.
+async fn is_not_believed<C: Client>(opening: Opening, why: &str) -> Done {
+    let problem = refused("opening", C::open(opening).await)?;
+    same("what is over", problem.over, Over::Transport)?;
+    if problem.words.contains(why) { Ok(()) } else { Err(Failure::Problem(problem)) }
+}
+
+pub(crate) async fn who_shows_a_good_certificate_is_believed<C: Client>(place: &Place) -> Done {
+    exchanges::<C>(place, place.trusting()?).await
+}
+
+/// The password goes over TLS without further ado.
+pub(crate) async fn a_password_goes_over_tls<C: Client>(place: &Place) -> Done {
+    let login = Login::new("test", "secret").map_err(|error| Failure::wrong(error.to_string()))?;
+    exchanges::<C>(place, place.trusting()?.sasl(ClientProfile::new().with_login(login))).await
+}
+
+/// The system knows nothing of the authority.
+pub(crate) async fn who_is_vouched_for_by_nobody_known_is_not_believed<C: Client>(place: &Place) -> Done {
+    is_not_believed::<C>(place.opening().with(ConnectionOptions::anonymous), "UnknownIssuer").await
+}
+
+pub(crate) async fn an_expired_certificate_is_not_believed<C: Client>(place: &Place) -> Done {
+    is_not_believed::<C>(place.trusting()?, "expired").await
+}
+
+pub(crate) async fn a_certificate_for_another_name_is_not_believed<C: Client>(place: &Place) -> Done {
+    is_not_believed::<C>(place.trusting()?, "not valid for name").await
+}
