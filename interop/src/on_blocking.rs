@@ -1,4 +1,4 @@
-//! The cases' [`Client`] on `amqp-blocking`.
+//! The cases' [`Client`](client::Client) on `amqp-blocking`.
 
 use amqp_blocking::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session};
 use amqp_proto::message::{Message, MessageView};

@@ -1,4 +1,4 @@
-//! The cases' [`Client`] on `amqp-tokio`.
+//! The cases' [`Client`](client::Client) on `amqp-tokio`.
 
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::{DeliveryKey, Str};
