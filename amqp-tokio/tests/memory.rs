@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::wire::Outcome;
-use amqp_tokio::{Receiver, Sender};
+use amqp_tokio::{Connection, Receiver, Sender, Session};
 use common::{pair, sending};
 use peak_alloc::PeakAlloc;
 
@@ -55,6 +55,19 @@ async fn exchange(sender: &Sender, receiver: &Receiver, messages: usize) {
     }
 }
 
+/// A link and a session that come and go.
+async fn come_and_go(client: &Connection, server: &Connection, far: &Session) {
+    let (begun, offered) = tokio::join!(client.session(), async { common::session(server).await });
+    let accept = common::receiver(far, ReceiverOptions::new());
+    let (sender, receiver) = tokio::join!(client.sender("jobs"), accept);
+    let sender = sender.unwrap();
+    drop(sender.send_queued("job").await.unwrap());
+    drop(receiver.recv().await.unwrap());
+    sender.close().await.unwrap();
+    begun.unwrap().end().await.unwrap();
+    drop((receiver, offered));
+}
+
 #[track_caller]
 fn assert_kept_nothing(before: usize, what: &str) {
     let after = HEAP.current_usage();
@@ -66,10 +79,18 @@ fn assert_kept_nothing(before: usize, what: &str) {
 async fn nothing_is_kept() {
     let (client, server) = pair().await;
     let options = ReceiverOptions::new().with_prefetch(1_000);
-    let (sender, receiver, _session) = sending(&client, &server, options).await;
+    let (sender, receiver, far) = sending(&client, &server, options).await;
     exchange(&sender, &receiver, 10_000).await;
     let before = HEAP.current_usage();
     exchange(&sender, &receiver, messages()).await;
     assert_kept_nothing(before, "messages");
+    for _ in 0..100 {
+        come_and_go(&client, &server, &far).await;
+    }
+    let before = HEAP.current_usage();
+    for _ in 0..2_000 {
+        come_and_go(&client, &server, &far).await;
+    }
+    assert_kept_nothing(before, "links");
     client.close().await.unwrap();
 }
