@@ -195,10 +195,10 @@ fn a_quiet_connection_is_kept() {
     let (near, far) = Pipe::pair();
     let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());
     let client =
-        Connection::over(near, ConnectionOptions::new().idle_timeout(Duration::from_millis(200))).unwrap();
+        Connection::over(near, ConnectionOptions::new().idle_timeout(Duration::from_secs(1))).unwrap();
     let server = server.join().unwrap();
     let (sender, receiver) = sending(&client, &server);
-    assert!(matches!(receiver.recv_timeout(Duration::from_secs(1)), Err(Error::TimedOut)));
+    assert!(matches!(receiver.recv_timeout(Duration::from_secs(3)), Err(Error::TimedOut)));
     let received = run(move || receiver.recv().unwrap().is_some());
     assert_eq!(sender.send("job").unwrap(), Outcome::Accepted);
     assert!(received.join().unwrap());
