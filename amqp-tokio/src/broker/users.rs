@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use amqp_proto::endpoint::{Peer, Result, random};
+#[cfg(feature = "scram")]
+use amqp_proto::endpoint::random;
+use amqp_proto::endpoint::{Peer, Result};
 use amqp_proto::machine::sasl::{
     AnonymousServer, Credentials, ExternalServer, Login, PlainServer, ServerSasl,
 };
