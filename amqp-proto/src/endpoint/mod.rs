@@ -28,4 +28,6 @@ pub use outgoing::Outgoing;
 pub use peer::Peer;
 pub use random::{random, random_name};
 #[cfg(feature = "tls")]
+pub use rustls;
+#[cfg(feature = "tls")]
 pub use tls::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, tls_failure};

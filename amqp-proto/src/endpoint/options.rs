@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::address::Address;
+use super::address::{Address, AddressError};
 use super::error::Result;
 use super::observe::observe;
 use super::peer::Peer;
@@ -199,35 +199,48 @@ impl ConnectionOptions {
         self
     }
 
-    /// Sets how `amqps://` is spoken. Default: by the system's roots, and without a certificate. Other URLs are not
-    /// encrypted for that.
+    /// Sets how TLS is spoken where it is, as for `amqps://`. Default: by the system's roots, and without a certificate.
+    /// Other URLs are not encrypted for that.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: ClientTls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// How `amqps://` is spoken. An error is that the system has no roots.
+    /// How TLS is spoken. An error is that the system has no roots.
     #[cfg(feature = "tls")]
     pub fn client_tls(&self) -> Result<ClientTls> {
         self.tls.clone().map_or_else(ClientTls::system, Ok)
     }
 
     /// With what the URL says and the options leave open: the host, and who the client is. Over TLS with a certificate
-    /// and without a user that is the certificate's holder, by EXTERNAL, should the server know it.
+    /// and without a user that is the certificate's holder, by EXTERNAL, should the server know it. An error is also
+    /// that the URL asks for TLS and this build has none.
     pub fn for_address(mut self, address: &Address) -> Result<Self> {
-        #[cfg(feature = "tls")]
-        if let (Sasl::Url, true, None) = (&self.sasl, address.is_encrypted(), address.user())
-            && self.tls.as_ref().is_some_and(ClientTls::has_certificate)
-        {
-            let profile = ClientProfile::new().with_external(ExternalClient::new());
-            self = self.sasl(profile.with_anonymous(AnonymousClient::new()));
+        if address.is_encrypted() && !cfg!(feature = "tls") {
+            return Err(AddressError::NoTls.into());
         }
         if let (Sasl::Url, Some(user)) = (&self.sasl, address.user()) {
             self = self.login(user, address.password().unwrap_or_default())?;
         }
+        #[cfg(feature = "tls")]
+        if address.is_encrypted() {
+            return Ok(self.for_tls(address.host()));
+        }
         self.hostname.get_or_insert_with(|| address.host().into());
         Ok(self)
+    }
+
+    /// The same where TLS is spoken with this host, and there is no URL.
+    #[cfg(feature = "tls")]
+    pub fn for_tls(mut self, host: &str) -> Self {
+        let has_certificate = self.tls.as_ref().is_some_and(ClientTls::has_certificate);
+        if has_certificate && matches!(self.sasl, Sasl::Url) {
+            let profile = ClientProfile::new().with_external(ExternalClient::new());
+            self = self.sasl(profile.with_anonymous(AnonymousClient::new()));
+        }
+        self.hostname.get_or_insert_with(|| host.into());
+        self
     }
 
     /// The engine of a client, for this server. It is [observed](observe), where that is wanted.
@@ -301,4 +314,18 @@ impl ConnectionOptions {
 /// Whole milliseconds, at least one of what is not zero.
 fn millis(span: Duration) -> u32 {
     u32::try_from(span.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX)
+}
+
+#[cfg(all(test, not(feature = "tls")))]
+mod tests {
+    use super::super::error::Error;
+    use super::{Address, AddressError, ConnectionOptions};
+
+    #[test]
+    fn a_build_without_tls_does_not_connect_in_the_clear_instead() {
+        let address: Address = "amqps://user:secret@localhost".parse().unwrap();
+        let error = ConnectionOptions::new().for_address(&address).unwrap_err();
+        assert!(matches!(error, Error::Address(AddressError::NoTls)), "{error:?}");
+        assert_eq!(error.to_string(), "amqps:// asks for TLS, which this build does not have");
+    }
 }

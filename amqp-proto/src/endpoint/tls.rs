@@ -19,6 +19,9 @@ use crate::machine::sasl::LinkSecurity;
 use crate::types::Str;
 
 /// How a client speaks TLS. Clones share what they remember of servers.
+///
+/// What [`builder`](Self::builder) does not offer can be had by making one from an `Arc<ClientConfig>` of
+/// [`rustls`](super::rustls).
 #[derive(Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
@@ -133,6 +136,9 @@ impl ClientTlsBuilder {
 }
 
 /// How a server speaks TLS.
+///
+/// What [`builder`](Self::builder) does not offer can be had by making one from an `Arc<ServerConfig>` of
+/// [`rustls`](super::rustls).
 #[derive(Clone)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
