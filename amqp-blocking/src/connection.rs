@@ -89,6 +89,17 @@ impl Connection {
         Self::start(transport, engine, &options)
     }
 
+    /// The same by TLS, which is spoken first, with the server that has a certificate for this host: over any
+    /// transport what `amqps://host` is over TCP. Behind the feature `tls`.
+    ///
+    /// [`ConnectionOptions::tls`] says who is trusted, and what certificate is shown. On the other side an [`Acceptor`]
+    /// with TLS takes any transport, too.
+    #[cfg(feature = "tls")]
+    pub fn over_tls(transport: impl Transport, host: &str, options: ConnectionOptions) -> Result<Self> {
+        let options = options.for_tls(host);
+        Self::over(tls::connect(transport, host, &options)?, options)
+    }
+
     /// Takes a connection that a client makes over any transport, and waits until it is open.
     pub fn accept(transport: impl Transport, acceptor: &Acceptor) -> Result<Self> {
         #[cfg(feature = "tls")]

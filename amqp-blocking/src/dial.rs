@@ -22,7 +22,7 @@ pub(crate) fn reach(address: &Address, options: &ConnectionOptions) -> Result<Di
     let stream = reached.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
     #[cfg(feature = "tls")]
     if address.is_encrypted() {
-        return Ok(Dialled::Secured(tls::connect(stream, address, options)?));
+        return Ok(Dialled::Secured(tls::connect(stream, address.host(), options)?));
     }
     Ok(Dialled::Clear(stream))
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
+use amqp_proto::endpoint::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
 use amqp_proto::machine::sasl::LinkSecurity;
 use rustls::Connection;
 
@@ -43,13 +43,13 @@ struct Output {
     written: usize,
 }
 
-/// Speaks TLS as a client, and finds the server to be whom the address says.
+/// Speaks TLS as a client, and finds the server to be this host.
 pub(crate) fn connect<T: Transport>(
     transport: T,
-    address: &Address,
+    host: &str,
     options: &ConnectionOptions,
 ) -> Result<Secured<T>> {
-    let tls = options.client_tls()?.connect(address.host())?;
+    let tls = options.client_tls()?.connect(host)?;
     Ok(Secured::begin(transport, tls.into(), options.longest_open()).map_err(tls_failure)?)
 }
 

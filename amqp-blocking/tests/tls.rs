@@ -1,21 +1,53 @@
 //! TLS: who is believed, and what those are told who are not.
 #![cfg(feature = "tls")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    dead_code,
+    missing_docs,
+    unreachable_pub
+)]
 
-#[path = "../../amqp-tokio/tests/common/certificates.rs"]
+#[path = "common/certificates.rs"]
 mod certificates;
+mod common;
+#[path = "common/handlers.rs"]
+mod handlers;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::panic::resume_unwind;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use amqp_blocking::handler::{Context, DeliveryKey, Handler, SenderKey};
+use amqp_blocking::rustls::crypto::ring;
+use amqp_blocking::rustls::pki_types::pem::PemObject;
+use amqp_blocking::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use amqp_blocking::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use amqp_blocking::wire::Outcome;
 use amqp_blocking::{
-    Accepted, Acceptor, ClientTls, Connection, ConnectionOptions, Container, Error, Listener, ServerTls,
+    Accepted, Acceptor, ClientTls, Connection, ConnectionOptions, Container, Error, Injector, Listener,
+    ServerTls, Transport,
 };
 use certificates::{Authority, Issued};
+use common::Pipe;
+use handlers::{Jobs, Lonely, Worker};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A test that fails, and does not wait for ever, where something hangs.
+fn bounded(test: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel::<()>();
+    let running = thread::spawn(move || {
+        let _done = done;
+        test();
+    });
+    assert_ne!(is_done.recv_timeout(LONG), Err(mpsc::RecvTimeoutError::Timeout), "it hangs");
+    running.join().unwrap_or_else(|panic| resume_unwind(panic));
+}
 
 fn trusting(authority: &Authority) -> ConnectionOptions {
     let tls = ClientTls::builder().trust_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
@@ -72,144 +104,209 @@ fn exchange(client: &Connection, server: &Connection) {
 
 #[test]
 fn messages_go_both_ways_at_once_and_the_end_is_clean() {
-    let authority = Authority::new();
-    let (port, taken) = taking(server(&authority.issue("localhost")));
-    let client = open(port, trusting(&authority)).unwrap();
-    let server = taken.join().unwrap().unwrap();
-    exchange(&client, &server);
-    client.close().unwrap();
-    assert!(server.closed().error().is_none());
+    bounded(|| {
+        let authority = Authority::new();
+        let (port, taken) = taking(server(&authority.issue("localhost")));
+        let client = open(port, trusting(&authority)).unwrap();
+        let server = taken.join().unwrap().unwrap();
+        exchange(&client, &server);
+        client.close().unwrap();
+        assert!(server.closed().error().is_none());
+    });
 }
 
 #[test]
 fn a_server_that_is_not_believed() {
-    let authority = Authority::new();
-    for (issued, words) in [
-        (authority.issue_expired("localhost"), "expired"),
-        (authority.issue("elsewhere"), "not valid for name"),
-        (Authority::new().issue("localhost"), "UnknownIssuer"),
-    ] {
-        let (port, taken) = taking(server(&issued));
-        let error = open(port, trusting(&authority)).unwrap_err();
-        assert!(error.to_string().contains(words), "{words}: {error}");
-        assert!(taken.join().unwrap().unwrap_err().to_string().contains("TLS"));
-    }
+    bounded(|| {
+        let authority = Authority::new();
+        for (issued, words) in [
+            (authority.issue_expired("localhost"), "expired"),
+            (authority.issue("elsewhere"), "not valid for name"),
+            (Authority::new().issue("localhost"), "UnknownIssuer"),
+        ] {
+            let (port, taken) = taking(server(&issued));
+            let error = open(port, trusting(&authority)).unwrap_err();
+            assert!(error.to_string().contains(words), "{words}: {error}");
+            assert!(taken.join().unwrap().unwrap_err().to_string().contains("TLS"));
+        }
+    });
 }
 
 #[test]
 fn a_certificate_says_who_the_client_is() {
-    let authority = Authority::new();
-    let issued = authority.issue("localhost");
-    let tls = ServerTls::builder_pem(issued.chain.as_bytes(), issued.key.as_bytes()).unwrap();
-    let tls = tls.trust_clients_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
-    let acceptor = Acceptor::default().with_tls(tls);
+    bounded(|| {
+        let authority = Authority::new();
+        let issued = authority.issue("localhost");
+        let tls = ServerTls::builder_pem(issued.chain.as_bytes(), issued.key.as_bytes()).unwrap();
+        let tls = tls.trust_clients_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
+        let acceptor = Acceptor::default().with_tls(tls);
 
-    let client = authority.issue("meter-17");
-    let tls = ClientTls::builder().trust_pem(authority.pem.as_bytes()).unwrap();
-    let tls = tls.identity_pem(client.chain.as_bytes(), client.key.as_bytes()).unwrap().build().unwrap();
-    let (port, taken) = taking(acceptor.clone());
-    let opened = open(port, ConnectionOptions::new().tls(tls)).unwrap();
-    assert_eq!(taken.join().unwrap().unwrap().identity().unwrap().user().unwrap(), "CN=meter-17");
-    drop(opened);
+        let client = authority.issue("meter-17");
+        let tls = ClientTls::builder().trust_pem(authority.pem.as_bytes()).unwrap();
+        let tls = tls.identity_pem(client.chain.as_bytes(), client.key.as_bytes()).unwrap().build().unwrap();
+        let (port, taken) = taking(acceptor.clone());
+        let opened = open(port, ConnectionOptions::new().tls(tls)).unwrap();
+        assert_eq!(taken.join().unwrap().unwrap().identity().unwrap().user().unwrap(), "CN=meter-17");
+        drop(opened);
 
-    let (port, taken) = taking(acceptor);
-    let error = open(port, trusting(&authority)).unwrap_err().to_string();
-    assert!(error.contains("CertificateRequired"), "{error}");
-    assert!(taken.join().unwrap().unwrap_err().to_string().contains("TLS"));
+        let (port, taken) = taking(acceptor);
+        let error = open(port, trusting(&authority)).unwrap_err().to_string();
+        assert!(error.contains("CertificateRequired"), "{error}");
+        assert!(taken.join().unwrap().unwrap_err().to_string().contains("TLS"));
+    });
 }
 
 #[test]
 fn one_speaks_tls_and_the_other_does_not() {
-    let authority = Authority::new();
-    let (port, _taken) = taking(Acceptor::default());
-    let error = open(port, trusting(&authority)).unwrap_err();
-    assert!(error.to_string().contains("does not speak it"), "{error}");
+    bounded(|| {
+        let authority = Authority::new();
+        let (port, _taken) = taking(Acceptor::default());
+        let error = open(port, trusting(&authority)).unwrap_err();
+        assert!(error.to_string().contains("does not speak it"), "{error}");
 
-    let (port, taken) = taking(server(&authority.issue("localhost")));
-    let error = Connection::open(&format!("amqp://localhost:{port}")).unwrap_err();
-    assert!(matches!(error, Error::Connection(_)), "{error}");
-    assert!(taken.join().unwrap().unwrap_err().to_string().contains("does not speak it"));
+        let (port, taken) = taking(server(&authority.issue("localhost")));
+        let error = Connection::open(&format!("amqp://localhost:{port}")).unwrap_err();
+        assert!(matches!(error, Error::Connection(_)), "{error}");
+        assert!(error.to_string().contains("it seems to speak TLS"), "{error}");
+        assert!(taken.join().unwrap().unwrap_err().to_string().contains("does not speak it"));
+    });
 }
 
 #[test]
 fn a_server_that_never_answers() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let options = trusting(&Authority::new()).open_timeout(Duration::from_millis(50));
-    let error = open(port, options).unwrap_err();
-    assert!(error.to_string().contains("does not answer"), "{error}");
+    bounded(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let options = trusting(&Authority::new()).open_timeout(Duration::from_millis(50));
+        let error = open(port, options).unwrap_err();
+        assert!(error.to_string().contains("does not answer"), "{error}");
+    });
 }
 
 /// What is cut off is not taken for the end of what the peer had to say.
 #[test]
 fn a_stream_that_is_cut_is_told() {
-    let authority = Authority::new();
-    let (port, taken) = taking(server(&authority.issue("localhost")));
-    let between = TcpListener::bind("127.0.0.1:0").unwrap();
-    let front = between.local_addr().unwrap().port();
-    let carried = thread::spawn(move || {
-        let near = between.accept().unwrap().0;
-        let far = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        for (mut from, mut to) in [
-            (near.try_clone().unwrap(), far.try_clone().unwrap()),
-            (far.try_clone().unwrap(), near.try_clone().unwrap()),
-        ] {
-            thread::spawn(move || {
-                let mut space = [0; 4096];
-                while let Ok(octets @ 1..) = from.read(&mut space) {
-                    if to.write_all(&space[..octets]).is_err() {
-                        break;
+    bounded(|| {
+        let authority = Authority::new();
+        let (port, taken) = taking(server(&authority.issue("localhost")));
+        let between = TcpListener::bind("127.0.0.1:0").unwrap();
+        let front = between.local_addr().unwrap().port();
+        let carried = thread::spawn(move || {
+            let near = between.accept().unwrap().0;
+            let far = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            for (mut from, mut to) in [
+                (near.try_clone().unwrap(), far.try_clone().unwrap()),
+                (far.try_clone().unwrap(), near.try_clone().unwrap()),
+            ] {
+                thread::spawn(move || {
+                    let mut space = [0; 4096];
+                    while let Ok(octets @ 1..) = from.read(&mut space) {
+                        if to.write_all(&space[..octets]).is_err() {
+                            break;
+                        }
                     }
-                }
-            });
-        }
-        near
+                });
+            }
+            near
+        });
+        let client = open(front, trusting(&authority)).unwrap();
+        let server = taken.join().unwrap().unwrap();
+        exchange(&client, &server);
+        carried.join().unwrap().shutdown(Shutdown::Write).unwrap();
+        let ended = client.closed();
+        assert_eq!(ended.io().unwrap().kind(), ErrorKind::UnexpectedEof, "{ended}");
     });
-    let client = open(front, trusting(&authority)).unwrap();
-    let server = taken.join().unwrap().unwrap();
+}
+
+/// Speaks TLS over what `pair` gives, with a server that is `broker.example`.
+fn over<T: Transport>(pair: fn() -> (T, T)) {
+    let authority = Authority::new();
+    let acceptor = server(&authority.issue("broker.example"));
+    let open = |host: &str| {
+        let ((near, far), acceptor) = (pair(), acceptor.clone());
+        let accepting = thread::spawn(move || Connection::accept(far, &acceptor));
+        (Connection::over_tls(near, host, trusting(&authority)), accepting.join().unwrap())
+    };
+    let (client, server) = open("broker.example");
+    let (client, server) = (client.unwrap(), server.unwrap());
+    assert_eq!(server.peer_open().unwrap().hostname.as_deref(), Some("broker.example"));
     exchange(&client, &server);
-    carried.join().unwrap().shutdown(Shutdown::Write).unwrap();
-    let ended = client.closed();
-    assert_eq!(ended.io().unwrap().kind(), ErrorKind::UnexpectedEof, "{ended}");
+    client.close().unwrap();
+    assert!(server.closed().error().is_none());
+
+    let (client, server) = open("elsewhere.example");
+    let error = client.unwrap_err().to_string();
+    assert!(error.contains("not valid for name"), "{error}");
+    assert!(server.unwrap_err().to_string().contains("TLS"));
 }
 
-/// Sends a message.
-struct Sends {
-    url: String,
-    accepted: u32,
+/// Over any transport the server is looked at as it is over TCP, and told whom it is taken for.
+#[test]
+fn a_pipe_in_memory() {
+    bounded(|| over(Pipe::pair));
 }
 
-impl Handler for Sends {
-    fn on_start(&mut self, cx: &mut Context<'_>) {
-        let connection = cx.connect(self.url.as_str());
-        cx.create_sender(connection, "jobs");
-    }
+#[cfg(unix)]
+#[test]
+fn a_socket_of_unix() {
+    bounded(|| over(|| std::os::unix::net::UnixStream::pair().unwrap()));
+}
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
-        let _ = cx.send(sender, "job-content");
-    }
+/// What rustls is to do can also be said to rustls.
+#[test]
+fn configurations_that_are_ready() {
+    bounded(|| {
+        let authority = Authority::new();
+        let issued = authority.issue("localhost");
+        let chain = CertificateDer::pem_slice_iter(issued.chain.as_bytes()).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+        let (port, taken) = taking(Acceptor::default().with_tls(ServerTls::from(Arc::new(config))));
 
-    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
-        self.accepted += 1;
-        cx.close_connection(delivery.connection());
-    }
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let client = open(port, ConnectionOptions::new().tls(ClientTls::from(Arc::new(config)))).unwrap();
+        exchange(&client, &taken.join().unwrap().unwrap());
+    });
+}
+
+/// A container that listens: where, and how it is stopped.
+fn worker(acceptor: Acceptor) -> (String, Injector, JoinHandle<usize>) {
+    let (addresses, address) = mpsc::channel();
+    let container = Container::new(Worker { addresses, received: 0 }).acceptor(acceptor);
+    let injector = container.injector();
+    let worker = thread::spawn(move || container.run().unwrap().received);
+    (address.recv().unwrap().replace("127.0.0.1", "localhost"), injector, worker)
 }
 
 #[test]
-fn a_container_speaks_it_too() {
-    let authority = Authority::new();
-    let (port, taken) = taking(server(&authority.issue("localhost")));
-    let peer = thread::spawn(move || {
-        let server = taken.join().unwrap().unwrap();
-        while let Some(offer) = server.next_offer().unwrap() {
-            if let Accepted::Receiver(receiver) = offer.accept().unwrap() {
-                receiver.recv().unwrap().unwrap().accept().unwrap();
-                server.closed();
-            }
+fn containers_at_both_ends() {
+    const MESSAGES: usize = 400;
+    bounded(|| {
+        let authority = Authority::new();
+        let (in_the_clear, injector, worker) = worker(server(&authority.issue("localhost")));
+        let url = in_the_clear.replace("amqp://", "amqps://");
+
+        let jobs = Jobs { url: url.clone(), to_send: MESSAGES, ..Jobs::default() };
+        let jobs = Container::new(jobs).options(trusting(&authority)).run().unwrap();
+        assert_eq!((jobs.outcomes, jobs.settled), ([MESSAGES / 4; 4], MESSAGES));
+
+        for (url, options, words) in [
+            (url, trusting(&Authority::new()), "UnknownIssuer"),
+            (in_the_clear, ConnectionOptions::new(), "it seems to speak TLS"),
+        ] {
+            let lonely = Lonely { url, ..Lonely::default() };
+            let lonely = Container::new(lonely).options(options).run().unwrap();
+            assert!(lonely.errors.iter().any(|error| error.contains(words)), "{words}: {:?}", lonely.errors);
         }
+        // Those that were not taken have left no trace.
+        injector.stop().unwrap();
+        assert_eq!(worker.join().unwrap(), MESSAGES);
     });
-    let sends = Sends { url: format!("amqps://localhost:{port}"), accepted: 0 };
-    let sends = Container::new(sends).options(trusting(&authority)).run().unwrap();
-    assert_eq!(sends.accepted, 1);
-    peer.join().unwrap();
 }

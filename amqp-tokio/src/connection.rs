@@ -81,7 +81,7 @@ impl Connection {
         let (stream, peer) = dial::reach(address, &options).await?;
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
-            let (stream, peer) = tls::connect(stream, &peer, address, &options).await?;
+            let (stream, peer) = tls::connect(stream, &peer, address.host(), &options).await?;
             return Self::client(stream, &peer, &options).await;
         }
         Self::client(stream, &peer, &options).await
@@ -93,6 +93,21 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         Self::client(stream, &Peer::new(LinkSecurity::Clear), &options).await
+    }
+
+    /// The same by TLS, which is spoken first, with the server that has a certificate for this host: over any stream
+    /// what `amqps://host` is over TCP. Behind the feature `tls`.
+    ///
+    /// [`ConnectionOptions::tls`] says who is trusted, and what certificate is shown. On the other side an [`Acceptor`]
+    /// with TLS takes any stream, too.
+    #[cfg(feature = "tls")]
+    pub async fn over_tls<S>(stream: S, host: &str, options: ConnectionOptions) -> Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let options = options.for_tls(host);
+        let (stream, peer) = tls::connect(stream, &Peer::new(LinkSecurity::Clear), host, &options).await?;
+        Self::client(stream, &peer, &options).await
     }
 
     async fn client<S>(stream: S, peer: &Peer, options: &ConnectionOptions) -> Result<Self>

@@ -49,7 +49,7 @@ pub use amqp_proto::endpoint::{
     Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Outgoing, Peer, Result,
 };
 #[cfg(feature = "tls")]
-pub use amqp_proto::endpoint::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder};
+pub use amqp_proto::endpoint::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};
 pub use amqp_proto::machine::sasl;
 pub use amqp_proto::{Origin, Reason};
 pub use amqp_proto::{config, handler, message, policy, types, wire};

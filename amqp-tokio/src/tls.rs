@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
+use amqp_proto::endpoint::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
 use amqp_proto::machine::sasl::LinkSecurity;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -13,18 +13,18 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 /// How long a stream is kept after TLS has failed, so that the client can learn why.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Speaks TLS as a client, and finds the server to be whom the address says.
+/// Speaks TLS as a client, and finds the server to be this host.
 pub(crate) async fn connect<S>(
     stream: S,
     peer: &Peer,
-    address: &Address,
+    host: &str,
     options: &ConnectionOptions,
 ) -> Result<(client::TlsStream<S>, Peer)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let tls = options.client_tls()?;
-    let connecting = TlsConnector::from(tls.config().clone()).connect(tls.name(address.host())?, stream);
+    let connecting = TlsConnector::from(tls.config().clone()).connect(tls.name(host)?, stream);
     let stream = within(options.longest_open(), connecting).await.map_err(tls_failure)?;
     Ok((stream, Peer::new(LinkSecurity::Encrypted).with_address(peer.address())))
 }

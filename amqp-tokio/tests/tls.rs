@@ -1,15 +1,33 @@
 //! TLS: who is believed, and what those are told who are not.
 #![cfg(feature = "tls")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    dead_code,
+    missing_docs,
+    unreachable_pub
+)]
 
-#[path = "common/certificates.rs"]
+#[path = "../../amqp-blocking/tests/common/certificates.rs"]
 mod certificates;
+#[path = "../../amqp-blocking/tests/common/handlers.rs"]
+mod handlers;
 
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use amqp_tokio::broker::Broker;
-use amqp_tokio::{Acceptor, ClientTls, Connection, ConnectionOptions, Error, Listener, ServerTls};
+use amqp_tokio::rustls::crypto::ring;
+use amqp_tokio::rustls::pki_types::pem::PemObject;
+use amqp_tokio::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use amqp_tokio::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use amqp_tokio::{
+    Acceptor, ClientTls, Connection, ConnectionOptions, Container, Error, Injector, Listener, ServerTls,
+};
 use certificates::{Authority, Issued};
+use handlers::{Jobs, Lonely, Worker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -113,6 +131,7 @@ async fn one_speaks_tls_and_the_other_does_not() {
     let url = format!("amqp://localhost:{encrypted}");
     let error = timeout(LONG, Connection::open(&url)).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Connection(_)), "{error}");
+    assert!(error.to_string().contains("it seems to speak TLS"), "{error}");
 }
 
 #[tokio::test]
@@ -147,4 +166,82 @@ async fn a_stream_that_is_cut_is_told() {
     cut.send(()).unwrap();
     let ended = timeout(LONG, connection.closed()).await.unwrap();
     assert_eq!(ended.io().unwrap().kind(), std::io::ErrorKind::UnexpectedEof, "{ended}");
+}
+
+/// Over any stream the server is looked at as it is over TCP, and told whom it is taken for.
+#[tokio::test]
+async fn a_stream_that_is_no_socket() {
+    let authority = Authority::new();
+    let acceptor = server(&authority.issue("broker.example"));
+    let open = async |host: &str| {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let opening = Connection::over_tls(near, host, trusting(&authority));
+        timeout(LONG, async { tokio::join!(opening, Connection::accept(far, &acceptor)) }).await.unwrap()
+    };
+    let (client, server) = open("broker.example").await;
+    let (client, server) = (client.unwrap(), server.unwrap());
+    assert_eq!(server.peer_open().unwrap().hostname.as_deref(), Some("broker.example"));
+    client.close().await.unwrap();
+    assert!(server.closed().await.error().is_none());
+
+    let (client, server) = open("elsewhere.example").await;
+    let error = client.unwrap_err().to_string();
+    assert!(error.contains("not valid for name"), "{error}");
+    assert!(server.unwrap_err().to_string().contains("TLS"));
+}
+
+/// What rustls is to do can also be said to rustls.
+#[tokio::test]
+async fn configurations_that_are_ready() {
+    let authority = Authority::new();
+    let issued = authority.issue("localhost");
+    let chain = CertificateDer::pem_slice_iter(issued.chain.as_bytes()).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let config =
+        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let port = broker(Acceptor::default().with_tls(ServerTls::from(Arc::new(config)))).await;
+
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let options = ConnectionOptions::new().tls(ClientTls::from(Arc::new(config)));
+    exchange(&open(port, options).await.unwrap()).await;
+}
+
+/// A container that listens: where, and how it is stopped.
+async fn worker(acceptor: Acceptor) -> (String, Injector, tokio::task::JoinHandle<usize>) {
+    let (addresses, address) = mpsc::channel();
+    let container = Container::new(Worker { addresses, received: 0 }).acceptor(acceptor);
+    let injector = container.injector();
+    let worker = tokio::spawn(async { container.run().await.unwrap().received });
+    let address = tokio::task::spawn_blocking(move || address.recv_timeout(LONG).unwrap()).await.unwrap();
+    (address.replace("127.0.0.1", "localhost"), injector, worker)
+}
+
+#[tokio::test]
+async fn containers_at_both_ends() {
+    const MESSAGES: usize = 400;
+    let authority = Authority::new();
+    let (in_the_clear, injector, worker) = worker(server(&authority.issue("localhost"))).await;
+    let url = in_the_clear.replace("amqp://", "amqps://");
+
+    let jobs = Jobs { url: url.clone(), to_send: MESSAGES, ..Jobs::default() };
+    let jobs = Container::new(jobs).options(trusting(&authority)).run();
+    let jobs = timeout(LONG, jobs).await.unwrap().unwrap();
+    assert_eq!((jobs.outcomes, jobs.settled), ([MESSAGES / 4; 4], MESSAGES));
+
+    for (url, options, words) in [
+        (url, trusting(&Authority::new()), "UnknownIssuer"),
+        (in_the_clear, ConnectionOptions::new(), "it seems to speak TLS"),
+    ] {
+        let lonely = Container::new(Lonely { url, ..Lonely::default() }).options(options).run();
+        let lonely = timeout(LONG, lonely).await.unwrap().unwrap();
+        assert!(lonely.errors.iter().any(|error| error.contains(words)), "{words}: {:?}", lonely.errors);
+    }
+    // Those that were not taken have left no trace.
+    injector.stop().unwrap();
+    assert_eq!(timeout(LONG, worker).await.unwrap().unwrap(), MESSAGES);
 }

@@ -1,4 +1,4 @@
-//! Certificates for one test.
+//! Certificates for one test. For `amqp-blocking` and `amqp-tokio`.
 #![allow(dead_code, unreachable_pub)]
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};

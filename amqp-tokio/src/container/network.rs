@@ -156,7 +156,7 @@ impl Network {
             let (stream, peer) = dial::reach(&address, &options).await?;
             #[cfg(feature = "tls")]
             if address.is_encrypted() {
-                let (stream, peer) = tls::connect(stream, &peer, &address, &options).await?;
+                let (stream, peer) = tls::connect(stream, &peer, address.host(), &options).await?;
                 return Ok((Box::new(stream) as _, options.client(&peer, clock.now())?));
             }
             let connection = options.client(&peer, clock.now())?;
