@@ -22,6 +22,34 @@ macro_rules! setters {
     (@wrap $value:ident, $wrap:expr) => { $wrap($value) };
 }
 
+/// Makes the setters that both ends of a link have.
+macro_rules! link_setters {
+    () => {
+        /// Sets where the messages come from.
+        #[must_use]
+        pub fn with_source(mut self, source: Source) -> Self {
+            self.source = Some(Box::new(source));
+            self
+        }
+
+        /// Sets where the messages go to.
+        #[must_use]
+        pub fn with_target(mut self, target: impl Into<Terminus>) -> Self {
+            self.target = Some(Box::new(target.into()));
+            self
+        }
+
+        setters! {
+            /// Sets the extensions that this end supports.
+            with_offered_capabilities(offered_capabilities: Many<Symbol>);
+            /// Sets the extensions that this end may use if the peer offers them (L-EXT-01).
+            with_desired_capabilities(desired_capabilities: Many<Symbol>);
+            /// Sets the properties of the link.
+            with_properties(properties: Fields);
+        }
+    };
+}
+
 /// What a connection is opened with [2.7.1], and how it behaves.
 ///
 /// ```
@@ -187,20 +215,6 @@ impl SenderOptions {
         options.with_snd_settle_mode(SenderSettleMode::Unsettled)
     }
 
-    /// Sets where the messages come from.
-    #[must_use]
-    pub fn with_source(mut self, source: Source) -> Self {
-        self.source = Some(Box::new(source));
-        self
-    }
-
-    /// Sets where the messages go to.
-    #[must_use]
-    pub fn with_target(mut self, target: impl Into<Terminus>) -> Self {
-        self.target = Some(Box::new(target.into()));
-        self
-    }
-
     /// Sets whether a delivery is settled as soon as the receiver has told its outcome. On, unless turned off.
     #[must_use]
     pub fn with_auto_settle(mut self, automatic: bool) -> Self {
@@ -225,13 +239,9 @@ impl SenderOptions {
         with_initial_delivery_count(initial_delivery_count: SequenceNo);
         /// Sets the largest message that this end would take, which says little of a sender.
         with_max_message_size(max_message_size: u64) = Some;
-        /// Sets the extensions that this end supports.
-        with_offered_capabilities(offered_capabilities: Many<Symbol>);
-        /// Sets the extensions that this end may use if the peer offers them (L-EXT-01).
-        with_desired_capabilities(desired_capabilities: Many<Symbol>);
-        /// Sets the properties of the link.
-        with_properties(properties: Fields);
     }
+
+    link_setters!();
 }
 
 /// What a link on which this end receives is attached with [2.7.3].
@@ -273,20 +283,6 @@ impl ReceiverOptions {
         Self::new().with_source(Source { dynamic: true, ..Source::default() })
     }
 
-    /// Sets where the messages come from.
-    #[must_use]
-    pub fn with_source(mut self, source: Source) -> Self {
-        self.source = Some(Box::new(source));
-        self
-    }
-
-    /// Sets where the messages go to.
-    #[must_use]
-    pub fn with_target(mut self, target: impl Into<Terminus>) -> Self {
-        self.target = Some(Box::new(target.into()));
-        self
-    }
-
     /// Sets whether a message is accepted for the application once it has been handled, if that has neither settled
     /// it nor told its state. On, unless turned off.
     #[must_use]
@@ -309,13 +305,9 @@ impl ReceiverOptions {
         /// Sets the largest message that is taken, in octets (L-MSG-02); 0 means any. Default
         /// [`Limits::message_octets`].
         with_max_message_size(max_message_size: u64) = Some;
-        /// Sets the extensions that this end supports.
-        with_offered_capabilities(offered_capabilities: Many<Symbol>);
-        /// Sets the extensions that this end may use if the peer offers them (L-EXT-01).
-        with_desired_capabilities(desired_capabilities: Many<Symbol>);
-        /// Sets the properties of the link.
-        with_properties(properties: Fields);
     }
+
+    link_setters!();
 }
 
 /// How one message is sent [2.7.5].

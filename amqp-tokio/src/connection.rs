@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::dial;
 use crate::driver::Driver;
 use crate::receiver_builder::ReceiverBuilder;
-use crate::sender::SenderBuilder;
+use crate::sender_builder::SenderBuilder;
 use crate::session::{OfferedSession, Session};
 use crate::shared::Shared;
 use crate::state::{Place, State};

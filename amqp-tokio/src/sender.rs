@@ -1,27 +1,22 @@
 //! [`Sender`]: the handle of a link on which this end sends.
 
-use std::future::{Future, IntoFuture, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use amqp_proto::config::{SendOptions, SenderOptions};
-use amqp_proto::endpoint::{Error, Result};
+use amqp_proto::config::SendOptions;
+use amqp_proto::endpoint::{Error, Outgoing, Result};
 use amqp_proto::machine::{LinkError, SendError};
-use amqp_proto::types::{DeliveryKey, Fields, LinkKey, Many, SenderKey, Str, Symbol};
-use amqp_proto::wire::{
-    Attach, ExpiryPolicy, Outcome, ReceiverSettleMode, SenderSettleMode, Source, Target, TerminusDurability,
-};
+use amqp_proto::types::{DeliveryKey, LinkKey, SenderKey, Str};
+use amqp_proto::wire::{Attach, Outcome};
 
 use crate::batch::WORTH_WRITING;
 use crate::link::SenderGuard;
 use crate::outcome::Tracked;
 use crate::sent::Sent;
-use crate::session::Home;
 use crate::state::State;
 use crate::stream::OutgoingStream;
 use crate::waiters::Ticket;
-use amqp_proto::endpoint::Outgoing;
 
 /// A link on which this end sends. Cheap to clone: all clones are the same link.
 ///
@@ -286,166 +281,6 @@ impl Drop for Turn<'_> {
         if self.ticket.is_some() {
             self.sender.guard.shared().with(|state| leave(state, self.sender.key(), &mut self.ticket));
         }
-    }
-}
-
-/// How a link is attached on which this end sends; await it to attach the link.
-///
-/// ```
-/// # use amqp_tokio::broker::Broker;
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> amqp_tokio::Result<()> {
-/// # let broker = Broker::builder().build()?;
-/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
-/// # let url = format!("amqp://{}", listener.local_addr()?);
-/// # tokio::spawn(async move { broker.serve(listener).await });
-/// # let connection = amqp_tokio::Connection::open(&url).await?;
-/// use amqp_tokio::wire::SenderSettleMode;
-///
-/// let readings = connection.sender("readings").snd_settle_mode(SenderSettleMode::Settled).await?;
-/// readings.send("21.5").await?; // at most once
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-#[must_use = "a link is attached when its builder is awaited"]
-pub struct SenderBuilder {
-    home: Home,
-    name: Option<Str>,
-    target: Option<Target>,
-    source: Source,
-    options: SenderOptions,
-}
-
-impl SenderBuilder {
-    pub(crate) fn new(home: Home, address: impl Into<Str>) -> Self {
-        let target = Some(Target::at(address));
-        Self { home, name: None, target, source: Source::default(), options: SenderOptions::new() }
-    }
-
-    /// Sets the name of the link. Default: a random one.
-    pub fn name(mut self, name: impl Into<Str>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Has the peer make a node for the link, whose address is [`Sender::address`].
-    pub fn dynamic(self) -> Self {
-        self.with_target(|target| {
-            target.address = None;
-            target.dynamic = true;
-        })
-    }
-
-    /// Has each message go to the address that its `to` names (the anonymous relay).
-    pub fn anonymous(self) -> Self {
-        self.with_target(|target| target.address = None)
-    }
-
-    /// Sets all that there is to the target.
-    pub fn target(mut self, target: Target) -> Self {
-        self.target = Some(target);
-        self
-    }
-
-    /// Sets all that there is to the source.
-    pub fn source(mut self, source: Source) -> Self {
-        self.source = source;
-        self
-    }
-
-    /// Sets what is asked of the node, such as that it is a topic.
-    pub fn capabilities(self, capabilities: impl Into<Many<Symbol>>) -> Self {
-        let capabilities = capabilities.into();
-        self.with_target(|target| target.capabilities = capabilities)
-    }
-
-    /// Sets what of the target survives.
-    pub fn durability(self, durability: TerminusDurability) -> Self {
-        self.with_target(|target| target.durable = durability)
-    }
-
-    /// Sets when the target begins to expire, and how many seconds that takes.
-    pub fn expiry(self, policy: ExpiryPolicy, seconds: u32) -> Self {
-        self.with_target(|target| {
-            target.expiry_policy = policy;
-            target.timeout = seconds;
-        })
-    }
-
-    fn with_target(mut self, change: impl FnOnce(&mut Target)) -> Self {
-        change(self.target.get_or_insert_default());
-        self
-    }
-
-    /// Sets whether deliveries are sent settled. Default: as each message says.
-    pub fn snd_settle_mode(mut self, mode: SenderSettleMode) -> Self {
-        self.options = self.options.with_snd_settle_mode(mode);
-        self
-    }
-
-    /// Sets how the receiver is asked to settle. Default first.
-    pub fn rcv_settle_mode(mut self, mode: ReceiverSettleMode) -> Self {
-        self.options = self.options.with_rcv_settle_mode(mode);
-        self
-    }
-
-    /// Sets whether a delivery is settled as soon as its outcome is there. On, unless turned off; then
-    /// [`Sent::settle`] does it.
-    pub fn auto_settle(mut self, automatic: bool) -> Self {
-        self.options = self.options.with_auto_settle(automatic);
-        self
-    }
-
-    /// Sets the extensions that may be used on the link if the peer offers them.
-    pub fn desired_capabilities(mut self, capabilities: impl Into<Many<Symbol>>) -> Self {
-        self.options = self.options.with_desired_capabilities(capabilities.into());
-        self
-    }
-
-    /// Sets the extensions that this end supports on the link.
-    pub fn offered_capabilities(mut self, capabilities: impl Into<Many<Symbol>>) -> Self {
-        self.options = self.options.with_offered_capabilities(capabilities.into());
-        self
-    }
-
-    /// Sets the properties of the link.
-    pub fn properties(mut self, properties: Fields) -> Self {
-        self.options = self.options.with_properties(properties);
-        self
-    }
-
-    async fn attach(self) -> Result<Sender> {
-        let session = self.home.session()?;
-        let target = self.target.unwrap_or_default();
-        // Credit is given back once nobody waits to use it, which only this crate knows.
-        let options = self.options.with_source(self.source).with_target(target).with_auto_drain(false);
-        let (key, epoch) = session.guard().shared().with(|state| {
-            let name = self.name.unwrap_or_else(|| state.names.make().into());
-            let session = session.guard().key;
-            if let Some(over) = state.session_over(session) {
-                return Err(over);
-            }
-            let Ok(mut session) = state.engine.session(session) else { return Err(no_session()) };
-            let key = session.attach_sender(name, &options)?;
-            Ok((key, state.hold_link(key.into(), false)))
-        })?;
-        let guard = SenderGuard::new(Arc::clone(session.guard()), key, epoch);
-        guard.attached().await?;
-        Ok(Sender::new(Arc::new(guard)))
-    }
-}
-
-pub(crate) fn no_session() -> Error {
-    Error::Attach(amqp_proto::machine::LinkError::NoSession)
-}
-
-impl IntoFuture for SenderBuilder {
-    type Output = Result<Sender>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Result<Sender>> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.attach())
     }
 }
 

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::task::Poll;
 
+use amqp_proto::SessionMut;
 use amqp_proto::config::SessionOptions;
 use amqp_proto::endpoint::{Error, Result};
-use amqp_proto::types::{SessionKey, Str};
+use amqp_proto::machine::LinkError;
+use amqp_proto::types::{LinkKey, SessionKey, Str};
 use amqp_proto::wire::Begin;
 
 use crate::connection::{Connection, Guard};
 use crate::offered::OfferedLink;
 use crate::receiver_builder::ReceiverBuilder;
-use crate::sender::SenderBuilder;
+use crate::sender_builder::SenderBuilder;
 use crate::shared::Shared;
 use crate::state::{Place, SessionState, State};
 
@@ -35,6 +37,23 @@ pub(crate) struct SessionGuard {
 impl SessionGuard {
     pub(crate) fn shared(&self) -> &Shared {
         &self.connection.shared
+    }
+
+    /// Attaches a link; its key, and which of the links of that key it is. The peer has not answered yet.
+    pub(crate) fn attach<K: Copy + Into<LinkKey>>(
+        &self,
+        name: Option<Str>,
+        attach: impl FnOnce(&mut SessionMut<'_>, Str) -> Result<K, LinkError>,
+    ) -> Result<(K, u32)> {
+        self.shared().with(|state| {
+            let name = name.unwrap_or_else(|| state.names.make().into());
+            if let Some(over) = state.session_over(self.key) {
+                return Err(over);
+            }
+            let mut session = state.engine.session(self.key).map_err(|_| LinkError::NoSession)?;
+            let key = attach(&mut session, name)?;
+            Ok((key, state.hold_link(key.into())))
+        })
     }
 }
 

@@ -350,11 +350,15 @@ impl State {
         };
         state.offered.push_back(key);
         state.waiters.wake_all(&mut self.wakes);
-        self.hold_link(key, false);
+        self.hold_link(key);
     }
 
     /// Notes a link that is attached, perhaps again; which of the links of its key it is.
-    pub(crate) fn hold_link(&mut self, key: LinkKey, is_streaming: bool) -> u32 {
+    pub(crate) fn hold_link(&mut self, key: LinkKey) -> u32 {
+        let is_streaming = match key {
+            LinkKey::Receiver(key) => self.engine.receiver(key).is_ok_and(|link| link.is_streaming()),
+            LinkKey::Sender(_) => false,
+        };
         let link = self.links.entry(key).or_default();
         link.ended = None;
         link.is_attached = false;

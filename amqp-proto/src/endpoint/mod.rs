@@ -10,6 +10,7 @@ mod acceptor;
 mod address;
 mod ended;
 mod error;
+mod link_setters;
 mod observe;
 mod options;
 mod outgoing;
@@ -22,6 +23,8 @@ pub use acceptor::Acceptor;
 pub use address::{Address, AddressError};
 pub use ended::Ended;
 pub use error::{Error, Result};
+#[doc(hidden)]
+pub use link_setters::{ReceiverSettings, SenderSettings, link_setters};
 pub use observe::observe;
 pub use options::ConnectionOptions;
 pub use outgoing::Outgoing;

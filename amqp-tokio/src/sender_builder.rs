@@ -1,0 +1,66 @@
+//! [`SenderBuilder`]: how a link is attached on which this end sends.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use amqp_proto::endpoint::{Result, SenderSettings, link_setters};
+use amqp_proto::types::Str;
+
+use crate::link::SenderGuard;
+use crate::sender::Sender;
+use crate::session::Home;
+
+/// How a link is attached on which this end sends; await it to attach the link.
+///
+/// ```
+/// # use amqp_tokio::broker::Broker;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> amqp_tokio::Result<()> {
+/// # let broker = Broker::builder().build()?;
+/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
+/// # let url = format!("amqp://{}", listener.local_addr()?);
+/// # tokio::spawn(async move { broker.serve(listener).await });
+/// # let connection = amqp_tokio::Connection::open(&url).await?;
+/// use amqp_tokio::wire::SenderSettleMode;
+///
+/// let readings = connection.sender("readings").snd_settle_mode(SenderSettleMode::Settled).await?;
+/// readings.send("21.5").await?; // at most once
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a link is attached when its builder is awaited"]
+pub struct SenderBuilder {
+    home: Home,
+    settings: SenderSettings,
+}
+
+impl SenderBuilder {
+    pub(crate) fn new(home: Home, address: impl Into<Str>) -> Self {
+        Self { home, settings: SenderSettings::to(address) }
+    }
+
+    link_setters!(sender);
+
+    async fn attach(self) -> Result<Sender> {
+        let session = self.home.session()?;
+        let (name, options) = self.settings.into_parts();
+        // Credit is given back once nobody waits to use it, which only this crate knows.
+        let options = options.with_auto_drain(false);
+        let (key, epoch) =
+            session.guard().attach(name, |session, name| session.attach_sender(name, &options))?;
+        let guard = SenderGuard::new(Arc::clone(session.guard()), key, epoch);
+        guard.attached().await?;
+        Ok(Sender::new(Arc::new(guard)))
+    }
+}
+
+impl IntoFuture for SenderBuilder {
+    type Output = Result<Sender>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Sender>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.attach())
+    }
+}
