@@ -149,7 +149,8 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let prefix = format!("{:016x}", u64::from_ne_bytes(random()?));
-        let shared = Shared::new(State::new(engine, prefix, options.accepts_offers()), Instant::now());
+        let state = State::new(engine, prefix, options.accepts_offers());
+        let shared = Shared::new(state, Instant::now(), options.longest_reply());
         let connection = Self { guard: Arc::new(Guard { shared: Arc::clone(&shared) }) };
         let driver = Driver::new(Arc::clone(&shared), stream);
         #[cfg(feature = "tracing")]

@@ -94,6 +94,11 @@ impl Delivery {
         if std::mem::take(&mut self.is_undecided) { self.guard.dispose(self.key(), state) } else { Ok(()) }
     }
 
+    /// Settles it without an outcome: the sender's default applies (T-DISP-08).
+    pub fn settle(mut self) -> Result<()> {
+        if std::mem::take(&mut self.is_undecided) { self.guard.settle(self.key()) } else { Ok(()) }
+    }
+
     /// Leaves the decision to whoever has the key: dropping this tells nothing any more.
     pub fn into_undecided(mut self) -> DeliveryKey {
         self.is_undecided = false;

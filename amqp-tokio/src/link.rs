@@ -57,7 +57,7 @@ impl<K: Copy + Into<LinkKey>> LinkGuard<K> {
 
     /// Waits until the peer has attached it, too.
     pub(crate) async fn attached(&self) -> Result<()> {
-        let attached = self.shared().wait(Place::Link(self.link()), |state| {
+        let attached = self.shared().wait_reply(Place::Link(self.link()), |state| {
             if let Some(over) = self.over(state) {
                 return Poll::Ready(Err(over));
             }
@@ -80,10 +80,10 @@ impl<K: Copy + Into<LinkKey>> LinkGuard<K> {
                 };
             })
         });
-        let detached = self
-            .shared()
-            .wait(Place::Link(self.link()), |state| self.over(state).map_or(Poll::Pending, Poll::Ready));
-        match detached.await {
+        let detached = self.shared().wait_reply(Place::Link(self.link()), |state| {
+            self.over(state).map_or(Poll::Pending, |over| Poll::Ready(Ok(over)))
+        });
+        match detached.await? {
             over if is_told && over.origin() == Some(amqp_proto::Origin::Local) => Ok(()),
             over => over.or_end().map(|_: Option<()>| ()),
         }

@@ -157,13 +157,13 @@ impl Receiver {
 
     /// Settles a delivery without an outcome: the sender's default applies (T-DISP-08).
     pub fn settle(&self, delivery: DeliveryKey) -> Result<()> {
-        self.guard.shared().with(|state| Ok(self.guard.engine(state)?.settle(delivery)?))
+        self.guard.settle(delivery)
     }
 
     /// Waits until a delivery is settled at both ends, which takes the sender on a link of rcv-settle-mode second.
     pub async fn settled(&self, delivery: DeliveryKey) -> Result<()> {
         let place = Place::Link(self.guard.link());
-        let settled = self.guard.shared().wait(place, |state| {
+        let settled = self.guard.shared().wait_reply(place, |state| {
             if state.engine.delivery(delivery).is_err() {
                 return Poll::Ready(Ok(()));
             }
@@ -197,7 +197,7 @@ impl Receiver {
             }
             Ok::<_, Error>(self.guard.engine(state)?.drain()?)
         })?;
-        let drained = self.guard.shared().wait(Place::Link(link), |state| {
+        let drained = self.guard.shared().wait_reply(Place::Link(link), |state| {
             if state.links.get(&link).is_some_and(|link| link.is_drained) {
                 return Poll::Ready(Ok(()));
             }
@@ -209,6 +209,11 @@ impl Receiver {
     /// How many more messages may come.
     pub fn credit(&self) -> u32 {
         self.guard.shared().lock().engine.receiver(self.key()).map_or(0, |receiver| receiver.credit())
+    }
+
+    /// How many messages wait at the sender, as far as it has said (T-AVAIL-01).
+    pub fn available(&self) -> u32 {
+        self.guard.shared().lock().engine.receiver(self.key()).map_or(0, |receiver| receiver.available())
     }
 
     /// How many deliveries are unsettled.
@@ -262,6 +267,10 @@ pub(crate) fn rejected(error: Option<amqp_proto::wire::Error>) -> DeliveryState 
 }
 
 impl ReceiverGuard {
+    pub(crate) fn settle(&self, delivery: DeliveryKey) -> Result<()> {
+        self.shared().with(|state| Ok(self.engine(state)?.settle(delivery)?))
+    }
+
     pub(crate) fn dispose(&self, delivery: DeliveryKey, outcome: &DeliveryState) -> Result<()> {
         self.shared().with(|state| {
             let told = match state.engine.receiver(self.key) {

@@ -150,6 +150,11 @@ impl Sender {
         self.guard.shared().lock().engine.sender(self.key()).map_or(0, |sender| sender.credit())
     }
 
+    /// The largest message that the receiver takes, in octets; `None`: any (L-MSG-01).
+    pub fn max_message_size(&self) -> Option<u64> {
+        self.guard.shared().lock().engine.sender(self.key()).ok()?.max_message_size()
+    }
+
     /// How many deliveries are unsettled.
     pub fn unsettled(&self) -> u32 {
         self.guard.shared().lock().engine.sender(self.key()).map_or(0, |sender| sender.unsettled_len())

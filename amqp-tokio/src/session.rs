@@ -102,7 +102,7 @@ impl Session {
     /// Waits until the peer has answered.
     pub(crate) async fn begun(&self) -> Result<()> {
         let key = self.guard.key;
-        let begun = self.guard.shared().wait(Place::Session(key), |state| {
+        let begun = self.guard.shared().wait_reply(Place::Session(key), |state| {
             if let Some(over) = state.session_over(key) {
                 return Poll::Ready(Err(over));
             }
@@ -137,26 +137,33 @@ impl Session {
 
     /// Ends the session, and waits until the peer has answered.
     pub async fn end(&self) -> Result<()> {
-        let key = self.guard.key;
-        self.guard.shared().with(|state| {
-            if let Ok(mut session) = state.engine.session(key) {
-                // One that is ended already only has to be waited for.
-                let _ = session.end();
-            }
-        });
-        let ended = self
-            .guard
-            .shared()
-            .wait(Place::Session(key), |state| state.session_over(key).map_or(Poll::Pending, Poll::Ready));
-        ended.await.or_end().map(|_: Option<()>| ())
+        self.end_for(None).await
     }
 
-    /// Ends the session saying why. The peer's answer is not waited for.
-    pub fn end_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
-        let error = error.into();
-        self.guard.shared().with(|state| match state.engine.session(self.guard.key) {
-            Ok(mut session) => session.end_with(error).map_err(Error::from),
-            Err(_) => Ok(()),
+    /// The same, saying why.
+    pub async fn end_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+        self.end_for(Some(error.into())).await
+    }
+
+    async fn end_for(&self, error: Option<amqp_proto::wire::Error>) -> Result<()> {
+        let is_told = error.is_some();
+        // One that is ended already only has to be waited for.
+        let _ = self.begin_end(error);
+        let ended = self.guard.shared().wait_reply(Place::Session(self.guard.key), |state| {
+            state.session_over(self.guard.key).map_or(Poll::Pending, |over| Poll::Ready(Ok(over)))
+        });
+        match ended.await? {
+            over if is_told && over.origin() == Some(amqp_proto::Origin::Local) => Ok(()),
+            over => over.or_end().map(|_: Option<()>| ()),
+        }
+    }
+
+    /// Ends the session, unless it is over. The peer has not answered yet.
+    fn begin_end(&self, error: Option<amqp_proto::wire::Error>) -> Result<()> {
+        self.guard.shared().with(|state| match (state.engine.session(self.guard.key), error) {
+            (Ok(mut session), Some(error)) => session.end_with(error).map_err(Error::from),
+            (Ok(mut session), None) => session.end().map_err(Error::from),
+            (Err(_), _) => Ok(()),
         })
     }
 
@@ -243,6 +250,6 @@ impl OfferedSession {
 
     /// Refuses it, saying why.
     pub fn refuse(self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
-        self.session.end_with(error)
+        self.session.begin_end(Some(error.into()))
     }
 }

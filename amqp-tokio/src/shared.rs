@@ -4,7 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::Moment;
 use tokio::time::Instant;
 
@@ -19,11 +21,13 @@ use crate::waiters::Ticket;
 pub(crate) struct Shared {
     state: Mutex<State>,
     start: Instant,
+    /// How long the peer may take to answer; `None`: any time.
+    reply_timeout: Option<Duration>,
 }
 
 impl Shared {
-    pub(crate) fn new(state: State, start: Instant) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(state), start })
+    pub(crate) fn new(state: State, start: Instant, reply_timeout: Option<Duration>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(state), start, reply_timeout })
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -32,9 +36,9 @@ impl Shared {
     }
 
     pub(crate) fn instant(&self, moment: Moment) -> Instant {
-        let span = std::time::Duration::from_millis(moment.as_millis());
+        let span = Duration::from_millis(moment.as_millis());
         // A moment too far away to be named never comes.
-        self.start.checked_add(span).unwrap_or_else(|| self.start + std::time::Duration::from_secs(1 << 31))
+        self.start.checked_add(span).unwrap_or_else(|| self.start + Duration::from_secs(1 << 31))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -69,6 +73,18 @@ impl Shared {
         F: FnMut(&mut State) -> Poll<R> + Unpin,
     {
         Wait { shared: self, place, ticket: None, attempt }
+    }
+
+    /// The same, for what the peer has to do in time; else the error is [`Error::TimedOut`].
+    pub(crate) async fn wait_reply<F, R>(&self, place: Place, attempt: F) -> Result<R>
+    where
+        F: FnMut(&mut State) -> Poll<Result<R>> + Unpin,
+    {
+        let reply = self.wait(place, attempt);
+        match self.reply_timeout {
+            Some(span) => tokio::time::timeout(span, reply).await.unwrap_or(Err(Error::TimedOut)),
+            None => reply.await,
+        }
     }
 }
 

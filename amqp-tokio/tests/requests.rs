@@ -218,6 +218,7 @@ async fn a_peer_without_dynamic_nodes() {
         session.next_link().await.unwrap().unwrap();
         session
             .end_with(AmqpError::new(Condition::NotImplemented).with_description("no such nodes"))
+            .await
             .unwrap();
         common::session(&server).await
     });

@@ -128,7 +128,9 @@ impl ConnectionOptions {
         /// Sets how long it may take to reach the host. Default 30 seconds; zero: as long as the system tries.
         connect_timeout: Duration;
         /// Sets how long the peer may take to answer when a session is begun or ended, or a link attached, detached
-        /// or drained. Default 30 seconds; zero: any time.
+        /// or drained, and a sender to settle what this end has; then the call ends with
+        /// [`TimedOut`](super::Error::TimedOut). A session or link that is not there in time is given up; nothing
+        /// else is undone. Default 30 seconds; zero: any time.
         reply_timeout: Duration;
         /// Sets the extensions that this end supports.
         offered_capabilities: Many<Symbol>;

@@ -1,0 +1,100 @@
+//! A peer that does not answer: what waits for it ends by the reply timeout, and nothing is left behind.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::time::Duration;
+
+use amqp_tokio::config::ReceiverOptions;
+use amqp_tokio::wire::{Condition, Error as AmqpError};
+use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Error, Result};
+use common::valve::{Hold, Valve, Way};
+use common::{pair, receiver, receiving, sending, session};
+
+/// A client whose ears a test can stop, and a server.
+async fn deafened(reply: Duration) -> (Connection, Connection, Hold) {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (near, hold) = Valve::new(near);
+    let options = ConnectionOptions::new().reply_timeout(reply);
+    let acceptor = Acceptor::default();
+    let (client, server) = tokio::join!(Connection::over(near, options), Connection::accept(far, &acceptor));
+    (client.unwrap(), server.unwrap(), hold)
+}
+
+fn assert_timed_out<T: std::fmt::Debug>(result: Result<T>) {
+    assert!(matches!(result, Err(Error::TimedOut)), "{result:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_answered_times_out() {
+    let (client, server, hold) = deafened(Duration::from_secs(30)).await;
+    let (receiver, _far, _session) = receiving(&client, &server).await;
+    let other = async { tokio::join!(client.session(), session(&server)).0.unwrap() }.await;
+    hold.read(Way::Stalled);
+
+    assert_timed_out(client.session().await);
+    assert_timed_out(client.sender("jobs").await);
+    assert_timed_out(client.receiver("jobs").await);
+    assert_timed_out(receiver.drain().await);
+    assert_timed_out(receiver.detach().await);
+    assert_timed_out(receiver.close_with(AmqpError::new(Condition::InternalError)).await);
+    assert_timed_out(other.end().await);
+    assert_timed_out(other.end_with(AmqpError::new(Condition::InternalError)).await);
+}
+
+/// What comes too late is no fault: the link that was not there in time is closed, and its name is free.
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_does_no_harm() {
+    let (client, server, hold) = deafened(Duration::from_secs(1)).await;
+    hold.read(Way::Stalled);
+    assert_timed_out(client.sender("jobs").name("one").await);
+    hold.read(Way::Open);
+
+    let far = session(&server).await;
+    let late = receiver(&far, ReceiverOptions::new()).await;
+    assert!(late.recv().await.unwrap().is_none());
+    drop(late);
+    let (again, _far) =
+        tokio::join!(client.sender("jobs").name("one"), receiver(&far, ReceiverOptions::new()));
+    again.unwrap();
+}
+
+/// Zero is no limit.
+#[tokio::test(start_paused = true)]
+async fn any_time_will_do() {
+    let (client, server, _hold) = deafened(Duration::ZERO).await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    let answer = async {
+        tokio::time::sleep(day).await;
+        session(&server).await
+    };
+    let (begun, _session) = tokio::join!(client.session(), answer);
+    begun.unwrap();
+}
+
+/// Ending says why, and waits until the peer has heard.
+#[tokio::test]
+async fn a_session_is_ended_with_a_reason() {
+    let (client, server) = pair().await;
+    let (near, far) = tokio::join!(client.session(), session(&server));
+    near.unwrap().end_with(AmqpError::new(Condition::WindowViolation)).await.unwrap();
+    let error = far.next_link().await.unwrap_err();
+    assert_eq!(error.condition(), Some(&Condition::WindowViolation));
+}
+
+/// What the peer has said of a link, and a message that is settled without an outcome.
+#[tokio::test]
+async fn what_the_other_end_says() {
+    let (client, server) = pair().await;
+    let (sender, receiver, _session) =
+        sending(&client, &server, ReceiverOptions::new().with_prefetch(0).with_max_message_size(1_000)).await;
+    assert_eq!(sender.max_message_size(), Some(1_000));
+    sender.set_available(7).unwrap();
+    receiver.add_credit(1).unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
+    receiver.recv().await.unwrap().unwrap().settle().unwrap();
+    assert!(matches!(sent.await, Err(Error::Undecided)));
+    assert_eq!(receiver.unsettled(), 0);
+    receiver.drain().await.unwrap();
+    assert_eq!(receiver.available(), 6); // one of them has come
+}
