@@ -5,7 +5,9 @@
 //! ```
 //!
 //! Without a URL it brings its own peer: a queue in memory, which is a handler too.
-#![allow(missing_docs)]
+#![allow(clippy::cast_precision_loss, missing_docs, unreachable_pub)]
+
+mod common;
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
@@ -18,15 +20,18 @@ use amqp_blocking::handler::{
 };
 use amqp_blocking::message::Message;
 use amqp_blocking::wire::{Condition, Error, Modified};
-use amqp_blocking::{Address, Container, Injector, Origin, Reason};
+use amqp_blocking::{Address, ConnectionOptions, Container, Injector, Origin, Reason};
 use anyhow::Context as _;
 use clap::Parser;
+use common::Tls;
 
 /// Message delivery in the handler style: sending, tracking, receiving, acknowledging.
 #[derive(Debug, Parser)]
 struct Options {
     /// The broker, and the address of a queue as the path: amqp://host:port/queue. Default: a queue of its own
     url: Option<String>,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 fn main() -> ExitCode {
@@ -49,9 +54,10 @@ fn run(options: Options) -> anyhow::Result<bool> {
         }
     };
     let address: Address = url.parse()?;
+    let connecting = options.tls.set(ConnectionOptions::new(), &address)?;
     println!("Connecting to {address}");
     let node = if address.path().is_empty() { "jobs" } else { address.path() };
-    let chapter = Container::new(Chapter::new(url, node.into())).run()?;
+    let chapter = Container::new(Chapter::new(url, node.into())).options(connecting).run()?;
     if let Some(queue) = queue {
         queue.stop()?;
     }

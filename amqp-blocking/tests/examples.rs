@@ -8,15 +8,19 @@
     unreachable_pub
 )]
 
+#[path = "common/certificates.rs"]
+mod certificates;
 #[path = "common/programs.rs"]
 mod programs;
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
 
 use amqp_blocking::message::Message;
 use amqp_blocking::wire::{Condition, Error as AmqpError};
-use amqp_blocking::{Accepted, Connection, Listener, Receiver, Sender};
+use amqp_blocking::{Accepted, Acceptor, Connection, Listener, Receiver, Sender, ServerTls};
+use certificates::Authority;
 
 const EXAMPLES: [&str; 3] = ["blocking_send", "blocking_receive", "handler"];
 
@@ -140,6 +144,55 @@ fn the_chapter_in_the_handler_style() {
     }
 }
 
+/// A peer that speaks TLS with holders of certificates, as many as connect: takes six messages on a link, and gives
+/// three on one.
+fn encrypted_peer(authority: &Authority) -> String {
+    let issued = authority.issue("localhost");
+    let tls = ServerTls::builder_pem(issued.chain.as_bytes(), issued.key.as_bytes()).unwrap();
+    let tls = tls.trust_clients_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
+    let listener = Listener::bind_with("127.0.0.1:0", Acceptor::default().with_tls(tls)).unwrap();
+    let url = format!("amqps://localhost:{}/jobs", listener.local_addr().unwrap().port());
+    thread::spawn(move || {
+        loop {
+            // Who is not a holder is not let in.
+            let Ok(connection) = listener.accept().unwrap().open() else { continue };
+            assert_eq!(connection.identity().unwrap().user().unwrap(), "CN=meter-17");
+            while let Some(offer) = connection.next_offer().unwrap() {
+                match offer.accept().unwrap() {
+                    Accepted::Receiver(receiver) => {
+                        receiver.iter().take(6).for_each(|taken| drop(taken.unwrap()))
+                    }
+                    Accepted::Sender(sender) => {
+                        for number in 0..3 {
+                            drop(sender.send_queued(format!("{number}")).unwrap());
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn all_of_them_speak_tls() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let authority = Authority::new();
+    let ca = authority.write(folder, "blocking-ca");
+    let [cert, key] = authority.issue("meter-17").write(folder, "blocking-meter-17");
+    let url = encrypted_peer(&authority);
+    for (name, more) in [("blocking_send", ["--count", "6"].as_slice()), ("handler", &[])] {
+        let trusting = [&[url.as_str(), "--ca", &ca], more].concat();
+        let (code, said, errors) = run(name, &[&trusting[..], &["--cert", &cert, "--key", &key]].concat());
+        assert_eq!((code, errors.as_str()), (Some(0), ""), "{name}: {said}");
+        let (code, _, errors) = run(name, &trusting);
+        assert!(code == Some(1) && errors.starts_with("error: "), "{name}: {errors}");
+        let (code, _, errors) = run(name, &[&url]);
+        assert!(code == Some(1) && errors.contains("TLS"), "{name}: {errors}");
+    }
+}
+
 #[test]
 fn wrong_input_is_told_in_words() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -156,6 +209,7 @@ fn wrong_input_is_told_in_words() {
             "cannot read no/such/file",
         ),
         ("blocking_send", vec![nobody.as_str(), "--ca", "Cargo.toml"], 1, "for amqps://"),
+        ("handler", vec![nobody.as_str(), "--ca", "Cargo.toml"], 1, "for amqps://"),
         ("blocking_send", vec!["localhost/jobs"], 2, "begins with amqp://"),
         ("blocking_send", vec![], 2, "Usage"),
         ("blocking_send", vec![nobody.as_str(), "--window", "0"], 2, "--window"),

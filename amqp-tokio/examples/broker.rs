@@ -1,13 +1,15 @@
 //! A broker in memory: queues on demand, topics, dynamic nodes, the anonymous relay. It keeps nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::path::{Path, PathBuf};
+mod common;
+
 use std::time::Duration;
 
 use amqp_tokio::broker::Broker;
-use amqp_tokio::{ConnectionOptions, Listener, ServerTls};
+use amqp_tokio::{ConnectionOptions, Listener};
 use anyhow::{Context, Result};
 use clap::Parser;
+use common::Certificate;
 
 /// Runs a broker in memory until it is interrupted. Nothing survives that.
 #[derive(Debug, Parser)]
@@ -24,15 +26,8 @@ struct Arguments {
     /// Where to listen for TLS, beside.
     #[arg(long, default_value = "127.0.0.1:5671", requires = "tls_cert")]
     tls_listen: String,
-    /// Speaks TLS, too, by the certificate in this PEM file.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The key that belongs to it, as a PEM file.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// Wants a certificate of clients, issued by one in this PEM file: its holder is the user, by SASL EXTERNAL.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    client_ca: Option<PathBuf>,
+    #[command(flatten)]
+    tls: Certificate,
     /// How many messages a queue holds before its senders have to wait.
     #[arg(long, default_value_t = 100_000)]
     depth: usize,
@@ -42,22 +37,6 @@ struct Arguments {
     /// After how many seconds of silence a client is given up; 0 for never.
     #[arg(long, default_value_t = 0)]
     idle: u64,
-}
-
-impl Arguments {
-    /// How TLS is spoken, if it is.
-    fn tls(&self) -> Result<Option<ServerTls>> {
-        let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
-        let mut tls = ServerTls::builder_pem(&read(cert)?, &read(key)?)?;
-        if let Some(ca) = &self.client_ca {
-            tls = tls.trust_clients_pem(&read(ca)?)?;
-        }
-        Ok(Some(tls.build()?))
-    }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 #[tokio::main]
@@ -80,7 +59,7 @@ async fn main() -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
     println!("listening on amqp://{}", listener.local_addr()?);
-    if let Some(tls) = arguments.tls()? {
+    if let Some(tls) = arguments.tls.read()? {
         let listener = Listener::bind_with(&*arguments.tls_listen, broker.acceptor().with_tls(tls))
             .await
             .with_context(|| format!("cannot listen on {}", arguments.tls_listen))?;

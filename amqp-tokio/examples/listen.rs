@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::wire::{Condition, Error, Terminus};
-use amqp_tokio::{Connection, ConnectionOptions, Delivery, Listener, OfferedLink, Sender, Session};
+use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Delivery, Listener, OfferedLink, Sender, Session};
 use anyhow::{Context, Result};
 use clap::Parser;
-use common::{Kind, exit, print_counts};
+use common::{Certificate, Kind, exit, print_counts};
 use tokio::sync::Notify;
 
 /// Takes connections until it is interrupted. What comes is printed; whoever receives gets numbered messages.
@@ -22,6 +22,8 @@ struct Arguments {
     /// Where to listen; port 0 takes any that is free, and the line printed says which.
     #[arg(long, default_value = "127.0.0.1:5672")]
     listen: String,
+    #[command(flatten)]
+    tls: Certificate,
     /// The outcome that each message is given.
     #[arg(long, default_value = "accepted")]
     outcome: Kind,
@@ -65,10 +67,15 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<bool> {
     let options = ConnectionOptions::new().container_id("amqp-tokio-listen");
-    let listener = Listener::bind_with(&*arguments.listen, amqp_tokio::Acceptor::new(options))
+    let acceptor = Acceptor::new(options);
+    let (scheme, acceptor) = match arguments.tls.read()? {
+        Some(tls) => ("amqps", acceptor.with_tls(tls)),
+        None => ("amqp", acceptor),
+    };
+    let listener = Listener::bind_with(&*arguments.listen, acceptor)
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    println!("listening on amqp://{}", listener.local_addr()?);
+    println!("listening on {scheme}://{}", listener.local_addr()?);
     let peer = Arc::new(Peer {
         arguments,
         connections: Mutex::default(),

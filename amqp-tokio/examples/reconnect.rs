@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -89,6 +90,10 @@ async fn send_over_one(url: &str, jobs: &mut VecDeque<Message>) -> Result<()> {
 /// Whether it may go better the next time: the network failed, or the peer did, or it has gone for a while.
 fn is_passing(error: &Error) -> bool {
     match (error, error.condition()) {
+        // Certificates that are not believed, and do not change.
+        (Error::Io(error), _) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput) => {
+            false
+        }
         (Error::Io(_), _) | (_, Some(Condition::ConnectionForced | Condition::DetachForced)) => true,
         (_, Some(Condition::UnauthorizedAccess)) => false,
         (_, Some(_)) => matches!(error.origin(), Some(Origin::Transport | Origin::Local)),

@@ -8,13 +8,18 @@
     unreachable_pub
 )]
 
+#[path = "../../amqp-blocking/tests/common/certificates.rs"]
+mod certificates;
 #[path = "../../amqp-blocking/tests/common/programs.rs"]
 mod programs;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+
+use certificates::Authority;
 
 const EXAMPLES: [&str; 8] =
     ["broker", "listen", "quickstart", "receive", "reconnect", "request", "respond", "send"];
@@ -50,9 +55,15 @@ impl Running {
     fn listening(name: &str, arguments: &[&str]) -> (Self, String) {
         let arguments = [arguments, &["--listen", "127.0.0.1:0"]].concat();
         let mut running = Self::start(name, &arguments);
+        let url = running.url();
+        (running, url)
+    }
+
+    /// The next URL at which it says to listen.
+    fn url(&mut self) -> String {
         let mut line = String::new();
-        running.said.read_line(&mut line).unwrap();
-        (running, line.trim().strip_prefix("listening on ").unwrap().to_owned())
+        self.said.read_line(&mut line).unwrap();
+        line.trim().strip_prefix("listening on ").unwrap().to_owned()
     }
 
     /// Waits for the end: the exit code, and what it has said since.
@@ -170,6 +181,53 @@ fn requests_are_answered() {
     assert!(code == Some(1) && errors.contains("not accepted"), "{errors}");
     let (code, _, errors) = run("request", &[&at(&url, "nobody"), "--timeout", "0"]);
     assert!(code == Some(1) && errors.contains("no answer in time"), "{errors}");
+}
+
+/// The broker and the peer without one, and who trusts them, and shows a certificate where that is wanted.
+#[test]
+fn all_of_them_speak_tls() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let authority = Authority::new();
+    let ca = authority.write(folder, "ca");
+    let [cert, key] = authority.issue("localhost").write(folder, "localhost");
+    let [client, client_key] = authority.issue("meter-17").write(folder, "meter-17");
+    let server = ["--tls-cert", &cert, "--tls-key", &key];
+    let trusting = ["--ca", &ca];
+    let holder = ["--ca", &ca, "--cert", &client, "--key", &client_key];
+    let jobs = |url: &str| at(&url.replace("127.0.0.1", "localhost"), "jobs");
+
+    let (mut broker, clear) =
+        Running::listening("broker", &[&server[..], &["--tls-listen", "127.0.0.1:0"]].concat());
+    let encrypted = jobs(&broker.url());
+    count("send", &[&[encrypted.as_str(), "--count", "300"], &trusting[..]].concat());
+    count("receive", &[jobs(&clear).as_str(), "--count", "200"]);
+    count("receive", &[&[encrypted.as_str(), "--count", "100"], &trusting[..]].concat());
+    let service = encrypted.replace("jobs", "service");
+    let respond = Running::start("respond", &[&[service.as_str(), "--count", "1"], &trusting[..]].concat());
+    assert_eq!(count("request", &[&[service.as_str()], &trusting[..]].concat())["answered"], 1);
+    assert_eq!(respond.end().0, Some(0));
+
+    for (url, arguments, words) in [
+        (&encrypted, &[][..], "TLS: invalid peer certificate"),
+        (&encrypted.replace("amqps", "amqp"), &[], "it seems to speak TLS"),
+        (&jobs(&clear).replace("amqp", "amqps"), &trusting, "the peer does not speak it"),
+    ] {
+        let (code, _, errors) = run("send", &[&[url.as_str()], arguments].concat());
+        assert!(code == Some(1) && errors.contains(words), "{words}: {errors}");
+    }
+
+    // With users, and nobody anonymous: the holder of a certificate is one.
+    let closed = ["--tls-listen", "127.0.0.1:0", "--client-ca", &ca, "--user", "me:secret"];
+    let (mut broker, _) = Running::listening("broker", &[&server[..], &closed].concat());
+    let (listen, peer) =
+        Running::listening("listen", &[&server[..], &["--client-ca", &ca, "--count", "1"]].concat());
+    assert!(peer.starts_with("amqps://"), "{peer}");
+    for url in [jobs(&broker.url()), jobs(&peer)] {
+        let (code, _, errors) = run("send", &[&[url.as_str()], &trusting[..]].concat());
+        assert!(code == Some(1) && errors.contains("CertificateRequired"), "{errors}");
+        count("send", &[&[url.as_str()], &holder[..]].concat());
+    }
+    assert_eq!(listen.end().0, Some(0));
 }
 
 /// Who is interrupted says how far it has come, and fails if that is not all.

@@ -25,15 +25,8 @@ pub struct Common {
     /// Let the password be sent as it is over a network that is not encrypted
     #[arg(long)]
     pub plain_in_clear: bool,
-    /// Trusts the certificates in this PEM file, and not those that the system trusts.
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// Shows the certificate in this PEM file, and is its holder unless there is a user.
-    #[arg(long, value_name = "FILE", requires = "key")]
-    pub cert: Option<PathBuf>,
-    /// The key that belongs to it, as a PEM file.
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    pub key: Option<PathBuf>,
+    #[command(flatten)]
+    pub tls: Tls,
     /// Give up when connecting takes longer
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub timeout: u64,
@@ -54,16 +47,38 @@ impl Common {
         if self.plain_in_clear {
             options = options.plain_in_clear();
         }
-        if let Some(tls) = self.tls(&self.url)? {
-            options = options.tls(tls);
-        }
+        let options = self.tls.set(options, &self.url)?;
         Connection::connect(&self.url, options).with_context(|| format!("cannot connect to {}", self.url))
     }
 
-    /// How TLS is spoken, if that is said.
-    fn tls(&self, address: &Address) -> Result<Option<ClientTls>> {
+    /// The address of the node.
+    pub fn node(&self) -> Result<&str> {
+        match self.url.path() {
+            "" => bail!("the URL names no node: {}/node", self.url),
+            node => Ok(node),
+        }
+    }
+}
+
+/// How `amqps://` is spoken.
+#[derive(Debug, clap::Args)]
+pub struct Tls {
+    /// Trust the certificates in this PEM file, and not those that the system trusts
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Show the certificate in this PEM file, and be its holder unless there is a user
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The key that belongs to it, as a PEM file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+impl Tls {
+    /// The options with that, if it is said.
+    pub fn set(&self, options: ConnectionOptions, address: &Address) -> Result<ConnectionOptions> {
         if self.ca.is_none() && self.cert.is_none() {
-            return Ok(None);
+            return Ok(options);
         }
         ensure!(address.is_encrypted(), "--ca and --cert are for amqps://");
         let mut tls = ClientTls::builder();
@@ -73,15 +88,7 @@ impl Common {
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
             tls = tls.identity_pem(&read(cert)?, &read(key)?)?;
         }
-        Ok(Some(tls.build()?))
-    }
-
-    /// The address of the node.
-    pub fn node(&self) -> Result<&str> {
-        match self.url.path() {
-            "" => bail!("the URL names no node: {}/node", self.url),
-            node => Ok(node),
-        }
+        Ok(options.tls(tls.build()?))
     }
 }
 

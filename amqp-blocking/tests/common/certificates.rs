@@ -1,6 +1,9 @@
 //! Certificates for one test. For `amqp-blocking` and `amqp-tokio`.
 #![allow(dead_code, unreachable_pub)]
 
+use std::fs;
+use std::path::Path;
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 /// Somebody whom a test trusts, or not.
@@ -15,7 +18,25 @@ pub struct Issued {
     pub key: String,
 }
 
+impl Issued {
+    /// Writes certificate and key to files of this name; where they are.
+    pub fn write(&self, folder: &Path, name: &str) -> [String; 2] {
+        let text = [("pem", &self.chain), ("key", &self.key)];
+        text.map(|(kind, text)| write(&folder.join(format!("{name}.{kind}")), text))
+    }
+}
+
+fn write(file: &Path, text: &str) -> String {
+    fs::write(file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
 impl Authority {
+    /// Writes what it is trusted by to a file of this name; where that is.
+    pub fn write(&self, folder: &Path, name: &str) -> String {
+        write(&folder.join(format!("{name}.pem")), &self.pem)
+    }
+
     pub fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

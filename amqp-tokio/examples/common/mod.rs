@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use amqp_tokio::wire::{Modified, Outcome};
-use amqp_tokio::{Address, ClientTls, Connection, ConnectionOptions, Delivery};
+use amqp_tokio::{Address, ClientTls, Connection, ConnectionOptions, Delivery, ServerTls};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -77,6 +77,32 @@ impl Target {
         }
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
             tls = tls.identity_pem(&read(cert)?, &read(key)?)?;
+        }
+        Ok(Some(tls.build()?))
+    }
+}
+
+/// How TLS is spoken by who listens.
+#[derive(Debug, Args)]
+pub(crate) struct Certificate {
+    /// Speaks TLS by the certificate in this PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key that belongs to it, as a PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Wants a certificate of clients, issued by one in this PEM file: its holder is the user, by SASL EXTERNAL.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    client_ca: Option<PathBuf>,
+}
+
+impl Certificate {
+    /// How TLS is spoken, if it is.
+    pub(crate) fn read(&self) -> Result<Option<ServerTls>> {
+        let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        let mut tls = ServerTls::builder_pem(&read(cert)?, &read(key)?)?;
+        if let Some(ca) = &self.client_ca {
+            tls = tls.trust_clients_pem(&read(ca)?)?;
         }
         Ok(Some(tls.build()?))
     }
