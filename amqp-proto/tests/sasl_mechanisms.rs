@@ -12,6 +12,7 @@ use amqp_proto::machine::sasl::{
     Login, Nonce, PlainClient, PlainServer, ScramClient, ScramHash, ScramLimits, ScramServer, ScramVerifier,
     ServerMechanism, Step,
 };
+use amqp_proto::symbol;
 use amqp_proto::types::{Limits, Str, Symbol};
 use amqp_proto::wire::{Deframer, Frame, SaslBody, Secret};
 use common::{data, octets, text};
@@ -655,6 +656,109 @@ fn a_sasl_09_the_strongest_that_is_offered_and_allowed_is_chosen() {
         let chosen = profile.choose(&offers, link, nonce()).map(|client| client.name());
         let expected = expected.map(|name| Symbol::new(name).unwrap());
         assert_eq!(chosen, expected, "{offered} {link:?} {profile:?}");
+    }
+}
+
+/// A mechanism of an application's own.
+#[derive(Debug, Clone)]
+struct Own(&'static str, bool);
+
+impl ClientMechanism for Own {
+    fn name(&self) -> Symbol {
+        Symbol::new(self.0).unwrap()
+    }
+
+    fn shows_secret(&self) -> bool {
+        self.1
+    }
+
+    fn initial_response(&mut self) -> Option<Secret> {
+        Some(Secret::from(PASSWORD.as_bytes()))
+    }
+
+    fn challenge(&mut self, _: &Secret) -> Result<Secret, Failure> {
+        Err(Failure::Order)
+    }
+
+    fn outcome(&mut self, _: Option<&Secret>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sasl_09_an_applications_own_comes_first_where_it_may() {
+    use LinkSecurity::{Clear, Encrypted};
+    let (token, ticket) = (|| Own("TOKEN", true), || Own("TICKET", false));
+    let profile =
+        || ClientProfile::new().with_login(login()).with_mechanism(token()).with_mechanism(ticket());
+    let only_token = || ClientProfile::new().with_mechanism(token());
+    let all = "PLAIN SCRAM-SHA-512 EXTERNAL TICKET TOKEN";
+    let (none, clear) = (Err(ChoiceError::NoneInCommon), Err(ChoiceError::PlainInClear));
+    let external = || profile().with_external(ExternalClient::new());
+    let rows = [
+        (external(), Encrypted, all, Ok("TOKEN")),
+        (external(), Clear, all, Ok("TICKET")),
+        (external().with_plain_in_clear(), Clear, all, Ok("TOKEN")),
+        (external(), Encrypted, "SCRAM-SHA-512 EXTERNAL", Ok("EXTERNAL")),
+        (profile(), Clear, "TOKEN SCRAM-SHA-1", Ok("SCRAM-SHA-1")),
+        (profile().with_only([symbol!("TICKET")]), Encrypted, all, Ok("TICKET")),
+        (profile().with_only([symbol!("PLAIN")]), Encrypted, all, Ok("PLAIN")),
+        (only_token(), Clear, all, clear),
+        (only_token(), Encrypted, "TICKET token", none),
+        (only_token().with_only([]), Encrypted, all, none),
+        (only_token().with_anonymous(AnonymousClient::new()), Clear, "TOKEN ANONYMOUS", Ok("ANONYMOUS")),
+        // Given by hand, a mechanism is as safe as it is otherwise.
+        (ClientProfile::new().with_mechanism(PlainClient::new(login())), Clear, all, clear),
+    ];
+    for (profile, link, offered, expected) in rows {
+        let offers: Vec<Symbol> = offered.split_whitespace().map(|name| Symbol::new(name).unwrap()).collect();
+        let chosen = profile.choose(&offers, link, nonce()).map(|client| client.name());
+        let expected = expected.map(|name| Symbol::new(name).unwrap());
+        assert_eq!(chosen, expected, "{offered} {link:?} {profile:?}");
+    }
+}
+
+/// Each attempt has a copy that was not used before; the profile prints the name alone.
+#[test]
+fn e8_an_applications_own_is_copied_and_not_printed() {
+    #[derive(Clone)]
+    struct Loud(PlainClient);
+
+    impl Debug for Loud {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(PASSWORD)
+        }
+    }
+
+    impl ClientMechanism for Loud {
+        fn name(&self) -> Symbol {
+            symbol!("LOUD")
+        }
+
+        fn initial_response(&mut self) -> Option<Secret> {
+            self.0.initial_response()
+        }
+
+        fn challenge(&mut self, challenge: &Secret) -> Result<Secret, Failure> {
+            self.0.challenge(challenge)
+        }
+
+        fn outcome(&mut self, data: Option<&Secret>) -> Result<(), Failure> {
+            self.0.outcome(data)
+        }
+    }
+
+    let profile = ClientProfile::new().with_mechanism(Loud(PlainClient::new(login())));
+    no_secret(&profile);
+    assert!(format!("{profile:?}").contains("LOUD"));
+    for profile in [profile.clone(), profile] {
+        let offered = [symbol!("LOUD")];
+        assert!(profile.choose(&offered, LinkSecurity::Clear, nonce()).is_err());
+        for _ in 0..2 {
+            let mut client = profile.choose(&offered, LinkSecurity::Encrypted, nonce()).unwrap();
+            assert!(client.initial_response().is_some());
+            client.outcome(None).unwrap();
+        }
     }
 }
 

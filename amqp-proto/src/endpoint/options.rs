@@ -177,7 +177,7 @@ impl ConnectionOptions {
         self.sasl(ClientProfile::new().with_external(ExternalClient::new()))
     }
 
-    /// Authenticates by what the profile allows. Default: the URL's user and password, else ANONYMOUS.
+    /// Authenticates by what the profile allows, which may be a mechanism of the application's own. Default: the URL's user and password, else ANONYMOUS.
     pub fn sasl(mut self, profile: ClientProfile) -> Self {
         self.sasl = Sasl::Profile(Box::new(profile));
         self
@@ -195,7 +195,8 @@ impl ConnectionOptions {
         self
     }
 
-    /// Lets PLAIN show the password of the URL, or of [`login`](Self::login), to whoever listens on the way.
+    /// Lets PLAIN show the password of the URL, or of [`login`](Self::login), to whoever listens on the way; and a
+    /// mechanism of the application's own its secret.
     pub fn plain_in_clear(mut self) -> Self {
         self.plain_in_clear = true;
         self

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use super::login::{BadCredential, Login, Wiped, name};
 use super::mechanism::{ClientMechanism, Failure};
 use super::nonce::Nonce;
+use super::own::OwnMechanism;
 #[cfg(feature = "scram")]
 use super::scram::{ScramClient, ScramHash, ScramLimits};
 use crate::types::{Str, Symbol};
@@ -36,6 +37,8 @@ pub(super) const PLAIN: Symbol = Symbol::known("PLAIN");
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ClientProfile {
+    /// The best first.
+    own: Vec<OwnMechanism>,
     external: Option<ExternalClient>,
     login: Option<Login>,
     anonymous: Option<AnonymousClient>,
@@ -72,7 +75,21 @@ impl ClientProfile {
         self
     }
 
-    /// Lets PLAIN show the password to whoever listens on a link that is not encrypted.
+    /// Allows a mechanism of the application's own, which is liked better than all others but those that were given
+    /// so before. Each connection gets a copy of it, which has not been called yet: what is to be fresh, such as a
+    /// token or a nonce, it gets when it is asked for its
+    /// [`initial_response`](ClientMechanism::initial_response).
+    ///
+    /// What [`with_only`](Self::with_only) leaves out is not used. Nor is, on a link that is not encrypted, what
+    /// [shows its secret](ClientMechanism::shows_secret), unless
+    /// [`with_plain_in_clear`](Self::with_plain_in_clear) says so. The profile's `Debug` tells the name alone.
+    #[must_use]
+    pub fn with_mechanism(mut self, mechanism: impl ClientMechanism + Clone + Sync + 'static) -> Self {
+        self.own.push(OwnMechanism::new(mechanism));
+        self
+    }
+
+    /// Lets PLAIN, and what is like it, show the secret to whoever listens on a link that is not encrypted.
     #[must_use]
     pub fn with_plain_in_clear(mut self) -> Self {
         self.plain_in_clear = true;
@@ -94,8 +111,8 @@ impl ClientProfile {
         self
     }
 
-    /// The strongest mechanism that is both offered and allowed: EXTERNAL, then SCRAM by the size of its hash, then
-    /// PLAIN, then ANONYMOUS. The server's order does not matter.
+    /// The strongest mechanism that is both offered and allowed: the application's own in their order, EXTERNAL, then
+    /// SCRAM by the size of its hash, then PLAIN, then ANONYMOUS. The server's order does not matter.
     pub fn choose(
         &self,
         offered: &[Symbol],
@@ -103,17 +120,24 @@ impl ClientProfile {
         nonce: Nonce,
     ) -> Result<Box<dyn ClientMechanism>, ChoiceError> {
         let open = |name: &Symbol| offered.contains(name) && self.allows(name);
+        let may_show = link == LinkSecurity::Encrypted || self.plain_in_clear;
+        let mut refused = ChoiceError::NoneInCommon;
+        for own in self.own.iter().map(OwnMechanism::begin).filter(|own| open(&own.name())) {
+            if may_show || !own.shows_secret() {
+                return Ok(own);
+            }
+            refused = ChoiceError::PlainInClear;
+        }
         if let Some(external) = self.external.as_ref().filter(|_| open(&EXTERNAL)) {
             return Ok(Box::new(external.clone()));
         }
-        let mut refused = ChoiceError::NoneInCommon;
         if let Some(login) = &self.login {
             #[cfg(feature = "scram")]
             if let Some(hash) = ScramHash::STRONGEST_FIRST.into_iter().find(|hash| open(&hash.mechanism())) {
                 let limits = self.scram_limits.clone();
                 return Ok(Box::new(ScramClient::new(hash, login.clone(), nonce, limits)));
             }
-            if open(&PLAIN) && (link == LinkSecurity::Encrypted || self.plain_in_clear) {
+            if open(&PLAIN) && may_show {
                 return Ok(Box::new(PlainClient::new(login.clone())));
             }
             if open(&PLAIN) {
@@ -148,7 +172,7 @@ pub enum LinkSecurity {
 pub enum ChoiceError {
     /// The profile allows none of them.
     NoneInCommon,
-    /// Only PLAIN would do, but the link is not encrypted (threat E8).
+    /// Only PLAIN, or another that shows its secret, would do, but the link is not encrypted (threat E8).
     PlainInClear,
 }
 
@@ -156,7 +180,7 @@ impl fmt::Display for ChoiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoneInCommon => "no SASL mechanism in common with the server",
-            Self::PlainInClear => "SASL PLAIN is refused on a link that is not encrypted",
+            Self::PlainInClear => "SASL PLAIN, or its like, is refused on a link that is not encrypted",
         })
     }
 }
@@ -189,6 +213,13 @@ impl Turn {
 
 /// What follows the one message: no challenge, and an outcome (A-SASL-07).
 macro_rules! one_message {
+    (public) => {
+        fn shows_secret(&self) -> bool {
+            false
+        }
+
+        one_message!();
+    };
     () => {
         fn challenge(&mut self, _: &Secret) -> Result<Secret, Failure> {
             self.turn = Turn::Over;
@@ -231,7 +262,7 @@ impl ClientMechanism for AnonymousClient {
         self.turn.speak().then(|| Secret::from(trace.as_bytes()))
     }
 
-    one_message!();
+    one_message!(public);
 }
 
 /// EXTERNAL [RFC 4422, A]: the server knows the client already.
@@ -265,7 +296,7 @@ impl ClientMechanism for ExternalClient {
         self.turn.speak().then(|| Secret::from(acting_as.as_bytes()))
     }
 
-    one_message!();
+    one_message!(public);
 }
 
 /// PLAIN [RFC 4616]: the password itself.

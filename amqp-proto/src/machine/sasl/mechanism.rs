@@ -11,9 +11,18 @@ use crate::wire::Secret;
 /// [`challenge`](Self::challenge) for each challenge of the server; [`outcome`](Self::outcome) once, when the
 /// server has sent the outcome *ok*. Other outcomes are not told. A call out of order, and any after a failure,
 /// is answered with a [`Failure`] (A-SASL-07): the octets that cause it come from the peer.
+///
+/// [`ClientProfile::with_mechanism`](super::ClientProfile::with_mechanism) has a client use one of its own. `Debug` is
+/// to tell no secret: that of the connection shows it.
 pub trait ClientMechanism: fmt::Debug + Send {
     /// The name under which it is offered.
     fn name(&self) -> Symbol;
+
+    /// Whether who listens learns by it what the client is known by, be it a password or a token: such a mechanism is
+    /// kept off links that are not encrypted (threat E8). True, unless implemented otherwise.
+    fn shows_secret(&self) -> bool {
+        true
+    }
 
     /// What goes with the init; an empty response is one, `None` is none (A-SASL-12).
     fn initial_response(&mut self) -> Option<Secret>;

@@ -3,7 +3,8 @@
 //! A mechanism turns the peer's octets into the next ones; frames, their order and the number of rounds are the
 //! connection's business. [`ClientProfile`] says what a client may use and picks the strongest of what a server
 //! offers. A server brings its users as [`Credentials`]. SCRAM comes with the feature `scram`; any other mechanism
-//! is an implementation of [`ClientMechanism`] or [`ServerMechanism`].
+//! is an implementation of [`ClientMechanism`] or [`ServerMechanism`], given by
+//! [`ClientProfile::with_mechanism`] or [`ServerSasl::with_mechanism`].
 //!
 //! Randomness comes from outside, as a fresh [`Nonce`] for every dialogue. Passwords and the keys made from them
 //! are overwritten when they are dropped, and no `Debug` or `Display` here tells them (threat E8).
@@ -45,6 +46,7 @@ mod dialogue;
 mod login;
 mod mechanism;
 mod nonce;
+mod own;
 #[cfg(feature = "scram")]
 mod scram;
 mod server;

@@ -75,6 +75,11 @@ impl ClientMechanism for ScramClient {
         self.hash.mechanism()
     }
 
+    /// The server learns no password, and nobody else what would do instead.
+    fn shows_secret(&self) -> bool {
+        false
+    }
+
     fn initial_response(&mut self) -> Option<Secret> {
         if !matches!(mem::replace(&mut self.state, State::Over), State::Start) {
             return None;
