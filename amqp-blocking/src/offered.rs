@@ -57,6 +57,24 @@ impl Offer {
     }
 }
 
+impl OfferedLink {
+    /// What the peer's attach says.
+    pub fn peer_attach(&self) -> Option<Attach> {
+        match self {
+            Self::Sender(link) => link.peer_attach(),
+            Self::Receiver(link) => link.peer_attach(),
+        }
+    }
+
+    /// Refuses it, and says why.
+    pub fn refuse(self, error: impl Into<wire::Error>) -> Result<()> {
+        match self {
+            Self::Sender(link) => link.refuse(error),
+            Self::Receiver(link) => link.refuse(error),
+        }
+    }
+}
+
 /// What was accepted.
 #[derive(Debug)]
 pub enum Accepted {

@@ -11,7 +11,7 @@ use amqp_blocking::message::Message;
 use amqp_blocking::types::Limits;
 use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome};
 use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Offer, OfferedLink, Origin, Transport};
-use common::{Pipe, next_receiver, pair, piped, piped_with, run, sending};
+use common::{Pipe, next_receiver, pair, pair_with, piped, piped_with, run, sending};
 
 /// Somebody at a port who does what the test says with whoever connects.
 fn somebody(then: impl FnOnce(TcpStream) + Send + 'static) -> String {
@@ -187,6 +187,18 @@ fn a_peer_that_goes_silent_is_given_up() {
     assert!(matches!(sender.send("job"), Err(Error::Lost(_))));
     let ended = client.closed();
     assert_eq!((ended.origin(), ended.condition()), (Origin::Local, Some(&Condition::ResourceLimitExceeded)));
+}
+
+/// What the peer does not answer in time is given up.
+#[test]
+fn what_is_not_answered_times_out() {
+    let options = ConnectionOptions::new().reply_timeout(Duration::from_millis(100));
+    let (client, _server) = pair_with(options, Acceptor::default());
+    // The server never looks at what it is offered.
+    assert!(matches!(client.session(), Err(Error::TimedOut)));
+    assert!(matches!(client.sender("jobs").attach(), Err(Error::TimedOut)));
+    assert!(matches!(client.receiver("jobs").attach(), Err(Error::TimedOut)));
+    client.close().unwrap();
 }
 
 /// C-IDLE-04: who has nothing to say says so in time.

@@ -9,7 +9,7 @@ use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::{DeliveryState, Modified, Outcome};
 
 use crate::link::ReceiverGuard;
-use crate::receiver::rejected;
+use crate::receiver::{Receiver, rejected};
 
 /// A message that was received, and the decision about it to come.
 ///
@@ -67,6 +67,11 @@ impl Delivery {
     /// Whether the sender has settled it: no decision will reach anybody.
     pub fn is_settled(&self) -> bool {
         self.received.is_settled()
+    }
+
+    /// The link that it came over.
+    pub fn receiver(&self) -> Receiver {
+        Receiver::new(Arc::clone(&self.guard))
     }
 
     /// The message was processed [3.4.2].

@@ -92,6 +92,11 @@ impl OfferedSender {
         self.peer_attach()?.source.map(|source| *source)
     }
 
+    /// The address of that.
+    pub fn address(&self) -> Option<Str> {
+        self.source()?.address
+    }
+
     /// Accepts it as the peer asks.
     pub fn accept(self) -> Result<Sender> {
         self.accept_with(SenderOptions::new())

@@ -92,7 +92,9 @@ async fn what_the_other_end_says() {
     sender.set_available(7).unwrap();
     receiver.add_credit(1).unwrap();
     let sent = sender.send_queued("job").await.unwrap();
-    receiver.recv().await.unwrap().unwrap().settle().unwrap();
+    let delivery = receiver.recv().await.unwrap().unwrap();
+    assert_eq!(delivery.receiver().unsettled(), 1);
+    delivery.settle().unwrap();
     assert!(matches!(sent.await, Err(Error::Undecided)));
     assert_eq!(receiver.unsettled(), 0);
     receiver.drain().await.unwrap();

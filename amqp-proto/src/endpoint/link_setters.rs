@@ -61,23 +61,15 @@ impl ReceiverSettings {
 #[macro_export]
 macro_rules! __link_setters {
     (sender) => {
-        $crate::endpoint::link_setters!(of both, target, "[`Sender::address`]");
+        $crate::endpoint::link_setters! {
+            of both, target, "[`Sender::address`]",
+            "Sets whether messages are sent settled (L-MODE-04). Default: as each says.",
+            "Sets how the receiver is asked to settle (L-MODE-05). Default first."
+        }
 
         /// Has each message go to where it is addressed `to`, by a peer that can do that (the anonymous relay).
         pub fn anonymous(mut self) -> Self {
             self.settings.target.address = None;
-            self
-        }
-
-        /// Sets whether messages are sent settled (L-MODE-04). Default: as each says.
-        pub fn snd_settle_mode(mut self, mode: $crate::wire::SenderSettleMode) -> Self {
-            self.settings.options = self.settings.options.with_snd_settle_mode(mode);
-            self
-        }
-
-        /// Sets how the receiver is asked to settle (L-MODE-05). Default first.
-        pub fn rcv_settle_mode(mut self, mode: $crate::wire::ReceiverSettleMode) -> Self {
-            self.settings.options = self.settings.options.with_rcv_settle_mode(mode);
             self
         }
 
@@ -89,7 +81,11 @@ macro_rules! __link_setters {
         }
     };
     (receiver) => {
-        $crate::endpoint::link_setters!(of both, source, "[`Receiver::address`]");
+        $crate::endpoint::link_setters! {
+            of both, source, "[`Receiver::address`]",
+            "Sets how the sender is asked to settle (L-MODE-02). Default mixed.",
+            "Sets how this end settles: with its outcome, or once the sender has (L-MODE-05). Default first."
+        }
 
         /// Sets whether a message that is sent over the link stays at the node for others.
         pub fn distribution_mode(mut self, mode: $crate::wire::DistributionMode) -> Self {
@@ -116,18 +112,6 @@ macro_rules! __link_setters {
         /// Has no messages come that were sent over the same connection.
         pub fn no_local(mut self) -> Self {
             self.settings.source = self.settings.source.with_no_local();
-            self
-        }
-
-        /// Sets how the sender is asked to settle (L-MODE-02). Default mixed.
-        pub fn snd_settle_mode(mut self, mode: $crate::wire::SenderSettleMode) -> Self {
-            self.settings.options = self.settings.options.with_snd_settle_mode(mode);
-            self
-        }
-
-        /// Sets how this end settles: with its outcome, or once the sender has (L-MODE-05). Default first.
-        pub fn rcv_settle_mode(mut self, mode: $crate::wire::ReceiverSettleMode) -> Self {
-            self.settings.options = self.settings.options.with_rcv_settle_mode(mode);
             self
         }
 
@@ -158,7 +142,7 @@ macro_rules! __link_setters {
         }
     };
     // The peer's terminus, of which most is said: that is the node.
-    (of both, $node:ident, $address:literal) => {
+    (of both, $node:ident, $address:literal, $snd_settle_mode:literal, $rcv_settle_mode:literal) => {
         /// Sets the name of the link, unique among those of the two containers. Default: one made up at random.
         pub fn name(mut self, name: impl Into<$crate::types::Str>) -> Self {
             self.settings.name = Some(name.into());
@@ -203,6 +187,18 @@ macro_rules! __link_setters {
         pub fn expiry(mut self, policy: $crate::wire::ExpiryPolicy, seconds: u32) -> Self {
             self.settings.$node.expiry_policy = policy;
             self.settings.$node.timeout = seconds;
+            self
+        }
+
+        #[doc = $snd_settle_mode]
+        pub fn snd_settle_mode(mut self, mode: $crate::wire::SenderSettleMode) -> Self {
+            self.settings.options = self.settings.options.with_snd_settle_mode(mode);
+            self
+        }
+
+        #[doc = $rcv_settle_mode]
+        pub fn rcv_settle_mode(mut self, mode: $crate::wire::ReceiverSettleMode) -> Self {
+            self.settings.options = self.settings.options.with_rcv_settle_mode(mode);
             self
         }
 
