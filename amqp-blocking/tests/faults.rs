@@ -223,8 +223,10 @@ fn a_link_that_is_refused() {
     let attaching = run(move || (client.receiver("nowhere").attach(), client));
     loop {
         match server.next_offer().unwrap().unwrap() {
-            Offer::Link(OfferedLink::Sender(link)) => {
-                assert_eq!(link.address().as_deref(), Some("nowhere"));
+            Offer::Link(link) => {
+                let OfferedLink::Sender(sender) = &link else { panic!("{link:?}") };
+                assert_eq!(sender.address(), link.peer_attach().unwrap().source.unwrap().address);
+                assert_eq!(sender.address().as_deref(), Some("nowhere"));
                 let error = AmqpError::new(Condition::NotFound).with_description("no such queue");
                 break link.refuse(error).unwrap();
             }
