@@ -26,7 +26,7 @@ pub(crate) const LONGEST_WRITE: Duration = Duration::from_secs(1);
 /// it has not read yet.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// How long output is left to be added to, or to be written by whoever made it.
-const REST: Duration = Duration::from_micros(100);
+const REST: Duration = Duration::from_micros(300);
 /// From how many octets on it is not, and who sends writes it.
 const WORTH_WRITING: usize = 48 << 10;
 /// How many pieces are written by one call.
