@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use amqp_proto::machine::Reading;
 
 use crate::shared::Shared;
+use crate::writing;
 
 /// How much is read at a time.
 const BUFFER: usize = 64 << 10;
@@ -22,6 +23,8 @@ pub(crate) fn run(shared: &Shared, mut stream: impl Read, mut buffer: Vec<u8>) {
             Err(error) => break Some(error),
         }
     };
+    // Who has no more to say may still listen, and is told what was decided before that.
+    writing::write_here(shared, shared.lock());
     shared.act(|state| {
         state.is_read = true;
         state.io = failure.map(Arc::new).or(state.io.take());

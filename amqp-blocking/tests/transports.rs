@@ -133,8 +133,8 @@ fn is_accepted(outcome: Result<Outcome>) -> bool {
 #[test]
 fn input_that_ends_anywhere() {
     for kind in [None, Some(ErrorKind::ConnectionReset)] {
-        let mut before = 0;
-        for octets in (0..2_000).step_by(3) {
+        // How many octets it takes depends on what is told together.
+        let are_all_accepted = (0..2_000).step_by(3).any(|octets| {
             let (near, far) = Pipe::pair();
             let (near, _) = Faulty::new(near, Ways { input: Some((octets, kind)), ..Ways::default() });
             let server = run(move || {
@@ -147,14 +147,10 @@ fn input_that_ends_anywhere() {
                 Ok::<(), Error>(())
             });
             let accepted = three(near, kind);
-            assert!(accepted >= before, "{accepted} were accepted of {octets} octets");
             let _ = server.join().unwrap();
-            before = accepted;
-            if before == 3 {
-                break;
-            }
-        }
-        assert_eq!(before, 3);
+            accepted == 3
+        });
+        assert!(are_all_accepted);
     }
 }
 
@@ -184,8 +180,8 @@ fn output_that_breaks_before_input() {
     let first = sender.send_queued("first").unwrap();
     let delivery = receiver.recv().unwrap().unwrap();
     ways.lock().unwrap().write = Some(ErrorKind::BrokenPipe);
-    let second = sender.send_queued("second").unwrap();
     delivery.accept().unwrap();
+    let second = sender.send_queued("second").unwrap();
     assert!(is_accepted(first.outcome()) && !is_accepted(second.outcome()));
     let end = client.closed();
     assert_eq!(
@@ -200,9 +196,10 @@ fn output_that_breaks_before_input() {
 fn the_last_words_of_a_peer() {
     let (client, server, ways, _) = faulty(ConnectionOptions::new(), Ways::default());
     let client = client.unwrap();
-    let (sender, _receiver) = sending(&client, &server);
-    ways.lock().unwrap().write = Some(ErrorKind::ConnectionReset);
+    let (sender, receiver) = sending(&client, &server);
     let sent = sender.send_queued("job").unwrap();
+    let _undecided = receiver.recv().unwrap().unwrap().into_undecided();
+    ways.lock().unwrap().write = Some(ErrorKind::ConnectionReset);
     let closing = run(move || server.close_with(AmqpError::new(Condition::NotAllowed)));
     let Error::Lost(end) = sent.outcome().unwrap_err() else { panic!("it is lost") };
     assert_eq!((end.origin(), end.condition()), (Origin::Remote, Some(&Condition::NotAllowed)));
