@@ -6,7 +6,7 @@ use amqp_proto::wire::{Error, Open, Outcome};
 use amqp_tokio::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session};
 
 use crate::builders::{end_delivery, receiver_builder, sender_builder};
-use crate::client::{self, Opening, REPLY, Receiving, Sending};
+use crate::client::{self, Opening, Receiving, Sending};
 use crate::failure::{Done, Failure};
 use crate::limits::NOT_SETTLED;
 
@@ -126,9 +126,9 @@ impl client::Receiver for Receiver {
     }
 
     async fn settled(&self, delivery: DeliveryKey) -> Done {
-        match tokio::time::timeout(REPLY, self.settled(delivery)).await {
-            Ok(settled) => Ok(settled?),
-            Err(_) => Err(Failure::wrong(NOT_SETTLED)),
+        match self.settled(delivery).await {
+            Err(amqp_tokio::Error::TimedOut) => Err(Failure::wrong(NOT_SETTLED)),
+            settled => Ok(settled?),
         }
     }
 
