@@ -1,24 +1,22 @@
 //! [`Driver`]: the one task of a connection that moves octets.
 
-use std::collections::VecDeque;
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use amqp_proto::machine::Reading;
-use bytes::{Buf, BufMut, Bytes};
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::batch::Batch;
+use crate::outlet::{Outlet, unless_interrupted};
 use crate::shared::Shared;
 use crate::state::State;
 
-/// How many pieces of output are given to the operating system at a time.
-const PIECES: usize = 64;
 /// How often the driver reads and writes before other tasks get a turn.
 const ROUNDS: usize = 16;
 /// How long the transport is kept after the connection, for what is left to be written and said.
@@ -29,9 +27,7 @@ const LINGER: Duration = Duration::from_secs(10);
 pub(crate) struct Driver<S> {
     shared: Arc<Shared>,
     stream: S,
-    /// Output that was taken from the engine and is not written.
-    pieces: VecDeque<Bytes>,
-    needs_flush: bool,
+    outlet: Outlet,
     /// Whether the stream wakes the driver once there is something to be read.
     is_reading: bool,
     timer: Pin<Box<Sleep>>,
@@ -75,8 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Self {
             shared,
             stream,
-            pieces: VecDeque::new(),
-            needs_flush: false,
+            outlet: Outlet::default(),
             is_reading: false,
             timer: Box::pin(tokio::time::sleep_until(Instant::now() + LINGER)),
             alarm: None,
@@ -159,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Takes what is to be written, when all before is; whether it is held back instead.
     fn take_output(&mut self, state: &mut State) -> bool {
-        if !self.pieces.is_empty() {
+        if !self.outlet.is_empty() {
             return false;
         }
         if !state.engine.has_output() {
@@ -175,11 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.batch.is_held(state.engine.output_len(), state.calls, is_expected) {
             return true;
         }
-        let mut output = state.engine.output();
-        while output.has_remaining() && self.pieces.len() < PIECES {
-            let octets = output.chunk().len();
-            self.pieces.push_back(output.copy_to_bytes(octets));
-        }
+        self.outlet.fill(&mut state.engine);
         // Room in the output may be what somebody waits for.
         state.dispatch();
         state.wake_unwritten();
@@ -188,15 +179,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes what was taken; whether all of it is written, and there was something.
     fn write(&mut self, context: &mut Context<'_>) -> bool {
-        if self.pieces.is_empty() && !self.needs_flush {
+        if self.outlet.is_done() {
             return false;
         }
-        match self.poll_write(context) {
+        match self.outlet.poll_write(&mut self.stream, context) {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
-                self.pieces.clear();
-                self.needs_flush = false;
                 self.shared.lock().io.get_or_insert_with(|| Arc::new(error));
                 self.stage = match self.stage {
                     Stage::Open => Stage::Unwritable,
@@ -207,44 +196,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.pieces.is_empty() {
-            let mut slices = [IoSlice::new(&[]); PIECES];
-            let pieces = slices.iter_mut().zip(&self.pieces);
-            let count = pieces.map(|(slice, piece)| *slice = IoSlice::new(piece)).count();
-            let slices = slices.get(..count).unwrap_or_default();
-            let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-            match ready!(unless_interrupted(written, context))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                octets => self.written(octets),
-            }
-            self.needs_flush = true;
-        }
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        ready!(unless_interrupted(flushed, context))?;
-        self.needs_flush = false;
-        Poll::Ready(Ok(()))
-    }
-
-    fn written(&mut self, mut octets: usize) {
-        while let Some(piece) = self.pieces.front_mut() {
-            if octets < piece.len() {
-                piece.advance(octets);
-                return;
-            }
-            octets -= piece.len();
-            self.pieces.pop_front();
-        }
-    }
-
     /// Goes on with the end of the transport; whether it got any further.
     fn end(&mut self, context: &mut Context<'_>) -> bool {
         let before = self.stage;
         match self.stage {
             Stage::Ending(by) if Instant::now() >= by => self.stage = Stage::Done,
             Stage::Ending(by) => {
-                let is_written =
-                    self.pieces.is_empty() && !self.needs_flush && !self.shared.lock().engine.has_output();
+                let is_written = self.outlet.is_done() && !self.shared.lock().engine.has_output();
                 if is_written {
                     let shut = Pin::new(&mut self.stream).poll_shutdown(context);
                     match unless_interrupted(shut, context) {
@@ -277,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut state = shared.lock();
         let has_work = state.engine.reading() == Reading::Events
             || (!self.is_reading && self.is_to_read(&state))
-            || (self.pieces.is_empty() && state.engine.has_output());
+            || (self.outlet.is_empty() && state.engine.has_output());
         if has_work {
             return Round::Busy;
         }
@@ -346,17 +304,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         }
         context.waker().wake_by_ref();
         Poll::Pending
-    }
-}
-
-/// What was interrupted is to be done again, at the next turn.
-fn unless_interrupted<T>(result: Poll<io::Result<T>>, context: &Context<'_>) -> Poll<io::Result<T>> {
-    match result {
-        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {
-            context.waker().wake_by_ref();
-            Poll::Pending
-        }
-        result => result,
     }
 }
 

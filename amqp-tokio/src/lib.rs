@@ -15,6 +15,7 @@ mod link;
 mod listener;
 mod offered;
 mod outcome;
+mod outlet;
 mod receiver;
 mod receiver_builder;
 mod requester;

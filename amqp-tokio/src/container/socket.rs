@@ -1,20 +1,21 @@
 //! [`Socket`]: the transport of one connection of a container.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::ErrorKind;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
 use amqp_proto::Connection;
 use amqp_proto::machine::Reading;
 use amqp_proto::types::Moment;
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// How many pieces of output are written at a time.
-const PIECES: usize = 64;
+use crate::outlet::Outlet;
+
+/// How often the end reads in vain before others get a turn.
+const READS: usize = 64;
 
 /// A transport, of whatever type.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -27,9 +28,7 @@ pub(super) struct Socket {
     stream: Box<dyn Stream>,
     /// Tells the container that more can be done.
     waker: Waker,
-    /// Output that was taken from the engine and is not written.
-    pieces: VecDeque<Bytes>,
-    needs_flush: bool,
+    outlet: Outlet,
     stage: Stage,
     /// Whether there is nothing more to be read.
     is_read: bool,
@@ -57,8 +56,7 @@ impl Socket {
         Self {
             stream,
             waker,
-            pieces: VecDeque::new(),
-            needs_flush: false,
+            outlet: Outlet::default(),
             stage: Stage::Open,
             is_read: false,
             is_touched: false,
@@ -84,6 +82,7 @@ impl Socket {
         drop(input);
         match read {
             Poll::Ready(Ok(1..)) => connection.received(now),
+            Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => return true,
             Poll::Pending if self.stage == Stage::Open => return false,
             // It has ended or broken; or no more can be written, and all that the peer had said is read.
             Poll::Ready(Ok(0) | Err(_)) | Poll::Pending => {
@@ -101,52 +100,26 @@ impl Socket {
             connection.output().advance(octets);
             return false;
         }
-        let is_taken = self.pieces.is_empty() && self.take_output(connection);
-        if self.pieces.is_empty() && !self.needs_flush {
+        let is_taken = self.outlet.is_empty() && connection.has_output();
+        if is_taken {
+            self.outlet.fill(connection);
+        }
+        if self.outlet.is_done() {
             return false;
         }
-        match self.poll_write() {
+        match self.outlet.poll_write(&mut self.stream, &mut Context::from_waker(&self.waker)) {
             Poll::Pending => is_taken,
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(_)) => {
-                self.pieces.clear();
-                self.needs_flush = false;
                 self.stage = Stage::Unwritable;
                 true
             }
         }
     }
 
-    fn take_output(&mut self, connection: &mut Connection) -> bool {
-        let mut output = connection.output();
-        while output.has_remaining() && self.pieces.len() < PIECES {
-            let octets = output.chunk().len();
-            self.pieces.push_back(output.copy_to_bytes(octets));
-        }
-        !self.pieces.is_empty()
-    }
-
-    fn poll_write(&mut self) -> Poll<io::Result<()>> {
-        let context = &mut Context::from_waker(&self.waker);
-        while !self.pieces.is_empty() {
-            let mut slices = [IoSlice::new(&[]); PIECES];
-            let pieces = slices.iter_mut().zip(&self.pieces);
-            let count = pieces.map(|(slice, piece)| *slice = IoSlice::new(piece)).count();
-            let slices = slices.get(..count).unwrap_or_default();
-            match ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))? {
-                0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-                octets => written(&mut self.pieces, octets),
-            }
-            self.needs_flush = true;
-        }
-        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        self.needs_flush = false;
-        Poll::Ready(Ok(()))
-    }
-
     /// Whether all is written of a connection that is over, or cannot be.
     pub(super) fn is_through(&self, connection: &Connection) -> bool {
-        let is_written = self.pieces.is_empty() && !self.needs_flush && !connection.has_output();
+        let is_written = self.outlet.is_done() && !connection.has_output();
         connection.is_over() && (is_written || self.stage != Stage::Open)
     }
 
@@ -165,8 +138,8 @@ impl Socket {
                 Poll::Ready(_) => self.stage = Stage::Done,
             }
         }
-        // How often it reads in vain before others get a turn; it is asked again.
-        for _ in 0..PIECES {
+        // It is asked again.
+        for _ in 0..READS {
             if self.stage != Stage::Draining {
                 return true;
             }
@@ -183,22 +156,11 @@ impl Socket {
     }
 }
 
-fn written(pieces: &mut VecDeque<Bytes>, mut octets: usize) {
-    while let Some(piece) = pieces.front_mut() {
-        if octets < piece.len() {
-            piece.advance(octets);
-            return;
-        }
-        octets -= piece.len();
-        pieces.pop_front();
-    }
-}
-
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket")
             .field("stage", &self.stage)
-            .field("pieces", &self.pieces.len())
+            .field("outlet", &self.outlet)
             .finish_non_exhaustive()
     }
 }
