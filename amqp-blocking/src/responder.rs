@@ -1,13 +1,12 @@
 //! [`Responder`]: the service that answers requests.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::message::{Message, MessageView};
-use amqp_proto::policy::answer_to;
+use amqp_proto::policy::{Recent, answer_to};
 use amqp_proto::types::{DeliveryKey, Str};
 use amqp_proto::wire::{ANONYMOUS_RELAY, Modified, Outcome, Properties, Rejected};
 
@@ -57,7 +56,7 @@ impl Responder {
             true => Some(session.sender("").anonymous().attach()?),
             false => None,
         };
-        let answers = Answers { session, relay, senders: Mutex::default() };
+        let answers = Answers { session, relay, senders: Mutex::new(Recent::new(MOST)) };
         Ok(Self { receiver, answers: Arc::new(answers) })
     }
 
@@ -184,8 +183,8 @@ struct Answers {
     session: Session,
     /// One for all.
     relay: Option<Sender>,
-    /// One for each address, that which was used last at the end.
-    senders: Mutex<VecDeque<(Str, Sender)>>,
+    /// One for each address.
+    senders: Mutex<Recent<Sender>>,
 }
 
 /// How many links for answers are kept.
@@ -197,39 +196,26 @@ impl Answers {
             return relay.send_queued(message);
         }
         let address = message.properties().to.clone().unwrap_or_default();
-        if let Some(sender) = self.known(&address) {
+        let known = self.lock().get(&address).cloned();
+        if let Some(sender) = known {
             match sender.send_queued(message.clone()) {
                 // It is gone, perhaps with a node of this address that was before.
-                Err(Error::Link(_)) => self.lock().retain(|(known, _)| *known != address),
+                Err(Error::Link(_)) => {
+                    let gone = self.lock().remove(&address);
+                    drop(gone);
+                }
                 sent => return sent,
             }
         }
         let sender = self.session.sender(address.clone()).attach()?;
         let sent = sender.send_queued(message);
-        self.keep(address, sender);
+        let spent = self.lock().put(address, sender);
+        // Its link closes when the last answer over it is through; not under the lock.
+        drop(spent);
         sent
     }
 
-    /// The link to an address, if there is one.
-    fn known(&self, address: &Str) -> Option<Sender> {
-        let mut senders = self.lock();
-        let at = senders.iter().position(|(known, _)| known == address)?;
-        let known = senders.remove(at)?;
-        let sender = known.1.clone();
-        senders.push_back(known);
-        Some(sender)
-    }
-
-    fn keep(&self, address: Str, sender: Sender) {
-        let mut senders = self.lock();
-        senders.push_back((address, sender));
-        let spent = if senders.len() > MOST { senders.pop_front() } else { None };
-        drop(senders);
-        // Its link closes when the last answer over it is through.
-        drop(spent);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Str, Sender)>> {
+    fn lock(&self) -> MutexGuard<'_, Recent<Sender>> {
         // Nothing in there can panic half way.
         self.senders.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,7 +3,9 @@
 mod answer;
 mod backoff;
 mod correlator;
+mod recent;
 
 pub use answer::answer_to;
 pub use backoff::Backoff;
 pub use correlator::{Correlator, RequestError};
+pub use recent::Recent;
