@@ -1,6 +1,10 @@
 //! Floor 3: plain data that says what an application wants of connections, sessions and links.
 
+mod ungranted;
+
 use alloc::boxed::Box;
+
+pub use ungranted::Ungranted;
 
 use crate::types::{DeliveryTag, Fields, Limits, Many, SequenceNo, Str, Symbol, TransferNumber};
 use crate::wire::{

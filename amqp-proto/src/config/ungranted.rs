@@ -1,0 +1,201 @@
+//! [`Ungranted`]: the parts of an attach that the peer's answer does not grant [2.6.3].
+
+use core::fmt;
+
+use alloc::vec::Vec;
+
+use super::{ReceiverOptions, SenderOptions};
+use crate::types::{Fields, Many, Symbol, Value};
+use crate::wire::{
+    Attach, ExpiryPolicy, ReceiverSettleMode, SenderSettleMode, Source, Target, Terminus, TerminusDurability,
+};
+
+/// A part of a link that this end asked for and that the peer's attach does not grant.
+///
+/// A peer may attach a link without a filter or a capability that it does not know [2.6.3] [3.5.3]. Its attach says
+/// what is in force. [`ReceiverOptions::ungranted`] and [`SenderOptions::ungranted`] compare that with the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ungranted {
+    /// The source has no filter of this name, or another one under it.
+    Filter(Symbol),
+    /// The peer does not offer this capability, on the link or on its terminus.
+    Capability(Symbol),
+    /// Less of the terminus survives than was asked for.
+    Durability,
+    /// The terminus expires under another policy, or sooner.
+    Expiry,
+    /// The peer has made no node, or does not tell its address.
+    Dynamic,
+    /// The source distributes messages in the other mode.
+    DistributionMode,
+    /// The peer's sender settles in another mode.
+    SenderSettleMode,
+    /// The peer's receiver settles in another mode.
+    ReceiverSettleMode,
+}
+
+impl fmt::Display for Ungranted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Filter(name) => return write!(f, "filter {}", name.as_str().escape_debug()),
+            Self::Capability(name) => return write!(f, "capability {}", name.as_str().escape_debug()),
+            Self::Durability => "durability",
+            Self::Expiry => "expiry",
+            Self::Dynamic => "dynamic node",
+            Self::DistributionMode => "distribution mode",
+            Self::SenderSettleMode => "snd-settle-mode",
+            Self::ReceiverSettleMode => "rcv-settle-mode",
+        })
+    }
+}
+
+impl core::error::Error for Ungranted {}
+
+impl ReceiverOptions {
+    /// Returns what these options ask for and the peer's attach does not grant; nothing if all is as asked.
+    ///
+    /// ```
+    /// use amqp_proto::config::{ReceiverOptions, Ungranted};
+    /// use amqp_proto::types::{Handle, Symbol};
+    /// use amqp_proto::wire::{Attach, Role, Source};
+    ///
+    /// let source = Source::at("jobs").with_no_local();
+    /// let options = ReceiverOptions::new().with_source(source);
+    /// let answer = Attach {
+    ///     source: Some(Box::new(Source::at("jobs"))),
+    ///     ..Attach::new("link".into(), Handle::new(0), Role::Sender)
+    /// };
+    /// let missing = options.ungranted(&answer);
+    /// assert_eq!(missing, [Ungranted::Filter(Symbol::checked("no-local"))]);
+    /// ```
+    pub fn ungranted(&self, answer: &Attach) -> Vec<Ungranted> {
+        let mut found = Vec::new();
+        compare_capabilities(&self.desired_capabilities, &answer.offered_capabilities, &mut found);
+        if let Some(asked) = self.source.as_deref() {
+            let default = Source::default();
+            compare_sources(asked, answer.source.as_deref().unwrap_or(&default), &mut found);
+        }
+        compare_modes(self.snd_settle_mode, self.rcv_settle_mode, answer, &mut found);
+        found
+    }
+}
+
+impl SenderOptions {
+    /// Returns what these options ask for and the peer's attach does not grant; nothing if all is as asked.
+    pub fn ungranted(&self, answer: &Attach) -> Vec<Ungranted> {
+        let mut found = Vec::new();
+        compare_capabilities(&self.desired_capabilities, &answer.offered_capabilities, &mut found);
+        if let Some(asked) = self.target.as_deref() {
+            compare_targets(asked, answer.target.as_deref(), &mut found);
+        }
+        compare_modes(self.snd_settle_mode, self.rcv_settle_mode, answer, &mut found);
+        found
+    }
+}
+
+fn push_if(differs: bool, what: Ungranted, found: &mut Vec<Ungranted>) {
+    if differs {
+        found.push(what);
+    }
+}
+
+fn compare_modes(
+    sender: Option<SenderSettleMode>,
+    receiver: Option<ReceiverSettleMode>,
+    answer: &Attach,
+    found: &mut Vec<Ungranted>,
+) {
+    let is_other = sender.is_some_and(|mode| mode != answer.snd_settle_mode);
+    push_if(is_other, Ungranted::SenderSettleMode, found);
+    let is_other = receiver.is_some_and(|mode| mode != answer.rcv_settle_mode);
+    push_if(is_other, Ungranted::ReceiverSettleMode, found);
+}
+
+fn compare_capabilities(asked: &Many<Symbol>, granted: &Many<Symbol>, found: &mut Vec<Ungranted>) {
+    let missing = asked.iter().filter(|name| !granted.contains(name));
+    found.extend(missing.cloned().map(Ungranted::Capability));
+}
+
+fn compare_sources(asked: &Source, granted: &Source, found: &mut Vec<Ungranted>) {
+    for (name, filter) in asked.filter.iter() {
+        if let Value::Symbol(name) = name
+            && !has_filter(&granted.filter, name, filter)
+        {
+            found.push(Ungranted::Filter(name.clone()));
+        }
+    }
+    compare_capabilities(&asked.capabilities, &granted.capabilities, found);
+    let mode = asked.distribution_mode.is_some() && asked.distribution_mode != granted.distribution_mode;
+    push_if(mode, Ungranted::DistributionMode, found);
+    let (asked, granted) = (Node::of_source(asked), Node::of_source(granted));
+    asked.compare(&granted, found);
+}
+
+fn compare_targets(asked: &Terminus, granted: Option<&Terminus>, found: &mut Vec<Ungranted>) {
+    match (asked, granted) {
+        (Terminus::Target(asked), granted) => {
+            let default = Target::default();
+            let granted = match granted {
+                Some(Terminus::Target(granted)) => granted,
+                _ => &default,
+            };
+            compare_capabilities(&asked.capabilities, &granted.capabilities, found);
+            Node::of_target(asked).compare(&Node::of_target(granted), found);
+        }
+        (Terminus::Coordinator(asked), Some(Terminus::Coordinator(granted))) => {
+            compare_capabilities(&asked.capabilities, &granted.capabilities, found);
+        }
+        (Terminus::Coordinator(_) | Terminus::Other(_), _) => {}
+    }
+}
+
+/// A filter in force has the name and the value that was asked for. Its descriptor may be written as a number or as
+/// a symbol, so only what is described is compared.
+fn has_filter(granted: &Fields, name: &Symbol, asked: &Value) -> bool {
+    granted.get(name.as_str()).is_some_and(|granted| match (asked.as_described(), granted.as_described()) {
+        (Some(asked), Some(granted)) => asked.value() == granted.value(),
+        _ => asked == granted,
+    })
+}
+
+/// The fields that sources and targets share.
+struct Node {
+    durable: TerminusDurability,
+    expiry_policy: ExpiryPolicy,
+    timeout: u32,
+    dynamic: bool,
+    has_address: bool,
+}
+
+impl Node {
+    fn of_source(source: &Source) -> Self {
+        Self {
+            durable: source.durable,
+            expiry_policy: source.expiry_policy,
+            timeout: source.timeout,
+            dynamic: source.dynamic,
+            has_address: source.address.is_some(),
+        }
+    }
+
+    fn of_target(target: &Target) -> Self {
+        Self {
+            durable: target.durable,
+            expiry_policy: target.expiry_policy,
+            timeout: target.timeout,
+            dynamic: target.dynamic,
+            has_address: target.address.is_some(),
+        }
+    }
+
+    fn compare(&self, granted: &Self, found: &mut Vec<Ungranted>) {
+        push_if(granted.durable.to_wire() < self.durable.to_wire(), Ungranted::Durability, found);
+        // A terminus that never expires has no use for a timeout.
+        let expires = self.expiry_policy != ExpiryPolicy::Never;
+        let expiry =
+            granted.expiry_policy != self.expiry_policy || (expires && granted.timeout < self.timeout);
+        push_if(expiry, Ungranted::Expiry, found);
+        push_if(self.dynamic && !granted.has_address, Ungranted::Dynamic, found);
+    }
+}
