@@ -71,6 +71,11 @@ impl Outlet {
         !self.batch.is_empty() || self.needs_flush
     }
 
+    /// Adds what was taken elsewhere.
+    pub(crate) fn queue(&mut self, mut pieces: VecDeque<Bytes>) {
+        self.batch.append(&mut pieces);
+    }
+
     /// Writes what was taken. What could not be written stays.
     pub(crate) fn write(&mut self) -> io::Result<()> {
         while !self.batch.is_empty() {
@@ -181,8 +186,22 @@ impl State {
     }
 }
 
+/// Takes the output that there is, which ends with a frame.
+pub(crate) fn take_output(connection: &mut Connection) -> VecDeque<Bytes> {
+    let mut output = connection.output();
+    let mut pieces = VecDeque::new();
+    // Where that makes room, more may be added meanwhile.
+    let mut left = output.remaining();
+    while left > 0 {
+        let octets = output.chunk().len().min(left);
+        pieces.push_back(output.copy_to_bytes(octets));
+        left -= octets;
+    }
+    pieces
+}
+
 /// Drops all output.
-fn discard(connection: &mut Connection) {
+pub(crate) fn discard(connection: &mut Connection) {
     let mut output = connection.output();
     while output.has_remaining() {
         let octets = output.remaining();

@@ -8,7 +8,7 @@ use bytes::{Buf, BufMut, Bytes};
 use crate::config::{Options, SessionOptions};
 use crate::machine::sasl::{ClientSasl, Identity, ServerSasl};
 use crate::machine::{
-    Event, Machine, Reading, Security, SessionError, StaleKey, TracedFrame, Why, memory_bound,
+    EMPTY_FRAME, Event, Machine, Reading, Security, SessionError, StaleKey, TracedFrame, Why, memory_bound,
 };
 use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Symbol};
 use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
@@ -221,6 +221,21 @@ impl Connection {
     pub fn handle_deadline(&mut self, now: Moment) {
         self.machine.handle_deadline(now);
     }
+
+    /// Returns how many milliseconds may pass without a write before the driver writes [`HEARTBEAT`](Self::HEARTBEAT)
+    /// by itself; `None` while the peer asks for no heartbeats [2.4.5].
+    ///
+    /// A driver that calls [`handle_deadline`](Self::handle_deadline) in time needs this not. It is for those whose
+    /// connection is busy at times, with a callback of the application for one, while another thread keeps the
+    /// transport: that thread may write `HEARTBEAT` wherever all octets that were taken from
+    /// [`output`](Self::output) end a frame. They do where all were taken that there
+    /// [were](bytes::Buf::remaining) at a time.
+    pub fn longest_pause(&self) -> Option<u32> {
+        self.machine.longest_pause()
+    }
+
+    /// An empty frame, which tells the peer that this end is alive [2.4.5].
+    pub const HEARTBEAT: [u8; 8] = EMPTY_FRAME;
 
     /// Begins a session; the peer's answer is [`Event::SessionBegun`], which need not be waited for before links
     /// are attached.

@@ -30,13 +30,21 @@ impl Outlet {
         self.pieces.is_empty()
     }
 
-    /// Takes output.
+    /// Takes the output that there is, which ends with a frame.
     pub(crate) fn fill(&mut self, engine: &mut Engine) {
         let mut output = engine.output();
-        while output.has_remaining() && self.pieces.len() < PIECES {
-            let octets = output.chunk().len();
+        // Where that makes room, more may be added meanwhile.
+        let mut left = output.remaining();
+        while left > 0 {
+            let octets = output.chunk().len().min(left);
             self.pieces.push_back(output.copy_to_bytes(octets));
+            left -= octets;
         }
+    }
+
+    /// Adds an empty frame, behind whole frames only [2.4.5].
+    pub(crate) fn beat(&mut self) {
+        self.pieces.push_back(Bytes::from_static(&Engine::HEARTBEAT));
     }
 
     /// Writes what was taken, and flushes. After an error that is dropped, as no more can be written.

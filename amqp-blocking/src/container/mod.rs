@@ -69,7 +69,7 @@ enum Input {
 
 type Work = Box<dyn FnOnce(&mut Context<'_>) + Send>;
 
-/// How many inputs are taken before the handler is told of them, at most.
+/// How many inputs that are not of connections are taken before the handler is told of them, at most.
 const ENOUGH: usize = 64;
 
 impl<H: Handler> Container<H> {
@@ -131,14 +131,20 @@ impl<H: Handler> Container<H> {
     }
 
     /// Runs the handler until the end, and gives it back.
+    ///
+    /// While a callback works nothing else is told, and what it sends is written when it has returned. Connections stay
+    /// alive meanwhile, however long it takes: other threads write the heartbeats that peers ask for [2.4.5], and read,
+    /// up to 128 KiB for each connection.
     pub fn run(mut self) -> Result<H> {
         let now = self.now();
         self.all.start(now, &mut self.handler);
         loop {
+            // What has come while the handler worked came in time.
+            self.take_ready();
             let now = self.now();
             self.all.dispatch(now, &mut self.handler);
             // Where output was taken there is room for more.
-            if self.network.serve(&mut self.all) {
+            if self.network.serve(&mut self.all) || self.all.has_events() {
                 continue;
             }
             if self.all.is_finished() && (self.auto_stop || self.is_stopped) {
@@ -157,9 +163,14 @@ impl<H: Handler> Container<H> {
             Some(at) => self.inputs.recv_timeout(self.until(at)),
         };
         // The container has a sender itself, so there is always one.
-        let Ok(first) = first else { return };
-        self.take(first);
-        for _ in 1..ENOUGH {
+        if let Ok(first) = first {
+            self.take(first);
+        }
+    }
+
+    /// Takes what has happened, of every connection what its threads can have done.
+    fn take_ready(&mut self) {
+        for _ in 0..ENOUGH + self.network.most_done() {
             let Ok(next) = self.inputs.try_recv() else { return };
             self.take(next);
         }

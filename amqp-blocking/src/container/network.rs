@@ -215,6 +215,11 @@ impl Network {
         self.touched.push(key);
     }
 
+    /// How much the threads of connections can have done and not been asked about.
+    pub(super) fn most_done(&self) -> usize {
+        self.sockets.len().saturating_mul(socket::MOST_DONE)
+    }
+
     /// Waits until all transports are ended.
     pub(super) fn finish(&mut self) {
         for thread in self.ending.drain(..) {

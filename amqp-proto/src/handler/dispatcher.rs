@@ -42,7 +42,8 @@ pub enum Request {
 /// # The contract
 ///
 /// 1. [`start`](Self::start) it once, with the handler.
-/// 2. Whenever something may have happened, [`dispatch`](Self::dispatch).
+/// 2. Whenever something may have happened, [`dispatch`](Self::dispatch); once more while it
+///    [has events](Self::has_events).
 /// 3. Then do what [`poll_request`](Self::poll_request) gives, and write the output of each connection that
 ///    [`poll_changed`](Self::poll_changed) gives. If anything was written, go back to 2: there may be room for more.
 /// 4. When a connection [is over](Connection::is_over) and its output is written, [`remove`](Self::remove) it.
@@ -131,9 +132,14 @@ pub struct Dispatcher {
     dirty: VecDeque<ConnectionKey>,
     /// Connections that the container has to look at.
     changed: VecDeque<ConnectionKey>,
+    /// Whether there are events that the last dispatch has left.
+    has_events: bool,
     /// When connections want to be woken.
     deadlines: BTreeSet<(Moment, ConnectionKey)>,
 }
+
+/// How many events of a connection are told before it is the next one's turn.
+const TURN: usize = 64;
 
 /// What no connection has an event for.
 #[derive(Debug)]
@@ -168,7 +174,10 @@ impl Dispatcher {
         self.call(None, work)
     }
 
-    /// Tells the handler all that has happened.
+    /// Tells the handler what has happened.
+    ///
+    /// A connection with very many events has a turn of some of them, so that others are not kept waiting and its
+    /// output is written; then [`has_events`](Self::has_events), and the next call goes on.
     pub fn dispatch<H: Handler + ?Sized>(&mut self, now: Moment, handler: &mut H) {
         self.now = self.now.max(now);
         self.wake_connections();
@@ -182,13 +191,44 @@ impl Dispatcher {
         while let Some(id) = self.timers.take(self.now, count) {
             self.call(None, |cx| handler.on_timer(cx, id));
         }
+        let mut unfinished = VecDeque::new();
         while let Some(key) = self.dirty.front().copied() {
-            while let Some(event) = self.poll_event(key) {
-                self.tell(handler, key, event);
-            }
+            let is_done = self.tell_some(handler, key);
             self.dirty.pop_front();
-            self.settle_down(key);
+            self.settle_down(key, is_done);
+            unfinished.extend((!is_done).then_some(key));
         }
+        self.has_events = !unfinished.is_empty();
+        self.dirty = unfinished;
+    }
+
+    /// Tells events of a connection, at most a turn of them unless it is over; returns whether there are no more.
+    fn tell_some<H: Handler + ?Sized>(&mut self, handler: &mut H, key: ConnectionKey) -> bool {
+        let mut left = TURN;
+        while left > 0 || self.is_over(key) {
+            let Some(event) = self.poll_event(key) else { return true };
+            self.tell(handler, key, event);
+            left = left.saturating_sub(1);
+        }
+        false
+    }
+
+    /// Whether a connection is over, and so may be removed.
+    fn is_over(&self, key: ConnectionKey) -> bool {
+        let connection = self.connections.get(key.0).and_then(|entry| entry.connection.as_ref());
+        connection.is_some_and(Connection::is_over)
+    }
+
+    /// Returns whether the last [`dispatch`](Self::dispatch) has left events for the next one, which is due then.
+    pub fn has_events(&self) -> bool {
+        self.has_events
+    }
+
+    /// Returns the connections that have something to do by the clock at this time. A container that was kept busy
+    /// reads what has come for them before it [dispatches](Self::dispatch): a peer whose octets wait to be read is not
+    /// silent [2.4.5].
+    pub fn due(&self, now: Moment) -> impl Iterator<Item = ConnectionKey> + '_ {
+        self.deadlines.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| *key)
     }
 
     /// What the handler asks for, the oldest first.
@@ -209,7 +249,7 @@ impl Dispatcher {
 
     /// When to dispatch if nothing else happens.
     pub fn next_deadline(&self) -> Option<Moment> {
-        let news = (!self.news.is_empty()).then_some(self.now);
+        let news = (self.has_events || !self.news.is_empty()).then_some(self.now);
         let connections = self.deadlines.first().map(|(at, _)| *at);
         [news, connections, self.timers.next()].into_iter().flatten().min()
     }
@@ -306,10 +346,10 @@ impl Dispatcher {
         self.connections.get_mut(key.0)?.connection.as_mut()?.poll_event()
     }
 
-    /// A connection has no more events: what it wants of the container is noted.
-    fn settle_down(&mut self, key: ConnectionKey) {
+    /// A connection has had its turn: what it wants of the container is noted.
+    fn settle_down(&mut self, key: ConnectionKey, is_done: bool) {
         let Some(entry) = self.connections.get_mut(key.0) else { return };
-        entry.is_dirty = false;
+        entry.is_dirty = !is_done;
         let Some(connection) = entry.connection.as_mut() else { return };
         let deadline = connection.next_deadline().map(|(at, _)| at);
         let is_changed = connection.is_over() || connection.has_output();

@@ -14,6 +14,9 @@ use crate::wire::{Error, FrameKind, ProtocolHeader, write_frame};
 /// The largest frame that may be sent before the peer has said what it takes (F-MAX-01).
 pub(crate) const MIN_MAX_FRAME_SIZE: u32 = 512;
 
+/// An empty frame (C-IDLE-08).
+pub(crate) const EMPTY_FRAME: [u8; 8] = [0, 0, 0, 8, 2, 0, 0, 0];
+
 /// Frames to be written, events to be polled.
 #[derive(Debug)]
 pub(crate) struct Effects {
@@ -101,11 +104,10 @@ impl Effects {
 
     /// Writes an empty frame (C-IDLE-08).
     pub(crate) fn send_empty(&mut self) {
-        const EMPTY: [u8; 8] = [0, 0, 0, 8, 2, 0, 0, 0];
         self.frames += 1;
-        self.out.tail().extend_from_slice(&EMPTY);
+        self.out.tail().extend_from_slice(&EMPTY_FRAME);
         if self.trace.is_set() {
-            self.trace.show(Direction::Out, &EMPTY, 0);
+            self.trace.show(Direction::Out, &EMPTY_FRAME, 0);
         }
     }
 

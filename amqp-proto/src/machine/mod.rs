@@ -28,6 +28,7 @@ pub(crate) use bound::memory_bound;
 pub(crate) use connection::{Machine, Security};
 pub use connection::{Reading, Why};
 pub use delivery::{Delivery, Part, PartEnd};
+pub(crate) use effects::EMPTY_FRAME;
 pub use event::{Event, Origin, Reason};
 pub use refusal::{FlowError, LinkError, ReadError, SendError, SessionError, SettleError, StaleKey};
 pub use trace::{Direction, TracedFrame};

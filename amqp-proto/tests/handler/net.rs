@@ -261,7 +261,7 @@ impl Net {
         for _ in 0..1_000 {
             self.client.dispatch(self.now, &mut self.clients);
             self.server.dispatch(self.now, &mut self.servers);
-            let mut went = self.answer_requests();
+            let mut went = self.answer_requests() || self.client.has_events() || self.server.has_events();
             let joined: Vec<_> = self.joined.iter().map(|(here, there)| (*here, *there)).collect();
             for (here, there) in joined {
                 went |= self.carry(here, there);

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use amqp_proto::Connection;
-use amqp_proto::config::Options;
+use amqp_proto::config::{Options, SenderOptions, SessionOptions};
 use amqp_proto::handler::{ConnectionKey, Context, Dispatcher, Handler, ListenerKey, Request};
 use amqp_proto::machine::{SettleError, StaleKey};
 use amqp_proto::types::Moment;
+use amqp_proto::{Connection, Event};
+use bytes::Buf;
 
 use crate::net::{Net, Noter, same};
 
@@ -129,6 +130,49 @@ fn changed_connections_are_reported_once() {
     all.connection(quiet).unwrap().end_of_input();
     all.dispatch(Moment::START, &mut noter);
     assert_eq!((all.poll_changed(), all.poll_changed()), (Some(quiet), None));
+}
+
+/// A connection with very many events does not keep the others waiting: each has a turn, and in between its output is to
+/// be written.
+#[test]
+fn connections_take_turns() {
+    const MESSAGES: usize = 90;
+    let (mut noter, mut all) = (Noter::default(), Dispatcher::new());
+    let [busy, other] =
+        [0; 2].map(|_| all.add(Connection::server(Options::new("server"), Moment::START)).unwrap());
+    let mut client = Connection::client(Options::new("client"), Moment::START);
+    let mut sender = None;
+    for _ in 0..4 {
+        all.connection(busy).unwrap().receive(Moment::START, &client.output().copy_to_bytes(usize::MAX));
+        all.dispatch(Moment::START, &mut noter);
+        client.receive(Moment::START, &all.connection(busy).unwrap().output().copy_to_bytes(usize::MAX));
+        while let Some(event) = client.poll_event() {
+            match event {
+                Event::Opened => {
+                    let session = client.begin(&SessionOptions::new()).unwrap();
+                    let mut session = client.session(session).unwrap();
+                    session.attach_sender("jobs", &SenderOptions::to("jobs")).unwrap();
+                }
+                Event::Sendable(key) => sender = Some(key),
+                _ => {}
+            }
+        }
+    }
+    for _ in 0..MESSAGES {
+        client.sender(sender.unwrap()).unwrap().send("job").unwrap();
+    }
+    let mut late = Connection::client(Options::new("late"), Moment::START);
+    all.connection(busy).unwrap().receive(Moment::START, &client.output().copy_to_bytes(usize::MAX));
+    all.connection(other).unwrap().receive(Moment::START, &late.output().copy_to_bytes(usize::MAX));
+    while all.poll_changed().is_some() {}
+    noter.take();
+    all.dispatch(Moment::START, &mut noter);
+    let told = noter.count("message");
+    assert!((1..MESSAGES).contains(&told) && noter.count("connection_opened") == 1, "{told} at once");
+    assert!(all.has_events() && all.next_deadline() == Some(Moment::START));
+    assert!(std::iter::from_fn(|| all.poll_changed()).any(|key| key == busy), "its answers wait");
+    all.dispatch(Moment::START, &mut noter);
+    assert_eq!((noter.count("message"), all.has_events()), (MESSAGES, false));
 }
 
 /// Listeners: asked for, told of, refused, and given up.

@@ -1,11 +1,14 @@
 //! [`Container`]: runs a handler.
 //!
 //! The handler, its connections and all transports belong to one task, that of [`Container::run`]. What may be ready
-//! is put into its [`mailbox`], and so is the work of others.
+//! is put into its [`mailbox`], and so is the work of others. While the handler keeps that task busy, a thread writes
+//! heartbeats: the [`keeper`].
 
+mod keeper;
 mod mailbox;
 mod network;
 mod socket;
+mod way;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -129,7 +132,10 @@ impl<H: Handler> Container<H> {
 
     /// Runs the handler until the end, and gives it back.
     ///
-    /// The handler runs between two waits of this future: what takes long in it keeps the whole container waiting.
+    /// The handler runs between two waits of this future: what takes long in it keeps the whole container waiting, and
+    /// what it sends is written when it has returned. Connections stay alive meanwhile, however long it takes, and on
+    /// whichever runtime: a thread writes the heartbeats that peers ask for [2.4.5].
+    ///
     /// Dropped before it ends, this tells all peers that their connections are closed, as far as that can be written
     /// at once, and the handler nothing.
     pub async fn run(mut self) -> Result<H> {
@@ -137,8 +143,9 @@ impl<H: Handler> Container<H> {
         core.all.start(core.clock.now(), &mut self.handler);
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
         for round in 1_usize.. {
+            core.hear().await;
             core.all.dispatch(core.clock.now(), &mut self.handler);
-            let is_busy = core.network.serve(&mut core.all);
+            let is_busy = core.network.serve(&mut core.all) || core.all.has_events();
             if round.is_multiple_of(ROUNDS) {
                 tokio::task::yield_now().await;
             }
@@ -174,6 +181,17 @@ impl Core {
             mails => mails,
         })
         .await
+    }
+
+    /// Reads for connections that have something to do by the clock, before they do it.
+    async fn hear(&mut self) {
+        if self.all.due(self.clock.now()).next().is_none() {
+            return;
+        }
+        // The runtime may have had no time to look at sockets itself.
+        tokio::task::yield_now().await;
+        self.network.touch_due(&self.all);
+        self.network.serve(&mut self.all);
     }
 
     fn take(&mut self, mail: Mail) {

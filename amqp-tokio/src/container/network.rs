@@ -17,8 +17,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use super::Clock;
+use super::keeper::Keeper;
 use super::mailbox::{Mailbox, Source, bell};
-use super::socket::{Socket, Stream};
+use super::socket::Socket;
+use super::way::Stream;
 use crate::dial;
 #[cfg(feature = "tls")]
 use crate::tls;
@@ -41,6 +43,8 @@ pub(super) struct Network {
     count: u64,
     /// Sockets that may have something to do.
     touched: Vec<ConnectionKey>,
+    /// Writes heartbeats while the handler works.
+    keeper: Keeper,
     /// When sockets are given up, in that order.
     ending: VecDeque<(Instant, ConnectionKey)>,
 }
@@ -78,6 +82,7 @@ impl Network {
             arrivals: HashMap::new(),
             count: 0,
             touched: Vec::new(),
+            keeper: Keeper::default(),
             ending: VecDeque::new(),
         }
     }
@@ -100,6 +105,13 @@ impl Network {
         is_busy
     }
 
+    /// Has the sockets read of connections that have something to do by the clock: what has come while the handler
+    /// worked came in time.
+    pub(super) fn touch_due(&mut self, all: &Dispatcher) {
+        let due: Vec<_> = all.due(self.clock.now()).collect();
+        due.into_iter().for_each(|key| self.touch(key));
+    }
+
     fn touch(&mut self, key: ConnectionKey) {
         if let Some(socket) = self.sockets.get_mut(&key).filter(|socket| !socket.is_touched) {
             socket.is_touched = true;
@@ -112,6 +124,9 @@ impl Network {
         socket.is_touched = false;
         if let Some(connection) = all.connection(key) {
             let is_busy = socket.serve(connection, self.clock.now());
+            if let Some(way) = socket.needs_keeper(connection) {
+                self.keeper.add(way);
+            }
             if connection.is_over() && !std::mem::replace(&mut socket.is_ending, true) {
                 self.ending.push_back((Instant::now() + LINGER, key));
             }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use amqp_proto::Connection;
@@ -12,23 +13,19 @@ use amqp_proto::types::Moment;
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use crate::outlet::Outlet;
+use super::way::{Stream, Way};
 
 /// How often the end reads in vain before others get a turn.
 const READS: usize = 64;
 
-/// A transport, of whatever type.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
 /// Reads into the engine's buffer, and writes what it has to say; both as far as that can be done at once. So a peer
 /// that takes nothing stops nobody else.
 pub(super) struct Socket {
-    stream: Box<dyn Stream>,
+    way: Arc<Way>,
     /// Tells the container that more can be done.
     waker: Waker,
-    outlet: Outlet,
+    /// Whether heartbeats are looked after.
+    is_kept: bool,
     stage: Stage,
     /// Whether there is nothing more to be read.
     is_read: bool,
@@ -54,9 +51,9 @@ enum Stage {
 impl Socket {
     pub(super) fn new(stream: Box<dyn Stream>, waker: Waker) -> Self {
         Self {
-            stream,
+            way: Way::new(stream, waker.clone()),
             waker,
-            outlet: Outlet::default(),
+            is_kept: false,
             stage: Stage::Open,
             is_read: false,
             is_touched: false,
@@ -76,12 +73,16 @@ impl Socket {
         if self.is_read || connection.reading() != Reading::Wanted {
             return false;
         }
+        let mut io = self.way.lock();
         let mut input = connection.input();
         // A future that keeps nothing: it reads at once or not at all.
-        let read = pin!(self.stream.read_buf(&mut input)).poll(&mut Context::from_waker(&self.waker));
+        let read = pin!(io.stream.read_buf(&mut input)).poll(&mut Context::from_waker(&self.waker));
         drop(input);
         match read {
-            Poll::Ready(Ok(1..)) => connection.received(now),
+            Poll::Ready(Ok(1..)) => {
+                connection.received(now);
+                io.set_pause(connection);
+            }
             Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => return true,
             Poll::Pending if self.stage == Stage::Open => return false,
             // It has ended or broken; or no more can be written, and all that the peer had said is read.
@@ -100,26 +101,23 @@ impl Socket {
             connection.output().advance(octets);
             return false;
         }
-        let is_taken = self.outlet.is_empty() && connection.has_output();
-        if is_taken {
-            self.outlet.fill(connection);
-        }
-        if self.outlet.is_done() {
-            return false;
-        }
-        match self.outlet.poll_write(&mut self.stream, &mut Context::from_waker(&self.waker)) {
-            Poll::Pending => is_taken,
-            Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(_)) => {
-                self.stage = Stage::Unwritable;
-                true
-            }
-        }
+        let written = self.way.lock().write(connection);
+        written.unwrap_or_else(|_| {
+            self.stage = Stage::Unwritable;
+            true
+        })
+    }
+
+    /// The transport, once the peer has asked for heartbeats: they are to be looked after from then on.
+    pub(super) fn needs_keeper(&mut self, connection: &Connection) -> Option<&Arc<Way>> {
+        let is_new = !self.is_kept && connection.longest_pause().is_some();
+        self.is_kept |= is_new;
+        is_new.then_some(&self.way)
     }
 
     /// Whether all is written of a connection that is over, or cannot be.
     pub(super) fn is_through(&self, connection: &Connection) -> bool {
-        let is_written = self.outlet.is_done() && !connection.has_output();
+        let is_written = self.way.lock().is_done() && !connection.has_output();
         connection.is_over() && (is_written || self.stage != Stage::Open)
     }
 
@@ -131,8 +129,9 @@ impl Socket {
     /// Goes on with the end of the transport; whether it is done with.
     pub(super) fn poll_end(&mut self) -> bool {
         let context = &mut Context::from_waker(&self.waker);
+        let stream = &mut self.way.lock().stream;
         if self.stage == Stage::Ending {
-            match Pin::new(&mut self.stream).poll_shutdown(context) {
+            match Pin::new(&mut *stream).poll_shutdown(context) {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(())) if !self.is_read => self.stage = Stage::Draining,
                 Poll::Ready(_) => self.stage = Stage::Done,
@@ -145,7 +144,7 @@ impl Socket {
             }
             let mut space = [0; 1024];
             let mut buffer = ReadBuf::new(&mut space);
-            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+            match Pin::new(&mut *stream).poll_read(context, &mut buffer) {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => self.stage = Stage::Done,
@@ -158,9 +157,6 @@ impl Socket {
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket")
-            .field("stage", &self.stage)
-            .field("outlet", &self.outlet)
-            .finish_non_exhaustive()
+        f.debug_struct("Socket").field("stage", &self.stage).field("way", &self.way).finish_non_exhaustive()
     }
 }

@@ -251,6 +251,10 @@ impl Machine {
         self.timers.next()
     }
 
+    pub(crate) fn longest_pause(&self) -> Option<u32> {
+        self.timers.longest_pause()
+    }
+
     /// Does what is due by now.
     pub(crate) fn handle_deadline(&mut self, now: Moment) {
         self.timers.set(now);

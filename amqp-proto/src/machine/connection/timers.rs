@@ -82,6 +82,12 @@ impl Timers {
         *self = Self::new(self.now, 0, 0);
     }
 
+    /// How long nothing may be written before somebody else than the engine writes an empty frame: longer than the
+    /// engine ever waits itself, and shorter than the peer does. `None`: for ever.
+    pub(crate) fn longest_pause(&self) -> Option<u32> {
+        (self.beat > 0).then(|| self.beat.saturating_mul(5) / 2)
+    }
+
     /// The deadline that comes first, and why there is one.
     pub(crate) fn next(&self) -> Option<(Moment, Why)> {
         let all = [
