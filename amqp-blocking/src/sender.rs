@@ -127,8 +127,13 @@ impl Sender {
     /// Waits until a message could be sent: there is credit, and room.
     pub fn sendable(&self) -> Result<()> {
         let (state, sendable) = self.in_turn(None, |state| match state.connection.sender(self.key) {
-            Ok(sender) if sender.is_sendable() => Ok(()),
-            Ok(_) => Err(SendError::NoCredit.into()),
+            Ok(mut sender) => {
+                if sender.is_sendable() {
+                    Ok(())
+                } else {
+                    Err(SendError::NoCredit.into())
+                }
+            }
             Err(_) => Err(self.link.gone(state)),
         });
         self.link.shared().unlock(state);

@@ -207,7 +207,7 @@ impl State {
     /// This thread has had its turn to send: if there is room for more, it is the next one's.
     pub(crate) fn pass_turn_on(&mut self, sender: SenderKey) {
         self.waiters.leave(On::Sendable(sender));
-        if self.connection.sender(sender).is_ok_and(|sender| sender.is_sendable()) {
+        if self.connection.sender(sender).is_ok_and(|mut sender| sender.is_sendable()) {
             self.waiters.wake_one(On::Sendable(sender));
         }
     }

@@ -193,6 +193,9 @@ impl Connection {
     }
 
     /// Whether there is anything to be written, or to be merged and then written; changes nothing.
+    ///
+    /// After [`output`](Self::output) was empty it is false, until a command, input, a deadline or a poll of events
+    /// brings something to be written. A driver that has written all there is can wait.
     pub fn has_output(&self) -> bool {
         self.machine.has_output()
     }

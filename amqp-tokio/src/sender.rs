@@ -99,7 +99,7 @@ impl Sender {
     pub async fn sendable(&self) -> Result<()> {
         self.in_turn(|state, sender| {
             // What a refused send is refused for is told once it is there.
-            let engine = sender.guard.engine(state)?;
+            let mut engine = sender.guard.engine(state)?;
             if engine.is_sendable() { Ok(()) } else { Err(SendError::NoCredit.into()) }
         })
         .await

@@ -43,6 +43,8 @@ pub(crate) struct Core {
     /// Places of sessions and links that have something to be written.
     due_sessions: Vec<u32>,
     due_links: Vec<u32>,
+    /// Places of links whose flow waits until all events have been polled.
+    held_links: Vec<u32>,
     /// A disposition that is not told to its end.
     pub(crate) updates: Option<Updates>,
     /// Places of senders that wait for room in the output.
@@ -67,6 +69,7 @@ impl Core {
             suspended: VecDeque::new(),
             due_sessions: Vec::new(),
             due_links: Vec::new(),
+            held_links: Vec::new(),
             updates: None,
             blocked: VecDeque::new(),
             #[cfg(feature = "tracing")]
@@ -164,6 +167,17 @@ impl Core {
     /// Has a flow of a link written when output is wanted.
     #[inline]
     pub(crate) fn link_due(&mut self, index: u32) {
+        if let Some(link) = self.links.at(index) {
+            link.is_flow_asked = true;
+            if !link.flow_due {
+                link.flow_due = true;
+                self.due_links.push(index);
+            }
+        }
+    }
+
+    /// Has the answer to a drain written when output is wanted, unless more is sent before that.
+    pub(crate) fn drain_answer_due(&mut self, index: u32) {
         if let Some(link) = self.links.at(index).filter(|link| !link.flow_due) {
             link.flow_due = true;
             self.due_links.push(index);
@@ -176,9 +190,11 @@ impl Core {
         self.is_open && self.sessions.get(session).is_some_and(Session::is_begun)
     }
 
-    /// Whether anything waits to be written.
+    /// Whether anything waits that may be written now. Once [`flush`](Self::flush) has found nothing to write, nothing
+    /// does.
     pub(crate) fn is_due(&self) -> bool {
-        !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())
+        let may_go_on = !self.held_links.is_empty() && self.fx.events.is_empty();
+        may_go_on || !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())
     }
 
     /// Writes what waits: the news of deliveries, in ranges as long as they have become, then flows, one for each
@@ -188,15 +204,19 @@ impl Core {
             return;
         }
         self.write_news();
+        if self.fx.events.is_empty() {
+            self.due_links.append(&mut self.held_links);
+        }
         let mut at = 0;
         while let Some(&index) = self.due_links.get(at) {
+            at += 1;
             if self.flow_waits(index) {
-                at += 1;
+                self.held_links.push(index);
             } else {
-                self.due_links.swap_remove(at);
                 self.write_link_flow(index);
             }
         }
+        self.due_links.clear();
         while let Some(index) = self.due_sessions.pop() {
             self.write_session_flow(index);
         }
@@ -217,6 +237,7 @@ impl Core {
         self.fx.out.shrink();
         self.fx.events.shrink_to(16);
         self.due_links.shrink_to(16);
+        self.held_links.shrink_to(16);
         self.due_sessions.shrink_to(16);
         self.fx.scratch = bytes::BytesMut::new();
     }

@@ -124,6 +124,12 @@ impl Line {
             self.way.push_back((now.after(self.delay), octets));
         }
         seen.look(&mut self.frames, from.name());
+        let is_taken = !from.output().has_remaining();
+        assert!(
+            !(is_taken && from.has_output()),
+            "the {} says that it has output, and has none",
+            from.name()
+        );
         left < most
     }
 

@@ -107,8 +107,9 @@ impl<'a> SenderMut<'a> {
         self.core.set_available(self.index(), messages)
     }
 
-    /// Gives back the credit that is to be drained: there is nothing to send (T-DRAIN-01). Only for links that do not
-    /// drain by themselves.
+    /// Gives back the credit that is to be drained: there is nothing to send [2.6.7]. That answers the drain, after the
+    /// delivery that is being sent if there is one. Only for links that do not drain by themselves; those answer by
+    /// themselves, too, once all credit is used.
     pub fn drained(&mut self) -> Result<(), FlowError> {
         self.core.drained(self.index())
     }
@@ -128,9 +129,10 @@ impl<'a> SenderMut<'a> {
         self.end().map(|sender| sender.credit.count()).unwrap_or_default()
     }
 
-    /// Whether a message would be taken now.
-    pub fn is_sendable(&self) -> bool {
-        self.core.is_sendable(self.index())
+    /// Returns whether a message would be taken now. Where not, [`Event::Sendable`](crate::Event::Sendable) follows when
+    /// one would be, as after a send that is refused.
+    pub fn is_sendable(&mut self) -> bool {
+        self.core.ask_to_send(self.index())
     }
 
     /// Whether a delivery of the link is not written to its end.

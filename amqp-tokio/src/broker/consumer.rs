@@ -211,7 +211,7 @@ impl Sender {
 
     fn may_send(&self) -> bool {
         let mut state = self.guard().shared().lock();
-        state.engine.sender(self.key()).is_ok_and(|sender| sender.is_sendable())
+        state.engine.sender(self.key()).is_ok_and(|mut sender| sender.is_sendable())
     }
 
     fn is_draining(&self) -> bool {

@@ -154,9 +154,9 @@ fn unsent_before(session: &Session, links: &Slab<Link>, index: u32) -> Option<u3
     sender.sending.as_ref().is_some_and(|sending| !sending.begun).then_some(first)
 }
 
-/// A delivery begins: credit, window and ledger move together.
+/// A delivery begins: credit, window and ledger move together. Returns whether there is credit left.
 #[inline(always)]
-pub(super) fn commit(link: &mut Link, session: &mut Session, permit: &Permit, options: &SendOptions) {
+pub(super) fn commit(link: &mut Link, session: &mut Session, permit: &Permit, options: &SendOptions) -> bool {
     let (number, index) = (session.sent.next(), link.key.index);
     if permit.settled {
         session.sent.pass(number);
@@ -167,14 +167,15 @@ pub(super) fn commit(link: &mut Link, session: &mut Session, permit: &Permit, op
         }
         session.sent.insert(number, record, &mut link.chain);
     }
-    if let LinkEnd::Sender(sender) = &mut link.end {
-        sender.credit.send();
-        // Told again when there is more, whether a send is tried before that or not.
-        sender.told &= sender.credit.credit() > 0;
-        if options.tag.is_none() {
-            sender.tag_used();
-        }
+    let LinkEnd::Sender(sender) = &mut link.end else { return false };
+    sender.credit.send();
+    let has_credit = sender.credit.credit() > 0;
+    // Told again when there is more, whether a send is tried before that or not.
+    sender.told &= has_credit;
+    if options.tag.is_none() {
+        sender.tag_used();
     }
+    has_credit
 }
 
 /// The first transfer of a delivery.

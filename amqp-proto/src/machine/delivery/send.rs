@@ -101,9 +101,9 @@ impl Core {
         if sent.is_ok() {
             write(&mut self.fx.out);
             session.outgoing.send();
-            commit(link, session, &permit, options);
+            let has_credit = commit(link, session, &permit, options);
             let is_full = self.fx.out.len() >= self.limits.output_octets();
-            if is_full || session.outgoing.left() == 0 {
+            if is_full || session.outgoing.left() == 0 || !has_credit {
                 self.wait_to_send(index);
             }
         } else {

@@ -17,19 +17,51 @@ pub(super) const FRAME_HEADER: usize = 8;
 impl Core {
     /// Has a sender told when it may send again: it was refused, or has used up what it takes to send.
     #[cold]
-    pub(super) fn wait_to_send(&mut self, index: u32) {
+    pub(crate) fn wait_to_send(&mut self, index: u32) {
+        let reserved = u32::from(self.unsent_before(index).is_some());
         let Some((link, session)) = self.link_and_session(index) else { return };
         let LinkEnd::Sender(sender) = &mut link.end else { return };
         sender.told = false;
-        // Credit comes with a flow of the link's own, and the end of the delivery before with that.
-        if sender.waits || sender.credit.credit() == 0 || sender.sending.is_some() {
+        if sender.credit.credit() == 0 {
+            // More comes with a flow of the link's own. A drain ends where there is none left.
+            self.look_drained(index);
+            return;
+        }
+        // The end of the delivery before is looked at when it comes.
+        if sender.waits || sender.sending.is_some() {
             return;
         }
         sender.waits = true;
-        if session.outgoing.left() == 0 {
+        if session.outgoing.left() <= reserved {
             session.waiting.push_back(index);
         } else {
             self.blocked.push_back(index);
+        }
+    }
+
+    /// Returns whether a message would be taken now; where not, the application is told when it would be.
+    pub(crate) fn ask_to_send(&mut self, index: u32) -> bool {
+        let is_sendable = self.is_sendable(index);
+        if !is_sendable
+            && let Some((link, session)) = self.link_and_session(index)
+            && link.is_complete()
+            && session.is_begun()
+        {
+            self.wait_to_send(index);
+        }
+        is_sendable
+    }
+
+    /// The place that was kept in the window of a session for a delivery is free: the delivery is given up with its
+    /// link.
+    pub(crate) fn give_up_place(&mut self, index: u32) {
+        let Some((_, session)) = self.link_and_session(index) else { return };
+        if session.unsent == Some(index) {
+            session.unsent = None;
+            if session.outgoing.left() > 0 {
+                let waiting = core::mem::take(&mut session.waiting);
+                self.blocked.extend(waiting);
+            }
         }
     }
 
@@ -104,7 +136,7 @@ impl Core {
             } else {
                 self.wait_to_send(index);
             }
-            self.finish_drain(index);
+            self.look_drained(index);
             return false;
         };
         if !sending.has_frame() {
@@ -115,6 +147,7 @@ impl Core {
             }
             return false;
         }
+        sender.told = false;
         if sender.waits {
             return false;
         }
@@ -126,14 +159,6 @@ impl Core {
             session.waiting.push_back(index);
         }
         is_open
-    }
-
-    /// A drain waited for the delivery that is written now (T-DRAIN-07).
-    fn finish_drain(&mut self, index: u32) {
-        let drains = self.links.at(index).and_then(Link::sender).is_some_and(|sender| sender.drain_due);
-        if drains {
-            self.link_due(index);
-        }
     }
 
     /// Writes one more frame of the delivery that is being sent, its first even if it has no octets yet; false if

@@ -238,6 +238,7 @@ impl Core {
         if owes_flow {
             self.link_due(index);
         }
+        self.look_drained(index);
         self.complete(index);
         Ok(())
     }

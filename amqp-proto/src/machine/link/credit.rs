@@ -15,12 +15,25 @@ pub(crate) struct SenderCredit {
     credit: u32,
     drain: bool,
     /// How many messages wait at the application, as far as it has said (T-AVAIL-01).
-    pub(crate) available: u32,
+    available: u32,
+    /// Whether the application has said so.
+    is_available_known: bool,
 }
 
 impl SenderCredit {
     pub(crate) fn new(first: SequenceNo) -> Self {
-        Self { first, count: first, credit: 0, drain: false, available: 0 }
+        Self { first, count: first, credit: 0, drain: false, available: 0, is_available_known: false }
+    }
+
+    /// The application says how many messages wait for credit.
+    pub(crate) fn set_available(&mut self, messages: u32) {
+        self.available = messages;
+        self.is_available_known = true;
+    }
+
+    /// How many messages wait for credit; `None` while the application has not said.
+    pub(crate) fn available(&self) -> Option<u32> {
+        self.is_available_known.then_some(self.available)
     }
 
     pub(crate) fn count(&self) -> SequenceNo {

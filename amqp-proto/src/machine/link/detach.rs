@@ -238,6 +238,8 @@ impl Core {
             sender.end();
         }
         link.reason = Some(Box::new(reason));
+        self.give_up_place(index);
+        let Some(link) = self.links.at(index) else { return };
         // The name is free, unless an answer to the attach is still to come.
         if closed && link.remote != LinkHalf::Unattached {
             let (role, name, key) = (link.end.role(), link.name.clone(), link.key);
@@ -308,6 +310,7 @@ impl Core {
         let held = link.stop();
         let (key, public, session) = (link.key, link.public_key(), link.session);
         self.release(session, held);
+        self.give_up_place(index);
         self.fx.tell(Event::LinkDetached { link: public, closed: false, reason: Box::new(reason) });
         self.suspended.push_back(key);
         if u32::try_from(self.suspended.len()).map_or(true, |n| n > self.limits.suspended_links())
@@ -331,6 +334,7 @@ impl Core {
             self.names.remove(role, &name, key);
         }
         self.release(session, held);
+        self.give_up_place(index);
         self.fx.tell(Event::LinkDetached { link: public, closed, reason: Box::new(reason) });
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Link {
     pub(crate) has_failed: bool,
     /// Whether a flow waits to be written.
     pub(crate) flow_due: bool,
+    /// Whether that flow is wanted at once, and not only as the answer to a drain.
+    pub(crate) is_flow_asked: bool,
     /// The flow asks for one in return.
     pub(crate) echo: bool,
     /// The peer's attach, encoded: shorter than the same decoded.
@@ -103,6 +105,7 @@ impl Link {
             is_refused: false,
             has_failed: false,
             flow_due: false,
+            is_flow_asked: false,
             echo: false,
             attach: Box::default(),
             desired: Box::default(),

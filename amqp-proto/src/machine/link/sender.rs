@@ -21,9 +21,11 @@ pub(crate) struct Sender {
     pub(crate) told: bool,
     /// Whether it is among those that are looked at when the session's window opens or output is taken.
     pub(crate) waits: bool,
-    /// Whether credit is to be given back as soon as all is written (T-DRAIN-01).
+    /// Whether the receiver waits for the answer to a drain (T-DRAIN-01).
     pub(crate) drain_due: bool,
+    /// Whether the application says when it has nothing to send, and whether it has said so.
     pub(crate) manual_drain: bool,
+    pub(crate) has_drained: bool,
     pub(crate) manual_settle: bool,
     /// The largest message that the peer takes; any, if none.
     pub(crate) max_message_size: Option<u64>,
@@ -90,6 +92,7 @@ impl Sender {
             waits: false,
             drain_due: false,
             manual_drain: options.manual_drain,
+            has_drained: false,
             manual_settle: options.manual_settle,
             max_message_size: None,
             default_outcome: source.and_then(|source| source.default_outcome.clone()).map(Box::new),
@@ -134,11 +137,28 @@ impl Sender {
         self.next_tag = self.next_tag.wrapping_add(1);
     }
 
+    /// Whether the answer to a drain may be written: all that was sent is, and nothing more comes for the credit
+    /// that is left.
+    pub(crate) fn answers_drain(&self) -> bool {
+        let is_done = !self.manual_drain || self.has_drained || self.credit.credit() == 0;
+        self.drain_due && self.sending.is_none() && is_done
+    }
+
+    /// Gives back the credit that is to be drained, if the answer to the drain may be written (T-DRAIN-07).
+    pub(crate) fn give_back(&mut self) {
+        if self.answers_drain() {
+            self.drain_due = false;
+            self.has_drained = false;
+            self.credit.give_back();
+        }
+    }
+
     /// The link is detached: nothing more can be sent.
     pub(crate) fn end(&mut self) {
         self.credit.end();
         self.sending = None;
         self.told = false;
         self.drain_due = false;
+        self.has_drained = false;
     }
 }

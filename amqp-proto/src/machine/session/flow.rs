@@ -75,17 +75,18 @@ impl Core {
             LinkHalf::Unattached => return on_early_flow(link, flow),
             LinkHalf::Detached | LinkHalf::Closed => return,
         }
-        let mut wants_flow = flow.echo;
+        let mut drains = false;
         match &mut link.end {
             LinkEnd::Sender(sender) => {
                 // What was given back is told again when there is more, and so is what this takes back.
                 sender.told &= sender.credit.credit() > 0;
                 sender.credit.on_flow(flow);
                 sender.told &= sender.credit.credit() > 0;
-                // With no credit left the answer says just that (T-DRAIN-04).
                 sender.drain_due = sender.credit.drain();
-                wants_flow |= sender.drain_due;
-                // Who drains by hand has to hear of it.
+                sender.has_drained = false;
+                // With no credit left the answer says just that (T-DRAIN-04).
+                drains = sender.answers_drain();
+                // The application that drains by hand has to hear of it.
                 sender.told &= !(sender.drain_due && sender.manual_drain);
             }
             LinkEnd::Receiver(receiver) => {
@@ -95,8 +96,11 @@ impl Core {
                 }
             }
         }
-        if wants_flow {
+        if flow.echo {
             self.link_due(index);
+        }
+        if drains {
+            self.drain_answer_due(index);
         }
         self.look_sendable(index);
     }
@@ -139,7 +143,7 @@ impl Core {
     /// Tells how many messages wait for credit.
     pub(crate) fn set_available(&mut self, index: u32, messages: u32) -> Result<(), FlowError> {
         let sender = self.attached(index).and_then(Link::sender).ok_or(FlowError::Detached)?;
-        sender.credit.available = messages;
+        sender.credit.set_available(messages);
         self.link_due(index);
         Ok(())
     }
@@ -147,12 +151,22 @@ impl Core {
     /// There is nothing to be sent for the credit that is to be drained.
     pub(crate) fn drained(&mut self, index: u32) -> Result<(), FlowError> {
         let sender = self.attached(index).and_then(Link::sender).ok_or(FlowError::Detached)?;
-        if sender.drain_due && sender.sending.is_none() {
-            sender.drain_due = false;
-            sender.credit.give_back();
-            self.link_due(index);
+        if sender.drain_due {
+            sender.has_drained = true;
+            if sender.answers_drain() {
+                sender.give_back();
+                self.link_due(index);
+            }
         }
         Ok(())
+    }
+
+    /// The answer to a drain is due, if what it waited for is done (T-DRAIN-07).
+    pub(crate) fn look_drained(&mut self, index: u32) {
+        let sender = self.links.at(index).and_then(Link::sender);
+        if sender.is_some_and(|sender| sender.answers_drain()) {
+            self.drain_answer_due(index);
+        }
     }
 
     /// Whether a flow is not to be written yet, since the application has not heard all there is to be told: it may
@@ -163,7 +177,7 @@ impl Core {
             return false;
         }
         match self.links.at(index).map(|link| &link.end) {
-            Some(LinkEnd::Sender(sender)) => sender.drain_due && sender.credit.credit() > 0,
+            Some(LinkEnd::Sender(sender)) => sender.answers_drain() && sender.credit.credit() > 0,
             Some(LinkEnd::Receiver(receiver)) => receiver.is_unseen,
             None => false,
         }
@@ -179,13 +193,20 @@ impl Core {
     pub(crate) fn write_link_flow(&mut self, index: u32) {
         let Some(link) = self.links.at(index) else { return };
         link.flow_due = false;
+        let is_asked = core::mem::take(&mut link.is_flow_asked);
         if link.local != LinkHalf::Attached {
             return;
+        }
+        if let Some(sender) = link.sender() {
+            // More was sent since the answer to a drain was due: it comes behind that.
+            if !is_asked && !sender.answers_drain() {
+                return;
+            }
+            sender.give_back();
         }
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
             return;
         };
-        give_back_credit(link);
         let mut flow = session.flow();
         flow.handle = Some(Handle::new(link.handle));
         flow.echo = core::mem::take(&mut link.echo);
@@ -194,7 +215,7 @@ impl Core {
                 let (count, credit) = sender.told_credit();
                 flow.delivery_count = Some(count);
                 flow.link_credit = Some(credit);
-                flow.available = Some(sender.credit.available);
+                flow.available = sender.credit.available();
                 flow.drain = sender.credit.drain();
             }
             LinkEnd::Receiver(receiver) => {
@@ -229,18 +250,5 @@ fn on_early_flow(link: &mut Link, flow: &Flow) {
     if let LinkEnd::Sender(sender) = &mut link.end {
         sender.credit.on_early_flow(flow);
         sender.drain_due = sender.credit.drain();
-        link.flow_due |= sender.drain_due;
-    }
-}
-
-/// Gives back what is to be drained, once all that was begun is written (T-DRAIN-01, T-DRAIN-07).
-fn give_back_credit(link: &mut Link) {
-    if let LinkEnd::Sender(sender) = &mut link.end
-        && sender.drain_due
-        && !sender.manual_drain
-        && sender.sending.is_none()
-    {
-        sender.drain_due = false;
-        sender.credit.give_back();
     }
 }

@@ -39,6 +39,7 @@ impl Run {
     ///
     /// * no engine complains about the other, and none tells what contradicts what it told before;
     /// * a command that is refused has changed nothing;
+    /// * an engine says that it has output only where it has some;
     /// * a message arrives whole, once, and in the order of its link;
     /// * an unsettled delivery ends once at each end: settled, lost or given up; the sender knows the outcome that
     ///   the receiver told.

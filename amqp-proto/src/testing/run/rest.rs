@@ -49,7 +49,7 @@ impl Play<'_> {
             let Some(link) = self.book(side).links.get(&key.into()) else { continue };
             let (wants, is_open) = (link.wants, link.open.is_some());
             let end = self.pair.end(side);
-            let Ok(sender) = end.sender(key) else { continue };
+            let Ok(mut sender) = end.sender(key) else { continue };
             assert!(!(wants && sender.is_sendable()), "the {side:?}'s {key:?} was not told that it may send");
             let (credit, count, session) = (sender.credit(), sender.delivery_count(), sender.session());
             let window = session.and_then(|key| end.session(key).ok()).map(|s| s.remote_incoming_window());

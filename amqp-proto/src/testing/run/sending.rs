@@ -35,8 +35,8 @@ impl Play<'_> {
         run: impl FnOnce(&mut crate::view::SenderMut<'_>) -> Result<T, SendError>,
     ) -> (Option<T>, bool) {
         let mut refused = false;
+        let sendable = self.pair.end(side).sender(link).is_ok_and(|mut sender| sender.is_sendable());
         let done = self.command(side, |end| {
-            let sendable = end.sender(link)?.is_sendable();
             end.sender(link).map(|mut sender| {
                 run(&mut sender).inspect_err(|error| {
                     refused = waits(error);

@@ -1,0 +1,162 @@
+//! When a sender is told that it may send, and when output is said to be there [2.6.7] [2.5.6].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::Event;
+use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
+use amqp_proto::machine::SendError;
+use amqp_proto::testing::{Pair, flow};
+use amqp_proto::types::{Limits, SenderKey};
+use bytes::Buf;
+use peer::{Peer, credit};
+use proptest::prelude::*;
+
+/// How an application sends once it is told that it may.
+#[derive(Debug, Clone, Copy)]
+enum Habit {
+    /// As long as the sender says that it may.
+    WhileSendable,
+    /// Until a message is refused.
+    UntilRefused,
+    /// One message, which fills the output.
+    One,
+}
+
+/// Sends messages of these sizes from one engine to another, by this habit; how many were sent when nothing happens any
+/// more. The output of the sender holds `output` octets.
+fn sent(sizes: &[usize], output: usize, window: u32, habit: Habit) -> usize {
+    let limits = Limits::default().with_output_octets(output);
+    let mut pair = Pair::new(Options::new("client").with_limits(limits), Options::new("server"));
+    pair.server.receiver_options = ReceiverOptions::new().with_prefetch(3);
+    pair.server.session_options = SessionOptions::new().with_incoming_frames(window);
+    pair.server.collects = true;
+    let sender = pair.client.attach_sender("jobs");
+    let mut sent = 0;
+    loop {
+        pair.drive();
+        let told = pair.client.events().iter().filter(|event| **event == Event::Sendable(sender)).count();
+        if told == 0 {
+            assert_eq!(pair.server.messages().len(), sent);
+            return sent;
+        }
+        let mut sender = pair.client.sender(sender).unwrap();
+        while let Some(size) = sizes.get(sent) {
+            if matches!(habit, Habit::WhileSendable) && !sender.is_sendable() {
+                break;
+            }
+            if sender.send(vec![7; *size]).is_err() {
+                assert!(matches!(habit, Habit::UntilRefused));
+                break;
+            }
+            sent += 1;
+            if matches!(habit, Habit::One) {
+                break;
+            }
+        }
+    }
+}
+
+/// T-CREDIT-15: messages of many frames are sent to the last one, as those of one frame are.
+#[test]
+fn t_credit_15_large_messages_are_sent_to_the_last() {
+    for size in [100, 100_000, 1_000_000] {
+        for habit in [Habit::WhileSendable, Habit::UntilRefused] {
+            assert_eq!(sent(&[size; 20], 256 * 1024, 2_048, habit), 20, "{size} octets, {habit:?}");
+        }
+    }
+    assert_eq!(sent(&[100_000; 20], 64 * 1024, 2_048, Habit::One), 20);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// T-CREDIT-15: the same for any sizes, windows and room in the output.
+    #[test]
+    fn t_credit_15_any_messages_are_sent_to_the_last(
+        sizes in prop::collection::vec(prop_oneof![0_usize..300, 60_000_usize..70_000, 0_usize..400_000], 0..12),
+        output in prop_oneof![Just(1_usize), 1_000_usize..300_000],
+        window in 1_u32..8,
+        refused in any::<bool>(),
+    ) {
+        let habit = if refused { Habit::UntilRefused } else { Habit::WhileSendable };
+        prop_assert_eq!(sent(&sizes, output, window, habit), sizes.len());
+    }
+}
+
+/// T-CREDIT-15: a sender that finds that another one has used up the window is told when there is room again.
+#[test]
+fn t_credit_15_one_that_asks_is_told() {
+    let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 1);
+    let [one, two] =
+        [0, 1].map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0));
+    for handle in [0, 1] {
+        peer.send(flow(Some(0), 1, 0, 2048).uint(handle).uint(0).uint(9));
+    }
+    assert_eq!(peer.events(), [Event::Sendable(one), Event::Sendable(two)]);
+    peer.amqp.sender(one).unwrap().send("x").unwrap();
+    assert!(!peer.amqp.sender(two).unwrap().is_sendable());
+    peer.octets();
+    peer.send(flow(Some(1), 1, 0, 2048));
+    let events = peer.events();
+    assert!(events.contains(&Event::Sendable(two)), "{events:?}");
+}
+
+/// A delivery that is begun on one link, with nothing of it written, and another link with credit; the peer takes one
+/// transfer.
+fn reserved() -> (Peer, SenderKey, SenderKey) {
+    let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 1);
+    let links = [0, 1].map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0));
+    peer.send(flow(Some(0), 1, 0, 2048).uint(0).uint(0).uint(9)).events();
+    peer.amqp.sender(links[0]).unwrap().begin_delivery(&SendOptions::new()).unwrap();
+    peer.send(flow(Some(0), 1, 0, 2048).uint(1).uint(0).uint(9));
+    assert_eq!(peer.events(), []);
+    (peer, links[0], links[1])
+}
+
+/// T-XFER-05: the place in the window that a begun delivery will take is no room for another, and nothing to be
+/// written.
+#[test]
+fn t_xfer_05_a_place_that_is_kept_is_no_output() {
+    let (mut peer, _, two) = reserved();
+    for _ in 0..3 {
+        assert_eq!(peer.octets().len(), 0);
+        assert!(!peer.amqp.has_output());
+        assert_eq!(peer.amqp.sender(two).unwrap().send("x"), Err(SendError::WindowClosed));
+    }
+    peer.send(flow(Some(0), 2, 0, 2048));
+    assert_eq!(peer.events(), [Event::Sendable(two)]);
+}
+
+/// T-XFER-05: the place is free when the delivery is lost with its link, and the other link is told.
+#[test]
+fn t_xfer_05_a_place_is_free_when_its_link_ends() {
+    for closed in [false, true] {
+        let (mut peer, one, two) = reserved();
+        peer.octets();
+        let mut sender = peer.amqp.sender(one).unwrap();
+        if closed { sender.close() } else { sender.detach() }.unwrap();
+        assert_eq!(peer.lines().len(), 1);
+        let events = peer.events();
+        assert!(events.contains(&Event::Sendable(two)), "{events:?}");
+        assert!(!peer.amqp.has_output());
+    }
+}
+
+/// T-DRAIN-02: a flow that waits until events are polled is no output before that, and is afterwards.
+#[test]
+fn t_drain_02_an_answer_that_waits_is_no_output() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 0);
+    peer.send(flow(Some(0), 2048, 0, 2048).uint(0).uint(0).uint(5).null().boolean(true));
+    assert_eq!(peer.amqp.output().remaining(), 0);
+    assert!(!peer.amqp.has_output());
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    assert!(peer.amqp.has_output());
+    assert_eq!(peer.lines().len(), 1);
+    assert!(!peer.amqp.has_output());
+    peer.send(credit(0, 5, 1));
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+}
