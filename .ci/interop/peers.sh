@@ -13,7 +13,7 @@ USER_NAME=test USER_PASSWORD=secret
 usage() {
   cat <<'U'
 usage: peers.sh COMMAND ...
-  install [rabbitmq|proton|rhea ...]   install what is missing (default: all three)
+  install [rabbitmq|proton|proton-examples|rhea ...]   install what is missing (default: all)
   up NAME [--port P] [--tls [--tls-port Q]] [--mtls] [--cert C] [--sasl] [-- broker options]
                        start and wait for it; NAME is rabbitmq, proton-broker or rhea-broker; C is the
                        certificate that it shows: server, or expired, or wrong-name
@@ -92,6 +92,24 @@ install_proton() {
     "$state/venv/bin/python" -c 'import sys; from proton import SASL, SSL; sys.exit(not (SASL.extended() and SSL.present()))' ||
       die "this Proton was built without Cyrus SASL or TLS (see $state/pip.log)"
   fi
+}
+install_proton_examples() { # the Python programs of Debian's package, in $state/proton-examples
+  local to=$state/proton-examples package
+  [[ -s $to/helloworld.py ]] && return
+  package=$(apt-cache pkgnames libqpid-proton 2>/dev/null | grep -E -- '^libqpid-proton[0-9]+-dev-examples$' | sort -V | tail -n 1)
+  if [[ -z $package ]]; then
+    [[ $(id -u) == 0 ]] || die "apt knows no examples of Proton (run apt-get update)"
+    apt-get update >"$state/apt.log" 2>&1 || die "apt-get update failed (see $state/apt.log)"
+    package=$(apt-cache pkgnames libqpid-proton | grep -E -- '^libqpid-proton[0-9]+-dev-examples$' | sort -V | tail -n 1)
+    [[ -n $package ]] || die "this Debian has no libqpid-proton-dev-examples"
+  fi
+  note "unpacking $package"
+  rm -rf "$state/unpacked"
+  mkdir -p "$state/unpacked"
+  (cd "$state/unpacked" && apt-get download "$package" >"$state/apt.log" 2>&1 && dpkg-deb -x ./*.deb .) ||
+    die "$package was not unpacked (see $state/apt.log)"
+  mv "$state/unpacked/usr/share/proton/examples/python" "$to.new" && mv "$to.new" "$to"
+  rm -rf "$state/unpacked"
 }
 install_rhea() {
   if ! command -v node >/dev/null; then apt_get nodejs npm; fi
@@ -392,13 +410,14 @@ case $command in
 esac
 case $command in
   install)
-    (($#)) || set -- rabbitmq proton rhea
+    (($#)) || set -- rabbitmq proton proton-examples rhea
     for n in "$@"; do
       case $n in
         rabbitmq) install_rabbitmq ;;
         proton | proton-broker) install_proton ;;
+        proton-examples) install_proton_examples ;;
         rhea | rhea-broker) install_rhea ;;
-        *) die "install rabbitmq|proton|rhea" ;;
+        *) die "install rabbitmq|proton|proton-examples|rhea" ;;
       esac
     done
     ;;
