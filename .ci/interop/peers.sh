@@ -5,7 +5,7 @@ set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 state=${PEERS_STATE:-$here/../../target/peers}
-NAMES=(rabbitmq proton-broker rhea-broker)
+NAMES=(rabbitmq rabbitmq-4 proton-broker rhea-broker)
 RHEA=rhea@3.0.5
 PROTON=python-qpid-proton==0.40.0
 USER_NAME=test USER_PASSWORD=secret
@@ -13,16 +13,18 @@ USER_NAME=test USER_PASSWORD=secret
 usage() {
   cat <<'U'
 usage: peers.sh COMMAND ...
-  install [rabbitmq|proton|proton-examples|rhea ...]   install what is missing (default: all)
+  install [rabbitmq|rabbitmq-4|proton|proton-examples|rhea ...]   install what is missing (default: all)
   up NAME [--port P] [--tls [--tls-port Q]] [--mtls] [--cert C] [--sasl] [-- broker options]
-                       start and wait for it; NAME is rabbitmq, proton-broker or rhea-broker; C is the
-                       certificate that it shows: server, or expired, or wrong-name
+                       start and wait for it; NAME is rabbitmq (3.10), rabbitmq-4, proton-broker or
+                       rhea-broker; C is the certificate that it shows: server, or expired, or wrong-name
   wait NAME [SECONDS]  wait until it answers an AMQP header (default 60)
   url NAME [--tls]     print its URL (with user and password when it was started with --sasl)
   certs                print the folder with ca.pem, server.pem, client.pem and so on, and their keys
   status               one line for each broker
   log NAME             print its log
+  kill NAME            end it as a power cut would; `up` with the same options starts it again, with its data
   down NAME|all [--wipe]   stop it; --wipe also removes its data
+  declare QUEUE TYPE   make a durable queue of RabbitMQ 4 (classic, quorum or stream), and print its address
   client proton|rhea SCENARIO URL [options]    run one foreign-client check
 environment:
   PEERS_STATE          folder for everything that is installed or written (default: target/peers of this repository)
@@ -120,6 +122,9 @@ install_rhea() {
   npm install --prefix "$state" --no-save --no-audit --no-fund --loglevel=error "$RHEA" >"$state/npm.log" 2>&1 ||
     { tail -n 5 "$state/npm.log" >&2; die "npm failed (see $state/npm.log)"; }
 }
+
+# shellcheck source=rabbitmq-4.sh
+. "$here/rabbitmq-4.sh"
 
 # -- certificates and users -------------------------------------------------
 certs() {
@@ -263,6 +268,7 @@ cmd_up() {
   done
   case $name in
     rabbitmq) : "${port:=26672}" ;;
+    rabbitmq-4) : "${port:=26680}" ;;
     proton-broker) : "${port:=26700}" ;;
     rhea-broker) : "${port:=26710}" ;;
   esac
@@ -288,6 +294,7 @@ cmd_up() {
   : >"$state/$name/log"
   case $name in
     rabbitmq) up_rabbitmq ;;
+    rabbitmq-4) up_rabbitmq4 ;;
     proton-broker) up_proton ;;
     rhea-broker) up_rhea ;;
   esac
@@ -374,8 +381,22 @@ cmd_down() {
   for n in "${list[@]}"; do
     stop "$state/$n/pid" 20
     stop "$state/$n/epmd.pid" 5
-    if [[ $wipe == --wipe ]]; then rm -rf "${state:?}/$n"; fi
+    if [[ $wipe == --wipe ]]; then
+      rm -rf "${state:?}/$n"
+      [[ $n != rabbitmq-4 ]] || wipe_rabbitmq4
+    fi
   done
+}
+
+cmd_kill() {
+  local pid t pidfile
+  known "${1:-}"
+  pidfile=$state/$1/pid
+  alive "$pidfile" || die "$1 does not run"
+  read -r pid t <"$pidfile"
+  kill -KILL "$pid"
+  while alive "$pidfile"; do sleep 0.05; done
+  rm -f "$pidfile"
 }
 
 cmd_client() {
@@ -406,18 +427,19 @@ cmd_status() {
 command=${1:-}
 shift || true
 case $command in
-  install | up | down | client | certs) lock ;;
+  install | up | down | kill | client | certs) lock ;;
 esac
 case $command in
   install)
-    (($#)) || set -- rabbitmq proton proton-examples rhea
+    (($#)) || set -- rabbitmq rabbitmq-4 proton proton-examples rhea
     for n in "$@"; do
       case $n in
         rabbitmq) install_rabbitmq ;;
+        rabbitmq-4) install_rabbitmq4 ;;
         proton | proton-broker) install_proton ;;
         proton-examples) install_proton_examples ;;
         rhea | rhea-broker) install_rhea ;;
-        *) die "install rabbitmq|proton|proton-examples|rhea" ;;
+        *) die "install rabbitmq|rabbitmq-4|proton|proton-examples|rhea" ;;
       esac
     done
     ;;
@@ -427,7 +449,9 @@ case $command in
   certs) certs ;;
   status) cmd_status ;;
   log) known "${1:-}"; cat "$state/$1/log" ;;
+  kill) cmd_kill "$@" ;;
   down) cmd_down "$@" ;;
+  declare) cmd_declare "${1:?declare QUEUE TYPE}" "${2:?declare QUEUE TYPE}" ;;
   client) cmd_client "$@" ;;
   help | -h | --help) usage ;;
   *) usage >&2; exit 2 ;;
