@@ -23,6 +23,8 @@ pub(crate) struct Limit {
 enum End {
     /// The peer, or this end, ends something with this condition; the description holds these words.
     Error(Over, Origin, &'static str, &'static str),
+    /// The transport fails, which is told in these words.
+    Broken(Over, &'static str),
     /// What is not as the case has it is told in these words.
     Wrong(&'static str),
 }
@@ -48,6 +50,11 @@ impl End {
                     && problem.condition.as_ref().is_some_and(|own| own.as_str() == *condition)
                     && problem.description.contains(words)
             }
+            (End::Broken(over, words), Failure::Problem(problem)) => {
+                problem.over == *over
+                    && problem.origin == Some(Origin::Transport)
+                    && problem.words.contains(words)
+            }
             (End::Wrong(expected), Failure::Wrong(words)) => words.contains(expected),
             _ => false,
         }
@@ -59,6 +66,72 @@ const fn remote(over: Over, condition: &'static str, words: &'static str) -> End
 }
 
 static LIMITS: &[Limit] = &[
+    Limit {
+        broker: Broker::RabbitMq4,
+        cases: &["a_connection_opens_without_sasl"],
+        ends: &[End::Broken(Over::Connection, "SASL")],
+        note: "takes nobody without SASL: it answers by the header of SASL",
+    },
+    Limit {
+        broker: Broker::RabbitMq4,
+        cases: SCRAM,
+        ends: &[NO_SCRAM],
+        note: "offers no SCRAM: `amqp:unauthorized-access`, no SASL mechanism in common with the server",
+    },
+    Limit {
+        broker: Broker::RabbitMq4,
+        cases: &[
+            "a_message_of_ours_is_rejected_and_we_hear_why",
+            "a_message_of_ours_is_released",
+            "a_message_of_ours_is_modified",
+            "outcomes_come_back_to_their_messages",
+            "a_source_of_messages_is_emptied",
+        ],
+        ends: &[remote(Over::Link, "amqp:invalid-field", "amqp_address_v1_not_permitted")],
+        note: "has no such addresses: `amqp:invalid-field`, amqp_address_v1_not_permitted",
+    },
+    Limit {
+        broker: Broker::RabbitMq4,
+        cases: SECOND,
+        ends: &[remote(Over::Link, "amqp:not-implemented", "rcv-settle-mode second not supported")],
+        note: "refuses the link: `amqp:not-implemented`, rcv-settle-mode second not supported",
+    },
+    Limit {
+        broker: Broker::RabbitMq4,
+        cases: &["who_has_sent_it_arrives"],
+        ends: &[remote(Over::Lost, "amqp:unauthorized-access", "user_id property set to 'guest'")],
+        note: "ends the link where the user-id is not the login: `amqp:unauthorized-access`",
+    },
+    Limit {
+        broker: Broker::RabbitMq4,
+        cases: &["a_node_is_made_to_receive_from", "requests_are_answered"],
+        ends: &[remote(Over::Link, "amqp:not-implemented", "Dynamic source not supported")],
+        note: "makes no nodes: `amqp:not-implemented`, Dynamic source not supported",
+    },
+    Limit {
+        broker: Broker::RabbitMq4,
+        cases: &["a_node_is_made_to_send_to"],
+        ends: &[remote(Over::Link, "amqp:not-implemented", "Dynamic target not supported")],
+        note: "makes no nodes: `amqp:not-implemented`, Dynamic target not supported",
+    },
+    Limit {
+        broker: Broker::RabbitMq4,
+        cases: &["a_link_that_is_refused_says_why"],
+        ends: &[End::Wrong("Attach refused: {bad_address,undefined}")],
+        note: "says it by an Erlang term: `amqp:invalid-field`, Attach refused: {bad_address,undefined}",
+    },
+    Limit {
+        broker: Broker::RabbitMq4,
+        cases: &["a_message_that_is_given_up_is_not_seen"],
+        ends: &[
+            remote(Over::Link, "amqp:decode-error", "failed to parse message"),
+            remote(Over::Lost, "amqp:decode-error", "failed to parse message"),
+            // What was sent behind it came to a link that was over.
+            remote(Over::Session, "amqp:session:unattached-handle", "Unknown link handle"),
+            remote(Over::Lost, "amqp:session:unattached-handle", "Unknown link handle"),
+        ],
+        note: "takes an aborted delivery for a whole one and ends the link: `amqp:decode-error`",
+    },
     Limit {
         broker: Broker::RabbitMq,
         cases: SCRAM,
@@ -90,10 +163,7 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &[
-            "a_receiver_that_settles_second_is_settled_for",
-            "a_sender_settles_before_us_where_we_are_second",
-        ],
+        cases: SECOND,
         ends: &[remote(Over::Session, "amqp:not-implemented", "rcv-settle-mode second not supported")],
         note: "ends the session: `amqp:not-implemented`, rcv-settle-mode second not supported",
     },
@@ -112,12 +182,7 @@ static LIMITS: &[Limit] = &[
     Limit {
         broker: Broker::RabbitMq,
         cases: &["lists_and_maps_arrive"],
-        ends: &[End::Error(
-            Over::Lost,
-            Origin::Transport,
-            "amqp:connection:framing-error",
-            "the transport ended",
-        )],
+        ends: &[End::Broken(Over::Lost, "the transport ended")],
         note: "breaks the transport on a body that is a list or a map",
     },
     Limit {
@@ -194,6 +259,9 @@ static LIMITS: &[Limit] = &[
 
 const SCRAM: &[&str] = &["scram_lets_in", "scram_with_a_wrong_password_is_refused"];
 
+const SECOND: &[&str] =
+    &["a_receiver_that_settles_second_is_settled_for", "a_sender_settles_before_us_where_we_are_second"];
+
 const NO_SCRAM: End = End::Error(
     Over::Connection,
     Origin::Local,
@@ -206,10 +274,8 @@ const UNEXPECTED: &[End] = &[
     remote(Over::Session, "amqp:internal-error", "Unexpected frame"),
 ];
 
-const BROKEN: &[End] = &[
-    End::Error(Over::Lost, Origin::Transport, "amqp:connection:framing-error", "the transport ended"),
-    End::Error(Over::Connection, Origin::Transport, "amqp:connection:framing-error", "the transport ended"),
-];
+const BROKEN: &[End] =
+    &[End::Broken(Over::Lost, "the transport ended"), End::Broken(Over::Connection, "the transport ended")];
 
 /// What a case says when a peer does not settle.
 pub(crate) const NOT_SETTLED: &str = "the sender does not settle";

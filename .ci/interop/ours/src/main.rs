@@ -7,6 +7,7 @@ mod client;
 mod failure;
 mod kit;
 mod limits;
+mod management;
 mod messages;
 mod on_blocking;
 mod on_tokio;
@@ -30,7 +31,7 @@ use crate::run::{Report, Verdict, play};
 /// Plays every case with both clients against brokers that others wrote.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The brokers, each as NAME=URL; NAME is rabbitmq, proton-broker or rhea-broker.
+    /// The brokers, each as NAME=URL; NAME is rabbitmq, rabbitmq-4, proton-broker or rhea-broker.
     #[arg(required = true)]
     brokers: Vec<Peer>,
     /// What the brokers are started for.

@@ -11,11 +11,14 @@ use anyhow::{Context, bail};
 
 use crate::client::Opening;
 use crate::failure::{Done, Failure};
+use crate::management;
 
 /// A broker that somebody else wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broker {
     RabbitMq,
+    /// RabbitMQ 4, which speaks AMQP 1.0 by itself.
+    RabbitMq4,
     Proton,
     Rhea,
 }
@@ -56,21 +59,34 @@ impl Place {
         Ok(self.opening().with(|options| options.tls(tls)))
     }
 
-    /// The address of a queue of this case's own, made when it is first used.
+    /// The address of a queue of this case's own. Most brokers make it when it is first used.
     pub(crate) fn queue(&self, name: &str) -> String {
+        let name = format!("{}-{name}", self.prefix);
         match self.peer.broker {
-            Broker::RabbitMq => format!("/queue/{}-{name}", self.prefix),
-            Broker::Proton | Broker::Rhea => format!("{}-{name}", self.prefix),
+            Broker::RabbitMq => format!("/queue/{name}"),
+            Broker::RabbitMq4 => self.declared(&name),
+            Broker::Proton | Broker::Rhea => name,
         }
+    }
+
+    /// Declares a queue, and returns its address.
+    fn declared(&self, name: &str) -> String {
+        let opening = if self.peer.authority.is_some() { self.trusting() } else { Ok(self.opening()) };
+        // A queue that is not there shows when the case attaches to it.
+        if let Err(failure) = opening.and_then(|opening| management::declare_queue(opening, name)) {
+            eprintln!("{failure}");
+        }
+        format!("/queues/{name}")
     }
 }
 
 impl Broker {
-    pub(crate) const ALL: [Self; 3] = [Self::RabbitMq, Self::Proton, Self::Rhea];
+    pub(crate) const ALL: [Self; 4] = [Self::RabbitMq, Self::RabbitMq4, Self::Proton, Self::Rhea];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::RabbitMq => "rabbitmq",
+            Self::RabbitMq4 => "rabbitmq-4",
             Self::Proton => "proton-broker",
             Self::Rhea => "rhea-broker",
         }
@@ -89,7 +105,7 @@ impl FromStr for Peer {
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let (name, url) = text.split_once('=').context("a broker is given as NAME=URL")?;
         let Some(broker) = Broker::ALL.into_iter().find(|broker| broker.name() == name) else {
-            bail!("{name} is none of rabbitmq, proton-broker and rhea-broker");
+            bail!("{name} is none of rabbitmq, rabbitmq-4, proton-broker and rhea-broker");
         };
         Ok(Self { broker, url: url.to_owned(), authority: None })
     }

@@ -1,0 +1,51 @@
+//! Makes queues through the management node of RabbitMQ 4, which makes none by itself.
+
+use amqp_blocking::{Connection, Error};
+use amqp_proto::message::{Message, MessageView};
+use amqp_proto::symbol;
+use amqp_proto::types::{Fields, Map, Value};
+use amqp_proto::wire::{MessageId, SenderSettleMode};
+
+use crate::client::Opening;
+use crate::failure::{Done, Failure};
+
+/// The node, and the name of the pair of links to it and from it.
+const NODE: &str = "/management";
+const PAIR: &str = "management-link-pair";
+
+/// Declares a durable classic queue. One that is there already stays as it is.
+pub(crate) fn declare_queue(opening: Opening, name: &str) -> Done {
+    let connection = Connection::open_with(&opening.url, opening.options)?;
+    let body = Map::from_iter([(Value::from("durable"), Value::from(true))]);
+    let response = request(&connection, "PUT", &format!("/queues/{name}"), Value::from(body))?;
+    connection.close()?;
+    match response.properties()?.subject.as_deref() {
+        Some("200" | "201" | "204") => Ok(()),
+        status => Err(Failure::wrong(format!("declaring {name}: {status:?}, {:?}", response.body()?))),
+    }
+}
+
+/// Sends one request over a pair of links of its own, and returns the response.
+fn request(connection: &Connection, method: &str, path: &str, body: Value) -> Done<MessageView> {
+    let paired = Fields::from_iter([(symbol!("paired"), Value::from(true))]);
+    let responses = connection
+        .receiver(NODE)
+        .name(PAIR)
+        .properties(paired.clone())
+        .snd_settle_mode(SenderSettleMode::Settled)
+        .attach()?;
+    let requests = connection
+        .sender(NODE)
+        .name(PAIR)
+        .properties(paired)
+        .snd_settle_mode(SenderSettleMode::Settled)
+        .attach()?;
+    let message = Message::from(body)
+        .with_message_id(MessageId::Ulong(1))
+        .with_subject(method)
+        .with_to(path)
+        .with_reply_to("$me");
+    requests.send(message)?;
+    let response = responses.recv()?.ok_or(Error::TimedOut)?;
+    Ok(response.message()?)
+}
