@@ -25,6 +25,7 @@ usage: peers.sh COMMAND ...
   kill NAME            end it as a power cut would; `up` with the same options starts it again, with its data
   down NAME|all [--wipe]   stop it; --wipe also removes its data
   declare QUEUE TYPE   make a durable queue of RabbitMQ 4 (classic, quorum or stream), and print its address
+  queued QUEUE         print how many messages are in it
   client proton|rhea SCENARIO URL [options]    run one foreign-client check
 environment:
   PEERS_STATE          folder for everything that is installed or written (default: target/peers of this repository)
@@ -451,6 +452,7 @@ case $command in
   log) known "${1:-}"; cat "$state/$1/log" ;;
   kill) cmd_kill "$@" ;;
   down) cmd_down "$@" ;;
+  queued) cmd_queued "${1:?queued QUEUE}" ;;
   declare) cmd_declare "${1:?declare QUEUE TYPE}" "${2:?declare QUEUE TYPE}" ;;
   client) cmd_client "$@" ;;
   help | -h | --help) usage ;;

@@ -103,4 +103,11 @@ cmd_declare() { # name type: a durable queue of RabbitMQ 4
   echo "/queues/$name"
 }
 
+cmd_queued() { # name: how many messages are in a queue of RabbitMQ 4, by the queue itself: its metrics are late
+  local said
+  said=$(rmq4_ctl eval "{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, <<\"$1\">>)),
+    {ok, Messages, _} = rabbit_amqqueue:stat(Q), Messages.") || die "the queue $1 does not answer: $said"
+  echo "$said"
+}
+
 wipe_rabbitmq4() { rm -rf --one-file-system "$rmq4_root${RMQ4_DATA:?}"; }

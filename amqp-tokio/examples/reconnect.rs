@@ -29,9 +29,9 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Arguments { url, count, attempts } = Arguments::parse();
-    let jobs = (0..count).map(|n| Message::from(format!("job {n}")).with_message_id(u64::from(n)));
+    let job = |n| Message::from(format!("job {n}")).with_message_id(u64::from(n)).with_durable(true);
     let backoff = Backoff::default().with_attempts(attempts);
-    match send_all(&url, &mut jobs.collect(), &backoff).await {
+    match send_all(&url, &mut (0..count).map(job).collect(), &backoff).await {
         Ok(()) => {
             println!("the outcomes of {count} messages are known");
             ExitCode::SUCCESS
