@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use amqp_tokio::broker::Broker;
+use amqp_tokio::broker::{Broker, BrokerBuilder};
 use amqp_tokio::{ConnectionOptions, Listener};
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -28,15 +28,62 @@ struct Arguments {
     tls_listen: String,
     #[command(flatten)]
     tls: Certificate,
-    /// How many messages a queue holds before its senders have to wait.
-    #[arg(long, default_value_t = 100_000)]
-    depth: usize,
+    #[command(flatten)]
+    bounds: Bounds,
     /// The largest frame that is taken, in octets.
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(512..))]
     frame_size: u32,
     /// After how many seconds of silence a client is given up; 0 for never.
     #[arg(long, default_value_t = 0)]
     idle: u64,
+}
+
+/// Bounds on what clients can make the broker hold.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Bounds")]
+struct Bounds {
+    /// How many messages a queue holds, undecided ones included, before its senders have to wait.
+    #[arg(long, default_value_t = 100_000)]
+    depth: usize,
+    /// How many octets of messages a queue holds before its senders have to wait.
+    #[arg(long, default_value_t = 64 << 20)]
+    queue_octets: usize,
+    /// How many octets of messages all queues hold; more are rejected.
+    #[arg(long, default_value_t = 512 << 20)]
+    total_octets: usize,
+    /// How many dead letters are kept; the oldest go first.
+    #[arg(long, default_value_t = 1_000)]
+    dead_letters: usize,
+    /// How many octets of dead letters are kept.
+    #[arg(long, default_value_t = 16 << 20)]
+    dead_letter_octets: usize,
+    /// How many queues and topics there are at a time; links that need more are refused.
+    #[arg(long, default_value_t = 10_000)]
+    nodes: usize,
+    /// How many octets the address of a queue or topic has at most.
+    #[arg(long, default_value_t = 1_024)]
+    address_octets: usize,
+    /// How many octets of annotations (64 at most) consumers add to a message; links that add more are closed.
+    #[arg(long, default_value_t = 4_096)]
+    annotation_octets: usize,
+    /// How many connections are open at a time; more are hung up on.
+    #[arg(long, default_value_t = 1_000)]
+    connections: usize,
+}
+
+impl Bounds {
+    fn apply(&self, builder: BrokerBuilder) -> BrokerBuilder {
+        builder
+            .depth(self.depth)
+            .queue_octets(self.queue_octets)
+            .total_octets(self.total_octets)
+            .dead_letters_kept(self.dead_letters)
+            .dead_letter_octets(self.dead_letter_octets)
+            .nodes(self.nodes)
+            .address_octets(self.address_octets)
+            .annotation_octets(self.annotation_octets)
+            .connections(self.connections)
+    }
 }
 
 #[tokio::main]
@@ -46,7 +93,7 @@ async fn main() -> Result<()> {
         .container_id("amqp-tokio-broker")
         .frame_size(arguments.frame_size)
         .idle_timeout(Duration::from_secs(arguments.idle));
-    let mut builder = Broker::builder().depth(arguments.depth).options(options);
+    let mut builder = arguments.bounds.apply(Broker::builder().options(options));
     for user in &arguments.user {
         let (name, password) = user.split_once(':').context("a user is given as NAME:PASSWORD")?;
         builder = builder.user(name, password)?;

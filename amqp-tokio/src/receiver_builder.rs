@@ -22,7 +22,7 @@ use crate::session::Home;
 /// # let url = format!("amqp://{}", listener.local_addr()?);
 /// # tokio::spawn(async move { broker.serve(listener).await });
 /// # let connection = amqp_tokio::Connection::open(&url).await?;
-/// let urgent = connection.receiver("jobs").selector("priority > 5").prefetch(10).auto_accept(false).await?;
+/// let jobs = connection.receiver("jobs").name("jobs-of-one").prefetch(10).auto_accept(false).await?;
 /// # Ok(())
 /// # }
 /// ```

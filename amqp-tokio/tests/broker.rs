@@ -1,34 +1,14 @@
 //! The broker in memory, over streams in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod common;
+
 use amqp_tokio::broker::{Broker, Reason};
 use amqp_tokio::message::Message;
 use amqp_tokio::types::{Limits, Symbol};
 use amqp_tokio::wire::{Condition, Error, Modified, Outcome, ReceiverSettleMode, SenderSettleMode};
-use amqp_tokio::{Connection, ConnectionOptions, Delivery, Outgoing, Receiver};
-
-async fn connect_as(broker: &Broker, options: ConnectionOptions) -> amqp_tokio::Result<Connection> {
-    let (near, far) = tokio::io::duplex(1 << 16);
-    let (broker, acceptor) = (broker.clone(), broker.acceptor());
-    tokio::spawn(async move { broker.serve_connection(Connection::accept(far, &acceptor).await?).await });
-    Connection::over(near, options).await
-}
-
-async fn connect(broker: &Broker) -> Connection {
-    connect_as(broker, ConnectionOptions::new()).await.unwrap()
-}
-
-async fn next(receiver: &Receiver) -> (Delivery, String) {
-    let delivery = receiver.recv().await.unwrap().expect("a message");
-    let body = delivery.message().unwrap().body().unwrap();
-    let text = body.as_str().unwrap().to_owned();
-    (delivery, text)
-}
-
-fn delivery_count(delivery: &Delivery) -> (u32, bool) {
-    let header = delivery.message().unwrap().header().unwrap();
-    (header.delivery_count, header.first_acquirer)
-}
+use amqp_tokio::{ConnectionOptions, Outgoing};
+use common::served::{connect, connect_as, delivery_count, next};
 
 #[tokio::test]
 async fn consumers_compete_for_a_queue() {

@@ -257,6 +257,11 @@ impl ConnectionOptions {
         Ok(connection)
     }
 
+    /// Returns the bounds on what the peer can make this end hold or do, messages that are decoded included.
+    pub fn decoding_limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// How long it may take to reach the host; `None` for as long as the system tries.
     pub fn longest_connect(&self) -> Option<Duration> {
         Some(self.connect_timeout).filter(|span| !span.is_zero())

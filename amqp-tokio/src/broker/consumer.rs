@@ -5,18 +5,18 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use amqp_proto::endpoint::Error;
+use amqp_proto::endpoint::{Error, Outgoing};
+use amqp_proto::machine::SendError;
 use amqp_proto::types::DeliveryKey;
-use amqp_proto::wire::Outcome;
+use amqp_proto::wire::{Condition, Error as AmqpError, Modified, Outcome};
 
 use super::letters::Reason;
 use super::nodes::{Listening, Nodes};
-use super::queue::{Stored, add};
+use super::stored::Stored;
 use crate::outcome::Tracked;
 use crate::sender::Sender;
 use crate::state::Place;
 use crate::waiters::Ticket;
-use amqp_proto::endpoint::Outgoing;
 
 /// A link on which a client receives.
 pub(super) struct Consumer {
@@ -28,6 +28,8 @@ pub(super) struct Consumer {
     unsettled: BTreeMap<DeliveryKey, Stored>,
     /// Whether there are as many of those as there may be.
     is_full: bool,
+    /// Whether some message is not to come to it again.
+    has_refused: bool,
     /// Places in the lines of the queue and of the link.
     taking: Option<Ticket>,
     watching: Option<Ticket>,
@@ -39,6 +41,8 @@ enum Next {
     Send(Stored),
     /// There is nothing for the credit that the client wants back.
     Drained,
+    /// The link cannot go on.
+    Close(Condition, &'static str),
     Over,
 }
 
@@ -53,6 +57,7 @@ impl Consumer {
             number,
             unsettled: BTreeMap::new(),
             is_full: false,
+            has_refused: false,
             taking: None,
             watching: None,
         }
@@ -60,14 +65,23 @@ impl Consumer {
 
     /// Sends messages as there is credit for them, until the link ends.
     pub(super) async fn run(mut self) {
-        loop {
-            match poll_fn(|context| self.poll_next(context)).await {
+        let (condition, words) = loop {
+            let next = match poll_fn(|context| self.poll_next(context)).await {
                 Next::Outcome(key, outcome) => self.settle(key, outcome),
-                Next::Send(stored) => self.send(stored),
-                Next::Drained => self.sender.give_back_credit(),
-                Next::Over => return,
+                next => Some(next),
+            };
+            match next {
+                Some(Next::Send(stored)) => self.send(stored),
+                Some(Next::Drained) => self.sender.give_back_credit(),
+                Some(Next::Close(condition, words)) => break (condition, words),
+                Some(Next::Over) => return,
+                Some(Next::Outcome(..)) | None => {}
             }
-        }
+        };
+        let sender = self.sender.clone();
+        // What it has goes back at once, however long the client takes to answer.
+        drop(self);
+        let _ = sender.close_with(AmqpError::new(condition).with_description(words)).await;
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
@@ -86,63 +100,96 @@ impl Consumer {
             Some(Watched::Over) => return Poll::Ready(Next::Over),
             None => {}
         }
-        if self.is_full || !sender.may_send() {
+        if !sender.offer(self.listening.queue.len()) || self.is_full {
             // Others may want what this one has no credit for.
             self.listening.queue.leave(self.taking.take(), None);
             return Poll::Pending;
         }
         match self.listening.queue.poll_take(self.number, &mut self.taking, context) {
-            Poll::Ready(stored) => Poll::Ready(Next::Send(stored)),
+            Poll::Ready(Some(stored)) => Poll::Ready(Next::Send(stored)),
+            Poll::Ready(None) => Poll::Ready(Next::Close(Condition::ResourceDeleted, "the node is gone")),
             Poll::Pending if sender.is_draining() => Poll::Ready(Next::Drained),
             Poll::Pending => Poll::Pending,
         }
     }
 
     fn send(&mut self, mut stored: Stored) {
-        match self.sender.send_now(Outgoing::from(stored.outgoing())) {
+        let outgoing = stored.outgoing(&self.nodes.quota.limits);
+        match self.sender.send_now(Outgoing::from(outgoing)) {
             Ok(sent) => {
                 stored.is_seen = true;
-                if !sent.is_settled() {
+                if sent.is_settled() {
+                    self.listening.queue.done(&stored);
+                } else {
                     self.unsettled.insert(sent.key(), stored);
                 }
             }
             // The client does not take messages that large: it is not asked again.
-            Err(Error::Send(amqp_proto::machine::SendError::TooLarge(_))) => {
-                stored.refused_by.push(self.number);
-                self.listening.queue.put_back([stored].into_iter());
+            Err(Error::Send(SendError::TooLarge(_))) => {
+                self.refuse(&mut stored);
+                self.put_back(vec![stored]);
             }
             Err(error) => {
-                self.is_full = matches!(error, Error::Send(amqp_proto::machine::SendError::Unsettled(_)));
-                self.listening.queue.put_back([stored].into_iter());
+                self.is_full = matches!(error, Error::Send(SendError::Unsettled(_)));
+                self.put_back(vec![stored]);
             }
         }
     }
 
-    /// The client has decided on a message, or is gone.
-    fn settle(&mut self, key: DeliveryKey, outcome: Tracked) {
+    /// The client has decided on a message, or is gone. Gives what comes of that for the link.
+    fn settle(&mut self, key: DeliveryKey, outcome: Tracked) -> Option<Next> {
         self.is_full = false;
         let outcome = match outcome {
             Tracked::Known(outcome) => outcome,
             Tracked::Undecided => Outcome::Released,
             // The link is over: all go back at once, in their order.
-            Tracked::Lost | Tracked::Waiting(..) => return,
+            Tracked::Lost | Tracked::Waiting(..) => return None,
         };
-        let Some(mut stored) = self.unsettled.remove(&key) else { return };
+        let stored = self.unsettled.remove(&key)?;
         match outcome {
             Outcome::Rejected(rejected) => {
+                self.listening.queue.done(&stored);
                 let error = rejected.error.map(|error| *error);
-                self.nodes.bury(stored.payload, &stored.address, Reason::Rejected(error));
+                self.nodes.letters.bury(stored.payload, &stored.address, Reason::Rejected(error));
+                None
             }
-            Outcome::Released => self.listening.queue.put_back([stored].into_iter()),
-            Outcome::Modified(modified) => {
-                stored.failures += u32::from(modified.delivery_failed == Some(true));
-                if modified.undeliverable_here == Some(true) {
-                    stored.refused_by.push(self.number);
-                }
-                add(&mut stored.annotations, &modified.message_annotations);
-                self.listening.queue.put_back([stored].into_iter());
+            Outcome::Released => {
+                self.put_back(vec![stored]);
+                None
             }
-            _ => {}
+            Outcome::Modified(modified) => self.modify(stored, &modified),
+            _ => {
+                self.listening.queue.done(&stored);
+                None
+            }
+        }
+    }
+
+    fn modify(&mut self, mut stored: Stored, modified: &Modified) -> Option<Next> {
+        stored.failures = stored.failures.saturating_add(u32::from(modified.delivery_failed == Some(true)));
+        if modified.undeliverable_here == Some(true) {
+            self.refuse(&mut stored);
+        }
+        let added = self
+            .listening
+            .queue
+            .change(&mut stored, |stored, quota| stored.annotate(&modified.message_annotations, quota));
+        self.put_back(vec![stored]);
+        let words = "more annotations than this broker adds to a message";
+        added.is_err().then_some(Next::Close(Condition::ResourceLimitExceeded, words))
+    }
+
+    /// Notes that a message is not to come to this link again.
+    fn refuse(&mut self, stored: &mut Stored) {
+        stored.refused_by.push(self.number);
+        self.has_refused = true;
+    }
+
+    fn put_back(&self, messages: Vec<Stored>) {
+        let left = self.listening.queue.put_back(messages);
+        // Of a topic that is gone there is nobody else to get its messages.
+        if !self.listening.is_topic() {
+            self.nodes.bury_all(left);
         }
     }
 }
@@ -156,14 +203,18 @@ enum Watched {
 impl Drop for Consumer {
     fn drop(&mut self) {
         self.sender.unwatch(self.watching);
-        self.listening.queue.leave(self.taking, None);
-        let unsettled = std::mem::take(&mut self.unsettled).into_values();
-        self.listening.queue.put_back(unsettled.map(|mut stored| {
+        let queue = &self.listening.queue;
+        queue.leave(self.taking, None);
+        if self.has_refused {
+            queue.forget(self.number);
+        }
+        let unsettled = std::mem::take(&mut self.unsettled).into_values().map(|mut stored| {
             // It was seen, and nobody knows what came of it.
-            stored.failures += 1;
+            stored.failures = stored.failures.saturating_add(1);
+            stored.refused_by.retain(|by| *by != self.number);
             stored
-        }));
-        self.listening.end(&self.nodes);
+        });
+        self.put_back(unsettled.collect());
     }
 }
 
@@ -209,9 +260,14 @@ impl Sender {
         self.guard().over(state).is_some()
     }
 
-    fn may_send(&self) -> bool {
+    /// Says how many messages wait; whether one could be sent now.
+    fn offer(&self, available: usize) -> bool {
+        let available = u32::try_from(available).unwrap_or(u32::MAX);
         let mut state = self.guard().shared().lock();
-        state.engine.sender(self.key()).is_ok_and(|mut sender| sender.is_sendable())
+        state
+            .engine
+            .sender(self.key())
+            .is_ok_and(|mut sender| sender.set_available(available).is_ok() && sender.is_sendable())
     }
 
     fn is_draining(&self) -> bool {

@@ -1,16 +1,24 @@
 //! [`DeadLetter`]: messages that nobody gets.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use amqp_proto::codec::DecodeError;
-use amqp_proto::message::{MessageView, Payload};
-use amqp_proto::types::{Limits, Str};
-use amqp_proto::wire;
+use amqp_proto::message::{MessageView, Payload, Rewrite};
+use amqp_proto::types::{Annotations, Limits, Str, Value};
+use amqp_proto::{symbol, wire};
+use bytes::{Bytes, BytesMut};
+
+use super::quota::Quota;
+use super::stored::kept;
 
 /// A message that was kept apart, since no consumer is to get it.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
-    pub(super) address: Str,
-    pub(super) reason: Reason,
-    pub(super) payload: Payload,
+    address: Str,
+    reason: Reason,
+    payload: Payload,
+    quota: Arc<Quota>,
 }
 
 /// Why a message was kept apart.
@@ -19,7 +27,7 @@ pub struct DeadLetter {
 pub enum Reason {
     /// A consumer has rejected it.
     Rejected(Option<wire::Error>),
-    /// It names no address to go to.
+    /// It names no address to go to, or one that no node can be made at.
     Undeliverable,
     /// The node that it waited at is gone.
     NodeGone,
@@ -36,13 +44,92 @@ impl DeadLetter {
         &self.reason
     }
 
-    /// The octets of the message.
+    /// The octets of the message. The error that a consumer has rejected it for is its delivery-annotation `rejected`
+    /// [3.4.3].
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
 
-    /// The message.
+    /// Finds the sections of the message, within the limits of the broker.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] where the octets are no message of the standard's format.
     pub fn message(&self) -> Result<MessageView, DecodeError> {
-        MessageView::new(self.payload.clone(), &Limits::DEFAULT)
+        MessageView::new(self.payload.clone(), &self.quota.limits)
     }
+
+    /// How many octets it takes, its own bookkeeping included.
+    fn octets(&self) -> usize {
+        let error = match &self.reason {
+            Reason::Rejected(Some(error)) => error.encoded_len(),
+            _ => 0,
+        };
+        self.payload.len() + error + size_of::<Self>()
+    }
+}
+
+/// The messages that were kept apart: as many as the bounds allow, without the oldest.
+#[derive(Debug)]
+pub(super) struct Letters {
+    quota: Arc<Quota>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    letters: VecDeque<DeadLetter>,
+    octets: usize,
+}
+
+impl Letters {
+    pub(super) fn new(quota: Arc<Quota>) -> Self {
+        Self { quota, kept: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a message that nobody gets, instead of the oldest such if those are too many.
+    pub(super) fn bury(&self, payload: Payload, address: &Str, reason: Reason) {
+        let limits = &self.quota.limits;
+        let (payload, reason) = match reason {
+            Reason::Rejected(Some(error)) => with_error(payload, &error, limits),
+            reason => (kept(payload), reason),
+        };
+        let letter = DeadLetter { address: address.clone(), reason, payload, quota: Arc::clone(&self.quota) };
+        let (bounds, mut kept) = (&self.quota.bounds, self.lock());
+        kept.octets += letter.octets();
+        kept.letters.push_back(letter);
+        while kept.letters.len() > bounds.letters || kept.octets > bounds.letter_octets {
+            let Some(oldest) = kept.letters.pop_front() else { return };
+            kept.octets = kept.octets.saturating_sub(oldest.octets());
+        }
+    }
+
+    /// Returns those that are kept, the oldest first.
+    pub(super) fn all(&self) -> Vec<DeadLetter> {
+        self.lock().letters.iter().cloned().collect()
+    }
+}
+
+/// Puts an error where the standard wants it: under `rejected` among the delivery-annotations [3.4.3].
+fn with_error(payload: Payload, error: &wire::Error, limits: &Limits) -> (Payload, Reason) {
+    let mut octets = BytesMut::new();
+    // Nothing that came in a frame is too large to be written.
+    let _ = error.encode(&mut octets);
+    let octets = octets.freeze();
+    let annotated = annotated(&payload, octets.clone(), limits);
+    // Read again, it does not keep the buffer that it was read into before.
+    let own = wire::Error::decode(&mut octets.clone(), limits).ok();
+    (kept(annotated.unwrap_or(payload)), Reason::Rejected(own))
+}
+
+/// Returns nothing for a message that is not of the standard's format.
+fn annotated(payload: &Payload, mut error: Bytes, limits: &Limits) -> Option<Payload> {
+    let error = Value::decode(&mut error, limits).ok()?;
+    let annotations: Annotations = [(symbol!("rejected"), error)].into_iter().collect();
+    let rewrite = Rewrite { delivery_annotations: Some(annotations), ..Rewrite::default() };
+    MessageView::new(payload.clone(), limits).ok()?.rewrite(&rewrite).ok()
 }

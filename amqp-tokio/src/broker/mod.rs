@@ -2,19 +2,22 @@
 //!
 //! It keeps nothing: when it is gone, so are its messages, and durable ones are no exception. What it has:
 //!
-//! - **Queues**, made when their address is first used, of bounded depth. Whoever sends to a full one runs out of credit.
-//!   Consumers compete; released messages come again, modified ones with their delivery-count and annotations, and what
-//!   a lost consumer had counts as a failed delivery.
+//! - **Queues**, made when their address is first used, and forgotten when they are empty and no link uses them. Whoever
+//!   sends to a full one runs out of credit. Consumers compete; released messages come again, modified ones with their
+//!   delivery-count and annotations, and what a lost consumer had counts as a failed delivery.
 //! - **Topics**, where the first link to an address asks for the capability `topic`. Each consumer gets each message that
 //!   comes while it listens; a topic is as slow as its slowest consumer.
-//! - **Dynamic nodes**, which go with their link, and the **anonymous relay**: a sender without a target, whose messages
-//!   go where their `to` says.
+//! - **Dynamic nodes**, which go with their link: queues, or topics with the capability `temporary-topic`.
+//! - The **anonymous relay**: a sender without a target, whose messages go where their `to` says.
 //! - **Dead letters**: messages that a consumer rejects, or that have nowhere to go; see [`Broker::dead_letters`].
 //! - **SASL**: ANONYMOUS and none at all, until there are users; then PLAIN, and SCRAM with the feature `scram`.
+//! - **Bounds** on all that clients can make it hold; see [`BrokerBuilder`].
 //! - For tests, the addresses `outcome.accepted`, `.rejected`, `.released`, `.modified` and `.mixed`, which give each
 //!   message that outcome, the last all four in turn; and `source.N`, where each consumer gets N numbered messages.
 //!
-//! It has no transactions, selectors, browsing, expiry or durable subscriptions, and refuses or ignores them.
+//! It refuses by name: transactions, selectors, no-local and any other filter, browsing, durable and shared
+//! subscriptions, lifetimes of dynamic nodes other than delete-on-close, and a topic where there is a queue. It ignores:
+//! the priority of messages, and when they expire.
 //!
 //! ```
 //! use amqp_tokio::broker::Broker;
@@ -37,10 +40,15 @@
 
 mod consumer;
 mod letters;
+mod node;
 mod nodes;
 mod producer;
 mod queue;
+mod quota;
 mod service;
+mod stored;
+mod termini;
+mod topic;
 mod users;
 
 use std::sync::Arc;
@@ -53,6 +61,7 @@ use crate::connection::Connection;
 use crate::listener::Listener;
 pub use letters::{DeadLetter, Reason};
 use nodes::Nodes;
+use quota::{Bounds, Quota};
 use users::Users;
 
 /// A broker in memory; see the [module](self). Cheap to clone: all clones are the same broker.
@@ -72,8 +81,7 @@ impl Broker {
     /// Says how it is to be.
     pub fn builder() -> BrokerBuilder {
         BrokerBuilder {
-            depth: 100_000,
-            dead_letters: 1_000,
+            bounds: Bounds::default(),
             users: Users::default(),
             options: ConnectionOptions::new().container_id("amqp-tokio-broker"),
         }
@@ -98,7 +106,12 @@ impl Broker {
 
     /// The messages that were kept apart, the oldest first.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.nodes.letters()
+        self.nodes.letters.all()
+    }
+
+    /// How many queues and topics there are.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
     }
 
     /// How many messages wait in a queue, those not counted that consumers have and have not decided on.
@@ -117,27 +130,77 @@ impl Broker {
     }
 }
 
-/// How a [`Broker`] is to be.
+/// Says how a [`Broker`] is to be, bounds on what clients can make it hold included.
 #[derive(Debug, Clone)]
 pub struct BrokerBuilder {
-    depth: usize,
-    dead_letters: usize,
+    bounds: Bounds,
     users: Users,
     options: ConnectionOptions,
 }
 
 impl BrokerBuilder {
-    /// Sets how many messages a queue holds, beside those that come back. Default 100,000.
+    /// Sets how many messages a queue holds, those included that consumers have and have not decided on; never
+    /// below 1. Default 100,000.
     #[must_use]
     pub fn depth(mut self, messages: usize) -> Self {
-        self.depth = messages;
+        self.bounds.messages = messages.max(1);
+        self
+    }
+
+    /// Sets how many octets of messages a queue holds. An empty one holds any one message. Default 64 MiB.
+    #[must_use]
+    pub fn queue_octets(mut self, octets: usize) -> Self {
+        self.bounds.queue_octets = octets;
+        self
+    }
+
+    /// Sets how many octets of messages all queues hold. What would be more is rejected. Default 512 MiB.
+    #[must_use]
+    pub fn total_octets(mut self, octets: usize) -> Self {
+        self.bounds.octets = octets;
         self
     }
 
     /// Sets how many dead letters are kept: one more, and the oldest is gone. Default 1,000.
     #[must_use]
     pub fn dead_letters_kept(mut self, messages: usize) -> Self {
-        self.dead_letters = messages;
+        self.bounds.letters = messages;
+        self
+    }
+
+    /// Sets how many octets of dead letters are kept. Default 16 MiB.
+    #[must_use]
+    pub fn dead_letter_octets(mut self, octets: usize) -> Self {
+        self.bounds.letter_octets = octets;
+        self
+    }
+
+    /// Sets how many queues and topics there are at a time. A link that needs one more is refused. Default 10,000.
+    #[must_use]
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        self.bounds.nodes = nodes;
+        self
+    }
+
+    /// Sets how long the addresses of queues and topics are at most. Default 1,024 octets.
+    #[must_use]
+    pub fn address_octets(mut self, octets: usize) -> Self {
+        self.bounds.address_octets = octets;
+        self
+    }
+
+    /// Sets how many octets of annotations consumers add to one message, by the outcome `modified`; they add 64 at most,
+    /// however short. A link that adds more is closed. Default 4,096.
+    #[must_use]
+    pub fn annotation_octets(mut self, octets: usize) -> Self {
+        self.bounds.annotation_octets = octets;
+        self
+    }
+
+    /// Sets how many connections [`Broker::serve`] has open at a time: one more is hung up on. Default 1,000.
+    #[must_use]
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.bounds.clients = connections;
         self
     }
 
@@ -163,9 +226,10 @@ impl BrokerBuilder {
 
     /// Makes the broker.
     pub fn build(self) -> Result<Broker> {
-        let prefix = format!("{:016x}", u64::from_ne_bytes(random()?));
+        let name = format!("{:016x}", u64::from_ne_bytes(random()?));
+        let quota = Quota::new(self.bounds, self.options.decoding_limits().clone());
         Ok(Broker {
-            nodes: Arc::new(Nodes::new(self.depth, self.dead_letters, prefix)),
+            nodes: Arc::new(Nodes::new(quota, &name)),
             users: Arc::new(self.users),
             options: self.options,
         })

@@ -1,108 +1,51 @@
-//! [`Nodes`]: what addresses lead to.
+//! [`Nodes`]: all that the addresses of a broker lead to.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use amqp_proto::message::{Message, Payload};
-use amqp_proto::types::{Str, Symbol};
-use amqp_proto::wire::{Condition, Error, Modified, Outcome, Rejected};
+use amqp_proto::types::Str;
+use amqp_proto::wire::{Condition, Error};
 
-use super::letters::{DeadLetter, Reason};
-use super::queue::{Queue, Stored};
-
-/// What an address leads to.
-#[derive(Debug, Clone)]
-pub(super) enum Node {
-    Queue(Arc<Queue>),
-    Topic(Arc<Topic>),
-    /// Gives each message of a link an outcome, in turn.
-    Sink(&'static [Verdict]),
-}
-
-/// What a sink says of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Accepted,
-    Rejected,
-    Released,
-    Modified,
-}
-
-impl Verdict {
-    pub(super) fn outcome(self) -> Outcome {
-        match self {
-            Self::Accepted => Outcome::Accepted,
-            Self::Rejected => {
-                let error = Error::new(Condition::PreconditionFailed)
-                    .with_description("this address rejects what it is sent");
-                Rejected { error: Some(Box::new(error)) }.into()
-            }
-            Self::Released => Outcome::Released,
-            Self::Modified => Modified { delivery_failed: Some(true), ..Modified::default() }.into(),
-        }
-    }
-}
-
-/// Copies each message for each of those that listen when it comes.
-#[derive(Debug, Default)]
-pub(super) struct Topic {
-    subscribers: Mutex<Vec<Arc<Queue>>>,
-}
-
-impl Topic {
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Queue>>> {
-        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn subscribers(&self) -> Vec<Arc<Queue>> {
-        self.lock().clone()
-    }
-
-    fn subscribe(&self, queue: Arc<Queue>) {
-        self.lock().push(queue);
-    }
-
-    fn unsubscribe(&self, queue: &Arc<Queue>) {
-        self.lock().retain(|subscriber| !Arc::ptr_eq(subscriber, queue));
-    }
-}
-
-const SINKS: [(&str, &[Verdict]); 5] = [
-    ("outcome.accepted", &[Verdict::Accepted]),
-    ("outcome.rejected", &[Verdict::Rejected]),
-    ("outcome.released", &[Verdict::Released]),
-    ("outcome.modified", &[Verdict::Modified]),
-    ("outcome.mixed", &[Verdict::Accepted, Verdict::Rejected, Verdict::Released, Verdict::Modified]),
-];
-
-/// The capability of a node that is a topic.
-pub(super) const TOPIC: &str = "topic";
+use super::letters::{Letters, Reason};
+use super::node::{Kind, Node, Use};
+use super::queue::Queue;
+use super::quota::Quota;
+use super::stored::Stored;
+use super::topic::Topic;
 
 /// All nodes of a broker, and the messages that none of them keeps.
 #[derive(Debug)]
 pub(super) struct Nodes {
-    depth: usize,
-    most_letters: usize,
-    nodes: Mutex<HashMap<Str, Node>>,
-    letters: Mutex<VecDeque<DeadLetter>>,
+    pub(super) quota: Arc<Quota>,
+    pub(super) letters: Letters,
+    nodes: Mutex<HashMap<Str, Entry>>,
     next: AtomicU64,
+    /// What the addresses of dynamic nodes begin with.
     prefix: String,
 }
 
+#[derive(Debug)]
+struct Entry {
+    node: Node,
+    /// How many links use the node.
+    users: usize,
+    /// Whether the node was made for a link.
+    is_dynamic: bool,
+}
+
 impl Nodes {
-    pub(super) fn new(depth: usize, most_letters: usize, prefix: String) -> Self {
+    pub(super) fn new(quota: Arc<Quota>, name: &str) -> Self {
         Self {
-            depth,
-            most_letters,
+            letters: Letters::new(Arc::clone(&quota)),
+            quota,
             nodes: Mutex::default(),
-            letters: Mutex::default(),
             next: AtomicU64::new(0),
-            prefix,
+            prefix: format!("temp.{name}."),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Str, Node>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Str, Entry>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -111,122 +54,182 @@ impl Nodes {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The node at an address, made if there is none: a topic if that is asked for, else a queue.
-    pub(super) fn at(&self, address: &Str, capabilities: &[Symbol]) -> Node {
-        if let Some((_, turns)) = SINKS.iter().find(|(name, _)| address == name) {
-            return Node::Sink(turns);
+    /// Uses the node at an address, made if there is none: a topic if that is asked for, else a queue.
+    pub(super) fn at(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Use, Error> {
+        if let Some(node) = Node::builtin(address) {
+            return Ok(self.used(Str::EMPTY, node, false));
         }
-        let wants_topic = capabilities.iter().any(|name| *name == TOPIC);
         let mut nodes = self.lock();
-        let node = nodes.entry(address.clone()).or_insert_with(|| match wants_topic {
-            true => Node::Topic(Arc::default()),
-            false => Node::Queue(Arc::new(Queue::new(address.clone(), self.depth))),
-        });
-        node.clone()
-    }
-
-    /// A queue of its own for one that listens: to the topic at an address, or to what comes to the queue itself.
-    pub(super) fn listen(&self, address: &Str, capabilities: &[Symbol]) -> Option<Listening> {
-        if let Some(count) = address.strip_prefix("source.") {
-            let count = count.parse::<u32>().ok()?;
-            return Some(Listening {
-                queue: Arc::new(self.source(address, count)?),
-                leaves: Leaves::Private,
-            });
-        }
-        match self.at(address, capabilities) {
-            Node::Queue(queue) => Some(Listening { queue, leaves: Leaves::Queue }),
-            Node::Topic(topic) => {
-                let queue = Arc::new(Queue::new(address.clone(), self.depth));
-                topic.subscribe(Arc::clone(&queue));
-                Some(Listening { queue, leaves: Leaves::Topic(topic) })
+        if let Some((name, _)) = nodes.get_key_value(address) {
+            let name = name.clone();
+            let Some(entry) = nodes.get_mut(address) else { return Err(not_found(address)) };
+            if !entry.node.is_of(kind) {
+                return Err(wrong_kind(address, &entry.node));
             }
-            Node::Sink(_) => None,
+            entry.users += 1;
+            return Ok(self.used(name, entry.node.clone(), false));
+        }
+        if address.starts_with(&self.prefix) {
+            return Err(not_found(address));
+        }
+        self.check_new(&nodes, address)?;
+        // A copy of its own does not keep the buffer that the address was read into.
+        let name = Str::from(address.as_str());
+        Ok(self.add(&mut nodes, name, kind, false))
+    }
+
+    /// Makes a node for a link, which goes with that.
+    pub(super) fn dynamic(self: &Arc<Self>, kind: Kind) -> Result<Use, Error> {
+        let name: Str = format!("{}{}", self.prefix, self.number()).into();
+        let mut nodes = self.lock();
+        self.check_new(&nodes, &name)?;
+        Ok(self.add(&mut nodes, name, kind, true))
+    }
+
+    /// Whether there may be one more node, at this address.
+    fn check_new(&self, nodes: &HashMap<Str, Entry>, address: &Str) -> Result<(), Error> {
+        let bounds = &self.quota.bounds;
+        let words = if address.len() > bounds.address_octets {
+            format!("an address is longer than {} octets", bounds.address_octets)
+        } else if nodes.len() >= bounds.nodes {
+            format!("there are {} queues and topics, as many as there may be", bounds.nodes)
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Condition::ResourceLimitExceeded).with_description(words))
+    }
+
+    fn add(
+        self: &Arc<Self>,
+        nodes: &mut HashMap<Str, Entry>,
+        name: Str,
+        kind: Kind,
+        is_dynamic: bool,
+    ) -> Use {
+        let node = match kind {
+            Kind::Topic => Node::Topic(Arc::default()),
+            Kind::Any | Kind::Queue => Node::Queue(Arc::new(self.queue_for(name.clone()))),
+        };
+        nodes.insert(name.clone(), Entry { node: node.clone(), users: 1, is_dynamic });
+        self.used(name, node, is_dynamic)
+    }
+
+    fn used(self: &Arc<Self>, address: Str, node: Node, is_owner: bool) -> Use {
+        Use { nodes: Arc::clone(self), address, node, is_owner }
+    }
+
+    fn queue_for(&self, address: Str) -> Queue {
+        Queue::new(address, Arc::clone(&self.quota))
+    }
+
+    /// Notes that a link does not use a node any more.
+    pub(super) fn unuse(&self, used: &Use) {
+        let mut nodes = self.lock();
+        let Some(entry) = nodes.get_mut(&used.address) else { return };
+        entry.users = entry.users.saturating_sub(1);
+        let is_spare = entry.users == 0 && !entry.is_dynamic && entry.node.is_empty();
+        if !used.is_owner && !is_spare {
+            return;
+        }
+        let gone = nodes.remove(&used.address);
+        drop(nodes);
+        if used.is_owner
+            && let Some(entry) = gone
+        {
+            self.close(&entry.node);
         }
     }
 
-    /// A queue with so many numbered messages.
-    fn source(&self, address: &Str, count: u32) -> Option<Queue> {
-        if usize::try_from(count).ok()? > self.depth {
-            return None;
-        }
-        let queue = Queue::new(address.clone(), self.depth);
-        for n in 0..count {
-            let message =
-                Message::from(format!("msg{n}")).with_message_id(u64::from(n)).with_property("seq", n);
-            queue.push(Stored::new(message.to_payload().ok()?, address.clone()));
-        }
-        Some(queue)
-    }
-
-    /// A node that is made for a link, and goes with it.
-    pub(super) fn dynamic(&self) -> Arc<Queue> {
-        let address: Str = format!("temp.{}.{}", self.prefix, self.number()).into();
-        let queue = Arc::new(Queue::new(address.clone(), self.depth));
-        self.lock().insert(address, Node::Queue(Arc::clone(&queue)));
-        queue
-    }
-
-    /// A dynamic node goes.
-    pub(super) fn remove(&self, queue: &Arc<Queue>) {
-        self.lock().remove(&queue.address);
-        for stored in queue.close() {
-            self.bury(stored.payload, &stored.address, Reason::NodeGone);
+    /// A dynamic node goes, with what is in it.
+    fn close(&self, node: &Node) {
+        match node {
+            Node::Queue(queue) => self.bury_all(queue.close()),
+            Node::Topic(topic) => topic.close(),
+            Node::Sink(_) => {}
         }
     }
 
-    /// Keeps a message that nobody gets, instead of the oldest such if there are too many.
-    pub(super) fn bury(&self, payload: Payload, address: &Str, reason: Reason) {
-        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
-        if letters.len() >= self.most_letters {
-            letters.pop_front();
-        }
-        if self.most_letters > 0 {
-            letters.push_back(DeadLetter { address: address.clone(), reason, payload });
+    /// Keeps messages apart whose node is gone.
+    pub(super) fn bury_all(&self, messages: Vec<Stored>) {
+        for stored in messages {
+            self.letters.bury(stored.payload, &stored.address, Reason::NodeGone);
         }
     }
 
-    pub(super) fn letters(&self) -> Vec<DeadLetter> {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    /// Listens at an address: to a queue, to a topic by a queue of its own, or to numbered messages.
+    pub(super) fn listen(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Listening, Error> {
+        if let Some(count) = address.strip_prefix("source.") {
+            let count = count.parse::<u32>().map_err(|_| not_found(address))?;
+            let queue = Queue::numbered(Str::from(address.as_str()), Arc::clone(&self.quota), count);
+            return Ok(Listening { queue: Arc::new(queue), topic: None, _used: None });
+        }
+        self.listen_to(self.at(address, kind)?)
     }
 
+    /// Listens to a node.
+    pub(super) fn listen_to(&self, used: Use) -> Result<Listening, Error> {
+        let (queue, topic) = match &used.node {
+            Node::Queue(queue) => (Arc::clone(queue), None),
+            Node::Topic(topic) => {
+                let queue = Arc::new(self.queue_for(used.address.clone()));
+                topic.subscribe(Arc::clone(&queue));
+                (queue, Some(Arc::clone(topic)))
+            }
+            Node::Sink(_) => {
+                let words = "there is nothing to receive";
+                return Err(Error::new(Condition::NotFound).with_description(words));
+            }
+        };
+        Ok(Listening { queue, topic, _used: Some(used) })
+    }
+
+    /// Returns the queue at an address, to look at.
     pub(super) fn queue(&self, address: &str) -> Option<Arc<Queue>> {
-        match self.lock().get(&Str::from(address))? {
+        match &self.lock().get(&Str::from(address))?.node {
             Node::Queue(queue) => Some(Arc::clone(queue)),
-            _ => None,
+            Node::Topic(_) | Node::Sink(_) => None,
         }
+    }
+
+    /// How many queues and topics there are.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
     }
 }
 
-/// A queue that a consumer takes messages from, and what becomes of it then.
+fn not_found(address: &Str) -> Error {
+    Error::new(Condition::NotFound).with_description(format!("there is no node at {address}"))
+}
+
+fn wrong_kind(address: &Str, node: &Node) -> Error {
+    let words = match node {
+        Node::Topic(_) => format!("{address} is a topic, not a queue"),
+        Node::Queue(_) | Node::Sink(_) => format!("{address} is a queue, not a topic"),
+    };
+    Error::new(Condition::PreconditionFailed).with_description(words)
+}
+
+/// A queue that a consumer takes messages from. What was made for the consumer goes with this.
 #[derive(Debug)]
 pub(super) struct Listening {
     pub(super) queue: Arc<Queue>,
-    pub(super) leaves: Leaves,
-}
-
-#[derive(Debug)]
-pub(super) enum Leaves {
-    /// The queue stays.
-    Queue,
-    /// The topic has one listener less.
-    Topic(Arc<Topic>),
-    /// The node was made for the consumer.
-    Dynamic,
-    /// Nobody else knows of it.
-    Private,
+    /// The topic that the queue is for.
+    topic: Option<Arc<Topic>>,
+    /// Keeps the node; there is none if nobody else knows of the queue.
+    _used: Option<Use>,
 }
 
 impl Listening {
-    /// The consumer is gone.
-    pub(super) fn end(&self, nodes: &Nodes) {
-        match &self.leaves {
-            Leaves::Queue | Leaves::Private => {}
-            Leaves::Topic(topic) => {
-                topic.unsubscribe(&self.queue);
-                self.queue.close();
-            }
-            Leaves::Dynamic => nodes.remove(&self.queue),
+    /// Whether each message goes to every link that listens.
+    pub(super) fn is_topic(&self) -> bool {
+        self.topic.is_some()
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(topic) = &self.topic {
+            topic.unsubscribe(&self.queue);
         }
     }
 }

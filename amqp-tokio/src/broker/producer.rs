@@ -6,13 +6,17 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use amqp_proto::endpoint::Result;
-use amqp_proto::message::{MessageView, Payload};
-use amqp_proto::types::{Limits, Str};
-use amqp_proto::wire::{Condition, Error, Outcome, Rejected};
+use amqp_proto::message::{Payload, Rewrite};
+use amqp_proto::types::{Annotations, Str};
+use amqp_proto::wire::{Condition, DeliveryState, Error, Outcome, Rejected, SectionKind};
 
 use super::letters::Reason;
-use super::nodes::{Node, Nodes, Verdict};
-use super::queue::{Queue, Stored};
+use super::node::{Kind, Node, Use, Verdict};
+use super::nodes::Nodes;
+use super::queue::{Pushed, Queue};
+use super::stored::{Stored, kept};
+use super::topic::Topic;
+use crate::delivery::Delivery;
 use crate::receiver::Receiver;
 use crate::waiters::Ticket;
 
@@ -21,33 +25,17 @@ pub(super) struct Producer {
     pub(super) nodes: Arc<Nodes>,
     pub(super) receiver: Receiver,
     /// Where messages go; `None` if each says so itself.
-    pub(super) target: Option<Target>,
+    pub(super) target: Option<Use>,
     /// How many messages have come.
     pub(super) count: usize,
-}
-
-/// The node that a link leads to.
-pub(super) struct Target {
-    pub(super) address: Str,
-    pub(super) node: Node,
-    /// Whether it was made for the link.
-    pub(super) is_dynamic: bool,
 }
 
 impl Producer {
     /// Takes messages until the link ends. One waits until its node has room: the inbox fills, and credit runs out.
     pub(super) async fn run(mut self) -> Result<()> {
-        let done = self.take_all().await;
-        if let Some(Target { node: Node::Queue(queue), is_dynamic: true, .. }) = &self.target {
-            self.nodes.remove(queue);
-        }
-        done
-    }
-
-    async fn take_all(&mut self) -> Result<()> {
         while let Some(delivery) = self.receiver.recv().await? {
-            let outcome = self.route(delivery.payload()).await;
-            self.count += 1;
+            let outcome = self.route(&delivery).await;
+            self.count = self.count.wrapping_add(1);
             // The client is gone if it cannot be told, which the next receive says.
             let _ = delivery.dispose(&outcome.into());
         }
@@ -55,49 +43,55 @@ impl Producer {
     }
 
     /// Takes a message to where it goes.
-    async fn route(&self, payload: Payload) -> Outcome {
-        if let Some(target) = &self.target {
-            return self.deliver(&target.node, &target.address, payload).await;
+    async fn route(&self, delivery: &Delivery) -> Outcome {
+        if let Some(DeliveryState::Transactional(_)) = delivery.state() {
+            return rejected(Condition::UnknownTransaction, "no transactions here");
         }
-        let view = MessageView::new(payload.clone(), &Limits::DEFAULT);
-        match view.and_then(|view| view.properties()).map(|properties| properties.to) {
-            Ok(Some(to)) => {
-                let node = self.nodes.at(&to, &[]);
-                self.deliver(&node, &to, payload).await
-            }
-            Ok(None) => {
-                self.nodes.bury(payload, &Str::EMPTY, Reason::Undeliverable);
-                rejected(Condition::NotFound, "the message does not say where to go")
-            }
-            Err(error) => {
-                self.nodes.bury(payload, &Str::EMPTY, Reason::Undeliverable);
-                rejected(error.condition(), &error.to_string())
-            }
+        let payload = kept(forwarded(delivery));
+        match &self.target {
+            Some(used) => self.deliver(used, payload).await,
+            None => self.relay(delivery, payload).await,
         }
     }
 
-    async fn deliver(&self, node: &Node, address: &Str, payload: Payload) -> Outcome {
-        match node {
-            Node::Queue(queue) => {
-                if !self.room(queue).await {
-                    return Outcome::Released;
-                }
-                if queue.is_gone() {
-                    self.nodes.bury(payload, address, Reason::NodeGone);
-                    return rejected(Condition::ResourceDeleted, "the node is gone");
-                }
-                queue.push(Stored::new(payload, address.clone()));
-                Outcome::Accepted
+    /// Takes a message to where it says itself.
+    async fn relay(&self, delivery: &Delivery, payload: Payload) -> Outcome {
+        let to = match delivery.message().and_then(|view| Ok(view.properties()?.to)) {
+            Ok(Some(to)) => to,
+            Ok(None) => {
+                let error = Error::new(Condition::NotFound);
+                return self
+                    .undeliverable(payload, error.with_description("the message does not say where to go"));
             }
-            Node::Topic(topic) => {
-                // Nobody misses a message: a topic is as slow as the slowest that listens.
-                for subscriber in topic.subscribers() {
-                    if self.room(&subscriber).await && !subscriber.is_gone() {
-                        subscriber.push(Stored::new(payload.clone(), address.clone()));
-                    }
-                }
-                Outcome::Accepted
+            Err(error) => {
+                let error = Error::new(Condition::DecodeError).with_description(error.to_string());
+                return self.undeliverable(payload, error);
             }
+        };
+        match self.nodes.at(&to, Kind::Any) {
+            Ok(used) => self.deliver(&used, payload).await,
+            Err(error) => self.undeliverable(payload, error),
+        }
+    }
+
+    fn undeliverable(&self, payload: Payload, error: Error) -> Outcome {
+        self.nodes.letters.bury(payload, &Str::EMPTY, Reason::Undeliverable);
+        Rejected { error: Some(Box::new(error)) }.into()
+    }
+
+    async fn deliver(&self, used: &Use, payload: Payload) -> Outcome {
+        match &used.node {
+            Node::Queue(queue) => match self.push(queue, Stored::new(payload, used.address.clone())).await {
+                // The client is gone, and cannot be told to wait.
+                None => Outcome::Released,
+                Some(Pushed::Done) => Outcome::Accepted,
+                Some(Pushed::Refused) => no_room(),
+                Some(Pushed::Gone(stored)) => {
+                    self.nodes.bury_all(vec![stored]);
+                    gone()
+                }
+            },
+            Node::Topic(topic) => self.publish(topic, &used.address, &payload).await,
             Node::Sink(turns) => {
                 let turn = turns.get(self.count % turns.len().max(1));
                 turn.copied().unwrap_or(Verdict::Accepted).outcome()
@@ -105,16 +99,40 @@ impl Producer {
         }
     }
 
-    /// Waits for room in a queue. There is none for messages of a client that is gone: it cannot be told to wait.
-    async fn room(&self, queue: &Queue) -> bool {
-        let mut place = Place(queue, None);
-        let mut gone = pin!(self.receiver.closed());
-        let room = poll_fn(|context| match place.0.poll_room(&mut place.1, context) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending => gone.as_mut().poll(context).map(|_| false),
-        });
-        room.await
+    /// Copies a message for each that listens. Nobody misses one: a topic is as slow as the slowest that listens.
+    async fn publish(&self, topic: &Topic, address: &Str, payload: &Payload) -> Outcome {
+        let Some(subscribers) = topic.subscribers() else { return gone() };
+        let mut outcome = Outcome::Accepted;
+        for subscriber in subscribers {
+            let stored = Stored::new(payload.clone(), address.clone());
+            if let Some(Pushed::Refused) = self.push(&subscriber, stored).await {
+                outcome = no_room();
+            }
+        }
+        outcome
     }
+
+    /// Adds a message to a queue when there is room; `None` if the client is gone before that.
+    async fn push(&self, queue: &Queue, stored: Stored) -> Option<Pushed> {
+        let (mut place, mut message) = (Place(queue, None), Some(stored));
+        let mut gone = pin!(self.receiver.closed());
+        let pushed = poll_fn(|context| match place.0.poll_push(&mut message, &mut place.1, context) {
+            Poll::Ready(pushed) => Poll::Ready(Some(pushed)),
+            Poll::Pending => gone.as_mut().poll(context).map(|_| None),
+        });
+        pushed.await
+    }
+}
+
+/// Returns a message without what was said to this broker alone [3.2.2].
+fn forwarded(delivery: &Delivery) -> Payload {
+    let without = || {
+        let view = delivery.message().ok()?;
+        view.section(SectionKind::DeliveryAnnotations)?;
+        let none = Some(Annotations::default());
+        view.rewrite(&Rewrite { delivery_annotations: none, ..Rewrite::default() }).ok()
+    };
+    without().unwrap_or_else(|| delivery.payload())
 }
 
 /// A place in the line for room in a queue.
@@ -129,4 +147,12 @@ impl Drop for Place<'_> {
 fn rejected(condition: Condition, words: &str) -> Outcome {
     let error = Error::new(condition).with_description(words);
     Rejected { error: Some(Box::new(error)) }.into()
+}
+
+fn gone() -> Outcome {
+    rejected(Condition::ResourceDeleted, "the node is gone")
+}
+
+fn no_room() -> Outcome {
+    rejected(Condition::ResourceLimitExceeded, "the broker holds as many octets as it may")
 }

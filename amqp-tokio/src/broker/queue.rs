@@ -1,90 +1,35 @@
 //! [`Queue`]: messages that wait for consumers.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use amqp_proto::message::{MessageView, Payload, Rewrite};
-use amqp_proto::types::{AnnotationKey, Annotations, Limits, Str, Value};
+use amqp_proto::message::{Message, Payload};
+use amqp_proto::types::Str;
 
+use super::quota::Quota;
+use super::stored::Stored;
 use crate::waiters::{Ticket, Waiters};
 
-/// A message, and what has happened to it here.
-#[derive(Debug, Clone)]
-pub(super) struct Stored {
-    pub(super) payload: Payload,
-    /// The queue that it came to.
-    pub(super) address: Str,
-    /// How many attempts to deliver it have failed here.
-    pub(super) failures: u32,
-    /// Whether some consumer may have seen it.
-    pub(super) is_seen: bool,
-    /// What consumers have added to its annotations.
-    pub(super) annotations: Annotations,
-    /// Consumers that it is not to go to any more.
-    pub(super) refused_by: Vec<u64>,
-}
-
-impl Stored {
-    pub(super) fn new(payload: Payload, address: Str) -> Self {
-        Self {
-            payload,
-            address,
-            failures: 0,
-            is_seen: false,
-            annotations: Annotations::default(),
-            refused_by: Vec::new(),
-        }
-    }
-
-    /// The octets as the next consumer gets them: the header counts failures and says who is first [3.2.1].
-    pub(super) fn outgoing(&self) -> Payload {
-        if !self.is_seen {
-            return self.payload.clone();
-        }
-        self.rewritten().unwrap_or_else(|| self.payload.clone())
-    }
-
-    /// Nothing, if it is no message of the standard's format: that goes on as it is.
-    fn rewritten(&self) -> Option<Payload> {
-        let view = MessageView::new(self.payload.clone(), &Limits::DEFAULT).ok()?;
-        let mut header = view.header().ok()?;
-        header.delivery_count = header.delivery_count.saturating_add(self.failures);
-        header.first_acquirer = false;
-        let mut rewrite = Rewrite { header: Some(header), ..Rewrite::default() };
-        if !self.annotations.is_empty() {
-            let mut annotations = view.message_annotations().ok()?;
-            add(&mut annotations, &self.annotations);
-            rewrite.message_annotations = Some(annotations);
-        }
-        view.rewrite(&rewrite).ok()
-    }
-}
-
-/// Adds annotations to others, instead of those of the same name.
-pub(super) fn add(annotations: &mut Annotations, more: &Annotations) {
-    for (key, value) in more.iter() {
-        let key = match key {
-            Value::Symbol(name) => AnnotationKey::Symbol(name.clone()),
-            Value::Ulong(number) => AnnotationKey::Ulong(*number),
-            // No other can be a key of theirs.
-            _ => continue,
-        };
-        annotations.insert(key, value.clone());
-    }
-}
-
-/// A queue of bounded depth.
+/// A queue that is bounded in messages and in octets.
+///
+/// A message counts from when it comes until a consumer has decided on it: one that comes back finds its room.
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) address: Str,
-    depth: usize,
+    quota: Arc<Quota>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     messages: VecDeque<Stored>,
+    /// Numbers of messages that are made when they are taken.
+    unmade: Range<u32>,
+    /// How many messages wait or are with a consumer, and how many octets those take.
+    held: usize,
+    octets: usize,
     /// Who waits for messages, and who for room.
     takers: Waiters,
     givers: Waiters,
@@ -92,17 +37,35 @@ struct State {
     is_gone: bool,
 }
 
+/// What has come of a message for a queue.
+#[derive(Debug)]
+pub(super) enum Pushed {
+    Done,
+    /// All queues together hold as much as they may.
+    Refused,
+    /// The node is gone.
+    Gone(Stored),
+}
+
 impl Queue {
-    pub(super) fn new(address: Str, depth: usize) -> Self {
-        Self { address, depth: depth.max(1), state: Mutex::default() }
+    pub(super) fn new(address: Str, quota: Arc<Quota>) -> Self {
+        Self { address, quota, state: Mutex::default() }
+    }
+
+    /// A queue of so many numbered messages, each of which is made when it is taken.
+    pub(super) fn numbered(address: Str, quota: Arc<Quota>, count: u32) -> Self {
+        let state = State { unmade: 0..count, ..State::default() };
+        Self { address, quota, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many messages wait.
     pub(super) fn len(&self) -> usize {
-        self.lock().messages.len()
+        let state = self.lock();
+        state.messages.len() + state.unmade.len()
     }
 
     pub(super) fn messages(&self) -> Vec<Payload> {
@@ -117,54 +80,103 @@ impl Queue {
         result
     }
 
-    /// Waits until there is room.
-    pub(super) fn poll_room(&self, ticket: &mut Option<Ticket>, context: &Context<'_>) -> Poll<()> {
-        let (poll, spent) = self.with(|state, _| {
-            if state.messages.len() < self.depth || state.is_gone {
-                (Poll::Ready(()), ticket.take().and_then(|ticket| state.givers.leave(ticket)))
-            } else {
-                (Poll::Pending, state.givers.wait(ticket, context.waker()))
+    /// Adds a message behind all others as soon as there is room for it. An empty queue has room for any.
+    pub(super) fn poll_push(
+        &self,
+        message: &mut Option<Stored>,
+        ticket: &mut Option<Ticket>,
+        context: &Context<'_>,
+    ) -> Poll<Pushed> {
+        let bounds = &self.quota.bounds;
+        let (poll, spent) = self.with(|state, wakes| {
+            let octets = message.as_ref().map_or(0, Stored::octets);
+            let is_full = state.held > 0
+                && (state.held >= bounds.messages
+                    || state.octets.saturating_add(octets) > bounds.queue_octets);
+            if is_full && !state.is_gone {
+                return (Poll::Pending, state.givers.wait(ticket, context.waker()));
             }
+            let spent = ticket.take().and_then(|ticket| state.givers.leave(ticket));
+            let Some(mut stored) = message.take() else { return (Poll::Ready(Pushed::Done), spent) };
+            if state.is_gone {
+                return (Poll::Ready(Pushed::Gone(stored)), spent);
+            }
+            if !stored.charge(&self.quota) {
+                return (Poll::Ready(Pushed::Refused), spent);
+            }
+            state.held += 1;
+            state.octets += octets;
+            state.messages.push_back(stored);
+            state.takers.wake_all(wakes);
+            (Poll::Ready(Pushed::Done), spent)
         });
         drop(spent);
         poll
     }
 
-    /// Adds a message behind all others.
-    pub(super) fn push(&self, message: Stored) {
+    /// Puts messages back in front, in their order. Gives them to the caller if the node is gone.
+    #[must_use]
+    pub(super) fn put_back(&self, messages: Vec<Stored>) -> Vec<Stored> {
         self.with(|state, wakes| {
-            state.messages.push_back(message);
+            if state.is_gone {
+                return messages;
+            }
+            messages.into_iter().rev().for_each(|message| state.messages.push_front(message));
             state.takers.wake_all(wakes);
+            Vec::new()
+        })
+    }
+
+    /// Changes a message that a consumer has, and counts it anew.
+    pub(super) fn change<R>(
+        &self,
+        stored: &mut Stored,
+        work: impl FnOnce(&mut Stored, &Arc<Quota>) -> R,
+    ) -> R {
+        let before = stored.octets();
+        let result = work(stored, &self.quota);
+        self.with(|state, _| state.octets = (state.octets + stored.octets()).saturating_sub(before));
+        result
+    }
+
+    /// Notes that a message which a consumer had is done with: there is room for another.
+    pub(super) fn done(&self, stored: &Stored) {
+        self.with(|state, wakes| {
+            state.held = state.held.saturating_sub(1);
+            state.octets = state.octets.saturating_sub(stored.octets());
+            state.givers.wake_all(wakes);
         });
     }
 
-    /// Puts messages back in front, in their order: room is not asked for, as they had some before.
-    pub(super) fn put_back(&self, messages: impl DoubleEndedIterator<Item = Stored>) {
-        self.with(|state, wakes| {
-            messages.rev().for_each(|message| state.messages.push_front(message));
-            state.takers.wake_all(wakes);
-        });
-    }
-
-    /// Takes the oldest message that may go to this consumer.
+    /// Takes the oldest message that may go to this consumer; `None` once the node is gone.
     pub(super) fn poll_take(
         &self,
         consumer: u64,
         ticket: &mut Option<Ticket>,
         context: &Context<'_>,
-    ) -> Poll<Stored> {
-        let (poll, spent) = self.with(|state, wakes| {
+    ) -> Poll<Option<Stored>> {
+        let (poll, spent) = self.with(|state, _| {
             let at = state.messages.iter().position(|stored| !stored.refused_by.contains(&consumer));
-            match at.and_then(|at| state.messages.remove(at)) {
-                Some(stored) => {
-                    state.givers.wake_all(wakes);
-                    (Poll::Ready(stored), ticket.take().and_then(|ticket| state.takers.leave(ticket)))
-                }
-                None => (Poll::Pending, state.takers.wait(ticket, context.waker())),
+            let taken = at.and_then(|at| state.messages.remove(at)).or_else(|| self.make(state));
+            if taken.is_some() || state.is_gone {
+                (Poll::Ready(taken), ticket.take().and_then(|ticket| state.takers.leave(ticket)))
+            } else {
+                (Poll::Pending, state.takers.wait(ticket, context.waker()))
             }
         });
         drop(spent);
         poll
+    }
+
+    /// Makes the next of the numbered messages.
+    fn make(&self, state: &mut State) -> Option<Stored> {
+        let number = state.unmade.next()?;
+        let message = Message::from(format!("msg{number}")).with_message_id(u64::from(number));
+        let payload = message.with_property("seq", number).to_payload().ok()?;
+        let stored = Stored::new(payload, self.address.clone());
+        state.held += 1;
+        state.octets += stored.octets();
+        Some(stored)
     }
 
     /// Does not wait any more.
@@ -176,16 +188,20 @@ impl Queue {
         drop(spent);
     }
 
-    /// The node is gone: nobody waits for it any more. Gives what is left.
+    /// Forgets a consumer that has ended: no message is kept from it any more.
+    pub(super) fn forget(&self, consumer: u64) {
+        self.with(|state, _| {
+            state.messages.iter_mut().for_each(|stored| stored.refused_by.retain(|by| *by != consumer));
+        });
+    }
+
+    /// Notes that the node is gone: nobody waits for it any more. Gives what is left.
     pub(super) fn close(&self) -> Vec<Stored> {
         self.with(|state, wakes| {
             state.is_gone = true;
             state.givers.wake_all(wakes);
+            state.takers.wake_all(wakes);
             state.messages.drain(..).collect()
         })
-    }
-
-    pub(super) fn is_gone(&self) -> bool {
-        self.lock().is_gone
     }
 }

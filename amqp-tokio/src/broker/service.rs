@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
-use amqp_proto::endpoint::Result;
-use amqp_proto::types::Str;
-use amqp_proto::wire::{Condition, DistributionMode, Error, Source, Target, Terminus};
+use amqp_proto::endpoint;
+use amqp_proto::wire::{Condition, Error, Source, Target, Terminus};
 use tokio::task::JoinSet;
 
-use super::Broker;
 use super::consumer::Consumer;
-use super::nodes::{Leaves, Listening, Node, Nodes};
-use super::producer::{self, Producer};
+use super::node::{Node, Use};
+use super::nodes::{Listening, Nodes};
+use super::producer::Producer;
+use super::{Broker, termini};
 use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::offered::{OfferedLink, OfferedReceiver, OfferedSender};
@@ -21,13 +21,19 @@ use crate::session::Session;
 /// How long to wait after a client could not be taken, as when all files are in use.
 const PAUSE: Duration = Duration::from_millis(50);
 
-pub(super) async fn serve(broker: &Broker, listener: Listener) -> Result<()> {
+pub(super) async fn serve(broker: &Broker, listener: Listener) -> endpoint::Result<()> {
     let mut clients = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok(incoming) => {
+                // One that is too many is hung up on.
+                let Some(share) = broker.nodes.quota.client() else { continue };
                 let nodes = Arc::clone(&broker.nodes);
-                clients.spawn(async move { serve_connection(&nodes, incoming.open().await?).await });
+                clients.spawn(async move {
+                    let served = serve_connection(&nodes, incoming.open().await?).await;
+                    drop(share);
+                    served
+                });
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
@@ -36,7 +42,7 @@ pub(super) async fn serve(broker: &Broker, listener: Listener) -> Result<()> {
     }
 }
 
-pub(super) async fn serve_connection(nodes: &Arc<Nodes>, connection: Connection) -> Result<()> {
+pub(super) async fn serve_connection(nodes: &Arc<Nodes>, connection: Connection) -> endpoint::Result<()> {
     let mut sessions = JoinSet::new();
     let ended = serve_sessions(nodes, &connection, &mut sessions).await;
     // What came before the end is still looked at.
@@ -47,8 +53,8 @@ pub(super) async fn serve_connection(nodes: &Arc<Nodes>, connection: Connection)
 async fn serve_sessions(
     nodes: &Arc<Nodes>,
     connection: &Connection,
-    sessions: &mut JoinSet<Result<()>>,
-) -> Result<()> {
+    sessions: &mut JoinSet<endpoint::Result<()>>,
+) -> endpoint::Result<()> {
     while let Some(offered) = connection.next_session().await? {
         let session = offered.accept()?;
         sessions.spawn(serve_session(Arc::clone(nodes), session));
@@ -57,14 +63,14 @@ async fn serve_sessions(
     Ok(())
 }
 
-async fn serve_session(nodes: Arc<Nodes>, session: Session) -> Result<()> {
+async fn serve_session(nodes: Arc<Nodes>, session: Session) -> endpoint::Result<()> {
     let mut links = JoinSet::new();
     let ended = serve_links(&nodes, &session, &mut links).await;
     while links.join_next().await.is_some() {}
     ended
 }
 
-async fn serve_links(nodes: &Arc<Nodes>, session: &Session, links: &mut JoinSet<()>) -> Result<()> {
+async fn serve_links(nodes: &Arc<Nodes>, session: &Session, links: &mut JoinSet<()>) -> endpoint::Result<()> {
     while let Some(link) = session.next_link().await? {
         // A link that is gone before it is accepted is nobody's concern.
         let _ = match link {
@@ -83,82 +89,71 @@ async fn serve_links(nodes: &Arc<Nodes>, session: &Session, links: &mut JoinSet<
 /// A link that is not accepted.
 struct Refused;
 
-fn refuse(link: OfferedLink, condition: Condition, words: &str) -> Refused {
-    let _ = link.refuse(Error::new(condition).with_description(words));
+fn refuse(link: OfferedLink, error: Error) -> Refused {
+    let _ = link.refuse(error);
     Refused
 }
 
-fn take_producer(nodes: &Arc<Nodes>, link: OfferedReceiver) -> std::result::Result<Producer, Refused> {
-    let target = match link.target() {
-        Some(Terminus::Target(target)) => target,
-        None => {
-            return Err(refuse(OfferedLink::Receiver(link), Condition::InvalidField, "a target is needed"));
-        }
-        Some(_) => {
-            return Err(refuse(
-                OfferedLink::Receiver(link),
-                Condition::NotImplemented,
-                "no transactions here",
-            ));
-        }
+fn take_producer(nodes: &Arc<Nodes>, link: OfferedReceiver) -> Result<Producer, Refused> {
+    let (target, used) = match lead(nodes, link.target()) {
+        Ok(lead) => lead,
+        Err(error) => return Err(refuse(OfferedLink::Receiver(link), error)),
     };
-    let (answer, target) = resolve(nodes, target);
-    let options = ReceiverOptions::new().with_auto_accept(false).with_target(answer);
+    let options = ReceiverOptions::new().with_auto_accept(false).with_target(target);
     let receiver = link.accept_with(options).map_err(|_| Refused)?;
-    Ok(Producer { nodes: Arc::clone(nodes), receiver, target, count: 0 })
+    Ok(Producer { nodes: Arc::clone(nodes), receiver, target: used, count: 0 })
 }
 
-/// The target as the client is told, and where it leads.
-fn resolve(nodes: &Nodes, mut target: Target) -> (Target, Option<producer::Target>) {
-    if target.dynamic {
-        let queue = nodes.dynamic();
-        let address = queue.address.clone();
-        target.address = Some(address.clone());
-        return (target, Some(producer::Target { address, node: Node::Queue(queue), is_dynamic: true }));
-    }
-    let leads = target.address.clone().map(|address| {
-        let node = nodes.at(&address, &target.capabilities);
-        producer::Target { address, node, is_dynamic: false }
-    });
-    (target, leads)
+/// Returns the target as the client is told, and the node that it leads to, if it is not the relay.
+fn lead(nodes: &Arc<Nodes>, target: Option<Terminus>) -> Result<(Target, Option<Use>), Error> {
+    let target = match target {
+        Some(Terminus::Target(target)) => target,
+        None => return Err(Error::new(Condition::InvalidField).with_description("a target is needed")),
+        Some(_) => {
+            return Err(Error::new(Condition::NotImplemented).with_description("no transactions here"));
+        }
+    };
+    termini::check_lifetime(&target.dynamic_node_properties)?;
+    let kind = termini::kind(&target.capabilities);
+    let used = match &target.address {
+        _ if target.dynamic => Some(nodes.dynamic(kind)?),
+        Some(address) => Some(nodes.at(address, kind)?),
+        None => None,
+    };
+    let address = match &used {
+        Some(used) if target.dynamic => Some(used.address.clone()),
+        _ => target.address.clone(),
+    };
+    let is_topic = matches!(&used, Some(Use { node: Node::Topic(_), .. }));
+    Ok((termini::granted_target(&target, address, is_topic), used))
 }
 
-fn take_consumer(nodes: &Arc<Nodes>, link: OfferedSender) -> std::result::Result<Consumer, Refused> {
-    let Some(mut source) = link.source() else {
-        return Err(refuse(OfferedLink::Sender(link), Condition::InvalidField, "a source is needed"));
+fn take_consumer(nodes: &Arc<Nodes>, link: OfferedSender) -> Result<Consumer, Refused> {
+    let (source, listening) = match listen(nodes, link.source()) {
+        Ok(listening) => listening,
+        Err(error) => return Err(refuse(OfferedLink::Sender(link), error)),
     };
-    if source.distribution_mode == Some(DistributionMode::Copy) {
-        return Err(refuse(OfferedLink::Sender(link), Condition::NotImplemented, "no browsing here"));
-    }
-    let listening = match (source.dynamic, source.address.clone()) {
-        (true, _) => {
-            let queue = nodes.dynamic();
-            source.address = Some(queue.address.clone());
-            Listening { queue, leaves: Leaves::Dynamic }
-        }
-        (false, Some(address)) => match listen(nodes, &address, &source) {
-            Some(listening) => listening,
-            None => {
-                return Err(refuse(
-                    OfferedLink::Sender(link),
-                    Condition::NotFound,
-                    "there is nothing to receive",
-                ));
-            }
-        },
-        (false, None) => {
-            return Err(refuse(OfferedLink::Sender(link), Condition::InvalidField, "an address is needed"));
-        }
-    };
-    // What is not honoured is not confirmed.
-    source.filter = Default::default();
-    let sender = link.accept_with(SenderOptions::new().with_source(source)).map_err(|_| {
-        listening.end(nodes);
-        Refused
-    })?;
+    let sender = link.accept_with(SenderOptions::new().with_source(source)).map_err(|_| Refused)?;
     Ok(Consumer::new(Arc::clone(nodes), sender, listening))
 }
 
-fn listen(nodes: &Nodes, address: &Str, source: &Source) -> Option<Listening> {
-    nodes.listen(address, &source.capabilities)
+/// Returns the source as the client is told, and the queue that it leads to.
+fn listen(nodes: &Arc<Nodes>, source: Option<Source>) -> Result<(Source, Listening), Error> {
+    let Some(source) = source else {
+        let words = "a source is needed: there are no subscriptions to be looked up by the name of a link";
+        return Err(Error::new(Condition::NotFound).with_description(words));
+    };
+    termini::check_source(&source)?;
+    let kind = termini::kind(&source.capabilities);
+    let (address, listening) = match &source.address {
+        _ if source.dynamic => {
+            let used = nodes.dynamic(kind)?;
+            (used.address.clone(), nodes.listen_to(used)?)
+        }
+        Some(address) => (address.clone(), nodes.listen(address, kind)?),
+        None => return Err(Error::new(Condition::InvalidField).with_description("an address is needed")),
+    };
+    termini::check_distribution(&source, listening.is_topic())?;
+    let source = termini::granted_source(source, address, listening.is_topic());
+    Ok((source, listening))
 }

@@ -1,7 +1,9 @@
 //! Two ends of a connection, joined in memory.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub(crate) mod peer;
 pub(crate) mod polls;
+pub(crate) mod served;
 pub(crate) mod valve;
 
 use amqp_tokio::config::{ReceiverOptions, SenderOptions};

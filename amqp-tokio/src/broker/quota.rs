@@ -1,0 +1,103 @@
+//! [`Bounds`] of a broker, and [`Quota`], which counts what is used of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use amqp_proto::types::Limits;
+
+/// Bounds on what clients can make a broker hold.
+#[derive(Debug, Clone)]
+pub(super) struct Bounds {
+    /// Messages of one queue.
+    pub(super) messages: usize,
+    /// Octets of the messages of one queue.
+    pub(super) queue_octets: usize,
+    /// Octets of the messages of all queues.
+    pub(super) octets: usize,
+    pub(super) letters: usize,
+    pub(super) letter_octets: usize,
+    /// Queues and topics.
+    pub(super) nodes: usize,
+    pub(super) address_octets: usize,
+    /// Octets of the annotations that consumers add to one message.
+    pub(super) annotation_octets: usize,
+    /// Connections that `serve` has open at a time.
+    pub(super) clients: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            messages: 100_000,
+            queue_octets: 64 << 20,
+            octets: 512 << 20,
+            letters: 1_000,
+            letter_octets: 16 << 20,
+            nodes: 10_000,
+            address_octets: 1_024,
+            annotation_octets: 4_096,
+            clients: 1_000,
+        }
+    }
+}
+
+/// The bounds of a broker, and how much of those is used that concern the broker as a whole.
+#[derive(Debug)]
+pub(super) struct Quota {
+    pub(super) bounds: Bounds,
+    /// What messages are decoded within.
+    pub(super) limits: Limits,
+    octets: AtomicUsize,
+    clients: AtomicUsize,
+}
+
+/// A part of the quota, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Share {
+    quota: Arc<Quota>,
+    kind: Kind,
+    amount: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Octets,
+    Clients,
+}
+
+impl Quota {
+    pub(super) fn new(bounds: Bounds, limits: Limits) -> Arc<Self> {
+        Arc::new(Self { bounds, limits, octets: AtomicUsize::new(0), clients: AtomicUsize::new(0) })
+    }
+
+    /// Takes octets for a message, unless that is more than all queues may hold.
+    pub(super) fn octets(self: &Arc<Self>, octets: usize) -> Option<Share> {
+        self.share(Kind::Octets, octets)
+    }
+
+    /// Takes the place of one more client, unless there are as many as there may be.
+    pub(super) fn client(self: &Arc<Self>) -> Option<Share> {
+        self.share(Kind::Clients, 1)
+    }
+
+    fn share(self: &Arc<Self>, kind: Kind, amount: usize) -> Option<Share> {
+        let (used, most) = self.used(kind);
+        let more = |used: usize| used.checked_add(amount).filter(|sum| *sum <= most);
+        used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Share { quota: Arc::clone(self), kind, amount })
+    }
+
+    fn used(&self, kind: Kind) -> (&AtomicUsize, usize) {
+        match kind {
+            Kind::Octets => (&self.octets, self.bounds.octets),
+            Kind::Clients => (&self.clients, self.bounds.clients),
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let (used, _) = self.quota.used(self.kind);
+        used.fetch_sub(self.amount, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,130 @@
+//! Sources and targets: what clients ask of a node, and what they are granted.
+//!
+//! What a broker does not do it refuses by name, where a client that is not told would take it for granted: filters,
+//! browsing, subscriptions that outlive their links, lifetimes of dynamic nodes. Of everything else the answer says how it
+//! is [3.5.3], such as that nothing is durable.
+
+use amqp_proto::types::{Fields, Many, Str, Symbol, Value};
+use amqp_proto::wire::{
+    Condition, DistributionMode, Error, ExpiryPolicy, LifetimePolicy, Source, Target, TerminusDurability,
+};
+
+use super::node::Kind;
+
+const QUEUES: [&str; 2] = ["queue", "temporary-queue"];
+const TOPICS: [&str; 2] = ["topic", "temporary-topic"];
+const SHARED: [&str; 2] = ["shared", "global"];
+const OUTCOMES: [&str; 4] =
+    ["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"];
+
+fn not_implemented(words: impl Into<Str>) -> Error {
+    Error::new(Condition::NotImplemented).with_description(words)
+}
+
+/// Returns the kind of node that a terminus asks for by its capabilities.
+pub(super) fn kind(capabilities: &[Symbol]) -> Kind {
+    let asks = |names: [&str; 2]| capabilities.iter().any(|name| names.contains(&name.as_str()));
+    match (asks(TOPICS), asks(QUEUES)) {
+        (true, _) => Kind::Topic,
+        (false, true) => Kind::Queue,
+        (false, false) => Kind::Any,
+    }
+}
+
+/// Checks what is asked of a source, whatever its node is.
+pub(super) fn check_source(source: &Source) -> Result<(), Error> {
+    if let Some((name, filter)) = source.filter.iter().next() {
+        return Err(no_filter(name, filter));
+    }
+    if source.capabilities.iter().any(|name| SHARED.contains(&name.as_str())) {
+        return Err(not_implemented("no shared subscriptions here"));
+    }
+    if let Some(DistributionMode::Other(mode)) = &source.distribution_mode {
+        return Err(not_implemented(format!("no distribution-mode {mode} here")));
+    }
+    check_lifetime(&source.dynamic_node_properties)
+}
+
+/// Checks what is asked of a source whose node is a topic, or is not.
+pub(super) fn check_distribution(source: &Source, is_topic: bool) -> Result<(), Error> {
+    let is_durable =
+        source.durable != TerminusDurability::None || source.expiry_policy == ExpiryPolicy::Never;
+    match source.distribution_mode {
+        _ if is_topic && is_durable => Err(not_implemented("no durable subscriptions here")),
+        Some(DistributionMode::Copy) if !is_topic => Err(not_implemented("no browsing here")),
+        Some(DistributionMode::Move) if is_topic => {
+            Err(not_implemented("no distribution-mode move at a topic"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn no_filter(name: &Value, filter: &Value) -> Error {
+    let kind = filter.as_described().map(|filter| filter.descriptor().clone());
+    let is = |code: u64, symbol: &str| {
+        kind.as_ref().is_some_and(|kind| kind.as_u64() == Some(code) || kind.as_str() == Some(symbol))
+    };
+    let name = name.as_str().unwrap_or_default();
+    let words = if is(0x0000_468c_0000_0004, "apache.org:selector-filter:string") {
+        format!("no selectors here: filter {name}")
+    } else if is(0x0000_468c_0000_0003, "apache.org:no-local-filter:list") {
+        format!("no-local is not implemented: filter {name}")
+    } else {
+        format!("no such filter here: {name}")
+    };
+    not_implemented(words)
+}
+
+/// Checks the properties that are asked of a dynamic node.
+pub(super) fn check_lifetime(properties: &Fields) -> Result<(), Error> {
+    match properties.get(LifetimePolicy::KEY.as_str()).map(LifetimePolicy::from_value) {
+        None | Some(Some(LifetimePolicy::DeleteOnClose)) => Ok(()),
+        Some(Some(policy)) => {
+            let name = policy.schema().symbol;
+            Err(not_implemented(format!("dynamic nodes go with their link: no lifetime-policy {name} here")))
+        }
+        Some(None) => {
+            Err(Error::new(Condition::InvalidField)
+                .with_description("lifetime-policy is none of the standard's"))
+        }
+    }
+}
+
+/// Returns the source as it is.
+pub(super) fn granted_source(asked: Source, address: Str, is_topic: bool) -> Source {
+    let outcomes = asked.outcomes.iter().filter(|name| OUTCOMES.contains(&name.as_str())).cloned();
+    Source {
+        address: Some(address),
+        expiry_policy: ExpiryPolicy::LinkDetach,
+        dynamic: asked.dynamic,
+        dynamic_node_properties: node_properties(asked.dynamic),
+        distribution_mode: Some(if is_topic { DistributionMode::Copy } else { DistributionMode::Move }),
+        outcomes: outcomes.collect(),
+        capabilities: granted(&asked.capabilities, is_topic),
+        default_outcome: asked.default_outcome,
+        ..Source::default()
+    }
+}
+
+/// Returns the target as it is; without an address it is the anonymous relay.
+pub(super) fn granted_target(asked: &Target, address: Option<Str>, is_topic: bool) -> Target {
+    Target {
+        address,
+        expiry_policy: ExpiryPolicy::LinkDetach,
+        dynamic: asked.dynamic,
+        dynamic_node_properties: node_properties(asked.dynamic),
+        capabilities: granted(&asked.capabilities, is_topic),
+        ..Target::default()
+    }
+}
+
+fn node_properties(is_dynamic: bool) -> Fields {
+    let policy = is_dynamic.then_some((LifetimePolicy::KEY, LifetimePolicy::DeleteOnClose));
+    policy.into_iter().collect()
+}
+
+/// Returns those of the capabilities that the node has.
+fn granted(asked: &[Symbol], is_topic: bool) -> Many<Symbol> {
+    let has = if is_topic { TOPICS } else { QUEUES };
+    asked.iter().filter(|name| has.contains(&name.as_str())).cloned().collect()
+}

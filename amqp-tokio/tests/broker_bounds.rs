@@ -1,0 +1,244 @@
+//! The broker in memory: bounds on what clients can make it hold.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::time::Duration;
+
+use amqp_tokio::broker::{Broker, Reason};
+use amqp_tokio::message::Message;
+use amqp_tokio::types::{Limits, Map, Symbol, Value};
+use amqp_tokio::wire::{Condition, Error, Modified, Outcome};
+use amqp_tokio::{Connection, ConnectionOptions, Listener};
+use common::served::{bounded, connect, delivery_count, next};
+
+#[track_caller]
+fn assert_no_room(outcome: &Outcome) {
+    let Outcome::Rejected(rejected) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(rejected.error.as_ref().unwrap().condition, Condition::ResourceLimitExceeded);
+}
+
+/// A queue is full by octets, too, and what consumers have not decided on counts; an empty one takes any message.
+#[tokio::test]
+async fn a_queue_is_bounded_in_octets() {
+    let broker = Broker::builder().queue_octets(10_000).build().unwrap();
+    let connection = connect(&broker).await;
+    let sender = connection.sender("jobs").await.unwrap();
+    let receiver = connection.receiver("jobs").prefetch(0).auto_accept(false).await.unwrap();
+    assert_eq!(sender.send("x".repeat(20_000)).await.unwrap(), Outcome::Accepted);
+    receiver.set_credit(1).unwrap();
+    let (large, _) = next(&receiver).await;
+    let queued = sender.send_queued("small").await.unwrap();
+    // It waits, though none waits before it.
+    common::polls::rest().await;
+    assert!(broker.is_empty("jobs"));
+    large.accept().unwrap();
+    assert_eq!(bounded(queued).await.unwrap(), Outcome::Accepted);
+    for _ in 0..3 {
+        assert_eq!(sender.send("x".repeat(2_000)).await.unwrap(), Outcome::Accepted);
+    }
+}
+
+/// What would be too much for all queues together is rejected, and taken again once there is room.
+#[tokio::test]
+async fn all_queues_are_bounded_in_octets() {
+    let broker = Broker::builder().total_octets(10_000).build().unwrap();
+    let connection = connect(&broker).await;
+    let senders = [connection.sender("one").await.unwrap(), connection.sender("two").await.unwrap()];
+    for sender in &senders {
+        assert_eq!(sender.send("x".repeat(4_000)).await.unwrap(), Outcome::Accepted);
+    }
+    for sender in &senders {
+        assert_no_room(&sender.send("x".repeat(4_000)).await.unwrap());
+    }
+    let receiver = connection.receiver("one").await.unwrap();
+    next(&receiver).await.0.accept().unwrap();
+    // Until the acceptance is there.
+    let taken = async { while senders[1].send("x".repeat(4_000)).await.unwrap() != Outcome::Accepted {} };
+    bounded(taken).await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_bounded_in_octets() {
+    let broker = Broker::builder().dead_letter_octets(5_000).build().unwrap();
+    let connection = connect(&broker).await;
+    let relay = connection.sender("").anonymous().await.unwrap();
+    for n in 0..10 {
+        let message = Message::from("x".repeat(1_000)).with_subject(format!("{n}"));
+        assert!(matches!(relay.send(message).await.unwrap(), Outcome::Rejected(_)));
+    }
+    let letters = broker.dead_letters();
+    assert!((2..=4).contains(&letters.len()), "{}", letters.len());
+    let last = letters.last().unwrap().message().unwrap().properties().unwrap();
+    assert_eq!(last.subject.unwrap(), "9");
+    let broker = Broker::builder().dead_letters_kept(2).build().unwrap();
+    let relay = connect(&broker).await.sender("").anonymous().await.unwrap();
+    for n in 0..5 {
+        relay.send(format!("{n}")).await.unwrap();
+    }
+    assert_eq!(broker.dead_letters().len(), 2);
+}
+
+/// Queues and topics are forgotten when they are empty and no link uses them; so are those that a relay has used.
+#[tokio::test]
+async fn nodes_that_nobody_uses_go() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let topic = Symbol::try_from("topic").unwrap();
+    for n in 0..5 {
+        let sender = connection.sender(format!("jobs.{n}")).await.unwrap();
+        let receiver = connection.receiver(format!("jobs.{n}")).await.unwrap();
+        let listener = connection.receiver(format!("news.{n}")).capabilities(topic.clone()).await.unwrap();
+        assert_eq!(broker.node_count(), 2);
+        sender.send("job").await.unwrap();
+        next(&receiver).await.0.accept().unwrap();
+        sender.close().await.unwrap();
+        receiver.close().await.unwrap();
+        listener.close().await.unwrap();
+        gone(&broker, 0).await;
+    }
+    let relay = connection.sender("").anonymous().await.unwrap();
+    relay.send(Message::from("job").with_to("jobs")).await.unwrap();
+    relay.send(Message::from("job").with_to("outcome.accepted")).await.unwrap();
+    assert_eq!((broker.node_count(), broker.len("jobs")), (1, 1));
+    let receiver = connection.receiver("jobs").await.unwrap();
+    next(&receiver).await.0.accept().unwrap();
+    receiver.close().await.unwrap();
+    gone(&broker, 0).await;
+}
+
+/// Waits until the broker has seen links end.
+async fn gone(broker: &Broker, left: usize) {
+    let gone = async {
+        while broker.node_count() > left {
+            tokio::task::yield_now().await;
+        }
+    };
+    bounded(gone).await;
+}
+
+#[tokio::test]
+async fn nodes_are_bounded_in_number_and_their_addresses_in_length() {
+    let broker = Broker::builder().nodes(2).address_octets(50).build().unwrap();
+    let connection = connect(&broker).await;
+    let error = connection.sender("x".repeat(51)).await.unwrap_err();
+    assert_eq!(error.condition(), Some(&Condition::ResourceLimitExceeded));
+    let _one = connection.sender("x".repeat(50)).await.unwrap();
+    let two = connection.receiver("").dynamic().await.unwrap();
+    for receiver in [connection.receiver("three"), connection.receiver("").dynamic()] {
+        let error = receiver.await.unwrap_err();
+        assert_eq!(error.condition(), Some(&Condition::ResourceLimitExceeded));
+    }
+    let relay = connection.sender("").anonymous().await.unwrap();
+    assert_no_room(&relay.send(Message::from("job").with_to("three")).await.unwrap());
+    assert_eq!(broker.dead_letters()[0].reason(), &Reason::Undeliverable);
+    two.close().await.unwrap();
+    gone(&broker, 1).await;
+    assert!(connection.receiver("three").await.is_ok());
+}
+
+/// [3.4.5] Annotations that consumers add are bounded: a link that adds more is closed, and the message comes again.
+#[tokio::test]
+async fn annotations_of_modified_are_bounded() {
+    let broker = Broker::builder().annotation_octets(1_000).build().unwrap();
+    let connection = connect(&broker).await;
+    connection.sender("jobs").await.unwrap().send("job").await.unwrap();
+    let annotated = |key: String, value: String| {
+        let mut modified = Modified { delivery_failed: Some(true), ..Modified::default() };
+        modified.message_annotations.insert(Symbol::try_from(&*key).unwrap(), value);
+        modified
+    };
+    let receiver = connection.receiver("jobs").await.unwrap();
+    for n in 0..9 {
+        // Instead of the one before, and so not too many.
+        next(&receiver)
+            .await
+            .0
+            .modify(annotated("x-opt-same".into(), format!("{n}{}", "x".repeat(300))))
+            .unwrap();
+    }
+    let mut count = 0;
+    let error = loop {
+        match bounded(receiver.recv()).await {
+            Ok(delivery) => {
+                count += 1;
+                let modified = annotated(format!("x-opt-{count}"), "x".repeat(300));
+                delivery.unwrap().modify(modified).unwrap();
+            }
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((count, error.condition()), (3, Some(&Condition::ResourceLimitExceeded)));
+    let receiver = connection.receiver("jobs").await.unwrap();
+    let (delivery, _) = next(&receiver).await;
+    assert_eq!(delivery_count(&delivery), (12, false));
+    let annotations = delivery.message().unwrap().message_annotations().unwrap();
+    assert_eq!(annotations.len(), 3);
+    delivery.accept().unwrap();
+    // Many short ones are too many, too.
+    connection.sender("jobs").await.unwrap().send("job").await.unwrap();
+    let (delivery, _) = next(&receiver).await;
+    let mut modified = Modified::default();
+    (0..65_u64).for_each(|n| drop(modified.message_annotations.insert(n, true)));
+    delivery.modify(modified).unwrap();
+    let error = bounded(receiver.recv()).await.unwrap_err();
+    assert_eq!(error.condition(), Some(&Condition::ResourceLimitExceeded));
+}
+
+/// The messages of `source.N` are made as they are taken: there may be more of them than memory holds.
+#[tokio::test]
+async fn numbered_messages_are_made_as_they_are_taken() {
+    let broker = Broker::builder().depth(10).build().unwrap();
+    let connection = connect(&broker).await;
+    let source = connection.receiver("source.4294967295").prefetch(5).auto_accept(false).await.unwrap();
+    let mut first = None;
+    for n in 0..25 {
+        let (delivery, body) = next(&source).await;
+        assert_eq!(body, format!("msg{n}"));
+        match n {
+            7 => first = Some(delivery),
+            _ => delivery.accept().unwrap(),
+        }
+    }
+    // What comes back does so in front.
+    first.unwrap().release().unwrap();
+    let again = async { while next(&source).await.1 != "msg7" {} };
+    bounded(again).await;
+    let _few = connection.receiver("source.1000000").await.unwrap();
+    assert_eq!(broker.node_count(), 0);
+}
+
+#[tokio::test]
+async fn connections_are_bounded_in_number() {
+    let broker = Broker::builder().connections(2).build().unwrap();
+    let listener = Listener::bind_with("127.0.0.1:0", broker.acceptor()).await.unwrap();
+    let url = format!("amqp://{}", listener.local_addr().unwrap());
+    let serving = broker.clone();
+    tokio::spawn(async move { serving.serve(listener).await });
+    let one = Connection::open(&url).await.unwrap();
+    let _two = Connection::open(&url).await.unwrap();
+    assert!(bounded(Connection::open(&url)).await.is_err());
+    one.close().await.unwrap();
+    let again = async {
+        while Connection::open(&url).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    bounded(again).await;
+}
+
+/// What a message is decoded within are the limits of the broker, not those that happen to be the default.
+#[tokio::test]
+async fn messages_are_decoded_within_the_limits_of_the_broker() {
+    let limits = Limits::default().with_elements(64);
+    let broker = Broker::builder().options(ConnectionOptions::new().limits(limits)).build().unwrap();
+    let connection = connect(&broker).await;
+    let sender = connection.sender("jobs").await.unwrap();
+    let receiver = connection.receiver("jobs").await.unwrap();
+    let body: Map = (0..100).map(|n| (n, n)).collect();
+    sender.send(Message::from(Value::from(body))).await.unwrap();
+    receiver.recv().await.unwrap().unwrap().reject(Error::new(Condition::InvalidField)).unwrap();
+    receiver.close().await.unwrap();
+    let letters = broker.dead_letters();
+    assert!(letters[0].message().unwrap().body().is_err());
+}

@@ -1,0 +1,69 @@
+//! What the broker in memory keeps costs what it is long, not the buffers that it was read into.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_tokio::broker::Broker;
+use amqp_tokio::message::Message;
+use amqp_tokio::types::Symbol;
+use amqp_tokio::wire::{Condition, Error, Modified, Outcome};
+use common::served::{connect, next};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// How many small messages are kept, each sent before a large one that is not.
+const KEPT: usize = 300;
+/// How much heap one of them may cost.
+const COST: usize = 4 << 10;
+
+#[track_caller]
+fn assert_cost(before: usize, what: &str) {
+    let cost = HEAP.current_usage().saturating_sub(before) / KEPT;
+    assert!(cost < COST, "{what}: {cost} octets each");
+}
+
+/// The only test here: others would use the same heap.
+#[tokio::test]
+async fn what_is_kept_pins_no_buffer() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let (jobs, sink) =
+        (connection.sender("jobs").await.unwrap(), connection.sender("outcome.accepted").await.unwrap());
+    let large = "x".repeat(60_000);
+    let fill = async || assert_eq!(sink.send(large.clone()).await.unwrap(), Outcome::Accepted);
+    fill().await;
+    let before = HEAP.current_usage();
+    for _ in 0..KEPT {
+        jobs.send("1").await.unwrap();
+        fill().await;
+    }
+    assert_cost(before, "messages");
+    // Annotations and errors come in frames of the consumer's.
+    let receiver = connection.receiver("jobs").prefetch(1).await.unwrap();
+    for _ in 0..KEPT {
+        let mut modified = Modified { undeliverable_here: Some(true), ..Modified::default() };
+        modified.message_annotations.insert(Symbol::try_from("x-opt-why").unwrap(), "busy");
+        next(&receiver).await.0.modify(modified).unwrap();
+        fill().await;
+    }
+    receiver.close().await.unwrap();
+    assert_cost(before, "annotations");
+    let receiver = connection.receiver("jobs").prefetch(1).await.unwrap();
+    for _ in 0..KEPT {
+        let error = Error::new(Condition::InvalidField).with_description("no such job");
+        next(&receiver).await.0.reject(error).unwrap();
+        fill().await;
+    }
+    receiver.close().await.unwrap();
+    assert_eq!(broker.dead_letters().len(), KEPT);
+    assert_cost(before, "dead letters");
+    // A relay makes queues, whose addresses it has read with the messages.
+    let relay = connection.sender("").anonymous().await.unwrap();
+    for n in 0..KEPT {
+        relay.send(Message::from("1").with_to(format!("relayed.{n}"))).await.unwrap();
+        fill().await;
+    }
+    assert_cost(before, "addresses");
+}

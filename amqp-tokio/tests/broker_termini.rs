@@ -1,0 +1,217 @@
+//! The broker in memory: what it grants of a source or a target, and what it refuses by name [3.5.3] [3.5.4].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_tokio::broker::{Broker, Reason};
+use amqp_tokio::types::{Described, Fields, Many, Symbol};
+use amqp_tokio::wire::{
+    Condition, DistributionMode, ExpiryPolicy, LifetimePolicy, Outcome, Source, Target, Terminus,
+    TerminusDurability,
+};
+use amqp_tokio::{Connection, Error};
+use common::served::{connect, next};
+
+fn names(names: &[&str]) -> Many<Symbol> {
+    names.iter().map(|name| Symbol::try_from(*name).unwrap()).collect()
+}
+
+fn topic() -> Source {
+    Source { capabilities: names(&["topic"]), ..Source::at("news") }
+}
+
+#[track_caller]
+fn assert_refused(error: &Error, condition: Condition, words: &str) {
+    assert_eq!(error.condition(), Some(&condition), "{error}");
+    assert!(error.to_string().contains(words), "{error}, not {words}");
+}
+
+/// A receiver would take a filter that is ignored for one that holds.
+#[tokio::test]
+async fn m_src_09_filters_are_refused_by_name() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let receiver = || connection.receiver("jobs");
+    let error = receiver().selector("n > 1").await.unwrap_err();
+    assert_refused(&error, Condition::NotImplemented, "no selectors here");
+    let by_code = Described::new(0x0000_468c_0000_0004_u64, "n > 1");
+    let error = receiver().filter(Symbol::try_from("mine").unwrap(), by_code).await.unwrap_err();
+    assert_refused(&error, Condition::NotImplemented, "no selectors here: filter mine");
+    let error = receiver().no_local().await.unwrap_err();
+    assert_refused(&error, Condition::NotImplemented, "no-local is not implemented");
+    let other = Described::new(Symbol::try_from("example:other").unwrap(), 1);
+    let error = receiver().filter(Symbol::try_from("other").unwrap(), other).await.unwrap_err();
+    assert_refused(&error, Condition::NotImplemented, "no such filter here: other");
+    assert!(receiver().await.is_ok());
+    assert_eq!(broker.node_count(), 1);
+}
+
+#[tokio::test]
+async fn browsing_is_refused_by_name_and_copies_are_what_a_topic_gives() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let asks = |source: Source, mode| connection.receiver("").source(source).distribution_mode(mode);
+    let error = asks(Source::at("jobs"), DistributionMode::Copy).await.unwrap_err();
+    assert_refused(&error, Condition::NotImplemented, "no browsing here");
+    let error = asks(topic(), DistributionMode::Move).await.unwrap_err();
+    assert_refused(&error, Condition::NotImplemented, "no distribution-mode move at a topic");
+    let other = DistributionMode::Other(Symbol::try_from("fan").unwrap());
+    let error = asks(Source::at("jobs"), other).await.unwrap_err();
+    assert_refused(&error, Condition::NotImplemented, "no distribution-mode fan");
+    let listener = asks(topic(), DistributionMode::Copy).await.unwrap();
+    let source = listener.peer_attach().unwrap().source.unwrap();
+    assert_eq!(source.distribution_mode, Some(DistributionMode::Copy));
+    assert_eq!(source.capabilities, names(&["topic"]));
+}
+
+/// Such a subscription asks for copies, too: that is not what is wrong with it.
+#[tokio::test]
+async fn subscriptions_that_outlive_their_links_are_refused_by_name() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let durable = Source {
+        durable: TerminusDurability::UnsettledState,
+        expiry_policy: ExpiryPolicy::Never,
+        distribution_mode: Some(DistributionMode::Copy),
+        ..topic()
+    };
+    let never = Source { expiry_policy: ExpiryPolicy::Never, ..topic() };
+    for source in [durable, never] {
+        let error = connection.receiver("").source(source).await.unwrap_err();
+        assert_refused(&error, Condition::NotImplemented, "no durable subscriptions here");
+    }
+    for capability in ["shared", "global"] {
+        let source = Source { capabilities: names(&["topic", capability]), ..topic() };
+        let error = connection.receiver("").source(source).await.unwrap_err();
+        assert_refused(&error, Condition::NotImplemented, "no shared subscriptions here");
+    }
+    assert_eq!(broker.node_count(), 0);
+}
+
+#[tokio::test]
+async fn a_node_of_another_kind_is_refused() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let _queue = connection.receiver("jobs").await.unwrap();
+    let error = connection.receiver("jobs").capabilities(names(&["topic"])).await.unwrap_err();
+    assert_refused(&error, Condition::PreconditionFailed, "jobs is a queue, not a topic");
+    let _topic = connection.receiver("").source(topic()).await.unwrap();
+    let error = connection.sender("news").capabilities(names(&["queue"])).await.unwrap_err();
+    assert_refused(&error, Condition::PreconditionFailed, "news is a topic, not a queue");
+}
+
+/// The answer says how the terminus is, not how it was asked to be.
+#[tokio::test]
+async fn the_answer_confirms_nothing_that_is_not_so() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let source = Source {
+        durable: TerminusDurability::Configuration,
+        expiry_policy: ExpiryPolicy::Never,
+        timeout: 60,
+        outcomes: names(&["amqp:accepted:list", "example:taken"]),
+        capabilities: names(&["queue", "example:fast"]),
+        ..Source::at("jobs")
+    };
+    let receiver = connection.receiver("").source(source).await.unwrap();
+    let granted = receiver.peer_attach().unwrap().source.unwrap();
+    let wanted = Source {
+        expiry_policy: ExpiryPolicy::LinkDetach,
+        distribution_mode: Some(DistributionMode::Move),
+        outcomes: names(&["amqp:accepted:list"]),
+        capabilities: names(&["queue"]),
+        ..Source::at("jobs")
+    };
+    assert_eq!(*granted, wanted);
+    let target = Target {
+        durable: TerminusDurability::UnsettledState,
+        timeout: 60,
+        capabilities: names(&["example:fast"]),
+        ..Target::at("jobs")
+    };
+    let sender = connection.sender("").target(target).await.unwrap();
+    let granted = *sender.peer_attach().unwrap().target.unwrap();
+    let wanted = Target { expiry_policy: ExpiryPolicy::LinkDetach, ..Target::at("jobs") };
+    assert_eq!(granted, Terminus::Target(wanted));
+}
+
+fn lifetime(policy: LifetimePolicy) -> Fields {
+    [(LifetimePolicy::KEY, policy)].into_iter().collect()
+}
+
+/// [3.5.9] A dynamic node goes with its link, and says so.
+#[tokio::test]
+async fn m_dyn_lifetimes_of_dynamic_nodes_are_told() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let asks =
+        |properties| Source { dynamic: true, dynamic_node_properties: properties, ..Source::default() };
+    for policy in LifetimePolicy::ALL {
+        let asked = connection.receiver("").source(asks(lifetime(policy))).await;
+        if policy == LifetimePolicy::DeleteOnClose {
+            assert!(asked.is_ok());
+            continue;
+        }
+        assert_refused(&asked.unwrap_err(), Condition::NotImplemented, policy.schema().symbol);
+    }
+    let receiver = connection.receiver("").source(asks(Fields::default())).await.unwrap();
+    let granted = receiver.peer_attach().unwrap().source.unwrap();
+    assert_eq!(granted.dynamic_node_properties, lifetime(LifetimePolicy::DeleteOnClose));
+    let target = Target { dynamic: true, ..Target::default() };
+    let target = Target { dynamic_node_properties: lifetime(LifetimePolicy::DeleteOnNoLinks), ..target };
+    let error = connection.sender("").target(target).await.unwrap_err();
+    assert_refused(&error, Condition::NotImplemented, "amqp:delete-on-no-links:list");
+}
+
+async fn publish(connection: &Connection, address: &str) -> Outcome {
+    connection.sender(address.to_owned()).await.unwrap().send("news").await.unwrap()
+}
+
+/// A topic for a link is made at its source or at its target, and each that listens there gets each message.
+#[tokio::test]
+async fn temporary_topics_are_topics() {
+    let broker = Broker::new().unwrap();
+    let (connection, other) = (connect(&broker).await, connect(&broker).await);
+    let temporary = || names(&["temporary-topic"]);
+    let owner = connection.receiver("").dynamic().capabilities(temporary()).await.unwrap();
+    assert_eq!(owner.peer_attach().unwrap().source.unwrap().capabilities, temporary());
+    let address = owner.address().unwrap();
+    let listener = other.receiver(address.clone()).capabilities(temporary()).await.unwrap();
+    assert_eq!(publish(&other, &address).await, Outcome::Accepted);
+    for receiver in [&owner, &listener] {
+        assert_eq!(next(receiver).await.1, "news");
+    }
+    let maker = connection.sender("").dynamic().capabilities(temporary()).await.unwrap();
+    let address = maker.address().unwrap();
+    let second = other.receiver(address).await.unwrap();
+    maker.send("made").await.unwrap();
+    assert_eq!(next(&second).await.1, "made");
+    // With the owner goes the node, and who listens is told.
+    owner.close().await.unwrap();
+    maker.close().await.unwrap();
+    for receiver in [listener, second] {
+        let error = receiver.recv().await.unwrap_err();
+        assert_refused(&error, Condition::ResourceDeleted, "the node is gone");
+    }
+}
+
+/// What waits at a dynamic node that goes is kept apart, and no other node takes its address.
+#[tokio::test]
+async fn an_address_of_a_dynamic_node_is_gone_with_it() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let owner = connection.receiver("").dynamic().prefetch(0).await.unwrap();
+    let address = owner.address().unwrap();
+    let sender = connection.sender(address.clone()).await.unwrap();
+    sender.send("too late").await.unwrap();
+    owner.close().await.unwrap();
+    assert_eq!(broker.dead_letters()[0].reason(), &Reason::NodeGone);
+    assert!(matches!(sender.send("later").await.unwrap(), Outcome::Rejected(_)));
+    let error = connection.sender(address.clone()).await.unwrap_err();
+    assert_refused(&error, Condition::NotFound, "there is no node at");
+    let relay = connection.sender("").anonymous().await.unwrap();
+    let answer = amqp_tokio::message::Message::from("answer").with_to(address);
+    assert!(matches!(relay.send(answer).await.unwrap(), Outcome::Rejected(_)));
+    sender.close().await.unwrap();
+    assert_eq!(broker.node_count(), 0);
+}
