@@ -72,7 +72,7 @@ impl Consumer {
             };
             match next {
                 Some(Next::Send(stored)) => self.send(stored),
-                Some(Next::Drained) => self.sender.give_back_credit(),
+                Some(Next::Drained) => self.sender.answer_drain(0),
                 Some(Next::Close(condition, words)) => break (condition, words),
                 Some(Next::Over) => return,
                 Some(Next::Outcome(..)) | None => {}
@@ -100,7 +100,7 @@ impl Consumer {
             Some(Watched::Over) => return Poll::Ready(Next::Over),
             None => {}
         }
-        if !sender.offer(self.listening.queue.len()) || self.is_full {
+        if self.is_full || !sender.may_send() {
             // Others may want what this one has no credit for.
             self.listening.queue.leave(self.taking.take(), None);
             return Poll::Pending;
@@ -122,6 +122,9 @@ impl Consumer {
                     self.listening.queue.done(&stored);
                 } else {
                     self.unsettled.insert(sent.key(), stored);
+                }
+                if self.sender.has_drained() {
+                    self.sender.answer_drain(self.listening.queue.len());
                 }
             }
             // The client does not take messages that large: it is not asked again.
@@ -260,14 +263,9 @@ impl Sender {
         self.guard().over(state).is_some()
     }
 
-    /// Says how many messages wait; whether one could be sent now.
-    fn offer(&self, available: usize) -> bool {
-        let available = u32::try_from(available).unwrap_or(u32::MAX);
+    fn may_send(&self) -> bool {
         let mut state = self.guard().shared().lock();
-        state
-            .engine
-            .sender(self.key())
-            .is_ok_and(|mut sender| sender.set_available(available).is_ok() && sender.is_sendable())
+        state.engine.sender(self.key()).is_ok_and(|mut sender| sender.is_sendable())
     }
 
     fn is_draining(&self) -> bool {
@@ -275,11 +273,18 @@ impl Sender {
         state.engine.sender(self.key()).is_ok_and(|sender| sender.is_draining() && sender.credit() > 0)
     }
 
-    /// There is nothing to be sent for the credit that the receiver wants back.
-    fn give_back_credit(&self) {
+    /// Whether the receiver wants its credit back and all of it is used.
+    fn has_drained(&self) -> bool {
+        let mut state = self.guard().shared().lock();
+        state.engine.sender(self.key()).is_ok_and(|sender| sender.is_draining() && sender.credit() == 0)
+    }
+
+    /// Answers a drain: gives back the credit that is left, and says how many messages wait for more.
+    fn answer_drain(&self, waiting: usize) {
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
         self.guard().shared().with(|state| {
             if let Ok(mut sender) = state.engine.sender(self.key()) {
-                let _ = sender.drained();
+                let _ = sender.set_available(waiting).and_then(|()| sender.drained());
             }
         });
     }

@@ -1,0 +1,51 @@
+//! The broker in memory, and peers that write their frames as they like.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use amqp_tokio::broker::Broker;
+use amqp_tokio::message::Message;
+use amqp_tokio::wire::{DeliveryState, Outcome, Performative, TransactionalState};
+use common::peer::{Peer, credit};
+use common::served::{bounded, connect};
+
+/// [2.6.7] The answer to a drain comes once, behind the messages, and says how many more there are.
+#[tokio::test]
+async fn t_drain_01_one_flow_behind_the_messages() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    for (granted, waiting) in [(10, 0), (5, 0), (2, 3)] {
+        let address = format!("jobs.{granted}");
+        let sender = connection.sender(address.clone()).await.unwrap();
+        for n in 0..5 {
+            sender.send(format!("{n}")).await.unwrap();
+        }
+        let mut peer = Peer::connect(&broker).await;
+        peer.attach_receiver(&address).await;
+        peer.put(credit(0, granted, true));
+        peer.write().await;
+        let flow = |frame: &Performative| matches!(frame, Performative::Flow(flow) if flow.handle.is_some());
+        let frames = bounded(peer.until(flow)).await;
+        let is_transfer = |frame: &&Performative| matches!(frame, Performative::Transfer(_));
+        let transfers = u32::try_from(frames.iter().filter(is_transfer).count()).unwrap();
+        assert_eq!(transfers, granted.min(5), "{frames:?}");
+        let Some(Performative::Flow(flow)) = frames.last() else { panic!("{frames:?}") };
+        assert_eq!((flow.link_credit, flow.available), (Some(0), Some(waiting)), "{flow:?}");
+        assert_eq!(flow.delivery_count.map(|count| count.get()), Some(granted));
+    }
+}
+
+/// [4.4.2] There are no transactions: what is part of one is not taken for done.
+#[tokio::test]
+async fn work_of_transactions_is_refused() {
+    let broker = Broker::new().unwrap();
+    let mut peer = Peer::connect(&broker).await;
+    peer.attach_sender("jobs").await;
+    let state = TransactionalState::new(7.into());
+    peer.put_message_with(0, DeliveryState::Transactional(state.into()), &Message::from("job"));
+    peer.write().await;
+    let frames = peer.until(|frame| matches!(frame, Performative::Disposition(_))).await;
+    let Some(Performative::Disposition(told)) = frames.last() else { panic!("{frames:?}") };
+    assert!(matches!(told.state, Some(DeliveryState::Outcome(Outcome::Rejected(_)))), "{told:?}");
+    assert!(broker.is_empty("jobs"));
+}
