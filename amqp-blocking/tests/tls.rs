@@ -115,6 +115,7 @@ fn messages_go_both_ways_at_once_and_the_end_is_clean() {
     });
 }
 
+// A-TLS-04
 #[test]
 fn a_server_that_is_not_believed() {
     bounded(|| {
@@ -250,6 +251,27 @@ fn a_pipe_in_memory() {
 #[test]
 fn a_socket_of_unix() {
     bounded(|| over(|| std::os::unix::net::UnixStream::pair().unwrap()));
+}
+
+// A-TLS-03
+#[test]
+fn a_tls_03_the_server_is_told_the_name_of_the_host() {
+    bounded(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let named = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut hello = amqp_blocking::rustls::server::Acceptor::default();
+            loop {
+                hello.read_tls(&mut stream).unwrap();
+                if let Some(accepted) = hello.accept().map_err(|(error, _)| error).unwrap() {
+                    break accepted.client_hello().server_name().map(str::to_owned);
+                }
+            }
+        });
+        open(port, trusting(&Authority::new())).unwrap_err();
+        assert_eq!(named.join().unwrap().as_deref(), Some("localhost"));
+    });
 }
 
 /// What rustls is to do can also be said to rustls.

@@ -50,7 +50,7 @@ fn c_open_01_an_open_that_is_owed_comes_before_the_close() {
     assert_eq!(why(&solo.events()), (Origin::Local, None));
 }
 
-/// C-OPEN-02: all fields of both opens arrive, and those that say nothing as their defaults.
+/// C-OPEN-02, C-OPEN-10: all fields of both opens arrive, and those that say nothing as their defaults.
 #[test]
 fn c_open_02_all_fields_of_an_open_arrive() {
     let capabilities = |names: &[&'static str]| -> Many<Symbol> {
@@ -173,7 +173,7 @@ fn c_open_10_locales_are_read_in_every_form() {
     }
 }
 
-/// C-CHAN-01: there are as many sessions as the peer has channels, and no more.
+/// C-CHAN-01, C-OPEN-02: there are as many sessions as the peer has channels, and no more.
 #[test]
 fn c_chan_01_no_channel_above_the_peers_highest() {
     let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(2).ushort(2));
@@ -185,7 +185,7 @@ fn c_chan_01_no_channel_above_the_peers_highest() {
     assert_eq!(solo.says(), frames([written.clone(), written.clone().on(1), written.on(2)]));
 }
 
-/// C-CHAN-02: whatever comes on a channel above this end's highest.
+/// C-CHAN-02, C-OPEN-02: whatever comes on a channel above this end's highest.
 #[test]
 fn c_chan_02_a_channel_above_the_highest_closes_the_connection() {
     let options = || Options::new("s").with_limits(Limits::DEFAULT.with_channel_max(7));

@@ -123,7 +123,7 @@ fn h_hdr_08_another_header_is_the_end_for_a_client() {
     }
 }
 
-/// H-HDR-09, A-SASL-01: a server that wants to know its clients says so to those that skip that, and to those that
+/// H-HDR-09, A-SASL-01, A-TLS-01: a server that wants to know its clients says so to those that skip that, and to those that
 /// want TLS; one that does not want it says that.
 #[test]
 fn h_hdr_09_a_server_names_the_layer_that_it_wants() {

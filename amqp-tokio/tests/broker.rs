@@ -36,6 +36,7 @@ async fn consumers_compete_for_a_queue() {
 }
 
 /// Released messages come again unchanged, failed ones with their delivery-count and annotations, in their order.
+// M-STATE-07, M-STATE-08: what was released comes again as it was; what was modified is counted, and annotated.
 #[tokio::test]
 async fn messages_come_again() {
     let broker = Broker::new().unwrap();

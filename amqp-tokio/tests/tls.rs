@@ -74,6 +74,7 @@ async fn messages_go_both_ways_and_the_end_is_clean() {
     connection.close().await.unwrap();
 }
 
+// A-TLS-04
 #[tokio::test]
 async fn a_server_that_is_not_believed() {
     let authority = Authority::new();
@@ -188,6 +189,25 @@ async fn a_stream_that_is_no_socket() {
     let error = client.unwrap_err().to_string();
     assert!(error.contains("not valid for name"), "{error}");
     assert!(server.unwrap_err().to_string().contains("TLS"));
+}
+
+// A-TLS-03
+#[tokio::test]
+async fn a_tls_03_the_server_is_told_the_name_of_the_host() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let named = tokio::task::spawn_blocking(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut hello = amqp_tokio::rustls::server::Acceptor::default();
+        loop {
+            hello.read_tls(&mut stream).unwrap();
+            if let Some(accepted) = hello.accept().map_err(|(error, _)| error).unwrap() {
+                break accepted.client_hello().server_name().map(str::to_owned);
+            }
+        }
+    });
+    open(port, trusting(&Authority::new())).await.unwrap_err();
+    assert_eq!(named.await.unwrap().as_deref(), Some("localhost"));
 }
 
 /// What rustls is to do can also be said to rustls.
