@@ -5,9 +5,10 @@ mod common;
 
 use amqp_tokio::broker::{Broker, Reason};
 use amqp_tokio::message::Message;
-use amqp_tokio::types::{Limits, Symbol};
+use amqp_tokio::types::{Annotations, Limits, Symbol};
 use amqp_tokio::wire::{Condition, Error, Modified, Outcome, ReceiverSettleMode, SenderSettleMode};
 use amqp_tokio::{ConnectionOptions, Outgoing};
+use bytes::BytesMut;
 use common::served::{connect, connect_as, delivery_count, next};
 
 #[tokio::test]
@@ -212,6 +213,51 @@ async fn addresses_for_tests() {
     }
     let error = connection.receiver("outcome.accepted").await.unwrap_err();
     assert_eq!(error.condition(), Some(&Condition::NotFound));
+    let error = connection.receiver("source.few").await.unwrap_err();
+    assert_eq!(error.condition(), Some(&Condition::NotFound));
+    let error = connection.sender("source.5").await.unwrap_err();
+    assert_eq!(error.condition(), Some(&Condition::NotAllowed));
+}
+
+fn annotations(name: &str) -> Annotations {
+    [(Symbol::try_from(name).unwrap(), true)].into_iter().collect()
+}
+
+/// [3.2.2] Delivery-annotations are for the next hop only, whether the message comes for the first time or again.
+#[tokio::test]
+async fn m_dann_01_delivery_annotations_stay_here() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let mut message = Message::from("job");
+    *message.delivery_annotations_mut() = annotations("x-opt-for-you");
+    *message.message_annotations_mut() = annotations("x-opt-for-all");
+    connection.sender("jobs").await.unwrap().send(message).await.unwrap();
+    let receiver = connection.receiver("jobs").await.unwrap();
+    for _ in 0..2 {
+        let (delivery, _) = next(&receiver).await;
+        let view = delivery.message().unwrap();
+        assert!(view.delivery_annotations().unwrap().is_empty());
+        assert_eq!(view.message_annotations().unwrap(), annotations("x-opt-for-all"));
+        delivery.release().unwrap();
+    }
+}
+
+/// [3.4.3] The error that a message is rejected for is its delivery-annotation `rejected`.
+#[tokio::test]
+async fn the_error_of_a_rejected_message_goes_with_it() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    connection.sender("jobs").await.unwrap().send("bad").await.unwrap();
+    let receiver = connection.receiver("jobs").await.unwrap();
+    let error = Error::new(Condition::InvalidField).with_description("no such job");
+    next(&receiver).await.0.reject(error.clone()).unwrap();
+    receiver.close().await.unwrap();
+    let message = broker.dead_letters()[0].message().unwrap();
+    let annotations = message.delivery_annotations().unwrap();
+    let mut octets = BytesMut::new();
+    annotations.get("rejected").unwrap().encode(&mut octets).unwrap();
+    assert_eq!(Error::decode(&mut octets.freeze(), &Limits::DEFAULT).unwrap(), error);
+    assert_eq!(message.body().unwrap().as_str(), Some("bad"));
 }
 
 /// Asked to drain, the broker sends what it has and gives the rest of the credit back.

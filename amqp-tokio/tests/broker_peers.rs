@@ -5,8 +5,8 @@ mod common;
 
 use amqp_tokio::broker::Broker;
 use amqp_tokio::message::Message;
-use amqp_tokio::wire::{DeliveryState, Outcome, Performative, TransactionalState};
-use common::peer::{Peer, credit};
+use amqp_tokio::wire::{DeliveryState, Outcome, Performative, Role, Source, Target, TransactionalState};
+use common::peer::{Peer, attach, closing, credit};
 use common::served::{bounded, connect};
 
 /// [2.6.7] The answer to a drain comes once, behind the messages, and says how many more there are.
@@ -48,4 +48,27 @@ async fn work_of_transactions_is_refused() {
     let Some(Performative::Disposition(told)) = frames.last() else { panic!("{frames:?}") };
     assert!(matches!(told.state, Some(DeliveryState::Outcome(Outcome::Rejected(_)))), "{told:?}");
     assert!(broker.is_empty("jobs"));
+}
+
+/// Nodes that are made for links go, though the links are gone before anybody has answered them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dynamic_nodes_go_with_links_that_are_gone_at_once() {
+    let broker = Broker::new().unwrap();
+    let mut peer = Peer::connect(&broker).await;
+    for _ in 0..300 {
+        for role in [Role::Sender, Role::Receiver] {
+            let source = Source { dynamic: role == Role::Receiver, ..Source::default() };
+            let target = Target { dynamic: role == Role::Sender, ..Target::default() };
+            peer.put(attach("dynamic", role, source, target));
+            peer.put(closing());
+            peer.write().await;
+            peer.until(|frame| matches!(frame, Performative::Detach(_))).await;
+        }
+    }
+    let gone = async {
+        while broker.node_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    bounded(gone).await;
 }

@@ -14,6 +14,9 @@ use super::quota::Quota;
 use super::stored::Stored;
 use super::topic::Topic;
 
+/// What the addresses begin with that numbered messages come from.
+const SOURCE: &str = "source.";
+
 /// All nodes of a broker, and the messages that none of them keeps.
 #[derive(Debug)]
 pub(super) struct Nodes {
@@ -58,6 +61,10 @@ impl Nodes {
     pub(super) fn at(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Use, Error> {
         if let Some(node) = Node::builtin(address) {
             return Ok(self.used(Str::EMPTY, node, false));
+        }
+        if address.starts_with(SOURCE) {
+            let words = format!("{address} is where numbered messages come from; it takes none");
+            return Err(Error::new(Condition::NotAllowed).with_description(words));
         }
         let mut nodes = self.lock();
         if let Some((name, _)) = nodes.get_key_value(address) {
@@ -158,7 +165,7 @@ impl Nodes {
 
     /// Listens at an address: to a queue, to a topic by a queue of its own, or to numbered messages.
     pub(super) fn listen(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Listening, Error> {
-        if let Some(count) = address.strip_prefix("source.") {
+        if let Some(count) = address.strip_prefix(SOURCE) {
             let count = count.parse::<u32>().map_err(|_| not_found(address))?;
             let queue = Queue::numbered(Str::from(address.as_str()), Arc::clone(&self.quota), count);
             return Ok(Listening { queue: Arc::new(queue), topic: None, _used: None });

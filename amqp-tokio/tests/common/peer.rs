@@ -122,7 +122,8 @@ impl Peer {
     }
 }
 
-fn attach(name: &'static str, role: Role, source: Source, target: Target) -> Attach {
+/// Attaches a link with handle 0.
+pub(crate) fn attach(name: &'static str, role: Role, source: Source, target: Target) -> Attach {
     Attach {
         source: Some(Box::new(source)),
         target: Some(Box::new(target.into())),
