@@ -5,8 +5,8 @@ use std::thread;
 
 use amqp_proto::endpoint::Result;
 use amqp_proto::message::{MessageView, Payload};
-use amqp_proto::types::{DeliveryKey, DeliveryTag};
-use amqp_proto::wire::{self, DeliveryState, Modified};
+use amqp_proto::types::{DeliveryKey, DeliveryTag, TransactionId};
+use amqp_proto::wire::{self, DeliveryState, Modified, Outcome};
 
 use crate::receiver::Receiver;
 
@@ -90,6 +90,14 @@ impl Delivery {
     /// Tells a state, such as the outcome within a transaction.
     pub fn dispose(self, state: &DeliveryState) -> Result<()> {
         self.decide(|receiver, key| receiver.dispose(key, state))
+    }
+
+    /// Retires it within a transaction without settling it [4.4.2]: the outcome applies when the transaction is discharged.
+    /// If that is rolled back, the message can be retired again or get an outcome, by its key and the methods of the
+    /// [`Receiver`](crate::Receiver).
+    pub fn retire(self, transaction: TransactionId, outcome: impl Into<Outcome>) -> Result<DeliveryKey> {
+        let key = self.key();
+        self.decide(|receiver, key| receiver.retire(key, transaction, outcome)).map(|()| key)
     }
 
     /// Settles it without an outcome: the sender's default applies.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqp_proto::endpoint::{Error, Result};
-use amqp_proto::types::{DeliveryKey, ReceiverKey, Str};
+use amqp_proto::types::{DeliveryKey, ReceiverKey, Str, TransactionId};
 use amqp_proto::wire::{self, Attach, DeliveryState, Modified, Outcome, Rejected};
 
 use crate::delivery::Delivery;
@@ -151,7 +151,22 @@ impl Receiver {
         })
     }
 
-    /// Settles a message without an outcome: the sender's default applies.
+    /// Retires a message within a transaction without settling it [4.4.2]: the outcome applies when the transaction is
+    /// discharged. If that is rolled back, the message can be retired again or get an outcome.
+    pub fn retire(
+        &self,
+        delivery: DeliveryKey,
+        transaction: TransactionId,
+        outcome: impl Into<Outcome>,
+    ) -> Result<()> {
+        self.link.shared().act(|state| match state.connection.receiver(self.key) {
+            Ok(mut receiver) => Ok(receiver.retire(delivery, transaction, outcome)?),
+            Err(_) => Err(self.link.gone(state)),
+        })
+    }
+
+    /// Settles a message without an outcome: the sender's default applies. On a link of rcv-settle-mode second that is the
+    /// sender's to do.
     pub fn settle(&self, delivery: DeliveryKey) -> Result<()> {
         self.link.shared().act(|state| match state.connection.receiver(self.key) {
             Ok(mut receiver) => Ok(receiver.settle(delivery)?),

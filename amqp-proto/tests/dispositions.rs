@@ -8,13 +8,21 @@ mod peer;
 use amqp_proto::Event;
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::machine::SettleError;
-use amqp_proto::testing::{Literal, close, detach, disposition, end, transfer};
-use amqp_proto::types::{DeliveryKey, Limits, ReceiverKey};
-use amqp_proto::wire::{Condition, DeliveryState, Error, Outcome, Received, ReceiverSettleMode};
+use amqp_proto::testing::{Literal, Pair, close, detach, disposition, end, transfer};
+use amqp_proto::types::{DeliveryKey, DeliveryTag, Limits, LinkKey, ReceiverKey, TransactionId};
+use amqp_proto::wire::{
+    Condition, DeliveryState, Error, Outcome, Received, ReceiverSettleMode, TransactionalState,
+};
 use bytes::{Buf, Bytes};
 use peer::Peer;
 
 const ACCEPTED: &str = "00532445";
+/// Accepted in transaction "t".
+const RETIRED: &str = "005334 c00802 a00174 00532445";
+
+fn transaction() -> TransactionId {
+    TransactionId::new(b"t").unwrap()
+}
 
 fn accepted(first: u32, last: Option<u32>) -> Literal {
     disposition(true, first, last).boolean(true).raw(ACCEPTED)
@@ -78,14 +86,14 @@ fn t_disp_20_ranges_over_links() {
 /// are settled that have none.
 #[test]
 fn t_disp_07_settled_behind_its_outcome() {
-    let (mut peer, link, keys) = received(3, ReceiverSettleMode::Second);
+    let (mut peer, link, keys) = received(3, ReceiverSettleMode::First);
     let mut receiver = peer.amqp.receiver(link).unwrap();
     receiver.settle(keys[0]).unwrap();
-    receiver.accept(keys[1]).unwrap();
+    receiver.retire(keys[1], transaction(), Outcome::Accepted).unwrap();
     receiver.settle(keys[1]).unwrap();
     peer.hears([
         disposition(true, 0, None).boolean(true),
-        disposition(true, 1, None).null().raw(ACCEPTED),
+        disposition(true, 1, None).null().raw(RETIRED),
         disposition(true, 1, None).boolean(true),
     ]);
     let mut peer = Peer::new();
@@ -102,6 +110,118 @@ fn t_disp_07_settled_behind_its_outcome() {
         disposition(false, 1, None).null().raw(ACCEPTED),
         disposition(false, 1, None).boolean(true),
     ]);
+}
+
+/// T-XFER-06, T-DISP-18: what is said about sent deliveries goes out before a transfer that follows it, or the peer would
+/// see a tag twice; what is said together stays together.
+#[test]
+fn t_xfer_06_a_settlement_goes_out_before_a_later_transfer() {
+    let tagged = SendOptions::new().with_tag(DeliveryTag::new(b"t").unwrap());
+    let large = Bytes::from(vec![7; 700]);
+    for octets in [Bytes::from_static(b"x"), large] {
+        for streams in [false, true] {
+            let mut peer = Peer::framed(512, 99);
+            let link = peer.sender(&SenderOptions::new(), 9);
+            let mut sender = peer.amqp.sender(link).unwrap();
+            let first = sender.send_payload(&Bytes::new().into(), &tagged).unwrap();
+            let second = sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap();
+            peer.octets();
+            let mut sender = peer.amqp.sender(link).unwrap();
+            sender.settle(first).unwrap();
+            sender.settle(second).unwrap();
+            if streams {
+                sender.begin_delivery(&tagged).unwrap();
+                sender.write(octets.clone()).unwrap();
+                sender.finish().unwrap();
+            } else {
+                sender.send_payload(&octets.clone().into(), &tagged).unwrap();
+            }
+            let lines = peer.lines();
+            assert!(lines[0].contains("disposition") && lines[0].contains("last: 1"), "{lines:?}");
+            assert!(lines[1..].iter().all(|line| line.contains("transfer")), "{lines:?}");
+        }
+    }
+}
+
+/// T-XFER-06, T-DISP-16: the same where the engine settles because the receiver has told an outcome, whatever waits to be
+/// merged about received deliveries.
+#[test]
+fn t_xfer_06_a_settlement_by_itself_goes_out_before_a_later_transfer() {
+    let tagged = SendOptions::new().with_tag(DeliveryTag::new(b"t").unwrap());
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 9);
+    for id in 0..3 {
+        peer.amqp.sender(link).unwrap().send_payload(&Bytes::new().into(), &tagged).unwrap();
+        let frame = transfer(0, id, b"t");
+        match id {
+            0 => peer.hears([frame]),
+            _ => peer.hears([disposition(false, id - 1, None).boolean(true), frame]),
+        }
+        peer.send(disposition(true, id, None).null().raw(ACCEPTED));
+        assert!(matches!(peer.event(), Event::Updated { settled: true, .. }));
+    }
+}
+
+/// X-RET-01, [4.4.2]: what is retired in a transaction goes out before a later transfer, which may discharge it, on
+/// whichever session that is; what is retired together stays together.
+#[test]
+fn x_ret_01_a_retirement_goes_out_before_a_later_transfer() {
+    for on_another in [false, true] {
+        for settles in [false, true] {
+            let mut pair = Pair::opened();
+            let (receiver, control) = (pair.client.attach_receiver("work"), pair.client.attach_sender("c"));
+            let control = match on_another {
+                true => {
+                    let session = pair.client.begin(&SessionOptions::new()).unwrap();
+                    let mut session = pair.client.session(session).unwrap();
+                    session.attach_sender("control", &SenderOptions::to("control")).unwrap()
+                }
+                false => control,
+            };
+            pair.drive();
+            let LinkKey::Sender(work) = pair.server.expect_attach().key() else { panic!() };
+            for _ in 0..3 {
+                pair.server.sender(work).unwrap().send("x").unwrap();
+            }
+            pair.drive();
+            pair.clear_trace();
+            let mut at_client = pair.client.receiver(receiver).unwrap();
+            let keys: Vec<_> = at_client.unsettled().collect();
+            let state = DeliveryState::Transactional(Box::new(TransactionalState {
+                outcome: Some(Outcome::Accepted),
+                ..TransactionalState::new(transaction())
+            }));
+            for key in keys {
+                match settles {
+                    true => at_client.dispose(key, &state).unwrap(),
+                    false => at_client.retire(key, transaction(), Outcome::Accepted).unwrap(),
+                }
+            }
+            pair.client.sender(control).unwrap().send("discharge").unwrap();
+            pair.drive();
+            let sent: Vec<_> = pair
+                .trace()
+                .into_iter()
+                .filter(|line| line.starts_with("client") && !line.contains("flow"))
+                .collect();
+            assert_eq!(sent.len(), 2, "{sent:?}");
+            assert!(sent[0].contains("disposition") && sent[0].contains("last: 2"), "{sent:?}");
+            assert!(sent[1].contains("transfer"), "{sent:?}");
+        }
+    }
+}
+
+/// T-DISP-20: what is said about received deliveries waits to be merged, transfers or not: no peer can tell.
+#[test]
+fn t_disp_20_outcomes_wait_while_messages_are_sent() {
+    let (mut peer, link, keys) = received(4, ReceiverSettleMode::First);
+    let out = peer.sender_on(1, "out", &SenderOptions::new(), 9);
+    for key in keys {
+        peer.amqp.receiver(link).unwrap().accept(key).unwrap();
+        peer.amqp.sender(out).unwrap().send("answer").unwrap();
+    }
+    let lines = peer.lines();
+    assert_eq!(lines.iter().filter(|line| line.contains("disposition")).count(), 1, "{lines:?}");
 }
 
 /// T-DISP-21, M-STATE-01: states that are no outcomes go out one by one, before what follows them.

@@ -242,7 +242,7 @@ fn a_sender_is_drained() {
     let script = Script::new()
         .expect(transfer(0, 0, &[0, 0, 0, 0]).payload(*b"\x00\x53\x77\xa1\x01x"))
         .send(flow(Some(1), 100, 0, 100).uint(7).uint(1).uint(2).null().boolean(true))
-        .expect(our_flow(0, WINDOW, 1).uint(0).uint(3).uint(0).uint(0).boolean(true))
+        .expect(our_flow(0, WINDOW, 1).uint(0).uint(3).uint(0).null().boolean(true))
         .named("all credit given back");
     follow(&mut client, &script);
     assert_eq!(client.sender(sender).unwrap().credit(), 0);

@@ -5,11 +5,12 @@ mod common;
 #[path = "common/peer.rs"]
 mod peer;
 
-use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
-use amqp_proto::machine::SettleError;
-use amqp_proto::testing::{Literal, Pair, disposition, transfer};
+use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
+use amqp_proto::machine::{Reading, SettleError};
+use amqp_proto::testing::{Literal, Pair, disposition, flow, transfer};
 use amqp_proto::types::{
-    Annotations, DeliveryKey, Described, Fields, LinkKey, ReceiverKey, SenderKey, TransactionId, Value,
+    Annotations, DeliveryKey, Described, Fields, Limits, LinkKey, ReceiverKey, SenderKey, TransactionId,
+    Value,
 };
 use amqp_proto::wire::{
     Condition, Declared, DeliveryState, Error, Modified, Outcome, Received, ReceiverSettleMode, Rejected,
@@ -276,8 +277,6 @@ fn t_disp_05_odd_ranges() {
 /// T-DISP-03: a range that wraps.
 #[test]
 fn t_disp_03_a_range_that_wraps() {
-    use amqp_proto::config::SessionOptions;
-    use amqp_proto::types::Limits;
     let first = SessionOptions::new().with_next_outgoing_id(0xffff_fffe.into());
     let mut peer = Peer::with(Limits::DEFAULT, &first, 99);
     let link = peer.sender(&SenderOptions::new(), 9);
@@ -306,10 +305,10 @@ fn t_disp_02_the_role_is_the_speakers() {
     assert_eq!(peer.events(), [told(out, delivery)]);
 }
 
-/// T-DISP-08, M-SRC-10, T-DISP-19: settled without a state: what was told last holds, else the default outcome of the
-/// source, whichever end has named it.
+/// T-DISP-08, M-SRC-10, T-DISP-19: settled with no outcome told, with a state that is none or without any: the default
+/// outcome of the source applies, whichever end has named it.
 #[test]
-fn t_disp_08_settled_without_a_state() {
+fn t_disp_08_settled_without_an_outcome() {
     let default = Outcome::from(Modified { delivery_failed: Some(true), ..Modified::default() });
     let source = || Source { default_outcome: Some(default.clone()), ..Source::at("a") };
     for asked_by_peer in [false, true] {
@@ -333,9 +332,152 @@ fn t_disp_08_settled_without_a_state() {
             Event::Updated { delivery, state, settled: true, .. } => Some((delivery, state.unwrap())),
             _ => None,
         });
-        assert_eq!(updates.next(), Some((with_state, state)));
+        assert_eq!(updates.next(), Some((with_state, default.clone().into())));
         assert_eq!(updates.next(), Some((without, default.clone().into())));
     }
+}
+
+/// T-DISP-08, X-RET-04: the same where the settlement itself brings a state that is no outcome; what is in a transaction
+/// stays in it. Without a default the last state is told as it is.
+#[test]
+fn t_disp_08_settled_by_a_state_that_is_no_outcome() {
+    let of_transaction = |outcome| {
+        let id = TransactionId::new(b"t").unwrap();
+        DeliveryState::Transactional(Box::new(TransactionalState { outcome, ..TransactionalState::new(id) }))
+    };
+    let received = DeliveryState::Received(Received::new(0, 1));
+    let default = Outcome::Released;
+    for (raw, with_default, without) in [
+        ("005323 c00402 43 5301", default.clone().into(), received),
+        ("005334 c00401 a001 74", of_transaction(Some(default.clone())), of_transaction(None)),
+        (
+            "005334 c00802 a001 74 00532445",
+            of_transaction(Some(Outcome::Accepted)),
+            of_transaction(Some(Outcome::Accepted)),
+        ),
+    ] {
+        for (has_default, state) in [(true, with_default), (false, without)] {
+            let mut peer = Peer::new();
+            let source = Source { default_outcome: has_default.then(|| default.clone()), ..Source::at("a") };
+            let link = peer.sender(&SenderOptions::new().with_source(source), 9);
+            let delivery = peer.amqp.sender(link).unwrap().send("x").unwrap();
+            peer.send(disposition(true, 0, None).boolean(true).raw(raw));
+            let told = Event::Updated { link: link.into(), delivery, state: Some(state), settled: true };
+            assert_eq!(peer.events(), [told], "{raw}, default: {has_default}");
+        }
+    }
+}
+
+/// [2.7.6]: a state that was told before is told once, and again when it is another or the delivery is settled.
+#[test]
+fn what_has_not_changed_is_not_told_again() {
+    let (mut peer, links, keys) = sent([2, 0]);
+    let received = |last| disposition(true, 0, Some(last)).null().raw("005323 c00302 43 44");
+    let told = |at: usize, section, settled| Event::Updated {
+        link: links[0].into(),
+        delivery: keys[at],
+        state: Some(DeliveryState::Received(Received::new(section, 0))),
+        settled,
+    };
+    peer.send(received(0));
+    assert_eq!(peer.events(), [told(0, 0, false)]);
+    peer.send(received(1));
+    assert_eq!(peer.events(), [told(1, 0, false)]);
+    peer.send(received(1)).send(received(1)).quiet();
+    peer.send(disposition(true, 0, None).null().raw("005323 c00402 5201 44"));
+    assert_eq!(peer.events(), [told(0, 1, false)]);
+    peer.send(received(1));
+    assert_eq!(peer.events(), [told(0, 0, false)]);
+    peer.send(disposition(true, 0, Some(1)).boolean(true).raw("005323 c00302 43 44"));
+    assert_eq!(peer.events(), [told(0, 0, true), told(1, 0, true)]);
+}
+
+/// [2.7.6]: one poll looks at so many deliveries and no more; a driver learns that there is more by an event. What is
+/// between deliveries that are unsettled costs the same.
+#[test]
+fn a_long_range_is_looked_at_in_parts() {
+    let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 100_000);
+    let link = peer.sender(&SenderOptions::new(), 0);
+    peer.send(flow(Some(0), 100_000, 0, 2_048).uint(0).uint(0).uint(100_000)).events();
+    let send = |peer: &mut Peer| {
+        let key = peer.amqp.sender(link).unwrap().send("x").unwrap();
+        peer.octets();
+        key
+    };
+    let keys: Vec<_> = (0..5_000).map(|_| send(&mut peer)).collect();
+    let received = || disposition(true, 0, Some(0x7fff_ffff)).null().raw("005323 c00302 43 44");
+    assert_eq!(peer.send(received()).events().len(), 5_000, "each is told");
+    let busy = vec![Event::Busy; 4];
+    assert_eq!(peer.send(received()).events(), busy, "none is");
+    assert_eq!(peer.amqp.reading(), Reading::Wanted);
+    peer.send(accepted(1, Some(4_998)));
+    assert_eq!(peer.events().len(), 4_998);
+    assert_eq!(peer.send(received()).events().len(), 0, "the ring has shrunk");
+    peer.send(disposition(true, 0, Some(4_999)).boolean(true));
+    let settled = peer.events().into_iter().filter_map(|event| match event {
+        Event::Updated { delivery, settled: true, .. } => Some(delivery),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(settled.collect::<Vec<_>>(), [keys[0], keys[4_999]]);
+}
+
+/// T-DISP-06: a range is about what was there when it came: what is sent while it is told is not settled by it.
+#[test]
+fn t_disp_06_what_is_sent_later_is_not_meant() {
+    let (mut peer, links, keys) = sent([1, 0]);
+    peer.send(accepted(0, Some(9)));
+    let told_first = peer.amqp.poll_event();
+    let later = peer.amqp.sender(links[0]).unwrap().send("x").unwrap();
+    assert_eq!(told_first, Some(told(links[0], keys[0])));
+    assert_eq!(peer.events(), []);
+    assert!(peer.amqp.delivery(later).is_ok());
+}
+
+/// X-RET-01, X-RET-03: a delivery is retired in a transaction and stays unsettled: rolled back, it can be retired again
+/// or get an outcome, and whoever is left settles it.
+#[test]
+fn x_ret_03_retired_again_after_a_rollback() {
+    let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
+    let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
+    for (id, outcome) in [(b"1", Outcome::Accepted), (b"2", Outcome::Released)] {
+        let transaction = TransactionId::new(id).unwrap();
+        let mut at_server = pair.server.receiver(receiver).unwrap();
+        at_server.retire(taken, transaction.clone(), outcome.clone()).unwrap();
+        pair.drive();
+        let state = TransactionalState { outcome: Some(outcome), ..TransactionalState::new(transaction) };
+        let state = DeliveryState::Transactional(Box::new(state));
+        let told = Event::Updated {
+            link: sender.into(),
+            delivery: sent,
+            state: Some(state.clone()),
+            settled: false,
+        };
+        assert_eq!(pair.client.events(), [told]);
+        assert_eq!(pair.server.delivery(taken).unwrap().local_state(), Some(state));
+    }
+    pair.server.receiver(receiver).unwrap().accept(taken).unwrap();
+    pair.drive();
+    assert_eq!(pair.client.outcome(sent), Some(Outcome::Accepted));
+    assert!(pair.client.delivery(sent).is_err() && pair.server.delivery(taken).is_err());
+}
+
+/// T-DISP-16, [2.8.3]: a receiver of mode second does not settle before the sender has, also where it has told an outcome.
+#[test]
+fn t_disp_16_a_receiver_of_mode_second_waits_for_the_sender() {
+    let mut peer = Peer::new();
+    let second = ReceiverOptions::new().with_rcv_settle_mode(ReceiverSettleMode::Second);
+    let link = peer.receiver(&second);
+    peer.send(transfer(0, 0, b"t"));
+    let Event::Message { delivery, .. } = peer.event() else { panic!() };
+    assert_eq!(peer.amqp.receiver(link).unwrap().settle(delivery), Err(SettleError::Second));
+    peer.hears([]);
+    peer.amqp.receiver(link).unwrap().accept(delivery).unwrap();
+    peer.hears([disposition(true, 0, None).null().raw(ACCEPTED)]);
+    assert_eq!(peer.amqp.receiver(link).unwrap().settle(delivery), Err(SettleError::Second));
+    peer.hears([]);
+    peer.send(disposition(false, 0, None).boolean(true));
+    assert!(matches!(peer.event(), Event::Updated { settled: true, .. }));
+    assert_eq!(peer.amqp.receiver(link).unwrap().settle(delivery), Err(SettleError::Settled));
 }
 
 /// T-DISP-12, T-DISP-13: an outcome is the last state there is, and settled is settled, whatever comes behind it.
@@ -354,7 +496,8 @@ fn t_disp_13_an_outcome_does_not_change() {
     peer.send(accepted(0, None)).send(disposition(true, 0, None).boolean(true)).quiet();
 }
 
-/// T-DISP-10, T-DISP-11: a sender may tell of a delivery whose frames still come, and hint that an answer may wait.
+/// T-DISP-10, T-DISP-11: a sender may tell of a delivery whose frames still come, and hint that an answer may wait. The
+/// application hears of it with the message, once.
 #[test]
 fn t_disp_10_a_disposition_between_frames() {
     let mut peer = Peer::new();
@@ -362,12 +505,38 @@ fn t_disp_10_a_disposition_between_frames() {
     peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"))
         .send(disposition(false, 0, None).null().raw(RELEASED).boolean(true))
         .send(Literal::new(0x14).uint(0).payload("b"));
-    let events = peer.events();
-    assert!(
-        matches!(events[..], [Event::Updated { settled: false, .. }, Event::Message { .. }]),
-        "{events:?}"
-    );
-    assert_eq!(peer.amqp.receiver(link).unwrap().receive().unwrap().payload().to_bytes(), "ab");
+    assert!(matches!(peer.event(), Event::Message { .. }));
+    let delivery = peer.amqp.receiver(link).unwrap().receive().unwrap();
+    assert_eq!(delivery.payload().to_bytes(), "ab");
+    assert_eq!((delivery.is_settled(), delivery.state()), (false, Some(&Outcome::Released.into())));
+    assert_eq!(peer.amqp.delivery(delivery.key()).unwrap().remote_state(), Some(Outcome::Released.into()));
+}
+
+/// T-DISP-10: a sender that settles before its last transfer: the message is told once, and says that it is settled. Where
+/// it is read in pieces it has been told before, and that it is settled follows in order.
+#[test]
+fn t_disp_10_settled_between_frames() {
+    for streaming in [false, true] {
+        let mut peer = Peer::new();
+        let link = peer.receiver(&ReceiverOptions::new().with_streaming(streaming));
+        peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"))
+            .send(disposition(false, 0, None).boolean(true))
+            .send(Literal::new(0x14).uint(0).payload("b"));
+        let events = peer.events();
+        if streaming {
+            assert!(
+                matches!(
+                    events[..],
+                    [Event::Message { .. }, Event::Updated { settled: true, .. }, Event::Data { .. }]
+                ),
+                "{events:?}"
+            );
+        } else {
+            assert!(matches!(events[..], [Event::Message { .. }]), "{events:?}");
+            assert!(peer.amqp.receiver(link).unwrap().receive().unwrap().is_settled());
+        }
+        assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 0);
+    }
 }
 
 /// T-DISP-02: what belongs to another link, goes the other way or was never there is not settled.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amqp_proto::endpoint::Result;
 use amqp_proto::message::{MessageView, Payload};
-use amqp_proto::types::{DeliveryKey, DeliveryTag};
+use amqp_proto::types::{DeliveryKey, DeliveryTag, TransactionId};
 use amqp_proto::wire::{DeliveryState, Modified, Outcome};
 
 use crate::link::ReceiverGuard;
@@ -97,6 +97,18 @@ impl Delivery {
     /// Tells a state, such as the part in a transaction. Of a message that the sender has settled nobody hears.
     pub fn dispose(mut self, state: &DeliveryState) -> Result<()> {
         if std::mem::take(&mut self.is_undecided) { self.guard.dispose(self.key(), state) } else { Ok(()) }
+    }
+
+    /// Retires it within a transaction without settling it [4.4.2]: the outcome applies when the transaction is discharged.
+    /// If that is rolled back, the message can be retired again or get an outcome, by its key and the methods of the
+    /// [`Receiver`](crate::Receiver).
+    pub fn retire(self, transaction: TransactionId, outcome: impl Into<Outcome>) -> Result<DeliveryKey> {
+        let (receiver, is_undecided) = (self.receiver(), self.is_undecided);
+        let key = self.into_undecided();
+        if is_undecided {
+            receiver.retire(key, transaction, outcome)?;
+        }
+        Ok(key)
     }
 
     /// Settles it without an outcome: the sender's default applies (T-DISP-08).

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::machine::LinkError;
-use amqp_proto::types::{DeliveryKey, ReceiverKey, Str};
+use amqp_proto::types::{DeliveryKey, ReceiverKey, Str, TransactionId};
 use amqp_proto::wire::{Attach, DeliveryState, Modified, Outcome, Rejected};
 use futures_core::Stream;
 
@@ -155,7 +155,22 @@ impl Receiver {
         self.guard.dispose(delivery, state)
     }
 
-    /// Settles a delivery without an outcome: the sender's default applies (T-DISP-08).
+    /// Retires a message within a transaction without settling it [4.4.2]: the outcome applies when the transaction is
+    /// discharged. If that is rolled back, the message can be retired again or get an outcome.
+    pub fn retire(
+        &self,
+        delivery: DeliveryKey,
+        transaction: TransactionId,
+        outcome: impl Into<Outcome>,
+    ) -> Result<()> {
+        self.guard.shared().with(|state| match state.engine.receiver(self.guard.key) {
+            Ok(mut receiver) => Ok(receiver.retire(delivery, transaction, outcome)?),
+            Err(_) => Err(self.over(state).unwrap_or(LinkError::Detached.into())),
+        })
+    }
+
+    /// Settles a delivery without an outcome: the sender's default applies [3.5.3]. On a link of rcv-settle-mode second
+    /// that is the sender's to do.
     pub fn settle(&self, delivery: DeliveryKey) -> Result<()> {
         self.guard.settle(delivery)
     }

@@ -8,7 +8,7 @@ use crate::config::SendOptions;
 use crate::connection::Connection;
 use crate::machine::{Part, PartEnd, ReadError, SendError, SettleError, StaleKey};
 use crate::message::Message;
-use crate::types;
+use crate::types::{self, TransactionId};
 use crate::wire::{DeliveryState, Error, Modified, Outcome, Rejected};
 
 impl Context<'_> {
@@ -69,7 +69,25 @@ impl Context<'_> {
         }
     }
 
-    /// Settles a delivery, be it received or sent, without telling an outcome: nothing more is told about it.
+    /// Retires a received delivery within a transaction, which does not settle it [4.4.2]: see
+    /// [`retire`](crate::ReceiverMut::retire).
+    pub fn retire(
+        &mut self,
+        delivery: DeliveryKey,
+        transaction: TransactionId,
+        outcome: impl Into<Outcome>,
+    ) -> Result<(), SettleError> {
+        let types::LinkKey::Receiver(link) = self.delivery_link(delivery)? else {
+            return Err(SettleError::WrongLink);
+        };
+        match self.live(delivery)?.receiver(link) {
+            Ok(mut receiver) => receiver.retire(delivery.delivery, transaction, outcome),
+            Err(StaleKey) => Err(SettleError::Settled),
+        }
+    }
+
+    /// Settles a delivery, be it received or sent, without telling an outcome: nothing more is told about it. One that
+    /// the receiver is to settle second is settled by the sender.
     pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         match self.delivery_link(delivery)? {
             types::LinkKey::Receiver(link) => match self.live(delivery)?.receiver(link) {

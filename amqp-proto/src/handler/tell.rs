@@ -82,6 +82,7 @@ impl Dispatcher {
             Event::SessionBegun(session) => self.call(here, |cx| handler.on_session_opened(cx, of(session))),
             Event::SessionEnded { session, reason } => self.tell_ended(handler, of(session), &reason),
             Event::Opened => self.tell_opened(handler, at),
+            Event::Busy => {}
             Event::Closed(reason) => self.tell_closed(handler, at, &reason),
         }
     }

@@ -45,6 +45,8 @@ pub(crate) struct Core {
     due_links: Vec<u32>,
     /// Places of links whose flow waits until all events have been polled.
     held_links: Vec<u32>,
+    /// Places of sessions with dispositions within transactions that wait to be written.
+    pub(crate) in_transactions: Vec<u32>,
     /// A disposition that is not told to its end.
     pub(crate) updates: Option<Updates>,
     /// Places of senders that wait for room in the output.
@@ -70,6 +72,7 @@ impl Core {
             due_sessions: Vec::new(),
             due_links: Vec::new(),
             held_links: Vec::new(),
+            in_transactions: Vec::new(),
             updates: None,
             blocked: VecDeque::new(),
             #[cfg(feature = "tracing")]
@@ -230,6 +233,7 @@ impl Core {
                 self.write_dispositions(index);
             }
         }
+        self.in_transactions.clear();
     }
 
     /// What a message that is not told by itself holds on to, given back.
@@ -238,6 +242,7 @@ impl Core {
         self.fx.events.shrink_to(16);
         self.due_links.shrink_to(16);
         self.held_links.shrink_to(16);
+        self.in_transactions.shrink_to(16);
         self.due_sessions.shrink_to(16);
         self.fx.scratch = bytes::BytesMut::new();
     }

@@ -115,6 +115,8 @@ refusals! {
         WrongLink = "the delivery is not of this link";
         /// This end has closed the link, or ended its session or connection: there is no way to tell the peer.
         Ended = "the link is closed, or its session ended";
+        /// The receiver settles second: only when the sender has settled, which settles it here, too [2.8.3].
+        Second = "the sender has to settle the delivery first";
     }
 
     /// Why a delivery cannot be read.

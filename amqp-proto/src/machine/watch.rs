@@ -94,7 +94,7 @@ impl Machine {
             Event::Sendable(key) => {
                 trace!(target: TARGET, parent: watch.link((*key).into()), "sendable");
             }
-            Event::Data { .. } => {}
+            Event::Data { .. } | Event::Busy => {}
             event => self.show_change(event),
         }
     }

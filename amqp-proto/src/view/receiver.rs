@@ -9,9 +9,10 @@ use crate::machine::{
     Core, Delivery, EndOptions, FlowError, Link, LinkEnd, LinkError, Part, ReadError, Receiver, SettleError,
     StaleKey, decode,
 };
-use crate::types::{DeliveryKey, ReceiverKey, SequenceNo, SessionKey, Str, Symbol};
+use crate::types::{DeliveryKey, ReceiverKey, SequenceNo, SessionKey, Str, Symbol, TransactionId};
 use crate::wire::{
     Attach, DeliveryState, Error, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
+    TransactionalState,
 };
 
 /// A link on which this end receives.
@@ -78,7 +79,8 @@ impl<'a> ReceiverMut<'a> {
     }
 
     /// Tells a state: an outcome, how much has been received, or the part in a transaction. An outcome settles the
-    /// delivery, unless that is the sender's to do first; so does the outcome within a transaction (X-RET-01).
+    /// delivery, unless that is the sender's to do first; so does the outcome within a transaction, after which the
+    /// delivery cannot be retired again if that is rolled back: see [`retire`](Self::retire).
     #[inline]
     pub fn dispose(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
         let settles = match state {
@@ -89,7 +91,25 @@ impl<'a> ReceiverMut<'a> {
         self.core.dispose(self.key.0.index, delivery, Some(state), settles)
     }
 
-    /// Settles a delivery without an outcome: the sender's default applies (T-DISP-08).
+    /// Retires a delivery within a transaction without settling it [4.4.2]: the outcome applies when the transaction is
+    /// discharged. If that fails, or is a rollback, the delivery is as it was before and can be retired again or get an
+    /// outcome. The sender settles it once the outcome applies; [`settle`](Self::settle) does where it does not.
+    pub fn retire(
+        &mut self,
+        delivery: DeliveryKey,
+        transaction: TransactionId,
+        outcome: impl Into<Outcome>,
+    ) -> Result<(), SettleError> {
+        let state =
+            TransactionalState { outcome: Some(outcome.into()), ..TransactionalState::new(transaction) };
+        self.core.dispose(self.index(), delivery, Some(&DeliveryState::Transactional(Box::new(state))), false)
+    }
+
+    /// Settles a delivery without an outcome: the sender's default applies [3.5.3].
+    ///
+    /// # Errors
+    ///
+    /// [`SettleError::Second`] where the receiver settles second: it settles when the sender has, by itself.
     pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         self.core.dispose(self.index(), delivery, None, true)
     }

@@ -45,6 +45,9 @@ impl Chain {
 }
 
 impl Ledger {
+    /// How many places are looked at in one go.
+    pub(crate) const LOOKS: u32 = 1_024;
+
     /// What it keeps for the next deliveries.
     pub(crate) const SPARE_OCTETS: usize = KEPT * size_of::<Record>();
     /// What an unsettled delivery costs at most: four places, as the ring doubles when half of it is unsettled, and two
@@ -158,24 +161,32 @@ impl Ledger {
         true
     }
 
-    /// The first unsettled delivery from this number on.
+    /// The first unsettled delivery from `next` to `last`, which moves `next` behind it, and to the end of what was
+    /// looked at if there is none. No more is looked at than `looks` says, which is taken off that.
     #[inline]
-    pub(crate) fn from(&self, number: u64) -> Option<u64> {
+    pub(crate) fn look(&self, next: &mut u64, last: u64, looks: &mut u32) -> Option<u64> {
+        let number = *next;
         if self.get(number).is_some() {
+            *next = number + 1;
+            *looks = looks.saturating_sub(1);
             return Some(number);
         }
-        self.behind(number)
+        self.look_behind(next, last, looks)
     }
 
-    fn behind(&self, number: u64) -> Option<u64> {
-        let oldest = self.next - self.ring.len() as u64;
-        let young = (number.max(oldest)..self.next)
+    fn look_behind(&self, next: &mut u64, last: u64, looks: &mut u32) -> Option<u64> {
+        // Below the ring only the tree has any, which costs no search.
+        let young = (*next).max(self.next - self.ring.len() as u64);
+        let end = last.min(young.saturating_add(u64::from(*looks)).saturating_sub(1));
+        let in_ring = (young..=end.min(self.next - 1))
             .find(|number| self.ring.get(self.place(*number)).is_some_and(Record::is_live));
-        if self.old.is_empty() {
-            return young;
-        }
-        let old = self.old.range(number..).next().map(|(number, _)| *number);
-        old.into_iter().chain(young).min()
+        let old = self.old.range(*next..=end.max(*next)).next().map(|(number, _)| *number);
+        let found = old.into_iter().chain(in_ring).min().filter(|number| *number <= last);
+        let at = found.unwrap_or(end);
+        let looked = (at + 1).saturating_sub(young).max(1);
+        *looks = looks.saturating_sub(u32::try_from(looked).unwrap_or(u32::MAX));
+        *next = at + 1;
+        found
     }
 
     /// The unsettled delivery of the same link that comes after this one.
@@ -283,6 +294,21 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    /// The first unsettled delivery from a number on, looked for in strides of any length.
+    fn from(ledger: &Ledger, number: u64, stride: u32) -> Option<u64> {
+        let (mut next, last) = (number, ledger.next() - 1);
+        while next <= last {
+            let mut looks = stride;
+            let before = next;
+            let found = ledger.look(&mut next, last, &mut looks);
+            assert!(looks < stride && next > before && next <= last + 1);
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
     /// T-DISP-03: ids of both sides of the wrap stand for numbers that follow each other.
     #[test]
     fn t_disp_03_numbers_go_on_where_ids_wrap() {
@@ -309,13 +335,16 @@ mod tests {
             assert_eq!((ledger.ring.len(), ledger.old.len() < 2), (super::FEWEST, true));
         }
         assert_eq!((ledger.live(), ledger.get(old).unwrap().link), (1, 1));
-        assert_eq!(ledger.from(0), Some(old));
+        assert_eq!(from(&ledger, 0, 1), Some(old));
+        let (mut next, mut looks) = (old + 1, Ledger::LOOKS);
+        assert_eq!(ledger.look(&mut next, ledger.next() - 1, &mut looks), None);
+        assert_eq!(next, ledger.next(), "what lies between costs nothing");
     }
 
     proptest! {
         /// Against a map: whatever comes and goes, what is left is found, in order, and by its link.
         #[test]
-        fn does_what_a_map_does(steps in prop::collection::vec((0_u8..5, 0_u32..3, any::<prop::sample::Index>()), 0..400)) {
+        fn does_what_a_map_does(steps in prop::collection::vec((0_u8..5, 0_u32..3, any::<prop::sample::Index>()), 0..400), stride in 1_u32..50) {
             let mut ledger = Ledger::new(DeliveryNumber::new(u32::MAX - 20));
             let mut chains = [Chain::default(), Chain::default(), Chain::default()];
             let mut model = BTreeMap::new();
@@ -342,11 +371,11 @@ mod tests {
             prop_assert_eq!(ledger.live() as usize, model.len());
             let mut at = 0;
             for (number, link) in &model {
-                prop_assert_eq!(ledger.from(at), Some(*number));
+                prop_assert_eq!(from(&ledger, at, stride), Some(*number));
                 prop_assert_eq!(ledger.get(*number).unwrap().link, *link);
                 at = number + 1;
             }
-            prop_assert_eq!(ledger.from(at), None);
+            prop_assert_eq!(from(&ledger, at, stride), None);
             for (link, chain) in (0..).zip(&chains) {
                 let of_link: Vec<u64> = model.iter().filter(|(_, l)| **l == link).map(|(n, _)| *n).collect();
                 let chained: Vec<u64> = std::iter::successors(chain.first(), |n| ledger.after(*n)).collect();

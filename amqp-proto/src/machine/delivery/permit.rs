@@ -18,7 +18,7 @@ use crate::wire::{ReceiverSettleMode, SenderSettleMode, Transfer};
 pub(super) struct Permit {
     pub(super) tag: DeliveryTag,
     pub(super) settled: bool,
-    /// Whether another delivery has to go out first.
+    /// Whether something else has to be written first.
     follows: bool,
 }
 
@@ -38,7 +38,7 @@ impl Core {
         permitted
     }
 
-    /// Has a sender told when what it lacks is there; or lets the delivery go out that has to be first.
+    /// Has a sender told when what it lacks is there; or writes what has to be first.
     #[cold]
     fn make_way(&mut self, index: u32, refusal: Option<&SendError>) {
         use SendError::{Full, Incomplete, NoCredit, WindowClosed};
@@ -46,6 +46,9 @@ impl Core {
             Some(NoCredit | WindowClosed | Full | Incomplete) => self.wait_to_send(index),
             Some(_) => {}
             None => {
+                if let Some(session) = self.links.peek(index).map(|link| link.session) {
+                    self.write_before_transfer(session.index);
+                }
                 if let Some(first) = self.unsent_before(index) {
                     self.write_frame(first, true);
                 }
@@ -103,6 +106,7 @@ impl Core {
         if !settled && session.sent.live() >= unsettled {
             return Err(SendError::Unsettled(unsettled));
         }
+        let follows = follows || !session.about_sent.is_empty() || !self.in_transactions.is_empty();
         let mut permit = Permit { tag: options.tag.unwrap_or_else(|| sender.next_tag()), settled, follows };
         // Room for one octet of payload at least, or it would take frames without end.
         if options.state.is_some() {

@@ -93,6 +93,13 @@ impl Record {
         }
     }
 
+    /// Whether this is its state at the peer.
+    pub(crate) fn is_remote(&self, state: &DeliveryState) -> bool {
+        let is_same_name = brief(state) == self.remote;
+        let long = || self.states.as_deref().and_then(|states| states.remote.as_ref());
+        is_same_name && (self.remote != Brief::InStates || long() == Some(state))
+    }
+
     /// Sets its state at this end.
     pub(crate) fn set_local(&mut self, state: &DeliveryState) {
         self.local = brief(state);
@@ -112,6 +119,12 @@ impl Record {
     /// Whether the peer has told an outcome, which cannot change any more (T-DISP-13).
     pub(crate) fn has_remote_outcome(&self) -> bool {
         is_terminal(self.remote, self.states.as_deref().and_then(|states| states.remote.as_ref()))
+    }
+
+    /// Whether this end has told a state.
+    #[inline]
+    pub(crate) fn has_local_state(&self) -> bool {
+        self.local != Brief::None
     }
 
     /// Whether this end has told an outcome.

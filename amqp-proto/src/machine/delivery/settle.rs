@@ -1,5 +1,7 @@
 //! Settling: what the peer tells about deliveries, and what this end does [2.6.12] [2.7.6].
 
+use alloc::boxed::Box;
+
 use super::ledger::Ledger;
 use super::record::Record;
 use crate::machine::core::{Core, of_session};
@@ -27,26 +29,28 @@ impl Core {
         let is_received = frame.role == Role::Sender;
         let Some(ledger) = ledger(session, is_received) else { return Ok(()) };
         let first = ledger.number(frame.first);
-        let last = first + u64::from(frame.first.distance(last).unsigned_abs());
+        // What is sent or comes after the disposition is not meant.
+        let last = (first + u64::from(frame.first.distance(last).unsigned_abs())).min(ledger.next() - 1);
         let (session, settled, state) = (session.key, frame.settled, frame.state.clone());
         self.updates = Some(Updates { session, is_received, next: first, last, settled, state });
         Ok(())
     }
 
-    /// The next delivery of a disposition of which something is to be told; `None` when there is none left.
+    /// The next delivery of a disposition of which something is to be told; `None` when there is none left. So many
+    /// deliveries are looked at in one call; more, and [`Event::Busy`] is told.
     pub(crate) fn next_update(&mut self) -> Option<Event> {
+        let mut looks = Ledger::LOOKS;
         while let Some(updates) = &mut self.updates {
             let (key, is_received) = (updates.session, updates.is_received);
             let ledger = self.sessions.get_mut(key).and_then(|session| ledger(session, is_received));
-            let found = ledger.and_then(|ledger| {
-                let number = ledger.from(updates.next).filter(|number| *number <= updates.last)?;
-                Some((ledger, number))
-            });
-            let Some((ledger, number)) = found else {
+            let Some(ledger) = ledger.filter(|_| updates.next <= updates.last) else {
                 self.updates = None;
                 return None;
             };
-            updates.next = number + 1;
+            if looks == 0 {
+                return Some(Event::Busy);
+            }
+            let Some(number) = ledger.look(&mut updates.next, updates.last, &mut looks) else { continue };
             let Some(link) = ledger.get(number).and_then(|record| self.links.at(record.link)) else {
                 continue;
             };
@@ -68,7 +72,9 @@ impl Core {
     /// Has all that a disposition says told before something ends.
     pub(crate) fn finish_updates(&mut self) {
         while let Some(event) = self.next_update() {
-            self.fx.tell(event);
+            if event != Event::Busy {
+                self.fx.tell(event);
+            }
         }
     }
 
@@ -121,15 +127,18 @@ impl Core {
         if record.link != index {
             return Err(SettleError::WrongLink);
         }
-        let had_outcome = record.has_local_outcome();
+        let (had_outcome, had_state) = (record.has_local_outcome(), record.has_local_state());
         if had_outcome && state.is_some() {
             return Err(SettleError::Decided);
         }
         if !can_tell {
             return Err(SettleError::Ended);
         }
+        if is_received && record.second && settles && state.is_none() {
+            return Err(SettleError::Second);
+        }
         // A receiver of mode second settles when the sender has.
-        let settles = settles && !(is_received && record.second && state.is_some());
+        let settles = settles && !(is_received && record.second);
         let is_unsent = unsent(link, number).is_some_and(|sending| sending.add_news(settles, state));
         if settles {
             forget(link, ledger, number);
@@ -139,11 +148,15 @@ impl Core {
         if is_unsent {
             return Ok(());
         }
-        if had_outcome {
-            // Nor is that it is settled to be told before how it ended.
+        if had_outcome || (is_received && had_state) {
+            // What comes later about a delivery is not to be told before what came first.
             self.write_dispositions(session_index);
         }
-        let is_final = settles || state.is_some_and(DeliveryState::is_terminal);
+        let is_in_transaction = matches!(state, Some(DeliveryState::Transactional(_)));
+        if is_in_transaction && self.in_transactions.last() != Some(&session_index) {
+            self.in_transactions.push(session_index);
+        }
+        let is_final = settles || is_in_transaction || state.is_some_and(DeliveryState::is_terminal);
         if is_final {
             self.tell_disposition(session_index, number, is_received, settles, state);
         } else {
@@ -175,6 +188,19 @@ impl Core {
                 }
                 return;
             }
+            self.write_dispositions(index);
+        }
+    }
+
+    /// Writes what the peer has to hear before a transfer on a session, be it to know that a tag is free or what is
+    /// part of a transaction that is discharged [2.6.12] [4.4.2]: all about deliveries that were sent there, and all
+    /// within transactions.
+    #[inline]
+    pub(super) fn write_before_transfer(&mut self, index: u32) {
+        if self.sessions.peek(index).is_some_and(|session| !session.about_sent.is_empty()) {
+            self.write_dispositions(index);
+        }
+        while let Some(index) = self.in_transactions.pop() {
             self.write_dispositions(index);
         }
     }
@@ -229,31 +255,55 @@ struct Update {
 fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) -> Option<Update> {
     let record = ledger.get_mut(number)?;
     let (is_decided, had_outcome) = (record.has_remote_outcome(), record.has_local_outcome());
-    // An outcome does not change any more (T-DISP-13).
-    let news = frame.state.as_ref().filter(|_| !is_decided);
+    let state = frame.state.as_ref();
+    let is_outcome = is_decided || state.is_some_and(DeliveryState::is_terminal);
+    let is_known = is_known(link, number);
+    // An outcome does not change any more (T-DISP-13), and a state that was told before is no news.
+    let news = state.filter(|state| !is_decided && (is_outcome || !record.is_remote(state)));
     if news.is_none() && !frame.settled {
         return None;
     }
-    let is_outcome = is_decided || news.is_some_and(DeliveryState::is_terminal);
     let settles = match &link.end {
         // The receiver waits for this end to settle.
         LinkEnd::Sender(sender) => is_outcome && !frame.settled && !sender.manual_settle,
         LinkEnd::Receiver(_) => false,
     };
     let settled = frame.settled || settles;
-    let state = match news {
+    let mut state = match news {
         Some(state) => {
             if !settled {
                 record.set_remote(state);
             }
             Some(same(state))
         }
-        None => record.remote().or_else(|| default_outcome(link)),
+        None => record.remote(),
     };
     if settled {
+        if !is_outcome {
+            state = settled_without_outcome(link, state);
+        }
         forget(link, ledger, number);
     }
+    if !is_known {
+        // The application hears of it with the message.
+        if let Some(arrival) = link.receiver().and_then(|receiver| receiver.inbox.back_mut()) {
+            arrival.state = state.map(Box::new);
+        }
+        return None;
+    }
     Some(Update { state, settled, settles, had_outcome })
+}
+
+/// Whether the application has heard of a delivery: not of one of which more is to come on a link that is not read in
+/// pieces.
+#[inline]
+fn is_known(link: &Link, number: u64) -> bool {
+    match &link.end {
+        LinkEnd::Sender(_) => true,
+        LinkEnd::Receiver(receiver) => {
+            receiver.streaming || receiver.partial().is_none_or(|arrival| arrival.number != number)
+        }
+    }
 }
 
 /// A copy of a state, at once if it says nothing but its name.
@@ -302,10 +352,19 @@ fn unsent(link: &mut Link, number: u64) -> Option<&mut Sending> {
     (sending.number == number && !sending.begun).then_some(sending)
 }
 
-/// What a delivery gets that is settled without an outcome (M-SRC-10).
-fn default_outcome(link: &mut Link) -> Option<DeliveryState> {
-    let outcome = link.sender()?.default_outcome.as_deref()?;
-    Some(outcome.clone().into())
+/// What becomes of a delivery that is settled while its last state is no outcome: it gets the default of the source
+/// [3.5.3], within its transaction if it is in one that brings none (M-SRC-10, X-RET-04).
+fn settled_without_outcome(link: &mut Link, state: Option<DeliveryState>) -> Option<DeliveryState> {
+    let Some(default) = link.sender().and_then(|sender| sender.default_outcome.as_deref()) else {
+        return state;
+    };
+    Some(match state {
+        Some(DeliveryState::Transactional(mut state)) => {
+            state.outcome.get_or_insert_with(|| default.clone());
+            DeliveryState::Transactional(state)
+        }
+        _ => default.clone().into(),
+    })
 }
 
 /// A disposition without what makes its state long.

@@ -165,6 +165,8 @@ impl Core {
     /// there is none to be written now.
     pub(super) fn write_frame(&mut self, index: u32, first: bool) -> bool {
         let max_frame_size = to_usize(self.fx.max_frame_size);
+        let Some(link) = self.links.peek(index) else { return false };
+        self.write_before_transfer(link.session.index);
         let Some(link) = self.links.at(index) else { return false };
         let Some(session) = self.sessions.get_mut(link.session) else { return false };
         if !self.is_open || !link.is_complete() || !session.is_begun() || session.outgoing.left() == 0 {

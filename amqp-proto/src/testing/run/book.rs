@@ -142,7 +142,7 @@ impl Book {
                 self.link(*link);
                 self.ended(*delivery, Fate::Lost, *link, notes);
             }
-            Event::Opened => {}
+            Event::Opened | Event::Busy => {}
         }
         self.events.push(event.clone());
     }
