@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use amqp_blocking::config::{ReceiverOptions, SendOptions, SessionOptions};
 use amqp_blocking::message::Message;
-use amqp_blocking::types::{Limits, Symbol};
+use amqp_blocking::types::{Limits, Symbol, TransactionId};
 use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome, ReceiverSettleMode};
 use amqp_blocking::{
     Acceptor, Connection, ConnectionOptions, Error, OfferedLink, Outgoing, Receiver, Sender, SenderBuilder,
@@ -182,6 +182,21 @@ fn what_is_available() {
     sent.outcome().unwrap();
     receiver.drain().unwrap();
     assert_eq!(receiver.available(), 16, "one of them has come");
+}
+
+/// X-RET-01, X-RET-03: a message that is retired in a transaction stays unsettled, and can get another outcome.
+#[test]
+fn x_ret_03_a_retired_message_stays_unsettled() {
+    let (client, server, _) = piped();
+    let (sender, receiver, _session) = sending(client.sender("jobs"), &server, by_hand(1));
+    let sent = sender.send_queued("job").unwrap();
+    let transaction = TransactionId::new(b"t").unwrap();
+    let key = receiver.recv().unwrap().unwrap().retire(transaction, Outcome::Accepted).unwrap();
+    assert_eq!(sent.outcome().unwrap(), Outcome::Accepted);
+    receiver.retire(key, transaction, Outcome::Released).unwrap();
+    assert_eq!((sender.unsettled(), receiver.unsettled()), (1, 1));
+    receiver.release(key).unwrap();
+    assert_eq!(receiver.unsettled(), 0);
 }
 
 /// A delivery that is settled only once the sender has.

@@ -414,8 +414,8 @@ fn a_long_range_is_looked_at_in_parts() {
     assert_eq!(peer.events().len(), 4_998);
     assert_eq!(peer.send(received()).events().len(), 0, "the ring has shrunk");
     peer.send(disposition(true, 0, Some(4_999)).boolean(true));
-    let settled = peer.events().into_iter().filter_map(|event| match event {
-        Event::Updated { delivery, settled: true, .. } => Some(delivery),
+    let settled = peer.events().into_iter().map(|event| match event {
+        Event::Updated { delivery, settled: true, .. } => delivery,
         other => panic!("{other:?}"),
     });
     assert_eq!(settled.collect::<Vec<_>>(), [keys[0], keys[4_999]]);
@@ -442,7 +442,7 @@ fn x_ret_03_retired_again_after_a_rollback() {
     for (id, outcome) in [(b"1", Outcome::Accepted), (b"2", Outcome::Released)] {
         let transaction = TransactionId::new(id).unwrap();
         let mut at_server = pair.server.receiver(receiver).unwrap();
-        at_server.retire(taken, transaction.clone(), outcome.clone()).unwrap();
+        at_server.retire(taken, transaction, outcome.clone()).unwrap();
         pair.drive();
         let state = TransactionalState { outcome: Some(outcome), ..TransactionalState::new(transaction) };
         let state = DeliveryState::Transactional(Box::new(state));

@@ -6,7 +6,8 @@ mod common;
 use std::time::Duration;
 
 use amqp_tokio::config::ReceiverOptions;
-use amqp_tokio::wire::{Condition, Error as AmqpError};
+use amqp_tokio::types::TransactionId;
+use amqp_tokio::wire::{Condition, Error as AmqpError, Outcome};
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Error, Result};
 use common::valve::{Hold, Valve, Way};
 use common::{pair, receiver, receiving, sending, session};
@@ -99,4 +100,20 @@ async fn what_the_other_end_says() {
     assert_eq!(receiver.unsettled(), 0);
     receiver.drain().await.unwrap();
     assert_eq!(receiver.available(), 6); // one of them has come
+}
+
+/// X-RET-01, X-RET-03: a message that is retired in a transaction stays unsettled, and can get another outcome.
+#[tokio::test]
+async fn x_ret_03_a_retired_message_stays_unsettled() {
+    let (client, server) = pair().await;
+    let (sender, receiver, _session) = sending(&client, &server, ReceiverOptions::new()).await;
+    let sent = sender.send_queued("job").await.unwrap();
+    let transaction = TransactionId::new(b"t").unwrap();
+    let delivery = receiver.recv().await.unwrap().unwrap();
+    let key = delivery.retire(transaction, Outcome::Accepted).unwrap();
+    assert_eq!(sent.await.unwrap(), Outcome::Accepted);
+    receiver.retire(key, transaction, Outcome::Released).unwrap();
+    assert_eq!((sender.unsettled(), receiver.unsettled()), (1, 1));
+    receiver.release(key).unwrap();
+    assert_eq!(receiver.unsettled(), 0);
 }
