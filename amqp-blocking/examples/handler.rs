@@ -20,7 +20,7 @@ use amqp_blocking::handler::{
 };
 use amqp_blocking::message::Message;
 use amqp_blocking::wire::{Condition, Error, Modified};
-use amqp_blocking::{Address, ConnectionOptions, Container, Injector, Origin, Reason};
+use amqp_blocking::{Address, ConnectionOptions, Container, Injector, Reason};
 use anyhow::Context as _;
 use clap::Parser;
 use common::Tls;
@@ -182,24 +182,6 @@ impl Handler for Chapter {
         } else {
             println!("Closing");
             self.is_through = true;
-            cx.close_connection(connection);
-        }
-    }
-
-    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
-        eprintln!("error: {reason}");
-    }
-
-    fn on_connection_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
-        eprintln!("error: {reason}");
-    }
-
-    fn on_link_error(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {
-        if reason.origin != Origin::Transport {
-            eprintln!("error: {reason}");
-        }
-        self.section = Section::Acknowledging;
-        if let Ok(connection) = cx.connection_of(link) {
             cx.close_connection(connection);
         }
     }

@@ -17,9 +17,13 @@ use std::thread;
 
 use amqp_blocking::handler::{Context, Handler, Incoming, SenderKey};
 use amqp_blocking::message::Message;
+use amqp_blocking::sasl::ServerSasl;
+use amqp_blocking::wire::Condition;
 use amqp_blocking::wire::Outcome;
-use amqp_blocking::{Accepted, Acceptor, Connection, Container, Injector, Listener, Origin, Stopped};
-use handlers::{Client, Jobs, Lonely, Slow, Worker};
+use amqp_blocking::{
+    Accepted, Acceptor, Connection, Container, Error, Injector, Listener, Origin, Result, Stopped,
+};
+use handlers::{Client, Jobs, Lonely, Plain, Refusing, Slow, Worker};
 
 fn worker() -> (String, Injector, thread::JoinHandle<usize>) {
     let (addresses, address) = mpsc::channel();
@@ -87,6 +91,65 @@ fn what_cannot_be_reached_is_told() {
         let said = lonely.errors.iter().filter(|error| error.contains(words)).count();
         assert_eq!(said, why, "{words}: {:?}", lonely.errors);
     }
+}
+
+fn ends_with(url: String) -> Error {
+    match Container::new(Plain(url)).run() {
+        Ok(_) => panic!("the error was not told"),
+        Err(error) => error,
+    }
+}
+
+/// A server that has no link for anybody, and takes its clients by this acceptor.
+fn refusing(acceptor: Acceptor) -> (String, Injector, thread::JoinHandle<Result<()>>) {
+    let (addresses, address) = mpsc::channel();
+    let (injectors, injector) = mpsc::channel();
+    let serving = thread::spawn(move || {
+        let container = Container::new(Refusing { addresses }).acceptor(acceptor);
+        injectors.send(container.injector()).unwrap();
+        container.run().map(drop)
+    });
+    (address.recv().unwrap(), injector.recv().unwrap(), serving)
+}
+
+#[test]
+fn what_cannot_be_reached_ends_the_container() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = ends_with(format!("listen {}", taken.local_addr().unwrap()));
+    assert!(matches!(&error, Error::Io(_)) && error.to_string().contains("127.0.0.1"), "{error}");
+    let free = taken.local_addr().unwrap();
+    drop(taken);
+    let error = ends_with(format!("amqp://{free}"));
+    assert!(matches!(&error, Error::Io(_)) && error.to_string().contains("refused"), "{error}");
+    let error = ends_with("http://localhost".into());
+    assert!(matches!(&error, Error::Address(_)), "{error}");
+}
+
+/// A link that is refused, a client that is not let in, and a transport that breaks; the server goes on.
+#[test]
+fn what_the_peer_refuses_ends_the_container() {
+    let (url, injector, serving) = refusing(Acceptor::default());
+    for _ in 0..2 {
+        let error = ends_with(url.clone());
+        assert!(matches!(&error, Error::Link(_)), "{error}");
+        assert_eq!(error.condition(), Some(&Condition::NotFound));
+    }
+    injector.stop().unwrap();
+    serving.join().unwrap().unwrap();
+
+    let nobody = Acceptor::default().with_sasl(|peer| ServerSasl::new(peer.security()));
+    let (url, injector, serving) = refusing(nobody);
+    let error = ends_with(url);
+    assert!(matches!(&error, Error::Connection(_)), "{error}");
+    injector.stop().unwrap();
+    serving.join().unwrap().unwrap();
+
+    let breaking = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://{}", breaking.local_addr().unwrap());
+    let breaking = thread::spawn(move || drop(breaking.accept().unwrap()));
+    let error = ends_with(url);
+    assert_eq!(error.origin(), Some(Origin::Transport), "{error}");
+    breaking.join().unwrap();
 }
 
 /// Work comes from other threads; the container waits for it.

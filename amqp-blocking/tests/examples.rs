@@ -19,7 +19,7 @@ use std::thread;
 
 use amqp_blocking::message::Message;
 use amqp_blocking::wire::{Condition, Error as AmqpError};
-use amqp_blocking::{Accepted, Acceptor, Connection, Listener, Receiver, Sender, ServerTls};
+use amqp_blocking::{Accepted, Acceptor, Connection, Listener, Offer, Receiver, Sender, ServerTls};
 use certificates::Authority;
 
 const EXAMPLES: [&str; 3] = ["blocking_send", "blocking_receive", "handler"];
@@ -191,6 +191,26 @@ fn all_of_them_speak_tls() {
         let (code, _, errors) = run(name, &[&url]);
         assert!(code == Some(1) && errors.contains("TLS"), "{name}: {errors}");
     }
+}
+
+/// A link that the broker refuses is an error, and the program says so by its exit code.
+#[test]
+fn a_refused_link_is_told_by_the_exit_code() {
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://{}/jobs", listener.local_addr().unwrap());
+    let serving = thread::spawn(move || {
+        let connection: Connection = listener.accept().unwrap().open().unwrap();
+        while let Some(offer) = connection.next_offer().unwrap() {
+            let Offer::Link(link) = offer else {
+                drop(offer.accept().unwrap());
+                continue;
+            };
+            link.refuse(AmqpError::new(Condition::NotFound).with_description("no jobs here")).unwrap();
+        }
+    });
+    let (code, _, errors) = run("handler", &[&url]);
+    assert!(code == Some(1) && errors.contains("no jobs here"), "{code:?}: {errors}");
+    serving.join().unwrap();
 }
 
 #[test]

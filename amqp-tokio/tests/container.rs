@@ -16,9 +16,13 @@ use std::sync::mpsc;
 use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::handler::{Context, DeliveryKey, Handler, Incoming, SenderKey};
 use amqp_tokio::message::Message;
+use amqp_tokio::sasl::ServerSasl;
+use amqp_tokio::wire::Condition;
 use amqp_tokio::wire::Outcome;
-use amqp_tokio::{Acceptor, Connection, Container, Injector, Listener, OfferedLink, Origin, Sender, Stopped};
-use handlers::{Client, Jobs, Lonely, Slow, Worker};
+use amqp_tokio::{
+    Acceptor, Connection, Container, Error, Injector, Listener, OfferedLink, Origin, Result, Sender, Stopped,
+};
+use handlers::{Client, Jobs, Lonely, Plain, Refusing, Slow, Worker};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -94,6 +98,63 @@ async fn what_cannot_be_reached_is_told() {
         "{:?}",
         lonely.errors
     );
+}
+
+async fn ends_with(url: String) -> Error {
+    match Container::new(Plain(url)).run().await {
+        Ok(_) => panic!("the error was not told"),
+        Err(error) => error,
+    }
+}
+
+/// A server that has no link for anybody, and takes its clients by this acceptor.
+async fn refusing(acceptor: Acceptor) -> (String, Injector, JoinHandle<Result<()>>) {
+    let (addresses, address) = mpsc::channel();
+    let container = Container::new(Refusing { addresses }).acceptor(acceptor);
+    let injector = container.injector();
+    let serving = tokio::spawn(async { container.run().await.map(drop) });
+    let address = tokio::task::spawn_blocking(move || address.recv().unwrap()).await.unwrap();
+    (address, injector, serving)
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_ends_the_container() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let free = taken.local_addr().unwrap();
+    let error = ends_with(format!("listen {free}")).await;
+    assert!(matches!(&error, Error::Io(_)) && error.to_string().contains("127.0.0.1"), "{error}");
+    drop(taken);
+    let error = ends_with(format!("amqp://{free}")).await;
+    assert!(matches!(&error, Error::Io(_)) && error.to_string().contains("refused"), "{error}");
+    let error = ends_with("http://localhost".into()).await;
+    assert!(matches!(&error, Error::Address(_)), "{error}");
+}
+
+/// A link that is refused, a client that is not let in, and a transport that breaks; the server goes on.
+#[tokio::test]
+async fn what_the_peer_refuses_ends_the_container() {
+    let (url, injector, serving) = refusing(Acceptor::default()).await;
+    for _ in 0..2 {
+        let error = ends_with(url.clone()).await;
+        assert!(matches!(&error, Error::Link(_)), "{error}");
+        assert_eq!(error.condition(), Some(&Condition::NotFound));
+    }
+    injector.stop().unwrap();
+    serving.await.unwrap().unwrap();
+
+    let nobody = Acceptor::default().with_sasl(|peer| ServerSasl::new(peer.security()));
+    let (url, injector, serving) = refusing(nobody).await;
+    let error = ends_with(url).await;
+    assert!(matches!(&error, Error::Connection(_)), "{error}");
+    injector.stop().unwrap();
+    serving.await.unwrap().unwrap();
+
+    let breaking = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("amqp://{}", breaking.local_addr().unwrap());
+    let breaking = tokio::spawn(async move { drop(breaking.accept().await.unwrap()) });
+    let error = ends_with(url).await;
+    assert_eq!(error.origin(), Some(Origin::Transport), "{error}");
+    breaking.await.unwrap();
 }
 
 /// Work comes from threads; the container waits for it.

@@ -130,11 +130,16 @@ impl<H: Handler> Container<H> {
         self.with(|cx| cx.listen(address))
     }
 
-    /// Runs the handler until the end, and gives it back.
+    /// Runs the handler until the end, and returns it.
     ///
     /// While a callback works nothing else is told, and what it sends is written when it has returned. Connections stay
     /// alive meanwhile, however long it takes: other threads write the heartbeats that peers ask for [2.4.5], and read,
     /// up to 128 KiB for each connection.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a connection, session, link or listener that the handler has no method for: see
+    /// [`Context::unhandled`](amqp_proto::handler::Context::unhandled). Everything is closed before this returns.
     pub fn run(mut self) -> Result<H> {
         let now = self.now();
         self.all.start(now, &mut self.handler);
@@ -147,13 +152,14 @@ impl<H: Handler> Container<H> {
             if self.network.serve(&mut self.all) || self.all.has_events() {
                 continue;
             }
-            if self.all.is_finished() && (self.auto_stop || self.is_stopped) {
+            let is_ending = self.auto_stop || self.is_stopped || self.all.failure().is_some();
+            if is_ending && self.all.is_finished() {
                 break;
             }
             self.wait();
         }
         self.network.finish();
-        Ok(self.handler)
+        self.network.failure(&self.all).map_or(Ok(self.handler), Err)
     }
 
     /// Waits until something happens, and takes it.

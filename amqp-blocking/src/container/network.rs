@@ -9,8 +9,8 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Peer, Result};
-use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request};
+use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Error, Peer, Result};
+use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request, Scope};
 use amqp_proto::types::{Moment, Str};
 
 use super::socket::{self, Socket};
@@ -38,6 +38,8 @@ pub(super) struct Network {
     listeners: HashMap<ListenerKey, Listening>,
     /// Connections whose threads have done something since they were served.
     touched: Vec<ConnectionKey>,
+    /// Why something failed of which the handler is about to be told.
+    errors: HashMap<Scope, Error>,
     /// Threads that end transports.
     ending: Vec<JoinHandle<()>>,
 }
@@ -58,12 +60,16 @@ impl Network {
             sockets: HashMap::new(),
             listeners: HashMap::new(),
             touched: Vec::new(),
+            errors: HashMap::new(),
             ending: Vec::new(),
         }
     }
 
     /// Does what the handler asks for, and what its connections need; whether output was taken.
     pub(super) fn serve(&mut self, all: &mut Dispatcher) -> bool {
+        if all.failure().is_none() {
+            self.errors.clear();
+        }
         let mut is_taken = false;
         while let Some(request) = all.poll_request() {
             self.on_request(all, request);
@@ -118,7 +124,10 @@ impl Network {
                     // If it is not wanted any more, that is asked for next.
                     let _ = all.listening(listener, bound.to_string());
                 }
-                Err(error) => all.not_listening(listener, format!("{address}: {error}")),
+                Err(error) => {
+                    let words = format!("{address}: {error}");
+                    self.not_listening(all, listener, io::Error::new(error.kind(), words));
+                }
             },
             Request::Unlisten(listener) => self.unlisten(listener),
             // There are no others yet.
@@ -138,8 +147,26 @@ impl Network {
             let _ = outputs.send(Input::Network(Done::Connected(key, reached)));
         });
         if let Err(error) = started {
-            all.not_connected(key, error.to_string());
+            self.not_connected(all, key, error.into());
         }
+    }
+
+    /// The handler is told that a connection cannot be made, and the caller of the container why.
+    fn not_connected(&mut self, all: &mut Dispatcher, key: ConnectionKey, error: Error) {
+        all.not_connected(key, error.to_string());
+        self.errors.insert(Scope::Connection(key), error);
+    }
+
+    /// The same of a listener.
+    fn not_listening(&mut self, all: &mut Dispatcher, key: ListenerKey, error: io::Error) {
+        all.not_listening(key, error.to_string());
+        self.errors.insert(Scope::Listener(key), error.into());
+    }
+
+    /// Returns the error that has ended the container, if one has.
+    pub(super) fn failure(&mut self, all: &Dispatcher) -> Option<Error> {
+        let failure = all.failure()?;
+        Some(self.errors.remove(&failure.scope).unwrap_or_else(|| failure.clone().into()))
     }
 
     /// Listens, and takes connections in a thread of its own.
@@ -189,7 +216,7 @@ impl Network {
                     Ok((Ok(()), socket)) => self.add(key, socket),
                     // It is not wanted any more.
                     Ok((Err(_), socket)) => self.ending.push(socket.end()),
-                    Err(error) => all.not_connected(key, error.to_string()),
+                    Err(error) => self.not_connected(all, key, error),
                 }
             }
             Done::Dialled(stream) => self.take(stream),
@@ -204,7 +231,7 @@ impl Network {
             }
             Done::Failed(key, error) => {
                 if self.listeners.remove(&key).is_some() {
-                    all.not_listening(key, error.to_string());
+                    self.not_listening(all, key, error);
                 }
             }
         }

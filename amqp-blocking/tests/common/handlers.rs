@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use amqp_proto::config::ReceiverOptions;
 use amqp_proto::handler::{
-    ConnectionKey, Context, DeliveryKey, Handler, Incoming, ListenerKey, ReceiverKey, SenderKey,
+    ConnectionKey, Context, Decision, DeliveryKey, Handler, Incoming, ListenerKey, ReceiverKey, SenderKey,
 };
 use amqp_proto::message::Message;
 use amqp_proto::wire::{Condition, DeliveryState, Error as AmqpError, Modified};
@@ -171,7 +171,41 @@ impl Handler for Client {
     fn on_delivery_lost(&mut self, _: &mut Context<'_>, _: DeliveryKey, _: Option<&DeliveryState>) {
         self.lost += 1;
     }
+    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, _: &Reason) {}
     fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
         self.origins.push(reason.origin);
+    }
+}
+
+/// Wants to send, or to listen where the address says so, and has no method for errors.
+pub struct Plain(pub String);
+
+impl Handler for Plain {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        if let Some(address) = self.0.strip_prefix("listen ") {
+            cx.listen(address);
+        } else {
+            let connection = cx.connect(self.0.as_str());
+            cx.create_sender(connection, "jobs");
+        }
+    }
+}
+
+/// A server that has no link for anybody.
+pub struct Refusing {
+    pub addresses: mpsc::Sender<String>,
+}
+
+impl Handler for Refusing {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        cx.listen("127.0.0.1:0");
+    }
+
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+        self.addresses.send(format!("amqp://{address}")).unwrap();
+    }
+
+    fn on_receiver_offered(&mut self, _: &mut Context<'_>, _: ReceiverKey) -> Decision<ReceiverOptions> {
+        Decision::Refuse(AmqpError::new(Condition::NotFound).with_description("no jobs here"))
     }
 }

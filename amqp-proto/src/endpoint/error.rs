@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::address::AddressError;
 use super::ended::Ended;
 use crate::codec::DecodeError;
+use crate::handler::{Failure, Scope};
 use crate::machine::sasl::BadCredential;
 use crate::machine::{
     FlowError, LinkError, Origin, ReadError, SendError, SessionError, SettleError, StaleKey,
@@ -171,6 +172,17 @@ from! {
     ReadError => Read;
     FlowError => Credit;
     DecodeError => Message;
+}
+
+impl From<Failure> for Error {
+    fn from(Failure { scope, reason, .. }: Failure) -> Self {
+        match scope {
+            Scope::Connection(_) => Self::Connection(Ended::new(reason, None)),
+            Scope::Session(_) => Self::Session(Ended::new(reason, None)),
+            Scope::Link(_) => Self::Link(Ended::new(reason, None)),
+            Scope::Listener(_) => io::Error::other(reason).into(),
+        }
+    }
 }
 
 impl From<StaleKey> for Error {

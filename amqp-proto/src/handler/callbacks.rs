@@ -1,6 +1,7 @@
 //! [`Handler`]: what an application does about what happens.
 
 use super::context::Context;
+use super::failure::Scope;
 use super::incoming::Incoming;
 use super::key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey, ReceiverKey, SenderKey, SessionKey};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
@@ -18,8 +19,9 @@ pub enum Decision<O> {
     Later,
 }
 
-/// An application in the handler style: a method for each thing that happens, all of which do nothing by default, but
-/// for those that accept what the peer wants.
+/// An application in the handler style: a method for each thing that happens. By default the methods for errors end
+/// the container, those for what the peer wants accept it, [`on_message`](Self::on_message) releases the message, and
+/// all others do nothing.
 ///
 /// Each is given a [`Context`], by which it acts. What has ended is told once: first by the method for errors, if
 /// something was wrong, then by the one for the end. A link's end comes before its session's, that before its
@@ -56,11 +58,17 @@ pub trait Handler {
     /// A connection is open at both ends.
     fn on_connection_opened(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {}
 
-    /// A connection was closed because something was wrong.
-    fn on_connection_error(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {}
+    /// A connection was closed because something was wrong. By default this ends the container, and its `run` returns
+    /// the error: see [`Context::unhandled`].
+    fn on_connection_error(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {
+        cx.unhandled(Scope::Connection(connection), reason);
+    }
 
-    /// A connection could not be made, or its transport broke.
-    fn on_transport_error(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {}
+    /// A connection could not be made, or its transport broke. By default this ends the container, and its `run`
+    /// returns the error: see [`Context::unhandled`].
+    fn on_transport_error(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {
+        cx.unhandled(Scope::Connection(connection), reason);
+    }
 
     /// A connection is over, whatever the reason.
     fn on_connection_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {}
@@ -68,8 +76,11 @@ pub trait Handler {
     /// A listener takes connections, at this address.
     fn on_listening(&mut self, cx: &mut Context<'_>, listener: ListenerKey, address: &str) {}
 
-    /// A listener cannot take connections, or not any more; it is gone.
-    fn on_listen_error(&mut self, cx: &mut Context<'_>, listener: ListenerKey, reason: &Reason) {}
+    /// A listener cannot take connections, or not any more; it is gone. By default this ends the container, and its
+    /// `run` returns the error: see [`Context::unhandled`].
+    fn on_listen_error(&mut self, cx: &mut Context<'_>, listener: ListenerKey, reason: &Reason) {
+        cx.unhandled(Scope::Listener(listener), reason);
+    }
 
     /// The peer wants a session. Accepted by default.
     fn on_session_offered(&mut self, cx: &mut Context<'_>, session: SessionKey) -> Decision<SessionOptions> {
@@ -79,8 +90,11 @@ pub trait Handler {
     /// A session is begun at both ends.
     fn on_session_opened(&mut self, cx: &mut Context<'_>, session: SessionKey) {}
 
-    /// A session was ended because something was wrong, with it or with its connection.
-    fn on_session_error(&mut self, cx: &mut Context<'_>, session: SessionKey, reason: &Reason) {}
+    /// A session was ended because something was wrong, with it or with its connection. By default this ends the
+    /// container, and its `run` returns the error: see [`Context::unhandled`].
+    fn on_session_error(&mut self, cx: &mut Context<'_>, session: SessionKey, reason: &Reason) {
+        cx.unhandled(Scope::Session(session), reason);
+    }
 
     /// A session is over, whatever the reason.
     fn on_session_closed(&mut self, cx: &mut Context<'_>, session: SessionKey, reason: &Reason) {}
@@ -103,8 +117,11 @@ pub trait Handler {
     fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkKey) {}
 
     /// A link was not attached, or is detached, because something was wrong, with it or with its session or
-    /// connection.
-    fn on_link_error(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {}
+    /// connection. Also told where the peer refuses a link and gives no error. By default this ends the container, and
+    /// its `run` returns the error: see [`Context::unhandled`].
+    fn on_link_error(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {
+        cx.unhandled(Scope::Link(link), reason);
+    }
 
     /// A link is detached and can be attached again, by the same name; unless it is, nothing more is told about it.
     fn on_link_detached(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {}

@@ -38,7 +38,7 @@ impl<'a> Context<'a> {
 
     /// Has a connection made. Links can be created on it at once.
     pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionKey {
-        let key = ConnectionKey(self.all.connections.insert(|_| Entry::new(None)).unwrap_or(NOTHING));
+        let key = ConnectionKey(self.all.connections.insert(|_| Entry::default()).unwrap_or(NOTHING));
         self.all.requests.push_back(Request::Connect { connection: key, url: url.into() });
         key
     }

@@ -102,13 +102,18 @@ impl Context<'_> {
         let failure = match entry {
             Some(entry) if !entry.is_closing && (entry.is_open || session.is_some()) => {
                 match entry.attach(session, &wanted) {
-                    Ok(link) => return self.all.attached(connection, link, None),
+                    Ok(link) => {
+                        let key = self.all.attached(connection, link, None);
+                        self.all.links.ask(key);
+                        return key;
+                    }
                     Err(reason) => reason,
                 }
             }
             Some(entry) if !entry.is_closing && !entry.is_over => {
                 let key = links.insert(connection, is_sender, Place::Waiting(Box::new(wanted)));
                 entry.waiting.push(key);
+                links.ask(key);
                 return key;
             }
             _ => unattached(&LinkError::NoSession),

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::callbacks::Handler;
 use super::context::Context;
 use super::entry::Entry;
+use super::failure::Failure;
 use super::key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey};
 use super::link::Links;
 use super::timers::Timers;
@@ -126,6 +127,9 @@ pub struct Dispatcher {
     pub(super) news: VecDeque<News>,
     /// Messages that are with the handler, to be accepted when it returns.
     pub(super) undecided: Vec<DeliveryKey>,
+    /// An error that ends all, and whether everything was told to end for it.
+    pub(super) failure: Option<Failure>,
+    pub(super) is_failed: bool,
     /// How many names of links have been made up.
     pub(super) names: u64,
     /// Connections that may have events.
@@ -191,6 +195,15 @@ impl Dispatcher {
         while let Some(id) = self.timers.take(self.now, count) {
             self.call(None, |cx| handler.on_timer(cx, id));
         }
+        self.dispatch_events(handler);
+        // The error of a link may be part of a wider one that is still to be told.
+        if !self.has_events && self.end_if_failed() {
+            self.dispatch_events(handler);
+        }
+    }
+
+    /// Tells the handler what has happened on its connections.
+    fn dispatch_events<H: Handler + ?Sized>(&mut self, handler: &mut H) {
         let mut unfinished = VecDeque::new();
         while let Some(key) = self.dirty.front().copied() {
             let is_done = self.tell_some(handler, key);
@@ -279,7 +292,7 @@ impl Dispatcher {
 
     /// Adds a connection that was made otherwise, such as by a listener. `None` if there are 2^32 - 1 already.
     pub fn add(&mut self, connection: Connection) -> Option<ConnectionKey> {
-        let key = self.connections.insert(|_| Entry::new(Some(connection))).map(ConnectionKey)?;
+        let key = self.connections.insert(|_| Entry::taken(connection)).map(ConnectionKey)?;
         let _ = self.live(key);
         Some(key)
     }

@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) told: Told,
     pub(super) is_dirty: bool,
     pub(super) is_changed: bool,
+    /// Whether the peer has made it, so that its errors concern nobody else.
+    pub(super) is_taken: bool,
     /// Whether the handler has closed it.
     pub(super) is_closing: bool,
     /// Whether both ends have opened it, and it is not over.
@@ -39,8 +41,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(connection: Option<Connection>) -> Self {
-        Self { connection, ..Self::default() }
+    /// A connection that the peer has made.
+    pub(super) fn taken(connection: Connection) -> Self {
+        Self { connection: Some(connection), is_taken: true, ..Self::default() }
     }
 
     /// The session of links that name none.

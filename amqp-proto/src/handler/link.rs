@@ -44,6 +44,8 @@ pub(super) struct Link {
     is_sender: bool,
     pub(super) place: Place,
     pub(super) end: Ending,
+    /// Whether the handler waits for the peer to attach it.
+    pub(super) is_asked: bool,
 }
 
 /// Where a link is.
@@ -75,7 +77,7 @@ pub(super) struct Links(Slab<Link>);
 impl Links {
     /// A new key. Keys run out after 2^32 - 1 links at a time; the one that is made then names nothing.
     pub(super) fn insert(&mut self, connection: ConnectionKey, is_sender: bool, place: Place) -> LinkKey {
-        let link = Link { connection, is_sender, place, end: Ending::Open };
+        let link = Link { connection, is_sender, place, end: Ending::Open, is_asked: false };
         let key = self.0.insert(|_| link).unwrap_or(Key { index: u32::MAX, generation: u32::MAX });
         public(key, is_sender)
     }
@@ -86,6 +88,13 @@ impl Links {
 
     pub(super) fn get_mut(&mut self, key: LinkKey) -> Option<&mut Link> {
         self.0.get_mut(key.key())
+    }
+
+    /// The handler asks the peer for a link.
+    pub(super) fn ask(&mut self, key: LinkKey) {
+        if let Some(link) = self.get_mut(key) {
+            link.is_asked = true;
+        }
     }
 
     pub(super) fn remove(&mut self, key: LinkKey) -> Option<Link> {

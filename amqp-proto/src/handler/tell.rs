@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::callbacks::Handler;
 use super::context::Context;
 use super::dispatcher::{Dispatcher, News};
+use super::failure::Scope;
 use super::incoming::Incoming;
 use super::key::{ConnectionKey, DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
 use super::link::{Ending, Place};
@@ -75,6 +76,9 @@ impl Dispatcher {
             Event::LinkOffered(types::LinkKey::Receiver(link)) => self.offer_receiver(handler, at, link),
             Event::LinkAttached(link) => {
                 let link = self.link(at, link);
+                if let Some(link) = self.links.get_mut(link) {
+                    link.is_asked = false;
+                }
                 self.call(here, |cx| handler.on_link_opened(cx, link));
             }
             Event::LinkDetached { link, reason, .. } => self.tell_detached(handler, at, link, &reason),
@@ -214,8 +218,10 @@ impl Dispatcher {
         reason: &Reason,
     ) {
         let key = self.link(at, link);
-        let ending = self.links.get(key).map_or(Ending::Open, |link| link.end);
-        if ending == Ending::Open && reason.error.is_some() {
+        let (ending, is_asked) =
+            self.links.get(key).map_or((Ending::Open, false), |link| (link.end, link.is_asked));
+        let is_refused = is_asked && reason.origin == Origin::Remote;
+        if ending == Ending::Open && (reason.error.is_some() || is_refused) {
             self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
         }
         let is_there = self.connections.get_mut(at.0).is_some_and(|entry| entry.has_link(link));
@@ -249,6 +255,7 @@ impl Dispatcher {
         entry.leave_session(key.session);
         let ending = entry.ended.remove(&key.session).unwrap_or(Ending::Open);
         if ending == Ending::Open && reason.error.is_some() {
+            self.widen(key.connection, Scope::Session(key), reason);
             self.call(here, |cx| handler.on_session_error(cx, key, reason));
         }
         if ending != Ending::Refused {
@@ -287,6 +294,7 @@ impl Dispatcher {
         for link in links {
             self.tell_failed(handler, link, reason);
         }
+        self.widen(at, Scope::Connection(at), reason);
         match reason.origin {
             Origin::Transport => self.call(Some(at), |cx| handler.on_transport_error(cx, at, reason)),
             Origin::Local | Origin::Remote if is_news => {

@@ -1,6 +1,8 @@
 //! The handler style: every callback, and what handlers can do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod failure;
+mod joined;
 mod lifecycle;
 mod messages;
 mod net;

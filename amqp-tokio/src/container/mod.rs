@@ -130,7 +130,7 @@ impl<H: Handler> Container<H> {
         self.with(|cx| cx.listen(address))
     }
 
-    /// Runs the handler until the end, and gives it back.
+    /// Runs the handler until the end, and returns it.
     ///
     /// The handler runs between two waits of this future: what takes long in it keeps the whole container waiting, and
     /// what it sends is written when it has returned. Connections stay alive meanwhile, however long it takes, and on
@@ -138,6 +138,11 @@ impl<H: Handler> Container<H> {
     ///
     /// Dropped before it ends, this tells all peers that their connections are closed, as far as that can be written
     /// at once, and the handler nothing.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a connection, session, link or listener that the handler has no method for: see
+    /// [`Context::unhandled`](amqp_proto::handler::Context::unhandled). Everything is closed before this returns.
     pub async fn run(mut self) -> Result<H> {
         let core = &mut self.core;
         core.all.start(core.clock.now(), &mut self.handler);
@@ -152,7 +157,8 @@ impl<H: Handler> Container<H> {
             if is_busy {
                 continue;
             }
-            if core.is_finished() && (self.auto_stop || core.is_stopped) {
+            let is_ending = self.auto_stop || core.is_stopped || core.all.failure().is_some();
+            if is_ending && core.is_finished() {
                 break;
             }
             for mail in core.wait(timer.as_mut()).await {
@@ -160,7 +166,7 @@ impl<H: Handler> Container<H> {
             }
             core.network.give_up(&mut core.all);
         }
-        Ok(self.handler)
+        core.network.failure(&core.all).map_or(Ok(self.handler), Err)
     }
 }
 

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use amqp_proto::Connection;
-use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Peer, Result};
-use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request};
+use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Error, Peer, Result};
+use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request, Scope};
 use amqp_proto::types::Str;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -43,6 +43,8 @@ pub(super) struct Network {
     count: u64,
     /// Sockets that may have something to do.
     touched: Vec<ConnectionKey>,
+    /// Why something failed of which the handler is about to be told.
+    errors: HashMap<Scope, Error>,
     /// Writes heartbeats while the handler works.
     keeper: Keeper,
     /// When sockets are given up, in that order.
@@ -82,6 +84,7 @@ impl Network {
             arrivals: HashMap::new(),
             count: 0,
             touched: Vec::new(),
+            errors: HashMap::new(),
             keeper: Keeper::default(),
             ending: VecDeque::new(),
         }
@@ -89,6 +92,9 @@ impl Network {
 
     /// Does what the handler asks for, and what its connections need; whether there is something to tell it.
     pub(super) fn serve(&mut self, all: &mut Dispatcher) -> bool {
+        if all.failure().is_none() {
+            self.errors.clear();
+        }
         while let Some(request) = all.poll_request() {
             self.on_request(all, request);
         }
@@ -234,7 +240,10 @@ impl Network {
                     self.add(key, stream);
                 }
             }
-            (Err(error), Some(key)) => all.not_connected(key, error.to_string()),
+            (Err(error), Some(key)) => {
+                all.not_connected(key, error.to_string());
+                self.errors.insert(Scope::Connection(key), error);
+            }
             // There is nobody to be told but the peer, whose transport is closed.
             (Err(_), None) => {}
         }
@@ -257,7 +266,7 @@ impl Network {
                     // If it is not wanted any more, that is asked for next.
                     let _ = all.listening(key, address.to_string());
                 }
-                Err(error) => return self.failed(all, key, &error),
+                Err(error) => return self.failed(all, key, error),
             }
         }
         let Stage::Bound(listener) = stage else { return };
@@ -276,13 +285,20 @@ impl Network {
         };
         streams.into_iter().for_each(|stream| self.accepted(stream));
         if let Some(error) = failure {
-            self.failed(all, key, &error);
+            self.failed(all, key, error);
         }
     }
 
-    fn failed(&mut self, all: &mut Dispatcher, key: ListenerKey, error: &io::Error) {
+    fn failed(&mut self, all: &mut Dispatcher, key: ListenerKey, error: io::Error) {
         self.listeners.remove(&key);
         all.not_listening(key, error.to_string());
+        self.errors.insert(Scope::Listener(key), error.into());
+    }
+
+    /// Returns the error that has ended the container, if one has.
+    pub(super) fn failure(&mut self, all: &Dispatcher) -> Option<Error> {
+        let failure = all.failure()?;
+        Some(self.errors.remove(&failure.scope).unwrap_or_else(|| failure.clone().into()))
     }
 
     /// Gives up sockets whose time is over.

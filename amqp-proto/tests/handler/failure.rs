@@ -1,0 +1,242 @@
+//! Errors for which a handler has no method of its own end its container.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use amqp_proto::config::{Options, ReceiverOptions, SessionOptions};
+use amqp_proto::handler::{
+    ConnectionKey, Context, Decision, Dispatcher, Failure, Handler, LinkKey, ReceiverKey, Request, Scope,
+    SessionKey,
+};
+use amqp_proto::testing::{HEADER, attach, begin, detach, open};
+use amqp_proto::types::Moment;
+use amqp_proto::wire::{Condition, Error};
+use amqp_proto::{Connection, Origin, Reason};
+
+use crate::joined::Joined;
+
+/// Wants to send to `jobs`, and has no method for errors.
+struct Plain(&'static str);
+
+impl Handler for Plain {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.0);
+        cx.create_sender(connection, "jobs");
+    }
+}
+
+/// Takes everything.
+struct Host;
+
+impl Handler for Host {}
+
+/// Does something about each link that the client wants.
+struct Links<F>(F);
+
+impl<F: FnMut(&mut Context<'_>, ReceiverKey) -> Decision<ReceiverOptions>> Handler for Links<F> {
+    fn on_receiver_offered(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver: ReceiverKey,
+    ) -> Decision<ReceiverOptions> {
+        (self.0)(cx, receiver)
+    }
+}
+
+fn driven<C: Handler, S: Handler>(near: C, far: S) -> Joined<C, S> {
+    let mut all = Joined::new(near, far);
+    all.drive();
+    all
+}
+
+/// The container has failed, and nothing of it is left.
+fn failure<C: Handler, S: Handler>(all: &Joined<C, S>) -> Failure {
+    assert!(all.client.is_finished(), "{:?}", all.client);
+    all.client.failure().expect("a failure").clone()
+}
+
+fn condition(failure: &Failure) -> Option<&Condition> {
+    failure.reason.error.as_ref().map(|error| &error.condition)
+}
+
+#[test]
+fn a_connection_that_cannot_be_made_ends_the_container() {
+    let all = driven(Plain("gopher://example.com"), Host);
+    let failure = failure(&all);
+    assert!(matches!(failure.scope, Scope::Connection(_)), "{failure:?}");
+    assert_eq!(failure.reason.origin, Origin::Transport);
+    assert!(failure.to_string().contains("gopher://example.com"), "{failure}");
+}
+
+/// 2.6.3: a link is refused, with a reason and without; neither hangs.
+#[test]
+fn a_refused_link_ends_the_container() {
+    let refusing = Links(|_: &mut Context<'_>, _| Decision::Refuse(Error::new(Condition::NotFound)));
+    let failure = failure(&driven(Plain("amqp://example.com"), refusing));
+    assert!(matches!(failure.scope, Scope::Link(_)));
+    assert_eq!((failure.reason.origin, condition(&failure)), (Origin::Remote, Some(&Condition::NotFound)));
+}
+
+/// 2.6.3: a peer that has no target for a link, and detaches it without an error.
+#[test]
+fn a_link_that_is_refused_without_an_error_ends_the_container() {
+    let mut client = Dispatcher::new();
+    client.start(Moment::START, &mut Plain("amqp://example.com"));
+    let Some(Request::Connect { connection, .. }) = client.poll_request() else { panic!("a request") };
+    client.connected(connection, Connection::client(Options::new("client"), Moment::START)).unwrap();
+    let mut peer = HEADER.to_vec();
+    let refused = attach("jobs-1", 0, true).nulls(2).terminus(0x28, "somewhere");
+    for frame in [open("peer"), begin(Some(0), 0, 10, 10), refused, detach(0, true)] {
+        peer.extend_from_slice(&frame.to_octets());
+        // What it answers is written in between.
+        client.connection(connection).unwrap().receive(Moment::START, &peer);
+        client.dispatch(Moment::START, &mut Plain(""));
+        peer.clear();
+    }
+    let failure = client.failure().expect("a failure");
+    assert!(matches!(failure.scope, Scope::Link(_)));
+    assert_eq!((failure.reason.origin, condition(failure)), (Origin::Remote, None));
+}
+
+/// S-BEG-11: the session is what was refused, and not its link.
+#[test]
+fn a_refused_session_ends_the_container() {
+    struct Refusing;
+    impl Handler for Refusing {
+        fn on_session_offered(&mut self, _: &mut Context<'_>, _: SessionKey) -> Decision<SessionOptions> {
+            Decision::Refuse(Error::new(Condition::NotAllowed))
+        }
+    }
+    let failure = failure(&driven(Plain("amqp://example.com"), Refusing));
+    assert!(matches!(failure.scope, Scope::Session(_)));
+    assert_eq!(condition(&failure), Some(&Condition::NotAllowed));
+}
+
+#[test]
+fn a_lost_transport_ends_the_container() {
+    let mut all = driven(Plain("amqp://example.com"), Host);
+    assert_eq!(all.client.failure(), None);
+    all.cut();
+    all.drive();
+    let failure = failure(&all);
+    assert!(matches!(failure.scope, Scope::Connection(_)), "{failure:?}");
+    assert_eq!(failure.reason.origin, Origin::Transport);
+    // The server has lost a client, which is no reason to end for it.
+    assert_eq!(all.server.failure(), None);
+}
+
+#[test]
+fn a_connection_that_is_closed_with_an_error_ends_the_container() {
+    let closing = Links(|cx: &mut Context<'_>, _| {
+        let connection = cx.current().unwrap();
+        cx.close_connection_with(connection, Error::new(Condition::ConnectionForced));
+        Decision::Later
+    });
+    let failure = failure(&driven(Plain("amqp://example.com"), closing));
+    assert!(matches!(failure.scope, Scope::Connection(_)));
+    assert_eq!(condition(&failure), Some(&Condition::ConnectionForced));
+}
+
+#[test]
+fn a_listener_that_fails_ends_the_container() {
+    struct Server;
+    impl Handler for Server {
+        fn on_start(&mut self, cx: &mut Context<'_>) {
+            cx.listen("the address is taken");
+            cx.connect("amqp://example.com");
+            cx.schedule(60_000, 1);
+        }
+    }
+    let failure = failure(&driven(Server, Host));
+    assert!(matches!(failure.scope, Scope::Listener(_)));
+    assert!(failure.to_string().contains("the address is taken"));
+}
+
+/// What ends without an error is no failure, and neither is what the handler has ended itself.
+#[test]
+fn an_end_without_an_error_is_no_failure() {
+    let closing = Links(|cx: &mut Context<'_>, _| {
+        let connection = cx.current().unwrap();
+        cx.close_connection(connection);
+        Decision::Later
+    });
+    struct Patient;
+    impl Handler for Patient {
+        fn on_start(&mut self, cx: &mut Context<'_>) {
+            Plain("amqp://example.com").on_start(cx);
+        }
+        fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkKey, _: &Reason) {}
+    }
+    let all = driven(Patient, closing);
+    assert_eq!((all.client.failure(), all.client.is_finished()), (None, true));
+
+    let mut all = driven(Plain("amqp://example.com"), Host);
+    all.client.with(Moment::START, |cx| cx.stop());
+    all.client.dispatch(Moment::START, &mut all.near);
+    all.cut();
+    all.drive();
+    assert_eq!((all.client.failure(), all.client.is_finished()), (None, true));
+}
+
+/// A method for the connection's errors is enough for all that is lost with the connection; one for links' errors is
+/// for those alone.
+#[test]
+fn a_method_for_an_error_keeps_the_container_going() {
+    #[derive(Clone, Default)]
+    struct Counts {
+        transport: Rc<Cell<u32>>,
+        link: Rc<Cell<u32>>,
+    }
+    struct Transport(Counts);
+    impl Handler for Transport {
+        fn on_start(&mut self, cx: &mut Context<'_>) {
+            Plain("amqp://example.com").on_start(cx);
+            cx.schedule(60_000, 1);
+        }
+        fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, _: &Reason) {
+            self.0.transport.set(self.0.transport.get() + 1);
+        }
+    }
+    struct Link(Counts);
+    impl Handler for Link {
+        fn on_start(&mut self, cx: &mut Context<'_>) {
+            Plain("amqp://example.com").on_start(cx);
+        }
+        fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkKey, _: &Reason) {
+            self.0.link.set(self.0.link.get() + 1);
+        }
+    }
+    let counts = Counts::default();
+    let mut all = driven(Transport(counts.clone()), Host);
+    all.cut();
+    all.drive();
+    assert_eq!((all.client.failure(), all.client.is_finished()), (None, false), "a timer is left");
+    assert_eq!(counts.transport.get(), 1);
+
+    let refusing = || Links(|_: &mut Context<'_>, _| Decision::Refuse(Error::new(Condition::NotFound)));
+    let all = driven(Link(counts.clone()), refusing());
+    assert_eq!((all.client.failure(), counts.link.get()), (None, 1));
+    // The link's error is another one than the transport's.
+    let all = driven(Transport(counts.clone()), refusing());
+    assert!(matches!(failure(&all).scope, Scope::Link(_)));
+    assert_eq!(counts.transport.get(), 1);
+}
+
+/// The first error counts, also where a handler leaves its own method's error to the default.
+#[test]
+fn the_first_failure_counts() {
+    struct Reporting(u32);
+    impl Handler for Reporting {
+        fn on_start(&mut self, cx: &mut Context<'_>) {
+            cx.connect("one");
+            cx.connect("two");
+        }
+        fn on_transport_error(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {
+            self.0 += 1;
+            cx.unhandled(Scope::Connection(connection), reason);
+        }
+    }
+    let all = driven(Reporting(0), Host);
+    assert_eq!(all.near.0, 2);
+    assert!(failure(&all).to_string().ends_with("one"));
+}
