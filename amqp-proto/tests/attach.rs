@@ -240,6 +240,24 @@ fn l_att_05_a_refusal() {
     }
 }
 
+/// L-ATT-06, L-DET-03: that an answer had no terminus is over with that attachment: attached again, the link is used.
+#[test]
+fn l_att_06_a_refusal_is_over_when_the_link_is_attached_again() {
+    let mut peer = Peer::new();
+    let mut session = peer.amqp.session(peer.session).unwrap();
+    let link = session.attach_sender("x", &SenderOptions::to("b")).unwrap();
+    peer.amqp.sender(link).unwrap().detach().unwrap();
+    peer.octets();
+    peer.send(attach("x", 0, true)).send(detach(0, false));
+    assert!(matches!(peer.detached(), (LinkKey::Sender(key), false, _) if key == link));
+    peer.send(attach_receiver("x", 0, "a", "b"));
+    assert_eq!(peer.offered(), link.into());
+    peer.amqp.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    peer.send(credit(0, 0, 1));
+    assert_eq!(peer.event(), Event::Sendable(link));
+    assert!(peer.amqp.sender(link).unwrap().is_attached());
+}
+
 /// L-ATT-06, L-ATT-12: an answer without a terminus makes no link: nothing is told of it, nothing is sent on it
 /// whatever credit it has, and the detach that follows is answered.
 #[test]

@@ -240,6 +240,53 @@ fn t_disp_21_what_is_no_outcome_is_not_merged() {
     ]);
 }
 
+/// T-DISP-21: nor are they merged with their like, or with what is said about their deliveries later, at either end.
+#[test]
+fn t_disp_21_what_is_no_outcome_goes_out_alone() {
+    const RECEIVED: &str = "005323 c00302 43 44";
+    let begun = DeliveryState::Received(Received::new(0, 0));
+    let (mut peer, link, keys) = received(2, ReceiverSettleMode::First);
+    let mut receiver = peer.amqp.receiver(link).unwrap();
+    keys.iter().for_each(|key| receiver.dispose(*key, &begun).unwrap());
+    peer.hears([0, 1].map(|id| disposition(true, id, None).null().raw(RECEIVED)));
+
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 9);
+    let mut sender = peer.amqp.sender(link).unwrap();
+    let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
+    peer.octets();
+    let mut sender = peer.amqp.sender(link).unwrap();
+    sender.settle(keys[0]).unwrap();
+    sender.update(keys[1], &begun).unwrap();
+    sender.settle(keys[1]).unwrap();
+    peer.hears([
+        disposition(false, 0, None).boolean(true),
+        disposition(false, 1, None).null().raw(RECEIVED),
+        disposition(false, 1, None).boolean(true),
+    ]);
+}
+
+/// T-DISP-07, T-DISP-18: the outcome that a sender has come to goes out before the settlement that the engine writes for
+/// the receiver's, also where a neighbour is settled that has none.
+#[test]
+fn t_disp_07_own_outcome_goes_out_before_the_settlement() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 9);
+    let mut sender = peer.amqp.sender(link).unwrap();
+    let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
+    peer.octets();
+    peer.send(disposition(true, 0, None).null().raw(ACCEPTED));
+    assert_eq!(peer.events().len(), 1);
+    peer.amqp.sender(link).unwrap().update(keys[1], &Outcome::Released.into()).unwrap();
+    peer.send(disposition(true, 1, None).null().raw(ACCEPTED));
+    assert_eq!(peer.events().len(), 1);
+    peer.hears([
+        disposition(false, 0, None).boolean(true),
+        disposition(false, 1, None).null().raw("00532645"),
+        disposition(false, 1, None).boolean(true),
+    ]);
+}
+
 /// F-MAX-02: an outcome with more to say than the peer's frames hold is told without it.
 #[test]
 fn f_max_02_an_outcome_that_is_too_long() {

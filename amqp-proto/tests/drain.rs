@@ -8,7 +8,7 @@ mod peer;
 use amqp_proto::Event;
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
 use amqp_proto::message::Payload;
-use amqp_proto::testing::{Literal, Pair, flow, transfer};
+use amqp_proto::testing::{Literal, Pair, attach_receiver, detach, flow, transfer};
 use amqp_proto::types::ReceiverKey;
 use bytes::Bytes;
 use peer::Peer;
@@ -258,6 +258,37 @@ fn t_avail_01_what_waits_is_not_made_up() {
             "{lines:?}"
         );
     }
+}
+
+/// L-DET-01, T-CREDIT-01: credit and the wish to drain it end with the attachment, at both ends; attached again, the link
+/// starts with none.
+#[test]
+fn l_det_01_credit_and_drain_end_with_the_attachment() {
+    let mut peer = Peer::new();
+    let manual = SenderOptions::to("b").with_auto_drain(false);
+    let link = peer.sender(&manual, 0);
+    peer.send(drain(0, 5));
+    peer.events();
+    let state = |peer: &mut Peer| {
+        let sender = peer.amqp.sender(link).unwrap();
+        (sender.credit(), sender.is_draining())
+    };
+    assert_eq!(state(&mut peer), (5, true));
+    peer.send(detach(0, false)).events();
+    assert_eq!(state(&mut peer), (0, false));
+    peer.octets();
+    peer.amqp.session(peer.session).unwrap().attach_sender("out", &manual).unwrap();
+    peer.send(attach_receiver("out", 0, "a", "b"));
+    assert_eq!(peer.events(), [Event::LinkAttached(link.into())]);
+    assert_eq!(state(&mut peer), (0, false));
+    assert!(peer.amqp.sender(link).unwrap().drained().is_ok());
+    assert!(peer.lines().iter().all(|line| !line.contains("flow")), "there is no drain to be answered");
+
+    let (mut pair, _, receiver) = linked(5);
+    pair.server.receiver(receiver).unwrap().drain().unwrap();
+    pair.server.receiver(receiver).unwrap().detach().unwrap();
+    pair.drive();
+    assert_eq!(pair.server.receiver(receiver).unwrap().credit(), 0);
 }
 
 /// T-GET-01: one credit, then a drain: either a message or the end of the credit ends the wait, and when both cross

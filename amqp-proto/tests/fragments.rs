@@ -236,6 +236,26 @@ fn s_win_08_a_large_message_through_a_small_window() {
     }
 }
 
+/// T-XFER-10: a stream is told once for one refusal that more can be written.
+#[test]
+fn t_xfer_10_a_refused_stream_is_told_once() {
+    let limits = Limits::DEFAULT.with_output_octets(1_000);
+    let mut peer = Peer::with(limits, &SessionOptions::new(), 99);
+    let link = peer.sender(&SenderOptions::new(), 5);
+    let mut sender = peer.amqp.sender(link).unwrap();
+    sender.begin_delivery(&SendOptions::new()).unwrap();
+    sender.write(octets(1_000)).unwrap();
+    sender.write(octets(1_000)).unwrap();
+    assert_eq!(sender.write("more"), Err(SendError::Full));
+    peer.octets();
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    for _ in 0..3 {
+        peer.amqp.sender(link).unwrap().write("more").unwrap();
+        peer.octets();
+        assert_eq!(peer.events(), []);
+    }
+}
+
 /// T-XFER-10: a stream that is written faster than it goes out is told to wait, and when to go on.
 #[test]
 fn t_xfer_10_a_stream_that_has_to_wait() {

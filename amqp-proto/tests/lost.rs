@@ -9,8 +9,10 @@ mod peer;
 use amqp_proto::Event;
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
 use amqp_proto::machine::{PartEnd, SettleError};
-use amqp_proto::testing::{Literal, Pair, close, detach, disposition, end, transfer};
-use amqp_proto::types::DeliveryKey;
+use amqp_proto::testing::{
+    Literal, Pair, attach_receiver, attach_sender, close, detach, disposition, end, flow, transfer,
+};
+use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::{Outcome, ReceiverSettleMode};
 use peer::Peer;
 
@@ -97,6 +99,41 @@ fn s_end_04_every_unsettled_delivery_is_reported_once() {
         assert!(lost(&peer.events()).is_empty());
         assert!(peer.amqp.delivery(sent[0]).is_err() && peer.amqp.delivery(taken[1]).is_err());
     }
+}
+
+/// T-XFER-06, L-ERR-02: a tag is free again when its delivery is lost, though the link stays, at both ends.
+#[test]
+fn t_xfer_06_the_tags_of_lost_deliveries_are_free() {
+    let tagged = SendOptions::new().with_tag(DeliveryTag::new(b"t").unwrap());
+    let mut peer = Peer::new();
+    let out = peer.sender(&SenderOptions::to("b"), 9);
+    let inbox = peer.receiver_on(1, "in", &ReceiverOptions::new());
+    // Twice, and out of order, so that tags have to be counted.
+    let send = |peer: &mut Peer, id: u32| {
+        for tag in [&b"u"[..], b"t"] {
+            let options = tagged.clone().with_tag(DeliveryTag::new(tag).unwrap());
+            peer.amqp.sender(out).unwrap().send_with(&"x".into(), &options).unwrap();
+        }
+        peer.send(transfer(1, id, b"u")).send(transfer(1, id + 1, b"t"));
+        let events = peer.events();
+        assert!(
+            events.iter().all(|event| matches!(event, Event::Message { .. })) && events.len() == 2,
+            "{events:?}"
+        );
+    };
+    send(&mut peer, 0);
+    let failed = |handle| detach(handle, false).boolean(false).error("amqp:internal-error");
+    peer.send(failed(0)).send(failed(1));
+    assert_eq!(lost(&peer.events()).len(), 4);
+    peer.octets();
+    let mut session = peer.amqp.session(peer.session).unwrap();
+    session.attach_sender("out", &SenderOptions::to("b")).unwrap();
+    session.attach_receiver("in", &ReceiverOptions::from("a")).unwrap();
+    peer.send(attach_receiver("out", 0, "a", "b")).send(attach_sender("in", 1, "a", "b"));
+    peer.send(flow(Some(2), 2048, 2, 2048).uint(0).uint(2).uint(9)).events();
+    peer.octets();
+    assert_eq!(peer.amqp.receiver(inbox).unwrap().unsettled_len(), 0);
+    send(&mut peer, 2);
 }
 
 /// L-DET-01: a plain detach loses nothing, but for what was on its way in parts.

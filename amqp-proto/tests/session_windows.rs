@@ -6,7 +6,9 @@ mod common;
 use amqp_proto::Event;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::machine::SendError;
-use amqp_proto::testing::{Literal, Pair, attach_receiver, attach_sender, begin, flow, open, transfer};
+use amqp_proto::testing::{
+    Literal, Pair, attach_receiver, attach_sender, begin, detach, flow, open, transfer,
+};
 use amqp_proto::types::{Limits, LinkKey, ReceiverKey, SenderKey, SessionKey, TransferNumber};
 use amqp_proto::wire::{Condition, Frame, Performative};
 use common::solo::{Solo, beginning, frames};
@@ -184,6 +186,38 @@ fn s_win_11_the_window_opens_by_what_is_taken() {
     }
     assert_eq!(flows, 20);
     assert!(solo.engine.session(session).unwrap().incoming_window() >= 5);
+}
+
+/// S-WIN-11, T-XFER-13: what came of a delivery that is given up holds the window no longer, read or not.
+#[test]
+fn s_win_11_an_aborted_stream_gives_its_window_back() {
+    let (mut solo, _) = Solo::with_session(&SessionOptions::new().with_incoming_frames(4));
+    let LinkKey::Receiver(link) = solo.is_offered(attach_sender("n", 0, "a", "b")) else {
+        panic!("a sender")
+    };
+    let options = ReceiverOptions::new().with_prefetch(5).with_streaming(true);
+    solo.engine.receiver(link).unwrap().accept_link(&options).unwrap();
+    solo.says();
+    let more = || Literal::new(0x14).uint(0).nulls(4);
+    solo.hears(&frames([
+        transfer(0, 0, b"t").null().boolean(true).payload("a"),
+        more().boolean(true).payload("b"),
+        more().boolean(false).nulls(3).boolean(true),
+    ]));
+    assert!(matches!(solo.events()[..], [.., Event::Aborted { .. }]));
+    assert_eq!(solo.says(), frames([flow(Some(3), 4, 0, OPEN)]));
+}
+
+/// S-WIN-11, L-CLOSE-04: messages that nobody has taken hold the window no longer than their link is there.
+#[test]
+fn s_win_11_a_closed_link_gives_its_window_back() {
+    let (mut solo, _, _) = receiving(&SessionOptions::new().with_incoming_frames(4), 10);
+    solo.hears(&messages(0..3, 5));
+    assert_eq!(solo.events().len(), 3);
+    solo.hears(&frames([detach(0, true)]));
+    assert_eq!(solo.says(), frames([detach(0, true)]), "they can still be taken");
+    assert!(matches!(solo.events()[..], [Event::LinkDetached { .. }]));
+    assert_eq!(solo.says(), frames([flow(Some(3), 4, 0, OPEN)]));
 }
 
 /// S-WIN-11: the same for octets: there is never a frame on the way that there is no room for.

@@ -132,6 +132,30 @@ fn t_xfer_05_delivery_ids() {
     assert!(matches!(peer.events().last(), Some(Event::SessionEnded { .. })));
 }
 
+/// T-XFER-05, T-DISP-04: ids that a peer leaves out cost no delivery its place, settled or not: what is unsettled is found.
+#[test]
+fn t_xfer_05_skipped_ids_leave_the_unsettled_alone() {
+    for skipped in [15, 16, 17, 1_000] {
+        for settled in [true, false] {
+            let (mut peer, link) = receiving();
+            peer.send(transfer(0, 0, b"0"));
+            let first = taken(&mut peer, link).key();
+            peer.send(transfer(0, skipped, b"1").boolean(settled));
+            let second = taken(&mut peer, link).key();
+            assert!(peer.amqp.delivery(first).is_ok(), "{skipped}");
+            assert_eq!(peer.amqp.delivery(second).is_err(), settled);
+            peer.send(transfer(0, skipped + 1, b"2"));
+            let third = taken(&mut peer, link).key();
+            let mut receiver = peer.amqp.receiver(link).unwrap();
+            let open: Vec<_> = receiver.unsettled().collect();
+            assert_eq!(open.len(), if settled { 2 } else { 3 });
+            for key in [first, third] {
+                receiver.accept(key).unwrap();
+            }
+        }
+    }
+}
+
 /// T-XFER-06, E-COMP-13: a tag is free again when its delivery is settled; generated ones step over those that the
 /// application has chosen.
 #[test]

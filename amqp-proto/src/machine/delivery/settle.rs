@@ -157,12 +157,9 @@ impl Core {
             self.in_transactions.push(session_index);
         }
         let is_final = settles || is_in_transaction || state.is_some_and(DeliveryState::is_terminal);
-        if is_final {
-            self.tell_disposition(session_index, number, is_received, settles, state);
-        } else {
+        self.tell_disposition(session_index, number, is_received, settles, state);
+        if !is_final {
             // What is not final may be followed by what is: it is not to be merged past that.
-            self.write_dispositions(session_index);
-            self.tell_disposition(session_index, number, is_received, false, state);
             self.write_dispositions(session_index);
         }
         Ok(())
