@@ -25,12 +25,16 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn connect(broker: &Broker) -> Self {
+        Self::connect_with(broker, Open::new("by-hand".into())).await
+    }
+
+    pub(crate) async fn connect_with(broker: &Broker, open: Open) -> Self {
         let (near, far) = tokio::io::duplex(1 << 16);
         let (broker, acceptor) = (broker.clone(), broker.acceptor());
         tokio::spawn(async move { broker.serve_connection(Connection::accept(far, &acceptor).await?).await });
         let mut peer = Self { stream: near, input: Deframer::new(), output: BytesMut::new() };
         peer.output.extend_from_slice(&ProtocolHeader::AMQP.to_bytes());
-        peer.put(Open::new("by-hand".into()));
+        peer.put(open);
         peer.put(Begin::new(TransferNumber::new(0), 1 << 20, 1 << 20));
         peer.write().await;
         while peer.input.next_header().unwrap().is_none() {
