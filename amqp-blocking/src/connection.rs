@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
-use amqp_proto::Connection as Engine;
 use amqp_proto::config::SessionOptions;
 use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Result};
 use amqp_proto::machine::sasl::Identity;
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::{self, Open};
+use amqp_proto::{Connection as Engine, Origin};
 
 use crate::dial;
 use crate::link::Home;
@@ -25,8 +26,10 @@ use crate::waiters::On;
 
 /// An open connection. Clones are handles to the same one, for any thread.
 ///
-/// It is closed by [`close`](Self::close), or when the last handle to it, or to anything on it, is dropped: then
-/// nobody waits for the peer's answer.
+/// It is closed by [`close`](Self::close), or when the last handle to it, or to anything on it, is dropped. Dropping
+/// the last handle writes what was sent before, and the close, for at most the
+/// [close time-out](ConnectionOptions::close_timeout), and does not wait for the peer's answer: so a program that
+/// returns early from `main` loses nothing that was queued. One that calls [`exit`](std::process::exit) does.
 ///
 /// ```
 /// # let listener = amqp_blocking::Listener::bind("127.0.0.1:0")?;
@@ -62,6 +65,8 @@ pub(crate) struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.act(|state| state.connection.close());
+        let by = Instant::now().checked_add(self.shared.close_timeout);
+        self.shared.wait(On::Written, by, |state| state.is_written().then_some(()));
     }
 }
 
@@ -202,19 +207,33 @@ impl Connection {
         self.shared().act(|state| state.connection.is_open())
     }
 
-    /// Closes the connection, and waits until the peer has answered. Ok if it was over already without an error.
+    /// Closes the connection, and waits until the peer has answered. What was sent before is written before the close.
+    /// Returns `Ok` if the connection was over already without an error.
+    ///
+    /// # Errors
+    ///
+    /// How the connection ended, if that was not by this; and that not all was written that was sent before, where the
+    /// peer did not take it within the [close time-out](ConnectionOptions::close_timeout).
     pub fn close(&self) -> Result<()> {
-        self.close_by(|state| state.connection.close())
+        self.shared().act(|state| state.connection.close());
+        let ended = self.closed();
+        let is_cut = ended.origin() == Origin::Local && self.shared().lock().is_cut;
+        match ended {
+            ended if ended.error().is_some() => Err(Error::Connection(ended)),
+            _ if is_cut => Err(Error::Connection(Ended::unwritten())),
+            _ => Ok(()),
+        }
     }
 
-    /// The same, saying why.
+    /// Closes the connection at once, saying why: what is not written yet is given up. Waits until the peer has
+    /// answered.
+    ///
+    /// # Errors
+    ///
+    /// How the connection ended, if that was not by this.
     pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
         let error = error.into();
-        self.close_by(|state| state.connection.close_with(error))
-    }
-
-    fn close_by(&self, close: impl FnOnce(&mut State) -> bool) -> Result<()> {
-        let is_ours = self.shared().act(close);
+        let is_ours = self.shared().act(|state| state.connection.close_with(error));
         let ended = self.closed();
         if is_ours || ended.error().is_none() { Ok(()) } else { Err(Error::Connection(ended)) }
     }

@@ -25,7 +25,12 @@ pub(crate) struct Shared {
     start: Instant,
     /// How long the peer may take to answer; `None`: any time.
     reply_timeout: Option<Duration>,
+    /// How long it may take to write what was accepted before the last handle is dropped.
+    pub(crate) close_timeout: Duration,
 }
+
+/// That time where the options set none: whoever drops a handle is not kept for ever.
+const LONGEST_DROP: Duration = Duration::from_secs(10);
 
 impl Shared {
     /// Begins to drive a connection, which was made at the clock's start, over a transport: one thread reads, another
@@ -45,6 +50,7 @@ impl Shared {
             reader: Condvar::new(),
             start: Instant::now(),
             reply_timeout: options.longest_reply(),
+            close_timeout: options.longest_close().unwrap_or(LONGEST_DROP),
         });
         let writes = Arc::clone(&shared);
         thread::Builder::new().name("amqp-write".into()).spawn(move || {

@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) outlet: Option<Outlet>,
     /// How far the transport has come.
     pub(crate) transport: Stage,
+    /// Whether output was dropped, as it could not be written.
+    pub(crate) is_cut: bool,
     /// Whether the writing thread has been told to look, and has not yet.
     pub(crate) is_writer_called: bool,
     /// Whether there has been output since the writing thread looked.
@@ -126,6 +128,7 @@ impl State {
             io: None,
             outlet: Some(outlet),
             transport: Stage::Open,
+            is_cut: false,
             is_writer_called: true,
             is_busy: false,
             is_reader_waiting: false,

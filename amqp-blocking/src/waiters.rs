@@ -22,6 +22,8 @@ pub(crate) enum On {
     Sendable(SenderKey),
     /// A message being there.
     Inbox(ReceiverKey),
+    /// Output being written.
+    Written,
     /// The outcome of a delivery.
     Outcome(SenderKey, DeliveryKey),
 }
@@ -85,7 +87,7 @@ impl Waiters {
             On::Link(key) => *key == link,
             On::Sendable(key) | On::Outcome(key, _) => LinkKey::Sender(*key) == link,
             On::Inbox(key) => LinkKey::Receiver(*key) == link,
-            On::Connection | On::Offer | On::Session(_) => false,
+            On::Connection | On::Offer | On::Session(_) | On::Written => false,
         });
     }
 

@@ -171,10 +171,19 @@ impl State {
             && (is_gone || !is_for_now(&error))
         {
             outlet.discard(&mut self.connection);
+            self.is_cut = true;
             self.transport = Stage::Broken;
             self.io.get_or_insert_with(|| Arc::new(error));
         }
         self.outlet = Some(outlet);
+        self.waiters.wake_all(On::Written);
+    }
+
+    /// Whether all that was accepted is written, or cannot be.
+    pub(crate) fn is_written(&self) -> bool {
+        let is_pending = self.connection.is_closing() || self.connection.has_output();
+        let is_out = !is_pending && self.outlet.as_ref().is_some_and(Outlet::is_empty);
+        is_out || self.transport != Stage::Open
     }
 
     /// Whether nothing more can or need be written.
@@ -321,6 +330,7 @@ fn end(shared: &Shared, mut state: MutexGuard<'_, State>) {
         outlet.end(Shutdown::Write);
     }
     state.waiters.wake_all(On::Connection);
+    state.waiters.wake_all(On::Written);
     shared.unlock(state);
     let (mut state, _) = shared
         .writer

@@ -248,11 +248,17 @@ impl Connection {
 
     /// Closes the connection; [`Event::Closed`] follows when the peer has answered, or has not in time. False if it
     /// is closed already.
+    ///
+    /// Messages that were sent before are written before, as the peer opens its windows; nothing more can be sent
+    /// meanwhile. If they are not written within the
+    /// [close time-out](crate::config::Options::with_close_time_out), or the peer closes the connection before, the
+    /// reason is an error of this end that says so. A delivery whose octets are still to come is not waited for. The
+    /// same goes for sessions that are ended and links that are detached.
     pub fn close(&mut self) -> bool {
         self.machine.close(None)
     }
 
-    /// The same, saying why [2.7.9]: with [`Condition::ConnectionRedirect`](crate::wire::Condition), where to go
+    /// Closes the connection at once, saying why [2.7.9]: with [`Condition::ConnectionRedirect`](crate::wire::Condition), where to go
     /// instead (C-REDIR-01).
     pub fn close_with(&mut self, error: Error) -> bool {
         self.machine.close(Some(error))
@@ -261,6 +267,11 @@ impl Connection {
     /// Whether both ends have opened it and neither has closed it.
     pub fn is_open(&self) -> bool {
         self.machine.is_open()
+    }
+
+    /// Returns whether [`close`](Self::close) waits for messages to be written that were sent before.
+    pub fn is_closing(&self) -> bool {
+        self.machine.is_closing()
     }
 
     /// Whether it is over: once the output is written the transport can be closed.

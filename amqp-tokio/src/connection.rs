@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use amqp_proto::Connection as Engine;
+use amqp_proto::Origin;
 use amqp_proto::config::SessionOptions;
-use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Peer, Result, random};
+use amqp_proto::endpoint::{
+    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Peer, Result, random,
+};
 use amqp_proto::machine::sasl::{Identity, LinkSecurity};
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::Open;
@@ -24,8 +27,10 @@ use crate::tls;
 
 /// A connection, and the task that drives it. Cheap to clone: all clones are the same connection.
 ///
-/// It is closed by [`close`](Self::close), which waits for the peer's answer, or when the last handle of it, of its
-/// sessions, links and deliveries is dropped.
+/// It is closed by [`close`](Self::close), which waits until all is written and the peer has answered, or when the last
+/// handle of it, of its sessions, links and deliveries is dropped. Dropping waits for nothing: the task writes what was
+/// sent before and the close, as long as the runtime lives. With the runtime go the task and what could not be written
+/// at once. So a program calls `close().await` on every path that leads out of it, also after an error.
 ///
 /// ```
 /// # use amqp_tokio::broker::Broker;
@@ -200,33 +205,51 @@ impl Connection {
         Ok(next.await?.map(|key| OfferedSession::new(&self.guard, key)))
     }
 
-    /// Closes the connection, and waits until the peer has answered and all is written.
+    /// Closes the connection, and waits until the peer has answered. What was sent before is written before the close.
+    /// Returns `Ok` if the connection was over already without an error.
     ///
-    /// What is sent and not written yet is written before, but for what is left of messages larger than the output
-    /// may be. Whether a message arrived only its outcome tells.
+    /// Whether a message arrived only its outcome tells.
+    ///
+    /// # Errors
+    ///
+    /// How the connection ended, if that was not by this; and that not all was written that was sent before, where the
+    /// peer did not take it within the [close time-out](ConnectionOptions::close_timeout).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, this has begun to close the connection.
     pub async fn close(&self) -> Result<()> {
-        self.close_for(None).await
+        self.shared().with(|state| state.engine.close());
+        let (over, is_cut) = self.done().await;
+        let is_cut = is_cut && over.origin() == Some(Origin::Local);
+        match over.or_end() {
+            Ok(None::<()>) if is_cut => Err(Error::Connection(Ended::unwritten())),
+            ended => ended.map(|_| ()),
+        }
     }
 
-    /// The same, saying why.
+    /// Closes the connection at once, saying why: what is not written yet is given up. Waits until the peer has
+    /// answered.
+    ///
+    /// # Errors
+    ///
+    /// How the connection ended, if that was not by this.
     pub async fn close_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
-        self.close_for(Some(error.into())).await
-    }
-
-    async fn close_for(&self, error: Option<amqp_proto::wire::Error>) -> Result<()> {
-        let is_told = error.is_some();
-        self.shared().with(|state| match error {
-            Some(error) => state.engine.close_with(error),
-            None => state.engine.close(),
-        });
-        let closed = self.shared().wait(Place::Connection, |state| match state.over() {
-            Some(over) if state.is_done => Poll::Ready(over),
-            _ => Poll::Pending,
-        });
-        match closed.await {
-            over if is_told && over.origin() == Some(amqp_proto::Origin::Local) => Ok(()),
+        let error = error.into();
+        self.shared().with(|state| state.engine.close_with(error));
+        match self.done().await.0 {
+            over if over.origin() == Some(Origin::Local) => Ok(()),
             over => over.or_end().map(|_: Option<()>| ()),
         }
+    }
+
+    /// Waits until the transport is done with; how the connection ended, and whether output could not be written.
+    async fn done(&self) -> (Error, bool) {
+        let done = self.shared().wait(Place::Connection, |state| match state.over() {
+            Some(over) if state.is_done => Poll::Ready((over, state.is_cut)),
+            _ => Poll::Pending,
+        });
+        done.await
     }
 
     /// Waits until the connection is over, and says how it ended.

@@ -24,7 +24,7 @@ const LINGER: Duration = Duration::from_secs(10);
 
 /// Reads into the engine's buffer, writes what the engine has to say, and keeps its deadlines.
 #[derive(Debug)]
-pub(crate) struct Driver<S> {
+pub(crate) struct Driver<S: AsyncRead + AsyncWrite + Unpin> {
     shared: Arc<Shared>,
     stream: S,
     outlet: Outlet,
@@ -186,7 +186,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
-                self.shared.lock().io.get_or_insert_with(|| Arc::new(error));
+                let mut state = self.shared.lock();
+                state.io.get_or_insert_with(|| Arc::new(error));
+                state.is_cut = true;
+                drop(state);
                 self.stage = match self.stage {
                     Stage::Open => Stage::Unwritable,
                     _ => Stage::Done,
@@ -200,7 +203,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn end(&mut self, context: &mut Context<'_>) -> bool {
         let before = self.stage;
         match self.stage {
-            Stage::Ending(by) if Instant::now() >= by => self.stage = Stage::Done,
+            Stage::Ending(by) if Instant::now() >= by => {
+                self.shared.lock().is_cut |= !self.outlet.is_done();
+                self.stage = Stage::Done;
+            }
             Stage::Ending(by) => {
                 let is_written = self.outlet.is_done() && !self.shared.lock().engine.has_output();
                 if is_written {
@@ -270,6 +276,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
+    /// Closes the connection, and writes what can be written at once: the runtime ends.
+    fn write_last(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        state.engine.close();
+        let context = &mut Context::from_waker(Waker::noop());
+        while matches!(self.stage, Stage::Open | Stage::Ending(_)) {
+            if self.outlet.is_empty() {
+                self.outlet.fill(&mut state.engine);
+            }
+            if self.outlet.is_done() || !self.outlet.poll_write(&mut self.stream, context).is_ready() {
+                return;
+            }
+        }
+    }
+
     fn tell_done(&self) {
         self.shared.with(|state| {
             state.is_done = true;
@@ -308,8 +330,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
 }
 
 /// With the driver goes the connection: nobody waits for what cannot come any more.
-impl<S> Drop for Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Driver<S> {
     fn drop(&mut self) {
+        self.write_last();
         self.shared.with(|state| {
             state.engine.end_of_input();
             state.dispatch();

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) ended: Option<Ended>,
     /// Whether the transport is done with, too.
     pub(crate) is_done: bool,
+    /// Whether there was output that could not be written.
+    pub(crate) is_cut: bool,
     /// Whether the application takes sessions and links of the peer's making.
     pub(crate) takes_offers: bool,
     pub(crate) offered: VecDeque<SessionKey>,
@@ -139,6 +141,7 @@ impl State {
             is_open: false,
             ended: None,
             is_done: false,
+            is_cut: false,
             takes_offers,
             offered: VecDeque::new(),
             default_session: None,

@@ -11,7 +11,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -80,6 +80,20 @@ pub fn sending(client: &Connection, server: &Connection) -> (Sender, Receiver) {
 /// A thread whose panic is the test's.
 pub fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     thread::spawn(work)
+}
+
+/// Works for so long at most: a test that hangs says so.
+pub fn within(span: Duration, work: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel();
+    let working = thread::spawn(move || {
+        work();
+        let _ = done.send(());
+    });
+    match is_done.recv_timeout(span) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
+        // One that panics drops its end.
+        _ => working.join().unwrap(),
+    }
 }
 
 /// One end of a pipe in memory.

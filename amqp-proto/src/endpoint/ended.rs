@@ -24,6 +24,11 @@ impl Ended {
         Self(Arc::new(Story { reason, io }))
     }
 
+    /// Closed by this end, before all was written that was to be written.
+    pub fn unwritten() -> Self {
+        Self::new(Reason::unwritten(), None)
+    }
+
     /// Who ended it.
     pub fn origin(&self) -> Origin {
         self.0.reason.origin

@@ -123,7 +123,8 @@ impl ConnectionOptions {
         idle_timeout: Duration;
         /// Sets how long the peer may take until the connection is open. Default 30 seconds; zero: any time.
         open_timeout: Duration;
-        /// Sets how long the peer may take to answer a close. Default 10 seconds; zero: any time.
+        /// Sets how long it may take to write what was sent before a close, and how long the peer may take to answer.
+        /// Default 10 seconds; zero: any time.
         close_timeout: Duration;
         /// Sets how long it may take to reach the host. Default 30 seconds; zero: as long as the system tries.
         connect_timeout: Duration;
@@ -270,6 +271,11 @@ impl ConnectionOptions {
     /// How long the peer may take until the connection is open; `None` for any time.
     pub fn longest_open(&self) -> Option<Duration> {
         Some(self.open_timeout).filter(|span| !span.is_zero())
+    }
+
+    /// Returns how long a close may take, be it to be written or answered; `None` for any time.
+    pub fn longest_close(&self) -> Option<Duration> {
+        Some(self.close_timeout).filter(|span| !span.is_zero())
     }
 
     /// How long the peer may take to answer; `None` for any time.

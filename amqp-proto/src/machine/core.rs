@@ -51,6 +51,8 @@ pub(crate) struct Core {
     pub(crate) updates: Option<Updates>,
     /// Places of senders that wait for room in the output.
     pub(crate) blocked: VecDeque<u32>,
+    /// The place of a sender whose delivery is to be written before the connection is closed.
+    pub(crate) leaving: Option<u32>,
     #[cfg(feature = "tracing")]
     pub(crate) watch: Watch,
 }
@@ -75,6 +77,7 @@ impl Core {
             in_transactions: Vec::new(),
             updates: None,
             blocked: VecDeque::new(),
+            leaving: None,
             #[cfg(feature = "tracing")]
             watch: Watch::default(),
         }

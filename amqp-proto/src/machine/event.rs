@@ -143,6 +143,12 @@ impl Reason {
         Self::new(Origin::Transport, Some(error))
     }
 
+    /// This end has closed the connection, and not all was written that was to be written before.
+    pub(crate) fn unwritten() -> Self {
+        let words = "closed before all that was sent was written";
+        Self::local(Some(Error::new(Condition::ResourceLimitExceeded).with_description(words)))
+    }
+
     pub(crate) fn remote(error: Option<Error>) -> Self {
         Self::new(Origin::Remote, error)
     }

@@ -16,9 +16,10 @@ use crate::types::Str;
 use crate::wire::{Close, Condition, Error, Open};
 
 impl Machine {
-    /// Closes the connection; there is nothing more to be sent after that.
+    /// Closes the connection; there is nothing more to be sent after that. Without an error that waits until the
+    /// deliveries are written that were completed before, for as long as the answer may take.
     pub(crate) fn close(&mut self, error: Option<Error>) -> bool {
-        if self.is_over || self.local == Half::Ended {
+        if self.is_over || self.local == Half::Ended || (self.core.leaving.is_some() && error.is_none()) {
             return false;
         }
         if !matches!(self.stage, Stage::Amqp) && self.local == Half::Unopened {
@@ -28,10 +29,34 @@ impl Machine {
         }
         self.core.write_news();
         self.core.flush();
+        if error.is_none() && self.core.close_later() {
+            self.timers.leave(self.options.close_time_out);
+        } else {
+            self.close_now(error);
+        }
+        true
+    }
+
+    fn close_now(&mut self, error: Option<Error>) {
+        self.core.write_news();
         self.send_close(error.as_ref());
         self.reason = Some(Reason::local(error));
         self.timers.closed(self.options.close_time_out);
-        true
+    }
+
+    /// Closes the connection if all is written that this has waited for.
+    #[cold]
+    pub(super) fn go_on_closing(&mut self) {
+        if self.local == Half::Open && !self.core.is_leaving() {
+            self.close_now(None);
+        }
+    }
+
+    /// What was to be written before the close cannot be, or not in time.
+    pub(super) fn give_up_closing(&mut self) {
+        self.core.write_news();
+        self.send_close(None);
+        self.finish(Reason::unwritten());
     }
 
     pub(super) fn on_open(&mut self, channel: u16, open: &Open) -> Result<(), ConnectionFault> {
@@ -73,6 +98,7 @@ impl Machine {
         self.remote_error = close.error.clone().map(Box::new);
         match self.reason.take() {
             Some(reason) => self.finish(reason),
+            None if close.error.is_none() && self.core.is_leaving() => self.give_up_closing(),
             None => {
                 self.core.write_news();
                 self.send_close(None);
@@ -152,6 +178,7 @@ impl Machine {
         self.local = Half::Ended;
         self.remote = Half::Ended;
         self.core.is_open = false;
+        self.core.leaving = None;
         self.core.fx.is_mute = true;
         self.core.finish_updates();
         self.core.end_all(&reason);

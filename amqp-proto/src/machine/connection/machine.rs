@@ -103,7 +103,12 @@ impl Machine {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.local == Half::Open && self.remote == Half::Open
+        self.local == Half::Open && self.remote == Half::Open && self.core.leaving.is_none()
+    }
+
+    /// Whether this end is about to close it, and has yet to write what was accepted before.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.core.leaving.is_some()
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -190,6 +195,9 @@ impl Machine {
         if was_full {
             self.core.flush();
         }
+        if self.core.leaving.is_some() {
+            self.go_on_closing();
+        }
         taken
     }
 
@@ -265,6 +273,7 @@ impl Machine {
                 Why::Open => {
                     self.fail(&ConnectionFault::Unopened);
                 }
+                Why::Close if self.core.leaving.is_some() => self.give_up_closing(),
                 Why::Close => {
                     let reason = self.reason.take().unwrap_or_else(|| Reason::local(None));
                     self.finish(reason);
@@ -353,6 +362,9 @@ impl Machine {
 
     /// There is no more input for now, or for ever.
     pub(super) fn step_end(&mut self) -> Step {
+        if self.core.leaving.is_some() {
+            self.go_on_closing();
+        }
         if !self.is_cut {
             return Step::Rest;
         }

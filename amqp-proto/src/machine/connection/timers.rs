@@ -70,6 +70,11 @@ impl Timers {
         }
     }
 
+    /// This end will have closed the connection by then.
+    pub(crate) fn leave(&mut self, close_time_out: u32) {
+        self.close_by = deadline(self.now, close_time_out);
+    }
+
     /// This end has closed the connection.
     pub(crate) fn closed(&mut self, close_time_out: u32) {
         self.open_by = None;

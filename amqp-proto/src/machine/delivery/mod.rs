@@ -4,6 +4,7 @@
 mod delivery;
 mod first;
 mod head;
+mod leaving;
 mod ledger;
 mod pending;
 mod permit;

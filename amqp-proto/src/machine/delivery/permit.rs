@@ -72,7 +72,7 @@ impl Core {
         let Some(session) = session else { return Err(SendError::Detached) };
         let follows = unsent_before(session, &self.links, index).is_some();
         let Some(link) = self.links.at(index) else { return Err(SendError::Detached) };
-        if !is_open || !link.is_complete() || !session.is_mapped() {
+        if !is_open || !link.is_complete() || !session.is_mapped() || session.leaves {
             return Err(SendError::Detached);
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return Err(SendError::Detached) };
@@ -141,10 +141,9 @@ impl Core {
         let Some(link) = self.links.key(index).and_then(|key| self.links.get(key)) else { return false };
         let LinkEnd::Sender(sender) = &link.end else { return false };
         let reserved = u32::from(self.unsent_before(index).is_some());
-        let has_window = self
-            .sessions
-            .get(link.session)
-            .is_some_and(|session| session.is_mapped() && session.outgoing.left() > reserved);
+        let has_window = self.sessions.get(link.session).is_some_and(|session| {
+            session.is_mapped() && !session.leaves && session.outgoing.left() > reserved
+        });
         let has_room = self.is_open && self.fx.out.len() < self.limits.output_octets();
         link.is_complete() && has_window && has_room && sender.credit.credit() > 0 && sender.sending.is_none()
     }

@@ -71,7 +71,7 @@ impl Core {
         let is_open = self.is_open;
         let reserved = u32::from(self.unsent_before(index).is_some());
         let Some((link, session)) = self.link_and_session(index) else { return };
-        if !is_open || !link.is_complete() || !session.is_mapped() {
+        if !is_open || !link.is_complete() || !session.is_mapped() || session.leaves {
             return;
         }
         let window = session.outgoing.left().saturating_sub(reserved);
@@ -128,8 +128,12 @@ impl Core {
         if !link.is_complete() || !session.is_begun() {
             return false;
         }
+        let ends = session.leaves;
         let LinkEnd::Sender(sender) = &mut link.end else { return false };
         let Some(sending) = &mut sender.sending else {
+            if (ends || sender.leaves.is_some()) && self.left(index) {
+                return false;
+            }
             // Done: it may be the next one's turn, or a drain's.
             if self.is_sendable(index) {
                 self.look_sendable(index);

@@ -331,9 +331,7 @@ impl Core {
 
     pub(super) fn begun_session(&mut self, index: u32) -> Result<Key, LinkError> {
         match self.sessions.at(index) {
-            Some(session) if self.is_open && session.is_begun() && session.remote != Half::Ended => {
-                Ok(session.key)
-            }
+            Some(session) if self.is_open && session.takes_links() => Ok(session.key),
             _ => Err(LinkError::NoSession),
         }
     }

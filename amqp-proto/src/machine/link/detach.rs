@@ -51,12 +51,16 @@ impl Core {
         Ok(())
     }
 
-    /// Detaches a link, or closes it for good.
+    /// Detaches a link, or closes it for good. Without an error that waits until the delivery is written that was
+    /// completed before.
     pub(crate) fn detach(&mut self, index: u32, closed: bool, error: Option<Error>) -> Result<(), LinkError> {
         let Some(link) = self.links.at(index) else { return Err(LinkError::Detached) };
         let (local, remote, session) = (link.local, link.remote, link.session);
         match (local, remote) {
             (LinkHalf::Attached, _) if !self.may_send_on(session) => return Err(LinkError::NoSession),
+            (LinkHalf::Attached, _) if error.is_none() && self.is_unfinished(index) => {
+                return if self.detach_later(index, closed) { Ok(()) } else { Err(LinkError::Detached) };
+            }
             (LinkHalf::Attached, _) => {}
             // A suspended link is closed by attaching it once more; the application forgets it instead.
             (LinkHalf::Detached, LinkHalf::Detached) if closed => {

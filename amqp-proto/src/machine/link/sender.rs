@@ -26,6 +26,8 @@ pub(crate) struct Sender {
     /// Whether the application says when it has nothing to send, and whether it has said so.
     pub(crate) manual_drain: bool,
     pub(crate) has_drained: bool,
+    /// Whether the link is detached when the delivery that is being sent is written, and then whether for good.
+    pub(crate) leaves: Option<bool>,
     pub(crate) manual_settle: bool,
     /// The largest message that the peer takes; any, if none.
     pub(crate) max_message_size: Option<u64>,
@@ -91,6 +93,7 @@ impl Sender {
             told: false,
             waits: false,
             drain_due: false,
+            leaves: None,
             manual_drain: options.manual_drain,
             has_drained: false,
             manual_settle: options.manual_settle,
@@ -160,5 +163,6 @@ impl Sender {
         self.told = false;
         self.drain_due = false;
         self.has_drained = false;
+        self.leaves = None;
     }
 }

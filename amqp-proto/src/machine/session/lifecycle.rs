@@ -19,7 +19,7 @@ pub(super) const OUTGOING_WINDOW: u32 = i32::MAX.cast_unsigned();
 impl Core {
     /// Begins a session.
     pub(crate) fn begin(&mut self, options: &SessionOptions) -> Result<Key, SessionError> {
-        if !self.is_open {
+        if !self.is_open || self.leaving.is_some() {
             return Err(SessionError::NotOpen);
         }
         let channel = self.take_channel()?;
@@ -63,7 +63,8 @@ impl Core {
         Ok(())
     }
 
-    /// Ends a session, or refuses one that the peer has begun (S-BEG-11).
+    /// Ends a session, or refuses one that the peer has begun (S-BEG-11). Without an error that waits until the deliveries
+    /// are written that were completed before.
     pub(crate) fn end(&mut self, index: u32, error: Option<Error>) -> Result<(), SessionError> {
         if !self.is_open {
             return Err(SessionError::NotOpen);
@@ -71,6 +72,12 @@ impl Core {
         match self.sessions.at(index) {
             Some(session) if session.local != Half::Ended => {}
             _ => return Err(SessionError::Ended),
+        }
+        if error.is_none() && self.end_later(index) {
+            return Ok(());
+        }
+        if error.is_none() && self.unfinished_on(index).is_some() {
+            return Err(SessionError::Ended);
         }
         self.write_dispositions(index);
         self.send_end(index, error.as_ref());

@@ -54,6 +54,8 @@ pub(crate) struct Session {
     /// Whether it is among those that have something to be written.
     pub(crate) due: bool,
     pub(crate) flow_due: bool,
+    /// Whether nothing more is begun on it, and it ends once deliveries are written that were.
+    pub(crate) leaves: bool,
     /// The place of the sender whose delivery has its id and no frame yet: the next delivery's frame comes behind.
     pub(crate) unsent: Option<u32>,
     /// Places of senders that wait for the window to open.
@@ -90,6 +92,7 @@ impl Session {
             about_received: Pending::new(Role::Receiver),
             due: false,
             flow_due: false,
+            leaves: false,
             unsent: None,
             waiting: VecDeque::new(),
             begin: Box::default(),
@@ -122,6 +125,11 @@ impl Session {
     #[inline]
     pub(crate) fn is_begun(&self) -> bool {
         self.local == Half::Open
+    }
+
+    /// Whether links may be attached on it.
+    pub(crate) fn takes_links(&self) -> bool {
+        self.is_begun() && self.remote != Half::Ended && !self.leaves
     }
 
     /// Whether what the peer says about its links still counts: this end has not ended it (S-END-03, S-END-05).

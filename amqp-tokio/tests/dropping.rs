@@ -1,0 +1,87 @@
+//! What was accepted before the end is written before it, whoever brings the end about.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::sync::mpsc;
+use std::thread;
+
+use amqp_tokio::message::Message;
+use amqp_tokio::{Connection, Listener, OfferedLink, Outgoing};
+use tokio::runtime;
+
+const MESSAGES: usize = 20;
+const LARGE: usize = 3 << 20;
+
+/// A message at most once, which nobody will ask about.
+fn settled(octets: usize) -> Outgoing {
+    Outgoing::from(Message::new(vec![7; octets])).settled(true)
+}
+
+/// A server on a thread of its own: its URL; how many messages it has received, and whether the client has closed the
+/// connection.
+fn server() -> (String, thread::JoinHandle<(usize, bool)>) {
+    let (told, url) = mpsc::channel();
+    let serve = async move {
+        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+        told.send(format!("amqp://{}", listener.local_addr().unwrap())).unwrap();
+        let connection = listener.accept().await.unwrap().open().await.unwrap();
+        let session = connection.next_session().await.unwrap().unwrap().accept().unwrap();
+        let Some(OfferedLink::Receiver(link)) = session.next_link().await.unwrap() else { panic!() };
+        let receiver = link.accept().unwrap();
+        let mut received = 0;
+        while let Ok(Some(_)) = receiver.recv().await {
+            received += 1;
+        }
+        (received, connection.closed().await.error().is_none())
+    };
+    let server = thread::spawn(|| {
+        runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serve)
+    });
+    (url.recv().unwrap(), server)
+}
+
+/// C-CLOSE-01: where a close is `Ok`, all that was sent before has arrived.
+#[tokio::test]
+async fn c_close_01_what_was_sent_has_arrived_if_a_close_is_ok() {
+    let (url, server) = server();
+    let client = Connection::open(&url).await.unwrap();
+    let sender = client.sender("jobs").await.unwrap();
+    for _ in 0..MESSAGES {
+        let _ = sender.send_queued(settled(LARGE)).await.unwrap();
+    }
+    client.close().await.unwrap();
+    assert_eq!(server.join().unwrap(), (MESSAGES, true));
+}
+
+/// C-CLOSE-01: where all handles are dropped, the driver goes on until all is written.
+#[tokio::test]
+async fn c_close_01_dropping_the_last_handle_writes_what_is_queued() {
+    let (url, server) = server();
+    let client = Connection::open(&url).await.unwrap();
+    let sender = client.sender("jobs").await.unwrap();
+    for _ in 0..MESSAGES {
+        let _ = sender.send_queued(settled(LARGE)).await.unwrap();
+    }
+    drop((sender, client));
+    let ended = tokio::task::spawn_blocking(|| server.join().unwrap());
+    assert_eq!(ended.await.unwrap(), (MESSAGES, true));
+}
+
+/// C-CLOSE-01: with the runtime the driver ends; what the socket takes at once is written, and the close.
+#[test]
+fn c_close_01_the_end_of_a_runtime_writes_what_can_be_written_at_once() {
+    for is_dropped in [true, false] {
+        let (url, server) = server();
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let handles = runtime.block_on(async {
+            let client = Connection::open(&url).await.unwrap();
+            let sender = client.sender("jobs").await.unwrap();
+            for _ in 0..MESSAGES {
+                let _ = sender.send_now(settled(100)).unwrap();
+            }
+            (!is_dropped).then_some((sender, client))
+        });
+        drop(runtime);
+        assert_eq!(server.join().unwrap(), (MESSAGES, true));
+        drop(handles);
+    }
+}
