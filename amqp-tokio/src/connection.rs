@@ -160,7 +160,7 @@ impl Connection {
         let driver = Driver::new(Arc::clone(&shared), stream);
         #[cfg(feature = "tracing")]
         let driver = tracing::Instrument::instrument(driver, shared.lock().engine.span().clone());
-        tokio::spawn(driver);
+        let _ = shared.spawn(driver);
         let opened = shared.wait(Place::Connection, |state| {
             if let Some(over) = state.over() {
                 return Poll::Ready(Err(over));

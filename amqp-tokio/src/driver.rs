@@ -254,6 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             waker => *waker = Some(context.waker().clone()),
         }
         state.is_asleep = true;
+        state.replies.is_earlier = false;
         drop(state);
         match by {
             Some(by) => self.set_alarm(by, context),

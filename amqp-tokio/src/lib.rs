@@ -18,6 +18,7 @@ mod outcome;
 mod outlet;
 mod receiver;
 mod receiver_builder;
+mod replies;
 mod requester;
 mod responder;
 mod sender;

@@ -13,6 +13,7 @@ use futures_core::Stream;
 use crate::delivery::Delivery;
 use crate::incoming::IncomingStream;
 use crate::link::ReceiverGuard;
+use crate::shared::Shared;
 use crate::state::{Place, State};
 use crate::waiters::Ticket;
 
@@ -273,6 +274,10 @@ impl Receiver {
 
     pub(crate) fn key(&self) -> ReceiverKey {
         self.guard.key
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        self.guard.shared()
     }
 }
 

@@ -96,7 +96,7 @@ impl Requester {
         let address = receiver.address().ok_or(amqp_proto::policy::RequestError::NoAddress)?;
         waiting.set_reply_to(address);
         let asked = Arc::new(Mutex::new(Asked { waiting, over: None }));
-        let router = tokio::spawn(route(receiver.clone(), Arc::clone(&asked))).abort_handle();
+        let router = receiver.shared().spawn(route(receiver.clone(), Arc::clone(&asked)));
         Ok(Self { links: Arc::new(Links { sender, receiver, asked, router }) })
     }
 

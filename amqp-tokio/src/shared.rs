@@ -1,6 +1,6 @@
 //! [`Shared`]: the lock around a connection's state, and futures that try under it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::Moment;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::replies::Due;
 use crate::state::{Draining, Place, State};
 use crate::waiters::Ticket;
 
@@ -23,11 +26,19 @@ pub(crate) struct Shared {
     start: Instant,
     /// How long the peer may take to answer; `None`: any time.
     reply_timeout: Option<Duration>,
+    /// Where the driver runs, and other tasks of the connection.
+    runtime: Handle,
 }
 
 impl Shared {
+    /// In the runtime that the connection is opened in.
     pub(crate) fn new(state: State, start: Instant, reply_timeout: Option<Duration>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(state), start, reply_timeout })
+        Arc::new(Self { state: Mutex::new(state), start, reply_timeout, runtime: Handle::current() })
+    }
+
+    /// Starts a task of the connection; callable from any thread.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.runtime.spawn(task).abort_handle()
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -75,16 +86,15 @@ impl Shared {
         Wait { shared: self, place, ticket: None, attempt }
     }
 
-    /// The same, for what the peer has to do in time; else the error is [`Error::TimedOut`].
+    /// The same, for what the peer has to do in time; else the error is [`Error::TimedOut`]. The driver keeps the time.
     pub(crate) async fn wait_reply<F, R>(&self, place: Place, attempt: F) -> Result<R>
     where
         F: FnMut(&mut State) -> Poll<Result<R>> + Unpin,
     {
-        let reply = self.wait(place, attempt);
-        match self.reply_timeout {
-            Some(span) => tokio::time::timeout(span, reply).await.unwrap_or(Err(Error::TimedOut)),
-            None => reply.await,
-        }
+        let millis = self.reply_timeout.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+        let mut reply =
+            Reply { wait: self.wait(place, attempt), by: millis.map(|m| self.now().after(m)), due: None };
+        poll_fn(|context| reply.poll(context)).await
     }
 }
 
@@ -94,7 +104,45 @@ impl State {
         use amqp_proto::machine::Reading;
         let is_over = self.engine.is_over();
         let is_new = |draining: &Draining| draining.by.is_none();
-        is_over || self.engine.reading() == Reading::Events || self.draining.iter().any(is_new)
+        is_over
+            || self.replies.is_earlier
+            || self.engine.reading() == Reading::Events
+            || self.draining.iter().any(is_new)
+    }
+}
+
+/// See [`Shared::wait_reply`]. Dropping it gives its place up, and what the driver knows of it.
+struct Reply<'a, F> {
+    wait: Wait<'a, F>,
+    by: Option<Moment>,
+    due: Option<Due>,
+}
+
+impl<F, R> Reply<'_, F>
+where
+    F: FnMut(&mut State) -> Poll<Result<R>> + Unpin,
+{
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<R>> {
+        let reply = Pin::new(&mut self.wait).poll(context);
+        let Some(by) = self.by.filter(|_| reply.is_pending()) else { return reply };
+        let shared = self.wait.shared;
+        if shared.now() >= by {
+            return Poll::Ready(Err(Error::TimedOut));
+        }
+        shared.with(|state| {
+            let spent = state.replies.wait(&mut self.due, by, context.waker());
+            state.spent.extend(spent);
+        });
+        Poll::Pending
+    }
+}
+
+impl<F> Drop for Reply<'_, F> {
+    fn drop(&mut self) {
+        if let Some(due) = self.due {
+            // What is dropped here may be a task's last waker: not under the lock.
+            self.wait.shared.with(|state| state.replies.leave(due));
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use bytes::Buf;
 
 use crate::hash::KeyMap;
 use crate::outcome::Tracked;
+use crate::replies::Replies;
 use crate::waiters::{Ticket, Waiters};
 
 /// What the lock of a connection guards.
@@ -32,6 +33,8 @@ pub(crate) struct State {
     pub(crate) unwanted: Vec<DeliveryKey>,
     /// Who waits for the connection itself: its beginning, its end, and sessions that the peer begins.
     pub(crate) waiters: Waiters,
+    /// Who waits for the peer to answer in time.
+    pub(crate) replies: Replies,
     pub(crate) is_open: bool,
     pub(crate) ended: Option<Ended>,
     /// Whether the transport is done with, too.
@@ -138,6 +141,7 @@ impl State {
             draining: Vec::new(),
             unwanted: Vec::new(),
             waiters: Waiters::default(),
+            replies: Replies::default(),
             is_open: false,
             ended: None,
             is_done: false,
@@ -193,11 +197,13 @@ impl State {
     /// When there is something to do by the clock.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         let engine = self.engine.next_deadline().map(|(by, _)| by);
-        engine.into_iter().chain(self.draining.iter().filter_map(|draining| draining.by)).min()
+        let draining = self.draining.iter().filter_map(|draining| draining.by);
+        engine.into_iter().chain(self.replies.next()).chain(draining).min()
     }
 
     /// Does what is due, and looks at what has happened.
     pub(crate) fn run(&mut self, now: Moment) {
+        self.replies.wake_due(now, &mut self.wakes);
         self.engine.handle_deadline(now);
         self.dispatch();
     }
