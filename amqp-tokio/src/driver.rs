@@ -277,11 +277,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Closes the connection, and writes what can be written at once: the runtime ends.
+    /// Writes what can be written at once: the runtime ends. Where the last handle is dropped, the close is in it.
     fn write_last(&mut self) {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
-        state.engine.close();
         let context = &mut Context::from_waker(Waker::noop());
         while matches!(self.stage, Stage::Open | Stage::Ending(_)) {
             if self.outlet.is_empty() {
