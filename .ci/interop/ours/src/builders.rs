@@ -8,7 +8,7 @@ macro_rules! sender_builder {
         let mut builder = $home.sender(sending.to.address()).auto_settle(!sending.settles);
         builder = match sending.to {
             $crate::client::Node::At(_) => builder,
-            $crate::client::Node::Dynamic => builder.dynamic(),
+            $crate::client::Node::Dynamic | $crate::client::Node::Replies => builder.dynamic(),
             $crate::client::Node::None => builder.anonymous(),
         };
         if let Some(mode) = sending.snd_settle_mode {
@@ -28,6 +28,13 @@ macro_rules! receiver_builder {
         builder = match receiving.from {
             $crate::client::Node::At(_) => builder,
             $crate::client::Node::Dynamic => builder.dynamic(),
+            $crate::client::Node::Replies => builder
+                .dynamic()
+                .capabilities(amqp_proto::types::Many::from_iter([amqp_proto::symbol!(
+                    "rabbitmq:volatile-queue"
+                )]))
+                .expiry(amqp_proto::wire::ExpiryPolicy::LinkDetach, 0)
+                .snd_settle_mode(amqp_proto::wire::SenderSettleMode::Settled),
             $crate::client::Node::None => builder.source(amqp_proto::wire::Source::default()),
         };
         if let Some(mode) = receiving.snd_settle_mode {
@@ -61,7 +68,7 @@ impl Node {
     pub(crate) fn address(&self) -> String {
         match self {
             Self::At(address) => address.clone(),
-            Self::Dynamic | Self::None => String::new(),
+            Self::Dynamic | Self::Replies | Self::None => String::new(),
         }
     }
 }

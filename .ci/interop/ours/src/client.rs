@@ -119,6 +119,8 @@ pub(crate) enum Node {
     At(String),
     /// One that the peer makes for the link.
     Dynamic,
+    /// One that the peer makes for answers, which come settled; RabbitMQ 4 makes no other.
+    Replies,
     /// None: each message says where it goes.
     #[default]
     None,

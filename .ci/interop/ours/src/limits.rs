@@ -199,7 +199,11 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["a_node_is_made_to_receive_from", "requests_are_answered"],
+        cases: &[
+            "a_node_is_made_to_receive_from",
+            "requests_are_answered",
+            "requests_are_answered_by_direct_reply_to",
+        ],
         ends: &[remote(Over::Session, "amqp:not-implemented", "Dynamic sources not supported")],
         note: "makes no nodes and ends the session: `amqp:not-implemented`, Dynamic sources not supported",
     },

@@ -13,10 +13,14 @@ use crate::failure::{Done, Failure};
 const NODE: &str = "/management";
 const PAIR: &str = "management-link-pair";
 
-/// Declares a durable classic queue. One that is there already stays as it is.
-pub(crate) fn declare_queue(opening: Opening, name: &str) -> Done {
+/// Declares a durable classic queue, with these arguments. One that is there already stays as it is.
+pub(crate) fn declare_queue(opening: Opening, name: &str, arguments: &[(&str, u64)]) -> Done {
     let connection = Connection::open_with(&opening.url, opening.options)?;
-    let body = Map::from_iter([(Value::from("durable"), Value::from(true))]);
+    let arguments = arguments.iter().map(|&(key, value)| (Value::from(key), Value::from(value)));
+    let body = Map::from_iter([
+        (Value::from("durable"), Value::from(true)),
+        (Value::from("arguments"), Value::from(Map::from_iter(arguments))),
+    ]);
     let response = request(&connection, "PUT", &format!("/queues/{name}"), Value::from(body))?;
     connection.close()?;
     match response.properties()?.subject.as_deref() {

@@ -61,19 +61,29 @@ impl Place {
 
     /// The address of a queue of this case's own. Most brokers make it when it is first used.
     pub(crate) fn queue(&self, name: &str) -> String {
+        self.queue_with(name, &[])
+    }
+
+    /// The address of a queue that orders messages by their priorities, where the broker has such.
+    pub(crate) fn priority_queue(&self, name: &str) -> String {
+        self.queue_with(name, &[("x-max-priority", 10)])
+    }
+
+    fn queue_with(&self, name: &str, arguments: &[(&str, u64)]) -> String {
         let name = format!("{}-{name}", self.prefix);
         match self.peer.broker {
             Broker::RabbitMq => format!("/queue/{name}"),
-            Broker::RabbitMq4 => self.declared(&name),
+            Broker::RabbitMq4 => self.declared(&name, arguments),
             Broker::Proton | Broker::Rhea => name,
         }
     }
 
     /// Declares a queue, and returns its address.
-    fn declared(&self, name: &str) -> String {
+    fn declared(&self, name: &str, arguments: &[(&str, u64)]) -> String {
         let opening = if self.peer.authority.is_some() { self.trusting() } else { Ok(self.opening()) };
         // A queue that is not there shows when the case attaches to it.
-        if let Err(failure) = opening.and_then(|opening| management::declare_queue(opening, name)) {
+        if let Err(failure) = opening.and_then(|opening| management::declare_queue(opening, name, arguments))
+        {
             eprintln!("{failure}");
         }
         format!("/queues/{name}")

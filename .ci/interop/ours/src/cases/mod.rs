@@ -71,7 +71,8 @@ cases! {
         text_arrives
         a_boolean_arrives
         lists_and_maps_arrive
-        message_ids_keep_their_types;
+        message_ids_keep_their_types
+        a_priority_of_4_is_above_3;
     receiving:
         what_we_accept_is_gone
         what_we_reject_is_gone
@@ -102,7 +103,8 @@ cases! {
         a_node_is_made_to_receive_from
         a_node_is_made_to_send_to
         messages_go_where_they_are_addressed
-        requests_are_answered;
+        requests_are_answered
+        requests_are_answered_by_direct_reply_to;
     links:
         sessions_and_links_do_not_mix
         a_session_ends_by_itself

@@ -48,8 +48,17 @@ pub(crate) async fn messages_go_where_they_are_addressed<C: Client>(place: &Plac
 
 /// Questions, answered by another connection to the address that they name.
 pub(crate) async fn requests_are_answered<C: Client>(place: &Place) -> Done {
+    answered_at::<C>(place, Node::Dynamic).await
+}
+
+/// The same, by way of a node that is for answers only.
+pub(crate) async fn requests_are_answered_by_direct_reply_to<C: Client>(place: &Place) -> Done {
+    answered_at::<C>(place, Node::Replies).await
+}
+
+async fn answered_at<C: Client>(place: &Place, node: Node) -> Done {
     let (asking, answering) = (C::open(place.opening()).await?, C::open(place.opening()).await?);
-    let replies = asking.receiver(Receiving::from_node(Node::Dynamic)).await?;
+    let replies = asking.receiver(Receiving::from_node(node)).await?;
     let reply_to = replies.address().ok_or_else(|| Failure::wrong("the node has no address"))?;
     let queue = place.queue("questions");
     let requests = asking.sender(Sending::to(&queue)).await?;
@@ -63,7 +72,9 @@ pub(crate) async fn requests_are_answered<C: Client>(place: &Place) -> Done {
         answer(&questions, &answers).await?;
         let answer = take(&replies, &format!("{n} + 1 it is")).await?;
         same("correlation-id", answer.message()?.properties()?.correlation_id, Some(id))?;
-        answer.end(Outcome::Accepted)?;
+        if !answer.is_settled() {
+            answer.end(Outcome::Accepted)?;
+        }
     }
     answering.close().await?;
     asking.close().await

@@ -3,7 +3,7 @@
 use amqp_proto::message::Message;
 use amqp_proto::wire::{Outcome, ReceiverSettleMode, SenderSettleMode};
 
-use crate::client::{Client, Connection, Delivery, Sender, Sending, Sent};
+use crate::client::{Client, Connection, Delivery, Receiving, Sender, Sending, Sent};
 use crate::failure::{Done, Failure, same};
 use crate::kit::{Pair, next, send, take};
 use crate::messages::{self, Messages, agree};
@@ -174,6 +174,22 @@ pub(crate) async fn the_application_settles_what_it_sent<C: Client>(place: &Plac
     }
     sender.close().await?;
     pair.finish().await
+}
+
+/// A priority of 4, which is the default, is told all the same: some brokers take none for 0.
+pub(crate) async fn a_priority_of_4_is_above_3<C: Client>(place: &Place) -> Done {
+    let connection = C::open(place.opening()).await?;
+    let queue = place.priority_queue("q");
+    let sender = connection.sender(Sending::to(&queue)).await?;
+    for priority in [4, 3] {
+        let message = Message::from(priority.to_string()).with_priority(priority);
+        is(&sender.send(message).await?, &Outcome::Accepted)?;
+    }
+    let receiver = connection.receiver(Receiving::from(&queue)).await?;
+    for priority in ["4", "3"] {
+        take(&receiver, priority).await?.end(Outcome::Accepted)?;
+    }
+    connection.close().await
 }
 
 /// Sends messages, and sees that they come back as they went.
