@@ -419,3 +419,41 @@ fn s_flow_03_an_echo_is_answered_once() {
     pair.drive();
     assert_eq!(pair.trace().len(), 2);
 }
+
+/// T-CREDIT-01: a peer that answers a message needs the credit for its answer: the first credit of a link is told before
+/// a later transfer, and whatever changes it later may wait.
+#[test]
+fn t_credit_01_first_credit_goes_out_before_a_later_transfer() {
+    let mut peer = Peer::new();
+    let out = peer.sender(&SenderOptions::new(), 9);
+    let inbox = peer.receiver_on(1, "in", &by_hand());
+    let granted = |sent: u32, credit| flow(Some(0), 512, sent, 0x7fff_ffff).uint(1).uint(0).uint(credit);
+    let sent = |id: u32| transfer(0, id, &id.to_be_bytes()).payload([0, 0x53, 0x77, 0xa1, 1, b'x']);
+    peer.amqp.receiver(inbox).unwrap().set_credit(3).unwrap();
+    peer.amqp.sender(out).unwrap().send("x").unwrap();
+    peer.hears([granted(0, 3), sent(0)]);
+    peer.amqp.receiver(inbox).unwrap().set_credit(5).unwrap();
+    peer.amqp.sender(out).unwrap().send("x").unwrap();
+    peer.hears([sent(1), granted(2, 5)]);
+    peer.quiet();
+}
+
+/// T-CREDIT-01: the same for credit that is given ahead, as soon as the application has heard of the link [2.6.3].
+#[test]
+fn t_credit_01_credit_ahead_goes_out_before_a_later_transfer() {
+    for has_heard in [true, false] {
+        let mut peer = Peer::new();
+        let out = peer.sender(&SenderOptions::new(), 9);
+        let mut session = peer.amqp.session(peer.session).unwrap();
+        session.attach_receiver("in", &ReceiverOptions::from("a").with_prefetch(10)).unwrap();
+        peer.octets();
+        peer.send(attach_sender("in", 1, "a", "b"));
+        if has_heard {
+            assert!(matches!(peer.event(), Event::LinkAttached(_)));
+        }
+        peer.amqp.sender(out).unwrap().send("x").unwrap();
+        let lines = peer.lines();
+        let is_told = lines[0].contains("flow") && lines[0].contains("link_credit: 10");
+        assert_eq!(is_told, has_heard, "{lines:?}");
+    }
+}

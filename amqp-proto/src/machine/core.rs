@@ -45,6 +45,8 @@ pub(crate) struct Core {
     due_links: Vec<u32>,
     /// Places of links whose flow waits until all events have been polled.
     held_links: Vec<u32>,
+    /// Places of receivers that had no credit and have some now, which the peer has not been told of.
+    pub(crate) granted: Vec<u32>,
     /// Places of sessions with dispositions within transactions that wait to be written.
     pub(crate) in_transactions: Vec<u32>,
     /// A disposition that is not told to its end.
@@ -74,6 +76,7 @@ impl Core {
             due_sessions: Vec::new(),
             due_links: Vec::new(),
             held_links: Vec::new(),
+            granted: Vec::new(),
             in_transactions: Vec::new(),
             updates: None,
             blocked: VecDeque::new(),
@@ -216,13 +219,16 @@ impl Core {
         let mut at = 0;
         while let Some(&index) = self.due_links.get(at) {
             at += 1;
-            if self.flow_waits(index) {
+            if self.links.at(index).is_some_and(|link| !link.flow_due) {
+                // It was written before a transfer.
+            } else if self.flow_waits(index) {
                 self.held_links.push(index);
             } else {
                 self.write_link_flow(index);
             }
         }
         self.due_links.clear();
+        self.granted.clear();
         while let Some(index) = self.due_sessions.pop() {
             self.write_session_flow(index);
         }
@@ -245,6 +251,7 @@ impl Core {
         self.fx.events.shrink_to(16);
         self.due_links.shrink_to(16);
         self.held_links.shrink_to(16);
+        self.granted.shrink_to(16);
         self.in_transactions.shrink_to(16);
         self.due_sessions.shrink_to(16);
         self.fx.scratch = bytes::BytesMut::new();

@@ -191,7 +191,8 @@ impl Core {
 
     /// Writes what the peer has to hear before a transfer on a session, be it to know that a tag is free or what is
     /// part of a transaction that is discharged [2.6.12] [4.4.2]: all about deliveries that were sent there, and all
-    /// within transactions.
+    /// within transactions. A peer that answers the transfer may need the credit for its answer [2.6.7], so the first
+    /// credit of a link is told, too.
     #[inline]
     pub(super) fn write_before_transfer(&mut self, index: u32) {
         if self.sessions.peek(index).is_some_and(|session| !session.about_sent.is_empty()) {
@@ -199,6 +200,12 @@ impl Core {
         }
         while let Some(index) = self.in_transactions.pop() {
             self.write_dispositions(index);
+        }
+        while let Some(index) = self.granted.pop() {
+            let is_due = self.links.at(index).is_some_and(|link| link.flow_due);
+            if is_due && !self.flow_waits(index) {
+                self.write_link_flow(index);
+            }
         }
     }
 

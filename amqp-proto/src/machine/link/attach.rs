@@ -440,6 +440,7 @@ impl Core {
         if let Some(receiver) = link.receiver() {
             // Credit that was granted before the sender was there has been told already.
             if receiver.credit.credit() == 0 && receiver.top_up() {
+                self.granted.push(index);
                 self.link_due(index);
             }
         }

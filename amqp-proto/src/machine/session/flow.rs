@@ -110,9 +110,13 @@ impl Core {
         let Some(receiver) = self.attached(index).and_then(Link::receiver) else {
             return Err(FlowError::Detached);
         };
+        let had_none = receiver.credit.credit() == 0;
         receiver.credit.set(credit, false);
         receiver.drains = false;
         receiver.is_paused = credit == 0;
+        if had_none && credit > 0 && self.granted.last() != Some(&index) {
+            self.granted.push(index);
+        }
         self.link_due(index);
         Ok(())
     }
