@@ -139,7 +139,7 @@ impl Consumer {
         }
     }
 
-    /// The client has decided on a message, or is gone. Gives what comes of that for the link.
+    /// Takes a decision of the client on a message, or that none comes. Gives what comes of that for the link.
     fn settle(&mut self, key: DeliveryKey, outcome: Tracked) -> Option<Next> {
         self.is_full = false;
         let outcome = match outcome {
@@ -273,7 +273,7 @@ impl Sender {
         state.engine.sender(self.key()).is_ok_and(|sender| sender.is_draining() && sender.credit() > 0)
     }
 
-    /// Whether the receiver wants its credit back and all of it is used.
+    /// Returns whether the receiver wants its credit back and all of it is used.
     fn has_drained(&self) -> bool {
         let mut state = self.guard().shared().lock();
         state.engine.sender(self.key()).is_ok_and(|sender| sender.is_draining() && sender.credit() == 0)

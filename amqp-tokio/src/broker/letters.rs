@@ -44,7 +44,7 @@ impl DeadLetter {
         &self.reason
     }
 
-    /// The octets of the message. The error that a consumer has rejected it for is its delivery-annotation `rejected`
+    /// Returns the octets of the message. The error that a consumer has rejected it for is its delivery-annotation `rejected`
     /// [3.4.3].
     pub fn payload(&self) -> &Payload {
         &self.payload
@@ -59,7 +59,7 @@ impl DeadLetter {
         MessageView::new(self.payload.clone(), &self.quota.limits)
     }
 
-    /// How many octets it takes, its own bookkeeping included.
+    /// Returns the octets that it takes, its own bookkeeping included.
     fn octets(&self) -> usize {
         let error = match &self.reason {
             Reason::Rejected(Some(error)) => error.encoded_len(),

@@ -109,7 +109,7 @@ impl Broker {
         self.nodes.letters.all()
     }
 
-    /// How many queues and topics there are.
+    /// Returns the number of queues and topics.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
     }

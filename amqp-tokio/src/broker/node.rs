@@ -66,7 +66,7 @@ impl Node {
         Some(Self::Sink(turns))
     }
 
-    /// Whether the node is of the kind that a client asks for.
+    /// Returns whether the node is of the kind that a client asks for.
     pub(super) fn is_of(&self, kind: Kind) -> bool {
         match self {
             Self::Queue(_) => kind != Kind::Topic,
@@ -75,7 +75,7 @@ impl Node {
         }
     }
 
-    /// Whether nothing would be lost with the node if no link uses it.
+    /// Returns whether nothing would be lost with the node if no link uses it.
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Queue(queue) => queue.len() == 0,

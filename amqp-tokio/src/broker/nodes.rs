@@ -93,7 +93,7 @@ impl Nodes {
         Ok(self.add(&mut nodes, name, kind, true))
     }
 
-    /// Whether there may be one more node, at this address.
+    /// Checks that there may be one more node, at this address.
     fn check_new(&self, nodes: &HashMap<Str, Entry>, address: &Str) -> Result<(), Error> {
         let bounds = &self.quota.bounds;
         let words = if address.len() > bounds.address_octets {
@@ -147,7 +147,7 @@ impl Nodes {
         }
     }
 
-    /// A dynamic node goes, with what is in it.
+    /// Ends a dynamic node, and keeps apart what is in it.
     fn close(&self, node: &Node) {
         match node {
             Node::Queue(queue) => self.bury_all(queue.close()),
@@ -198,7 +198,7 @@ impl Nodes {
         }
     }
 
-    /// How many queues and topics there are.
+    /// Returns the number of queues and topics.
     pub(super) fn len(&self) -> usize {
         self.lock().len()
     }
@@ -227,7 +227,7 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Whether each message goes to every link that listens.
+    /// Returns whether each message goes to every link that listens.
     pub(super) fn is_topic(&self) -> bool {
         self.topic.is_some()
     }

@@ -52,7 +52,7 @@ impl Queue {
         Self { address, quota, state: Mutex::default() }
     }
 
-    /// A queue of so many numbered messages, each of which is made when it is taken.
+    /// Makes a queue of so many numbered messages, each of which is made when it is taken.
     pub(super) fn numbered(address: Str, quota: Arc<Quota>, count: u32) -> Self {
         let state = State { unmade: 0..count, ..State::default() };
         Self { address, quota, state: Mutex::new(state) }
@@ -62,7 +62,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many messages wait.
+    /// Returns the number of messages that wait.
     pub(super) fn len(&self) -> usize {
         let state = self.lock();
         state.messages.len() + state.unmade.len()

@@ -34,7 +34,7 @@ pub(super) struct TooMany;
 pub(super) const MOST_ADDED: usize = 64;
 
 impl Stored {
-    /// Not counted until [`charge`](Self::charge).
+    /// Makes a message that is not counted until [`charge`](Self::charge).
     pub(super) fn new(payload: Payload, address: Str) -> Self {
         Self {
             payload,
@@ -48,7 +48,7 @@ impl Stored {
         }
     }
 
-    /// How much the message counts for, its own bookkeeping included.
+    /// Returns the octets that the message counts for, its own bookkeeping included.
     pub(super) fn octets(&self) -> usize {
         self.payload.len() + self.annotation_octets + size_of::<Self>()
     }
