@@ -9,6 +9,7 @@ use amqp_proto::endpoint::{Error, Outgoing};
 use amqp_proto::machine::SendError;
 use amqp_proto::types::DeliveryKey;
 use amqp_proto::wire::{Condition, Error as AmqpError, Modified, Outcome};
+use tokio::task::coop::consume_budget;
 
 use super::letters::Reason;
 use super::nodes::{Listening, Nodes};
@@ -66,6 +67,8 @@ impl Consumer {
     /// Sends messages as there is credit for them, until the link ends.
     pub(super) async fn run(mut self) {
         let (condition, words) = loop {
+            // A client that keeps this link busy does not keep others waiting.
+            consume_budget().await;
             let next = match poll_fn(|context| self.poll_next(context)).await {
                 Next::Outcome(key, outcome) => self.settle(key, outcome),
                 next => Some(next),

@@ -9,6 +9,7 @@ use amqp_proto::endpoint::Result;
 use amqp_proto::message::{Payload, Rewrite};
 use amqp_proto::types::{Annotations, Str};
 use amqp_proto::wire::{Condition, DeliveryState, Error, Outcome, Rejected, SectionKind};
+use tokio::task::coop::consume_budget;
 
 use super::letters::Reason;
 use super::node::{Kind, Node, Use, Verdict};
@@ -34,6 +35,8 @@ impl Producer {
     /// Takes messages until the link ends. One waits until its node has room: the inbox fills, and credit runs out.
     pub(super) async fn run(mut self) -> Result<()> {
         while let Some(delivery) = self.receiver.recv().await? {
+            // A client that keeps this link busy does not keep others waiting.
+            consume_budget().await;
             let outcome = self.route(&delivery).await;
             self.count = self.count.wrapping_add(1);
             // The client is gone if it cannot be told, which the next receive says.
