@@ -1,10 +1,14 @@
 //! Reaching a host.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Peer, Result};
+use amqp_proto::endpoint::{
+    Acceptor, Address, AddressError, ConnectionOptions, Peer, Result, STAGGER, take_turns,
+};
 
 use crate::dialled::Dialled;
 #[cfg(feature = "tls")]
@@ -28,20 +32,49 @@ pub(crate) fn reach(address: &Address, options: &ConnectionOptions) -> Result<Di
 }
 
 fn reach_any(host: (&str, u16), by: Option<Instant>) -> io::Result<TcpStream> {
+    race(take_turns(host.to_socket_addrs()?), by, |address, left| match left {
+        None => TcpStream::connect(address),
+        Some(left) => TcpStream::connect_timeout(&address, left),
+    })
+}
+
+/// Tries addresses in order, each in a thread of its own, the next one as soon as one has failed or has not answered
+/// for a while; gives the first that answers, or why the last one has not.
+fn race<T: Send + 'static>(
+    addresses: Vec<SocketAddr>,
+    by: Option<Instant>,
+    connect: impl Fn(SocketAddr, Option<Duration>) -> io::Result<T> + Copy + Send + 'static,
+) -> io::Result<T> {
+    let time_left = move || by.map(|by| by.saturating_duration_since(Instant::now()));
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for socket in host.to_socket_addrs()? {
-        let reached = match by.map(|by| by.saturating_duration_since(Instant::now())) {
-            None => TcpStream::connect(socket),
-            Some(Duration::ZERO) => return Err(io::ErrorKind::TimedOut.into()),
-            Some(left) => TcpStream::connect_timeout(&socket, left),
-        };
-        match reached {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failure = error,
+    let (tell, told) = mpsc::channel();
+    let (mut addresses, mut running) = (addresses.into_iter(), 0);
+    loop {
+        let next = addresses.next();
+        if let Some(address) = next {
+            let (tell, left) = (tell.clone(), time_left().map(|left| left.max(SHORTEST)));
+            let attempt = move || drop(tell.send(connect(address, left)));
+            thread::Builder::new().name("amqp-connect".into()).spawn(attempt)?;
+            running += 1;
+        } else if running == 0 {
+            return Err(failure);
+        }
+        let pause = Some(STAGGER).filter(|_| addresses.len() > 0);
+        let wait = pause.into_iter().chain(time_left()).min();
+        match told.recv_timeout(wait.unwrap_or(Duration::MAX)) {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => {
+                failure = error;
+                running -= 1;
+            }
+            Err(_) if time_left() == Some(Duration::ZERO) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => {}
         }
     }
-    Err(failure)
 }
+
+/// How long an attempt has at least: there is none in no time.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What has become of a socket that somebody has dialled: encrypted, if that is wanted, and who it is.
 pub(crate) fn taken(stream: TcpStream, acceptor: &Acceptor) -> Result<(Dialled, Peer)> {
@@ -55,4 +88,47 @@ pub(crate) fn taken(stream: TcpStream, acceptor: &Acceptor) -> Result<(Dialled, 
     }
     let peer = transport::peer(&stream);
     Ok((Dialled::Clear(stream), peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::SocketAddr;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::race;
+
+    fn addresses(count: u16) -> Vec<SocketAddr> {
+        (1..=count).map(|port| ([127, 0, 0, 1], port).into()).collect()
+    }
+
+    /// RFC 8305, section 5: an address that answers nothing does not eat the time of the others.
+    #[test]
+    fn an_address_that_swallows_packets_keeps_none_of_the_others_waiting() {
+        let start = Instant::now();
+        let reached = race(addresses(3), None, |address, _| match address.port() {
+            1 => {
+                thread::sleep(Duration::from_secs(60));
+                Err(io::ErrorKind::TimedOut.into())
+            }
+            2 => Err(io::ErrorKind::ConnectionRefused.into()),
+            port => Ok(port),
+        });
+        assert_eq!(reached.unwrap(), 3);
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_host_of_which_no_address_answers_is_an_error() {
+        let refused = |_, _| Err::<(), _>(io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(race(addresses(2), None, refused).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(race(addresses(0), None, refused).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let by = Instant::now() + Duration::from_millis(50);
+        let slow = |_, _| {
+            thread::sleep(Duration::from_secs(60));
+            Ok(())
+        };
+        assert_eq!(race(addresses(2), Some(by), slow).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
 }

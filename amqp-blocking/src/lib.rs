@@ -6,6 +6,7 @@ mod container;
 mod delivery;
 mod dial;
 mod dialled;
+mod dispatch;
 mod incoming;
 mod link;
 mod listener;

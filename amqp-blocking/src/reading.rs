@@ -37,7 +37,10 @@ pub(crate) fn run(shared: &Shared, mut stream: impl Read, mut buffer: Vec<u8>) {
 fn take(shared: &Shared, octets: &[u8]) {
     let mut state = shared.lock();
     state.connection.receive(shared.now(), octets);
-    state.drain();
+    if !state.dispatch() {
+        shared.unlock(state);
+        state = shared.lock();
+    }
     while state.connection.reading() == Reading::Output {
         state.is_reader_waiting = true;
         shared.unlock(state);

@@ -104,9 +104,18 @@ impl Shared {
         done
     }
 
-    /// Gives the lock back. Whoever waits for what has changed is woken; the writing thread is, if it has to do.
-    pub(crate) fn unlock(&self, mut state: MutexGuard<'_, State>) {
-        state.drain();
+    /// Gives the lock back. Whoever waits for what has changed is woken; the writing thread is, if it has to do. Where
+    /// very much has, others have the lock in between.
+    pub(crate) fn unlock<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+        while !state.dispatch() {
+            self.give_back(state);
+            thread::yield_now();
+            state = self.lock();
+        }
+        self.give_back(state);
+    }
+
+    fn give_back(&self, mut state: MutexGuard<'_, State>) {
         state.is_busy |= state.connection.has_output();
         let calls_writer = state.calls_writer();
         let calls_reader = state.calls_reader();

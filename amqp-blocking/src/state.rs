@@ -306,23 +306,9 @@ impl State {
         .unwrap_or(Err(LinkError::Detached))
     }
 
-    /// Has all waiting threads learn what has happened.
-    pub(crate) fn drain(&mut self) {
-        loop {
-            if let Some(Event::LinkDetached { link: LinkKey::Receiver(key), .. }) =
-                self.connection.peek_event()
-            {
-                let key = *key;
-                self.keep_inbox(key);
-            }
-            let Some(event) = self.connection.poll_event() else { return };
-            self.on_event(event);
-        }
-    }
-
     /// What was sent settled will not be sent again, so it is not to be lost with the link, unless that is only
     /// suspended and keeps it.
-    fn keep_inbox(&mut self, key: ReceiverKey) {
+    pub(crate) fn keep_inbox(&mut self, key: ReceiverKey) {
         let (Ok(mut receiver), Some(link)) =
             (self.connection.receiver(key), self.links.get_mut(&LinkKey::Receiver(key)))
         else {
@@ -338,7 +324,7 @@ impl State {
         }
     }
 
-    fn on_event(&mut self, event: Event) {
+    pub(crate) fn on_event(&mut self, event: Event) {
         match event {
             Event::Opened => self.waiters.wake_all(On::Connection),
             Event::Closed(reason) => self.on_closed(*reason),

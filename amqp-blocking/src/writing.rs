@@ -260,7 +260,7 @@ pub(crate) fn run(shared: &Shared) {
     let mut state = shared.lock();
     loop {
         state.connection.handle_deadline(shared.now());
-        state.drain();
+        state.dispatch();
         if state.outlet.is_some() && state.is_through() {
             break;
         }
@@ -297,7 +297,10 @@ fn rest<'a>(shared: &'a Shared, state: MutexGuard<'a, State>) -> MutexGuard<'a, 
 fn sleep<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
     state.is_writer_called = false;
     // Taking output may have led to something. What has changed is told before that, and may be answered at once.
-    state.drain();
+    if !state.dispatch() {
+        shared.unlock(state);
+        return shared.lock();
+    }
     if state.waiters.has_woken() || state.is_reader_waiting {
         shared.unlock(state);
         state = shared.lock();
@@ -337,11 +340,11 @@ fn end(shared: &Shared, mut state: MutexGuard<'_, State>) {
         .wait_timeout_while(shared.lock(), LINGER, |state| !state.is_read)
         .unwrap_or_else(PoisonError::into_inner);
     state.connection.end_of_input();
-    state.drain();
+    state.dispatch();
     // While there is so much to be taken, what has come is not looked at, and so neither is the end.
     while state.connection.has_output() && !state.connection.is_over() {
         discard(&mut state.connection);
-        state.drain();
+        state.dispatch();
     }
     shared.unlock(state);
     if let Some(outlet) = outlet {

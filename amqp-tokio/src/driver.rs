@@ -239,7 +239,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn sleep(&mut self, context: &mut Context<'_>) -> Round {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
-        let has_work = state.engine.reading() == Reading::Events
+        let has_work = state.has_more
+            || state.engine.reading() == Reading::Events
             || (!self.is_reading && self.is_to_read(&state))
             || (self.outlet.is_empty() && state.engine.has_output());
         if has_work {
@@ -335,7 +336,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Driver<S> {
         self.write_last();
         self.shared.with(|state| {
             state.engine.end_of_input();
-            state.dispatch();
+            state.dispatch_all();
             state.drop_output();
             state.is_done = true;
             state.waiters.wake_all(&mut state.wakes);

@@ -8,6 +8,7 @@ mod connection;
 mod container;
 mod delivery;
 mod dial;
+mod dispatch;
 mod driver;
 mod hash;
 mod incoming;

@@ -55,6 +55,8 @@ pub(crate) struct State {
     /// The driver, and whether it sleeps.
     pub(crate) driver: Option<Waker>,
     pub(crate) is_asleep: bool,
+    /// Whether there may be events that were left for the next turn.
+    pub(crate) has_more: bool,
     /// How often the application has used the lock.
     pub(crate) calls: u64,
 }
@@ -155,6 +157,7 @@ impl State {
             spent: Vec::new(),
             driver: None,
             is_asleep: false,
+            has_more: false,
             calls: 0,
         }
     }
@@ -208,29 +211,12 @@ impl State {
         self.dispatch();
     }
 
-    /// Looks at what has happened.
-    pub(crate) fn dispatch(&mut self) {
-        loop {
-            match self.engine.peek_event() {
-                None => return,
-                Some(Event::LinkDetached { link: LinkKey::Receiver(key), .. }) => {
-                    let key = *key;
-                    self.keep_rest(key);
-                }
-                Some(_) => {}
-            }
-            if let Some(event) = self.engine.poll_event() {
-                self.on_event(event);
-            }
-        }
-    }
-
     /// Drops what is to be written, which cannot be any more, and looks at what had to wait for that.
     pub(crate) fn drop_output(&mut self) {
         while self.engine.has_output() {
             let octets = self.engine.output().remaining();
             self.engine.output().advance(octets);
-            self.dispatch();
+            self.dispatch_all();
             if octets == 0 {
                 return;
             }
@@ -246,7 +232,7 @@ impl State {
 
     /// A link is about to be forgotten, unless it is only suspended: what came over it settled exists nowhere else any
     /// more.
-    fn keep_rest(&mut self, key: ReceiverKey) {
+    pub(crate) fn keep_rest(&mut self, key: ReceiverKey) {
         let Some(link) = self.links.get_mut(&key.into()) else { return };
         let Ok(mut receiver) = self.engine.receiver(key) else { return };
         if receiver.is_suspended() {
@@ -256,7 +242,7 @@ impl State {
         link.rest.extend(rest.filter(Delivery::is_settled));
     }
 
-    fn on_event(&mut self, event: Event) {
+    pub(crate) fn on_event(&mut self, event: Event) {
         match event {
             Event::Message { receiver, delivery } => self.on_message(receiver, delivery),
             Event::Updated { link: LinkKey::Sender(link), delivery, state, settled } => {

@@ -15,6 +15,7 @@ mod observe;
 mod options;
 mod outgoing;
 mod peer;
+mod racing;
 mod random;
 #[cfg(feature = "tls")]
 mod tls;
@@ -29,6 +30,7 @@ pub use observe::observe;
 pub use options::ConnectionOptions;
 pub use outgoing::Outgoing;
 pub use peer::Peer;
+pub use racing::{STAGGER, take_turns};
 pub use random::{random, random_name};
 #[cfg(feature = "tls")]
 pub use rustls;
