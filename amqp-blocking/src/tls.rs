@@ -90,7 +90,10 @@ impl<T: Transport> Secured<T> {
                 });
                 Err(error)
             }
-            _ => Err(io::Error::new(ErrorKind::TimedOut, "the peer does not answer")),
+            _ => Err(io::Error::new(
+                ErrorKind::TimedOut,
+                "the peer does not answer, perhaps it does not speak TLS",
+            )),
         }
     }
 }

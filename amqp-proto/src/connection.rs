@@ -309,7 +309,8 @@ impl Connection {
         self.machine.core.links.len()
     }
 
-    /// Has every frame and protocol header shown to a hook, as it is read or written. A client that was made just now
+    /// Has every frame and protocol header shown to a hook, as it is read, or queued to be written: one that is shown
+    /// need not have left this end. A client that was made just now
     /// has written its first ones already; they are shown at once.
     pub fn set_trace(&mut self, hook: impl FnMut(&TracedFrame<'_>) + Send + 'static) {
         self.machine.core.fx.trace.set(hook);

@@ -67,7 +67,7 @@ async fn within<T>(span: Option<Duration>, work: impl Future<Output = io::Result
 }
 
 fn late() -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, "the peer does not answer")
+    io::Error::new(ErrorKind::TimedOut, "the peer does not answer, perhaps it does not speak TLS")
 }
 
 /// Lets the client read why it is refused before the door is closed.

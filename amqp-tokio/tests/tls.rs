@@ -141,7 +141,7 @@ async fn a_server_that_never_answers() {
     let port = listener.local_addr().unwrap().port();
     let options = trusting(&Authority::new()).open_timeout(Duration::from_millis(50));
     let error = open(port, options).await.unwrap_err();
-    assert!(error.to_string().contains("does not answer"), "{error}");
+    assert!(error.to_string().contains("does not answer, perhaps it does not speak TLS"), "{error}");
 }
 
 /// What is cut off is not taken for the end of what the peer had to say.

@@ -65,6 +65,8 @@ pub(crate) enum ConnectionFault {
     Silence,
     /// No open for too long.
     Unopened,
+    /// A server has not said anything in time.
+    Mute,
 }
 
 /// The peer is answered with an end.
@@ -142,7 +144,7 @@ impl ConnectionFault {
             Self::ChannelMax(_) | Self::HandleMax(_) | Self::SaslFrame => Condition::FramingError,
             Self::MaxFrameSize(_) => Condition::InvalidField,
             Self::Capability(_) => Condition::PreconditionFailed,
-            Self::Silence | Self::Unopened => Condition::ResourceLimitExceeded,
+            Self::Silence | Self::Unopened | Self::Mute => Condition::ResourceLimitExceeded,
         }
     }
 }
@@ -165,6 +167,9 @@ impl fmt::Display for ConnectionFault {
             Self::SaslFrame => f.write_str("a SASL frame after the security layer"),
             Self::Silence => f.write_str("no frame within the idle time-out"),
             Self::Unopened => f.write_str("no open in time"),
+            Self::Mute => {
+                f.write_str("no open in time: the peer has said nothing, perhaps the port speaks TLS")
+            }
         }
     }
 }

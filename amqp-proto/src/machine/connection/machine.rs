@@ -271,7 +271,9 @@ impl Machine {
             let Some(why) = self.timers.passed() else { return };
             match why {
                 Why::Open => {
-                    self.fail(&ConnectionFault::Unopened);
+                    let is_mute = self.stage.is_unanswered() && self.input.is_empty();
+                    let fault = if is_mute { ConnectionFault::Mute } else { ConnectionFault::Unopened };
+                    self.fail(&fault);
                 }
                 Why::Close if self.core.leaving.is_some() => self.give_up_closing(),
                 Why::Close => {

@@ -70,6 +70,11 @@ impl Stage {
         matches!(self, Self::Answer { .. } | Self::Wait { .. })
     }
 
+    /// Whether this end has spoken first, and the peer has not answered.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Answer { .. })
+    }
+
     /// The header with which this end says what it speaks, to a peer that speaks something else.
     pub(crate) fn own_header(&self) -> Option<ProtocolHeader> {
         match self {
