@@ -14,7 +14,7 @@ use amqp_blocking::wire::{Condition, Error as AmqpError, Modified, SenderSettleM
 use amqp_blocking::{Delivery, Error, Receiver};
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use common::{Common, Kind, Tally};
+use common::{Common, Kind, Tally, say, text};
 
 /// Receives messages and decides about them. Ends with 0 if there were as many as wanted.
 #[derive(Debug, Parser)]
@@ -50,7 +50,7 @@ fn run(options: &Options) -> Result<ExitCode> {
     let connection = options.common.connect()?;
     // No more is asked for than is wanted: what is left stays for others.
     let wanted = u32::try_from(options.count).ok().filter(|count| *count > 0).unwrap_or(u32::MAX);
-    let mut builder = connection.receiver(node).prefetch(0);
+    let mut builder = connection.receiver(&*node).prefetch(0);
     if options.presettled {
         builder = builder.snd_settle_mode(SenderSettleMode::Settled);
     }
@@ -80,6 +80,12 @@ fn receive_all(options: &Options, receiver: &Receiver, tally: &mut Tally) -> Res
             Err(Error::TimedOut) => break,
             Err(error) => return Err(error),
         };
+        if options.print && !print(&delivery) {
+            // Nobody reads on: others may have the rest.
+            delivery.release()?;
+            tally.is_cut = true;
+            break;
+        }
         tally.messages += 1;
         decide(options, delivery, tally)?;
         granted = top_up(options, receiver, tally.messages, granted)?;
@@ -99,13 +105,15 @@ fn top_up(options: &Options, receiver: &Receiver, received: u64, granted: u64) -
     Ok(granted + more)
 }
 
-fn decide(options: &Options, delivery: Delivery, tally: &mut Tally) -> Result<(), Error> {
-    if options.print {
-        match delivery.message().and_then(|message| Ok(message.body()?)) {
-            Ok(body) => println!("{body:?}"),
-            Err(error) => println!("{error}"),
-        }
+/// Prints a message. Returns whether somebody reads that.
+fn print(delivery: &Delivery) -> bool {
+    match delivery.message().and_then(|message| Ok(message.body()?)) {
+        Ok(body) => say(text(&body)),
+        Err(error) => say(error),
     }
+}
+
+fn decide(options: &Options, delivery: Delivery, tally: &mut Tally) -> Result<(), Error> {
     if delivery.is_settled() {
         tally.note(Some(Kind::Accepted), Kind::Accepted);
         return Ok(());

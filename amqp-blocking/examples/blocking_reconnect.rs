@@ -7,15 +7,14 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
-use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use amqp_blocking::message::Message;
-use amqp_blocking::proto::policy::Backoff;
-use amqp_blocking::wire::{Condition, Outcome};
-use amqp_blocking::{Address, Connection, Error, Origin, Result};
+use amqp_blocking::policy::{Backoff, Scope, is_transient};
+use amqp_blocking::wire::{Error as AmqpError, Outcome};
+use amqp_blocking::{Address, Connection, ConnectionOptions, Result};
 use clap::Parser;
 
 /// Sends messages, and connects again where the broker goes away.
@@ -23,6 +22,9 @@ use clap::Parser;
 struct Arguments {
     /// The broker and the address of the node there: amqp://host:port/address
     url: String,
+    /// The address of the node as it is, in place of the URL's path; such as /queues/jobs for RabbitMQ 4.
+    #[arg(long)]
+    address: Option<String>,
     /// How many messages to send.
     #[arg(long, default_value_t = 10)]
     count: u32,
@@ -32,10 +34,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { url, count, attempts } = Arguments::parse();
+    let Arguments { url, address, count, attempts } = Arguments::parse();
+    // One that is not durable may be lost with the broker, although it was accepted.
     let job = |n| Message::from(format!("job {n}")).with_message_id(u64::from(n)).with_durable(true);
     let backoff = Backoff::default().with_attempts(attempts);
-    match send_all(&url, &mut (0..count).map(job).collect(), &backoff) {
+    match send_all(&url, address.as_deref(), &mut (0..count).map(job).collect(), &backoff) {
         Ok(()) => {
             println!("the outcomes of {count} messages are known");
             ExitCode::SUCCESS
@@ -49,15 +52,22 @@ fn main() -> ExitCode {
 
 /// Sends all messages. A message leaves the queue when its outcome is known and not before, so none is lost. A message
 /// whose outcome is lost with its connection is sent again, so it may arrive twice; its message-id shows that.
-pub fn send_all(url: &str, jobs: &mut VecDeque<Message>, backoff: &Backoff) -> Result<()> {
+pub fn send_all(
+    url: &str,
+    address: Option<&str>,
+    jobs: &mut VecDeque<Message>,
+    backoff: &Backoff,
+) -> Result<()> {
+    let url: Address = url.parse()?;
+    let address = address.unwrap_or(url.path());
     let mut failures = 0;
     loop {
         let before = jobs.len();
-        let Err(error) = send_over_one(url, jobs) else { return Ok(()) };
+        let Err(error) = send_over_one(&url, address, jobs) else { return Ok(()) };
         if jobs.len() < before {
             failures = 0;
         }
-        if !is_passing(&error) || !backoff.allows(failures) {
+        if !error.is_transient() || !backoff.allows(failures) {
             return Err(error);
         }
         let wait = Duration::from_millis(backoff.delay(failures, RandomState::new().hash_one(failures)));
@@ -68,14 +78,20 @@ pub fn send_all(url: &str, jobs: &mut VecDeque<Message>, backoff: &Backoff) -> R
 }
 
 /// Sends as many messages as one connection lasts for.
-fn send_over_one(url: &str, jobs: &mut VecDeque<Message>) -> Result<()> {
-    let address: Address = url.parse()?;
-    let connection = Connection::open(url)?;
-    let sender = connection.sender(address.path()).attach()?;
+fn send_over_one(url: &Address, address: &str, jobs: &mut VecDeque<Message>) -> Result<()> {
+    let connection = Connection::connect(url, ConnectionOptions::new())?;
+    let sent = send_on(&connection, address, jobs);
+    // All outcomes are known by now, or lost, however the connection ends.
+    let _ = connection.close();
+    sent
+}
+
+fn send_on(connection: &Connection, address: &str, jobs: &mut VecDeque<Message>) -> Result<()> {
+    let sender = connection.sender(address).attach()?;
     while let Some(job) = jobs.front() {
         match sender.send(job.clone())? {
             Outcome::Accepted => drop(jobs.pop_front()),
-            Outcome::Rejected(rejected) => {
+            Outcome::Rejected(rejected) if !passes(rejected.error.as_deref()) => {
                 eprintln!("rejected: {:?}", rejected.error);
                 jobs.pop_front();
             }
@@ -86,22 +102,10 @@ fn send_over_one(url: &str, jobs: &mut VecDeque<Message>) -> Result<()> {
             }
         }
     }
-    // All outcomes are known by now, however the connection ends.
-    let _ = connection.close();
     Ok(())
 }
 
-/// Returns whether a new connection may do better: the network failed, or the peer did, or it has gone for a while.
-fn is_passing(error: &Error) -> bool {
-    match (error, error.condition()) {
-        // A certificate that is not believed does not change.
-        (Error::Io(error), _) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput) => {
-            false
-        }
-        (Error::Io(_), _) | (_, Some(Condition::ConnectionForced | Condition::DetachForced)) => true,
-        (_, Some(Condition::UnauthorizedAccess)) => false,
-        (_, Some(_)) => matches!(error.origin(), Some(Origin::Transport | Origin::Local)),
-        // Something has ended, and nothing was wrong; or this end was asked for something that it cannot do.
-        (_, None) => error.origin().is_some(),
-    }
+/// Returns whether a message is rejected for now only: its queue is full, or not available.
+fn passes(error: Option<&AmqpError>) -> bool {
+    error.is_some_and(|error| is_transient(Scope::Delivery, error))
 }

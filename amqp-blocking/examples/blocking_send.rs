@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use amqp_blocking::{Error, Outgoing, Sender, Sent};
 use anyhow::{Context as _, Result};
@@ -40,6 +41,11 @@ struct Options {
     outcome: Kind,
 }
 
+/// How often a wait looks whether it is over.
+const TURN: Duration = Duration::from_millis(100);
+/// How long an outcome is waited for when it is over.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
     common::report(run(&Options::parse()))
 }
@@ -47,7 +53,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<ExitCode> {
     let node = options.common.node()?;
     let connection = options.common.connect()?;
-    let sender = connection.sender(node).attach().with_context(|| format!("cannot send to '{node}'"))?;
+    let sender = connection.sender(&*node).attach().with_context(|| format!("cannot send to '{node}'"))?;
     let is_over = stop_by_key(&sender)?;
     let mut tally = Tally::new("sent", options.count);
     let done = send_all(options, &sender, &is_over, &mut tally);
@@ -74,34 +80,54 @@ fn send_all(
         // What is not said to be settled is as the link has it.
         let message = Outgoing::from(body.clone());
         let message = if options.presettled { message.settled(true) } else { message };
-        match sender.send_queued(message) {
-            Ok(sent) => on_the_way.push_back(sent),
-            Err(_) if is_over.load(Ordering::Relaxed) => break,
-            Err(error) => return Err(error),
+        match send(sender, &message, is_over)? {
+            Some(sent) => on_the_way.push_back(sent),
+            None => break,
         }
         tally.messages += 1;
-        while on_the_way.len() >= window {
-            track(options, &mut on_the_way, tally)?;
-        }
+        while on_the_way.len() >= window && track(options, &mut on_the_way, is_over, tally)? {}
     }
-    while !on_the_way.is_empty() {
-        track(options, &mut on_the_way, tally)?;
-    }
+    while track(options, &mut on_the_way, is_over, tally)? {}
     Ok(())
 }
 
-/// Waits for the outcome of the message that was sent first.
-fn track(options: &Options, on_the_way: &mut VecDeque<Sent>, tally: &mut Tally) -> Result<(), Error> {
-    let Some(sent) = on_the_way.pop_front() else { return Ok(()) };
-    let outcome = sent.outcome()?;
+/// Sends a message as soon as there is credit; `None` if it is over before.
+fn send(sender: &Sender, message: &Outgoing, is_over: &AtomicBool) -> Result<Option<Sent>, Error> {
+    while !is_over.load(Ordering::Relaxed) {
+        match sender.send_queued_timeout(message.clone(), TURN) {
+            Ok(sent) => return Ok(Some(sent)),
+            Err(Error::TimedOut) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Waits for the outcome of the message that was sent first, and not for long when it is over: a broker with a full
+/// queue may keep that for long. Returns whether there was one.
+fn track(
+    options: &Options,
+    on_the_way: &mut VecDeque<Sent>,
+    is_over: &AtomicBool,
+    tally: &mut Tally,
+) -> Result<bool, Error> {
+    let Some(sent) = on_the_way.pop_front() else { return Ok(false) };
+    let outcome = loop {
+        let is_last = is_over.load(Ordering::Relaxed);
+        match sent.outcome_timeout(if is_last { PATIENCE } else { TURN }) {
+            Err(Error::TimedOut) if is_last => return Ok(false),
+            Err(Error::TimedOut) => {}
+            outcome => break outcome?,
+        }
+    };
     tally.note(Kind::of(&outcome), options.outcome);
     if tally.unexpected == 1 && Kind::of(&outcome) != Some(options.outcome) {
         tally.say(&format!("the first outcome that was not expected: {outcome:?}"));
     }
-    Ok(())
+    Ok(true)
 }
 
-/// Ctrl-C ends the sending; what is on the way is still waited for. A second one ends that, too.
+/// Ctrl-C ends the sending; outcomes that are on the way are still waited for. A second one ends that, too.
 fn stop_by_key(sender: &Sender) -> Result<Arc<AtomicBool>> {
     let is_over = Arc::new(AtomicBool::new(false));
     let (told, sender) = (Arc::clone(&is_over), sender.clone());

@@ -23,7 +23,7 @@ use amqp_blocking::wire::{Condition, Error, Modified};
 use amqp_blocking::{Address, ConnectionOptions, Container, Injector, Reason};
 use anyhow::Context as _;
 use clap::Parser;
-use common::Tls;
+use common::{Tls, say, text};
 
 /// Message delivery in the handler style: sending, tracking, receiving, acknowledging.
 #[derive(Debug, Parser)]
@@ -55,7 +55,7 @@ fn run(options: Options) -> anyhow::Result<bool> {
     };
     let address: Address = url.parse()?;
     let connecting = options.tls.set(ConnectionOptions::new(), &address)?;
-    println!("Connecting to {address}");
+    say(format_args!("Connecting to {address}"));
     let node = if address.path().is_empty() { "jobs" } else { address.path() };
     let chapter = Container::new(Chapter::new(url, node.into())).options(connecting).run()?;
     if let Some(queue) = queue {
@@ -91,7 +91,7 @@ impl Chapter {
 
     /// The outcome of a message is known. Those that were not accepted are not there to be received.
     fn tracked(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, words: &str) {
-        println!("  {delivery} {words}");
+        say(format_args!("  {delivery} {words}"));
         self.tracked += 1;
         if self.tracked == 2 * MESSAGES {
             self.receive(cx, delivery.connection());
@@ -100,7 +100,7 @@ impl Chapter {
 
     /// Receiving: credit is granted ahead, and each message is accepted once `on_message` returns.
     fn receive(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {
-        println!("Receiving, accepted automatically:");
+        say("Receiving, accepted automatically:");
         self.section = Section::Receiving;
         let options = ReceiverOptions::from(self.node.as_str()).with_prefetch(MESSAGES);
         cx.create_receiver_with(connection, "receiving", &options);
@@ -108,7 +108,7 @@ impl Chapter {
 
     /// Acknowledging: nothing is accepted until the handler says so.
     fn acknowledge(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {
-        println!("Receiving, acknowledged by hand:");
+        say("Receiving, acknowledged by hand:");
         self.section = Section::Acknowledging;
         let options =
             ReceiverOptions::from(self.node.as_str()).with_prefetch(MESSAGES).with_auto_accept(false);
@@ -125,12 +125,14 @@ impl Handler for Chapter {
     /// Sending: there is credit. A send that is refused for want of it costs nothing, and this is called again.
     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
         if self.sent == 0 {
-            println!("Sending, and tracking what becomes of it:");
+            say("Sending, and tracking what becomes of it:");
         }
         while self.sent < 2 * MESSAGES {
             let message = Message::from(format!("job-content {}", self.sent)).with_durable(true);
             match cx.send(sender, message) {
-                Ok(delivery) => println!("  {delivery} is on its way"),
+                Ok(delivery) => {
+                    say(format_args!("  {delivery} is on its way"));
+                }
                 Err(_) => return,
             }
             self.sent += 1;
@@ -159,14 +161,16 @@ impl Handler for Chapter {
         let body = incoming.message().and_then(|message| message.body());
         let (key, link) = (incoming.key(), incoming.receiver());
         match body {
-            Ok(body) => println!("  {key} is {body:?}"),
+            Ok(body) => {
+                say(format_args!("  {key} is {}", text(&body)));
+            }
             Err(error) => {
-                println!("  {key} is no message: {error}");
+                say(format_args!("  {key} is no message: {error}"));
                 let _ = cx.reject(key, None);
             }
         }
         if self.section == Section::Acknowledging && cx.accept(key).is_ok() {
-            println!("  {key} is accepted now");
+            say(format_args!("  {key} is accepted now"));
         }
         self.received += 1;
         if self.received.is_multiple_of(MESSAGES) {
@@ -180,7 +184,7 @@ impl Handler for Chapter {
         if self.section == Section::Receiving {
             self.acknowledge(cx, connection);
         } else {
-            println!("Closing");
+            say("Closing");
             self.is_through = true;
             cx.close_connection(connection);
         }

@@ -219,7 +219,7 @@ impl Connection {
         let ended = self.closed();
         let is_cut = ended.origin() == Origin::Local && self.shared().lock().is_cut;
         match ended {
-            ended if ended.error().is_some() => Err(Error::Connection(ended)),
+            ended if ended.is_failure() => Err(Error::Connection(ended)),
             _ if is_cut => Err(Error::Connection(Ended::unwritten())),
             _ => Ok(()),
         }
@@ -235,7 +235,7 @@ impl Connection {
         let error = error.into();
         let is_ours = self.shared().act(|state| state.connection.close_with(error));
         let ended = self.closed();
-        if is_ours || ended.error().is_none() { Ok(()) } else { Err(Error::Connection(ended)) }
+        if is_ours || !ended.is_failure() { Ok(()) } else { Err(Error::Connection(ended)) }
     }
 
     /// Waits until the connection is over, and all that can be written is; tells how it ended.

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use amqp_proto::endpoint::{
-    Acceptor, Address, AddressError, ConnectionOptions, Peer, Result, STAGGER, take_turns,
+    Acceptor, Address, AddressError, ConnectionOptions, Peer, Result, STAGGER, take_turns, unreachable,
 };
 
 use crate::dialled::Dialled;
@@ -23,7 +23,7 @@ pub(crate) fn reach(address: &Address, options: &ConnectionOptions) -> Result<Di
     }
     let by = options.longest_connect().and_then(|span| Instant::now().checked_add(span));
     let reached = reach_any((address.host(), address.port()), by);
-    let stream = reached.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
+    let stream = reached.map_err(|error| unreachable(address, &error))?;
     #[cfg(feature = "tls")]
     if address.is_encrypted() {
         return Ok(Dialled::Secured(tls::connect(stream, address.host(), options)?));

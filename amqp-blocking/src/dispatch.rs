@@ -32,6 +32,7 @@ mod tests {
 
     use amqp_proto::Connection as Engine;
     use amqp_proto::config::{Options, SessionOptions};
+    use amqp_proto::endpoint::ConnectionOptions;
     use amqp_proto::types::Moment;
     use bytes::Buf;
 
@@ -54,7 +55,7 @@ mod tests {
         }
         server.receive(now, &client.output().copy_to_bytes(usize::MAX));
         let outlet = Outlet::new(UnixStream::pair().unwrap().0);
-        let mut state = State::new(server, outlet, true);
+        let mut state = State::new(server, outlet, &ConnectionOptions::new().accept_offers(true));
         assert!(!state.dispatch());
         assert_eq!(state.offers.len(), TURN);
         assert!(state.dispatch());

@@ -45,7 +45,7 @@ impl Shared {
         #[cfg(feature = "tracing")]
         let (writer_span, reader_span) = (connection.span().clone(), connection.span().clone());
         let shared = Arc::new(Self {
-            state: Mutex::new(State::new(connection, outlet, options.accepts_offers())),
+            state: Mutex::new(State::new(connection, outlet, options)),
             writer: Condvar::new(),
             reader: Condvar::new(),
             start: Instant::now(),

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use amqp_proto::config::SessionOptions;
-use amqp_proto::endpoint::{Ended, Error, Result};
+use amqp_proto::endpoint::{ConnectionOptions, Ended, Error, Result};
 use amqp_proto::machine::{LinkError, PartEnd};
 use amqp_proto::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
 use amqp_proto::wire::{self, Attach, DeliveryState, Outcome};
@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) end: Option<Ended>,
     /// What the operating system said when the transport broke.
     pub(crate) io: Option<Arc<io::Error>>,
+    /// The peer's URL, for the words of errors.
+    url: Option<Str>,
     /// The way out; `None` while somebody writes.
     pub(crate) outlet: Option<Outlet>,
     /// How far the transport has come.
@@ -112,7 +114,7 @@ pub(crate) struct Life {
 }
 
 impl State {
-    pub(crate) fn new(connection: Connection, outlet: Outlet, takes_offers: bool) -> Self {
+    pub(crate) fn new(connection: Connection, outlet: Outlet, options: &ConnectionOptions) -> Self {
         Self {
             connection,
             waiters: Waiters::default(),
@@ -122,10 +124,11 @@ impl State {
             is_sated: false,
             unwritten: Vec::new(),
             unwanted: Vec::new(),
-            takes_offers,
+            takes_offers: options.accepts_offers(),
             offers: VecDeque::new(),
             end: None,
             io: None,
+            url: options.url().cloned(),
             outlet: Some(outlet),
             transport: Stage::Open,
             is_cut: false,
@@ -165,7 +168,7 @@ impl State {
 
     /// How it ended, where the transport's end is told with what the operating system said.
     fn story(&self, reason: Reason) -> Ended {
-        Ended::new(reason, self.io.clone())
+        Ended::new(reason, self.io.clone()).with_url(self.url.clone())
     }
 
     /// The error of something whose life is over, told as that of the connection if that is; `None` if it is not.

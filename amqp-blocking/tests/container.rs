@@ -87,7 +87,7 @@ fn what_cannot_be_reached_is_told() {
     let lonely = Lonely { url: format!("amqp://{free}"), ..Lonely::default() };
     let lonely = Container::new(lonely).run().unwrap();
     assert_eq!((lonely.errors.len(), lonely.closed, lonely.not_listening), (3, 3, 1));
-    for (words, why) in [("refused", 2), ("begins with amqp://", 1)] {
+    for (words, why) in [("refused", 2), ("does not begin with amqp://", 1)] {
         let said = lonely.errors.iter().filter(|error| error.contains(words)).count();
         assert_eq!(said, why, "{words}: {:?}", lonely.errors);
     }

@@ -13,12 +13,15 @@
 mod reconnect;
 
 use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::thread;
 
 use amqp_blocking::config::ReceiverOptions;
 use amqp_blocking::message::Message;
 use amqp_blocking::proto::policy::Backoff;
-use amqp_blocking::wire::{Condition, MessageId};
+use amqp_blocking::types::{Symbol, Value};
+use amqp_blocking::wire::{Condition, Error as AmqpError, MessageId};
 use amqp_blocking::{Connection, Error, Listener, Offer, OfferedLink, Receiver, Session};
 use reconnect::send_all;
 
@@ -43,7 +46,7 @@ fn next_link(listener: &Listener) -> (OfferedLink, (Connection, Vec<Session>)) {
 }
 
 /// Accepts the next link that the next client attaches.
-fn next_receiver(listener: &Listener) -> (Receiver, impl Sized) {
+fn next_receiver(listener: &Listener) -> (Receiver, (Connection, Vec<Session>)) {
     let (OfferedLink::Receiver(link), kept) = next_link(listener) else { panic!() };
     (link.accept_with(ReceiverOptions::new().with_auto_accept(false)).unwrap(), kept)
 }
@@ -74,7 +77,7 @@ fn what_was_lost_is_sent_again_and_nothing_else() {
         ids
     });
     let mut jobs = jobs(8);
-    send_all(&url, &mut jobs, &backoff()).unwrap();
+    send_all(&url, None, &mut jobs, &backoff()).unwrap();
     assert!(jobs.is_empty());
     let ids = server.join().unwrap();
     let expected = [0, 1, 1, 2, 3, 4, 4, 4, 5, 6, 6, 7].map(MessageId::Ulong);
@@ -93,10 +96,68 @@ fn it_ends_where_it_is_in_vain() {
         connection.closed()
     });
     let mut jobs = jobs(1);
-    let error = send_all(&url, &mut jobs, &backoff()).unwrap_err();
+    let error = send_all(&url, None, &mut jobs, &backoff()).unwrap_err();
     assert_eq!(error.condition(), Some(&Condition::NotFound));
     let _ = server.join().unwrap();
-    let error = send_all(&url, &mut jobs, &backoff()).unwrap_err();
+    let error = send_all(&url, None, &mut jobs, &backoff()).unwrap_err();
     assert!(matches!(error, Error::Io(_)), "{error}");
     assert_eq!(jobs.len(), 1);
+}
+
+/// A message that its queue is too full for is sent again, as is one whose queue is not there for now; [3.4.3] says no
+/// more than that it was rejected. An orderly shutdown of the server passes, too.
+#[test]
+fn what_was_rejected_for_now_is_sent_again() {
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let full = AmqpError::new(Condition::ResourceLimitExceeded);
+        let info = [(Symbol::from("reason"), Value::from("unavailable"))].into_iter().collect();
+        let away = AmqpError::new(Condition::PreconditionFailed).with_info(info);
+        let wrong = AmqpError::new(Condition::PreconditionFailed);
+        let (receiver, (connection, _sessions)) = next_receiver(&listener);
+        for error in [full, away] {
+            let delivery = receiver.recv().unwrap().unwrap();
+            assert!(delivery.message().unwrap().header().unwrap().durable);
+            delivery.reject(error).unwrap();
+        }
+        let shutdown = AmqpError::new(Condition::InternalError).with_description("Connection forced");
+        connection.close_with(shutdown).unwrap();
+        let (receiver, _kept) = next_receiver(&listener);
+        receiver.recv().unwrap().unwrap().accept().unwrap();
+        receiver.recv().unwrap().unwrap().reject(wrong).unwrap();
+        receiver.recv().unwrap().is_none()
+    });
+    let mut jobs = jobs(2);
+    jobs.iter_mut().for_each(|job| job.header_mut().durable = true);
+    send_all(&url, Some("jobs"), &mut jobs, &backoff()).unwrap();
+    assert!(jobs.is_empty() && server.join().unwrap());
+}
+
+/// [5.3.3.6]: a temporary system error is tried again, and a wrong password is not.
+#[test]
+fn a_wrong_password_is_tried_once() {
+    for (code, attempts) in [(1, 1), (4, 4)] {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("amqp://me:secret@{}/jobs", server.local_addr().unwrap());
+        let serving = thread::spawn(move || {
+            let mut outcome = *b"\0\0\0\x10\x02\x01\0\0\0\x53\x44\xc0\x03\x01\x50\0";
+            outcome[15] = code;
+            let plain = b"AMQP\x03\x01\0\0\0\0\0\x15\x02\x01\0\0\0\x53\x40\xc0\x08\x01\xa3\x05PLAIN";
+            for _ in 0..attempts {
+                let (mut stream, _) = server.accept().unwrap();
+                for answer in [&plain[..], &outcome] {
+                    let _ = stream.read(&mut [0; 1024]).unwrap();
+                    stream.write_all(answer).unwrap();
+                }
+                while stream.read(&mut [0; 1024]).is_ok_and(|octets| octets > 0) {}
+            }
+            server
+        });
+        let error = send_all(&url, None, &mut jobs(1), &backoff()).unwrap_err();
+        assert!(error.to_string().contains("for user 'me'"), "{error}");
+        let server = serving.join().unwrap();
+        server.set_nonblocking(true).unwrap();
+        assert!(server.accept().is_err(), "nobody else comes after outcome {code}");
+    }
 }

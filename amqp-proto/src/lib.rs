@@ -19,6 +19,7 @@ pub mod types;
 mod view;
 pub mod wire;
 
+pub use bytes;
 pub use connection::{Connection, Output};
-pub use machine::{Delivery, Event, Origin, Reason};
+pub use machine::{Cause, Delivery, Event, Origin, Reason};
 pub use view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};

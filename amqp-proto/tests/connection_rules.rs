@@ -54,7 +54,7 @@ fn c_open_01_an_open_that_is_owed_comes_before_the_close() {
 #[test]
 fn c_open_02_all_fields_of_an_open_arrive() {
     let capabilities = |names: &[&'static str]| -> Many<Symbol> {
-        names.iter().map(|name| Symbol::try_from(*name).unwrap()).collect()
+        names.iter().map(|name| Symbol::new(*name).unwrap()).collect()
     };
     let properties: Fields = [(symbol!("product"), Value::from("x"))].into_iter().collect();
     let options = Options::new("c")

@@ -226,7 +226,10 @@ fn values_are_printed_with_their_offsets() {
     assert_eq!(prints(&["--hex", "--value"], &values.as_bytes()[..26]), expected);
     // What is wrong with the next one is told with its own offset.
     let (out, fault) = stops(&["--value"], &octets("41 5201 a1026869 c0020140 c00301 56 02"));
-    assert_eq!((out.as_str(), fault.as_str()), (expected, "offset 15: boolean octet 0x02 [1.6.2]"));
+    assert_eq!(
+        (out.as_str(), fault.as_str()),
+        (expected, "offset 15: boolean octet 0x02 is neither 0 nor 1 [1.6.2]")
+    );
     let (out, fault) = stops(&["--value"], &octets("41 5201 a1026869 c0020140 a10468"));
     assert_eq!((out.as_str(), fault.as_str()), (expected, "offset 13: octets end inside a value [1.2]"));
 }
@@ -278,7 +281,7 @@ fn faults_are_told_with_their_place() {
     for (bad, fault) in [
         (frame(0, &list(0x10, &["a10163", "41"])), "offset 34: string expected in open.hostname [1.4]"),
         (frame(0, &list(0x10, &["40"])), "offset 32: mandatory field missing in open.container_id [1.4]"),
-        (octets("00000007").into(), "offset 17: frame size 7 [2.3.1]"),
+        (octets("00000007").into(), "offset 17: frame size 7 is less than a header has [2.3.1]"),
         (octets("01000001").into(), "offset 17: frame size 16777217 above the limit of 16777216 [2.7.1]"),
         (b"AMQQ".into(), "offset 20: not a protocol header [2.2]"),
         (
@@ -292,7 +295,7 @@ fn faults_are_told_with_their_place() {
         assert_eq!(told, fault);
     }
     let (_, told) = stops(&[], &[first(0, "005377"), last(0, "56 02")].concat());
-    assert_eq!(told, "offset 26: octet 4 of the message: boolean octet 0x02 [1.6.2]");
+    assert_eq!(told, "offset 26: octet 4 of the message: boolean octet 0x02 is neither 0 nor 1 [1.6.2]");
     let (out, told) = stops(&["--message"], &octets("005370 45 005373 c00302 53 00537740"));
     assert_eq!((out.as_str(), told.as_str()), ("", "offset 12: message section expected [1.4]"));
     let (out, told) = stops(&["--message"], &octets("005370 45 005373 c0020153 00537740"));
@@ -338,7 +341,7 @@ fn what_is_too_large_is_refused_before_it_is_held() {
     let message = [b"\0\x53\x75", &endless[..]].concat();
     assert_eq!(stops(&["--message"], &message).1, "offset 16777216: message of more than 16 MiB");
     let zeros = vec![0; 1 << 20];
-    assert_eq!(stops(&["--value"], &zeros).1, "offset 33: own limit on depth [1.2]");
+    assert_eq!(stops(&["--value"], &zeros).1, "offset 33: above this end's limit on depth [1.2]");
 }
 
 #[test]

@@ -37,7 +37,8 @@ fn sasl_server(sasl: ServerSasl) -> Solo {
 fn ends_saying(solo: &mut Solo, words: &str) {
     let [Event::Closed(reason)] = &solo.events()[..] else { panic!("not closed") };
     assert_eq!(reason.origin, Origin::Transport);
-    let said = reason.error.as_ref().unwrap().description.clone().unwrap();
+    assert_eq!(reason.error, None);
+    let said = reason.to_string();
     assert!(said.contains(words), "{said}");
     assert_eq!(solo.engine.reading(), Reading::Over);
     solo.says();

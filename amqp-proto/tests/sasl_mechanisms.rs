@@ -629,7 +629,7 @@ fn a_sasl_09_the_strongest_that_is_offered_and_allowed_is_chosen() {
     let with_login = || ClientProfile::new().with_login(login());
     let both = || with_login().with_anonymous(AnonymousClient::new());
     let all = "ANONYMOUS PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512 EXTERNAL GSSAPI";
-    let (none, clear) = (Err(ChoiceError::NoneInCommon), Err(ChoiceError::PlainInClear));
+    let (none, clear) = (Err("in common"), Err("PLAIN"));
     let rows = [
         (ClientProfile::new(), Encrypted, all, none),
         (with_login(), Clear, all, Ok("SCRAM-SHA-512")),
@@ -653,10 +653,36 @@ fn a_sasl_09_the_strongest_that_is_offered_and_allowed_is_chosen() {
     ];
     for (profile, link, offered, expected) in rows {
         let offers: Vec<Symbol> = offered.split_whitespace().map(|name| Symbol::new(name).unwrap()).collect();
-        let chosen = profile.choose(&offers, link, nonce()).map(|client| client.name());
+        let chosen = profile.choose(&offers, link, nonce()).map(|client| client.name()).map_err(brief);
         let expected = expected.map(|name| Symbol::new(name).unwrap());
         assert_eq!(chosen, expected, "{offered} {link:?} {profile:?}");
     }
+}
+
+fn brief(error: ChoiceError) -> &'static str {
+    match error {
+        ChoiceError::NoneInCommon { .. } => "in common",
+        ChoiceError::PlainInClear => "PLAIN",
+        other => panic!("{other}"),
+    }
+}
+
+/// Without a mechanism in common the error names what the server offers and what the client allows.
+#[test]
+fn a_sasl_09_no_mechanism_in_common_names_both_lists() {
+    let refused = |profile: ClientProfile, offered: &[Symbol]| {
+        profile.choose(offered, LinkSecurity::Encrypted, nonce()).unwrap_err().to_string()
+    };
+    let profile = ClientProfile::new().with_login(login()).with_mechanism(Own("TOKEN", true));
+    assert_eq!(
+        refused(profile.clone(), &[symbol!("GSSAPI"), symbol!("a\nb")]),
+        "no SASL mechanism in common with the server: it offers GSSAPI, a\\nb, \
+         this client allows TOKEN, SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN"
+    );
+    assert_eq!(
+        refused(profile.with_only([symbol!("GSSAPI"), symbol!("PLAIN")]), &[]),
+        "no SASL mechanism in common with the server: it offers none, this client allows PLAIN"
+    );
 }
 
 /// A mechanism of an application's own.
@@ -693,7 +719,7 @@ fn a_sasl_09_an_applications_own_comes_first_where_it_may() {
         || ClientProfile::new().with_login(login()).with_mechanism(token()).with_mechanism(ticket());
     let only_token = || ClientProfile::new().with_mechanism(token());
     let all = "PLAIN SCRAM-SHA-512 EXTERNAL TICKET TOKEN";
-    let (none, clear) = (Err(ChoiceError::NoneInCommon), Err(ChoiceError::PlainInClear));
+    let (none, clear) = (Err("in common"), Err("PLAIN"));
     let external = || profile().with_external(ExternalClient::new());
     let rows = [
         (external(), Encrypted, all, Ok("TOKEN")),
@@ -712,7 +738,7 @@ fn a_sasl_09_an_applications_own_comes_first_where_it_may() {
     ];
     for (profile, link, offered, expected) in rows {
         let offers: Vec<Symbol> = offered.split_whitespace().map(|name| Symbol::new(name).unwrap()).collect();
-        let chosen = profile.choose(&offers, link, nonce()).map(|client| client.name());
+        let chosen = profile.choose(&offers, link, nonce()).map(|client| client.name()).map_err(brief);
         let expected = expected.map(|name| Symbol::new(name).unwrap());
         assert_eq!(chosen, expected, "{offered} {link:?} {profile:?}");
     }

@@ -17,6 +17,19 @@ use amqp_proto::{Event, symbol};
 use bytes::Bytes;
 use peer::Peer;
 
+/// M-SRC-09: a selector and no-local have the names under which brokers look for them, and the registered descriptors.
+#[test]
+fn m_src_09_a_selector_has_the_name_that_brokers_look_for() {
+    let source = Source::at("jobs").with_selector("n > 1").with_no_local();
+    let described = |name: &str| match source.filter.get(name) {
+        Some(Value::Described(filter)) => filter.descriptor().clone(),
+        other => panic!("{name}: {other:?}"),
+    };
+    assert_eq!(source.filter.len(), 2);
+    assert_eq!(described("jms-selector"), Value::from(symbol!("apache.org:selector-filter:string")));
+    assert_eq!(described("no-local"), Value::from(symbol!("apache.org:no-local-filter:list")));
+}
+
 /// M-SRC-04, M-SRC-08, M-SRC-09, M-SRC-11, L-ATT-08: filters, which are described values under symbols, outcomes and
 /// the properties of nodes to be made are carried as they are, and what the answer leaves of them is shown.
 #[test]

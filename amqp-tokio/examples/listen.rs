@@ -13,7 +13,7 @@ use amqp_tokio::wire::{Condition, Error, Terminus};
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Delivery, Listener, OfferedLink, Sender, Session};
 use anyhow::{Context, Result};
 use clap::Parser;
-use common::{Certificate, Kind, exit, print_counts};
+use common::{Certificate, Kind, exit, print_counts, say, text};
 use tokio::sync::Notify;
 
 /// Takes connections until it is interrupted. What comes is printed; whoever receives gets numbered messages.
@@ -75,7 +75,7 @@ async fn run(arguments: Arguments) -> Result<bool> {
     let listener = Listener::bind_with(&*arguments.listen, acceptor)
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    println!("listening on {scheme}://{}", listener.local_addr()?);
+    say(format_args!("listening on {scheme}://{}", listener.local_addr()?));
     let peer = Arc::new(Peer {
         arguments,
         connections: Mutex::default(),
@@ -170,9 +170,9 @@ impl Peer {
         let count = self.received.fetch_add(1, Ordering::Relaxed) + 1;
         if !self.arguments.quiet {
             match delivery.message().and_then(|message| Ok(message.body()?)) {
-                Ok(body) => println!("{address}: {:.WIDTH$}", format!("{body:?}")),
-                Err(error) => println!("{address}: {error}"),
-            }
+                Ok(body) => say(format_args!("{address}: {:.WIDTH$}", text(&body))),
+                Err(error) => say(format_args!("{address}: {error}")),
+            };
         }
         // A link that is over has lost it.
         let _ = self.arguments.outcome.decide(delivery);

@@ -29,7 +29,7 @@ async fn main() -> Result<()> {
         None => start_broker().await.map(|(broker, url)| (Some(broker), url))?,
     };
 
-    let connection = Connection::open(&url).await.with_context(|| format!("cannot connect to {url}"))?;
+    let connection = Connection::open(&url).await?;
     let peer = connection.peer_open().context("it is open")?;
     println!("connected to container '{}'", peer.container_id);
 
@@ -57,7 +57,7 @@ async fn main() -> Result<()> {
     for _ in 0..2 {
         let delivery = receiver.recv().await?.context("a message")?;
         let body = delivery.message()?.body()?;
-        if body.as_str() == Some("good job") {
+        if body.text().as_deref() == Some("good job") {
             println!("{body:?}: accepted");
             delivery.accept()?;
         } else {

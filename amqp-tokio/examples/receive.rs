@@ -9,7 +9,7 @@ use amqp_tokio::wire::SenderSettleMode;
 use amqp_tokio::{Connection, Delivery, Receiver};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use common::{Messages, Tally, Target, bar, exit};
+use common::{Messages, Tally, Target, bar, exit, say, text};
 
 /// Receives messages, and gives each the same outcome.
 #[derive(Debug, Parser)]
@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
     exit(run(&Arguments::parse()).await)
 }
 
-/// Whether all messages came.
+/// Returns whether all messages came, or as many as somebody wanted to read.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
     // No more is asked for than is to be received: what is not taken is not kept from others.
@@ -52,21 +52,29 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let mut tally = Tally::new();
     let received = receive_and_close(arguments, &connection, &receiver, &mut tally).await;
     tally.print("received", arguments.target.json);
-    received?;
-    Ok(tally.of(arguments.messages.outcome) == arguments.messages.count)
+    let is_read = received?;
+    Ok(!is_read || tally.of(arguments.messages.outcome) == arguments.messages.count)
 }
 
-/// Receives until it is done or interrupted.
+/// Receives until it is done or interrupted, and closes, however it went. Returns whether all was read that was printed.
 async fn receive_and_close(
     arguments: &Arguments,
     connection: &Connection,
     receiver: &Receiver,
     tally: &mut Tally,
-) -> Result<()> {
-    tokio::select! {
-        done = receive_all(arguments, receiver, tally) => done?,
-        _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
-    }
+) -> Result<bool> {
+    let received = tokio::select! {
+        done = receive_all(arguments, receiver, tally) => done,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("interrupted");
+            Ok(true)
+        }
+    };
+    let closed = give_back(connection, receiver).await;
+    received.and_then(|is_read| closed.map(|()| is_read))
+}
+
+async fn give_back(connection: &Connection, receiver: &Receiver) -> Result<()> {
     // What has come and was not looked at goes elsewhere.
     receiver.stop()?;
     while let Some(delivery) = receiver.try_recv() {
@@ -76,12 +84,14 @@ async fn receive_and_close(
     Ok(connection.close().await?)
 }
 
-async fn receive_all(arguments: &Arguments, receiver: &Receiver, tally: &mut Tally) -> Result<()> {
+/// Returns whether all was read that was printed.
+async fn receive_all(arguments: &Arguments, receiver: &Receiver, tally: &mut Tally) -> Result<bool> {
     let bar = bar(arguments.messages.count, arguments.target.json);
     while tally.messages < arguments.messages.count {
         let Some(delivery) = receiver.recv().await? else { bail!("the link was closed by the peer") };
-        if arguments.print || arguments.size.is_some() {
-            check(arguments, &delivery)?;
+        if (arguments.print || arguments.size.is_some()) && !check(arguments, &delivery)? {
+            delivery.release()?;
+            return Ok(false);
         }
         tally.messages += 1;
         tally.count(arguments.messages.outcome);
@@ -89,17 +99,15 @@ async fn receive_all(arguments: &Arguments, receiver: &Receiver, tally: &mut Tal
         arguments.messages.outcome.decide(delivery)?;
     }
     bar.finish_and_clear();
-    Ok(())
+    Ok(true)
 }
 
-fn check(arguments: &Arguments, delivery: &Delivery) -> Result<()> {
+/// Looks at a message, and prints it. Returns whether somebody reads that.
+fn check(arguments: &Arguments, delivery: &Delivery) -> Result<bool> {
     let body = delivery.message()?.body()?;
-    if arguments.print {
-        println!("{body:?}");
-    }
-    let octets = body.as_bytes().map(|body| body.len());
+    let octets = body.bytes().map(|body| body.len());
     match arguments.size {
         Some(size) if octets != Some(size) => bail!("a body of {octets:?} octets, not {size}"),
-        _ => Ok(()),
+        _ => Ok(!arguments.print || say(text(&body))),
     }
 }

@@ -3,14 +3,13 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
-use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use amqp_tokio::message::Message;
-use amqp_tokio::proto::policy::Backoff;
-use amqp_tokio::wire::{Condition, Outcome};
-use amqp_tokio::{Address, Connection, Error, Origin, Result};
+use amqp_tokio::policy::{Backoff, Scope, is_transient};
+use amqp_tokio::wire::{Error as AmqpError, Outcome};
+use amqp_tokio::{Address, Connection, ConnectionOptions, Result};
 use clap::Parser;
 
 /// Sends messages, and connects again where the broker goes away.
@@ -18,6 +17,9 @@ use clap::Parser;
 struct Arguments {
     /// The broker and the address of the node there: amqp://host:port/address
     url: String,
+    /// The address of the node as it is, in place of the URL's path; such as /queues/jobs for RabbitMQ 4.
+    #[arg(long)]
+    address: Option<String>,
     /// How many messages to send.
     #[arg(long, default_value_t = 10)]
     count: u32,
@@ -28,10 +30,13 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments { url, count, attempts } = Arguments::parse();
-    let job = |n| Message::from(format!("job {n}")).with_message_id(u64::from(n)).with_durable(true);
+    let Arguments { url, address, count, attempts } = Arguments::parse();
+    let jobs = (0..count).map(|n| {
+        // One that is not durable may be lost with the broker, although it was accepted.
+        Message::from(format!("job {n}")).with_message_id(u64::from(n)).with_durable(true)
+    });
     let backoff = Backoff::default().with_attempts(attempts);
-    match send_all(&url, &mut (0..count).map(job).collect(), &backoff).await {
+    match send_all(&url, address.as_deref(), &mut jobs.collect(), &backoff).await {
         Ok(()) => {
             println!("the outcomes of {count} messages are known");
             ExitCode::SUCCESS
@@ -45,15 +50,22 @@ async fn main() -> ExitCode {
 
 /// Sends all messages. One leaves the queue when its outcome is known and not before, so none is lost; one whose outcome
 /// is lost with its connection is sent again, so it may come twice, which its message-id shows.
-pub async fn send_all(url: &str, jobs: &mut VecDeque<Message>, backoff: &Backoff) -> Result<()> {
+pub async fn send_all(
+    url: &str,
+    address: Option<&str>,
+    jobs: &mut VecDeque<Message>,
+    backoff: &Backoff,
+) -> Result<()> {
+    let url: Address = url.parse()?;
+    let address = address.unwrap_or(url.path());
     let mut failures = 0;
     loop {
         let before = jobs.len();
-        let Err(error) = send_over_one(url, jobs).await else { return Ok(()) };
+        let Err(error) = send_over_one(&url, address, jobs).await else { return Ok(()) };
         if jobs.len() < before {
             failures = 0;
         }
-        if !is_passing(&error) || !backoff.allows(failures) {
+        if !error.is_transient() || !backoff.allows(failures) {
             return Err(error);
         }
         let wait = Duration::from_millis(backoff.delay(failures, RandomState::new().hash_one(failures)));
@@ -64,14 +76,20 @@ pub async fn send_all(url: &str, jobs: &mut VecDeque<Message>, backoff: &Backoff
 }
 
 /// Sends as many as one connection lasts for.
-async fn send_over_one(url: &str, jobs: &mut VecDeque<Message>) -> Result<()> {
-    let address: Address = url.parse()?;
-    let connection = Connection::open(url).await?;
-    let sender = connection.sender(address.path()).await?;
+async fn send_over_one(url: &Address, address: &str, jobs: &mut VecDeque<Message>) -> Result<()> {
+    let connection = Connection::connect(url, ConnectionOptions::new()).await?;
+    let sent = send_on(&connection, address, jobs).await;
+    // All is known by now, or lost, however this ends.
+    let _ = connection.close().await;
+    sent
+}
+
+async fn send_on(connection: &Connection, address: &str, jobs: &mut VecDeque<Message>) -> Result<()> {
+    let sender = connection.sender(address).await?;
     while let Some(job) = jobs.front() {
         match sender.send(job.clone()).await? {
             Outcome::Accepted => drop(jobs.pop_front()),
-            Outcome::Rejected(rejected) => {
+            Outcome::Rejected(rejected) if !passes(rejected.error.as_deref()) => {
                 eprintln!("rejected: {:?}", rejected.error);
                 jobs.pop_front();
             }
@@ -82,22 +100,10 @@ async fn send_over_one(url: &str, jobs: &mut VecDeque<Message>) -> Result<()> {
             }
         }
     }
-    // All is known by now, however this ends.
-    let _ = connection.close().await;
     Ok(())
 }
 
-/// Whether it may go better the next time: the network failed, or the peer did, or it has gone for a while.
-fn is_passing(error: &Error) -> bool {
-    match (error, error.condition()) {
-        // Certificates that are not believed, and do not change.
-        (Error::Io(error), _) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput) => {
-            false
-        }
-        (Error::Io(_), _) | (_, Some(Condition::ConnectionForced | Condition::DetachForced)) => true,
-        (_, Some(Condition::UnauthorizedAccess)) => false,
-        (_, Some(_)) => matches!(error.origin(), Some(Origin::Transport | Origin::Local)),
-        // Something has ended, and nothing was wrong; or this end was asked for what it cannot do.
-        (_, None) => error.origin().is_some(),
-    }
+/// Returns whether a message is rejected for now only: its queue is full, or not available.
+fn passes(error: Option<&AmqpError>) -> bool {
+    error.is_some_and(|error| is_transient(Scope::Delivery, error))
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use amqp_tokio::Requester;
 use anyhow::{Context, Result};
 use clap::Parser;
-use common::{Target, bar, exit, print_counts};
+use common::{Target, bar, exit, print_counts, say, text as text_of};
 use tokio::task::JoinSet;
 
 /// Sends requests to a service, and waits for its answers.
@@ -84,7 +84,7 @@ async fn ask_all(
         let Some(answer) = asking.join_next().await else { break };
         let answer = answer??;
         if arguments.print {
-            println!("{answer}");
+            say(answer);
         }
         *answered += 1;
         bar.inc(1);
@@ -97,5 +97,5 @@ async fn ask_all(
 async fn ask(requester: Requester, text: String, span: Duration) -> Result<String> {
     let answer = tokio::time::timeout(span, requester.request(text)).await;
     let body = answer.context("no answer in time")??.message()?.body()?;
-    Ok(body.as_str().map_or_else(|| format!("{body:?}"), Into::into))
+    Ok(text_of(&body))
 }

@@ -10,7 +10,7 @@ use amqp_tokio::wire::Outcome;
 use amqp_tokio::{Request, Responder};
 use anyhow::{Result, bail};
 use clap::Parser;
-use common::{Target, exit, print_counts};
+use common::{Target, exit, print_counts, text};
 
 /// Answers each request with its text in upper case.
 #[derive(Debug, Parser)]
@@ -65,7 +65,6 @@ async fn answer_all(
 }
 
 async fn answer(request: Request) -> Result<Outcome> {
-    let body = request.message().body()?;
-    let answer = body.as_str().map_or_else(|| format!("{body:?}"), str::to_uppercase);
+    let answer = text(&request.message().body()?).to_uppercase();
     Ok(request.reply(answer).await?)
 }

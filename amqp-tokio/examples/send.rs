@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use amqp_tokio::wire::SenderSettleMode;
 use amqp_tokio::{Connection, Sender, Sent};
@@ -27,6 +28,9 @@ struct Arguments {
     window: u64,
 }
 
+/// How long outcomes are waited for after an interruption.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 #[tokio::main]
 async fn main() -> ExitCode {
     exit(run(&Arguments::parse()).await)
@@ -47,7 +51,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     Ok(tally.of(arguments.messages.outcome) == arguments.messages.count)
 }
 
-/// Sends until it is done or interrupted.
+/// Sends until it is done or interrupted, and closes, however it went.
 async fn send_and_close(
     arguments: &Arguments,
     connection: &Connection,
@@ -55,16 +59,39 @@ async fn send_and_close(
     tally: &mut Tally,
 ) -> Result<()> {
     let mut waiting = VecDeque::new();
-    tokio::select! {
-        done = send_all(arguments, sender, tally, &mut waiting) => done?,
-        _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
+    let sent = tokio::select! {
+        done = send_all(arguments, sender, tally, &mut waiting) => done,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("interrupted; it may still take {PATIENCE:?} until all outcomes are known");
+            Ok(())
+        }
+    };
+    // What was sent has an outcome, too, when no more is sent; but a broker with a full queue may keep that for long.
+    let sent = match sent {
+        Ok(()) if tally.messages < arguments.messages.count => {
+            tokio::time::timeout(PATIENCE, collect(&mut waiting, tally)).await.unwrap_or(Ok(()))
+        }
+        Ok(()) => tokio::select! {
+            done = collect(&mut waiting, tally) => done,
+            _ = tokio::signal::ctrl_c() => Ok(eprintln!("interrupted")),
+        },
+        failed => failed,
+    };
+    let closed = match sender.close().await {
+        Ok(()) => connection.close().await,
+        failed => failed,
+    };
+    sent?;
+    Ok(closed?)
+}
+
+async fn collect(waiting: &mut VecDeque<Sent>, tally: &mut Tally) -> Result<()> {
+    while let Some(oldest) = waiting.front_mut() {
+        let outcome = oldest.outcome().await?;
+        waiting.pop_front();
+        tally.count(Kind::of(&outcome)?);
     }
-    // What was sent has an outcome, too, when no more is sent.
-    while let Some(sent) = waiting.pop_front() {
-        tally.count(Kind::of(&sent.await?)?);
-    }
-    sender.close().await?;
-    Ok(connection.close().await?)
+    Ok(())
 }
 
 async fn send_all(

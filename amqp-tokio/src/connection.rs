@@ -154,7 +154,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let prefix = format!("{:016x}", u64::from_ne_bytes(random()?));
-        let state = State::new(engine, prefix, options.accepts_offers());
+        let state = State::new(engine, prefix, options);
         let shared = Shared::new(state, Instant::now(), options.longest_reply());
         let connection = Self { guard: Arc::new(Guard { shared: Arc::clone(&shared) }) };
         let driver = Driver::new(Arc::clone(&shared), stream);

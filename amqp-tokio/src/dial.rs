@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::Poll;
 
-use amqp_proto::endpoint::{Address, AddressError, ConnectionOptions, Peer, Result, STAGGER, take_turns};
+use amqp_proto::endpoint::{
+    Address, AddressError, ConnectionOptions, Peer, Result, STAGGER, take_turns, unreachable,
+};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -23,7 +25,7 @@ pub(crate) async fn reach(address: &Address, options: &ConnectionOptions) -> Res
         Some(span) => timeout(span, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
         None => connecting.await,
     };
-    let stream = connected.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
+    let stream = connected.map_err(|error| unreachable(address, &error))?;
     stream.set_nodelay(true)?;
     let peer = Peer::at(stream.peer_addr()?);
     Ok((stream, peer))

@@ -36,6 +36,7 @@ impl State {
 mod tests {
     use amqp_proto::Connection as Engine;
     use amqp_proto::config::{Options, SessionOptions};
+    use amqp_proto::endpoint::ConnectionOptions;
     use amqp_proto::types::Moment;
     use bytes::Buf;
 
@@ -56,7 +57,7 @@ mod tests {
             client.begin(&SessionOptions::new()).unwrap();
         }
         server.receive(now, &client.output().copy_to_bytes(usize::MAX));
-        let mut state = State::new(server, String::new(), true);
+        let mut state = State::new(server, String::new(), &ConnectionOptions::new().accept_offers(true));
         assert!(!state.dispatch());
         assert_eq!(state.offered.len(), TURN);
         assert!(state.dispatch());

@@ -140,7 +140,7 @@ impl Requester {
 
     fn over(&self) -> Error {
         let over = lock(&self.links.asked).over.clone();
-        over.unwrap_or_else(|| io::Error::other("the task that takes answers is gone").into())
+        over.unwrap_or_else(|| io::Error::other("the requester's task has ended").into())
     }
 
     /// The address that answers come to.

@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::task::Waker;
 
-use amqp_proto::endpoint::{Ended, Error};
-use amqp_proto::types::{DeliveryKey, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
+use amqp_proto::endpoint::{ConnectionOptions, Ended, Error};
+use amqp_proto::types::{DeliveryKey, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey, Str};
 use amqp_proto::{Connection as Engine, Delivery, Event};
 use bytes::Buf;
 
@@ -49,6 +49,8 @@ pub(crate) struct State {
     pub(crate) names: Names,
     /// What the operating system said when the transport broke.
     pub(crate) io: Option<Arc<io::Error>>,
+    /// The peer's URL, for the words of errors.
+    url: Option<Str>,
     /// Tasks to be woken once the lock is given back, and wakers to be dropped then.
     pub(crate) wakes: Vec<Waker>,
     pub(crate) spent: Vec<Waker>,
@@ -132,7 +134,7 @@ pub(crate) enum Place {
 }
 
 impl State {
-    pub(crate) fn new(engine: Engine, prefix: String, takes_offers: bool) -> Self {
+    pub(crate) fn new(engine: Engine, prefix: String, options: &ConnectionOptions) -> Self {
         Self {
             engine,
             sessions: KeyMap::default(),
@@ -148,11 +150,12 @@ impl State {
             ended: None,
             is_done: false,
             is_cut: false,
-            takes_offers,
+            takes_offers: options.accepts_offers(),
             offered: VecDeque::new(),
             default_session: None,
             names: Names { prefix, next: 0 },
             io: None,
+            url: options.url().cloned(),
             wakes: Vec::new(),
             spent: Vec::new(),
             driver: None,
@@ -273,7 +276,7 @@ impl State {
                 self.waiters.wake_all(&mut self.wakes);
             }
             Event::Closed(reason) => {
-                self.ended = Some(Ended::new(*reason, self.io.take()));
+                self.ended = Some(Ended::new(*reason, self.io.take()).with_url(self.url.clone()));
                 self.wake_everybody();
             }
             Event::SessionOffered(key) => self.on_session_offered(key),
@@ -291,7 +294,7 @@ impl State {
                 }
                 self.default_session = self.default_session.filter(|default| *default != session);
                 if let Some(state) = self.sessions.get_mut(&session) {
-                    state.ended = Some(Ended::new(*reason, None));
+                    state.ended = Some(Ended::new(*reason, None).with_url(self.url.clone()));
                     state.waiters.wake_all(&mut self.wakes);
                 }
             }
@@ -310,7 +313,7 @@ impl State {
                     self.links.remove(&link);
                 }
                 if let Some(state) = self.links.get_mut(&link) {
-                    state.ended = Some(Ended::new(*reason, None));
+                    state.ended = Some(Ended::new(*reason, None).with_url(self.url.clone()));
                 }
                 self.wake_link(link);
                 if let LinkKey::Sender(key) = link {

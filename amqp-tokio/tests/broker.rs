@@ -51,7 +51,7 @@ async fn messages_come_again() {
     let (delivery, _) = next(&receiver).await;
     assert_eq!(delivery_count(&delivery), (0, false));
     let mut modified = Modified { delivery_failed: Some(true), ..Modified::default() };
-    modified.message_annotations.insert(Symbol::try_from("x-opt-why").unwrap(), "busy");
+    modified.message_annotations.insert(Symbol::new("x-opt-why").unwrap(), "busy");
     delivery.modify(modified).unwrap();
     let (delivery, body) = next(&receiver).await;
     assert_eq!((delivery_count(&delivery), &*body), ((1, false), "job"));
@@ -152,7 +152,7 @@ async fn what_is_sent_before_the_close_arrives() {
 async fn each_listener_of_a_topic_gets_each_message() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
-    let topic = || Symbol::try_from("topic").unwrap();
+    let topic = || Symbol::new("topic").unwrap();
     let receivers = [
         connection.receiver("news").capabilities(topic()).await.unwrap(),
         connection.receiver("news").await.unwrap(),
@@ -220,7 +220,7 @@ async fn addresses_for_tests() {
 }
 
 fn annotations(name: &str) -> Annotations {
-    [(Symbol::try_from(name).unwrap(), true)].into_iter().collect()
+    [(Symbol::new(name).unwrap(), true)].into_iter().collect()
 }
 
 /// [3.2.2] Delivery-annotations are for the next hop only, whether the message comes for the first time or again.
@@ -307,7 +307,7 @@ async fn users_have_to_say_who_they_are() {
         if mechanism != "PLAIN" && !cfg!(feature = "scram") {
             continue;
         }
-        let only = || [Symbol::try_from(mechanism).unwrap()];
+        let only = || [Symbol::new(mechanism).unwrap()];
         let good = options().login("test", "secret").unwrap().only_mechanisms(only()).plain_in_clear();
         let done = connect_as(&broker, good).await;
         // PLAIN is not offered where others can listen.

@@ -84,7 +84,7 @@ async fn dead_letters_are_bounded_in_octets() {
 async fn nodes_that_nobody_uses_go() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
-    let topic = Symbol::try_from("topic").unwrap();
+    let topic = Symbol::new("topic").unwrap();
     for n in 0..5 {
         let sender = connection.sender(format!("jobs.{n}")).await.unwrap();
         let receiver = connection.receiver(format!("jobs.{n}")).await.unwrap();
@@ -145,7 +145,7 @@ async fn annotations_of_modified_are_bounded() {
     connection.sender("jobs").await.unwrap().send("job").await.unwrap();
     let annotated = |key: String, value: String| {
         let mut modified = Modified { delivery_failed: Some(true), ..Modified::default() };
-        modified.message_annotations.insert(Symbol::try_from(&*key).unwrap(), value);
+        modified.message_annotations.insert(Symbol::new(&*key).unwrap(), value);
         modified
     };
     let receiver = connection.receiver("jobs").await.unwrap();

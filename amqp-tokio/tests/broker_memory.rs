@@ -44,7 +44,7 @@ async fn what_is_kept_pins_no_buffer() {
     let receiver = connection.receiver("jobs").prefetch(1).await.unwrap();
     for _ in 0..KEPT {
         let mut modified = Modified { undeliverable_here: Some(true), ..Modified::default() };
-        modified.message_annotations.insert(Symbol::try_from("x-opt-why").unwrap(), "busy");
+        modified.message_annotations.insert(Symbol::new("x-opt-why").unwrap(), "busy");
         next(&receiver).await.0.modify(modified).unwrap();
         fill().await;
     }

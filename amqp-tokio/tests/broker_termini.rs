@@ -13,7 +13,7 @@ use amqp_tokio::{Connection, Error};
 use common::served::{connect, next};
 
 fn names(names: &[&str]) -> Many<Symbol> {
-    names.iter().map(|name| Symbol::try_from(*name).unwrap()).collect()
+    names.iter().map(|name| Symbol::new(*name).unwrap()).collect()
 }
 
 fn topic() -> Source {
@@ -35,12 +35,12 @@ async fn m_src_09_filters_are_refused_by_name() {
     let error = receiver().selector("n > 1").await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no selectors here");
     let by_code = Described::new(0x0000_468c_0000_0004_u64, "n > 1");
-    let error = receiver().filter(Symbol::try_from("mine").unwrap(), by_code).await.unwrap_err();
+    let error = receiver().filter(Symbol::new("mine").unwrap(), by_code).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no selectors here: filter mine");
     let error = receiver().no_local().await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no-local is not implemented");
-    let other = Described::new(Symbol::try_from("example:other").unwrap(), 1);
-    let error = receiver().filter(Symbol::try_from("other").unwrap(), other).await.unwrap_err();
+    let other = Described::new(Symbol::new("example:other").unwrap(), 1);
+    let error = receiver().filter(Symbol::new("other").unwrap(), other).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no such filter here: other");
     assert!(receiver().await.is_ok());
     assert_eq!(broker.node_count(), 1);
@@ -55,7 +55,7 @@ async fn browsing_is_refused_by_name_and_copies_are_what_a_topic_gives() {
     assert_refused(&error, Condition::NotImplemented, "no browsing here");
     let error = asks(topic(), DistributionMode::Move).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no distribution-mode move at a topic");
-    let other = DistributionMode::Other(Symbol::try_from("fan").unwrap());
+    let other = DistributionMode::Other(Symbol::new("fan").unwrap());
     let error = asks(Source::at("jobs"), other).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no distribution-mode fan");
     let listener = asks(topic(), DistributionMode::Copy).await.unwrap();

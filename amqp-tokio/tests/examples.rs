@@ -248,6 +248,75 @@ fn an_interruption_closes() {
     count("receive", &[&url]);
 }
 
+/// A queue that is full keeps senders waiting; an interruption ends that, once.
+#[cfg(unix)]
+#[test]
+fn an_interruption_ends_sending_to_a_full_queue() {
+    let (_broker, url) = Running::listening("broker", &["--depth", "5"]);
+    let url = at(&url, "jobs");
+    let send = Running::start("send", &[&url, "--count", "100"]);
+    // Once they are there, the rest has to wait.
+    count("receive", &[&url, "--count", "5", "--outcome", "released"]);
+    let (code, said) = send.interrupt();
+    assert!(code == Some(1) && said.starts_with("sent "), "{said}");
+}
+
+/// Whoever pipes into `head` gets its lines, and no backtrace; the other messages stay for others.
+#[test]
+fn output_that_nobody_reads_on_ends_quietly() {
+    let (_broker, url) = Running::listening("broker", &[]);
+    let url = at(&url, "jobs");
+    count("send", &[&url, "--count", "2000"]);
+    let mut receive = programs::program(&EXAMPLES, "receive");
+    receive.args([&url, "--count", "2000", "--print"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut receive = receive.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(receive.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("xxx"), "{line}");
+    // What the pipe holds was printed for all that the example knows.
+    let ended = receive.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), String::from_utf8(ended.stderr).unwrap()), (Some(0), String::new()));
+    count("receive", &[&url, "--count", "1000"]);
+}
+
+/// What one example sends the others read, as text or as octets.
+#[test]
+fn the_examples_read_each_others_messages() {
+    let (_broker, url) = Running::listening("broker", &[]);
+    let service = at(&url, "service");
+    let respond = Running::start("respond", &[&service, "--count", "1"]);
+    let (code, said, errors) = run("request", &[&service, "how?", "--print"]);
+    assert!(code == Some(0) && said.starts_with("HOW?\n"), "{said} {errors}");
+    assert_eq!(respond.end().0, Some(0));
+    count("send", &[&at(&url, "jobs"), "--size", "3"]);
+    let (code, said, errors) = run("receive", &[&url, "--address", "jobs", "--size", "3", "--print"]);
+    assert!(code == Some(0) && said.starts_with("xxx\n"), "{said} {errors}");
+    assert_eq!(run("reconnect", &[&url, "--address", "jobs", "--count", "1"]).0, Some(0));
+    let (code, said, errors) = run("receive", &[&url, "--address", "jobs", "--size", "5", "--print"]);
+    assert!(code == Some(1) && errors.contains("not 5"), "a string has no octets: {said} {errors}");
+    let (code, said, errors) = run("receive", &[&url, "--address", "jobs", "--print"]);
+    assert!(code == Some(0) && said.starts_with("job 0\n"), "{said} {errors}");
+}
+
+/// A wrong password in a URL is shown nowhere.
+#[test]
+fn passwords_are_not_printed() {
+    let (_broker, url) = Running::listening("broker", &["--user", "me:secret"]);
+    let wrong = at(&url.replace("amqp://", "amqp://me:seCret@"), "jobs");
+    let cut = at(&url.replace("amqp://", "amqp://me:12#seCret@"), "jobs");
+    for (name, arguments) in [
+        ("send", vec![wrong.as_str()]),
+        ("send", vec![cut.as_str()]),
+        ("quickstart", vec!["--url", wrong.as_str()]),
+        ("reconnect", vec![wrong.as_str()]),
+        ("reconnect", vec![cut.as_str()]),
+    ] {
+        let (code, said, errors) = run(name, &arguments);
+        assert!(code == Some(1) && !errors.is_empty(), "{name} {arguments:?}");
+        assert!(!said.contains("seCret") && !errors.contains("seCret"), "{name}: {said} {errors}");
+    }
+}
+
 /// A peer that goes away in the middle is an error in words, and not silence.
 #[test]
 fn a_peer_that_dies() {
@@ -284,8 +353,8 @@ fn wrong_input_is_told_in_words() {
         ("request", vec![nobody.as_str()], 1, "cannot connect"),
         ("respond", vec![nobody.as_str()], 1, "cannot connect"),
         ("quickstart", vec!["--url", nobody.as_str()], 1, "cannot connect"),
-        ("reconnect", vec![nobody.as_str(), "--attempts", "0"], 1, "no connection"),
-        ("send", vec![http.as_str()], 1, "cannot connect"),
+        ("reconnect", vec![nobody.as_str(), "--attempts", "0"], 1, "cannot connect"),
+        ("send", vec![http.as_str()], 1, "it seems to speak HTTP"),
         ("listen", vec!["--listen", taken.as_str()], 1, "cannot listen"),
         ("broker", vec!["--listen", taken.as_str()], 1, "cannot listen"),
         ("broker", vec!["--user", "nobody"], 1, "NAME:PASSWORD"),

@@ -35,10 +35,7 @@ async fn somebody_who_speaks_something_else_or_hangs_up() {
     for stranger in STRANGERS {
         let error = open(stranger.listen(), ConnectionOptions::new()).await;
         assert!(matches!(error, Error::Connection(_)), "{error:?}");
-        assert_eq!(
-            (error.origin(), error.condition()),
-            (Some(Origin::Transport), Some(&Condition::FramingError))
-        );
+        assert_eq!((error.origin(), error.condition()), (Some(Origin::Transport), None));
         assert!(error.to_string().contains(stranger.words), "{error}, not {}", stranger.words);
     }
 }
@@ -51,6 +48,7 @@ async fn somebody_who_never_answers() {
         (error.origin(), error.condition()),
         (Some(Origin::Local), Some(&Condition::ResourceLimitExceeded))
     );
-    assert!(error.to_string().contains("no open in time"), "{error}");
-    assert!(error.to_string().ends_with("perhaps the port speaks TLS"), "{error}");
+    let words =
+        "timed out waiting for the peer's open: it has said nothing, perhaps the port speaks TLS (amqp://";
+    assert!(error.to_string().starts_with(words), "{error}");
 }

@@ -1,21 +1,26 @@
 //! What the examples have in common: options, progress, and the line at the end.
 #![allow(dead_code)]
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use amqp_blocking::message::Body;
 use amqp_blocking::wire::Outcome;
 use amqp_blocking::{Address, ClientTls, Connection, ConnectionOptions};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Where to connect to, and what to say at the end.
 #[derive(Debug, clap::Args)]
 pub struct Common {
     /// The broker or peer, and the address of the node as the path: amqp://host:port/node
-    pub url: Address,
+    pub url: String,
+    /// The address of the node as it is, in place of the URL's path; such as /queues/jobs for RabbitMQ 4
+    #[arg(long)]
+    pub address: Option<String>,
     /// Who you are; in place of the URL's user
     #[arg(long, requires = "password")]
     pub user: Option<String>,
@@ -47,16 +52,17 @@ impl Common {
         if self.plain_in_clear {
             options = options.plain_in_clear();
         }
-        let options = self.tls.set(options, &self.url)?;
-        Connection::connect(&self.url, options).with_context(|| format!("cannot connect to {}", self.url))
+        let url = self.url.parse()?;
+        let options = self.tls.set(options, &url)?;
+        Ok(Connection::connect(&url, options)?)
     }
 
     /// The address of the node.
-    pub fn node(&self) -> Result<&str> {
-        match self.url.path() {
-            "" => bail!("the URL names no node: {}/node", self.url),
-            node => Ok(node),
-        }
+    pub fn node(&self) -> Result<String> {
+        let url: Address = self.url.parse()?;
+        let node = self.address.as_deref().unwrap_or(url.path());
+        ensure!(!node.is_empty(), "the URL names no node: {url}/node, or --address");
+        Ok(node.to_owned())
     }
 }
 
@@ -129,6 +135,8 @@ pub struct Tally {
     pub modified: u64,
     /// Outcomes that were not expected, and deliveries without one.
     pub unexpected: u64,
+    /// Nobody reads on, so there were as many as were wanted.
+    pub is_cut: bool,
     start: Instant,
     bar: ProgressBar,
 }
@@ -152,6 +160,7 @@ impl Tally {
             released: 0,
             modified: 0,
             unexpected: 0,
+            is_cut: false,
             start,
             bar,
         }
@@ -180,7 +189,7 @@ impl Tally {
         self.bar.finish_and_clear();
         let seconds = self.start.elapsed().as_secs_f64();
         let rate = self.messages as f64 / seconds.max(1e-9);
-        let Self { verb, messages, accepted, rejected, released, modified, unexpected, .. } = self;
+        let Self { verb, messages, accepted, rejected, released, modified, unexpected, is_cut, .. } = self;
         if json {
             let line = serde_json::json!({
                 *verb: messages,
@@ -191,19 +200,36 @@ impl Tally {
                 "seconds": (seconds * 1e6).round() / 1e6,
                 "rate": rate.round(),
             });
-            println!("{line}");
+            say(line);
         } else {
-            println!(
+            say(format_args!(
                 "{messages} {verb}: {accepted} accepted, {rejected} rejected, {released} released, {modified} modified; \
                  {seconds:.3} s, {rate:.0}/s"
-            );
+            ));
         }
-        if *unexpected == 0 && *messages >= wanted { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if *unexpected == 0 && (*is_cut || *messages >= wanted) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
     }
 }
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Prints a line. Returns whether somebody reads on: `head` does not, when it has its lines.
+pub fn say(line: impl Display) -> bool {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) => error.kind() != ErrorKind::BrokenPipe,
+        Ok(()) => true,
+    }
+}
+
+/// The text of a body, in a string or in data, if it is text; else how Rust shows it.
+pub fn text(body: &Body) -> String {
+    body.text().map_or_else(|| format!("{body:?}"), |text| text.to_string())
 }
 
 /// Says why it did not work.

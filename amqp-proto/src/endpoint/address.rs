@@ -6,9 +6,14 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-/// A broker's URL, `amqp://user:password@host:port/node`, taken apart.
+/// A broker's URL, `amqp://user:password@host:port/node`, in its parts. `amqps` is the same over TLS.
 ///
-/// User, password and path may be percent-encoded. `amqps` is the same over TLS. `Debug` does not tell the password.
+/// In the user and the password, `/`, `?`, `#`, `@`, `%` and `:` are percent-encoded: `p#1` as `p%231`. The path is
+/// conventionally the address of a node, percent-encoded, too, and without its first slash: the address `/queues/jobs`
+/// makes the path `//queues/jobs`. It is no virtual host: that is [`hostname`], such as `vhost:NAME` for RabbitMQ. A
+/// query or a fragment is refused. Neither `Debug`, `Display` nor an error tells the password.
+///
+/// [`hostname`]: super::ConnectionOptions::hostname
 ///
 /// ```
 /// use amqp_proto::endpoint::Address;
@@ -31,38 +36,38 @@ pub struct Address {
 }
 
 impl Address {
-    /// The name or IP address of the host, the latter without brackets.
+    /// Returns the name or IP address of the host, the latter without brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port; 5672 unless the URL says something else, or 5671 for `amqps`.
+    /// Returns the port; 5672 unless the URL says something else, or 5671 for `amqps`.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether the connection is to be encrypted.
+    /// Returns whether the connection is to be encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.is_encrypted
     }
 
-    /// Who the client is.
+    /// Returns the name of the user.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// The user's password.
+    /// Returns the user's password.
     pub fn password(&self) -> Option<&str> {
         self.password.as_deref()
     }
 
-    /// What is behind the host, without the slash in front: by convention the address of a node. The connection does
-    /// not look at it.
+    /// Returns the part behind the host, without the slash in front: by convention the address of a node. Connecting
+    /// does not use it.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The same with another login.
+    /// Replaces the user and the password.
     #[must_use]
     pub fn with_login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.user = Some(user.into());
@@ -75,10 +80,7 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        if !text.contains("://") {
-            return Err(AddressError::Scheme);
-        }
-        let url = Url::parse(text).map_err(AddressError::Url)?;
+        let url = parsed(text)?;
         let is_encrypted = match url.scheme() {
             "amqp" => false,
             "amqps" => true,
@@ -92,6 +94,12 @@ impl FromStr for Address {
         };
         let user = Some(url.username()).filter(|user| !user.is_empty());
         let path = url.path();
+        match (user, url.password()) {
+            (None, Some(_)) => return Err(AddressError::NoUser),
+            // Not a part of the path, mostly, but the end of a password with a slash.
+            (None, None) if path.contains('@') => return Err(AddressError::At),
+            _ => {}
+        }
         Ok(Self {
             host,
             port: url.port().unwrap_or(if is_encrypted { 5671 } else { 5672 }),
@@ -103,12 +111,31 @@ impl FromStr for Address {
     }
 }
 
+/// The URL, if it has no part that would not be used.
+fn parsed(text: &str) -> Result<Url, AddressError> {
+    let (_, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    if host.matches(':').count() > 1 && !host.contains('[') {
+        return Err(AddressError::Brackets);
+    }
+    let is_cut = rest.contains('@') && !authority.contains('@');
+    match Url::parse(text) {
+        // What looks like the port is the beginning of a password.
+        Err(_) if is_cut => Err(AddressError::At),
+        Err(error) => Err(AddressError::Url(error)),
+        Ok(url) if url.fragment().is_some() => Err(AddressError::Fragment),
+        Ok(url) if url.query().is_some() => Err(AddressError::Query),
+        Ok(url) => Ok(url),
+    }
+}
+
 fn decoded(text: &str) -> Result<String, AddressError> {
     percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| AddressError::Utf8)
 }
 
 impl fmt::Display for Address {
-    /// The address without user and password.
+    /// Shows the URL without user, password and path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_encrypted { "amqps://" } else { "amqp://" })?;
         match self.host.contains(':') {
@@ -125,7 +152,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Why a URL is not a broker's.
+/// A fault of a URL, which is therefore not a broker's. None of them holds a part of the URL, so no password shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
@@ -139,21 +166,40 @@ pub enum AddressError {
     Utf8,
     /// It asks for TLS, which this build does not have.
     NoTls,
+    /// It has a password and no user.
+    NoUser,
+    /// It has a query: a part that begins with `?`.
+    Query,
+    /// It has a fragment: a part that begins with `#`.
+    Fragment,
+    /// It has an `@` behind the host: a character of the password that is not percent-encoded ends the host.
+    At,
+    /// It has an IPv6 address without brackets.
+    Brackets,
 }
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(error) => write!(f, "not a URL: {error}"),
-            Self::Scheme => f.write_str("a URL of AMQP begins with amqp:// or amqps://"),
+            Self::Scheme => f.write_str("the URL does not begin with amqp:// or amqps://"),
             Self::Host => f.write_str("the URL names no host"),
             Self::Utf8 => f.write_str("the URL holds percent-encoded text that is not UTF-8"),
             Self::NoTls => f.write_str("amqps:// asks for TLS, which this build does not have"),
+            Self::NoUser => f.write_str("the URL has a password and no user"),
+            Self::Query => write!(f, "the URL has a query, which AMQP has no use for; {ENCODE}"),
+            Self::Fragment => write!(f, "the URL has a fragment, which AMQP has no use for; {ENCODE}"),
+            Self::At => write!(f, "the URL has an '@' behind the host; {ENCODE}, and '@' in the path as %40"),
+            Self::Brackets => {
+                f.write_str("an IPv6 address stands in brackets in a URL, such as amqp://[::1]:5672")
+            }
         }
     }
 }
 
 impl std::error::Error for AddressError {}
+
+const ENCODE: &str = "percent-encode '/', '?', '#' and '@' in the user and the password ('#' as %23)";
 
 #[cfg(test)]
 mod tests {
@@ -183,10 +229,37 @@ mod tests {
             ("amqp://", AddressError::Host),
             ("amqp:///q", AddressError::Host),
             ("amqp://user@host/%ff", AddressError::Utf8),
+            ("amqp://:token@h", AddressError::NoUser),
+            ("amqp://admin:12#x@h", AddressError::Fragment),
+            ("amqp://admin:12?x@h", AddressError::Query),
+            ("amqp://admin:12/x@h", AddressError::At),
+            ("amqp://admin:a/x@h", AddressError::At),
+            ("amqp://admin:a#x@h", AddressError::At),
+            ("amqp://h/jobs?timeout=5", AddressError::Query),
+            ("amqp://h/jobs#1", AddressError::Fragment),
+            ("amqp://::1", AddressError::Brackets),
+            ("amqp://me:pw@fe80::1/jobs", AddressError::Brackets),
         ] {
             assert_eq!(url.parse::<Address>(), Err(why), "{url}");
         }
         assert!(matches!("amqp://h:99999".parse::<Address>(), Err(AddressError::Url(_))));
+    }
+
+    /// A password that is not percent-encoded is neither dialled nor shown.
+    #[test]
+    fn the_words_of_an_error_hold_no_part_of_the_url() {
+        for url in
+            ["amqp://admin:seCret#x@h", "amqp://admin:12/seCret@h", "amqp://:seCret@h", "amqp://h:seCret"]
+        {
+            let error = url.parse::<Address>().unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("seCret"), "{error}");
+        }
+        let error = "amqp://admin:12#x@h".parse::<Address>().unwrap_err().to_string();
+        assert!(error.contains("percent-encode") && error.contains("%23"), "{error}");
+        let error = "amqp://::1".parse::<Address>().unwrap_err().to_string();
+        assert!(error.contains("amqp://[::1]:5672"), "{error}");
+        let address: Address = "amqp://admin:p@ss%231@h/a%40b".parse().unwrap();
+        assert_eq!((address.password(), address.path()), (Some("p@ss#1"), "a@b"));
     }
 
     #[test]

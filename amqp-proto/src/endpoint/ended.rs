@@ -4,57 +4,93 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::machine::{Origin, Reason};
+use crate::machine::sasl::SaslFailure;
+use crate::machine::{Cause, Origin, Reason};
 use crate::types::{Fields, Str};
-use crate::wire;
+use crate::wire::{self, SaslCode};
 
 /// How a connection, a session or a link ended. Cheap to clone.
 #[derive(Clone)]
 pub struct Ended(Arc<Story>);
 
+#[derive(Clone)]
 struct Story {
     reason: Reason,
     io: Option<Arc<io::Error>>,
+    url: Option<Str>,
 }
 
 impl Ended {
-    /// For the reason that the engine gives. Where that is the transport, with what the transport said when it broke.
+    /// Makes one of the reason that the engine gives, and of the error that the transport gave when it broke. The
+    /// latter is kept where the reason is the transport.
     pub fn new(reason: Reason, io: Option<Arc<io::Error>>) -> Self {
         let io = io.filter(|_| reason.origin == Origin::Transport);
-        Self(Arc::new(Story { reason, io }))
+        Self(Arc::new(Story { reason, io, url: None }))
     }
 
-    /// Closed by this end, before all was written that was to be written.
+    /// Makes one of a connection that this end closed before all was written that was to be written.
     pub fn unwritten() -> Self {
         Self::new(Reason::unwritten(), None)
     }
 
-    /// Who ended it.
+    /// Adds the URL of the peer, which is shown: it holds no secret. [`ConnectionOptions::url`] is one.
+    ///
+    /// [`ConnectionOptions::url`]: super::ConnectionOptions::url
+    #[must_use]
+    pub fn with_url(mut self, url: Option<Str>) -> Self {
+        Arc::make_mut(&mut self.0).url = url;
+        self
+    }
+
+    /// Returns who ended it.
     pub fn origin(&self) -> Origin {
         self.0.reason.origin
     }
 
-    /// What was wrong, if anything was.
+    /// Returns the error that one end told the other; `None` if nothing was wrong, or if the transport broke.
     pub fn error(&self) -> Option<&wire::Error> {
         self.0.reason.error.as_ref()
     }
 
-    /// What was wrong: the condition.
+    /// Returns the condition that one end told the other.
     pub fn condition(&self) -> Option<&wire::Condition> {
         Some(&self.error()?.condition)
     }
 
-    /// What was wrong: words for a person.
+    /// Returns the description that one end told the other: words for a person.
     pub fn description(&self) -> Option<&Str> {
         self.error()?.description.as_ref()
     }
 
-    /// What was wrong: what a program may want to know, such as where a redirect leads.
+    /// Returns the info that one end told the other: facts for a program, such as where a redirect leads.
     pub fn info(&self) -> Option<&Fields> {
         Some(&self.error()?.info)
     }
 
-    /// What the operating system or TLS said, where the transport broke.
+    /// Returns the finding of this end, where there is one beyond the condition.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.0.reason.cause.as_ref()
+    }
+
+    /// Returns why SASL did not authenticate the client, if that is how it ended.
+    pub fn sasl(&self) -> Option<&SaslFailure> {
+        match self.cause() {
+            Some(Cause::Sasl(failure)) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Returns whether something was wrong: an error was told, or the transport broke.
+    pub fn is_failure(&self) -> bool {
+        self.0.reason.is_failure()
+    }
+
+    /// Returns the URL of the peer, without user and password, if this end has connected by one.
+    pub fn url(&self) -> Option<&Str> {
+        self.0.url.as_ref()
+    }
+
+    /// Returns the error of the operating system or of TLS, where the transport broke.
     pub fn io(&self) -> Option<&io::Error> {
         self.0.io.as_deref()
     }
@@ -68,7 +104,28 @@ impl fmt::Debug for Ended {
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.reason)?;
-        self.io().map_or(Ok(()), |error| write!(f, " ({error})"))
+        match (self.0.reason.cause.as_ref(), self.io()) {
+            // The system says more than that the octets stopped.
+            (Some(Cause::Transport(_)) | None, Some(error)) => write!(f, "the transport broke: {error}")?,
+            _ => write!(f, "{}", self.0.reason)?,
+        }
+        if let Some(url) = self.url() {
+            write!(f, " ({url})")?;
+        }
+        self.hint().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+    }
+}
+
+impl Ended {
+    /// What to look at first, where one mistake is likely.
+    fn hint(&self) -> Option<&'static str> {
+        if self.sasl().is_some_and(|failure| failure.code() == Some(SaslCode::Auth)) {
+            return Some("check the user and the password, and what the server lets this user do");
+        }
+        let words = self.description().map(Str::as_str).unwrap_or_default();
+        words.contains("amqp_address_v1_not_permitted").then_some(
+            "this broker takes addresses such as /queues/NAME and /exchanges/NAME/KEY, percent-encoded; in a URL the \
+             path is //queues/NAME",
+        )
     }
 }

@@ -9,6 +9,7 @@ use super::ended::Ended;
 use crate::codec::DecodeError;
 use crate::handler::{Failure, Scope};
 use crate::machine::sasl::BadCredential;
+use crate::machine::sasl::SaslFailure;
 use crate::machine::{
     FlowError, LinkError, Origin, ReadError, SendError, SessionError, SettleError, StaleKey,
 };
@@ -16,13 +17,17 @@ use crate::policy::RequestError;
 use crate::types::{Fields, Str};
 use crate::wire::{Condition, Outcome};
 
-/// What comes of most calls of an adapter.
+/// The result of most calls of an adapter.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something was not done.
+/// An error of an adapter's call.
 ///
-/// What has ended says who ended it and why: see [`origin`](Self::origin), [`condition`](Self::condition),
-/// [`description`](Self::description) and [`info`](Self::info). All else was refused by this end.
+/// [`kind`](Self::kind) tells what it calls for, and [`is_transient`](Self::is_transient) whether to try again. Where a
+/// connection, session or link has ended, [`origin`](Self::origin) tells who ended it, and
+/// [`condition`](Self::condition), [`description`](Self::description) and [`info`](Self::info) what the peer said.
+/// Everything else was refused by this end.
+///
+/// The text is for a person: it names the peer's URL without user and password, and hints at a likely mistake.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
@@ -30,7 +35,7 @@ pub enum Error {
     Address(AddressError),
     /// The user's name or password cannot be sent.
     Credential(BadCredential),
-    /// There is no transport: it was not reached, or not in time.
+    /// A system call or TLS failed: the host was not reached, a certificate is not trusted, an address is in use.
     Io(Arc<io::Error>),
     /// The connection is over, and all on it.
     Connection(Ended),
@@ -44,9 +49,9 @@ pub enum Error {
     Undecided,
     /// The sender has given up the message that is being read (T-XFER-13).
     Aborted,
-    /// It has taken longer than it may.
+    /// The peer did not answer in time, or no message came in the time that the call gave it.
     TimedOut,
-    /// What it is about is gone: the peer has withdrawn it, or it has ended.
+    /// The session, link or delivery no longer exists: the peer has withdrawn it, or it has ended.
     Gone,
     /// The request has another outcome than that it is accepted: no answer will come.
     NotAccepted(Box<Outcome>),
@@ -64,12 +69,12 @@ pub enum Error {
     Read(ReadError),
     /// Credit is not granted.
     Credit(FlowError),
-    /// What came is not a message of the standard's format.
+    /// The octets are not a message of the standard's format.
     Message(DecodeError),
 }
 
 impl Error {
-    /// How the connection, session or link ended.
+    /// Returns how the connection, session or link ended.
     pub fn ended(&self) -> Option<&Ended> {
         match self {
             Self::Connection(ended) | Self::Session(ended) | Self::Link(ended) | Self::Lost(ended) => {
@@ -79,36 +84,45 @@ impl Error {
         }
     }
 
-    /// Who ended it; `None` if nothing has ended, and this end refused the call.
+    /// Returns who ended it; `None` if nothing has ended, and this end refused the call.
     pub fn origin(&self) -> Option<Origin> {
         self.ended().map(Ended::origin)
     }
 
-    /// Whether the peer has ended it.
+    /// Returns whether the peer has ended it.
     pub fn is_remote(&self) -> bool {
         self.origin() == Some(Origin::Remote)
     }
 
-    /// What was wrong, if it was told: the condition.
+    /// Returns the condition that one end told the other, if one did.
     pub fn condition(&self) -> Option<&Condition> {
         self.ended()?.condition()
     }
 
-    /// What was wrong, if it was told: words for a person.
+    /// Returns the description that one end told the other, if one did: words for a person.
     pub fn description(&self) -> Option<&Str> {
         self.ended()?.description()
     }
 
-    /// What was wrong, if it was told: what a program may want to know, such as where a redirect leads.
+    /// Returns the info that one end told the other, if one did: facts for a program, such as where a redirect leads.
     pub fn info(&self) -> Option<&Fields> {
         self.ended()?.info()
     }
 
-    /// `Ok(None)` where something has ended and nothing was wrong: there is no more to come, which is no error to who
-    /// waits for more.
+    /// Returns why SASL did not authenticate the client, if that is what went wrong.
+    pub fn sasl(&self) -> Option<&SaslFailure> {
+        self.ended()?.sasl()
+    }
+
+    /// Returns `Ok(None)` where something has ended and nothing was wrong: for a caller that waits for more, that is
+    /// the end and no error.
+    ///
+    /// # Errors
+    ///
+    /// The error itself, where something was wrong.
     pub fn or_end<T>(self) -> Result<Option<T>> {
         match self.ended() {
-            Some(ended) if ended.error().is_none() => Ok(None),
+            Some(ended) if !ended.is_failure() => Ok(None),
             _ => Err(self),
         }
     }
@@ -119,30 +133,37 @@ impl fmt::Display for Error {
         match self {
             Self::Address(error) => write!(f, "{error}"),
             Self::Credential(error) => write!(f, "{error}"),
-            Self::Io(error) => write!(f, "no connection: {error}"),
-            Self::Connection(ended) => write!(f, "the connection is over, {ended}"),
-            Self::Session(ended) => write!(f, "the session is over, {ended}"),
-            Self::Link(ended) => write!(f, "the link is over, {ended}"),
-            Self::Lost(ended) => write!(f, "the outcome of the delivery is not known, {ended}"),
-            Self::Undecided => f.write_str("the receiver has settled the delivery without an outcome"),
-            Self::Aborted => f.write_str("the sender has given the message up"),
-            Self::TimedOut => f.write_str("it has taken longer than it may"),
+            // An error of the system alone does not say that it is one.
+            Self::Io(error) if error.get_ref().is_none() => write!(f, "I/O error: {error}"),
+            Self::Io(error) => write!(f, "{error}"),
+            Self::Connection(ended) => write!(f, "{}{ended}", subject(ended, "the connection was ")),
+            Self::Session(ended) => write!(f, "{}{ended}", subject(ended, "the session was ")),
+            Self::Link(ended) => write!(f, "{}{ended}", subject(ended, "the link was ")),
+            Self::Lost(ended) => write!(f, "the outcome of the delivery is not known: {ended}"),
+            Self::Undecided => f.write_str("the receiver settled the delivery without an outcome"),
+            Self::Aborted => f.write_str("the sender aborted the message"),
+            Self::TimedOut => f.write_str("timed out waiting for the peer"),
             Self::NotAccepted(outcome) => write!(f, "the request was not accepted: {outcome:?}"),
-            Self::Request(error) => write!(f, "{error}"),
-            Self::Gone => f.write_str("it is gone"),
-            Self::Begin(error) => write!(f, "no session: {error}"),
-            Self::Attach(error) => write!(f, "no link: {error}"),
-            Self::Send(error) => write!(f, "not sent: {error}"),
-            Self::Settle(error) => write!(f, "not settled: {error}"),
-            Self::Read(error) => write!(f, "not read: {error}"),
-            Self::Credit(error) => write!(f, "no credit granted: {error}"),
-            Self::Message(error) => write!(f, "not a message: {error}"),
+            Self::Request(error) => write!(f, "cannot send the request: {error}"),
+            Self::Gone => f.write_str("the session, link or delivery no longer exists"),
+            Self::Begin(error) => write!(f, "cannot use the session: {error}"),
+            Self::Attach(error) => write!(f, "cannot use the link: {error}"),
+            Self::Send(error) => write!(f, "cannot send the message: {error}"),
+            Self::Settle(error) => write!(f, "cannot settle the delivery: {error}"),
+            Self::Read(error) => write!(f, "cannot read the delivery: {error}"),
+            Self::Credit(error) => write!(f, "cannot grant credit: {error}"),
+            Self::Message(error) => write!(f, "malformed message: {error}"),
         }
     }
 }
 
+/// The words in front of how something ended, where that does not speak for itself.
+fn subject(ended: &Ended, words: &'static str) -> &'static str {
+    if ended.cause().is_some() || ended.origin() == Origin::Transport { "" } else { words }
+}
+
 impl std::error::Error for Error {
-    /// What is below what the text tells already.
+    /// Returns the cause below the one that the text tells already.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => error.source(),
@@ -208,7 +229,7 @@ mod tests {
 
     fn ended(origin: Origin, error: Option<wire::Error>) -> Error {
         let broken = Arc::new(io::Error::other("cable"));
-        Error::Connection(Ended::new(Reason { origin, error }, Some(broken)))
+        Error::Connection(Ended::new(Reason { origin, error, cause: None }, Some(broken)))
     }
 
     #[test]
@@ -221,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_the_transport_said_is_told_where_it_was_the_transport() {
-        assert!(ended(Origin::Transport, None).to_string().ends_with("(cable)"));
+        assert_eq!(ended(Origin::Transport, None).to_string(), "the transport broke: cable");
         assert!(ended(Origin::Remote, None).ended().unwrap().io().is_none());
     }
 }

@@ -10,6 +10,7 @@ mod acceptor;
 mod address;
 mod ended;
 mod error;
+mod kind;
 mod link_setters;
 mod observe;
 mod options;
@@ -19,11 +20,13 @@ mod racing;
 mod random;
 #[cfg(feature = "tls")]
 mod tls;
+mod unreachable;
 
 pub use acceptor::Acceptor;
 pub use address::{Address, AddressError};
 pub use ended::Ended;
 pub use error::{Error, Result};
+pub use kind::ErrorKind;
 #[doc(hidden)]
 pub use link_setters::{ReceiverSettings, SenderSettings, link_setters};
 pub use observe::observe;
@@ -36,3 +39,4 @@ pub use random::{random, random_name};
 pub use rustls;
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, tls_failure};
+pub use unreachable::unreachable;

@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::machine::sasl::{
     AnonymousClient, ClientProfile, ClientSasl, ExternalClient, LinkSecurity, Login, Nonce,
 };
-use crate::types::{Fields, Limits, Many, Moment, Str, Symbol};
+use crate::types::{Fields, Limits, Many, Moment, Str, Symbol, Value};
 
 /// How a connection is opened; a builder.
 ///
@@ -37,6 +37,8 @@ use crate::types::{Fields, Limits, Many, Moment, Str, Symbol};
 pub struct ConnectionOptions {
     container_id: Option<Str>,
     hostname: Option<Str>,
+    /// The peer, for error texts.
+    url: Option<Str>,
     limits: Limits,
     idle_timeout: Duration,
     open_timeout: Duration,
@@ -69,6 +71,7 @@ impl Default for ConnectionOptions {
         Self {
             container_id: None,
             hostname: None,
+            url: None,
             limits: Limits::DEFAULT,
             idle_timeout: Duration::ZERO,
             open_timeout: Duration::from_secs(30),
@@ -77,7 +80,7 @@ impl Default for ConnectionOptions {
             reply_timeout: Duration::from_secs(30),
             offered_capabilities: Many::new(),
             desired_capabilities: Many::new(),
-            properties: Fields::new(),
+            properties: product(),
             sasl: Sasl::Url,
             plain_in_clear: false,
             only: None,
@@ -137,7 +140,7 @@ impl ConnectionOptions {
         offered_capabilities: Many<Symbol>;
         /// Sets the extensions that this end may use if the peer offers them.
         desired_capabilities: Many<Symbol>;
-        /// Sets the properties of the connection.
+        /// Sets the properties of the connection, in place of the default ones: `product`, `version` and `platform`.
         properties: Fields;
         /// Sets whether sessions and links that the peer begins are kept until the application looks at them.
         /// Otherwise, which is the default for clients, they are refused.
@@ -224,6 +227,7 @@ impl ConnectionOptions {
         if address.is_encrypted() && !cfg!(feature = "tls") {
             return Err(AddressError::NoTls.into());
         }
+        self.url = Some(address.to_string().into());
         if let (Sasl::Url, Some(user)) = (&self.sasl, address.user()) {
             self = self.login(user, address.password().unwrap_or_default())?;
         }
@@ -283,6 +287,12 @@ impl ConnectionOptions {
         Some(self.reply_timeout).filter(|span| !span.is_zero())
     }
 
+    /// Returns the URL that this end connects to, without user, password and path, for the words of errors; `None`
+    /// before [`for_address`](Self::for_address).
+    pub fn url(&self) -> Option<&Str> {
+        self.url.as_ref()
+    }
+
     /// Whether sessions and links that the peer begins are kept until the application looks at them.
     pub fn accepts_offers(&self) -> bool {
         self.accept_offers
@@ -323,6 +333,17 @@ impl ConnectionOptions {
             None => options,
         })
     }
+}
+
+/// The open's properties, unless the application sets its own: brokers show them, and some peers want to see them.
+fn product() -> Fields {
+    let platform = format!("Rust, {} {}", std::env::consts::OS, std::env::consts::ARCH);
+    let properties: [(&'static str, Str); 3] = [
+        ("product", Str::from_static("amqp-proto")),
+        ("version", Str::from_static(env!("CARGO_PKG_VERSION"))),
+        ("platform", platform.into()),
+    ];
+    properties.into_iter().map(|(name, text)| (Symbol::from(name), Value::from(text))).collect()
 }
 
 /// Whole milliseconds, at least one of what is not zero.

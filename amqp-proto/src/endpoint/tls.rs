@@ -265,8 +265,35 @@ pub fn tls_failure(error: io::Error) -> io::Error {
         None if error.kind() == ErrorKind::UnexpectedEof => "TLS: the peer has hung up".to_owned(),
         _ => format!("TLS: {error}"),
     };
-    io::Error::new(error.kind(), words)
+    io::Error::new(error.kind(), TlsFailure { words, is_ours: false })
 }
+
+/// A failure of TLS, in words; what an [`io::Error`] of TLS holds.
+#[derive(Debug)]
+pub(super) struct TlsFailure {
+    words: String,
+    is_ours: bool,
+}
+
+impl TlsFailure {
+    /// The failure that this error holds, if it is one of TLS.
+    pub(super) fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// Whether the settings of this end are wrong, and nothing was tried.
+    pub(super) fn is_ours(&self) -> bool {
+        self.is_ours
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl std::error::Error for TlsFailure {}
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
@@ -303,9 +330,13 @@ fn system_roots() -> io::Result<RootCertStore> {
 }
 
 fn bad(what: &str, why: impl fmt::Display) -> io::Error {
-    io::Error::new(ErrorKind::InvalidInput, format!("TLS: {what}: {why}"))
+    unusable(format!("TLS: {what}: {why}"))
 }
 
 fn refused(error: impl fmt::Display) -> io::Error {
-    io::Error::new(ErrorKind::InvalidInput, format!("TLS: {error}"))
+    unusable(format!("TLS: {error}"))
+}
+
+fn unusable(words: String) -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, TlsFailure { words, is_ours: true })
 }

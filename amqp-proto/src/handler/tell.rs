@@ -221,7 +221,7 @@ impl Dispatcher {
         let (ending, is_asked) =
             self.links.get(key).map_or((Ending::Open, false), |link| (link.end, link.is_asked));
         let is_refused = is_asked && reason.origin == Origin::Remote;
-        if ending == Ending::Open && (reason.error.is_some() || is_refused) {
+        if ending == Ending::Open && (reason.is_failure() || is_refused) {
             self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
         }
         let is_there = self.connections.get_mut(at.0).is_some_and(|entry| entry.has_link(link));
@@ -241,7 +241,7 @@ impl Dispatcher {
     /// A link that never was.
     fn tell_failed<H: Handler + ?Sized>(&mut self, handler: &mut H, key: LinkKey, reason: &Reason) {
         let Some(link) = self.links.get(key) else { return };
-        let (at, is_news) = (link.connection, link.end == Ending::Open && reason.error.is_some());
+        let (at, is_news) = (link.connection, link.end == Ending::Open && reason.is_failure());
         if is_news {
             self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
         }
@@ -254,7 +254,7 @@ impl Dispatcher {
         let Some(entry) = self.connections.get_mut(key.connection.0) else { return };
         entry.leave_session(key.session);
         let ending = entry.ended.remove(&key.session).unwrap_or(Ending::Open);
-        if ending == Ending::Open && reason.error.is_some() {
+        if ending == Ending::Open && reason.is_failure() {
             self.widen(key.connection, Scope::Session(key), reason);
             self.call(here, |cx| handler.on_session_error(cx, key, reason));
         }
@@ -289,7 +289,7 @@ impl Dispatcher {
     fn tell_closed<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey, reason: &Reason) {
         let Some(entry) = self.connections.get_mut(at.0) else { return };
         (entry.is_open, entry.is_over) = (false, true);
-        let is_news = !entry.is_closing && reason.error.is_some();
+        let is_news = !entry.is_closing && reason.is_failure();
         let links: Vec<LinkKey> = core::mem::take(&mut entry.waiting);
         for link in links {
             self.tell_failed(handler, link, reason);

@@ -1,11 +1,10 @@
 //! [`Event`]: what a connection has to tell.
 
-use core::fmt;
-
 use alloc::boxed::Box;
 
-use crate::types::{DeliveryKey, Fields, LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
-use crate::wire::{Condition, DeliveryState, Error};
+use super::reason::Reason;
+use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
+use crate::wire::DeliveryState;
 
 /// Something that happened. What an event tells of can also be asked for, so one that is not looked at does no harm;
 /// only what has ended can no longer be asked about.
@@ -95,81 +94,3 @@ pub enum Event {
         state: Option<DeliveryState>,
     },
 }
-
-/// Who ended something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// This end: the application, or the engine because of a fault of the peer, which the error describes.
-    Local,
-    /// The peer.
-    Remote,
-    /// Neither: the octets stopped, or are not AMQP.
-    Transport,
-}
-
-/// Why a connection, a session or a link ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Reason {
-    /// Who ended it.
-    pub origin: Origin,
-    /// What was wrong, if anything was: condition, description and info.
-    pub error: Option<Error>,
-}
-
-impl Reason {
-    pub(crate) fn new(origin: Origin, error: Option<Error>) -> Self {
-        Self { origin, error }
-    }
-
-    pub(crate) fn local(error: Option<Error>) -> Self {
-        Self::new(Origin::Local, error)
-    }
-
-    /// The same without what a program may want to know: for the links of a session and the sessions of a connection
-    /// that has ended, of which there may be many.
-    pub(crate) fn brief(&self) -> Self {
-        let error = self.error.as_ref().map(|error| Error {
-            info: Fields::new(),
-            description: error.description.clone(),
-            condition: error.condition.clone(),
-        });
-        Self::new(self.origin, error)
-    }
-
-    /// There is no transport, or it is broken, or what comes over it is not AMQP.
-    pub(crate) fn transport(words: impl Into<Str>) -> Self {
-        let error = Error::new(Condition::FramingError).with_description(words);
-        Self::new(Origin::Transport, Some(error))
-    }
-
-    /// This end has closed the connection, and not all was written that was to be written before.
-    pub(crate) fn unwritten() -> Self {
-        let words = "closed before all that was sent was written";
-        Self::local(Some(Error::new(Condition::ResourceLimitExceeded).with_description(words)))
-    }
-
-    pub(crate) fn remote(error: Option<Error>) -> Self {
-        Self::new(Origin::Remote, error)
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.origin {
-            Origin::Local => "ended by this end",
-            Origin::Remote => "ended by the peer",
-            Origin::Transport => "transport",
-        })?;
-        match (&self.error, self.origin) {
-            // There is no condition for that: what the words say is all there is.
-            (Some(Error { description: Some(words), .. }), Origin::Transport) => {
-                write!(f, ": {}", words.escape_debug())
-            }
-            (Some(error), _) => write!(f, ": {error}"),
-            (None, _) => Ok(()),
-        }
-    }
-}
-
-impl core::error::Error for Reason {}

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::reason::Cause;
 use crate::codec::DecodeError;
 use crate::types::{Str, Symbol};
 use crate::wire::{Condition, Error};
@@ -149,6 +150,18 @@ impl ConnectionFault {
     }
 }
 
+impl ConnectionFault {
+    /// The finding that a program may want to tell from other errors.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Unopened => Some(Cause::OpenTimedOut),
+            Self::Mute => Some(Cause::NoAnswer),
+            Self::Silence => Some(Cause::IdleTimedOut),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for ConnectionFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -166,10 +179,8 @@ impl fmt::Display for ConnectionFault {
             Self::Capability(name) => write!(f, "the extension {} is required", name.as_str()),
             Self::SaslFrame => f.write_str("a SASL frame after the security layer"),
             Self::Silence => f.write_str("no frame within the idle time-out"),
-            Self::Unopened => f.write_str("no open in time"),
-            Self::Mute => {
-                f.write_str("no open in time: the peer has said nothing, perhaps the port speaks TLS")
-            }
+            Self::Unopened => write!(f, "{}", Cause::OpenTimedOut),
+            Self::Mute => write!(f, "{}", Cause::NoAnswer),
         }
     }
 }

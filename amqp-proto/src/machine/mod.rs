@@ -16,6 +16,7 @@ mod halves;
 mod input;
 mod link;
 mod output;
+mod reason;
 mod refusal;
 pub mod sasl;
 mod session;
@@ -29,7 +30,8 @@ pub(crate) use connection::{Machine, Security};
 pub use connection::{Reading, Why};
 pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use effects::EMPTY_FRAME;
-pub use event::{Event, Origin, Reason};
+pub use event::Event;
+pub use reason::{Cause, Origin, Reason};
 pub use refusal::{FlowError, LinkError, ReadError, SendError, SessionError, SettleError, StaleKey};
 pub use trace::{Direction, TracedFrame};
 

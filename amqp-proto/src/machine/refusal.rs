@@ -5,13 +5,13 @@ use core::fmt;
 use crate::codec::EncodeError;
 use crate::types::DeliveryTag;
 
-/// A key whose session, link or delivery is not there any more, or is of another connection.
+/// A key whose session, link or delivery no longer exists, or is of another connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StaleKey;
 
 impl fmt::Display for StaleKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the key names nothing any more")
+        f.write_str("the session, link or delivery no longer exists")
     }
 }
 
@@ -122,7 +122,7 @@ refusals! {
     /// Why a delivery cannot be read.
     ReadError {
         /// It has been read to its end, or was never there.
-        NoDelivery = "there is nothing of the delivery to be read";
+        NoDelivery = "the delivery has nothing left to be read";
         /// It goes the other way, or belongs to another link.
         WrongLink = "the delivery is not of this link";
     }

@@ -9,8 +9,9 @@ use tracing::field::Empty;
 use tracing::{Span, debug, info_span, trace, warn};
 
 use super::connection::Machine;
-use super::event::{Event, Reason};
+use super::event::Event;
 use super::link::{Link, LinkEnd, decode};
+use super::reason::Reason;
 use super::session::Session;
 use crate::types::{LinkKey, SessionKey, Str};
 use crate::wire::{Attach, DeliveryState, Outcome, Terminus};
@@ -184,7 +185,7 @@ impl Machine {
 
 /// How something has ended. `is_alone`: it is not only a part of what has.
 fn show_reason(span: &Span, what: &'static str, reason: &Reason, is_alone: bool) {
-    if reason.error.is_some() && is_alone {
+    if reason.is_failure() && is_alone {
         warn!(target: TARGET, parent: span, %reason, "{what}");
     } else {
         debug!(target: TARGET, parent: span, %reason, "{what}");

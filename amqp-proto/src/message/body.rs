@@ -30,7 +30,48 @@ pub enum Body {
 }
 
 impl Body {
-    /// The text, if the body is a string.
+    /// Returns the text of the body: that of a string, or of data that is UTF-8, as other clients send it. `None` if
+    /// the body is neither.
+    ///
+    /// ```
+    /// use amqp_proto::message::Body;
+    ///
+    /// assert_eq!(Body::from("job-content").text().as_deref(), Some("job-content"));
+    /// assert_eq!(Body::from(b"job-content").text().as_deref(), Some("job-content"));
+    /// assert_eq!(Body::from(b"\xff").text(), None);
+    /// ```
+    pub fn text(&self) -> Option<Str> {
+        match self {
+            Self::Value(Value::String(text)) => Some(text.clone()),
+            Self::Data(_) => Str::from_utf8(self.bytes()?).ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns the octets of the body: those of data, of all its sections, or of a binary value. `None` if the body is
+    /// neither.
+    ///
+    /// ```
+    /// use amqp_proto::message::Body;
+    /// use amqp_proto::types::Value;
+    /// use bytes::Bytes;
+    ///
+    /// let octets = Bytes::from_static(b"abc");
+    /// let parts = vec![octets.slice(..1), octets.slice(1..)];
+    /// assert_eq!(Body::Data(parts.into_iter().collect()).bytes().unwrap(), octets);
+    /// assert_eq!(Body::from(Value::from(octets.clone())).bytes().unwrap(), octets);
+    /// ```
+    pub fn bytes(&self) -> Option<Bytes> {
+        match self {
+            Self::Data(sections) => Some(match &**sections {
+                [octets] => octets.clone(),
+                sections => sections.concat().into(),
+            }),
+            _ => self.as_bytes().cloned(),
+        }
+    }
+
+    /// Returns the text, if the body is a string; [`text`](Self::text) reads text in data, too.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Value(Value::String(text)) => Some(text.as_str()),
@@ -38,7 +79,8 @@ impl Body {
         }
     }
 
-    /// The octets, if the body is a single section of data or a binary value.
+    /// Returns the octets, if the body is a single section of data or a binary value; [`bytes`](Self::bytes) reads
+    /// several sections, too.
     pub fn as_bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Data(sections) => match &**sections {
@@ -50,7 +92,7 @@ impl Body {
         }
     }
 
-    /// The value, if the body is one.
+    /// Returns the value, if the body is one.
     pub fn as_value(&self) -> Option<&Value> {
         match self {
             Self::Value(value) => Some(value),

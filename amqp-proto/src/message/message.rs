@@ -132,6 +132,16 @@ impl Message {
         &self.body
     }
 
+    /// Returns the text of the body: that of a string, or of data that is UTF-8. `None` if the body is neither.
+    pub fn text(&self) -> Option<Str> {
+        self.body.text()
+    }
+
+    /// Returns the octets of the body: those of data, or of a binary value. `None` if the body is neither.
+    pub fn bytes(&self) -> Option<Bytes> {
+        self.body.bytes()
+    }
+
     /// See [`body`](Self::body).
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body

@@ -14,7 +14,7 @@ use crate::codec::{
     Budget, Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed, fail,
     fill, octet, to_usize,
 };
-use crate::types::{Annotations, ApplicationProperties, Limits, Many};
+use crate::types::{Annotations, ApplicationProperties, Limits, Many, Str};
 use crate::wire::{Header, Properties, SectionKind};
 
 /// A received message: its octets, and where its sections are.
@@ -100,6 +100,24 @@ impl MessageView {
     /// [`data`](Self::data) does without.
     pub fn body(&self) -> Result<Body, DecodeError> {
         self.read_body(&mut self.budget())
+    }
+
+    /// Returns the text of the body: that of a string, or of data that is UTF-8. `None` if the body is neither.
+    ///
+    /// # Errors
+    ///
+    /// The body is malformed.
+    pub fn text(&self) -> Result<Option<Str>, DecodeError> {
+        Ok(self.body()?.text())
+    }
+
+    /// Returns the octets of the body: those of data, or of a binary value. `None` if the body is neither.
+    ///
+    /// # Errors
+    ///
+    /// The body is malformed.
+    pub fn bytes(&self) -> Result<Option<Bytes>, DecodeError> {
+        Ok(self.body()?.bytes())
     }
 
     /// The octets of all data sections one after the other, never copied; `None` if the body is not data.

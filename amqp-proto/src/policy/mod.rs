@@ -4,8 +4,10 @@ mod answer;
 mod backoff;
 mod correlator;
 mod recent;
+mod transient;
 
 pub use answer::answer_to;
 pub use backoff::Backoff;
 pub use correlator::{Correlator, RequestError};
 pub use recent::Recent;
+pub use transient::{Scope, is_transient};

@@ -129,11 +129,11 @@ impl DeliveryKey {
 impl fmt::Debug for DeliveryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let way = if self.is_received() { "received" } else { "sent" };
-        write!(f, "delivery {} {way} on session {:?}", self.number(), self.session)
+        write!(f, "{self} {way} on session {:?}", self.session)
     }
 }
 
-/// Shows the delivery-id.
+/// Shows the delivery-id: the number as it stands on the wire.
 impl fmt::Display for DeliveryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "delivery {}", self.number() & u64::from(u32::MAX))

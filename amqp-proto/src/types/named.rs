@@ -43,6 +43,13 @@ impl From<Symbol> for AnnotationKey {
     }
 }
 
+/// Makes a key of a literal, as that of a [`Symbol`] does.
+impl From<&'static str> for AnnotationKey {
+    fn from(key: &'static str) -> Self {
+        Self::from(Symbol::from(key))
+    }
+}
+
 impl From<u64> for AnnotationKey {
     fn from(key: u64) -> Self {
         Self::Ulong(key)

@@ -8,8 +8,8 @@ use super::str::Str;
 
 /// A symbolic value such as `amqp:accepted:list`, cheap to clone.
 ///
-/// Constants are checked while compiling by [`symbol!`](crate::symbol); text known only at run time goes
-/// through [`Symbol::new`].
+/// A literal is a symbol where one is asked for. Constants are checked while compiling by
+/// [`symbol!`](crate::symbol); text known only at run time goes through [`Symbol::new`].
 ///
 /// ```
 /// use amqp_proto::{symbol, types::Symbol};
@@ -91,11 +91,14 @@ impl AsRef<str> for Symbol {
     }
 }
 
-impl TryFrom<&str> for Symbol {
-    type Error = NotAscii;
-
-    fn try_from(text: &str) -> Result<Self, NotAscii> {
-        Self::new(text)
+/// Makes a symbol of a literal, such as `"application/json"`. Other text goes through [`Symbol::new`].
+///
+/// # Panics
+///
+/// If the literal is not 7-bit ASCII; [`symbol!`](crate::symbol) finds that while compiling.
+impl From<&'static str> for Symbol {
+    fn from(text: &'static str) -> Self {
+        Self::checked(text)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::SaslCode;
@@ -37,6 +39,24 @@ impl From<Bytes> for Secret {
 impl From<&[u8]> for Secret {
     fn from(octets: &[u8]) -> Self {
         Self(Bytes::copy_from_slice(octets))
+    }
+}
+
+macro_rules! from_text {
+    ($($text:ty)*) => {$(
+        impl From<$text> for Secret {
+            fn from(text: $text) -> Self {
+                Self(Bytes::from(Vec::from(text)))
+            }
+        }
+    )*};
+}
+
+from_text! { String &str }
+
+impl From<Vec<u8>> for Secret {
+    fn from(octets: Vec<u8>) -> Self {
+        Self(octets.into())
     }
 }
 

@@ -86,18 +86,21 @@ impl Source {
     }
 
     /// Has only messages come for which this expression holds, which is of the kind that JMS has: an extension that
-    /// many brokers know.
+    /// many brokers know. The filter has the name that they look for, `jms-selector`.
     ///
     /// ```
     /// use amqp_proto::wire::Source;
     ///
     /// let urgent = Source::at("jobs").with_selector("priority > 5");
-    /// assert!(urgent.filter.get("selector").is_some());
+    /// assert!(urgent.filter.get("jms-selector").is_some());
     /// ```
     #[must_use]
     pub fn with_selector(self, expression: impl Into<Str>) -> Self {
         let kind = Symbol::known("apache.org:selector-filter:string");
-        self.with_filter(Symbol::known("selector"), Described::new(kind, Value::String(expression.into())))
+        self.with_filter(
+            Symbol::known("jms-selector"),
+            Described::new(kind, Value::String(expression.into())),
+        )
     }
 
     /// Has no messages come that were sent over the same connection: an extension, too.

@@ -2,10 +2,12 @@
 #![allow(dead_code, reason = "not every example uses all of it")]
 
 use std::fmt;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use amqp_tokio::message::Body;
 use amqp_tokio::wire::{Modified, Outcome};
 use amqp_tokio::{Address, ClientTls, Connection, ConnectionOptions, Delivery, ServerTls};
 use anyhow::{Context, Result, bail, ensure};
@@ -18,6 +20,9 @@ use serde_json::json;
 pub(crate) struct Target {
     /// The broker and the address of the node there: amqp://host:port/address
     pub(crate) url: String,
+    /// The address of the node as it is, in place of the URL's path; such as /queues/jobs for RabbitMQ 4.
+    #[arg(long)]
+    address: Option<String>,
     /// Who to be, unless the URL says so.
     #[arg(long, requires = "password")]
     user: Option<String>,
@@ -48,7 +53,8 @@ impl Target {
     /// The connection, and the address of the node.
     pub(crate) async fn connect(&self) -> Result<(Connection, String)> {
         let address: Address = self.url.parse()?;
-        ensure!(!address.path().is_empty(), "the URL names no node: amqp://host:port/address");
+        let node = self.address.as_deref().unwrap_or(address.path()).to_owned();
+        ensure!(!node.is_empty(), "the URL names no node: amqp://host:port/address, or --address");
         let mut options = ConnectionOptions::new().frame_size(self.frame_size);
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
             options = options.login(user, password)?;
@@ -59,10 +65,7 @@ impl Target {
         if let Some(tls) = self.tls(&address)? {
             options = options.tls(tls);
         }
-        let connection = Connection::connect(&address, options)
-            .await
-            .with_context(|| format!("cannot connect to {address}"))?;
-        Ok((connection, address.path().to_owned()))
+        Ok((Connection::connect(&address, options).await?, node))
     }
 
     /// How TLS is spoken, if that is said.
@@ -223,11 +226,24 @@ pub(crate) fn print_counts(counts: &[(&str, u64)], start: Instant, as_json: bool
             counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
         line.insert("seconds".into(), json!(seconds));
         line.insert("rate".into(), json!(rate));
-        println!("{}", serde_json::Value::from(line));
+        say(serde_json::Value::from(line));
     } else {
         let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
-        println!("{}; {seconds:.3} s, {rate:.0} messages/s", counts.join(", "));
+        say(format_args!("{}; {seconds:.3} s, {rate:.0} messages/s", counts.join(", ")));
     }
+}
+
+/// Prints a line. Returns whether somebody reads on: `head` does not, when it has its lines.
+pub(crate) fn say(line: impl fmt::Display) -> bool {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) => error.kind() != ErrorKind::BrokenPipe,
+        Ok(()) => true,
+    }
+}
+
+/// The text of a body, in a string or in data, if it is text; else how Rust shows it.
+pub(crate) fn text(body: &Body) -> String {
+    body.text().map_or_else(|| format!("{body:?}"), |text| text.to_string())
 }
 
 /// The exit code: 0 if all went as it was to. Says what was wrong.

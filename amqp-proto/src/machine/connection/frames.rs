@@ -8,11 +8,11 @@ use super::machine::{Machine, Step};
 use super::salvage::{is_close, salvage};
 use super::security::{Outcome, Stage};
 use crate::machine::delivery::{Arrived, TransferHead};
-use crate::machine::event::Reason;
 use crate::machine::fault::ConnectionFault;
 use crate::machine::halves::Half;
+use crate::machine::reason::Reason;
 use crate::machine::trace::Direction;
-use crate::wire::{Frame, FrameKind, Performative, ProtocolHeader, RawFrame};
+use crate::wire::{Frame, FrameKind, Performative, ProtocolHeader, ProtocolId, RawFrame};
 
 impl Machine {
     pub(super) fn step_header(&mut self) -> Step {
@@ -27,7 +27,8 @@ impl Machine {
             }
             Ok(None) => self.step_end(),
             Err(_) => {
-                self.mismatch(stranger(self.input.first()));
+                let is_client = self.stage.own_header().is_none();
+                self.mismatch(stranger(self.input.first(), is_client));
                 Step::Done
             }
         }
@@ -48,7 +49,11 @@ impl Machine {
                     self.send_open();
                 }
             }
-            Outcome::Mismatch(header) => self.mismatch(&format!("the peer speaks {header}")),
+            Outcome::Mismatch(header) => {
+                let is_client = self.stage.own_header().is_none();
+                let hint = if is_client { mismatch_hint(header) } else { "" };
+                self.mismatch(&format!("the peer speaks {header}{hint}"));
+            }
             Outcome::Failed(failure) => self.unauthenticated(failure),
         }
     }
@@ -155,17 +160,36 @@ impl Machine {
                 self.identity = identity.or(self.identity.take());
                 self.after_layer(outcome);
             }
-            Ok(_) => self.finish(Reason::transport("an AMQP frame inside the security layer")),
-            Err(error) => self.finish(Reason::transport(format!("{error}"))),
+            Ok(_) => self.finish(Reason::not_amqp("an AMQP frame inside the security layer")),
+            Err(error) => self.finish(Reason::not_amqp(format!("{error}"))),
         }
     }
 }
 
-/// What is said of a peer that begins with this octet and not with a header: who has taken the wrong port wants to know
-/// what is there. TLS begins with a record that is an alert (21) or a handshake (22).
-fn stranger(first: Option<u8>) -> &'static str {
+/// Tells a client what to do about a server that answers with another protocol than the client's.
+fn mismatch_hint(header: ProtocolHeader) -> &'static str {
+    match header {
+        ProtocolHeader::AMQP => " without SASL: connect without it, too",
+        ProtocolHeader::SASL => ": it wants this client to authenticate",
+        ProtocolHeader { id: ProtocolId::Tls, .. } => ": connect by amqps://",
+        ProtocolHeader { id: ProtocolId::Amqp, .. } => {
+            ", and this is AMQP 1.0.0: is that switched on at the server?"
+        }
+        _ => "",
+    }
+}
+
+/// Guesses the peer's protocol from its first octet, for the error of whoever has taken the wrong port. TLS begins with
+/// a record that is an alert (21) or a handshake (22).
+fn stranger(first: Option<u8>, is_client: bool) -> &'static str {
     match first {
+        Some(21 | 22) if is_client => {
+            "the peer does not speak AMQP, it seems to speak TLS: connect by amqps://"
+        }
         Some(21 | 22) => "the peer does not speak AMQP, it seems to speak TLS",
+        Some(b'H') if is_client => {
+            "the peer does not speak AMQP, it seems to speak HTTP: AMQP has a port of its own, mostly 5672"
+        }
         Some(b'H') => "the peer does not speak AMQP, it seems to speak HTTP",
         _ => "the peer does not speak AMQP",
     }

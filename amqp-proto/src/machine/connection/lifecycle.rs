@@ -8,9 +8,10 @@ use bytes::BytesMut;
 use super::machine::{Machine, Step};
 use super::security::Stage;
 use crate::machine::effects::MIN_MAX_FRAME_SIZE;
-use crate::machine::event::{Event, Origin, Reason};
+use crate::machine::event::Event;
 use crate::machine::fault::ConnectionFault;
 use crate::machine::halves::Half;
+use crate::machine::reason::Reason;
 use crate::machine::sasl::SaslFailure;
 use crate::types::Str;
 use crate::wire::{Close, Condition, Error, Open};
@@ -164,7 +165,8 @@ impl Machine {
             }
             self.send_close(Some(&error));
         }
-        let reason = self.reason.take().unwrap_or_else(|| Reason::local(Some(error)));
+        let reason = self.reason.take();
+        let reason = reason.unwrap_or_else(|| Reason::local(Some(error)).with_cause(fault.cause()));
         self.finish(reason);
         Step::Done
     }
@@ -194,14 +196,11 @@ impl Machine {
         if let Some(header) = self.stage.own_header() {
             self.core.fx.header(header);
         }
-        self.finish(Reason::transport(words));
+        self.finish(Reason::not_amqp(words));
     }
 
     #[cold]
     pub(super) fn unauthenticated(&mut self, failure: SaslFailure) {
-        let origin = if matches!(failure, SaslFailure::Outcome(_)) { Origin::Remote } else { Origin::Local };
-        let error =
-            Error::new(Condition::UnauthorizedAccess).with_description(Str::from(format!("{failure}")));
-        self.finish(Reason::new(origin, Some(error)));
+        self.finish(Reason::sasl(failure));
     }
 }

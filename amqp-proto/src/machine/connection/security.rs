@@ -106,9 +106,7 @@ impl Stage {
                 fx.header(ProtocolHeader::SASL);
                 if fx.send_sasl(&offer).is_err() {
                     // There is nothing to offer, as all that was is for encrypted links.
-                    return Outcome::Failed(SaslFailure::Choice(
-                        crate::machine::sasl::ChoiceError::NoneInCommon,
-                    ));
+                    return Outcome::Failed(SaslFailure::NothingToOffer);
                 }
                 *self = Self::Server(Box::new(dialogue));
                 Outcome::Wait
@@ -126,6 +124,16 @@ impl Stage {
         }
     }
 
+    /// A SASL frame of this end is larger than a frame may be.
+    fn unsendable(&self) -> SaslFailure {
+        match self {
+            Self::Client(dialogue) => dialogue.unsendable(),
+            Self::Answer { .. } | Self::Wait { .. } | Self::Server(_) | Self::Amqp => {
+                SaslFailure::NothingToOffer
+            }
+        }
+    }
+
     /// The peer has sent a SASL frame; tells who it is, once that is known.
     pub(crate) fn on_frame(&mut self, body: SaslBody, fx: &mut Effects) -> (Outcome, Option<Identity>) {
         let (next, is_client) = match self {
@@ -134,7 +142,8 @@ impl Stage {
             Self::Answer { .. } | Self::Wait { .. } | Self::Amqp => return (Outcome::Wait, None),
         };
         match next {
-            Next::Send(body) => (sent(&body, fx), None),
+            Next::Send(body) if sent(&body, fx) => (Outcome::Wait, None),
+            Next::Send(_) => (Outcome::Failed(self.unsendable()), None),
             Next::Done(body, identity) => {
                 if let Some(body) = body {
                     let _ = sent(&body, fx);
@@ -157,8 +166,8 @@ impl Stage {
     }
 }
 
-/// Writes a SASL frame, which has to fit the smallest frame there is (A-SASL-03).
-fn sent(body: &SaslBody, fx: &mut Effects) -> Outcome {
+/// Writes a SASL frame, which has to fit the smallest frame there is (A-SASL-03); returns whether it does.
+fn sent(body: &SaslBody, fx: &mut Effects) -> bool {
     let done = match body {
         SaslBody::Mechanisms(body) => fx.send_sasl(body),
         SaslBody::Init(body) => fx.send_sasl(body),
@@ -166,8 +175,5 @@ fn sent(body: &SaslBody, fx: &mut Effects) -> Outcome {
         SaslBody::Response(body) => fx.send_sasl(body),
         SaslBody::Outcome(body) => fx.send_sasl(body),
     };
-    match done {
-        Ok(()) => Outcome::Wait,
-        Err(_) => Outcome::Failed(SaslFailure::Mechanism(crate::machine::sasl::Failure::TooLong)),
-    }
+    done.is_ok()
 }

@@ -15,8 +15,8 @@ pub(crate) use receiver::{Arrival, Held, Progress, Receiver};
 pub(crate) use sender::{Sender, Sending, SendingEnd};
 
 use super::delivery::{Chain, Tags};
-use super::event::Reason;
 use super::halves::LinkHalf;
+use super::reason::Reason;
 use crate::types::{Key, LinkKey, ReceiverKey, SenderKey, Str, Symbol};
 use crate::wire::{ReceiverSettleMode, Role, SenderSettleMode};
 

@@ -1,10 +1,9 @@
 //! The client's mechanisms of one message, and [`ClientProfile`], which chooses (A-SASL-09).
 
-use core::fmt;
-
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::failure::ChoiceError;
 use super::login::{BadCredential, Login, Wiped, name};
 use super::mechanism::{ClientMechanism, Failure};
 use super::nonce::Nonce;
@@ -121,12 +120,12 @@ impl ClientProfile {
     ) -> Result<Box<dyn ClientMechanism>, ChoiceError> {
         let open = |name: &Symbol| offered.contains(name) && self.allows(name);
         let may_show = link == LinkSecurity::Encrypted || self.plain_in_clear;
-        let mut refused = ChoiceError::NoneInCommon;
+        let mut shows = false;
         for own in self.own.iter().map(OwnMechanism::begin).filter(|own| open(&own.name())) {
             if may_show || !own.shows_secret() {
                 return Ok(own);
             }
-            refused = ChoiceError::PlainInClear;
+            shows = true;
         }
         if let Some(external) = self.external.as_ref().filter(|_| open(&EXTERNAL)) {
             return Ok(Box::new(external.clone()));
@@ -140,17 +139,30 @@ impl ClientProfile {
             if open(&PLAIN) && may_show {
                 return Ok(Box::new(PlainClient::new(login.clone())));
             }
-            if open(&PLAIN) {
-                refused = ChoiceError::PlainInClear;
-            }
+            shows |= open(&PLAIN);
         }
         // Only SCRAM has a use for it.
         #[cfg(not(feature = "scram"))]
         drop(nonce);
         match self.anonymous.as_ref().filter(|_| open(&ANONYMOUS)) {
             Some(anonymous) => Ok(Box::new(anonymous.clone())),
-            None => Err(refused),
+            None if shows => Err(ChoiceError::PlainInClear),
+            None => Err(ChoiceError::NoneInCommon { offered: offered.to_vec(), allowed: self.allowed() }),
         }
+    }
+
+    /// The mechanisms that may be used, the strongest first.
+    fn allowed(&self) -> Vec<Symbol> {
+        let mut names: Vec<_> = self.own.iter().map(|own| own.begin().name()).collect();
+        names.extend(self.external.as_ref().map(|_| EXTERNAL));
+        if self.login.is_some() {
+            #[cfg(feature = "scram")]
+            names.extend(ScramHash::STRONGEST_FIRST.into_iter().map(ScramHash::mechanism));
+            names.push(PLAIN);
+        }
+        names.extend(self.anonymous.as_ref().map(|_| ANONYMOUS));
+        names.retain(|name| self.allows(name));
+        names
     }
 
     fn allows(&self, name: &Symbol) -> bool {
@@ -166,26 +178,6 @@ pub enum LinkSecurity {
     /// TLS or its like is below, or the link does not leave the machine.
     Encrypted,
 }
-
-/// Why a client uses none of the offered mechanisms. It closes the connection (A-SASL-09).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChoiceError {
-    /// The profile allows none of them.
-    NoneInCommon,
-    /// Only PLAIN, or another that shows its secret, would do, but the link is not encrypted (threat E8).
-    PlainInClear,
-}
-
-impl fmt::Display for ChoiceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoneInCommon => "no SASL mechanism in common with the server",
-            Self::PlainInClear => "SASL PLAIN, or its like, is refused on a link that is not encrypted",
-        })
-    }
-}
-
-impl core::error::Error for ChoiceError {}
 
 /// How far a mechanism of one message has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -318,6 +310,10 @@ impl PlainClient {
 impl ClientMechanism for PlainClient {
     fn name(&self) -> Symbol {
         PLAIN
+    }
+
+    fn user(&self) -> Option<&Str> {
+        Some(self.login.user())
     }
 
     fn initial_response(&mut self) -> Option<Secret> {

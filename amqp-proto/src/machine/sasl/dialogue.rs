@@ -2,9 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::fmt;
 
-use super::client::{ChoiceError, ClientProfile, LinkSecurity, PLAIN};
+use super::client::{ClientProfile, LinkSecurity, PLAIN};
+use super::failure::{Attempt, SaslFailure};
 use super::mechanism::{ClientMechanism, Failure, Identity, ServerMechanism, Step};
 use super::nonce::Nonce;
 use crate::types::{Many, Str, Symbol};
@@ -92,42 +92,6 @@ pub(crate) enum Next {
     Failed(Option<SaslBody>, SaslFailure),
 }
 
-/// Why an authentication failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SaslFailure {
-    /// None of the offered mechanisms will do.
-    Choice(ChoiceError),
-    /// The server says so.
-    Outcome(SaslCode),
-    /// The client's mechanism does not take what the server sends.
-    Mechanism(Failure),
-    /// The client has not shown who it is.
-    Credentials,
-    /// The client picked a mechanism that was not offered (A-SASL-10).
-    NotOffered,
-    /// A frame that has no place there (A-SASL-07).
-    Order,
-    /// More challenges than this end takes (threat C02).
-    Rounds,
-}
-
-impl fmt::Display for SaslFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Choice(error) => write!(f, "{error}"),
-            Self::Outcome(code) => write!(f, "SASL outcome {code:?}"),
-            Self::Mechanism(failure) => write!(f, "SASL: {failure}"),
-            Self::Credentials => f.write_str("SASL: the credentials did not do"),
-            Self::NotOffered => f.write_str("SASL: the mechanism was not offered"),
-            Self::Order => f.write_str("SASL: a frame out of order"),
-            Self::Rounds => f.write_str("SASL: too many challenges"),
-        }
-    }
-}
-
-impl core::error::Error for SaslFailure {}
-
 /// The client's side of the dialogue.
 #[derive(Debug)]
 pub(crate) struct ClientDialogue {
@@ -171,17 +135,25 @@ impl ClientDialogue {
                         self.state = ClientState::Chosen(mechanism);
                         Next::Send(SaslResponse::new(response).into())
                     }
-                    Err(failure) => failed(SaslFailure::Mechanism(failure)),
+                    Err(failure) => failed(gave_up(&*mechanism, failure)),
                 }
             }
             (ClientState::Chosen(mut mechanism), SaslBody::Outcome(outcome)) => match outcome.code {
                 SaslCode::Ok => match mechanism.outcome(outcome.additional_data.as_ref()) {
                     Ok(()) => Next::Done(None, Identity::anonymous()),
-                    Err(failure) => failed(SaslFailure::Mechanism(failure)),
+                    Err(failure) => failed(gave_up(&*mechanism, failure)),
                 },
-                code => failed(SaslFailure::Outcome(code)),
+                code => failed(SaslFailure::Outcome { code, attempt: attempt(&*mechanism) }),
             },
             _ => failed(SaslFailure::Order),
+        }
+    }
+
+    /// The response does not fit a frame.
+    pub(crate) fn unsendable(&self) -> SaslFailure {
+        match &self.state {
+            ClientState::Chosen(mechanism) => gave_up(&**mechanism, Failure::TooLong),
+            ClientState::Offered(_) | ClientState::Over => SaslFailure::Order,
         }
     }
 
@@ -192,6 +164,14 @@ impl ClientDialogue {
         self.state = ClientState::Chosen(mechanism);
         Next::Send(init.into())
     }
+}
+
+fn attempt(mechanism: &dyn ClientMechanism) -> Attempt {
+    Attempt::new(mechanism.name(), mechanism.user().cloned())
+}
+
+fn gave_up(mechanism: &dyn ClientMechanism, failure: Failure) -> SaslFailure {
+    SaslFailure::Mechanism { failure, attempt: attempt(mechanism) }
 }
 
 /// The server's side of the dialogue.

@@ -90,9 +90,9 @@ pub enum BadCredential {
 impl fmt::Display for BadCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "a name or password is empty",
-            Self::Control => "a name or password has control characters",
-            Self::TooLong => "a name or password is too long",
+            Self::Empty => "the user name or the password is empty",
+            Self::Control => "the user name or the password has control characters",
+            Self::TooLong => "the user name or the password is too long",
         })
     }
 }

@@ -24,6 +24,11 @@ pub trait ClientMechanism: fmt::Debug + Send {
         true
     }
 
+    /// Returns the name of the user, for the words of an error. None, unless implemented otherwise.
+    fn user(&self) -> Option<&Str> {
+        None
+    }
+
     /// What goes with the init; an empty response is one, `None` is none (A-SASL-12).
     fn initial_response(&mut self) -> Option<Secret>;
 
@@ -148,7 +153,7 @@ impl fmt::Display for Failure {
             Self::Nonce => "the server's nonce does not continue the client's",
             Self::Iterations(count) => return write!(f, "{count} iterations are outside the limits"),
             Self::ServerSignature => "the server does not know the user's key",
-            Self::Refused => "the server refuses",
+            Self::Refused => "the server refused the credentials",
         })
     }
 }

@@ -43,6 +43,7 @@
 
 mod client;
 mod dialogue;
+mod failure;
 mod login;
 mod mechanism;
 mod nonce;
@@ -51,9 +52,10 @@ mod own;
 mod scram;
 mod server;
 
-pub use client::{AnonymousClient, ChoiceError, ClientProfile, ExternalClient, LinkSecurity, PlainClient};
+pub use client::{AnonymousClient, ClientProfile, ExternalClient, LinkSecurity, PlainClient};
 pub(crate) use dialogue::{ClientDialogue, Next, ServerDialogue};
-pub use dialogue::{ClientSasl, SaslFailure, ServerSasl};
+pub use dialogue::{ClientSasl, ServerSasl};
+pub use failure::{Attempt, ChoiceError, SaslFailure};
 pub use login::{BadCredential, Login};
 pub use mechanism::{ClientMechanism, Failure, Identity, ServerMechanism, Step};
 pub use nonce::{BadNonce, Nonce};

@@ -11,8 +11,8 @@ pub(crate) use window::{IncomingWindow, OutgoingWindow};
 
 use super::delivery::{Ledger, Pending};
 use super::directory::{Directory, Numbers};
-use super::event::Reason;
 use super::halves::Half;
+use super::reason::Reason;
 use crate::config::SessionOptions;
 use crate::types::{DeliveryNumber, Key, Limits, Symbol};
 use crate::wire::Role;

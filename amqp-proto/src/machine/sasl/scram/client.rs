@@ -15,7 +15,7 @@ use super::super::nonce::Nonce;
 use super::message::{ServerFirst, escape, readable, server_final};
 use super::verifier::ClientKeys;
 use super::{ScramHash, ScramLimits};
-use crate::types::Symbol;
+use crate::types::{Str, Symbol};
 use crate::wire::Secret;
 
 /// SCRAM [RFC 5802, 3]: shows that the client knows the password, and wants to see that the server does.
@@ -78,6 +78,10 @@ impl ClientMechanism for ScramClient {
     /// The server learns no password, and nobody else what would do instead.
     fn shows_secret(&self) -> bool {
         false
+    }
+
+    fn user(&self) -> Option<&Str> {
+        Some(self.login.user())
     }
 
     fn initial_response(&mut self) -> Option<Secret> {
