@@ -26,7 +26,8 @@ use crate::wire::{Error, Open};
 ///   portion, `advance` by what was written.
 /// * **Events.** [`poll_event`](Self::poll_event) until it gives `None`. No frame is looked at before the events of
 ///   the one before it have been polled, so what the application does about an event is done before anything that
-///   the peer sent later.
+///   the peer sent later. One poll does a bounded amount of work, however much the peer has asked for: a driver that
+///   has others to serve may stop after so many events and go on later.
 /// * **Commands** are calls on the connection and on the views that [`session`](Self::session),
 ///   [`sender`](Self::sender) and [`receiver`](Self::receiver) give. A refused command has changed nothing.
 /// * **Time.** [`next_deadline`](Self::next_deadline) says when to call [`handle_deadline`](Self::handle_deadline),

@@ -162,6 +162,25 @@ fn t_xfer_06_a_settlement_by_itself_goes_out_before_a_later_transfer() {
     }
 }
 
+/// T-DISP-18: the same between the frames of a delivery: what is said goes out before what is written after it.
+#[test]
+fn t_disp_18_what_is_said_goes_out_before_a_later_frame() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 9);
+    let mut sender = peer.amqp.sender(link).unwrap();
+    let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
+    peer.octets();
+    let mut sender = peer.amqp.sender(link).unwrap();
+    sender.begin_delivery(&SendOptions::new()).unwrap();
+    for (key, piece) in keys.into_iter().zip(["a", "b"]) {
+        sender.settle(key).unwrap();
+        sender.write(piece).unwrap();
+    }
+    let lines = peer.lines();
+    let names: Vec<_> = lines.iter().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(names, ["disposition", "transfer", "disposition", "transfer"], "{lines:?}");
+}
+
 /// X-RET-01, [4.4.2]: what is retired in a transaction goes out before a later transfer, which may discharge it, on
 /// whichever session that is; what is retired together stays together.
 #[test]

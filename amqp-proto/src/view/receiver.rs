@@ -85,7 +85,9 @@ impl<'a> ReceiverMut<'a> {
     pub fn dispose(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
         let settles = match state {
             DeliveryState::Outcome(_) => true,
-            DeliveryState::Transactional(state) => state.outcome.is_some(),
+            DeliveryState::Transactional(inner) => {
+                return self.core.retire(self.index(), delivery, state, inner.outcome.is_some());
+            }
             DeliveryState::Received(_) => false,
         };
         self.core.dispose(self.key.0.index, delivery, Some(state), settles)
@@ -102,7 +104,7 @@ impl<'a> ReceiverMut<'a> {
     ) -> Result<(), SettleError> {
         let state =
             TransactionalState { outcome: Some(outcome.into()), ..TransactionalState::new(transaction) };
-        self.core.dispose(self.index(), delivery, Some(&DeliveryState::Transactional(Box::new(state))), false)
+        self.core.retire(self.index(), delivery, &DeliveryState::Transactional(Box::new(state)), false)
     }
 
     /// Settles a delivery without an outcome: the sender's default applies [3.5.3].

@@ -155,26 +155,27 @@ impl Ledger {
         };
         self.live -= 1;
         self.unchain(number, before, after, chain);
-        if self.ring.len() > KEPT && (self.live as usize) < self.ring.len() / 8 {
-            self.shrink();
-        }
+        self.look_at_size();
         true
     }
 
     /// The first unsettled delivery from `next` to `last`, which moves `next` behind it, and to the end of what was
-    /// looked at if there is none. No more is looked at than `looks` says, which is taken off that.
+    /// looked at if there is none. No more places are searched than `looks` says, which is taken off that.
     #[inline]
     pub(crate) fn look(&self, next: &mut u64, last: u64, looks: &mut u32) -> Option<u64> {
         let number = *next;
-        if self.get(number).is_some() {
+        if number <= last && self.get(number).is_some() {
             *next = number + 1;
-            *looks = looks.saturating_sub(1);
             return Some(number);
         }
         self.look_behind(next, last, looks)
     }
 
+    #[cold]
     fn look_behind(&self, next: &mut u64, last: u64, looks: &mut u32) -> Option<u64> {
+        if *next > last {
+            return None;
+        }
         // Below the ring only the tree has any, which costs no search.
         let young = (*next).max(self.next - self.ring.len() as u64);
         let end = last.min(young.saturating_add(u64::from(*looks)).saturating_sub(1));
@@ -238,16 +239,42 @@ impl Ledger {
 
     #[cold]
     fn make_way_slowly(&mut self, number: u64) {
-        if number == self.next && self.live as usize >= self.ring.len() / 2 {
+        if number == self.next && self.young() >= self.ring.len() / 2 {
             self.resize(self.ring.len() * 2);
             return;
         }
+        // A ring that is large for what is left in it shrinks, or a peer that leaves ids out could have it walked for each
+        // transfer.
+        let mut len = 0;
+        while len != self.ring.len() {
+            len = self.ring.len();
+            self.empty_to(number);
+            self.look_at_size();
+        }
+    }
+
+    /// Moves what is unsettled out of the places from the next number's to this one's.
+    fn empty_to(&mut self, number: u64) {
         let len = self.ring.len() as u64;
         for number in self.next..=number.min(self.next + len) {
             let at = self.place(number);
             if let Some(place) = self.ring.get_mut(at).filter(|place| place.is_live()) {
                 self.old.insert(number - len, core::mem::replace(place, Record::EMPTY));
             }
+        }
+    }
+
+    /// How many deliveries are in the ring.
+    #[inline]
+    fn young(&self) -> usize {
+        (self.live as usize).saturating_sub(self.old.len())
+    }
+
+    /// Has the ring shrink where it is large and little of it is unsettled.
+    #[inline]
+    fn look_at_size(&mut self) {
+        if self.ring.len() > KEPT && self.young() < self.ring.len() / 8 {
+            self.shrink();
         }
     }
 
@@ -301,7 +328,7 @@ mod tests {
             let mut looks = stride;
             let before = next;
             let found = ledger.look(&mut next, last, &mut looks);
-            assert!(looks < stride && next > before && next <= last + 1);
+            assert!(next > before && next <= last + 1 && (found.is_some() || looks == 0 || next > last));
             if found.is_some() {
                 return found;
             }
@@ -341,6 +368,23 @@ mod tests {
         assert_eq!(next, ledger.next(), "what lies between costs nothing");
     }
 
+    /// T-XFER-05: ids that are left out cost no more than the deliveries that were there: the ring is walked once.
+    #[test]
+    fn ids_that_are_left_out_cost_little() {
+        let (mut ledger, mut chain) = (Ledger::new(DeliveryNumber::new(0)), Chain::default());
+        for _ in 0..20_000 {
+            ledger.insert(ledger.next(), Record::new(Tag::EMPTY, 0), &mut chain);
+        }
+        assert!(ledger.ring.len() >= 20_000);
+        for skipped in 1..10_u64 {
+            let ring = ledger.ring.len() as u64;
+            ledger.insert(ledger.next() + ring - 1, Record::new(Tag::EMPTY, 0), &mut chain);
+            assert!(skipped < 5 || ring <= super::KEPT as u64, "{ring} after {skipped}");
+        }
+        assert_eq!((ledger.live(), chain.len()), (20_009, 20_009));
+        assert_eq!(std::iter::successors(chain.first(), |n| ledger.after(*n)).count(), 20_009);
+    }
+
     proptest! {
         /// Against a map: whatever comes and goes, what is left is found, in order, and by its link.
         #[test]
@@ -362,7 +406,7 @@ mod tests {
                         prop_assert!(ledger.remove(number, &mut chains[link as usize]));
                     }
                     _ => {
-                        let number = ledger.next();
+                        let number = ledger.next() + u64::from(link) * 17;
                         ledger.pass(number);
                         prop_assert!(!ledger.remove(number, &mut chains[0]));
                     }

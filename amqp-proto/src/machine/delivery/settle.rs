@@ -43,18 +43,27 @@ impl Core {
         while let Some(updates) = &mut self.updates {
             let (key, is_received) = (updates.session, updates.is_received);
             let ledger = self.sessions.get_mut(key).and_then(|session| ledger(session, is_received));
-            let Some(ledger) = ledger.filter(|_| updates.next <= updates.last) else {
+            let found = ledger.and_then(|ledger| {
+                let number = ledger.look(&mut updates.next, updates.last, &mut looks)?;
+                Some((ledger, number))
+            });
+            let Some((ledger, number)) = found else {
+                if looks == 0 && updates.next <= updates.last {
+                    return Some(Event::Busy);
+                }
                 self.updates = None;
                 return None;
             };
-            if looks == 0 {
-                return Some(Event::Busy);
-            }
-            let Some(number) = ledger.look(&mut updates.next, updates.last, &mut looks) else { continue };
             let Some(link) = ledger.get(number).and_then(|record| self.links.at(record.link)) else {
                 continue;
             };
-            let Some(update) = update(link, ledger, number, updates) else { continue };
+            let Some(update) = update(link, ledger, number, updates) else {
+                looks = looks.saturating_sub(1);
+                if looks == 0 {
+                    return Some(Event::Busy);
+                }
+                continue;
+            };
             let Update { state, settled, settles, had_outcome } = update;
             let (link, is_closed) = (link.public_key(), link.local == LinkHalf::Closed);
             if settles && !is_closed {
@@ -127,7 +136,8 @@ impl Core {
         if record.link != index {
             return Err(SettleError::WrongLink);
         }
-        let (had_outcome, had_state) = (record.has_local_outcome(), record.has_local_state());
+        let had_state = record.has_local_state();
+        let had_outcome = had_state && record.has_local_outcome();
         if had_outcome && state.is_some() {
             return Err(SettleError::Decided);
         }
@@ -152,15 +162,28 @@ impl Core {
             // What comes later about a delivery is not to be told before what came first.
             self.write_dispositions(session_index);
         }
-        let is_in_transaction = matches!(state, Some(DeliveryState::Transactional(_)));
-        if is_in_transaction && self.in_transactions.last() != Some(&session_index) {
-            self.in_transactions.push(session_index);
-        }
-        let is_final = settles || is_in_transaction || state.is_some_and(DeliveryState::is_terminal);
+        let is_final = settles || !matches!(state, Some(DeliveryState::Received(_)));
         self.tell_disposition(session_index, number, is_received, settles, state);
         if !is_final {
             // What is not final may be followed by what is: it is not to be merged past that.
             self.write_dispositions(session_index);
+        }
+        Ok(())
+    }
+
+    /// Tells the outcome that a delivery gets when a transaction is discharged, and before that is.
+    #[cold]
+    pub(crate) fn retire(
+        &mut self,
+        index: u32,
+        delivery: DeliveryKey,
+        state: &DeliveryState,
+        settles: bool,
+    ) -> Result<(), SettleError> {
+        self.dispose(index, delivery, Some(state), settles)?;
+        let session = delivery.session.index;
+        if self.in_transactions.last() != Some(&session) {
+            self.in_transactions.push(session);
         }
         Ok(())
     }
@@ -261,7 +284,6 @@ fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) ->
     let (is_decided, had_outcome) = (record.has_remote_outcome(), record.has_local_outcome());
     let state = frame.state.as_ref();
     let is_outcome = is_decided || state.is_some_and(DeliveryState::is_terminal);
-    let is_known = is_known(link, number);
     // An outcome does not change any more (T-DISP-13), and a state that was told before is no news.
     let news = state.filter(|state| !is_decided && (is_outcome || !record.is_remote(state)));
     if news.is_none() && !frame.settled {
@@ -288,7 +310,7 @@ fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) ->
         }
         forget(link, ledger, number);
     }
-    if !is_known {
+    if !is_known(link, number) {
         // The application hears of it with the message.
         if let Some(arrival) = link.receiver().and_then(|receiver| receiver.inbox.back_mut()) {
             arrival.state = state.map(Box::new);
