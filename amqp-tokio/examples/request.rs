@@ -6,7 +6,7 @@ mod common;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use amqp_tokio::Requester;
+use amqp_tokio::{Connection, Requester};
 use anyhow::{Context, Result};
 use clap::Parser;
 use common::{Target, bar, exit, print_counts, say, text as text_of};
@@ -45,6 +45,15 @@ async fn main() -> ExitCode {
 /// Whether all requests were answered.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
+    let done = run_on(&connection, &address, arguments).await;
+    // Also after an error: what is queued is written, and the peer told that it is over.
+    let closed = connection.close().await;
+    let done = done?;
+    closed?;
+    Ok(done)
+}
+
+async fn run_on(connection: &Connection, address: &str, arguments: &Arguments) -> Result<bool> {
     let requester = match &arguments.reply_to {
         None => connection.requester(address).await.context("no way to get answers")?,
         Some(own) => {
@@ -61,7 +70,6 @@ async fn run(arguments: &Arguments) -> Result<bool> {
             eprintln!("interrupted");
         }
     }
-    connection.close().await?;
     print_counts(&[("requested", asked), ("answered", answered)], start, arguments.target.json);
     Ok(answered == arguments.count)
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use amqp_tokio::wire::Outcome;
-use amqp_tokio::{Request, Responder};
+use amqp_tokio::{Connection, Request, Responder};
 use anyhow::{Result, bail};
 use clap::Parser;
 use common::{Target, exit, print_counts, text};
@@ -30,6 +30,15 @@ async fn main() -> ExitCode {
 /// Whether all requests were answered that were to be.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
+    let done = run_on(&connection, &address, arguments).await;
+    // Also after an error: what is queued is written, and the peer told that it is over.
+    let closed = connection.close().await;
+    let done = done?;
+    closed?;
+    Ok(done)
+}
+
+async fn run_on(connection: &Connection, address: &str, arguments: &Arguments) -> Result<bool> {
     let responder = connection.responder(address).await?;
     let start = Instant::now();
     let (mut requests, mut answered) = (0, 0);
@@ -41,7 +50,6 @@ async fn run(arguments: &Arguments) -> Result<bool> {
             eprintln!("interrupted");
         }
     }
-    connection.close().await?;
     print_counts(&[("requests", requests), ("answered", answered)], start, arguments.target.json);
     Ok(answered == requests && requests >= arguments.count)
 }
