@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use amqp_proto::config::SessionOptions;
-use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Result};
+use amqp_proto::endpoint::{
+    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, ReceiverSettings, Result,
+    SenderSettings,
+};
 use amqp_proto::machine::sasl::Identity;
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::{self, Open};
@@ -148,12 +151,23 @@ impl Connection {
 
     /// A link to the node with this address, on the connection's own session; to be attached.
     pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
-        SenderBuilder::new(self.home(), address)
+        SenderBuilder::new(self.home(), SenderSettings::to(address))
+    }
+
+    /// Makes the builder of a link that sends each message to where it is addressed `to`, by a peer that can do that
+    /// (the anonymous relay).
+    pub fn anonymous_sender(&self) -> SenderBuilder {
+        SenderBuilder::new(self.home(), SenderSettings::to_anybody())
     }
 
     /// A link from the node with this address, on the connection's own session; to be attached.
     pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.home(), address)
+        ReceiverBuilder::new(self.home(), ReceiverSettings::from(address))
+    }
+
+    /// Makes the builder of a link that receives from a node that the peer makes for it.
+    pub fn dynamic_receiver(&self) -> ReceiverBuilder {
+        ReceiverBuilder::new(self.home(), ReceiverSettings::from_dynamic())
     }
 
     fn home(&self) -> Home {

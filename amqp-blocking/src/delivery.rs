@@ -3,28 +3,34 @@
 use std::fmt;
 use std::thread;
 
+use amqp_proto::config::OnDrop;
 use amqp_proto::endpoint::Result;
 use amqp_proto::message::{MessageView, Payload};
+use amqp_proto::policy::OnFailure;
 use amqp_proto::types::{DeliveryKey, DeliveryTag, TransactionId};
 use amqp_proto::wire::{self, DeliveryState, Modified, Outcome};
 
 use crate::receiver::Receiver;
 
-/// A message that was received, to be decided about.
+/// A message that was received, and the decision about it to come.
 ///
-/// Dropped without that it is accepted, unless the thread panics, or
-/// [`auto_accept`](crate::ReceiverBuilder::auto_accept) is off. Then nothing is told, and it stays
-/// unsettled until [`Receiver::accept`] or the like is called with its key.
+/// The decision is told from any thread, at once and without waiting. A delivery that is dropped with nothing decided is
+/// released: it may go elsewhere, or come again. A drop while the thread panics counts as a failed delivery (`modified`).
+/// [`on_drop`](crate::ReceiverBuilder::on_drop) chooses otherwise.
+///
+/// What its sender has settled needs no decision, and none about it is told.
+#[must_use = "a delivery that is dropped with nothing decided is released"]
 pub struct Delivery {
     delivery: amqp_proto::Delivery,
     receiver: Receiver,
-    /// Whether it is accepted when it is dropped.
-    accepts: bool,
+    is_undecided: bool,
+    on_drop: OnDrop,
 }
 
 impl Delivery {
-    pub(crate) fn new(receiver: Receiver, delivery: amqp_proto::Delivery, accepts: bool) -> Self {
-        Self { delivery, receiver, accepts }
+    pub(crate) fn new(receiver: Receiver, delivery: amqp_proto::Delivery, on_drop: OnDrop) -> Self {
+        let is_undecided = !delivery.is_settled();
+        Self { delivery, receiver, is_undecided, on_drop }
     }
 
     /// The engine's key of it.
@@ -57,7 +63,12 @@ impl Delivery {
         self.delivery.payload()
     }
 
-    /// The message, its sections found and not decoded. What is no message can be rejected.
+    /// Finds the sections of the message, and decodes none. The limits of the connection bound what is decoded of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Message`](crate::Error::Message) where the octets are no message of the standard's format: the delivery
+    /// can be rejected.
     pub fn message(&self) -> Result<MessageView> {
         Ok(self.delivery.message()?)
     }
@@ -109,22 +120,40 @@ impl Delivery {
 impl Delivery {
     /// Of what the sender has settled nobody hears.
     fn decide(mut self, tell: impl FnOnce(&Receiver, DeliveryKey) -> Result<()>) -> Result<()> {
-        self.accepts = false;
-        if self.is_settled() { Ok(()) } else { tell(&self.receiver, self.key()) }
+        if std::mem::take(&mut self.is_undecided) { tell(&self.receiver, self.key()) } else { Ok(()) }
     }
 
     /// Leaves it undecided; see [`Receiver::accept`] and the like.
     pub fn into_undecided(mut self) -> DeliveryKey {
-        self.accepts = false;
+        self.is_undecided = false;
         self.key()
+    }
+}
+
+impl Delivery {
+    /// Returns a handle of the same delivery for those who work on it, which tells nothing when it is dropped.
+    pub(crate) fn lent(&self) -> Self {
+        Self::new(self.receiver.clone(), self.delivery.clone(), OnDrop::Keep)
+    }
+
+    /// Tells what has come of the work on it, unless that has decided by itself.
+    pub(crate) fn conclude<E: fmt::Display>(self, result: Result<(), E>, on_failure: OnFailure) {
+        let outcome = match result {
+            Ok(()) => Outcome::Accepted,
+            Err(error) => on_failure.outcome(self.delivery.failed_before(), &error),
+        };
+        // It may be decided; or its link is over, which the next receive tells.
+        let _ = self.dispose(&outcome.into());
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if self.accepts && !thread::panicking() {
-            // The link may have ended; then the message will come again, if it has to.
-            let _ = self.receiver.accept(self.delivery.key());
+        if self.is_undecided
+            && let Some(outcome) = self.on_drop.outcome(thread::panicking())
+        {
+            // A link that is over has lost it, and it goes elsewhere.
+            let _ = self.receiver.dispose(self.key(), &outcome.into());
         }
     }
 }

@@ -16,9 +16,11 @@ impl State {
 
     /// Looks at the oldest event; false if there is none.
     fn dispatch_one(&mut self) -> bool {
-        if let Some(Event::LinkDetached { link: LinkKey::Receiver(key), .. }) = self.connection.peek_event() {
-            let key = *key;
-            self.keep_inbox(key);
+        if let Some(Event::LinkDetached { link: LinkKey::Receiver(key), reason, .. }) =
+            self.connection.peek_event()
+        {
+            let (key, origin) = (*key, reason.origin);
+            self.keep_inbox(key, origin);
         }
         let Some(event) = self.connection.poll_event() else { return false };
         self.on_event(event);

@@ -3,8 +3,9 @@
 use std::io;
 use std::thread;
 
+use amqp_proto::config::OnDrop;
 use amqp_proto::endpoint::{Error, Result};
-use amqp_proto::machine::{PartEnd, ReadError};
+use amqp_proto::machine::PartEnd;
 use amqp_proto::message::Payload;
 use amqp_proto::types::{DeliveryKey, DeliveryTag, LinkKey};
 use amqp_proto::wire::{self, DeliveryState, Modified, Outcome, Received, Rejected};
@@ -14,24 +15,31 @@ use crate::waiters::On;
 
 /// A message that is read while it comes, in pieces of its encoding. What is not read yet closes the session's window.
 ///
-/// With auto-accept, one that was read to its end and is dropped with nothing decided is accepted; one that was not is
-/// released, and what is left of it dropped. It is a [`Read`](io::Read), too.
+/// Dropped with nothing decided it is released, and what is left of it is not read any more; see
+/// [`Delivery`](crate::Delivery). [`OnDrop::Accept`] accepts only what was read to its end. It is a [`Read`](io::Read),
+/// too.
 #[derive(Debug)]
+#[must_use = "a message that is dropped with nothing decided is released"]
 pub struct IncomingStream {
     receiver: Receiver,
     key: DeliveryKey,
     tag: Option<DeliveryTag>,
     end: PartEnd,
     is_undecided: bool,
-    auto_accept: bool,
+    on_drop: OnDrop,
     /// What was read of it and not given by [`io::Read`].
     left: Payload,
 }
 
 impl IncomingStream {
-    pub(crate) fn new(receiver: Receiver, key: DeliveryKey, tag: Option<DeliveryTag>, accepts: bool) -> Self {
+    pub(crate) fn new(
+        receiver: Receiver,
+        key: DeliveryKey,
+        tag: Option<DeliveryTag>,
+        on_drop: OnDrop,
+    ) -> Self {
         let (end, is_undecided, left) = (PartEnd::More, tag.is_some(), Payload::new());
-        Self { receiver, key, tag, end, is_undecided, auto_accept: accepts, left }
+        Self { receiver, key, tag, end, is_undecided, on_drop, left }
     }
 
     /// What it can be settled by with the methods of its [`Receiver`].
@@ -58,11 +66,7 @@ impl IncomingStream {
         }
         let (link, receiver, key) = (self.receiver.link(), self.receiver.key(), self.key);
         let part = link.shared().wait(On::Link(LinkKey::Receiver(receiver)), None, |state| {
-            let part = match state.connection.receiver(receiver) {
-                Ok(mut receiver) => receiver.read(key),
-                Err(_) => Err(ReadError::NoDelivery),
-            };
-            match part {
+            match state.read(receiver, key) {
                 Ok(part) if part.payload.is_empty() && part.end == PartEnd::More => {
                     link.ended(state).map(Err)
                 }
@@ -142,9 +146,10 @@ impl io::Read for IncomingStream {
 
 impl Drop for IncomingStream {
     fn drop(&mut self) {
-        if self.is_undecided && self.auto_accept && !thread::panicking() {
-            let is_complete = self.end == PartEnd::Complete;
-            let outcome = if is_complete { Outcome::Accepted } else { Outcome::Released };
+        let on_drop = if self.end == PartEnd::Complete { self.on_drop } else { self.on_drop.of_part() };
+        if self.is_undecided
+            && let Some(outcome) = on_drop.outcome(thread::panicking())
+        {
             // A link that is over has lost it, and it goes elsewhere.
             let _ = self.receiver.dispose(self.key, &outcome.into());
         }

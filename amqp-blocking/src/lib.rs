@@ -7,6 +7,8 @@ mod delivery;
 mod dial;
 mod dialled;
 mod dispatch;
+mod for_each;
+mod inbox;
 mod incoming;
 mod link;
 mod listener;

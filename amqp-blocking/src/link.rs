@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use amqp_proto::endpoint::{Error, Result, random_name};
 use amqp_proto::types::{LinkKey, SessionKey, Str};
@@ -89,9 +90,18 @@ impl LinkHandle {
     }
 
     /// Waits for the peer to do something about the link.
-    pub(crate) fn wait<R>(&self, mut look: impl FnMut(&mut State, &Self) -> Option<Result<R>>) -> Result<R> {
-        self.shared()
-            .wait_reply(On::Link(self.key), |state| look(state, self).or_else(|| self.ended(state).map(Err)))
+    pub(crate) fn wait<R>(&self, look: impl FnMut(&mut State, &Self) -> Option<Result<R>>) -> Result<R> {
+        self.wait_until(self.shared().reply_by(), look)
+    }
+
+    /// Waits for the peer to do something about the link by then.
+    pub(crate) fn wait_until<R>(
+        &self,
+        by: Option<Instant>,
+        mut look: impl FnMut(&mut State, &Self) -> Option<Result<R>>,
+    ) -> Result<R> {
+        let look = |state: &mut State| look(state, self).or_else(|| self.ended(state).map(Err));
+        self.shared().wait(On::Link(self.key), by, look).unwrap_or(Err(Error::TimedOut))
     }
 
     /// Closes the link, and waits until the peer has answered. Ok if it was closed before without an error.
@@ -137,6 +147,9 @@ impl Drop for LinkHandle {
     fn drop(&mut self) {
         self.shared().act(|state| {
             if state.is_held(self.key, &self.life.link) {
+                if let LinkKey::Receiver(key) = self.key {
+                    state.release_untaken(key);
+                }
                 // What cannot be closed is closed already.
                 let _ = state.close_link(self.key, None);
             }

@@ -168,7 +168,7 @@ impl OfferedSender {
             Ok::<_, Error>(state.hold_link(key.into()))
         })?;
         self.is_decided = true;
-        Ok(Sender::new(key, LinkHandle::accepted(&self.connection, key.into(), life)))
+        Ok(Sender::new(key, LinkHandle::accepted(&self.connection, key.into(), life), None))
     }
 
     /// Refuses it, and says why.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amqp_proto::endpoint::{Error, Result};
+use amqp_proto::config::OnDrop;
+use amqp_proto::endpoint::{Error, Result, STOP_BEFORE_CLOSE};
 use amqp_proto::types::{DeliveryKey, ReceiverKey, Str, TransactionId};
 use amqp_proto::wire::{self, Attach, DeliveryState, Modified, Outcome, Rejected};
 
@@ -38,8 +39,9 @@ use crate::waiters::On;
 /// let connection = Connection::open(&url)?;
 /// for delivery in &connection.receiver("jobs").attach()? {
 ///     let delivery = delivery?;
-///     println!("{:?}", delivery.message()?.body()?);
-/// } // each is accepted when it is dropped
+///     println!("{:?}", delivery.message()?.body()?); // what is left by `?` is given back
+///     delivery.accept()?;
+/// }
 /// # Ok::<(), amqp_blocking::Error>(())
 /// ```
 #[derive(Clone)]
@@ -66,9 +68,13 @@ impl Receiver {
             .or_else(Error::or_end)
     }
 
-    /// A message, if there is one.
-    pub fn try_recv(&self) -> Option<Delivery> {
-        self.wait(Some(Instant::now()))?.ok()
+    /// Takes the next message, if there is one; `None` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// The end of the link once all is taken, also where nothing was wrong: [`Error::or_end`] tells them apart.
+    pub fn try_recv(&self) -> Result<Option<Delivery>> {
+        self.wait(Some(Instant::now())).transpose()
     }
 
     /// The messages that come, until the link is over. If that is by an error, it is the last item.
@@ -83,10 +89,8 @@ impl Receiver {
             let begun = state.links.get_mut(&self.key.into()).and_then(|link| link.begun.pop_front());
             match begun {
                 Some(key) => {
-                    let tag = state.connection.delivery(key).ok().map(|delivery| delivery.tag());
-                    let accepts =
-                        state.connection.receiver(self.key).is_ok_and(|receiver| receiver.is_auto_accept());
-                    Some(Ok(IncomingStream::new(self.clone(), key, tag, accepts)))
+                    let (tag, on_drop) = (state.unsettled_tag(self.key, key), state.on_drop(self.key));
+                    Some(Ok(IncomingStream::new(self.clone(), key, tag, on_drop)))
                 }
                 None => self.link.ended(state).map(Err),
             }
@@ -111,12 +115,12 @@ impl Receiver {
         if let Ok(mut receiver) = state.connection.receiver(self.key)
             && let Some(delivery) = receiver.receive()
         {
-            let accepts = receiver.is_auto_accept() && !delivery.is_settled();
-            return Some(Ok(Delivery::new(self.clone(), delivery, accepts)));
+            let on_drop = receiver.on_drop();
+            return Some(Ok(Delivery::new(self.clone(), delivery, on_drop)));
         }
         let left = state.links.get_mut(&self.key.into()).and_then(|link| link.left.pop_front());
         match left {
-            Some(delivery) => Some(Ok(Delivery::new(self.clone(), delivery, false))),
+            Some(delivery) => Some(Ok(Delivery::new(self.clone(), delivery, OnDrop::Keep))),
             None => self.link.ended(state).map(Err),
         }
     }
@@ -248,14 +252,46 @@ impl Receiver {
         self.link.peer_attach()
     }
 
-    /// Closes the link, and waits until the peer has answered. What is unsettled then may come again.
+    /// Closes the link for good, and waits until the peer has done the same.
+    ///
+    /// Before that, the sender is stopped, so that nothing is on its way any more, and messages that were not taken are
+    /// released: they go elsewhere at once. Messages that the sender has settled can still be taken. Those that were
+    /// taken and not decided about are lost to this link, and their queue has them back.
     pub fn close(&self) -> Result<()> {
+        self.release_untaken();
+        // A sender that does not stop in time may have sent more, which its queue has back without that.
+        let _ = self.stopped();
+        self.release_untaken();
         self.link.close(None)
     }
 
-    /// The same, saying why.
+    /// Closes the link for good, saying why, and waits until the peer has done the same. Messages that were not taken
+    /// are released; what is on its way is not waited for.
     pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
+        self.release_untaken();
         self.link.close(Some(error.into()))
+    }
+
+    /// Stops the sender, and waits a while until nothing is on its way any more.
+    fn stopped(&self) -> Result<()> {
+        let is_granted = self.link.shared().act(|state| {
+            let Ok(mut receiver) = state.connection.receiver(self.key) else {
+                return Err(self.link.gone(state));
+            };
+            let is_granted = receiver.credit() > 0;
+            receiver.stop()?;
+            state.set_stopped(self.key, !is_granted);
+            Ok(is_granted)
+        })?;
+        if !is_granted {
+            return Ok(());
+        }
+        let by = Instant::now().checked_add(STOP_BEFORE_CLOSE);
+        self.link.wait_until(by, |state, _| state.is_stopped(self.key).then_some(Ok(())))
+    }
+
+    fn release_untaken(&self) {
+        self.link.shared().act(|state| state.release_untaken(self.key));
     }
 
     /// Detaches the link, so that it can be attached again under its name, as long as a handle of it is kept.

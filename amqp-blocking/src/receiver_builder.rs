@@ -1,7 +1,6 @@
 //! [`ReceiverBuilder`]: how a link is attached over which this end receives.
 
 use amqp_proto::endpoint::{ReceiverSettings, Result, link_setters};
-use amqp_proto::types::Str;
 
 use crate::link::{Home, LinkHandle};
 use crate::receiver::Receiver;
@@ -22,19 +21,20 @@ pub struct ReceiverBuilder {
 }
 
 impl ReceiverBuilder {
-    pub(crate) fn new(home: Home, address: impl Into<Str>) -> Self {
-        Self { home, settings: ReceiverSettings::from(address) }
+    pub(crate) fn new(home: Home, settings: ReceiverSettings) -> Self {
+        Self { home, settings }
     }
 
     link_setters!(receiver);
 
     /// Attaches the link, and waits until the peer has done so too.
     pub fn attach(self) -> Result<Receiver> {
-        let (name, options) = self.settings.into_parts();
-        let name = name.map_or_else(Home::link_name, Ok)?;
+        let options = self.settings.to_options();
+        let name = self.settings.name.clone().map_or_else(Home::link_name, Ok)?;
         let (link, key) = LinkHandle::attach(self.home, |state, session| {
             Ok(state.connection.session(session)?.attach_receiver(name, &options)?)
         })?;
+        self.settings.check(link.peer_attach())?;
         Ok(Receiver::new(key, link))
     }
 }

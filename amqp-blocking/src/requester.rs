@@ -59,7 +59,8 @@ impl Connection {
     /// is the error then; see [`Requester::new`] for what can be done.
     pub fn requester(&self, address: impl Into<Str>) -> Result<Requester> {
         let session = self.session()?;
-        let receiver = session.receiver("").dynamic().attach()?;
+        // Nobody else could take an answer that is given back.
+        let receiver = session.dynamic_receiver().auto_accept(true).attach()?;
         Requester::new(session.sender(address).attach()?, receiver)
     }
 }
@@ -75,9 +76,16 @@ impl Requester {
         Ok(Self { sender, receiver, asked: Arc::new(Mutex::new(asked)) })
     }
 
-    /// Sends a request, and waits for the answer. Its message-id, correlation-id and reply-to are set.
+    /// Sets the address that requests tell for their answers, where the peer knows the link by another one than its
+    /// own, such as `$me`. A request that has a reply-to keeps it.
+    pub fn set_reply_to(&self, address: impl Into<Str>) {
+        lock(&self.asked).set_reply_to(address);
+    }
+
+    /// Sends a request, and waits for the answer. Its message-id and correlation-id are set, and its reply-to unless it
+    /// has one.
     ///
-    /// The answer is accepted when it is dropped.
+    /// The answer is accepted when it is dropped, unless the receiver is the caller's and says otherwise.
     ///
     /// # Errors
     ///
@@ -136,17 +144,19 @@ impl Requester {
         }
     }
 
-    /// Gives an answer to who has asked. What nobody waits for any more is accepted as it is dropped.
+    /// Gives an answer to who has asked, and accepts it if nobody waits for it any more.
     fn hand_out(&self, answer: Delivery) {
         let Ok(properties) = answer.message().and_then(|message| Ok(message.properties()?)) else {
             let _ = answer.reject(None);
             return;
         };
         let slot = lock(&self.asked).answer(properties.correlation_id.as_ref());
-        if let Some(slot) = slot {
-            *lock(&slot.answer) = Some(answer);
-            slot.asker.unpark();
-        }
+        let Some(slot) = slot else {
+            let _ = answer.accept();
+            return;
+        };
+        *lock(&slot.answer) = Some(answer);
+        slot.asker.unpark();
     }
 
     /// The address that answers come to.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::policy::{Recent, answer_to};
-use amqp_proto::types::{DeliveryKey, Str};
-use amqp_proto::wire::{ANONYMOUS_RELAY, Modified, Outcome, Properties, Rejected};
+use amqp_proto::types::Str;
+use amqp_proto::wire::{ANONYMOUS_RELAY, Outcome, Properties, Rejected};
 
 use crate::connection::Connection;
 use crate::delivery::Delivery;
@@ -40,20 +40,20 @@ pub struct Responder {
 impl Connection {
     /// Answers the requests that come to this address.
     pub fn responder(&self, address: impl Into<Str>) -> Result<Responder> {
-        let receiver = self.receiver(address).auto_accept(false).attach()?;
+        let receiver = self.receiver(address).attach()?;
         Responder::new(self, receiver)
     }
 }
 
 impl Responder {
-    /// The same for what comes over a link of the caller's making, which does not accept by itself.
+    /// The same for what comes over a link of the caller's making.
     ///
     /// Answers go out on a session of their own: by the anonymous relay if the peer offers it, else over a link for
     /// each address, of which the last 64 are kept.
     pub fn new(connection: &Connection, receiver: Receiver) -> Result<Self> {
         let session = connection.session()?;
         let relay = match connection.offers(&ANONYMOUS_RELAY) {
-            true => Some(session.sender("").anonymous().attach()?),
+            true => Some(session.anonymous_sender().attach()?),
             false => None,
         };
         let answers = Answers { session, relay, senders: Mutex::new(Recent::new(MOST)) };
@@ -95,21 +95,19 @@ impl Responder {
     }
 }
 
-/// A message that asks for an answer. Dropped with nothing decided, it goes elsewhere, or comes again, its delivery
-/// counted as failed: whoever was to answer it did not come to it.
+/// A message that asks for an answer. Dropped with nothing decided it is released, as a [`Delivery`] is.
+#[must_use = "a request that is dropped with nothing decided is released"]
 pub struct Request {
-    delivery: DeliveryKey,
+    /// `None` once it is decided about.
+    delivery: Option<Delivery>,
     message: MessageView,
     properties: Properties,
-    /// Whether the sender waits for an outcome.
-    is_undecided: bool,
     responder: Responder,
 }
 
 impl Request {
     fn new(delivery: Delivery, message: MessageView, properties: Properties, responder: Responder) -> Self {
-        let is_undecided = !delivery.is_settled();
-        Self { delivery: delivery.into_undecided(), message, properties, is_undecided, responder }
+        Self { delivery: Some(delivery), message, properties, responder }
     }
 
     /// The message.
@@ -157,17 +155,7 @@ impl Request {
     }
 
     fn decide(&mut self, outcome: Outcome) -> Result<()> {
-        match std::mem::take(&mut self.is_undecided) {
-            true => self.responder.receiver.dispose(self.delivery, &outcome.into()),
-            false => Ok(()),
-        }
-    }
-}
-
-impl Drop for Request {
-    fn drop(&mut self) {
-        // A link that is over has lost it, and it goes elsewhere.
-        let _ = self.decide(Modified { delivery_failed: Some(true), ..Modified::default() }.into());
+        self.delivery.take().map_or(Ok(()), |delivery| delivery.dispose(&outcome.into()))
     }
 }
 

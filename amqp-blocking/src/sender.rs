@@ -29,7 +29,7 @@ use crate::writing;
 /// #     let connection = listener.accept()?.open()?;
 /// #     while let Some(offer) = connection.next_offer()? {
 /// #         if let amqp_blocking::Accepted::Receiver(receiver) = offer.accept()? {
-/// #             receiver.iter().for_each(drop);
+/// #             receiver.for_each(1, |_| Ok::<(), amqp_blocking::Error>(()))?;
 /// #         }
 /// #     }
 /// #     Ok::<(), amqp_blocking::Error>(())
@@ -54,21 +54,30 @@ use crate::writing;
 pub struct Sender {
     key: SenderKey,
     link: Arc<LinkHandle>,
+    /// How long sending may take.
+    send_timeout: Option<Duration>,
 }
 
 impl Sender {
-    pub(crate) fn new(key: SenderKey, link: LinkHandle) -> Self {
-        Self { key, link: Arc::new(link) }
+    pub(crate) fn new(key: SenderKey, link: LinkHandle, send_timeout: Option<Duration>) -> Self {
+        Self { key, link: Arc::new(link), send_timeout }
     }
 
     /// Sends a message and waits for its outcome; before that, for the receiver to grant credit.
     ///
-    /// What is sent settled, because that is said of it or of the link, has no outcome to be waited for: it counts as
-    /// accepted once it is on its way.
+    /// That may take any time, such as while a broker is short of memory or has no majority of its replicas;
+    /// [`send_timeout`](crate::SenderBuilder::send_timeout) bounds it. A message that is sent settled has no outcome to
+    /// come and counts as accepted once it is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] if there was no credit in time, and nothing was sent; [`Error::Unconfirmed`] if the message
+    /// was sent and its outcome is not known in time; [`Error::Lost`] if the link ended before it was.
     pub fn send(&self, message: impl Into<Outgoing>) -> Result<Outcome> {
         let mut message = message.into();
         message.prepare()?;
-        let (state, sent) = self.queue(&message, None);
+        let by = self.send_by();
+        let (state, sent) = self.queue(&message, by);
         let delivery = match sent {
             Ok(delivery) => delivery,
             Err(error) => {
@@ -78,17 +87,27 @@ impl Sender {
         };
         let look = |state: &mut State| look_outcome(state, &self.link, self.key, delivery);
         let on = On::Outcome(self.key, delivery);
-        let (mut state, outcome) = self.link.shared().wait_on(state, &[on], None, look);
+        let (mut state, outcome) = self.link.shared().wait_on(state, &[on], by, look);
         state.let_sent_go(self.key, delivery);
         self.link.shared().unlock(state);
-        outcome.unwrap_or(Err(Error::TimedOut))
+        outcome.unwrap_or(Err(Error::Unconfirmed))
+    }
+
+    /// When a message that is sent now has to be sent, and have its outcome.
+    fn send_by(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.send_timeout?)
     }
 
     /// Sends a message once the receiver has granted credit, and does not wait for its outcome.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] if there was no credit in time, where [`send_timeout`](crate::SenderBuilder::send_timeout) says
+    /// so; nothing was sent then.
     pub fn send_queued(&self, message: impl Into<Outgoing>) -> Result<Sent> {
         let mut message = message.into();
         message.prepare()?;
-        let (state, sent) = self.queue(&message, None);
+        let (state, sent) = self.queue(&message, self.send_by());
         let is_settled = is_settled(&state, &sent);
         writing::write_much_here(self.link.shared(), state);
         Ok(Sent::new(Arc::clone(&self.link), self.key, sent?, is_settled))

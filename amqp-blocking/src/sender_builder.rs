@@ -1,7 +1,6 @@
 //! [`SenderBuilder`]: how a link is attached over which this end sends.
 
 use amqp_proto::endpoint::{Result, SenderSettings, link_setters};
-use amqp_proto::types::Str;
 
 use crate::link::{Home, LinkHandle};
 use crate::sender::Sender;
@@ -24,19 +23,20 @@ pub struct SenderBuilder {
 }
 
 impl SenderBuilder {
-    pub(crate) fn new(home: Home, address: impl Into<Str>) -> Self {
-        Self { home, settings: SenderSettings::to(address) }
+    pub(crate) fn new(home: Home, settings: SenderSettings) -> Self {
+        Self { home, settings }
     }
 
     link_setters!(sender);
 
     /// Attaches the link, and waits until the peer has done so too.
     pub fn attach(self) -> Result<Sender> {
-        let (name, options) = self.settings.into_parts();
-        let name = name.map_or_else(Home::link_name, Ok)?;
+        let options = self.settings.to_options();
+        let name = self.settings.name.clone().map_or_else(Home::link_name, Ok)?;
         let (link, key) = LinkHandle::attach(self.home, |state, session| {
             Ok(state.connection.session(session)?.attach_sender(name, &options)?)
         })?;
-        Ok(Sender::new(key, link))
+        self.settings.check(link.peer_attach())?;
+        Ok(Sender::new(key, link, self.settings.send_timeout))
     }
 }

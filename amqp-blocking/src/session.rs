@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use amqp_proto::config::SessionOptions;
-use amqp_proto::endpoint::{Error, Result};
+use amqp_proto::endpoint::{Error, ReceiverSettings, Result, SenderSettings};
 use amqp_proto::types::{SessionKey, Str};
 use amqp_proto::wire::{self, Begin};
 
@@ -59,12 +59,23 @@ impl Session {
 
     /// A link to the node with this address; to be attached.
     pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
-        SenderBuilder::new(self.home(), address)
+        SenderBuilder::new(self.home(), SenderSettings::to(address))
+    }
+
+    /// Makes the builder of a link that sends each message to where it is addressed `to`, by a peer that can do that
+    /// (the anonymous relay).
+    pub fn anonymous_sender(&self) -> SenderBuilder {
+        SenderBuilder::new(self.home(), SenderSettings::to_anybody())
     }
 
     /// A link from the node with this address; to be attached.
     pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.home(), address)
+        ReceiverBuilder::new(self.home(), ReceiverSettings::from(address))
+    }
+
+    /// Makes the builder of a link that receives from a node that the peer makes for it.
+    pub fn dynamic_receiver(&self) -> ReceiverBuilder {
+        ReceiverBuilder::new(self.home(), ReceiverSettings::from_dynamic())
     }
 
     fn home(&self) -> Home {

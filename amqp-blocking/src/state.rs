@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use amqp_proto::config::SessionOptions;
 use amqp_proto::endpoint::{ConnectionOptions, Ended, Error, Result};
-use amqp_proto::machine::{LinkError, PartEnd};
+use amqp_proto::machine::LinkError;
 use amqp_proto::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
 use amqp_proto::wire::{self, Attach, DeliveryState, Outcome};
 use amqp_proto::{Connection, Event, Reason};
@@ -29,7 +29,7 @@ pub(crate) struct State {
     /// Senders of which somebody waits until what they send is written.
     pub(crate) unwritten: Vec<SenderKey>,
     /// Deliveries of which nobody wants what is still to come.
-    unwanted: Vec<DeliveryKey>,
+    pub(crate) unwanted: Vec<DeliveryKey>,
     /// Whether the application takes sessions and links of the peer's making.
     takes_offers: bool,
     /// What the peer wants and nobody has looked at.
@@ -82,10 +82,12 @@ pub(crate) struct Link {
     pub(crate) life: Arc<Life>,
     /// What is known of deliveries that were sent and that somebody holds.
     pub(crate) sent: Keyed<DeliveryKey, Fate>,
-    /// Messages that had come when the link ended, settled, and were not taken.
+    /// Messages that had come when the link ended, and were not taken.
     pub(crate) left: VecDeque<amqp_proto::Delivery>,
     /// Whether the credit that was to be drained is gone.
     pub(crate) is_drained: bool,
+    /// Whether the sender has stopped since that was asked for.
+    pub(crate) is_stopped: bool,
     /// Whether messages are read while they come.
     pub(crate) is_streaming: bool,
     /// Messages that have begun to come, on a streaming link.
@@ -309,24 +311,6 @@ impl State {
         .unwrap_or(Err(LinkError::Detached))
     }
 
-    /// What was sent settled will not be sent again, so it is not to be lost with the link, unless that is only
-    /// suspended and keeps it.
-    pub(crate) fn keep_inbox(&mut self, key: ReceiverKey) {
-        let (Ok(mut receiver), Some(link)) =
-            (self.connection.receiver(key), self.links.get_mut(&LinkKey::Receiver(key)))
-        else {
-            return;
-        };
-        if receiver.is_suspended() {
-            return;
-        }
-        while let Some(delivery) = receiver.receive() {
-            if delivery.is_settled() {
-                link.left.push_back(delivery);
-            }
-        }
-    }
-
     pub(crate) fn on_event(&mut self, event: Event) {
         match event {
             Event::Opened => self.waiters.wake_all(On::Connection),
@@ -342,6 +326,10 @@ impl State {
                 self.waiters.wake_all(On::Link(key.into()));
             }
             Event::Drained(key) => self.on_drained(key),
+            Event::Stopped(key) => {
+                self.set_stopped(key, true);
+                self.waiters.wake_all(On::Link(key.into()));
+            }
             Event::Message { receiver, delivery } => self.on_message(receiver, delivery),
             Event::Data { receiver, delivery } | Event::Aborted { receiver, delivery } => {
                 self.on_data(receiver, delivery);
@@ -369,15 +357,6 @@ impl State {
             self.drop_rest(key, delivery);
         }
         self.waiters.wake_all(On::Link(key.into()));
-    }
-
-    /// Reads what there is of a delivery that nobody wants.
-    pub(crate) fn drop_rest(&mut self, key: ReceiverKey, delivery: DeliveryKey) {
-        let part = self.connection.receiver(key).ok().and_then(|mut link| link.read(delivery).ok());
-        self.unwanted.retain(|unwanted| *unwanted != delivery);
-        if part.is_some_and(|part| part.end == PartEnd::More) {
-            self.unwanted.push(delivery);
-        }
     }
 
     /// Output was taken: who waits until a message is written is to look again.

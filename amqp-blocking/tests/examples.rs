@@ -70,7 +70,9 @@ fn sender(link: Accepted) -> Sender {
 fn send_tells_what_has_become_of_the_messages() {
     let (url, peer) = peer(|link| {
         for delivery in &receiver(link) {
-            assert_eq!(delivery.unwrap().message().unwrap().body().unwrap().as_bytes().unwrap().len(), 10);
+            let delivery = delivery.unwrap();
+            assert_eq!(delivery.message().unwrap().body().unwrap().as_bytes().unwrap().len(), 10);
+            delivery.accept().unwrap();
         }
     });
     let (code, said, errors) = run("blocking_send", &[&url, "--count", "2500", "--size", "10", "--json"]);
@@ -226,7 +228,7 @@ fn encrypted_peer(authority: &Authority) -> String {
             while let Some(offer) = connection.next_offer().unwrap() {
                 match offer.accept().unwrap() {
                     Accepted::Receiver(receiver) => {
-                        receiver.iter().take(6).for_each(|taken| drop(taken.unwrap()))
+                        receiver.iter().take(6).for_each(|taken| taken.unwrap().accept().unwrap())
                     }
                     Accepted::Sender(sender) => {
                         for number in 0..3 {

@@ -88,8 +88,11 @@ fn a_message_is_sent_and_read_in_pieces() {
 #[test]
 fn a_stream_is_a_reader_and_a_writer() {
     let (client, server, _) = piped();
-    let (sender, receiver, _session) =
-        sending(client.sender("jobs"), &server, ReceiverOptions::new().with_streaming(true));
+    let (sender, receiver, _session) = sending(
+        client.sender("jobs"),
+        &server,
+        ReceiverOptions::new().with_streaming(true).with_auto_accept(true),
+    );
     let whole = Message::from(vec![7; 300_000]).to_payload().unwrap().to_bytes();
     let copy = whole.clone();
     let sends = run(move || {
@@ -179,7 +182,7 @@ fn what_is_available() {
     receiver.add_credit(1).unwrap();
     let sent = sender.send_queued("job").unwrap();
     receiver.recv().unwrap().unwrap().accept().unwrap();
-    sent.outcome().unwrap();
+    sent.outcome().unwrap().accepted().unwrap();
     receiver.drain().unwrap();
     assert_eq!(receiver.available(), 16, "one of them has come");
 }

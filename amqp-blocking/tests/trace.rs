@@ -36,7 +36,7 @@ fn an_exchange() {
         let connection = listener.accept().unwrap().open().unwrap();
         while let Some(offer) = connection.next_offer().unwrap() {
             if let Accepted::Receiver(receiver) = offer.accept().unwrap() {
-                (&receiver).into_iter().for_each(drop);
+                receiver.for_each(1, |_| Ok::<(), amqp_blocking::Error>(())).unwrap();
             }
         }
     });

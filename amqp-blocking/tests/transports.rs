@@ -145,7 +145,7 @@ fn cut_anywhere() {
                 let server = Connection::accept(far, &Acceptor::default())?;
                 while let Some(offer) = server.next_offer()? {
                     if let amqp_blocking::Accepted::Receiver(receiver) = offer.accept()? {
-                        receiver.iter().for_each(drop);
+                        receiver.for_each(1, |_| Ok::<(), Error>(()))?;
                     }
                 }
                 Ok::<(), Error>(())

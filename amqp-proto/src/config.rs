@@ -8,8 +8,8 @@ pub use ungranted::Ungranted;
 
 use crate::types::{DeliveryTag, Fields, Limits, Many, SequenceNo, Str, Symbol, TransferNumber};
 use crate::wire::{
-    Accepted, Coordinator, Declared, DeliveryState, ReceiverSettleMode, Rejected, SenderSettleMode, Source,
-    Target, Terminus,
+    Accepted, Coordinator, Declared, DeliveryState, Modified, Outcome, ReceiverSettleMode, Rejected,
+    SenderSettleMode, Source, Target, Terminus,
 };
 
 /// Makes setters that take and give back the options.
@@ -185,6 +185,8 @@ pub struct SenderOptions {
     pub(crate) snd_settle_mode: Option<SenderSettleMode>,
     pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
     pub(crate) initial_delivery_count: SequenceNo,
+    /// Whether the attach leaves the target out.
+    pub(crate) lacks_target: bool,
     pub(crate) manual_settle: bool,
     pub(crate) manual_drain: bool,
     pub(crate) max_message_size: Option<u64>,
@@ -219,6 +221,14 @@ impl SenderOptions {
         options.with_snd_settle_mode(SenderSettleMode::Unsettled)
     }
 
+    /// Leaves the target out of the attach: the peer is to find the link by its name, and to tell its target [2.6.3].
+    #[must_use]
+    pub fn without_target(mut self) -> Self {
+        self.target = None;
+        self.lacks_target = true;
+        self
+    }
+
     /// Sets whether a delivery is settled as soon as the receiver has told its outcome. On, unless turned off.
     #[must_use]
     pub fn with_auto_settle(mut self, automatic: bool) -> Self {
@@ -248,6 +258,44 @@ impl SenderOptions {
     link_setters!();
 }
 
+/// Chooses what is told about a message whose handle is dropped with nothing decided about it.
+///
+/// It concerns the adapters, which hand a message out as a value. A handler's message is handled when `on_message`
+/// returns: see [`ReceiverOptions::with_auto_accept`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnDrop {
+    /// Releases the message: it may go elsewhere, or come again. A drop while the thread panics counts as a failed
+    /// delivery.
+    #[default]
+    Release,
+    /// Accepts the message, unless the thread panics, which counts as a failed delivery.
+    ///
+    /// A handle is dropped by `?`, by `break` and by a cancelled task, too: the message is gone then, though nobody has
+    /// processed it.
+    Accept,
+    /// Tells nothing: the message stays unsettled until something is told by its key, or its link ends.
+    Keep,
+}
+
+impl OnDrop {
+    /// Returns the outcome to tell; `None` to tell nothing.
+    pub fn outcome(self, is_panicking: bool) -> Option<Outcome> {
+        match self {
+            Self::Keep => None,
+            _ if is_panicking => Some(Modified::failed().into()),
+            Self::Release => Some(Outcome::Released),
+            Self::Accept => Some(Outcome::Accepted),
+        }
+    }
+
+    /// Returns the choice for a message that was not read to its end, which is never accepted.
+    #[must_use]
+    pub fn of_part(self) -> Self {
+        if self == Self::Accept { Self::Release } else { self }
+    }
+}
+
 /// What a link on which this end receives is attached with [2.7.3].
 ///
 /// ```
@@ -262,7 +310,10 @@ pub struct ReceiverOptions {
     pub(crate) snd_settle_mode: Option<SenderSettleMode>,
     pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
     pub(crate) prefetch: u32,
+    /// Whether the attach leaves the source out.
+    pub(crate) lacks_source: bool,
     pub(crate) manual_accept: bool,
+    pub(crate) on_drop: OnDrop,
     pub(crate) streaming: bool,
     pub(crate) max_message_size: Option<u64>,
     pub(crate) offered_capabilities: Many<Symbol>,
@@ -287,15 +338,31 @@ impl ReceiverOptions {
         Self::new().with_source(Source { dynamic: true, ..Source::default() })
     }
 
-    /// Sets whether a message is accepted for the application once it has been handled, if that has neither settled
-    /// it nor told its state. On, unless turned off.
+    /// Leaves the source out of the attach: the peer is to find the link by its name, such as a durable subscription,
+    /// and to tell its source [2.6.3].
+    #[must_use]
+    pub fn without_source(mut self) -> Self {
+        self.source = None;
+        self.lacks_source = true;
+        self
+    }
+
+    /// Sets whether a message is accepted once the application has handled it, if that has neither settled it nor
+    /// told its state.
+    ///
+    /// A handler has handled a message when `on_message` returns: on by default. The handles of an adapter have no
+    /// such moment: they accept what is dropped undecided only if this is turned on, and release it otherwise; see
+    /// [`OnDrop`] for the risk.
     #[must_use]
     pub fn with_auto_accept(mut self, automatic: bool) -> Self {
         self.manual_accept = !automatic;
+        self.on_drop = if automatic { OnDrop::Accept } else { OnDrop::Release };
         self
     }
 
     setters! {
+        /// Sets what is told about a message whose handle is dropped undecided. Default [`OnDrop::Release`].
+        with_on_drop(on_drop: OnDrop);
         /// Sets how the sender is asked to settle (L-MODE-02). Default mixed.
         with_snd_settle_mode(snd_settle_mode: SenderSettleMode) = Some;
         /// Sets how this end settles (L-MODE-05). Default: as the peer's attach asks, else first.

@@ -135,3 +135,16 @@ proptest! {
         }
     }
 }
+
+/// M-PROP-04 [3.2.4]: a request that says where its answer is to go says so to the service.
+#[test]
+fn m_prop_04_a_request_keeps_its_own_reply_to() {
+    let mut pending = Correlator::new(10);
+    let own = Message::from("list").with_reply_to("$me");
+    let request = pending.request(own.clone(), None, ()).unwrap();
+    assert_eq!(request.properties().reply_to.as_deref(), Some("$me"), "also where no other is known");
+    pending.set_reply_to("temporary-1");
+    assert_eq!(pending.request(own, None, ()).unwrap().properties().reply_to.as_deref(), Some("$me"));
+    let other = pending.request(Message::from("list"), None, ()).unwrap();
+    assert_eq!(other.properties().reply_to.as_deref(), Some("temporary-1"));
+}

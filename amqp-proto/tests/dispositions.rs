@@ -76,7 +76,7 @@ fn t_disp_20_ranges_over_links() {
         let Event::Message { receiver, delivery } = peer.event() else { panic!() };
         assert_eq!(receiver, links[id as usize % 2]);
         let mut receiver = peer.amqp.receiver(receiver).unwrap();
-        receiver.receive().unwrap();
+        let _ = receiver.receive().unwrap();
         receiver.accept(delivery).unwrap();
     }
     assert!(peer.lines()[0].contains("first: 0, last: 99"));

@@ -1,4 +1,5 @@
 //! Calls as somebody writes them first: literals for symbols, text in either form, secrets from text, keys in print.
+#![allow(clippy::type_complexity)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use amqp_proto::bytes::Bytes;

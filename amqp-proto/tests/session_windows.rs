@@ -171,17 +171,17 @@ fn s_win_11_the_window_opens_by_what_is_taken() {
     solo.hears(&messages(0..10, 5));
     assert_eq!(solo.events().len(), 10);
     assert_eq!(solo.says(), "");
-    solo.engine.receiver(link).unwrap().receive().unwrap();
+    let _ = solo.engine.receiver(link).unwrap().receive().unwrap();
     assert_eq!(solo.says(), frames([flow(Some(10), 1, 0, OPEN)]), "closed, it opens at once");
     for _ in 0..9 {
-        solo.engine.receiver(link).unwrap().receive().unwrap();
+        let _ = solo.engine.receiver(link).unwrap().receive().unwrap();
     }
     assert_eq!(solo.says(), frames([flow(Some(10), 10, 0, OPEN)]));
     let mut flows = 0;
     for id in 10..110 {
         solo.hears(&messages(id..id + 1, 5));
         solo.events();
-        solo.engine.receiver(link).unwrap().receive().unwrap();
+        let _ = solo.engine.receiver(link).unwrap().receive().unwrap();
         flows += count(&mut solo).1;
     }
     assert_eq!(flows, 20);
@@ -237,7 +237,7 @@ fn s_win_11_the_window_counts_octets() {
     solo.events();
     assert_eq!(solo.says(), frames([flow(Some(10), 5, 0, OPEN)]));
     for _ in 0..10 {
-        solo.engine.receiver(link).unwrap().receive().unwrap();
+        let _ = solo.engine.receiver(link).unwrap().receive().unwrap();
     }
     assert_eq!(solo.says(), frames([flow(Some(10), 10, 0, OPEN)]));
     assert_eq!(solo.engine.session(session).unwrap().incoming_window(), 10);

@@ -187,7 +187,7 @@ fn t_xfer_06_tags_of_the_peer() {
     peer.amqp.receiver(link).unwrap().accept(delivery).unwrap();
     peer.octets();
     peer.send(transfer(0, 1, b"t"));
-    taken(&mut peer, link);
+    let _ = taken(&mut peer, link);
     peer.send(transfer(0, 2, b"t"));
     fails_with(&mut peer, "amqp:not-allowed");
 }

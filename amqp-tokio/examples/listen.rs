@@ -145,8 +145,7 @@ async fn serve_session(peer: &Arc<Peer>, session: &Session) -> amqp_tokio::Resul
             }
             OfferedLink::Receiver(link) => {
                 let address = link.address().unwrap_or_default();
-                let options =
-                    ReceiverOptions::new().with_prefetch(peer.arguments.credit).with_auto_accept(false);
+                let options = ReceiverOptions::new().with_prefetch(peer.arguments.credit);
                 let receiver = link.accept_with(options)?;
                 tokio::spawn(async move {
                     while let Ok(Some(delivery)) = receiver.recv().await {

@@ -41,16 +41,16 @@ async fn main() -> Result<()> {
     println!("{} is on its way", sent.key());
     println!("its outcome: {:?}", sent.await?);
 
-    println!("\n-- receive: what is handled is accepted");
+    println!("\n-- receive, and accept");
     let receiver = connection.receiver(&*address).prefetch(10).await?;
     let delivery = receiver.recv().await?.context("a message")?;
     let message = delivery.message()?;
     println!("received {:?}, subject {:?}", message.body()?, message.properties()?.subject);
-    drop(delivery);
+    delivery.accept()?;
     receiver.close().await?;
 
-    println!("\n-- receive, and decide: auto-accept is off");
-    let receiver = connection.receiver(&*address).prefetch(10).auto_accept(false).await?;
+    println!("\n-- receive, and decide");
+    let receiver = connection.receiver(&*address).prefetch(10).await?;
     for text in ["good job", "bad job"] {
         println!("sent {text:?}: {:?}", sender.send(text).await?);
     }

@@ -41,7 +41,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let credit =
         u32::try_from(arguments.messages.count).map_or(arguments.credit, |count| count.min(arguments.credit));
     let prefetch = if u64::from(credit) == arguments.messages.count { 0 } else { credit };
-    let mut attaching = connection.receiver(&*address).prefetch(prefetch).auto_accept(false);
+    let mut attaching = connection.receiver(&*address).prefetch(prefetch);
     if arguments.messages.presettled {
         attaching = attaching.snd_settle_mode(SenderSettleMode::Settled);
     }
@@ -75,11 +75,7 @@ async fn receive_and_close(
 }
 
 async fn give_back(connection: &Connection, receiver: &Receiver) -> Result<()> {
-    // What has come and was not looked at goes elsewhere.
-    receiver.stop()?;
-    while let Some(delivery) = receiver.try_recv() {
-        delivery.release()?;
-    }
+    // What has come and was not taken goes elsewhere.
     receiver.close().await?;
     Ok(connection.close().await?)
 }

@@ -73,7 +73,10 @@ async fn send_and_close(
         }
         Ok(()) => tokio::select! {
             done = collect(&mut waiting, tally) => done,
-            _ = tokio::signal::ctrl_c() => Ok(eprintln!("interrupted")),
+            _ = tokio::signal::ctrl_c() => {
+                eprintln!("interrupted");
+                Ok(())
+            }
         },
         failed => failed,
     };

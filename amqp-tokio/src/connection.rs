@@ -7,7 +7,8 @@ use amqp_proto::Connection as Engine;
 use amqp_proto::Origin;
 use amqp_proto::config::SessionOptions;
 use amqp_proto::endpoint::{
-    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Peer, Result, random,
+    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Peer, ReceiverSettings, Result,
+    SenderSettings, random,
 };
 use amqp_proto::machine::sasl::{Identity, LinkSecurity};
 use amqp_proto::types::{Moment, Str, Symbol};
@@ -185,12 +186,23 @@ impl Connection {
 
     /// A link to send to this address, on the session that all share who ask for no other. A builder, to be awaited.
     pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
-        SenderBuilder::new(self.into(), address)
+        SenderBuilder::new(self.into(), SenderSettings::to(address))
+    }
+
+    /// Makes the builder of a link that sends each message to where it is addressed `to`, by a peer that can do that
+    /// (the anonymous relay).
+    pub fn anonymous_sender(&self) -> SenderBuilder {
+        SenderBuilder::new(self.into(), SenderSettings::to_anybody())
     }
 
     /// The same to receive from this address.
     pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.into(), address)
+        ReceiverBuilder::new(self.into(), ReceiverSettings::from(address))
+    }
+
+    /// Makes the builder of a link that receives from a node that the peer makes for it.
+    pub fn dynamic_receiver(&self) -> ReceiverBuilder {
+        ReceiverBuilder::new(self.into(), ReceiverSettings::from_dynamic())
     }
 
     /// The next session that the peer begins; `None` when the connection is over without an error.

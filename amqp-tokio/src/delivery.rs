@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use amqp_proto::config::OnDrop;
 use amqp_proto::endpoint::Result;
 use amqp_proto::message::{MessageView, Payload};
+use amqp_proto::policy::OnFailure;
 use amqp_proto::types::{DeliveryKey, DeliveryTag, TransactionId};
 use amqp_proto::wire::{DeliveryState, Modified, Outcome};
 
@@ -13,23 +15,23 @@ use crate::receiver::{Receiver, rejected};
 
 /// A message that was received, and the decision about it to come.
 ///
-/// The decision is told from any task, at once and without waiting. With auto-accept, which is the default, a delivery
-/// that is dropped with nothing decided is accepted, unless its thread is panicking: what a handler took in and
-/// returned from has been processed. A future that holds one and is dropped half way has dropped it, too: where that
-/// may happen to work that is not done, turn auto-accept off with
-/// [`auto_accept(false)`](crate::ReceiverBuilder::auto_accept). Then nothing is told of it, and the message stays
-/// unsettled until the link ends and it goes elsewhere.
+/// The decision is told from any task, at once and without waiting. A delivery that is dropped with nothing decided is
+/// released: it may go elsewhere, or come again. A drop while the thread panics counts as a failed delivery (`modified`).
+/// [`on_drop`](crate::ReceiverBuilder::on_drop) chooses otherwise.
+///
+/// What its sender has settled needs no decision, and none about it is told.
+#[must_use = "a delivery that is dropped with nothing decided is released"]
 pub struct Delivery {
     guard: Arc<ReceiverGuard>,
     received: amqp_proto::Delivery,
     is_undecided: bool,
-    auto_accept: bool,
+    on_drop: OnDrop,
 }
 
 impl Delivery {
-    pub(crate) fn new(guard: Arc<ReceiverGuard>, received: amqp_proto::Delivery, auto_accept: bool) -> Self {
+    pub(crate) fn new(guard: Arc<ReceiverGuard>, received: amqp_proto::Delivery, on_drop: OnDrop) -> Self {
         let is_undecided = !received.is_settled();
-        Self { guard, received, is_undecided, auto_accept }
+        Self { guard, received, is_undecided, on_drop }
     }
 
     /// What it can be settled by with the methods of its [`Receiver`](crate::Receiver).
@@ -37,11 +39,14 @@ impl Delivery {
         self.received.key()
     }
 
-    /// The message, its sections found and not decoded.
+    /// Finds the sections of the message, and decodes none. The limits of the connection bound what is decoded of it.
     ///
-    /// What is no message of the standard's format is an error here and nowhere else: the delivery can be rejected.
+    /// # Errors
+    ///
+    /// [`Error::Message`](crate::Error::Message) where the octets are no message of the standard's format: the delivery
+    /// can be rejected.
     pub fn message(&self) -> Result<MessageView> {
-        Ok(MessageView::new(self.payload(), &amqp_proto::types::Limits::DEFAULT)?)
+        Ok(self.received.message()?)
     }
 
     /// The octets of the message, shared.
@@ -123,11 +128,30 @@ impl Delivery {
     }
 }
 
+impl Delivery {
+    /// Returns a handle of the same delivery for those who work on it, which tells nothing when it is dropped.
+    pub(crate) fn lent(&self) -> Self {
+        Self::new(Arc::clone(&self.guard), self.received.clone(), OnDrop::Keep)
+    }
+
+    /// Tells what has come of the work on it, unless that has decided by itself.
+    pub(crate) fn conclude<E: fmt::Display>(self, result: Result<(), E>, on_failure: OnFailure) {
+        let outcome = match result {
+            Ok(()) => Outcome::Accepted,
+            Err(error) => on_failure.outcome(self.received.failed_before(), &error),
+        };
+        // It may be decided; or its link is over, which the next receive tells.
+        let _ = self.dispose(&outcome.into());
+    }
+}
+
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if self.is_undecided && self.auto_accept && !std::thread::panicking() {
+        if self.is_undecided
+            && let Some(outcome) = self.on_drop.outcome(std::thread::panicking())
+        {
             // A link that is over has lost it, and it goes elsewhere.
-            let _ = self.guard.dispose(self.key(), &Outcome::Accepted.into());
+            let _ = self.guard.dispose(self.key(), &outcome.into());
         }
     }
 }

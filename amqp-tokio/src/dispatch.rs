@@ -22,9 +22,11 @@ impl State {
 
     /// Looks at the oldest event; false if there is none.
     fn dispatch_one(&mut self) -> bool {
-        if let Some(Event::LinkDetached { link: LinkKey::Receiver(key), .. }) = self.engine.peek_event() {
-            let key = *key;
-            self.keep_rest(key);
+        if let Some(Event::LinkDetached { link: LinkKey::Receiver(key), reason, .. }) =
+            self.engine.peek_event()
+        {
+            let (key, origin) = (*key, reason.origin);
+            self.keep_rest(key, origin);
         }
         let Some(event) = self.engine.poll_event() else { return false };
         self.on_event(event);

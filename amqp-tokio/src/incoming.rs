@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::task::Poll;
 
+use amqp_proto::config::OnDrop;
 use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::machine::PartEnd;
 use amqp_proto::message::Payload;
@@ -15,23 +16,24 @@ use crate::state::Place;
 
 /// A message that is read while it comes, in pieces of its encoding. What is not read yet closes the session's window.
 ///
-/// With auto-accept, one that was read to its end and is dropped with nothing decided is accepted; one that was not is
-/// released, and what is left of it dropped. See [`Delivery`](crate::Delivery) for who should turn that off.
+/// Dropped with nothing decided it is released, and what is left of it is not read any more; see
+/// [`Delivery`](crate::Delivery). [`OnDrop::Accept`] accepts only what was read to its end.
 #[derive(Debug)]
+#[must_use = "a message that is dropped with nothing decided is released"]
 pub struct IncomingStream {
     guard: Arc<ReceiverGuard>,
     key: DeliveryKey,
     tag: Option<DeliveryTag>,
     end: PartEnd,
     is_undecided: bool,
-    auto_accept: bool,
+    on_drop: OnDrop,
 }
 
 impl IncomingStream {
-    pub(crate) fn new(guard: Arc<ReceiverGuard>, key: DeliveryKey, auto_accept: bool) -> Self {
-        let tag = guard.shared().lock().engine.delivery(key).ok().map(|delivery| delivery.tag());
+    pub(crate) fn new(guard: Arc<ReceiverGuard>, key: DeliveryKey, on_drop: OnDrop) -> Self {
+        let tag = guard.unsettled_tag(&guard.shared().lock(), key);
         let is_undecided = tag.is_some();
-        Self { guard, key, tag, end: PartEnd::More, is_undecided, auto_accept }
+        Self { guard, key, tag, end: PartEnd::More, is_undecided, on_drop }
     }
 
     /// What it can be settled by with the methods of its [`Receiver`](crate::Receiver).
@@ -59,19 +61,13 @@ impl IncomingStream {
             PartEnd::Aborted => return Err(Error::Aborted),
         }
         let (guard, key) = (&self.guard, self.key);
-        let part = guard.shared().wait(Place::Link(guard.link()), |state| {
-            let part = match state.engine.receiver(guard.key) {
-                Ok(mut receiver) => receiver.read(key),
-                Err(_) => Err(amqp_proto::machine::ReadError::NoDelivery),
-            };
-            match part {
-                Ok(part) if part.payload.is_empty() && part.end == PartEnd::More => match guard.over(state) {
-                    Some(over) => Poll::Ready(Err(over)),
-                    None => Poll::Pending,
-                },
-                Ok(part) => Poll::Ready(Ok(part)),
-                Err(error) => Poll::Ready(Err(guard.over(state).unwrap_or(Error::Read(error)))),
-            }
+        let part = guard.shared().wait(Place::Link(guard.link()), |state| match guard.read(state, key) {
+            Ok(part) if part.payload.is_empty() && part.end == PartEnd::More => match guard.over(state) {
+                Some(over) => Poll::Ready(Err(over)),
+                None => Poll::Pending,
+            },
+            Ok(part) => Poll::Ready(Ok(part)),
+            Err(error) => Poll::Ready(Err(guard.over(state).unwrap_or(Error::Read(error)))),
         });
         let part = part.await?;
         self.end = part.end;
@@ -129,9 +125,10 @@ impl IncomingStream {
 
 impl Drop for IncomingStream {
     fn drop(&mut self) {
-        let is_complete = self.end == PartEnd::Complete;
-        if self.is_undecided && self.auto_accept && !std::thread::panicking() {
-            let outcome = if is_complete { Outcome::Accepted } else { Outcome::Released };
+        let on_drop = if self.end == PartEnd::Complete { self.on_drop } else { self.on_drop.of_part() };
+        if self.is_undecided
+            && let Some(outcome) = on_drop.outcome(std::thread::panicking())
+        {
             // A link that is over has lost it, and it goes elsewhere.
             let _ = self.guard.dispose(self.key, &outcome.into());
         }

@@ -138,6 +138,9 @@ impl<K: Copy + Into<LinkKey>> Drop for LinkGuard<K> {
             if state.links.get(&key).is_none_or(|link| link.epoch != self.epoch) {
                 return None;
             }
+            if let LinkKey::Receiver(key) = key {
+                state.release_untaken(key);
+            }
             let _ = each_end!(state, key, mut link => link.close());
             state.links.remove(&key)
         });

@@ -111,7 +111,7 @@ impl OfferedSender {
             self.guard.set_accepted(state, false);
             Ok::<_, Error>(())
         })?;
-        Ok(Sender::new(Arc::new(self.guard)))
+        Ok(Sender::new(Arc::new(self.guard), None))
     }
 
     /// Refuses it, saying why.

@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use amqp_proto::endpoint::{Error, Result};
+use amqp_proto::config::OnDrop;
+use amqp_proto::endpoint::{Error, Result, STOP_BEFORE_CLOSE};
 use amqp_proto::machine::LinkError;
 use amqp_proto::types::{DeliveryKey, ReceiverKey, Str, TransactionId};
 use amqp_proto::wire::{Attach, DeliveryState, Modified, Outcome, Rejected};
@@ -73,13 +74,20 @@ impl Receiver {
         let place = Place::Link(self.guard.link());
         let received = self.guard.shared().wait(place, |state| self.poll_take(state));
         let taken = received.await?;
-        Ok(taken.map(|(delivery, accepts)| Delivery::new(Arc::clone(&self.guard), delivery, accepts)))
+        Ok(taken.map(|(delivery, on_drop)| Delivery::new(Arc::clone(&self.guard), delivery, on_drop)))
     }
 
-    /// The next message, if there is one.
-    pub fn try_recv(&self) -> Option<Delivery> {
-        let (delivery, accepts) = self.guard.shared().with(|state| self.take(state))?;
-        Some(Delivery::new(Arc::clone(&self.guard), delivery, accepts))
+    /// Takes the next message, if there is one; `None` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// The end of the link once all is taken, also where nothing was wrong: [`Error::or_end`] tells them apart.
+    pub fn try_recv(&self) -> Result<Option<Delivery>> {
+        let taken = self.guard.shared().with(|state| match self.take(state) {
+            Some(taken) => Ok(Some(taken)),
+            None => self.over(state).map_or(Ok(None), Err),
+        });
+        Ok(taken?.map(|(delivery, on_drop)| Delivery::new(Arc::clone(&self.guard), delivery, on_drop)))
     }
 
     /// Waits for the next message to begin, on a streaming link, to be read while it comes.
@@ -90,37 +98,33 @@ impl Receiver {
         let begun = self.guard.shared().wait(place, |state| {
             let begun = state.links.get_mut(&self.guard.link()).and_then(|link| link.begun.pop_front());
             match begun {
-                Some(key) => Poll::Ready(Ok(Some((key, self.accepts(state))))),
+                Some(key) => Poll::Ready(Ok(Some((key, self.guard.on_drop(state))))),
                 None => self.over(state).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
             }
         });
         let begun = begun.await?;
-        Ok(begun.map(|(key, accepts)| IncomingStream::new(Arc::clone(&self.guard), key, accepts)))
+        Ok(begun.map(|(key, on_drop)| IncomingStream::new(Arc::clone(&self.guard), key, on_drop)))
     }
 
     /// A message, or that none will come.
     #[inline]
-    fn poll_take(&self, state: &mut State) -> Poll<Result<Option<(amqp_proto::Delivery, bool)>>> {
+    fn poll_take(&self, state: &mut State) -> Poll<Result<Option<(amqp_proto::Delivery, OnDrop)>>> {
         match self.take(state) {
             Some(taken) => Poll::Ready(Ok(Some(taken))),
             None => self.over(state).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
         }
     }
 
-    /// The next message, and whether it is accepted for the application.
+    /// Takes the next message, and what is told if it is dropped.
     #[inline]
-    fn take(&self, state: &mut State) -> Option<(amqp_proto::Delivery, bool)> {
+    fn take(&self, state: &mut State) -> Option<(amqp_proto::Delivery, OnDrop)> {
         if let Ok(mut receiver) = state.engine.receiver(self.guard.key)
             && let Some(delivery) = receiver.receive()
         {
-            return Some((delivery, receiver.is_auto_accept()));
+            return Some((delivery, receiver.on_drop()));
         }
         let rest = state.links.get_mut(&self.guard.link())?.rest.pop_front()?;
-        Some((rest, false))
-    }
-
-    fn accepts(&self, state: &mut State) -> bool {
-        state.engine.receiver(self.guard.key).is_ok_and(|receiver| receiver.is_auto_accept())
+        Some((rest, OnDrop::Keep))
     }
 
     fn over(&self, state: &State) -> Option<Error> {
@@ -238,13 +242,52 @@ impl Receiver {
     }
 
     /// Closes the link for good, and waits until the peer has done the same.
+    ///
+    /// Before that, the sender is stopped, so that nothing is on its way any more, and messages that were not taken are
+    /// released: they go elsewhere at once. Messages that the sender has settled can still be taken. Those that were
+    /// taken and not decided about are lost to this link, and their queue has them back.
     pub async fn close(&self) -> Result<()> {
+        self.release_untaken();
+        // A sender that does not stop in time may have sent more, which its queue has back without that.
+        let _ = self.stopped().await;
+        self.release_untaken();
         self.guard.detach(true, None).await
     }
 
-    /// The same, saying why.
+    /// Closes the link for good, saying why, and waits until the peer has done the same. Messages that were not taken
+    /// are released; what is on its way is not waited for.
     pub async fn close_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+        self.release_untaken();
         self.guard.detach(true, Some(error.into())).await
+    }
+
+    /// Stops the sender, and waits a while until nothing is on its way any more.
+    async fn stopped(&self) -> Result<()> {
+        let link = self.guard.link();
+        let is_granted = self.guard.shared().with(|state| {
+            let mut engine = self.guard.engine(state)?;
+            let is_granted = engine.credit() > 0;
+            engine.stop()?;
+            if let Some(link) = state.links.get_mut(&link) {
+                link.is_stopped = !is_granted;
+            }
+            Ok::<_, Error>(is_granted)
+        })?;
+        if !is_granted {
+            return Ok(());
+        }
+        let stopped =
+            self.guard.shared().wait_reply_within(Some(STOP_BEFORE_CLOSE), Place::Link(link), |state| {
+                if state.links.get(&link).is_some_and(|link| link.is_stopped) {
+                    return Poll::Ready(Ok(()));
+                }
+                self.over(state).map_or(Poll::Pending, |over| Poll::Ready(Err(over)))
+            });
+        stopped.await
+    }
+
+    fn release_untaken(&self) {
+        self.guard.shared().with(|state| state.release_untaken(self.guard.key));
     }
 
     /// Detaches the link, so that it can be attached again under its name.
@@ -286,23 +329,6 @@ pub(crate) fn rejected(error: Option<amqp_proto::wire::Error>) -> DeliveryState 
     Outcome::from(Rejected { error: error.map(Box::new) }).into()
 }
 
-impl ReceiverGuard {
-    pub(crate) fn settle(&self, delivery: DeliveryKey) -> Result<()> {
-        self.shared().with(|state| Ok(self.engine(state)?.settle(delivery)?))
-    }
-
-    pub(crate) fn dispose(&self, delivery: DeliveryKey, outcome: &DeliveryState) -> Result<()> {
-        self.shared().with(|state| {
-            let told = match state.engine.receiver(self.key) {
-                Ok(mut receiver) => receiver.dispose(delivery, outcome).map_err(Error::from),
-                Err(_) => Err(LinkError::Detached.into()),
-            };
-            // A link that is over tells better why not.
-            told.map_err(|error| self.over(state).unwrap_or(error))
-        })
-    }
-}
-
 impl Stream for Receiver {
     type Item = Result<Delivery>;
 
@@ -326,11 +352,11 @@ impl Stream for Receiver {
         this.ticket = ticket;
         taken.map(|taken| {
             this.is_over = !matches!(taken, Ok(Some(_)));
-            let (delivery, accepts) = match taken.transpose()? {
+            let (delivery, on_drop) = match taken.transpose()? {
                 Ok(taken) => taken,
                 Err(error) => return Some(Err(error)),
             };
-            Some(Ok(Delivery::new(Arc::clone(&this.guard), delivery, accepts)))
+            Some(Ok(Delivery::new(Arc::clone(&this.guard), delivery, on_drop)))
         })
     }
 }

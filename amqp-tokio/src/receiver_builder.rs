@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use amqp_proto::endpoint::{ReceiverSettings, Result, link_setters};
-use amqp_proto::types::Str;
 
 use crate::link::ReceiverGuard;
 use crate::receiver::Receiver;
@@ -34,19 +33,20 @@ pub struct ReceiverBuilder {
 }
 
 impl ReceiverBuilder {
-    pub(crate) fn new(home: Home, address: impl Into<Str>) -> Self {
-        Self { home, settings: ReceiverSettings::from(address) }
+    pub(crate) fn new(home: Home, settings: ReceiverSettings) -> Self {
+        Self { home, settings }
     }
 
     link_setters!(receiver);
 
     async fn attach(self) -> Result<Receiver> {
         let session = self.home.session()?;
-        let (name, options) = self.settings.into_parts();
+        let (name, options) = (self.settings.name.clone(), self.settings.to_options());
         let (key, epoch) =
             session.guard().attach(name, |session, name| session.attach_receiver(name, &options))?;
         let guard = ReceiverGuard::new(Arc::clone(session.guard()), key, epoch);
         guard.attached().await?;
+        self.settings.check(guard.peer_attach())?;
         Ok(Receiver::new(Arc::new(guard)))
     }
 }

@@ -81,7 +81,8 @@ impl Connection {
     /// is the error then; see [`Requester::new`] for what can be done.
     pub async fn requester(&self, address: impl Into<Str>) -> Result<Requester> {
         let session = self.session().await?;
-        let receiver = session.receiver("").dynamic().await?;
+        // Nobody else could take an answer that is given back.
+        let receiver = session.dynamic_receiver().auto_accept(true).await?;
         Requester::new(session.sender(address).await?, receiver)
     }
 }
@@ -100,10 +101,17 @@ impl Requester {
         Ok(Self { links: Arc::new(Links { sender, receiver, asked, router }) })
     }
 
-    /// Sends a request, and waits for the answer. Its message-id, correlation-id and reply-to are set.
+    /// Sets the address that requests tell for their answers, where the peer knows the link by another one than its
+    /// own, such as `$me`. A request that has a reply-to keeps it.
+    pub fn set_reply_to(&self, address: impl Into<Str>) {
+        lock(&self.links.asked).waiting.set_reply_to(address);
+    }
+
+    /// Sends a request, and waits for the answer. Its message-id and correlation-id are set, and its reply-to unless it
+    /// has one.
     ///
-    /// The answer is accepted when it is dropped. Dropped before it is done, this may have sent the request, whose
-    /// answer is dropped when it comes.
+    /// The answer is accepted when it is dropped, unless the receiver is the caller's and says otherwise. Dropped before
+    /// it is done, this may have sent the request, whose answer is accepted when it comes.
     ///
     /// # Errors
     ///
@@ -191,9 +199,13 @@ async fn route(receiver: Receiver, asked: Arc<Mutex<Asked>>) {
         match answer.message().and_then(|message| Ok(message.properties()?)) {
             Ok(properties) => {
                 let asker = lock(&asked).waiting.answer(properties.correlation_id.as_ref());
-                // What nobody waits for any more is accepted as it is dropped.
-                if let Some(asker) = asker {
-                    let _ = asker.send(answer);
+                let stale = match asker {
+                    Some(asker) => asker.send(answer).err(),
+                    None => Some(answer),
+                };
+                if let Some(stale) = stale {
+                    // Nobody waits for it any more.
+                    let _ = stale.accept();
                 }
             }
             Err(_) => {

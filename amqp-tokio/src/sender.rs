@@ -1,14 +1,16 @@
 //! [`Sender`]: the handle of a link on which this end sends.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use amqp_proto::config::SendOptions;
 use amqp_proto::endpoint::{Error, Outgoing, Result};
 use amqp_proto::machine::{LinkError, SendError};
 use amqp_proto::types::{DeliveryKey, LinkKey, SenderKey, Str};
 use amqp_proto::wire::{Attach, Outcome};
+use tokio::time::{Instant, timeout_at};
 
 use crate::batch::WORTH_WRITING;
 use crate::link::SenderGuard;
@@ -46,28 +48,59 @@ use crate::waiters::Ticket;
 #[derive(Debug, Clone)]
 pub struct Sender {
     guard: Arc<SenderGuard>,
+    /// How long sending may take.
+    send_timeout: Option<Duration>,
 }
 
 impl Sender {
-    pub(crate) fn new(guard: Arc<SenderGuard>) -> Self {
-        Self { guard }
+    pub(crate) fn new(guard: Arc<SenderGuard>, send_timeout: Option<Duration>) -> Self {
+        Self { guard, send_timeout }
     }
 
     /// Sends a message and waits for its outcome; before that, for credit.
     ///
-    /// A message that is sent settled has none to come and counts as accepted once it is queued. Dropped before it is
-    /// done, this may have sent the message, whose outcome nobody hears of then.
+    /// That may take any time, such as while a broker is short of memory or has no majority of its replicas;
+    /// [`send_timeout`](crate::SenderBuilder::send_timeout) bounds it. A message that is sent settled has no outcome to
+    /// come and counts as accepted once it is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] if there was no credit in time, and nothing was sent; [`Error::Unconfirmed`] if the message
+    /// was sent and its outcome is not known in time; [`Error::Lost`] if the link ended before it was.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, this may have sent the message, whose outcome nobody hears of then.
     pub async fn send(&self, message: impl Into<Outgoing>) -> Result<Outcome> {
-        self.send_queued(message).await?.await
+        let by = self.send_by();
+        let mut sent = self.queue(message, by).await?;
+        within(by, sent.outcome(), Error::Unconfirmed).await
     }
 
     /// Sends a message as soon as there is credit; its outcome may be waited for, or not.
     ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] if there was no credit in time, where [`send_timeout`](crate::SenderBuilder::send_timeout) says
+    /// so; nothing was sent then.
+    ///
+    /// # Cancel safety
+    ///
     /// Dropped before it is done, this has sent nothing.
     pub async fn send_queued(&self, message: impl Into<Outgoing>) -> Result<Sent> {
+        self.queue(message, self.send_by()).await
+    }
+
+    /// When a message that is sent now has to be sent, and have its outcome.
+    fn send_by(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.send_timeout?)
+    }
+
+    async fn queue(&self, message: impl Into<Outgoing>, by: Option<Instant>) -> Result<Sent> {
         let mut message = message.into();
         message.prepare()?;
-        let key = self.in_turn(|state, sender| sender.try_send(state, &message)).await?;
+        let sending = self.in_turn(|state, sender| sender.try_send(state, &message));
+        let key = within(by, sending, Error::TimedOut).await?;
         Ok(self.track(key))
     }
 
@@ -256,6 +289,14 @@ impl Turn<'_> {
                 }
             }
         })
+    }
+}
+
+/// Waits until then at most; `late` is the error after that.
+async fn within<R>(by: Option<Instant>, work: impl Future<Output = Result<R>>, late: Error) -> Result<R> {
+    match by {
+        Some(by) => timeout_at(by, work).await.unwrap_or(Err(late)),
+        None => work.await,
     }
 }
 

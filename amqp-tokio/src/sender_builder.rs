@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use amqp_proto::endpoint::{Result, SenderSettings, link_setters};
-use amqp_proto::types::Str;
 
 use crate::link::SenderGuard;
 use crate::sender::Sender;
@@ -37,22 +36,23 @@ pub struct SenderBuilder {
 }
 
 impl SenderBuilder {
-    pub(crate) fn new(home: Home, address: impl Into<Str>) -> Self {
-        Self { home, settings: SenderSettings::to(address) }
+    pub(crate) fn new(home: Home, settings: SenderSettings) -> Self {
+        Self { home, settings }
     }
 
     link_setters!(sender);
 
     async fn attach(self) -> Result<Sender> {
         let session = self.home.session()?;
-        let (name, options) = self.settings.into_parts();
         // Credit is given back once nobody waits to use it, which only this crate knows.
-        let options = options.with_auto_drain(false);
+        let options = self.settings.to_options().with_auto_drain(false);
+        let name = self.settings.name.clone();
         let (key, epoch) =
             session.guard().attach(name, |session, name| session.attach_sender(name, &options))?;
         let guard = SenderGuard::new(Arc::clone(session.guard()), key, epoch);
         guard.attached().await?;
-        Ok(Sender::new(Arc::new(guard)))
+        self.settings.check(guard.peer_attach())?;
+        Ok(Sender::new(Arc::new(guard), self.settings.send_timeout))
     }
 }
 

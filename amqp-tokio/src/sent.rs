@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
@@ -16,18 +16,19 @@ use crate::state::State;
 
 /// A message that was sent. A future of its outcome, which need not be awaited: the message goes its way.
 ///
-/// It may be awaited by reference, in a `select!` for one, and again after that was dropped: nothing is lost.
+/// It may be awaited by reference, in a `select!` for one, as often as is wanted: the outcome stays known.
 #[must_use = "the outcome of the message is not looked at"]
 pub struct Sent {
     guard: Arc<SenderGuard>,
     key: DeliveryKey,
     is_settled: bool,
-    is_done: bool,
+    /// The outcome, once it was asked for and known.
+    outcome: Option<Result<Outcome>>,
 }
 
 impl Sent {
     pub(crate) fn new(guard: Arc<SenderGuard>, key: DeliveryKey, is_settled: bool) -> Self {
-        Self { guard, key, is_settled, is_done: false }
+        Self { guard, key, is_settled, outcome: None }
     }
 
     /// Names the delivery as long as the connection lives.
@@ -45,7 +46,20 @@ impl Sent {
         self.is_settled
     }
 
-    /// Waits for the outcome.
+    /// Returns the outcome, if it is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`] if the link has ended before; [`Error::Undecided`] if the receiver has settled without one.
+    pub fn try_outcome(&mut self) -> Result<Option<Outcome>> {
+        let known = self.poll_outcome(&mut Context::from_waker(Waker::noop()));
+        match known {
+            Poll::Ready(outcome) => outcome.map(Some),
+            Poll::Pending => Ok(None),
+        }
+    }
+
+    /// Waits for the outcome, which stays known: asked again, this gives it again.
     pub async fn outcome(&mut self) -> Result<Outcome> {
         self.await
     }
@@ -58,14 +72,13 @@ impl Sent {
     pub(crate) fn guard(&self) -> &Arc<SenderGuard> {
         &self.guard
     }
-}
 
-impl Future for Sent {
-    type Output = Result<Outcome>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<Result<Outcome>> {
         if self.is_settled {
             return Poll::Ready(Ok(Outcome::Accepted));
+        }
+        if let Some(outcome) = &self.outcome {
+            return Poll::Ready(outcome.clone());
         }
         let (guard, key) = (&self.guard, self.key);
         let outcome = guard.shared().with(|state| {
@@ -84,18 +97,27 @@ impl Future for Sent {
                     state.sent.insert(key, Tracked::Waiting(link, Some(context.waker().clone())));
                     Poll::Pending
                 }
-                // Or it was asked for before.
                 Some(Tracked::Lost) | None => Poll::Ready(Err(lost(state))),
             }
         });
-        self.is_done = outcome.is_ready();
+        if let Poll::Ready(outcome) = &outcome {
+            self.outcome = Some(outcome.clone());
+        }
         outcome
+    }
+}
+
+impl Future for Sent {
+    type Output = Result<Outcome>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_outcome(context)
     }
 }
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        if !self.is_done && !self.is_settled {
+        if self.outcome.is_none() && !self.is_settled {
             // What is dropped here may be a task's last waker: not under the lock.
             self.guard.shared().with(|state| state.sent.remove(&self.key));
         }

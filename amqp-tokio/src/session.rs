@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use amqp_proto::SessionMut;
 use amqp_proto::config::SessionOptions;
-use amqp_proto::endpoint::{Error, Result};
+use amqp_proto::endpoint::{Error, ReceiverSettings, Result, SenderSettings};
 use amqp_proto::machine::LinkError;
 use amqp_proto::types::{LinkKey, SessionKey, Str};
 use amqp_proto::wire::Begin;
@@ -114,12 +114,23 @@ impl Session {
 
     /// A link to send to this address. A builder, to be awaited.
     pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
-        SenderBuilder::new(self.clone().into(), address)
+        SenderBuilder::new(self.clone().into(), SenderSettings::to(address))
+    }
+
+    /// Makes the builder of a link that sends each message to where it is addressed `to`, by a peer that can do that
+    /// (the anonymous relay).
+    pub fn anonymous_sender(&self) -> SenderBuilder {
+        SenderBuilder::new(self.clone().into(), SenderSettings::to_anybody())
     }
 
     /// A link to receive from this address. A builder, to be awaited.
     pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.clone().into(), address)
+        ReceiverBuilder::new(self.clone().into(), ReceiverSettings::from(address))
+    }
+
+    /// Makes the builder of a link that receives from a node that the peer makes for it.
+    pub fn dynamic_receiver(&self) -> ReceiverBuilder {
+        ReceiverBuilder::new(self.clone().into(), ReceiverSettings::from_dynamic())
     }
 
     /// The next link that the peer attaches; `None` when the session is over without an error.

@@ -91,7 +91,20 @@ impl Shared {
     where
         F: FnMut(&mut State) -> Poll<Result<R>> + Unpin,
     {
-        let millis = self.reply_timeout.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+        self.wait_reply_within(self.reply_timeout, place, attempt).await
+    }
+
+    /// The same, where the peer has this time; `None`: any time.
+    pub(crate) async fn wait_reply_within<F, R>(
+        &self,
+        span: Option<Duration>,
+        place: Place,
+        attempt: F,
+    ) -> Result<R>
+    where
+        F: FnMut(&mut State) -> Poll<Result<R>> + Unpin,
+    {
+        let millis = span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
         let mut reply =
             Reply { wait: self.wait(place, attempt), by: millis.map(|m| self.now().after(m)), due: None };
         poll_fn(|context| reply.poll(context)).await

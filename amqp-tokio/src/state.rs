@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use amqp_proto::endpoint::{ConnectionOptions, Ended, Error};
 use amqp_proto::types::{DeliveryKey, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey, Str};
-use amqp_proto::{Connection as Engine, Delivery, Event};
+use amqp_proto::{Connection as Engine, Delivery, Event, Origin};
 use bytes::Buf;
 
 use crate::hash::KeyMap;
@@ -84,9 +84,11 @@ pub(crate) struct LinkState {
     pub(crate) ended: Option<Ended>,
     /// Whether all credit was given back since that was asked for.
     pub(crate) is_drained: bool,
+    /// Whether the sender has stopped since that was asked for.
+    pub(crate) is_stopped: bool,
     /// Whether the application gives credit back by itself.
     pub(crate) drains_by_hand: bool,
-    /// Settled messages that came before the link was closed.
+    /// Messages that came before the link ended, and were not taken.
     pub(crate) rest: VecDeque<Delivery>,
     /// Whether messages are read while they come.
     pub(crate) is_streaming: bool,
@@ -233,16 +235,17 @@ impl State {
         }
     }
 
-    /// A link is about to be forgotten, unless it is only suspended: what came over it settled exists nowhere else any
-    /// more.
-    pub(crate) fn keep_rest(&mut self, key: ReceiverKey) {
+    /// A link is about to be forgotten, unless it is only suspended: messages that came over it and were not taken are
+    /// kept for the application. All are, where the peer has ended it: it may have sent and closed at once, and forgotten
+    /// them. Else only those that the sender has settled, which exist nowhere else any more.
+    pub(crate) fn keep_rest(&mut self, key: ReceiverKey, origin: Origin) {
         let Some(link) = self.links.get_mut(&key.into()) else { return };
         let Ok(mut receiver) = self.engine.receiver(key) else { return };
         if receiver.is_suspended() {
             return;
         }
         let rest = std::iter::from_fn(|| receiver.receive());
-        link.rest.extend(rest.filter(Delivery::is_settled));
+        link.rest.extend(rest.filter(|left| origin == Origin::Remote || left.is_settled()));
     }
 
     pub(crate) fn on_event(&mut self, event: Event) {
@@ -261,6 +264,12 @@ impl State {
             Event::Drained(key) => {
                 if let Some(link) = self.links.get_mut(&key.into()) {
                     link.is_drained = true;
+                }
+                self.wake_link(key.into());
+            }
+            Event::Stopped(key) => {
+                if let Some(link) = self.links.get_mut(&key.into()) {
+                    link.is_stopped = true;
                 }
                 self.wake_link(key.into());
             }
@@ -386,6 +395,24 @@ impl State {
             self.drop_rest(key, delivery);
         }
         self.wake_link(key.into());
+    }
+
+    /// Releases messages that have come and nobody has taken; on a streaming link, also those that have only begun.
+    pub(crate) fn release_untaken(&mut self, key: ReceiverKey) {
+        let begun = self.links.get_mut(&key.into()).map(|link| std::mem::take(&mut link.begun));
+        let Ok(mut receiver) = self.engine.receiver(key) else { return };
+        if !receiver.is_streaming() {
+            return receiver.release_untaken();
+        }
+        for delivery in begun.into_iter().flatten() {
+            let released = self.engine.receiver(key).is_ok_and(|mut link| link.release(delivery).is_ok());
+            if released {
+                self.drop_rest(key, delivery);
+            } else if let Some(link) = self.links.get_mut(&key.into()) {
+                // What the sender has settled stays to be read.
+                link.begun.push_back(delivery);
+            }
+        }
     }
 
     /// Reads what there is of a delivery that nobody wants.

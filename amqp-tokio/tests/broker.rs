@@ -17,8 +17,8 @@ async fn consumers_compete_for_a_queue() {
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
     let receivers = [
-        connection.receiver("jobs").prefetch(5).await.unwrap(),
-        connection.receiver("jobs").prefetch(5).await.unwrap(),
+        connection.receiver("jobs").prefetch(5).auto_accept(true).await.unwrap(),
+        connection.receiver("jobs").prefetch(5).auto_accept(true).await.unwrap(),
     ];
     for n in 0..20 {
         assert_eq!(sender.send(format!("{n}")).await.unwrap(), Outcome::Accepted);
@@ -69,7 +69,7 @@ async fn messages_come_again() {
     delivery.modify(modified).unwrap();
     let third = connection.receiver("jobs").await.unwrap();
     next(&third).await.0.accept().unwrap();
-    assert!(other.try_recv().is_none());
+    assert!(other.try_recv().unwrap().is_none());
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn what_nobody_gets_is_kept_apart() {
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
     let receiver = connection.receiver("jobs").await.unwrap();
-    sender.send("bad").await.unwrap();
+    sender.send("bad").await.unwrap().accepted().unwrap();
     next(&receiver).await.0.reject(Error::new(Condition::InvalidField)).unwrap();
     let relay = connection.sender("").anonymous().await.unwrap();
     let outcome = relay.send("to whom?").await.unwrap();
@@ -127,7 +127,7 @@ async fn what_is_sent_before_the_close_arrives() {
         }
         connection.close().await.unwrap();
         let connection = connect(&broker).await;
-        let receiver = connection.receiver("jobs").await.unwrap();
+        let receiver = connection.receiver("jobs").auto_accept(true).await.unwrap();
         for n in 0..10 {
             assert_eq!(next(&receiver).await.1, n.to_string());
         }
@@ -137,10 +137,10 @@ async fn what_is_sent_before_the_close_arrives() {
         assert!(rest <= 5, "{rest}");
         if rest > 0 {
             let connection = connect(&broker).await;
-            let receiver = connection.receiver("jobs").prefetch(0).await.unwrap();
+            let receiver = connection.receiver("jobs").prefetch(0).auto_accept(true).await.unwrap();
             receiver.set_credit(10).unwrap();
             receiver.drain().await.unwrap();
-            while let Some(delivery) = receiver.try_recv() {
+            while let Some(delivery) = receiver.try_recv().unwrap() {
                 delivery.accept().unwrap();
             }
             connection.close().await.unwrap();
@@ -159,7 +159,7 @@ async fn each_listener_of_a_topic_gets_each_message() {
     ];
     let sender = connection.sender("news").await.unwrap();
     for n in 0..5 {
-        sender.send(format!("{n}")).await.unwrap();
+        sender.send(format!("{n}")).await.unwrap().accepted().unwrap();
     }
     for receiver in &receivers {
         for n in 0..5 {
@@ -175,21 +175,26 @@ async fn each_listener_of_a_topic_gets_each_message() {
 async fn requests_are_answered() {
     let broker = Broker::new().unwrap();
     let (client, server) = (connect(&broker).await, connect(&broker).await);
-    let requests = server.receiver("requests").await.unwrap();
-    let answers = server.sender("").anonymous().await.unwrap();
+    let requests = server.receiver("requests").auto_accept(true).await.unwrap();
+    let answers = server.anonymous_sender().await.unwrap();
     let serve = async {
         for _ in 0..3 {
             let (delivery, body) = next(&requests).await;
             let to = delivery.message().unwrap().properties().unwrap().reply_to.unwrap();
-            answers.send(Message::from(body.to_uppercase()).with_to(to)).await.unwrap();
+            answers.send(Message::from(body.to_uppercase()).with_to(to)).await.unwrap().accepted().unwrap();
         }
     };
     let ask = async {
-        let replies = client.receiver("").dynamic().await.unwrap();
+        let replies = client.dynamic_receiver().auto_accept(true).await.unwrap();
         let address = replies.address().unwrap();
         let sender = client.sender("requests").await.unwrap();
         for word in ["a", "b", "c"] {
-            sender.send(Message::from(word).with_reply_to(address.clone())).await.unwrap();
+            sender
+                .send(Message::from(word).with_reply_to(address.clone()))
+                .await
+                .unwrap()
+                .accepted()
+                .unwrap();
             assert_eq!(next(&replies).await.1, word.to_uppercase());
         }
     };
@@ -207,7 +212,7 @@ async fn addresses_for_tests() {
         assert_eq!(mixed.send("3").await.unwrap(), Outcome::Released);
         assert!(matches!(mixed.send("4").await.unwrap(), Outcome::Modified(_)));
     }
-    let source = connection.receiver("source.5").prefetch(2).await.unwrap();
+    let source = connection.receiver("source.5").prefetch(2).auto_accept(true).await.unwrap();
     for n in 0..5 {
         assert_eq!(next(&source).await.1, format!("msg{n}"));
     }
@@ -231,7 +236,7 @@ async fn m_dann_01_delivery_annotations_stay_here() {
     let mut message = Message::from("job");
     *message.delivery_annotations_mut() = annotations("x-opt-for-you");
     *message.message_annotations_mut() = annotations("x-opt-for-all");
-    connection.sender("jobs").await.unwrap().send(message).await.unwrap();
+    let _ = connection.sender("jobs").await.unwrap().send(message).await.unwrap();
     let receiver = connection.receiver("jobs").await.unwrap();
     for _ in 0..2 {
         let (delivery, _) = next(&receiver).await;
@@ -247,7 +252,7 @@ async fn m_dann_01_delivery_annotations_stay_here() {
 async fn the_error_of_a_rejected_message_goes_with_it() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
-    connection.sender("jobs").await.unwrap().send("bad").await.unwrap();
+    let _ = connection.sender("jobs").await.unwrap().send("bad").await.unwrap();
     let receiver = connection.receiver("jobs").await.unwrap();
     let error = Error::new(Condition::InvalidField).with_description("no such job");
     next(&receiver).await.0.reject(error.clone()).unwrap();
@@ -267,14 +272,14 @@ async fn a_drain_gets_what_there_is() {
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
     for n in 0..3 {
-        sender.send(format!("{n}")).await.unwrap();
+        sender.send(format!("{n}")).await.unwrap().accepted().unwrap();
     }
     for (credit, count) in [(10, 3), (10, 0)] {
-        let receiver = connection.receiver("jobs").prefetch(0).await.unwrap();
+        let receiver = connection.receiver("jobs").prefetch(0).auto_accept(true).await.unwrap();
         receiver.set_credit(credit).unwrap();
         receiver.drain().await.unwrap();
         assert_eq!(receiver.credit(), 0);
-        let taken = std::iter::from_fn(|| receiver.try_recv()).count();
+        let taken = std::iter::from_fn(|| receiver.try_recv().unwrap()).count();
         assert_eq!(taken, count);
     }
 }

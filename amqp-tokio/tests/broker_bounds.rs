@@ -74,7 +74,7 @@ async fn dead_letters_are_bounded_in_octets() {
     let broker = Broker::builder().dead_letters_kept(2).build().unwrap();
     let relay = connect(&broker).await.sender("").anonymous().await.unwrap();
     for n in 0..5 {
-        relay.send(format!("{n}")).await.unwrap();
+        let _ = relay.send(format!("{n}")).await.unwrap();
     }
     assert_eq!(broker.dead_letters().len(), 2);
 }
@@ -90,7 +90,7 @@ async fn nodes_that_nobody_uses_go() {
         let receiver = connection.receiver(format!("jobs.{n}")).await.unwrap();
         let listener = connection.receiver(format!("news.{n}")).capabilities(topic.clone()).await.unwrap();
         assert_eq!(broker.node_count(), 2);
-        sender.send("job").await.unwrap();
+        let _ = sender.send("job").await.unwrap();
         next(&receiver).await.0.accept().unwrap();
         sender.close().await.unwrap();
         receiver.close().await.unwrap();
@@ -98,8 +98,8 @@ async fn nodes_that_nobody_uses_go() {
         gone(&broker, 0).await;
     }
     let relay = connection.sender("").anonymous().await.unwrap();
-    relay.send(Message::from("job").with_to("jobs")).await.unwrap();
-    relay.send(Message::from("job").with_to("outcome.accepted")).await.unwrap();
+    let _ = relay.send(Message::from("job").with_to("jobs")).await.unwrap();
+    let _ = relay.send(Message::from("job").with_to("outcome.accepted")).await.unwrap();
     assert_eq!((broker.node_count(), broker.len("jobs")), (1, 1));
     let receiver = connection.receiver("jobs").await.unwrap();
     next(&receiver).await.0.accept().unwrap();
@@ -142,7 +142,7 @@ async fn nodes_are_bounded_in_number_and_their_addresses_in_length() {
 async fn annotations_of_modified_are_bounded() {
     let broker = Broker::builder().annotation_octets(1_000).build().unwrap();
     let connection = connect(&broker).await;
-    connection.sender("jobs").await.unwrap().send("job").await.unwrap();
+    let _ = connection.sender("jobs").await.unwrap().send("job").await.unwrap();
     let annotated = |key: String, value: String| {
         let mut modified = Modified { delivery_failed: Some(true), ..Modified::default() };
         modified.message_annotations.insert(Symbol::new(&*key).unwrap(), value);
@@ -176,7 +176,7 @@ async fn annotations_of_modified_are_bounded() {
     assert_eq!(annotations.len(), 3);
     delivery.accept().unwrap();
     // Many short ones are too many, too.
-    connection.sender("jobs").await.unwrap().send("job").await.unwrap();
+    let _ = connection.sender("jobs").await.unwrap().send("job").await.unwrap();
     let (delivery, _) = next(&receiver).await;
     let mut modified = Modified::default();
     (0..65_u64).for_each(|n| drop(modified.message_annotations.insert(n, true)));
@@ -236,7 +236,7 @@ async fn messages_are_decoded_within_the_limits_of_the_broker() {
     let sender = connection.sender("jobs").await.unwrap();
     let receiver = connection.receiver("jobs").await.unwrap();
     let body: Map = (0..100).map(|n| (n, n)).collect();
-    sender.send(Message::from(Value::from(body))).await.unwrap();
+    let _ = sender.send(Message::from(Value::from(body))).await.unwrap();
     receiver.recv().await.unwrap().unwrap().reject(Error::new(Condition::InvalidField)).unwrap();
     receiver.close().await.unwrap();
     let letters = broker.dead_letters();

@@ -36,7 +36,7 @@ async fn what_is_kept_pins_no_buffer() {
     fill().await;
     let before = HEAP.current_usage();
     for _ in 0..KEPT {
-        jobs.send("1").await.unwrap();
+        let _ = jobs.send("1").await.unwrap();
         fill().await;
     }
     assert_cost(before, "messages");
@@ -62,7 +62,7 @@ async fn what_is_kept_pins_no_buffer() {
     // A relay makes queues, whose addresses it has read with the messages.
     let relay = connection.sender("").anonymous().await.unwrap();
     for n in 0..KEPT {
-        relay.send(Message::from("1").with_to(format!("relayed.{n}"))).await.unwrap();
+        let _ = relay.send(Message::from("1").with_to(format!("relayed.{n}"))).await.unwrap();
         fill().await;
     }
     assert_cost(before, "addresses");

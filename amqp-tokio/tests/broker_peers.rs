@@ -21,7 +21,7 @@ async fn t_drain_01_one_flow_behind_the_messages() {
         let address = format!("jobs.{granted}");
         let sender = connection.sender(address.clone()).await.unwrap();
         for n in 0..5 {
-            sender.send(format!("{n}")).await.unwrap();
+            let _ = sender.send(format!("{n}")).await.unwrap();
         }
         let mut peer = Peer::connect(&broker).await;
         peer.attach_receiver(&address).await;

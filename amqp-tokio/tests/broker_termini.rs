@@ -173,18 +173,18 @@ async fn temporary_topics_are_topics() {
     let broker = Broker::new().unwrap();
     let (connection, other) = (connect(&broker).await, connect(&broker).await);
     let temporary = || names(&["temporary-topic"]);
-    let owner = connection.receiver("").dynamic().capabilities(temporary()).await.unwrap();
+    let owner = connection.receiver("").dynamic().capabilities(temporary()).auto_accept(true).await.unwrap();
     assert_eq!(owner.peer_attach().unwrap().source.unwrap().capabilities, temporary());
     let address = owner.address().unwrap();
-    let listener = other.receiver(address.clone()).capabilities(temporary()).await.unwrap();
+    let listener = other.receiver(address.clone()).capabilities(temporary()).auto_accept(true).await.unwrap();
     assert_eq!(publish(&other, &address).await, Outcome::Accepted);
     for receiver in [&owner, &listener] {
         assert_eq!(next(receiver).await.1, "news");
     }
     let maker = connection.sender("").dynamic().capabilities(temporary()).await.unwrap();
     let address = maker.address().unwrap();
-    let second = other.receiver(address).await.unwrap();
-    maker.send("made").await.unwrap();
+    let second = other.receiver(address).auto_accept(true).await.unwrap();
+    let _ = maker.send("made").await.unwrap();
     assert_eq!(next(&second).await.1, "made");
     // With the owner goes the node, and who listens is told.
     owner.close().await.unwrap();
@@ -203,7 +203,7 @@ async fn an_address_of_a_dynamic_node_is_gone_with_it() {
     let owner = connection.receiver("").dynamic().prefetch(0).await.unwrap();
     let address = owner.address().unwrap();
     let sender = connection.sender(address.clone()).await.unwrap();
-    sender.send("too late").await.unwrap();
+    let _ = sender.send("too late").await.unwrap();
     owner.close().await.unwrap();
     assert_eq!(broker.dead_letters()[0].reason(), &Reason::NodeGone);
     assert!(matches!(sender.send("later").await.unwrap(), Outcome::Rejected(_)));

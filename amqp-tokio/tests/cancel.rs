@@ -57,7 +57,9 @@ async fn serve(server: Connection) {
         while let Ok(Some(link)) = session.next_link().await {
             match link {
                 OfferedLink::Receiver(link) => links.extend(link.accept().map(|receiver| {
-                    tokio::spawn(async move { while let Ok(Some(_)) = receiver.recv().await {} })
+                    tokio::spawn(async move {
+                        let _ = receiver.for_each(1, |_| async { Ok::<(), amqp_tokio::Error>(()) }).await;
+                    })
                 })),
                 OfferedLink::Sender(link) => {
                     links.extend(link.accept().map(|sender| {
@@ -121,7 +123,7 @@ async fn queueing() {
         let delivery = receiver.recv().await.unwrap().unwrap();
         let body = delivery.message().unwrap().body().unwrap();
         assert_eq!(body.as_str(), Some(if sent.is_none() { "kept" } else { "dropped" }));
-        assert!(receiver.try_recv().is_none());
+        assert!(receiver.try_recv().unwrap().is_none());
         assert_eq!((receiver.credit(), sender.credit()), (0, 0));
         sent.is_some()
     })
@@ -137,14 +139,14 @@ async fn sending_and_outcomes() {
         receiver.set_credit(1).unwrap();
         let work = async {
             rest().await;
-            if let Some(delivery) = receiver.try_recv() {
+            if let Some(delivery) = receiver.try_recv().unwrap() {
                 delivery.accept().unwrap();
             }
         };
         let (outcome, ()) = tokio::join!(polled(times, sender.send("job")), work);
         rest().await;
         assert_eq!(sender.credit(), receiver.credit());
-        drop(receiver.try_recv());
+        drop(receiver.try_recv().unwrap());
         assert!(sender.unsettled() == receiver.unsettled());
         outcome.is_some_and(|outcome| outcome.unwrap() == Outcome::Accepted)
     })

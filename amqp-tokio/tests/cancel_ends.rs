@@ -102,7 +102,10 @@ async fn draining_while_somebody_sends() {
         };
         let (sent, ()) = tokio::join!(polled(times, sender.send_queued("job")), drain);
         assert_eq!((sender.credit(), receiver.credit()), (0, 0));
-        assert_eq!(receiver.try_recv().map(|delivery| delivery.accept().unwrap()).is_some(), sent.is_some());
+        assert_eq!(
+            receiver.try_recv().unwrap().map(|delivery| delivery.accept().unwrap()).is_some(),
+            sent.is_some()
+        );
         is_usable(&sender, &receiver).await;
         sent.is_some()
     })

@@ -67,7 +67,7 @@ async fn exchange(cut: Way) -> (usize, bool) {
         let server = Connection::accept(far, &Acceptor::default()).await?;
         while let Some(offered) = server.next_session().await? {
             let session = offered.accept()?;
-            let receiver = receiver(&session, ReceiverOptions::new()).await;
+            let receiver = receiver(&session, ReceiverOptions::new().with_auto_accept(true)).await;
             while receiver.recv().await?.is_some() {}
         }
         Ok::<(), Error>(())

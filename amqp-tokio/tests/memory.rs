@@ -46,7 +46,7 @@ async fn exchange(sender: &Sender, receiver: &Receiver, messages: usize) {
     };
     let receive = async {
         for _ in 0..messages {
-            drop(receiver.recv().await.unwrap().unwrap());
+            receiver.recv().await.unwrap().unwrap().accept().unwrap();
         }
     };
     tokio::join!(send, receive);

@@ -15,7 +15,7 @@ mod reconnect;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use amqp_tokio::config::ReceiverOptions;
+use amqp_tokio::config::{OnDrop, ReceiverOptions};
 use amqp_tokio::message::Message;
 use amqp_tokio::proto::policy::Backoff;
 use amqp_tokio::types::{Symbol, Value};
@@ -38,7 +38,7 @@ async fn next_receiver(listener: &Listener) -> (Receiver, Connection) {
     let connection = listener.accept().await.unwrap().open().await.unwrap();
     let session = connection.next_session().await.unwrap().unwrap().accept().unwrap();
     let Some(OfferedLink::Receiver(link)) = session.next_link().await.unwrap() else { panic!() };
-    let receiver = link.accept_with(ReceiverOptions::new().with_auto_accept(false)).unwrap();
+    let receiver = link.accept_with(ReceiverOptions::new().with_on_drop(OnDrop::Keep)).unwrap();
     (receiver, connection)
 }
 

@@ -60,7 +60,7 @@ async fn open(port: u16, options: ConnectionOptions) -> Result<Connection, Error
 
 async fn exchange(connection: &Connection) {
     let body = vec![7_u8; 1 << 20];
-    connection.sender("q").await.unwrap().send(body.clone()).await.unwrap();
+    connection.sender("q").await.unwrap().send(body.clone()).await.unwrap().accepted().unwrap();
     let delivery = connection.receiver("q").await.unwrap().recv().await.unwrap().unwrap();
     assert_eq!(delivery.message().unwrap().body().unwrap().as_bytes().unwrap(), &body[..]);
 }

@@ -36,7 +36,7 @@ async fn an_exchange() {
         let session = connection.next_session().await.unwrap().unwrap().accept().unwrap();
         let Some(OfferedLink::Receiver(link)) = session.next_link().await.unwrap() else { panic!() };
         let receiver = link.accept().unwrap();
-        while receiver.recv().await.unwrap().is_some() {}
+        receiver.for_each(1, |_| async { Ok::<(), amqp_tokio::Error>(()) }).await.unwrap();
         connection.closed().await
     });
     let client = Connection::open(&url).await.unwrap();

@@ -15,8 +15,10 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use amqp_blocking::config::ReceiverOptions;
 use amqp_blocking::{
-    Accepted, Acceptor, Connection, ConnectionOptions, Listener, Receiver, Sender, Transport,
+    Accepted, Acceptor, Connection, ConnectionOptions, Listener, Offer, OfferedLink, Receiver, Sender,
+    Transport,
 };
 
 /// A client and a server that are open, over loopback.
@@ -45,10 +47,20 @@ pub fn piped_with(options: ConnectionOptions) -> (Connection, Connection, Pipe) 
     (client, server.join().unwrap(), hold)
 }
 
+/// Accepts an offer; a receiver accepts what is dropped.
+pub fn accept(offer: Offer) -> Accepted {
+    match offer {
+        Offer::Link(OfferedLink::Receiver(link)) => {
+            Accepted::Receiver(link.accept_with(ReceiverOptions::new().with_auto_accept(true)).unwrap())
+        }
+        offer => offer.accept().unwrap(),
+    }
+}
+
 /// The next link that the peer attaches, whatever sessions it begins before.
 pub fn next_link(connection: &Connection) -> Accepted {
     loop {
-        match connection.next_offer().unwrap().unwrap().accept().unwrap() {
+        match accept(connection.next_offer().unwrap().unwrap()) {
             Accepted::Session(_) => {}
             link => return link,
         }

@@ -179,7 +179,7 @@ impl Taker<'_> {
         } else if Some(receiver) != self.idle {
             link.accept(delivery.key()).expect("an unsettled delivery");
         }
-        black_box(delivery);
+        let _ = black_box(delivery);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::address::AddressError;
 use super::ended::Ended;
 use crate::codec::DecodeError;
+use crate::config::Ungranted;
 use crate::handler::{Failure, Scope};
 use crate::machine::sasl::BadCredential;
 use crate::machine::sasl::SaslFailure;
@@ -15,7 +16,7 @@ use crate::machine::{
 };
 use crate::policy::RequestError;
 use crate::types::{Fields, Str};
-use crate::wire::{Condition, Outcome};
+use crate::wire::{Condition, NotAccepted, Outcome};
 
 /// The result of most calls of an adapter.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -51,9 +52,11 @@ pub enum Error {
     Aborted,
     /// The peer did not answer in time, or no message came in the time that the call gave it.
     TimedOut,
+    /// The message was sent, and its outcome did not come in time: the peer may have processed it, or not.
+    Unconfirmed,
     /// The session, link or delivery no longer exists: the peer has withdrawn it, or it has ended.
     Gone,
-    /// The request has another outcome than that it is accepted: no answer will come.
+    /// The message has another outcome than accepted. Of a request: no answer will come.
     NotAccepted(Box<Outcome>),
     /// The request, or the answer, cannot be sent.
     Request(RequestError),
@@ -61,6 +64,8 @@ pub enum Error {
     Begin(SessionError),
     /// The link is not attached, accepted or detached.
     Attach(LinkError),
+    /// The peer has attached the link and does not grant what the builder requires of it.
+    Ungranted(Arc<[Ungranted]>),
     /// The message is not sent.
     Send(SendError),
     /// The delivery is not settled, or its state not told.
@@ -143,11 +148,13 @@ impl fmt::Display for Error {
             Self::Undecided => f.write_str("the receiver settled the delivery without an outcome"),
             Self::Aborted => f.write_str("the sender aborted the message"),
             Self::TimedOut => f.write_str("timed out waiting for the peer"),
-            Self::NotAccepted(outcome) => write!(f, "the request was not accepted: {outcome:?}"),
+            Self::Unconfirmed => f.write_str("the message was sent, and its outcome did not come in time"),
+            Self::NotAccepted(outcome) => write!(f, "the message was not accepted: {outcome}"),
             Self::Request(error) => write!(f, "cannot send the request: {error}"),
             Self::Gone => f.write_str("the session, link or delivery no longer exists"),
             Self::Begin(error) => write!(f, "cannot use the session: {error}"),
             Self::Attach(error) => write!(f, "cannot use the link: {error}"),
+            Self::Ungranted(missing) => write_ungranted(missing, f),
             Self::Send(error) => write!(f, "cannot send the message: {error}"),
             Self::Settle(error) => write!(f, "cannot settle the delivery: {error}"),
             Self::Read(error) => write!(f, "cannot read the delivery: {error}"),
@@ -160,6 +167,12 @@ impl fmt::Display for Error {
 /// The words in front of how something ended, where that does not speak for itself.
 fn subject(ended: &Ended, words: &'static str) -> &'static str {
     if ended.cause().is_some() || ended.origin() == Origin::Transport { "" } else { words }
+}
+
+fn write_ungranted(missing: &[Ungranted], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("the peer does not grant")?;
+    let mut separator = " ";
+    missing.iter().try_for_each(|missing| write!(f, "{}{missing}", std::mem::replace(&mut separator, ", ")))
 }
 
 impl std::error::Error for Error {
@@ -203,6 +216,12 @@ impl From<Failure> for Error {
             Scope::Link(_) => Self::Link(Ended::new(reason, None)),
             Scope::Listener(_) => io::Error::other(reason).into(),
         }
+    }
+}
+
+impl From<NotAccepted> for Error {
+    fn from(NotAccepted(outcome): NotAccepted) -> Self {
+        Self::NotAccepted(outcome)
     }
 }
 

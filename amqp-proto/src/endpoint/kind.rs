@@ -53,7 +53,7 @@ impl Error {
             }
             Self::Io(error) => io_kind(error),
             Self::Connection(ended) | Self::Session(ended) | Self::Link(ended) => ended_kind(ended),
-            Self::Lost(_) | Self::Undecided => ErrorKind::OutcomeUnknown,
+            Self::Lost(_) | Self::Undecided | Self::Unconfirmed => ErrorKind::OutcomeUnknown,
             Self::Aborted | Self::Message(_) => ErrorKind::Message,
             Self::TimedOut => ErrorKind::TimedOut,
             Self::NotAccepted(_) => ErrorKind::NotAccepted,
@@ -62,6 +62,7 @@ impl Error {
             | Self::Request(_)
             | Self::Begin(_)
             | Self::Attach(_)
+            | Self::Ungranted(_)
             | Self::Send(_)
             | Self::Settle(_)
             | Self::Read(_)
@@ -91,7 +92,7 @@ impl Error {
             // An unknown outcome may have been that of a link, of which the conditions say less.
             Self::Connection(ended) | Self::Lost(ended) => is_transient_end(ended, Scope::Connection),
             Self::Session(ended) | Self::Link(ended) => is_transient_end(ended, Scope::Link),
-            Self::TimedOut | Self::Request(RequestError::Full) => true,
+            Self::TimedOut | Self::Unconfirmed | Self::Request(RequestError::Full) => true,
             Self::NotAccepted(outcome) => is_transient_outcome(outcome),
             Self::Send(error) => matches!(
                 error,

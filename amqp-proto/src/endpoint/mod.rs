@@ -22,6 +22,10 @@ mod random;
 mod tls;
 mod unreachable;
 
+/// How long a receiver that is closed waits for its sender to stop.
+#[doc(hidden)]
+pub const STOP_BEFORE_CLOSE: core::time::Duration = core::time::Duration::from_millis(500);
+
 pub use acceptor::Acceptor;
 pub use address::{Address, AddressError};
 pub use ended::Ended;

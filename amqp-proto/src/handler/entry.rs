@@ -47,6 +47,7 @@ impl Entry {
     }
 
     /// The session of links that name none.
+    #[allow(clippy::result_large_err)] // once a link, and never on the way of a message
     fn default_session(&mut self) -> Result<types::SessionKey, Reason> {
         if let Some(session) = self.session {
             return Ok(session);
@@ -58,6 +59,7 @@ impl Entry {
     }
 
     /// Attaches a link that the handler wants.
+    #[allow(clippy::result_large_err)]
     pub(super) fn attach(
         &mut self,
         session: Option<types::SessionKey>,

@@ -72,6 +72,8 @@ impl Dispatcher {
                 let receiver = ReceiverKey(self.link(at, link.into()).key());
                 self.call(here, |cx| handler.on_drained(cx, receiver));
             }
+            // A handler that stops a link hears of each message before that anyway.
+            Event::Stopped(_) => {}
             Event::LinkOffered(types::LinkKey::Sender(link)) => self.offer_sender(handler, at, link),
             Event::LinkOffered(types::LinkKey::Receiver(link)) => self.offer_receiver(handler, at, link),
             Event::LinkAttached(link) => {

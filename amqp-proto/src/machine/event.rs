@@ -49,6 +49,8 @@ pub enum Event {
     Sendable(SenderKey),
     /// All credit of a receiver that was to be drained is used up or given back (T-DRAIN-03).
     Drained(ReceiverKey),
+    /// The sender has answered a [stop](crate::view::ReceiverMut::stop): no message is on its way any more.
+    Stopped(ReceiverKey),
     /// A message is there to be received; on a streaming link, its first frame.
     Message {
         /// On which link.

@@ -87,15 +87,22 @@ impl<T> Correlator<T> {
         self.reply_to.as_ref()
     }
 
-    /// Makes a message a request: sets its message-id, correlation-id and reply-to. `about` is given back with the answer, if that
-    /// comes before `until`.
+    /// Makes a message a request: sets its message-id and correlation-id, and its reply-to unless the message has one,
+    /// such as a name that the service itself gives to the link for answers. `about` is given back with the answer, if
+    /// that comes before `until`.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] if too many wait, or the message has no reply-to and none is set here.
     pub fn request(
         &mut self,
         message: impl Into<Message>,
         until: Option<Moment>,
         about: T,
     ) -> Result<Message, RequestError> {
-        let reply_to = self.reply_to.clone().ok_or(RequestError::NoAddress)?;
+        let message = message.into();
+        let own = message.properties().reply_to.clone();
+        let reply_to = own.or_else(|| self.reply_to.clone()).ok_or(RequestError::NoAddress)?;
         if self.pending.len() >= self.most {
             return Err(RequestError::Full);
         }
@@ -107,7 +114,7 @@ impl<T> Correlator<T> {
         self.next = id.wrapping_add(1);
         self.deadlines.extend(until.map(|until| (until, id)));
         self.pending.insert(id, Pending { about, until });
-        Ok(message.into().with_message_id(id).with_correlation_id(id).with_reply_to(reply_to))
+        Ok(message.with_message_id(id).with_correlation_id(id).with_reply_to(reply_to))
     }
 
     /// What the request is about that has this answer; `None` if no request waits for it: not every message is an

@@ -3,11 +3,13 @@
 mod answer;
 mod backoff;
 mod correlator;
+mod failure;
 mod recent;
 mod transient;
 
 pub use answer::answer_to;
 pub use backoff::Backoff;
 pub use correlator::{Correlator, RequestError};
+pub use failure::OnFailure;
 pub use recent::Recent;
 pub use transient::{Scope, is_transient};

@@ -192,6 +192,37 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// Returns those that values and messages are decoded within.
+    #[inline]
+    pub(crate) const fn of_decoding(&self) -> DecodingLimits {
+        DecodingLimits {
+            depth: self.depth,
+            elements: self.elements,
+            zero_width_elements: self.zero_width_elements,
+            value_octets: self.value_octets,
+            sections: self.sections,
+        }
+    }
+}
+
+/// Those of the [`Limits`] that a message is decoded within: few enough to go with every delivery.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DecodingLimits {
+    depth: u16,
+    elements: u32,
+    zero_width_elements: u32,
+    value_octets: u32,
+    sections: u32,
+}
+
+impl From<DecodingLimits> for Limits {
+    fn from(limits: DecodingLimits) -> Self {
+        let DecodingLimits { depth, elements, zero_width_elements, value_octets, sections } = limits;
+        Self { depth, elements, zero_width_elements, value_octets, sections, ..Self::DEFAULT }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self::DEFAULT

@@ -1,5 +1,6 @@
 //! Zero, one or many: what a `multiple="true"` field holds [1.4].
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
 
@@ -10,9 +11,9 @@ use smallvec::SmallVec;
 /// In a composite, no item, a null and an empty array are the same thing (E-COMP-07).
 ///
 /// ```
-/// use amqp_proto::{symbol, types::{Many, Symbol}};
+/// use amqp_proto::{symbol, types::Many};
 ///
-/// let capabilities: Many<Symbol> = [symbol!("queue"), symbol!("topic")].into_iter().collect();
+/// let capabilities = Many::from([symbol!("queue"), symbol!("topic")]);
 /// assert_eq!(capabilities.len(), 2);
 /// assert_eq!(Many::from(symbol!("queue"))[0], symbol!("queue"));
 /// ```
@@ -48,6 +49,18 @@ impl<T> Deref for Many<T> {
 impl<T> From<T> for Many<T> {
     fn from(item: T) -> Self {
         Self(SmallVec::from_buf([item]))
+    }
+}
+
+impl<T> From<Vec<T>> for Many<T> {
+    fn from(items: Vec<T>) -> Self {
+        items.into_iter().collect()
+    }
+}
+
+impl<T, const LEN: usize> From<[T; LEN]> for Many<T> {
+    fn from(items: [T; LEN]) -> Self {
+        items.into_iter().collect()
     }
 }
 

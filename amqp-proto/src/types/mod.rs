@@ -25,6 +25,7 @@ mod walk;
 pub use array::{Array, WrongKind};
 pub use described::Described;
 pub use key::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
+pub(crate) use limits::DecodingLimits;
 pub use limits::Limits;
 pub use list::List;
 pub use many::{Many, ManyIntoIter};

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::link::link_methods;
-use crate::config::ReceiverOptions;
+use crate::config::{OnDrop, ReceiverOptions};
 use crate::machine::{
     Core, Delivery, EndOptions, FlowError, Link, LinkEnd, LinkError, Part, ReadError, Receiver, SettleError,
     StaleKey, decode,
@@ -125,6 +125,12 @@ impl<'a> ReceiverMut<'a> {
         }
     }
 
+    /// Releases every message that has come and was not taken, and asks for no more ahead until credit is set again.
+    /// Messages that the sender has settled stay to be taken.
+    pub fn release_untaken(&mut self) {
+        self.core.release_untaken(self.index());
+    }
+
     /// Grants credit for so many messages in all, whatever there was before (T-CREDIT-16). The peer is told with
     /// the next output. Without credit no more is granted ahead until some is set again.
     pub fn set_credit(&mut self, messages: u32) -> Result<(), FlowError> {
@@ -136,11 +142,10 @@ impl<'a> ReceiverMut<'a> {
         self.set_credit(self.credit().saturating_add(messages))
     }
 
-    /// Takes all credit back (T-STOP-01). What is on the way still comes, before the sender's echo. No more is
-    /// granted ahead until credit is set again.
+    /// Takes all credit back (T-STOP-01). What is on the way still comes, before the sender's echo, of which
+    /// [`Event::Stopped`](crate::Event::Stopped) tells. No more is granted ahead until credit is set again.
     pub fn stop(&mut self) -> Result<(), FlowError> {
-        self.core.set_credit(self.index(), 0)?;
-        self.core.echo(self.index())
+        self.core.stop(self.index())
     }
 
     /// Asks the sender to use the credit that there is now or give it back (T-DRAIN-01);
@@ -173,6 +178,11 @@ impl<'a> ReceiverMut<'a> {
     /// Whether messages are accepted for the application once they have been handled, unless it has decided.
     pub fn is_auto_accept(&self) -> bool {
         self.end().is_some_and(|receiver| !receiver.manual_accept)
+    }
+
+    /// Returns what is told about a message whose handle is dropped undecided.
+    pub fn on_drop(&self) -> OnDrop {
+        self.end().map_or(OnDrop::Keep, |receiver| receiver.on_drop)
     }
 
     /// Whether messages are told of by their first frames, to be read in pieces.

@@ -9,6 +9,7 @@ mod condition;
 mod deframe;
 mod error;
 mod frame;
+mod modified;
 mod outcome;
 mod performative;
 mod protocol;
@@ -17,6 +18,7 @@ mod schema;
 mod section;
 mod terminus;
 mod transaction;
+mod verdict;
 
 pub use choice::{
     DistributionMode, ExpiryPolicy, ReceiverSettleMode, Role, SaslCode, SenderSettleMode, TerminusDurability,
@@ -36,6 +38,7 @@ pub use terminus::{
     LifetimePolicy, Source, Target, Terminus,
 };
 pub use transaction::{Coordinator, Declare, Declared, Discharge, TransactionalState};
+pub use verdict::NotAccepted;
 
 pub(crate) use frame::write_frame;
 pub(crate) use section::section_of;

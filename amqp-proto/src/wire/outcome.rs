@@ -42,7 +42,11 @@ composite! {
 }
 
 /// How a delivery ended [3.4].
+///
+/// Only [`Accepted`](Self::Accepted) says that the receiver is responsible for the message now; see
+/// [`accepted`](Self::accepted).
 #[derive(Clone, PartialEq, Eq)]
+#[must_use = "the message may have been rejected, released or modified"]
 #[non_exhaustive]
 pub enum Outcome {
     /// The message was processed.

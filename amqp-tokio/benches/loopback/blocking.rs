@@ -28,7 +28,7 @@ fn one_by_one(options: &Sending, sender: &Sender, report: &mut Report) -> Result
     let body = options.body();
     for _ in 0..options.messages {
         let start = Instant::now();
-        sender.send(body.clone())?;
+        sender.send(body.clone())?.accepted()?;
         report.took(start);
     }
     Ok(())

@@ -39,7 +39,7 @@ async fn one_by_one(options: &Sending, sender: &Sender, report: &mut Report) -> 
     let body = options.body();
     for _ in 0..options.messages {
         let start = Instant::now();
-        sender.send(body.clone()).await?;
+        sender.send(body.clone()).await?.accepted()?;
         report.took(start);
     }
     Ok(())
@@ -47,7 +47,7 @@ async fn one_by_one(options: &Sending, sender: &Sender, report: &mut Report) -> 
 
 async fn many(options: &Sending, sender: &Sender) -> Result<(), Error> {
     let body = options.body();
-    let mut waiting = VecDeque::with_capacity(WINDOW);
+    let mut waiting: VecDeque<amqp_tokio::Sent> = VecDeque::with_capacity(WINDOW);
     for at in 0..options.messages {
         let message = Outgoing::from(body.clone()).settled(options.is_settled(at));
         let sent = sender.send_queued(message).await?;
@@ -57,12 +57,12 @@ async fn many(options: &Sending, sender: &Sender) -> Result<(), Error> {
         if waiting.len() == WINDOW
             && let Some(sent) = waiting.pop_front()
         {
-            sent.await?;
+            sent.await?.accepted()?;
         }
         waiting.push_back(sent);
     }
     for sent in waiting {
-        sent.await?;
+        sent.await?.accepted()?;
     }
     Ok(())
 }

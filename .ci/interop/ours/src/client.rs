@@ -68,7 +68,7 @@ pub(crate) trait Receiver {
     type Delivery: Delivery;
 
     fn recv(&self) -> impl Future<Output = Done<Option<Self::Delivery>>>;
-    fn try_recv(&self) -> Option<Self::Delivery>;
+    fn try_recv(&self) -> Done<Option<Self::Delivery>>;
     fn set_credit(&self, messages: u32) -> Done;
     fn credit(&self) -> u32;
     /// Waits until the sender has settled, where that is its to do first.

@@ -49,7 +49,7 @@ fn request(connection: &Connection, method: &str, path: &str, body: Value) -> Do
         .with_subject(method)
         .with_to(path)
         .with_reply_to("$me");
-    requests.send(message)?;
+    let _ = requests.send(message)?;
     let response = responses.recv()?.ok_or(Error::TimedOut)?;
     Ok(response.message()?)
 }

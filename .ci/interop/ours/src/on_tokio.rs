@@ -113,8 +113,8 @@ impl client::Receiver for Receiver {
         Ok(self.recv().await?)
     }
 
-    fn try_recv(&self) -> Option<Delivery> {
-        self.try_recv()
+    fn try_recv(&self) -> Done<Option<Delivery>> {
+        Ok(self.try_recv()?)
     }
 
     fn set_credit(&self, messages: u32) -> Done {

@@ -5,13 +5,17 @@ use core::fmt;
 use crate::codec::DecodeError;
 use crate::machine::link::Arrival;
 use crate::message::{MessageView, Payload};
-use crate::types::{DeliveryKey, DeliveryTag, Key, Limits};
+use crate::types::{DecodingLimits, DeliveryKey, DeliveryTag, Key, Limits};
 use crate::wire::DeliveryState;
 
 /// A message that was received whole, and what came with it.
+#[derive(Clone)]
+#[must_use = "the sender waits for an outcome, unless the delivery is settled"]
 pub struct Delivery {
     pub(super) session: Key,
     pub(super) arrival: Arrival,
+    /// Those of the connection that it came over.
+    pub(super) limits: DecodingLimits,
 }
 
 impl Delivery {
@@ -42,6 +46,11 @@ impl Delivery {
         self.arrival.state.as_deref()
     }
 
+    /// Returns how many deliveries of the message have failed before, as its header says; 0 if that cannot be read.
+    pub fn failed_before(&self) -> u32 {
+        self.message().and_then(|message| message.header()).map_or(0, |header| header.delivery_count)
+    }
+
     /// The octets of the message, in the buffers that they came in.
     pub fn payload(&self) -> &Payload {
         &self.arrival.payload
@@ -52,14 +61,21 @@ impl Delivery {
         self.arrival.payload
     }
 
-    /// The message, its sections found and not decoded.
+    /// Finds the sections of the message, and decodes none. The [`Limits`] of the connection bound what is decoded of
+    /// it.
     ///
-    /// What is no message of the standard's format is an error here and nowhere else: the delivery can be rejected.
+    /// # Errors
+    ///
+    /// [`DecodeError`] where the octets are no message of the standard's format: the delivery can be rejected.
     pub fn message(&self) -> Result<MessageView, DecodeError> {
-        self.message_within(&Limits::DEFAULT)
+        self.message_within(&self.limits.into())
     }
 
-    /// The same, within other limits.
+    /// Finds the sections of the message, within limits of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// See [`message`](Self::message).
     pub fn message_within(&self, limits: &Limits) -> Result<MessageView, DecodeError> {
         MessageView::new(self.payload().clone(), limits)
     }

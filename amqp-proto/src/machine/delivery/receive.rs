@@ -17,7 +17,7 @@ use crate::machine::refusal::ReadError;
 use crate::machine::session::Session;
 use crate::message::Payload;
 use crate::types::{DeliveryKey, DeliveryTag, Handle, Key, Limits, ReceiverKey};
-use crate::wire::{ReceiverSettleMode, SenderSettleMode, Transfer};
+use crate::wire::{Outcome, ReceiverSettleMode, SenderSettleMode, Transfer};
 
 impl Core {
     /// A transfer: a delivery begins, or goes on.
@@ -80,7 +80,21 @@ impl Core {
             self.link_due(index);
         }
         self.release(session, arrival.held);
-        Some(Delivery { session, arrival })
+        Some(Delivery { session, arrival, limits: self.limits.of_decoding() })
+    }
+
+    /// Releases what has come whole and was not taken; what the sender has settled stays to be taken.
+    pub(crate) fn release_untaken(&mut self, index: u32) {
+        let Some(link) = self.links.at(index) else { return };
+        let (session, LinkEnd::Receiver(receiver)) = (link.session, &mut link.end) else { return };
+        receiver.is_paused = true;
+        let released = Outcome::Released.into();
+        for arrival in receiver.take_unsettled() {
+            let delivery = DeliveryKey::received(session, arrival.number);
+            // A link that is closed has lost it: its queue has it back without that.
+            let _ = self.dispose(index, delivery, Some(&released), true);
+            self.release(session, arrival.held);
+        }
     }
 
     /// Takes what has come of a message, complete or not.

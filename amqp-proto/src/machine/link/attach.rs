@@ -91,12 +91,18 @@ impl EndOptions<'_> {
         match self {
             Self::Sender(options) => {
                 take_over!(options);
+                if options.lacks_target {
+                    attach.target = None;
+                }
                 // Without a terminus it would be a refusal (L-ATT-05).
                 attach.source.get_or_insert_default();
                 attach.max_message_size = options.max_message_size.filter(|size| *size != 0);
             }
             Self::Receiver(options) => {
                 take_over!(options);
+                if options.lacks_source {
+                    attach.source = None;
+                }
                 attach.target.get_or_insert_with(|| Box::new(Target::default().into()));
             }
         }

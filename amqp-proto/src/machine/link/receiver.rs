@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use super::credit::ReceiverCredit;
-use crate::config::ReceiverOptions;
+use crate::config::{OnDrop, ReceiverOptions};
 use crate::machine::delivery::Tag;
 use crate::message::Payload;
 use crate::types::Limits;
@@ -23,14 +23,17 @@ pub(crate) struct Receiver {
     pub(crate) is_paused: bool,
     /// Whether the application is to be told when there is no credit left (T-DRAIN-03).
     pub(crate) drains: bool,
+    /// Whether the application is to be told of the sender's next flow: it has taken all credit back.
+    pub(crate) stops: bool,
     pub(crate) manual_accept: bool,
+    pub(crate) on_drop: OnDrop,
     pub(crate) streaming: bool,
     /// The largest message that is taken; any, if none.
     pub(crate) max_message_size: Option<u64>,
 }
 
 /// A delivery that has come, wholly or in part.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Arrival {
     pub(crate) number: u64,
     pub(crate) tag: Tag,
@@ -75,7 +78,9 @@ impl Receiver {
             is_unseen: false,
             is_paused: false,
             drains: false,
+            stops: false,
             manual_accept: options.manual_accept,
+            on_drop: options.on_drop,
             streaming: options.streaming,
             max_message_size: Some(max_message_size).filter(|size| *size != 0),
         }
@@ -121,11 +126,20 @@ impl Receiver {
         true
     }
 
+    /// Takes out the complete deliveries that the sender has not settled.
+    pub(crate) fn take_unsettled(&mut self) -> VecDeque<Arrival> {
+        let is_taken = |arrival: &Arrival| arrival.progress == Progress::Complete && !arrival.settled;
+        let (taken, kept) = self.inbox.drain(..).partition(is_taken);
+        self.inbox = kept;
+        taken
+    }
+
     /// The link is detached: credit ends with it.
     pub(crate) fn end(&mut self) {
         self.credit.end();
         self.is_paused = false;
         self.drains = false;
+        self.stops = false;
     }
 
     /// Forgets the delivery of which more was to come; gives what it held of the window.

@@ -94,6 +94,9 @@ impl Core {
                 if receiver.is_drained() {
                     self.fx.tell(Event::Drained(ReceiverKey(link.key)));
                 }
+                if core::mem::take(&mut receiver.stops) {
+                    self.fx.tell(Event::Stopped(ReceiverKey(link.key)));
+                }
             }
         }
         if flow.echo {
@@ -113,12 +116,22 @@ impl Core {
         let had_none = receiver.credit.credit() == 0;
         receiver.credit.set(credit, false);
         receiver.drains = false;
+        receiver.stops = false;
         receiver.is_paused = credit == 0;
         if had_none && credit > 0 && self.granted.last() != Some(&index) {
             self.granted.push(index);
         }
         self.link_due(index);
         Ok(())
+    }
+
+    /// Takes all credit of a link back, and asks the sender to say so (T-STOP-01).
+    pub(crate) fn stop(&mut self, index: u32) -> Result<(), FlowError> {
+        self.set_credit(index, 0)?;
+        if let Some(receiver) = self.links.at(index).and_then(Link::receiver) {
+            receiver.stops = true;
+        }
+        self.echo(index)
     }
 
     /// Asks for the credit of a link to be used or given back.

@@ -119,6 +119,7 @@ impl Book {
             }
             Event::Sendable(sender) => self.link((*sender).into()).wants = false,
             Event::Drained(receiver) => self.link((*receiver).into()).drains = false,
+            Event::Stopped(receiver) => _ = self.link((*receiver).into()),
             Event::Message { receiver, delivery } => {
                 let link = LinkKey::from(*receiver);
                 self.link(link).inbox.push(*delivery);

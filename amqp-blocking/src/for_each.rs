@@ -1,0 +1,135 @@
+//! [`Receiver::for_each`]: a closure works on each message, and its result decides.
+
+use std::fmt::Display;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use amqp_proto::endpoint::Result;
+use amqp_proto::policy::OnFailure;
+
+use crate::delivery::Delivery;
+use crate::receiver::Receiver;
+
+impl Receiver {
+    /// Works on each message, on so many threads, this one included, until the link is over: `Ok` accepts the message,
+    /// `Err` has it come again, and rejects it when it has failed five times.
+    ///
+    /// The work may decide by itself, with the methods of its [`Delivery`]; then its result tells nothing. Work that
+    /// panics has not processed its message, which is given back. [`close`](Self::close) on a clone ends it.
+    ///
+    /// # Errors
+    ///
+    /// How the link ended, if that was an error; what was being worked on is done then. Or the system's, if it has no
+    /// more threads.
+    ///
+    /// # Panics
+    ///
+    /// If the work does, once all threads are through.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let listener = amqp_blocking::Listener::bind("127.0.0.1:0")?;
+    /// # let url = format!("amqp://{}", listener.local_addr()?);
+    /// # std::thread::spawn(move || {
+    /// #     let connection = listener.accept()?.open()?;
+    /// #     while let Some(offer) = connection.next_offer()? {
+    /// #         if let amqp_blocking::Accepted::Sender(sender) = offer.accept()? {
+    /// #             sender.send("job-content")?.accepted()?;
+    /// #             sender.close()?;
+    /// #         }
+    /// #     }
+    /// #     Ok::<(), amqp_blocking::Error>(())
+    /// # });
+    /// # let connection = amqp_blocking::Connection::open(&url)?;
+    /// let jobs = connection.receiver("jobs").attach()?;
+    /// jobs.for_each(8, |delivery| {
+    ///     let body = delivery.message()?.body()?; // what is no message is an error, too
+    ///     println!("{body:?}");
+    ///     Ok::<(), amqp_blocking::Error>(())
+    /// })
+    /// ```
+    pub fn for_each<E: Display>(
+        self,
+        concurrency: usize,
+        work: impl Fn(Delivery) -> Result<(), E> + Sync,
+    ) -> Result<()> {
+        self.for_each_with(concurrency, OnFailure::default(), work)
+    }
+
+    /// Works on each message as [`for_each`](Self::for_each) does, and decides by this policy where the work fails.
+    ///
+    /// # Errors
+    ///
+    /// See [`for_each`](Self::for_each).
+    pub fn for_each_with<E: Display>(
+        self,
+        concurrency: usize,
+        on_failure: OnFailure,
+        work: impl Fn(Delivery) -> Result<(), E> + Sync,
+    ) -> Result<()> {
+        let stop = Stop { receiver: &self, is_set: AtomicBool::new(false) };
+        let run = || -> Result<()> {
+            let guard = OnPanic(&stop);
+            while let Some(delivery) = guard.0.next()? {
+                let result = work(delivery.lent());
+                delivery.conclude(result, on_failure);
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let mut others = Vec::new();
+            for _ in 1..concurrency.max(1) {
+                match thread::Builder::new().name("amqp-work".into()).spawn_scoped(scope, run) {
+                    Ok(other) => others.push(other),
+                    Err(error) => {
+                        stop.set();
+                        return Err(error.into());
+                    }
+                }
+            }
+            let mut end = run();
+            for other in others {
+                end = end.and(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            end
+        })
+    }
+}
+
+/// Whether the threads that work are to end, though the link is not over.
+struct Stop<'a> {
+    receiver: &'a Receiver,
+    is_set: AtomicBool,
+}
+
+impl Stop<'_> {
+    /// Waits for the next message; `None` if there is none to come, or this thread is to end.
+    fn next(&self) -> Result<Option<Delivery>> {
+        let receiver = self.receiver;
+        let next =
+            receiver.shared().wait(receiver.on(), None, |state| match self.is_set.load(Ordering::Relaxed) {
+                true => Some(Ok(None)),
+                false => receiver.take(state).map(|taken| taken.map(Some)),
+            });
+        next.unwrap_or(Ok(None)).or_else(amqp_proto::endpoint::Error::or_end)
+    }
+
+    fn set(&self) {
+        self.is_set.store(true, Ordering::Relaxed);
+        let on = self.receiver.on();
+        self.receiver.shared().act(|state| state.waiters.wake_all(on));
+    }
+}
+
+/// Has the other threads end when this one panics.
+struct OnPanic<'a, 'b>(&'a Stop<'b>);
+
+impl Drop for OnPanic<'_, '_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.set();
+        }
+    }
+}

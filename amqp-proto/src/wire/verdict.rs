@@ -1,0 +1,91 @@
+//! How an outcome is read: [`Outcome::accepted`], [`NotAccepted`], and words for a person.
+
+use core::fmt;
+
+use super::{Modified, Outcome, Rejected};
+
+impl Outcome {
+    /// Returns whether the receiver has processed the message and is responsible for it now [3.4.2].
+    pub fn is_accepted(&self) -> bool {
+        matches!(self, Self::Accepted)
+    }
+
+    /// Turns every outcome but [`Accepted`](Self::Accepted) into an error.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAccepted`] holds the outcome: the message was rejected, released or modified.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use amqp_proto::wire::{NotAccepted, Outcome};
+    ///
+    /// assert_eq!(Outcome::Accepted.accepted(), Ok(()));
+    /// assert_eq!(Outcome::Released.accepted(), Err(NotAccepted(Box::new(Outcome::Released))));
+    /// ```
+    pub fn accepted(self) -> Result<(), NotAccepted> {
+        match self {
+            Self::Accepted => Ok(()),
+            outcome => Err(NotAccepted(outcome.into())),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("accepted"),
+            Self::Rejected(Rejected { error: Some(error) }) => write!(f, "rejected: {error}"),
+            Self::Rejected(Rejected { error: None }) => f.write_str("rejected"),
+            Self::Released => f.write_str("released"),
+            Self::Modified(modified) => write_modified(modified, f),
+            Self::Declared(_) => f.write_str("declared"),
+            Self::Other(other) => write!(f, "{other:?}"),
+        }
+    }
+}
+
+fn write_modified(modified: &Modified, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(match (modified.delivery_failed, modified.undeliverable_here) {
+        (Some(true), Some(true)) => "modified: delivery failed, undeliverable here",
+        (Some(true), _) => "modified: delivery failed",
+        (_, Some(true)) => "modified: undeliverable here",
+        _ => "modified",
+    })
+}
+
+/// The error of a message that has an outcome, and was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAccepted(pub alloc::boxed::Box<Outcome>);
+
+impl fmt::Display for NotAccepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the message was not accepted: {}", self.0)
+    }
+}
+
+impl core::error::Error for NotAccepted {}
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::{Condition, Error, Modified, Outcome, Rejected};
+
+    #[test]
+    fn outcomes_are_told_in_words() {
+        let error = Error::new(Condition::NotFound).with_description("no such\nqueue");
+        let failed = Modified { delivery_failed: Some(true), ..Modified::default() };
+        for (outcome, words) in [
+            (Outcome::Accepted, "accepted"),
+            (Outcome::Released, "released"),
+            (Rejected { error: None }.into(), "rejected"),
+            (Rejected { error: Some(error.into()) }.into(), r"rejected: amqp:not-found: no such\nqueue"),
+            (Modified::default().into(), "modified"),
+            (failed.into(), "modified: delivery failed"),
+        ] {
+            assert_eq!(outcome.to_string(), words);
+            let accepted = outcome.is_accepted();
+            assert_eq!(outcome.accepted().is_ok(), accepted);
+        }
+    }
+}
