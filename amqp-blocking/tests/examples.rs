@@ -196,7 +196,7 @@ fn passwords_are_not_printed_and_an_address_is_taken_as_it_is() {
         let receiver = receiver(link);
         let target = receiver.peer_attach().unwrap().target.unwrap();
         assert_eq!(target.address().map(|address| &**address), Some("/queues/my%20jobs"));
-        receiver.iter().for_each(drop);
+        receiver.iter().for_each(|delivery| delivery.unwrap().accept().unwrap());
     });
     let (code, said, errors) = run("blocking_send", &[&url, "--address", "/queues/my%20jobs"]);
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{said}");
