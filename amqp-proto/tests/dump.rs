@@ -121,7 +121,7 @@ fn a_connection_with_sasl_is_printed_layer_by_layer_and_without_secrets() {
     ];
     let expected = concat!(
         "       0  header Sasl 1.0.0\n",
-        "       8  [sasl] sasl-mechanisms { sasl_server_mechanisms: [:PLAIN] }\n",
+        "       8  [sasl] sasl-mechanisms { sasl_server_mechanisms: :PLAIN }\n",
         "      29  [sasl] sasl-init { mechanism: :PLAIN, initial_response: <13 octets hidden> }\n",
         "      65  [sasl] sasl-outcome { code: Ok }\n",
         "      81  header Amqp 1.0.0\n",

@@ -352,7 +352,7 @@ fn m_sec_05_the_bare_message_is_forwarded_octet_by_octet() {
     let rewrites = [
         (Rewrite::default(), front.clone()),
         (
-            Rewrite { header: Some(Header { priority: 5, ..Header::default() }), ..Rewrite::default() },
+            Rewrite { header: Some(Header { priority: Some(5), ..Header::default() }), ..Rewrite::default() },
             front.replacen(&format!("{}c0020141", FORMS[3](0x70, SECTIONS[0].2)), "005370 c00402405005", 1),
         ),
         (

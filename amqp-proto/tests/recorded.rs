@@ -94,7 +94,9 @@ fn meaning(frame: &Frame) -> String {
     match performative {
         Performative::Begin(begin) => format!("begin in answer to {:?}", begin.remote_channel),
         Performative::Attach(attach) => {
-            format!("attach {} {} {:?} {:?}", attach.name, attach.handle, attach.role, attach.target)
+            // One capability is the same with an array around it and without.
+            let target = format!("{:?}", attach.target).replace(['[', ']'], "");
+            format!("attach {} {} {:?} {target}", attach.name, attach.handle, attach.role)
         }
         Performative::Flow(flow) => format!(
             "flow {:?} {:?} {:?} {:?} {}",

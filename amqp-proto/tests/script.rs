@@ -329,7 +329,7 @@ fn a_large_message_goes_in_frames_that_the_peer_takes() {
 /// A-SASL-07, A-SASL-16: ANONYMOUS, both sides.
 #[test]
 fn anonymous_to_both_sides() {
-    let mechanisms = || Literal::sasl(0x40).symbol("ANONYMOUS");
+    let mechanisms = || Literal::sasl(0x40).symbols(&["ANONYMOUS"]);
     let init = || Literal::sasl(0x41).symbol("ANONYMOUS").binary(b"");
     let outcome = || Literal::sasl(0x44).ubyte(0);
 

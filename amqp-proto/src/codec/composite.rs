@@ -178,7 +178,8 @@ pub(crate) fn encode_one<T: Composite + Encode>(
 /// Makes the described lists of the standard from their tables.
 ///
 /// A row is a field: its name, its Rust type, the type's name in the standard, and how it may be absent:
-/// `mandatory`, `optional`, `multiple`, `required` (multiple and mandatory) or `default(value = "words")`.
+/// `mandatory`, `optional`, `multiple`, `required` (multiple and mandatory), `default(value, "words")`, or
+/// `stated(value, "words")`: a default that is written where the application states it.
 /// Struct, schema, reader, writer, sizes, constructor and `Debug` follow from the rows.
 macro_rules! composite {
     ($($(#[$meta:meta])* $name:ident = $label:literal $code:literal {
@@ -364,9 +365,11 @@ macro_rules! composite {
     (@is_set $this:expr, $field:ident, mandatory) => { true };
     (@is_set $this:expr, $field:ident, required) => { true };
     (@is_set $this:expr, $field:ident, default($default:expr)) => { $this.$field != $default };
+    (@is_set $this:expr, $field:ident, stated($default:expr)) => { $this.$field.is_some() };
     (@is_set $this:expr, $field:ident, $mode:ident) => { $crate::codec::Field::is_set(&$this.$field) };
 
     (@shown $this:expr, $field:ident, optional) => { $crate::codec::Field::shown(&$this.$field) };
+    (@shown $this:expr, $field:ident, stated) => { $crate::codec::Field::shown(&$this.$field) };
     (@shown $this:expr, $field:ident, $mode:ident) => { &$this.$field };
 
     (@check $this:expr, $field:ident, required, $label:expr) => {
@@ -385,6 +388,9 @@ macro_rules! composite {
     };
     (@new $name:ident ($($arg:tt)*) ($($init:tt)*) $field:ident: $type:ty, default($default:expr); $($rest:tt)*) => {
         $crate::codec::composite!(@new $name ($($arg)*) ($($init)* $field: $default,) $($rest)*);
+    };
+    (@new $name:ident ($($arg:tt)*) ($($init:tt)*) $field:ident: $type:ty, stated($default:expr); $($rest:tt)*) => {
+        $crate::codec::composite!(@new $name ($($arg)*) ($($init)* $field: None,) $($rest)*);
     };
     (@new $name:ident ($($arg:tt)*) ($($init:tt)*) $field:ident: $type:ty, $mode:ident; $($rest:tt)*) => {
         $crate::codec::composite!(@new $name ($($arg)*) ($($init)* $field: <$type>::default(),) $($rest)*);

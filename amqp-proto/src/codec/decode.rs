@@ -292,4 +292,10 @@ macro_rules! decode_named {
     )*};
 }
 
-decode_named! { Fields Annotations ApplicationProperties }
+decode_named! { Fields Annotations }
+
+impl Decode for ApplicationProperties {
+    fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+        Map::decode(decoder, code, input).map(|(rest, map)| (rest, Self::received(map)))
+    }
+}

@@ -94,6 +94,18 @@ impl<'a> FieldReader<'a> {
         }
     }
 
+    /// A field with a default that reads as `None` where it is left out, so that a default that was stated can be told
+    /// from one that was not.
+    #[inline(always)]
+    pub(crate) fn stated<T: Decode + Debug>(
+        self,
+        decoder: &mut Decoder<'a>,
+        field: &'static FieldName,
+        _: T,
+    ) -> Read<'a, Option<T>> {
+        self.optional(decoder, field)
+    }
+
     /// A field of any number of values (E-COMP-06, E-COMP-07).
     pub(crate) fn multiple(
         self,
@@ -220,7 +232,7 @@ collections! { Fields Annotations ApplicationProperties Many<Symbol> }
 impl Decode for Many<Symbol> {
     fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
         if !matches!(code, Code::ARRAY8 | Code::ARRAY32) {
-            return Symbol::decode(decoder, code, input).map(|(rest, name)| (rest, Self::from(name)));
+            return Symbol::decode(decoder, code, input).map(|(rest, name)| (rest, Self::bare(name)));
         }
         let (rest, value) = Value::decode_from(decoder, code, input)?;
         match value.as_array().filter(|array| is_symbols(array)) {
@@ -258,7 +270,6 @@ impl Encode for Many<Symbol> {
     fn size(&self) -> usize {
         match &**self {
             [] => 1,
-            [name] => Encode::size(name),
             names => compound_len(symbols(names).0, names.len()),
         }
     }
@@ -266,7 +277,7 @@ impl Encode for Many<Symbol> {
     fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
         match &**self {
             [] => writer.octet(Code::NULL),
-            [name] => name.write(writer),
+            // One name is written as an array, too: some brokers take nothing else (E-COMP-06).
             names => {
                 let (octets, narrow) = symbols(names);
                 let writer = writer.compound(Code::ARRAY8, Code::ARRAY32, octets, names.len());

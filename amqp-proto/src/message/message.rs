@@ -169,10 +169,10 @@ impl Message {
         self
     }
 
-    /// Sets how urgent the message is; 4 is normal.
+    /// Sets how urgent the message is; [`Header::NORMAL_PRIORITY`] applies where none is set.
     #[must_use]
     pub fn with_priority(mut self, priority: u8) -> Self {
-        self.header.priority = priority;
+        self.header.priority = Some(priority);
         self
     }
 

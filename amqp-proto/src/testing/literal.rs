@@ -137,6 +137,18 @@ impl Literal {
         self.variable(0xa3, value.as_bytes())
     }
 
+    /// Adds an array of symbols.
+    #[must_use]
+    pub fn symbols(self, values: &[&str]) -> Self {
+        let octet = |size: usize| u8::try_from(size).unwrap_or(u8::MAX);
+        let mut items = Vec::new();
+        for value in values {
+            items.push(octet(value.len()));
+            items.extend_from_slice(value.as_bytes());
+        }
+        self.field(&[0xe0, octet(items.len() + 2), octet(values.len()), 0xa3], &items)
+    }
+
     /// Adds a binary.
     #[must_use]
     pub fn binary(self, value: &[u8]) -> Self {

@@ -1,6 +1,7 @@
 //! Zero, one or many: what a `multiple="true"` field holds [1.4].
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 use core::ops::Deref;
 
@@ -8,7 +9,8 @@ use smallvec::SmallVec;
 
 /// A list that holds one item without allocating: capabilities, locales, body sections.
 ///
-/// In a composite, no item, a null and an empty array are the same thing (E-COMP-07).
+/// In a composite, no item, a null and an empty array are the same thing [1.4]. A peer may write one item without an
+/// array around it; `Debug` then shows it without brackets. This end always writes an array.
 ///
 /// ```
 /// use amqp_proto::{symbol, types::Many};
@@ -17,18 +19,28 @@ use smallvec::SmallVec;
 /// assert_eq!(capabilities.len(), 2);
 /// assert_eq!(Many::from(symbol!("queue"))[0], symbol!("queue"));
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Many<T>(SmallVec<[T; 1]>);
+#[derive(Clone)]
+pub struct Many<T> {
+    items: SmallVec<[T; 1]>,
+    /// Whether the only item came without an array around it.
+    is_bare: bool,
+}
 
 impl<T> Many<T> {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self(SmallVec::new())
+        Self { items: SmallVec::new(), is_bare: false }
+    }
+
+    /// One item that came without an array around it.
+    pub(crate) fn bare(item: T) -> Self {
+        Self { is_bare: true, ..Self::from(item) }
     }
 
     /// Adds an item at the end.
     pub fn push(&mut self, item: T) {
-        self.0.push(item);
+        self.is_bare = false;
+        self.items.push(item);
     }
 }
 
@@ -42,13 +54,34 @@ impl<T> Deref for Many<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.0
+        &self.items
+    }
+}
+
+/// Equal items, however they were written.
+impl<T: PartialEq> PartialEq for Many<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.items == other.items
+    }
+}
+
+impl<T: Eq> Eq for Many<T> {}
+
+impl<T: PartialOrd> PartialOrd for Many<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.items.partial_cmp(&other.items)
+    }
+}
+
+impl<T: Ord> Ord for Many<T> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.items.cmp(&other.items)
     }
 }
 
 impl<T> From<T> for Many<T> {
     fn from(item: T) -> Self {
-        Self(SmallVec::from_buf([item]))
+        Self { items: SmallVec::from_buf([item]), is_bare: false }
     }
 }
 
@@ -70,13 +103,14 @@ impl<T> FromIterator<T> for Many<T> {
         // Collecting would make room for up to twice as many.
         let mut many = SmallVec::with_capacity(items.size_hint().0);
         many.extend(items);
-        Self(many)
+        Self { items: many, is_bare: false }
     }
 }
 
 impl<T> Extend<T> for Many<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
-        self.0.extend(items);
+        self.is_bare = false;
+        self.items.extend(items);
     }
 }
 
@@ -85,7 +119,7 @@ impl<T> IntoIterator for Many<T> {
     type IntoIter = ManyIntoIter<T>;
 
     fn into_iter(self) -> ManyIntoIter<T> {
-        ManyIntoIter(self.0.into_iter())
+        ManyIntoIter(self.items.into_iter())
     }
 }
 
@@ -94,13 +128,16 @@ impl<'a, T> IntoIterator for &'a Many<T> {
     type IntoIter = core::slice::Iter<'a, T>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.items.iter()
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Many<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self).finish()
+        match &*self.items {
+            [item] if self.is_bare => item.fmt(f),
+            items => f.debug_list().entries(items).finish(),
+        }
     }
 }
 

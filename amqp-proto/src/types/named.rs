@@ -65,7 +65,7 @@ impl From<AnnotationKey> for Value {
     }
 }
 
-/// A value that is neither compound nor described: what application-properties hold [3.2.5].
+/// A value that is no list, map or array, described or not: what application-properties hold [3.2.5].
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SimpleValue(Value);
 
@@ -109,7 +109,10 @@ simple_from! {
     Str &str String Symbol
 }
 
-fn is_simple(value: &Value) -> bool {
+fn is_simple(mut value: &Value) -> bool {
+    while let Some(described) = value.as_described() {
+        value = described.value();
+    }
     !matches!(value.kind(), None | Some(Kind::List | Kind::Map | Kind::Array))
 }
 
@@ -210,6 +213,14 @@ macro_rules! named_maps {
     )*};
 }
 
+impl ApplicationProperties {
+    /// The entries of a section that was received, also those that must not be sent [3.2.5]: one of them is no reason
+    /// to hide the others.
+    pub(crate) fn received(map: Map) -> Self {
+        Self(map)
+    }
+}
+
 impl From<SimpleValue> for Value {
     fn from(value: SimpleValue) -> Self {
         value.0
@@ -233,6 +244,8 @@ named_maps! {
         |key, _| matches!(key, Value::Symbol(_) | Value::Ulong(_) | Value::String(_));
 
     /// What an application says about a message: string keys, simple values [3.2.5].
+    ///
+    /// An entry that a peer sent against the standard, such as a map, stays readable and hides no other.
     ///
     /// ```
     /// use amqp_proto::types::ApplicationProperties;

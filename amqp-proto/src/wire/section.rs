@@ -12,8 +12,9 @@ composite! {
     Header = "header" 0x70 {
         /// Whether the message must survive a restart.
         durable: bool, "boolean", default(false, "false");
-        /// How urgent it is; 4 is normal.
-        priority: u8, "ubyte", default(4, "4");
+        /// How urgent it is; absent means [`NORMAL_PRIORITY`](Header::NORMAL_PRIORITY). A priority that was set is
+        /// written, the normal one too: some brokers order an absent one last.
+        priority: Option<u8>, "ubyte", stated(4, "4");
         /// How long it is of use, in milliseconds from its arrival; 0 expires at once, absent never (M-HDR-05).
         ttl: Option<u32>, "milliseconds", optional;
         /// Whether nobody has acquired it before.
@@ -51,6 +52,11 @@ composite! {
         /// The group that answers should belong to.
         reply_to_group_id: Option<Str>, "string", optional;
     }
+}
+
+impl Header {
+    /// The priority of a message that states none [3.2.1].
+    pub const NORMAL_PRIORITY: u8 = 4;
 }
 
 /// The id of a message: one of four types [3.2.11-3.2.14] (M-PROP-02).
