@@ -69,6 +69,7 @@ pub struct Options {
     pub(crate) idle_time_out: u32,
     pub(crate) open_time_out: u32,
     pub(crate) close_time_out: u32,
+    pub(crate) sasl_send_size: u32,
     pub(crate) outgoing_locales: Many<Symbol>,
     pub(crate) incoming_locales: Many<Symbol>,
     pub(crate) offered_capabilities: Many<Symbol>,
@@ -87,6 +88,7 @@ impl Options {
             idle_time_out: 0,
             open_time_out: 30_000,
             close_time_out: 10_000,
+            sasl_send_size: MIN_MAX_FRAME_SIZE,
             outgoing_locales: Many::new(),
             incoming_locales: Many::new(),
             offered_capabilities: Many::new(),
@@ -103,6 +105,14 @@ impl Options {
         self
     }
 
+    /// Sets after how many milliseconds without a frame the peer is given up; half of it is announced [2.4.5]. 0, the
+    /// default: never. At least 2, as half of 1 cannot be announced.
+    #[must_use]
+    pub fn with_idle_time_out(mut self, idle_time_out: u32) -> Self {
+        self.idle_time_out = if idle_time_out == 1 { 2 } else { idle_time_out };
+        self
+    }
+
     /// What the open desires: what is required is desired, too.
     pub(crate) fn desired(&self) -> Many<Symbol> {
         let desired = &self.desired_capabilities;
@@ -113,14 +123,14 @@ impl Options {
     setters! {
         /// Sets the bounds on what the peer can make this end hold or do.
         with_limits(limits: Limits);
-        /// Sets after how many milliseconds without a frame the peer is given up; half of it is announced
-        /// (C-IDLE-02). 0, the default: never.
-        with_idle_time_out(idle_time_out: u32);
         /// Sets how many milliseconds the peer may take until its open is in, the security layer included.
         /// Default 30,000; 0: any time.
         with_open_time_out(open_time_out: u32);
         /// Sets how many milliseconds the peer may take to answer a close (C-CLOSE-02). Default 10,000; 0: any time.
         with_close_time_out(close_time_out: u32);
+        /// Sets the largest SASL frame that this end sends, in octets. Default 512, which every peer takes [5.3.1];
+        /// a response with a long token needs more, and many peers take 8 KiB and more. Less than 512 is taken for 512.
+        with_sasl_send_size(sasl_send_size: u32) = at_least_smallest;
         /// Sets the languages in which this end can write text (C-OPEN-10).
         with_outgoing_locales(outgoing_locales: Many<Symbol>);
         /// Sets the languages in which this end would like to read text, the best first.
@@ -135,6 +145,13 @@ impl Options {
         /// Sets the properties of the connection.
         with_properties(properties: Fields);
     }
+}
+
+/// The largest frame that every peer takes (F-MAX-04).
+const MIN_MAX_FRAME_SIZE: u32 = 512;
+
+fn at_least_smallest(octets: u32) -> u32 {
+    octets.max(MIN_MAX_FRAME_SIZE)
 }
 
 /// What a session is begun with [2.7.2].

@@ -324,7 +324,8 @@ fn l_att_10_a_terminus_left_out() {
     peer.hears([accepted.nulls(2).uint(0)]);
     peer.send(attach("y", 1, false).nulls(2).terminus(0x28, "a").nulls(3).uint(0));
     let LinkKey::Receiver(link) = peer.offered() else { panic!() };
-    peer.amqp.receiver(link).unwrap().accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+    let own = ReceiverOptions::new().with_target(Target::default()).with_prefetch(0);
+    peer.amqp.receiver(link).unwrap().accept_link(&own).unwrap();
     let accepted = attach("y", 1, true).nulls(2).terminus(0x28, "a").raw("00532945");
     peer.hears([accepted.nulls(3).ulong(64 << 20)]);
 }

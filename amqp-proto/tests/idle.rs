@@ -17,7 +17,7 @@ const EMPTY: &str = "0000000802000000";
 /// C-IDLE-02: half of what is kept to is announced; none if there is no threshold.
 #[test]
 fn c_idle_02_half_of_the_threshold_is_announced() {
-    for (threshold, announced) in [(20_000, Some(10_000)), (3, Some(1)), (0, None), (1, None)] {
+    for (threshold, announced) in [(20_000, Some(10_000)), (3, Some(1)), (1, Some(1)), (0, None)] {
         let mut solo = Solo::client(Options::new("c").with_idle_time_out(threshold));
         let written = open("c").null().uint(65_536).ushort(255);
         let written = announced.map_or(written.clone(), |millis| written.uint(millis));

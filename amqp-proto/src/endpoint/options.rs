@@ -43,6 +43,7 @@ pub struct ConnectionOptions {
     idle_timeout: Duration,
     open_timeout: Duration,
     close_timeout: Duration,
+    sasl_send_size: u32,
     connect_timeout: Duration,
     reply_timeout: Duration,
     offered_capabilities: Many<Symbol>,
@@ -76,6 +77,7 @@ impl Default for ConnectionOptions {
             idle_timeout: Duration::ZERO,
             open_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(10),
+            sasl_send_size: 512,
             connect_timeout: Duration::from_secs(30),
             reply_timeout: Duration::from_secs(30),
             offered_capabilities: Many::new(),
@@ -129,6 +131,9 @@ impl ConnectionOptions {
         /// Sets how long it may take to write what was sent before a close, and how long the peer may take to answer.
         /// Default 10 seconds; zero: any time.
         close_timeout: Duration;
+        /// Sets the largest SASL frame that is sent, in octets. Default 512, which every peer takes [5.3.1]. A password
+        /// that is a long token needs more; many peers take 8 KiB and more.
+        sasl_send_size: u32;
         /// Sets how long it may take to reach the host. Default 30 seconds; zero: as long as the system tries.
         connect_timeout: Duration;
         /// Sets how long the peer may take to answer when a session is begun or ended, or a link attached, detached
@@ -325,6 +330,7 @@ impl ConnectionOptions {
             .with_idle_time_out(millis(self.idle_timeout))
             .with_open_time_out(millis(self.open_timeout))
             .with_close_time_out(millis(self.close_timeout))
+            .with_sasl_send_size(self.sasl_send_size)
             .with_offered_capabilities(self.offered_capabilities.clone())
             .with_desired_capabilities(self.desired_capabilities.clone())
             .with_properties(self.properties.clone());

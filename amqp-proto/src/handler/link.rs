@@ -139,6 +139,7 @@ pub(super) fn unattached(error: &LinkError) -> Reason {
         LinkError::NoSession | LinkError::NotOffered | LinkError::Attached | LinkError::Detached => {
             Condition::IllegalState
         }
+        LinkError::NoTerminus => Condition::InvalidField,
         LinkError::NameInUse => Condition::ResourceLocked,
         LinkError::Handles | LinkError::Limit => Condition::ResourceLimitExceeded,
         LinkError::TooLarge(_) => Condition::FrameSizeTooSmall,

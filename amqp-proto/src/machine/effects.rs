@@ -25,6 +25,8 @@ pub(crate) struct Effects {
     pub(crate) trace: Trace,
     /// The largest frame that the peer takes.
     pub(crate) max_frame_size: u32,
+    /// The largest SASL frame that is sent.
+    pub(crate) sasl_frame_size: u32,
     /// How many frames have been written; it tells whether any was since the last look.
     pub(crate) frames: u64,
     /// Whether nothing more is written: the close was the last frame (C-CLOSE-01).
@@ -40,6 +42,7 @@ impl Default for Effects {
             events: VecDeque::new(),
             trace: Trace::default(),
             max_frame_size: MIN_MAX_FRAME_SIZE,
+            sasl_frame_size: MIN_MAX_FRAME_SIZE,
             frames: 0,
             is_mute: false,
             scratch: BytesMut::new(),
@@ -67,9 +70,12 @@ impl Effects {
         self.write(FrameKind::Amqp, channel, body, 0)
     }
 
-    /// Writes a SASL frame.
+    /// Writes a SASL frame, which may be larger than any frame that follows it.
     pub(crate) fn send_sasl<T: Composite + Encode>(&mut self, body: &T) -> Result<(), EncodeError> {
-        self.write(FrameKind::Sasl, 0, body, 0)
+        let max_frame_size = core::mem::replace(&mut self.max_frame_size, self.sasl_frame_size);
+        let written = self.write(FrameKind::Sasl, 0, body, 0);
+        self.max_frame_size = max_frame_size;
+        written
     }
 
     /// Writes a frame that carries an error, with as much of it as the peer takes.

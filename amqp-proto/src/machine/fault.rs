@@ -54,8 +54,6 @@ pub(crate) enum ConnectionFault {
     RemoteChannel(u16),
     /// A handle above this end's handle-max (S-BEG-08).
     HandleMax(u32),
-    /// A max-frame-size below 512 (F-MAX-04).
-    MaxFrameSize(u32),
     /// An idle-time-out too short to be kept (C-IDLE-06).
     IdleTimeOut(u32),
     /// An extension is not offered that this end requires (C-OPEN-08).
@@ -77,6 +75,8 @@ pub(crate) enum SessionFault {
     Window,
     /// A handle of no link (L-HAND-05, S-FLOW-02).
     UnattachedHandle(u32),
+    /// A detach on a handle of no link, and the error that it tells.
+    UnattachedDetach(u32, Error),
     /// An attach on the handle of a link (L-HAND-02).
     HandleInUse(u32),
     /// A delivery-id that does not follow the ones before (T-XFER-05).
@@ -143,7 +143,6 @@ impl ConnectionFault {
                 Condition::NotAllowed
             }
             Self::ChannelMax(_) | Self::HandleMax(_) | Self::SaslFrame => Condition::FramingError,
-            Self::MaxFrameSize(_) => Condition::InvalidField,
             Self::Capability(_) => Condition::PreconditionFailed,
             Self::Silence | Self::Unopened | Self::Mute => Condition::ResourceLimitExceeded,
         }
@@ -174,7 +173,6 @@ impl fmt::Display for ConnectionFault {
             Self::ChannelInUse(channel) => write!(f, "channel {channel} is in use"),
             Self::RemoteChannel(channel) => write!(f, "no begin was sent on channel {channel}"),
             Self::HandleMax(handle) => write!(f, "handle {handle} is above handle-max"),
-            Self::MaxFrameSize(size) => write!(f, "a max-frame-size of {size} is below 512"),
             Self::IdleTimeOut(millis) => write!(f, "an idle-time-out of {millis} ms is too short"),
             Self::Capability(name) => write!(f, "the extension {} is required", name.as_str()),
             Self::SaslFrame => f.write_str("a SASL frame after the security layer"),
@@ -189,7 +187,7 @@ impl SessionFault {
     pub(crate) fn condition(&self) -> Condition {
         match self {
             Self::Window => Condition::WindowViolation,
-            Self::UnattachedHandle(_) => Condition::UnattachedHandle,
+            Self::UnattachedHandle(_) | Self::UnattachedDetach(..) => Condition::UnattachedHandle,
             Self::HandleInUse(_) => Condition::HandleInUse,
             Self::DeliveryOrder(_) | Self::Range | Self::NextIncomingId | Self::NoHandle => {
                 Condition::InvalidField
@@ -205,6 +203,9 @@ impl fmt::Display for SessionFault {
         match self {
             Self::Window => f.write_str("a transfer beyond the incoming-window"),
             Self::UnattachedHandle(handle) => write!(f, "no link on handle {handle}"),
+            Self::UnattachedDetach(handle, error) => {
+                write!(f, "no link on handle {handle} to detach for {error}")
+            }
             Self::HandleInUse(handle) => write!(f, "handle {handle} is in use"),
             Self::DeliveryOrder(id) => write!(f, "delivery-id {id} does not follow the ones before"),
             Self::Range => f.write_str("disposition.last comes before disposition.first"),

@@ -71,6 +71,8 @@ refusals! {
         Limit = "the limit on links is reached";
         /// The link was attached by this end, or accepted already.
         NotOffered = "the link was not offered, or is accepted";
+        /// The peer asks for no terminus at this end, and the options bring none [2.7.3]: the link is to be refused.
+        NoTerminus = "the peer's attach names no terminus for this end, and no option does";
         /// The link is attached, and so cannot be attached again.
         Attached = "the link is attached";
         /// This end has detached it.

@@ -38,7 +38,7 @@ pub struct Limits {
 }
 
 macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident, $with:ident: $type:ty = $default:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident, $with:ident: $type:ty = $default:expr $(, at_least $floor:expr)?;)*) => {
         impl Limits {
             /// The defaults, as a constant.
             pub const DEFAULT: Self = Self { $($name: $default),* };
@@ -52,13 +52,19 @@ macro_rules! limits {
                 #[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), ").")]
                 #[must_use]
                 pub const fn $with(mut self, bound: $type) -> Self {
-                    self.$name = bound;
+                    self.$name = limits!(@floored bound $(, $floor)?);
                     self
                 }
             )*
         }
     };
+    (@floored $bound:ident) => { $bound };
+    (@floored $bound:ident, $floor:expr) => { if $bound < $floor { $floor } else { $bound } };
 }
+
+/// The smallest bounds on output and frames: below one frame of the smallest size nothing could be written, or nothing
+/// read.
+const SMALLEST_FRAME: u32 = 512;
 
 limits! {
     /// How deep values may nest in one another: lists, maps, arrays and descriptors alike (E-SIZE-06).
@@ -93,15 +99,17 @@ limits! {
     /// for each.
     sections, with_sections: u32 = 10_000;
 
-    /// The largest frame that this end takes, in octets; announced as max-frame-size (F-MAX-03). At least 512.
+    /// The largest frame that this end takes, in octets; announced as max-frame-size (F-MAX-03). At least 512: less is taken
+    /// for that.
     ///
     /// Default 65,536. Costs up to twice as much of input buffer for a connection on which frames arrive.
-    frame_size, with_frame_size: u32 = 65_536;
+    frame_size, with_frame_size: u32 = 65_536, at_least SMALLEST_FRAME;
 
     /// The largest SASL frame that this end takes, in octets (A-SASL-03).
     ///
-    /// Default 512, as the standard has it; some peers need more for their tokens.
-    sasl_frame_size, with_sasl_frame_size: u32 = 512;
+    /// Default 512, as the standard has it, and the least there is; some peers need more for their tokens. What this end
+    /// sends is bound by [`Options::with_sasl_send_size`](crate::config::Options::with_sasl_send_size).
+    sasl_frame_size, with_sasl_frame_size: u32 = 512, at_least SMALLEST_FRAME;
 
     /// How many challenges this end answers, or sends, in one authentication (threat C02).
     ///
@@ -169,13 +177,13 @@ limits! {
     /// From how many octets of output on commands that send answer that it is full, and larger messages wait in
     /// the engine.
     ///
-    /// Default 1 MiB. One frame may exceed it.
-    output_octets, with_output_octets: usize = 1 << 20;
+    /// Default 1 MiB; at least 1, as without room nothing could ever be sent. One frame may exceed it.
+    output_octets, with_output_octets: usize = 1 << 20, at_least 1;
 
     /// From how many octets of output on no more input is taken, since answers would add to it (threat D46).
     ///
-    /// Default 4 MiB. The answers to one frame may exceed it.
-    output_octets_hard, with_output_octets_hard: usize = 4 << 20;
+    /// Default 4 MiB; at least 1, as with 0 nothing would ever be read. The answers to one frame may exceed it.
+    output_octets_hard, with_output_octets_hard: usize = 4 << 20, at_least 1;
 
     /// The shortest idle-time-out that a peer may ask for, in milliseconds; one that asks for less is refused
     /// (C-IDLE-06). No two deadlines for empty frames are closer than a quarter of it.

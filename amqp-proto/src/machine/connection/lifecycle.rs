@@ -64,9 +64,6 @@ impl Machine {
         if channel != 0 {
             return Err(ConnectionFault::OpenChannel(channel));
         }
-        if open.max_frame_size < MIN_MAX_FRAME_SIZE {
-            return Err(ConnectionFault::MaxFrameSize(open.max_frame_size));
-        }
         let idle_time_out = open.idle_time_out.unwrap_or(0);
         let shortest = self.core.limits.shortest_idle_time_out();
         if (1..shortest).contains(&idle_time_out) {
@@ -85,7 +82,9 @@ impl Machine {
         if self.local == Half::Unopened {
             self.send_open();
         }
-        self.core.fx.max_frame_size = open.max_frame_size;
+        // Every peer takes frames of 512 octets (F-MAX-04). One that says less mostly is about to say why it refuses the
+        // connection, which is what the application wants to know.
+        self.core.fx.max_frame_size = open.max_frame_size.max(MIN_MAX_FRAME_SIZE);
         self.core.channel_max = open.channel_max;
         if self.local == Half::Open {
             self.timers.opened(idle_time_out, shortest);
@@ -114,7 +113,7 @@ impl Machine {
         open.hostname = options.hostname.clone();
         open.max_frame_size = self.frame_size;
         open.channel_max = options.limits.channel_max();
-        // Half of what is kept to (C-IDLE-02).
+        // Half of what is kept to (C-IDLE-02); the setter sees to it that there is a half.
         open.idle_time_out = Some(options.idle_time_out / 2).filter(|millis| *millis > 0);
         open.outgoing_locales = options.outgoing_locales.clone();
         open.incoming_locales = options.incoming_locales.clone();

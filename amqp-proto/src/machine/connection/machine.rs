@@ -77,6 +77,7 @@ impl Machine {
         let mut core = Core::new(options.limits.clone());
         let frame_size = options.limits.frame_size().max(MIN_MAX_FRAME_SIZE);
         let speaks_first = matches!(security, Security::Client);
+        core.fx.sasl_frame_size = options.sasl_send_size;
         let stage = Stage::new(security, &mut core.fx);
         let mut machine = Self {
             core,

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use crate::codec::EncodeError;
 use crate::machine::effects::Effects;
 use crate::machine::sasl::{
     ClientDialogue, ClientSasl, Identity, Next, SaslFailure, ServerDialogue, ServerSasl,
@@ -142,8 +143,13 @@ impl Stage {
             Self::Answer { .. } | Self::Wait { .. } | Self::Amqp => return (Outcome::Wait, None),
         };
         match next {
-            Next::Send(body) if sent(&body, fx) => (Outcome::Wait, None),
-            Next::Send(_) => (Outcome::Failed(self.unsendable()), None),
+            Next::Send(body) => match sent(&body, fx) {
+                Ok(()) => (Outcome::Wait, None),
+                Err(EncodeError::TooLarge { octets, limit }) => {
+                    (Outcome::Failed(SaslFailure::OwnFrame { octets, limit }), None)
+                }
+                Err(_) => (Outcome::Failed(self.unsendable()), None),
+            },
             Next::Done(body, identity) => {
                 if let Some(body) = body {
                     let _ = sent(&body, fx);
@@ -166,14 +172,13 @@ impl Stage {
     }
 }
 
-/// Writes a SASL frame, which has to fit the smallest frame there is (A-SASL-03); returns whether it does.
-fn sent(body: &SaslBody, fx: &mut Effects) -> bool {
-    let done = match body {
+/// Writes a SASL frame, which has to fit the smallest frame there is unless the options allow a larger one (A-SASL-03).
+fn sent(body: &SaslBody, fx: &mut Effects) -> Result<(), EncodeError> {
+    match body {
         SaslBody::Mechanisms(body) => fx.send_sasl(body),
         SaslBody::Init(body) => fx.send_sasl(body),
         SaslBody::Challenge(body) => fx.send_sasl(body),
         SaslBody::Response(body) => fx.send_sasl(body),
         SaslBody::Outcome(body) => fx.send_sasl(body),
-    };
-    done.is_ok()
+    }
 }

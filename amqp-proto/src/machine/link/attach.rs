@@ -44,6 +44,15 @@ impl EndOptions<'_> {
         }
     }
 
+    /// Whether there is a terminus for this end of a link: the options bring one, or the peer's attach asks for one. An
+    /// attach without it is a refusal (L-ATT-05).
+    fn has_terminus(self, asked: &Attach) -> bool {
+        match self {
+            Self::Sender(options) => options.source.is_some() || asked.source.is_some(),
+            Self::Receiver(options) => options.target.is_some() || asked.target.is_some(),
+        }
+    }
+
     fn end(self, core: &Core) -> LinkEnd {
         match self {
             Self::Sender(options) => LinkEnd::Sender(Sender::new(options)),
@@ -94,8 +103,6 @@ impl EndOptions<'_> {
                 if options.lacks_target {
                     attach.target = None;
                 }
-                // Without a terminus it would be a refusal (L-ATT-05).
-                attach.source.get_or_insert_default();
                 attach.max_message_size = options.max_message_size.filter(|size| *size != 0);
             }
             Self::Receiver(options) => {
@@ -103,7 +110,6 @@ impl EndOptions<'_> {
                 if options.lacks_source {
                     attach.source = None;
                 }
-                attach.target.get_or_insert_with(|| Box::new(Target::default().into()));
             }
         }
         // Behind an error a link is resumed, of which nothing is left here (L-ERR-03).
@@ -229,6 +235,9 @@ impl Core {
         let (key, asked) = self.offered(index)?;
         let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
         let session = self.begun_session(session.index)?;
+        if !options.has_terminus(&asked) {
+            return Err(LinkError::NoTerminus);
+        }
         let fresh = options.end(self);
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         let kept = core::mem::replace(&mut link.end, fresh);
@@ -294,7 +303,9 @@ impl Core {
         if meaning == Meaning::Elsewhere {
             return self.refuse_elsewhere(key);
         }
-        if role == Role::Receiver && attach.initial_delivery_count.is_none() {
+        // A refusal says nothing of its link but the detach that follows it (L-ATT-06).
+        let is_refusal = matches!(meaning, Meaning::Answer | Meaning::TooLate) && !has_terminus(&attach);
+        if role == Role::Receiver && attach.initial_delivery_count.is_none() && !is_refusal {
             return Err((key.index, LinkFault::NoDeliveryCount.into()));
         }
         if !attach.unsettled.iter().flat_map(Map::iter).all(|(tag, _)| is_tag(tag)) {

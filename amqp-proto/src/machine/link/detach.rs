@@ -64,6 +64,9 @@ impl Core {
             }
             (LinkHalf::Attached, _) => {}
             // A suspended link is closed by attaching it once more; the application forgets it instead.
+            (LinkHalf::Detached, LinkHalf::Detached) if closed && !self.is_open => {
+                return Err(LinkError::NoSession);
+            }
             (LinkHalf::Detached, LinkHalf::Detached) if closed => {
                 self.close_suspended(index, error);
                 return Ok(());
@@ -109,7 +112,7 @@ impl Core {
             return Ok(());
         };
         let Some(link) = session.handles.get(handle) else {
-            return of_session(Err(SessionFault::UnattachedHandle(handle)));
+            return self.on_bare_detach(index, detach);
         };
         session.handles.remove(handle);
         self.write_dispositions(index);
@@ -150,6 +153,42 @@ impl Core {
             },
         }
         Ok(())
+    }
+
+    /// The peer detaches a handle that it has not attached. Some peers refuse a link so, without the attach that has to
+    /// come first (L-ATT-05): that ends the one link of this end on which an attach is awaited, if it is clear which.
+    #[cold]
+    fn on_bare_detach(&mut self, session: u32, detach: Detach) -> Result<(), (u32, Fault)> {
+        let handle = detach.handle.get();
+        match self.awaited_link(session, handle) {
+            Some(link) => {
+                self.send_detach(link, true, None);
+                if let Some(found) = self.links.at(link) {
+                    (found.local, found.remote) = (LinkHalf::Closed, LinkHalf::Closed);
+                }
+                self.tell_detached(link, true, Reason::remote(detach.error));
+                Ok(())
+            }
+            None => of_session(Err(match detach.error {
+                Some(error) => SessionFault::UnattachedDetach(handle, error),
+                None => SessionFault::UnattachedHandle(handle),
+            })),
+        }
+    }
+
+    /// The link whose attach the peer may answer by a detach on this handle: the one that has the handle at this end,
+    /// or the only one that is not answered.
+    fn awaited_link(&mut self, session: u32, handle: u32) -> Option<u32> {
+        let links = self.sessions.at(session)?.links.clone();
+        let is_awaited =
+            |link: &&Link| link.local == LinkHalf::Attached && link.remote == LinkHalf::Unattached;
+        let mut awaited = links.iter().filter_map(|index| self.links.peek(*index)).filter(is_awaited);
+        let first = awaited.next()?;
+        let other = awaited.next();
+        if other.is_none() || first.handle == handle {
+            return Some(first.key.index);
+        }
+        other.into_iter().chain(awaited).find(|link| link.handle == handle).map(|link| link.key.index)
     }
 
     /// The peer has attached a link and detached it before this end has attached it. It is owed an attach before it

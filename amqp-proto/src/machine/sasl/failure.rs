@@ -12,6 +12,14 @@ use crate::wire::SaslCode;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SaslFailure {
+    /// A SASL frame of this end is larger than
+    /// [`Options::with_sasl_send_size`](crate::config::Options::with_sasl_send_size) allows.
+    OwnFrame {
+        /// The octets that the frame takes.
+        octets: usize,
+        /// The octets that it may take.
+        limit: usize,
+    },
     /// The client may use none of the offered mechanisms.
     Choice(ChoiceError),
     /// The server has not authenticated the client.
@@ -88,6 +96,10 @@ impl fmt::Display for SaslFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Choice(error) => write!(f, "{error}"),
+            Self::OwnFrame { octets, limit } => write!(
+                f,
+                "SASL: the response of this end takes a frame of {octets} octets, sasl_send_size allows {limit}"
+            ),
             Self::Outcome { code, attempt } => {
                 write!(f, "authentication failed {attempt}: {}", meaning(*code))
             }

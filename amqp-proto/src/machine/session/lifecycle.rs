@@ -61,6 +61,10 @@ impl Core {
         self.send_begin(index, channel, options)
             .inspect_err(|_| self.own_channels.give_back(channel.into()))?;
         self.answer_all_withdrawn(index);
+        // A flow that was asked for before the answer to the begin could be written is owed still (S-FLOW-03).
+        if self.sessions.at(index).is_some_and(|session| session.flow_due) {
+            self.session_due(index);
+        }
         Ok(())
     }
 
@@ -223,6 +227,7 @@ impl Core {
         let Some(session) = self.sessions.at(index) else { return };
         let key = session.key;
         session.reason = None;
+        session.is_told = true;
         let links = core::mem::take(&mut session.links);
         for link in links {
             self.end_link_of_session(link, &reason);
@@ -235,12 +240,11 @@ impl Core {
         let keys: alloc::vec::Vec<Key> = self.sessions.keys().collect();
         for key in keys {
             let Some(session) = self.sessions.get_mut(key) else { continue };
-            let is_told = session.is_polled || (session.discards && session.reason.is_none());
             session.local = Half::Ended;
             session.remote = Half::Ended;
             session.discards = true;
             let own = session.reason.take();
-            if is_told {
+            if session.is_told {
                 self.drop_session(key.index);
             } else {
                 self.tell_session_end(key.index, own.map_or_else(|| reason.brief(), |own| *own));

@@ -66,7 +66,8 @@ pub(crate) struct Session {
     pub(crate) desired: Box<[Symbol]>,
     /// Why this end ended it, until the application is told.
     pub(crate) reason: Option<Box<Reason>>,
-    /// Whether the application has polled its end.
+    /// Whether its end is told, and whether the application has polled that.
+    pub(crate) is_told: bool,
     pub(crate) is_polled: bool,
 }
 
@@ -98,6 +99,7 @@ impl Session {
             begin: Box::default(),
             desired: Box::default(),
             reason: None,
+            is_told: false,
             is_polled: false,
         }
     }

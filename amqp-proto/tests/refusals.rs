@@ -1,0 +1,204 @@
+//! How peers refuse what this end asks for, in the order of the standard or in their own, and what this end refuses:
+//! the reason that was told reaches the application, and what need not end goes on [2.6.3] [2.7.3] [2.7.4].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/peer.rs"]
+mod peer;
+
+use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
+use amqp_proto::machine::LinkError;
+use amqp_proto::machine::sasl::{ClientProfile, ClientSasl, LinkSecurity, Login, Nonce};
+use amqp_proto::testing::{Literal, attach, begin, close, detach, end, flow, open};
+use amqp_proto::types::{Limits, LinkKey, Moment};
+use amqp_proto::wire::{Condition, Source, Target};
+use amqp_proto::{Connection, Event, Origin};
+use bytes::Buf;
+use common::octets;
+use peer::{Peer, detach_with};
+
+const SASL_HEADER: &str = "414d515003010000";
+
+/// L-ATT-06 [2.6.3]: an attach without a source is a refusal and need not say where its delivery-count starts; the
+/// detach behind it tells why.
+#[test]
+fn l_att_06_a_refusal_needs_no_delivery_count() {
+    let mut peer = Peer::new();
+    let mut session = peer.amqp.session(peer.session).unwrap();
+    session.attach_receiver("x", &ReceiverOptions::from("nowhere")).unwrap();
+    peer.octets();
+    peer.send(attach("x", 7, false)).quiet();
+    peer.send(detach_with(7, "amqp:not-found"));
+    let (_, closed, reason) = peer.detached();
+    assert_eq!((closed, reason.origin), (true, Origin::Remote));
+    assert_eq!(reason.error, Some(Condition::NotFound.into()));
+    peer.hears([detach(0, true)]);
+}
+
+/// L-ATT-05, L-HAND-05 [2.6.3]: a peer that refuses by a detach alone, without the attach that has to come first, ends
+/// that link and nothing else; its reason is told.
+#[test]
+fn l_att_05_a_detach_without_an_attach_refuses_one_link() {
+    let mut peer = Peer::new();
+    let mut session = peer.amqp.session(peer.session).unwrap();
+    let first = session.attach_sender("x", &SenderOptions::to("a")).unwrap();
+    let second = session.attach_receiver("y", &ReceiverOptions::from("nowhere")).unwrap();
+    peer.octets();
+    // Of two that are not answered it is the one with this handle.
+    peer.send(detach_with(1, "amqp:not-found"));
+    let (link, closed, reason) = peer.detached();
+    assert_eq!((link, closed, reason.origin), (second.into(), true, Origin::Remote));
+    assert_eq!(reason.error, Some(Condition::NotFound.into()));
+    peer.hears([detach(1, true)]);
+    // Of one it is that one.
+    peer.send(detach_with(9, "amqp:unauthorized-access"));
+    let (link, _, reason) = peer.detached();
+    assert_eq!(link, first.into());
+    assert_eq!(reason.error, Some(Condition::UnauthorizedAccess.into()));
+    peer.hears([detach(0, true)]);
+    assert!(peer.amqp.session(peer.session).unwrap().is_mapped());
+    // The names are free again.
+    let mut session = peer.amqp.session(peer.session).unwrap();
+    assert!(session.attach_sender("x", &SenderOptions::to("a")).is_ok());
+}
+
+/// L-HAND-05 [2.6.3]: where there is no such link the session ends, and what the peer told is in the words.
+#[test]
+fn l_hand_05_a_detach_of_nothing_tells_the_peers_reason() {
+    let mut peer = Peer::new();
+    peer.send(detach_with(3, "amqp:not-found"));
+    let Event::SessionEnded { reason, .. } = peer.event() else { panic!() };
+    let error = reason.error.unwrap();
+    assert_eq!(error.condition, Condition::UnattachedHandle);
+    assert!(error.description.unwrap().contains("amqp:not-found"));
+}
+
+/// L-ATT-04, L-ATT-05 [2.7.3]: a link for which the peer names no terminus at this end is not accepted with one made up.
+#[test]
+fn l_att_04_no_terminus_is_made_up() {
+    for is_sender in [false, true] {
+        let mut peer = Peer::new();
+        let frame = attach("x", 0, is_sender).nulls(2);
+        let frame =
+            if is_sender { frame.null().terminus(0x29, "b") } else { frame.terminus(0x28, "a").null() };
+        let frame = if is_sender { frame } else { frame.nulls(2).uint(0) };
+        peer.send(frame);
+        let link = peer.offered();
+        let refused = match link {
+            LinkKey::Sender(key) => peer.amqp.sender(key).unwrap().accept_link(&SenderOptions::new()),
+            LinkKey::Receiver(key) => peer.amqp.receiver(key).unwrap().accept_link(&ReceiverOptions::new()),
+        };
+        assert_eq!(refused, Err(LinkError::NoTerminus));
+        peer.quiet();
+        // With one of the application's own it is.
+        match link {
+            LinkKey::Sender(key) => {
+                let options = SenderOptions::new().with_source(Source::at("a"));
+                peer.amqp.sender(key).unwrap().accept_link(&options).unwrap();
+            }
+            LinkKey::Receiver(key) => {
+                let options = ReceiverOptions::new().with_target(Target::at("b"));
+                peer.amqp.receiver(key).unwrap().accept_link(&options).unwrap();
+            }
+        }
+        assert!(peer.lines()[0].contains("attach"));
+    }
+}
+
+/// S-FLOW-03 [2.7.4]: an echo that came before the session was accepted is answered once it is.
+#[test]
+fn s_flow_03_an_early_echo_is_answered() {
+    let mut peer = Peer::new();
+    peer.send(begin(None, 0, 10, 10).on(1));
+    let Event::SessionOffered(session) = peer.event() else { panic!() };
+    peer.send(flow(None, 10, 0, 10).nulls(5).boolean(true).on(1)).quiet();
+    peer.amqp.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    let lines = peer.lines();
+    let begins = ["[1] begin", "[1] flow"];
+    assert!(
+        lines.len() == 2 && lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)),
+        "{lines:?}"
+    );
+}
+
+/// The contract of events: the end of a session is told once, also if the connection is lost before it was polled.
+#[test]
+fn s_end_04_a_session_ends_once() {
+    let mut amqp = Connection::server(Options::new("s").with_idle_time_out(1_000), Moment::START);
+    amqp.receive(Moment::START, b"AMQP\x00\x01\x00\x00");
+    amqp.receive(Moment::START, &open("p").to_octets());
+    amqp.receive(Moment::START, &begin(None, 0, 10, 10).to_octets());
+    assert!(std::iter::from_fn(|| amqp.poll_event()).count() == 2);
+    amqp.receive(Moment::START, &end().to_octets());
+    assert!(matches!(amqp.peek_event(), Some(Event::SessionEnded { .. })));
+    amqp.handle_deadline(Moment::from_millis(5_000));
+    let events: Vec<Event> = std::iter::from_fn(|| amqp.poll_event()).collect();
+    assert!(matches!(events[..], [Event::SessionEnded { .. }, Event::Closed(_)]), "{events:?}");
+}
+
+/// The contract of events: nothing comes after the end of the connection, whatever is asked for then.
+#[test]
+fn c_close_01_nothing_is_told_after_the_end() {
+    let mut peer = Peer::new();
+    let link = peer.sender(&SenderOptions::new(), 0);
+    peer.send(detach(0, false));
+    peer.events();
+    peer.amqp.end_of_input();
+    assert!(matches!(peer.events().last(), Some(Event::Closed(_))));
+    let closed = peer.amqp.sender(link).map(|mut link| link.close());
+    assert!(!matches!(closed, Ok(Ok(()))));
+    assert_eq!(peer.events(), []);
+}
+
+/// A client whose password takes so many octets, after the server's offer of PLAIN; and why it failed, if it did.
+fn plain(password: usize, options: Options) -> (Connection, Option<String>) {
+    let login = Login::new("user", "x".repeat(password).as_str()).unwrap();
+    let profile = ClientProfile::new().with_login(login);
+    let nonce = Nonce::from_random(&[7; 16]).unwrap();
+    let sasl = ClientSasl::new(profile, LinkSecurity::Encrypted, nonce);
+    let mut client = Connection::client_with_sasl(options, sasl, Moment::START);
+    client.receive(Moment::START, &octets(SASL_HEADER));
+    client.receive(Moment::START, &Literal::sasl(0x40).symbols(&["PLAIN"]).to_octets());
+    let failed = match client.poll_event() {
+        Some(Event::Closed(reason)) => Some(reason.to_string()),
+        _ => None,
+    };
+    (client, failed)
+}
+
+/// A-SASL-03 [5.3.1]: a response that needs a frame of more than 512 octets is sent where the options allow it; where
+/// they do not, the words name the response and the option.
+#[test]
+fn a_sasl_03_a_long_response_needs_the_option() {
+    let (_, failed) = plain(4_000, Options::new("c"));
+    let words = failed.unwrap();
+    assert!(
+        words.contains("response") && words.contains("sasl_send_size") && words.contains("512"),
+        "{words}"
+    );
+    let (mut client, failed) = plain(4_000, Options::new("c").with_sasl_send_size(8_192));
+    assert_eq!(failed, None);
+    assert!(client.output().remaining() > 4_000);
+    // Frames of AMQP before the peer's open are bound as ever (F-MAX-01).
+    let (_, failed) = plain(9_000, Options::new("c").with_sasl_send_size(8_192));
+    assert!(failed.unwrap().contains("8192"));
+}
+
+/// The bounds on output have a floor: with none there would be output for ever, or no input.
+#[test]
+fn bounds_of_0_are_taken_for_the_least_that_works() {
+    let limits = Limits::DEFAULT.with_output_octets(0).with_output_octets_hard(0).with_frame_size(0);
+    assert_eq!((limits.output_octets(), limits.output_octets_hard(), limits.frame_size()), (1, 1, 512));
+    let mut amqp = Connection::server(Options::new("s").with_limits(limits), Moment::START);
+    amqp.receive(Moment::START, b"AMQP\x00\x01\x00\x00");
+    amqp.receive(Moment::START, &open("p").to_octets());
+    amqp.receive(Moment::START, &close().to_octets());
+    let mut events = Vec::new();
+    for _ in 0..9 {
+        events.extend(std::iter::from_fn(|| amqp.poll_event()));
+        let octets = amqp.output().remaining();
+        amqp.output().advance(octets);
+    }
+    assert!(matches!(events[..], [Event::Opened, Event::Closed(_)]), "{events:?}");
+    assert!(!amqp.has_output());
+}
