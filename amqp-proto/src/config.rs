@@ -70,6 +70,8 @@ pub struct Options {
     pub(crate) open_time_out: u32,
     pub(crate) close_time_out: u32,
     pub(crate) sasl_send_size: u32,
+    pub(crate) drain_pause: u32,
+    pub(crate) lenient_credit: bool,
     pub(crate) outgoing_locales: Many<Symbol>,
     pub(crate) incoming_locales: Many<Symbol>,
     pub(crate) offered_capabilities: Many<Symbol>,
@@ -89,6 +91,8 @@ impl Options {
             open_time_out: 30_000,
             close_time_out: 10_000,
             sasl_send_size: MIN_MAX_FRAME_SIZE,
+            drain_pause: 0,
+            lenient_credit: false,
             outgoing_locales: Many::new(),
             incoming_locales: Many::new(),
             offered_capabilities: Many::new(),
@@ -131,6 +135,16 @@ impl Options {
         /// Sets the largest SASL frame that this end sends, in octets. Default 512, which every peer takes [5.3.1];
         /// a response with a long token needs more, and many peers take 8 KiB and more. Less than 512 is taken for 512.
         with_sasl_send_size(sasl_send_size: u32) = at_least_smallest;
+        /// Sets for how many milliseconds credit that a receiver drains stays unused before a sender gives it back
+        /// [2.6.7]. Each message that is sent meanwhile starts the time anew. Default 0: credit is given back as soon as
+        /// the events have been polled, as the application has sent by then what there is. An application whose tasks or
+        /// threads send by themselves needs a pause in which they can. Links that do not
+        /// [drain by themselves](SenderOptions::with_auto_drain) have none.
+        with_drain_pause(drain_pause: u32);
+        /// Sets whether a sender may count credit that is renewed on top of credit that it had, and so send more than was
+        /// granted, though never more than twice. Off, unless turned on, as the standard forbids it [2.6.7]. RabbitMQ up to
+        /// 3.13 sends so.
+        with_lenient_credit(lenient_credit: bool);
         /// Sets the languages in which this end can write text (C-OPEN-10).
         with_outgoing_locales(outgoing_locales: Many<Symbol>);
         /// Sets the languages in which this end would like to read text, the best first.

@@ -6,10 +6,11 @@ mod common;
 mod peer;
 
 use amqp_proto::Event;
-use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
+use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions};
+use amqp_proto::machine::Why;
 use amqp_proto::message::Payload;
 use amqp_proto::testing::{Literal, Pair, attach_receiver, detach, flow, transfer};
-use amqp_proto::types::ReceiverKey;
+use amqp_proto::types::{Moment, ReceiverKey, SenderKey};
 use bytes::Bytes;
 use peer::Peer;
 
@@ -342,4 +343,73 @@ fn t_drain_03_called_off_and_repeated() {
     pair.server.receiver(receiver).unwrap().detach().unwrap();
     pair.drive();
     assert!(matches!(pair.server.events()[..], [Event::LinkDetached { .. }] | [Event::Drained(_), _]));
+}
+
+/// A sender on a connection on which credit that is drained stays for 5 ms, with so much credit that is drained.
+fn late(credit: u32) -> (Peer, SenderKey) {
+    let options = Options::new("engine").with_drain_pause(5);
+    let mut peer = Peer::of(options);
+    let link = peer.sender(&SenderOptions::new(), 0);
+    peer.send(drain(0, credit));
+    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    (peer, link)
+}
+
+fn at(millis: u64) -> Moment {
+    Moment::from_millis(millis)
+}
+
+/// T-DRAIN-02 [2.6.7]: credit that is drained stays for a while, and each message that is sent gives more time; then all
+/// that is left is given back, by one flow behind the messages. The time is a deadline of the engine.
+#[test]
+fn t_drain_02_credit_stays_while_it_is_used() {
+    let (mut peer, link) = late(5);
+    assert!(!peer.amqp.has_output());
+    assert_eq!(peer.amqp.next_deadline(), Some((at(5), Why::Drain)));
+    peer.amqp.handle_deadline(at(4));
+    assert_eq!(peer.lines(), [""; 0]);
+    peer.amqp.sender(link).unwrap().send_payload(&payload("x"), &SendOptions::new()).unwrap();
+    peer.amqp.handle_deadline(at(5));
+    peer.hears([transfer(0, 0, &[0, 0, 0, 0]).payload("x")]);
+    assert_eq!(peer.amqp.next_deadline(), Some((at(10), Why::Drain)));
+    peer.amqp.handle_deadline(at(10));
+    let lines = peer.lines();
+    assert!(lines.len() == 1 && lines[0].contains("delivery_count: 5, link_credit: 0"), "{lines:?}");
+    assert_eq!(peer.amqp.next_deadline(), None);
+    peer.quiet();
+}
+
+/// T-DRAIN-02 [2.6.7]: credit that is used up needs no waiting; a drain that is called off is forgotten.
+#[test]
+fn t_drain_02_credit_that_is_used_up_is_answered_at_once() {
+    let (mut peer, link) = late(1);
+    peer.amqp.sender(link).unwrap().send_payload(&payload("x"), &SendOptions::new()).unwrap();
+    let refused = peer.amqp.sender(link).unwrap().send_payload(&payload("y"), &SendOptions::new());
+    assert!(refused.is_err());
+    let lines = peer.lines();
+    assert!(lines.len() == 2 && lines[1].contains("delivery_count: 1, link_credit: 0"), "{lines:?}");
+    let (mut peer, link) = late(3);
+    peer.send(peer::credit(0, 0, 3));
+    peer.amqp.handle_deadline(at(99));
+    assert_eq!(peer.lines(), [""; 0]);
+    assert_eq!(peer.amqp.sender(link).unwrap().credit(), 3);
+}
+
+/// T-DRAIN-03, T-CREDIT-08 [2.6.7]: credit that was taken back may have been used before the sender heard of it: a drain
+/// then ends when the sender has said that it has none, and a message that was under way is told first.
+#[test]
+fn t_drain_03_what_was_under_way_comes_before_the_end() {
+    let mut peer = Peer::new();
+    let link = peer.receiver(&ReceiverOptions::new().with_prefetch(0));
+    let mut receiver = peer.amqp.receiver(link).unwrap();
+    receiver.set_credit(2).unwrap();
+    receiver.set_credit(0).unwrap();
+    receiver.drain().unwrap();
+    let lines = peer.lines();
+    assert!(lines.last().unwrap().contains("echo: true"), "{lines:?}");
+    assert_eq!(peer.events(), []);
+    peer.send(transfer(0, 0, b"t").payload("under way"));
+    peer.send(flow(Some(0), 2048, 1, 2048).uint(0).uint(1).uint(0).null().boolean(true));
+    let events = peer.events();
+    assert!(matches!(events[..], [Event::Message { .. }, Event::Drained(_)]), "{events:?}");
 }

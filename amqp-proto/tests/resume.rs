@@ -10,7 +10,7 @@ use amqp_proto::Event;
 use amqp_proto::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{Literal, attach, detach, transfer};
 use amqp_proto::types::{Limits, LinkKey, ReceiverKey, Value};
-use amqp_proto::wire::Attach;
+use amqp_proto::wire::{Attach, DeliveryState, Outcome};
 use peer::Peer;
 
 /// An attach of a sender with this map.
@@ -92,6 +92,51 @@ fn t_res_03_attaching_again_sends_no_map() {
     session.attach_sender("out", &SenderOptions::to("b")).unwrap();
     assert!(!peer.lines()[0].contains("unsettled:"));
     assert_eq!(peer.amqp.sender(link).unwrap().unsettled_len(), 1);
+}
+
+/// T-RES-05 [2.6.13]: the peer attaches the link again, or answers that this end does, with null, an empty map or an
+/// outcome: each unsettled delivery ends by that outcome, or is lost, and is told.
+#[test]
+fn t_res_05_what_is_not_resumed_is_told() {
+    let accepted = Some(DeliveryState::Outcome(Outcome::Accepted));
+    let tag = "a004 00000000";
+    for (map, state) in [
+        ("40".to_owned(), None),
+        ("c10100".to_owned(), None),
+        (format!("c10802 {tag} 40"), None),
+        (format!("c10b02 {tag} 00532445"), accepted),
+    ] {
+        for is_theirs in [true, false] {
+            let mut peer = Peer::new();
+            let link = peer.sender(&SenderOptions::new(), 9);
+            let sent = peer.amqp.sender(link).unwrap().send("x").unwrap();
+            peer.send(detach(0, false));
+            peer.events();
+            peer.octets();
+            if !is_theirs {
+                let mut session = peer.amqp.session(peer.session).unwrap();
+                session.attach_sender("out", &SenderOptions::to("b")).unwrap();
+            }
+            let again = attach("out", 0, true).nulls(2).terminus(0x28, "a").terminus(0x29, "b").raw(&map);
+            peer.send(again);
+            let mut events = peer.events();
+            if is_theirs {
+                assert_eq!(events, [Event::LinkOffered(link.into())]);
+                peer.amqp.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+                events = peer.events();
+            } else {
+                assert_eq!(events.remove(0), Event::LinkAttached(link.into()));
+            }
+            let told = match state.clone() {
+                Some(state) => {
+                    Event::Updated { link: link.into(), delivery: sent, state: Some(state), settled: true }
+                }
+                None => Event::Lost { link: link.into(), delivery: sent, state: None },
+            };
+            assert_eq!(events, [told], "{map}");
+            assert_eq!(peer.amqp.sender(link).unwrap().unsettled_len(), 0);
+        }
+    }
 }
 
 /// T-RES-10: a delivery that resumes what is not known here is ignored, in however many frames it comes, whatever it

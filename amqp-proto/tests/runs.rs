@@ -160,8 +160,8 @@ fn t_xfer_05_the_first_delivery_keeps_its_place_in_the_window() {
     assert!(payload(&mut pair, fast_end).is_some());
 }
 
-/// L-DET-02, L-DET-03: what has come before a detach can be taken and settled after the link is attached again, and
-/// new deliveries get other tags.
+/// L-DET-02, L-DET-03, T-RES-05: what has come before a detach can be taken after the link is attached again; its sender
+/// was told then that the outcome will not be known. New deliveries get other tags.
 #[test]
 fn l_det_03_what_has_come_outlives_the_detach() {
     let mut pair = Pair::opened();
@@ -171,13 +171,14 @@ fn l_det_03_what_has_come_outlives_the_detach() {
     pair.client.sender(link).unwrap().detach().unwrap();
     pair.drive();
     assert_eq!(pair.link("jobs"), (link, other));
+    assert!(pair.client.delivery(first).is_err());
     let second = pair.client.sender(link).unwrap().send("second").unwrap();
     pair.drive();
-    for delivery in [first, second] {
+    for (delivery, outcome) in [(first, None), (second, Some(Outcome::Accepted))] {
         let received = pair.server.receiver(other).unwrap().receive().unwrap();
         pair.server.receiver(other).unwrap().accept(received.key()).unwrap();
         pair.drive();
-        assert_eq!(pair.client.outcome(delivery), Some(Outcome::Accepted));
+        assert_eq!(pair.client.outcome(delivery), outcome);
     }
 }
 

@@ -90,7 +90,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         state.is_asleep = false;
         state.run(shared.now());
         let has_read = self.read(&mut state, context);
-        state.give_back_credit(shared.now());
         let is_held = self.take_output(&mut state);
         let is_over = state.engine.is_over();
         self.wake(state);

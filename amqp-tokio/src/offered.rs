@@ -104,8 +104,6 @@ impl OfferedSender {
 
     /// Accepts it. What the options leave open is as the peer asks.
     pub fn accept_with(self, options: SenderOptions) -> Result<Sender> {
-        // Credit is given back once nobody waits to use it, which only this crate knows.
-        let options = options.with_auto_drain(false);
         self.guard.shared().with(|state| {
             self.guard.engine(state)?.accept_link(&options)?;
             self.guard.set_accepted(state, false);

@@ -319,7 +319,6 @@ fn leave(state: &mut State, key: SenderKey, ticket: &mut Option<Ticket>) {
         link.line.wake_first(&mut state.wakes);
         state.spent.extend(spent);
     }
-    state.watch_drain(key);
 }
 
 impl Drop for Turn<'_> {

@@ -44,8 +44,7 @@ impl SenderBuilder {
 
     async fn attach(self) -> Result<Sender> {
         let session = self.home.session()?;
-        // Credit is given back once nobody waits to use it, which only this crate knows.
-        let options = self.settings.to_options().with_auto_drain(false);
+        let options = self.settings.to_options();
         let name = self.settings.name.clone();
         let (key, epoch) =
             session.guard().attach(name, |session, name| session.attach_sender(name, &options))?;

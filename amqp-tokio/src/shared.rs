@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::replies::Due;
-use crate::state::{Draining, Place, State};
+use crate::state::{Place, State};
 use crate::waiters::Ticket;
 
 /// What all handles of a connection and its driver have in common.
@@ -116,11 +116,7 @@ impl State {
     fn has_events(&self) -> bool {
         use amqp_proto::machine::Reading;
         let is_over = self.engine.is_over();
-        let is_new = |draining: &Draining| draining.by.is_none();
-        is_over
-            || self.replies.is_earlier
-            || self.engine.reading() == Reading::Events
-            || self.draining.iter().any(is_new)
+        is_over || self.replies.is_earlier || self.engine.reading() == Reading::Events
     }
 }
 

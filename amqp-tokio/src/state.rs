@@ -27,8 +27,6 @@ pub(crate) struct State {
     pub(crate) starved: Vec<SenderKey>,
     /// Senders of which somebody waits until what they send is written.
     pub(crate) unwritten: Vec<SenderKey>,
-    /// Links of which credit is to be given back once nobody uses it.
-    pub(crate) draining: Vec<Draining>,
     /// Received deliveries of which nobody wants the rest.
     pub(crate) unwanted: Vec<DeliveryKey>,
     /// Who waits for the connection itself: its beginning, its end, and sessions that the peer begins.
@@ -86,8 +84,6 @@ pub(crate) struct LinkState {
     pub(crate) is_drained: bool,
     /// Whether the sender has stopped since that was asked for.
     pub(crate) is_stopped: bool,
-    /// Whether the application gives credit back by itself.
-    pub(crate) drains_by_hand: bool,
     /// Messages that came before the link ended, and were not taken.
     pub(crate) rest: VecDeque<Delivery>,
     /// Whether messages are read while they come.
@@ -99,19 +95,6 @@ pub(crate) struct LinkState {
     /// How often the link was offered: handles of an older one do not close it.
     pub(crate) epoch: u32,
 }
-
-/// A link of which the receiver wants its credit used or given back.
-#[derive(Debug)]
-pub(crate) struct Draining {
-    pub(crate) sender: SenderKey,
-    /// How much there was at the last look.
-    credit: u32,
-    /// When it is given back if no more is used; the driver sets that.
-    pub(crate) by: Option<Moment>,
-}
-
-/// How many milliseconds credit that is to be drained stays unused before it is given back.
-const PAUSE: u64 = 5;
 
 /// Names for links: no two containers make the same.
 #[derive(Debug)]
@@ -144,7 +127,6 @@ impl State {
             sent: KeyMap::default(),
             starved: Vec::new(),
             unwritten: Vec::new(),
-            draining: Vec::new(),
             unwanted: Vec::new(),
             waiters: Waiters::default(),
             replies: Replies::default(),
@@ -205,8 +187,7 @@ impl State {
     /// When there is something to do by the clock.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         let engine = self.engine.next_deadline().map(|(by, _)| by);
-        let draining = self.draining.iter().filter_map(|draining| draining.by);
-        engine.into_iter().chain(self.replies.next()).chain(draining).min()
+        engine.into_iter().chain(self.replies.next()).min()
     }
 
     /// Does what is due, and looks at what has happened.
@@ -432,39 +413,6 @@ impl State {
         let Some(link) = self.links.get_mut(&key.into()) else { return };
         link.line.wake_first(&mut self.wakes);
         link.waiters.wake_all(&mut self.wakes);
-        self.watch_drain(key);
-    }
-
-    /// Notes that credit is to be given back, if it is to be drained and nobody waits to use it (T-DRAIN-01).
-    pub(crate) fn watch_drain(&mut self, key: SenderKey) {
-        let is_idle =
-            self.links.get(&key.into()).is_some_and(|link| !link.drains_by_hand && link.line.is_empty());
-        let Ok(sender) = self.engine.sender(key) else { return };
-        if is_idle && sender.is_draining() && !self.draining.iter().any(|draining| draining.sender == key) {
-            self.draining.push(Draining { sender: key, credit: sender.credit(), by: None });
-        }
-    }
-
-    /// Gives credit back that was not used for a while: who has sent may go on, and who was offered the link may be about
-    /// to (T-DRAIN-02).
-    pub(crate) fn give_back_credit(&mut self, now: Moment) {
-        for mut draining in std::mem::take(&mut self.draining) {
-            let Some(link) = self.links.get(&draining.sender.into()) else { continue };
-            let Ok(mut sender) = self.engine.sender(draining.sender) else { continue };
-            if !link.line.is_empty() || !sender.is_draining() {
-                continue;
-            }
-            let credit = std::mem::replace(&mut draining.credit, sender.credit());
-            if draining.credit == 0 || (credit == draining.credit && draining.by.is_some_and(|by| by <= now))
-            {
-                let _ = sender.drained();
-                continue;
-            }
-            if credit != draining.credit || draining.by.is_none() {
-                draining.by = Some(now.after(PAUSE));
-            }
-            self.draining.push(draining);
-        }
     }
 
     /// Wakes all that wait for a change of a link.

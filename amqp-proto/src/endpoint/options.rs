@@ -44,6 +44,7 @@ pub struct ConnectionOptions {
     open_timeout: Duration,
     close_timeout: Duration,
     sasl_send_size: u32,
+    lenient_credit: bool,
     connect_timeout: Duration,
     reply_timeout: Duration,
     offered_capabilities: Many<Symbol>,
@@ -56,6 +57,10 @@ pub struct ConnectionOptions {
     #[cfg(feature = "tls")]
     tls: Option<ClientTls>,
 }
+
+/// How many milliseconds credit that is to be drained stays unused before it is given back: tasks and threads that send
+/// are woken in that time, and the next message of one that goes on comes within it.
+const DRAIN_PAUSE: u32 = 5;
 
 /// What the client authenticates with.
 #[derive(Debug, Clone)]
@@ -78,6 +83,7 @@ impl Default for ConnectionOptions {
             open_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(10),
             sasl_send_size: 512,
+            lenient_credit: false,
             connect_timeout: Duration::from_secs(30),
             reply_timeout: Duration::from_secs(30),
             offered_capabilities: Many::new(),
@@ -131,6 +137,9 @@ impl ConnectionOptions {
         /// Sets how long it may take to write what was sent before a close, and how long the peer may take to answer.
         /// Default 10 seconds; zero: any time.
         close_timeout: Duration;
+        /// Sets whether a sender may count credit that is renewed on top of credit that it had, and so send more than was
+        /// granted. Off, unless turned on, as the standard forbids it [2.6.7]; RabbitMQ up to 3.13 sends so.
+        lenient_credit: bool;
         /// Sets the largest SASL frame that is sent, in octets. Default 512, which every peer takes [5.3.1]. A password
         /// that is a long token needs more; many peers take 8 KiB and more.
         sasl_send_size: u32;
@@ -331,6 +340,8 @@ impl ConnectionOptions {
             .with_open_time_out(millis(self.open_timeout))
             .with_close_time_out(millis(self.close_timeout))
             .with_sasl_send_size(self.sasl_send_size)
+            .with_lenient_credit(self.lenient_credit)
+            .with_drain_pause(DRAIN_PAUSE)
             .with_offered_capabilities(self.offered_capabilities.clone())
             .with_desired_capabilities(self.desired_capabilities.clone())
             .with_properties(self.properties.clone());

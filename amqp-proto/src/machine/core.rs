@@ -8,12 +8,12 @@ use super::directory::{Directory, Numbers};
 use super::effects::Effects;
 use super::fault::{ConnectionFault, Fault, SessionFault};
 use super::halves::Half;
-use super::link::{Link, Names};
+use super::link::{CreditOptions, Draining, Link, Names};
 use super::session::Session;
 use super::slab::Slab;
 #[cfg(feature = "tracing")]
 use super::watch::Watch;
-use crate::types::{Key, Limits};
+use crate::types::{Key, Limits, Moment};
 use crate::wire::Performative;
 use bytes::Bytes;
 
@@ -49,6 +49,12 @@ pub(crate) struct Core {
     pub(crate) granted: Vec<u32>,
     /// Places of sessions with dispositions within transactions that wait to be written.
     pub(crate) in_transactions: Vec<u32>,
+    /// What the options say of the credit of links.
+    pub(crate) credit: CreditOptions,
+    /// The time, as far as the driver has told it.
+    pub(crate) now: Moment,
+    /// Senders of which credit is to be given back, unless it is used.
+    pub(crate) draining: VecDeque<Draining>,
     /// A disposition that is not told to its end.
     pub(crate) updates: Option<Updates>,
     /// Places of senders that wait for room in the output.
@@ -78,6 +84,9 @@ impl Core {
             held_links: Vec::new(),
             granted: Vec::new(),
             in_transactions: Vec::new(),
+            credit: CreditOptions::default(),
+            now: Moment::START,
+            draining: VecDeque::new(),
             updates: None,
             blocked: VecDeque::new(),
             leaving: None,
@@ -252,6 +261,7 @@ impl Core {
         self.due_links.shrink_to(16);
         self.held_links.shrink_to(16);
         self.granted.shrink_to(16);
+        self.draining.shrink_to(16);
         self.in_transactions.shrink_to(16);
         self.due_sessions.shrink_to(16);
         self.fx.scratch = bytes::BytesMut::new();

@@ -78,6 +78,28 @@ impl Payload {
         }
     }
 
+    /// Copies small chunks, so that a payload that is kept does not keep the buffers that they came in.
+    ///
+    /// A received chunk shares the block of input that it was read into, which is up to some hundred KiB and is held as
+    /// a whole by each part of it. Call this for what is kept longer than the events of one read, as a queue does. Chunks
+    /// of 4 KiB or more stay shared: a block is not many times as large as they are.
+    ///
+    /// ```
+    /// use amqp_proto::message::Payload;
+    /// use bytes::Bytes;
+    ///
+    /// let block = Bytes::from(vec![0; 65_536]);
+    /// let mut small = Payload::from(block.slice(..100));
+    /// small.compact();
+    /// assert!(block.is_unique());
+    /// ```
+    pub fn compact(&mut self) {
+        const LARGE: usize = 4096;
+        for chunk in self.chunks.iter_mut().filter(|chunk| chunk.len() < LARGE) {
+            *chunk = Bytes::copy_from_slice(chunk);
+        }
+    }
+
     /// The octets in one piece: shared if they are in one chunk, else copied.
     pub fn to_bytes(&self) -> Bytes {
         match &*self.chunks {

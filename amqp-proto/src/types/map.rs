@@ -3,14 +3,16 @@
 use core::fmt;
 use core::mem;
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Items, Value};
 
 /// Pairs of distinct keys and values, in order.
 ///
-/// Keys may be of any type (E-MAP-04). Order is kept and counts when maps are compared (E-MAP-03). Look-up is
-/// linear: maps on the wire are small.
+/// Keys may be of any type [1.6.23]. Order is kept and counts when maps are compared. [`get`](Self::get) and
+/// [`insert`](Self::insert) look at one key after another: maps on the wire are small. To make a large map, collect or
+/// extend it, which takes n log n.
 ///
 /// ```
 /// use amqp_proto::types::{Map, Value};
@@ -111,8 +113,27 @@ impl<K: Into<Value>, V: Into<Value>> FromIterator<(K, V)> for Map {
 
 impl<K: Into<Value>, V: Into<Value>> Extend<(K, V)> for Map {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
+        /// From so many keys on they are found by a tree, so that a map of a peer's making cannot cost more.
+        const MANY: usize = 32;
+        let mut places = BTreeMap::new();
         for (key, value) in pairs {
-            self.insert(key, value);
+            if self.len() < MANY {
+                self.insert(key, value);
+                continue;
+            }
+            if places.is_empty() {
+                places.extend(self.iter().zip(0..).map(|((key, _), at)| (key.clone(), at)));
+            }
+            let (key, value, end): (Value, Value, usize) = (key.into(), value.into(), self.len());
+            let items = self.items.as_vec_mut();
+            match places.get(&key).and_then(|at| items.get_mut(2 * at + 1)) {
+                Some(slot) => *slot = value,
+                None => {
+                    places.insert(key.clone(), end);
+                    items.push(key);
+                    items.push(value);
+                }
+            }
         }
     }
 }

@@ -193,9 +193,8 @@ macro_rules! named_maps {
 
         impl<K: Into<$key>, V: Into<$value>> Extend<(K, V)> for $name {
             fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
-                for (key, value) in pairs {
-                    self.insert(key, value);
-                }
+                let restricted = |(key, value): (K, V)| -> ($key, $value) { (key.into(), value.into()) };
+                self.0.extend(pairs.into_iter().map(restricted));
             }
         }
 

@@ -35,7 +35,20 @@ impl Peer {
     }
 
     fn opened(limits: Limits, options: &SessionOptions, open: Literal, incoming_window: u32) -> Self {
-        let options_of_connection = Options::new("engine").with_limits(limits);
+        Self::opened_with(Options::new("engine").with_limits(limits), options, open, incoming_window)
+    }
+
+    /// An engine with these options.
+    pub(crate) fn of(options: Options) -> Self {
+        Self::opened_with(options, &SessionOptions::new(), open("peer"), 2048)
+    }
+
+    fn opened_with(
+        options_of_connection: Options,
+        options: &SessionOptions,
+        open: Literal,
+        incoming_window: u32,
+    ) -> Self {
         let mut amqp = Connection::server(options_of_connection, Moment::START);
         amqp.receive(Moment::START, b"AMQP\x00\x01\x00\x00");
         amqp.receive(Moment::START, &open.to_octets());

@@ -230,7 +230,6 @@ impl Sender {
         self.guard().shared().with(|state| {
             if let Some(link) = state.links.get_mut(&self.key().into()) {
                 link.outcomes = Some(std::collections::VecDeque::new());
-                link.drains_by_hand = true;
             }
         });
     }

@@ -133,7 +133,9 @@ fn take_consumer(nodes: &Arc<Nodes>, link: OfferedSender) -> Result<Consumer, Re
         Ok(listening) => listening,
         Err(error) => return Err(refuse(OfferedLink::Sender(link), error)),
     };
-    let sender = link.accept_with(SenderOptions::new().with_source(source)).map_err(|_| Refused)?;
+    let sender = link
+        .accept_with(SenderOptions::new().with_source(source).with_auto_drain(false))
+        .map_err(|_| Refused)?;
     Ok(Consumer::new(Arc::clone(nodes), sender, listening))
 }
 

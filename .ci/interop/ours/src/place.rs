@@ -48,7 +48,9 @@ impl Place {
 
     /// How to open a connection to it.
     pub(crate) fn opening(&self) -> Opening {
-        Opening::new(&self.peer.url)
+        // RabbitMQ 3 counts credit that is renewed on top of what there was.
+        let is_lenient = matches!(self.peer.broker, Broker::RabbitMq);
+        Opening::new(&self.peer.url).with(|options| options.lenient_credit(is_lenient))
     }
 
     /// The same, believing whom the authority vouches for.

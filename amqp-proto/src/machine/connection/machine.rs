@@ -14,6 +14,7 @@ use crate::machine::event::Event;
 use crate::machine::fault::ConnectionFault;
 use crate::machine::halves::Half;
 use crate::machine::input::Input;
+use crate::machine::link::CreditOptions;
 use crate::machine::output::Outbox;
 use crate::machine::reason::Reason;
 use crate::machine::sasl::Identity;
@@ -78,6 +79,8 @@ impl Machine {
         let frame_size = options.limits.frame_size().max(MIN_MAX_FRAME_SIZE);
         let speaks_first = matches!(security, Security::Client);
         core.fx.sasl_frame_size = options.sasl_send_size;
+        core.credit = CreditOptions::of(&options);
+        core.now = now;
         let stage = Stage::new(security, &mut core.fx);
         let mut machine = Self {
             core,
@@ -160,14 +163,14 @@ impl Machine {
 
     /// Octets were read.
     pub(crate) fn received(&mut self, now: Moment) {
-        self.timers.set(now);
+        self.set_time(now);
         self.input.filled();
         self.run();
     }
 
     /// These octets were read.
     pub(crate) fn receive(&mut self, now: Moment, octets: &[u8]) {
-        self.timers.set(now);
+        self.set_time(now);
         if !self.is_over {
             self.input.append(octets);
             self.run();
@@ -258,7 +261,14 @@ impl Machine {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<(Moment, Why)> {
-        self.timers.next()
+        let drain = self.core.next_drain().filter(|_| !self.is_over).map(|by| (by, Why::Drain));
+        self.timers.next().into_iter().chain(drain).min_by_key(|(by, _)| *by)
+    }
+
+    /// Takes note of the time.
+    fn set_time(&mut self, now: Moment) {
+        self.timers.set(now);
+        self.core.now = self.core.now.max(now);
     }
 
     pub(crate) fn longest_pause(&self) -> Option<u32> {
@@ -267,7 +277,8 @@ impl Machine {
 
     /// Does what is due by now.
     pub(crate) fn handle_deadline(&mut self, now: Moment) {
-        self.timers.set(now);
+        self.set_time(now);
+        self.core.end_drains();
         // Each kind once: at the end of the clock, what is due again is due at once (threat E4).
         for _ in 0..Timers::KINDS {
             let Some(why) = self.timers.passed() else { return };
@@ -288,6 +299,8 @@ impl Machine {
                     self.fail(&ConnectionFault::Silence);
                 }
                 Why::Heartbeat => self.beat(),
+                // Not one of the timers'.
+                Why::Drain => {}
             }
         }
     }

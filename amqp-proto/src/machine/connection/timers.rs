@@ -14,6 +14,9 @@ pub enum Why {
     Silence,
     /// The peer has to be sent a frame (C-IDLE-04).
     Heartbeat,
+    /// Credit that a receiver drains is given back unless it is used by then
+    /// ([`Options::with_drain_pause`](crate::config::Options::with_drain_pause)).
+    Drain,
 }
 
 /// The deadlines of a connection. A span of 0 means none.

@@ -55,8 +55,14 @@ impl EndOptions<'_> {
 
     fn end(self, core: &Core) -> LinkEnd {
         match self {
-            Self::Sender(options) => LinkEnd::Sender(Sender::new(options)),
-            Self::Receiver(options) => LinkEnd::Receiver(Receiver::new(options, &core.limits)),
+            Self::Sender(options) => {
+                let mut sender = Sender::new(options);
+                sender.drains_late = !sender.manual_drain && core.credit.pause > 0;
+                LinkEnd::Sender(sender)
+            }
+            Self::Receiver(options) => {
+                LinkEnd::Receiver(Receiver::new(options, &core.limits, core.credit.is_lenient))
+            }
         }
     }
 
@@ -254,6 +260,7 @@ impl Core {
             self.link_due(index);
         }
         self.look_drained(index);
+        self.end_deliveries(index, asked.unsettled.as_ref());
         self.complete(index);
         Ok(())
     }
@@ -384,7 +391,7 @@ impl Core {
         let role = opposite(attach.role);
         let end = match role {
             Role::Sender => LinkEnd::Sender(Sender::offered()),
-            Role::Receiver => LinkEnd::Receiver(Receiver::offered(&self.limits)),
+            Role::Receiver => LinkEnd::Receiver(Receiver::offered(&self.limits, self.credit.is_lenient)),
         };
         // A name of its own: the frame that it came in is not to be kept for it.
         let name = Str::from(attach.name.as_str());
@@ -447,6 +454,7 @@ impl Core {
                 receiver.is_unseen = true;
             }
             self.fx.tell(event);
+            self.end_deliveries(key.index, attach.unsettled.as_ref());
             self.complete(key.index);
         }
     }

@@ -103,16 +103,19 @@ pub(crate) struct ReceiverCredit {
     /// The delivery-count up to which credit was ever given: what is on the way when credit is taken back still
     /// comes (T-CREDIT-08).
     given: SequenceNo,
-    /// How many more are taken beyond that. Credit that is renewed is counted by some senders, RabbitMQ up to 3.13
-    /// among them, from what they have sent, and not from what the flow says: then what was on the way comes on top.
+    /// How many more are taken beyond that, where the options are lenient. Some senders, RabbitMQ up to 3.13 among them,
+    /// count credit that is renewed from what they have sent, and not from what the flow says: then what was on the way
+    /// comes on top.
     spare: u32,
+    is_lenient: bool,
     drain: bool,
     available: u32,
 }
 
 impl ReceiverCredit {
-    pub(crate) fn new() -> Self {
-        Self { count: None, credit: 0, given: SequenceNo::new(0), spare: 0, drain: false, available: 0 }
+    pub(crate) fn new(is_lenient: bool) -> Self {
+        let given = SequenceNo::new(0);
+        Self { count: None, credit: 0, given, spare: 0, is_lenient, drain: false, available: 0 }
     }
 
     /// The sender's attach says where its delivery-count starts.
@@ -145,8 +148,10 @@ impl ReceiverCredit {
         if let Some(count) = self.count {
             let limit = count.add(self.credit);
             if self.given.precedes(limit) || self.given.precedes(count) {
-                let on_the_way = u32::try_from(count.distance(self.given)).unwrap_or(0);
-                self.spare = self.spare.saturating_add(on_the_way).min(self.credit);
+                if self.is_lenient {
+                    let on_the_way = u32::try_from(count.distance(self.given)).unwrap_or(0);
+                    self.spare = self.spare.saturating_add(on_the_way).min(self.credit);
+                }
                 self.given = limit;
             }
         }
@@ -163,6 +168,12 @@ impl ReceiverCredit {
         self.credit = self.credit.saturating_sub(1);
         self.available = self.available.saturating_sub(1);
         true
+    }
+
+    /// Whether more deliveries may come than there is credit for: some was taken back, which the sender may have used
+    /// before it heard of that (T-CREDIT-08).
+    pub(crate) fn was_reduced(&self) -> bool {
+        self.count.is_some_and(|count| count.add(self.credit).precedes(self.given))
     }
 
     /// A delivery comes that is one more than was given.
@@ -187,7 +198,7 @@ impl ReceiverCredit {
 
     /// The link is detached: credit ends with it.
     pub(crate) fn end(&mut self) {
-        *self = Self::new();
+        *self = Self::new(self.is_lenient);
     }
 }
 
@@ -237,7 +248,7 @@ mod tests {
     /// T-CREDIT-08, T-CREDIT-09: what was once granted may come, and nothing more.
     #[test]
     fn t_credit_09_never_more_than_was_granted() {
-        let mut credit = ReceiverCredit::new();
+        let mut credit = ReceiverCredit::new(false);
         credit.set(2, false);
         assert!(!credit.receive());
         credit.start(SequenceNo::new(u32::MAX));
@@ -249,11 +260,23 @@ mod tests {
         assert!(credit.receive() && !credit.receive());
     }
 
-    /// T-CREDIT-03: a sender may be wrong about it, and count what was on the way on top of credit that is renewed; but
-    /// never more than once, however often it is renewed.
+    /// T-CREDIT-09 [2.6.7]: 10 are granted, 5 come, 10 are granted: 15 are taken, and no more.
+    #[test]
+    fn t_credit_09_renewed_credit_is_not_added() {
+        let mut credit = ReceiverCredit::new(false);
+        credit.start(SequenceNo::new(u32::MAX - 2));
+        credit.set(10, false);
+        (0..5).for_each(|_| assert!(credit.receive()));
+        credit.set(10, false);
+        (0..10).for_each(|_| assert!(credit.receive()));
+        assert!(!credit.receive());
+    }
+
+    /// T-CREDIT-03: where the options are lenient a sender may be wrong about it, and count what was on the way on top of
+    /// credit that is renewed; but never more than once, however often it is renewed.
     #[test]
     fn t_credit_03_what_was_on_the_way_may_come_on_top() {
-        let mut credit = ReceiverCredit::new();
+        let mut credit = ReceiverCredit::new(true);
         credit.start(SequenceNo::new(u32::MAX - 2));
         credit.set(10, false);
         (0..6).for_each(|_| assert!(credit.receive()));
@@ -280,7 +303,7 @@ mod tests {
     /// T-DRAIN-03, T-CREDIT-14, T-AVAIL-02: the sender's count moves this end's credit, its credit does not.
     #[test]
     fn t_drain_03_the_senders_count_gives_credit_back() {
-        let mut credit = ReceiverCredit::new();
+        let mut credit = ReceiverCredit::new(false);
         credit.start(SequenceNo::new(0));
         credit.set(5, true);
         credit.on_flow(&Flow { available: Some(1), ..flow(Some(0), Some(99)) });

@@ -1,8 +1,10 @@
 //! Links: their two halves, their credit, and what they send and receive [2.6].
 
+mod again;
 mod attach;
 mod credit;
 mod detach;
+mod drain;
 mod names;
 mod receiver;
 mod sender;
@@ -10,6 +12,7 @@ mod sender;
 use alloc::boxed::Box;
 
 pub(crate) use attach::{EndOptions, decode};
+pub(crate) use drain::{CreditOptions, Draining};
 pub(crate) use names::Names;
 pub(crate) use receiver::{Arrival, Held, Progress, Receiver};
 pub(crate) use sender::{Sender, Sending, SendingEnd};

@@ -25,6 +25,8 @@ pub(crate) struct Receiver {
     pub(crate) drains: bool,
     /// Whether the application is to be told of the sender's next flow: it has taken all credit back.
     pub(crate) stops: bool,
+    /// Whether only the sender can say that: it may have used credit before it heard that this was taken back.
+    pub(crate) awaits_answer: bool,
     pub(crate) manual_accept: bool,
     pub(crate) on_drop: OnDrop,
     pub(crate) streaming: bool,
@@ -69,16 +71,17 @@ pub(crate) struct Held {
 }
 
 impl Receiver {
-    pub(crate) fn new(options: &ReceiverOptions, limits: &Limits) -> Self {
+    pub(crate) fn new(options: &ReceiverOptions, limits: &Limits, is_lenient: bool) -> Self {
         let max_message_size = options.max_message_size.unwrap_or(limits.message_octets());
         Self {
-            credit: ReceiverCredit::new(),
+            credit: ReceiverCredit::new(is_lenient),
             inbox: VecDeque::new(),
             prefetch: options.prefetch,
             is_unseen: false,
             is_paused: false,
             drains: false,
             stops: false,
+            awaits_answer: false,
             manual_accept: options.manual_accept,
             on_drop: options.on_drop,
             streaming: options.streaming,
@@ -87,8 +90,8 @@ impl Receiver {
     }
 
     /// For a link that the peer has attached, before the application has accepted it.
-    pub(crate) fn offered(limits: &Limits) -> Self {
-        Self::new(&ReceiverOptions::new(), limits)
+    pub(crate) fn offered(limits: &Limits, is_lenient: bool) -> Self {
+        Self::new(&ReceiverOptions::new(), limits, is_lenient)
     }
 
     /// The delivery of which more is to come.
@@ -119,7 +122,7 @@ impl Receiver {
     /// complete, so that a message never comes behind it (T-GET-01).
     #[inline]
     pub(crate) fn is_drained(&mut self) -> bool {
-        if !self.drains || self.credit.credit() > 0 || self.partial().is_some() {
+        if !self.drains || self.credit.credit() > 0 || self.awaits_answer || self.partial().is_some() {
             return false;
         }
         self.drains = false;
@@ -140,6 +143,7 @@ impl Receiver {
         self.is_paused = false;
         self.drains = false;
         self.stops = false;
+        self.awaits_answer = false;
     }
 
     /// Forgets the delivery of which more was to come; gives what it held of the window.

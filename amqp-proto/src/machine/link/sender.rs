@@ -25,6 +25,10 @@ pub(crate) struct Sender {
     pub(crate) drain_due: bool,
     /// Whether the application says when it has nothing to send, and whether it has said so.
     pub(crate) manual_drain: bool,
+    /// Whether the engine says so after a pause; whether that has begun, and how many deliveries were sent then.
+    pub(crate) drains_late: bool,
+    pub(crate) is_delayed: bool,
+    pub(crate) seen: SequenceNo,
     pub(crate) has_drained: bool,
     /// Whether the link is detached when the delivery that is being sent is written, and then whether for good.
     pub(crate) leaves: Option<bool>,
@@ -95,6 +99,9 @@ impl Sender {
             drain_due: false,
             leaves: None,
             manual_drain: options.manual_drain,
+            drains_late: false,
+            is_delayed: false,
+            seen: options.initial_delivery_count,
             has_drained: false,
             manual_settle: options.manual_settle,
             max_message_size: None,
@@ -143,7 +150,8 @@ impl Sender {
     /// Whether the answer to a drain may be written: all that was sent is, and nothing more comes for the credit
     /// that is left.
     pub(crate) fn answers_drain(&self) -> bool {
-        let is_done = !self.manual_drain || self.has_drained || self.credit.credit() == 0;
+        let is_done =
+            !(self.manual_drain || self.drains_late) || self.has_drained || self.credit.credit() == 0;
         self.drain_due && self.sending.is_none() && is_done
     }
 

@@ -76,6 +76,7 @@ impl Core {
             LinkHalf::Detached | LinkHalf::Closed => return,
         }
         let mut drains = false;
+        let mut is_delayed = false;
         match &mut link.end {
             LinkEnd::Sender(sender) => {
                 // What was given back is told again when there is more, and so is what this takes back.
@@ -86,11 +87,13 @@ impl Core {
                 sender.has_drained = false;
                 // With no credit left the answer says just that (T-DRAIN-04).
                 drains = sender.answers_drain();
-                // The application that drains by hand has to hear of it.
-                sender.told &= !(sender.drain_due && sender.manual_drain);
+                // The application that drains by hand, or may be late, has to hear of it.
+                sender.told &= !(sender.drain_due && (sender.manual_drain || sender.drains_late));
+                is_delayed = sender.drain_due && sender.drains_late && !drains;
             }
             LinkEnd::Receiver(receiver) => {
                 receiver.credit.on_flow(flow);
+                receiver.awaits_answer &= !(flow.drain || flow.link_credit == Some(0));
                 if receiver.is_drained() {
                     self.fx.tell(Event::Drained(ReceiverKey(link.key)));
                 }
@@ -104,6 +107,9 @@ impl Core {
         }
         if drains {
             self.drain_answer_due(index);
+        }
+        if is_delayed {
+            self.delay_drain(index);
         }
         self.look_sendable(index);
     }
@@ -142,8 +148,13 @@ impl Core {
         receiver.credit.set(receiver.credit.credit(), true);
         receiver.drains = true;
         receiver.is_paused = true;
-        // Not every peer answers where there is no credit: then nothing has to be waited for.
-        if receiver.is_drained() {
+        // Where credit was taken back that may have been used already, only the sender knows: it is asked.
+        receiver.awaits_answer = receiver.credit.was_reduced();
+        let is_asked = receiver.awaits_answer;
+        // Not every peer answers where there is no credit and was none: then nothing has to be waited for.
+        let is_drained = receiver.is_drained();
+        link.echo |= is_asked;
+        if is_drained {
             self.fx.tell(Event::Drained(key));
         }
         self.link_due(index);

@@ -1,0 +1,54 @@
+//! What becomes of the unsettled deliveries of a link that is attached again [2.6.13].
+//!
+//! This end does not resume deliveries: its attach names none, so the receiver waits for none of what this end has sent.
+//! The application hears of each how it ended: by the outcome that the receiver's map has of it, or that it is lost. What
+//! this end has received stays to be decided on, as its session goes on.
+
+use alloc::vec::Vec;
+
+use bytes::{Bytes, BytesMut};
+
+use super::LinkEnd;
+use crate::codec::decode_one;
+use crate::machine::core::Core;
+use crate::machine::delivery::forget;
+use crate::machine::event::Event;
+use crate::types::{DeliveryKey, DeliveryTag, Limits, Map, Value};
+use crate::wire::DeliveryState;
+
+impl Core {
+    /// A link is attached at both ends once more, with what the peer still has of its deliveries (T-RES-05).
+    pub(super) fn end_deliveries(&mut self, index: u32, theirs: Option<&Map>) {
+        let is_sender = self.links.at(index).is_some_and(|link| matches!(link.end, LinkEnd::Sender(_)));
+        if !is_sender {
+            return;
+        }
+        let left: Vec<DeliveryKey> = self.unsettled(index).collect();
+        for delivery in left {
+            self.end_delivery_of(index, delivery, theirs);
+        }
+    }
+
+    fn end_delivery_of(&mut self, index: u32, key: DeliveryKey, theirs: Option<&Map>) {
+        let Some(record) = self.record(key) else { return };
+        let (known, tag) = (record.remote(), DeliveryTag::from(&record.tag));
+        let told = theirs.and_then(|map| map.get_value(&Value::Binary(Bytes::copy_from_slice(&tag))));
+        let told = told.and_then(|state| read_state(state, &self.limits));
+        let Some(link) = self.links.at(index) else { return };
+        let public = link.public_key();
+        let Some(session) = self.sessions.get_mut(key.session) else { return };
+        forget(link, &mut session.sent, key.number());
+        let state = told.or(known);
+        self.fx.tell(match state.as_ref().is_some_and(DeliveryState::is_terminal) {
+            true => Event::Updated { link: public, delivery: key, state, settled: true },
+            false => Event::Lost { link: public, delivery: key, state },
+        });
+    }
+}
+
+/// The state that a value in a map of the unsettled stands for; `None` of null and of what is no state.
+fn read_state(value: &Value, limits: &Limits) -> Option<DeliveryState> {
+    let mut octets = BytesMut::new();
+    value.encode(&mut octets).ok()?;
+    decode_one(&mut octets.freeze(), limits).ok()
+}
