@@ -207,7 +207,7 @@ fn e_map_04_restricted_maps_refuse_other_keys() {
         assert_eq!(ApplicationProperties::try_from(map).is_ok(), application, "{key}");
     }
     for compound in
-        [list([]), Map::new().into(), Array::new(Kind::Null).into(), Described::new(1u64, 1u8).into()]
+        [list([]), Map::new().into(), Array::new(Kind::Null).into(), Described::new(1u64, list([])).into()]
     {
         assert!(ApplicationProperties::try_from(map(text.clone(), compound.clone())).is_err(), "{compound}");
         assert!(SimpleValue::try_from(compound).is_err());

@@ -13,11 +13,11 @@ use smallvec::SmallVec;
 /// array around it; `Debug` then shows it without brackets. This end always writes an array.
 ///
 /// ```
-/// use amqp_proto::{symbol, types::Many};
+/// use amqp_proto::{symbol, types::{Many, Symbol}};
 ///
-/// let capabilities = Many::from([symbol!("queue"), symbol!("topic")]);
+/// let capabilities: Many<Symbol> = Many::from([symbol!("queue"), symbol!("topic")]);
 /// assert_eq!(capabilities.len(), 2);
-/// assert_eq!(Many::from(symbol!("queue"))[0], symbol!("queue"));
+/// assert_eq!(Many::<Symbol>::from(symbol!("queue"))[0], symbol!("queue"));
 /// ```
 #[derive(Clone)]
 pub struct Many<T> {
