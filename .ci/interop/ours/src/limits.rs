@@ -182,7 +182,7 @@ static LIMITS: &[Limit] = &[
     Limit {
         broker: Broker::RabbitMq,
         cases: &["lists_and_maps_arrive"],
-        ends: &[End::Broken(Over::Lost, "the transport ended")],
+        ends: &[End::Broken(Over::Lost, TRANSPORT)],
         note: "breaks the transport on a body that is a list or a map",
     },
     Limit {
@@ -278,8 +278,10 @@ const UNEXPECTED: &[End] = &[
     remote(Over::Session, "amqp:internal-error", "Unexpected frame"),
 ];
 
-const BROKEN: &[End] =
-    &[End::Broken(Over::Lost, "the transport ended"), End::Broken(Over::Connection, "the transport ended")];
+/// A peer that breaks the transport ends or resets it.
+const TRANSPORT: &str = "the transport ";
+
+const BROKEN: &[End] = &[End::Broken(Over::Lost, TRANSPORT), End::Broken(Over::Connection, TRANSPORT)];
 
 /// What a case says when a peer does not settle.
 pub(crate) const NOT_SETTLED: &str = "the sender does not settle";
