@@ -53,7 +53,8 @@ async fn play(victim: &Victim) -> Reports {
     while let Some(more) = tasks.join_next().await {
         reports.add(more.unwrap());
     }
-    assert!(is_loss(&receiving.await.unwrap()));
+    let error = receiving.await.unwrap();
+    assert!(is_loss(&error), "{error:?}");
     assert_eq!(connection.closed().await.origin(), Origin::Transport);
     assert!(is_loss(&connection.close().await.unwrap_err()));
     assert!(is_loss(&connection.sender("late").await.unwrap_err()));
@@ -74,7 +75,7 @@ async fn send(connection: Connection, is_patient: bool, next: Arc<AtomicU64>) ->
     let sender = match connection.sender("outcome.accepted").await {
         Ok(sender) => sender,
         Err(error) => {
-            assert!(is_loss(&error), "{error}");
+            assert!(is_loss(&error), "{error:?}");
             return reports;
         }
     };
@@ -120,7 +121,7 @@ fn note(number: u64, outcome: Result<Outcome, Error>, reports: &mut Reports) -> 
             true
         }
         Err(error) => {
-            assert!(is_loss(&error), "{error}");
+            assert!(is_loss(&error), "{error:?}");
             reports.failed.push(number);
             false
         }

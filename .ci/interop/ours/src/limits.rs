@@ -187,12 +187,6 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["what_we_leave_undecided_comes_again"],
-        ends: &[End::Wrong("\"the next\", not \"job\"")],
-        note: "keeps what is unsettled on a closed link until the session ends",
-    },
-    Limit {
-        broker: Broker::RabbitMq,
         cases: &["a_drain_brings_what_there_is", "a_drain_of_nothing_ends"],
         ends: &[remote(Over::Session, "amqp:internal-error", "send_drained")],
         note: "ends the session on drain: `amqp:internal-error`, function_clause",
