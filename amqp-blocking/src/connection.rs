@@ -1,31 +1,32 @@
 //! [`Connection`]: the way to a peer.
 
-use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
+use amqp_proto::Connection as Engine;
 use amqp_proto::config::SessionOptions;
+use amqp_proto::driver::{self, Clock, Hub, HubOptions, LastWords};
 use amqp_proto::endpoint::{
-    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, ReceiverSettings, Result,
-    SenderSettings,
+    Acceptor, Address, AddressError, ConnectionOptions, Ended, ReceiverSettings, Result, SenderSettings,
+    random_name,
 };
 use amqp_proto::machine::sasl::Identity;
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::{self, Open};
-use amqp_proto::{Connection as Engine, Origin};
 
 use crate::dial;
-use crate::link::Home;
 use crate::offered::{Offer, OfferedSession};
+use crate::reading;
 use crate::receiver_builder::ReceiverBuilder;
 use crate::sender_builder::SenderBuilder;
 use crate::session::Session;
-use crate::shared::Shared;
-use crate::state::{Stage, State, Wish};
 #[cfg(feature = "tls")]
 use crate::tls;
 use crate::transport::{self, Transport};
-use crate::waiters::On;
+use crate::wait::{ready, ready_by};
+use crate::writing::{self, Way, Writer};
 
 /// An open connection. Clones are handles to the same one, for any thread.
 ///
@@ -55,23 +56,8 @@ use crate::waiters::On;
 /// connection.close()?;
 /// # Ok::<(), amqp_blocking::Error>(())
 /// ```
-#[derive(Clone)]
-pub struct Connection {
-    handle: Arc<Handle>,
-}
-
-/// What keeps a connection open.
-pub(crate) struct Handle {
-    pub(crate) shared: Arc<Shared>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.shared.act(|state| state.connection.close());
-        let by = Instant::now().checked_add(self.shared.close_timeout);
-        self.shared.wait(On::Written, by, |state| state.is_written().then_some(()));
-    }
-}
+#[derive(Debug, Clone)]
+pub struct Connection(driver::Connection<Thread>);
 
 impl Connection {
     /// Connects to a broker, `amqp://user:password@host:port`, and opens the connection. The URL's path is not looked
@@ -125,18 +111,9 @@ impl Connection {
     /// Drives an engine over a transport, and waits until both ends have opened the connection. How long that may take
     /// is up to the engine.
     fn start(transport: impl Transport, engine: Engine, options: &ConnectionOptions) -> Result<Self> {
-        let shared = Shared::start(transport, options, engine)?;
-        let connection = Self { handle: Arc::new(Handle { shared }) };
-        let look = |state: &mut State| match &state.end {
-            Some(ended) => Some(Err(Error::Connection(ended.clone()))),
-            None => state.connection.is_open().then_some(Ok(())),
-        };
-        connection.shared().wait(On::Connection, None, look).unwrap_or(Err(Error::TimedOut))?;
+        let connection = Self(driver::Connection::new(drive(transport, engine, options)?));
+        ready(connection.0.opened())?;
         Ok(connection)
-    }
-
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.handle.shared
     }
 
     /// Begins a session. Links that need none of their own have the connection's.
@@ -146,79 +123,61 @@ impl Connection {
 
     /// The same, as the options say.
     pub fn session_with(&self, options: SessionOptions) -> Result<Session> {
-        Session::begin(&self.handle, &options)
+        let session = self.0.begin(&options)?;
+        ready(session.begun())?;
+        Ok(Session(session))
     }
 
     /// A link to the node with this address, on the connection's own session; to be attached.
     pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
-        SenderBuilder::new(self.home(), SenderSettings::to(address))
+        SenderBuilder::new(self.0.home(), SenderSettings::to(address))
     }
 
     /// Makes the builder of a link that sends each message to where it is addressed `to`, by a peer that can do that
     /// (the anonymous relay).
     pub fn anonymous_sender(&self) -> SenderBuilder {
-        SenderBuilder::new(self.home(), SenderSettings::to_anybody())
+        SenderBuilder::new(self.0.home(), SenderSettings::to_anybody())
     }
 
     /// A link from the node with this address, on the connection's own session; to be attached.
     pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.home(), ReceiverSettings::from(address))
+        ReceiverBuilder::new(self.0.home(), ReceiverSettings::from(address))
     }
 
     /// Makes the builder of a link that receives from a node that the peer makes for it.
     pub fn dynamic_receiver(&self) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.home(), ReceiverSettings::from_dynamic())
-    }
-
-    fn home(&self) -> Home {
-        Home { connection: Arc::clone(&self.handle), session: None }
+        ReceiverBuilder::new(self.0.home(), ReceiverSettings::from_dynamic())
     }
 
     /// Waits for the peer to begin a session; `None` when the connection is over without an error.
     pub fn next_session(&self) -> Result<Option<OfferedSession>> {
-        let offer = self.next_offer_of(|state| {
-            let at = state.offers.iter().position(|wish| matches!(wish, Wish::Session(_)))?;
-            state.offers.remove(at)
-        })?;
-        Ok(match offer {
-            Some(Offer::Session(session)) => Some(session),
-            _ => None,
-        })
+        Ok(ready(self.0.next_session())?.map(OfferedSession))
     }
 
     /// Waits for the peer to begin a session or attach a link, on any session; `None` when the connection is over
     /// without an error.
     pub fn next_offer(&self) -> Result<Option<Offer>> {
-        self.next_offer_of(|state| state.offers.pop_front())
-    }
-
-    fn next_offer_of(&self, mut take: impl FnMut(&mut State) -> Option<Wish>) -> Result<Option<Offer>> {
-        let look = |state: &mut State| match take(state) {
-            Some(wish) => Some(Ok(wish)),
-            None => state.end.clone().map(|ended| Err(Error::Connection(ended))),
-        };
-        let wish = self.shared().wait(On::Offer, None, look).unwrap_or(Err(Error::TimedOut));
-        wish.map(|wish| Some(Offer::new(&self.handle, wish))).or_else(Error::or_end)
+        Ok(ready(self.0.next_offer())?.map(Offer::from))
     }
 
     /// What the peer's open says.
     pub fn peer_open(&self) -> Option<Open> {
-        self.shared().act(|state| state.connection.peer_open())
+        self.0.peer_open()
     }
 
     /// Whether the peer offers this extension.
     pub fn offers(&self, capability: &Symbol) -> bool {
-        self.peer_open().is_some_and(|open| open.offered_capabilities.contains(capability))
+        self.0.offers(capability)
     }
 
     /// Who the client is, to a server that has asked.
     pub fn identity(&self) -> Option<Identity> {
-        self.shared().act(|state| state.connection.identity().cloned())
+        self.0.identity()
     }
 
     /// Whether it is open at both ends.
     pub fn is_open(&self) -> bool {
-        self.shared().act(|state| state.connection.is_open())
+        self.0.is_open()
     }
 
     /// Closes the connection, and waits until the peer has answered. What was sent before is written before the close.
@@ -229,14 +188,7 @@ impl Connection {
     /// How the connection ended, if that was not by this; and that not all was written that was sent before, where the
     /// peer did not take it within the [close time-out](ConnectionOptions::close_timeout).
     pub fn close(&self) -> Result<()> {
-        self.shared().act(|state| state.connection.close());
-        let ended = self.closed();
-        let is_cut = ended.origin() == Origin::Local && self.shared().lock().is_cut;
-        match ended {
-            ended if ended.is_failure() => Err(Error::Connection(ended)),
-            _ if is_cut => Err(Error::Connection(Ended::unwritten())),
-            _ => Ok(()),
-        }
+        ready(self.0.close())
     }
 
     /// Closes the connection at once, saying why: what is not written yet is given up. Waits until the peer has
@@ -246,26 +198,74 @@ impl Connection {
     ///
     /// How the connection ended, if that was not by this.
     pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
-        let error = error.into();
-        let is_ours = self.shared().act(|state| state.connection.close_with(error));
-        let ended = self.closed();
-        if is_ours || !ended.is_failure() { Ok(()) } else { Err(Error::Connection(ended)) }
+        ready(self.0.close_with(error.into()))
     }
 
     /// Waits until the connection is over, and all that can be written is; tells how it ended.
     pub fn closed(&self) -> Ended {
-        let look =
-            |state: &mut State| state.end.as_ref().filter(|_| state.transport == Stage::Written).cloned();
-        loop {
-            if let Some(ended) = self.shared().wait(On::Connection, None, look) {
-                return ended;
-            }
-        }
+        ready(self.0.done())
     }
 }
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_open() { "connection, open" } else { "connection, not open" })
+/// How long dropping the last handle may take where the options set no time: nobody is kept for ever.
+const LONGEST_DROP: Duration = Duration::from_secs(10);
+
+/// Begins to drive a connection over a transport: one thread reads, another one writes and keeps the time.
+fn drive<T: Transport>(
+    transport: T,
+    engine: Engine,
+    options: &ConnectionOptions,
+) -> Result<Arc<Hub<Thread>>> {
+    transport.prepare(writing::LONGEST_WRITE)?;
+    let way = Way::new(transport.try_clone()?);
+    #[cfg(feature = "tracing")]
+    let (writer_span, reader_span) = (engine.span().clone(), engine.span().clone());
+    let longest_drop = options.longest_close().unwrap_or(LONGEST_DROP);
+    let start = Instant::now();
+    let hub_options = HubOptions {
+        clock: Clock::new(move || now(start)),
+        url: options.url().cloned(),
+        prefix: random_name()?,
+        takes_offers: options.accepts_offers(),
+        reply_timeout: options.longest_reply(),
+        write_here: Some(way.write_here()),
+        last_words: Some(LastWords::new(move |hub: &Hub<Thread>| {
+            let by = Instant::now().checked_add(longest_drop);
+            // What cannot be written in time is not going to be.
+            let _ = ready_by(hub.written(), by);
+        })),
+    };
+    let hub = Hub::new(engine, hub_options);
+    let is_read = Arc::new(AtomicBool::new(false));
+    let writer = Writer { hub: Arc::clone(&hub), way, start, is_read: Arc::clone(&is_read) };
+    let writing = thread::Builder::new().name("amqp-write".into()).spawn(move || {
+        #[cfg(feature = "tracing")]
+        let _span = writer_span.enter();
+        writer.run();
+    })?;
+    let writer = writing.thread().clone();
+    let (read_hub, done) = (Arc::clone(&hub), Arc::clone(&is_read));
+    let reads = thread::Builder::new().name("amqp-read".into()).spawn({
+        let writer = writer.clone();
+        move || {
+            #[cfg(feature = "tracing")]
+            let _span = reader_span.enter();
+            reading::run(&read_hub, transport);
+            done.store(true, Ordering::Release);
+            writer.unpark();
+        }
+    });
+    if let Err(error) = reads {
+        // The writing thread ends the transport.
+        is_read.store(true, Ordering::Release);
+        hub.drive(|state| state.give_up());
+        writer.unpark();
+        return Err(error.into());
     }
+    Ok(hub)
+}
+
+/// Returns the time of now on an engine's clock.
+fn now(start: Instant) -> Moment {
+    Moment::from_millis(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
 }

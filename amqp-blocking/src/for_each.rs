@@ -3,13 +3,15 @@
 use std::fmt::Display;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::thread;
 
-use amqp_proto::endpoint::Result;
+use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::policy::OnFailure;
 
-use crate::delivery::Delivery;
+use crate::Delivery;
 use crate::receiver::Receiver;
+use crate::wait::park_until;
 
 impl Receiver {
     /// Works on each message, on so many threads, this one included, until the link is over: `Ok` accepts the message,
@@ -107,19 +109,20 @@ struct Stop<'a> {
 impl Stop<'_> {
     /// Waits for the next message; `None` if there is none to come, or this thread is to end.
     fn next(&self) -> Result<Option<Delivery>> {
-        let receiver = self.receiver;
-        let next =
-            receiver.shared().wait(receiver.on(), None, |state| match self.is_set.load(Ordering::Relaxed) {
-                true => Some(Ok(None)),
-                false => receiver.take(state).map(|taken| taken.map(Some)),
-            });
-        next.unwrap_or(Ok(None)).or_else(amqp_proto::endpoint::Error::or_end)
+        let (me, mut next) = (thread::current(), self.receiver.link.recv());
+        park_until(None, Error::TimedOut, || match next.poll(&me) {
+            Poll::Pending if self.is_set.load(Ordering::Relaxed) => Poll::Ready(Ok(None)),
+            Poll::Pending => {
+                next.flush();
+                Poll::Pending
+            }
+            next => next,
+        })
     }
 
     fn set(&self) {
         self.is_set.store(true, Ordering::Relaxed);
-        let on = self.receiver.on();
-        self.receiver.shared().act(|state| state.waiters.wake_all(on));
+        self.receiver.link.wake_all();
     }
 }
 

@@ -3,14 +3,10 @@
 
 mod connection;
 mod container;
-mod delivery;
 mod dial;
 mod dialled;
-mod dispatch;
 mod for_each;
-mod inbox;
 mod incoming;
-mod link;
 mod listener;
 mod offered;
 mod reading;
@@ -22,18 +18,17 @@ mod sender;
 mod sender_builder;
 mod sent;
 mod session;
-mod shared;
-mod state;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
-mod waiters;
+mod wait;
 mod writing;
 
 pub use connection::Connection;
 pub use container::{Container, Injector, Stopped};
-pub use delivery::Delivery;
+/// A message that was received, and the decision about it to come.
+pub type Delivery = amqp_proto::driver::Delivery<std::thread::Thread>;
 pub use incoming::IncomingStream;
 pub use listener::{Incoming, Listener};
 pub use offered::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
@@ -43,7 +38,7 @@ pub use requester::Requester;
 pub use responder::{Request, Responder};
 pub use sender::Sender;
 pub use sender_builder::SenderBuilder;
-pub use sent::Sent;
+pub use sent::{Sent, SentOutcomes};
 pub use session::Session;
 pub use stream::OutgoingStream;
 pub use transport::Transport;

@@ -1,20 +1,16 @@
 //! [`Receiver`]: a link over which this end receives.
 
-use std::fmt;
-use std::sync::Arc;
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use amqp_proto::config::OnDrop;
-use amqp_proto::endpoint::{Error, Result, STOP_BEFORE_CLOSE};
-use amqp_proto::types::{DeliveryKey, ReceiverKey, Str, TransactionId};
-use amqp_proto::wire::{self, Attach, DeliveryState, Modified, Outcome, Rejected};
+use amqp_proto::driver::{self, Ending};
+use amqp_proto::endpoint::{Error, Result};
+use amqp_proto::types::{DeliveryKey, Str, TransactionId};
+use amqp_proto::wire::{self, Attach, DeliveryState, Modified, Outcome};
 
-use crate::delivery::Delivery;
+use crate::Delivery;
 use crate::incoming::IncomingStream;
-use crate::link::LinkHandle;
-use crate::shared::Shared;
-use crate::state::State;
-use crate::waiters::On;
+use crate::wait::{ready, ready_by};
 
 /// A link over which this end receives. Clones are handles to the same one, for any thread: each message goes to one
 /// of those who wait.
@@ -44,28 +40,24 @@ use crate::waiters::On;
 /// }
 /// # Ok::<(), amqp_blocking::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Receiver {
-    key: ReceiverKey,
-    link: Arc<LinkHandle>,
+    pub(crate) link: driver::Receiver<Thread>,
 }
 
 impl Receiver {
-    pub(crate) fn new(key: ReceiverKey, link: LinkHandle) -> Self {
-        Self { key, link: Arc::new(link) }
+    pub(crate) fn new(link: driver::Receiver<Thread>) -> Self {
+        Self { link }
     }
 
     /// Waits for a message; `None` when the link is over without an error.
     pub fn recv(&self) -> Result<Option<Delivery>> {
-        self.wait(None).unwrap_or(Err(Error::TimedOut)).map(Some).or_else(Error::or_end)
+        ready(self.link.recv())
     }
 
     /// The same, for so long at most; then the error is [`Error::TimedOut`].
     pub fn recv_timeout(&self, span: Duration) -> Result<Option<Delivery>> {
-        self.wait(Instant::now().checked_add(span))
-            .unwrap_or(Err(Error::TimedOut))
-            .map(Some)
-            .or_else(Error::or_end)
+        ready_by(self.link.recv(), Instant::now().checked_add(span))
     }
 
     /// Takes the next message, if there is one; `None` if there is none yet.
@@ -74,7 +66,7 @@ impl Receiver {
     ///
     /// The end of the link once all is taken, also where nothing was wrong: [`Error::or_end`] tells them apart.
     pub fn try_recv(&self) -> Result<Option<Delivery>> {
-        self.wait(Some(Instant::now())).transpose()
+        self.link.try_recv()
     }
 
     /// The messages that come, until the link is over. If that is by an error, it is the last item.
@@ -85,74 +77,32 @@ impl Receiver {
     /// Waits for the next message to begin, on a streaming link, to be read while it comes; `None` when the link is over
     /// without an error.
     pub fn recv_stream(&self) -> Result<Option<IncomingStream>> {
-        let begun = self.link.shared().wait(On::Inbox(self.key), None, |state| {
-            let begun = state.links.get_mut(&self.key.into()).and_then(|link| link.begun.pop_front());
-            match begun {
-                Some(key) => {
-                    let (tag, on_drop) = (state.unsettled_tag(self.key, key), state.on_drop(self.key));
-                    Some(Ok(IncomingStream::new(self.clone(), key, tag, on_drop)))
-                }
-                None => self.link.ended(state).map(Err),
-            }
-        });
-        begun.unwrap_or(Err(Error::TimedOut)).map(Some).or_else(Error::or_end)
-    }
-
-    fn wait(&self, by: Option<Instant>) -> Option<Result<Delivery>> {
-        self.link.shared().wait(self.on(), by, |state| self.take(state))
-    }
-
-    /// What a thread waits on for a message.
-    pub(crate) fn on(&self) -> On {
-        On::Inbox(self.key)
-    }
-
-    pub(crate) fn shared(&self) -> &Shared {
-        self.link.shared()
-    }
-
-    pub(crate) fn take(&self, state: &mut State) -> Option<Result<Delivery>> {
-        if let Ok(mut receiver) = state.connection.receiver(self.key)
-            && let Some(delivery) = receiver.receive()
-        {
-            let on_drop = receiver.on_drop();
-            return Some(Ok(Delivery::new(self.clone(), delivery, on_drop)));
-        }
-        let left = state.links.get_mut(&self.key.into()).and_then(|link| link.left.pop_front());
-        match left {
-            Some(delivery) => Some(Ok(Delivery::new(self.clone(), delivery, OnDrop::Keep))),
-            None => self.link.ended(state).map(Err),
-        }
+        Ok(ready(self.link.read())?.map(IncomingStream::new))
     }
 
     /// The message was processed.
     pub fn accept(&self, delivery: DeliveryKey) -> Result<()> {
-        self.dispose(delivery, &Outcome::Accepted.into())
+        self.link.accept(delivery)
     }
 
     /// The message is invalid, and perhaps why.
     pub fn reject(&self, delivery: DeliveryKey, error: impl Into<Option<wire::Error>>) -> Result<()> {
-        let error = error.into().map(Box::new);
-        self.dispose(delivery, &Outcome::from(Rejected { error }).into())
+        self.link.reject(delivery, error)
     }
 
     /// The message was not processed and may go elsewhere, unchanged.
     pub fn release(&self, delivery: DeliveryKey) -> Result<()> {
-        self.dispose(delivery, &Outcome::Released.into())
+        self.link.release(delivery)
     }
 
     /// The message was not processed and may go elsewhere, changed.
     pub fn modify(&self, delivery: DeliveryKey, modified: Modified) -> Result<()> {
-        self.dispose(delivery, &Outcome::from(modified).into())
+        self.link.modify(delivery, modified)
     }
 
     /// Tells the state of a message. An outcome settles it, unless that is the sender's to do first.
     pub fn dispose(&self, delivery: DeliveryKey, state: &DeliveryState) -> Result<()> {
-        let told = state;
-        self.link.shared().act(|state| match state.connection.receiver(self.key) {
-            Ok(mut receiver) => Ok(receiver.dispose(delivery, told)?),
-            Err(_) => Err(self.link.gone(state)),
-        })
+        self.link.dispose(delivery, state)
     }
 
     /// Retires a message within a transaction without settling it [4.4.2]: the outcome applies when the transaction is
@@ -163,77 +113,54 @@ impl Receiver {
         transaction: TransactionId,
         outcome: impl Into<Outcome>,
     ) -> Result<()> {
-        self.link.shared().act(|state| match state.connection.receiver(self.key) {
-            Ok(mut receiver) => Ok(receiver.retire(delivery, transaction, outcome)?),
-            Err(_) => Err(self.link.gone(state)),
-        })
+        self.link.retire(delivery, transaction, outcome)
     }
 
     /// Settles a message without an outcome: the sender's default applies. On a link of rcv-settle-mode second that is the
     /// sender's to do.
     pub fn settle(&self, delivery: DeliveryKey) -> Result<()> {
-        self.link.shared().act(|state| match state.connection.receiver(self.key) {
-            Ok(mut receiver) => Ok(receiver.settle(delivery)?),
-            Err(_) => Err(self.link.gone(state)),
-        })
+        self.link.settle(delivery)
     }
 
     /// Waits until a message is settled at both ends, which takes the sender on a link of rcv-settle-mode second.
     pub fn settled(&self, delivery: DeliveryKey) -> Result<()> {
-        self.link.wait(|state, _| state.connection.delivery(delivery).is_err().then_some(Ok(())))
+        ready(self.link.settled(delivery))
     }
 
     /// Grants credit for so many messages in all, whatever there was before.
     pub fn set_credit(&self, messages: u32) -> Result<()> {
-        self.link.shared().act(|state| match state.connection.receiver(self.key) {
-            Ok(mut receiver) => Ok(receiver.set_credit(messages)?),
-            Err(_) => Err(self.link.gone(state)),
-        })
+        self.link.set_credit(messages)
     }
 
     /// Grants credit for so many more messages.
     pub fn add_credit(&self, messages: u32) -> Result<()> {
-        self.link.shared().act(|state| match state.connection.receiver(self.key) {
-            Ok(mut receiver) => Ok(receiver.add_credit(messages)?),
-            Err(_) => Err(self.link.gone(state)),
-        })
+        self.link.add_credit(messages)
     }
 
     /// Takes all credit back. What is on the way still comes.
     pub fn stop(&self) -> Result<()> {
-        self.link.shared().act(|state| match state.connection.receiver(self.key) {
-            Ok(mut receiver) => Ok(receiver.stop()?),
-            Err(_) => Err(self.link.gone(state)),
-        })
+        self.link.stop()
     }
 
     /// Asks the sender to use the credit that there is or give it back, and waits until it has: then what it had to
     /// send is there to be received. No more is asked for until credit is granted again.
     pub fn drain(&self) -> Result<()> {
-        self.link.shared().act(|state| match state.connection.receiver(self.key) {
-            Ok(mut receiver) => {
-                receiver.drain()?;
-                state.set_drained(self.key, false);
-                Ok(())
-            }
-            Err(_) => Err(self.link.gone(state)),
-        })?;
-        self.link.wait(|state, _| state.is_drained(self.key).then_some(Ok(())))
+        ready(self.link.drain()?)
     }
 
     /// How many more messages may come.
     pub fn credit(&self) -> u32 {
-        self.link.shared().act(|state| state.connection.receiver(self.key).map_or(0, |link| link.credit()))
+        self.link.credit()
     }
 
     /// How many messages wait at the sender, as far as it has said.
     pub fn available(&self) -> u32 {
-        self.link.shared().act(|state| state.connection.receiver(self.key).map_or(0, |link| link.available()))
+        self.link.available()
     }
 
     /// How many deliveries are unsettled.
     pub fn unsettled(&self) -> u32 {
-        self.link.unsettled_len()
+        self.link.unsettled()
     }
 
     /// The name of the link; empty once it is closed.
@@ -244,7 +171,7 @@ impl Receiver {
     /// The address of the node that messages come from, as the peer has said: of a dynamic node, the one that it was
     /// given.
     pub fn address(&self) -> Option<Str> {
-        self.peer_attach()?.source?.address
+        self.link.address()
     }
 
     /// What the peer's attach says; `None` once the link is over.
@@ -258,64 +185,30 @@ impl Receiver {
     /// released: they go elsewhere at once. Messages that the sender has settled can still be taken. Those that were
     /// taken and not decided about are lost to this link, and their queue has them back.
     pub fn close(&self) -> Result<()> {
-        self.release_untaken();
-        // A sender that does not stop in time may have sent more, which its queue has back without that.
-        let _ = self.stopped();
-        self.release_untaken();
-        self.link.close(None)
+        self.link.release_untaken();
+        if let Ok(stopping) = self.link.stop_before_close() {
+            // A sender that does not stop in time may have sent more, which its queue has back without that.
+            let _ = ready(stopping);
+        }
+        self.link.release_untaken();
+        ready(self.link.end(Ending::Close(None)))
     }
 
     /// Closes the link for good, saying why, and waits until the peer has done the same. Messages that were not taken
     /// are released; what is on its way is not waited for.
     pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
-        self.release_untaken();
-        self.link.close(Some(error.into()))
-    }
-
-    /// Stops the sender, and waits a while until nothing is on its way any more.
-    fn stopped(&self) -> Result<()> {
-        let is_granted = self.link.shared().act(|state| {
-            let Ok(mut receiver) = state.connection.receiver(self.key) else {
-                return Err(self.link.gone(state));
-            };
-            let is_granted = receiver.credit() > 0;
-            receiver.stop()?;
-            state.set_stopped(self.key, !is_granted);
-            Ok(is_granted)
-        })?;
-        if !is_granted {
-            return Ok(());
-        }
-        let by = Instant::now().checked_add(STOP_BEFORE_CLOSE);
-        self.link.wait_until(by, |state, _| state.is_stopped(self.key).then_some(Ok(())))
-    }
-
-    fn release_untaken(&self) {
-        self.link.shared().act(|state| state.release_untaken(self.key));
+        self.link.release_untaken();
+        ready(self.link.end(Ending::Close(Some(error.into()))))
     }
 
     /// Detaches the link, so that it can be attached again under its name, as long as a handle of it is kept.
     pub fn detach(&self) -> Result<()> {
-        self.link.detach()
+        ready(self.link.end(Ending::Detach))
     }
 
     /// Waits until the link is over, and says how it ended.
     pub fn closed(&self) -> Error {
-        self.link.closed()
-    }
-
-    pub(crate) fn key(&self) -> ReceiverKey {
-        self.key
-    }
-
-    pub(crate) fn link(&self) -> &LinkHandle {
-        &self.link
-    }
-}
-
-impl fmt::Debug for Receiver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.key)
+        ready(self.link.closed())
     }
 }
 

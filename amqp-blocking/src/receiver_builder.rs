@@ -1,9 +1,12 @@
 //! [`ReceiverBuilder`]: how a link is attached over which this end receives.
 
+use std::thread::Thread;
+
+use amqp_proto::driver;
 use amqp_proto::endpoint::{ReceiverSettings, Result, link_setters};
 
-use crate::link::{Home, LinkHandle};
 use crate::receiver::Receiver;
+use crate::wait::ready;
 
 /// How a link is attached over which this end receives.
 ///
@@ -16,12 +19,12 @@ use crate::receiver::Receiver;
 #[derive(Debug, Clone)]
 #[must_use = "a link is attached by `attach`"]
 pub struct ReceiverBuilder {
-    home: Home,
+    home: driver::Home<Thread>,
     settings: ReceiverSettings,
 }
 
 impl ReceiverBuilder {
-    pub(crate) fn new(home: Home, settings: ReceiverSettings) -> Self {
+    pub(crate) fn new(home: driver::Home<Thread>, settings: ReceiverSettings) -> Self {
         Self { home, settings }
     }
 
@@ -29,12 +32,9 @@ impl ReceiverBuilder {
 
     /// Attaches the link, and waits until the peer has done so too.
     pub fn attach(self) -> Result<Receiver> {
-        let options = self.settings.to_options();
-        let name = self.settings.name.clone().map_or_else(Home::link_name, Ok)?;
-        let (link, key) = LinkHandle::attach(self.home, |state, session| {
-            Ok(state.connection.session(session)?.attach_receiver(name, &options)?)
-        })?;
+        let link = driver::Receiver::attach(&self.home, &self.settings)?;
+        ready(link.attached())?;
         self.settings.check(link.peer_attach())?;
-        Ok(Receiver::new(key, link))
+        Ok(Receiver::new(link))
     }
 }

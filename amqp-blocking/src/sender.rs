@@ -1,21 +1,17 @@
 //! [`Sender`]: a link over which this end sends.
 
-use std::fmt;
-use std::sync::{Arc, MutexGuard};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use amqp_proto::config::SendOptions;
+use amqp_proto::driver::{self, Ending};
 use amqp_proto::endpoint::{Error, Outgoing, Result};
-use amqp_proto::machine::SendError;
-use amqp_proto::types::{DeliveryKey, SenderKey, Str};
-use amqp_proto::wire::{self, Attach, Outcome, Terminus};
+use amqp_proto::types::Str;
+use amqp_proto::wire::{self, Attach, Outcome};
 
-use crate::link::LinkHandle;
-use crate::sent::{Sent, look_outcome};
-use crate::state::{Fate, State};
+use crate::sent::{Sent, SentOutcomes};
 use crate::stream::OutgoingStream;
-use crate::waiters::On;
-use crate::writing;
+use crate::wait::{ready, ready_by};
 
 /// A link over which this end sends. Clones are handles to the same one, for any thread.
 ///
@@ -50,17 +46,16 @@ use crate::writing;
 /// println!("{:?}, {:?}", first.outcome()?, second.outcome()?);
 /// # Ok::<(), amqp_blocking::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Sender {
-    key: SenderKey,
-    link: Arc<LinkHandle>,
+    pub(crate) link: driver::Sender<Thread>,
     /// How long sending may take.
     send_timeout: Option<Duration>,
 }
 
 impl Sender {
-    pub(crate) fn new(key: SenderKey, link: LinkHandle, send_timeout: Option<Duration>) -> Self {
-        Self { key, link: Arc::new(link), send_timeout }
+    pub(crate) fn new(link: driver::Sender<Thread>, send_timeout: Option<Duration>) -> Self {
+        Self { link, send_timeout }
     }
 
     /// Sends a message and waits for its outcome; before that, for the receiver to grant credit.
@@ -74,28 +69,8 @@ impl Sender {
     /// [`Error::TimedOut`] if there was no credit in time, and nothing was sent; [`Error::Unconfirmed`] if the message
     /// was sent and its outcome is not known in time; [`Error::Lost`] if the link ended before it was.
     pub fn send(&self, message: impl Into<Outgoing>) -> Result<Outcome> {
-        let mut message = message.into();
-        message.prepare()?;
         let by = self.send_by();
-        let (state, sent) = self.queue(&message, by);
-        let delivery = match sent {
-            Ok(delivery) => delivery,
-            Err(error) => {
-                self.link.shared().unlock(state);
-                return Err(error);
-            }
-        };
-        let look = |state: &mut State| look_outcome(state, &self.link, self.key, delivery);
-        let on = On::Outcome(self.key, delivery);
-        let (mut state, outcome) = self.link.shared().wait_on(state, &[on], by, look);
-        state.let_sent_go(self.key, delivery);
-        self.link.shared().unlock(state);
-        outcome.unwrap_or(Err(Error::Unconfirmed))
-    }
-
-    /// When a message that is sent now has to be sent, and have its outcome.
-    fn send_by(&self) -> Option<Instant> {
-        Instant::now().checked_add(self.send_timeout?)
+        self.queue(message, by)?.outcome_by(by, Error::Unconfirmed)
     }
 
     /// Sends a message once the receiver has granted credit, and does not wait for its outcome.
@@ -105,129 +80,44 @@ impl Sender {
     /// [`Error::TimedOut`] if there was no credit in time, where [`send_timeout`](crate::SenderBuilder::send_timeout) says
     /// so; nothing was sent then.
     pub fn send_queued(&self, message: impl Into<Outgoing>) -> Result<Sent> {
-        let mut message = message.into();
-        message.prepare()?;
-        let (state, sent) = self.queue(&message, self.send_by());
-        let is_settled = is_settled(&state, &sent);
-        writing::write_much_here(self.link.shared(), state);
-        Ok(Sent::new(Arc::clone(&self.link), self.key, sent?, is_settled))
+        self.queue(message, self.send_by())
     }
 
     /// The same, unless that takes too long: then the message is not sent, and the error is [`Error::TimedOut`].
     pub fn send_queued_timeout(&self, message: impl Into<Outgoing>, span: Duration) -> Result<Sent> {
-        let by = Instant::now().checked_add(span);
-        let mut message = message.into();
-        message.prepare()?;
-        self.queued(self.queue(&message, by))
+        self.queue(message, Instant::now().checked_add(span))
     }
 
     /// Sends a message if that can be done at once, and does not wait for its outcome. The error is that of the
     /// engine otherwise, such as [`SendError::NoCredit`].
     pub fn send_now(&self, message: impl Into<Outgoing>) -> Result<Sent> {
-        let mut message = message.into();
-        message.prepare()?;
-        let mut state = self.link.shared().lock();
-        let sent = self.try_send(&mut state, &message);
-        self.queued((state, sent))
+        self.link.try_send(message).map(Sent)
     }
 
     /// Begins a message whose octets come later, however many, as soon as there is credit. Nothing else is sent on the
     /// link until it is finished or aborted.
     pub fn stream(&self, options: &SendOptions) -> Result<OutgoingStream> {
-        let begun = self.in_turn(None, |state| {
-            let Ok(mut sender) = state.connection.sender(self.key) else { return Err(self.link.gone(state)) };
-            let delivery = sender.begin_delivery(options)?;
-            self.note(state, delivery);
-            Ok(delivery)
-        });
-        Ok(OutgoingStream::new(self.queued(begun)?))
+        ready(self.link.begin(options.clone())).map(OutgoingStream)
     }
 
     /// Waits until a message could be sent: there is credit, and room.
     pub fn sendable(&self) -> Result<()> {
-        let (state, sendable) = self.in_turn(None, |state| match state.connection.sender(self.key) {
-            Ok(mut sender) => {
-                if sender.is_sendable() {
-                    Ok(())
-                } else {
-                    Err(SendError::NoCredit.into())
-                }
-            }
-            Err(_) => Err(self.link.gone(state)),
-        });
-        self.link.shared().unlock(state);
-        sendable
-    }
-
-    fn queued(&self, sent: (MutexGuard<'_, State>, Result<DeliveryKey>)) -> Result<Sent> {
-        let (state, sent) = sent;
-        let is_settled = is_settled(&state, &sent);
-        self.link.shared().unlock(state);
-        Ok(Sent::new(Arc::clone(&self.link), self.key, sent?, is_settled))
-    }
-
-    /// Waits until a message can be sent, and sends it.
-    fn queue(&self, message: &Outgoing, by: Option<Instant>) -> (MutexGuard<'_, State>, Result<DeliveryKey>) {
-        self.in_turn(by, |state| self.try_send(state, message))
-    }
-
-    /// Waits until an attempt is not refused for want of credit or room.
-    fn in_turn<R>(
-        &self,
-        by: Option<Instant>,
-        mut attempt: impl FnMut(&mut State) -> Result<R>,
-    ) -> (MutexGuard<'_, State>, Result<R>) {
-        let shared = self.link.shared();
-        let look = |state: &mut State| match self.link.ended(state).map_or_else(|| attempt(state), Err) {
-            Err(Error::Send(error)) if is_for_now(&error) => {
-                state.is_sated |= matches!(error, SendError::Unsettled(_));
-                None
-            }
-            sent => {
-                state.pass_turn_on(self.key);
-                Some(sent)
-            }
-        };
-        let (state, sent) = shared.wait_on(shared.lock(), &[On::Sendable(self.key)], by, look);
-        (state, sent.unwrap_or(Err(Error::TimedOut)))
-    }
-
-    fn try_send(&self, state: &mut State, message: &Outgoing) -> Result<DeliveryKey> {
-        if let Some(error) = self.link.ended(state) {
-            return Err(error);
-        }
-        let Ok(mut sender) = state.connection.sender(self.key) else { return Err(self.link.gone(state)) };
-        let delivery = message.send(&mut sender)?;
-        self.note(state, delivery);
-        Ok(delivery)
-    }
-
-    /// Has what becomes of a delivery kept.
-    fn note(&self, state: &mut State, delivery: DeliveryKey) {
-        // What is settled already is not known to the engine any more.
-        let fate = match state.connection.delivery(delivery) {
-            Ok(_) => Fate::Unknown,
-            Err(_) => Fate::Settled(Some(Outcome::Accepted)),
-        };
-        state.hold_sent(self.key, delivery, fate);
+        ready(self.link.sendable())
     }
 
     /// Sets how many messages the receiver is told that wait for credit (T-AVAIL-01).
     pub fn set_available(&self, messages: u32) -> Result<()> {
-        self.link.shared().act(|state| match state.connection.sender(self.key) {
-            Ok(mut sender) => Ok(sender.set_available(messages)?),
-            Err(_) => Err(self.link.gone(state)),
-        })
+        self.link.set_available(messages)
     }
 
     /// How many messages the receiver takes.
     pub fn credit(&self) -> u32 {
-        self.link.shared().act(|state| state.connection.sender(self.key).map_or(0, |sender| sender.credit()))
+        self.link.credit()
     }
 
     /// How many deliveries are unsettled.
     pub fn unsettled(&self) -> u32 {
-        self.link.unsettled_len()
+        self.link.unsettled()
     }
 
     /// The name of the link; empty once it is closed.
@@ -237,16 +127,13 @@ impl Sender {
 
     /// The largest message that the receiver takes, in octets; `None` for any.
     pub fn max_message_size(&self) -> Option<u64> {
-        self.link.shared().act(|state| state.connection.sender(self.key).ok()?.max_message_size())
+        self.link.max_message_size()
     }
 
     /// The address of the node that messages go to, as the peer has said: of a dynamic node, the one that it was
     /// given.
     pub fn address(&self) -> Option<Str> {
-        match *self.peer_attach()?.target? {
-            Terminus::Target(target) => target.address,
-            _ => None,
-        }
+        self.link.address()
     }
 
     /// What the peer's attach says; `None` once the link is over.
@@ -258,57 +145,58 @@ impl Sender {
     /// peer has answered. What is unsettled then has no outcome.
     pub fn close(&self) -> Result<()> {
         self.written();
-        self.link.close(None)
+        ready(self.link.end(Ending::Close(None)))
     }
 
     /// The same, saying why, and at once.
     pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
-        self.link.close(Some(error.into()))
+        ready(self.link.end(Ending::Close(Some(error.into()))))
     }
 
     /// Detaches the link, so that it can be attached again under its name, as long as a handle of it is kept.
     pub fn detach(&self) -> Result<()> {
         self.written();
-        self.link.detach()
+        ready(self.link.end(Ending::Detach))
     }
 
     /// Waits until the link is over, and says how it ended.
     pub fn closed(&self) -> Error {
-        self.link.closed()
+        ready(self.link.closed())
+    }
+
+    /// Returns the outcomes of everything that is sent on the link, for one thread that looks after all of them.
+    pub fn outcomes(&self) -> SentOutcomes {
+        SentOutcomes(self.link.outcomes())
+    }
+
+    /// Returns whether a message would be sent at once.
+    pub fn is_sendable(&self) -> bool {
+        self.link.is_sendable()
+    }
+
+    /// Returns whether the receiver wants its credit used or given back [2.6.7].
+    pub fn is_draining(&self) -> bool {
+        self.link.is_draining()
+    }
+
+    /// Gives back the credit that is to be drained: there is nothing to send. Only for links that do not drain by
+    /// themselves.
+    pub fn drained(&self) -> Result<()> {
+        self.link.drained()
+    }
+
+    /// Returns when a message that is sent now has to be sent, and have its outcome.
+    fn send_by(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.send_timeout?)
+    }
+
+    fn queue(&self, message: impl Into<Outgoing>, by: Option<Instant>) -> Result<Sent> {
+        ready_by(self.link.queue(message)?, by).map(Sent)
     }
 
     /// Waits until no message is written in part, for as long as an answer may take.
     fn written(&self) {
-        // What ends the link is told by whatever is done next.
-        let _ = self.link.wait(|state, _| match state.connection.sender(self.key) {
-            Ok(sender) if sender.is_sending() => {
-                state.unwritten.push(self.key);
-                None
-            }
-            _ => Some(Ok(())),
-        });
-    }
-}
-
-/// Whether a message was sent settled: the engine does not know it any more.
-fn is_settled(state: &State, sent: &Result<DeliveryKey>) -> bool {
-    sent.as_ref().is_ok_and(|delivery| state.connection.delivery(*delivery).is_err())
-}
-
-/// Whether a message that was not sent may be sent later.
-fn is_for_now(error: &SendError) -> bool {
-    matches!(
-        error,
-        SendError::NoCredit
-            | SendError::WindowClosed
-            | SendError::Full
-            | SendError::Incomplete
-            | SendError::Unsettled(_)
-    )
-}
-
-impl fmt::Debug for Sender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.key)
+        // How the link ended is told by whatever is done next.
+        let _ = ready(self.link.written());
     }
 }

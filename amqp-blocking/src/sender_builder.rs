@@ -1,9 +1,12 @@
 //! [`SenderBuilder`]: how a link is attached over which this end sends.
 
+use std::thread::Thread;
+
+use amqp_proto::driver;
 use amqp_proto::endpoint::{Result, SenderSettings, link_setters};
 
-use crate::link::{Home, LinkHandle};
 use crate::sender::Sender;
+use crate::wait::ready;
 
 /// How a link is attached over which this end sends.
 ///
@@ -18,12 +21,12 @@ use crate::sender::Sender;
 #[derive(Debug, Clone)]
 #[must_use = "a link is attached by `attach`"]
 pub struct SenderBuilder {
-    home: Home,
+    home: driver::Home<Thread>,
     settings: SenderSettings,
 }
 
 impl SenderBuilder {
-    pub(crate) fn new(home: Home, settings: SenderSettings) -> Self {
+    pub(crate) fn new(home: driver::Home<Thread>, settings: SenderSettings) -> Self {
         Self { home, settings }
     }
 
@@ -31,12 +34,9 @@ impl SenderBuilder {
 
     /// Attaches the link, and waits until the peer has done so too.
     pub fn attach(self) -> Result<Sender> {
-        let options = self.settings.to_options();
-        let name = self.settings.name.clone().map_or_else(Home::link_name, Ok)?;
-        let (link, key) = LinkHandle::attach(self.home, |state, session| {
-            Ok(state.connection.session(session)?.attach_sender(name, &options)?)
-        })?;
+        let link = driver::Sender::attach(&self.home, &self.settings)?;
+        ready(link.attached())?;
         self.settings.check(link.peer_attach())?;
-        Ok(Sender::new(key, link, self.settings.send_timeout))
+        Ok(Sender::new(link, self.settings.send_timeout))
     }
 }

@@ -1,114 +1,83 @@
 //! [`Sent`]: a message that was sent, and its outcome.
 
-use std::fmt;
-use std::sync::Arc;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use amqp_proto::driver;
 use amqp_proto::endpoint::{Error, Result};
-use amqp_proto::types::{DeliveryKey, DeliveryTag, SenderKey};
+use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::Outcome;
 
-use crate::link::LinkHandle;
-use crate::state::{Fate, State};
-use crate::waiters::On;
+use crate::wait::park_until;
 
 /// A message that was sent. Its outcome can be waited for; dropped, it is of no interest, and the message is sent
 /// all the same.
-#[must_use = "its outcome says whether the message was accepted"]
-pub struct Sent {
-    key: DeliveryKey,
-    sender: SenderKey,
-    link: Arc<LinkHandle>,
-    is_settled: bool,
-}
+#[derive(Debug)]
+#[must_use = "the outcome of the message is not looked at"]
+pub struct Sent(pub(crate) driver::Sent<Thread>);
 
 impl Sent {
-    pub(crate) fn new(link: Arc<LinkHandle>, sender: SenderKey, key: DeliveryKey, is_settled: bool) -> Self {
-        Self { key, sender, link, is_settled }
-    }
-
     /// The engine's key of it.
     pub fn key(&self) -> DeliveryKey {
-        self.key
+        self.0.key()
     }
 
     /// The tag, as long as the delivery is not settled.
     pub fn tag(&self) -> Option<DeliveryTag> {
-        self.link.shared().act(|state| Some(state.connection.delivery(self.key).ok()?.tag()))
+        self.0.tag()
     }
 
     /// Whether it was sent settled, so that there is no outcome to come: it counts as accepted.
     pub fn is_settled(&self) -> bool {
-        self.is_settled
-    }
-
-    pub(crate) fn link(&self) -> &Arc<LinkHandle> {
-        &self.link
-    }
-
-    pub(crate) fn sender(&self) -> SenderKey {
-        self.sender
+        self.0.is_settled()
     }
 
     /// Waits for the outcome. What was sent settled counts as accepted.
     pub fn outcome(&self) -> Result<Outcome> {
-        self.wait(None).unwrap_or(Err(Error::TimedOut))
+        self.outcome_by(None, Error::TimedOut)
     }
 
     /// The same, for so long at most; then the error is [`Error::TimedOut`].
     pub fn outcome_timeout(&self, span: Duration) -> Result<Outcome> {
-        self.wait(Instant::now().checked_add(span)).unwrap_or(Err(Error::TimedOut))
+        self.outcome_by(Instant::now().checked_add(span), Error::TimedOut)
     }
 
     /// The outcome, if it is known.
     pub fn try_outcome(&self) -> Result<Option<Outcome>> {
-        self.wait(Some(Instant::now())).transpose()
+        self.0.try_outcome()
     }
 
     /// Settles it: its outcome is of no interest any more, or is known and the link does not settle by itself.
     pub fn settle(self) -> Result<()> {
-        self.link.shared().act(|state| match state.connection.sender(self.sender) {
-            Ok(mut sender) => Ok(sender.settle(self.key)?),
-            Err(_) => Err(self.link.gone(state)),
+        self.0.settle()
+    }
+
+    /// Waits for the outcome until then at most; `late` is the error after that.
+    pub(crate) fn outcome_by(&self, by: Option<Instant>, late: Error) -> Result<Outcome> {
+        let me = thread::current();
+        park_until(by, late, || {
+            let outcome = self.0.poll_outcome(&me);
+            if outcome.is_pending() {
+                // A thread that has nothing else to do writes by itself: that saves a switch to another.
+                self.0.flush();
+            }
+            outcome
         })
     }
-
-    /// What a thread waits on for the outcome.
-    pub(crate) fn on(&self) -> On {
-        On::Outcome(self.sender, self.key)
-    }
-
-    /// The outcome, once it is known or cannot be.
-    pub(crate) fn look(&self, state: &mut State) -> Option<Result<Outcome>> {
-        look_outcome(state, &self.link, self.sender, self.key)
-    }
-
-    fn wait(&self, by: Option<Instant>) -> Option<Result<Outcome>> {
-        self.link.shared().wait(self.on(), by, |state| self.look(state))
-    }
 }
 
-/// The outcome of a delivery that was sent and that somebody holds, once it is known or cannot be.
-pub(crate) fn look_outcome(
-    state: &mut State,
-    link: &LinkHandle,
-    sender: SenderKey,
-    delivery: DeliveryKey,
-) -> Option<Result<Outcome>> {
-    match state.fate(sender, delivery) {
-        Some(Fate::Settled(outcome)) => Some(outcome.clone().ok_or(Error::Undecided)),
-        Some(Fate::Unknown) | None => link.lost(state).map(Err),
-    }
-}
+/// The outcomes of everything that is sent on a link, in the order in which they come: an iterator.
+///
+/// It is for one thread that looks after a whole link, as a router does. It ends with the link, once all are taken.
+#[derive(Debug)]
+pub struct SentOutcomes(pub(crate) driver::SentOutcomes<Thread>);
 
-impl Drop for Sent {
-    fn drop(&mut self) {
-        self.link.shared().act(|state| state.let_sent_go(self.sender, self.key));
-    }
-}
+impl Iterator for SentOutcomes {
+    type Item = (DeliveryKey, Result<Outcome>);
 
-impl fmt::Debug for Sent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.key, f)
+    fn next(&mut self) -> Option<Self::Item> {
+        let me = thread::current();
+        let next = park_until(None, Error::TimedOut, || self.0.poll(&me).map(Ok));
+        next.unwrap_or_default()
     }
 }

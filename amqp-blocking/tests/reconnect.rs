@@ -17,7 +17,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use amqp_blocking::config::ReceiverOptions;
+use amqp_blocking::config::{OnDrop, ReceiverOptions};
 use amqp_blocking::message::Message;
 use amqp_blocking::proto::policy::Backoff;
 use amqp_blocking::types::{Symbol, Value};
@@ -48,7 +48,7 @@ fn next_link(listener: &Listener) -> (OfferedLink, (Connection, Vec<Session>)) {
 /// Accepts the next link that the next client attaches.
 fn next_receiver(listener: &Listener) -> (Receiver, (Connection, Vec<Session>)) {
     let (OfferedLink::Receiver(link), kept) = next_link(listener) else { panic!() };
-    (link.accept_with(ReceiverOptions::new().with_auto_accept(false)).unwrap(), kept)
+    (link.accept_with(ReceiverOptions::new().with_on_drop(OnDrop::Keep)).unwrap(), kept)
 }
 
 /// The server takes messages, and goes away before it has said what became of the last one, again and again.

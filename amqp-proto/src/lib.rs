@@ -6,6 +6,8 @@ extern crate alloc;
 pub mod codec;
 pub mod config;
 mod connection;
+#[cfg(feature = "driver")]
+pub mod driver;
 #[cfg(feature = "endpoint")]
 pub mod endpoint;
 pub mod guide;

@@ -1,14 +1,14 @@
 //! [`Connection`]: the handle of one.
 
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::Waker;
 
 use amqp_proto::Connection as Engine;
-use amqp_proto::Origin;
 use amqp_proto::config::SessionOptions;
+use amqp_proto::driver::{self, Clock, Hub, HubOptions};
 use amqp_proto::endpoint::{
-    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, Peer, ReceiverSettings, Result,
-    SenderSettings, random,
+    Acceptor, Address, AddressError, ConnectionOptions, Peer, ReceiverSettings, Result, SenderSettings,
+    random,
 };
 use amqp_proto::machine::sasl::{Identity, LinkSecurity};
 use amqp_proto::types::{Moment, Str, Symbol};
@@ -21,10 +21,9 @@ use crate::driver::Driver;
 use crate::receiver_builder::ReceiverBuilder;
 use crate::sender_builder::SenderBuilder;
 use crate::session::{OfferedSession, Session};
-use crate::shared::Shared;
-use crate::state::{Place, State};
 #[cfg(feature = "tls")]
 use crate::tls;
+use crate::wait::ready;
 
 /// A connection, and the task that drives it. Cheap to clone: all clones are the same connection.
 ///
@@ -51,21 +50,7 @@ use crate::tls;
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Connection {
-    guard: Arc<Guard>,
-}
-
-/// What keeps a connection open.
-#[derive(Debug)]
-pub(crate) struct Guard {
-    pub(crate) shared: Arc<Shared>,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.shared.with(|state| state.engine.close());
-    }
-}
+pub struct Connection(driver::Connection<Waker>);
 
 impl Connection {
     /// Connects to a broker, `amqp://user:password@host:port`, and opens the connection. The URL's path is not looked
@@ -154,21 +139,27 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let prefix = format!("{:016x}", u64::from_ne_bytes(random()?));
-        let state = State::new(engine, prefix, options);
-        let shared = Shared::new(state, Instant::now(), options.longest_reply());
-        let connection = Self { guard: Arc::new(Guard { shared: Arc::clone(&shared) }) };
-        let driver = Driver::new(Arc::clone(&shared), stream);
+        let start = Instant::now();
         #[cfg(feature = "tracing")]
-        let driver = tracing::Instrument::instrument(driver, shared.lock().engine.span().clone());
-        let _ = shared.spawn(driver);
-        let opened = shared.wait(Place::Connection, |state| {
-            if let Some(over) = state.over() {
-                return Poll::Ready(Err(over));
-            }
-            if state.is_open { Poll::Ready(Ok(())) } else { Poll::Pending }
-        });
-        opened.await?;
+        let span = engine.span().clone();
+        let hub = Hub::new(
+            engine,
+            HubOptions {
+                clock: Clock::new(move || now(start)),
+                url: options.url().cloned(),
+                prefix: format!("{:016x}", u64::from_ne_bytes(random()?)),
+                takes_offers: options.accepts_offers(),
+                reply_timeout: options.longest_reply(),
+                write_here: None,
+                last_words: None,
+            },
+        );
+        let connection = Self(driver::Connection::new(Arc::clone(&hub)));
+        let driver = Driver::new(hub, start, stream);
+        #[cfg(feature = "tracing")]
+        let driver = tracing::Instrument::instrument(driver, span);
+        tokio::spawn(driver);
+        ready(connection.0.opened()).await?;
         Ok(connection)
     }
 
@@ -179,42 +170,37 @@ impl Connection {
 
     /// Begins a session, and waits until the peer has answered.
     pub async fn session_with(&self, options: SessionOptions) -> Result<Session> {
-        let session = Session::begin(&self.guard, &options)?;
-        session.begun().await?;
-        Ok(session)
+        let session = self.0.begin(&options)?;
+        ready(session.begun()).await?;
+        Ok(Session(session))
     }
 
     /// A link to send to this address, on the session that all share who ask for no other. A builder, to be awaited.
     pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
-        SenderBuilder::new(self.into(), SenderSettings::to(address))
+        SenderBuilder::new(self.0.home(), SenderSettings::to(address))
     }
 
     /// Makes the builder of a link that sends each message to where it is addressed `to`, by a peer that can do that
     /// (the anonymous relay).
     pub fn anonymous_sender(&self) -> SenderBuilder {
-        SenderBuilder::new(self.into(), SenderSettings::to_anybody())
+        SenderBuilder::new(self.0.home(), SenderSettings::to_anybody())
     }
 
     /// The same to receive from this address.
     pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.into(), ReceiverSettings::from(address))
+        ReceiverBuilder::new(self.0.home(), ReceiverSettings::from(address))
     }
 
     /// Makes the builder of a link that receives from a node that the peer makes for it.
     pub fn dynamic_receiver(&self) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.into(), ReceiverSettings::from_dynamic())
+        ReceiverBuilder::new(self.0.home(), ReceiverSettings::from_dynamic())
     }
 
     /// The next session that the peer begins; `None` when the connection is over without an error.
     ///
     /// Only where the options say that offers are taken, as those of a [`Listener`](crate::Listener) do.
     pub async fn next_session(&self) -> Result<Option<OfferedSession>> {
-        let shared = self.shared();
-        let next = shared.wait(Place::Connection, |state| match state.offered.pop_front() {
-            Some(key) => Poll::Ready(Ok(Some(key))),
-            None => state.over().map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
-        });
-        Ok(next.await?.map(|key| OfferedSession::new(&self.guard, key)))
+        Ok(ready(self.0.next_session()).await?.map(OfferedSession))
     }
 
     /// Closes the connection, and waits until the peer has answered. What was sent before is written before the close.
@@ -231,13 +217,7 @@ impl Connection {
     ///
     /// Dropped before it is done, this has begun to close the connection.
     pub async fn close(&self) -> Result<()> {
-        self.shared().with(|state| state.engine.close());
-        let (over, is_cut) = self.done().await;
-        let is_cut = is_cut && over.origin() == Some(Origin::Local);
-        match over.or_end() {
-            Ok(None::<()>) if is_cut => Err(Error::Connection(Ended::unwritten())),
-            ended => ended.map(|_| ()),
-        }
+        ready(self.0.close()).await
     }
 
     /// Closes the connection at once, saying why: what is not written yet is given up. Waits until the peer has
@@ -247,54 +227,36 @@ impl Connection {
     ///
     /// How the connection ended, if that was not by this.
     pub async fn close_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
-        let error = error.into();
-        self.shared().with(|state| state.engine.close_with(error));
-        match self.done().await.0 {
-            over if over.origin() == Some(Origin::Local) => Ok(()),
-            over => over.or_end().map(|_: Option<()>| ()),
-        }
-    }
-
-    /// Waits until the transport is done with; how the connection ended, and whether output could not be written.
-    async fn done(&self) -> (Error, bool) {
-        let done = self.shared().wait(Place::Connection, |state| match state.over() {
-            Some(over) if state.is_done => Poll::Ready((over, state.is_cut)),
-            _ => Poll::Pending,
-        });
-        done.await
+        ready(self.0.close_with(error.into())).await
     }
 
     /// Waits until the connection is over, and says how it ended.
     pub async fn closed(&self) -> crate::Ended {
-        let shared = self.shared();
-        shared.wait(Place::Connection, |state| state.ended.clone().map_or(Poll::Pending, Poll::Ready)).await
+        ready(self.0.ended()).await
     }
 
     /// Whether both ends have opened it and neither has closed it.
     pub fn is_open(&self) -> bool {
-        self.shared().lock().engine.is_open()
+        self.0.is_open()
     }
 
     /// What the peer's open says.
     pub fn peer_open(&self) -> Option<Open> {
-        self.shared().lock().engine.peer_open()
+        self.0.peer_open()
     }
 
     /// Whether the peer offers this extension.
     pub fn offers(&self, capability: &Symbol) -> bool {
-        self.peer_open().is_some_and(|open| open.offered_capabilities.contains(capability))
+        self.0.offers(capability)
     }
 
     /// Who the client is, to a server that has asked.
     pub fn identity(&self) -> Option<Identity> {
-        self.shared().lock().engine.identity().cloned()
+        self.0.identity()
     }
+}
 
-    pub(crate) fn guard(&self) -> &Arc<Guard> {
-        &self.guard
-    }
-
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.guard.shared
-    }
+/// Returns the time of now on an engine's clock.
+fn now(start: Instant) -> Moment {
+    Moment::from_millis(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
 }

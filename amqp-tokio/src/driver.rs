@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use amqp_proto::driver::{Hub, Outlet};
 use amqp_proto::machine::Reading;
+use amqp_proto::types::Moment;
 use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::batch::Batch;
-use crate::outlet::{Outlet, unless_interrupted};
-use crate::shared::Shared;
-use crate::state::State;
+use crate::outlet::{poll_write, unless_interrupted};
+
+type State = amqp_proto::driver::State<Waker>;
 
 /// How often the driver reads and writes before other tasks get a turn.
 const ROUNDS: usize = 16;
@@ -25,9 +27,12 @@ const LINGER: Duration = Duration::from_secs(10);
 /// Reads into the engine's buffer, writes what the engine has to say, and keeps its deadlines.
 #[derive(Debug)]
 pub(crate) struct Driver<S: AsyncRead + AsyncWrite + Unpin> {
-    shared: Arc<Shared>,
+    hub: Arc<Hub<Waker>>,
+    /// When the engine's clock began.
+    start: Instant,
     stream: S,
-    outlet: Outlet,
+    /// Output that could not be written yet.
+    outlet: Option<Outlet>,
     /// Whether the stream wakes the driver once there is something to be read.
     is_reading: bool,
     timer: Pin<Box<Sleep>>,
@@ -39,7 +44,6 @@ pub(crate) struct Driver<S: AsyncRead + AsyncWrite + Unpin> {
     /// Whether tasks were woken that have not had a turn yet.
     has_woken: bool,
     stage: Stage,
-    wakes: Vec<Waker>,
 }
 
 /// What is left to be done with the transport.
@@ -67,11 +71,12 @@ enum Round {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    pub(crate) fn new(shared: Arc<Shared>, stream: S) -> Self {
+    pub(crate) fn new(hub: Arc<Hub<Waker>>, start: Instant, stream: S) -> Self {
         Self {
-            shared,
+            hub,
+            start,
             stream,
-            outlet: Outlet::default(),
+            outlet: None,
             is_reading: false,
             timer: Box::pin(tokio::time::sleep_until(Instant::now() + LINGER)),
             alarm: None,
@@ -79,20 +84,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             has_more: false,
             has_woken: false,
             stage: Stage::Open,
-            wakes: Vec::new(),
         }
     }
 
     /// Reads, looks at what has come, and writes.
     fn round(&mut self, context: &mut Context<'_>) -> Round {
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.lock();
-        state.is_asleep = false;
-        state.run(shared.now());
-        let has_read = self.read(&mut state, context);
-        let is_held = self.take_output(&mut state);
-        let is_over = state.engine.is_over();
-        self.wake(state);
+        let hub = Arc::clone(&self.hub);
+        let (has_read, is_held, is_over) = hub.drive(|state| {
+            state.run();
+            let has_read = self.read(state, context);
+            let is_held = self.take_output(state);
+            self.has_woken |= state.has_woken();
+            (has_read, is_held, state.is_over())
+        });
         let has_written = self.write(context);
         if is_over {
             self.stage = match self.stage {
@@ -111,91 +115,76 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Reads once; whether anything came of it.
+    /// Reads once; returns whether anything came of it.
     fn read(&mut self, state: &mut State, context: &mut Context<'_>) -> bool {
         self.is_reading = false;
         self.has_more = false;
         if !self.is_to_read(state) {
             return false;
         }
-        let mut input = state.engine.input();
+        let mut input = state.input();
         let room = input.remaining_mut();
         // A future that keeps nothing: it reads at once or not at all.
         let read = pin!(self.stream.read_buf(&mut input)).poll(context);
         drop(input);
         match read {
             // All that the peer had said is read.
-            Poll::Pending if self.stage == Stage::Unwritable => state.engine.end_of_input(),
+            Poll::Pending if self.stage == Stage::Unwritable => state.end_of_input(None),
             Poll::Pending => {
                 self.is_reading = true;
                 return false;
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => return true,
-            Poll::Ready(Ok(0)) => state.engine.end_of_input(),
+            Poll::Ready(Ok(0)) => state.end_of_input(None),
             Poll::Ready(Ok(octets)) => {
                 self.batch.read(octets);
                 self.has_more = octets == room;
-                state.engine.received(self.shared.now());
+                state.received();
             }
-            Poll::Ready(Err(error)) => {
-                state.io.get_or_insert_with(|| Arc::new(error));
-                state.engine.end_of_input();
-            }
+            Poll::Ready(Err(error)) => state.end_of_input(Some(error)),
         }
-        state.dispatch();
         true
     }
 
-    /// Whether the stream is to be read from now.
+    /// Returns whether the stream is to be read from now.
     fn is_to_read(&self, state: &State) -> bool {
-        matches!(self.stage, Stage::Open | Stage::Unwritable) && state.engine.reading() == Reading::Wanted
+        matches!(self.stage, Stage::Open | Stage::Unwritable) && state.reading() == Reading::Wanted
     }
 
-    /// Takes what is to be written, when all before is; whether it is held back instead.
+    /// Takes what is to be written, when all before is; returns whether it is held back instead.
     fn take_output(&mut self, state: &mut State) -> bool {
-        if !self.outlet.is_empty() {
-            return false;
-        }
-        if !state.engine.has_output() {
-            state.wake_unwritten();
+        if self.outlet.is_some() || !state.has_output() {
             return false;
         }
         if !matches!(self.stage, Stage::Open | Stage::Ending(_)) {
-            state.drop_output();
-            state.wake_unwritten();
+            state.discard_output();
             return false;
         }
-        let is_expected = self.has_woken || !state.wakes.is_empty();
-        if self.batch.is_held(state.engine.output_len(), state.calls, is_expected) {
+        let is_expected = self.has_woken || state.has_woken();
+        if self.batch.is_held(state.output_len(), state.calls(), is_expected) {
             return true;
         }
-        self.outlet.fill(&mut state.engine);
-        // Room in the output may be what somebody waits for.
-        state.dispatch();
-        state.wake_unwritten();
+        self.outlet = state.take_outlet();
         false
     }
 
-    /// Writes what was taken; whether all of it is written, and there was something.
+    /// Writes what was taken; returns whether all of it is written, and there was something.
     fn write(&mut self, context: &mut Context<'_>) -> bool {
-        if self.outlet.is_done() {
-            return false;
+        let Some(outlet) = &mut self.outlet else { return false };
+        let written = poll_write(outlet, Pin::new(&mut self.stream), context);
+        let failure = match written {
+            Poll::Pending => return false,
+            Poll::Ready(written) => written.err(),
+        };
+        if failure.is_some() {
+            self.stage = match self.stage {
+                Stage::Open => Stage::Unwritable,
+                _ => Stage::Done,
+            };
         }
-        match self.outlet.poll_write(&mut self.stream, context) {
-            Poll::Pending => false,
-            Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(error)) => {
-                let mut state = self.shared.lock();
-                state.io.get_or_insert_with(|| Arc::new(error));
-                state.is_cut = true;
-                drop(state);
-                self.stage = match self.stage {
-                    Stage::Open => Stage::Unwritable,
-                    _ => Stage::Done,
-                };
-                true
-            }
-        }
+        let outlet = self.outlet.take().unwrap_or_default();
+        self.hub.drive(|state| state.put_back(outlet, failure));
+        true
     }
 
     /// Goes on with the end of the transport; whether it got any further.
@@ -203,11 +192,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let before = self.stage;
         match self.stage {
             Stage::Ending(by) if Instant::now() >= by => {
-                self.shared.lock().is_cut |= !self.outlet.is_done();
+                if self.outlet.is_some() {
+                    self.hub.drive(State::set_cut);
+                }
                 self.stage = Stage::Done;
             }
             Stage::Ending(by) => {
-                let is_written = self.outlet.is_done() && !self.shared.lock().engine.has_output();
+                let is_written = self.hub.drive(|state| state.is_written());
                 if is_written {
                     let shut = Pin::new(&mut self.stream).poll_shutdown(context);
                     match unless_interrupted(shut, context) {
@@ -236,30 +227,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Waits to be woken, unless there is something to do by now.
     fn sleep(&mut self, context: &mut Context<'_>) -> Round {
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.lock();
-        let has_work = state.has_more
-            || state.engine.reading() == Reading::Events
-            || (!self.is_reading && self.is_to_read(&state))
-            || (self.outlet.is_empty() && state.engine.has_output());
-        if has_work {
-            return Round::Busy;
-        }
-        let by = match self.stage {
-            Stage::Ending(by) | Stage::Draining(by) => Some(by),
-            _ => state.next_deadline().map(|by| shared.instant(by)),
+        let hub = Arc::clone(&self.hub);
+        let by = hub.drive(|state| {
+            if (!self.is_reading && self.is_to_read(state)) || state.has_work() {
+                return Err(Round::Busy);
+            }
+            let alarm = state.next_deadline();
+            state.sleep(context.waker(), alarm);
+            Ok(alarm)
+        });
+        let by = match (by, self.stage) {
+            (Err(round), _) => return round,
+            (_, Stage::Ending(by) | Stage::Draining(by)) => Some(by),
+            (Ok(by), _) => by.map(|by| self.instant(by)),
         };
-        match &mut state.driver {
-            Some(waker) => waker.clone_from(context.waker()),
-            waker => *waker = Some(context.waker().clone()),
-        }
-        state.is_asleep = true;
-        state.replies.is_earlier = false;
-        drop(state);
         match by {
             Some(by) => self.set_alarm(by, context),
             None => Round::Idle,
         }
+    }
+
+    fn instant(&self, moment: Moment) -> Instant {
+        let span = Duration::from_millis(moment.as_millis());
+        // A moment too far away to be named never comes.
+        self.start.checked_add(span).unwrap_or_else(|| self.start + Duration::from_secs(1 << 31))
     }
 
     /// Has the timer go off by then. It may go off earlier, when it was set for something that has changed.
@@ -279,34 +270,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes what can be written at once: the runtime ends. Where the last handle is dropped, the close is in it.
     fn write_last(&mut self) {
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.lock();
         let context = &mut Context::from_waker(Waker::noop());
         while matches!(self.stage, Stage::Open | Stage::Ending(_)) {
-            if self.outlet.is_empty() {
-                self.outlet.fill(&mut state.engine);
+            if self.outlet.is_none() {
+                self.outlet = self.hub.drive(State::take_outlet);
             }
-            if self.outlet.is_done() || !self.outlet.poll_write(&mut self.stream, context).is_ready() {
+            if self.outlet.is_none() || !self.write(context) {
                 return;
             }
         }
     }
 
     fn tell_done(&self) {
-        self.shared.with(|state| {
-            state.is_done = true;
-            state.waiters.wake_all(&mut state.wakes);
-        });
-    }
-
-    /// Gives the lock back and wakes who has to know.
-    fn wake(&mut self, mut state: std::sync::MutexGuard<'_, State>) {
-        std::mem::swap(&mut self.wakes, &mut state.wakes);
-        let spent = std::mem::take(&mut state.spent);
-        drop(state);
-        drop(spent);
-        self.has_woken |= !self.wakes.is_empty();
-        self.wakes.drain(..).for_each(Waker::wake);
+        self.hub.drive(State::set_done);
     }
 }
 
@@ -333,12 +309,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Driver<S> {
     fn drop(&mut self) {
         self.write_last();
-        self.shared.with(|state| {
-            state.engine.end_of_input();
-            state.dispatch_all();
-            state.drop_output();
-            state.is_done = true;
-            state.waiters.wake_all(&mut state.wakes);
+        let outlet = self.outlet.take();
+        self.hub.drive(|state| {
+            if let Some(outlet) = outlet {
+                state.put_back(outlet, None);
+            }
+            state.end_of_input(None);
+            state.discard_output();
+            state.set_done();
         });
     }
 }

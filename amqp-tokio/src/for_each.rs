@@ -10,7 +10,7 @@ use amqp_proto::endpoint::Result;
 use amqp_proto::policy::OnFailure;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::delivery::Delivery;
+use crate::Delivery;
 use crate::receiver::Receiver;
 
 impl Receiver {

@@ -2,13 +2,13 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::task::Waker;
 
+use amqp_proto::driver;
 use amqp_proto::endpoint::{ReceiverSettings, Result, link_setters};
 
-use crate::link::ReceiverGuard;
 use crate::receiver::Receiver;
-use crate::session::Home;
+use crate::wait::ready;
 
 /// How a link is attached on which this end receives; await it to attach the link.
 ///
@@ -28,26 +28,22 @@ use crate::session::Home;
 #[derive(Debug, Clone)]
 #[must_use = "a link is attached when its builder is awaited"]
 pub struct ReceiverBuilder {
-    home: Home,
+    home: driver::Home<Waker>,
     settings: ReceiverSettings,
 }
 
 impl ReceiverBuilder {
-    pub(crate) fn new(home: Home, settings: ReceiverSettings) -> Self {
+    pub(crate) fn new(home: driver::Home<Waker>, settings: ReceiverSettings) -> Self {
         Self { home, settings }
     }
 
     link_setters!(receiver);
 
     async fn attach(self) -> Result<Receiver> {
-        let session = self.home.session()?;
-        let (name, options) = (self.settings.name.clone(), self.settings.to_options());
-        let (key, epoch) =
-            session.guard().attach(name, |session, name| session.attach_receiver(name, &options))?;
-        let guard = ReceiverGuard::new(Arc::clone(session.guard()), key, epoch);
-        guard.attached().await?;
-        self.settings.check(guard.peer_attach())?;
-        Ok(Receiver::new(Arc::new(guard)))
+        let link = driver::Receiver::attach(&self.home, &self.settings)?;
+        ready(link.attached()).await?;
+        self.settings.check(link.peer_attach())?;
+        Ok(Receiver::new(link))
     }
 }
 

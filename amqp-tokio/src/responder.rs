@@ -9,8 +9,8 @@ use amqp_proto::policy::{Recent, answer_to};
 use amqp_proto::types::Str;
 use amqp_proto::wire::{ANONYMOUS_RELAY, Outcome, Properties, Rejected};
 
+use crate::Delivery;
 use crate::connection::Connection;
-use crate::delivery::Delivery;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::sent::Sent;

@@ -2,13 +2,13 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::task::Waker;
 
+use amqp_proto::driver;
 use amqp_proto::endpoint::{Result, SenderSettings, link_setters};
 
-use crate::link::SenderGuard;
 use crate::sender::Sender;
-use crate::session::Home;
+use crate::wait::ready;
 
 /// How a link is attached on which this end sends; await it to attach the link.
 ///
@@ -31,27 +31,22 @@ use crate::session::Home;
 #[derive(Debug, Clone)]
 #[must_use = "a link is attached when its builder is awaited"]
 pub struct SenderBuilder {
-    home: Home,
+    home: driver::Home<Waker>,
     settings: SenderSettings,
 }
 
 impl SenderBuilder {
-    pub(crate) fn new(home: Home, settings: SenderSettings) -> Self {
+    pub(crate) fn new(home: driver::Home<Waker>, settings: SenderSettings) -> Self {
         Self { home, settings }
     }
 
     link_setters!(sender);
 
     async fn attach(self) -> Result<Sender> {
-        let session = self.home.session()?;
-        let options = self.settings.to_options();
-        let name = self.settings.name.clone();
-        let (key, epoch) =
-            session.guard().attach(name, |session, name| session.attach_sender(name, &options))?;
-        let guard = SenderGuard::new(Arc::clone(session.guard()), key, epoch);
-        guard.attached().await?;
-        self.settings.check(guard.peer_attach())?;
-        Ok(Sender::new(Arc::new(guard), self.settings.send_timeout))
+        let link = driver::Sender::attach(&self.home, &self.settings)?;
+        ready(link.attached()).await?;
+        self.settings.check(link.peer_attach())?;
+        Ok(Sender::new(link, self.settings.send_timeout))
     }
 }
 

@@ -31,7 +31,7 @@ fn server() -> (String, thread::JoinHandle<(usize, bool)>) {
         while let Ok(Some(_)) = receiver.recv().await {
             received += 1;
         }
-        (received, connection.closed().await.error().is_none())
+        (received, !connection.closed().await.is_failure())
     };
     let server = thread::spawn(|| {
         runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serve)

@@ -4,7 +4,6 @@
 //! more input is not read from. Another one writes what it is given: so a peer that takes nothing stops nobody else.
 //! While it is given nothing, since the handler works, it writes heartbeats.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
@@ -15,14 +14,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use amqp_proto::Connection;
+use amqp_proto::driver::Outlet;
 use amqp_proto::handler::ConnectionKey;
 use amqp_proto::machine::Reading;
 use amqp_proto::types::Moment;
-use bytes::Bytes;
+use bytes::Buf;
 
 use super::{Input, spawn};
 use crate::transport::Transport;
-use crate::writing::{LINGER, LONGEST_WRITE, Outlet, discard, is_for_now, take_output};
+use crate::writing::{LINGER, LONGEST_WRITE, Way, is_for_now};
 
 /// How much is read at a time.
 const BUFFER: usize = 64 << 10;
@@ -45,7 +45,7 @@ pub(super) enum Done {
 /// What the thread that writes is to do.
 enum Task {
     /// Writes whole frames; a pause after that may be so long.
-    Write(VecDeque<Bytes>, Option<Duration>),
+    Write(Outlet, Option<Duration>),
     /// Fills pauses that are longer than that with heartbeats.
     Pause(Option<Duration>),
     /// Nothing more is to be written.
@@ -83,7 +83,7 @@ impl Socket {
         let is_gone = Arc::new(AtomicBool::new(false));
         let writer = Writer {
             key,
-            outlet: Outlet::new(transport.try_clone()?),
+            way: Way::new(transport.try_clone()?),
             outputs: outputs.clone(),
             is_gone: Arc::clone(&is_gone),
         };
@@ -125,7 +125,8 @@ impl Socket {
             }
         }
         if self.is_broken {
-            discard(connection);
+            let octets = connection.output().remaining();
+            connection.output().advance(octets);
             return false;
         }
         !self.is_writing && self.write(connection)
@@ -133,11 +134,12 @@ impl Socket {
 
     /// Gives the thread that writes what there is; whether there is anything.
     fn write(&mut self, connection: &mut Connection) -> bool {
-        let pieces = take_output(connection);
-        self.is_writing = !pieces.is_empty();
+        let mut outlet = Outlet::default();
+        outlet.fill(connection);
+        self.is_writing = !outlet.is_empty();
         if self.is_writing {
             self.pause = pause(connection);
-            self.give(Task::Write(pieces, self.pause));
+            self.give(Task::Write(outlet, self.pause));
         }
         self.is_writing
     }
@@ -214,7 +216,7 @@ impl Reader {
 /// The thread that writes.
 struct Writer {
     key: ConnectionKey,
-    outlet: Outlet,
+    way: Way,
     outputs: Sender<Input>,
     is_gone: Arc<AtomicBool>,
 }
@@ -222,7 +224,7 @@ struct Writer {
 impl Writer {
     /// Writes what it is given. In the end lets the reading thread come to the end of what the peer writes, if that is
     /// soon, and ends the transport.
-    fn run(mut self, to_do: &Receiver<Task>, ended: &Receiver<()>) {
+    fn run(self, to_do: &Receiver<Task>, ended: &Receiver<()>) {
         let mut pause = None;
         loop {
             let task = match pause {
@@ -230,33 +232,34 @@ impl Writer {
                 None => to_do.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match task {
-                Ok(Task::Write(pieces, longest)) => {
-                    let result = self.write(pieces);
+                Ok(Task::Write(outlet, longest)) => {
+                    let result = self.write(outlet);
                     pause = longest.filter(|_| result.is_ok());
                     let _ = self.outputs.send(Input::Socket(self.key, Done::Written(result)));
                 }
                 Ok(Task::Pause(longest)) => pause = longest,
                 Err(RecvTimeoutError::Timeout) => {
-                    let result = self.write([Bytes::from_static(&Connection::HEARTBEAT)].into());
+                    let mut beat = Outlet::default();
+                    beat.beat();
+                    let result = self.write(beat);
                     pause = pause.filter(|_| result.is_ok());
                 }
                 Ok(Task::End) => break,
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-        self.outlet.end(Shutdown::Write);
+        self.way.end(Shutdown::Write);
         let _ = ended.recv_timeout(LINGER);
-        self.outlet.end(Shutdown::Both);
+        self.way.end(Shutdown::Both);
     }
 
     /// Writes whole frames, for as long as the peer is there; where that fails, the transport is ended.
-    fn write(&mut self, pieces: VecDeque<Bytes>) -> io::Result<()> {
-        self.outlet.queue(pieces);
+    fn write(&self, mut outlet: Outlet) -> io::Result<()> {
         loop {
-            match self.outlet.write() {
+            match self.way.write(&mut outlet) {
                 Err(error) if is_for_now(&error) && !self.is_gone.load(Ordering::Acquire) => {}
                 Err(error) => {
-                    self.outlet.end(Shutdown::Both);
+                    self.way.end(Shutdown::Both);
                     return Err(error);
                 }
                 Ok(()) => return Ok(()),

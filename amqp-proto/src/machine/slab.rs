@@ -87,6 +87,12 @@ impl<T> Slab<T> {
         Some(*value)
     }
 
+    /// Does something with each value.
+    #[cfg(feature = "driver")]
+    pub(crate) fn each_mut(&mut self, each: impl FnMut(&mut T)) {
+        self.places.iter_mut().filter_map(|place| place.value.as_deref_mut()).for_each(each);
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.places.len() - self.vacant()

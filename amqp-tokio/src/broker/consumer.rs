@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use amqp_proto::endpoint::{Error, Outgoing};
+use amqp_proto::endpoint::{Error, Outgoing, Result};
 use amqp_proto::machine::SendError;
 use amqp_proto::types::DeliveryKey;
 use amqp_proto::wire::{Condition, Error as AmqpError, Modified, Outcome};
+use futures_core::Stream;
 use tokio::task::coop::consume_budget;
 
 use super::letters::Reason;
 use super::nodes::{Listening, Nodes};
 use super::stored::Stored;
-use crate::outcome::Tracked;
+use super::waiters::Ticket;
 use crate::sender::Sender;
-use crate::state::Place;
-use crate::waiters::Ticket;
+use crate::sent::SentOutcomes;
 
 /// A link on which a client receives.
 pub(super) struct Consumer {
@@ -31,14 +32,14 @@ pub(super) struct Consumer {
     is_full: bool,
     /// Whether some message is not to come to it again.
     has_refused: bool,
-    /// Places in the lines of the queue and of the link.
+    /// The place in the line of the queue.
     taking: Option<Ticket>,
-    watching: Option<Ticket>,
+    outcomes: SentOutcomes,
 }
 
 /// What a consumer has to do next.
 enum Next {
-    Outcome(DeliveryKey, Tracked),
+    Outcome(DeliveryKey, Result<Outcome>),
     Send(Stored),
     /// There is nothing for the credit that the client wants back.
     Drained,
@@ -50,7 +51,7 @@ enum Next {
 impl Consumer {
     pub(super) fn new(nodes: Arc<Nodes>, sender: Sender, listening: Listening) -> Self {
         let number = nodes.number();
-        sender.keep_outcomes();
+        let outcomes = sender.outcomes();
         Self {
             nodes,
             sender,
@@ -60,7 +61,7 @@ impl Consumer {
             is_full: false,
             has_refused: false,
             taking: None,
-            watching: None,
+            outcomes,
         }
     }
 
@@ -75,7 +76,7 @@ impl Consumer {
             };
             match next {
                 Some(Next::Send(stored)) => self.send(stored),
-                Some(Next::Drained) => self.sender.answer_drain(0),
+                Some(Next::Drained) => self.answer_drain(0),
                 Some(Next::Close(condition, words)) => break (condition, words),
                 Some(Next::Over) => return,
                 Some(Next::Outcome(..)) | None => {}
@@ -88,22 +89,12 @@ impl Consumer {
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
-        let sender = self.sender.clone();
-        let watched = sender.watch(&mut self.watching, context, |state| {
-            if let Some((key, outcome)) = sender.next_outcome(state) {
-                return Some(Watched::Outcome(key, outcome));
-            }
-            match sender.is_over(state) {
-                true => Some(Watched::Over),
-                false => None,
-            }
-        });
-        match watched {
-            Some(Watched::Outcome(key, outcome)) => return Poll::Ready(Next::Outcome(key, outcome)),
-            Some(Watched::Over) => return Poll::Ready(Next::Over),
-            None => {}
+        match Pin::new(&mut self.outcomes).poll_next(context) {
+            Poll::Ready(Some((key, outcome))) => return Poll::Ready(Next::Outcome(key, outcome)),
+            Poll::Ready(None) => return Poll::Ready(Next::Over),
+            Poll::Pending => {}
         }
-        if self.is_full || !sender.may_send() {
+        if self.is_full || !self.sender.is_sendable() {
             // Others may want what this one has no credit for.
             self.listening.queue.leave(self.taking.take(), None);
             return Poll::Pending;
@@ -111,7 +102,9 @@ impl Consumer {
         match self.listening.queue.poll_take(self.number, &mut self.taking, context) {
             Poll::Ready(Some(stored)) => Poll::Ready(Next::Send(stored)),
             Poll::Ready(None) => Poll::Ready(Next::Close(Condition::ResourceDeleted, "the node is gone")),
-            Poll::Pending if sender.is_draining() => Poll::Ready(Next::Drained),
+            Poll::Pending if self.sender.is_draining() && self.sender.credit() > 0 => {
+                Poll::Ready(Next::Drained)
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -126,8 +119,8 @@ impl Consumer {
                 } else {
                     self.unsettled.insert(sent.key(), stored);
                 }
-                if self.sender.has_drained() {
-                    self.sender.answer_drain(self.listening.queue.len());
+                if self.sender.is_draining() && self.sender.credit() == 0 {
+                    self.answer_drain(self.listening.queue.len());
                 }
             }
             // The client does not take messages that large: it is not asked again.
@@ -143,13 +136,13 @@ impl Consumer {
     }
 
     /// Takes a decision of the client on a message, or that none comes. Gives what comes of that for the link.
-    fn settle(&mut self, key: DeliveryKey, outcome: Tracked) -> Option<Next> {
+    fn settle(&mut self, key: DeliveryKey, outcome: Result<Outcome>) -> Option<Next> {
         self.is_full = false;
         let outcome = match outcome {
-            Tracked::Known(outcome) => outcome,
-            Tracked::Undecided => Outcome::Released,
+            Ok(outcome) => outcome,
             // The link is over: all go back at once, in their order.
-            Tracked::Lost | Tracked::Waiting(..) => return None,
+            Err(Error::Lost(_)) => return None,
+            Err(_) => Outcome::Released,
         };
         let stored = self.unsettled.remove(&key)?;
         match outcome {
@@ -185,6 +178,13 @@ impl Consumer {
         added.is_err().then_some(Next::Close(Condition::ResourceLimitExceeded, words))
     }
 
+    /// Answers a drain: gives back the credit that is left, and says how many messages wait for more.
+    fn answer_drain(&self, waiting: usize) {
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        // The link may have ended meanwhile, which is seen next.
+        let _ = self.sender.set_available(waiting).and_then(|()| self.sender.drained());
+    }
+
     /// Notes that a message is not to come to this link again.
     fn refuse(&mut self, stored: &mut Stored) {
         stored.refused_by.push(self.number);
@@ -200,15 +200,8 @@ impl Consumer {
     }
 }
 
-/// What has happened on a link.
-enum Watched {
-    Outcome(DeliveryKey, Tracked),
-    Over,
-}
-
 impl Drop for Consumer {
     fn drop(&mut self) {
-        self.sender.unwatch(self.watching);
         let queue = &self.listening.queue;
         queue.leave(self.taking, None);
         if self.has_refused {
@@ -221,73 +214,5 @@ impl Drop for Consumer {
             stored
         });
         self.put_back(unsettled.collect());
-    }
-}
-
-impl Sender {
-    /// Has outcomes kept in the order in which they come, for one task that looks after all of them.
-    fn keep_outcomes(&self) {
-        self.guard().shared().with(|state| {
-            if let Some(link) = state.links.get_mut(&self.key().into()) {
-                link.outcomes = Some(std::collections::VecDeque::new());
-            }
-        });
-    }
-
-    /// Looks at the link, and waits for a change of it if there was nothing to see.
-    fn watch<R>(
-        &self,
-        ticket: &mut Option<Ticket>,
-        context: &Context<'_>,
-        look: impl FnOnce(&mut crate::state::State) -> Option<R>,
-    ) -> Option<R> {
-        self.guard().shared().with(|state| {
-            let seen = look(state);
-            if seen.is_none() {
-                state.wait(Place::Link(self.key().into()), ticket, context.waker());
-            }
-            seen
-        })
-    }
-
-    fn unwatch(&self, ticket: Option<Ticket>) {
-        if let Some(ticket) = ticket {
-            self.guard().shared().with(|state| state.leave(Place::Link(self.key().into()), ticket));
-        }
-    }
-
-    /// The next outcome, of whichever delivery.
-    fn next_outcome(&self, state: &mut crate::state::State) -> Option<(DeliveryKey, Tracked)> {
-        state.links.get_mut(&self.key().into())?.outcomes.as_mut()?.pop_front()
-    }
-
-    fn is_over(&self, state: &crate::state::State) -> bool {
-        self.guard().over(state).is_some()
-    }
-
-    fn may_send(&self) -> bool {
-        let mut state = self.guard().shared().lock();
-        state.engine.sender(self.key()).is_ok_and(|mut sender| sender.is_sendable())
-    }
-
-    fn is_draining(&self) -> bool {
-        let mut state = self.guard().shared().lock();
-        state.engine.sender(self.key()).is_ok_and(|sender| sender.is_draining() && sender.credit() > 0)
-    }
-
-    /// Returns whether the receiver wants its credit back and all of it is used.
-    fn has_drained(&self) -> bool {
-        let mut state = self.guard().shared().lock();
-        state.engine.sender(self.key()).is_ok_and(|sender| sender.is_draining() && sender.credit() == 0)
-    }
-
-    /// Answers a drain: gives back the credit that is left, and says how many messages wait for more.
-    fn answer_drain(&self, waiting: usize) {
-        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
-        self.guard().shared().with(|state| {
-            if let Ok(mut sender) = state.engine.sender(self.key()) {
-                let _ = sender.set_available(waiting).and_then(|()| sender.drained());
-            }
-        });
     }
 }

@@ -50,6 +50,7 @@ mod stored;
 mod termini;
 mod topic;
 mod users;
+mod waiters;
 
 use std::sync::Arc;
 

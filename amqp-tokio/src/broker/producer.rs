@@ -17,9 +17,9 @@ use super::nodes::Nodes;
 use super::queue::{Pushed, Queue};
 use super::stored::{Stored, kept};
 use super::topic::Topic;
-use crate::delivery::Delivery;
+use super::waiters::Ticket;
+use crate::Delivery;
 use crate::receiver::Receiver;
-use crate::waiters::Ticket;
 
 /// A link on which a client sends.
 pub(super) struct Producer {
@@ -135,7 +135,7 @@ fn forwarded(delivery: &Delivery) -> Payload {
         let none = Some(Annotations::default());
         view.rewrite(&Rewrite { delivery_annotations: none, ..Rewrite::default() }).ok()
     };
-    without().unwrap_or_else(|| delivery.payload())
+    without().unwrap_or_else(|| delivery.payload().clone())
 }
 
 /// A place in the line for room in a queue.

@@ -10,7 +10,7 @@ use amqp_proto::types::Str;
 
 use super::quota::Quota;
 use super::stored::Stored;
-use crate::waiters::{Ticket, Waiters};
+use super::waiters::{Ticket, Waiters};
 
 /// A queue that is bounded in messages and in octets.
 ///

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use amqp_proto::Connection;
+use amqp_proto::driver::Outlet;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::outlet::Outlet;
+use crate::outlet::poll_write;
 
 /// A transport, of whatever type.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -60,10 +62,20 @@ impl Io {
             return Ok(false);
         }
         self.written = Instant::now();
-        match self.outlet.poll_write(&mut self.stream, &mut Context::from_waker(&self.waker)) {
+        match self.poll_write() {
             Poll::Pending => Ok(is_taken),
             Poll::Ready(written) => written.map(|()| true),
         }
+    }
+
+    /// Writes what was taken. After a failure that is dropped, as no more can be written.
+    fn poll_write(&mut self) -> Poll<io::Result<()>> {
+        let context = &mut Context::from_waker(&self.waker);
+        let written = poll_write(&mut self.outlet, Pin::new(&mut self.stream), context);
+        if let Poll::Ready(Err(_)) = written {
+            self.outlet.discard();
+        }
+        written
     }
 
     /// Notes how long a pause may be: the handler may be about to work.
@@ -85,7 +97,7 @@ impl Io {
                 self.outlet.beat();
             }
             self.written = Instant::now();
-            let written = self.outlet.poll_write(&mut self.stream, &mut Context::from_waker(&self.waker));
+            let written = self.poll_write();
             if let Poll::Ready(Err(failure)) = written {
                 self.failure = Some(failure);
                 self.pause = None;

@@ -1,0 +1,153 @@
+//! [`Connection`]: all of a connection's handle that does not wait.
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use super::guard::ConnectionGuard;
+use super::hub::Hub;
+use super::offered::{Offer, OfferedSession};
+use super::session::{Home, Session};
+use super::state::{Place, State};
+use super::wait::{Try, Wait};
+use super::wake::Wake;
+use crate::config::SessionOptions;
+use crate::endpoint::{Ended, Error, Result};
+use crate::machine::Origin;
+use crate::machine::sasl::Identity;
+use crate::types::Symbol;
+use crate::wire::{self, Open};
+
+/// A handle of a connection. Dropping the last one, and the last one of all on it, closes the connection.
+#[derive(Debug)]
+pub struct Connection<W: Wake> {
+    guard: Arc<ConnectionGuard<W>>,
+}
+
+impl<W: Wake> Clone for Connection<W> {
+    fn clone(&self) -> Self {
+        Self { guard: Arc::clone(&self.guard) }
+    }
+}
+
+impl<W: Wake> Connection<W> {
+    /// Makes the first handle of a connection.
+    pub fn new(hub: Arc<Hub<W>>) -> Self {
+        Self { guard: Arc::new(ConnectionGuard { hub }) }
+    }
+
+    fn hub(&self) -> &Hub<W> {
+        &self.guard.hub
+    }
+
+    /// Waits until both ends have opened the connection.
+    pub fn opened(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.hub().wait(Place::Connection, |state: &mut State<W>, _| match state.over() {
+            Some(over) => Poll::Ready(Err(over)),
+            None if state.is_open => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        })
+    }
+
+    /// Begins a session; the peer has not answered yet.
+    pub fn begin(&self, options: &SessionOptions) -> Result<Session<W>> {
+        self.hub().with(|state| {
+            let slot = state.begin(options)?;
+            Ok(Session::new(&self.guard, state, slot, true))
+        })
+    }
+
+    /// Returns where links are attached that ask for no session of their own.
+    pub fn home(&self) -> Home<W> {
+        Home::shared(&self.guard)
+    }
+
+    /// Waits for the next session that the peer begins; `None` once the connection is over without an error.
+    pub fn next_session(&self) -> Wait<'_, W, impl Try<W, Result<Option<OfferedSession<W>>>>> {
+        self.hub().wait(Place::Connection, |state: &mut State<W>, _| match state.offered.pop_front() {
+            Some(slot) => Poll::Ready(Ok(Some(OfferedSession::new(&self.guard, state, slot)))),
+            None => state.over().map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
+        })
+    }
+
+    /// Waits for the peer to begin a session or to attach a link, on any session; `None` once the connection is over
+    /// without an error. A session that is accepted lasts until either end ends it.
+    pub fn next_offer(&self) -> Wait<'_, W, impl Try<W, Result<Option<Offer<W>>>>> {
+        self.hub().wait(Place::Connection, |state: &mut State<W>, _| match Offer::take(&self.guard, state) {
+            Some(offer) => Poll::Ready(Ok(Some(offer))),
+            None => state.over().map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
+        })
+    }
+
+    /// Closes the connection, and waits until the peer has answered and the transport is done with.
+    ///
+    /// # Errors
+    ///
+    /// How the connection ended, if that was not by this; and that not all was written that was sent before.
+    pub fn close(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.hub().with(|state| state.engine.close());
+        self.hub().wait(Place::Connection, |state: &mut State<W>, _| {
+            let Some(over) = state.over().filter(|_| state.is_done) else { return Poll::Pending };
+            let is_cut = state.is_cut && over.origin() == Some(Origin::Local);
+            Poll::Ready(match over.or_end() {
+                Ok(None::<()>) if is_cut => Err(Error::Connection(Ended::unwritten())),
+                ended => ended.map(|_| ()),
+            })
+        })
+    }
+
+    /// Closes the connection at once, saying why, and waits until the peer has answered.
+    ///
+    /// # Errors
+    ///
+    /// How the connection ended, if that was not by this.
+    pub fn close_with(&self, error: wire::Error) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.hub().with(|state| state.engine.close_with(error));
+        self.hub().wait(Place::Connection, |state: &mut State<W>, _| match state.over() {
+            Some(over) if state.is_done => Poll::Ready(how_it_went(over, true)),
+            _ => Poll::Pending,
+        })
+    }
+
+    /// Waits until the connection is over, and says how it ended.
+    pub fn ended(&self) -> Wait<'_, W, impl Try<W, Ended>> {
+        self.hub().wait(Place::Connection, |state: &mut State<W>, _| {
+            state.ended.clone().map_or(Poll::Pending, Poll::Ready)
+        })
+    }
+
+    /// Waits until the connection is over and all that could be written is, and says how it ended.
+    pub fn done(&self) -> Wait<'_, W, impl Try<W, Ended>> {
+        self.hub().wait(Place::Connection, |state: &mut State<W>, _| match &state.ended {
+            Some(ended) if state.is_done => Poll::Ready(ended.clone()),
+            _ => Poll::Pending,
+        })
+    }
+
+    /// Returns whether both ends have opened it and neither has closed it.
+    pub fn is_open(&self) -> bool {
+        self.hub().look(|state| state.engine.is_open())
+    }
+
+    /// Returns the peer's open; `None` before it is in.
+    pub fn peer_open(&self) -> Option<Open> {
+        self.hub().look(|state| state.engine.peer_open())
+    }
+
+    /// Returns whether the peer offers an extension.
+    pub fn offers(&self, capability: &Symbol) -> bool {
+        self.peer_open().is_some_and(|open| open.offered_capabilities.contains(capability))
+    }
+
+    /// Returns who the client is, to a server that has asked.
+    pub fn identity(&self) -> Option<Identity> {
+        self.hub().look(|state| state.engine.identity().cloned())
+    }
+}
+
+/// Returns how a close, an end or a detach went: one that this end asked for with an error is as it should be.
+pub(super) fn how_it_went(over: Error, was_told: bool) -> Result<()> {
+    match over {
+        over if was_told && over.origin() == Some(Origin::Local) => Ok(()),
+        over => over.or_end().map(|_: Option<()>| ()),
+    }
+}

@@ -1,0 +1,243 @@
+//! What the events of an engine mean to those who wait.
+
+use super::outcomes::Fate;
+use super::state::State;
+use super::wake::Wake;
+use crate::machine::{Event, PartEnd, Reason};
+use crate::types::{DeliveryKey, Key, LinkKey, ReceiverKey, SenderKey, SessionKey};
+
+/// How many events are looked at under one lock: then other threads, and other tasks of the driver's thread, get their
+/// turn.
+const TURN: usize = 128;
+
+impl<W: Wake> State<W> {
+    /// Looks at what has happened, at most a turn of it: where more is left, the driver comes back. The end of a connection
+    /// is looked at as a whole, so that whoever waits learns that it is the connection that has ended.
+    pub(super) fn dispatch(&mut self) {
+        let mut left = TURN;
+        while left > 0 || self.engine.is_over() {
+            if !self.dispatch_one() {
+                return;
+            }
+            left = left.saturating_sub(1);
+        }
+    }
+
+    /// Looks at the oldest event. Returns false if there is none.
+    fn dispatch_one(&mut self) -> bool {
+        if let Some(Event::LinkDetached { link: LinkKey::Receiver(key), reason, .. }) =
+            self.engine.peek_event()
+        {
+            let (key, origin) = (*key, reason.origin);
+            self.keep_rest(key, origin);
+        }
+        let Some(event) = self.engine.poll_event() else { return false };
+        self.on_event(event);
+        true
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Message { receiver, delivery } => self.on_message(receiver, delivery),
+            Event::Updated { link: LinkKey::Sender(link), delivery, state, settled } => {
+                self.on_outcome(link, delivery, Fate::of(state, settled), settled);
+            }
+            Event::Sendable(key) => self.on_sendable(key),
+            Event::Lost { link: LinkKey::Sender(link), delivery, state } => {
+                let fate = Fate::of(state, false).unwrap_or(Fate::Lost);
+                self.on_outcome(link, delivery, Some(fate), true);
+            }
+            Event::Updated { link, .. } | Event::Lost { link, .. } => self.wake_link(link),
+            Event::Data { receiver, delivery } | Event::Aborted { receiver, delivery } => {
+                self.on_data(receiver, delivery);
+            }
+            Event::Drained(key) => {
+                if let Some(link) = self.link_mut(key.into()) {
+                    link.is_drained = true;
+                }
+                self.wake_link(key.into());
+            }
+            Event::Stopped(key) => {
+                if let Some(link) = self.link_mut(key.into()) {
+                    link.is_stopped = true;
+                }
+                self.wake_link(key.into());
+            }
+            event => self.on_change(event),
+        }
+    }
+
+    /// Something begins or ends.
+    fn on_change(&mut self, event: Event) {
+        match event {
+            Event::Opened => {
+                self.is_open = true;
+                self.line.wake_all(&mut self.wakes);
+            }
+            Event::Closed(reason) => self.on_closed(*reason),
+            Event::SessionOffered(key) => self.on_session_offered(key),
+            Event::SessionBegun(key) => {
+                let slot = self.session_slot(key);
+                if let Some(session) = slot.and_then(|slot| self.sessions.get_mut(slot)) {
+                    session.is_begun = true;
+                    session.line.wake_all(&mut self.wakes);
+                }
+            }
+            Event::SessionEnded { session, reason } => self.on_session_ended(session, *reason),
+            Event::LinkOffered(key) => self.on_link_offered(key),
+            Event::LinkAttached(key) => {
+                if let Some(link) = self.link_mut(key) {
+                    link.is_attached = true;
+                }
+                self.wake_link(key);
+            }
+            Event::LinkDetached { link, reason, .. } => self.on_link_detached(link, *reason),
+            _ => {}
+        }
+    }
+
+    fn on_closed(&mut self, reason: Reason) {
+        self.ended = Some(self.end_of(reason));
+        self.line.wake_all(&mut self.wakes);
+        self.sessions.each_mut(|session| session.line.wake_all(&mut self.wakes));
+        self.links.each_mut(|link| {
+            link.line.wake_all(&mut self.wakes);
+            link.turns.wake_all(&mut self.wakes);
+        });
+        self.outcomes.wake_all(None, &mut self.wakes);
+    }
+
+    fn on_session_offered(&mut self, key: SessionKey) {
+        if self.takes_offers
+            && let Some(slot) = self.hold_session(key)
+        {
+            self.offered.push_back(slot);
+            self.line.wake_all(&mut self.wakes);
+        } else if let Ok(mut session) = self.engine.session(key) {
+            // Nobody would ever look at it.
+            let _ = session.end();
+        }
+    }
+
+    fn on_session_ended(&mut self, key: SessionKey, reason: Reason) {
+        let Some(slot) = self.session_slot(key) else { return };
+        self.default_session = self.default_session.filter(|default| *default != slot);
+        let was_offered = self.offered.contains(&slot);
+        self.offered.retain(|offered| *offered != slot);
+        if was_offered || self.sessions.get(slot).is_some_and(|session| session.guards == 0) {
+            // Nobody has looked at it, or does any more.
+            self.sessions.remove(slot);
+            return;
+        }
+        let ended = self.end_of(reason);
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.key = None;
+            session.ended = Some(ended);
+            session.line.wake_all(&mut self.wakes);
+        }
+    }
+
+    fn on_link_offered(&mut self, key: LinkKey) {
+        let session = self.session_of(key).filter(|_| self.takes_offers);
+        let Some(session) = session.filter(|slot| self.sessions.get(*slot).is_some()) else {
+            // Nobody would ever look at it.
+            let _ = self.close_engine_link(key, None);
+            return;
+        };
+        let Some(slot) = self.hold_link(key, session) else { return };
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.offered.push_back(slot);
+            session.line.wake_all(&mut self.wakes);
+            self.line.wake_all(&mut self.wakes);
+        }
+    }
+
+    fn on_link_detached(&mut self, key: LinkKey, reason: Reason) {
+        let Some(slot) = self.link_slot(key) else { return };
+        let session = self.links.get(slot).map(|link| link.session);
+        let session = session.and_then(|session| self.sessions.get_mut(session));
+        if let Some(session) = session.filter(|session| session.offered.contains(&slot)) {
+            // Nobody has looked at it.
+            session.offered.retain(|offered| *offered != slot);
+            self.links.remove(slot);
+            return;
+        }
+        let ended = self.end_of(reason);
+        if let Some(link) = self.links.get_mut(slot) {
+            link.ended = Some(ended);
+            link.line.wake_all(&mut self.wakes);
+            link.turns.wake_all(&mut self.wakes);
+        }
+        self.outcomes.wake_all(Some(slot), &mut self.wakes);
+    }
+
+    fn on_message(&mut self, key: ReceiverKey, delivery: DeliveryKey) {
+        let slot = self.link_slot(key.into());
+        let Some(link) = slot.and_then(|slot| self.links.get_mut(slot)) else { return };
+        if link.is_streaming {
+            link.begun.push_back(delivery);
+        }
+        link.turns.wake_next(&mut self.wakes);
+    }
+
+    fn on_data(&mut self, key: ReceiverKey, delivery: DeliveryKey) {
+        if self.unwanted.contains(&delivery) {
+            self.drop_rest(key, delivery);
+        }
+        self.wake_link(key.into());
+    }
+
+    /// Reads what there is of a delivery that nobody wants.
+    pub(crate) fn drop_rest(&mut self, key: ReceiverKey, delivery: DeliveryKey) {
+        let part = self.engine.receiver(key).ok().and_then(|mut link| link.read(delivery).ok());
+        self.unwanted.retain(|unwanted| *unwanted != delivery);
+        if part.is_some_and(|part| part.end == PartEnd::More) {
+            self.unwanted.push(delivery);
+        }
+    }
+
+    fn on_sendable(&mut self, key: SenderKey) {
+        let slot = self.link_slot(key.into());
+        let Some(link) = slot.and_then(|slot| self.links.get_mut(slot)) else { return };
+        link.turns.wake_first(&mut self.wakes);
+        link.line.wake_all(&mut self.wakes);
+    }
+
+    fn on_outcome(&mut self, link: SenderKey, delivery: DeliveryKey, fate: Option<Fate>, is_settled: bool) {
+        if is_settled && !self.starved.is_empty() {
+            for slot in core::mem::take(&mut self.starved) {
+                self.wake_turn(slot);
+            }
+        }
+        let Some(fate) = fate else { return };
+        let slot = self.link_slot(link.into());
+        if let Some(link) = slot.and_then(|slot| self.links.get_mut(slot))
+            && let Some(outcomes) = &mut link.outcomes
+        {
+            outcomes.push_back((delivery, fate.clone()));
+            link.line.wake_all(&mut self.wakes);
+        }
+        let waiter = self.outcomes.resolve(delivery, fate);
+        self.wakes.extend(waiter);
+    }
+
+    /// Wakes whoever waits for a change of a link.
+    fn wake_link(&mut self, key: LinkKey) {
+        let slot = self.link_slot(key);
+        if let Some(link) = slot.and_then(|slot| self.links.get_mut(slot)) {
+            link.line.wake_all(&mut self.wakes);
+        }
+    }
+
+    pub(super) fn wake_turns(&mut self, slot: Key) {
+        if let Some(link) = self.links.get_mut(slot) {
+            link.turns.wake_all(&mut self.wakes);
+        }
+    }
+
+    fn wake_turn(&mut self, slot: Key) {
+        if let Some(link) = self.links.get_mut(slot) {
+            link.turns.wake_first(&mut self.wakes);
+        }
+    }
+}

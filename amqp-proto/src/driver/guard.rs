@@ -1,0 +1,96 @@
+//! Guards: what stays open as long as a handle is held.
+
+use alloc::sync::Arc;
+use core::sync::atomic::AtomicBool;
+
+use super::hub::Hub;
+use super::slots::either_end;
+use super::state::State;
+use super::wake::Wake;
+use crate::types::{Key, LinkKey};
+
+/// Keeps a connection open. Dropping the last one closes it.
+#[derive(Debug)]
+pub(crate) struct ConnectionGuard<W: Wake> {
+    pub(crate) hub: Arc<Hub<W>>,
+}
+
+impl<W: Wake> Drop for ConnectionGuard<W> {
+    fn drop(&mut self) {
+        self.hub.close();
+    }
+}
+
+/// Keeps a session, and the connection that it is on.
+#[derive(Debug)]
+pub(crate) struct SessionGuard<W: Wake> {
+    pub(crate) connection: Arc<ConnectionGuard<W>>,
+    pub(crate) slot: Key,
+    /// Whether the session ends with its handles. The one that links share lasts as long as the connection.
+    pub(super) is_owned: AtomicBool,
+}
+
+impl<W: Wake> SessionGuard<W> {
+    pub(crate) fn hub(&self) -> &Hub<W> {
+        &self.connection.hub
+    }
+}
+
+impl<W: Wake> SessionGuard<W> {
+    pub(super) fn new(
+        connection: &Arc<ConnectionGuard<W>>,
+        state: &mut State<W>,
+        slot: Key,
+        is_owned: bool,
+    ) -> Self {
+        if let Some(session) = state.sessions.get_mut(slot) {
+            session.guards += 1;
+        }
+        Self { connection: Arc::clone(connection), slot, is_owned: AtomicBool::new(is_owned) }
+    }
+}
+
+impl<W: Wake> Drop for SessionGuard<W> {
+    fn drop(&mut self) {
+        let is_owned = *self.is_owned.get_mut();
+        // What is dropped here may hold a task's last waker: not under the lock.
+        let gone = self.hub().with(|state| {
+            if is_owned && let Ok(mut session) = state.session(self.slot) {
+                let _ = session.end();
+            }
+            let session = state.sessions.get_mut(self.slot)?;
+            session.guards = session.guards.saturating_sub(1);
+            let is_done = session.guards == 0 && (is_owned || session.ended.is_some());
+            if is_done { state.sessions.remove(self.slot) } else { None }
+        });
+        drop(gone);
+    }
+}
+
+/// Keeps a link attached, and the session that it is on.
+#[derive(Debug)]
+pub(crate) struct LinkGuard<W: Wake> {
+    pub(crate) session: Arc<SessionGuard<W>>,
+    pub(crate) slot: Key,
+}
+
+impl<W: Wake> LinkGuard<W> {
+    pub(crate) fn hub(&self) -> &Hub<W> {
+        self.session.hub()
+    }
+}
+
+impl<W: Wake> Drop for LinkGuard<W> {
+    fn drop(&mut self) {
+        let gone = self.hub().with(|state| {
+            state.release_untaken(self.slot);
+            let gone = state.links.remove(self.slot);
+            // A link that was detached only, too, so that its name is free again.
+            if let Some(key) = gone.as_ref().and_then(|link| link.key) {
+                let _ = either_end!(state.engine, key, mut link => link.close());
+            }
+            gone
+        });
+        drop(gone);
+    }
+}

@@ -1,0 +1,101 @@
+//! What both ends of a link have in common.
+
+use core::task::Poll;
+
+use super::connection::how_it_went;
+use super::guard::LinkGuard;
+use super::slots::either_end;
+use super::state::{Place, State};
+use super::wait::{Attempt, Try, Wait};
+use super::wake::Wake;
+use crate::endpoint::{Error, Result};
+use crate::types::{LinkKey, Str};
+use crate::wire::{self, Attach};
+
+/// How a link is ended.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// It can be attached again under its name.
+    Detach,
+    /// For good, perhaps for an error.
+    Close(Option<wire::Error>),
+}
+
+impl<W: Wake> LinkGuard<W> {
+    /// Waits until the peer has attached the link, too.
+    pub(super) fn attached(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.watch(|state, slot| {
+            let is_attached = state.links.get(slot).is_some_and(|link| link.is_attached);
+            if is_attached { Poll::Ready(Ok(())) } else { Poll::Pending }
+        })
+    }
+
+    /// Waits for the peer to do something about the link, for as long as it may take.
+    pub(super) fn watch<R>(
+        &self,
+        mut look: impl FnMut(&mut State<W>, crate::types::Key) -> Poll<Result<R>>,
+    ) -> Wait<'_, W, impl Try<W, Result<R>>> {
+        let slot = self.slot;
+        let attempt = move |state: &mut State<W>, at: Attempt| {
+            let seen = look(state, slot);
+            match state.link_over(slot) {
+                _ if seen.is_ready() => seen,
+                Some(over) => Poll::Ready(Err(over)),
+                None if at.is_late => Poll::Ready(Err(Error::TimedOut)),
+                None => Poll::Pending,
+            }
+        };
+        self.hub().wait(Place::Link(slot), attempt).for_reply()
+    }
+
+    /// Detaches or closes the link, and waits until the peer has done so, too.
+    pub(super) fn end(&self, ending: Ending) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        let was_told = matches!(ending, Ending::Close(Some(_)));
+        self.hub().with(|state| {
+            let key = state.links.get(self.slot).and_then(|link| link.key);
+            // A link that is over only has to be waited for.
+            let _ = key.and_then(|key| {
+                either_end!(state.engine, key, mut link => match ending {
+                    Ending::Detach => link.detach(),
+                    Ending::Close(None) => link.close(),
+                    Ending::Close(Some(error)) => link.close_with(error),
+                })
+            });
+        });
+        self.watch(move |state, slot| match state.link_over(slot) {
+            Some(over) => Poll::Ready(how_it_went(over, was_told)),
+            None => Poll::Pending,
+        })
+    }
+
+    /// Waits until the link is over, however long that takes.
+    pub(super) fn closed(&self) -> Wait<'_, W, impl Try<W, Error>> {
+        let slot = self.slot;
+        self.hub().wait(Place::Link(slot), move |state: &mut State<W>, _| {
+            state.link_over(slot).map_or(Poll::Pending, Poll::Ready)
+        })
+    }
+
+    /// Returns the name of the link; empty once it is closed.
+    pub(super) fn name(&self) -> Str {
+        self.look(|state, key| either_end!(state.engine, key, link => link.name())).unwrap_or_default()
+    }
+
+    /// Returns the peer's attach; `None` once the link is closed.
+    pub(super) fn peer_attach(&self) -> Option<Attach> {
+        self.look(|state, key| either_end!(state.engine, key, link => link.peer_attach())?)
+    }
+
+    /// Returns how many deliveries of the link are unsettled.
+    pub(super) fn unsettled_len(&self) -> u32 {
+        self.look(|state, key| either_end!(state.engine, key, link => link.unsettled_len())).unwrap_or(0)
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&mut State<W>, LinkKey) -> Option<R>) -> Option<R> {
+        self.hub().look(|state| {
+            let key = state.links.get(self.slot)?.key?;
+            look(state, key)
+        })
+    }
+}

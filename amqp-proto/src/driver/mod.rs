@@ -1,0 +1,48 @@
+//! Everything of an adapter that does not wait.
+//!
+//! A [`Hub`] is an engine under one lock, with slots for sessions, links and deliveries, and with lines of waiters. The
+//! nouns here, such as [`Sender`], are handles of it. What may have to wait is a [`Wait`]: an adapter polls it with its
+//! own kind of waiter, a task or a thread, and wraps the nouns in types of its own. What moves octets and keeps the
+//! time, the driver, is the adapter's, and calls [`Hub::drive`].
+
+mod connection;
+mod delivery;
+mod events;
+mod guard;
+mod hub;
+mod inbox;
+mod line;
+mod link;
+mod offered;
+mod outcomes;
+mod outlet;
+mod places;
+mod reader;
+mod receiver;
+mod requests;
+mod sender;
+mod sent;
+mod session;
+mod slots;
+mod state;
+mod transport;
+mod wait;
+mod wake;
+mod writer;
+
+pub use connection::Connection;
+pub use delivery::Delivery;
+pub use hub::Hub;
+pub use link::Ending;
+pub use offered::{Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
+pub use outlet::{Outlet, PIECES};
+pub use reader::MessageReader;
+pub use receiver::{NextDelivery, Receiver};
+pub use requests::{Request, Requester};
+pub use sender::{Sender, WORTH_WRITING};
+pub use sent::{Sent, SentOutcomes};
+pub use session::{Home, Session};
+pub use state::{Clock, HubOptions, LastWords, State, WriteHere};
+pub use wait::{Attempt, Try, Wait};
+pub use wake::Wake;
+pub use writer::MessageWriter;

@@ -1,0 +1,326 @@
+//! [`Receiver`]: all of a receiving link's handle that does not wait.
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use super::delivery::{Delivery, rejected};
+use super::guard::LinkGuard;
+use super::line::Ticket;
+use super::link::Ending;
+use super::reader::MessageReader;
+use super::session::Home;
+use super::state::{Place, State};
+use super::wait::{Try, Wait};
+use super::wake::Wake;
+use crate::config::OnDrop;
+use crate::endpoint::{Error, ReceiverSettings, Result, STOP_BEFORE_CLOSE};
+use crate::machine::{LinkError, SettleError};
+use crate::types::{DeliveryKey, Str, TransactionId};
+use crate::view::ReceiverMut;
+use crate::wire::{self, Attach, DeliveryState, Modified, Outcome};
+
+/// A handle of a link on which this end receives. Dropping the last one, and the last [`Delivery`], closes the link.
+#[derive(Debug)]
+pub struct Receiver<W: Wake> {
+    pub(super) guard: Arc<LinkGuard<W>>,
+}
+
+impl<W: Wake> Clone for Receiver<W> {
+    fn clone(&self) -> Self {
+        Self { guard: Arc::clone(&self.guard) }
+    }
+}
+
+impl<W: Wake> Receiver<W> {
+    /// Attaches a link; [`attached`](Self::attached) waits for the peer.
+    pub fn attach(home: &Home<W>, settings: &ReceiverSettings) -> Result<Self> {
+        let session = home.session()?;
+        let (name, options) = (settings.name.clone(), settings.to_options());
+        let slot = session.hub().with(|state| {
+            state.attach(session.slot, name, |session, name| session.attach_receiver(name, &options))
+        })?;
+        Ok(Self { guard: Arc::new(LinkGuard { session, slot }) })
+    }
+
+    /// Waits until the peer has attached it, too.
+    pub fn attached(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.guard.attached()
+    }
+
+    /// Waits for the next message; `None` once the link is over without an error and all that had come is taken.
+    pub fn recv(&self) -> Wait<'_, W, impl Try<W, Result<Option<Delivery<W>>>>> {
+        let slot = self.guard.slot;
+        self.guard.hub().wait(Place::Turn(slot), move |state: &mut State<W>, _| self.poll_take(state))
+    }
+
+    /// Returns a line of its own for the messages that come, for an iterator or a stream.
+    pub fn next(&self) -> NextDelivery<W> {
+        NextDelivery { receiver: self.clone(), ticket: None }
+    }
+
+    fn poll_take(&self, state: &mut State<W>) -> Poll<Result<Option<Delivery<W>>>> {
+        match self.take(state) {
+            Some(delivery) => Poll::Ready(Ok(Some(delivery))),
+            None => {
+                let over = state.link_over(self.guard.slot);
+                over.map_or(Poll::Pending, |over| Poll::Ready(over.or_end()))
+            }
+        }
+    }
+
+    /// Returns the next message, if there is one by now.
+    ///
+    /// # Errors
+    ///
+    /// How the link ended, once all that had come is taken.
+    pub fn try_recv(&self) -> Result<Option<Delivery<W>>> {
+        self.guard.hub().with(|state| match self.take(state) {
+            Some(delivery) => Ok(Some(delivery)),
+            None => state.link_over(self.guard.slot).map_or(Ok(None), Err),
+        })
+    }
+
+    /// Waits for the next message to begin, on a streaming link, to be read while it comes.
+    pub fn read(&self) -> Wait<'_, W, impl Try<W, Result<Option<MessageReader<W>>>>> {
+        let slot = self.guard.slot;
+        self.guard.hub().wait(Place::Turn(slot), move |state: &mut State<W>, _| {
+            let begun = state.links.get_mut(slot).and_then(|link| link.begun.pop_front());
+            match begun {
+                Some(key) => Poll::Ready(Ok(Some(MessageReader::new(&self.guard, state, key)))),
+                None => state.link_over(slot).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
+            }
+        })
+    }
+
+    fn take(&self, state: &mut State<W>) -> Option<Delivery<W>> {
+        let slot = self.guard.slot;
+        if let Some(key) = state.receiver_key(slot)
+            && let Ok(mut receiver) = state.engine.receiver(key)
+            && let Some(delivery) = receiver.receive()
+        {
+            let on_drop = receiver.on_drop();
+            return Some(Delivery::new(Arc::clone(&self.guard), delivery, on_drop));
+        }
+        let rest = state.links.get_mut(slot)?.rest.pop_front()?;
+        Some(Delivery::new(Arc::clone(&self.guard), rest, OnDrop::Keep))
+    }
+
+    /// Accepts a message: it was processed [3.4.2].
+    pub fn accept(&self, delivery: DeliveryKey) -> Result<()> {
+        self.dispose(delivery, &Outcome::Accepted.into())
+    }
+
+    /// Rejects a message: it is invalid [3.4.3].
+    pub fn reject(&self, delivery: DeliveryKey, error: impl Into<Option<wire::Error>>) -> Result<()> {
+        self.dispose(delivery, &rejected(error.into()))
+    }
+
+    /// Releases a message, unprocessed and unchanged [3.4.4].
+    pub fn release(&self, delivery: DeliveryKey) -> Result<()> {
+        self.dispose(delivery, &Outcome::Released.into())
+    }
+
+    /// Releases a message, unprocessed and changed [3.4.5].
+    pub fn modify(&self, delivery: DeliveryKey, modified: Modified) -> Result<()> {
+        self.dispose(delivery, &Outcome::from(modified).into())
+    }
+
+    /// Wakes all who wait for a message, to look at something else.
+    #[doc(hidden)]
+    pub fn wake_all(&self) {
+        self.guard.hub().with(|state| state.wake_turns(self.guard.slot));
+    }
+
+    /// Returns how the link ended, once it has.
+    pub(super) fn over(&self) -> Error {
+        self.guard.hub().look(|state| state.link_over(self.guard.slot)).unwrap_or(Error::Gone)
+    }
+
+    /// Tells a state of a delivery: an outcome settles it.
+    pub fn dispose(&self, delivery: DeliveryKey, state: &DeliveryState) -> Result<()> {
+        self.guard.dispose(delivery, state)
+    }
+
+    /// Retires a message within a transaction without settling it [4.4.2]: the outcome applies when the transaction is
+    /// discharged. If that is rolled back, the message can be retired again or get an outcome.
+    pub fn retire(
+        &self,
+        delivery: DeliveryKey,
+        transaction: TransactionId,
+        outcome: impl Into<Outcome>,
+    ) -> Result<()> {
+        self.guard.tell(|receiver| receiver.retire(delivery, transaction, outcome))
+    }
+
+    /// Settles a delivery without an outcome: the sender's default applies.
+    pub fn settle(&self, delivery: DeliveryKey) -> Result<()> {
+        self.guard.settle(delivery)
+    }
+
+    /// Waits until a delivery is settled at both ends.
+    pub fn settled(&self, delivery: DeliveryKey) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.guard.watch(move |state, _| match state.engine.delivery(delivery) {
+            Ok(_) => Poll::Pending,
+            Err(_) => Poll::Ready(Ok(())),
+        })
+    }
+
+    /// Grants credit for so many messages in all, whatever there was before.
+    pub fn set_credit(&self, messages: u32) -> Result<()> {
+        let slot = self.guard.slot;
+        self.guard.hub().with(|state| Ok(state.receiver(slot)?.set_credit(messages)?))
+    }
+
+    /// Grants credit for so many more messages.
+    pub fn add_credit(&self, messages: u32) -> Result<()> {
+        let slot = self.guard.slot;
+        self.guard.hub().with(|state| Ok(state.receiver(slot)?.add_credit(messages)?))
+    }
+
+    /// Takes all credit back.
+    pub fn stop(&self) -> Result<()> {
+        let slot = self.guard.slot;
+        self.guard.hub().with(|state| Ok(state.receiver(slot)?.stop()?))
+    }
+
+    /// Asks the sender to use its credit or give it back, and waits until it has, for as long as it may take.
+    pub fn drain(&self) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
+        let slot = self.guard.slot;
+        self.guard.hub().with(|state| {
+            state.receiver(slot)?.drain()?;
+            if let Some(link) = state.links.get_mut(slot) {
+                link.is_drained = false;
+            }
+            Ok::<_, Error>(())
+        })?;
+        Ok(self.guard.watch(|state, slot| {
+            let is_drained = state.links.get(slot).is_some_and(|link| link.is_drained);
+            if is_drained { Poll::Ready(Ok(())) } else { Poll::Pending }
+        }))
+    }
+
+    /// Returns how many more messages may come.
+    pub fn credit(&self) -> u32 {
+        let slot = self.guard.slot;
+        self.guard.hub().look(|state| state.receiver(slot).map_or(0, |receiver| receiver.credit()))
+    }
+
+    /// Returns how many messages wait at the sender, as far as it has said.
+    pub fn available(&self) -> u32 {
+        let slot = self.guard.slot;
+        self.guard.hub().look(|state| state.receiver(slot).map_or(0, |receiver| receiver.available()))
+    }
+
+    /// Returns how many deliveries are unsettled.
+    pub fn unsettled(&self) -> u32 {
+        self.guard.unsettled_len()
+    }
+
+    /// Releases the messages that have come and nobody has taken.
+    pub fn release_untaken(&self) {
+        self.guard.hub().with(|state| state.release_untaken(self.guard.slot));
+    }
+
+    /// Stops the sender, before the link is closed, and waits until nothing is on its way any more: for a while only, as
+    /// messages that come later go back without that.
+    pub fn stop_before_close(&self) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
+        let slot = self.guard.slot;
+        self.guard.hub().with(|state| {
+            let mut engine = state.receiver(slot)?;
+            let is_granted = engine.credit() > 0;
+            engine.stop()?;
+            if let Some(link) = state.links.get_mut(slot) {
+                link.is_stopped = !is_granted;
+            }
+            Ok::<_, Error>(())
+        })?;
+        let stopped = self.guard.watch(|state, slot| {
+            let is_stopped = state.links.get(slot).is_some_and(|link| link.is_stopped);
+            if is_stopped { Poll::Ready(Ok(())) } else { Poll::Pending }
+        });
+        Ok(stopped.within(STOP_BEFORE_CLOSE))
+    }
+
+    /// Detaches or closes the link, and waits until the peer has done so, too.
+    pub fn end(&self, ending: Ending) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.guard.end(ending)
+    }
+
+    /// Waits until the link is over, and says how it ended.
+    pub fn closed(&self) -> Wait<'_, W, impl Try<W, Error>> {
+        self.guard.closed()
+    }
+
+    /// Returns the name of the link; empty once it is closed.
+    pub fn name(&self) -> Str {
+        self.guard.name()
+    }
+
+    /// Returns the address of the peer's source: of a dynamic one, the address that the peer has made.
+    pub fn address(&self) -> Option<Str> {
+        self.peer_attach()?.source?.address
+    }
+
+    /// Returns the peer's attach; `None` once the link is closed.
+    pub fn peer_attach(&self) -> Option<Attach> {
+        self.guard.peer_attach()
+    }
+}
+
+/// A line of its own for the messages of a receiver.
+#[derive(Debug)]
+pub struct NextDelivery<W: Wake> {
+    receiver: Receiver<W>,
+    ticket: Option<Ticket>,
+}
+
+impl<W: Wake> NextDelivery<W> {
+    /// Polls for the next message; `None` once the link is over without an error.
+    pub fn poll(&mut self, waiter: &W) -> Poll<Result<Option<Delivery<W>>>> {
+        let Self { receiver, ticket } = self;
+        let place = Place::Turn(receiver.guard.slot);
+        receiver.guard.hub().with(|state| {
+            let taken = receiver.poll_take(state);
+            match taken {
+                Poll::Pending => state.wait(place, ticket, waiter),
+                Poll::Ready(_) => state.leave(place, ticket, &mut None),
+            }
+            taken
+        })
+    }
+}
+
+impl<W: Wake> Drop for NextDelivery<W> {
+    fn drop(&mut self) {
+        if self.ticket.is_some() {
+            let place = Place::Turn(self.receiver.guard.slot);
+            self.receiver.guard.hub().with(|state| state.leave(place, &mut self.ticket, &mut None));
+        }
+    }
+}
+
+impl<W: Wake> LinkGuard<W> {
+    pub(super) fn dispose(&self, delivery: DeliveryKey, outcome: &DeliveryState) -> Result<()> {
+        self.tell(|receiver| receiver.dispose(delivery, outcome))
+    }
+
+    pub(super) fn settle(&self, delivery: DeliveryKey) -> Result<()> {
+        self.tell(|receiver| receiver.settle(delivery))
+    }
+
+    /// Tells something of a delivery, also on a link that is suspended.
+    fn tell(
+        &self,
+        tell: impl FnOnce(&mut ReceiverMut<'_>) -> core::result::Result<(), SettleError>,
+    ) -> Result<()> {
+        self.hub().with(|state| {
+            let receiver = state.receiver_key(self.slot).and_then(|key| state.engine.receiver(key).ok());
+            let told = match receiver {
+                Some(mut receiver) => tell(&mut receiver).map_err(Error::from),
+                None => Err(LinkError::Detached.into()),
+            };
+            // How a link ended is a better reason than any refusal.
+            told.map_err(|error| state.link_over(self.slot).unwrap_or(error))
+        })
+    }
+}

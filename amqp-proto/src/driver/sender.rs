@@ -1,0 +1,230 @@
+//! [`Sender`]: all of a sending link's handle that does not wait.
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use super::guard::LinkGuard;
+use super::link::Ending;
+use super::sent::{Sent, SentOutcomes};
+use super::session::Home;
+use super::state::{Place, State};
+use super::wait::{Attempt, Try, Wait};
+use super::wake::Wake;
+use super::writer::MessageWriter;
+use crate::config::SendOptions;
+use crate::endpoint::{Error, Outgoing, Result, SenderSettings};
+use crate::machine::SendError;
+use crate::types::{DeliveryKey, Key, Str};
+use crate::wire::{Attach, Terminus};
+
+/// From how many octets of output on senders wait until it is taken.
+pub const WORTH_WRITING: usize = 48 << 10;
+
+/// A handle of a link on which this end sends. Dropping the last one, and the last [`Sent`], closes the link.
+#[derive(Debug)]
+pub struct Sender<W: Wake> {
+    pub(super) guard: Arc<LinkGuard<W>>,
+}
+
+impl<W: Wake> Clone for Sender<W> {
+    fn clone(&self) -> Self {
+        Self { guard: Arc::clone(&self.guard) }
+    }
+}
+
+impl<W: Wake> Sender<W> {
+    /// Attaches a link; [`attached`](Self::attached) waits for the peer.
+    pub fn attach(home: &Home<W>, settings: &SenderSettings) -> Result<Self> {
+        let session = home.session()?;
+        let (name, options) = (settings.name.clone(), settings.to_options());
+        let slot = session.hub().with(|state| {
+            state.attach(session.slot, name, |session, name| session.attach_sender(name, &options))
+        })?;
+        Ok(Self { guard: Arc::new(LinkGuard { session, slot }) })
+    }
+
+    /// Waits until the peer has attached it, too.
+    pub fn attached(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.guard.attached()
+    }
+
+    /// Sends a message as soon as there is credit; its outcome may be waited for, or not.
+    pub fn queue(&self, message: impl Into<Outgoing>) -> Result<Wait<'_, W, impl Try<W, Result<Sent<W>>>>> {
+        let mut message = message.into();
+        message.prepare()?;
+        Ok(self.in_turn(move |state, sender| sender.put(state, &message)))
+    }
+
+    /// Sends a message if there is credit and nobody waits for it, and refuses it otherwise.
+    pub fn try_send(&self, message: impl Into<Outgoing>) -> Result<Sent<W>> {
+        let mut message = message.into();
+        message.prepare()?;
+        self.guard.hub().with(|state| {
+            let is_free = state.links.get(self.guard.slot).is_none_or(|link| link.turns.is_empty());
+            if is_free { self.put(state, &message) } else { Err(SendError::Full.into()) }
+        })
+    }
+
+    /// Begins a message whose octets come later, as soon as there is credit.
+    pub fn begin(&self, options: SendOptions) -> Wait<'_, W, impl Try<W, Result<MessageWriter<W>>>> {
+        self.in_turn(move |state, sender| {
+            let key = state.sender(sender.guard.slot)?.begin_delivery(&options)?;
+            Ok(MessageWriter::new(sender.track(state, key)))
+        })
+    }
+
+    /// Waits until a message could be sent: there is credit, and nobody else waits for it.
+    pub fn sendable(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.in_turn(|state, sender| {
+            let is_sendable = state.sender(sender.guard.slot)?.is_sendable();
+            if is_sendable { Ok(()) } else { Err(SendError::NoCredit.into()) }
+        })
+    }
+
+    /// Waits until no message is written in part.
+    pub fn written(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.in_turn(|state, sender| {
+            if state.sender(sender.guard.slot)?.is_sending() {
+                state.unwritten.push(sender.guard.slot);
+                return Err(SendError::Incomplete.into());
+            }
+            Ok(())
+        })
+    }
+
+    /// Detaches or closes the link, and waits until the peer has done so, too.
+    pub fn end(&self, ending: Ending) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        self.guard.end(ending)
+    }
+
+    /// Waits until the link is over, and says how it ended.
+    pub fn closed(&self) -> Wait<'_, W, impl Try<W, Error>> {
+        self.guard.closed()
+    }
+
+    /// Sets how many messages the receiver is told that wait for credit [2.6.7].
+    pub fn set_available(&self, messages: u32) -> Result<()> {
+        let slot = self.guard.slot;
+        self.guard.hub().with(|state| Ok(state.sender(slot)?.set_available(messages)?))
+    }
+
+    /// Returns how many messages the receiver takes.
+    pub fn credit(&self) -> u32 {
+        let slot = self.guard.slot;
+        self.guard.hub().look(|state| state.sender(slot).map_or(0, |sender| sender.credit()))
+    }
+
+    /// Writes the output that there is, before a waiter that has nothing else to do sleeps.
+    pub fn flush(&self) {
+        self.guard.hub().flush();
+    }
+
+    /// Returns the outcomes of everything that is sent on the link, for one task that looks after all of them.
+    pub fn outcomes(&self) -> SentOutcomes<W> {
+        SentOutcomes::new(Arc::clone(&self.guard))
+    }
+
+    /// Returns whether a message would be sent at once.
+    pub fn is_sendable(&self) -> bool {
+        let slot = self.guard.slot;
+        self.guard.hub().look(|state| state.sender(slot).is_ok_and(|mut sender| sender.is_sendable()))
+    }
+
+    /// Returns whether the receiver wants its credit used or given back [2.6.7].
+    pub fn is_draining(&self) -> bool {
+        let slot = self.guard.slot;
+        self.guard.hub().look(|state| state.sender(slot).is_ok_and(|sender| sender.is_draining()))
+    }
+
+    /// Gives back the credit that is to be drained: there is nothing to send.
+    pub fn drained(&self) -> Result<()> {
+        let slot = self.guard.slot;
+        self.guard.hub().with(|state| Ok(state.sender(slot)?.drained()?))
+    }
+
+    /// Returns the largest message that the receiver takes, in octets; `None` for any.
+    pub fn max_message_size(&self) -> Option<u64> {
+        let slot = self.guard.slot;
+        self.guard.hub().look(|state| state.sender(slot).ok()?.max_message_size())
+    }
+
+    /// Returns how many deliveries are unsettled.
+    pub fn unsettled(&self) -> u32 {
+        self.guard.unsettled_len()
+    }
+
+    /// Returns the name of the link; empty once it is closed.
+    pub fn name(&self) -> Str {
+        self.guard.name()
+    }
+
+    /// Returns the address of the peer's target: of a dynamic one, the address that the peer has made.
+    pub fn address(&self) -> Option<Str> {
+        match *self.peer_attach()?.target? {
+            Terminus::Target(target) => target.address,
+            _ => None,
+        }
+    }
+
+    /// Returns the peer's attach; `None` once the link is closed.
+    pub fn peer_attach(&self) -> Option<Attach> {
+        self.guard.peer_attach()
+    }
+
+    fn put(&self, state: &mut State<W>, message: &Outgoing) -> Result<Sent<W>> {
+        let key = message.send(&mut state.sender(self.guard.slot)?)?;
+        Ok(self.track(state, key))
+    }
+
+    /// Has the outcome of a delivery kept for whoever asks.
+    fn track(&self, state: &mut State<W>, key: DeliveryKey) -> Sent<W> {
+        let is_settled = state.engine.delivery(key).is_err();
+        let slot = (!is_settled).then(|| state.outcomes.track(key, self.guard.slot));
+        Sent::new(Arc::clone(&self.guard), key, slot)
+    }
+
+    /// Waits for its turn among those that send on the link, and until the attempt is not refused for want of credit
+    /// or room.
+    fn in_turn<R>(
+        &self,
+        mut attempt: impl FnMut(&mut State<W>, &Self) -> Result<R>,
+    ) -> Wait<'_, W, impl Try<W, Result<R>>> {
+        let slot = self.guard.slot;
+        let mut has_yielded = false;
+        self.guard.hub().wait(Place::Turn(slot), move |state: &mut State<W>, at: Attempt| {
+            if !has_yielded && state.output_len() >= WORTH_WRITING {
+                // A sender that never had to wait would keep the driver from its turn.
+                has_yielded = true;
+                state.unwritten.push(slot);
+                return Poll::Pending;
+            }
+            match in_turn(state, slot, at, |state| attempt(state, self)) {
+                Err(Error::Send(error)) if passes(&error) => {
+                    if let SendError::Unsettled(_) = error {
+                        state.starved.push(slot);
+                    }
+                    Poll::Pending
+                }
+                result => Poll::Ready(result),
+            }
+        })
+    }
+}
+
+/// Makes an attempt if it is its turn. Why a link is over is a better reason than any refusal.
+fn in_turn<W: Wake, R>(
+    state: &mut State<W>,
+    slot: Key,
+    at: Attempt,
+    attempt: impl FnOnce(&mut State<W>) -> Result<R>,
+) -> Result<R> {
+    let has_turn = state.links.get(slot).is_none_or(|link| link.turns.is_first(at.ticket));
+    let result = if has_turn { attempt(state) } else { Err(SendError::Full.into()) };
+    result.map_err(|error| state.link_over(slot).unwrap_or(error))
+}
+
+/// Returns whether the reason for a refusal passes: then the sender waits for that.
+fn passes(error: &SendError) -> bool {
+    use SendError::{Full, Incomplete, NoCredit, Unsettled, WindowClosed};
+    matches!(error, NoCredit | WindowClosed | Full | Incomplete | Unsettled(_))
+}

@@ -1,0 +1,157 @@
+//! [`Sent`]: a message that was sent, and its outcome to come.
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use super::guard::LinkGuard;
+use super::line::Ticket;
+use super::outcomes::Fate;
+use super::state::{Place, State};
+use super::wake::Wake;
+use crate::endpoint::{Error, Result};
+use crate::types::{DeliveryKey, DeliveryTag, Key};
+use crate::wire::Outcome;
+
+/// A message that was sent. Its outcome stays as long as this is held.
+#[derive(Debug)]
+pub struct Sent<W: Wake> {
+    pub(super) guard: Arc<LinkGuard<W>>,
+    key: DeliveryKey,
+    /// `None` if it was sent settled.
+    slot: Option<Key>,
+}
+
+impl<W: Wake> Sent<W> {
+    pub(super) fn new(guard: Arc<LinkGuard<W>>, key: DeliveryKey, slot: Option<Key>) -> Self {
+        Self { guard, key, slot }
+    }
+
+    /// Returns the key of the delivery.
+    pub fn key(&self) -> DeliveryKey {
+        self.key
+    }
+
+    /// Returns the tag, as long as the delivery is not settled.
+    pub fn tag(&self) -> Option<DeliveryTag> {
+        self.guard.hub().look(|state| Some(state.engine.delivery(self.key).ok()?.tag()))
+    }
+
+    /// Returns whether it was sent settled: there is no outcome to come, and it counts as accepted.
+    pub fn is_settled(&self) -> bool {
+        self.slot.is_none()
+    }
+
+    /// Polls the outcome. Pending: the waiter is woken when it is known; a later one takes the place of this one.
+    pub fn poll_outcome(&self, waiter: &W) -> Poll<Result<Outcome>> {
+        self.guard.hub().with(|state| {
+            let outcome = self.look(state);
+            if let (Poll::Pending, Some(slot)) = (&outcome, self.slot) {
+                let spent = state.outcomes.wait(slot, waiter);
+                state.spent.extend(spent);
+            }
+            outcome
+        })
+    }
+
+    /// Writes the output that there is, before a waiter that has nothing else to do sleeps.
+    pub fn flush(&self) {
+        self.guard.hub().flush();
+    }
+
+    /// Returns the outcome, if it is known by now.
+    pub fn try_outcome(&self) -> Result<Option<Outcome>> {
+        match self.guard.hub().look(|state| self.look(state)) {
+            Poll::Ready(outcome) => outcome.map(Some),
+            Poll::Pending => Ok(None),
+        }
+    }
+
+    fn look(&self, state: &mut State<W>) -> Poll<Result<Outcome>> {
+        let Some(slot) = self.slot else { return Poll::Ready(Ok(Outcome::Accepted)) };
+        match state.outcomes.fate(slot) {
+            Some(Fate::Known(outcome)) => Poll::Ready(Ok(outcome.clone())),
+            Some(Fate::Undecided) => Poll::Ready(Err(Error::Undecided)),
+            Some(Fate::Lost) | None => Poll::Ready(Err(self.lost(state))),
+            Some(Fate::Unsettled) if state.link_over(self.guard.slot).is_some() => {
+                Poll::Ready(Err(self.lost(state)))
+            }
+            Some(Fate::Unsettled) => Poll::Pending,
+        }
+    }
+
+    /// Returns the error of a delivery whose link has ended before its outcome was known.
+    fn lost(&self, state: &State<W>) -> Error {
+        let over = state.link_over(self.guard.slot);
+        over.as_ref().and_then(Error::ended).cloned().map_or(Error::Undecided, Error::Lost)
+    }
+
+    /// Settles the delivery: its outcome is known, or of no interest any more.
+    pub fn settle(&self) -> Result<()> {
+        self.guard.hub().with(|state| Ok(state.sender(self.guard.slot)?.settle(self.key)?))
+    }
+}
+
+impl<W: Wake> Drop for Sent<W> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            // What is dropped here may be a task's last waker: not under the lock.
+            let spent = self.guard.hub().look(|state| state.outcomes.forget(slot));
+            drop(spent);
+        }
+    }
+}
+
+/// The outcomes of everything that is sent on a link, in the order in which they come.
+///
+/// It is for one task that looks after a whole link, as a router does. Polling it also waits for any other change of
+/// the link: after `Pending`, look at [`Sender::is_sendable`](super::Sender::is_sendable) and
+/// [`Sender::is_draining`](super::Sender::is_draining). Outcomes are kept until they are polled.
+#[derive(Debug)]
+pub struct SentOutcomes<W: Wake> {
+    guard: Arc<LinkGuard<W>>,
+    ticket: Option<Ticket>,
+}
+
+impl<W: Wake> SentOutcomes<W> {
+    pub(super) fn new(guard: Arc<LinkGuard<W>>) -> Self {
+        guard.hub().with(|state| {
+            if let Some(link) = state.links.get_mut(guard.slot) {
+                link.outcomes.get_or_insert_default();
+            }
+        });
+        Self { guard, ticket: None }
+    }
+
+    /// Polls for the next outcome; `None` once the link is over and all are taken.
+    pub fn poll(&mut self, waiter: &W) -> Poll<Option<(DeliveryKey, Result<Outcome>)>> {
+        let slot = self.guard.slot;
+        self.guard.hub().with(|state| {
+            let next = state.links.get_mut(slot).and_then(|link| link.outcomes.as_mut()?.pop_front());
+            let over = state.link_over(slot);
+            match (next, over) {
+                (Some((key, Fate::Known(outcome))), _) => Poll::Ready(Some((key, Ok(outcome)))),
+                (Some((key, Fate::Lost)), Some(over)) => {
+                    let lost = over.ended().cloned().map_or(Error::Undecided, Error::Lost);
+                    Poll::Ready(Some((key, Err(lost))))
+                }
+                (Some((key, _)), _) => Poll::Ready(Some((key, Err(Error::Undecided)))),
+                (None, Some(_)) => Poll::Ready(None),
+                (None, None) => {
+                    state.wait(Place::Link(slot), &mut self.ticket, waiter);
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+impl<W: Wake> Drop for SentOutcomes<W> {
+    fn drop(&mut self) {
+        let place = Place::Link(self.guard.slot);
+        let kept = self.guard.hub().with(|state| {
+            state.leave(place, &mut self.ticket, &mut None);
+            state.links.get_mut(self.guard.slot).and_then(|link| link.outcomes.take())
+        });
+        drop(kept);
+    }
+}

@@ -1,0 +1,140 @@
+//! [`Session`]: all of a session's handle that does not wait.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use core::task::Poll;
+
+use super::connection::how_it_went;
+use super::guard::{ConnectionGuard, SessionGuard};
+use super::offered::OfferedLink;
+use super::state::{Place, State};
+use super::wait::{Attempt, Try, Wait};
+use super::wake::Wake;
+use crate::config::SessionOptions;
+use crate::endpoint::{Error, Result};
+use crate::types::Key;
+use crate::wire::{self, Begin};
+
+/// A handle of a session. It ends when the last handle of it and of its links is dropped.
+#[derive(Debug)]
+pub struct Session<W: Wake> {
+    pub(super) guard: Arc<SessionGuard<W>>,
+}
+
+impl<W: Wake> Clone for Session<W> {
+    fn clone(&self) -> Self {
+        Self { guard: Arc::clone(&self.guard) }
+    }
+}
+
+impl<W: Wake> Session<W> {
+    pub(super) fn new(
+        connection: &Arc<ConnectionGuard<W>>,
+        state: &mut State<W>,
+        slot: Key,
+        is_owned: bool,
+    ) -> Self {
+        Self { guard: Arc::new(SessionGuard::new(connection, state, slot, is_owned)) }
+    }
+
+    /// Makes a handle with which the session does not end.
+    pub(super) fn leave(self) -> Self {
+        self.guard.is_owned.store(false, Ordering::Relaxed);
+        self
+    }
+
+    /// Waits until the peer has begun it, too.
+    pub fn begun(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        let slot = self.guard.slot;
+        let attempt = move |state: &mut State<W>, at: Attempt| match state.session_over(slot) {
+            Some(over) => Poll::Ready(Err(over)),
+            None if state.sessions.get(slot).is_some_and(|session| session.is_begun) => Poll::Ready(Ok(())),
+            None if at.is_late => Poll::Ready(Err(Error::TimedOut)),
+            None => Poll::Pending,
+        };
+        self.guard.hub().wait(Place::Session(slot), attempt).for_reply()
+    }
+
+    /// Accepts a session that the peer has begun.
+    pub(super) fn accept(&self, options: &SessionOptions) -> Result<()> {
+        let slot = self.guard.slot;
+        self.guard.hub().with(|state| Ok(state.session(slot)?.accept(options)?))
+    }
+
+    /// Waits for the next link that the peer attaches; `None` once the session is over without an error.
+    pub fn next_link(&self) -> Wait<'_, W, impl Try<W, Result<Option<OfferedLink<W>>>>> {
+        let slot = self.guard.slot;
+        self.guard.hub().wait(Place::Session(slot), move |state: &mut State<W>, _| {
+            let offered = state.sessions.get_mut(slot).and_then(|session| session.offered.pop_front());
+            match offered.and_then(|link| OfferedLink::new(&self.guard, state, link)) {
+                Some(link) => Poll::Ready(Ok(Some(link))),
+                None => state.session_over(slot).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
+            }
+        })
+    }
+
+    /// Ends the session, perhaps for an error, and waits until the peer has answered.
+    pub fn end(&self, error: Option<wire::Error>) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        let was_told = error.is_some();
+        // One that is over only has to be waited for.
+        let _ = self.begin_end(error);
+        let slot = self.guard.slot;
+        let attempt = move |state: &mut State<W>, at: Attempt| match state.session_over(slot) {
+            Some(over) => Poll::Ready(how_it_went(over, was_told)),
+            None if at.is_late => Poll::Ready(Err(Error::TimedOut)),
+            None => Poll::Pending,
+        };
+        self.guard.hub().wait(Place::Session(slot), attempt).for_reply()
+    }
+
+    /// Ends the session, unless it is over. The peer has not answered yet.
+    pub(super) fn begin_end(&self, error: Option<wire::Error>) -> Result<()> {
+        let slot = self.guard.slot;
+        self.guard.hub().with(|state| match (state.session(slot), error) {
+            (Ok(mut session), Some(error)) => session.end_with(error).map_err(Error::from),
+            (Ok(mut session), None) => session.end().map_err(Error::from),
+            (Err(_), _) => Ok(()),
+        })
+    }
+
+    /// Returns the peer's begin; `None` before it is in, and after the end.
+    pub fn peer_begin(&self) -> Option<Begin> {
+        let slot = self.guard.slot;
+        self.guard.hub().look(|state| state.session(slot).ok()?.peer_begin())
+    }
+
+    /// Returns where its links are attached.
+    pub fn home(&self) -> Home<W> {
+        Home { connection: Arc::clone(&self.guard.connection), session: Some(Arc::clone(&self.guard)) }
+    }
+}
+
+/// Where a link is to be attached.
+#[derive(Debug)]
+pub struct Home<W: Wake> {
+    connection: Arc<ConnectionGuard<W>>,
+    /// `None`: on the session that links share.
+    session: Option<Arc<SessionGuard<W>>>,
+}
+
+impl<W: Wake> Clone for Home<W> {
+    fn clone(&self) -> Self {
+        Self { connection: Arc::clone(&self.connection), session: self.session.clone() }
+    }
+}
+
+impl<W: Wake> Home<W> {
+    pub(super) fn shared(connection: &Arc<ConnectionGuard<W>>) -> Self {
+        Self { connection: Arc::clone(connection), session: None }
+    }
+
+    pub(super) fn session(&self) -> Result<Arc<SessionGuard<W>>> {
+        if let Some(session) = &self.session {
+            return Ok(Arc::clone(session));
+        }
+        self.connection.hub.with(|state| {
+            let slot = state.shared_session()?;
+            Ok(Session::new(&self.connection, state, slot, false).guard)
+        })
+    }
+}

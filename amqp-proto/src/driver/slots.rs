@@ -1,0 +1,177 @@
+//! Slots of sessions and links, and their keys in the engine of now.
+
+use super::line::Line;
+use super::state::{LinkState, SessionState, State};
+use super::wake::Wake;
+use crate::config::SessionOptions;
+use crate::endpoint::{Error, Result};
+use crate::machine::LinkError;
+use crate::types::{Key, LinkKey, ReceiverKey, SessionKey, Str};
+use crate::view::{ReceiverMut, SenderMut, SessionMut};
+use crate::wire;
+
+/// Does something with either end of a link in the engine.
+macro_rules! either_end {
+    ($engine:expr, $key:expr, $link:pat => $work:expr) => {
+        match $key {
+            LinkKey::Sender(key) => $engine.sender(key).ok().map(|$link| $work),
+            LinkKey::Receiver(key) => $engine.receiver(key).ok().map(|$link| $work),
+        }
+    };
+}
+
+pub(super) use either_end;
+
+impl<W: Wake> State<W> {
+    /// Returns the slot of a session of the engine.
+    pub(super) fn session_slot(&self, key: SessionKey) -> Option<Key> {
+        let slot = self.session_slots.get(key.0)?;
+        self.sessions.get(slot).is_some_and(|session| session.key == Some(key)).then_some(slot)
+    }
+
+    /// Returns the slot of a link of the engine.
+    pub(super) fn link_slot(&self, key: LinkKey) -> Option<Key> {
+        let slot = self.link_slots.get(key.key())?;
+        self.links.get(slot).is_some_and(|link| link.key == Some(key)).then_some(slot)
+    }
+
+    pub(super) fn link_mut(&mut self, key: LinkKey) -> Option<&mut LinkState<W>> {
+        let slot = self.link_slot(key)?;
+        self.links.get_mut(slot)
+    }
+
+    /// Gives a session of the engine a slot.
+    pub(crate) fn hold_session(&mut self, key: SessionKey) -> Option<Key> {
+        let slot = self.sessions.insert(|_| SessionState {
+            key: Some(key),
+            line: Line::default(),
+            guards: 0,
+            is_begun: false,
+            ended: None,
+            offered: Default::default(),
+        })?;
+        self.session_slots.set(key.0, slot);
+        Some(slot)
+    }
+
+    /// Gives a link of the engine a slot. A link that was attached before under this key has ended, and keeps its own.
+    pub(crate) fn hold_link(&mut self, key: LinkKey, session: Key) -> Option<Key> {
+        if let Some(old) = self.link_mut(key) {
+            old.key = None;
+        }
+        let is_streaming = match key {
+            LinkKey::Receiver(key) => self.engine.receiver(key).is_ok_and(|link| link.is_streaming()),
+            LinkKey::Sender(_) => false,
+        };
+        let slot = self.links.insert(|_| LinkState {
+            key: Some(key),
+            session,
+            line: Line::default(),
+            turns: Line::default(),
+            is_attached: false,
+            ended: None,
+            is_drained: false,
+            is_stopped: false,
+            rest: Default::default(),
+            is_streaming,
+            begun: Default::default(),
+            outcomes: None,
+        })?;
+        self.link_slots.set(key.key(), slot);
+        Some(slot)
+    }
+
+    /// Returns the slot of the session that a link of the engine is on.
+    pub(super) fn session_of(&mut self, key: LinkKey) -> Option<Key> {
+        let session = either_end!(self.engine, key, link => link.session())??;
+        self.session_slot(session)
+    }
+
+    /// Begins a session; the peer has not answered yet.
+    pub(crate) fn begin(&mut self, options: &SessionOptions) -> Result<Key> {
+        if let Some(over) = self.over() {
+            return Err(over);
+        }
+        let key = self.engine.begin(options)?;
+        self.hold_session(key).ok_or(Error::Gone)
+    }
+
+    /// Returns the session of links that ask for no other; it is begun for the first of them.
+    pub(crate) fn shared_session(&mut self) -> Result<Key> {
+        if let Some(slot) = self.default_session {
+            return Ok(slot);
+        }
+        let slot = self.begin(&SessionOptions::new())?;
+        self.default_session = Some(slot);
+        Ok(slot)
+    }
+
+    /// Returns a session in the engine, unless it is over.
+    pub(crate) fn session(&mut self, slot: Key) -> Result<SessionMut<'_>> {
+        if let Some(over) = self.session_over(slot) {
+            return Err(over);
+        }
+        let key = self.sessions.get(slot).and_then(|session| session.key).ok_or(Error::Gone)?;
+        Ok(self.engine.session(key)?)
+    }
+
+    /// Attaches a link; the peer has not answered yet.
+    pub(crate) fn attach<K: Into<LinkKey>>(
+        &mut self,
+        session: Key,
+        name: Option<Str>,
+        attach: impl FnOnce(&mut SessionMut<'_>, Str) -> Result<K, LinkError>,
+    ) -> Result<Key> {
+        let name = name.unwrap_or_else(|| self.link_name());
+        let key = attach(&mut self.session(session)?, name)?.into();
+        self.hold_link(key, session).ok_or(Error::Gone)
+    }
+
+    /// Returns a sending link in the engine, unless it is over.
+    #[inline]
+    pub(crate) fn sender(&mut self, slot: Key) -> Result<SenderMut<'_>> {
+        match self.key_of(slot)? {
+            LinkKey::Sender(key) => Ok(self.engine.sender(key).map_err(|_| LinkError::Detached)?),
+            LinkKey::Receiver(_) => Err(Error::Gone),
+        }
+    }
+
+    /// Returns a receiving link in the engine, unless it is over.
+    #[inline]
+    pub(crate) fn receiver(&mut self, slot: Key) -> Result<ReceiverMut<'_>> {
+        match self.key_of(slot)? {
+            LinkKey::Receiver(key) => Ok(self.engine.receiver(key).map_err(|_| LinkError::Detached)?),
+            LinkKey::Sender(_) => Err(Error::Gone),
+        }
+    }
+
+    #[inline]
+    fn key_of(&self, slot: Key) -> Result<LinkKey> {
+        let link = self.links.get(slot).ok_or(Error::Gone)?;
+        match link.key {
+            Some(key) if link.ended.is_none() && self.ended.is_none() => Ok(key),
+            _ => Err(self.link_over(slot).unwrap_or(Error::Gone)),
+        }
+    }
+
+    /// Returns the key of a receiving link, also of one that has ended.
+    pub(crate) fn receiver_key(&self, slot: Key) -> Option<ReceiverKey> {
+        match self.links.get(slot)?.key? {
+            LinkKey::Receiver(key) => Some(key),
+            LinkKey::Sender(_) => None,
+        }
+    }
+
+    /// Closes a link of the engine.
+    pub(super) fn close_engine_link(
+        &mut self,
+        key: LinkKey,
+        error: Option<wire::Error>,
+    ) -> Result<(), LinkError> {
+        let closed = either_end!(self.engine, key, mut link => match error {
+            Some(error) => link.close_with(error),
+            None => link.close(),
+        });
+        closed.unwrap_or(Err(LinkError::Detached))
+    }
+}
