@@ -42,7 +42,7 @@ use crate::writing::{self, Way, Writer};
 /// #     let connection = listener.accept()?.open()?;
 /// #     while let Some(offer) = connection.next_offer()? {
 /// #         if let amqp_blocking::Accepted::Receiver(receiver) = offer.accept()? {
-/// #             receiver.iter().for_each(drop);
+/// #             receiver.for_each(1, |_| Ok::<(), amqp_blocking::Error>(()))?;
 /// #         }
 /// #     }
 /// #     Ok::<(), amqp_blocking::Error>(())

@@ -50,7 +50,8 @@ impl Receiver {
     ///     let body = delivery.message()?.body()?; // what is no message is an error, too
     ///     println!("{body:?}");
     ///     Ok::<(), amqp_blocking::Error>(())
-    /// })
+    /// })?;
+    /// # Ok::<(), amqp_blocking::Error>(())
     /// ```
     pub fn for_each<E: Display>(
         self,

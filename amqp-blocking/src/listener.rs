@@ -19,8 +19,10 @@ use crate::connection::Connection;
 ///     while let Some(offer) = connection.next_offer()? {
 ///         if let Accepted::Receiver(receiver) = offer.accept()? {
 ///             for delivery in &receiver {
-///                 println!("{:?}", delivery?.message()?.body()?);
-///             } // each is accepted
+///                 let delivery = delivery?;
+///                 println!("{:?}", delivery.message()?.body()?);
+///                 delivery.accept()?;
+///             }
 ///         }
 ///     }
 ///     Ok::<(), amqp_blocking::Error>(())
