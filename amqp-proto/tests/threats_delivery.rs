@@ -95,7 +95,8 @@ fn d21_delivery_given_up() {
     let session = endpoint.sessions[0];
     assert_eq!(endpoint.connection.session(session).unwrap().unsettled_received(), 0);
     assert_eq!(endpoint.connection.receiver(endpoint.receivers[0]).unwrap().credit(), 99);
-    let window = accepts(&receiving()).connection.session(session).unwrap().incoming_window();
+    let mut fresh = accepts(&receiving());
+    let window = fresh.connection.session(fresh.sessions[0]).unwrap().incoming_window();
     assert_eq!(endpoint.connection.session(session).unwrap().incoming_window(), window);
     // Nothing runs out, however often that happens.
     for id in 1..=400 {

@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::types::Key;
+use crate::types::{Key, KeyNumbers};
 
-/// A table whose places are used again, each time under another generation.
+/// A table whose places are used again, each time under another number.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
+    numbers: KeyNumbers,
     places: Vec<Place<T>>,
     free: Vec<u32>,
 }
@@ -21,7 +22,7 @@ struct Place<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new() }
+        Self { numbers: KeyNumbers::default(), places: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -30,13 +31,14 @@ impl<T> Slab<T> {
     pub(crate) fn insert(&mut self, make: impl FnOnce(Key) -> T) -> Option<Key> {
         if let Some(index) = self.free.pop() {
             let place = self.places.get_mut(index as usize)?;
-            let key = Key { index, generation: place.generation };
+            let key = Key { index, generation: self.numbers.take() };
+            place.generation = key.generation;
             place.value = Some(Box::new(make(key)));
             return Some(key);
         }
         let index = u32::try_from(self.places.len()).ok().filter(|index| *index < u32::MAX)?;
-        let key = Key { index, generation: 0 };
-        self.places.push(Place { generation: 0, value: Some(Box::new(make(key))) });
+        let key = Key { index, generation: self.numbers.take() };
+        self.places.push(Place { generation: key.generation, value: Some(Box::new(make(key))) });
         Some(key)
     }
 
@@ -73,17 +75,14 @@ impl<T> Slab<T> {
         place.value.as_ref().map(|_| Key { index, generation: place.generation })
     }
 
-    /// Takes what the key names out. Its place is used again until its generations run out.
+    /// Takes what the key names out. Its place is used again.
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let place = self.places.get_mut(key.index as usize)?;
         if place.generation != key.generation {
             return None;
         }
         let value = place.value.take()?;
-        place.generation = place.generation.wrapping_add(1);
-        if place.generation != 0 {
-            self.free.push(key.index);
-        }
+        self.free.push(key.index);
         Some(*value)
     }
 
@@ -121,7 +120,7 @@ mod tests {
         let old = slab.insert(|_| "old").unwrap();
         assert_eq!(slab.remove(old), Some("old"));
         let new = slab.insert(|_| "new").unwrap();
-        assert_eq!((new.index, new.generation), (old.index, old.generation + 1));
+        assert!(new.index == old.index && new.generation != old.generation);
         assert_eq!((slab.get(old), slab.get(new)), (None, Some(&"new")));
         assert_eq!(slab.remove(old), None);
         assert_eq!((slab.len(), slab.keys().next()), (1, Some(new)));

@@ -14,6 +14,7 @@
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
+mod alike;
 mod end;
 mod line;
 mod literal;
@@ -38,6 +39,7 @@ mod scalar;
 #[cfg(any(feature = "proptest", feature = "arbitrary"))]
 mod value;
 
+pub use alike::Alike;
 pub use end::{Auto, End, Offer};
 pub use line::Line;
 pub use literal::{

@@ -1,15 +1,53 @@
 //! Keys: what a program holds of a session, a link or a delivery that lives in a connection.
 //!
-//! A key is a number with a generation. It outlives what it names, and then it names nothing: using it is an
-//! error, never a hold on what came after.
+//! A key is a place and a number that no other key of the process has. It outlives what it names, and then it names
+//! nothing: using it is an error, never a hold on what came after, nor on something of another connection.
 
 use core::fmt;
 
-/// A place in a table, and how often that place had been given out before.
+/// A place in a table, and the number under which it was given out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) index: u32,
     pub(crate) generation: u32,
+}
+
+/// Numbers for keys, no two of them the same in a process until 2^32 have been given out.
+///
+/// Each table takes a block of them at a time, so that tables of different connections never share one. Where the target
+/// has no compare-and-swap there is no counter for all: numbers then tell apart what one table has named, and no more.
+#[derive(Debug, Default)]
+pub(crate) struct KeyNumbers {
+    next: u32,
+    left: u32,
+}
+
+impl KeyNumbers {
+    const BLOCK: u32 = 64;
+
+    pub(crate) fn take(&mut self) -> u32 {
+        if self.left == 0 {
+            self.next = self.block();
+            self.left = Self::BLOCK;
+        }
+        let number = self.next;
+        self.next = self.next.wrapping_add(1);
+        self.left -= 1;
+        number
+    }
+
+    #[cfg(target_has_atomic = "32")]
+    #[allow(clippy::unused_self)] // the other one needs it
+    fn block(&self) -> u32 {
+        use core::sync::atomic::{AtomicU32, Ordering};
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        NEXT.fetch_add(Self::BLOCK, Ordering::Relaxed)
+    }
+
+    #[cfg(not(target_has_atomic = "32"))]
+    fn block(&self) -> u32 {
+        self.next
+    }
 }
 
 impl fmt::Debug for Key {
