@@ -6,7 +6,7 @@ use std::env;
 use std::process::Command;
 use std::thread;
 
-use amqp_blocking::handler::{Context, DeliveryKey, Handler, ListenerKey, SenderKey};
+use amqp_blocking::handler::{Context, DeliveryKey, Handler, Incoming, ListenerKey, SenderKey};
 use amqp_blocking::sasl::{Credentials, PlainServer, ServerSasl};
 use amqp_blocking::wire::Outcome;
 use amqp_blocking::{Accepted, Acceptor, Connection, Container, Listener};
@@ -57,12 +57,14 @@ impl Handler for Both {
     fn on_listening(&mut self, cx: &mut Context<'_>, _: ListenerKey, address: &str) {
         let connection = cx.connect(format!("amqp://ann:{SECRET}@{address}"));
         let sender = cx.create_sender(connection, "jobs");
-        assert!(cx.send(sender, "too early").is_err());
+        assert!(cx.try_send(sender, "too early").is_err());
     }
 
     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
         cx.send(sender, "a job").unwrap();
     }
+
+    fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {}
 
     fn on_accepted(&mut self, cx: &mut Context<'_>, _: DeliveryKey) {
         cx.stop();

@@ -282,7 +282,7 @@ async fn a_peer_that_stalls_stops_nobody_else() {
     let session = server.next_session().await.unwrap().unwrap().accept().unwrap();
     let Some(OfferedLink::Receiver(link)) = session.next_link().await.unwrap() else { panic!("a link") };
     let receiver = link.accept().unwrap();
-    while ask(&injector, move |cx| cx.send(stuck, "first").is_err()).await {}
+    while ask(&injector, move |cx| cx.try_send(stuck, "first").is_err()).await {}
     assert!(receiver.recv().await.unwrap().is_some());
     stall.send(()).unwrap();
     // Until nothing fits anywhere any more.
@@ -290,12 +290,12 @@ async fn a_peer_that_stalls_stops_nobody_else() {
     let mut refused = 0;
     while refused < 10 {
         let big = big.clone();
-        let is_sent = ask(&injector, move |cx| cx.send(stuck, big).is_ok()).await;
+        let is_sent = ask(&injector, move |cx| cx.try_send(stuck, big).is_ok()).await;
         refused = if is_sent { 0 } else { refused + 1 };
     }
     while told.try_recv().is_ok() {}
     for _ in 0..100 {
-        while ask(&injector, move |cx| cx.send(other, "job").is_err()).await {}
+        while ask(&injector, move |cx| cx.try_send(other, "job").is_err()).await {}
         told.recv().await.unwrap();
     }
     running.abort();

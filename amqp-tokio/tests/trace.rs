@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::process::Command;
 
-use amqp_tokio::handler::{Context, DeliveryKey, Handler, ListenerKey, SenderKey};
+use amqp_tokio::handler::{Context, DeliveryKey, Handler, Incoming, ListenerKey, SenderKey};
 use amqp_tokio::sasl::{Credentials, PlainServer, ServerSasl};
 use amqp_tokio::wire::Outcome;
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Container, Listener, OfferedLink, Peer};
@@ -62,6 +62,8 @@ impl Handler for Both {
     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
         cx.send(sender, "a job").unwrap();
     }
+
+    fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {}
 
     fn on_accepted(&mut self, cx: &mut Context<'_>, _: DeliveryKey) {
         cx.stop();

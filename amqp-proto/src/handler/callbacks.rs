@@ -5,7 +5,8 @@ use super::failure::Scope;
 use super::incoming::Incoming;
 use super::key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey, ReceiverKey, SenderKey, SessionKey};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
-use crate::machine::Reason;
+use crate::machine::{Reason, SendError};
+use crate::message::Message;
 use crate::wire::{DeliveryState, Error, Modified};
 
 /// What becomes of a session or link that the peer wants.
@@ -129,7 +130,8 @@ pub trait Handler {
     /// A link is gone, whatever the reason.
     fn on_link_closed(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {}
 
-    /// A sender may send. Told once, and again after a send was refused for want of credit or room.
+    /// A sender may send at once: there is credit and room, and nothing waits in its queue. Told once, and again after
+    /// credit or room was used up, or a message was queued or refused for want of them.
     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {}
 
     /// The receiver has accepted a message that was sent.
@@ -162,9 +164,25 @@ pub trait Handler {
     ) {
     }
 
+    /// A message that was queued is not sent, and will not be: its link has ended before, or it can never be sent over
+    /// the link, as the error says. By default this is told as [`on_delivery_lost`](Self::on_delivery_lost).
+    fn on_unsent(
+        &mut self,
+        cx: &mut Context<'_>,
+        delivery: DeliveryKey,
+        message: Message,
+        error: &SendError,
+    ) {
+        self.on_delivery_lost(cx, delivery, None);
+    }
+
     /// A message has come. If it is neither settled nor updated when this returns, it is accepted, unless
-    /// [`with_auto_accept`](ReceiverOptions::with_auto_accept) is off.
-    fn on_message(&mut self, cx: &mut Context<'_>, message: Incoming) {}
+    /// [`with_auto_accept`](ReceiverOptions::with_auto_accept) is off. If this panics, it is modified as failed instead.
+    /// By default it is released.
+    fn on_message(&mut self, cx: &mut Context<'_>, message: Incoming) {
+        // One that was sent settled needs no outcome.
+        let _ = cx.release(message.key());
+    }
 
     /// More of a message has come, on a streaming link: [`Context::read`] takes it. Once its end has been read, the
     /// message is accepted as in [`on_message`](Self::on_message).

@@ -3,32 +3,13 @@
 use alloc::boxed::Box;
 
 use super::context::Context;
-use super::key::{DeliveryKey, ReceiverKey, SenderKey};
-use crate::config::SendOptions;
+use super::key::{DeliveryKey, ReceiverKey};
 use crate::connection::Connection;
-use crate::machine::{Part, PartEnd, ReadError, SendError, SettleError, StaleKey};
-use crate::message::Message;
+use crate::machine::{Part, PartEnd, ReadError, SettleError, StaleKey};
 use crate::types::{self, TransactionId};
 use crate::wire::{DeliveryState, Error, Modified, Outcome, Rejected};
 
 impl Context<'_> {
-    /// Sends a message; what becomes of it is told by [`on_accepted`](super::Handler::on_accepted) and the like.
-    pub fn send(&mut self, sender: SenderKey, message: impl Into<Message>) -> Result<DeliveryKey, SendError> {
-        self.send_with(sender, &message.into(), &SendOptions::new())
-    }
-
-    /// The same, as the options say.
-    pub fn send_with(
-        &mut self,
-        sender: SenderKey,
-        message: &Message,
-        options: &SendOptions,
-    ) -> Result<DeliveryKey, SendError> {
-        let connection = self.connection_of(sender).map_err(|_| SendError::Detached)?;
-        let mut view = self.sender(sender).map_err(|_| SendError::Detached)?;
-        view.send_with(message, options).map(|delivery| DeliveryKey { connection, delivery })
-    }
-
     /// The message was processed [3.4.2].
     pub fn accept(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         self.update(delivery, &Outcome::Accepted.into())
@@ -56,14 +37,22 @@ impl Context<'_> {
 
     /// Tells the state of a delivery, be it received or sent. An outcome settles what was received, unless that is the
     /// sender's to do first (T-DISP-16).
+    ///
+    /// # Errors
+    ///
+    /// [`SettleError::Queued`] if the delivery waits to be sent.
     pub fn update(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
-        match self.delivery_link(delivery)? {
+        if self.is_queued(delivery) {
+            return Err(SettleError::Queued);
+        }
+        let (link, known) = self.delivery_link(delivery)?;
+        match link {
             types::LinkKey::Receiver(link) => match self.live(delivery)?.receiver(link) {
-                Ok(mut receiver) => receiver.dispose(delivery.delivery, state),
+                Ok(mut receiver) => receiver.dispose(known, state),
                 Err(StaleKey) => Err(SettleError::Settled),
             },
             types::LinkKey::Sender(link) => match self.live(delivery)?.sender(link) {
-                Ok(mut sender) => sender.update(delivery.delivery, state),
+                Ok(mut sender) => sender.update(known, state),
                 Err(StaleKey) => Err(SettleError::Settled),
             },
         }
@@ -77,27 +66,36 @@ impl Context<'_> {
         transaction: TransactionId,
         outcome: impl Into<Outcome>,
     ) -> Result<(), SettleError> {
-        let types::LinkKey::Receiver(link) = self.delivery_link(delivery)? else {
+        let (types::LinkKey::Receiver(link), known) = self.delivery_link(delivery)? else {
             return Err(SettleError::WrongLink);
         };
         match self.live(delivery)?.receiver(link) {
-            Ok(mut receiver) => receiver.retire(delivery.delivery, transaction, outcome),
+            Ok(mut receiver) => receiver.retire(known, transaction, outcome),
             Err(StaleKey) => Err(SettleError::Settled),
         }
     }
 
     /// Settles a delivery, be it received or sent, without telling an outcome: nothing more is told about it. One that
-    /// the receiver is to settle second is settled by the sender.
+    /// the receiver is to settle second is settled by the sender. One that waits to be sent is taken back.
     pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
-        match self.delivery_link(delivery)? {
+        if self.take_back(delivery) {
+            return Ok(());
+        }
+        let (link, known) = self.delivery_link(delivery)?;
+        match link {
             types::LinkKey::Receiver(link) => match self.live(delivery)?.receiver(link) {
-                Ok(mut receiver) => receiver.settle(delivery.delivery),
+                Ok(mut receiver) => receiver.settle(known),
                 Err(StaleKey) => Err(SettleError::Settled),
             },
-            types::LinkKey::Sender(link) => match self.live(delivery)?.sender(link) {
-                Ok(mut sender) => sender.settle(delivery.delivery),
-                Err(StaleKey) => Err(SettleError::Settled),
-            },
+            types::LinkKey::Sender(link) => {
+                match self.live(delivery)?.sender(link) {
+                    Ok(mut sender) => sender.settle(known)?,
+                    Err(StaleKey) => return Err(SettleError::Settled),
+                }
+                self.all.forget(delivery.connection, known);
+                self.all.feed(delivery.connection);
+                Ok(())
+            }
         }
     }
 
@@ -105,8 +103,13 @@ impl Context<'_> {
         self.all.live(delivery.connection).map_err(|_| SettleError::Settled)
     }
 
-    fn delivery_link(&mut self, delivery: DeliveryKey) -> Result<types::LinkKey, SettleError> {
-        self.delivery(delivery).ok().and_then(|delivery| delivery.link()).ok_or(SettleError::Settled)
+    fn delivery_link(
+        &mut self,
+        delivery: DeliveryKey,
+    ) -> Result<(types::LinkKey, types::DeliveryKey), SettleError> {
+        let known = self.all.known(delivery).ok_or(SettleError::Settled)?;
+        let link = self.delivery(delivery).ok().and_then(|delivery| delivery.link());
+        link.map(|link| (link, known)).ok_or(SettleError::Settled)
     }
 
     /// Takes what has come of a message on a streaming link since the last call.
@@ -114,8 +117,9 @@ impl Context<'_> {
         if self.connection_of(receiver) != Ok(delivery.connection) {
             return Err(ReadError::WrongLink);
         }
+        let known = self.all.known(delivery).ok_or(ReadError::NoDelivery)?;
         let mut view = self.receiver(receiver).map_err(|_| ReadError::NoDelivery)?;
-        let part = view.read(delivery.delivery)?;
+        let part = view.read(known)?;
         if part.end == PartEnd::Complete && view.is_auto_accept() {
             self.all.undecided.push(delivery);
         }

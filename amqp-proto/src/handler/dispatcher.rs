@@ -9,9 +9,11 @@ use super::entry::Entry;
 use super::failure::Failure;
 use super::key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey};
 use super::link::Links;
+use super::queue::QUEUE_OCTETS;
 use super::timers::Timers;
 use crate::connection::Connection;
-use crate::machine::{Reason, Slab, StaleKey};
+use crate::machine::{Reason, SendError, Slab, StaleKey};
+use crate::message::Message;
 use crate::types::{Moment, Str};
 
 /// What a handler asks of its container.
@@ -130,6 +132,10 @@ pub struct Dispatcher {
     /// An error that ends all, and whether everything was told to end for it.
     pub(super) failure: Option<Failure>,
     pub(super) is_failed: bool,
+    /// How many octets of messages each sender queues.
+    pub(super) queue_octets: usize,
+    /// How many messages have been queued so far.
+    pub(super) queued: u64,
     /// How many names of links have been made up.
     pub(super) names: u64,
     /// Connections that may have events.
@@ -152,6 +158,8 @@ pub(super) enum News {
     LinkOpened(LinkKey),
     /// A link cannot be.
     LinkFailed(LinkKey, Reason),
+    /// A message that was queued is not sent.
+    Unsent(DeliveryKey, Message, SendError),
     /// A session that the handler has accepted late is there.
     SessionOpened(super::key::SessionKey),
     /// A connection is not made.
@@ -163,7 +171,7 @@ pub(super) enum News {
 impl Dispatcher {
     /// Without connections.
     pub fn new() -> Self {
-        Self::default()
+        Self { queue_octets: QUEUE_OCTETS, ..Self::default() }
     }
 
     /// Tells the handler that it runs.
@@ -364,6 +372,9 @@ impl Dispatcher {
         let Some(entry) = self.connections.get_mut(key.0) else { return };
         entry.is_dirty = !is_done;
         let Some(connection) = entry.connection.as_mut() else { return };
+        if is_done {
+            entry.aliases.tidy(connection);
+        }
         let deadline = connection.next_deadline().map(|(at, _)| at);
         let is_changed = connection.is_over() || connection.has_output();
         if deadline != entry.deadline {

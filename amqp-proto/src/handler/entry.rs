@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::aliases::Aliases;
 use super::key::LinkKey;
 use super::link::{Ending, Links, Wanted, unattached, unbegun};
 use crate::config::SessionOptions;
@@ -26,6 +27,10 @@ pub(super) struct Entry {
     /// Sessions that the handler has ended or refused.
     pub(super) ended: BTreeMap<types::SessionKey, Ending>,
     pub(super) told: Told,
+    /// Deliveries that were queued before they were sent.
+    pub(super) aliases: Aliases,
+    /// Senders that wait until another delivery is settled.
+    pub(super) starved: Vec<LinkKey>,
     pub(super) is_dirty: bool,
     pub(super) is_changed: bool,
     /// Whether the peer has made it, so that its errors concern nobody else.

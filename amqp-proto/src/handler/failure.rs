@@ -96,9 +96,7 @@ impl Dispatcher {
         let is_told_next = |failure: &Failure| {
             failure.connection == Some(at)
                 && failure.scope.width() < wider.width()
-                && failure.reason.origin == reason.origin
-                && failure.reason.error.as_ref().map(|error| (&error.condition, &error.description))
-                    == reason.error.as_ref().map(|error| (&error.condition, &error.description))
+                && failure.reason.brief() == reason.brief()
         };
         if !self.is_failed && self.failure.as_ref().is_some_and(is_told_next) {
             self.failure = None;

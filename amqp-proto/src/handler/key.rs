@@ -82,7 +82,34 @@ impl SessionKey {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryKey {
     pub(super) connection: ConnectionKey,
-    pub(super) delivery: types::DeliveryKey,
+    pub(super) name: Name,
+}
+
+/// What a delivery is known by on its connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Name {
+    /// The key that it has there.
+    Known(types::DeliveryKey),
+    /// It was queued before it had one.
+    Queued { sender: SenderKey, number: u64 },
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(delivery) => fmt::Debug::fmt(delivery, f),
+            Self::Queued { number, .. } => write!(f, "queued delivery {number}"),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(delivery) => fmt::Display::fmt(delivery, f),
+            Self::Queued { .. } => fmt::Debug::fmt(self, f),
+        }
+    }
 }
 
 impl DeliveryKey {
@@ -93,7 +120,7 @@ impl DeliveryKey {
 
     /// Whether this end received the delivery; it sent it, otherwise.
     pub fn is_received(self) -> bool {
-        self.delivery.is_received()
+        matches!(self.name, Name::Known(delivery) if delivery.is_received())
     }
 }
 
@@ -115,7 +142,7 @@ macro_rules! shown {
 
 shown! {
     SessionKey => session;
-    DeliveryKey => delivery;
+    DeliveryKey => name;
 }
 
 impl fmt::Debug for LinkKey {

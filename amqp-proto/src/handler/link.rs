@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use super::key::{ConnectionKey, LinkKey, ReceiverKey, SenderKey};
+use super::queue::SendQueue;
 use crate::config::{ReceiverOptions, SenderOptions};
 use crate::machine::{LinkError, Reason, SessionError, Slab};
 use crate::types::{self, Key, Str};
@@ -46,6 +47,8 @@ pub(super) struct Link {
     pub(super) end: Ending,
     /// Whether the handler waits for the peer to attach it.
     pub(super) is_asked: bool,
+    /// Messages that it cannot send yet.
+    pub(super) queue: SendQueue,
 }
 
 /// Where a link is.
@@ -77,7 +80,8 @@ pub(super) struct Links(Slab<Link>);
 impl Links {
     /// A new key. Keys run out after 2^32 - 1 links at a time; the one that is made then names nothing.
     pub(super) fn insert(&mut self, connection: ConnectionKey, is_sender: bool, place: Place) -> LinkKey {
-        let link = Link { connection, is_sender, place, end: Ending::Open, is_asked: false };
+        let (end, queue) = (Ending::Open, SendQueue::default());
+        let link = Link { connection, is_sender, place, end, is_asked: false, queue };
         let key = self.0.insert(|_| link).unwrap_or(Key { index: u32::MAX, generation: u32::MAX });
         public(key, is_sender)
     }

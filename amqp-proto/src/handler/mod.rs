@@ -7,6 +7,7 @@
 //!
 //! Keys here are not those of a [`Connection`](crate::Connection): they also say which connection it is on.
 
+mod aliases;
 mod callbacks;
 mod context;
 mod creating;
@@ -19,6 +20,8 @@ mod incoming;
 mod key;
 mod link;
 mod offers;
+mod queue;
+mod sending;
 mod tell;
 mod timers;
 mod views;

@@ -7,11 +7,26 @@ use super::context::Context;
 use super::dispatcher::{Dispatcher, News};
 use super::failure::Scope;
 use super::incoming::Incoming;
-use super::key::{ConnectionKey, DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
+use super::key::{ConnectionKey, DeliveryKey, LinkKey, Name, ReceiverKey, SenderKey, SessionKey};
 use super::link::{Ending, Place};
-use crate::machine::{Event, Origin, Reason};
+use crate::machine::{Event, Origin, Reason, SendError};
 use crate::types;
-use crate::wire::{DeliveryState, Outcome, Rejected};
+use crate::wire::{DeliveryState, Modified, Outcome, Rejected};
+
+/// A call of the handler that is under way.
+struct Call<'a> {
+    all: &'a mut Dispatcher,
+    has_returned: bool,
+}
+
+impl Drop for Call<'_> {
+    /// The message on which the handler has panicked is not accepted: it goes back, and the peer learns that it failed.
+    fn drop(&mut self) {
+        if !self.has_returned {
+            self.all.decide(&Modified { delivery_failed: Some(true), ..Modified::default() }.into());
+        }
+    }
+}
 
 impl Dispatcher {
     /// Calls the handler, and after that accepts what it has been given and not decided.
@@ -20,7 +35,10 @@ impl Dispatcher {
         connection: Option<ConnectionKey>,
         what: impl FnOnce(&mut Context<'_>) -> R,
     ) -> R {
-        let result = what(&mut Context::new(self, connection));
+        let mut call = Call { all: self, has_returned: false };
+        let result = what(&mut Context::new(call.all, connection));
+        call.has_returned = true;
+        drop(call);
         self.accept_undecided();
         result
     }
@@ -28,15 +46,23 @@ impl Dispatcher {
     /// Accepts messages that the handler has not decided.
     #[inline]
     pub(super) fn accept_undecided(&mut self) {
+        if !self.undecided.is_empty() {
+            self.decide(&Outcome::Accepted);
+        }
+    }
+
+    /// Decides messages that the handler has not decided.
+    fn decide(&mut self, outcome: &Outcome) {
         while let Some(key) = self.undecided.pop() {
             let Ok(connection) = self.live(key.connection) else { continue };
-            let Ok(delivery) = connection.delivery(key.delivery) else { continue };
+            let Name::Known(known) = key.name else { continue };
+            let Ok(delivery) = connection.delivery(known) else { continue };
             let undecided = delivery.local_state().is_none();
             if let (true, Some(types::LinkKey::Receiver(link))) = (undecided, delivery.link())
                 && let Ok(mut receiver) = connection.receiver(link)
             {
                 // It is neither settled nor decided.
-                let _ = receiver.accept(key.delivery);
+                let _ = receiver.dispose(known, &outcome.clone().into());
             }
         }
     }
@@ -44,30 +70,23 @@ impl Dispatcher {
     pub(super) fn tell<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey, event: Event) {
         let here = Some(at);
         let of = |session| SessionKey { connection: at, session };
-        let delivered = |delivery| DeliveryKey { connection: at, delivery };
         match event {
-            Event::Sendable(link) => {
-                let sender = SenderKey(self.link(at, link.into()).key());
-                self.call(here, |cx| handler.on_sendable(cx, sender));
-            }
+            Event::Sendable(link) => self.tell_sendable(handler, at, link),
             Event::Message { receiver, delivery } => self.tell_message(handler, at, receiver, delivery),
             Event::Data { receiver, delivery } => {
                 let receiver = ReceiverKey(self.link(at, receiver.into()).key());
-                self.call(here, |cx| handler.on_data(cx, receiver, delivered(delivery)));
+                let delivery = self.delivery(at, delivery);
+                self.call(here, |cx| handler.on_data(cx, receiver, delivery));
             }
             Event::Aborted { receiver, delivery } => {
                 let receiver = ReceiverKey(self.link(at, receiver.into()).key());
-                self.call(here, |cx| handler.on_aborted(cx, receiver, delivered(delivery)));
+                let delivery = self.delivery(at, delivery);
+                self.call(here, |cx| handler.on_aborted(cx, receiver, delivery));
             }
             Event::Updated { delivery, state, settled, .. } => {
-                self.tell_update(handler, delivered(delivery), state.as_ref(), settled);
+                self.tell_update(handler, at, delivery, state.as_ref(), settled);
             }
-            Event::Lost { delivery, state, .. } => {
-                if let Some(entry) = self.connections.get_mut(at.0) {
-                    entry.told.forget(delivery);
-                }
-                self.call(here, |cx| handler.on_delivery_lost(cx, delivered(delivery), state.as_ref()));
-            }
+            Event::Lost { delivery, state, .. } => self.tell_lost(handler, at, delivery, state.as_ref()),
             Event::Drained(link) => {
                 let receiver = ReceiverKey(self.link(at, link.into()).key());
                 self.call(here, |cx| handler.on_drained(cx, receiver));
@@ -101,6 +120,10 @@ impl Dispatcher {
                 }
             }
             News::LinkFailed(link, reason) => self.tell_failed(handler, link, &reason),
+            News::Unsent(delivery, message, error) => {
+                let at = Some(delivery.connection);
+                self.call(at, |cx| handler.on_unsent(cx, delivery, message, &error));
+            }
             News::SessionOpened(session) => {
                 self.call(Some(session.connection), |cx| handler.on_session_opened(cx, session));
             }
@@ -167,7 +190,7 @@ impl Dispatcher {
         let key = ReceiverKey(self.link(at, link.into()).key());
         let Ok(mut receiver) = self.live(at).and_then(|connection| connection.receiver(link)) else { return };
         if receiver.is_streaming() {
-            let delivery = DeliveryKey { connection: at, delivery };
+            let delivery = self.delivery(at, delivery);
             self.call(Some(at), |cx| handler.on_data(cx, key, delivery));
             return;
         }
@@ -175,7 +198,7 @@ impl Dispatcher {
         let Some(delivery) = receiver.receive() else { return };
         let is_accepted = receiver.is_auto_accept() && !delivery.is_settled();
         let message = Incoming {
-            key: DeliveryKey { connection: at, delivery: delivery.key() },
+            key: DeliveryKey { connection: at, name: Name::Known(delivery.key()) },
             receiver: key,
             delivery,
         };
@@ -185,19 +208,35 @@ impl Dispatcher {
         self.call(Some(at), |cx| handler.on_message(cx, message));
     }
 
+    fn tell_sendable<H: Handler + ?Sized>(
+        &mut self,
+        handler: &mut H,
+        at: ConnectionKey,
+        link: types::SenderKey,
+    ) {
+        let key = self.link(at, link.into());
+        let is_queued = self.links.get(key).is_some_and(|link| !link.queue.is_empty());
+        self.flush(key);
+        // Messages that have waited go first, and may take all that there is of credit.
+        if !is_queued || self.may_send(at, key) {
+            self.call(Some(at), |cx| handler.on_sendable(cx, SenderKey(key.key())));
+        }
+    }
+
     fn tell_update<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
-        key: DeliveryKey,
+        at: ConnectionKey,
+        delivery: types::DeliveryKey,
         state: Option<&DeliveryState>,
         settled: bool,
     ) {
-        let here = Some(key.connection);
+        let (here, key) = (Some(at), self.delivery(at, delivery));
         match state {
-            Some(DeliveryState::Outcome(outcome)) if !key.is_received() => {
-                let entry = self.connections.get_mut(key.connection.0);
+            Some(DeliveryState::Outcome(outcome)) if !delivery.is_received() => {
+                let entry = self.connections.get_mut(at.0);
                 let is_news = entry.is_some_and(|entry| match &entry.connection {
-                    Some(connection) => entry.told.is_news(key.delivery, settled, connection),
+                    Some(connection) => entry.told.is_news(delivery, settled, connection),
                     None => true,
                 });
                 if is_news {
@@ -209,6 +248,37 @@ impl Dispatcher {
         }
         if settled {
             self.call(here, |cx| handler.on_settled(cx, key));
+            self.forget(at, delivery);
+            self.feed(at);
+        }
+    }
+
+    fn tell_lost<H: Handler + ?Sized>(
+        &mut self,
+        handler: &mut H,
+        at: ConnectionKey,
+        delivery: types::DeliveryKey,
+        state: Option<&DeliveryState>,
+    ) {
+        let key = self.delivery(at, delivery);
+        if let Some(entry) = self.connections.get_mut(at.0) {
+            entry.told.forget(delivery);
+        }
+        self.call(Some(at), |cx| handler.on_delivery_lost(cx, key, state));
+        self.forget(at, delivery);
+        self.feed(at);
+    }
+
+    /// What a link has queued is not sent any more.
+    fn tell_unsent<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey, key: LinkKey) {
+        let (Some(link), LinkKey::Sender(sender)) = (self.links.get_mut(key), key) else { return };
+        let mut queue = core::mem::take(&mut link.queue);
+        while let Some(waiting) = queue.pop() {
+            let name = Name::Queued { sender, number: waiting.number };
+            let delivery = DeliveryKey { connection: at, name };
+            self.call(Some(at), |cx| {
+                handler.on_unsent(cx, delivery, waiting.message, &SendError::Detached);
+            });
         }
     }
 
@@ -223,6 +293,10 @@ impl Dispatcher {
         let (ending, is_asked) =
             self.links.get(key).map_or((Ending::Open, false), |link| (link.end, link.is_asked));
         let is_refused = is_asked && reason.origin == Origin::Remote;
+        if let Some(link) = self.links.get_mut(key) {
+            link.is_asked = false;
+        }
+        self.tell_unsent(handler, at, key);
         if ending == Ending::Open && (reason.is_failure() || is_refused) {
             self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
         }
@@ -244,6 +318,7 @@ impl Dispatcher {
     fn tell_failed<H: Handler + ?Sized>(&mut self, handler: &mut H, key: LinkKey, reason: &Reason) {
         let Some(link) = self.links.get(key) else { return };
         let (at, is_news) = (link.connection, link.end == Ending::Open && reason.is_failure());
+        self.tell_unsent(handler, at, key);
         if is_news {
             self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
         }

@@ -63,8 +63,9 @@ impl Context<'_> {
         }
     }
 
-    /// What is known of a delivery that is not settled.
+    /// What is known of a delivery that is not settled. [`StaleKey`] also while it waits to be sent.
     pub fn delivery(&mut self, delivery: DeliveryKey) -> Result<DeliveryRef<'_>, StaleKey> {
-        self.all.live(delivery.connection)?.delivery(delivery.delivery)
+        let known = self.all.known(delivery).ok_or(StaleKey)?;
+        self.all.live(delivery.connection)?.delivery(known)
     }
 }

@@ -93,6 +93,8 @@ refusals! {
         Full = "the output is full";
         /// The delivery before is not complete (T-XFER-11).
         Incomplete = "another delivery of the link is not complete";
+        /// Messages that were sent before wait in the queue of a handler's sender, and go first.
+        Queued = "messages that were sent before it wait";
         /// There is no delivery to be continued.
         NoDelivery = "no delivery of the link is being sent";
         /// The message is larger than the peer takes, which is this many octets (L-MSG-03).
@@ -115,6 +117,8 @@ refusals! {
         Decided = "the delivery has an outcome";
         /// It belongs to another link, or goes the other way.
         WrongLink = "the delivery is not of this link";
+        /// It waits in the queue of a handler's sender.
+        Queued = "the delivery is not sent yet";
         /// This end has closed the link, or ended its session or connection: there is no way to tell the peer.
         Ended = "the link is closed, or its session ended";
         /// The receiver settles second: only when the sender has settled, which settles it here, too [2.8.3].

@@ -140,6 +140,12 @@ impl<'a> SenderMut<'a> {
         self.end().is_some_and(|sender| sender.sending.is_some())
     }
 
+    /// Whether more octets can be written of a delivery that was [begun](Self::begin_delivery).
+    pub(crate) fn is_writing(&self) -> bool {
+        let sending = self.end().and_then(|sender| sender.sending.as_ref());
+        sending.is_some_and(|sending| sending.end == SendingEnd::Open)
+    }
+
     /// The largest message that the receiver takes, in octets; `None` for any (L-MSG-01).
     pub fn max_message_size(&self) -> Option<u64> {
         self.end().and_then(|sender| sender.max_message_size)

@@ -47,7 +47,7 @@ fn links_may_be_created_before_the_connection_is_open() {
         starting(move |cx, ()| {
             let connection = cx.connect("amqp://example.com");
             let sender = cx.create_sender(connection, "jobs");
-            assert_eq!(cx.send(sender, "too early"), Err(SendError::Detached));
+            assert_eq!(cx.try_send(sender, "too early"), Err(SendError::Detached));
             assert_eq!(cx.connection_of(sender), Ok(connection));
             assert!(cx.sender(sender).is_err() && cx.connection(connection).is_err());
             let receiver = cx.create_receiver(connection, "answers");

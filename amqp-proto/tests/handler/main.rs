@@ -6,5 +6,9 @@ mod joined;
 mod lifecycle;
 mod messages;
 mod net;
+#[allow(missing_docs, unreachable_pub)]
+mod programs;
+mod proton;
+mod queueing;
 mod request;
 mod world;

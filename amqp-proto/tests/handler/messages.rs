@@ -264,7 +264,7 @@ fn sendable_comes_again_after_a_refusal() {
     let clients = Noter {
         sendable: Some(Box::new(move |cx: &mut Context<'_>, sender: SenderKey| {
             loop {
-                match cx.send(sender, "job") {
+                match cx.try_send(sender, "job") {
                     Ok(_) => *sends.borrow_mut() += 1,
                     Err(SendError::NoCredit) => break *count.borrow_mut() += 1,
                     Err(error) => panic!("{error}"),

@@ -1,0 +1,58 @@
+//! [`Aliases`]: deliveries that had a key before they were sent keep it.
+
+use alloc::collections::BTreeMap;
+
+use super::key::Name;
+use crate::connection::Connection;
+use crate::types;
+
+/// The names of unsettled deliveries of a connection that were queued before they were sent.
+#[derive(Debug, Default)]
+pub(super) struct Aliases {
+    sent: BTreeMap<u64, types::DeliveryKey>,
+    names: BTreeMap<types::DeliveryKey, Name>,
+    /// From how many on to look for those that are settled.
+    most: usize,
+}
+
+impl Aliases {
+    const FEW: usize = 64;
+
+    /// A message that was queued is sent.
+    pub(super) fn insert(&mut self, name: Name, delivery: types::DeliveryKey) {
+        if let Name::Queued { number, .. } = name {
+            self.sent.insert(number, delivery);
+            self.names.insert(delivery, name);
+        }
+    }
+
+    /// Returns the name under which the handler knows a delivery.
+    pub(super) fn name(&self, delivery: types::DeliveryKey) -> Name {
+        self.names.get(&delivery).copied().unwrap_or(Name::Known(delivery))
+    }
+
+    /// Returns the delivery that a name stands for, once it is sent.
+    pub(super) fn delivery(&self, name: Name) -> Option<types::DeliveryKey> {
+        match name {
+            Name::Known(delivery) => Some(delivery),
+            Name::Queued { number, .. } => self.sent.get(&number).copied(),
+        }
+    }
+
+    pub(super) fn forget(&mut self, delivery: types::DeliveryKey) {
+        if let Some(Name::Queued { number, .. }) = self.names.remove(&delivery) {
+            self.sent.remove(&number);
+        }
+    }
+
+    /// Forgets deliveries that the handler has settled by the view of their link, which is not told. To be called when
+    /// the connection has no more events.
+    pub(super) fn tidy(&mut self, connection: &Connection) {
+        if self.names.len() >= self.most.max(Self::FEW) {
+            self.names.retain(|delivery, _| connection.delivery(*delivery).is_ok());
+            let names = &self.names;
+            self.sent.retain(|_, delivery| names.contains_key(delivery));
+            self.most = 2 * self.names.len();
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! [`SendQueue`]: messages that a link cannot send yet, in the order in which they were sent.
+
+use alloc::collections::VecDeque;
+
+use crate::config::SendOptions;
+use crate::message::Message;
+
+/// How many octets of messages a sender queues unless the container says otherwise.
+pub(super) const QUEUE_OCTETS: usize = 1 << 20;
+
+/// The messages of one sender that wait.
+#[derive(Debug, Default)]
+pub(super) struct SendQueue {
+    waiting: VecDeque<Waiting>,
+    octets: usize,
+}
+
+/// A message that waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// Numbers ascend.
+    pub(super) number: u64,
+    pub(super) message: Message,
+    pub(super) options: SendOptions,
+    octets: usize,
+}
+
+impl SendQueue {
+    /// What a message costs beside its octets.
+    const OVERHEAD: usize = 256;
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Adds a message if the bound allows it. An empty queue takes a message of any size, unless the bound is zero.
+    pub(super) fn push(&mut self, number: u64, message: Message, options: SendOptions, bound: usize) -> bool {
+        let octets = message.encoded_len().saturating_add(Self::OVERHEAD);
+        let all = self.octets.saturating_add(octets);
+        if bound == 0 || (all > bound && !self.is_empty()) {
+            return false;
+        }
+        self.octets = all;
+        self.waiting.push_back(Waiting { number, message, options, octets });
+        true
+    }
+
+    pub(super) fn front(&self) -> Option<&Waiting> {
+        self.waiting.front()
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Waiting> {
+        let first = self.waiting.pop_front()?;
+        self.octets = self.octets.saturating_sub(first.octets);
+        Some(first)
+    }
+
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.waiting.binary_search_by_key(&number, |waiting| waiting.number).is_ok()
+    }
+
+    /// Takes a certain message out.
+    pub(super) fn remove(&mut self, number: u64) -> Option<Waiting> {
+        let at = self.waiting.binary_search_by_key(&number, |waiting| waiting.number).ok()?;
+        let found = self.waiting.remove(at)?;
+        self.octets = self.octets.saturating_sub(found.octets);
+        Some(found)
+    }
+}

@@ -1,0 +1,245 @@
+//! The first programs that Proton's users meet, as handlers, and a broker for them. They run unchanged in memory and
+//! in the containers of both adapters.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc;
+
+use amqp_proto::config::{ReceiverOptions, SenderOptions};
+use amqp_proto::handler::{
+    Context, Decision, DeliveryKey, Handler, Incoming, LinkKey, ListenerKey, ReceiverKey, SenderKey,
+};
+use amqp_proto::message::Message;
+use amqp_proto::wire::Source;
+
+/// Says hello to itself, by way of a queue.
+#[derive(Default)]
+pub struct HelloWorld {
+    pub url: String,
+    pub said: Vec<String>,
+}
+
+impl Handler for HelloWorld {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        cx.create_receiver(connection, "examples");
+        cx.create_sender(connection, "examples");
+    }
+
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+        cx.send(sender, "Hello World!").unwrap();
+        cx.close_link(sender).unwrap();
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        self.said.push(text(&incoming));
+        cx.close_connection(incoming.key().connection());
+    }
+}
+
+/// Sends numbered messages as far as there is credit, until all are accepted.
+#[derive(Default)]
+pub struct SimpleSend {
+    pub url: String,
+    pub total: u64,
+    pub sent: u64,
+    pub confirmed: u64,
+}
+
+impl Handler for SimpleSend {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        cx.create_sender(connection, "examples");
+    }
+
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+        while cx.credit(sender) > 0 && self.sent < self.total {
+            let message = Message::from(format!("sequence {}", self.sent + 1));
+            cx.send(sender, message.with_message_id(self.sent + 1)).unwrap();
+            self.sent += 1;
+        }
+    }
+
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+        self.confirmed += 1;
+        if self.confirmed == self.total {
+            cx.close_connection(delivery.connection());
+        }
+    }
+}
+
+/// Receives as many messages as it expects.
+#[derive(Default)]
+pub struct SimpleRecv {
+    pub url: String,
+    pub expected: usize,
+    pub received: Vec<String>,
+}
+
+impl Handler for SimpleRecv {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        cx.create_receiver(connection, "examples");
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        self.received.push(text(&incoming));
+        if self.received.len() == self.expected {
+            cx.close_link(incoming.receiver()).unwrap();
+            cx.close_connection(incoming.key().connection());
+        }
+    }
+}
+
+/// Asks one question after the other, and waits for each answer. It sends when the link for answers is there, whether
+/// the one for questions has credit by then or not.
+#[derive(Default)]
+pub struct Client {
+    pub url: String,
+    pub requests: VecDeque<String>,
+    pub answers: Vec<String>,
+    pub links: Option<(SenderKey, ReceiverKey)>,
+}
+
+impl Client {
+    fn next_request(&self, cx: &mut Context<'_>) {
+        let (Some((sender, receiver)), Some(request)) = (self.links, self.requests.front()) else { return };
+        let answers = cx.source_address(receiver).unwrap();
+        cx.send(sender, Message::from(request.as_str()).with_reply_to(answers)).unwrap();
+    }
+}
+
+impl Handler for Client {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        let sender = cx.create_sender(connection, "examples");
+        let receiver = cx.create_receiver_with(connection, "answers", &ReceiverOptions::from_dynamic());
+        self.links = Some((sender, receiver));
+    }
+
+    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkKey) {
+        if self.links.is_some_and(|(_, receiver)| LinkKey::from(receiver) == link) {
+            self.next_request(cx);
+        }
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        let request = self.requests.pop_front().unwrap();
+        self.answers.push(format!("{request} => {}", text(&incoming)));
+        if self.requests.is_empty() {
+            cx.close_connection(incoming.key().connection());
+        } else {
+            self.next_request(cx);
+        }
+    }
+}
+
+/// Answers in capitals, over a link for each address, which it sends over as soon as it is created.
+#[derive(Default)]
+pub struct Server {
+    pub url: String,
+    pub senders: BTreeMap<String, SenderKey>,
+}
+
+impl Handler for Server {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        cx.create_receiver(connection, "examples");
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        let connection = incoming.key().connection();
+        let properties = incoming.message().unwrap().properties().unwrap();
+        let address = properties.reply_to.unwrap().to_string();
+        let sender = *self
+            .senders
+            .entry(address.clone())
+            .or_insert_with(|| cx.create_sender(connection, address.as_str()));
+        cx.send(sender, Message::from(text(&incoming).to_uppercase()).with_to(address)).unwrap();
+    }
+}
+
+fn text(incoming: &Incoming) -> String {
+    incoming.message().unwrap().body().unwrap().as_str().unwrap().into()
+}
+
+/// A broker with a queue for each address.
+#[derive(Default)]
+pub struct Broker {
+    /// Where to tell its URL.
+    pub urls: Option<mpsc::Sender<String>>,
+    queues: BTreeMap<String, Queue>,
+    links: BTreeMap<LinkKey, String>,
+    made: u32,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Message>,
+    takers: Vec<SenderKey>,
+}
+
+impl Broker {
+    fn pass_on(&mut self, cx: &mut Context<'_>, address: &str) {
+        let queue = self.queues.entry(address.into()).or_default();
+        for taker in &queue.takers {
+            while let Some(message) = queue.waiting.front() {
+                if cx.try_send(*taker, message.clone()).is_err() {
+                    break;
+                }
+                queue.waiting.pop_front();
+            }
+        }
+    }
+}
+
+impl Handler for Broker {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        cx.listen("127.0.0.1:0");
+    }
+
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+        self.urls.take().unwrap().send(format!("amqp://{address}")).unwrap();
+    }
+
+    fn on_sender_offered(&mut self, cx: &mut Context<'_>, sender: SenderKey) -> Decision<SenderOptions> {
+        let address = cx.source_address(sender).map(|address| address.to_string());
+        let address = address.unwrap_or_else(|| {
+            self.made += 1;
+            format!("temporary-{}", self.made)
+        });
+        self.links.insert(sender.into(), address.clone());
+        Decision::Accept(SenderOptions::new().with_source(Source { dynamic: true, ..Source::at(address) }))
+    }
+
+    fn on_receiver_offered(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver: ReceiverKey,
+    ) -> Decision<ReceiverOptions> {
+        self.links.insert(receiver.into(), cx.target_address(receiver).unwrap().to_string());
+        Decision::Accept(ReceiverOptions::new())
+    }
+
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+        let address = self.links[&sender.into()].clone();
+        let takers = &mut self.queues.entry(address.clone()).or_default().takers;
+        if !takers.contains(&sender) {
+            takers.push(sender);
+        }
+        self.pass_on(cx, &address);
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        let address = self.links[&incoming.receiver().into()].clone();
+        let message = incoming.message().unwrap().to_message().unwrap();
+        self.queues.entry(address.clone()).or_default().waiting.push_back(message);
+        self.pass_on(cx, &address);
+    }
+
+    fn on_link_closed(&mut self, _: &mut Context<'_>, link: LinkKey, _: &amqp_proto::Reason) {
+        let address = self.links.remove(&link).unwrap_or_default();
+        if let Some(queue) = self.queues.get_mut(&address) {
+            queue.takers.retain(|taker| LinkKey::from(*taker) != link);
+        }
+    }
+}
