@@ -124,7 +124,9 @@ impl<'a> Context<'a> {
         self.all.end_session(session, Some(error), Ending::Closed)
     }
 
-    /// Closes a link for good.
+    /// Closes a link for good. Nothing more is told of messages that come over it, and the sender learns by the end of
+    /// the link that they have no outcome. Messages that wait to be sent are given back by
+    /// [`on_unsent`](super::Handler::on_unsent).
     pub fn close_link(&mut self, link: impl Into<LinkKey>) -> Result<(), LinkError> {
         self.all.end_link(link.into(), None, Ending::Closed)
     }

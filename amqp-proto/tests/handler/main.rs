@@ -6,9 +6,10 @@ mod joined;
 mod lifecycle;
 mod messages;
 mod net;
-#[allow(missing_docs, unreachable_pub)]
+#[allow(dead_code, missing_docs, unreachable_pub)]
 mod programs;
 mod proton;
 mod queueing;
 mod request;
+mod undecided;
 mod world;

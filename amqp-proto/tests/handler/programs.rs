@@ -165,8 +165,7 @@ fn text(incoming: &Incoming) -> String {
 /// A broker with a queue for each address.
 #[derive(Default)]
 pub struct Broker {
-    /// Where to tell its URL.
-    pub urls: Option<mpsc::Sender<String>>,
+    urls: Option<mpsc::Sender<String>>,
     queues: BTreeMap<String, Queue>,
     links: BTreeMap<LinkKey, String>,
     made: u32,
@@ -179,6 +178,11 @@ struct Queue {
 }
 
 impl Broker {
+    /// One that tells its URL.
+    pub fn telling(urls: mpsc::Sender<String>) -> Self {
+        Self { urls: Some(urls), ..Self::default() }
+    }
+
     fn pass_on(&mut self, cx: &mut Context<'_>, address: &str) {
         let queue = self.queues.entry(address.into()).or_default();
         for taker in &queue.takers {

@@ -102,6 +102,14 @@ impl<H: Handler> Container<H> {
         self
     }
 
+    /// Sets how many octets of messages each sender queues at most while they cannot be sent; 1 MiB unless set. See
+    /// [`Dispatcher::set_send_queue`](amqp_proto::handler::Dispatcher::set_send_queue).
+    #[must_use]
+    pub fn send_queue(mut self, octets: usize) -> Self {
+        self.core.all.set_send_queue(octets);
+        self
+    }
+
     /// Sets whether it ends when there is nothing left that anything could come of. On, unless turned off; then it
     /// ends by [`Injector::stop`].
     #[must_use]

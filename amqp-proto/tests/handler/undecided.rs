@@ -1,0 +1,162 @@
+//! Messages that the handler does not decide [3.4]: accepted, released, or given back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use amqp_proto::Connection;
+use amqp_proto::config::{Options, ReceiverOptions};
+use amqp_proto::handler::{
+    ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, Incoming, LinkKey, ReceiverKey,
+};
+use amqp_proto::testing::{HEADER, attach_sender, begin, detach, open, transfer};
+use amqp_proto::types::{Limits, Moment};
+use amqp_proto::wire::{Deframer, DeliveryState, Modified};
+use bytes::Buf;
+
+use crate::joined::Joined;
+
+/// Sends one message and notes its outcome.
+#[derive(Default)]
+struct Job {
+    outcome: Option<&'static str>,
+}
+
+impl Handler for Job {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect("amqp://example.com");
+        let sender = cx.create_sender(connection, "jobs");
+        cx.send(sender, "job").unwrap();
+    }
+
+    fn on_accepted(&mut self, _: &mut Context<'_>, _: DeliveryKey) {
+        self.outcome = Some("accepted");
+    }
+
+    fn on_released(&mut self, _: &mut Context<'_>, _: DeliveryKey) {
+        self.outcome = Some("released");
+    }
+
+    fn on_modified(&mut self, _: &mut Context<'_>, _: DeliveryKey, modified: &Modified) {
+        assert_eq!(modified.delivery_failed, Some(true));
+        self.outcome = Some("failed");
+    }
+}
+
+/// 3.4.4: a handler without a method for messages has not processed any.
+#[test]
+fn a_message_that_no_method_takes_is_released() {
+    struct Deaf;
+    impl Handler for Deaf {}
+    let mut all = Joined::new(Job::default(), Deaf);
+    all.drive();
+    assert_eq!(all.near.outcome, Some("released"));
+}
+
+/// 3.4.5: a message on which the handler panics is given back as failed, and not accepted, whatever comes after.
+#[test]
+fn a_message_on_which_the_handler_panics_is_not_accepted() {
+    struct Panicking;
+    impl Handler for Panicking {
+        fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {
+            panic!("a message that cannot be processed");
+        }
+    }
+    let mut all = Joined::new(Job::default(), Panicking);
+    assert!(catch_unwind(AssertUnwindSafe(|| all.drive())).is_err());
+    // As a container does that is dropped.
+    all.server.with(Moment::START, |cx| cx.stop());
+    all.drive();
+    assert_eq!(all.near.outcome, Some("failed"));
+}
+
+/// Takes messages, and keeps them.
+#[derive(Default)]
+struct Taking {
+    texts: Vec<String>,
+    closed: usize,
+}
+
+impl Handler for Taking {
+    fn on_message(&mut self, _: &mut Context<'_>, incoming: Incoming) {
+        assert_eq!(self.closed, 0, "told before the end of its link");
+        self.texts.push(incoming.message().unwrap().body().unwrap().as_str().unwrap().into());
+    }
+
+    fn on_link_closed(&mut self, _: &mut Context<'_>, _: LinkKey, _: &amqp_proto::Reason) {
+        self.closed += 1;
+    }
+}
+
+/// The names of the frames that a connection has written.
+fn written(all: &mut Dispatcher, key: ConnectionKey) -> Vec<String> {
+    let mut output = all.connection(key).unwrap().output();
+    let octets = output.copy_to_bytes(output.remaining());
+    let mut deframer = Deframer::new();
+    deframer.input().extend_from_slice(&octets);
+    if deframer.remaining().starts_with(b"AMQP") {
+        deframer.next_header().unwrap();
+    }
+    std::iter::from_fn(|| deframer.next_frame(u32::MAX).unwrap())
+        .map(|frame| frame.decode(&Limits::DEFAULT).unwrap().to_string())
+        .collect()
+}
+
+/// 2.6.5: a message and the end of its link, in one read. The message is given to the handler first, and its outcome
+/// reaches the peer.
+#[test]
+fn a_message_that_comes_with_the_end_of_its_link_is_handled() {
+    let (mut all, mut taking) = (Dispatcher::new(), Taking::default());
+    let key = all.add(Connection::server(Options::new("server"), Moment::START)).unwrap();
+    let mut peer = HEADER.to_vec();
+    for frame in [open("peer"), begin(None, 0, 10, 10), attach_sender("x", 0, "a", "b")] {
+        peer.extend_from_slice(&frame.to_octets());
+    }
+    all.connection(key).unwrap().receive(Moment::START, &peer);
+    all.dispatch(Moment::START, &mut taking);
+    written(&mut all, key);
+    let message = transfer(0, 0, b"t").payload(b"\x00\x53\x77\xa1\x03job");
+    let both = [message.to_octets(), detach(0, true).to_octets()].concat();
+    all.connection(key).unwrap().receive(Moment::START, &both);
+    all.dispatch(Moment::START, &mut taking);
+    assert_eq!((taking.texts.as_slice(), taking.closed), (["job".to_string()].as_slice(), 1));
+    let frames = written(&mut all, key);
+    assert!(frames.iter().any(|frame| frame.contains("disposition")), "{frames:?}");
+    assert!(frames.iter().any(|frame| frame.contains("accepted")), "{frames:?}");
+}
+
+/// 2.6.6: what comes behind the message on which the handler closes the link is told no more, and not accepted.
+#[test]
+fn what_is_left_on_a_closed_link_is_not_accepted() {
+    #[derive(Default)]
+    struct Three {
+        outcomes: Vec<&'static str>,
+    }
+    impl Handler for Three {
+        fn on_start(&mut self, cx: &mut Context<'_>) {
+            let connection = cx.connect("amqp://example.com");
+            let sender = cx.create_sender(connection, "jobs");
+            for _ in 0..3 {
+                cx.send(sender, "job").unwrap();
+            }
+        }
+        fn on_accepted(&mut self, _: &mut Context<'_>, _: DeliveryKey) {
+            self.outcomes.push("accepted");
+        }
+        fn on_delivery_lost(&mut self, _: &mut Context<'_>, _: DeliveryKey, _: Option<&DeliveryState>) {
+            self.outcomes.push("lost");
+        }
+    }
+    struct Closing(usize);
+    impl Handler for Closing {
+        fn on_receiver_offered(&mut self, _: &mut Context<'_>, _: ReceiverKey) -> Decision<ReceiverOptions> {
+            Decision::Accept(ReceiverOptions::new().with_prefetch(10))
+        }
+        fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+            self.0 += 1;
+            cx.close_link(incoming.receiver()).unwrap();
+        }
+    }
+    let mut all = Joined::new(Three::default(), Closing(0));
+    all.drive();
+    assert_eq!(all.far.0, 1);
+    assert_eq!(all.near.outcomes, ["accepted", "lost", "lost"]);
+}
