@@ -122,7 +122,7 @@ impl Handler for Chapter {
         cx.create_sender(connection, self.node.as_str());
     }
 
-    /// Sending: there is credit. A send that is refused for want of it costs nothing, and this is called again.
+    /// Sending: there is credit. A message that is refused, since too many wait already, is sent when this is called again.
     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
         if self.sent == 0 {
             say("Sending, and tracking what becomes of it:");
@@ -203,7 +203,7 @@ impl Queue {
     fn pass_on(&mut self, cx: &mut Context<'_>) {
         for taker in &self.takers {
             while let Some(message) = self.waiting.front() {
-                if cx.send(*taker, message.clone()).is_err() {
+                if cx.try_send(*taker, message.clone()).is_err() {
                     break;
                 }
                 self.waiting.pop_front();

@@ -174,7 +174,9 @@ fn work_is_injected_from_many_threads() {
                 let mut left = 10;
                 while left > 0 {
                     let (tell, told) = mpsc::channel();
-                    injector.inject(move |cx| tell.send(cx.try_send(sender, "job").is_ok()).unwrap()).unwrap();
+                    injector
+                        .inject(move |cx| tell.send(cx.try_send(sender, "job").is_ok()).unwrap())
+                        .unwrap();
                     left -= u32::from(told.recv().unwrap());
                 }
             })
