@@ -145,7 +145,8 @@ impl Dispatcher {
     ) -> Result<DeliveryKey, SendError> {
         let link = self.links.get_mut(sender.into()).ok_or(SendError::Detached)?;
         let is_to_come = link.is_asked && link.end == Ending::Open;
-        if !waits(&error) && !(error == SendError::Detached && is_to_come) {
+        let is_passing = waits(&error) || (error == SendError::Detached && is_to_come);
+        if !is_passing {
             return Err(error);
         }
         self.queued += 1;
