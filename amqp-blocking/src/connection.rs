@@ -66,12 +66,12 @@ impl Connection {
         Self::open_with(url, ConnectionOptions::new())
     }
 
-    /// The same, with options.
+    /// Connects as [`open`](Self::open) does, with options.
     pub fn open_with(url: &str, options: ConnectionOptions) -> Result<Self> {
         Self::connect(&url.parse()?, options)
     }
 
-    /// The same, to an address that was parsed before.
+    /// Connects as [`open`](Self::open) does, to an address that was parsed before.
     pub fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
         let options = options.for_address(address)?;
         Self::over(dial::reach(address, &options)?, options)
@@ -83,8 +83,8 @@ impl Connection {
         Self::start(transport, engine, &options)
     }
 
-    /// The same by TLS, which is spoken first, with the server that has a certificate for this host: over any
-    /// transport what `amqps://host` is over TCP. Behind the feature `tls`.
+    /// Opens a connection by TLS, which is spoken first, with the server that has a certificate for this host:
+    /// over any transport what `amqps://host` is over TCP. Behind the feature `tls`.
     ///
     /// [`ConnectionOptions::tls`] says who is trusted, and what certificate is shown. On the other side an [`Acceptor`]
     /// with TLS takes any transport, too.
@@ -121,14 +121,14 @@ impl Connection {
         self.session_with(SessionOptions::new())
     }
 
-    /// The same, as the options say.
+    /// Begins a session, as the options say.
     pub fn session_with(&self, options: SessionOptions) -> Result<Session> {
         let session = self.0.begin(&options)?;
         ready(session.begun())?;
         Ok(Session(session))
     }
 
-    /// A link to the node with this address, on the connection's own session; to be attached.
+    /// Returns a link to the node with this address, on the connection's own session; to be attached.
     pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
         SenderBuilder::new(self.0.home(), SenderSettings::to(address))
     }
@@ -139,7 +139,7 @@ impl Connection {
         SenderBuilder::new(self.0.home(), SenderSettings::to_anybody())
     }
 
-    /// A link from the node with this address, on the connection's own session; to be attached.
+    /// Returns a link from the node with this address, on the connection's own session; to be attached.
     pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
         ReceiverBuilder::new(self.0.home(), ReceiverSettings::from(address))
     }
@@ -160,22 +160,22 @@ impl Connection {
         Ok(ready(self.0.next_offer())?.map(Offer::from))
     }
 
-    /// What the peer's open says.
+    /// Returns the peer's open.
     pub fn peer_open(&self) -> Option<Open> {
         self.0.peer_open()
     }
 
-    /// Whether the peer offers this extension.
+    /// Returns whether the peer offers this extension.
     pub fn offers(&self, capability: &Symbol) -> bool {
         self.0.offers(capability)
     }
 
-    /// Who the client is, to a server that has asked.
+    /// Returns who the client is, to a server that has asked.
     pub fn identity(&self) -> Option<Identity> {
         self.0.identity()
     }
 
-    /// Whether it is open at both ends.
+    /// Returns whether it is open at both ends.
     pub fn is_open(&self) -> bool {
         self.0.is_open()
     }

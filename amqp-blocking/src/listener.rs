@@ -46,12 +46,12 @@ impl Listener {
         Self::bind_with(address, Acceptor::default())
     }
 
-    /// The same, for connections that are taken as the acceptor says.
+    /// Listens as [`bind`](Self::bind) does, and takes connections as the acceptor says.
     pub fn bind_with(address: impl ToSocketAddrs, acceptor: Acceptor) -> Result<Self> {
         Ok(Self { listener: TcpListener::bind(address)?, acceptor })
     }
 
-    /// Where it listens.
+    /// Returns where it listens.
     pub fn local_addr(&self) -> Result<SocketAddr> {
         Ok(self.listener.local_addr()?)
     }
@@ -72,7 +72,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Where it comes from.
+    /// Returns where it comes from.
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }

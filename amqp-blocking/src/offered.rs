@@ -12,7 +12,7 @@ use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::session::Session;
 
-/// What the peer wants. It is refused when it is dropped undecided.
+/// A session or a link that the peer wants. It is refused when it is dropped undecided.
 #[derive(Debug)]
 pub enum Offer {
     /// A session.
@@ -41,7 +41,7 @@ impl Offer {
     }
 }
 
-/// What was accepted.
+/// A session or a link that was accepted.
 #[derive(Debug)]
 pub enum Accepted {
     /// A session. It stays when this is dropped.
@@ -57,7 +57,7 @@ pub enum Accepted {
 pub struct OfferedSession(pub(crate) driver::OfferedSession<Thread>);
 
 impl OfferedSession {
-    /// What the peer's begin says.
+    /// Returns the peer's begin.
     pub fn peer_begin(&self) -> Option<Begin> {
         self.0.peer_begin()
     }
@@ -67,7 +67,7 @@ impl OfferedSession {
         self.accept_with(&SessionOptions::new())
     }
 
-    /// The same, as the options say.
+    /// Accepts it, as the options say.
     pub fn accept_with(self, options: &SessionOptions) -> Result<Session> {
         self.0.accept(options.clone()).map(Session)
     }
@@ -98,7 +98,7 @@ impl From<driver::OfferedLink<Thread>> for OfferedLink {
 }
 
 impl OfferedLink {
-    /// What the peer's attach says.
+    /// Returns the peer's attach.
     pub fn peer_attach(&self) -> Option<Attach> {
         match self {
             Self::Sender(link) => link.peer_attach(),
@@ -120,18 +120,18 @@ impl OfferedLink {
 pub struct OfferedSender(driver::OfferedSender<Thread>);
 
 impl OfferedSender {
-    /// What the peer's attach says.
+    /// Returns the peer's attach.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.0.peer_attach()
     }
 
-    /// Where the peer wants to receive from. A node that is to be made for this link is `dynamic`; its address is then
-    /// told by the source of the options.
+    /// Returns where the peer wants to receive from. A node that is to be made for this link is `dynamic`; its
+    /// address is then told by the source of the options.
     pub fn source(&self) -> Option<Source> {
         self.0.source()
     }
 
-    /// The address of that.
+    /// Returns the address of that.
     pub fn address(&self) -> Option<Str> {
         self.0.address()
     }
@@ -141,7 +141,7 @@ impl OfferedSender {
         self.accept_with(SenderOptions::new())
     }
 
-    /// The same, as the options say.
+    /// Accepts it, as the options say.
     pub fn accept_with(self, options: SenderOptions) -> Result<Sender> {
         self.0.accept(options).map(|link| Sender::new(link, None))
     }
@@ -157,18 +157,18 @@ impl OfferedSender {
 pub struct OfferedReceiver(driver::OfferedReceiver<Thread>);
 
 impl OfferedReceiver {
-    /// What the peer's attach says.
+    /// Returns the peer's attach.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.0.peer_attach()
     }
 
-    /// Where the peer wants to send to. A node that is to be made for this link is `dynamic`; its address is then told
-    /// by the target of the options.
+    /// Returns where the peer wants to send to. A node that is to be made for this link is `dynamic`; its address
+    /// is then told by the target of the options.
     pub fn target(&self) -> Option<Terminus> {
         self.0.target()
     }
 
-    /// The address of that.
+    /// Returns the address of that.
     pub fn address(&self) -> Option<Str> {
         self.0.address()
     }
@@ -178,7 +178,7 @@ impl OfferedReceiver {
         self.accept_with(ReceiverOptions::new())
     }
 
-    /// The same, as the options say.
+    /// Accepts it, as the options say.
     pub fn accept_with(self, options: ReceiverOptions) -> Result<Receiver> {
         self.0.accept(options).map(Receiver::new)
     }

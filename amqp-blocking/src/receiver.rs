@@ -55,7 +55,7 @@ impl Receiver {
         ready(self.link.recv())
     }
 
-    /// The same, for so long at most; then the error is [`Error::TimedOut`].
+    /// Waits for a message for so long at most; then the error is [`Error::TimedOut`].
     pub fn recv_timeout(&self, span: Duration) -> Result<Option<Delivery>> {
         ready_by(self.link.recv(), Instant::now().checked_add(span))
     }
@@ -69,7 +69,7 @@ impl Receiver {
         self.link.try_recv()
     }
 
-    /// The messages that come, until the link is over. If that is by an error, it is the last item.
+    /// Returns the messages that come, until the link is over. If that is by an error, it is the last item.
     pub fn iter(&self) -> Deliveries<'_> {
         Deliveries { receiver: Some(self) }
     }
@@ -148,33 +148,33 @@ impl Receiver {
         ready(self.link.drain()?)
     }
 
-    /// How many more messages may come.
+    /// Returns how many more messages may come.
     pub fn credit(&self) -> u32 {
         self.link.credit()
     }
 
-    /// How many messages wait at the sender, as far as it has said.
+    /// Returns how many messages wait at the sender, as far as it has said.
     pub fn available(&self) -> u32 {
         self.link.available()
     }
 
-    /// How many deliveries are unsettled.
+    /// Returns how many deliveries are unsettled.
     pub fn unsettled(&self) -> u32 {
         self.link.unsettled()
     }
 
-    /// The name of the link; empty once it is closed.
+    /// Returns the name of the link; empty once it is closed.
     pub fn name(&self) -> Str {
         self.link.name()
     }
 
-    /// The address of the node that messages come from, as the peer has said: of a dynamic node, the one that it was
-    /// given.
+    /// Returns the address of the node that messages come from, as the peer has said: of a dynamic node, the one
+    /// that it was given.
     pub fn address(&self) -> Option<Str> {
         self.link.address()
     }
 
-    /// What the peer's attach says; `None` once the link is over.
+    /// Returns the peer's attach; `None` once the link is over.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.link.peer_attach()
     }

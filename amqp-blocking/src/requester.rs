@@ -47,8 +47,8 @@ impl Connection {
 }
 
 impl Requester {
-    /// The same over links of the caller's making, on one connection: requests go out on the one, and answers come in
-    /// on the other, whose address they are sent to. No other may receive from there.
+    /// Sends requests over links of the caller's making, on one connection: requests go out on the one, and
+    /// answers come in on the other, whose address they are sent to. No other may receive from there.
     ///
     /// [`Error::Request`] if the peer has not said what that address is.
     pub fn new(sender: Sender, receiver: Receiver) -> Result<Self> {
@@ -75,17 +75,18 @@ impl Requester {
         self.ask(message.into(), None)
     }
 
-    /// The same, for so long at most; then the error is [`Error::TimedOut`], and the answer is dropped when it comes.
+    /// Sends a request, and waits for the answer for so long at most; then the error is [`Error::TimedOut`], and
+    /// the answer is dropped when it comes.
     pub fn request_timeout(&self, message: impl Into<Message>, span: Duration) -> Result<Delivery> {
         self.ask(message.into(), Instant::now().checked_add(span))
     }
 
-    /// The address that answers come to.
+    /// Returns the address that answers come to.
     pub fn reply_to(&self) -> Option<Str> {
         self.0.reply_to()
     }
 
-    /// How many requests wait for their answers.
+    /// Returns how many requests wait for their answers.
     pub fn waiting(&self) -> usize {
         self.0.waiting()
     }

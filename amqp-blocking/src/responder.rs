@@ -46,7 +46,7 @@ impl Connection {
 }
 
 impl Responder {
-    /// The same for what comes over a link of the caller's making.
+    /// Answers the requests that come over a link of the caller's making.
     ///
     /// Answers go out on a session of their own: by the anonymous relay if the peer offers it, else over a link for
     /// each address, of which the last 64 are kept.
@@ -66,7 +66,7 @@ impl Responder {
         self.take(|| self.receiver.recv())
     }
 
-    /// The same, for so long at most; then the error is [`Error::TimedOut`].
+    /// Waits for a request for so long at most; then the error is [`Error::TimedOut`].
     pub fn recv_timeout(&self, span: Duration) -> Result<Option<Request>> {
         self.take(|| self.receiver.recv_timeout(span))
     }
@@ -83,7 +83,7 @@ impl Responder {
         Ok(None)
     }
 
-    /// The link that requests come over.
+    /// Returns the link that requests come over.
     pub fn receiver(&self) -> &Receiver {
         &self.receiver
     }
@@ -110,7 +110,7 @@ impl Request {
         Self { delivery: Some(delivery), message, properties, responder }
     }
 
-    /// The message.
+    /// Returns the message.
     pub fn message(&self) -> &MessageView {
         &self.message
     }

@@ -83,13 +83,14 @@ impl Sender {
         self.queue(message, self.send_by())
     }
 
-    /// The same, unless that takes too long: then the message is not sent, and the error is [`Error::TimedOut`].
+    /// Sends a message once there is credit, unless that takes too long: then it is not sent, and the error is
+    /// [`Error::TimedOut`].
     pub fn send_queued_timeout(&self, message: impl Into<Outgoing>, span: Duration) -> Result<Sent> {
         self.queue(message, Instant::now().checked_add(span))
     }
 
     /// Sends a message if that can be done at once, and does not wait for its outcome. The error is that of the
-    /// engine otherwise, such as [`SendError::NoCredit`].
+    /// engine otherwise, such as [`SendError::NoCredit`](amqp_proto::machine::SendError).
     pub fn send_now(&self, message: impl Into<Outgoing>) -> Result<Sent> {
         self.link.try_send(message).map(Sent)
     }
@@ -105,38 +106,38 @@ impl Sender {
         ready(self.link.sendable())
     }
 
-    /// Sets how many messages the receiver is told that wait for credit (T-AVAIL-01).
+    /// Sets how many messages the receiver is told that wait for credit [2.6.7].
     pub fn set_available(&self, messages: u32) -> Result<()> {
         self.link.set_available(messages)
     }
 
-    /// How many messages the receiver takes.
+    /// Returns how many messages the receiver takes.
     pub fn credit(&self) -> u32 {
         self.link.credit()
     }
 
-    /// How many deliveries are unsettled.
+    /// Returns how many deliveries are unsettled.
     pub fn unsettled(&self) -> u32 {
         self.link.unsettled()
     }
 
-    /// The name of the link; empty once it is closed.
+    /// Returns the name of the link; empty once it is closed.
     pub fn name(&self) -> Str {
         self.link.name()
     }
 
-    /// The largest message that the receiver takes, in octets; `None` for any.
+    /// Returns the largest message that the receiver takes, in octets; `None` for any.
     pub fn max_message_size(&self) -> Option<u64> {
         self.link.max_message_size()
     }
 
-    /// The address of the node that messages go to, as the peer has said: of a dynamic node, the one that it was
-    /// given.
+    /// Returns the address of the node that messages go to, as the peer has said: of a dynamic node, the one that
+    /// it was given.
     pub fn address(&self) -> Option<Str> {
         self.link.address()
     }
 
-    /// What the peer's attach says; `None` once the link is over.
+    /// Returns the peer's attach; `None` once the link is over.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.link.peer_attach()
     }
@@ -148,7 +149,7 @@ impl Sender {
         ready(self.link.end(Ending::Close(None)))
     }
 
-    /// The same, saying why, and at once.
+    /// Closes the link at once, and says why.
     pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
         ready(self.link.end(Ending::Close(Some(error.into()))))
     }

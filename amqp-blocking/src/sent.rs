@@ -17,17 +17,17 @@ use crate::wait::park_until;
 pub struct Sent(pub(crate) driver::Sent<Thread>);
 
 impl Sent {
-    /// The engine's key of it.
+    /// Returns the engine's key of it.
     pub fn key(&self) -> DeliveryKey {
         self.0.key()
     }
 
-    /// The tag, as long as the delivery is not settled.
+    /// Returns the tag, as long as the delivery is not settled.
     pub fn tag(&self) -> Option<DeliveryTag> {
         self.0.tag()
     }
 
-    /// Whether it was sent settled, so that there is no outcome to come: it counts as accepted.
+    /// Returns whether it was sent settled, so that there is no outcome to come: it counts as accepted.
     pub fn is_settled(&self) -> bool {
         self.0.is_settled()
     }
@@ -37,12 +37,12 @@ impl Sent {
         self.outcome_by(None, Error::TimedOut)
     }
 
-    /// The same, for so long at most; then the error is [`Error::TimedOut`].
+    /// Waits for the outcome for so long at most; then the error is [`Error::TimedOut`].
     pub fn outcome_timeout(&self, span: Duration) -> Result<Outcome> {
         self.outcome_by(Instant::now().checked_add(span), Error::TimedOut)
     }
 
-    /// The outcome, if it is known.
+    /// Returns the outcome, if it is known.
     pub fn try_outcome(&self) -> Result<Option<Outcome>> {
         self.0.try_outcome()
     }

@@ -21,7 +21,7 @@ use crate::wait::ready;
 pub struct Session(pub(crate) driver::Session<Thread>);
 
 impl Session {
-    /// A link to the node with this address; to be attached.
+    /// Returns a link to the node with this address; to be attached.
     pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
         SenderBuilder::new(self.0.home(), SenderSettings::to(address))
     }
@@ -32,7 +32,7 @@ impl Session {
         SenderBuilder::new(self.0.home(), SenderSettings::to_anybody())
     }
 
-    /// A link from the node with this address; to be attached.
+    /// Returns a link from the node with this address; to be attached.
     pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
         ReceiverBuilder::new(self.0.home(), ReceiverSettings::from(address))
     }
@@ -47,7 +47,7 @@ impl Session {
         Ok(ready(self.0.next_link())?.map(OfferedLink::from))
     }
 
-    /// What the peer's begin says; `None` once the session is over.
+    /// Returns the peer's begin; `None` once the session is over.
     pub fn peer_begin(&self) -> Option<Begin> {
         self.0.peer_begin()
     }
@@ -57,7 +57,7 @@ impl Session {
         ready(self.0.end(None))
     }
 
-    /// The same, saying why.
+    /// Ends the session, and says why.
     pub fn end_with(&self, error: impl Into<wire::Error>) -> Result<()> {
         ready(self.0.end(Some(error.into())))
     }

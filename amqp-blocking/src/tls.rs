@@ -184,7 +184,7 @@ impl<T: Transport> Transport for Secured<T> {
         self.transport.prepare(write_time_out)
     }
 
-    /// Where nothing more is to be written, the peer is told so first.
+    /// Returns where nothing more is to be written, the peer is told so first.
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         if how == Shutdown::Write {
             let mut output = lock(&self.session.output);

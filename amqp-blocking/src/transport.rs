@@ -23,12 +23,13 @@ pub trait Transport: Read + Write + Send + Sized + 'static {
     /// Ends one direction or both. A read or write that waits, at whichever handle, returns.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 
-    /// Whether somebody on the way can read the octets. Then no password is sent as it is, unless that is asked for.
+    /// Returns whether somebody on the way can read the octets. Then no password is sent as it is, unless that is
+    /// asked for.
     fn security(&self) -> LinkSecurity {
         LinkSecurity::Clear
     }
 
-    /// Where it leads, for those who trace what happens.
+    /// Returns where it leads, for those who trace what happens.
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }

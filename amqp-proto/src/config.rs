@@ -46,7 +46,7 @@ macro_rules! link_setters {
         setters! {
             /// Sets the extensions that this end supports.
             with_offered_capabilities(offered_capabilities: Many<Symbol>);
-            /// Sets the extensions that this end may use if the peer offers them (L-EXT-01).
+            /// Sets the extensions that this end may use if the peer offers them [2.7.3].
             with_desired_capabilities(desired_capabilities: Many<Symbol>);
             /// Sets the properties of the link.
             with_properties(properties: Fields);
@@ -54,7 +54,7 @@ macro_rules! link_setters {
     };
 }
 
-/// What a connection is opened with [2.7.1], and how it behaves.
+/// The options of a connection: its open [2.7.1], and how it behaves.
 ///
 /// ```
 /// use amqp_proto::config::Options;
@@ -102,7 +102,7 @@ impl Options {
         }
     }
 
-    /// Sets the host that the open and the SASL init name: whom the client wants to speak to (C-OPEN-07).
+    /// Sets the host that the open and the SASL init name: whom the client wants to speak to [2.7.1].
     #[must_use]
     pub fn with_hostname(mut self, hostname: impl Into<Str>) -> Self {
         self.hostname = Some(hostname.into());
@@ -130,7 +130,7 @@ impl Options {
         /// Sets how many milliseconds the peer may take until its open is in, the security layer included.
         /// Default 30,000; 0: any time.
         with_open_time_out(open_time_out: u32);
-        /// Sets how many milliseconds the peer may take to answer a close (C-CLOSE-02). Default 10,000; 0: any time.
+        /// Sets how many milliseconds the peer may take to answer a close [2.4.3]. Default 10,000; 0: any time.
         with_close_time_out(close_time_out: u32);
         /// Sets the largest SASL frame that this end sends, in octets. Default 512, which every peer takes [5.3.1];
         /// a response with a long token needs more, and many peers take 8 KiB and more. Less than 512 is taken for 512.
@@ -145,30 +145,30 @@ impl Options {
         /// granted, though never more than twice. Off, unless turned on, as the standard forbids it [2.6.7]. RabbitMQ up to
         /// 3.13 sends so.
         with_lenient_credit(lenient_credit: bool);
-        /// Sets the languages in which this end can write text (C-OPEN-10).
+        /// Sets the languages in which this end can write text [2.7.1].
         with_outgoing_locales(outgoing_locales: Many<Symbol>);
         /// Sets the languages in which this end would like to read text, the best first.
         with_incoming_locales(incoming_locales: Many<Symbol>);
         /// Sets the extensions that this end supports.
         with_offered_capabilities(offered_capabilities: Many<Symbol>);
-        /// Sets the extensions that this end may use if the peer offers them (C-OPEN-09).
+        /// Sets the extensions that this end may use if the peer offers them [2.7.1].
         with_desired_capabilities(desired_capabilities: Many<Symbol>);
         /// Sets the extensions that this end does not do without: a peer that does not offer them is closed
-        /// (C-OPEN-08). They are desired, too.
+        /// [2.7.1]. They are desired, too.
         with_required_capabilities(required_capabilities: Many<Symbol>);
         /// Sets the properties of the connection.
         with_properties(properties: Fields);
     }
 }
 
-/// The largest frame that every peer takes (F-MAX-04).
+/// The largest frame that every peer takes [2.7.1].
 const MIN_MAX_FRAME_SIZE: u32 = 512;
 
 fn at_least_smallest(octets: u32) -> u32 {
     octets.max(MIN_MAX_FRAME_SIZE)
 }
 
-/// What a session is begun with [2.7.2].
+/// The options of a session [2.7.2].
 #[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
     pub(crate) next_outgoing_id: TransferNumber,
@@ -180,13 +180,13 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// The defaults.
+    /// Returns the defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
     setters! {
-        /// Sets the id of the first transfer, and of the first delivery; any number will do (S-BEG-06). Default 0.
+        /// Sets the id of the first transfer, and of the first delivery; any number will do [2.5.6]. Default 0.
         with_next_outgoing_id(next_outgoing_id: TransferNumber);
         /// Sets the incoming-window in frames; [`Limits::session_frames`] bounds it and is the default.
         with_incoming_frames(incoming_frames: u32) = Some;
@@ -194,14 +194,14 @@ impl SessionOptions {
         with_incoming_octets(incoming_octets: u64) = Some;
         /// Sets the extensions that this end supports.
         with_offered_capabilities(offered_capabilities: Many<Symbol>);
-        /// Sets the extensions that this end may use if the peer offers them (S-BEG-09).
+        /// Sets the extensions that this end may use if the peer offers them [2.7.2].
         with_desired_capabilities(desired_capabilities: Many<Symbol>);
         /// Sets the properties of the session.
         with_properties(properties: Fields);
     }
 }
 
-/// What a link on which this end sends is attached with [2.7.3].
+/// The options of a link on which this end sends [2.7.3].
 ///
 /// ```
 /// use amqp_proto::config::SenderOptions;
@@ -237,13 +237,13 @@ impl SenderOptions {
         Self::new().with_target(Target::at(address))
     }
 
-    /// To a node that the peer is to make for this link (M-TGT-02).
+    /// To a node that the peer is to make for this link [3.5.4].
     pub fn to_dynamic() -> Self {
         Self::new().with_target(Target { dynamic: true, ..Target::default() })
     }
 
-    /// To the coordinator of transactions (X-CTL-01), who may say why one is not declared or discharged (X-DECL-05).
-    /// Messages to it are not sent settled (X-DECL-02).
+    /// To the coordinator of transactions [4.1], who may say why one is not declared or discharged [4.2]. Messages
+    /// to it are not sent settled [4.2].
     pub fn to_coordinator(coordinator: Coordinator) -> Self {
         let outcomes = [Accepted::SCHEMA, Rejected::SCHEMA, Declared::SCHEMA];
         let outcomes = outcomes.into_iter().map(|outcome| Symbol::known(outcome.symbol)).collect();
@@ -267,7 +267,7 @@ impl SenderOptions {
         self
     }
 
-    /// Sets whether credit that is to be drained is given back once all that was sent is written (T-DRAIN-01). On,
+    /// Sets whether credit that is to be drained is given back once all that was sent is written [2.6.7]. On,
     /// unless turned off; then the application says when it has nothing to send.
     #[must_use]
     pub fn with_auto_drain(mut self, automatic: bool) -> Self {
@@ -276,11 +276,11 @@ impl SenderOptions {
     }
 
     setters! {
-        /// Sets how this end settles (L-MODE-04). Default: as the peer's attach asks, else mixed.
+        /// Sets how this end settles [2.8.2]. Default: as the peer's attach asks, else mixed.
         with_snd_settle_mode(snd_settle_mode: SenderSettleMode) = Some;
-        /// Sets how the receiver is asked to settle (L-MODE-05). Default first.
+        /// Sets how the receiver is asked to settle [2.8.3]. Default first.
         with_rcv_settle_mode(rcv_settle_mode: ReceiverSettleMode) = Some;
-        /// Sets where the delivery-count starts; any number will do (T-CREDIT-02). Default 0.
+        /// Sets where the delivery-count starts; any number will do [2.6.7]. Default 0.
         with_initial_delivery_count(initial_delivery_count: SequenceNo);
         /// Sets the largest message that this end would take, which says little of a sender.
         with_max_message_size(max_message_size: u64) = Some;
@@ -327,7 +327,7 @@ impl OnDrop {
     }
 }
 
-/// What a link on which this end receives is attached with [2.7.3].
+/// The options of a link on which this end receives [2.7.3].
 ///
 /// ```
 /// use amqp_proto::config::ReceiverOptions;
@@ -364,7 +364,7 @@ impl ReceiverOptions {
         Self::new().with_source(Source::at(address))
     }
 
-    /// From a node that the peer is to make for this link (M-SRC-03).
+    /// From a node that the peer is to make for this link [3.5.3].
     pub fn from_dynamic() -> Self {
         Self::new().with_source(Source { dynamic: true, ..Source::default() })
     }
@@ -394,17 +394,17 @@ impl ReceiverOptions {
     setters! {
         /// Sets what is told about a message whose handle is dropped undecided. Default [`OnDrop::Release`].
         with_on_drop(on_drop: OnDrop);
-        /// Sets how the sender is asked to settle (L-MODE-02). Default mixed.
+        /// Sets how the sender is asked to settle [2.7.3]. Default mixed.
         with_snd_settle_mode(snd_settle_mode: SenderSettleMode) = Some;
-        /// Sets how this end settles (L-MODE-05). Default: as the peer's attach asks, else first.
+        /// Sets how this end settles [2.8.3]. Default: as the peer's attach asks, else first.
         with_rcv_settle_mode(rcv_settle_mode: ReceiverSettleMode) = Some;
         /// Sets how many messages are asked for ahead: credit is topped up when half of them have been taken
-        /// (T-PREF-01). Default 100; 0 leaves credit to the application.
+        /// [2.6.9]. Default 100; 0 leaves credit to the application.
         with_prefetch(prefetch: u32);
         /// Sets whether a delivery is told of when its first frame is in, to be read in pieces as they come, and not
         /// when it is complete. Off, unless turned on.
         with_streaming(streaming: bool);
-        /// Sets the largest message that is taken, in octets (L-MSG-02); 0 means any. Default
+        /// Sets the largest message that is taken, in octets [2.7.3]; 0 means any. Default
         /// [`Limits::message_octets`].
         with_max_message_size(max_message_size: u64) = Some;
     }
@@ -430,7 +430,7 @@ pub struct SendOptions {
 }
 
 impl SendOptions {
-    /// The defaults.
+    /// Returns the defaults.
     pub const fn new() -> Self {
         Self {
             tag: None,
@@ -442,25 +442,25 @@ impl SendOptions {
         }
     }
 
-    /// Whether its transfer says nothing that most do not.
+    /// Returns whether its transfer says nothing that most do not.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         self.state.is_none() && self.rcv_settle_mode.is_none() && !self.batchable
     }
 
     setters! {
-        /// Sets the tag, which no other unsettled delivery of the link may have (T-XFER-06). Default: one is made.
+        /// Sets the tag, which no other unsettled delivery of the link may have [2.6.12]. Default: one is made.
         with_tag(tag: DeliveryTag) = Some;
-        /// Sets the format of the message (T-XFER-22). Default 0, the standard's own.
+        /// Sets the format of the message [2.8.11]. Default 0, the standard's own.
         with_message_format(message_format: u32);
-        /// Sets whether the delivery is sent settled: at most once, with no outcome to come (T-DISP-14). Default: as
+        /// Sets whether the delivery is sent settled: at most once, with no outcome to come [2.6.12]. Default: as
         /// the link's snd-settle-mode says, else not.
         with_settled(settled: bool) = Some;
-        /// Sets how the receiver is to settle this delivery (T-XFER-15). Default: as the link has it.
+        /// Sets how the receiver is to settle this delivery [2.7.5]. Default: as the link has it.
         with_rcv_settle_mode(rcv_settle_mode: ReceiverSettleMode) = Some;
-        /// Sets the state that goes with the transfer, such as that of a transaction (T-XFER-18).
+        /// Sets the state that goes with the transfer, such as that of a transaction [2.7.5].
         with_state(state: DeliveryState) = Some;
-        /// Sets whether the answer may wait for others to go along with (T-XFER-20).
+        /// Sets whether the answer may wait for others to go along with [2.7.5].
         with_batchable(batchable: bool);
     }
 }

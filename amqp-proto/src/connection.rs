@@ -94,12 +94,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The end that dials, and speaks first (H-HDR-02). Its header and open are output at once.
+    /// Returns the end that dials, and speaks first [2.2]. Its header and open are output at once.
     pub fn client(options: Options, now: Moment) -> Self {
         Self::new(options, Security::Client, now)
     }
 
-    /// The end that dials, and authenticates before it opens the connection [5.3].
+    /// Returns the end that dials, and authenticates before it opens the connection [5.3].
     pub fn client_with_sasl(options: Options, sasl: ClientSasl, now: Moment) -> Self {
         Self::new(options, Security::ClientSasl(Box::new(sasl)), now)
     }
@@ -114,20 +114,21 @@ impl Connection {
         Self::new(options, Security::ServerSasl(Box::new(sasl)), now)
     }
 
-    /// How many octets of memory a connection within these limits takes at most, whatever its peer does; `u64::MAX`
-    /// where that is more than can be counted.
+    /// Returns how many octets of memory a connection within these limits takes at most, whatever its peer does;
+    /// `u64::MAX` where that is more than can be counted.
     ///
-    /// It is the sum of the worst there is of each: as many sessions and links as there may be, each holding as many
-    /// transfers, deliveries and states as it may, of the costliest kind, each keeping a whole block of input alive.
-    /// No peer gets near it, but none gets beyond it. The defaults are meant for servers with memory to spare, and
-    /// their bound is a large number; a device that has little lowers them, [`links`](Limits::links),
+    /// It is the sum of the worst there is of each: as many sessions and links as there may be, each holding as
+    /// many transfers, deliveries and states as it may, of the costliest kind, each keeping a whole block of input
+    /// alive. No peer gets near it, but none gets beyond it. The defaults are meant for servers with memory to
+    /// spare, and their bound is a large number; a device that has little lowers them, [`links`](Limits::links),
     /// [`channel_max`](Limits::channel_max), [`session_frames`](Limits::session_frames),
     /// [`unsettled`](Limits::unsettled), [`transfers_per_delivery`](Limits::transfers_per_delivery),
     /// [`frame_size`](Limits::frame_size) and [`elements`](Limits::elements) above all.
     ///
     /// Not in it is what the application brings or takes: the options, messages that it has sent until they are
     /// written, sessions that it has begun and the peer has not answered, octets that it gives to
-    /// [`receive`](Self::receive) while [`reading`](Self::reading) wants none, and what it has been given and keeps.
+    /// [`receive`](Self::receive) while [`reading`](Self::reading) wants none, and what it has been given and
+    /// keeps.
     ///
     /// ```
     /// use amqp_proto::Connection;
@@ -156,8 +157,8 @@ impl Connection {
         Self { machine: Machine::new(options, security, now) }
     }
 
-    /// Where to put what is read next, with room for one octet at least: as much as is worth reading at a time. What
-    /// is put there is not copied again.
+    /// Returns where to put what is read next, with room for one octet at least: as much as is worth reading at a
+    /// time. What is put there is not copied again.
     ///
     /// While [`reading`](Self::reading) is not [`Reading::Wanted`] it is better not to read.
     pub fn input(&mut self) -> impl BufMut + '_ {
@@ -179,12 +180,12 @@ impl Connection {
         self.machine.cut();
     }
 
-    /// Whether input is wanted and, if not, what has to be done first.
+    /// Returns whether input is wanted and, if not, what has to be done first.
     pub fn reading(&self) -> Reading {
         self.machine.reading()
     }
 
-    /// What is to be written.
+    /// Returns the output that is to be written.
     ///
     /// What waited to be merged is written now: dispositions, in ranges as long as they have become, and flows. So
     /// asking once after many commands costs the peer less than asking after each.
@@ -193,25 +194,26 @@ impl Connection {
         Output { machine: &mut self.machine }
     }
 
-    /// Whether there is anything to be written, or to be merged and then written; changes nothing.
+    /// Returns whether there is anything to be written, or to be merged and then written; changes nothing.
     ///
-    /// After [`output`](Self::output) was empty it is false, until a command, input, a deadline or a poll of events
-    /// brings something to be written. A driver that has written all there is can wait.
+    /// After [`output`](Self::output) was empty it is false, until a command, input, a deadline or a poll of
+    /// events brings something to be written. A driver that has written all there is can wait.
     pub fn has_output(&self) -> bool {
         self.machine.has_output()
     }
 
-    /// How many octets are to be written, without those that wait to be merged; changes nothing.
+    /// Returns how many octets are to be written, without those that wait to be merged; changes nothing.
     pub fn output_len(&self) -> usize {
         self.machine.core.fx.out.len()
     }
 
-    /// What [`poll_event`](Self::poll_event) gives next. What is about to end can still be looked at.
+    /// Looks at the event that [`poll_event`](Self::poll_event) gives next. A link that is about to end can still
+    /// be looked at.
     pub fn peek_event(&mut self) -> Option<&Event> {
         self.machine.peek_event()
     }
 
-    /// What has happened, the oldest first; looks at more input if there is nothing.
+    /// Takes the oldest event; looks at more input if there is nothing.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.machine.poll_event()
     }
@@ -259,13 +261,13 @@ impl Connection {
         self.machine.close(None)
     }
 
-    /// Closes the connection at once, saying why [2.7.9]: with [`Condition::ConnectionRedirect`](crate::wire::Condition), where to go
-    /// instead (C-REDIR-01).
+    /// Closes the connection at once, saying why [2.7.9]: with
+    /// [`Condition::ConnectionRedirect`](crate::wire::Condition), where to go instead [2.8.16].
     pub fn close_with(&mut self, error: Error) -> bool {
         self.machine.close(Some(error))
     }
 
-    /// Whether both ends have opened it and neither has closed it.
+    /// Returns whether both ends have opened it and neither has closed it.
     pub fn is_open(&self) -> bool {
         self.machine.is_open()
     }
@@ -275,37 +277,39 @@ impl Connection {
         self.machine.is_closing()
     }
 
-    /// Whether it is over: once the output is written the transport can be closed.
+    /// Returns whether it is over: once the output is written the transport can be closed.
     pub fn is_over(&self) -> bool {
         self.machine.is_over()
     }
 
-    /// What the peer's open says; `None` before it is in.
+    /// Returns the peer's open; `None` before it is in.
     pub fn peer_open(&self) -> Option<Open> {
         self.machine.peer()
     }
 
-    /// Whether an extension may be used: this end desires it, and the peer offers it (C-OPEN-09).
+    /// Returns whether an extension may be used: this end desires it, and the peer offers it [2.7.1].
     pub fn has_extension(&self, name: &Symbol) -> bool {
         self.machine.has_extension(name)
     }
 
-    /// Who the client is, to a server that has asked.
+    /// Returns who the client is, to a server that has asked.
     pub fn identity(&self) -> Option<&Identity> {
         self.machine.identity()
     }
 
-    /// What the peer's close says is wrong, also where this end had closed first (C-CLOSE-05).
+    /// Returns the error of the peer's close, also where this end had closed first [2.4.4].
     pub fn remote_error(&self) -> Option<&Error> {
         self.machine.remote_error()
     }
 
-    /// How many sessions there are, those included whose end was not polled yet or not answered by the peer.
+    /// Returns how many sessions there are, those included whose end was not polled yet or not answered by the
+    /// peer.
     pub fn sessions_len(&self) -> usize {
         self.machine.core.sessions.len()
     }
 
-    /// How many links there are, suspended ones included, and those whose end was not polled yet or not answered.
+    /// Returns how many links there are, suspended ones included, and those whose end was not polled yet or not
+    /// answered.
     pub fn links_len(&self) -> usize {
         self.machine.core.links.len()
     }
@@ -318,31 +322,32 @@ impl Connection {
         self.machine.core.fx.show_first();
     }
 
-    /// The span of the connection, in which those of its sessions and links are. It has the fields `container` (this
-    /// end's), `peer` (the other one's) and `user`, and the driver's to record: `id` and `remote`.
+    /// Returns the span of the connection, in which those of its sessions and links are. It has the fields
+    /// `container` (this end's), `peer` (the other one's) and `user`, and the driver's to record: `id` and
+    /// `remote`.
     #[cfg(feature = "tracing")]
     pub fn span(&self) -> &tracing::Span {
         self.machine.core.watch.span()
     }
 
-    /// A session.
+    /// Returns a session.
     pub fn session(&mut self, key: SessionKey) -> Result<SessionMut<'_>, StaleKey> {
         SessionMut::new(&mut self.machine.core, key)
     }
 
-    /// A link on which this end sends.
+    /// Returns a link on which this end sends.
     #[inline]
     pub fn sender(&mut self, key: SenderKey) -> Result<SenderMut<'_>, StaleKey> {
         SenderMut::new(&mut self.machine.core, key)
     }
 
-    /// A link on which this end receives.
+    /// Returns a link on which this end receives.
     #[inline]
     pub fn receiver(&mut self, key: ReceiverKey) -> Result<ReceiverMut<'_>, StaleKey> {
         ReceiverMut::new(&mut self.machine.core, key)
     }
 
-    /// What is known of a delivery that is not settled.
+    /// Returns a view of a delivery that is not settled.
     pub fn delivery(&self, key: DeliveryKey) -> Result<DeliveryRef<'_>, StaleKey> {
         DeliveryRef::new(&self.machine.core, key)
     }

@@ -33,7 +33,8 @@ impl Batch {
         self.unanswered = self.unanswered.saturating_add(octets);
     }
 
-    /// Whether so many octets of output are held back, after so many calls, and when tasks may be about to make more.
+    /// Returns whether so many octets of output are held back, after so many calls, and when tasks may be about to
+    /// make more.
     pub(crate) fn is_held(&mut self, output: usize, calls: u64, is_expected: bool) -> bool {
         let is_growing = self.calls != calls || is_expected;
         self.calls = calls;

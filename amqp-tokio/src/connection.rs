@@ -61,12 +61,12 @@ impl Connection {
         Self::open_with(url, ConnectionOptions::new()).await
     }
 
-    /// The same, with options.
+    /// Connects as [`open`](Self::open) does, with options.
     pub async fn open_with(url: &str, options: ConnectionOptions) -> Result<Self> {
         Self::connect(&url.parse()?, options).await
     }
 
-    /// The same, to an address that was parsed before.
+    /// Connects as [`open`](Self::open) does, to an address that was parsed before.
     pub async fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
         let options = options.for_address(address)?;
         let (stream, peer) = dial::reach(address, &options).await?;
@@ -86,8 +86,8 @@ impl Connection {
         Self::client(stream, &Peer::new(LinkSecurity::Clear), &options).await
     }
 
-    /// The same by TLS, which is spoken first, with the server that has a certificate for this host: over any stream
-    /// what `amqps://host` is over TCP. Behind the feature `tls`.
+    /// Opens a connection by TLS, which is spoken first, with the server that has a certificate for this host:
+    /// over any stream what `amqps://host` is over TCP. Behind the feature `tls`.
     ///
     /// [`ConnectionOptions::tls`] says who is trusted, and what certificate is shown. On the other side an [`Acceptor`]
     /// with TLS takes any stream, too.
@@ -175,7 +175,8 @@ impl Connection {
         Ok(Session(session))
     }
 
-    /// A link to send to this address, on the session that all share who ask for no other. A builder, to be awaited.
+    /// Returns a link to send to this address, on the session that all share who ask for no other. A builder, to
+    /// be awaited.
     pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
         SenderBuilder::new(self.0.home(), SenderSettings::to(address))
     }
@@ -186,7 +187,7 @@ impl Connection {
         SenderBuilder::new(self.0.home(), SenderSettings::to_anybody())
     }
 
-    /// The same to receive from this address.
+    /// Returns a builder of a link to receive from this address, on the shared session.
     pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
         ReceiverBuilder::new(self.0.home(), ReceiverSettings::from(address))
     }
@@ -196,7 +197,7 @@ impl Connection {
         ReceiverBuilder::new(self.0.home(), ReceiverSettings::from_dynamic())
     }
 
-    /// The next session that the peer begins; `None` when the connection is over without an error.
+    /// Returns the next session that the peer begins; `None` when the connection is over without an error.
     ///
     /// Only where the options say that offers are taken, as those of a [`Listener`](crate::Listener) do.
     pub async fn next_session(&self) -> Result<Option<OfferedSession>> {
@@ -235,22 +236,22 @@ impl Connection {
         ready(self.0.ended()).await
     }
 
-    /// Whether both ends have opened it and neither has closed it.
+    /// Returns whether both ends have opened it and neither has closed it.
     pub fn is_open(&self) -> bool {
         self.0.is_open()
     }
 
-    /// What the peer's open says.
+    /// Returns the peer's open.
     pub fn peer_open(&self) -> Option<Open> {
         self.0.peer_open()
     }
 
-    /// Whether the peer offers this extension.
+    /// Returns whether the peer offers this extension.
     pub fn offers(&self, capability: &Symbol) -> bool {
         self.0.offers(capability)
     }
 
-    /// Who the client is, to a server that has asked.
+    /// Returns who the client is, to a server that has asked.
     pub fn identity(&self) -> Option<Identity> {
         self.0.identity()
     }

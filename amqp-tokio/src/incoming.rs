@@ -13,7 +13,7 @@ use crate::wait::ready;
 /// A message that is read while it comes, in pieces of its encoding. What is not read yet closes the session's window.
 ///
 /// Dropped with nothing decided it is released, and what is left of it is not read any more; see
-/// [`Delivery`](crate::Delivery). [`OnDrop::Accept`] accepts only what was read to its end.
+/// [`Delivery`](crate::Delivery). [`OnDrop::Accept`](crate::config::OnDrop) accepts only what was read to its end.
 #[derive(Debug)]
 #[must_use = "a message that is dropped with nothing decided is released"]
 pub struct IncomingStream {
@@ -25,17 +25,17 @@ impl IncomingStream {
         Self { message }
     }
 
-    /// What it can be settled by with the methods of its [`Receiver`](crate::Receiver).
+    /// Returns the key, by which it can be settled with the methods of its [`Receiver`](crate::Receiver).
     pub fn key(&self) -> DeliveryKey {
         self.message.key()
     }
 
-    /// The sender's name for it; `None` if the sender had settled it.
+    /// Returns the sender's name for it; `None` if the sender had settled it.
     pub fn tag(&self) -> Option<DeliveryTag> {
         self.message.tag()
     }
 
-    /// Whether it was settled by the sender when it began to come.
+    /// Returns whether it was settled by the sender when it began to come.
     pub fn is_settled(&self) -> bool {
         self.message.is_settled()
     }
@@ -82,8 +82,8 @@ impl IncomingStream {
         self.message.dispose(state)
     }
 
-    /// Tells how much of the message is there, as the sender of a long one may want to know: so many sections, and so
-    /// many octets of the next (M-STATE-03).
+    /// Tells how much of the message is there, as the sender of a long one may want to know: so many sections, and
+    /// so many octets of the next [3.4.1].
     pub fn received(&self, section: u32, offset: u64) -> Result<()> {
         self.message.received(section, offset)
     }

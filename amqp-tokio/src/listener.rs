@@ -57,7 +57,7 @@ impl Listener {
         Self { listener, acceptor }
     }
 
-    /// The address that it listens on.
+    /// Returns the address that it listens on.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -79,7 +79,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Where it comes from.
+    /// Returns where it comes from.
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }

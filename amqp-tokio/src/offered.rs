@@ -31,7 +31,7 @@ impl From<driver::OfferedLink<Waker>> for OfferedLink {
 }
 
 impl OfferedLink {
-    /// What the peer's attach says.
+    /// Returns the peer's attach.
     pub fn peer_attach(&self) -> Option<Attach> {
         match self {
             Self::Sender(link) => link.peer_attach(),
@@ -53,17 +53,17 @@ impl OfferedLink {
 pub struct OfferedSender(driver::OfferedSender<Waker>);
 
 impl OfferedSender {
-    /// What the peer's attach says.
+    /// Returns the peer's attach.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.0.peer_attach()
     }
 
-    /// Where the peer wants messages from.
+    /// Returns where the peer wants messages from.
     pub fn source(&self) -> Option<Source> {
         self.0.source()
     }
 
-    /// The address of that.
+    /// Returns the address of that.
     pub fn address(&self) -> Option<Str> {
         self.0.address()
     }
@@ -89,17 +89,17 @@ impl OfferedSender {
 pub struct OfferedReceiver(driver::OfferedReceiver<Waker>);
 
 impl OfferedReceiver {
-    /// What the peer's attach says.
+    /// Returns the peer's attach.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.0.peer_attach()
     }
 
-    /// Where the peer wants its messages to go.
+    /// Returns where the peer wants its messages to go.
     pub fn target(&self) -> Option<Terminus> {
         self.0.target()
     }
 
-    /// The address of that, if it is a node that exists.
+    /// Returns the address of that, if it is a node that exists.
     pub fn address(&self) -> Option<Str> {
         self.0.address()
     }

@@ -157,17 +157,17 @@ impl Receiver {
         ready(self.link.drain()?).await
     }
 
-    /// How many more messages may come.
+    /// Returns how many more messages may come.
     pub fn credit(&self) -> u32 {
         self.link.credit()
     }
 
-    /// How many messages wait at the sender, as far as it has said (T-AVAIL-01).
+    /// Returns how many messages wait at the sender, as far as it has said [2.6.7].
     pub fn available(&self) -> u32 {
         self.link.available()
     }
 
-    /// How many deliveries are unsettled.
+    /// Returns how many deliveries are unsettled.
     pub fn unsettled(&self) -> u32 {
         self.link.unsettled()
     }
@@ -204,17 +204,18 @@ impl Receiver {
         ready(self.link.closed()).await
     }
 
-    /// The name of the link; empty once it is closed.
+    /// Returns the name of the link; empty once it is closed.
     pub fn name(&self) -> Str {
         self.link.name()
     }
 
-    /// Where the messages come from, as the peer has it: of a dynamic source, the address that it has made.
+    /// Returns where the messages come from, as the peer has it: of a dynamic source, the address that it has
+    /// made.
     pub fn address(&self) -> Option<Str> {
         self.link.address()
     }
 
-    /// What the peer's attach says; `None` once the link is closed.
+    /// Returns the peer's attach; `None` once the link is closed.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.link.peer_attach()
     }
@@ -223,7 +224,7 @@ impl Receiver {
 impl Stream for Receiver {
     type Item = Result<Delivery>;
 
-    /// The next message; how the link ended, if that was an error; then nothing.
+    /// Returns the next message; how the link ended, if that was an error; then nothing.
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         if this.is_over {

@@ -62,10 +62,10 @@ impl Connection {
 }
 
 impl Requester {
-    /// The same over links of the caller's making: requests go out on the one, and answers come in on the other, whose
-    /// address they are sent to. No other may receive from there.
+    /// Sends requests over links of the caller's making: requests go out on the one, and answers come in on the
+    /// other, whose address they are sent to. No other may receive from there.
     ///
-    /// [`Error::Request`] if the peer has not said what that address is.
+    /// [`Error::Request`](crate::Error::Request) if the peer has not said what that address is.
     pub fn new(sender: Sender, receiver: Receiver) -> Result<Self> {
         driver::Requester::new(sender.link, receiver.link).map(Self)
     }
@@ -84,9 +84,9 @@ impl Requester {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAccepted`] if the service, or a broker in between, gives the request any other outcome: no answer is
+    /// [`Error::NotAccepted`](crate::Error::NotAccepted) if the service, or a broker in between, gives the request any other outcome: no answer is
     /// waited for then. That of the link, session or connection that ends before the answer is there.
-    /// [`Error::Request`] if too many wait already.
+    /// [`Error::Request`](crate::Error::Request) if too many wait already.
     pub async fn request(&self, message: impl Into<Message>) -> Result<Delivery> {
         let (message, mut request) = self.0.ask(message)?;
         request.set_sent(ready(self.0.sender().queue(message)?).await?);
@@ -94,12 +94,12 @@ impl Requester {
         poll_fn(move |context| answer(context.waker())).await
     }
 
-    /// The address that answers come to.
+    /// Returns the address that answers come to.
     pub fn reply_to(&self) -> Option<Str> {
         self.0.reply_to()
     }
 
-    /// How many requests wait for their answers.
+    /// Returns how many requests wait for their answers.
     pub fn waiting(&self) -> usize {
         self.0.waiting()
     }

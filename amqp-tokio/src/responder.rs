@@ -54,7 +54,7 @@ impl Connection {
 }
 
 impl Responder {
-    /// The same for what comes over a link of the caller's making.
+    /// Answers the requests that come over a link of the caller's making.
     ///
     /// Answers go out on a session of their own: by the anonymous relay if the peer offers it, else over a link for
     /// each address, of which the last 64 are kept.
@@ -84,7 +84,7 @@ impl Responder {
         Ok(None)
     }
 
-    /// The link that requests come over.
+    /// Returns the link that requests come over.
     pub fn receiver(&self) -> &Receiver {
         &self.receiver
     }
@@ -111,7 +111,7 @@ impl Request {
         Self { delivery: Some(delivery), message, properties, responder }
     }
 
-    /// The message.
+    /// Returns the message.
     pub fn message(&self) -> &MessageView {
         &self.message
     }

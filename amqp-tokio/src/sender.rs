@@ -108,7 +108,7 @@ impl Sender {
         ready(self.link.end(Ending::Close(None))).await
     }
 
-    /// The same, saying why, and at once.
+    /// Closes the link at once, and says why.
     pub async fn close_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
         ready(self.link.end(Ending::Close(Some(error.into())))).await
     }
@@ -124,37 +124,37 @@ impl Sender {
         ready(self.link.closed()).await
     }
 
-    /// Sets how many messages the receiver is told that wait for credit (T-AVAIL-01).
+    /// Sets how many messages the receiver is told that wait for credit [2.6.7].
     pub fn set_available(&self, messages: u32) -> Result<()> {
         self.link.set_available(messages)
     }
 
-    /// How many messages the receiver takes.
+    /// Returns how many messages the receiver takes.
     pub fn credit(&self) -> u32 {
         self.link.credit()
     }
 
-    /// The largest message that the receiver takes, in octets; `None`: any (L-MSG-01).
+    /// Returns the largest message that the receiver takes, in octets; `None`: any [2.7.3].
     pub fn max_message_size(&self) -> Option<u64> {
         self.link.max_message_size()
     }
 
-    /// How many deliveries are unsettled.
+    /// Returns how many deliveries are unsettled.
     pub fn unsettled(&self) -> u32 {
         self.link.unsettled()
     }
 
-    /// The name of the link; empty once it is closed.
+    /// Returns the name of the link; empty once it is closed.
     pub fn name(&self) -> Str {
         self.link.name()
     }
 
-    /// Where the messages go to, as the peer has it: of a dynamic target, the address that it has made.
+    /// Returns where the messages go to, as the peer has it: of a dynamic target, the address that it has made.
     pub fn address(&self) -> Option<Str> {
         self.link.address()
     }
 
-    /// What the peer's attach says; `None` once the link is closed.
+    /// Returns the peer's attach; `None` once the link is closed.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.link.peer_attach()
     }

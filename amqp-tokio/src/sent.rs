@@ -23,12 +23,12 @@ impl Sent {
         self.0.key()
     }
 
-    /// The tag, as long as the delivery is not settled.
+    /// Returns the tag, as long as the delivery is not settled.
     pub fn tag(&self) -> Option<DeliveryTag> {
         self.0.tag()
     }
 
-    /// Whether it was sent settled, so that there is no outcome to come: it counts as accepted.
+    /// Returns whether it was sent settled, so that there is no outcome to come: it counts as accepted.
     pub fn is_settled(&self) -> bool {
         self.0.is_settled()
     }
@@ -37,7 +37,7 @@ impl Sent {
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`] if the link has ended before; [`Error::Undecided`] if the receiver has settled without one.
+    /// [`Error::Lost`](crate::Error::Lost) if the link has ended before; [`Error::Undecided`](crate::Error::Undecided) if the receiver has settled without one.
     pub fn try_outcome(&mut self) -> Result<Option<Outcome>> {
         self.0.try_outcome()
     }

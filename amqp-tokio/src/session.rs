@@ -20,7 +20,7 @@ use crate::wait::ready;
 pub struct Session(pub(crate) driver::Session<Waker>);
 
 impl Session {
-    /// A link to send to this address. A builder, to be awaited.
+    /// Returns a link to send to this address. A builder, to be awaited.
     pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
         SenderBuilder::new(self.0.home(), SenderSettings::to(address))
     }
@@ -31,7 +31,7 @@ impl Session {
         SenderBuilder::new(self.0.home(), SenderSettings::to_anybody())
     }
 
-    /// A link to receive from this address. A builder, to be awaited.
+    /// Returns a link to receive from this address. A builder, to be awaited.
     pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
         ReceiverBuilder::new(self.0.home(), ReceiverSettings::from(address))
     }
@@ -41,7 +41,7 @@ impl Session {
         ReceiverBuilder::new(self.0.home(), ReceiverSettings::from_dynamic())
     }
 
-    /// The next link that the peer attaches; `None` when the session is over without an error.
+    /// Returns the next link that the peer attaches; `None` when the session is over without an error.
     pub async fn next_link(&self) -> Result<Option<OfferedLink>> {
         Ok(ready(self.0.next_link()).await?.map(OfferedLink::from))
     }
@@ -51,12 +51,12 @@ impl Session {
         ready(self.0.end(None)).await
     }
 
-    /// The same, saying why.
+    /// Ends the session, and says why.
     pub async fn end_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
         ready(self.0.end(Some(error.into()))).await
     }
 
-    /// What the peer's begin says; `None` before it is in, and after the end.
+    /// Returns the peer's begin; `None` before it is in, and after the end.
     pub fn peer_begin(&self) -> Option<Begin> {
         self.0.peer_begin()
     }
@@ -67,7 +67,7 @@ impl Session {
 pub struct OfferedSession(pub(crate) driver::OfferedSession<Waker>);
 
 impl OfferedSession {
-    /// What the peer's begin says.
+    /// Returns the peer's begin.
     pub fn peer_begin(&self) -> Option<Begin> {
         self.0.peer_begin()
     }

@@ -274,13 +274,13 @@ fn take_connections(key: ListenerKey, listener: &TcpListener, outputs: &Sender<I
     }
 }
 
-/// Whether an error is of the connection that was to be taken, and not of the listener.
+/// Returns whether an error is of the connection that was to be taken, and not of the listener.
 fn is_peers(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Where a listener is reached from this machine.
+/// Returns where a listener is reached from this machine.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

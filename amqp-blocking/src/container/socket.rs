@@ -152,7 +152,7 @@ impl Socket {
         }
     }
 
-    /// Whether the connection wants nothing more of it.
+    /// Returns whether the connection wants nothing more of it.
     pub(super) fn is_through(&self, connection: &Connection) -> bool {
         connection.is_over() && !self.is_writing
     }
@@ -175,7 +175,7 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// How long a pause between writes may be.
+/// Returns how long a pause between writes may be.
 fn pause(connection: &Connection) -> Option<Duration> {
     connection.longest_pause().map(|millis| Duration::from_millis(millis.into()))
 }

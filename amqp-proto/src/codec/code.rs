@@ -48,7 +48,7 @@ impl Code {
     pub(crate) const ARRAY8: u8 = 0xe0;
     pub(crate) const ARRAY32: u8 = 0xf0;
 
-    /// The type that a constructor stands for; `None` if it is not assigned or marks a described value.
+    /// Returns the type that a constructor stands for; `None` if it is not assigned or marks a described value.
     pub(crate) const fn kind(code: u8) -> Option<Kind> {
         Some(match code {
             Self::NULL => Kind::Null,
@@ -79,8 +79,8 @@ impl Code {
         })
     }
 
-    /// How the octets after a constructor are delimited; derivable from its high nibble (E-ENC-03), but given
-    /// only for constructors that are assigned.
+    /// How the octets after a constructor are delimited; derivable from its high nibble [1.2], but given only for
+    /// constructors that are assigned.
     #[inline]
     pub(crate) fn width(code: u8) -> Width {
         WIDTHS.get(usize::from(code)).copied().unwrap_or(Width::None)

@@ -27,20 +27,20 @@ pub struct FieldSchema {
     pub name: &'static str,
     /// The type that the standard gives the field, `*` for any.
     pub amqp_type: &'static str,
-    /// Whether the field must be there.
+    /// True if the field must be there.
     pub mandatory: bool,
-    /// Whether the field holds any number of values.
+    /// True if the field holds any number of values.
     pub multiple: bool,
-    /// What the field reads as where it is left out, in the standard's words.
+    /// The value that the field has where it is left out, in the standard's words.
     pub default: Option<&'static str>,
 }
 
-/// The descriptor of a value, as it was sent (E-DESC-03).
+/// The descriptor of a value, as it was sent [1.5].
 #[derive(Clone, Copy)]
 pub(crate) enum Descriptor<'a> {
     Code(u64),
     Symbol(&'a [u8]),
-    /// Of a reserved type, which names nothing that the standard knows (E-DESC-02).
+    /// Of a reserved type, which names nothing that the standard knows [1.5].
     Reserved,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Descriptor<'a> {
         }
     }
 
-    /// The code of the one among `schemas` that is meant.
+    /// Returns the code of the one among `schemas` that is meant.
     #[inline]
     pub(crate) fn among(self, schemas: &[Schema]) -> Option<u64> {
         match self {
@@ -317,7 +317,7 @@ macro_rules! composite {
                 $crate::codec::decode_one(octets, limits)
             }
 
-            /// How many octets [`encode`](Self::encode) writes.
+            /// Returns how many octets [`encode`](Self::encode) writes.
             pub fn encoded_len(&self) -> usize {
                 $crate::codec::Encode::size(self)
             }

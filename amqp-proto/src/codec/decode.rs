@@ -58,26 +58,26 @@ impl<'a> Decoder<'a> {
         parser(&mut Self::new(source, limits), source).map_err(|error| Fault::settle(error, source))
     }
 
-    /// A part of the source as a buffer of its own, without a copy.
+    /// Returns a part of the source as a buffer of its own, without a copy.
     pub(crate) fn share(&self, part: &'a [u8]) -> Bytes {
         self.source.slice_ref(part)
     }
 
-    /// The constructor before `input`, for complaints about it.
+    /// Returns the constructor before `input`, for complaints about it.
     #[cold]
     pub(crate) fn constructor(&self, input: &'a [u8]) -> &'a [u8] {
         let at = self.source.offset(input).checked_sub(1);
         at.and_then(|at| self.source.get(at..)).unwrap_or(input)
     }
 
-    /// Takes `count` values out of the budget before room is made for them (E-SIZE-05).
+    /// Takes `count` values out of the budget before room is made for them [1.2].
     pub(crate) fn spend(&mut self, count: u32, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
         self.budget.elements =
             self.budget.elements.checked_sub(count).ok_or_else(|| over(at, LimitKind::Elements))?;
         Ok(())
     }
 
-    /// Takes `count` values that have no octets to show for them out of the budget (E-ARR-05).
+    /// Takes `count` values that have no octets to show for them out of the budget [1.2.4].
     pub(crate) fn spend_zero_width(&mut self, count: u32, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
         self.budget.zero_width = self
             .budget
@@ -87,7 +87,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Checks how deep values nest (E-SIZE-06).
+    /// Checks how deep values nest [1.2].
     pub(crate) fn check_depth(&self, levels: usize, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
         if levels < usize::from(self.limits.depth()) { Ok(()) } else { Err(over(at, LimitKind::Depth)) }
     }
@@ -100,7 +100,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The octets of a binary, string or symbol.
+    /// Returns the octets of a binary, string or symbol.
     fn variable(&self, code: u8, input: &'a [u8]) -> Parsed<'a, &'a [u8]> {
         let (rest, octets) = variable(code, input)?;
         self.check_octets(octets)?;
@@ -117,14 +117,14 @@ pub(crate) trait Decode: Sized {
     /// Reads what follows constructor `code`, which has been taken off the input and is not null.
     fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self>;
 
-    /// Whether a value that is there means the same as none.
+    /// Returns whether a value that is there means the same as none.
     #[inline]
     fn is_null(&self) -> bool {
         false
     }
 }
 
-/// The complaint about a constructor that is not one of `wanted`'s; unassigned ones are reported as such.
+/// Returns the complaint about a constructor that is not one of `wanted`'s; unassigned ones are reported as such.
 #[cold]
 pub(crate) fn expected<'a>(wanted: &'static str, code: u8, at: &'a [u8]) -> nom::Err<Fault<'a>> {
     match Code::kind(code) {
@@ -133,7 +133,7 @@ pub(crate) fn expected<'a>(wanted: &'static str, code: u8, at: &'a [u8]) -> nom:
     }
 }
 
-/// A narrow form's number as the type it stands for.
+/// Returns a narrow form's number as the type it stands for.
 #[inline]
 fn widen<T, U: From<T>>((rest, number): (&[u8], T)) -> (&[u8], U) {
     (rest, U::from(number))

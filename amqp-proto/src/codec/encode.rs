@@ -1,4 +1,4 @@
-//! [`Writer`], and how Rust's types are written: always in the shortest form (E-ENC-06).
+//! [`Writer`], and how Rust's types are written: always in the shortest form [1.6].
 
 use bytes::{Bytes, BytesMut};
 
@@ -24,7 +24,7 @@ impl<'a> Writer<'a> {
         Self { rest: buffer }
     }
 
-    /// How many octets of the buffer are left.
+    /// Returns how many octets of the buffer are left.
     #[inline]
     pub(crate) fn left(&self) -> usize {
         self.rest.len()
@@ -41,7 +41,7 @@ impl<'a> Writer<'a> {
         Self { rest: &mut [] }
     }
 
-    /// So many nulls.
+    /// Returns so many nulls.
     #[inline]
     pub(crate) fn nulls(mut self, count: u8) -> Self {
         for _ in 0..count {
@@ -83,8 +83,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The first `len` of some octets, all of which are copied where there is room: that costs less than to copy
-    /// a number of them that is not known beforehand.
+    /// Returns the first `len` of some octets, all of which are copied where there is room: that costs less than
+    /// to copy a number of them that is not known beforehand.
     #[inline]
     fn padded<const N: usize>(self, (octets, len): (&[u8; N], u8)) -> Self {
         let len = usize::from(len).min(N);
@@ -96,7 +96,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// A size or count field. Sizes were checked against the largest possible when the whole was measured.
+    /// Returns a size or count field. Sizes were checked against the largest possible when the whole was measured.
     #[inline]
     pub(crate) fn size8(self, size: usize) -> Self {
         self.octet(octet(size))
@@ -108,7 +108,7 @@ impl<'a> Writer<'a> {
         self.octets(u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes())
     }
 
-    /// The octets of a binary, string or symbol, with the constructor that fits.
+    /// Returns the octets of a binary, string or symbol, with the constructor that fits.
     #[inline]
     pub(crate) fn variable(self, narrow: u8, wide: u8, octets: &[u8]) -> Self {
         let Ok(size) = u8::try_from(octets.len()) else {
@@ -166,19 +166,19 @@ pub(crate) fn octet(size: usize) -> u8 {
     u8::try_from(size).unwrap_or(u8::MAX)
 }
 
-/// Whether items of so many octets fit the 8-bit form, whose size field counts its count too (E-SIZE-04).
+/// Returns whether items of so many octets fit the 8-bit form, whose size field counts its count too [1.2.2].
 #[inline]
 pub(crate) fn is_narrow(octets: usize, count: usize) -> bool {
     octets < usize::from(u8::MAX) && count <= usize::from(u8::MAX)
 }
 
-/// How many octets a list or map takes, constructor included.
+/// Returns how many octets a list or map takes, constructor included.
 #[inline]
 pub(crate) fn compound_len(octets: usize, count: usize) -> usize {
     octets + if is_narrow(octets, count) { 3 } else { 9 }
 }
 
-/// How many octets a binary, string or symbol takes, constructor included.
+/// Returns how many octets a binary, string or symbol takes, constructor included.
 #[inline]
 pub(crate) fn variable_len(octets: usize) -> usize {
     octets + if octets <= usize::from(u8::MAX) { 2 } else { 5 }
@@ -196,7 +196,7 @@ pub(crate) fn grade_signed(number: i64) -> usize {
     1 + usize::from(i8::try_from(number).is_err())
 }
 
-/// The octets of a number of which zero, one octet and any value have forms of these lengths.
+/// Returns the octets of a number of which zero, one octet and any value have forms of these lengths.
 #[inline]
 fn by_grade(grade: usize, [zero, small, wide]: [usize; 3]) -> usize {
     match grade {
@@ -215,7 +215,7 @@ pub(crate) trait Encode {
     fn extra(&self) -> usize {
         0
     }
-    /// How many octets [`write`](Self::write) writes, constructor included.
+    /// Returns how many octets [`write`](Self::write) writes, constructor included.
     fn size(&self) -> usize;
     /// Writes constructor and value.
     fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w>;

@@ -34,23 +34,23 @@ struct Found {
 }
 
 impl DecodeError {
-    /// An error that no parser found.
+    /// Returns an error that no parser found.
     #[cold]
     pub(crate) fn new(kind: DecodeErrorKind, offset: usize) -> Self {
         Self(Box::new(Found { kind, offset, field: None }))
     }
 
-    /// What is wrong.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> DecodeErrorKind {
         self.0.kind
     }
 
-    /// How many octets come before the fault.
+    /// Returns how many octets come before the fault.
     pub fn offset(&self) -> usize {
         self.0.offset
     }
 
-    /// The described type and its field in which the fault lies, as the standard names the first and Rust
+    /// Returns the described type and its field in which the fault lies, as the standard names the first and Rust
     /// spells the second: `("open", "container_id")`.
     pub fn field(&self) -> Option<(&'static str, &'static str)> {
         self.0.field.map(|name| (name.of, name.field))
@@ -89,72 +89,72 @@ impl fmt::Debug for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// What is wrong with octets.
+/// The kinds of errors in octets that are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
-    /// The octets end inside a value (E-SIZE-03).
+    /// The octets end inside a value [1.2.3].
     Truncated,
-    /// A constructor that the standard does not assign (E-ENC-03, E-ENC-04).
+    /// A constructor that the standard does not assign [1.2].
     Constructor(u8),
-    /// A boolean octet other than 0 and 1 (E-ENC-07).
+    /// A boolean octet other than 0 and 1 [1.6.2].
     Boolean(u8),
-    /// A char that is no Unicode scalar value (E-ENC-10).
+    /// A char that is no Unicode scalar value [1.6.16].
     Char(u32),
-    /// A string that is not UTF-8 (E-ENC-08).
+    /// A string that is not UTF-8 [1.6.20].
     Utf8,
-    /// A symbol that is not ASCII (E-ENC-09).
+    /// A symbol that is not ASCII [1.6.21].
     Ascii,
-    /// A size that leaves items over or cuts them short (E-SIZE-01, E-SIZE-03).
+    /// A size that leaves items over or cuts them short [1.2.3].
     Size,
-    /// A count that its size has no room for (E-SIZE-05).
+    /// A count that its size has no room for [1.2].
     Count,
-    /// A map with a key that has no value (E-MAP-01).
+    /// A map with a key that has no value [1.6.23].
     OddMap,
-    /// A map with the same key twice (E-MAP-02).
+    /// A map with the same key twice [1.6.23].
     DuplicateKey,
     /// One of this side's own limits is reached.
     Limit(LimitKind),
-    /// Octets after the end of what was decoded (F-LAY-09).
+    /// Octets after the end of what was decoded [2.3.2].
     Trailing,
-    /// A value of another type than this (E-COMP-09).
+    /// A value of another type than this [1.3.4].
     Expected(&'static str),
-    /// A descriptor that has no place here (E-COMP-11).
+    /// A descriptor that has no place here [1.3.4].
     Descriptor,
-    /// More fields than the type has (E-COMP-05).
+    /// More fields than the type has [1.4].
     TooManyFields,
-    /// A mandatory field that is null or absent (E-COMP-03, E-COMP-08).
+    /// A mandatory field that is null or absent [1.3.4] [1.4].
     Missing,
-    /// A value that is not among the choices of its type (E-COMP-10).
+    /// A value that is not among the choices of its type [1.3.5].
     Choice(&'static str),
-    /// A delivery tag or transaction id of more than 32 octets (E-COMP-13, X-ID-01).
+    /// A delivery tag or transaction id of more than 32 octets [2.8.7] [4.5.4].
     TooLong,
-    /// A map that holds what this kind of map must not (E-MAP-04).
+    /// A map that holds what this kind of map must not [1.6.23].
     NotAllowed(&'static str),
-    /// A frame whose size field says less than its header takes (F-LAY-02).
+    /// A frame whose size field says less than its header takes [2.3.1].
     FrameSize(u32),
-    /// A frame larger than this side announced to take (F-MAX-03).
+    /// A frame larger than this side announced to take [2.7.1].
     FrameTooLarge {
         /// The frame's size.
         size: u32,
         /// The most that is taken.
         limit: u32,
     },
-    /// A data offset below 2 or beyond the frame (F-LAY-03, F-LAY-04).
+    /// A data offset below 2 or beyond the frame [2.3.1].
     DataOffset(u8),
-    /// A frame type other than AMQP and SASL (F-LAY-06).
+    /// A frame type other than AMQP and SASL [2.3.1].
     FrameType(u8),
-    /// A SASL frame without a body (A-SASL-05).
+    /// A SASL frame without a body [5.3.1].
     EmptySaslFrame,
-    /// Not a protocol header (H-HDR-07).
+    /// Not a protocol header [2.2].
     ProtocolHeader,
-    /// A message section out of order or given twice (M-SEC-01).
+    /// A message section out of order or given twice [3.2].
     SectionOrder,
-    /// Body sections of different kinds, or two amqp-values (M-SEC-02).
+    /// Body sections of different kinds, or two amqp-values [3.2].
     BodyMix,
 }
 
-/// Which of the [`Limits`](crate::types::Limits) was reached.
+/// The bound among the [`Limits`](crate::types::Limits) that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitKind {
@@ -171,7 +171,7 @@ pub enum LimitKind {
 }
 
 impl DecodeErrorKind {
-    /// The clause of the standard that the octets break.
+    /// Returns the clause of the standard that the octets break.
     pub const fn clause(self) -> &'static str {
         match self {
             Self::Truncated | Self::Constructor(_) => "[1.2]",
@@ -243,7 +243,7 @@ impl fmt::Display for LimitKind {
     }
 }
 
-/// What cannot be written.
+/// Why a value cannot be encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
@@ -254,14 +254,14 @@ pub enum EncodeError {
         /// The most there may be.
         limit: usize,
     },
-    /// A mandatory field with the `multiple` property has no value (E-COMP-08).
+    /// A mandatory field with the `multiple` property has no value [1.4].
     Missing {
         /// The type and its field.
         field: &'static str,
     },
-    /// A payload for a performative other than transfer (F-LAY-09).
+    /// A payload for a performative other than transfer [2.3.2].
     Payload,
-    /// A content-encoding where there is no data to be encoded, or one that says nothing (M-PROP-05).
+    /// A content-encoding where there is no data to be encoded, or one that says nothing [3.2.4].
     ContentEncoding,
 }
 
@@ -326,7 +326,7 @@ impl<'a> Fault<'a> {
         self
     }
 
-    /// The fault as seen from outside, `at` being a part of `whole`.
+    /// Returns the fault as seen from outside, `at` being a part of `whole`.
     pub(crate) fn into_error(self, whole: &[u8]) -> DecodeError {
         let FaultAt { at, kind, field } = *self.0;
         DecodeError(Box::new(Found { kind, offset: whole.offset(at).min(whole.len()), field }))
@@ -352,7 +352,7 @@ impl<'a> nom::error::ParseError<&'a [u8]> for Fault<'a> {
     }
 }
 
-/// A fault at `at`, for a parser to return: final, since nothing in AMQP is parsed by trial.
+/// Returns a fault at `at`, for a parser to return: final, since nothing in AMQP is parsed by trial.
 #[cold]
 pub(crate) fn fail(at: &[u8], kind: DecodeErrorKind) -> nom::Err<Fault<'_>> {
     nom::Err::Failure(Fault::new(at, kind))

@@ -26,7 +26,7 @@ impl<'a> FieldReader<'a> {
         Self { rest, left }
     }
 
-    /// The constructor of the next field; null if the field was left out (E-COMP-02).
+    /// Returns the constructor of the next field; null if the field was left out [1.4].
     ///
     /// Fields are left out where octets end; whether as many were there as were counted is seen at the end.
     #[inline(always)]
@@ -54,7 +54,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A field that must be there (E-COMP-03).
+    /// A field that must be there [1.3.4].
     #[inline(always)]
     pub(crate) fn mandatory<T: Decode>(
         self,
@@ -80,7 +80,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A field that reads as `default` where it is left out (E-COMP-04).
+    /// A field that reads as `default` where it is left out [1.3.4].
     #[inline(always)]
     pub(crate) fn default<T: Decode>(
         self,
@@ -94,8 +94,8 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A field with a default that reads as `None` where it is left out, so that a default that was stated can be told
-    /// from one that was not.
+    /// Returns a field with a default that reads as `None` where it is left out, so that a default that was stated
+    /// can be told from one that was not.
     #[inline(always)]
     pub(crate) fn stated<T: Decode + Debug>(
         self,
@@ -106,7 +106,7 @@ impl<'a> FieldReader<'a> {
         self.optional(decoder, field)
     }
 
-    /// A field of any number of values (E-COMP-06, E-COMP-07).
+    /// Returns a field of any number of values [1.4].
     pub(crate) fn multiple(
         self,
         decoder: &mut Decoder<'a>,
@@ -115,7 +115,7 @@ impl<'a> FieldReader<'a> {
         self.optional(decoder, field)
     }
 
-    /// A field of at least one value (E-COMP-08).
+    /// Returns a field of at least one value [1.4].
     pub(crate) fn required(
         self,
         decoder: &mut Decoder<'a>,
@@ -127,7 +127,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// Checks that size, count and fields agree (E-SIZE-03).
+    /// Checks that size, count and fields agree [1.2.3].
     #[inline]
     pub(crate) fn finish(self) -> Result<(), nom::Err<Fault<'a>>> {
         if self.rest.is_empty() && self.left == 0 { Ok(()) } else { Err(self.disagreement()) }
@@ -160,7 +160,7 @@ fn missing<'a>(at: &'a [u8], field: &'static FieldName) -> nom::Err<Fault<'a>> {
 pub(crate) trait Field: Default {
     /// Reads a field that is there.
     fn present<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self>;
-    /// Whether there is anything to write.
+    /// Returns whether there is anything to write.
     fn is_set(&self) -> bool;
     /// What to print of it.
     fn shown(&self) -> &dyn Debug;
@@ -253,7 +253,7 @@ fn as_symbol(value: &Value) -> Symbol {
     }
 }
 
-/// The elements of an array of symbols, without its constructor, and whether 8-bit sizes do for each.
+/// Returns the elements of an array of symbols, without its constructor, and whether 8-bit sizes do for each.
 fn symbols(names: &[Symbol]) -> (usize, bool) {
     let narrow = names.iter().all(|name| name.len() <= usize::from(u8::MAX));
     let octets: usize = names.iter().map(|name| name.len() + if narrow { 1 } else { 4 }).sum();
@@ -314,7 +314,7 @@ impl FieldSizes {
         self.nulls += 1;
     }
 
-    /// The octets of the whole list, its constructor included.
+    /// Returns the octets of the whole list, its constructor included.
     #[inline]
     pub(crate) fn list_len(self) -> usize {
         if self.count == 0 { 1 } else { compound_len(self.octets, self.count) }

@@ -6,7 +6,7 @@
 use super::code::{Code, Width};
 use super::error::{DecodeErrorKind, Parsed, fail};
 
-/// A fixed number of octets.
+/// Returns a fixed number of octets.
 #[inline]
 pub(crate) fn chunk<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
     match input.split_first_chunk() {
@@ -24,7 +24,7 @@ pub(crate) fn octet(input: &[u8]) -> Parsed<'_, u8> {
     }
 }
 
-/// A number of octets known at run time.
+/// Returns a number of octets known at run time.
 #[inline]
 pub(crate) fn take(count: usize, input: &[u8]) -> Parsed<'_, &[u8]> {
     match input.split_at_checked(count) {
@@ -33,45 +33,45 @@ pub(crate) fn take(count: usize, input: &[u8]) -> Parsed<'_, &[u8]> {
     }
 }
 
-/// Two octets as a number in network order (E-ENC-02).
+/// Two octets as a number in network order [1.2].
 #[inline]
 pub(crate) fn be_u16(input: &[u8]) -> Parsed<'_, u16> {
     chunk(input).map(|(rest, octets)| (rest, u16::from_be_bytes(octets)))
 }
 
-/// Four octets as a number in network order (E-ENC-02).
+/// Four octets as a number in network order [1.2].
 #[inline]
 pub(crate) fn be_u32(input: &[u8]) -> Parsed<'_, u32> {
     chunk(input).map(|(rest, octets)| (rest, u32::from_be_bytes(octets)))
 }
 
-/// Eight octets as a number in network order (E-ENC-02).
+/// Eight octets as a number in network order [1.2].
 #[inline]
 pub(crate) fn be_u64(input: &[u8]) -> Parsed<'_, u64> {
     chunk(input).map(|(rest, octets)| (rest, u64::from_be_bytes(octets)))
 }
 
-/// A size on a small target may exceed what memory can hold; it then exceeds the input too.
+/// Returns a size on a small target may exceed what memory can hold; it then exceeds the input too.
 #[inline]
 pub(crate) fn to_usize(size: u32) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
 }
 
-/// The octets that a one-octet size field counts.
+/// Returns the octets that a one-octet size field counts.
 #[inline]
 pub(crate) fn sized8(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, size) = octet(input)?;
     take(usize::from(size), rest)
 }
 
-/// The octets that a four-octet size field counts.
+/// Returns the octets that a four-octet size field counts.
 #[inline]
 pub(crate) fn sized32(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, size) = be_u32(input)?;
     take(to_usize(size), rest)
 }
 
-/// The octets that follow constructor `code`, its size field taken off.
+/// Returns the octets that follow constructor `code`, its size field taken off.
 #[inline]
 pub(crate) fn body(code: u8, input: &[u8]) -> Parsed<'_, &[u8]> {
     match Code::width(code) {
@@ -88,8 +88,8 @@ pub(crate) fn variable(code: u8, input: &[u8]) -> Parsed<'_, &[u8]> {
     if code & 0x10 == 0 { sized8(input) } else { sized32(input) }
 }
 
-/// Splits the octets of a list, map or array with constructor `code` into the count and what it counts
-/// (E-SIZE-01, E-SIZE-02).
+/// Splits the octets of a list, map or array with constructor `code` into the count and what it counts [1.2.3]
+/// [1.2.4].
 pub(crate) fn counted(code: u8, input: &[u8]) -> Parsed<'_, (u32, &[u8])> {
     if code & 0x10 == 0 {
         return counted8(input);

@@ -136,7 +136,7 @@ impl Elements {
         self.octets += octets;
     }
 
-    /// The shortest constructor that fits every element, and the octets of them all (E-ARR-07).
+    /// Returns the shortest constructor that fits every element, and the octets of them all [1.2.4].
     fn form(&self, array: &Array) -> (u8, usize) {
         let n = self.count;
         // An empty array takes the form that most readers expect: never one without octets.
@@ -188,7 +188,7 @@ fn grade_size(octets: usize) -> usize {
     1 + usize::from(octets > usize::from(u8::MAX))
 }
 
-/// The octets of any value, constructor included, its items measured already.
+/// Returns the octets of any value, constructor included, its items measured already.
 fn full_len(value: &Value, measured: Measured) -> usize {
     match value {
         Value::List(list) if list.is_empty() => 1,
@@ -199,7 +199,7 @@ fn full_len(value: &Value, measured: Measured) -> usize {
     }
 }
 
-/// The octets of a value, constructor included; of a compound, all of it.
+/// Returns the octets of a value, constructor included; of a compound, all of it.
 fn value_len(value: &Value) -> usize {
     match value {
         Value::Null | Value::Boolean(_) => 1,
@@ -403,7 +403,7 @@ impl Encode for Value {
     }
 }
 
-/// The octets of items that follow one another. Most are text, which is looked for first.
+/// Returns the octets of items that follow one another. Most are text, which is looked for first.
 #[inline]
 fn items_len(items: &[Value]) -> usize {
     let mut octets = 0;
@@ -448,13 +448,13 @@ impl Encode for List {
 }
 
 impl Map {
-    /// The octets of the keys and values, for [`write_measured`](Self::write_measured) and
+    /// Returns the octets of the keys and values, for [`write_measured`](Self::write_measured) and
     /// [`measured_len`](Self::measured_len).
     pub(crate) fn measure(&self) -> usize {
         items_len(&self.items)
     }
 
-    /// The octets of the whole map.
+    /// Returns the octets of the whole map.
     pub(crate) fn measured_len(&self, octets: usize) -> usize {
         compound_len(octets, self.items.len())
     }

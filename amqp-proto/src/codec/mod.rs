@@ -1,8 +1,8 @@
 //! Floor 1: values and the octets that stand for them [1.2-1.6].
 //!
 //! Reading is strict and bounded: every legal encoding is accepted, nothing else, and no count or size a peer
-//! writes is believed before the octets are there to show for it. Writing always picks the shortest form
-//! (E-ENC-06) and knows its size beforehand. Neither recurses. Descriptors get their meaning one floor up
+//! writes is believed before the octets are there to show for it. Writing always picks the shortest form [1.6] and
+//! knows its size beforehand. Neither recurses. Descriptors get their meaning one floor up
 //! ([`wire`](crate::wire)).
 
 mod choice;

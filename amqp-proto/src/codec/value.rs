@@ -28,7 +28,7 @@ impl Value {
         Ok(value)
     }
 
-    /// How many octets [`encode`](Self::encode) writes.
+    /// Returns how many octets [`encode`](Self::encode) writes.
     pub fn encoded_len(&self) -> usize {
         self.size()
     }
@@ -169,7 +169,7 @@ impl<'a> Open<'a> {
         }
     }
 
-    /// An array's element constructor: any number of descriptors, then a code (E-ARR-02).
+    /// Returns an array's element constructor: any number of descriptors, then a code [1.2.4].
     fn element_constructor(
         &mut self,
         decoder: &mut Decoder<'a>,
@@ -204,7 +204,7 @@ impl<'a> Open<'a> {
         Ok((rest, if count == 0 { Next::Done } else { Next::Code(code) }))
     }
 
-    /// The finished value; `rest` moves on to what follows it.
+    /// Returns the finished value; `rest` moves on to what follows it.
     fn close(self, rest: &mut &'a [u8]) -> Result<Value, nom::Err<Fault<'a>>> {
         if let Some(after) = self.after {
             if !rest.is_empty() {

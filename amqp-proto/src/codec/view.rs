@@ -65,7 +65,7 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// The text, if this is a string or a symbol.
+    /// Returns the text, if this is a string or a symbol.
     pub fn as_str(self) -> Option<&'a str> {
         match self {
             Self::String(text) | Self::Symbol(text) => Some(text),
@@ -204,7 +204,7 @@ pub struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// The pairs of a map; `octets` begin with its constructor.
+    /// Returns the pairs of a map; `octets` begin with its constructor.
     pub fn new(octets: &'a [u8]) -> Result<Self, DecodeError> {
         let parse = || {
             let (rest, code) = octet(octets)?;

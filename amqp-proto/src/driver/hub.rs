@@ -82,7 +82,7 @@ impl<W: Wake> Hub<W> {
         result
     }
 
-    /// Does what a driver does about the state; see [`with`](Self::with).
+    /// Does what a driver does about the state, looks at what that has led to, and wakes whoever has to know.
     pub fn drive<R>(&self, work: impl FnOnce(&mut State<W>) -> R) -> R {
         let mut state = self.lock();
         let result = work(&mut state);

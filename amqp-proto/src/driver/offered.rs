@@ -20,7 +20,7 @@ pub struct OfferedSession<W: Wake> {
     session: Session<W>,
 }
 
-/// What the peer wants. Dropping it refuses it.
+/// A session or a link that the peer wants. Dropping it refuses it.
 #[derive(Debug)]
 pub enum Offer<W: Wake> {
     /// A session.

@@ -22,7 +22,7 @@ use crate::endpoint::{Ended, Error};
 use crate::machine::{Delivery, Reason, Slab};
 use crate::types::{DeliveryKey, Key, LinkKey, Moment, SessionKey, Str};
 
-/// What the lock of a [`Hub`](super::Hub) guards.
+/// The state of a connection, which the lock of a [`Hub`](super::Hub) guards.
 ///
 /// Handles hold *slots*: a slot of a session or a link outlives the engine that the session or link is in, and the
 /// state knows its key in the engine of now.
@@ -224,7 +224,7 @@ impl fmt::Debug for WriteHere {
     }
 }
 
-/// What a [`Hub`](super::Hub) is made with beside its engine.
+/// The options of a [`Hub`](super::Hub).
 #[derive(Debug)]
 pub struct HubOptions<W: Wake> {
     /// The clock of the engine.
@@ -233,18 +233,18 @@ pub struct HubOptions<W: Wake> {
     pub url: Option<Str>,
     /// A prefix for names of links that no other container has.
     pub prefix: String,
-    /// Whether sessions and links that the peer begins and attaches are offered to the application; they are refused
-    /// otherwise.
+    /// True if sessions and links that the peer begins and attaches are offered to the application; they are
+    /// refused otherwise.
     pub takes_offers: bool,
     /// How long the peer may take for a reply; `None`: without limit.
     pub reply_timeout: Option<Duration>,
     /// How a waiter writes, where that saves a switch to the driver.
     pub write_here: Option<WriteHere>,
-    /// What is done when the last handle was dropped and the connection is closing.
+    /// The work to do when the last handle was dropped and the connection is closing.
     pub last_words: Option<LastWords<W>>,
 }
 
-/// What is done when the last handle of a connection was dropped, such as waiting until all is written.
+/// Work to do when the last handle of a connection was dropped, such as waiting until all is written.
 pub struct LastWords<W: Wake>(pub(super) Box<Say<W>>);
 
 type Say<W> = dyn Fn(&Hub<W>) + Send + Sync;

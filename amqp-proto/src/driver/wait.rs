@@ -77,7 +77,7 @@ pub(crate) enum Bound {
     Span(Duration),
 }
 
-/// What an attempt knows of its own wait.
+/// The place in line and the time of a wait, for its attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
     /// The place in line, once there is one.

@@ -81,7 +81,7 @@ impl Acceptor {
         self.tls.as_ref()
     }
 
-    /// Whether TLS is spoken; a driver that cannot must take no connection.
+    /// Returns whether TLS is spoken; a driver that cannot must take no connection.
     pub fn needs_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.tls.is_some();
@@ -89,12 +89,12 @@ impl Acceptor {
         false
     }
 
-    /// What connections are opened with.
+    /// Returns the options that connections are opened with.
     pub fn options(&self) -> &ConnectionOptions {
         &self.options
     }
 
-    /// The engine of a server, for this client. It is [observed](observe), where that is wanted.
+    /// Returns the engine of a server, for this client. It is [observed](observe), where that is wanted.
     pub fn server(&self, peer: &Peer, now: Moment) -> Result<Connection> {
         let options = self.options.to_engine()?;
         let mut connection = match self.sasl.as_ref().map(|offer| offer(peer)) {

@@ -111,7 +111,7 @@ impl FromStr for Address {
     }
 }
 
-/// The URL, if it has no part that would not be used.
+/// Returns the URL, if it has no part that would not be used.
 fn parsed(text: &str) -> Result<Url, AddressError> {
     let (_, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -162,7 +162,7 @@ pub enum AddressError {
     Scheme,
     /// It names no host.
     Host,
-    /// What is percent-encoded is not UTF-8.
+    /// A percent-encoded part is not UTF-8.
     Utf8,
     /// It asks for TLS, which this build does not have.
     NoTls,

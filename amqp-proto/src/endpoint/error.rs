@@ -46,9 +46,9 @@ pub enum Error {
     Link(Ended),
     /// The link ended before the outcome of the delivery was known: the peer may have it, or not.
     Lost(Ended),
-    /// The receiver has settled the delivery without an outcome, and the link has no default for that (T-DISP-08).
+    /// The receiver has settled the delivery without an outcome, and the link has no default for that [2.7.6].
     Undecided,
-    /// The sender has given up the message that is being read (T-XFER-13).
+    /// The sender has given up the message that is being read [2.6.14].
     Aborted,
     /// The peer did not answer in time, or no message came in the time that the call gave it.
     TimedOut,
@@ -164,7 +164,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The words in front of how something ended, where that does not speak for itself.
+/// Returns the words in front of how something ended, where that does not speak for itself.
 fn subject(ended: &Ended, words: &'static str) -> &'static str {
     if ended.cause().is_some() || ended.origin() == Origin::Transport { "" } else { words }
 }

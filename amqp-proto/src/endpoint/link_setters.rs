@@ -9,7 +9,7 @@ use crate::config::{ReceiverOptions, SenderOptions, Ungranted};
 use crate::types::Str;
 use crate::wire::{Attach, Source, Target, Terminus};
 
-/// What a builder of a link holds on which this end sends.
+/// The settings in a builder of a link on which this end sends.
 #[doc(hidden)]
 #[derive(Debug, Clone)]
 pub struct SenderSettings {
@@ -23,7 +23,7 @@ pub struct SenderSettings {
     pub send_timeout: Option<Duration>,
 }
 
-/// What a builder of a link holds on which this end receives.
+/// The settings in a builder of a link on which this end receives.
 #[doc(hidden)]
 #[derive(Debug, Clone)]
 pub struct ReceiverSettings {
@@ -36,7 +36,7 @@ pub struct ReceiverSettings {
     pub required: Required,
 }
 
-/// What of a link the peer has to grant, or the link is closed again.
+/// Parts of a link that the peer has to grant, or the link is closed again.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Required {
@@ -89,7 +89,7 @@ impl SenderSettings {
         self.target = Some(target.into());
     }
 
-    /// The options with both termini.
+    /// Returns the options with both termini.
     pub fn to_options(&self) -> SenderOptions {
         let options = self.options.clone().with_source(self.source.clone());
         match &self.target {
@@ -128,7 +128,7 @@ impl ReceiverSettings {
         say(self.source.get_or_insert_default());
     }
 
-    /// The options with both termini.
+    /// Returns the options with both termini.
     pub fn to_options(&self) -> ReceiverOptions {
         let options = self.options.clone().with_target(self.target.clone());
         match &self.source {
@@ -282,7 +282,7 @@ macro_rules! __link_setters {
             self
         }
 
-        /// Sets how many messages are asked for ahead (T-PREF-01). Default 100; 0 leaves credit to
+        /// Sets how many messages are asked for ahead [2.6.9]. Default 100; 0 leaves credit to
         /// [`Receiver::set_credit`] and [`Receiver::add_credit`].
         pub fn prefetch(mut self, messages: u32) -> Self {
             self.settings.options = self.settings.options.with_prefetch(messages);
@@ -295,7 +295,7 @@ macro_rules! __link_setters {
             self
         }
 
-        /// Sets the largest message that is taken, in octets (L-MSG-02); 0 means any. Default 64 MiB.
+        /// Sets the largest message that is taken, in octets [2.7.3]; 0 means any. Default 64 MiB.
         pub fn max_message_size(mut self, octets: u64) -> Self {
             self.settings.options = self.settings.options.with_max_message_size(octets);
             self
@@ -356,7 +356,7 @@ macro_rules! __link_setters {
             self
         }
 
-        /// Sets the extensions that may be used on the link if the peer offers them (L-EXT-01).
+        /// Sets the extensions that may be used on the link if the peer offers them [2.7.3].
         pub fn desired_capabilities(
             mut self,
             capabilities: impl Into<$crate::types::Many<$crate::types::Symbol>>,

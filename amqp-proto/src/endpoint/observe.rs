@@ -60,7 +60,7 @@ fn show(connection: &mut Connection, remote: Option<SocketAddr>, id: Id, prints:
     true
 }
 
-/// Whether that is a yes.
+/// Returns whether that is a yes.
 fn is_on(value: Option<OsString>) -> bool {
     let yes = |value: &str| ["1", "true", "yes", "on"].iter().any(|yes| value.eq_ignore_ascii_case(yes));
     value.is_some_and(|value| value.to_str().is_some_and(yes))

@@ -65,7 +65,7 @@ const DRAIN_PAUSE: u32 = 5;
 /// What the client authenticates with.
 #[derive(Debug, Clone)]
 enum Sasl {
-    /// What the URL says, else ANONYMOUS.
+    /// As the URL says, else ANONYMOUS.
     Url,
     Profile(Box<ClientProfile>),
     /// Not at all: AMQP begins at once.
@@ -110,7 +110,7 @@ macro_rules! setters {
 }
 
 impl ConnectionOptions {
-    /// The defaults.
+    /// Returns the defaults.
     pub fn new() -> Self {
         Self::default()
     }
@@ -121,7 +121,7 @@ impl ConnectionOptions {
         self
     }
 
-    /// Sets the host that the peer is told it is taken for. Default: that of the URL (C-OPEN-07).
+    /// Sets the host that the peer is told it is taken for. Default: that of the URL [2.7.1].
     pub fn hostname(mut self, name: impl Into<Str>) -> Self {
         self.hostname = Some(name.into());
         self
@@ -130,7 +130,7 @@ impl ConnectionOptions {
     setters! {
         /// Sets all bounds on what the peer can make this end hold or do.
         limits: Limits;
-        /// Sets after what silence the peer is given up (C-IDLE-02). Default zero: never.
+        /// Sets after what silence the peer is given up [2.4.5]. Default zero: never.
         idle_timeout: Duration;
         /// Sets how long the peer may take until the connection is open. Default 30 seconds; zero: any time.
         open_timeout: Duration;
@@ -253,7 +253,7 @@ impl ConnectionOptions {
         Ok(self)
     }
 
-    /// The same where TLS is spoken with this host, and there is no URL.
+    /// Completes the options where TLS is spoken with this host, and there is no URL.
     #[cfg(feature = "tls")]
     pub fn for_tls(mut self, host: &str) -> Self {
         let has_certificate = self.tls.as_ref().is_some_and(ClientTls::has_certificate);
@@ -265,7 +265,7 @@ impl ConnectionOptions {
         self
     }
 
-    /// The engine of a client, for this server. It is [observed](observe), where that is wanted.
+    /// Returns the engine of a client, for this server. It is [observed](observe), where that is wanted.
     pub fn client(&self, peer: &Peer, now: Moment) -> Result<Connection> {
         let options = self.to_engine()?;
         let mut connection = match self.client_sasl(peer.security())? {
@@ -281,12 +281,12 @@ impl ConnectionOptions {
         &self.limits
     }
 
-    /// How long it may take to reach the host; `None` for as long as the system tries.
+    /// Returns how long it may take to reach the host; `None` for as long as the system tries.
     pub fn longest_connect(&self) -> Option<Duration> {
         Some(self.connect_timeout).filter(|span| !span.is_zero())
     }
 
-    /// How long the peer may take until the connection is open; `None` for any time.
+    /// Returns how long the peer may take until the connection is open; `None` for any time.
     pub fn longest_open(&self) -> Option<Duration> {
         Some(self.open_timeout).filter(|span| !span.is_zero())
     }
@@ -296,7 +296,7 @@ impl ConnectionOptions {
         Some(self.close_timeout).filter(|span| !span.is_zero())
     }
 
-    /// How long the peer may take to answer; `None` for any time.
+    /// Returns how long the peer may take to answer; `None` for any time.
     pub fn longest_reply(&self) -> Option<Duration> {
         Some(self.reply_timeout).filter(|span| !span.is_zero())
     }
@@ -307,7 +307,7 @@ impl ConnectionOptions {
         self.url.as_ref()
     }
 
-    /// Whether sessions and links that the peer begins are kept until the application looks at them.
+    /// Returns whether sessions and links that the peer begins are kept until the application looks at them.
     pub fn accepts_offers(&self) -> bool {
         self.accept_offers
     }
@@ -328,7 +328,7 @@ impl ConnectionOptions {
         Ok(Some(ClientSasl::new(profile, security, nonce)))
     }
 
-    /// The options as the engine has them.
+    /// Returns the options as the engine has them.
     pub(super) fn to_engine(&self) -> Result<Options> {
         let container_id = match &self.container_id {
             Some(name) => name.clone(),
@@ -352,7 +352,8 @@ impl ConnectionOptions {
     }
 }
 
-/// The open's properties, unless the application sets its own: brokers show them, and some peers want to see them.
+/// Returns the open's properties, unless the application sets its own: brokers show them, and some peers want to
+/// see them.
 fn product() -> Fields {
     let platform = format!("Rust, {} {}", std::env::consts::OS, std::env::consts::ARCH);
     let properties: [(&'static str, Str); 3] = [

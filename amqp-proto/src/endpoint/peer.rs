@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::machine::sasl::LinkSecurity;
 use crate::types::Str;
 
-/// What is known of a peer before it says anything.
+/// Facts about a peer that are known before it says anything.
 ///
 /// ```
 /// use amqp_proto::endpoint::Peer;
@@ -23,12 +23,12 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A peer over a link as secure as the caller says.
+    /// Returns a peer over a link as secure as the caller says.
     pub fn new(security: LinkSecurity) -> Self {
         Self { security, address: None, user: None }
     }
 
-    /// A peer at this address, over TCP: what goes to the same machine leaves it for nobody to read.
+    /// Returns a peer at this address, over TCP: what goes to the same machine leaves it for nobody to read.
     pub fn at(address: SocketAddr) -> Self {
         let security = match address.ip().to_canonical().is_loopback() {
             true => LinkSecurity::Encrypted,
@@ -37,31 +37,32 @@ impl Peer {
         Self { address: Some(address), ..Self::new(security) }
     }
 
-    /// The same at this address, for those who trace what happens. It says nothing of the link.
+    /// Sets the address, for those who trace what happens. It says nothing of the link.
     #[must_use]
     pub fn with_address(mut self, address: Option<SocketAddr>) -> Self {
         self.address = address;
         self
     }
 
-    /// The same, where the layer below has found the peer to be this user: what SASL EXTERNAL is about.
+    /// Sets the user that the layer below has found the peer to be, for SASL EXTERNAL.
     #[must_use]
     pub fn with_user(mut self, user: impl Into<Str>) -> Self {
         self.user = Some(user.into());
         self
     }
 
-    /// Whether somebody on the way can read what is said.
+    /// Returns whether somebody on the way can read what is said.
     pub fn security(&self) -> LinkSecurity {
         self.security
     }
 
-    /// Where it is, if that is known.
+    /// Returns where it is, if that is known.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Who the layer below has found the peer to be; none if it has not looked, or the peer has not shown it.
+    /// Returns the user that the layer below has found the peer to be; none if it has not looked, or the peer has
+    /// not shown it.
     pub fn user(&self) -> Option<&Str> {
         self.user.as_ref()
     }

@@ -9,7 +9,7 @@ pub fn random<const OCTETS: usize>() -> io::Result<[u8; OCTETS]> {
     Ok(octets)
 }
 
-/// A name that nobody else has, for a container, a link or a node.
+/// Returns a name that nobody else has, for a container, a link or a node.
 pub fn random_name() -> io::Result<String> {
     Ok(format!("{:032x}", u128::from_ne_bytes(random()?)))
 }

@@ -46,24 +46,24 @@ impl ClientTls {
         self
     }
 
-    /// Whether there may be a certificate to show.
+    /// Returns whether there may be a certificate to show.
     pub fn has_certificate(&self) -> bool {
         self.config.client_auth_cert_resolver.has_certs()
     }
 
-    /// A fresh connection to this host.
+    /// Returns a fresh connection to this host.
     pub fn connect(&self, host: &str) -> Result<rustls::ClientConnection> {
         let connection = rustls::ClientConnection::new(Arc::clone(&self.config), self.name(host)?);
         Ok(connection.map_err(refused)?)
     }
 
-    /// The name that the certificate of this host has to be for.
+    /// Returns the name that the certificate of this host has to be for.
     pub fn name(&self, host: &str) -> Result<ServerName<'static>> {
         let name = self.server_name.as_deref().unwrap_or(host);
         Ok(ServerName::try_from(name.to_owned()).map_err(refused)?)
     }
 
-    /// What rustls is to do.
+    /// Returns the configuration of rustls.
     pub fn config(&self) -> &Arc<ClientConfig> {
         &self.config
     }
@@ -111,7 +111,7 @@ impl ClientTlsBuilder {
         Ok(self)
     }
 
-    /// The same, not in PEM.
+    /// Sets the certificate chain and its key, not in PEM.
     #[must_use]
     pub fn identity(mut self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
         self.identity = Some(Shown { chain, key });
@@ -151,17 +151,17 @@ impl ServerTls {
         Ok(Self::builder(chain, key))
     }
 
-    /// The same, not in PEM.
+    /// Begins with a certificate chain and its key, not in PEM.
     pub fn builder(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> ServerTlsBuilder {
         ServerTlsBuilder { shown: Shown { chain, key }, trusted: Vec::new(), optional: false }
     }
 
-    /// A fresh connection.
+    /// Returns a fresh connection.
     pub fn accept(&self) -> Result<ServerConnection> {
         Ok(ServerConnection::new(Arc::clone(&self.config)).map_err(refused)?)
     }
 
-    /// What is known of a client once TLS is spoken with it: its certificate's subject is the user, as text such as
+    /// Returns the facts about a client that TLS has shown: its certificate's subject is the user, as text such as
     /// `CN=meter-17,O=Example` [RFC 4514].
     pub fn peer(connection: &ServerConnection) -> Peer {
         let peer = Peer::new(LinkSecurity::Encrypted);
@@ -172,7 +172,7 @@ impl ServerTls {
         }
     }
 
-    /// What rustls is to do.
+    /// Returns the configuration of rustls.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
@@ -190,7 +190,7 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-/// What a server shows, and whom it trusts.
+/// The certificate that a server shows, and the clients that it trusts; a builder.
 #[derive(Debug)]
 pub struct ServerTlsBuilder {
     shown: Shown,
@@ -257,7 +257,7 @@ impl fmt::Debug for Shown {
     }
 }
 
-/// What a broken TLS says, in words that also say that it was TLS.
+/// Makes an error of TLS say that it is one of TLS.
 pub fn tls_failure(error: io::Error) -> io::Error {
     let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
     let words = match cause {
@@ -276,12 +276,12 @@ pub(super) struct TlsFailure {
 }
 
 impl TlsFailure {
-    /// The failure that this error holds, if it is one of TLS.
+    /// Returns the failure that this error holds, if it is one of TLS.
     pub(super) fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// Whether the settings of this end are wrong, and nothing was tried.
+    /// Returns whether the settings of this end are wrong, and nothing was tried.
     pub(super) fn is_ours(&self) -> bool {
         self.is_ours
     }

@@ -9,7 +9,7 @@ use crate::machine::{Reason, SendError};
 use crate::message::Message;
 use crate::wire::{DeliveryState, Error, Modified};
 
-/// What becomes of a session or link that the peer wants.
+/// The decision about a session or link that the peer wants.
 #[derive(Debug, Clone)]
 pub enum Decision<O> {
     /// It is accepted, with these options.

@@ -10,7 +10,7 @@ use crate::machine::{LinkError, Reason, SessionError};
 use crate::types::{Key, Moment, Str};
 use crate::wire::Error;
 
-/// What a [`Handler`](super::Handler) acts by.
+/// The calls by which a [`Handler`](super::Handler) acts.
 ///
 /// What concerns the network, such as [`connect`](Self::connect), is asked of the container; all else is done at once.
 /// What closes something while a message is handled accepts that message first, unless the handler has decided
@@ -26,12 +26,12 @@ impl<'a> Context<'a> {
         Self { all, current }
     }
 
-    /// What time it is.
+    /// Returns the time of now.
     pub fn now(&self) -> Moment {
         self.all.now
     }
 
-    /// The connection on which something has happened; `None` for timers and the like.
+    /// Returns the connection on which something has happened; `None` for timers and the like.
     pub fn current(&self) -> Option<ConnectionKey> {
         self.current
     }
@@ -89,7 +89,7 @@ impl<'a> Context<'a> {
         self.close(connection, None)
     }
 
-    /// The same, saying why [2.7.9].
+    /// Closes a connection, and says why [2.7.9].
     pub fn close_connection_with(&mut self, connection: ConnectionKey, error: Error) -> bool {
         self.close(connection, Some(error))
     }
@@ -119,7 +119,7 @@ impl<'a> Context<'a> {
         self.all.end_session(session, None, Ending::Closed)
     }
 
-    /// The same, or refuses one that the peer wants, saying why (S-END-07).
+    /// Ends a session, or refuses one that the peer wants, and says why [2.7.8].
     pub fn close_session_with(&mut self, session: SessionKey, error: Error) -> Result<(), SessionError> {
         self.all.end_session(session, Some(error), Ending::Closed)
     }
@@ -131,7 +131,7 @@ impl<'a> Context<'a> {
         self.all.end_link(link.into(), None, Ending::Closed)
     }
 
-    /// The same, or refuses one that the peer wants, saying why (L-ERR-01).
+    /// Closes a link, or refuses one that the peer wants, and says why [2.6.5].
     pub fn close_link_with(&mut self, link: impl Into<LinkKey>, error: Error) -> Result<(), LinkError> {
         self.all.end_link(link.into(), Some(error), Ending::Closed)
     }

@@ -22,7 +22,7 @@ impl Context<'_> {
         self.create_sender_with(connection, name, &SenderOptions::to(address))
     }
 
-    /// The same under a name (L-NAME-01), and as the options say.
+    /// Attaches a sender under a name [2.6.1], as the options say.
     pub fn create_sender_with(
         &mut self,
         connection: ConnectionKey,
@@ -33,7 +33,7 @@ impl Context<'_> {
         SenderKey(self.create(connection, None, wanted).key())
     }
 
-    /// The same on a certain session.
+    /// Attaches a sender on a certain session.
     pub fn create_sender_on(
         &mut self,
         session: SessionKey,
@@ -51,7 +51,7 @@ impl Context<'_> {
         self.create_receiver_with(connection, name, &ReceiverOptions::from(address))
     }
 
-    /// The same under a name (L-NAME-01), and as the options say.
+    /// Attaches a receiver under a name [2.6.1], as the options say.
     pub fn create_receiver_with(
         &mut self,
         connection: ConnectionKey,
@@ -62,7 +62,7 @@ impl Context<'_> {
         ReceiverKey(self.create(connection, None, wanted).key())
     }
 
-    /// The same on a certain session.
+    /// Attaches a receiver on a certain session.
     pub fn create_receiver_on(
         &mut self,
         session: SessionKey,
@@ -83,7 +83,7 @@ impl Context<'_> {
         live.begin(options).map(|session| SessionKey { connection, session })
     }
 
-    /// A name for a link that has none: no other link of the container has the same.
+    /// Returns a name for a link that has none: no other link of the container has the same.
     fn name(&mut self, address: &Str) -> Str {
         self.all.names += 1;
         format!("{address}-{}", self.all.names).into()

@@ -35,8 +35,8 @@ impl Context<'_> {
         self.update(delivery, &Outcome::from(modified).into())
     }
 
-    /// Tells the state of a delivery, be it received or sent. An outcome settles what was received, unless that is the
-    /// sender's to do first (T-DISP-16).
+    /// Tells the state of a delivery, be it received or sent. An outcome settles what was received, unless that is
+    /// the sender's to do first [2.6.12].
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ use crate::machine::{Reason, SendError, Slab, StaleKey};
 use crate::message::Message;
 use crate::types::{Moment, Str};
 
-/// What a handler asks of its container.
+/// A request of a handler to its container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Request {
@@ -234,7 +234,7 @@ impl Dispatcher {
         false
     }
 
-    /// Whether a connection is over, and so may be removed.
+    /// Returns whether a connection is over, and so may be removed.
     fn is_over(&self, key: ConnectionKey) -> bool {
         let connection = self.connections.get(key.0).and_then(|entry| entry.connection.as_ref());
         connection.is_some_and(Connection::is_over)
@@ -252,7 +252,7 @@ impl Dispatcher {
         self.deadlines.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| *key)
     }
 
-    /// What the handler asks for, the oldest first.
+    /// Takes the oldest request of the handler.
     pub fn poll_request(&mut self) -> Option<Request> {
         self.requests.pop_front()
     }
@@ -275,7 +275,8 @@ impl Dispatcher {
         [news, connections, self.timers.next()].into_iter().flatten().min()
     }
 
-    /// Whether there is nothing left that anything could come of: no connection, listener, timer or request.
+    /// Returns whether there is nothing left that anything could come of: no connection, listener, timer or
+    /// request.
     pub fn is_finished(&self) -> bool {
         self.connections.len() == 0
             && self.listeners.len() == 0
@@ -284,7 +285,7 @@ impl Dispatcher {
             && self.requests.is_empty()
     }
 
-    /// A connection that the handler has asked for is made. [`StaleKey`] if it does not want it any more.
+    /// Returns a connection that the handler has asked for is made. [`StaleKey`] if it does not want it any more.
     pub fn connected(&mut self, key: ConnectionKey, connection: Connection) -> Result<(), StaleKey> {
         let entry =
             self.connections.get_mut(key.0).filter(|entry| entry.connection.is_none() && !entry.is_closing);
@@ -317,8 +318,8 @@ impl Dispatcher {
         self.news.push_back(News::NotListening(listener, Reason::transport(words)));
     }
 
-    /// A connection, to be given input or have its output taken; dispatch after that. `None` while it is not made,
-    /// and after it was removed.
+    /// Returns a connection, to be given input or have its output taken; dispatch after that. `None` while it is
+    /// not made, and after it was removed.
     pub fn connection(&mut self, key: ConnectionKey) -> Option<&mut Connection> {
         self.live(key).ok()
     }
@@ -339,7 +340,7 @@ impl Dispatcher {
         entry.connection
     }
 
-    /// A connection, whose events are to be looked at.
+    /// Returns a connection, whose events are to be looked at.
     pub(super) fn live(&mut self, key: ConnectionKey) -> Result<&mut Connection, StaleKey> {
         let entry = self.connections.get_mut(key.0).ok_or(StaleKey)?;
         let connection = entry.connection.as_mut().ok_or(StaleKey)?;

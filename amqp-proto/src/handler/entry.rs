@@ -46,12 +46,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A connection that the peer has made.
+    /// Returns a connection that the peer has made.
     pub(super) fn taken(connection: Connection) -> Self {
         Self { connection: Some(connection), is_taken: true, ..Self::default() }
     }
 
-    /// The session of links that name none.
+    /// Returns the session of links that name none.
     #[allow(clippy::result_large_err)] // once a link, and never on the way of a message
     fn default_session(&mut self) -> Result<types::SessionKey, Reason> {
         if let Some(session) = self.session {
@@ -100,7 +100,7 @@ impl Entry {
         }
     }
 
-    /// Whether a link of the connection is there, be it suspended.
+    /// Returns whether a link of the connection is there, be it suspended.
     pub(super) fn has_link(&mut self, link: types::LinkKey) -> bool {
         self.connection.as_mut().is_some_and(|connection| match link {
             types::LinkKey::Sender(key) => connection.sender(key).is_ok(),
@@ -140,7 +140,8 @@ pub(super) struct Told {
 impl Told {
     const FEW: usize = 64;
 
-    /// Whether the outcome of a delivery is news; it is none any more, unless it is settled and so forgotten.
+    /// Returns whether the outcome of a delivery is news; it is none any more, unless it is settled and so
+    /// forgotten.
     pub(super) fn is_news(
         &mut self,
         delivery: types::DeliveryKey,

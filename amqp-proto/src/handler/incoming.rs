@@ -16,52 +16,52 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// What it is settled by.
+    /// Returns the key that settles it.
     pub fn key(&self) -> DeliveryKey {
         self.key
     }
 
-    /// The link that it came over.
+    /// Returns the link that it came over.
     pub fn receiver(&self) -> ReceiverKey {
         self.receiver
     }
 
-    /// The message, its sections found and not decoded; see [`Delivery::message`].
+    /// Returns the message, its sections found and not decoded; see [`Delivery::message`].
     pub fn message(&self) -> Result<MessageView, DecodeError> {
         self.delivery.message()
     }
 
-    /// The same, within other limits.
+    /// Finds the sections of the message, within limits of the caller's choice.
     pub fn message_within(&self, limits: &Limits) -> Result<MessageView, DecodeError> {
         self.delivery.message_within(limits)
     }
 
-    /// The octets of the message.
+    /// Returns the octets of the message.
     pub fn payload(&self) -> &Payload {
         self.delivery.payload()
     }
 
-    /// The octets of the message.
+    /// Returns the octets of the message.
     pub fn into_payload(self) -> Payload {
         self.delivery.into_payload()
     }
 
-    /// The sender's name for it [2.8.7].
+    /// Returns the sender's name for it [2.8.7].
     pub fn tag(&self) -> DeliveryTag {
         self.delivery.tag()
     }
 
-    /// The format of the message; 0 is the standard's own (T-XFER-22).
+    /// Returns the format of the message; 0 is the standard's own [2.8.11].
     pub fn message_format(&self) -> u32 {
         self.delivery.message_format()
     }
 
-    /// Whether the sender has settled it: there is nothing to be told about it any more (T-DISP-14).
+    /// Returns whether the sender has settled it: there is nothing to be told about it any more [2.6.12].
     pub fn is_settled(&self) -> bool {
         self.delivery.is_settled()
     }
 
-    /// The state that the sender told with it, such as that of a transaction (T-XFER-18).
+    /// Returns the state that the sender told with it, such as that of a transaction [2.7.5].
     pub fn state(&self) -> Option<&DeliveryState> {
         self.delivery.state()
     }

@@ -113,12 +113,12 @@ impl fmt::Display for Name {
 }
 
 impl DeliveryKey {
-    /// The connection that it came or goes over.
+    /// Returns the connection that it came or goes over.
     pub fn connection(self) -> ConnectionKey {
         self.connection
     }
 
-    /// Whether this end received the delivery; it sent it, otherwise.
+    /// Returns whether this end received the delivery; it sent it, otherwise.
     pub fn is_received(self) -> bool {
         matches!(self.name, Name::Known(delivery) if delivery.is_received())
     }

@@ -78,7 +78,7 @@ pub(super) enum Ending {
 pub(super) struct Links(Slab<Link>);
 
 impl Links {
-    /// A new key. Keys run out after 2^32 - 1 links at a time; the one that is made then names nothing.
+    /// Returns a new key. Keys run out after 2^32 - 1 links at a time; the one that is made then names nothing.
     pub(super) fn insert(&mut self, connection: ConnectionKey, is_sender: bool, place: Place) -> LinkKey {
         let (end, queue) = (Ending::Open, SendQueue::default());
         let link = Link { connection, is_sender, place, end, is_asked: false, queue };
@@ -105,7 +105,7 @@ impl Links {
         self.0.remove(key.key())
     }
 
-    /// The link of its connection that a key stands for, once it is attached.
+    /// Returns the link of its connection that a key stands for, once it is attached.
     pub(super) fn attached(&self, key: LinkKey) -> Option<types::LinkKey> {
         match self.get(key)?.place {
             Place::Attached(link) => Some(link),
@@ -113,17 +113,17 @@ impl Links {
         }
     }
 
-    /// Whether a link is of this connection.
+    /// Returns whether a link is of this connection.
     pub(super) fn is_of(&self, key: LinkKey, connection: ConnectionKey) -> bool {
         self.get(key).is_some_and(|link| link.connection == connection)
     }
 
-    /// The public form of a key that names something.
+    /// Returns the public form of a key that names something.
     pub(super) fn at(&self, key: Key) -> Option<LinkKey> {
         self.0.get(key).map(|link| public(key, link.is_sender))
     }
 
-    /// The key under which this link of a connection is known, if that is what stands behind it.
+    /// Returns the key under which this link of a connection is known, if that is what stands behind it.
     pub(super) fn known(&self, key: Key, link: types::LinkKey) -> Option<LinkKey> {
         let known = self.0.get(key)?;
         match known.place {

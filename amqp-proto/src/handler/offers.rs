@@ -68,7 +68,7 @@ impl Dispatcher {
         self.decided(handler, at, key, done);
     }
 
-    /// Whether an offered link is of no interest: the handler has ended its session.
+    /// Returns whether an offered link is of no interest: the handler has ended its session.
     fn is_late(&mut self, at: ConnectionKey, key: LinkKey) -> bool {
         let link = self.links.attached(key);
         let session = self.live(at).ok().and_then(|connection| match link? {

@@ -90,7 +90,7 @@ impl Context<'_> {
         self.sender(sender).map_or(0, |view| view.credit().saturating_sub(queued))
     }
 
-    /// Whether a delivery waits in a queue.
+    /// Returns whether a delivery waits in a queue.
     pub(super) fn is_queued(&self, delivery: DeliveryKey) -> bool {
         let Name::Queued { sender, number } = delivery.name else { return false };
         self.all.links.get(sender.into()).is_some_and(|link| link.queue.has(number))
@@ -230,7 +230,8 @@ impl Dispatcher {
         }
     }
 
-    /// Whether the handler may send over a link, or go on with a delivery of which it has begun to write the octets.
+    /// Returns whether the handler may send over a link, or go on with a delivery of which it has begun to write
+    /// the octets.
     pub(super) fn may_send(&mut self, at: ConnectionKey, key: LinkKey) -> bool {
         let Some(link) = self.links.get(key) else { return false };
         let (is_queued, Place::Attached(types::LinkKey::Sender(sender))) =
@@ -244,7 +245,7 @@ impl Dispatcher {
     }
 }
 
-/// Whether a message that is refused for this can be sent when some time has passed.
+/// Returns whether a message that is refused for this can be sent when some time has passed.
 fn waits(error: &SendError) -> bool {
     use SendError::{Full, Incomplete, NoCredit, Queued, Unsettled, WindowClosed};
     matches!(error, NoCredit | WindowClosed | Full | Incomplete | Queued | Unsettled(_))

@@ -147,12 +147,13 @@ impl Dispatcher {
         }
     }
 
-    /// The handler's key of a link, which is new if the link is.
+    /// Returns the handler's key of a link, which is new if the link is.
     pub(super) fn link(&mut self, at: ConnectionKey, link: types::LinkKey) -> LinkKey {
         self.attached(at, link, None)
     }
 
-    /// The handler's key of a link: the one that it had already, the one that was made before, or a new one.
+    /// Returns the handler's key of a link: the one that it had already, the one that was made before, or a new
+    /// one.
     pub(super) fn attached(
         &mut self,
         at: ConnectionKey,

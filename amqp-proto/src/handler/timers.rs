@@ -33,7 +33,7 @@ impl Timers {
         self.ids.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// How many have been set so far.
+    /// Returns how many have been set so far.
     pub(super) fn count(&self) -> u64 {
         self.set
     }

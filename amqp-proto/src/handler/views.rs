@@ -9,18 +9,18 @@ use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
 use crate::wire::{Attach, Terminus};
 
 impl Context<'_> {
-    /// The connection of a link.
+    /// Returns the connection of a link.
     pub fn connection_of(&self, link: impl Into<LinkKey>) -> Result<ConnectionKey, StaleKey> {
         self.all.links.get(link.into()).map(|link| link.connection).ok_or(StaleKey)
     }
 
-    /// The address of the node that a link's messages come from, as the peer has said: of a dynamic node, the one
-    /// that it was given (M-SRC-03).
+    /// Returns the address of the node that a link's messages come from, as the peer has said: of a dynamic node,
+    /// the one that it was given [3.5.3].
     pub fn source_address(&mut self, link: impl Into<LinkKey>) -> Option<Str> {
         self.peer_attach(link.into())?.source?.address
     }
 
-    /// The address of the node that a link's messages go to, as the peer has said (M-TGT-02).
+    /// Returns the address of the node that a link's messages go to, as the peer has said [3.5.4].
     pub fn target_address(&mut self, link: impl Into<LinkKey>) -> Option<Str> {
         match *self.peer_attach(link.into())?.target? {
             Terminus::Target(target) => target.address,
@@ -35,17 +35,17 @@ impl Context<'_> {
         }
     }
 
-    /// A connection, with all that can be done and known of it. [`StaleKey`] also while it is being made.
+    /// Returns a connection, with all that can be done and known of it. [`StaleKey`] also while it is being made.
     pub fn connection(&mut self, connection: ConnectionKey) -> Result<&mut Connection, StaleKey> {
         self.all.live(connection)
     }
 
-    /// A session.
+    /// Returns a session.
     pub fn session(&mut self, session: SessionKey) -> Result<SessionMut<'_>, StaleKey> {
         self.all.live(session.connection)?.session(session.session)
     }
 
-    /// A link on which this end sends. [`StaleKey`] also while it waits for its connection.
+    /// Returns a link on which this end sends. [`StaleKey`] also while it waits for its connection.
     pub fn sender(&mut self, sender: SenderKey) -> Result<SenderMut<'_>, StaleKey> {
         let connection = self.connection_of(sender)?;
         match self.all.links.attached(sender.into()) {
@@ -54,7 +54,7 @@ impl Context<'_> {
         }
     }
 
-    /// A link on which this end receives. [`StaleKey`] also while it waits for its connection.
+    /// Returns a link on which this end receives. [`StaleKey`] also while it waits for its connection.
     pub fn receiver(&mut self, receiver: ReceiverKey) -> Result<ReceiverMut<'_>, StaleKey> {
         let connection = self.connection_of(receiver)?;
         match self.all.links.attached(receiver.into()) {
@@ -63,7 +63,7 @@ impl Context<'_> {
         }
     }
 
-    /// What is known of a delivery that is not settled. [`StaleKey`] also while it waits to be sent.
+    /// Returns a view of a delivery that is not settled. [`StaleKey`] also while it waits to be sent.
     pub fn delivery(&mut self, delivery: DeliveryKey) -> Result<DeliveryRef<'_>, StaleKey> {
         let known = self.all.known(delivery).ok_or(StaleKey)?;
         self.all.live(delivery.connection)?.delivery(known)

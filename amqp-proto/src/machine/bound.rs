@@ -27,7 +27,7 @@ const TABLES: u64 = 1_024;
 /// The largest disposition that says nothing but its range.
 const ANSWER: u64 = 64;
 
-/// The most memory that a connection within these limits takes: each of its parts at its worst.
+/// Returns the most memory that a connection within these limits takes: each of its parts at its worst.
 pub(crate) fn memory_bound(limits: &Limits) -> u64 {
     let costs = Costs::new(limits);
     let sessions = u64::from(limits.channel_max()) + 1;
@@ -82,7 +82,7 @@ impl Costs {
         ])
     }
 
-    /// A session with all that it may hold but its links.
+    /// Returns a session with all that it may hold but its links.
     fn session(&self, limits: &Limits) -> u64 {
         let held = sum([twice(size_of::<Arrival>()), self.part(), self.value, self.event]);
         let disposition = sum([twice(size_of::<Disposition>()), self.value]);
@@ -98,7 +98,7 @@ impl Costs {
         ])
     }
 
-    /// An unsettled delivery: its record, its tag among those in use, both states, and what is told of it.
+    /// Returns an unsettled delivery: its record, its tag among those in use, both states, and what is told of it.
     fn delivery(&self) -> u64 {
         sum([
             Ledger::OCTETS_PER_DELIVERY as u64,
@@ -108,7 +108,7 @@ impl Costs {
         ])
     }
 
-    /// A link with a message that has come in part: its name, the peer's attach, its places in tables.
+    /// Returns a link with a message that has come in part: its name, the peer's attach, its places in tables.
     fn link(&self, limits: &Limits) -> u64 {
         let tables =
             sum([tree(size_of::<(Str, Key)>()), tree(size_of::<(u32, u32)>()), tree(size_of::<u32>())]);
@@ -124,13 +124,13 @@ impl Costs {
         ])
     }
 
-    /// A part of a message.
+    /// Returns a part of a message.
     fn part(&self) -> u64 {
         sum([twice(size_of::<Bytes>()), self.block])
     }
 }
 
-/// The place of an entry in a tree, the nodes of which are half empty.
+/// Returns the place of an entry in a tree, the nodes of which are half empty.
 fn tree(entry: usize) -> u64 {
     sum([product([3, entry as u64]), 32])
 }

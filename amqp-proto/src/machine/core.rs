@@ -34,7 +34,7 @@ pub(crate) struct Core {
     pub(crate) own_channels: Numbers,
     /// The channels among them on which the peer has yet to answer a begin: the places of their sessions.
     pub(crate) unanswered: Directory,
-    /// The highest channel that the peer takes; 0 until it has said so (F-MAX-01).
+    /// The highest channel that the peer takes; 0 until it has said so [2.4.1].
     pub(crate) channel_max: u16,
     /// Whether this end may send frames of sessions.
     pub(crate) is_open: bool,
@@ -95,8 +95,8 @@ impl Core {
         }
     }
 
-    /// A transfer, and what is to be told about it. Faults that reach no further than a session or a link have been
-    /// answered.
+    /// Returns a transfer, and what is to be told about it. Faults that reach no further than a session or a link
+    /// have been answered.
     #[inline]
     pub(crate) fn on_transfer_frame(
         &mut self,
@@ -202,14 +202,14 @@ impl Core {
         }
     }
 
-    /// Whether frames may be sent on a session: neither it nor the connection is ended by this end.
+    /// Returns whether frames may be sent on a session: neither it nor the connection is ended by this end.
     #[inline]
     pub(crate) fn may_send_on(&self, session: Key) -> bool {
         self.is_open && self.sessions.get(session).is_some_and(Session::is_begun)
     }
 
-    /// Whether anything waits that may be written now. Once [`flush`](Self::flush) has found nothing to write, nothing
-    /// does.
+    /// Returns whether anything waits that may be written now. Once [`flush`](Self::flush) has found nothing to
+    /// write, nothing does.
     pub(crate) fn is_due(&self) -> bool {
         let may_go_on = !self.held_links.is_empty() && self.fx.events.is_empty();
         may_go_on || !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())
@@ -268,7 +268,7 @@ impl Core {
     }
 }
 
-/// A fault of a session, where a function reports a link's place with it.
+/// Returns a fault of a session, where a function reports a link's place with it.
 pub(crate) fn of_session<T>(result: Result<T, SessionFault>) -> Result<T, (u32, Fault)> {
     result.map_err(|fault| (0, fault.into()))
 }

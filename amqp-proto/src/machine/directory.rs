@@ -73,7 +73,7 @@ impl Directory {
     }
 }
 
-/// Gives numbers out, always the lowest that is free (S-BEG-03, L-HAND-03).
+/// Gives numbers out, always the lowest that is free [2.5.1] [2.7.3].
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
     next: u32,
@@ -81,7 +81,7 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    /// The lowest free number, if it is no higher than `max`.
+    /// Returns the lowest free number, if it is no higher than `max`.
     pub(crate) fn take(&mut self, max: u32) -> Option<u32> {
         if let Some(Reverse(number)) = self.free.pop() {
             if number <= max {

@@ -11,10 +11,10 @@ use crate::codec::{Composite, Encode, EncodeError, to_usize};
 use crate::types::Channel;
 use crate::wire::{Error, FrameKind, ProtocolHeader, write_frame};
 
-/// The largest frame that may be sent before the peer has said what it takes (F-MAX-01).
+/// The largest frame that may be sent before the peer has said what it takes [2.4.1].
 pub(crate) const MIN_MAX_FRAME_SIZE: u32 = 512;
 
-/// An empty frame (C-IDLE-08).
+/// An empty frame [2.4.5].
 pub(crate) const EMPTY_FRAME: [u8; 8] = [0, 0, 0, 8, 2, 0, 0, 0];
 
 /// Frames to be written, events to be polled.
@@ -29,7 +29,7 @@ pub(crate) struct Effects {
     pub(crate) sasl_frame_size: u32,
     /// How many frames have been written; it tells whether any was since the last look.
     pub(crate) frames: u64,
-    /// Whether nothing more is written: the close was the last frame (C-CLOSE-01).
+    /// Whether nothing more is written: the close was the last frame [2.4.3].
     pub(crate) is_mute: bool,
     /// Where messages are encoded before their size is known; empty in between.
     pub(crate) scratch: BytesMut,
@@ -108,7 +108,7 @@ impl Effects {
         self.write(FrameKind::Amqp, channel, transfer, payload)
     }
 
-    /// Writes an empty frame (C-IDLE-08).
+    /// Writes an empty frame [2.4.5].
     pub(crate) fn send_empty(&mut self) {
         self.frames += 1;
         self.out.tail().extend_from_slice(&EMPTY_FRAME);

@@ -47,7 +47,7 @@ pub enum Event {
     /// after one of them was used up or a send was refused for want of it, or when a receiver wants credit back of a
     /// link that does not drain by itself. Of a sender in the middle of a delivery: more can be written.
     Sendable(SenderKey),
-    /// All credit of a receiver that was to be drained is used up or given back (T-DRAIN-03).
+    /// All credit of a receiver that was to be drained is used up or given back [2.6.7].
     Drained(ReceiverKey),
     /// The sender has answered a [stop](crate::view::ReceiverMut::stop): no message is on its way any more.
     Stopped(ReceiverKey),
@@ -65,7 +65,7 @@ pub enum Event {
         /// Of which one.
         delivery: DeliveryKey,
     },
-    /// The sender has given up a delivery of which the application was told already (T-XFER-13).
+    /// The sender has given up a delivery of which the application was told already [2.6.14].
     Aborted {
         /// On which link.
         receiver: ReceiverKey,
@@ -78,7 +78,7 @@ pub enum Event {
         link: LinkKey,
         /// Which one.
         delivery: DeliveryKey,
-        /// Its state at the peer; of a settled one that has none, the source's default outcome (T-DISP-08).
+        /// Its state at the peer; of a settled one that has none, the source's default outcome [2.7.6].
         state: Option<DeliveryState>,
         /// Whether it is settled at both ends now, and so forgotten.
         settled: bool,

@@ -1,4 +1,4 @@
-//! What a peer does wrong: how far it reaches, and which condition it is answered with (R-ERR-03).
+//! What a peer does wrong: how far it reaches, and which condition it is answered with.
 
 use core::fmt;
 
@@ -36,31 +36,31 @@ impl From<LinkFault> for Fault {
 /// The peer is answered with a close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ConnectionFault {
-    /// Octets that are no frame, or none that can be read (R-ERR-06).
+    /// Octets that are no frame, or none that can be read.
     Octets(DecodeError),
-    /// A frame before the open (C-OPEN-01).
+    /// A frame before the open [2.4.1].
     NotOpen(&'static str),
-    /// A second open (C-OPEN-05).
+    /// A second open [2.4.6].
     SecondOpen,
-    /// An open on a channel other than 0 (C-OPEN-01).
+    /// An open on a channel other than 0 [2.4.1].
     OpenChannel(u16),
-    /// A channel above this end's channel-max (C-CHAN-02).
+    /// A channel above this end's channel-max [2.7.1].
     ChannelMax(u16),
-    /// A frame other than begin on a channel of no session (C-CHAN-04).
+    /// A frame other than begin on a channel of no session [2.4].
     Unmapped(u16),
-    /// A begin on the channel of a session (S-BEG-02).
+    /// A begin on the channel of a session [2.5.1].
     ChannelInUse(u16),
-    /// A begin in answer to none (S-BEG-04).
+    /// A begin in answer to none [2.7.2].
     RemoteChannel(u16),
-    /// A handle above this end's handle-max (S-BEG-08).
+    /// A handle above this end's handle-max [2.7.2].
     HandleMax(u32),
-    /// An idle-time-out too short to be kept (C-IDLE-06).
+    /// An idle-time-out too short to be kept [2.4.5].
     IdleTimeOut(u32),
-    /// An extension is not offered that this end requires (C-OPEN-08).
+    /// An extension is not offered that this end requires [2.7.1].
     Capability(Symbol),
-    /// A SASL frame after the security layer (A-SASL-06).
+    /// A SASL frame after the security layer [5.3.1].
     SaslFrame,
-    /// No frame for too long (C-IDLE-03).
+    /// No frame for too long [2.4.5].
     Silence,
     /// No open for too long.
     Unopened,
@@ -71,21 +71,21 @@ pub(crate) enum ConnectionFault {
 /// The peer is answered with an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SessionFault {
-    /// A transfer beyond the incoming-window (S-WIN-10).
+    /// A transfer beyond the incoming-window [2.8.17].
     Window,
-    /// A handle of no link (L-HAND-05, S-FLOW-02).
+    /// A handle of no link [2.8.17] [2.7.4].
     UnattachedHandle(u32),
     /// A detach on a handle of no link, and the error that it tells.
     UnattachedDetach(u32, Error),
-    /// An attach on the handle of a link (L-HAND-02).
+    /// An attach on the handle of a link [2.7.3].
     HandleInUse(u32),
-    /// A delivery-id that does not follow the ones before (T-XFER-05).
+    /// A delivery-id that does not follow the ones before [2.6].
     DeliveryOrder(u32),
-    /// A disposition of which the last delivery comes before the first (T-DISP-05).
+    /// A disposition of which the last delivery comes before the first [2.7.6].
     Range,
-    /// A flow that does not say what it expects, though it has the begin (S-WIN-12).
+    /// A flow that does not say what it expects, though it has the begin [2.7.4].
     NextIncomingId,
-    /// A flow with credit and no handle (S-FLOW-01).
+    /// A flow with credit and no handle [2.7.4].
     NoHandle,
     /// More links than this end keeps.
     Links(u32),
@@ -93,12 +93,12 @@ pub(crate) enum SessionFault {
     Link(LinkFault),
 }
 
-/// The peer is answered with a closing detach (L-ERR-01).
+/// The peer is answered with a closing detach [2.6.5].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LinkFault {
-    /// A delivery beyond the credit (T-CREDIT-09).
+    /// A delivery beyond the credit [2.8.18].
     TransferLimit,
-    /// A message larger than the link takes (L-MSG-02).
+    /// A message larger than the link takes [2.7.3].
     MessageSize(u64),
     /// A delivery in too many frames (threat D15).
     Transfers(u32),
@@ -106,31 +106,31 @@ pub(crate) enum LinkFault {
     Unsettled(u32),
     /// A transfer on a link on which this end sends (threat D11).
     TransferToSender,
-    /// A delivery begins without a delivery-id (T-XFER-02).
+    /// A delivery begins without a delivery-id [2.7.5].
     NoDeliveryId,
-    /// A delivery begins without a delivery-tag (T-XFER-03).
+    /// A delivery begins without a delivery-tag [2.7.5].
     NoDeliveryTag,
-    /// A delivery goes on under another id, tag or format (T-XFER-02, T-XFER-03, T-XFER-04).
+    /// A delivery goes on under another id, tag or format [2.7.5].
     Continuation,
-    /// A map of the unsettled has a key that is no delivery-tag (T-RES-02).
+    /// A map of the unsettled has a key that is no delivery-tag [2.7.3].
     NoTag,
-    /// A link to a coordinator is to be resumed (T-RES-22).
+    /// A link to a coordinator is to be resumed [4.2].
     Coordinator,
-    /// A tag that an unsettled delivery of the link has (T-XFER-06).
+    /// A tag that an unsettled delivery of the link has [2.6.12].
     TagInUse,
-    /// No transfer of a delivery is settled, though the link's mode is settled (T-XFER-08).
+    /// No transfer of a delivery is settled, though the link's mode is settled [2.7.5].
     NotSettled,
-    /// A transfer is settled, though the link's mode is unsettled (T-XFER-09).
+    /// A transfer is settled, though the link's mode is unsettled [2.7.5].
     Settled,
-    /// A transfer asks for second, though the link's mode is first (T-XFER-16).
+    /// A transfer asks for second, though the link's mode is first [2.7.5].
     Second,
-    /// A sender that does not say where its delivery-count starts (L-ATT-02).
+    /// A sender that does not say where its delivery-count starts [2.7.3].
     NoDeliveryCount,
     /// An attach larger than this end keeps.
     AttachSize(u32),
-    /// The name was attached once more (L-NAME-03).
+    /// The name was attached once more [2.6.1].
     Stolen,
-    /// The name is taken on another session, where the link is not attached yet or detached (L-NAME-02).
+    /// The name is taken on another session, where the link is not attached yet or detached [2.6.1].
     Elsewhere,
 }
 
@@ -150,7 +150,7 @@ impl ConnectionFault {
 }
 
 impl ConnectionFault {
-    /// The finding that a program may want to tell from other errors.
+    /// Returns the finding that a program may want to tell from other errors.
     pub(crate) fn cause(&self) -> Option<Cause> {
         match self {
             Self::Unopened => Some(Cause::OpenTimedOut),

@@ -18,9 +18,9 @@ pub(crate) enum LinkHalf {
     Unattached,
     /// Attached.
     Attached,
-    /// Detached: the link is to go on (L-DET-01).
+    /// Detached: the link is to go on [2.6.4].
     Detached,
-    /// Detached for good (L-CLOSE-01).
+    /// Detached for good [2.6.6].
     Closed,
 }
 

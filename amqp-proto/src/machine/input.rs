@@ -15,7 +15,7 @@ const FRAMES_A_READ: usize = 8;
 /// From which size on a frame is read to its end and no further, so that no part of it is ever moved.
 const LARGE_FRAME: usize = 1 << 12;
 
-/// How many octets are asked for at most, where frames are no larger than this.
+/// Returns how many octets are asked for at most, where frames are no larger than this.
 fn largest_read(max_frame_size: usize) -> usize {
     max_frame_size.saturating_mul(FRAMES_A_READ).clamp(FIRST_READ, LARGEST_READ)
 }
@@ -46,7 +46,7 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Where to put what is read next: never without room.
+    /// Returns where to put what is read next: never without room.
     pub(crate) fn spare(&mut self, max_frame_size: u32) -> Limit<&mut BytesMut> {
         let read = self.buffer.len();
         let max_frame_size = to_usize(max_frame_size);
@@ -65,7 +65,7 @@ impl Input {
         (&mut self.buffer).limit(wanted)
     }
 
-    /// The size of the frame of which the beginning has been read.
+    /// Returns the size of the frame of which the beginning has been read.
     fn frame_to_come(&self, max_frame_size: usize) -> Option<usize> {
         let size = self.buffer.first_chunk::<4>().filter(|size| *size != b"AMQP")?;
         Some(to_usize(u32::from_be_bytes(*size)).min(max_frame_size))
@@ -84,12 +84,12 @@ impl Input {
         self.buffer.extend_from_slice(octets);
     }
 
-    /// Whether nothing has been read that is not taken.
+    /// Returns whether nothing has been read that is not taken.
     pub(crate) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
 
-    /// Whether there is a whole frame.
+    /// Returns whether there is a whole frame.
     pub(crate) fn has_frame(&self) -> bool {
         self.buffer.first_chunk().is_some_and(|size| to_usize(u32::from_be_bytes(*size)) <= self.buffer.len())
     }
@@ -109,7 +109,7 @@ impl Input {
     }
 
     /// The frame that comes next, once it is complete; on error nothing is taken. A frame of more than
-    /// `max_frame_size` octets is an error as soon as its size is known (F-MAX-03).
+    /// `max_frame_size` octets is an error as soon as its size is known [2.7.1].
     #[inline(always)]
     pub(crate) fn frame(&mut self, max_frame_size: u32) -> Result<Option<RawFrame>, DecodeError> {
         let Some(header) = FrameHeader::decode(&self.buffer, max_frame_size)? else { return Ok(None) };

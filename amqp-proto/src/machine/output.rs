@@ -24,13 +24,13 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// How many octets there are.
+    /// Returns how many octets there are.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.piled + self.tail.len()
     }
 
-    /// Where a frame is to be appended.
+    /// Returns where a frame is to be appended.
     #[inline]
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
         &mut self.tail

@@ -8,7 +8,7 @@ use super::sasl::SaslFailure;
 use crate::types::{Fields, Str};
 use crate::wire::{Condition, Error};
 
-/// Who ended something.
+/// The end that has ended something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// This end: the application, or the engine because of a fault of the peer, which the error describes.
@@ -23,7 +23,7 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reason {
-    /// Who ended it.
+    /// The end that has ended it.
     pub origin: Origin,
     /// The error that one end told the other: condition, description and info. `None` if nothing was wrong, or if the
     /// transport broke and so nothing could be told.
@@ -63,7 +63,7 @@ impl Reason {
         Self::new(Origin::Remote, error)
     }
 
-    /// The transport could not be made, ended or broke.
+    /// Returns the transport could not be made, ended or broke.
     pub(crate) fn transport(words: impl Into<Str>) -> Self {
         Self::new(Origin::Transport, None).with_cause(Cause::Transport(words.into()))
     }

@@ -49,7 +49,7 @@ refusals! {
     SessionError {
         /// The connection is not open yet, or not any more.
         NotOpen = "the connection is not open";
-        /// The peer takes no more sessions (C-CHAN-01).
+        /// The peer takes no more sessions [2.7.1].
         Channels = "all channels that the peer takes are in use";
         /// The session was begun by this end, or accepted already.
         NotOffered = "the session was not offered, or is accepted";
@@ -63,9 +63,9 @@ refusals! {
     LinkError {
         /// The session is not begun by this end, or is over.
         NoSession = "the session is not begun, or is over";
-        /// There is a link of that name and direction already (L-NAME-01).
+        /// There is a link of that name and direction already [2.6.1].
         NameInUse = "the name is in use";
-        /// The peer takes no more links on the session (S-BEG-07).
+        /// The peer takes no more links on the session [2.7.2].
         Handles = "all handles that the peer takes are in use";
         /// This end keeps no more links.
         Limit = "the limit on links is reached";
@@ -83,37 +83,37 @@ refusals! {
 
     /// Why a message is not sent.
     SendError {
-        /// The link is not attached at both ends, or the peer has no terminus for it (L-ATT-06).
+        /// The link is not attached at both ends, or the peer has no terminus for it [2.6.3].
         Detached = "the link is not attached";
-        /// There is no credit (T-CREDIT-06).
+        /// There is no credit [2.6.7].
         NoCredit = "there is no credit";
-        /// The peer's session takes no transfer now (S-WIN-08).
+        /// The peer's session takes no transfer now [2.5.6].
         WindowClosed = "the session's window is closed";
         /// More output waits than the limits allow.
         Full = "the output is full";
-        /// The delivery before is not complete (T-XFER-11).
+        /// The delivery before is not complete [2.6.14].
         Incomplete = "another delivery of the link is not complete";
         /// Messages that were sent before wait in the queue of a handler's sender, and go first.
         Queued = "messages that were sent before it wait";
         /// There is no delivery to be continued.
         NoDelivery = "no delivery of the link is being sent";
-        /// The message is larger than the peer takes, which is this many octets (L-MSG-03).
+        /// The message is larger than the peer takes, which is this many octets [2.7.3].
         TooLarge(u64) = "the message is larger than the peer takes";
-        /// The link's snd-settle-mode leaves no such choice (L-MODE-04).
+        /// The link's snd-settle-mode leaves no such choice [2.8.2].
         SettleMode = "the link's settle mode does not allow it";
-        /// An unsettled delivery of the link has this tag (T-XFER-06).
+        /// An unsettled delivery of the link has this tag [2.6.12].
         TagInUse(DeliveryTag) = "the tag is in use";
         /// As many deliveries are unsettled as the limits allow.
         Unsettled(u32) = "the limit on unsettled deliveries is reached";
-        /// What goes with the message does not fit in a frame that the peer takes, or in any.
+        /// The state or the message does not fit in a frame that the peer takes, or in any.
         Unencodable(EncodeError) = "the message cannot be encoded";
     }
 
     /// Why a delivery is not settled, or its state not told.
     SettleError {
-        /// It is settled (T-DISP-12), or was never unsettled.
+        /// It is settled [2.6], or was never unsettled.
         Settled = "the delivery is settled";
-        /// Its outcome was told and cannot change (T-XFER-19).
+        /// Its outcome was told and cannot change [2.7.5].
         Decided = "the delivery has an outcome";
         /// It belongs to another link, or goes the other way.
         WrongLink = "the delivery is not of this link";

@@ -92,7 +92,7 @@ impl<T> Slab<T> {
         self.places.iter_mut().filter_map(|place| place.value.as_deref_mut()).for_each(each);
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub(crate) fn len(&self) -> usize {
         self.places.len() - self.vacant()
     }
@@ -101,7 +101,7 @@ impl<T> Slab<T> {
         self.free.len()
     }
 
-    /// The keys of all there are, in the order of their places.
+    /// Returns the keys of all there are, in the order of their places.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
         (0..)
             .zip(&self.places)

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::types::{Channel, Limits};
 use crate::wire::{Frame, FrameHeader, ProtocolHeader, RawFrame};
 
-/// Which way a frame goes.
+/// The direction in which a frame goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the peer.
@@ -34,7 +34,7 @@ impl<'a> TracedFrame<'a> {
         Self { direction, octets, payload }
     }
 
-    /// Which way it goes.
+    /// Returns the direction in which it goes.
     pub fn direction(&self) -> Direction {
         self.direction
     }
@@ -45,7 +45,7 @@ impl<'a> TracedFrame<'a> {
         self.octets
     }
 
-    /// How many octets of payload come behind [`octets`](Self::octets).
+    /// Returns how many octets of payload come behind [`octets`](Self::octets).
     pub fn payload(&self) -> usize {
         self.payload
     }
@@ -56,7 +56,7 @@ impl<'a> TracedFrame<'a> {
         (!self.octets.starts_with(b"AMQP")).then_some(header.channel)
     }
 
-    /// The frame, read; `None` for a protocol header, and for what cannot be read.
+    /// Returns the frame, read; `None` for a protocol header, and for what cannot be read.
     pub fn frame(&self) -> Option<Frame> {
         if self.octets.starts_with(b"AMQP") {
             return None;

@@ -199,7 +199,7 @@ fn role(link: &Link) -> &'static str {
     }
 }
 
-/// The address of this end's node.
+/// Returns the address of this end's node.
 fn local(attach: &Attach, link: &Link) -> Option<Str> {
     match link.end {
         LinkEnd::Sender(_) => attach.source.as_deref()?.address.clone(),
@@ -207,7 +207,7 @@ fn local(attach: &Attach, link: &Link) -> Option<Str> {
     }
 }
 
-/// The address of the peer's node.
+/// Returns the address of the peer's node.
 fn remote(attach: &Attach, link: &Link) -> Option<Str> {
     match link.end {
         LinkEnd::Sender(_) => attach.target.as_deref().and_then(Terminus::address).cloned(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::types::{List, Many, Map, Str, Value};
 
-/// The body of a message: one of three forms, which do not mix (M-SEC-02).
+/// The body of a message: one of three forms, which do not mix [3.2].
 ///
 /// Text and other values become an amqp-value, octets become data.
 ///
@@ -18,7 +18,7 @@ use crate::types::{List, Many, Map, Str, Value};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Body {
-    /// No body at all. Peers send that, though the standard wants one (M-SEC-03); it is written as a null value.
+    /// No body at all. Peers send that, though the standard wants one [3.2]; it is written as a null value.
     #[default]
     Empty,
     /// Octets, in one or more sections.

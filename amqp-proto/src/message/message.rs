@@ -107,7 +107,7 @@ impl Message {
         &mut self.message_annotations
     }
 
-    /// What is said about the message once and for all.
+    /// Returns the properties: they never change on the way.
     pub fn properties(&self) -> &Properties {
         self.properties.as_deref().unwrap_or(&NO_PROPERTIES)
     }
@@ -117,7 +117,7 @@ impl Message {
         self.properties.get_or_insert_default()
     }
 
-    /// What the application says about the message.
+    /// Returns the properties that the application has made up.
     pub fn application_properties(&self) -> &ApplicationProperties {
         &self.application_properties
     }
@@ -127,7 +127,7 @@ impl Message {
         &mut self.application_properties
     }
 
-    /// What the message is about.
+    /// Returns the body.
     pub fn body(&self) -> &Body {
         &self.body
     }
@@ -147,12 +147,12 @@ impl Message {
         &mut self.body
     }
 
-    /// The body, by value.
+    /// Returns the body, by value.
     pub fn into_body(self) -> Body {
         self.body
     }
 
-    /// What can only be said behind the body: hashes, signatures and the like [3.2.9].
+    /// Returns the footer: hashes, signatures and the like [3.2.9].
     pub fn footer(&self) -> &Annotations {
         &self.footer
     }
@@ -185,7 +185,7 @@ impl Message {
 
     /// Sets how the data of the body is compressed or otherwise encoded.
     ///
-    /// Fails if the body is not data, or for `identity`, which says nothing (M-PROP-05).
+    /// Fails if the body is not data, or for `identity`, which says nothing [3.2.4].
     pub fn with_content_encoding(mut self, encoding: impl Into<Symbol>) -> Result<Self, EncodeError> {
         let encoding = encoding.into();
         if encoding == "identity" || !matches!(self.body, Body::Data(_)) {

@@ -39,7 +39,7 @@ impl Payload {
         }
     }
 
-    /// How many octets there are.
+    /// Returns how many octets there are.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -49,12 +49,12 @@ impl Payload {
         self.len == 0
     }
 
-    /// The chunks, none of them empty.
+    /// Returns the chunks, none of them empty.
     pub fn chunks(&self) -> &[Bytes] {
         &self.chunks
     }
 
-    /// A part of the octets, without a copy; what lies outside is left out.
+    /// Returns a part of the octets, without a copy; what lies outside is left out.
     pub fn slice(&self, range: Range<usize>) -> Self {
         let mut part = Self::new();
         let mut start = 0;
@@ -100,7 +100,7 @@ impl Payload {
         }
     }
 
-    /// The octets in one piece: shared if they are in one chunk, else copied.
+    /// Returns the octets in one piece: shared if they are in one chunk, else copied.
     pub fn to_bytes(&self) -> Bytes {
         match &*self.chunks {
             [] => Bytes::new(),

@@ -120,7 +120,7 @@ impl<'a> Scanner<'a> {
         buffer.get(..copied).unwrap_or_default()
     }
 
-    /// The next section, `None` at the end.
+    /// Returns the next section, `None` at the end.
     pub(super) fn section(&mut self) -> Result<Option<(SectionKind, Section)>, DecodeError> {
         if self.left == 0 {
             return Ok(None);
@@ -165,7 +165,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// A part of the message that lies ahead.
+    /// Returns a part of the message that lies ahead.
     #[inline]
     pub(super) fn slice(&self, part: Range<usize>) -> Payload {
         if let ([source, ..], Some(wanted)) = (self.chunks, self.ahead(&part)) {
@@ -185,7 +185,7 @@ impl<'a> Scanner<'a> {
         found
     }
 
-    /// A part that lies in the chunk that is being read.
+    /// Returns a part that lies in the chunk that is being read.
     #[inline]
     fn ahead(&self, part: &Range<usize>) -> Option<&'a [u8]> {
         let at = self.at();
@@ -218,7 +218,7 @@ fn described(window: &[u8]) -> Result<(SectionKind, usize), DecodeErrorKind> {
     Ok((kind, window.len() - value.len()))
 }
 
-/// How many octets a value with this constructor takes, constructor included.
+/// Returns how many octets a value with this constructor takes, constructor included.
 #[inline]
 fn extent(code: u8, rest: &[u8]) -> Result<usize, DecodeErrorKind> {
     match (Code::width(code), rest) {
@@ -258,7 +258,7 @@ impl<'a> Sections<'a> {
         Self { whole: octets, rest: octets }
     }
 
-    /// The section at the front in the form that all writers use.
+    /// Returns the section at the front in the form that all writers use.
     #[inline]
     fn usual(&self) -> Option<(SectionKind, usize)> {
         let [Code::DESCRIBED, Code::SMALL_ULONG, code, constructor, sized @ ..] = self.rest else {
@@ -267,7 +267,7 @@ impl<'a> Sections<'a> {
         Some((SectionKind::from_octet(*code)?, extent(*constructor, sized).ok()?))
     }
 
-    /// The section at the front in any form, and what follows it.
+    /// Returns the section at the front in any form, and what follows it.
     #[cold]
     fn unusual(&self) -> Result<(SectionKind, &'a [u8], &'a [u8]), DecodeError> {
         let at = self.whole.len() - self.rest.len();
@@ -316,7 +316,7 @@ const fn place(kind: SectionKind) -> usize {
 }
 
 impl Index {
-    /// Finds all sections and checks their order and number (M-SEC-01, M-SEC-02, M-SEC-06).
+    /// Finds all sections and checks their order and number [3.2].
     #[inline]
     pub(super) fn fill(&mut self, payload: &Payload, limits: &Limits) -> Result<(), DecodeError> {
         let mut finder = Finder { index: self, next: 0, left: limits.sections() };
@@ -327,7 +327,7 @@ impl Index {
         if at < payload.len() { finder.find(payload, at) } else { Ok(()) }
     }
 
-    /// The section of this kind, or the span of body sections.
+    /// Returns the section of this kind, or the span of body sections.
     #[inline]
     pub(super) fn get(&self, kind: SectionKind) -> Option<Section> {
         self.sections.get(place(kind)).copied().filter(|section| section.end > 0)
@@ -339,13 +339,13 @@ impl Index {
         self.body.and_then(|kind| Some((kind, self.get(kind)?)))
     }
 
-    /// Where a section begins: where the one before it ends.
+    /// Returns where a section begins: where the one before it ends.
     pub(super) fn begins(&self, section: Section) -> usize {
         let before = self.sections.iter().map(|other| other.end()).filter(|end| *end <= section.value());
         before.max().unwrap_or_default()
     }
 
-    /// Where the sections end that may change on the way: header and annotations.
+    /// Returns where the sections end that may change on the way: header and annotations.
     pub(super) fn front_end(&self) -> usize {
         let front = self.sections.get(..place(SectionKind::Properties)).unwrap_or_default();
         front.iter().map(|section| section.end()).max().unwrap_or_default()

@@ -55,12 +55,12 @@ impl MessageView {
         Ok(view)
     }
 
-    /// The octets of the message.
+    /// Returns the octets of the message.
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
 
-    /// The header; the defaults if there is none (M-HDR-01).
+    /// Returns the header; the defaults if there is none [3.2.1].
     pub fn header(&self) -> Result<Header, DecodeError> {
         self.read(SectionKind::Header, &mut self.budget(), Header::decode_list)
     }
@@ -75,29 +75,29 @@ impl MessageView {
         self.read(SectionKind::MessageAnnotations, &mut self.budget(), value)
     }
 
-    /// The properties; none set if there are none.
+    /// Returns the properties; none set if there are none.
     pub fn properties(&self) -> Result<Properties, DecodeError> {
         self.read(SectionKind::Properties, &mut self.budget(), Properties::decode_list)
     }
 
-    /// The application-properties, decoded; [`section`](Self::section) with
+    /// Returns the application-properties, decoded; [`section`](Self::section) with
     /// [`Entries`](crate::codec::Entries) reads them in place.
     pub fn application_properties(&self) -> Result<ApplicationProperties, DecodeError> {
         self.read(SectionKind::ApplicationProperties, &mut self.budget(), value)
     }
 
-    /// The footer.
+    /// Returns the footer.
     pub fn footer(&self) -> Result<Annotations, DecodeError> {
         self.read(SectionKind::Footer, &mut self.budget(), value)
     }
 
-    /// Which form the body has; `None` if there is none (M-SEC-03).
+    /// Returns the form of the body; `None` if there is none [3.2].
     pub fn body_kind(&self) -> Option<SectionKind> {
         self.index.body().map(|(kind, _)| kind)
     }
 
-    /// The body, decoded. Data that came in several frames is copied together;
-    /// [`data`](Self::data) does without.
+    /// Returns the body, decoded. Data that came in several frames is copied together; [`data`](Self::data) does
+    /// without.
     pub fn body(&self) -> Result<Body, DecodeError> {
         self.read_body(&mut self.budget())
     }
@@ -120,7 +120,7 @@ impl MessageView {
         Ok(self.body()?.bytes())
     }
 
-    /// The octets of all data sections one after the other, never copied; `None` if the body is not data.
+    /// Returns the octets of all data sections one after the other, never copied; `None` if the body is not data.
     pub fn data(&self) -> Result<Option<Payload>, DecodeError> {
         let Some((SectionKind::Data, span)) = self.index.body() else { return Ok(None) };
         if let Some(octets) = self.only_data(span) {
@@ -135,7 +135,7 @@ impl MessageView {
         }
     }
 
-    /// The octets of body sections, if it is one section of data in one chunk, as it mostly is.
+    /// Returns the octets of body sections, if it is one section of data in one chunk, as it mostly is.
     #[inline]
     fn only_data(&self, span: Section) -> Option<Bytes> {
         let [chunk] = self.payload.chunks() else { return None };
@@ -149,8 +149,8 @@ impl MessageView {
         (size == octets.len()).then(|| chunk.slice_ref(octets))
     }
 
-    /// The value of a section as it is encoded, constructor first, for [`Entries`](crate::codec::Entries) and
-    /// [`ValueRef`](crate::codec::ValueRef) to read in place. Of several body sections, the first.
+    /// Returns the value of a section as it is encoded, constructor first, for [`Entries`](crate::codec::Entries)
+    /// and [`ValueRef`](crate::codec::ValueRef) to read in place. Of several body sections, the first.
     ///
     /// Shares the message's buffer; only a section that came in several frames is copied together.
     pub fn section(&self, kind: SectionKind) -> Option<Bytes> {
@@ -167,7 +167,7 @@ impl MessageView {
         })
     }
 
-    /// All sections, decoded.
+    /// Returns all sections, decoded.
     pub fn to_message(&self) -> Result<Message, DecodeError> {
         let budget = &mut self.budget();
         let properties = match self.index.get(SectionKind::Properties) {
@@ -185,8 +185,8 @@ impl MessageView {
         })
     }
 
-    /// The message with other sections in front of its bare message, whose octets stay as they are and are
-    /// shared (M-SEC-05), as does the footer.
+    /// Returns the message with other sections in front of its bare message, whose octets stay as they are and are
+    /// shared [3.2], as does the footer.
     ///
     /// ```
     /// use amqp_proto::message::{Message, MessageView, Rewrite};
@@ -224,8 +224,8 @@ impl MessageView {
         Ok(payload)
     }
 
-    /// The octets of the bare message: properties, application-properties and body, which no intermediary
-    /// changes (M-SEC-05). Shared.
+    /// Returns the octets of the bare message: properties, application-properties and body, which no intermediary
+    /// changes [3.2]. Shared.
     pub fn bare_message(&self) -> Payload {
         let (start, end) = (self.bare_start(), self.payload.len());
         let Some(footer) = self.index.get(SectionKind::Footer) else { return self.payload.slice(start..end) };
@@ -235,7 +235,7 @@ impl MessageView {
         bare
     }
 
-    /// Where the sections end that may change on the way.
+    /// Returns where the sections end that may change on the way.
     fn bare_start(&self) -> usize {
         self.index.front_end()
     }
@@ -252,7 +252,7 @@ impl MessageView {
         }
     }
 
-    /// Where the message begins.
+    /// Returns where the message begins.
     fn start(&self) -> Scanner<'_> {
         Scanner::new(&self.payload, 0, self.payload.len())
     }
@@ -348,7 +348,7 @@ impl Message {
     }
 }
 
-/// The octets of a data section, seen from the start of it. What comes before them has one of two lengths.
+/// Returns the octets of a data section, seen from the start of it. What comes before them has one of two lengths.
 fn data_section(here: &Scanner<'_>, section: Section) -> Result<Payload, DecodeError> {
     let skip = match here.octet(section.value()) {
         Some(Code::BINARY8) => 2,
@@ -364,7 +364,7 @@ fn value<'a, T: Decode>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a
     T::decode(decoder, code, rest)
 }
 
-/// What [`MessageView::rewrite`] puts in front of the bare message; `None` leaves a section as it is.
+/// The sections that [`MessageView::rewrite`] puts in front of the bare message; `None` leaves a section as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rewrite {
     /// Another header; the default one leaves the section out.

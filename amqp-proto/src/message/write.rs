@@ -13,7 +13,7 @@ use crate::types::{Annotations, List, Map, Value};
 use crate::wire::{Header, SectionKind};
 
 impl Message {
-    /// How many octets [`encode`](Self::encode) writes.
+    /// Returns how many octets [`encode`](Self::encode) writes.
     pub fn encoded_len(&self) -> usize {
         Front::of(self).octets.saturating_add(self.rest_len())
     }
@@ -101,13 +101,13 @@ impl Message {
         Ok(first)
     }
 
-    /// The octets of body and footer.
+    /// Returns the octets of body and footer.
     #[inline]
     fn rest_len(&self) -> usize {
         body_len(&self.body).saturating_add(annotations_len(&self.footer))
     }
 
-    /// The sections before the body, not measured.
+    /// Returns the sections before the body, not measured.
     #[inline]
     fn write_front<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
         if self.header != Header::default() {
@@ -122,7 +122,7 @@ impl Message {
         write_map_narrow(SectionKind::ApplicationProperties, self.application_properties.as_map(), writer)
     }
 
-    /// The body, up to the octets of the first section of data.
+    /// Returns the body, up to the octets of the first section of data.
     #[inline]
     fn write_body_head<'w>(&self, data: Option<&Bytes>, writer: Writer<'w>) -> Writer<'w> {
         match data {
@@ -198,13 +198,13 @@ impl Front {
     }
 }
 
-/// The octets of a section that is a list of fields, none if no field is set.
+/// Returns the octets of a section that is a list of fields, none if no field is set.
 #[inline]
 fn list_len(sizes: FieldSizes) -> usize {
     if sizes.count == 0 { 0 } else { DESCRIPTOR_LEN + sizes.list_len() }
 }
 
-/// The octets of a section that is a map with so many octets of pairs, none if there are no pairs.
+/// Returns the octets of a section that is a map with so many octets of pairs, none if there are no pairs.
 #[inline]
 fn map_len(map: &Map, octets: usize) -> usize {
     if map.is_empty() { 0 } else { DESCRIPTOR_LEN + map.measured_len(octets) }
@@ -215,7 +215,7 @@ fn write_map<'w>(kind: SectionKind, map: &Map, octets: usize, writer: Writer<'w>
     if map.is_empty() { writer } else { map.write_measured(octets, writer.octets(descriptor(kind))) }
 }
 
-/// The octets of a section of annotations, none if there are no annotations.
+/// Returns the octets of a section of annotations, none if there are no annotations.
 #[inline]
 pub(super) fn annotations_len(annotations: &Annotations) -> usize {
     if annotations.is_empty() { 0 } else { map_len(annotations.as_map(), annotations.as_map().measure()) }

@@ -38,13 +38,13 @@ impl Backoff {
         self
     }
 
-    /// Whether this attempt, the first of which is 0, is to be made at all.
+    /// Returns whether this attempt, the first of which is 0, is to be made at all.
     pub fn allows(&self, attempt: u32) -> bool {
         self.attempts.is_none_or(|attempts| attempt < attempts)
     }
 
-    /// How many milliseconds to wait before this attempt, the first of which is 0. `random` is any number that the
-    /// caller draws from all of `u64`.
+    /// Returns how many milliseconds to wait before this attempt, the first of which is 0. `random` is any number
+    /// that the caller draws from all of `u64`.
     pub fn delay(&self, attempt: u32, random: u64) -> u64 {
         // What is shifted out would exceed any bound.
         let doubled = self.first.checked_mul(1_u64.checked_shl(attempt).unwrap_or(u64::MAX));

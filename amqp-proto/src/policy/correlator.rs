@@ -82,7 +82,7 @@ impl<T> Correlator<T> {
         self.reply_to = Some(address.into());
     }
 
-    /// Where answers come to.
+    /// Returns where answers come to.
     pub fn reply_to(&self) -> Option<&Str> {
         self.reply_to.as_ref()
     }
@@ -117,8 +117,8 @@ impl<T> Correlator<T> {
         Ok(message.with_message_id(id).with_correlation_id(id).with_reply_to(reply_to))
     }
 
-    /// What the request is about that has this answer; `None` if no request waits for it: not every message is an
-    /// answer, and some come late.
+    /// Returns the subject of the request that has this answer; `None` if no request waits for it: not every
+    /// message is an answer, and some come late.
     pub fn answer(&mut self, correlation_id: Option<&MessageId>) -> Option<T> {
         match correlation_id {
             Some(MessageId::Ulong(id)) => self.remove(*id),
@@ -148,12 +148,12 @@ impl<T> Correlator<T> {
         self.deadlines.first().map(|(until, _)| *until)
     }
 
-    /// How many requests wait for their answers.
+    /// Returns how many requests wait for their answers.
     pub fn len(&self) -> usize {
         self.pending.len()
     }
 
-    /// Whether none does.
+    /// Returns whether none does.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }

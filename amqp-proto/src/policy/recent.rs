@@ -29,7 +29,7 @@ impl<T> Recent<T> {
         Self { most, known: VecDeque::new() }
     }
 
-    /// What is known by an address; it counts as used.
+    /// Returns the value of an address, which counts as used then.
     pub fn get(&mut self, address: &str) -> Option<&T> {
         let at = self.place(address)?;
         let found = self.known.remove(at)?;

@@ -10,7 +10,7 @@ use crate::machine::{Delivery, Event, Reading, Reason};
 use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
 use crate::wire::{DeliveryState, Error, Outcome};
 
-/// What an end accepts by itself.
+/// The offers that an end accepts by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Auto {
     /// Nothing.
@@ -28,19 +28,21 @@ pub enum Auto {
 pub struct End {
     connection: Connection,
     name: &'static str,
-    /// What it accepts by itself. Sessions and links, unless set.
+    /// The offers that it accepts by itself. Sessions and links, unless set.
     pub auto: Auto,
-    /// Whether the pair polls its events. Yes, unless set: else they wait until the test does, and input with them.
+    /// True if the pair polls its events, which is the default: else they wait until the test does, and input with
+    /// them.
     pub polls: bool,
-    /// Whether input is handed over even while it is not wanted. No, unless set.
+    /// True if input is handed over even while it is not wanted. Default: false.
     pub pushes: bool,
-    /// Whether messages are received as soon as they are complete, for [`messages`](Self::messages). No, unless set.
+    /// True if messages are received as soon as they are complete, for [`messages`](Self::messages). No, unless
+    /// set.
     pub collects: bool,
-    /// What sessions are begun and accepted with.
+    /// The options of sessions that it begins and accepts.
     pub session_options: SessionOptions,
-    /// What links are accepted with on which this end sends.
+    /// The options of accepted links on which this end sends.
     pub sender_options: SenderOptions,
-    /// What links are accepted with on which this end receives.
+    /// The options of accepted links on which this end receives.
     pub receiver_options: ReceiverOptions,
     session: Option<SessionKey>,
     told: VecDeque<Event>,
@@ -96,7 +98,7 @@ impl End {
         self.attach_sender_with(name, &options)
     }
 
-    /// The same with options.
+    /// Attaches a sender, as the options say.
     #[track_caller]
     pub fn attach_sender_with(&mut self, name: impl Into<Str>, options: &SenderOptions) -> SenderKey {
         let session = self.default_session();
@@ -114,7 +116,7 @@ impl End {
         self.attach_receiver_with(name, &options)
     }
 
-    /// The same with options.
+    /// Attaches a receiver, as the options say.
     #[track_caller]
     pub fn attach_receiver_with(&mut self, name: impl Into<Str>, options: &ReceiverOptions) -> ReceiverKey {
         let session = self.default_session();
@@ -124,7 +126,7 @@ impl End {
         }
     }
 
-    /// What was told since the last call and not expected one by one, the oldest first.
+    /// Takes the events since the last call that were not expected one by one, the oldest first.
     pub fn events(&mut self) -> Vec<Event> {
         self.told.drain(..).collect()
     }
@@ -140,17 +142,17 @@ impl End {
         core::mem::take(&mut self.messages)
     }
 
-    /// The outcome of a delivery, if the peer has told one.
+    /// Returns the outcome of a delivery, if the peer has told one.
     pub fn outcome(&self, delivery: DeliveryKey) -> Option<Outcome> {
         self.outcomes.get(&delivery).cloned()
     }
 
-    /// Whether a delivery went with its link or session.
+    /// Returns whether a delivery went with its link or session.
     pub fn is_lost(&self, delivery: DeliveryKey) -> bool {
         self.lost.contains(&delivery)
     }
 
-    /// The oldest event of which `pick` makes something.
+    /// Returns the oldest event of which `pick` makes something.
     #[track_caller]
     pub fn expect<T>(&mut self, what: &str, pick: impl Fn(&Event) -> Option<T>) -> T {
         let found = self.told.iter().enumerate().find_map(|(at, event)| Some((at, pick(event)?)));

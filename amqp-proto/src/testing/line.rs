@@ -57,12 +57,12 @@ impl Line {
         self.left = Some(octets);
     }
 
-    /// How many octets are on the way.
+    /// Returns how many octets are on the way.
     pub fn len(&self) -> usize {
         self.way.iter().map(|(_, octets)| octets.len()).sum()
     }
 
-    /// Whether nothing is on the way.
+    /// Returns whether nothing is on the way.
     pub fn is_empty(&self) -> bool {
         self.way.is_empty()
     }

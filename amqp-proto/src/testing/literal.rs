@@ -9,7 +9,7 @@ pub const HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
 /// The protocol header of SASL [5.3.1].
 pub const SASL_HEADER: [u8; 8] = *b"AMQP\x03\x01\x00\x00";
 
-/// The octets that hexadecimal digits stand for; whatever else is between them is for the reader.
+/// Returns the octets that hexadecimal digits stand for; whatever else is between them is for the reader.
 ///
 /// ```
 /// assert_eq!(amqp_proto::testing::octets("0053 7740"), [0x00, 0x53, 0x77, 0x40]);
@@ -49,12 +49,12 @@ pub struct Literal {
 }
 
 impl Literal {
-    /// A performative with this descriptor, such as 0x10, and no fields yet, on channel 0.
+    /// Returns a performative with this descriptor, such as 0x10, and no fields yet, on channel 0.
     pub const fn new(code: u8) -> Self {
         Self { kind: 0, channel: 0, code, count: 0, fields: Vec::new(), payload: Vec::new() }
     }
 
-    /// The same in a frame of SASL.
+    /// Begins a frame of SASL.
     pub fn sasl(code: u8) -> Self {
         Self { kind: 1, ..Self::new(code) }
     }
@@ -188,7 +188,7 @@ impl Literal {
         self
     }
 
-    /// The frame.
+    /// Returns the frame.
     pub fn to_octets(&self) -> Vec<u8> {
         let body = self.body();
         let size = u32::try_from(8 + body.len() + self.payload.len()).unwrap_or(u32::MAX);
@@ -201,7 +201,7 @@ impl Literal {
         octets
     }
 
-    /// The performative: a descriptor and a list, of which the size and the count stand before the fields.
+    /// Returns the performative: a descriptor and a list, of which the size and the count stand before the fields.
     fn body(&self) -> Vec<u8> {
         let mut octets = Vec::from([0x00, 0x53, self.code]);
         match u8::try_from(self.fields.len() + 1) {
@@ -225,7 +225,7 @@ impl Literal {
         self
     }
 
-    /// A constructor for up to 255 octets; the one for more is 16 above it.
+    /// Returns a constructor for up to 255 octets; the one for more is 16 above it.
     fn variable(self, constructor: u8, octets: &[u8]) -> Self {
         match u8::try_from(octets.len()) {
             Ok(length) => self.field(&[constructor, length], octets),
@@ -269,12 +269,13 @@ impl fmt::Display for Literal {
     }
 }
 
-/// An open of this container [2.7.1]. Next come hostname, max-frame-size, channel-max, idle-time-out.
+/// Returns an open of this container [2.7.1]. Next come hostname, max-frame-size, channel-max, idle-time-out.
 pub fn open(container_id: &str) -> Literal {
     Literal::new(0x10).string(container_id)
 }
 
-/// A begin [2.7.2]: the channel that it answers, the id of the first transfer, both windows. Next comes handle-max.
+/// Returns a begin [2.7.2]: the channel that it answers, the id of the first transfer, both windows. Next comes
+/// handle-max.
 pub fn begin(
     remote_channel: Option<u16>,
     next_outgoing_id: u32,
@@ -289,23 +290,24 @@ pub fn begin(
     frame.uint(next_outgoing_id).uint(incoming_window).uint(outgoing_window)
 }
 
-/// An attach [2.7.3] up to the role. Next come snd-settle-mode, rcv-settle-mode, source, target, unsettled,
-/// incomplete-unsettled, initial-delivery-count, max-message-size.
+/// Returns an attach [2.7.3] up to the role. Next come snd-settle-mode, rcv-settle-mode, source, target,
+/// unsettled, incomplete-unsettled, initial-delivery-count, max-message-size.
 pub fn attach(name: &str, handle: u32, is_receiver: bool) -> Literal {
     Literal::new(0x12).string(name).uint(handle).boolean(is_receiver)
 }
 
-/// An attach of a sender from and to nodes of these addresses, whose delivery-count starts at 0.
+/// Returns an attach of a sender from and to nodes of these addresses, whose delivery-count starts at 0.
 pub fn attach_sender(name: &str, handle: u32, source: &str, target: &str) -> Literal {
     attach(name, handle, false).nulls(2).terminus(0x28, source).terminus(0x29, target).nulls(2).uint(0)
 }
 
-/// An attach of a receiver from and to nodes of these addresses.
+/// Returns an attach of a receiver from and to nodes of these addresses.
 pub fn attach_receiver(name: &str, handle: u32, source: &str, target: &str) -> Literal {
     attach(name, handle, true).nulls(2).terminus(0x28, source).terminus(0x29, target)
 }
 
-/// A flow of a session [2.7.4]. Next come, for a link, handle, delivery-count, link-credit, available, drain, echo.
+/// Returns a flow of a session [2.7.4]. Next come, for a link, handle, delivery-count, link-credit, available,
+/// drain, echo.
 pub fn flow(
     next_incoming_id: Option<u32>,
     incoming_window: u32,
@@ -316,29 +318,29 @@ pub fn flow(
     frame.uint(incoming_window).uint(next_outgoing_id).uint(outgoing_window)
 }
 
-/// A transfer [2.7.5] of message-format 0. Next come settled, more, rcv-settle-mode, state, resume, aborted,
-/// batchable; the payload comes behind the frame.
+/// Returns a transfer [2.7.5] of message-format 0. Next come settled, more, rcv-settle-mode, state, resume,
+/// aborted, batchable; the payload comes behind the frame.
 pub fn transfer(handle: u32, delivery_id: u32, delivery_tag: &[u8]) -> Literal {
     Literal::new(0x14).uint(handle).uint(delivery_id).binary(delivery_tag).uint(0)
 }
 
-/// A disposition [2.7.6] of the receiver, or of the sender. Next come settled, state, batchable.
+/// Returns a disposition [2.7.6] of the receiver, or of the sender. Next come settled, state, batchable.
 pub fn disposition(is_receiver: bool, first: u32, last: Option<u32>) -> Literal {
     Literal::new(0x15).boolean(is_receiver).uint(first).optional_uint(last)
 }
 
-/// A detach [2.7.7]; `closed` is left out when it is false. Next comes error.
+/// Returns a detach [2.7.7]; `closed` is left out when it is false. Next comes error.
 pub fn detach(handle: u32, closed: bool) -> Literal {
     let frame = Literal::new(0x16).uint(handle);
     if closed { frame.boolean(true) } else { frame }
 }
 
-/// An end [2.7.8]. Next comes error.
+/// Returns an end [2.7.8]. Next comes error.
 pub fn end() -> Literal {
     Literal::new(0x17)
 }
 
-/// A close [2.7.9]. Next comes error.
+/// Returns a close [2.7.9]. Next comes error.
 pub fn close() -> Literal {
     Literal::new(0x18)
 }

@@ -96,7 +96,7 @@ one_of! {
     }
 }
 
-/// The nearest descriptor that the standard does not define.
+/// Returns the nearest descriptor that the standard does not define.
 fn unknown(descriptor: Value) -> Value {
     match descriptor {
         // Its own are in domain 0.

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-/// Which end of a pair does it.
+/// An end of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// The end that dials.
@@ -12,7 +12,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// The other one.
+    /// Returns the other one.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -27,7 +27,7 @@ impl Side {
 pub struct Pick(pub u8);
 
 impl Pick {
-    /// What is picked; nothing, if there is nothing.
+    /// Returns the one that is picked; `None` if there is none.
     pub fn of<T: Clone>(self, all: &[T]) -> Option<T> {
         let at = usize::from(self.0).checked_rem(all.len())?;
         all.get(at).cloned()
@@ -51,13 +51,13 @@ pub struct First(pub u32);
 pub struct LinkSort {
     /// Its name is one of few, so that names meet.
     pub name: Few,
-    /// Whether the end that attaches it sends.
+    /// True if the end that attaches it sends.
     pub sends: bool,
-    /// What the settle modes are to be, the sender's and the receiver's: as their codes, or left open.
+    /// The settle modes, the sender's and the receiver's: as their codes, or left open.
     pub modes: (Few, Few),
 }
 
-/// What a receiver does about credit.
+/// A receiver's act about credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     /// Sets it.
@@ -72,7 +72,7 @@ pub enum Grant {
     Echo,
 }
 
-/// What a receiver says about a delivery.
+/// A receiver's decision about a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Accepted.
@@ -147,7 +147,7 @@ pub enum Ending {
     Cut,
 }
 
-/// What one end of a run is like. Most of it is small, so that limits are met.
+/// The habits of one end of a run. Most of it is small, so that limits are met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Habits {
     /// The largest frame that it takes, above 512 octets.
@@ -160,28 +160,28 @@ pub struct Habits {
     pub first_delivery: First,
     /// How many messages its receivers ask for ahead.
     pub prefetch: Few,
-    /// Whether its receivers read messages while they come.
+    /// True if its receivers read messages while they come.
     pub streams: bool,
-    /// Whether links are accepted by themselves, and not by operations.
+    /// True if links are accepted by themselves, and not by operations.
     pub accepts: bool,
-    /// Whether its senders settle by themselves what has an outcome.
+    /// True if its senders settle by themselves once there is an outcome.
     pub settles: bool,
-    /// Whether little output suffices to make commands answer that it is full.
+    /// True if little output suffices to make commands answer that it is full.
     pub fills: bool,
 }
 
 /// A run: two ends, what happens to them, and how that ends. See [`play`](super::Run::play).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// What the client is like.
+    /// The client's habits.
     pub client: Habits,
-    /// What the server is like.
+    /// The server's habits.
     pub server: Habits,
     /// In portions of how many octets they are joined; see [`Pair::portioned`](super::Pair::portioned).
     pub portions: Vec<Size>,
     /// How many milliseconds octets take.
     pub delay: Few,
-    /// What happens.
+    /// The operations, in order.
     pub operations: Vec<Operation>,
     /// How it ends.
     pub ending: Ending,

@@ -140,7 +140,7 @@ impl Pair {
         self
     }
 
-    /// What time it is.
+    /// Returns the time of now.
     pub fn now(&self) -> Moment {
         self.now
     }
@@ -246,8 +246,8 @@ impl Pair {
         }
     }
 
-    /// The frames and protocol headers that both ends have sent since the start or [`clear_trace`](Self::clear_trace),
-    /// in order, one on each line.
+    /// Returns the frames and protocol headers that both ends have sent since the start or
+    /// [`clear_trace`](Self::clear_trace), in order, one on each line.
     ///
     /// ```
     /// let pair = amqp_proto::testing::Pair::opened();

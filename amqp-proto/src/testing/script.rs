@@ -51,7 +51,7 @@ struct Step {
 }
 
 impl Script {
-    /// A script of no steps.
+    /// Returns a script of no steps.
     pub const fn new() -> Self {
         Self { steps: Vec::new() }
     }
@@ -102,7 +102,7 @@ impl Script {
         Ok(events)
     }
 
-    /// The same with an application, which is called with each event.
+    /// Plays the script with an application, which is called with each event.
     pub fn run_with(
         &self,
         connection: &mut Connection,
@@ -151,17 +151,17 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Which step it was.
+    /// Returns the step that failed.
     pub fn step(&self) -> &str {
         &self.step
     }
 
-    /// What the script wanted.
+    /// Returns the octets that the script wanted.
     pub fn wanted(&self) -> &[u8] {
         &self.wanted
     }
 
-    /// What the connection wrote instead: no more than was wanted, unless that was nothing.
+    /// Returns the octets that the connection wrote instead: no more than was wanted, unless that was nothing.
     pub fn written(&self) -> &[u8] {
         &self.written
     }

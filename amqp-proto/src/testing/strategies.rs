@@ -52,7 +52,7 @@ pub fn scalar() -> impl Strategy<Value = Value> {
     value::scalar()
 }
 
-/// A value with a descriptor of any type; both are scalars.
+/// Returns a value with a descriptor of any type; both are scalars.
 pub fn described() -> impl Strategy<Value = Value> {
     value::described(&value::scalar())
 }

@@ -58,7 +58,7 @@ scalars! {
     Symbol: Symbol,
 }
 
-/// An array of values of its kind.
+/// Returns an array of values of its kind.
 fn array(kind: Kind, descriptors: Vec<Value>, elements: Vec<Value>) -> Value {
     let mut array = Array::described(descriptors, kind);
     for element in elements {
@@ -96,7 +96,7 @@ mod strategy {
         }
     }
 
-    /// A value with a descriptor of any type.
+    /// Returns a value with a descriptor of any type.
     pub(in crate::testing) fn described(inner: &BoxedStrategy<Value>) -> BoxedStrategy<Value> {
         (descriptor(inner), inner.clone()).prop_map(|(of, value)| Described::new(of, value).into()).boxed()
     }
@@ -160,7 +160,7 @@ mod octets {
         }
     }
 
-    /// A value of one kind.
+    /// Returns a value of one kind.
     pub(super) fn of_kind(kind: Kind, levels: u32, octets: &mut Unstructured<'_>) -> Result<Value> {
         let count = |octets: &mut Unstructured<'_>| {
             if levels == 0 { Ok(0) } else { octets.int_in_range(0..=ITEMS) }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::{Items, Kind, Value};
 
 /// Values of one type in sequence. The type, and a descriptor if there is one, stands once for all of them
-/// (E-ARR-01, E-ARR-02), so even an empty array has it (E-ARR-03).
+/// [1.2.4], so even an empty array has it [1.2.4].
 ///
 /// ```
 /// use amqp_proto::types::{Array, Kind, Value};
@@ -35,18 +35,18 @@ pub struct WrongKind {
 }
 
 impl Array {
-    /// An empty array whose elements are of this type.
+    /// Returns an empty array whose elements are of this type.
     pub const fn new(kind: Kind) -> Self {
         Self { kind, descriptors: 0, items: Items::new() }
     }
 
-    /// An empty array whose elements are described, each by the same descriptors, outermost first.
+    /// Returns an empty array whose elements are described, each by the same descriptors, outermost first.
     pub fn described(descriptors: impl IntoIterator<Item = Value>, kind: Kind) -> Self {
         let items: Vec<Value> = descriptors.into_iter().collect();
         Self { kind, descriptors: items.len(), items: items.into() }
     }
 
-    /// An array of these values, all of the type given.
+    /// Returns an array of these values, all of the type given.
     pub fn from_values(kind: Kind, values: impl IntoIterator<Item = Value>) -> Result<Self, WrongKind> {
         let mut array = Self::new(kind);
         values.into_iter().try_for_each(|value| array.push(value))?;
@@ -72,22 +72,22 @@ impl Array {
         Ok(())
     }
 
-    /// The type of every element.
+    /// Returns the type of every element.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The descriptors of every element, outermost first; usually none.
+    /// Returns the descriptors of every element, outermost first; usually none.
     pub fn descriptors(&self) -> &[Value] {
         self.items.get(..self.descriptors).unwrap_or_default()
     }
 
-    /// The elements, without their common descriptors.
+    /// Returns the elements, without their common descriptors.
     pub fn elements(&self) -> &[Value] {
         self.items.get(self.descriptors..).unwrap_or_default()
     }
 
-    /// How many elements there are.
+    /// Returns how many elements there are.
     pub fn len(&self) -> usize {
         self.elements().len()
     }
@@ -97,7 +97,7 @@ impl Array {
         self.elements().is_empty()
     }
 
-    /// The elements, by value, without their common descriptors.
+    /// Returns the elements, by value, without their common descriptors.
     pub fn into_elements(mut self) -> Vec<Value> {
         let mut items = self.items.take();
         items.drain(..self.descriptors.min(items.len()));

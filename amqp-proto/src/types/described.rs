@@ -7,7 +7,7 @@ use alloc::vec;
 use super::value::NULL;
 use super::{Items, Value};
 
-/// A value with a descriptor, usually a symbol or a ulong, that tells what it means (E-DESC-01).
+/// A value with a descriptor, usually a symbol or a ulong, that tells what it means [1.2].
 ///
 /// ```
 /// use amqp_proto::{symbol, types::{Described, Value}};
@@ -36,12 +36,12 @@ impl Described {
         Self { items: Items::new() }
     }
 
-    /// What the value means.
+    /// Returns the descriptor, which says what the value means.
     pub fn descriptor(&self) -> &Value {
         self.items.first().unwrap_or(&NULL)
     }
 
-    /// The value.
+    /// Returns the value.
     pub fn value(&self) -> &Value {
         self.items.get(1).unwrap_or(&NULL)
     }

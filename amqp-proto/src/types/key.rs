@@ -152,12 +152,12 @@ impl DeliveryKey {
         Self { session, numbered: number | Self::RECEIVED }
     }
 
-    /// Whether this end received the delivery; it sent it, otherwise.
+    /// Returns whether this end received the delivery; it sent it, otherwise.
     pub fn is_received(self) -> bool {
         self.numbered & Self::RECEIVED != 0
     }
 
-    /// The number; its low 32 bits are the delivery-id.
+    /// Returns the number; its low 32 bits are the delivery-id.
     #[inline]
     pub(crate) fn number(self) -> u64 {
         self.numbered & !Self::RECEIVED

@@ -67,31 +67,31 @@ macro_rules! limits {
 const SMALLEST_FRAME: u32 = 512;
 
 limits! {
-    /// How deep values may nest in one another: lists, maps, arrays and descriptors alike (E-SIZE-06).
+    /// How deep values may nest in one another: lists, maps, arrays and descriptors alike [1.2].
     ///
     /// Default 32. Costs about 80 octets of heap a level while decoding, none of it on the stack.
     depth, with_depth: u16 = 32;
 
-    /// How many values the compounds of one frame, or of one message, may hold in all (E-SIZE-05).
-    /// A key and its value count as two, a described value as two more.
+    /// How many values the compounds of one frame, or of one message, may hold in all [1.2]. A key and its value
+    /// count as two, a described value as two more.
     ///
     /// Default 65,536. Costs at most [`Limits::octets_per_element`] octets of heap each, twice that for a moment
     /// while it is decoded, and only while there are octets on the wire to show for it (but see
     /// [`zero_width_elements`](Self::zero_width_elements)).
     elements, with_elements: u32 = 65_536;
 
-    /// How many elements that take no octets (nulls, trues, empty lists, ...) the arrays of one frame or
-    /// message may hold in all (E-ARR-05). They count as [`elements`](Self::elements) too.
+    /// How many elements that take no octets (nulls, trues, empty lists, ...) the arrays of one frame or message
+    /// may hold in all [1.2.4]. They count as [`elements`](Self::elements) too.
     ///
-    /// Default 4,096, which costs at most 160 KiB for a handful of octets received, and some 20 microseconds; 0 refuses
-    /// such arrays.
+    /// Default 4,096, which costs at most 160 KiB for a handful of octets received, and some 20 microseconds; 0
+    /// refuses such arrays.
     zero_width_elements, with_zero_width_elements: u32 = 4_096;
 
-    /// How long a single binary, string, symbol, list, map or array inside a frame or a section may be, in
-    /// octets of its encoding (E-SIZE-05). The body sections of a message are not bound by it.
+    /// How long a single binary, string, symbol, list, map or array inside a frame or a section may be, in octets
+    /// of its encoding [1.2]. The body sections of a message are not bound by it.
     ///
-    /// Default 4,294,967,295: bounded by the frame or message around it. Costs nothing beyond that, since
-    /// values share the buffer they come from.
+    /// Default 4,294,967,295: bounded by the frame or message around it. Costs nothing beyond that, since values
+    /// share the buffer they come from.
     value_octets, with_value_octets: u32 = u32::MAX;
 
     /// How many sections a message may have.
@@ -100,16 +100,16 @@ limits! {
     /// for each.
     sections, with_sections: u32 = 10_000;
 
-    /// The largest frame that this end takes, in octets; announced as max-frame-size (F-MAX-03). At least 512: less is taken
-    /// for that.
+    /// The largest frame that this end takes, in octets; announced as max-frame-size [2.7.1]. At least 512: less
+    /// is taken for that.
     ///
     /// Default 65,536. Costs up to twice as much of input buffer for a connection on which frames arrive.
     frame_size, with_frame_size: u32 = 65_536, at_least SMALLEST_FRAME;
 
-    /// The largest SASL frame that this end takes, in octets (A-SASL-03).
+    /// The largest SASL frame that this end takes, in octets [5.3.1].
     ///
-    /// Default 512, as the standard has it, and the least there is; some peers need more for their tokens. What this end
-    /// sends is bound by [`Options::with_sasl_send_size`](crate::config::Options::with_sasl_send_size).
+    /// Default 512, as the standard has it, and the least there is; some peers need more for their tokens. What
+    /// this end sends is bound by [`Options::with_sasl_send_size`](crate::config::Options::with_sasl_send_size).
     sasl_frame_size, with_sasl_frame_size: u32 = 512, at_least SMALLEST_FRAME;
 
     /// How many challenges this end answers, or sends, in one authentication (threat C02).
@@ -118,12 +118,12 @@ limits! {
     sasl_rounds, with_sasl_rounds: u32 = 16;
 
     /// The highest channel that this end takes, announced as channel-max: there can be one session more than that
-    /// (C-CHAN-01).
+    /// [2.7.1].
     ///
     /// Default 255. Costs up to 2 KiB for a session, and what its deliveries take.
     channel_max, with_channel_max: u16 = 255;
 
-    /// The highest handle that this end takes on a session, announced as handle-max (S-BEG-07).
+    /// The highest handle that this end takes on a session, announced as handle-max [2.7.2].
     ///
     /// Default 65,535. Costs nothing but what [`links`](Self::links) says.
     handle_max, with_handle_max: u32 = 65_535;
@@ -146,7 +146,7 @@ limits! {
     /// Default 8,192. Costs what peers send, up to twice that much for a link.
     attach_octets, with_attach_octets: u32 = 8_192;
 
-    /// How many transfer frames a session may hold for the application: the largest incoming-window (S-WIN-10).
+    /// How many transfer frames a session may hold for the application: the largest incoming-window [2.8.17].
     ///
     /// Default 2,048. Costs some 100 octets for a frame, and its payload.
     session_frames, with_session_frames: u32 = 2_048;
@@ -158,7 +158,7 @@ limits! {
     session_octets, with_session_octets: u64 = 32 << 20;
 
     /// The largest message that a receiver takes unless its options say otherwise, in octets; announced as
-    /// max-message-size (L-MSG-02). 0 means any.
+    /// max-message-size [2.7.3]. 0 means any.
     ///
     /// Default 64 MiB. A link may hold one message of that size beside what its session holds, while it arrives.
     message_octets, with_message_octets: u64 = 64 << 20;
@@ -187,14 +187,14 @@ limits! {
     output_octets_hard, with_output_octets_hard: usize = 4 << 20, at_least 1;
 
     /// The shortest idle-time-out that a peer may ask for, in milliseconds; one that asks for less is refused
-    /// (C-IDLE-06). No two deadlines for empty frames are closer than a quarter of it.
+    /// [2.4.5]. No two deadlines for empty frames are closer than a quarter of it.
     ///
     /// Default 100.
     shortest_idle_time_out, with_shortest_idle_time_out: u32 = 100;
 }
 
 impl Limits {
-    /// What a decoded value costs on the heap, at most, for each element counted by
+    /// Returns the octets that a decoded value costs on the heap, at most, for each element counted by
     /// [`elements`](Self::elements): its place in the compound around it.
     pub const fn octets_per_element() -> usize {
         size_of::<super::Value>()

@@ -24,7 +24,7 @@ pub struct List {
 }
 
 impl List {
-    /// The empty list.
+    /// Returns the empty list.
     pub const fn new() -> Self {
         Self { items: Items::new() }
     }
@@ -34,7 +34,7 @@ impl List {
         self.items.as_vec_mut().push(value.into());
     }
 
-    /// The values, by value.
+    /// Returns the values, by value.
     pub fn into_vec(mut self) -> Vec<Value> {
         self.items.take()
     }

@@ -29,7 +29,7 @@ pub struct Map {
 }
 
 impl Map {
-    /// The empty map.
+    /// Returns the empty map.
     pub const fn new() -> Self {
         Self { items: Items::new() }
     }
@@ -54,12 +54,12 @@ impl Map {
         }
     }
 
-    /// The value under a string or symbol with this text.
+    /// Returns the value under a string or symbol with this text.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.iter().find(|(own, _)| own.is_text(key)).map(|(_, value)| value)
     }
 
-    /// The value under this key, whatever its type.
+    /// Returns the value under this key, whatever its type.
     pub fn get_value(&self, key: &Value) -> Option<&Value> {
         self.iter().find(|(own, _)| *own == key).map(|(_, value)| value)
     }
@@ -74,13 +74,13 @@ impl Map {
         self.iter().position(|(key, _)| wanted(key))
     }
 
-    /// The pairs, in order.
+    /// Returns the pairs, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + Clone {
         let (keys, values) = (self.items.iter().step_by(2), self.items.iter().skip(1).step_by(2));
         keys.zip(values)
     }
 
-    /// How many pairs there are.
+    /// Returns how many pairs there are.
     pub fn len(&self) -> usize {
         self.items.len() / 2
     }
@@ -90,7 +90,7 @@ impl Map {
         self.items.is_empty()
     }
 
-    /// Whether some key stands here twice (E-MAP-02). Costs n log n, so that a hostile map cannot buy more.
+    /// Returns whether some key stands here twice [1.6.23]. Costs n log n, so that a hostile map cannot buy more.
     pub(crate) fn has_duplicate_keys(&self) -> bool {
         const FEW: usize = 8;
         let keys = || self.items.iter().step_by(2);

@@ -20,7 +20,7 @@ impl Moment {
     /// The start of the clock.
     pub const START: Self = Self(0);
 
-    /// So many milliseconds after the clock's start.
+    /// Returns so many milliseconds after the clock's start.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
@@ -30,13 +30,13 @@ impl Moment {
         self.0
     }
 
-    /// The moment so many milliseconds later; the clock ends at 2^64 - 1.
+    /// Returns the moment so many milliseconds later; the clock ends at 2^64 - 1.
     #[must_use]
     pub const fn after(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
-    /// How many milliseconds have passed since `earlier`; none if that lies ahead.
+    /// Returns how many milliseconds have passed since `earlier`; none if that lies ahead.
     pub const fn millis_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }

@@ -1,8 +1,7 @@
-//! Maps whose keys the standard restricts: fields, annotations, application-properties [2.8.13] [3.2.5]
-//! [3.2.10].
+//! Maps whose keys the standard restricts: fields, annotations, application-properties [2.8.13] [3.2.5] [3.2.10].
 //!
-//! What is put in obeys the restriction by its type. What a peer sent may, in one point, be looser: string
-//! keys are taken where symbols belong, since real peers send them (E-COMP-12, M-ANN-01).
+//! What is put in obeys the restriction by its type. What a peer sent may, in one point, be looser: string keys
+//! are taken where symbols belong, since real peers send them.
 
 use core::fmt;
 
@@ -14,7 +13,7 @@ use bytes::Bytes;
 /// A key or a value that this kind of map must not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAllowed {
-    /// What kind of map, as the standard calls it.
+    /// The kind of map, as the standard calls it.
     pub map: &'static str,
     /// The restriction that is broken.
     pub rule: &'static str,
@@ -70,7 +69,7 @@ impl From<AnnotationKey> for Value {
 pub struct SimpleValue(Value);
 
 impl SimpleValue {
-    /// The value.
+    /// Returns the value.
     pub fn into_value(self) -> Value {
         self.0
     }
@@ -123,7 +122,7 @@ macro_rules! named_maps {
         pub struct $name(Map);
 
         impl $name {
-            /// An empty one.
+            /// Returns an empty one.
             pub const fn new() -> Self {
                 Self(Map::new())
             }
@@ -134,7 +133,7 @@ macro_rules! named_maps {
                 self.0.insert(key, value)
             }
 
-            /// The value under this name.
+            /// Returns the value under this name.
             pub fn get(&self, key: &str) -> Option<&Value> {
                 self.0.get(key)
             }
@@ -144,12 +143,12 @@ macro_rules! named_maps {
                 self.0.remove(key)
             }
 
-            /// The pairs, in order.
+            /// Returns the pairs, in order.
             pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + Clone {
                 self.0.iter()
             }
 
-            /// How many pairs there are.
+            /// Returns how many pairs there are.
             pub fn len(&self) -> usize {
                 self.0.len()
             }
@@ -213,8 +212,8 @@ macro_rules! named_maps {
 }
 
 impl ApplicationProperties {
-    /// The entries of a section that was received, also those that must not be sent [3.2.5]: one of them is no reason
-    /// to hide the others.
+    /// Returns the entries of a section that was received, also those that must not be sent [3.2.5]: one of them
+    /// is no reason to hide the others.
     pub(crate) fn received(map: Map) -> Self {
         Self(map)
     }
@@ -242,7 +241,7 @@ named_maps! {
     Annotations, "annotations", AnnotationKey, Value, "have symbols or ulongs as keys [3.2.10]",
         |key, _| matches!(key, Value::Symbol(_) | Value::Ulong(_) | Value::String(_));
 
-    /// What an application says about a message: string keys, simple values [3.2.5].
+    /// Properties that an application has made up: string keys, simple values [3.2.5].
     ///
     /// An entry that a peer sent against the standard, such as a map, stays readable and hides no other.
     ///

@@ -43,7 +43,7 @@ impl Uuid {
         Self(octets)
     }
 
-    /// The sixteen octets.
+    /// Returns the sixteen octets.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -111,7 +111,7 @@ macro_rules! decimals {
                 Self(octets)
             }
 
-            /// The octets in network order.
+            /// Returns the octets in network order.
             pub const fn to_be_bytes(self) -> [u8; $octets] {
                 self.0
             }

@@ -1,7 +1,7 @@
 //! Numbers that identify things on the wire, serial numbers among them (RFC 1982) [2.8.4-2.8.10].
 //!
-//! Serial numbers wrap, so they have no `Ord`: `precedes` and `distance` say what a comparison means
-//! (E-SER-01), and raw `u32` arithmetic on them does not type-check.
+//! Serial numbers wrap, so they have no `Ord`: `precedes` and `distance` say what a comparison means [2.8.10], and
+//! raw `u32` arithmetic on them does not type-check.
 
 use core::fmt;
 
@@ -17,7 +17,7 @@ macro_rules! numbers {
                 Self(number)
             }
 
-            /// The number as the wire has it.
+            /// Returns the number as the wire has it.
             pub const fn get(self) -> $inner {
                 self.0
             }
@@ -52,7 +52,7 @@ macro_rules! numbers {
 macro_rules! serials {
     ($($name:ident)*) => {$(
         impl $name {
-            /// The number `steps` further on, wrapping at 2^32; defined for fewer than 2^31 steps.
+            /// Returns the number `steps` further on, wrapping at 2^32; defined for fewer than 2^31 steps.
             #[must_use]
             pub const fn add(self, steps: u32) -> Self {
                 Self(self.0.wrapping_add(steps))
@@ -64,14 +64,14 @@ macro_rules! serials {
                 self.add(1)
             }
 
-            /// How many steps lead from `self` to `to`: negative when `to` lies behind.
+            /// Returns how many steps lead from `self` to `to`: negative when `to` lies behind.
             ///
             /// A difference of exactly 2^31, which RFC 1982 leaves undefined, counts as behind.
             pub const fn distance(self, to: Self) -> i32 {
                 to.0.wrapping_sub(self.0).cast_signed()
             }
 
-            /// Whether `self` comes before `other`.
+            /// Returns whether `self` comes before `other`.
             pub const fn precedes(self, other: Self) -> bool {
                 self.distance(other) > 0
             }

@@ -26,7 +26,7 @@ impl Str {
     /// The empty string.
     pub const EMPTY: Self = Self::from_static("");
 
-    /// A string that lives for the whole program; never allocates.
+    /// Returns a string that lives for the whole program; never allocates.
     pub const fn from_static(text: &'static str) -> Self {
         Self(Bytes::from_static(text.as_bytes()))
     }
@@ -39,7 +39,7 @@ impl Str {
         Ok(Self(octets))
     }
 
-    /// The text.
+    /// Returns the text.
     ///
     /// The crate forbids `unsafe`, so this walks the octets once more; use [`as_bytes`](Self::as_bytes) where
     /// octets will do, as all comparisons here do.
@@ -47,7 +47,7 @@ impl Str {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The octets, shared.
+    /// Returns the octets, shared.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }

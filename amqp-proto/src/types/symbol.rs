@@ -20,12 +20,12 @@ use super::str::Str;
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol(Bytes);
 
-/// The text given for a symbol holds something other than 7-bit ASCII [1.6.21] (E-ENC-09).
+/// The text given for a symbol holds something other than 7-bit ASCII [1.6.21].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAscii;
 
 impl Symbol {
-    /// A symbol from any text that is 7-bit ASCII.
+    /// Returns a symbol from any text that is 7-bit ASCII.
     pub fn new(text: impl Into<Str>) -> Result<Self, NotAscii> {
         Self::from_ascii(text.into().into_bytes())
     }
@@ -35,24 +35,24 @@ impl Symbol {
         if octets.is_ascii() { Ok(Self(octets)) } else { Err(NotAscii) }
     }
 
-    /// A constant symbol, for [`symbol!`](crate::symbol) to call while compiling.
+    /// Returns a constant symbol, for [`symbol!`](crate::symbol) to call while compiling.
     #[doc(hidden)]
     pub const fn checked(text: &'static str) -> Self {
         assert!(text.is_ascii(), "a symbol is 7-bit ASCII");
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// A symbol out of one of this crate's own tables, all of them ASCII.
+    /// Returns a symbol out of one of this crate's own tables, all of them ASCII.
     pub(crate) const fn known(text: &'static str) -> Self {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The octets, shared.
+    /// Returns the octets, shared.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }

@@ -7,7 +7,7 @@ use core::ops::Deref;
 
 const LONGEST: usize = 32;
 
-/// More than the 32 octets that a delivery tag or a transaction id may have (E-COMP-13, X-ID-01).
+/// More than the 32 octets that a delivery tag or a transaction id may have [2.8.7] [4.5.4].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong {
     /// How many octets were given.
@@ -50,7 +50,7 @@ macro_rules! short_octets {
         }
 
         impl $name {
-            /// The octets with what fills them up to 32, and how many of them count.
+            /// Returns the octets with what fills them up to 32, and how many of them count.
             #[inline]
             pub(crate) const fn padded(&self) -> (&[u8; LONGEST], u8) {
                 (&self.octets, self.len)
@@ -93,7 +93,7 @@ macro_rules! short_octets {
         }
 
         impl From<u32> for $name {
-            /// The four octets of the number in network order.
+            /// Returns the four octets of the number in network order.
             #[inline]
             fn from(number: u32) -> Self {
                 let [a, b, c, d] = number.to_be_bytes();

@@ -71,7 +71,7 @@ impl Kind {
         Self::Array,
     ];
 
-    /// The name that the standard gives the type.
+    /// Returns the name that the standard gives the type.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -104,12 +104,12 @@ impl Kind {
 
 /// Any AMQP value, primitive or described.
 ///
-/// Text and octets share the buffer they were decoded from. Two values are equal when type and value are:
-/// floats compare by their bits, so a NaN equals itself and `-0.0` differs from `0.0`; `uint 1` differs from
-/// `ulong 1`; maps compare in order (E-MAP-03). The order of `Ord` is total but arbitrary.
+/// Text and octets share the buffer they were decoded from. Two values are equal when type and value are: floats
+/// compare by their bits, so a NaN equals itself and `-0.0` differs from `0.0`; `uint 1` differs from `ulong 1`;
+/// maps compare in order [1.6.23]. The order of `Ord` is total but arbitrary.
 ///
-/// Values may nest to any depth: dropping, cloning, comparing, printing and encoding one takes no more stack
-/// than a flat one. Decoding bounds the depth by [`Limits`](super::Limits).
+/// Values may nest to any depth: dropping, cloning, comparing, printing and encoding one takes no more stack than
+/// a flat one. Decoding bounds the depth by [`Limits`](super::Limits).
 ///
 /// ```
 /// use amqp_proto::types::{List, Value};
@@ -177,7 +177,7 @@ pub enum Value {
 pub(crate) static NULL: Value = Value::Null;
 
 impl Value {
-    /// The primitive type, or `None` for a described value.
+    /// Returns the primitive type, or `None` for a described value.
     pub fn kind(&self) -> Option<Kind> {
         Some(match self {
             Self::Null => Kind::Null,
@@ -213,7 +213,7 @@ impl Value {
         matches!(self, Self::Null)
     }
 
-    /// The boolean, if this is one.
+    /// Returns the boolean, if this is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Boolean(value) => Some(*value),
@@ -221,7 +221,7 @@ impl Value {
         }
     }
 
-    /// The number, if this is an integer of any width and sign that fits.
+    /// Returns the number, if this is an integer of any width and sign that fits.
     pub fn as_u64(&self) -> Option<u64> {
         match self {
             Self::Ubyte(n) => Some(u64::from(*n)),
@@ -232,7 +232,7 @@ impl Value {
         }
     }
 
-    /// The number, if this is an integer of any width and sign that fits.
+    /// Returns the number, if this is an integer of any width and sign that fits.
     pub fn as_i64(&self) -> Option<i64> {
         self.as_signed().or_else(|| self.as_u64().and_then(|n| i64::try_from(n).ok()))
     }
@@ -247,7 +247,7 @@ impl Value {
         }
     }
 
-    /// The text, if this is a string or a symbol.
+    /// Returns the text, if this is a string or a symbol.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text.as_str()),
@@ -256,7 +256,7 @@ impl Value {
         }
     }
 
-    /// The octets, if this is a binary.
+    /// Returns the octets, if this is a binary.
     pub fn as_bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Binary(octets) => Some(octets),
@@ -264,7 +264,7 @@ impl Value {
         }
     }
 
-    /// The list, if this is one.
+    /// Returns the list, if this is one.
     pub fn as_list(&self) -> Option<&List> {
         match self {
             Self::List(list) => Some(list),
@@ -272,7 +272,7 @@ impl Value {
         }
     }
 
-    /// The map, if this is one.
+    /// Returns the map, if this is one.
     pub fn as_map(&self) -> Option<&Map> {
         match self {
             Self::Map(map) => Some(map),
@@ -280,7 +280,7 @@ impl Value {
         }
     }
 
-    /// The array, if this is one.
+    /// Returns the array, if this is one.
     pub fn as_array(&self) -> Option<&Array> {
         match self {
             Self::Array(array) => Some(array),
@@ -288,7 +288,7 @@ impl Value {
         }
     }
 
-    /// The described value, if this is one.
+    /// Returns the described value, if this is one.
     pub fn as_described(&self) -> Option<&Described> {
         match self {
             Self::Described(described) => Some(described),
@@ -296,7 +296,7 @@ impl Value {
         }
     }
 
-    /// Whether this is a string or symbol with exactly this text.
+    /// Returns whether this is a string or symbol with exactly this text.
     pub(crate) fn is_text(&self, text: &str) -> bool {
         match self {
             Self::String(own) => *own == *text,
@@ -305,7 +305,7 @@ impl Value {
         }
     }
 
-    /// The values inside, if this is a compound.
+    /// Returns the values inside, if this is a compound.
     pub(crate) fn items(&self) -> Option<&Items> {
         match self {
             Self::List(list) => Some(&list.items),

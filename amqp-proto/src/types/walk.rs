@@ -63,7 +63,7 @@ impl<'a> Walk<'a> {
         Self { root: Some(root), levels: SmallVec::new() }
     }
 
-    /// The next step and its place.
+    /// Returns the next step and its place.
     pub(crate) fn step(&mut self) -> Option<(Step<'a>, Place<'a>)> {
         if let Some(root) = self.root.take() {
             return Some(self.visit(root, Place { parent: None, index: 0 }));

@@ -16,12 +16,12 @@ impl<'a> DeliveryRef<'a> {
         core.record(key).map(|_| Self { core, key }).ok_or(StaleKey)
     }
 
-    /// The link that it came or goes over.
+    /// Returns the link that it came or goes over.
     pub fn link(&self) -> Option<LinkKey> {
         self.core.link_of(self.key)
     }
 
-    /// The sender's name for it.
+    /// Returns the sender's name for it.
     pub fn tag(&self) -> DeliveryTag {
         self.core.record(self.key).map(|record| DeliveryTag::from(&record.tag)).unwrap_or_default()
     }

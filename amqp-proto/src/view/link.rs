@@ -9,29 +9,29 @@ macro_rules! link_methods {
             self.core.accept_link(self.index(), EndOptions::$end(options))
         }
 
-        /// Refuses the link, which the peer has attached (L-ATT-05): with
-        /// [`Condition::LinkRedirect`](crate::wire::Condition), saying where to go instead (L-REDIR-01).
+        /// Refuses the link, which the peer has attached [2.6.3]: with
+        /// [`Condition::LinkRedirect`](crate::wire::Condition), saying where to go instead [2.8.18].
         pub fn refuse_link(&mut self, error: Error) -> Result<(), LinkError> {
             self.core.refuse_link(self.index(), error)
         }
 
-        /// Detaches the link, which stays as it is otherwise and can be attached again (L-DET-01).
+        /// Detaches the link, which stays as it is otherwise and can be attached again [2.6.4].
         /// [`Event::LinkDetached`](crate::Event::LinkDetached) follows when the peer has answered.
         pub fn detach(&mut self) -> Result<(), LinkError> {
             self.core.detach(self.index(), false, None)
         }
 
-        /// Closes the link for good (L-CLOSE-01).
+        /// Closes the link for good [2.6.6].
         pub fn close(&mut self) -> Result<(), LinkError> {
             self.core.detach(self.index(), true, None)
         }
 
-        /// The same, saying why (L-ERR-01).
+        /// Closes the link for good, and says why [2.6.5].
         pub fn close_with(&mut self, error: Error) -> Result<(), LinkError> {
             self.core.detach(self.index(), true, Some(error))
         }
 
-        /// The name of the link.
+        /// Returns the name of the link.
         pub fn name(&self) -> Str {
             self.link().map(|link| link.name.clone()).unwrap_or_default()
         }
@@ -41,39 +41,39 @@ macro_rules! link_methods {
             self.link().map(|link| SessionKey(link.session))
         }
 
-        /// Whether both ends have attached it, and the peer has a terminus for it.
+        /// Returns whether both ends have attached it, and the peer has a terminus for it.
         pub fn is_attached(&self) -> bool {
             self.link().is_some_and(Link::is_complete)
         }
 
-        /// Whether both ends have detached it, and it can be attached again.
+        /// Returns whether both ends have detached it, and it can be attached again.
         pub fn is_suspended(&self) -> bool {
             self.link().is_some_and(Link::is_suspended)
         }
 
-        /// What the peer's attach says: its terminus is to be looked at before the link is used (L-ATT-09). `None`
+        /// Returns the peer's attach: its terminus is to be looked at before the link is used [2.6.3]. `None`
         /// before it is in.
         pub fn peer_attach(&self) -> Option<Attach> {
             decode(&self.link()?.attach, &self.core.limits)
         }
 
-        /// Whether an extension may be used: this end desires it, and the peer offers it (L-EXT-01).
+        /// Returns whether an extension may be used: this end desires it, and the peer offers it [2.7.3].
         pub fn has_extension(&self, name: &Symbol) -> bool {
             self.link().is_some_and(|link| link.desired.contains(name))
                 && self.peer_attach().is_some_and(|attach| attach.offered_capabilities.contains(name))
         }
 
-        /// How the sender settles (L-MODE-01).
+        /// How the sender settles [2.7.3].
         pub fn snd_settle_mode(&self) -> SenderSettleMode {
             self.link().map(|link| link.snd_settle_mode).unwrap_or_default()
         }
 
-        /// How the receiver settles (L-MODE-01).
+        /// How the receiver settles [2.7.3].
         pub fn rcv_settle_mode(&self) -> ReceiverSettleMode {
             self.link().map(|link| link.rcv_settle_mode).unwrap_or_default()
         }
 
-        /// How many deliveries of the link are unsettled.
+        /// Returns how many deliveries of the link are unsettled.
         pub fn unsettled_len(&self) -> u32 {
             self.link().map_or(0, |link| link.chain.len())
         }

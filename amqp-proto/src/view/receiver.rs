@@ -52,7 +52,7 @@ impl<'a> ReceiverMut<'a> {
         self.core.read(self.index(), delivery)
     }
 
-    /// The message was processed [3.4.2]. Settles it, unless that is the sender's to do first (T-DISP-16).
+    /// The message was processed [3.4.2]. Settles it, unless that is the sender's to do first [2.6.12].
     #[inline]
     pub fn accept(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         self.dispose(delivery, &Outcome::Accepted.into())
@@ -131,8 +131,8 @@ impl<'a> ReceiverMut<'a> {
         self.core.release_untaken(self.index());
     }
 
-    /// Grants credit for so many messages in all, whatever there was before (T-CREDIT-16). The peer is told with
-    /// the next output. Without credit no more is granted ahead until some is set again.
+    /// Grants credit for so many messages in all, whatever there was before [2.6.7]. The peer is told with the
+    /// next output. Without credit no more is granted ahead until some is set again.
     pub fn set_credit(&mut self, messages: u32) -> Result<(), FlowError> {
         self.core.set_credit(self.index(), messages)
     }
@@ -142,40 +142,42 @@ impl<'a> ReceiverMut<'a> {
         self.set_credit(self.credit().saturating_add(messages))
     }
 
-    /// Takes all credit back (T-STOP-01). What is on the way still comes, before the sender's echo, of which
+    /// Takes all credit back [2.6.10]. What is on the way still comes, before the sender's echo, of which
     /// [`Event::Stopped`](crate::Event::Stopped) tells. No more is granted ahead until credit is set again.
     pub fn stop(&mut self) -> Result<(), FlowError> {
         self.core.stop(self.index())
     }
 
-    /// Asks the sender to use the credit that there is now or give it back (T-DRAIN-01);
+    /// Asks the sender to use the credit that there is now or give it back [2.6.7];
     /// [`Event::Drained`](crate::Event::Drained) follows once, when there is none left and what came for it is
     /// complete. No more is granted ahead until credit is set again.
     pub fn drain(&mut self) -> Result<(), FlowError> {
         self.core.drain(self.index())
     }
 
-    /// Asks the sender for its state (S-FLOW-03).
+    /// Asks the sender for its state [2.7.4].
     pub fn echo(&mut self) -> Result<(), FlowError> {
         self.core.echo(self.index())
     }
 
-    /// How many more messages may come.
+    /// Returns how many more messages may come.
     pub fn credit(&self) -> u32 {
         self.end().map_or(0, |receiver| receiver.credit.credit())
     }
 
-    /// How many messages wait at the sender, as far as it has said (T-AVAIL-01).
+    /// Returns how many messages wait at the sender, as far as it has said [2.6.7].
     pub fn available(&self) -> u32 {
         self.end().map_or(0, |receiver| receiver.credit.available())
     }
 
-    /// How many deliveries the sender has sent, from where its count started; `None` before its attach is in.
+    /// Returns how many deliveries the sender has sent, from where its count started; `None` before its attach is
+    /// in.
     pub fn delivery_count(&self) -> Option<SequenceNo> {
         self.end().and_then(|receiver| receiver.credit.count())
     }
 
-    /// Whether messages are accepted for the application once they have been handled, unless it has decided.
+    /// Returns whether messages are accepted for the application once they have been handled, unless it has
+    /// decided.
     pub fn is_auto_accept(&self) -> bool {
         self.end().is_some_and(|receiver| !receiver.manual_accept)
     }
@@ -185,12 +187,12 @@ impl<'a> ReceiverMut<'a> {
         self.end().map_or(OnDrop::Keep, |receiver| receiver.on_drop)
     }
 
-    /// Whether messages are told of by their first frames, to be read in pieces.
+    /// Returns whether messages are told of by their first frames, to be read in pieces.
     pub fn is_streaming(&self) -> bool {
         self.end().is_some_and(|receiver| receiver.streaming)
     }
 
-    /// The unsettled deliveries, the oldest first.
+    /// Returns the unsettled deliveries, the oldest first.
     pub fn unsettled(&self) -> impl Iterator<Item = DeliveryKey> + '_ {
         self.core.unsettled(self.index())
     }

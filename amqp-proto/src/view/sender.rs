@@ -46,7 +46,7 @@ impl<'a> SenderMut<'a> {
         self.send_with(&message.into(), &SendOptions::new())
     }
 
-    /// The same, as the options say.
+    /// Sends a message, as the options say.
     pub fn send_with(&mut self, message: &Message, options: &SendOptions) -> Result<DeliveryKey, SendError> {
         self.core.send_message(self.index(), message, options)
     }
@@ -69,7 +69,7 @@ impl<'a> SenderMut<'a> {
     }
 
     /// Begins a delivery whose octets come later, however many: [`write`](Self::write) them, then
-    /// [`finish`](Self::finish) or [`abort`](Self::abort). The link sends no other in between (T-XFER-11).
+    /// [`finish`](Self::finish) or [`abort`](Self::abort). The link sends no other in between [2.6.14].
     pub fn begin_delivery(&mut self, options: &SendOptions) -> Result<DeliveryKey, SendError> {
         self.core.begin_delivery(self.index(), options)
     }
@@ -87,22 +87,22 @@ impl<'a> SenderMut<'a> {
         self.core.end_delivery(self.index(), SendingEnd::Complete)
     }
 
-    /// Gives the delivery up that was begun: the receiver drops what it has of it, and it is settled (T-XFER-13).
+    /// Gives the delivery up that was begun: the receiver drops what it has of it, and it is settled [2.6.14].
     pub fn abort(&mut self) -> Result<(), SendError> {
         self.core.end_delivery(self.index(), SendingEnd::Aborted)
     }
 
-    /// Settles a delivery: its outcome is of no interest any more, or is known (T-DISP-19).
+    /// Settles a delivery: its outcome is of no interest any more, or is known [2.6.12].
     pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         self.core.dispose(self.index(), delivery, None, true)
     }
 
-    /// Tells the state of a delivery at this end, such as an outcome that it has come to by itself (T-DISP-18).
+    /// Tells the state of a delivery at this end, such as an outcome that it has come to by itself [2.6.12].
     pub fn update(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
         self.core.dispose(self.index(), delivery, Some(state), false)
     }
 
-    /// Tells the receiver how many messages wait for credit (T-AVAIL-01).
+    /// Tells the receiver how many messages wait for credit [2.6.7].
     pub fn set_available(&mut self, messages: u32) -> Result<(), FlowError> {
         self.core.set_available(self.index(), messages)
     }
@@ -114,17 +114,17 @@ impl<'a> SenderMut<'a> {
         self.core.drained(self.index())
     }
 
-    /// How many messages the receiver takes.
+    /// Returns how many messages the receiver takes.
     pub fn credit(&self) -> u32 {
         self.end().map_or(0, |sender| sender.credit.credit())
     }
 
-    /// Whether the receiver wants back what credit cannot be used.
+    /// Returns whether the receiver wants back what credit cannot be used.
     pub fn is_draining(&self) -> bool {
         self.end().is_some_and(|sender| sender.credit.drain())
     }
 
-    /// How many deliveries the link has sent, from where its count started (T-CREDIT-02).
+    /// Returns how many deliveries the link has sent, from where its count started [2.6.7].
     pub fn delivery_count(&self) -> SequenceNo {
         self.end().map(|sender| sender.credit.count()).unwrap_or_default()
     }
@@ -135,23 +135,23 @@ impl<'a> SenderMut<'a> {
         self.core.ask_to_send(self.index())
     }
 
-    /// Whether a delivery of the link is not written to its end.
+    /// Returns whether a delivery of the link is not written to its end.
     pub fn is_sending(&self) -> bool {
         self.end().is_some_and(|sender| sender.sending.is_some())
     }
 
-    /// Whether more octets can be written of a delivery that was [begun](Self::begin_delivery).
+    /// Returns whether more octets can be written of a delivery that was [begun](Self::begin_delivery).
     pub(crate) fn is_writing(&self) -> bool {
         let sending = self.end().and_then(|sender| sender.sending.as_ref());
         sending.is_some_and(|sending| sending.end == SendingEnd::Open)
     }
 
-    /// The largest message that the receiver takes, in octets; `None` for any (L-MSG-01).
+    /// Returns the largest message that the receiver takes, in octets; `None` for any [2.7.3].
     pub fn max_message_size(&self) -> Option<u64> {
         self.end().and_then(|sender| sender.max_message_size)
     }
 
-    /// The unsettled deliveries, the oldest first.
+    /// Returns the unsettled deliveries, the oldest first.
     pub fn unsettled(&self) -> impl Iterator<Item = DeliveryKey> + '_ {
         self.core.unsettled(self.index())
     }

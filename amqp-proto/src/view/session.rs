@@ -35,7 +35,7 @@ impl<'a> SessionMut<'a> {
     }
 
     /// Attaches a link on which this end sends. Its name is to be unique among the senders of the two containers
-    /// (L-NAME-01); that of a suspended link attaches that one again, under its old key (L-DET-03).
+    /// [2.6.1]; that of a suspended link attaches that one again, under its old key [2.6.4].
     pub fn attach_sender(
         &mut self,
         name: impl Into<Str>,
@@ -44,7 +44,8 @@ impl<'a> SessionMut<'a> {
         self.core.attach(self.index(), &name.into(), EndOptions::Sender(options)).map(SenderKey)
     }
 
-    /// The same for a link on which this end receives.
+    /// Attaches a link on which this end receives. Names are unique among receivers, and those of suspended links
+    /// attach them again.
     pub fn attach_receiver(
         &mut self,
         name: impl Into<Str>,
@@ -58,44 +59,44 @@ impl<'a> SessionMut<'a> {
         self.core.end(self.index(), None)
     }
 
-    /// Ends the session, or refuses one that the peer has begun, saying why (S-BEG-11, S-END-07).
+    /// Ends the session, or refuses one that the peer has begun, saying why [2.7.8].
     pub fn end_with(&mut self, error: Error) -> Result<(), SessionError> {
         self.core.end(self.index(), Some(error))
     }
 
-    /// Whether both ends have begun it and neither has ended it.
+    /// Returns whether both ends have begun it and neither has ended it.
     pub fn is_mapped(&self) -> bool {
         self.state().is_some_and(Session::is_mapped)
     }
 
-    /// What the peer's begin says; `None` before it is in.
+    /// Returns the peer's begin; `None` before it is in.
     pub fn peer_begin(&self) -> Option<Begin> {
         let octets = bytes::Bytes::copy_from_slice(&self.state()?.begin);
         Begin::decode(&mut { octets }, &self.core.limits).ok()
     }
 
-    /// Whether an extension may be used: this end desires it, and the peer offers it (S-BEG-09).
+    /// Returns whether an extension may be used: this end desires it, and the peer offers it [2.7.2].
     pub fn has_extension(&self, name: &Symbol) -> bool {
         self.state().is_some_and(|session| session.desired.contains(name))
             && self.peer_begin().is_some_and(|begin| begin.offered_capabilities.contains(name))
     }
 
-    /// How many transfers the peer may still send, as it was told (S-WIN-01).
+    /// Returns how many transfers the peer may still send, as it was told [2.5.6].
     pub fn incoming_window(&self) -> u32 {
         self.state().map_or(0, |session| session.incoming.left())
     }
 
-    /// How many transfers the peer takes: its incoming-window, less what is on the way (S-WIN-01).
+    /// Returns how many transfers the peer takes: its incoming-window, less what is on the way [2.5.6].
     pub fn remote_incoming_window(&self) -> u32 {
         self.state().map_or(0, |session| session.outgoing.left())
     }
 
-    /// How many deliveries are unsettled that this end has sent.
+    /// Returns how many deliveries are unsettled that this end has sent.
     pub fn unsettled_sent(&self) -> u32 {
         self.state().map_or(0, |session| session.sent.live())
     }
 
-    /// How many deliveries are unsettled that this end has received.
+    /// Returns how many deliveries are unsettled that this end has received.
     pub fn unsettled_received(&self) -> u32 {
         self.state().and_then(|session| session.received.as_ref()).map_or(0, |ledger| ledger.live())
     }

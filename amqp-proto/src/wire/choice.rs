@@ -12,7 +12,7 @@ choices! {
         Receiver = true,
     }
 
-    /// How a sender settles [2.8.2] (L-MODE-04).
+    /// How a sender settles [2.8.2].
     number SenderSettleMode = "sender-settle-mode" u8 {
         /// Every delivery starts unsettled.
         Unsettled = 0,
@@ -22,7 +22,7 @@ choices! {
         Mixed = 2,
     }
 
-    /// How a receiver settles [2.8.3] (L-MODE-05).
+    /// How a receiver settles [2.8.3].
     number ReceiverSettleMode = "receiver-settle-mode" u8 {
         /// On its own, as soon as it likes.
         First = 0,
@@ -68,20 +68,20 @@ choices! {
 }
 
 impl Default for SenderSettleMode {
-    /// As the standard has it where the field is left out (L-MODE-03).
+    /// As the standard has it where the field is left out [2.7.3].
     fn default() -> Self {
         Self::Mixed
     }
 }
 
 impl Default for ReceiverSettleMode {
-    /// As the standard has it where the field is left out (L-MODE-03).
+    /// As the standard has it where the field is left out [2.7.3].
     fn default() -> Self {
         Self::First
     }
 }
 
-/// What happens at the node to a message that is sent [3.5.7]. The standard leaves room for other modes.
+/// Says if a message stays at the node when it is sent [3.5.7]. The standard leaves room for other modes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DistributionMode {

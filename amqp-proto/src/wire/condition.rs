@@ -7,7 +7,7 @@ use crate::types::Symbol;
 
 macro_rules! conditions {
     ($($(#[$doc:meta])* $name:ident = $symbol:literal;)*) => {
-        /// Why something failed: a condition of the standard, or any other symbol (R-ERR-02).
+        /// Why something failed: a condition of the standard, or any other symbol [2.8.14].
         ///
         /// ```
         /// use amqp_proto::{symbol, wire::Condition};
@@ -27,7 +27,7 @@ macro_rules! conditions {
             /// The conditions that the standard defines, in its order.
             pub const STANDARD: &'static [Self] = &[$(Self::$name),*];
 
-            /// The symbol as text.
+            /// Returns the symbol as text.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$name => $symbol,)*
@@ -59,7 +59,7 @@ macro_rules! conditions {
 conditions! {
     /// The peer is at fault in some way that has no condition of its own.
     InternalError = "amqp:internal-error";
-    /// What was asked for does not exist.
+    /// The node or the resource does not exist.
     NotFound = "amqp:not-found";
     /// The peer may not do what it asked for.
     UnauthorizedAccess = "amqp:unauthorized-access";
@@ -77,7 +77,7 @@ conditions! {
     ResourceLocked = "amqp:resource-locked";
     /// Something that was asked for cannot be guaranteed.
     PreconditionFailed = "amqp:precondition-failed";
-    /// What was used is gone.
+    /// The node or the resource in use was deleted.
     ResourceDeleted = "amqp:resource-deleted";
     /// A frame is not permitted now.
     IllegalState = "amqp:illegal-state";

@@ -41,12 +41,12 @@ impl Deframer {
         Self::default()
     }
 
-    /// Where to put what arrives: octets are to be added at the end.
+    /// Returns where to put what arrives: octets are to be added at the end.
     pub fn input(&mut self) -> &mut BytesMut {
         &mut self.buffer
     }
 
-    /// How many octets of the stream have been given out.
+    /// Returns how many octets of the stream have been given out.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -68,7 +68,7 @@ impl Deframer {
 
     /// The frame that comes next, once it is complete; on error nothing is taken.
     ///
-    /// A frame of more than `max_frame_size` octets is an error as soon as its size is known (F-MAX-03).
+    /// A frame of more than `max_frame_size` octets is an error as soon as its size is known [2.7.1].
     #[inline]
     pub fn next_frame(&mut self, max_frame_size: u32) -> Result<Option<RawFrame>, DecodeError> {
         let Some(header) = FrameHeader::decode(&self.buffer, max_frame_size)? else { return Ok(None) };

@@ -65,7 +65,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 impl DecodeError {
-    /// The condition to report the fault with (R-ERR-04, R-ERR-05).
+    /// Returns the condition to report the fault with [2.8.16] [2.8.15].
     pub fn condition(&self) -> Condition {
         match self.kind() {
             DecodeErrorKind::Truncated

@@ -19,7 +19,7 @@ const MIN_SIZE: u32 = 8;
 /// The data offset of a frame without extended header, in words of four octets.
 const DATA_OFFSET: u8 = 2;
 
-/// The type of a frame (F-LAY-06).
+/// The type of a frame [2.3.1].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FrameKind {
     /// An AMQP frame.
@@ -37,14 +37,14 @@ pub struct FrameHeader {
     pub data_offset: u8,
     /// The type of the frame.
     pub kind: FrameKind,
-    /// The channel of an AMQP frame; of no meaning in a SASL frame (A-SASL-02).
+    /// The channel of an AMQP frame; of no meaning in a SASL frame [5.3.1].
     pub channel: Channel,
 }
 
 impl FrameHeader {
     /// Reads the header at the front of what has arrived so far, `None` if there is more to come.
     ///
-    /// A frame of more than `max_frame_size` octets is refused here (F-MAX-03).
+    /// A frame of more than `max_frame_size` octets is refused here [2.7.1].
     #[inline]
     pub fn decode(octets: &[u8], max_frame_size: u32) -> Result<Option<Self>, DecodeError> {
         let Some(&[a, b, c, d, data_offset, kind, high, low]) = octets.first_chunk::<HEADER_LEN>() else {
@@ -97,7 +97,8 @@ pub struct RawFrame {
 const TRANSFER: [u8; DESCRIPTOR_LEN] = [Code::DESCRIBED, Code::SMALL_ULONG, Transfer::CODE];
 
 impl RawFrame {
-    /// The octets that come behind the descriptor, if the body is a transfer in the form that all writers use.
+    /// Returns the octets that come behind the descriptor, if the body is a transfer in the form that all writers
+    /// use.
     #[inline]
     pub(crate) fn transfer_list(&self) -> Option<usize> {
         let body = usize::from(self.header.data_offset) * 4;
@@ -186,10 +187,10 @@ pub enum Frame {
         channel: Channel,
         /// What the frame says.
         performative: Performative,
-        /// What a transfer carries; empty with all others (F-LAY-09).
+        /// What a transfer carries; empty with all others [2.3.2].
         payload: Bytes,
     },
-    /// An AMQP frame without a body: its sender is alive (F-LAY-10).
+    /// An AMQP frame without a body: its sender is alive [2.3.2].
     Empty {
         /// Any channel.
         channel: Channel,
@@ -199,14 +200,14 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// An AMQP frame without payload.
+    /// Returns an AMQP frame without payload.
     pub fn new(channel: Channel, performative: impl Into<Performative>) -> Self {
         Self::Amqp { channel, performative: performative.into(), payload: Bytes::new() }
     }
 
     /// Appends the frame, payload included.
     ///
-    /// Fails, writing nothing, if that takes more than `max_frame_size` octets (F-MAX-02).
+    /// Fails, writing nothing, if that takes more than `max_frame_size` octets [2.7.1].
     pub fn encode(&self, max_frame_size: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
         match self {
             Self::Amqp { channel, performative, payload } => {
@@ -229,7 +230,7 @@ impl Performative {
     /// Appends a frame up to its payload, of which only the length is needed: the octets are to be sent right
     /// after, from wherever they are.
     ///
-    /// Fails, writing nothing, if frame and payload take more than `max_frame_size` octets (F-MAX-02).
+    /// Fails, writing nothing, if frame and payload take more than `max_frame_size` octets [2.7.1].
     pub fn encode_frame(
         &self,
         channel: Channel,

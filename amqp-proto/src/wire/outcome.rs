@@ -59,7 +59,7 @@ pub enum Outcome {
     Modified(Box<Modified>),
     /// A transaction was declared [4.5.5].
     Declared(Box<Declared>),
-    /// A described value that the standard does not define (M-STATE-12).
+    /// A described value that the standard does not define.
     Other(Box<Described>),
 }
 
@@ -82,7 +82,7 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    /// Whether the state is an outcome: it cannot change any more (M-STATE-01).
+    /// Returns whether the state is an outcome: it cannot change any more [3.4].
     pub fn is_terminal(&self) -> bool {
         matches!(self, Self::Outcome(_))
     }
@@ -124,9 +124,9 @@ impl From<Declared> for Outcome {
     }
 }
 
-/// A described value that is none of the types of the standard, kept as it is (E-DESC-04).
+/// A described value that is none of the types of the standard, kept as it is [1.1.2].
 ///
-/// One that is has its own place; where it stands it is an error (E-COMP-11).
+/// One that is has its own place; where it stands it is an error [1.3.4].
 pub(crate) fn unknown<'a>(
     decoder: &mut Decoder<'a>,
     descriptor: Descriptor<'a>,

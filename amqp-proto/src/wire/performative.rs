@@ -179,7 +179,7 @@ composite! {
     }
 }
 
-/// What the body of an AMQP frame begins with [2.7].
+/// The performatives, with one of which the body of an AMQP frame begins [2.7].
 #[derive(Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // each holds the type of its own name
 pub enum Performative {
@@ -235,7 +235,7 @@ macro_rules! each {
 pub(crate) use each;
 
 impl Performative {
-    /// Reads the performative at the front of a frame's body (F-LAY-08).
+    /// Reads the performative at the front of a frame's body [2.3.2].
     #[inline]
     pub(crate) fn parse<'a>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, code) = match input {
@@ -267,7 +267,7 @@ impl Performative {
         }
     }
 
-    /// The name that the standard gives it.
+    /// Returns the name that the standard gives it.
     pub fn name(&self) -> &'static str {
         fn name<T: Composite>(_: &T) -> &'static str {
             T::SCHEMA.name

@@ -10,7 +10,7 @@ use nom::number::streaming::u8 as octet;
 
 use crate::codec::{DecodeError, DecodeErrorKind, Fault};
 
-/// Which protocol a header announces (H-HDR-01).
+/// The protocols that a header can announce [2.2].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProtocolId {
     /// AMQP itself.
@@ -72,15 +72,15 @@ impl ProtocolHeader {
         Self { id, major: 1, minor: 0, revision: 0 }
     }
 
-    /// The octets of the header.
+    /// Returns the octets of the header.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
         [b'A', b'M', b'Q', b'P', self.id.into(), self.major, self.minor, self.revision]
     }
 
     /// Reads the header at the front of what has arrived so far, `None` if there is more to come.
     ///
-    /// The first wrong octet decides, however few have arrived (H-HDR-11). Id and version may be any; whether
-    /// they suit is another question.
+    /// The first wrong octet decides, however few have arrived [2.2]. Id and version may be any; whether they suit
+    /// is another question.
     pub fn decode(octets: &[u8]) -> Result<Option<Self>, DecodeError> {
         let version = map((octet, octet, octet, octet), |(id, major, minor, revision): (u8, u8, u8, u8)| {
             Self { id: id.into(), major, minor, revision }

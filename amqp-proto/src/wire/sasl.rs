@@ -24,7 +24,7 @@ use crate::types::{Many, Str, Symbol};
 pub struct Secret(Bytes);
 
 impl Secret {
-    /// The octets, for who has to check them.
+    /// Returns the octets, for who has to check them.
     pub fn expose(&self) -> &Bytes {
         &self.0
     }
@@ -99,7 +99,7 @@ composite! {
     SaslInit = "sasl-init" 0x41 {
         /// The mechanism.
         mechanism: Symbol, "symbol", mandatory;
-        /// What the mechanism says first; an empty response is one, an absent one is none (A-SASL-12).
+        /// What the mechanism says first; an empty response is one, an absent one is none [5.3.3.2].
         initial_response: Option<Secret>, "binary", optional;
         /// The host that the client wants to speak to.
         hostname: Option<Str>, "string", optional;
@@ -126,7 +126,7 @@ composite! {
     }
 }
 
-/// What a SASL frame holds [5.3.2].
+/// The bodies of SASL frames [5.3.2].
 #[derive(Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // each holds the type of its own name
 pub enum SaslBody {

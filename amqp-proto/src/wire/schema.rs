@@ -61,7 +61,7 @@ pub const SCHEMAS: [Schema; 40] = [
     FOOTER,
 ];
 
-/// Whether a descriptor names a type of the standard.
+/// Returns whether a descriptor names a type of the standard.
 pub(crate) fn is_known(descriptor: Descriptor<'_>) -> bool {
     SCHEMAS.iter().any(|schema| descriptor.names(schema))
 }

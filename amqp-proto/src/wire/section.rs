@@ -15,7 +15,7 @@ composite! {
         /// How urgent it is; absent means [`NORMAL_PRIORITY`](Header::NORMAL_PRIORITY). A priority that was set is
         /// written, the normal one too: some brokers order an absent one last.
         priority: Option<u8>, "ubyte", stated(4, "4");
-        /// How long it is of use, in milliseconds from its arrival; 0 expires at once, absent never (M-HDR-05).
+        /// How long it is of use, in milliseconds from its arrival; 0 expires at once, absent never [3.2.1].
         ttl: Option<u32>, "milliseconds", optional;
         /// Whether nobody has acquired it before.
         first_acquirer: bool, "boolean", default(false, "false");
@@ -23,7 +23,7 @@ composite! {
         delivery_count: u32, "uint", default(0, "0");
     }
 
-    /// What is said about a message once and for all [3.2.4].
+    /// The properties of a message, which never change on the way [3.2.4].
     Properties = "properties" 0x73 {
         /// Names the message.
         message_id: Option<MessageId>, "*", optional;
@@ -59,7 +59,7 @@ impl Header {
     pub const NORMAL_PRIORITY: u8 = 4;
 }
 
-/// The id of a message: one of four types [3.2.11-3.2.14] (M-PROP-02).
+/// The id of a message: one of four types [3.2.11-3.2.14] [3.2.11-14].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum MessageId {
     /// A number.
@@ -150,7 +150,7 @@ message_id_from! {
     alloc::string::String => String;
 }
 
-/// What a section of a message is [3.2], in the order in which sections stand.
+/// The kinds of sections of a message [3.2], in the order in which sections stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // the names are the standard's
 pub enum SectionKind {
@@ -212,7 +212,7 @@ impl SectionKind {
         }
     }
 
-    /// The kind that a numeric descriptor means.
+    /// Returns the kind that a numeric descriptor means.
     pub fn from_code(code: u64) -> Option<Self> {
         u8::try_from(code).ok().and_then(Self::from_octet)
     }
@@ -223,7 +223,7 @@ impl SectionKind {
         Self::ALL.get(usize::from(code.wrapping_sub(FIRST))).copied()
     }
 
-    /// The numeric descriptor in one octet, as all of the standard's fit.
+    /// Returns the numeric descriptor in one octet, as all of the standard's fit.
     #[inline]
     pub(crate) const fn code(self) -> u8 {
         FIRST + self as u8
@@ -233,7 +233,7 @@ impl SectionKind {
 /// The descriptor of the first kind; the others follow in order.
 const FIRST: u8 = 0x70;
 
-/// The kind of section that a descriptor means.
+/// Returns the kind of section that a descriptor means.
 pub(crate) fn section_of(descriptor: Descriptor<'_>) -> Option<SectionKind> {
     match descriptor {
         Descriptor::Code(code) => SectionKind::from_code(code),

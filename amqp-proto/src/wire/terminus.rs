@@ -73,12 +73,12 @@ composite! {
 }
 
 impl Source {
-    /// The node with this address.
+    /// Returns the node with this address.
     pub fn at(address: impl Into<Str>) -> Self {
         Self { address: Some(address.into()), ..Self::default() }
     }
 
-    /// Adds a filter under a name of its own: a described value of a kind that the peer knows (M-SRC-09).
+    /// Adds a filter under a name of its own: a described value of a kind that the peer knows [3.5.8].
     #[must_use]
     pub fn with_filter(mut self, name: impl Into<Symbol>, filter: Described) -> Self {
         self.filter.insert(name.into(), Value::from(filter));
@@ -112,13 +112,13 @@ impl Source {
 }
 
 impl Target {
-    /// The node with this address.
+    /// Returns the node with this address.
     pub fn at(address: impl Into<Str>) -> Self {
         Self { address: Some(address.into()), ..Self::default() }
     }
 }
 
-/// What an attach has as its target: a node, or a transaction coordinator [2.7.3] [4.5.1].
+/// The target of an attach: a node, or a transaction coordinator [2.7.3] [4.5.1].
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Terminus {
@@ -131,7 +131,8 @@ pub enum Terminus {
 }
 
 impl Terminus {
-    /// The address of a node; `None` of one that is to be created, of the anonymous terminus and of anything else.
+    /// Returns the address of a node; `None` of one that is to be created, of the anonymous terminus and of
+    /// anything else.
     pub fn address(&self) -> Option<&Str> {
         match self {
             Self::Target(target) => target.address.as_ref(),
@@ -248,7 +249,7 @@ impl LifetimePolicy {
         }
     }
 
-    /// The policy that a value stands for.
+    /// Returns the policy that a value stands for.
     pub fn from_value(value: &Value) -> Option<Self> {
         let descriptor = value.as_described()?.descriptor();
         Self::ALL.into_iter().find(|policy| {

@@ -115,17 +115,17 @@ impl Broker {
         self.nodes.len()
     }
 
-    /// How many messages wait in a queue, those not counted that consumers have and have not decided on.
+    /// Returns how many messages wait in a queue, those not counted that consumers have and have not decided on.
     pub fn len(&self, queue: &str) -> usize {
         self.nodes.queue(queue).map_or(0, |queue| queue.len())
     }
 
-    /// Whether no message waits in a queue.
+    /// Returns whether no message waits in a queue.
     pub fn is_empty(&self, queue: &str) -> bool {
         self.len(queue) == 0
     }
 
-    /// The messages that wait in a queue, the oldest first.
+    /// Returns the messages that wait in a queue, the oldest first.
     pub fn messages(&self, queue: &str) -> Vec<Payload> {
         self.nodes.queue(queue).map(|queue| queue.messages()).unwrap_or_default()
     }

@@ -317,7 +317,7 @@ impl Network {
         self.ending.front().map(|(by, _)| *by)
     }
 
-    /// Whether no transport is left.
+    /// Returns whether no transport is left.
     pub(super) fn is_empty(&self) -> bool {
         self.sockets.is_empty()
     }
@@ -343,7 +343,7 @@ impl fmt::Debug for Network {
     }
 }
 
-/// Whether an error is of the connection that was to be taken, and not of the listener.
+/// Returns whether an error is of the connection that was to be taken, and not of the listener.
 fn is_peers(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)

@@ -108,14 +108,14 @@ impl Socket {
         })
     }
 
-    /// The transport, once the peer has asked for heartbeats: they are to be looked after from then on.
+    /// Returns the transport, once the peer has asked for heartbeats: they are to be looked after from then on.
     pub(super) fn needs_keeper(&mut self, connection: &Connection) -> Option<&Arc<Way>> {
         let is_new = !self.is_kept && connection.longest_pause().is_some();
         self.is_kept |= is_new;
         is_new.then_some(&self.way)
     }
 
-    /// Whether all is written of a connection that is over, or cannot be.
+    /// Returns whether all is written of a connection that is over, or cannot be.
     pub(super) fn is_through(&self, connection: &Connection) -> bool {
         let is_written = self.way.lock().is_done() && !connection.has_output();
         connection.is_over() && (is_written || self.stage != Stage::Open)

@@ -83,7 +83,7 @@ impl Io {
         self.pause = connection.longest_pause().map(|millis| Duration::from_millis(millis.into()));
     }
 
-    /// Whether all that was taken is written.
+    /// Returns whether all that was taken is written.
     pub(super) fn is_done(&self) -> bool {
         self.outlet.is_done()
     }

@@ -58,7 +58,7 @@ impl Machine {
         }
     }
 
-    /// A frame of a connection on which AMQP is spoken.
+    /// Returns a frame of a connection on which AMQP is spoken.
     #[inline]
     pub(super) fn on_frame(&mut self, frame: RawFrame) -> Step {
         self.timers.hear();
@@ -76,7 +76,7 @@ impl Machine {
         }
     }
 
-    /// A transfer: the frame that comes most often by far.
+    /// Returns a transfer: the frame that comes most often by far.
     #[inline]
     fn on_transfer(&mut self, channel: u16, frame: RawFrame, list: usize) -> Step {
         let head = frame.octets.get(list..).and_then(TransferHead::read);

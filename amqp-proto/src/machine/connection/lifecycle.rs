@@ -147,7 +147,7 @@ impl Machine {
     }
 
     /// The peer has done something wrong in a frame. Once this end has closed the connection it only waits for the
-    /// peer's close, and what comes before that does not matter (C-CLOSE-06).
+    /// peer's close, and what comes before that does not matter [2.4.6].
     #[cold]
     pub(super) fn on_fault(&mut self, fault: &ConnectionFault) -> Step {
         let waits_for_close = self.local == Half::Ended && self.remote == Half::Open;
@@ -188,8 +188,7 @@ impl Machine {
         self.input.clear();
     }
 
-    /// The peer speaks something else: it is told what this end speaks, and that is all (H-HDR-05, H-HDR-07,
-    /// H-HDR-08, H-HDR-09).
+    /// The peer speaks something else: it is told what this end speaks, and that is all [2.2].
     #[cold]
     pub(super) fn mismatch(&mut self, words: &str) {
         if let Some(header) = self.stage.own_header() {

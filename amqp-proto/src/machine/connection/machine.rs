@@ -21,7 +21,7 @@ use crate::machine::sasl::Identity;
 use crate::types::{Moment, Symbol};
 use crate::wire::{Error, Open};
 
-/// Whether input is wanted.
+/// Says if input is wanted and, if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reading {
     /// Yes.
@@ -38,7 +38,7 @@ pub enum Reading {
 pub(super) enum Step {
     /// Something to tell, at once.
     Told(Arrived),
-    /// The same, of any kind.
+    /// An event of any other kind to tell, at once.
     Event(Event),
     /// There may be more to look at.
     Done,
@@ -111,7 +111,7 @@ impl Machine {
         self.local == Half::Open && self.remote == Half::Open && self.core.leaving.is_none()
     }
 
-    /// Whether this end is about to close it, and has yet to write what was accepted before.
+    /// Returns whether this end is about to close it, and has yet to write what was accepted before.
     pub(crate) fn is_closing(&self) -> bool {
         self.core.leaving.is_some()
     }
@@ -128,18 +128,18 @@ impl Machine {
         self.remote_error.as_deref()
     }
 
-    /// The peer's open.
+    /// Returns the peer's open.
     pub(crate) fn peer(&self) -> Option<Open> {
         Open::decode(&mut Bytes::copy_from_slice(&self.peer), &self.options.limits).ok()
     }
 
-    /// Whether an extension is both desired by this end and offered by the peer.
+    /// Returns whether an extension is both desired by this end and offered by the peer.
     pub(crate) fn has_extension(&self, name: &Symbol) -> bool {
         self.options.desired().contains(name)
             && self.peer().is_some_and(|open| open.offered_capabilities.contains(name))
     }
 
-    /// Whether input is wanted.
+    /// Returns whether input is wanted.
     pub(crate) fn reading(&self) -> Reading {
         if self.is_over || self.is_cut {
             Reading::Over
@@ -155,7 +155,7 @@ impl Machine {
         }
     }
 
-    /// Where to put what is read next.
+    /// Returns where to put what is read next.
     pub(crate) fn spare(&mut self) -> bytes::buf::Limit<&mut BytesMut> {
         let most = self.max_frame_size();
         self.input.spare(most)
@@ -213,7 +213,7 @@ impl Machine {
         }
     }
 
-    /// Whether anything is to be written, or would be when output is asked for.
+    /// Returns whether anything is to be written, or would be when output is asked for.
     pub(crate) fn has_output(&self) -> bool {
         self.core.fx.out.len() > 0 || (self.local == Half::Open && self.core.is_due())
     }
@@ -252,7 +252,7 @@ impl Machine {
         Some(event)
     }
 
-    /// An event on its way to the application.
+    /// Returns an event on its way to the application.
     #[inline]
     fn shown(&mut self, event: Event) -> Event {
         #[cfg(feature = "tracing")]
@@ -305,7 +305,7 @@ impl Machine {
         }
     }
 
-    /// Sends an empty frame, if nothing else was sent and the peer takes what was (C-IDLE-04, C-IDLE-09).
+    /// Sends an empty frame, if nothing else was sent and the peer takes what was [2.4.5].
     fn beat(&mut self) {
         if self.timers.beats(self.core.fx.frames) && self.core.fx.out.len() == 0 {
             self.core.shrink();

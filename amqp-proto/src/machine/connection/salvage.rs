@@ -5,7 +5,7 @@ use bytes::Buf;
 use crate::types::{Limits, Value};
 use crate::wire::{Close, Condition, Error, RawFrame};
 
-/// Whether a frame may be a close that cannot be read: its descriptor says so, and has its usual encoding.
+/// Returns whether a frame may be a close that cannot be read: its descriptor says so, and has its usual encoding.
 #[inline]
 pub(super) fn is_close(frame: &RawFrame) -> bool {
     frame.octets.get(8..11) == Some(&[0x00, 0x53, 0x18])

@@ -66,17 +66,17 @@ impl Stage {
         Self::Answer { sent, sasl }
     }
 
-    /// Whether a protocol header is to come, and not a frame.
+    /// Returns whether a protocol header is to come, and not a frame.
     pub(crate) fn wants_header(&self) -> bool {
         matches!(self, Self::Answer { .. } | Self::Wait { .. })
     }
 
-    /// Whether this end has spoken first, and the peer has not answered.
+    /// Returns whether this end has spoken first, and the peer has not answered.
     pub(crate) fn is_unanswered(&self) -> bool {
         matches!(self, Self::Answer { .. })
     }
 
-    /// The header with which this end says what it speaks, to a peer that speaks something else.
+    /// Returns the header with which this end says what it speaks, to a peer that speaks something else.
     pub(crate) fn own_header(&self) -> Option<ProtocolHeader> {
         match self {
             Self::Wait { sasl: Some(_) } => Some(ProtocolHeader::SASL),
@@ -125,7 +125,7 @@ impl Stage {
         }
     }
 
-    /// A SASL frame of this end is larger than a frame may be.
+    /// Returns a SASL frame of this end is larger than a frame may be.
     fn unsendable(&self) -> SaslFailure {
         match self {
             Self::Client(dialogue) => dialogue.unsendable(),
@@ -172,7 +172,8 @@ impl Stage {
     }
 }
 
-/// Writes a SASL frame, which has to fit the smallest frame there is unless the options allow a larger one (A-SASL-03).
+/// Writes a SASL frame, which has to fit the smallest frame there is unless the options allow a larger one
+/// [5.3.1].
 fn sent(body: &SaslBody, fx: &mut Effects) -> Result<(), EncodeError> {
     match body {
         SaslBody::Mechanisms(body) => fx.send_sasl(body),

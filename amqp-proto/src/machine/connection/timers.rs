@@ -8,11 +8,11 @@ use crate::types::Moment;
 pub enum Why {
     /// The peer has to have opened the connection by then.
     Open,
-    /// The peer has to have answered the close by then (C-CLOSE-02).
+    /// The peer has to have answered the close by then [2.4.3].
     Close,
-    /// A frame has to have come by then (C-IDLE-03).
+    /// A frame has to have come by then [2.4.5].
     Silence,
-    /// The peer has to be sent a frame (C-IDLE-04).
+    /// The peer has to be sent a frame [2.4.5].
     Heartbeat,
     /// Credit that a receiver drains is given back unless it is used by then
     /// ([`Options::with_drain_pause`](crate::config::Options::with_drain_pause)).
@@ -90,8 +90,8 @@ impl Timers {
         *self = Self::new(self.now, 0, 0);
     }
 
-    /// How long nothing may be written before somebody else than the engine writes an empty frame: longer than the
-    /// engine ever waits itself, and shorter than the peer does. `None`: for ever.
+    /// Returns how long nothing may be written before somebody else than the engine writes an empty frame: longer
+    /// than the engine ever waits itself, and shorter than the peer does. `None`: for ever.
     pub(crate) fn longest_pause(&self) -> Option<u32> {
         (self.beat > 0).then(|| self.beat.saturating_mul(5) / 2)
     }

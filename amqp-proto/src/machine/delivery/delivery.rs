@@ -19,29 +19,29 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// What it is settled by.
+    /// Returns the key that settles it.
     #[inline]
     pub fn key(&self) -> DeliveryKey {
         DeliveryKey::received(self.session, self.arrival.number)
     }
 
-    /// The sender's name for it [2.8.7].
+    /// Returns the sender's name for it [2.8.7].
     pub fn tag(&self) -> DeliveryTag {
         DeliveryTag::from(&self.arrival.tag)
     }
 
-    /// The format of the message; 0 is the standard's own (T-XFER-22).
+    /// Returns the format of the message; 0 is the standard's own [2.8.11].
     pub fn message_format(&self) -> u32 {
         self.arrival.message_format
     }
 
-    /// Whether the sender has settled it: there is nothing to be told about it any more (T-DISP-14).
+    /// Returns whether the sender has settled it: there is nothing to be told about it any more [2.6.12].
     #[inline]
     pub fn is_settled(&self) -> bool {
         self.arrival.settled
     }
 
-    /// The state that the sender told with it, such as that of a transaction (T-XFER-18).
+    /// Returns the state that the sender told with it, such as that of a transaction [2.7.5].
     pub fn state(&self) -> Option<&DeliveryState> {
         self.arrival.state.as_deref()
     }
@@ -51,12 +51,12 @@ impl Delivery {
         self.message().and_then(|message| message.header()).map_or(0, |header| header.delivery_count)
     }
 
-    /// The octets of the message, in the buffers that they came in.
+    /// Returns the octets of the message, in the buffers that they came in.
     pub fn payload(&self) -> &Payload {
         &self.arrival.payload
     }
 
-    /// The octets of the message.
+    /// Returns the octets of the message.
     pub fn into_payload(self) -> Payload {
         self.arrival.payload
     }
@@ -90,19 +90,19 @@ impl fmt::Debug for Delivery {
 /// A part of a message that is read while it comes.
 #[derive(Debug)]
 pub struct Part {
-    /// What has come since the part before; may be nothing.
+    /// The octets that have come since the part before; may be none.
     pub payload: Payload,
-    /// Whether there is more to come.
+    /// Says if there is more to come.
     pub end: PartEnd,
 }
 
-/// What comes after a part of a message.
+/// Says what follows a part of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartEnd {
     /// More, when the link has an event of [`Data`](crate::machine::Event::Data).
     More,
     /// Nothing: the message is complete.
     Complete,
-    /// Nothing: the sender has given it up, and what has come of it is void (T-XFER-13).
+    /// Nothing: the sender has given it up, and what has come of it is void [2.6.14].
     Aborted,
 }

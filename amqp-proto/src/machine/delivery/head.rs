@@ -44,7 +44,7 @@ impl TransferHead {
     }
 }
 
-/// The number at the front, and what comes behind it.
+/// Returns the number at the front, and what comes behind it.
 #[inline(always)]
 fn uint(items: &[u8]) -> Option<(u32, &[u8])> {
     match items {

@@ -5,8 +5,8 @@ use crate::machine::core::Core;
 use crate::machine::link::{Link, LinkEnd, SendingEnd};
 
 impl Core {
-    /// Whether a link has a delivery that the application has completed, or given up, and that can be written to its
-    /// end.
+    /// Returns whether a link has a delivery that the application has completed, or given up, and that can be
+    /// written to its end.
     pub(crate) fn is_unfinished(&self, index: u32) -> bool {
         let Some(link) = self.links.peek(index).filter(|link| link.is_complete()) else { return false };
         let LinkEnd::Sender(sender) = &link.end else { return false };

@@ -38,7 +38,7 @@ impl Chain {
         self.len
     }
 
-    /// The oldest.
+    /// Returns the oldest.
     pub(crate) fn first(&self) -> Option<u64> {
         (self.len > 0).then_some(self.first)
     }
@@ -61,25 +61,25 @@ impl Ledger {
         Self { ring: Vec::new(), old: BTreeMap::new(), next, live: 0 }
     }
 
-    /// How many deliveries are unsettled.
+    /// Returns how many deliveries are unsettled.
     #[inline]
     pub(crate) fn live(&self) -> u32 {
         self.live
     }
 
-    /// The number of the next delivery.
+    /// Returns the number of the next delivery.
     #[inline]
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
-    /// The id of the next delivery.
+    /// Returns the id of the next delivery.
     #[inline]
     pub(crate) fn next_id(&self) -> DeliveryNumber {
         id(self.next)
     }
 
-    /// The number that an id stands for: that which is closest to the deliveries of now.
+    /// Returns the number that an id stands for: that which is closest to the deliveries of now.
     #[inline]
     pub(crate) fn number(&self, id: DeliveryNumber) -> u64 {
         let steps = self.next_id().distance(id);
@@ -159,8 +159,9 @@ impl Ledger {
         true
     }
 
-    /// The first unsettled delivery from `next` to `last`, which moves `next` behind it, and to the end of what was
-    /// looked at if there is none. No more places are searched than `looks` says, which is taken off that.
+    /// Returns the first unsettled delivery from `next` to `last`, which moves `next` behind it, and to the end of
+    /// what was looked at if there is none. No more places are searched than `looks` says, which is taken off
+    /// that.
     #[inline]
     pub(crate) fn look(&self, next: &mut u64, last: u64, looks: &mut u32) -> Option<u64> {
         let number = *next;
@@ -190,20 +191,20 @@ impl Ledger {
         found
     }
 
-    /// The unsettled delivery of the same link that comes after this one.
+    /// Returns the unsettled delivery of the same link that comes after this one.
     pub(crate) fn after(&self, number: u64) -> Option<u64> {
         let steps = self.get(number)?.after.wrapping_sub(id(number).get());
         (steps != 0).then(|| number + u64::from(steps))
     }
 
-    /// Where a number has its place in the ring.
+    /// Returns where a number has its place in the ring.
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // the high bits do not count
     fn place(&self, number: u64) -> usize {
         number as usize & self.ring.len().wrapping_sub(1)
     }
 
-    /// Whether a number is among those that have a place in the ring.
+    /// Returns whether a number is among those that have a place in the ring.
     #[inline]
     fn is_young(&self, number: u64) -> bool {
         self.next.wrapping_sub(number).wrapping_sub(1) < self.ring.len() as u64
@@ -264,7 +265,7 @@ impl Ledger {
         }
     }
 
-    /// How many deliveries are in the ring.
+    /// Returns how many deliveries are in the ring.
     #[inline]
     fn young(&self) -> usize {
         (self.live as usize).saturating_sub(self.old.len())
@@ -306,7 +307,7 @@ impl Ledger {
     }
 }
 
-/// The delivery-id of a number.
+/// Returns the delivery-id of a number.
 #[inline]
 pub(crate) fn id(number: u64) -> DeliveryNumber {
     let [.., a, b, c, d] = number.to_be_bytes();
@@ -321,7 +322,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    /// The first unsettled delivery from a number on, looked for in strides of any length.
+    /// Returns the first unsettled delivery from a number on, looked for in strides of any length.
     fn from(ledger: &Ledger, number: u64, stride: u32) -> Option<u64> {
         let (mut next, last) = (number, ledger.next() - 1);
         while next <= last {

@@ -1,4 +1,4 @@
-//! [`Pending`]: dispositions that wait to be written, merged with their neighbours (T-DISP-20).
+//! [`Pending`]: dispositions that wait to be written, merged with their neighbours [2.6.12].
 
 use smallvec::SmallVec;
 

@@ -23,7 +23,7 @@ pub(super) struct Permit {
 }
 
 impl Core {
-    /// Whether a delivery of so many octets may begin, and how; nothing has changed yet.
+    /// Returns whether a delivery of so many octets may begin, and how; nothing has changed yet.
     #[inline]
     pub(super) fn permit(
         &mut self,
@@ -56,7 +56,7 @@ impl Core {
         }
     }
 
-    /// The sender on the same session whose delivery has to go out first (T-XFER-05).
+    /// Returns the sender on the same session whose delivery has to go out first [2.6].
     pub(super) fn unsent_before(&self, index: u32) -> Option<u32> {
         let session = self.sessions.get(self.links.peek(index)?.session)?;
         unsent_before(session, &self.links, index)
@@ -138,7 +138,7 @@ impl Core {
         Some((link, session))
     }
 
-    /// Whether a message would be taken now.
+    /// Returns whether a message would be taken now.
     pub(crate) fn is_sendable(&self, index: u32) -> bool {
         let Some(link) = self.links.key(index).and_then(|key| self.links.get(key)) else { return false };
         let LinkEnd::Sender(sender) = &link.end else { return false };
@@ -183,7 +183,7 @@ pub(super) fn commit(link: &mut Link, session: &mut Session, permit: &Permit, op
     has_credit
 }
 
-/// The first transfer of a delivery.
+/// Returns the first transfer of a delivery.
 #[inline]
 pub(super) fn first_transfer(
     handle: u32,
@@ -202,7 +202,7 @@ pub(super) fn first_transfer(
     transfer
 }
 
-/// The tags of a link's unsettled deliveries.
+/// Returns the tags of a link's unsettled deliveries.
 pub(super) fn live_tags(ledger: &super::Ledger, chain: &super::Chain) -> BTreeSet<DeliveryTag> {
     let numbers = core::iter::successors(chain.first(), |number| ledger.after(*number));
     numbers.filter_map(|number| ledger.get(number)).map(|record| (&record.tag).into()).collect()

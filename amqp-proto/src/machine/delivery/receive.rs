@@ -20,7 +20,7 @@ use crate::types::{DeliveryKey, DeliveryTag, Handle, Key, Limits, ReceiverKey};
 use crate::wire::{Outcome, ReceiverSettleMode, SenderSettleMode, Transfer};
 
 impl Core {
-    /// A transfer: a delivery begins, or goes on.
+    /// Returns a transfer: a delivery begins, or goes on.
     #[inline]
     pub(crate) fn on_transfer(
         &mut self,
@@ -237,7 +237,7 @@ impl Incoming for TransferHead {
     }
 }
 
-/// A transfer of a delivery of which others have come.
+/// Returns a transfer of a delivery of which others have come.
 fn take_more(
     link: &mut Link,
     session: &mut Session,
@@ -314,7 +314,7 @@ fn push(link: &mut Link, arrival: Arrival) {
     }
 }
 
-/// A transfer that continues a delivery (T-XFER-02, T-XFER-03, T-XFER-04, T-XFER-07, T-XFER-11).
+/// Returns a transfer that continues a delivery [2.7.5] [2.6.14].
 fn go_on(
     link: &mut Link,
     session: &mut Session,
@@ -341,7 +341,7 @@ fn go_on(
     Ok(())
 }
 
-/// The sender gives the delivery up: what came of it is void, and it is settled (T-XFER-13).
+/// The sender gives the delivery up: what came of it is void, and it is settled [2.6.14].
 fn abort(link: &mut Link, session: &mut Session, mut arrival: Arrival) -> Option<Arrived> {
     let is_told = arrival.transfers > 1
         && !arrival.ignored

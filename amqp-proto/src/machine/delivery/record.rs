@@ -13,7 +13,7 @@ pub(crate) struct Record {
     pub(crate) link: u32,
     local: Brief,
     remote: Brief,
-    /// Whether this end settles only after the sender has (L-MODE-05).
+    /// Whether this end settles only after the sender has [2.8.3].
     pub(crate) second: bool,
     /// What does not fit in `local` and `remote`.
     states: Option<Box<States>>,
@@ -43,7 +43,7 @@ struct States {
 impl Record {
     pub(super) const EMPTY: Self = Self::new(Tag::EMPTY, NOWHERE);
 
-    /// A delivery of which nothing is known yet.
+    /// Returns a delivery of which nothing is known yet.
     #[inline]
     pub(crate) const fn new(tag: Tag, link: u32) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl Record {
         }
     }
 
-    /// Whether there is a delivery.
+    /// Returns whether there is a delivery.
     #[inline]
     pub(super) fn is_live(&self) -> bool {
         self.link != NOWHERE
@@ -93,7 +93,7 @@ impl Record {
         }
     }
 
-    /// Whether this is its state at the peer.
+    /// Returns whether this is its state at the peer.
     pub(crate) fn is_remote(&self, state: &DeliveryState) -> bool {
         let is_same_name = brief(state) == self.remote;
         let long = || self.states.as_deref().and_then(|states| states.remote.as_ref());
@@ -116,18 +116,18 @@ impl Record {
         }
     }
 
-    /// Whether the peer has told an outcome, which cannot change any more (T-DISP-13).
+    /// Returns whether the peer has told an outcome, which cannot change any more [2.6.12].
     pub(crate) fn has_remote_outcome(&self) -> bool {
         is_terminal(self.remote, self.states.as_deref().and_then(|states| states.remote.as_ref()))
     }
 
-    /// Whether this end has told a state.
+    /// Returns whether this end has told a state.
     #[inline]
     pub(crate) fn has_local_state(&self) -> bool {
         self.local != Brief::None
     }
 
-    /// Whether this end has told an outcome.
+    /// Returns whether this end has told an outcome.
     pub(crate) fn has_local_outcome(&self) -> bool {
         is_terminal(self.local, self.states.as_deref().and_then(|states| states.local.as_ref()))
     }

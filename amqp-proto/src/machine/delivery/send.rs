@@ -192,7 +192,7 @@ impl Core {
         }
     }
 
-    /// An aborted delivery is settled by that (T-XFER-13).
+    /// An aborted delivery is settled by that [2.6.14].
     fn forget_sent(&mut self, index: u32, number: u64) {
         let Some((link, session)) = self.link_and_session(index) else { return };
         super::settle::forget(link, &mut session.sent, number);

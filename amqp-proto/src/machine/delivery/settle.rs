@@ -15,8 +15,8 @@ use crate::types::{DeliveryKey, DeliveryTag, Key, LinkKey};
 use crate::wire::{DeliveryState, Disposition, Outcome, Role};
 
 impl Core {
-    /// The peer tells the state of deliveries: a range of those of the session, in which some are not unsettled any
-    /// more (T-DISP-02, T-DISP-04, T-DISP-06).
+    /// The peer tells the state of deliveries: a range of those of the session, in which some are not unsettled
+    /// any more [2.7.6].
     pub(crate) fn on_disposition(&mut self, index: u32, frame: &Disposition) -> Result<(), (u32, Fault)> {
         let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
             return Ok(());
@@ -36,8 +36,8 @@ impl Core {
         Ok(())
     }
 
-    /// The next delivery of a disposition of which something is to be told; `None` when there is none left. So many
-    /// deliveries are looked at in one call; more, and [`Event::Busy`] is told.
+    /// Returns the next delivery of a disposition of which something is to be told; `None` when there is none
+    /// left. So many deliveries are looked at in one call; more, and [`Event::Busy`] is told.
     pub(crate) fn next_update(&mut self) -> Option<Event> {
         let mut looks = Ledger::LOOKS;
         while let Some(updates) = &mut self.updates {
@@ -94,13 +94,13 @@ impl Core {
         ledger.get(key.number())
     }
 
-    /// The link of a delivery that is not settled.
+    /// Returns the link of a delivery that is not settled.
     pub(crate) fn link_of(&self, key: DeliveryKey) -> Option<LinkKey> {
         let link = self.links.key(self.record(key)?.link)?;
         self.links.get(link).map(Link::public_key)
     }
 
-    /// The unsettled deliveries of a link, the oldest first.
+    /// Returns the unsettled deliveries of a link, the oldest first.
     pub(crate) fn unsettled(&self, index: u32) -> impl Iterator<Item = DeliveryKey> + '_ {
         let link = self.links.key(index).and_then(|key| self.links.get(key));
         let session = link.and_then(|link| self.sessions.get(link.session));
@@ -114,7 +114,7 @@ impl Core {
         numbers.filter_map(move |number| Some(delivery_key(session?.key, number, is_received)))
     }
 
-    /// Tells the state of a delivery, and settles it if that is this end's to do now (T-DISP-15, T-DISP-16).
+    /// Tells the state of a delivery, and settles it if that is this end's to do now [2.6.12].
     #[inline]
     pub(crate) fn dispose(
         &mut self,
@@ -271,7 +271,7 @@ pub(crate) struct Updates {
 struct Update {
     state: Option<DeliveryState>,
     settled: bool,
-    /// Whether this end settles it for that (T-DISP-16).
+    /// Whether this end settles it for that [2.6.12].
     settles: bool,
     /// Whether this end had told an outcome before.
     had_outcome: bool,
@@ -320,8 +320,8 @@ fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) ->
     Some(Update { state, settled, settles, had_outcome })
 }
 
-/// Whether the application has heard of a delivery: not of one of which more is to come on a link that is not read in
-/// pieces.
+/// Returns whether the application has heard of a delivery: not of one of which more is to come on a link that is
+/// not read in pieces.
 #[inline]
 fn is_known(link: &Link, number: u64) -> bool {
     match &link.end {
@@ -332,7 +332,7 @@ fn is_known(link: &Link, number: u64) -> bool {
     }
 }
 
-/// A copy of a state, at once if it says nothing but its name.
+/// Returns a copy of a state, at once if it says nothing but its name.
 #[inline]
 fn same(state: &DeliveryState) -> DeliveryState {
     match state {
@@ -341,7 +341,7 @@ fn same(state: &DeliveryState) -> DeliveryState {
     }
 }
 
-/// The deliveries of a session that go one way.
+/// Returns the deliveries of a session that go one way.
 #[inline]
 fn ledger(session: &mut Session, is_received: bool) -> Option<&mut Ledger> {
     if is_received { session.received.as_mut() } else { Some(&mut session.sent) }
@@ -371,15 +371,15 @@ pub(crate) fn forget(link: &mut Link, ledger: &mut Ledger, number: u64) {
     }
 }
 
-/// A delivery of this number that the link sends, of which the peer has seen nothing yet.
+/// Returns a delivery of this number that the link sends, of which the peer has seen nothing yet.
 #[inline]
 fn unsent(link: &mut Link, number: u64) -> Option<&mut Sending> {
     let sending = link.sender()?.sending.as_deref_mut()?;
     (sending.number == number && !sending.begun).then_some(sending)
 }
 
-/// What becomes of a delivery that is settled while its last state is no outcome: it gets the default of the source
-/// [3.5.3], within its transaction if it is in one that brings none (M-SRC-10, X-RET-04).
+/// What becomes of a delivery that is settled while its last state is no outcome: it gets the default of the
+/// source [3.5.3], within its transaction if it is in one that brings none [4.4.4.2].
 fn settled_without_outcome(link: &mut Link, state: Option<DeliveryState>) -> Option<DeliveryState> {
     let Some(default) = link.sender().and_then(|sender| sender.default_outcome.as_deref()) else {
         return state;

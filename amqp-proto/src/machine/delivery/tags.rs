@@ -1,4 +1,4 @@
-//! [`Tags`]: no two unsettled deliveries of a link have the same tag (T-XFER-06).
+//! [`Tags`]: no two unsettled deliveries of a link have the same tag [2.6.12].
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -33,7 +33,7 @@ impl Tags {
         self.set.get_or_insert_with(|| Box::new(live())).insert(*tag)
     }
 
-    /// Whether tags have to be taken out again.
+    /// Returns whether tags have to be taken out again.
     #[inline]
     pub(crate) fn is_counted(&self) -> bool {
         self.set.is_some()
@@ -50,7 +50,7 @@ impl Tags {
     }
 }
 
-/// A short tag as something to compare: the shorter is the smaller. The empty one is the smallest.
+/// Returns a short tag as something to compare: the shorter is the smaller. The empty one is the smallest.
 #[inline]
 fn number(tag: &DeliveryTag) -> Option<(u8, u64)> {
     let (octets, len) = tag.padded();

@@ -240,7 +240,7 @@ impl Sending {
         }
     }
 
-    /// Whether there is a frame to be written.
+    /// Returns whether there is a frame to be written.
     fn has_frame(&self) -> bool {
         self.waiting > 0 || self.end != SendingEnd::Open
     }

@@ -17,7 +17,7 @@ use crate::types::{DeliveryKey, DeliveryTag, Limits, Map, Value};
 use crate::wire::DeliveryState;
 
 impl Core {
-    /// A link is attached at both ends once more, with what the peer still has of its deliveries (T-RES-05).
+    /// A link is attached at both ends once more, with what the peer still has of its deliveries [2.7.3].
     pub(super) fn end_deliveries(&mut self, index: u32, theirs: Option<&Map>) {
         let is_sender = self.links.at(index).is_some_and(|link| matches!(link.end, LinkEnd::Sender(_)));
         if !is_sender {
@@ -46,7 +46,7 @@ impl Core {
     }
 }
 
-/// The state that a value in a map of the unsettled stands for; `None` of null and of what is no state.
+/// Returns the state that a value in a map of the unsettled stands for; `None` of null and of what is no state.
 fn read_state(value: &Value, limits: &Limits) -> Option<DeliveryState> {
     let mut octets = BytesMut::new();
     value.encode(&mut octets).ok()?;

@@ -44,8 +44,8 @@ impl EndOptions<'_> {
         }
     }
 
-    /// Whether there is a terminus for this end of a link: the options bring one, or the peer's attach asks for one. An
-    /// attach without it is a refusal (L-ATT-05).
+    /// Returns whether there is a terminus for this end of a link: the options bring one, or the peer's attach
+    /// asks for one. An attach without it is a refusal [2.6.3].
     fn has_terminus(self, asked: &Attach) -> bool {
         match self {
             Self::Sender(options) => options.source.is_some() || asked.source.is_some(),
@@ -66,7 +66,7 @@ impl EndOptions<'_> {
         }
     }
 
-    /// The address of the peer's node.
+    /// Returns the address of the peer's node.
     #[cfg(feature = "tracing")]
     fn address(&self) -> Option<&Str> {
         match self {
@@ -75,8 +75,8 @@ impl EndOptions<'_> {
         }
     }
 
-    /// The attach to be sent; `asked` is the peer's, if this one answers it: what the options leave open is as that
-    /// has it (L-ATT-04, L-MODE-02).
+    /// Returns the attach to be sent; `asked` is the peer's, if this one answers it: what the options leave open
+    /// is as that has it [2.6.3] [2.7.3].
     fn attach(self, link: &Link, asked: Option<Attach>) -> Attach {
         let mut attach = Attach::new(link.name.clone(), Handle::new(link.handle), self.role());
         if let Some(asked) = asked {
@@ -166,7 +166,7 @@ impl Link {
 }
 
 impl Core {
-    /// Attaches a link to a session: a new one, or one of that name and direction that is suspended (L-DET-03).
+    /// Attaches a link to a session: a new one, or one of that name and direction that is suspended [2.6.4].
     pub(crate) fn attach(
         &mut self,
         session: u32,
@@ -265,7 +265,7 @@ impl Core {
         Ok(())
     }
 
-    /// The peer attaches a link, or answers an attach.
+    /// Returns the peer attaches a link, or answers an attach.
     pub(crate) fn on_attach(&mut self, index: u32, attach: Attach) -> Result<(), (u32, Fault)> {
         let handle = attach.handle.get();
         if handle > self.limits.handle_max() {
@@ -360,7 +360,7 @@ impl Core {
         }
     }
 
-    /// The peer's attach, of a link that it has attached and this end not.
+    /// Returns the peer's attach, of a link that it has attached and this end not.
     pub(super) fn offered(&mut self, index: u32) -> Result<(Key, Attach), LinkError> {
         match self.links.at(index) {
             Some(link) if link.local == LinkHalf::Unattached && link.remote == LinkHalf::Attached => {
@@ -371,8 +371,8 @@ impl Core {
         }
     }
 
-    /// The name of a link is attached once more: the second is the one that counts (L-NAME-03). False if that has
-    /// ended the session of the second, too.
+    /// Returns the name of a link is attached once more: the second is the one that counts [2.6.1]. False if that
+    /// has ended the session of the second, too.
     fn steal(&mut self, key: Key, session: Key) -> bool {
         if self.fail_link(key.index, &LinkFault::Stolen) {
             return true;
@@ -382,7 +382,7 @@ impl Core {
         first != session
     }
 
-    /// A new link that the peer attaches, found by its name or only by its handle.
+    /// Returns a new link that the peer attaches, found by its name or only by its handle.
     fn offer(&mut self, session: Key, attach: &Attach, is_named: bool) -> Result<Key, (u32, Fault)> {
         let limit = self.limits.links();
         if self.has_all_links() {
@@ -495,17 +495,17 @@ impl Core {
     }
 }
 
-/// The peer's attach, decoded.
+/// Returns the peer's attach, decoded.
 pub(crate) fn decode(attach: &[u8], limits: &Limits) -> Option<Attach> {
     Attach::decode(&mut bytes::Bytes::copy_from_slice(attach), limits).ok()
 }
 
-/// Whether a key of a map of the unsettled is a delivery-tag (T-RES-01, T-RES-02).
+/// Returns whether a key of a map of the unsettled is a delivery-tag [2.7.3].
 fn is_tag(key: &Value) -> bool {
     matches!(key, Value::Binary(octets) if DeliveryTag::new(octets).is_ok())
 }
 
-/// Whether the peer has a terminus for its end of a link (L-ATT-06).
+/// Returns whether the peer has a terminus for its end of a link [2.6.3].
 fn has_terminus(attach: &Attach) -> bool {
     match attach.role {
         Role::Sender => attach.source.is_some(),

@@ -3,18 +3,18 @@
 use crate::types::SequenceNo;
 use crate::wire::Flow;
 
-/// The most credit there can be: half of the numbers lie ahead, and more could not be told from less (E-SER-01).
+/// The most credit there can be: half of the numbers lie ahead, and more could not be told from less [2.8.10].
 const MOST: u32 = u32::MAX >> 1;
 
 /// The sender's end.
 #[derive(Debug)]
 pub(crate) struct SenderCredit {
     first: SequenceNo,
-    /// How many deliveries have been sent; only this end moves it (T-CREDIT-02).
+    /// How many deliveries have been sent; only this end moves it [2.6.7].
     count: SequenceNo,
     credit: u32,
     drain: bool,
-    /// How many messages wait at the application, as far as it has said (T-AVAIL-01).
+    /// How many messages wait at the application, as far as it has said [2.6.7].
     available: u32,
     /// Whether the application has said so.
     is_available_known: bool,
@@ -31,7 +31,7 @@ impl SenderCredit {
         self.is_available_known = true;
     }
 
-    /// How many messages wait for credit; `None` while the application has not said.
+    /// Returns how many messages wait for credit; `None` while the application has not said.
     pub(crate) fn available(&self) -> Option<u32> {
         self.is_available_known.then_some(self.available)
     }
@@ -45,13 +45,13 @@ impl SenderCredit {
         self.credit
     }
 
-    /// Whether credit that cannot be used is to be given back.
+    /// Returns whether credit that cannot be used is to be given back.
     #[inline]
     pub(crate) fn drain(&self) -> bool {
         self.drain
     }
 
-    /// A delivery begins (T-CREDIT-05, T-CREDIT-10).
+    /// A delivery begins [2.6.7].
     #[inline]
     pub(crate) fn send(&mut self) {
         self.count = self.count.next();
@@ -59,7 +59,7 @@ impl SenderCredit {
         self.available = self.available.saturating_sub(1);
     }
 
-    /// The receiver says how many it takes, counted from what it had seen (T-CREDIT-03, T-CREDIT-04, T-CREDIT-07).
+    /// The receiver says how many it takes, counted from what it had seen [2.6.7].
     pub(crate) fn on_flow(&mut self, flow: &Flow) {
         if let Some(credit) = flow.link_credit {
             let seen = flow.delivery_count.unwrap_or(self.first);
@@ -81,7 +81,7 @@ impl SenderCredit {
         self.drain = early.drain;
     }
 
-    /// Gives back what cannot be used (T-DRAIN-01).
+    /// Gives back what cannot be used [2.6.7].
     pub(crate) fn give_back(&mut self) {
         self.count = self.count.add(self.credit);
         self.credit = 0;
@@ -101,7 +101,7 @@ pub(crate) struct ReceiverCredit {
     count: Option<SequenceNo>,
     credit: u32,
     /// The delivery-count up to which credit was ever given: what is on the way when credit is taken back still
-    /// comes (T-CREDIT-08).
+    /// comes [2.6.7].
     given: SequenceNo,
     /// How many more are taken beyond that, where the options are lenient. Some senders, RabbitMQ up to 3.13 among them,
     /// count credit that is renewed from what they have sent, and not from what the flow says: then what was on the way
@@ -141,7 +141,7 @@ impl ReceiverCredit {
         self.available
     }
 
-    /// Grants so much in all (T-CREDIT-16), draining it or not.
+    /// Grants so much in all [2.6.7], draining it or not.
     pub(crate) fn set(&mut self, credit: u32, drain: bool) {
         self.credit = credit.min(MOST);
         self.drain = drain;
@@ -157,7 +157,7 @@ impl ReceiverCredit {
         }
     }
 
-    /// A delivery begins; false if there was never credit for it (T-CREDIT-09).
+    /// A delivery begins; false if there was never credit for it [2.8.18].
     #[inline]
     pub(crate) fn receive(&mut self) -> bool {
         let Some(count) = self.count else { return false };
@@ -170,8 +170,8 @@ impl ReceiverCredit {
         true
     }
 
-    /// Whether more deliveries may come than there is credit for: some was taken back, which the sender may have used
-    /// before it heard of that (T-CREDIT-08).
+    /// Returns whether more deliveries may come than there is credit for: some was taken back, which the sender
+    /// may have used before it heard of that [2.6.7].
     pub(crate) fn was_reduced(&self) -> bool {
         self.count.is_some_and(|count| count.add(self.credit).precedes(self.given))
     }
@@ -187,7 +187,7 @@ impl ReceiverCredit {
         is_spared
     }
 
-    /// The sender tells its state: what its count has passed over is given back (T-DRAIN-03, T-CREDIT-14).
+    /// The sender tells its state: what its count has passed over is given back [2.6.7] [2.7.4].
     pub(crate) fn on_flow(&mut self, flow: &Flow) {
         self.available = flow.available.unwrap_or(0);
         let Some((ours, theirs)) = self.count.zip(flow.delivery_count) else { return };

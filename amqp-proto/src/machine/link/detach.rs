@@ -16,12 +16,12 @@ use crate::types::{DeliveryKey, Handle, Key, LinkKey};
 use crate::wire::{Attach, Condition, Detach, Error, Role};
 
 impl Link {
-    /// Whether both ends have detached it and neither has closed it.
+    /// Returns whether both ends have detached it and neither has closed it.
     pub(crate) fn is_suspended(&self) -> bool {
         self.local == LinkHalf::Detached && self.remote == LinkHalf::Detached
     }
 
-    /// Whether the peer has attached and detached it, and this end owes it the same.
+    /// Returns whether the peer has attached and detached it, and this end owes it the same.
     fn is_withdrawn(&self) -> bool {
         self.local == LinkHalf::Unattached && matches!(self.remote, LinkHalf::Detached | LinkHalf::Closed)
     }
@@ -42,7 +42,7 @@ impl Link {
 }
 
 impl Core {
-    /// Refuses a link that the peer has attached (L-ATT-05).
+    /// Refuses a link that the peer has attached [2.6.3].
     pub(crate) fn refuse_link(&mut self, index: u32, error: Error) -> Result<(), LinkError> {
         let (key, _) = self.offered(index)?;
         let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
@@ -82,7 +82,7 @@ impl Core {
         Ok(())
     }
 
-    /// Closes a link for a fault of the peer (L-ERR-01); false if the peer cannot be told on the link: its session is
+    /// Closes a link for a fault of the peer [2.6.5]; false if the peer cannot be told on the link: its session is
     /// not begun by this end, or has no room for an attach.
     #[cold]
     pub(crate) fn fail_link(&mut self, index: u32, fault: &LinkFault) -> bool {
@@ -105,7 +105,7 @@ impl Core {
         true
     }
 
-    /// The peer detaches a link, or answers a detach.
+    /// Returns the peer detaches a link, or answers a detach.
     pub(crate) fn on_detach(&mut self, index: u32, detach: Detach) -> Result<(), (u32, Fault)> {
         let handle = detach.handle.get();
         let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
@@ -155,8 +155,9 @@ impl Core {
         Ok(())
     }
 
-    /// The peer detaches a handle that it has not attached. Some peers refuse a link so, without the attach that has to
-    /// come first (L-ATT-05): that ends the one link of this end on which an attach is awaited, if it is clear which.
+    /// Returns the peer detaches a handle that it has not attached. Some peers refuse a link so, without the
+    /// attach that has to come first [2.6.3]: that ends the one link of this end on which an attach is awaited, if
+    /// it is clear which.
     #[cold]
     fn on_bare_detach(&mut self, session: u32, detach: Detach) -> Result<(), (u32, Fault)> {
         let handle = detach.handle.get();
@@ -176,8 +177,8 @@ impl Core {
         }
     }
 
-    /// The link whose attach the peer may answer by a detach on this handle: the one that has the handle at this end,
-    /// or the only one that is not answered.
+    /// Returns the link whose attach the peer may answer by a detach on this handle: the one that has the handle
+    /// at this end, or the only one that is not answered.
     fn awaited_link(&mut self, session: u32, handle: u32) -> Option<u32> {
         let links = self.sessions.at(session)?.links.clone();
         let is_awaited =
@@ -191,8 +192,8 @@ impl Core {
         other.into_iter().chain(awaited).find(|link| link.handle == handle).map(|link| link.key.index)
     }
 
-    /// The peer has attached a link and detached it before this end has attached it. It is owed an attach before it
-    /// can be owed a detach (L-ATT-05), and those are owed until the session is begun.
+    /// The peer has attached a link and detached it before this end has attached it. It is owed an attach before
+    /// it can be owed a detach [2.6.3], and those are owed until the session is begun.
     fn answer_withdrawn(&mut self, key: Key) {
         let refusal = Error::new(Condition::DetachForced);
         if self.send_refusal(key, &refusal).is_ok()
@@ -242,7 +243,7 @@ impl Core {
         }
     }
 
-    /// Writes an attach without a terminus and a detach with the reason (L-ATT-05).
+    /// Writes an attach without a terminus and a detach with the reason [2.6.3].
     pub(super) fn send_refusal(&mut self, key: Key, error: &Error) -> Result<(), LinkError> {
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
@@ -261,7 +262,7 @@ impl Core {
         Ok(())
     }
 
-    /// Writes a detach and gives this end's handle back (L-HAND-04).
+    /// Writes a detach and gives this end's handle back [2.7.7].
     fn send_detach(&mut self, index: u32, closed: bool, error: Option<&Error>) {
         let Some(link) = self.links.at(index) else { return };
         let (session, handle) = (link.session, link.handle);
@@ -291,7 +292,7 @@ impl Core {
         }
     }
 
-    /// Attaches a link that this end had detached once more, only to close it (L-CLOSE-02).
+    /// Attaches a link that this end had detached once more, only to close it [2.6.6].
     fn close_crossed(&mut self, key: Key, ours: Option<Box<Reason>>, error: Option<Error>) {
         self.reattach_close(key, None);
         let reason = match (ours, error) {
@@ -310,7 +311,7 @@ impl Core {
         self.tell_detached(index, true, Reason::local(error));
     }
 
-    /// Attaches a link once more, only to close it; the peer answers both, as it has to (L-CLOSE-02).
+    /// Attaches a link once more, only to close it; the peer answers both, as it has to [2.6.6].
     fn reattach_close(&mut self, key: Key, error: Option<&Error>) {
         let remote =
             if self.send_reattach_close(key, error) { LinkHalf::Unattached } else { LinkHalf::Closed };

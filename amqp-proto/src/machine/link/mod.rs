@@ -38,11 +38,11 @@ pub(crate) struct Link {
     pub(crate) handle: u32,
     /// The peer's, while `remote` is attached.
     pub(crate) remote_handle: u32,
-    /// The mode in force: as the sender has it (L-MODE-01).
+    /// The mode in force: as the sender has it [2.7.3].
     pub(crate) snd_settle_mode: SenderSettleMode,
-    /// The mode in force: as the receiver has it (L-MODE-01).
+    /// The mode in force: as the receiver has it [2.7.3].
     pub(crate) rcv_settle_mode: ReceiverSettleMode,
-    /// Whether the peer's answer to the attach had no terminus: a detach follows (L-ATT-06).
+    /// Whether the peer's answer to the attach had no terminus: a detach follows [2.6.3].
     pub(crate) is_refused: bool,
     /// Whether the peer has detached it for an error, and not closed it.
     pub(crate) has_failed: bool,
@@ -127,7 +127,7 @@ impl Link {
         }
     }
 
-    /// Whether messages may go over it.
+    /// Returns whether messages may go over it.
     #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.local == LinkHalf::Attached && self.remote == LinkHalf::Attached && !self.is_refused

@@ -1,4 +1,4 @@
-//! [`Names`]: links by name and direction (L-NAME-01).
+//! [`Names`]: links by name and direction [2.6.1].
 
 use alloc::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ impl Names {
         }
     }
 
-    /// The link of this name at which this end has this role.
+    /// Returns the link of this name at which this end has this role.
     pub(crate) fn get(&mut self, role: Role, name: &Str) -> Option<Key> {
         self.of(role).get(name).copied()
     }

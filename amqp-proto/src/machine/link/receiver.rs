@@ -21,7 +21,7 @@ pub(crate) struct Receiver {
     pub(crate) is_unseen: bool,
     /// Whether no credit is given ahead until the application gives some: it has taken all back, or drains it.
     pub(crate) is_paused: bool,
-    /// Whether the application is to be told when there is no credit left (T-DRAIN-03).
+    /// Whether the application is to be told when there is no credit left [2.6.7].
     pub(crate) drains: bool,
     /// Whether the application is to be told of the sender's next flow: it has taken all credit back.
     pub(crate) stops: bool,
@@ -49,7 +49,7 @@ pub(crate) struct Arrival {
     pub(crate) payload: Payload,
     pub(crate) settled: bool,
     pub(crate) progress: Progress,
-    /// Whether nothing of it is kept: it resumes what this end does not know (T-RES-10).
+    /// Whether nothing of it is kept: it resumes what this end does not know [2.7.5].
     pub(crate) ignored: bool,
     /// What the sender told of its state.
     pub(crate) state: Option<Box<DeliveryState>>,
@@ -94,7 +94,7 @@ impl Receiver {
         Self::new(&ReceiverOptions::new(), limits, is_lenient)
     }
 
-    /// The delivery of which more is to come.
+    /// Returns the delivery of which more is to come.
     #[inline]
     pub(crate) fn partial(&self) -> Option<&Arrival> {
         self.inbox.back().filter(|arrival| arrival.progress == Progress::Partial)
@@ -106,7 +106,7 @@ impl Receiver {
         if self.partial().is_some() { self.inbox.pop_back() } else { None }
     }
 
-    /// Tops credit up when half of what is asked for ahead has been taken (T-PREF-01); whether it did.
+    /// Tops credit up when half of what is asked for ahead has been taken [2.6.9]; whether it did.
     #[inline]
     pub(crate) fn top_up(&mut self) -> bool {
         let waiting = u32::try_from(self.inbox.len()).unwrap_or(u32::MAX);
@@ -118,8 +118,8 @@ impl Receiver {
         true
     }
 
-    /// Whether all credit that was to be drained is gone, which is to be told once: when what has begun to come is
-    /// complete, so that a message never comes behind it (T-GET-01).
+    /// Returns whether all credit that was to be drained is gone, which is to be told once: when what has begun to
+    /// come is complete, so that a message never comes behind it [2.6.8].
     #[inline]
     pub(crate) fn is_drained(&mut self) -> bool {
         if !self.drains || self.credit.credit() > 0 || self.awaits_answer || self.partial().is_some() {
@@ -159,7 +159,7 @@ impl Receiver {
         })
     }
 
-    /// The arrival of this number.
+    /// Returns the arrival of this number.
     pub(crate) fn find(&self, number: u64) -> Option<usize> {
         self.inbox.binary_search_by_key(&number, |arrival| arrival.number).ok()
     }

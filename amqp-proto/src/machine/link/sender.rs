@@ -21,7 +21,7 @@ pub(crate) struct Sender {
     pub(crate) told: bool,
     /// Whether it is among those that are looked at when the session's window opens or output is taken.
     pub(crate) waits: bool,
-    /// Whether the receiver waits for the answer to a drain (T-DRAIN-01).
+    /// Whether the receiver waits for the answer to a drain [2.6.7].
     pub(crate) drain_due: bool,
     /// Whether the application says when it has nothing to send, and whether it has said so.
     pub(crate) manual_drain: bool,
@@ -35,7 +35,7 @@ pub(crate) struct Sender {
     pub(crate) manual_settle: bool,
     /// The largest message that the peer takes; any, if none.
     pub(crate) max_message_size: Option<u64>,
-    /// What deliveries get that are settled without an outcome (M-SRC-10).
+    /// What deliveries get that are settled without an outcome [3.5.3].
     pub(crate) default_outcome: Option<Box<Outcome>>,
 }
 
@@ -68,7 +68,7 @@ impl Sending {
         true
     }
 
-    /// A frame is written: the next says only what goes on, and to which transaction all of it belongs (X-POST-01).
+    /// A frame is written: the next says only what goes on, and to which transaction all of it belongs [4.4.1].
     pub(crate) fn go_on(&mut self) {
         let state = self.transfer.state.take();
         let state = state.filter(|state| matches!(state, DeliveryState::Transactional(_)));
@@ -122,13 +122,13 @@ impl Sender {
         self.drain_due = kept.drain_due;
     }
 
-    /// Where the delivery-count stands, as an attach has to say (L-ATT-02).
+    /// Returns where the delivery-count stands, as an attach has to say [2.7.3].
     pub(crate) fn count(&self) -> SequenceNo {
         self.credit.count()
     }
 
-    /// The delivery-count and credit as the peer has to know them: without the delivery of which no frame is written
-    /// yet, or it would take that for credit given back.
+    /// Returns the delivery-count and credit as the peer has to know them: without the delivery of which no frame
+    /// is written yet, or it would take that for credit given back.
     pub(crate) fn told_credit(&self) -> (SequenceNo, u32) {
         let unsent = self.sending.as_ref().is_some_and(|sending| !sending.begun);
         let (count, credit) = (self.credit.count(), self.credit.credit());
@@ -147,15 +147,15 @@ impl Sender {
         self.next_tag = self.next_tag.wrapping_add(1);
     }
 
-    /// Whether the answer to a drain may be written: all that was sent is, and nothing more comes for the credit
-    /// that is left.
+    /// Returns whether the answer to a drain may be written: all that was sent is, and nothing more comes for the
+    /// credit that is left.
     pub(crate) fn answers_drain(&self) -> bool {
         let is_done =
             !(self.manual_drain || self.drains_late) || self.has_drained || self.credit.credit() == 0;
         self.drain_due && self.sending.is_none() && is_done
     }
 
-    /// Gives back the credit that is to be drained, if the answer to the drain may be written (T-DRAIN-07).
+    /// Gives back the credit that is to be drained, if the answer to the drain may be written [2.6.7].
     pub(crate) fn give_back(&mut self) {
         if self.answers_drain() {
             self.drain_due = false;

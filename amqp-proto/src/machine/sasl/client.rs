@@ -1,4 +1,4 @@
-//! The client's mechanisms of one message, and [`ClientProfile`], which chooses (A-SASL-09).
+//! The client's mechanisms of one message, and [`ClientProfile`], which chooses [5.3.3.2].
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ pub(super) const ANONYMOUS: Symbol = Symbol::known("ANONYMOUS");
 pub(super) const EXTERNAL: Symbol = Symbol::known("EXTERNAL");
 pub(super) const PLAIN: Symbol = Symbol::known("PLAIN");
 
-/// What a client may authenticate with.
+/// The mechanisms that a client may authenticate with.
 ///
 /// Nothing is allowed that was not asked for: a login is never given up for ANONYMOUS, unless
 /// [`with_anonymous`](Self::with_anonymous) says so, and PLAIN never shows the password to a link that is not
@@ -48,7 +48,7 @@ pub struct ClientProfile {
 }
 
 impl ClientProfile {
-    /// A profile that allows nothing yet.
+    /// Returns a profile that allows nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -170,7 +170,7 @@ impl ClientProfile {
     }
 }
 
-/// Whether somebody on the way can read the octets. Only who made the link knows.
+/// Says if somebody on the way can read the octets. Only the maker of the transport knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkSecurity {
     /// Anybody can.
@@ -203,7 +203,7 @@ impl Turn {
     }
 }
 
-/// What follows the one message: no challenge, and an outcome (A-SASL-07).
+/// What follows the one message: no challenge, and an outcome [5.3.2].
 macro_rules! one_message {
     (public) => {
         fn shows_secret(&self) -> bool {
@@ -282,7 +282,7 @@ impl ClientMechanism for ExternalClient {
         EXTERNAL
     }
 
-    /// Empty when nobody is asked for, which is not the same as none (A-SASL-12).
+    /// Empty when nobody is asked for, which is not the same as none [5.3.3.2].
     fn initial_response(&mut self) -> Option<Secret> {
         let acting_as = self.acting_as.as_ref().map_or("", Str::as_str);
         self.turn.speak().then(|| Secret::from(acting_as.as_bytes()))

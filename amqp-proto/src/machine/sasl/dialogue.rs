@@ -10,7 +10,7 @@ use super::nonce::Nonce;
 use crate::types::{Many, Str, Symbol};
 use crate::wire::{SaslBody, SaslChallenge, SaslCode, SaslInit, SaslMechanisms, SaslOutcome, SaslResponse};
 
-/// What a client brings to authenticate with, for one connection.
+/// The client's side of SASL, for one connection.
 ///
 /// ```
 /// use amqp_proto::machine::sasl::{AnonymousClient, ClientProfile, ClientSasl, LinkSecurity, Nonce};
@@ -34,7 +34,7 @@ impl ClientSasl {
     }
 }
 
-/// What a server offers to authenticate with, for one connection.
+/// The server's side of SASL, for one connection.
 ///
 /// ```
 /// use amqp_proto::machine::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
@@ -55,7 +55,7 @@ impl ServerSasl {
         Self { link, mechanisms: Vec::new(), optional: false, plain_in_clear: false }
     }
 
-    /// Offers a mechanism beside those before it, which are liked better (A-SASL-08).
+    /// Offers a mechanism beside those before it, which are liked better [5.3.3.1].
     #[must_use]
     pub fn with_mechanism(mut self, mechanism: impl ServerMechanism + 'static) -> Self {
         self.mechanisms.push(Box::new(mechanism));
@@ -76,7 +76,7 @@ impl ServerSasl {
         self
     }
 
-    /// Whether clients may do without.
+    /// Returns whether clients may do without.
     pub(crate) fn is_optional(&self) -> bool {
         self.optional
     }
@@ -191,7 +191,7 @@ enum ServerState {
 }
 
 impl ServerDialogue {
-    /// The dialogue, and the frame that it begins with.
+    /// Returns the dialogue, and the frame that it begins with.
     pub(crate) fn new(sasl: ServerSasl, rounds: u32) -> (Self, SaslMechanisms) {
         let ServerSasl { link, mut mechanisms, plain_in_clear, .. } = sasl;
         if link == LinkSecurity::Clear && !plain_in_clear {
@@ -238,7 +238,7 @@ impl ServerDialogue {
     }
 }
 
-/// The peer learns that it failed and not why.
+/// Returns the peer learns that it failed and not why.
 fn refused(failure: SaslFailure) -> Next {
     Next::Failed(Some(SaslOutcome::new(SaslCode::Auth).into()), failure)
 }

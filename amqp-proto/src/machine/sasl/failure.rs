@@ -40,9 +40,9 @@ pub enum SaslFailure {
     NothingToOffer,
     /// The client has not shown who it is.
     Credentials,
-    /// The client picked a mechanism that was not offered (A-SASL-10).
+    /// The client picked a mechanism that was not offered [5.3.3.2].
     NotOffered,
-    /// A frame that has no place there (A-SASL-07).
+    /// A frame that has no place there [5.3.2].
     Order,
     /// More challenges than this end takes (threat C02).
     Rounds,
@@ -136,7 +136,7 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// Why a client uses none of the offered mechanisms. It closes the connection (A-SASL-09).
+/// Why a client uses none of the offered mechanisms. It closes the connection [5.3.3.2].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChoiceError {

@@ -34,10 +34,10 @@ pub struct Login {
 impl Login {
     /// The longest name, in octets: what every PLAIN server takes [RFC 4616, 2].
     pub const MAX_NAME: usize = 255;
-    /// The longest password, in octets. The SASL frames' limit is usually lower (A-SASL-03).
+    /// The longest password, in octets. The SASL frames' limit is usually lower [5.3.1].
     pub const MAX_PASSWORD: usize = 65_535;
 
-    /// A user and a password, neither of them empty.
+    /// Returns a user and a password, neither of them empty.
     pub fn new(user: impl Into<Str>, password: &str) -> Result<Self, BadCredential> {
         Ok(Self {
             user: name(user.into())?,
@@ -52,7 +52,7 @@ impl Login {
         Ok(self)
     }
 
-    /// The user.
+    /// Returns the user.
     pub fn user(&self) -> &Str {
         &self.user
     }
@@ -123,7 +123,7 @@ pub(super) fn text(text: &str, most: usize) -> Result<&str, BadCredential> {
 pub(super) struct Wiped(Vec<u8>);
 
 impl Wiped {
-    /// The parts, one after the other.
+    /// Returns the parts, one after the other.
     pub(super) fn concat(parts: &[&[u8]]) -> Self {
         Self(parts.concat())
     }

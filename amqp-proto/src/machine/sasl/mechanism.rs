@@ -9,17 +9,17 @@ use crate::wire::Secret;
 ///
 /// The order of the calls: [`initial_response`](Self::initial_response) once, for the init;
 /// [`challenge`](Self::challenge) for each challenge of the server; [`outcome`](Self::outcome) once, when the
-/// server has sent the outcome *ok*. Other outcomes are not told. A call out of order, and any after a failure,
-/// is answered with a [`Failure`] (A-SASL-07): the octets that cause it come from the peer.
+/// server has sent the outcome *ok*. Other outcomes are not told. A call out of order, and any after a failure, is
+/// answered with a [`Failure`] [5.3.2]: the octets that cause it come from the peer.
 ///
-/// [`ClientProfile::with_mechanism`](super::ClientProfile::with_mechanism) has a client use one of its own. `Debug` is
-/// to tell no secret: that of the connection shows it.
+/// [`ClientProfile::with_mechanism`](super::ClientProfile::with_mechanism) has a client use one of its own.
+/// `Debug` is to tell no secret: that of the connection shows it.
 pub trait ClientMechanism: fmt::Debug + Send {
-    /// The name under which it is offered.
+    /// Returns the name under which it is offered.
     fn name(&self) -> Symbol;
 
-    /// Whether who listens learns by it what the client is known by, be it a password or a token: such a mechanism is
-    /// kept off links that are not encrypted (threat E8). True, unless implemented otherwise.
+    /// Returns whether who listens learns by it what the client is known by, be it a password or a token: such a
+    /// mechanism is kept off links that are not encrypted (threat E8). True, unless implemented otherwise.
     fn shows_secret(&self) -> bool {
         true
     }
@@ -29,14 +29,14 @@ pub trait ClientMechanism: fmt::Debug + Send {
         None
     }
 
-    /// What goes with the init; an empty response is one, `None` is none (A-SASL-12).
+    /// What goes with the init; an empty response is one, `None` is none [5.3.3.2].
     fn initial_response(&mut self) -> Option<Secret>;
 
-    /// The response to a challenge.
+    /// Returns the response to a challenge.
     fn challenge(&mut self, challenge: &Secret) -> Result<Secret, Failure>;
 
-    /// The server says *ok*. An error means that it is not to be believed: the client must give the connection
-    /// up as if it had failed (A-SASL-15).
+    /// The server says *ok*. An error means that it is not to be believed: the client must give the connection up
+    /// as if it had failed [5.3.3.5].
     fn outcome(&mut self, additional_data: Option<&Secret>) -> Result<(), Failure>;
 }
 
@@ -44,9 +44,9 @@ pub trait ClientMechanism: fmt::Debug + Send {
 ///
 /// The order of the calls: [`init`](Self::init) once, then [`response`](Self::response) after each
 /// [`Step::Challenge`], until a step is [`Step::Done`] or [`Step::Failed`]. A call out of order, and any after the
-/// end, fails (A-SASL-07).
+/// end, fails [5.3.2].
 pub trait ServerMechanism: fmt::Debug + Send {
-    /// The name under which it is offered.
+    /// Returns the name under which it is offered.
     fn name(&self) -> Symbol;
 
     /// The client has picked this mechanism.
@@ -56,7 +56,7 @@ pub trait ServerMechanism: fmt::Debug + Send {
     fn response(&mut self, response: &Secret) -> Step;
 }
 
-/// What a server does next.
+/// The next step of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Step {
@@ -73,7 +73,7 @@ pub enum Step {
     Failed,
 }
 
-/// Who a client has shown to be, and whom it wants to act as.
+/// The user that a client has shown to be, and whom it wants to act as.
 ///
 /// The texts have no control characters, but they are the peer's words all the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -94,14 +94,14 @@ impl Identity {
         Self { user: Some(user.into()), ..Self::anonymous() }
     }
 
-    /// The same, acting as somebody else.
+    /// Sets the user that it acts as.
     #[must_use]
     pub fn with_acting_as(mut self, authorization: impl Into<Str>) -> Self {
         self.acting_as = Some(authorization.into());
         self
     }
 
-    /// The same, with a trace.
+    /// Sets the trace of an anonymous client.
     #[must_use]
     pub fn with_trace(mut self, trace: impl Into<Str>) -> Self {
         self.trace = Some(trace.into());
@@ -118,7 +118,7 @@ impl Identity {
         self.acting_as.as_ref().or(self.user.as_ref())
     }
 
-    /// What an anonymous client says about itself, unchecked.
+    /// Returns the trace that an anonymous client gives of itself, unchecked.
     pub fn trace(&self) -> Option<&Str> {
         self.trace.as_ref()
     }

@@ -1,10 +1,10 @@
-//! SASL mechanisms as pure state machines [5.3.3], and the choice among them (A-SASL-09).
+//! SASL mechanisms as pure state machines [5.3.3], and the choice among them [5.3.3.2].
 //!
 //! A mechanism turns the peer's octets into the next ones; frames, their order and the number of rounds are the
 //! connection's business. [`ClientProfile`] says what a client may use and picks the strongest of what a server
 //! offers. A server brings its users as [`Credentials`]. SCRAM comes with the feature `scram`; any other mechanism
-//! is an implementation of [`ClientMechanism`] or [`ServerMechanism`], given by
-//! [`ClientProfile::with_mechanism`] or [`ServerSasl::with_mechanism`].
+//! is an implementation of [`ClientMechanism`] or [`ServerMechanism`], given by [`ClientProfile::with_mechanism`]
+//! or [`ServerSasl::with_mechanism`].
 //!
 //! Randomness comes from outside, as a fresh [`Nonce`] for every dialogue. Passwords and the keys made from them
 //! are overwritten when they are dropped, and no `Debug` or `Display` here tells them (threat E8).

@@ -36,7 +36,7 @@ impl Nonce {
         if fits && is_nonce(&text) { Ok(Self(text)) } else { Err(BadNonce) }
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

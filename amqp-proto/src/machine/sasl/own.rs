@@ -14,7 +14,7 @@ impl OwnMechanism {
         Self(Box::new(mechanism))
     }
 
-    /// A copy for one connection.
+    /// Returns a copy for one connection.
     pub(super) fn begin(&self) -> Box<dyn ClientMechanism> {
         self.0.to_mechanism()
     }

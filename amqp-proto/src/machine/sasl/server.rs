@@ -19,8 +19,8 @@ use crate::wire::Secret;
 /// The answers are wanted at once. A server that has to wait for them, say for a directory, implements
 /// [`ServerMechanism`] itself.
 pub trait Credentials {
-    /// Whether this is the user's password, for PLAIN. It should take the same time for a user that does not exist
-    /// as for a wrong password.
+    /// Returns whether this is the user's password, for PLAIN. It should take the same time for a user that does
+    /// not exist as for a wrong password.
     fn check_password(&self, user: &str, password: &str) -> bool {
         let _ = (user, password);
         false
@@ -34,8 +34,8 @@ pub trait Credentials {
         None
     }
 
-    /// Whether a user, who has been authenticated, may have the rights of another identity. Unless implemented, it
-    /// may be asked for nobody else.
+    /// Returns whether a user, who has been authenticated, may have the rights of another identity. Unless
+    /// implemented, it may be asked for nobody else.
     fn may_act_as(&self, user: &str, other: &str) -> bool {
         user == other
     }
@@ -108,7 +108,7 @@ impl Turn {
 }
 
 /// The two calls of a mechanism with one message, which `decide` looks at. A client that sends none with its init
-/// is asked for it by an empty challenge [RFC 4422, 5.1] (A-SASL-12).
+/// is asked for it by an empty challenge [RFC 4422, 5.1] [5.3.3.2].
 macro_rules! one_message {
     () => {
         fn init(&mut self, initial_response: Option<&Secret>) -> Step {
@@ -131,7 +131,7 @@ macro_rules! one_message {
     };
 }
 
-/// A name in a message, or none where there are no octets.
+/// Returns a name in a message, or none where there are no octets.
 fn optional_name(octets: &[u8]) -> Option<Option<Str>> {
     if octets.is_empty() {
         return Some(None);

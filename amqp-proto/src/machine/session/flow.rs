@@ -12,7 +12,7 @@ use crate::types::{Handle, ReceiverKey};
 use crate::wire::Flow;
 
 impl Session {
-    /// The part of a flow that is about the session (S-WIN-12, S-WIN-13).
+    /// Returns the part of a flow that is about the session [2.7.4].
     fn flow(&mut self) -> Flow {
         let window = self.incoming.open();
         let mut flow = Flow::new(window, self.outgoing.next_id(), OUTGOING_WINDOW);
@@ -131,7 +131,7 @@ impl Core {
         Ok(())
     }
 
-    /// Takes all credit of a link back, and asks the sender to say so (T-STOP-01).
+    /// Takes all credit of a link back, and asks the sender to say so [2.6.10].
     pub(crate) fn stop(&mut self, index: u32) -> Result<(), FlowError> {
         self.set_credit(index, 0)?;
         if let Some(receiver) = self.links.at(index).and_then(Link::receiver) {
@@ -189,7 +189,7 @@ impl Core {
         Ok(())
     }
 
-    /// The answer to a drain is due, if what it waited for is done (T-DRAIN-07).
+    /// The answer to a drain is due, if what it waited for is done [2.6.7].
     pub(crate) fn look_drained(&mut self, index: u32) {
         let sender = self.links.at(index).and_then(Link::sender);
         if sender.is_some_and(|sender| sender.answers_drain()) {
@@ -197,9 +197,9 @@ impl Core {
         }
     }
 
-    /// Whether a flow is not to be written yet, since the application has not heard all there is to be told: it may
-    /// still want to use credit that is to be given back (T-DRAIN-02), or to look at a terminus before the first
-    /// credit is granted (L-ATT-09).
+    /// Returns whether a flow is not to be written yet, since the application has not heard all there is to be
+    /// told: it may still want to use credit that is to be given back [2.6.7], or to look at a terminus before the
+    /// first credit is granted [2.6.3].
     pub(crate) fn flow_waits(&mut self, index: u32) -> bool {
         if self.fx.events.is_empty() {
             return false;
@@ -272,7 +272,7 @@ impl Core {
     }
 }
 
-/// The peer has attached a link and granted credit at once, before the application has accepted it (T-CREDIT-04).
+/// The peer has attached a link and granted credit at once, before the application has accepted it [2.6.7].
 fn on_early_flow(link: &mut Link, flow: &Flow) {
     link.flow_due |= flow.echo;
     if let LinkEnd::Sender(sender) = &mut link.end {

@@ -68,7 +68,7 @@ impl Core {
         Ok(())
     }
 
-    /// Ends a session, or refuses one that the peer has begun (S-BEG-11). Without an error that waits until the deliveries
+    /// Ends a session, or refuses one that the peer has begun. Without an error that waits until the deliveries
     /// are written that were completed before.
     pub(crate) fn end(&mut self, index: u32, error: Option<Error>) -> Result<(), SessionError> {
         if !self.is_open {
@@ -91,7 +91,7 @@ impl Core {
         Ok(())
     }
 
-    /// Ends a session for a fault of the peer, which is not listened to any more on it (S-END-03).
+    /// Ends a session for a fault of the peer, which is not listened to any more on it [2.5.4].
     #[cold]
     pub(crate) fn fail_session(&mut self, index: u32, fault: &SessionFault) {
         let error = Error::from(fault.clone());
@@ -148,7 +148,7 @@ impl Core {
         }
     }
 
-    /// The peer begins a session, or answers a begin (S-BEG-01, S-BEG-04).
+    /// The peer begins a session, or answers a begin [2.5.1] [2.7.2].
     pub(crate) fn on_begin(&mut self, channel: u16, begin: Begin) -> Result<(), ConnectionFault> {
         if channel > self.limits.channel_max() {
             return Err(ConnectionFault::ChannelMax(channel));
@@ -196,7 +196,7 @@ impl Core {
         Ok(())
     }
 
-    /// The peer ends a session (S-END-01, S-END-02).
+    /// The peer ends a session [2.5.2] [2.5.3].
     pub(crate) fn on_end(&mut self, index: u32, end: End) {
         let Some(session) = self.sessions.at(index) else { return };
         session.remote = Half::Ended;
@@ -235,7 +235,7 @@ impl Core {
         self.fx.tell(Event::SessionEnded { session: SessionKey(key), reason: Box::new(reason) });
     }
 
-    /// All sessions end with the connection (S-END-04).
+    /// All sessions end with the connection [2.5.2].
     pub(crate) fn end_all(&mut self, reason: &Reason) {
         let keys: alloc::vec::Vec<Key> = self.sessions.keys().collect();
         for key in keys {

@@ -25,7 +25,7 @@ pub(crate) struct Session {
     pub(crate) local: Half,
     /// The peer's.
     pub(crate) remote: Half,
-    /// Whether it was ended for a fault of the peer: all that still comes is dropped (S-END-03).
+    /// Whether it was ended for a fault of the peer: all that still comes is dropped [2.5.4].
     pub(crate) discards: bool,
     /// Whether the peer has shown that it has this end's begin.
     pub(crate) knows_begin: bool,
@@ -123,28 +123,28 @@ impl Session {
         IncomingWindow::new(frames, octets, limits.frame_size())
     }
 
-    /// Whether frames may be sent on it.
+    /// Returns whether frames may be sent on it.
     #[inline]
     pub(crate) fn is_begun(&self) -> bool {
         self.local == Half::Open
     }
 
-    /// Whether links may be attached on it.
+    /// Returns whether links may be attached on it.
     pub(crate) fn takes_links(&self) -> bool {
         self.is_begun() && self.remote != Half::Ended && !self.leaves
     }
 
-    /// Whether what the peer says about its links still counts: this end has not ended it (S-END-03, S-END-05).
+    /// Returns whether what the peer says about its links still counts: this end has not ended it [2.5.4] [2.5.5].
     pub(crate) fn listens(&self) -> bool {
         !self.discards && self.local != Half::Ended
     }
 
-    /// Whether both ends have begun it, and neither ended.
+    /// Returns whether both ends have begun it, and neither ended.
     pub(crate) fn is_mapped(&self) -> bool {
         self.local == Half::Open && self.remote == Half::Open
     }
 
-    /// The ledger of received deliveries, which starts with the first one's id.
+    /// Returns the ledger of received deliveries, which starts with the first one's id.
     #[inline]
     pub(crate) fn received(&mut self, first: DeliveryNumber) -> &mut Ledger {
         self.received.get_or_insert_with(|| Ledger::new(first))

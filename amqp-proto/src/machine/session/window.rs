@@ -47,7 +47,7 @@ impl IncomingWindow {
         self.next_id
     }
 
-    /// How many frames there is room for.
+    /// Returns how many frames there is room for.
     #[inline]
     fn room(&self) -> u32 {
         let frames = self.most_frames.saturating_sub(self.held_frames);
@@ -62,7 +62,7 @@ impl IncomingWindow {
         self.left
     }
 
-    /// Whether it is time to open again: half of the room has been used (S-WIN-11).
+    /// Returns whether it is time to open again: half of the room has been used [2.5.6].
     #[inline]
     pub(crate) fn is_low(&self) -> bool {
         if self.left > self.half {
@@ -72,12 +72,12 @@ impl IncomingWindow {
         self.left < room && self.left <= room / 2
     }
 
-    /// How many transfers may still come.
+    /// Returns how many transfers may still come.
     pub(crate) fn left(&self) -> u32 {
         self.left
     }
 
-    /// A transfer has come (S-WIN-04, S-WIN-10).
+    /// A transfer has come [2.5.6] [2.8.17].
     #[inline]
     pub(crate) fn receive(&mut self) -> Result<(), SessionFault> {
         self.left = self.left.checked_sub(1).ok_or(SessionFault::Window)?;
@@ -99,7 +99,7 @@ impl IncomingWindow {
         self.held_octets = self.held_octets.saturating_sub(octets as u64);
     }
 
-    /// The peer says which transfer comes next (S-WIN-05).
+    /// The peer says which transfer comes next [2.5.6].
     pub(crate) fn on_flow(&mut self, flow: &Flow) {
         self.next_id = flow.next_outgoing_id;
     }
@@ -123,7 +123,7 @@ impl OutgoingWindow {
         self.next_id
     }
 
-    /// How many transfers may be sent.
+    /// Returns how many transfers may be sent.
     #[inline]
     pub(crate) fn left(&self) -> u32 {
         self.left
@@ -135,14 +135,14 @@ impl OutgoingWindow {
         self.left = incoming_window;
     }
 
-    /// A transfer is sent (S-WIN-03).
+    /// A transfer is sent [2.5.6].
     #[inline]
     pub(crate) fn send(&mut self) {
         self.next_id = self.next_id.next();
         self.left = self.left.saturating_sub(1);
     }
 
-    /// The peer says how many it takes, counted from what it had seen (S-WIN-06, S-WIN-07, S-WIN-09).
+    /// The peer says how many it takes, counted from what it had seen [2.5.6].
     pub(crate) fn on_flow(&mut self, flow: &Flow) {
         let seen = flow.next_incoming_id.unwrap_or(self.first_id);
         // A peer that has seen more than was sent is wrong, but does no harm.

@@ -223,7 +223,7 @@ impl Book {
     }
 }
 
-/// The name of a link, and whether it is attached.
+/// Returns the name of a link, and whether it is attached.
 pub(super) fn link_state(end: &mut End, key: LinkKey) -> Option<(Str, bool)> {
     match key {
         LinkKey::Sender(key) => end.sender(key).ok().map(|link| (link.name(), link.is_attached())),

@@ -21,14 +21,15 @@ use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey};
 use book::{Book, Fate, Got, Note, link_state};
 use habits::{options, receiver_options, sender_options, session_options};
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Story {
-    /// What the client was told.
+    /// The client's events.
     pub client: Vec<Event>,
-    /// What the server was told.
+    /// The server's events.
     pub server: Vec<Event>,
-    /// Who received which message, in order, by the number that it has among all that were sent.
+    /// The messages that were received, and by which end, in order, by the number that it has among all that were
+    /// sent.
     pub received: Vec<(Side, usize)>,
     /// The frames that both ends sent.
     pub frames: Vec<String>,
@@ -259,7 +260,7 @@ impl<'a> Play<'a> {
         notes.filter(|(_, note)| note.from == side && note.fate == Fate::Open).map(|(id, _)| id).collect()
     }
 
-    /// The sender's end of a link at one end, and the receiver's at the other, where both are attached.
+    /// Returns the sender's end of a link at one end, and the receiver's at the other, where both are attached.
     fn joined(&mut self, side: Side, sender: SenderKey) -> Option<ReceiverKey> {
         let (name, is_attached) = link_state(self.pair.end(side), sender.into())?;
         let receivers = self.receivers(side.other());
@@ -270,7 +271,7 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Whether what a message lacks comes again, and the sender is told then.
+/// Returns whether what a message lacks comes again, and the sender is told then.
 fn waits(error: &SendError) -> bool {
     matches!(error, SendError::NoCredit | SendError::WindowClosed | SendError::Full | SendError::Incomplete)
 }

@@ -20,7 +20,7 @@ use crate::wire::Secret;
 
 /// SCRAM [RFC 5802, 3]: shows that the client knows the password, and wants to see that the server does.
 ///
-/// The server's signature is taken from the outcome's additional data (A-SASL-15), and from a last challenge too,
+/// The server's signature is taken from the outcome's additional data [5.3.3.5], and from a last challenge too,
 /// which some servers send instead. An *ok* without one is a failure.
 pub struct ScramClient {
     hash: ScramHash,
@@ -75,7 +75,7 @@ impl ClientMechanism for ScramClient {
         self.hash.mechanism()
     }
 
-    /// The server learns no password, and nobody else what would do instead.
+    /// Returns the server learns no password, and nobody else what would do instead.
     fn shows_secret(&self) -> bool {
         false
     }

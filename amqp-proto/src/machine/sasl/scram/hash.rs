@@ -43,7 +43,7 @@ impl ScramHash {
     /// All of them, the strongest first.
     pub const STRONGEST_FIRST: [Self; 3] = [Self::Sha512, Self::Sha256, Self::Sha1];
 
-    /// The mechanism's name.
+    /// Returns the mechanism's name.
     pub const fn mechanism(self) -> Symbol {
         Symbol::known(match self {
             Self::Sha1 => "SCRAM-SHA-1",
@@ -52,7 +52,7 @@ impl ScramHash {
         })
     }
 
-    /// The length of its digests, and so of keys, in octets.
+    /// Returns the length of its digests, and so of keys, in octets.
     pub const fn octets(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -95,7 +95,7 @@ impl ScramHash {
     }
 }
 
-/// The octets of both, one by one: how a proof hides the client's key.
+/// Returns the octets of both, one by one: how a proof hides the client's key.
 pub(super) fn xor(a: &[u8], b: &[u8]) -> Wiped {
     a.iter().zip(b).map(|(a, b)| a ^ b).collect()
 }

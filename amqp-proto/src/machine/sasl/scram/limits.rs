@@ -27,15 +27,15 @@ impl ScramLimits {
         message_octets: 1_024,
     };
 
-    /// The fewest iterations that a client takes from a server: with fewer, whoever plays the server finds the
-    /// password too easily [RFC 5802, 5.1].
+    /// Returns the fewest iterations that a client takes from a server: with fewer, whoever plays the server finds
+    /// the password too easily [RFC 5802, 5.1].
     ///
     /// Default 4,096.
     pub const fn fewest_iterations(&self) -> u32 {
         self.fewest_iterations
     }
 
-    /// The most iterations that a client takes from a server.
+    /// Returns the most iterations that a client takes from a server.
     ///
     /// Default 1,000,000: some hundred times what is usual, and still an end.
     pub const fn most_iterations(&self) -> u32 {
@@ -50,7 +50,7 @@ impl ScramLimits {
         self
     }
 
-    /// The longest salt that a client takes from a server, in octets.
+    /// Returns the longest salt that a client takes from a server, in octets.
     ///
     /// Default 128. Costs as much heap for a moment.
     pub const fn salt_octets(&self) -> usize {
@@ -64,7 +64,8 @@ impl ScramLimits {
         self
     }
 
-    /// The longest nonce, in octets: the server's together with the client's at a client, the client's at a server.
+    /// Returns the longest nonce, in octets: the server's together with the client's at a client, the client's at
+    /// a server.
     ///
     /// Default 256. Costs as much heap for each dialogue.
     pub const fn nonce_octets(&self) -> usize {
@@ -78,7 +79,7 @@ impl ScramLimits {
         self
     }
 
-    /// The longest message, in octets.
+    /// Returns the longest message, in octets.
     ///
     /// Default 1,024. Costs about three times as much heap for each dialogue.
     pub const fn message_octets(&self) -> usize {

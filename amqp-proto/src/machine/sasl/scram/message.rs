@@ -22,7 +22,7 @@ use super::super::nonce::is_nonce;
 use super::ScramLimits;
 use crate::types::Str;
 
-/// The text of a message that is not too long. The check comes before any other work on it.
+/// Returns the text of a message that is not too long. The check comes before any other work on it.
 pub(super) fn readable<'a>(octets: &'a [u8], limits: &ScramLimits) -> Result<&'a str, Failure> {
     if octets.len() > limits.message_octets() {
         return Err(Failure::TooLong);
@@ -107,7 +107,7 @@ impl<'a> ClientFinal<'a> {
     }
 }
 
-/// The signature in what the server says last; an error there is the server's refusal.
+/// Returns the signature in what the server says last; an error there is the server's refusal.
 pub(super) fn server_final(message: &str) -> Result<Vec<u8>, Failure> {
     if message.starts_with("e=") {
         return Err(Failure::Refused);
@@ -115,7 +115,7 @@ pub(super) fn server_final(message: &str) -> Result<Vec<u8>, Failure> {
     octets(whole(terminated(attribute("v="), extensions), message)?)
 }
 
-/// A name as messages write it: the two characters with a meaning of their own are escaped.
+/// Returns a name as messages write it: the two characters with a meaning of their own are escaped.
 pub(super) fn escape(name: &str) -> String {
     name.replace('=', "=3D").replace(',', "=2C")
 }
@@ -164,7 +164,7 @@ fn check_nonce(nonce: &str, limits: &ScramLimits) -> Result<(), Failure> {
     }
 }
 
-/// A number without a sign or leading zeros.
+/// Returns a number without a sign or leading zeros.
 fn number(digits: &str) -> Result<u32, Failure> {
     let plain = digits.bytes().all(|digit| digit.is_ascii_digit()) && !digits.starts_with('0');
     if !plain {

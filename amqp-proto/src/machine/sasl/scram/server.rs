@@ -18,10 +18,10 @@ use super::{ScramHash, ScramLimits, ScramVerifier};
 use crate::types::{Str, Symbol};
 use crate::wire::Secret;
 
-/// SCRAM [RFC 5802, 3]: checks that the client knows the password, and shows that the server does (A-SASL-15).
+/// SCRAM [RFC 5802, 3]: checks that the client knows the password, and shows that the server does [5.3.3.5].
 ///
-/// A user who is not known gets a challenge too, made up by the [`Decoy`], and fails at the same step and after the
-/// same work as one with a wrong password.
+/// A user who is not known gets a challenge too, made up by the [`Decoy`], and fails at the same step and after
+/// the same work as one with a wrong password.
 pub struct ScramServer<C> {
     hash: ScramHash,
     credentials: C,
@@ -146,7 +146,7 @@ impl fmt::Debug for State {
     }
 }
 
-/// What a server tells about users who do not exist: always the same for the same name, as it would be for a user
+/// Salts and iterations for users who do not exist: always the same for the same name, as it would be for a user
 /// who does.
 #[derive(Clone)]
 pub struct Decoy {

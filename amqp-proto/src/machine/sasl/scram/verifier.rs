@@ -9,8 +9,8 @@ use super::super::login::{BadCredential, Login, Wiped, text};
 use super::ScramHash;
 use super::hash::xor;
 
-/// What a server stores of a user's password for SCRAM. A thief of it can play the server and try passwords, but
-/// cannot log in.
+/// The keys that a server stores of a user's password for SCRAM. A thief of it can play the server and try
+/// passwords, but cannot log in.
 ///
 /// ```
 /// use amqp_proto::machine::sasl::{ScramHash, ScramVerifier};
@@ -91,34 +91,34 @@ impl ScramVerifier {
         self.hash
     }
 
-    /// The salt, for storing.
+    /// Returns the salt, for storing.
     pub fn salt(&self) -> &[u8] {
         &self.salt
     }
 
-    /// The iterations, for storing.
+    /// Returns the iterations, for storing.
     pub fn iterations(&self) -> u32 {
         self.iterations
     }
 
-    /// The key that checks the client, for storing.
+    /// Returns the key that checks the client, for storing.
     pub fn stored_key(&self) -> &[u8] {
         self.stored_key.as_ref()
     }
 
-    /// The key that the server shows itself with, for storing.
+    /// Returns the key that the server shows itself with, for storing.
     pub fn server_key(&self) -> &[u8] {
         self.server_key.as_ref()
     }
 
-    /// Whether this is the password that it was derived from, for PLAIN over the same store. Compares in constant
-    /// time.
+    /// Returns whether this is the password that it was derived from, for PLAIN over the same store. Compares in
+    /// constant time.
     pub fn matches(&self, password: &str) -> bool {
         let keys = ClientKeys::derive(self.hash, password.as_bytes(), &self.salt, self.iterations);
         keys.stored_key.as_ref().ct_eq(self.stored_key.as_ref()).into()
     }
 
-    /// The server's signature of the messages, when the client's proof holds. Compares in constant time.
+    /// Returns the server's signature of the messages, when the client's proof holds. Compares in constant time.
     pub(super) fn check(&self, messages: &[&[u8]], proof: &[u8]) -> Option<Wiped> {
         let signature = self.hash.hmac(&self.stored_key, messages);
         let client_key = xor(signature.as_ref(), proof);
@@ -138,7 +138,7 @@ impl fmt::Debug for ScramVerifier {
     }
 }
 
-/// What was stored does not fit together.
+/// The parts of a stored verifier do not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadVerifier;
 
@@ -159,7 +159,7 @@ pub(super) struct ClientKeys {
 }
 
 impl ClientKeys {
-    /// The costly step.
+    /// Returns the costly step.
     pub(super) fn derive(hash: ScramHash, password: &[u8], salt: &[u8], iterations: u32) -> Self {
         let salted = hash.salted(password, salt, iterations);
         let client_key = hash.hmac(&salted, &[b"Client Key"]);
