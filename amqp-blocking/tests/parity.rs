@@ -84,6 +84,32 @@ fn a_message_is_sent_and_read_in_pieces() {
     assert!(receiver.recv_stream().unwrap().is_none());
 }
 
+/// M-BODY-02 [3.2.6]: the data of a body is read while it comes, without the encoding around it.
+#[test]
+fn m_body_02_the_data_of_a_body_is_read_in_pieces() {
+    let (client, server) = pair();
+    let options = by_hand(2).with_streaming(true);
+    let (sender, receiver, _session) = sending(client.sender("jobs"), &server, options);
+    let data: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let copy = data.clone();
+    let sends = run(move || {
+        let message = Message::from(copy).with_durable(true);
+        assert_eq!(sender.send(message).unwrap(), Outcome::Accepted);
+        assert!(sender.send("text").unwrap().accepted().is_err());
+    });
+    let mut stream = receiver.recv_stream().unwrap().unwrap();
+    let mut read = Vec::new();
+    while let Some(part) = stream.read_data().unwrap() {
+        read.extend(part.to_bytes());
+    }
+    assert!(read == data);
+    stream.accept().unwrap();
+    let mut stream = receiver.recv_stream().unwrap().unwrap();
+    assert!(matches!(stream.read_data(), Err(Error::Message(_))));
+    stream.reject(None).unwrap();
+    sends.join().unwrap();
+}
+
 /// By `std::io`, through copies of whatever size.
 #[test]
 fn a_stream_is_a_reader_and_a_writer() {

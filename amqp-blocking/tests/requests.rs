@@ -44,6 +44,22 @@ fn answer(answers: &Sender, request: &Delivery) {
     drop(answers.send_queued(answer).unwrap());
 }
 
+/// M-PROP-04 [3.2.4]: requests tell the address for answers that was set, or their own.
+#[test]
+fn m_prop_04_the_address_for_answers_can_be_set() {
+    let (requester, _server, _answers, requests) = asking();
+    requester.set_reply_to("$me");
+    let own = Message::from("own").with_reply_to("elsewhere");
+    for (message, expected) in [(Message::from("set"), "$me"), (own, "elsewhere")] {
+        let late = requester.request_timeout(message, Duration::from_millis(50));
+        assert!(matches!(late, Err(Error::TimedOut)));
+        let request = requests.recv().unwrap().unwrap();
+        let properties = request.message().unwrap().properties().unwrap();
+        assert_eq!(properties.reply_to.as_deref(), Some(expected));
+        request.accept().unwrap();
+    }
+}
+
 /// Many threads ask at a time; answers come in another order, and go to who has asked.
 #[test]
 fn answers_find_who_has_asked() {

@@ -48,6 +48,27 @@ impl IncomingStream {
         self.message.note(part)
     }
 
+    /// Waits for more of the body's data: the octets of its data sections, without the encoding around them. Returns
+    /// `None` once all of the message was read. Use either this or [`read`](Self::read) on a message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Message`](crate::Error::Message) where the body is not data; and those of [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, this has taken nothing that is data.
+    pub async fn read_data(&mut self) -> Result<Option<Payload>> {
+        loop {
+            let part = self.read().await?;
+            let is_over = part.is_none();
+            let data = self.message.data(part)?;
+            if is_over || !data.is_empty() {
+                return Ok((!is_over).then_some(data));
+            }
+        }
+    }
+
     /// Waits for all that is left of the message.
     pub async fn read_to_end(&mut self) -> Result<Payload> {
         let mut all = Payload::new();

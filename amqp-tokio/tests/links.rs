@@ -190,6 +190,33 @@ async fn a_message_is_sent_and_read_in_pieces() {
     tokio::join!(send, receive);
 }
 
+/// M-BODY-02 [3.2.6]: the data of a body is read while it comes, without the encoding around it.
+#[tokio::test]
+async fn m_body_02_the_data_of_a_body_is_read_in_pieces() {
+    let (client, server) = pair().await;
+    let options = by_hand(2).with_streaming(true);
+    let (sender, receiver, _session) = sending(&client, &server, options).await;
+    let data: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let send = async {
+        let message = Message::from(data.clone()).with_durable(true);
+        assert_eq!(sender.send(message).await.unwrap(), Outcome::Accepted);
+        assert!(sender.send("text").await.unwrap().accepted().is_err());
+    };
+    let receive = async {
+        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+        let mut read = Vec::new();
+        while let Some(part) = stream.read_data().await.unwrap() {
+            read.extend(part.to_bytes());
+        }
+        assert!(read == data);
+        stream.accept().unwrap();
+        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+        assert!(matches!(stream.read_data().await, Err(amqp_tokio::Error::Message(_))));
+        stream.reject(None).unwrap();
+    };
+    tokio::join!(send, receive);
+}
+
 /// Who drops a stream half way gets the next message all the same.
 #[tokio::test]
 async fn a_stream_that_is_not_read_to_its_end_is_released() {

@@ -106,6 +106,24 @@ async fn a_request_that_is_dropped_is_forgotten() {
     }
 }
 
+/// M-PROP-04 [3.2.4]: requests tell the address for answers that was set, or their own.
+#[tokio::test]
+async fn m_prop_04_the_address_for_answers_can_be_set() {
+    let (client, _server, responder) = ends().await;
+    let requester = client.requester("service").await.unwrap();
+    requester.set_reply_to("$me");
+    let own = Message::from("own").with_reply_to("elsewhere");
+    for (message, expected) in [(Message::from("set"), "$me"), (own, "elsewhere")] {
+        let mut asking = pin!(requester.request(message));
+        let request = tokio::select! {
+            request = next(&responder) => request,
+            answer = &mut asking => panic!("{answer:?}"),
+        };
+        assert_eq!(request.properties().reply_to.as_deref(), Some(expected));
+        request.accept().unwrap();
+    }
+}
+
 /// What is not accepted has no answer to come.
 #[tokio::test]
 async fn a_request_that_is_not_accepted() {

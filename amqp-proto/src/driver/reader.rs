@@ -11,7 +11,7 @@ use super::wake::Wake;
 use crate::config::OnDrop;
 use crate::endpoint::{Error, Result};
 use crate::machine::{Part, PartEnd};
-use crate::message::Payload;
+use crate::message::{DataSections, Payload};
 use crate::types::{DeliveryKey, DeliveryTag};
 use crate::wire::{self, DeliveryState, Modified, Outcome, Received};
 
@@ -28,6 +28,7 @@ pub struct MessageReader<W: Wake> {
     end: PartEnd,
     is_undecided: bool,
     on_drop: OnDrop,
+    data: DataSections,
 }
 
 impl<W: Wake> MessageReader<W> {
@@ -35,7 +36,15 @@ impl<W: Wake> MessageReader<W> {
         let tag = state.unsettled_tag(guard.slot, key);
         let on_drop = state.receiver(guard.slot).map_or(OnDrop::Keep, |receiver| receiver.on_drop());
         let is_undecided = tag.is_some();
-        Self { guard: Arc::clone(guard), key, tag, end: PartEnd::More, is_undecided, on_drop }
+        Self {
+            guard: Arc::clone(guard),
+            key,
+            tag,
+            end: PartEnd::More,
+            is_undecided,
+            on_drop,
+            data: DataSections::new(),
+        }
     }
 
     /// Returns the key, by which the methods of its receiver can settle it.
@@ -84,6 +93,18 @@ impl<W: Wake> MessageReader<W> {
             }
             PartEnd::Complete if part.payload.is_empty() => Ok(None),
             _ => Ok(Some(part.payload)),
+        }
+    }
+
+    /// Takes the data of the body out of octets that were read, which may be none of it; out of `None`, the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Message`] where the body is not data, or the message ends in the middle of a section.
+    pub fn data(&mut self, part: Option<Payload>) -> Result<Payload> {
+        match part {
+            Some(part) => Ok(self.data.push(part)?),
+            None => Ok(self.data.finish().map(|()| Payload::new())?),
         }
     }
 

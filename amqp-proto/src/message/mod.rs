@@ -5,6 +5,7 @@
 //! as many chunks as they came or go.
 
 mod body;
+mod data_sections;
 #[allow(clippy::module_inception)] // one noun, one file
 mod message;
 mod payload;
@@ -13,6 +14,7 @@ mod view;
 mod write;
 
 pub use body::Body;
+pub use data_sections::DataSections;
 pub use message::Message;
 pub use payload::Payload;
 pub use scan::Sections;

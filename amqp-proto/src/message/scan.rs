@@ -39,7 +39,7 @@ impl Section {
 }
 
 /// The octets that are enough to judge any descriptor of the standard, or any constructor with its size.
-const WINDOW: usize = 64;
+pub(super) const WINDOW: usize = 64;
 
 /// Reads sections one after the other. Positions only grow, so each chunk is come to once.
 #[derive(Clone)]
@@ -204,7 +204,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// Reads the descriptor at the front of a window: the section it means, and how long it is.
-fn described(window: &[u8]) -> Result<(SectionKind, usize), DecodeErrorKind> {
+pub(super) fn described(window: &[u8]) -> Result<(SectionKind, usize), DecodeErrorKind> {
     // However the octets are cut, no more of them are looked at: a longer descriptor means no section.
     let window = window.get(..WINDOW).unwrap_or(window);
     let [Code::DESCRIBED, rest @ ..] = window else {
@@ -220,7 +220,7 @@ fn described(window: &[u8]) -> Result<(SectionKind, usize), DecodeErrorKind> {
 
 /// Returns how many octets a value with this constructor takes, constructor included.
 #[inline]
-fn extent(code: u8, rest: &[u8]) -> Result<usize, DecodeErrorKind> {
+pub(super) fn extent(code: u8, rest: &[u8]) -> Result<usize, DecodeErrorKind> {
     match (Code::width(code), rest) {
         (Width::Sized8, [size, ..]) => Ok(2 + usize::from(*size)),
         (Width::Sized32, [a, b, c, d, ..]) => {
