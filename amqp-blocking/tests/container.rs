@@ -14,6 +14,7 @@ mod handlers;
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use amqp_blocking::handler::{Context, Handler, Incoming, SenderKey};
 use amqp_blocking::message::Message;
@@ -23,7 +24,7 @@ use amqp_blocking::wire::Outcome;
 use amqp_blocking::{
     Accepted, Acceptor, Connection, Container, Error, Injector, Listener, Origin, Result, Stopped,
 };
-use handlers::{Client, Jobs, Lonely, Plain, Refusing, Slow, Worker};
+use handlers::{Client, Jobs, Lonely, Panicking, Plain, Refusing, Slow, Worker};
 
 fn worker() -> (String, Injector, thread::JoinHandle<usize>) {
     let (addresses, address) = mpsc::channel();
@@ -150,6 +151,25 @@ fn what_the_peer_refuses_ends_the_container() {
     let error = ends_with(url);
     assert_eq!(error.origin(), Some(Origin::Transport), "{error}");
     breaking.join().unwrap();
+}
+
+/// 3.4.5: a message on which the handler panics is not accepted, and its sender is not left without an answer.
+#[test]
+fn a_handler_that_panics_gives_its_message_back() {
+    let (addresses, address) = mpsc::channel();
+    let serving = thread::spawn(move || Container::new(Panicking { addresses }).run().map(drop));
+    let url = address.recv().unwrap();
+    let (outcomes, outcome) = mpsc::channel();
+    let sending = thread::spawn(move || {
+        let connection = Connection::open(&url).unwrap();
+        let outcome = connection.sender("jobs").attach().unwrap().send("job").unwrap();
+        outcomes.send((outcome, connection.closed().origin() == Origin::Remote)).unwrap();
+    });
+    let (outcome, is_closed) = outcome.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(matches!(&outcome, Outcome::Modified(modified) if modified.delivery_failed == Some(true)));
+    assert!(is_closed);
+    sending.join().unwrap();
+    assert!(serving.join().is_err());
 }
 
 /// Work comes from other threads; the container waits for it.

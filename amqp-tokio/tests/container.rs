@@ -12,6 +12,7 @@
 mod handlers;
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::handler::{Context, DeliveryKey, Handler, Incoming, SenderKey};
@@ -22,7 +23,7 @@ use amqp_tokio::wire::Outcome;
 use amqp_tokio::{
     Acceptor, Connection, Container, Error, Injector, Listener, OfferedLink, Origin, Result, Sender, Stopped,
 };
-use handlers::{Client, Jobs, Lonely, Plain, Refusing, Slow, Worker};
+use handlers::{Client, Jobs, Lonely, Panicking, Plain, Refusing, Slow, Worker};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -155,6 +156,20 @@ async fn what_the_peer_refuses_ends_the_container() {
     let error = ends_with(url).await;
     assert_eq!(error.origin(), Some(Origin::Transport), "{error}");
     breaking.await.unwrap();
+}
+
+/// 3.4.5: a message on which the handler panics is not accepted, and its sender is not left without an answer.
+#[tokio::test]
+async fn a_handler_that_panics_gives_its_message_back() {
+    let (addresses, address) = mpsc::channel();
+    let serving = tokio::spawn(Container::new(Panicking { addresses }).run());
+    let url = tokio::task::spawn_blocking(move || address.recv().unwrap()).await.unwrap();
+    let connection = Connection::open(&url).await.unwrap();
+    let sender = connection.sender("jobs").await.unwrap();
+    let outcome = tokio::time::timeout(Duration::from_secs(60), sender.send("job")).await.unwrap().unwrap();
+    assert!(matches!(&outcome, Outcome::Modified(modified) if modified.delivery_failed == Some(true)));
+    assert_eq!(connection.closed().await.origin(), Origin::Remote);
+    assert!(serving.await.is_err_and(|error| error.is_panic()));
 }
 
 /// Work comes from threads; the container waits for it.

@@ -51,12 +51,28 @@ use self::socket::Done;
 #[derive(Debug)]
 pub struct Container<H> {
     handler: H,
-    all: Dispatcher,
-    network: Network,
+    core: Core,
     inputs: Receiver<Input>,
     start: Instant,
     auto_stop: bool,
     is_stopped: bool,
+}
+
+/// The connections of a container, and what carries them.
+#[derive(Debug)]
+struct Core {
+    all: Dispatcher,
+    network: Network,
+}
+
+impl Drop for Core {
+    /// Closes what is open where a container is dropped before its end, for instance since its handler has panicked.
+    fn drop(&mut self) {
+        if !self.all.is_finished() {
+            self.all.with(Moment::START, |cx| cx.stop());
+            self.network.abandon(&mut self.all);
+        }
+    }
 }
 
 /// What other threads have for that of the container.
@@ -78,8 +94,7 @@ impl<H: Handler> Container<H> {
         let (outputs, inputs) = mpsc::channel();
         Self {
             handler,
-            all: Dispatcher::new(),
-            network: Network::new(outputs),
+            core: Core { all: Dispatcher::new(), network: Network::new(outputs) },
             inputs,
             start: Instant::now(),
             auto_stop: true,
@@ -90,14 +105,14 @@ impl<H: Handler> Container<H> {
     /// Sets what connections are made with.
     #[must_use]
     pub fn options(mut self, options: ConnectionOptions) -> Self {
-        self.network.options = options;
+        self.core.network.options = options;
         self
     }
 
     /// Sets how connections are taken that others make.
     #[must_use]
     pub fn acceptor(mut self, acceptor: Acceptor) -> Self {
-        self.network.acceptor = acceptor;
+        self.core.network.acceptor = acceptor;
         self
     }
 
@@ -105,7 +120,7 @@ impl<H: Handler> Container<H> {
     /// [`Dispatcher::set_send_queue`](amqp_proto::handler::Dispatcher::set_send_queue).
     #[must_use]
     pub fn send_queue(mut self, octets: usize) -> Self {
-        self.all.set_send_queue(octets);
+        self.core.all.set_send_queue(octets);
         self
     }
 
@@ -119,13 +134,13 @@ impl<H: Handler> Container<H> {
 
     /// A way to have work done from other threads.
     pub fn injector(&self) -> Injector {
-        Injector { outputs: self.network.outputs.clone() }
+        Injector { outputs: self.core.network.outputs.clone() }
     }
 
     /// Does something as the handler would.
     pub fn with<R>(&mut self, work: impl FnOnce(&mut Context<'_>) -> R) -> R {
         let now = self.now();
-        self.all.with(now, work)
+        self.core.all.with(now, work)
     }
 
     /// Has a connection made; see [`Context::connect`].
@@ -150,29 +165,29 @@ impl<H: Handler> Container<H> {
     /// [`Context::unhandled`](amqp_proto::handler::Context::unhandled). Everything is closed before this returns.
     pub fn run(mut self) -> Result<H> {
         let now = self.now();
-        self.all.start(now, &mut self.handler);
+        self.core.all.start(now, &mut self.handler);
         loop {
             // What has come while the handler worked came in time.
             self.take_ready();
             let now = self.now();
-            self.all.dispatch(now, &mut self.handler);
+            self.core.all.dispatch(now, &mut self.handler);
             // Where output was taken there is room for more.
-            if self.network.serve(&mut self.all) || self.all.has_events() {
+            if self.core.network.serve(&mut self.core.all) || self.core.all.has_events() {
                 continue;
             }
-            let is_ending = self.auto_stop || self.is_stopped || self.all.failure().is_some();
-            if is_ending && self.all.is_finished() {
+            let is_ending = self.auto_stop || self.is_stopped || self.core.all.failure().is_some();
+            if is_ending && self.core.all.is_finished() {
                 break;
             }
             self.wait();
         }
-        self.network.finish();
-        self.network.failure(&self.all).map_or(Ok(self.handler), Err)
+        self.core.network.finish();
+        self.core.network.failure(&self.core.all).map_or(Ok(self.handler), Err)
     }
 
     /// Waits until something happens, and takes it.
     fn wait(&mut self) {
-        let first = match self.all.next_deadline() {
+        let first = match self.core.all.next_deadline() {
             None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => self.inputs.recv_timeout(self.until(at)),
         };
@@ -184,7 +199,7 @@ impl<H: Handler> Container<H> {
 
     /// Takes what has happened, of every connection what its threads can have done.
     fn take_ready(&mut self) {
-        for _ in 0..ENOUGH + self.network.most_done() {
+        for _ in 0..ENOUGH + self.core.network.most_done() {
             let Ok(next) = self.inputs.try_recv() else { return };
             self.take(next);
         }
@@ -193,12 +208,12 @@ impl<H: Handler> Container<H> {
     fn take(&mut self, input: Input) {
         let now = self.now();
         match input {
-            Input::Socket(key, done) => self.network.on_socket(&mut self.all, now, key, done),
-            Input::Network(done) => self.network.on_done(&mut self.all, now, done),
-            Input::Work(work) => self.all.with(now, work),
+            Input::Socket(key, done) => self.core.network.on_socket(&mut self.core.all, now, key, done),
+            Input::Network(done) => self.core.network.on_done(&mut self.core.all, now, done),
+            Input::Work(work) => self.core.all.with(now, work),
             Input::Stop => {
                 self.is_stopped = true;
-                self.all.with(now, |cx| cx.stop());
+                self.core.all.with(now, |cx| cx.stop());
             }
         }
     }

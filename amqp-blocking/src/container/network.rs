@@ -247,6 +247,20 @@ impl Network {
         self.sockets.len().saturating_mul(socket::MOST_DONE)
     }
 
+    /// Ends everything without waiting for it: peers are told that their connections are closed, as far as the threads
+    /// that write are idle.
+    pub(super) fn abandon(&mut self, all: &mut Dispatcher) {
+        for (key, mut socket) in self.sockets.drain() {
+            if let Some(connection) = all.connection(key) {
+                socket.serve(connection);
+            }
+            drop(socket.end());
+        }
+        for key in self.listeners.keys().copied().collect::<Vec<_>>() {
+            self.unlisten(key);
+        }
+    }
+
     /// Waits until all transports are ended.
     pub(super) fn finish(&mut self) {
         for thread in self.ending.drain(..) {

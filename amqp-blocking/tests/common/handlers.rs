@@ -209,3 +209,22 @@ impl Handler for Refusing {
         Decision::Refuse(AmqpError::new(Condition::NotFound).with_description("no jobs here"))
     }
 }
+
+/// A server that panics on a message.
+pub struct Panicking {
+    pub addresses: mpsc::Sender<String>,
+}
+
+impl Handler for Panicking {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        cx.listen("127.0.0.1:0");
+    }
+
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+        self.addresses.send(format!("amqp://{address}")).unwrap();
+    }
+
+    fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {
+        panic!("a message that cannot be processed");
+    }
+}
