@@ -7,8 +7,9 @@ use amqp_proto::config::{Options, ReceiverOptions};
 use amqp_proto::handler::{
     ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, Incoming, LinkKey, ReceiverKey,
 };
+use amqp_proto::message::{Body, Message};
 use amqp_proto::testing::{HEADER, attach_sender, begin, detach, open, transfer};
-use amqp_proto::types::{Limits, Moment};
+use amqp_proto::types::{Limits, List, Moment, Value};
 use amqp_proto::wire::{Deframer, DeliveryState, Modified};
 use bytes::Buf;
 
@@ -159,4 +160,33 @@ fn what_is_left_on_a_closed_link_is_not_accepted() {
     all.drive();
     assert_eq!(all.far.0, 1);
     assert_eq!(all.near.outcomes, ["accepted", "lost", "lost"]);
+}
+
+/// A message is decoded within the limits of its connection, and not within the default ones.
+#[test]
+fn messages_are_read_within_the_limits_of_their_connection() {
+    struct Checking(Option<bool>);
+    impl Handler for Checking {
+        fn on_message(&mut self, _: &mut Context<'_>, incoming: Incoming) {
+            self.0 = Some(incoming.message().and_then(|message| message.body()).is_ok());
+        }
+    }
+    for (elements, fits) in [(64, false), (1 << 16, true)] {
+        let (mut all, mut checking) = (Dispatcher::new(), Checking(None));
+        let limits = Limits::DEFAULT.with_elements(elements);
+        let options = Options::new("server").with_limits(limits);
+        let key = all.add(Connection::server(options, Moment::START)).unwrap();
+        let list = Message::new(Body::Value(Value::List(List::from(vec![Value::Null; 1_000]))));
+        let octets = list.to_payload().unwrap().to_bytes();
+        let mut peer = HEADER.to_vec();
+        for frame in [open("peer"), begin(None, 0, 10, 10), attach_sender("x", 0, "a", "b")] {
+            peer.extend_from_slice(&frame.to_octets());
+        }
+        all.connection(key).unwrap().receive(Moment::START, &peer);
+        all.dispatch(Moment::START, &mut checking);
+        let transfer = transfer(0, 0, b"t").payload(&*octets).to_octets();
+        all.connection(key).unwrap().receive(Moment::START, &transfer);
+        all.dispatch(Moment::START, &mut checking);
+        assert_eq!(checking.0, Some(fits), "{elements}");
+    }
 }
