@@ -1,5 +1,7 @@
 //! [`oblige`]: an application that goes along with whatever its peer wants, for tests of a peer and for fuzzers.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes};
@@ -50,20 +52,46 @@ pub fn oblige(connection: &mut Connection, event: &Event) {
     }
 }
 
-/// Has a connection with such an application read octets in pieces of a size; gives what it is told and what it writes
-/// about that, which does not depend on the size.
-pub fn oblige_in_pieces(mut connection: Connection, octets: &[u8], size: usize) -> (Vec<Event>, Bytes) {
-    let mut events = Vec::new();
+/// Has a connection with such an application read octets in pieces of a size; gives what it is told, as text, and what it
+/// writes about that, which does not depend on the size.
+///
+/// In the text, sessions and links are numbered as they appear: keys of two connections are never equal.
+pub fn oblige_in_pieces(mut connection: Connection, octets: &[u8], size: usize) -> (Vec<String>, Bytes) {
+    let (mut told, mut seen) = (Vec::new(), Vec::new());
     for piece in octets.chunks(size.max(1)) {
         connection.receive(Moment::START, piece);
         while let Some(event) = connection.poll_event() {
             oblige(&mut connection, &event);
-            events.push(event);
+            told.push(renumbered(&format!("{event:?}"), &mut seen));
         }
     }
     let mut output = connection.output();
     let written = output.copy_to_bytes(output.remaining());
-    (events, written)
+    (told, written)
+}
+
+/// Gives the text of an event with the place of each key's number among those that were seen instead of the number.
+fn renumbered(text: &str, seen: &mut Vec<String>) -> String {
+    let mut out = String::new();
+    let mut follows_noun = false;
+    for word in text.split_inclusive(' ') {
+        let number = word.split_once('.').filter(|_| follows_noun).map(|(place, number)| {
+            let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+            (place, number.split_at(digits))
+        });
+        match number {
+            Some((place, (number, rest))) => {
+                let at = seen.iter().position(|before| before == number).unwrap_or_else(|| {
+                    seen.push(number.into());
+                    seen.len() - 1
+                });
+                out += &format!("{place}.{at}{rest}");
+            }
+            None => out += word,
+        }
+        follows_noun = ["session ", "sender ", "receiver "].iter().any(|noun| word.ends_with(noun));
+    }
+    out
 }
 
 /// Takes a message, looks at it and accepts it.
@@ -73,4 +101,39 @@ fn take(connection: &mut Connection, receiver: ReceiverKey) {
     let _ = delivery.message().and_then(|message| message.body());
     // One that was sent settled needs no answer.
     let _ = receiver.accept(delivery.key());
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::{oblige_in_pieces, renumbered};
+    use crate::config::{Options, SenderOptions, SessionOptions};
+    use crate::connection::Connection;
+    use crate::types::Moment;
+
+    fn client() -> Connection {
+        let mut client = Connection::client(Options::new("client"), Moment::START);
+        let session = client.begin(&SessionOptions::new()).unwrap();
+        client.session(session).unwrap().attach_sender("out", &SenderOptions::to("q")).unwrap();
+        client
+    }
+
+    /// [2.2] Where a peer of another protocol ends a connection with a session and a link, each is told of.
+    #[test]
+    fn two_connections_tell_one_story() {
+        let octets = b"AMQP\x03\x01\0\0 and more";
+        let whole = oblige_in_pieces(client(), octets, octets.len());
+        assert_eq!(oblige_in_pieces(client(), octets, 3), whole);
+        assert!(whole.0[0].contains("sender 0.0"), "{whole:?}");
+        assert!(whole.0[1].contains("session 0.1"), "{whole:?}");
+    }
+
+    #[test]
+    fn numbers_are_those_of_keys() {
+        let mut seen = Vec::new();
+        let text = "delivery 5 sent on session 0.384, Sendable(sender 12.448) of 1.5 session 0.384";
+        let renamed = "delivery 5 sent on session 0.0, Sendable(sender 12.1) of 1.5 session 0.0";
+        assert_eq!(renumbered(text, &mut seen), renamed);
+    }
 }
