@@ -9,8 +9,33 @@ use amqp_tokio::types::Handle;
 use amqp_tokio::wire::{
     Attach, DeliveryState, Open, Outcome, Performative, Role, Source, Target, TransactionalState,
 };
-use common::peer::{Peer, attach, credit};
-use common::served::{bounded, connect};
+use common::peer::{Peer, attach, closing, credit};
+use common::served::{bounded, connect, next};
+
+/// [2.6.5] A peer that sends and closes its link in one write has sent: settled or not, it may be gone after that.
+#[tokio::test]
+async fn what_came_before_the_detach_arrives() {
+    let broker = Broker::new().unwrap();
+    for n in 0..10 {
+        for settled in [true, false] {
+            let mut peer = Peer::connect(&broker).await;
+            peer.attach_sender("jobs").await;
+            peer.put_message(0, settled, &Message::from(format!("{n}")));
+            peer.put(closing());
+            peer.write().await;
+            peer.until(|frame| matches!(frame, Performative::Detach(_))).await;
+        }
+    }
+    let connection = connect(&broker).await;
+    let receiver = connection.receiver("jobs").await.unwrap();
+    let mut came = Vec::new();
+    for _ in 0..20 {
+        came.push(bounded(next(&receiver)).await.1);
+    }
+    came.sort_unstable();
+    let sent: Vec<String> = (0..20).map(|n| (n / 2).to_string()).collect();
+    assert_eq!(came, sent);
+}
 
 /// [2.6.7] The answer to a drain comes once, behind the messages, and says how many more there are.
 #[tokio::test]
