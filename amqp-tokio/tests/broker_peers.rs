@@ -5,9 +5,10 @@ mod common;
 
 use amqp_tokio::broker::Broker;
 use amqp_tokio::message::Message;
-use amqp_tokio::types::Handle;
+use amqp_tokio::types::{DeliveryNumber, Handle};
 use amqp_tokio::wire::{
-    Attach, DeliveryState, Open, Outcome, Performative, Role, Source, Target, TransactionalState,
+    Attach, DeliveryState, Disposition, Flow, Open, Outcome, Performative, Received, Role, Source, Target,
+    TransactionalState,
 };
 use common::peer::{Peer, attach, closing, credit};
 use common::served::{bounded, connect, next};
@@ -100,4 +101,50 @@ async fn dynamic_nodes_go_with_links_that_cannot_be_accepted() {
         drop(peer);
         common::polls::rest().await;
     }
+}
+
+/// [2.7.6] Dispositions that change nothing keep no other client waiting, though all clients share one thread.
+///
+/// Counts turns instead of time: while the flood is read, the other client gets its messages through.
+#[tokio::test]
+async fn a_flood_of_dispositions_keeps_nobody_waiting() {
+    const MESSAGES: u32 = 1_000;
+    /// About 1 MB, in frames of 43 octets or so.
+    const FRAMES: u32 = 24_000;
+    const EXCHANGES: u32 = 10;
+    let broker = Broker::new().unwrap();
+    let good = connect(&broker).await;
+    let sender = good.sender("flooded").await.unwrap();
+    for _ in 0..MESSAGES {
+        drop(sender.send_queued("x").await.unwrap());
+    }
+    let mut peer = Peer::connect(&broker).await;
+    peer.attach_receiver("flooded").await;
+    peer.put(credit(0, MESSAGES, false));
+    peer.write().await;
+    for _ in 0..MESSAGES {
+        bounded(peer.until(|frame| matches!(frame, Performative::Transfer(_)))).await;
+    }
+    for _ in 0..FRAMES {
+        // Not final: all of them stay unsettled.
+        peer.put(Disposition {
+            last: Some(DeliveryNumber::new(MESSAGES - 1)),
+            state: Some(DeliveryState::Received(Received::new(0, 1))),
+            ..Disposition::new(Role::Receiver, DeliveryNumber::new(0))
+        });
+    }
+    peer.put(Flow { echo: true, ..credit(MESSAGES, 0, false) });
+    let jobs = (good.sender("jobs").await.unwrap(), good.receiver("jobs").await.unwrap());
+    let flood = tokio::spawn(async move {
+        peer.write().await;
+        peer.until(|frame| matches!(frame, Performative::Flow(flow) if flow.handle.is_some())).await;
+    });
+    let mut exchanges = 0;
+    while !flood.is_finished() {
+        assert_eq!(bounded(jobs.0.send("job")).await.unwrap(), Outcome::Accepted);
+        bounded(next(&jobs.1)).await.0.accept().unwrap();
+        exchanges += 1;
+    }
+    flood.await.unwrap();
+    assert!(exchanges >= EXCHANGES, "{exchanges}");
 }

@@ -16,24 +16,24 @@ impl<W: Wake> State<W> {
     pub(super) fn dispatch(&mut self) {
         let mut left = TURN;
         while left > 0 || self.engine.is_over() {
-            if !self.dispatch_one() {
-                return;
-            }
-            left = left.saturating_sub(1);
+            let Some(cost) = self.dispatch_one() else { return };
+            left = left.saturating_sub(cost);
         }
     }
 
-    /// Looks at the oldest event. Returns false if there is none.
-    fn dispatch_one(&mut self) -> bool {
+    /// Looks at the oldest event, if there is one. Returns how much of a turn that took.
+    fn dispatch_one(&mut self) -> Option<usize> {
         if let Some(Event::LinkDetached { link: LinkKey::Receiver(key), reason, .. }) =
             self.engine.peek_event()
         {
             let (key, origin) = (*key, reason.origin);
             self.keep_rest(key, origin);
         }
-        let Some(event) = self.engine.poll_event() else { return false };
+        let event = self.engine.poll_event()?;
+        // The engine has looked at as many deliveries as it does before others have their turn.
+        let cost = if matches!(event, Event::Busy) { TURN } else { 1 };
         self.on_event(event);
-        true
+        Some(cost)
     }
 
     fn on_event(&mut self, event: Event) {

@@ -57,6 +57,8 @@ pub(crate) struct Core {
     pub(crate) draining: VecDeque<Draining>,
     /// A disposition that is not told to its end.
     pub(crate) updates: Option<Updates>,
+    /// How many deliveries dispositions have named of which nothing was to be told, since others had their turn.
+    pub(crate) looked: u32,
     /// Places of senders that wait for room in the output.
     pub(crate) blocked: VecDeque<u32>,
     /// The place of a sender whose delivery is to be written before the connection is closed.
@@ -88,6 +90,7 @@ impl Core {
             now: Moment::START,
             draining: VecDeque::new(),
             updates: None,
+            looked: 0,
             blocked: VecDeque::new(),
             leaving: None,
             #[cfg(feature = "tracing")]

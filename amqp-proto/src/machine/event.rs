@@ -83,8 +83,8 @@ pub enum Event {
         /// Whether it is settled at both ends now, and so forgotten.
         settled: bool,
     },
-    /// Nothing yet: a disposition of the peer names so many deliveries that the engine has not found one in it of which
-    /// something is to be told. More is looked at with the next poll; a driver with other work may do that first.
+    /// Nothing yet: dispositions of the peer name so many deliveries of which nothing is to be told that others may want
+    /// their turn. More is looked at with the next poll; a driver with other work may do that first.
     Busy,
     /// An unsettled delivery is gone with its link or session: the peer may know its outcome, or not.
     Lost {

@@ -378,7 +378,14 @@ impl Machine {
     }
 
     /// There is no more input for now, or for ever.
+    #[inline]
     pub(super) fn step_end(&mut self) -> Step {
+        if self.core.leaving.is_none() && !self.is_cut { Step::Rest } else { self.step_to_end() }
+    }
+
+    /// There is no more input, or this end waits to close.
+    #[cold]
+    fn step_to_end(&mut self) -> Step {
         if self.core.leaving.is_some() {
             self.go_on_closing();
         }

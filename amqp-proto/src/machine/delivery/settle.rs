@@ -36,10 +36,11 @@ impl Core {
         Ok(())
     }
 
-    /// Returns the next delivery of a disposition of which something is to be told; `None` when there is none
-    /// left. So many deliveries are looked at in one call; more, and [`Event::Busy`] is told.
+    /// Returns the next delivery of a disposition of which something is to be told; `None` when there is none left.
+    ///
+    /// [`Event::Busy`] stands for so many deliveries that were looked at in vain, by this disposition or by several.
     pub(crate) fn next_update(&mut self) -> Option<Event> {
-        let mut looks = Ledger::LOOKS;
+        let mut looks = Ledger::LOOKS.saturating_sub(self.looked);
         while let Some(updates) = &mut self.updates {
             let (key, is_received) = (updates.session, updates.is_received);
             let ledger = self.sessions.get_mut(key).and_then(|session| ledger(session, is_received));
@@ -48,11 +49,10 @@ impl Core {
                 Some((ledger, number))
             });
             let Some((ledger, number)) = found else {
-                if looks == 0 && updates.next <= updates.last {
-                    return Some(Event::Busy);
+                if updates.next > updates.last || looks > 0 {
+                    self.updates = None;
                 }
-                self.updates = None;
-                return None;
+                return self.looked_in_vain(looks);
             };
             let Some(link) = ledger.get(number).and_then(|record| self.links.at(record.link)) else {
                 continue;
@@ -60,7 +60,7 @@ impl Core {
             let Some(update) = update(link, ledger, number, updates) else {
                 looks = looks.saturating_sub(1);
                 if looks == 0 {
-                    return Some(Event::Busy);
+                    return self.looked_in_vain(looks);
                 }
                 continue;
             };
@@ -76,6 +76,13 @@ impl Core {
             return Some(Event::Updated { link, delivery, state, settled });
         }
         None
+    }
+
+    /// Keeps how many more deliveries may be looked at; where that is none, others are to have their turn.
+    #[inline]
+    fn looked_in_vain(&mut self, looks: u32) -> Option<Event> {
+        self.looked = if looks == 0 { 0 } else { Ledger::LOOKS - looks };
+        (looks == 0).then_some(Event::Busy)
     }
 
     /// Has all that a disposition says told before something ends.
