@@ -141,9 +141,9 @@ impl Options {
         /// threads send by themselves needs a pause in which they can. Links that do not
         /// [drain by themselves](SenderOptions::with_auto_drain) have none.
         with_drain_pause(drain_pause: u32);
-        /// Sets whether a sender may count credit that is renewed on top of credit that it had, and so send more than was
-        /// granted, though never more than twice. Off, unless turned on, as the standard forbids it [2.6.7]. RabbitMQ up to
-        /// 3.13 sends so.
+        /// Sets whether a sender may count credit that is renewed on top of credit that it had, each time, and so send more
+        /// than was granted; the window of the session still bounds it. Off, unless turned on, as the standard forbids it
+        /// [2.6.7]. RabbitMQ up to 3.13 sends so.
         with_lenient_credit(lenient_credit: bool);
         /// Sets the languages in which this end can write text [2.7.1].
         with_outgoing_locales(outgoing_locales: Many<Symbol>);
