@@ -13,7 +13,7 @@ use super::session::Session;
 use super::slab::Slab;
 #[cfg(feature = "tracing")]
 use super::watch::Watch;
-use crate::types::{Key, Limits, Moment};
+use crate::types::{DecodingLimits, Key, Limits, Moment};
 use crate::wire::Performative;
 use bytes::Bytes;
 
@@ -25,6 +25,8 @@ use bytes::Bytes;
 pub(crate) struct Core {
     pub(crate) fx: Effects,
     pub(crate) limits: Limits,
+    /// Those of the limits that messages are decoded within, as each delivery takes them along.
+    pub(crate) decoding: DecodingLimits,
     pub(crate) sessions: Slab<Session>,
     pub(crate) links: Slab<Link>,
     pub(crate) names: Names,
@@ -45,10 +47,8 @@ pub(crate) struct Core {
     due_links: Vec<u32>,
     /// Places of links whose flow waits until all events have been polled.
     held_links: Vec<u32>,
-    /// Places of receivers that had no credit and have some now, which the peer has not been told of.
-    pub(crate) granted: Vec<u32>,
-    /// Places of sessions with dispositions within transactions that wait to be written.
-    pub(crate) in_transactions: Vec<u32>,
+    /// What is to be written before the next transfer.
+    pub(crate) ahead: Vec<Ahead>,
     /// What the options say of the credit of links.
     pub(crate) credit: CreditOptions,
     /// The time, as far as the driver has told it.
@@ -67,10 +67,20 @@ pub(crate) struct Core {
     pub(crate) watch: Watch,
 }
 
+/// Something that is to be written before the next transfer, as the peer may need it to answer that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    /// The dispositions of the session at this place: some are within a transaction.
+    Dispositions(u32),
+    /// The flow of the receiver at this place: it had no credit, and has some now.
+    Flow(u32),
+}
+
 impl Core {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             fx: Effects::default(),
+            decoding: limits.of_decoding(),
             limits,
             sessions: Slab::default(),
             links: Slab::default(),
@@ -84,8 +94,7 @@ impl Core {
             due_sessions: Vec::new(),
             due_links: Vec::new(),
             held_links: Vec::new(),
-            granted: Vec::new(),
-            in_transactions: Vec::new(),
+            ahead: Vec::new(),
             credit: CreditOptions::default(),
             now: Moment::START,
             draining: VecDeque::new(),
@@ -240,11 +249,18 @@ impl Core {
             }
         }
         self.due_links.clear();
-        self.granted.clear();
+        self.ahead.clear();
         while let Some(index) = self.due_sessions.pop() {
             self.write_session_flow(index);
         }
         self.unblock();
+    }
+
+    /// Has something written before the next transfer.
+    pub(crate) fn write_ahead(&mut self, ahead: Ahead) {
+        if self.ahead.last() != Some(&ahead) {
+            self.ahead.push(ahead);
+        }
     }
 
     /// Writes the news of deliveries, which are not to be lost when the connection is closed.
@@ -254,7 +270,7 @@ impl Core {
                 self.write_dispositions(index);
             }
         }
-        self.in_transactions.clear();
+        self.ahead.retain(|ahead| !matches!(ahead, Ahead::Dispositions(_)));
     }
 
     /// What a message that is not told by itself holds on to, given back.
@@ -263,9 +279,8 @@ impl Core {
         self.fx.events.shrink_to(16);
         self.due_links.shrink_to(16);
         self.held_links.shrink_to(16);
-        self.granted.shrink_to(16);
+        self.ahead.shrink_to(16);
         self.draining.shrink_to(16);
-        self.in_transactions.shrink_to(16);
         self.due_sessions.shrink_to(16);
         self.fx.scratch = bytes::BytesMut::new();
     }

@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+use alloc::boxed::Box;
+
+use super::record::Tag;
 use crate::codec::DecodeError;
 use crate::machine::link::Arrival;
 use crate::message::{MessageView, Payload};
@@ -12,38 +15,51 @@ use crate::wire::DeliveryState;
 #[derive(Clone)]
 #[must_use = "the sender waits for an outcome, unless the delivery is settled"]
 pub struct Delivery {
-    pub(super) session: Key,
-    pub(super) arrival: Arrival,
+    key: DeliveryKey,
+    tag: Tag,
+    message_format: u32,
+    settled: bool,
     /// Those of the connection that it came over.
-    pub(super) limits: DecodingLimits,
+    limits: DecodingLimits,
+    payload: Payload,
+    state: Option<Box<DeliveryState>>,
 }
 
 impl Delivery {
+    /// Makes one of what has arrived on a session. What only the session's window needs is left out: a delivery is moved
+    /// often.
+    #[inline]
+    pub(super) fn new(session: Key, arrival: Arrival, limits: DecodingLimits) -> Self {
+        let Arrival { number, tag, message_format, settled, payload, state, .. } = arrival;
+        let key = DeliveryKey::received(session, number);
+        Self { key, tag, message_format, settled, limits, payload, state }
+    }
+
     /// Returns the key that settles it.
     #[inline]
     pub fn key(&self) -> DeliveryKey {
-        DeliveryKey::received(self.session, self.arrival.number)
+        self.key
     }
 
     /// Returns the sender's name for it [2.8.7].
     pub fn tag(&self) -> DeliveryTag {
-        DeliveryTag::from(&self.arrival.tag)
+        DeliveryTag::from(&self.tag)
     }
 
     /// Returns the format of the message; 0 is the standard's own [2.8.11].
     pub fn message_format(&self) -> u32 {
-        self.arrival.message_format
+        self.message_format
     }
 
     /// Returns whether the sender has settled it: there is nothing to be told about it any more [2.6.12].
     #[inline]
     pub fn is_settled(&self) -> bool {
-        self.arrival.settled
+        self.settled
     }
 
     /// Returns the state that the sender told with it, such as that of a transaction [2.7.5].
     pub fn state(&self) -> Option<&DeliveryState> {
-        self.arrival.state.as_deref()
+        self.state.as_deref()
     }
 
     /// Returns how many deliveries of the message have failed before, as its header says; 0 if that cannot be read.
@@ -53,12 +69,12 @@ impl Delivery {
 
     /// Returns the octets of the message, in the buffers that they came in.
     pub fn payload(&self) -> &Payload {
-        &self.arrival.payload
+        &self.payload
     }
 
     /// Returns the octets of the message.
     pub fn into_payload(self) -> Payload {
-        self.arrival.payload
+        self.payload
     }
 
     /// Finds the sections of the message, and decodes none. The [`Limits`] of the connection bound what is decoded of

@@ -159,17 +159,20 @@ impl Ledger {
         true
     }
 
-    /// Returns the first unsettled delivery from `next` to `last`, which moves `next` behind it, and to the end of
-    /// what was looked at if there is none. No more places are searched than `looks` says, which is taken off
+    /// Returns the first unsettled delivery from `next` to `last` and the place of its link, and moves `next` behind it;
+    /// to the end of what was looked at if there is none. Looks at no more places than `looks` says, and takes them off
     /// that.
     #[inline]
-    pub(crate) fn look(&self, next: &mut u64, last: u64, looks: &mut u32) -> Option<u64> {
+    pub(crate) fn look(&self, next: &mut u64, last: u64, looks: &mut u32) -> Option<(u64, u32)> {
         let number = *next;
-        if number <= last && self.get(number).is_some() {
+        if number <= last
+            && let Some(record) = self.get(number)
+        {
             *next = number + 1;
-            return Some(number);
+            return Some((number, record.link));
         }
-        self.look_behind(next, last, looks)
+        let number = self.look_behind(next, last, looks)?;
+        self.get(number).map(|record| (number, record.link))
     }
 
     #[cold]
@@ -328,7 +331,7 @@ mod tests {
         while next <= last {
             let mut looks = stride;
             let before = next;
-            let found = ledger.look(&mut next, last, &mut looks);
+            let found = ledger.look(&mut next, last, &mut looks).map(|(number, _)| number);
             assert!(next > before && next <= last + 1 && (found.is_some() || looks == 0 || next > last));
             if found.is_some() {
                 return found;

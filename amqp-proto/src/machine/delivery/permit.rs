@@ -106,9 +106,7 @@ impl Core {
         if !settled && session.sent.live() >= unsettled {
             return Err(SendError::Unsettled(unsettled));
         }
-        let follows = follows
-            || !session.about_sent.is_empty()
-            || !(self.in_transactions.is_empty() && self.granted.is_empty());
+        let follows = follows || !session.about_sent.is_empty() || !self.ahead.is_empty();
         let mut permit = Permit { tag: options.tag.unwrap_or_else(|| sender.next_tag()), settled, follows };
         // Room for one octet of payload at least, or it would take frames without end.
         if options.state.is_some() {

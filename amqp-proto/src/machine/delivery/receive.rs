@@ -76,11 +76,13 @@ impl Core {
             return None;
         }
         let arrival = receiver.inbox.pop_front()?;
+        let held = arrival.held;
+        let delivery = Delivery::new(session, arrival, self.decoding);
         if is_complete && receiver.top_up() {
             self.link_due(index);
         }
-        self.release(session, arrival.held);
-        Some(Delivery { session, arrival, limits: self.limits.of_decoding() })
+        self.release(session, held);
+        Some(delivery)
     }
 
     /// Releases what has come whole and was not taken; what the sender has settled stays to be taken.

@@ -4,11 +4,11 @@ use alloc::boxed::Box;
 
 use super::ledger::Ledger;
 use super::record::Record;
-use crate::machine::core::{Core, of_session};
+use crate::machine::core::{Ahead, Core, of_session};
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
-use crate::machine::link::{Link, LinkEnd, Sending};
+use crate::machine::link::{Link, LinkEnd, Receiver, Sending};
 use crate::machine::refusal::SettleError;
 use crate::machine::session::Session;
 use crate::types::{DeliveryKey, DeliveryTag, Key, LinkKey};
@@ -45,18 +45,16 @@ impl Core {
             let (key, is_received) = (updates.session, updates.is_received);
             let ledger = self.sessions.get_mut(key).and_then(|session| ledger(session, is_received));
             let found = ledger.and_then(|ledger| {
-                let number = ledger.look(&mut updates.next, updates.last, &mut looks)?;
-                Some((ledger, number))
+                let (number, link) = ledger.look(&mut updates.next, updates.last, &mut looks)?;
+                Some((ledger, number, link))
             });
-            let Some((ledger, number)) = found else {
+            let Some((ledger, number, link)) = found else {
                 if updates.next > updates.last || looks > 0 {
                     self.updates = None;
                 }
                 return self.looked_in_vain(looks);
             };
-            let Some(link) = ledger.get(number).and_then(|record| self.links.at(record.link)) else {
-                continue;
-            };
+            let Some(link) = self.links.at(link) else { continue };
             let Some(update) = update(link, ledger, number, updates) else {
                 looks = looks.saturating_sub(1);
                 if looks == 0 {
@@ -189,9 +187,7 @@ impl Core {
     ) -> Result<(), SettleError> {
         self.dispose(index, delivery, Some(state), settles)?;
         let session = delivery.session.index;
-        if self.in_transactions.last() != Some(&session) {
-            self.in_transactions.push(session);
-        }
+        self.write_ahead(Ahead::Dispositions(session));
         Ok(())
     }
 
@@ -228,13 +224,15 @@ impl Core {
         if self.sessions.peek(index).is_some_and(|session| !session.about_sent.is_empty()) {
             self.write_dispositions(index);
         }
-        while let Some(index) = self.in_transactions.pop() {
-            self.write_dispositions(index);
-        }
-        while let Some(index) = self.granted.pop() {
-            let is_due = self.links.at(index).is_some_and(|link| link.flow_due);
-            if is_due && !self.flow_waits(index) {
-                self.write_link_flow(index);
+        while let Some(ahead) = self.ahead.pop() {
+            match ahead {
+                Ahead::Dispositions(index) => self.write_dispositions(index),
+                Ahead::Flow(index) => {
+                    let is_due = self.links.at(index).is_some_and(|link| link.flow_due);
+                    if is_due && !self.flow_waits(index) {
+                        self.write_link_flow(index);
+                    }
+                }
             }
         }
     }
@@ -317,9 +315,11 @@ fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) ->
         }
         forget(link, ledger, number);
     }
-    if !is_known(link, number) {
+    if let LinkEnd::Receiver(receiver) = &mut link.end
+        && !is_known(receiver, number)
+    {
         // The application hears of it with the message.
-        if let Some(arrival) = link.receiver().and_then(|receiver| receiver.inbox.back_mut()) {
+        if let Some(arrival) = receiver.inbox.back_mut() {
             arrival.state = state.map(Box::new);
         }
         return None;
@@ -329,14 +329,8 @@ fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) ->
 
 /// Returns whether the application has heard of a delivery: not of one of which more is to come on a link that is
 /// not read in pieces.
-#[inline]
-fn is_known(link: &Link, number: u64) -> bool {
-    match &link.end {
-        LinkEnd::Sender(_) => true,
-        LinkEnd::Receiver(receiver) => {
-            receiver.streaming || receiver.partial().is_none_or(|arrival| arrival.number != number)
-        }
-    }
+fn is_known(receiver: &Receiver, number: u64) -> bool {
+    receiver.streaming || receiver.partial().is_none_or(|arrival| arrival.number != number)
 }
 
 /// Returns a copy of a state, at once if it says nothing but its name.

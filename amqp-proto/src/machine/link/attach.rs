@@ -8,7 +8,7 @@ use super::sender::Sender;
 use super::{Link, LinkEnd};
 use crate::codec::EncodeError;
 use crate::config::{ReceiverOptions, SenderOptions};
-use crate::machine::core::{Core, of_session};
+use crate::machine::core::{Ahead, Core, of_session};
 use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
@@ -465,7 +465,7 @@ impl Core {
         if let Some(receiver) = link.receiver() {
             // Credit that was granted before the sender was there has been told already.
             if receiver.credit.credit() == 0 && receiver.top_up() {
-                self.granted.push(index);
+                self.write_ahead(Ahead::Flow(index));
                 self.link_due(index);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::lifecycle::OUTGOING_WINDOW;
-use crate::machine::core::{Core, of_session};
+use crate::machine::core::{Ahead, Core, of_session};
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
@@ -124,8 +124,8 @@ impl Core {
         receiver.drains = false;
         receiver.stops = false;
         receiver.is_paused = credit == 0;
-        if had_none && credit > 0 && self.granted.last() != Some(&index) {
-            self.granted.push(index);
+        if had_none && credit > 0 {
+            self.write_ahead(Ahead::Flow(index));
         }
         self.link_due(index);
         Ok(())
