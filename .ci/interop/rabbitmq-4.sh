@@ -100,6 +100,14 @@ cmd_declare() { # name type: a durable queue of RabbitMQ 4
   said=$(rmq4_ctl eval "element(1, rabbit_amqqueue:declare(rabbit_misc:r(<<\"/\">>, queue, <<\"$name\">>), true, false,
     [{<<\"x-queue-type\">>, longstr, <<\"$type\">>}], none, <<\"$USER_NAME\">>)).") || die "$name was not declared: $said"
   [[ $said =~ ^(new|existing)$ ]] || die "$name was not declared: $said"
+  # A node that is killed less than half a second later forgets that a quorum queue's log is its own, and starts with an empty
+  # one ("Quorum queue recovery: ... name_not_registered" in its log): what it has accepted by then is lost. It writes that
+  # list down 500 ms after the last change (`auto_save` of ra's names.dets), so it is told to do so now.
+  if [[ $type == quorum ]]; then
+    said=$(rmq4_ctl eval "#{names := #{directory_rev := Names}} = ra_system:fetch(quorum_queues), dets:sync(Names).") ||
+      die "$name is not written down: $said"
+    [[ $said == ok ]] || die "$name is not written down: $said"
+  fi
   echo "/queues/$name"
 }
 
