@@ -6,13 +6,13 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use amqp_proto::Connection as Engine;
-use amqp_proto::config::SessionOptions;
-use amqp_proto::driver::{self, Clock, Hub, HubOptions, LastWords};
-use amqp_proto::endpoint::{
+use amqp_proto::client::{
     Acceptor, Address, AddressError, ConnectionOptions, Ended, ReceiverSettings, Result, SenderSettings,
     random_name,
 };
-use amqp_proto::machine::sasl::Identity;
+use amqp_proto::config::SessionOptions;
+use amqp_proto::driver::{self, Clock, Hub, HubOptions, LastWords};
+use amqp_proto::sasl::Identity;
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::{self, Open};
 

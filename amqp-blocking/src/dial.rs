@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use amqp_proto::endpoint::{
+use amqp_proto::client::{
     Acceptor, Address, AddressError, ConnectionOptions, Peer, Result, STAGGER, take_turns, unreachable,
 };
 

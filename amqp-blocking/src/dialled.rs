@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use amqp_proto::machine::sasl::LinkSecurity;
+use amqp_proto::sasl::LinkSecurity;
 
 #[cfg(feature = "tls")]
 use crate::tls::Secured;

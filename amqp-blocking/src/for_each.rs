@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::thread;
 
-use amqp_proto::endpoint::{Error, Result};
+use amqp_proto::client::{Error, Result};
 use amqp_proto::policy::OnFailure;
 
 use crate::Delivery;

@@ -3,8 +3,8 @@
 use std::io;
 use std::thread::Thread;
 
+use amqp_proto::client::Result;
 use amqp_proto::driver;
-use amqp_proto::endpoint::Result;
 use amqp_proto::message::Payload;
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::{self, DeliveryState, Modified};

@@ -44,12 +44,12 @@ pub use stream::OutgoingStream;
 pub use transport::Transport;
 
 pub use amqp_proto as proto;
-pub use amqp_proto::endpoint::{
+pub use amqp_proto::client::{
     Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, ErrorKind, Outgoing, Peer, Result,
 };
 #[cfg(feature = "tls")]
-pub use amqp_proto::endpoint::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};
-pub use amqp_proto::machine::sasl;
+pub use amqp_proto::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};
+pub use amqp_proto::sasl;
 pub use amqp_proto::{Cause, Origin, Reason};
 pub use amqp_proto::{config, handler, message, policy, types, wire};
 pub use bytes;

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 
-use amqp_proto::endpoint::{Acceptor, Result};
+use amqp_proto::client::{Acceptor, Result};
 
 use crate::connection::Connection;
 

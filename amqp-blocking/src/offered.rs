@@ -2,9 +2,9 @@
 
 use std::thread::Thread;
 
+use amqp_proto::client::Result;
 use amqp_proto::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::driver;
-use amqp_proto::endpoint::Result;
 use amqp_proto::types::Str;
 use amqp_proto::wire::{self, Attach, Begin, Source, Terminus};
 

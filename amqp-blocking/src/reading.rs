@@ -3,8 +3,8 @@
 use std::io::{ErrorKind, Read};
 use std::thread::{self, Thread};
 
+use amqp_proto::Reading;
 use amqp_proto::driver::Hub;
-use amqp_proto::machine::Reading;
 
 /// How much is read at a time.
 const BUFFER: usize = 64 << 10;

@@ -3,8 +3,8 @@
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use amqp_proto::client::{Error, Result};
 use amqp_proto::driver::{self, Ending};
-use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{DeliveryKey, Str, TransactionId};
 use amqp_proto::wire::{self, Attach, DeliveryState, Modified, Outcome};
 

@@ -2,8 +2,8 @@
 
 use std::thread::Thread;
 
+use amqp_proto::client::{ReceiverSettings, Result, link_setters};
 use amqp_proto::driver;
-use amqp_proto::endpoint::{ReceiverSettings, Result, link_setters};
 
 use crate::receiver::Receiver;
 use crate::wait::ready;

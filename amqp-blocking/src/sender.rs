@@ -3,9 +3,9 @@
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use amqp_proto::client::{Error, Outgoing, Result};
 use amqp_proto::config::SendOptions;
 use amqp_proto::driver::{self, Ending};
-use amqp_proto::endpoint::{Error, Outgoing, Result};
 use amqp_proto::types::Str;
 use amqp_proto::wire::{self, Attach, Outcome};
 
@@ -90,7 +90,7 @@ impl Sender {
     }
 
     /// Sends a message if that can be done at once, and does not wait for its outcome. The error is that of the
-    /// engine otherwise, such as [`SendError::NoCredit`](amqp_proto::machine::SendError).
+    /// engine otherwise, such as [`SendError::NoCredit`](amqp_proto::SendError).
     pub fn send_now(&self, message: impl Into<Outgoing>) -> Result<Sent> {
         self.link.try_send(message).map(Sent)
     }

@@ -2,8 +2,8 @@
 
 use std::thread::Thread;
 
+use amqp_proto::client::{Result, SenderSettings, link_setters};
 use amqp_proto::driver;
-use amqp_proto::endpoint::{Result, SenderSettings, link_setters};
 
 use crate::sender::Sender;
 use crate::wait::ready;

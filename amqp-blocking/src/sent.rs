@@ -3,8 +3,8 @@
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use amqp_proto::client::{Error, Result};
 use amqp_proto::driver;
-use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::Outcome;
 

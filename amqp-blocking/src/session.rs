@@ -2,8 +2,8 @@
 
 use std::thread::Thread;
 
+use amqp_proto::client::{ReceiverSettings, Result, SenderSettings};
 use amqp_proto::driver;
-use amqp_proto::endpoint::{ReceiverSettings, Result, SenderSettings};
 use amqp_proto::types::Str;
 use amqp_proto::wire::{self, Begin};
 

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use amqp_proto::endpoint::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
-use amqp_proto::machine::sasl::LinkSecurity;
+use amqp_proto::client::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
+use amqp_proto::sasl::LinkSecurity;
 use rustls::Connection;
 
 use crate::transport::Transport;

@@ -4,8 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use amqp_proto::endpoint::Peer;
-use amqp_proto::machine::sasl::LinkSecurity;
+use amqp_proto::client::Peer;
+use amqp_proto::sasl::LinkSecurity;
 
 /// A stream of octets in both directions, of which one thread reads while another writes.
 ///

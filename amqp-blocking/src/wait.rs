@@ -4,8 +4,8 @@ use std::task::Poll;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use amqp_proto::client::{Error, Result};
 use amqp_proto::driver::{Try, Wait};
-use amqp_proto::endpoint::{Error, Result};
 
 /// Waits until an attempt is ready.
 pub(crate) fn ready<R>(mut wait: Wait<'_, Thread, impl Try<Thread, R>>) -> R {

@@ -18,10 +18,9 @@ use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::Reading;
 use amqp_proto::types::{LinkKey, Moment, SenderKey};
 use amqp_proto::wire::{DeliveryState, Outcome};
-use amqp_proto::{Connection, Event, Reason};
+use amqp_proto::{Connection, Event, Reading, Reason};
 use bytes::Buf;
 
 const USAGE: &str = "\

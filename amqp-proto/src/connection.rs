@@ -6,10 +6,11 @@ use core::fmt;
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::config::{Options, SessionOptions};
-use crate::machine::sasl::{ClientSasl, Identity, ServerSasl};
 use crate::machine::{
-    EMPTY_FRAME, Event, Machine, Reading, Security, SessionError, StaleKey, TracedFrame, Why, memory_bound,
+    Deadline, EMPTY_FRAME, Event, Machine, Reading, Security, SessionError, StaleKey, TracedFrame,
+    memory_bound,
 };
+use crate::sasl::{ClientSasl, Identity, ServerSasl};
 use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Symbol};
 use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
 use crate::wire::{Error, Open};
@@ -219,7 +220,7 @@ impl Connection {
     }
 
     /// When [`handle_deadline`](Self::handle_deadline) is to be called, and why.
-    pub fn next_deadline(&self) -> Option<(Moment, Why)> {
+    pub fn next_deadline(&self) -> Option<(Moment, Deadline)> {
         self.machine.next_deadline()
     }
 

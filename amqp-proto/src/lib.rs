@@ -3,18 +3,19 @@
 
 extern crate alloc;
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod codec;
 pub mod config;
 mod connection;
 #[cfg(feature = "driver")]
 pub mod driver;
-#[cfg(feature = "endpoint")]
-pub mod endpoint;
 pub mod guide;
 pub mod handler;
-pub mod machine;
+mod machine;
 pub mod message;
 pub mod policy;
+pub mod sasl;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod types;
@@ -23,5 +24,8 @@ pub mod wire;
 
 pub use bytes;
 pub use connection::{Connection, Output};
-pub use machine::{Cause, Delivery, Event, Origin, Reason};
+pub use machine::{
+    Cause, Deadline, Delivery, Direction, Event, FlowError, LinkError, Origin, Part, PartEnd, ReadError,
+    Reading, Reason, SendError, SessionError, SettleError, StaleKey, TracedFrame,
+};
 pub use view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};

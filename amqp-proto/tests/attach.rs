@@ -6,14 +6,13 @@ mod common;
 mod peer;
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::{LinkError, SendError};
 use amqp_proto::testing::{
     Auto, Literal, Pair, attach, attach_receiver, attach_sender, begin, detach, disposition, end, flow,
     transfer,
 };
 use amqp_proto::types::{Limits, LinkKey};
 use amqp_proto::wire::{Condition, Error, Source, Target};
-use amqp_proto::{Event, Origin};
+use amqp_proto::{Event, LinkError, Origin, SendError};
 use peer::{Peer, credit, detach_with};
 
 /// Whether the engine's end of the session was ended with this condition, and nothing else written.

@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use amqp_proto::config::{Options, SendOptions, SessionOptions};
-use amqp_proto::machine::{LinkError, SendError, SessionError};
 use amqp_proto::message::Message;
 use amqp_proto::testing::Pair;
 use amqp_proto::types::{ReceiverKey, SenderKey, SessionKey};
 use amqp_proto::wire::Outcome;
-use amqp_proto::{Event, Origin};
+use amqp_proto::{Event, LinkError, Origin, SendError, SessionError};
 use bytes::Buf;
 
 /// More than the output may be, and so not written at once.

@@ -4,11 +4,10 @@
 mod common;
 
 use amqp_proto::config::{Options, SenderOptions, SessionOptions};
-use amqp_proto::machine::{Reading, SessionError, Why};
 use amqp_proto::testing::{Literal, Pair, Script, attach_sender, begin, close, end, flow, open, transfer};
 use amqp_proto::types::{Fields, Limits, Many, Moment, Symbol, Value};
 use amqp_proto::wire::{Condition, Error};
-use amqp_proto::{Connection, Event, Origin, symbol};
+use amqp_proto::{Connection, Deadline, Event, Origin, Reading, SessionError, symbol};
 use common::solo::{Solo, beginning, frames, opening};
 
 /// Who closed the connection last, and why.
@@ -255,7 +254,7 @@ fn c_close_02_the_answer_is_waited_for_and_not_for_ever() {
     let mut solo = Solo::open_by(Options::new("s").with_close_time_out(5_000), open("p"));
     solo.engine.close_with(Condition::ConnectionForced.into());
     assert_eq!(solo.says(), frames([close().error("amqp:connection:forced")]));
-    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(5_000), Why::Close)));
+    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(5_000), Deadline::Close)));
     solo.hears(&frames([beginning(0)]));
     assert_eq!(solo.events(), [], "it could not be answered any more");
     assert_eq!(solo.engine.reading(), Reading::Wanted);

@@ -6,12 +6,11 @@ mod common;
 mod peer;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::SendError;
 use amqp_proto::message::Payload;
 use amqp_proto::testing::{Auto, Literal, Pair, attach_sender, flow, transfer};
 use amqp_proto::types::{Limits, LinkKey, ReceiverKey, SenderKey};
 use amqp_proto::wire::{Condition, Flow, Frame, Performative};
-use amqp_proto::{Event, Origin};
+use amqp_proto::{Event, Origin, SendError};
 use bytes::Bytes;
 use peer::{Peer, credit};
 

@@ -6,13 +6,12 @@ mod common;
 mod peer;
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::{FlowError, LinkError, SendError, SettleError, StaleKey};
 use amqp_proto::testing::{
     Pair, attach, attach_receiver, attach_sender, detach, disposition, end, flow, transfer,
 };
 use amqp_proto::types::{DeliveryTag, Limits, LinkKey};
 use amqp_proto::wire::{Condition, Error, Outcome, Source};
-use amqp_proto::{Event, Origin};
+use amqp_proto::{Event, FlowError, LinkError, Origin, SendError, SettleError, StaleKey};
 use peer::{Peer, credit, detach_with};
 
 /// An accepted disposition that settles.

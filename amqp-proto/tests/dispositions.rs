@@ -5,14 +5,13 @@ mod common;
 #[path = "common/peer.rs"]
 mod peer;
 
-use amqp_proto::Event;
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::SettleError;
 use amqp_proto::testing::{Literal, Pair, close, detach, disposition, end, transfer};
 use amqp_proto::types::{DeliveryKey, DeliveryTag, Limits, LinkKey, ReceiverKey, TransactionId};
 use amqp_proto::wire::{
     Condition, DeliveryState, Error, Outcome, Received, ReceiverSettleMode, TransactionalState,
 };
+use amqp_proto::{Event, SettleError};
 use bytes::{Buf, Bytes};
 use peer::Peer;
 

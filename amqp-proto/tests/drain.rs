@@ -5,12 +5,11 @@ mod common;
 #[path = "common/peer.rs"]
 mod peer;
 
-use amqp_proto::Event;
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions};
-use amqp_proto::machine::Why;
 use amqp_proto::message::Payload;
 use amqp_proto::testing::{Literal, Pair, attach_receiver, detach, flow, transfer};
 use amqp_proto::types::{Moment, ReceiverKey, SenderKey};
+use amqp_proto::{Deadline, Event};
 use bytes::Bytes;
 use peer::Peer;
 
@@ -365,13 +364,13 @@ fn at(millis: u64) -> Moment {
 fn t_drain_02_credit_stays_while_it_is_used() {
     let (mut peer, link) = late(5);
     assert!(!peer.amqp.has_output());
-    assert_eq!(peer.amqp.next_deadline(), Some((at(5), Why::Drain)));
+    assert_eq!(peer.amqp.next_deadline(), Some((at(5), Deadline::Drain)));
     peer.amqp.handle_deadline(at(4));
     assert_eq!(peer.lines(), [""; 0]);
     peer.amqp.sender(link).unwrap().send_payload(&payload("x"), &SendOptions::new()).unwrap();
     peer.amqp.handle_deadline(at(5));
     peer.hears([transfer(0, 0, &[0, 0, 0, 0]).payload("x")]);
-    assert_eq!(peer.amqp.next_deadline(), Some((at(10), Why::Drain)));
+    assert_eq!(peer.amqp.next_deadline(), Some((at(10), Deadline::Drain)));
     peer.amqp.handle_deadline(at(10));
     let lines = peer.lines();
     assert!(lines.len() == 1 && lines[0].contains("delivery_count: 5, link_credit: 0"), "{lines:?}");

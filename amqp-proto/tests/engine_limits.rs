@@ -5,14 +5,13 @@
 mod common;
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::sasl::{Identity, LinkSecurity, ServerMechanism, ServerSasl, Step};
-use amqp_proto::machine::{LinkError, Reading, SendError};
+use amqp_proto::sasl::{Identity, LinkSecurity, ServerMechanism, ServerSasl, Step};
 use amqp_proto::testing::{
     Literal, Pair, SASL_HEADER, attach, attach_receiver, attach_sender, begin, detach, flow, open, transfer,
 };
 use amqp_proto::types::{DeliveryTag, Limits, LinkKey, Moment, ReceiverKey, SenderKey, Symbol};
 use amqp_proto::wire::{Condition, Error, Secret};
-use amqp_proto::{Connection, Event, symbol};
+use amqp_proto::{Connection, Event, LinkError, Reading, SendError, symbol};
 use bytes::BufMut;
 use common::hex;
 use common::solo::{Solo, beginning, frames, opening};

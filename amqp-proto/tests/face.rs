@@ -7,10 +7,11 @@ mod common;
 use std::io::IoSlice;
 
 use amqp_proto::config::{Options, ReceiverOptions, SessionOptions};
-use amqp_proto::machine::{FlowError, LinkError, Reading, SendError, SessionError, SettleError, StaleKey};
 use amqp_proto::testing::{Alike, Pair, attach_receiver, attach_sender, close, end, flow, open, transfer};
 use amqp_proto::types::Moment;
-use amqp_proto::{Connection, Event};
+use amqp_proto::{
+    Connection, Event, FlowError, LinkError, Reading, SendError, SessionError, SettleError, StaleKey,
+};
 use bytes::{Buf, BufMut};
 use common::solo::{Solo, beginning, frames, opening};
 use common::{hex, octets};

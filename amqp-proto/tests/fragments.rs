@@ -5,13 +5,12 @@ mod common;
 #[path = "common/peer.rs"]
 mod peer;
 
-use amqp_proto::Event;
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::{PartEnd, ReadError, SendError};
 use amqp_proto::message::Payload;
 use amqp_proto::testing::{Literal, Pair, flow, transfer};
 use amqp_proto::types::{DeliveryKey, DeliveryTag, Limits, ReceiverKey, SenderKey};
 use amqp_proto::wire::{Frame, Performative, Transfer};
+use amqp_proto::{Event, PartEnd, ReadError, SendError};
 use bytes::{Buf, Bytes};
 use peer::Peer;
 

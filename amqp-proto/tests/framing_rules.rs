@@ -5,11 +5,10 @@ mod common;
 
 use amqp_proto::codec::EncodeError;
 use amqp_proto::config::{Options, SessionOptions};
-use amqp_proto::machine::{LinkError, SessionError};
 use amqp_proto::testing::{Alike, Pair, attach, attach_receiver, begin, close, flow, open};
 use amqp_proto::types::{Fields, Limits, LinkKey, Value};
 use amqp_proto::wire::Condition;
-use amqp_proto::{Event, Origin, symbol};
+use amqp_proto::{Event, LinkError, Origin, SessionError, symbol};
 use common::hex;
 use common::solo::{Solo, beginning, frames, opening, raw};
 

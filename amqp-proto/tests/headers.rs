@@ -4,13 +4,12 @@
 mod common;
 
 use amqp_proto::config::Options;
-use amqp_proto::machine::Reading;
-use amqp_proto::machine::sasl::{
+use amqp_proto::sasl::{
     AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, LinkSecurity, Nonce, ServerSasl,
 };
 use amqp_proto::testing::{HEADER, Pair, SASL_HEADER, Script, begin, close, open};
 use amqp_proto::types::Moment;
-use amqp_proto::{Connection, Event, Origin};
+use amqp_proto::{Connection, Event, Origin, Reading};
 use common::hex;
 use common::solo::{Solo, frames, opening};
 

@@ -3,12 +3,11 @@
 
 mod common;
 
-use amqp_proto::Event;
 use amqp_proto::config::{Options, SessionOptions};
-use amqp_proto::machine::{Reading, Why};
 use amqp_proto::testing::{Pair, attach_receiver, begin, close, flow, open};
 use amqp_proto::types::{Limits, LinkKey};
 use amqp_proto::wire::Condition;
+use amqp_proto::{Deadline, Event, Reading};
 use common::solo::{Solo, beginning, frames, opening};
 
 /// An empty frame on channel 0.
@@ -32,11 +31,11 @@ fn c_idle_03_silence_closes_the_connection() {
     let mut solo = Solo::open_by(Options::new("s").with_idle_time_out(20_000), open("p"));
     solo.waits(19_999);
     solo.hears(EMPTY);
-    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(20_000), Why::Silence)));
+    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(20_000), Deadline::Silence)));
     solo.waits(10_000);
     solo.hears(&frames([beginning(3)]));
     assert_eq!(solo.events().len(), 1);
-    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(20_000), Why::Silence)));
+    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(20_000), Deadline::Silence)));
     solo.waits(19_000);
     solo.hears(&EMPTY[..8]);
     solo.waits(999);
@@ -59,7 +58,7 @@ fn c_idle_03_what_waits_to_be_looked_at_was_in_time() {
 #[test]
 fn c_idle_03_an_open_that_does_not_come() {
     let mut client = Solo::client(Options::new("c").with_open_time_out(7_000));
-    assert_eq!(client.engine.next_deadline(), Some((client.now.after(7_000), Why::Open)));
+    assert_eq!(client.engine.next_deadline(), Some((client.now.after(7_000), Deadline::Open)));
     client.waits(7_000);
     assert_eq!(client.closes_for(), Condition::ResourceLimitExceeded);
 
@@ -85,7 +84,7 @@ fn c_idle_04_the_peer_is_sent_a_frame_in_time() {
         let mut last = solo.now;
         for _ in 0..50 {
             let (at, why) = solo.engine.next_deadline().unwrap();
-            assert!(why == Why::Heartbeat && at > solo.now);
+            assert!(why == Deadline::Heartbeat && at > solo.now);
             solo.waits(at.millis_since(solo.now));
             let said = solo.says();
             if !said.is_empty() {

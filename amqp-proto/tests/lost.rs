@@ -6,14 +6,13 @@ mod common;
 #[path = "common/peer.rs"]
 mod peer;
 
-use amqp_proto::Event;
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
-use amqp_proto::machine::{PartEnd, SettleError};
 use amqp_proto::testing::{
     Literal, Pair, attach_receiver, attach_sender, close, detach, disposition, end, flow, transfer,
 };
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::{Outcome, ReceiverSettleMode};
+use amqp_proto::{Event, PartEnd, SettleError};
 use peer::Peer;
 
 /// How something ends.

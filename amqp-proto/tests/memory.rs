@@ -6,13 +6,12 @@ mod common;
 
 use allocation_counter::measure;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::Reading;
 use amqp_proto::testing::{
     HEADER, Literal, attach_receiver, attach_sender, begin, detach, disposition, end, flow, open, transfer,
 };
 use amqp_proto::types::{Limits, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
 use amqp_proto::wire::{Condition, Error};
-use amqp_proto::{Connection, Event, symbol};
+use amqp_proto::{Connection, Event, Reading, symbol};
 use bytes::{Buf, BufMut};
 use common::hex;
 use common::solo::{Solo, beginning, frames};

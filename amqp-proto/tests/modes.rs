@@ -5,13 +5,12 @@ mod common;
 #[path = "common/peer.rs"]
 mod peer;
 
-use amqp_proto::Event;
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
-use amqp_proto::machine::SendError;
 use amqp_proto::message::Payload;
 use amqp_proto::testing::{Literal, Pair, attach, transfer};
 use amqp_proto::types::LinkKey;
 use amqp_proto::wire::{ReceiverSettleMode, SenderSettleMode};
+use amqp_proto::{Event, SendError};
 use bytes::Bytes;
 use peer::{Peer, credit};
 

@@ -5,10 +5,10 @@
 mod common;
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::sasl::{
+use amqp_proto::message::Payload;
+use amqp_proto::sasl::{
     AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, LinkSecurity, Nonce, ServerSasl,
 };
-use amqp_proto::message::Payload;
 use amqp_proto::types::{
     DeliveryKey, DeliveryTag, Limits, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey,
 };

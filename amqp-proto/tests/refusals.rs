@@ -7,12 +7,11 @@ mod common;
 mod peer;
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::LinkError;
-use amqp_proto::machine::sasl::{ClientProfile, ClientSasl, LinkSecurity, Login, Nonce};
+use amqp_proto::sasl::{ClientProfile, ClientSasl, LinkSecurity, Login, Nonce};
 use amqp_proto::testing::{Literal, attach, begin, close, detach, end, flow, open};
 use amqp_proto::types::{Limits, LinkKey, Moment};
 use amqp_proto::wire::{Condition, Source, Target};
-use amqp_proto::{Connection, Event, Origin};
+use amqp_proto::{Connection, Event, LinkError, Origin};
 use bytes::Buf;
 use common::octets;
 use peer::{Peer, detach_with};

@@ -4,12 +4,11 @@
 mod common;
 
 use amqp_proto::config::Options;
-use amqp_proto::machine::Reading;
-use amqp_proto::machine::sasl::*;
+use amqp_proto::sasl::*;
 use amqp_proto::testing::{HEADER, Literal, Pair, SASL_HEADER, Script, close, open};
 use amqp_proto::types::{Limits, Moment, Symbol};
 use amqp_proto::wire::{Condition, Error};
-use amqp_proto::{Connection, Event, Origin, symbol};
+use amqp_proto::{Connection, Event, Origin, Reading, symbol};
 use common::hex;
 use common::solo::{Solo, frames, opening};
 

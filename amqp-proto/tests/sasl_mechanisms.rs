@@ -6,7 +6,7 @@ mod common;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use amqp_proto::machine::sasl::{
+use amqp_proto::sasl::{
     AnonymousClient, AnonymousServer, BadCredential, BadNonce, BadVerifier, ChoiceError, ClientMechanism,
     ClientProfile, Credentials, Decoy, ExternalClient, ExternalServer, Failure, Identity, LinkSecurity,
     Login, Nonce, PlainClient, PlainServer, ScramClient, ScramHash, ScramLimits, ScramServer, ScramVerifier,

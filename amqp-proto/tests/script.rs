@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::sasl::{
+use amqp_proto::message::Payload;
+use amqp_proto::sasl::{
     AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, LinkSecurity, Nonce, ServerSasl,
 };
-use amqp_proto::message::Payload;
 use amqp_proto::testing::{
     Literal, Script, attach, attach_receiver, attach_sender, begin, close, detach, disposition, end, flow,
     open, transfer,

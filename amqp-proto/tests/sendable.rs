@@ -5,11 +5,10 @@ mod common;
 #[path = "common/peer.rs"]
 mod peer;
 
-use amqp_proto::Event;
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::SendError;
 use amqp_proto::testing::{Pair, flow};
 use amqp_proto::types::{Limits, SenderKey};
+use amqp_proto::{Event, SendError};
 use bytes::Buf;
 use peer::{Peer, credit};
 use proptest::prelude::*;

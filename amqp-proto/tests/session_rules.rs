@@ -4,13 +4,12 @@
 mod common;
 
 use amqp_proto::config::{Options, SenderOptions, SessionOptions};
-use amqp_proto::machine::{LinkError, SessionError};
 use amqp_proto::testing::{
     Literal, Pair, attach_receiver, attach_sender, begin, detach, end, flow, open, transfer,
 };
 use amqp_proto::types::{Fields, Limits, LinkKey, SessionKey, TransferNumber, Value};
 use amqp_proto::wire::{Condition, Error};
-use amqp_proto::{Event, Origin, symbol};
+use amqp_proto::{Event, LinkError, Origin, SessionError, symbol};
 use common::solo::{Solo, beginning, frames};
 
 /// What this end begins a session with.

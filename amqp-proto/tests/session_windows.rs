@@ -3,14 +3,13 @@
 
 mod common;
 
-use amqp_proto::Event;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::SendError;
 use amqp_proto::testing::{
     Literal, Pair, attach_receiver, attach_sender, begin, detach, flow, open, transfer,
 };
 use amqp_proto::types::{Limits, LinkKey, ReceiverKey, SenderKey, SessionKey, TransferNumber};
 use amqp_proto::wire::{Condition, Frame, Performative};
+use amqp_proto::{Event, SendError};
 use common::solo::{Solo, beginning, frames};
 
 /// This end's outgoing-window: it never holds itself back.

@@ -6,7 +6,6 @@ mod common;
 mod peer;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::{Reading, SettleError};
 use amqp_proto::testing::{Literal, Pair, disposition, flow, transfer};
 use amqp_proto::types::{
     Annotations, DeliveryKey, Described, Fields, Limits, LinkKey, ReceiverKey, SenderKey, TransactionId,
@@ -16,7 +15,7 @@ use amqp_proto::wire::{
     Condition, Declared, DeliveryState, Error, Modified, Outcome, Received, ReceiverSettleMode, Rejected,
     Source, TransactionalState,
 };
-use amqp_proto::{Event, symbol};
+use amqp_proto::{Event, Reading, SettleError, symbol};
 use peer::Peer;
 
 const ACCEPTED: &str = "00532445";

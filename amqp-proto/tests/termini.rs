@@ -6,14 +6,13 @@ mod common;
 mod peer;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
-use amqp_proto::machine::SendError;
 use amqp_proto::message::{Message, Payload};
 use amqp_proto::testing::{Auto, Literal, Pair, attach, detach, transfer};
 use amqp_proto::types::{Described, Fields, LinkKey, TransactionId, Value};
 use amqp_proto::wire::{
     Condition, Coordinator, Declared, DeliveryState, Outcome, Source, Target, TransactionalState,
 };
-use amqp_proto::{Event, symbol};
+use amqp_proto::{Event, SendError, symbol};
 use bytes::Bytes;
 use peer::Peer;
 

@@ -9,14 +9,15 @@ mod endpoint;
 use std::sync::{Arc, Mutex};
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::sasl::{
+use amqp_proto::sasl::{
     ClientProfile, ClientSasl, Credentials, LinkSecurity, Login, Nonce, PlainServer, ServerSasl,
 };
-use amqp_proto::machine::{FlowError, LinkError, ReadError, SendError, SessionError, SettleError, Why};
 use amqp_proto::testing::{HEADER, Pair, close};
 use amqp_proto::types::{DeliveryTag, Moment, SequenceNo, TransferNumber};
 use amqp_proto::wire::{Condition, Error, Outcome};
-use amqp_proto::{Connection, Event};
+use amqp_proto::{
+    Connection, Deadline, Event, FlowError, LinkError, ReadError, SendError, SessionError, SettleError,
+};
 use bytes::{Buf, Bytes};
 use endpoint::*;
 
@@ -27,7 +28,7 @@ fn e1_one_octet_a_minute() {
     let mut now = Moment::START;
     for octet in HEADER {
         let (deadline, why) = server.next_deadline().unwrap();
-        assert_eq!((deadline, why), (Moment::from_millis(30_000), Why::Open));
+        assert_eq!((deadline, why), (Moment::from_millis(30_000), Deadline::Open));
         now = now.after(3_000);
         server.receive(now, &[octet]);
     }
@@ -42,7 +43,7 @@ fn e1_one_octet_a_minute() {
     assert_eq!(server.poll_event(), Some(Event::Opened));
     for (second, octet) in (1..10).zip(*b"\0\0\x01\0\x02\0\0\0\0") {
         server.receive(Moment::from_millis(second * 1_000), &[octet]);
-        assert_eq!(server.next_deadline(), Some((Moment::from_millis(10_000), Why::Silence)));
+        assert_eq!(server.next_deadline(), Some((Moment::from_millis(10_000), Deadline::Silence)));
     }
     server.handle_deadline(Moment::from_millis(10_000));
     assert!(server.is_over());
@@ -80,7 +81,7 @@ fn e4_a_heartbeat_at_the_end_of_time() {
     let octets = output.copy_to_bytes(output.remaining());
     server.receive(Moment::START, &octets);
     assert_eq!(server.poll_event(), Some(Event::Opened));
-    assert_eq!(server.next_deadline().unwrap().1, Why::Heartbeat);
+    assert_eq!(server.next_deadline().unwrap().1, Deadline::Heartbeat);
     for _ in 0..3 {
         server.handle_deadline(Moment::from_millis(u64::MAX));
         let octets = server.output().remaining();

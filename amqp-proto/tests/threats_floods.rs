@@ -6,12 +6,11 @@ mod common;
 #[path = "common/endpoint.rs"]
 mod endpoint;
 
-use amqp_proto::Connection;
 use amqp_proto::config::Options;
-use amqp_proto::machine::Reading;
 use amqp_proto::testing::{attach_sender, begin, detach, end};
 use amqp_proto::types::{Limits, Moment};
 use amqp_proto::wire::Condition;
+use amqp_proto::{Connection, Reading};
 use endpoint::*;
 
 const LIMITS: Limits = Limits::DEFAULT;

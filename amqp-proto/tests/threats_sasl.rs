@@ -8,7 +8,7 @@ mod endpoint;
 
 use amqp_proto::Connection;
 use amqp_proto::config::Options;
-use amqp_proto::machine::sasl::{
+use amqp_proto::sasl::{
     AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, LinkSecurity, Login, Nonce, ServerMechanism,
     ServerSasl, Step,
 };

@@ -3,12 +3,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use amqp_proto::Connection;
 use amqp_proto::config::{Options, SenderOptions, SessionOptions};
-use amqp_proto::machine::Direction;
-use amqp_proto::machine::sasl::{ClientProfile, ClientSasl, LinkSecurity, Login, Nonce};
+use amqp_proto::sasl::{ClientProfile, ClientSasl, LinkSecurity, Login, Nonce};
 use amqp_proto::testing::Pair;
 use amqp_proto::types::Moment;
+use amqp_proto::{Connection, Direction};
 use bytes::Buf;
 
 type Lines = Arc<Mutex<Vec<String>>>;

@@ -6,12 +6,11 @@ mod common;
 mod peer;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::SendError;
 use amqp_proto::message::{Message, Payload};
 use amqp_proto::testing::{Literal, Pair, disposition, transfer};
 use amqp_proto::types::{DeliveryTag, Limits, ReceiverKey};
 use amqp_proto::wire::{DeliveryState, Outcome, Received, ReceiverSettleMode, TransactionalState};
-use amqp_proto::{Delivery, Event};
+use amqp_proto::{Delivery, Event, SendError};
 use bytes::{Buf, Bytes, BytesMut};
 use peer::{Peer, credit};
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use amqp_proto::Connection as Engine;
-use amqp_proto::config::SessionOptions;
-use amqp_proto::driver::{self, Clock, Hub, HubOptions};
-use amqp_proto::endpoint::{
+use amqp_proto::client::{
     Acceptor, Address, AddressError, ConnectionOptions, Peer, ReceiverSettings, Result, SenderSettings,
     random,
 };
-use amqp_proto::machine::sasl::{Identity, LinkSecurity};
+use amqp_proto::config::SessionOptions;
+use amqp_proto::driver::{self, Clock, Hub, HubOptions};
+use amqp_proto::sasl::{Identity, LinkSecurity};
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::Open;
 use tokio::io::{AsyncRead, AsyncWrite};

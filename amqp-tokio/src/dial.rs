@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::Poll;
 
-use amqp_proto::endpoint::{
+use amqp_proto::client::{
     Address, AddressError, ConnectionOptions, Peer, Result, STAGGER, take_turns, unreachable,
 };
 use tokio::net::{TcpStream, lookup_host};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use amqp_proto::Reading;
 use amqp_proto::driver::{Hub, Outlet};
-use amqp_proto::machine::Reading;
 use amqp_proto::types::Moment;
 use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};

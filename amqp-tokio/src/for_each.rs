@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use std::pin::pin;
 use std::task::Poll;
 
-use amqp_proto::endpoint::Result;
+use amqp_proto::client::Result;
 use amqp_proto::policy::OnFailure;
 use tokio::task::{JoinError, JoinSet};
 

@@ -2,8 +2,8 @@
 
 use std::task::Waker;
 
+use amqp_proto::client::Result;
 use amqp_proto::driver;
-use amqp_proto::endpoint::Result;
 use amqp_proto::message::Payload;
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::{DeliveryState, Modified};

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use amqp_proto::endpoint::{Acceptor, Peer, Result};
+use amqp_proto::client::{Acceptor, Peer, Result};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use crate::connection::Connection;

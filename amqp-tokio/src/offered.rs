@@ -2,9 +2,9 @@
 
 use std::task::Waker;
 
+use amqp_proto::client::Result;
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
 use amqp_proto::driver;
-use amqp_proto::endpoint::Result;
 use amqp_proto::types::Str;
 use amqp_proto::wire::{Attach, Source, Terminus};
 

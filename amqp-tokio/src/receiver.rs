@@ -3,8 +3,8 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use amqp_proto::client::{Error, Result};
 use amqp_proto::driver::{self, Ending, NextDelivery};
-use amqp_proto::endpoint::{Error, Result};
 use amqp_proto::types::{DeliveryKey, Str, TransactionId};
 use amqp_proto::wire::{Attach, DeliveryState, Modified, Outcome};
 use futures_core::Stream;

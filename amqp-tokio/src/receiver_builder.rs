@@ -4,8 +4,8 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::Waker;
 
+use amqp_proto::client::{ReceiverSettings, Result, link_setters};
 use amqp_proto::driver;
-use amqp_proto::endpoint::{ReceiverSettings, Result, link_setters};
 
 use crate::receiver::Receiver;
 use crate::wait::ready;

@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::task::Waker;
 
+use amqp_proto::client::Result;
 use amqp_proto::driver::{self, Ending};
-use amqp_proto::endpoint::Result;
 use amqp_proto::message::Message;
 use amqp_proto::types::Str;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use amqp_proto::endpoint::{Error, Result};
+use amqp_proto::client::{Error, Result};
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::policy::{Recent, answer_to};
 use amqp_proto::types::Str;

@@ -4,9 +4,9 @@ use std::future::Future;
 use std::task::Waker;
 use std::time::Duration;
 
+use amqp_proto::client::{Error, Outgoing, Result};
 use amqp_proto::config::SendOptions;
 use amqp_proto::driver::{self, Ending};
-use amqp_proto::endpoint::{Error, Outgoing, Result};
 use amqp_proto::types::Str;
 use amqp_proto::wire::{Attach, Outcome};
 use tokio::time::{Instant, timeout_at};

@@ -4,8 +4,8 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::Waker;
 
+use amqp_proto::client::{Result, SenderSettings, link_setters};
 use amqp_proto::driver;
-use amqp_proto::endpoint::{Result, SenderSettings, link_setters};
 
 use crate::sender::Sender;
 use crate::wait::ready;

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use amqp_proto::client::Result;
 use amqp_proto::driver;
-use amqp_proto::endpoint::Result;
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::Outcome;
 use futures_core::Stream;

@@ -2,9 +2,9 @@
 
 use std::task::Waker;
 
+use amqp_proto::client::{ReceiverSettings, Result, SenderSettings};
 use amqp_proto::config::SessionOptions;
 use amqp_proto::driver;
-use amqp_proto::endpoint::{ReceiverSettings, Result, SenderSettings};
 use amqp_proto::types::Str;
 use amqp_proto::wire::Begin;
 

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use amqp_proto::endpoint::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
-use amqp_proto::machine::sasl::LinkSecurity;
+use amqp_proto::client::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
+use amqp_proto::sasl::LinkSecurity;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};

@@ -3,7 +3,7 @@
 
 use amqp_proto::Connection;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
+use amqp_proto::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
 use amqp_proto::testing::oblige_in_pieces;
 use amqp_proto::types::Moment;
 use libfuzzer_sys::fuzz_target;

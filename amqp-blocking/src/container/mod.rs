@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use amqp_proto::endpoint::{Acceptor, ConnectionOptions, Result};
+use amqp_proto::client::{Acceptor, ConnectionOptions, Result};
 use amqp_proto::handler::{ConnectionKey, Context, Dispatcher, Handler, ListenerKey};
 use amqp_proto::types::{Moment, Str};
 

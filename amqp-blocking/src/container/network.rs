@@ -9,7 +9,7 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use amqp_proto::endpoint::{Acceptor, Address, ConnectionOptions, Error, Peer, Result};
+use amqp_proto::client::{Acceptor, Address, ConnectionOptions, Error, Peer, Result};
 use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request, Scope};
 use amqp_proto::types::{Moment, Str};
 

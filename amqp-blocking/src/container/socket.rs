@@ -13,11 +13,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use amqp_proto::Connection;
 use amqp_proto::driver::Outlet;
 use amqp_proto::handler::ConnectionKey;
-use amqp_proto::machine::Reading;
 use amqp_proto::types::Moment;
+use amqp_proto::{Connection, Reading};
 use bytes::Buf;
 
 use super::{Input, spawn};

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use amqp_proto::config::Options;
 use amqp_proto::handler::{ConnectionKey, Context, Handler};
-use amqp_proto::machine::{Direction, Why};
 use amqp_proto::types::Moment;
 use amqp_proto::wire::Frame;
-use amqp_proto::{Connection, Event, Origin, Reason};
+use amqp_proto::{Connection, Deadline, Direction, Event, Origin, Reason};
 use bytes::Buf;
 
 /// After what silence the peer, and the container, give the other up; half of it is announced.
@@ -96,7 +95,7 @@ fn serve(mut stream: TcpStream, beaten: &mpsc::Sender<()>) -> Option<Reason> {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(_) => connection.end_of_input(),
         }
-        if connection.next_deadline().is_some_and(|(at, why)| at <= now() && why != Why::Close) {
+        if connection.next_deadline().is_some_and(|(at, why)| at <= now() && why != Deadline::Close) {
             connection.handle_deadline(now());
         }
     }

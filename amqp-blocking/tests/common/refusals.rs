@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
-use amqp_proto::endpoint::{ConnectionOptions, Error, ErrorKind};
+use amqp_proto::client::{ConnectionOptions, Error, ErrorKind};
 
 /// A server at a port, and the error of a client that connects to it as `me:secret`.
 pub struct Refusal {

@@ -10,10 +10,10 @@ use super::session::{Home, Session};
 use super::state::{Place, State};
 use super::wait::{Try, Wait};
 use super::wake::Wake;
+use crate::client::{Ended, Error, Result};
 use crate::config::SessionOptions;
-use crate::endpoint::{Ended, Error, Result};
 use crate::machine::Origin;
-use crate::machine::sasl::Identity;
+use crate::sasl::Identity;
 use crate::types::Symbol;
 use crate::wire::{self, Open};
 

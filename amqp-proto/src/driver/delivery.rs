@@ -7,8 +7,8 @@ use core::fmt;
 use super::guard::LinkGuard;
 use super::receiver::Receiver;
 use super::wake::Wake;
+use crate::client::Result;
 use crate::config::OnDrop;
-use crate::endpoint::Result;
 use crate::message::{MessageView, Payload};
 use crate::policy::OnFailure;
 use crate::types::{DeliveryKey, DeliveryTag, TransactionId};
@@ -44,7 +44,7 @@ impl<W: Wake> Delivery<W> {
     ///
     /// # Errors
     ///
-    /// [`Error::Message`](crate::endpoint::Error::Message) where the octets are no message of the standard's format: the
+    /// [`Error::Message`](crate::client::Error::Message) where the octets are no message of the standard's format: the
     /// delivery can be rejected.
     pub fn message(&self) -> Result<MessageView> {
         Ok(self.received.message()?)

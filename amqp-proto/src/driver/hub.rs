@@ -8,8 +8,8 @@ use super::outlet::Outlet;
 use super::state::{HubOptions, LastWords, Place, State, WriteHere};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
+use crate::client::Result;
 use crate::connection::Connection as Engine;
-use crate::endpoint::Result;
 
 /// A connection as its driver and its handles see it: an engine, its slots and its waiters, under one lock.
 ///

@@ -8,7 +8,7 @@ use super::slots::either_end;
 use super::state::{Place, State};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
-use crate::endpoint::{Error, Result};
+use crate::client::{Error, Result};
 use crate::types::{LinkKey, Str};
 use crate::wire::{self, Attach};
 

@@ -9,8 +9,8 @@ use super::session::Session;
 use super::slots::either_end;
 use super::state::State;
 use super::wake::Wake;
+use crate::client::{Error, Result};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
-use crate::endpoint::{Error, Result};
 use crate::types::{Key, LinkKey, Str};
 use crate::wire::{self, Attach, Begin, Source, Terminus};
 

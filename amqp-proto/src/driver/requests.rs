@@ -9,7 +9,7 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use super::sent::Sent;
 use super::wake::Wake;
-use crate::endpoint::{Error, Result};
+use crate::client::{Error, Result};
 use crate::message::Message;
 use crate::policy::{Correlator, RequestError};
 use crate::types::Str;

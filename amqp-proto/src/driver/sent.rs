@@ -8,7 +8,7 @@ use super::line::Ticket;
 use super::outcomes::Fate;
 use super::state::{Place, State};
 use super::wake::Wake;
-use crate::endpoint::{Error, Result};
+use crate::client::{Error, Result};
 use crate::types::{DeliveryKey, DeliveryTag, Key};
 use crate::wire::Outcome;
 

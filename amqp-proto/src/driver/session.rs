@@ -10,8 +10,8 @@ use super::offered::OfferedLink;
 use super::state::{Place, State};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
+use crate::client::{Error, Result};
 use crate::config::SessionOptions;
-use crate::endpoint::{Error, Result};
 use crate::types::Key;
 use crate::wire::{self, Begin};
 

@@ -3,8 +3,8 @@
 use super::line::Line;
 use super::state::{LinkState, SessionState, State};
 use super::wake::Wake;
+use crate::client::{Error, Result};
 use crate::config::SessionOptions;
-use crate::endpoint::{Error, Result};
 use crate::machine::LinkError;
 use crate::types::{Key, LinkKey, ReceiverKey, SessionKey, Str};
 use crate::view::{ReceiverMut, SenderMut, SessionMut};

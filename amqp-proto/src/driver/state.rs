@@ -17,8 +17,8 @@ use super::outlet::Outlet;
 use super::places::Places;
 use super::wait::Bound;
 use super::wake::Wake;
+use crate::client::{Ended, Error};
 use crate::connection::Connection as Engine;
-use crate::endpoint::{Ended, Error};
 use crate::machine::{Delivery, Reason, Slab};
 use crate::types::{DeliveryKey, Key, LinkKey, Moment, SessionKey, Str};
 

@@ -8,7 +8,7 @@ use super::sent::Sent;
 use super::state::{Place, State};
 use super::wait::{Try, Wait};
 use super::wake::Wake;
-use crate::endpoint::{Error, Result};
+use crate::client::{Error, Result};
 use crate::machine::SendError;
 
 /// A message that is sent while it is made. Dropped unfinished, it is aborted: the receiver drops what it has of it.

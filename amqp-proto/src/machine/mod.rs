@@ -18,7 +18,6 @@ mod link;
 mod output;
 mod reason;
 mod refusal;
-pub mod sasl;
 mod session;
 mod slab;
 mod trace;
@@ -26,8 +25,8 @@ mod trace;
 mod watch;
 
 pub(crate) use bound::memory_bound;
+pub use connection::{Deadline, Reading};
 pub(crate) use connection::{Machine, Security};
-pub use connection::{Reading, Why};
 pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use effects::EMPTY_FRAME;
 pub use event::Event;

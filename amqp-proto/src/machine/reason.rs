@@ -4,7 +4,7 @@ use core::fmt;
 
 use alloc::boxed::Box;
 
-use super::sasl::SaslFailure;
+use crate::sasl::SaslFailure;
 use crate::types::{Fields, Str};
 use crate::wire::{Condition, Error};
 

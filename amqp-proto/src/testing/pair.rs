@@ -8,7 +8,7 @@ use super::line::{Line, Seen};
 use super::operation::Side;
 use crate::config::Options;
 use crate::connection::Connection;
-use crate::machine::sasl::{ClientSasl, ServerSasl};
+use crate::sasl::{ClientSasl, ServerSasl};
 use crate::types::{LinkKey, Moment, ReceiverKey, SenderKey};
 
 /// A client and a server joined in memory, in a time that passes when the test says so.

@@ -6,11 +6,10 @@
 
 use allocation_counter::measure;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::machine::Reading;
 use amqp_proto::testing::{Alike, HEADER, Literal, open, transfer};
 use amqp_proto::types::{LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
 use amqp_proto::wire::{Condition, Deframer, Error, Frame, Performative, ProtocolHeader};
-use amqp_proto::{Connection, Event};
+use amqp_proto::{Connection, Event, Reading};
 use bytes::{Buf, Bytes};
 
 use crate::common::{data, hex, octets, text};

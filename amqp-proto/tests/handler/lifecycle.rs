@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::handler::{Context, Decision, LinkKey, ReceiverKey, SenderKey, SessionKey};
-use amqp_proto::machine::{LinkError, SendError, SessionError};
 use amqp_proto::types::Limits;
 use amqp_proto::wire::{Condition, Error};
+use amqp_proto::{LinkError, SendError, SessionError};
 
 use crate::net::{Net, Noter, same};
 

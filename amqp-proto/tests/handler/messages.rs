@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
 use amqp_proto::handler::{Context, Decision, DeliveryKey, Incoming, SenderKey};
-use amqp_proto::machine::{PartEnd, SendError, SettleError};
 use amqp_proto::message::Message;
 use amqp_proto::types::Annotations;
 use amqp_proto::wire::{
     Condition, DeliveryState, Error, Modified, Outcome, Received, ReceiverSettleMode, SenderSettleMode,
 };
+use amqp_proto::{PartEnd, SendError, SettleError};
 
 use crate::net::{Net, Noter, same};
 

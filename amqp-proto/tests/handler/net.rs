@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 
-use amqp_proto::Connection;
-use amqp_proto::Reason;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::handler::{
     ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, Incoming, LinkKey, ListenerKey,
@@ -12,6 +10,7 @@ use amqp_proto::handler::{
 };
 use amqp_proto::types::Moment;
 use amqp_proto::wire::{DeliveryState, Error, Modified};
+use amqp_proto::{Connection, Reason};
 use bytes::Buf;
 
 /// What is done about something that happens.

@@ -2,15 +2,14 @@
 
 use std::collections::VecDeque;
 
-use amqp_proto::Reason;
 use amqp_proto::config::{ReceiverOptions, SendOptions};
 use amqp_proto::handler::{
     Context, Decision, DeliveryKey, Handler, Incoming, LinkKey, ReceiverKey, SenderKey,
 };
-use amqp_proto::machine::{SendError, SettleError};
 use amqp_proto::message::Message;
 use amqp_proto::types::DeliveryTag;
 use amqp_proto::wire::{Condition, Error};
+use amqp_proto::{Reason, SendError, SettleError};
 
 use crate::joined::Joined;
 

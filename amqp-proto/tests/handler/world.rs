@@ -5,9 +5,8 @@ use std::rc::Rc;
 
 use amqp_proto::config::{Options, SenderOptions, SessionOptions};
 use amqp_proto::handler::{ConnectionKey, Context, Dispatcher, Handler, ListenerKey, Request};
-use amqp_proto::machine::{SettleError, StaleKey};
 use amqp_proto::types::Moment;
-use amqp_proto::{Connection, Event};
+use amqp_proto::{Connection, Event, SettleError, StaleKey};
 use bytes::Buf;
 
 use crate::net::{Net, Noter, same};

@@ -1,7 +1,7 @@
 //! The security layer [5.3.2].
 
 use amqp_proto::Connection;
-use amqp_proto::machine::sasl::{
+use amqp_proto::sasl::{
     AnonymousClient, ClientProfile, ClientSasl, Credentials, LinkSecurity, Nonce, PlainServer, ServerSasl,
 };
 use amqp_proto::testing::{HEADER, Literal, SASL_HEADER, open};

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use amqp_proto::endpoint::{Error, Outgoing, Result};
-use amqp_proto::machine::SendError;
+use amqp_proto::SendError;
+use amqp_proto::client::{Error, Outgoing, Result};
 use amqp_proto::types::DeliveryKey;
 use amqp_proto::wire::{Condition, Error as AmqpError, Modified, Outcome};
 use futures_core::Stream;

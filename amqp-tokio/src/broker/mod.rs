@@ -54,7 +54,7 @@ mod waiters;
 
 use std::sync::Arc;
 
-use amqp_proto::endpoint::{Acceptor, ConnectionOptions, Result, random};
+use amqp_proto::client::{Acceptor, ConnectionOptions, Result, random};
 use amqp_proto::message::Payload;
 use amqp_proto::wire::ANONYMOUS_RELAY;
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use amqp_proto::endpoint::Result;
+use amqp_proto::client::Result;
 use amqp_proto::message::{Payload, Rewrite};
 use amqp_proto::types::{Annotations, Str};
 use amqp_proto::wire::{Condition, DeliveryState, Error, Outcome, Rejected, SectionKind};

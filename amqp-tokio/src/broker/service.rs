@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use amqp_proto::client;
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
-use amqp_proto::endpoint;
 use amqp_proto::wire::{Condition, Error, Source, Target, Terminus};
 use tokio::task::JoinSet;
 
@@ -21,7 +21,7 @@ use crate::session::Session;
 /// How long to wait after a client could not be taken, as when all files are in use.
 const PAUSE: Duration = Duration::from_millis(50);
 
-pub(super) async fn serve(broker: &Broker, listener: Listener) -> endpoint::Result<()> {
+pub(super) async fn serve(broker: &Broker, listener: Listener) -> client::Result<()> {
     let mut clients = JoinSet::new();
     loop {
         match listener.accept().await {
@@ -42,7 +42,7 @@ pub(super) async fn serve(broker: &Broker, listener: Listener) -> endpoint::Resu
     }
 }
 
-pub(super) async fn serve_connection(nodes: &Arc<Nodes>, connection: Connection) -> endpoint::Result<()> {
+pub(super) async fn serve_connection(nodes: &Arc<Nodes>, connection: Connection) -> client::Result<()> {
     let mut sessions = JoinSet::new();
     let ended = serve_sessions(nodes, &connection, &mut sessions).await;
     // What came before the end is still looked at.
@@ -53,8 +53,8 @@ pub(super) async fn serve_connection(nodes: &Arc<Nodes>, connection: Connection)
 async fn serve_sessions(
     nodes: &Arc<Nodes>,
     connection: &Connection,
-    sessions: &mut JoinSet<endpoint::Result<()>>,
-) -> endpoint::Result<()> {
+    sessions: &mut JoinSet<client::Result<()>>,
+) -> client::Result<()> {
     while let Some(offered) = connection.next_session().await? {
         let session = offered.accept()?;
         sessions.spawn(serve_session(Arc::clone(nodes), session));
@@ -63,14 +63,14 @@ async fn serve_sessions(
     Ok(())
 }
 
-async fn serve_session(nodes: Arc<Nodes>, session: Session) -> endpoint::Result<()> {
+async fn serve_session(nodes: Arc<Nodes>, session: Session) -> client::Result<()> {
     let mut links = JoinSet::new();
     let ended = serve_links(&nodes, &session, &mut links).await;
     while links.join_next().await.is_some() {}
     ended
 }
 
-async fn serve_links(nodes: &Arc<Nodes>, session: &Session, links: &mut JoinSet<()>) -> endpoint::Result<()> {
+async fn serve_links(nodes: &Arc<Nodes>, session: &Session, links: &mut JoinSet<()>) -> client::Result<()> {
     while let Some(link) = session.next_link().await? {
         // A link that is gone before it is accepted is nobody's concern.
         let _ = match link {

@@ -4,13 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 #[cfg(feature = "scram")]
-use amqp_proto::endpoint::random;
-use amqp_proto::endpoint::{Peer, Result};
-use amqp_proto::machine::sasl::{
-    AnonymousServer, Credentials, ExternalServer, Login, PlainServer, ServerSasl,
-};
+use amqp_proto::client::random;
+use amqp_proto::client::{Peer, Result};
+use amqp_proto::sasl::{AnonymousServer, Credentials, ExternalServer, Login, PlainServer, ServerSasl};
 #[cfg(feature = "scram")]
-use amqp_proto::machine::sasl::{Decoy, Nonce, ScramHash, ScramServer, ScramVerifier};
+use amqp_proto::sasl::{Decoy, Nonce, ScramHash, ScramServer, ScramVerifier};
 
 /// The users of a broker. Their passwords are kept as they are: it is a broker for demonstrations.
 #[derive(Clone, Default)]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use amqp_proto::endpoint::{Acceptor, ConnectionOptions, Result};
+use amqp_proto::client::{Acceptor, ConnectionOptions, Result};
 use amqp_proto::handler::{ConnectionKey, Context, Dispatcher, Handler, ListenerKey};
 use amqp_proto::types::{Moment, Str};
 use tokio::time::{Instant, Sleep};

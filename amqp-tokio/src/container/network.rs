@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use amqp_proto::Connection;
-use amqp_proto::endpoint::{Acceptor, Address, AddressError, ConnectionOptions, Error, Peer, Result};
+use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Error, Peer, Result};
 use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request, Scope};
 use amqp_proto::types::Str;
 use tokio::net::{TcpListener, TcpStream};

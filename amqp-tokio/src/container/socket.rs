@@ -7,9 +7,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use amqp_proto::Connection;
-use amqp_proto::machine::Reading;
 use amqp_proto::types::Moment;
+use amqp_proto::{Connection, Reading};
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 

@@ -2,9 +2,9 @@
 
 use std::future::Future;
 
-use amqp_proto::endpoint::ConnectionOptions;
-use amqp_proto::machine::sasl::ClientProfile;
+use amqp_proto::client::ConnectionOptions;
 use amqp_proto::message::{Message, MessageView};
+use amqp_proto::sasl::ClientProfile;
 use amqp_proto::types::{DeliveryKey, Str, Symbol};
 use amqp_proto::wire::{self, Open, Outcome, ReceiverSettleMode, SenderSettleMode};
 use std::time::Duration;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use amqp_proto::Origin;
+use amqp_proto::client::Error;
 use amqp_proto::codec::DecodeError;
-use amqp_proto::endpoint::Error;
 use amqp_proto::wire::Condition;
 
 /// What comes of a step of a case.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use amqp_proto::endpoint::ClientTls;
+use amqp_proto::client::ClientTls;
 use anyhow::{Context, bail};
 
 use crate::client::Opening;

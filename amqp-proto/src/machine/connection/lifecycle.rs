@@ -12,7 +12,7 @@ use crate::machine::event::Event;
 use crate::machine::fault::ConnectionFault;
 use crate::machine::halves::Half;
 use crate::machine::reason::Reason;
-use crate::machine::sasl::SaslFailure;
+use crate::sasl::SaslFailure;
 use crate::types::Str;
 use crate::wire::{Close, Condition, Error, Open};
 

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::security::{Security, Stage};
-use super::timers::{Timers, Why};
+use super::timers::{Deadline, Timers};
 use crate::config::Options;
 use crate::machine::core::Core;
 use crate::machine::delivery::Arrived;
@@ -17,7 +17,7 @@ use crate::machine::input::Input;
 use crate::machine::link::CreditOptions;
 use crate::machine::output::Outbox;
 use crate::machine::reason::Reason;
-use crate::machine::sasl::Identity;
+use crate::sasl::Identity;
 use crate::types::{Moment, Symbol};
 use crate::wire::{Error, Open};
 
@@ -260,8 +260,8 @@ impl Machine {
         event
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<(Moment, Why)> {
-        let drain = self.core.next_drain().filter(|_| !self.is_over).map(|by| (by, Why::Drain));
+    pub(crate) fn next_deadline(&self) -> Option<(Moment, Deadline)> {
+        let drain = self.core.next_drain().filter(|_| !self.is_over).map(|by| (by, Deadline::Drain));
         self.timers.next().into_iter().chain(drain).min_by_key(|(by, _)| *by)
     }
 
@@ -283,24 +283,24 @@ impl Machine {
         for _ in 0..Timers::KINDS {
             let Some(why) = self.timers.passed() else { return };
             match why {
-                Why::Open => {
+                Deadline::Open => {
                     let is_mute = self.stage.is_unanswered() && self.input.is_empty();
                     let fault = if is_mute { ConnectionFault::Mute } else { ConnectionFault::Unopened };
                     self.fail(&fault);
                 }
-                Why::Close if self.core.leaving.is_some() => self.give_up_closing(),
-                Why::Close => {
+                Deadline::Close if self.core.leaving.is_some() => self.give_up_closing(),
+                Deadline::Close => {
                     let reason = self.reason.take().unwrap_or_else(|| Reason::local(None));
                     self.finish(reason);
                 }
                 // What waits to be looked at was sent in time.
-                Why::Silence if self.input.has_frame() => self.timers.hear(),
-                Why::Silence => {
+                Deadline::Silence if self.input.has_frame() => self.timers.hear(),
+                Deadline::Silence => {
                     self.fail(&ConnectionFault::Silence);
                 }
-                Why::Heartbeat => self.beat(),
+                Deadline::Heartbeat => self.beat(),
                 // Not one of the timers'.
-                Why::Drain => {}
+                Deadline::Drain => {}
             }
         }
     }

@@ -10,4 +10,4 @@ mod timers;
 pub(crate) use machine::Machine;
 pub use machine::Reading;
 pub(crate) use security::Security;
-pub use timers::Why;
+pub use timers::Deadline;

@@ -4,9 +4,7 @@ use alloc::boxed::Box;
 
 use crate::codec::EncodeError;
 use crate::machine::effects::Effects;
-use crate::machine::sasl::{
-    ClientDialogue, ClientSasl, Identity, Next, SaslFailure, ServerDialogue, ServerSasl,
-};
+use crate::sasl::{ClientDialogue, ClientSasl, Identity, Next, SaslFailure, ServerDialogue, ServerSasl};
 use crate::types::Str;
 use crate::wire::{ProtocolHeader, SaslBody};
 

@@ -5,7 +5,7 @@ use crate::types::Moment;
 /// Why a connection wants to be woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Why {
+pub enum Deadline {
     /// The peer has to have opened the connection by then.
     Open,
     /// The peer has to have answered the close by then [2.4.3].
@@ -97,12 +97,12 @@ impl Timers {
     }
 
     /// The deadline that comes first, and why there is one.
-    pub(crate) fn next(&self) -> Option<(Moment, Why)> {
+    pub(crate) fn next(&self) -> Option<(Moment, Deadline)> {
         let all = [
-            self.open_by.map(|by| (by, Why::Open)),
-            self.close_by.map(|by| (by, Why::Close)),
-            deadline(self.heard, self.silence).map(|by| (by, Why::Silence)),
-            (self.beat > 0).then_some((self.beat_at, Why::Heartbeat)),
+            self.open_by.map(|by| (by, Deadline::Open)),
+            self.close_by.map(|by| (by, Deadline::Close)),
+            deadline(self.heard, self.silence).map(|by| (by, Deadline::Silence)),
+            (self.beat > 0).then_some((self.beat_at, Deadline::Heartbeat)),
         ];
         all.into_iter().flatten().min_by_key(|(by, _)| *by)
     }
@@ -111,7 +111,7 @@ impl Timers {
     pub(crate) const KINDS: usize = 4;
 
     /// The deadline that has passed, if one has.
-    pub(crate) fn passed(&self) -> Option<Why> {
+    pub(crate) fn passed(&self) -> Option<Deadline> {
         self.next().filter(|(by, _)| *by <= self.now).map(|(_, why)| why)
     }
 
@@ -133,7 +133,7 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
-    use super::{Timers, Why};
+    use super::{Deadline, Timers};
     use crate::types::Moment;
 
     fn at(millis: u64) -> Moment {
@@ -159,17 +159,17 @@ mod tests {
     #[test]
     fn c_idle_01_the_earliest_deadline_comes_first() {
         let mut timers = Timers::new(at(1_000), 500, 200);
-        assert_eq!(timers.next(), Some((at(1_200), Why::Silence)));
+        assert_eq!(timers.next(), Some((at(1_200), Deadline::Silence)));
         timers.set(at(1_100));
         timers.hear();
         timers.set(at(900));
-        assert_eq!((timers.next(), timers.passed()), (Some((at(1_300), Why::Silence)), None));
+        assert_eq!((timers.next(), timers.passed()), (Some((at(1_300), Deadline::Silence)), None));
         timers.opened(400, 100);
-        assert_eq!(timers.next(), Some((at(1_200), Why::Heartbeat)));
+        assert_eq!(timers.next(), Some((at(1_200), Deadline::Heartbeat)));
         timers.closed(50);
-        assert_eq!(timers.next(), Some((at(1_150), Why::Close)));
+        assert_eq!(timers.next(), Some((at(1_150), Deadline::Close)));
         timers.set(at(2_000));
-        assert_eq!(timers.passed(), Some(Why::Close));
+        assert_eq!(timers.passed(), Some(Deadline::Close));
         timers.stop();
         assert_eq!(timers.next(), None);
     }

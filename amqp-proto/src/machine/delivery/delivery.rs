@@ -115,7 +115,7 @@ pub struct Part {
 /// Says what follows a part of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartEnd {
-    /// More, when the link has an event of [`Data`](crate::machine::Event::Data).
+    /// More, when the link has an event of [`Data`](crate::Event::Data).
     More,
     /// Nothing: the message is complete.
     Complete,

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use amqp_proto::Origin;
-use amqp_proto::endpoint::ConnectionOptions;
-use amqp_proto::machine::sasl::{AnonymousClient, ClientProfile, Login};
-use amqp_proto::symbol;
+use amqp_proto::client::ConnectionOptions;
+use amqp_proto::sasl::{AnonymousClient, ClientProfile, Login};
 use amqp_proto::types::Symbol;
 use amqp_proto::wire::Condition;
+use amqp_proto::{Origin, symbol};
 
 use crate::client::{Client, Connection, Opening};
 use crate::failure::{Done, Failure, Over, refused, same};

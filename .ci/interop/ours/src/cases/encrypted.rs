@@ -1,8 +1,8 @@
 //! TLS: certificates that are believed, and those that are not.
 
-use amqp_proto::endpoint::ConnectionOptions;
-use amqp_proto::machine::sasl::{ClientProfile, Login};
+use amqp_proto::client::ConnectionOptions;
 use amqp_proto::message::Message;
+use amqp_proto::sasl::{ClientProfile, Login};
 use amqp_proto::wire::Outcome;
 
 use crate::client::{Client, Connection, Delivery, Opening, Receiving, Sender, Sending};

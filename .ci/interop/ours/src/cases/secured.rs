@@ -1,8 +1,8 @@
 //! Brokers that let nobody in whom they do not know.
 
 use amqp_proto::Origin;
-use amqp_proto::endpoint::ConnectionOptions;
-use amqp_proto::machine::sasl::{AnonymousClient, ClientProfile};
+use amqp_proto::client::ConnectionOptions;
+use amqp_proto::sasl::{AnonymousClient, ClientProfile};
 use amqp_proto::wire::Condition;
 
 use crate::client::{Client, Connection};

@@ -7,7 +7,7 @@ use super::address::Address;
 /// Makes the error of a host that was not reached: it names the URL, the system's reason, and the first thing to look at.
 ///
 /// ```
-/// use amqp_proto::endpoint::{Address, unreachable};
+/// use amqp_proto::client::{Address, unreachable};
 /// use std::io::{self, ErrorKind};
 ///
 /// let address: Address = "amqp://me:secret@localhost".parse()?;
@@ -16,7 +16,7 @@ use super::address::Address;
 ///     error.to_string(),
 ///     "cannot connect to amqp://localhost:5672: connection refused; is the broker running, and is this its port?"
 /// );
-/// # Ok::<(), amqp_proto::endpoint::AddressError>(())
+/// # Ok::<(), amqp_proto::client::AddressError>(())
 /// ```
 pub fn unreachable(address: &Address, error: &io::Error) -> io::Error {
     let kind = error.kind();

@@ -151,7 +151,7 @@ impl ReceiverSettings {
 #[macro_export]
 macro_rules! __link_setters {
     (sender) => {
-        $crate::endpoint::link_setters! {
+        $crate::client::link_setters! {
             of both, target, "[`Sender::address`]",
             "Sets whether messages are sent settled (L-MODE-04). Default: as each says.",
             "Sets how the receiver is asked to settle (L-MODE-05). Default first."
@@ -201,7 +201,7 @@ macro_rules! __link_setters {
         }
     };
     (receiver) => {
-        $crate::endpoint::link_setters! {
+        $crate::client::link_setters! {
             of both, source, "[`Receiver::address`]",
             "Sets how the sender is asked to settle (L-MODE-02). Default mixed.",
             "Sets how this end settles: with its outcome, or once the sender has (L-MODE-05). Default first."

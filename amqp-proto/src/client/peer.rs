@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use crate::machine::sasl::LinkSecurity;
+use crate::sasl::LinkSecurity;
 use crate::types::Str;
 
 /// Facts about a peer that are known before it says anything.
 ///
 /// ```
-/// use amqp_proto::endpoint::Peer;
-/// use amqp_proto::machine::sasl::LinkSecurity;
+/// use amqp_proto::client::Peer;
+/// use amqp_proto::sasl::LinkSecurity;
 ///
 /// let peer = Peer::at("127.0.0.1:5672".parse().unwrap());
 /// assert_eq!(peer.security(), LinkSecurity::Encrypted); // nobody but this machine can listen

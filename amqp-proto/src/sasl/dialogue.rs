@@ -13,12 +13,12 @@ use crate::wire::{SaslBody, SaslChallenge, SaslCode, SaslInit, SaslMechanisms, S
 /// The client's side of SASL, for one connection.
 ///
 /// ```
-/// use amqp_proto::machine::sasl::{AnonymousClient, ClientProfile, ClientSasl, LinkSecurity, Nonce};
+/// use amqp_proto::sasl::{AnonymousClient, ClientProfile, ClientSasl, LinkSecurity, Nonce};
 ///
 /// let profile = ClientProfile::new().with_anonymous(AnonymousClient::new());
 /// let nonce = Nonce::from_random(&[7; 16])?; // 16 octets of the system's randomness
 /// let sasl = ClientSasl::new(profile, LinkSecurity::Clear, nonce);
-/// # Ok::<(), amqp_proto::machine::sasl::BadNonce>(())
+/// # Ok::<(), amqp_proto::sasl::BadNonce>(())
 /// ```
 #[derive(Debug)]
 pub struct ClientSasl {
@@ -37,7 +37,7 @@ impl ClientSasl {
 /// The server's side of SASL, for one connection.
 ///
 /// ```
-/// use amqp_proto::machine::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
+/// use amqp_proto::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
 ///
 /// let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new());
 /// ```

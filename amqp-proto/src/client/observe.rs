@@ -25,7 +25,7 @@ const TARGET: &str = "amqp::frame";
 ///   connection's [`span`](Connection::span) gets the same name, and the remote address.
 ///
 /// A frame that is sent is shown when it is queued: a program that ends before it is written, without a close, has
-/// shown what nobody received. Both are looked at now, and not again. No credential shows; see [`TracedFrame`](crate::machine::TracedFrame).
+/// shown what nobody received. Both are looked at now, and not again. No credential shows; see [`TracedFrame`](crate::TracedFrame).
 /// What is in messages does not either, but what is in their envelopes, such as addresses, does.
 pub fn observe(connection: &mut Connection, remote: Option<SocketAddr>) {
     let prints = is_on(std::env::var_os(VARIABLE));

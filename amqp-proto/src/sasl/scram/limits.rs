@@ -3,7 +3,7 @@
 /// Bounds on what a peer can make SCRAM do before it has shown who it is (threat E8).
 ///
 /// ```
-/// use amqp_proto::machine::sasl::ScramLimits;
+/// use amqp_proto::sasl::ScramLimits;
 ///
 /// let patient = ScramLimits::default().with_iterations(10_000, 2_000_000);
 /// assert_eq!(patient.fewest_iterations(), 10_000);

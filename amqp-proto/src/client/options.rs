@@ -12,9 +12,7 @@ use super::random::{random, random_name};
 use super::tls::ClientTls;
 use crate::config::Options;
 use crate::connection::Connection;
-use crate::machine::sasl::{
-    AnonymousClient, ClientProfile, ClientSasl, ExternalClient, LinkSecurity, Login, Nonce,
-};
+use crate::sasl::{AnonymousClient, ClientProfile, ClientSasl, ExternalClient, LinkSecurity, Login, Nonce};
 use crate::types::{Fields, Limits, Many, Moment, Str, Symbol, Value};
 
 /// How a connection is opened; a builder.
@@ -23,14 +21,14 @@ use crate::types::{Fields, Limits, Many, Moment, Str, Symbol, Value};
 /// in the clear to this machine only, unless [`plain_in_clear`](Self::plain_in_clear) says otherwise.
 ///
 /// ```
-/// use amqp_proto::endpoint::ConnectionOptions;
+/// use amqp_proto::client::ConnectionOptions;
 /// use std::time::Duration;
 ///
 /// let options = ConnectionOptions::new()
 ///     .container_id("meter-17")
 ///     .idle_timeout(Duration::from_secs(60))
 ///     .login("meter", "secret")?;
-/// # Ok::<(), amqp_proto::endpoint::Error>(())
+/// # Ok::<(), amqp_proto::client::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]

@@ -26,7 +26,7 @@ pub(super) const PLAIN: Symbol = Symbol::known("PLAIN");
 /// There is one choice for each connection; when it fails, no weaker one is tried.
 ///
 /// ```
-/// use amqp_proto::machine::sasl::{ChoiceError, ClientProfile, LinkSecurity, Login, Nonce};
+/// use amqp_proto::sasl::{ChoiceError, ClientProfile, LinkSecurity, Login, Nonce};
 /// use amqp_proto::symbol;
 ///
 /// let profile = ClientProfile::new().with_login(Login::new("user", "pencil").unwrap());

@@ -9,12 +9,12 @@ use super::ended::Ended;
 use crate::codec::DecodeError;
 use crate::config::Ungranted;
 use crate::handler::{Failure, Scope};
-use crate::machine::sasl::BadCredential;
-use crate::machine::sasl::SaslFailure;
 use crate::machine::{
     FlowError, LinkError, Origin, ReadError, SendError, SessionError, SettleError, StaleKey,
 };
 use crate::policy::RequestError;
+use crate::sasl::BadCredential;
+use crate::sasl::SaslFailure;
 use crate::types::{Fields, Str};
 use crate::wire::{Condition, NotAccepted, Outcome};
 

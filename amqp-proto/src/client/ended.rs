@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::machine::sasl::SaslFailure;
 use crate::machine::{Cause, Origin, Reason};
+use crate::sasl::SaslFailure;
 use crate::types::{Fields, Str};
 use crate::wire::{self, SaslCode};
 

@@ -16,7 +16,7 @@ use crate::wire::{DeliveryState, ReceiverSettleMode};
 /// A message on its way, and how it is to be sent. Whatever makes a message makes one of these.
 ///
 /// ```
-/// use amqp_proto::endpoint::Outgoing;
+/// use amqp_proto::client::Outgoing;
 /// use amqp_proto::message::Message;
 ///
 /// let plain = Outgoing::from("job-content");

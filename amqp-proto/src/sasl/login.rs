@@ -18,7 +18,7 @@ use crate::types::Str;
 /// connection's output is a copy that this does not reach.
 ///
 /// ```
-/// use amqp_proto::machine::sasl::{BadCredential, Login};
+/// use amqp_proto::sasl::{BadCredential, Login};
 ///
 /// let login = Login::new("user", "pencil").unwrap();
 /// assert!(!format!("{login:?}").contains("pencil"));

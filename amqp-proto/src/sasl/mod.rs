@@ -10,7 +10,7 @@
 //! are overwritten when they are dropped, and no `Debug` or `Display` here tells them (threat E8).
 //!
 //! ```
-//! use amqp_proto::machine::sasl::{
+//! use amqp_proto::sasl::{
 //!     ClientProfile, Credentials, LinkSecurity, Login, Nonce, PlainServer, ServerMechanism, Step,
 //! };
 //! use amqp_proto::symbol;

@@ -15,7 +15,7 @@ use x509_cert::der::Decode;
 
 use super::error::Result;
 use super::peer::Peer;
-use crate::machine::sasl::LinkSecurity;
+use crate::sasl::LinkSecurity;
 use crate::types::Str;
 
 /// How a client speaks TLS. Clones share what they remember of servers.

@@ -16,14 +16,14 @@ use url::{Host, Url};
 /// [`hostname`]: super::ConnectionOptions::hostname
 ///
 /// ```
-/// use amqp_proto::endpoint::Address;
+/// use amqp_proto::client::Address;
 ///
 /// let address: Address = "amqp://user:p%40ss@broker.example/jobs".parse()?;
 /// assert_eq!((address.host(), address.port()), ("broker.example", 5672));
 /// assert_eq!(address.password(), Some("p@ss"));
 /// assert_eq!(address.path(), "jobs");
 /// assert!(!format!("{address:?}").contains("ss@"));
-/// # Ok::<(), amqp_proto::endpoint::AddressError>(())
+/// # Ok::<(), amqp_proto::client::AddressError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {

@@ -13,7 +13,7 @@ use super::hash::xor;
 /// passwords, but cannot log in.
 ///
 /// ```
-/// use amqp_proto::machine::sasl::{ScramHash, ScramVerifier};
+/// use amqp_proto::sasl::{ScramHash, ScramVerifier};
 ///
 /// let salt = [7; 16]; // of the system's randomness, another one for every user
 /// let stored = ScramVerifier::derive(ScramHash::Sha256, "pencil", &salt, 4_096).unwrap();

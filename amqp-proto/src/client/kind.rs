@@ -81,7 +81,7 @@ impl Error {
     /// ```
     /// use std::io;
     ///
-    /// use amqp_proto::endpoint::{Address, Error};
+    /// use amqp_proto::client::{Address, Error};
     ///
     /// assert!(Error::from(io::Error::from(io::ErrorKind::ConnectionRefused)).is_transient());
     /// assert!(!Error::from("http://localhost".parse::<Address>().unwrap_err()).is_transient());

@@ -10,14 +10,14 @@ use super::peer::Peer;
 #[cfg(feature = "tls")]
 use super::tls::ServerTls;
 use crate::connection::Connection;
-use crate::machine::sasl::{AnonymousServer, Credentials, ExternalServer, ServerSasl};
+use crate::sasl::{AnonymousServer, Credentials, ExternalServer, ServerSasl};
 use crate::types::Moment;
 
 /// How connections are taken that others make: what their open says, and how clients show who they are.
 ///
 /// ```
-/// use amqp_proto::endpoint::{Acceptor, ConnectionOptions};
-/// use amqp_proto::machine::sasl::{Credentials, PlainServer, ServerSasl};
+/// use amqp_proto::client::{Acceptor, ConnectionOptions};
+/// use amqp_proto::sasl::{Credentials, PlainServer, ServerSasl};
 ///
 /// #[derive(Clone)]
 /// struct OneUser;
