@@ -50,9 +50,9 @@ fn run(options: &Options) -> Result<ExitCode> {
     let connection = options.common.connect()?;
     // No more is asked for than is wanted: what is left stays for others.
     let wanted = u32::try_from(options.count).ok().filter(|count| *count > 0).unwrap_or(u32::MAX);
-    let mut builder = connection.receiver(&*node).prefetch(0);
+    let mut builder = connection.receiver(&*node).with_prefetch(0);
     if options.presettled {
-        builder = builder.snd_settle_mode(SenderSettleMode::Settled);
+        builder = builder.with_snd_settle_mode(SenderSettleMode::Settled);
     }
     let receiver = builder.attach().with_context(|| format!("cannot receive from '{node}'"))?;
     stop_by_key(&receiver)?;

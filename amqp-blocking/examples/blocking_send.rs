@@ -79,7 +79,7 @@ fn send_all(
         }
         // What is not said to be settled is as the link has it.
         let message = Outgoing::from(body.clone());
-        let message = if options.presettled { message.settled(true) } else { message };
+        let message = if options.presettled { message.with_settled(true) } else { message };
         match send(sender, &message, is_over)? {
             Some(sent) => on_the_way.push_back(sent),
             None => break,

@@ -57,7 +57,7 @@ fn run(options: Options) -> anyhow::Result<bool> {
     let connecting = options.tls.set(ConnectionOptions::new(), &address)?;
     say(format_args!("Connecting to {address}"));
     let node = if address.path().is_empty() { "jobs" } else { address.path() };
-    let chapter = Container::new(Chapter::new(url, node.into())).options(connecting).run()?;
+    let chapter = Container::new(Chapter::new(url, node.into())).with_options(connecting).run()?;
     if let Some(queue) = queue {
         queue.stop()?;
     }

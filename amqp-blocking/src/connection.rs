@@ -32,7 +32,7 @@ use crate::writing::{self, Way, Writer};
 ///
 /// It is closed by [`close`](Self::close), or when the last handle to it, or to anything on it, is dropped. Dropping
 /// the last handle writes what was sent before, and the close, for at most the
-/// [close time-out](ConnectionOptions::close_timeout), and does not wait for the peer's answer: so a program that
+/// [close time-out](ConnectionOptions::with_close_timeout), and does not wait for the peer's answer: so a program that
 /// returns early from `main` loses nothing that was queued. One that calls [`exit`](std::process::exit) does.
 ///
 /// ```
@@ -86,7 +86,7 @@ impl Connection {
     /// Opens a connection by TLS, which is spoken first, with the server that has a certificate for this host:
     /// over any transport what `amqps://host` is over TCP. Behind the feature `tls`.
     ///
-    /// [`ConnectionOptions::tls`] says who is trusted, and what certificate is shown. On the other side an [`Acceptor`]
+    /// [`ConnectionOptions::with_tls`] says who is trusted, and what certificate is shown. On the other side an [`Acceptor`]
     /// with TLS takes any transport, too.
     #[cfg(feature = "tls")]
     pub fn over_tls(transport: impl Transport, host: &str, options: ConnectionOptions) -> Result<Self> {
@@ -186,7 +186,7 @@ impl Connection {
     /// # Errors
     ///
     /// How the connection ended, if that was not by this; and that not all was written that was sent before, where the
-    /// peer did not take it within the [close time-out](ConnectionOptions::close_timeout).
+    /// peer did not take it within the [close time-out](ConnectionOptions::with_close_timeout).
     pub fn close(&self) -> Result<()> {
         ready(self.0.close())
     }

@@ -61,7 +61,7 @@ impl Sender {
     /// Sends a message and waits for its outcome; before that, for the receiver to grant credit.
     ///
     /// That may take any time, such as while a broker is short of memory or has no majority of its replicas;
-    /// [`send_timeout`](crate::SenderBuilder::send_timeout) bounds it. A message that is sent settled has no outcome to
+    /// [`with_send_timeout`](crate::SenderBuilder::with_send_timeout) bounds it. A message that is sent settled has no outcome to
     /// come and counts as accepted once it is queued.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] if there was no credit in time, where [`send_timeout`](crate::SenderBuilder::send_timeout) says
+    /// [`Error::TimedOut`] if there was no credit in time, where [`with_send_timeout`](crate::SenderBuilder::with_send_timeout) says
     /// so; nothing was sent then.
     pub fn send_queued(&self, message: impl Into<Outgoing>) -> Result<Sent> {
         self.queue(message, self.send_by())

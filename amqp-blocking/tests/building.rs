@@ -45,8 +45,8 @@ fn l_att_08_required_filters_are_in_force() {
     for (keeps, requires) in [(true, true), (false, true), (false, false)] {
         let (client, server, _) = piped();
         let attaching = run(move || {
-            let builder = client.receiver("jobs").selector("n > 1");
-            let builder = if requires { builder.require_filters() } else { builder };
+            let builder = client.receiver("jobs").with_selector("n > 1");
+            let builder = if requires { builder.with_required_filters() } else { builder };
             (builder.attach(), client)
         });
         let options = match keeps {
@@ -72,8 +72,8 @@ fn l_att_08_required_filters_are_in_force() {
 fn l_ext_01_required_capabilities_are_offered() {
     let (client, server, _) = piped();
     let attaching = run(move || {
-        let builder = client.sender("jobs").desired_capabilities([name("paging"), name("other")]);
-        let attached = builder.capabilities(vec![name("queue")]).require_capabilities().attach();
+        let builder = client.sender("jobs").with_desired_capabilities([name("paging"), name("other")]);
+        let attached = builder.with_capabilities(vec![name("queue")]).with_required_capabilities().attach();
         (attached.map(drop), client)
     });
     let options = ReceiverOptions::new().with_offered_capabilities(name("paging").into());
@@ -87,8 +87,8 @@ fn l_ext_01_required_capabilities_are_offered() {
 fn l_att_11_source_and_target_may_be_left_out() {
     let (client, server, _) = piped();
     let attaching = run(move || {
-        let receiver = client.receiver("").name("subscription").without_source().attach().unwrap();
-        let sender = client.sender("").name("producer").without_target().attach().unwrap();
+        let receiver = client.receiver("").with_name("subscription").without_source().attach().unwrap();
+        let sender = client.sender("").with_name("producer").without_target().attach().unwrap();
         (receiver.address(), sender.address())
     });
     let offered = sends(&server);
@@ -106,7 +106,7 @@ fn l_att_11_source_and_target_may_be_left_out() {
 fn x_ctl_01_a_coordinator_and_nodes_without_an_address() {
     let (client, server, _) = piped();
     let attaching = run(move || {
-        let refused = client.sender("").target(Coordinator::default()).attach().map(drop);
+        let refused = client.sender("").with_target(Coordinator::default()).attach().map(drop);
         let anonymous = client.anonymous_sender().attach().unwrap();
         let made = client.dynamic_receiver().attach().unwrap();
         drop(anonymous);
@@ -131,7 +131,7 @@ fn x_ctl_01_a_coordinator_and_nodes_without_an_address() {
 fn t_credit_01_sending_may_take_so_long() {
     let (client, server, _) = piped();
     let attaching = run(move || {
-        (client.sender("jobs").send_timeout(Duration::from_millis(100)).attach().unwrap(), client)
+        (client.sender("jobs").with_send_timeout(Duration::from_millis(100)).attach().unwrap(), client)
     });
     let receiver = receives(&server).accept_with(ReceiverOptions::new().with_prefetch(0)).unwrap();
     let (sender, _client) = attaching.join().unwrap();

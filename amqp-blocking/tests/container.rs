@@ -106,7 +106,7 @@ fn refusing(acceptor: Acceptor) -> (String, Injector, thread::JoinHandle<Result<
     let (addresses, address) = mpsc::channel();
     let (injectors, injector) = mpsc::channel();
     let serving = thread::spawn(move || {
-        let container = Container::new(Refusing { addresses }).acceptor(acceptor);
+        let container = Container::new(Refusing { addresses }).with_acceptor(acceptor);
         injectors.send(container.injector()).unwrap();
         container.run().map(drop)
     });
@@ -180,7 +180,7 @@ fn work_is_injected_from_many_threads() {
         fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {}
     }
     let (url, worker_injector, worker) = worker();
-    let mut container = Container::new(Idle).auto_stop(false);
+    let mut container = Container::new(Idle).with_auto_stop(false);
     let connection = container.connect(url);
     let senders: Vec<SenderKey> = (0..4)
         .map(|number| container.with(|cx| cx.create_sender(connection, format!("q{number}"))))

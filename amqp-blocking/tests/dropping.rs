@@ -18,7 +18,7 @@ const LARGE: usize = 3 << 20;
 
 /// A message at most once, which nobody will ask about.
 fn settled(octets: usize) -> Outgoing {
-    Outgoing::from(Message::new(vec![7; octets])).settled(true)
+    Outgoing::from(Message::new(vec![7; octets])).with_settled(true)
 }
 
 /// How many messages come until the link is over.
@@ -93,7 +93,7 @@ fn c_close_02_dropping_the_last_handle_does_not_wait_for_ever() {
     let (near, far) = Pipe::pair();
     let hold = near.try_clone().unwrap();
     let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());
-    let options = ConnectionOptions::new().close_timeout(Duration::from_millis(200));
+    let options = ConnectionOptions::new().with_close_timeout(Duration::from_millis(200));
     let client = Connection::over(near, options).unwrap();
     let server = server.join().unwrap();
     let (sender, _receiver) = sending(&client, &server);

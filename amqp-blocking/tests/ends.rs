@@ -50,7 +50,7 @@ fn l_close_01_what_came_before_the_peers_close_is_taken() {
 fn l_close_01_what_came_before_the_peers_close_is_read() {
     let (sender, receiver, _ends) = sending_to(ReceiverOptions::new().with_streaming(true));
     for settled in [true, false] {
-        drop(sender.send_queued(Outgoing::from("a message").settled(settled)).unwrap());
+        drop(sender.send_queued(Outgoing::from("a message").with_settled(settled)).unwrap());
     }
     sender.close().unwrap();
     receiver.closed();
@@ -109,7 +109,7 @@ fn m_state_07_a_receiver_that_is_dropped_releases_what_nobody_took() {
 fn t_disp_14_settled_messages_outlive_a_close() {
     let (sender, receiver, _ends) = sending_to(ReceiverOptions::new());
     for _ in 0..5 {
-        drop(sender.send_queued(Outgoing::from("job").settled(true)).unwrap());
+        drop(sender.send_queued(Outgoing::from("job").with_settled(true)).unwrap());
     }
     receiver.close().unwrap();
     assert_eq!(receiver.iter().filter(|delivery| delivery.as_ref().unwrap().is_settled()).count(), 5);

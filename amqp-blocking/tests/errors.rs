@@ -100,6 +100,7 @@ fn the_open_names_the_product() {
         assert!(properties.get("version").is_some() && properties.get("platform").is_some());
     }
     let own: Fields = [(Symbol::from("product"), Value::from("meter"))].into_iter().collect();
-    let (_client, server) = pair_with(ConnectionOptions::new().properties(own.clone()), Acceptor::default());
+    let (_client, server) =
+        pair_with(ConnectionOptions::new().with_properties(own.clone()), Acceptor::default());
     assert_eq!(server.peer_open().unwrap().properties, own);
 }

@@ -217,7 +217,7 @@ fn the_chapter_in_the_handler_style() {
 fn encrypted_peer(authority: &Authority) -> String {
     let issued = authority.issue("localhost");
     let tls = ServerTls::builder_pem(issued.chain.as_bytes(), issued.key.as_bytes()).unwrap();
-    let tls = tls.trust_clients_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
+    let tls = tls.with_trusted_clients_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
     let listener = Listener::bind_with("127.0.0.1:0", Acceptor::default().with_tls(tls)).unwrap();
     let url = format!("amqps://localhost:{}/jobs", listener.local_addr().unwrap().port());
     thread::spawn(move || {

@@ -62,7 +62,7 @@ fn piped_pair() -> (Connection, Connection) {
 fn a_message_that_is_sent_settled() {
     let (client, server) = piped_pair();
     let (sender, receiver) = sending(&client, &server);
-    assert_eq!(sender.send(Outgoing::from("now").settled(true)).unwrap(), Outcome::Accepted);
+    assert_eq!(sender.send(Outgoing::from("now").with_settled(true)).unwrap(), Outcome::Accepted);
     let delivery = receiver.recv().unwrap().unwrap();
     assert!(delivery.is_settled());
     delivery.reject(None).unwrap();
@@ -74,7 +74,8 @@ fn a_receiver_can_wait_for_the_sender_to_settle() {
     let (client, server, _) = piped();
     let second = ReceiverSettleMode::Second;
     let receiver = run(move || {
-        let receiver = client.receiver("jobs").auto_accept(false).rcv_settle_mode(second).attach().unwrap();
+        let receiver =
+            client.receiver("jobs").with_auto_accept(false).with_rcv_settle_mode(second).attach().unwrap();
         let delivery = receiver.recv().unwrap().unwrap();
         let key = delivery.key();
         delivery.accept().unwrap();
@@ -194,7 +195,7 @@ fn sending_waits_for_credit() {
 #[test]
 fn a_drained_receiver_has_all_there_was() {
     let (client, server) = piped_pair();
-    let attaching = run(move || (client.receiver("jobs").prefetch(0).attach().unwrap(), client));
+    let attaching = run(move || (client.receiver("jobs").with_prefetch(0).attach().unwrap(), client));
     let sender = next_sender(&server);
     let (receiver, _client) = attaching.join().unwrap();
     receiver.set_credit(10).unwrap();
@@ -215,7 +216,7 @@ fn settled_messages_outlive_their_link() {
     let (client, server) = piped_pair();
     let attaching = run(move || {
         let mode = SenderSettleMode::Settled;
-        (client.sender("jobs").snd_settle_mode(mode).attach().unwrap(), client)
+        (client.sender("jobs").with_snd_settle_mode(mode).attach().unwrap(), client)
     });
     let receiver = next_receiver(&server);
     let (sender, client) = attaching.join().unwrap();

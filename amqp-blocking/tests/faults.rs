@@ -53,8 +53,9 @@ fn a_server_of_http() {
 #[test]
 fn a_server_that_never_answers() {
     let url = somebody(|stream| hear(&stream));
-    let error = Connection::open_with(&url, ConnectionOptions::new().open_timeout(Duration::from_millis(50)))
-        .unwrap_err();
+    let error =
+        Connection::open_with(&url, ConnectionOptions::new().with_open_timeout(Duration::from_millis(50)))
+            .unwrap_err();
     assert_eq!(error.origin(), Some(Origin::Local), "{error}");
 }
 
@@ -145,7 +146,7 @@ fn a_reader_that_stalls_blocks_nobody_else() {
 #[test]
 fn a_peer_that_is_killed_while_output_waits() {
     let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
-    let (client, server, pipe) = piped_with(ConnectionOptions::new().limits(limits));
+    let (client, server, pipe) = piped_with(ConnectionOptions::new().with_limits(limits));
     let (sender, _receiver) = sending(&client, &server);
     pipe.stall(true);
     let sent = sender.send_queued(Message::new(vec![0; 1 << 20])).unwrap();
@@ -161,7 +162,8 @@ fn closing_does_not_wait_for_a_peer_that_stalls() {
     let hold = near.try_clone().unwrap();
     let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());
     let client =
-        Connection::over(near, ConnectionOptions::new().close_timeout(Duration::from_millis(50))).unwrap();
+        Connection::over(near, ConnectionOptions::new().with_close_timeout(Duration::from_millis(50)))
+            .unwrap();
     let server = server.join().unwrap();
     let (sender, _receiver) = sending(&client, &server);
     hold.stall(true);
@@ -178,7 +180,8 @@ fn a_peer_that_goes_silent_is_given_up() {
     let hold = far.try_clone().unwrap();
     let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());
     let client =
-        Connection::over(near, ConnectionOptions::new().idle_timeout(Duration::from_millis(400))).unwrap();
+        Connection::over(near, ConnectionOptions::new().with_idle_timeout(Duration::from_millis(400)))
+            .unwrap();
     let server = server.join().unwrap();
     let (sender, _receiver) = sending(&client, &server);
     hold.stall(true);
@@ -190,7 +193,7 @@ fn a_peer_that_goes_silent_is_given_up() {
 /// What the peer does not answer in time is given up.
 #[test]
 fn what_is_not_answered_times_out() {
-    let options = ConnectionOptions::new().reply_timeout(Duration::from_millis(100));
+    let options = ConnectionOptions::new().with_reply_timeout(Duration::from_millis(100));
     let (client, _server) = pair_with(options, Acceptor::default());
     // The server never looks at what it is offered.
     assert!(matches!(client.session(), Err(Error::TimedOut)));
@@ -205,7 +208,7 @@ fn a_quiet_connection_is_kept() {
     let (near, far) = Pipe::pair();
     let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());
     let client =
-        Connection::over(near, ConnectionOptions::new().idle_timeout(Duration::from_secs(1))).unwrap();
+        Connection::over(near, ConnectionOptions::new().with_idle_timeout(Duration::from_secs(1))).unwrap();
     let server = server.join().unwrap();
     let (sender, receiver) = sending(&client, &server);
     assert!(matches!(receiver.recv_timeout(Duration::from_secs(3)), Err(Error::TimedOut)));

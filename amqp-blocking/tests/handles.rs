@@ -235,7 +235,7 @@ fn l_det_03_the_end_of_a_link_is_told_to_those_who_look() {
 /// E-SIZE-05 [1.6]: a message is decoded within the limits of the connection that it came over.
 #[test]
 fn e_size_05_a_message_is_decoded_within_the_limits_of_its_connection() {
-    let small = ConnectionOptions::new().limits(Limits::DEFAULT.with_elements(64));
+    let small = ConnectionOptions::new().with_limits(Limits::DEFAULT.with_elements(64));
     let (client, server) = pair_with(ConnectionOptions::new(), Acceptor::new(small));
     let (sender, receiver) = sending(&client, &server);
     for (elements, is_taken) in [(60, true), (100, false)] {

@@ -18,7 +18,7 @@ use busy::{Busy, SILENCE};
 #[test]
 fn c_idle_04_heartbeats_go_on_while_a_handler_works() {
     let (busy, peer) = Busy::new();
-    let options = ConnectionOptions::new().no_sasl().idle_timeout(SILENCE);
-    let busy = Container::new(busy).options(options).run().unwrap();
+    let options = ConnectionOptions::new().without_sasl().with_idle_timeout(SILENCE);
+    let busy = Container::new(busy).with_options(options).run().unwrap();
     busy.check(peer);
 }

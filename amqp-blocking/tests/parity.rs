@@ -158,7 +158,7 @@ fn a_stream_that_is_not_read_to_its_end_is_released() {
 #[test]
 fn a_stream_whose_peer_is_gone() {
     let limits = Limits::DEFAULT.with_output_octets(4096);
-    let (client, server, pipe) = piped_with(ConnectionOptions::new().limits(limits));
+    let (client, server, pipe) = piped_with(ConnectionOptions::new().with_limits(limits));
     let options = by_hand(1).with_streaming(true);
     let (sender, receiver, _session) = sending(client.sender("jobs"), &server, options);
     let sends = run(move || {
@@ -232,7 +232,8 @@ fn x_ret_03_a_retired_message_stays_unsettled() {
 #[test]
 fn waiting_until_it_is_settled() {
     let (client, server, _) = piped();
-    let builder = client.sender("jobs").rcv_settle_mode(ReceiverSettleMode::Second).auto_settle(false);
+    let builder =
+        client.sender("jobs").with_rcv_settle_mode(ReceiverSettleMode::Second).with_auto_settle(false);
     let (sender, receiver, _session) = sending(builder, &server, by_hand(1));
     let sent = sender.send_queued("job").unwrap();
     let key = receiver.recv().unwrap().unwrap().into_undecided();
@@ -252,7 +253,8 @@ fn waiting_until_it_is_settled() {
 #[test]
 fn a_link_that_is_attached_again() {
     let (client, server, _) = piped();
-    let (mut sender, mut receiver, far) = sending(client.sender("jobs").name("one"), &server, by_hand(1));
+    let (mut sender, mut receiver, far) =
+        sending(client.sender("jobs").with_name("one"), &server, by_hand(1));
     for is_ours in [true, false, true] {
         let lost = sender.send_queued("job").unwrap();
         receiver.recv().unwrap().unwrap().into_undecided();
@@ -265,7 +267,7 @@ fn a_link_that_is_attached_again() {
         assert!(ends.iter().all(|end| end.condition().is_none() && end.ended().is_some()), "{ends:?}");
         assert!(matches!(lost.outcome(), Err(Error::Lost(_))));
         assert!(sender.send_now("late").is_err());
-        let attaching = client.sender("jobs").name("one");
+        let attaching = client.sender("jobs").with_name("one");
         let attaching = run(move || attaching.attach().unwrap());
         let again = next_receiver(&far, by_hand(1));
         drop(lost);
@@ -289,7 +291,7 @@ fn a_close_waits_for_what_was_sent() {
     let (client, server) = pair();
     let (sender, receiver, _session) =
         sending(client.sender("jobs"), &server, ReceiverOptions::new().with_prefetch(1));
-    let _sent = sender.send_queued(Outgoing::from(vec![1; 20 << 20]).settled(true)).unwrap();
+    let _sent = sender.send_queued(Outgoing::from(vec![1; 20 << 20]).with_settled(true)).unwrap();
     let closes = run(move || sender.close().unwrap());
     let delivery = receiver.recv().unwrap().unwrap();
     assert_eq!(delivery.message().unwrap().body().unwrap().as_bytes().unwrap().len(), 20 << 20);
@@ -303,10 +305,10 @@ fn offers_of_the_peer() {
     let refused = server.session().unwrap_err();
     assert!(matches!(&refused, Error::Session(_)) && refused.is_remote(), "{refused}");
     client.close().unwrap();
-    let options = ConnectionOptions::new().accept_offers(true);
+    let options = ConnectionOptions::new().with_accept_offers(true);
     let [fast, slow] = ["fast", "slow"].map(|name| Symbol::new(name).unwrap());
     let offered = [fast.clone()].into_iter().collect();
-    let acceptor = Acceptor::new(ConnectionOptions::new().offered_capabilities(offered));
+    let acceptor = Acceptor::new(ConnectionOptions::new().with_offered_capabilities(offered));
     let (client, server) = pair_with(options, acceptor);
     assert!(client.offers(&fast) && !client.offers(&slow));
     let begins = run(move || server.session_with(SessionOptions::new()).map(|session| (session, server)));

@@ -50,8 +50,8 @@ fn bounded(test: impl FnOnce() + Send + 'static) {
 }
 
 fn trusting(authority: &Authority) -> ConnectionOptions {
-    let tls = ClientTls::builder().trust_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
-    ConnectionOptions::new().tls(tls)
+    let tls = ClientTls::builder().with_trusted_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
+    ConnectionOptions::new().with_tls(tls)
 }
 
 fn server(issued: &Issued) -> Acceptor {
@@ -139,14 +139,15 @@ fn a_certificate_says_who_the_client_is() {
         let authority = Authority::new();
         let issued = authority.issue("localhost");
         let tls = ServerTls::builder_pem(issued.chain.as_bytes(), issued.key.as_bytes()).unwrap();
-        let tls = tls.trust_clients_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
+        let tls = tls.with_trusted_clients_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
         let acceptor = Acceptor::default().with_tls(tls);
 
         let client = authority.issue("meter-17");
-        let tls = ClientTls::builder().trust_pem(authority.pem.as_bytes()).unwrap();
-        let tls = tls.identity_pem(client.chain.as_bytes(), client.key.as_bytes()).unwrap().build().unwrap();
+        let tls = ClientTls::builder().with_trusted_pem(authority.pem.as_bytes()).unwrap();
+        let tls =
+            tls.with_identity_pem(client.chain.as_bytes(), client.key.as_bytes()).unwrap().build().unwrap();
         let (port, taken) = taking(acceptor.clone());
-        let opened = open(port, ConnectionOptions::new().tls(tls)).unwrap();
+        let opened = open(port, ConnectionOptions::new().with_tls(tls)).unwrap();
         assert_eq!(taken.join().unwrap().unwrap().identity().unwrap().user().unwrap(), "CN=meter-17");
         drop(opened);
 
@@ -178,7 +179,7 @@ fn a_server_that_never_answers() {
     bounded(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let options = trusting(&Authority::new()).open_timeout(Duration::from_millis(50));
+        let options = trusting(&Authority::new()).with_open_timeout(Duration::from_millis(50));
         let error = open(port, options).unwrap_err();
         assert!(error.to_string().contains("does not answer, perhaps it does not speak TLS"), "{error}");
     });
@@ -293,7 +294,8 @@ fn configurations_that_are_ready() {
         let config = ClientConfig::builder_with_provider(provider);
         let config = config.with_safe_default_protocol_versions().unwrap();
         let config = config.with_root_certificates(roots).with_no_client_auth();
-        let client = open(port, ConnectionOptions::new().tls(ClientTls::from(Arc::new(config)))).unwrap();
+        let client =
+            open(port, ConnectionOptions::new().with_tls(ClientTls::from(Arc::new(config)))).unwrap();
         exchange(&client, &taken.join().unwrap().unwrap());
     });
 }
@@ -301,7 +303,7 @@ fn configurations_that_are_ready() {
 /// A container that listens: where, and how it is stopped.
 fn worker(acceptor: Acceptor) -> (String, Injector, JoinHandle<usize>) {
     let (addresses, address) = mpsc::channel();
-    let container = Container::new(Worker { addresses, received: 0 }).acceptor(acceptor);
+    let container = Container::new(Worker { addresses, received: 0 }).with_acceptor(acceptor);
     let injector = container.injector();
     let worker = thread::spawn(move || container.run().unwrap().received);
     (address.recv().unwrap().replace("127.0.0.1", "localhost"), injector, worker)
@@ -316,7 +318,7 @@ fn containers_at_both_ends() {
         let url = in_the_clear.replace("amqp://", "amqps://");
 
         let jobs = Jobs { url: url.clone(), to_send: MESSAGES, ..Jobs::default() };
-        let jobs = Container::new(jobs).options(trusting(&authority)).run().unwrap();
+        let jobs = Container::new(jobs).with_options(trusting(&authority)).run().unwrap();
         assert_eq!((jobs.outcomes, jobs.settled), ([MESSAGES / 4; 4], MESSAGES));
 
         for (url, options, words) in [
@@ -324,7 +326,7 @@ fn containers_at_both_ends() {
             (in_the_clear, ConnectionOptions::new(), "it seems to speak TLS"),
         ] {
             let lonely = Lonely { url, ..Lonely::default() };
-            let lonely = Container::new(lonely).options(options).run().unwrap();
+            let lonely = Container::new(lonely).with_options(options).run().unwrap();
             assert!(lonely.errors.iter().any(|error| error.contains(words)), "{words}: {:?}", lonely.errors);
         }
         // Those that were not taken have left no trace.

@@ -74,7 +74,7 @@ impl Handler for Both {
 /// The same in a container.
 #[test]
 fn an_exchange_of_handlers() {
-    Container::new(Both).acceptor(acceptor()).run().unwrap();
+    Container::new(Both).with_acceptor(acceptor()).run().unwrap();
 }
 
 /// What a test prints on standard error, with the variable set so.

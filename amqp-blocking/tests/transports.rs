@@ -161,7 +161,7 @@ fn cut_anywhere() {
 /// Sends three messages; how many of them were accepted.
 fn three(near: Faulty, kind: Option<ErrorKind>) -> usize {
     let send = || {
-        let client = Connection::over(near, ConnectionOptions::new().no_sasl())?;
+        let client = Connection::over(near, ConnectionOptions::new().without_sasl())?;
         let sender = client.sender("jobs").attach()?;
         let sent: Vec<_> = (0..3).map(|_| sender.send_queued("job")).collect::<Result<_>>()?;
         let accepted = sent.iter().filter(|sent| is_accepted(sent.outcome())).count();
@@ -256,7 +256,7 @@ fn octets_one_by_one_and_interruptions() {
 #[test]
 fn a_peer_that_takes_nothing() {
     const LARGE: usize = 100_000;
-    let options = ConnectionOptions::new().close_timeout(Duration::from_millis(100));
+    let options = ConnectionOptions::new().with_close_timeout(Duration::from_millis(100));
     let (client, server, ways, pipe) = faulty(options, Ways::default());
     let client = client.unwrap();
     let (sender, _receiver) = sending(&client, &server);
@@ -283,7 +283,7 @@ fn input_that_ends_behind_output() {
 
 fn end_behind_output() {
     let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
-    let (client, server, _, pipe) = faulty(ConnectionOptions::new().limits(limits), Ways::default());
+    let (client, server, _, pipe) = faulty(ConnectionOptions::new().with_limits(limits), Ways::default());
     let client = client.unwrap();
     let (sender, _receiver) = sending(&client, &server);
     pipe.stall(true);

@@ -114,7 +114,7 @@ fn spans_say_who_and_where_and_frames_show_no_password() {
 /// A client is refused a link; where it leads to.
 fn exchange() -> SocketAddr {
     let plain = |peer: &Peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser));
-    let acceptor = Acceptor::new(ConnectionOptions::new().container_id("server")).with_sasl(plain);
+    let acceptor = Acceptor::new(ConnectionOptions::new().with_container_id("server")).with_sasl(plain);
     let listener = Listener::bind_with("127.0.0.1:0", acceptor).unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
@@ -122,8 +122,11 @@ fn exchange() -> SocketAddr {
         let session = connection.next_session().unwrap().unwrap().accept().unwrap();
         while session.next_link().unwrap().is_some() {} // refused
     });
-    let options =
-        ConnectionOptions::new().container_id("client").login("ann", "pencil").unwrap().plain_in_clear();
+    let options = ConnectionOptions::new()
+        .with_container_id("client")
+        .with_login("ann", "pencil")
+        .unwrap()
+        .with_plain_in_clear();
     let client = Connection::over(Talking(TcpStream::connect(address).unwrap()), options).unwrap();
     assert!(client.sender("jobs").attach().is_err());
     client.close().unwrap();

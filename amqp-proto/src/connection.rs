@@ -122,9 +122,9 @@ impl Connection {
     /// many transfers, deliveries and states as it may, of the costliest kind, each keeping a whole block of input
     /// alive. No peer gets near it, but none gets beyond it. The defaults are meant for servers with memory to
     /// spare, and their bound is a large number; a device that has little lowers them, [`links`](Limits::links),
-    /// [`channel_max`](Limits::channel_max), [`session_frames`](Limits::session_frames),
+    /// [`with_channel_max`](Limits::with_channel_max), [`session_frames`](Limits::session_frames),
     /// [`unsettled`](Limits::unsettled), [`transfers_per_delivery`](Limits::transfers_per_delivery),
-    /// [`frame_size`](Limits::frame_size) and [`elements`](Limits::elements) above all.
+    /// [`with_frame_size`](Limits::with_frame_size) and [`elements`](Limits::elements) above all.
     ///
     /// Not in it is what the application brings or takes: the options, messages that it has sent until they are
     /// written, sessions that it has begun and the peer has not answered, octets that it gives to

@@ -74,15 +74,15 @@ struct Bounds {
 impl Bounds {
     fn apply(&self, builder: BrokerBuilder) -> BrokerBuilder {
         builder
-            .depth(self.depth)
-            .queue_octets(self.queue_octets)
-            .total_octets(self.total_octets)
-            .dead_letters_kept(self.dead_letters)
-            .dead_letter_octets(self.dead_letter_octets)
-            .nodes(self.nodes)
-            .address_octets(self.address_octets)
-            .annotation_octets(self.annotation_octets)
-            .connections(self.connections)
+            .with_depth(self.depth)
+            .with_queue_octets(self.queue_octets)
+            .with_total_octets(self.total_octets)
+            .with_dead_letters(self.dead_letters)
+            .with_dead_letter_octets(self.dead_letter_octets)
+            .with_nodes(self.nodes)
+            .with_address_octets(self.address_octets)
+            .with_annotation_octets(self.annotation_octets)
+            .with_connections(self.connections)
     }
 }
 
@@ -90,16 +90,16 @@ impl Bounds {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let options = ConnectionOptions::new()
-        .container_id("amqp-tokio-broker")
-        .frame_size(arguments.frame_size)
-        .idle_timeout(Duration::from_secs(arguments.idle));
-    let mut builder = arguments.bounds.apply(Broker::builder().options(options));
+        .with_container_id("amqp-tokio-broker")
+        .with_frame_size(arguments.frame_size)
+        .with_idle_timeout(Duration::from_secs(arguments.idle));
+    let mut builder = arguments.bounds.apply(Broker::builder().with_options(options));
     for user in &arguments.user {
         let (name, password) = user.split_once(':').context("a user is given as NAME:PASSWORD")?;
-        builder = builder.user(name, password)?;
+        builder = builder.with_user(name, password)?;
     }
     if arguments.anonymous {
-        builder = builder.allow_anonymous();
+        builder = builder.with_anonymous();
     }
     let broker = builder.build()?;
     let listener = Listener::bind_with(&*arguments.listen, broker.acceptor())

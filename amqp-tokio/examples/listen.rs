@@ -66,7 +66,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<bool> {
-    let options = ConnectionOptions::new().container_id("amqp-tokio-listen");
+    let options = ConnectionOptions::new().with_container_id("amqp-tokio-listen");
     let acceptor = Acceptor::new(options);
     let (scheme, acceptor) = match arguments.tls.read()? {
         Some(tls) => ("amqps", acceptor.with_tls(tls)),

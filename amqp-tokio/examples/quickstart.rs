@@ -42,7 +42,7 @@ async fn main() -> Result<()> {
     println!("its outcome: {:?}", sent.await?);
 
     println!("\n-- receive, and accept");
-    let receiver = connection.receiver(&*address).prefetch(10).await?;
+    let receiver = connection.receiver(&*address).with_prefetch(10).await?;
     let delivery = receiver.recv().await?.context("a message")?;
     let message = delivery.message()?;
     println!("received {:?}, subject {:?}", message.body()?, message.properties()?.subject);
@@ -50,7 +50,7 @@ async fn main() -> Result<()> {
     receiver.close().await?;
 
     println!("\n-- receive, and decide");
-    let receiver = connection.receiver(&*address).prefetch(10).await?;
+    let receiver = connection.receiver(&*address).with_prefetch(10).await?;
     for text in ["good job", "bad job"] {
         println!("sent {text:?}: {:?}", sender.send(text).await?);
     }

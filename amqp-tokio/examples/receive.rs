@@ -41,9 +41,9 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let credit =
         u32::try_from(arguments.messages.count).map_or(arguments.credit, |count| count.min(arguments.credit));
     let prefetch = if u64::from(credit) == arguments.messages.count { 0 } else { credit };
-    let mut attaching = connection.receiver(&*address).prefetch(prefetch);
+    let mut attaching = connection.receiver(&*address).with_prefetch(prefetch);
     if arguments.messages.presettled {
-        attaching = attaching.snd_settle_mode(SenderSettleMode::Settled);
+        attaching = attaching.with_snd_settle_mode(SenderSettleMode::Settled);
     }
     let receiver = attaching.await.with_context(|| format!("cannot receive from '{address}'"))?;
     if prefetch == 0 {

@@ -57,7 +57,7 @@ async fn run_on(connection: &Connection, address: &str, arguments: &Arguments) -
     let requester = match &arguments.reply_to {
         None => connection.requester(address).await.context("no way to get answers")?,
         Some(own) => {
-            let answers = connection.receiver(&**own).auto_accept(true).await?;
+            let answers = connection.receiver(&**own).with_auto_accept(true).await?;
             Requester::new(connection.sender(address).await?, answers)?
         }
     };

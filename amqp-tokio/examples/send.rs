@@ -41,7 +41,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
     let mut attaching = connection.sender(&*address);
     if arguments.messages.presettled {
-        attaching = attaching.snd_settle_mode(SenderSettleMode::Settled);
+        attaching = attaching.with_snd_settle_mode(SenderSettleMode::Settled);
     }
     let sender = attaching.await.with_context(|| format!("cannot send to '{address}'"))?;
     let mut tally = Tally::new();

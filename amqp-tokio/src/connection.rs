@@ -89,7 +89,7 @@ impl Connection {
     /// Opens a connection by TLS, which is spoken first, with the server that has a certificate for this host:
     /// over any stream what `amqps://host` is over TCP. Behind the feature `tls`.
     ///
-    /// [`ConnectionOptions::tls`] says who is trusted, and what certificate is shown. On the other side an [`Acceptor`]
+    /// [`ConnectionOptions::with_tls`] says who is trusted, and what certificate is shown. On the other side an [`Acceptor`]
     /// with TLS takes any stream, too.
     #[cfg(feature = "tls")]
     pub async fn over_tls<S>(stream: S, host: &str, options: ConnectionOptions) -> Result<Self>
@@ -212,7 +212,7 @@ impl Connection {
     /// # Errors
     ///
     /// How the connection ended, if that was not by this; and that not all was written that was sent before, where the
-    /// peer did not take it within the [close time-out](ConnectionOptions::close_timeout).
+    /// peer did not take it within the [close time-out](ConnectionOptions::with_close_timeout).
     ///
     /// # Cancel safety
     ///

@@ -31,7 +31,7 @@ use crate::wait::ready;
 /// # connection.sender("jobs").await?.send("job-content").await?;
 /// use amqp_tokio::wire::{Condition, Error};
 ///
-/// let jobs = connection.receiver("jobs").auto_accept(false).await?;
+/// let jobs = connection.receiver("jobs").with_auto_accept(false).await?;
 /// while let Some(delivery) = jobs.recv().await? {
 ///     match delivery.message()?.body()?.as_str() {
 ///         Some("job-content") => delivery.accept(),

@@ -49,14 +49,14 @@ use crate::wait::ready;
 pub struct Requester(driver::Requester<Waker>);
 
 impl Connection {
-    /// Sends requests to this address; answers come to a [dynamic](crate::ReceiverBuilder::dynamic) node.
+    /// Sends requests to this address; answers come to a [dynamic](crate::ReceiverBuilder::with_dynamic) node.
     ///
     /// Both links are on a session of their own. A peer that makes no dynamic nodes ends it, or refuses the link, which
     /// is the error then; see [`Requester::new`] for what can be done.
     pub async fn requester(&self, address: impl Into<Str>) -> Result<Requester> {
         let session = self.session().await?;
         // Nobody else could take an answer that is given back.
-        let receiver = session.dynamic_receiver().auto_accept(true).await?;
+        let receiver = session.dynamic_receiver().with_auto_accept(true).await?;
         Requester::new(session.sender(address).await?, receiver)
     }
 }

@@ -55,7 +55,7 @@ impl Sender {
     /// Sends a message and waits for its outcome; before that, for credit.
     ///
     /// That may take any time, such as while a broker is short of memory or has no majority of its replicas;
-    /// [`send_timeout`](crate::SenderBuilder::send_timeout) bounds it. A message that is sent settled has no outcome to
+    /// [`with_send_timeout`](crate::SenderBuilder::with_send_timeout) bounds it. A message that is sent settled has no outcome to
     /// come and counts as accepted once it is queued.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] if there was no credit in time, where [`send_timeout`](crate::SenderBuilder::send_timeout) says
+    /// [`Error::TimedOut`] if there was no credit in time, where [`with_send_timeout`](crate::SenderBuilder::with_send_timeout) says
     /// so; nothing was sent then.
     ///
     /// # Cancel safety

@@ -17,8 +17,8 @@ async fn consumers_compete_for_a_queue() {
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
     let receivers = [
-        connection.receiver("jobs").prefetch(5).auto_accept(true).await.unwrap(),
-        connection.receiver("jobs").prefetch(5).auto_accept(true).await.unwrap(),
+        connection.receiver("jobs").with_prefetch(5).with_auto_accept(true).await.unwrap(),
+        connection.receiver("jobs").with_prefetch(5).with_auto_accept(true).await.unwrap(),
     ];
     for n in 0..20 {
         assert_eq!(sender.send(format!("{n}")).await.unwrap(), Outcome::Accepted);
@@ -43,7 +43,7 @@ async fn messages_come_again() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
-    let receiver = connection.receiver("jobs").prefetch(1).auto_accept(false).await.unwrap();
+    let receiver = connection.receiver("jobs").with_prefetch(1).with_auto_accept(false).await.unwrap();
     let _sent = sender.send(Message::from("job").with_subject("s")).await.unwrap();
     let (delivery, _) = next(&receiver).await;
     assert_eq!(delivery_count(&delivery), (0, false));
@@ -61,7 +61,7 @@ async fn messages_come_again() {
     // Who had it is gone: that counts, too.
     let _undecided = delivery.into_undecided();
     receiver.close().await.unwrap();
-    let other = connection.receiver("jobs").auto_accept(false).await.unwrap();
+    let other = connection.receiver("jobs").with_auto_accept(false).await.unwrap();
     let (delivery, _) = next(&other).await;
     assert_eq!(delivery_count(&delivery), (2, false));
     // Not to this one any more, but to the next.
@@ -80,7 +80,7 @@ async fn what_nobody_gets_is_kept_apart() {
     let receiver = connection.receiver("jobs").await.unwrap();
     sender.send("bad").await.unwrap().accepted().unwrap();
     next(&receiver).await.0.reject(Error::new(Condition::InvalidField)).unwrap();
-    let relay = connection.sender("").anonymous().await.unwrap();
+    let relay = connection.sender("").without_address().await.unwrap();
     let outcome = relay.send("to whom?").await.unwrap();
     assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
     assert_eq!(relay.send(Message::from("good").with_to("jobs")).await.unwrap(), Outcome::Accepted);
@@ -96,7 +96,7 @@ async fn what_nobody_gets_is_kept_apart() {
 /// A full queue takes no more: its senders run out of credit, and go on when there is room.
 #[tokio::test]
 async fn a_full_queue_holds_senders_back() {
-    let broker = Broker::builder().depth(10).build().unwrap();
+    let broker = Broker::builder().with_depth(10).build().unwrap();
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
     let mut queued = Vec::new();
@@ -118,16 +118,16 @@ async fn a_full_queue_holds_senders_back() {
 /// What a client sends settled counts, though the close comes with it; not what it leaves in front of a full queue.
 #[tokio::test]
 async fn what_is_sent_before_the_close_arrives() {
-    let broker = Broker::builder().depth(10).build().unwrap();
+    let broker = Broker::builder().with_depth(10).build().unwrap();
     for _ in 0..20 {
         let connection = connect(&broker).await;
-        let sender = connection.sender("jobs").snd_settle_mode(SenderSettleMode::Settled).await.unwrap();
+        let sender = connection.sender("jobs").with_snd_settle_mode(SenderSettleMode::Settled).await.unwrap();
         for n in 0..15 {
             assert!(sender.send_queued(format!("{n}")).await.unwrap().is_settled());
         }
         connection.close().await.unwrap();
         let connection = connect(&broker).await;
-        let receiver = connection.receiver("jobs").auto_accept(true).await.unwrap();
+        let receiver = connection.receiver("jobs").with_auto_accept(true).await.unwrap();
         for n in 0..10 {
             assert_eq!(next(&receiver).await.1, n.to_string());
         }
@@ -137,7 +137,7 @@ async fn what_is_sent_before_the_close_arrives() {
         assert!(rest <= 5, "{rest}");
         if rest > 0 {
             let connection = connect(&broker).await;
-            let receiver = connection.receiver("jobs").prefetch(0).auto_accept(true).await.unwrap();
+            let receiver = connection.receiver("jobs").with_prefetch(0).with_auto_accept(true).await.unwrap();
             receiver.set_credit(10).unwrap();
             receiver.drain().await.unwrap();
             while let Some(delivery) = receiver.try_recv().unwrap() {
@@ -154,7 +154,7 @@ async fn each_listener_of_a_topic_gets_each_message() {
     let connection = connect(&broker).await;
     let topic = || Symbol::new("topic").unwrap();
     let receivers = [
-        connection.receiver("news").capabilities(topic()).await.unwrap(),
+        connection.receiver("news").with_capabilities(topic()).await.unwrap(),
         connection.receiver("news").await.unwrap(),
     ];
     let sender = connection.sender("news").await.unwrap();
@@ -175,7 +175,7 @@ async fn each_listener_of_a_topic_gets_each_message() {
 async fn requests_are_answered() {
     let broker = Broker::new().unwrap();
     let (client, server) = (connect(&broker).await, connect(&broker).await);
-    let requests = server.receiver("requests").auto_accept(true).await.unwrap();
+    let requests = server.receiver("requests").with_auto_accept(true).await.unwrap();
     let answers = server.anonymous_sender().await.unwrap();
     let serve = async {
         for _ in 0..3 {
@@ -185,7 +185,7 @@ async fn requests_are_answered() {
         }
     };
     let ask = async {
-        let replies = client.dynamic_receiver().auto_accept(true).await.unwrap();
+        let replies = client.dynamic_receiver().with_auto_accept(true).await.unwrap();
         let address = replies.address().unwrap();
         let sender = client.sender("requests").await.unwrap();
         for word in ["a", "b", "c"] {
@@ -212,7 +212,7 @@ async fn addresses_for_tests() {
         assert_eq!(mixed.send("3").await.unwrap(), Outcome::Released);
         assert!(matches!(mixed.send("4").await.unwrap(), Outcome::Modified(_)));
     }
-    let source = connection.receiver("source.5").prefetch(2).auto_accept(true).await.unwrap();
+    let source = connection.receiver("source.5").with_prefetch(2).with_auto_accept(true).await.unwrap();
     for n in 0..5 {
         assert_eq!(next(&source).await.1, format!("msg{n}"));
     }
@@ -275,7 +275,7 @@ async fn a_drain_gets_what_there_is() {
         sender.send(format!("{n}")).await.unwrap().accepted().unwrap();
     }
     for (credit, count) in [(10, 3), (10, 0)] {
-        let receiver = connection.receiver("jobs").prefetch(0).auto_accept(true).await.unwrap();
+        let receiver = connection.receiver("jobs").with_prefetch(0).with_auto_accept(true).await.unwrap();
         receiver.set_credit(credit).unwrap();
         receiver.drain().await.unwrap();
         assert_eq!(receiver.credit(), 0);
@@ -288,16 +288,17 @@ async fn a_drain_gets_what_there_is() {
 async fn settled_links_and_links_that_settle_second() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
-    let sender = connection.sender("jobs").snd_settle_mode(SenderSettleMode::Settled).await.unwrap();
+    let sender = connection.sender("jobs").with_snd_settle_mode(SenderSettleMode::Settled).await.unwrap();
     for n in 0..3 {
         assert!(sender.send_queued(Outgoing::from(format!("{n}"))).await.unwrap().is_settled());
     }
-    let settled = connection.receiver("jobs").prefetch(1).snd_settle_mode(SenderSettleMode::Settled);
+    let settled =
+        connection.receiver("jobs").with_prefetch(1).with_snd_settle_mode(SenderSettleMode::Settled);
     let settled = settled.await.unwrap();
     let (delivery, _) = next(&settled).await;
     assert!(delivery.is_settled());
     settled.close().await.unwrap();
-    let second = connection.receiver("jobs").rcv_settle_mode(ReceiverSettleMode::Second).await.unwrap();
+    let second = connection.receiver("jobs").with_rcv_settle_mode(ReceiverSettleMode::Second).await.unwrap();
     let (delivery, _) = next(&second).await;
     let key = delivery.key();
     delivery.accept().unwrap();
@@ -306,26 +307,30 @@ async fn settled_links_and_links_that_settle_second() {
 
 #[tokio::test]
 async fn users_have_to_say_who_they_are() {
-    let broker = Broker::builder().user("test", "secret").unwrap().build().unwrap();
+    let broker = Broker::builder().with_user("test", "secret").unwrap().build().unwrap();
     let options = || ConnectionOptions::new();
     for mechanism in ["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
         if mechanism != "PLAIN" && !cfg!(feature = "scram") {
             continue;
         }
         let only = || [Symbol::new(mechanism).unwrap()];
-        let good = options().login("test", "secret").unwrap().only_mechanisms(only()).plain_in_clear();
+        let good = options()
+            .with_login("test", "secret")
+            .unwrap()
+            .with_only_mechanisms(only())
+            .with_plain_in_clear();
         let done = connect_as(&broker, good).await;
         // PLAIN is not offered where others can listen.
         assert_eq!(done.is_ok(), mechanism != "PLAIN", "{mechanism}: {done:?}");
-        let bad = options().login("test", "wrong").unwrap().only_mechanisms(only());
+        let bad = options().with_login("test", "wrong").unwrap().with_only_mechanisms(only());
         let error = connect_as(&broker, bad).await.unwrap_err();
         assert_eq!(error.condition(), Some(&Condition::UnauthorizedAccess));
         assert!(!format!("{error:?} {error}").contains("secret"));
     }
-    for options in [options().anonymous(), options().no_sasl()] {
+    for options in [options().with_anonymous(), options().without_sasl()] {
         assert!(connect_as(&broker, options).await.is_err());
     }
-    let open = Broker::builder().user("test", "secret").unwrap().allow_anonymous().build().unwrap();
-    assert!(connect_as(&open, options().no_sasl()).await.is_ok());
-    assert!(connect_as(&open, options().limits(Limits::default())).await.is_ok());
+    let open = Broker::builder().with_user("test", "secret").unwrap().with_anonymous().build().unwrap();
+    assert!(connect_as(&open, options().without_sasl()).await.is_ok());
+    assert!(connect_as(&open, options().with_limits(Limits::default())).await.is_ok());
 }

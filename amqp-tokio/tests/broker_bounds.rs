@@ -21,10 +21,10 @@ fn assert_no_room(outcome: &Outcome) {
 /// A queue is full by octets, too, and what consumers have not decided on counts; an empty one takes any message.
 #[tokio::test]
 async fn a_queue_is_bounded_in_octets() {
-    let broker = Broker::builder().queue_octets(10_000).build().unwrap();
+    let broker = Broker::builder().with_queue_octets(10_000).build().unwrap();
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
-    let receiver = connection.receiver("jobs").prefetch(0).auto_accept(false).await.unwrap();
+    let receiver = connection.receiver("jobs").with_prefetch(0).with_auto_accept(false).await.unwrap();
     assert_eq!(sender.send("x".repeat(20_000)).await.unwrap(), Outcome::Accepted);
     receiver.set_credit(1).unwrap();
     let (large, _) = next(&receiver).await;
@@ -42,7 +42,7 @@ async fn a_queue_is_bounded_in_octets() {
 /// What would be too much for all queues together is rejected, and taken again once there is room.
 #[tokio::test]
 async fn all_queues_are_bounded_in_octets() {
-    let broker = Broker::builder().total_octets(10_000).build().unwrap();
+    let broker = Broker::builder().with_total_octets(10_000).build().unwrap();
     let connection = connect(&broker).await;
     let senders = [connection.sender("one").await.unwrap(), connection.sender("two").await.unwrap()];
     for sender in &senders {
@@ -60,9 +60,9 @@ async fn all_queues_are_bounded_in_octets() {
 
 #[tokio::test]
 async fn dead_letters_are_bounded_in_octets() {
-    let broker = Broker::builder().dead_letter_octets(5_000).build().unwrap();
+    let broker = Broker::builder().with_dead_letter_octets(5_000).build().unwrap();
     let connection = connect(&broker).await;
-    let relay = connection.sender("").anonymous().await.unwrap();
+    let relay = connection.sender("").without_address().await.unwrap();
     for n in 0..10 {
         let message = Message::from("x".repeat(1_000)).with_subject(format!("{n}"));
         assert!(matches!(relay.send(message).await.unwrap(), Outcome::Rejected(_)));
@@ -71,8 +71,8 @@ async fn dead_letters_are_bounded_in_octets() {
     assert!((2..=4).contains(&letters.len()), "{}", letters.len());
     let last = letters.last().unwrap().message().unwrap().properties().unwrap();
     assert_eq!(last.subject.unwrap(), "9");
-    let broker = Broker::builder().dead_letters_kept(2).build().unwrap();
-    let relay = connect(&broker).await.sender("").anonymous().await.unwrap();
+    let broker = Broker::builder().with_dead_letters(2).build().unwrap();
+    let relay = connect(&broker).await.sender("").without_address().await.unwrap();
     for n in 0..5 {
         let _ = relay.send(format!("{n}")).await.unwrap();
     }
@@ -88,7 +88,8 @@ async fn nodes_that_nobody_uses_go() {
     for n in 0..5 {
         let sender = connection.sender(format!("jobs.{n}")).await.unwrap();
         let receiver = connection.receiver(format!("jobs.{n}")).await.unwrap();
-        let listener = connection.receiver(format!("news.{n}")).capabilities(topic.clone()).await.unwrap();
+        let listener =
+            connection.receiver(format!("news.{n}")).with_capabilities(topic.clone()).await.unwrap();
         assert_eq!(broker.node_count(), 2);
         let _ = sender.send("job").await.unwrap();
         next(&receiver).await.0.accept().unwrap();
@@ -97,7 +98,7 @@ async fn nodes_that_nobody_uses_go() {
         listener.close().await.unwrap();
         gone(&broker, 0).await;
     }
-    let relay = connection.sender("").anonymous().await.unwrap();
+    let relay = connection.sender("").without_address().await.unwrap();
     let _ = relay.send(Message::from("job").with_to("jobs")).await.unwrap();
     let _ = relay.send(Message::from("job").with_to("outcome.accepted")).await.unwrap();
     assert_eq!((broker.node_count(), broker.len("jobs")), (1, 1));
@@ -119,17 +120,17 @@ async fn gone(broker: &Broker, left: usize) {
 
 #[tokio::test]
 async fn nodes_are_bounded_in_number_and_their_addresses_in_length() {
-    let broker = Broker::builder().nodes(2).address_octets(50).build().unwrap();
+    let broker = Broker::builder().with_nodes(2).with_address_octets(50).build().unwrap();
     let connection = connect(&broker).await;
     let error = connection.sender("x".repeat(51)).await.unwrap_err();
     assert_eq!(error.condition(), Some(&Condition::ResourceLimitExceeded));
     let _one = connection.sender("x".repeat(50)).await.unwrap();
-    let two = connection.receiver("").dynamic().await.unwrap();
-    for receiver in [connection.receiver("three"), connection.receiver("").dynamic()] {
+    let two = connection.receiver("").with_dynamic().await.unwrap();
+    for receiver in [connection.receiver("three"), connection.receiver("").with_dynamic()] {
         let error = receiver.await.unwrap_err();
         assert_eq!(error.condition(), Some(&Condition::ResourceLimitExceeded));
     }
-    let relay = connection.sender("").anonymous().await.unwrap();
+    let relay = connection.sender("").without_address().await.unwrap();
     assert_no_room(&relay.send(Message::from("job").with_to("three")).await.unwrap());
     assert_eq!(broker.dead_letters()[0].reason(), &Reason::Undeliverable);
     two.close().await.unwrap();
@@ -140,7 +141,7 @@ async fn nodes_are_bounded_in_number_and_their_addresses_in_length() {
 /// [3.4.5] Annotations that consumers add are bounded: a link that adds more is closed, and the message comes again.
 #[tokio::test]
 async fn annotations_of_modified_are_bounded() {
-    let broker = Broker::builder().annotation_octets(1_000).build().unwrap();
+    let broker = Broker::builder().with_annotation_octets(1_000).build().unwrap();
     let connection = connect(&broker).await;
     let _ = connection.sender("jobs").await.unwrap().send("job").await.unwrap();
     let annotated = |key: String, value: String| {
@@ -188,9 +189,10 @@ async fn annotations_of_modified_are_bounded() {
 /// The messages of `source.N` are made as they are taken: there may be more of them than memory holds.
 #[tokio::test]
 async fn numbered_messages_are_made_as_they_are_taken() {
-    let broker = Broker::builder().depth(10).build().unwrap();
+    let broker = Broker::builder().with_depth(10).build().unwrap();
     let connection = connect(&broker).await;
-    let source = connection.receiver("source.4294967295").prefetch(5).auto_accept(false).await.unwrap();
+    let source =
+        connection.receiver("source.4294967295").with_prefetch(5).with_auto_accept(false).await.unwrap();
     let mut first = None;
     for n in 0..25 {
         let (delivery, body) = next(&source).await;
@@ -210,7 +212,7 @@ async fn numbered_messages_are_made_as_they_are_taken() {
 
 #[tokio::test]
 async fn connections_are_bounded_in_number() {
-    let broker = Broker::builder().connections(2).build().unwrap();
+    let broker = Broker::builder().with_connections(2).build().unwrap();
     let listener = Listener::bind_with("127.0.0.1:0", broker.acceptor()).await.unwrap();
     let url = format!("amqp://{}", listener.local_addr().unwrap());
     let serving = broker.clone();
@@ -231,7 +233,8 @@ async fn connections_are_bounded_in_number() {
 #[tokio::test]
 async fn messages_are_decoded_within_the_limits_of_the_broker() {
     let limits = Limits::default().with_elements(64);
-    let broker = Broker::builder().options(ConnectionOptions::new().limits(limits)).build().unwrap();
+    let broker =
+        Broker::builder().with_options(ConnectionOptions::new().with_limits(limits)).build().unwrap();
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
     let receiver = connection.receiver("jobs").await.unwrap();

@@ -41,7 +41,7 @@ async fn what_is_kept_pins_no_buffer() {
     }
     assert_cost(before, "messages");
     // Annotations and errors come in frames of the consumer's.
-    let receiver = connection.receiver("jobs").prefetch(1).await.unwrap();
+    let receiver = connection.receiver("jobs").with_prefetch(1).await.unwrap();
     for _ in 0..KEPT {
         let mut modified = Modified { undeliverable_here: Some(true), ..Modified::default() };
         modified.message_annotations.insert(Symbol::new("x-opt-why").unwrap(), "busy");
@@ -50,7 +50,7 @@ async fn what_is_kept_pins_no_buffer() {
     }
     receiver.close().await.unwrap();
     assert_cost(before, "annotations");
-    let receiver = connection.receiver("jobs").prefetch(1).await.unwrap();
+    let receiver = connection.receiver("jobs").with_prefetch(1).await.unwrap();
     for _ in 0..KEPT {
         let error = Error::new(Condition::InvalidField).with_description("no such job");
         next(&receiver).await.0.reject(error).unwrap();
@@ -60,7 +60,7 @@ async fn what_is_kept_pins_no_buffer() {
     assert_eq!(broker.dead_letters().len(), KEPT);
     assert_cost(before, "dead letters");
     // A relay makes queues, whose addresses it has read with the messages.
-    let relay = connection.sender("").anonymous().await.unwrap();
+    let relay = connection.sender("").without_address().await.unwrap();
     for n in 0..KEPT {
         let _ = relay.send(Message::from("1").with_to(format!("relayed.{n}"))).await.unwrap();
         fill().await;

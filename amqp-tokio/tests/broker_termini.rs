@@ -32,15 +32,15 @@ async fn m_src_09_filters_are_refused_by_name() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let receiver = || connection.receiver("jobs");
-    let error = receiver().selector("n > 1").await.unwrap_err();
+    let error = receiver().with_selector("n > 1").await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no selectors here");
     let by_code = Described::new(0x0000_468c_0000_0004_u64, "n > 1");
-    let error = receiver().filter(Symbol::new("mine").unwrap(), by_code).await.unwrap_err();
+    let error = receiver().with_filter(Symbol::new("mine").unwrap(), by_code).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no selectors here: filter mine");
-    let error = receiver().no_local().await.unwrap_err();
+    let error = receiver().with_no_local().await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no-local is not implemented");
     let other = Described::new(Symbol::new("example:other").unwrap(), 1);
-    let error = receiver().filter(Symbol::new("other").unwrap(), other).await.unwrap_err();
+    let error = receiver().with_filter(Symbol::new("other").unwrap(), other).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no such filter here: other");
     assert!(receiver().await.is_ok());
     assert_eq!(broker.node_count(), 1);
@@ -50,7 +50,8 @@ async fn m_src_09_filters_are_refused_by_name() {
 async fn browsing_is_refused_by_name_and_copies_are_what_a_topic_gives() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
-    let asks = |source: Source, mode| connection.receiver("").source(source).distribution_mode(mode);
+    let asks =
+        |source: Source, mode| connection.receiver("").with_source(source).with_distribution_mode(mode);
     let error = asks(Source::at("jobs"), DistributionMode::Copy).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no browsing here");
     let error = asks(topic(), DistributionMode::Move).await.unwrap_err();
@@ -77,12 +78,12 @@ async fn subscriptions_that_outlive_their_links_are_refused_by_name() {
     };
     let never = Source { expiry_policy: ExpiryPolicy::Never, ..topic() };
     for source in [durable, never] {
-        let error = connection.receiver("").source(source).await.unwrap_err();
+        let error = connection.receiver("").with_source(source).await.unwrap_err();
         assert_refused(&error, Condition::NotImplemented, "no durable subscriptions here");
     }
     for capability in ["shared", "global"] {
         let source = Source { capabilities: names(&["topic", capability]), ..topic() };
-        let error = connection.receiver("").source(source).await.unwrap_err();
+        let error = connection.receiver("").with_source(source).await.unwrap_err();
         assert_refused(&error, Condition::NotImplemented, "no shared subscriptions here");
     }
     assert_eq!(broker.node_count(), 0);
@@ -93,10 +94,10 @@ async fn a_node_of_another_kind_is_refused() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let _queue = connection.receiver("jobs").await.unwrap();
-    let error = connection.receiver("jobs").capabilities(names(&["topic"])).await.unwrap_err();
+    let error = connection.receiver("jobs").with_capabilities(names(&["topic"])).await.unwrap_err();
     assert_refused(&error, Condition::PreconditionFailed, "jobs is a queue, not a topic");
-    let _topic = connection.receiver("").source(topic()).await.unwrap();
-    let error = connection.sender("news").capabilities(names(&["queue"])).await.unwrap_err();
+    let _topic = connection.receiver("").with_source(topic()).await.unwrap();
+    let error = connection.sender("news").with_capabilities(names(&["queue"])).await.unwrap_err();
     assert_refused(&error, Condition::PreconditionFailed, "news is a topic, not a queue");
 }
 
@@ -113,7 +114,7 @@ async fn the_answer_confirms_nothing_that_is_not_so() {
         capabilities: names(&["queue", "example:fast"]),
         ..Source::at("jobs")
     };
-    let receiver = connection.receiver("").source(source).await.unwrap();
+    let receiver = connection.receiver("").with_source(source).await.unwrap();
     let granted = receiver.peer_attach().unwrap().source.unwrap();
     let wanted = Source {
         expiry_policy: ExpiryPolicy::LinkDetach,
@@ -129,7 +130,7 @@ async fn the_answer_confirms_nothing_that_is_not_so() {
         capabilities: names(&["example:fast"]),
         ..Target::at("jobs")
     };
-    let sender = connection.sender("").target(target).await.unwrap();
+    let sender = connection.sender("").with_target(target).await.unwrap();
     let granted = *sender.peer_attach().unwrap().target.unwrap();
     let wanted = Target { expiry_policy: ExpiryPolicy::LinkDetach, ..Target::at("jobs") };
     assert_eq!(granted, Terminus::Target(wanted));
@@ -147,19 +148,19 @@ async fn m_dyn_lifetimes_of_dynamic_nodes_are_told() {
     let asks =
         |properties| Source { dynamic: true, dynamic_node_properties: properties, ..Source::default() };
     for policy in LifetimePolicy::ALL {
-        let asked = connection.receiver("").source(asks(lifetime(policy))).await;
+        let asked = connection.receiver("").with_source(asks(lifetime(policy))).await;
         if policy == LifetimePolicy::DeleteOnClose {
             assert!(asked.is_ok());
             continue;
         }
         assert_refused(&asked.unwrap_err(), Condition::NotImplemented, policy.schema().symbol);
     }
-    let receiver = connection.receiver("").source(asks(Fields::default())).await.unwrap();
+    let receiver = connection.receiver("").with_source(asks(Fields::default())).await.unwrap();
     let granted = receiver.peer_attach().unwrap().source.unwrap();
     assert_eq!(granted.dynamic_node_properties, lifetime(LifetimePolicy::DeleteOnClose));
     let target = Target { dynamic: true, ..Target::default() };
     let target = Target { dynamic_node_properties: lifetime(LifetimePolicy::DeleteOnNoLinks), ..target };
-    let error = connection.sender("").target(target).await.unwrap_err();
+    let error = connection.sender("").with_target(target).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "amqp:delete-on-no-links:list");
 }
 
@@ -173,17 +174,24 @@ async fn temporary_topics_are_topics() {
     let broker = Broker::new().unwrap();
     let (connection, other) = (connect(&broker).await, connect(&broker).await);
     let temporary = || names(&["temporary-topic"]);
-    let owner = connection.receiver("").dynamic().capabilities(temporary()).auto_accept(true).await.unwrap();
+    let owner = connection
+        .receiver("")
+        .with_dynamic()
+        .with_capabilities(temporary())
+        .with_auto_accept(true)
+        .await
+        .unwrap();
     assert_eq!(owner.peer_attach().unwrap().source.unwrap().capabilities, temporary());
     let address = owner.address().unwrap();
-    let listener = other.receiver(address.clone()).capabilities(temporary()).auto_accept(true).await.unwrap();
+    let listener =
+        other.receiver(address.clone()).with_capabilities(temporary()).with_auto_accept(true).await.unwrap();
     assert_eq!(publish(&other, &address).await, Outcome::Accepted);
     for receiver in [&owner, &listener] {
         assert_eq!(next(receiver).await.1, "news");
     }
-    let maker = connection.sender("").dynamic().capabilities(temporary()).await.unwrap();
+    let maker = connection.sender("").with_dynamic().with_capabilities(temporary()).await.unwrap();
     let address = maker.address().unwrap();
-    let second = other.receiver(address).auto_accept(true).await.unwrap();
+    let second = other.receiver(address).with_auto_accept(true).await.unwrap();
     let _ = maker.send("made").await.unwrap();
     assert_eq!(next(&second).await.1, "made");
     // With the owner goes the node, and who listens is told.
@@ -200,7 +208,7 @@ async fn temporary_topics_are_topics() {
 async fn an_address_of_a_dynamic_node_is_gone_with_it() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
-    let owner = connection.receiver("").dynamic().prefetch(0).await.unwrap();
+    let owner = connection.receiver("").with_dynamic().with_prefetch(0).await.unwrap();
     let address = owner.address().unwrap();
     let sender = connection.sender(address.clone()).await.unwrap();
     let _ = sender.send("too late").await.unwrap();
@@ -209,7 +217,7 @@ async fn an_address_of_a_dynamic_node_is_gone_with_it() {
     assert!(matches!(sender.send("later").await.unwrap(), Outcome::Rejected(_)));
     let error = connection.sender(address.clone()).await.unwrap_err();
     assert_refused(&error, Condition::NotFound, "there is no node at");
-    let relay = connection.sender("").anonymous().await.unwrap();
+    let relay = connection.sender("").without_address().await.unwrap();
     let answer = amqp_tokio::message::Message::from("answer").with_to(address);
     assert!(matches!(relay.send(answer).await.unwrap(), Outcome::Rejected(_)));
     sender.close().await.unwrap();

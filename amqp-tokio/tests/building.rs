@@ -48,8 +48,8 @@ fn receives(link: OfferedLink) -> OfferedReceiver {
 async fn l_att_08_required_filters_are_in_force() {
     for (keeps, requires) in [(true, true), (false, true), (false, false)] {
         let (client, server) = pair().await;
-        let builder = client.receiver("jobs").selector("n > 1");
-        let builder = if requires { builder.require_filters() } else { builder };
+        let builder = client.receiver("jobs").with_selector("n > 1");
+        let builder = if requires { builder.with_required_filters() } else { builder };
         let mut sender = None;
         let (attached, _session) = offered(&server, builder, |link| {
             let options = match keeps {
@@ -75,8 +75,8 @@ async fn l_att_08_required_filters_are_in_force() {
 #[tokio::test]
 async fn l_ext_01_required_capabilities_are_offered() {
     let (client, server) = pair().await;
-    let builder = client.sender("jobs").desired_capabilities([name("paging"), name("other")]);
-    let builder = builder.capabilities(vec![name("queue")]).require_capabilities();
+    let builder = client.sender("jobs").with_desired_capabilities([name("paging"), name("other")]);
+    let builder = builder.with_capabilities(vec![name("queue")]).with_required_capabilities();
     let mut held = None;
     let (attached, _session) = offered(&server, builder, |link| {
         let options = ReceiverOptions::new().with_offered_capabilities(name("paging").into());
@@ -91,7 +91,7 @@ async fn l_ext_01_required_capabilities_are_offered() {
 #[tokio::test]
 async fn l_att_11_a_source_may_be_left_out() {
     let (client, server) = pair().await;
-    let builder = client.receiver("").name("subscription").without_source();
+    let builder = client.receiver("").with_name("subscription").without_source();
     let mut held = None;
     let (attached, _session) = offered(&server, builder, |link| {
         let link = sends(link);
@@ -107,7 +107,7 @@ async fn l_att_11_a_source_may_be_left_out() {
 #[tokio::test]
 async fn l_att_11_a_target_may_be_left_out() {
     let (client, server) = pair().await;
-    let builder = client.sender("").name("producer").without_target();
+    let builder = client.sender("").with_name("producer").without_target();
     let mut held = None;
     let (attached, _session) = offered(&server, builder, |link| {
         let link = receives(link);
@@ -123,7 +123,7 @@ async fn l_att_11_a_target_may_be_left_out() {
 #[tokio::test]
 async fn x_ctl_01_a_target_may_be_a_coordinator() {
     let (client, server) = pair().await;
-    let builder = client.sender("").target(Coordinator::default());
+    let builder = client.sender("").with_target(Coordinator::default());
     let (attached, _session) = offered(&server, builder, |link| {
         let link = receives(link);
         assert!(matches!(link.target(), Some(Terminus::Coordinator(_))));
@@ -165,7 +165,7 @@ async fn t_credit_01_sending_may_take_so_long() {
         let session = session(&server).await;
         (receiver(&session, by_hand).await, session)
     };
-    let attach = client.sender("jobs").send_timeout(Duration::from_millis(100)).into_future();
+    let attach = client.sender("jobs").with_send_timeout(Duration::from_millis(100)).into_future();
     let (sender, (receiver, _session)) = tokio::join!(attach, accept);
     let sender = sender.unwrap();
     assert!(matches!(sender.send("no credit").await, Err(Error::TimedOut)));

@@ -78,7 +78,7 @@ async fn serve(server: Connection) {
 /// Sessions and links that were given up are given back: there is room for as many as ever.
 #[tokio::test]
 async fn sessions_and_links() {
-    let options = ConnectionOptions::new().channel_max(1).handle_max(1);
+    let options = ConnectionOptions::new().with_channel_max(1).with_handle_max(1);
     let (client, server) = common::pair_with(options.clone(), options, 1 << 10).await;
     tokio::spawn(serve(server));
     each_poll(async |times| {

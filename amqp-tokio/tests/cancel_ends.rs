@@ -23,7 +23,7 @@ async fn receiving(client: &Connection, server: &Connection) -> (Receiver, Sende
         let session = common::session(server).await;
         (common::sender(&session).await, session)
     };
-    let attach = client.receiver("jobs").prefetch(0).auto_accept(false);
+    let attach = client.receiver("jobs").with_prefetch(0).with_auto_accept(false);
     let (receiver, (sender, session)) = tokio::join!(attach, accept);
     (receiver.unwrap(), sender, session)
 }
@@ -121,7 +121,8 @@ async fn waiting_until_it_is_settled() {
         let receiver = common::receiver(&session, one_by_one()).await;
         (receiver, session)
     };
-    let attach = client.sender("jobs").rcv_settle_mode(ReceiverSettleMode::Second).auto_settle(false);
+    let attach =
+        client.sender("jobs").with_rcv_settle_mode(ReceiverSettleMode::Second).with_auto_settle(false);
     let (sender, (receiver, _session)) = tokio::join!(attach, accept);
     let sender = sender.unwrap();
     each_poll(async |times| {
@@ -160,7 +161,7 @@ async fn ends_of_links() {
                 }
                 next_receiver(far.as_ref().unwrap()).await
             };
-            let (sender, receiver) = tokio::join!(client.sender("jobs").name("one"), accept);
+            let (sender, receiver) = tokio::join!(client.sender("jobs").with_name("one"), accept);
             let sender = sender.unwrap();
             is_usable(&sender, &receiver).await;
             let ended = match way {
@@ -193,7 +194,7 @@ async fn a_link_that_is_attached_again() {
         let far = common::session(&server).await;
         (next_receiver(&far).await, far)
     };
-    let (sender, (mut receiver, far)) = tokio::join!(client.sender("jobs").name("one"), accept);
+    let (sender, (mut receiver, far)) = tokio::join!(client.sender("jobs").with_name("one"), accept);
     let mut sender = sender.unwrap();
     for is_ours in [true, false, true] {
         is_usable(&sender, &receiver).await;
@@ -203,7 +204,7 @@ async fn a_link_that_is_attached_again() {
             receiver.detach().await.unwrap()
         }
         assert_eq!((sender.closed().await.condition(), receiver.closed().await.condition()), (None, None));
-        let (again, accepted) = tokio::join!(client.sender("jobs").name("one"), next_receiver(&far));
+        let (again, accepted) = tokio::join!(client.sender("jobs").with_name("one"), next_receiver(&far));
         let before =
             (std::mem::replace(&mut sender, again.unwrap()), std::mem::replace(&mut receiver, accepted));
         drop(before);

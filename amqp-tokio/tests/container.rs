@@ -111,7 +111,7 @@ async fn ends_with(url: String) -> Error {
 /// A server that has no link for anybody, and takes its clients by this acceptor.
 async fn refusing(acceptor: Acceptor) -> (String, Injector, JoinHandle<Result<()>>) {
     let (addresses, address) = mpsc::channel();
-    let container = Container::new(Refusing { addresses }).acceptor(acceptor);
+    let container = Container::new(Refusing { addresses }).with_acceptor(acceptor);
     let injector = container.injector();
     let serving = tokio::spawn(async { container.run().await.map(drop) });
     let address = tokio::task::spawn_blocking(move || address.recv().unwrap()).await.unwrap();
@@ -180,7 +180,7 @@ async fn work_is_injected_from_many_threads() {
         fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {}
     }
     let (url, worker_injector, worker) = worker().await;
-    let mut container = Container::new(Idle).auto_stop(false);
+    let mut container = Container::new(Idle).with_auto_stop(false);
     let connection = container.connect(url);
     let senders: Vec<SenderKey> = (0..4)
         .map(|number| container.with(|cx| cx.create_sender(connection, format!("q{number}"))))

@@ -46,7 +46,7 @@ async fn rest() {
 /// A small output: full with little in it.
 fn narrow() -> ConnectionOptions {
     let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
-    ConnectionOptions::new().limits(limits)
+    ConnectionOptions::new().with_limits(limits)
 }
 
 /// What has become of a delivery: accepted, or lost with the transport.
@@ -73,7 +73,7 @@ async fn exchange(cut: Way) -> (usize, bool) {
         Ok::<(), Error>(())
     });
     let client = async {
-        let client = Connection::over(near, ConnectionOptions::new().no_sasl()).await?;
+        let client = Connection::over(near, ConnectionOptions::new().without_sasl()).await?;
         let sender = client.sender("jobs").await?;
         let mut sent = Vec::new();
         for _ in 0..3 {
@@ -275,7 +275,7 @@ async fn a_peer_that_stalls_for_a_while() {
 #[tokio::test(start_paused = true)]
 async fn two_ends_that_are_full_at_once() {
     for octets in [4_500, 6_000, 7_500] {
-        let options = narrow().frame_size(512);
+        let options = narrow().with_frame_size(512);
         let (client, server) = common::pair_with(options.clone(), options, 100).await;
         let (there, from_client, far) = sending(&client, &server).await;
         let accept = async { common::sender(&far).await };
@@ -316,7 +316,7 @@ async fn input_that_ends_while_output_goes_on() {
     let (client, server, hold) = valved(ConnectionOptions::new()).await;
     let (sender, receiver, _session) = sending(&client, &server).await;
     hold.write(Way::Crumbs(10_000));
-    let settled = Outgoing::from(vec![1; 60_000]).settled(true);
+    let settled = Outgoing::from(vec![1; 60_000]).with_settled(true);
     let _sent = sender.send_queued(settled).await.unwrap();
     let sent = sender.send_queued("job").await.unwrap();
     hold.read(Way::Ended);
@@ -346,7 +346,7 @@ async fn a_shutdown_that_takes_for_ever_or_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_goes_silent() {
     for write in [Way::Open, Way::Stalled] {
-        let options = ConnectionOptions::new().idle_timeout(Duration::from_secs(60));
+        let options = ConnectionOptions::new().with_idle_timeout(Duration::from_secs(60));
         let (client, server, hold) = valved(options).await;
         let (sender, _receiver, _session) = sending(&client, &server).await;
         let calls = hold.calls();

@@ -13,7 +13,7 @@ const LARGE: usize = 3 << 20;
 
 /// A message at most once, which nobody will ask about.
 fn settled(octets: usize) -> Outgoing {
-    Outgoing::from(Message::new(vec![7; octets])).settled(true)
+    Outgoing::from(Message::new(vec![7; octets])).with_settled(true)
 }
 
 /// A server on a thread of its own: its URL; how many messages it has received, and whether the client has closed the

@@ -47,7 +47,7 @@ async fn l_close_01_what_came_before_the_peers_close_is_read() {
     let options = ReceiverOptions::new().with_streaming(true);
     let (sender, receiver, _session) = sending(&client, &server, options).await;
     for settled in [true, false] {
-        drop(sender.send_queued(Outgoing::from("a message").settled(settled)).await.unwrap());
+        drop(sender.send_queued(Outgoing::from("a message").with_settled(settled)).await.unwrap());
     }
     sender.close().await.unwrap();
     receiver.closed().await;
@@ -139,7 +139,7 @@ async fn t_disp_14_settled_messages_outlive_a_close() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, ReceiverOptions::new()).await;
     for _ in 0..5 {
-        drop(sender.send_queued(Outgoing::from("job").settled(true)).await.unwrap());
+        drop(sender.send_queued(Outgoing::from("job").with_settled(true)).await.unwrap());
     }
     receiver.close().await.unwrap();
     let mut count = 0;

@@ -98,6 +98,7 @@ async fn the_open_names_the_product() {
     }
     let own: Fields = [(Symbol::from("product"), Value::from("meter"))].into_iter().collect();
     let (_client, server) =
-        pair_with(ConnectionOptions::new().properties(own.clone()), ConnectionOptions::new(), 1 << 16).await;
+        pair_with(ConnectionOptions::new().with_properties(own.clone()), ConnectionOptions::new(), 1 << 16)
+            .await;
     assert_eq!(server.peer_open().unwrap().properties, own);
 }

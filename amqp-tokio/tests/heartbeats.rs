@@ -19,7 +19,7 @@ use busy::{Busy, SILENCE};
 #[tokio::test]
 async fn c_idle_04_heartbeats_go_on_while_a_handler_works() {
     let (busy, peer) = Busy::new();
-    let options = ConnectionOptions::new().no_sasl().idle_timeout(SILENCE);
-    let busy = Container::new(busy).options(options).run().await.unwrap();
+    let options = ConnectionOptions::new().without_sasl().with_idle_timeout(SILENCE);
+    let busy = Container::new(busy).with_options(options).run().await.unwrap();
     busy.check(peer);
 }

@@ -74,7 +74,7 @@ async fn credit_is_waited_for_in_turn() {
 /// Messages of all sizes around frames, through a stream that holds few octets.
 #[tokio::test]
 async fn sizes_around_frames_and_windows() {
-    let small = ConnectionOptions::new().frame_size(512);
+    let small = ConnectionOptions::new().with_frame_size(512);
     let (client, server) = pair_with(small.clone(), small, 100).await;
     let (sender, receiver, _session) = sending(&client, &server, by_hand(3)).await;
     let sizes = [0, 1, 400, 500, 512, 513, 1024, 5_000, 100_000, 3_000_000];
@@ -103,11 +103,11 @@ async fn settled_messages_arrive_before_the_close() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, ReceiverOptions::new()).await;
     for n in 0..50 {
-        let sent = sender.send_queued(Outgoing::from(format!("{n}")).settled(true)).await.unwrap();
+        let sent = sender.send_queued(Outgoing::from(format!("{n}")).with_settled(true)).await.unwrap();
         assert!(sent.is_settled());
         assert_eq!(sent.await.unwrap(), Outcome::Accepted);
     }
-    let _large = sender.send_queued(Outgoing::from(vec![1; 4 << 20]).settled(true)).await.unwrap();
+    let _large = sender.send_queued(Outgoing::from(vec![1; 4 << 20]).with_settled(true)).await.unwrap();
     sender.close().await.unwrap();
     client.close().await.unwrap();
     server.closed().await;

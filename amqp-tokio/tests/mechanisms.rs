@@ -74,12 +74,12 @@ async fn each_connection_begins_it_anew() {
     let profile = ClientProfile::new()
         .with_login(Login::new("user", "pencil").unwrap())
         .with_mechanism(Counted(Arc::default()));
-    let options = ConnectionOptions::new().sasl(profile);
+    let options = ConnectionOptions::new().with_sasl(profile);
     for user in ["client 0", "client 1"] {
         let (client, server) = connect(&options).await;
         client.unwrap();
         assert_eq!(server.unwrap().identity().unwrap().user().unwrap(), user);
     }
-    let (client, _) = connect(&options.only_mechanisms([symbol!("PLAIN")])).await;
+    let (client, _) = connect(&options.with_only_mechanisms([symbol!("PLAIN")])).await;
     assert_eq!(client.unwrap_err().condition(), Some(&Condition::UnauthorizedAccess));
 }

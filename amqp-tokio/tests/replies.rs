@@ -16,7 +16,7 @@ use common::{pair, receiver, receiving, sending, session};
 async fn deafened(reply: Duration) -> (Connection, Connection, Hold) {
     let (near, far) = tokio::io::duplex(1 << 16);
     let (near, hold) = Valve::new(near);
-    let options = ConnectionOptions::new().reply_timeout(reply);
+    let options = ConnectionOptions::new().with_reply_timeout(reply);
     let acceptor = Acceptor::default();
     let (client, server) = tokio::join!(Connection::over(near, options), Connection::accept(far, &acceptor));
     (client.unwrap(), server.unwrap(), hold)
@@ -48,7 +48,7 @@ async fn what_is_not_answered_times_out() {
 async fn a_late_answer_does_no_harm() {
     let (client, server, hold) = deafened(Duration::from_secs(1)).await;
     hold.read(Way::Stalled);
-    assert_timed_out(client.sender("jobs").name("one").await);
+    assert_timed_out(client.sender("jobs").with_name("one").await);
     hold.read(Way::Open);
 
     let far = session(&server).await;
@@ -56,7 +56,7 @@ async fn a_late_answer_does_no_harm() {
     assert!(late.recv().await.unwrap().is_none());
     drop(late);
     let (again, _far) =
-        tokio::join!(client.sender("jobs").name("one"), receiver(&far, ReceiverOptions::new()));
+        tokio::join!(client.sender("jobs").with_name("one"), receiver(&far, ReceiverOptions::new()));
     again.unwrap();
 }
 

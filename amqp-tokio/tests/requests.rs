@@ -249,7 +249,7 @@ async fn a_peer_without_dynamic_nodes() {
 /// Where there is no relay, answers go over a link for each address; few of them are kept.
 #[tokio::test]
 async fn a_peer_without_a_relay() {
-    let options = ConnectionOptions::new().accept_offers(true);
+    let options = ConnectionOptions::new().with_accept_offers(true);
     let (client, server) = pair_with(options, ConnectionOptions::new(), 1 << 16).await;
     let accepting = tokio::spawn(async move {
         let session = common::session(&server).await;

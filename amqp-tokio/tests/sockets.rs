@@ -72,7 +72,7 @@ async fn half_closed_sockets() {
 async fn a_reset_in_the_middle_of_a_stream() {
     let (near, mut far) = sockets().await;
     let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
-    let options = ConnectionOptions::new().limits(limits).no_sasl();
+    let options = ConnectionOptions::new().with_limits(limits).without_sasl();
     // The peer is another connection up to here, and then nobody who reads.
     let (inner, mut outer) = tokio::io::duplex(1 << 16);
     let acceptor = Acceptor::default();
@@ -135,7 +135,7 @@ fn a_runtime_that_is_dropped() {
         });
         let address = asked.recv().unwrap();
         let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
-        let options = ConnectionOptions::new().limits(limits);
+        let options = ConnectionOptions::new().with_limits(limits);
         let opened = ours.spawn(async move {
             let client = Connection::open_with(&format!("amqp://{address}"), options).await.unwrap();
             let sender = client.sender("jobs").await.unwrap();

@@ -42,7 +42,7 @@ async fn somebody_who_speaks_something_else_or_hangs_up() {
 
 #[tokio::test]
 async fn somebody_who_never_answers() {
-    let error = open(mute(), ConnectionOptions::new().open_timeout(Duration::from_millis(50))).await;
+    let error = open(mute(), ConnectionOptions::new().with_open_timeout(Duration::from_millis(50))).await;
     assert!(matches!(error, Error::Connection(_)), "{error:?}");
     assert_eq!(
         (error.origin(), error.condition()),

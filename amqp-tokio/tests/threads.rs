@@ -73,7 +73,7 @@ async fn time_is_kept_for_threads_outside_of_a_runtime() {
     let url = format!("amqp://{}", listener.local_addr().unwrap());
     // It takes the connection, and looks at no session.
     let server = tokio::spawn(async move { listener.accept().await.unwrap().open().await.unwrap() });
-    let options = ConnectionOptions::new().reply_timeout(Duration::from_millis(200));
+    let options = ConnectionOptions::new().with_reply_timeout(Duration::from_millis(200));
     let connection = Connection::open_with(&url, options).await.unwrap();
     let _server = server.await.unwrap();
     assert!(matches!(wait(connection.session()), Err(Error::TimedOut)));

@@ -35,8 +35,8 @@ use tokio::time::timeout;
 const LONG: Duration = Duration::from_secs(20);
 
 fn trusting(authority: &Authority) -> ConnectionOptions {
-    let tls = ClientTls::builder().trust_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
-    ConnectionOptions::new().tls(tls)
+    let tls = ClientTls::builder().with_trusted_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
+    ConnectionOptions::new().with_tls(tls)
 }
 
 fn server(issued: &Issued) -> Acceptor {
@@ -102,16 +102,16 @@ async fn a_certificate_says_who_the_client_is() {
     let authority = Authority::new();
     let issued = authority.issue("localhost");
     let tls = ServerTls::builder_pem(issued.chain.as_bytes(), issued.key.as_bytes()).unwrap();
-    let tls = tls.trust_clients_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
+    let tls = tls.with_trusted_clients_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
     let listener = Listener::bind_with("127.0.0.1:0", Acceptor::default().with_tls(tls)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let accept = async || listener.accept().await.unwrap().open().await;
 
     let client = authority.issue("meter-17");
-    let tls = ClientTls::builder().trust_pem(authority.pem.as_bytes()).unwrap();
-    let tls = tls.identity_pem(client.chain.as_bytes(), client.key.as_bytes()).unwrap().build().unwrap();
+    let tls = ClientTls::builder().with_trusted_pem(authority.pem.as_bytes()).unwrap();
+    let tls = tls.with_identity_pem(client.chain.as_bytes(), client.key.as_bytes()).unwrap().build().unwrap();
     assert!(!format!("{tls:?}").contains("PRIVATE"));
-    let (opened, accepted) = tokio::join!(open(port, ConnectionOptions::new().tls(tls)), accept());
+    let (opened, accepted) = tokio::join!(open(port, ConnectionOptions::new().with_tls(tls)), accept());
     assert_eq!(accepted.unwrap().identity().unwrap().user().unwrap(), "CN=meter-17");
     drop(opened.unwrap());
 
@@ -139,7 +139,7 @@ async fn one_speaks_tls_and_the_other_does_not() {
 async fn a_server_that_never_answers() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let options = trusting(&Authority::new()).open_timeout(Duration::from_millis(50));
+    let options = trusting(&Authority::new()).with_open_timeout(Duration::from_millis(50));
     let error = open(port, options).await.unwrap_err();
     assert!(error.to_string().contains("does not answer, perhaps it does not speak TLS"), "{error}");
 }
@@ -227,14 +227,14 @@ async fn configurations_that_are_ready() {
     roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
-    let options = ConnectionOptions::new().tls(ClientTls::from(Arc::new(config)));
+    let options = ConnectionOptions::new().with_tls(ClientTls::from(Arc::new(config)));
     exchange(&open(port, options).await.unwrap()).await;
 }
 
 /// A container that listens: where, and how it is stopped.
 async fn worker(acceptor: Acceptor) -> (String, Injector, tokio::task::JoinHandle<usize>) {
     let (addresses, address) = mpsc::channel();
-    let container = Container::new(Worker { addresses, received: 0 }).acceptor(acceptor);
+    let container = Container::new(Worker { addresses, received: 0 }).with_acceptor(acceptor);
     let injector = container.injector();
     let worker = tokio::spawn(async { container.run().await.unwrap().received });
     let address = tokio::task::spawn_blocking(move || address.recv_timeout(LONG).unwrap()).await.unwrap();
@@ -249,7 +249,7 @@ async fn containers_at_both_ends() {
     let url = in_the_clear.replace("amqp://", "amqps://");
 
     let jobs = Jobs { url: url.clone(), to_send: MESSAGES, ..Jobs::default() };
-    let jobs = Container::new(jobs).options(trusting(&authority)).run();
+    let jobs = Container::new(jobs).with_options(trusting(&authority)).run();
     let jobs = timeout(LONG, jobs).await.unwrap().unwrap();
     assert_eq!((jobs.outcomes, jobs.settled), ([MESSAGES / 4; 4], MESSAGES));
 
@@ -257,7 +257,7 @@ async fn containers_at_both_ends() {
         (url, trusting(&Authority::new()), "UnknownIssuer"),
         (in_the_clear, ConnectionOptions::new(), "it seems to speak TLS"),
     ] {
-        let lonely = Container::new(Lonely { url, ..Lonely::default() }).options(options).run();
+        let lonely = Container::new(Lonely { url, ..Lonely::default() }).with_options(options).run();
         let lonely = timeout(LONG, lonely).await.unwrap().unwrap();
         assert!(lonely.errors.iter().any(|error| error.contains(words)), "{words}: {:?}", lonely.errors);
     }

@@ -73,7 +73,7 @@ impl Handler for Both {
 /// The same in a container.
 #[tokio::test]
 async fn an_exchange_of_handlers() {
-    Container::new(Both).acceptor(acceptor()).run().await.unwrap();
+    Container::new(Both).with_acceptor(acceptor()).run().await.unwrap();
 }
 
 /// What a test prints on standard error, with the variable set so.

@@ -57,7 +57,7 @@ impl Credentials for OneUser {
 /// Opens and closes a connection over loopback; where the client leads to.
 async fn open_and_close() -> String {
     let plain = |peer: &Peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser));
-    let acceptor = Acceptor::new(ConnectionOptions::new().container_id("server")).with_sasl(plain);
+    let acceptor = Acceptor::new(ConnectionOptions::new().with_container_id("server")).with_sasl(plain);
     let listener = Listener::bind_with("127.0.0.1:0", acceptor).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let server = tokio::spawn(async move {
@@ -67,7 +67,7 @@ async fn open_and_close() -> String {
             while session.next_link().await.unwrap().is_some() {} // refused
         }
     });
-    let options = ConnectionOptions::new().container_id("client");
+    let options = ConnectionOptions::new().with_container_id("client");
     let client = Connection::open_with(&format!("amqp://ann:pencil@{address}"), options).await.unwrap();
     assert!(client.sender("jobs").await.is_err());
     client.close().await.unwrap();
@@ -144,7 +144,7 @@ async fn the_driver_runs_in_the_span_of_its_connection() {
     let (lines, _guard) = Lines::listen(Level::DEBUG);
     let (near, far) = tokio::io::duplex(1 << 16);
     let acceptor = Acceptor::default();
-    let client = Connection::over(Talking(near), ConnectionOptions::new().container_id("client"));
+    let client = Connection::over(Talking(near), ConnectionOptions::new().with_container_id("client"));
     let (client, server) = tokio::join!(client, Connection::accept(far, &acceptor));
     client.unwrap().close().await.unwrap();
     drop(server);

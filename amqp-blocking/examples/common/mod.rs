@@ -44,13 +44,15 @@ impl Common {
     /// Opens the connection.
     pub fn connect(&self) -> Result<Connection> {
         let span = Duration::from_secs(self.timeout);
-        let mut options =
-            ConnectionOptions::new().connect_timeout(span).open_timeout(span).reply_timeout(span);
+        let mut options = ConnectionOptions::new()
+            .with_connect_timeout(span)
+            .with_open_timeout(span)
+            .with_reply_timeout(span);
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
-            options = options.login(user, password)?;
+            options = options.with_login(user, password)?;
         }
         if self.plain_in_clear {
-            options = options.plain_in_clear();
+            options = options.with_plain_in_clear();
         }
         let url = self.url.parse()?;
         let options = self.tls.set(options, &url)?;
@@ -89,12 +91,12 @@ impl Tls {
         ensure!(address.is_encrypted(), "--ca and --cert are for amqps://");
         let mut tls = ClientTls::builder();
         if let Some(ca) = &self.ca {
-            tls = tls.trust_pem(&read(ca)?)?;
+            tls = tls.with_trusted_pem(&read(ca)?)?;
         }
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
-            tls = tls.identity_pem(&read(cert)?, &read(key)?)?;
+            tls = tls.with_identity_pem(&read(cert)?, &read(key)?)?;
         }
-        Ok(options.tls(tls.build()?))
+        Ok(options.with_tls(tls.build()?))
     }
 }
 

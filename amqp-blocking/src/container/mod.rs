@@ -21,7 +21,7 @@ use self::socket::Done;
 /// Runs a [`Handler`]: an application that is told what happens, and acts on it, in one thread.
 ///
 /// It ends when there is nothing left that anything could come of: no connection, listener or timer. See also
-/// [`auto_stop`](Self::auto_stop).
+/// [`with_auto_stop`](Self::with_auto_stop).
 ///
 /// ```no_run
 /// use amqp_blocking::Container;
@@ -104,14 +104,14 @@ impl<H: Handler> Container<H> {
 
     /// Sets what connections are made with.
     #[must_use]
-    pub fn options(mut self, options: ConnectionOptions) -> Self {
+    pub fn with_options(mut self, options: ConnectionOptions) -> Self {
         self.core.network.options = options;
         self
     }
 
     /// Sets how connections are taken that others make.
     #[must_use]
-    pub fn acceptor(mut self, acceptor: Acceptor) -> Self {
+    pub fn with_acceptor(mut self, acceptor: Acceptor) -> Self {
         self.core.network.acceptor = acceptor;
         self
     }
@@ -119,7 +119,7 @@ impl<H: Handler> Container<H> {
     /// Sets how many octets of messages each sender queues at most while they cannot be sent; 1 MiB unless set. See
     /// [`Dispatcher::set_send_queue`](amqp_proto::handler::Dispatcher::set_send_queue).
     #[must_use]
-    pub fn send_queue(mut self, octets: usize) -> Self {
+    pub fn with_send_queue(mut self, octets: usize) -> Self {
         self.core.all.set_send_queue(octets);
         self
     }
@@ -127,7 +127,7 @@ impl<H: Handler> Container<H> {
     /// Sets whether it ends when there is nothing left that anything could come of. On, unless turned off; then it
     /// ends by [`Injector::stop`].
     #[must_use]
-    pub fn auto_stop(mut self, automatic: bool) -> Self {
+    pub fn with_auto_stop(mut self, automatic: bool) -> Self {
         self.auto_stop = automatic;
         self
     }

@@ -23,7 +23,7 @@ use amqp_blocking::{
 
 /// A client and a server that are open, over loopback.
 pub fn pair() -> (Connection, Connection) {
-    pair_with(ConnectionOptions::new().accept_offers(true), Acceptor::default())
+    pair_with(ConnectionOptions::new().with_accept_offers(true), Acceptor::default())
 }
 
 pub fn pair_with(client: ConnectionOptions, server: Acceptor) -> (Connection, Connection) {
@@ -36,7 +36,7 @@ pub fn pair_with(client: ConnectionOptions, server: Acceptor) -> (Connection, Co
 
 /// The same over a pipe, of which the test has a hold.
 pub fn piped() -> (Connection, Connection, Pipe) {
-    piped_with(ConnectionOptions::new().accept_offers(true))
+    piped_with(ConnectionOptions::new().with_accept_offers(true))
 }
 
 pub fn piped_with(options: ConnectionOptions) -> (Connection, Connection, Pipe) {

@@ -102,7 +102,7 @@ impl Refusal {
     pub fn client(&self, at: SocketAddr) -> (String, ConnectionOptions) {
         // Only the server that says nothing more is waited for.
         let span = if self.kind == ErrorKind::TimedOut { 50 } else { 30_000 };
-        let options = ConnectionOptions::new().open_timeout(Duration::from_millis(span));
+        let options = ConnectionOptions::new().with_open_timeout(Duration::from_millis(span));
         (format!("amqp://me:secret@{at}/jobs"), options)
     }
 

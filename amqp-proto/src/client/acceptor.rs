@@ -28,7 +28,7 @@ use crate::types::Moment;
 ///     }
 /// }
 ///
-/// let acceptor = Acceptor::new(ConnectionOptions::new().container_id("router"))
+/// let acceptor = Acceptor::new(ConnectionOptions::new().with_container_id("router"))
 ///     .with_sasl(|peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser)));
 /// ```
 #[derive(Clone)]
@@ -46,10 +46,10 @@ type Offers = dyn Fn(&Peer) -> ServerSasl + Send + Sync;
 impl Acceptor {
     /// Takes clients whom the layer below knows by EXTERNAL, those that are anonymous, and those that do not
     /// authenticate at all. Sessions and links that they begin are kept to be accepted, whatever
-    /// [`accept_offers`](ConnectionOptions::accept_offers) says.
+    /// [`with_accept_offers`](ConnectionOptions::with_accept_offers) says.
     pub fn new(options: ConnectionOptions) -> Self {
         Self {
-            options: options.accept_offers(true),
+            options: options.with_accept_offers(true),
             sasl: Some(Arc::new(offer_to_anybody)),
             #[cfg(feature = "tls")]
             tls: None,

@@ -13,7 +13,7 @@ use url::{Host, Url};
 /// makes the path `//queues/jobs`. It is no virtual host: that is [`hostname`], such as `vhost:NAME` for RabbitMQ. A
 /// query or a fragment is refused. Neither `Debug`, `Display` nor an error tells the password.
 ///
-/// [`hostname`]: super::ConnectionOptions::hostname
+/// [`hostname`]: super::ConnectionOptions::with_hostname
 ///
 /// ```
 /// use amqp_proto::client::Address;

@@ -159,20 +159,20 @@ macro_rules! __link_setters {
 
         /// Has each message go to where it is addressed `to`, by a peer that can do that (the anonymous relay). The
         /// connection's `anonymous_sender` does it without an address.
-        pub fn anonymous(mut self) -> Self {
+        pub fn without_address(mut self) -> Self {
             self.settings.node(|node| node.address = None);
             self
         }
 
         /// Sets the source as a whole.
-        pub fn source(mut self, source: $crate::wire::Source) -> Self {
+        pub fn with_source(mut self, source: $crate::wire::Source) -> Self {
             self.settings.source = source;
             self
         }
 
         /// Sets the target as a whole: a [`Target`](crate::wire::Target), or the
         /// [`Coordinator`](crate::wire::Coordinator) of transactions.
-        pub fn target(mut self, target: impl Into<$crate::wire::Terminus>) -> Self {
+        pub fn with_target(mut self, target: impl Into<$crate::wire::Terminus>) -> Self {
             self.settings.target = Some(target.into());
             self
         }
@@ -188,14 +188,14 @@ macro_rules! __link_setters {
         ///
         /// A message that was not sent in time is not sent, and the error is [`Error::TimedOut`](crate::Error). One that
         /// was sent and has no outcome in time may arrive: then the error is [`Error::Unconfirmed`](crate::Error).
-        pub fn send_timeout(mut self, span: ::core::time::Duration) -> Self {
+        pub fn with_send_timeout(mut self, span: ::core::time::Duration) -> Self {
             self.settings.send_timeout = Some(span);
             self
         }
 
         /// Sets whether a delivery is settled as soon as its outcome is there. On, unless turned off; then
         /// [`Sent::settle`](crate::Sent::settle) does it.
-        pub fn auto_settle(mut self, automatic: bool) -> Self {
+        pub fn with_auto_settle(mut self, automatic: bool) -> Self {
             self.settings.options = self.settings.options.with_auto_settle(automatic);
             self
         }
@@ -208,7 +208,7 @@ macro_rules! __link_setters {
         }
 
         /// Sets the source as a whole.
-        pub fn source(mut self, source: $crate::wire::Source) -> Self {
+        pub fn with_source(mut self, source: $crate::wire::Source) -> Self {
             self.settings.source = Some(source);
             self
         }
@@ -221,13 +221,13 @@ macro_rules! __link_setters {
         }
 
         /// Sets the target as a whole.
-        pub fn target(mut self, target: impl Into<$crate::wire::Terminus>) -> Self {
+        pub fn with_target(mut self, target: impl Into<$crate::wire::Terminus>) -> Self {
             self.settings.target = target.into();
             self
         }
 
         /// Sets whether a message that is sent over the link stays at the node for others.
-        pub fn distribution_mode(mut self, mode: $crate::wire::DistributionMode) -> Self {
+        pub fn with_distribution_mode(mut self, mode: $crate::wire::DistributionMode) -> Self {
             self.settings.node(|node| node.distribution_mode = Some(mode));
             self
         }
@@ -235,14 +235,14 @@ macro_rules! __link_setters {
         /// Requires the filters: where the peer does not have them in force, attaching fails with
         /// [`Error::Ungranted`](crate::Error), and no message is taken. Without this, a peer that does not know a filter
         /// may send everything.
-        pub fn require_filters(mut self) -> Self {
+        pub fn with_required_filters(mut self) -> Self {
             self.settings.required.filters = true;
             self
         }
 
         /// Adds a filter, by a name of its own: a described value of a kind that the peer knows. See
-        /// [`require_filters`](Self::require_filters).
-        pub fn filter(
+        /// [`with_required_filters`](Self::with_required_filters).
+        pub fn with_filter(
             mut self,
             name: impl Into<$crate::types::Symbol>,
             filter: $crate::types::Described,
@@ -252,15 +252,15 @@ macro_rules! __link_setters {
         }
 
         /// Has only those messages come for which this expression holds, which is of the kind that JMS has. See
-        /// [`require_filters`](Self::require_filters).
-        pub fn selector(mut self, expression: impl Into<$crate::types::Str>) -> Self {
+        /// [`with_required_filters`](Self::with_required_filters).
+        pub fn with_selector(mut self, expression: impl Into<$crate::types::Str>) -> Self {
             self.settings.node(|node| *node = ::core::mem::take(node).with_selector(expression));
             self
         }
 
         /// Has no messages come that were sent over the same connection. See
-        /// [`require_filters`](Self::require_filters).
-        pub fn no_local(mut self) -> Self {
+        /// [`with_required_filters`](Self::with_required_filters).
+        pub fn with_no_local(mut self) -> Self {
             self.settings.node(|node| *node = ::core::mem::take(node).with_no_local());
             self
         }
@@ -270,33 +270,33 @@ macro_rules! __link_setters {
         ///
         /// Turned on, a message is accepted also where nobody has processed it: `?`, `break` and a cancelled task drop
         /// what they hold, too. [`Receiver::for_each`] accepts what was done, and nothing else.
-        pub fn auto_accept(mut self, automatic: bool) -> Self {
+        pub fn with_auto_accept(mut self, automatic: bool) -> Self {
             self.settings.options = self.settings.options.with_auto_accept(automatic);
             self
         }
 
         /// Sets what is told about a message whose [`Delivery`](crate::Delivery) is dropped undecided. Default: it is
         /// released.
-        pub fn on_drop(mut self, on_drop: $crate::config::OnDrop) -> Self {
+        pub fn with_on_drop(mut self, on_drop: $crate::config::OnDrop) -> Self {
             self.settings.options = self.settings.options.with_on_drop(on_drop);
             self
         }
 
         /// Sets how many messages are asked for ahead [2.6.9]. Default 100; 0 leaves credit to
         /// [`Receiver::set_credit`] and [`Receiver::add_credit`].
-        pub fn prefetch(mut self, messages: u32) -> Self {
+        pub fn with_prefetch(mut self, messages: u32) -> Self {
             self.settings.options = self.settings.options.with_prefetch(messages);
             self
         }
 
         /// Sets whether messages are read while they come, by [`Receiver::recv_stream`]. Off, unless turned on.
-        pub fn streaming(mut self, streaming: bool) -> Self {
+        pub fn with_streaming(mut self, streaming: bool) -> Self {
             self.settings.options = self.settings.options.with_streaming(streaming);
             self
         }
 
         /// Sets the largest message that is taken, in octets [2.7.3]; 0 means any. Default 64 MiB.
-        pub fn max_message_size(mut self, octets: u64) -> Self {
+        pub fn with_max_message_size(mut self, octets: u64) -> Self {
             self.settings.options = self.settings.options.with_max_message_size(octets);
             self
         }
@@ -304,27 +304,27 @@ macro_rules! __link_setters {
     // The peer's terminus, of which most is said: that is the node.
     (of both, $node:ident, $address:literal, $snd_settle_mode:literal, $rcv_settle_mode:literal) => {
         /// Sets the name of the link, unique among those of the two containers. Default: one made up at random.
-        pub fn name(mut self, name: impl Into<$crate::types::Str>) -> Self {
+        pub fn with_name(mut self, name: impl Into<$crate::types::Str>) -> Self {
             self.settings.name = Some(name.into());
             self
         }
 
         #[doc = concat!("Has the peer make a node for the link, whose address is ", $address, ".")]
-        pub fn dynamic(mut self) -> Self {
+        pub fn with_dynamic(mut self) -> Self {
             self.settings.node(|node| (node.address, node.dynamic) = (None, true));
             self
         }
 
         /// Requires the capabilities, desired ones and those of the node: where the peer does not offer them, attaching
         /// fails with [`Error::Ungranted`](crate::Error).
-        pub fn require_capabilities(mut self) -> Self {
+        pub fn with_required_capabilities(mut self) -> Self {
             self.settings.required.capabilities = true;
             self
         }
 
         /// Sets what the node is to be capable of, such as being a topic. See
-        /// [`require_capabilities`](Self::require_capabilities).
-        pub fn capabilities(
+        /// [`with_required_capabilities`](Self::with_required_capabilities).
+        pub fn with_capabilities(
             mut self,
             capabilities: impl Into<$crate::types::Many<$crate::types::Symbol>>,
         ) -> Self {
@@ -333,31 +333,31 @@ macro_rules! __link_setters {
         }
 
         #[doc = concat!("Sets what of the ", stringify!($node), " survives.")]
-        pub fn durability(mut self, durability: $crate::wire::TerminusDurability) -> Self {
+        pub fn with_durability(mut self, durability: $crate::wire::TerminusDurability) -> Self {
             self.settings.node(|node| node.durable = durability);
             self
         }
 
         #[doc = concat!("Sets when the ", stringify!($node), " begins to expire, and how many seconds it then has.")]
-        pub fn expiry(mut self, policy: $crate::wire::ExpiryPolicy, seconds: u32) -> Self {
+        pub fn with_expiry(mut self, policy: $crate::wire::ExpiryPolicy, seconds: u32) -> Self {
             self.settings.node(|node| (node.expiry_policy, node.timeout) = (policy, seconds));
             self
         }
 
         #[doc = $snd_settle_mode]
-        pub fn snd_settle_mode(mut self, mode: $crate::wire::SenderSettleMode) -> Self {
+        pub fn with_snd_settle_mode(mut self, mode: $crate::wire::SenderSettleMode) -> Self {
             self.settings.options = self.settings.options.with_snd_settle_mode(mode);
             self
         }
 
         #[doc = $rcv_settle_mode]
-        pub fn rcv_settle_mode(mut self, mode: $crate::wire::ReceiverSettleMode) -> Self {
+        pub fn with_rcv_settle_mode(mut self, mode: $crate::wire::ReceiverSettleMode) -> Self {
             self.settings.options = self.settings.options.with_rcv_settle_mode(mode);
             self
         }
 
         /// Sets the extensions that may be used on the link if the peer offers them [2.7.3].
-        pub fn desired_capabilities(
+        pub fn with_desired_capabilities(
             mut self,
             capabilities: impl Into<$crate::types::Many<$crate::types::Symbol>>,
         ) -> Self {
@@ -366,7 +366,7 @@ macro_rules! __link_setters {
         }
 
         /// Sets the extensions that this end supports on the link.
-        pub fn offered_capabilities(
+        pub fn with_offered_capabilities(
             mut self,
             capabilities: impl Into<$crate::types::Many<$crate::types::Symbol>>,
         ) -> Self {
@@ -375,7 +375,7 @@ macro_rules! __link_setters {
         }
 
         /// Sets the properties of the link.
-        pub fn properties(mut self, properties: $crate::types::Fields) -> Self {
+        pub fn with_properties(mut self, properties: $crate::types::Fields) -> Self {
             self.settings.options = self.settings.options.with_properties(properties);
             self
         }

@@ -18,16 +18,16 @@ use crate::types::{Fields, Limits, Many, Moment, Str, Symbol, Value};
 /// How a connection is opened; a builder.
 ///
 /// Who the client is comes from the URL, or is said here. A client that says nothing is ANONYMOUS. A password is shown
-/// in the clear to this machine only, unless [`plain_in_clear`](Self::plain_in_clear) says otherwise.
+/// in the clear to this machine only, unless [`with_plain_in_clear`](Self::with_plain_in_clear) says otherwise.
 ///
 /// ```
 /// use amqp_proto::client::ConnectionOptions;
 /// use std::time::Duration;
 ///
 /// let options = ConnectionOptions::new()
-///     .container_id("meter-17")
-///     .idle_timeout(Duration::from_secs(60))
-///     .login("meter", "secret")?;
+///     .with_container_id("meter-17")
+///     .with_idle_timeout(Duration::from_secs(60))
+///     .with_login("meter", "secret")?;
 /// # Ok::<(), amqp_proto::client::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -98,9 +98,9 @@ impl Default for ConnectionOptions {
 }
 
 macro_rules! setters {
-    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
+    ($($(#[$doc:meta])* $with:ident($name:ident: $type:ty);)*) => {$(
         $(#[$doc])*
-        pub fn $name(mut self, $name: $type) -> Self {
+        pub fn $with(mut self, $name: $type) -> Self {
             self.$name = $name;
             self
         }
@@ -114,106 +114,106 @@ impl ConnectionOptions {
     }
 
     /// Sets the name of this container, unique among those that speak to each other. Default: a random one.
-    pub fn container_id(mut self, name: impl Into<Str>) -> Self {
+    pub fn with_container_id(mut self, name: impl Into<Str>) -> Self {
         self.container_id = Some(name.into());
         self
     }
 
     /// Sets the host that the peer is told it is taken for. Default: that of the URL [2.7.1].
-    pub fn hostname(mut self, name: impl Into<Str>) -> Self {
+    pub fn with_hostname(mut self, name: impl Into<Str>) -> Self {
         self.hostname = Some(name.into());
         self
     }
 
     setters! {
         /// Sets all bounds on what the peer can make this end hold or do.
-        limits: Limits;
+        with_limits(limits: Limits);
         /// Sets after what silence the peer is given up [2.4.5]. Default zero: never.
-        idle_timeout: Duration;
+        with_idle_timeout(idle_timeout: Duration);
         /// Sets how long the peer may take until the connection is open. Default 30 seconds; zero: any time.
-        open_timeout: Duration;
+        with_open_timeout(open_timeout: Duration);
         /// Sets how long it may take to write what was sent before a close, and how long the peer may take to answer.
         /// Default 10 seconds; zero: any time.
-        close_timeout: Duration;
+        with_close_timeout(close_timeout: Duration);
         /// Sets whether a sender may count credit that is renewed on top of credit that it had, and so send more than was
         /// granted. Off, unless turned on, as the standard forbids it [2.6.7]; RabbitMQ up to 3.13 sends so.
-        lenient_credit: bool;
+        with_lenient_credit(lenient_credit: bool);
         /// Sets the largest SASL frame that is sent, in octets. Default 512, which every peer takes [5.3.1]. A password
         /// that is a long token needs more; many peers take 8 KiB and more.
-        sasl_send_size: u32;
+        with_sasl_send_size(sasl_send_size: u32);
         /// Sets how long it may take to reach the host. Default 30 seconds; zero: as long as the system tries.
-        connect_timeout: Duration;
+        with_connect_timeout(connect_timeout: Duration);
         /// Sets how long the peer may take to answer when a session is begun or ended, or a link attached, detached
         /// or drained, and a sender to settle what this end has; then the call ends with
         /// [`TimedOut`](super::Error::TimedOut). A session or link that is not there in time is given up; nothing
         /// else is undone. Default 30 seconds; zero: any time.
-        reply_timeout: Duration;
+        with_reply_timeout(reply_timeout: Duration);
         /// Sets the extensions that this end supports.
-        offered_capabilities: Many<Symbol>;
+        with_offered_capabilities(offered_capabilities: Many<Symbol>);
         /// Sets the extensions that this end may use if the peer offers them.
-        desired_capabilities: Many<Symbol>;
+        with_desired_capabilities(desired_capabilities: Many<Symbol>);
         /// Sets the properties of the connection, in place of the default ones: `product`, `version` and `platform`.
-        properties: Fields;
+        with_properties(properties: Fields);
         /// Sets whether sessions and links that the peer begins are kept until the application looks at them.
         /// Otherwise, which is the default for clients, they are refused.
-        accept_offers: bool;
+        with_accept_offers(accept_offers: bool);
     }
 
     /// Sets the largest frame that this end takes, in octets. Default 65,536.
-    pub fn frame_size(mut self, octets: u32) -> Self {
+    pub fn with_frame_size(mut self, octets: u32) -> Self {
         self.limits = self.limits.with_frame_size(octets);
         self
     }
 
     /// Sets the highest channel that this end takes: there can be one session more than that. Default 255.
-    pub fn channel_max(mut self, channel: u16) -> Self {
+    pub fn with_channel_max(mut self, channel: u16) -> Self {
         self.limits = self.limits.with_channel_max(channel);
         self
     }
 
     /// Sets the highest handle that this end takes: there can be one link more than that on a session.
-    pub fn handle_max(mut self, handle: u32) -> Self {
+    pub fn with_handle_max(mut self, handle: u32) -> Self {
         self.limits = self.limits.with_handle_max(handle);
         self
     }
 
     /// Authenticates as this user, by SCRAM if the feature `scram` is on and the server offers it, else by PLAIN.
-    pub fn login(self, user: &str, password: &str) -> Result<Self> {
+    pub fn with_login(self, user: &str, password: &str) -> Result<Self> {
         let login = Login::new(user, password)?;
-        Ok(self.sasl(ClientProfile::new().with_login(login)))
+        Ok(self.with_sasl(ClientProfile::new().with_login(login)))
     }
 
     /// Authenticates as nobody in particular, also where the URL has a user.
-    pub fn anonymous(self) -> Self {
-        self.sasl(ClientProfile::new().with_anonymous(AnonymousClient::new()))
+    pub fn with_anonymous(self) -> Self {
+        self.with_sasl(ClientProfile::new().with_anonymous(AnonymousClient::new()))
     }
 
     /// Authenticates as whom the layer below says, usually the holder of a certificate.
-    pub fn external(self) -> Self {
-        self.sasl(ClientProfile::new().with_external(ExternalClient::new()))
+    pub fn with_external(self) -> Self {
+        self.with_sasl(ClientProfile::new().with_external(ExternalClient::new()))
     }
 
     /// Authenticates by what the profile allows, which may be a mechanism of the application's own. Default: the URL's user and password, else ANONYMOUS.
-    pub fn sasl(mut self, profile: ClientProfile) -> Self {
+    pub fn with_sasl(mut self, profile: ClientProfile) -> Self {
         self.sasl = Sasl::Profile(Box::new(profile));
         self
     }
 
     /// Does not authenticate at all: the peer must not ask for it.
-    pub fn no_sasl(mut self) -> Self {
+    pub fn without_sasl(mut self) -> Self {
         self.sasl = Sasl::None;
         self
     }
 
     /// Allows no SASL mechanism but these.
-    pub fn only_mechanisms(mut self, mechanisms: impl IntoIterator<Item = Symbol>) -> Self {
+    pub fn with_only_mechanisms(mut self, mechanisms: impl IntoIterator<Item = Symbol>) -> Self {
         self.only = Some(mechanisms.into_iter().collect());
         self
     }
 
-    /// Lets PLAIN show the password of the URL, or of [`login`](Self::login), to whoever listens on the way; and a
+    /// Lets PLAIN show the password of the URL, or of [`with_login`](Self::with_login), to whoever listens on the way; and a
     /// mechanism of the application's own its secret.
-    pub fn plain_in_clear(mut self) -> Self {
+    pub fn with_plain_in_clear(mut self) -> Self {
         self.plain_in_clear = true;
         self
     }
@@ -221,7 +221,7 @@ impl ConnectionOptions {
     /// Sets how TLS is spoken where it is, as for `amqps://`. Default: by the system's roots, and without a certificate.
     /// Other URLs are not encrypted for that.
     #[cfg(feature = "tls")]
-    pub fn tls(mut self, tls: ClientTls) -> Self {
+    pub fn with_tls(mut self, tls: ClientTls) -> Self {
         self.tls = Some(tls);
         self
     }
@@ -241,7 +241,7 @@ impl ConnectionOptions {
         }
         self.url = Some(address.to_string().into());
         if let (Sasl::Url, Some(user)) = (&self.sasl, address.user()) {
-            self = self.login(user, address.password().unwrap_or_default())?;
+            self = self.with_login(user, address.password().unwrap_or_default())?;
         }
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
@@ -257,7 +257,7 @@ impl ConnectionOptions {
         let has_certificate = self.tls.as_ref().is_some_and(ClientTls::has_certificate);
         if has_certificate && matches!(self.sasl, Sasl::Url) {
             let profile = ClientProfile::new().with_external(ExternalClient::new());
-            self = self.sasl(profile.with_anonymous(AnonymousClient::new()));
+            self = self.with_sasl(profile.with_anonymous(AnonymousClient::new()));
         }
         self.hostname.get_or_insert_with(|| host.into());
         self

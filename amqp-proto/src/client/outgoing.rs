@@ -43,35 +43,35 @@ impl Outgoing {
 
     /// Sets the tag, which no other unsettled delivery of the link may have. Default: one is made.
     #[must_use]
-    pub fn tag(mut self, tag: DeliveryTag) -> Self {
+    pub fn with_tag(mut self, tag: DeliveryTag) -> Self {
         self.options = self.options.with_tag(tag);
         self
     }
 
     /// Sets whether it is sent settled: at most once, with no outcome to come. Default: as the link says, else not.
     #[must_use]
-    pub fn settled(mut self, settled: bool) -> Self {
+    pub fn with_settled(mut self, settled: bool) -> Self {
         self.options = self.options.with_settled(settled);
         self
     }
 
     /// Sets the format of a payload that is no message of the standard's.
     #[must_use]
-    pub fn format(mut self, format: u32) -> Self {
+    pub fn with_message_format(mut self, format: u32) -> Self {
         self.options = self.options.with_message_format(format);
         self
     }
 
     /// Sets how the receiver is to settle it. Default: as the link has it.
     #[must_use]
-    pub fn rcv_settle_mode(mut self, mode: ReceiverSettleMode) -> Self {
+    pub fn with_rcv_settle_mode(mut self, mode: ReceiverSettleMode) -> Self {
         self.options = self.options.with_rcv_settle_mode(mode);
         self
     }
 
     /// Sets the state that goes with it, such as that of a transaction.
     #[must_use]
-    pub fn state(mut self, state: DeliveryState) -> Self {
+    pub fn with_state(mut self, state: DeliveryState) -> Self {
         self.options = self.options.with_state(state);
         self
     }

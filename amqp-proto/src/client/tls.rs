@@ -93,27 +93,27 @@ pub struct ClientTlsBuilder {
 
 impl ClientTlsBuilder {
     /// Trusts the certificates in this PEM text, and no longer those of the system.
-    pub fn trust_pem(mut self, pem: &[u8]) -> Result<Self> {
+    pub fn with_trusted_pem(mut self, pem: &[u8]) -> Result<Self> {
         self.trusted.extend(certificates(pem)?);
         Ok(self)
     }
 
     /// Trusts this certificate, and no longer those of the system.
     #[must_use]
-    pub fn trust(mut self, certificate: CertificateDer<'static>) -> Self {
+    pub fn with_trusted(mut self, certificate: CertificateDer<'static>) -> Self {
         self.trusted.push(certificate);
         self
     }
 
     /// Shows this certificate, with those that lead to one that the server trusts, and has this key; both PEM.
-    pub fn identity_pem(mut self, chain: &[u8], key: &[u8]) -> Result<Self> {
+    pub fn with_identity_pem(mut self, chain: &[u8], key: &[u8]) -> Result<Self> {
         self.identity = Some(Shown::from_pem(chain, key)?);
         Ok(self)
     }
 
     /// Sets the certificate chain and its key, not in PEM.
     #[must_use]
-    pub fn identity(mut self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
+    pub fn with_identity(mut self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
         self.identity = Some(Shown { chain, key });
         self
     }
@@ -200,21 +200,21 @@ pub struct ServerTlsBuilder {
 
 impl ServerTlsBuilder {
     /// Wants certificates of clients, issued by those in this PEM text. Unless it is asked for them, a server takes all.
-    pub fn trust_clients_pem(mut self, pem: &[u8]) -> Result<Self> {
+    pub fn with_trusted_clients_pem(mut self, pem: &[u8]) -> Result<Self> {
         self.trusted.extend(certificates(pem)?);
         Ok(self)
     }
 
     /// Wants certificates of clients, issued by this one.
     #[must_use]
-    pub fn trust_clients(mut self, certificate: CertificateDer<'static>) -> Self {
+    pub fn with_trusted_clients(mut self, certificate: CertificateDer<'static>) -> Self {
         self.trusted.push(certificate);
         self
     }
 
     /// Takes clients without a certificate, too.
     #[must_use]
-    pub fn allow_no_certificate(mut self) -> Self {
+    pub fn with_optional_certificate(mut self) -> Self {
         self.optional = true;
         self
     }

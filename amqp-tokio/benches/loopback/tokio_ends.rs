@@ -49,7 +49,7 @@ async fn many(options: &Sending, sender: &Sender) -> Result<(), Error> {
     let body = options.body();
     let mut waiting: VecDeque<amqp_tokio::Sent> = VecDeque::with_capacity(WINDOW);
     for at in 0..options.messages {
-        let message = Outgoing::from(body.clone()).settled(options.is_settled(at));
+        let message = Outgoing::from(body.clone()).with_settled(options.is_settled(at));
         let sent = sender.send_queued(message).await?;
         if sent.is_settled() {
             continue;

@@ -55,15 +55,15 @@ impl Target {
         let address: Address = self.url.parse()?;
         let node = self.address.as_deref().unwrap_or(address.path()).to_owned();
         ensure!(!node.is_empty(), "the URL names no node: amqp://host:port/address, or --address");
-        let mut options = ConnectionOptions::new().frame_size(self.frame_size);
+        let mut options = ConnectionOptions::new().with_frame_size(self.frame_size);
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
-            options = options.login(user, password)?;
+            options = options.with_login(user, password)?;
         }
         if self.plain_in_clear {
-            options = options.plain_in_clear();
+            options = options.with_plain_in_clear();
         }
         if let Some(tls) = self.tls(&address)? {
-            options = options.tls(tls);
+            options = options.with_tls(tls);
         }
         Ok((Connection::connect(&address, options).await?, node))
     }
@@ -76,10 +76,10 @@ impl Target {
         ensure!(address.is_encrypted(), "--ca and --cert are for amqps://");
         let mut tls = ClientTls::builder();
         if let Some(ca) = &self.ca {
-            tls = tls.trust_pem(&read(ca)?)?;
+            tls = tls.with_trusted_pem(&read(ca)?)?;
         }
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
-            tls = tls.identity_pem(&read(cert)?, &read(key)?)?;
+            tls = tls.with_identity_pem(&read(cert)?, &read(key)?)?;
         }
         Ok(Some(tls.build()?))
     }
@@ -105,7 +105,7 @@ impl Certificate {
         let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
         let mut tls = ServerTls::builder_pem(&read(cert)?, &read(key)?)?;
         if let Some(ca) = &self.client_ca {
-            tls = tls.trust_clients_pem(&read(ca)?)?;
+            tls = tls.with_trusted_clients_pem(&read(ca)?)?;
         }
         Ok(Some(tls.build()?))
     }

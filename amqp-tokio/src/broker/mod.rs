@@ -25,7 +25,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> amqp_tokio::Result<()> {
-//! let broker = Broker::builder().user("test", "secret")?.build()?;
+//! let broker = Broker::builder().with_user("test", "secret")?.build()?;
 //! let listener = Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
 //! let url = format!("amqp://test:secret@{}", listener.local_addr()?);
 //! tokio::spawn(async move { broker.serve(listener).await });
@@ -84,14 +84,14 @@ impl Broker {
         BrokerBuilder {
             bounds: Bounds::default(),
             users: Users::default(),
-            options: ConnectionOptions::new().container_id("amqp-tokio-broker"),
+            options: ConnectionOptions::new().with_container_id("amqp-tokio-broker"),
         }
     }
 
     /// How connections to it are taken: for a [`Listener`], or for streams of any kind.
     pub fn acceptor(&self) -> Acceptor {
         let users = Arc::clone(&self.users);
-        let options = self.options.clone().offered_capabilities(ANONYMOUS_RELAY.into());
+        let options = self.options.clone().with_offered_capabilities(ANONYMOUS_RELAY.into());
         Acceptor::new(options).with_sasl(move |peer| users.offer(peer))
     }
 
@@ -143,49 +143,49 @@ impl BrokerBuilder {
     /// Sets how many messages a queue holds, those included that consumers have and have not decided on; never
     /// below 1. Default 100,000.
     #[must_use]
-    pub fn depth(mut self, messages: usize) -> Self {
+    pub fn with_depth(mut self, messages: usize) -> Self {
         self.bounds.messages = messages.max(1);
         self
     }
 
     /// Sets how many octets of messages a queue holds. An empty one holds any one message. Default 64 MiB.
     #[must_use]
-    pub fn queue_octets(mut self, octets: usize) -> Self {
+    pub fn with_queue_octets(mut self, octets: usize) -> Self {
         self.bounds.queue_octets = octets;
         self
     }
 
     /// Sets how many octets of messages all queues hold. What would be more is rejected. Default 512 MiB.
     #[must_use]
-    pub fn total_octets(mut self, octets: usize) -> Self {
+    pub fn with_total_octets(mut self, octets: usize) -> Self {
         self.bounds.octets = octets;
         self
     }
 
     /// Sets how many dead letters are kept: one more, and the oldest is gone. Default 1,000.
     #[must_use]
-    pub fn dead_letters_kept(mut self, messages: usize) -> Self {
+    pub fn with_dead_letters(mut self, messages: usize) -> Self {
         self.bounds.letters = messages;
         self
     }
 
     /// Sets how many octets of dead letters are kept. Default 16 MiB.
     #[must_use]
-    pub fn dead_letter_octets(mut self, octets: usize) -> Self {
+    pub fn with_dead_letter_octets(mut self, octets: usize) -> Self {
         self.bounds.letter_octets = octets;
         self
     }
 
     /// Sets how many queues and topics there are at a time. A link that needs one more is refused. Default 10,000.
     #[must_use]
-    pub fn nodes(mut self, nodes: usize) -> Self {
+    pub fn with_nodes(mut self, nodes: usize) -> Self {
         self.bounds.nodes = nodes;
         self
     }
 
     /// Sets how long the addresses of queues and topics are at most. Default 1,024 octets.
     #[must_use]
-    pub fn address_octets(mut self, octets: usize) -> Self {
+    pub fn with_address_octets(mut self, octets: usize) -> Self {
         self.bounds.address_octets = octets;
         self
     }
@@ -193,34 +193,34 @@ impl BrokerBuilder {
     /// Sets how many octets of annotations consumers add to one message, by the outcome `modified`; they add 64 at most,
     /// however short. A link that adds more is closed. Default 4,096.
     #[must_use]
-    pub fn annotation_octets(mut self, octets: usize) -> Self {
+    pub fn with_annotation_octets(mut self, octets: usize) -> Self {
         self.bounds.annotation_octets = octets;
         self
     }
 
     /// Sets how many connections [`Broker::serve`] has open at a time: one more is hung up on. Default 1,000.
     #[must_use]
-    pub fn connections(mut self, connections: usize) -> Self {
+    pub fn with_connections(mut self, connections: usize) -> Self {
         self.bounds.clients = connections;
         self
     }
 
     /// Adds a user. From then on clients have to say who they are.
-    pub fn user(mut self, name: &str, password: &str) -> Result<Self> {
+    pub fn with_user(mut self, name: &str, password: &str) -> Result<Self> {
         self.users.add(name, password)?;
         Ok(self)
     }
 
     /// Lets anonymous clients in, too, though there are users.
     #[must_use]
-    pub fn allow_anonymous(mut self) -> Self {
+    pub fn with_anonymous(mut self) -> Self {
         self.users.allow_anonymous();
         self
     }
 
     /// Sets how connections are opened: limits, idle time-out, container id.
     #[must_use]
-    pub fn options(mut self, options: ConnectionOptions) -> Self {
+    pub fn with_options(mut self, options: ConnectionOptions) -> Self {
         self.options = options;
         self
     }

@@ -5,17 +5,17 @@ use crate::client::Node;
 macro_rules! sender_builder {
     ($home:expr, $sending:expr) => {{
         let sending: $crate::client::Sending = $sending;
-        let mut builder = $home.sender(sending.to.address()).auto_settle(!sending.settles);
+        let mut builder = $home.sender(sending.to.address()).with_auto_settle(!sending.settles);
         builder = match sending.to {
             $crate::client::Node::At(_) => builder,
-            $crate::client::Node::Dynamic | $crate::client::Node::Replies => builder.dynamic(),
-            $crate::client::Node::None => builder.anonymous(),
+            $crate::client::Node::Dynamic | $crate::client::Node::Replies => builder.with_dynamic(),
+            $crate::client::Node::None => builder.without_address(),
         };
         if let Some(mode) = sending.snd_settle_mode {
-            builder = builder.snd_settle_mode(mode);
+            builder = builder.with_snd_settle_mode(mode);
         }
         if let Some(mode) = sending.rcv_settle_mode {
-            builder = builder.rcv_settle_mode(mode);
+            builder = builder.with_rcv_settle_mode(mode);
         }
         builder
     }};
@@ -24,26 +24,26 @@ macro_rules! sender_builder {
 macro_rules! receiver_builder {
     ($home:expr, $receiving:expr) => {{
         let receiving: $crate::client::Receiving = $receiving;
-        let mut builder = $home.receiver(receiving.from.address()).auto_accept(false);
+        let mut builder = $home.receiver(receiving.from.address()).with_auto_accept(false);
         builder = match receiving.from {
             $crate::client::Node::At(_) => builder,
-            $crate::client::Node::Dynamic => builder.dynamic(),
+            $crate::client::Node::Dynamic => builder.with_dynamic(),
             $crate::client::Node::Replies => builder
-                .dynamic()
-                .capabilities(amqp_proto::types::Many::from_iter([amqp_proto::symbol!(
+                .with_dynamic()
+                .with_capabilities(amqp_proto::types::Many::from_iter([amqp_proto::symbol!(
                     "rabbitmq:volatile-queue"
                 )]))
-                .expiry(amqp_proto::wire::ExpiryPolicy::LinkDetach, 0)
-                .snd_settle_mode(amqp_proto::wire::SenderSettleMode::Settled),
-            $crate::client::Node::None => builder.source(amqp_proto::wire::Source::default()),
+                .with_expiry(amqp_proto::wire::ExpiryPolicy::LinkDetach, 0)
+                .with_snd_settle_mode(amqp_proto::wire::SenderSettleMode::Settled),
+            $crate::client::Node::None => builder.with_source(amqp_proto::wire::Source::default()),
         };
         if let Some(mode) = receiving.snd_settle_mode {
-            builder = builder.snd_settle_mode(mode);
+            builder = builder.with_snd_settle_mode(mode);
         }
         if let Some(mode) = receiving.rcv_settle_mode {
-            builder = builder.rcv_settle_mode(mode);
+            builder = builder.with_rcv_settle_mode(mode);
         }
-        builder.prefetch(receiving.prefetch)
+        builder.with_prefetch(receiving.prefetch)
     }};
 }
 

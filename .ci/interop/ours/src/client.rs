@@ -128,7 +128,7 @@ pub(crate) enum Node {
 
 impl Opening {
     pub(crate) fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), options: ConnectionOptions::new().reply_timeout(REPLY) }
+        Self { url: url.to_owned(), options: ConnectionOptions::new().with_reply_timeout(REPLY) }
     }
 
     /// With other options.
@@ -139,7 +139,7 @@ impl Opening {
 
     /// Authenticates by what the profile allows.
     pub(crate) fn sasl(self, profile: ClientProfile) -> Self {
-        self.with(|options| options.sasl(profile))
+        self.with(|options| options.with_sasl(profile))
     }
 }
 
@@ -158,7 +158,7 @@ impl Receiving {
         Self { from, snd_settle_mode: None, rcv_settle_mode: None, prefetch: 10 }
     }
 
-    pub(crate) fn prefetch(mut self, messages: u32) -> Self {
+    pub(crate) fn with_prefetch(mut self, messages: u32) -> Self {
         self.prefetch = messages;
         self
     }

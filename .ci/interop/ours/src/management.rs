@@ -34,15 +34,15 @@ fn request(connection: &Connection, method: &str, path: &str, body: Value) -> Do
     let paired = Fields::from_iter([(symbol!("paired"), Value::from(true))]);
     let responses = connection
         .receiver(NODE)
-        .name(PAIR)
-        .properties(paired.clone())
-        .snd_settle_mode(SenderSettleMode::Settled)
+        .with_name(PAIR)
+        .with_properties(paired.clone())
+        .with_snd_settle_mode(SenderSettleMode::Settled)
         .attach()?;
     let requests = connection
         .sender(NODE)
-        .name(PAIR)
-        .properties(paired)
-        .snd_settle_mode(SenderSettleMode::Settled)
+        .with_name(PAIR)
+        .with_properties(paired)
+        .with_snd_settle_mode(SenderSettleMode::Settled)
         .attach()?;
     let message = Message::from(body)
         .with_message_id(MessageId::Ulong(1))

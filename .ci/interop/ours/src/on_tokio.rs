@@ -80,7 +80,7 @@ impl client::Sender for Sender {
     }
 
     async fn send_settled(&self, message: Message) -> Done<Sent> {
-        Ok(self.send_queued(Outgoing::from(message).settled(true)).await?)
+        Ok(self.send_queued(Outgoing::from(message).with_settled(true)).await?)
     }
 
     fn address(&self) -> Option<Str> {

@@ -50,15 +50,15 @@ impl Place {
     pub(crate) fn opening(&self) -> Opening {
         // RabbitMQ 3 counts credit that is renewed on top of what there was.
         let is_lenient = matches!(self.peer.broker, Broker::RabbitMq);
-        Opening::new(&self.peer.url).with(|options| options.lenient_credit(is_lenient))
+        Opening::new(&self.peer.url).with(|options| options.with_lenient_credit(is_lenient))
     }
 
     /// The same, believing whom the authority vouches for.
     pub(crate) fn trusting(&self) -> Done<Opening> {
         let path = self.peer.authority.as_ref().ok_or_else(|| Failure::wrong("no authority is given"))?;
         let pem = fs::read(path).map_err(|error| Failure::wrong(format!("{}: {error}", path.display())))?;
-        let tls = ClientTls::builder().trust_pem(&pem)?.build()?;
-        Ok(self.opening().with(|options| options.tls(tls)))
+        let tls = ClientTls::builder().with_trusted_pem(&pem)?.build()?;
+        Ok(self.opening().with(|options| options.with_tls(tls)))
     }
 
     /// The address of a queue of this case's own. Most brokers make it when it is first used.

@@ -45,7 +45,7 @@ async fn is_refused<C: Client>(opening: Opening) -> Done {
 }
 
 pub(crate) async fn a_connection_opens_without_sasl<C: Client>(place: &Place) -> Done {
-    opens::<C>(place, place.opening().with(ConnectionOptions::no_sasl)).await
+    opens::<C>(place, place.opening().with(ConnectionOptions::without_sasl)).await
 }
 
 pub(crate) async fn a_connection_opens_as_anonymous<C: Client>(place: &Place) -> Done {
@@ -74,7 +74,7 @@ pub(crate) async fn a_login_takes_what_is_offered<C: Client>(place: &Place) -> D
 }
 
 pub(crate) async fn heartbeats_keep_an_idle_connection<C: Client>(place: &Place) -> Done {
-    let opening = place.opening().with(|options| options.idle_timeout(Duration::from_secs(2)));
+    let opening = place.opening().with(|options| options.with_idle_timeout(Duration::from_secs(2)));
     let connection = C::open(opening).await?;
     tokio::time::sleep(Duration::from_millis(3_500)).await;
     serves(&connection, &place.queue("q")).await?;

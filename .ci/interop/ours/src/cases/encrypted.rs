@@ -46,7 +46,7 @@ pub(crate) async fn a_password_goes_over_tls<C: Client>(place: &Place) -> Done {
 
 /// The system knows nothing of the authority.
 pub(crate) async fn who_is_vouched_for_by_nobody_known_is_not_believed<C: Client>(place: &Place) -> Done {
-    is_not_believed::<C>(place.opening().with(ConnectionOptions::anonymous), "UnknownIssuer").await
+    is_not_believed::<C>(place.opening().with(ConnectionOptions::with_anonymous), "UnknownIssuer").await
 }
 
 pub(crate) async fn an_expired_certificate_is_not_believed<C: Client>(place: &Place) -> Done {

@@ -192,7 +192,7 @@ pub(crate) async fn credit_by_hand_is_kept_to<C: Client>(place: &Place) -> Done 
     for n in 0..10 {
         send(&pair.sender, &n.to_string()).await?;
     }
-    let receiver = pair.connection.receiver(Receiving::from(&pair.queue).prefetch(0)).await?;
+    let receiver = pair.connection.receiver(Receiving::from(&pair.queue).with_prefetch(0)).await?;
     for n in 0..10 {
         receiver.set_credit(1)?;
         let delivery = take(&receiver, &n.to_string()).await?;
@@ -210,10 +210,10 @@ pub(crate) async fn credit_by_hand_is_kept_to<C: Client>(place: &Place) -> Done 
 /// Two receivers share what comes.
 pub(crate) async fn two_receivers_share_a_queue<C: Client>(place: &Place) -> Done {
     let pair = Pair::<C>::open(place).await?;
-    let other = pair.connection.receiver(Receiving::from(&pair.queue).prefetch(0)).await?;
+    let other = pair.connection.receiver(Receiving::from(&pair.queue).with_prefetch(0)).await?;
     pair.receiver.set_credit(0)?;
     pair.receiver.close().await?;
-    let receiver = pair.connection.receiver(Receiving::from(&pair.queue).prefetch(0)).await?;
+    let receiver = pair.connection.receiver(Receiving::from(&pair.queue).with_prefetch(0)).await?;
     for n in 0..10 {
         send(&pair.sender, &n.to_string()).await?;
     }
@@ -235,7 +235,7 @@ pub(crate) async fn a_source_of_messages_is_emptied<C: Client>(place: &Place) ->
     let connection = C::open(place.opening()).await?;
     // Where that is a queue like others, this is what comes.
     send(&connection.sender(Sending::to("source.150")).await?, "no source").await?;
-    let receiver = connection.receiver(Receiving::from("source.150").prefetch(20)).await?;
+    let receiver = connection.receiver(Receiving::from("source.150").with_prefetch(20)).await?;
     for n in 0..150_u64 {
         let delivery = take(&receiver, &format!("msg{n}")).await?;
         let id = delivery.message()?.properties()?.message_id;
@@ -252,7 +252,7 @@ pub(crate) async fn a_drain_brings_what_there_is<C: Client>(place: &Place) -> Do
     for n in 0..3 {
         send(&pair.sender, &n.to_string()).await?;
     }
-    let receiver = pair.connection.receiver(Receiving::from(&pair.queue).prefetch(0)).await?;
+    let receiver = pair.connection.receiver(Receiving::from(&pair.queue).with_prefetch(0)).await?;
     receiver.set_credit(10)?;
     receiver.drain().await?;
     for n in 0..3 {
@@ -272,7 +272,7 @@ pub(crate) async fn a_drain_brings_what_there_is<C: Client>(place: &Place) -> Do
 pub(crate) async fn a_drain_of_nothing_ends<C: Client>(place: &Place) -> Done {
     let connection = C::open(place.opening()).await?;
     let queue = place.queue("q");
-    let receiver = connection.receiver(Receiving::from(&queue).prefetch(0)).await?;
+    let receiver = connection.receiver(Receiving::from(&queue).with_prefetch(0)).await?;
     for _ in 0..3 {
         receiver.set_credit(10)?;
         receiver.drain().await?;

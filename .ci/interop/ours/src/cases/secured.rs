@@ -26,7 +26,7 @@ pub(crate) async fn nobody_is_refused<C: Client>(place: &Place) -> Done {
 
 /// Without SASL, the peers answer in ways of their own; each time the connection is over.
 pub(crate) async fn who_does_without_sasl_is_refused<C: Client>(place: &Place) -> Done {
-    let opening = place.opening().with(ConnectionOptions::no_sasl);
+    let opening = place.opening().with(ConnectionOptions::without_sasl);
     let problem = refused("opening without SASL", C::open(opening).await)?;
     same("what is over", problem.over, Over::Connection)?;
     holds("the peer has ended it", problem.origin != Some(Origin::Local))

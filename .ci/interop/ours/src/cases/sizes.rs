@@ -15,7 +15,7 @@ const AROUND: usize = 110;
 /// Sends messages of these sizes through a queue, and compares what comes back.
 async fn pass<C: Client>(place: &Place, frame_size: u32, sizes: impl IntoIterator<Item = usize>) -> Done {
     let sizes: Vec<usize> = sizes.into_iter().collect();
-    let connection = C::open(place.opening().with(|options| options.frame_size(frame_size))).await?;
+    let connection = C::open(place.opening().with(|options| options.with_frame_size(frame_size))).await?;
     let queue = place.queue("q");
     let sender = connection.sender(Sending::to(&queue)).await?;
     let receiver = connection.receiver(Receiving::from(&queue)).await?;

@@ -53,9 +53,9 @@ pub(crate) async fn a_message_is_sent_in_pieces(place: &Place) -> Done {
 }
 
 pub(crate) async fn a_message_is_read_while_it_comes(place: &Place) -> Done {
-    let connection = Tokio::open(place.opening().with(|options| options.frame_size(4_096))).await?;
+    let connection = Tokio::open(place.opening().with(|options| options.with_frame_size(4_096))).await?;
     let queue = place.queue("q");
-    let receiver = connection.receiver(&*queue).streaming(true).auto_accept(false).await?;
+    let receiver = connection.receiver(&*queue).with_streaming(true).with_auto_accept(false).await?;
     for _ in 0..2 {
         send(&connection, &queue, 100_000).await?;
         let stream = receiver.recv_stream().await?.ok_or_else(|| Failure::wrong("the link is over"))?;
