@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 
 use super::{Items, Kind, Value};
 
-/// Values of one type in sequence. The type, and a descriptor if there is one, stands once for all of them
-/// [1.2.4], so even an empty array has it [1.2.4].
+/// Values of one type in sequence [1.2.4].
+///
+/// The element type and the optional descriptor are written once for the whole array, so an empty array has a
+/// type, too.
 ///
 /// ```
 /// use amqp_proto::types::{Array, Kind, Value};
@@ -25,28 +27,33 @@ pub struct Array {
     pub(crate) items: Items,
 }
 
-/// A value of another type than the array's elements have.
+/// The error of adding a value whose type is not the array's element type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongKind {
-    /// The type of the array's elements.
+    /// The element type of the array.
     pub wanted: Kind,
-    /// The type of the value, `None` if it is described: in an array a descriptor belongs to all elements.
+    /// The type of the refused value. `None` if the value is described: an array has its descriptor in common
+    /// for all elements.
     pub got: Option<Kind>,
 }
 
 impl Array {
-    /// Returns an empty array whose elements are of this type.
+    /// Returns an empty array with elements of type `kind`.
     pub const fn new(kind: Kind) -> Self {
         Self { kind, descriptors: 0, items: Items::new() }
     }
 
-    /// Returns an empty array whose elements are described, each by the same descriptors, outermost first.
+    /// Returns an empty array whose elements all have the given descriptors, outermost first.
     pub fn described(descriptors: impl IntoIterator<Item = Value>, kind: Kind) -> Self {
         let items: Vec<Value> = descriptors.into_iter().collect();
         Self { kind, descriptors: items.len(), items: items.into() }
     }
 
-    /// Returns an array of these values, all of the type given.
+    /// Returns an array of the given values.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongKind`] if a value is not of type `kind`.
     pub fn from_values(kind: Kind, values: impl IntoIterator<Item = Value>) -> Result<Self, WrongKind> {
         let mut array = Self::new(kind);
         values.into_iter().try_for_each(|value| array.push(value))?;
@@ -57,12 +64,16 @@ impl Array {
         Self { kind, descriptors, items }
     }
 
-    /// The same array with nothing in it, not even descriptors.
+    /// Returns an empty array with the element type of `array` and a place for its descriptors.
     pub(crate) fn shell(array: &Self) -> Self {
         Self { kind: array.kind, descriptors: array.descriptors, items: Items::new() }
     }
 
     /// Adds an element at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongKind`] if the value is not of the array's element type. The array stays as it was.
     pub fn push(&mut self, value: impl Into<Value>) -> Result<(), WrongKind> {
         let value = value.into();
         if value.kind() != Some(self.kind) {
@@ -72,12 +83,12 @@ impl Array {
         Ok(())
     }
 
-    /// Returns the type of every element.
+    /// Returns the element type.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Returns the descriptors of every element, outermost first; usually none.
+    /// Returns the descriptors that all elements have in common, outermost first; usually none.
     pub fn descriptors(&self) -> &[Value] {
         self.items.get(..self.descriptors).unwrap_or_default()
     }
@@ -87,17 +98,17 @@ impl Array {
         self.items.get(self.descriptors..).unwrap_or_default()
     }
 
-    /// Returns how many elements there are.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         self.elements().len()
     }
 
-    /// True if there are no elements.
+    /// Returns `true` if the array has no elements.
     pub fn is_empty(&self) -> bool {
         self.elements().is_empty()
     }
 
-    /// Returns the elements, by value, without their common descriptors.
+    /// Converts the array into its elements, without their common descriptors.
     pub fn into_elements(mut self) -> Vec<Value> {
         let mut items = self.items.take();
         items.drain(..self.descriptors.min(items.len()));
@@ -116,7 +127,7 @@ impl fmt::Debug for Array {
 impl fmt::Display for WrongKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let got = self.got.map_or("described value", Kind::name);
-        write!(f, "a {got} in an array of {} [1.6.24]", self.wanted.name())
+        write!(f, "a {got} cannot be an element of an array of {} [1.6.24]", self.wanted.name())
     }
 }
 

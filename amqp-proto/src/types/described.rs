@@ -1,4 +1,4 @@
-//! Described values: a descriptor and the value it gives a meaning to [1.1.2].
+//! Described values: a value and the descriptor that gives the value its meaning [1.1.2].
 
 use core::fmt;
 
@@ -7,14 +7,17 @@ use alloc::vec;
 use super::value::NULL;
 use super::{Items, Value};
 
-/// A value with a descriptor, usually a symbol or a ulong, that tells what it means [1.2].
+/// A value with a descriptor [1.2].
+///
+/// The descriptor, usually a symbol or a ulong, says what the value means.
 ///
 /// ```
 /// use amqp_proto::{symbol, types::{Described, Value}};
 ///
-/// let filter = Described::new(symbol!("apache.org:selector-filter:string"), "colour = 'red'");
+/// let name = symbol!("apache.org:selector-filter:string");
+/// let filter = Described::new(name, "colour = 'red'");
 /// assert_eq!(filter.value(), &Value::from("colour = 'red'"));
-/// assert_eq!(format!("{filter:?}"), r#"@:apache.org:selector-filter:string "colour = 'red'""#);
+/// assert_eq!(filter.descriptor().as_str(), Some("apache.org:selector-filter:string"));
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Described {
@@ -23,7 +26,7 @@ pub struct Described {
 }
 
 impl Described {
-    /// Describes a value.
+    /// Returns `value` with a descriptor.
     pub fn new(descriptor: impl Into<Value>, value: impl Into<Value>) -> Self {
         Self { items: vec![descriptor.into(), value.into()].into() }
     }
@@ -36,17 +39,17 @@ impl Described {
         Self { items: Items::new() }
     }
 
-    /// Returns the descriptor, which says what the value means.
+    /// Returns the descriptor.
     pub fn descriptor(&self) -> &Value {
         self.items.first().unwrap_or(&NULL)
     }
 
-    /// Returns the value.
+    /// Returns the value without its descriptor.
     pub fn value(&self) -> &Value {
         self.items.get(1).unwrap_or(&NULL)
     }
 
-    /// Descriptor and value, by value.
+    /// Converts into the descriptor and the value.
     pub fn into_parts(mut self) -> (Value, Value) {
         let mut parts = self.items.take().into_iter();
         (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())

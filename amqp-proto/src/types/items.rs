@@ -1,5 +1,5 @@
-//! What every compound value keeps its parts in: a vector that can be dropped, cloned and compared at any
-//! depth of nesting without recursion.
+//! The parts of a compound value: a vector that is dropped, cloned and compared at any depth of nesting
+//! without recursion.
 
 use core::cmp::Ordering;
 use core::mem;
@@ -59,7 +59,7 @@ impl Drop for Items {
     }
 }
 
-/// The same compound with nothing in it.
+/// Returns an empty compound of the same type as `value`, or a copy of a scalar.
 fn shell(value: &Value) -> Value {
     match value {
         Value::List(_) => List::new().into(),
@@ -116,8 +116,8 @@ impl PartialOrd for Items {
 }
 
 impl Ord for Items {
-    /// Both sides are flattened in the same order, which depends only on what was found equal so far; that
-    /// makes the order total.
+    /// Compares both sides by flattening them in the same order. That order depends only on the parts found
+    /// equal so far, so the result is a total order.
     fn cmp(&self, other: &Self) -> Ordering {
         let mut pending: SmallVec<[(&Self, &Self); 4]> = smallvec![(self, other)];
         while let Some((ours, theirs)) = pending.pop() {

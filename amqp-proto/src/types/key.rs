@@ -1,21 +1,23 @@
-//! Keys: what a program holds of a session, a link or a delivery that lives in a connection.
+//! Keys: a program's names for the sessions, links and deliveries of a connection.
 //!
-//! A key is a place and a number that no other key of the process has. It outlives what it names, and then it names
-//! nothing: using it is an error, never a hold on what came after, nor on something of another connection.
+//! A key holds an index into a table and a number that no other key of the process has. A key may outlive the
+//! object it names. Using the key afterwards is an error: it never reaches a later object in the same place,
+//! nor an object of another connection.
 
 use core::fmt;
 
-/// A place in a table, and the number under which it was given out.
+/// An index into a table, and the number under which the entry was made.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) index: u32,
     pub(crate) generation: u32,
 }
 
-/// Numbers for keys, no two of them the same in a process until 2^32 have been given out.
+/// A source of unique numbers for keys; numbers repeat after 2^32.
 ///
-/// Each table takes a block of them at a time, so that tables of different connections never share one. Where the target
-/// has no compare-and-swap there is no counter for all: numbers then tell apart what one table has named, and no more.
+/// Each table takes a block of numbers at a time from a counter of the process, so tables of different
+/// connections never use the same number. On targets without compare-and-swap there is no common counter, and
+/// numbers are unique within one table only.
 #[derive(Debug, Default)]
 pub(crate) struct KeyNumbers {
     next: u32,
@@ -79,13 +81,13 @@ macro_rules! keys {
 keys! {
     /// A session of a connection.
     SessionKey = "session";
-    /// A link on which this end sends.
+    /// A link with this end as the sender.
     SenderKey = "sender";
-    /// A link on which this end receives.
+    /// A link with this end as the receiver.
     ReceiverKey = "receiver";
 }
 
-/// A link, whichever end of it this is.
+/// A link in either role.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LinkKey {
     /// This end sends.
@@ -129,9 +131,10 @@ impl fmt::Display for LinkKey {
     }
 }
 
-/// A delivery: its session, which way it goes, and its number there.
+/// A delivery: its session, its direction, and its number in the session.
 ///
-/// Numbers go on where delivery-ids wrap, so no two deliveries of a session ever have the same key.
+/// The number continues to count where delivery-ids wrap, so two deliveries of a session never have the same
+/// key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryKey {
     pub(crate) session: Key,
@@ -139,7 +142,7 @@ pub struct DeliveryKey {
 }
 
 impl DeliveryKey {
-    /// Set for deliveries that were received.
+    /// The bit that is set for received deliveries.
     const RECEIVED: u64 = 1 << 63;
 
     #[inline]
@@ -152,7 +155,7 @@ impl DeliveryKey {
         Self { session, numbered: number | Self::RECEIVED }
     }
 
-    /// Returns whether this end received the delivery; it sent it, otherwise.
+    /// Returns `true` if this end received the delivery, `false` if this end sent the delivery.
     pub fn is_received(self) -> bool {
         self.numbered & Self::RECEIVED != 0
     }
@@ -171,7 +174,7 @@ impl fmt::Debug for DeliveryKey {
     }
 }
 
-/// Shows the delivery-id: the number as it stands on the wire.
+/// Shows the delivery-id, as on the wire.
 impl fmt::Display for DeliveryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "delivery {}", self.number() & u64::from(u32::MAX))

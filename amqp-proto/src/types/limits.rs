@@ -1,10 +1,10 @@
-//! [`Limits`]: every bound in one value.
+//! [`Limits`]: all bounds in one value.
 
-/// Bounds on what a peer can make this side hold or do.
+/// Bounds on the memory and work that a peer can cause at this end.
 ///
-/// Nothing that is decoded exceeds them, whatever counts and sizes the octets claim; a breach is an error of
-/// kind [`Limit`](crate::codec::DecodeErrorKind::Limit). The defaults suit a 64-bit host and leave real peers
-/// alone; a microcontroller lowers them.
+/// No decoded value exceeds the bounds, whatever counts and sizes the octets claim. A breach is an error of
+/// kind [`Limit`](crate::codec::DecodeErrorKind::Limit). The defaults suit a 64-bit host and do not disturb
+/// real peers; a microcontroller lowers them.
 ///
 /// ```
 /// use amqp_proto::types::Limits;
@@ -40,7 +40,7 @@ pub struct Limits {
 macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident, $with:ident: $type:ty = $default:expr $(, at_least $floor:expr)?;)*) => {
         impl Limits {
-            /// The defaults, as a constant.
+            /// The default limits, as a constant.
             pub const DEFAULT: Self = Self { $($name: $default),* };
 
             $(
@@ -62,147 +62,178 @@ macro_rules! limits {
     (@floored $bound:ident, $floor:expr) => { if $bound < $floor { $floor } else { $bound } };
 }
 
-/// The smallest bounds on output and frames: below one frame of the smallest size nothing could be written, or nothing
+/// The least bound on frames and output: with less, no frame of the smallest legal size could be written or
 /// read.
 const SMALLEST_FRAME: u32 = 512;
 
 limits! {
-    /// How deep values may nest in one another: lists, maps, arrays and descriptors alike [1.2].
+    /// Returns the greatest depth of nested values: lists, maps, arrays and descriptors [1.2].
     ///
-    /// Default 32. Costs about 80 octets of heap a level while decoding, none of it on the stack.
+    /// Default 32. Costs about 80 octets of heap a level while decoding, and no stack.
     depth, with_depth: u16 = 32;
 
-    /// How many values the compounds of one frame, or of one message, may hold in all [1.2]. A key and its value
-    /// count as two, a described value as two more.
+    /// Returns the greatest number of values in all compounds of one frame or message together [1.2].
     ///
-    /// Default 65,536. Costs at most [`Limits::octets_per_element`] octets of heap each, twice that for a moment
-    /// while it is decoded, and only while there are octets on the wire to show for it (but see
-    /// [`zero_width_elements`](Self::zero_width_elements)).
+    /// A key and its value count as two, a described value as two more.
+    ///
+    /// Default 65,536. Costs at most [`Limits::octets_per_element`] octets of heap for each value, twice that
+    /// for a moment while decoding. Each value has octets on the wire, except
+    /// [`zero_width_elements`](Self::zero_width_elements).
     elements, with_elements: u32 = 65_536;
 
-    /// How many elements that take no octets (nulls, trues, empty lists, ...) the arrays of one frame or message
-    /// may hold in all [1.2.4]. They count as [`elements`](Self::elements) too.
+    /// Returns the greatest number of array elements without octets (nulls, trues, empty lists, ...) in one
+    /// frame or message [1.2.4].
     ///
-    /// Default 4,096, which costs at most 160 KiB for a handful of octets received, and some 20 microseconds; 0
-    /// refuses such arrays.
+    /// These elements count as [`elements`](Self::elements), too.
+    ///
+    /// Default 4,096, which costs at most 160 KiB and some 20 microseconds for a handful of received octets.
+    /// 0 refuses such arrays.
     zero_width_elements, with_zero_width_elements: u32 = 4_096;
 
-    /// How long a single binary, string, symbol, list, map or array inside a frame or a section may be, in octets
-    /// of its encoding [1.2]. The body sections of a message are not bound by it.
+    /// Returns the greatest encoded size, in octets, of a single binary, string, symbol, list, map or array
+    /// inside a frame or a section [1.2].
     ///
-    /// Default 4,294,967,295: bounded by the frame or message around it. Costs nothing beyond that, since values
-    /// share the buffer they come from.
+    /// The body sections of a message have no such bound.
+    ///
+    /// Default 4,294,967,295: bounded by the frame or message around the value. Costs nothing more, since
+    /// values share the buffer that they were decoded from.
     value_octets, with_value_octets: u32 = u32::MAX;
 
-    /// How many sections a message may have.
+    /// Returns the greatest number of sections in a message.
     ///
-    /// Default 10,000. Costs nothing while a message is only looked at; a decoded one holds some 100 octets
-    /// for each.
+    /// Default 10,000. Costs nothing while a message is read in place; a decoded message holds some 100
+    /// octets for each section.
     sections, with_sections: u32 = 10_000;
 
-    /// The largest frame that this end takes, in octets; announced as max-frame-size [2.7.1]. At least 512: less
-    /// is taken for that.
-    ///
-    /// Default 65,536. Costs up to twice as much of input buffer for a connection on which frames arrive.
-    frame_size, with_frame_size: u32 = 65_536, at_least SMALLEST_FRAME;
-
-    /// The largest SASL frame that this end takes, in octets [5.3.1].
-    ///
-    /// Default 512, as the standard has it, and the least there is; some peers need more for their tokens. What
-    /// this end sends is bound by [`Options::with_sasl_send_size`](crate::config::Options::with_sasl_send_size).
-    sasl_frame_size, with_sasl_frame_size: u32 = 512, at_least SMALLEST_FRAME;
-
-    /// How many challenges this end answers, or sends, in one authentication (threat C02).
-    ///
-    /// Default 16. Costs nothing.
-    sasl_rounds, with_sasl_rounds: u32 = 16;
-
-    /// The highest channel that this end takes, announced as channel-max: there can be one session more than that
+    /// Returns the size of the largest frame that this end accepts, in octets, announced as max-frame-size
     /// [2.7.1].
     ///
-    /// Default 255. Costs up to 2 KiB for a session, and what its deliveries take.
+    /// At least 512: a smaller value is raised to 512.
+    ///
+    /// Default 65,536. Costs up to twice as much input buffer for a connection that receives frames.
+    frame_size, with_frame_size: u32 = 65_536, at_least SMALLEST_FRAME;
+
+    /// Returns the size of the largest SASL frame that this end accepts, in octets [5.3.1].
+    ///
+    /// Default 512, the standard's value, and the least possible. Some peers need more for their tokens. The
+    /// size of sent SASL frames is bounded by
+    /// [`Options::with_sasl_send_size`](crate::config::Options::with_sasl_send_size).
+    sasl_frame_size, with_sasl_frame_size: u32 = 512, at_least SMALLEST_FRAME;
+
+    /// Returns the greatest number of challenges that this end answers, or sends, in one authentication.
+    ///
+    /// Default 16. Costs nothing.
+    // Threat C02.
+    sasl_rounds, with_sasl_rounds: u32 = 16;
+
+    /// Returns the highest channel that this end accepts, announced as channel-max [2.7.1].
+    ///
+    /// The number of sessions can be one more than the highest channel.
+    ///
+    /// Default 255. Costs up to 2 KiB for each session, and the memory of its deliveries.
     channel_max, with_channel_max: u16 = 255;
 
-    /// The highest handle that this end takes on a session, announced as handle-max [2.7.2].
+    /// Returns the highest handle that this end accepts on a session, announced as handle-max [2.7.2].
     ///
-    /// Default 65,535. Costs nothing but what [`links`](Self::links) says.
+    /// Default 65,535. Costs nothing more than [`links`](Self::links).
     handle_max, with_handle_max: u32 = 65_535;
 
-    /// How many links a connection may have in all, suspended ones included. An attach beyond is refused with
-    /// resource-limit-exceeded.
+    /// Returns the greatest number of links of a connection, suspended links included.
     ///
-    /// Default 65,536. Costs up to 1 KiB for each, and up to twice [`attach_octets`](Self::attach_octets).
+    /// An attach beyond this number is refused with resource-limit-exceeded.
+    ///
+    /// Default 65,536. Costs up to 1 KiB for each link, and up to twice
+    /// [`attach_octets`](Self::attach_octets).
     links, with_links: u32 = 65_536;
 
-    /// How many links that are detached but not closed are remembered (threat D08). One more, and the link that was
-    /// detached first is forgotten.
+    /// Returns the greatest number of suspended links (detached but not closed) that a connection remembers.
+    ///
+    /// When one more link is suspended, the link that was suspended first is forgotten.
     ///
     /// Default 64. They count as [`links`](Self::links).
+    // Threat D08.
     suspended_links, with_suspended_links: u32 = 64;
 
-    /// The largest attach that is kept, in octets of its shortest encoding (threat D39). A larger one is refused with
-    /// resource-limit-exceeded.
+    /// Returns the size of the largest attach that is kept, in octets of its shortest encoding.
     ///
-    /// Default 8,192. Costs what peers send, up to twice that much for a link.
+    /// A larger attach is refused with resource-limit-exceeded.
+    ///
+    /// Default 8,192. Costs up to twice the size of the received attach for each link.
+    // Threat D39.
     attach_octets, with_attach_octets: u32 = 8_192;
 
-    /// How many transfer frames a session may hold for the application: the largest incoming-window [2.8.17].
+    /// Returns the greatest number of transfer frames that a session holds for the application: the largest
+    /// incoming-window [2.8.17].
     ///
-    /// Default 2,048. Costs some 100 octets for a frame, and its payload.
+    /// Default 2,048. Costs some 100 octets and the payload for each frame.
     session_frames, with_session_frames: u32 = 2_048;
 
-    /// How many octets of payload a session may hold for the application. The incoming-window is never so large that
-    /// frames of the largest size would exceed it, but always one frame at least.
+    /// Returns the greatest number of payload octets that a session holds for the application.
+    ///
+    /// The incoming-window is limited so that frames of the largest size stay within this number, but the
+    /// window is at least one frame.
     ///
     /// Default 32 MiB, which is 512 frames of 64 KiB.
     session_octets, with_session_octets: u64 = 32 << 20;
 
-    /// The largest message that a receiver takes unless its options say otherwise, in octets; announced as
-    /// max-message-size [2.7.3]. 0 means any.
+    /// Returns the size of the largest message that a receiver accepts unless its options set another size,
+    /// in octets; announced as max-message-size [2.7.3].
     ///
-    /// Default 64 MiB. A link may hold one message of that size beside what its session holds, while it arrives.
+    /// 0 means any size.
+    ///
+    /// Default 64 MiB. While a message arrives, a link may hold one message of this size in addition to the
+    /// octets that its session holds.
     message_octets, with_message_octets: u64 = 64 << 20;
 
-    /// How many transfer frames a delivery may come in (threat D15). More are answered with
-    /// message-size-exceeded.
+    /// Returns the greatest number of transfer frames of one delivery.
     ///
-    /// Default 65,535. Costs 40 octets for each while the message arrives.
+    /// A delivery with more frames is answered with message-size-exceeded.
+    ///
+    /// Default 65,535. Costs 40 octets for each frame while the message arrives.
+    // Threat D15.
     transfers_per_delivery, with_transfers_per_delivery: u32 = 65_535;
 
-    /// How many deliveries a session may have unsettled in each direction. A send beyond is refused; a delivery
-    /// that comes beyond it detaches its link with resource-limit-exceeded.
+    /// Returns the greatest number of unsettled deliveries of a session in each direction.
     ///
-    /// Default 65,536. Costs some 50 to 160 octets for each, and up to 360 for a moment.
+    /// A send beyond this number is refused. A received delivery beyond this number detaches its link with
+    /// resource-limit-exceeded.
+    ///
+    /// Default 65,536. Costs some 50 to 160 octets for each delivery, and up to 360 for a moment.
     unsettled, with_unsettled: u32 = 65_536;
 
-    /// From how many octets of output on commands that send answer that it is full, and larger messages wait in
-    /// the engine.
+    /// Returns the number of queued output octets at which send commands return "full" and larger messages
+    /// wait in the engine.
     ///
-    /// Default 1 MiB; at least 1, as without room nothing could ever be sent. One frame may exceed it.
+    /// Default 1 MiB; at least 1, since otherwise nothing could be sent. One frame may exceed the bound.
     output_octets, with_output_octets: usize = 1 << 20, at_least 1;
 
-    /// From how many octets of output on no more input is taken, since answers would add to it (threat D46).
+    /// Returns the number of queued output octets at which the engine stops reading input, since answers
+    /// would add output.
     ///
-    /// Default 4 MiB; at least 1, as with 0 nothing would ever be read. The answers to one frame may exceed it.
+    /// Default 4 MiB; at least 1, since otherwise nothing would be read. The answers to one frame may exceed
+    /// the bound.
+    // Threat D46.
     output_octets_hard, with_output_octets_hard: usize = 4 << 20, at_least 1;
 
-    /// The shortest idle-time-out that a peer may ask for, in milliseconds; one that asks for less is refused
-    /// [2.4.5]. No two deadlines for empty frames are closer than a quarter of it.
+    /// Returns the shortest idle-time-out that a peer may ask for, in milliseconds [2.4.5].
+    ///
+    /// A connection whose peer asks for less is refused. Deadlines for empty frames are at least a quarter of
+    /// this time apart.
     ///
     /// Default 100.
     shortest_idle_time_out, with_shortest_idle_time_out: u32 = 100;
 }
 
 impl Limits {
-    /// Returns the octets that a decoded value costs on the heap, at most, for each element counted by
-    /// [`elements`](Self::elements): its place in the compound around it.
+    /// Returns the greatest heap cost, in octets, of each element counted by [`elements`](Self::elements):
+    /// the size of its place in the compound around it.
     pub const fn octets_per_element() -> usize {
         size_of::<super::Value>()
     }
 }
 
 impl Limits {
-    /// Returns those that values and messages are decoded within.
+    /// Returns the limits that bound the decoding of values and messages.
     #[inline]
     pub(crate) const fn of_decoding(&self) -> DecodingLimits {
         DecodingLimits {
@@ -215,7 +246,7 @@ impl Limits {
     }
 }
 
-/// Those of the [`Limits`] that a message is decoded within: few enough to go with every delivery.
+/// The [`Limits`] that bound the decoding of a message. Small, since each delivery has a copy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DecodingLimits {
     depth: u16,

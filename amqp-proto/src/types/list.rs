@@ -24,7 +24,7 @@ pub struct List {
 }
 
 impl List {
-    /// Returns the empty list.
+    /// Returns an empty list.
     pub const fn new() -> Self {
         Self { items: Items::new() }
     }
@@ -34,7 +34,7 @@ impl List {
         self.items.as_vec_mut().push(value.into());
     }
 
-    /// Returns the values, by value.
+    /// Converts the list into its values.
     pub fn into_vec(mut self) -> Vec<Value> {
         self.items.take()
     }

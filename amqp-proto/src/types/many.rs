@@ -1,4 +1,4 @@
-//! Zero, one or many: what a `multiple="true"` field holds [1.4].
+//! Zero, one or many items: the content of a `multiple="true"` field [1.4].
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -9,30 +9,31 @@ use smallvec::SmallVec;
 
 /// A list that holds one item without allocating: capabilities, locales, body sections.
 ///
-/// In a composite, no item, a null and an empty array are the same thing [1.4]. A peer may write one item without an
-/// array around it; `Debug` then shows it without brackets. This end always writes an array.
+/// In a composite, no item, a null and an empty array mean the same [1.4]. A peer may write one item without
+/// an array around it; `Debug` shows that item without brackets. This end always writes an array.
 ///
 /// ```
 /// use amqp_proto::{symbol, types::{Many, Symbol}};
 ///
-/// let capabilities: Many<Symbol> = Many::from([symbol!("queue"), symbol!("topic")]);
+/// let both = [symbol!("queue"), symbol!("topic")];
+/// let capabilities: Many<Symbol> = Many::from(both);
 /// assert_eq!(capabilities.len(), 2);
 /// assert_eq!(Many::<Symbol>::from(symbol!("queue"))[0], symbol!("queue"));
 /// ```
 #[derive(Clone)]
 pub struct Many<T> {
     items: SmallVec<[T; 1]>,
-    /// Whether the only item came without an array around it.
+    /// `true` if the only item was received without an array around it.
     is_bare: bool,
 }
 
 impl<T> Many<T> {
-    /// Nothing yet.
+    /// Returns an empty list.
     pub fn new() -> Self {
         Self { items: SmallVec::new(), is_bare: false }
     }
 
-    /// One item that came without an array around it.
+    /// Returns a list of one item that was received without an array around it.
     pub(crate) fn bare(item: T) -> Self {
         Self { is_bare: true, ..Self::from(item) }
     }
@@ -58,7 +59,7 @@ impl<T> Deref for Many<T> {
     }
 }
 
-/// Equal items, however they were written.
+/// Compares the items; the way in which they were written does not matter.
 impl<T: PartialEq> PartialEq for Many<T> {
     fn eq(&self, other: &Self) -> bool {
         self.items == other.items
@@ -100,7 +101,7 @@ impl<T, const LEN: usize> From<[T; LEN]> for Many<T> {
 impl<T> FromIterator<T> for Many<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let items = items.into_iter();
-        // Collecting would make room for up to twice as many.
+        // `collect` would reserve up to twice the space.
         let mut many = SmallVec::with_capacity(items.size_hint().0);
         many.extend(items);
         Self { items: many, is_bare: false }

@@ -10,9 +10,9 @@ use super::{Items, Value};
 
 /// Pairs of distinct keys and values, in order.
 ///
-/// Keys may be of any type [1.6.23]. Order is kept and counts when maps are compared. [`get`](Self::get) and
-/// [`insert`](Self::insert) look at one key after another: maps on the wire are small. To make a large map, collect or
-/// extend it, which takes n log n.
+/// Keys may be of any type [1.6.23]. The order of the pairs is kept, and comparison takes the order into
+/// account. [`get`](Self::get) and [`insert`](Self::insert) search linearly, since maps on the wire are
+/// small. To build a large map, use `collect` or `extend`, which take n log n.
 ///
 /// ```
 /// use amqp_proto::types::{Map, Value};
@@ -24,22 +24,24 @@ use super::{Items, Value};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Map {
-    /// Key, value, key, value, and so on.
+    /// Keys and values in turn.
     pub(crate) items: Items,
 }
 
 impl Map {
-    /// Returns the empty map.
+    /// Returns an empty map.
     pub const fn new() -> Self {
         Self { items: Items::new() }
     }
 
-    /// Takes keys and values in turn, with no key twice.
+    /// Returns a map of keys and values in turn. The caller has checked that the keys are distinct.
     pub(crate) fn from_items(items: Items) -> Self {
         Self { items }
     }
 
-    /// Sets the value of a key: in place if the key is there, giving back the old value, else at the end.
+    /// Sets the value of a key and returns the old value.
+    ///
+    /// A new key is added at the end; a known key keeps its place.
     pub fn insert(&mut self, key: impl Into<Value>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
         let place = self.position(|own| *own == key);
@@ -54,17 +56,17 @@ impl Map {
         }
     }
 
-    /// Returns the value under a string or symbol with this text.
+    /// Returns the value whose key is a string or symbol with the text `key`.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.iter().find(|(own, _)| own.is_text(key)).map(|(_, value)| value)
     }
 
-    /// Returns the value under this key, whatever its type.
+    /// Returns the value whose key is `key`, a value of any type.
     pub fn get_value(&self, key: &Value) -> Option<&Value> {
         self.iter().find(|(own, _)| *own == key).map(|(_, value)| value)
     }
 
-    /// Takes a string or symbol key with this text out, with its value.
+    /// Removes the pair whose key is a string or symbol with the text `key`, and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let at = self.position(|own| own.is_text(key))?;
         self.items.as_vec_mut().drain(2 * at..2 * at + 2).nth(1)
@@ -80,17 +82,17 @@ impl Map {
         keys.zip(values)
     }
 
-    /// Returns how many pairs there are.
+    /// Returns the number of pairs.
     pub fn len(&self) -> usize {
         self.items.len() / 2
     }
 
-    /// True if there are no pairs.
+    /// Returns `true` if the map has no pairs.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Returns whether some key stands here twice [1.6.23]. Costs n log n, so that a hostile map cannot buy more.
+    /// Returns `true` if a key occurs twice [1.6.23]. Takes n log n, so a hostile map cannot cause more work.
     pub(crate) fn has_duplicate_keys(&self) -> bool {
         const FEW: usize = 8;
         let keys = || self.items.iter().step_by(2);
@@ -113,7 +115,7 @@ impl<K: Into<Value>, V: Into<Value>> FromIterator<(K, V)> for Map {
 
 impl<K: Into<Value>, V: Into<Value>> Extend<(K, V)> for Map {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
-        /// From so many keys on they are found by a tree, so that a map of a peer's making cannot cost more.
+        /// From this length on, keys are found by a tree, so that a hostile map cannot cause quadratic work.
         const MANY: usize = 32;
         let mut places = BTreeMap::new();
         for (key, value) in pairs {

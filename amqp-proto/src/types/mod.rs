@@ -1,8 +1,8 @@
-//! Floor 0: values without bytes.
+//! Values without bytes: the lowest floor.
 //!
-//! Every type of part 1 of the standard that a program can hold in its hand: [`Value`] and what it is made
-//! of, serial numbers, keys and moments, and the [`Limits`] that bound everything above. Nothing here knows how a value looks
-//! on the wire; that is the floor above ([`codec`](crate::codec)).
+//! This module has every type of part 1 of the standard that a program can hold: [`Value`] and its parts,
+//! serial numbers, keys and moments, and the [`Limits`] for the modules above. The encoding of values is in
+//! the floor above, [`codec`](crate::codec).
 
 mod array;
 mod described;

@@ -1,11 +1,11 @@
-//! [`Moment`]: time, as the caller's clock has it.
+//! [`Moment`]: a time on the caller's clock.
 
 use core::fmt;
 
 /// A moment on the caller's monotonic clock, in milliseconds from a start that the caller chooses.
 ///
-/// The engine reads no clock: every call that has to know the time is told. A clock that goes back is taken to
-/// stand still.
+/// The engine reads no clock: the caller passes the time to every call that depends on it. If the clock goes
+/// back, the engine treats the clock as standing still.
 ///
 /// ```
 /// use amqp_proto::types::Moment;
@@ -20,23 +20,23 @@ impl Moment {
     /// The start of the clock.
     pub const START: Self = Self(0);
 
-    /// Returns so many milliseconds after the clock's start.
+    /// Returns the moment `millis` milliseconds after the clock's start.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the clock's start.
+    /// Returns the milliseconds since the clock's start.
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// Returns the moment so many milliseconds later; the clock ends at 2^64 - 1.
+    /// Returns the moment `millis` milliseconds later; the clock ends at 2^64 - 1.
     #[must_use]
     pub const fn after(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
-    /// Returns how many milliseconds have passed since `earlier`; none if that lies ahead.
+    /// Returns the milliseconds from `earlier` to this moment, or 0 if `earlier` lies ahead.
     pub const fn millis_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }

@@ -1,7 +1,8 @@
-//! Maps whose keys the standard restricts: fields, annotations, application-properties [2.8.13] [3.2.5] [3.2.10].
+//! Maps whose keys the standard restricts: fields, annotations, application-properties [2.8.13] [3.2.5]
+//! [3.2.10].
 //!
-//! What is put in obeys the restriction by its type. What a peer sent may, in one point, be looser: string keys
-//! are taken where symbols belong, since real peers send them.
+//! The types of the arguments ensure that a program puts in only allowed keys. A received map may have string
+//! keys in place of symbols, since real peers send them.
 
 use core::fmt;
 
@@ -10,12 +11,12 @@ use super::{Decimal32, Decimal64, Decimal128, Kind, Map, Str, Symbol, Timestamp,
 use alloc::string::String;
 use bytes::Bytes;
 
-/// A key or a value that this kind of map must not hold.
+/// The error of a map that has a key or a value not allowed in maps of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAllowed {
-    /// The kind of map, as the standard calls it.
+    /// The kind of map, by the standard's name.
     pub map: &'static str,
-    /// The restriction that is broken.
+    /// The restriction that the map breaks.
     pub rule: &'static str,
 }
 
@@ -30,9 +31,9 @@ impl core::error::Error for NotAllowed {}
 /// The key of an annotation: a symbol, or one of the reserved ulongs [3.2.10].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnnotationKey {
-    /// A name; those not beginning with `x-` are reserved.
+    /// A name. Names that do not begin with `x-` are reserved.
     Symbol(Symbol),
-    /// Reserved by the standard.
+    /// A number, reserved by the standard.
     Ulong(u64),
 }
 
@@ -42,7 +43,11 @@ impl From<Symbol> for AnnotationKey {
     }
 }
 
-/// Makes a key of a literal, as that of a [`Symbol`] does.
+/// Makes a symbol key of a literal.
+///
+/// # Panics
+///
+/// If the literal is not 7-bit ASCII.
 impl From<&'static str> for AnnotationKey {
     fn from(key: &'static str) -> Self {
         Self::from(Symbol::from(key))
@@ -64,12 +69,12 @@ impl From<AnnotationKey> for Value {
     }
 }
 
-/// A value that is no list, map or array, described or not: what application-properties hold [3.2.5].
+/// A value, possibly described, that is no list, map or array: the values of application-properties [3.2.5].
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SimpleValue(Value);
 
 impl SimpleValue {
-    /// Returns the value.
+    /// Converts into the plain value.
     pub fn into_value(self) -> Value {
         self.0
     }
@@ -82,7 +87,7 @@ impl TryFrom<Value> for SimpleValue {
         if is_simple(&value) {
             Ok(Self(value))
         } else {
-            Err(NotAllowed { map: "application-properties", rule: "hold simple values only [3.2.5]" })
+            Err(NotAllowed { map: "application-properties", rule: "may hold simple values only [3.2.5]" })
         }
     }
 }
@@ -122,23 +127,25 @@ macro_rules! named_maps {
         pub struct $name(Map);
 
         impl $name {
-            /// Returns an empty one.
+            /// Returns an empty map.
             pub const fn new() -> Self {
                 Self(Map::new())
             }
 
-            /// Sets the value of a key: in place if the key is there, giving back the old value, else at the end.
+            /// Sets the value of a key and returns the old value.
+            ///
+            /// A new key is added at the end; a known key keeps its place.
             pub fn insert(&mut self, key: impl Into<$key>, value: impl Into<$value>) -> Option<Value> {
                 let (key, value): ($key, $value) = (key.into(), value.into());
                 self.0.insert(key, value)
             }
 
-            /// Returns the value under this name.
+            /// Returns the value whose key has the text `key`.
             pub fn get(&self, key: &str) -> Option<&Value> {
                 self.0.get(key)
             }
 
-            /// Takes the pair with this name out and gives its value.
+            /// Removes the pair whose key has the text `key`, and returns its value.
             pub fn remove(&mut self, key: &str) -> Option<Value> {
                 self.0.remove(key)
             }
@@ -148,22 +155,22 @@ macro_rules! named_maps {
                 self.0.iter()
             }
 
-            /// Returns how many pairs there are.
+            /// Returns the number of pairs.
             pub fn len(&self) -> usize {
                 self.0.len()
             }
 
-            /// True if there are no pairs, which is the same as none being sent.
+            /// Returns `true` if the map has no pairs. A peer cannot tell an empty map from an absent one.
             pub fn is_empty(&self) -> bool {
                 self.0.is_empty()
             }
 
-            /// As a map.
+            /// Returns the pairs as a [`Map`].
             pub fn as_map(&self) -> &Map {
                 &self.0
             }
 
-            /// As a map, by value.
+            /// Converts into a [`Map`].
             pub fn into_map(self) -> Map {
                 self.0
             }
@@ -212,8 +219,8 @@ macro_rules! named_maps {
 }
 
 impl ApplicationProperties {
-    /// Returns the entries of a section that was received, also those that must not be sent [3.2.5]: one of them
-    /// is no reason to hide the others.
+    /// Returns the entries of a received section, including entries that the standard forbids [3.2.5]: one
+    /// wrong entry is no reason to hide the others.
     pub(crate) fn received(map: Map) -> Self {
         Self(map)
     }
@@ -226,7 +233,7 @@ impl From<SimpleValue> for Value {
 }
 
 named_maps! {
-    /// Named values: properties of connections, sessions and links, the info of an error [2.8.13].
+    /// Named values: properties of connections, sessions and links, and the info of an error [2.8.13].
     ///
     /// ```
     /// use amqp_proto::{symbol, types::{Fields, Value}};
@@ -234,16 +241,17 @@ named_maps! {
     /// let info: Fields = [(symbol!("port"), 5672u16)].into_iter().collect();
     /// assert_eq!(info.get("port"), Some(&Value::Ushort(5672)));
     /// ```
-    Fields, "fields", Symbol, Value, "have symbols as keys [2.8.13]",
+    Fields, "fields", Symbol, Value, "must have symbols as keys [2.8.13]",
         |key, _| matches!(key, Value::Symbol(_) | Value::String(_));
 
-    /// Annotations of a delivery or a message, and the footer [3.2.10].
-    Annotations, "annotations", AnnotationKey, Value, "have symbols or ulongs as keys [3.2.10]",
+    /// The annotations of a delivery or a message, or a message's footer [3.2.10].
+    Annotations, "annotations", AnnotationKey, Value, "must have symbols or ulongs as keys [3.2.10]",
         |key, _| matches!(key, Value::Symbol(_) | Value::Ulong(_) | Value::String(_));
 
-    /// Properties that an application has made up: string keys, simple values [3.2.5].
+    /// Properties that the application defines: string keys with simple values [3.2.5].
     ///
-    /// An entry that a peer sent against the standard, such as a map, stays readable and hides no other.
+    /// A received entry that the standard forbids, such as a map, stays readable and does not hide the other
+    /// entries.
     ///
     /// ```
     /// use amqp_proto::types::ApplicationProperties;
@@ -251,9 +259,10 @@ named_maps! {
     /// let mut properties = ApplicationProperties::new();
     /// properties.insert("tenant", "acme");
     /// properties.insert("attempt", 3);
-    /// assert_eq!(format!("{properties:?}"), r#"{"tenant" = "acme", "attempt" = int 3}"#);
+    /// let shown = format!("{properties:?}");
+    /// assert_eq!(shown, r#"{"tenant" = "acme", "attempt" = int 3}"#);
     /// ```
     ApplicationProperties, "application-properties", Str, SimpleValue,
-        "have strings as keys and simple values [3.2.5]",
+        "must have strings as keys and simple values [3.2.5]",
         |key, value| matches!(key, Value::String(_)) && is_simple(value);
 }

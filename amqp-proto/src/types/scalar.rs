@@ -1,19 +1,19 @@
-//! Scalars that Rust has no type of its own for: timestamp, uuid and the decimals [1.6.13-18].
+//! Scalars without a Rust type of their own: timestamp, uuid and the decimals [1.6.13-18].
 
 use core::fmt;
 use core::str::FromStr;
 
-/// Milliseconds since the Unix epoch, UTC; negative before 1970 [1.6.17].
+/// A point in time: milliseconds since the Unix epoch, UTC; negative before 1970 [1.6.17].
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// From milliseconds since the Unix epoch.
+    /// Returns the time `millis` milliseconds after the Unix epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub const fn as_millis(self) -> i64 {
         self.0
     }
@@ -38,7 +38,7 @@ impl fmt::Debug for Timestamp {
 pub struct Uuid([u8; 16]);
 
 impl Uuid {
-    /// From its sixteen octets.
+    /// Returns the uuid of these octets.
     pub const fn from_bytes(octets: [u8; 16]) -> Self {
         Self(octets)
     }
@@ -49,7 +49,7 @@ impl Uuid {
     }
 }
 
-/// Text that is not a uuid: 32 hexadecimal digits in groups of 8-4-4-4-12.
+/// The error of parsing text that is not a uuid: 32 hexadecimal digits in groups of 8-4-4-4-12.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParseUuidError;
 
@@ -101,12 +101,12 @@ impl fmt::Debug for Uuid {
 
 macro_rules! decimals {
     ($($name:ident $label:literal $octets:literal $clause:literal;)*) => {$(
-        #[doc = concat!("An IEEE 754-2008 ", $label, " in BID encoding, its octets kept as they came ", $clause, ".")]
+        #[doc = concat!("An IEEE 754-2008 ", $label, " in BID encoding; its octets are kept as received ", $clause, ".")]
         #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name([u8; $octets]);
 
         impl $name {
-            /// From its octets in network order.
+            /// Returns the decimal of these octets, in network order.
             pub const fn from_be_bytes(octets: [u8; $octets]) -> Self {
                 Self(octets)
             }
@@ -138,7 +138,7 @@ mod clock {
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
     impl From<SystemTime> for Timestamp {
-        /// Rounds towards the epoch; times out of range become the nearest representable one.
+        /// Rounds towards the epoch; a time out of range becomes the nearest representable one.
         fn from(time: SystemTime) -> Self {
             let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
             match time.duration_since(UNIX_EPOCH) {

@@ -1,7 +1,7 @@
 //! Numbers that identify things on the wire, serial numbers among them (RFC 1982) [2.8.4-2.8.10].
 //!
-//! Serial numbers wrap, so they have no `Ord`: `precedes` and `distance` say what a comparison means [2.8.10], and
-//! raw `u32` arithmetic on them does not type-check.
+//! Serial numbers wrap, so the types have no `Ord`: `precedes` and `distance` compare them [2.8.10]. Raw
+//! `u32` arithmetic on serial numbers does not compile.
 
 use core::fmt;
 
@@ -12,12 +12,12 @@ macro_rules! numbers {
         pub struct $name($inner);
 
         impl $name {
-            /// Wraps the number as the wire has it.
+            /// Returns the number with this value on the wire.
             pub const fn new(number: $inner) -> Self {
                 Self(number)
             }
 
-            /// Returns the number as the wire has it.
+            /// Returns the number's value on the wire.
             pub const fn get(self) -> $inner {
                 self.0
             }
@@ -58,20 +58,20 @@ macro_rules! serials {
                 Self(self.0.wrapping_add(steps))
             }
 
-            /// The number that follows.
+            /// Returns the number that follows.
             #[must_use]
             pub const fn next(self) -> Self {
                 self.add(1)
             }
 
-            /// Returns how many steps lead from `self` to `to`: negative when `to` lies behind.
+            /// Returns the number of steps from `self` to `to`, negative when `to` lies behind.
             ///
             /// A difference of exactly 2^31, which RFC 1982 leaves undefined, counts as behind.
             pub const fn distance(self, to: Self) -> i32 {
                 to.0.wrapping_sub(self.0).cast_signed()
             }
 
-            /// Returns whether `self` comes before `other`.
+            /// Returns `true` if `self` comes before `other`.
             pub const fn precedes(self, other: Self) -> bool {
                 self.distance(other) > 0
             }
@@ -80,15 +80,15 @@ macro_rules! serials {
 }
 
 numbers! {
-    /// A channel number; each direction of a connection has its own [2.4].
+    /// A channel number. Each direction of a connection has its own channels [2.4].
     Channel(u16);
-    /// The number that stands for a link while it is attached; each side picks its own [2.8.4].
+    /// The number of an attached link on its session. Each end chooses its own [2.8.4].
     Handle(u32);
     /// A 32-bit serial number, such as a link's delivery-count [2.8.10].
     SequenceNo(u32);
-    /// A delivery's id: one per delivery, per session and direction [2.8.8].
+    /// The id of a delivery, counted for each session and direction [2.8.8].
     DeliveryNumber(u32);
-    /// A transfer's implicit id: one per transfer frame, per session and direction [2.8.9].
+    /// The implicit id of a transfer frame, counted for each session and direction [2.8.9].
     TransferNumber(u32);
 }
 
@@ -98,7 +98,7 @@ serials! { SequenceNo DeliveryNumber TransferNumber }
 mod tests {
     use super::SequenceNo;
 
-    /// E-SER-01: order and distance across the wrap, and at the undefined half.
+    // E-SER-01: order and distance across the wrap, and at the undefined half.
     #[test]
     fn e_ser_01_serial_arithmetic_wraps() {
         let last = SequenceNo::new(u32::MAX);

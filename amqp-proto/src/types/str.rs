@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 /// An immutable UTF-8 string, cheap to clone.
 ///
-/// A `Str` decoded from a frame is a slice of that frame's buffer; nothing is copied. The octets are checked
-/// once, when the value is made.
+/// A `Str` decoded from a frame is a slice of that frame's buffer: the text is not copied. The octets are
+/// validated once, when the value is made.
 ///
 /// ```
 /// use amqp_proto::types::Str;
@@ -26,12 +26,16 @@ impl Str {
     /// The empty string.
     pub const EMPTY: Self = Self::from_static("");
 
-    /// Returns a string that lives for the whole program; never allocates.
+    /// Returns a string with static text; never allocates.
     pub const fn from_static(text: &'static str) -> Self {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// Takes octets over without a copy, after checking that they are UTF-8.
+    /// Returns the octets as a string, without a copy.
+    ///
+    /// # Errors
+    ///
+    /// [`Utf8Error`] if the octets are not UTF-8.
     pub fn from_utf8(octets: Bytes) -> Result<Self, Utf8Error> {
         if !octets.is_ascii() {
             core::str::from_utf8(&octets)?;
@@ -41,28 +45,28 @@ impl Str {
 
     /// Returns the text.
     ///
-    /// The crate forbids `unsafe`, so this walks the octets once more; use [`as_bytes`](Self::as_bytes) where
-    /// octets will do, as all comparisons here do.
+    /// The crate forbids `unsafe`, so each call validates the octets again. Use [`as_bytes`](Self::as_bytes)
+    /// where octets are enough; all comparisons of this type do.
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Returns the octets, shared.
+    /// Returns the octets, which share the string's buffer.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
 
-    /// Gives the octets up, shared.
+    /// Converts into the octets, without a copy.
     pub fn into_bytes(self) -> Bytes {
         self.0
     }
 
-    /// Length in octets.
+    /// Returns the length in octets.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// True for the empty string.
+    /// Returns `true` for the empty string.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

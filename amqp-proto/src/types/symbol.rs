@@ -8,8 +8,8 @@ use super::str::Str;
 
 /// A symbolic value such as `amqp:accepted:list`, cheap to clone.
 ///
-/// A literal is a symbol where one is asked for. Constants are checked while compiling by
-/// [`symbol!`](crate::symbol); text known only at run time goes through [`Symbol::new`].
+/// A string literal converts into a symbol. [`symbol!`](crate::symbol) checks a literal while compiling;
+/// [`Symbol::new`] takes text that is known only at run time.
 ///
 /// ```
 /// use amqp_proto::{symbol, types::Symbol};
@@ -20,29 +20,37 @@ use super::str::Str;
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol(Bytes);
 
-/// The text given for a symbol holds something other than 7-bit ASCII [1.6.21].
+/// The error of making a symbol of text that is not 7-bit ASCII [1.6.21].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAscii;
 
 impl Symbol {
-    /// Returns a symbol from any text that is 7-bit ASCII.
+    /// Returns a symbol with this text.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAscii`] if the text is not 7-bit ASCII.
     pub fn new(text: impl Into<Str>) -> Result<Self, NotAscii> {
         Self::from_ascii(text.into().into_bytes())
     }
 
-    /// Takes octets over without a copy, after checking that they are 7-bit ASCII.
+    /// Returns the octets as a symbol, without a copy.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAscii`] if the octets are not 7-bit ASCII.
     pub fn from_ascii(octets: Bytes) -> Result<Self, NotAscii> {
         if octets.is_ascii() { Ok(Self(octets)) } else { Err(NotAscii) }
     }
 
-    /// Returns a constant symbol, for [`symbol!`](crate::symbol) to call while compiling.
+    /// Returns a constant symbol. [`symbol!`](crate::symbol) calls this function while compiling.
     #[doc(hidden)]
     pub const fn checked(text: &'static str) -> Self {
         assert!(text.is_ascii(), "a symbol is 7-bit ASCII");
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// Returns a symbol out of one of this crate's own tables, all of them ASCII.
+    /// Returns a symbol of this crate's own tables. The caller ensures that the text is ASCII.
     pub(crate) const fn known(text: &'static str) -> Self {
         Self(Bytes::from_static(text.as_bytes()))
     }
@@ -52,23 +60,23 @@ impl Symbol {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Returns the octets, shared.
+    /// Returns the octets, which share the symbol's buffer.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
 
-    /// Length in octets.
+    /// Returns the length in octets.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// True for the empty symbol.
+    /// Returns `true` for the empty symbol.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// A constant [`Symbol`](crate::types::Symbol); text that is not ASCII does not compile.
+/// Makes a constant [`Symbol`](crate::types::Symbol); text that is not ASCII does not compile.
 ///
 /// ```
 /// use amqp_proto::symbol;
@@ -91,11 +99,11 @@ impl AsRef<str> for Symbol {
     }
 }
 
-/// Makes a symbol of a literal, such as `"application/json"`. Other text goes through [`Symbol::new`].
+/// Makes a symbol of a literal, such as `"application/json"`. Use [`Symbol::new`] for other text.
 ///
 /// # Panics
 ///
-/// If the literal is not 7-bit ASCII; [`symbol!`](crate::symbol) finds that while compiling.
+/// If the literal is not 7-bit ASCII; [`symbol!`](crate::symbol) reports that while compiling.
 impl From<&'static str> for Symbol {
     fn from(text: &'static str) -> Self {
         Self::checked(text)

@@ -1,4 +1,5 @@
-//! Short octet strings that the standard bounds at 32: delivery tags and transaction ids [2.8.7] [4.5.4].
+//! Short octet strings that the standard limits to 32 octets: delivery tags and transaction ids [2.8.7]
+//! [4.5.4].
 
 use core::cmp::Ordering;
 use core::fmt;
@@ -7,10 +8,10 @@ use core::ops::Deref;
 
 const LONGEST: usize = 32;
 
-/// More than the 32 octets that a delivery tag or a transaction id may have [2.8.7] [4.5.4].
+/// The error of a delivery tag or a transaction id with more than 32 octets [2.8.7] [4.5.4].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong {
-    /// How many octets were given.
+    /// The number of octets that were given.
     pub octets: usize,
 }
 
@@ -32,7 +33,11 @@ macro_rules! short_octets {
         }
 
         impl $name {
-            /// Copies up to 32 octets; never allocates.
+            /// Returns a copy of up to 32 octets; never allocates.
+            ///
+            /// # Errors
+            ///
+            /// [`TooLong`] if there are more than 32 octets.
             #[inline]
             pub fn new(octets: &[u8]) -> Result<Self, TooLong> {
                 if let Ok(four) = <[u8; 4]>::try_from(octets) {
@@ -50,7 +55,7 @@ macro_rules! short_octets {
         }
 
         impl $name {
-            /// Returns the octets with what fills them up to 32, and how many of them count.
+            /// Returns the octets, padded to 32, and the number of octets without the padding.
             #[inline]
             pub(crate) const fn padded(&self) -> (&[u8; LONGEST], u8) {
                 (&self.octets, self.len)

@@ -12,7 +12,7 @@ use super::{
     Walk,
 };
 
-/// The primitive types of the standard, without a value [1.6].
+/// A primitive type of the standard, without a value [1.6].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // the names are the standard's and say all there is
 pub enum Kind {
@@ -43,7 +43,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind, in the order of the standard.
+    /// All kinds, in the order of the standard.
     pub const ALL: [Self; 24] = [
         Self::Null,
         Self::Boolean,
@@ -71,7 +71,7 @@ impl Kind {
         Self::Array,
     ];
 
-    /// Returns the name that the standard gives the type.
+    /// Returns the standard's name of the type.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -104,19 +104,21 @@ impl Kind {
 
 /// Any AMQP value, primitive or described.
 ///
-/// Text and octets share the buffer they were decoded from. Two values are equal when type and value are: floats
-/// compare by their bits, so a NaN equals itself and `-0.0` differs from `0.0`; `uint 1` differs from `ulong 1`;
-/// maps compare in order [1.6.23]. The order of `Ord` is total but arbitrary.
+/// Text and octets share the buffer that they were decoded from. Two values are equal when their types and
+/// their values are equal. Floats compare by their bits, so a NaN equals itself and `-0.0` differs from
+/// `0.0`. `uint 1` differs from `ulong 1`. Maps compare in order [1.6.23]. The order of `Ord` is total but
+/// arbitrary.
 ///
-/// Values may nest to any depth: dropping, cloning, comparing, printing and encoding one takes no more stack than
-/// a flat one. Decoding bounds the depth by [`Limits`](super::Limits).
+/// Values may nest to any depth: dropping, cloning, comparing, printing and encoding a nested value takes no
+/// more stack than a flat one. [`Limits`](super::Limits) bound the depth of decoded values.
 ///
 /// ```
 /// use amqp_proto::types::{List, Value};
 ///
 /// let value = Value::from(List::from_iter(["red", "blue"]));
 /// assert_eq!(value.to_string(), r#"["red", "blue"]"#);
-/// assert_eq!(value.as_list().and_then(|items| items[1].as_str()), Some("blue"));
+/// let second = value.as_list().and_then(|items| items[1].as_str());
+/// assert_eq!(second, Some("blue"));
 /// ```
 #[derive(Clone, Default)]
 pub enum Value {
@@ -145,11 +147,11 @@ pub enum Value {
     Float(f32),
     /// IEEE 754 binary64.
     Double(f64),
-    /// IEEE 754 decimal32, its octets kept as they came.
+    /// IEEE 754 decimal32; its octets are kept as received.
     Decimal32(Decimal32),
-    /// IEEE 754 decimal64, its octets kept as they came.
+    /// IEEE 754 decimal64; its octets are kept as received.
     Decimal64(Decimal64),
-    /// IEEE 754 decimal128, its octets kept as they came.
+    /// IEEE 754 decimal128; its octets are kept as received.
     Decimal128(Decimal128),
     /// One Unicode scalar value.
     Char(char),
@@ -169,11 +171,11 @@ pub enum Value {
     Map(Map),
     /// Values of one type in sequence.
     Array(Array),
-    /// A value with a descriptor that tells what it means.
+    /// A value with a descriptor that says what the value means.
     Described(Described),
 }
 
-/// What stands where a value was expected and none is.
+/// The null that is returned by reference where a value is missing.
 pub(crate) static NULL: Value = Value::Null;
 
 impl Value {
@@ -208,12 +210,12 @@ impl Value {
         })
     }
 
-    /// True for `null`.
+    /// Returns `true` for `null`.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// Returns the boolean, if this is one.
+    /// Returns the boolean, if the value is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Boolean(value) => Some(*value),
@@ -221,7 +223,7 @@ impl Value {
         }
     }
 
-    /// Returns the number, if this is an integer of any width and sign that fits.
+    /// Returns the number, if the value is an integer of any width and sign that fits into a `u64`.
     pub fn as_u64(&self) -> Option<u64> {
         match self {
             Self::Ubyte(n) => Some(u64::from(*n)),
@@ -232,7 +234,7 @@ impl Value {
         }
     }
 
-    /// Returns the number, if this is an integer of any width and sign that fits.
+    /// Returns the number, if the value is an integer of any width and sign that fits into an `i64`.
     pub fn as_i64(&self) -> Option<i64> {
         self.as_signed().or_else(|| self.as_u64().and_then(|n| i64::try_from(n).ok()))
     }
@@ -247,7 +249,7 @@ impl Value {
         }
     }
 
-    /// Returns the text, if this is a string or a symbol.
+    /// Returns the text, if the value is a string or a symbol.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text.as_str()),
@@ -256,7 +258,7 @@ impl Value {
         }
     }
 
-    /// Returns the octets, if this is a binary.
+    /// Returns the octets, if the value is a binary.
     pub fn as_bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Binary(octets) => Some(octets),
@@ -264,7 +266,7 @@ impl Value {
         }
     }
 
-    /// Returns the list, if this is one.
+    /// Returns the list, if the value is one.
     pub fn as_list(&self) -> Option<&List> {
         match self {
             Self::List(list) => Some(list),
@@ -272,7 +274,7 @@ impl Value {
         }
     }
 
-    /// Returns the map, if this is one.
+    /// Returns the map, if the value is one.
     pub fn as_map(&self) -> Option<&Map> {
         match self {
             Self::Map(map) => Some(map),
@@ -280,7 +282,7 @@ impl Value {
         }
     }
 
-    /// Returns the array, if this is one.
+    /// Returns the array, if the value is one.
     pub fn as_array(&self) -> Option<&Array> {
         match self {
             Self::Array(array) => Some(array),
@@ -288,7 +290,7 @@ impl Value {
         }
     }
 
-    /// Returns the described value, if this is one.
+    /// Returns the described value, if the value is one.
     pub fn as_described(&self) -> Option<&Described> {
         match self {
             Self::Described(described) => Some(described),
@@ -296,7 +298,7 @@ impl Value {
         }
     }
 
-    /// Returns whether this is a string or symbol with exactly this text.
+    /// Returns `true` if the value is a string or symbol with exactly this text.
     pub(crate) fn is_text(&self, text: &str) -> bool {
         match self {
             Self::String(own) => *own == *text,
@@ -305,7 +307,7 @@ impl Value {
         }
     }
 
-    /// Returns the values inside, if this is a compound.
+    /// Returns the values inside, if the value is a compound.
     pub(crate) fn items(&self) -> Option<&Items> {
         match self {
             Self::List(list) => Some(&list.items),
@@ -326,7 +328,7 @@ impl Value {
         }
     }
 
-    /// Compares type and scalar value; of compounds, all but what the items hold.
+    /// Compares the types and the scalar values; of compounds, everything except the items.
     pub(crate) fn order_head(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Boolean(a), Self::Boolean(b)) => a.cmp(b),
@@ -380,7 +382,8 @@ impl Ord for Value {
     }
 }
 
-/// Compact and complete: `{:priority = ubyte 4, "colour" = "red"}`, `@:com.example:point [int 1, int 2]`.
+/// Prints the value in a compact and complete form: `{:priority = ubyte 4, "colour" = "red"}`,
+/// `@:com.example:point [int 1, int 2]`.
 ///
 /// Control characters are escaped, so text from a peer is safe in a log.
 impl fmt::Debug for Value {

@@ -1,4 +1,4 @@
-//! A walk over a value and all it holds, without recursion.
+//! A walk over a value and its parts, without recursion.
 
 use core::slice;
 
@@ -8,7 +8,7 @@ use super::Value;
 
 /// One step of a [`Walk`], parents before children.
 pub(crate) enum Step<'a> {
-    /// A value that holds no others.
+    /// A value without parts.
     Leaf(&'a Value),
     /// A compound; its items follow.
     Enter(&'a Value),
@@ -16,17 +16,17 @@ pub(crate) enum Step<'a> {
     Leave(&'a Value),
 }
 
-/// Where a step stands in its parent: what printing and encoding need to know.
+/// The place of a step in its parent, for printing and encoding.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
-    /// The compound around it.
+    /// The compound around the value; `None` for the root.
     pub(crate) parent: Option<&'a Value>,
-    /// How many siblings came before it.
+    /// The number of siblings before the value.
     pub(crate) index: usize,
 }
 
 impl Place<'_> {
-    /// What a printer writes before the value.
+    /// Returns the text that a printer writes before the value.
     pub(crate) fn separator(&self) -> &'static str {
         match self.parent {
             None => "",
@@ -52,7 +52,7 @@ struct Level<'a> {
     index: usize,
 }
 
-/// See [`Step`].
+/// An iterator over a value's [`Step`]s.
 pub(crate) struct Walk<'a> {
     root: Option<&'a Value>,
     levels: SmallVec<[Level<'a>; 4]>,
