@@ -231,7 +231,7 @@ fn values_are_printed_with_their_offsets() {
         (expected, "offset 15: boolean octet 0x02 is neither 0 nor 1 [1.6.2]")
     );
     let (out, fault) = stops(&["--value"], &octets("41 5201 a1026869 c0020140 a10468"));
-    assert_eq!((out.as_str(), fault.as_str()), (expected, "offset 13: octets end inside a value [1.2]"));
+    assert_eq!((out.as_str(), fault.as_str()), (expected, "offset 13: the octets end inside a value [1.2]"));
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn faults_are_told_with_their_place() {
     let (out, told) = stops(&["--message"], &octets("005370 45 005373 c0020153 00537740"));
     assert_eq!(
         (out.as_str(), told.as_str()),
-        ("header\n", "offset 11: octets end inside a value in properties.message_id [1.2]")
+        ("header\n", "offset 11: the octets end inside a value in properties.message_id [1.2]")
     );
     for (text, fault) in [
         ("0000000802000000 0x", "offset 8: 'x' is no hexadecimal digit"),
@@ -337,7 +337,7 @@ fn streams_may_end_between_frames_only() {
 fn what_is_too_large_is_refused_before_it_is_held() {
     let endless =
         b"\xb0\xff\xff\xff\xff".iter().copied().chain(std::iter::repeat_n(0, 17 << 20)).collect::<Vec<u8>>();
-    assert_eq!(stops(&["--value"], &endless).1, "offset 5: octets end inside a value [1.2]");
+    assert_eq!(stops(&["--value"], &endless).1, "offset 5: the octets end inside a value [1.2]");
     let message = [b"\0\x53\x75", &endless[..]].concat();
     assert_eq!(stops(&["--message"], &message).1, "offset 16777216: message of more than 16 MiB");
     let zeros = vec![0; 1 << 20];

@@ -380,19 +380,19 @@ fn errors_of_wrong_types_point_at_the_constructor() {
 #[test]
 fn errors_say_what_is_wrong_and_by_which_clause() {
     for (form, shown) in [
-        ("70", "octets end inside a value at offset 1 [1.2]"),
+        ("70", "the octets end inside a value at offset 1 [1.2]"),
         ("5602", "boolean octet 0x02 is neither 0 nor 1 at offset 1 [1.6.2]"),
         ("73 0000d800", "char 0x0000d800 is no Unicode scalar value at offset 1 [1.6.16]"),
         ("a101ff", "string is not UTF-8 at offset 2 [1.6.20]"),
         ("a301ff", "symbol is not ASCII at offset 2 [1.6.21]"),
-        ("c003014142", "size and items disagree at offset 4 [1.2.3]"),
+        ("c003014142", "the size and the items disagree at offset 4 [1.2.3]"),
         ("c1020141", "map with an odd number of items at offset 1 [1.6.23]"),
         ("c10504434043 40", "map with the same key twice at offset 1 [1.6.23]"),
     ] {
         assert_eq!(decode(form).unwrap_err().to_string(), shown);
     }
     let limit = decode(&"00".repeat(40)).unwrap_err().to_string();
-    assert!(limit.starts_with("above this end's limit on depth at offset "), "{limit}");
+    assert!(limit.starts_with("this end's limit on depth is exceeded at offset "), "{limit}");
 }
 
 #[test]

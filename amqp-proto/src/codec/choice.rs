@@ -1,6 +1,6 @@
-//! Enumerations: restricted types of which only listed choices are legal [1.3.5].
+//! Enumerations: restricted types with a list of legal choices [1.3.5].
 
-/// Makes enums from the choices of a restricted type; any other value is refused [1.3.5].
+/// Makes enums of the choices of a restricted type; decoding refuses any other value [1.3.5].
 ///
 /// `number` enums stand for a number or a boolean, `symbol` enums for a symbol.
 macro_rules! choices {
@@ -14,7 +14,7 @@ macro_rules! choices {
         }
 
         impl $name {
-            /// Every choice, in the order of the standard.
+            /// All choices, in the order of the standard.
             pub const ALL: &'static [Self] = &[$(Self::$choice),*];
         }
 
@@ -23,14 +23,14 @@ macro_rules! choices {
 
     (@number $name:ident $label:literal $base:ty { $($choice:ident = $value:literal,)* }) => {
         impl $name {
-            /// Returns the choice as the wire has it.
+            /// Returns the choice's value on the wire.
             pub const fn to_wire(self) -> $base {
                 match self {
                     $(Self::$choice => $value,)*
                 }
             }
 
-            /// Returns the choice that the wire's value stands for.
+            /// Returns the choice with this value on the wire, or `None` if the standard has no such choice.
             pub const fn from_wire(value: $base) -> Option<Self> {
                 match value {
                     $($value => Some(Self::$choice),)*
@@ -45,14 +45,14 @@ macro_rules! choices {
 
     (@symbol $name:ident $label:literal $base:ty { $($choice:ident = $value:literal,)* }) => {
         impl $name {
-            /// Returns the choice as the wire has it.
+            /// Returns the choice's symbol on the wire.
             pub const fn to_symbol(self) -> $crate::types::Symbol {
                 match self {
                     $(Self::$choice => $crate::types::Symbol::known($value),)*
                 }
             }
 
-            /// Returns the choice that a symbol stands for.
+            /// Returns the choice with this symbol on the wire, or `None` if the standard has no such choice.
             pub fn from_symbol(name: $crate::types::Symbol) -> Option<Self> {
                 match name.as_str() {
                     $($value => Some(Self::$choice),)*

@@ -2,7 +2,7 @@
 
 use crate::types::Kind;
 
-/// Constructor octets by name: the type, then what tells its forms apart.
+/// Constructor octets by name: the type, then the form of its encoding.
 pub(crate) struct Code;
 
 #[rustfmt::skip]
@@ -48,7 +48,7 @@ impl Code {
     pub(crate) const ARRAY8: u8 = 0xe0;
     pub(crate) const ARRAY32: u8 = 0xf0;
 
-    /// Returns the type that a constructor stands for; `None` if it is not assigned or marks a described value.
+    /// Returns the type of a constructor; `None` if the constructor is unassigned or announces a descriptor.
     pub(crate) const fn kind(code: u8) -> Option<Kind> {
         Some(match code {
             Self::NULL => Kind::Null,
@@ -79,8 +79,8 @@ impl Code {
         })
     }
 
-    /// How the octets after a constructor are delimited; derivable from its high nibble [1.2], but given only for
-    /// constructors that are assigned.
+    /// Returns the form of the octets after a constructor. The high nibble gives the form [1.2], but only
+    /// assigned constructors have one.
     #[inline]
     pub(crate) fn width(code: u8) -> Width {
         WIDTHS.get(usize::from(code)).copied().unwrap_or(Width::None)
@@ -103,14 +103,14 @@ impl Code {
     }
 }
 
-/// See [`Code::width`].
+/// The form of the octets after a constructor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
     /// This many octets.
     Fixed(u8),
-    /// One octet says how many follow.
+    /// One octet with the size, then as many octets.
     Sized8,
-    /// Four octets say how many follow.
+    /// Four octets with the size, then as many octets.
     Sized32,
     /// Not the constructor of a value.
     None,

@@ -1,4 +1,4 @@
-//! Composites: described lists whose items are fields [1.4], all made from one table form.
+//! Composites: described lists whose items are fields [1.4]. All are made from tables of one form.
 
 use super::code::Code;
 use super::decode::{Decode, Decoder, expected};
@@ -7,12 +7,12 @@ use super::error::{DecodeErrorKind, EncodeError, Fault, Parsed, fail};
 use super::field::{FieldReader, FieldSizes};
 use super::leaf::{be_u64, counted, counted8, octet, variable};
 
-/// A described type of the standard, as its table has it.
+/// The description of a described type of the standard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schema {
-    /// The name that the standard gives the type.
+    /// The standard's name of the type.
     pub name: &'static str,
-    /// The numeric descriptor, domain 0.
+    /// The numeric descriptor, of domain 0.
     pub code: u64,
     /// The symbolic descriptor.
     pub symbol: &'static str,
@@ -20,32 +20,32 @@ pub struct Schema {
     pub fields: &'static [FieldSchema],
 }
 
-/// A field of a described type.
+/// The description of a field of a described type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldSchema {
-    /// The name as Rust spells it: the standard's, with underscores.
+    /// The standard's name of the field, with underscores in place of hyphens.
     pub name: &'static str,
-    /// The type that the standard gives the field, `*` for any.
+    /// The standard's type of the field, `*` for any.
     pub amqp_type: &'static str,
-    /// True if the field must be there.
+    /// `true` if the field must be present.
     pub mandatory: bool,
-    /// True if the field holds any number of values.
+    /// `true` if the field may hold several values.
     pub multiple: bool,
-    /// The value that the field has where it is left out, in the standard's words.
+    /// The value of an absent field, in the standard's words.
     pub default: Option<&'static str>,
 }
 
-/// The descriptor of a value, as it was sent [1.5].
+/// The descriptor of a received value [1.5].
 #[derive(Clone, Copy)]
 pub(crate) enum Descriptor<'a> {
     Code(u64),
     Symbol(&'a [u8]),
-    /// Of a reserved type, which names nothing that the standard knows [1.5].
+    /// A descriptor of a reserved type, which names no type of the standard [1.5].
     Reserved,
 }
 
 impl<'a> Descriptor<'a> {
-    /// Reads a descriptor; the octet that announces it has been taken off.
+    /// Reads a descriptor. The caller has consumed the octet that announces the descriptor.
     #[inline]
     pub(crate) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
         match octet(input)? {
@@ -67,7 +67,7 @@ impl<'a> Descriptor<'a> {
         }
     }
 
-    /// Returns the code of the one among `schemas` that is meant.
+    /// Returns the code of the one of `schemas` that has this descriptor.
     #[inline]
     pub(crate) fn among(self, schemas: &[Schema]) -> Option<u64> {
         match self {
@@ -80,7 +80,7 @@ impl<'a> Descriptor<'a> {
 /// A described list.
 pub(crate) trait Composite: Sized {
     const SCHEMA: Schema;
-    /// The numeric descriptor in one octet, as all of the standard's fit.
+    /// The numeric descriptor as one octet; all descriptors of the standard fit.
     const CODE: u8;
 
     fn decode_fields<'a>(
@@ -89,17 +89,17 @@ pub(crate) trait Composite: Sized {
     ) -> Result<Self, nom::Err<Fault<'a>>>;
     fn sizes(&self) -> FieldSizes;
     fn write_fields<'w>(&self, count: usize, writer: Writer<'w>) -> Writer<'w>;
-    /// Writes all fields up to the last that is set; gives their number, too.
+    /// Writes all fields up to the last set one, and returns their number, too.
     fn write_unsized<'w>(&self, writer: Writer<'w>) -> (Writer<'w>, u8);
-    /// Checks what the types of the fields do not.
+    /// Checks the restrictions that the types of the fields do not express.
     fn check(&self) -> Result<(), EncodeError>;
 
-    /// Reads the list; the descriptor has been taken off.
+    /// Reads the list. The caller has consumed the descriptor.
     #[inline]
     fn decode_list<'a>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, (count, items)) = match octet(input)? {
             (rest, Code::LIST8) => counted8(rest)?,
-            // Where no fields are is still a place in the input, for complaints.
+            // The position for errors: an empty slice at this place in the input.
             (rest, Code::LIST0) => (rest, (0, rest.split_at(0).0)),
             (rest, Code::LIST32) => counted(Code::LIST32, rest)?,
             (_, code) => return Err(expected("list", code, input)),
@@ -112,7 +112,7 @@ pub(crate) trait Composite: Sized {
         }
     }
 
-    /// Reads the descriptor and the list; the octet that announces the first has been taken off.
+    /// Reads the descriptor and the list. The caller has consumed the octet that announces the descriptor.
     fn decode_described<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
         if code != Code::DESCRIBED {
             return Err(expected(Self::SCHEMA.name, code, input));
@@ -124,7 +124,9 @@ pub(crate) trait Composite: Sized {
         Self::decode_list(decoder, rest)
     }
 
-    /// Writes descriptor and list without measuring them; there is no room left if that takes the 32-bit form.
+    /// Writes the descriptor and the list without measuring them first.
+    ///
+    /// Returns a full writer if the list needs the 32-bit form.
     #[inline]
     fn write_narrow<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
         let Some((opening, writer)) = writer.set_aside::<6>() else { return Writer::full() };
@@ -139,20 +141,20 @@ pub(crate) trait Composite: Sized {
         writer
     }
 
-    /// Writes descriptor and list, measured already.
+    /// Writes the descriptor and the list, whose sizes are known.
     #[inline]
     fn write_sized<'w>(&self, sizes: FieldSizes, writer: Writer<'w>) -> Writer<'w> {
         self.write_fields(sizes.count, sizes.write_opening(Self::CODE, writer))
     }
 }
 
-/// The octets of a descriptor of the standard: what announces it, its constructor, its number.
+/// The length of a descriptor of the standard: the announcing octet, the constructor, the number.
 pub(crate) const DESCRIPTOR_LEN: usize = 3;
 
-/// The most octets that come before the fields of a composite: descriptor, constructor, size, count.
+/// The greatest number of octets before the fields of a composite: descriptor, constructor, size, count.
 pub(crate) const COMPOSITE_MOST: usize = DESCRIPTOR_LEN + 9;
 
-/// Reads one described value off the front of `octets`, for the methods that [`composite!`] makes.
+/// Reads one described value from the front of `octets`, for the methods that [`composite!`] makes.
 pub(crate) fn decode_one<T: Decode>(
     octets: &mut bytes::Bytes,
     limits: &crate::types::Limits,
@@ -177,10 +179,10 @@ pub(crate) fn encode_one<T: Composite + Encode>(
 
 /// Makes the described lists of the standard from their tables.
 ///
-/// A row is a field: its name, its Rust type, the type's name in the standard, and how it may be absent:
-/// `mandatory`, `optional`, `multiple`, `required` (multiple and mandatory), `default(value, "words")`, or
-/// `stated(value, "words")`: a default that is written where the application states it.
-/// Struct, schema, reader, writer, sizes, constructor and `Debug` follow from the rows.
+/// A row is a field: its name, its Rust type, the standard's name of the type, and its mode: `mandatory`,
+/// `optional`, `multiple`, `required` (multiple and mandatory), `default(value, "words")`, or `stated(value,
+/// "words")`, which is a default that is written if the application sets it. The macro makes the struct, the
+/// schema, the reader, the writer, the sizes, the constructor and `Debug`.
 macro_rules! composite {
     ($($(#[$meta:meta])* $name:ident = $label:literal $code:literal {
         $($(#[$doc:meta])* $field:ident: $type:ty, $amqp:literal, $mode:ident $(($default:expr, $words:literal))?;)*
@@ -306,10 +308,15 @@ macro_rules! composite {
         }
 
         impl $name {
-            /// Name, descriptors and fields of the type.
+            /// The name, descriptors and fields of the type.
             pub const SCHEMA: $crate::codec::Schema = <Self as $crate::codec::Composite>::SCHEMA;
 
-            /// Reads one such value, descriptor included, off the front of `octets`; on error nothing is taken.
+            /// Reads one value of this type, descriptor included, and advances `octets` past the value.
+            ///
+            /// # Errors
+            ///
+            /// [`DecodeError`](crate::codec::DecodeError) if the octets are not a value of this type within
+            /// `limits`. Then `octets` stay as they were.
             pub fn decode(
                 octets: &mut bytes::Bytes,
                 limits: &$crate::types::Limits,
@@ -317,12 +324,17 @@ macro_rules! composite {
                 $crate::codec::decode_one(octets, limits)
             }
 
-            /// Returns how many octets [`encode`](Self::encode) writes.
+            /// Returns the number of octets that [`encode`](Self::encode) writes.
             pub fn encoded_len(&self) -> usize {
                 $crate::codec::Encode::size(self)
             }
 
             /// Appends the shortest encoding, descriptor included.
+            ///
+            /// # Errors
+            ///
+            /// [`EncodeError`](crate::codec::EncodeError) if a mandatory field has no value, or if the
+            /// encoding exceeds 4 GiB. Nothing is appended then.
             pub fn encode(&self, out: &mut bytes::BytesMut) -> Result<(), $crate::codec::EncodeError> {
                 $crate::codec::encode_one(self, out)
             }
@@ -379,7 +391,7 @@ macro_rules! composite {
     };
     (@check $this:expr, $field:ident, $mode:ident, $label:expr) => {};
 
-    // The constructor takes the mandatory fields; a type that has none gets `Default` instead.
+    // The constructor takes the mandatory fields. A type without mandatory fields gets `Default` instead.
     (@new $name:ident ($($arg:tt)*) ($($init:tt)*) $field:ident: $type:ty, mandatory; $($rest:tt)*) => {
         $crate::codec::composite!(@new $name ($($arg)* $field: $type,) ($($init)* $field,) $($rest)*);
     };
@@ -404,7 +416,7 @@ macro_rules! composite {
     };
     (@new $name:ident ($($arg:tt)*) ($($init:tt)*)) => {
         impl $name {
-            /// With its mandatory fields; the others are absent.
+            /// Returns a value with the mandatory fields; the other fields are absent.
             #[allow(clippy::too_many_arguments)] // as many as the standard makes mandatory
             pub fn new($($arg)*) -> Self {
                 Self { $($init)* }

@@ -1,4 +1,4 @@
-//! [`Decoder`], the budget of one decoding, and how Rust's types are read.
+//! [`Decoder`], the budget of one decoding, and the readers of Rust types.
 
 use bytes::Bytes;
 use nom::Offset;
@@ -11,14 +11,15 @@ use crate::types::{
     SequenceNo, Str, Symbol, Timestamp, TransactionId, TransferNumber, Uuid, Value,
 };
 
-/// What one decoding may still spend, and the buffer that its values share.
+/// The state of one decoding: the shared source buffer and the remaining budget.
 pub(crate) struct Decoder<'a> {
     source: &'a Bytes,
     limits: &'a Limits,
     budget: Budget,
 }
 
-/// How many values may still be decoded: one for a frame, one for all sections of a message.
+/// The number of values that may still be decoded. A frame has one budget; all sections of a message share
+/// one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     elements: u32,
@@ -37,13 +38,13 @@ impl<'a> Decoder<'a> {
         Self::with_budget(source, limits, Budget::of(limits))
     }
 
-    /// Goes on with what another decoding has left of its budget.
+    /// Returns a decoder that continues with the remaining budget of another decoder.
     #[inline]
     pub(crate) fn with_budget(source: &'a Bytes, limits: &'a Limits, budget: Budget) -> Self {
         Self { source, limits, budget }
     }
 
-    /// What is left.
+    /// Returns the remaining budget.
     #[inline]
     pub(crate) fn budget(&self) -> Budget {
         self.budget
@@ -58,26 +59,26 @@ impl<'a> Decoder<'a> {
         parser(&mut Self::new(source, limits), source).map_err(|error| Fault::settle(error, source))
     }
 
-    /// Returns a part of the source as a buffer of its own, without a copy.
+    /// Returns a part of the source as a `Bytes` value, without a copy.
     pub(crate) fn share(&self, part: &'a [u8]) -> Bytes {
         self.source.slice_ref(part)
     }
 
-    /// Returns the constructor before `input`, for complaints about it.
+    /// Returns the position of the constructor before `input`, for errors about the constructor.
     #[cold]
     pub(crate) fn constructor(&self, input: &'a [u8]) -> &'a [u8] {
         let at = self.source.offset(input).checked_sub(1);
         at.and_then(|at| self.source.get(at..)).unwrap_or(input)
     }
 
-    /// Takes `count` values out of the budget before room is made for them [1.2].
+    /// Subtracts `count` values from the budget. Called before memory is reserved for the values [1.2].
     pub(crate) fn spend(&mut self, count: u32, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
         self.budget.elements =
             self.budget.elements.checked_sub(count).ok_or_else(|| over(at, LimitKind::Elements))?;
         Ok(())
     }
 
-    /// Takes `count` values that have no octets to show for them out of the budget [1.2.4].
+    /// Subtracts `count` values without octets from the budget [1.2.4].
     pub(crate) fn spend_zero_width(&mut self, count: u32, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
         self.budget.zero_width = self
             .budget
@@ -87,12 +88,12 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Checks how deep values nest [1.2].
+    /// Checks the depth of nesting against the limit [1.2].
     pub(crate) fn check_depth(&self, levels: usize, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
         if levels < usize::from(self.limits.depth()) { Ok(()) } else { Err(over(at, LimitKind::Depth)) }
     }
 
-    /// Checks the length of a single value.
+    /// Checks the length of a single value against the limit.
     pub(crate) fn check_octets(&self, part: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
         match u32::try_from(part.len()) {
             Ok(octets) if octets <= self.limits.value_octets() => Ok(()),
@@ -100,7 +101,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Returns the octets of a binary, string or symbol.
+    /// Reads the octets of a binary, string or symbol.
     fn variable(&self, code: u8, input: &'a [u8]) -> Parsed<'a, &'a [u8]> {
         let (rest, octets) = variable(code, input)?;
         self.check_octets(octets)?;
@@ -112,19 +113,20 @@ fn over(at: &[u8], limit: LimitKind) -> nom::Err<Fault<'_>> {
     fail(at, DecodeErrorKind::Limit(limit))
 }
 
-/// How a type is read.
+/// A type that can be decoded.
 pub(crate) trait Decode: Sized {
-    /// Reads what follows constructor `code`, which has been taken off the input and is not null.
+    /// Reads the octets after constructor `code`. The caller has consumed the constructor, which is not null.
     fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self>;
 
-    /// Returns whether a value that is there means the same as none.
+    /// Returns `true` if the value means the same as an absent one.
     #[inline]
     fn is_null(&self) -> bool {
         false
     }
 }
 
-/// Returns the complaint about a constructor that is not one of `wanted`'s; unassigned ones are reported as such.
+/// Returns the error about a constructor that is not one of the type `wanted`. An unassigned constructor gets
+/// an error of its own.
 #[cold]
 pub(crate) fn expected<'a>(wanted: &'static str, code: u8, at: &'a [u8]) -> nom::Err<Fault<'a>> {
     match Code::kind(code) {
@@ -133,7 +135,7 @@ pub(crate) fn expected<'a>(wanted: &'static str, code: u8, at: &'a [u8]) -> nom:
     }
 }
 
-/// Returns a narrow form's number as the type it stands for.
+/// Converts the number of a narrow form into the wider type of the value.
 #[inline]
 fn widen<T, U: From<T>>((rest, number): (&[u8], T)) -> (&[u8], U) {
     (rest, U::from(number))

@@ -1,4 +1,4 @@
-//! [`Writer`], and how Rust's types are written: always in the shortest form [1.6].
+//! [`Writer`], and the writers of Rust types, which always choose the shortest form [1.6].
 
 use bytes::{Bytes, BytesMut};
 
@@ -9,10 +9,11 @@ use crate::types::{
     Str, Symbol, Timestamp, TransactionId, TransferNumber, Uuid,
 };
 
-/// Fills a buffer whose size was worked out beforehand, or guessed.
+/// Fills a buffer whose size was computed or guessed beforehand.
 ///
-/// Every call takes the writer and gives it back: what is left of the buffer stays in registers that way.
-/// Once something does not fit, nothing is left and the rest is dropped; who guessed then measures instead.
+/// Every method takes the writer and returns it, so that the rest of the buffer stays in registers. When
+/// octets do not fit, the writer becomes full and drops everything after them; a caller that guessed the size
+/// then measures and writes again.
 #[must_use]
 pub(crate) struct Writer<'a> {
     rest: &'a mut [u8],
@@ -24,24 +25,24 @@ impl<'a> Writer<'a> {
         Self { rest: buffer }
     }
 
-    /// Returns how many octets of the buffer are left.
+    /// Returns the number of octets that still fit.
     #[inline]
     pub(crate) fn left(&self) -> usize {
         self.rest.len()
     }
 
-    /// Keeps room for octets that are known only when what follows them is written.
+    /// Reserves room for octets that are known only after the following ones are written.
     #[inline]
     pub(crate) fn set_aside<const N: usize>(self) -> Option<(&'a mut [u8; N], Self)> {
         self.rest.split_first_chunk_mut().map(|(aside, rest)| (aside, Self { rest }))
     }
 
-    /// A writer that has no room.
+    /// Returns a writer without room.
     pub(crate) fn full() -> Self {
         Self { rest: &mut [] }
     }
 
-    /// Returns so many nulls.
+    /// Writes `count` nulls.
     #[inline]
     pub(crate) fn nulls(mut self, count: u8) -> Self {
         for _ in 0..count {
@@ -50,10 +51,10 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// Checks that all that was announced is written.
+    /// Checks that the buffer is filled.
     #[inline]
     pub(crate) fn finish(self) {
-        debug_assert!(self.rest.is_empty(), "less is written than was announced");
+        debug_assert!(self.rest.is_empty(), "fewer octets were written than the measured size");
     }
 
     #[inline]
@@ -83,8 +84,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Returns the first `len` of some octets, all of which are copied where there is room: that costs less than
-    /// to copy a number of them that is not known beforehand.
+    /// Writes the first `len` of N octets. Where there is room, all N are copied, since a copy of constant
+    /// length is cheaper.
     #[inline]
     fn padded<const N: usize>(self, (octets, len): (&[u8; N], u8)) -> Self {
         let len = usize::from(len).min(N);
@@ -96,19 +97,19 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Returns a size or count field. Sizes were checked against the largest possible when the whole was measured.
+    /// Writes a size or count field of one octet. The caller has checked the size when measuring.
     #[inline]
     pub(crate) fn size8(self, size: usize) -> Self {
         self.octet(octet(size))
     }
 
-    /// See [`size8`](Self::size8).
+    /// Writes a size or count field of four octets. The caller has checked the size when measuring.
     #[inline]
     pub(crate) fn size32(self, size: usize) -> Self {
         self.octets(u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes())
     }
 
-    /// Returns the octets of a binary, string or symbol, with the constructor that fits.
+    /// Writes a binary, string or symbol, with the constructor for its length.
     #[inline]
     pub(crate) fn variable(self, narrow: u8, wide: u8, octets: &[u8]) -> Self {
         let Ok(size) = u8::try_from(octets.len()) else {
@@ -124,7 +125,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// What comes before the items of a list or map: constructor, size, count.
+    /// Writes the octets before the items of a list or map: constructor, size, count.
     #[inline]
     pub(crate) fn compound(self, narrow: u8, wide: u8, octets: usize, count: usize) -> Self {
         if is_narrow(octets, count) {
@@ -137,7 +138,7 @@ impl<'a> Writer<'a> {
 
 /// Copies octets to a place of the same length.
 ///
-/// Names and keys are short, and a call of `memcpy` costs more than the copying: two chunks that overlap do.
+/// Names and keys are short, and a call of `memcpy` would cost more than two overlapping chunks.
 #[inline]
 fn copy(place: &mut [u8], octets: &[u8]) {
     match octets.len() {
@@ -149,7 +150,7 @@ fn copy(place: &mut [u8], octets: &[u8]) {
     }
 }
 
-/// Copies the first and the last N octets, of up to 2 N.
+/// Copies the first and the last N octets of a slice of N to 2 N octets.
 #[inline]
 fn copy_ends<const N: usize>(place: &mut [u8], octets: &[u8]) {
     if let (Some(to), Some(from)) = (place.first_chunk_mut::<N>(), octets.first_chunk()) {
@@ -160,43 +161,43 @@ fn copy_ends<const N: usize>(place: &mut [u8], octets: &[u8]) {
     }
 }
 
-/// A size that was found to fit an octet.
+/// Converts a size that is known to fit an octet.
 #[inline]
 pub(crate) fn octet(size: usize) -> u8 {
     u8::try_from(size).unwrap_or(u8::MAX)
 }
 
-/// Returns whether items of so many octets fit the 8-bit form, whose size field counts its count too [1.2.2].
+/// Returns `true` if items of this size fit the 8-bit form, whose size field includes the count [1.2.2].
 #[inline]
 pub(crate) fn is_narrow(octets: usize, count: usize) -> bool {
     octets < usize::from(u8::MAX) && count <= usize::from(u8::MAX)
 }
 
-/// Returns how many octets a list or map takes, constructor included.
+/// Returns the encoded length of a list or map, constructor included.
 #[inline]
 pub(crate) fn compound_len(octets: usize, count: usize) -> usize {
     octets + if is_narrow(octets, count) { 3 } else { 9 }
 }
 
-/// Returns how many octets a binary, string or symbol takes, constructor included.
+/// Returns the encoded length of a binary, string or symbol, constructor included.
 #[inline]
 pub(crate) fn variable_len(octets: usize) -> usize {
     octets + if octets <= usize::from(u8::MAX) { 2 } else { 5 }
 }
 
-/// 0 if zero, 1 if one octet will do, else 2.
+/// Returns 0 for zero, 1 for a number that fits one octet, else 2.
 #[inline]
 pub(crate) fn grade_unsigned(number: u64) -> usize {
     usize::from(number > 0) + usize::from(number > u64::from(u8::MAX))
 }
 
-/// 1 if one octet will do, else 2: signed types have no form for zero alone.
+/// Returns 1 for a number that fits one octet, else 2. Signed types have no form for zero alone.
 #[inline]
 pub(crate) fn grade_signed(number: i64) -> usize {
     1 + usize::from(i8::try_from(number).is_err())
 }
 
-/// Returns the octets of a number of which zero, one octet and any value have forms of these lengths.
+/// Returns the length of a number's encoding, given its grade and the lengths of the forms.
 #[inline]
 fn by_grade(grade: usize, [zero, small, wide]: [usize; 3]) -> usize {
     match grade {
@@ -206,22 +207,23 @@ fn by_grade(grade: usize, [zero, small, wide]: [usize; 3]) -> usize {
     }
 }
 
-/// How a type is written.
+/// A type that can be encoded.
 pub(crate) trait Encode {
-    /// The most octets that any value of the type takes, apart from [`extra`](Self::extra); never none.
+    /// The greatest encoded length of a value, apart from [`extra`](Self::extra); at least 1.
     const MOST: usize;
-    /// What a value may take beyond [`MOST`](Self::MOST): nothing, for types of bounded size.
+    /// Returns the octets that a value may need in addition to [`MOST`](Self::MOST); 0 for types of bounded
+    /// size.
     #[inline]
     fn extra(&self) -> usize {
         0
     }
-    /// Returns how many octets [`write`](Self::write) writes, constructor included.
+    /// Returns the number of octets that [`write`](Self::write) writes, constructor included.
     fn size(&self) -> usize;
-    /// Writes constructor and value.
+    /// Writes the constructor and the value.
     fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w>;
 }
 
-/// Makes room for so many octets at the end of `out` and lets it be filled.
+/// Extends `out` by `octets` octets and fills them with `write`.
 pub(crate) fn fill(out: &mut BytesMut, octets: usize, write: impl FnOnce(Writer<'_>) -> Writer<'_>) {
     let start = out.len();
     out.resize(start + octets, 0);

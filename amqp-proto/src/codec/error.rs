@@ -1,28 +1,30 @@
-//! What can be wrong with octets: the public [`DecodeError`] and the parsers' own [`Fault`].
+//! Errors of the codec: the public [`DecodeError`] and [`EncodeError`], and the parsers' own [`Fault`].
 
 use core::fmt;
 
 use alloc::boxed::Box;
 use nom::{IResult, Offset};
 
-/// Octets that are not what the standard asks for: what is wrong, where, and by which clause.
+/// The error of decoding octets that break the standard: the kind, the offset, and the clause.
 ///
-/// The offset counts from the first octet of what was being decoded: of the frame (its size field included)
-/// for a frame, of the message for a message section, of the value for a value.
+/// The offset counts from the first octet of the decoded thing: of a frame, its size field included; of a
+/// message; or of a value.
 ///
 /// ```
 /// use amqp_proto::types::{Limits, Value};
 /// use bytes::Bytes;
 ///
-/// let mut octets = Bytes::from_static(&[0xc0, 0x03, 0x01, 0x41, 0x42]); // one item said, two there
+/// // The count says one item, but there are two.
+/// let mut octets = Bytes::from_static(&[0xc0, 0x03, 0x01, 0x41, 0x42]);
 /// let error = Value::decode(&mut octets, &Limits::DEFAULT).unwrap_err();
 /// assert_eq!(error.offset(), 4);
-/// assert_eq!(error.to_string(), "size and items disagree at offset 4 [1.2.3]");
-/// assert_eq!(octets.len(), 5); // nothing was taken
+/// let text = "the size and the items disagree at offset 4 [1.2.3]";
+/// assert_eq!(error.to_string(), text);
+/// assert_eq!(octets.len(), 5); // nothing was consumed
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError(
-    /// Boxed: results are passed around a lot, errors once.
+    /// Boxed, since results are moved often and errors are rare.
     Box<Found>,
 );
 
@@ -34,7 +36,7 @@ struct Found {
 }
 
 impl DecodeError {
-    /// Returns an error that no parser found.
+    /// Returns an error that was not found by a parser.
     #[cold]
     pub(crate) fn new(kind: DecodeErrorKind, offset: usize) -> Self {
         Self(Box::new(Found { kind, offset, field: None }))
@@ -45,18 +47,17 @@ impl DecodeError {
         self.0.kind
     }
 
-    /// Returns how many octets come before the fault.
+    /// Returns the number of octets before the fault.
     pub fn offset(&self) -> usize {
         self.0.offset
     }
 
-    /// Returns the described type and its field in which the fault lies, as the standard names the first and Rust
-    /// spells the second: `("open", "container_id")`.
+    /// Returns the described type and the field with the fault, such as `("open", "container_id")`.
     pub fn field(&self) -> Option<(&'static str, &'static str)> {
         self.0.field.map(|name| (name.of, name.field))
     }
 
-    /// The same fault seen from further out, `octets` before.
+    /// Adds `octets` to the offset, for a caller that decoded a later part of a larger whole.
     pub(crate) fn shifted(mut self, octets: usize) -> Self {
         self.0.offset += octets;
         self
@@ -105,21 +106,21 @@ pub enum DecodeErrorKind {
     Utf8,
     /// A symbol that is not ASCII [1.6.21].
     Ascii,
-    /// A size that leaves items over or cuts them short [1.2.3].
+    /// A size that leaves items over or cuts an item short [1.2.3].
     Size,
-    /// A count that its size has no room for [1.2].
+    /// A count of more items than the size has room for [1.2].
     Count,
-    /// A map with a key that has no value [1.6.23].
+    /// A map whose last key has no value [1.6.23].
     OddMap,
     /// A map with the same key twice [1.6.23].
     DuplicateKey,
-    /// One of this side's own limits is reached.
+    /// One of this end's own limits is exceeded.
     Limit(LimitKind),
-    /// Octets after the end of what was decoded [2.3.2].
+    /// Octets after the end of the value [2.3.2].
     Trailing,
-    /// A value of another type than this [1.3.4].
+    /// A value of another type than the named one [1.3.4].
     Expected(&'static str),
-    /// A descriptor that has no place here [1.3.4].
+    /// A descriptor that is not allowed in this place [1.3.4].
     Descriptor,
     /// More fields than the type has [1.4].
     TooManyFields,
@@ -129,15 +130,15 @@ pub enum DecodeErrorKind {
     Choice(&'static str),
     /// A delivery tag or transaction id of more than 32 octets [2.8.7] [4.5.4].
     TooLong,
-    /// A map that holds what this kind of map must not [1.6.23].
+    /// A map with a key or a value that its kind must not hold [1.6.23].
     NotAllowed(&'static str),
-    /// A frame whose size field says less than its header takes [2.3.1].
+    /// A frame whose size field is less than the size of its header [2.3.1].
     FrameSize(u32),
-    /// A frame larger than this side announced to take [2.7.1].
+    /// A frame larger than the max-frame-size that this end announced [2.7.1].
     FrameTooLarge {
-        /// The frame's size.
+        /// The size of the frame.
         size: u32,
-        /// The most that is taken.
+        /// The greatest accepted size.
         limit: u32,
     },
     /// A data offset below 2 or beyond the frame [2.3.1].
@@ -146,15 +147,15 @@ pub enum DecodeErrorKind {
     FrameType(u8),
     /// A SASL frame without a body [5.3.1].
     EmptySaslFrame,
-    /// Not a protocol header [2.2].
+    /// Octets that are no protocol header [2.2].
     ProtocolHeader,
-    /// A message section out of order or given twice [3.2].
+    /// A message section out of order or present twice [3.2].
     SectionOrder,
     /// Body sections of different kinds, or two amqp-values [3.2].
     BodyMix,
 }
 
-/// The bound among the [`Limits`](crate::types::Limits) that was reached.
+/// The one of the [`Limits`](crate::types::Limits) that was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitKind {
@@ -200,33 +201,33 @@ impl DecodeErrorKind {
 impl fmt::Display for DecodeErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Truncated => f.write_str("octets end inside a value"),
+            Self::Truncated => f.write_str("the octets end inside a value"),
             Self::Constructor(code) => write!(f, "unassigned constructor 0x{code:02x}"),
             Self::Boolean(octet) => write!(f, "boolean octet 0x{octet:02x} is neither 0 nor 1"),
             Self::Char(code) => write!(f, "char 0x{code:08x} is no Unicode scalar value"),
             Self::Utf8 => f.write_str("string is not UTF-8"),
             Self::Ascii => f.write_str("symbol is not ASCII"),
-            Self::Size => f.write_str("size and items disagree"),
-            Self::Count => f.write_str("count exceeds what its size has room for"),
+            Self::Size => f.write_str("the size and the items disagree"),
+            Self::Count => f.write_str("the count is more than the size has room for"),
             Self::OddMap => f.write_str("map with an odd number of items"),
             Self::DuplicateKey => f.write_str("map with the same key twice"),
-            Self::Limit(limit) => write!(f, "above this end's limit on {limit}"),
-            Self::Trailing => f.write_str("octets left over"),
+            Self::Limit(limit) => write!(f, "this end's limit on {limit} is exceeded"),
+            Self::Trailing => f.write_str("octets are left over"),
             Self::Expected(wanted) => write!(f, "{wanted} expected"),
             Self::Descriptor => f.write_str("descriptor out of place"),
             Self::TooManyFields => f.write_str("more fields than the type has"),
             Self::Missing => f.write_str("mandatory field missing"),
-            Self::Choice(name) => write!(f, "not a {name}"),
+            Self::Choice(name) => write!(f, "the value is not a {name}"),
             Self::TooLong => f.write_str("more than 32 octets"),
             Self::NotAllowed(map) => write!(f, "key or value not allowed in {map}"),
-            Self::FrameSize(size) => write!(f, "frame size {size} is less than a header has"),
-            Self::FrameTooLarge { size, limit } => write!(f, "frame size {size} above the limit of {limit}"),
-            Self::DataOffset(words) => write!(f, "data offset {words} is outside of the frame"),
+            Self::FrameSize(size) => write!(f, "the frame size {size} is less than the 8 octets of a frame header"),
+            Self::FrameTooLarge { size, limit } => write!(f, "the frame size {size} exceeds the limit of {limit}"),
+            Self::DataOffset(words) => write!(f, "the data offset {words} lies outside the frame"),
             Self::FrameType(octet) => write!(f, "unknown frame type {octet}"),
             Self::EmptySaslFrame => f.write_str("empty SASL frame"),
             Self::ProtocolHeader => f.write_str("not a protocol header"),
             Self::SectionOrder => f.write_str("message section out of order or repeated"),
-            Self::BodyMix => f.write_str("body sections that do not go together"),
+            Self::BodyMix => f.write_str("body sections of different kinds"),
         }
     }
 }
@@ -243,15 +244,15 @@ impl fmt::Display for LimitKind {
     }
 }
 
-/// Why a value cannot be encoded.
+/// The error of a value that cannot be encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The encoding would take more octets than a size field can say, or a frame more than the peer takes.
+    /// The encoding is longer than a size field can express, or the frame is larger than the peer accepts.
     TooLarge {
-        /// How many octets it would take.
+        /// The length of the encoding.
         octets: usize,
-        /// The most there may be.
+        /// The greatest possible length.
         limit: usize,
     },
     /// A mandatory field with the `multiple` property has no value [1.4].
@@ -259,9 +260,9 @@ pub enum EncodeError {
         /// The type and its field.
         field: &'static str,
     },
-    /// A payload for a performative other than transfer [2.3.2].
+    /// A performative other than transfer has a payload [2.3.2].
     Payload,
-    /// A content-encoding where there is no data to be encoded, or one that says nothing [3.2.4].
+    /// A content-encoding is set to identity, or the body is not data [3.2.4].
     ContentEncoding,
 }
 
@@ -269,12 +270,12 @@ impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge { octets, limit } => {
-                write!(f, "an encoding of {octets} octets where at most {limit} are possible")
+                write!(f, "the encoding takes {octets} octets, but at most {limit} are possible")
             }
             Self::Missing { field } => write!(f, "{field} needs at least one value [1.4]"),
             Self::Payload => f.write_str("only a transfer carries a payload [2.3.2]"),
             Self::ContentEncoding => {
-                f.write_str("content-encoding without a body of data, or identity [3.2.4]")
+                f.write_str("content-encoding needs a body of data and a value other than identity [3.2.4]")
             }
         }
     }
@@ -282,7 +283,7 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
-/// What a parser of this crate returns.
+/// The result of a parser of this crate.
 pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Fault<'a>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,9 +293,9 @@ pub(crate) struct FieldName {
     pub(crate) field: &'static str,
 }
 
-/// A fault as the parsers see it: they know what is left, not how far they have come.
+/// A fault inside the parsers, which know the remaining octets but not the offset.
 ///
-/// Boxed, so that what every leaf parser returns stays small.
+/// Boxed, so that the result of every leaf parser stays small.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fault<'a>(Box<FaultAt<'a>>);
 
@@ -311,13 +312,13 @@ impl<'a> Fault<'a> {
         Self(Box::new(FaultAt { at, kind, field: None }))
     }
 
-    /// Names the field in which the fault lies, unless a field further in is named already.
+    /// Sets the field with the fault, unless a field further in is set already.
     pub(crate) fn within(mut self, field: &'static FieldName) -> Self {
         self.0.field.get_or_insert(field);
         self
     }
 
-    /// Points at the constructor before `input` if that is what is at fault.
+    /// Moves the fault to the constructor before `input` if the constructor is wrong.
     pub(crate) fn of_constructor(mut self, input: &'a [u8], decoder: &super::Decoder<'a>) -> Self {
         let of_type = matches!(self.0.kind, DecodeErrorKind::Expected(_) | DecodeErrorKind::Constructor(_));
         if of_type && core::ptr::eq(self.0.at, input) {
@@ -326,13 +327,13 @@ impl<'a> Fault<'a> {
         self
     }
 
-    /// Returns the fault as seen from outside, `at` being a part of `whole`.
+    /// Converts the fault into an error; the fault's position is a part of `whole`.
     pub(crate) fn into_error(self, whole: &[u8]) -> DecodeError {
         let FaultAt { at, kind, field } = *self.0;
         DecodeError(Box::new(Found { kind, offset: whole.offset(at).min(whole.len()), field }))
     }
 
-    /// Unwraps what a parser that never streams returned.
+    /// Converts the error of a parser that never streams.
     #[cold]
     pub(crate) fn settle(error: nom::Err<Self>, whole: &[u8]) -> DecodeError {
         match error {
@@ -352,7 +353,8 @@ impl<'a> nom::error::ParseError<&'a [u8]> for Fault<'a> {
     }
 }
 
-/// Returns a fault at `at`, for a parser to return: final, since nothing in AMQP is parsed by trial.
+/// Returns a fault at `at` as a parser's failure. Failures are final, since no part of AMQP is parsed by
+/// trial.
 #[cold]
 pub(crate) fn fail(at: &[u8], kind: DecodeErrorKind) -> nom::Err<Fault<'_>> {
     nom::Err::Failure(Fault::new(at, kind))

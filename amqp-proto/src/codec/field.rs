@@ -1,4 +1,4 @@
-//! The fields of a composite: read in order, written without trailing nulls [1.4].
+//! The fields of a composite: read in order, and written without trailing nulls [1.4].
 
 use core::fmt::Debug;
 
@@ -8,15 +8,15 @@ use super::encode::{Encode, Writer, compound_len, is_narrow, octet as size_octet
 use super::error::{DecodeErrorKind, Fault, FieldName, Parsed, fail};
 use crate::types::{Annotations, ApplicationProperties, Array, Fields, Kind, Many, Symbol, Value};
 
-/// What reading a field gives: where the next one begins, and the value.
+/// The result of reading a field: the reader at the next field, and the value.
 type Read<'a, T> = Result<(FieldReader<'a>, T), nom::Err<Fault<'a>>>;
 
 /// Reads the fields of one composite, in the order of its table.
 ///
-/// Every call takes the reader and gives it back: the position stays in registers that way.
+/// Every method takes the reader and returns it, so that the position stays in registers.
 pub(crate) struct FieldReader<'a> {
     rest: &'a [u8],
-    /// How many fields were sent and are not read yet.
+    /// The number of fields that were sent and not yet read.
     left: u32,
 }
 
@@ -26,9 +26,9 @@ impl<'a> FieldReader<'a> {
         Self { rest, left }
     }
 
-    /// Returns the constructor of the next field; null if the field was left out [1.4].
+    /// Reads the constructor of the next field; null if the field is absent [1.4].
     ///
-    /// Fields are left out where octets end; whether as many were there as were counted is seen at the end.
+    /// Fields are absent after the last octet. [`finish`](Self::finish) compares their number with the count.
     #[inline(always)]
     fn code(self) -> (Self, u8) {
         match self.rest.split_first() {
@@ -54,7 +54,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A field that must be there [1.3.4].
+    /// Reads a field that must be present [1.3.4].
     #[inline(always)]
     pub(crate) fn mandatory<T: Decode>(
         self,
@@ -67,7 +67,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A field that may be left out.
+    /// Reads a field that may be absent.
     #[inline(always)]
     pub(crate) fn optional<F: Field>(
         self,
@@ -80,7 +80,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A field that reads as `default` where it is left out [1.3.4].
+    /// Reads a field that has the value `default` if it is absent [1.3.4].
     #[inline(always)]
     pub(crate) fn default<T: Decode>(
         self,
@@ -94,8 +94,8 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// Returns a field with a default that reads as `None` where it is left out, so that a default that was stated
-    /// can be told from one that was not.
+    /// Reads a field with a default as `None` if it is absent, to distinguish a default that was sent from an
+    /// absent field.
     #[inline(always)]
     pub(crate) fn stated<T: Decode + Debug>(
         self,
@@ -106,7 +106,7 @@ impl<'a> FieldReader<'a> {
         self.optional(decoder, field)
     }
 
-    /// Returns a field of any number of values [1.4].
+    /// Reads a field of any number of values [1.4].
     pub(crate) fn multiple(
         self,
         decoder: &mut Decoder<'a>,
@@ -115,7 +115,7 @@ impl<'a> FieldReader<'a> {
         self.optional(decoder, field)
     }
 
-    /// Returns a field of at least one value [1.4].
+    /// Reads a field of at least one value [1.4].
     pub(crate) fn required(
         self,
         decoder: &mut Decoder<'a>,
@@ -140,7 +140,7 @@ impl<'a> FieldReader<'a> {
     }
 }
 
-/// Names the field in which a fault lies, and points at its constructor if that is what is wrong.
+/// Sets the field of a fault, and moves the fault to the field's constructor if the constructor is wrong.
 #[cold]
 fn of_field<'a>(
     error: nom::Err<Fault<'a>>,
@@ -156,13 +156,13 @@ fn missing<'a>(at: &'a [u8], field: &'static FieldName) -> nom::Err<Fault<'a>> {
     fail(at, DecodeErrorKind::Missing).map(|fault| fault.within(field))
 }
 
-/// What a field that may be left out is in Rust.
+/// The Rust type of a field that may be absent.
 pub(crate) trait Field: Default {
-    /// Reads a field that is there.
+    /// Reads a field that is present.
     fn present<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self>;
-    /// Returns whether there is anything to write.
+    /// Returns `true` if the field is written.
     fn is_set(&self) -> bool;
-    /// What to print of it.
+    /// Returns the value to print.
     fn shown(&self) -> &dyn Debug;
 }
 
@@ -207,7 +207,7 @@ impl<T: Encode> Encode for Option<T> {
     }
 }
 
-/// Collections of which an empty one means the same as none.
+/// Collections whose empty value means the same as an absent field.
 macro_rules! collections {
     ($($type:ty)*) => {$(
         impl Field for $type {
@@ -253,7 +253,8 @@ fn as_symbol(value: &Value) -> Symbol {
     }
 }
 
-/// Returns the elements of an array of symbols, without its constructor, and whether 8-bit sizes do for each.
+/// Returns the length of an array's symbols, without the array's own header, and `true` if 8-bit sizes are
+/// enough.
 fn symbols(names: &[Symbol]) -> (usize, bool) {
     let narrow = names.iter().all(|name| name.len() <= usize::from(u8::MAX));
     let octets: usize = names.iter().map(|name| name.len() + if narrow { 1 } else { 4 }).sum();
@@ -277,7 +278,7 @@ impl Encode for Many<Symbol> {
     fn write<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
         match &**self {
             [] => writer.octet(Code::NULL),
-            // One name is written as an array, too: some brokers take nothing else (E-COMP-06).
+            // A single name is written as an array, too, since some brokers accept nothing else (E-COMP-06).
             names => {
                 let (octets, narrow) = symbols(names);
                 let writer = writer.compound(Code::ARRAY8, Code::ARRAY32, octets, names.len());
@@ -291,12 +292,12 @@ impl Encode for Many<Symbol> {
     }
 }
 
-/// Counts fields and octets of a composite, trailing nulls left out.
+/// The number and length of a composite's fields, without trailing nulls.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct FieldSizes {
-    /// How many fields are written.
+    /// The number of written fields.
     pub(crate) count: usize,
-    /// How many octets they take, nulls among them included.
+    /// The length of the written fields, including the nulls among them.
     pub(crate) octets: usize,
     nulls: usize,
 }
@@ -314,13 +315,13 @@ impl FieldSizes {
         self.nulls += 1;
     }
 
-    /// Returns the octets of the whole list, its constructor included.
+    /// Returns the length of the whole list, its constructor included.
     #[inline]
     pub(crate) fn list_len(self) -> usize {
         if self.count == 0 { 1 } else { compound_len(self.octets, self.count) }
     }
 
-    /// Descriptor and list header.
+    /// Writes the descriptor and the list header.
     #[inline]
     pub(crate) fn write_opening<'w>(self, code: u8, writer: Writer<'w>) -> Writer<'w> {
         if self.count == 0 {

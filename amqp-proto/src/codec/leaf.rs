@@ -1,12 +1,12 @@
 //! The parsers of single numbers and octet runs, in nom's form.
 //!
 //! nom's own number parsers cost more than twice the instructions unless the user turns on link-time
-//! optimisation, which a library cannot ask for.
+//! optimisation, which a library cannot demand.
 
 use super::code::{Code, Width};
 use super::error::{DecodeErrorKind, Parsed, fail};
 
-/// Returns a fixed number of octets.
+/// Reads N octets.
 #[inline]
 pub(crate) fn chunk<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
     match input.split_first_chunk() {
@@ -15,7 +15,7 @@ pub(crate) fn chunk<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
     }
 }
 
-/// One octet.
+/// Reads one octet.
 #[inline]
 pub(crate) fn octet(input: &[u8]) -> Parsed<'_, u8> {
     match input.split_first() {
@@ -24,7 +24,7 @@ pub(crate) fn octet(input: &[u8]) -> Parsed<'_, u8> {
     }
 }
 
-/// Returns a number of octets known at run time.
+/// Reads `count` octets.
 #[inline]
 pub(crate) fn take(count: usize, input: &[u8]) -> Parsed<'_, &[u8]> {
     match input.split_at_checked(count) {
@@ -33,45 +33,46 @@ pub(crate) fn take(count: usize, input: &[u8]) -> Parsed<'_, &[u8]> {
     }
 }
 
-/// Two octets as a number in network order [1.2].
+/// Reads two octets as a number in network order [1.2].
 #[inline]
 pub(crate) fn be_u16(input: &[u8]) -> Parsed<'_, u16> {
     chunk(input).map(|(rest, octets)| (rest, u16::from_be_bytes(octets)))
 }
 
-/// Four octets as a number in network order [1.2].
+/// Reads four octets as a number in network order [1.2].
 #[inline]
 pub(crate) fn be_u32(input: &[u8]) -> Parsed<'_, u32> {
     chunk(input).map(|(rest, octets)| (rest, u32::from_be_bytes(octets)))
 }
 
-/// Eight octets as a number in network order [1.2].
+/// Reads eight octets as a number in network order [1.2].
 #[inline]
 pub(crate) fn be_u64(input: &[u8]) -> Parsed<'_, u64> {
     chunk(input).map(|(rest, octets)| (rest, u64::from_be_bytes(octets)))
 }
 
-/// Returns a size on a small target may exceed what memory can hold; it then exceeds the input too.
+/// Converts a size. On a small target a size may exceed the address space; such a size exceeds the input,
+/// too.
 #[inline]
 pub(crate) fn to_usize(size: u32) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
 }
 
-/// Returns the octets that a one-octet size field counts.
+/// Reads a size of one octet, and as many octets.
 #[inline]
 pub(crate) fn sized8(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, size) = octet(input)?;
     take(usize::from(size), rest)
 }
 
-/// Returns the octets that a four-octet size field counts.
+/// Reads a size of four octets, and as many octets.
 #[inline]
 pub(crate) fn sized32(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, size) = be_u32(input)?;
     take(to_usize(size), rest)
 }
 
-/// Returns the octets that follow constructor `code`, its size field taken off.
+/// Reads the octets after constructor `code`, without their size field.
 #[inline]
 pub(crate) fn body(code: u8, input: &[u8]) -> Parsed<'_, &[u8]> {
     match Code::width(code) {
@@ -82,14 +83,13 @@ pub(crate) fn body(code: u8, input: &[u8]) -> Parsed<'_, &[u8]> {
     }
 }
 
-/// The same for a constructor of which only the size field's width is in question.
+/// Reads a size whose width constructor `code` gives, and as many octets.
 #[inline]
 pub(crate) fn variable(code: u8, input: &[u8]) -> Parsed<'_, &[u8]> {
     if code & 0x10 == 0 { sized8(input) } else { sized32(input) }
 }
 
-/// Splits the octets of a list, map or array with constructor `code` into the count and what it counts [1.2.3]
-/// [1.2.4].
+/// Splits a list, map or array with constructor `code` into its count and its items [1.2.3] [1.2.4].
 pub(crate) fn counted(code: u8, input: &[u8]) -> Parsed<'_, (u32, &[u8])> {
     if code & 0x10 == 0 {
         return counted8(input);
@@ -101,7 +101,7 @@ pub(crate) fn counted(code: u8, input: &[u8]) -> Parsed<'_, (u32, &[u8])> {
     }
 }
 
-/// The same where size and count are one octet each.
+/// Splits a list, map or array with a size and a count of one octet each.
 #[inline]
 pub(crate) fn counted8(input: &[u8]) -> Parsed<'_, (u32, &[u8])> {
     let (rest, body) = sized8(input)?;

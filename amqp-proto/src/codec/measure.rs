@@ -1,7 +1,7 @@
-//! Sizes before writing: how many octets a value takes, and which constructors make it shortest.
+//! The length of a value before it is written, and the constructors of its shortest form.
 //!
-//! Compounds nest, and the size of each comes before its items. One walk works out all sizes, innermost
-//! first, into a [`Plan`]; a second walk writes and takes the sizes from the plan as it goes.
+//! Compounds nest, and the size of each compound is written before its items. One walk computes all sizes,
+//! innermost first, into a [`Plan`]; a second walk writes the value with the sizes of the plan.
 
 use smallvec::SmallVec;
 
@@ -11,19 +11,19 @@ use super::encode::{
 };
 use crate::types::{Array, Described, Kind, List, Map, Step, Value, Walk};
 
-/// What the plan knows of one compound.
+/// The measures of one compound.
 #[derive(Clone, Copy, Default)]
 struct Measured {
-    /// The octets of its items: what its size field counts, the count field itself taken off.
+    /// The length of its items: the value of its size field without the length of the count field.
     octets: usize,
-    /// Of an array, the constructor of its elements.
+    /// The constructor of an array's elements.
     element: u8,
 }
 
 /// The sizes of all compounds in a value, parents before children.
 struct Plan {
     compounds: SmallVec<[Measured; 4]>,
-    /// The octets of the whole, constructor included.
+    /// The length of the whole value, constructor included.
     total: usize,
 }
 
@@ -31,16 +31,17 @@ struct Plan {
 struct Open {
     at: usize,
     octets: usize,
-    /// How many of an array's first items are descriptors; all items of other compounds stand for themselves.
+    /// The number of an array's descriptors, which come before its elements. `usize::MAX` for other
+    /// compounds.
     plain: usize,
     seen: usize,
     elements: Elements,
 }
 
-/// What an array's elements have in common so far.
+/// The common measures of an array's elements so far.
 #[derive(Default)]
 struct Elements {
-    /// The widest grade: 0 for those that can do without octets, 1 for one octet or 8-bit sizes, else 2.
+    /// The widest grade: 0 for elements without octets, 1 for one octet or 8-bit sizes, else 2.
     grade: usize,
     octets: usize,
     count: usize,
@@ -91,7 +92,7 @@ impl Open {
         if self.seen > self.plain {
             self.elements.add(value, measured);
         } else {
-            // An array's descriptors each come after the octet that announces a descriptor.
+            // In an array, an announcing octet comes before each descriptor.
             let announced = usize::from(self.plain != usize::MAX);
             self.octets += announced + full_len(value, measured);
         }
@@ -136,10 +137,10 @@ impl Elements {
         self.octets += octets;
     }
 
-    /// Returns the shortest constructor that fits every element, and the octets of them all [1.2.4].
+    /// Returns the shortest constructor that fits every element, and the length of all elements [1.2.4].
     fn form(&self, array: &Array) -> (u8, usize) {
         let n = self.count;
-        // An empty array takes the form that most readers expect: never one without octets.
+        // An empty array takes the form that most readers expect, never a form without octets.
         let grade = if n == 0 { 1 } else { self.grade };
         let variable =
             |narrow, wide| if grade < 2 { (narrow, self.octets + n) } else { (wide, self.octets + 4 * n) };
@@ -188,7 +189,7 @@ fn grade_size(octets: usize) -> usize {
     1 + usize::from(octets > usize::from(u8::MAX))
 }
 
-/// Returns the octets of any value, constructor included, its items measured already.
+/// Returns the length of a value, constructor included. The items of a compound have been measured.
 fn full_len(value: &Value, measured: Measured) -> usize {
     match value {
         Value::List(list) if list.is_empty() => 1,
@@ -199,7 +200,7 @@ fn full_len(value: &Value, measured: Measured) -> usize {
     }
 }
 
-/// Returns the octets of a value, constructor included; of a compound, all of it.
+/// Returns the length of a value, constructor and items included.
 fn value_len(value: &Value) -> usize {
     match value {
         Value::Null | Value::Boolean(_) => 1,
@@ -219,7 +220,7 @@ fn value_len(value: &Value) -> usize {
     }
 }
 
-/// Out of line: what few values need.
+/// Returns the length of a nested value. Out of line, since few values are nested.
 #[cold]
 fn nested_len(value: &Value) -> usize {
     Plan::new(value).total
@@ -230,7 +231,7 @@ fn write_nested<'w>(value: &Value, writer: Writer<'w>) -> Writer<'w> {
     write_planned(value, &Plan::new(value), writer)
 }
 
-/// Writes a value, constructor included; of a compound, all of it.
+/// Writes a value, constructor and items included.
 fn write_value<'w>(value: &Value, writer: Writer<'w>) -> Writer<'w> {
     match value {
         Value::Null => writer.octet(Code::NULL),
@@ -258,7 +259,7 @@ fn write_value<'w>(value: &Value, writer: Writer<'w>) -> Writer<'w> {
     }
 }
 
-/// Writes an element of an array of scalars, in the form that constructor `code` asks for.
+/// Writes an element of an array of scalars in the form of constructor `code`.
 fn write_element<'w>(value: &Value, code: u8, writer: Writer<'w>) -> Writer<'w> {
     let narrow = code >> 4 == 0x5;
     match value {
@@ -286,7 +287,7 @@ fn write_element<'w>(value: &Value, code: u8, writer: Writer<'w>) -> Writer<'w> 
         Value::Binary(octets) => write_sized(octets, code, writer),
         Value::String(text) => write_sized(text.as_bytes(), code, writer),
         Value::Symbol(name) => write_sized(name.as_bytes(), code, writer),
-        // Null, and what its constructor says all about: true, false, zero, the empty list.
+        // Null, and the values without octets: true, false, zero, the empty list.
         _ => writer,
     }
 }
@@ -298,7 +299,7 @@ fn write_sized<'w>(octets: &[u8], code: u8, writer: Writer<'w>) -> Writer<'w> {
 
 /// A compound whose items are being written.
 struct Level {
-    /// As [`Open::plain`].
+    /// See [`Open::plain`].
     plain: usize,
     seen: usize,
     element: u8,
@@ -309,12 +310,12 @@ impl Level {
         self.seen >= self.plain
     }
 
-    /// Before each of an array's descriptors stands the octet that announces one.
+    /// Writes the octet that announces a descriptor of an array.
     fn announce<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
         if self.plain == usize::MAX { writer } else { writer.octet(Code::DESCRIBED) }
     }
 
-    /// An item is written; behind an array's last descriptor comes the constructor of its elements.
+    /// Counts a written item. Writes the constructor of an array's elements after its last descriptor.
     fn item_done<'w>(&mut self, writer: Writer<'w>) -> Writer<'w> {
         self.seen += 1;
         if self.seen == self.plain { writer.octet(self.element) } else { writer }
@@ -360,7 +361,7 @@ fn write_planned<'w>(root: &Value, plan: &Plan, mut writer: Writer<'w>) -> Write
     writer
 }
 
-/// What comes before the items of a compound: constructor, size, count.
+/// Writes the octets before the items of a compound: constructor, size, count.
 fn write_opening<'w>(value: &Value, measured: Measured, writer: Writer<'w>) -> Writer<'w> {
     let octets = measured.octets;
     match value {
@@ -372,7 +373,7 @@ fn write_opening<'w>(value: &Value, measured: Measured, writer: Writer<'w>) -> W
     }
 }
 
-/// The same in an array of compounds, where the constructor is given.
+/// Writes the size and count of a compound that is an element of an array with element constructor `code`.
 fn write_element_opening<'w>(value: &Value, measured: Measured, code: u8, writer: Writer<'w>) -> Writer<'w> {
     let count = match value {
         Value::Array(array) => array.len(),
@@ -403,7 +404,7 @@ impl Encode for Value {
     }
 }
 
-/// Returns the octets of items that follow one another. Most are text, which is looked for first.
+/// Returns the length of consecutive items. Most are text, so text is tested first.
 #[inline]
 fn items_len(items: &[Value]) -> usize {
     let mut octets = 0;
@@ -448,18 +449,18 @@ impl Encode for List {
 }
 
 impl Map {
-    /// Returns the octets of the keys and values, for [`write_measured`](Self::write_measured) and
+    /// Returns the length of the keys and values, for [`write_measured`](Self::write_measured) and
     /// [`measured_len`](Self::measured_len).
     pub(crate) fn measure(&self) -> usize {
         items_len(&self.items)
     }
 
-    /// Returns the octets of the whole map.
+    /// Returns the length of the whole map, given the length of its keys and values.
     pub(crate) fn measured_len(&self, octets: usize) -> usize {
         compound_len(octets, self.items.len())
     }
 
-    /// Writes the map without measuring it; there is no room left if that takes the 32-bit form.
+    /// Writes the map without measuring it first. Returns a full writer if the map needs the 32-bit form.
     pub(crate) fn write_narrow<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
         let Some((opening, writer)) = writer.set_aside::<3>() else { return Writer::full() };
         let room = writer.left();
@@ -472,7 +473,7 @@ impl Map {
         writer
     }
 
-    /// Writes the map, whose keys and values are measured already.
+    /// Writes the map, given the length of its keys and values.
     pub(crate) fn write_measured<'w>(&self, octets: usize, writer: Writer<'w>) -> Writer<'w> {
         write_items(&self.items, writer.compound(Code::MAP8, Code::MAP32, octets, self.items.len()))
     }

@@ -1,9 +1,9 @@
-//! Floor 1: values and the octets that stand for them [1.2-1.6].
+//! Values and their encoding in octets [1.2-1.6].
 //!
-//! Reading is strict and bounded: every legal encoding is accepted, nothing else, and no count or size a peer
-//! writes is believed before the octets are there to show for it. Writing always picks the shortest form [1.6] and
-//! knows its size beforehand. Neither recurses. Descriptors get their meaning one floor up
-//! ([`wire`](crate::wire)).
+//! Reading is strict and bounded: every legal encoding is accepted and nothing else, and memory is reserved
+//! only for octets that have arrived, whatever a count or size claims. Writing chooses the shortest form
+//! [1.6] and knows its length beforehand. Neither recurses. The floor above, [`wire`](crate::wire), gives
+//! descriptors their meaning.
 
 mod choice;
 mod code;

@@ -1,4 +1,4 @@
-//! Reading any [`Value`], however deep, on a stack of its own.
+//! Reading any [`Value`] at any depth, without recursion.
 
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
@@ -15,9 +15,14 @@ use crate::types::{
 };
 
 impl Value {
-    /// Reads one value off the front of `octets`; on error nothing is taken.
+    /// Reads one value and advances `octets` past it.
     ///
     /// Text and octets in the value share the buffer.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the octets do not begin with a value within `limits`. Then `octets` stay as they
+    /// were.
     pub fn decode(octets: &mut Bytes, limits: &Limits) -> Result<Self, DecodeError> {
         let (left, value) = Decoder::run(octets, limits, |decoder, input| {
             let (rest, code) = octet(input)?;
@@ -28,19 +33,22 @@ impl Value {
         Ok(value)
     }
 
-    /// Returns how many octets [`encode`](Self::encode) writes.
+    /// Returns the number of octets that [`encode`](Self::encode) writes.
     pub fn encoded_len(&self) -> usize {
         self.size()
     }
 
     /// Appends the shortest encoding of the value.
     ///
-    /// Fails, writing nothing, if that would exceed the 4 GiB that a size field can say.
+    /// # Errors
+    ///
+    /// [`EncodeError::TooLarge`] if the encoding exceeds the 4 GiB that a size field can express. Nothing is
+    /// appended then.
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         append(self, out)
     }
 
-    /// Reads what follows constructor `code`.
+    /// Reads the octets after constructor `code`.
     pub(crate) fn decode_from<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
         let mut open: SmallVec<[Open<'a>; 2]> = SmallVec::new();
         let (mut code, mut rest) = (code, input);
@@ -78,12 +86,12 @@ impl Decode for Value {
 /// A compound whose items are being read.
 struct Open<'a> {
     shape: Shape,
-    /// How many items, or elements, it is to have.
+    /// The announced number of items or elements.
     count: u32,
     values: Vec<Value>,
-    /// Where it begins, for complaints about the whole of it.
+    /// The compound's beginning, for errors about the whole compound.
     at: &'a [u8],
-    /// What follows it; a described value has no size, so what follows is known only when it ends.
+    /// The octets after the compound. `None` for a described value, which has no size field.
     after: Option<&'a [u8]>,
 }
 
@@ -92,7 +100,7 @@ enum Shape {
     List,
     Map,
     Described,
-    /// An array whose element constructor is not read yet; so many descriptors are.
+    /// An array whose element constructor is not yet read; `values` holds its descriptors so far.
     ArrayHead,
     Array {
         code: u8,
@@ -101,15 +109,15 @@ enum Shape {
     },
 }
 
-/// What comes next in a compound.
+/// The next step in a compound.
 enum Next {
-    /// A value with this constructor, which has been taken off the input.
+    /// Read a value with this constructor, which has been consumed.
     Code(u8),
-    /// Nothing: it is complete.
+    /// Close the compound, which is complete.
     Done,
 }
 
-/// Reads a value that holds no others, or opens one that does.
+/// Reads a scalar, or opens a compound.
 fn start<'a>(
     decoder: &mut Decoder<'a>,
     open: &mut SmallVec<[Open<'a>; 2]>,
@@ -169,7 +177,7 @@ impl<'a> Open<'a> {
         }
     }
 
-    /// Returns an array's element constructor: any number of descriptors, then a code [1.2.4].
+    /// Reads an array's element constructor: any number of descriptors, then a code [1.2.4].
     fn element_constructor(
         &mut self,
         decoder: &mut Decoder<'a>,
@@ -204,7 +212,7 @@ impl<'a> Open<'a> {
         Ok((rest, if count == 0 { Next::Done } else { Next::Code(code) }))
     }
 
-    /// Returns the finished value; `rest` moves on to what follows it.
+    /// Returns the finished value, and moves `rest` to the octets after it.
     fn close(self, rest: &mut &'a [u8]) -> Result<Value, nom::Err<Fault<'a>>> {
         if let Some(after) = self.after {
             if !rest.is_empty() {
@@ -229,7 +237,7 @@ impl<'a> Open<'a> {
     }
 }
 
-/// Reads a value that holds no others.
+/// Reads a scalar.
 fn scalar<'a>(decoder: &mut Decoder<'a>, kind: Kind, code: u8, input: &'a [u8]) -> Parsed<'a, Value> {
     fn read<'a, T: Decode + Into<Value>>(
         decoder: &mut Decoder<'a>,

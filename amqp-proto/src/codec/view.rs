@@ -1,4 +1,4 @@
-//! Reading in place: values as views of the octets, nothing allocated.
+//! Reading in place: values as views of their octets, without allocation.
 
 use core::fmt;
 
@@ -9,8 +9,8 @@ use crate::types::{Timestamp, Uuid};
 
 /// A value read in place.
 ///
-/// Scalars are decoded; text and octets are borrowed; what holds other values is borrowed as it is encoded, to
-/// be taken apart by [`Value::decode`](crate::types::Value::decode) if it is of interest.
+/// Scalars are decoded; text and octets are borrowed. A compound is borrowed in its encoded form:
+/// [`Value::decode`](crate::types::Value::decode) decodes it.
 #[derive(Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum ValueRef<'a> {
@@ -55,9 +55,13 @@ pub enum ValueRef<'a> {
 }
 
 impl<'a> ValueRef<'a> {
-    /// Reads the one value that `octets` hold.
+    /// Reads the one value in `octets`.
     ///
-    /// What [`Encoded`](Self::Encoded) borrows is found by its size and not looked into.
+    /// The size of a compound is trusted; its items are not checked.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the octets are not exactly one value.
     pub fn decode(octets: &'a [u8]) -> Result<Self, DecodeError> {
         match Self::parse(octets).map_err(|error| Fault::settle(error, octets))? {
             ([], value) => Ok(value),
@@ -65,7 +69,7 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// Returns the text, if this is a string or a symbol.
+    /// Returns the text, if the value is a string or a symbol.
     pub fn as_str(self) -> Option<&'a str> {
         match self {
             Self::String(text) | Self::Symbol(text) => Some(text),
@@ -135,14 +139,14 @@ fn text<'a>((rest, octets): (&'a [u8], &'a [u8])) -> Parsed<'a, ValueRef<'a>> {
     }
 }
 
-/// Passes over one value, believing sizes and looking into nothing; descriptors cost no recursion.
+/// Skips one value by its size, without checking its items. Descriptors cost no recursion.
 pub(crate) fn skip(input: &[u8]) -> Parsed<'_, ()> {
     let mut rest = input;
     let mut values = 1_usize;
     while values > 0 {
         let (after, code) = octet(rest)?;
         if code == Code::DESCRIBED {
-            // A descriptor and what it describes, instead of one value.
+            // The descriptor and the described value replace the one value.
             values += 1;
             rest = after;
         } else {
@@ -193,18 +197,22 @@ impl fmt::Debug for ValueRef<'_> {
 
 /// The pairs of an encoded map, read in place.
 ///
-/// Keys are not checked for duplicates; [`Map`](crate::types::Map) decoding does that. A fault ends the
-/// iteration after it is told.
+/// Keys are not checked for duplicates, unlike when decoding a [`Map`](crate::types::Map). The iteration ends
+/// after the first error.
 #[derive(Debug, Clone)]
 pub struct Entries<'a> {
     whole: &'a [u8],
     rest: &'a [u8],
-    /// How many keys and values are left.
+    /// The number of keys and values that are not yet read.
     left: u32,
 }
 
 impl<'a> Entries<'a> {
     /// Returns the pairs of a map; `octets` begin with its constructor.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the octets do not begin with the header of a map.
     pub fn new(octets: &'a [u8]) -> Result<Self, DecodeError> {
         let parse = || {
             let (rest, code) = octet(octets)?;

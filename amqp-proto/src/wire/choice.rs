@@ -4,90 +4,92 @@ use crate::codec::choices;
 use crate::types::Symbol;
 
 choices! {
-    /// Which end of a link an endpoint is [2.8.1].
+    /// The role of an endpoint on its link [2.8.1].
     number Role = "role" bool {
-        /// It sends messages.
+        /// The endpoint sends messages.
         Sender = false,
-        /// It receives messages.
+        /// The endpoint receives messages.
         Receiver = true,
     }
 
-    /// How a sender settles [2.8.2].
+    /// The settlement policy of a sender [2.8.2].
     number SenderSettleMode = "sender-settle-mode" u8 {
         /// Every delivery starts unsettled.
         Unsettled = 0,
         /// Every delivery is sent settled.
         Settled = 1,
-        /// As the sender chooses for each delivery.
+        /// The sender chooses for each delivery.
         Mixed = 2,
     }
 
-    /// How a receiver settles [2.8.3].
+    /// The settlement policy of a receiver [2.8.3].
     number ReceiverSettleMode = "receiver-settle-mode" u8 {
-        /// On its own, as soon as it likes.
+        /// The receiver settles on its own.
         First = 0,
-        /// Only after the sender has settled.
+        /// The receiver settles only after the sender has settled.
         Second = 1,
     }
 
-    /// What of a terminus survives [3.5.5].
+    /// The parts of a terminus that survive a failure of its container [3.5.5].
     number TerminusDurability = "terminus-durability" u32 {
-        /// Nothing.
+        /// Nothing survives.
         None = 0,
-        /// That it exists, and how it is configured.
+        /// The existence and the configuration of the terminus survive.
         Configuration = 1,
-        /// That and the state of unsettled deliveries.
+        /// The terminus and the state of its unsettled deliveries survive.
         UnsettledState = 2,
     }
 
-    /// How a SASL dialogue ended [5.3.3.6].
+    /// The result of a SASL dialogue [5.3.3.6].
     number SaslCode = "sasl-code" u8 {
-        /// Authenticated.
+        /// The client is authenticated.
         Ok = 0,
-        /// The credentials did not do.
+        /// The credentials are wrong.
         Auth = 1,
-        /// A fault of the system.
+        /// The server failed.
         Sys = 2,
-        /// A fault of the system that will stay.
+        /// The server failed permanently.
         SysPerm = 3,
-        /// A fault of the system that may pass.
+        /// The server failed for the moment; another attempt may succeed.
         SysTemp = 4,
     }
 
-    /// When a terminus begins to expire [3.5.6].
+    /// The event that starts the expiry of a terminus [3.5.6].
     symbol ExpiryPolicy = "terminus-expiry-policy" Symbol {
-        /// When its link is detached.
+        /// The link is detached.
         LinkDetach = "link-detach",
-        /// When its session ends.
+        /// The session ends.
         SessionEnd = "session-end",
-        /// When its connection closes.
+        /// The connection closes.
         ConnectionClose = "connection-close",
-        /// Never.
+        /// The terminus never expires.
         Never = "never",
     }
 }
 
 impl Default for SenderSettleMode {
-    /// As the standard has it where the field is left out [2.7.3].
+    /// Returns the standard's default for an absent field [2.7.3].
     fn default() -> Self {
         Self::Mixed
     }
 }
 
 impl Default for ReceiverSettleMode {
-    /// As the standard has it where the field is left out [2.7.3].
+    /// Returns the standard's default for an absent field [2.7.3].
     fn default() -> Self {
         Self::First
     }
 }
 
-/// Says if a message stays at the node when it is sent [3.5.7]. The standard leaves room for other modes.
+/// The node's treatment of a message that was sent to a link: keep or remove [3.5.7].
+///
+/// The standard leaves room for other modes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DistributionMode {
-    /// It is gone for other links once it is accepted.
+    /// Once accepted, the message is gone for other links.
     Move,
-    /// It stays for other links.
+    /// The message stays for other links.
     Copy,
     /// A mode that the standard does not define.
     Other(Symbol),

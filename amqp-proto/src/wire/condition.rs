@@ -1,4 +1,4 @@
-//! Every error condition of the standard, as one table [2.8.15-2.8.18] [4.5.8].
+//! The error conditions of the standard, as one table [2.8.15-2.8.18] [4.5.8].
 
 use core::fmt;
 
@@ -7,12 +7,13 @@ use crate::types::Symbol;
 
 macro_rules! conditions {
     ($($(#[$doc:meta])* $name:ident = $symbol:literal;)*) => {
-        /// Why something failed: a condition of the standard, or any other symbol [2.8.14].
+        /// The reason of an error: a condition of the standard, or any other symbol [2.8.14].
         ///
         /// ```
         /// use amqp_proto::{symbol, wire::Condition};
         ///
-        /// assert_eq!(Condition::from(symbol!("amqp:not-found")), Condition::NotFound);
+        /// let not_found = Condition::from(symbol!("amqp:not-found"));
+        /// assert_eq!(not_found, Condition::NotFound);
         /// assert_eq!(Condition::NotFound.as_str(), "amqp:not-found");
         /// ```
         #[derive(Clone, PartialEq, Eq, Hash)]
@@ -57,57 +58,57 @@ macro_rules! conditions {
 }
 
 conditions! {
-    /// The peer is at fault in some way that has no condition of its own.
+    /// An internal error, without a condition of its own.
     InternalError = "amqp:internal-error";
     /// The node or the resource does not exist.
     NotFound = "amqp:not-found";
-    /// The peer may not do what it asked for.
+    /// The peer is not allowed to do what it asked for.
     UnauthorizedAccess = "amqp:unauthorized-access";
     /// Octets could not be decoded.
     DecodeError = "amqp:decode-error";
-    /// A limit is reached.
+    /// A limit is exceeded.
     ResourceLimitExceeded = "amqp:resource-limit-exceeded";
     /// A frame was used against the rules.
     NotAllowed = "amqp:not-allowed";
-    /// A field holds what it must not.
+    /// A field has a value that is not allowed.
     InvalidField = "amqp:invalid-field";
-    /// Something optional is not there.
+    /// The peer used an optional feature that is not implemented.
     NotImplemented = "amqp:not-implemented";
-    /// Somebody else has what was asked for.
+    /// Another client holds an exclusive lock on the resource.
     ResourceLocked = "amqp:resource-locked";
-    /// Something that was asked for cannot be guaranteed.
+    /// A guarantee that the peer asked for cannot be given.
     PreconditionFailed = "amqp:precondition-failed";
     /// The node or the resource in use was deleted.
     ResourceDeleted = "amqp:resource-deleted";
-    /// A frame is not permitted now.
+    /// The frame is not permitted in the current state.
     IllegalState = "amqp:illegal-state";
-    /// A frame cannot be made small enough.
+    /// The frame cannot be made small enough for the peer.
     FrameSizeTooSmall = "amqp:frame-size-too-small";
     /// An operator closed the connection.
     ConnectionForced = "amqp:connection:forced";
-    /// No valid frame header could be formed.
+    /// The octets do not form a valid frame header.
     FramingError = "amqp:connection:framing-error";
-    /// The peer is to connect elsewhere.
+    /// The peer should connect to another address.
     ConnectionRedirect = "amqp:connection:redirect";
-    /// More transfers came than the window has room for.
+    /// The peer sent more transfers than the session's window allows.
     WindowViolation = "amqp:session:window-violation";
-    /// Input came for a link that was detached for an error.
+    /// The peer used a link after this end had detached it for an error.
     ErrantLink = "amqp:session:errant-link";
-    /// An attach uses a handle that is in use.
+    /// An attach uses a handle that is already in use.
     HandleInUse = "amqp:session:handle-in-use";
-    /// A frame other than attach uses a handle that is not.
+    /// A frame other than attach uses a handle that is not in use.
     UnattachedHandle = "amqp:session:unattached-handle";
     /// An operator detached the link.
     DetachForced = "amqp:link:detach-forced";
-    /// More messages came than there was credit for.
+    /// The peer sent more messages than the link's credit allows.
     TransferLimitExceeded = "amqp:link:transfer-limit-exceeded";
-    /// A message is larger than the link takes.
+    /// The message is larger than the link's maximum.
     MessageSizeExceeded = "amqp:link:message-size-exceeded";
-    /// The peer is to attach elsewhere.
+    /// The peer should attach to another address.
     LinkRedirect = "amqp:link:redirect";
-    /// The link was attached somewhere else.
+    /// The link was attached by another connection or session.
     Stolen = "amqp:link:stolen";
-    /// No such transaction.
+    /// The transaction does not exist.
     UnknownTransaction = "amqp:transaction:unknown-id";
     /// The transaction was rolled back.
     TransactionRollback = "amqp:transaction:rollback";

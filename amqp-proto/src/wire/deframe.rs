@@ -1,4 +1,5 @@
-//! [`Deframer`]: cuts a byte stream into protocol headers and frames, however it arrives [2.3].
+//! [`Deframer`]: splits a byte stream into protocol headers and frames, whatever the portions in which it
+//! arrives [2.3].
 
 use core::fmt;
 
@@ -8,10 +9,10 @@ use super::frame::{FrameHeader, RawFrame};
 use super::protocol::ProtocolHeader;
 use crate::codec::DecodeError;
 
-/// Collects octets and gives out what is complete.
+/// Collects octets and returns complete protocol headers and frames.
 ///
-/// Octets are read straight into [`input`](Self::input), and the frames cut from it share that buffer. A frame
-/// is judged by its first eight octets, before the rest is waited for.
+/// Octets are read straight into [`input`](Self::input), and the returned frames share that buffer. The first
+/// eight octets of a frame are checked before the rest arrives.
 ///
 /// ```
 /// use amqp_proto::types::Limits;
@@ -20,12 +21,14 @@ use crate::codec::DecodeError;
 ///
 /// let mut deframer = Deframer::new();
 /// deframer.input().put_slice(b"AMQP\x00\x01\x00\x00");
-/// deframer.input().put_slice(&[0, 0, 0, 8, 2, 0, 0]); // all but one octet of an empty frame
+/// // All but one octet of an empty frame.
+/// deframer.input().put_slice(&[0, 0, 0, 8, 2, 0, 0]);
 /// assert_eq!(deframer.next_header()?, Some(ProtocolHeader::AMQP));
 /// assert!(deframer.next_frame(512)?.is_none());
 ///
 /// deframer.input().put_u8(3);
-/// let frame = deframer.next_frame(512)?.unwrap().decode(&Limits::DEFAULT)?;
+/// let frame = deframer.next_frame(512)?.unwrap();
+/// let frame = frame.decode(&Limits::DEFAULT)?;
 /// assert!(matches!(frame, Frame::Empty { channel } if channel.get() == 3));
 /// # Ok::<(), amqp_proto::codec::DecodeError>(())
 /// ```
@@ -36,27 +39,32 @@ pub struct Deframer {
 }
 
 impl Deframer {
-    /// With an empty buffer.
+    /// Returns a deframer with an empty buffer.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns where to put what arrives: octets are to be added at the end.
+    /// Returns the input buffer; append received octets to it.
     pub fn input(&mut self) -> &mut BytesMut {
         &mut self.buffer
     }
 
-    /// Returns how many octets of the stream have been given out.
+    /// Returns the number of octets that have been returned as headers and frames.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// The octets that have arrived and are not given out yet.
+    /// Returns the octets that have arrived and are not yet returned.
     pub fn remaining(&self) -> &[u8] {
         &self.buffer
     }
 
-    /// The protocol header that comes next, once it is complete; on error nothing is taken.
+    /// Returns the next protocol header, or `None` while it is incomplete.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] of kind [`ProtocolHeader`](DecodeErrorKind::ProtocolHeader) if the octets are no
+    /// protocol header. The octets stay in the buffer.
     pub fn next_header(&mut self) -> Result<Option<ProtocolHeader>, DecodeError> {
         let header = ProtocolHeader::decode(&self.buffer)?;
         if header.is_some() {
@@ -66,9 +74,12 @@ impl Deframer {
         Ok(header)
     }
 
-    /// The frame that comes next, once it is complete; on error nothing is taken.
+    /// Returns the next frame, or `None` while it is incomplete.
     ///
-    /// A frame of more than `max_frame_size` octets is an error as soon as its size is known [2.7.1].
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the frame's header is malformed, or if its size exceeds `max_frame_size` octets
+    /// [2.7.1]. The octets stay in the buffer.
     #[inline]
     pub fn next_frame(&mut self, max_frame_size: u32) -> Result<Option<RawFrame>, DecodeError> {
         let Some(header) = FrameHeader::decode(&self.buffer, max_frame_size)? else { return Ok(None) };
@@ -82,7 +93,7 @@ impl Deframer {
     }
 }
 
-/// How much there is, and not what: it may be a secret.
+/// Prints only the number of octets, since they may contain a secret.
 impl fmt::Debug for Deframer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "deframer at {} with {} octets", self.position, self.buffer.len())

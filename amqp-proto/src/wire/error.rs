@@ -1,4 +1,4 @@
-//! The `error` type [2.8.14], and which condition a decoding error is reported as.
+//! The `error` type [2.8.14], and the conditions of decoding errors.
 
 use core::fmt;
 
@@ -7,20 +7,21 @@ use crate::codec::{DecodeError, DecodeErrorKind, LimitKind, composite};
 use crate::types::{Fields, Str};
 
 composite! {
-    /// Details of an error: a condition, what a person may read, and what a program may [2.8.14].
+    /// Details of an error: a condition, a description for people, and info for programs [2.8.14].
     ///
     /// ```
     /// use amqp_proto::wire::{Condition, Error};
     ///
-    /// let error = Error::new(Condition::NotFound).with_description("no queue 'jobs'");
+    /// let error = Error::new(Condition::NotFound)
+    ///     .with_description("no queue 'jobs'");
     /// assert_eq!(error.to_string(), r#"amqp:not-found: no queue 'jobs'"#);
     /// ```
     Error = "error" 0x1d {
-        /// What kind of error it is.
+        /// The kind of error.
         condition: Condition, "symbol", mandatory;
-        /// Words for a person. Text from a peer may hold anything; `Display` escapes it.
+        /// A text for people. A peer may send any text; `Display` escapes it.
         description: Option<Str>, "string", optional;
-        /// What a program may want to know, such as where a redirect leads.
+        /// Information for programs, such as the address of a redirect.
         info: Fields, "fields", optional;
     }
 }
@@ -65,7 +66,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 impl DecodeError {
-    /// Returns the condition to report the fault with [2.8.16] [2.8.15].
+    /// Returns the condition that reports the error to the peer [2.8.16] [2.8.15].
     pub fn condition(&self) -> Condition {
         match self.kind() {
             DecodeErrorKind::Truncated

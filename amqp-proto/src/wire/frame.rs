@@ -1,4 +1,4 @@
-//! Frames: a header, a performative, and what a transfer carries [2.3].
+//! Frames: a header, a performative, and the payload of a transfer [2.3].
 
 use core::fmt;
 
@@ -13,7 +13,7 @@ use crate::codec::{
 };
 use crate::types::{Channel, Limits};
 
-/// The smallest frame there is, and the octets before a body without extended header.
+/// The size of the smallest frame, and of a header without extended header.
 const HEADER_LEN: usize = 8;
 const MIN_SIZE: u32 = 8;
 /// The data offset of a frame without extended header, in words of four octets.
@@ -31,20 +31,24 @@ pub enum FrameKind {
 /// The first eight octets of a frame [2.3.1].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameHeader {
-    /// The octets of the whole frame, this header included.
+    /// The size of the whole frame in octets, header included.
     pub size: u32,
-    /// Where the body begins, in words of four octets; what lies between is an extended header.
+    /// The offset of the body, in words of four octets. An extended header may lie between this header and
+    /// the body.
     pub data_offset: u8,
     /// The type of the frame.
     pub kind: FrameKind,
-    /// The channel of an AMQP frame; of no meaning in a SASL frame [5.3.1].
+    /// The channel of an AMQP frame; meaningless in a SASL frame [5.3.1].
     pub channel: Channel,
 }
 
 impl FrameHeader {
-    /// Reads the header at the front of what has arrived so far, `None` if there is more to come.
+    /// Reads the header of the next frame, or returns `None` if `octets` are too few.
     ///
-    /// A frame of more than `max_frame_size` octets is refused here [2.7.1].
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the header is malformed, or if the frame's size exceeds `max_frame_size` octets
+    /// [2.7.1].
     #[inline]
     pub fn decode(octets: &[u8], max_frame_size: u32) -> Result<Option<Self>, DecodeError> {
         let Some(&[a, b, c, d, data_offset, kind, high, low]) = octets.first_chunk::<HEADER_LEN>() else {
@@ -63,7 +67,7 @@ impl FrameHeader {
         Ok(Some(Self { size, data_offset, kind, channel: Channel::new(channel) }))
     }
 
-    /// Judges a header of which not all has arrived: the size alone may be enough to refuse it.
+    /// Checks an incomplete header: its size field alone may be reason to refuse the frame.
     #[cold]
     fn decode_part(octets: &[u8], max_frame_size: u32) -> Result<Option<Self>, DecodeError> {
         match octets.first_chunk() {
@@ -84,21 +88,20 @@ fn check_size(size: u32, limit: u32) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// A frame as it came: its header is read, its body is not.
+/// A received frame with its header decoded and its body not decoded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawFrame {
-    /// The first eight octets, read.
+    /// The decoded header.
     pub header: FrameHeader,
     /// The whole frame, header included.
     pub octets: Bytes,
 }
 
-/// How a transfer begins, in the form that all writers use.
+/// The first octets of a transfer's body, in the form that all known writers use.
 const TRANSFER: [u8; DESCRIPTOR_LEN] = [Code::DESCRIBED, Code::SMALL_ULONG, Transfer::CODE];
 
 impl RawFrame {
-    /// Returns the octets that come behind the descriptor, if the body is a transfer in the form that all writers
-    /// use.
+    /// Returns the offset of the field list if the body is a transfer in the form that all known writers use.
     #[inline]
     pub(crate) fn transfer_list(&self) -> Option<usize> {
         let body = usize::from(self.header.data_offset) * 4;
@@ -107,8 +110,9 @@ impl RawFrame {
         is_transfer.then_some(body + DESCRIPTOR_LEN)
     }
 
-    /// Reads a transfer and its payload; `list` is where its fields begin. The same as [`decode`](Self::decode),
-    /// without the detour over all that a frame might be.
+    /// Reads a transfer and its payload; `list` is the offset of the field list.
+    ///
+    /// A shortcut of [`decode`](Self::decode) for the most frequent frame.
     #[inline]
     pub(crate) fn decode_transfer(
         mut self,
@@ -125,7 +129,13 @@ impl RawFrame {
         }
     }
 
-    /// Reads the body. What follows a transfer performative becomes the payload, a slice of the same buffer.
+    /// Reads the body. The octets after a transfer performative become the payload, a slice of the same
+    /// buffer.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the body is not a performative or SASL body within `limits`, or if octets follow a
+    /// performative other than transfer.
     #[inline]
     pub fn decode(self, limits: &Limits) -> Result<Frame, DecodeError> {
         let Self { header, octets } = self;
@@ -157,7 +167,8 @@ impl RawFrame {
     }
 }
 
-/// What is left behind the body: the payload of a transfer, or a fault.
+/// Returns the octets after the performative: the payload of a transfer. Octets after any other performative
+/// are a fault.
 #[inline]
 fn rest_of(mut octets: Bytes, left: usize, carries: bool) -> Result<Bytes, DecodeError> {
     if carries {
@@ -170,29 +181,29 @@ fn rest_of(mut octets: Bytes, left: usize, carries: bool) -> Result<Bytes, Decod
     }
 }
 
-/// The header and the number of octets: what is in them may be a secret.
+/// Prints the header and the number of octets, but not the octets, which may contain a secret.
 impl fmt::Debug for RawFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} of {} octets", self.header, self.octets.len())
     }
 }
 
-/// A frame, read.
+/// A decoded frame.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Frame {
     /// An AMQP frame.
     Amqp {
-        /// The channel of the session, 0 for frames of the connection.
+        /// The channel of the session; 0 for frames of the connection.
         channel: Channel,
-        /// What the frame says.
+        /// The performative of the frame.
         performative: Performative,
-        /// What a transfer carries; empty with all others [2.3.2].
+        /// The payload of a transfer; empty with other performatives [2.3.2].
         payload: Bytes,
     },
-    /// An AMQP frame without a body: its sender is alive [2.3.2].
+    /// An AMQP frame without a body, which shows that its sender is alive [2.3.2].
     Empty {
-        /// Any channel.
+        /// The channel of the frame, which has no meaning.
         channel: Channel,
     },
     /// A SASL frame.
@@ -207,7 +218,10 @@ impl Frame {
 
     /// Appends the frame, payload included.
     ///
-    /// Fails, writing nothing, if that takes more than `max_frame_size` octets [2.7.1].
+    /// # Errors
+    ///
+    /// [`EncodeError`] if the frame exceeds `max_frame_size` octets [2.7.1], if a mandatory field has no
+    /// value, or if a performative other than transfer has a payload. Nothing is appended then.
     pub fn encode(&self, max_frame_size: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
         match self {
             Self::Amqp { channel, performative, payload } => {
@@ -227,10 +241,14 @@ impl Frame {
 }
 
 impl Performative {
-    /// Appends a frame up to its payload, of which only the length is needed: the octets are to be sent right
-    /// after, from wherever they are.
+    /// Appends a frame up to its payload.
     ///
-    /// Fails, writing nothing, if frame and payload take more than `max_frame_size` octets [2.7.1].
+    /// `payload` is the length of the payload, which the caller sends right after `out`.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if frame and payload exceed `max_frame_size` octets [2.7.1], if a mandatory field has
+    /// no value, or if a performative other than transfer has a payload. Nothing is appended then.
     pub fn encode_frame(
         &self,
         channel: Channel,
@@ -254,8 +272,8 @@ fn header(size: usize, kind: FrameKind, channel: Channel) -> [u8; HEADER_LEN] {
 
 /// Appends a frame up to its payload.
 ///
-/// Mostly the fields are known to be few enough octets for the 8-bit form without measuring them; then they are
-/// written at once, and what comes before them when their size is known.
+/// The types of the fields usually show that the 8-bit form is enough. Then the fields are written at once,
+/// without measuring them, and the octets before them last.
 #[inline]
 pub(crate) fn write_frame<T: Composite + Encode>(
     kind: FrameKind,
@@ -293,7 +311,7 @@ pub(crate) fn write_frame<T: Composite + Encode>(
     Ok(())
 }
 
-/// The same for fields of any size, measured before anything is written.
+/// Appends a frame up to its payload, with fields of any size, which are measured before they are written.
 #[cold]
 fn write_measured<T: Composite>(
     kind: FrameKind,
@@ -318,7 +336,7 @@ fn too_large(octets: usize, limit: u32) -> EncodeError {
     EncodeError::TooLarge { octets, limit: usize::try_from(limit).unwrap_or(usize::MAX) }
 }
 
-/// One line, complete but for the payload, of which the length is told.
+/// Prints one line: the whole frame with the length of the payload in place of the payload.
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

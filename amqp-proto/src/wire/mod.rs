@@ -1,8 +1,8 @@
-//! Floor 2: everything with a descriptor, and frames [2.2-2.3] [2.7] [2.8] [3.2-3.5] [4.5] [5.3].
+//! Frames, and every type with a descriptor [2.2-2.3] [2.7] [2.8] [3.2-3.5] [4.5] [5.3].
 //!
-//! [`Deframer`] cuts a byte stream into [protocol headers](ProtocolHeader) and [frames](Frame); the forty
-//! described types of the standard are structs made from tables that read like the standard's own. Which frame
-//! may come when is decided higher up.
+//! [`Deframer`] splits a byte stream into [protocol headers](ProtocolHeader) and [frames](Frame). The forty
+//! described types of the standard are structs, made from tables that read like the standard's own. This
+//! module does not decide whether a frame is legal in the current state; the engine above does.
 
 mod choice;
 mod condition;

@@ -10,11 +10,11 @@ use crate::codec::{
 use crate::types::{Annotations, Described, Value};
 
 composite! {
-    /// How much of a delivery has been received: not an outcome [3.4.1].
+    /// The part of a delivery that has been received: a state, but not an outcome [3.4.1].
     Received = "received" 0x23 {
-        /// The section up to which all is there, counted from 0 in wire order.
+        /// The section that is being received, counted from 0; all sections before it are complete.
         section_number: u32, "uint", mandatory;
-        /// How many octets of that section are there.
+        /// The number of octets received of that section.
         section_offset: u64, "ulong", mandatory;
     }
 
@@ -23,27 +23,27 @@ composite! {
 
     /// The message is invalid and was not processed [3.4.3].
     Rejected = "rejected" 0x25 {
-        /// Why.
+        /// The reason.
         error: Option<Box<Error>>, "error", optional;
     }
 
-    /// The message was not processed and may go elsewhere, unchanged [3.4.4].
+    /// The message was not processed and may be delivered again, unchanged [3.4.4].
     Released = "released" 0x26 {}
 
-    /// The message was not processed and may go elsewhere, changed [3.4.5].
+    /// The message was not processed and may be delivered again, with changes [3.4.5].
     Modified = "modified" 0x27 {
-        /// Whether this counts as a failed attempt at delivery.
+        /// `true` if the delivery counts as a failed attempt.
         delivery_failed: Option<bool>, "boolean", optional;
-        /// Whether the message is not to come back to this link.
+        /// `true` if the message must not be delivered to this link again.
         undeliverable_here: Option<bool>, "boolean", optional;
-        /// Annotations to be set on the message.
+        /// Annotations that the sender sets on the message.
         message_annotations: Annotations, "fields", optional;
     }
 }
 
-/// How a delivery ended [3.4].
+/// The final state of a delivery [3.4].
 ///
-/// Only [`Accepted`](Self::Accepted) says that the receiver is responsible for the message now; see
+/// Only [`Accepted`](Self::Accepted) means that the receiver is now responsible for the message; see
 /// [`accepted`](Self::accepted).
 #[derive(Clone, PartialEq, Eq)]
 #[must_use = "the message may have been rejected, released or modified"]
@@ -53,9 +53,9 @@ pub enum Outcome {
     Accepted,
     /// The message is invalid and was not processed.
     Rejected(Rejected),
-    /// The message was not processed and may go elsewhere, unchanged.
+    /// The message was not processed and may be delivered again, unchanged.
     Released,
-    /// The message was not processed and may go elsewhere, changed.
+    /// The message was not processed and may be delivered again, with changes.
     Modified(Box<Modified>),
     /// A transaction was declared [4.5.5].
     Declared(Box<Declared>),
@@ -63,7 +63,7 @@ pub enum Outcome {
     Other(Box<Described>),
 }
 
-/// The state of a delivery as one end sees it [3.4].
+/// The state of a delivery at one end [3.4].
 ///
 /// ```
 /// use amqp_proto::wire::{DeliveryState, Outcome};
@@ -73,16 +73,16 @@ pub enum Outcome {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeliveryState {
-    /// So much has been received.
+    /// A part of the delivery has been received.
     Received(Received),
-    /// It has ended.
+    /// The delivery has an outcome.
     Outcome(Outcome),
-    /// It belongs to a transaction [4.5.6].
+    /// The delivery belongs to a transaction [4.5.6].
     Transactional(Box<TransactionalState>),
 }
 
 impl DeliveryState {
-    /// Returns whether the state is an outcome: it cannot change any more [3.4].
+    /// Returns `true` if the state is an outcome, which cannot change [3.4].
     pub fn is_terminal(&self) -> bool {
         matches!(self, Self::Outcome(_))
     }
@@ -124,9 +124,9 @@ impl From<Declared> for Outcome {
     }
 }
 
-/// A described value that is none of the types of the standard, kept as it is [1.1.2].
+/// Reads a described value of a type that the standard does not define, and keeps it unchanged [1.1.2].
 ///
-/// One that is has its own place; where it stands it is an error [1.3.4].
+/// A type of the standard in the wrong place is an error [1.3.4].
 pub(crate) fn unknown<'a>(
     decoder: &mut Decoder<'a>,
     descriptor: Descriptor<'a>,
@@ -141,7 +141,7 @@ pub(crate) fn unknown<'a>(
     }
 }
 
-/// The types that may stand for a delivery state.
+/// The types that are delivery states.
 const STATES: [Schema; 7] = [
     Received::SCHEMA,
     Accepted::SCHEMA,
@@ -153,7 +153,8 @@ const STATES: [Schema; 7] = [
 ];
 
 impl Outcome {
-    /// Reads an outcome whose descriptor is `descriptor`; `list` follows that, `input` begins with it.
+    /// Reads an outcome with this descriptor. `list` begins after the descriptor, `input` with the
+    /// descriptor.
     fn parse<'a>(
         decoder: &mut Decoder<'a>,
         descriptor: Descriptor<'a>,
@@ -207,7 +208,7 @@ impl Decode for DeliveryState {
     }
 }
 
-/// Does the same with whichever outcome it is.
+/// Evaluates the expression with the type inside any outcome.
 macro_rules! each_outcome {
     ($outcome:expr, $inner:ident => $do:expr) => {
         match $outcome {

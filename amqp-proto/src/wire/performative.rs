@@ -1,4 +1,4 @@
-//! The nine performatives: what AMQP frames carry [2.7].
+//! The nine performatives, the bodies of AMQP frames [2.7].
 
 use alloc::boxed::Box;
 
@@ -11,22 +11,22 @@ use crate::types::{
 };
 
 composite! {
-    /// Opens a connection and says what its sender can do [2.7.1].
+    /// Opens a connection and announces the capabilities of the frame's sender [2.7.1].
     Open = "open" 0x10 {
-        /// Who is speaking.
+        /// The container id of the sender.
         container_id: Str, "string", mandatory;
-        /// Whom the sender wants to speak to; absent, the receiver decides.
+        /// The virtual host that the sender wants to connect to; if absent, the receiver decides.
         hostname: Option<Str>, "string", optional;
-        /// The largest frame that the sender takes, in octets; 512 at least.
+        /// The largest frame that the sender accepts, in octets; at least 512.
         max_frame_size: u32, "uint", default(u32::MAX, "4294967295");
-        /// The highest channel number that the sender takes.
+        /// The highest channel number that the sender accepts.
         channel_max: u16, "ushort", default(u16::MAX, "65535");
-        /// How long the sender stays without a frame before it gives up, in milliseconds; 0 is the same as
-        /// absent: for ever.
+        /// The time without a frame after which the sender closes the connection, in milliseconds; absent or
+        /// 0 for no timeout.
         idle_time_out: Option<u32>, "milliseconds", optional;
         /// The languages in which the sender can write text.
         outgoing_locales: Many<Symbol>, "ietf-language-tag", multiple;
-        /// The languages in which the sender would like to read text, the best first.
+        /// The languages in which the sender prefers to read text, best first.
         incoming_locales: Many<Symbol>, "ietf-language-tag", multiple;
         /// The extensions that the sender supports.
         offered_capabilities: Many<Symbol>, "symbol", multiple;
@@ -38,15 +38,15 @@ composite! {
 
     /// Begins a session on a channel [2.7.2].
     Begin = "begin" 0x11 {
-        /// The channel of the begin that this one answers; absent, this one initiates.
+        /// The channel of the begin that this begin answers; absent in the first of the two.
         remote_channel: Option<u16>, "ushort", optional;
-        /// The id of the first transfer that the sender will send.
+        /// The id of the first transfer that the sender sends.
         next_outgoing_id: TransferNumber, "transfer-number", mandatory;
-        /// How many transfers the sender can take.
+        /// The number of transfers that the sender can receive.
         incoming_window: u32, "uint", mandatory;
-        /// How many transfers the sender may send.
+        /// The number of transfers that the sender may send.
         outgoing_window: u32, "uint", mandatory;
-        /// The highest handle that the sender takes.
+        /// The highest handle that the sender accepts.
         handle_max: Handle, "handle", default(Handle::new(u32::MAX), "4294967295");
         /// The extensions that the sender supports.
         offered_capabilities: Many<Symbol>, "symbol", multiple;
@@ -60,25 +60,26 @@ composite! {
     Attach = "attach" 0x12 {
         /// The name of the link.
         name: Str, "string", mandatory;
-        /// What the sender of this frame will call the link.
+        /// The number of the link in frames from this end.
         handle: Handle, "handle", mandatory;
-        /// Which end of the link the sender of this frame is.
+        /// The role that the frame's sender has on the link.
         role: Role, "role", mandatory;
-        /// How the link's sender settles: in force from the sender, a wish from the receiver.
+        /// The settlement policy of the link's sender: decided by the sender, requested by the receiver.
         snd_settle_mode: SenderSettleMode, "sender-settle-mode", default(SenderSettleMode::Mixed, "mixed");
-        /// How the link's receiver settles: in force from the receiver, a wish from the sender.
+        /// The settlement policy of the link's receiver: decided by the receiver, requested by the sender.
         rcv_settle_mode: ReceiverSettleMode, "receiver-settle-mode", default(ReceiverSettleMode::First, "first");
-        /// Where messages come from; absent, there is no such place.
+        /// The origin of the messages; absent if the terminus does not exist.
         source: Option<Box<Source>>, "*", optional;
-        /// Where messages go to; absent, there is no such place.
+        /// The destination of the messages; absent if the terminus does not exist.
         target: Option<Box<Terminus>>, "*", optional;
-        /// What the sender of this frame holds unsettled: delivery-tags with their states.
+        /// The unsettled deliveries of the frame's sender: delivery-tags with states.
         unsettled: Option<Map>, "map", optional;
-        /// Whether `unsettled` leaves something out.
+        /// `true` if `unsettled` is not complete.
         incomplete_unsettled: bool, "boolean", default(false, "false");
-        /// The delivery-count that the link's sender starts with; mandatory from it, else ignored.
+        /// The first delivery-count of the link's sender; mandatory from the sender, ignored from the
+        /// receiver.
         initial_delivery_count: Option<SequenceNo>, "sequence-no", optional;
-        /// The largest message that the sender of this frame takes, in octets; 0 is the same as absent: any.
+        /// The largest message that the frame's sender accepts, in octets; absent or 0 for any size.
         max_message_size: Option<u64>, "ulong", optional;
         /// The extensions that the sender supports.
         offered_capabilities: Many<Symbol>, "symbol", multiple;
@@ -90,25 +91,26 @@ composite! {
 
     /// Updates the windows of a session and, with a handle, the credit of a link [2.7.4].
     Flow = "flow" 0x13 {
-        /// The id that the sender expects of the next transfer; absent until the peer's begin is in.
+        /// The id of the next transfer that the frame's sender expects; absent until the peer's begin has
+        /// arrived.
         next_incoming_id: Option<TransferNumber>, "transfer-number", optional;
-        /// How many transfers the sender can take.
+        /// The number of transfers that the frame's sender can receive.
         incoming_window: u32, "uint", mandatory;
-        /// The id of the next transfer that the sender will send.
+        /// The id of the next transfer that the frame's sender sends.
         next_outgoing_id: TransferNumber, "transfer-number", mandatory;
-        /// How many transfers the sender may send.
+        /// The number of transfers that the frame's sender may send.
         outgoing_window: u32, "uint", mandatory;
-        /// The link that the fields below are about; absent, they are too.
+        /// The link of the fields below; if absent, the fields below are absent, too.
         handle: Option<Handle>, "handle", optional;
-        /// How many deliveries the link's sender has sent.
+        /// The number of deliveries that the link's sender has sent.
         delivery_count: Option<SequenceNo>, "sequence-no", optional;
-        /// How many deliveries the link's receiver takes from there on.
+        /// The number of deliveries that the link's receiver accepts from `delivery_count` on.
         link_credit: Option<u32>, "uint", optional;
-        /// How many messages the link's sender would have.
+        /// The number of messages that are ready at the link's sender.
         available: Option<u32>, "uint", optional;
-        /// Whether credit that cannot be used is to be given back.
+        /// `true` if the sender is asked to return credit that it cannot use.
         drain: bool, "boolean", default(false, "false");
-        /// Whether the receiver of this frame is asked for its own state.
+        /// `true` if the frame's receiver is asked to answer with a flow.
         echo: bool, "boolean", default(false, "false");
         /// Properties of the link's state.
         properties: Fields, "fields", optional;
@@ -116,70 +118,70 @@ composite! {
 
     /// Carries a message, or a part of one [2.7.5].
     Transfer = "transfer" 0x14 {
-        /// The link.
+        /// The handle of the link.
         handle: Handle, "handle", mandatory;
-        /// The delivery, for dispositions to name; mandatory in its first frame.
+        /// The id of the delivery in dispositions; mandatory in the delivery's first frame.
         delivery_id: Option<DeliveryNumber>, "delivery-number", optional;
-        /// The delivery, for the application to name; mandatory in its first frame.
+        /// The tag of the delivery; mandatory in the delivery's first frame.
         delivery_tag: Option<DeliveryTag>, "delivery-tag", optional;
-        /// How the message is made up; 0 is the standard's own format.
+        /// The format of the message; 0 is the standard's own format.
         message_format: Option<u32>, "message-format", optional;
-        /// Whether the sender has settled the delivery.
+        /// `true` if the sender has settled the delivery.
         settled: Option<bool>, "boolean", optional;
-        /// Whether more frames of the delivery follow.
+        /// `true` if more frames of the delivery follow.
         more: bool, "boolean", default(false, "false");
-        /// How the receiver settles this delivery.
+        /// The settlement policy of the receiver for this delivery.
         rcv_settle_mode: Option<ReceiverSettleMode>, "receiver-settle-mode", optional;
         /// The state of the delivery at the sender.
         state: Option<DeliveryState>, "*", optional;
-        /// Whether the delivery continues one from before the link was resumed.
+        /// `true` if the delivery continues one that was sent before the link was resumed.
         resume: bool, "boolean", default(false, "false");
-        /// Whether the delivery is given up; what came of it is void.
+        /// `true` if the sender aborts the delivery; the receiver discards it.
         aborted: bool, "boolean", default(false, "false");
-        /// Whether an answer may wait for others to go along with.
+        /// `true` if the receiver may delay its disposition to merge it with others.
         batchable: bool, "boolean", default(false, "false");
     }
 
-    /// Tells the state of deliveries [2.7.6].
+    /// Announces the state of deliveries [2.7.6].
     Disposition = "disposition" 0x15 {
-        /// Whether the speaker sent or received the deliveries.
+        /// The role that the frame's sender has on the link.
         role: Role, "role", mandatory;
-        /// The first delivery that this is about.
+        /// The id of the first delivery.
         first: DeliveryNumber, "delivery-number", mandatory;
-        /// The last one; absent, the first is the only one.
+        /// The id of the last delivery; absent if there is only one.
         last: Option<DeliveryNumber>, "delivery-number", optional;
-        /// Whether the speaker has settled the deliveries.
+        /// `true` if the frame's sender has settled the deliveries.
         settled: bool, "boolean", default(false, "false");
-        /// Their state at the speaker.
+        /// The state of the deliveries at the frame's sender.
         state: Option<DeliveryState>, "*", optional;
-        /// Whether an answer may wait for others to go along with.
+        /// `true` if the receiver may delay its disposition to merge it with others.
         batchable: bool, "boolean", default(false, "false");
     }
 
     /// Detaches or closes a link [2.7.7].
     Detach = "detach" 0x16 {
-        /// The link, as the sender of this frame calls it.
+        /// The handle of the link in frames from this end.
         handle: Handle, "handle", mandatory;
-        /// Whether the link is closed: gone for good, its terminus with it.
+        /// `true` if the link is closed for good and its terminus discarded.
         closed: bool, "boolean", default(false, "false");
-        /// Why, if for an error.
+        /// The reason, if an error.
         error: Option<Error>, "error", optional;
     }
 
     /// Ends a session [2.7.8].
     End = "end" 0x17 {
-        /// Why, if for an error.
+        /// The reason, if an error.
         error: Option<Error>, "error", optional;
     }
 
     /// Closes a connection [2.7.9].
     Close = "close" 0x18 {
-        /// Why, if for an error.
+        /// The reason, if an error.
         error: Option<Error>, "error", optional;
     }
 }
 
-/// The performatives, with one of which the body of an AMQP frame begins [2.7].
+/// A performative, the first part of the body of an AMQP frame [2.7].
 #[derive(Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // each holds the type of its own name
 pub enum Performative {
@@ -206,7 +208,7 @@ const SCHEMAS: [Schema; 9] = [
     Close::SCHEMA,
 ];
 
-/// Does the same with whichever performative it is.
+/// Evaluates the expression with the type inside any performative.
 macro_rules! each {
     ($performative:expr, $inner:ident => $do:expr) => {
         match $performative {
@@ -239,7 +241,7 @@ impl Performative {
     #[inline]
     pub(crate) fn parse<'a>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, code) = match input {
-            // The form that all writers use.
+            // The form that all known writers use.
             [Code::DESCRIBED, Code::SMALL_ULONG, code, rest @ ..] => (rest, u64::from(*code)),
             [Code::DESCRIBED, rest @ ..] => {
                 let (rest, descriptor) = Descriptor::parse(rest)?;
@@ -267,7 +269,7 @@ impl Performative {
         }
     }
 
-    /// Returns the name that the standard gives it.
+    /// Returns the standard's name of the performative.
     pub fn name(&self) -> &'static str {
         fn name<T: Composite>(_: &T) -> &'static str {
             T::SCHEMA.name

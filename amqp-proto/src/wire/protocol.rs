@@ -10,7 +10,7 @@ use nom::number::streaming::u8 as octet;
 
 use crate::codec::{DecodeError, DecodeErrorKind, Fault};
 
-/// The protocols that a header can announce [2.2].
+/// A protocol that a header announces [2.2].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProtocolId {
     /// AMQP itself.
@@ -19,7 +19,7 @@ pub enum ProtocolId {
     Tls,
     /// A SASL security layer.
     Sasl,
-    /// None that the standard defines.
+    /// A protocol that the standard does not define.
     Other(u8),
 }
 
@@ -48,24 +48,24 @@ impl From<ProtocolId> for u8 {
 /// Eight octets: `AMQP`, a protocol id, a version.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProtocolHeader {
-    /// The protocol that is to follow.
+    /// The protocol that follows the header.
     pub id: ProtocolId,
-    /// Major version; this is AMQP 1.0.0.
+    /// The major version; 1 for AMQP 1.0.0.
     pub major: u8,
-    /// Minor version.
+    /// The minor version.
     pub minor: u8,
-    /// Revision.
+    /// The revision.
     pub revision: u8,
 }
 
 impl ProtocolHeader {
-    /// How many octets a header has.
+    /// The length of a header in octets.
     pub const LEN: usize = 8;
-    /// AMQP 1.0.0.
+    /// The header of AMQP 1.0.0.
     pub const AMQP: Self = Self::of(ProtocolId::Amqp);
-    /// A TLS layer for AMQP 1.0.0.
+    /// The header of a TLS layer for AMQP 1.0.0.
     pub const TLS: Self = Self::of(ProtocolId::Tls);
-    /// A SASL layer for AMQP 1.0.0.
+    /// The header of a SASL layer for AMQP 1.0.0.
     pub const SASL: Self = Self::of(ProtocolId::Sasl);
 
     const fn of(id: ProtocolId) -> Self {
@@ -77,10 +77,14 @@ impl ProtocolHeader {
         [b'A', b'M', b'Q', b'P', self.id.into(), self.major, self.minor, self.revision]
     }
 
-    /// Reads the header at the front of what has arrived so far, `None` if there is more to come.
+    /// Reads a header from the front of `octets`, or returns `None` if `octets` are too few.
     ///
-    /// The first wrong octet decides, however few have arrived [2.2]. Id and version may be any; whether they suit
-    /// is another question.
+    /// Any id and any version are accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] of kind [`ProtocolHeader`](DecodeErrorKind::ProtocolHeader) at the first wrong octet,
+    /// even if the header is incomplete [2.2].
     pub fn decode(octets: &[u8]) -> Result<Option<Self>, DecodeError> {
         let version = map((octet, octet, octet, octet), |(id, major, minor, revision): (u8, u8, u8, u8)| {
             Self { id: id.into(), major, minor, revision }
@@ -103,7 +107,7 @@ impl From<ProtocolHeader> for Bytes {
     }
 }
 
-/// The protocol and its version, such as `AMQP 1.0.0`.
+/// Prints the protocol and its version, such as `AMQP 1.0.0`.
 impl fmt::Display for ProtocolHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.id {

@@ -1,4 +1,4 @@
-//! The five bodies of SASL frames [5.3.3]. What they carry is never printed.
+//! The five bodies of SASL frames [5.3.3]. Their secrets are never printed.
 
 use core::fmt;
 
@@ -13,18 +13,19 @@ use crate::codec::{
 };
 use crate::types::{Many, Str, Symbol};
 
-/// Octets that may be a credential: `Debug` tells their number and nothing else.
+/// Octets that may be a credential. `Debug` prints their number only.
 ///
 /// ```
 /// use amqp_proto::wire::Secret;
 ///
-/// assert_eq!(format!("{:?}", Secret::from(&b"\0user\0password"[..])), "<14 octets hidden>");
+/// let secret = Secret::from(&b"\0user\0password"[..]);
+/// assert_eq!(format!("{secret:?}"), "<14 octets hidden>");
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(Bytes);
 
 impl Secret {
-    /// Returns the octets, for who has to check them.
+    /// Returns the octets, to check or send them.
     pub fn expose(&self) -> &Bytes {
         &self.0
     }
@@ -89,44 +90,44 @@ impl Encode for Secret {
 }
 
 composite! {
-    /// The server tells which mechanisms it has [5.3.3.1].
+    /// Announces the server's mechanisms [5.3.3.1].
     SaslMechanisms = "sasl-mechanisms" 0x40 {
-        /// The mechanisms, the one the server likes best first; one at least.
+        /// The mechanisms, the server's preferred one first; at least one.
         sasl_server_mechanisms: Many<Symbol>, "symbol", required;
     }
 
-    /// The client picks one and begins [5.3.3.2].
+    /// Chooses a mechanism and begins the dialogue, sent by the client [5.3.3.2].
     SaslInit = "sasl-init" 0x41 {
         /// The mechanism.
         mechanism: Symbol, "symbol", mandatory;
-        /// What the mechanism says first; an empty response is one, an absent one is none [5.3.3.2].
+        /// The first message of the mechanism. An empty response differs from an absent one [5.3.3.2].
         initial_response: Option<Secret>, "binary", optional;
-        /// The host that the client wants to speak to.
+        /// The virtual host that the client wants to connect to.
         hostname: Option<Str>, "string", optional;
     }
 
-    /// The server asks [5.3.3.3].
+    /// A challenge from the server [5.3.3.3].
     SaslChallenge = "sasl-challenge" 0x42 {
-        /// What it asks.
+        /// The challenge of the mechanism.
         challenge: Secret, "binary", mandatory;
     }
 
-    /// The client answers [5.3.3.4].
+    /// The client's response to a challenge [5.3.3.4].
     SaslResponse = "sasl-response" 0x43 {
-        /// What it answers.
+        /// The response of the mechanism.
         response: Secret, "binary", mandatory;
     }
 
-    /// The server decides [5.3.3.5].
+    /// The server's decision [5.3.3.5].
     SaslOutcome = "sasl-outcome" 0x44 {
-        /// What it decides.
+        /// The result.
         code: SaslCode, "sasl-code", mandatory;
-        /// What the mechanism says last.
+        /// The last message of the mechanism.
         additional_data: Option<Secret>, "binary", optional;
     }
 }
 
-/// The bodies of SASL frames [5.3.2].
+/// The body of a SASL frame [5.3.2].
 #[derive(Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // each holds the type of its own name
 pub enum SaslBody {
@@ -145,7 +146,7 @@ const SCHEMAS: [Schema; 5] = [
     SaslOutcome::SCHEMA,
 ];
 
-/// Does the same with whichever body it is.
+/// Evaluates the expression with the type inside any body.
 macro_rules! each_sasl {
     ($body:expr, $inner:ident => $do:expr) => {
         match $body {

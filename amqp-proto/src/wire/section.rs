@@ -1,4 +1,4 @@
-//! The sections of a message, as far as they are types of their own [3.2].
+//! The sections of a message that are types of their own [3.2].
 
 use bytes::Bytes;
 
@@ -8,58 +8,60 @@ use crate::codec::{
 use crate::types::{SequenceNo, Str, Symbol, Timestamp, Uuid, Value};
 
 composite! {
-    /// How a message is to be handled on its way [3.2.1].
+    /// Instructions for the message's delivery [3.2.1].
     Header = "header" 0x70 {
-        /// Whether the message must survive a restart.
+        /// `true` if the message must survive a restart.
         durable: bool, "boolean", default(false, "false");
-        /// How urgent it is; absent means [`NORMAL_PRIORITY`](Header::NORMAL_PRIORITY). A priority that was set is
-        /// written, the normal one too: some brokers order an absent one last.
+        /// The urgency of the message; absent means [`NORMAL_PRIORITY`](Header::NORMAL_PRIORITY).
+        ///
+        /// A priority that was set is written even if it is the normal one, since some brokers order an
+        /// absent one last.
         priority: Option<u8>, "ubyte", stated(4, "4");
-        /// How long it is of use, in milliseconds from its arrival; 0 expires at once, absent never [3.2.1].
+        /// The time from arrival to expiry, in milliseconds. 0 expires at once; absent means never [3.2.1].
         ttl: Option<u32>, "milliseconds", optional;
-        /// Whether nobody has acquired it before.
+        /// `true` if the message has not been acquired by another link before.
         first_acquirer: bool, "boolean", default(false, "false");
-        /// How many attempts at delivery have failed.
+        /// The number of failed attempts at delivery.
         delivery_count: u32, "uint", default(0, "0");
     }
 
-    /// The properties of a message, which never change on the way [3.2.4].
+    /// The properties of a message, which do not change on the way [3.2.4].
     Properties = "properties" 0x73 {
-        /// Names the message.
+        /// The id of the message.
         message_id: Option<MessageId>, "*", optional;
-        /// Who made it.
+        /// The user that made the message.
         user_id: Option<Bytes>, "binary", optional;
-        /// The address that it is meant for.
+        /// The address of the message's destination.
         to: Option<Str>, "*", optional;
-        /// What it is about.
+        /// The subject of the message.
         subject: Option<Str>, "string", optional;
-        /// The address that answers should go to.
+        /// The address for replies.
         reply_to: Option<Str>, "*", optional;
-        /// The message that this one answers.
+        /// The id of the message that this message answers.
         correlation_id: Option<MessageId>, "*", optional;
         /// The MIME type of a body of data.
         content_type: Option<Symbol>, "symbol", optional;
-        /// How a body of data is compressed or otherwise encoded.
+        /// The encoding of a body of data, such as a compression.
         content_encoding: Option<Symbol>, "symbol", optional;
-        /// When it is of no use any more.
+        /// The time at which the message expires.
         absolute_expiry_time: Option<Timestamp>, "timestamp", optional;
-        /// When it was made.
+        /// The time at which the message was made.
         creation_time: Option<Timestamp>, "timestamp", optional;
-        /// The group that it belongs to.
+        /// The group of the message.
         group_id: Option<Str>, "string", optional;
-        /// Its place in the group.
+        /// The position of the message in its group.
         group_sequence: Option<SequenceNo>, "sequence-no", optional;
-        /// The group that answers should belong to.
+        /// The group for replies.
         reply_to_group_id: Option<Str>, "string", optional;
     }
 }
 
 impl Header {
-    /// The priority of a message that states none [3.2.1].
+    /// The priority of a message without one [3.2.1].
     pub const NORMAL_PRIORITY: u8 = 4;
 }
 
-/// The id of a message: one of four types [3.2.11-3.2.14] [3.2.11-14].
+/// The id of a message: one of four types [3.2.11-3.2.14].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum MessageId {
     /// A number.
@@ -150,7 +152,7 @@ message_id_from! {
     alloc::string::String => String;
 }
 
-/// The kinds of sections of a message [3.2], in the order in which sections stand.
+/// The kinds of sections of a message, in the order of the message [3.2].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // the names are the standard's
 pub enum SectionKind {
@@ -184,7 +186,7 @@ bare_sections! {
 }
 
 impl SectionKind {
-    /// Every kind, in the order in which sections stand.
+    /// All kinds, in the order of the message.
     pub const ALL: [Self; 9] = [
         Self::Header,
         Self::DeliveryAnnotations,
@@ -197,7 +199,7 @@ impl SectionKind {
         Self::Footer,
     ];
 
-    /// Name and descriptors of the section.
+    /// Returns the name and the descriptors of the section.
     pub const fn schema(self) -> Schema {
         match self {
             Self::Header => Header::SCHEMA,
@@ -212,18 +214,18 @@ impl SectionKind {
         }
     }
 
-    /// Returns the kind that a numeric descriptor means.
+    /// Returns the kind with this numeric descriptor.
     pub fn from_code(code: u64) -> Option<Self> {
         u8::try_from(code).ok().and_then(Self::from_octet)
     }
 
-    /// The same for a descriptor in one octet.
+    /// Returns the kind with this numeric descriptor of one octet.
     #[inline]
     pub(crate) fn from_octet(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code.wrapping_sub(FIRST))).copied()
     }
 
-    /// Returns the numeric descriptor in one octet, as all of the standard's fit.
+    /// Returns the numeric descriptor as one octet.
     #[inline]
     pub(crate) const fn code(self) -> u8 {
         FIRST + self as u8
@@ -233,7 +235,7 @@ impl SectionKind {
 /// The descriptor of the first kind; the others follow in order.
 const FIRST: u8 = 0x70;
 
-/// Returns the kind of section that a descriptor means.
+/// Returns the kind of section with this descriptor.
 pub(crate) fn section_of(descriptor: Descriptor<'_>) -> Option<SectionKind> {
     match descriptor {
         Descriptor::Code(code) => SectionKind::from_code(code),

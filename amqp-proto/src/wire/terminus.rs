@@ -10,83 +10,87 @@ use crate::codec::{
 };
 use crate::types::{Described, Fields, List, Many, Str, Symbol, Value};
 
-/// The capability of a connection whose peer passes on what comes over a link to a target without an address: each
-/// message goes to the address in its `to` (the anonymous terminus).
+/// The capability of a peer that relays messages by their `to` address (the anonymous terminus).
+///
+/// Such a peer accepts links to a target without an address, and sends each message to the address in its
+/// `to`.
 pub const ANONYMOUS_RELAY: Symbol = Symbol::known("ANONYMOUS-RELAY");
 
 composite! {
-    /// Where a link's messages come from [3.5.3].
+    /// The origin of a link's messages [3.5.3].
     Source = "source" 0x28 {
         /// The address of the node.
         address: Option<Str>, "*", optional;
-        /// What of the terminus survives.
+        /// The parts of the terminus that survive a failure.
         durable: TerminusDurability, "terminus-durability", default(TerminusDurability::None, "none");
-        /// When it begins to expire.
+        /// The event that starts the expiry.
         expiry_policy: ExpiryPolicy, "terminus-expiry-policy", default(ExpiryPolicy::SessionEnd, "session-end");
-        /// How long it takes to expire, in seconds.
+        /// The time to expiry, in seconds.
         timeout: u32, "seconds", default(0, "0");
-        /// Whether the peer is asked to make a node, or has made it.
+        /// `true` if the peer is asked to create the node, or has created it.
         dynamic: bool, "boolean", default(false, "false");
-        /// Properties of such a node.
+        /// Properties of a node that is created on request.
         dynamic_node_properties: Fields, "node-properties", optional;
-        /// What happens at the node to a message that is sent.
+        /// The node's treatment of sent messages: keep or remove.
         distribution_mode: Option<DistributionMode>, "symbol", optional;
-        /// Which messages may come: names with described filters.
+        /// The filters that select messages, by name; each is a described value.
         filter: Fields, "filter-set", optional;
-        /// The outcome of deliveries that get none.
+        /// The outcome of deliveries that are settled without one.
         default_outcome: Option<Outcome>, "*", optional;
-        /// The outcomes that may be chosen, by their symbolic descriptors.
+        /// The possible outcomes, by their symbolic descriptors.
         outcomes: Many<Symbol>, "symbol", multiple;
         /// The extensions that the sender supports or wants.
         capabilities: Many<Symbol>, "symbol", multiple;
     }
 
-    /// Where a link's messages go to [3.5.4].
+    /// The destination of a link's messages [3.5.4].
     Target = "target" 0x29 {
         /// The address of the node.
         address: Option<Str>, "*", optional;
-        /// What of the terminus survives.
+        /// The parts of the terminus that survive a failure.
         durable: TerminusDurability, "terminus-durability", default(TerminusDurability::None, "none");
-        /// When it begins to expire.
+        /// The event that starts the expiry.
         expiry_policy: ExpiryPolicy, "terminus-expiry-policy", default(ExpiryPolicy::SessionEnd, "session-end");
-        /// How long it takes to expire, in seconds.
+        /// The time to expiry, in seconds.
         timeout: u32, "seconds", default(0, "0");
-        /// Whether the peer is asked to make a node, or has made it.
+        /// `true` if the peer is asked to create the node, or has created it.
         dynamic: bool, "boolean", default(false, "false");
-        /// Properties of such a node.
+        /// Properties of a node that is created on request.
         dynamic_node_properties: Fields, "node-properties", optional;
         /// The extensions that the sender supports or wants.
         capabilities: Many<Symbol>, "symbol", multiple;
     }
 
-    /// The node goes when the link that made it does [3.5.10].
+    /// Deletes the node with the link that created it [3.5.10].
     DeleteOnClose = "delete-on-close" 0x2b {}
 
-    /// The node goes when no link leads to or from it [3.5.11].
+    /// Deletes the node when it has no links [3.5.11].
     DeleteOnNoLinks = "delete-on-no-links" 0x2c {}
 
-    /// The node goes when the link that made it has gone and it is empty [3.5.12].
+    /// Deletes the node when the link that created it is closed and the node is empty [3.5.12].
     DeleteOnNoMessages = "delete-on-no-messages" 0x2d {}
 
-    /// The node goes when no link leads to or from it and it is empty [3.5.13].
+    /// Deletes the node when it has no links and is empty [3.5.13].
     DeleteOnNoLinksOrMessages = "delete-on-no-links-or-messages" 0x2e {}
 }
 
 impl Source {
-    /// Returns the node with this address.
+    /// Returns a source with this address.
     pub fn at(address: impl Into<Str>) -> Self {
         Self { address: Some(address.into()), ..Self::default() }
     }
 
-    /// Adds a filter under a name of its own: a described value of a kind that the peer knows [3.5.8].
+    /// Adds a filter: a described value of a kind that the peer knows [3.5.8].
     #[must_use]
     pub fn with_filter(mut self, name: impl Into<Symbol>, filter: Described) -> Self {
         self.filter.insert(name.into(), Value::from(filter));
         self
     }
 
-    /// Has only messages come for which this expression holds, which is of the kind that JMS has: an extension that
-    /// many brokers know. The filter has the name that they look for, `jms-selector`.
+    /// Selects messages by a JMS selector expression.
+    ///
+    /// The selector is an extension that many brokers know. The filter has the name that they look for,
+    /// `jms-selector`.
     ///
     /// ```
     /// use amqp_proto::wire::Source;
@@ -103,7 +107,7 @@ impl Source {
         )
     }
 
-    /// Has no messages come that were sent over the same connection: an extension, too.
+    /// Excludes messages that were sent over the same connection. The filter is an extension.
     #[must_use]
     pub fn with_no_local(self) -> Self {
         let kind = Symbol::known("apache.org:no-local-filter:list");
@@ -112,7 +116,7 @@ impl Source {
 }
 
 impl Target {
-    /// Returns the node with this address.
+    /// Returns a target with this address.
     pub fn at(address: impl Into<Str>) -> Self {
         Self { address: Some(address.into()), ..Self::default() }
     }
@@ -131,8 +135,8 @@ pub enum Terminus {
 }
 
 impl Terminus {
-    /// Returns the address of a node; `None` of one that is to be created, of the anonymous terminus and of
-    /// anything else.
+    /// Returns the address of a node. `None` for a node to be created, the anonymous terminus and a
+    /// coordinator.
     pub fn address(&self) -> Option<&Str> {
         match self {
             Self::Target(target) => target.address.as_ref(),
@@ -206,24 +210,26 @@ impl Encode for Terminus {
     }
 }
 
-/// When a node that was made on request goes away [3.5.9]: a value of `dynamic_node_properties`.
+/// The lifetime of a node that is created on request [3.5.9]: a value of `dynamic_node_properties`.
 ///
 /// ```
-/// use amqp_proto::{symbol, types::Fields, wire::LifetimePolicy};
+/// use amqp_proto::{types::Fields, wire::LifetimePolicy};
 ///
-/// let properties: Fields = [(LifetimePolicy::KEY, LifetimePolicy::DeleteOnClose)].into_iter().collect();
-/// let policy = properties.get("lifetime-policy").and_then(LifetimePolicy::from_value);
+/// let on_close = (LifetimePolicy::KEY, LifetimePolicy::DeleteOnClose);
+/// let properties: Fields = [on_close].into_iter().collect();
+/// let policy = properties.get("lifetime-policy").unwrap();
+/// let policy = LifetimePolicy::from_value(policy);
 /// assert_eq!(policy, Some(LifetimePolicy::DeleteOnClose));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LifetimePolicy {
-    /// When the link that made it does.
+    /// The node is deleted with the link that created it.
     DeleteOnClose,
-    /// When no link leads to or from it.
+    /// The node is deleted when it has no links.
     DeleteOnNoLinks,
-    /// When the link that made it has gone and it is empty.
+    /// The node is deleted when the link that created it is closed and the node is empty.
     DeleteOnNoMessages,
-    /// When no link leads to or from it and it is empty.
+    /// The node is deleted when it has no links and is empty.
     DeleteOnNoLinksOrMessages,
 }
 
@@ -231,7 +237,7 @@ impl LifetimePolicy {
     /// The name of the property.
     pub const KEY: Symbol = Symbol::known("lifetime-policy");
 
-    /// Every policy, in the order of the standard.
+    /// All policies, in the order of the standard.
     pub const ALL: [Self; 4] = [
         Self::DeleteOnClose,
         Self::DeleteOnNoLinks,
@@ -239,7 +245,7 @@ impl LifetimePolicy {
         Self::DeleteOnNoLinksOrMessages,
     ];
 
-    /// The described type that stands for the policy.
+    /// Returns the described type of the policy.
     pub const fn schema(self) -> Schema {
         match self {
             Self::DeleteOnClose => DeleteOnClose::SCHEMA,
@@ -249,7 +255,7 @@ impl LifetimePolicy {
         }
     }
 
-    /// Returns the policy that a value stands for.
+    /// Returns the policy of a value, or `None` for a value of another type.
     pub fn from_value(value: &Value) -> Option<Self> {
         let descriptor = value.as_described()?.descriptor();
         Self::ALL.into_iter().find(|policy| {

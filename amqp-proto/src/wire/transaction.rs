@@ -5,37 +5,37 @@ use crate::codec::composite;
 use crate::types::{Many, Symbol, TransactionId, Value};
 
 composite! {
-    /// The target that speaks to a transaction coordinator [4.5.1].
+    /// The target of a link to a transaction coordinator [4.5.1].
     Coordinator = "coordinator" 0x30 {
-        /// What the controller wants, or the coordinator can do.
+        /// The capabilities that the controller wants or the coordinator has.
         capabilities: Many<Symbol>, "symbol", multiple;
     }
 
     /// Asks for a transaction; the body of a message to the coordinator [4.5.2].
     Declare = "declare" 0x31 {
-        /// The global transaction to take part in.
+        /// The global transaction to join.
         global_id: Option<Value>, "*", optional;
     }
 
     /// Asks for the end of a transaction; the body of a message to the coordinator [4.5.3].
     Discharge = "discharge" 0x32 {
-        /// Which transaction.
+        /// The id of the transaction.
         txn_id: TransactionId, "*", mandatory;
-        /// Whether it is rolled back; otherwise it is committed.
+        /// `true` to roll the transaction back; otherwise the transaction is committed.
         fail: Option<bool>, "boolean", optional;
     }
 
-    /// The outcome of a declare: there is a transaction now [4.5.5].
+    /// The outcome of a declare: the transaction exists [4.5.5].
     Declared = "declared" 0x33 {
-        /// Which one.
+        /// The id of the transaction.
         txn_id: TransactionId, "*", mandatory;
     }
 
     /// The state of a delivery that belongs to a transaction [4.5.6].
     TransactionalState = "transactional-state" 0x34 {
-        /// Which transaction.
+        /// The id of the transaction.
         txn_id: TransactionId, "*", mandatory;
-        /// The outcome that the delivery will have once the transaction is committed.
+        /// The outcome that the delivery gets when the transaction is committed.
         outcome: Option<Outcome>, "*", optional;
     }
 }

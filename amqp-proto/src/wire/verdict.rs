@@ -1,20 +1,20 @@
-//! How an outcome is read: [`Outcome::accepted`], [`NotAccepted`], and words for a person.
+//! The reading of an outcome: [`Outcome::accepted`], [`NotAccepted`], and texts for people.
 
 use core::fmt;
 
 use super::{Modified, Outcome, Rejected};
 
 impl Outcome {
-    /// Returns whether the receiver has processed the message and is responsible for it now [3.4.2].
+    /// Returns `true` if the receiver has processed the message and is now responsible for it [3.4.2].
     pub fn is_accepted(&self) -> bool {
         matches!(self, Self::Accepted)
     }
 
-    /// Turns every outcome but [`Accepted`](Self::Accepted) into an error.
+    /// Turns every outcome except [`Accepted`](Self::Accepted) into an error.
     ///
     /// # Errors
     ///
-    /// [`NotAccepted`] holds the outcome: the message was rejected, released or modified.
+    /// [`NotAccepted`] with the outcome, if the message was rejected, released or modified.
     ///
     /// # Examples
     ///
@@ -22,7 +22,8 @@ impl Outcome {
     /// use amqp_proto::wire::{NotAccepted, Outcome};
     ///
     /// assert_eq!(Outcome::Accepted.accepted(), Ok(()));
-    /// assert_eq!(Outcome::Released.accepted(), Err(NotAccepted(Box::new(Outcome::Released))));
+    /// let released = NotAccepted(Box::new(Outcome::Released));
+    /// assert_eq!(Outcome::Released.accepted(), Err(released));
     /// ```
     pub fn accepted(self) -> Result<(), NotAccepted> {
         match self {
@@ -55,7 +56,7 @@ fn write_modified(modified: &Modified, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     })
 }
 
-/// The error of a message that has an outcome, and was not accepted.
+/// The error of a message whose outcome is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotAccepted(pub alloc::boxed::Box<Outcome>);
 
