@@ -281,12 +281,18 @@ fn faults_are_told_with_their_place() {
     for (bad, fault) in [
         (frame(0, &list(0x10, &["a10163", "41"])), "offset 34: string expected in open.hostname [1.4]"),
         (frame(0, &list(0x10, &["40"])), "offset 32: mandatory field missing in open.container_id [1.4]"),
-        (octets("00000007").into(), "offset 17: frame size 7 is less than a header has [2.3.1]"),
-        (octets("01000001").into(), "offset 17: frame size 16777217 above the limit of 16777216 [2.7.1]"),
+        (
+            octets("00000007").into(),
+            "offset 17: the frame size 7 is less than the 8 octets of a frame header [2.3.1]",
+        ),
+        (
+            octets("01000001").into(),
+            "offset 17: the frame size 16777217 exceeds the limit of 16777216 [2.7.1]",
+        ),
         (b"AMQQ".into(), "offset 20: not a protocol header [2.2]"),
         (
             b"HTTP/1.1 400 Bad Request\r\n".into(),
-            "offset 17: frame size 1213486160 above the limit of 16777216 [2.7.1]",
+            "offset 17: the frame size 1213486160 exceeds the limit of 16777216 [2.7.1]",
         ),
         (single(0, "43", "00537740 005370 45"), "offset 42: message section out of order or repeated [3.2]"),
     ] {

@@ -352,7 +352,7 @@ fn errors_tell_the_field() {
             "005312 c00804 a1016c 43 42 5003",
             ("attach", "snd_settle_mode"),
             20,
-            "not a sender-settle-mode in attach.snd-settle-mode at offset 20 [1.3.5]",
+            "the value is not a sender-settle-mode in attach.snd-settle-mode at offset 20 [1.3.5]",
         ),
     ] {
         let error = frame_error(body);

@@ -220,8 +220,12 @@ impl fmt::Display for DecodeErrorKind {
             Self::Choice(name) => write!(f, "the value is not a {name}"),
             Self::TooLong => f.write_str("more than 32 octets"),
             Self::NotAllowed(map) => write!(f, "key or value not allowed in {map}"),
-            Self::FrameSize(size) => write!(f, "the frame size {size} is less than the 8 octets of a frame header"),
-            Self::FrameTooLarge { size, limit } => write!(f, "the frame size {size} exceeds the limit of {limit}"),
+            Self::FrameSize(size) => {
+                write!(f, "the frame size {size} is less than the 8 octets of a frame header")
+            }
+            Self::FrameTooLarge { size, limit } => {
+                write!(f, "the frame size {size} exceeds the limit of {limit}")
+            }
             Self::DataOffset(words) => write!(f, "the data offset {words} lies outside the frame"),
             Self::FrameType(octet) => write!(f, "unknown frame type {octet}"),
             Self::EmptySaslFrame => f.write_str("empty SASL frame"),

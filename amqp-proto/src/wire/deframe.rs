@@ -63,7 +63,7 @@ impl Deframer {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] of kind [`ProtocolHeader`](DecodeErrorKind::ProtocolHeader) if the octets are no
+    /// [`DecodeError`] of kind [`ProtocolHeader`](crate::codec::DecodeErrorKind::ProtocolHeader) if the octets are no
     /// protocol header. The octets stay in the buffer.
     pub fn next_header(&mut self) -> Result<Option<ProtocolHeader>, DecodeError> {
         let header = ProtocolHeader::decode(&self.buffer)?;
