@@ -1,4 +1,4 @@
-//! Floor 3: plain data that says what an application wants of connections, sessions and links.
+//! Options of connections, sessions, links and messages, as plain data.
 
 mod ungranted;
 
@@ -12,7 +12,7 @@ use crate::wire::{
     SenderSettleMode, Source, Target, Terminus,
 };
 
-/// Makes setters that take and give back the options.
+/// Makes setters that take and return the options.
 macro_rules! setters {
     ($($(#[$doc:meta])* $with:ident($field:ident: $type:ty) $(= $wrap:expr)?;)*) => {$(
         $(#[$doc])*
@@ -26,17 +26,17 @@ macro_rules! setters {
     (@wrap $value:ident, $wrap:expr) => { $wrap($value) };
 }
 
-/// Makes the setters that both ends of a link have.
+/// Makes the setters that the options of senders and receivers have in common.
 macro_rules! link_setters {
     () => {
-        /// Sets where the messages come from.
+        /// Sets the source, the origin of the messages.
         #[must_use]
         pub fn with_source(mut self, source: Source) -> Self {
             self.source = Some(Box::new(source));
             self
         }
 
-        /// Sets where the messages go to.
+        /// Sets the target, the destination of the messages.
         #[must_use]
         pub fn with_target(mut self, target: impl Into<Terminus>) -> Self {
             self.target = Some(Box::new(target.into()));
@@ -54,12 +54,12 @@ macro_rules! link_setters {
     };
 }
 
-/// The options of a connection: its open [2.7.1], and how it behaves.
+/// The options of a connection: the fields of its open, and its behaviour [2.7.1].
 ///
 /// ```
 /// use amqp_proto::config::Options;
 ///
-/// let options = Options::new("meter-17").with_hostname("broker.example").with_idle_time_out(30_000);
+/// let options = Options::new("meter-17").with_hostname("broker.example");
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -81,7 +81,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// For a container of this name, which is to be unique among those that speak to each other.
+    /// Returns the options of a container with this id, which must be unique among the containers that
+    /// communicate.
     pub fn new(container_id: impl Into<Str>) -> Self {
         Self {
             container_id: container_id.into(),
@@ -102,22 +103,25 @@ impl Options {
         }
     }
 
-    /// Sets the host that the open and the SASL init name: whom the client wants to speak to [2.7.1].
+    /// Sets the virtual host that the client wants to connect to, the hostname of the open and of the SASL
+    /// init [2.7.1].
     #[must_use]
     pub fn with_hostname(mut self, hostname: impl Into<Str>) -> Self {
         self.hostname = Some(hostname.into());
         self
     }
 
-    /// Sets after how many milliseconds without a frame the peer is given up; half of it is announced [2.4.5]. 0, the
-    /// default: never. At least 2, as half of 1 cannot be announced.
+    /// Sets the time without a received frame after which the connection is closed, in milliseconds [2.4.5].
+    ///
+    /// Half of the time is announced to the peer. The default 0 means no timeout. At least 2, as half of 1
+    /// cannot be announced.
     #[must_use]
     pub fn with_idle_time_out(mut self, idle_time_out: u32) -> Self {
         self.idle_time_out = if idle_time_out == 1 { 2 } else { idle_time_out };
         self
     }
 
-    /// What the open desires: what is required is desired, too.
+    /// Returns the desired capabilities of the open: the desired and the required ones.
     pub(crate) fn desired(&self) -> Many<Symbol> {
         let desired = &self.desired_capabilities;
         let required = self.required_capabilities.iter().filter(|name| !desired.contains(name));
@@ -125,43 +129,54 @@ impl Options {
     }
 
     setters! {
-        /// Sets the bounds on what the peer can make this end hold or do.
+        /// Sets the bounds on the memory and work that the peer can cause at this end.
         with_limits(limits: Limits);
-        /// Sets how many milliseconds the peer may take until its open is in, the security layer included.
-        /// Default 30,000; 0: any time.
+        /// Sets the time within which the peer's open must arrive, in milliseconds, the security layer
+        /// included.
+        ///
+        /// Default 30,000; 0 means no bound.
         with_open_time_out(open_time_out: u32);
-        /// Sets how many milliseconds the peer may take to answer a close [2.4.3]. Default 10,000; 0: any time.
+        /// Sets the time within which the peer must answer a close, in milliseconds [2.4.3]. Default 10,000;
+        /// 0 means no bound.
         with_close_time_out(close_time_out: u32);
-        /// Sets the largest SASL frame that this end sends, in octets. Default 512, which every peer takes [5.3.1];
-        /// a response with a long token needs more, and many peers take 8 KiB and more. Less than 512 is taken for 512.
+        /// Sets the size of the largest SASL frame that this end sends, in octets.
+        ///
+        /// Default 512, which every peer accepts [5.3.1]. A response with a long token needs more, and many
+        /// peers accept 8 KiB and more. A value below 512 is raised to 512.
         with_sasl_send_size(sasl_send_size: u32) = at_least_smallest;
-        /// Sets for how many milliseconds credit that a receiver drains stays unused before a sender gives it back
-        /// [2.6.7]. Each message that is sent meanwhile starts the time anew. Default 0: credit is given back as soon as
-        /// the events have been polled, as the application has sent by then what there is. An application whose tasks or
-        /// threads send by themselves needs a pause in which they can. Links that do not
-        /// [drain by themselves](SenderOptions::with_auto_drain) have none.
+        /// Sets the pause between a receiver's drain request and the return of the unused credit, in
+        /// milliseconds [2.6.7].
+        ///
+        /// Each message that is sent in the pause starts it again. Default 0: credit is returned as soon as
+        /// the events have been polled, since the application has sent all ready messages by then. An
+        /// application that sends from other tasks or threads needs a pause that lets them send. Links
+        /// without [auto-drain](SenderOptions::with_auto_drain) have no pause.
         with_drain_pause(drain_pause: u32);
-        /// Sets whether a sender may count credit that is renewed on top of credit that it had, each time, and so send more
-        /// than was granted; the window of the session still bounds it. Off, unless turned on, as the standard forbids it
-        /// [2.6.7]. RabbitMQ up to 3.13 sends so.
+        /// Sets whether a sender may add renewed credit to the credit that it had, each time, and so send
+        /// more than was granted.
+        ///
+        /// The window of the session still bounds the sender. Default `false`, since the standard forbids it
+        /// [2.6.7]. RabbitMQ up to 3.13 sends in this way.
         with_lenient_credit(lenient_credit: bool);
         /// Sets the languages in which this end can write text [2.7.1].
         with_outgoing_locales(outgoing_locales: Many<Symbol>);
-        /// Sets the languages in which this end would like to read text, the best first.
+        /// Sets the languages in which this end prefers to read text, best first.
         with_incoming_locales(incoming_locales: Many<Symbol>);
         /// Sets the extensions that this end supports.
         with_offered_capabilities(offered_capabilities: Many<Symbol>);
         /// Sets the extensions that this end may use if the peer offers them [2.7.1].
         with_desired_capabilities(desired_capabilities: Many<Symbol>);
-        /// Sets the extensions that this end does not do without: a peer that does not offer them is closed
-        /// [2.7.1]. They are desired, too.
+        /// Sets the extensions that this end requires: a connection to a peer that does not offer them is
+        /// closed [2.7.1].
+        ///
+        /// Required extensions are desired, too.
         with_required_capabilities(required_capabilities: Many<Symbol>);
         /// Sets the properties of the connection.
         with_properties(properties: Fields);
     }
 }
 
-/// The largest frame that every peer takes [2.7.1].
+/// Raises a size to the largest frame that every peer accepts [2.7.1].
 const MIN_MAX_FRAME_SIZE: u32 = 512;
 
 fn at_least_smallest(octets: u32) -> u32 {
@@ -180,17 +195,17 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// Returns the defaults.
+    /// Returns the default options.
     pub fn new() -> Self {
         Self::default()
     }
 
     setters! {
-        /// Sets the id of the first transfer, and of the first delivery; any number will do [2.5.6]. Default 0.
+        /// Sets the id of the first transfer, which may be any number [2.5.6]. Default 0.
         with_next_outgoing_id(next_outgoing_id: TransferNumber);
-        /// Sets the incoming-window in frames; [`Limits::session_frames`] bounds it and is the default.
+        /// Sets the incoming-window in frames. Default and maximum: [`Limits::session_frames`].
         with_incoming_frames(incoming_frames: u32) = Some;
-        /// Sets the incoming-window in octets; [`Limits::session_octets`] bounds it and is the default.
+        /// Sets the incoming-window in octets. Default and maximum: [`Limits::session_octets`].
         with_incoming_octets(incoming_octets: u64) = Some;
         /// Sets the extensions that this end supports.
         with_offered_capabilities(offered_capabilities: Many<Symbol>);
@@ -216,7 +231,7 @@ pub struct SenderOptions {
     pub(crate) snd_settle_mode: Option<SenderSettleMode>,
     pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
     pub(crate) initial_delivery_count: SequenceNo,
-    /// Whether the attach leaves the target out.
+    /// `true` if the attach omits the target.
     pub(crate) lacks_target: bool,
     pub(crate) manual_settle: bool,
     pub(crate) manual_drain: bool,
@@ -227,23 +242,26 @@ pub struct SenderOptions {
 }
 
 impl SenderOptions {
-    /// To no place in particular; in answer to an attach, to the place that it names. See also [`to`](Self::to).
+    /// Returns options without a target. In an answer to an attach, the target is the one in that attach. See
+    /// also [`to`](Self::to).
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// To the node with this address.
+    /// Returns options for sending to the node with this address.
     pub fn to(address: impl Into<Str>) -> Self {
         Self::new().with_target(Target::at(address))
     }
 
-    /// To a node that the peer is to make for this link [3.5.4].
+    /// Returns options for sending to a node that the peer creates for this link [3.5.4].
     pub fn to_dynamic() -> Self {
         Self::new().with_target(Target { dynamic: true, ..Target::default() })
     }
 
-    /// To the coordinator of transactions [4.1], who may say why one is not declared or discharged [4.2]. Messages
-    /// to it are not sent settled [4.2].
+    /// Returns options for sending to a transaction coordinator [4.1].
+    ///
+    /// The coordinator may reject a declare or a discharge with a reason [4.2]. Messages to a coordinator are
+    /// sent unsettled [4.2].
     pub fn to_coordinator(coordinator: Coordinator) -> Self {
         let outcomes = [Accepted::SCHEMA, Rejected::SCHEMA, Declared::SCHEMA];
         let outcomes = outcomes.into_iter().map(|outcome| Symbol::known(outcome.symbol)).collect();
@@ -252,7 +270,7 @@ impl SenderOptions {
         options.with_snd_settle_mode(SenderSettleMode::Unsettled)
     }
 
-    /// Leaves the target out of the attach: the peer is to find the link by its name, and to tell its target [2.6.3].
+    /// Omits the target in the attach. The peer finds the link by its name and returns the target [2.6.3].
     #[must_use]
     pub fn without_target(mut self) -> Self {
         self.target = None;
@@ -260,15 +278,17 @@ impl SenderOptions {
         self
     }
 
-    /// Sets whether a delivery is settled as soon as the receiver has told its outcome. On, unless turned off.
+    /// Sets whether a delivery is settled as soon as the receiver has announced its outcome. Default `true`.
     #[must_use]
     pub fn with_auto_settle(mut self, automatic: bool) -> Self {
         self.manual_settle = !automatic;
         self
     }
 
-    /// Sets whether credit that is to be drained is given back once all that was sent is written [2.6.7]. On,
-    /// unless turned off; then the application says when it has nothing to send.
+    /// Sets whether the engine answers a receiver's drain request when all queued messages are written
+    /// [2.6.7].
+    ///
+    /// Default `true`. Otherwise the application answers it when it has no more messages to send.
     #[must_use]
     pub fn with_auto_drain(mut self, automatic: bool) -> Self {
         self.manual_drain = !automatic;
@@ -276,41 +296,42 @@ impl SenderOptions {
     }
 
     setters! {
-        /// Sets how this end settles [2.8.2]. Default: as the peer's attach asks, else mixed.
+        /// Sets the settlement policy of this end [2.8.2]. Default: the one that the peer's attach requests,
+        /// else mixed.
         with_snd_settle_mode(snd_settle_mode: SenderSettleMode) = Some;
-        /// Sets how the receiver is asked to settle [2.8.3]. Default first.
+        /// Sets the settlement policy that is requested of the receiver [2.8.3]. Default first.
         with_rcv_settle_mode(rcv_settle_mode: ReceiverSettleMode) = Some;
-        /// Sets where the delivery-count starts; any number will do [2.6.7]. Default 0.
+        /// Sets the first delivery-count, which may be any number [2.6.7]. Default 0.
         with_initial_delivery_count(initial_delivery_count: SequenceNo);
-        /// Sets the largest message that this end would take, which says little of a sender.
+        /// Sets the max-message-size of the attach, which has no meaning for a sender.
         with_max_message_size(max_message_size: u64) = Some;
     }
 
     link_setters!();
 }
 
-/// Chooses what is told about a message whose handle is dropped with nothing decided about it.
+/// The outcome of a message whose handle is dropped before the application has decided about it.
 ///
-/// It concerns the adapters, which hand a message out as a value. A handler's message is handled when `on_message`
-/// returns: see [`ReceiverOptions::with_auto_accept`].
+/// The choice concerns the adapters, which return a message as a value. In a handler, a message is handled
+/// when `on_message` returns: see [`ReceiverOptions::with_auto_accept`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnDrop {
-    /// Releases the message: it may go elsewhere, or come again. A drop while the thread panics counts as a failed
+    /// Releases the message, which may be delivered again. A drop while the thread panics counts as a failed
     /// delivery.
     #[default]
     Release,
-    /// Accepts the message, unless the thread panics, which counts as a failed delivery.
+    /// Accepts the message. A drop while the thread panics counts as a failed delivery.
     ///
-    /// A handle is dropped by `?`, by `break` and by a cancelled task, too: the message is gone then, though nobody has
-    /// processed it.
+    /// `?`, `break` and a cancelled task drop a handle, too. The message is then accepted, although it was
+    /// not processed.
     Accept,
-    /// Tells nothing: the message stays unsettled until something is told by its key, or its link ends.
+    /// Sends nothing. The message stays unsettled until a disposition by its key, or the end of its link.
     Keep,
 }
 
 impl OnDrop {
-    /// Returns the outcome to tell; `None` to tell nothing.
+    /// Returns the outcome of a dropped message; `None` to send nothing.
     pub fn outcome(self, is_panicking: bool) -> Option<Outcome> {
         match self {
             Self::Keep => None,
@@ -332,7 +353,9 @@ impl OnDrop {
 /// ```
 /// use amqp_proto::config::ReceiverOptions;
 ///
-/// let options = ReceiverOptions::from("jobs").with_prefetch(100).with_auto_accept(false);
+/// let options = ReceiverOptions::from("jobs")
+///     .with_prefetch(100)
+///     .with_auto_accept(false);
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ReceiverOptions {
@@ -341,7 +364,7 @@ pub struct ReceiverOptions {
     pub(crate) snd_settle_mode: Option<SenderSettleMode>,
     pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
     pub(crate) prefetch: u32,
-    /// Whether the attach leaves the source out.
+    /// `true` if the attach omits the source.
     pub(crate) lacks_source: bool,
     pub(crate) manual_accept: bool,
     pub(crate) on_drop: OnDrop,
@@ -353,24 +376,24 @@ pub struct ReceiverOptions {
 }
 
 impl ReceiverOptions {
-    /// From no place in particular; in answer to an attach, from the place that it names. See also
-    /// [`from`](Self::from).
+    /// Returns options without a source. In an answer to an attach, the source is the one in that attach. See
+    /// also [`from`](Self::from).
     pub fn new() -> Self {
         Self { prefetch: 100, ..Self::default() }
     }
 
-    /// From the node with this address.
+    /// Returns options for receiving from the node with this address.
     pub fn from(address: impl Into<Str>) -> Self {
         Self::new().with_source(Source::at(address))
     }
 
-    /// From a node that the peer is to make for this link [3.5.3].
+    /// Returns options for receiving from a node that the peer creates for this link [3.5.3].
     pub fn from_dynamic() -> Self {
         Self::new().with_source(Source { dynamic: true, ..Source::default() })
     }
 
-    /// Leaves the source out of the attach: the peer is to find the link by its name, such as a durable subscription,
-    /// and to tell its source [2.6.3].
+    /// Omits the source in the attach. The peer finds the link, such as a durable subscription, by its name
+    /// and returns the source [2.6.3].
     #[must_use]
     pub fn without_source(mut self) -> Self {
         self.source = None;
@@ -378,12 +401,12 @@ impl ReceiverOptions {
         self
     }
 
-    /// Sets whether a message is accepted once the application has handled it, if that has neither settled it nor
-    /// told its state.
+    /// Sets whether a message is accepted after the application has handled it, if the application has set no
+    /// other state.
     ///
-    /// A handler has handled a message when `on_message` returns: on by default. The handles of an adapter have no
-    /// such moment: they accept what is dropped undecided only if this is turned on, and release it otherwise; see
-    /// [`OnDrop`] for the risk.
+    /// In a handler, a message is handled when `on_message` returns, and the default is `true`. The handles
+    /// of an adapter have no such moment. With `true` they accept a message that is dropped undecided; by
+    /// default they release it. See [`OnDrop`] for the risk.
     #[must_use]
     pub fn with_auto_accept(mut self, automatic: bool) -> Self {
         self.manual_accept = !automatic;
@@ -392,27 +415,33 @@ impl ReceiverOptions {
     }
 
     setters! {
-        /// Sets what is told about a message whose handle is dropped undecided. Default [`OnDrop::Release`].
+        /// Sets the outcome of a message whose handle is dropped undecided. Default [`OnDrop::Release`].
         with_on_drop(on_drop: OnDrop);
-        /// Sets how the sender is asked to settle [2.7.3]. Default mixed.
+        /// Sets the settlement policy that is requested of the sender [2.7.3]. Default mixed.
         with_snd_settle_mode(snd_settle_mode: SenderSettleMode) = Some;
-        /// Sets how this end settles [2.8.3]. Default: as the peer's attach asks, else first.
+        /// Sets the settlement policy of this end [2.8.3]. Default: the one that the peer's attach requests,
+        /// else first.
         with_rcv_settle_mode(rcv_settle_mode: ReceiverSettleMode) = Some;
-        /// Sets how many messages are asked for ahead: credit is topped up when half of them have been taken
-        /// [2.6.9]. Default 100; 0 leaves credit to the application.
+        /// Sets the number of messages that are requested ahead.
+        ///
+        /// Credit is renewed when half of them have been read [2.6.9]. Default 100; 0 leaves credit to the
+        /// application.
         with_prefetch(prefetch: u32);
-        /// Sets whether a delivery is told of when its first frame is in, to be read in pieces as they come, and not
-        /// when it is complete. Off, unless turned on.
+        /// Sets whether a delivery is reported at its first frame, to be read in pieces, rather than when it
+        /// is complete.
+        ///
+        /// Default `false`.
         with_streaming(streaming: bool);
-        /// Sets the largest message that is taken, in octets [2.7.3]; 0 means any. Default
-        /// [`Limits::message_octets`].
+        /// Sets the size of the largest message that this end accepts, in octets [2.7.3]; 0 means any size.
+        ///
+        /// Default [`Limits::message_octets`].
         with_max_message_size(max_message_size: u64) = Some;
     }
 
     link_setters!();
 }
 
-/// How one message is sent [2.7.5].
+/// The options of one sent message [2.7.5].
 ///
 /// ```
 /// use amqp_proto::config::SendOptions;
@@ -430,7 +459,7 @@ pub struct SendOptions {
 }
 
 impl SendOptions {
-    /// Returns the defaults.
+    /// Returns the default options.
     pub const fn new() -> Self {
         Self {
             tag: None,
@@ -442,25 +471,27 @@ impl SendOptions {
         }
     }
 
-    /// Returns whether its transfer says nothing that most do not.
+    /// Returns `true` if the transfer needs none of the rare fields.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         self.state.is_none() && self.rcv_settle_mode.is_none() && !self.batchable
     }
 
     setters! {
-        /// Sets the tag, which no other unsettled delivery of the link may have [2.6.12]. Default: one is made.
+        /// Sets the delivery tag, which must be unique among the unsettled deliveries of the link [2.6.12].
+        /// Default: the engine makes one.
         with_tag(tag: DeliveryTag) = Some;
-        /// Sets the format of the message [2.8.11]. Default 0, the standard's own.
+        /// Sets the format of the message [2.8.11]. Default 0, the standard's own format.
         with_message_format(message_format: u32);
-        /// Sets whether the delivery is sent settled: at most once, with no outcome to come [2.6.12]. Default: as
-        /// the link's snd-settle-mode says, else not.
+        /// Sets whether the delivery is sent settled: at most once, and without an outcome [2.6.12].
+        ///
+        /// Default: as the link's snd-settle-mode requires, else `false`.
         with_settled(settled: bool) = Some;
-        /// Sets how the receiver is to settle this delivery [2.7.5]. Default: as the link has it.
+        /// Sets the settlement policy of the receiver for this delivery [2.7.5]. Default: that of the link.
         with_rcv_settle_mode(rcv_settle_mode: ReceiverSettleMode) = Some;
-        /// Sets the state that goes with the transfer, such as that of a transaction [2.7.5].
+        /// Sets the state in the transfer, such as that of a transaction [2.7.5].
         with_state(state: DeliveryState) = Some;
-        /// Sets whether the answer may wait for others to go along with [2.7.5].
+        /// Sets whether the receiver may delay its disposition to merge it with others [2.7.5].
         with_batchable(batchable: bool);
     }
 }

@@ -10,28 +10,29 @@ use crate::wire::{
     Attach, ExpiryPolicy, ReceiverSettleMode, SenderSettleMode, Source, Target, Terminus, TerminusDurability,
 };
 
-/// A part of a link that this end asked for and that the peer's attach does not grant.
+/// A part of a link that this end requested and that the peer's attach does not grant.
 ///
-/// A peer may attach a link without a filter or a capability that it does not know [2.6.3] [3.5.3]. Its attach says
-/// what is in force. [`ReceiverOptions::ungranted`] and [`SenderOptions::ungranted`] compare that with the request.
+/// A peer may attach a link without a filter or a capability that it does not know [2.6.3] [3.5.3]; its
+/// attach says which ones are in force. [`ReceiverOptions::ungranted`] and [`SenderOptions::ungranted`]
+/// compare the attach with the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ungranted {
-    /// The source has no filter of this name, or another one under it.
+    /// The source has no filter of this name, or a different one.
     Filter(Symbol),
-    /// The peer does not offer this capability, on the link or on its terminus.
+    /// The peer does not offer this capability, neither on the link nor on its terminus.
     Capability(Symbol),
-    /// Less of the terminus survives than was asked for.
+    /// Less of the terminus survives a failure than requested.
     Durability,
-    /// The terminus expires under another policy, or sooner.
+    /// The terminus expires by another policy, or sooner.
     Expiry,
-    /// The peer has made no node, or does not tell its address.
+    /// The peer has not created a node, or does not return its address.
     Dynamic,
-    /// The source distributes messages in the other mode.
+    /// The source uses another distribution mode.
     DistributionMode,
-    /// The peer's sender settles in another mode.
+    /// The sender uses another settlement policy.
     SenderSettleMode,
-    /// The peer's receiver settles in another mode.
+    /// The receiver uses another settlement policy.
     ReceiverSettleMode,
 }
 
@@ -53,11 +54,12 @@ impl fmt::Display for Ungranted {
 impl core::error::Error for Ungranted {}
 
 impl ReceiverOptions {
-    /// Returns what these options ask for and the peer's attach does not grant; nothing if all is as asked.
+    /// Returns the requested parts that the peer's attach does not grant.
     ///
     /// ```
     /// use amqp_proto::config::{ReceiverOptions, Ungranted};
-    /// use amqp_proto::types::{Handle, Symbol};
+    /// use amqp_proto::symbol;
+    /// use amqp_proto::types::Handle;
     /// use amqp_proto::wire::{Attach, Role, Source};
     ///
     /// let source = Source::at("jobs").with_no_local();
@@ -67,7 +69,7 @@ impl ReceiverOptions {
     ///     ..Attach::new("link".into(), Handle::new(0), Role::Sender)
     /// };
     /// let missing = options.ungranted(&answer);
-    /// assert_eq!(missing, [Ungranted::Filter(Symbol::checked("no-local"))]);
+    /// assert_eq!(missing, [Ungranted::Filter(symbol!("no-local"))]);
     /// ```
     pub fn ungranted(&self, answer: &Attach) -> Vec<Ungranted> {
         let mut found = Vec::new();
@@ -82,7 +84,7 @@ impl ReceiverOptions {
 }
 
 impl SenderOptions {
-    /// Returns what these options ask for and the peer's attach does not grant; nothing if all is as asked.
+    /// Returns the requested parts that the peer's attach does not grant.
     pub fn ungranted(&self, answer: &Attach) -> Vec<Ungranted> {
         let mut found = Vec::new();
         compare_capabilities(&self.desired_capabilities, &answer.offered_capabilities, &mut found);
@@ -150,8 +152,8 @@ fn compare_targets(asked: &Terminus, granted: Option<&Terminus>, found: &mut Vec
     }
 }
 
-/// A filter in force has the name and the value that was asked for. Its descriptor may be written as a number or as
-/// a symbol, so only what is described is compared.
+/// Returns `true` if a filter of this name and value is in force. The peer may write the descriptor as a
+/// number or as a symbol, so only the described values are compared.
 fn has_filter(granted: &Fields, name: &Symbol, asked: &Value) -> bool {
     granted.get(name.as_str()).is_some_and(|granted| match (asked.as_described(), granted.as_described()) {
         (Some(asked), Some(granted)) => asked.value() == granted.value(),
@@ -191,7 +193,7 @@ impl Node {
 
     fn compare(&self, granted: &Self, found: &mut Vec<Ungranted>) {
         push_if(granted.durable.to_wire() < self.durable.to_wire(), Ungranted::Durability, found);
-        // A terminus that never expires has no use for a timeout.
+        // A timeout means nothing to a terminus that never expires.
         let expires = self.expiry_policy != ExpiryPolicy::Never;
         let expiry =
             granted.expiry_policy != self.expiry_policy || (expires && granted.timeout < self.timeout);

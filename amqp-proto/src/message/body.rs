@@ -1,4 +1,4 @@
-//! [`Body`]: what a message is about [3.2.6-3.2.8].
+//! [`Body`]: the content of a message [3.2.6-3.2.8].
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,11 +14,13 @@ use crate::types::{List, Many, Map, Str, Value};
 /// use amqp_proto::message::Body;
 ///
 /// assert_eq!(Body::from("job-content").as_str(), Some("job-content"));
-/// assert_eq!(Body::from(vec![1, 2, 3]).as_bytes().unwrap(), &[1, 2, 3][..]);
+/// let octets = Body::from(vec![1, 2, 3]);
+/// assert_eq!(octets.as_bytes().unwrap(), &[1, 2, 3][..]);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Body {
-    /// No body at all. Peers send that, though the standard wants one [3.2]; it is written as a null value.
+    /// No body. Some peers send messages without one, although the standard requires a body [3.2]. An empty
+    /// body is written as a null value.
     #[default]
     Empty,
     /// Octets, in one or more sections.
@@ -30,14 +32,16 @@ pub enum Body {
 }
 
 impl Body {
-    /// Returns the text of the body: that of a string, or of data that is UTF-8, as other clients send it. `None` if
-    /// the body is neither.
+    /// Returns the text of the body, or `None` if the body is not text.
+    ///
+    /// Reads a string, and also data that is UTF-8, since other clients send text in this way.
     ///
     /// ```
     /// use amqp_proto::message::Body;
     ///
-    /// assert_eq!(Body::from("job-content").text().as_deref(), Some("job-content"));
-    /// assert_eq!(Body::from(b"job-content").text().as_deref(), Some("job-content"));
+    /// let text = Some("job-content");
+    /// assert_eq!(Body::from("job-content").text().as_deref(), text);
+    /// assert_eq!(Body::from(b"job-content").text().as_deref(), text);
     /// assert_eq!(Body::from(b"\xff").text(), None);
     /// ```
     pub fn text(&self) -> Option<Str> {
@@ -48,18 +52,20 @@ impl Body {
         }
     }
 
-    /// Returns the octets of the body: those of data, of all its sections, or of a binary value. `None` if the body is
-    /// neither.
+    /// Returns the octets of the body, or `None` if the body is not octets.
+    ///
+    /// Reads data, of all its sections, and also a binary value.
     ///
     /// ```
     /// use amqp_proto::message::Body;
-    /// use amqp_proto::types::Value;
+    /// use amqp_proto::types::{Many, Value};
     /// use bytes::Bytes;
     ///
     /// let octets = Bytes::from_static(b"abc");
-    /// let parts = vec![octets.slice(..1), octets.slice(1..)];
-    /// assert_eq!(Body::Data(parts.into_iter().collect()).bytes().unwrap(), octets);
-    /// assert_eq!(Body::from(Value::from(octets.clone())).bytes().unwrap(), octets);
+    /// let parts = Many::from([octets.slice(..1), octets.slice(1..)]);
+    /// assert_eq!(Body::Data(parts).bytes().unwrap(), octets);
+    /// let value = Value::from(octets.clone());
+    /// assert_eq!(Body::from(value).bytes().unwrap(), octets);
     /// ```
     pub fn bytes(&self) -> Option<Bytes> {
         match self {
@@ -71,7 +77,7 @@ impl Body {
         }
     }
 
-    /// Returns the text, if the body is a string; [`text`](Self::text) reads text in data, too.
+    /// Returns the text, if the body is a string. [`text`](Self::text) also reads text in data.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Value(Value::String(text)) => Some(text.as_str()),
@@ -79,8 +85,8 @@ impl Body {
         }
     }
 
-    /// Returns the octets, if the body is a single section of data or a binary value; [`bytes`](Self::bytes) reads
-    /// several sections, too.
+    /// Returns the octets, if the body is a single section of data or a binary value. [`bytes`](Self::bytes)
+    /// also reads several sections.
     pub fn as_bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Data(sections) => match &**sections {

@@ -1,4 +1,4 @@
-//! [`DataSections`]: the data of a body, out of a message that comes in pieces.
+//! [`DataSections`]: extracts the data of a body from a message that arrives in pieces.
 
 use alloc::vec::Vec;
 
@@ -9,16 +9,19 @@ use super::scan::{WINDOW, described, extent};
 use crate::codec::{Code, DecodeError, DecodeErrorKind, to_usize};
 use crate::wire::SectionKind;
 
-/// Takes the octets of the data sections [3.2.6] out of a message that comes in pieces, and drops all other sections.
+/// Extracts the octets of the data sections [3.2.6] from a message that arrives in pieces, and drops all
+/// other sections.
 ///
-/// Octets are passed on as they come, without a copy, however the message is cut. Order and number of the sections are
-/// not checked; [`MessageView`](super::MessageView) does that for a message that is there as a whole.
+/// Octets are returned as they arrive, without a copy, wherever the message is cut. The order and the number
+/// of the sections are not checked; [`MessageView`](super::MessageView) checks them in a complete message.
 ///
 /// ```
 /// use amqp_proto::message::{DataSections, Message};
 ///
-/// let octets = Message::from(b"a long body".to_vec()).with_durable(true).to_payload()?.to_bytes();
-/// let (begin, end) = (octets.slice(..octets.len() - 4), octets.slice(octets.len() - 4..));
+/// let message = Message::from(b"a long body".to_vec()).with_durable(true);
+/// let octets = message.to_payload()?.to_bytes();
+/// let cut = octets.len() - 4;
+/// let (begin, end) = (octets.slice(..cut), octets.slice(cut..));
 ///
 /// let mut sections = DataSections::new();
 /// assert_eq!(sections.push(begin.into())?.to_bytes(), "a long ");
@@ -28,26 +31,26 @@ use crate::wire::SectionKind;
 /// ```
 #[derive(Debug, Default)]
 pub struct DataSections {
-    /// The first octets of a section, as long as they do not suffice to say what it is.
+    /// The first octets of a section, while they are too few to tell its kind and length.
     head: Vec<u8>,
-    /// How many octets of the section are still to come, and whether they are data.
+    /// The number of octets that the section still lacks.
     left: usize,
     is_data: bool,
-    /// How many octets have been dealt with.
+    /// The number of octets consumed so far.
     at: usize,
 }
 
 impl DataSections {
-    /// Begins before the first octet of a message.
+    /// Returns an extractor for a new message.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next octets of the message; returns those of them that are data, which may be none.
+    /// Consumes the next octets of the message, and returns the data among them, which may be empty.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] where the octets are no section, or the body is a value or sequences and not data.
+    /// [`DecodeError`] if the octets are no message section, or if the body is a value or a sequence.
     pub fn push(&mut self, part: Payload) -> Result<Payload, DecodeError> {
         let mut data = Payload::new();
         for chunk in part.chunks() {
@@ -62,11 +65,11 @@ impl DataSections {
         Ok(data)
     }
 
-    /// Checks that the message has ended with a section, and not in one.
+    /// Checks that the message ended at the end of a section.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] where a section is cut short.
+    /// [`DecodeError`] of kind [`Truncated`](DecodeErrorKind::Truncated) if the last section is incomplete.
     pub fn finish(&self) -> Result<(), DecodeError> {
         match self.left == 0 && self.head.is_empty() {
             true => Ok(()),
@@ -74,7 +77,7 @@ impl DataSections {
         }
     }
 
-    /// Passes octets of a section on, or drops them; returns those behind it.
+    /// Returns or drops octets of a section, and returns the octets after the section.
     fn pass(&mut self, mut octets: Bytes, data: &mut Payload) -> Bytes {
         let of_section = octets.split_to(self.left.min(octets.len()));
         self.left -= of_section.len();
@@ -85,7 +88,7 @@ impl DataSections {
         octets
     }
 
-    /// Takes octets until the section says what it is and how long; returns those behind that.
+    /// Collects octets until the section's kind and length are known, and returns the octets after that.
     fn begin(&mut self, mut octets: Bytes, data: &mut Payload) -> Result<Bytes, DecodeError> {
         let kept = self.head.len();
         let added = octets.len().min(WINDOW - kept);
@@ -94,7 +97,7 @@ impl DataSections {
             return Ok(octets.split_off(added));
         };
         self.head.clear();
-        // Of a section that is dropped, its constructor may have been kept.
+        // The constructor of a dropped section may be among the kept octets.
         let dropped = kept.saturating_sub(start);
         (self.left, self.is_data) = (left.saturating_sub(dropped), is_data);
         self.at += start + dropped;
@@ -102,8 +105,8 @@ impl DataSections {
         Ok(if self.left == 0 { rest } else { self.pass(rest, data) })
     }
 
-    /// Says where the content of the section begins, how long it is, and whether it is data; `None` if more octets are
-    /// needed for that.
+    /// Returns the offset of the section's content, its length, and whether it is data; `None` if octets are
+    /// missing.
     fn judge(&self) -> Result<Option<(usize, usize, bool)>, DecodeError> {
         let judged = described(&self.head).and_then(|(kind, value)| {
             let [code, size @ ..] = self.head.get(value..).unwrap_or_default() else {
@@ -119,7 +122,7 @@ impl DataSections {
                 }
                 (SectionKind::Data, Code::BINARY8 | Code::BINARY32, _) => Err(DecodeErrorKind::Truncated),
                 (SectionKind::Data, ..) => Err(DecodeErrorKind::Expected("binary")),
-                // All of it is dropped, its constructor included.
+                // The whole section is dropped, constructor included.
                 (_, code, size) => Ok((value, extent(code, size)?, false)),
             }
         });
@@ -150,7 +153,8 @@ mod tests {
         data
     }
 
-    /// M-BODY-02 [3.2.6]: two data sections, the second with a long size, behind properties and before a footer.
+    /// Two data sections [3.2.6], the second with a long size, after properties and before a footer.
+    // M-BODY-02.
     #[test]
     fn m_body_02_data_is_found_however_the_message_is_cut() {
         let mut octets = b"\x00\x53\x70\xc0\x02\x01\x41\x00\x53\x73\xc0\x05\x01\xa1\x02id".to_vec();
@@ -164,7 +168,8 @@ mod tests {
         }
     }
 
-    /// M-BODY-01 [3.2]: a body that is a value, octets that are no section, and a message that is cut short.
+    /// A body that is a value, octets that are no section, and a truncated message [3.2].
+    // M-BODY-01.
     #[test]
     fn m_body_01_what_is_no_data_is_an_error() {
         let value = Message::from("text").to_payload().unwrap();

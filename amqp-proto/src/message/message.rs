@@ -1,4 +1,4 @@
-//! [`Message`]: built by an application, or decoded whole.
+//! [`Message`]: built by an application, or decoded as a whole.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -12,19 +12,22 @@ use crate::types::{
 };
 use crate::wire::{Header, MessageId, Properties};
 
-/// A message: a body, and what is said about it [3.2].
+/// A message: a body, and the sections that describe it [3.2].
 ///
 /// ```
 /// use amqp_proto::message::Message;
 /// use amqp_proto::types::Limits;
 ///
-/// let message = Message::from("job-content").with_subject("print").with_property("copies", 2);
+/// let message = Message::from("job-content")
+///     .with_subject("print")
+///     .with_property("copies", 2);
 ///
 /// let payload = message.to_payload()?;
 /// let received = Message::decode(payload, &Limits::DEFAULT)?;
 /// assert_eq!(received.body().as_str(), Some("job-content"));
 /// assert_eq!(received.properties().subject.as_deref(), Some("print"));
-/// assert_eq!(received.application_properties().get("copies").unwrap().as_i64(), Some(2));
+/// let copies = received.application_properties().get("copies").unwrap();
+/// assert_eq!(copies.as_i64(), Some(2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -32,14 +35,14 @@ pub struct Message {
     pub(super) header: Header,
     pub(super) delivery_annotations: Annotations,
     pub(super) message_annotations: Annotations,
-    /// Boxed: most messages have few properties or none, and messages are moved about.
+    /// Boxed, since most messages have few properties, and messages are moved often.
     pub(super) properties: Option<Box<Properties>>,
     pub(super) application_properties: ApplicationProperties,
     pub(super) body: Body,
     pub(super) footer: Annotations,
 }
 
-/// What a message without properties section has.
+/// The properties of a message without a properties section.
 static NO_PROPERTIES: Properties = Properties {
     message_id: None,
     user_id: None,
@@ -56,7 +59,7 @@ static NO_PROPERTIES: Properties = Properties {
     reply_to_group_id: None,
 };
 
-/// Equal in all sections; an absent one equals one that says nothing.
+/// Compares all sections. An absent section equals an empty one.
 impl PartialEq for Message {
     fn eq(&self, other: &Self) -> bool {
         self.header == other.header
@@ -72,57 +75,57 @@ impl PartialEq for Message {
 impl Eq for Message {}
 
 impl Message {
-    /// With this body and nothing else.
+    /// Returns a message with this body and no other section.
     pub fn new(body: impl Into<Body>) -> Self {
         Self { body: body.into(), ..Self::default() }
     }
 
-    /// How the message is to be handled on its way.
+    /// Returns the header: instructions for the delivery.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// See [`header`](Self::header).
+    /// Returns the [`header`](Self::header), to change it.
     pub fn header_mut(&mut self) -> &mut Header {
         &mut self.header
     }
 
-    /// Annotations for the next hop only [3.2.2].
+    /// Returns the annotations for the next hop only [3.2.2].
     pub fn delivery_annotations(&self) -> &Annotations {
         &self.delivery_annotations
     }
 
-    /// See [`delivery_annotations`](Self::delivery_annotations).
+    /// Returns the [`delivery_annotations`](Self::delivery_annotations), to change them.
     pub fn delivery_annotations_mut(&mut self) -> &mut Annotations {
         &mut self.delivery_annotations
     }
 
-    /// Annotations for the whole way [3.2.3].
+    /// Returns the annotations for the whole way [3.2.3].
     pub fn message_annotations(&self) -> &Annotations {
         &self.message_annotations
     }
 
-    /// See [`message_annotations`](Self::message_annotations).
+    /// Returns the [`message_annotations`](Self::message_annotations), to change them.
     pub fn message_annotations_mut(&mut self) -> &mut Annotations {
         &mut self.message_annotations
     }
 
-    /// Returns the properties: they never change on the way.
+    /// Returns the properties, which do not change on the way.
     pub fn properties(&self) -> &Properties {
         self.properties.as_deref().unwrap_or(&NO_PROPERTIES)
     }
 
-    /// See [`properties`](Self::properties).
+    /// Returns the [`properties`](Self::properties), to change them.
     pub fn properties_mut(&mut self) -> &mut Properties {
         self.properties.get_or_insert_default()
     }
 
-    /// Returns the properties that the application has made up.
+    /// Returns the properties that the application defines.
     pub fn application_properties(&self) -> &ApplicationProperties {
         &self.application_properties
     }
 
-    /// See [`application_properties`](Self::application_properties).
+    /// Returns the [`application_properties`](Self::application_properties), to change them.
     pub fn application_properties_mut(&mut self) -> &mut ApplicationProperties {
         &mut self.application_properties
     }
@@ -132,32 +135,32 @@ impl Message {
         &self.body
     }
 
-    /// Returns the text of the body: that of a string, or of data that is UTF-8. `None` if the body is neither.
+    /// Returns the text of the body: a string, or data that is UTF-8. `None` if the body is neither.
     pub fn text(&self) -> Option<Str> {
         self.body.text()
     }
 
-    /// Returns the octets of the body: those of data, or of a binary value. `None` if the body is neither.
+    /// Returns the octets of the body: data, or a binary value. `None` if the body is neither.
     pub fn bytes(&self) -> Option<Bytes> {
         self.body.bytes()
     }
 
-    /// See [`body`](Self::body).
+    /// Returns the [`body`](Self::body), to change it.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }
 
-    /// Returns the body, by value.
+    /// Converts the message into its body.
     pub fn into_body(self) -> Body {
         self.body
     }
 
-    /// Returns the footer: hashes, signatures and the like [3.2.9].
+    /// Returns the footer: hashes, signatures and similar [3.2.9].
     pub fn footer(&self) -> &Annotations {
         &self.footer
     }
 
-    /// See [`footer`](Self::footer).
+    /// Returns the [`footer`](Self::footer), to change it.
     pub fn footer_mut(&mut self) -> &mut Annotations {
         &mut self.footer
     }
@@ -169,23 +172,26 @@ impl Message {
         self
     }
 
-    /// Sets how urgent the message is; [`Header::NORMAL_PRIORITY`] applies where none is set.
+    /// Sets the urgency of the message. A message without a priority has [`Header::NORMAL_PRIORITY`].
     #[must_use]
     pub fn with_priority(mut self, priority: u8) -> Self {
         self.header.priority = Some(priority);
         self
     }
 
-    /// Sets how long the message is of use, in milliseconds.
+    /// Sets the time from the message's arrival at a node until it expires, in milliseconds.
     #[must_use]
     pub fn with_ttl(mut self, millis: u32) -> Self {
         self.header.ttl = Some(millis);
         self
     }
 
-    /// Sets how the data of the body is compressed or otherwise encoded.
+    /// Sets the encoding of the body's data, such as a compression.
     ///
-    /// Fails if the body is not data, or for `identity`, which says nothing [3.2.4].
+    /// # Errors
+    ///
+    /// [`EncodeError::ContentEncoding`] if the body is not data, or if the encoding is `identity`, which the
+    /// standard forbids [3.2.4].
     pub fn with_content_encoding(mut self, encoding: impl Into<Symbol>) -> Result<Self, EncodeError> {
         let encoding = encoding.into();
         if encoding == "identity" || !matches!(self.body, Body::Data(_)) {
@@ -195,14 +201,14 @@ impl Message {
         Ok(self)
     }
 
-    /// Sets an annotation for the whole way.
+    /// Adds an annotation for the whole way.
     #[must_use]
     pub fn with_annotation(mut self, key: impl Into<AnnotationKey>, value: impl Into<Value>) -> Self {
         self.message_annotations.insert(key, value);
         self
     }
 
-    /// Sets an application-property.
+    /// Adds an application-property.
     #[must_use]
     pub fn with_property(mut self, key: impl Into<Str>, value: impl Into<SimpleValue>) -> Self {
         self.application_properties.insert(key, value);
@@ -226,19 +232,19 @@ macro_rules! with_properties {
 }
 
 with_properties! {
-    /// Names the message.
+    /// Sets the id of the message.
     with_message_id, message_id: MessageId;
-    /// Sets the address that the message is meant for.
+    /// Sets the address of the message's destination.
     with_to, to: Str;
-    /// Sets what the message is about.
+    /// Sets the subject of the message.
     with_subject, subject: Str;
-    /// Sets the address that answers should go to.
+    /// Sets the address for replies.
     with_reply_to, reply_to: Str;
-    /// Names the message that this one answers.
+    /// Sets the id of the message that this message answers.
     with_correlation_id, correlation_id: MessageId;
     /// Sets the MIME type of a body of data.
     with_content_type, content_type: Symbol;
-    /// Sets the group that the message belongs to.
+    /// Sets the group of the message.
     with_group_id, group_id: Str;
 }
 

@@ -1,8 +1,8 @@
-//! Floor 3: what an application sends and reads [3.2].
+//! Messages, as an application sends and reads them [3.2].
 //!
-//! A [`Message`] is built and written; a [`MessageView`] looks at one that was received: it knows where the
-//! sections are and decodes the ones that are asked for. Both deal in [`Payload`], the octets of a message in
-//! as many chunks as they came or go.
+//! An application builds a [`Message`] and sends it. A [`MessageView`] reads a received message: it finds the
+//! sections and decodes only the ones that the application asks for. Both use [`Payload`], the octets of a
+//! message in one or more chunks.
 
 mod body;
 mod data_sections;

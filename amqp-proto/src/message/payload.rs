@@ -1,4 +1,4 @@
-//! [`Payload`]: the octets of a message, in chunks that share the buffers they came in.
+//! [`Payload`]: the octets of a message, in chunks that share the buffers in which they arrived.
 
 use core::fmt;
 use core::ops::Range;
@@ -8,14 +8,14 @@ use smallvec::SmallVec;
 
 /// The octets of a message, in chunks.
 ///
-/// A message that came in one frame is one chunk; one that came in many has a chunk for each. Nothing is copied
-/// when chunks are added or a part is sliced off.
+/// A received message has one chunk for each frame. Adding chunks and slicing copy nothing.
 ///
 /// ```
 /// use amqp_proto::message::Payload;
 /// use bytes::Bytes;
 ///
-/// let payload: Payload = [Bytes::from_static(b"ab"), Bytes::from_static(b"cd")].into_iter().collect();
+/// let chunks = [Bytes::from_static(b"ab"), Bytes::from_static(b"cd")];
+/// let payload: Payload = chunks.into_iter().collect();
 /// assert_eq!(payload.len(), 4);
 /// assert_eq!(payload.slice(1..3).to_bytes(), "bc");
 /// ```
@@ -26,7 +26,7 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// No octets.
+    /// Returns an empty payload.
     pub fn new() -> Self {
         Self::default()
     }
@@ -39,22 +39,22 @@ impl Payload {
         }
     }
 
-    /// Returns how many octets there are.
+    /// Returns the number of octets.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// True if there are no octets.
+    /// Returns `true` if there are no octets.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Returns the chunks, none of them empty.
+    /// Returns the chunks. No chunk is empty.
     pub fn chunks(&self) -> &[Bytes] {
         &self.chunks
     }
 
-    /// Returns a part of the octets, without a copy; what lies outside is left out.
+    /// Returns a part of the octets, without a copy. A range beyond the end is cut.
     pub fn slice(&self, range: Range<usize>) -> Self {
         let mut part = Self::new();
         let mut start = 0;
@@ -78,11 +78,12 @@ impl Payload {
         }
     }
 
-    /// Copies small chunks, so that a payload that is kept does not keep the buffers that they came in.
+    /// Copies small chunks, so that a stored payload does not keep its input buffers alive.
     ///
-    /// A received chunk shares the block of input that it was read into, which is up to some hundred KiB and is held as
-    /// a whole by each part of it. Call this for what is kept longer than the events of one read, as a queue does. Chunks
-    /// of 4 KiB or more stay shared: a block is not many times as large as they are.
+    /// A received chunk shares the block of input that it was read into. A block has up to some hundred KiB
+    /// and stays in memory while any part of it is in use. Call this method for payloads that are stored
+    /// longer than the events of one read, as in a queue. Chunks of 4 KiB or more stay shared, since a block
+    /// is not many times larger than they are.
     ///
     /// ```
     /// use amqp_proto::message::Payload;
@@ -100,7 +101,7 @@ impl Payload {
         }
     }
 
-    /// Returns the octets in one piece: shared if they are in one chunk, else copied.
+    /// Returns the octets as one buffer: shared if there is one chunk, otherwise copied.
     pub fn to_bytes(&self) -> Bytes {
         match &*self.chunks {
             [] => Bytes::new(),
@@ -132,7 +133,7 @@ impl FromIterator<Bytes> for Payload {
     }
 }
 
-/// Equal octets, however they are cut.
+/// Compares the octets, wherever the chunks are cut.
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
         self.len == other.len && self.chunks.iter().flatten().eq(other.chunks.iter().flatten())

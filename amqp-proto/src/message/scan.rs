@@ -1,4 +1,4 @@
-//! Finds the sections of a message without decoding them.
+//! The search for the sections of a message, without decoding them.
 
 use core::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::codec::{
 use crate::types::Limits;
 use crate::wire::{SectionKind, section_of};
 
-/// Where a section is: offsets into the payload. It begins where the one before it ends.
+/// The place of a section: offsets into the payload. A section begins at the end of the one before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Section {
     value: u32,
@@ -19,43 +19,44 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// Offsets fit, since no longer message is taken: see [`Finder::find`].
+    /// Returns a section with these offsets, which fit, since [`Finder::find`] refuses longer messages.
     fn new(value: usize, end: usize) -> Self {
         let fit = |offset| u32::try_from(offset).unwrap_or(u32::MAX);
         Self { value: fit(value), end: fit(end) }
     }
 
-    /// Its value begins here, behind its descriptor.
+    /// Returns the offset of the section's value, after its descriptor.
     #[inline]
     pub(super) fn value(self) -> usize {
         to_usize(self.value)
     }
 
-    /// It ends before this.
+    /// Returns the offset of the first octet after the section.
     #[inline]
     pub(super) fn end(self) -> usize {
         to_usize(self.end)
     }
 }
 
-/// The octets that are enough to judge any descriptor of the standard, or any constructor with its size.
+/// The number of octets that are enough for any descriptor of the standard, and for any constructor with its
+/// size.
 pub(super) const WINDOW: usize = 64;
 
-/// Reads sections one after the other. Positions only grow, so each chunk is come to once.
+/// Reads sections one after the other. The position only grows, so each chunk is visited once.
 #[derive(Clone)]
 pub(super) struct Scanner<'a> {
-    /// The rest of the chunk that is being read.
+    /// The rest of the current chunk.
     chunk: &'a [u8],
-    /// That chunk and those after it.
+    /// The current chunk and the chunks after it.
     chunks: &'a [Bytes],
-    /// How many octets there are up to the end.
+    /// The number of octets up to the end.
     left: usize,
     /// The offset of the end.
     end: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// Reads the sections between two offsets, the first of which is the start of one.
+    /// Returns a scanner of the sections between two offsets; the first is the start of a section.
     #[inline]
     pub(super) fn new(payload: &'a Payload, at: usize, end: usize) -> Self {
         let end = end.min(payload.len());
@@ -66,13 +67,13 @@ impl<'a> Scanner<'a> {
         scanner
     }
 
-    /// The offset that is come to.
+    /// Returns the current offset.
     #[inline]
     fn at(&self) -> usize {
         self.end - self.left
     }
 
-    /// Moves on; the octets are known to be there.
+    /// Moves the position forward over octets that exist.
     #[inline]
     fn advance(&mut self, octets: usize) {
         match self.chunk.get(octets..) {
@@ -99,7 +100,7 @@ impl<'a> Scanner<'a> {
         self.chunk = self.chunk.get(octets..).unwrap_or_default();
     }
 
-    /// What there is from here on, up to the end: at least [`WINDOW`] octets if there are as many.
+    /// Returns the octets from the position on: at least [`WINDOW`] octets, or all up to the end.
     #[inline]
     fn window<'b>(&self, buffer: &'b mut [u8; WINDOW]) -> &'b [u8]
     where
@@ -111,7 +112,7 @@ impl<'a> Scanner<'a> {
         self.chunk.get(..self.left).unwrap_or(self.chunk)
     }
 
-    /// Copies a window together from several chunks.
+    /// Returns a window copied from several chunks.
     #[cold]
     fn gather<'b>(&self, buffer: &'b mut [u8; WINDOW]) -> &'b [u8] {
         let later = self.chunks.iter().skip(1).flatten();
@@ -120,7 +121,7 @@ impl<'a> Scanner<'a> {
         buffer.get(..copied).unwrap_or_default()
     }
 
-    /// Returns the next section, `None` at the end.
+    /// Returns the next section, or `None` at the end.
     pub(super) fn section(&mut self) -> Result<Option<(SectionKind, Section)>, DecodeError> {
         if self.left == 0 {
             return Ok(None);
@@ -134,7 +135,7 @@ impl<'a> Scanner<'a> {
         Ok(Some((kind, Section::new(start + descriptor, self.at()))))
     }
 
-    /// Moves on over octets that may not be there.
+    /// Moves the position forward over octets that may be missing.
     #[inline]
     fn pass(&mut self, octets: usize) -> Result<(), DecodeError> {
         if octets > self.left {
@@ -144,7 +145,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Passes over one value, believing its size; descriptors cost no recursion.
+    /// Skips one value by its size. Descriptors cost no recursion.
     fn skip(&mut self) -> Result<(), DecodeError> {
         let mut buffer = [0; WINDOW];
         let mut values = 1_usize;
@@ -165,7 +166,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Returns a part of the message that lies ahead.
+    /// Returns a part of the message after the position.
     #[inline]
     pub(super) fn slice(&self, part: Range<usize>) -> Payload {
         if let ([source, ..], Some(wanted)) = (self.chunks, self.ahead(&part)) {
@@ -185,14 +186,14 @@ impl<'a> Scanner<'a> {
         found
     }
 
-    /// Returns a part that lies in the chunk that is being read.
+    /// Returns a part that lies in the current chunk.
     #[inline]
     fn ahead(&self, part: &Range<usize>) -> Option<&'a [u8]> {
         let at = self.at();
         self.chunk.get(part.start.checked_sub(at)?..part.end.checked_sub(at)?)
     }
 
-    /// One octet that lies ahead.
+    /// Returns one octet after the position.
     pub(super) fn octet(&self, at: usize) -> Option<u8> {
         match self.chunk.get(at.checked_sub(self.at())?) {
             Some(octet) => Some(*octet),
@@ -203,9 +204,11 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Reads the descriptor at the front of a window: the section it means, and how long it is.
+/// Reads the descriptor at the front of a window, and returns the kind of section and the descriptor's
+/// length.
 pub(super) fn described(window: &[u8]) -> Result<(SectionKind, usize), DecodeErrorKind> {
-    // However the octets are cut, no more of them are looked at: a longer descriptor means no section.
+    // The window is cut to a fixed length, so that the result does not depend on the chunks. A longer
+    // descriptor names no section.
     let window = window.get(..WINDOW).unwrap_or(window);
     let [Code::DESCRIBED, rest @ ..] = window else {
         return Err(DecodeErrorKind::Expected("message section"));
@@ -218,7 +221,7 @@ pub(super) fn described(window: &[u8]) -> Result<(SectionKind, usize), DecodeErr
     Ok((kind, window.len() - value.len()))
 }
 
-/// Returns how many octets a value with this constructor takes, constructor included.
+/// Returns the length of a value with this constructor, constructor included.
 #[inline]
 pub(super) fn extent(code: u8, rest: &[u8]) -> Result<usize, DecodeErrorKind> {
     match (Code::width(code), rest) {
@@ -232,17 +235,19 @@ pub(super) fn extent(code: u8, rest: &[u8]) -> Result<usize, DecodeErrorKind> {
     }
 }
 
-/// The sections of a message in one piece, read in place: what each is, and its value as it is encoded.
+/// The sections of a message in one piece, read in place: the kind of each, and its encoded value.
 ///
-/// Nothing is decoded, and order and number are not checked; that is what
-/// [`MessageView`](super::MessageView) is for. A fault ends the iteration after it is told.
+/// Values are not decoded, and the order and number of the sections are not checked;
+/// [`MessageView`](super::MessageView) does both. The iteration ends after the first error.
 ///
 /// ```
 /// use amqp_proto::message::{Message, Sections};
 /// use amqp_proto::wire::SectionKind;
 ///
-/// let octets = Message::from("job").with_durable(true).to_payload()?.to_bytes();
-/// let kinds: Vec<_> = Sections::new(&octets).map(|section| section.unwrap().0).collect();
+/// let message = Message::from("job").with_durable(true);
+/// let octets = message.to_payload()?.to_bytes();
+/// let kinds: Vec<_> =
+///     Sections::new(&octets).map(|section| section.unwrap().0).collect();
 /// assert_eq!(kinds, [SectionKind::Header, SectionKind::AmqpValue]);
 /// # Ok::<(), amqp_proto::codec::EncodeError>(())
 /// ```
@@ -253,12 +258,12 @@ pub struct Sections<'a> {
 }
 
 impl<'a> Sections<'a> {
-    /// Of a message in one piece.
+    /// Returns the sections of a message in one piece.
     pub fn new(octets: &'a [u8]) -> Self {
         Self { whole: octets, rest: octets }
     }
 
-    /// Returns the section at the front in the form that all writers use.
+    /// Returns the next section if it has the form that all known writers use.
     #[inline]
     fn usual(&self) -> Option<(SectionKind, usize)> {
         let [Code::DESCRIBED, Code::SMALL_ULONG, code, constructor, sized @ ..] = self.rest else {
@@ -267,7 +272,7 @@ impl<'a> Sections<'a> {
         Some((SectionKind::from_octet(*code)?, extent(*constructor, sized).ok()?))
     }
 
-    /// Returns the section at the front in any form, and what follows it.
+    /// Returns the next section in any form, and the octets after it.
     #[cold]
     fn unusual(&self) -> Result<(SectionKind, &'a [u8], &'a [u8]), DecodeError> {
         let at = self.whole.len() - self.rest.len();
@@ -299,11 +304,11 @@ impl<'a> Iterator for Sections<'a> {
     }
 }
 
-/// Where the sections of a message are.
+/// The places of the sections of a message.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
-    /// By [`place`]; a section that is not there is empty. Of body sections, the value of the first and the end
-    /// of the last.
+    /// The sections, by [`place`]; an absent section is empty. The body's entry reaches from the value of the
+    /// first body section to the end of the last.
     sections: [Section; PLACES],
     body: Option<SectionKind>,
 }
@@ -316,7 +321,7 @@ const fn place(kind: SectionKind) -> usize {
 }
 
 impl Index {
-    /// Finds all sections and checks their order and number [3.2].
+    /// Finds all sections, and checks their order and number [3.2].
     #[inline]
     pub(super) fn fill(&mut self, payload: &Payload, limits: &Limits) -> Result<(), DecodeError> {
         let mut finder = Finder { index: self, next: 0, left: limits.sections() };
@@ -327,25 +332,25 @@ impl Index {
         if at < payload.len() { finder.find(payload, at) } else { Ok(()) }
     }
 
-    /// Returns the section of this kind, or the span of body sections.
+    /// Returns the section of this kind; of body sections, the span of all.
     #[inline]
     pub(super) fn get(&self, kind: SectionKind) -> Option<Section> {
         self.sections.get(place(kind)).copied().filter(|section| section.end > 0)
     }
 
-    /// What the body sections are, and where.
+    /// Returns the kind and the span of the body sections.
     #[inline]
     pub(super) fn body(&self) -> Option<(SectionKind, Section)> {
         self.body.and_then(|kind| Some((kind, self.get(kind)?)))
     }
 
-    /// Returns where a section begins: where the one before it ends.
+    /// Returns the offset of a section, which is the end of the one before it.
     pub(super) fn begins(&self, section: Section) -> usize {
         let before = self.sections.iter().map(|other| other.end()).filter(|end| *end <= section.value());
         before.max().unwrap_or_default()
     }
 
-    /// Returns where the sections end that may change on the way: header and annotations.
+    /// Returns the end of the sections that may change on the way: header and annotations.
     pub(super) fn front_end(&self) -> usize {
         let front = self.sections.get(..place(SectionKind::Properties)).unwrap_or_default();
         front.iter().map(|section| section.end()).max().unwrap_or_default()
@@ -355,14 +360,15 @@ impl Index {
 /// Fills an [`Index`].
 struct Finder<'i> {
     index: &'i mut Index,
-    /// The first place that a section may take without being out of order.
+    /// The first place that the next section may have without being out of order.
     next: usize,
     left: u32,
 }
 
 impl Finder<'_> {
-    /// Finds sections in a single chunk as long as they are what they mostly are: in the usual form, in order,
-    /// one of each. Gives the offset of the first that is not.
+    /// Finds sections of the usual form in a single chunk: in order, and one of each.
+    ///
+    /// Returns the offset of the first section that is not of the usual form.
     #[inline]
     fn find_usual(&mut self, octets: &[u8]) -> usize {
         let Ok(len) = u32::try_from(octets.len()) else { return 0 };
@@ -399,7 +405,7 @@ impl Finder<'_> {
         self.left -= 1;
     }
 
-    /// Finds sections of any form, and faults.
+    /// Finds sections of any form, and reports faults.
     #[cold]
     fn find(&mut self, payload: &Payload, mut at: usize) -> Result<(), DecodeError> {
         if u32::try_from(payload.len()).is_err() {
@@ -428,7 +434,7 @@ impl Finder<'_> {
                 }
                 _ => return Err(DecodeErrorKind::BodyMix),
             },
-            // A footer before the body: against the grammar, but rhea writes it so.
+            // A footer before the body: against the grammar, but rhea writes messages in this order.
             None if is_body(kind) && footer.is_some() => self.set(kind, section),
             _ if place(kind) >= self.next => self.set(kind, section),
             _ => return Err(DecodeErrorKind::SectionOrder),

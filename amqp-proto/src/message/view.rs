@@ -17,11 +17,11 @@ use crate::codec::{
 use crate::types::{Annotations, ApplicationProperties, Limits, Many, Str};
 use crate::wire::{Header, Properties, SectionKind};
 
-/// A received message: its octets, and where its sections are.
+/// A received message: its octets and the places of its sections.
 ///
-/// Making one finds the sections and checks their order and number; what they hold is decoded when it is asked
-/// for. Text and octets share the buffers the message came in. Offsets of errors count from the first octet of
-/// the message.
+/// The constructor finds the sections and checks their order and number. Each method decodes its section when
+/// it is called. Text and octets share the buffers in which the message arrived. The offset in an error
+/// counts from the first octet of the message.
 ///
 /// ```
 /// use amqp_proto::codec::Entries;
@@ -29,14 +29,16 @@ use crate::wire::{Header, Properties, SectionKind};
 /// use amqp_proto::types::Limits;
 /// use amqp_proto::wire::SectionKind;
 ///
-/// let payload = Message::from("job-content").with_property("tenant", "acme").to_payload()?;
-/// let view = MessageView::new(payload, &Limits::DEFAULT)?;
+/// let message = Message::from("job-content").with_property("tenant", "acme");
+/// let view = MessageView::new(message.to_payload()?, &Limits::DEFAULT)?;
 /// assert_eq!(view.body()?.as_str(), Some("job-content"));
 ///
-/// // In place, with nothing allocated:
-/// let section = view.section(SectionKind::ApplicationProperties).unwrap();
+/// // In place, without allocation:
+/// let kind = SectionKind::ApplicationProperties;
+/// let section = view.section(kind).unwrap();
 /// let (key, value) = Entries::new(&section)?.next().unwrap()?;
-/// assert_eq!((key.as_str(), value.as_str()), (Some("tenant"), Some("acme")));
+/// assert_eq!(key.as_str(), Some("tenant"));
+/// assert_eq!(value.as_str(), Some("acme"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -47,7 +49,12 @@ pub struct MessageView {
 }
 
 impl MessageView {
-    /// Finds the sections of a message, of up to 4 GiB.
+    /// Finds the sections of a message of up to 4 GiB.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the octets are not message sections in the standard's order, or if a limit is
+    /// exceeded.
     #[inline]
     pub fn new(payload: impl Into<Payload>, limits: &Limits) -> Result<Self, DecodeError> {
         let mut view = Self { payload: payload.into(), index: Index::default(), limits: limits.clone() };
@@ -60,67 +67,101 @@ impl MessageView {
         &self.payload
     }
 
-    /// Returns the header; the defaults if there is none [3.2.1].
+    /// Returns the header, or the default header if the message has none [3.2.1].
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the section is malformed.
     pub fn header(&self) -> Result<Header, DecodeError> {
         self.read(SectionKind::Header, &mut self.budget(), Header::decode_list)
     }
 
-    /// Annotations for the next hop only.
+    /// Returns the annotations for the next hop only.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the section is malformed.
     pub fn delivery_annotations(&self) -> Result<Annotations, DecodeError> {
         self.read(SectionKind::DeliveryAnnotations, &mut self.budget(), value)
     }
 
-    /// Annotations for the whole way.
+    /// Returns the annotations for the whole way.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the section is malformed.
     pub fn message_annotations(&self) -> Result<Annotations, DecodeError> {
         self.read(SectionKind::MessageAnnotations, &mut self.budget(), value)
     }
 
-    /// Returns the properties; none set if there are none.
+    /// Returns the properties, or default properties if the message has none.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the section is malformed.
     pub fn properties(&self) -> Result<Properties, DecodeError> {
         self.read(SectionKind::Properties, &mut self.budget(), Properties::decode_list)
     }
 
-    /// Returns the application-properties, decoded; [`section`](Self::section) with
-    /// [`Entries`](crate::codec::Entries) reads them in place.
+    /// Returns the application-properties.
+    ///
+    /// To read them in place, use [`section`](Self::section) with [`Entries`](crate::codec::Entries).
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the section is malformed.
     pub fn application_properties(&self) -> Result<ApplicationProperties, DecodeError> {
         self.read(SectionKind::ApplicationProperties, &mut self.budget(), value)
     }
 
     /// Returns the footer.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the section is malformed.
     pub fn footer(&self) -> Result<Annotations, DecodeError> {
         self.read(SectionKind::Footer, &mut self.budget(), value)
     }
 
-    /// Returns the form of the body; `None` if there is none [3.2].
+    /// Returns the form of the body, or `None` if the message has no body [3.2].
     pub fn body_kind(&self) -> Option<SectionKind> {
         self.index.body().map(|(kind, _)| kind)
     }
 
-    /// Returns the body, decoded. Data that came in several frames is copied together; [`data`](Self::data) does
-    /// without.
+    /// Returns the body.
+    ///
+    /// Data of several frames is copied into one buffer; [`data`](Self::data) does not copy.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the body is malformed.
     pub fn body(&self) -> Result<Body, DecodeError> {
         self.read_body(&mut self.budget())
     }
 
-    /// Returns the text of the body: that of a string, or of data that is UTF-8. `None` if the body is neither.
+    /// Returns the text of the body: a string, or data that is UTF-8. `None` if the body is neither.
     ///
     /// # Errors
     ///
-    /// The body is malformed.
+    /// [`DecodeError`] if the body is malformed.
     pub fn text(&self) -> Result<Option<Str>, DecodeError> {
         Ok(self.body()?.text())
     }
 
-    /// Returns the octets of the body: those of data, or of a binary value. `None` if the body is neither.
+    /// Returns the octets of the body: data, or a binary value. `None` if the body is neither.
     ///
     /// # Errors
     ///
-    /// The body is malformed.
+    /// [`DecodeError`] if the body is malformed.
     pub fn bytes(&self) -> Result<Option<Bytes>, DecodeError> {
         Ok(self.body()?.bytes())
     }
 
-    /// Returns the octets of all data sections one after the other, never copied; `None` if the body is not data.
+    /// Returns the octets of all data sections, without a copy; `None` if the body is not data.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the body is malformed.
     pub fn data(&self) -> Result<Option<Payload>, DecodeError> {
         let Some((SectionKind::Data, span)) = self.index.body() else { return Ok(None) };
         if let Some(octets) = self.only_data(span) {
@@ -135,7 +176,7 @@ impl MessageView {
         }
     }
 
-    /// Returns the octets of body sections, if it is one section of data in one chunk, as it mostly is.
+    /// Returns the octets of the body if it is one data section in one chunk, the usual case.
     #[inline]
     fn only_data(&self, span: Section) -> Option<Bytes> {
         let [chunk] = self.payload.chunks() else { return None };
@@ -149,10 +190,10 @@ impl MessageView {
         (size == octets.len()).then(|| chunk.slice_ref(octets))
     }
 
-    /// Returns the value of a section as it is encoded, constructor first, for [`Entries`](crate::codec::Entries)
-    /// and [`ValueRef`](crate::codec::ValueRef) to read in place. Of several body sections, the first.
+    /// Returns the encoded value of a section, to be read in place by [`Entries`](crate::codec::Entries) or
+    /// [`ValueRef`](crate::codec::ValueRef). Of several body sections, returns the first.
     ///
-    /// Shares the message's buffer; only a section that came in several frames is copied together.
+    /// The result shares the message's buffer. Only a section of several frames is copied.
     pub fn section(&self, kind: SectionKind) -> Option<Bytes> {
         let section = match (kind, self.index.body()) {
             (SectionKind::Data | SectionKind::AmqpSequence | SectionKind::AmqpValue, body) => {
@@ -167,7 +208,11 @@ impl MessageView {
         })
     }
 
-    /// Returns all sections, decoded.
+    /// Decodes all sections.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if a section is malformed.
     pub fn to_message(&self) -> Result<Message, DecodeError> {
         let budget = &mut self.budget();
         let properties = match self.index.get(SectionKind::Properties) {
@@ -185,20 +230,32 @@ impl MessageView {
         })
     }
 
-    /// Returns the message with other sections in front of its bare message, whose octets stay as they are and are
-    /// shared [3.2], as does the footer.
+    /// Returns the message with other sections in front of its bare message.
+    ///
+    /// The octets of the bare message and the footer stay as they are and are shared [3.2].
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::TooLarge`] if the result exceeds 4 GiB.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use amqp_proto::message::{Message, MessageView, Rewrite};
     /// use amqp_proto::{symbol, types::{Annotations, Limits}};
     ///
-    /// let view = MessageView::new(Message::from("job").to_payload()?, &Limits::DEFAULT)?;
-    /// let hops: Annotations = [(symbol!("x-opt-hops"), 1)].into_iter().collect();
-    /// let rewrite = Rewrite { message_annotations: Some(hops), ..Rewrite::default() };
+    /// let received = Message::from("job").to_payload()?;
+    /// let view = MessageView::new(received, &Limits::DEFAULT)?;
+    /// let hops: Annotations =
+    ///     [(symbol!("x-opt-hops"), 1)].into_iter().collect();
+    /// let rewrite =
+    ///     Rewrite { message_annotations: Some(hops), ..Rewrite::default() };
     ///
-    /// let forwarded = MessageView::new(view.rewrite(&rewrite)?, &Limits::DEFAULT)?;
-    /// assert_eq!(forwarded.message_annotations()?.get("x-opt-hops").unwrap().as_i64(), Some(1));
-    /// assert_eq!(forwarded.body()?.as_str(), Some("job"));
+    /// let sent = view.rewrite(&rewrite)?;
+    /// let sent = MessageView::new(sent, &Limits::DEFAULT)?;
+    /// let annotations = sent.message_annotations()?;
+    /// assert_eq!(annotations.get("x-opt-hops").unwrap().as_i64(), Some(1));
+    /// assert_eq!(sent.body()?.as_str(), Some("job"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn rewrite(&self, rewrite: &Rewrite) -> Result<Payload, EncodeError> {
@@ -224,23 +281,23 @@ impl MessageView {
         Ok(payload)
     }
 
-    /// Returns the octets of the bare message: properties, application-properties and body, which no intermediary
-    /// changes [3.2]. Shared.
+    /// Returns the octets of the bare message, shared: properties, application-properties and body, which no
+    /// intermediary changes [3.2].
     pub fn bare_message(&self) -> Payload {
         let (start, end) = (self.bare_start(), self.payload.len());
         let Some(footer) = self.index.get(SectionKind::Footer) else { return self.payload.slice(start..end) };
-        // A footer that stands before the body splits the bare message.
+        // A footer before the body splits the bare message.
         let mut bare = self.payload.slice(start..self.index.begins(footer).max(start));
         bare.append(self.payload.slice(footer.end().max(start)..end));
         bare
     }
 
-    /// Returns where the sections end that may change on the way.
+    /// Returns the end of the sections that may change on the way.
     fn bare_start(&self) -> usize {
         self.index.front_end()
     }
 
-    /// Reads the body sections from the first on.
+    /// Returns a scanner of the body sections.
     fn body_scanner(&self, span: Section) -> Scanner<'_> {
         Scanner::new(&self.payload, self.index.begins(span), span.end())
     }
@@ -252,12 +309,12 @@ impl MessageView {
         }
     }
 
-    /// Returns where the message begins.
+    /// Returns a scanner of the whole message.
     fn start(&self) -> Scanner<'_> {
         Scanner::new(&self.payload, 0, self.payload.len())
     }
 
-    /// What decoding may spend: on one section, or on all of the message if all is decoded.
+    /// Returns the budget of decoding one section, or of decoding the whole message.
     fn budget(&self) -> Budget {
         Budget::of(&self.limits)
     }
@@ -286,7 +343,7 @@ impl MessageView {
         }
     }
 
-    /// Decodes a section; one that is not there reads as its default.
+    /// Decodes a section, or returns the default for an absent one.
     #[inline]
     fn read<T: Default>(
         &self,
@@ -300,7 +357,7 @@ impl MessageView {
         }
     }
 
-    /// Decodes a section, seen from `here`, where it lies, or from a copy if it lies in several chunks.
+    /// Decodes a section in place, or a copy of it if it lies in several chunks.
     #[inline]
     fn read_section<T>(
         &self,
@@ -320,7 +377,7 @@ impl MessageView {
         }
     }
 
-    /// Runs a parser over a part of a chunk, all of which it has to use up.
+    /// Runs a parser over a part of a chunk. Octets left over are an error.
     #[inline]
     fn run<T>(
         &self,
@@ -342,13 +399,17 @@ impl MessageView {
 }
 
 impl Message {
-    /// Reads all sections of a message that was received.
+    /// Decodes all sections of a received message.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the octets are not a message, a section is malformed, or a limit is exceeded.
     pub fn decode(payload: impl Into<Payload>, limits: &Limits) -> Result<Self, DecodeError> {
         MessageView::new(payload, limits)?.to_message()
     }
 }
 
-/// Returns the octets of a data section, seen from the start of it. What comes before them has one of two lengths.
+/// Returns the octets of the data section at the scanner. Their header has one of two lengths.
 fn data_section(here: &Scanner<'_>, section: Section) -> Result<Payload, DecodeError> {
     let skip = match here.octet(section.value()) {
         Some(Code::BINARY8) => 2,
@@ -358,19 +419,19 @@ fn data_section(here: &Scanner<'_>, section: Section) -> Result<Payload, DecodeE
     Ok(here.slice(section.value() + skip..section.end()))
 }
 
-/// Reads a value of a certain type, constructor included.
+/// Reads a value of type `T`, constructor included.
 fn value<'a, T: Decode>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, T> {
     let (rest, code) = octet(input)?;
     T::decode(decoder, code, rest)
 }
 
-/// The sections that [`MessageView::rewrite`] puts in front of the bare message; `None` leaves a section as it is.
+/// The sections that [`MessageView::rewrite`] replaces; `None` keeps the section.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rewrite {
-    /// Another header; the default one leaves the section out.
+    /// The new header; the default header omits the section.
     pub header: Option<Header>,
-    /// Other delivery-annotations; empty ones leave the section out.
+    /// The new delivery-annotations; empty annotations omit the section.
     pub delivery_annotations: Option<Annotations>,
-    /// Other message-annotations; empty ones leave the section out.
+    /// The new message-annotations; empty annotations omit the section.
     pub message_annotations: Option<Annotations>,
 }

@@ -1,4 +1,4 @@
-//! Writing a [`Message`]: in one pass where there is room, measured first where there is not.
+//! Writing a [`Message`]: in one pass where there is room, otherwise after measuring.
 
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -13,22 +13,28 @@ use crate::types::{Annotations, List, Map, Value};
 use crate::wire::{Header, SectionKind};
 
 impl Message {
-    /// Returns how many octets [`encode`](Self::encode) writes.
+    /// Returns the number of octets that [`encode`](Self::encode) writes.
     pub fn encoded_len(&self) -> usize {
         Front::of(self).octets.saturating_add(self.rest_len())
     }
 
-    /// Appends the message, octets of data included.
+    /// Appends the message. Empty sections are omitted.
     ///
-    /// Sections that say nothing are left out. Fails, writing nothing, if that would exceed the 4 GiB that
-    /// a size field can say.
+    /// # Errors
+    ///
+    /// [`EncodeError::TooLarge`] if the message exceeds the 4 GiB that a size field can express. Nothing is
+    /// appended then.
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         self.write(out, |out, octets| out.extend_from_slice(octets))
     }
 
-    /// The message as it goes on the wire. Octets of data are shared, not copied, unless they are few.
+    /// Returns the encoded message. Data of 1 KiB or more is shared and not copied.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::TooLarge`] if the message exceeds the 4 GiB that a size field can express.
     pub fn to_payload(&self) -> Result<Payload, EncodeError> {
-        /// From how many octets on a chunk of its own costs less than a copy.
+        /// From this size on, a chunk of its own costs less than a copy.
         const WORTH_SHARING: usize = 1024;
         let mut payload = Payload::new();
         let mut out = BytesMut::new();
@@ -44,7 +50,7 @@ impl Message {
         Ok(payload)
     }
 
-    /// Writes the message, leaving it to `data` how the octets of data sections get there.
+    /// Writes the message; `data` adds the octets of data sections.
     #[inline]
     fn write(
         &self,
@@ -68,13 +74,14 @@ impl Message {
         Ok(())
     }
 
-    /// Writes all sections up to the footer, or up to the octets of the first section of data, which it gives.
+    /// Writes all sections up to the footer, or up to the octets of the first data section, which are
+    /// returned.
     ///
-    /// Where there is room enough for what most messages take, that is done without measuring first.
+    /// Most messages fit a buffer of fixed size; they are written without being measured first.
     #[inline(always)]
     fn write_head(&self, out: &mut BytesMut) -> Result<Option<&Bytes>, EncodeError> {
         const ROOM: usize = 256;
-        /// From here on the length of the whole has to be checked.
+        /// From this size on, the length of the whole message is checked.
         const LARGE: usize = 1 << 30;
         let start = out.len();
         let (first, is_small) = match &self.body {
@@ -101,13 +108,13 @@ impl Message {
         Ok(first)
     }
 
-    /// Returns the octets of body and footer.
+    /// Returns the length of body and footer.
     #[inline]
     fn rest_len(&self) -> usize {
         body_len(&self.body).saturating_add(annotations_len(&self.footer))
     }
 
-    /// Returns the sections before the body, not measured.
+    /// Writes the sections before the body, without measuring them first.
     #[inline]
     fn write_front<'w>(&self, mut writer: Writer<'w>) -> Writer<'w> {
         if self.header != Header::default() {
@@ -122,7 +129,7 @@ impl Message {
         write_map_narrow(SectionKind::ApplicationProperties, self.application_properties.as_map(), writer)
     }
 
-    /// Returns the body, up to the octets of the first section of data.
+    /// Writes the body, up to the octets of the first data section.
     #[inline]
     fn write_body_head<'w>(&self, data: Option<&Bytes>, writer: Writer<'w>) -> Writer<'w> {
         match data {
@@ -132,17 +139,17 @@ impl Message {
     }
 }
 
-/// The most octets that come before those of a data section.
+/// The greatest length of a data section's header.
 const DATA_HEAD: usize = DESCRIPTOR_LEN + 5;
 
-/// A message is taken no longer than an offset into it can say.
+/// Checks that offsets into the message fit 32 bits.
 #[inline]
 fn check_len(octets: usize) -> Result<(), EncodeError> {
     let limit = to_usize(u32::MAX);
     if octets > limit { Err(EncodeError::TooLarge { octets, limit }) } else { Ok(()) }
 }
 
-/// What comes before the octets of a data section.
+/// Returns the length of a data section's header.
 #[inline]
 fn data_head_len(octets: &Bytes) -> usize {
     DESCRIPTOR_LEN + octets.size() - octets.len()
@@ -153,7 +160,7 @@ fn write_map_narrow<'w>(kind: SectionKind, map: &Map, writer: Writer<'w>) -> Wri
     if map.is_empty() { writer } else { map.write_narrow(writer.octets(descriptor(kind))) }
 }
 
-/// The sections before the body, measured.
+/// The sizes of the sections before the body.
 struct Front {
     header: FieldSizes,
     properties: FieldSizes,
@@ -198,13 +205,13 @@ impl Front {
     }
 }
 
-/// Returns the octets of a section that is a list of fields, none if no field is set.
+/// Returns the length of a section that is a list of fields; 0 if no field is set.
 #[inline]
 fn list_len(sizes: FieldSizes) -> usize {
     if sizes.count == 0 { 0 } else { DESCRIPTOR_LEN + sizes.list_len() }
 }
 
-/// Returns the octets of a section that is a map with so many octets of pairs, none if there are no pairs.
+/// Returns the length of a section that is a map with pairs of this length; 0 if there are no pairs.
 #[inline]
 fn map_len(map: &Map, octets: usize) -> usize {
     if map.is_empty() { 0 } else { DESCRIPTOR_LEN + map.measured_len(octets) }
@@ -215,7 +222,7 @@ fn write_map<'w>(kind: SectionKind, map: &Map, octets: usize, writer: Writer<'w>
     if map.is_empty() { writer } else { map.write_measured(octets, writer.octets(descriptor(kind))) }
 }
 
-/// Returns the octets of a section of annotations, none if there are no annotations.
+/// Returns the length of a section of annotations; 0 if there are no annotations.
 #[inline]
 pub(super) fn annotations_len(annotations: &Annotations) -> usize {
     if annotations.is_empty() { 0 } else { map_len(annotations.as_map(), annotations.as_map().measure()) }
@@ -233,7 +240,7 @@ const fn descriptor(kind: SectionKind) -> [u8; DESCRIPTOR_LEN] {
     [Code::DESCRIBED, Code::SMALL_ULONG, kind.code()]
 }
 
-/// The same, of a message that has nothing else.
+/// Returns the header of a message that is one data section.
 #[inline]
 pub(crate) fn data_head(octets: usize) -> Result<SmallVec<[u8; 8]>, EncodeError> {
     check_len(octets.saturating_add(DATA_HEAD))?;
@@ -244,7 +251,7 @@ pub(crate) fn data_head(octets: usize) -> Result<SmallVec<[u8; 8]>, EncodeError>
     Ok(head)
 }
 
-/// What comes before the octets of a data section.
+/// Writes the header of a data section.
 #[inline]
 fn write_data_head(octets: usize, writer: Writer<'_>) -> Writer<'_> {
     let [a, b, c] = descriptor(SectionKind::Data);
@@ -276,12 +283,12 @@ fn any_body_len(body: &Body) -> usize {
     }
 }
 
-/// Sections may share a buffer, so their sizes may add up to more than memory.
+/// Adds sizes up to the maximum. Sections may share a buffer, so the sum may exceed the address space.
 fn sum(sizes: impl Iterator<Item = usize>) -> usize {
     sizes.fold(0, usize::saturating_add)
 }
 
-/// Writes a body of which no octets are left to somebody else.
+/// Writes a whole body that has no octets of data.
 fn write_body<'w>(body: &Body, writer: Writer<'w>) -> Writer<'w> {
     fn section<'w>(kind: SectionKind, value: &impl Encode, writer: Writer<'w>) -> Writer<'w> {
         value.write(writer.octets(descriptor(kind)))

@@ -1,19 +1,27 @@
-//! [`answer_to`]: what makes a message an answer [3.2.4].
+//! [`answer_to`]: turns a message into the answer to a request [3.2.4].
 
 use super::correlator::RequestError;
 use crate::message::Message;
 use crate::wire::Properties;
 
-/// Makes a message the answer to a request, of which these are the properties: it goes to the request's reply-to, and
-/// its correlation-id is that of the request or, where there is none, the request's message-id.
+/// Turns a message into the answer to a request.
 ///
-/// [`RequestError::NoAddress`] if the request has no reply-to: it asks for no answer.
+/// The answer is addressed to the request's reply-to. Its correlation-id is that of the request or, if the
+/// request has none, the request's message-id.
+///
+/// # Errors
+///
+/// [`RequestError::NoAddress`] if the request has no reply-to.
+///
+/// # Examples
 ///
 /// ```
 /// use amqp_proto::message::Message;
 /// use amqp_proto::policy::answer_to;
 ///
-/// let request = Message::from("2 + 2").with_message_id(7).with_reply_to("temporary-1");
+/// let request = Message::from("2 + 2")
+///     .with_message_id(7)
+///     .with_reply_to("temporary-1");
 /// let answer = answer_to(request.properties(), "4").unwrap();
 /// assert_eq!(answer.properties().to.as_deref(), Some("temporary-1"));
 /// assert_eq!(answer.properties().correlation_id, Some(7.into()));

@@ -1,14 +1,17 @@
-//! [`Backoff`]: how long to wait before connecting again.
+//! [`Backoff`]: the delays between attempts to connect.
 
-/// How long to wait before another attempt, such as to connect: twice as long each time, up to a bound, less a part that
-/// chance decides, so that many who lost the same peer do not come back at the same moment.
+/// The delays between attempts, such as attempts to connect.
+///
+/// Each delay is twice the one before, up to a bound, minus a random part. The random part spreads the
+/// clients that lost the same peer, so that they do not reconnect at the same moment.
 ///
 /// ```
 /// use amqp_proto::policy::Backoff;
 ///
 /// let backoff = Backoff::new(100, 5_000).with_jitter(0);
-/// let delays: Vec<u64> = (0..8).map(|attempt| backoff.delay(attempt, 0)).collect();
-/// assert_eq!(delays, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+/// let delays: Vec<u64> =
+///     (0..7).map(|attempt| backoff.delay(attempt, 0)).collect();
+/// assert_eq!(delays, [100, 200, 400, 800, 1_600, 3_200, 5_000]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backoff {
@@ -19,34 +22,36 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// From so many milliseconds up to so many.
+    /// Returns delays from `first` up to `most` milliseconds.
     pub const fn new(first: u64, most: u64) -> Self {
         Self { first, most, jitter: 50, attempts: None }
     }
 
-    /// Sets which part of a delay chance decides, in percent; 100 at most. Default 50: it is between a half and all.
+    /// Sets the random part of a delay in percent, at most 100. Default 50: the delay lies between half and
+    /// all of the computed one.
     #[must_use]
     pub const fn with_jitter(mut self, percent: u8) -> Self {
         self.jitter = if percent > 100 { 100 } else { percent };
         self
     }
 
-    /// Sets after how many attempts to give up. Default: never.
+    /// Sets the number of attempts. Default: no limit.
     #[must_use]
     pub const fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = Some(attempts);
         self
     }
 
-    /// Returns whether this attempt, the first of which is 0, is to be made at all.
+    /// Returns `true` if an attempt with this number may be made; the first number is 0.
     pub fn allows(&self, attempt: u32) -> bool {
         self.attempts.is_none_or(|attempts| attempt < attempts)
     }
 
-    /// Returns how many milliseconds to wait before this attempt, the first of which is 0. `random` is any number
-    /// that the caller draws from all of `u64`.
+    /// Returns the delay before an attempt, in milliseconds; the first attempt is number 0.
+    ///
+    /// `random` is a number that the caller draws from the whole range of `u64`.
     pub fn delay(&self, attempt: u32, random: u64) -> u64 {
-        // What is shifted out would exceed any bound.
+        // An overflow exceeds every bound.
         let doubled = self.first.checked_mul(1_u64.checked_shl(attempt).unwrap_or(u64::MAX));
         let whole = doubled.unwrap_or(u64::MAX).min(self.most);
         let chance = part(whole, u64::from(self.jitter) << 32, 100 << 32);
@@ -55,13 +60,13 @@ impl Backoff {
 }
 
 impl Default for Backoff {
-    /// From 100 milliseconds up to 30 seconds.
+    /// Returns delays from 100 milliseconds up to 30 seconds.
     fn default() -> Self {
         Self::new(100, 30_000)
     }
 }
 
-/// This part of a whole; the part is not larger than what it is a part of.
+/// Returns `whole * part / of`; `part` is at most `of`.
 fn part(whole: u64, part: u64, of: u64) -> u64 {
     let part = u128::from(whole) * u128::from(part) / u128::from(of);
     u64::try_from(part).unwrap_or(whole)
@@ -73,8 +78,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever the numbers: never longer than the bound, never shorter than what chance may take, and never less
-        /// for a later attempt.
+        /// For all numbers: no delay exceeds the bound, none loses more than the random part, and none is
+        /// less than that of an earlier attempt.
         #[test]
         fn delays_keep_within_bounds(
             first in any::<u64>(), most in any::<u64>(), jitter in 0_u8..=255, attempt in 0_u32..200, random in any::<u64>()

@@ -1,4 +1,4 @@
-//! [`Correlator`]: which answer belongs to which request [3.2.4].
+//! [`Correlator`]: matches answers to requests [3.2.4].
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::fmt;
@@ -7,32 +7,33 @@ use crate::message::Message;
 use crate::types::{Moment, Str};
 use crate::wire::MessageId;
 
-/// Why a request cannot be made.
+/// The error of a request that cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// As many requests wait for answers as may.
+    /// Too many requests wait for answers.
     Full,
-    /// There is no address that answers could go to.
+    /// There is no address for the answer.
     NoAddress,
 }
 
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Full => "too many requests wait for their answers",
-            Self::NoAddress => "there is no address for answers",
+            Self::Full => "too many requests wait for answers",
+            Self::NoAddress => "there is no address for the answer",
         })
     }
 }
 
 impl core::error::Error for RequestError {}
 
-/// Requests that wait for their answers, and what each is about.
+/// The requests that wait for answers, each with a value of the application.
 ///
-/// A request gets a message-id that no other has, and the address of a link on which answers come: mostly that of a
-/// [dynamic](crate::config::ReceiverOptions::from_dynamic) node. An answer names the request in its correlation-id, see
-/// [`answer_to`](super::answer_to). Some copy the request's own correlation-id, some its message-id: so both are the same.
+/// A request gets a unique message-id, and the address of a link for answers, usually of a
+/// [dynamic](crate::config::ReceiverOptions::from_dynamic) node. An answer has the request's id as its
+/// correlation-id; see [`answer_to`](super::answer_to). Some services copy the request's correlation-id,
+/// others its message-id, so a request has the same id in both.
 ///
 /// ```
 /// use amqp_proto::message::Message;
@@ -41,12 +42,13 @@ impl core::error::Error for RequestError {}
 ///
 /// let mut pending = Correlator::new(100);
 /// pending.set_reply_to("temporary-1"); // from the peer's attach
-/// let request = pending.request(Message::from("2 + 2"), Some(Moment::from_millis(500)), "a sum").unwrap();
+/// let until = Some(Moment::from_millis(500));
+/// let request = pending.request("2 + 2", until, "a sum").unwrap();
 ///
-/// let id = request.properties().message_id.clone().unwrap(); // the other side copies it
-/// let answer = Message::from("4").with_correlation_id(id);
-/// assert_eq!(pending.answer(answer.properties().correlation_id.as_ref()), Some("a sum"));
-/// assert_eq!(pending.answer(answer.properties().correlation_id.as_ref()), None); // once
+/// // The service copies the id.
+/// let id = request.properties().message_id.clone();
+/// assert_eq!(pending.answer(id.as_ref()), Some("a sum"));
+/// assert_eq!(pending.answer(id.as_ref()), None); // only once
 /// ```
 #[derive(Debug, Clone)]
 pub struct Correlator<T> {
@@ -64,36 +66,40 @@ struct Pending<T> {
 }
 
 impl<T> Correlator<T> {
-    /// For so many requests at a time at most.
+    /// Returns a correlator for at most `most` requests at a time.
     pub fn new(most: usize) -> Self {
         Self { reply_to: None, most, next: 1, pending: BTreeMap::new(), deadlines: BTreeSet::new() }
     }
 
-    /// Sets the number of the first request. Those who share an address for their answers, such as one who comes back
-    /// to it, start far apart. Default 1.
+    /// Sets the number of the first request. Default 1.
+    ///
+    /// Clients that share an address for answers, such as one client before and after a restart, need numbers
+    /// far apart.
     #[must_use]
     pub fn with_first_id(mut self, first: u64) -> Self {
         self.next = first;
         self
     }
 
-    /// Answers come to this address from now on.
+    /// Sets the address for answers to future requests.
     pub fn set_reply_to(&mut self, address: impl Into<Str>) {
         self.reply_to = Some(address.into());
     }
 
-    /// Returns where answers come to.
+    /// Returns the address for answers.
     pub fn reply_to(&self) -> Option<&Str> {
         self.reply_to.as_ref()
     }
 
-    /// Makes a message a request: sets its message-id and correlation-id, and its reply-to unless the message has one,
-    /// such as a name that the service itself gives to the link for answers. `about` is given back with the answer, if
-    /// that comes before `until`.
+    /// Turns a message into a request and registers it.
+    ///
+    /// Sets the message-id and the correlation-id, and the reply-to unless the message has one. `about` is
+    /// returned with the answer, if the answer arrives before `until`.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] if too many wait, or the message has no reply-to and none is set here.
+    /// [`RequestError::Full`] if too many requests wait; [`RequestError::NoAddress`] if neither the message
+    /// nor the correlator has an address for the answer.
     pub fn request(
         &mut self,
         message: impl Into<Message>,
@@ -106,7 +112,7 @@ impl<T> Correlator<T> {
         if self.pending.len() >= self.most {
             return Err(RequestError::Full);
         }
-        // Numbers come round after 2^64 requests; those that still wait keep theirs.
+        // The numbers repeat after 2^64 requests; waiting requests keep theirs.
         while self.pending.contains_key(&self.next) {
             self.next = self.next.wrapping_add(1);
         }
@@ -117,8 +123,9 @@ impl<T> Correlator<T> {
         Ok(message.with_message_id(id).with_correlation_id(id).with_reply_to(reply_to))
     }
 
-    /// Returns the subject of the request that has this answer; `None` if no request waits for it: not every
-    /// message is an answer, and some come late.
+    /// Returns the value of the request with this answer, and removes the request.
+    ///
+    /// `None` if no request waits for the answer: the message may be no answer, or a late one.
     pub fn answer(&mut self, correlation_id: Option<&MessageId>) -> Option<T> {
         match correlation_id {
             Some(MessageId::Ulong(id)) => self.remove(*id),
@@ -126,34 +133,35 @@ impl<T> Correlator<T> {
         }
     }
 
-    /// Gives up a request that was made, such as one that could not be sent.
+    /// Removes a request, such as one that could not be sent, and returns its value.
     pub fn cancel(&mut self, request: &Message) -> Option<T> {
         self.answer(request.properties().message_id.as_ref())
     }
 
-    /// Gives up the request that should have had its answer by now, the one that is due longest first.
+    /// Removes the most overdue request, and returns its value; `None` if no request is overdue.
     pub fn expire(&mut self, now: Moment) -> Option<T> {
         let (_, id) = self.deadlines.first().copied().filter(|(until, _)| *until <= now)?;
         self.remove(id)
     }
 
-    /// Gives up all requests, such as when the link for answers is gone, the oldest first.
+    /// Removes all requests, such as when the link for answers is gone, and returns their values, oldest
+    /// first.
     pub fn clear(&mut self) -> impl Iterator<Item = T> + use<T> {
         self.deadlines.clear();
         core::mem::take(&mut self.pending).into_values().map(|pending| pending.about)
     }
 
-    /// When to [`expire`](Self::expire).
+    /// Returns the time at which [`expire`](Self::expire) is due.
     pub fn next_deadline(&self) -> Option<Moment> {
         self.deadlines.first().map(|(until, _)| *until)
     }
 
-    /// Returns how many requests wait for their answers.
+    /// Returns the number of requests that wait for answers.
     pub fn len(&self) -> usize {
         self.pending.len()
     }
 
-    /// Returns whether none does.
+    /// Returns `true` if no request waits for an answer.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }

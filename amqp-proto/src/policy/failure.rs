@@ -1,4 +1,4 @@
-//! [`OnFailure`]: what is told about a message whose work has failed [3.4].
+//! [`OnFailure`]: the outcome of a message whose processing has failed [3.4].
 
 use core::fmt::Display;
 
@@ -6,33 +6,40 @@ use alloc::string::ToString;
 
 use crate::wire::{Condition, Error, Modified, Outcome, Rejected};
 
-/// Chooses the outcome of a message that could not be processed.
+/// The choice of the outcome of a message that could not be processed.
 ///
 /// ```
 /// use amqp_proto::policy::OnFailure;
 /// use amqp_proto::wire::Outcome;
 ///
 /// let policy = OnFailure::default();
-/// assert!(matches!(policy.outcome(0, &"the printer is off"), Outcome::Modified(_))); // it comes again
-/// assert!(matches!(policy.outcome(4, &"the printer is off"), Outcome::Rejected(_))); // five times is enough
+/// let error = "the printer is off";
+/// // The first failure: the message is delivered again.
+/// let first = policy.outcome(0, &error);
+/// assert!(matches!(first, Outcome::Modified(_)));
+/// // The fifth failure is the last.
+/// let fifth = policy.outcome(4, &error);
+/// assert!(matches!(fifth, Outcome::Rejected(_)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFailure {
-    /// Counts the delivery as failed (`modified`), so that the message comes again, until it has failed so many times
-    /// in all; then rejects it.
+    /// Modifies the message as failed, so that it is delivered again, until it has failed this number of
+    /// times; then rejects it.
     ///
-    /// A queue that does not count failed deliveries in the message's header sends it again for ever.
+    /// A queue that does not count failed deliveries in the message's header repeats the delivery for ever.
     Retry(u32),
-    /// Rejects the message: its queue drops it, or puts it aside as a dead letter.
+    /// Rejects the message. The queue drops it or moves it to a dead-letter queue.
     Reject,
-    /// Releases the message: it may go elsewhere, or come again, and nobody counts how often.
+    /// Releases the message. It may be delivered again, and the failures are not counted.
     Release,
 }
 
 impl OnFailure {
-    /// Returns the outcome of a message that has failed so often before, according to the
-    /// [delivery-count](crate::wire::Header::delivery_count) in its header. A rejection tells the error's words.
+    /// Returns the outcome of a message that has failed `failed_before` times before this failure.
+    ///
+    /// The number is the [delivery-count](crate::wire::Header::delivery_count) in the message's header. A
+    /// rejection has the text of `error` as its description.
     pub fn outcome(self, failed_before: u32, error: &impl Display) -> Outcome {
         match self {
             Self::Retry(attempts) if failed_before.saturating_add(1) < attempts => Modified::failed().into(),
@@ -46,7 +53,7 @@ impl OnFailure {
 }
 
 impl Default for OnFailure {
-    /// Five attempts in all.
+    /// Returns a policy of five attempts.
     fn default() -> Self {
         Self::Retry(5)
     }

@@ -1,4 +1,4 @@
-//! Floor 4: decisions that an application may leave to this crate. Pure: no clock, no chance, no IO.
+//! Decisions that an application may leave to this crate. They are pure: no clock, no random numbers, no IO.
 
 mod answer;
 mod backoff;

@@ -1,10 +1,10 @@
-//! [`Recent`]: what was used last, by address.
+//! [`Recent`]: the values used last, by address.
 
 use alloc::collections::VecDeque;
 
 use crate::types::Str;
 
-/// A few things by address, such as links for answers: those that were used last.
+/// A bounded map from addresses to values, such as links for answers, that keeps the values used last.
 ///
 /// ```
 /// use amqp_proto::policy::Recent;
@@ -12,24 +12,24 @@ use crate::types::Str;
 /// let mut links = Recent::new(2);
 /// links.put("a".into(), 1);
 /// links.put("b".into(), 2);
-/// assert_eq!(links.get("a"), Some(&1)); // used last, now
+/// assert_eq!(links.get("a"), Some(&1)); // now the last used
 /// assert_eq!(links.put("c".into(), 3), Some(2));
 /// assert_eq!(links.get("b"), None);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Recent<T> {
     most: usize,
-    /// That which was used last at the end.
+    /// The entries, the last used at the end.
     known: VecDeque<(Str, T)>,
 }
 
 impl<T> Recent<T> {
-    /// For so many at most.
+    /// Returns an empty map for at most `most` values.
     pub const fn new(most: usize) -> Self {
         Self { most, known: VecDeque::new() }
     }
 
-    /// Returns the value of an address, which counts as used then.
+    /// Returns the value of an address, and marks it as used.
     pub fn get(&mut self, address: &str) -> Option<&T> {
         let at = self.place(address)?;
         let found = self.known.remove(at)?;
@@ -37,8 +37,8 @@ impl<T> Recent<T> {
         self.known.back().map(|(_, thing)| thing)
     }
 
-    /// Adds something, in the place of what is known by the address. Gives what is not known any more: that, or what
-    /// was not used for longest if there are too many.
+    /// Adds a value. Returns the evicted value: the replaced one, or the least recently used one if there are
+    /// too many.
     pub fn put(&mut self, address: Str, thing: T) -> Option<T> {
         let replaced = self.remove(&address);
         self.known.push_back((address, thing));
@@ -48,7 +48,7 @@ impl<T> Recent<T> {
         self.known.pop_front().map(|(_, thing)| thing)
     }
 
-    /// Forgets what is known by an address, and gives it.
+    /// Removes and returns the value of an address.
     pub fn remove(&mut self, address: &str) -> Option<T> {
         let at = self.place(address)?;
         self.known.remove(at).map(|(_, thing)| thing)

@@ -1,9 +1,9 @@
-//! [`is_transient`]: which errors of a peer pass by themselves.
+//! [`is_transient`]: recognises errors of a peer that may pass.
 
 use crate::types::{Symbol, Value};
 use crate::wire::{Condition, Error};
 
-/// How much an error has ended.
+/// The endpoint that an error has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scope {
@@ -15,20 +15,22 @@ pub enum Scope {
     Delivery,
 }
 
-/// Returns whether the same attempt may succeed later, although nobody changes anything.
+/// Returns `true` if the same attempt may succeed later without any change.
 ///
 /// A connection that the peer has closed may be opened again, unless the condition is `unauthorized-access`,
-/// `not-found` or `not-allowed`: brokers close with any other condition when they shut down. A session, a link or a
-/// message was refused for its own sake, so only the conditions that speak of a passing state count.
+/// `not-found` or `not-allowed`: brokers close with any other condition when they shut down. A refused
+/// session, link or message may be tried again only if the condition describes a passing state.
 ///
 /// ```
 /// use amqp_proto::policy::{Scope, is_transient};
 /// use amqp_proto::wire::{Condition, Error};
 ///
-/// let shutdown = Error::new(Condition::InternalError).with_description("Connection forced");
+/// let shutdown = Error::new(Condition::InternalError);
 /// assert!(is_transient(Scope::Connection, &shutdown));
-/// assert!(!is_transient(Scope::Link, &Error::new(Condition::NotFound)));
-/// assert!(is_transient(Scope::Delivery, &Error::new(Condition::ResourceLimitExceeded))); // the queue is full
+/// let unknown = Error::new(Condition::NotFound);
+/// assert!(!is_transient(Scope::Link, &unknown));
+/// let full = Error::new(Condition::ResourceLimitExceeded);
+/// assert!(is_transient(Scope::Delivery, &full));
 /// ```
 pub fn is_transient(scope: Scope, error: &Error) -> bool {
     let condition = &error.condition;
@@ -51,7 +53,7 @@ pub fn is_transient(scope: Scope, error: &Error) -> bool {
     }
 }
 
-/// RabbitMQ says in `info` why a queue has not taken a message.
+/// Returns `true` for the reasons in `info` with which RabbitMQ refuses a message for the moment.
 fn has_passing_reason(error: &Error) -> bool {
     let reason = match error.info.get("reason") {
         Some(Value::Symbol(reason)) => Symbol::as_str(reason),
