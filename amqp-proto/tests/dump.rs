@@ -347,7 +347,7 @@ fn what_is_too_large_is_refused_before_it_is_held() {
     let message = [b"\0\x53\x75", &endless[..]].concat();
     assert_eq!(stops(&["--message"], &message).1, "offset 16777216: message of more than 16 MiB");
     let zeros = vec![0; 1 << 20];
-    assert_eq!(stops(&["--value"], &zeros).1, "offset 33: above this end's limit on depth [1.2]");
+    assert_eq!(stops(&["--value"], &zeros).1, "offset 33: this end's limit on depth is exceeded [1.2]");
 }
 
 #[test]
