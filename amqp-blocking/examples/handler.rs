@@ -16,7 +16,7 @@ use std::thread;
 
 use amqp_blocking::config::ReceiverOptions;
 use amqp_blocking::handler::{
-    ConnectionKey, Context, DeliveryKey, Handler, Incoming, LinkKey, ListenerKey, SenderKey,
+    ConnectionKey, Context, DeliveryKey, Handler, LinkKey, ListenerKey, ReceivedMessage, SenderKey,
 };
 use amqp_blocking::message::Message;
 use amqp_blocking::wire::{Condition, Error, Modified};
@@ -157,7 +157,7 @@ impl Handler for Chapter {
         self.tracked(cx, delivery, "is modified: it may be sent again, changed");
     }
 
-    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         let body = incoming.message().and_then(|message| message.body());
         let (key, link) = (incoming.key(), incoming.receiver());
         match body {
@@ -223,7 +223,7 @@ impl Handler for Queue {
         }
     }
 
-    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         match incoming.message().and_then(|message| message.to_message()) {
             Ok(message) => {
                 self.waiting.push_back(message);

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use amqp_proto::Connection as Engine;
 use amqp_proto::client::{
-    Acceptor, Address, AddressError, ConnectionOptions, Ended, ReceiverSettings, Result, SenderSettings,
-    random_name,
+    Acceptor, Address, AddressError, CloseReason, ConnectionOptions, ReceiverSettings, Result,
+    SenderSettings, random_name,
 };
 use amqp_proto::config::SessionOptions;
 use amqp_proto::driver::{self, Clock, Hub, HubOptions, LastWords};
@@ -16,7 +16,7 @@ use amqp_proto::sasl::Identity;
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::{self, Open};
 
-use crate::dial;
+use crate::connect;
 use crate::offered::{Offer, OfferedSession};
 use crate::reading;
 use crate::receiver_builder::ReceiverBuilder;
@@ -74,7 +74,7 @@ impl Connection {
     /// Connects as [`open`](Self::open) does, to an address that was parsed before.
     pub fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
         let options = options.for_address(address)?;
-        Self::over(dial::reach(address, &options)?, options)
+        Self::over(connect::reach(address, &options)?, options)
     }
 
     /// Opens a connection as a client over any transport.
@@ -202,7 +202,7 @@ impl Connection {
     }
 
     /// Waits until the connection is over, and all that can be written is; tells how it ended.
-    pub fn closed(&self) -> Ended {
+    pub fn closed(&self) -> CloseReason {
         ready(self.0.done())
     }
 }

@@ -1,10 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod connect;
 mod connection;
 mod container;
-mod dial;
-mod dialled;
 mod for_each;
 mod incoming;
 mod listener;
@@ -45,7 +44,7 @@ pub use transport::Transport;
 
 pub use amqp_proto as proto;
 pub use amqp_proto::client::{
-    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, ErrorKind, Outgoing, Peer, Result,
+    Acceptor, Address, AddressError, CloseReason, ConnectionOptions, Error, ErrorKind, Outgoing, Peer, Result,
 };
 #[cfg(feature = "tls")]
 pub use amqp_proto::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};

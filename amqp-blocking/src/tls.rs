@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
-use amqp_proto::sasl::LinkSecurity;
+use amqp_proto::sasl::TransportSecurity;
 use rustls::Connection;
 
 use crate::transport::Transport;
@@ -64,7 +64,7 @@ pub(crate) fn accept<T: Transport>(
     let secured = secured.map_err(tls_failure)?;
     let peer = match &*lock(&secured.session.tls) {
         Connection::Server(tls) => ServerTls::peer(tls),
-        Connection::Client(_) => Peer::new(LinkSecurity::Encrypted),
+        Connection::Client(_) => Peer::new(TransportSecurity::Encrypted),
     };
     Ok((secured, peer.with_address(address)))
 }
@@ -198,8 +198,8 @@ impl<T: Transport> Transport for Secured<T> {
         self.transport.shutdown(how)
     }
 
-    fn security(&self) -> LinkSecurity {
-        LinkSecurity::Encrypted
+    fn security(&self) -> TransportSecurity {
+        TransportSecurity::Encrypted
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {

@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use amqp_proto::client::Peer;
-use amqp_proto::sasl::LinkSecurity;
+use amqp_proto::sasl::TransportSecurity;
 
 /// A stream of octets in both directions, of which one thread reads while another writes.
 ///
@@ -25,8 +25,8 @@ pub trait Transport: Read + Write + Send + Sized + 'static {
 
     /// Returns whether somebody on the way can read the octets. Then no password is sent as it is, unless that is
     /// asked for.
-    fn security(&self) -> LinkSecurity {
-        LinkSecurity::Clear
+    fn security(&self) -> TransportSecurity {
+        TransportSecurity::Clear
     }
 
     /// Returns where it leads, for those who trace what happens.
@@ -58,8 +58,8 @@ impl Transport for TcpStream {
     }
 
     /// What goes to the same machine leaves it for nobody to read.
-    fn security(&self) -> LinkSecurity {
-        self.peer_addr().map_or(LinkSecurity::Clear, |peer| Peer::at(peer).security())
+    fn security(&self) -> TransportSecurity {
+        self.peer_addr().map_or(TransportSecurity::Clear, |peer| Peer::at(peer).security())
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {
@@ -83,7 +83,7 @@ impl Transport for std::os::unix::net::UnixStream {
         self.shutdown(how)
     }
 
-    fn security(&self) -> LinkSecurity {
-        LinkSecurity::Encrypted
+    fn security(&self) -> TransportSecurity {
+        TransportSecurity::Encrypted
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use amqp_proto::driver::{Hub, Outlet, PIECES, WORTH_WRITING, WriteHere};
+use amqp_proto::driver::{Hub, PIECES, WORTH_WRITING, WriteBuffer, WriteHere};
 use amqp_proto::types::Moment;
 
 use crate::transport::Transport;
@@ -20,7 +20,7 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// How long output is left to be added to, or to be written by the thread that made it.
 const REST: Duration = Duration::from_micros(300);
 
-/// The writing end of a transport. One thread has it at a time: the one that has taken the outlet of the hub.
+/// The writing end of a transport. One thread has it at a time: the one that has taken the write buffer of the hub.
 #[derive(Clone)]
 pub(crate) struct Way(Arc<Mutex<Box<dyn Stream>>>);
 
@@ -44,24 +44,24 @@ impl Way {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns how a waiter writes. What a write leaves for later stays in the outlet.
+    /// Returns how a waiter writes. What a write leaves for later stays in the write buffer.
     pub(crate) fn write_here(&self) -> WriteHere {
         let way = self.clone();
-        WriteHere::new(move |outlet| match way.write(outlet) {
+        WriteHere::new(move |write_buffer| match way.write(write_buffer) {
             Err(error) if is_for_now(&error) => Ok(()),
             written => written,
         })
     }
 
-    /// Writes all that an outlet has, and flushes.
-    pub(crate) fn write(&self, outlet: &mut Outlet) -> io::Result<()> {
+    /// Writes all that a write buffer has, and flushes.
+    pub(crate) fn write(&self, write_buffer: &mut WriteBuffer) -> io::Result<()> {
         let mut stream = self.lock();
-        while !outlet.is_empty() {
+        while !write_buffer.is_empty() {
             let mut slices = [IoSlice::new(&[]); PIECES];
-            let count = outlet.slices(&mut slices);
+            let count = write_buffer.slices(&mut slices);
             match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(octets) => outlet.written(octets),
+                Ok(octets) => write_buffer.written(octets),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -69,7 +69,7 @@ impl Way {
         loop {
             match stream.flush() {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                flushed => return flushed.map(|()| outlet.flushed()),
+                flushed => return flushed.map(|()| write_buffer.flushed()),
             }
         }
     }

@@ -16,7 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use amqp_blocking::handler::{Context, Handler, Incoming, SenderKey};
+use amqp_blocking::handler::{Context, Handler, ReceivedMessage, SenderKey};
 use amqp_blocking::message::Message;
 use amqp_blocking::sasl::ServerSasl;
 use amqp_blocking::wire::Condition;
@@ -177,7 +177,7 @@ fn a_handler_that_panics_gives_its_message_back() {
 fn work_is_injected_from_many_threads() {
     struct Idle;
     impl Handler for Idle {
-        fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {}
+        fn on_message(&mut self, _: &mut Context<'_>, _: ReceivedMessage) {}
     }
     let (url, worker_injector, worker) = worker();
     let mut container = Container::new(Idle).with_auto_stop(false);

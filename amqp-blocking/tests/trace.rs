@@ -6,7 +6,7 @@ use std::env;
 use std::process::Command;
 use std::thread;
 
-use amqp_blocking::handler::{Context, DeliveryKey, Handler, Incoming, ListenerKey, SenderKey};
+use amqp_blocking::handler::{Context, DeliveryKey, Handler, ListenerKey, ReceivedMessage, SenderKey};
 use amqp_blocking::sasl::{Credentials, PlainServer, ServerSasl};
 use amqp_blocking::wire::Outcome;
 use amqp_blocking::{Accepted, Acceptor, Connection, Container, Listener};
@@ -64,7 +64,7 @@ impl Handler for Both {
         cx.send(sender, "a job").unwrap();
     }
 
-    fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {}
+    fn on_message(&mut self, _: &mut Context<'_>, _: ReceivedMessage) {}
 
     fn on_accepted(&mut self, cx: &mut Context<'_>, _: DeliveryKey) {
         cx.stop();

@@ -9,8 +9,8 @@
 
 use amqp_proto::config::{Options, ReceiverOptions};
 use amqp_proto::handler::{
-    ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, Incoming, LinkKey, ReceiverKey,
-    Request, SenderKey,
+    Action, ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, LinkKey, ReceivedMessage,
+    ReceiverKey, SenderKey,
 };
 use amqp_proto::types::Moment;
 use amqp_proto::wire::{Condition, Error};
@@ -101,7 +101,7 @@ impl Handler for Worker {
     }
 
     // Receiving: what is neither settled nor updated here is accepted on return, unless auto-accept is off.
-    fn on_message(&mut self, cx: &mut Context<'_>, message: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, message: ReceivedMessage) {
         let body = message.message().and_then(|message| message.body());
         let job = body.as_ref().ok().and_then(|body| body.as_str()).unwrap_or("?");
         println!("worker: received '{job}'");
@@ -137,7 +137,7 @@ fn main() {
     clients.start(now, &mut client);
     workers.start(now, &mut worker);
 
-    let Some(Request::Connect { connection: here, .. }) = clients.poll_request() else { return };
+    let Some(Action::Connect { connection: here, .. }) = clients.poll_action() else { return };
     let mut connection = Connection::client(Options::new("client"), now);
     connection.set_trace(|frame| println!("        {frame}"));
     if clients.connected(here, connection).is_err() {

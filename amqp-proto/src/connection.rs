@@ -205,7 +205,7 @@ impl Connection {
 
     /// Returns how many octets are to be written, without those that wait to be merged; changes nothing.
     pub fn output_len(&self) -> usize {
-        self.machine.core.fx.out.len()
+        self.machine.endpoints.fx.out.len()
     }
 
     /// Looks at the event that [`poll_event`](Self::poll_event) gives next. A link that is about to end can still
@@ -247,7 +247,7 @@ impl Connection {
     /// Begins a session; the peer's answer is [`Event::SessionBegun`], which need not be waited for before links
     /// are attached.
     pub fn begin(&mut self, options: &SessionOptions) -> Result<SessionKey, SessionError> {
-        self.machine.core.begin(options).map(SessionKey)
+        self.machine.endpoints.begin(options).map(SessionKey)
     }
 
     /// Closes the connection; [`Event::Closed`] follows when the peer has answered, or has not in time. False if it
@@ -306,21 +306,21 @@ impl Connection {
     /// Returns how many sessions there are, those included whose end was not polled yet or not answered by the
     /// peer.
     pub fn sessions_len(&self) -> usize {
-        self.machine.core.sessions.len()
+        self.machine.endpoints.sessions.len()
     }
 
     /// Returns how many links there are, suspended ones included, and those whose end was not polled yet or not
     /// answered.
     pub fn links_len(&self) -> usize {
-        self.machine.core.links.len()
+        self.machine.endpoints.links.len()
     }
 
     /// Has every frame and protocol header shown to a hook, as it is read, or queued to be written: one that is shown
     /// need not have left this end. A client that was made just now
     /// has written its first ones already; they are shown at once.
     pub fn set_trace(&mut self, hook: impl FnMut(&TracedFrame<'_>) + Send + 'static) {
-        self.machine.core.fx.trace.set(hook);
-        self.machine.core.fx.show_first();
+        self.machine.endpoints.fx.trace.set(hook);
+        self.machine.endpoints.fx.show_first();
     }
 
     /// Returns the span of the connection, in which those of its sessions and links are. It has the fields
@@ -328,29 +328,29 @@ impl Connection {
     /// `remote`.
     #[cfg(feature = "tracing")]
     pub fn span(&self) -> &tracing::Span {
-        self.machine.core.watch.span()
+        self.machine.endpoints.spans.span()
     }
 
     /// Returns a session.
     pub fn session(&mut self, key: SessionKey) -> Result<SessionMut<'_>, StaleKey> {
-        SessionMut::new(&mut self.machine.core, key)
+        SessionMut::new(&mut self.machine.endpoints, key)
     }
 
     /// Returns a link on which this end sends.
     #[inline]
     pub fn sender(&mut self, key: SenderKey) -> Result<SenderMut<'_>, StaleKey> {
-        SenderMut::new(&mut self.machine.core, key)
+        SenderMut::new(&mut self.machine.endpoints, key)
     }
 
     /// Returns a link on which this end receives.
     #[inline]
     pub fn receiver(&mut self, key: ReceiverKey) -> Result<ReceiverMut<'_>, StaleKey> {
-        ReceiverMut::new(&mut self.machine.core, key)
+        ReceiverMut::new(&mut self.machine.endpoints, key)
     }
 
     /// Returns a view of a delivery that is not settled.
     pub fn delivery(&self, key: DeliveryKey) -> Result<DeliveryRef<'_>, StaleKey> {
-        DeliveryRef::new(&self.machine.core, key)
+        DeliveryRef::new(&self.machine.endpoints, key)
     }
 }
 
@@ -361,16 +361,16 @@ pub struct Output<'a> {
 
 impl Buf for Output<'_> {
     fn remaining(&self) -> usize {
-        self.machine.core.fx.out.remaining()
+        self.machine.endpoints.fx.out.remaining()
     }
 
     fn chunk(&self) -> &[u8] {
-        self.machine.core.fx.out.chunk()
+        self.machine.endpoints.fx.out.chunk()
     }
 
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
-        self.machine.core.fx.out.chunks_vectored(slices)
+        self.machine.endpoints.fx.out.chunks_vectored(slices)
     }
 
     /// These octets are written. More than there are counts as all of them.

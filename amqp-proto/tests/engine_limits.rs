@@ -5,7 +5,7 @@
 mod common;
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::sasl::{Identity, LinkSecurity, ServerMechanism, ServerSasl, Step};
+use amqp_proto::sasl::{Identity, ServerMechanism, ServerSasl, Step, TransportSecurity};
 use amqp_proto::testing::{
     Literal, Pair, SASL_HEADER, attach, attach_receiver, attach_sender, begin, detach, flow, open, transfer,
 };
@@ -81,7 +81,7 @@ fn frame_size() {
 fn sasl_frame_size() {
     for (limit, is_right) in [(600, true), (599, false)] {
         let options = Options::new("s").with_limits(Limits::DEFAULT.with_sasl_frame_size(limit));
-        let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(Endless);
+        let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(Endless);
         let mut solo = Solo::of(Connection::server_with_sasl(options, sasl, Moment::START));
         let init = Literal::sasl(0x41).symbol("ENDLESS");
         let init = init.clone().binary(&vec![0; 600 - 11 - init.to_octets().len()]);
@@ -117,7 +117,7 @@ impl ServerMechanism for Endless {
 fn sasl_rounds() {
     for (rounds, answers, is_right) in [(3, 3, true), (3, 4, false), (16, 16, true), (16, 17, false)] {
         let options = Options::new("s").with_limits(Limits::DEFAULT.with_sasl_rounds(rounds));
-        let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(Endless);
+        let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(Endless);
         let mut solo = Solo::of(Connection::server_with_sasl(options, sasl, Moment::START));
         solo.hears(&(hex(&SASL_HEADER) + &frames([Literal::sasl(0x41).symbol("ENDLESS")])));
         for _ in 1..answers {

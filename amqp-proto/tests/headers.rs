@@ -5,7 +5,7 @@ mod common;
 
 use amqp_proto::config::Options;
 use amqp_proto::sasl::{
-    AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, LinkSecurity, Nonce, ServerSasl,
+    AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, Nonce, ServerSasl, TransportSecurity,
 };
 use amqp_proto::testing::{HEADER, Pair, SASL_HEADER, Script, begin, close, open};
 use amqp_proto::types::Moment;
@@ -17,11 +17,11 @@ const TLS_HEADER: &str = "414d515002010000";
 
 fn client_sasl() -> ClientSasl {
     let profile = ClientProfile::new().with_anonymous(AnonymousClient::new());
-    ClientSasl::new(profile, LinkSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap())
+    ClientSasl::new(profile, TransportSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap())
 }
 
 fn server_sasl() -> ServerSasl {
-    ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new())
+    ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new())
 }
 
 fn sasl_client() -> Solo {

@@ -7,7 +7,7 @@ mod common;
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::message::Payload;
 use amqp_proto::sasl::{
-    AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, LinkSecurity, Nonce, ServerSasl,
+    AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, Nonce, ServerSasl, TransportSecurity,
 };
 use amqp_proto::types::{
     DeliveryKey, DeliveryTag, Limits, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey,
@@ -176,7 +176,7 @@ fn options(open: Open) -> Options {
 fn client() -> (End, SessionKey) {
     let trace = AnonymousClient::new().with_trace("user").unwrap();
     let profile = ClientProfile::new().with_anonymous(trace);
-    let sasl = ClientSasl::new(profile, LinkSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap());
+    let sasl = ClientSasl::new(profile, TransportSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap());
     let open = recorded_open("x-client-open");
     // The engine gives SASL the host that it opens the connection to; the recorded one did not.
     let mut end = End::new(Connection::client_with_sasl(options(open.clone()), sasl, Moment::START));
@@ -344,7 +344,7 @@ fn ends_of_the_client(mut end: End, session: SessionKey, sender: SenderKey) {
 
 /// The server, after SASL, open and begin.
 fn server() -> End {
-    let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new());
+    let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new());
     let open = recorded_open("x-server-open");
     let mut end = End::new(Connection::server_with_sasl(options(open), sasl, Moment::START));
     end.hears(&["x-client-sasl"]);

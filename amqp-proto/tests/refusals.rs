@@ -7,7 +7,7 @@ mod common;
 mod peer;
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::sasl::{ClientProfile, ClientSasl, LinkSecurity, Login, Nonce};
+use amqp_proto::sasl::{ClientProfile, ClientSasl, Login, Nonce, TransportSecurity};
 use amqp_proto::testing::{Literal, attach, begin, close, detach, end, flow, open};
 use amqp_proto::types::{Limits, LinkKey, Moment};
 use amqp_proto::wire::{Condition, Source, Target};
@@ -154,7 +154,7 @@ fn plain(password: usize, options: Options) -> (Connection, Option<String>) {
     let login = Login::new("user", "x".repeat(password).as_str()).unwrap();
     let profile = ClientProfile::new().with_login(login);
     let nonce = Nonce::from_random(&[7; 16]).unwrap();
-    let sasl = ClientSasl::new(profile, LinkSecurity::Encrypted, nonce);
+    let sasl = ClientSasl::new(profile, TransportSecurity::Encrypted, nonce);
     let mut client = Connection::client_with_sasl(options, sasl, Moment::START);
     client.receive(Moment::START, &octets(SASL_HEADER));
     client.receive(Moment::START, &Literal::sasl(0x40).symbols(&["PLAIN"]).to_octets());

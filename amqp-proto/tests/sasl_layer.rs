@@ -39,12 +39,12 @@ fn profile(password: &str) -> ClientProfile {
     ClientProfile::new().with_login(Login::new("user", password).unwrap())
 }
 
-fn client(profile: ClientProfile, link: LinkSecurity) -> ClientSasl {
+fn client(profile: ClientProfile, link: TransportSecurity) -> ClientSasl {
     ClientSasl::new(profile, link, nonce(7))
 }
 
 /// A server of all mechanisms, the strongest last.
-fn server(link: LinkSecurity) -> ServerSasl {
+fn server(link: TransportSecurity) -> ServerSasl {
     let scram = |hash| ScramServer::new(hash, Users, nonce(9), Decoy::new(&[5; 32]));
     ServerSasl::new(link)
         .with_mechanism(PlainServer::new(Users))
@@ -57,7 +57,7 @@ fn anonymous() -> ClientProfile {
 }
 
 fn anonymous_server() -> ServerSasl {
-    ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new())
+    ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new())
 }
 
 fn pair(client: ClientSasl, server: ServerSasl) -> Pair {
@@ -75,7 +75,7 @@ fn alone() -> Solo {
 
 /// A client that may be anonymous, to which the server has sent its header.
 fn dialling(options: Options, profile: ClientProfile) -> Solo {
-    let sasl = client(profile, LinkSecurity::Encrypted);
+    let sasl = client(profile, TransportSecurity::Encrypted);
     let mut solo = Solo::of(Connection::client_with_sasl(options, sasl, Moment::START));
     solo.hears(&hex(&SASL_HEADER));
     assert_eq!(solo.says(), hex(&SASL_HEADER));
@@ -101,7 +101,8 @@ fn refused(pair: &mut Pair) -> (Error, Error) {
 fn a_sasl_09_scram_from_end_to_end() {
     for octets in [1, 7, 1_000] {
         let mut pair =
-            pair(client(profile("pencil"), LinkSecurity::Clear), server(LinkSecurity::Clear)).chunked(octets);
+            pair(client(profile("pencil"), TransportSecurity::Clear), server(TransportSecurity::Clear))
+                .chunked(octets);
         pair.drive();
         pair.client.expect_opened();
         pair.server.expect_opened();
@@ -118,7 +119,8 @@ fn a_sasl_09_scram_from_end_to_end() {
 fn k_04_plain_and_scram_sha_1() {
     for name in [symbol!("PLAIN"), symbol!("SCRAM-SHA-1")] {
         let profile = profile("pencil").with_only([name.clone()]);
-        let mut pair = pair(client(profile, LinkSecurity::Encrypted), server(LinkSecurity::Encrypted));
+        let mut pair =
+            pair(client(profile, TransportSecurity::Encrypted), server(TransportSecurity::Encrypted));
         pair.drive();
         pair.server.expect_opened();
         assert!(pair.trace().iter().any(|line| line.contains(name.as_str()) && line.contains("sasl-init")));
@@ -132,7 +134,8 @@ fn a_sasl_16_a_wrong_password_opens_nothing() {
     for (user, profile) in [("user", profile("pencils")), ("nobody", stranger)] {
         for only in ["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
             let profile = profile.clone().with_only([Symbol::new(only).unwrap()]);
-            let mut pair = pair(client(profile, LinkSecurity::Encrypted), server(LinkSecurity::Encrypted));
+            let mut pair =
+                pair(client(profile, TransportSecurity::Encrypted), server(TransportSecurity::Encrypted));
             pair.drive();
             let (told, known) = refused(&mut pair);
             let words = format!(
@@ -154,22 +157,26 @@ fn a_sasl_16_a_wrong_password_opens_nothing() {
 #[test]
 fn a_sasl_09_plain_is_kept_off_links_in_clear() {
     let only = || profile("pencil").with_only([symbol!("PLAIN")]);
-    let mut hidden = pair(client(only(), LinkSecurity::Clear), server(LinkSecurity::Clear));
+    let mut hidden = pair(client(only(), TransportSecurity::Clear), server(TransportSecurity::Clear));
     hidden.drive();
     let offer = hidden.trace().into_iter().find(|line| line.contains("mechanisms")).unwrap();
     assert!(!offer.contains("PLAIN"), "{offer}");
     assert_eq!(hidden.client.expect_closed().origin, Origin::Local);
 
-    let mut offered =
-        pair(client(only(), LinkSecurity::Clear), server(LinkSecurity::Clear).with_plain_in_clear());
+    let mut offered = pair(
+        client(only(), TransportSecurity::Clear),
+        server(TransportSecurity::Clear).with_plain_in_clear(),
+    );
     offered.drive();
     let reason = offered.client.expect_closed();
     assert!(reason.to_string().contains("not encrypted"), "{reason}");
     assert!(offered.trace().iter().all(|line| !line.contains("sasl-init")));
 
     let profile = only().with_plain_in_clear();
-    let mut wanted =
-        pair(client(profile, LinkSecurity::Clear), server(LinkSecurity::Clear).with_plain_in_clear());
+    let mut wanted = pair(
+        client(profile, TransportSecurity::Clear),
+        server(TransportSecurity::Clear).with_plain_in_clear(),
+    );
     wanted.drive();
     wanted.server.expect_opened();
 }
@@ -202,7 +209,7 @@ fn a_sasl_08_at_least_one_mechanism() {
             assert_eq!((over(&mut solo).0, solo.says()), (Origin::Transport, String::new()));
         }
     }
-    let none = ServerSasl::new(LinkSecurity::Clear).with_mechanism(PlainServer::new(Users));
+    let none = ServerSasl::new(TransportSecurity::Clear).with_mechanism(PlainServer::new(Users));
     let mut solo = Solo::of(Connection::server_with_sasl(Options::new("s"), none, Moment::START));
     solo.hears(&hex(&SASL_HEADER));
     assert_eq!(over(&mut solo).0, Origin::Local);

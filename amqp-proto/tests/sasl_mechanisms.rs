@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use amqp_proto::sasl::{
     AnonymousClient, AnonymousServer, BadCredential, BadNonce, BadVerifier, ChoiceError, ClientMechanism,
-    ClientProfile, Credentials, Decoy, ExternalClient, ExternalServer, Failure, Identity, LinkSecurity,
-    Login, Nonce, PlainClient, PlainServer, ScramClient, ScramHash, ScramLimits, ScramServer, ScramVerifier,
-    ServerMechanism, Step,
+    ClientProfile, Credentials, Decoy, ExternalClient, ExternalServer, Failure, Identity, Login, Nonce,
+    PlainClient, PlainServer, ScramClient, ScramHash, ScramLimits, ScramServer, ScramVerifier,
+    ServerMechanism, Step, TransportSecurity,
 };
 use amqp_proto::symbol;
 use amqp_proto::types::{Limits, Str, Symbol};
@@ -625,7 +625,7 @@ fn a_sasl_07_calls_out_of_order_fail() {
 
 #[test]
 fn a_sasl_09_the_strongest_that_is_offered_and_allowed_is_chosen() {
-    use LinkSecurity::{Clear, Encrypted};
+    use TransportSecurity::{Clear, Encrypted};
     let with_login = || ClientProfile::new().with_login(login());
     let both = || with_login().with_anonymous(AnonymousClient::new());
     let all = "ANONYMOUS PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512 EXTERNAL GSSAPI";
@@ -671,7 +671,7 @@ fn brief(error: ChoiceError) -> &'static str {
 #[test]
 fn a_sasl_09_no_mechanism_in_common_names_both_lists() {
     let refused = |profile: ClientProfile, offered: &[Symbol]| {
-        profile.choose(offered, LinkSecurity::Encrypted, nonce()).unwrap_err().to_string()
+        profile.choose(offered, TransportSecurity::Encrypted, nonce()).unwrap_err().to_string()
     };
     let profile = ClientProfile::new().with_login(login()).with_mechanism(Own("TOKEN", true));
     assert_eq!(
@@ -713,7 +713,7 @@ impl ClientMechanism for Own {
 
 #[test]
 fn a_sasl_09_an_applications_own_comes_first_where_it_may() {
-    use LinkSecurity::{Clear, Encrypted};
+    use TransportSecurity::{Clear, Encrypted};
     let (token, ticket) = (|| Own("TOKEN", true), || Own("TICKET", false));
     let profile =
         || ClientProfile::new().with_login(login()).with_mechanism(token()).with_mechanism(ticket());
@@ -779,9 +779,9 @@ fn e8_an_applications_own_is_copied_and_not_printed() {
     assert!(format!("{profile:?}").contains("LOUD"));
     for profile in [profile.clone(), profile] {
         let offered = [symbol!("LOUD")];
-        assert!(profile.choose(&offered, LinkSecurity::Clear, nonce()).is_err());
+        assert!(profile.choose(&offered, TransportSecurity::Clear, nonce()).is_err());
         for _ in 0..2 {
-            let mut client = profile.choose(&offered, LinkSecurity::Encrypted, nonce()).unwrap();
+            let mut client = profile.choose(&offered, TransportSecurity::Encrypted, nonce()).unwrap();
             assert!(client.initial_response().is_some());
             client.outcome(None).unwrap();
         }

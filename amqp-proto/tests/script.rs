@@ -5,7 +5,7 @@
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::message::Payload;
 use amqp_proto::sasl::{
-    AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, LinkSecurity, Nonce, ServerSasl,
+    AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, Nonce, ServerSasl, TransportSecurity,
 };
 use amqp_proto::testing::{
     Literal, Script, attach, attach_receiver, attach_sender, begin, close, detach, disposition, end, flow,
@@ -334,7 +334,7 @@ fn anonymous_to_both_sides() {
     let outcome = || Literal::sasl(0x44).ubyte(0);
 
     let profile = ClientProfile::new().with_anonymous(AnonymousClient::new());
-    let sasl = ClientSasl::new(profile, LinkSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap());
+    let sasl = ClientSasl::new(profile, TransportSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap());
     let mut client = Connection::client_with_sasl(Options::new("client"), sasl, Moment::START);
     let script = Script::new()
         .expect_hex(SASL_HEADER)
@@ -348,7 +348,7 @@ fn anonymous_to_both_sides() {
         .send(open("server"));
     assert_eq!(follow(&mut client, &script), [Event::Opened]);
 
-    let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new());
+    let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new());
     let mut server = Connection::server_with_sasl(Options::new("server"), sasl, Moment::START);
     let script = Script::new()
         .send_hex(SASL_HEADER)

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::sasl::{
-    ClientProfile, ClientSasl, Credentials, LinkSecurity, Login, Nonce, PlainServer, ServerSasl,
+    ClientProfile, ClientSasl, Credentials, Login, Nonce, PlainServer, ServerSasl, TransportSecurity,
 };
 use amqp_proto::testing::{HEADER, Pair, close};
 use amqp_proto::types::{DeliveryTag, Moment, SequenceNo, TransferNumber};
@@ -143,8 +143,8 @@ impl Credentials for Known {
 fn e8_secrets_are_not_shown() {
     let login = Login::new("somebody", "s3cr3t-words").unwrap();
     let profile = ClientProfile::new().with_login(login).with_plain_in_clear();
-    let as_client = ClientSasl::new(profile, LinkSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap());
-    let as_server = ServerSasl::new(LinkSecurity::Encrypted).with_mechanism(PlainServer::new(Known));
+    let as_client = ClientSasl::new(profile, TransportSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap());
+    let as_server = ServerSasl::new(TransportSecurity::Encrypted).with_mechanism(PlainServer::new(Known));
     let mut client = Connection::client_with_sasl(Options::new("client"), as_client, Moment::START);
     let mut server = Connection::server_with_sasl(Options::new("server"), as_server, Moment::START);
     let shown = Arc::new(Mutex::new(String::new()));

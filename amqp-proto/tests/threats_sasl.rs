@@ -9,8 +9,8 @@ mod endpoint;
 use amqp_proto::Connection;
 use amqp_proto::config::Options;
 use amqp_proto::sasl::{
-    AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, LinkSecurity, Login, Nonce, ServerMechanism,
-    ServerSasl, Step,
+    AnonymousClient, AnonymousServer, ClientProfile, ClientSasl, Login, Nonce, ServerMechanism, ServerSasl,
+    Step, TransportSecurity,
 };
 use amqp_proto::testing::{HEADER, Literal, SASL_HEADER, open};
 use amqp_proto::types::{Limits, Moment, Symbol};
@@ -23,13 +23,13 @@ fn client() -> Endpoint {
         .with_login(Login::new("user", "pencil").unwrap())
         .with_anonymous(AnonymousClient::new());
     let nonce = Nonce::from_random(&[7; 16]).unwrap();
-    let sasl = ClientSasl::new(profile, LinkSecurity::Encrypted, nonce);
+    let sasl = ClientSasl::new(profile, TransportSecurity::Encrypted, nonce);
     Endpoint::new(Connection::client_with_sasl(Options::new("endpoint"), sasl, Moment::START))
 }
 
 /// The dialled side, which takes strangers but wants them to say so.
 fn server() -> Endpoint {
-    let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new());
+    let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new());
     Endpoint::new(Connection::server_with_sasl(Options::new("endpoint"), sasl, Moment::START))
 }
 
@@ -119,7 +119,7 @@ fn c02_challenges_without_end() {
         }
     }
     fn curious() -> Endpoint {
-        let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(Curious);
+        let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(Curious);
         Endpoint::new(Connection::server_with_sasl(Options::new("endpoint"), sasl, Moment::START))
     }
     let response = Literal::sasl(0x43).binary(b"!").to_octets();

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use amqp_proto::config::{Options, SenderOptions, SessionOptions};
-use amqp_proto::sasl::{ClientProfile, ClientSasl, LinkSecurity, Login, Nonce};
+use amqp_proto::sasl::{ClientProfile, ClientSasl, Login, Nonce, TransportSecurity};
 use amqp_proto::testing::Pair;
 use amqp_proto::types::Moment;
 use amqp_proto::{Connection, Direction};
@@ -77,7 +77,7 @@ fn every_frame_is_shown_at_both_ends() {
 #[test]
 fn credentials_do_not_show() {
     let profile = ClientProfile::new().with_login(Login::new("ann", "s3cret").unwrap());
-    let sasl = ClientSasl::new(profile, LinkSecurity::Encrypted, Nonce::from_random(&[7; 16]).unwrap());
+    let sasl = ClientSasl::new(profile, TransportSecurity::Encrypted, Nonce::from_random(&[7; 16]).unwrap());
     let mut client = Connection::client_with_sasl(Options::new("client"), sasl, Moment::START);
     let lines = trace(&mut client);
     client.receive(Moment::START, b"AMQP\x03\x01\0\0\0\0\0\x15\x02\x01\0\0");

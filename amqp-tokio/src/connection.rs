@@ -10,13 +10,13 @@ use amqp_proto::client::{
 };
 use amqp_proto::config::SessionOptions;
 use amqp_proto::driver::{self, Clock, Hub, HubOptions};
-use amqp_proto::sasl::{Identity, LinkSecurity};
+use amqp_proto::sasl::{Identity, TransportSecurity};
 use amqp_proto::types::{Moment, Str, Symbol};
 use amqp_proto::wire::Open;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::dial;
+use crate::connect;
 use crate::driver::Driver;
 use crate::receiver_builder::ReceiverBuilder;
 use crate::sender_builder::SenderBuilder;
@@ -69,7 +69,7 @@ impl Connection {
     /// Connects as [`open`](Self::open) does, to an address that was parsed before.
     pub async fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
         let options = options.for_address(address)?;
-        let (stream, peer) = dial::reach(address, &options).await?;
+        let (stream, peer) = connect::reach(address, &options).await?;
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
             let (stream, peer) = tls::connect(stream, &peer, address.host(), &options).await?;
@@ -83,7 +83,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Self::client(stream, &Peer::new(LinkSecurity::Clear), &options).await
+        Self::client(stream, &Peer::new(TransportSecurity::Clear), &options).await
     }
 
     /// Opens a connection by TLS, which is spoken first, with the server that has a certificate for this host:
@@ -97,7 +97,8 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let options = options.for_tls(host);
-        let (stream, peer) = tls::connect(stream, &Peer::new(LinkSecurity::Clear), host, &options).await?;
+        let (stream, peer) =
+            tls::connect(stream, &Peer::new(TransportSecurity::Clear), host, &options).await?;
         Self::client(stream, &peer, &options).await
     }
 
@@ -115,7 +116,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Self::accept_from(stream, &Peer::new(LinkSecurity::Clear), acceptor).await
+        Self::accept_from(stream, &Peer::new(TransportSecurity::Clear), acceptor).await
     }
 
     pub(crate) async fn accept_from<S>(stream: S, peer: &Peer, acceptor: &Acceptor) -> Result<Self>
@@ -232,7 +233,7 @@ impl Connection {
     }
 
     /// Waits until the connection is over, and says how it ended.
-    pub async fn closed(&self) -> crate::Ended {
+    pub async fn closed(&self) -> crate::CloseReason {
         ready(self.0.ended()).await
     }
 

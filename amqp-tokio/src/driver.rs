@@ -8,14 +8,14 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use amqp_proto::Reading;
-use amqp_proto::driver::{Hub, Outlet};
+use amqp_proto::driver::{Hub, WriteBuffer};
 use amqp_proto::types::Moment;
 use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use crate::batch::Batch;
-use crate::outlet::{poll_write, unless_interrupted};
+use crate::flush_policy::FlushPolicy;
+use crate::write_buffer::{poll_write, unless_interrupted};
 
 type State = amqp_proto::driver::State<Waker>;
 
@@ -32,23 +32,23 @@ pub(crate) struct Driver<S: AsyncRead + AsyncWrite + Unpin> {
     start: Instant,
     stream: S,
     /// Output that could not be written yet.
-    outlet: Option<Outlet>,
+    write_buffer: Option<WriteBuffer>,
     /// Whether the stream wakes the driver once there is something to be read.
     is_reading: bool,
     timer: Pin<Box<Sleep>>,
     /// What the timer is set to.
     alarm: Option<Instant>,
-    batch: Batch,
+    policy: FlushPolicy,
     /// Whether there may be more to be read at once.
     has_more: bool,
     /// Whether tasks were woken that have not had a turn yet.
     has_woken: bool,
-    stage: Stage,
+    stage: DriverState,
 }
 
 /// What is left to be done with the transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum DriverState {
     Open,
     /// No more can be written: what the peer has said before may still be read.
     Unwritable,
@@ -76,14 +76,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             hub,
             start,
             stream,
-            outlet: None,
+            write_buffer: None,
             is_reading: false,
             timer: Box::pin(tokio::time::sleep_until(Instant::now() + LINGER)),
             alarm: None,
-            batch: Batch::default(),
+            policy: FlushPolicy::default(),
             has_more: false,
             has_woken: false,
-            stage: Stage::Open,
+            stage: DriverState::Open,
         }
     }
 
@@ -100,8 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let has_written = self.write(context);
         if is_over {
             self.stage = match self.stage {
-                Stage::Open => Stage::Ending(Instant::now() + LINGER),
-                Stage::Unwritable => Stage::Done,
+                DriverState::Open => DriverState::Ending(Instant::now() + LINGER),
+                DriverState::Unwritable => DriverState::Done,
                 stage => stage,
             };
         }
@@ -129,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         drop(input);
         match read {
             // All that the peer had said is read.
-            Poll::Pending if self.stage == Stage::Unwritable => state.end_of_input(None),
+            Poll::Pending if self.stage == DriverState::Unwritable => state.end_of_input(None),
             Poll::Pending => {
                 self.is_reading = true;
                 return false;
@@ -137,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => return true,
             Poll::Ready(Ok(0)) => state.end_of_input(None),
             Poll::Ready(Ok(octets)) => {
-                self.batch.read(octets);
+                self.policy.read(octets);
                 self.has_more = octets == room;
                 state.received();
             }
@@ -148,42 +148,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Returns whether the stream is to be read from now.
     fn is_to_read(&self, state: &State) -> bool {
-        matches!(self.stage, Stage::Open | Stage::Unwritable) && state.reading() == Reading::Wanted
+        matches!(self.stage, DriverState::Open | DriverState::Unwritable)
+            && state.reading() == Reading::Wanted
     }
 
     /// Takes what is to be written, when all before is; returns whether it is held back instead.
     fn take_output(&mut self, state: &mut State) -> bool {
-        if self.outlet.is_some() || !state.has_output() {
+        if self.write_buffer.is_some() || !state.has_output() {
             return false;
         }
-        if !matches!(self.stage, Stage::Open | Stage::Ending(_)) {
+        if !matches!(self.stage, DriverState::Open | DriverState::Ending(_)) {
             state.discard_output();
             return false;
         }
         let is_expected = self.has_woken || state.has_woken();
-        if self.batch.is_held(state.output_len(), state.calls(), is_expected) {
+        if self.policy.is_held(state.output_len(), state.calls(), is_expected) {
             return true;
         }
-        self.outlet = state.take_outlet();
+        self.write_buffer = state.take_outlet();
         false
     }
 
     /// Writes what was taken; returns whether all of it is written, and there was something.
     fn write(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(outlet) = &mut self.outlet else { return false };
-        let written = poll_write(outlet, Pin::new(&mut self.stream), context);
+        let Some(write_buffer) = &mut self.write_buffer else { return false };
+        let written = poll_write(write_buffer, Pin::new(&mut self.stream), context);
         let failure = match written {
             Poll::Pending => return false,
             Poll::Ready(written) => written.err(),
         };
         if failure.is_some() {
             self.stage = match self.stage {
-                Stage::Open => Stage::Unwritable,
-                _ => Stage::Done,
+                DriverState::Open => DriverState::Unwritable,
+                _ => DriverState::Done,
             };
         }
-        let outlet = self.outlet.take().unwrap_or_default();
-        self.hub.drive(|state| state.put_back(outlet, failure));
+        let write_buffer = self.write_buffer.take().unwrap_or_default();
+        self.hub.drive(|state| state.put_back(write_buffer, failure));
         true
     }
 
@@ -191,35 +192,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn end(&mut self, context: &mut Context<'_>) -> bool {
         let before = self.stage;
         match self.stage {
-            Stage::Ending(by) if Instant::now() >= by => {
-                if self.outlet.is_some() {
+            DriverState::Ending(by) if Instant::now() >= by => {
+                if self.write_buffer.is_some() {
                     self.hub.drive(State::set_cut);
                 }
-                self.stage = Stage::Done;
+                self.stage = DriverState::Done;
             }
-            Stage::Ending(by) => {
+            DriverState::Ending(by) => {
                 let is_written = self.hub.drive(|state| state.is_written());
                 if is_written {
                     let shut = Pin::new(&mut self.stream).poll_shutdown(context);
                     match unless_interrupted(shut, context) {
                         Poll::Pending => {}
-                        Poll::Ready(Ok(())) => self.stage = Stage::Draining(by),
-                        Poll::Ready(Err(_)) => self.stage = Stage::Done,
+                        Poll::Ready(Ok(())) => self.stage = DriverState::Draining(by),
+                        Poll::Ready(Err(_)) => self.stage = DriverState::Done,
                     }
                 }
             }
-            Stage::Draining(by) => {
+            DriverState::Draining(by) => {
                 let mut space = [0; 1024];
                 let mut buffer = ReadBuf::new(&mut space);
                 match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
                     Poll::Ready(Ok(())) if !buffer.filled().is_empty() && Instant::now() < by => return true,
                     Poll::Pending if Instant::now() < by => {}
-                    _ => self.stage = Stage::Done,
+                    _ => self.stage = DriverState::Done,
                 }
             }
-            Stage::Open | Stage::Unwritable | Stage::Done => {}
+            DriverState::Open | DriverState::Unwritable | DriverState::Done => {}
         }
-        if self.stage != before && matches!(self.stage, Stage::Draining(_) | Stage::Done) {
+        if self.stage != before && matches!(self.stage, DriverState::Draining(_) | DriverState::Done) {
             self.tell_done();
         }
         self.stage != before
@@ -238,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         });
         let by = match (by, self.stage) {
             (Err(round), _) => return round,
-            (_, Stage::Ending(by) | Stage::Draining(by)) => Some(by),
+            (_, DriverState::Ending(by) | DriverState::Draining(by)) => Some(by),
             (Ok(by), _) => by.map(|by| self.instant(by)),
         };
         match by {
@@ -271,11 +272,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Writes what can be written at once: the runtime ends. Where the last handle is dropped, the close is in it.
     fn write_last(&mut self) {
         let context = &mut Context::from_waker(Waker::noop());
-        while matches!(self.stage, Stage::Open | Stage::Ending(_)) {
-            if self.outlet.is_none() {
-                self.outlet = self.hub.drive(State::take_outlet);
+        while matches!(self.stage, DriverState::Open | DriverState::Ending(_)) {
+            if self.write_buffer.is_none() {
+                self.write_buffer = self.hub.drive(State::take_outlet);
             }
-            if self.outlet.is_none() || !self.write(context) {
+            if self.write_buffer.is_none() || !self.write(context) {
                 return;
             }
         }
@@ -294,7 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         this.has_woken = false;
         for _ in 0..ROUNDS {
             match this.round(context) {
-                _ if this.stage == Stage::Done => return Poll::Ready(()),
+                _ if this.stage == DriverState::Done => return Poll::Ready(()),
                 Round::Busy => {}
                 Round::Yield => break,
                 Round::Idle => return Poll::Pending,
@@ -309,10 +310,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Driver<S> {
     fn drop(&mut self) {
         self.write_last();
-        let outlet = self.outlet.take();
+        let write_buffer = self.write_buffer.take();
         self.hub.drive(|state| {
-            if let Some(outlet) = outlet {
-                state.put_back(outlet, None);
+            if let Some(write_buffer) = write_buffer {
+                state.put_back(write_buffer, None);
             }
             state.end_of_input(None);
             state.discard_output();

@@ -1,18 +1,17 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod batch;
 #[cfg(feature = "broker")]
 pub mod broker;
+mod connect;
 mod connection;
 mod container;
-mod dial;
 mod driver;
+mod flush_policy;
 mod for_each;
 mod incoming;
 mod listener;
 mod offered;
-mod outlet;
 mod receiver;
 mod receiver_builder;
 mod requester;
@@ -25,6 +24,7 @@ mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 mod wait;
+mod write_buffer;
 
 pub use connection::Connection;
 pub use container::{Container, Injector, Stopped};
@@ -45,7 +45,7 @@ pub use stream::OutgoingStream;
 
 pub use amqp_proto as proto;
 pub use amqp_proto::client::{
-    Acceptor, Address, AddressError, ConnectionOptions, Ended, Error, ErrorKind, Outgoing, Peer, Result,
+    Acceptor, Address, AddressError, CloseReason, ConnectionOptions, Error, ErrorKind, Outgoing, Peer, Result,
 };
 #[cfg(feature = "tls")]
 pub use amqp_proto::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};

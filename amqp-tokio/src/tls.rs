@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
-use amqp_proto::sasl::LinkSecurity;
+use amqp_proto::sasl::TransportSecurity;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
@@ -26,7 +26,7 @@ where
     let tls = options.client_tls()?;
     let connecting = TlsConnector::from(tls.config().clone()).connect(tls.name(host)?, stream);
     let stream = within(options.longest_open(), connecting).await.map_err(tls_failure)?;
-    Ok((stream, Peer::new(LinkSecurity::Encrypted).with_address(peer.address())))
+    Ok((stream, Peer::new(TransportSecurity::Encrypted).with_address(peer.address())))
 }
 
 /// Speaks TLS as a server, and learns whose certificate the client has.

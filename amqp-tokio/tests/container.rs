@@ -15,7 +15,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use amqp_tokio::config::ReceiverOptions;
-use amqp_tokio::handler::{Context, DeliveryKey, Handler, Incoming, SenderKey};
+use amqp_tokio::handler::{Context, DeliveryKey, Handler, ReceivedMessage, SenderKey};
 use amqp_tokio::message::Message;
 use amqp_tokio::sasl::ServerSasl;
 use amqp_tokio::wire::Condition;
@@ -177,7 +177,7 @@ async fn a_handler_that_panics_gives_its_message_back() {
 async fn work_is_injected_from_many_threads() {
     struct Idle;
     impl Handler for Idle {
-        fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {}
+        fn on_message(&mut self, _: &mut Context<'_>, _: ReceivedMessage) {}
     }
     let (url, worker_injector, worker) = worker().await;
     let mut container = Container::new(Idle).with_auto_stop(false);

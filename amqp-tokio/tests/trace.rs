@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::process::Command;
 
-use amqp_tokio::handler::{Context, DeliveryKey, Handler, Incoming, ListenerKey, SenderKey};
+use amqp_tokio::handler::{Context, DeliveryKey, Handler, ListenerKey, ReceivedMessage, SenderKey};
 use amqp_tokio::sasl::{Credentials, PlainServer, ServerSasl};
 use amqp_tokio::wire::Outcome;
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Container, Listener, OfferedLink, Peer};
@@ -63,7 +63,7 @@ impl Handler for Both {
         cx.send(sender, "a job").unwrap();
     }
 
-    fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {}
+    fn on_message(&mut self, _: &mut Context<'_>, _: ReceivedMessage) {}
 
     fn on_accepted(&mut self, cx: &mut Context<'_>, _: DeliveryKey) {
         cx.stop();

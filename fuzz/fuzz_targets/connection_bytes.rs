@@ -3,8 +3,8 @@
 
 use amqp_proto::Connection;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
-use amqp_proto::testing::oblige_in_pieces;
+use amqp_proto::sasl::{AnonymousServer, TransportSecurity, ServerSasl};
+use amqp_proto::testing::auto_respond_in_pieces;
 use amqp_proto::types::Moment;
 use libfuzzer_sys::fuzz_target;
 
@@ -18,13 +18,13 @@ fn client() -> Connection {
 }
 
 fn server() -> Connection {
-    let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new()).with_optional();
+    let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new()).with_optional();
     Connection::server_with_sasl(Options::new("server"), sasl, Moment::START)
 }
 
 fuzz_target!(|octets: &[u8]| {
     for end in [client, server] {
-        let whole = oblige_in_pieces(end(), octets, octets.len());
-        assert_eq!(oblige_in_pieces(end(), octets, 1 + octets.len() % 61), whole);
+        let whole = auto_respond_in_pieces(end(), octets, octets.len());
+        assert_eq!(auto_respond_in_pieces(end(), octets, 1 + octets.len() % 61), whole);
     }
 });

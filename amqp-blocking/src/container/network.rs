@@ -10,20 +10,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, Address, ConnectionOptions, Error, Peer, Result};
-use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request, Scope};
+use amqp_proto::handler::{Action, ConnectionKey, Dispatcher, ListenerKey, Scope};
 use amqp_proto::types::{Moment, Str};
 
 use super::socket::{self, Socket};
 use super::{Input, spawn};
-use crate::dialled::Dialled;
-use crate::{dial, transport};
+use crate::connect::{self, TcpTransport};
+use crate::transport;
 
 /// What the threads that connect and listen have done.
 pub(super) enum Done {
     /// With the options for that address.
-    Connected(ConnectionKey, Result<(Dialled, Box<ConnectionOptions>)>),
-    Dialled(TcpStream),
-    Accepted(Dialled, Peer),
+    Connected(ConnectionKey, Result<(TcpTransport, Box<ConnectionOptions>)>),
+    Taken(TcpStream),
+    Accepted(TcpTransport, Peer),
     /// No more connections can be taken.
     Failed(ListenerKey, io::Error),
 }
@@ -71,7 +71,7 @@ impl Network {
             self.errors.clear();
         }
         let mut is_taken = false;
-        while let Some(request) = all.poll_request() {
+        while let Some(request) = all.poll_action() {
             self.on_request(all, request);
         }
         while let Some(key) = all.poll_changed() {
@@ -116,10 +116,10 @@ impl Network {
         }
     }
 
-    fn on_request(&mut self, all: &mut Dispatcher, request: Request) {
+    fn on_request(&mut self, all: &mut Dispatcher, request: Action) {
         match request {
-            Request::Connect { connection, url } => self.connect(all, connection, &url),
-            Request::Listen { listener, address } => match self.listen(listener, &address) {
+            Action::Connect { connection, url } => self.connect(all, connection, &url),
+            Action::Listen { listener, address } => match self.listen(listener, &address) {
                 Ok(bound) => {
                     // If it is not wanted any more, that is asked for next.
                     let _ = all.listening(listener, bound.to_string());
@@ -129,7 +129,7 @@ impl Network {
                     self.not_listening(all, listener, io::Error::new(error.kind(), words));
                 }
             },
-            Request::Unlisten(listener) => self.unlisten(listener),
+            Action::Unlisten(listener) => self.unlisten(listener),
             // There are no others yet.
             _ => {}
         }
@@ -142,7 +142,7 @@ impl Network {
         let started = spawn("amqp-connect", move || {
             let reached = address.map_err(Into::into).and_then(|address| {
                 let options = options.for_address(&address)?;
-                Ok((dial::reach(&address, &options)?, Box::new(options)))
+                Ok((connect::reach(&address, &options)?, Box::new(options)))
             });
             let _ = outputs.send(Input::Network(Done::Connected(key, reached)));
         });
@@ -194,7 +194,7 @@ impl Network {
         let (acceptor, outputs) = (self.acceptor.clone(), self.outputs.clone());
         let take = move || {
             // One that cannot be taken is closed: there is nobody to be told but the peer.
-            if let Ok((stream, peer)) = dial::taken(stream, &acceptor) {
+            if let Ok((stream, peer)) = connect::taken(stream, &acceptor) {
                 let _ = outputs.send(Input::Network(Done::Accepted(stream, peer)));
             }
         };
@@ -219,7 +219,7 @@ impl Network {
                     Err(error) => self.not_connected(all, key, error),
                 }
             }
-            Done::Dialled(stream) => self.take(stream),
+            Done::Taken(stream) => self.take(stream),
             Done::Accepted(stream, peer) => {
                 // One that cannot be served is closed: there is nobody to be told but the peer.
                 let Ok(connection) = self.acceptor.server(&peer, now) else { return };
@@ -277,7 +277,7 @@ fn take_connections(key: ListenerKey, listener: &TcpListener, outputs: &Sender<I
             return;
         }
         let done = match accepted {
-            Ok((stream, _)) => Done::Dialled(stream),
+            Ok((stream, _)) => Done::Taken(stream),
             Err(error) if is_peers(&error) => continue,
             Err(error) => Done::Failed(key, error),
         };

@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use amqp_proto::driver::Outlet;
+use amqp_proto::driver::WriteBuffer;
 use amqp_proto::handler::ConnectionKey;
 use amqp_proto::types::Moment;
 use amqp_proto::{Connection, Reading};
@@ -44,7 +44,7 @@ pub(super) enum Done {
 /// What the thread that writes is to do.
 enum Task {
     /// Writes whole frames; a pause after that may be so long.
-    Write(Outlet, Option<Duration>),
+    Write(WriteBuffer, Option<Duration>),
     /// Fills pauses that are longer than that with heartbeats.
     Pause(Option<Duration>),
     /// Nothing more is to be written.
@@ -133,12 +133,12 @@ impl Socket {
 
     /// Gives the thread that writes what there is; whether there is anything.
     fn write(&mut self, connection: &mut Connection) -> bool {
-        let mut outlet = Outlet::default();
-        outlet.fill(connection);
-        self.is_writing = !outlet.is_empty();
+        let mut write_buffer = WriteBuffer::default();
+        write_buffer.fill(connection);
+        self.is_writing = !write_buffer.is_empty();
         if self.is_writing {
             self.pause = pause(connection);
-            self.give(Task::Write(outlet, self.pause));
+            self.give(Task::Write(write_buffer, self.pause));
         }
         self.is_writing
     }
@@ -231,14 +231,14 @@ impl Writer {
                 None => to_do.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match task {
-                Ok(Task::Write(outlet, longest)) => {
-                    let result = self.write(outlet);
+                Ok(Task::Write(write_buffer, longest)) => {
+                    let result = self.write(write_buffer);
                     pause = longest.filter(|_| result.is_ok());
                     let _ = self.outputs.send(Input::Socket(self.key, Done::Written(result)));
                 }
                 Ok(Task::Pause(longest)) => pause = longest,
                 Err(RecvTimeoutError::Timeout) => {
-                    let mut beat = Outlet::default();
+                    let mut beat = WriteBuffer::default();
                     beat.beat();
                     let result = self.write(beat);
                     pause = pause.filter(|_| result.is_ok());
@@ -253,9 +253,9 @@ impl Writer {
     }
 
     /// Writes whole frames, for as long as the peer is there; where that fails, the transport is ended.
-    fn write(&self, mut outlet: Outlet) -> io::Result<()> {
+    fn write(&self, mut write_buffer: WriteBuffer) -> io::Result<()> {
         loop {
-            match self.way.write(&mut outlet) {
+            match self.way.write(&mut write_buffer) {
                 Err(error) if is_for_now(&error) && !self.is_gone.load(Ordering::Acquire) => {}
                 Err(error) => {
                     self.way.end(Shutdown::Both);

@@ -4,7 +4,8 @@ use std::sync::mpsc;
 
 use amqp_proto::config::ReceiverOptions;
 use amqp_proto::handler::{
-    ConnectionKey, Context, Decision, DeliveryKey, Handler, Incoming, ListenerKey, ReceiverKey, SenderKey,
+    ConnectionKey, Context, Decision, DeliveryKey, Handler, ListenerKey, ReceivedMessage, ReceiverKey,
+    SenderKey,
 };
 use amqp_proto::message::Message;
 use amqp_proto::wire::{Condition, DeliveryState, Error as AmqpError, Modified};
@@ -25,7 +26,7 @@ impl Handler for Worker {
         self.addresses.send(format!("amqp://{address}")).unwrap();
     }
 
-    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         self.received += 1;
         let subject = incoming.message().unwrap().properties().unwrap().subject;
         let key = incoming.key();
@@ -110,7 +111,7 @@ impl Handler for Slow {
         cx.create_receiver_with(connection, "slow", &options);
     }
 
-    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         self.kept = Some(incoming.key());
         cx.schedule(1, 5);
     }
@@ -224,7 +225,7 @@ impl Handler for Panicking {
         self.addresses.send(format!("amqp://{address}")).unwrap();
     }
 
-    fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {
+    fn on_message(&mut self, _: &mut Context<'_>, _: ReceivedMessage) {
         panic!("a message that cannot be processed");
     }
 }

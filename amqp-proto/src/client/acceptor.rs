@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::error::Result;
-use super::observe::observe;
+use super::frame_log::log_frames;
 use super::options::ConnectionOptions;
 use super::peer::Peer;
 #[cfg(feature = "tls")]
@@ -94,14 +94,14 @@ impl Acceptor {
         &self.options
     }
 
-    /// Returns the engine of a server, for this client. It is [observed](observe), where that is wanted.
+    /// Returns the engine of a server, for this client. It is [logged](log_frames), where that is wanted.
     pub fn server(&self, peer: &Peer, now: Moment) -> Result<Connection> {
         let options = self.options.to_engine()?;
         let mut connection = match self.sasl.as_ref().map(|offer| offer(peer)) {
             Some(sasl) => Connection::server_with_sasl(options, sasl, now),
             None => Connection::server(options, now),
         };
-        observe(&mut connection, peer.address());
+        log_frames(&mut connection, peer.address());
         Ok(connection)
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::address::AddressError;
-use super::ended::Ended;
+use super::close_reason::CloseReason;
 use crate::codec::DecodeError;
 use crate::config::Ungranted;
 use crate::handler::{Failure, Scope};
@@ -39,13 +39,13 @@ pub enum Error {
     /// A system call or TLS failed: the host was not reached, a certificate is not trusted, an address is in use.
     Io(Arc<io::Error>),
     /// The connection is over, and all on it.
-    Connection(Ended),
+    Connection(CloseReason),
     /// The session is over, and its links.
-    Session(Ended),
+    Session(CloseReason),
     /// The link is over, or detached.
-    Link(Ended),
+    Link(CloseReason),
     /// The link ended before the outcome of the delivery was known: the peer may have it, or not.
-    Lost(Ended),
+    Lost(CloseReason),
     /// The receiver has settled the delivery without an outcome, and the link has no default for that [2.7.6].
     Undecided,
     /// The sender has given up the message that is being read [2.6.14].
@@ -80,7 +80,7 @@ pub enum Error {
 
 impl Error {
     /// Returns how the connection, session or link ended.
-    pub fn ended(&self) -> Option<&Ended> {
+    pub fn ended(&self) -> Option<&CloseReason> {
         match self {
             Self::Connection(ended) | Self::Session(ended) | Self::Link(ended) | Self::Lost(ended) => {
                 Some(ended)
@@ -91,7 +91,7 @@ impl Error {
 
     /// Returns who ended it; `None` if nothing has ended, and this end refused the call.
     pub fn origin(&self) -> Option<Origin> {
-        self.ended().map(Ended::origin)
+        self.ended().map(CloseReason::origin)
     }
 
     /// Returns whether the peer has ended it.
@@ -165,7 +165,7 @@ impl fmt::Display for Error {
 }
 
 /// Returns the words in front of how something ended, where that does not speak for itself.
-fn subject(ended: &Ended, words: &'static str) -> &'static str {
+fn subject(ended: &CloseReason, words: &'static str) -> &'static str {
     if ended.cause().is_some() || ended.origin() == Origin::Transport { "" } else { words }
 }
 
@@ -211,9 +211,9 @@ from! {
 impl From<Failure> for Error {
     fn from(Failure { scope, reason, .. }: Failure) -> Self {
         match scope {
-            Scope::Connection(_) => Self::Connection(Ended::new(reason, None)),
-            Scope::Session(_) => Self::Session(Ended::new(reason, None)),
-            Scope::Link(_) => Self::Link(Ended::new(reason, None)),
+            Scope::Connection(_) => Self::Connection(CloseReason::new(reason, None)),
+            Scope::Session(_) => Self::Session(CloseReason::new(reason, None)),
+            Scope::Link(_) => Self::Link(CloseReason::new(reason, None)),
             Scope::Listener(_) => io::Error::other(reason).into(),
         }
     }
@@ -242,13 +242,13 @@ mod tests {
     use std::io;
     use std::sync::Arc;
 
-    use super::{Ended, Error};
+    use super::{CloseReason, Error};
     use crate::machine::{Origin, Reason};
     use crate::wire::{self, Condition};
 
     fn ended(origin: Origin, error: Option<wire::Error>) -> Error {
         let broken = Arc::new(io::Error::other("cable"));
-        Error::Connection(Ended::new(Reason { origin, error, cause: None }, Some(broken)))
+        Error::Connection(CloseReason::new(Reason { origin, error, cause: None }, Some(broken)))
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::ended::Ended;
+use super::close_reason::CloseReason;
 use super::error::Error;
 #[cfg(feature = "tls")]
 use super::tls::TlsFailure;
@@ -120,7 +120,7 @@ fn is_transient_io(error: &io::Error) -> bool {
     !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
 }
 
-fn ended_kind(ended: &Ended) -> ErrorKind {
+fn ended_kind(ended: &CloseReason) -> ErrorKind {
     match ended.cause() {
         Some(Cause::Transport(_)) => return ErrorKind::Transport,
         Some(Cause::NotAmqp(_)) => return ErrorKind::Protocol,
@@ -138,7 +138,7 @@ fn ended_kind(ended: &Ended) -> ErrorKind {
     }
 }
 
-fn is_transient_end(ended: &Ended, scope: Scope) -> bool {
+fn is_transient_end(ended: &CloseReason, scope: Scope) -> bool {
     match (ended.cause(), ended.error()) {
         (Some(Cause::Transport(_) | Cause::OpenTimedOut | Cause::NoAnswer | Cause::IdleTimedOut), _) => true,
         (Some(Cause::NotAmqp(_)), _) => false,

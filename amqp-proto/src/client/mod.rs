@@ -4,15 +4,15 @@
 //! [`Address`] is a URL in its parts. [`ConnectionOptions`] make the engine of a client, [`Acceptor`] that of a server;
 //! both decide which SASL mechanisms are allowed on what kind of link. [`Outgoing`] is a
 //! message and how it is to be sent; [`Error`] is what an adapter's calls come to.
-//! [`observe`] has frames shown where that is wanted. Nothing here reads, writes or waits; randomness is the system's.
+//! [`log_frames`] has frames shown where that is wanted. Nothing here reads, writes or waits; randomness is the system's.
 
 mod acceptor;
 mod address;
-mod ended;
+mod close_reason;
 mod error;
+mod frame_log;
 mod kind;
 mod link_setters;
-mod observe;
 mod options;
 mod outgoing;
 mod peer;
@@ -28,12 +28,12 @@ pub const STOP_BEFORE_CLOSE: core::time::Duration = core::time::Duration::from_m
 
 pub use acceptor::Acceptor;
 pub use address::{Address, AddressError};
-pub use ended::Ended;
+pub use close_reason::CloseReason;
 pub use error::{Error, Result};
+pub use frame_log::log_frames;
 pub use kind::ErrorKind;
 #[doc(hidden)]
 pub use link_setters::{ReceiverSettings, SenderSettings, link_setters};
-pub use observe::observe;
 pub use options::ConnectionOptions;
 pub use outgoing::Outgoing;
 pub use peer::Peer;

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::address::{Address, AddressError};
 use super::error::Result;
-use super::observe::observe;
+use super::frame_log::log_frames;
 use super::peer::Peer;
 use super::random::{random, random_name};
 #[cfg(feature = "tls")]
 use super::tls::ClientTls;
 use crate::config::Options;
 use crate::connection::Connection;
-use crate::sasl::{AnonymousClient, ClientProfile, ClientSasl, ExternalClient, LinkSecurity, Login, Nonce};
+use crate::sasl::{
+    AnonymousClient, ClientProfile, ClientSasl, ExternalClient, Login, Nonce, TransportSecurity,
+};
 use crate::types::{Fields, Limits, Many, Moment, Str, Symbol, Value};
 
 /// How a connection is opened; a builder.
@@ -263,14 +265,14 @@ impl ConnectionOptions {
         self
     }
 
-    /// Returns the engine of a client, for this server. It is [observed](observe), where that is wanted.
+    /// Returns the engine of a client, for this server. It is [logged](log_frames), where that is wanted.
     pub fn client(&self, peer: &Peer, now: Moment) -> Result<Connection> {
         let options = self.to_engine()?;
         let mut connection = match self.client_sasl(peer.security())? {
             Some(sasl) => Connection::client_with_sasl(options, sasl, now),
             None => Connection::client(options, now),
         };
-        observe(&mut connection, peer.address());
+        log_frames(&mut connection, peer.address());
         Ok(connection)
     }
 
@@ -310,7 +312,7 @@ impl ConnectionOptions {
         self.accept_offers
     }
 
-    fn client_sasl(&self, security: LinkSecurity) -> Result<Option<ClientSasl>> {
+    fn client_sasl(&self, security: TransportSecurity) -> Result<Option<ClientSasl>> {
         let mut profile = match &self.sasl {
             Sasl::None => return Ok(None),
             Sasl::Url => ClientProfile::new().with_anonymous(AnonymousClient::new()),

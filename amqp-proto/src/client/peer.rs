@@ -2,37 +2,37 @@
 
 use std::net::SocketAddr;
 
-use crate::sasl::LinkSecurity;
+use crate::sasl::TransportSecurity;
 use crate::types::Str;
 
 /// Facts about a peer that are known before it says anything.
 ///
 /// ```
 /// use amqp_proto::client::Peer;
-/// use amqp_proto::sasl::LinkSecurity;
+/// use amqp_proto::sasl::TransportSecurity;
 ///
 /// let peer = Peer::at("127.0.0.1:5672".parse().unwrap());
-/// assert_eq!(peer.security(), LinkSecurity::Encrypted); // nobody but this machine can listen
+/// assert_eq!(peer.security(), TransportSecurity::Encrypted); // nobody but this machine can listen
 /// assert_eq!(peer.user(), None);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    security: LinkSecurity,
+    security: TransportSecurity,
     address: Option<SocketAddr>,
     user: Option<Str>,
 }
 
 impl Peer {
     /// Returns a peer over a link as secure as the caller says.
-    pub fn new(security: LinkSecurity) -> Self {
+    pub fn new(security: TransportSecurity) -> Self {
         Self { security, address: None, user: None }
     }
 
     /// Returns a peer at this address, over TCP: what goes to the same machine leaves it for nobody to read.
     pub fn at(address: SocketAddr) -> Self {
         let security = match address.ip().to_canonical().is_loopback() {
-            true => LinkSecurity::Encrypted,
-            false => LinkSecurity::Clear,
+            true => TransportSecurity::Encrypted,
+            false => TransportSecurity::Clear,
         };
         Self { address: Some(address), ..Self::new(security) }
     }
@@ -52,7 +52,7 @@ impl Peer {
     }
 
     /// Returns whether somebody on the way can read what is said.
-    pub fn security(&self) -> LinkSecurity {
+    pub fn security(&self) -> TransportSecurity {
         self.security
     }
 

@@ -15,7 +15,7 @@ use x509_cert::der::Decode;
 
 use super::error::Result;
 use super::peer::Peer;
-use crate::sasl::LinkSecurity;
+use crate::sasl::TransportSecurity;
 use crate::types::Str;
 
 /// How a client speaks TLS. Clones share what they remember of servers.
@@ -164,7 +164,7 @@ impl ServerTls {
     /// Returns the facts about a client that TLS has shown: its certificate's subject is the user, as text such as
     /// `CN=meter-17,O=Example` [RFC 4514].
     pub fn peer(connection: &ServerConnection) -> Peer {
-        let peer = Peer::new(LinkSecurity::Encrypted);
+        let peer = Peer::new(TransportSecurity::Encrypted);
         let certificate = connection.peer_certificates().and_then(|chain| chain.first());
         match certificate.and_then(|certificate| Certificate::from_der(certificate).ok()) {
             Some(certificate) => peer.with_user(certificate.tbs_certificate.subject.to_string()),

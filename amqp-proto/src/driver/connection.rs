@@ -7,10 +7,10 @@ use super::guard::ConnectionGuard;
 use super::hub::Hub;
 use super::offered::{Offer, OfferedSession};
 use super::session::{Home, Session};
-use super::state::{Place, State};
+use super::state::{LineId, State};
 use super::wait::{Try, Wait};
 use super::wake::Wake;
-use crate::client::{Ended, Error, Result};
+use crate::client::{CloseReason, Error, Result};
 use crate::config::SessionOptions;
 use crate::machine::Origin;
 use crate::sasl::Identity;
@@ -41,7 +41,7 @@ impl<W: Wake> Connection<W> {
 
     /// Waits until both ends have opened the connection.
     pub fn opened(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.hub().wait(Place::Connection, |state: &mut State<W>, _| match state.over() {
+        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.over() {
             Some(over) => Poll::Ready(Err(over)),
             None if state.is_open => Poll::Ready(Ok(())),
             None => Poll::Pending,
@@ -63,7 +63,7 @@ impl<W: Wake> Connection<W> {
 
     /// Waits for the next session that the peer begins; `None` once the connection is over without an error.
     pub fn next_session(&self) -> Wait<'_, W, impl Try<W, Result<Option<OfferedSession<W>>>>> {
-        self.hub().wait(Place::Connection, |state: &mut State<W>, _| match state.offered.pop_front() {
+        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.offered.pop_front() {
             Some(slot) => Poll::Ready(Ok(Some(OfferedSession::new(&self.guard, state, slot)))),
             None => state.over().map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
         })
@@ -72,7 +72,7 @@ impl<W: Wake> Connection<W> {
     /// Waits for the peer to begin a session or to attach a link, on any session; `None` once the connection is over
     /// without an error. A session that is accepted lasts until either end ends it.
     pub fn next_offer(&self) -> Wait<'_, W, impl Try<W, Result<Option<Offer<W>>>>> {
-        self.hub().wait(Place::Connection, |state: &mut State<W>, _| match Offer::take(&self.guard, state) {
+        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match Offer::take(&self.guard, state) {
             Some(offer) => Poll::Ready(Ok(Some(offer))),
             None => state.over().map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
         })
@@ -85,11 +85,11 @@ impl<W: Wake> Connection<W> {
     /// How the connection ended, if that was not by this; and that not all was written that was sent before.
     pub fn close(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.hub().with(|state| state.engine.close());
-        self.hub().wait(Place::Connection, |state: &mut State<W>, _| {
+        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| {
             let Some(over) = state.over().filter(|_| state.is_done) else { return Poll::Pending };
             let is_cut = state.is_cut && over.origin() == Some(Origin::Local);
             Poll::Ready(match over.or_end() {
-                Ok(None::<()>) if is_cut => Err(Error::Connection(Ended::unwritten())),
+                Ok(None::<()>) if is_cut => Err(Error::Connection(CloseReason::unwritten())),
                 ended => ended.map(|_| ()),
             })
         })
@@ -102,22 +102,22 @@ impl<W: Wake> Connection<W> {
     /// How the connection ended, if that was not by this.
     pub fn close_with(&self, error: wire::Error) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.hub().with(|state| state.engine.close_with(error));
-        self.hub().wait(Place::Connection, |state: &mut State<W>, _| match state.over() {
+        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.over() {
             Some(over) if state.is_done => Poll::Ready(how_it_went(over, true)),
             _ => Poll::Pending,
         })
     }
 
     /// Waits until the connection is over, and says how it ended.
-    pub fn ended(&self) -> Wait<'_, W, impl Try<W, Ended>> {
-        self.hub().wait(Place::Connection, |state: &mut State<W>, _| {
+    pub fn ended(&self) -> Wait<'_, W, impl Try<W, CloseReason>> {
+        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| {
             state.ended.clone().map_or(Poll::Pending, Poll::Ready)
         })
     }
 
     /// Waits until the connection is over and all that could be written is, and says how it ended.
-    pub fn done(&self) -> Wait<'_, W, impl Try<W, Ended>> {
-        self.hub().wait(Place::Connection, |state: &mut State<W>, _| match &state.ended {
+    pub fn done(&self) -> Wait<'_, W, impl Try<W, CloseReason>> {
+        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match &state.ended {
             Some(ended) if state.is_done => Poll::Ready(ended.clone()),
             _ => Poll::Pending,
         })

@@ -4,10 +4,10 @@ use alloc::sync::Arc;
 use core::task::Poll;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::outlet::Outlet;
-use super::state::{HubOptions, LastWords, Place, State, WriteHere};
+use super::state::{HubOptions, LastWords, LineId, State, WriteHere};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
+use super::write_buffer::WriteBuffer;
 use crate::client::Result;
 use crate::connection::Connection as Engine;
 
@@ -41,14 +41,14 @@ impl<W: Wake> Hub<W> {
         self.write(State::take_outlet);
     }
 
-    fn write(&self, take: impl FnOnce(&mut State<W>) -> Option<Outlet>) {
+    fn write(&self, take: impl FnOnce(&mut State<W>) -> Option<WriteBuffer>) {
         let Some(WriteHere(write)) = &self.write_here else { return };
-        let Some(mut outlet) = self.drive(take) else { return };
-        let written = write(&mut outlet);
+        let Some(mut write_buffer) = self.drive(take) else { return };
+        let written = write(&mut write_buffer);
         self.drive(|state| {
-            state.put_back(outlet, written.err());
+            state.put_back(write_buffer, written.err());
             if state.is_through() {
-                // The driver may have looked while the outlet was away.
+                // The driver may have looked while the write buffer was away.
                 let driver = state.writer.call();
                 state.wakes.extend(driver);
             }
@@ -58,7 +58,7 @@ impl<W: Wake> Hub<W> {
     /// Waits until all that was accepted is written, the close included, or cannot be.
     pub fn written(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.wait(
-            Place::Connection,
+            LineId::Connection,
             |state: &mut State<W>, _| {
                 if state.is_out() { Poll::Ready(Ok(())) } else { Poll::Pending }
             },
@@ -96,7 +96,7 @@ impl<W: Wake> Hub<W> {
     }
 
     /// Makes an attempt that waits in a line.
-    pub(crate) fn wait<R, F>(&self, place: Place, attempt: F) -> Wait<'_, W, F>
+    pub(crate) fn wait<R, F>(&self, place: LineId, attempt: F) -> Wait<'_, W, F>
     where
         F: FnMut(&mut State<W>, Attempt) -> Poll<R>,
     {

@@ -5,7 +5,7 @@ use core::task::Poll;
 use super::connection::how_it_went;
 use super::guard::LinkGuard;
 use super::slots::either_end;
-use super::state::{Place, State};
+use super::state::{LineId, State};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
 use crate::client::{Error, Result};
@@ -46,7 +46,7 @@ impl<W: Wake> LinkGuard<W> {
                 None => Poll::Pending,
             }
         };
-        self.hub().wait(Place::Link(slot), attempt).for_reply()
+        self.hub().wait(LineId::Link(slot), attempt).for_reply()
     }
 
     /// Detaches or closes the link, and waits until the peer has done so, too.
@@ -72,7 +72,7 @@ impl<W: Wake> LinkGuard<W> {
     /// Waits until the link is over, however long that takes.
     pub(super) fn closed(&self) -> Wait<'_, W, impl Try<W, Error>> {
         let slot = self.slot;
-        self.hub().wait(Place::Link(slot), move |state: &mut State<W>, _| {
+        self.hub().wait(LineId::Link(slot), move |state: &mut State<W>, _| {
             state.link_over(slot).map_or(Poll::Pending, Poll::Ready)
         })
     }

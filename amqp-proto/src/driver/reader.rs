@@ -5,7 +5,7 @@ use core::task::Poll;
 
 use super::delivery::rejected;
 use super::guard::LinkGuard;
-use super::state::{Place, State};
+use super::state::{LineId, State};
 use super::wait::{Try, Wait};
 use super::wake::Wake;
 use crate::client::{Error, Result};
@@ -65,7 +65,7 @@ impl<W: Wake> MessageReader<W> {
     /// Waits for more of the message, which is then to be [noted](Self::note); ready at once where all of it was read.
     pub fn part(&self) -> Wait<'_, W, impl Try<W, Result<Part>>> {
         let (slot, key, end) = (self.guard.slot, self.key, self.end);
-        self.guard.hub().wait(Place::Link(slot), move |state: &mut State<W>, _| {
+        self.guard.hub().wait(LineId::Link(slot), move |state: &mut State<W>, _| {
             if end != PartEnd::More {
                 return Poll::Ready(Ok(Part { payload: Payload::new(), end }));
             }

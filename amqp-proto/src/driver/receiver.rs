@@ -9,7 +9,7 @@ use super::line::Ticket;
 use super::link::Ending;
 use super::reader::MessageReader;
 use super::session::Home;
-use super::state::{Place, State};
+use super::state::{LineId, State};
 use super::wait::{Try, Wait};
 use super::wake::Wake;
 use crate::client::{Error, ReceiverSettings, Result, STOP_BEFORE_CLOSE};
@@ -50,7 +50,7 @@ impl<W: Wake> Receiver<W> {
     /// Waits for the next message; `None` once the link is over without an error and all that had come is taken.
     pub fn recv(&self) -> Wait<'_, W, impl Try<W, Result<Option<Delivery<W>>>>> {
         let slot = self.guard.slot;
-        self.guard.hub().wait(Place::Turn(slot), move |state: &mut State<W>, _| self.poll_take(state))
+        self.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, _| self.poll_take(state))
     }
 
     /// Returns a line of its own for the messages that come, for an iterator or a stream.
@@ -83,7 +83,7 @@ impl<W: Wake> Receiver<W> {
     /// Waits for the next message to begin, on a streaming link, to be read while it comes.
     pub fn read(&self) -> Wait<'_, W, impl Try<W, Result<Option<MessageReader<W>>>>> {
         let slot = self.guard.slot;
-        self.guard.hub().wait(Place::Turn(slot), move |state: &mut State<W>, _| {
+        self.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, _| {
             let begun = state.links.get_mut(slot).and_then(|link| link.begun.pop_front());
             match begun {
                 Some(key) => Poll::Ready(Ok(Some(MessageReader::new(&self.guard, state, key)))),
@@ -278,7 +278,7 @@ impl<W: Wake> NextDelivery<W> {
     /// Polls for the next message; `None` once the link is over without an error.
     pub fn poll(&mut self, waiter: &W) -> Poll<Result<Option<Delivery<W>>>> {
         let Self { receiver, ticket } = self;
-        let place = Place::Turn(receiver.guard.slot);
+        let place = LineId::Turn(receiver.guard.slot);
         receiver.guard.hub().with(|state| {
             let taken = receiver.poll_take(state);
             match taken {
@@ -293,7 +293,7 @@ impl<W: Wake> NextDelivery<W> {
 impl<W: Wake> Drop for NextDelivery<W> {
     fn drop(&mut self) {
         if self.ticket.is_some() {
-            let place = Place::Turn(self.receiver.guard.slot);
+            let place = LineId::Turn(self.receiver.guard.slot);
             self.receiver.guard.hub().with(|state| state.leave(place, &mut self.ticket, &mut None));
         }
     }

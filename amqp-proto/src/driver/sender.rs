@@ -7,7 +7,7 @@ use super::guard::LinkGuard;
 use super::link::Ending;
 use super::sent::{Sent, SentOutcomes};
 use super::session::Home;
-use super::state::{Place, State};
+use super::state::{LineId, State};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
 use super::writer::MessageWriter;
@@ -191,7 +191,7 @@ impl<W: Wake> Sender<W> {
     ) -> Wait<'_, W, impl Try<W, Result<R>>> {
         let slot = self.guard.slot;
         let mut has_yielded = false;
-        self.guard.hub().wait(Place::Turn(slot), move |state: &mut State<W>, at: Attempt| {
+        self.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, at: Attempt| {
             if !has_yielded && state.output_len() >= WORTH_WRITING {
                 // A sender that never had to wait would keep the driver from its turn.
                 has_yielded = true;

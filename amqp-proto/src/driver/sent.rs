@@ -6,7 +6,7 @@ use core::task::Poll;
 use super::guard::LinkGuard;
 use super::line::Ticket;
 use super::outcomes::Fate;
-use super::state::{Place, State};
+use super::state::{LineId, State};
 use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::types::{DeliveryKey, DeliveryTag, Key};
@@ -137,7 +137,7 @@ impl<W: Wake> SentOutcomes<W> {
                 (Some((key, _)), _) => Poll::Ready(Some((key, Err(Error::Undecided)))),
                 (None, Some(_)) => Poll::Ready(None),
                 (None, None) => {
-                    state.wait(Place::Link(slot), &mut self.ticket, waiter);
+                    state.wait(LineId::Link(slot), &mut self.ticket, waiter);
                     Poll::Pending
                 }
             }
@@ -147,7 +147,7 @@ impl<W: Wake> SentOutcomes<W> {
 
 impl<W: Wake> Drop for SentOutcomes<W> {
     fn drop(&mut self) {
-        let place = Place::Link(self.guard.slot);
+        let place = LineId::Link(self.guard.slot);
         let kept = self.guard.hub().with(|state| {
             state.leave(place, &mut self.ticket, &mut None);
             state.links.get_mut(self.guard.slot).and_then(|link| link.outcomes.take())

@@ -7,7 +7,7 @@ use core::task::Poll;
 use super::connection::how_it_went;
 use super::guard::{ConnectionGuard, SessionGuard};
 use super::offered::OfferedLink;
-use super::state::{Place, State};
+use super::state::{LineId, State};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
 use crate::client::{Error, Result};
@@ -52,7 +52,7 @@ impl<W: Wake> Session<W> {
             None if at.is_late => Poll::Ready(Err(Error::TimedOut)),
             None => Poll::Pending,
         };
-        self.guard.hub().wait(Place::Session(slot), attempt).for_reply()
+        self.guard.hub().wait(LineId::Session(slot), attempt).for_reply()
     }
 
     /// Accepts a session that the peer has begun.
@@ -64,7 +64,7 @@ impl<W: Wake> Session<W> {
     /// Waits for the next link that the peer attaches; `None` once the session is over without an error.
     pub fn next_link(&self) -> Wait<'_, W, impl Try<W, Result<Option<OfferedLink<W>>>>> {
         let slot = self.guard.slot;
-        self.guard.hub().wait(Place::Session(slot), move |state: &mut State<W>, _| {
+        self.guard.hub().wait(LineId::Session(slot), move |state: &mut State<W>, _| {
             let offered = state.sessions.get_mut(slot).and_then(|session| session.offered.pop_front());
             match offered.and_then(|link| OfferedLink::new(&self.guard, state, link)) {
                 Some(link) => Poll::Ready(Ok(Some(link))),
@@ -84,7 +84,7 @@ impl<W: Wake> Session<W> {
             None if at.is_late => Poll::Ready(Err(Error::TimedOut)),
             None => Poll::Pending,
         };
-        self.guard.hub().wait(Place::Session(slot), attempt).for_reply()
+        self.guard.hub().wait(LineId::Session(slot), attempt).for_reply()
     }
 
     /// Ends the session, unless it is over. The peer has not answered yet.

@@ -13,11 +13,11 @@ use smallvec::SmallVec;
 use super::hub::Hub;
 use super::line::{Line, Ticket};
 use super::outcomes::{Fate, Outcomes};
-use super::outlet::Outlet;
 use super::places::Places;
 use super::wait::Bound;
 use super::wake::Wake;
-use crate::client::{Ended, Error};
+use super::write_buffer::WriteBuffer;
+use crate::client::{CloseReason, Error};
 use crate::connection::Connection as Engine;
 use crate::machine::{Delivery, Reason, Slab};
 use crate::types::{DeliveryKey, Key, LinkKey, Moment, SessionKey, Str};
@@ -38,7 +38,7 @@ pub struct State<W> {
     /// Waiters for the connection itself: that it is open or over, and sessions that the peer begins.
     pub(super) line: Line<W>,
     pub(crate) is_open: bool,
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<CloseReason>,
     /// Whether the transport is done with, too.
     pub(crate) is_done: bool,
     /// Whether output could not be written that was there.
@@ -60,7 +60,7 @@ pub struct State<W> {
     /// What the operating system said when the transport broke.
     pub(super) io: Option<Arc<io::Error>>,
     /// Output on its way; taken by whoever writes.
-    pub(super) outlet: Option<Outlet>,
+    pub(super) write_buffer: Option<WriteBuffer>,
     /// Whether the transport takes no more output.
     pub(super) is_broken: bool,
     pub(super) writer: Mover<W>,
@@ -70,7 +70,7 @@ pub struct State<W> {
     clock: Clock,
     /// How long the peer may take for a reply; `None`: without limit.
     reply_timeout: Option<Duration>,
-    alarms: BTreeMap<Alarm, (Place, Ticket)>,
+    alarms: BTreeMap<Alarm, (LineId, Ticket)>,
     last_alarm: u64,
     /// Waiters to be woken, and waiters to be dropped, once the lock is given back.
     pub(super) wakes: Waiters<W>,
@@ -89,7 +89,7 @@ pub(crate) struct SessionState<W> {
     /// How many guards keep the slot.
     pub(super) guards: u32,
     pub(crate) is_begun: bool,
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<CloseReason>,
     /// Links that the peer has attached and the application has not looked at.
     pub(crate) offered: VecDeque<Key>,
 }
@@ -106,7 +106,7 @@ pub(crate) struct LinkState<W> {
     /// Waiters to send, strictly in turn, or to receive, one for each message.
     pub(super) turns: Line<W>,
     pub(crate) is_attached: bool,
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<CloseReason>,
     /// Whether all credit was used or given back since a drain was asked for.
     pub(crate) is_drained: bool,
     /// Whether the sender has stopped since that was asked for.
@@ -123,7 +123,7 @@ pub(crate) struct LinkState<W> {
 
 /// A line that a wait stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum LineId {
     Connection,
     Session(Key),
     /// Any change of a link.
@@ -206,14 +206,14 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Writes what an outlet holds, as far as that can be done at once, on behalf of a waiter.
+/// Writes what a write buffer holds, as far as that can be done at once, on behalf of a waiter.
 pub struct WriteHere(pub(super) Box<Write>);
 
-type Write = dyn Fn(&mut Outlet) -> io::Result<()> + Send + Sync;
+type Write = dyn Fn(&mut WriteBuffer) -> io::Result<()> + Send + Sync;
 
 impl WriteHere {
     /// Wraps a function that writes. What it could not write for now it leaves, and that is no error.
-    pub fn new(write: impl Fn(&mut Outlet) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub fn new(write: impl Fn(&mut WriteBuffer) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Box::new(write))
     }
 }
@@ -285,7 +285,7 @@ impl<W: Wake> State<W> {
             unwritten: Vec::new(),
             unwanted: Vec::new(),
             io: None,
-            outlet: Some(Outlet::default()),
+            write_buffer: Some(WriteBuffer::default()),
             is_broken: false,
             writer: Mover::default(),
             reader: Mover::default(),
@@ -306,8 +306,8 @@ impl<W: Wake> State<W> {
     }
 
     /// Tells how something ended, with what the transport said when it broke, and where the connection leads.
-    pub(super) fn end_of(&self, reason: Reason) -> Ended {
-        Ended::new(reason, self.io.clone()).with_url(self.url.clone())
+    pub(super) fn end_of(&self, reason: Reason) -> CloseReason {
+        CloseReason::new(reason, self.io.clone()).with_url(self.url.clone())
     }
 
     /// Returns why nothing more can be done on the connection, if it is over.
@@ -327,13 +327,13 @@ impl<W: Wake> State<W> {
     }
 
     /// Waits in a line. What is gone has no line, and then nothing wakes the waiter: its attempt sees that.
-    pub(super) fn wait(&mut self, place: Place, ticket: &mut Option<Ticket>, waiter: &W) {
+    pub(super) fn wait(&mut self, place: LineId, ticket: &mut Option<Ticket>, waiter: &W) {
         let spent = self.line(place).and_then(|line| line.wait(ticket, waiter));
         self.spent.extend(spent);
     }
 
     /// Gives a place in a line up; whoever comes next has its turn.
-    pub(super) fn leave(&mut self, place: Place, ticket: &mut Option<Ticket>, alarm: &mut Option<Alarm>) {
+    pub(super) fn leave(&mut self, place: LineId, ticket: &mut Option<Ticket>, alarm: &mut Option<Alarm>) {
         if let Some(alarm) = alarm.take() {
             self.alarms.remove(&alarm);
         }
@@ -341,7 +341,7 @@ impl<W: Wake> State<W> {
         let spent = self.line(place).and_then(|line| line.leave(ticket));
         let was_woken = spent.is_none();
         self.spent.extend(spent);
-        if let Place::Turn(slot) = place {
+        if let LineId::Turn(slot) = place {
             self.pass_on(slot, was_woken);
         }
     }
@@ -356,17 +356,17 @@ impl<W: Wake> State<W> {
         }
     }
 
-    pub(super) fn line(&mut self, place: Place) -> Option<&mut Line<W>> {
+    pub(super) fn line(&mut self, place: LineId) -> Option<&mut Line<W>> {
         match place {
-            Place::Connection => Some(&mut self.line),
-            Place::Session(slot) => self.sessions.get_mut(slot).map(|session| &mut session.line),
-            Place::Link(slot) => self.links.get_mut(slot).map(|link| &mut link.line),
-            Place::Turn(slot) => self.links.get_mut(slot).map(|link| &mut link.turns),
+            LineId::Connection => Some(&mut self.line),
+            LineId::Session(slot) => self.sessions.get_mut(slot).map(|session| &mut session.line),
+            LineId::Link(slot) => self.links.get_mut(slot).map(|link| &mut link.line),
+            LineId::Turn(slot) => self.links.get_mut(slot).map(|link| &mut link.turns),
         }
     }
 
     /// Has a wait woken when the peer's time for a reply is over.
-    pub(super) fn set_alarm(&mut self, place: Place, ticket: Ticket, bound: Bound) -> Option<Alarm> {
+    pub(super) fn set_alarm(&mut self, place: LineId, ticket: Ticket, bound: Bound) -> Option<Alarm> {
         let span = match bound {
             Bound::None => return None,
             Bound::Reply => self.reply_timeout?,

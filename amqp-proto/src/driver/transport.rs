@@ -5,9 +5,9 @@ use std::io;
 
 use bytes::BufMut;
 
-use super::outlet::{self, Outlet};
 use super::state::State;
 use super::wake::Wake;
+use super::write_buffer::{self, WriteBuffer};
 use crate::machine::Reading;
 use crate::types::Moment;
 
@@ -67,7 +67,9 @@ impl<W: Wake> State<W> {
 
     /// Returns whether there is output that nobody writes yet.
     pub fn has_output(&self) -> bool {
-        self.outlet.as_ref().is_some_and(|outlet| !outlet.is_done() || self.engine.has_output())
+        self.write_buffer
+            .as_ref()
+            .is_some_and(|write_buffer| !write_buffer.is_done() || self.engine.has_output())
     }
 
     /// Returns how many octets of output there are, without what waits to be merged.
@@ -85,32 +87,32 @@ impl<W: Wake> State<W> {
         !self.wakes.is_empty()
     }
 
-    /// Takes output to be written, unless somebody else writes or there is none. Whoever takes it brings the outlet
+    /// Takes output to be written, unless somebody else writes or there is none. Whoever takes it brings the write buffer
     /// back.
-    pub fn take_outlet(&mut self) -> Option<Outlet> {
-        let mut outlet = self.outlet.take()?;
-        if outlet.is_empty() {
-            outlet.fill(&mut self.engine);
+    pub fn take_outlet(&mut self) -> Option<WriteBuffer> {
+        let mut write_buffer = self.write_buffer.take()?;
+        if write_buffer.is_empty() {
+            write_buffer.fill(&mut self.engine);
             // Room in the output may be what a sender waits for.
             self.dispatch();
             self.wake_unwritten();
         }
-        if outlet.is_done() {
-            self.outlet = Some(outlet);
+        if write_buffer.is_done() {
+            self.write_buffer = Some(write_buffer);
             return None;
         }
-        Some(outlet)
+        Some(write_buffer)
     }
 
-    /// Brings the outlet back: written, or with what could not be written yet. After a failure nothing more can be
+    /// Brings the write buffer back: written, or with what could not be written yet. After a failure nothing more can be
     /// written, and what it holds is dropped.
-    pub fn put_back(&mut self, mut outlet: Outlet, failure: Option<io::Error>) {
+    pub fn put_back(&mut self, mut write_buffer: WriteBuffer, failure: Option<io::Error>) {
         if failure.is_some() {
-            outlet.discard();
+            write_buffer.discard();
             (self.is_broken, self.is_cut) = (true, true);
             self.broke(failure);
         }
-        self.outlet = Some(outlet);
+        self.write_buffer = Some(write_buffer);
         self.line.wake_all(&mut self.wakes);
     }
 
@@ -124,15 +126,15 @@ impl<W: Wake> State<W> {
         self.is_broken || (!self.engine.is_closing() && self.is_written())
     }
 
-    /// Returns whether the outlet holds what could not be written for now.
+    /// Returns whether the write buffer holds what could not be written for now.
     pub fn is_stuck(&self) -> bool {
-        self.outlet.as_ref().is_some_and(|outlet| !outlet.is_done())
+        self.write_buffer.as_ref().is_some_and(|write_buffer| !write_buffer.is_done())
     }
 
     /// Gives writing up: what could not be written for now is not going to be.
     pub fn give_up(&mut self) {
-        if let Some(outlet) = self.outlet.take() {
-            self.put_back(outlet, Some(io::ErrorKind::TimedOut.into()));
+        if let Some(write_buffer) = self.write_buffer.take() {
+            self.put_back(write_buffer, Some(io::ErrorKind::TimedOut.into()));
         }
     }
 
@@ -146,18 +148,18 @@ impl<W: Wake> State<W> {
         self.has_output() || self.engine.reading() == Reading::Events
     }
 
-    /// Returns whether the outlet is there and has nothing left to write, and there is no more output.
+    /// Returns whether the write buffer is there and has nothing left to write, and there is no more output.
     pub fn is_written(&self) -> bool {
-        self.outlet.as_ref().is_some_and(Outlet::is_done) && !self.engine.has_output()
+        self.write_buffer.as_ref().is_some_and(WriteBuffer::is_done) && !self.engine.has_output()
     }
 
     /// Drops all output, which cannot be written any more, and looks at what had to wait for it.
     pub fn discard_output(&mut self) {
-        if let Some(outlet) = &mut self.outlet {
-            outlet.discard();
+        if let Some(write_buffer) = &mut self.write_buffer {
+            write_buffer.discard();
         }
         loop {
-            outlet::discard(&mut self.engine);
+            write_buffer::discard(&mut self.engine);
             self.dispatch();
             if !self.engine.has_output() || self.engine.reading() == Reading::Events {
                 break;

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::hub::Hub;
 use super::line::Ticket;
-use super::state::{Alarm, Place, State};
+use super::state::{Alarm, LineId, State};
 use super::wake::Wake;
 
 /// An attempt at something that may have to wait: `poll` it, and again once the waiter was woken.
@@ -15,7 +15,7 @@ use super::wake::Wake;
 #[must_use = "nothing happens until it is polled"]
 pub struct Wait<'a, W: Wake, F> {
     hub: &'a Hub<W>,
-    place: Place,
+    place: LineId,
     ticket: Option<Ticket>,
     /// How long the wait may take; the attempt sees when that is over.
     bound: Bound,
@@ -24,7 +24,7 @@ pub struct Wait<'a, W: Wake, F> {
 }
 
 impl<'a, W: Wake, F> Wait<'a, W, F> {
-    pub(crate) fn new(hub: &'a Hub<W>, place: Place, attempt: F) -> Self {
+    pub(crate) fn new(hub: &'a Hub<W>, place: LineId, attempt: F) -> Self {
         Self { hub, place, ticket: None, bound: Bound::None, alarm: None, attempt }
     }
 

@@ -5,7 +5,7 @@ use core::task::Poll;
 use bytes::Bytes;
 
 use super::sent::Sent;
-use super::state::{Place, State};
+use super::state::{LineId, State};
 use super::wait::{Try, Wait};
 use super::wake::Wake;
 use crate::client::{Error, Result};
@@ -26,7 +26,7 @@ impl<W: Wake> MessageWriter<W> {
     pub fn write(&self, octets: impl Into<Bytes>) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
         let (octets, sent) = (octets.into(), self.sent()?);
         let slot = sent.guard.slot;
-        Ok(sent.guard.hub().wait(Place::Link(slot), move |state: &mut State<W>, _| {
+        Ok(sent.guard.hub().wait(LineId::Link(slot), move |state: &mut State<W>, _| {
             let mut engine = match state.sender(slot) {
                 Ok(engine) => engine,
                 Err(error) => return Poll::Ready(Err(error)),

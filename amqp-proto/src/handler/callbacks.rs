@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::failure::Scope;
-use super::incoming::Incoming;
 use super::key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey, ReceiverKey, SenderKey, SessionKey};
+use super::received::ReceivedMessage;
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{Reason, SendError};
 use crate::message::Message;
@@ -179,7 +179,7 @@ pub trait Handler {
     /// A message has come. If it is neither settled nor updated when this returns, it is accepted, unless
     /// [`with_auto_accept`](ReceiverOptions::with_auto_accept) is off. If this panics, it is modified as failed instead.
     /// By default it is released.
-    fn on_message(&mut self, cx: &mut Context<'_>, message: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, message: ReceivedMessage) {
         // One that was sent settled needs no outcome.
         let _ = cx.release(message.key());
     }

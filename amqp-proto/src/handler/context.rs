@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::dispatcher::{Dispatcher, News, Request};
-use super::entry::Entry;
+use super::connection::Entry;
+use super::dispatcher::{Action, Dispatcher, News};
 use super::key::{ConnectionKey, LinkKey, ListenerKey, SessionKey};
 use super::link::Ending;
 use crate::machine::{LinkError, Reason, SessionError};
@@ -39,14 +39,14 @@ impl<'a> Context<'a> {
     /// Has a connection made. Links can be created on it at once.
     pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionKey {
         let key = ConnectionKey(self.all.connections.insert(|_| Entry::default()).unwrap_or(NOTHING));
-        self.all.requests.push_back(Request::Connect { connection: key, url: url.into() });
+        self.all.requests.push_back(Action::Connect { connection: key, url: url.into() });
         key
     }
 
     /// Has connections taken that others make.
     pub fn listen(&mut self, address: impl Into<Str>) -> ListenerKey {
         let key = ListenerKey(self.all.listeners.insert(|_| ()).unwrap_or(NOTHING));
-        self.all.requests.push_back(Request::Listen { listener: key, address: address.into() });
+        self.all.requests.push_back(Action::Listen { listener: key, address: address.into() });
         key
     }
 
@@ -54,7 +54,7 @@ impl<'a> Context<'a> {
     pub fn close_listener(&mut self, listener: ListenerKey) -> bool {
         let is_there = self.all.listeners.remove(listener.0).is_some();
         if is_there {
-            self.all.requests.push_back(Request::Unlisten(listener));
+            self.all.requests.push_back(Action::Unlisten(listener));
         }
         is_there
     }

@@ -6,7 +6,7 @@ use alloc::format;
 use super::context::Context;
 use super::dispatcher::News;
 use super::key::{ConnectionKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
-use super::link::{EndOptions, Place, Wanted, unattached};
+use super::link::{EndOptions, LinkState, Wanted, unattached};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{LinkError, SessionError};
 use crate::types::{self, Str};
@@ -111,14 +111,14 @@ impl Context<'_> {
                 }
             }
             Some(entry) if !entry.is_closing && !entry.is_over => {
-                let key = links.insert(connection, is_sender, Place::Waiting(Box::new(wanted)));
+                let key = links.insert(connection, is_sender, LinkState::Waiting(Box::new(wanted)));
                 entry.waiting.push(key);
                 links.ask(key);
                 return key;
             }
             _ => unattached(&LinkError::NoSession),
         };
-        let key = links.insert(connection, is_sender, Place::Failed);
+        let key = links.insert(connection, is_sender, LinkState::Failed);
         self.all.news.push_back(News::LinkFailed(key, failure));
         key
     }

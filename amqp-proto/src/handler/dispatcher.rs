@@ -4,8 +4,8 @@ use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use super::callbacks::Handler;
+use super::connection::Entry;
 use super::context::Context;
-use super::entry::Entry;
 use super::failure::Failure;
 use super::key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey};
 use super::link::Links;
@@ -19,7 +19,7 @@ use crate::types::{Moment, Str};
 /// A request of a handler to its container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Request {
+pub enum Action {
     /// To make a connection: [`Dispatcher::connected`] or [`Dispatcher::not_connected`] follows.
     Connect {
         /// Which one.
@@ -47,7 +47,7 @@ pub enum Request {
 /// 1. [`start`](Self::start) it once, with the handler.
 /// 2. Whenever something may have happened, [`dispatch`](Self::dispatch); once more while it
 ///    [has events](Self::has_events).
-/// 3. Then do what [`poll_request`](Self::poll_request) gives, and write the output of each connection that
+/// 3. Then do what [`poll_action`](Self::poll_action) gives, and write the output of each connection that
 ///    [`poll_changed`](Self::poll_changed) gives. If anything was written, go back to 2: there may be room for more.
 /// 4. When a connection [is over](Connection::is_over) and its output is written, [`remove`](Self::remove) it.
 /// 5. Unless it [is finished](Self::is_finished), wait until a connection has input, which goes into
@@ -56,7 +56,7 @@ pub enum Request {
 /// ```
 /// use amqp_proto::Connection;
 /// use amqp_proto::config::Options;
-/// use amqp_proto::handler::{ConnectionKey, Context, DeliveryKey, Dispatcher, Handler, Incoming, Request, SenderKey};
+/// use amqp_proto::handler::{ConnectionKey, Context, DeliveryKey, Dispatcher, Handler, ReceivedMessage, Action, SenderKey};
 /// use amqp_proto::types::Moment;
 /// use bytes::Buf;
 ///
@@ -84,7 +84,7 @@ pub enum Request {
 /// struct Worker;
 ///
 /// impl Handler for Worker {
-///     fn on_message(&mut self, _: &mut Context<'_>, message: Incoming) {
+///     fn on_message(&mut self, _: &mut Context<'_>, message: ReceivedMessage) {
 ///         assert_eq!(message.message().unwrap().body().unwrap().as_str(), Some("job-content"));
 ///     } // and it is accepted
 /// }
@@ -102,7 +102,7 @@ pub enum Request {
 /// let (mut jobs, mut worker) = (Jobs::default(), Worker);
 /// let (mut client, mut server) = (Dispatcher::new(), Dispatcher::new());
 /// client.start(now, &mut jobs);
-/// let Some(Request::Connect { connection: here, url }) = client.poll_request() else { panic!() };
+/// let Some(Action::Connect { connection: here, url }) = client.poll_action() else { panic!() };
 /// assert_eq!(url, "amqp://example.com");
 /// client.connected(here, Connection::client(Options::new("client"), now)).unwrap();
 /// let there = server.add(Connection::server(Options::new("server"), now)).unwrap();
@@ -125,7 +125,7 @@ pub struct Dispatcher {
     pub(super) links: Links,
     pub(super) listeners: Slab<()>,
     pub(super) timers: Timers,
-    pub(super) requests: VecDeque<Request>,
+    pub(super) requests: VecDeque<Action>,
     pub(super) news: VecDeque<News>,
     /// Messages that are with the handler, to be accepted when it returns.
     pub(super) undecided: Vec<DeliveryKey>,
@@ -253,7 +253,7 @@ impl Dispatcher {
     }
 
     /// Takes the oldest request of the handler.
-    pub fn poll_request(&mut self) -> Option<Request> {
+    pub fn poll_action(&mut self) -> Option<Action> {
         self.requests.pop_front()
     }
 

@@ -2,7 +2,7 @@
 
 use super::dispatcher::{Dispatcher, News};
 use super::key::{LinkKey, SessionKey};
-use super::link::{Ending, Place};
+use super::link::{Ending, LinkState};
 use crate::machine::{LinkError, Reason, SessionError};
 use crate::types;
 use crate::wire::Error;
@@ -40,15 +40,15 @@ impl Dispatcher {
         let link = self.links.get_mut(key).ok_or(LinkError::Detached)?;
         let at = link.connection;
         match link.place {
-            Place::Attached(attached) => self.close_attached(key, attached, error)?,
-            Place::Waiting(_) => {
-                link.place = Place::Failed;
+            LinkState::Attached(attached) => self.close_attached(key, attached, error)?,
+            LinkState::Waiting(_) => {
+                link.place = LinkState::Failed;
                 self.news.push_back(News::LinkFailed(key, Reason::local(error)));
                 if let Some(entry) = self.connections.get_mut(at.0) {
                     entry.waiting.retain(|waiting| *waiting != key);
                 }
             }
-            Place::Failed => return Err(LinkError::Detached),
+            LinkState::Failed => return Err(LinkError::Detached),
         }
         if let Some(link) = self.links.get_mut(key) {
             link.end = ending;

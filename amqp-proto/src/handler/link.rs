@@ -43,7 +43,7 @@ impl Wanted {
 pub(super) struct Link {
     pub(super) connection: ConnectionKey,
     is_sender: bool,
-    pub(super) place: Place,
+    pub(super) place: LinkState,
     pub(super) end: Ending,
     /// Whether the handler waits for the peer to attach it.
     pub(super) is_asked: bool,
@@ -53,7 +53,7 @@ pub(super) struct Link {
 
 /// Where a link is.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum LinkState {
     /// Not attached: the connection is not open yet.
     Waiting(Box<Wanted>),
     /// Not attached, and it will not be.
@@ -79,7 +79,7 @@ pub(super) struct Links(Slab<Link>);
 
 impl Links {
     /// Returns a new key. Keys run out after 2^32 - 1 links at a time; the one that is made then names nothing.
-    pub(super) fn insert(&mut self, connection: ConnectionKey, is_sender: bool, place: Place) -> LinkKey {
+    pub(super) fn insert(&mut self, connection: ConnectionKey, is_sender: bool, place: LinkState) -> LinkKey {
         let (end, queue) = (Ending::Open, SendQueue::default());
         let link = Link { connection, is_sender, place, end, is_asked: false, queue };
         let key = self.0.insert(|_| link).unwrap_or(Key { index: u32::MAX, generation: u32::MAX });
@@ -108,8 +108,8 @@ impl Links {
     /// Returns the link of its connection that a key stands for, once it is attached.
     pub(super) fn attached(&self, key: LinkKey) -> Option<types::LinkKey> {
         match self.get(key)?.place {
-            Place::Attached(link) => Some(link),
-            Place::Waiting(_) | Place::Failed => None,
+            LinkState::Attached(link) => Some(link),
+            LinkState::Waiting(_) | LinkState::Failed => None,
         }
     }
 
@@ -127,7 +127,7 @@ impl Links {
     pub(super) fn known(&self, key: Key, link: types::LinkKey) -> Option<LinkKey> {
         let known = self.0.get(key)?;
         match known.place {
-            Place::Attached(attached) if attached == link => Some(public(key, known.is_sender)),
+            LinkState::Attached(attached) if attached == link => Some(public(key, known.is_sender)),
             _ => None,
         }
     }

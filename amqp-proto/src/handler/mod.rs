@@ -9,26 +9,26 @@
 
 mod aliases;
 mod callbacks;
+mod connection;
 mod context;
 mod creating;
 mod deliveries;
+mod dispatch;
 mod dispatcher;
 mod ending;
-mod entry;
 mod failure;
-mod incoming;
 mod key;
 mod link;
 mod offers;
 mod queue;
+mod received;
 mod sending;
-mod tell;
 mod timers;
 mod views;
 
 pub use callbacks::{Decision, Handler};
 pub use context::Context;
-pub use dispatcher::{Dispatcher, Request};
+pub use dispatcher::{Action, Dispatcher};
 pub use failure::{Failure, Scope};
-pub use incoming::Incoming;
 pub use key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey, ReceiverKey, SenderKey, SessionKey};
+pub use received::ReceivedMessage;

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::dispatcher::{Dispatcher, News};
 use super::key::{ConnectionKey, DeliveryKey, LinkKey, Name, SenderKey};
-use super::link::{Ending, Place};
+use super::link::{Ending, LinkState};
 use crate::config::SendOptions;
 use crate::machine::SendError;
 use crate::message::Message;
@@ -165,7 +165,7 @@ impl Dispatcher {
     /// Sends what a link has queued, as far as that goes.
     pub(super) fn flush(&mut self, key: LinkKey) {
         let Some(link) = self.links.get(key).filter(|link| !link.queue.is_empty()) else { return };
-        let (LinkKey::Sender(sender), Place::Attached(types::LinkKey::Sender(attached)), at) =
+        let (LinkKey::Sender(sender), LinkState::Attached(types::LinkKey::Sender(attached)), at) =
             (key, &link.place, link.connection)
         else {
             return;
@@ -234,7 +234,7 @@ impl Dispatcher {
     /// the octets.
     pub(super) fn may_send(&mut self, at: ConnectionKey, key: LinkKey) -> bool {
         let Some(link) = self.links.get(key) else { return false };
-        let (is_queued, Place::Attached(types::LinkKey::Sender(sender))) =
+        let (is_queued, LinkState::Attached(types::LinkKey::Sender(sender))) =
             (!link.queue.is_empty(), &link.place)
         else {
             return false;

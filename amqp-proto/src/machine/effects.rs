@@ -5,8 +5,8 @@ use alloc::collections::VecDeque;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::event::Event;
+use super::frame_trace::{Direction, FrameTrace};
 use super::output::Outbox;
-use super::trace::{Direction, Trace};
 use crate::codec::{Composite, Encode, EncodeError, to_usize};
 use crate::types::Channel;
 use crate::wire::{Error, FrameKind, ProtocolHeader, write_frame};
@@ -22,7 +22,7 @@ pub(crate) const EMPTY_FRAME: [u8; 8] = [0, 0, 0, 8, 2, 0, 0, 0];
 pub(crate) struct Effects {
     pub(crate) out: Outbox,
     pub(crate) events: VecDeque<Event>,
-    pub(crate) trace: Trace,
+    pub(crate) trace: FrameTrace,
     /// The largest frame that the peer takes.
     pub(crate) max_frame_size: u32,
     /// The largest SASL frame that is sent.
@@ -40,7 +40,7 @@ impl Default for Effects {
         Self {
             out: Outbox::default(),
             events: VecDeque::new(),
-            trace: Trace::default(),
+            trace: FrameTrace::default(),
             max_frame_size: MIN_MAX_FRAME_SIZE,
             sasl_frame_size: MIN_MAX_FRAME_SIZE,
             frames: 0,

@@ -4,37 +4,37 @@
 //! what has to be sent or told comes out as a value. No sockets, clocks or randomness; whoever drives a machine
 //! brings them.
 
-mod bound;
+mod command_error;
 mod connection;
-mod core;
 mod delivery;
 mod directory;
 mod effects;
+mod endpoints;
 mod event;
 mod fault;
+mod frame_trace;
 mod halves;
 mod input;
 mod link;
+mod memory_bound;
 mod output;
 mod reason;
-mod refusal;
 mod session;
 mod slab;
-mod trace;
 #[cfg(feature = "tracing")]
-mod watch;
+mod spans;
 
-pub(crate) use bound::memory_bound;
+pub use command_error::{FlowError, LinkError, ReadError, SendError, SessionError, SettleError, StaleKey};
 pub use connection::{Deadline, Reading};
 pub(crate) use connection::{Machine, Security};
 pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use effects::EMPTY_FRAME;
 pub use event::Event;
+pub use frame_trace::{Direction, TracedFrame};
+pub(crate) use memory_bound::memory_bound;
 pub use reason::{Cause, Origin, Reason};
-pub use refusal::{FlowError, LinkError, ReadError, SendError, SessionError, SettleError, StaleKey};
-pub use trace::{Direction, TracedFrame};
 
-pub(crate) use core::Core;
+pub(crate) use endpoints::Endpoints;
 pub(crate) use link::{EndOptions, Link, LinkEnd, Receiver, Sender, SendingEnd, decode};
 pub(crate) use session::Session;
 pub(crate) use slab::Slab;

@@ -5,16 +5,16 @@ use alloc::vec::Vec;
 
 use crate::types::{Key, KeyNumbers};
 
-/// A table whose places are used again, each time under another number.
+/// A table whose entries are used again, each time under another number.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     numbers: KeyNumbers,
-    places: Vec<Place<T>>,
+    entries: Vec<Entry<T>>,
     free: Vec<u32>,
 }
 
 #[derive(Debug)]
-struct Place<T> {
+struct Entry<T> {
     generation: u32,
     /// Boxed: a table that grows moves pointers, and a free place costs little.
     value: Option<Box<T>>,
@@ -22,7 +22,7 @@ struct Place<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { numbers: KeyNumbers::default(), places: Vec::new(), free: Vec::new() }
+        Self { numbers: KeyNumbers::default(), entries: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -30,58 +30,58 @@ impl<T> Slab<T> {
     /// Puts a value, to which its key is told, in a free place; `None` when there are 2^32 - 1 already.
     pub(crate) fn insert(&mut self, make: impl FnOnce(Key) -> T) -> Option<Key> {
         if let Some(index) = self.free.pop() {
-            let place = self.places.get_mut(index as usize)?;
+            let entry = self.entries.get_mut(index as usize)?;
             let key = Key { index, generation: self.numbers.take() };
-            place.generation = key.generation;
-            place.value = Some(Box::new(make(key)));
+            entry.generation = key.generation;
+            entry.value = Some(Box::new(make(key)));
             return Some(key);
         }
-        let index = u32::try_from(self.places.len()).ok().filter(|index| *index < u32::MAX)?;
+        let index = u32::try_from(self.entries.len()).ok().filter(|index| *index < u32::MAX)?;
         let key = Key { index, generation: self.numbers.take() };
-        self.places.push(Place { generation: key.generation, value: Some(Box::new(make(key))) });
+        self.entries.push(Entry { generation: key.generation, value: Some(Box::new(make(key))) });
         Some(key)
     }
 
     /// What the key names, if that is still there.
     #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        let place = self.places.get(key.index as usize)?;
-        if place.generation == key.generation { place.value.as_deref() } else { None }
+        let entry = self.entries.get(key.index as usize)?;
+        if entry.generation == key.generation { entry.value.as_deref() } else { None }
     }
 
     /// See [`get`](Self::get).
     #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let place = self.places.get_mut(key.index as usize)?;
-        if place.generation == key.generation { place.value.as_deref_mut() } else { None }
+        let entry = self.entries.get_mut(key.index as usize)?;
+        if entry.generation == key.generation { entry.value.as_deref_mut() } else { None }
     }
 
     /// What is in a place, whatever its generation: for this crate's own tables, which forget a place when it is
     /// freed.
     #[inline]
     pub(crate) fn at(&mut self, index: u32) -> Option<&mut T> {
-        self.places.get_mut(index as usize)?.value.as_deref_mut()
+        self.entries.get_mut(index as usize)?.value.as_deref_mut()
     }
 
     /// See [`at`](Self::at).
     #[inline]
     pub(crate) fn peek(&self, index: u32) -> Option<&T> {
-        self.places.get(index as usize)?.value.as_deref()
+        self.entries.get(index as usize)?.value.as_deref()
     }
 
-    /// The key of what is in a place.
+    /// The key of what is in a entry.
     pub(crate) fn key(&self, index: u32) -> Option<Key> {
-        let place = self.places.get(index as usize)?;
-        place.value.as_ref().map(|_| Key { index, generation: place.generation })
+        let entry = self.entries.get(index as usize)?;
+        entry.value.as_ref().map(|_| Key { index, generation: entry.generation })
     }
 
     /// Takes what the key names out. Its place is used again.
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        let place = self.places.get_mut(key.index as usize)?;
-        if place.generation != key.generation {
+        let entry = self.entries.get_mut(key.index as usize)?;
+        if entry.generation != key.generation {
             return None;
         }
-        let value = place.value.take()?;
+        let value = entry.value.take()?;
         self.free.push(key.index);
         Some(*value)
     }
@@ -89,24 +89,24 @@ impl<T> Slab<T> {
     /// Does something with each value.
     #[cfg(feature = "driver")]
     pub(crate) fn each_mut(&mut self, each: impl FnMut(&mut T)) {
-        self.places.iter_mut().filter_map(|place| place.value.as_deref_mut()).for_each(each);
+        self.entries.iter_mut().filter_map(|entry| entry.value.as_deref_mut()).for_each(each);
     }
 
     /// Returns how many there are.
     pub(crate) fn len(&self) -> usize {
-        self.places.len() - self.vacant()
+        self.entries.len() - self.vacant()
     }
 
     fn vacant(&self) -> usize {
         self.free.len()
     }
 
-    /// Returns the keys of all there are, in the order of their places.
+    /// Returns the keys of all there are, in the order of their entries.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
         (0..)
-            .zip(&self.places)
-            .filter(|(_, place)| place.value.is_some())
-            .map(|(index, place)| Key { index, generation: place.generation })
+            .zip(&self.entries)
+            .filter(|(_, entry)| entry.value.is_some())
+            .map(|(index, entry)| Key { index, generation: entry.generation })
     }
 }
 

@@ -26,12 +26,12 @@ pub(super) const PLAIN: Symbol = Symbol::known("PLAIN");
 /// There is one choice for each connection; when it fails, no weaker one is tried.
 ///
 /// ```
-/// use amqp_proto::sasl::{ChoiceError, ClientProfile, LinkSecurity, Login, Nonce};
+/// use amqp_proto::sasl::{ChoiceError, ClientProfile, TransportSecurity, Login, Nonce};
 /// use amqp_proto::symbol;
 ///
 /// let profile = ClientProfile::new().with_login(Login::new("user", "pencil").unwrap());
 /// let nonce = Nonce::from_random(&[7; 16]).unwrap();
-/// let refused = profile.choose(&[symbol!("PLAIN")], LinkSecurity::Clear, nonce).unwrap_err();
+/// let refused = profile.choose(&[symbol!("PLAIN")], TransportSecurity::Clear, nonce).unwrap_err();
 /// assert_eq!(refused, ChoiceError::PlainInClear);
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -115,11 +115,11 @@ impl ClientProfile {
     pub fn choose(
         &self,
         offered: &[Symbol],
-        link: LinkSecurity,
+        link: TransportSecurity,
         nonce: Nonce,
     ) -> Result<Box<dyn ClientMechanism>, ChoiceError> {
         let open = |name: &Symbol| offered.contains(name) && self.allows(name);
-        let may_show = link == LinkSecurity::Encrypted || self.plain_in_clear;
+        let may_show = link == TransportSecurity::Encrypted || self.plain_in_clear;
         let mut shows = false;
         for own in self.own.iter().map(OwnMechanism::begin).filter(|own| open(&own.name())) {
             if may_show || !own.shows_secret() {
@@ -172,7 +172,7 @@ impl ClientProfile {
 
 /// Says if somebody on the way can read the octets. Only the maker of the transport knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkSecurity {
+pub enum TransportSecurity {
     /// Anybody can.
     Clear,
     /// TLS or its like is below, or the link does not leave the machine.

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::client::{ClientProfile, LinkSecurity, PLAIN};
+use super::client::{ClientProfile, PLAIN, TransportSecurity};
 use super::failure::{Attempt, SaslFailure};
 use super::mechanism::{ClientMechanism, Failure, Identity, ServerMechanism, Step};
 use super::nonce::Nonce;
@@ -13,23 +13,23 @@ use crate::wire::{SaslBody, SaslChallenge, SaslCode, SaslInit, SaslMechanisms, S
 /// The client's side of SASL, for one connection.
 ///
 /// ```
-/// use amqp_proto::sasl::{AnonymousClient, ClientProfile, ClientSasl, LinkSecurity, Nonce};
+/// use amqp_proto::sasl::{AnonymousClient, ClientProfile, ClientSasl, TransportSecurity, Nonce};
 ///
 /// let profile = ClientProfile::new().with_anonymous(AnonymousClient::new());
 /// let nonce = Nonce::from_random(&[7; 16])?; // 16 octets of the system's randomness
-/// let sasl = ClientSasl::new(profile, LinkSecurity::Clear, nonce);
+/// let sasl = ClientSasl::new(profile, TransportSecurity::Clear, nonce);
 /// # Ok::<(), amqp_proto::sasl::BadNonce>(())
 /// ```
 #[derive(Debug)]
 pub struct ClientSasl {
     profile: ClientProfile,
-    link: LinkSecurity,
+    link: TransportSecurity,
     nonce: Nonce,
 }
 
 impl ClientSasl {
     /// With what the profile allows, on a link that is as secure as the caller says, with a nonce never used before.
-    pub fn new(profile: ClientProfile, link: LinkSecurity, nonce: Nonce) -> Self {
+    pub fn new(profile: ClientProfile, link: TransportSecurity, nonce: Nonce) -> Self {
         Self { profile, link, nonce }
     }
 }
@@ -37,13 +37,13 @@ impl ClientSasl {
 /// The server's side of SASL, for one connection.
 ///
 /// ```
-/// use amqp_proto::sasl::{AnonymousServer, LinkSecurity, ServerSasl};
+/// use amqp_proto::sasl::{AnonymousServer, TransportSecurity, ServerSasl};
 ///
-/// let sasl = ServerSasl::new(LinkSecurity::Clear).with_mechanism(AnonymousServer::new());
+/// let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new());
 /// ```
 #[derive(Debug)]
 pub struct ServerSasl {
-    link: LinkSecurity,
+    link: TransportSecurity,
     mechanisms: Vec<Box<dyn ServerMechanism>>,
     optional: bool,
     plain_in_clear: bool,
@@ -51,7 +51,7 @@ pub struct ServerSasl {
 
 impl ServerSasl {
     /// Nothing yet, on a link that is as secure as the caller says.
-    pub fn new(link: LinkSecurity) -> Self {
+    pub fn new(link: TransportSecurity) -> Self {
         Self { link, mechanisms: Vec::new(), optional: false, plain_in_clear: false }
     }
 
@@ -194,7 +194,7 @@ impl ServerDialogue {
     /// Returns the dialogue, and the frame that it begins with.
     pub(crate) fn new(sasl: ServerSasl, rounds: u32) -> (Self, SaslMechanisms) {
         let ServerSasl { link, mut mechanisms, plain_in_clear, .. } = sasl;
-        if link == LinkSecurity::Clear && !plain_in_clear {
+        if link == TransportSecurity::Clear && !plain_in_clear {
             mechanisms.retain(|mechanism| mechanism.name() != PLAIN);
         }
         let names: Many<Symbol> = mechanisms.iter().map(|mechanism| mechanism.name()).collect();

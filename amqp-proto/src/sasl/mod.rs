@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use amqp_proto::sasl::{
-//!     ClientProfile, Credentials, LinkSecurity, Login, Nonce, PlainServer, ServerMechanism, Step,
+//!     ClientProfile, Credentials, TransportSecurity, Login, Nonce, PlainServer, ServerMechanism, Step,
 //! };
 //! use amqp_proto::symbol;
 //!
@@ -28,7 +28,7 @@
 //! let offered = [symbol!("PLAIN"), symbol!("ANONYMOUS")];
 //! let nonce = Nonce::from_random(&[7; 16])?; // 16 octets of the system's randomness
 //!
-//! let mut client = profile.choose(&offered, LinkSecurity::Encrypted, nonce)?;
+//! let mut client = profile.choose(&offered, TransportSecurity::Encrypted, nonce)?;
 //! let mut server = PlainServer::new(OneUser);
 //! assert_eq!(client.name(), server.name());
 //!
@@ -52,7 +52,7 @@ mod own;
 mod scram;
 mod server;
 
-pub use client::{AnonymousClient, ClientProfile, ExternalClient, LinkSecurity, PlainClient};
+pub use client::{AnonymousClient, ClientProfile, ExternalClient, PlainClient, TransportSecurity};
 pub(crate) use dialogue::{ClientDialogue, Next, ServerDialogue};
 pub use dialogue::{ClientSasl, ServerSasl};
 pub use failure::{Attempt, ChoiceError, SaslFailure};

@@ -15,10 +15,10 @@
 pub mod strategies;
 
 mod alike;
+mod auto_respond;
 mod end;
 mod line;
 mod literal;
-mod oblige;
 mod operation;
 mod pair;
 mod run;
@@ -40,14 +40,16 @@ mod scalar;
 mod value;
 
 pub use alike::Alike;
+pub use auto_respond::{auto_respond, auto_respond_in_pieces};
 pub use end::{Auto, End, Offer};
 pub use line::Line;
 pub use literal::{
     HEADER, Literal, SASL_HEADER, attach, attach_receiver, attach_sender, begin, close, detach, disposition,
     end, flow, octets, open, transfer,
 };
-pub use oblige::{oblige, oblige_in_pieces};
-pub use operation::{Ending, Few, First, Grant, Habits, LinkSort, Operation, Pick, Run, Side, Size, Verdict};
+pub use operation::{
+    EndSetup, Ending, Few, First, Grant, LinkSort, Operation, Pick, Run, Side, Size, Verdict,
+};
 pub use pair::Pair;
 pub use run::Story;
 pub use script::{Difference, Script};

@@ -147,9 +147,9 @@ pub enum Ending {
     Cut,
 }
 
-/// The habits of one end of a run. Most of it is small, so that limits are met.
+/// The set-up of one end of a run. Most of it is small, so that limits are met.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Habits {
+pub struct EndSetup {
     /// The largest frame that it takes, above 512 octets.
     pub frame_size: Few,
     /// How many frames its sessions take, less one.
@@ -173,10 +173,10 @@ pub struct Habits {
 /// A run: two ends, what happens to them, and how that ends. See [`play`](super::Run::play).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// The client's habits.
-    pub client: Habits,
-    /// The server's habits.
-    pub server: Habits,
+    /// The client's setup.
+    pub client: EndSetup,
+    /// The server's setup.
+    pub server: EndSetup,
     /// In portions of how many octets they are joined; see [`Pair::portioned`](super::Pair::portioned).
     pub portions: Vec<Size>,
     /// How many milliseconds octets take.
@@ -190,7 +190,7 @@ pub struct Run {
 #[cfg(any(feature = "proptest", feature = "arbitrary"))]
 mod samples {
     use super::super::sample::*;
-    use super::{Ending, Few, First, Grant, Habits, LinkSort, Operation, Pick, Run, Side, Size, Verdict};
+    use super::{EndSetup, Ending, Few, First, Grant, LinkSort, Operation, Pick, Run, Side, Size, Verdict};
     use alloc::vec::Vec;
 
     edges! {
@@ -270,7 +270,7 @@ mod samples {
 
     structs! {
         LinkSort { name, sends, modes }
-        Habits {
+        EndSetup {
             frame_size, session_frames, first_transfer, first_delivery, prefetch, streams, accepts, settles, fills
         }
     }
@@ -281,7 +281,7 @@ mod samples {
     impl Sample for Run {
         #[cfg(feature = "proptest")]
         fn strategy() -> BoxedStrategy<Self> {
-            let ends = (Habits::strategy(), Habits::strategy(), Ending::strategy());
+            let ends = (EndSetup::strategy(), EndSetup::strategy(), Ending::strategy());
             let way = (Vec::strategy(), Few::strategy());
             let operations = collection::vec(Operation::strategy(), 0..=OPERATIONS);
             (ends, way, operations)
@@ -298,7 +298,7 @@ mod samples {
 
         #[cfg(feature = "arbitrary")]
         fn from_octets(octets: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
-            let (client, server) = (Habits::from_octets(octets)?, Habits::from_octets(octets)?);
+            let (client, server) = (EndSetup::from_octets(octets)?, EndSetup::from_octets(octets)?);
             let (portions, delay) = (Vec::from_octets(octets)?, Few::from_octets(octets)?);
             let ending = Ending::from_octets(octets)?;
             let mut operations = Vec::new();
@@ -309,5 +309,5 @@ mod samples {
         }
     }
 
-    public! { Operation Habits Run }
+    public! { Operation EndSetup Run }
 }

@@ -18,14 +18,14 @@ pub(crate) enum Step<'a> {
 
 /// The place of a step in its parent, for printing and encoding.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Position<'a> {
     /// The compound around the value; `None` for the root.
     pub(crate) parent: Option<&'a Value>,
     /// The number of siblings before the value.
     pub(crate) index: usize,
 }
 
-impl Place<'_> {
+impl Position<'_> {
     /// Returns the text that a printer writes before the value.
     pub(crate) fn separator(&self) -> &'static str {
         match self.parent {
@@ -64,12 +64,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns the next step and its place.
-    pub(crate) fn step(&mut self) -> Option<(Step<'a>, Place<'a>)> {
+    pub(crate) fn step(&mut self) -> Option<(Step<'a>, Position<'a>)> {
         if let Some(root) = self.root.take() {
-            return Some(self.visit(root, Place { parent: None, index: 0 }));
+            return Some(self.visit(root, Position { parent: None, index: 0 }));
         }
         let level = self.levels.last_mut()?;
-        let place = Place { parent: Some(level.parent), index: level.index };
+        let place = Position { parent: Some(level.parent), index: level.index };
         match level.rest.next() {
             Some(value) => {
                 level.index += 1;
@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn visit(&mut self, value: &'a Value, place: Place<'a>) -> (Step<'a>, Place<'a>) {
+    fn visit(&mut self, value: &'a Value, place: Position<'a>) -> (Step<'a>, Position<'a>) {
         match value.items() {
             None => (Step::Leaf(value), place),
             Some(items) => {

@@ -6,29 +6,29 @@ macro_rules! link_methods {
     ($options:ident, $end:ident) => {
         /// Accepts the link, which the peer has attached. What the options leave open is as the peer asks.
         pub fn accept_link(&mut self, options: &$options) -> Result<(), LinkError> {
-            self.core.accept_link(self.index(), EndOptions::$end(options))
+            self.endpoints.accept_link(self.index(), EndOptions::$end(options))
         }
 
         /// Refuses the link, which the peer has attached [2.6.3]: with
         /// [`Condition::LinkRedirect`](crate::wire::Condition), saying where to go instead [2.8.18].
         pub fn refuse_link(&mut self, error: Error) -> Result<(), LinkError> {
-            self.core.refuse_link(self.index(), error)
+            self.endpoints.refuse_link(self.index(), error)
         }
 
         /// Detaches the link, which stays as it is otherwise and can be attached again [2.6.4].
         /// [`Event::LinkDetached`](crate::Event::LinkDetached) follows when the peer has answered.
         pub fn detach(&mut self) -> Result<(), LinkError> {
-            self.core.detach(self.index(), false, None)
+            self.endpoints.detach(self.index(), false, None)
         }
 
         /// Closes the link for good [2.6.6].
         pub fn close(&mut self) -> Result<(), LinkError> {
-            self.core.detach(self.index(), true, None)
+            self.endpoints.detach(self.index(), true, None)
         }
 
         /// Closes the link for good, and says why [2.6.5].
         pub fn close_with(&mut self, error: Error) -> Result<(), LinkError> {
-            self.core.detach(self.index(), true, Some(error))
+            self.endpoints.detach(self.index(), true, Some(error))
         }
 
         /// Returns the name of the link.
@@ -54,7 +54,7 @@ macro_rules! link_methods {
         /// Returns the peer's attach: its terminus is to be looked at before the link is used [2.6.3]. `None`
         /// before it is in.
         pub fn peer_attach(&self) -> Option<Attach> {
-            decode(&self.link()?.attach, &self.core.limits)
+            decode(&self.link()?.attach, &self.endpoints.limits)
         }
 
         /// Returns whether an extension may be used: this end desires it, and the peer offers it [2.7.3].
@@ -84,7 +84,7 @@ macro_rules! link_methods {
 
         #[inline]
         fn link(&self) -> Option<&Link> {
-            self.core.links.get(self.key.0)
+            self.endpoints.links.get(self.key.0)
         }
     };
 }

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use super::link::link_methods;
 use crate::config::{OnDrop, ReceiverOptions};
 use crate::machine::{
-    Core, Delivery, EndOptions, FlowError, Link, LinkEnd, LinkError, Part, ReadError, Receiver, SettleError,
-    StaleKey, decode,
+    Delivery, EndOptions, Endpoints, FlowError, Link, LinkEnd, LinkError, Part, ReadError, Receiver,
+    SettleError, StaleKey, decode,
 };
 use crate::types::{DeliveryKey, ReceiverKey, SequenceNo, SessionKey, Str, Symbol, TransactionId};
 use crate::wire::{
@@ -18,15 +18,15 @@ use crate::wire::{
 /// A link on which this end receives.
 #[derive(Debug)]
 pub struct ReceiverMut<'a> {
-    core: &'a mut Core,
+    endpoints: &'a mut Endpoints,
     key: ReceiverKey,
 }
 
 impl<'a> ReceiverMut<'a> {
     #[inline]
-    pub(crate) fn new(core: &'a mut Core, key: ReceiverKey) -> Result<Self, StaleKey> {
-        match core.links.get(key.0) {
-            Some(Link { end: LinkEnd::Receiver(_), is_polled: false, .. }) => Ok(Self { core, key }),
+    pub(crate) fn new(endpoints: &'a mut Endpoints, key: ReceiverKey) -> Result<Self, StaleKey> {
+        match endpoints.links.get(key.0) {
+            Some(Link { end: LinkEnd::Receiver(_), is_polled: false, .. }) => Ok(Self { endpoints, key }),
             _ => Err(StaleKey),
         }
     }
@@ -44,12 +44,12 @@ impl<'a> ReceiverMut<'a> {
     /// ahead, for more credit.
     #[inline]
     pub fn receive(&mut self) -> Option<Delivery> {
-        self.core.receive(self.key.0.index)
+        self.endpoints.receive(self.key.0.index)
     }
 
     /// Takes what has come of a message, complete or not, since the last call.
     pub fn read(&mut self, delivery: DeliveryKey) -> Result<Part, ReadError> {
-        self.core.read(self.index(), delivery)
+        self.endpoints.read(self.index(), delivery)
     }
 
     /// The message was processed [3.4.2]. Settles it, unless that is the sender's to do first [2.6.12].
@@ -86,11 +86,11 @@ impl<'a> ReceiverMut<'a> {
         let settles = match state {
             DeliveryState::Outcome(_) => true,
             DeliveryState::Transactional(inner) => {
-                return self.core.retire(self.index(), delivery, state, inner.outcome.is_some());
+                return self.endpoints.retire(self.index(), delivery, state, inner.outcome.is_some());
             }
             DeliveryState::Received(_) => false,
         };
-        self.core.dispose(self.key.0.index, delivery, Some(state), settles)
+        self.endpoints.dispose(self.key.0.index, delivery, Some(state), settles)
     }
 
     /// Retires a delivery within a transaction without settling it [4.4.2]: the outcome applies when the transaction is
@@ -104,7 +104,7 @@ impl<'a> ReceiverMut<'a> {
     ) -> Result<(), SettleError> {
         let state =
             TransactionalState { outcome: Some(outcome.into()), ..TransactionalState::new(transaction) };
-        self.core.retire(self.index(), delivery, &DeliveryState::Transactional(Box::new(state)), false)
+        self.endpoints.retire(self.index(), delivery, &DeliveryState::Transactional(Box::new(state)), false)
     }
 
     /// Settles a delivery without an outcome: the sender's default applies [3.5.3].
@@ -113,7 +113,7 @@ impl<'a> ReceiverMut<'a> {
     ///
     /// [`SettleError::Second`] where the receiver settles second: it settles when the sender has, by itself.
     pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
-        self.core.dispose(self.index(), delivery, None, true)
+        self.endpoints.dispose(self.index(), delivery, None, true)
     }
 
     /// Accepts all messages that are unsettled and have no outcome yet.
@@ -128,13 +128,13 @@ impl<'a> ReceiverMut<'a> {
     /// Releases every message that has come and was not taken, and asks for no more ahead until credit is set again.
     /// Messages that the sender has settled stay to be taken.
     pub fn release_untaken(&mut self) {
-        self.core.release_untaken(self.index());
+        self.endpoints.release_untaken(self.index());
     }
 
     /// Grants credit for so many messages in all, whatever there was before [2.6.7]. The peer is told with the
     /// next output. Without credit no more is granted ahead until some is set again.
     pub fn set_credit(&mut self, messages: u32) -> Result<(), FlowError> {
-        self.core.set_credit(self.index(), messages)
+        self.endpoints.set_credit(self.index(), messages)
     }
 
     /// Grants credit for so many more messages.
@@ -145,19 +145,19 @@ impl<'a> ReceiverMut<'a> {
     /// Takes all credit back [2.6.10]. What is on the way still comes, before the sender's echo, of which
     /// [`Event::Stopped`](crate::Event::Stopped) tells. No more is granted ahead until credit is set again.
     pub fn stop(&mut self) -> Result<(), FlowError> {
-        self.core.stop(self.index())
+        self.endpoints.stop(self.index())
     }
 
     /// Asks the sender to use the credit that there is now or give it back [2.6.7];
     /// [`Event::Drained`](crate::Event::Drained) follows once, when there is none left and what came for it is
     /// complete. No more is granted ahead until credit is set again.
     pub fn drain(&mut self) -> Result<(), FlowError> {
-        self.core.drain(self.index())
+        self.endpoints.drain(self.index())
     }
 
     /// Asks the sender for its state [2.7.4].
     pub fn echo(&mut self) -> Result<(), FlowError> {
-        self.core.echo(self.index())
+        self.endpoints.echo(self.index())
     }
 
     /// Returns how many more messages may come.
@@ -194,6 +194,6 @@ impl<'a> ReceiverMut<'a> {
 
     /// Returns the unsettled deliveries, the oldest first.
     pub fn unsettled(&self) -> impl Iterator<Item = DeliveryKey> + '_ {
-        self.core.unsettled(self.index())
+        self.endpoints.unsettled(self.index())
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::link::link_methods;
 use crate::config::{SendOptions, SenderOptions};
 use crate::machine::{
-    Core, EndOptions, FlowError, Link, LinkEnd, LinkError, SendError, Sender, SendingEnd, SettleError,
+    EndOptions, Endpoints, FlowError, Link, LinkEnd, LinkError, SendError, Sender, SendingEnd, SettleError,
     StaleKey, decode,
 };
 use crate::message::{Message, Payload};
@@ -15,15 +15,15 @@ use crate::wire::{Attach, DeliveryState, Error, ReceiverSettleMode, SenderSettle
 /// A link on which this end sends.
 #[derive(Debug)]
 pub struct SenderMut<'a> {
-    core: &'a mut Core,
+    endpoints: &'a mut Endpoints,
     key: SenderKey,
 }
 
 impl<'a> SenderMut<'a> {
     #[inline]
-    pub(crate) fn new(core: &'a mut Core, key: SenderKey) -> Result<Self, StaleKey> {
-        match core.links.get(key.0) {
-            Some(Link { end: LinkEnd::Sender(_), is_polled: false, .. }) => Ok(Self { core, key }),
+    pub(crate) fn new(endpoints: &'a mut Endpoints, key: SenderKey) -> Result<Self, StaleKey> {
+        match endpoints.links.get(key.0) {
+            Some(Link { end: LinkEnd::Sender(_), is_polled: false, .. }) => Ok(Self { endpoints, key }),
             _ => Err(StaleKey),
         }
     }
@@ -48,14 +48,14 @@ impl<'a> SenderMut<'a> {
 
     /// Sends a message, as the options say.
     pub fn send_with(&mut self, message: &Message, options: &SendOptions) -> Result<DeliveryKey, SendError> {
-        self.core.send_message(self.index(), message, options)
+        self.endpoints.send_message(self.index(), message, options)
     }
 
     /// Sends a message that is these octets and nothing else: what [`send_with`](Self::send_with) does for
     /// `Message::from(data)`, at less cost.
     #[inline]
     pub fn send_data(&mut self, data: &Bytes, options: &SendOptions) -> Result<DeliveryKey, SendError> {
-        self.core.send_data(self.index(), data, options)
+        self.endpoints.send_data(self.index(), data, options)
     }
 
     /// Sends a message that is encoded already, or of another format. Octets in large chunks are never copied.
@@ -65,13 +65,13 @@ impl<'a> SenderMut<'a> {
         payload: &Payload,
         options: &SendOptions,
     ) -> Result<DeliveryKey, SendError> {
-        self.core.send(self.index(), payload, options)
+        self.endpoints.send(self.index(), payload, options)
     }
 
     /// Begins a delivery whose octets come later, however many: [`write`](Self::write) them, then
     /// [`finish`](Self::finish) or [`abort`](Self::abort). The link sends no other in between [2.6.14].
     pub fn begin_delivery(&mut self, options: &SendOptions) -> Result<DeliveryKey, SendError> {
-        self.core.begin_delivery(self.index(), options)
+        self.endpoints.begin_delivery(self.index(), options)
     }
 
     /// Adds octets to the delivery that was begun.
@@ -79,39 +79,39 @@ impl<'a> SenderMut<'a> {
     /// [`SendError::Full`] when enough of it waits to be written; [`Event::Sendable`](crate::Event::Sendable)
     /// follows.
     pub fn write(&mut self, octets: impl Into<Bytes>) -> Result<(), SendError> {
-        self.core.send_part(self.index(), octets.into())
+        self.endpoints.send_part(self.index(), octets.into())
     }
 
     /// The delivery that was begun is complete.
     pub fn finish(&mut self) -> Result<(), SendError> {
-        self.core.end_delivery(self.index(), SendingEnd::Complete)
+        self.endpoints.end_delivery(self.index(), SendingEnd::Complete)
     }
 
     /// Gives the delivery up that was begun: the receiver drops what it has of it, and it is settled [2.6.14].
     pub fn abort(&mut self) -> Result<(), SendError> {
-        self.core.end_delivery(self.index(), SendingEnd::Aborted)
+        self.endpoints.end_delivery(self.index(), SendingEnd::Aborted)
     }
 
     /// Settles a delivery: its outcome is of no interest any more, or is known [2.6.12].
     pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
-        self.core.dispose(self.index(), delivery, None, true)
+        self.endpoints.dispose(self.index(), delivery, None, true)
     }
 
     /// Tells the state of a delivery at this end, such as an outcome that it has come to by itself [2.6.12].
     pub fn update(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
-        self.core.dispose(self.index(), delivery, Some(state), false)
+        self.endpoints.dispose(self.index(), delivery, Some(state), false)
     }
 
     /// Tells the receiver how many messages wait for credit [2.6.7].
     pub fn set_available(&mut self, messages: u32) -> Result<(), FlowError> {
-        self.core.set_available(self.index(), messages)
+        self.endpoints.set_available(self.index(), messages)
     }
 
     /// Gives back the credit that is to be drained: there is nothing to send [2.6.7]. That answers the drain, after the
     /// delivery that is being sent if there is one. Only for links that do not drain by themselves; those answer by
     /// themselves, too, once all credit is used.
     pub fn drained(&mut self) -> Result<(), FlowError> {
-        self.core.drained(self.index())
+        self.endpoints.drained(self.index())
     }
 
     /// Returns how many messages the receiver takes.
@@ -132,7 +132,7 @@ impl<'a> SenderMut<'a> {
     /// Returns whether a message would be taken now. Where not, [`Event::Sendable`](crate::Event::Sendable) follows when
     /// one would be, as after a send that is refused.
     pub fn is_sendable(&mut self) -> bool {
-        self.core.ask_to_send(self.index())
+        self.endpoints.ask_to_send(self.index())
     }
 
     /// Returns whether a delivery of the link is not written to its end.
@@ -153,6 +153,6 @@ impl<'a> SenderMut<'a> {
 
     /// Returns the unsettled deliveries, the oldest first.
     pub fn unsettled(&self) -> impl Iterator<Item = DeliveryKey> + '_ {
-        self.core.unsettled(self.index())
+        self.endpoints.unsettled(self.index())
     }
 }

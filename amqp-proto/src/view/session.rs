@@ -1,21 +1,21 @@
 //! [`SessionMut`]: what can be done with a session.
 
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
-use crate::machine::{Core, EndOptions, LinkError, Session, SessionError, StaleKey};
+use crate::machine::{EndOptions, Endpoints, LinkError, Session, SessionError, StaleKey};
 use crate::types::{ReceiverKey, SenderKey, SessionKey, Str, Symbol};
 use crate::wire::{Begin, Error};
 
 /// A session of a connection.
 #[derive(Debug)]
 pub struct SessionMut<'a> {
-    core: &'a mut Core,
+    endpoints: &'a mut Endpoints,
     key: SessionKey,
 }
 
 impl<'a> SessionMut<'a> {
-    pub(crate) fn new(core: &'a mut Core, key: SessionKey) -> Result<Self, StaleKey> {
-        match core.sessions.get(key.0) {
-            Some(session) if !session.is_polled => Ok(Self { core, key }),
+    pub(crate) fn new(endpoints: &'a mut Endpoints, key: SessionKey) -> Result<Self, StaleKey> {
+        match endpoints.sessions.get(key.0) {
+            Some(session) if !session.is_polled => Ok(Self { endpoints, key }),
             // One that was ended for a fault stays until the peer ends it, too.
             Some(_) | None => Err(StaleKey),
         }
@@ -26,12 +26,12 @@ impl<'a> SessionMut<'a> {
     }
 
     fn state(&self) -> Option<&Session> {
-        self.core.sessions.get(self.key.0)
+        self.endpoints.sessions.get(self.key.0)
     }
 
     /// Accepts the session, which the peer has begun.
     pub fn accept(&mut self, options: &SessionOptions) -> Result<(), SessionError> {
-        self.core.accept_session(self.index(), options)
+        self.endpoints.accept_session(self.index(), options)
     }
 
     /// Attaches a link on which this end sends. Its name is to be unique among the senders of the two containers
@@ -41,7 +41,7 @@ impl<'a> SessionMut<'a> {
         name: impl Into<Str>,
         options: &SenderOptions,
     ) -> Result<SenderKey, LinkError> {
-        self.core.attach(self.index(), &name.into(), EndOptions::Sender(options)).map(SenderKey)
+        self.endpoints.attach(self.index(), &name.into(), EndOptions::Sender(options)).map(SenderKey)
     }
 
     /// Attaches a link on which this end receives. Names are unique among receivers, and those of suspended links
@@ -51,17 +51,17 @@ impl<'a> SessionMut<'a> {
         name: impl Into<Str>,
         options: &ReceiverOptions,
     ) -> Result<ReceiverKey, LinkError> {
-        self.core.attach(self.index(), &name.into(), EndOptions::Receiver(options)).map(ReceiverKey)
+        self.endpoints.attach(self.index(), &name.into(), EndOptions::Receiver(options)).map(ReceiverKey)
     }
 
     /// Ends the session; [`Event::SessionEnded`](crate::Event::SessionEnded) follows when the peer has answered.
     pub fn end(&mut self) -> Result<(), SessionError> {
-        self.core.end(self.index(), None)
+        self.endpoints.end(self.index(), None)
     }
 
     /// Ends the session, or refuses one that the peer has begun, saying why [2.7.8].
     pub fn end_with(&mut self, error: Error) -> Result<(), SessionError> {
-        self.core.end(self.index(), Some(error))
+        self.endpoints.end(self.index(), Some(error))
     }
 
     /// Returns whether both ends have begun it and neither has ended it.
@@ -72,7 +72,7 @@ impl<'a> SessionMut<'a> {
     /// Returns the peer's begin; `None` before it is in.
     pub fn peer_begin(&self) -> Option<Begin> {
         let octets = bytes::Bytes::copy_from_slice(&self.state()?.begin);
-        Begin::decode(&mut { octets }, &self.core.limits).ok()
+        Begin::decode(&mut { octets }, &self.endpoints.limits).ok()
     }
 
     /// Returns whether an extension may be used: this end desires it, and the peer offers it [2.7.2].

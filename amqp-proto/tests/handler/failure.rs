@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use amqp_proto::config::{Options, ReceiverOptions, SessionOptions};
 use amqp_proto::handler::{
-    ConnectionKey, Context, Decision, Dispatcher, Failure, Handler, LinkKey, ReceiverKey, Request, Scope,
+    Action, ConnectionKey, Context, Decision, Dispatcher, Failure, Handler, LinkKey, ReceiverKey, Scope,
     SessionKey,
 };
 use amqp_proto::testing::{HEADER, attach, begin, detach, open};
@@ -82,7 +82,7 @@ fn a_refused_link_ends_the_container() {
 fn a_link_that_is_refused_without_an_error_ends_the_container() {
     let mut client = Dispatcher::new();
     client.start(Moment::START, &mut Plain("amqp://example.com"));
-    let Some(Request::Connect { connection, .. }) = client.poll_request() else { panic!("a request") };
+    let Some(Action::Connect { connection, .. }) = client.poll_action() else { panic!("a request") };
     client.connected(connection, Connection::client(Options::new("client"), Moment::START)).unwrap();
     let mut peer = HEADER.to_vec();
     let refused = attach("jobs-1", 0, true).nulls(2).terminus(0x28, "somewhere");

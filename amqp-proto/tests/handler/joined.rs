@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use amqp_proto::Connection;
 use amqp_proto::config::Options;
-use amqp_proto::handler::{ConnectionKey, Dispatcher, Handler, Request};
+use amqp_proto::handler::{Action, ConnectionKey, Dispatcher, Handler};
 use amqp_proto::types::Moment;
 use bytes::Buf;
 
@@ -55,18 +55,18 @@ impl<C: Handler, S: Handler> Joined<C, S> {
 
     fn answer_requests(&mut self) -> bool {
         let mut any = false;
-        while let Some(request) = self.client.poll_request() {
+        while let Some(request) = self.client.poll_action() {
             any = true;
             match request {
-                Request::Connect { connection, url } if url.starts_with("amqp://") => {
+                Action::Connect { connection, url } if url.starts_with("amqp://") => {
                     let client = Connection::client(Options::new("client"), self.now);
                     if self.client.connected(connection, client).is_ok() {
                         let server = Connection::server(Options::new("server"), self.now);
                         self.joined.insert(connection, self.server.add(server).unwrap());
                     }
                 }
-                Request::Connect { connection, url } => self.client.not_connected(connection, url),
-                Request::Listen { listener, address } => self.client.not_listening(listener, address),
+                Action::Connect { connection, url } => self.client.not_connected(connection, url),
+                Action::Listen { listener, address } => self.client.not_listening(listener, address),
                 _ => {}
             }
         }

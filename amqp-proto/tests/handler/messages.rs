@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
-use amqp_proto::handler::{Context, Decision, DeliveryKey, Incoming, SenderKey};
+use amqp_proto::handler::{Context, Decision, DeliveryKey, ReceivedMessage, SenderKey};
 use amqp_proto::message::Message;
 use amqp_proto::types::Annotations;
 use amqp_proto::wire::{
@@ -31,7 +31,7 @@ fn sending(texts: &'static [&'static str]) -> Noter {
 }
 
 /// A server that does this with every message.
-fn receiving(message: impl FnMut(&mut Context<'_>, Incoming) + 'static) -> Noter {
+fn receiving(message: impl FnMut(&mut Context<'_>, ReceivedMessage) + 'static) -> Noter {
     Noter { message: Some(Box::new(message)), ..Noter::default() }
 }
 
@@ -298,7 +298,7 @@ fn sendable_comes_again_after_a_refusal() {
 /// What is closed while a message is handled takes the acceptance of that message along.
 #[test]
 fn closing_in_on_message_accepts_first() {
-    let closes: [fn(&mut Context<'_>, &Incoming); 5] = [
+    let closes: [fn(&mut Context<'_>, &ReceivedMessage); 5] = [
         |cx, message| cx.close_link(message.receiver()).unwrap(),
         |cx, message| assert!(cx.close_connection(message.key().connection())),
         |cx, message| {

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::handler::{
-    ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, Incoming, LinkKey, ListenerKey,
-    ReceiverKey, Request, SenderKey, SessionKey,
+    Action, ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, LinkKey, ListenerKey,
+    ReceivedMessage, ReceiverKey, SenderKey, SessionKey,
 };
 use amqp_proto::types::Moment;
 use amqp_proto::wire::{DeliveryState, Error, Modified};
@@ -31,7 +31,7 @@ pub(crate) struct Noter {
     pub(crate) link_opened: Option<Act<LinkKey>>,
     pub(crate) link_closed: Option<Act<LinkKey>>,
     pub(crate) sendable: Option<Act<SenderKey>>,
-    pub(crate) message: Option<Act<Incoming>>,
+    pub(crate) message: Option<Act<ReceivedMessage>>,
     pub(crate) data: Option<Act<(ReceiverKey, DeliveryKey)>>,
     pub(crate) outcome: Option<Act<DeliveryKey>>,
     pub(crate) timer: Option<Act<u64>>,
@@ -201,7 +201,7 @@ impl Handler for Noter {
         self.note(format!("lost {delivery} {state:?}"));
     }
 
-    fn on_message(&mut self, cx: &mut Context<'_>, message: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, message: ReceivedMessage) {
         let text = message.message().unwrap().body().unwrap();
         self.note(format!("message {}", text.as_str().unwrap()));
         act(&mut self.message, cx, message);
@@ -274,26 +274,26 @@ impl Net {
 
     pub(crate) fn answer_requests(&mut self) -> bool {
         let mut any = false;
-        while let Some(request) = self.client.poll_request() {
+        while let Some(request) = self.client.poll_action() {
             any = true;
             match request {
-                Request::Connect { connection, url } if url.starts_with("amqp://") => {
+                Action::Connect { connection, url } if url.starts_with("amqp://") => {
                     let client = Connection::client(Options::new("client"), self.now);
                     if self.client.connected(connection, client).is_ok() {
                         let server = Connection::server((self.options)(), self.now);
                         self.joined.insert(connection, self.server.add(server).unwrap());
                     }
                 }
-                Request::Connect { connection, url } => {
+                Action::Connect { connection, url } => {
                     self.client.not_connected(connection, format!("no such thing as {url}"));
                 }
-                Request::Listen { listener, address } if address == "taken" => {
+                Action::Listen { listener, address } if address == "taken" => {
                     self.client.not_listening(listener, "the address is taken");
                 }
-                Request::Listen { listener, address } => {
+                Action::Listen { listener, address } => {
                     let _ = self.client.listening(listener, format!("{address}:5672"));
                 }
-                Request::Unlisten(_) => self.clients.note("unlisten"),
+                Action::Unlisten(_) => self.clients.note("unlisten"),
                 other => panic!("{other:?}"),
             }
         }

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
 use amqp_proto::handler::{
-    Context, Decision, DeliveryKey, Handler, Incoming, LinkKey, ListenerKey, ReceiverKey, SenderKey,
+    Context, Decision, DeliveryKey, Handler, LinkKey, ListenerKey, ReceivedMessage, ReceiverKey, SenderKey,
 };
 use amqp_proto::message::Message;
 use amqp_proto::wire::Source;
@@ -30,7 +30,7 @@ impl Handler for HelloWorld {
         cx.close_link(sender).unwrap();
     }
 
-    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         self.said.push(text(&incoming));
         cx.close_connection(incoming.key().connection());
     }
@@ -81,7 +81,7 @@ impl Handler for SimpleRecv {
         cx.create_receiver(connection, "examples");
     }
 
-    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         self.received.push(text(&incoming));
         if self.received.len() == self.expected {
             cx.close_link(incoming.receiver()).unwrap();
@@ -122,7 +122,7 @@ impl Handler for Client {
         }
     }
 
-    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         let request = self.requests.pop_front().unwrap();
         self.answers.push(format!("{request} => {}", text(&incoming)));
         if self.requests.is_empty() {
@@ -146,7 +146,7 @@ impl Handler for Server {
         cx.create_receiver(connection, "examples");
     }
 
-    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         let connection = incoming.key().connection();
         let properties = incoming.message().unwrap().properties().unwrap();
         let address = properties.reply_to.unwrap().to_string();
@@ -158,7 +158,7 @@ impl Handler for Server {
     }
 }
 
-fn text(incoming: &Incoming) -> String {
+fn text(incoming: &ReceivedMessage) -> String {
     incoming.message().unwrap().body().unwrap().as_str().unwrap().into()
 }
 
@@ -233,7 +233,7 @@ impl Handler for Broker {
         self.pass_on(cx, &address);
     }
 
-    fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         let address = self.links[&incoming.receiver().into()].clone();
         let message = incoming.message().unwrap().to_message().unwrap();
         self.queues.entry(address.clone()).or_default().waiting.push_back(message);

@@ -2,7 +2,7 @@
 
 use amqp_proto::Connection;
 use amqp_proto::config::Options;
-use amqp_proto::handler::{ConnectionKey, Dispatcher, Handler, Request};
+use amqp_proto::handler::{Action, ConnectionKey, Dispatcher, Handler};
 use amqp_proto::types::Moment;
 use bytes::Buf;
 
@@ -39,7 +39,7 @@ impl<'a> Hub<'a> {
             let mut went = false;
             for program in &mut self.programs {
                 program.all.dispatch(Moment::START, program.handler);
-                while let Some(Request::Connect { connection, .. }) = program.all.poll_request() {
+                while let Some(Action::Connect { connection, .. }) = program.all.poll_action() {
                     let client = Connection::client(Options::new("program"), Moment::START);
                     program.all.connected(connection, client).unwrap();
                     let server = Connection::server(Options::new("broker"), Moment::START);

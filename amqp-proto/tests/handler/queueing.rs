@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions};
 use amqp_proto::handler::{
-    Context, Decision, DeliveryKey, Handler, Incoming, LinkKey, ReceiverKey, SenderKey,
+    Context, Decision, DeliveryKey, Handler, LinkKey, ReceivedMessage, ReceiverKey, SenderKey,
 };
 use amqp_proto::message::Message;
 use amqp_proto::types::DeliveryTag;
@@ -101,7 +101,7 @@ impl Handler for Granting {
         Decision::Accept(ReceiverOptions::new().with_prefetch(0))
     }
 
-    fn on_message(&mut self, _: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, _: &mut Context<'_>, incoming: ReceivedMessage) {
         let body = incoming.message().unwrap().body().unwrap();
         self.texts.push(body.as_str().unwrap_or_default().into());
     }

@@ -1,7 +1,7 @@
 //! Request and response: a dynamic node for the answers, and a service that sends them there.
 
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
-use amqp_proto::handler::{ConnectionKey, Context, Decision, Handler, Incoming, LinkKey, SenderKey};
+use amqp_proto::handler::{ConnectionKey, Context, Decision, Handler, LinkKey, ReceivedMessage, SenderKey};
 use amqp_proto::message::Message;
 use amqp_proto::policy::Correlator;
 use amqp_proto::types::Moment;
@@ -39,7 +39,7 @@ impl Handler for Asker {
         cx.schedule(1_000, 0);
     }
 
-    fn on_message(&mut self, _: &mut Context<'_>, message: Incoming) {
+    fn on_message(&mut self, _: &mut Context<'_>, message: ReceivedMessage) {
         let message = message.message().unwrap();
         let properties = message.properties().unwrap();
         if let Some(word) = self.pending.answer(properties.correlation_id.as_ref()) {

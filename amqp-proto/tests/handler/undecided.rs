@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use amqp_proto::Connection;
 use amqp_proto::config::{Options, ReceiverOptions};
 use amqp_proto::handler::{
-    ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, Incoming, LinkKey, ReceiverKey,
+    ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, LinkKey, ReceivedMessage, ReceiverKey,
 };
 use amqp_proto::message::{Body, Message};
 use amqp_proto::testing::{HEADER, attach_sender, begin, detach, open, transfer};
@@ -57,7 +57,7 @@ fn a_message_that_no_method_takes_is_released() {
 fn a_message_on_which_the_handler_panics_is_not_accepted() {
     struct Panicking;
     impl Handler for Panicking {
-        fn on_message(&mut self, _: &mut Context<'_>, _: Incoming) {
+        fn on_message(&mut self, _: &mut Context<'_>, _: ReceivedMessage) {
             panic!("a message that cannot be processed");
         }
     }
@@ -77,7 +77,7 @@ struct Taking {
 }
 
 impl Handler for Taking {
-    fn on_message(&mut self, _: &mut Context<'_>, incoming: Incoming) {
+    fn on_message(&mut self, _: &mut Context<'_>, incoming: ReceivedMessage) {
         assert_eq!(self.closed, 0, "told before the end of its link");
         self.texts.push(incoming.message().unwrap().body().unwrap().as_str().unwrap().into());
     }
@@ -151,7 +151,7 @@ fn what_is_left_on_a_closed_link_is_not_accepted() {
         fn on_receiver_offered(&mut self, _: &mut Context<'_>, _: ReceiverKey) -> Decision<ReceiverOptions> {
             Decision::Accept(ReceiverOptions::new().with_prefetch(10))
         }
-        fn on_message(&mut self, cx: &mut Context<'_>, incoming: Incoming) {
+        fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
             self.0 += 1;
             cx.close_link(incoming.receiver()).unwrap();
         }
@@ -167,7 +167,7 @@ fn what_is_left_on_a_closed_link_is_not_accepted() {
 fn messages_are_read_within_the_limits_of_their_connection() {
     struct Checking(Option<bool>);
     impl Handler for Checking {
-        fn on_message(&mut self, _: &mut Context<'_>, incoming: Incoming) {
+        fn on_message(&mut self, _: &mut Context<'_>, incoming: ReceivedMessage) {
             self.0 = Some(incoming.message().and_then(|message| message.body()).is_ok());
         }
     }

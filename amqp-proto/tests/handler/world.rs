@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use amqp_proto::config::{Options, SenderOptions, SessionOptions};
-use amqp_proto::handler::{ConnectionKey, Context, Dispatcher, Handler, ListenerKey, Request};
+use amqp_proto::handler::{Action, ConnectionKey, Context, Dispatcher, Handler, ListenerKey};
 use amqp_proto::types::Moment;
 use amqp_proto::{Connection, Event, SettleError, StaleKey};
 use bytes::Buf;
@@ -238,8 +238,8 @@ fn a_connection_that_comes_too_late() {
     let mut noter = Noter::default();
     let mut all = Dispatcher::new();
     let connection = all.with(Moment::START, |cx| cx.connect("amqp://example.com"));
-    let asked = Request::Connect { connection, url: "amqp://example.com".into() };
-    assert_eq!((all.poll_request(), all.poll_request()), (Some(asked), None));
+    let asked = Action::Connect { connection, url: "amqp://example.com".into() };
+    assert_eq!((all.poll_action(), all.poll_action()), (Some(asked), None));
     let made = || Connection::client(Options::new("client"), Moment::START);
     all.with(Moment::START, |cx| assert!(cx.close_connection(connection)));
     assert_eq!(all.connected(connection, made()), Err(StaleKey));

@@ -2,7 +2,8 @@
 
 use amqp_proto::Connection;
 use amqp_proto::sasl::{
-    AnonymousClient, ClientProfile, ClientSasl, Credentials, LinkSecurity, Nonce, PlainServer, ServerSasl,
+    AnonymousClient, ClientProfile, ClientSasl, Credentials, Nonce, PlainServer, ServerSasl,
+    TransportSecurity,
 };
 use amqp_proto::testing::{HEADER, Literal, SASL_HEADER, open};
 use amqp_proto::types::Moment;
@@ -21,12 +22,12 @@ impl Credentials for Everybody {
 
 fn client() -> Probe {
     let profile = ClientProfile::new().with_anonymous(AnonymousClient::new());
-    let sasl = ClientSasl::new(profile, LinkSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap());
+    let sasl = ClientSasl::new(profile, TransportSecurity::Clear, Nonce::from_random(&[7; 16]).unwrap());
     Probe::new(Connection::client_with_sasl(options(), sasl, Moment::START)).settled()
 }
 
 fn server() -> Probe {
-    let sasl = ServerSasl::new(LinkSecurity::Encrypted).with_mechanism(PlainServer::new(Everybody));
+    let sasl = ServerSasl::new(TransportSecurity::Encrypted).with_mechanism(PlainServer::new(Everybody));
     Probe::new(Connection::server_with_sasl(options(), sasl, Moment::START))
 }
 

@@ -117,7 +117,7 @@ impl Producer {
 
     /// Adds a message to a queue when there is room; `None` if the client is gone before that.
     async fn push(&self, queue: &Queue, stored: Stored) -> Option<Pushed> {
-        let (mut place, mut message) = (Place(queue, None), Some(stored));
+        let (mut place, mut message) = (LinePlace(queue, None), Some(stored));
         let mut gone = pin!(self.receiver.closed());
         let pushed = poll_fn(|context| match place.0.poll_push(&mut message, &mut place.1, context) {
             Poll::Ready(pushed) => Poll::Ready(Some(pushed)),
@@ -139,9 +139,9 @@ fn forwarded(delivery: &Delivery) -> Payload {
 }
 
 /// A place in the line for room in a queue.
-struct Place<'a>(&'a Queue, Option<Ticket>);
+struct LinePlace<'a>(&'a Queue, Option<Ticket>);
 
-impl Drop for Place<'_> {
+impl Drop for LinePlace<'_> {
     fn drop(&mut self) {
         self.0.leave(None, self.1);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use amqp_proto::Connection;
 use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Error, Peer, Result};
-use amqp_proto::handler::{ConnectionKey, Dispatcher, ListenerKey, Request, Scope};
+use amqp_proto::handler::{Action, ConnectionKey, Dispatcher, ListenerKey, Scope};
 use amqp_proto::types::Str;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use super::keeper::Keeper;
 use super::mailbox::{Mailbox, Source, bell};
 use super::socket::Socket;
 use super::way::Stream;
-use crate::dial;
+use crate::connect;
 #[cfg(feature = "tls")]
 use crate::tls;
 
@@ -53,11 +53,11 @@ pub(super) struct Network {
 
 /// A listener, which begins by finding its address.
 struct Listening {
-    stage: Stage,
+    stage: ListenerState,
     waker: Waker,
 }
 
-enum Stage {
+enum ListenerState {
     Binding(Pin<Box<dyn Future<Output = io::Result<TcpListener>> + Send>>),
     Bound(TcpListener),
 }
@@ -95,7 +95,7 @@ impl Network {
         if all.failure().is_none() {
             self.errors.clear();
         }
-        while let Some(request) = all.poll_request() {
+        while let Some(request) = all.poll_action() {
             self.on_request(all, request);
         }
         while let Some(key) = all.poll_changed() {
@@ -149,19 +149,19 @@ impl Network {
         false
     }
 
-    fn on_request(&mut self, all: &mut Dispatcher, request: Request) {
+    fn on_request(&mut self, all: &mut Dispatcher, request: Action) {
         match request {
-            Request::Connect { connection, url } => self.connect(connection, url),
-            Request::Listen { listener, address } => {
+            Action::Connect { connection, url } => self.connect(connection, url),
+            Action::Listen { listener, address } => {
                 let binding = Box::pin(async move {
                     let bound = TcpListener::bind(&*address).await;
                     bound.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
                 });
                 let waker = bell(&self.mailbox, Source::Listener(listener));
-                self.listeners.insert(listener, Listening { stage: Stage::Binding(binding), waker });
+                self.listeners.insert(listener, Listening { stage: ListenerState::Binding(binding), waker });
                 self.poll_listener(all, listener);
             }
-            Request::Unlisten(listener) => {
+            Action::Unlisten(listener) => {
                 self.listeners.remove(&listener);
             }
             // There are no others yet.
@@ -174,7 +174,7 @@ impl Network {
         self.expect(Some(key), async move {
             let address: Address = url.parse()?;
             let options = options.for_address(&address)?;
-            let (stream, peer) = dial::reach(&address, &options).await?;
+            let (stream, peer) = connect::reach(&address, &options).await?;
             #[cfg(feature = "tls")]
             if address.is_encrypted() {
                 let (stream, peer) = tls::connect(stream, &peer, address.host(), &options).await?;
@@ -258,18 +258,18 @@ impl Network {
     fn poll_listener(&mut self, all: &mut Dispatcher, key: ListenerKey) {
         let Some(Listening { stage, waker }) = self.listeners.get_mut(&key) else { return };
         let context = &mut Context::from_waker(waker);
-        if let Stage::Binding(binding) = stage {
+        if let ListenerState::Binding(binding) = stage {
             let Poll::Ready(bound) = binding.as_mut().poll(context) else { return };
             match bound.and_then(|listener| Ok((listener.local_addr()?, listener))) {
                 Ok((address, listener)) => {
-                    *stage = Stage::Bound(listener);
+                    *stage = ListenerState::Bound(listener);
                     // If it is not wanted any more, that is asked for next.
                     let _ = all.listening(key, address.to_string());
                 }
                 Err(error) => return self.failed(all, key, error),
             }
         }
-        let Stage::Bound(listener) = stage else { return };
+        let ListenerState::Bound(listener) = stage else { return };
         let mut streams = Vec::new();
         let failure = loop {
             match listener.poll_accept(context) {

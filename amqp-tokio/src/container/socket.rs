@@ -25,7 +25,7 @@ pub(super) struct Socket {
     waker: Waker,
     /// Whether heartbeats are looked after.
     is_kept: bool,
-    stage: Stage,
+    stage: SocketState,
     /// Whether there is nothing more to be read.
     is_read: bool,
     /// Whether it is among those to be served.
@@ -36,7 +36,7 @@ pub(super) struct Socket {
 
 /// What is left to be done with a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum SocketState {
     Open,
     /// No more can be written: what the peer has said before may still be read.
     Unwritable,
@@ -53,7 +53,7 @@ impl Socket {
             way: Way::new(stream, waker.clone()),
             waker,
             is_kept: false,
-            stage: Stage::Open,
+            stage: SocketState::Open,
             is_read: false,
             is_touched: false,
             is_ending: false,
@@ -83,7 +83,7 @@ impl Socket {
                 io.set_pause(connection);
             }
             Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => return true,
-            Poll::Pending if self.stage == Stage::Open => return false,
+            Poll::Pending if self.stage == SocketState::Open => return false,
             // It has ended or broken; or no more can be written, and all that the peer had said is read.
             Poll::Ready(Ok(0) | Err(_)) | Poll::Pending => {
                 self.is_read = true;
@@ -95,14 +95,14 @@ impl Socket {
 
     /// Takes output, and writes it; whether any was taken, or all that was is written.
     fn write(&mut self, connection: &mut Connection) -> bool {
-        if self.stage != Stage::Open {
+        if self.stage != SocketState::Open {
             let octets = connection.output().remaining();
             connection.output().advance(octets);
             return false;
         }
         let written = self.way.lock().write(connection);
         written.unwrap_or_else(|_| {
-            self.stage = Stage::Unwritable;
+            self.stage = SocketState::Unwritable;
             true
         })
     }
@@ -117,28 +117,28 @@ impl Socket {
     /// Returns whether all is written of a connection that is over, or cannot be.
     pub(super) fn is_through(&self, connection: &Connection) -> bool {
         let is_written = self.way.lock().is_done() && !connection.has_output();
-        connection.is_over() && (is_written || self.stage != Stage::Open)
+        connection.is_over() && (is_written || self.stage != SocketState::Open)
     }
 
     /// The connection is gone.
     pub(super) fn begin_end(&mut self) {
-        self.stage = if self.stage == Stage::Open { Stage::Ending } else { Stage::Done };
+        self.stage = if self.stage == SocketState::Open { SocketState::Ending } else { SocketState::Done };
     }
 
     /// Goes on with the end of the transport; whether it is done with.
     pub(super) fn poll_end(&mut self) -> bool {
         let context = &mut Context::from_waker(&self.waker);
         let stream = &mut self.way.lock().stream;
-        if self.stage == Stage::Ending {
+        if self.stage == SocketState::Ending {
             match Pin::new(&mut *stream).poll_shutdown(context) {
                 Poll::Pending => return false,
-                Poll::Ready(Ok(())) if !self.is_read => self.stage = Stage::Draining,
-                Poll::Ready(_) => self.stage = Stage::Done,
+                Poll::Ready(Ok(())) if !self.is_read => self.stage = SocketState::Draining,
+                Poll::Ready(_) => self.stage = SocketState::Done,
             }
         }
         // It is asked again.
         for _ in 0..READS {
-            if self.stage != Stage::Draining {
+            if self.stage != SocketState::Draining {
                 return true;
             }
             let mut space = [0; 1024];
@@ -146,7 +146,7 @@ impl Socket {
             match Pin::new(&mut *stream).poll_read(context, &mut buffer) {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                Poll::Ready(_) => self.stage = Stage::Done,
+                Poll::Ready(_) => self.stage = SocketState::Done,
             }
         }
         self.waker.wake_by_ref();

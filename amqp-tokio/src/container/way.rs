@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use amqp_proto::Connection;
-use amqp_proto::driver::Outlet;
+use amqp_proto::driver::WriteBuffer;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::outlet::poll_write;
+use crate::write_buffer::poll_write;
 
 /// A transport, of whatever type.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -24,7 +24,7 @@ pub(super) struct Way(Mutex<Io>);
 /// What a [`Way`] guards.
 pub(super) struct Io {
     pub(super) stream: Box<dyn Stream>,
-    outlet: Outlet,
+    write_buffer: WriteBuffer,
     /// Tells the container that more can be done.
     waker: Waker,
     /// When something was written last, and how long a pause after that may be.
@@ -36,8 +36,8 @@ pub(super) struct Io {
 
 impl Way {
     pub(super) fn new(stream: Box<dyn Stream>, waker: Waker) -> Arc<Self> {
-        let outlet = Outlet::default();
-        let io = Io { stream, outlet, waker, written: Instant::now(), pause: None, failure: None };
+        let write_buffer = WriteBuffer::default();
+        let io = Io { stream, write_buffer, waker, written: Instant::now(), pause: None, failure: None };
         Arc::new(Self(Mutex::new(io)))
     }
 
@@ -53,12 +53,12 @@ impl Io {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        let is_taken = self.outlet.is_empty() && connection.has_output();
+        let is_taken = self.write_buffer.is_empty() && connection.has_output();
         if is_taken {
-            self.outlet.fill(connection);
+            self.write_buffer.fill(connection);
         }
         self.set_pause(connection);
-        if self.outlet.is_done() {
+        if self.write_buffer.is_done() {
             return Ok(false);
         }
         self.written = Instant::now();
@@ -71,9 +71,9 @@ impl Io {
     /// Writes what was taken. After a failure that is dropped, as no more can be written.
     fn poll_write(&mut self) -> Poll<io::Result<()>> {
         let context = &mut Context::from_waker(&self.waker);
-        let written = poll_write(&mut self.outlet, Pin::new(&mut self.stream), context);
+        let written = poll_write(&mut self.write_buffer, Pin::new(&mut self.stream), context);
         if let Poll::Ready(Err(_)) = written {
-            self.outlet.discard();
+            self.write_buffer.discard();
         }
         written
     }
@@ -85,7 +85,7 @@ impl Io {
 
     /// Returns whether all that was taken is written.
     pub(super) fn is_done(&self) -> bool {
-        self.outlet.is_done()
+        self.write_buffer.is_done()
     }
 
     /// Goes on with what could not be written at once, and writes a heartbeat if the pause has become too long; when
@@ -93,8 +93,8 @@ impl Io {
     pub(super) fn keep(&mut self) -> Option<Instant> {
         let pause = self.pause?;
         if self.written.elapsed() >= pause {
-            if self.outlet.is_done() {
-                self.outlet.beat();
+            if self.write_buffer.is_done() {
+                self.write_buffer.beat();
             }
             self.written = Instant::now();
             let written = self.poll_write();
@@ -111,6 +111,6 @@ impl Io {
 
 impl fmt::Debug for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Way").field(&self.lock().outlet).finish()
+        f.debug_tuple("Way").field(&self.lock().write_buffer).finish()
     }
 }

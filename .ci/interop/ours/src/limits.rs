@@ -4,8 +4,8 @@
 
 use amqp_proto::Origin;
 
+use crate::broker::Broker;
 use crate::failure::{Failure, Over};
-use crate::place::Broker;
 
 /// What a broker is known not to do.
 #[derive(Debug)]

@@ -1,17 +1,17 @@
 //! Plays every case with both clients against the brokers that are given, and fails if one does not end as it should.
 //! `bash .ci/interop/run` starts the brokers, and this.
 
+mod broker;
 mod builders;
 mod cases;
 mod client;
+mod exchange;
 mod failure;
-mod kit;
 mod limits;
 mod management;
 mod messages;
 mod on_blocking;
 mod on_tokio;
-mod place;
 mod run;
 
 use std::fs::File;
@@ -24,8 +24,8 @@ use std::thread;
 use anyhow::Context;
 use clap::Parser;
 
+use crate::broker::Peer;
 use crate::cases::{Case, Set};
-use crate::place::Peer;
 use crate::run::{Report, Verdict, play};
 
 /// Plays every case with both clients against brokers that others wrote.

@@ -5,10 +5,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use crate::broker::{Broker, Fixture, Peer};
 use crate::cases::Case;
 use crate::failure::{Done, Failure};
 use crate::limits::Limit;
-use crate::place::{Broker, Peer, Place};
 
 /// How long a case may take before it is taken to hang.
 const LONGEST: Duration = Duration::from_secs(90);
@@ -34,9 +34,9 @@ pub(crate) enum Verdict {
 /// Plays a case. One that does not end is left behind.
 pub(crate) fn play(case: &Case, peer: &Peer) -> Report {
     let (told, result) = mpsc::channel();
-    let (play, place) = (case.play, Place::new(peer));
+    let (play, fixture) = (case.play, Fixture::new(peer));
     thread::spawn(move || {
-        let done = catch_unwind(AssertUnwindSafe(|| play(&place)));
+        let done = catch_unwind(AssertUnwindSafe(|| play(&fixture)));
         let done = done.unwrap_or_else(|_| Err(Failure::wrong("it panics")));
         // Who waited for it too long is gone.
         let _ = told.send(done);

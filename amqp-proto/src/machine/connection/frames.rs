@@ -4,14 +4,14 @@ use alloc::format;
 
 use bytes::Buf;
 
-use super::machine::{Machine, Step};
-use super::salvage::{is_close, salvage};
-use super::security::{Outcome, Stage};
+use super::lenient_close::{is_close, read_leniently};
+use super::security::{Handshake, Outcome};
+use super::{Machine, Step};
 use crate::machine::delivery::{Arrived, TransferHead};
 use crate::machine::fault::ConnectionFault;
+use crate::machine::frame_trace::Direction;
 use crate::machine::halves::Half;
 use crate::machine::reason::Reason;
-use crate::machine::trace::Direction;
 use crate::wire::{Frame, FrameKind, Performative, ProtocolHeader, ProtocolId, RawFrame};
 
 impl Machine {
@@ -19,15 +19,15 @@ impl Machine {
         match self.input.header() {
             Ok(Some(header)) => {
                 self.timers.hear();
-                if self.core.fx.trace.is_set() {
-                    self.core.fx.trace.show(Direction::In, &header.to_bytes(), 0);
+                if self.endpoints.fx.trace.is_set() {
+                    self.endpoints.fx.trace.show(Direction::In, &header.to_bytes(), 0);
                 }
                 self.on_header(header);
                 Step::Done
             }
             Ok(None) => self.step_end(),
             Err(_) => {
-                let is_client = self.stage.own_header().is_none();
+                let is_client = self.handshake.own_header().is_none();
                 self.mismatch(stranger(self.input.first(), is_client));
                 Step::Done
             }
@@ -37,7 +37,7 @@ impl Machine {
     fn on_header(&mut self, header: ProtocolHeader) {
         let hostname = self.options.hostname.clone();
         let rounds = self.options.limits.sasl_rounds();
-        let outcome = self.stage.on_header(header, hostname.as_ref(), rounds, &mut self.core.fx);
+        let outcome = self.handshake.on_header(header, hostname.as_ref(), rounds, &mut self.endpoints.fx);
         self.after_layer(outcome);
     }
 
@@ -45,12 +45,12 @@ impl Machine {
         match outcome {
             Outcome::Wait | Outcome::Amqp => {
                 // A client's open goes right behind its header.
-                if let Stage::Answer { sent: ProtocolHeader::AMQP, .. } = self.stage {
+                if let Handshake::Answer { sent: ProtocolHeader::AMQP, .. } = self.handshake {
                     self.send_open();
                 }
             }
             Outcome::Mismatch(header) => {
-                let is_client = self.stage.own_header().is_none();
+                let is_client = self.handshake.own_header().is_none();
                 let hint = if is_client { mismatch_hint(header) } else { "" };
                 self.mismatch(&format!("the peer speaks {header}{hint}"));
             }
@@ -65,7 +65,7 @@ impl Machine {
         self.show(&frame);
         let channel = frame.header.channel.get();
         if self.remote == Half::Open
-            && channel <= self.core.limits.channel_max()
+            && channel <= self.endpoints.limits.channel_max()
             && let Some(list) = frame.transfer_list()
         {
             return self.on_transfer(channel, frame, list);
@@ -83,7 +83,7 @@ impl Machine {
         let done = if let Some((head, octets)) = head {
             let mut payload = frame.octets;
             payload.advance(list + octets);
-            self.core.on_transfer_frame(channel, &head, payload)
+            self.endpoints.on_transfer_frame(channel, &head, payload)
         } else {
             self.on_odd_transfer(channel, frame, list)
         };
@@ -102,15 +102,15 @@ impl Machine {
         frame: RawFrame,
         list: usize,
     ) -> Result<Option<Arrived>, ConnectionFault> {
-        match frame.decode_transfer(list, &self.core.limits) {
-            Ok((transfer, payload)) => self.core.on_transfer_frame(channel, &transfer, payload),
+        match frame.decode_transfer(list, &self.endpoints.limits) {
+            Ok((transfer, payload)) => self.endpoints.on_transfer_frame(channel, &transfer, payload),
             Err(error) => Err(ConnectionFault::Octets(error)),
         }
     }
 
     fn show(&mut self, frame: &RawFrame) {
-        if self.core.fx.trace.is_set() {
-            self.core.fx.trace.show(Direction::In, &frame.octets, 0);
+        if self.endpoints.fx.trace.is_set() {
+            self.endpoints.fx.trace.show(Direction::In, &frame.octets, 0);
         }
     }
 
@@ -118,15 +118,15 @@ impl Machine {
         if frame.header.kind == FrameKind::Sasl {
             return Err(ConnectionFault::SaslFrame);
         }
-        if channel > self.core.limits.channel_max() {
+        if channel > self.endpoints.limits.channel_max() {
             return Err(ConnectionFault::ChannelMax(channel));
         }
         let odd = is_close(&frame).then(|| frame.clone());
-        let frame = match frame.decode(&self.core.limits) {
+        let frame = match frame.decode(&self.endpoints.limits) {
             Ok(frame) => frame,
             Err(error) => {
                 let close = odd.filter(|_| self.remote == Half::Open);
-                let close = close.and_then(|frame| salvage(frame, &self.core.limits));
+                let close = close.and_then(|frame| read_leniently(frame, &self.endpoints.limits));
                 self.on_close(close.ok_or(ConnectionFault::Octets(error))?);
                 return Ok(());
             }
@@ -138,7 +138,7 @@ impl Machine {
                     self.on_close(close);
                     Ok(())
                 }
-                performative => self.core.on_frame(channel, performative, payload),
+                performative => self.endpoints.on_frame(channel, performative, payload),
             },
             Frame::Amqp { performative: Performative::Open(open), .. } => self.on_open(channel, &open),
             Frame::Amqp { performative, .. } => Err(ConnectionFault::NotOpen(performative.name())),
@@ -154,9 +154,9 @@ impl Machine {
     pub(super) fn on_sasl_frame(&mut self, frame: RawFrame) {
         self.timers.hear();
         self.show(&frame);
-        match frame.decode(&self.core.limits) {
+        match frame.decode(&self.endpoints.limits) {
             Ok(Frame::Sasl(body)) => {
-                let (outcome, identity) = self.stage.on_frame(body, &mut self.core.fx);
+                let (outcome, identity) = self.handshake.on_frame(body, &mut self.endpoints.fx);
                 self.identity = identity.or(self.identity.take());
                 self.after_layer(outcome);
             }

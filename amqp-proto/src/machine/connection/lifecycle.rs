@@ -5,8 +5,8 @@ use alloc::format;
 
 use bytes::BytesMut;
 
-use super::machine::{Machine, Step};
-use super::security::Stage;
+use super::security::Handshake;
+use super::{Machine, Step};
 use crate::machine::effects::MIN_MAX_FRAME_SIZE;
 use crate::machine::event::Event;
 use crate::machine::fault::ConnectionFault;
@@ -20,17 +20,18 @@ impl Machine {
     /// Closes the connection; there is nothing more to be sent after that. Without an error that waits until the
     /// deliveries are written that were completed before, for as long as the answer may take.
     pub(crate) fn close(&mut self, error: Option<Error>) -> bool {
-        if self.is_over || self.local == Half::Ended || (self.core.leaving.is_some() && error.is_none()) {
+        if self.is_over || self.local == Half::Ended || (self.endpoints.leaving.is_some() && error.is_none())
+        {
             return false;
         }
-        if !matches!(self.stage, Stage::Amqp) && self.local == Half::Unopened {
+        if !matches!(self.handshake, Handshake::Amqp) && self.local == Half::Unopened {
             // There is no AMQP to say it in.
             self.finish(Reason::local(error));
             return true;
         }
-        self.core.write_news();
-        self.core.flush();
-        if error.is_none() && self.core.close_later() {
+        self.endpoints.write_news();
+        self.endpoints.flush();
+        if error.is_none() && self.endpoints.close_later() {
             self.timers.leave(self.options.close_time_out);
         } else {
             self.close_now(error);
@@ -39,7 +40,7 @@ impl Machine {
     }
 
     fn close_now(&mut self, error: Option<Error>) {
-        self.core.write_news();
+        self.endpoints.write_news();
         self.send_close(error.as_ref());
         self.reason = Some(Reason::local(error));
         self.timers.closed(self.options.close_time_out);
@@ -48,14 +49,14 @@ impl Machine {
     /// Closes the connection if all is written that this has waited for.
     #[cold]
     pub(super) fn go_on_closing(&mut self) {
-        if self.local == Half::Open && !self.core.is_leaving() {
+        if self.local == Half::Open && !self.endpoints.is_leaving() {
             self.close_now(None);
         }
     }
 
     /// What was to be written before the close cannot be, or not in time.
     pub(super) fn give_up_closing(&mut self) {
-        self.core.write_news();
+        self.endpoints.write_news();
         self.send_close(None);
         self.finish(Reason::unwritten());
     }
@@ -65,7 +66,7 @@ impl Machine {
             return Err(ConnectionFault::OpenChannel(channel));
         }
         let idle_time_out = open.idle_time_out.unwrap_or(0);
-        let shortest = self.core.limits.shortest_idle_time_out();
+        let shortest = self.endpoints.limits.shortest_idle_time_out();
         if (1..shortest).contains(&idle_time_out) {
             return Err(ConnectionFault::IdleTimeOut(idle_time_out));
         }
@@ -84,11 +85,11 @@ impl Machine {
         }
         // Every peer takes frames of 512 octets (F-MAX-04). One that says less mostly is about to say why it refuses the
         // connection, which is what the application wants to know.
-        self.core.fx.max_frame_size = open.max_frame_size.max(MIN_MAX_FRAME_SIZE);
-        self.core.channel_max = open.channel_max;
+        self.endpoints.fx.max_frame_size = open.max_frame_size.max(MIN_MAX_FRAME_SIZE);
+        self.endpoints.channel_max = open.channel_max;
         if self.local == Half::Open {
             self.timers.opened(idle_time_out, shortest);
-            self.core.fx.tell(Event::Opened);
+            self.endpoints.fx.tell(Event::Opened);
         }
         Ok(())
     }
@@ -98,9 +99,9 @@ impl Machine {
         self.remote_error = close.error.clone().map(Box::new);
         match self.reason.take() {
             Some(reason) => self.finish(reason),
-            None if close.error.is_none() && self.core.is_leaving() => self.give_up_closing(),
+            None if close.error.is_none() && self.endpoints.is_leaving() => self.give_up_closing(),
             None => {
-                self.core.write_news();
+                self.endpoints.write_news();
                 self.send_close(None);
                 self.finish(Reason::remote(close.error));
             }
@@ -120,10 +121,10 @@ impl Machine {
         open.offered_capabilities = options.offered_capabilities.clone();
         open.desired_capabilities = options.desired();
         open.properties = options.properties.clone();
-        match self.core.fx.send(0, &open) {
+        match self.endpoints.fx.send(0, &open) {
             Ok(()) => {
                 self.local = Half::Open;
-                self.core.is_open = true;
+                self.endpoints.is_open = true;
             }
             Err(error) => {
                 let error =
@@ -139,10 +140,10 @@ impl Machine {
             self.send_open();
         }
         if self.local == Half::Open {
-            self.core.fx.send_error(0, error, |error| Close { error });
+            self.endpoints.fx.send_error(0, error, |error| Close { error });
             self.local = Half::Ended;
-            self.core.is_open = false;
-            self.core.fx.is_mute = true;
+            self.endpoints.is_open = false;
+            self.endpoints.fx.is_mute = true;
         }
     }
 
@@ -158,9 +159,9 @@ impl Machine {
     #[cold]
     pub(super) fn fail(&mut self, fault: &ConnectionFault) -> Step {
         let error = Error::from(fault.clone());
-        if matches!(self.stage, Stage::Amqp) || self.local == Half::Open {
+        if matches!(self.handshake, Handshake::Amqp) || self.local == Half::Open {
             if self.local == Half::Open {
-                self.core.write_news();
+                self.endpoints.write_news();
             }
             self.send_close(Some(&error));
         }
@@ -178,12 +179,12 @@ impl Machine {
         self.is_over = true;
         self.local = Half::Ended;
         self.remote = Half::Ended;
-        self.core.is_open = false;
-        self.core.leaving = None;
-        self.core.fx.is_mute = true;
-        self.core.finish_updates();
-        self.core.end_all(&reason);
-        self.core.fx.tell(Event::Closed(Box::new(reason)));
+        self.endpoints.is_open = false;
+        self.endpoints.leaving = None;
+        self.endpoints.fx.is_mute = true;
+        self.endpoints.finish_updates();
+        self.endpoints.end_all(&reason);
+        self.endpoints.fx.tell(Event::Closed(Box::new(reason)));
         self.timers.stop();
         self.input.clear();
     }
@@ -191,8 +192,8 @@ impl Machine {
     /// The peer speaks something else: it is told what this end speaks, and that is all [2.2].
     #[cold]
     pub(super) fn mismatch(&mut self, words: &str) {
-        if let Some(header) = self.stage.own_header() {
-            self.core.fx.header(header);
+        if let Some(header) = self.handshake.own_header() {
+            self.endpoints.fx.header(header);
         }
         self.finish(Reason::not_amqp(words));
     }

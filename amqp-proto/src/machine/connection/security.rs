@@ -21,7 +21,7 @@ pub(crate) enum Security {
 
 /// How far the layers below AMQP are.
 #[derive(Debug)]
-pub(crate) enum Stage {
+pub(crate) enum Handshake {
     /// The server has to answer the header that this end, the client, has sent.
     Answer {
         sent: ProtocolHeader,
@@ -49,7 +49,7 @@ pub(crate) enum Outcome {
     Failed(SaslFailure),
 }
 
-impl Stage {
+impl Handshake {
     pub(crate) fn new(security: Security, fx: &mut Effects) -> Self {
         match security {
             Security::Client => Self::answer(ProtocolHeader::AMQP, None, fx),

@@ -1,10 +1,10 @@
 //! Ends that wait for what was accepted before them: a link is detached, a session ended and a connection closed once
 //! the deliveries that the application has completed are written.
 
-use crate::machine::core::Core;
+use crate::machine::endpoints::Endpoints;
 use crate::machine::link::{Link, LinkEnd, SendingEnd};
 
-impl Core {
+impl Endpoints {
     /// Returns whether a link has a delivery that the application has completed, or given up, and that can be
     /// written to its end.
     pub(crate) fn is_unfinished(&self, index: u32) -> bool {

@@ -2,24 +2,21 @@
 
 #[allow(clippy::module_inception)] // one noun, one file
 mod delivery;
-mod first;
-mod head;
+mod disposition_queue;
+mod incoming;
 mod leaving;
 mod ledger;
-mod pending;
-mod permit;
-mod receive;
 mod record;
+mod scheduler;
 mod send;
+mod send_check;
 mod settle;
 mod tags;
-mod turns;
 
 pub use delivery::{Delivery, Part, PartEnd};
-pub(crate) use first::{Arrived, Incoming};
-pub(crate) use head::TransferHead;
+pub(crate) use disposition_queue::DispositionQueue;
+pub(crate) use incoming::{Arrived, IncomingTransfer, TransferHead};
 pub(crate) use ledger::{Chain, Ledger, id};
-pub(crate) use pending::Pending;
 pub(crate) use record::{Record, Tag};
 pub(crate) use settle::{Updates, forget};
 pub(crate) use tags::Tags;

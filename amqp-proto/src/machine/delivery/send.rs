@@ -5,17 +5,17 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::head::TransferHead;
-use super::permit::{Permit, commit, first_transfer};
+use super::incoming::TransferHead;
+use super::send_check::{Permit, commit, first_transfer};
 use crate::config::SendOptions;
-use crate::machine::core::Core;
+use crate::machine::command_error::SendError;
+use crate::machine::endpoints::Endpoints;
 use crate::machine::link::{Sender, Sending, SendingEnd};
 use crate::machine::output::Outbox;
-use crate::machine::refusal::SendError;
 use crate::message::{Message, Payload, data_head};
 use crate::types::{DeliveryKey, Handle};
 
-impl Core {
+impl Endpoints {
     /// Sends a message whole.
     pub(crate) fn send(
         &mut self,
@@ -23,7 +23,7 @@ impl Core {
         payload: &Payload,
         options: &SendOptions,
     ) -> Result<DeliveryKey, SendError> {
-        let permit = self.permit(index, payload.len(), options)?;
+        let permit = self.check_send(index, payload.len(), options)?;
         let write = |out: &mut Outbox| payload.chunks().iter().for_each(|chunk| out.payload(chunk));
         self.transmit(index, permit, options, payload.len(), write, || {
             payload.chunks().iter().cloned().collect()
@@ -39,7 +39,7 @@ impl Core {
     ) -> Result<DeliveryKey, SendError> {
         let head = data_head(data.len()).map_err(SendError::Unencodable)?;
         let octets = head.len() + data.len();
-        let permit = self.permit(index, octets, options)?;
+        let permit = self.check_send(index, octets, options)?;
         let write = |out: &mut Outbox| {
             out.tail().extend_from_slice(&head);
             out.payload(data);
@@ -65,7 +65,7 @@ impl Core {
         let mut octets = core::mem::take(&mut self.fx.scratch);
         octets.clear();
         let sent = message.encode(&mut octets).map_err(SendError::Unencodable).and_then(|()| {
-            let permit = self.permit(index, octets.len(), options)?;
+            let permit = self.check_send(index, octets.len(), options)?;
             let write = |out: &mut Outbox| out.tail().extend_from_slice(&octets);
             self.transmit(index, permit, options, octets.len(), write, || {
                 [Bytes::copy_from_slice(&octets)].into()
@@ -126,7 +126,7 @@ impl Core {
         index: u32,
         options: &SendOptions,
     ) -> Result<DeliveryKey, SendError> {
-        let permit = self.permit(index, 0, options)?;
+        let permit = self.check_send(index, 0, options)?;
         let Some((link, session)) = self.link_and_session(index) else { return Err(SendError::Detached) };
         let key = DeliveryKey::sent(session.key, session.sent.next());
         let transfer = first_transfer(link.handle, session, &permit, options);

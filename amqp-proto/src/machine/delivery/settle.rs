@@ -4,17 +4,17 @@ use alloc::boxed::Box;
 
 use super::ledger::Ledger;
 use super::record::Record;
-use crate::machine::core::{Ahead, Core, of_session};
+use crate::machine::command_error::SettleError;
+use crate::machine::endpoints::{Ahead, Endpoints, of_session};
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
 use crate::machine::link::{Link, LinkEnd, Receiver, Sending};
-use crate::machine::refusal::SettleError;
 use crate::machine::session::Session;
 use crate::types::{DeliveryKey, DeliveryTag, Key, LinkKey};
 use crate::wire::{DeliveryState, Disposition, Outcome, Role};
 
-impl Core {
+impl Endpoints {
     /// The peer tells the state of deliveries: a range of those of the session, in which some are not unsettled
     /// any more [2.7.6].
     pub(crate) fn on_disposition(&mut self, index: u32, frame: &Disposition) -> Result<(), (u32, Fault)> {

@@ -10,13 +10,13 @@ use bytes::{Bytes, BytesMut};
 
 use super::LinkEnd;
 use crate::codec::decode_one;
-use crate::machine::core::Core;
 use crate::machine::delivery::forget;
+use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::types::{DeliveryKey, DeliveryTag, Limits, Map, Value};
 use crate::wire::DeliveryState;
 
-impl Core {
+impl Endpoints {
     /// A link is attached at both ends once more, with what the peer still has of its deliveries [2.7.3].
     pub(super) fn end_deliveries(&mut self, index: u32, theirs: Option<&Map>) {
         let is_sender = self.links.at(index).is_some_and(|link| matches!(link.end, LinkEnd::Sender(_)));

@@ -8,11 +8,11 @@ use super::sender::Sender;
 use super::{Link, LinkEnd};
 use crate::codec::EncodeError;
 use crate::config::{ReceiverOptions, SenderOptions};
-use crate::machine::core::{Ahead, Core, of_session};
+use crate::machine::command_error::LinkError;
+use crate::machine::endpoints::{Ahead, Endpoints, of_session};
 use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
-use crate::machine::refusal::LinkError;
 use crate::types::{DeliveryTag, Handle, Key, Limits, Map, Str, Value};
 use crate::wire::{Attach, Error, Role, Target, Terminus};
 
@@ -53,15 +53,15 @@ impl EndOptions<'_> {
         }
     }
 
-    fn end(self, core: &Core) -> LinkEnd {
+    fn end(self, endpoints: &Endpoints) -> LinkEnd {
         match self {
             Self::Sender(options) => {
                 let mut sender = Sender::new(options);
-                sender.drains_late = !sender.manual_drain && core.credit.pause > 0;
+                sender.drains_late = !sender.manual_drain && endpoints.credit.pause > 0;
                 LinkEnd::Sender(sender)
             }
             Self::Receiver(options) => {
-                LinkEnd::Receiver(Receiver::new(options, &core.limits, core.credit.is_lenient))
+                LinkEnd::Receiver(Receiver::new(options, &endpoints.limits, endpoints.credit.is_lenient))
             }
         }
     }
@@ -165,7 +165,7 @@ impl Link {
     }
 }
 
-impl Core {
+impl Endpoints {
     /// Attaches a link to a session: a new one, or one of that name and direction that is suspended [2.6.4].
     pub(crate) fn attach(
         &mut self,
@@ -184,7 +184,7 @@ impl Core {
         };
         #[cfg(feature = "tracing")]
         if let Some(link) = self.links.get(key) {
-            self.watch.attach(link, options.address());
+            self.spans.attach(link, options.address());
         }
         Ok(key)
     }

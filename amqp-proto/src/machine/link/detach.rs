@@ -5,13 +5,13 @@ use alloc::boxed::Box;
 use super::attach::too_large;
 use super::receiver::{Held, Receiver};
 use super::{Link, LinkEnd};
-use crate::machine::core::{Core, of_session};
+use crate::machine::command_error::LinkError;
 use crate::machine::delivery::{Record, Tags, forget};
+use crate::machine::endpoints::{Endpoints, of_session};
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::halves::LinkHalf;
 use crate::machine::reason::Reason;
-use crate::machine::refusal::LinkError;
 use crate::types::{DeliveryKey, Handle, Key, LinkKey};
 use crate::wire::{Attach, Condition, Detach, Error, Role};
 
@@ -41,7 +41,7 @@ impl Link {
     }
 }
 
-impl Core {
+impl Endpoints {
     /// Refuses a link that the peer has attached [2.6.3].
     pub(crate) fn refuse_link(&mut self, index: u32, error: Error) -> Result<(), LinkError> {
         let (key, _) = self.offered(index)?;

@@ -4,7 +4,7 @@
 //! message gives it more time. The decision stands here, so that all drivers take the same: they only keep the time.
 
 use crate::config::Options;
-use crate::machine::core::Core;
+use crate::machine::endpoints::Endpoints;
 use crate::types::{Key, Moment};
 
 /// What the options of a connection say of the credit of its links.
@@ -30,7 +30,7 @@ pub(crate) struct Draining {
     by: Moment,
 }
 
-impl Core {
+impl Endpoints {
     /// Gives a sender time to use the credit that its receiver drains.
     pub(crate) fn delay_drain(&mut self, index: u32) {
         let by = self.now.after(self.credit.pause.into());

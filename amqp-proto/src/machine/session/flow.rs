@@ -2,12 +2,12 @@
 
 use super::Session;
 use super::lifecycle::OUTGOING_WINDOW;
-use crate::machine::core::{Ahead, Core, of_session};
+use crate::machine::command_error::FlowError;
+use crate::machine::endpoints::{Ahead, Endpoints, of_session};
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
 use crate::machine::link::{Link, LinkEnd};
-use crate::machine::refusal::FlowError;
 use crate::types::{Handle, ReceiverKey};
 use crate::wire::Flow;
 
@@ -22,7 +22,7 @@ impl Session {
     }
 }
 
-impl Core {
+impl Endpoints {
     /// The peer tells its windows, and with a handle the state of a link.
     pub(crate) fn on_flow(&mut self, index: u32, flow: &Flow) -> Result<(), (u32, Fault)> {
         let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {

@@ -5,19 +5,19 @@ use bytes::BytesMut;
 
 use super::Session;
 use crate::config::SessionOptions;
-use crate::machine::core::Core;
+use crate::machine::command_error::SessionError;
+use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, SessionFault};
 use crate::machine::halves::Half;
 use crate::machine::reason::Reason;
-use crate::machine::refusal::SessionError;
 use crate::types::{Handle, Key, SessionKey};
 use crate::wire::{Begin, End, Error};
 
 /// What this end announces as its outgoing-window: it never holds itself back.
 pub(super) const OUTGOING_WINDOW: u32 = i32::MAX.cast_unsigned();
 
-impl Core {
+impl Endpoints {
     /// Begins a session.
     pub(crate) fn begin(&mut self, options: &SessionOptions) -> Result<Key, SessionError> {
         if !self.is_open || self.leaving.is_some() {
@@ -36,7 +36,7 @@ impl Core {
         }
         self.unanswered.insert(channel.into(), key.index);
         #[cfg(feature = "tracing")]
-        self.watch.begin(SessionKey(key), channel);
+        self.spans.begin(SessionKey(key), channel);
         Ok(key)
     }
 

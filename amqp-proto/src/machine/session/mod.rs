@@ -9,7 +9,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 
 pub(crate) use window::{IncomingWindow, OutgoingWindow};
 
-use super::delivery::{Ledger, Pending};
+use super::delivery::{DispositionQueue, Ledger};
 use super::directory::{Directory, Numbers};
 use super::halves::Half;
 use super::reason::Reason;
@@ -48,9 +48,9 @@ pub(crate) struct Session {
     /// Unsettled deliveries that this end has received; before the first has come, that says where they start.
     pub(crate) received: Option<Ledger>,
     /// What is to be told about deliveries that were sent.
-    pub(crate) about_sent: Pending,
+    pub(crate) about_sent: DispositionQueue,
     /// What is to be told about deliveries that were received.
-    pub(crate) about_received: Pending,
+    pub(crate) about_received: DispositionQueue,
     /// Whether it is among those that have something to be written.
     pub(crate) due: bool,
     pub(crate) flow_due: bool,
@@ -89,8 +89,8 @@ impl Session {
             links: BTreeSet::new(),
             sent: Ledger::new(DeliveryNumber::new(options.next_outgoing_id.get())),
             received: None,
-            about_sent: Pending::new(Role::Sender),
-            about_received: Pending::new(Role::Receiver),
+            about_sent: DispositionQueue::new(Role::Sender),
+            about_received: DispositionQueue::new(Role::Receiver),
             due: false,
             flow_due: false,
             leaves: false,

@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::Play;
-use super::book::BY_TEST;
-use super::habits::{receiver_options, sender_options, session_options};
+use super::model::BY_TEST;
+use super::setup::{receiver_options, sender_options, session_options};
 use crate::connection::Connection;
 use crate::testing::operation::{Grant, LinkSort, Pick, Side};
 use crate::types::{LinkKey, SessionKey, Str};
@@ -13,15 +13,15 @@ use crate::wire::{Condition, Error, ReceiverSettleMode, SenderSettleMode};
 
 impl Play<'_> {
     pub(super) fn begin(&mut self, side: Side) {
-        let options = session_options(self.run.habits(side));
+        let options = session_options(self.run.setup(side));
         if let Some(key) = self.command(side, |end| Ok(end.begin(&options))) {
-            self.book(side).begun.push(key);
-            self.book(side).sessions.push(key);
+            self.model(side).begun.push(key);
+            self.model(side).sessions.push(key);
         }
     }
 
     pub(super) fn end(&mut self, side: Side, pick: Pick) {
-        if let Some(key) = pick.of(&self.book(side).sessions) {
+        if let Some(key) = pick.of(&self.model(side).sessions) {
             self.end_session(side, key);
         }
     }
@@ -31,13 +31,13 @@ impl Play<'_> {
     }
 
     pub(super) fn attach(&mut self, side: Side, pick: Pick, sort: LinkSort) {
-        let Some(session) = pick.of(&self.book(side).sessions) else { return };
-        let habits = self.run.habits(side);
+        let Some(session) = pick.of(&self.model(side).sessions) else { return };
+        let setup = self.run.setup(side);
         let name = Str::from(format!("link {}", sort.name.0 % 3));
         let snd = SenderSettleMode::ALL.get(usize::from(sort.modes.0.0)).copied();
         let rcv = ReceiverSettleMode::ALL.get(usize::from(sort.modes.1.0)).copied();
         let key = if sort.sends {
-            let mut options = sender_options(habits).with_target(crate::wire::Target::at("node"));
+            let mut options = sender_options(setup).with_target(crate::wire::Target::at("node"));
             options.snd_settle_mode = snd;
             options.rcv_settle_mode = rcv;
             let run = |end: &mut Connection| {
@@ -45,7 +45,7 @@ impl Play<'_> {
             };
             self.command(side, run).map(LinkKey::from)
         } else {
-            let mut options = receiver_options(habits).with_source(crate::wire::Source::at("node"));
+            let mut options = receiver_options(setup).with_source(crate::wire::Source::at("node"));
             options.snd_settle_mode = snd;
             options.rcv_settle_mode = rcv;
             let run = |end: &mut Connection| {
@@ -54,7 +54,7 @@ impl Play<'_> {
             self.command(side, run).map(LinkKey::from)
         };
         if let Some(key) = key {
-            let link = self.book(side).links.entry(key).or_default();
+            let link = self.model(side).links.entry(key).or_default();
             link.name = name;
             link.is_suspended = false;
         }
@@ -68,15 +68,15 @@ impl Play<'_> {
     }
 
     pub(super) fn answer(&mut self, side: Side, key: LinkKey, accept: bool) -> bool {
-        let habits = self.run.habits(side);
+        let setup = self.run.setup(side);
         let error = Error::new(Condition::NotFound).with_description(BY_TEST);
         let done = match (key, accept) {
             (LinkKey::Sender(key), true) => {
-                let options = sender_options(habits);
+                let options = sender_options(setup);
                 self.command(side, |end| end.sender(key).map(|mut link| link.accept_link(&options)))
             }
             (LinkKey::Receiver(key), true) => {
-                let options = receiver_options(habits);
+                let options = receiver_options(setup);
                 self.command(side, |end| end.receiver(key).map(|mut link| link.accept_link(&options)))
             }
             (LinkKey::Sender(key), false) => {
@@ -86,7 +86,7 @@ impl Play<'_> {
                 self.command(side, |end| end.receiver(key).map(|mut link| link.refuse_link(error)))
             }
         };
-        if let (Some(()), Some(link)) = (done, self.book(side).links.get_mut(&key)) {
+        if let (Some(()), Some(link)) = (done, self.model(side).links.get_mut(&key)) {
             link.is_offered = false;
             link.wants = accept;
         }
@@ -94,7 +94,7 @@ impl Play<'_> {
     }
 
     pub(super) fn detach(&mut self, side: Side, pick: Pick, closed: bool) {
-        let links: Vec<LinkKey> = self.book(side).links.keys().copied().collect();
+        let links: Vec<LinkKey> = self.model(side).links.keys().copied().collect();
         if let Some(key) = pick.of(&links) {
             self.detach_link(side, key, closed);
         }
@@ -130,7 +130,7 @@ impl Play<'_> {
                 Grant::Echo => receiver.echo(),
             })
         });
-        if let (Some(()), Some(link)) = (done, self.book(side).links.get_mut(&key.into())) {
+        if let (Some(()), Some(link)) = (done, self.model(side).links.get_mut(&key.into())) {
             match grant {
                 Grant::Drain => link.drains = credit > 0,
                 Grant::Set(_) | Grant::Add(_) | Grant::Stop => link.drains = false,

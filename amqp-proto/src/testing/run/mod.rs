@@ -1,11 +1,11 @@
 //! Playing a [`Run`]: its operations are done, and what both ends are told is checked.
 
-mod book;
-mod habits;
 mod links;
+mod model;
+mod quiescence;
 mod receiving;
-mod rest;
 mod sending;
+mod setup;
 
 use alloc::format;
 use alloc::string::String;
@@ -18,8 +18,8 @@ use super::pair::Pair;
 use crate::connection::Connection;
 use crate::machine::{Event, SendError, StaleKey};
 use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey};
-use book::{Book, Fate, Got, Note, link_state};
-use habits::{options, receiver_options, sender_options, session_options};
+use model::{Fate, Got, Model, Note, link_state};
+use setup::{options, receiver_options, sender_options, session_options};
 
 /// The outcome of a run.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,8 +69,8 @@ impl Run {
 struct Play<'a> {
     run: &'a Run,
     pair: Pair,
-    client: Book,
-    server: Book,
+    client: Model,
+    server: Model,
     notes: Vec<Note>,
     received: Vec<(Side, usize)>,
 }
@@ -82,19 +82,19 @@ impl<'a> Play<'a> {
         let mut pair = Pair::new(client, server).portioned(&portions).delayed(run.delay.0.into());
         pair = pair.with_most_steps(20_000);
         for side in [Side::Client, Side::Server] {
-            let habits = run.habits(side);
+            let setup = run.setup(side);
             let end = pair.end(side);
-            end.session_options = session_options(habits);
-            end.sender_options = sender_options(habits);
-            end.receiver_options = receiver_options(habits);
+            end.session_options = session_options(setup);
+            end.sender_options = sender_options(setup);
+            end.receiver_options = receiver_options(setup);
             end.pushes = true;
         }
         pair.drive();
         let mut play = Self {
             run,
             pair,
-            client: Book::default(),
-            server: Book::default(),
+            client: Model::default(),
+            server: Model::default(),
             notes: Vec::new(),
             received: Vec::new(),
         };
@@ -107,12 +107,12 @@ impl<'a> Play<'a> {
         play.apply(&Operation::Drive);
         for side in [Side::Client, Side::Server] {
             play.apply(&Operation::Grant(side, Pick(0), Grant::Set(Few(3))));
-            play.pair.end(side).auto = if run.habits(side).accepts { Auto::Links } else { Auto::Sessions };
+            play.pair.end(side).auto = if run.setup(side).accepts { Auto::Links } else { Auto::Sessions };
         }
         play
     }
 
-    fn book(&mut self, side: Side) -> &mut Book {
+    fn model(&mut self, side: Side) -> &mut Model {
         match side {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
@@ -122,13 +122,13 @@ impl<'a> Play<'a> {
     /// Looks at what was told.
     fn observe(&mut self) {
         for side in [Side::Client, Side::Server] {
-            let book = match side {
+            let model = match side {
                 Side::Client => &mut self.client,
                 Side::Server => &mut self.server,
             };
             let end = self.pair.end(side);
             for event in end.events() {
-                book.observe(&event, end, &mut self.notes);
+                model.observe(&event, end, &mut self.notes);
             }
         }
     }
@@ -214,24 +214,24 @@ impl<'a> Play<'a> {
     }
 
     fn senders(&mut self, side: Side) -> Vec<SenderKey> {
-        let keys = self.book(side).links.keys();
+        let keys = self.model(side).links.keys();
         keys.filter_map(|key| if let LinkKey::Sender(key) = key { Some(*key) } else { None }).collect()
     }
 
     fn receivers(&mut self, side: Side) -> Vec<ReceiverKey> {
-        let keys = self.book(side).links.keys();
+        let keys = self.model(side).links.keys();
         keys.filter_map(|key| if let LinkKey::Receiver(key) = key { Some(*key) } else { None }).collect()
     }
 
     /// Links that are to be accepted or refused.
     fn offers(&mut self, side: Side) -> Vec<LinkKey> {
-        let links = self.book(side).links.iter();
+        let links = self.model(side).links.iter();
         links.filter(|(_, link)| link.is_offered).map(|(key, _)| *key).collect()
     }
 
     /// Senders with a message that was started, and which.
     fn started(&mut self, side: Side) -> Vec<(SenderKey, usize)> {
-        let links = self.book(side).links.iter();
+        let links = self.model(side).links.iter();
         links
             .filter_map(|(key, link)| match key {
                 LinkKey::Sender(key) => Some((*key, link.open?)),
@@ -242,7 +242,7 @@ impl<'a> Play<'a> {
 
     /// Deliveries that were received and are neither settled nor decided, and their links.
     fn undecided(&mut self, side: Side) -> Vec<(LinkKey, DeliveryKey)> {
-        let (book, notes) = match side {
+        let (model, notes) = match side {
             Side::Client => (&self.client, &self.notes),
             Side::Server => (&self.server, &self.notes),
         };
@@ -250,7 +250,7 @@ impl<'a> Play<'a> {
             let note = got.id.and_then(|id| notes.get(id));
             got.fate == Fate::Open && note.is_some_and(|note| note.verdict.is_none())
         };
-        let got = book.got.iter().filter(|(_, got)| is_undecided(got));
+        let got = model.got.iter().filter(|(_, got)| is_undecided(got));
         got.map(|(key, got)| (got.link, *key)).collect()
     }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Play;
-use super::book::{BY_TEST, Fate};
+use super::model::{BY_TEST, Fate};
 use super::sending::content;
 use crate::machine::{PartEnd, StaleKey};
 use crate::message::Payload;
@@ -14,9 +14,9 @@ use crate::wire::{Condition, DeliveryState, Error, Modified, Outcome, Received, 
 impl Play<'_> {
     /// Takes a message, or a part of one; whether there was any.
     pub(super) fn receive(&mut self, side: Side, receiver: ReceiverKey) -> bool {
-        let streams = self.run.habits(side).streams;
+        let streams = self.run.setup(side).streams;
         let session = self.pair.end(side).receiver(receiver).ok().and_then(|receiver| receiver.session());
-        let Some(link) = self.book(side).links.get_mut(&receiver.into()) else { return false };
+        let Some(link) = self.model(side).links.get_mut(&receiver.into()) else { return false };
         // A link that has moved has left behind what had come on the session before.
         link.inbox.retain(|key| session.is_none_or(|session| session.0 == key.session));
         let Some(key) = link.inbox.first().copied() else { return false };
@@ -36,7 +36,7 @@ impl Play<'_> {
             return true;
         };
         assert_eq!(taken, key, "the oldest comes first");
-        let Some(got) = self.book(side).got.get_mut(&key) else { return false };
+        let Some(got) = self.model(side).got.get_mut(&key) else { return false };
         got.octets.extend_from_slice(&octets);
         got.id = got.octets.first_chunk().map(|id| u32::from_be_bytes(*id) as usize);
         let some = !octets.is_empty() || end != PartEnd::More;
@@ -52,7 +52,7 @@ impl Play<'_> {
     }
 
     fn forget_first(&mut self, side: Side, receiver: ReceiverKey) {
-        if let Some(link) = self.book(side).links.get_mut(&receiver.into())
+        if let Some(link) = self.model(side).links.get_mut(&receiver.into())
             && !link.inbox.is_empty()
         {
             link.inbox.remove(0);
@@ -61,11 +61,11 @@ impl Play<'_> {
 
     /// A message is complete.
     fn received(&mut self, side: Side, receiver: ReceiverKey, key: DeliveryKey) {
-        let book = match side {
+        let model = match side {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
         };
-        let got = book.got.get(&key);
+        let got = model.got.get(&key);
         let id = got.and_then(|got| got.id).unwrap_or(usize::MAX);
         let note = self.notes.get_mut(id);
         assert!(note.is_some(), "nobody sent {got:?}");
@@ -74,7 +74,7 @@ impl Play<'_> {
         assert!(!note.is_received, "{note:?} is received twice");
         assert_eq!(got.octets, content(id, 0, note.size), "{note:?} is not whole");
         note.is_received = true;
-        if let Some(link) = book.links.get_mut(&receiver.into()) {
+        if let Some(link) = model.links.get_mut(&receiver.into()) {
             assert!(link.last < Some(id), "{id} comes after {:?}", link.last);
             link.last = Some(id);
         }
@@ -92,7 +92,7 @@ impl Play<'_> {
         });
         let is_settled = self.pair.end(side).delivery(key).is_err();
         let Some(()) = done else { return false };
-        let Some(got) = self.book(side).got.get_mut(&key) else { return false };
+        let Some(got) = self.model(side).got.get_mut(&key) else { return false };
         if is_settled {
             got.fate = Fate::Own;
         }

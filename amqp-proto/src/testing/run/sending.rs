@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::book::{Fate, Note};
+use super::model::{Fate, Note};
 use super::{Play, waits};
 use crate::config::SendOptions;
 use crate::machine::SendError;
@@ -48,7 +48,7 @@ impl Play<'_> {
     }
 
     fn owe(&mut self, side: Side, link: SenderKey) {
-        if let Some(link) = self.book(side).links.get_mut(&link.into()) {
+        if let Some(link) = self.model(side).links.get_mut(&link.into()) {
             link.wants = true;
         }
     }
@@ -69,7 +69,7 @@ impl Play<'_> {
             is_dropped: false,
             known: None,
         });
-        assert_eq!(self.book(from).sent.insert(key, id), None, "{key:?} names two");
+        assert_eq!(self.model(from).sent.insert(key, id), None, "{key:?} names two");
     }
 
     pub(super) fn start(&mut self, side: Side, pick: Pick) {
@@ -78,7 +78,7 @@ impl Play<'_> {
         if let Some(key) = key {
             let id = self.notes.len();
             self.note(side, link, key, 0, false);
-            if let Some(link) = self.book(side).links.get_mut(&link.into()) {
+            if let Some(link) = self.model(side).links.get_mut(&link.into()) {
                 link.open = Some(id);
             }
         } else if refused {
@@ -126,7 +126,7 @@ impl Play<'_> {
                 note.fate = Fate::Aborted;
             }
             note.is_loose |= !complete;
-            if let Some(link) = self.book(side).links.get_mut(&link.into()) {
+            if let Some(link) = self.model(side).links.get_mut(&link.into()) {
                 link.open = None;
             }
         }

@@ -5,16 +5,16 @@ use amqp_proto::message::Message;
 use amqp_proto::sasl::{ClientProfile, Login};
 use amqp_proto::wire::Outcome;
 
+use crate::broker::Fixture;
 use crate::client::{Client, Connection, Delivery, Opening, Receiving, Sender, Sending};
+use crate::exchange::next;
 use crate::failure::{Done, Failure, Over, holds, refused, same};
-use crate::kit::next;
 use crate::messages::octets;
-use crate::place::Place;
 
 /// Sends more than a record of TLS holds, there and back.
-async fn exchanges<C: Client>(place: &Place, opening: Opening) -> Done {
+async fn exchanges<C: Client>(fixture: &Fixture, opening: Opening) -> Done {
     let connection = C::open(opening).await?;
-    let queue = place.queue("q");
+    let queue = fixture.queue("q");
     let sender = connection.sender(Sending::to(&queue)).await?;
     let receiver = connection.receiver(Receiving::from(&queue)).await?;
     for size in [0, 1_000, 1 << 20] {
@@ -34,25 +34,25 @@ async fn is_not_believed<C: Client>(opening: Opening, why: &str) -> Done {
     if problem.words.contains(why) { Ok(()) } else { Err(Failure::Problem(problem)) }
 }
 
-pub(crate) async fn who_shows_a_good_certificate_is_believed<C: Client>(place: &Place) -> Done {
-    exchanges::<C>(place, place.trusting()?).await
+pub(crate) async fn who_shows_a_good_certificate_is_believed<C: Client>(fixture: &Fixture) -> Done {
+    exchanges::<C>(fixture, fixture.trusting()?).await
 }
 
 /// The password goes over TLS without further ado.
-pub(crate) async fn a_password_goes_over_tls<C: Client>(place: &Place) -> Done {
+pub(crate) async fn a_password_goes_over_tls<C: Client>(fixture: &Fixture) -> Done {
     let login = Login::new("test", "secret").map_err(|error| Failure::wrong(error.to_string()))?;
-    exchanges::<C>(place, place.trusting()?.sasl(ClientProfile::new().with_login(login))).await
+    exchanges::<C>(fixture, fixture.trusting()?.sasl(ClientProfile::new().with_login(login))).await
 }
 
 /// The system knows nothing of the authority.
-pub(crate) async fn who_is_vouched_for_by_nobody_known_is_not_believed<C: Client>(place: &Place) -> Done {
-    is_not_believed::<C>(place.opening().with(ConnectionOptions::with_anonymous), "UnknownIssuer").await
+pub(crate) async fn who_is_vouched_for_by_nobody_known_is_not_believed<C: Client>(fixture: &Fixture) -> Done {
+    is_not_believed::<C>(fixture.opening().with(ConnectionOptions::with_anonymous), "UnknownIssuer").await
 }
 
-pub(crate) async fn an_expired_certificate_is_not_believed<C: Client>(place: &Place) -> Done {
-    is_not_believed::<C>(place.trusting()?, "expired").await
+pub(crate) async fn an_expired_certificate_is_not_believed<C: Client>(fixture: &Fixture) -> Done {
+    is_not_believed::<C>(fixture.trusting()?, "expired").await
 }
 
-pub(crate) async fn a_certificate_for_another_name_is_not_believed<C: Client>(place: &Place) -> Done {
-    is_not_believed::<C>(place.trusting()?, "not valid for name").await
+pub(crate) async fn a_certificate_for_another_name_is_not_believed<C: Client>(fixture: &Fixture) -> Done {
+    is_not_believed::<C>(fixture.trusting()?, "not valid for name").await
 }

@@ -4,19 +4,19 @@ use amqp_proto::Origin;
 use amqp_proto::message::Message;
 use amqp_proto::wire::{Condition, Error, Outcome};
 
+use crate::broker::Fixture;
 use crate::client::{Client, Connection, Delivery, Node, Receiver, Receiving, Sender, Sending, Session};
+use crate::exchange::{Pair, send, serves, take};
 use crate::failure::{Done, Failure, Over, refused, same};
-use crate::kit::{Pair, send, serves, take};
-use crate::place::Place;
 
 /// Several sessions with several links each, all in use.
-pub(crate) async fn sessions_and_links_do_not_mix<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
+pub(crate) async fn sessions_and_links_do_not_mix<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
     let (mut sessions, mut links) = (Vec::new(), Vec::new());
     for s in 0..3 {
         let session = connection.session().await?;
         for l in 0..4 {
-            let queue = place.queue(&format!("{s}-{l}"));
+            let queue = fixture.queue(&format!("{s}-{l}"));
             let sender = session.sender(Sending::to(&queue)).await?;
             let receiver = session.receiver(Receiving::from(&queue)).await?;
             links.push((sender, receiver));
@@ -40,9 +40,9 @@ pub(crate) async fn sessions_and_links_do_not_mix<C: Client>(place: &Place) -> D
 }
 
 /// A session that ends leaves the others alone.
-pub(crate) async fn a_session_ends_by_itself<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
-    let queue = place.queue("q");
+pub(crate) async fn a_session_ends_by_itself<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
+    let queue = fixture.queue("q");
     let (one, other) = (connection.session().await?, connection.session().await?);
     let sender = one.sender(Sending::to(&queue)).await?;
     let receiver = other.receiver(Receiving::from(&queue)).await?;
@@ -57,9 +57,9 @@ pub(crate) async fn a_session_ends_by_itself<C: Client>(place: &Place) -> Done {
 }
 
 /// Links come and go.
-pub(crate) async fn links_are_attached_and_closed_again_and_again<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
-    let queue = place.queue("q");
+pub(crate) async fn links_are_attached_and_closed_again_and_again<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
+    let queue = fixture.queue("q");
     for _ in 0..50 {
         serves(&connection, &queue).await?;
     }
@@ -67,17 +67,17 @@ pub(crate) async fn links_are_attached_and_closed_again_and_again<C: Client>(pla
 }
 
 /// Connections come and go.
-pub(crate) async fn connections_are_opened_and_closed_again_and_again<C: Client>(place: &Place) -> Done {
+pub(crate) async fn connections_are_opened_and_closed_again_and_again<C: Client>(fixture: &Fixture) -> Done {
     for _ in 0..10 {
-        C::open(place.opening()).await?.close().await?;
+        C::open(fixture.opening()).await?.close().await?;
     }
     Ok(())
 }
 
 /// The errors that we end things with are taken and answered.
-pub(crate) async fn what_we_close_for_a_reason_is_closed<C: Client>(place: &Place) -> Done {
+pub(crate) async fn what_we_close_for_a_reason_is_closed<C: Client>(fixture: &Fixture) -> Done {
     let error = || Error::new(Condition::InternalError).with_description("as it happens");
-    let pair = Pair::<C>::open(place).await?;
+    let pair = Pair::<C>::open(fixture).await?;
     pair.sender.close_with(error()).await?;
     pair.receiver.close_with(error()).await?;
     serves(&pair.connection, &pair.queue).await?;
@@ -85,12 +85,12 @@ pub(crate) async fn what_we_close_for_a_reason_is_closed<C: Client>(place: &Plac
 }
 
 /// A link that the broker refuses says why, and leaves the connection as it is.
-pub(crate) async fn a_link_that_is_refused_says_why<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
+pub(crate) async fn a_link_that_is_refused_says_why<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
     let session = connection.session().await?;
     let attached = session.receiver(Receiving::from_node(Node::None)).await;
     let problem = refused("a receiver from nowhere", attached)?;
-    serves(&connection, &place.queue("q")).await?;
+    serves(&connection, &fixture.queue("q")).await?;
     connection.close().await?;
     if problem.over != Over::Link {
         return Err(Failure::Problem(problem));
@@ -101,13 +101,13 @@ pub(crate) async fn a_link_that_is_refused_says_why<C: Client>(place: &Place) ->
 }
 
 /// Handles that are dropped close what they stand for.
-pub(crate) async fn what_is_dropped_is_closed<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn what_is_dropped_is_closed<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
     drop(take(&pair.receiver, "job").await?);
     drop(pair);
-    let connection = C::open(place.opening()).await?;
-    let receiver = connection.receiver(Receiving::from(&place.queue("q"))).await?;
+    let connection = C::open(fixture.opening()).await?;
+    let receiver = connection.receiver(Receiving::from(&fixture.queue("q"))).await?;
     take(&receiver, "job").await?.end(Outcome::Accepted)?;
     connection.close().await
 }

@@ -10,11 +10,11 @@ mod sending;
 mod sizes;
 mod streaming;
 
+use crate::broker::Fixture;
 use crate::client::Client;
 use crate::failure::{Done, Failure};
 use crate::on_blocking::Blocking;
 use crate::on_tokio::Tokio;
-use crate::place::Place;
 
 /// A case, with one client.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub(crate) struct Case {
     pub(crate) group: &'static str,
     pub(crate) name: &'static str,
     pub(crate) client: &'static str,
-    pub(crate) play: fn(&Place) -> Done,
+    pub(crate) play: fn(&Fixture) -> Done,
 }
 
 /// Cases of groups, as a function.
@@ -34,7 +34,7 @@ macro_rules! cases {
                 group: stringify!($group),
                 name: stringify!($name),
                 client: $client::NAME,
-                play: |place| block_on($group::$name::<$client>(place)),
+                play: |fixture| block_on($group::$name::<$client>(fixture)),
             },)*)*]
         }
     };
@@ -151,12 +151,14 @@ cases! {
 fn streams() -> Vec<Case> {
     let case = |name, play| Case { group: "streaming", name, client: Tokio::NAME, play };
     vec![
-        case("a_message_is_sent_in_pieces", |place| block_on(streaming::a_message_is_sent_in_pieces(place))),
-        case("a_message_is_read_while_it_comes", |place| {
-            block_on(streaming::a_message_is_read_while_it_comes(place))
+        case("a_message_is_sent_in_pieces", |fixture| {
+            block_on(streaming::a_message_is_sent_in_pieces(fixture))
         }),
-        case("a_message_that_is_given_up_is_not_seen", |place| {
-            block_on(streaming::a_message_that_is_given_up_is_not_seen(place))
+        case("a_message_is_read_while_it_comes", |fixture| {
+            block_on(streaming::a_message_is_read_while_it_comes(fixture))
+        }),
+        case("a_message_that_is_given_up_is_not_seen", |fixture| {
+            block_on(streaming::a_message_that_is_given_up_is_not_seen(fixture))
         }),
     ]
 }

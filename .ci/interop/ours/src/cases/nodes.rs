@@ -4,14 +4,14 @@ use amqp_proto::message::Message;
 use amqp_proto::symbol;
 use amqp_proto::wire::{MessageId, Outcome};
 
+use crate::broker::Fixture;
 use crate::client::{Client, Connection, Delivery, Node, Receiver, Receiving, Sender, Sending};
+use crate::exchange::{nothing_before, take, text};
 use crate::failure::{Done, Failure, holds, same};
-use crate::kit::{nothing_before, take, text};
-use crate::place::Place;
 
 /// A node that is made for a link from it.
-pub(crate) async fn a_node_is_made_to_receive_from<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
+pub(crate) async fn a_node_is_made_to_receive_from<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
     let receiver = connection.receiver(Receiving::from_node(Node::Dynamic)).await?;
     let address = receiver.address().ok_or_else(|| Failure::wrong("the node has no address"))?;
     let sender = connection.sender(Sending::to(&address)).await?;
@@ -23,8 +23,8 @@ pub(crate) async fn a_node_is_made_to_receive_from<C: Client>(place: &Place) -> 
 }
 
 /// A node that is made for a link to it.
-pub(crate) async fn a_node_is_made_to_send_to<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
+pub(crate) async fn a_node_is_made_to_send_to<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending { to: Node::Dynamic, ..Sending::default() }).await?;
     let address = sender.address().ok_or_else(|| Failure::wrong("the node has no address"))?;
     let receiver = connection.receiver(Receiving::from(&address)).await?;
@@ -33,12 +33,12 @@ pub(crate) async fn a_node_is_made_to_send_to<C: Client>(place: &Place) -> Done 
 }
 
 /// A sender without a target: each message says where it goes.
-pub(crate) async fn messages_go_where_they_are_addressed<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
+pub(crate) async fn messages_go_where_they_are_addressed<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending::default()).await?;
     holds("the relay is offered", connection.offers(&symbol!("ANONYMOUS-RELAY")))?;
     for name in ["a", "b"] {
-        let queue = place.queue(name);
+        let queue = fixture.queue(name);
         let receiver = connection.receiver(Receiving::from(&queue)).await?;
         same("the outcome", sender.send(Message::from(name).with_to(queue)).await?, Outcome::Accepted)?;
         take(&receiver, name).await?.end(Outcome::Accepted)?;
@@ -47,20 +47,20 @@ pub(crate) async fn messages_go_where_they_are_addressed<C: Client>(place: &Plac
 }
 
 /// Questions, answered by another connection to the address that they name.
-pub(crate) async fn requests_are_answered<C: Client>(place: &Place) -> Done {
-    answered_at::<C>(place, Node::Dynamic).await
+pub(crate) async fn requests_are_answered<C: Client>(fixture: &Fixture) -> Done {
+    answered_at::<C>(fixture, Node::Dynamic).await
 }
 
 /// The same, by way of a node that is for answers only.
-pub(crate) async fn requests_are_answered_by_direct_reply_to<C: Client>(place: &Place) -> Done {
-    answered_at::<C>(place, Node::Replies).await
+pub(crate) async fn requests_are_answered_by_direct_reply_to<C: Client>(fixture: &Fixture) -> Done {
+    answered_at::<C>(fixture, Node::Replies).await
 }
 
-async fn answered_at<C: Client>(place: &Place, node: Node) -> Done {
-    let (asking, answering) = (C::open(place.opening()).await?, C::open(place.opening()).await?);
+async fn answered_at<C: Client>(fixture: &Fixture, node: Node) -> Done {
+    let (asking, answering) = (C::open(fixture.opening()).await?, C::open(fixture.opening()).await?);
     let replies = asking.receiver(Receiving::from_node(node)).await?;
     let reply_to = replies.address().ok_or_else(|| Failure::wrong("the node has no address"))?;
-    let queue = place.queue("questions");
+    let queue = fixture.queue("questions");
     let requests = asking.sender(Sending::to(&queue)).await?;
     let questions = answering.receiver(Receiving::from(&queue)).await?;
     let answers = answering.sender(Sending::default()).await?;
@@ -81,7 +81,7 @@ async fn answered_at<C: Client>(place: &Place, node: Node) -> Done {
 }
 
 async fn answer(questions: &impl Receiver, answers: &impl Sender) -> Done {
-    let question = crate::kit::next(questions).await?;
+    let question = crate::exchange::next(questions).await?;
     let properties = question.message()?.properties()?;
     let (Some(to), Some(id)) = (properties.reply_to, properties.message_id) else {
         return Err(Failure::wrong("a question without a name or a return address"));

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use amqp_proto::wire::{Condition, Error, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode};
 
+use crate::broker::Fixture;
 use crate::client::{Client, Connection, Delivery, Receiver, Receiving, Sending, Session};
+use crate::exchange::{Pair, next, nothing_before, send, take, text};
 use crate::failure::{Done, holds, same};
-use crate::kit::{Pair, next, nothing_before, send, take, text};
-use crate::place::Place;
 
 /// What the header says of the attempts before.
 async fn attempts(delivery: &impl Delivery) -> Done<(u32, bool)> {
@@ -16,16 +16,16 @@ async fn attempts(delivery: &impl Delivery) -> Done<(u32, bool)> {
 }
 
 /// Gives a message an outcome, with which it is gone.
-async fn ends<C: Client>(place: &Place, outcome: Outcome) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+async fn ends<C: Client>(fixture: &Fixture, outcome: Outcome) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
     take(&pair.receiver, "job").await?.end(outcome)?;
     pair.finish().await
 }
 
 /// Gives a message an outcome, with which it comes again, with this delivery-count.
-async fn comes_again<C: Client>(place: &Place, outcome: Outcome, count: u32) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+async fn comes_again<C: Client>(fixture: &Fixture, outcome: Outcome, count: u32) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
     let first = take(&pair.receiver, "job").await?;
     same("delivery-count at first", attempts(&first).await?.0, 0)?;
@@ -48,38 +48,38 @@ fn modified(delivery_failed: bool, undeliverable_here: bool) -> Outcome {
     })
 }
 
-pub(crate) async fn what_we_accept_is_gone<C: Client>(place: &Place) -> Done {
-    ends::<C>(place, Outcome::Accepted).await
+pub(crate) async fn what_we_accept_is_gone<C: Client>(fixture: &Fixture) -> Done {
+    ends::<C>(fixture, Outcome::Accepted).await
 }
 
-pub(crate) async fn what_we_reject_is_gone<C: Client>(place: &Place) -> Done {
-    ends::<C>(place, rejected(None)).await
+pub(crate) async fn what_we_reject_is_gone<C: Client>(fixture: &Fixture) -> Done {
+    ends::<C>(fixture, rejected(None)).await
 }
 
-pub(crate) async fn what_we_reject_for_a_reason_is_gone<C: Client>(place: &Place) -> Done {
+pub(crate) async fn what_we_reject_for_a_reason_is_gone<C: Client>(fixture: &Fixture) -> Done {
     let error = Error::new(Condition::DecodeError).with_description("no such job");
-    ends::<C>(place, rejected(Some(error))).await
+    ends::<C>(fixture, rejected(Some(error))).await
 }
 
-pub(crate) async fn what_we_release_comes_again<C: Client>(place: &Place) -> Done {
-    comes_again::<C>(place, Outcome::Released, 0).await
+pub(crate) async fn what_we_release_comes_again<C: Client>(fixture: &Fixture) -> Done {
+    comes_again::<C>(fixture, Outcome::Released, 0).await
 }
 
-pub(crate) async fn what_we_modify_as_failed_is_counted<C: Client>(place: &Place) -> Done {
-    comes_again::<C>(place, modified(true, false), 1).await
+pub(crate) async fn what_we_modify_as_failed_is_counted<C: Client>(fixture: &Fixture) -> Done {
+    comes_again::<C>(fixture, modified(true, false), 1).await
 }
 
-pub(crate) async fn what_we_modify_as_not_failed_is_not_counted<C: Client>(place: &Place) -> Done {
-    comes_again::<C>(place, modified(false, false), 0).await
+pub(crate) async fn what_we_modify_as_not_failed_is_not_counted<C: Client>(fixture: &Fixture) -> Done {
+    comes_again::<C>(fixture, modified(false, false), 0).await
 }
 
-pub(crate) async fn what_we_modify_as_undeliverable_does_not_come_back<C: Client>(place: &Place) -> Done {
-    ends::<C>(place, modified(true, true)).await
+pub(crate) async fn what_we_modify_as_undeliverable_does_not_come_back<C: Client>(fixture: &Fixture) -> Done {
+    ends::<C>(fixture, modified(true, true)).await
 }
 
 /// Outcomes in any order, each for its message.
-pub(crate) async fn what_we_say_reaches_its_message<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn what_we_say_reaches_its_message<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.set_credit(20)?;
     let mut taken = Vec::new();
     for n in 0..20 {
@@ -109,8 +109,8 @@ pub(crate) async fn what_we_say_reaches_its_message<C: Client>(place: &Place) ->
 }
 
 /// What is not settled when the link is closed goes to the next.
-pub(crate) async fn what_we_leave_undecided_comes_again<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn what_we_leave_undecided_comes_again<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
     drop(take(&pair.receiver, "job").await?);
     pair.receiver.close().await?;
@@ -122,9 +122,9 @@ pub(crate) async fn what_we_leave_undecided_comes_again<C: Client>(place: &Place
 }
 
 /// The same when the session is ended.
-pub(crate) async fn what_a_session_held_comes_again<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
-    let queue = place.queue("q");
+pub(crate) async fn what_a_session_held_comes_again<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
+    let queue = fixture.queue("q");
     let sender = connection.sender(Sending::to(&queue)).await?;
     let session = connection.session().await?;
     send(&sender, "job").await?;
@@ -138,18 +138,18 @@ pub(crate) async fn what_a_session_held_comes_again<C: Client>(place: &Place) ->
 }
 
 /// The same when the connection is closed.
-pub(crate) async fn what_a_closed_connection_held_comes_again<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn what_a_closed_connection_held_comes_again<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
     drop(take(&pair.receiver, "job").await?);
     pair.connection.close().await?;
-    let pair = Pair::<C>::open(place).await?;
+    let pair = Pair::<C>::open(fixture).await?;
     take(&pair.receiver, "job").await.map(drop)
 }
 
 /// The broker is asked to send settled.
-pub(crate) async fn messages_come_settled_to_who_asks<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn messages_come_settled_to_who_asks<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.close().await?;
     let receiving =
         Receiving { snd_settle_mode: Some(SenderSettleMode::Settled), ..Receiving::from(&pair.queue) };
@@ -166,8 +166,8 @@ pub(crate) async fn messages_come_settled_to_who_asks<C: Client>(place: &Place) 
 }
 
 /// This end settles second: once the sender has settled, which takes no more than its outcome.
-pub(crate) async fn a_sender_settles_before_us_where_we_are_second<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn a_sender_settles_before_us_where_we_are_second<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.close().await?;
     let receiving =
         Receiving { rcv_settle_mode: Some(ReceiverSettleMode::Second), ..Receiving::from(&pair.queue) };
@@ -186,8 +186,8 @@ pub(crate) async fn a_sender_settles_before_us_where_we_are_second<C: Client>(pl
 }
 
 /// Messages come only as credit is given by hand.
-pub(crate) async fn credit_by_hand_is_kept_to<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn credit_by_hand_is_kept_to<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.close().await?;
     for n in 0..10 {
         send(&pair.sender, &n.to_string()).await?;
@@ -199,7 +199,7 @@ pub(crate) async fn credit_by_hand_is_kept_to<C: Client>(place: &Place) -> Done 
         same("credit", receiver.credit(), 0)?;
         delivery.end(Outcome::Accepted)?;
         // A turn of the broker, in which it could send too much.
-        let other = pair.connection.receiver(Receiving::from(&place.queue("other"))).await?;
+        let other = pair.connection.receiver(Receiving::from(&fixture.queue("other"))).await?;
         holds("no message without credit", receiver.try_recv()?.is_none())?;
         other.close().await?;
     }
@@ -208,8 +208,8 @@ pub(crate) async fn credit_by_hand_is_kept_to<C: Client>(place: &Place) -> Done 
 }
 
 /// Two receivers share what comes.
-pub(crate) async fn two_receivers_share_a_queue<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn two_receivers_share_a_queue<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     let other = pair.connection.receiver(Receiving::from(&pair.queue).with_prefetch(0)).await?;
     pair.receiver.set_credit(0)?;
     pair.receiver.close().await?;
@@ -231,8 +231,8 @@ pub(crate) async fn two_receivers_share_a_queue<C: Client>(place: &Place) -> Don
 }
 
 /// The special address of the brokers: each receiver has messages of its own.
-pub(crate) async fn a_source_of_messages_is_emptied<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
+pub(crate) async fn a_source_of_messages_is_emptied<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
     // Where that is a queue like others, this is what comes.
     send(&connection.sender(Sending::to("source.150")).await?, "no source").await?;
     let receiver = connection.receiver(Receiving::from("source.150").with_prefetch(20)).await?;
@@ -246,8 +246,8 @@ pub(crate) async fn a_source_of_messages_is_emptied<C: Client>(place: &Place) ->
     connection.close().await
 }
 
-pub(crate) async fn a_drain_brings_what_there_is<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn a_drain_brings_what_there_is<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.close().await?;
     for n in 0..3 {
         send(&pair.sender, &n.to_string()).await?;
@@ -269,9 +269,9 @@ pub(crate) async fn a_drain_brings_what_there_is<C: Client>(place: &Place) -> Do
     pair.connection.close().await
 }
 
-pub(crate) async fn a_drain_of_nothing_ends<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
-    let queue = place.queue("q");
+pub(crate) async fn a_drain_of_nothing_ends<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
+    let queue = fixture.queue("q");
     let receiver = connection.receiver(Receiving::from(&queue).with_prefetch(0)).await?;
     for _ in 0..3 {
         receiver.set_credit(10)?;

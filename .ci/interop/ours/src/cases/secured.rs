@@ -5,28 +5,28 @@ use amqp_proto::client::ConnectionOptions;
 use amqp_proto::sasl::{AnonymousClient, ClientProfile};
 use amqp_proto::wire::Condition;
 
+use crate::broker::Fixture;
 use crate::client::{Client, Connection};
+use crate::exchange::serves;
 use crate::failure::{Done, Over, holds, refused, same};
-use crate::kit::serves;
-use crate::place::Place;
 
 /// The user and password of the URL.
-pub(crate) async fn the_url_lets_in<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
-    serves(&connection, &place.queue("q")).await?;
+pub(crate) async fn the_url_lets_in<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
+    serves(&connection, &fixture.queue("q")).await?;
     connection.close().await
 }
 
-pub(crate) async fn nobody_is_refused<C: Client>(place: &Place) -> Done {
+pub(crate) async fn nobody_is_refused<C: Client>(fixture: &Fixture) -> Done {
     let nobody = ClientProfile::new().with_anonymous(AnonymousClient::new());
-    let problem = refused("opening as nobody", C::open(place.opening().sasl(nobody)).await)?;
+    let problem = refused("opening as nobody", C::open(fixture.opening().sasl(nobody)).await)?;
     same("what is over", problem.over, Over::Connection)?;
     same("the condition", problem.condition, Some(Condition::UnauthorizedAccess))
 }
 
 /// Without SASL, the peers answer in ways of their own; each time the connection is over.
-pub(crate) async fn who_does_without_sasl_is_refused<C: Client>(place: &Place) -> Done {
-    let opening = place.opening().with(ConnectionOptions::without_sasl);
+pub(crate) async fn who_does_without_sasl_is_refused<C: Client>(fixture: &Fixture) -> Done {
+    let opening = fixture.opening().with(ConnectionOptions::without_sasl);
     let problem = refused("opening without SASL", C::open(opening).await)?;
     same("what is over", problem.over, Over::Connection)?;
     holds("the peer has ended it", problem.origin != Some(Origin::Local))

@@ -3,15 +3,15 @@
 use amqp_proto::message::Message;
 use amqp_proto::wire::{Outcome, ReceiverSettleMode, SenderSettleMode};
 
+use crate::broker::Fixture;
 use crate::client::{Client, Connection, Delivery, Receiving, Sender, Sending, Sent};
+use crate::exchange::{Pair, next, send, take};
 use crate::failure::{Done, Failure, same};
-use crate::kit::{Pair, next, send, take};
 use crate::messages::{self, Messages, agree};
-use crate::place::Place;
 
 /// Sends to an address that gives each message a certain outcome.
-async fn outcome_of<C: Client>(place: &Place, address: &str) -> Done<Outcome> {
-    let connection = C::open(place.opening()).await?;
+async fn outcome_of<C: Client>(fixture: &Fixture, address: &str) -> Done<Outcome> {
+    let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending::to(address)).await?;
     let outcome = sender.send(Message::from("to be judged")).await?;
     sender.close().await?;
@@ -43,28 +43,28 @@ fn is(outcome: &Outcome, expected: &Outcome) -> Done {
     same("the outcome", outcome, expected)
 }
 
-pub(crate) async fn a_message_of_ours_is_accepted<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn a_message_of_ours_is_accepted<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
     take(&pair.receiver, "job").await?.end(Outcome::Accepted)?;
     pair.finish().await
 }
 
-pub(crate) async fn a_message_of_ours_is_rejected_and_we_hear_why<C: Client>(place: &Place) -> Done {
-    is_rejected(&outcome_of::<C>(place, "outcome.rejected").await?)
+pub(crate) async fn a_message_of_ours_is_rejected_and_we_hear_why<C: Client>(fixture: &Fixture) -> Done {
+    is_rejected(&outcome_of::<C>(fixture, "outcome.rejected").await?)
 }
 
-pub(crate) async fn a_message_of_ours_is_released<C: Client>(place: &Place) -> Done {
-    is(&outcome_of::<C>(place, "outcome.released").await?, &Outcome::Released)
+pub(crate) async fn a_message_of_ours_is_released<C: Client>(fixture: &Fixture) -> Done {
+    is(&outcome_of::<C>(fixture, "outcome.released").await?, &Outcome::Released)
 }
 
-pub(crate) async fn a_message_of_ours_is_modified<C: Client>(place: &Place) -> Done {
-    is_modified(&outcome_of::<C>(place, "outcome.modified").await?)
+pub(crate) async fn a_message_of_ours_is_modified<C: Client>(fixture: &Fixture) -> Done {
+    is_modified(&outcome_of::<C>(fixture, "outcome.modified").await?)
 }
 
 /// Each outcome comes back to its message, with many on the way.
-pub(crate) async fn outcomes_come_back_to_their_messages<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
+pub(crate) async fn outcomes_come_back_to_their_messages<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending::to("outcome.mixed")).await?;
     let mut sent = Vec::new();
     for n in 0..200 {
@@ -84,9 +84,9 @@ pub(crate) async fn outcomes_come_back_to_their_messages<C: Client>(place: &Plac
 }
 
 /// More than any broker's window and credit, and in order.
-pub(crate) async fn thousands_of_messages_arrive_in_order<C: Client>(place: &Place) -> Done {
+pub(crate) async fn thousands_of_messages_arrive_in_order<C: Client>(fixture: &Fixture) -> Done {
     const COUNT: usize = 3_000;
-    let pair = Pair::<C>::open(place).await?;
+    let pair = Pair::<C>::open(fixture).await?;
     let mut sent = Vec::new();
     for n in 0..COUNT {
         sent.push(pair.sender.send_queued(Message::from(format!("{n}"))).await?);
@@ -100,8 +100,8 @@ pub(crate) async fn thousands_of_messages_arrive_in_order<C: Client>(place: &Pla
     pair.finish().await
 }
 
-async fn settled_arrive<C: Client>(place: &Place, mode: Option<SenderSettleMode>) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+async fn settled_arrive<C: Client>(fixture: &Fixture, mode: Option<SenderSettleMode>) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     let sending = Sending { snd_settle_mode: mode, ..Sending::to(&pair.queue) };
     let sender = pair.connection.sender(sending).await?;
     for n in 0..300 {
@@ -119,24 +119,24 @@ async fn settled_arrive<C: Client>(place: &Place, mode: Option<SenderSettleMode>
     pair.finish().await
 }
 
-pub(crate) async fn messages_that_are_sent_settled_arrive<C: Client>(place: &Place) -> Done {
-    settled_arrive::<C>(place, None).await
+pub(crate) async fn messages_that_are_sent_settled_arrive<C: Client>(fixture: &Fixture) -> Done {
+    settled_arrive::<C>(fixture, None).await
 }
 
-pub(crate) async fn messages_on_a_settled_link_arrive<C: Client>(place: &Place) -> Done {
-    settled_arrive::<C>(place, Some(SenderSettleMode::Settled)).await
+pub(crate) async fn messages_on_a_settled_link_arrive<C: Client>(fixture: &Fixture) -> Done {
+    settled_arrive::<C>(fixture, Some(SenderSettleMode::Settled)).await
 }
 
 /// Messages sent settled, and then all closed at once, arrive.
-pub(crate) async fn what_was_sent_settled_survives_the_close<C: Client>(place: &Place) -> Done {
-    let queue = place.queue("q");
-    let connection = C::open(place.opening()).await?;
+pub(crate) async fn what_was_sent_settled_survives_the_close<C: Client>(fixture: &Fixture) -> Done {
+    let queue = fixture.queue("q");
+    let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending::to(&queue)).await?;
     for n in 0..50 {
         sender.send_settled(Message::from(format!("{n}"))).await?;
     }
     connection.close().await?;
-    let pair = Pair::<C>::open(place).await?;
+    let pair = Pair::<C>::open(fixture).await?;
     for n in 0..50 {
         take(&pair.receiver, &n.to_string()).await?.end(Outcome::Accepted)?;
     }
@@ -144,8 +144,8 @@ pub(crate) async fn what_was_sent_settled_survives_the_close<C: Client>(place: &
 }
 
 /// The receiver is asked to settle second, and we settle once the outcome is there.
-pub(crate) async fn a_receiver_that_settles_second_is_settled_for<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn a_receiver_that_settles_second_is_settled_for<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     let sending = Sending {
         rcv_settle_mode: Some(ReceiverSettleMode::Second),
         snd_settle_mode: Some(SenderSettleMode::Unsettled),
@@ -161,8 +161,8 @@ pub(crate) async fn a_receiver_that_settles_second_is_settled_for<C: Client>(pla
 }
 
 /// The application settles, not the link.
-pub(crate) async fn the_application_settles_what_it_sent<C: Client>(place: &Place) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+pub(crate) async fn the_application_settles_what_it_sent<C: Client>(fixture: &Fixture) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     let sending = Sending { settles: true, ..Sending::to(&pair.queue) };
     let sender = pair.connection.sender(sending).await?;
     for n in 0..20 {
@@ -177,9 +177,9 @@ pub(crate) async fn the_application_settles_what_it_sent<C: Client>(place: &Plac
 }
 
 /// A priority of 4, which is the default, is told all the same: some brokers take none for 0.
-pub(crate) async fn a_priority_of_4_is_above_3<C: Client>(place: &Place) -> Done {
-    let connection = C::open(place.opening()).await?;
-    let queue = place.priority_queue("q");
+pub(crate) async fn a_priority_of_4_is_above_3<C: Client>(fixture: &Fixture) -> Done {
+    let connection = C::open(fixture.opening()).await?;
+    let queue = fixture.priority_queue("q");
     let sender = connection.sender(Sending::to(&queue)).await?;
     for priority in [4, 3] {
         let message = Message::from(priority.to_string()).with_priority(priority);
@@ -193,8 +193,8 @@ pub(crate) async fn a_priority_of_4_is_above_3<C: Client>(place: &Place) -> Done
 }
 
 /// Sends messages, and sees that they come back as they went.
-async fn come_back<C: Client>(place: &Place, messages: Messages) -> Done {
-    let pair = Pair::<C>::open(place).await?;
+async fn come_back<C: Client>(fixture: &Fixture, messages: Messages) -> Done {
+    let pair = Pair::<C>::open(fixture).await?;
     for (name, message) in messages {
         same(name, pair.sender.send(message.clone()).await?, Outcome::Accepted)?;
         let delivery = next(&pair.receiver).await?;
@@ -204,34 +204,34 @@ async fn come_back<C: Client>(place: &Place, messages: Messages) -> Done {
     pair.finish().await
 }
 
-pub(crate) async fn what_is_said_about_a_message_arrives<C: Client>(place: &Place) -> Done {
-    come_back::<C>(place, messages::said()).await
+pub(crate) async fn what_is_said_about_a_message_arrives<C: Client>(fixture: &Fixture) -> Done {
+    come_back::<C>(fixture, messages::said()).await
 }
 
-pub(crate) async fn times_arrive<C: Client>(place: &Place) -> Done {
-    come_back::<C>(place, messages::times()).await
+pub(crate) async fn times_arrive<C: Client>(fixture: &Fixture) -> Done {
+    come_back::<C>(fixture, messages::times()).await
 }
 
-pub(crate) async fn who_has_sent_it_arrives<C: Client>(place: &Place) -> Done {
-    come_back::<C>(place, messages::user()).await
+pub(crate) async fn who_has_sent_it_arrives<C: Client>(fixture: &Fixture) -> Done {
+    come_back::<C>(fixture, messages::user()).await
 }
 
-pub(crate) async fn octets_arrive<C: Client>(place: &Place) -> Done {
-    come_back::<C>(place, messages::data()).await
+pub(crate) async fn octets_arrive<C: Client>(fixture: &Fixture) -> Done {
+    come_back::<C>(fixture, messages::data()).await
 }
 
-pub(crate) async fn text_arrives<C: Client>(place: &Place) -> Done {
-    come_back::<C>(place, messages::texts()).await
+pub(crate) async fn text_arrives<C: Client>(fixture: &Fixture) -> Done {
+    come_back::<C>(fixture, messages::texts()).await
 }
 
-pub(crate) async fn a_boolean_arrives<C: Client>(place: &Place) -> Done {
-    come_back::<C>(place, messages::boolean()).await
+pub(crate) async fn a_boolean_arrives<C: Client>(fixture: &Fixture) -> Done {
+    come_back::<C>(fixture, messages::boolean()).await
 }
 
-pub(crate) async fn lists_and_maps_arrive<C: Client>(place: &Place) -> Done {
-    come_back::<C>(place, messages::compound()).await
+pub(crate) async fn lists_and_maps_arrive<C: Client>(fixture: &Fixture) -> Done {
+    come_back::<C>(fixture, messages::compound()).await
 }
 
-pub(crate) async fn message_ids_keep_their_types<C: Client>(place: &Place) -> Done {
-    come_back::<C>(place, messages::named()).await
+pub(crate) async fn message_ids_keep_their_types<C: Client>(fixture: &Fixture) -> Done {
+    come_back::<C>(fixture, messages::named()).await
 }

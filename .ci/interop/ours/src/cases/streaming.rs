@@ -6,12 +6,12 @@ use amqp_proto::types::Limits;
 use amqp_proto::wire::Outcome;
 use amqp_tokio::{Connection, IncomingStream};
 
+use crate::broker::Fixture;
 use crate::client::Client;
+use crate::exchange::Pair;
 use crate::failure::{Done, Failure, holds, same};
-use crate::kit::Pair;
 use crate::messages::octets;
 use crate::on_tokio::Tokio;
-use crate::place::Place;
 
 const SIZE: usize = 3 << 20;
 
@@ -36,9 +36,9 @@ async fn read(mut stream: IncomingStream) -> Done {
     Ok(stream.accept()?)
 }
 
-pub(crate) async fn a_message_is_sent_in_pieces(place: &Place) -> Done {
-    let connection = Tokio::open(place.opening()).await?;
-    let queue = place.queue("q");
+pub(crate) async fn a_message_is_sent_in_pieces(fixture: &Fixture) -> Done {
+    let connection = Tokio::open(fixture.opening()).await?;
+    let queue = fixture.queue("q");
     // More than the 2,048 frames that rhea takes, which it asks for more of between messages only, would stop it.
     for piece in [2_000, 70_000, 1_000_000] {
         send(&connection, &queue, piece).await?;
@@ -52,9 +52,9 @@ pub(crate) async fn a_message_is_sent_in_pieces(place: &Place) -> Done {
     Ok(connection.close().await?)
 }
 
-pub(crate) async fn a_message_is_read_while_it_comes(place: &Place) -> Done {
-    let connection = Tokio::open(place.opening().with(|options| options.with_frame_size(4_096))).await?;
-    let queue = place.queue("q");
+pub(crate) async fn a_message_is_read_while_it_comes(fixture: &Fixture) -> Done {
+    let connection = Tokio::open(fixture.opening().with(|options| options.with_frame_size(4_096))).await?;
+    let queue = fixture.queue("q");
     let receiver = connection.receiver(&*queue).with_streaming(true).with_auto_accept(false).await?;
     for _ in 0..2 {
         send(&connection, &queue, 100_000).await?;
@@ -66,8 +66,8 @@ pub(crate) async fn a_message_is_read_while_it_comes(place: &Place) -> Done {
 }
 
 /// A message that is given up half way is never seen, and the link goes on.
-pub(crate) async fn a_message_that_is_given_up_is_not_seen(place: &Place) -> Done {
-    let pair = Pair::<Tokio>::open(place).await?;
+pub(crate) async fn a_message_that_is_given_up_is_not_seen(fixture: &Fixture) -> Done {
+    let pair = Pair::<Tokio>::open(fixture).await?;
     let payload = Message::from(octets(SIZE)).to_payload();
     let whole = payload.map_err(|error| Failure::wrong(error.to_string()))?.to_bytes();
     let mut stream = pair.sender.stream(&SendOptions::new()).await?;

@@ -1,4 +1,4 @@
-//! [`Watch`]: what a subscriber of `tracing` sees of a connection. Everything is under one target, `amqp`.
+//! [`Spans`]: what a subscriber of `tracing` sees of a connection. Everything is under one target, `amqp`.
 //!
 //! Spans are made at the level of info, and only where somebody wants them; what is not looked at costs a comparison.
 //! The widest thing that ends for an error is told as a warning, all else at lower levels.
@@ -21,20 +21,20 @@ const TARGET: &str = "amqp";
 
 /// The spans of a connection, its sessions and its links.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Spans {
     connection: Span,
     sessions: BTreeMap<SessionKey, Span>,
     /// Those of links, and whether the address is in them.
     links: BTreeMap<LinkKey, (Span, bool)>,
 }
 
-impl Default for Watch {
+impl Default for Spans {
     fn default() -> Self {
         Self { connection: Span::none(), sessions: BTreeMap::new(), links: BTreeMap::new() }
     }
 }
 
-impl Watch {
+impl Spans {
     /// A connection begins. Its span is no part of the one that it is made in, which it may outlive.
     pub(crate) fn start(&mut self, container: &Str) {
         let container = container.as_str();
@@ -81,7 +81,7 @@ impl Machine {
     /// Shows what the application is about to be told.
     #[inline]
     pub(super) fn show_event(&mut self, event: &Event) {
-        let watch = &self.core.watch;
+        let watch = &self.endpoints.spans;
         match event {
             Event::Message { receiver, delivery } => {
                 trace!(target: TARGET, parent: watch.link((*receiver).into()), %delivery, "message");
@@ -103,7 +103,7 @@ impl Machine {
     /// The same, of what does not happen to each message.
     #[cold]
     fn show_change(&mut self, event: &Event) {
-        let watch = &mut self.core.watch;
+        let watch = &mut self.endpoints.spans;
         match event {
             Event::Drained(key) => debug!(target: TARGET, parent: watch.link((*key).into()), "drained"),
             Event::Aborted { receiver, delivery } => {
@@ -113,7 +113,7 @@ impl Machine {
                 debug!(target: TARGET, parent: watch.link(*link), %delivery, ?state, "lost");
             }
             Event::SessionOffered(key) => {
-                let channel = self.core.sessions.get(key.0).map_or(0, |session| session.remote_channel);
+                let channel = self.endpoints.sessions.get(key.0).map_or(0, |session| session.remote_channel);
                 watch.begin(*key, channel);
                 debug!(target: TARGET, parent: watch.session(*key), "session offered");
             }
@@ -126,7 +126,7 @@ impl Machine {
     }
 
     fn show_opened(&self) {
-        let span = self.core.watch.span();
+        let span = self.endpoints.spans.span();
         if !span.is_disabled() {
             if let Some(open) = self.peer() {
                 span.record("peer", open.container_id.as_str());
@@ -139,32 +139,32 @@ impl Machine {
     }
 
     fn show_offer(&mut self, key: LinkKey) {
-        let Some(link) = self.core.links.get(key.key()) else { return };
-        let address = decode(&link.attach, &self.core.limits).and_then(|attach| local(&attach, link));
-        self.core.watch.attach(link, address.as_ref());
-        debug!(target: TARGET, parent: self.core.watch.link(key), "link offered");
+        let Some(link) = self.endpoints.links.get(key.key()) else { return };
+        let address = decode(&link.attach, &self.endpoints.limits).and_then(|attach| local(&attach, link));
+        self.endpoints.spans.attach(link, address.as_ref());
+        debug!(target: TARGET, parent: self.endpoints.spans.link(key), "link offered");
     }
 
     fn show_attached(&self, key: LinkKey) {
         // A node that the peer has created has its address from there.
-        if let Some((span, false)) = self.core.watch.links.get(&key)
-            && let Some(link) = self.core.links.get(key.key())
-            && let Some(attach) = decode(&link.attach, &self.core.limits)
+        if let Some((span, false)) = self.endpoints.spans.links.get(&key)
+            && let Some(link) = self.endpoints.links.get(key.key())
+            && let Some(attach) = decode(&link.attach, &self.endpoints.limits)
             && let Some(address) = remote(&attach, link)
         {
             span.record("address", address.as_str());
         }
-        debug!(target: TARGET, parent: self.core.watch.link(key), "link attached");
+        debug!(target: TARGET, parent: self.endpoints.spans.link(key), "link attached");
     }
 
     /// Something is over, and so is its span.
     fn show_end(&mut self, event: &Event) {
         let is_over = self.is_over();
-        let watch = &mut self.core.watch;
+        let watch = &mut self.endpoints.spans;
         match event {
             Event::LinkDetached { link, closed, reason } => {
-                let session = self.core.links.get(link.key()).map(|link| link.session);
-                let session = session.and_then(|key| self.core.sessions.get(key));
+                let session = self.endpoints.links.get(link.key()).map(|link| link.session);
+                let session = session.and_then(|key| self.endpoints.sessions.get(key));
                 let is_alone = !is_over && session.is_some_and(Session::is_mapped);
                 let what = if *closed { "link closed" } else { "link detached" };
                 show_reason(watch.link(*link), what, reason, is_alone);
@@ -176,7 +176,7 @@ impl Machine {
             }
             Event::Closed(reason) => {
                 show_reason(watch.span(), "connection closed", reason, true);
-                *watch = Watch::default();
+                *watch = Spans::default();
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! [`Incoming`]: a message that has come.
+//! [`ReceivedMessage`]: a message that has come.
 
 use super::key::{DeliveryKey, ReceiverKey};
 use crate::codec::DecodeError;
@@ -9,13 +9,13 @@ use crate::wire::DeliveryState;
 
 /// A message that has come, and over which link.
 #[derive(Debug)]
-pub struct Incoming {
+pub struct ReceivedMessage {
     pub(super) key: DeliveryKey,
     pub(super) receiver: ReceiverKey,
     pub(super) delivery: Delivery,
 }
 
-impl Incoming {
+impl ReceivedMessage {
     /// Returns the key that settles it.
     pub fn key(&self) -> DeliveryKey {
         self.key

@@ -1,4 +1,4 @@
-//! [`observe`]: where frames are shown.
+//! [`log_frames`]: where frames are shown.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -27,7 +27,7 @@ const TARGET: &str = "amqp::frame";
 /// A frame that is sent is shown when it is queued: a program that ends before it is written, without a close, has
 /// shown what nobody received. Both are looked at now, and not again. No credential shows; see [`TracedFrame`](crate::TracedFrame).
 /// What is in messages does not either, but what is in their envelopes, such as addresses, does.
-pub fn observe(connection: &mut Connection, remote: Option<SocketAddr>) {
+pub fn log_frames(connection: &mut Connection, remote: Option<SocketAddr>) {
     let prints = is_on(std::env::var_os(VARIABLE));
     let id = Id::new();
     #[cfg(feature = "tracing")]

@@ -3,12 +3,12 @@
 use alloc::collections::BTreeSet;
 
 use super::record::{Record, Tag};
-use super::turns::FRAME_HEADER;
+use super::scheduler::FRAME_HEADER;
 use crate::codec::{EncodeError, to_usize};
 use crate::config::SendOptions;
-use crate::machine::core::Core;
+use crate::machine::command_error::SendError;
+use crate::machine::endpoints::Endpoints;
 use crate::machine::link::{Link, LinkEnd};
-use crate::machine::refusal::SendError;
 use crate::machine::session::Session;
 use crate::machine::slab::Slab;
 use crate::types::{DeliveryTag, Handle};
@@ -22,10 +22,10 @@ pub(super) struct Permit {
     follows: bool,
 }
 
-impl Core {
+impl Endpoints {
     /// Returns whether a delivery of so many octets may begin, and how; nothing has changed yet.
     #[inline]
-    pub(super) fn permit(
+    pub(super) fn check_send(
         &mut self,
         index: u32,
         octets: usize,
@@ -149,7 +149,7 @@ impl Core {
     }
 }
 
-/// See [`Core::unsent_before`].
+/// See [`Endpoints::unsent_before`].
 #[inline]
 fn unsent_before(session: &Session, links: &Slab<Link>, index: u32) -> Option<u32> {
     let first = session.unsent.filter(|first| *first != index)?;

@@ -1,4 +1,4 @@
-//! [`Pending`]: dispositions that wait to be written, merged with their neighbours [2.6.12].
+//! [`DispositionQueue`]: dispositions that wait to be written, merged with their neighbours [2.6.12].
 
 use smallvec::SmallVec;
 
@@ -10,7 +10,7 @@ const MOST: usize = 16;
 
 /// What is to be told about deliveries, in ranges as long as they can be.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(crate) struct DispositionQueue {
     role: Role,
     ranges: SmallVec<[Range; 2]>,
 }
@@ -38,7 +38,7 @@ impl Range {
     }
 }
 
-impl Pending {
+impl DispositionQueue {
     pub(crate) fn new(role: Role) -> Self {
         Self { role, ranges: SmallVec::new() }
     }
@@ -123,11 +123,11 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, Pending};
+    use super::{DispositionQueue, MOST};
     use crate::types::DeliveryNumber;
     use crate::wire::{Outcome, Role};
 
-    fn ranges(pending: &mut Pending) -> Vec<(u32, u32)> {
+    fn ranges(pending: &mut DispositionQueue) -> Vec<(u32, u32)> {
         pending.take().map(|frame| (frame.first.get(), frame.last.unwrap_or(frame.first).get())).collect()
     }
 
@@ -137,7 +137,7 @@ mod tests {
     fn t_disp_20_neighbours_are_merged() {
         let accepted = Some(Outcome::Accepted.into());
         let released = Some(Outcome::Released.into());
-        let mut pending = Pending::new(Role::Receiver);
+        let mut pending = DispositionQueue::new(Role::Receiver);
         for id in [u32::MAX, 1, 3, 2, 0] {
             assert!(pending.add(DeliveryNumber::new(id), true, accepted.as_ref()));
         }
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn so_many_ranges_wait_and_no_more() {
-        let mut pending = Pending::new(Role::Sender);
+        let mut pending = DispositionQueue::new(Role::Sender);
         let all =
             (0..=u32::try_from(MOST).unwrap()).map(|n| pending.add(DeliveryNumber::new(2 * n), true, None));
         assert_eq!(all.filter(|added| *added).count(), MOST);

@@ -1,4 +1,4 @@
-//! [`Batch`]: whether output is written now, or held back for what tasks may add to it.
+//! [`FlushPolicy`]: whether output is written now, or held back for what tasks may add to it.
 
 /// From how many octets on output is not held back any more, and senders wait until it is taken.
 pub(crate) const WORTH_WRITING: usize = 48 << 10;
@@ -15,7 +15,7 @@ const IMPATIENCE: u32 = 16;
 /// that send at the same time, each a message, cost a handful of writes. Where a turn has brought nothing, as with one
 /// message under way, the next outputs are written without one.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub(crate) struct FlushPolicy {
     /// How many calls there had been when output was looked at last.
     calls: u64,
     /// For how many turns it has been held back, and how much there was of it at first.
@@ -27,7 +27,7 @@ pub(crate) struct Batch {
     unanswered: usize,
 }
 
-impl Batch {
+impl FlushPolicy {
     /// So many octets have been read.
     pub(crate) fn read(&mut self, octets: usize) {
         self.unanswered = self.unanswered.saturating_add(octets);
@@ -61,40 +61,40 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use super::{Batch, IMPATIENCE, MOST_TURNS, WORTH_ANSWERING, WORTH_WRITING};
+    use super::{FlushPolicy, IMPATIENCE, MOST_TURNS, WORTH_ANSWERING, WORTH_WRITING};
 
     #[test]
     fn output_is_held_back_while_it_grows() {
-        let mut batch = Batch::default();
+        let mut policy = FlushPolicy::default();
         for (call, output) in (1..10).zip((100..).step_by(100)) {
-            assert!(batch.is_held(output, call, false));
+            assert!(policy.is_held(output, call, false));
         }
-        assert!(!batch.is_held(900, 9, false), "nobody adds to it any more");
-        assert!(batch.is_held(100, 10, false), "it has paid");
+        assert!(!policy.is_held(900, 9, false), "nobody adds to it any more");
+        assert!(policy.is_held(100, 10, false), "it has paid");
     }
 
     #[test]
     fn much_output_and_the_answer_to_much_input_are_not_held_back() {
-        let mut batch = Batch::default();
-        assert!(!batch.is_held(WORTH_WRITING, 1, true));
-        batch.read(WORTH_ANSWERING);
-        assert!(!batch.is_held(30, 2, true));
-        assert!(batch.is_held(30, 3, true));
+        let mut policy = FlushPolicy::default();
+        assert!(!policy.is_held(WORTH_WRITING, 1, true));
+        policy.read(WORTH_ANSWERING);
+        assert!(!policy.is_held(30, 2, true));
+        assert!(policy.is_held(30, 3, true));
     }
 
     #[test]
     fn no_output_is_held_back_for_ever() {
-        let mut batch = Batch::default();
-        let turns = (1..).take_while(|call| batch.is_held(100, *call, true)).zip(1..).last();
+        let mut policy = FlushPolicy::default();
+        let turns = (1..).take_while(|call| policy.is_held(100, *call, true)).zip(1..).last();
         assert_eq!(turns.map(|(_, turns)| turns), Some(MOST_TURNS));
     }
 
     #[test]
     fn where_it_does_not_pay_output_is_held_back_now_and_then() {
-        let mut batch = Batch::default();
+        let mut policy = FlushPolicy::default();
         let mut held = 0;
         for message in 0..100 * u64::from(IMPATIENCE + 1) {
-            while batch.is_held(300, message, false) {
+            while policy.is_held(300, message, false) {
                 held += 1;
             }
         }

@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
-use super::permit::live_tags;
-use super::receive::forget;
-use super::record::{Record, Tag};
+use super::forget;
+use crate::machine::delivery::record::{Record, Tag};
+use crate::machine::delivery::send_check::live_tags;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress};
@@ -16,7 +16,7 @@ use crate::types::{DeliveryKey, DeliveryNumber, DeliveryTag, Handle, Key, Limits
 use crate::wire::{DeliveryState, SenderSettleMode};
 
 /// A transfer, in whichever form it was read.
-pub(crate) trait Incoming {
+pub(crate) trait IncomingTransfer {
     fn handle(&self) -> Handle;
 
     /// Takes it, for the link that it names. After a fault the link is over.

@@ -1,4 +1,4 @@
-//! [`Ended`]: how a connection, a session or a link ended.
+//! [`CloseReason`]: how a connection, a session or a link ended.
 
 use std::fmt;
 use std::io;
@@ -11,7 +11,7 @@ use crate::wire::{self, SaslCode};
 
 /// How a connection, a session or a link ended. Cheap to clone.
 #[derive(Clone)]
-pub struct Ended(Arc<Story>);
+pub struct CloseReason(Arc<Story>);
 
 #[derive(Clone)]
 struct Story {
@@ -20,7 +20,7 @@ struct Story {
     url: Option<Str>,
 }
 
-impl Ended {
+impl CloseReason {
     /// Makes one of the reason that the engine gives, and of the error that the transport gave when it broke. The
     /// latter is kept where the reason is the transport.
     pub fn new(reason: Reason, io: Option<Arc<io::Error>>) -> Self {
@@ -96,13 +96,13 @@ impl Ended {
     }
 }
 
-impl fmt::Debug for Ended {
+impl fmt::Debug for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.reason.cause.as_ref(), self.io()) {
             // The system says more than that the octets stopped.
@@ -116,7 +116,7 @@ impl fmt::Display for Ended {
     }
 }
 
-impl Ended {
+impl CloseReason {
     /// What to look at first, where one mistake is likely.
     fn hint(&self) -> Option<&'static str> {
         if self.sasl().is_some_and(|failure| failure.code() == Some(SaslCode::Auth)) {

@@ -6,9 +6,9 @@ use super::callbacks::Handler;
 use super::context::Context;
 use super::dispatcher::{Dispatcher, News};
 use super::failure::Scope;
-use super::incoming::Incoming;
 use super::key::{ConnectionKey, DeliveryKey, LinkKey, Name, ReceiverKey, SenderKey, SessionKey};
-use super::link::{Ending, Place};
+use super::link::{Ending, LinkState};
+use super::received::ReceivedMessage;
 use crate::machine::{Event, Origin, Reason, SendError};
 use crate::types;
 use crate::wire::{DeliveryState, Modified, Outcome, Rejected};
@@ -165,7 +165,7 @@ impl Dispatcher {
         if let Some(known) = noted.and_then(|key| self.links.known(key, link)) {
             return known;
         }
-        let place = Place::Attached(link);
+        let place = LinkState::Attached(link);
         let key = match made {
             Some(key) => {
                 if let Some(made) = self.links.get_mut(key) {
@@ -198,7 +198,7 @@ impl Dispatcher {
         // The handler may have taken it already.
         let Some(delivery) = receiver.receive() else { return };
         let is_accepted = receiver.is_auto_accept() && !delivery.is_settled();
-        let message = Incoming {
+        let message = ReceivedMessage {
             key: DeliveryKey { connection: at, name: Name::Known(delivery.key()) },
             receiver: key,
             delivery,
@@ -353,7 +353,9 @@ impl Dispatcher {
 
     fn attach_waiting(&mut self, at: ConnectionKey, key: LinkKey) {
         let Some(link) = self.links.get_mut(key) else { return };
-        let Place::Waiting(wanted) = core::mem::replace(&mut link.place, Place::Failed) else { return };
+        let LinkState::Waiting(wanted) = core::mem::replace(&mut link.place, LinkState::Failed) else {
+            return;
+        };
         let Some(entry) = self.connections.get_mut(at.0) else { return };
         match entry.attach(None, &wanted) {
             Ok(attached) => {

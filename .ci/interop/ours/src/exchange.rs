@@ -3,9 +3,9 @@
 use amqp_proto::message::Message;
 use amqp_proto::wire::Outcome;
 
+use crate::broker::Fixture;
 use crate::client::{Client, Connection, Delivery, Receiver, Receiving, Sender, Sending};
 use crate::failure::{Done, Failure, same};
-use crate::place::Place;
 
 /// The types of a client.
 pub(crate) type Link<C> = <C as Client>::Connection;
@@ -21,9 +21,9 @@ pub(crate) struct Pair<C: Client> {
 }
 
 impl<C: Client> Pair<C> {
-    pub(crate) async fn open(place: &Place) -> Done<Self> {
-        let connection = C::open(place.opening()).await?;
-        let queue = place.queue("q");
+    pub(crate) async fn open(fixture: &Fixture) -> Done<Self> {
+        let connection = C::open(fixture.opening()).await?;
+        let queue = fixture.queue("q");
         let sender = connection.sender(Sending::to(&queue)).await?;
         let receiver = connection.receiver(Receiving::from(&queue)).await?;
         Ok(Self { connection, sender, receiver, queue })

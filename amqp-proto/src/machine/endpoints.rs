@@ -1,9 +1,9 @@
-//! [`Core`]: everything inside an open connection, and what waits to be written about it.
+//! [`Endpoints`]: everything inside an open connection, and what waits to be written about it.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::delivery::{Arrived, Incoming, Updates};
+use super::delivery::{Arrived, IncomingTransfer, Updates};
 use super::directory::{Directory, Numbers};
 use super::effects::Effects;
 use super::fault::{ConnectionFault, Fault, SessionFault};
@@ -12,7 +12,7 @@ use super::link::{CreditOptions, Draining, Link, Names};
 use super::session::Session;
 use super::slab::Slab;
 #[cfg(feature = "tracing")]
-use super::watch::Watch;
+use super::spans::Spans;
 use crate::types::{DecodingLimits, Key, Limits, Moment};
 use crate::wire::Performative;
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use bytes::Bytes;
 /// What a frame does is in the rooms of what it is about: [`session`](super::session), [`link`](super::link),
 /// [`delivery`](super::delivery). Here is what they share.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub(crate) struct Endpoints {
     pub(crate) fx: Effects,
     pub(crate) limits: Limits,
     /// Those of the limits that messages are decoded within, as each delivery takes them along.
@@ -64,7 +64,7 @@ pub(crate) struct Core {
     /// The place of a sender whose delivery is to be written before the connection is closed.
     pub(crate) leaving: Option<u32>,
     #[cfg(feature = "tracing")]
-    pub(crate) watch: Watch,
+    pub(crate) spans: Spans,
 }
 
 /// Something that is to be written before the next transfer, as the peer may need it to answer that.
@@ -76,7 +76,7 @@ pub(crate) enum Ahead {
     Flow(u32),
 }
 
-impl Core {
+impl Endpoints {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             fx: Effects::default(),
@@ -103,7 +103,7 @@ impl Core {
             blocked: VecDeque::new(),
             leaving: None,
             #[cfg(feature = "tracing")]
-            watch: Watch::default(),
+            spans: Spans::default(),
         }
     }
 
@@ -113,7 +113,7 @@ impl Core {
     pub(crate) fn on_transfer_frame(
         &mut self,
         channel: u16,
-        transfer: &impl Incoming,
+        transfer: &impl IncomingTransfer,
         payload: Bytes,
     ) -> Result<Option<Arrived>, ConnectionFault> {
         let Some(index) = self.channels.get(channel.into()) else { return Err(self.unmapped(channel)) };

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Play;
-use super::book::{Fate, link_state};
+use super::model::{Fate, link_state};
 use crate::testing::operation::{Ending, Side, Verdict};
 use crate::types::LinkKey;
 
@@ -29,8 +29,8 @@ impl Play<'_> {
     /// Both ends of a session agree on its windows.
     fn check_windows(&mut self) {
         for side in SIDES {
-            let begun = self.book(side).begun.clone();
-            let offered = self.book(side.other()).offered.clone();
+            let begun = self.model(side).begun.clone();
+            let offered = self.model(side.other()).offered.clone();
             for (ours, theirs) in begun.into_iter().zip(offered) {
                 let ours = self.pair.end(side).session(ours).ok().filter(|session| session.is_mapped());
                 let ours = ours.map(|session| (session.remote_incoming_window(), session.incoming_window()));
@@ -46,7 +46,7 @@ impl Play<'_> {
     /// Both ends of a link agree on its credit, and who waits has been told.
     fn check_links(&mut self, side: Side) {
         for key in self.senders(side) {
-            let Some(link) = self.book(side).links.get(&key.into()) else { continue };
+            let Some(link) = self.model(side).links.get(&key.into()) else { continue };
             let (wants, is_open) = (link.wants, link.open.is_some());
             let end = self.pair.end(side);
             let Ok(mut sender) = end.sender(key) else { continue };
@@ -57,7 +57,7 @@ impl Play<'_> {
             if is_open || window == Some(0) {
                 continue;
             }
-            let drains = self.book(side.other()).links.get(&receiver.into()).is_some_and(|link| link.drains);
+            let drains = self.model(side.other()).links.get(&receiver.into()).is_some_and(|link| link.drains);
             assert!(!drains, "{receiver:?} was not told that it is drained");
             let Ok(receiver) = self.pair.end(side.other()).receiver(receiver) else { continue };
             assert_eq!(
@@ -133,14 +133,14 @@ impl Play<'_> {
 
     fn end_in_order(&mut self, side: Side) {
         for side in [side, side.other()] {
-            let links: Vec<LinkKey> = self.book(side).links.keys().copied().collect();
+            let links: Vec<LinkKey> = self.model(side).links.keys().copied().collect();
             for link in links {
                 self.detach_link(side, link, true);
             }
             self.come_to_rest();
         }
         for side in SIDES {
-            let links: Vec<_> = self.book(side).links.keys().copied().collect();
+            let links: Vec<_> = self.model(side).links.keys().copied().collect();
             for link in links {
                 let state = link_state(self.pair.end(side), link);
                 assert_eq!(state, None, "the {side:?}'s {link:?} is closed");
@@ -153,7 +153,7 @@ impl Play<'_> {
 
     fn end_sessions(&mut self, side: Side) {
         for side in [side, side.other()] {
-            for session in self.book(side).sessions.clone() {
+            for session in self.model(side).sessions.clone() {
                 self.end_session(side, session);
             }
             self.come_to_rest();
@@ -174,13 +174,13 @@ impl Play<'_> {
             let end = self.pair.end(side);
             assert!(end.is_over() && !bytes::Buf::has_remaining(&end.output()), "the {side:?} is over");
             assert_eq!(end.sessions_len(), 0, "sessions of the {side:?}");
-            let sent: Vec<_> = self.book(side).sent.keys().copied().collect();
-            let got: Vec<_> = self.book(side).got.keys().copied().collect();
+            let sent: Vec<_> = self.model(side).sent.keys().copied().collect();
+            let got: Vec<_> = self.model(side).got.keys().copied().collect();
             for key in sent.into_iter().chain(got) {
                 assert!(self.pair.end(side).delivery(key).is_err(), "the {side:?} still has {key:?}");
             }
             // Only the links that were detached and not closed are remembered.
-            let suspended = self.book(side).links.values().filter(|link| link.is_suspended).count();
+            let suspended = self.model(side).links.values().filter(|link| link.is_suspended).count();
             assert!(self.pair.end(side).links_len() <= suspended, "links of the {side:?}");
         }
         for note in &self.notes {

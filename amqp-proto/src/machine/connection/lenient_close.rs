@@ -1,4 +1,4 @@
-//! [`salvage`]: what can be read of a close that is not quite as the standard has it.
+//! [`read_leniently`]: what can be read of a close that is not quite as the standard has it.
 
 use bytes::Buf;
 
@@ -15,7 +15,7 @@ pub(super) fn is_close(frame: &RawFrame) -> bool {
 /// symbols: the peer says nothing after it, so there is nobody to complain to (threat D45). What was wrong is what
 /// the application wants to know.
 #[cold]
-pub(super) fn salvage(frame: RawFrame, limits: &Limits) -> Option<Close> {
+pub(super) fn read_leniently(frame: RawFrame, limits: &Limits) -> Option<Close> {
     let mut body = frame.octets;
     body.advance(8.min(body.len()));
     let close = Value::decode(&mut body, limits).ok().filter(|_| body.is_empty())?;

@@ -1,31 +1,36 @@
 //! Receiving: transfers are put together to messages, and taken whole or in pieces [2.6.14] [2.7.5].
 
+mod first;
+mod head;
+
+pub(crate) use first::{Arrived, IncomingTransfer};
+pub(crate) use head::TransferHead;
+
 use alloc::boxed::Box;
 
 use bytes::Bytes;
 
+use self::first::{First, What};
 use super::delivery::{Delivery, Part, PartEnd};
-use super::first::{Arrived, First, Incoming, What};
-use super::head::TransferHead;
-use crate::machine::core::Core;
+use crate::machine::command_error::ReadError;
 use crate::machine::effects::Effects;
+use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
 use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress, Receiver};
-use crate::machine::refusal::ReadError;
 use crate::machine::session::Session;
 use crate::message::Payload;
 use crate::types::{DeliveryKey, DeliveryTag, Handle, Key, Limits, ReceiverKey};
 use crate::wire::{Outcome, ReceiverSettleMode, SenderSettleMode, Transfer};
 
-impl Core {
+impl Endpoints {
     /// Returns a transfer: a delivery begins, or goes on.
     #[inline]
     pub(crate) fn on_transfer(
         &mut self,
         index: u32,
-        transfer: &impl Incoming,
+        transfer: &impl IncomingTransfer,
         payload: Bytes,
     ) -> Result<Option<Arrived>, (u32, Fault)> {
         let Some(session) = self.sessions.at(index) else { return Ok(None) };
@@ -157,7 +162,7 @@ impl Effects {
     }
 }
 
-impl Incoming for Transfer {
+impl IncomingTransfer for Transfer {
     #[inline]
     fn handle(&self) -> Handle {
         self.handle
@@ -203,7 +208,7 @@ impl Incoming for Transfer {
     }
 }
 
-impl Incoming for TransferHead {
+impl IncomingTransfer for TransferHead {
     #[inline]
     fn handle(&self) -> Handle {
         self.handle

@@ -1,7 +1,7 @@
-//! Reaching a host.
+//! Connecting to a host; and [`TcpTransport`]: the socket, encrypted or not.
 
-use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use amqp_proto::client::{
     Acceptor, Address, AddressError, ConnectionOptions, Peer, Result, STAGGER, take_turns, unreachable,
 };
+use amqp_proto::sasl::TransportSecurity;
 
-use crate::dialled::Dialled;
 #[cfg(feature = "tls")]
-use crate::tls;
-use crate::transport;
+use crate::tls::{self, Secured};
+use crate::transport::{self, Transport};
 
 /// Connects to the first of the host's addresses that answers, in the time that the options give it; encrypted, if
 /// that is wanted.
-pub(crate) fn reach(address: &Address, options: &ConnectionOptions) -> Result<Dialled> {
+pub(crate) fn reach(address: &Address, options: &ConnectionOptions) -> Result<TcpTransport> {
     if address.is_encrypted() && !cfg!(feature = "tls") {
         return Err(AddressError::NoTls.into());
     }
@@ -26,9 +26,9 @@ pub(crate) fn reach(address: &Address, options: &ConnectionOptions) -> Result<Di
     let stream = reached.map_err(|error| unreachable(address, &error))?;
     #[cfg(feature = "tls")]
     if address.is_encrypted() {
-        return Ok(Dialled::Secured(tls::connect(stream, address.host(), options)?));
+        return Ok(TcpTransport::Secured(tls::connect(stream, address.host(), options)?));
     }
-    Ok(Dialled::Clear(stream))
+    Ok(TcpTransport::Clear(stream))
 }
 
 fn reach_any(host: (&str, u16), by: Option<Instant>) -> io::Result<TcpStream> {
@@ -77,17 +77,81 @@ fn race<T: Send + 'static>(
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What has become of a socket that somebody has dialled: encrypted, if that is wanted, and who it is.
-pub(crate) fn taken(stream: TcpStream, acceptor: &Acceptor) -> Result<(Dialled, Peer)> {
+pub(crate) fn taken(stream: TcpStream, acceptor: &Acceptor) -> Result<(TcpTransport, Peer)> {
     #[cfg(feature = "tls")]
     if let Some(tls) = acceptor.server_tls() {
         let (stream, peer) = tls::accept(stream, tls, acceptor)?;
-        return Ok((Dialled::Secured(stream), peer));
+        return Ok((TcpTransport::Secured(stream), peer));
     }
     if acceptor.needs_tls() {
         return Err(AddressError::NoTls.into());
     }
     let peer = transport::peer(&stream);
-    Ok((Dialled::Clear(stream), peer))
+    Ok((TcpTransport::Clear(stream), peer))
+}
+
+/// A socket of TCP, encrypted or not.
+pub(crate) enum TcpTransport {
+    Clear(TcpStream),
+    #[cfg(feature = "tls")]
+    Secured(Secured<TcpStream>),
+}
+
+/// Does the same with either.
+macro_rules! either {
+    ($self:ident, $stream:ident => $does:expr) => {
+        match $self {
+            Self::Clear($stream) => $does,
+            #[cfg(feature = "tls")]
+            Self::Secured($stream) => $does,
+        }
+    };
+}
+
+impl Read for TcpTransport {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, stream => stream.read(buffer))
+    }
+}
+
+impl Write for TcpTransport {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        either!(self, stream => stream.write(octets))
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        either!(self, stream => stream.write_vectored(pieces))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        either!(self, stream => stream.flush())
+    }
+}
+
+impl Transport for TcpTransport {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Clear(stream) => Self::Clear(stream.try_clone()?),
+            #[cfg(feature = "tls")]
+            Self::Secured(stream) => Self::Secured(stream.try_clone()?),
+        })
+    }
+
+    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
+        either!(self, stream => stream.prepare(write_time_out))
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        either!(self, stream => Transport::shutdown(stream, how))
+    }
+
+    fn security(&self) -> TransportSecurity {
+        either!(self, stream => stream.security())
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        either!(self, stream => Transport::peer_addr(stream))
+    }
 }
 
 #[cfg(test)]

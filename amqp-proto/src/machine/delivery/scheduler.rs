@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use bytes::{Buf, Bytes};
 
 use crate::codec::to_usize;
-use crate::machine::core::Core;
+use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::link::{Link, LinkEnd, Sending, SendingEnd};
 use crate::types::SenderKey;
@@ -14,7 +14,7 @@ use crate::wire::Transfer;
 /// How many octets a frame has before its performative.
 pub(super) const FRAME_HEADER: usize = 8;
 
-impl Core {
+impl Endpoints {
     /// Has a sender told when it may send again: it was refused, or has used up what it takes to send.
     #[cold]
     pub(crate) fn wait_to_send(&mut self, index: u32) {

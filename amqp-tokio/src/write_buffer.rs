@@ -4,28 +4,28 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use amqp_proto::driver::{Outlet, PIECES};
+use amqp_proto::driver::{PIECES, WriteBuffer};
 use tokio::io::AsyncWrite;
 
-/// Writes what an outlet has, and flushes.
+/// Writes what a write buffer has, and flushes.
 pub(crate) fn poll_write(
-    outlet: &mut Outlet,
+    write_buffer: &mut WriteBuffer,
     mut stream: Pin<&mut impl AsyncWrite>,
     context: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
-    while !outlet.is_empty() {
+    while !write_buffer.is_empty() {
         let mut slices = [IoSlice::new(&[]); PIECES];
-        let count = outlet.slices(&mut slices);
+        let count = write_buffer.slices(&mut slices);
         let slices = slices.get(..count).unwrap_or_default();
         let written = stream.as_mut().poll_write_vectored(context, slices);
         match ready!(unless_interrupted(written, context))? {
             0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-            octets => outlet.written(octets),
+            octets => write_buffer.written(octets),
         }
     }
     let flushed = stream.poll_flush(context);
     ready!(unless_interrupted(flushed, context))?;
-    outlet.flushed();
+    write_buffer.flushed();
     Poll::Ready(Ok(()))
 }
 

@@ -1,4 +1,4 @@
-//! [`oblige`]: an application that goes along with whatever its peer wants, for tests of a peer and for fuzzers.
+//! [`auto_respond`]: an application that goes along with whatever its peer wants, for tests of a peer and for fuzzers.
 
 use alloc::format;
 use alloc::string::String;
@@ -19,7 +19,7 @@ use crate::types::{LinkKey, Moment, ReceiverKey};
 /// ```
 /// use amqp_proto::Connection;
 /// use amqp_proto::config::Options;
-/// use amqp_proto::testing::{Script, begin, oblige, open};
+/// use amqp_proto::testing::{Script, begin, auto_respond, open};
 /// use amqp_proto::types::Moment;
 ///
 /// let mut server = Connection::server(Options::new("server"), Moment::START);
@@ -30,10 +30,10 @@ use crate::types::{LinkKey, Moment, ReceiverKey};
 ///     .expect(open("server").null().uint(65_536).ushort(255))
 ///     .send(begin(None, 0, 100, 100))
 ///     .expect(begin(Some(0), 0, 512, 0x7fff_ffff).uint(65_535));
-/// script.run_with(&mut server, |server, event| oblige(server, &event))?;
+/// script.run_with(&mut server, |server, event| auto_respond(server, &event))?;
 /// # Ok::<(), amqp_proto::testing::Difference>(())
 /// ```
-pub fn oblige(connection: &mut Connection, event: &Event) {
+pub fn auto_respond(connection: &mut Connection, event: &Event) {
     match event {
         Event::SessionOffered(session) => {
             let _ = connection.session(*session).map(|mut session| session.accept(&SessionOptions::new()));
@@ -56,12 +56,16 @@ pub fn oblige(connection: &mut Connection, event: &Event) {
 /// writes about that, which does not depend on the size.
 ///
 /// In the text, sessions and links are numbered as they appear: keys of two connections are never equal.
-pub fn oblige_in_pieces(mut connection: Connection, octets: &[u8], size: usize) -> (Vec<String>, Bytes) {
+pub fn auto_respond_in_pieces(
+    mut connection: Connection,
+    octets: &[u8],
+    size: usize,
+) -> (Vec<String>, Bytes) {
     let (mut told, mut seen) = (Vec::new(), Vec::new());
     for piece in octets.chunks(size.max(1)) {
         connection.receive(Moment::START, piece);
         while let Some(event) = connection.poll_event() {
-            oblige(&mut connection, &event);
+            auto_respond(&mut connection, &event);
             told.push(renumbered(&format!("{event:?}"), &mut seen));
         }
     }
@@ -107,7 +111,7 @@ fn take(connection: &mut Connection, receiver: ReceiverKey) {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{oblige_in_pieces, renumbered};
+    use super::{auto_respond_in_pieces, renumbered};
     use crate::config::{Options, SenderOptions, SessionOptions};
     use crate::connection::Connection;
     use crate::types::Moment;
@@ -123,8 +127,8 @@ mod tests {
     #[test]
     fn two_connections_tell_one_story() {
         let octets = b"AMQP\x03\x01\0\0 and more";
-        let whole = oblige_in_pieces(client(), octets, octets.len());
-        assert_eq!(oblige_in_pieces(client(), octets, 3), whole);
+        let whole = auto_respond_in_pieces(client(), octets, octets.len());
+        assert_eq!(auto_respond_in_pieces(client(), octets, 3), whole);
         assert!(whole.0[0].contains("sender 0.0"), "{whole:?}");
         assert!(whole.0[1].contains("session 0.1"), "{whole:?}");
     }

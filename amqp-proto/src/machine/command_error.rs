@@ -17,7 +17,7 @@ impl fmt::Display for StaleKey {
 
 impl core::error::Error for StaleKey {}
 
-macro_rules! refusals {
+macro_rules! command_errors {
     ($($(#[$meta:meta])* $name:ident {
         $($(#[$doc:meta])* $variant:ident $(($inner:ty))? = $text:literal;)*
     })*) => {$(
@@ -31,7 +31,7 @@ macro_rules! refusals {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
-                    $(refusals!(@pattern $variant $(inner $inner)?) => refusals!(@write f $text $(inner $inner)?),)*
+                    $(command_errors!(@pattern $variant $(inner $inner)?) => command_errors!(@write f $text $(inner $inner)?),)*
                 }
             }
         }
@@ -44,7 +44,7 @@ macro_rules! refusals {
     (@write $f:ident $text:literal $inner:ident $type:ty) => { write!($f, "{}: {:?}", $text, $inner) };
 }
 
-refusals! {
+command_errors! {
     /// Why a session is not begun, accepted or ended.
     SessionError {
         /// The connection is not open yet, or not any more.

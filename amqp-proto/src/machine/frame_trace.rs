@@ -89,11 +89,11 @@ impl fmt::Debug for TracedFrame<'_> {
 
 /// The hook that is shown every frame.
 #[derive(Default)]
-pub(crate) struct Trace(Option<Hook>);
+pub(crate) struct FrameTrace(Option<Hook>);
 
 type Hook = Box<dyn FnMut(&TracedFrame<'_>) + Send>;
 
-impl Trace {
+impl FrameTrace {
     pub(crate) fn set(&mut self, hook: impl FnMut(&TracedFrame<'_>) + Send + 'static) {
         self.0 = Some(Box::new(hook));
     }
@@ -111,7 +111,7 @@ impl Trace {
     }
 }
 
-impl fmt::Debug for Trace {
+impl fmt::Debug for FrameTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_set() { "on" } else { "off" })
     }

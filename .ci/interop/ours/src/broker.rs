@@ -1,4 +1,4 @@
-//! [`Place`]: where a case plays.
+//! [`Fixture`]: where a case plays.
 
 use std::fmt;
 use std::fs;
@@ -34,12 +34,12 @@ pub(crate) struct Peer {
 
 /// Where a case plays: a broker, and names that no other case uses.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Fixture {
     peer: Peer,
     prefix: String,
 }
 
-impl Place {
+impl Fixture {
     pub(crate) fn new(peer: &Peer) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let prefix = format!("interop-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));

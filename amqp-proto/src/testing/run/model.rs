@@ -1,4 +1,4 @@
-//! [`Book`]: what one end of a run knows by what it was told, and whether that makes sense.
+//! [`Model`]: what one end of a run knows by what it was told, and whether that makes sense.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -61,7 +61,7 @@ pub(super) struct Got {
 
 /// What an end knows of a link.
 #[derive(Debug, Default)]
-pub(super) struct LinkBook {
+pub(super) struct LinkModel {
     pub(super) name: Str,
     pub(super) is_offered: bool,
     pub(super) is_suspended: bool,
@@ -78,20 +78,20 @@ pub(super) struct LinkBook {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct Model {
     /// Sessions that have not ended.
     pub(super) sessions: Vec<SessionKey>,
     /// All that this end has begun, and all that it was offered, in order.
     pub(super) begun: Vec<SessionKey>,
     pub(super) offered: Vec<SessionKey>,
-    pub(super) links: BTreeMap<LinkKey, LinkBook>,
+    pub(super) links: BTreeMap<LinkKey, LinkModel>,
     pub(super) sent: BTreeMap<DeliveryKey, usize>,
     pub(super) got: BTreeMap<DeliveryKey, Got>,
     pub(super) is_closed: bool,
     pub(super) events: Vec<Event>,
 }
 
-impl Book {
+impl Model {
     /// Takes note of an event.
     pub(super) fn observe(&mut self, event: &Event, end: &mut End, notes: &mut [Note]) {
         assert!(!self.is_closed, "after the end: {event:?}");
@@ -148,7 +148,7 @@ impl Book {
         self.events.push(event.clone());
     }
 
-    fn link(&mut self, key: LinkKey) -> &mut LinkBook {
+    fn link(&mut self, key: LinkKey) -> &mut LinkModel {
         assert!(self.links.contains_key(&key), "{key:?} is gone");
         self.links.entry(key).or_default()
     }

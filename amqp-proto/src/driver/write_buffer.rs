@@ -1,4 +1,4 @@
-//! [`Outlet`]: output on its way from an engine to a transport.
+//! [`WriteBuffer`]: output on its way from an engine to a transport.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -12,15 +12,15 @@ pub const PIECES: usize = 64;
 
 /// Output that was taken from an engine and is not with the operating system yet.
 ///
-/// Whoever writes holds the outlet meanwhile. So one writes at a time, in the order of the output, and the state is not
+/// Whoever writes holds the write buffer meanwhile. So one writes at a time, in the order of the output, and the state is not
 /// locked while the operating system works.
 #[derive(Debug, Default)]
-pub struct Outlet {
+pub struct WriteBuffer {
     pieces: VecDeque<Bytes>,
     needs_flush: bool,
 }
 
-impl Outlet {
+impl WriteBuffer {
     /// Returns whether all that was taken is written and flushed.
     pub fn is_done(&self) -> bool {
         self.pieces.is_empty() && !self.needs_flush
