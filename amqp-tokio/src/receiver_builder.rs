@@ -39,7 +39,8 @@ impl ReceiverBuilder {
 
     link_setters!(receiver);
 
-    async fn attach(self) -> Result<Receiver> {
+    /// Attaches the link, and waits until the peer has attached its end, as awaiting the builder does.
+    pub async fn attach(self) -> Result<Receiver> {
         let link = driver::Receiver::attach(&self.home, &self.settings)?;
         ready(link.attached()).await?;
         self.settings.check(link.peer_attach())?;

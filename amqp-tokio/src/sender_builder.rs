@@ -42,7 +42,8 @@ impl SenderBuilder {
 
     link_setters!(sender);
 
-    async fn attach(self) -> Result<Sender> {
+    /// Attaches the link, and waits until the peer has attached its end, as awaiting the builder does.
+    pub async fn attach(self) -> Result<Sender> {
         let link = driver::Sender::attach(&self.home, &self.settings)?;
         ready(link.attached()).await?;
         self.settings.check(link.peer_attach())?;

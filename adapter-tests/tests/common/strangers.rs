@@ -1,16 +1,16 @@
-//! What may listen at a port that is taken for a broker's. For `amqp-blocking` and `amqp-tokio`.
+//! What may listen at a port that is taken for a broker's.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 /// Somebody at a port who does not speak AMQP, or not for long.
-pub struct Stranger {
+pub(crate) struct Stranger {
     /// How it begins, once the client has said something if it waits for that.
     begins: &'static [u8],
     waits: bool,
     /// What the client's error says.
-    pub words: &'static str,
+    pub(crate) words: &'static str,
 }
 
 impl Stranger {
@@ -19,7 +19,7 @@ impl Stranger {
     }
 
     /// Has one client. What it begins with is followed by the end of the stream.
-    pub fn listen(&self) -> SocketAddr {
+    pub(crate) fn listen(&self) -> SocketAddr {
         let (begins, waits) = (self.begins, self.waits);
         listen(move |mut stream| {
             if waits {
@@ -33,7 +33,7 @@ impl Stranger {
 }
 
 /// All of them.
-pub const STRANGERS: [Stranger; 9] = [
+pub(crate) const STRANGERS: [Stranger; 9] = [
     Stranger::new(true, b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "it seems to speak HTTP"),
     Stranger::new(true, &[21, 3, 1, 0, 2, 2, 70], "it seems to speak TLS"),
     Stranger::new(false, b"SSH-2.0-OpenSSH_9.9\r\n", "the peer does not speak AMQP"),
@@ -46,12 +46,12 @@ pub const STRANGERS: [Stranger; 9] = [
 ];
 
 /// An address at which somebody reads and never says a word.
-pub fn mute() -> SocketAddr {
+pub(crate) fn mute() -> SocketAddr {
     listen(hear)
 }
 
-/// An address at which nobody listens.
-pub fn nobody() -> SocketAddr {
+/// An address at which no server listens.
+pub(crate) fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

@@ -1,22 +1,12 @@
 //! Heartbeats of connections whose application is busy [2.4.5].
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    unreachable_pub
-)]
 
-#[path = "../../amqp-blocking/tests/common/busy.rs"]
-mod busy;
-
-use amqp_tokio::{ConnectionOptions, Container};
-use busy::{Busy, SILENCE};
+use super::common::busy::{Busy, SILENCE};
+use crate::adapter;
+use crate::amqp::{ConnectionOptions, Container};
 
 /// C-IDLE-04: a container writes heartbeats while its handler works, also where that keeps the only thread of the
 /// runtime; C-IDLE-03: what has come meanwhile came in time.
-#[tokio::test]
+#[adapter::test]
 async fn c_idle_04_heartbeats_go_on_while_a_handler_works() {
     let (busy, peer) = Busy::new();
     let options = ConnectionOptions::new().without_sasl().with_idle_timeout(SILENCE);

@@ -14,17 +14,17 @@ use amqp_proto::{Connection, Deadline, Direction, Event, Origin, Reason};
 use bytes::Buf;
 
 /// After what silence the peer, and the container, give the other up; half of it is announced.
-pub const SILENCE: Duration = Duration::from_millis(1_600);
+pub(crate) const SILENCE: Duration = Duration::from_millis(1_600);
 /// How many heartbeats the handler works for: longer than either would be silent.
 const BEATS: usize = 5;
 
 /// Works until the peer has had heartbeats, and writes something before.
-pub struct Busy {
-    pub url: String,
-    pub beats: mpsc::Receiver<()>,
+pub(crate) struct Busy {
+    pub(crate) url: String,
+    pub(crate) beats: mpsc::Receiver<()>,
     /// Whether the peer had its heartbeats, and how the connection ended.
-    pub had_beats: bool,
-    pub end: Option<Reason>,
+    pub(crate) had_beats: bool,
+    pub(crate) end: Option<Reason>,
 }
 
 impl Handler for Busy {
@@ -45,7 +45,7 @@ impl Handler for Busy {
 
 impl Busy {
     /// A handler, and a peer that closes the connection once a link is offered.
-    pub fn new() -> (Self, thread::JoinHandle<Option<Reason>>) {
+    pub(crate) fn new() -> (Self, thread::JoinHandle<Option<Reason>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("amqp://{}", listener.local_addr().unwrap());
         let (beaten, beats) = mpsc::channel();
@@ -54,7 +54,7 @@ impl Busy {
     }
 
     /// The peer had its heartbeats, and neither end took the other for silent.
-    pub fn check(&self, peer: thread::JoinHandle<Option<Reason>>) {
+    pub(crate) fn check(&self, peer: thread::JoinHandle<Option<Reason>>) {
         assert!(self.had_beats, "no heartbeats while the handler works");
         for (whose, end) in [(Origin::Remote, self.end.clone()), (Origin::Local, peer.join().unwrap())] {
             assert!(end.as_ref().is_some_and(|end| (end.origin, &end.error) == (whose, &None)), "{end:?}");

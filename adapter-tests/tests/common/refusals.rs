@@ -1,4 +1,4 @@
-//! Servers that a client cannot use, and what its error says of each. For `amqp-blocking` and `amqp-tokio`.
+//! Servers that a client cannot use, and what its error says of each.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use amqp_proto::client::{ConnectionOptions, Error, ErrorKind};
 
 /// A server at a port, and the error of a client that connects to it as `me:secret`.
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// The octets with which the server answers each of the client's writes; then it only listens.
     answers: Option<&'static [&'static [u8]]>,
     kind: ErrorKind,
@@ -24,7 +24,7 @@ const AUTH: &[u8] = b"\0\0\0\x10\x02\x01\0\0\0\x53\x44\xc0\x03\x01\x50\x01";
 const SYS_TEMP: &[u8] = b"\0\0\0\x10\x02\x01\0\0\0\x53\x44\xc0\x03\x01\x50\x04";
 
 /// All of them.
-pub const REFUSALS: [Refusal; 8] = [
+pub(crate) const REFUSALS: [Refusal; 8] = [
     Refusal {
         answers: Some(&[PLAIN, AUTH]),
         kind: ErrorKind::Authentication,
@@ -81,7 +81,7 @@ pub const REFUSALS: [Refusal; 8] = [
 
 impl Refusal {
     /// Starts the server for one client, and gives the address of it.
-    pub fn listen(&self) -> SocketAddr {
+    pub(crate) fn listen(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         if let Some(answers) = self.answers {
@@ -99,7 +99,7 @@ impl Refusal {
     }
 
     /// The URL and the options of the client.
-    pub fn client(&self, at: SocketAddr) -> (String, ConnectionOptions) {
+    pub(crate) fn client(&self, at: SocketAddr) -> (String, ConnectionOptions) {
         // Only the server that says nothing more is waited for.
         let span = if self.kind == ErrorKind::TimedOut { 50 } else { 30_000 };
         let options = ConnectionOptions::new().with_open_timeout(Duration::from_millis(span));
@@ -107,7 +107,7 @@ impl Refusal {
     }
 
     /// Compares the client's error with the expected one.
-    pub fn check(&self, at: SocketAddr, error: &Error) {
+    pub(crate) fn check(&self, at: SocketAddr, error: &Error) {
         let text = self.text.replace("URL", &format!("amqp://{at}"));
         // Other systems have other words for it.
         let is_same = error.to_string() == text || (self.answers.is_none() && !cfg!(target_os = "linux"));

@@ -1,37 +1,28 @@
-//! Connecting to something that is no broker: the error says what it is, in bounded time.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    unreachable_pub
-)]
-
-#[path = "../../amqp-blocking/tests/common/strangers.rs"]
-mod strangers;
+//! Connecting to a server that is no broker: the error names it, in bounded time.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use amqp_tokio::wire::Condition;
-use amqp_tokio::{Connection, ConnectionOptions, Error, Origin};
-use strangers::{STRANGERS, mute, nobody};
+use super::common::strangers::{STRANGERS, closed_port, mute};
+use crate::adapter;
+use crate::amqp::wire::Condition;
+use crate::amqp::{Connection, ConnectionOptions, Error, Origin};
 
+#[adapter::helper]
 async fn open(at: SocketAddr, options: ConnectionOptions) -> Error {
     Connection::open_with(&format!("amqp://{at}"), options).await.map(|_: Connection| ()).unwrap_err()
 }
 
-#[tokio::test]
-async fn nobody_listens() {
-    let error = open(nobody(), ConnectionOptions::new()).await;
+#[adapter::test]
+async fn a_closed_port_is_told_by_the_system() {
+    let error = open(closed_port(), ConnectionOptions::new()).await;
     let Error::Io(io) = &error else { panic!("{error:?}") };
     assert_eq!((io.kind(), error.origin()), (ErrorKind::ConnectionRefused, None));
 }
 
-#[tokio::test]
-async fn somebody_who_speaks_something_else_or_hangs_up() {
+#[adapter::test]
+async fn another_protocol_or_an_early_end_is_named() {
     for stranger in STRANGERS {
         let error = open(stranger.listen(), ConnectionOptions::new()).await;
         assert!(matches!(error, Error::Connection(_)), "{error:?}");
@@ -40,8 +31,8 @@ async fn somebody_who_speaks_something_else_or_hangs_up() {
     }
 }
 
-#[tokio::test]
-async fn somebody_who_never_answers() {
+#[adapter::test]
+async fn a_server_that_never_answers_is_given_up() {
     let error = open(mute(), ConnectionOptions::new().with_open_timeout(Duration::from_millis(50))).await;
     assert!(matches!(error, Error::Connection(_)), "{error:?}");
     assert_eq!(

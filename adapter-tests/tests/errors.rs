@@ -1,25 +1,14 @@
 //! Errors that a person can act on: the kind, whether to try again, and the words.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    unreachable_pub
-)]
 
-mod common;
-#[path = "../../amqp-blocking/tests/common/refusals.rs"]
-mod refusals;
-
-use amqp_tokio::types::{Fields, Symbol, Value};
-use amqp_tokio::wire::{Condition, Error as AmqpError};
-use amqp_tokio::{Connection, ConnectionOptions, ErrorKind};
-use common::{pair, pair_with};
-use refusals::REFUSALS;
+use super::common::refusals::REFUSALS;
+use super::common::{next_session, pair};
+use crate::adapter::{self, both, pair_with};
+use crate::amqp::types::{Fields, Symbol, Value};
+use crate::amqp::wire::{Condition, Error as AmqpError};
+use crate::amqp::{Acceptor, Connection, ConnectionOptions, ErrorKind};
 
 /// [5.3.3.6]: the SASL outcome is in the error; time-outs, strangers and closed ports say where they were met.
-#[tokio::test]
+#[adapter::test]
 async fn who_cannot_connect_is_told_what_to_do() {
     for refusal in &REFUSALS {
         let at = refusal.listen();
@@ -29,7 +18,7 @@ async fn who_cannot_connect_is_told_what_to_do() {
 }
 
 /// [2.8.15]: a close passes, unless the peer does not know the client or the host, or does not allow it.
-#[tokio::test]
+#[adapter::test]
 async fn a_close_by_the_peer_passes_unless_it_refuses_the_client() {
     for (condition, kind, is_transient) in [
         (Some(Condition::InternalError), ErrorKind::Peer, true),
@@ -41,15 +30,15 @@ async fn a_close_by_the_peer_passes_unless_it_refuses_the_client() {
         (Some(Condition::NotFound), ErrorKind::NotFound, false),
     ] {
         let (client, server) = pair().await;
-        let closing = server.clone();
-        let (closed, _) = match condition.clone() {
-            Some(condition) => {
-                let error = AmqpError::new(condition).with_description("Connection forced");
-                tokio::join!(closing.close_with(error), client.closed())
+        let error = condition.clone();
+        let error = error.map(|error| AmqpError::new(error).with_description("Connection forced"));
+        let close = async {
+            match error {
+                Some(error) => server.close_with(error).await,
+                None => server.close().await,
             }
-            None => tokio::join!(closing.close(), client.closed()),
         };
-        closed.unwrap();
+        both(close, async { client.closed().await }).await.0.unwrap();
         let error = client.session().await.unwrap_err();
         assert_eq!((error.condition(), error.kind()), (condition.as_ref(), kind), "{error}");
         assert_eq!(error.is_transient(), is_transient, "{error}");
@@ -58,7 +47,7 @@ async fn a_close_by_the_peer_passes_unless_it_refuses_the_client() {
 }
 
 /// [2.7.3] [2.8.14]: a refusal of a link says whether to try again, and hints at the one mistake that is likely.
-#[tokio::test]
+#[adapter::test]
 async fn a_link_that_is_refused_says_why() {
     for (condition, description, kind, is_transient, hint) in [
         (
@@ -74,13 +63,13 @@ async fn a_link_that_is_refused_says_why() {
     ] {
         let error = AmqpError::new(condition).with_description(description);
         let (client, server) = pair().await;
-        let refusing = async {
-            let session = server.next_session().await.unwrap().unwrap().accept().unwrap();
+        let refuse = async {
+            let session = next_session(&server).await;
             session.next_link().await.unwrap().unwrap().refuse(error).unwrap();
             session
         };
-        let (_session, attached) = tokio::join!(refusing, async { client.sender("jobs").await });
-        let error = attached.unwrap_err();
+        let attach = async { client.sender("jobs").attach().await.unwrap_err() };
+        let (_session, error) = both(refuse, attach).await;
         assert_eq!((error.kind(), error.is_transient()), (kind, is_transient), "{error}");
         let text = error.to_string();
         assert!(text.starts_with("the link was ended by the peer: amqp:") && text.contains(hint), "{text}");
@@ -88,7 +77,7 @@ async fn a_link_that_is_refused_says_why() {
 }
 
 /// [2.7.1]: both ends say what they are, unless the application says something else.
-#[tokio::test]
+#[adapter::test]
 async fn the_open_names_the_product() {
     let (client, server) = pair().await;
     for end in [&client, &server] {
@@ -97,8 +86,7 @@ async fn the_open_names_the_product() {
         assert!(properties.get("version").is_some() && properties.get("platform").is_some());
     }
     let own: Fields = [(Symbol::from("product"), Value::from("meter"))].into_iter().collect();
-    let (_client, server) =
-        pair_with(ConnectionOptions::new().with_properties(own.clone()), ConnectionOptions::new(), 1 << 16)
-            .await;
+    let options = ConnectionOptions::new().with_properties(own.clone());
+    let (_client, server) = pair_with(options, Acceptor::default()).await;
     assert_eq!(server.peer_open().unwrap().properties, own);
 }

@@ -1,0 +1,81 @@
+//! Two ends of a connection, and of a link.
+
+pub(crate) mod busy;
+pub(crate) mod refusals;
+pub(crate) mod strangers;
+
+use crate::adapter::{self, both};
+use crate::amqp::config::{ReceiverOptions, SenderOptions};
+use crate::amqp::{
+    Acceptor, Connection, ConnectionOptions, OfferedLink, Receiver, ReceiverBuilder, Sender, SenderBuilder,
+    Session,
+};
+
+/// The connections and the session of a link, which ends when they are dropped.
+pub(crate) type Ends = (Connection, Connection, Session);
+
+/// Connects a client to a server, with default options.
+#[adapter::helper]
+pub(crate) async fn pair() -> (Connection, Connection) {
+    adapter::pair_with(ConnectionOptions::new(), Acceptor::default()).await
+}
+
+/// Accepts the next session that the peer begins.
+#[adapter::helper]
+pub(crate) async fn next_session(server: &Connection) -> Session {
+    server.next_session().await.unwrap().expect("a session").accept().unwrap()
+}
+
+/// Accepts the next link of a session, on which the peer sends.
+#[adapter::helper]
+pub(crate) async fn next_receiver(session: &Session, options: ReceiverOptions) -> Receiver {
+    match session.next_link().await.unwrap() {
+        Some(OfferedLink::Receiver(link)) => link.accept_with(options).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Accepts the next link of a session, on which the peer receives.
+#[adapter::helper]
+pub(crate) async fn next_sender(session: &Session) -> Sender {
+    match session.next_link().await.unwrap() {
+        Some(OfferedLink::Sender(link)) => link.accept_with(SenderOptions::new()).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Attaches a link on which the client sends; the server accepts it with these options.
+#[adapter::helper]
+pub(crate) async fn sending(
+    client: SenderBuilder,
+    server: &Connection,
+    options: ReceiverOptions,
+) -> (Sender, Receiver, Session) {
+    let attach = async { client.attach().await.unwrap() };
+    let accept = async {
+        let session = next_session(server).await;
+        (next_receiver(&session, options).await, session)
+    };
+    let (sender, (receiver, session)) = both(attach, accept).await;
+    (sender, receiver, session)
+}
+
+/// Attaches a link on which the client receives.
+#[adapter::helper]
+pub(crate) async fn receiving(client: ReceiverBuilder, server: &Connection) -> (Receiver, Sender, Session) {
+    let attach = async { client.attach().await.unwrap() };
+    let accept = async {
+        let session = next_session(server).await;
+        (next_sender(&session).await, session)
+    };
+    let (receiver, (sender, session)) = both(attach, accept).await;
+    (receiver, sender, session)
+}
+
+/// Connects a client that sends to a server, which accepts the link with these options.
+#[adapter::helper]
+pub(crate) async fn link(options: ReceiverOptions) -> (Sender, Receiver, Ends) {
+    let (client, server) = pair().await;
+    let (sender, receiver, session) = sending(client.sender("jobs"), &server, options).await;
+    (sender, receiver, (client, server, session))
+}

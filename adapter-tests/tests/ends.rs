@@ -1,0 +1,132 @@
+//! What becomes of messages that have come, when their link ends before they are taken.
+
+use super::common::link;
+use crate::adapter::{self, both, pause};
+use crate::amqp::config::ReceiverOptions;
+use crate::amqp::wire::Outcome;
+use crate::amqp::{Error, Outgoing, Sender, Sent};
+
+/// L-CLOSE-01 [2.6.6]: a peer that sends and closes its link at once has sent.
+#[adapter::test]
+async fn l_close_01_what_came_before_the_peers_close_is_taken() {
+    let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
+    let mut sent = Vec::new();
+    for body in ["a", "b", "c"] {
+        sent.push(sender.send_queued(body).await.unwrap());
+    }
+    sender.close().await.unwrap();
+    for body in ["a", "b", "c"] {
+        let delivery = receiver.recv().await.unwrap().unwrap();
+        assert_eq!(delivery.message().unwrap().body().unwrap().as_str(), Some(body));
+        // The sender is not there any more, which is told.
+        assert!(matches!(delivery.accept(), Err(Error::Link(_))));
+    }
+    assert!(receiver.recv().await.unwrap().is_none());
+    for mut sent in sent {
+        assert!(matches!(sent.outcome().await, Err(Error::Lost(_))), "it has not waited for the outcome");
+    }
+}
+
+/// L-CLOSE-01 [2.6.6]: a message that is read while it comes is there to be read after the close.
+#[adapter::test]
+async fn l_close_01_what_came_before_the_peers_close_is_read() {
+    let (sender, receiver, _ends) = link(ReceiverOptions::new().with_streaming(true)).await;
+    for settled in [true, false] {
+        drop(sender.send_queued(Outgoing::from("a message").with_settled(settled)).await.unwrap());
+    }
+    sender.close().await.unwrap();
+    receiver.closed().await;
+    for settled in [true, false] {
+        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+        assert_eq!(stream.is_settled(), settled);
+        assert!(!stream.read_to_end().await.unwrap().is_empty());
+        assert_eq!(stream.accept().is_ok(), settled);
+    }
+    assert!(receiver.recv_stream().await.unwrap().is_none());
+}
+
+/// L-DET-01 [2.6.4]: on a link that is only detached, messages stay, and their outcomes are told.
+#[adapter::test]
+async fn l_det_01_what_came_before_the_peers_detach_is_answered() {
+    let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
+    let mut sent = sender.send_queued("job").await.unwrap();
+    sender.detach().await.unwrap();
+    receiver.closed().await;
+    receiver.recv().await.unwrap().unwrap().accept().unwrap();
+    let outcome = sent.outcome().await;
+    assert!(matches!(outcome, Ok(Outcome::Accepted) | Err(Error::Lost(_))), "{outcome:?}");
+}
+
+#[adapter::helper]
+async fn queue(sender: &Sender, messages: usize) -> Vec<Sent> {
+    let mut sent = Vec::new();
+    for n in 0..messages {
+        sent.push(sender.send_queued(format!("{n}")).await.unwrap());
+    }
+    sent
+}
+
+/// M-STATE-07 [3.4.4]: what was asked for ahead and not taken goes elsewhere when the receiver is closed.
+#[adapter::test]
+async fn m_state_07_a_receiver_that_is_closed_releases_what_nobody_took() {
+    for streaming in [false, true] {
+        let options = ReceiverOptions::new().with_prefetch(10).with_streaming(streaming);
+        let (sender, receiver, _ends) = link(options).await;
+        let sent = queue(&sender, 8).await;
+        receiver.close().await.unwrap();
+        for mut sent in sent {
+            assert_eq!(sent.outcome().await.unwrap(), Outcome::Released, "{streaming}");
+        }
+        assert!(receiver.recv().await.unwrap().is_none());
+    }
+}
+
+/// M-STATE-07 [3.4.4]: what was not taken goes elsewhere when the last handle of the receiver is dropped.
+#[adapter::test]
+async fn m_state_07_a_receiver_that_is_dropped_releases_what_nobody_took() {
+    let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
+    let sent = queue(&sender, 8).await;
+    let first = receiver.recv().await.unwrap().unwrap();
+    while receiver.unsettled() < 8 {
+        pause().await;
+    }
+    drop(receiver);
+    first.accept().unwrap();
+    let mut outcomes = Vec::new();
+    for mut sent in sent {
+        outcomes.push(sent.outcome().await.unwrap());
+    }
+    assert_eq!(outcomes[0], Outcome::Accepted);
+    assert!(outcomes[1..].iter().all(|outcome| *outcome == Outcome::Released), "{outcomes:?}");
+}
+
+/// T-STOP-01 [2.6.10]: what is on its way when the receiver is closed is released, too.
+#[adapter::test]
+async fn t_stop_01_what_is_on_its_way_is_released() {
+    let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
+    let sent = queue(&sender, 50).await;
+    // On tokio, the server has not seen them when it begins to close.
+    let close = async { receiver.close().await.unwrap() };
+    both(close, async {
+        for mut sent in sent {
+            assert_eq!(sent.outcome().await.unwrap(), Outcome::Released);
+        }
+    })
+    .await;
+}
+
+/// T-DISP-14 [2.6.12]: what its sender has settled exists nowhere else, and can still be taken.
+#[adapter::test]
+async fn t_disp_14_settled_messages_outlive_a_close() {
+    let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
+    for _ in 0..5 {
+        drop(sender.send_queued(Outgoing::from("job").with_settled(true)).await.unwrap());
+    }
+    receiver.close().await.unwrap();
+    let mut count = 0;
+    while let Some(delivery) = receiver.recv().await.unwrap() {
+        assert!(delivery.is_settled());
+        count += 1;
+    }
+    assert_eq!(count, 5);
+}

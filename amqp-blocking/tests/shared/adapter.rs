@@ -1,0 +1,63 @@
+//! The attributes of shared tests for amqp-blocking, and what they need that depends on the adapter.
+
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use amqp_blocking::{Acceptor, Connection, ConnectionOptions};
+
+pub(crate) use adapter_tests::{blocking_helper as helper, blocking_test as test};
+
+use crate::common::Pipe;
+
+/// The longest that a test may take.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Runs a test, for a bounded time.
+pub(crate) fn run(test: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel::<()>();
+    let test = thread::spawn(move || {
+        let _done = done;
+        test();
+    });
+    let ended = is_done.recv_timeout(LONG);
+    assert_eq!(ended, Err(RecvTimeoutError::Disconnected), "the test hangs");
+    test.join().unwrap_or_else(|panic| resume_unwind(panic));
+}
+
+/// Connects a client to a server over a pipe in memory.
+pub(crate) fn pair_with(client: ConnectionOptions, server: Acceptor) -> (Connection, Connection) {
+    let (near, far) = Pipe::pair();
+    let server = thread::spawn(move || Connection::accept(far, &server).unwrap());
+    (Connection::over(near, client).unwrap(), server.join().unwrap())
+}
+
+/// Work that goes on beside the test.
+pub(crate) struct Task<T>(JoinHandle<T>);
+
+/// Starts work beside the test.
+pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
+    Task(thread::spawn(work))
+}
+
+impl<T> Task<T> {
+    /// Waits for the work to end; fails if it panics.
+    pub(crate) fn join(self) -> thread::Result<T> {
+        self.0.join()
+    }
+}
+
+/// Does both, one beside the other.
+pub(crate) fn both<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
+    thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        (one.join().unwrap_or_else(|panic| resume_unwind(panic)), other)
+    })
+}
+
+/// Lets other work go on.
+pub(crate) fn pause() {
+    thread::yield_now();
+}

@@ -1,0 +1,11 @@
+//! The tests that both adapters have: see `adapter-tests`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(unused_mut, reason = "on tokio, waiting for an outcome borrows it mutably")]
+
+mod adapter;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../../../adapter-tests/tests/mod.rs"]
+mod tests;
+
+use amqp_blocking as amqp;

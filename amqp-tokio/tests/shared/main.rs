@@ -1,0 +1,8 @@
+//! The tests that both adapters have: see `adapter-tests`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod adapter;
+#[path = "../../../adapter-tests/tests/mod.rs"]
+mod tests;
+
+use amqp_tokio as amqp;
