@@ -17,13 +17,14 @@ const LONG: Duration = Duration::from_secs(60);
 /// Runs a test, for a bounded time.
 pub(crate) fn run(test: impl FnOnce() + Send + 'static) {
     let (done, is_done) = mpsc::channel::<()>();
-    let test = thread::spawn(move || {
+    let name = thread::current().name().unwrap_or("test").to_owned();
+    let test = thread::Builder::new().name(name).spawn(move || {
         let _done = done;
         test();
     });
     let ended = is_done.recv_timeout(LONG);
     assert_eq!(ended, Err(RecvTimeoutError::Disconnected), "the test hangs");
-    test.join().unwrap_or_else(|panic| resume_unwind(panic));
+    test.unwrap().join().unwrap_or_else(|panic| resume_unwind(panic));
 }
 
 /// Connects a client to a server over a pipe in memory.
