@@ -4,7 +4,7 @@ use super::common::refusals::REFUSALS;
 use super::common::{next_session, pair};
 use crate::adapter::{self, both, pair_with};
 use crate::amqp::types::{Fields, Symbol, Value};
-use crate::amqp::wire::{Condition, Error as AmqpError};
+use crate::amqp::wire::{AmqpError, Condition};
 use crate::amqp::{Acceptor, Connection, ConnectionOptions, ErrorKind};
 
 /// [5.3.3.6]: the SASL outcome is in the error; time-outs, strangers and closed ports say where they were met.

@@ -8,7 +8,7 @@ use crate::amqp::config::{OnDrop, ReceiverOptions};
 use crate::amqp::message::Message;
 use crate::amqp::policy::OnFailure;
 use crate::amqp::types::{Limits, List, Value};
-use crate::amqp::wire::{Condition, Error as AmqpError, Modified, Outcome, Rejected};
+use crate::amqp::wire::{AmqpError, Condition, Modified, Outcome, Rejected};
 use crate::amqp::{Acceptor, ConnectionOptions, Delivery, Error, Receiver};
 
 fn failed() -> Outcome {

@@ -10,7 +10,7 @@ mod common;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use amqp_blocking::wire::{Condition, Error as AmqpError, Modified, SenderSettleMode};
+use amqp_blocking::wire::{AmqpError, Condition, Modified, SenderSettleMode};
 use amqp_blocking::{Delivery, Error, Receiver};
 use anyhow::{Context as _, Result};
 use clap::Parser;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use amqp_blocking::message::Message;
 use amqp_blocking::policy::{Backoff, Scope, is_transient};
-use amqp_blocking::wire::{Error as AmqpError, Outcome};
+use amqp_blocking::wire::{AmqpError, Outcome};
 use amqp_blocking::{Address, Connection, ConnectionOptions, Result};
 use clap::Parser;
 

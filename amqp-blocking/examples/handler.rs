@@ -19,7 +19,7 @@ use amqp_blocking::handler::{
     ConnectionKey, Context, DeliveryKey, Handler, LinkKey, ListenerKey, ReceivedMessage, SenderKey,
 };
 use amqp_blocking::message::Message;
-use amqp_blocking::wire::{Condition, Error, Modified};
+use amqp_blocking::wire::{AmqpError, Condition, Modified};
 use amqp_blocking::{Address, ConnectionOptions, Container, Injector, Reason};
 use anyhow::Context as _;
 use clap::Parser;
@@ -144,7 +144,7 @@ impl Handler for Chapter {
         self.tracked(cx, delivery, "is accepted");
     }
 
-    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&Error>) {
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&AmqpError>) {
         let why = error.map_or_else(|| "no reason given".into(), ToString::to_string);
         self.tracked(cx, delivery, &format!("is rejected: {why}"));
     }
@@ -230,7 +230,7 @@ impl Handler for Queue {
                 self.pass_on(cx);
             }
             Err(error) => {
-                let why = Error::new(Condition::DecodeError).with_description(error.to_string());
+                let why = AmqpError::new(Condition::DecodeError).with_description(error.to_string());
                 let _ = cx.reject(incoming.key(), why);
             }
         }

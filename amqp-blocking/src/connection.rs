@@ -197,7 +197,7 @@ impl Connection {
     /// # Errors
     ///
     /// How the connection ended, if that was not by this.
-    pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn close_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
         ready(self.0.close_with(error.into()))
     }
 

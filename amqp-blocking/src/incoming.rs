@@ -82,7 +82,7 @@ impl IncomingStream {
     }
 
     /// The message is invalid [3.4.3]; it need not have come to its end.
-    pub fn reject(self, error: impl Into<Option<wire::Error>>) -> Result<()> {
+    pub fn reject(self, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
         self.message.reject(error)
     }
 

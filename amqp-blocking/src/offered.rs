@@ -73,7 +73,7 @@ impl OfferedSession {
     }
 
     /// Refuses it, and says why.
-    pub fn refuse(self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.0.refuse(error)
     }
 }
@@ -107,7 +107,7 @@ impl OfferedLink {
     }
 
     /// Refuses it, and says why.
-    pub fn refuse(self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         match self {
             Self::Sender(link) => link.refuse(error),
             Self::Receiver(link) => link.refuse(error),
@@ -147,7 +147,7 @@ impl OfferedSender {
     }
 
     /// Refuses it, and says why.
-    pub fn refuse(self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.0.refuse(error)
     }
 }
@@ -184,7 +184,7 @@ impl OfferedReceiver {
     }
 
     /// Refuses it, and says why.
-    pub fn refuse(self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.0.refuse(error)
     }
 }

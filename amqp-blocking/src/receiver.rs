@@ -86,7 +86,7 @@ impl Receiver {
     }
 
     /// The message is invalid, and perhaps why.
-    pub fn reject(&self, delivery: DeliveryKey, error: impl Into<Option<wire::Error>>) -> Result<()> {
+    pub fn reject(&self, delivery: DeliveryKey, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
         self.link.reject(delivery, error)
     }
 
@@ -196,7 +196,7 @@ impl Receiver {
 
     /// Closes the link for good, saying why, and waits until the peer has done the same. Messages that were not taken
     /// are released; what is on its way is not waited for.
-    pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn close_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.link.release_untaken();
         ready(self.link.end(Ending::Close(Some(error.into()))))
     }

@@ -145,7 +145,7 @@ impl Request {
     }
 
     /// The request is invalid [3.4.3].
-    pub fn reject(mut self, error: impl Into<Option<amqp_proto::wire::Error>>) -> Result<()> {
+    pub fn reject(mut self, error: impl Into<Option<amqp_proto::wire::AmqpError>>) -> Result<()> {
         self.decide(Rejected { error: error.into().map(Box::new) }.into())
     }
 

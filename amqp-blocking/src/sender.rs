@@ -150,7 +150,7 @@ impl Sender {
     }
 
     /// Closes the link at once, and says why.
-    pub fn close_with(&self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn close_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
         ready(self.link.end(Ending::Close(Some(error.into()))))
     }
 

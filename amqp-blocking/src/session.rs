@@ -58,7 +58,7 @@ impl Session {
     }
 
     /// Ends the session, and says why.
-    pub fn end_with(&self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn end_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
         ready(self.0.end(Some(error.into())))
     }
 }

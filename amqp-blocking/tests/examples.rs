@@ -21,7 +21,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use amqp_blocking::message::Message;
-use amqp_blocking::wire::{Condition, Error as AmqpError};
+use amqp_blocking::wire::{AmqpError, Condition};
 use amqp_blocking::{Accepted, Acceptor, Connection, Listener, Offer, Receiver, Sender, ServerTls};
 use certificates::Authority;
 

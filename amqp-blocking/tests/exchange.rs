@@ -9,7 +9,7 @@ use std::time::Duration;
 use amqp_blocking::config::ReceiverOptions;
 use amqp_blocking::message::Message;
 use amqp_blocking::wire::{
-    Condition, Error as AmqpError, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
+    AmqpError, Condition, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
 };
 use amqp_blocking::{Connection, Error, Offer, OfferedLink, Origin, Outgoing};
 use common::{next_receiver, next_sender, pair, piped, run, sending};

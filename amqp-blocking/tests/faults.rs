@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use amqp_blocking::message::Message;
 use amqp_blocking::types::Limits;
-use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome};
+use amqp_blocking::wire::{AmqpError, Condition, Outcome};
 use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Offer, OfferedLink, Origin, Transport};
 use common::{Pipe, next_receiver, pair, pair_with, piped, piped_with, run, sending};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use amqp_blocking::config::{ReceiverOptions, SendOptions, SessionOptions};
 use amqp_blocking::message::Message;
 use amqp_blocking::types::{Limits, Symbol, TransactionId};
-use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome, ReceiverSettleMode};
+use amqp_blocking::wire::{AmqpError, Condition, Outcome, ReceiverSettleMode};
 use amqp_blocking::{
     Acceptor, Connection, ConnectionOptions, Error, OfferedLink, Outgoing, Receiver, Sender, SenderBuilder,
     Session,

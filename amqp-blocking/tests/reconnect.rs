@@ -21,7 +21,7 @@ use amqp_blocking::config::{OnDrop, ReceiverOptions};
 use amqp_blocking::message::Message;
 use amqp_blocking::proto::policy::Backoff;
 use amqp_blocking::types::{Symbol, Value};
-use amqp_blocking::wire::{Condition, Error as AmqpError, MessageId};
+use amqp_blocking::wire::{AmqpError, Condition, MessageId};
 use amqp_blocking::{Connection, Error, Listener, Offer, OfferedLink, Receiver, Session};
 use reconnect::send_all;
 

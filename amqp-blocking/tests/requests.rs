@@ -9,7 +9,7 @@ use std::time::Duration;
 use amqp_blocking::config::{ReceiverOptions, SenderOptions};
 use amqp_blocking::message::Message;
 use amqp_blocking::policy::answer_to;
-use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome, Source};
+use amqp_blocking::wire::{AmqpError, Condition, Outcome, Source};
 use amqp_blocking::{
     Connection, Delivery, Error, OfferedLink, Origin, Receiver, Requester, Responder, Sender,
 };

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use amqp_blocking::message::Message;
 use amqp_blocking::types::Limits;
-use amqp_blocking::wire::{Condition, Error as AmqpError, Outcome};
+use amqp_blocking::wire::{AmqpError, Condition, Outcome};
 use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Origin, Result, Transport};
 use common::{Pipe, run, sending, within};
 

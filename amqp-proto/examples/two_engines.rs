@@ -13,7 +13,7 @@ use amqp_proto::handler::{
     ReceiverKey, SenderKey,
 };
 use amqp_proto::types::Moment;
-use amqp_proto::wire::{Condition, Error};
+use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Reason};
 use bytes::Buf;
 
@@ -65,7 +65,7 @@ impl Handler for Client {
         self.done(cx, delivery);
     }
 
-    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&Error>) {
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&AmqpError>) {
         let why = error.map(ToString::to_string).unwrap_or_default();
         println!("client: {delivery} is rejected: {why}");
         self.done(cx, delivery);
@@ -90,9 +90,9 @@ impl Handler for Worker {
             "jobs" => Decision::Accept(ReceiverOptions::new()),
             // Acknowledging is up to the handler here.
             "checked-jobs" => Decision::Accept(ReceiverOptions::new().with_auto_accept(false)),
-            other => {
-                Decision::Refuse(Error::new(Condition::NotFound).with_description(format!("no node {other}")))
-            }
+            other => Decision::Refuse(
+                AmqpError::new(Condition::NotFound).with_description(format!("no node {other}")),
+            ),
         }
     }
 
@@ -110,7 +110,7 @@ impl Handler for Worker {
             return;
         }
         let told = if job.ends_with("book") {
-            let error = Error::new(Condition::NotAllowed).with_description("too much paper");
+            let error = AmqpError::new(Condition::NotAllowed).with_description("too much paper");
             cx.reject(message.key(), error)
         } else {
             cx.accept(message.key())

@@ -13,7 +13,7 @@ use crate::machine::{
 use crate::sasl::{ClientSasl, Identity, ServerSasl};
 use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Symbol};
 use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
-use crate::wire::{Error, Open};
+use crate::wire::{AmqpError, Open};
 
 /// One end of an AMQP connection, without IO: octets and commands in, octets and events out.
 ///
@@ -264,7 +264,7 @@ impl Connection {
 
     /// Closes the connection at once, saying why [2.7.9]: with
     /// [`Condition::ConnectionRedirect`](crate::wire::Condition), where to go instead [2.8.16].
-    pub fn close_with(&mut self, error: Error) -> bool {
+    pub fn close_with(&mut self, error: AmqpError) -> bool {
         self.machine.close(Some(error))
     }
 
@@ -299,7 +299,7 @@ impl Connection {
     }
 
     /// Returns the error of the peer's close, also where this end had closed first [2.4.4].
-    pub fn remote_error(&self) -> Option<&Error> {
+    pub fn remote_error(&self) -> Option<&AmqpError> {
         self.machine.remote_error()
     }
 

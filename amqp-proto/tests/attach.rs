@@ -11,7 +11,7 @@ use amqp_proto::testing::{
     transfer,
 };
 use amqp_proto::types::{Limits, LinkKey};
-use amqp_proto::wire::{Condition, Error, Source, Target};
+use amqp_proto::wire::{AmqpError, Condition, Source, Target};
 use amqp_proto::{Event, LinkError, Origin, SendError};
 use peer::{Peer, credit, detach_with};
 
@@ -486,7 +486,7 @@ fn l_redir_01_a_refusal_that_redirects() {
         (symbol!("port"), Value::from(5672)),
         (symbol!("address"), Value::from("x2")),
     ]);
-    let error = Error::new(Condition::LinkRedirect).with_info(info);
+    let error = AmqpError::new(Condition::LinkRedirect).with_info(info);
     pair.server.expect_attach().refuse(error.clone());
     pair.drive();
     let (link, closed, reason) = pair.client.expect_detached();

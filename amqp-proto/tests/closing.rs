@@ -57,7 +57,7 @@ fn c_close_01_a_connection_is_closed_once_all_is_written() {
 fn c_close_01_with_a_reason_it_is_closed_at_once() {
     let (mut pair, ..) = sent();
     assert!(pair.client.close());
-    let why = amqp_proto::wire::Error::new(amqp_proto::wire::Condition::ConnectionForced);
+    let why = amqp_proto::wire::AmqpError::new(amqp_proto::wire::Condition::ConnectionForced);
     assert!(pair.client.close_with(why.clone()));
     pair.drive();
     assert_eq!(pair.server.messages().len(), 0);

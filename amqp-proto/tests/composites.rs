@@ -53,7 +53,7 @@ fn composites() -> Vec<Composite> {
         Detach: ["43"];
         End: [];
         Close: [];
-        Error: ["a30165"];
+        AmqpError: ["a30165"];
         Received: ["43", "44"];
         Accepted: [];
         Rejected: [];

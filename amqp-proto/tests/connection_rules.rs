@@ -6,12 +6,12 @@ mod common;
 use amqp_proto::config::{Options, SenderOptions, SessionOptions};
 use amqp_proto::testing::{Literal, Pair, Script, attach_sender, begin, close, end, flow, open, transfer};
 use amqp_proto::types::{Fields, Limits, Many, Moment, Symbol, Value};
-use amqp_proto::wire::{Condition, Error};
+use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Deadline, Event, Origin, Reading, SessionError, symbol};
 use common::solo::{Solo, beginning, frames, opening};
 
 /// Who closed the connection last, and why.
-fn why(events: &[Event]) -> (Origin, Option<Error>) {
+fn why(events: &[Event]) -> (Origin, Option<AmqpError>) {
     match events {
         [.., Event::Closed(reason)] => (reason.origin, reason.error.clone()),
         other => panic!("not closed: {other:?}"),
@@ -276,7 +276,7 @@ fn c_close_03_a_close_is_answered() {
         solo.hears(&frames([error.map_or(close(), |condition| close().error(condition))]));
         assert_eq!(solo.says(), frames([close()]));
         solo.engine.end_of_input();
-        let error = error.map(|_| Error::from(Condition::ConnectionForced));
+        let error = error.map(|_| AmqpError::from(Condition::ConnectionForced));
         assert_eq!(why(&solo.events()), (Origin::Remote, error.clone()));
         assert_eq!(solo.engine.remote_error(), error.as_ref());
         assert!(!solo.engine.close());
@@ -301,8 +301,8 @@ fn c_close_04_a_close_may_come_on_any_channel() {
 #[test]
 fn c_close_05_crossing_closes() {
     let mut pair = Pair::opened();
-    pair.client.close_with(Error::new(Condition::InternalError));
-    pair.server.close_with(Error::new(Condition::ConnectionForced));
+    pair.client.close_with(AmqpError::new(Condition::InternalError));
+    pair.server.close_with(AmqpError::new(Condition::ConnectionForced));
     pair.drive();
     assert_eq!(pair.trace().iter().filter(|line| line.contains("close")).count(), 2);
     for (end, own, other) in [
@@ -345,7 +345,7 @@ fn c_redir_01_a_redirect_says_where_to_go() {
     .into_iter()
     .collect();
     let mut pair = Pair::opened();
-    pair.server.close_with(Error::new(Condition::ConnectionRedirect).with_info(info.clone()));
+    pair.server.close_with(AmqpError::new(Condition::ConnectionRedirect).with_info(info.clone()));
     pair.drive();
     let (origin, error) = why(&pair.client.events());
     let error = error.unwrap();

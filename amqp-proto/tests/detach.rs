@@ -10,7 +10,7 @@ use amqp_proto::testing::{
     Pair, attach, attach_receiver, attach_sender, detach, disposition, end, flow, transfer,
 };
 use amqp_proto::types::{DeliveryTag, Limits, LinkKey};
-use amqp_proto::wire::{Condition, Error, Outcome, Source};
+use amqp_proto::wire::{AmqpError, Condition, Outcome, Source};
 use amqp_proto::{Event, FlowError, LinkError, Origin, SendError, SettleError, StaleKey};
 use peer::{Peer, credit, detach_with};
 
@@ -315,7 +315,7 @@ fn a_suspended_link_is_closed() {
 fn l_err_01_a_detach_with_an_error() {
     let mut pair = Pair::opened();
     let (sender, receiver) = pair.link("x");
-    let error = Error::new(Condition::PreconditionFailed).with_description("too old");
+    let error = AmqpError::new(Condition::PreconditionFailed).with_description("too old");
     pair.server.receiver(receiver).unwrap().close_with(error.clone()).unwrap();
     pair.drive();
     let (key, closed, reason) = pair.client.expect_detached();

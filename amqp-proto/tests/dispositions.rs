@@ -9,7 +9,7 @@ use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOpt
 use amqp_proto::testing::{Literal, Pair, close, detach, disposition, end, transfer};
 use amqp_proto::types::{DeliveryKey, DeliveryTag, Limits, LinkKey, ReceiverKey, TransactionId};
 use amqp_proto::wire::{
-    Condition, DeliveryState, Error, Outcome, Received, ReceiverSettleMode, TransactionalState,
+    AmqpError, Condition, DeliveryState, Outcome, Received, ReceiverSettleMode, TransactionalState,
 };
 use amqp_proto::{Event, SettleError};
 use bytes::{Buf, Bytes};
@@ -312,7 +312,7 @@ fn f_max_02_an_outcome_that_is_too_long() {
     let link = peer.receiver(&ReceiverOptions::new());
     peer.send(transfer(0, 0, b"t"));
     let Event::Message { delivery, .. } = peer.event() else { panic!() };
-    let error = Error::new(Condition::NotFound).with_description("d".repeat(600));
+    let error = AmqpError::new(Condition::NotFound).with_description("d".repeat(600));
     peer.amqp.receiver(link).unwrap().reject(delivery, error).unwrap();
     let lines = peer.lines();
     assert!(

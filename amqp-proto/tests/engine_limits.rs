@@ -10,7 +10,7 @@ use amqp_proto::testing::{
     Literal, Pair, SASL_HEADER, attach, attach_receiver, attach_sender, begin, detach, flow, open, transfer,
 };
 use amqp_proto::types::{DeliveryTag, Limits, LinkKey, Moment, ReceiverKey, SenderKey, Symbol};
-use amqp_proto::wire::{Condition, Error, Secret};
+use amqp_proto::wire::{AmqpError, Condition, Secret};
 use amqp_proto::{Connection, Event, LinkError, Reading, SendError, symbol};
 use bytes::BufMut;
 use common::hex;
@@ -323,7 +323,7 @@ fn output_octets_hard() {
         solo.hears(&frames([beginning(1)]));
         let [Event::SessionOffered(session)] = solo.events()[..] else { panic!("no session") };
         let mut view = solo.engine.session(session).unwrap();
-        view.end_with(Error::new(Condition::NotAllowed).with_description("x".repeat(100))).unwrap();
+        view.end_with(AmqpError::new(Condition::NotAllowed).with_description("x".repeat(100))).unwrap();
         solo.hears(&frames([amqp_proto::testing::end().on(1)]));
         solo.events();
     }

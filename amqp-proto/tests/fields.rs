@@ -250,8 +250,9 @@ fn e_desc_04_unknown_states_and_targets_are_kept() {
 /// E-COMP-12
 #[test]
 fn e_comp_12_string_keys_are_tolerated_in_fields() {
-    let info =
-        |map: &str| Error::decode(&mut octets(&composite(0x1d, &["a30165", "40", map])), &Limits::DEFAULT);
+    let info = |map: &str| {
+        AmqpError::decode(&mut octets(&composite(0x1d, &["a30165", "40", map])), &Limits::DEFAULT)
+    };
     let read = info("c10702 a1016b a10176").unwrap();
     assert_eq!(read.info.get("k"), Some(&"v".into()));
     assert_eq!(info("c10702 a3016b a10176").unwrap().info.get("k"), Some(&"v".into()));
@@ -261,7 +262,7 @@ fn e_comp_12_string_keys_are_tolerated_in_fields() {
     let mut ours = Fields::new();
     ours.insert(symbol!("k"), "v");
     let mut out = BytesMut::new();
-    Error::new(symbol!("e").into()).with_info(ours).encode(&mut out).unwrap();
+    AmqpError::new(symbol!("e").into()).with_info(ours).encode(&mut out).unwrap();
     assert_eq!(hex(&out), composite(0x1d, &["a30165", "40", "c107 02 a3016b a10176"]));
 }
 
@@ -454,7 +455,7 @@ fn debug_is_compact_and_complete() {
 /// What a peer says cannot forge a line of a log.
 #[test]
 fn text_of_a_peer_is_printed_without_control_characters() {
-    let error = Error::new(Symbol::new("a\nb").unwrap().into()).with_description("one\ntwo\u{1b}[31m");
+    let error = AmqpError::new(Symbol::new("a\nb").unwrap().into()).with_description("one\ntwo\u{1b}[31m");
     let close = Close { error: Some(error.clone()) };
     for printed in [error.to_string(), format!("{error:?}"), format!("{close:?}")] {
         assert!(!printed.contains(['\n', '\u{1b}']), "{printed:?}");

@@ -132,7 +132,7 @@ fn f_max_02_what_does_not_fit_is_refused() {
 #[test]
 fn f_max_02_an_error_is_cut_down_to_what_fits() {
     let mut solo = Solo::open_by(Options::new("s"), open("p").null().uint(512));
-    let error = amqp_proto::wire::Error::new(Condition::InternalError).with_description("x".repeat(600));
+    let error = amqp_proto::wire::AmqpError::new(Condition::InternalError).with_description("x".repeat(600));
     assert!(solo.engine.close_with(error));
     assert_eq!(solo.says(), frames([close().error("amqp:internal-error")]));
 }

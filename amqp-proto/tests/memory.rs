@@ -10,7 +10,7 @@ use amqp_proto::testing::{
     HEADER, Literal, attach_receiver, attach_sender, begin, detach, disposition, end, flow, open, transfer,
 };
 use amqp_proto::types::{Limits, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
-use amqp_proto::wire::{Condition, Error};
+use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Event, Reading, symbol};
 use bytes::{Buf, BufMut};
 use common::hex;
@@ -85,7 +85,7 @@ impl Busy {
                     self.sessions.push(key);
                 }
                 Event::LinkOffered(LinkKey::Receiver(key)) if self.refuses => {
-                    let error = Error::new(Condition::NotAllowed);
+                    let error = AmqpError::new(Condition::NotAllowed);
                     self.engine.receiver(key).unwrap().refuse_link(error).unwrap();
                 }
                 Event::LinkOffered(LinkKey::Receiver(key)) => {
@@ -294,7 +294,7 @@ fn s_end_07_the_info_of_an_end_is_there_once() {
     for event in &told {
         match event {
             Event::LinkDetached { reason, .. } => {
-                assert_eq!(reason.error, Some(Error::new(Condition::from(symbol!("x")))))
+                assert_eq!(reason.error, Some(AmqpError::new(Condition::from(symbol!("x")))))
             }
             Event::SessionEnded { reason, .. } => {
                 assert_eq!(reason.error.as_ref().unwrap().info.len(), 5_000)

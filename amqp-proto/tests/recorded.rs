@@ -13,7 +13,8 @@ use amqp_proto::types::{
     DeliveryKey, DeliveryTag, Limits, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey,
 };
 use amqp_proto::wire::{
-    Attach, Condition, Deframer, DeliveryState, Error, Frame, Open, Outcome, Performative, SenderSettleMode,
+    AmqpError, Attach, Condition, Deframer, DeliveryState, Frame, Open, Outcome, Performative,
+    SenderSettleMode,
 };
 use amqp_proto::{Connection, Event};
 use bytes::{Buf, Bytes};
@@ -69,7 +70,7 @@ fn recorded_state(name: &str) -> DeliveryState {
     }
 }
 
-fn recorded_error(name: &str) -> Error {
+fn recorded_error(name: &str) -> AmqpError {
     match performative(name) {
         Performative::Detach(detach) => detach.error.unwrap(),
         Performative::End(end) => end.error.unwrap(),

@@ -7,7 +7,7 @@ use amqp_proto::config::Options;
 use amqp_proto::sasl::*;
 use amqp_proto::testing::{HEADER, Literal, Pair, SASL_HEADER, Script, close, open};
 use amqp_proto::types::{Limits, Moment, Symbol};
-use amqp_proto::wire::{Condition, Error};
+use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Event, Origin, Reading, symbol};
 use common::hex;
 use common::solo::{Solo, frames, opening};
@@ -90,7 +90,7 @@ fn over(solo: &mut Solo) -> (Origin, String) {
     (reason.origin, reason.to_string())
 }
 
-fn refused(pair: &mut Pair) -> (Error, Error) {
+fn refused(pair: &mut Pair) -> (AmqpError, AmqpError) {
     let (client, server) = (pair.client.expect_closed(), pair.server.expect_closed());
     assert!(pair.trace().iter().all(|line| !line.contains("[0] open")), "an open after a failure");
     (client.error.unwrap(), server.error.unwrap())

@@ -12,7 +12,7 @@ use amqp_proto::testing::{
     open, transfer,
 };
 use amqp_proto::types::{LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
-use amqp_proto::wire::{Condition, DeliveryState, Error, Outcome, ReceiverSettleMode, SenderSettleMode};
+use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Outcome, ReceiverSettleMode, SenderSettleMode};
 use amqp_proto::{Connection, Event, Origin};
 use bytes::Bytes;
 
@@ -126,7 +126,7 @@ fn a_client_opens_and_closes() {
 #[test]
 fn a_server_opens_and_closes_with_an_error() {
     let mut server = opened_server();
-    server.close_with(Error::new(Condition::ConnectionForced).with_description("so long"));
+    server.close_with(AmqpError::new(Condition::ConnectionForced).with_description("so long"));
     let error = "00531d c022 02 a316 616d71703a636f6e6e656374696f6e3a666f72636564 a107 736f206c6f6e67";
     let events = follow(&mut server, &Script::new().expect(close().raw(error)).send(close()));
     let [Event::Closed(reason)] = &events[..] else { panic!("{events:?}") };
@@ -267,7 +267,7 @@ fn a_server_refuses_a_link() {
     let (mut server, _) = begun_server();
     let events = follow(&mut server, &Script::new().send(attach_sender("jobs", 3, "here", "jobs")));
     let [Event::LinkOffered(LinkKey::Receiver(receiver))] = events[..] else { panic!("{events:?}") };
-    server.receiver(receiver).unwrap().refuse_link(Error::new(Condition::NotFound)).unwrap();
+    server.receiver(receiver).unwrap().refuse_link(AmqpError::new(Condition::NotFound)).unwrap();
     let script = Script::new()
         .expect(attach("jobs", 0, true))
         .expect(detach(0, true).error("amqp:not-found"))

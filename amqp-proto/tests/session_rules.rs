@@ -8,7 +8,7 @@ use amqp_proto::testing::{
     Literal, Pair, attach_receiver, attach_sender, begin, detach, end, flow, open, transfer,
 };
 use amqp_proto::types::{Fields, Limits, LinkKey, SessionKey, TransferNumber, Value};
-use amqp_proto::wire::{Condition, Error};
+use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Event, LinkError, Origin, SessionError, symbol};
 use common::solo::{Solo, beginning, frames};
 
@@ -32,7 +32,7 @@ fn begins(solo: &mut Solo, channel: u16) -> SessionKey {
 }
 
 /// The one session that has ended, by whom, and why.
-fn ended(solo: &mut Solo) -> (SessionKey, Origin, Option<Error>) {
+fn ended(solo: &mut Solo) -> (SessionKey, Origin, Option<AmqpError>) {
     match &solo.events()[..] {
         [Event::SessionEnded { session, reason }] => (*session, reason.origin, reason.error.clone()),
         other => panic!("{other:?}"),
@@ -198,7 +198,7 @@ fn s_beg_11_a_session_is_refused_by_begin_and_end() {
     let mut solo = Solo::open();
     solo.hears(&frames([beginning(4)]));
     let [Event::SessionOffered(session)] = solo.events()[..] else { panic!("no session") };
-    let error = Error::new(Condition::NotAllowed).with_description("no");
+    let error = AmqpError::new(Condition::NotAllowed).with_description("no");
     solo.engine.session(session).unwrap().end_with(error.clone()).unwrap();
     let written = "00 53 1d c0 17 02 a3 10 616d71703a6e6f742d616c6c6f776564 a1 02 6e6f";
     assert_eq!(solo.says(), frames([begun(Some(4)), end().raw(written)]));

@@ -12,7 +12,7 @@ use amqp_proto::types::{
     Value,
 };
 use amqp_proto::wire::{
-    Condition, Declared, DeliveryState, Error, Modified, Outcome, Received, ReceiverSettleMode, Rejected,
+    AmqpError, Condition, Declared, DeliveryState, Modified, Outcome, Received, ReceiverSettleMode, Rejected,
     Source, TransactionalState,
 };
 use amqp_proto::{Event, Reading, SettleError, symbol};
@@ -128,7 +128,7 @@ fn t_disp_16_exactly_once() {
 fn states() -> Vec<DeliveryState> {
     let info = Fields::from_iter([(symbol!("k"), Value::from("v"))]);
     let error =
-        Error::new(Condition::from(symbol!("com.example:odd"))).with_description("no").with_info(info);
+        AmqpError::new(Condition::from(symbol!("com.example:odd"))).with_description("no").with_info(info);
     let modified = Modified {
         delivery_failed: Some(true),
         undeliverable_here: Some(true),

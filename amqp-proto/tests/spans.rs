@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{Auto, Pair};
 use amqp_proto::types::{LinkKey, SenderKey, SessionKey};
-use amqp_proto::wire::{Condition, Error, Source};
+use amqp_proto::wire::{AmqpError, Condition, Source};
 use tracing::Level;
 
 /// What subscribers write.
@@ -118,7 +118,9 @@ fn a_refusal_is_a_warning_with_the_name_of_what_was_refused() {
         pair.server.auto = Auto::Sessions;
         attach(&mut pair, session);
         pair.drive();
-        pair.server.expect_attach().refuse(Error::new(Condition::NotFound).with_description("no jobs\nhere"));
+        pair.server
+            .expect_attach()
+            .refuse(AmqpError::new(Condition::NotFound).with_description("no jobs\nhere"));
         pair.drive();
         let link = r#"session{channel=0}:link{name="to-jobs" role="sender" address="jobs"}"#;
         let words = r"link closed reason=ended by the peer: amqp:not-found: no jobs\nhere";

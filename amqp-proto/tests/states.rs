@@ -7,7 +7,7 @@ use amqp_proto::codec::DecodeErrorKind;
 use amqp_proto::symbol;
 use amqp_proto::types::{Annotations, DeliveryNumber, Limits};
 use amqp_proto::wire::{
-    Condition, DeliveryState, Disposition, Error, Modified, Outcome, Received, Rejected, Role,
+    AmqpError, Condition, DeliveryState, Disposition, Modified, Outcome, Received, Rejected, Role,
 };
 use bytes::BytesMut;
 use common::{hex, octets};
@@ -21,7 +21,7 @@ fn disposition(state: &str) -> String {
 /// M-STATE-03, -04, -05, -06, -07, -08, as far as types go.
 #[test]
 fn m_state_03_to_08_states_and_outcomes() {
-    let error = Error::new(Condition::NotFound);
+    let error = AmqpError::new(Condition::NotFound);
     let annotations = Annotations::from_iter([(symbol!("x-opt-a"), 1)]);
     let modified = |failed, here| Modified {
         delivery_failed: failed,

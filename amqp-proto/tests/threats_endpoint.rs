@@ -14,7 +14,7 @@ use amqp_proto::sasl::{
 };
 use amqp_proto::testing::{HEADER, Pair, close};
 use amqp_proto::types::{DeliveryTag, Moment, SequenceNo, TransferNumber};
-use amqp_proto::wire::{Condition, Error, Outcome};
+use amqp_proto::wire::{AmqpError, Condition, Outcome};
 use amqp_proto::{
     Connection, Deadline, Event, FlowError, LinkError, ReadError, SendError, SessionError, SettleError,
 };
@@ -225,7 +225,7 @@ fn e10_an_application_that_asks_for_the_impossible() {
     pair.drive();
     assert!(pair.client.session(session).is_err());
     assert!(pair.client.close() && !pair.client.close());
-    assert!(!pair.client.close_with(Error::new(Condition::InternalError)));
+    assert!(!pair.client.close_with(AmqpError::new(Condition::InternalError)));
     assert_eq!(pair.client.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
     pair.drive();
     assert!(pair.client.is_over() && pair.server.is_over());

@@ -11,7 +11,7 @@ use amqp_proto::testing::{
     HEADER, Literal, attach, attach_receiver, attach_sender, begin, close, detach, end, flow, open,
 };
 use amqp_proto::types::{Limits, Moment};
-use amqp_proto::wire::{Condition, Error};
+use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Event};
 use common::octets;
 use endpoint::*;
@@ -232,7 +232,7 @@ fn d39_long_name_that_cannot_be_said_back() {
 #[test]
 fn d44_no_answer() {
     let mut endpoint = accepts(&with(threat("D44").stream.to_vec(), &[begin(None, 0, 9, 9)]));
-    endpoint.connection.close_with(Error::new(Condition::ConnectionForced));
+    endpoint.connection.close_with(AmqpError::new(Condition::ConnectionForced));
     endpoint.write();
     let written = endpoint.written.len();
     let cost = allocation_counter::measure(|| {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use amqp_tokio::config::ReceiverOptions;
-use amqp_tokio::wire::{Condition, Error, Terminus};
+use amqp_tokio::wire::{AmqpError, Condition, Terminus};
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Delivery, Listener, OfferedLink, Sender, Session};
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -141,7 +141,9 @@ async fn serve_session(peer: &Arc<Peer>, session: &Session) -> amqp_tokio::Resul
         let peer = Arc::clone(peer);
         match link {
             OfferedLink::Receiver(link) if matches!(link.target(), Some(Terminus::Coordinator(_))) => {
-                link.refuse(Error::new(Condition::NotImplemented).with_description("no transactions here"))?;
+                link.refuse(
+                    AmqpError::new(Condition::NotImplemented).with_description("no transactions here"),
+                )?;
             }
             OfferedLink::Receiver(link) => {
                 let address = link.address().unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use amqp_tokio::broker::Broker;
 use amqp_tokio::message::Message;
-use amqp_tokio::wire::{Condition, Error, Outcome};
+use amqp_tokio::wire::{AmqpError, Condition, Outcome};
 use amqp_tokio::{Connection, Listener};
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -62,7 +62,7 @@ async fn main() -> Result<()> {
             delivery.accept()?;
         } else {
             println!("{body:?}: rejected");
-            delivery.reject(Error::new(Condition::NotAllowed).with_description("no such job"))?;
+            delivery.reject(AmqpError::new(Condition::NotAllowed).with_description("no such job"))?;
         }
     }
     receiver.close().await?;

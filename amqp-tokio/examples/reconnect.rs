@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use amqp_tokio::message::Message;
 use amqp_tokio::policy::{Backoff, Scope, is_transient};
-use amqp_tokio::wire::{Error as AmqpError, Outcome};
+use amqp_tokio::wire::{AmqpError, Outcome};
 use amqp_tokio::{Address, Connection, ConnectionOptions, Result};
 use clap::Parser;
 

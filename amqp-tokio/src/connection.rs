@@ -228,7 +228,7 @@ impl Connection {
     /// # Errors
     ///
     /// How the connection ended, if that was not by this.
-    pub async fn close_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+    pub async fn close_with(&self, error: impl Into<amqp_proto::wire::AmqpError>) -> Result<()> {
         ready(self.0.close_with(error.into())).await
     }
 

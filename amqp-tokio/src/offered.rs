@@ -40,7 +40,7 @@ impl OfferedLink {
     }
 
     /// Refuses it, saying why.
-    pub fn refuse(self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<amqp_proto::wire::AmqpError>) -> Result<()> {
         match self {
             Self::Sender(link) => link.refuse(error),
             Self::Receiver(link) => link.refuse(error),
@@ -79,7 +79,7 @@ impl OfferedSender {
     }
 
     /// Refuses it, saying why.
-    pub fn refuse(self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<amqp_proto::wire::AmqpError>) -> Result<()> {
         self.0.refuse(error)
     }
 }
@@ -115,7 +115,7 @@ impl OfferedReceiver {
     }
 
     /// Refuses it, saying why.
-    pub fn refuse(self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<amqp_proto::wire::AmqpError>) -> Result<()> {
         self.0.refuse(error)
     }
 }

@@ -29,13 +29,13 @@ use crate::wait::ready;
 /// # tokio::spawn(async move { broker.serve(listener).await });
 /// # let connection = amqp_tokio::Connection::open(&url).await?;
 /// # connection.sender("jobs").await?.send("job-content").await?;
-/// use amqp_tokio::wire::{Condition, Error};
+/// use amqp_tokio::wire::{AmqpError, Condition};
 ///
 /// let jobs = connection.receiver("jobs").with_auto_accept(false).await?;
 /// while let Some(delivery) = jobs.recv().await? {
 ///     match delivery.message()?.body()?.as_str() {
 ///         Some("job-content") => delivery.accept(),
-///         _ => delivery.reject(Error::new(Condition::InvalidField).with_description("what is that?")),
+///         _ => delivery.reject(AmqpError::new(Condition::InvalidField).with_description("what is that?")),
 ///     }?;
 ///     # break;
 /// }
@@ -94,7 +94,7 @@ impl Receiver {
     pub fn reject(
         &self,
         delivery: DeliveryKey,
-        error: impl Into<Option<amqp_proto::wire::Error>>,
+        error: impl Into<Option<amqp_proto::wire::AmqpError>>,
     ) -> Result<()> {
         self.link.reject(delivery, error)
     }
@@ -189,7 +189,7 @@ impl Receiver {
 
     /// Closes the link for good, saying why, and waits until the peer has done the same. Messages that were not taken
     /// are released; what is on its way is not waited for.
-    pub async fn close_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+    pub async fn close_with(&self, error: impl Into<amqp_proto::wire::AmqpError>) -> Result<()> {
         self.link.release_untaken();
         ready(self.link.end(Ending::Close(Some(error.into())))).await
     }

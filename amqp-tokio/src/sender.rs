@@ -109,7 +109,7 @@ impl Sender {
     }
 
     /// Closes the link at once, and says why.
-    pub async fn close_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+    pub async fn close_with(&self, error: impl Into<amqp_proto::wire::AmqpError>) -> Result<()> {
         ready(self.link.end(Ending::Close(Some(error.into())))).await
     }
 

@@ -52,7 +52,7 @@ impl Session {
     }
 
     /// Ends the session, and says why.
-    pub async fn end_with(&self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+    pub async fn end_with(&self, error: impl Into<amqp_proto::wire::AmqpError>) -> Result<()> {
         ready(self.0.end(Some(error.into()))).await
     }
 
@@ -83,7 +83,7 @@ impl OfferedSession {
     }
 
     /// Refuses it, saying why.
-    pub fn refuse(self, error: impl Into<amqp_proto::wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<amqp_proto::wire::AmqpError>) -> Result<()> {
         self.0.refuse(error)
     }
 }

@@ -6,7 +6,7 @@ mod common;
 use amqp_tokio::broker::{Broker, Reason};
 use amqp_tokio::message::Message;
 use amqp_tokio::types::{Annotations, Limits, Symbol};
-use amqp_tokio::wire::{Condition, Error, Modified, Outcome, ReceiverSettleMode, SenderSettleMode};
+use amqp_tokio::wire::{AmqpError, Condition, Modified, Outcome, ReceiverSettleMode, SenderSettleMode};
 use amqp_tokio::{ConnectionOptions, Outgoing};
 use bytes::BytesMut;
 use common::served::{connect, connect_as, delivery_count, next};
@@ -79,7 +79,7 @@ async fn what_nobody_gets_is_kept_apart() {
     let sender = connection.sender("jobs").await.unwrap();
     let receiver = connection.receiver("jobs").await.unwrap();
     sender.send("bad").await.unwrap().accepted().unwrap();
-    next(&receiver).await.0.reject(Error::new(Condition::InvalidField)).unwrap();
+    next(&receiver).await.0.reject(AmqpError::new(Condition::InvalidField)).unwrap();
     let relay = connection.sender("").without_address().await.unwrap();
     let outcome = relay.send("to whom?").await.unwrap();
     assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
@@ -87,7 +87,7 @@ async fn what_nobody_gets_is_kept_apart() {
     assert_eq!(next(&receiver).await.1, "good");
     let letters = broker.dead_letters();
     assert_eq!(letters.len(), 2);
-    let reason = Reason::Rejected(Some(Error::new(Condition::InvalidField)));
+    let reason = Reason::Rejected(Some(AmqpError::new(Condition::InvalidField)));
     assert_eq!((letters[0].address().as_str(), letters[0].reason()), ("jobs", &reason));
     assert_eq!(letters[0].message().unwrap().body().unwrap().as_str(), Some("bad"));
     assert_eq!(letters[1].reason(), &Reason::Undeliverable);
@@ -254,14 +254,14 @@ async fn the_error_of_a_rejected_message_goes_with_it() {
     let connection = connect(&broker).await;
     let _ = connection.sender("jobs").await.unwrap().send("bad").await.unwrap();
     let receiver = connection.receiver("jobs").await.unwrap();
-    let error = Error::new(Condition::InvalidField).with_description("no such job");
+    let error = AmqpError::new(Condition::InvalidField).with_description("no such job");
     next(&receiver).await.0.reject(error.clone()).unwrap();
     receiver.close().await.unwrap();
     let message = broker.dead_letters()[0].message().unwrap();
     let annotations = message.delivery_annotations().unwrap();
     let mut octets = BytesMut::new();
     annotations.get("rejected").unwrap().encode(&mut octets).unwrap();
-    assert_eq!(Error::decode(&mut octets.freeze(), &Limits::DEFAULT).unwrap(), error);
+    assert_eq!(AmqpError::decode(&mut octets.freeze(), &Limits::DEFAULT).unwrap(), error);
     assert_eq!(message.body().unwrap().as_str(), Some("bad"));
 }
 

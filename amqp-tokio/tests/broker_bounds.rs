@@ -8,7 +8,7 @@ use std::time::Duration;
 use amqp_tokio::broker::{Broker, Reason};
 use amqp_tokio::message::Message;
 use amqp_tokio::types::{Limits, Map, Symbol, Value};
-use amqp_tokio::wire::{Condition, Error, Modified, Outcome};
+use amqp_tokio::wire::{AmqpError, Condition, Modified, Outcome};
 use amqp_tokio::{Connection, ConnectionOptions, Listener};
 use common::served::{bounded, connect, delivery_count, next};
 
@@ -240,7 +240,7 @@ async fn messages_are_decoded_within_the_limits_of_the_broker() {
     let receiver = connection.receiver("jobs").await.unwrap();
     let body: Map = (0..100).map(|n| (n, n)).collect();
     let _ = sender.send(Message::from(Value::from(body))).await.unwrap();
-    receiver.recv().await.unwrap().unwrap().reject(Error::new(Condition::InvalidField)).unwrap();
+    receiver.recv().await.unwrap().unwrap().reject(AmqpError::new(Condition::InvalidField)).unwrap();
     receiver.close().await.unwrap();
     let letters = broker.dead_letters();
     assert!(letters[0].message().unwrap().body().is_err());

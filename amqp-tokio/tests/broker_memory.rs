@@ -6,7 +6,7 @@ mod common;
 use amqp_tokio::broker::Broker;
 use amqp_tokio::message::Message;
 use amqp_tokio::types::Symbol;
-use amqp_tokio::wire::{Condition, Error, Modified, Outcome};
+use amqp_tokio::wire::{AmqpError, Condition, Modified, Outcome};
 use common::served::{connect, next};
 use peak_alloc::PeakAlloc;
 
@@ -52,7 +52,7 @@ async fn what_is_kept_pins_no_buffer() {
     assert_cost(before, "annotations");
     let receiver = connection.receiver("jobs").with_prefetch(1).await.unwrap();
     for _ in 0..KEPT {
-        let error = Error::new(Condition::InvalidField).with_description("no such job");
+        let error = AmqpError::new(Condition::InvalidField).with_description("no such job");
         next(&receiver).await.0.reject(error).unwrap();
         fill().await;
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use amqp_tokio::config::ReceiverOptions;
-use amqp_tokio::wire::{Condition, Error, Outcome, ReceiverSettleMode};
+use amqp_tokio::wire::{AmqpError, Condition, Outcome, ReceiverSettleMode};
 use amqp_tokio::{Connection, Listener, OfferedLink, Receiver, Sender, Session};
 use common::polls::{each_poll, polled, rest};
 use common::{pair, sending};
@@ -28,8 +28,8 @@ async fn receiving(client: &Connection, server: &Connection) -> (Receiver, Sende
     (receiver.unwrap(), sender, session)
 }
 
-fn gone() -> Error {
-    Error::new(Condition::ResourceDeleted)
+fn gone() -> AmqpError {
+    AmqpError::new(Condition::ResourceDeleted)
 }
 
 /// Both ends see the same credit, and a message passes.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::types::Limits;
-use amqp_tokio::wire::{Condition, Error as AmqpError, Outcome};
+use amqp_tokio::wire::{AmqpError, Condition, Outcome};
 use amqp_tokio::{
     Acceptor, Connection, ConnectionOptions, Error, Origin, Outgoing, Receiver, Sender, Session,
 };

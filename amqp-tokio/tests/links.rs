@@ -5,7 +5,7 @@ mod common;
 
 use amqp_tokio::config::{ReceiverOptions, SendOptions};
 use amqp_tokio::message::Message;
-use amqp_tokio::wire::{Condition, Error, Modified, Outcome};
+use amqp_tokio::wire::{AmqpError, Condition, Modified, Outcome};
 use amqp_tokio::{ConnectionOptions, Origin, Outgoing};
 use common::{pair, pair_with, receiving, sending};
 use futures_util::StreamExt;
@@ -32,7 +32,7 @@ async fn each_outcome_comes_back_to_its_message() {
     let [a, b, c, d, e] = seen;
     e.modify(Modified { delivery_failed: Some(true), ..Modified::default() }).unwrap();
     d.release().unwrap();
-    c.reject(Error::new(Condition::NotAllowed)).unwrap();
+    c.reject(AmqpError::new(Condition::NotAllowed)).unwrap();
     receiver.accept(b.into_undecided()).unwrap();
     a.accept().unwrap();
     let mut outcomes = Vec::new();
@@ -127,7 +127,7 @@ async fn a_receiver_is_a_stream_that_ends() {
         for n in 0..10 {
             assert_eq!(sender.send(format!("{n}")).await.unwrap(), Outcome::Accepted);
         }
-        sender.close_with(Error::new(Condition::ResourceDeleted).with_description("gone")).await.unwrap();
+        sender.close_with(AmqpError::new(Condition::ResourceDeleted).with_description("gone")).await.unwrap();
     };
     let receive = async {
         let mut bodies = Vec::new();

@@ -19,7 +19,7 @@ use amqp_tokio::config::{OnDrop, ReceiverOptions};
 use amqp_tokio::message::Message;
 use amqp_tokio::proto::policy::Backoff;
 use amqp_tokio::types::{Symbol, Value};
-use amqp_tokio::wire::{Condition, Error as AmqpError, MessageId};
+use amqp_tokio::wire::{AmqpError, Condition, MessageId};
 use amqp_tokio::{Connection, Listener, OfferedLink, Receiver};
 use reconnect::send_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::types::TransactionId;
-use amqp_tokio::wire::{Condition, Error as AmqpError, Outcome};
+use amqp_tokio::wire::{AmqpError, Condition, Outcome};
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Error, Result};
 use common::valve::{Hold, Valve, Way};
 use common::{pair, receiver, receiving, sending, session};

@@ -10,7 +10,7 @@ use std::task::Poll;
 use amqp_tokio::broker::Broker;
 use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::message::Message;
-use amqp_tokio::wire::{Condition, Error as AmqpError, Outcome};
+use amqp_tokio::wire::{AmqpError, Condition, Outcome};
 use amqp_tokio::{
     Connection, ConnectionOptions, Delivery, Error, OfferedLink, Origin, Receiver, Request, Responder,
 };

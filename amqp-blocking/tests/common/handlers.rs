@@ -8,7 +8,7 @@ use amqp_proto::handler::{
     SenderKey,
 };
 use amqp_proto::message::Message;
-use amqp_proto::wire::{Condition, DeliveryState, Error as AmqpError, Modified};
+use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Modified};
 use amqp_proto::{Origin, Reason};
 
 /// Does with each message what its subject says.

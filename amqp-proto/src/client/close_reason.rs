@@ -48,7 +48,7 @@ impl CloseReason {
     }
 
     /// Returns the error that one end told the other; `None` if nothing was wrong, or if the transport broke.
-    pub fn error(&self) -> Option<&wire::Error> {
+    pub fn error(&self) -> Option<&wire::AmqpError> {
         self.0.reason.error.as_ref()
     }
 

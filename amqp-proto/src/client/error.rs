@@ -246,7 +246,7 @@ mod tests {
     use crate::machine::{Origin, Reason};
     use crate::wire::{self, Condition};
 
-    fn ended(origin: Origin, error: Option<wire::Error>) -> Error {
+    fn ended(origin: Origin, error: Option<wire::AmqpError>) -> Error {
         let broken = Arc::new(io::Error::other("cable"));
         Error::Connection(CloseReason::new(Reason { origin, error, cause: None }, Some(broken)))
     }
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn only_what_was_wrong_is_an_error_to_who_waits() {
         assert!(matches!(ended(Origin::Remote, None).or_end::<()>(), Ok(None)));
-        let wrong = ended(Origin::Remote, Some(wire::Error::new(Condition::NotFound)));
+        let wrong = ended(Origin::Remote, Some(wire::AmqpError::new(Condition::NotFound)));
         assert_eq!(wrong.clone().or_end::<()>().unwrap_err().condition(), wrong.condition());
         assert!(matches!(Error::Gone.or_end::<()>(), Err(Error::Gone)));
     }

@@ -100,7 +100,7 @@ impl<W: Wake> Connection<W> {
     /// # Errors
     ///
     /// How the connection ended, if that was not by this.
-    pub fn close_with(&self, error: wire::Error) -> Wait<'_, W, impl Try<W, Result<()>>> {
+    pub fn close_with(&self, error: wire::AmqpError) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.hub().with(|state| state.engine.close_with(error));
         self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.over() {
             Some(over) if state.is_done => Poll::Ready(how_it_went(over, true)),

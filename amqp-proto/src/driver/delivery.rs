@@ -86,7 +86,7 @@ impl<W: Wake> Delivery<W> {
     }
 
     /// Rejects the message: it is invalid [3.4.3].
-    pub fn reject(self, error: impl Into<Option<wire::Error>>) -> Result<()> {
+    pub fn reject(self, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
         self.dispose(&rejected(error.into()))
     }
 
@@ -147,7 +147,7 @@ impl<W: Wake> Delivery<W> {
 }
 
 /// Returns the outcome of a message that is invalid.
-pub(super) fn rejected(error: Option<wire::Error>) -> DeliveryState {
+pub(super) fn rejected(error: Option<wire::AmqpError>) -> DeliveryState {
     Outcome::from(Rejected { error: error.map(Box::new) }).into()
 }
 

@@ -19,7 +19,7 @@ pub enum Ending {
     /// It can be attached again under its name.
     Detach,
     /// For good, perhaps for an error.
-    Close(Option<wire::Error>),
+    Close(Option<wire::AmqpError>),
 }
 
 impl<W: Wake> LinkGuard<W> {

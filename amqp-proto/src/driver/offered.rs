@@ -61,7 +61,7 @@ impl<W: Wake> OfferedSession<W> {
     }
 
     /// Refuses the session, and says why.
-    pub fn refuse(self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.session.begin_end(Some(error.into()))
     }
 }
@@ -106,7 +106,7 @@ impl<W: Wake> OfferedLink<W> {
     }
 
     /// Refuses the link, and says why.
-    pub fn refuse(self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         match self {
             Self::Sender(link) => link.refuse(error),
             Self::Receiver(link) => link.refuse(error),
@@ -115,7 +115,7 @@ impl<W: Wake> OfferedLink<W> {
 }
 
 impl<W: Wake> LinkGuard<W> {
-    fn refuse(&self, error: wire::Error) -> Result<()> {
+    fn refuse(&self, error: wire::AmqpError) -> Result<()> {
         self.hub().with(|state| {
             let key = state.links.get(self.slot).and_then(|link| link.key);
             let refused =
@@ -153,7 +153,7 @@ impl<W: Wake> OfferedSender<W> {
     }
 
     /// Refuses the link, and says why.
-    pub fn refuse(self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.guard.refuse(error.into())
     }
 }
@@ -191,7 +191,7 @@ impl<W: Wake> OfferedReceiver<W> {
     }
 
     /// Refuses the link, and says why.
-    pub fn refuse(self, error: impl Into<wire::Error>) -> Result<()> {
+    pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.guard.refuse(error.into())
     }
 }

@@ -114,7 +114,7 @@ impl<W: Wake> MessageReader<W> {
     }
 
     /// Rejects the message: it is invalid [3.4.3]. It need not have come to its end.
-    pub fn reject(self, error: impl Into<Option<wire::Error>>) -> Result<()> {
+    pub fn reject(self, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
         self.dispose(&rejected(error.into()))
     }
 

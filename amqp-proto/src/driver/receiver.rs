@@ -111,7 +111,7 @@ impl<W: Wake> Receiver<W> {
     }
 
     /// Rejects a message: it is invalid [3.4.3].
-    pub fn reject(&self, delivery: DeliveryKey, error: impl Into<Option<wire::Error>>) -> Result<()> {
+    pub fn reject(&self, delivery: DeliveryKey, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
         self.dispose(delivery, &rejected(error.into()))
     }
 

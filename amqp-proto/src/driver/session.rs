@@ -74,7 +74,7 @@ impl<W: Wake> Session<W> {
     }
 
     /// Ends the session, perhaps for an error, and waits until the peer has answered.
-    pub fn end(&self, error: Option<wire::Error>) -> Wait<'_, W, impl Try<W, Result<()>>> {
+    pub fn end(&self, error: Option<wire::AmqpError>) -> Wait<'_, W, impl Try<W, Result<()>>> {
         let was_told = error.is_some();
         // One that is over only has to be waited for.
         let _ = self.begin_end(error);
@@ -88,7 +88,7 @@ impl<W: Wake> Session<W> {
     }
 
     /// Ends the session, unless it is over. The peer has not answered yet.
-    pub(super) fn begin_end(&self, error: Option<wire::Error>) -> Result<()> {
+    pub(super) fn begin_end(&self, error: Option<wire::AmqpError>) -> Result<()> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| match (state.session(slot), error) {
             (Ok(mut session), Some(error)) => session.end_with(error).map_err(Error::from),

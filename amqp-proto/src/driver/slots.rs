@@ -166,7 +166,7 @@ impl<W: Wake> State<W> {
     pub(super) fn close_engine_link(
         &mut self,
         key: LinkKey,
-        error: Option<wire::Error>,
+        error: Option<wire::AmqpError>,
     ) -> Result<(), LinkError> {
         let closed = either_end!(self.engine, key, mut link => match error {
             Some(error) => link.close_with(error),

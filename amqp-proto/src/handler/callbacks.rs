@@ -7,7 +7,7 @@ use super::received::ReceivedMessage;
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{Reason, SendError};
 use crate::message::Message;
-use crate::wire::{DeliveryState, Error, Modified};
+use crate::wire::{AmqpError, DeliveryState, Modified};
 
 /// The decision about a session or link that the peer wants.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub enum Decision<O> {
     /// It is accepted, with these options.
     Accept(O),
     /// It is refused, for this reason; nothing more is told about it.
-    Refuse(Error),
+    Refuse(AmqpError),
     /// It waits. The handler accepts it, or closes it, by its [`Context`] when it has made up its mind.
     Later,
 }
@@ -138,7 +138,7 @@ pub trait Handler {
     fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {}
 
     /// The receiver has rejected a message that was sent, perhaps saying why.
-    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&Error>) {}
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&AmqpError>) {}
 
     /// The receiver has given a message that was sent back, unchanged.
     fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {}

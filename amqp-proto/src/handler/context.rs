@@ -8,7 +8,7 @@ use super::key::{ConnectionKey, LinkKey, ListenerKey, SessionKey};
 use super::link::Ending;
 use crate::machine::{LinkError, Reason, SessionError};
 use crate::types::{Key, Moment, Str};
-use crate::wire::Error;
+use crate::wire::AmqpError;
 
 /// The calls by which a [`Handler`](super::Handler) acts.
 ///
@@ -90,11 +90,11 @@ impl<'a> Context<'a> {
     }
 
     /// Closes a connection, and says why [2.7.9].
-    pub fn close_connection_with(&mut self, connection: ConnectionKey, error: Error) -> bool {
+    pub fn close_connection_with(&mut self, connection: ConnectionKey, error: AmqpError) -> bool {
         self.close(connection, Some(error))
     }
 
-    fn close(&mut self, key: ConnectionKey, error: Option<Error>) -> bool {
+    fn close(&mut self, key: ConnectionKey, error: Option<AmqpError>) -> bool {
         self.all.accept_undecided();
         let Some(entry) = self.all.connections.get_mut(key.0).filter(|entry| !entry.is_closing) else {
             return false;
@@ -120,7 +120,7 @@ impl<'a> Context<'a> {
     }
 
     /// Ends a session, or refuses one that the peer wants, and says why [2.7.8].
-    pub fn close_session_with(&mut self, session: SessionKey, error: Error) -> Result<(), SessionError> {
+    pub fn close_session_with(&mut self, session: SessionKey, error: AmqpError) -> Result<(), SessionError> {
         self.all.end_session(session, Some(error), Ending::Closed)
     }
 
@@ -132,7 +132,7 @@ impl<'a> Context<'a> {
     }
 
     /// Closes a link, or refuses one that the peer wants, and says why [2.6.5].
-    pub fn close_link_with(&mut self, link: impl Into<LinkKey>, error: Error) -> Result<(), LinkError> {
+    pub fn close_link_with(&mut self, link: impl Into<LinkKey>, error: AmqpError) -> Result<(), LinkError> {
         self.all.end_link(link.into(), Some(error), Ending::Closed)
     }
 

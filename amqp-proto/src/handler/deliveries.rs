@@ -7,7 +7,7 @@ use super::key::{DeliveryKey, ReceiverKey};
 use crate::connection::Connection;
 use crate::machine::{Part, PartEnd, ReadError, SettleError, StaleKey};
 use crate::types::{self, TransactionId};
-use crate::wire::{DeliveryState, Error, Modified, Outcome, Rejected};
+use crate::wire::{AmqpError, DeliveryState, Modified, Outcome, Rejected};
 
 impl Context<'_> {
     /// The message was processed [3.4.2].
@@ -19,7 +19,7 @@ impl Context<'_> {
     pub fn reject(
         &mut self,
         delivery: DeliveryKey,
-        error: impl Into<Option<Error>>,
+        error: impl Into<Option<AmqpError>>,
     ) -> Result<(), SettleError> {
         let error = error.into().map(Box::new);
         self.update(delivery, &Outcome::from(Rejected { error }).into())

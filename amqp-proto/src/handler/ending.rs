@@ -5,14 +5,14 @@ use super::key::{LinkKey, SessionKey};
 use super::link::{Ending, LinkState};
 use crate::machine::{LinkError, Reason, SessionError};
 use crate::types;
-use crate::wire::Error;
+use crate::wire::AmqpError;
 
 impl Dispatcher {
     /// Ends or refuses a session.
     pub(super) fn end_session(
         &mut self,
         key: SessionKey,
-        error: Option<Error>,
+        error: Option<AmqpError>,
         ending: Ending,
     ) -> Result<(), SessionError> {
         self.accept_undecided();
@@ -33,7 +33,7 @@ impl Dispatcher {
     pub(super) fn end_link(
         &mut self,
         key: LinkKey,
-        error: Option<Error>,
+        error: Option<AmqpError>,
         ending: Ending,
     ) -> Result<(), LinkError> {
         self.accept_undecided();
@@ -60,7 +60,7 @@ impl Dispatcher {
         &mut self,
         key: LinkKey,
         attached: types::LinkKey,
-        error: Option<Error>,
+        error: Option<AmqpError>,
     ) -> Result<(), LinkError> {
         let at = self.links.get(key).ok_or(LinkError::Detached)?.connection;
         let live = self.live(at).map_err(|_| LinkError::Detached)?;

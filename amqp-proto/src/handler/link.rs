@@ -8,7 +8,7 @@ use crate::config::{ReceiverOptions, SenderOptions};
 use crate::machine::{LinkError, Reason, SessionError, Slab};
 use crate::types::{self, Key, Str};
 use crate::view::SessionMut;
-use crate::wire::{Condition, Error};
+use crate::wire::{AmqpError, Condition};
 
 /// A link that the handler wants.
 #[derive(Debug)]
@@ -162,5 +162,5 @@ pub(super) fn unbegun(error: &SessionError) -> Reason {
 }
 
 fn local(condition: Condition, words: &dyn core::fmt::Display) -> Reason {
-    Reason::local(Some(Error::new(condition).with_description(alloc::format!("{words}"))))
+    Reason::local(Some(AmqpError::new(condition).with_description(alloc::format!("{words}"))))
 }

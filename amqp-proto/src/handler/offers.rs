@@ -5,7 +5,7 @@ use super::dispatcher::Dispatcher;
 use super::key::{ConnectionKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
 use super::link::Ending;
 use crate::types;
-use crate::wire::{Condition, Error};
+use crate::wire::{AmqpError, Condition};
 
 impl Dispatcher {
     pub(super) fn offer_session<H: Handler + ?Sized>(
@@ -88,7 +88,7 @@ impl Dispatcher {
         handler: &mut H,
         at: ConnectionKey,
         key: LinkKey,
-        done: Result<(), Error>,
+        done: Result<(), AmqpError>,
     ) {
         match done {
             Ok(()) => self.call(Some(at), |cx| handler.on_link_opened(cx, key)),
@@ -98,6 +98,6 @@ impl Dispatcher {
 }
 
 /// What the peer is told when its wish was granted and could not be.
-fn failed(words: &dyn core::fmt::Display) -> Error {
-    Error::new(Condition::InternalError).with_description(alloc::format!("{words}"))
+fn failed(words: &dyn core::fmt::Display) -> AmqpError {
+    AmqpError::new(Condition::InternalError).with_description(alloc::format!("{words}"))
 }

@@ -9,7 +9,7 @@ use super::frame_trace::{Direction, FrameTrace};
 use super::output::Outbox;
 use crate::codec::{Composite, Encode, EncodeError, to_usize};
 use crate::types::Channel;
-use crate::wire::{Error, FrameKind, ProtocolHeader, write_frame};
+use crate::wire::{AmqpError, FrameKind, ProtocolHeader, write_frame};
 
 /// The largest frame that may be sent before the peer has said what it takes [2.4.1].
 pub(crate) const MIN_MAX_FRAME_SIZE: u32 = 512;
@@ -82,10 +82,10 @@ impl Effects {
     pub(crate) fn send_error<T: Composite + Encode>(
         &mut self,
         channel: u16,
-        error: Option<&Error>,
-        body: impl Fn(Option<Error>) -> T,
+        error: Option<&AmqpError>,
+        body: impl Fn(Option<AmqpError>) -> T,
     ) {
-        let bare = error.map(|error| Error::new(error.condition.clone()));
+        let bare = error.map(|error| AmqpError::new(error.condition.clone()));
         let brief = error.cloned().map(|error| error.with_info(crate::types::Fields::new()));
         let written = [error.cloned(), brief, bare].into_iter().find(|error| {
             let body = body(error.clone());

@@ -5,7 +5,7 @@ use core::fmt;
 use super::reason::Cause;
 use crate::codec::DecodeError;
 use crate::types::{Str, Symbol};
-use crate::wire::{Condition, Error};
+use crate::wire::{AmqpError, Condition};
 
 /// A fault of the peer, by what has to end because of it.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub(crate) enum SessionFault {
     /// A handle of no link [2.8.17] [2.7.4].
     UnattachedHandle(u32),
     /// A detach on a handle of no link, and the error that it tells.
-    UnattachedDetach(u32, Error),
+    UnattachedDetach(u32, AmqpError),
     /// An attach on the handle of a link [2.7.3].
     HandleInUse(u32),
     /// A delivery-id that does not follow the ones before [2.6].
@@ -268,7 +268,7 @@ impl fmt::Display for LinkFault {
 /// What goes on the wire, and to the application.
 macro_rules! into_error {
     ($($fault:ty)*) => {$(
-        impl From<$fault> for Error {
+        impl From<$fault> for AmqpError {
             fn from(fault: $fault) -> Self {
                 Self::new(fault.condition()).with_description(Str::from(alloc::format!("{fault}")))
             }

@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 
 use crate::sasl::SaslFailure;
 use crate::types::{Fields, Str};
-use crate::wire::{Condition, Error};
+use crate::wire::{AmqpError, Condition};
 
 /// The end that has ended something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,7 +27,7 @@ pub struct Reason {
     pub origin: Origin,
     /// The error that one end told the other: condition, description and info. `None` if nothing was wrong, or if the
     /// transport broke and so nothing could be told.
-    pub error: Option<Error>,
+    pub error: Option<AmqpError>,
     /// The finding of this end, where a program may want to tell it from other errors.
     pub cause: Option<Cause>,
 }
@@ -51,15 +51,15 @@ pub enum Cause {
 }
 
 impl Reason {
-    pub(crate) fn new(origin: Origin, error: Option<Error>) -> Self {
+    pub(crate) fn new(origin: Origin, error: Option<AmqpError>) -> Self {
         Self { origin, error, cause: None }
     }
 
-    pub(crate) fn local(error: Option<Error>) -> Self {
+    pub(crate) fn local(error: Option<AmqpError>) -> Self {
         Self::new(Origin::Local, error)
     }
 
-    pub(crate) fn remote(error: Option<Error>) -> Self {
+    pub(crate) fn remote(error: Option<AmqpError>) -> Self {
         Self::new(Origin::Remote, error)
     }
 
@@ -76,7 +76,7 @@ impl Reason {
     /// This end has closed the connection, and not all was written that was to be written before.
     pub(crate) fn unwritten() -> Self {
         let words = "closed before all that was sent was written";
-        Self::local(Some(Error::new(Condition::ResourceLimitExceeded).with_description(words)))
+        Self::local(Some(AmqpError::new(Condition::ResourceLimitExceeded).with_description(words)))
     }
 
     /// SASL has failed: by the peer's outcome, or because this end gave up.
@@ -86,7 +86,7 @@ impl Reason {
             true => Condition::InternalError,
             false => Condition::UnauthorizedAccess,
         };
-        let error = Error::new(condition).with_description(alloc::format!("{failure}"));
+        let error = AmqpError::new(condition).with_description(alloc::format!("{failure}"));
         Self::new(origin, Some(error)).with_cause(Cause::Sasl(Box::new(failure)))
     }
 
@@ -104,7 +104,7 @@ impl Reason {
     /// The same without what a program may want to know: for the links of a session and the sessions of a connection
     /// that has ended, of which there may be many.
     pub(crate) fn brief(&self) -> Self {
-        let error = self.error.as_ref().map(|error| Error {
+        let error = self.error.as_ref().map(|error| AmqpError {
             info: Fields::new(),
             description: error.description.clone(),
             condition: error.condition.clone(),

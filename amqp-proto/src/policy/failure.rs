@@ -4,7 +4,7 @@ use core::fmt::Display;
 
 use alloc::string::ToString;
 
-use crate::wire::{Condition, Error, Modified, Outcome, Rejected};
+use crate::wire::{AmqpError, Condition, Modified, Outcome, Rejected};
 
 /// The choice of the outcome of a message that could not be processed.
 ///
@@ -45,7 +45,7 @@ impl OnFailure {
             Self::Retry(attempts) if failed_before.saturating_add(1) < attempts => Modified::failed().into(),
             Self::Release => Outcome::Released,
             Self::Retry(_) | Self::Reject => {
-                let error = Error::new(Condition::InternalError).with_description(error.to_string());
+                let error = AmqpError::new(Condition::InternalError).with_description(error.to_string());
                 Rejected { error: Some(error.into()) }.into()
             }
         }

@@ -1,7 +1,7 @@
 //! [`is_transient`]: recognises errors of a peer that may pass.
 
 use crate::types::{Symbol, Value};
-use crate::wire::{Condition, Error};
+use crate::wire::{AmqpError, Condition};
 
 /// The endpoint that an error has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +23,16 @@ pub enum Scope {
 ///
 /// ```
 /// use amqp_proto::policy::{Scope, is_transient};
-/// use amqp_proto::wire::{Condition, Error};
+/// use amqp_proto::wire::{Condition, AmqpError};
 ///
-/// let shutdown = Error::new(Condition::InternalError);
+/// let shutdown = AmqpError::new(Condition::InternalError);
 /// assert!(is_transient(Scope::Connection, &shutdown));
-/// let unknown = Error::new(Condition::NotFound);
+/// let unknown = AmqpError::new(Condition::NotFound);
 /// assert!(!is_transient(Scope::Link, &unknown));
-/// let full = Error::new(Condition::ResourceLimitExceeded);
+/// let full = AmqpError::new(Condition::ResourceLimitExceeded);
 /// assert!(is_transient(Scope::Delivery, &full));
 /// ```
-pub fn is_transient(scope: Scope, error: &Error) -> bool {
+pub fn is_transient(scope: Scope, error: &AmqpError) -> bool {
     let condition = &error.condition;
     match scope {
         Scope::Connection => {
@@ -54,7 +54,7 @@ pub fn is_transient(scope: Scope, error: &Error) -> bool {
 }
 
 /// Returns `true` for the reasons in `info` with which RabbitMQ refuses a message for the moment.
-fn has_passing_reason(error: &Error) -> bool {
+fn has_passing_reason(error: &AmqpError) -> bool {
     let reason = match error.info.get("reason") {
         Some(Value::Symbol(reason)) => Symbol::as_str(reason),
         Some(Value::String(reason)) => reason.as_str(),

@@ -7,11 +7,11 @@ use super::maps::{FilterSet, NodeProperties, SomeSymbols, Unknown, Unsettled};
 use super::sample::*;
 use crate::types::{Str, Symbol, Uuid, Value};
 use crate::wire::{
-    Accepted, Attach, Begin, Close, Condition, Coordinator, Declare, Declared, DeleteOnClose,
+    Accepted, AmqpError, Attach, Begin, Close, Condition, Coordinator, Declare, Declared, DeleteOnClose,
     DeleteOnNoLinks, DeleteOnNoLinksOrMessages, DeleteOnNoMessages, DeliveryState, Detach, Discharge,
-    Disposition, DistributionMode, End, Error, ExpiryPolicy, Flow, Header, MessageId, Modified, Open,
-    Outcome, Properties, Received, ReceiverSettleMode, Rejected, Released, Role, SaslChallenge, SaslCode,
-    SaslInit, SaslMechanisms, SaslOutcome, SaslResponse, Secret, SenderSettleMode, Source, Target, Terminus,
+    Disposition, DistributionMode, End, ExpiryPolicy, Flow, Header, MessageId, Modified, Open, Outcome,
+    Properties, Received, ReceiverSettleMode, Rejected, Released, Role, SaslChallenge, SaslCode, SaslInit,
+    SaslMechanisms, SaslOutcome, SaslResponse, Secret, SenderSettleMode, Source, Target, Terminus,
     TerminusDurability, TransactionalState, Transfer,
 };
 
@@ -41,7 +41,7 @@ structs! {
     Detach { handle, closed, error }
     End { error }
     Close { error }
-    Error { condition, description, info }
+    AmqpError { condition, description, info }
 
     Received { section_number, section_offset }
     Accepted {}
@@ -146,7 +146,7 @@ impl From<GlobalId> for Option<Value> {
 }
 
 public! {
-    Open Begin Attach Flow Transfer Disposition Detach End Close Error Received Accepted Rejected Released Modified
+    Open Begin Attach Flow Transfer Disposition Detach End Close AmqpError Received Accepted Rejected Released Modified
     Source Target DeleteOnClose DeleteOnNoLinks DeleteOnNoMessages DeleteOnNoLinksOrMessages Coordinator Declare
     Discharge Declared TransactionalState SaslMechanisms SaslInit SaslChallenge SaslResponse SaslOutcome Header
     Properties Outcome DeliveryState Terminus DistributionMode MessageId Secret Condition Role SenderSettleMode

@@ -8,7 +8,7 @@ use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::connection::Connection;
 use crate::machine::{Delivery, Event, Reading, Reason};
 use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
-use crate::wire::{DeliveryState, Error, Outcome};
+use crate::wire::{AmqpError, DeliveryState, Outcome};
 
 /// The offers that an end accepts by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -400,7 +400,7 @@ impl Offer<'_> {
 
     /// Refuses it.
     #[track_caller]
-    pub fn refuse(self, error: Error) {
+    pub fn refuse(self, error: AmqpError) {
         let refused = match self.link {
             LinkKey::Sender(key) => self.end.connection.sender(key).map(|mut end| end.refuse_link(error)),
             LinkKey::Receiver(key) => self.end.connection.receiver(key).map(|mut end| end.refuse_link(error)),

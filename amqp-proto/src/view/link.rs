@@ -11,7 +11,7 @@ macro_rules! link_methods {
 
         /// Refuses the link, which the peer has attached [2.6.3]: with
         /// [`Condition::LinkRedirect`](crate::wire::Condition), saying where to go instead [2.8.18].
-        pub fn refuse_link(&mut self, error: Error) -> Result<(), LinkError> {
+        pub fn refuse_link(&mut self, error: AmqpError) -> Result<(), LinkError> {
             self.endpoints.refuse_link(self.index(), error)
         }
 
@@ -27,7 +27,7 @@ macro_rules! link_methods {
         }
 
         /// Closes the link for good, and says why [2.6.5].
-        pub fn close_with(&mut self, error: Error) -> Result<(), LinkError> {
+        pub fn close_with(&mut self, error: AmqpError) -> Result<(), LinkError> {
             self.endpoints.detach(self.index(), true, Some(error))
         }
 

@@ -11,7 +11,7 @@ use crate::machine::{
 };
 use crate::types::{DeliveryKey, ReceiverKey, SequenceNo, SessionKey, Str, Symbol, TransactionId};
 use crate::wire::{
-    Attach, DeliveryState, Error, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
+    AmqpError, Attach, DeliveryState, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
     TransactionalState,
 };
 
@@ -62,7 +62,7 @@ impl<'a> ReceiverMut<'a> {
     pub fn reject(
         &mut self,
         delivery: DeliveryKey,
-        error: impl Into<Option<Error>>,
+        error: impl Into<Option<AmqpError>>,
     ) -> Result<(), SettleError> {
         let error = error.into().map(Box::new);
         self.dispose(delivery, &Outcome::from(Rejected { error }).into())

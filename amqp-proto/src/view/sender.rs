@@ -10,7 +10,7 @@ use crate::machine::{
 };
 use crate::message::{Message, Payload};
 use crate::types::{DeliveryKey, SenderKey, SequenceNo, SessionKey, Str, Symbol};
-use crate::wire::{Attach, DeliveryState, Error, ReceiverSettleMode, SenderSettleMode};
+use crate::wire::{AmqpError, Attach, DeliveryState, ReceiverSettleMode, SenderSettleMode};
 
 /// A link on which this end sends.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{EndOptions, Endpoints, LinkError, Session, SessionError, StaleKey};
 use crate::types::{ReceiverKey, SenderKey, SessionKey, Str, Symbol};
-use crate::wire::{Begin, Error};
+use crate::wire::{AmqpError, Begin};
 
 /// A session of a connection.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl<'a> SessionMut<'a> {
     }
 
     /// Ends the session, or refuses one that the peer has begun, saying why [2.7.8].
-    pub fn end_with(&mut self, error: Error) -> Result<(), SessionError> {
+    pub fn end_with(&mut self, error: AmqpError) -> Result<(), SessionError> {
         self.endpoints.end(self.index(), Some(error))
     }
 

@@ -10,13 +10,13 @@ composite! {
     /// Details of an error: a condition, a description for people, and info for programs [2.8.14].
     ///
     /// ```
-    /// use amqp_proto::wire::{Condition, Error};
+    /// use amqp_proto::wire::{AmqpError, Condition};
     ///
-    /// let error = Error::new(Condition::NotFound)
+    /// let error = AmqpError::new(Condition::NotFound)
     ///     .with_description("no queue 'jobs'");
     /// assert_eq!(error.to_string(), r#"amqp:not-found: no queue 'jobs'"#);
     /// ```
-    Error = "error" 0x1d {
+    AmqpError = "error" 0x1d {
         /// The kind of error.
         condition: Condition, "symbol", mandatory;
         /// A text for people. A peer may send any text; `Display` escapes it.
@@ -26,7 +26,7 @@ composite! {
     }
 }
 
-impl Error {
+impl AmqpError {
     /// Sets the description.
     #[must_use]
     pub fn with_description(mut self, description: impl Into<Str>) -> Self {
@@ -42,13 +42,13 @@ impl Error {
     }
 }
 
-impl From<Condition> for Error {
+impl From<Condition> for AmqpError {
     fn from(condition: Condition) -> Self {
         Self::new(condition)
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for AmqpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.condition, f)?;
         if let Some(description) = &self.description {
@@ -63,7 +63,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for AmqpError {}
 
 impl DecodeError {
     /// Returns the condition that reports the error to the peer [2.8.16] [2.8.15].

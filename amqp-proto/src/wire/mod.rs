@@ -25,7 +25,7 @@ pub use choice::{
 };
 pub use condition::Condition;
 pub use deframe::Deframer;
-pub use error::Error;
+pub use error::AmqpError;
 pub use frame::{Frame, FrameHeader, FrameKind, RawFrame};
 pub use outcome::{Accepted, DeliveryState, Modified, Outcome, Received, Rejected, Released};
 pub use performative::{Attach, Begin, Close, Detach, Disposition, End, Flow, Open, Performative, Transfer};

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::{Declared, Error, TransactionalState};
+use super::{AmqpError, Declared, TransactionalState};
 use crate::codec::{
     Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Parsed, Schema, Writer, composite,
     fail,
@@ -24,7 +24,7 @@ composite! {
     /// The message is invalid and was not processed [3.4.3].
     Rejected = "rejected" 0x25 {
         /// The reason.
-        error: Option<Box<Error>>, "error", optional;
+        error: Option<Box<AmqpError>>, "error", optional;
     }
 
     /// The message was not processed and may be delivered again, unchanged [3.4.4].

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::{DeliveryState, Error, ReceiverSettleMode, Role, SenderSettleMode, Source, Terminus};
+use super::{AmqpError, DeliveryState, ReceiverSettleMode, Role, SenderSettleMode, Source, Terminus};
 use crate::codec::{
     Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Parsed, Schema, composite, fail,
 };
@@ -165,19 +165,19 @@ composite! {
         /// `true` if the link is closed for good and its terminus discarded.
         closed: bool, "boolean", default(false, "false");
         /// The reason, if an error.
-        error: Option<Error>, "error", optional;
+        error: Option<AmqpError>, "error", optional;
     }
 
     /// Ends a session [2.7.8].
     End = "end" 0x17 {
         /// The reason, if an error.
-        error: Option<Error>, "error", optional;
+        error: Option<AmqpError>, "error", optional;
     }
 
     /// Closes a connection [2.7.9].
     Close = "close" 0x18 {
         /// The reason, if an error.
-        error: Option<Error>, "error", optional;
+        error: Option<AmqpError>, "error", optional;
     }
 }
 

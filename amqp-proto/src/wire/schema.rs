@@ -5,10 +5,10 @@ use super::section::{
     MESSAGE_ANNOTATIONS,
 };
 use super::{
-    Accepted, Attach, Begin, Close, Coordinator, Declare, Declared, DeleteOnClose, DeleteOnNoLinks,
-    DeleteOnNoLinksOrMessages, DeleteOnNoMessages, Detach, Discharge, Disposition, End, Error, Flow, Header,
-    Modified, Open, Properties, Received, Rejected, Released, SaslChallenge, SaslInit, SaslMechanisms,
-    SaslOutcome, SaslResponse, Source, Target, TransactionalState, Transfer,
+    Accepted, AmqpError, Attach, Begin, Close, Coordinator, Declare, Declared, DeleteOnClose,
+    DeleteOnNoLinks, DeleteOnNoLinksOrMessages, DeleteOnNoMessages, Detach, Discharge, Disposition, End,
+    Flow, Header, Modified, Open, Properties, Received, Rejected, Released, SaslChallenge, SaslInit,
+    SaslMechanisms, SaslOutcome, SaslResponse, Source, Target, TransactionalState, Transfer,
 };
 use crate::codec::{Descriptor, Schema};
 
@@ -29,7 +29,7 @@ pub const SCHEMAS: [Schema; 40] = [
     Detach::SCHEMA,
     End::SCHEMA,
     Close::SCHEMA,
-    Error::SCHEMA,
+    AmqpError::SCHEMA,
     Received::SCHEMA,
     Accepted::SCHEMA,
     Rejected::SCHEMA,

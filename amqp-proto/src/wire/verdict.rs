@@ -70,11 +70,11 @@ impl core::error::Error for NotAccepted {}
 
 #[cfg(test)]
 mod tests {
-    use crate::wire::{Condition, Error, Modified, Outcome, Rejected};
+    use crate::wire::{AmqpError, Condition, Modified, Outcome, Rejected};
 
     #[test]
     fn outcomes_are_told_in_words() {
-        let error = Error::new(Condition::NotFound).with_description("no such\nqueue");
+        let error = AmqpError::new(Condition::NotFound).with_description("no such\nqueue");
         let failed = Modified { delivery_failed: Some(true), ..Modified::default() };
         for (outcome, words) in [
             (Outcome::Accepted, "accepted"),

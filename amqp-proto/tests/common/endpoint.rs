@@ -8,7 +8,7 @@ use allocation_counter::measure;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{Alike, HEADER, Literal, open, transfer};
 use amqp_proto::types::{LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
-use amqp_proto::wire::{Condition, Deframer, Error, Frame, Performative, ProtocolHeader};
+use amqp_proto::wire::{AmqpError, Condition, Deframer, Frame, Performative, ProtocolHeader};
 use amqp_proto::{Connection, Event, Reading};
 use bytes::{Buf, Bytes};
 
@@ -149,7 +149,7 @@ impl Endpoint {
                 let mut receiver = self.connection.receiver(key).unwrap();
                 let attach = receiver.peer_attach().unwrap();
                 if attach.source.is_none() && attach.target.is_none() {
-                    receiver.refuse_link(Error::new(Condition::InvalidField)).unwrap();
+                    receiver.refuse_link(AmqpError::new(Condition::InvalidField)).unwrap();
                 } else {
                     receiver.accept_link(&self.options).unwrap();
                 }
@@ -168,7 +168,7 @@ impl Endpoint {
         let body = delivery.message().and_then(|message| message.body().map(|body| format!("{body:?}")));
         match &body {
             Ok(_) => receiver.accept(delivery.key()),
-            Err(_) => receiver.reject(delivery.key(), Error::new(Condition::DecodeError)),
+            Err(_) => receiver.reject(delivery.key(), AmqpError::new(Condition::DecodeError)),
         }
         .expect("it is not settled");
         if self.records {

@@ -10,7 +10,7 @@ use amqp_proto::handler::{
 };
 use amqp_proto::testing::{HEADER, attach, begin, detach, open};
 use amqp_proto::types::Moment;
-use amqp_proto::wire::{Condition, Error};
+use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Origin, Reason};
 
 use crate::joined::Joined;
@@ -71,7 +71,7 @@ fn a_connection_that_cannot_be_made_ends_the_container() {
 /// 2.6.3: a link is refused, with a reason and without; neither hangs.
 #[test]
 fn a_refused_link_ends_the_container() {
-    let refusing = Links(|_: &mut Context<'_>, _| Decision::Refuse(Error::new(Condition::NotFound)));
+    let refusing = Links(|_: &mut Context<'_>, _| Decision::Refuse(AmqpError::new(Condition::NotFound)));
     let failure = failure(&driven(Plain("amqp://example.com"), refusing));
     assert!(matches!(failure.scope, Scope::Link(_)));
     assert_eq!((failure.reason.origin, condition(&failure)), (Origin::Remote, Some(&Condition::NotFound)));
@@ -104,7 +104,7 @@ fn a_refused_session_ends_the_container() {
     struct Refusing;
     impl Handler for Refusing {
         fn on_session_offered(&mut self, _: &mut Context<'_>, _: SessionKey) -> Decision<SessionOptions> {
-            Decision::Refuse(Error::new(Condition::NotAllowed))
+            Decision::Refuse(AmqpError::new(Condition::NotAllowed))
         }
     }
     let failure = failure(&driven(Plain("amqp://example.com"), Refusing));
@@ -129,7 +129,7 @@ fn a_lost_transport_ends_the_container() {
 fn a_connection_that_is_closed_with_an_error_ends_the_container() {
     let closing = Links(|cx: &mut Context<'_>, _| {
         let connection = cx.current().unwrap();
-        cx.close_connection_with(connection, Error::new(Condition::ConnectionForced));
+        cx.close_connection_with(connection, AmqpError::new(Condition::ConnectionForced));
         Decision::Later
     });
     let failure = failure(&driven(Plain("amqp://example.com"), closing));
@@ -213,7 +213,7 @@ fn a_method_for_an_error_keeps_the_container_going() {
     assert_eq!((all.client.failure(), all.client.is_finished()), (None, false), "a timer is left");
     assert_eq!(counts.transport.get(), 1);
 
-    let refusing = || Links(|_: &mut Context<'_>, _| Decision::Refuse(Error::new(Condition::NotFound)));
+    let refusing = || Links(|_: &mut Context<'_>, _| Decision::Refuse(AmqpError::new(Condition::NotFound)));
     let all = driven(Link(counts.clone()), refusing());
     assert_eq!((all.client.failure(), counts.link.get()), (None, 1));
     // The link's error is another one than the transport's.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::handler::{Context, Decision, LinkKey, ReceiverKey, SenderKey, SessionKey};
 use amqp_proto::types::Limits;
-use amqp_proto::wire::{Condition, Error};
+use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{LinkError, SendError, SessionError};
 
 use crate::net::{Net, Noter, same};
@@ -113,7 +113,7 @@ fn links_are_refused() {
     let servers = Noter {
         receiver_offered: Some(Box::new(|cx, receiver: ReceiverKey| {
             let address = cx.target_address(receiver).unwrap();
-            Decision::Refuse(Error::new(Condition::NotFound).with_description(format!("no {address}")))
+            Decision::Refuse(AmqpError::new(Condition::NotFound).with_description(format!("no {address}")))
         })),
         ..Noter::default()
     };
@@ -126,7 +126,7 @@ fn links_are_refused() {
     assert_eq!(net.servers.notes.last().unwrap(), "receiver_offered");
 
     let servers = Noter {
-        sender_offered: Some(Box::new(|_, _| Decision::Refuse(Error::new(Condition::NotAllowed)))),
+        sender_offered: Some(Box::new(|_, _| Decision::Refuse(AmqpError::new(Condition::NotAllowed)))),
         ..Noter::default()
     };
     let clients = starting(|cx, ()| {
@@ -143,7 +143,7 @@ fn links_are_refused() {
 #[test]
 fn sessions_are_refused() {
     let servers = Noter {
-        session_offered: Some(Box::new(|_, _| Decision::Refuse(Error::new(Condition::NotAllowed)))),
+        session_offered: Some(Box::new(|_, _| Decision::Refuse(AmqpError::new(Condition::NotAllowed)))),
         ..Noter::default()
     };
     let mut net = Net::new(with_sender(), servers);
@@ -204,7 +204,7 @@ fn decisions_may_wait() {
     assert_eq!((links.borrow().len(), net.clients.count("link_opened")), (4, 0));
     for (at, link) in links.borrow().iter().enumerate() {
         net.server.with(now, |cx| match *link {
-            _ if at >= 2 => cx.close_link_with(*link, Error::new(Condition::NotFound)).unwrap(),
+            _ if at >= 2 => cx.close_link_with(*link, AmqpError::new(Condition::NotFound)).unwrap(),
             LinkKey::Sender(sender) => cx.accept_sender(sender, &SenderOptions::new()).unwrap(),
             LinkKey::Receiver(receiver) => cx.accept_receiver(receiver, &ReceiverOptions::new()).unwrap(),
         });
@@ -229,7 +229,7 @@ fn closing_is_told_at_both_ends() {
     net.clients.session_opened = Some(Box::new(move |_, key| session.borrow_mut().push(key)));
     net.drive();
     let (now, link, session) = (net.now, links.borrow()[0], sessions.borrow()[0]);
-    let error = || Error::new(Condition::ResourceDeleted);
+    let error = || AmqpError::new(Condition::ResourceDeleted);
     net.clients.take();
     net.servers.take();
 

@@ -8,7 +8,7 @@ use amqp_proto::handler::{Context, Decision, DeliveryKey, ReceivedMessage, Sende
 use amqp_proto::message::Message;
 use amqp_proto::types::Annotations;
 use amqp_proto::wire::{
-    Condition, DeliveryState, Error, Modified, Outcome, Received, ReceiverSettleMode, SenderSettleMode,
+    AmqpError, Condition, DeliveryState, Modified, Outcome, Received, ReceiverSettleMode, SenderSettleMode,
 };
 use amqp_proto::{PartEnd, SendError, SettleError};
 
@@ -82,7 +82,7 @@ fn every_outcome_has_its_callback() {
         let key = message.key();
         match message.message().unwrap().body().unwrap().as_str().unwrap() {
             "accept" => cx.accept(key).unwrap(),
-            "reject" => cx.reject(key, Error::new(Condition::NotAllowed)).unwrap(),
+            "reject" => cx.reject(key, AmqpError::new(Condition::NotAllowed)).unwrap(),
             "reject silently" => cx.reject(key, None).unwrap(),
             "release" => cx.release(key).unwrap(),
             "modify" => {
@@ -303,7 +303,7 @@ fn closing_in_on_message_accepts_first() {
         |cx, message| assert!(cx.close_connection(message.key().connection())),
         |cx, message| {
             let connection = message.key().connection();
-            let error = Error::new(Condition::ConnectionForced);
+            let error = AmqpError::new(Condition::ConnectionForced);
             assert!(cx.close_connection_with(connection, error));
         },
         |cx, message| cx.detach_link(message.receiver()).unwrap(),

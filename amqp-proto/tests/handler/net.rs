@@ -9,7 +9,7 @@ use amqp_proto::handler::{
     ReceivedMessage, ReceiverKey, SenderKey, SessionKey,
 };
 use amqp_proto::types::Moment;
-use amqp_proto::wire::{DeliveryState, Error, Modified};
+use amqp_proto::wire::{AmqpError, DeliveryState, Modified};
 use amqp_proto::{Connection, Reason};
 use bytes::Buf;
 
@@ -168,7 +168,7 @@ impl Handler for Noter {
         act(&mut self.outcome, cx, delivery);
     }
 
-    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&Error>) {
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&AmqpError>) {
         let why = error.map_or("nothing".into(), |error| error.condition.to_string());
         self.note(format!("rejected {delivery} for {why}"));
         act(&mut self.outcome, cx, delivery);

@@ -8,7 +8,7 @@ use amqp_proto::handler::{
 };
 use amqp_proto::message::Message;
 use amqp_proto::types::DeliveryTag;
-use amqp_proto::wire::{Condition, Error};
+use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Reason, SendError, SettleError};
 
 use crate::joined::Joined;
@@ -96,7 +96,7 @@ impl Handler for Granting {
     ) -> Decision<ReceiverOptions> {
         self.receiver = Some(receiver);
         if self.refuses {
-            return Decision::Refuse(Error::new(Condition::NotFound));
+            return Decision::Refuse(AmqpError::new(Condition::NotFound));
         }
         Decision::Accept(ReceiverOptions::new().with_prefetch(0))
     }

@@ -3,7 +3,7 @@
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{HEADER, Literal, begin, open};
 use amqp_proto::types::{Limits, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
-use amqp_proto::wire::{Condition, Deframer, Error, Frame, Performative, ProtocolId, SaslBody};
+use amqp_proto::wire::{AmqpError, Condition, Deframer, Frame, Performative, ProtocolId, SaslBody};
 use amqp_proto::{Connection, Event, Origin, Reason};
 use bytes::Buf;
 
@@ -141,8 +141,8 @@ pub(crate) fn options() -> Options {
 }
 
 /// The error of acts that take one.
-pub(crate) fn why() -> Error {
-    Error::new(Condition::NotFound)
+pub(crate) fn why() -> AmqpError {
+    AmqpError::new(Condition::NotFound)
 }
 
 pub(crate) fn answer<E: core::fmt::Debug>(result: Result<(), E>) -> String {
@@ -162,7 +162,7 @@ fn listed(parts: &[String]) -> String {
     if parts.is_empty() { "-".to_string() } else { parts.join(", ") }
 }
 
-fn brief(error: Option<&Error>) -> String {
+fn brief(error: Option<&AmqpError>) -> String {
     error.map_or_else(String::new, |error| {
         format!(" ({})", error.condition.to_string().trim_start_matches("amqp:"))
     })

@@ -3,10 +3,10 @@
 use amqp_proto::codec::{DecodeErrorKind, Schema};
 use amqp_proto::types::{Symbol, Value};
 use amqp_proto::wire::{
-    Accepted, Attach, Begin, Close, Coordinator, Declare, Declared, DeleteOnClose, DeleteOnNoLinks,
-    DeleteOnNoLinksOrMessages, DeleteOnNoMessages, Detach, Discharge, Disposition, End, Error, Flow, Header,
-    Modified, Open, Properties, Received, Rejected, Released, SaslChallenge, SaslInit, SaslMechanisms,
-    SaslOutcome, SaslResponse, Source, Target, TransactionalState, Transfer,
+    Accepted, AmqpError, Attach, Begin, Close, Coordinator, Declare, Declared, DeleteOnClose,
+    DeleteOnNoLinks, DeleteOnNoLinksOrMessages, DeleteOnNoMessages, Detach, Discharge, Disposition, End,
+    Flow, Header, Modified, Open, Properties, Received, Rejected, Released, SaslChallenge, SaslInit,
+    SaslMechanisms, SaslOutcome, SaslResponse, Source, Target, TransactionalState, Transfer,
 };
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::{Bytes, BytesMut};
@@ -92,7 +92,7 @@ described_types! {
     detach: Detach;
     end: End;
     close: Close;
-    error: Error;
+    error: AmqpError;
     received: Received;
     accepted: Accepted;
     rejected: Rejected;

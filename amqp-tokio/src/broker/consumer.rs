@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use amqp_proto::SendError;
 use amqp_proto::client::{Error, Outgoing, Result};
 use amqp_proto::types::DeliveryKey;
-use amqp_proto::wire::{Condition, Error as AmqpError, Modified, Outcome};
+use amqp_proto::wire::{AmqpError, Condition, Modified, Outcome};
 use futures_core::Stream;
 use tokio::task::coop::consume_budget;
 

@@ -26,7 +26,7 @@ pub struct DeadLetter {
 #[non_exhaustive]
 pub enum Reason {
     /// A consumer has rejected it.
-    Rejected(Option<wire::Error>),
+    Rejected(Option<wire::AmqpError>),
     /// It names no address to go to, or one that no node can be made at.
     Undeliverable,
     /// The node that it waited at is gone.
@@ -115,14 +115,14 @@ impl Letters {
 }
 
 /// Puts an error where the standard wants it: under `rejected` among the delivery-annotations [3.4.3].
-fn with_error(payload: Payload, error: &wire::Error, limits: &Limits) -> (Payload, Reason) {
+fn with_error(payload: Payload, error: &wire::AmqpError, limits: &Limits) -> (Payload, Reason) {
     let mut octets = BytesMut::new();
     // Nothing that came in a frame is too large to be written.
     let _ = error.encode(&mut octets);
     let octets = octets.freeze();
     let annotated = annotated(&payload, octets.clone(), limits);
     // Read again, it does not keep the buffer that it was read into before.
-    let own = wire::Error::decode(&mut octets.clone(), limits).ok();
+    let own = wire::AmqpError::decode(&mut octets.clone(), limits).ok();
     (kept(annotated.unwrap_or(payload)), Reason::Rejected(own))
 }
 

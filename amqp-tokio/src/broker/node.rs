@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amqp_proto::types::Str;
-use amqp_proto::wire::{Condition, Error, Modified, Outcome, Rejected};
+use amqp_proto::wire::{AmqpError, Condition, Modified, Outcome, Rejected};
 
 use super::nodes::Nodes;
 use super::queue::Queue;
@@ -41,7 +41,7 @@ impl Verdict {
         match self {
             Self::Accepted => Outcome::Accepted,
             Self::Rejected => {
-                let error = Error::new(Condition::PreconditionFailed)
+                let error = AmqpError::new(Condition::PreconditionFailed)
                     .with_description("this address rejects what it is sent");
                 Rejected { error: Some(Box::new(error)) }.into()
             }

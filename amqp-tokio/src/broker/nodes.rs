@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amqp_proto::types::Str;
-use amqp_proto::wire::{Condition, Error};
+use amqp_proto::wire::{AmqpError, Condition};
 
 use super::letters::{Letters, Reason};
 use super::node::{Kind, Node, Use};
@@ -58,13 +58,13 @@ impl Nodes {
     }
 
     /// Uses the node at an address, made if there is none: a topic if that is asked for, else a queue.
-    pub(super) fn at(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Use, Error> {
+    pub(super) fn at(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Use, AmqpError> {
         if let Some(node) = Node::builtin(address) {
             return Ok(self.used(Str::EMPTY, node, false));
         }
         if address.starts_with(SOURCE) {
             let words = format!("{address} is where numbered messages come from; it takes none");
-            return Err(Error::new(Condition::NotAllowed).with_description(words));
+            return Err(AmqpError::new(Condition::NotAllowed).with_description(words));
         }
         let mut nodes = self.lock();
         if let Some((name, _)) = nodes.get_key_value(address) {
@@ -86,7 +86,7 @@ impl Nodes {
     }
 
     /// Makes a node for a link, which goes with that.
-    pub(super) fn dynamic(self: &Arc<Self>, kind: Kind) -> Result<Use, Error> {
+    pub(super) fn dynamic(self: &Arc<Self>, kind: Kind) -> Result<Use, AmqpError> {
         let name: Str = format!("{}{}", self.prefix, self.number()).into();
         let mut nodes = self.lock();
         self.check_new(&nodes, &name)?;
@@ -94,7 +94,7 @@ impl Nodes {
     }
 
     /// Checks that there may be one more node, at this address.
-    fn check_new(&self, nodes: &HashMap<Str, Entry>, address: &Str) -> Result<(), Error> {
+    fn check_new(&self, nodes: &HashMap<Str, Entry>, address: &Str) -> Result<(), AmqpError> {
         let bounds = &self.quota.bounds;
         let words = if address.len() > bounds.address_octets {
             format!("an address is longer than {} octets", bounds.address_octets)
@@ -103,7 +103,7 @@ impl Nodes {
         } else {
             return Ok(());
         };
-        Err(Error::new(Condition::ResourceLimitExceeded).with_description(words))
+        Err(AmqpError::new(Condition::ResourceLimitExceeded).with_description(words))
     }
 
     fn add(
@@ -164,7 +164,7 @@ impl Nodes {
     }
 
     /// Listens at an address: to a queue, to a topic by a queue of its own, or to numbered messages.
-    pub(super) fn listen(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Listening, Error> {
+    pub(super) fn listen(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Listening, AmqpError> {
         if let Some(count) = address.strip_prefix(SOURCE) {
             let count = count.parse::<u32>().map_err(|_| not_found(address))?;
             let queue = Queue::numbered(Str::from(address.as_str()), Arc::clone(&self.quota), count);
@@ -174,7 +174,7 @@ impl Nodes {
     }
 
     /// Listens to a node.
-    pub(super) fn listen_to(&self, used: Use) -> Result<Listening, Error> {
+    pub(super) fn listen_to(&self, used: Use) -> Result<Listening, AmqpError> {
         let (queue, topic) = match &used.node {
             Node::Queue(queue) => (Arc::clone(queue), None),
             Node::Topic(topic) => {
@@ -184,7 +184,7 @@ impl Nodes {
             }
             Node::Sink(_) => {
                 let words = "there is nothing to receive";
-                return Err(Error::new(Condition::NotFound).with_description(words));
+                return Err(AmqpError::new(Condition::NotFound).with_description(words));
             }
         };
         Ok(Listening { queue, topic, _used: Some(used) })
@@ -204,16 +204,16 @@ impl Nodes {
     }
 }
 
-fn not_found(address: &Str) -> Error {
-    Error::new(Condition::NotFound).with_description(format!("there is no node at {address}"))
+fn not_found(address: &Str) -> AmqpError {
+    AmqpError::new(Condition::NotFound).with_description(format!("there is no node at {address}"))
 }
 
-fn wrong_kind(address: &Str, node: &Node) -> Error {
+fn wrong_kind(address: &Str, node: &Node) -> AmqpError {
     let words = match node {
         Node::Topic(_) => format!("{address} is a topic, not a queue"),
         Node::Queue(_) | Node::Sink(_) => format!("{address} is a queue, not a topic"),
     };
-    Error::new(Condition::PreconditionFailed).with_description(words)
+    AmqpError::new(Condition::PreconditionFailed).with_description(words)
 }
 
 /// A queue that a consumer takes messages from. What was made for the consumer goes with this.

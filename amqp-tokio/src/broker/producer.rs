@@ -8,7 +8,7 @@ use std::task::Poll;
 use amqp_proto::client::Result;
 use amqp_proto::message::{Payload, Rewrite};
 use amqp_proto::types::{Annotations, Str};
-use amqp_proto::wire::{Condition, DeliveryState, Error, Outcome, Rejected, SectionKind};
+use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Outcome, Rejected, SectionKind};
 use tokio::task::coop::consume_budget;
 
 use super::letters::Reason;
@@ -62,12 +62,12 @@ impl Producer {
         let to = match delivery.message().and_then(|view| Ok(view.properties()?.to)) {
             Ok(Some(to)) => to,
             Ok(None) => {
-                let error = Error::new(Condition::NotFound);
+                let error = AmqpError::new(Condition::NotFound);
                 return self
                     .undeliverable(payload, error.with_description("the message does not say where to go"));
             }
             Err(error) => {
-                let error = Error::new(Condition::DecodeError).with_description(error.to_string());
+                let error = AmqpError::new(Condition::DecodeError).with_description(error.to_string());
                 return self.undeliverable(payload, error);
             }
         };
@@ -77,7 +77,7 @@ impl Producer {
         }
     }
 
-    fn undeliverable(&self, payload: Payload, error: Error) -> Outcome {
+    fn undeliverable(&self, payload: Payload, error: AmqpError) -> Outcome {
         self.nodes.letters.bury(payload, &Str::EMPTY, Reason::Undeliverable);
         Rejected { error: Some(Box::new(error)) }.into()
     }
@@ -148,7 +148,7 @@ impl Drop for LinePlace<'_> {
 }
 
 fn rejected(condition: Condition, words: &str) -> Outcome {
-    let error = Error::new(condition).with_description(words);
+    let error = AmqpError::new(condition).with_description(words);
     Rejected { error: Some(Box::new(error)) }.into()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use amqp_proto::client;
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
-use amqp_proto::wire::{Condition, Error, Source, Target, Terminus};
+use amqp_proto::wire::{AmqpError, Condition, Source, Target, Terminus};
 use tokio::task::JoinSet;
 
 use super::consumer::Consumer;
@@ -89,7 +89,7 @@ async fn serve_links(nodes: &Arc<Nodes>, session: &Session, links: &mut JoinSet<
 /// A link that is not accepted.
 struct Refused;
 
-fn refuse(link: OfferedLink, error: Error) -> Refused {
+fn refuse(link: OfferedLink, error: AmqpError) -> Refused {
     let _ = link.refuse(error);
     Refused
 }
@@ -105,12 +105,12 @@ fn take_producer(nodes: &Arc<Nodes>, link: OfferedReceiver) -> Result<Producer, 
 }
 
 /// Returns the target as the client is told, and the node that it leads to, if it is not the relay.
-fn lead(nodes: &Arc<Nodes>, target: Option<Terminus>) -> Result<(Target, Option<Use>), Error> {
+fn lead(nodes: &Arc<Nodes>, target: Option<Terminus>) -> Result<(Target, Option<Use>), AmqpError> {
     let target = match target {
         Some(Terminus::Target(target)) => target,
-        None => return Err(Error::new(Condition::InvalidField).with_description("a target is needed")),
+        None => return Err(AmqpError::new(Condition::InvalidField).with_description("a target is needed")),
         Some(_) => {
-            return Err(Error::new(Condition::NotImplemented).with_description("no transactions here"));
+            return Err(AmqpError::new(Condition::NotImplemented).with_description("no transactions here"));
         }
     };
     termini::check_lifetime(&target.dynamic_node_properties)?;
@@ -140,10 +140,10 @@ fn take_consumer(nodes: &Arc<Nodes>, link: OfferedSender) -> Result<Consumer, Re
 }
 
 /// Returns the source as the client is told, and the queue that it leads to.
-fn listen(nodes: &Arc<Nodes>, source: Option<Source>) -> Result<(Source, Listening), Error> {
+fn listen(nodes: &Arc<Nodes>, source: Option<Source>) -> Result<(Source, Listening), AmqpError> {
     let Some(source) = source else {
         let words = "a source is needed: there are no subscriptions to be looked up by the name of a link";
-        return Err(Error::new(Condition::NotFound).with_description(words));
+        return Err(AmqpError::new(Condition::NotFound).with_description(words));
     };
     termini::check_source(&source)?;
     let kind = termini::kind(&source.capabilities);
@@ -153,7 +153,7 @@ fn listen(nodes: &Arc<Nodes>, source: Option<Source>) -> Result<(Source, Listeni
             (used.address.clone(), nodes.listen_to(used)?)
         }
         Some(address) => (address.clone(), nodes.listen(address, kind)?),
-        None => return Err(Error::new(Condition::InvalidField).with_description("an address is needed")),
+        None => return Err(AmqpError::new(Condition::InvalidField).with_description("an address is needed")),
     };
     termini::check_distribution(&source, listening.is_topic())?;
     let source = termini::granted_source(source, address, listening.is_topic());

@@ -6,7 +6,7 @@
 
 use amqp_proto::types::{Fields, Many, Str, Symbol, Value};
 use amqp_proto::wire::{
-    Condition, DistributionMode, Error, ExpiryPolicy, LifetimePolicy, Source, Target, TerminusDurability,
+    AmqpError, Condition, DistributionMode, ExpiryPolicy, LifetimePolicy, Source, Target, TerminusDurability,
 };
 
 use super::node::Kind;
@@ -17,8 +17,8 @@ const SHARED: [&str; 2] = ["shared", "global"];
 const OUTCOMES: [&str; 4] =
     ["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"];
 
-fn not_implemented(words: impl Into<Str>) -> Error {
-    Error::new(Condition::NotImplemented).with_description(words)
+fn not_implemented(words: impl Into<Str>) -> AmqpError {
+    AmqpError::new(Condition::NotImplemented).with_description(words)
 }
 
 /// Returns the kind of node that a terminus asks for by its capabilities.
@@ -32,7 +32,7 @@ pub(super) fn kind(capabilities: &[Symbol]) -> Kind {
 }
 
 /// Checks what is asked of a source, whatever its node is.
-pub(super) fn check_source(source: &Source) -> Result<(), Error> {
+pub(super) fn check_source(source: &Source) -> Result<(), AmqpError> {
     if let Some((name, filter)) = source.filter.iter().next() {
         return Err(no_filter(name, filter));
     }
@@ -46,7 +46,7 @@ pub(super) fn check_source(source: &Source) -> Result<(), Error> {
 }
 
 /// Checks what is asked of a source whose node is a topic, or is not.
-pub(super) fn check_distribution(source: &Source, is_topic: bool) -> Result<(), Error> {
+pub(super) fn check_distribution(source: &Source, is_topic: bool) -> Result<(), AmqpError> {
     let is_durable =
         source.durable != TerminusDurability::None || source.expiry_policy == ExpiryPolicy::Never;
     match source.distribution_mode {
@@ -59,7 +59,7 @@ pub(super) fn check_distribution(source: &Source, is_topic: bool) -> Result<(), 
     }
 }
 
-fn no_filter(name: &Value, filter: &Value) -> Error {
+fn no_filter(name: &Value, filter: &Value) -> AmqpError {
     let kind = filter.as_described().map(|filter| filter.descriptor().clone());
     let is = |code: u64, symbol: &str| {
         kind.as_ref().is_some_and(|kind| kind.as_u64() == Some(code) || kind.as_str() == Some(symbol))
@@ -76,17 +76,15 @@ fn no_filter(name: &Value, filter: &Value) -> Error {
 }
 
 /// Checks the properties that are asked of a dynamic node.
-pub(super) fn check_lifetime(properties: &Fields) -> Result<(), Error> {
+pub(super) fn check_lifetime(properties: &Fields) -> Result<(), AmqpError> {
     match properties.get(LifetimePolicy::KEY.as_str()).map(LifetimePolicy::from_value) {
         None | Some(Some(LifetimePolicy::DeleteOnClose)) => Ok(()),
         Some(Some(policy)) => {
             let name = policy.schema().symbol;
             Err(not_implemented(format!("dynamic nodes go with their link: no lifetime-policy {name} here")))
         }
-        Some(None) => {
-            Err(Error::new(Condition::InvalidField)
-                .with_description("lifetime-policy is none of the standard's"))
-        }
+        Some(None) => Err(AmqpError::new(Condition::InvalidField)
+            .with_description("lifetime-policy is none of the standard's")),
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) trait Connection {
         self.peer_open().is_some_and(|open| open.offered_capabilities.contains(capability))
     }
     fn close(&self) -> impl Future<Output = Done>;
-    fn close_with(&self, error: wire::Error) -> impl Future<Output = Done>;
+    fn close_with(&self, error: wire::AmqpError) -> impl Future<Output = Done>;
 }
 
 pub(crate) trait Session {
@@ -56,7 +56,7 @@ pub(crate) trait Sender {
     fn send_settled(&self, message: Message) -> impl Future<Output = Done<Self::Sent>>;
     fn address(&self) -> Option<Str>;
     fn close(&self) -> impl Future<Output = Done>;
-    fn close_with(&self, error: wire::Error) -> impl Future<Output = Done>;
+    fn close_with(&self, error: wire::AmqpError) -> impl Future<Output = Done>;
 }
 
 pub(crate) trait Sent {
@@ -76,7 +76,7 @@ pub(crate) trait Receiver {
     fn drain(&self) -> impl Future<Output = Done>;
     fn address(&self) -> Option<Str>;
     fn close(&self) -> impl Future<Output = Done>;
-    fn close_with(&self, error: wire::Error) -> impl Future<Output = Done>;
+    fn close_with(&self, error: wire::AmqpError) -> impl Future<Output = Done>;
 }
 
 pub(crate) trait Delivery {

@@ -3,7 +3,7 @@
 use amqp_blocking::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session};
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::{DeliveryKey, Str};
-use amqp_proto::wire::{Error, Open, Outcome};
+use amqp_proto::wire::{AmqpError, Open, Outcome};
 
 use crate::builders::{end_delivery, receiver_builder, sender_builder};
 use crate::client::{self, Opening, Receiving, Sending};
@@ -46,7 +46,7 @@ impl client::Connection for Connection {
         Ok(self.close()?)
     }
 
-    async fn close_with(&self, error: Error) -> Done {
+    async fn close_with(&self, error: AmqpError) -> Done {
         Ok(self.close_with(error)?)
     }
 }
@@ -91,7 +91,7 @@ impl client::Sender for Sender {
         Ok(self.close()?)
     }
 
-    async fn close_with(&self, error: Error) -> Done {
+    async fn close_with(&self, error: AmqpError) -> Done {
         Ok(self.close_with(error)?)
     }
 }
@@ -144,7 +144,7 @@ impl client::Receiver for Receiver {
         Ok(self.close()?)
     }
 
-    async fn close_with(&self, error: Error) -> Done {
+    async fn close_with(&self, error: AmqpError) -> Done {
         Ok(self.close_with(error)?)
     }
 }

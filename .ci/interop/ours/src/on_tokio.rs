@@ -2,7 +2,7 @@
 
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::{DeliveryKey, Str};
-use amqp_proto::wire::{Error, Open, Outcome};
+use amqp_proto::wire::{AmqpError, Open, Outcome};
 use amqp_tokio::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session};
 
 use crate::builders::{end_delivery, receiver_builder, sender_builder};
@@ -46,7 +46,7 @@ impl client::Connection for Connection {
         Ok(self.close().await?)
     }
 
-    async fn close_with(&self, error: Error) -> Done {
+    async fn close_with(&self, error: AmqpError) -> Done {
         Ok(self.close_with(error).await?)
     }
 }
@@ -91,7 +91,7 @@ impl client::Sender for Sender {
         Ok(self.close().await?)
     }
 
-    async fn close_with(&self, error: Error) -> Done {
+    async fn close_with(&self, error: AmqpError) -> Done {
         Ok(self.close_with(error).await?)
     }
 }
@@ -144,7 +144,7 @@ impl client::Receiver for Receiver {
         Ok(self.close().await?)
     }
 
-    async fn close_with(&self, error: Error) -> Done {
+    async fn close_with(&self, error: AmqpError) -> Done {
         Ok(self.close_with(error).await?)
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Buf;
 
 use crate::types::{Limits, Value};
-use crate::wire::{Close, Condition, Error, RawFrame};
+use crate::wire::{AmqpError, Close, Condition, RawFrame};
 
 /// Returns whether a frame may be a close that cannot be read: its descriptor says so, and has its usual encoding.
 #[inline]
@@ -22,7 +22,7 @@ pub(super) fn read_leniently(frame: RawFrame, limits: &Limits) -> Option<Close> 
     let [error] = &**close.as_described()?.value().as_list()? else { return None };
     let mut fields = error.as_described()?.value().as_list()?.iter();
     let Some(Value::Symbol(condition)) = fields.next() else { return None };
-    let mut error = Error::new(Condition::from(condition.clone()));
+    let mut error = AmqpError::new(Condition::from(condition.clone()));
     if let Some(Value::String(description)) = fields.next() {
         error.description = Some(description.clone());
     }

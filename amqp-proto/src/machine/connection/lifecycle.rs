@@ -14,12 +14,12 @@ use crate::machine::halves::Half;
 use crate::machine::reason::Reason;
 use crate::sasl::SaslFailure;
 use crate::types::Str;
-use crate::wire::{Close, Condition, Error, Open};
+use crate::wire::{AmqpError, Close, Condition, Open};
 
 impl Machine {
     /// Closes the connection; there is nothing more to be sent after that. Without an error that waits until the
     /// deliveries are written that were completed before, for as long as the answer may take.
-    pub(crate) fn close(&mut self, error: Option<Error>) -> bool {
+    pub(crate) fn close(&mut self, error: Option<AmqpError>) -> bool {
         if self.is_over || self.local == Half::Ended || (self.endpoints.leaving.is_some() && error.is_none())
         {
             return false;
@@ -39,7 +39,7 @@ impl Machine {
         true
     }
 
-    fn close_now(&mut self, error: Option<Error>) {
+    fn close_now(&mut self, error: Option<AmqpError>) {
         self.endpoints.write_news();
         self.send_close(error.as_ref());
         self.reason = Some(Reason::local(error));
@@ -127,15 +127,15 @@ impl Machine {
                 self.endpoints.is_open = true;
             }
             Err(error) => {
-                let error =
-                    Error::new(Condition::FrameSizeTooSmall).with_description(Str::from(format!("{error}")));
+                let error = AmqpError::new(Condition::FrameSizeTooSmall)
+                    .with_description(Str::from(format!("{error}")));
                 self.finish(Reason::local(Some(error)));
             }
         }
     }
 
     /// Writes a close, after an open if that was still owed.
-    fn send_close(&mut self, error: Option<&Error>) {
+    fn send_close(&mut self, error: Option<&AmqpError>) {
         if self.local == Half::Unopened {
             self.send_open();
         }
@@ -158,7 +158,7 @@ impl Machine {
     /// Closes the connection for a fault of the peer, which is not listened to any more.
     #[cold]
     pub(super) fn fail(&mut self, fault: &ConnectionFault) -> Step {
-        let error = Error::from(fault.clone());
+        let error = AmqpError::from(fault.clone());
         if matches!(self.handshake, Handshake::Amqp) || self.local == Half::Open {
             if self.local == Half::Open {
                 self.endpoints.write_news();

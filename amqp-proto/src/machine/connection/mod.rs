@@ -27,7 +27,7 @@ use crate::machine::output::Outbox;
 use crate::machine::reason::Reason;
 use crate::sasl::Identity;
 use crate::types::{Moment, Symbol};
-use crate::wire::{Error, Open};
+use crate::wire::{AmqpError, Open};
 use security::Handshake;
 use timers::Timers;
 
@@ -75,7 +75,7 @@ pub(crate) struct Machine {
     /// Why this end closed it, until the application is told.
     pub(super) reason: Option<Reason>,
     /// What the peer's close said.
-    pub(super) remote_error: Option<Box<Error>>,
+    pub(super) remote_error: Option<Box<AmqpError>>,
     /// Whether no more input will come.
     pub(super) is_cut: bool,
     pub(super) is_over: bool,
@@ -134,7 +134,7 @@ impl Machine {
         self.identity.as_ref()
     }
 
-    pub(crate) fn remote_error(&self) -> Option<&Error> {
+    pub(crate) fn remote_error(&self) -> Option<&AmqpError> {
         self.remote_error.as_deref()
     }
 

@@ -396,11 +396,11 @@ fn settled_without_outcome(link: &mut Link, state: Option<DeliveryState>) -> Opt
 
 /// A disposition without what makes its state long.
 fn brief(mut disposition: Disposition) -> Disposition {
-    use crate::wire::{Error, Modified, Rejected};
+    use crate::wire::{AmqpError, Modified, Rejected};
     if let Some(DeliveryState::Outcome(outcome)) = &mut disposition.state {
         match outcome {
             Outcome::Rejected(Rejected { error: Some(error) }) => {
-                **error = Error::new(error.condition.clone());
+                **error = AmqpError::new(error.condition.clone());
             }
             Outcome::Modified(modified) => {
                 **modified =

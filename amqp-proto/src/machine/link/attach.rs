@@ -14,7 +14,7 @@ use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
 use crate::machine::halves::{Half, LinkHalf};
 use crate::types::{DeliveryTag, Handle, Key, Limits, Map, Str, Value};
-use crate::wire::{Attach, Error, Role, Target, Terminus};
+use crate::wire::{AmqpError, Attach, Role, Target, Terminus};
 
 /// What an attach of the peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -341,7 +341,7 @@ impl Endpoints {
     /// Refuses a link that the application does not hear of.
     #[cold]
     fn refuse_elsewhere(&mut self, key: Key) -> Result<(), (u32, Fault)> {
-        let refused = self.send_refusal(key, &Error::from(LinkFault::Elsewhere));
+        let refused = self.send_refusal(key, &AmqpError::from(LinkFault::Elsewhere));
         if let Some(link) = self.links.get_mut(key) {
             link.local = LinkHalf::Closed;
             link.is_polled = true;

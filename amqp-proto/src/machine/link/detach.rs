@@ -13,7 +13,7 @@ use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::halves::LinkHalf;
 use crate::machine::reason::Reason;
 use crate::types::{DeliveryKey, Handle, Key, LinkKey};
-use crate::wire::{Attach, Condition, Detach, Error, Role};
+use crate::wire::{AmqpError, Attach, Condition, Detach, Role};
 
 impl Link {
     /// Returns whether both ends have detached it and neither has closed it.
@@ -43,7 +43,7 @@ impl Link {
 
 impl Endpoints {
     /// Refuses a link that the peer has attached [2.6.3].
-    pub(crate) fn refuse_link(&mut self, index: u32, error: Error) -> Result<(), LinkError> {
+    pub(crate) fn refuse_link(&mut self, index: u32, error: AmqpError) -> Result<(), LinkError> {
         let (key, _) = self.offered(index)?;
         let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
         self.begun_session(session.index)?;
@@ -54,7 +54,12 @@ impl Endpoints {
 
     /// Detaches a link, or closes it for good. Without an error that waits until the delivery is written that was
     /// completed before.
-    pub(crate) fn detach(&mut self, index: u32, closed: bool, error: Option<Error>) -> Result<(), LinkError> {
+    pub(crate) fn detach(
+        &mut self,
+        index: u32,
+        closed: bool,
+        error: Option<AmqpError>,
+    ) -> Result<(), LinkError> {
         let Some(link) = self.links.at(index) else { return Err(LinkError::Detached) };
         let (local, remote, session) = (link.local, link.remote, link.session);
         match (local, remote) {
@@ -72,7 +77,7 @@ impl Endpoints {
                 return Ok(());
             }
             (LinkHalf::Unattached, LinkHalf::Attached) => {
-                let error = error.unwrap_or_else(|| Error::new(Condition::DetachForced));
+                let error = error.unwrap_or_else(|| AmqpError::new(Condition::DetachForced));
                 return self.refuse_link(index, error);
             }
             _ => return Err(LinkError::Detached),
@@ -86,7 +91,7 @@ impl Endpoints {
     /// not begun by this end, or has no room for an attach.
     #[cold]
     pub(crate) fn fail_link(&mut self, index: u32, fault: &LinkFault) -> bool {
-        let error = Error::from(fault.clone());
+        let error = AmqpError::from(fault.clone());
         let Some(link) = self.links.at(index) else { return true };
         match link.local {
             LinkHalf::Attached => self.send_detach(index, true, Some(&error)),
@@ -195,7 +200,7 @@ impl Endpoints {
     /// The peer has attached a link and detached it before this end has attached it. It is owed an attach before
     /// it can be owed a detach [2.6.3], and those are owed until the session is begun.
     fn answer_withdrawn(&mut self, key: Key) {
-        let refusal = Error::new(Condition::DetachForced);
+        let refusal = AmqpError::new(Condition::DetachForced);
         if self.send_refusal(key, &refusal).is_ok()
             && let Some(link) = self.links.get_mut(key)
         {
@@ -244,7 +249,7 @@ impl Endpoints {
     }
 
     /// Writes an attach without a terminus and a detach with the reason [2.6.3].
-    pub(super) fn send_refusal(&mut self, key: Key, error: &Error) -> Result<(), LinkError> {
+    pub(super) fn send_refusal(&mut self, key: Key, error: &AmqpError) -> Result<(), LinkError> {
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
             return Err(LinkError::NoSession);
@@ -263,7 +268,7 @@ impl Endpoints {
     }
 
     /// Writes a detach and gives this end's handle back [2.7.7].
-    fn send_detach(&mut self, index: u32, closed: bool, error: Option<&Error>) {
+    fn send_detach(&mut self, index: u32, closed: bool, error: Option<&AmqpError>) {
         let Some(link) = self.links.at(index) else { return };
         let (session, handle) = (link.session, link.handle);
         self.write_dispositions(session.index);
@@ -293,7 +298,7 @@ impl Endpoints {
     }
 
     /// Attaches a link that this end had detached once more, only to close it [2.6.6].
-    fn close_crossed(&mut self, key: Key, ours: Option<Box<Reason>>, error: Option<Error>) {
+    fn close_crossed(&mut self, key: Key, ours: Option<Box<Reason>>, error: Option<AmqpError>) {
         self.reattach_close(key, None);
         let reason = match (ours, error) {
             (Some(ours), None) => *ours,
@@ -303,7 +308,7 @@ impl Endpoints {
     }
 
     /// Closes a link that both ends have detached: the peer hears of it by an attach and a closing detach.
-    fn close_suspended(&mut self, index: u32, error: Option<Error>) {
+    fn close_suspended(&mut self, index: u32, error: Option<AmqpError>) {
         let Some(link) = self.links.at(index) else { return };
         let key = link.key;
         self.suspended.retain(|suspended| *suspended != key);
@@ -312,7 +317,7 @@ impl Endpoints {
     }
 
     /// Attaches a link once more, only to close it; the peer answers both, as it has to [2.6.6].
-    fn reattach_close(&mut self, key: Key, error: Option<&Error>) {
+    fn reattach_close(&mut self, key: Key, error: Option<&AmqpError>) {
         let remote =
             if self.send_reattach_close(key, error) { LinkHalf::Unattached } else { LinkHalf::Closed };
         if let Some(link) = self.links.get_mut(key) {
@@ -322,7 +327,7 @@ impl Endpoints {
     }
 
     /// Writes an attach and a closing detach; whether there was a session to write them on.
-    fn send_reattach_close(&mut self, key: Key, error: Option<&Error>) -> bool {
+    fn send_reattach_close(&mut self, key: Key, error: Option<&AmqpError>) -> bool {
         let Some(link) = self.links.get_mut(key) else { return false };
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
             return false;
@@ -476,6 +481,6 @@ impl Endpoints {
     }
 }
 
-fn detach_frame(handle: u32, closed: bool, error: Option<Error>) -> Detach {
+fn detach_frame(handle: u32, closed: bool, error: Option<AmqpError>) -> Detach {
     Detach { closed, error, ..Detach::new(Handle::new(handle)) }
 }

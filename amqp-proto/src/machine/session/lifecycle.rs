@@ -12,7 +12,7 @@ use crate::machine::fault::{ConnectionFault, SessionFault};
 use crate::machine::halves::Half;
 use crate::machine::reason::Reason;
 use crate::types::{Handle, Key, SessionKey};
-use crate::wire::{Begin, End, Error};
+use crate::wire::{AmqpError, Begin, End};
 
 /// What this end announces as its outgoing-window: it never holds itself back.
 pub(super) const OUTGOING_WINDOW: u32 = i32::MAX.cast_unsigned();
@@ -70,7 +70,7 @@ impl Endpoints {
 
     /// Ends a session, or refuses one that the peer has begun. Without an error that waits until the deliveries
     /// are written that were completed before.
-    pub(crate) fn end(&mut self, index: u32, error: Option<Error>) -> Result<(), SessionError> {
+    pub(crate) fn end(&mut self, index: u32, error: Option<AmqpError>) -> Result<(), SessionError> {
         if !self.is_open {
             return Err(SessionError::NotOpen);
         }
@@ -94,7 +94,7 @@ impl Endpoints {
     /// Ends a session for a fault of the peer, which is not listened to any more on it [2.5.4].
     #[cold]
     pub(crate) fn fail_session(&mut self, index: u32, fault: &SessionFault) {
-        let error = Error::from(fault.clone());
+        let error = AmqpError::from(fault.clone());
         self.write_dispositions(index);
         self.send_end(index, Some(&error));
         if let Some(session) = self.sessions.at(index) {
@@ -126,7 +126,7 @@ impl Endpoints {
     }
 
     /// Writes an end, after a begin if that was still owed.
-    fn send_end(&mut self, index: u32, error: Option<&Error>) {
+    fn send_end(&mut self, index: u32, error: Option<&AmqpError>) {
         let owes_begin = self.sessions.at(index).is_some_and(|session| session.local == Half::Unopened);
         if owes_begin {
             let begun = self

@@ -9,7 +9,7 @@ use super::setup::{receiver_options, sender_options, session_options};
 use crate::connection::Connection;
 use crate::testing::operation::{Grant, LinkSort, Pick, Side};
 use crate::types::{LinkKey, SessionKey, Str};
-use crate::wire::{Condition, Error, ReceiverSettleMode, SenderSettleMode};
+use crate::wire::{AmqpError, Condition, ReceiverSettleMode, SenderSettleMode};
 
 impl Play<'_> {
     pub(super) fn begin(&mut self, side: Side) {
@@ -69,7 +69,7 @@ impl Play<'_> {
 
     pub(super) fn answer(&mut self, side: Side, key: LinkKey, accept: bool) -> bool {
         let setup = self.run.setup(side);
-        let error = Error::new(Condition::NotFound).with_description(BY_TEST);
+        let error = AmqpError::new(Condition::NotFound).with_description(BY_TEST);
         let done = match (key, accept) {
             (LinkKey::Sender(key), true) => {
                 let options = sender_options(setup);
@@ -101,7 +101,7 @@ impl Play<'_> {
     }
 
     pub(super) fn detach_link(&mut self, side: Side, key: LinkKey, closed: bool) {
-        let error = Error::new(Condition::DetachForced).with_description(BY_TEST);
+        let error = AmqpError::new(Condition::DetachForced).with_description(BY_TEST);
         match (key, closed) {
             (LinkKey::Sender(key), true) => {
                 self.command(side, |end| end.sender(key).map(|mut link| link.close_with(error)))

@@ -9,7 +9,7 @@ use crate::machine::{PartEnd, StaleKey};
 use crate::message::Payload;
 use crate::testing::operation::{Side, Verdict};
 use crate::types::{DeliveryKey, LinkKey, ReceiverKey};
-use crate::wire::{Condition, DeliveryState, Error, Modified, Outcome, Received, Rejected};
+use crate::wire::{AmqpError, Condition, DeliveryState, Modified, Outcome, Received, Rejected};
 
 impl Play<'_> {
     /// Takes a message, or a part of one; whether there was any.
@@ -116,7 +116,7 @@ impl Play<'_> {
 }
 
 fn state(verdict: Verdict) -> Option<DeliveryState> {
-    let error = Error::new(Condition::InternalError).with_description(BY_TEST);
+    let error = AmqpError::new(Condition::InternalError).with_description(BY_TEST);
     Some(match verdict {
         Verdict::Accept => Outcome::Accepted.into(),
         Verdict::Reject => Outcome::from(Rejected { error: Some(error.into()) }).into(),

@@ -2,7 +2,7 @@
 
 use amqp_proto::Origin;
 use amqp_proto::message::Message;
-use amqp_proto::wire::{Condition, Error, Outcome};
+use amqp_proto::wire::{AmqpError, Condition, Outcome};
 
 use crate::broker::Fixture;
 use crate::client::{Client, Connection, Delivery, Node, Receiver, Receiving, Sender, Sending, Session};
@@ -76,7 +76,7 @@ pub(crate) async fn connections_are_opened_and_closed_again_and_again<C: Client>
 
 /// The errors that we end things with are taken and answered.
 pub(crate) async fn what_we_close_for_a_reason_is_closed<C: Client>(fixture: &Fixture) -> Done {
-    let error = || Error::new(Condition::InternalError).with_description("as it happens");
+    let error = || AmqpError::new(Condition::InternalError).with_description("as it happens");
     let pair = Pair::<C>::open(fixture).await?;
     pair.sender.close_with(error()).await?;
     pair.receiver.close_with(error()).await?;

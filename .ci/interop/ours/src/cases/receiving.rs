@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use amqp_proto::wire::{Condition, Error, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode};
+use amqp_proto::wire::{
+    AmqpError, Condition, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
+};
 
 use crate::broker::Fixture;
 use crate::client::{Client, Connection, Delivery, Receiver, Receiving, Sending, Session};
@@ -36,7 +38,7 @@ async fn comes_again<C: Client>(fixture: &Fixture, outcome: Outcome, count: u32)
     pair.finish().await
 }
 
-fn rejected(error: Option<Error>) -> Outcome {
+fn rejected(error: Option<AmqpError>) -> Outcome {
     Outcome::Rejected(Rejected { error: error.map(Box::new) })
 }
 
@@ -57,7 +59,7 @@ pub(crate) async fn what_we_reject_is_gone<C: Client>(fixture: &Fixture) -> Done
 }
 
 pub(crate) async fn what_we_reject_for_a_reason_is_gone<C: Client>(fixture: &Fixture) -> Done {
-    let error = Error::new(Condition::DecodeError).with_description("no such job");
+    let error = AmqpError::new(Condition::DecodeError).with_description("no such job");
     ends::<C>(fixture, rejected(Some(error))).await
 }
 
