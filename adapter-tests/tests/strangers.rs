@@ -39,7 +39,6 @@ async fn a_server_that_never_answers_is_given_up() {
         (error.origin(), error.condition()),
         (Some(Origin::Local), Some(&Condition::ResourceLimitExceeded))
     );
-    let words =
-        "timed out waiting for the peer's open: it has said nothing, perhaps the port speaks TLS (amqp://";
+    let words = "timed out waiting for the peer's open: the peer sent nothing; it may expect TLS (amqp://";
     assert!(error.to_string().starts_with(words), "{error}");
 }

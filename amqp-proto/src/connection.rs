@@ -1,4 +1,4 @@
-//! [`Connection`]: the public face of the engine.
+//! [`Connection`]: the engine, as a program uses it.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -15,33 +15,43 @@ use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionK
 use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
 use crate::wire::{AmqpError, Open};
 
-/// One end of an AMQP connection, without IO: octets and commands in, octets and events out.
+/// One end of an AMQP connection, without IO: octets and commands go in, octets and events come out.
 ///
 /// # The contract
 ///
-/// * **Input.** [`input`](Self::input) lends the engine's buffer to read into, and
-///   [`received`](Self::received) says that something was; or [`receive`](Self::receive) copies.
-///   [`reading`](Self::reading) says whether input is wanted and, if not, why; the end of it is
-///   [`end_of_input`](Self::end_of_input).
-/// * **Output.** [`output`](Self::output) is a [`Buf`], whose `chunks_vectored` suits a vectored write. Take any
-///   portion, `advance` by what was written.
-/// * **Events.** [`poll_event`](Self::poll_event) until it gives `None`. No frame is looked at before the events of
-///   the one before it have been polled, so what the application does about an event is done before anything that
-///   the peer sent later. One poll does a bounded amount of work, however much the peer has asked for: a driver that
-///   has others to serve may stop after so many events and go on later.
-/// * **Commands** are calls on the connection and on the views that [`session`](Self::session),
-///   [`sender`](Self::sender) and [`receiver`](Self::receiver) give. A refused command has changed nothing.
-/// * **Time.** [`next_deadline`](Self::next_deadline) says when to call [`handle_deadline`](Self::handle_deadline),
-///   and why; calling late, early or twice is harmless.
+/// * **Input.** [`input`](Self::input) returns the engine's buffer to read into, and
+///   [`received`](Self::received) reports a read; or [`receive`](Self::receive) copies octets.
+///   [`reading`](Self::reading) says whether to read now and, if not, for what reason.
+///   [`end_of_input`](Self::end_of_input) reports the end of the stream.
+/// * **Output.** [`output`](Self::output) is a [`Buf`] with `chunks_vectored` for vectored writes. A driver
+///   writes any portion of it, and calls `advance` with the number of octets written.
+/// * **Events.** A driver calls [`poll_event`](Self::poll_event) until it returns `None`. The engine does not
+///   process a frame before the events of the previous frame have been polled. So the application reacts to
+///   an event before the engine processes anything that the peer sent later. One poll does a bounded amount
+///   of work, whatever the peer sends: a driver with other work may stop after any number of events and
+///   continue later.
+/// * **Commands** are methods of the connection, and of the views that [`session`](Self::session),
+///   [`sender`](Self::sender) and [`receiver`](Self::receiver) return. A refused command changes nothing.
+/// * **Time.** [`next_deadline`](Self::next_deadline) says when, and for what, to call
+///   [`handle_deadline`](Self::handle_deadline). A late, early or repeated call is harmless.
 ///
-/// The order of these calls is the caller's: only latency depends on it. When [`is_over`](Self::is_over), what is
-/// left of the output should still be written; then the transport can be closed.
+/// The caller chooses the order of these calls: only latency depends on it. When [`is_over`](Self::is_over)
+/// returns `true`, the driver should write the rest of the output and close the transport.
 ///
 /// ```
-/// use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
+/// use amqp_proto::config::{
+///     Options, ReceiverOptions, SenderOptions, SessionOptions,
+/// };
 /// use amqp_proto::types::{LinkKey, Moment};
 /// use amqp_proto::{Connection, Event};
 /// use bytes::Buf;
+///
+/// // Moves octets from one end to the other, in place of a socket.
+/// fn carry(from: &mut Connection, to: &mut Connection) {
+///     let mut output = from.output();
+///     let octets = output.copy_to_bytes(output.remaining());
+///     to.receive(Moment::START, &octets);
+/// }
 ///
 /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
 /// let now = Moment::START;
@@ -50,17 +60,14 @@ use crate::wire::{AmqpError, Open};
 /// let mut outcome = None;
 ///
 /// while outcome.is_none() {
-///     for (from, to) in [(true, false), (false, true)] {
-///         let (from, to) = if from > to { (&mut client, &mut server) } else { (&mut server, &mut client) };
-///         let mut output = from.output();
-///         let octets = output.copy_to_bytes(output.remaining()); // a socket would be in between
-///         to.receive(now, &octets);
-///     }
+///     carry(&mut client, &mut server);
+///     carry(&mut server, &mut client);
 ///     while let Some(event) = client.poll_event() {
 ///         match event {
 ///             Event::Opened => {
 ///                 let session = client.begin(&SessionOptions::new())?;
-///                 client.session(session)?.attach_sender("jobs", &SenderOptions::to("jobs"))?;
+///                 let options = SenderOptions::to("jobs");
+///                 client.session(session)?.attach_sender("jobs", &options)?;
 ///             }
 ///             Event::Sendable(sender) => {
 ///                 client.sender(sender)?.send("job-content")?;
@@ -71,14 +78,18 @@ use crate::wire::{AmqpError, Open};
 ///     }
 ///     while let Some(event) = server.poll_event() {
 ///         match event {
-///             Event::SessionOffered(session) => server.session(session)?.accept(&SessionOptions::new())?,
+///             Event::SessionOffered(session) => {
+///                 server.session(session)?.accept(&SessionOptions::new())?;
+///             }
 ///             Event::LinkOffered(LinkKey::Receiver(link)) => {
-///                 server.receiver(link)?.accept_link(&ReceiverOptions::new())?;
+///                 let options = ReceiverOptions::new();
+///                 server.receiver(link)?.accept_link(&options)?;
 ///             }
 ///             Event::Message { receiver, .. } => {
 ///                 let mut receiver = server.receiver(receiver)?;
-///                 let delivery = receiver.receive().expect("the event says so");
-///                 assert_eq!(delivery.message()?.body()?.as_str(), Some("job-content"));
+///                 let delivery = receiver.receive().expect("it is complete");
+///                 let body = delivery.message()?.body()?;
+///                 assert_eq!(body.as_str(), Some("job-content"));
 ///                 receiver.accept(delivery.key())?;
 ///             }
 ///             _ => {}
@@ -95,41 +106,43 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Returns the end that dials, and speaks first [2.2]. Its header and open are output at once.
+    /// Returns the client end, which connects and speaks first [2.2]. Its header and open are in the output
+    /// at once.
     pub fn client(options: Options, now: Moment) -> Self {
         Self::new(options, Security::Client, now)
     }
 
-    /// Returns the end that dials, and authenticates before it opens the connection [5.3].
+    /// Returns the client end, with authentication before the open [5.3].
     pub fn client_with_sasl(options: Options, sasl: ClientSasl, now: Moment) -> Self {
         Self::new(options, Security::ClientSasl(Box::new(sasl)), now)
     }
 
-    /// The end that is dialled. It answers the open of the client by its own.
+    /// Returns the server end, which answers the client's open with its own.
     pub fn server(options: Options, now: Moment) -> Self {
         Self::new(options, Security::Server, now)
     }
 
-    /// The end that is dialled, and wants to know who the client is [5.3].
+    /// Returns the server end, with authentication of the client before the open [5.3].
     pub fn server_with_sasl(options: Options, sasl: ServerSasl, now: Moment) -> Self {
         Self::new(options, Security::ServerSasl(Box::new(sasl)), now)
     }
 
-    /// Returns how many octets of memory a connection within these limits takes at most, whatever its peer does;
-    /// `u64::MAX` where that is more than can be counted.
+    /// Returns the greatest memory use of a connection with these limits, in octets, whatever its peer does;
+    /// `u64::MAX` if the number is larger.
     ///
-    /// It is the sum of the worst there is of each: as many sessions and links as there may be, each holding as
-    /// many transfers, deliveries and states as it may, of the costliest kind, each keeping a whole block of input
-    /// alive. No peer gets near it, but none gets beyond it. The defaults are meant for servers with memory to
-    /// spare, and their bound is a large number; a device that has little lowers them, [`links`](Limits::links),
-    /// [`with_channel_max`](Limits::with_channel_max), [`session_frames`](Limits::session_frames),
-    /// [`unsettled`](Limits::unsettled), [`transfers_per_delivery`](Limits::transfers_per_delivery),
-    /// [`with_frame_size`](Limits::with_frame_size) and [`elements`](Limits::elements) above all.
+    /// The result is the sum of the worst cases: the greatest number of sessions and links, each with the
+    /// greatest number of transfers, deliveries and states, of the most expensive kind, and each keeping a
+    /// whole block of input alive. No peer reaches the bound and none exceeds it. The defaults are for
+    /// servers with much memory, and their bound is a large number. A small device lowers, above all,
+    /// [`links`](Limits::links), [`channel_max`](Limits::channel_max),
+    /// [`session_frames`](Limits::session_frames), [`unsettled`](Limits::unsettled),
+    /// [`transfers_per_delivery`](Limits::transfers_per_delivery), [`frame_size`](Limits::frame_size) and
+    /// [`elements`](Limits::elements).
     ///
-    /// Not in it is what the application brings or takes: the options, messages that it has sent until they are
-    /// written, sessions that it has begun and the peer has not answered, octets that it gives to
-    /// [`receive`](Self::receive) while [`reading`](Self::reading) wants none, and what it has been given and
-    /// keeps.
+    /// The bound excludes everything under the application's control: the options, sent messages until they
+    /// are written, sessions that it has begun and the peer has not answered, octets passed to
+    /// [`receive`](Self::receive) while [`reading`](Self::reading) wants none, and received values that the
+    /// application keeps.
     ///
     /// ```
     /// use amqp_proto::Connection;
@@ -158,106 +171,122 @@ impl Connection {
         Self { machine: Machine::new(options, security, now) }
     }
 
-    /// Returns where to put what is read next, with room for one octet at least: as much as is worth reading at a
-    /// time. What is put there is not copied again.
+    /// Returns spare buffer space to read into; never empty.
     ///
-    /// While [`reading`](Self::reading) is not [`Reading::Wanted`] it is better not to read.
+    /// The space is as large as is useful for one read. Octets that are read into it are not copied again. A
+    /// driver should not read while [`reading`](Self::reading) returns anything other than
+    /// [`Reading::Wanted`].
     pub fn input(&mut self) -> impl BufMut + '_ {
         self.machine.spare()
     }
 
-    /// Octets were put in [`input`](Self::input).
+    /// Reports that octets were read into [`input`](Self::input).
     pub fn received(&mut self, now: Moment) {
         self.machine.received(now);
     }
 
-    /// Takes octets that were read elsewhere, all of them, by copying.
+    /// Takes a copy of octets that were read elsewhere.
     pub fn receive(&mut self, now: Moment, octets: &[u8]) {
         self.machine.receive(now, octets);
     }
 
-    /// No more input will come: the peer has shut the transport down, or it broke. What came before counts.
+    /// Reports the end of the input: the peer has closed the transport, or the transport has failed. Earlier
+    /// input is still processed.
     pub fn end_of_input(&mut self) {
         self.machine.cut();
     }
 
-    /// Returns whether input is wanted and, if not, what has to be done first.
+    /// Returns whether the engine wants input and, if not, what must happen first.
     pub fn reading(&self) -> Reading {
         self.machine.reading()
     }
 
-    /// Returns the output that is to be written.
+    /// Returns the output to write.
     ///
-    /// What waited to be merged is written now: dispositions, in ranges as long as they have become, and flows. So
-    /// asking once after many commands costs the peer less than asking after each.
+    /// This call also writes the dispositions and flows that waited to be merged. So one call after many
+    /// commands costs the peer less than a call after each.
     pub fn output(&mut self) -> Output<'_> {
         self.machine.flush();
         Output { machine: &mut self.machine }
     }
 
-    /// Returns whether there is anything to be written, or to be merged and then written; changes nothing.
+    /// Returns `true` if there is output to write, merged dispositions and flows included; changes nothing.
     ///
-    /// After [`output`](Self::output) was empty it is false, until a command, input, a deadline or a poll of
-    /// events brings something to be written. A driver that has written all there is can wait.
+    /// After [`output`](Self::output) was empty, the result is `false` until a command, input, a deadline or
+    /// a poll of events makes output. A driver that has written all output can wait.
     pub fn has_output(&self) -> bool {
         self.machine.has_output()
     }
 
-    /// Returns how many octets are to be written, without those that wait to be merged; changes nothing.
+    /// Returns the number of octets to write, without dispositions and flows that wait to be merged; changes
+    /// nothing.
     pub fn output_len(&self) -> usize {
         self.machine.endpoints.fx.out.len()
     }
 
-    /// Looks at the event that [`poll_event`](Self::poll_event) gives next. A link that is about to end can still
-    /// be looked at.
+    /// Returns the event that [`poll_event`](Self::poll_event) returns next, without taking it. A link whose
+    /// end is the next event can still be read.
     pub fn peek_event(&mut self) -> Option<&Event> {
         self.machine.peek_event()
     }
 
-    /// Takes the oldest event; looks at more input if there is nothing.
+    /// Returns the oldest event, processing more input if there is none.
+    ///
+    /// # Examples
+    ///
+    /// The example of [`Connection`] polls events.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.machine.poll_event()
     }
 
-    /// When [`handle_deadline`](Self::handle_deadline) is to be called, and why.
+    /// Returns when to call [`handle_deadline`](Self::handle_deadline), and for what.
     pub fn next_deadline(&self) -> Option<(Moment, Deadline)> {
         self.machine.next_deadline()
     }
 
-    /// Does what is due by now; nothing, if nothing is.
+    /// Does what is due at `now`; does nothing if nothing is due.
     pub fn handle_deadline(&mut self, now: Moment) {
         self.machine.handle_deadline(now);
     }
 
-    /// Returns how many milliseconds may pass without a write before the driver writes [`HEARTBEAT`](Self::HEARTBEAT)
-    /// by itself; `None` while the peer asks for no heartbeats [2.4.5].
+    /// Returns the time in milliseconds without a write after which a driver may write
+    /// [`HEARTBEAT`](Self::HEARTBEAT) itself; `None` if the peer asks for no heartbeats [2.4.5].
     ///
-    /// A driver that calls [`handle_deadline`](Self::handle_deadline) in time needs this not. It is for those whose
-    /// connection is busy at times, with a callback of the application for one, while another thread keeps the
-    /// transport: that thread may write `HEARTBEAT` wherever all octets that were taken from
-    /// [`output`](Self::output) end a frame. They do where all were taken that there
-    /// [were](bytes::Buf::remaining) at a time.
+    /// A driver that calls [`handle_deadline`](Self::handle_deadline) in time does not need this method. It
+    /// is for a driver whose connection is sometimes busy, for example in a callback, while another thread
+    /// owns the transport. That thread may write `HEARTBEAT` where the octets taken from
+    /// [`output`](Self::output) end with a whole frame. They do if the driver took
+    /// [all](bytes::Buf::remaining) of the output.
     pub fn longest_pause(&self) -> Option<u32> {
         self.machine.longest_pause()
     }
 
-    /// An empty frame, which tells the peer that this end is alive [2.4.5].
+    /// An empty frame, which shows the peer that this end is alive [2.4.5].
     pub const HEARTBEAT: [u8; 8] = EMPTY_FRAME;
 
-    /// Begins a session; the peer's answer is [`Event::SessionBegun`], which need not be waited for before links
-    /// are attached.
+    /// Begins a session. [`Event::SessionBegun`] reports the peer's answer; links can be attached before.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NotOpen`] if the connection is not open, [`SessionError::Channels`] if the peer
+    /// accepts no more sessions, [`SessionError::TooLarge`] if the begin does not fit in a frame.
+    ///
+    /// # Examples
+    ///
+    /// The example of [`Connection`] begins a session.
     pub fn begin(&mut self, options: &SessionOptions) -> Result<SessionKey, SessionError> {
         self.machine.endpoints.begin(options).map(SessionKey)
     }
 
-    /// Closes the connection; [`Event::Closed`] follows when the peer has answered, or has not in time. False if it
-    /// is closed already.
+    /// Closes the connection, and returns `false` if it is already closed.
     ///
-    /// Messages that were sent before are written before, as the peer opens its windows; nothing more can be sent
-    /// meanwhile. If they are not written within the
-    /// [close time-out](crate::config::Options::with_close_time_out), or the peer closes the connection before, the
-    /// reason is an error of this end that says so. A delivery whose octets are still to come is not waited for. The
-    /// same goes for sessions that are ended and links that are detached.
+    /// [`Event::Closed`] follows when the peer has answered, or has not answered in time.
+    ///
+    /// Messages that were sent before the close are written before it, as the peer opens its windows; new
+    /// ones are refused. If they are not written within the [close
+    /// time-out](crate::config::Options::with_close_time_out), or if the peer closes first, the event's
+    /// reason is an error of this end. An incomplete delivery is not waited for. The same rules apply to the
+    /// end of a session and the detach of a link.
     pub fn close(&mut self) -> bool {
         self.machine.close(None)
     }
@@ -268,32 +297,32 @@ impl Connection {
         self.machine.close(Some(error))
     }
 
-    /// Returns whether both ends have opened it and neither has closed it.
+    /// Returns `true` if both ends have opened the connection and neither has closed it.
     pub fn is_open(&self) -> bool {
         self.machine.is_open()
     }
 
-    /// Returns whether [`close`](Self::close) waits for messages to be written that were sent before.
+    /// Returns `true` while [`close`](Self::close) waits for earlier messages to be written.
     pub fn is_closing(&self) -> bool {
         self.machine.is_closing()
     }
 
-    /// Returns whether it is over: once the output is written the transport can be closed.
+    /// Returns `true` if the connection is over: after the rest of the output, the transport can be closed.
     pub fn is_over(&self) -> bool {
         self.machine.is_over()
     }
 
-    /// Returns the peer's open; `None` before it is in.
+    /// Returns the peer's open, or `None` before it has arrived.
     pub fn peer_open(&self) -> Option<Open> {
         self.machine.peer()
     }
 
-    /// Returns whether an extension may be used: this end desires it, and the peer offers it [2.7.1].
+    /// Returns `true` if an extension may be used: this end desires it and the peer offers it [2.7.1].
     pub fn has_extension(&self, name: &Symbol) -> bool {
         self.machine.has_extension(name)
     }
 
-    /// Returns who the client is, to a server that has asked.
+    /// Returns the identity of the client, if this end is a server that has authenticated it.
     pub fn identity(&self) -> Option<&Identity> {
         self.machine.identity()
     }
@@ -303,58 +332,75 @@ impl Connection {
         self.machine.remote_error()
     }
 
-    /// Returns how many sessions there are, those included whose end was not polled yet or not answered by the
-    /// peer.
+    /// Returns the number of sessions, including those whose end was not polled or not answered yet.
     pub fn sessions_len(&self) -> usize {
         self.machine.endpoints.sessions.len()
     }
 
-    /// Returns how many links there are, suspended ones included, and those whose end was not polled yet or not
-    /// answered.
+    /// Returns the number of links, including suspended ones and those whose end was not polled or not
+    /// answered yet.
     pub fn links_len(&self) -> usize {
         self.machine.endpoints.links.len()
     }
 
-    /// Has every frame and protocol header shown to a hook, as it is read, or queued to be written: one that is shown
-    /// need not have left this end. A client that was made just now
-    /// has written its first ones already; they are shown at once.
+    /// Sets a hook that sees each frame and protocol header, when it is read or queued for writing.
+    ///
+    /// A frame that the hook has seen may still be unwritten. A new client has already queued its first
+    /// frames; the hook sees them at once.
     pub fn set_trace(&mut self, hook: impl FnMut(&TracedFrame<'_>) + Send + 'static) {
         self.machine.endpoints.fx.trace.set(hook);
         self.machine.endpoints.fx.show_first();
     }
 
-    /// Returns the span of the connection, in which those of its sessions and links are. It has the fields
-    /// `container` (this end's), `peer` (the other one's) and `user`, and the driver's to record: `id` and
-    /// `remote`.
+    /// Returns the span of the connection, which contains the spans of its sessions and links.
+    ///
+    /// The engine records the fields `container` (this end's id), `peer` (the peer's id) and `user`; the
+    /// driver records `id` and `remote`.
     #[cfg(feature = "tracing")]
     pub fn span(&self) -> &tracing::Span {
         self.machine.endpoints.spans.span()
     }
 
-    /// Returns a session.
+    /// Returns a view of a session.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the session no longer exists.
     pub fn session(&mut self, key: SessionKey) -> Result<SessionMut<'_>, StaleKey> {
         SessionMut::new(&mut self.machine.endpoints, key)
     }
 
-    /// Returns a link on which this end sends.
+    /// Returns a view of a link on which this end sends.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the link no longer exists.
     #[inline]
     pub fn sender(&mut self, key: SenderKey) -> Result<SenderMut<'_>, StaleKey> {
         SenderMut::new(&mut self.machine.endpoints, key)
     }
 
-    /// Returns a link on which this end receives.
+    /// Returns a view of a link on which this end receives.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the link no longer exists.
     #[inline]
     pub fn receiver(&mut self, key: ReceiverKey) -> Result<ReceiverMut<'_>, StaleKey> {
         ReceiverMut::new(&mut self.machine.endpoints, key)
     }
 
-    /// Returns a view of a delivery that is not settled.
+    /// Returns a view of an unsettled delivery.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the delivery is settled or no longer exists.
     pub fn delivery(&self, key: DeliveryKey) -> Result<DeliveryRef<'_>, StaleKey> {
         DeliveryRef::new(&self.machine.endpoints, key)
     }
 }
 
-/// The octets that a connection wants written.
+/// The octets that a connection wants to write.
 pub struct Output<'a> {
     machine: &'a mut Machine,
 }
@@ -373,12 +419,13 @@ impl Buf for Output<'_> {
         self.machine.endpoints.fx.out.chunks_vectored(slices)
     }
 
-    /// These octets are written. More than there are counts as all of them.
+    /// Removes written octets from the output, at most all of it.
     fn advance(&mut self, octets: usize) {
         self.machine.written(octets);
     }
 
-    /// Takes octets off, to be written elsewhere: as many as the [`chunk`](Self::chunk) has, without copying them.
+    /// Removes octets from the output and returns them. Octets of the first [`chunk`](Self::chunk) are not
+    /// copied.
     fn copy_to_bytes(&mut self, octets: usize) -> Bytes {
         self.machine.taken(octets)
     }

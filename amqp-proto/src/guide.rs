@@ -1,4 +1,4 @@
-//! Pages for those who build on this crate or on its drivers, as they are in the folder `docs`.
+//! Pages for users of this crate and its drivers, from the folder `docs`.
 
 #[doc = include_str!("../docs/BROKERS.md")]
 pub mod brokers {}

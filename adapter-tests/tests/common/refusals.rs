@@ -30,7 +30,7 @@ pub(crate) const REFUSALS: [Refusal; 8] = [
         kind: ErrorKind::Authentication,
         is_transient: false,
         text: "authentication failed for user 'me' by PLAIN: the server refused the credentials (outcome auth) \
-               (URL); check the user and the password, and what the server lets this user do",
+               (URL); check the user, the password, and the user's permissions on the server",
     },
     Refusal {
         answers: Some(&[PLAIN, SYS_TEMP]),
@@ -56,7 +56,7 @@ pub(crate) const REFUSALS: [Refusal; 8] = [
         answers: Some(&[]),
         kind: ErrorKind::TimedOut,
         is_transient: true,
-        text: "timed out waiting for the peer's open: it has said nothing, perhaps the port speaks TLS (URL)",
+        text: "timed out waiting for the peer's open: the peer sent nothing; it may expect TLS (URL)",
     },
     Refusal {
         answers: Some(&[b"HTTP/1.1 400 Bad Request\r\n\r\n"]),

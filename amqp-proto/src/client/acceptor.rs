@@ -1,4 +1,4 @@
-//! [`Acceptor`]: how connections are taken that others make.
+//! [`Acceptor`]: the configuration of a server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::sasl::{AnonymousServer, Credentials, ExternalServer, ServerSasl};
 use crate::types::Moment;
 
-/// How connections are taken that others make: what their open says, and how clients show who they are.
+/// The configuration of a server: connection options, SASL and TLS.
 ///
 /// ```
 /// use amqp_proto::client::{Acceptor, ConnectionOptions};
@@ -24,18 +24,22 @@ use crate::types::Moment;
 ///
 /// impl Credentials for OneUser {
 ///     fn check_password(&self, user: &str, password: &str) -> bool {
-///         user == "user" && password == "pencil" // a real one compares hashes, in constant time
+///         // A real server compares hashes, in constant time.
+///         user == "user" && password == "pencil"
 ///     }
 /// }
 ///
-/// let acceptor = Acceptor::new(ConnectionOptions::new().with_container_id("router"))
-///     .with_sasl(|peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser)));
+/// let options = ConnectionOptions::new().with_container_id("router");
+/// let acceptor = Acceptor::new(options).with_sasl(|peer| {
+///     let plain = PlainServer::new(OneUser);
+///     ServerSasl::new(peer.security()).with_mechanism(plain)
+/// });
 /// ```
 #[derive(Clone)]
 #[must_use]
 pub struct Acceptor {
     options: ConnectionOptions,
-    /// `None`: there is no layer for it.
+    /// `None` for connections without SASL.
     sasl: Option<Arc<Offers>>,
     #[cfg(feature = "tls")]
     tls: Option<ServerTls>,
@@ -44,9 +48,11 @@ pub struct Acceptor {
 type Offers = dyn Fn(&Peer) -> ServerSasl + Send + Sync;
 
 impl Acceptor {
-    /// Takes clients whom the layer below knows by EXTERNAL, those that are anonymous, and those that do not
-    /// authenticate at all. Sessions and links that they begin are kept to be accepted, whatever
-    /// [`with_accept_offers`](ConnectionOptions::with_accept_offers) says.
+    /// Returns the configuration of a server that accepts every client.
+    ///
+    /// Clients may authenticate by EXTERNAL, if the layer below has authenticated them, or by ANONYMOUS, or
+    /// not at all. Sessions and links that clients begin are kept until the application accepts them,
+    /// whatever [`with_accept_offers`](ConnectionOptions::with_accept_offers) says.
     pub fn new(options: ConnectionOptions) -> Self {
         Self {
             options: options.with_accept_offers(true),
@@ -56,32 +62,32 @@ impl Acceptor {
         }
     }
 
-    /// Sets what each client is offered to authenticate with.
+    /// Sets the SASL mechanisms; `offer` is called for each client.
     pub fn with_sasl(mut self, offer: impl Fn(&Peer) -> ServerSasl + Send + Sync + 'static) -> Self {
         self.sasl = Some(Arc::new(offer));
         self
     }
 
-    /// Has clients speak AMQP at once, without the layer for authentication.
+    /// Makes clients speak AMQP at once, without SASL.
     pub fn without_sasl(mut self) -> Self {
         self.sasl = None;
         self
     }
 
-    /// Has clients speak TLS first. None is taken that does not.
+    /// Requires TLS of clients.
     #[cfg(feature = "tls")]
     pub fn with_tls(mut self, tls: ServerTls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// How TLS is spoken, if it is.
+    /// Returns the TLS configuration, if the server requires TLS.
     #[cfg(feature = "tls")]
     pub fn server_tls(&self) -> Option<&ServerTls> {
         self.tls.as_ref()
     }
 
-    /// Returns whether TLS is spoken; a driver that cannot must take no connection.
+    /// Returns `true` if the server requires TLS; a driver without TLS must then accept no connection.
     pub fn needs_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.tls.is_some();
@@ -89,7 +95,7 @@ impl Acceptor {
         false
     }
 
-    /// Returns the options that connections are opened with.
+    /// Returns the options of accepted connections.
     pub fn options(&self) -> &ConnectionOptions {
         &self.options
     }
@@ -131,7 +137,7 @@ fn offer_to_anybody(peer: &Peer) -> ServerSasl {
     .with_optional()
 }
 
-/// A user may act as itself, and there are no passwords.
+/// Credentials that let a user act as itself, and know no passwords.
 struct Itself;
 
 impl Credentials for Itself {}

@@ -1,4 +1,4 @@
-//! [`Address`]: where to connect to, and as whom.
+//! [`Address`]: a broker's URL.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,19 +6,21 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-/// A broker's URL, `amqp://user:password@host:port/node`, in its parts. `amqps` is the same over TLS.
+/// A broker's URL in its parts: `amqp://user:password@host:port/node`, or `amqps` for TLS.
 ///
-/// In the user and the password, `/`, `?`, `#`, `@`, `%` and `:` are percent-encoded: `p#1` as `p%231`. The path is
-/// conventionally the address of a node, percent-encoded, too, and without its first slash: the address `/queues/jobs`
-/// makes the path `//queues/jobs`. It is no virtual host: that is [`hostname`], such as `vhost:NAME` for RabbitMQ. A
-/// query or a fragment is refused. Neither `Debug`, `Display` nor an error tells the password.
+/// In the user and the password, `/`, `?`, `#`, `@`, `%` and `:` are percent-encoded: `p#1` is written
+/// `p%231`. By convention the path is the address of a node, percent-encoded, too, and without its first
+/// slash: the path of the node `/queues/jobs` is `//queues/jobs`. The path is no virtual host; use
+/// [`hostname`] for that, such as `vhost:NAME` for RabbitMQ. A URL with a query or a fragment is refused.
+/// `Debug`, `Display` and errors never show the password.
 ///
 /// [`hostname`]: super::ConnectionOptions::with_hostname
 ///
 /// ```
 /// use amqp_proto::client::Address;
 ///
-/// let address: Address = "amqp://user:p%40ss@broker.example/jobs".parse()?;
+/// let url = "amqp://user:p%40ss@broker.example/jobs";
+/// let address: Address = url.parse()?;
 /// assert_eq!((address.host(), address.port()), ("broker.example", 5672));
 /// assert_eq!(address.password(), Some("p@ss"));
 /// assert_eq!(address.path(), "jobs");
@@ -36,17 +38,17 @@ pub struct Address {
 }
 
 impl Address {
-    /// Returns the name or IP address of the host, the latter without brackets.
+    /// Returns the name or IP address of the host; an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Returns the port; 5672 unless the URL says something else, or 5671 for `amqps`.
+    /// Returns the port. Default 5672, or 5671 for `amqps`.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Returns whether the connection is to be encrypted.
+    /// Returns `true` if the connection uses TLS.
     pub fn is_encrypted(&self) -> bool {
         self.is_encrypted
     }
@@ -61,8 +63,8 @@ impl Address {
         self.password.as_deref()
     }
 
-    /// Returns the part behind the host, without the slash in front: by convention the address of a node. Connecting
-    /// does not use it.
+    /// Returns the path without its first slash: by convention the address of a node. Connecting does not use
+    /// it.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -96,7 +98,7 @@ impl FromStr for Address {
         let path = url.path();
         match (user, url.password()) {
             (None, Some(_)) => return Err(AddressError::NoUser),
-            // Not a part of the path, mostly, but the end of a password with a slash.
+            // An `@` here is usually not a part of the path, but the end of a password with a slash.
             (None, None) if path.contains('@') => return Err(AddressError::At),
             _ => {}
         }
@@ -111,7 +113,7 @@ impl FromStr for Address {
     }
 }
 
-/// Returns the URL, if it has no part that would not be used.
+/// Parses a URL, and refuses parts that would not be used.
 fn parsed(text: &str) -> Result<Url, AddressError> {
     let (_, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -121,7 +123,7 @@ fn parsed(text: &str) -> Result<Url, AddressError> {
     }
     let is_cut = rest.contains('@') && !authority.contains('@');
     match Url::parse(text) {
-        // What looks like the port is the beginning of a password.
+        // The text in place of the port is the beginning of a password.
         Err(_) if is_cut => Err(AddressError::At),
         Err(error) => Err(AddressError::Url(error)),
         Ok(url) if url.fragment().is_some() => Err(AddressError::Fragment),
@@ -135,7 +137,7 @@ fn decoded(text: &str) -> Result<String, AddressError> {
 }
 
 impl fmt::Display for Address {
-    /// Shows the URL without user, password and path.
+    /// Prints the URL without user, password and path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_encrypted { "amqps://" } else { "amqp://" })?;
         match self.host.contains(':') {
@@ -152,29 +154,30 @@ impl fmt::Debug for Address {
     }
 }
 
-/// A fault of a URL, which is therefore not a broker's. None of them holds a part of the URL, so no password shows.
+/// The error of a URL that is not a broker's URL. It contains no part of the URL, so no password is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// It is not a URL.
+    /// The text is not a URL.
     Url(url::ParseError),
-    /// It does not begin with `amqp://` or `amqps://`.
+    /// The URL does not begin with `amqp://` or `amqps://`.
     Scheme,
-    /// It names no host.
+    /// The URL has no host.
     Host,
     /// A percent-encoded part is not UTF-8.
     Utf8,
-    /// It asks for TLS, which this build does not have.
+    /// The URL requires TLS, and this build has no TLS.
     NoTls,
-    /// It has a password and no user.
+    /// The URL has a password and no user.
     NoUser,
-    /// It has a query: a part that begins with `?`.
+    /// The URL has a query: a part that begins with `?`.
     Query,
-    /// It has a fragment: a part that begins with `#`.
+    /// The URL has a fragment: a part that begins with `#`.
     Fragment,
-    /// It has an `@` behind the host: a character of the password that is not percent-encoded ends the host.
+    /// The URL has an `@` after the host: a character in the password that is not percent-encoded ends the
+    /// host.
     At,
-    /// It has an IPv6 address without brackets.
+    /// The URL has an IPv6 address without brackets.
     Brackets,
 }
 
@@ -184,12 +187,12 @@ impl fmt::Display for AddressError {
             Self::Url(error) => write!(f, "not a URL: {error}"),
             Self::Scheme => f.write_str("the URL does not begin with amqp:// or amqps://"),
             Self::Host => f.write_str("the URL names no host"),
-            Self::Utf8 => f.write_str("the URL holds percent-encoded text that is not UTF-8"),
-            Self::NoTls => f.write_str("amqps:// asks for TLS, which this build does not have"),
+            Self::Utf8 => f.write_str("the URL has percent-encoded text that is not UTF-8"),
+            Self::NoTls => f.write_str("amqps:// requires TLS, which this build does not have"),
             Self::NoUser => f.write_str("the URL has a password and no user"),
-            Self::Query => write!(f, "the URL has a query, which AMQP has no use for; {ENCODE}"),
-            Self::Fragment => write!(f, "the URL has a fragment, which AMQP has no use for; {ENCODE}"),
-            Self::At => write!(f, "the URL has an '@' behind the host; {ENCODE}, and '@' in the path as %40"),
+            Self::Query => write!(f, "the URL has a query, which AMQP does not use; {ENCODE}"),
+            Self::Fragment => write!(f, "the URL has a fragment, which AMQP does not use; {ENCODE}"),
+            Self::At => write!(f, "the URL has an '@' after the host; {ENCODE}, and '@' in the path as %40"),
             Self::Brackets => {
                 f.write_str("an IPv6 address stands in brackets in a URL, such as amqp://[::1]:5672")
             }
@@ -245,7 +248,7 @@ mod tests {
         assert!(matches!("amqp://h:99999".parse::<Address>(), Err(AddressError::Url(_))));
     }
 
-    /// A password that is not percent-encoded is neither dialled nor shown.
+    /// A password that is not percent-encoded is neither used as a host nor shown.
     #[test]
     fn the_words_of_an_error_hold_no_part_of_the_url() {
         for url in

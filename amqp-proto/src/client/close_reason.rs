@@ -9,7 +9,7 @@ use crate::sasl::SaslFailure;
 use crate::types::{Fields, Str};
 use crate::wire::{self, SaslCode};
 
-/// How a connection, a session or a link ended. Cheap to clone.
+/// The end of a connection, a session or a link: the end that caused it, and the error. Cheap to clone.
 #[derive(Clone)]
 pub struct CloseReason(Arc<Story>);
 
@@ -28,12 +28,13 @@ impl CloseReason {
         Self(Arc::new(Story { reason, io, url: None }))
     }
 
-    /// Makes one of a connection that this end closed before all was written that was to be written.
+    /// Returns the end of a connection that this end closed before all output was written.
     pub fn unwritten() -> Self {
         Self::new(Reason::unwritten(), None)
     }
 
-    /// Adds the URL of the peer, which is shown: it holds no secret. [`ConnectionOptions::url`] is one.
+    /// Adds the peer's URL, for the text. The URL must contain no secret, as that of
+    /// [`ConnectionOptions::url`].
     ///
     /// [`ConnectionOptions::url`]: super::ConnectionOptions::url
     #[must_use]
@@ -42,7 +43,7 @@ impl CloseReason {
         self
     }
 
-    /// Returns who ended it.
+    /// Returns the end that ended it.
     pub fn origin(&self) -> Origin {
         self.0.reason.origin
     }
@@ -52,27 +53,27 @@ impl CloseReason {
         self.0.reason.error.as_ref()
     }
 
-    /// Returns the condition that one end told the other.
+    /// Returns the condition of the error.
     pub fn condition(&self) -> Option<&wire::Condition> {
         Some(&self.error()?.condition)
     }
 
-    /// Returns the description that one end told the other: words for a person.
+    /// Returns the description of the error, a text for people.
     pub fn description(&self) -> Option<&Str> {
         self.error()?.description.as_ref()
     }
 
-    /// Returns the info that one end told the other: facts for a program, such as where a redirect leads.
+    /// Returns the info of the error, for programs, such as the address of a redirect.
     pub fn info(&self) -> Option<&Fields> {
         Some(&self.error()?.info)
     }
 
-    /// Returns the finding of this end, where there is one beyond the condition.
+    /// Returns the cause that this end has found, if no condition expresses it.
     pub fn cause(&self) -> Option<&Cause> {
         self.0.reason.cause.as_ref()
     }
 
-    /// Returns why SASL did not authenticate the client, if that is how it ended.
+    /// Returns the SASL failure, if SASL did not authenticate the client.
     pub fn sasl(&self) -> Option<&SaslFailure> {
         match self.cause() {
             Some(Cause::Sasl(failure)) => Some(failure),
@@ -80,17 +81,17 @@ impl CloseReason {
         }
     }
 
-    /// Returns whether something was wrong: an error was told, or the transport broke.
+    /// Returns `true` if something was wrong: there is an error, or the transport failed.
     pub fn is_failure(&self) -> bool {
         self.0.reason.is_failure()
     }
 
-    /// Returns the URL of the peer, without user and password, if this end has connected by one.
+    /// Returns the peer's URL, without user and password, if this end connected by URL.
     pub fn url(&self) -> Option<&Str> {
         self.0.url.as_ref()
     }
 
-    /// Returns the error of the operating system or of TLS, where the transport broke.
+    /// Returns the error of the operating system or of TLS, if the transport failed.
     pub fn io(&self) -> Option<&io::Error> {
         self.0.io.as_deref()
     }
@@ -105,8 +106,8 @@ impl fmt::Debug for CloseReason {
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.reason.cause.as_ref(), self.io()) {
-            // The system says more than that the octets stopped.
-            (Some(Cause::Transport(_)) | None, Some(error)) => write!(f, "the transport broke: {error}")?,
+            // The system's error says more than "the transport ended".
+            (Some(Cause::Transport(_)) | None, Some(error)) => write!(f, "the transport failed: {error}")?,
             _ => write!(f, "{}", self.0.reason)?,
         }
         if let Some(url) = self.url() {
@@ -120,11 +121,11 @@ impl CloseReason {
     /// What to look at first, where one mistake is likely.
     fn hint(&self) -> Option<&'static str> {
         if self.sasl().is_some_and(|failure| failure.code() == Some(SaslCode::Auth)) {
-            return Some("check the user and the password, and what the server lets this user do");
+            return Some("check the user, the password, and the user's permissions on the server");
         }
         let words = self.description().map(Str::as_str).unwrap_or_default();
         words.contains("amqp_address_v1_not_permitted").then_some(
-            "this broker takes addresses such as /queues/NAME and /exchanges/NAME/KEY, percent-encoded; in a URL the \
+            "this broker expects addresses such as /queues/NAME and /exchanges/NAME/KEY, percent-encoded; in a URL the \
              path is //queues/NAME",
         )
     }

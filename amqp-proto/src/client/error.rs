@@ -1,4 +1,4 @@
-//! [`Error`]: what can go wrong, and who ended it.
+//! [`Error`]: the error of an adapter's call.
 
 use std::fmt;
 use std::io;
@@ -18,25 +18,27 @@ use crate::sasl::SaslFailure;
 use crate::types::{Fields, Str};
 use crate::wire::{Condition, NotAccepted, Outcome};
 
-/// The result of most calls of an adapter.
+/// The result of an adapter's call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of an adapter's call.
+/// The error of an adapter's call.
 ///
-/// [`kind`](Self::kind) tells what it calls for, and [`is_transient`](Self::is_transient) whether to try again. Where a
-/// connection, session or link has ended, [`origin`](Self::origin) tells who ended it, and
-/// [`condition`](Self::condition), [`description`](Self::description) and [`info`](Self::info) what the peer said.
-/// Everything else was refused by this end.
+/// [`kind`](Self::kind) classifies the error, and [`is_transient`](Self::is_transient) says whether to try
+/// again. If a connection, session or link has ended, [`origin`](Self::origin) returns the end that ended it,
+/// and [`condition`](Self::condition), [`description`](Self::description) and [`info`](Self::info) return the
+/// peer's error. All other errors come from this end.
 ///
-/// The text is for a person: it names the peer's URL without user and password, and hints at a likely mistake.
+/// The text is for people: it names the peer's URL, without user and password, and gives advice for likely
+/// mistakes.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
-    /// The URL does not say where to connect to.
+    /// The URL is not a broker's URL.
     Address(AddressError),
-    /// The user's name or password cannot be sent.
+    /// The user name or the password cannot be sent.
     Credential(BadCredential),
-    /// A system call or TLS failed: the host was not reached, a certificate is not trusted, an address is in use.
+    /// A system call or TLS failed: the host was not reached, a certificate is not trusted, an address is in
+    /// use.
     Io(Arc<io::Error>),
     /// The connection is over, and all on it.
     Connection(CloseReason),
@@ -48,31 +50,31 @@ pub enum Error {
     Lost(CloseReason),
     /// The receiver has settled the delivery without an outcome, and the link has no default for that [2.7.6].
     Undecided,
-    /// The sender has given up the message that is being read [2.6.14].
+    /// The sender has aborted the message that is being read [2.6.14].
     Aborted,
-    /// The peer did not answer in time, or no message came in the time that the call gave it.
+    /// The peer did not answer in time, or no message arrived within the call's timeout.
     TimedOut,
-    /// The message was sent, and its outcome did not come in time: the peer may have processed it, or not.
+    /// The message was sent, and no outcome arrived in time: the peer may have processed the message or not.
     Unconfirmed,
     /// The session, link or delivery no longer exists: the peer has withdrawn it, or it has ended.
     Gone,
-    /// The message has another outcome than accepted. Of a request: no answer will come.
+    /// The message has an outcome other than accepted. A request gets no answer then.
     NotAccepted(Box<Outcome>),
-    /// The request, or the answer, cannot be sent.
+    /// The request or the answer cannot be made.
     Request(RequestError),
-    /// The session is not begun, accepted or ended.
+    /// The session cannot be begun, accepted or ended.
     Begin(SessionError),
-    /// The link is not attached, accepted or detached.
+    /// The link cannot be attached, accepted or detached.
     Attach(LinkError),
-    /// The peer has attached the link and does not grant what the builder requires of it.
+    /// The peer has attached the link without the parts that the builder requires.
     Ungranted(Arc<[Ungranted]>),
-    /// The message is not sent.
+    /// The message cannot be sent.
     Send(SendError),
-    /// The delivery is not settled, or its state not told.
+    /// The delivery cannot be settled, or its state not changed.
     Settle(SettleError),
     /// The delivery cannot be read.
     Read(ReadError),
-    /// Credit is not granted.
+    /// The credit cannot be granted.
     Credit(FlowError),
     /// The octets are not a message of the standard's format.
     Message(DecodeError),
@@ -89,42 +91,44 @@ impl Error {
         }
     }
 
-    /// Returns who ended it; `None` if nothing has ended, and this end refused the call.
+    /// Returns the end that ended the connection, session or link; `None` if nothing has ended.
     pub fn origin(&self) -> Option<Origin> {
         self.ended().map(CloseReason::origin)
     }
 
-    /// Returns whether the peer has ended it.
+    /// Returns `true` if the peer has ended the connection, session or link.
     pub fn is_remote(&self) -> bool {
         self.origin() == Some(Origin::Remote)
     }
 
-    /// Returns the condition that one end told the other, if one did.
+    /// Returns the condition of the error in the close, end or detach, if there was one.
     pub fn condition(&self) -> Option<&Condition> {
         self.ended()?.condition()
     }
 
-    /// Returns the description that one end told the other, if one did: words for a person.
+    /// Returns the description of the error in the close, end or detach, a text for people.
     pub fn description(&self) -> Option<&Str> {
         self.ended()?.description()
     }
 
-    /// Returns the info that one end told the other, if one did: facts for a program, such as where a redirect leads.
+    /// Returns the info of the error in the close, end or detach, for programs, such as the address of a
+    /// redirect.
     pub fn info(&self) -> Option<&Fields> {
         self.ended()?.info()
     }
 
-    /// Returns why SASL did not authenticate the client, if that is what went wrong.
+    /// Returns the SASL failure, if SASL did not authenticate the client.
     pub fn sasl(&self) -> Option<&SaslFailure> {
         self.ended()?.sasl()
     }
 
-    /// Returns `Ok(None)` where something has ended and nothing was wrong: for a caller that waits for more, that is
-    /// the end and no error.
+    /// Returns `Ok(None)` if the connection, session or link has ended and nothing was wrong.
+    ///
+    /// A caller that waits for the next message or link treats that as the end, not as an error.
     ///
     /// # Errors
     ///
-    /// The error itself, where something was wrong.
+    /// The error itself in all other cases.
     pub fn or_end<T>(self) -> Result<Option<T>> {
         match self.ended() {
             Some(ended) if !ended.is_failure() => Ok(None),
@@ -138,17 +142,17 @@ impl fmt::Display for Error {
         match self {
             Self::Address(error) => write!(f, "{error}"),
             Self::Credential(error) => write!(f, "{error}"),
-            // An error of the system alone does not say that it is one.
+            // The text of a system error does not say that it is one.
             Self::Io(error) if error.get_ref().is_none() => write!(f, "I/O error: {error}"),
             Self::Io(error) => write!(f, "{error}"),
             Self::Connection(ended) => write!(f, "{}{ended}", subject(ended, "the connection was ")),
             Self::Session(ended) => write!(f, "{}{ended}", subject(ended, "the session was ")),
             Self::Link(ended) => write!(f, "{}{ended}", subject(ended, "the link was ")),
-            Self::Lost(ended) => write!(f, "the outcome of the delivery is not known: {ended}"),
+            Self::Lost(ended) => write!(f, "the outcome of the delivery is unknown: {ended}"),
             Self::Undecided => f.write_str("the receiver settled the delivery without an outcome"),
             Self::Aborted => f.write_str("the sender aborted the message"),
             Self::TimedOut => f.write_str("timed out waiting for the peer"),
-            Self::Unconfirmed => f.write_str("the message was sent, and its outcome did not come in time"),
+            Self::Unconfirmed => f.write_str("timed out waiting for the outcome of a sent message"),
             Self::NotAccepted(outcome) => write!(f, "the message was not accepted: {outcome}"),
             Self::Request(error) => write!(f, "cannot send the request: {error}"),
             Self::Gone => f.write_str("the session, link or delivery no longer exists"),
@@ -176,7 +180,7 @@ fn write_ungranted(missing: &[Ungranted], f: &mut fmt::Formatter<'_>) -> fmt::Re
 }
 
 impl std::error::Error for Error {
-    /// Returns the cause below the one that the text tells already.
+    /// Returns the cause below the one that is part of the text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => error.source(),
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn what_the_transport_said_is_told_where_it_was_the_transport() {
-        assert_eq!(ended(Origin::Transport, None).to_string(), "the transport broke: cable");
+        assert_eq!(ended(Origin::Transport, None).to_string(), "the transport failed: cable");
         assert!(ended(Origin::Remote, None).ended().unwrap().io().is_none());
     }
 }

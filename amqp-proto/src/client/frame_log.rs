@@ -10,18 +10,18 @@ use crate::connection::Connection;
 #[cfg(feature = "tracing")]
 use crate::machine::TracedFrame;
 
-/// The variable that Qpid Proton's users know.
+/// The environment variable that users of Qpid Proton know.
 const VARIABLE: &str = "PN_TRACE_FRM";
-/// The target of frames, for subscribers.
+/// The tracing target of frames.
 #[cfg(feature = "tracing")]
 const TARGET: &str = "amqp::frame";
 
-/// Has a connection that was made just now show what it reads and writes, where that is wanted:
+/// Makes a new connection log its frames, if the log is enabled:
 ///
-/// * on standard error, where the environment says `PN_TRACE_FRM=1`, as Qpid Proton has it (or `true`, `yes` or `on`,
-///   in capitals or not; anything else is off). Each frame is a line, behind a name of the connection that no other
-///   of the process has, such as `[0x5d1a07c3f2be]:`;
-/// * with the feature `tracing`, to subscribers that take the target `amqp::frame` at the level of trace. The
+/// * on standard error, if the environment has `PN_TRACE_FRM=1`, as for Qpid Proton (or `true`, `yes` or
+///   `on`, in any case; any other value is off). Each frame is a line that begins with a name of the
+///   connection, unique in the process, such as `[0x5d1a07c3f2be]:`;
+/// * with the feature `tracing`, to subscribers that enable the target `amqp::frame` at the level trace. The
 ///   connection's [`span`](Connection::span) gets the same name, and the remote address.
 ///
 /// A frame that is sent is shown when it is queued: a program that ends before it is written, without a close, has
@@ -40,7 +40,8 @@ pub fn log_frames(connection: &mut Connection, remote: Option<SocketAddr>) {
     }
 }
 
-/// Names the connection's span; whether its frames are shown to a subscriber, and printed as well if that is wanted.
+/// Names the connection's span. Returns `true` if a subscriber gets the frames; they are also printed if
+/// `prints` is set.
 #[cfg(feature = "tracing")]
 fn show(connection: &mut Connection, remote: Option<SocketAddr>, id: Id, prints: bool) -> bool {
     let span = connection.span().clone();
@@ -60,13 +61,13 @@ fn show(connection: &mut Connection, remote: Option<SocketAddr>, id: Id, prints:
     true
 }
 
-/// Returns whether that is a yes.
+/// Returns `true` if the variable's value enables the log.
 fn is_on(value: Option<OsString>) -> bool {
     let yes = |value: &str| ["1", "true", "yes", "on"].iter().any(|yes| value.eq_ignore_ascii_case(yes));
     value.is_some_and(|value| value.to_str().is_some_and(yes))
 }
 
-/// Prints a line, in one piece: others may print, too. Where that cannot be done it is not.
+/// Prints a line in one piece, since other threads may print, too. Ignores failures.
 fn print(id: Id, frame: impl fmt::Display) {
     let line = format!("[{id}]: {frame}\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
@@ -77,7 +78,7 @@ fn print(id: Id, frame: impl fmt::Display) {
 struct Id(u64);
 
 impl Id {
-    /// As many bits as an address has that Proton prints.
+    /// The number of bits in the addresses that Proton prints.
     const BITS: u32 = 48;
 
     fn new() -> Self {

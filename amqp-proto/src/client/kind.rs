@@ -1,4 +1,4 @@
-//! [`ErrorKind`]: what an error calls for.
+//! [`ErrorKind`]: a classification of errors.
 
 use std::io;
 
@@ -10,42 +10,42 @@ use crate::machine::{Cause, Origin, SendError};
 use crate::policy::{RequestError, Scope, is_transient};
 use crate::wire::{Condition, Outcome};
 
-/// A kind of error, by what a program or a person can do about it: see [`Error::kind`].
+/// A kind of error, by the reaction that a program or a person can take: see [`Error::kind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A URL, a credential, a TLS setting or another argument cannot be used. Nothing was sent.
+    /// A URL, a credential, a TLS setting or another argument is wrong. Nothing was sent.
     InvalidInput,
-    /// The host was not reached, or the transport ended or broke.
+    /// The host was not reached, or the transport ended or failed.
     Transport,
-    /// TLS was not agreed on: a certificate is not trusted, or one end does not speak TLS.
+    /// TLS failed: a certificate is not trusted, or one end does not speak TLS.
     Tls,
-    /// The peer does not speak AMQP 1.0, or it broke a rule or a limit of this end.
+    /// The peer does not speak AMQP 1.0, or has broken a rule or a limit of this end.
     Protocol,
-    /// SASL did not authenticate the client: [`Error::sasl`] tells why.
+    /// SASL did not authenticate the client: [`Error::sasl`] has the reason.
     Authentication,
-    /// The peer does not allow it: `unauthorized-access` or `not-allowed`.
+    /// The peer does not allow the operation: `unauthorized-access` or `not-allowed`.
     NotPermitted,
-    /// The peer does not have the node, or not any more: `not-found` or `resource-deleted`.
+    /// The peer does not have the node, or no longer: `not-found` or `resource-deleted`.
     NotFound,
     /// The peer did not answer in time.
     TimedOut,
-    /// The connection, session or link was closed, and nothing was wrong.
+    /// The connection, session or link was closed without an error.
     Closed,
-    /// The peer gave another error: [`Error::condition`] tells which.
+    /// The peer has sent another error: [`Error::condition`] returns it.
     Peer,
-    /// A message was sent, and its outcome is not known: the peer may have it, or not.
+    /// A message was sent, and its outcome is unknown: the peer may have processed it or not.
     OutcomeUnknown,
-    /// A message was answered with another outcome than accepted.
+    /// A message has an outcome other than accepted.
     NotAccepted,
-    /// The call cannot be carried out in the present state of the connection, session, link or delivery.
+    /// The connection, session, link or delivery is not in a state that allows the call.
     State,
     /// The octets of a message are malformed, or the sender has aborted it.
     Message,
 }
 
 impl Error {
-    /// Returns the kind of the error: what it calls for.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Address(_) | Self::Credential(_) | Self::Request(RequestError::NoAddress) => {
@@ -70,26 +70,28 @@ impl Error {
         }
     }
 
-    /// Returns whether the same attempt may succeed later, although nobody changes anything: after a while, over a new
-    /// connection where the old one is over.
+    /// Returns `true` if the same attempt may succeed later without any change, over a new connection if the
+    /// old one is over.
     ///
-    /// So a service connects again, after a [`Backoff`](crate::policy::Backoff), where this is true, and ends where it
-    /// is not. A broken transport, a time-out, the SASL outcome *sys-temp* and most closes by a peer pass; a wrong
-    /// password, an untrusted certificate and a missing node do not. [`is_transient`](crate::policy::is_transient) has
-    /// the conditions.
+    /// So a service reconnects after a [`Backoff`](crate::policy::Backoff) if the result is `true`, and stops
+    /// otherwise. A failed transport, a timeout, the SASL outcome *sys-temp* and most closes by a peer are
+    /// transient; a wrong password, an untrusted certificate and a missing node are not.
+    /// [`is_transient`](crate::policy::is_transient) lists the conditions.
     ///
     /// ```
     /// use std::io;
     ///
     /// use amqp_proto::client::{Address, Error};
     ///
-    /// assert!(Error::from(io::Error::from(io::ErrorKind::ConnectionRefused)).is_transient());
-    /// assert!(!Error::from("http://localhost".parse::<Address>().unwrap_err()).is_transient());
+    /// let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+    /// assert!(Error::from(refused).is_transient());
+    /// let wrong = "http://localhost".parse::<Address>().unwrap_err();
+    /// assert!(!Error::from(wrong).is_transient());
     /// ```
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Io(error) => is_transient_io(error),
-            // An unknown outcome may have been that of a link, of which the conditions say less.
+            // An unknown outcome may be due to the end of a link; then fewer conditions would be transient.
             Self::Connection(ended) | Self::Lost(ended) => is_transient_end(ended, Scope::Connection),
             Self::Session(ended) | Self::Link(ended) => is_transient_end(ended, Scope::Link),
             Self::TimedOut | Self::Unconfirmed | Self::Request(RequestError::Full) => true,
@@ -116,7 +118,7 @@ fn io_kind(error: &io::Error) -> ErrorKind {
 }
 
 fn is_transient_io(error: &io::Error) -> bool {
-    // So TLS tells of certificates, and of peers that do not speak it.
+    // TLS uses these kinds for bad certificates and for peers that do not speak TLS.
     !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
 }
 
@@ -144,7 +146,7 @@ fn is_transient_end(ended: &CloseReason, scope: Scope) -> bool {
         (Some(Cause::NotAmqp(_)), _) => false,
         (Some(Cause::Sasl(failure)), _) => failure.is_transient(),
         (None, Some(error)) => is_transient(scope, error),
-        // This end has closed it on purpose; the peer may take it up again.
+        // A close by this end was intended; a close by the peer may pass.
         (None, None) => ended.origin() != Origin::Local,
     }
 }

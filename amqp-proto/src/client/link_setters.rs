@@ -1,5 +1,5 @@
-//! [`SenderSettings`] and [`ReceiverSettings`]: what an adapter's builders of links hold; [`link_setters`]: how such a
-//! builder is spoken to.
+//! The settings of an adapter's link builders, [`SenderSettings`] and [`ReceiverSettings`], and their
+//! setters, [`link_setters`].
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -13,10 +13,10 @@ use crate::wire::{Attach, Source, Target, Terminus};
 #[doc(hidden)]
 #[derive(Debug, Clone)]
 pub struct SenderSettings {
-    /// One is made up if there is none.
+    /// The name of the link; `None` for a generated one.
     pub name: Option<Str>,
     pub source: Source,
-    /// Left out of the attach if there is none.
+    /// The target; `None` to omit it in the attach.
     pub target: Option<Terminus>,
     pub options: SenderOptions,
     pub required: Required,
@@ -27,16 +27,16 @@ pub struct SenderSettings {
 #[doc(hidden)]
 #[derive(Debug, Clone)]
 pub struct ReceiverSettings {
-    /// One is made up if there is none.
+    /// The name of the link; `None` for a generated one.
     pub name: Option<Str>,
-    /// Left out of the attach if there is none.
+    /// The source; `None` to omit it in the attach.
     pub source: Option<Source>,
     pub target: Terminus,
     pub options: ReceiverOptions,
     pub required: Required,
 }
 
-/// Parts of a link that the peer has to grant, or the link is closed again.
+/// The parts of a link that the peer must grant; otherwise the link is closed again.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Required {
@@ -45,7 +45,7 @@ pub struct Required {
 }
 
 impl Required {
-    /// Picks what has to be granted out of what is not.
+    /// Checks that no required part is among the ungranted ones.
     fn check(self, ungranted: Vec<Ungranted>) -> Result<()> {
         let is_required = |missing: &Ungranted| match missing {
             Ungranted::Filter(_) => self.filters,
@@ -58,12 +58,12 @@ impl Required {
 }
 
 impl SenderSettings {
-    /// To the node with this address.
+    /// Returns settings for sending to the node with this address.
     pub fn to(address: impl Into<Str>) -> Self {
         Self::to_target(Target::at(address))
     }
 
-    /// To wherever each message is addressed: the anonymous relay.
+    /// Returns settings for sending to the address in each message: the anonymous relay.
     pub fn to_anybody() -> Self {
         Self::to_target(Target::default())
     }
@@ -79,7 +79,7 @@ impl SenderSettings {
         }
     }
 
-    /// Says something of the target, which is a node from now on.
+    /// Changes the target, which becomes a node.
     pub fn node(&mut self, say: impl FnOnce(&mut Target)) {
         let mut target = match self.target.take() {
             Some(Terminus::Target(target)) => target,
@@ -98,14 +98,18 @@ impl SenderSettings {
         }
     }
 
-    /// Checks that the peer's attach grants what is required.
+    /// Checks that the peer's attach grants the required parts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ungranted`] with the parts that the attach does not grant.
     pub fn check(&self, answer: Option<Attach>) -> Result<()> {
         self.required.check(answer.map_or_else(Vec::new, |answer| self.to_options().ungranted(&answer)))
     }
 }
 
 impl ReceiverSettings {
-    /// From the node with this address.
+    /// Returns settings for receiving from the node with this address.
     pub fn from(address: impl Into<Str>) -> Self {
         Self {
             name: None,
@@ -116,14 +120,14 @@ impl ReceiverSettings {
         }
     }
 
-    /// From a node that the peer is to make for the link.
+    /// Returns settings for receiving from a node that the peer creates for the link.
     pub fn from_dynamic() -> Self {
         let mut settings = Self::from("");
         settings.source = Some(Source { dynamic: true, ..Source::default() });
         settings
     }
 
-    /// Says something of the source, which there is from now on.
+    /// Changes the source.
     pub fn node(&mut self, say: impl FnOnce(&mut Source)) {
         say(self.source.get_or_insert_default());
     }
@@ -137,64 +141,71 @@ impl ReceiverSettings {
         }
     }
 
-    /// Checks that the peer's attach grants what is required.
+    /// Checks that the peer's attach grants the required parts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ungranted`] with the parts that the attach does not grant.
     pub fn check(&self, answer: Option<Attach>) -> Result<()> {
         self.required.check(answer.map_or_else(Vec::new, |answer| self.to_options().ungranted(&answer)))
     }
 }
 
-/// Writes the setters of a builder of links, in its `impl`: those of a `sender` or of a `receiver`. The builder has a
-/// field `settings`, which is a [`SenderSettings`] or a [`ReceiverSettings`]; where it stands, `Sender` or `Receiver`
-/// is the adapter's type, and `crate` has `Sent`, `Delivery` and the like. So all adapters have the same setters, which
-/// say the same of themselves.
+/// Writes the setters of a link builder into its `impl`, those of a `sender` or of a `receiver`.
+///
+/// The builder has a field `settings` of type [`SenderSettings`] or [`ReceiverSettings`]. In the builder's
+/// module, `Sender` or `Receiver` is the adapter's type, and `crate` has `Sent`, `Delivery` and similar
+/// types. So all adapters have the same setters with the same docs.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __link_setters {
     (sender) => {
         $crate::client::link_setters! {
             of both, target, "[`Sender::address`]",
-            "Sets whether messages are sent settled (L-MODE-04). Default: as each says.",
-            "Sets how the receiver is asked to settle (L-MODE-05). Default first."
+            "Sets whether messages are sent settled. Default: each message decides.",
+            "Sets the settlement policy that is requested of the receiver. Default first."
         }
 
-        /// Has each message go to where it is addressed `to`, by a peer that can do that (the anonymous relay). The
-        /// connection's `anonymous_sender` does it without an address.
+        /// Sends each message to the address in its `to`, by a peer that offers the anonymous relay.
+        ///
+        /// The connection's `anonymous_sender` does so without an address.
         pub fn without_address(mut self) -> Self {
             self.settings.node(|node| node.address = None);
             self
         }
 
-        /// Sets the source as a whole.
+        /// Sets the whole source.
         pub fn with_source(mut self, source: $crate::wire::Source) -> Self {
             self.settings.source = source;
             self
         }
 
-        /// Sets the target as a whole: a [`Target`](crate::wire::Target), or the
+        /// Sets the whole target: a [`Target`](crate::wire::Target), or the
         /// [`Coordinator`](crate::wire::Coordinator) of transactions.
         pub fn with_target(mut self, target: impl Into<$crate::wire::Terminus>) -> Self {
             self.settings.target = Some(target.into());
             self
         }
 
-        /// Leaves the target out: the peer finds the link by its name, and tells its target.
+        /// Omits the target in the attach. The peer finds the link by its name and returns the target.
         pub fn without_target(mut self) -> Self {
             self.settings.target = None;
             self
         }
 
-        /// Sets how long `send` and `send_queued` may take. Any time, unless that is set: a sender waits for as long as
-        /// there is no credit, such as while a broker is short of memory, or has no majority of its replicas.
+        /// Sets the timeout of `send` and `send_queued`. Default: no timeout.
         ///
-        /// A message that was not sent in time is not sent, and the error is [`Error::TimedOut`](crate::Error). One that
-        /// was sent and has no outcome in time may arrive: then the error is [`Error::Unconfirmed`](crate::Error).
+        /// Without a timeout, a sender waits while it has no credit, for example while a broker is short of
+        /// memory or has no majority of its replicas. A message that was not sent in time is dropped, with
+        /// [`Error::TimedOut`](crate::Error). A message that was sent and has no outcome in time may still be
+        /// processed; the error is [`Error::Unconfirmed`](crate::Error).
         pub fn with_send_timeout(mut self, span: ::core::time::Duration) -> Self {
             self.settings.send_timeout = Some(span);
             self
         }
 
-        /// Sets whether a delivery is settled as soon as its outcome is there. On, unless turned off; then
-        /// [`Sent::settle`](crate::Sent::settle) does it.
+        /// Sets whether a delivery is settled as soon as its outcome arrives. Default `true`; otherwise
+        /// [`Sent::settle`](crate::Sent::settle) settles it.
         pub fn with_auto_settle(mut self, automatic: bool) -> Self {
             self.settings.options = self.settings.options.with_auto_settle(automatic);
             self
@@ -203,45 +214,47 @@ macro_rules! __link_setters {
     (receiver) => {
         $crate::client::link_setters! {
             of both, source, "[`Receiver::address`]",
-            "Sets how the sender is asked to settle (L-MODE-02). Default mixed.",
-            "Sets how this end settles: with its outcome, or once the sender has (L-MODE-05). Default first."
+            "Sets the settlement policy that is requested of the sender. Default mixed.",
+            "Sets the settlement policy of this end: first or after the sender. Default first."
         }
 
-        /// Sets the source as a whole.
+        /// Sets the whole source.
         pub fn with_source(mut self, source: $crate::wire::Source) -> Self {
             self.settings.source = Some(source);
             self
         }
 
-        /// Leaves the source out: the peer finds the link by its name, such as a durable subscription, and tells its
-        /// source.
+        /// Omits the source in the attach. The peer finds the link, such as a durable subscription, by its
+        /// name and returns the source.
         pub fn without_source(mut self) -> Self {
             self.settings.source = None;
             self
         }
 
-        /// Sets the target as a whole.
+        /// Sets the whole target.
         pub fn with_target(mut self, target: impl Into<$crate::wire::Terminus>) -> Self {
             self.settings.target = target.into();
             self
         }
 
-        /// Sets whether a message that is sent over the link stays at the node for others.
+        /// Sets whether a message that is sent over the link stays at the node for other links.
         pub fn with_distribution_mode(mut self, mode: $crate::wire::DistributionMode) -> Self {
             self.settings.node(|node| node.distribution_mode = Some(mode));
             self
         }
 
-        /// Requires the filters: where the peer does not have them in force, attaching fails with
-        /// [`Error::Ungranted`](crate::Error), and no message is taken. Without this, a peer that does not know a filter
-        /// may send everything.
+        /// Requires the filters: if the peer does not apply them, attaching fails with
+        /// [`Error::Ungranted`](crate::Error), and no message is received.
+        ///
+        /// Without this, a peer that does not know a filter may send every message.
         pub fn with_required_filters(mut self) -> Self {
             self.settings.required.filters = true;
             self
         }
 
-        /// Adds a filter, by a name of its own: a described value of a kind that the peer knows. See
-        /// [`with_required_filters`](Self::with_required_filters).
+        /// Adds a filter: a described value of a kind that the peer knows.
+        ///
+        /// See [`with_required_filters`](Self::with_required_filters).
         pub fn with_filter(
             mut self,
             name: impl Into<$crate::types::Symbol>,
@@ -251,79 +264,86 @@ macro_rules! __link_setters {
             self
         }
 
-        /// Has only those messages come for which this expression holds, which is of the kind that JMS has. See
-        /// [`with_required_filters`](Self::with_required_filters).
+        /// Selects messages by a JMS selector expression.
+        ///
+        /// See [`with_required_filters`](Self::with_required_filters).
         pub fn with_selector(mut self, expression: impl Into<$crate::types::Str>) -> Self {
             self.settings.node(|node| *node = ::core::mem::take(node).with_selector(expression));
             self
         }
 
-        /// Has no messages come that were sent over the same connection. See
-        /// [`with_required_filters`](Self::with_required_filters).
+        /// Excludes messages that were sent over the same connection.
+        ///
+        /// See [`with_required_filters`](Self::with_required_filters).
         pub fn with_no_local(mut self) -> Self {
             self.settings.node(|node| *node = ::core::mem::take(node).with_no_local());
             self
         }
 
-        /// Sets whether a message is accepted when its [`Delivery`](crate::Delivery) is dropped undecided. Off, unless
-        /// turned on; then it is released.
+        /// Sets whether a message is accepted when its [`Delivery`](crate::Delivery) is dropped undecided.
+        /// Default `false`: the message is released.
         ///
-        /// Turned on, a message is accepted also where nobody has processed it: `?`, `break` and a cancelled task drop
-        /// what they hold, too. [`Receiver::for_each`] accepts what was done, and nothing else.
+        /// With `true`, messages are accepted that were not processed: `?`, `break` and a cancelled task drop
+        /// their deliveries, too. [`Receiver::for_each`] accepts only messages whose processing has
+        /// succeeded.
         pub fn with_auto_accept(mut self, automatic: bool) -> Self {
             self.settings.options = self.settings.options.with_auto_accept(automatic);
             self
         }
 
-        /// Sets what is told about a message whose [`Delivery`](crate::Delivery) is dropped undecided. Default: it is
+        /// Sets the outcome of a message whose [`Delivery`](crate::Delivery) is dropped undecided. Default:
         /// released.
         pub fn with_on_drop(mut self, on_drop: $crate::config::OnDrop) -> Self {
             self.settings.options = self.settings.options.with_on_drop(on_drop);
             self
         }
 
-        /// Sets how many messages are asked for ahead [2.6.9]. Default 100; 0 leaves credit to
-        /// [`Receiver::set_credit`] and [`Receiver::add_credit`].
+        /// Sets the number of messages that are requested ahead [2.6.9]. Default 100.
+        ///
+        /// 0 leaves credit to [`Receiver::set_credit`] and [`Receiver::add_credit`].
         pub fn with_prefetch(mut self, messages: u32) -> Self {
             self.settings.options = self.settings.options.with_prefetch(messages);
             self
         }
 
-        /// Sets whether messages are read while they come, by [`Receiver::recv_stream`]. Off, unless turned on.
+        /// Sets whether messages are read in pieces as they arrive, by [`Receiver::recv_stream`]. Default
+        /// `false`.
         pub fn with_streaming(mut self, streaming: bool) -> Self {
             self.settings.options = self.settings.options.with_streaming(streaming);
             self
         }
 
-        /// Sets the largest message that is taken, in octets [2.7.3]; 0 means any. Default 64 MiB.
+        /// Sets the size of the largest message that is accepted, in octets [2.7.3]; 0 means any size.
+        /// Default 64 MiB.
         pub fn with_max_message_size(mut self, octets: u64) -> Self {
             self.settings.options = self.settings.options.with_max_message_size(octets);
             self
         }
     };
-    // The peer's terminus, of which most is said: that is the node.
+    // The node is the peer's terminus, to which most settings belong.
     (of both, $node:ident, $address:literal, $snd_settle_mode:literal, $rcv_settle_mode:literal) => {
-        /// Sets the name of the link, unique among those of the two containers. Default: one made up at random.
+        /// Sets the name of the link, unique among the links of the two containers. Default: a random name.
         pub fn with_name(mut self, name: impl Into<$crate::types::Str>) -> Self {
             self.settings.name = Some(name.into());
             self
         }
 
-        #[doc = concat!("Has the peer make a node for the link, whose address is ", $address, ".")]
+        #[doc = concat!("Asks the peer to create a node for the link; ", $address, " returns its address.")]
         pub fn with_dynamic(mut self) -> Self {
             self.settings.node(|node| (node.address, node.dynamic) = (None, true));
             self
         }
 
-        /// Requires the capabilities, desired ones and those of the node: where the peer does not offer them, attaching
-        /// fails with [`Error::Ungranted`](crate::Error).
+        /// Requires the capabilities, the desired ones and those of the node: if the peer does not offer
+        /// them, attaching fails with [`Error::Ungranted`](crate::Error).
         pub fn with_required_capabilities(mut self) -> Self {
             self.settings.required.capabilities = true;
             self
         }
 
-        /// Sets what the node is to be capable of, such as being a topic. See
-        /// [`with_required_capabilities`](Self::with_required_capabilities).
+        /// Sets the capabilities of the node, such as being a topic.
+        ///
+        /// See [`with_required_capabilities`](Self::with_required_capabilities).
         pub fn with_capabilities(
             mut self,
             capabilities: impl Into<$crate::types::Many<$crate::types::Symbol>>,
@@ -332,13 +352,13 @@ macro_rules! __link_setters {
             self
         }
 
-        #[doc = concat!("Sets what of the ", stringify!($node), " survives.")]
+        #[doc = concat!("Sets the parts of the ", stringify!($node), " that survive a failure.")]
         pub fn with_durability(mut self, durability: $crate::wire::TerminusDurability) -> Self {
             self.settings.node(|node| node.durable = durability);
             self
         }
 
-        #[doc = concat!("Sets when the ", stringify!($node), " begins to expire, and how many seconds it then has.")]
+        #[doc = concat!("Sets the event that starts the expiry of the ", stringify!($node), ", and the seconds to expiry.")]
         pub fn with_expiry(mut self, policy: $crate::wire::ExpiryPolicy, seconds: u32) -> Self {
             self.settings.node(|node| (node.expiry_policy, node.timeout) = (policy, seconds));
             self

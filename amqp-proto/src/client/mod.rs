@@ -1,5 +1,4 @@
-//! What every adapter needs beside IO, once: where to connect to and as whom, what a connection is opened or taken
-//! with, and how one ends.
+//! The parts of an adapter that need no IO: addresses, options, TLS and SASL settings, and errors.
 //!
 //! [`Address`] is a URL in its parts. [`ConnectionOptions`] make the engine of a client, [`Acceptor`] that of a server;
 //! both decide which SASL mechanisms are allowed on what kind of link. [`Outgoing`] is a
@@ -22,7 +21,7 @@ mod random;
 mod tls;
 mod unreachable;
 
-/// How long a receiver that is closed waits for its sender to stop.
+/// The time that a closing receiver waits for its sender to stop.
 #[doc(hidden)]
 pub const STOP_BEFORE_CLOSE: core::time::Duration = core::time::Duration::from_millis(500);
 

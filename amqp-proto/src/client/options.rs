@@ -1,4 +1,4 @@
-//! [`ConnectionOptions`]: how a connection is opened.
+//! [`ConnectionOptions`]: the options for opening a connection.
 
 use std::io;
 use std::time::Duration;
@@ -17,10 +17,11 @@ use crate::sasl::{
 };
 use crate::types::{Fields, Limits, Many, Moment, Str, Symbol, Value};
 
-/// How a connection is opened; a builder.
+/// The options for opening a connection; a builder.
 ///
-/// Who the client is comes from the URL, or is said here. A client that says nothing is ANONYMOUS. A password is shown
-/// in the clear to this machine only, unless [`with_plain_in_clear`](Self::with_plain_in_clear) says otherwise.
+/// The URL or these options name the user. Without a user, the client authenticates by ANONYMOUS. A password
+/// is sent unencrypted to this machine only, unless [`with_plain_in_clear`](Self::with_plain_in_clear) allows
+/// it.
 ///
 /// ```
 /// use amqp_proto::client::ConnectionOptions;
@@ -37,7 +38,7 @@ use crate::types::{Fields, Limits, Many, Moment, Str, Symbol, Value};
 pub struct ConnectionOptions {
     container_id: Option<Str>,
     hostname: Option<Str>,
-    /// The peer, for error texts.
+    /// The peer's URL, for error texts.
     url: Option<Str>,
     limits: Limits,
     idle_timeout: Duration,
@@ -58,17 +59,17 @@ pub struct ConnectionOptions {
     tls: Option<ClientTls>,
 }
 
-/// How many milliseconds credit that is to be drained stays unused before it is given back: tasks and threads that send
-/// are woken in that time, and the next message of one that goes on comes within it.
+/// The milliseconds between a drain request and the return of unused credit: enough for tasks and threads to
+/// wake up and send their next message.
 const DRAIN_PAUSE: u32 = 5;
 
-/// What the client authenticates with.
+/// The client's authentication.
 #[derive(Debug, Clone)]
 enum Sasl {
-    /// As the URL says, else ANONYMOUS.
+    /// By the user of the URL, else ANONYMOUS.
     Url,
     Profile(Box<ClientProfile>),
-    /// Not at all: AMQP begins at once.
+    /// Without SASL: the client speaks AMQP at once.
     None,
 }
 
@@ -110,45 +111,53 @@ macro_rules! setters {
 }
 
 impl ConnectionOptions {
-    /// Returns the defaults.
+    /// Returns the default options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the name of this container, unique among those that speak to each other. Default: a random one.
+    /// Sets the container id, unique among the containers that communicate. Default: a random one.
     pub fn with_container_id(mut self, name: impl Into<Str>) -> Self {
         self.container_id = Some(name.into());
         self
     }
 
-    /// Sets the host that the peer is told it is taken for. Default: that of the URL [2.7.1].
+    /// Sets `open.hostname`, the virtual host to connect to [2.7.1]. Default: the host of the URL.
     pub fn with_hostname(mut self, name: impl Into<Str>) -> Self {
         self.hostname = Some(name.into());
         self
     }
 
     setters! {
-        /// Sets all bounds on what the peer can make this end hold or do.
+        /// Sets all bounds on the memory and work that the peer can cause at this end.
         with_limits(limits: Limits);
-        /// Sets after what silence the peer is given up [2.4.5]. Default zero: never.
+        /// Sets the time without a received frame after which the connection is closed [2.4.5]. Default zero:
+        /// no timeout.
         with_idle_timeout(idle_timeout: Duration);
-        /// Sets how long the peer may take until the connection is open. Default 30 seconds; zero: any time.
+        /// Sets the time within which the connection must be open. Default 30 seconds; zero: no bound.
         with_open_timeout(open_timeout: Duration);
-        /// Sets how long it may take to write what was sent before a close, and how long the peer may take to answer.
-        /// Default 10 seconds; zero: any time.
+        /// Sets the time for writing sent messages before a close, and the time for the peer's answer.
+        /// Default 10 seconds; zero: no bound.
         with_close_timeout(close_timeout: Duration);
-        /// Sets whether a sender may count credit that is renewed on top of credit that it had, and so send more than was
-        /// granted. Off, unless turned on, as the standard forbids it [2.6.7]; RabbitMQ up to 3.13 sends so.
+        /// Sets whether a sender may add renewed credit to the credit that it had, and so send more than was
+        /// granted.
+        ///
+        /// Default `false`, since the standard forbids it [2.6.7]. RabbitMQ up to 3.13 sends in this way.
         with_lenient_credit(lenient_credit: bool);
-        /// Sets the largest SASL frame that is sent, in octets. Default 512, which every peer takes [5.3.1]. A password
-        /// that is a long token needs more; many peers take 8 KiB and more.
+        /// Sets the size of the largest SASL frame that is sent, in octets. Default 512, which every peer
+        /// accepts [5.3.1].
+        ///
+        /// A password that is a long token needs more; many peers accept 8 KiB and more.
         with_sasl_send_size(sasl_send_size: u32);
-        /// Sets how long it may take to reach the host. Default 30 seconds; zero: as long as the system tries.
+        /// Sets the time within which the host must be reached. Default 30 seconds; zero: as long as the
+        /// system tries.
         with_connect_timeout(connect_timeout: Duration);
-        /// Sets how long the peer may take to answer when a session is begun or ended, or a link attached, detached
-        /// or drained, and a sender to settle what this end has; then the call ends with
-        /// [`TimedOut`](super::Error::TimedOut). A session or link that is not there in time is given up; nothing
-        /// else is undone. Default 30 seconds; zero: any time.
+        /// Sets the time within which the peer must answer. Default 30 seconds; zero: no bound.
+        ///
+        /// The timeout applies to begin and end of a session, to attach, detach and drain of a link, and to
+        /// the settlement of a delivery by the sender. The call then returns
+        /// [`TimedOut`](super::Error::TimedOut). A session or link that is not ready in time is given up;
+        /// nothing else is undone.
         with_reply_timeout(reply_timeout: Duration);
         /// Sets the extensions that this end supports.
         with_offered_capabilities(offered_capabilities: Many<Symbol>);
@@ -156,87 +165,108 @@ impl ConnectionOptions {
         with_desired_capabilities(desired_capabilities: Many<Symbol>);
         /// Sets the properties of the connection, in place of the default ones: `product`, `version` and `platform`.
         with_properties(properties: Fields);
-        /// Sets whether sessions and links that the peer begins are kept until the application looks at them.
-        /// Otherwise, which is the default for clients, they are refused.
+        /// Sets whether sessions and links that the peer begins are kept until the application accepts or
+        /// refuses them.
+        ///
+        /// Default `false`, for clients: they are refused.
         with_accept_offers(accept_offers: bool);
     }
 
-    /// Sets the largest frame that this end takes, in octets. Default 65,536.
+    /// Sets the size of the largest frame that this end accepts, in octets. Default 65,536.
     pub fn with_frame_size(mut self, octets: u32) -> Self {
         self.limits = self.limits.with_frame_size(octets);
         self
     }
 
-    /// Sets the highest channel that this end takes: there can be one session more than that. Default 255.
+    /// Sets the highest channel that this end accepts; the number of sessions can be one more. Default 255.
     pub fn with_channel_max(mut self, channel: u16) -> Self {
         self.limits = self.limits.with_channel_max(channel);
         self
     }
 
-    /// Sets the highest handle that this end takes: there can be one link more than that on a session.
+    /// Sets the highest handle that this end accepts; the number of links of a session can be one more.
     pub fn with_handle_max(mut self, handle: u32) -> Self {
         self.limits = self.limits.with_handle_max(handle);
         self
     }
 
-    /// Authenticates as this user, by SCRAM if the feature `scram` is on and the server offers it, else by PLAIN.
+    /// Authenticates as this user: by SCRAM if the feature `scram` is on and the server offers it, else by
+    /// PLAIN.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Credential`](super::Error::Credential) if the user name or the password cannot be sent.
     pub fn with_login(self, user: &str, password: &str) -> Result<Self> {
         let login = Login::new(user, password)?;
         Ok(self.with_sasl(ClientProfile::new().with_login(login)))
     }
 
-    /// Authenticates as nobody in particular, also where the URL has a user.
+    /// Authenticates by ANONYMOUS, even if the URL has a user.
     pub fn with_anonymous(self) -> Self {
         self.with_sasl(ClientProfile::new().with_anonymous(AnonymousClient::new()))
     }
 
-    /// Authenticates as whom the layer below says, usually the holder of a certificate.
+    /// Authenticates by EXTERNAL: as the user that the layer below has authenticated, usually by a client
+    /// certificate.
     pub fn with_external(self) -> Self {
         self.with_sasl(ClientProfile::new().with_external(ExternalClient::new()))
     }
 
-    /// Authenticates by what the profile allows, which may be a mechanism of the application's own. Default: the URL's user and password, else ANONYMOUS.
+    /// Authenticates by the mechanisms of a profile, which may include mechanisms of the application.
+    ///
+    /// Default: the URL's user and password, else ANONYMOUS.
     pub fn with_sasl(mut self, profile: ClientProfile) -> Self {
         self.sasl = Sasl::Profile(Box::new(profile));
         self
     }
 
-    /// Does not authenticate at all: the peer must not ask for it.
+    /// Connects without SASL. The peer must not require it.
     pub fn without_sasl(mut self) -> Self {
         self.sasl = Sasl::None;
         self
     }
 
-    /// Allows no SASL mechanism but these.
+    /// Allows only these SASL mechanisms.
     pub fn with_only_mechanisms(mut self, mechanisms: impl IntoIterator<Item = Symbol>) -> Self {
         self.only = Some(mechanisms.into_iter().collect());
         self
     }
 
-    /// Lets PLAIN show the password of the URL, or of [`with_login`](Self::with_login), to whoever listens on the way; and a
-    /// mechanism of the application's own its secret.
+    /// Allows PLAIN, and mechanisms of the application, to send their secret over an unencrypted transport.
     pub fn with_plain_in_clear(mut self) -> Self {
         self.plain_in_clear = true;
         self
     }
 
-    /// Sets how TLS is spoken where it is, as for `amqps://`. Default: by the system's roots, and without a certificate.
-    /// Other URLs are not encrypted for that.
+    /// Sets the TLS configuration for connections that use TLS, such as `amqps://`. Other URLs stay
+    /// unencrypted.
+    ///
+    /// Default: the system's trusted certificates, and no client certificate.
     #[cfg(feature = "tls")]
     pub fn with_tls(mut self, tls: ClientTls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// How TLS is spoken. An error is that the system has no roots.
+    /// Returns the TLS configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if none was set and the system has no trusted certificates.
     #[cfg(feature = "tls")]
     pub fn client_tls(&self) -> Result<ClientTls> {
         self.tls.clone().map_or_else(ClientTls::system, Ok)
     }
 
-    /// With what the URL says and the options leave open: the host, and who the client is. Over TLS with a certificate
-    /// and without a user that is the certificate's holder, by EXTERNAL, should the server know it. An error is also
-    /// that the URL asks for TLS and this build has none.
+    /// Returns the options with everything that the URL adds: the host and the user.
+    ///
+    /// Over TLS with a client certificate and without a user, the client authenticates by EXTERNAL if the
+    /// server offers it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Address`](super::Error::Address) if the URL requires TLS and this build has no TLS,
+    /// [`Error::Credential`](super::Error::Credential) if the user name or the password cannot be sent.
     pub fn for_address(mut self, address: &Address) -> Result<Self> {
         if address.is_encrypted() && !cfg!(feature = "tls") {
             return Err(AddressError::NoTls.into());
@@ -253,7 +283,7 @@ impl ConnectionOptions {
         Ok(self)
     }
 
-    /// Completes the options where TLS is spoken with this host, and there is no URL.
+    /// Returns the options with everything that a TLS connection to this host adds, if there is no URL.
     #[cfg(feature = "tls")]
     pub fn for_tls(mut self, host: &str) -> Self {
         let has_certificate = self.tls.as_ref().is_some_and(ClientTls::has_certificate);
@@ -276,38 +306,39 @@ impl ConnectionOptions {
         Ok(connection)
     }
 
-    /// Returns the bounds on what the peer can make this end hold or do, messages that are decoded included.
+    /// Returns the limits, which also bound the decoding of messages.
     pub fn decoding_limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Returns how long it may take to reach the host; `None` for as long as the system tries.
+    /// Returns the time within which the host must be reached; `None` for as long as the system tries.
     pub fn longest_connect(&self) -> Option<Duration> {
         Some(self.connect_timeout).filter(|span| !span.is_zero())
     }
 
-    /// Returns how long the peer may take until the connection is open; `None` for any time.
+    /// Returns the time within which the connection must be open; `None` for no bound.
     pub fn longest_open(&self) -> Option<Duration> {
         Some(self.open_timeout).filter(|span| !span.is_zero())
     }
 
-    /// Returns how long a close may take, be it to be written or answered; `None` for any time.
+    /// Returns the time for writing a close and for its answer; `None` for no bound.
     pub fn longest_close(&self) -> Option<Duration> {
         Some(self.close_timeout).filter(|span| !span.is_zero())
     }
 
-    /// Returns how long the peer may take to answer; `None` for any time.
+    /// Returns the time within which the peer must answer; `None` for no bound.
     pub fn longest_reply(&self) -> Option<Duration> {
         Some(self.reply_timeout).filter(|span| !span.is_zero())
     }
 
-    /// Returns the URL that this end connects to, without user, password and path, for the words of errors; `None`
+    /// Returns the URL that this end connects to, without user, password and path, for error texts; `None`
     /// before [`for_address`](Self::for_address).
     pub fn url(&self) -> Option<&Str> {
         self.url.as_ref()
     }
 
-    /// Returns whether sessions and links that the peer begins are kept until the application looks at them.
+    /// Returns `true` if sessions and links that the peer begins are kept until the application accepts or
+    /// refuses them.
     pub fn accepts_offers(&self) -> bool {
         self.accept_offers
     }
@@ -328,7 +359,7 @@ impl ConnectionOptions {
         Ok(Some(ClientSasl::new(profile, security, nonce)))
     }
 
-    /// Returns the options as the engine has them.
+    /// Returns the options of the engine.
     pub(super) fn to_engine(&self) -> Result<Options> {
         let container_id = match &self.container_id {
             Some(name) => name.clone(),
@@ -352,8 +383,7 @@ impl ConnectionOptions {
     }
 }
 
-/// Returns the open's properties, unless the application sets its own: brokers show them, and some peers want to
-/// see them.
+/// Returns the default properties of the open: brokers show them, and some peers require them.
 fn product() -> Fields {
     let platform = format!("Rust, {} {}", std::env::consts::OS, std::env::consts::ARCH);
     let properties: [(&'static str, Str); 3] = [
@@ -364,7 +394,7 @@ fn product() -> Fields {
     properties.into_iter().map(|(name, text)| (Symbol::from(name), Value::from(text))).collect()
 }
 
-/// Whole milliseconds, at least one of what is not zero.
+/// Converts into whole milliseconds; at least one if the span is not zero.
 fn millis(span: Duration) -> u32 {
     u32::try_from(span.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX)
 }
@@ -379,6 +409,6 @@ mod tests {
         let address: Address = "amqps://user:secret@localhost".parse().unwrap();
         let error = ConnectionOptions::new().for_address(&address).unwrap_err();
         assert!(matches!(error, Error::Address(AddressError::NoTls)), "{error:?}");
-        assert_eq!(error.to_string(), "amqps:// asks for TLS, which this build does not have");
+        assert_eq!(error.to_string(), "amqps:// requires TLS, which this build does not have");
     }
 }

@@ -1,4 +1,4 @@
-//! [`Outgoing`]: what is sent, and how.
+//! [`Outgoing`]: a message with its send options.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -13,14 +13,15 @@ use crate::types::{DeliveryKey, DeliveryTag, Str, Value};
 use crate::view::SenderMut;
 use crate::wire::{DeliveryState, ReceiverSettleMode};
 
-/// A message on its way, and how it is to be sent. Whatever makes a message makes one of these.
+/// A message with its send options. Everything that converts into a message converts into an `Outgoing`.
 ///
 /// ```
 /// use amqp_proto::client::Outgoing;
 /// use amqp_proto::message::Message;
 ///
 /// let plain = Outgoing::from("job-content");
-/// let at_most_once = Outgoing::from(Message::from("reading").with_subject("power")).settled(true);
+/// let reading = Message::from("230 V").with_subject("power");
+/// let at_most_once = Outgoing::from(reading).with_settled(true);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Outgoing {
@@ -31,7 +32,7 @@ pub struct Outgoing {
 #[derive(Debug, Clone)]
 enum Content {
     Message(Box<Message>),
-    /// A message that is these octets and nothing else.
+    /// A message that is one data section with these octets.
     Data(Bytes),
     Payload(Payload),
 }
@@ -41,42 +42,49 @@ impl Outgoing {
         Self { content, options: SendOptions::new() }
     }
 
-    /// Sets the tag, which no other unsettled delivery of the link may have. Default: one is made.
+    /// Sets the delivery tag, which must be unique among the unsettled deliveries of the link. Default: the
+    /// engine makes one.
     #[must_use]
     pub fn with_tag(mut self, tag: DeliveryTag) -> Self {
         self.options = self.options.with_tag(tag);
         self
     }
 
-    /// Sets whether it is sent settled: at most once, with no outcome to come. Default: as the link says, else not.
+    /// Sets whether the delivery is sent settled: at most once, and without an outcome.
+    ///
+    /// Default: as the link requires, else `false`.
     #[must_use]
     pub fn with_settled(mut self, settled: bool) -> Self {
         self.options = self.options.with_settled(settled);
         self
     }
 
-    /// Sets the format of a payload that is no message of the standard's.
+    /// Sets the format of a payload that is not a message of the standard's format.
     #[must_use]
     pub fn with_message_format(mut self, format: u32) -> Self {
         self.options = self.options.with_message_format(format);
         self
     }
 
-    /// Sets how the receiver is to settle it. Default: as the link has it.
+    /// Sets the settlement policy of the receiver for this delivery. Default: that of the link.
     #[must_use]
     pub fn with_rcv_settle_mode(mut self, mode: ReceiverSettleMode) -> Self {
         self.options = self.options.with_rcv_settle_mode(mode);
         self
     }
 
-    /// Sets the state that goes with it, such as that of a transaction.
+    /// Sets the state in the transfer, such as that of a transaction.
     #[must_use]
     pub fn with_state(mut self, state: DeliveryState) -> Self {
         self.options = self.options.with_state(state);
         self
     }
 
-    /// Encodes it now: not while something is locked, and not again whenever sending is tried.
+    /// Encodes the message, so that [`send`](Self::send) does not encode it under a lock or more than once.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Unencodable`] if the message cannot be encoded.
     pub fn prepare(&mut self) -> Result<(), SendError> {
         if let Content::Message(message) = &self.content {
             self.content = Content::Payload(message.to_payload().map_err(SendError::Unencodable)?);
@@ -84,7 +92,11 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Sends it on a link, if that can be done at once.
+    /// Sends the message on a link.
+    ///
+    /// # Errors
+    ///
+    /// As [`SenderMut::send_with`].
     pub fn send(&self, sender: &mut SenderMut<'_>) -> Result<DeliveryKey, SendError> {
         match &self.content {
             Content::Message(message) => sender.send_with(message, &self.options),
@@ -100,7 +112,7 @@ impl From<Message> for Outgoing {
     }
 }
 
-/// The octets of a message that is encoded already, or of another format.
+/// Makes an `Outgoing` of an encoded message, or of a message of another format.
 impl From<Payload> for Outgoing {
     fn from(payload: Payload) -> Self {
         Self::new(Content::Payload(payload))

@@ -1,11 +1,11 @@
-//! [`Peer`]: what the layers below AMQP say about who is there.
+//! [`Peer`]: facts about a peer from the layers below AMQP.
 
 use std::net::SocketAddr;
 
 use crate::sasl::TransportSecurity;
 use crate::types::Str;
 
-/// Facts about a peer that are known before it says anything.
+/// Facts about a peer from the layers below AMQP: its address, its user, and the security of the transport.
 ///
 /// ```
 /// use amqp_proto::client::Peer;
@@ -28,7 +28,8 @@ impl Peer {
         Self { security, address: None, user: None }
     }
 
-    /// Returns a peer at this address, over TCP: what goes to the same machine leaves it for nobody to read.
+    /// Returns a peer at this address, over TCP. A loopback address counts as encrypted, since the octets do
+    /// not leave the machine.
     pub fn at(address: SocketAddr) -> Self {
         let security = match address.ip().to_canonical().is_loopback() {
             true => TransportSecurity::Encrypted,
@@ -37,14 +38,14 @@ impl Peer {
         Self { address: Some(address), ..Self::new(security) }
     }
 
-    /// Sets the address, for those who trace what happens. It says nothing of the link.
+    /// Sets the address, for traces. The security stays as it is.
     #[must_use]
     pub fn with_address(mut self, address: Option<SocketAddr>) -> Self {
         self.address = address;
         self
     }
 
-    /// Sets the user that the layer below has found the peer to be, for SASL EXTERNAL.
+    /// Sets the user that the layer below has authenticated, for SASL EXTERNAL.
     #[must_use]
     pub fn with_user(mut self, user: impl Into<Str>) -> Self {
         self.user = Some(user.into());
@@ -56,13 +57,12 @@ impl Peer {
         self.security
     }
 
-    /// Returns where it is, if that is known.
+    /// Returns the address, if it is known.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Returns the user that the layer below has found the peer to be; none if it has not looked, or the peer has
-    /// not shown it.
+    /// Returns the user that the layer below has authenticated, if any.
     pub fn user(&self) -> Option<&Str> {
         self.user.as_ref()
     }

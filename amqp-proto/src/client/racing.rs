@@ -1,15 +1,17 @@
-//! In which order the addresses of a host are tried, side by side, as RFC 8305 has it.
+//! The order and the timing of attempts to connect to the addresses of a host (RFC 8305).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use alloc::vec::Vec;
 
-/// After how long the next address is tried while those before it have not answered.
+/// The time after which the next address is tried while the earlier ones have not answered.
 pub const STAGGER: Duration = Duration::from_millis(250);
 
-/// Orders the addresses of a host so that families take turns, beginning with the first one's; so one family that does
-/// not work costs the time of one attempt.
+/// Orders the addresses of a host so that IPv4 and IPv6 alternate, beginning with the family of the first
+/// address.
+///
+/// So a family that does not work costs the time of one attempt.
 pub fn take_turns(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let addresses: Vec<_> = addresses.into_iter().collect();
     let is_first_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);

@@ -1,4 +1,4 @@
-//! TLS by rustls, which does no IO either: what connections are encrypted with, at both ends. Behind the feature `tls`.
+//! TLS settings of clients and servers, by rustls, without IO. Needs the feature `tls`.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -18,9 +18,9 @@ use super::peer::Peer;
 use crate::sasl::TransportSecurity;
 use crate::types::Str;
 
-/// How a client speaks TLS. Clones share what they remember of servers.
+/// The TLS settings of a client. Clones share the session cache.
 ///
-/// What [`builder`](Self::builder) does not offer can be had by making one from an `Arc<ClientConfig>` of
+/// For settings that [`builder`](Self::builder) does not have, convert an `Arc<ClientConfig>` of
 /// [`rustls`](super::rustls).
 #[derive(Clone)]
 pub struct ClientTls {
@@ -29,41 +29,54 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// Trusts whom the system trusts, and shows no certificate. An error is that the system trusts nobody.
+    /// Returns settings that trust the system's certificates and have no client certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if the system has no trusted certificates.
     pub fn system() -> Result<Self> {
         Self::builder().build()
     }
 
-    /// Says whom to trust and what to show.
+    /// Returns a builder, to choose trusted certificates and a client certificate.
     pub fn builder() -> ClientTlsBuilder {
         ClientTlsBuilder::default()
     }
 
-    /// Sets the name that the server's certificate has to be for, and that it is asked for. Default: the URL's host.
+    /// Sets the server name, which is sent to the server and must be in its certificate. Default: the URL's
+    /// host.
     #[must_use]
     pub fn with_server_name(mut self, name: impl Into<Str>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 
-    /// Returns whether there may be a certificate to show.
+    /// Returns `true` if there may be a client certificate.
     pub fn has_certificate(&self) -> bool {
         self.config.client_auth_cert_resolver.has_certs()
     }
 
-    /// Returns a fresh connection to this host.
+    /// Returns a new TLS connection to this host.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if the host is no valid server name.
     pub fn connect(&self, host: &str) -> Result<rustls::ClientConnection> {
         let connection = rustls::ClientConnection::new(Arc::clone(&self.config), self.name(host)?);
         Ok(connection.map_err(refused)?)
     }
 
-    /// Returns the name that the certificate of this host has to be for.
+    /// Returns the server name that the certificate of this host must have.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if the host is no valid server name.
     pub fn name(&self, host: &str) -> Result<ServerName<'static>> {
         let name = self.server_name.as_deref().unwrap_or(host);
         Ok(ServerName::try_from(name.to_owned()).map_err(refused)?)
     }
 
-    /// Returns the configuration of rustls.
+    /// Returns the rustls configuration.
     pub fn config(&self) -> &Arc<ClientConfig> {
         &self.config
     }
@@ -84,7 +97,7 @@ impl fmt::Debug for ClientTls {
     }
 }
 
-/// Whom a client trusts, and what it shows.
+/// A builder of [`ClientTls`]: the trusted certificates and the client certificate.
 #[derive(Debug, Default)]
 pub struct ClientTlsBuilder {
     trusted: Vec<CertificateDer<'static>>,
@@ -92,33 +105,46 @@ pub struct ClientTlsBuilder {
 }
 
 impl ClientTlsBuilder {
-    /// Trusts the certificates in this PEM text, and no longer those of the system.
+    /// Trusts the certificates in this PEM text, in place of the system's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if the text has no certificate.
     pub fn with_trusted_pem(mut self, pem: &[u8]) -> Result<Self> {
         self.trusted.extend(certificates(pem)?);
         Ok(self)
     }
 
-    /// Trusts this certificate, and no longer those of the system.
+    /// Trusts this certificate, in place of the system's.
     #[must_use]
     pub fn with_trusted(mut self, certificate: CertificateDer<'static>) -> Self {
         self.trusted.push(certificate);
         self
     }
 
-    /// Shows this certificate, with those that lead to one that the server trusts, and has this key; both PEM.
+    /// Sets the client certificate with its chain, and its private key, all in PEM.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if a text has no certificate or no key.
     pub fn with_identity_pem(mut self, chain: &[u8], key: &[u8]) -> Result<Self> {
         self.identity = Some(Shown::from_pem(chain, key)?);
         Ok(self)
     }
 
-    /// Sets the certificate chain and its key, not in PEM.
+    /// Sets the client certificate with its chain, and its private key, all decoded.
     #[must_use]
     pub fn with_identity(mut self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
         self.identity = Some(Shown { chain, key });
         self
     }
 
-    /// Makes it. An error is that nobody is trusted, or that certificate and key do not belong together.
+    /// Builds the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if there are no trusted certificates, or if the certificate and the
+    /// key do not match.
     pub fn build(self) -> Result<ClientTls> {
         let provider = provider();
         let roots = if self.trusted.is_empty() { system_roots()? } else { roots(self.trusted)? };
@@ -135,9 +161,9 @@ impl ClientTlsBuilder {
     }
 }
 
-/// How a server speaks TLS.
+/// The TLS settings of a server.
 ///
-/// What [`builder`](Self::builder) does not offer can be had by making one from an `Arc<ServerConfig>` of
+/// For settings that [`builder`](Self::builder) does not have, convert an `Arc<ServerConfig>` of
 /// [`rustls`](super::rustls).
 #[derive(Clone)]
 pub struct ServerTls {
@@ -145,24 +171,34 @@ pub struct ServerTls {
 }
 
 impl ServerTls {
-    /// Shows this certificate, with those that lead to one that clients trust, and has this key; both PEM.
+    /// Returns a builder with the server certificate, its chain, and its private key, all in PEM.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if a text has no certificate or no key.
     pub fn builder_pem(chain: &[u8], key: &[u8]) -> Result<ServerTlsBuilder> {
         let Shown { chain, key } = Shown::from_pem(chain, key)?;
         Ok(Self::builder(chain, key))
     }
 
-    /// Begins with a certificate chain and its key, not in PEM.
+    /// Returns a builder with the server certificate, its chain, and its private key, all decoded.
     pub fn builder(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> ServerTlsBuilder {
         ServerTlsBuilder { shown: Shown { chain, key }, trusted: Vec::new(), optional: false }
     }
 
-    /// Returns a fresh connection.
+    /// Returns a new TLS connection of the server.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if rustls refuses the configuration.
     pub fn accept(&self) -> Result<ServerConnection> {
         Ok(ServerConnection::new(Arc::clone(&self.config)).map_err(refused)?)
     }
 
-    /// Returns the facts about a client that TLS has shown: its certificate's subject is the user, as text such as
-    /// `CN=meter-17,O=Example` [RFC 4514].
+    /// Returns the facts about a client that TLS has authenticated.
+    ///
+    /// The user is the subject of the client's certificate, as text such as `CN=meter-17,O=Example` (RFC
+    /// 4514).
     pub fn peer(connection: &ServerConnection) -> Peer {
         let peer = Peer::new(TransportSecurity::Encrypted);
         let certificate = connection.peer_certificates().and_then(|chain| chain.first());
@@ -172,7 +208,7 @@ impl ServerTls {
         }
     }
 
-    /// Returns the configuration of rustls.
+    /// Returns the rustls configuration.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
@@ -190,7 +226,7 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-/// The certificate that a server shows, and the clients that it trusts; a builder.
+/// A builder of [`ServerTls`]: the server certificate and the certificates trusted for clients.
 #[derive(Debug)]
 pub struct ServerTlsBuilder {
     shown: Shown,
@@ -199,27 +235,38 @@ pub struct ServerTlsBuilder {
 }
 
 impl ServerTlsBuilder {
-    /// Wants certificates of clients, issued by those in this PEM text. Unless it is asked for them, a server takes all.
+    /// Requires client certificates that the certificates in this PEM text have issued.
+    ///
+    /// By default, clients need no certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if the text has no certificate.
     pub fn with_trusted_clients_pem(mut self, pem: &[u8]) -> Result<Self> {
         self.trusted.extend(certificates(pem)?);
         Ok(self)
     }
 
-    /// Wants certificates of clients, issued by this one.
+    /// Requires client certificates that this certificate has issued.
     #[must_use]
     pub fn with_trusted_clients(mut self, certificate: CertificateDer<'static>) -> Self {
         self.trusted.push(certificate);
         self
     }
 
-    /// Takes clients without a certificate, too.
+    /// Also accepts clients without a certificate.
     #[must_use]
     pub fn with_optional_certificate(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// Makes it. An error is that certificate and key do not belong together, or that a certificate is none.
+    /// Builds the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if the certificate and the key do not match, or if a certificate is
+    /// malformed.
     pub fn build(self) -> Result<ServerTls> {
         let provider = provider();
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -238,7 +285,7 @@ impl ServerTlsBuilder {
     }
 }
 
-/// A certificate, those that lead to a trusted one, and its key. `Debug` does not tell the key.
+/// A certificate, its chain, and its private key. `Debug` does not show the key.
 struct Shown {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -246,7 +293,7 @@ struct Shown {
 
 impl Shown {
     fn from_pem(chain: &[u8], key: &[u8]) -> io::Result<Self> {
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| bad("no private key", error))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| bad("invalid private key", error))?;
         Ok(Self { chain: certificates(chain)?, key })
     }
 }
@@ -257,18 +304,18 @@ impl fmt::Debug for Shown {
     }
 }
 
-/// Makes an error of TLS say that it is one of TLS.
+/// Marks an error as an error of TLS.
 pub fn tls_failure(error: io::Error) -> io::Error {
     let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
     let words = match cause {
-        Some(rustls::Error::InvalidMessage(_)) => format!("TLS: the peer does not speak it: {error}"),
-        None if error.kind() == ErrorKind::UnexpectedEof => "TLS: the peer has hung up".to_owned(),
+        Some(rustls::Error::InvalidMessage(_)) => format!("TLS: the peer does not speak TLS: {error}"),
+        None if error.kind() == ErrorKind::UnexpectedEof => "TLS: the peer closed the connection".to_owned(),
         _ => format!("TLS: {error}"),
     };
     io::Error::new(error.kind(), TlsFailure { words, is_ours: false })
 }
 
-/// A failure of TLS, in words; what an [`io::Error`] of TLS holds.
+/// A failure of TLS, as text, inside an [`io::Error`].
 #[derive(Debug)]
 pub(super) struct TlsFailure {
     words: String,
@@ -276,12 +323,12 @@ pub(super) struct TlsFailure {
 }
 
 impl TlsFailure {
-    /// Returns the failure that this error holds, if it is one of TLS.
+    /// Returns the TLS failure inside an error, if it is one of TLS.
     pub(super) fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// Returns whether the settings of this end are wrong, and nothing was tried.
+    /// Returns `true` if the settings of this end are wrong, and nothing was sent.
     pub(super) fn is_ours(&self) -> bool {
         self.is_ours
     }
@@ -301,9 +348,9 @@ fn provider() -> Arc<CryptoProvider> {
 
 fn certificates(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let certificates = certificates.map_err(|error| bad("no certificate", error))?;
+    let certificates = certificates.map_err(|error| bad("invalid certificate", error))?;
     if certificates.is_empty() {
-        Err(bad("no certificate", "there is none in the text"))
+        Err(bad("no certificate", "the PEM text has none"))
     } else {
         Ok(certificates)
     }
@@ -320,12 +367,12 @@ fn roots(trusted: Vec<CertificateDer<'static>>) -> io::Result<RootCertStore> {
 fn system_roots() -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
-    // Systems have some that are not fit for use.
+    // Systems have some certificates that cannot be used.
     roots.add_parsable_certificates(found.certs);
     match (roots.is_empty(), found.errors.first()) {
         (false, _) => Ok(roots),
-        (true, Some(error)) => Err(bad("the system trusts nobody", error)),
-        (true, None) => Err(bad("the system trusts nobody", "it has no certificates")),
+        (true, Some(error)) => Err(bad("this system has no trusted certificates", error)),
+        (true, None) => Err(unusable("TLS: this system has no trusted certificates".to_owned())),
     }
 }
 

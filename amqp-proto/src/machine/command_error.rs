@@ -1,11 +1,11 @@
-//! Commands that cannot be carried out: one enum for each kind. A refused command has changed nothing.
+//! The errors of commands, one enum for each kind of command. A refused command has changed nothing.
 
 use core::fmt;
 
 use crate::codec::EncodeError;
 use crate::types::DeliveryTag;
 
-/// A key whose session, link or delivery no longer exists, or is of another connection.
+/// The error of a key whose session, link or delivery no longer exists, or belongs to another connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StaleKey;
 
@@ -47,95 +47,96 @@ macro_rules! command_errors {
 command_errors! {
     /// Why a session is not begun, accepted or ended.
     SessionError {
-        /// The connection is not open yet, or not any more.
+        /// The connection is not open yet, or no longer open.
         NotOpen = "the connection is not open";
-        /// The peer takes no more sessions [2.7.1].
-        Channels = "all channels that the peer takes are in use";
-        /// The session was begun by this end, or accepted already.
-        NotOffered = "the session was not offered, or is accepted";
-        /// This end has ended it.
-        Ended = "the session is ended";
-        /// The begin does not fit in a frame that the peer takes.
-        TooLarge(EncodeError) = "the begin does not fit a frame";
+        /// The peer accepts no more sessions [2.7.1].
+        Channels = "all channels that the peer accepts are in use";
+        /// This end has begun or already accepted the session.
+        NotOffered = "the session was not begun by the peer, or is already accepted";
+        /// This end has ended the session.
+        Ended = "the session has ended";
+        /// The begin does not fit in a frame that the peer accepts.
+        TooLarge(EncodeError) = "the begin does not fit in a frame";
     }
 
-    /// Why a link is not attached, accepted or detached.
+    /// The error of a link that cannot be attached, accepted or detached.
     LinkError {
-        /// The session is not begun by this end, or is over.
-        NoSession = "the session is not begun, or is over";
-        /// There is a link of that name and direction already [2.6.1].
-        NameInUse = "the name is in use";
-        /// The peer takes no more links on the session [2.7.2].
-        Handles = "all handles that the peer takes are in use";
-        /// This end keeps no more links.
+        /// The session has not begun at this end, or is over.
+        NoSession = "the session has not begun, or is over";
+        /// A link with this name and role is attached already [2.6.1].
+        NameInUse = "a link with this name is already attached";
+        /// The peer accepts no more links on the session [2.7.2].
+        Handles = "all handles that the peer accepts are in use";
+        /// The limit on this end's links is reached.
         Limit = "the limit on links is reached";
-        /// The link was attached by this end, or accepted already.
-        NotOffered = "the link was not offered, or is accepted";
-        /// The peer asks for no terminus at this end, and the options bring none [2.7.3]: the link is to be refused.
-        NoTerminus = "the peer's attach names no terminus for this end, and no option does";
-        /// The link is attached, and so cannot be attached again.
-        Attached = "the link is attached";
-        /// This end has detached it.
+        /// This end has attached or already accepted the link.
+        NotOffered = "the link was not attached by the peer, or is already accepted";
+        /// Neither the peer's attach nor the options name a terminus at this end [2.7.3]. Refuse the link.
+        NoTerminus = "neither the peer's attach nor the options name a terminus of this end";
+        /// The link is attached; only a suspended link can be attached again.
+        Attached = "the link is already attached";
+        /// This end has detached the link.
         Detached = "the link is detached";
-        /// The attach does not fit in a frame that the peer takes.
-        TooLarge(EncodeError) = "the attach does not fit a frame";
+        /// The attach does not fit in a frame that the peer accepts.
+        TooLarge(EncodeError) = "the attach does not fit in a frame";
     }
 
-    /// Why a message is not sent.
+    /// The error of a message that cannot be sent.
     SendError {
         /// The link is not attached at both ends, or the peer has no terminus for it [2.6.3].
         Detached = "the link is not attached";
-        /// There is no credit [2.6.7].
-        NoCredit = "there is no credit";
-        /// The peer's session takes no transfer now [2.5.6].
+        /// The receiver has granted no credit [2.6.7].
+        NoCredit = "the link has no credit";
+        /// The peer's session accepts no transfer now [2.5.6].
         WindowClosed = "the session's window is closed";
-        /// More output waits than the limits allow.
+        /// The queued output has reached its limit.
         Full = "the output is full";
-        /// The delivery before is not complete [2.6.14].
+        /// The previous delivery of the link is not complete [2.6.14].
         Incomplete = "another delivery of the link is not complete";
-        /// Messages that were sent before wait in the queue of a handler's sender, and go first.
-        Queued = "messages that were sent before it wait";
-        /// There is no delivery to be continued.
-        NoDelivery = "no delivery of the link is being sent";
-        /// The message is larger than the peer takes, which is this many octets [2.7.3].
-        TooLarge(u64) = "the message is larger than the peer takes";
-        /// The link's snd-settle-mode leaves no such choice [2.8.2].
-        SettleMode = "the link's settle mode does not allow it";
+        /// Earlier messages wait in the queue of a handler's sender.
+        Queued = "earlier messages wait to be sent";
+        /// No delivery of the link is begun.
+        NoDelivery = "no delivery of the link has been begun";
+        /// The message is larger than the peer's maximum, this number of octets [2.7.3].
+        TooLarge(u64) = "the message is larger than the peer accepts";
+        /// The link's snd-settle-mode does not allow this choice [2.8.2].
+        SettleMode = "the link's snd-settle-mode does not allow this choice";
         /// An unsettled delivery of the link has this tag [2.6.12].
-        TagInUse(DeliveryTag) = "the tag is in use";
-        /// As many deliveries are unsettled as the limits allow.
+        TagInUse(DeliveryTag) = "an unsettled delivery already has this tag";
+        /// The limit on unsettled deliveries, this number, is reached.
         Unsettled(u32) = "the limit on unsettled deliveries is reached";
-        /// The state or the message does not fit in a frame that the peer takes, or in any.
+        /// The message or its state does not fit in a frame that the peer accepts, or in any frame.
         Unencodable(EncodeError) = "the message cannot be encoded";
     }
 
-    /// Why a delivery is not settled, or its state not told.
+    /// The error of a delivery that cannot be settled or change its state.
     SettleError {
-        /// It is settled [2.6], or was never unsettled.
+        /// The delivery is settled [2.6], or was sent settled.
         Settled = "the delivery is settled";
-        /// Its outcome was told and cannot change [2.7.5].
-        Decided = "the delivery has an outcome";
-        /// It belongs to another link, or goes the other way.
-        WrongLink = "the delivery is not of this link";
-        /// It waits in the queue of a handler's sender.
+        /// This end has sent an outcome, which cannot change [2.7.5].
+        Decided = "the delivery already has an outcome";
+        /// The delivery belongs to another link, or has the other direction.
+        WrongLink = "the delivery belongs to another link";
+        /// The delivery waits in the queue of a handler's sender.
         Queued = "the delivery is not sent yet";
-        /// This end has closed the link, or ended its session or connection: there is no way to tell the peer.
+        /// This end has closed the link, its session or the connection, so the peer cannot be informed.
         Ended = "the link is closed, or its session ended";
-        /// The receiver settles second: only when the sender has settled, which settles it here, too [2.8.3].
-        Second = "the sender has to settle the delivery first";
+        /// The receiver settles second: the engine settles the delivery after the sender has settled it
+        /// [2.8.3].
+        Second = "the sender must settle the delivery first";
     }
 
-    /// Why a delivery cannot be read.
+    /// The error of a delivery that cannot be read.
     ReadError {
-        /// It has been read to its end, or was never there.
-        NoDelivery = "the delivery has nothing left to be read";
-        /// It goes the other way, or belongs to another link.
-        WrongLink = "the delivery is not of this link";
+        /// The delivery was read to its end, or does not exist.
+        NoDelivery = "the delivery does not exist, or was read to its end";
+        /// The delivery belongs to another link, or has the other direction.
+        WrongLink = "the delivery belongs to another link";
     }
 
-    /// Why a link's credit or state is not told.
+    /// The error of a credit or state that cannot be sent.
     FlowError {
-        /// The link is not attached by this end, or not any more.
+        /// The link is not attached at this end.
         Detached = "the link is not attached";
     }
 }

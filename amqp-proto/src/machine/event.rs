@@ -1,4 +1,4 @@
-//! [`Event`]: what a connection has to tell.
+//! [`Event`]: the reports of a connection.
 
 use alloc::boxed::Box;
 
@@ -6,93 +6,101 @@ use super::reason::Reason;
 use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
 use crate::wire::DeliveryState;
 
-/// Something that happened. What an event tells of can also be asked for, so one that is not looked at does no harm;
-/// only what has ended can no longer be asked about.
+/// Something that has happened on a connection.
 ///
-/// Nothing comes after [`Closed`](Self::Closed), nothing about a session after it has ended, nothing about a link
-/// after it was detached, until it is attached again.
+/// Everything that an event reports can also be queried, so ignoring an event does no harm; only an ended
+/// session, link or delivery can no longer be queried.
+///
+/// No event follows [`Closed`](Self::Closed), no event of a session follows its end, and no event of a link
+/// follows its detach until it is attached again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// Both ends have opened the connection.
     Opened,
-    /// The connection is over: closed, or lost. Its sessions have ended before.
+    /// The connection is over: closed, or lost. The ends of its sessions were reported before.
     Closed(Box<Reason>),
-    /// The peer has begun a session, which is to be accepted or refused.
+    /// The peer has begun a session; accept or refuse it.
     SessionOffered(SessionKey),
-    /// A session that this end has begun is mapped: the peer has answered.
+    /// The peer has answered the begin of this end: the session is usable.
     SessionBegun(SessionKey),
-    /// A session is over. Its links have been detached, and its deliveries reported, before.
+    /// A session is over. The detach of its links and the loss of its deliveries were reported before.
     SessionEnded {
-        /// Which one.
+        /// The session.
         session: SessionKey,
-        /// Who ended it, and why; where the connection is over, without the info of that error.
+        /// The end that ended the session, and the reason. If the connection is over, the error's info is
+        /// omitted.
         reason: Box<Reason>,
     },
-    /// The peer has attached a link, which is to be accepted or refused. A link that was suspended comes under its
-    /// old key.
+    /// The peer has attached a link; accept or refuse it. A suspended link has its old key.
     LinkOffered(LinkKey),
-    /// A link that this end has attached is complete: the peer has answered, and has a terminus for it.
+    /// The peer has answered the attach of this end and has a terminus: the link is usable.
     LinkAttached(LinkKey),
-    /// A link is detached, at both ends or because its session is over.
+    /// A link is detached at both ends, or its session is over.
     LinkDetached {
-        /// Which one. Unless it is suspended, the key names nothing any more.
+        /// The link. The key of a closed link is stale now.
         link: LinkKey,
-        /// Whether it is gone for good; otherwise it is suspended.
+        /// `true` if the link is closed for good, `false` if it is suspended.
         closed: bool,
-        /// Who detached it, and why; where its session is over, without the info of that error.
+        /// The end that detached the link, and the reason. If the session is over, the error's info is
+        /// omitted.
         reason: Box<Reason>,
     },
-    /// A sender may send: there is credit, and room in the session's window and the output. Told once, and again
-    /// after one of them was used up or a send was refused for want of it, or when a receiver wants credit back of a
-    /// link that does not drain by itself. Of a sender in the middle of a delivery: more can be written.
+    /// A sender can send: it has credit, and room in the session's window and in the output.
+    ///
+    /// Reported once, and again after one of them was used up or a send was refused for lack of it. On a link
+    /// without auto-drain, also reported when the receiver asks for the return of credit. In the middle of a
+    /// delivery: more octets can be written.
     Sendable(SenderKey),
-    /// All credit of a receiver that was to be drained is used up or given back [2.6.7].
+    /// The sender has used or returned all credit that the receiver asked to drain [2.6.7].
     Drained(ReceiverKey),
-    /// The sender has answered a [stop](crate::view::ReceiverMut::stop): no message is on its way any more.
+    /// The sender has answered a [stop](crate::view::ReceiverMut::stop): no message is on the way.
     Stopped(ReceiverKey),
-    /// A message is there to be received; on a streaming link, its first frame.
+    /// A message can be received; on a streaming link, its first frame has arrived.
     Message {
-        /// On which link.
+        /// The link.
         receiver: ReceiverKey,
-        /// Which one.
+        /// The delivery.
         delivery: DeliveryKey,
     },
-    /// More of a message is there to be read, on a streaming link.
+    /// More of a message can be read, on a streaming link.
     Data {
-        /// On which link.
+        /// The link.
         receiver: ReceiverKey,
-        /// Of which one.
+        /// The delivery.
         delivery: DeliveryKey,
     },
-    /// The sender has given up a delivery of which the application was told already [2.6.14].
+    /// The sender has aborted a delivery that was already reported [2.6.14].
     Aborted {
-        /// On which link.
+        /// The link.
         receiver: ReceiverKey,
-        /// Which one.
+        /// The delivery.
         delivery: DeliveryKey,
     },
-    /// The peer has told the state of a delivery, or settled it.
+    /// The peer has changed the state of a delivery, or settled it.
     Updated {
-        /// On which link.
+        /// The link.
         link: LinkKey,
-        /// Which one.
+        /// The delivery.
         delivery: DeliveryKey,
-        /// Its state at the peer; of a settled one that has none, the source's default outcome [2.7.6].
+        /// The state at the peer. If the peer has settled without a state, the source's default outcome
+        /// [2.7.6].
         state: Option<DeliveryState>,
-        /// Whether it is settled at both ends now, and so forgotten.
+        /// `true` if the delivery is now settled at both ends; its key is stale then.
         settled: bool,
     },
-    /// Nothing yet: dispositions of the peer name so many deliveries of which nothing is to be told that others may want
-    /// their turn. More is looked at with the next poll; a driver with other work may do that first.
+    /// The engine has interrupted its work on a very large range of deliveries, without an event for the
+    /// application.
+    ///
+    /// The next poll continues. A driver with other work may do that work first.
     Busy,
-    /// An unsettled delivery is gone with its link or session: the peer may know its outcome, or not.
+    /// An unsettled delivery is lost with its link or session. The peer may have processed it or not.
     Lost {
-        /// On which link.
+        /// The link.
         link: LinkKey,
-        /// Which one.
+        /// The delivery.
         delivery: DeliveryKey,
-        /// Its last known state at the peer.
+        /// The last known state at the peer.
         state: Option<DeliveryState>,
     },
 }

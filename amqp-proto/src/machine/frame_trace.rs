@@ -1,4 +1,4 @@
-//! [`TracedFrame`]: what a trace hook sees of each frame and protocol header.
+//! [`TracedFrame`]: a frame or protocol header, as a trace hook sees it.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::types::{Channel, Limits};
 use crate::wire::{Frame, FrameHeader, ProtocolHeader, RawFrame};
 
-/// The direction in which a frame goes.
+/// The direction of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the peer.
@@ -17,10 +17,11 @@ pub enum Direction {
     Out,
 }
 
-/// A frame or a protocol header on its way; its `Display` is one line, in which no credential shows.
+/// A frame or protocol header that is read or queued for writing. `Display` prints one line, without
+/// credentials.
 ///
 /// ```text
-/// -> [0] transfer { handle: 0, delivery_id: 0, delivery_tag: 0x00000000 } + 16 octets
+/// -> [0] transfer { handle: 0, delivery_id: 0, .. } + 16 octets
 /// ```
 #[derive(Clone, Copy)]
 pub struct TracedFrame<'a> {
@@ -34,29 +35,29 @@ impl<'a> TracedFrame<'a> {
         Self { direction, octets, payload }
     }
 
-    /// Returns the direction in which it goes.
+    /// Returns the direction of the frame.
     pub fn direction(&self) -> Direction {
         self.direction
     }
 
-    /// Its octets: a whole frame coming in, a frame up to its payload going out. Those of SASL frames may be
+    /// Returns the octets: a whole received frame, or a sent frame up to its payload. SASL frames may contain
     /// credentials.
     pub fn octets(&self) -> &'a [u8] {
         self.octets
     }
 
-    /// Returns how many octets of payload come behind [`octets`](Self::octets).
+    /// Returns the length of the payload that follows [`octets`](Self::octets).
     pub fn payload(&self) -> usize {
         self.payload
     }
 
-    /// Its channel; `None` for a protocol header.
+    /// Returns the channel, or `None` for a protocol header.
     pub fn channel(&self) -> Option<Channel> {
         let header = FrameHeader::decode(self.octets, u32::MAX).ok()??;
         (!self.octets.starts_with(b"AMQP")).then_some(header.channel)
     }
 
-    /// Returns the frame, read; `None` for a protocol header, and for what cannot be read.
+    /// Returns the decoded frame, or `None` for a protocol header and for octets that cannot be decoded.
     pub fn frame(&self) -> Option<Frame> {
         if self.octets.starts_with(b"AMQP") {
             return None;
@@ -87,7 +88,7 @@ impl fmt::Debug for TracedFrame<'_> {
     }
 }
 
-/// The hook that is shown every frame.
+/// The hook that sees every frame.
 #[derive(Default)]
 pub(crate) struct FrameTrace(Option<Hook>);
 

@@ -1,8 +1,7 @@
-//! Floor 4: the rules.
+//! The rules of the protocol, as state machines.
 //!
-//! State machines without bytes of their own: what came in as a typed value is checked against the standard, and
-//! what has to be sent or told comes out as a value. No sockets, clocks or randomness; whoever drives a machine
-//! brings them.
+//! The machines take typed frames and commands, check them against the standard, and return frames to send
+//! and events to report. They use no socket, clock or random number; the caller provides those.
 
 mod command_error;
 mod connection;

@@ -1,4 +1,4 @@
-//! [`Reason`]: who ended a connection, a session or a link, and why.
+//! [`Reason`]: the end that ended a connection, a session or a link, and its error.
 
 use core::fmt;
 
@@ -8,18 +8,18 @@ use crate::sasl::SaslFailure;
 use crate::types::{Fields, Str};
 use crate::wire::{AmqpError, Condition};
 
-/// The end that has ended something.
+/// The end that has ended a connection, a session or a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// This end: the application, or the engine because of a fault of the peer, which the error describes.
     Local,
     /// The peer.
     Remote,
-    /// Neither: the octets stopped, or are not AMQP.
+    /// Neither end: the transport has ended, or its octets are not AMQP.
     Transport,
 }
 
-/// Why a connection, a session or a link ended.
+/// The reason for the end of a connection, a session or a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reason {
@@ -32,21 +32,21 @@ pub struct Reason {
     pub cause: Option<Cause>,
 }
 
-/// A finding of this end: why a connection ended, beyond what conditions can tell.
+/// A cause for the end of a connection that this end has found and no error condition expresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The transport could not be made, ended or broke. The text tells how.
+    /// The transport could not connect, has ended or has failed. The text has the details.
     Transport(Str),
-    /// The peer does not speak AMQP 1.0. The text tells what it seems to speak.
+    /// The peer does not speak AMQP 1.0. The text names the protocol that it seems to speak.
     NotAmqp(Str),
-    /// SASL did not authenticate the client.
+    /// SASL has not authenticated the client.
     Sasl(Box<SaslFailure>),
     /// The peer did not open the connection within the open time-out.
     OpenTimedOut,
-    /// The peer did not say anything within the open time-out: it may speak TLS, or another protocol.
+    /// The peer sent no octets within the open time-out. It may speak TLS or another protocol.
     NoAnswer,
-    /// No frame came within the idle time-out [2.4.5].
+    /// No frame arrived within the idle time-out [2.4.5].
     IdleTimedOut,
 }
 
@@ -63,23 +63,23 @@ impl Reason {
         Self::new(Origin::Remote, error)
     }
 
-    /// Returns the transport could not be made, ended or broke.
+    /// Returns the reason of a transport that could not connect, has ended or has failed.
     pub(crate) fn transport(words: impl Into<Str>) -> Self {
         Self::new(Origin::Transport, None).with_cause(Cause::Transport(words.into()))
     }
 
-    /// The peer's octets are not AMQP.
+    /// Returns the reason of a peer whose octets are not AMQP.
     pub(crate) fn not_amqp(words: impl Into<Str>) -> Self {
         Self::new(Origin::Transport, None).with_cause(Cause::NotAmqp(words.into()))
     }
 
-    /// This end has closed the connection, and not all was written that was to be written before.
+    /// Returns the reason of a close by this end before all sent messages were written.
     pub(crate) fn unwritten() -> Self {
         let words = "closed before all that was sent was written";
         Self::local(Some(AmqpError::new(Condition::ResourceLimitExceeded).with_description(words)))
     }
 
-    /// SASL has failed: by the peer's outcome, or because this end gave up.
+    /// Returns the reason of a failed SASL dialogue: the server refused, or this end gave up.
     pub(crate) fn sasl(failure: SaslFailure) -> Self {
         let origin = if failure.code().is_some() { Origin::Remote } else { Origin::Local };
         let condition = match failure.is_system_error() {
@@ -96,13 +96,13 @@ impl Reason {
         self
     }
 
-    /// Returns whether something was wrong: an error was told, or the transport broke.
+    /// Returns `true` if something was wrong: there is an error, or the transport failed.
     pub fn is_failure(&self) -> bool {
         self.error.is_some() || self.origin == Origin::Transport
     }
 
-    /// The same without what a program may want to know: for the links of a session and the sessions of a connection
-    /// that has ended, of which there may be many.
+    /// Returns the reason without the error's info, for the many links of an ended session and the sessions
+    /// of an ended connection.
     pub(crate) fn brief(&self) -> Self {
         let error = self.error.as_ref().map(|error| AmqpError {
             info: Fields::new(),
@@ -135,10 +135,10 @@ impl fmt::Display for Cause {
             Self::Transport(words) | Self::NotAmqp(words) => write!(f, "{}", words.escape_debug()),
             Self::Sasl(failure) => write!(f, "{failure}"),
             Self::OpenTimedOut => f.write_str("timed out waiting for the peer's open"),
-            Self::NoAnswer => f.write_str(
-                "timed out waiting for the peer's open: it has said nothing, perhaps the port speaks TLS",
-            ),
-            Self::IdleTimedOut => f.write_str("timed out: no frame came within the idle time-out"),
+            Self::NoAnswer => {
+                f.write_str("timed out waiting for the peer's open: the peer sent nothing; it may expect TLS")
+            }
+            Self::IdleTimedOut => f.write_str("timed out: no frame arrived within the idle time-out"),
         }
     }
 }

@@ -1,10 +1,17 @@
-//! What the views of both ends of a link have in common.
+//! The methods that the views of both roles of a link have in common.
 
-/// The methods of a link that do not depend on which end this is; `$wrap` makes its key public, `$options` are those
-/// it is accepted with.
+/// Makes the methods of a link that do not depend on the role. `$options` is the type of the options with
+/// which the link is accepted, `$end` the variant of `EndOptions`.
 macro_rules! link_methods {
     ($options:ident, $end:ident) => {
-        /// Accepts the link, which the peer has attached. What the options leave open is as the peer asks.
+        /// Accepts a link that the peer has attached. Settings that `options` leave open are as the peer
+        /// requests.
+        ///
+        /// # Errors
+        ///
+        /// [`LinkError::NotOffered`] if the peer has not attached the link or the link is already accepted,
+        /// [`LinkError::NoTerminus`] if neither the peer nor `options` name the terminus,
+        /// [`LinkError::NoSession`], [`LinkError::Handles`], or [`LinkError::TooLarge`].
         pub fn accept_link(&mut self, options: &$options) -> Result<(), LinkError> {
             self.endpoints.accept_link(self.index(), EndOptions::$end(options))
         }
@@ -15,13 +22,24 @@ macro_rules! link_methods {
             self.endpoints.refuse_link(self.index(), error)
         }
 
-        /// Detaches the link, which stays as it is otherwise and can be attached again [2.6.4].
+        /// Detaches the link, which keeps its state and can be attached again [2.6.4].
+        ///
         /// [`Event::LinkDetached`](crate::Event::LinkDetached) follows when the peer has answered.
+        ///
+        /// # Errors
+        ///
+        /// [`LinkError::Detached`] if the link is not attached, [`LinkError::NoSession`] if its session or
+        /// connection is over.
         pub fn detach(&mut self) -> Result<(), LinkError> {
             self.endpoints.detach(self.index(), false, None)
         }
 
         /// Closes the link for good [2.6.6].
+        ///
+        /// # Errors
+        ///
+        /// [`LinkError::Detached`] if the link is not attached, [`LinkError::NoSession`] if its session or
+        /// connection is over.
         pub fn close(&mut self) -> Result<(), LinkError> {
             self.endpoints.detach(self.index(), true, None)
         }
@@ -36,44 +54,45 @@ macro_rules! link_methods {
             self.link().map(|link| link.name.clone()).unwrap_or_default()
         }
 
-        /// The session that it is on, or was on last.
+        /// Returns the session of the link; of a suspended link, the last one.
         pub fn session(&self) -> Option<SessionKey> {
             self.link().map(|link| SessionKey(link.session))
         }
 
-        /// Returns whether both ends have attached it, and the peer has a terminus for it.
+        /// Returns `true` if both ends have attached the link and the peer has a terminus for it.
         pub fn is_attached(&self) -> bool {
             self.link().is_some_and(Link::is_complete)
         }
 
-        /// Returns whether both ends have detached it, and it can be attached again.
+        /// Returns `true` if both ends have detached the link and it can be attached again.
         pub fn is_suspended(&self) -> bool {
             self.link().is_some_and(Link::is_suspended)
         }
 
-        /// Returns the peer's attach: its terminus is to be looked at before the link is used [2.6.3]. `None`
-        /// before it is in.
+        /// Returns the peer's attach, or `None` before it has arrived.
+        ///
+        /// An application checks the terminus in the attach before it uses the link [2.6.3].
         pub fn peer_attach(&self) -> Option<Attach> {
             decode(&self.link()?.attach, &self.endpoints.limits)
         }
 
-        /// Returns whether an extension may be used: this end desires it, and the peer offers it [2.7.3].
+        /// Returns `true` if an extension may be used: this end desires it and the peer offers it [2.7.3].
         pub fn has_extension(&self, name: &Symbol) -> bool {
             self.link().is_some_and(|link| link.desired.contains(name))
                 && self.peer_attach().is_some_and(|attach| attach.offered_capabilities.contains(name))
         }
 
-        /// How the sender settles [2.7.3].
+        /// Returns the settlement policy of the sender [2.7.3].
         pub fn snd_settle_mode(&self) -> SenderSettleMode {
             self.link().map(|link| link.snd_settle_mode).unwrap_or_default()
         }
 
-        /// How the receiver settles [2.7.3].
+        /// Returns the settlement policy of the receiver [2.7.3].
         pub fn rcv_settle_mode(&self) -> ReceiverSettleMode {
             self.link().map(|link| link.rcv_settle_mode).unwrap_or_default()
         }
 
-        /// Returns how many deliveries of the link are unsettled.
+        /// Returns the number of unsettled deliveries of the link.
         pub fn unsettled_len(&self) -> u32 {
             self.link().map_or(0, |link| link.chain.len())
         }

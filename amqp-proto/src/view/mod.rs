@@ -1,4 +1,4 @@
-//! Floor 5: commands, as short-lived views of what a key names.
+//! Commands, as methods of short-lived views of sessions, links and deliveries.
 
 mod delivery;
 mod link;

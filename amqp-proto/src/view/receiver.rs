@@ -1,4 +1,4 @@
-//! [`ReceiverMut`]: what can be done with a link on which this end receives.
+//! [`ReceiverMut`]: the commands of a link on which this end receives.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -40,25 +40,46 @@ impl<'a> ReceiverMut<'a> {
         }
     }
 
-    /// Takes the oldest message, if it is complete. That makes room in the session's window and, on a link that asks
-    /// ahead, for more credit.
+    /// Returns the oldest message, or `None` if no message is complete.
+    ///
+    /// Taking a message makes room in the session's window. On a link with prefetch, it also renews the
+    /// credit.
+    ///
+    /// # Examples
+    ///
+    /// The example of [`Connection`](crate::Connection) receives and accepts a message.
     #[inline]
     pub fn receive(&mut self) -> Option<Delivery> {
         self.endpoints.receive(self.key.0.index)
     }
 
-    /// Takes what has come of a message, complete or not, since the last call.
+    /// Returns the octets of a message that have arrived since the last call; the message may be incomplete.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoDelivery`] if the message was read to its end or does not exist,
+    /// [`ReadError::WrongLink`] if the delivery is not of this link.
     pub fn read(&mut self, delivery: DeliveryKey) -> Result<Part, ReadError> {
         self.endpoints.read(self.index(), delivery)
     }
 
-    /// The message was processed [3.4.2]. Settles it, unless that is the sender's to do first [2.6.12].
+    /// Accepts a delivery: the message was processed [3.4.2].
+    ///
+    /// The delivery is settled, unless the receiver settles second [2.6.12].
+    ///
+    /// # Errors
+    ///
+    /// See [`dispose`](Self::dispose).
     #[inline]
     pub fn accept(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         self.dispose(delivery, &Outcome::Accepted.into())
     }
 
-    /// The message is invalid [3.4.3].
+    /// Rejects a delivery: the message is invalid [3.4.3].
+    ///
+    /// # Errors
+    ///
+    /// See [`dispose`](Self::dispose).
     pub fn reject(
         &mut self,
         delivery: DeliveryKey,
@@ -68,19 +89,36 @@ impl<'a> ReceiverMut<'a> {
         self.dispose(delivery, &Outcome::from(Rejected { error }).into())
     }
 
-    /// The message was not processed and may go elsewhere, unchanged [3.4.4].
+    /// Releases a delivery: the message was not processed and may be delivered again, unchanged [3.4.4].
+    ///
+    /// # Errors
+    ///
+    /// See [`dispose`](Self::dispose).
     pub fn release(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         self.dispose(delivery, &Outcome::Released.into())
     }
 
-    /// The message was not processed and may go elsewhere, changed [3.4.5].
+    /// Modifies a delivery: the message was not processed and may be delivered again, with changes [3.4.5].
+    ///
+    /// # Errors
+    ///
+    /// See [`dispose`](Self::dispose).
     pub fn modify(&mut self, delivery: DeliveryKey, modified: Modified) -> Result<(), SettleError> {
         self.dispose(delivery, &Outcome::from(modified).into())
     }
 
-    /// Tells a state: an outcome, how much has been received, or the part in a transaction. An outcome settles the
-    /// delivery, unless that is the sender's to do first; so does the outcome within a transaction, after which the
-    /// delivery cannot be retired again if that is rolled back: see [`retire`](Self::retire).
+    /// Sends the state of a delivery: an outcome, the part received, or the state in a transaction.
+    ///
+    /// An outcome settles the delivery, unless the receiver settles second. An outcome within a transaction
+    /// settles it, too; then the delivery cannot be retired again after a rollback: see
+    /// [`retire`](Self::retire).
+    ///
+    /// # Errors
+    ///
+    /// [`SettleError::Settled`] if the delivery is settled, [`SettleError::Decided`] if it has an outcome
+    /// already, [`SettleError::WrongLink`] if it is not of this link, [`SettleError::Ended`] if this end has
+    /// closed the link, its session or the connection, [`SettleError::Second`] if the sender must settle
+    /// first.
     #[inline]
     pub fn dispose(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
         let settles = match state {
@@ -93,9 +131,15 @@ impl<'a> ReceiverMut<'a> {
         self.endpoints.dispose(self.key.0.index, delivery, Some(state), settles)
     }
 
-    /// Retires a delivery within a transaction without settling it [4.4.2]: the outcome applies when the transaction is
-    /// discharged. If that fails, or is a rollback, the delivery is as it was before and can be retired again or get an
-    /// outcome. The sender settles it once the outcome applies; [`settle`](Self::settle) does where it does not.
+    /// Retires a delivery within a transaction, without settling it [4.4.2].
+    ///
+    /// The outcome applies when the transaction is committed, and the sender then settles the delivery. If
+    /// the transaction fails or is rolled back, the delivery is as before: it can be retired again or get an
+    /// outcome.
+    ///
+    /// # Errors
+    ///
+    /// See [`dispose`](Self::dispose).
     pub fn retire(
         &mut self,
         delivery: DeliveryKey,
@@ -107,92 +151,118 @@ impl<'a> ReceiverMut<'a> {
         self.endpoints.retire(self.index(), delivery, &DeliveryState::Transactional(Box::new(state)), false)
     }
 
-    /// Settles a delivery without an outcome: the sender's default applies [3.5.3].
+    /// Settles a delivery without an outcome: the sender applies its default outcome [3.5.3].
     ///
     /// # Errors
     ///
-    /// [`SettleError::Second`] where the receiver settles second: it settles when the sender has, by itself.
+    /// [`SettleError::Second`] if the receiver settles second; the engine then settles after the sender. For
+    /// the others see [`dispose`](Self::dispose).
     pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         self.endpoints.dispose(self.index(), delivery, None, true)
     }
 
-    /// Accepts all messages that are unsettled and have no outcome yet.
+    /// Accepts all unsettled messages that have no outcome yet.
     pub fn accept_all(&mut self) {
         let all: Vec<DeliveryKey> = self.unsettled().collect();
         for delivery in all {
-            // Those that have an outcome keep it.
+            // A delivery with an outcome keeps it.
             let _ = self.accept(delivery);
         }
     }
 
-    /// Releases every message that has come and was not taken, and asks for no more ahead until credit is set again.
-    /// Messages that the sender has settled stay to be taken.
+    /// Releases all messages that have arrived and were not read, and grants no credit until credit is set
+    /// again.
+    ///
+    /// Messages that the sender has settled stay readable.
     pub fn release_untaken(&mut self) {
         self.endpoints.release_untaken(self.index());
     }
 
-    /// Grants credit for so many messages in all, whatever there was before [2.6.7]. The peer is told with the
-    /// next output. Without credit no more is granted ahead until some is set again.
+    /// Sets the credit: the number of messages that the sender may send from now on [2.6.7].
+    ///
+    /// The credit is sent with the next output. With 0, prefetch stops until credit is set again.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::Detached`] if the link is not attached.
     pub fn set_credit(&mut self, messages: u32) -> Result<(), FlowError> {
         self.endpoints.set_credit(self.index(), messages)
     }
 
-    /// Grants credit for so many more messages.
+    /// Adds to the credit.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::Detached`] if the link is not attached.
     pub fn add_credit(&mut self, messages: u32) -> Result<(), FlowError> {
         self.set_credit(self.credit().saturating_add(messages))
     }
 
-    /// Takes all credit back [2.6.10]. What is on the way still comes, before the sender's echo, of which
-    /// [`Event::Stopped`](crate::Event::Stopped) tells. No more is granted ahead until credit is set again.
+    /// Withdraws all credit [2.6.10].
+    ///
+    /// Messages that are on the way still arrive, before the sender's answer.
+    /// [`Event::Stopped`](crate::Event::Stopped) reports the answer. Prefetch stops until credit is set
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::Detached`] if the link is not attached.
     pub fn stop(&mut self) -> Result<(), FlowError> {
         self.endpoints.stop(self.index())
     }
 
-    /// Asks the sender to use the credit that there is now or give it back [2.6.7];
-    /// [`Event::Drained`](crate::Event::Drained) follows once, when there is none left and what came for it is
-    /// complete. No more is granted ahead until credit is set again.
+    /// Asks the sender to use its credit now or return it [2.6.7].
+    ///
+    /// [`Event::Drained`](crate::Event::Drained) follows once, when no credit is left and the last message is
+    /// complete. Prefetch stops until credit is set again.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::Detached`] if the link is not attached.
     pub fn drain(&mut self) -> Result<(), FlowError> {
         self.endpoints.drain(self.index())
     }
 
     /// Asks the sender for its state [2.7.4].
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::Detached`] if the link is not attached.
     pub fn echo(&mut self) -> Result<(), FlowError> {
         self.endpoints.echo(self.index())
     }
 
-    /// Returns how many more messages may come.
+    /// Returns the number of messages that the sender may still send.
     pub fn credit(&self) -> u32 {
         self.end().map_or(0, |receiver| receiver.credit.credit())
     }
 
-    /// Returns how many messages wait at the sender, as far as it has said [2.6.7].
+    /// Returns the number of messages that are ready at the sender, as last announced [2.6.7].
     pub fn available(&self) -> u32 {
         self.end().map_or(0, |receiver| receiver.credit.available())
     }
 
-    /// Returns how many deliveries the sender has sent, from where its count started; `None` before its attach is
-    /// in.
+    /// Returns the sender's delivery-count, or `None` before the sender's attach has arrived.
     pub fn delivery_count(&self) -> Option<SequenceNo> {
         self.end().and_then(|receiver| receiver.credit.count())
     }
 
-    /// Returns whether messages are accepted for the application once they have been handled, unless it has
-    /// decided.
+    /// Returns `true` if handled messages without an outcome are accepted.
     pub fn is_auto_accept(&self) -> bool {
         self.end().is_some_and(|receiver| !receiver.manual_accept)
     }
 
-    /// Returns what is told about a message whose handle is dropped undecided.
+    /// Returns the outcome of a message whose handle is dropped undecided.
     pub fn on_drop(&self) -> OnDrop {
         self.end().map_or(OnDrop::Keep, |receiver| receiver.on_drop)
     }
 
-    /// Returns whether messages are told of by their first frames, to be read in pieces.
+    /// Returns `true` if messages are reported at their first frame, to be read in pieces.
     pub fn is_streaming(&self) -> bool {
         self.end().is_some_and(|receiver| receiver.streaming)
     }
 
-    /// Returns the unsettled deliveries, the oldest first.
+    /// Returns the unsettled deliveries, oldest first.
     pub fn unsettled(&self) -> impl Iterator<Item = DeliveryKey> + '_ {
         self.endpoints.unsettled(self.index())
     }

@@ -1,4 +1,4 @@
-//! [`SenderMut`]: what can be done with a link on which this end sends.
+//! [`SenderMut`]: the commands of a link on which this end sends.
 
 use bytes::Bytes;
 
@@ -37,28 +37,50 @@ impl<'a> SenderMut<'a> {
         }
     }
 
-    /// Sends a message. The key is the delivery's, whose outcome comes as
-    /// [`Event::Updated`](crate::Event::Updated).
+    /// Sends a message, and returns the key of the delivery.
     ///
-    /// Credit is used when the message is taken, never before: a refused send costs nothing. What does not fit in
-    /// one transfer, or in the output, stays in the engine and follows.
+    /// [`Event::Updated`](crate::Event::Updated) reports the outcome. A refused send uses no credit. Octets
+    /// that do not fit in one transfer, or in the output, stay in the engine and follow later.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]: `Detached`, `NoCredit`, `WindowClosed`, `Full` or `Incomplete` if the link cannot send
+    /// now; `Unsettled` if too many deliveries are unsettled; `TooLarge` or `Unencodable` for the message
+    /// itself. After an error that passes, [`Event::Sendable`](crate::Event::Sendable) follows.
+    ///
+    /// # Examples
+    ///
+    /// The example of [`Connection`](crate::Connection) sends a message.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<DeliveryKey, SendError> {
         self.send_with(&message.into(), &SendOptions::new())
     }
 
-    /// Sends a message, as the options say.
+    /// Sends a message with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); also [`SendError::SettleMode`] and [`SendError::TagInUse`] for the options.
     pub fn send_with(&mut self, message: &Message, options: &SendOptions) -> Result<DeliveryKey, SendError> {
         self.endpoints.send_message(self.index(), message, options)
     }
 
-    /// Sends a message that is these octets and nothing else: what [`send_with`](Self::send_with) does for
-    /// `Message::from(data)`, at less cost.
+    /// Sends a message that is one data section with these octets.
+    ///
+    /// The result is that of [`send_with`](Self::send_with) with `Message::from(data)`, at a lower cost.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_with`](Self::send_with).
     #[inline]
     pub fn send_data(&mut self, data: &Bytes, options: &SendOptions) -> Result<DeliveryKey, SendError> {
         self.endpoints.send_data(self.index(), data, options)
     }
 
-    /// Sends a message that is encoded already, or of another format. Octets in large chunks are never copied.
+    /// Sends an encoded message, or a message of another format. Large chunks are not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_with`](Self::send_with).
     #[inline]
     pub fn send_payload(
         &mut self,
@@ -68,90 +90,131 @@ impl<'a> SenderMut<'a> {
         self.endpoints.send(self.index(), payload, options)
     }
 
-    /// Begins a delivery whose octets come later, however many: [`write`](Self::write) them, then
-    /// [`finish`](Self::finish) or [`abort`](Self::abort). The link sends no other in between [2.6.14].
+    /// Begins a delivery in pieces of any total length.
+    ///
+    /// [`write`](Self::write) adds octets; [`finish`](Self::finish) or [`abort`](Self::abort) ends the
+    /// delivery. The link sends no other delivery in between [2.6.14].
+    ///
+    /// # Errors
+    ///
+    /// As [`send_with`](Self::send_with).
     pub fn begin_delivery(&mut self, options: &SendOptions) -> Result<DeliveryKey, SendError> {
         self.endpoints.begin_delivery(self.index(), options)
     }
 
     /// Adds octets to the delivery that was begun.
     ///
-    /// [`SendError::Full`] when enough of it waits to be written; [`Event::Sendable`](crate::Event::Sendable)
-    /// follows.
+    /// # Errors
+    ///
+    /// [`SendError::Full`] while too many octets wait to be written; then
+    /// [`Event::Sendable`](crate::Event::Sendable) follows. [`SendError::TooLarge`] if the message exceeds
+    /// the peer's maximum, [`SendError::NoDelivery`] if no delivery is begun, [`SendError::Detached`] if the
+    /// link is not attached.
     pub fn write(&mut self, octets: impl Into<Bytes>) -> Result<(), SendError> {
         self.endpoints.send_part(self.index(), octets.into())
     }
 
-    /// The delivery that was begun is complete.
+    /// Completes the delivery that was begun.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoDelivery`] if no delivery is begun, [`SendError::Detached`] if the link is not
+    /// attached.
     pub fn finish(&mut self) -> Result<(), SendError> {
         self.endpoints.end_delivery(self.index(), SendingEnd::Complete)
     }
 
-    /// Gives the delivery up that was begun: the receiver drops what it has of it, and it is settled [2.6.14].
+    /// Aborts the delivery that was begun: the receiver discards it, and it is settled [2.6.14].
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoDelivery`] if no delivery is begun, [`SendError::Detached`] if the link is not
+    /// attached.
     pub fn abort(&mut self) -> Result<(), SendError> {
         self.endpoints.end_delivery(self.index(), SendingEnd::Aborted)
     }
 
-    /// Settles a delivery: its outcome is of no interest any more, or is known [2.6.12].
+    /// Settles a delivery: this end knows the outcome, or does not need it [2.6.12].
+    ///
+    /// # Errors
+    ///
+    /// [`SettleError::Settled`] if the delivery is settled, [`SettleError::WrongLink`] if it is not of this
+    /// link, [`SettleError::Ended`] if this end has closed the link, its session or the connection.
     pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         self.endpoints.dispose(self.index(), delivery, None, true)
     }
 
-    /// Tells the state of a delivery at this end, such as an outcome that it has come to by itself [2.6.12].
+    /// Sends the state of a delivery at this end, such as an outcome that the sender has determined itself
+    /// [2.6.12].
+    ///
+    /// # Errors
+    ///
+    /// As [`settle`](Self::settle); also [`SettleError::Decided`] if this end has sent an outcome already.
     pub fn update(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
         self.endpoints.dispose(self.index(), delivery, Some(state), false)
     }
 
-    /// Tells the receiver how many messages wait for credit [2.6.7].
+    /// Announces the number of messages that wait for credit [2.6.7].
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::Detached`] if the link is not attached.
     pub fn set_available(&mut self, messages: u32) -> Result<(), FlowError> {
         self.endpoints.set_available(self.index(), messages)
     }
 
-    /// Gives back the credit that is to be drained: there is nothing to send [2.6.7]. That answers the drain, after the
-    /// delivery that is being sent if there is one. Only for links that do not drain by themselves; those answer by
-    /// themselves, too, once all credit is used.
+    /// Answers the receiver's drain request: returns the unused credit, since there are no messages to send
+    /// [2.6.7].
+    ///
+    /// The answer follows the delivery that is being sent, if any. This command is for links without
+    /// [auto-drain](SenderOptions::with_auto_drain). The engine answers without it when all credit is used.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::Detached`] if the link is not attached.
     pub fn drained(&mut self) -> Result<(), FlowError> {
         self.endpoints.drained(self.index())
     }
 
-    /// Returns how many messages the receiver takes.
+    /// Returns the credit: the number of messages that the receiver accepts.
     pub fn credit(&self) -> u32 {
         self.end().map_or(0, |sender| sender.credit.credit())
     }
 
-    /// Returns whether the receiver wants back what credit cannot be used.
+    /// Returns `true` if the receiver asks for the return of unused credit.
     pub fn is_draining(&self) -> bool {
         self.end().is_some_and(|sender| sender.credit.drain())
     }
 
-    /// Returns how many deliveries the link has sent, from where its count started [2.6.7].
+    /// Returns the link's delivery-count [2.6.7].
     pub fn delivery_count(&self) -> SequenceNo {
         self.end().map(|sender| sender.credit.count()).unwrap_or_default()
     }
 
-    /// Returns whether a message would be taken now. Where not, [`Event::Sendable`](crate::Event::Sendable) follows when
-    /// one would be, as after a send that is refused.
+    /// Returns `true` if a message can be sent now. Otherwise [`Event::Sendable`](crate::Event::Sendable)
+    /// follows, as after a refused send.
     pub fn is_sendable(&mut self) -> bool {
         self.endpoints.ask_to_send(self.index())
     }
 
-    /// Returns whether a delivery of the link is not written to its end.
+    /// Returns `true` if a delivery of the link is not yet completely written.
     pub fn is_sending(&self) -> bool {
         self.end().is_some_and(|sender| sender.sending.is_some())
     }
 
-    /// Returns whether more octets can be written of a delivery that was [begun](Self::begin_delivery).
+    /// Returns `true` if a delivery is [begun](Self::begin_delivery) and not ended.
     pub(crate) fn is_writing(&self) -> bool {
         let sending = self.end().and_then(|sender| sender.sending.as_ref());
         sending.is_some_and(|sending| sending.end == SendingEnd::Open)
     }
 
-    /// Returns the largest message that the receiver takes, in octets; `None` for any [2.7.3].
+    /// Returns the size of the largest message that the receiver accepts, in octets; `None` for any size
+    /// [2.7.3].
     pub fn max_message_size(&self) -> Option<u64> {
         self.end().and_then(|sender| sender.max_message_size)
     }
 
-    /// Returns the unsettled deliveries, the oldest first.
+    /// Returns the unsettled deliveries, oldest first.
     pub fn unsettled(&self) -> impl Iterator<Item = DeliveryKey> + '_ {
         self.endpoints.unsettled(self.index())
     }

@@ -1,4 +1,4 @@
-//! [`SessionMut`]: what can be done with a session.
+//! [`SessionMut`]: the commands of a session.
 
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{EndOptions, Endpoints, LinkError, Session, SessionError, StaleKey};
@@ -29,13 +29,30 @@ impl<'a> SessionMut<'a> {
         self.endpoints.sessions.get(self.key.0)
     }
 
-    /// Accepts the session, which the peer has begun.
+    /// Accepts a session that the peer has begun.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NotOffered`] if the peer has not begun the session or it is already accepted,
+    /// [`SessionError::NotOpen`], [`SessionError::Channels`], or [`SessionError::TooLarge`].
     pub fn accept(&mut self, options: &SessionOptions) -> Result<(), SessionError> {
         self.endpoints.accept_session(self.index(), options)
     }
 
-    /// Attaches a link on which this end sends. Its name is to be unique among the senders of the two containers
-    /// [2.6.1]; that of a suspended link attaches that one again, under its old key [2.6.4].
+    /// Attaches a link on which this end sends.
+    ///
+    /// The name must be unique among the senders of the two containers [2.6.1]. The name of a suspended link
+    /// attaches that link again, and returns its key [2.6.4].
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::NameInUse`] if a link with this name is attached, [`LinkError::Limit`] or
+    /// [`LinkError::Handles`] if there are too many links, [`LinkError::NoSession`] if the session is over,
+    /// [`LinkError::TooLarge`] if the attach does not fit in a frame.
+    ///
+    /// # Examples
+    ///
+    /// The example of [`Connection`](crate::Connection) attaches a sender.
     pub fn attach_sender(
         &mut self,
         name: impl Into<Str>,
@@ -44,8 +61,14 @@ impl<'a> SessionMut<'a> {
         self.endpoints.attach(self.index(), &name.into(), EndOptions::Sender(options)).map(SenderKey)
     }
 
-    /// Attaches a link on which this end receives. Names are unique among receivers, and those of suspended links
-    /// attach them again.
+    /// Attaches a link on which this end receives.
+    ///
+    /// The name must be unique among the receivers of the two containers [2.6.1]. The name of a suspended
+    /// link attaches that link again, and returns its key [2.6.4].
+    ///
+    /// # Errors
+    ///
+    /// As [`attach_sender`](Self::attach_sender).
     pub fn attach_receiver(
         &mut self,
         name: impl Into<Str>,
@@ -54,7 +77,13 @@ impl<'a> SessionMut<'a> {
         self.endpoints.attach(self.index(), &name.into(), EndOptions::Receiver(options)).map(ReceiverKey)
     }
 
-    /// Ends the session; [`Event::SessionEnded`](crate::Event::SessionEnded) follows when the peer has answered.
+    /// Ends the session. [`Event::SessionEnded`](crate::Event::SessionEnded) follows when the peer has
+    /// answered.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] if the session has ended, [`SessionError::NotOpen`] if the connection is not
+    /// open.
     pub fn end(&mut self) -> Result<(), SessionError> {
         self.endpoints.end(self.index(), None)
     }
@@ -64,39 +93,40 @@ impl<'a> SessionMut<'a> {
         self.endpoints.end(self.index(), Some(error))
     }
 
-    /// Returns whether both ends have begun it and neither has ended it.
+    /// Returns `true` if both ends have begun the session and neither has ended it.
     pub fn is_mapped(&self) -> bool {
         self.state().is_some_and(Session::is_mapped)
     }
 
-    /// Returns the peer's begin; `None` before it is in.
+    /// Returns the peer's begin, or `None` before it has arrived.
     pub fn peer_begin(&self) -> Option<Begin> {
         let octets = bytes::Bytes::copy_from_slice(&self.state()?.begin);
         Begin::decode(&mut { octets }, &self.endpoints.limits).ok()
     }
 
-    /// Returns whether an extension may be used: this end desires it, and the peer offers it [2.7.2].
+    /// Returns `true` if an extension may be used: this end desires it and the peer offers it [2.7.2].
     pub fn has_extension(&self, name: &Symbol) -> bool {
         self.state().is_some_and(|session| session.desired.contains(name))
             && self.peer_begin().is_some_and(|begin| begin.offered_capabilities.contains(name))
     }
 
-    /// Returns how many transfers the peer may still send, as it was told [2.5.6].
+    /// Returns the number of transfers that the peer may still send, as last announced to it [2.5.6].
     pub fn incoming_window(&self) -> u32 {
         self.state().map_or(0, |session| session.incoming.left())
     }
 
-    /// Returns how many transfers the peer takes: its incoming-window, less what is on the way [2.5.6].
+    /// Returns the number of transfers that the peer accepts: its incoming-window minus the transfers on the
+    /// way [2.5.6].
     pub fn remote_incoming_window(&self) -> u32 {
         self.state().map_or(0, |session| session.outgoing.left())
     }
 
-    /// Returns how many deliveries are unsettled that this end has sent.
+    /// Returns the number of unsettled deliveries that this end has sent.
     pub fn unsettled_sent(&self) -> u32 {
         self.state().map_or(0, |session| session.sent.live())
     }
 
-    /// Returns how many deliveries are unsettled that this end has received.
+    /// Returns the number of unsettled deliveries that this end has received.
     pub fn unsettled_received(&self) -> u32 {
         self.state().and_then(|session| session.received.as_ref()).map_or(0, |ledger| ledger.live())
     }
