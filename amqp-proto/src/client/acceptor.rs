@@ -100,7 +100,11 @@ impl Acceptor {
         &self.options
     }
 
-    /// Returns the engine of a server, for this client. It is [logged](log_frames), where that is wanted.
+    /// Returns the engine of a server for this client, with the frame log of [`log_frames`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if the system has no random numbers for a container id.
     pub fn server(&self, peer: &Peer, now: Moment) -> Result<Connection> {
         let options = self.options.to_engine()?;
         let mut connection = match self.sasl.as_ref().map(|offer| offer(peer)) {

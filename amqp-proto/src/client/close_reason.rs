@@ -1,4 +1,4 @@
-//! [`CloseReason`]: how a connection, a session or a link ended.
+//! [`CloseReason`]: the end of a connection, a session or a link.
 
 use std::fmt;
 use std::io;
@@ -21,8 +21,8 @@ struct Story {
 }
 
 impl CloseReason {
-    /// Makes one of the reason that the engine gives, and of the error that the transport gave when it broke. The
-    /// latter is kept where the reason is the transport.
+    /// Returns an end with the engine's reason, and the transport's error, which is kept if the transport is
+    /// the reason.
     pub fn new(reason: Reason, io: Option<Arc<io::Error>>) -> Self {
         let io = io.filter(|_| reason.origin == Origin::Transport);
         Self(Arc::new(Story { reason, io, url: None }))
@@ -118,7 +118,7 @@ impl fmt::Display for CloseReason {
 }
 
 impl CloseReason {
-    /// What to look at first, where one mistake is likely.
+    /// Returns advice for likely mistakes.
     fn hint(&self) -> Option<&'static str> {
         if self.sasl().is_some_and(|failure| failure.code() == Some(SaslCode::Auth)) {
             return Some("check the user, the password, and the user's permissions on the server");

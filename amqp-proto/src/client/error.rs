@@ -40,15 +40,15 @@ pub enum Error {
     /// A system call or TLS failed: the host was not reached, a certificate is not trusted, an address is in
     /// use.
     Io(Arc<io::Error>),
-    /// The connection is over, and all on it.
+    /// The connection is over, with everything on it.
     Connection(CloseReason),
-    /// The session is over, and its links.
+    /// The session is over, with its links.
     Session(CloseReason),
-    /// The link is over, or detached.
+    /// The link is closed or detached.
     Link(CloseReason),
-    /// The link ended before the outcome of the delivery was known: the peer may have it, or not.
+    /// The link ended before the delivery had an outcome: the peer may have processed the message or not.
     Lost(CloseReason),
-    /// The receiver has settled the delivery without an outcome, and the link has no default for that [2.7.6].
+    /// The receiver has settled the delivery without an outcome, and the link has no default outcome [2.7.6].
     Undecided,
     /// The sender has aborted the message that is being read [2.6.14].
     Aborted,
@@ -81,7 +81,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns how the connection, session or link ended.
+    /// Returns the end of the connection, session or link, if that is the error.
     pub fn ended(&self) -> Option<&CloseReason> {
         match self {
             Self::Connection(ended) | Self::Session(ended) | Self::Link(ended) | Self::Lost(ended) => {
@@ -168,7 +168,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// Returns the words in front of how something ended, where that does not speak for itself.
+/// Returns the words before the text of an end, if that text does not stand alone.
 fn subject(ended: &CloseReason, words: &'static str) -> &'static str {
     if ended.cause().is_some() || ended.origin() == Origin::Transport { "" } else { words }
 }

@@ -1,4 +1,4 @@
-//! [`log_frames`]: where frames are shown.
+//! [`log_frames`]: the log of frames.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -24,9 +24,9 @@ const TARGET: &str = "amqp::frame";
 /// * with the feature `tracing`, to subscribers that enable the target `amqp::frame` at the level trace. The
 ///   connection's [`span`](Connection::span) gets the same name, and the remote address.
 ///
-/// A frame that is sent is shown when it is queued: a program that ends before it is written, without a close, has
-/// shown what nobody received. Both are looked at now, and not again. No credential shows; see [`TracedFrame`](crate::TracedFrame).
-/// What is in messages does not either, but what is in their envelopes, such as addresses, does.
+/// A sent frame is logged when it is queued, so a program that ends without a close may have logged frames
+/// that were not written. Both settings are read once, by this call. The log shows no credentials, see
+/// [`TracedFrame`](crate::TracedFrame), and no message content, but it does show addresses and other fields.
 pub fn log_frames(connection: &mut Connection, remote: Option<SocketAddr>) {
     let prints = is_on(std::env::var_os(VARIABLE));
     let id = Id::new();

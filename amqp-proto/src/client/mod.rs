@@ -1,9 +1,9 @@
 //! The parts of an adapter that need no IO: addresses, options, TLS and SASL settings, and errors.
 //!
-//! [`Address`] is a URL in its parts. [`ConnectionOptions`] make the engine of a client, [`Acceptor`] that of a server;
-//! both decide which SASL mechanisms are allowed on what kind of link. [`Outgoing`] is a
-//! message and how it is to be sent; [`Error`] is what an adapter's calls come to.
-//! [`log_frames`] has frames shown where that is wanted. Nothing here reads, writes or waits; randomness is the system's.
+//! [`Address`] is a URL in its parts. [`ConnectionOptions`] make the engine of a client, [`Acceptor`] that of a
+//! server; both decide which SASL mechanisms are allowed over which transport. [`Outgoing`] is a message with
+//! its send options. [`Error`] is the error of an adapter's call. [`log_frames`] logs frames. The module does no
+//! IO and does not wait; random numbers come from the system.
 
 mod acceptor;
 mod address;

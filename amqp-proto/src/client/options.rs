@@ -295,7 +295,12 @@ impl ConnectionOptions {
         self
     }
 
-    /// Returns the engine of a client, for this server. It is [logged](log_frames), where that is wanted.
+    /// Returns the engine of a client for this server, with the frame log of [`log_frames`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Credential`](super::Error::Credential) if the credentials cannot be used over this transport,
+    /// [`Error::Io`](super::Error::Io) if the system has no random numbers for a container id.
     pub fn client(&self, peer: &Peer, now: Moment) -> Result<Connection> {
         let options = self.to_engine()?;
         let mut connection = match self.client_sasl(peer.security())? {

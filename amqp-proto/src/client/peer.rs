@@ -12,7 +12,8 @@ use crate::types::Str;
 /// use amqp_proto::sasl::TransportSecurity;
 ///
 /// let peer = Peer::at("127.0.0.1:5672".parse().unwrap());
-/// assert_eq!(peer.security(), TransportSecurity::Encrypted); // nobody but this machine can listen
+/// // The octets do not leave this machine.
+/// assert_eq!(peer.security(), TransportSecurity::Encrypted);
 /// assert_eq!(peer.user(), None);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Returns a peer over a link as secure as the caller says.
+    /// Returns a peer over a transport of this security.
     pub fn new(security: TransportSecurity) -> Self {
         Self { security, address: None, user: None }
     }
@@ -52,7 +53,7 @@ impl Peer {
         self
     }
 
-    /// Returns whether somebody on the way can read what is said.
+    /// Returns the security of the transport: encrypted or not.
     pub fn security(&self) -> TransportSecurity {
         self.security
     }

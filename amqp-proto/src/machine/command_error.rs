@@ -45,7 +45,7 @@ macro_rules! command_errors {
 }
 
 command_errors! {
-    /// Why a session is not begun, accepted or ended.
+    /// The error of a session that cannot be begun, accepted or ended.
     SessionError {
         /// The connection is not open yet, or no longer open.
         NotOpen = "the connection is not open";

@@ -16,7 +16,7 @@ impl<'a> SessionMut<'a> {
     pub(crate) fn new(endpoints: &'a mut Endpoints, key: SessionKey) -> Result<Self, StaleKey> {
         match endpoints.sessions.get(key.0) {
             Some(session) if !session.is_polled => Ok(Self { endpoints, key }),
-            // One that was ended for a fault stays until the peer ends it, too.
+            // A session that was ended for a fault stays until the peer ends it, too.
             Some(_) | None => Err(StaleKey),
         }
     }
