@@ -1,4 +1,4 @@
-//! The client's mechanisms of one message, and [`ClientProfile`], which chooses [5.3.3.2].
+//! The client's mechanisms of one message, and [`ClientProfile`], which chooses a mechanism [5.3.3.2].
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -17,26 +17,30 @@ pub(super) const ANONYMOUS: Symbol = Symbol::known("ANONYMOUS");
 pub(super) const EXTERNAL: Symbol = Symbol::known("EXTERNAL");
 pub(super) const PLAIN: Symbol = Symbol::known("PLAIN");
 
-/// The mechanisms that a client may authenticate with.
+/// The mechanisms that a client allows, and the choice among them.
 ///
-/// Nothing is allowed that was not asked for: a login is never given up for ANONYMOUS, unless
-/// [`with_anonymous`](Self::with_anonymous) says so, and PLAIN never shows the password to a link that is not
-/// encrypted, unless [`with_plain_in_clear`](Self::with_plain_in_clear) says so. An attacker who can strip stronger
-/// mechanisms from what a server offers gains nothing by it beyond what [`with_only`](Self::with_only) leaves.
-/// There is one choice for each connection; when it fails, no weaker one is tried.
+/// The profile never uses a mechanism that it does not allow. With a login, it uses ANONYMOUS only after
+/// [`with_anonymous`](Self::with_anonymous), and PLAIN over an unencrypted transport only after
+/// [`with_plain_in_clear`](Self::with_plain_in_clear). An attacker who removes stronger mechanisms from the
+/// server's offer gains only the mechanisms that [`with_only`](Self::with_only) leaves. A connection makes
+/// one choice; if it fails, no weaker mechanism is tried.
 ///
 /// ```
-/// use amqp_proto::sasl::{ChoiceError, ClientProfile, TransportSecurity, Login, Nonce};
+/// use amqp_proto::sasl::{
+///     ChoiceError, ClientProfile, Login, Nonce, TransportSecurity,
+/// };
 /// use amqp_proto::symbol;
 ///
-/// let profile = ClientProfile::new().with_login(Login::new("user", "pencil").unwrap());
+/// let login = Login::new("user", "pencil").unwrap();
+/// let profile = ClientProfile::new().with_login(login);
 /// let nonce = Nonce::from_random(&[7; 16]).unwrap();
-/// let refused = profile.choose(&[symbol!("PLAIN")], TransportSecurity::Clear, nonce).unwrap_err();
-/// assert_eq!(refused, ChoiceError::PlainInClear);
+/// let offered = [symbol!("PLAIN")];
+/// let choice = profile.choose(&offered, TransportSecurity::Clear, nonce);
+/// assert_eq!(choice.unwrap_err(), ChoiceError::PlainInClear);
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ClientProfile {
-    /// The best first.
+    /// The mechanisms of the application, the preferred one first.
     own: Vec<OwnMechanism>,
     external: Option<ExternalClient>,
     login: Option<Login>,
@@ -48,61 +52,62 @@ pub struct ClientProfile {
 }
 
 impl ClientProfile {
-    /// Returns a profile that allows nothing yet.
+    /// Returns a profile that allows no mechanism.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Allows SCRAM, when the feature `scram` is on, and PLAIN.
+    /// Allows SCRAM, if the feature `scram` is on, and PLAIN.
     #[must_use]
     pub fn with_login(mut self, login: Login) -> Self {
         self.login = Some(login);
         self
     }
 
-    /// Allows EXTERNAL: the server knows the client by other means, usually its certificate.
+    /// Allows EXTERNAL: the layer below has authenticated the client, usually by a certificate.
     #[must_use]
     pub fn with_external(mut self, external: ExternalClient) -> Self {
         self.external = Some(external);
         self
     }
 
-    /// Allows ANONYMOUS, beside a login too.
+    /// Allows ANONYMOUS, in addition to other mechanisms.
     #[must_use]
     pub fn with_anonymous(mut self, anonymous: AnonymousClient) -> Self {
         self.anonymous = Some(anonymous);
         self
     }
 
-    /// Allows a mechanism of the application's own, which is liked better than all others but those that were given
-    /// so before. Each connection gets a copy of it, which has not been called yet: what is to be fresh, such as a
-    /// token or a nonce, it gets when it is asked for its
-    /// [`initial_response`](ClientMechanism::initial_response).
+    /// Allows a mechanism of the application, which is preferred to all others except those added before.
     ///
-    /// What [`with_only`](Self::with_only) leaves out is not used. Nor is, on a link that is not encrypted, what
-    /// [shows its secret](ClientMechanism::shows_secret), unless
-    /// [`with_plain_in_clear`](Self::with_plain_in_clear) says so. The profile's `Debug` tells the name alone.
+    /// Each connection gets its own copy of the mechanism. A mechanism should make fresh values, such as a
+    /// token or a nonce, when its [`initial_response`](ClientMechanism::initial_response) is called.
+    ///
+    /// The mechanism is not used if [`with_only`](Self::with_only) excludes it, nor if it [reveals its
+    /// secret](ClientMechanism::shows_secret) on an unencrypted transport, unless
+    /// [`with_plain_in_clear`](Self::with_plain_in_clear) allows that. The profile's `Debug` prints only its
+    /// name.
     #[must_use]
     pub fn with_mechanism(mut self, mechanism: impl ClientMechanism + Clone + Sync + 'static) -> Self {
         self.own.push(OwnMechanism::new(mechanism));
         self
     }
 
-    /// Lets PLAIN, and what is like it, show the secret to whoever listens on a link that is not encrypted.
+    /// Allows PLAIN, and mechanisms that also reveal their secret, on an unencrypted transport.
     #[must_use]
     pub fn with_plain_in_clear(mut self) -> Self {
         self.plain_in_clear = true;
         self
     }
 
-    /// Allows no mechanism but these.
+    /// Allows only these mechanisms.
     #[must_use]
     pub fn with_only(mut self, mechanisms: impl IntoIterator<Item = Symbol>) -> Self {
         self.only = Some(mechanisms.into_iter().collect());
         self
     }
 
-    /// Sets what SCRAM takes from a server.
+    /// Sets the limits of SCRAM on the server's messages.
     #[cfg(feature = "scram")]
     #[must_use]
     pub fn with_scram_limits(mut self, limits: ScramLimits) -> Self {
@@ -110,8 +115,15 @@ impl ClientProfile {
         self
     }
 
-    /// The strongest mechanism that is both offered and allowed: the application's own in their order, EXTERNAL, then
-    /// SCRAM by the size of its hash, then PLAIN, then ANONYMOUS. The server's order does not matter.
+    /// Returns the strongest mechanism that is both offered and allowed.
+    ///
+    /// The order is: mechanisms of the application as they were added, EXTERNAL, SCRAM by the size of its
+    /// hash, PLAIN, ANONYMOUS. The server's order does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`ChoiceError::NoneInCommon`] if no offered mechanism is allowed, [`ChoiceError::PlainInClear`] if the
+    /// only ones would reveal the secret on an unencrypted transport.
     pub fn choose(
         &self,
         offered: &[Symbol],
@@ -141,7 +153,7 @@ impl ClientProfile {
             }
             shows |= open(&PLAIN);
         }
-        // Only SCRAM has a use for it.
+        // Only SCRAM uses the nonce.
         #[cfg(not(feature = "scram"))]
         drop(nonce);
         match self.anonymous.as_ref().filter(|_| open(&ANONYMOUS)) {
@@ -151,7 +163,7 @@ impl ClientProfile {
         }
     }
 
-    /// The mechanisms that may be used, the strongest first.
+    /// Returns the allowed mechanisms, strongest first.
     fn allowed(&self) -> Vec<Symbol> {
         let mut names: Vec<_> = self.own.iter().map(|own| own.begin().name()).collect();
         names.extend(self.external.as_ref().map(|_| EXTERNAL));
@@ -170,16 +182,16 @@ impl ClientProfile {
     }
 }
 
-/// Says if somebody on the way can read the octets. Only the maker of the transport knows.
+/// The security of a transport against eavesdroppers. Only the maker of the transport knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportSecurity {
-    /// Anybody can.
+    /// Eavesdroppers can read the octets.
     Clear,
-    /// TLS or its like is below, or the link does not leave the machine.
+    /// The octets are encrypted, by TLS or similar, or do not leave the machine.
     Encrypted,
 }
 
-/// How far a mechanism of one message has come.
+/// The state of a mechanism of one message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Turn {
     #[default]
@@ -189,12 +201,12 @@ enum Turn {
 }
 
 impl Turn {
-    /// Ours is over; false when it was not ours.
+    /// Ends this end's turn; returns `false` if it was not its turn.
     fn speak(&mut self) -> bool {
         core::mem::replace(self, if *self == Self::Ours { Self::Servers } else { Self::Over }) == Self::Ours
     }
 
-    /// The server's is over. What comes with its *ok* means nothing to these mechanisms.
+    /// Ends the server's turn. Additional data in the outcome *ok* has no meaning for these mechanisms.
     fn end(&mut self) -> Result<(), Failure> {
         match core::mem::replace(self, Self::Over) {
             Self::Servers => Ok(()),
@@ -203,7 +215,7 @@ impl Turn {
     }
 }
 
-/// What follows the one message: no challenge, and an outcome [5.3.2].
+/// The calls after the one message: no challenge, and an outcome [5.3.2].
 macro_rules! one_message {
     (public) => {
         fn shows_secret(&self) -> bool {
@@ -224,7 +236,7 @@ macro_rules! one_message {
     };
 }
 
-/// ANONYMOUS [RFC 4505]: the client does not say who it is.
+/// ANONYMOUS (RFC 4505): the client does not authenticate.
 #[derive(Debug, Clone, Default)]
 pub struct AnonymousClient {
     trace: Option<Str>,
@@ -232,12 +244,16 @@ pub struct AnonymousClient {
 }
 
 impl AnonymousClient {
-    /// Without a trace.
+    /// Returns the mechanism without a trace text.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With a text for the server's logs, such as an e-mail address. Everybody on the way can read it.
+    /// Adds a text for the server's logs, such as an e-mail address. Eavesdroppers can read it.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCredential`] if the text is empty, too long, or has control characters.
     pub fn with_trace(mut self, trace: impl Into<Str>) -> Result<Self, BadCredential> {
         self.trace = Some(name(trace.into())?);
         Ok(self)
@@ -257,7 +273,7 @@ impl ClientMechanism for AnonymousClient {
     one_message!(public);
 }
 
-/// EXTERNAL [RFC 4422, A]: the server knows the client already.
+/// EXTERNAL (RFC 4422, appendix A): the layer below has authenticated the client.
 #[derive(Debug, Clone, Default)]
 pub struct ExternalClient {
     acting_as: Option<Str>,
@@ -265,12 +281,16 @@ pub struct ExternalClient {
 }
 
 impl ExternalClient {
-    /// As whom the server knows the client to be.
+    /// Returns the mechanism; the client acts as the authenticated user.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks for the rights of this identity, which the server has to allow.
+    /// Requests the rights of another identity, which the server must allow.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCredential`] if the name is empty, too long, or has control characters.
     pub fn with_acting_as(mut self, authorization: impl Into<Str>) -> Result<Self, BadCredential> {
         self.acting_as = Some(name(authorization.into())?);
         Ok(self)
@@ -282,7 +302,7 @@ impl ClientMechanism for ExternalClient {
         EXTERNAL
     }
 
-    /// Empty when nobody is asked for, which is not the same as none [5.3.3.2].
+    /// Returns the other identity, or an empty response, which differs from an absent one [5.3.3.2].
     fn initial_response(&mut self) -> Option<Secret> {
         let acting_as = self.acting_as.as_ref().map_or("", Str::as_str);
         self.turn.speak().then(|| Secret::from(acting_as.as_bytes()))
@@ -291,9 +311,10 @@ impl ClientMechanism for ExternalClient {
     one_message!(public);
 }
 
-/// PLAIN [RFC 4616]: the password itself.
+/// PLAIN (RFC 4616): the client sends its password.
 ///
-/// [`ClientProfile`] keeps it off links that are not encrypted; who makes one by hand has to.
+/// [`ClientProfile`] uses PLAIN only on encrypted transports. Code that makes a `PlainClient` itself must do
+/// the same.
 #[derive(Debug, Clone)]
 pub struct PlainClient {
     login: Login,
@@ -301,7 +322,7 @@ pub struct PlainClient {
 }
 
 impl PlainClient {
-    /// With this password.
+    /// Returns the mechanism with this login.
     pub fn new(login: Login) -> Self {
         Self { login, turn: Turn::Ours }
     }

@@ -1,4 +1,4 @@
-//! SASL as frames: who sends which, in which order, and how often [5.3.2] [5.3.3].
+//! The SASL dialogue: the frames, their order and their number [5.3.2] [5.3.3].
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -10,13 +10,16 @@ use super::nonce::Nonce;
 use crate::types::{Many, Str, Symbol};
 use crate::wire::{SaslBody, SaslChallenge, SaslCode, SaslInit, SaslMechanisms, SaslOutcome, SaslResponse};
 
-/// The client's side of SASL, for one connection.
+/// The client's SASL settings for one connection.
 ///
 /// ```
-/// use amqp_proto::sasl::{AnonymousClient, ClientProfile, ClientSasl, TransportSecurity, Nonce};
+/// use amqp_proto::sasl::{
+///     AnonymousClient, ClientProfile, ClientSasl, Nonce, TransportSecurity,
+/// };
 ///
-/// let profile = ClientProfile::new().with_anonymous(AnonymousClient::new());
-/// let nonce = Nonce::from_random(&[7; 16])?; // 16 octets of the system's randomness
+/// let anonymous = AnonymousClient::new();
+/// let profile = ClientProfile::new().with_anonymous(anonymous);
+/// let nonce = Nonce::from_random(&[7; 16])?; // 16 random octets
 /// let sasl = ClientSasl::new(profile, TransportSecurity::Clear, nonce);
 /// # Ok::<(), amqp_proto::sasl::BadNonce>(())
 /// ```
@@ -28,18 +31,19 @@ pub struct ClientSasl {
 }
 
 impl ClientSasl {
-    /// With what the profile allows, on a link that is as secure as the caller says, with a nonce never used before.
+    /// Returns the settings for a transport of this security, with a nonce that was never used before.
     pub fn new(profile: ClientProfile, link: TransportSecurity, nonce: Nonce) -> Self {
         Self { profile, link, nonce }
     }
 }
 
-/// The server's side of SASL, for one connection.
+/// The server's SASL settings for one connection.
 ///
 /// ```
-/// use amqp_proto::sasl::{AnonymousServer, TransportSecurity, ServerSasl};
+/// use amqp_proto::sasl::{AnonymousServer, ServerSasl, TransportSecurity};
 ///
-/// let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new());
+/// let sasl = ServerSasl::new(TransportSecurity::Clear)
+///     .with_mechanism(AnonymousServer::new());
 /// ```
 #[derive(Debug)]
 pub struct ServerSasl {
@@ -50,45 +54,45 @@ pub struct ServerSasl {
 }
 
 impl ServerSasl {
-    /// Nothing yet, on a link that is as secure as the caller says.
+    /// Returns settings without mechanisms, for a transport of this security.
     pub fn new(link: TransportSecurity) -> Self {
         Self { link, mechanisms: Vec::new(), optional: false, plain_in_clear: false }
     }
 
-    /// Offers a mechanism beside those before it, which are liked better [5.3.3.1].
+    /// Adds a mechanism; earlier ones are preferred [5.3.3.1].
     #[must_use]
     pub fn with_mechanism(mut self, mechanism: impl ServerMechanism + 'static) -> Self {
         self.mechanisms.push(Box::new(mechanism));
         self
     }
 
-    /// Takes clients that do not authenticate at all, too.
+    /// Also accepts clients that do not use SASL.
     #[must_use]
     pub fn with_optional(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// Offers PLAIN on a link that is not encrypted, too: whoever listens learns the passwords.
+    /// Offers PLAIN on an unencrypted transport, too: eavesdroppers can read the passwords.
     #[must_use]
     pub fn with_plain_in_clear(mut self) -> Self {
         self.plain_in_clear = true;
         self
     }
 
-    /// Returns whether clients may do without.
+    /// Returns `true` if clients may skip SASL.
     pub(crate) fn is_optional(&self) -> bool {
         self.optional
     }
 }
 
-/// What is to be done after a SASL frame.
+/// The action after a SASL frame.
 pub(crate) enum Next {
-    /// Send this, and wait.
+    /// Send this body, and wait for the peer.
     Send(SaslBody),
-    /// The peer is known: the next protocol header follows. The server sends an outcome before.
+    /// Authenticated: the next protocol header follows. The server first sends an outcome.
     Done(Option<SaslBody>, Identity),
-    /// It is over: the server sends an outcome before.
+    /// Failed. The server first sends an outcome.
     Failed(Option<SaslBody>, SaslFailure),
 }
 
@@ -102,9 +106,9 @@ pub(crate) struct ClientDialogue {
 
 #[derive(Debug)]
 enum ClientState {
-    /// The server has to say what it has.
+    /// Waiting for the server's mechanisms.
     Offered(Box<ClientSasl>),
-    /// It has to ask or to decide.
+    /// Waiting for a challenge or the outcome.
     Chosen(Box<dyn ClientMechanism>),
     Over,
 }
@@ -114,7 +118,7 @@ impl ClientDialogue {
         Self { state: ClientState::Offered(sasl), hostname, rounds }
     }
 
-    /// The server has sent a frame.
+    /// Handles a frame of the server.
     pub(crate) fn on_frame(&mut self, body: SaslBody) -> Next {
         let failed = |failure| Next::Failed(None, failure);
         match (core::mem::replace(&mut self.state, ClientState::Over), body) {
@@ -149,7 +153,7 @@ impl ClientDialogue {
         }
     }
 
-    /// The response does not fit a frame.
+    /// Returns the failure of a response that does not fit in a frame.
     pub(crate) fn unsendable(&self) -> SaslFailure {
         match &self.state {
             ClientState::Chosen(mechanism) => gave_up(&**mechanism, Failure::TooLong),
@@ -183,15 +187,15 @@ pub(crate) struct ServerDialogue {
 
 #[derive(Debug)]
 enum ServerState {
-    /// The client has to pick one.
+    /// Waiting for the client's choice.
     Offering(Vec<Box<dyn ServerMechanism>>),
-    /// It has to answer.
+    /// Waiting for the client's response.
     Asking(Box<dyn ServerMechanism>),
     Over,
 }
 
 impl ServerDialogue {
-    /// Returns the dialogue, and the frame that it begins with.
+    /// Returns the dialogue, and its first frame.
     pub(crate) fn new(sasl: ServerSasl, rounds: u32) -> (Self, SaslMechanisms) {
         let ServerSasl { link, mut mechanisms, plain_in_clear, .. } = sasl;
         if link == TransportSecurity::Clear && !plain_in_clear {
@@ -201,7 +205,7 @@ impl ServerDialogue {
         (Self { state: ServerState::Offering(mechanisms), rounds }, SaslMechanisms::new(names))
     }
 
-    /// The client has sent a frame.
+    /// Handles a frame of the client.
     pub(crate) fn on_frame(&mut self, body: SaslBody) -> Next {
         match (core::mem::replace(&mut self.state, ServerState::Over), body) {
             (ServerState::Offering(mechanisms), SaslBody::Init(init)) => {
@@ -238,7 +242,7 @@ impl ServerDialogue {
     }
 }
 
-/// Returns the peer learns that it failed and not why.
+/// Returns a failure with the outcome *auth*. The peer does not get the reason.
 fn refused(failure: SaslFailure) -> Next {
     Next::Failed(Some(SaslOutcome::new(SaslCode::Auth).into()), failure)
 }

@@ -1,4 +1,4 @@
-//! [`SaslFailure`]: why an authentication failed, in words that a person can act on.
+//! [`SaslFailure`]: the reason of a failed authentication, with a text for people.
 
 use core::fmt;
 
@@ -8,53 +8,54 @@ use super::mechanism::Failure;
 use crate::types::{Str, Symbol};
 use crate::wire::SaslCode;
 
-/// Why an authentication failed.
+/// The reason of a failed authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SaslFailure {
     /// A SASL frame of this end is larger than
     /// [`Options::with_sasl_send_size`](crate::config::Options::with_sasl_send_size) allows.
     OwnFrame {
-        /// The octets that the frame takes.
+        /// The size of the frame.
         octets: usize,
-        /// The octets that it may take.
+        /// The largest allowed size.
         limit: usize,
     },
-    /// The client may use none of the offered mechanisms.
+    /// The client allows none of the offered mechanisms.
     Choice(ChoiceError),
     /// The server has not authenticated the client.
     Outcome {
         /// The code of the server's outcome [5.3.3.6].
         code: SaslCode,
-        /// The login that the client tried.
+        /// The client's attempt.
         attempt: Attempt,
     },
-    /// The client's mechanism does not take what the server sends.
+    /// The client's mechanism has refused a message of the server.
     Mechanism {
-        /// The fault that it found.
+        /// The fault in the message.
         failure: Failure,
-        /// The login that the client tried.
+        /// The client's attempt.
         attempt: Attempt,
     },
-    /// The server has no mechanism that is safe on a link that is not encrypted.
+    /// The server has no mechanism that is safe on an unencrypted transport.
     NothingToOffer,
-    /// The client has not shown who it is.
+    /// The client has not authenticated.
     Credentials,
-    /// The client picked a mechanism that was not offered [5.3.3.2].
+    /// The client has chosen a mechanism that was not offered [5.3.3.2].
     NotOffered,
-    /// A frame that has no place there [5.3.2].
+    /// A frame is out of order [5.3.2].
     Order,
-    /// More challenges than this end takes (threat C02).
+    /// The peer has sent more challenges than this end allows.
+    // Threat C02.
     Rounds,
 }
 
-/// A client's attempt to authenticate: the mechanism, and the user it names.
+/// A client's attempt to authenticate: the mechanism, and the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
     /// The mechanism that the client chose.
     pub mechanism: Symbol,
-    /// The name of the user, where the mechanism has one.
+    /// The name of the user, if the mechanism has one.
     pub user: Option<Str>,
 }
 
@@ -73,7 +74,7 @@ impl SaslFailure {
         }
     }
 
-    /// Returns the login that the client tried, if it came so far.
+    /// Returns the client's attempt, if the client has made one.
     pub fn attempt(&self) -> Option<&Attempt> {
         match self {
             Self::Outcome { attempt, .. } | Self::Mechanism { attempt, .. } => Some(attempt),
@@ -81,12 +82,12 @@ impl SaslFailure {
         }
     }
 
-    /// Returns whether the server failed for a reason of its own that may pass: the outcome *sys-temp*.
+    /// Returns `true` if the server has failed for the moment: the outcome *sys-temp*.
     pub fn is_transient(&self) -> bool {
         self.code() == Some(SaslCode::SysTemp)
     }
 
-    /// Returns whether the server failed for a reason of its own.
+    /// Returns `true` if the server has failed for a reason of its own.
     pub(crate) fn is_system_error(&self) -> bool {
         matches!(self.code(), Some(SaslCode::Sys | SaslCode::SysPerm | SaslCode::SysTemp))
     }
@@ -98,14 +99,14 @@ impl fmt::Display for SaslFailure {
             Self::Choice(error) => write!(f, "{error}"),
             Self::OwnFrame { octets, limit } => write!(
                 f,
-                "SASL: the response of this end takes a frame of {octets} octets, sasl_send_size allows {limit}"
+                "SASL: the response needs a frame of {octets} octets, but sasl_send_size allows {limit}"
             ),
             Self::Outcome { code, attempt } => {
                 write!(f, "authentication failed {attempt}: {}", meaning(*code))
             }
             Self::Mechanism { failure, attempt } => write!(f, "authentication failed {attempt}: {failure}"),
             Self::NothingToOffer => f.write_str(
-                "no SASL mechanism to offer: PLAIN needs an encrypted link, or with_plain_in_clear",
+                "no SASL mechanism to offer: PLAIN needs an encrypted transport, or with_plain_in_clear",
             ),
             Self::Credentials => f.write_str("SASL: the client's credentials are wrong"),
             Self::NotOffered => f.write_str("SASL: the client chose a mechanism that was not offered"),
@@ -136,18 +137,20 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// Why a client uses none of the offered mechanisms. It closes the connection [5.3.3.2].
+/// The reason why a client uses none of the offered mechanisms. The client then closes the connection
+/// [5.3.3.2].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChoiceError {
-    /// The profile allows none of them.
+    /// The profile allows none of the offered mechanisms.
     NoneInCommon {
         /// The mechanisms that the server offers.
         offered: Vec<Symbol>,
         /// The mechanisms that the profile allows.
         allowed: Vec<Symbol>,
     },
-    /// Only PLAIN, or another that shows its secret, would do, but the link is not encrypted (threat E8).
+    /// The only possible mechanisms would reveal the secret, and the transport is not encrypted.
+    // Threat E8.
     PlainInClear,
 }
 
@@ -161,8 +164,8 @@ impl fmt::Display for ChoiceError {
                 list(allowed, f)
             }
             Self::PlainInClear => f.write_str(
-                "the server takes a password only by SASL PLAIN, or its like, which is refused on a link that is not \
-                 encrypted: use amqps://, or plain_in_clear in a network that you trust",
+                "the server accepts a password only by SASL PLAIN or similar, which is refused over an unencrypted \
+                 transport: use amqps://, or with_plain_in_clear in a network that you trust",
             ),
         }
     }

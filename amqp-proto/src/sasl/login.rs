@@ -1,4 +1,5 @@
-//! [`Login`]: a user's name and password, checked once and wiped in the end (threat E8).
+//! [`Login`]: a user name and a password, checked once and wiped at the end.
+// Threat E8.
 
 use core::fmt;
 
@@ -7,22 +8,23 @@ use bytes::Bytes;
 
 use crate::types::Str;
 
-/// A user's name, the password, and whom to act as.
+/// A user name, a password, and optionally another identity to act as.
 ///
-/// The texts are used as they are given: ASCII needs no preparation, and other text should come in Unicode's
-/// normalization form C, which is what SASLprep makes of it in all but rare cases. Control characters are refused,
-/// as SASLprep does.
+/// The texts are used as given. ASCII needs no preparation. Other text should be in Unicode's normalization
+/// form C, which is the result of SASLprep except in rare cases. Control characters are refused, as by
+/// SASLprep.
 ///
-/// The password's octets are overwritten when the last value with them is dropped: surely with the feature `scram`,
-/// which brings `zeroize`; without it as far as safe Rust can ask the compiler for. What PLAIN has put into a
-/// connection's output is a copy that this does not reach.
+/// The password's octets are overwritten when the last value with them is dropped: reliably with the feature
+/// `scram`, which uses `zeroize`, otherwise as far as safe Rust allows. PLAIN copies the password into the
+/// connection's output, where it is not overwritten.
 ///
 /// ```
 /// use amqp_proto::sasl::{BadCredential, Login};
 ///
 /// let login = Login::new("user", "pencil").unwrap();
 /// assert!(!format!("{login:?}").contains("pencil"));
-/// assert_eq!(Login::new("user", "pen\0cil").unwrap_err(), BadCredential::Control);
+/// let refused = Login::new("user", "pen\0cil").unwrap_err();
+/// assert_eq!(refused, BadCredential::Control);
 /// ```
 #[derive(Clone)]
 pub struct Login {
@@ -32,12 +34,16 @@ pub struct Login {
 }
 
 impl Login {
-    /// The longest name, in octets: what every PLAIN server takes [RFC 4616, 2].
+    /// The greatest length of a name, in octets: every PLAIN server accepts that (RFC 4616, section 2).
     pub const MAX_NAME: usize = 255;
-    /// The longest password, in octets. The SASL frames' limit is usually lower [5.3.1].
+    /// The greatest length of a password, in octets. The limit on SASL frames is usually lower [5.3.1].
     pub const MAX_PASSWORD: usize = 65_535;
 
-    /// Returns a user and a password, neither of them empty.
+    /// Returns a login.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCredential`] if the name or the password is empty, too long, or has control characters.
     pub fn new(user: impl Into<Str>, password: &str) -> Result<Self, BadCredential> {
         Ok(Self {
             user: name(user.into())?,
@@ -46,18 +52,22 @@ impl Login {
         })
     }
 
-    /// Asks for the rights of somebody else, the authorization identity, which the server has to allow.
+    /// Requests the rights of another identity, which the server must allow.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCredential`] if the name is empty, too long, or has control characters.
     pub fn with_acting_as(mut self, authorization: impl Into<Str>) -> Result<Self, BadCredential> {
         self.acting_as = Some(name(authorization.into())?);
         Ok(self)
     }
 
-    /// Returns the user.
+    /// Returns the user name.
     pub fn user(&self) -> &Str {
         &self.user
     }
 
-    /// Whom to act as; none means as the user.
+    /// Returns the other identity to act as, if any.
     pub fn acting_as(&self) -> Option<&Str> {
         self.acting_as.as_ref()
     }
@@ -76,14 +86,14 @@ impl fmt::Debug for Login {
     }
 }
 
-/// A name or a password that no mechanism could send.
+/// The error of a name or a password that cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadCredential {
-    /// It has no characters.
+    /// The text is empty.
     Empty,
-    /// It has control characters.
+    /// The text has control characters.
     Control,
-    /// It is too long.
+    /// The text is too long.
     TooLong,
 }
 
@@ -99,13 +109,13 @@ impl fmt::Display for BadCredential {
 
 impl core::error::Error for BadCredential {}
 
-/// Checks a name, ours or the peer's.
+/// Checks a name of either end.
 pub(super) fn name(name: Str) -> Result<Str, BadCredential> {
     text(&name, Login::MAX_NAME)?;
     Ok(name)
 }
 
-/// Checks any text, ours or the peer's.
+/// Checks a text of either end.
 pub(super) fn text(text: &str, most: usize) -> Result<&str, BadCredential> {
     if text.is_empty() {
         Err(BadCredential::Empty)
@@ -118,17 +128,17 @@ pub(super) fn text(text: &str, most: usize) -> Result<&str, BadCredential> {
     }
 }
 
-/// Octets that are overwritten when they are dropped. They are allocated once: growing would leave a copy behind.
+/// Octets that are overwritten on drop. They are allocated once, since growing would leave a copy behind.
 #[derive(Clone)]
 pub(super) struct Wiped(Vec<u8>);
 
 impl Wiped {
-    /// Returns the parts, one after the other.
+    /// Returns the concatenation of the parts.
     pub(super) fn concat(parts: &[&[u8]]) -> Self {
         Self(parts.concat())
     }
 
-    /// Shared octets, overwritten when the last one who shares them is gone.
+    /// Converts into shared octets, which are overwritten when the last owner is dropped.
     pub(super) fn into_bytes(self) -> Bytes {
         Bytes::from_owner(self)
     }
@@ -149,7 +159,7 @@ impl From<Vec<u8>> for Wiped {
 
 #[cfg(feature = "scram")]
 impl FromIterator<u8> for Wiped {
-    /// Of an iterator that knows its length.
+    /// Collects an iterator of known length.
     fn from_iter<I: IntoIterator<Item = u8>>(octets: I) -> Self {
         Self(octets.into_iter().collect())
     }
@@ -170,7 +180,7 @@ impl Drop for Wiped {
     #[cfg(not(feature = "scram"))]
     fn drop(&mut self) {
         self.0.fill(0);
-        // Keeps the stores: for all the compiler knows, somebody reads them.
+        // Keeps the compiler from removing the stores.
         core::hint::black_box(&mut self.0);
     }
 }

@@ -1,62 +1,72 @@
-//! What every mechanism is to the connection: one trait for each end [5.3.2].
+//! The interface of every mechanism: one trait for each end [5.3.2].
 
 use core::fmt;
 
 use crate::types::{Str, Symbol};
 use crate::wire::Secret;
 
-/// The client's end of one authentication. A new attempt takes a new value.
+/// The client's end of one authentication. A new attempt needs a new value.
 ///
 /// The order of the calls: [`initial_response`](Self::initial_response) once, for the init;
-/// [`challenge`](Self::challenge) for each challenge of the server; [`outcome`](Self::outcome) once, when the
-/// server has sent the outcome *ok*. Other outcomes are not told. A call out of order, and any after a failure, is
-/// answered with a [`Failure`] [5.3.2]: the octets that cause it come from the peer.
+/// [`challenge`](Self::challenge) for each challenge of the server; [`outcome`](Self::outcome) once, if the
+/// server has sent the outcome *ok*. Other outcomes cause no call. A call out of order, and any call after a
+/// failure, returns a [`Failure`] [5.3.2], since the peer can cause it.
 ///
-/// [`ClientProfile::with_mechanism`](super::ClientProfile::with_mechanism) has a client use one of its own.
-/// `Debug` is to tell no secret: that of the connection shows it.
+/// [`ClientProfile::with_mechanism`](super::ClientProfile::with_mechanism) adds a mechanism of the
+/// application. `Debug` must show no secret, since the connection's `Debug` includes it.
 pub trait ClientMechanism: fmt::Debug + Send {
-    /// Returns the name under which it is offered.
+    /// Returns the name of the mechanism.
     fn name(&self) -> Symbol;
 
-    /// Returns whether who listens learns by it what the client is known by, be it a password or a token: such a
-    /// mechanism is kept off links that are not encrypted (threat E8). True, unless implemented otherwise.
+    /// Returns `true` if the exchange reveals the secret, such as a password or a token, to an eavesdropper.
+    ///
+    /// Such a mechanism is not used on an unencrypted transport. Default `true`.
+    // Threat E8.
     fn shows_secret(&self) -> bool {
         true
     }
 
-    /// Returns the name of the user, for the words of an error. None, unless implemented otherwise.
+    /// Returns the name of the user, for error texts. Default `None`.
     fn user(&self) -> Option<&Str> {
         None
     }
 
-    /// What goes with the init; an empty response is one, `None` is none [5.3.3.2].
+    /// Returns the initial response; an empty response differs from `None` [5.3.3.2].
     fn initial_response(&mut self) -> Option<Secret>;
 
     /// Returns the response to a challenge.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if the challenge is malformed, out of order, or not acceptable. The client then gives up.
     fn challenge(&mut self, challenge: &Secret) -> Result<Secret, Failure>;
 
-    /// The server says *ok*. An error means that it is not to be believed: the client must give the connection up
-    /// as if it had failed [5.3.3.5].
+    /// Handles the outcome *ok*.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if the server has not proved its identity. The client then gives up, as after any other
+    /// failure [5.3.3.5].
     fn outcome(&mut self, additional_data: Option<&Secret>) -> Result<(), Failure>;
 }
 
-/// The server's end of one authentication. A new attempt takes a new value.
+/// The server's end of one authentication. A new attempt needs a new value.
 ///
 /// The order of the calls: [`init`](Self::init) once, then [`response`](Self::response) after each
-/// [`Step::Challenge`], until a step is [`Step::Done`] or [`Step::Failed`]. A call out of order, and any after the
-/// end, fails [5.3.2].
+/// [`Step::Challenge`], until a step is [`Step::Done`] or [`Step::Failed`]. A call out of order, and any call
+/// after the end, fails [5.3.2].
 pub trait ServerMechanism: fmt::Debug + Send {
-    /// Returns the name under which it is offered.
+    /// Returns the name of the mechanism.
     fn name(&self) -> Symbol;
 
-    /// The client has picked this mechanism.
+    /// Handles the client's choice of this mechanism.
     fn init(&mut self, initial_response: Option<&Secret>) -> Step;
 
-    /// The client has answered the challenge.
+    /// Handles the client's response to a challenge.
     fn response(&mut self, response: &Secret) -> Step;
 }
 
-/// The next step of a server.
+/// The next step of a server mechanism.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Step {
@@ -64,18 +74,18 @@ pub enum Step {
     Challenge(Secret),
     /// Send the outcome *ok*.
     Done {
-        /// Who the client is.
+        /// The identity of the client.
         identity: Identity,
-        /// What goes with the outcome.
+        /// Additional data for the outcome.
         additional_data: Option<Secret>,
     },
-    /// Send the outcome *auth*. There is no reason: one that reached the peer would tell it which users there are.
+    /// Send the outcome *auth*. It has no reason: a reason would tell the peer which users exist.
     Failed,
 }
 
-/// The user that a client has shown to be, and whom it wants to act as.
+/// The identity of an authenticated client: its user, and the identity that it acts as.
 ///
-/// The texts have no control characters, but they are the peer's words all the same.
+/// The texts have no control characters, but the peer has chosen them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Identity {
     user: Option<Str>,
@@ -84,63 +94,64 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A client that has not said who it is.
+    /// Returns the identity of an anonymous client.
     pub const fn anonymous() -> Self {
         Self { user: None, acting_as: None, trace: None }
     }
 
-    /// A client that has shown to be this user.
+    /// Returns the identity of a client that is authenticated as this user.
     pub fn of(user: impl Into<Str>) -> Self {
         Self { user: Some(user.into()), ..Self::anonymous() }
     }
 
-    /// Sets the user that it acts as.
+    /// Sets the identity that the client acts as.
     #[must_use]
     pub fn with_acting_as(mut self, authorization: impl Into<Str>) -> Self {
         self.acting_as = Some(authorization.into());
         self
     }
 
-    /// Sets the trace of an anonymous client.
+    /// Sets the trace text of an anonymous client.
     #[must_use]
     pub fn with_trace(mut self, trace: impl Into<Str>) -> Self {
         self.trace = Some(trace.into());
         self
     }
 
-    /// Whose credentials they were; none when anonymous.
+    /// Returns the authenticated user; `None` for an anonymous client.
     pub fn user(&self) -> Option<&Str> {
         self.user.as_ref()
     }
 
-    /// Whose rights the client has: those of the one it acts as, else its own; none when anonymous.
+    /// Returns the identity whose rights the client has: the one that it acts as, else the user; `None` for
+    /// an anonymous client.
     pub fn authorized_as(&self) -> Option<&Str> {
         self.acting_as.as_ref().or(self.user.as_ref())
     }
 
-    /// Returns the trace that an anonymous client gives of itself, unchecked.
+    /// Returns the trace text that an anonymous client has sent, unchecked.
     pub fn trace(&self) -> Option<&Str> {
         self.trace.as_ref()
     }
 }
 
-/// Why a client mechanism gives up.
+/// The reason for which a client mechanism gives up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The server sent a challenge or an outcome when it was not its turn.
+    /// The server has sent a challenge or an outcome out of order.
     Order,
-    /// The message is not what the mechanism prescribes.
+    /// The message is malformed.
     Malformed,
-    /// The message, or a part of it, is longer than the limits allow.
+    /// The message, or a part of it, exceeds the limits.
     TooLong,
-    /// The server's nonce does not continue the client's.
+    /// The server's nonce does not begin with the client's.
     Nonce,
-    /// The server asks for this many iterations, which the limits do not allow.
+    /// The server requests this number of iterations, which the limits do not allow.
     Iterations(u32),
-    /// The server did not show that it knows the user's key: it is not the server that the password is for.
+    /// The server has not proved that it knows the user's key, so it may be an impostor.
     ServerSignature,
-    /// The server says within the mechanism that it failed.
+    /// The server reports a failure within the mechanism.
     Refused,
 }
 
@@ -150,7 +161,7 @@ impl fmt::Display for Failure {
             Self::Order => "a challenge or an outcome out of order",
             Self::Malformed => "a malformed challenge",
             Self::TooLong => "a challenge that is too long",
-            Self::Nonce => "the server's nonce does not continue the client's",
+            Self::Nonce => "the server's nonce does not begin with the client's",
             Self::Iterations(count) => return write!(f, "{count} iterations are outside the limits"),
             Self::ServerSignature => "the server does not know the user's key",
             Self::Refused => "the server refused the credentials",

@@ -1,17 +1,18 @@
 //! SASL mechanisms as pure state machines [5.3.3], and the choice among them [5.3.3.2].
 //!
-//! A mechanism turns the peer's octets into the next ones; frames, their order and the number of rounds are the
-//! connection's business. [`ClientProfile`] says what a client may use and picks the strongest of what a server
-//! offers. A server brings its users as [`Credentials`]. SCRAM comes with the feature `scram`; any other mechanism
-//! is an implementation of [`ClientMechanism`] or [`ServerMechanism`], given by [`ClientProfile::with_mechanism`]
-//! or [`ServerSasl::with_mechanism`].
+//! A mechanism turns the peer's message into the next message. The connection handles the frames, their order
+//! and the number of rounds. [`ClientProfile`] holds the mechanisms that a client allows, and chooses the
+//! strongest one that the server offers. A server looks up its users in [`Credentials`]. SCRAM needs the
+//! feature `scram`. Any other mechanism is an implementation of [`ClientMechanism`] or [`ServerMechanism`],
+//! added by [`ClientProfile::with_mechanism`] or [`ServerSasl::with_mechanism`].
 //!
-//! Randomness comes from outside, as a fresh [`Nonce`] for every dialogue. Passwords and the keys made from them
-//! are overwritten when they are dropped, and no `Debug` or `Display` here tells them (threat E8).
+//! The caller provides the random numbers, as a fresh [`Nonce`] for every dialogue. Passwords and the keys
+//! derived from them are overwritten on drop, and no `Debug` or `Display` of this module shows them.
 //!
 //! ```
 //! use amqp_proto::sasl::{
-//!     ClientProfile, Credentials, TransportSecurity, Login, Nonce, PlainServer, ServerMechanism, Step,
+//!     ClientProfile, Credentials, Login, Nonce, PlainServer,
+//!     ServerMechanism, Step, TransportSecurity,
 //! };
 //! use amqp_proto::symbol;
 //!
@@ -19,20 +20,24 @@
 //!
 //! impl Credentials for OneUser {
 //!     fn check_password(&self, user: &str, password: &str) -> bool {
-//!         user == "user" && password == "pencil" // a real one compares hashes, in constant time
+//!         // A real server compares hashes, in constant time.
+//!         user == "user" && password == "pencil"
 //!     }
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn core::error::Error>> {
-//! let profile = ClientProfile::new().with_login(Login::new("user", "pencil")?);
+//! let login = Login::new("user", "pencil")?;
+//! let profile = ClientProfile::new().with_login(login);
 //! let offered = [symbol!("PLAIN"), symbol!("ANONYMOUS")];
-//! let nonce = Nonce::from_random(&[7; 16])?; // 16 octets of the system's randomness
+//! let nonce = Nonce::from_random(&[7; 16])?; // 16 random octets
 //!
-//! let mut client = profile.choose(&offered, TransportSecurity::Encrypted, nonce)?;
+//! let security = TransportSecurity::Encrypted;
+//! let mut client = profile.choose(&offered, security, nonce)?;
 //! let mut server = PlainServer::new(OneUser);
 //! assert_eq!(client.name(), server.name());
 //!
-//! let Step::Done { identity, additional_data } = server.init(client.initial_response().as_ref()) else {
+//! let step = server.init(client.initial_response().as_ref());
+//! let Step::Done { identity, additional_data } = step else {
 //!     panic!("the password is right");
 //! };
 //! assert_eq!(identity.user().unwrap(), "user");
@@ -40,6 +45,7 @@
 //! # Ok(())
 //! # }
 //! ```
+// Threat E8 is about secrets in memory and in logs.
 
 mod client;
 mod dialogue;

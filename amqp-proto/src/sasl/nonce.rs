@@ -1,4 +1,4 @@
-//! [`Nonce`]: the randomness of one dialogue, brought by the caller.
+//! [`Nonce`]: the random text of one dialogue, provided by the caller.
 
 use core::fmt;
 
@@ -6,20 +6,25 @@ use alloc::string::String;
 
 use crate::types::Str;
 
-/// A text that is used for one authentication and never again, of at least 16 and at most 128 printable ASCII
-/// characters without a comma [RFC 5802, 5.1].
+/// A text that is used for one authentication only: 16 to 128 printable ASCII characters without a comma (RFC
+/// 5802, section 5.1).
 ///
-/// Who can guess it can replay an old dialogue, so it has to come from the system's randomness.
+/// An attacker who can guess the nonce can replay an old dialogue, so it must come from the system's random
+/// numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nonce(Str);
 
 impl Nonce {
-    /// The fewest characters.
+    /// The least number of characters.
     pub const MIN: usize = 16;
-    /// The most characters.
+    /// The greatest number of characters.
     pub const MAX: usize = 128;
 
-    /// From random octets, 16 to 64 of them, written in hexadecimal digits.
+    /// Returns a nonce of 16 to 64 random octets, written in hexadecimal digits.
+    ///
+    /// # Errors
+    ///
+    /// [`BadNonce`] if there are fewer or more octets.
     pub fn from_random(octets: &[u8]) -> Result<Self, BadNonce> {
         if octets.len() < Self::MIN {
             return Err(BadNonce);
@@ -29,7 +34,11 @@ impl Nonce {
         Self::new(text)
     }
 
-    /// From text of the caller's own making.
+    /// Returns a nonce of this text.
+    ///
+    /// # Errors
+    ///
+    /// [`BadNonce`] if the text is too short, too long, or has other characters than allowed.
     pub fn new(text: impl Into<Str>) -> Result<Self, BadNonce> {
         let text = text.into();
         let fits = (Self::MIN..=Self::MAX).contains(&text.len());
@@ -42,12 +51,12 @@ impl Nonce {
     }
 }
 
-/// Printable ASCII without a comma.
+/// Returns `true` for printable ASCII without a comma.
 pub(super) fn is_nonce(text: &str) -> bool {
     text.bytes().all(|octet| octet.is_ascii_graphic() && octet != b',')
 }
 
-/// The nonce is too short, too long, or not printable.
+/// The error of a nonce that is too short, too long, or not printable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadNonce;
 

@@ -1,4 +1,4 @@
-//! [`OwnMechanism`]: a client's mechanism that the application brings.
+//! [`OwnMechanism`]: a client mechanism of the application.
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 
 use super::mechanism::ClientMechanism;
 
-/// A mechanism to be copied for each connection; it is never called itself.
+/// A mechanism that is copied for each connection, and never called itself.
 pub(super) struct OwnMechanism(Box<dyn Prototype>);
 
 impl OwnMechanism {
@@ -26,7 +26,7 @@ impl Clone for OwnMechanism {
     }
 }
 
-/// Its name alone: what it prints itself may tell too much.
+/// Prints only the name, since the mechanism's own `Debug` may print too much.
 impl fmt::Debug for OwnMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.begin().name().as_str())

@@ -1,4 +1,4 @@
-//! The server's mechanisms of one message, and [`Credentials`], where a server looks its users up.
+//! The server's mechanisms of one message, and [`Credentials`], the server's users.
 
 use core::fmt;
 
@@ -14,28 +14,29 @@ use super::scram::{ScramHash, ScramVerifier};
 use crate::types::{Str, Symbol};
 use crate::wire::Secret;
 
-/// The users of a server. What a server does not offer it need not implement.
+/// The users of a server. Implement the methods of the mechanisms that the server offers.
 ///
-/// The answers are wanted at once. A server that has to wait for them, say for a directory, implements
+/// The methods must return at once. A server that has to wait, for example for a directory, implements
 /// [`ServerMechanism`] itself.
 pub trait Credentials {
-    /// Returns whether this is the user's password, for PLAIN. It should take the same time for a user that does
-    /// not exist as for a wrong password.
+    /// Returns `true` if this is the user's password, for PLAIN.
+    ///
+    /// The time should be the same for an unknown user as for a wrong password.
     fn check_password(&self, user: &str, password: &str) -> bool {
         let _ = (user, password);
         false
     }
 
-    /// What is stored of the user's password, for SCRAM. None for an unknown user, who will not be told from one
-    /// with another password.
+    /// Returns the stored verifier of the user's password, for SCRAM; `None` for an unknown user.
+    ///
+    /// The client cannot distinguish an unknown user from a wrong password.
     #[cfg(feature = "scram")]
     fn scram(&self, user: &str, hash: ScramHash) -> Option<ScramVerifier> {
         let _ = (user, hash);
         None
     }
 
-    /// Returns whether a user, who has been authenticated, may have the rights of another identity. Unless
-    /// implemented, it may be asked for nobody else.
+    /// Returns `true` if an authenticated user may act as another identity. Default: only as itself.
     fn may_act_as(&self, user: &str, other: &str) -> bool {
         user == other
     }
@@ -68,7 +69,7 @@ through! {
     Arc<C>;
 }
 
-/// Who the user is, once authenticated; `None` when it asks for rights that it may not have.
+/// Returns the identity of an authenticated user; `None` if the user may not act as the requested identity.
 pub(super) fn identify<C: Credentials>(
     credentials: &C,
     user: Str,
@@ -83,7 +84,7 @@ pub(super) fn identify<C: Credentials>(
     }
 }
 
-/// The step that ends a dialogue.
+/// Returns the last step of a dialogue.
 pub(super) fn end(identity: Option<Identity>, additional_data: Option<Secret>) -> Step {
     match identity {
         Some(identity) => Step::Done { identity, additional_data },
@@ -91,7 +92,7 @@ pub(super) fn end(identity: Option<Identity>, additional_data: Option<Secret>) -
     }
 }
 
-/// What a server of a mechanism with one message waits for.
+/// The state of a server mechanism of one message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Turn {
     #[default]
@@ -101,14 +102,14 @@ enum Turn {
 }
 
 impl Turn {
-    /// Whose turn it is; from now on it is over, unless set again.
+    /// Returns the current state, and sets the state to `Over`.
     fn take(&mut self) -> Self {
         core::mem::replace(self, Self::Over)
     }
 }
 
-/// The two calls of a mechanism with one message, which `decide` looks at. A client that sends none with its init
-/// is asked for it by an empty challenge [RFC 4422, 5.1] [5.3.3.2].
+/// The two calls of a mechanism of one message, which `decide` checks. A client that sends no message with
+/// its init is asked for it with an empty challenge (RFC 4422, section 5.1) [5.3.3.2].
 macro_rules! one_message {
     () => {
         fn init(&mut self, initial_response: Option<&Secret>) -> Step {
@@ -131,7 +132,7 @@ macro_rules! one_message {
     };
 }
 
-/// Returns a name in a message, or none where there are no octets.
+/// Returns a name in a message; `Some(None)` for no octets.
 fn optional_name(octets: &[u8]) -> Option<Option<Str>> {
     if octets.is_empty() {
         return Some(None);
@@ -140,15 +141,16 @@ fn optional_name(octets: &[u8]) -> Option<Option<Str>> {
     Some(Some(name(text.into()).ok()?))
 }
 
-/// ANONYMOUS [RFC 4505]: everybody may enter. A trace that is none, such as that of rhea, which begins with a zero,
-/// keeps nobody out: it is dropped.
+/// ANONYMOUS (RFC 4505): every client may enter.
+///
+/// A malformed trace text, such as that of rhea, which begins with a zero octet, is dropped without an error.
 #[derive(Debug, Default)]
 pub struct AnonymousServer {
     turn: Turn,
 }
 
 impl AnonymousServer {
-    /// For one client.
+    /// Returns the mechanism for one client.
     pub fn new() -> Self {
         Self::default()
     }
@@ -159,7 +161,7 @@ impl ServerMechanism for AnonymousServer {
         ANONYMOUS
     }
 
-    /// Clients leave the trace out, so no initial response is taken for an empty one.
+    /// Accepts a missing initial response as an empty one, since clients omit the trace text.
     fn init(&mut self, initial_response: Option<&Secret>) -> Step {
         if self.turn.take() != Turn::Init {
             return Step::Failed;
@@ -178,7 +180,7 @@ impl ServerMechanism for AnonymousServer {
     }
 }
 
-/// EXTERNAL [RFC 4422, A]: the server knows the client already, usually by its certificate.
+/// EXTERNAL (RFC 4422, appendix A): the layer below has authenticated the client, usually by a certificate.
 pub struct ExternalServer<C> {
     user: Str,
     credentials: C,
@@ -186,7 +188,8 @@ pub struct ExternalServer<C> {
 }
 
 impl<C: Credentials> ExternalServer<C> {
-    /// For the client that the layer below has found to be `user`. Do not offer it when there is none.
+    /// Returns the mechanism for a client that the layer below has authenticated as `user`. Do not offer it
+    /// to other clients.
     pub fn new(user: impl Into<Str>, credentials: C) -> Self {
         Self { user: user.into(), credentials, turn: Turn::Init }
     }
@@ -213,14 +216,14 @@ impl<C> fmt::Debug for ExternalServer<C> {
     }
 }
 
-/// PLAIN [RFC 4616]: the client sends the password. Offer it on encrypted links only.
+/// PLAIN (RFC 4616): the client sends its password. Offer it on encrypted transports only.
 pub struct PlainServer<C> {
     credentials: C,
     turn: Turn,
 }
 
 impl<C: Credentials> PlainServer<C> {
-    /// For one client, who is one of these users.
+    /// Returns the mechanism for one client, with these users.
     pub fn new(credentials: C) -> Self {
         Self { credentials, turn: Turn::Init }
     }
@@ -233,7 +236,7 @@ impl<C: Credentials> PlainServer<C> {
         }
         let (acting_as, user) = (optional_name(acting_as)?, optional_name(user)??);
         let password = text(core::str::from_utf8(password).ok()?, Login::MAX_PASSWORD).ok()?;
-        // Rights are looked at last, or a stranger could ask who may act as whom.
+        // Rights are checked last; otherwise a stranger could find out who may act as whom.
         let known = self.credentials.check_password(&user, password);
         known.then(|| identify(&self.credentials, user, acting_as))?
     }

@@ -18,10 +18,11 @@ use super::{ScramHash, ScramLimits};
 use crate::types::{Str, Symbol};
 use crate::wire::Secret;
 
-/// SCRAM [RFC 5802, 3]: shows that the client knows the password, and wants to see that the server does.
+/// SCRAM (RFC 5802, section 3): proves that the client knows the password, and requires the same proof of the
+/// server.
 ///
-/// The server's signature is taken from the outcome's additional data [5.3.3.5], and from a last challenge too,
-/// which some servers send instead. An *ok* without one is a failure.
+/// The server's signature is in the outcome's additional data [5.3.3.5]. Some servers send it in a last
+/// challenge instead, which is accepted, too. An *ok* without the signature is a failure.
 pub struct ScramClient {
     hash: ScramHash,
     login: Login,
@@ -39,7 +40,7 @@ enum State {
 }
 
 impl ScramClient {
-    /// With this login and a nonce that was never used before.
+    /// Returns the mechanism with this login, and with a nonce that was never used before.
     pub fn new(hash: ScramHash, login: Login, nonce: Nonce, limits: ScramLimits) -> Self {
         Self { hash, login, nonce, limits, state: State::Start }
     }
@@ -75,7 +76,7 @@ impl ClientMechanism for ScramClient {
         self.hash.mechanism()
     }
 
-    /// Returns the server learns no password, and nobody else what would do instead.
+    /// Returns `false`: the exchange reveals neither the password nor a substitute for it.
     fn shows_secret(&self) -> bool {
         false
     }
@@ -98,7 +99,7 @@ impl ClientMechanism for ScramClient {
         Some(message.as_bytes().into())
     }
 
-    /// Computes as long as the server's iterations take; [`ScramLimits`] bounds it.
+    /// Computes the server's number of iterations, which [`ScramLimits`] bounds.
     fn challenge(&mut self, challenge: &Secret) -> Result<Secret, Failure> {
         match mem::replace(&mut self.state, State::Over) {
             State::SentFirst { gs2_header, bare } => {

@@ -1,4 +1,4 @@
-//! [`ScramHash`]: the hash functions, and what SCRAM makes of them [RFC 5802, 2.2].
+//! [`ScramHash`]: the hash functions, and the functions that SCRAM builds from them (RFC 5802, section 2.2).
 
 use alloc::vec;
 
@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 use super::super::login::Wiped;
 use crate::types::Symbol;
 
-/// The hash function that a SCRAM mechanism is made with.
+/// The hash function of a SCRAM mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ScramHash {
     /// SHA-1, for old peers.
@@ -19,7 +19,7 @@ pub enum ScramHash {
     Sha512,
 }
 
-/// Does the same with whichever function it is.
+/// Evaluates the expression with the type of the function.
 macro_rules! each_hash {
     ($hash:expr, $function:ident => $do:expr) => {
         match $hash {
@@ -40,7 +40,7 @@ macro_rules! each_hash {
 }
 
 impl ScramHash {
-    /// All of them, the strongest first.
+    /// All functions, strongest first.
     pub const STRONGEST_FIRST: [Self; 3] = [Self::Sha512, Self::Sha256, Self::Sha1];
 
     /// Returns the mechanism's name.
@@ -52,7 +52,7 @@ impl ScramHash {
         })
     }
 
-    /// Returns the length of its digests, and so of keys, in octets.
+    /// Returns the length of digests and keys, in octets.
     pub const fn octets(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -61,7 +61,7 @@ impl ScramHash {
         }
     }
 
-    /// H.
+    /// Returns the digest, `H` in the RFC.
     pub(super) fn digest(self, octets: &[u8]) -> Wiped {
         each_hash!(self, Function => {
             let mut digest = <Function as sha2::Digest>::digest(octets);
@@ -71,8 +71,8 @@ impl ScramHash {
         })
     }
 
-    /// HMAC of the parts, one after the other. The key is a digest, so it is shorter than a block, and such a key
-    /// is the same as a block that zeros fill.
+    /// Returns the HMAC of the concatenated parts. The key is a digest and so shorter than a block; HMAC pads
+    /// it with zeros.
     pub(super) fn hmac(self, key: &Wiped, parts: &[&[u8]]) -> Wiped {
         each_hash!(self, Function => {
             let mut block = hmac::digest::Key::<Hmac<Function>>::default();
@@ -87,7 +87,7 @@ impl ScramHash {
         })
     }
 
-    /// Hi, which is PBKDF2 with one block: the salted password.
+    /// Returns the salted password, `Hi` in the RFC: PBKDF2 with one block.
     pub(super) fn salted(self, password: &[u8], salt: &[u8], iterations: u32) -> Wiped {
         let mut octets = vec![0; self.octets()];
         each_hash!(self, Function => pbkdf2::pbkdf2_hmac::<Function>(password, salt, iterations, &mut octets));
@@ -95,7 +95,7 @@ impl ScramHash {
     }
 }
 
-/// Returns the octets of both, one by one: how a proof hides the client's key.
+/// Returns the exclusive or of both, with which a proof hides the client's key.
 pub(super) fn xor(a: &[u8], b: &[u8]) -> Wiped {
     a.iter().zip(b).map(|(a, b)| a ^ b).collect()
 }

@@ -1,6 +1,6 @@
-//! [`ScramLimits`]: what the peer of a SCRAM dialogue may ask for.
+//! [`ScramLimits`]: bounds on the messages of a SCRAM peer.
 
-/// Bounds on what a peer can make SCRAM do before it has shown who it is (threat E8).
+/// Bounds on the work that a peer can cause by SCRAM before it has authenticated.
 ///
 /// ```
 /// use amqp_proto::sasl::ScramLimits;
@@ -8,6 +8,7 @@
 /// let patient = ScramLimits::default().with_iterations(10_000, 2_000_000);
 /// assert_eq!(patient.fewest_iterations(), 10_000);
 /// ```
+// Threat E8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScramLimits {
     fewest_iterations: u32,
@@ -18,7 +19,7 @@ pub struct ScramLimits {
 }
 
 impl ScramLimits {
-    /// The defaults, as a constant.
+    /// The default limits, as a constant.
     pub const DEFAULT: Self = Self {
         fewest_iterations: 4_096,
         most_iterations: 1_000_000,
@@ -27,22 +28,22 @@ impl ScramLimits {
         message_octets: 1_024,
     };
 
-    /// Returns the fewest iterations that a client takes from a server: with fewer, whoever plays the server finds
-    /// the password too easily [RFC 5802, 5.1].
+    /// Returns the least number of iterations that a client accepts from a server. With fewer, an impostor
+    /// could find the password too easily (RFC 5802, section 5.1).
     ///
     /// Default 4,096.
     pub const fn fewest_iterations(&self) -> u32 {
         self.fewest_iterations
     }
 
-    /// Returns the most iterations that a client takes from a server.
+    /// Returns the greatest number of iterations that a client accepts from a server.
     ///
-    /// Default 1,000,000: some hundred times what is usual, and still an end.
+    /// Default 1,000,000, some hundred times the usual number.
     pub const fn most_iterations(&self) -> u32 {
         self.most_iterations
     }
 
-    /// Sets both bounds on iterations.
+    /// Sets both bounds on the number of iterations.
     #[must_use]
     pub const fn with_iterations(mut self, fewest: u32, most: u32) -> Self {
         self.fewest_iterations = fewest;
@@ -50,7 +51,7 @@ impl ScramLimits {
         self
     }
 
-    /// Returns the longest salt that a client takes from a server, in octets.
+    /// Returns the greatest length of a server's salt, in octets.
     ///
     /// Default 128. Costs as much heap for a moment.
     pub const fn salt_octets(&self) -> usize {
@@ -64,8 +65,8 @@ impl ScramLimits {
         self
     }
 
-    /// Returns the longest nonce, in octets: the server's together with the client's at a client, the client's at
-    /// a server.
+    /// Returns the greatest length of a nonce, in octets: at a client both nonces together, at a server the
+    /// client's nonce.
     ///
     /// Default 256. Costs as much heap for each dialogue.
     pub const fn nonce_octets(&self) -> usize {
@@ -79,7 +80,7 @@ impl ScramLimits {
         self
     }
 
-    /// Returns the longest message, in octets.
+    /// Returns the greatest length of a message, in octets.
     ///
     /// Default 1,024. Costs about three times as much heap for each dialogue.
     pub const fn message_octets(&self) -> usize {

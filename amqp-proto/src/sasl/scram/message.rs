@@ -1,7 +1,7 @@
-//! The four messages [RFC 5802, 7], as text in and parts out.
+//! The four messages of SCRAM, parsed into their parts (RFC 5802, section 7).
 //!
-//! Extensions that may be ignored are. The one that may not, `m=`, stands where another attribute is expected and
-//! so is refused as malformed; so is a message in which attributes stand in another order.
+//! Optional extensions are ignored. The mandatory extension `m=` stands in the place of another attribute, so
+//! it is refused as malformed, as is any message with its attributes in another order.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,7 +22,7 @@ use super::super::nonce::is_nonce;
 use super::ScramLimits;
 use crate::types::Str;
 
-/// Returns the text of a message that is not too long. The check comes before any other work on it.
+/// Returns the text of a message. The length is checked before any other work.
 pub(super) fn readable<'a>(octets: &'a [u8], limits: &ScramLimits) -> Result<&'a str, Failure> {
     if octets.len() > limits.message_octets() {
         return Err(Failure::TooLong);
@@ -31,13 +31,13 @@ pub(super) fn readable<'a>(octets: &'a [u8], limits: &ScramLimits) -> Result<&'a
     text(message, limits.message_octets()).map_err(|_| Failure::Malformed)
 }
 
-/// What the client says first.
+/// The client's first message.
 pub(super) struct ClientFirst<'a> {
-    /// The header that tells about channel binding and the authorization identity, as it stands.
+    /// The header with the channel binding flag and the authorization identity, unparsed.
     pub(super) gs2_header: &'a str,
-    /// Whom to act as.
+    /// The identity to act as.
     pub(super) acting_as: Option<Str>,
-    /// Everything after the header.
+    /// The message without the header.
     pub(super) bare: &'a str,
     /// The user.
     pub(super) user: Str,
@@ -47,7 +47,8 @@ pub(super) struct ClientFirst<'a> {
 
 impl<'a> ClientFirst<'a> {
     pub(super) fn parse(message: &'a str, limits: &ScramLimits) -> Result<Self, Failure> {
-        // "y" is a client that could bind to the channel but has not seen the server offer it, which is true.
+        // "y" means that the client supports channel binding and the server has not offered it, which is
+        // true.
         let gs2 = (alt((tag("n"), tag("y"))), char(','), opt(attribute("a=")), char(','));
         let bare = (terminated(attribute("n="), char(',')), terminated(attribute("r="), extensions));
         let ((gs2_header, (_, _, acting_as, _)), (bare, (user, nonce))) =
@@ -58,13 +59,13 @@ impl<'a> ClientFirst<'a> {
     }
 }
 
-/// What the server says first.
+/// The server's first message.
 pub(super) struct ServerFirst<'a> {
     /// Both nonces.
     pub(super) nonce: &'a str,
     /// The salt.
     pub(super) salt: Vec<u8>,
-    /// How often to iterate, within the limits.
+    /// The number of iterations, within the limits.
     pub(super) iterations: u32,
 }
 
@@ -86,11 +87,11 @@ impl<'a> ServerFirst<'a> {
     }
 }
 
-/// What the client says last.
+/// The client's final message.
 pub(super) struct ClientFinal<'a> {
-    /// Everything before the proof.
+    /// The message without the proof.
     pub(super) without_proof: &'a str,
-    /// The header of the first message again, in base64.
+    /// The header of the first message, in base64.
     pub(super) binding: &'a str,
     /// Both nonces.
     pub(super) nonce: &'a str,
@@ -107,7 +108,7 @@ impl<'a> ClientFinal<'a> {
     }
 }
 
-/// Returns the signature in what the server says last; an error there is the server's refusal.
+/// Returns the signature in the server's final message. An error in that message is a refusal.
 pub(super) fn server_final(message: &str) -> Result<Vec<u8>, Failure> {
     if message.starts_with("e=") {
         return Err(Failure::Refused);
@@ -115,7 +116,7 @@ pub(super) fn server_final(message: &str) -> Result<Vec<u8>, Failure> {
     octets(whole(terminated(attribute("v="), extensions), message)?)
 }
 
-/// Returns a name as messages write it: the two characters with a meaning of their own are escaped.
+/// Returns a name with the two special characters escaped.
 pub(super) fn escape(name: &str) -> String {
     name.replace('=', "=3D").replace(',', "=2C")
 }
@@ -164,17 +165,17 @@ fn check_nonce(nonce: &str, limits: &ScramLimits) -> Result<(), Failure> {
     }
 }
 
-/// Returns a number without a sign or leading zeros.
+/// Parses a number without sign and leading zeros.
 fn number(digits: &str) -> Result<u32, Failure> {
     let plain = digits.bytes().all(|digit| digit.is_ascii_digit()) && !digits.starts_with('0');
     if !plain {
         return Err(Failure::Malformed);
     }
-    // One that is too large for the type is too large for any limit.
+    // A number that exceeds the type exceeds every limit.
     Ok(digits.parse().unwrap_or(u32::MAX))
 }
 
-/// Octets in base64; there is at least one.
+/// Decodes base64 of at least one octet.
 fn octets(base64: &str) -> Result<Vec<u8>, Failure> {
     let octets = Base64::decode_vec(base64).map_err(|_| Failure::Malformed)?;
     if octets.is_empty() { Err(Failure::Malformed) } else { Ok(octets) }

@@ -1,7 +1,7 @@
-//! SCRAM [RFC 5802, RFC 7677] with SHA-1, SHA-256 and SHA-512, without channel binding.
+//! SCRAM with SHA-1, SHA-256 and SHA-512, without channel binding (RFC 5802, RFC 7677).
 //!
-//! Both ends show that they know a key made from the password, and neither tells it. SHA-512 is not in an RFC of
-//! its own; it is what everybody understands by the name `SCRAM-SHA-512`.
+//! Both ends prove that they know a key derived from the password, without sending it. SHA-512 has no RFC of
+//! its own; `SCRAM-SHA-512` is the common name of the mechanism.
 
 mod client;
 mod hash;

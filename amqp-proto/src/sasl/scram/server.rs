@@ -18,10 +18,11 @@ use super::{ScramHash, ScramLimits, ScramVerifier};
 use crate::types::{Str, Symbol};
 use crate::wire::Secret;
 
-/// SCRAM [RFC 5802, 3]: checks that the client knows the password, and shows that the server does [5.3.3.5].
+/// SCRAM (RFC 5802, section 3): requires a proof that the client knows the password, and proves the same to
+/// the client [5.3.3.5].
 ///
-/// A user who is not known gets a challenge too, made up by the [`Decoy`], and fails at the same step and after
-/// the same work as one with a wrong password.
+/// An unknown user gets a challenge, too, made by the [`Decoy`]. The dialogue then fails at the same step,
+/// and after the same work, as with a wrong password.
 pub struct ScramServer<C> {
     hash: ScramHash,
     credentials: C,
@@ -33,7 +34,7 @@ pub struct ScramServer<C> {
 
 enum State {
     Start,
-    /// An init without a message has been answered by an empty challenge.
+    /// An init without a message was answered with an empty challenge.
     Asked,
     Challenged(Box<Dialogue>),
     Over,
@@ -44,19 +45,19 @@ struct Dialogue {
     acting_as: Option<Str>,
     binding: String,
     nonce: String,
-    /// The first two messages, as the signatures want them.
+    /// The first two messages, in the form that the signatures cover.
     messages: String,
     verifier: ScramVerifier,
     known: bool,
 }
 
 impl<C: Credentials> ScramServer<C> {
-    /// For one client, who is one of these users, with a nonce that was never used before.
+    /// Returns the mechanism for one client, with these users and a nonce that was never used before.
     pub fn new(hash: ScramHash, credentials: C, nonce: Nonce, decoy: Decoy) -> Self {
         Self { hash, credentials, nonce, decoy, limits: ScramLimits::DEFAULT, state: State::Start }
     }
 
-    /// Sets what is taken from a client. The bounds on iterations and salt are a client's and mean nothing here.
+    /// Sets the limits on the client's messages. The bounds on iterations and salt apply to clients only.
     #[must_use]
     pub fn with_limits(mut self, limits: ScramLimits) -> Self {
         self.limits = limits;
@@ -65,7 +66,7 @@ impl<C: Credentials> ScramServer<C> {
 
     fn first(&mut self, message: &Secret) -> Result<Step, Failure> {
         let client = ClientFirst::parse(readable(message.expose(), &self.limits)?, &self.limits)?;
-        // Made up for known users too, so that the time does not tell.
+        // Computed for known users, too, so that the time does not reveal who is known.
         let made_up = self.decoy.verifier(self.hash, &client.user);
         let found = self.credentials.scram(&client.user, self.hash).filter(|found| found.hash() == self.hash);
         let known = found.is_some();
@@ -91,7 +92,7 @@ impl<C: Credentials> ScramServer<C> {
         let signature = dialogue.verifier.check(&messages, &client.proof);
         let same = client.binding == dialogue.binding && client.nonce == dialogue.nonce;
         let signature = signature.filter(|_| same && dialogue.known)?;
-        // Rights are looked at last, or a stranger could ask who may act as whom.
+        // Rights are checked last; otherwise a stranger could find out who may act as whom.
         let identity = identify(&self.credentials, dialogue.user, dialogue.acting_as)?;
         let data = format!("v={}", Base64::encode_string(signature.as_ref()));
         Some((identity, data.as_bytes().into()))
@@ -146,8 +147,7 @@ impl fmt::Debug for State {
     }
 }
 
-/// Salts and iterations for users who do not exist: always the same for the same name, as it would be for a user
-/// who does.
+/// Salts and iterations for unknown users. The same name always gets the same values, as a known user does.
 #[derive(Clone)]
 pub struct Decoy {
     secret: Wiped,
@@ -156,15 +156,18 @@ pub struct Decoy {
 }
 
 impl Decoy {
-    /// From a secret of the server's, such as 32 random octets, that stays the same for as long as its users do.
+    /// Returns a decoy with a secret of the server, such as 32 random octets, that must not change while its
+    /// users exist.
     ///
-    /// Salts have 16 octets and there are 4,096 iterations, until [`with_shape`](Self::with_shape) says otherwise.
+    /// Salts have 16 octets and there are 4,096 iterations; [`with_shape`](Self::with_shape) changes that.
     pub fn new(secret: &[u8]) -> Self {
         Self { secret: ScramHash::Sha256.digest(secret), salt_octets: 16, iterations: 4_096 }
     }
 
-    /// Sets the length of salts, 1 to 64 octets, and the number of iterations: those of the real users, or the
-    /// difference tells. A length outside of that is taken for the nearest inside.
+    /// Sets the length of salts, 1 to 64 octets, and the number of iterations.
+    ///
+    /// Use the values of the real users; a difference would reveal who is known. A length out of range is
+    /// replaced with the nearest one in range.
     #[must_use]
     pub fn with_shape(mut self, salt_octets: usize, iterations: u32) -> Self {
         self.salt_octets = salt_octets.clamp(1, ScramHash::Sha512.octets());

@@ -1,4 +1,4 @@
-//! [`ScramVerifier`]: what a server stores of a password, and the keys behind it [RFC 5802, 3].
+//! [`ScramVerifier`]: the keys that a server stores in place of a password (RFC 5802, section 3).
 
 use core::fmt;
 
@@ -9,14 +9,16 @@ use super::super::login::{BadCredential, Login, Wiped, text};
 use super::ScramHash;
 use super::hash::xor;
 
-/// The keys that a server stores of a user's password for SCRAM. A thief of it can play the server and try
-/// passwords, but cannot log in.
+/// The keys that a server stores in place of a user's password.
+///
+/// A thief of the keys can impersonate the server and try passwords, but cannot log in.
 ///
 /// ```
 /// use amqp_proto::sasl::{ScramHash, ScramVerifier};
 ///
-/// let salt = [7; 16]; // of the system's randomness, another one for every user
-/// let stored = ScramVerifier::derive(ScramHash::Sha256, "pencil", &salt, 4_096).unwrap();
+/// let salt = [7; 16]; // random, and different for every user
+/// let hash = ScramHash::Sha256;
+/// let stored = ScramVerifier::derive(hash, "pencil", &salt, 4_096).unwrap();
 /// assert_eq!(stored.stored_key().len(), 32);
 /// ```
 #[derive(Clone)]
@@ -29,7 +31,11 @@ pub struct ScramVerifier {
 }
 
 impl ScramVerifier {
-    /// From what was stored. The keys are as long as the hash's digests, and there are a salt and an iteration.
+    /// Returns the verifier of stored values.
+    ///
+    /// # Errors
+    ///
+    /// [`BadVerifier`] if a key is not as long as the hash's digests, or if there is no salt or no iteration.
     pub fn new(
         hash: ScramHash,
         salt: &[u8],
@@ -50,7 +56,11 @@ impl ScramVerifier {
         })
     }
 
-    /// From the password, when a user is made. Clients want at least 4,096 iterations.
+    /// Derives the verifier of a new user's password. Clients require at least 4,096 iterations.
+    ///
+    /// # Errors
+    ///
+    /// [`BadCredential`] if the password is empty, too long, or has control characters.
     pub fn derive(
         hash: ScramHash,
         password: &str,
@@ -68,13 +78,13 @@ impl ScramVerifier {
         })
     }
 
-    /// Made up from a server's secret for a user who does not exist.
+    /// Returns the verifier of an unknown user, made from the server's secret.
     pub(super) fn made_up(hash: ScramHash, secret: &Wiped, user: &str, shape: (usize, u32)) -> Self {
         let name = hash.mechanism();
         let part = |made_with: ScramHash, what: &[u8]| {
             made_with.hmac(secret, &[name.as_bytes(), b"\0", what, b"\0", user.as_bytes()])
         };
-        // The longest digest, so that any usual length of salt can be cut from it.
+        // From the longest digest any usual length of salt can be cut.
         let salt = part(ScramHash::Sha512, b"salt");
         let octets = salt.as_ref().get(..shape.0).unwrap_or(salt.as_ref());
         Self {
@@ -86,7 +96,7 @@ impl ScramVerifier {
         }
     }
 
-    /// The hash function it was made with.
+    /// Returns the hash function.
     pub fn hash(&self) -> ScramHash {
         self.hash
     }
@@ -101,30 +111,32 @@ impl ScramVerifier {
         self.iterations
     }
 
-    /// Returns the key that checks the client, for storing.
+    /// Returns the key that checks the client's proof, for storing.
     pub fn stored_key(&self) -> &[u8] {
         self.stored_key.as_ref()
     }
 
-    /// Returns the key that the server shows itself with, for storing.
+    /// Returns the key of the server's signature, for storing.
     pub fn server_key(&self) -> &[u8] {
         self.server_key.as_ref()
     }
 
-    /// Returns whether this is the password that it was derived from, for PLAIN over the same store. Compares in
-    /// constant time.
+    /// Returns `true` if the verifier was derived from this password, for PLAIN with the same store.
+    ///
+    /// Compares in constant time.
     pub fn matches(&self, password: &str) -> bool {
         let keys = ClientKeys::derive(self.hash, password.as_bytes(), &self.salt, self.iterations);
         keys.stored_key.as_ref().ct_eq(self.stored_key.as_ref()).into()
     }
 
-    /// Returns the server's signature of the messages, when the client's proof holds. Compares in constant time.
+    /// Returns the server's signature of the messages if the client's proof is right. Compares in constant
+    /// time.
     pub(super) fn check(&self, messages: &[&[u8]], proof: &[u8]) -> Option<Wiped> {
         let signature = self.hash.hmac(&self.stored_key, messages);
         let client_key = xor(signature.as_ref(), proof);
         let stored_key = self.hash.digest(client_key.as_ref());
         let same: bool = stored_key.as_ref().ct_eq(self.stored_key.as_ref()).into();
-        // A proof with octets too many would hold as well.
+        // Without this check, a proof with additional octets would pass.
         (same && proof.len() == self.hash.octets()).then(|| self.hash.hmac(&self.server_key, messages))
     }
 }
@@ -138,19 +150,19 @@ impl fmt::Debug for ScramVerifier {
     }
 }
 
-/// The parts of a stored verifier do not fit together.
+/// The error of stored values that do not form a verifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadVerifier;
 
 impl fmt::Display for BadVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("keys of another length than the hash's, no salt, or no iterations")
+        f.write_str("the keys do not have the hash's length, or there is no salt or no iteration")
     }
 }
 
 impl core::error::Error for BadVerifier {}
 
-/// The keys that follow from a password.
+/// The keys derived from a password.
 pub(super) struct ClientKeys {
     hash: ScramHash,
     client_key: Wiped,
@@ -159,7 +171,7 @@ pub(super) struct ClientKeys {
 }
 
 impl ClientKeys {
-    /// Returns the costly step.
+    /// Derives the keys, the expensive step.
     pub(super) fn derive(hash: ScramHash, password: &[u8], salt: &[u8], iterations: u32) -> Self {
         let salted = hash.salted(password, salt, iterations);
         let client_key = hash.hmac(&salted, &[b"Client Key"]);
@@ -167,13 +179,13 @@ impl ClientKeys {
         Self { hash, client_key, stored_key, server_key: hash.hmac(&salted, &[b"Server Key"]) }
     }
 
-    /// Shows that the client has the keys, without telling them.
+    /// Returns the client's proof, which does not reveal the keys.
     pub(super) fn proof(&self, messages: &[&[u8]]) -> Wiped {
         let signature = self.hash.hmac(&self.stored_key, messages);
         xor(self.client_key.as_ref(), signature.as_ref())
     }
 
-    /// What the server will show.
+    /// Returns the signature that the server must send.
     pub(super) fn server_signature(&self, messages: &[&[u8]]) -> Wiped {
         self.hash.hmac(&self.server_key, messages)
     }
