@@ -291,8 +291,11 @@ impl Connection {
         self.machine.close(None)
     }
 
-    /// Closes the connection at once, saying why [2.7.9]: with
-    /// [`Condition::ConnectionRedirect`](crate::wire::Condition), where to go instead [2.8.16].
+    /// Closes the connection at once, with an error for the peer [2.7.9]; returns `false` if it is already
+    /// closed.
+    ///
+    /// [`Condition::ConnectionRedirect`](crate::wire::Condition) tells the peer to connect elsewhere
+    /// [2.8.16].
     pub fn close_with(&mut self, error: AmqpError) -> bool {
         self.machine.close(Some(error))
     }
@@ -327,7 +330,7 @@ impl Connection {
         self.machine.identity()
     }
 
-    /// Returns the error of the peer's close, also where this end had closed first [2.4.4].
+    /// Returns the error in the peer's close, even if this end had closed first [2.4.4].
     pub fn remote_error(&self) -> Option<&AmqpError> {
         self.machine.remote_error()
     }

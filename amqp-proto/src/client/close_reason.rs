@@ -48,7 +48,8 @@ impl CloseReason {
         self.0.reason.origin
     }
 
-    /// Returns the error that one end told the other; `None` if nothing was wrong, or if the transport broke.
+    /// Returns the error in the close, end or detach; `None` if nothing was wrong, or if the transport
+    /// failed.
     pub fn error(&self) -> Option<&wire::AmqpError> {
         self.0.reason.error.as_ref()
     }

@@ -1,4 +1,4 @@
-//! [`Aliases`]: deliveries that had a key before they were sent keep it.
+//! [`Aliases`]: the keys of deliveries that got a key before they were sent.
 
 use alloc::collections::BTreeMap;
 
@@ -6,19 +6,19 @@ use super::key::Name;
 use crate::connection::Connection;
 use crate::types;
 
-/// The names of unsettled deliveries of a connection that were queued before they were sent.
+/// The names of a connection's unsettled deliveries that were queued before they were sent.
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
     sent: BTreeMap<u64, types::DeliveryKey>,
     names: BTreeMap<types::DeliveryKey, Name>,
-    /// From how many on to look for those that are settled.
+    /// The number of names at which settled deliveries are looked for.
     most: usize,
 }
 
 impl Aliases {
     const FEW: usize = 64;
 
-    /// A message that was queued is sent.
+    /// Records that a queued message was sent as `delivery`.
     pub(super) fn insert(&mut self, name: Name, delivery: types::DeliveryKey) {
         if let Name::Queued { number, .. } = name {
             self.sent.insert(number, delivery);
@@ -26,12 +26,12 @@ impl Aliases {
         }
     }
 
-    /// Returns the name under which the handler knows a delivery.
+    /// Returns the handler's name of a delivery.
     pub(super) fn name(&self, delivery: types::DeliveryKey) -> Name {
         self.names.get(&delivery).copied().unwrap_or(Name::Known(delivery))
     }
 
-    /// Returns the delivery that a name stands for, once it is sent.
+    /// Returns the delivery of a name, once it is sent.
     pub(super) fn delivery(&self, name: Name) -> Option<types::DeliveryKey> {
         match name {
             Name::Known(delivery) => Some(delivery),
@@ -45,8 +45,8 @@ impl Aliases {
         }
     }
 
-    /// Forgets deliveries that the handler has settled by the view of their link, which is not told. To be called when
-    /// the connection has no more events.
+    /// Forgets deliveries that the handler has settled by the view of their link, which causes no event. Call
+    /// it when the connection has no more events.
     pub(super) fn tidy(&mut self, connection: &Connection) {
         if self.names.len() >= self.most.max(Self::FEW) {
             self.names.retain(|delivery, _| connection.delivery(*delivery).is_ok());

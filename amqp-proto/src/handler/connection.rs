@@ -11,18 +11,18 @@ use crate::connection::Connection;
 use crate::machine::{LinkError, Reason, SessionError};
 use crate::types::{self, Key, Moment};
 
-/// A connection, and what is known of it beside.
+/// A connection, and the container's records about it.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
-    /// `None` while it is being made.
+    /// `None` until the connection is made.
     pub(super) connection: Option<Connection>,
-    /// The session of links that name none, once there is one.
+    /// The session of links without a session of their own, once it is begun.
     session: Option<types::SessionKey>,
-    /// Links that are to be attached when it is open.
+    /// Links to be attached when the connection is open.
     pub(super) waiting: Vec<LinkKey>,
-    /// The handler's keys of links, by their places in the connection.
+    /// The handler's keys of links, by their index in the connection.
     places: Vec<Option<Key>>,
-    /// Links that were detached and not closed.
+    /// Suspended links.
     suspended: Vec<LinkKey>,
     /// Sessions that the handler has ended or refused.
     pub(super) ended: BTreeMap<types::SessionKey, Ending>,
@@ -33,25 +33,25 @@ pub(super) struct Entry {
     pub(super) starved: Vec<LinkKey>,
     pub(super) is_dirty: bool,
     pub(super) is_changed: bool,
-    /// Whether the peer has made it, so that its errors concern nobody else.
+    /// `true` if the peer has connected: an error concerns only this client.
     pub(super) is_taken: bool,
-    /// Whether the handler has closed it.
+    /// `true` if the handler has closed the connection.
     pub(super) is_closing: bool,
-    /// Whether both ends have opened it, and it is not over.
+    /// `true` if both ends have opened the connection, and it is not over.
     pub(super) is_open: bool,
-    /// Whether the handler knows that it is over.
+    /// `true` if the handler knows that the connection is over.
     pub(super) is_over: bool,
-    /// When it wants to be woken, as was last noted.
+    /// The deadline that was last recorded.
     pub(super) deadline: Option<Moment>,
 }
 
 impl Entry {
-    /// Returns a connection that the peer has made.
+    /// Returns the entry of a connection that the peer has made.
     pub(super) fn taken(connection: Connection) -> Self {
         Self { connection: Some(connection), is_taken: true, ..Self::default() }
     }
 
-    /// Returns the session of links that name none.
+    /// Returns the session of links without a session of their own.
     #[allow(clippy::result_large_err)] // once a link, and never on the way of a message
     fn default_session(&mut self) -> Result<types::SessionKey, Reason> {
         if let Some(session) = self.session {
@@ -63,7 +63,7 @@ impl Entry {
         Ok(session)
     }
 
-    /// Attaches a link that the handler wants.
+    /// Attaches a link for the handler.
     #[allow(clippy::result_large_err)]
     pub(super) fn attach(
         &mut self,
@@ -79,17 +79,17 @@ impl Entry {
         wanted.attach(view).map_err(|error| unattached(&error))
     }
 
-    /// The handler, or the peer, has ended a session: no link is attached to it by default any more.
+    /// Records the end of a session: no link is attached to it by default.
     pub(super) fn leave_session(&mut self, session: types::SessionKey) {
         self.session = self.session.filter(|kept| *kept != session);
     }
 
-    /// What was noted about a link.
+    /// Returns the handler's key at a link's index.
     pub(super) fn noted(&self, link: types::LinkKey) -> Option<Key> {
         self.places.get(link.key().index as usize).copied().flatten()
     }
 
-    /// Notes the handler's key of a link.
+    /// Records the handler's key of a link.
     pub(super) fn note(&mut self, link: types::LinkKey, key: LinkKey) {
         let index = link.key().index as usize;
         if index >= self.places.len() {
@@ -100,7 +100,7 @@ impl Entry {
         }
     }
 
-    /// Returns whether a link of the connection is there, be it suspended.
+    /// Returns `true` if the connection still has the link, possibly suspended.
     pub(super) fn has_link(&mut self, link: types::LinkKey) -> bool {
         self.connection.as_mut().is_some_and(|connection| match link {
             types::LinkKey::Sender(key) => connection.sender(key).is_ok(),
@@ -108,7 +108,8 @@ impl Entry {
         })
     }
 
-    /// A link is suspended. The connection keeps few of them, and tells nothing when it forgets one: those go here.
+    /// Records a suspended link. The connection keeps a limited number of them and forgets others without an
+    /// event; those are removed here.
     pub(super) fn suspend(&mut self, link: LinkKey, links: &mut Links) {
         let mut suspended = core::mem::take(&mut self.suspended);
         suspended.retain(|key| match links.attached(*key) {
@@ -122,26 +123,25 @@ impl Entry {
         self.suspended = suspended;
     }
 
-    /// All links that it has, or is to have.
+    /// Returns all links, also those to be attached.
     pub(super) fn links<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = LinkKey> + 'a {
         let attached = self.places.iter().flatten().filter_map(|key| links.at(*key));
         self.waiting.iter().copied().chain(attached)
     }
 }
 
-/// Deliveries of which the outcome was told, and that they are settled not yet.
+/// Deliveries whose outcome was reported and whose settlement was not.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     deliveries: BTreeSet<types::DeliveryKey>,
-    /// From how many on to look for those that this end has settled.
+    /// The number of deliveries at which settled ones are looked for.
     most: usize,
 }
 
 impl Told {
     const FEW: usize = 64;
 
-    /// Returns whether the outcome of a delivery is news; it is none any more, unless it is settled and so
-    /// forgotten.
+    /// Returns `true` the first time that the outcome of a delivery is to be reported.
     pub(super) fn is_news(
         &mut self,
         delivery: types::DeliveryKey,

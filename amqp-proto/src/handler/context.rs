@@ -1,4 +1,4 @@
-//! [`Context`]: what a handler can do.
+//! [`Context`]: the commands of a handler.
 
 use alloc::vec::Vec;
 
@@ -10,11 +10,11 @@ use crate::machine::{LinkError, Reason, SessionError};
 use crate::types::{Key, Moment, Str};
 use crate::wire::AmqpError;
 
-/// The calls by which a [`Handler`](super::Handler) acts.
+/// The commands of a [`Handler`](super::Handler).
 ///
-/// What concerns the network, such as [`connect`](Self::connect), is asked of the container; all else is done at once.
-/// What closes something while a message is handled accepts that message first, unless the handler has decided
-/// otherwise.
+/// Commands about the network, such as [`connect`](Self::connect), are requests to the container; all others
+/// take effect at once. A command that closes something during `on_message` first accepts the message, unless
+/// the handler has decided about it.
 #[derive(Debug)]
 pub struct Context<'a> {
     pub(super) all: &'a mut Dispatcher,
@@ -26,31 +26,35 @@ impl<'a> Context<'a> {
         Self { all, current }
     }
 
-    /// Returns the time of now.
+    /// Returns the current time.
     pub fn now(&self) -> Moment {
         self.all.now
     }
 
-    /// Returns the connection on which something has happened; `None` for timers and the like.
+    /// Returns the connection of the current callback; `None` for timers and similar callbacks.
     pub fn current(&self) -> Option<ConnectionKey> {
         self.current
     }
 
-    /// Has a connection made. Links can be created on it at once.
+    /// Requests a connection. Links can be created on it at once.
+    ///
+    /// # Examples
+    ///
+    /// The example of [`Handler`](super::Handler) connects.
     pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionKey {
         let key = ConnectionKey(self.all.connections.insert(|_| Entry::default()).unwrap_or(NOTHING));
         self.all.requests.push_back(Action::Connect { connection: key, url: url.into() });
         key
     }
 
-    /// Has connections taken that others make.
+    /// Requests a listener that accepts connections at this address.
     pub fn listen(&mut self, address: impl Into<Str>) -> ListenerKey {
         let key = ListenerKey(self.all.listeners.insert(|_| ()).unwrap_or(NOTHING));
         self.all.requests.push_back(Action::Listen { listener: key, address: address.into() });
         key
     }
 
-    /// Has no more connections taken; those there are stay. False if the listener was gone.
+    /// Closes a listener; its connections stay. Returns `false` if the listener does not exist.
     pub fn close_listener(&mut self, listener: ListenerKey) -> bool {
         let is_there = self.all.listeners.remove(listener.0).is_some();
         if is_there {
@@ -59,19 +63,21 @@ impl<'a> Context<'a> {
         is_there
     }
 
-    /// Has [`on_timer`](super::Handler::on_timer) called with this id after so many milliseconds. The same id may be
-    /// scheduled more than once.
+    /// Sets a timer: [`on_timer`](super::Handler::on_timer) is called with `id` after `after_millis`
+    /// milliseconds.
+    ///
+    /// Several timers may have the same id.
     pub fn schedule(&mut self, after_millis: u64, id: u64) {
         self.all.timers.set(self.all.now.after(after_millis), id);
     }
 
-    /// Calls all off that is scheduled with this id.
+    /// Cancels all timers with this id.
     pub fn cancel(&mut self, id: u64) {
         self.all.timers.cancel(id);
     }
 
-    /// Ends all: closes all connections and listeners and cancels all timers. The container is through when the peers
-    /// have answered.
+    /// Closes all connections and listeners, and cancels all timers. The container ends when the peers have
+    /// answered.
     pub fn stop(&mut self) {
         let listeners: Vec<Key> = self.all.listeners.keys().collect();
         for listener in listeners {
@@ -84,12 +90,12 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Closes a connection. False if it is closed already.
+    /// Closes a connection. Returns `false` if it is already closed.
     pub fn close_connection(&mut self, connection: ConnectionKey) -> bool {
         self.close(connection, None)
     }
 
-    /// Closes a connection, and says why [2.7.9].
+    /// Closes a connection with an error for the peer [2.7.9]. Returns `false` if it is already closed.
     pub fn close_connection_with(&mut self, connection: ConnectionKey, error: AmqpError) -> bool {
         self.close(connection, Some(error))
     }
@@ -115,28 +121,51 @@ impl<'a> Context<'a> {
     }
 
     /// Ends a session.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] if the session has ended, [`SessionError::NotOpen`] if the connection is not
+    /// open.
     pub fn close_session(&mut self, session: SessionKey) -> Result<(), SessionError> {
         self.all.end_session(session, None, Ending::Closed)
     }
 
-    /// Ends a session, or refuses one that the peer wants, and says why [2.7.8].
+    /// Ends a session with an error for the peer, or refuses a session that the peer has begun [2.7.8].
+    ///
+    /// # Errors
+    ///
+    /// As [`close_session`](Self::close_session).
     pub fn close_session_with(&mut self, session: SessionKey, error: AmqpError) -> Result<(), SessionError> {
         self.all.end_session(session, Some(error), Ending::Closed)
     }
 
-    /// Closes a link for good. Nothing more is told of messages that come over it, and the sender learns by the end of
-    /// the link that they have no outcome. Messages that wait to be sent are given back by
-    /// [`on_unsent`](super::Handler::on_unsent).
+    /// Closes a link for good.
+    ///
+    /// Messages that arrive later are not reported; for the sender they have no outcome. Queued messages are
+    /// returned by [`on_unsent`](super::Handler::on_unsent).
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::Detached`] if the link is closed or detached, [`LinkError::NoSession`] if its session or
+    /// connection is over.
     pub fn close_link(&mut self, link: impl Into<LinkKey>) -> Result<(), LinkError> {
         self.all.end_link(link.into(), None, Ending::Closed)
     }
 
-    /// Closes a link, or refuses one that the peer wants, and says why [2.6.5].
+    /// Closes a link with an error for the peer, or refuses a link that the peer has attached [2.6.5].
+    ///
+    /// # Errors
+    ///
+    /// As [`close_link`](Self::close_link).
     pub fn close_link_with(&mut self, link: impl Into<LinkKey>, error: AmqpError) -> Result<(), LinkError> {
         self.all.end_link(link.into(), Some(error), Ending::Closed)
     }
 
     /// Detaches a link, which can be attached again by its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`close_link`](Self::close_link).
     pub fn detach_link(&mut self, link: impl Into<LinkKey>) -> Result<(), LinkError> {
         self.all.accept_undecided();
         match link.into() {
@@ -146,5 +175,5 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Names nothing: keys have run out.
+/// A key that names nothing, for the case that all keys are in use.
 const NOTHING: Key = Key { index: u32::MAX, generation: u32::MAX };

@@ -1,4 +1,4 @@
-//! How a handler creates links and sessions, and accepts those that the peer wants.
+//! The creation of links and sessions by a handler, and the acceptance of those of the peer.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -14,15 +14,15 @@ use crate::types::{self, Str};
 impl Context<'_> {
     /// Creates a link to the node with this address, on the connection's own session.
     ///
-    /// The connection need not be open, or made: the link is attached when it is. What cannot be attached is told by
-    /// [`on_link_error`](super::Handler::on_link_error).
+    /// The link is attached when the connection is open. [`on_link_error`](super::Handler::on_link_error)
+    /// reports a link that cannot be attached.
     pub fn create_sender(&mut self, connection: ConnectionKey, address: impl Into<Str>) -> SenderKey {
         let address = address.into();
         let name = self.name(&address);
         self.create_sender_with(connection, name, &SenderOptions::to(address))
     }
 
-    /// Attaches a sender under a name [2.6.1], as the options say.
+    /// Creates a sender with this name [2.6.1] and options.
     pub fn create_sender_with(
         &mut self,
         connection: ConnectionKey,
@@ -33,7 +33,7 @@ impl Context<'_> {
         SenderKey(self.create(connection, None, wanted).key())
     }
 
-    /// Attaches a sender on a certain session.
+    /// Creates a sender on a session.
     pub fn create_sender_on(
         &mut self,
         session: SessionKey,
@@ -51,7 +51,7 @@ impl Context<'_> {
         self.create_receiver_with(connection, name, &ReceiverOptions::from(address))
     }
 
-    /// Attaches a receiver under a name [2.6.1], as the options say.
+    /// Creates a receiver with this name [2.6.1] and options.
     pub fn create_receiver_with(
         &mut self,
         connection: ConnectionKey,
@@ -62,7 +62,7 @@ impl Context<'_> {
         ReceiverKey(self.create(connection, None, wanted).key())
     }
 
-    /// Attaches a receiver on a certain session.
+    /// Creates a receiver on a session.
     pub fn create_receiver_on(
         &mut self,
         session: SessionKey,
@@ -73,7 +73,12 @@ impl Context<'_> {
         ReceiverKey(self.create(session.connection, Some(session.session), wanted).key())
     }
 
-    /// Begins a session beside the connection's own; the connection has to be open.
+    /// Begins another session on an open connection.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NotOpen`] if the connection is not open, [`SessionError::Channels`] if the peer
+    /// accepts no more sessions, [`SessionError::TooLarge`] if the begin does not fit in a frame.
     pub fn create_session(
         &mut self,
         connection: ConnectionKey,
@@ -83,7 +88,7 @@ impl Context<'_> {
         live.begin(options).map(|session| SessionKey { connection, session })
     }
 
-    /// Returns a name for a link that has none: no other link of the container has the same.
+    /// Returns a name for a link, unique in the container.
     fn name(&mut self, address: &Str) -> Str {
         self.all.names += 1;
         format!("{address}-{}", self.all.names).into()
@@ -96,7 +101,7 @@ impl Context<'_> {
         wanted: Wanted,
     ) -> LinkKey {
         let is_sender = matches!(wanted.options, EndOptions::Sender(_));
-        // Its output is to be looked at.
+        // Marks the connection, whose output must be written.
         let _ = self.all.live(connection);
         let (links, entry) = (&mut self.all.links, self.all.connections.get_mut(connection.0));
         let failure = match entry {
@@ -123,7 +128,12 @@ impl Context<'_> {
         key
     }
 
-    /// Accepts a session about which the handler had not [decided](super::Decision::Later).
+    /// Accepts a session after the decision [`Later`](super::Decision::Later).
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NotOffered`] if the session is already accepted, [`SessionError::Ended`] if it no
+    /// longer exists, or another [`SessionError`] if it cannot be accepted.
     pub fn accept_session(
         &mut self,
         session: SessionKey,
@@ -134,14 +144,23 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Accepts a link about which the handler had not [decided](super::Decision::Later).
+    /// Accepts a link on which this end sends, after the decision [`Later`](super::Decision::Later).
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::NotOffered`] if the link is already accepted, [`LinkError::Detached`] if it no longer
+    /// exists, or another [`LinkError`] if it cannot be accepted.
     pub fn accept_sender(&mut self, sender: SenderKey, options: &SenderOptions) -> Result<(), LinkError> {
         self.sender(sender).map_err(|_| LinkError::Detached)?.accept_link(options)?;
         self.all.news.push_back(News::LinkOpened(sender.into()));
         Ok(())
     }
 
-    /// Accepts a link about which the handler had not [decided](super::Decision::Later).
+    /// Accepts a link on which this end receives, after the decision [`Later`](super::Decision::Later).
+    ///
+    /// # Errors
+    ///
+    /// As [`accept_sender`](Self::accept_sender).
     pub fn accept_receiver(
         &mut self,
         receiver: ReceiverKey,

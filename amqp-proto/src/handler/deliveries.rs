@@ -1,4 +1,4 @@
-//! What a handler does with messages.
+//! The commands of a handler about deliveries.
 
 use alloc::boxed::Box;
 
@@ -10,12 +10,20 @@ use crate::types::{self, TransactionId};
 use crate::wire::{AmqpError, DeliveryState, Modified, Outcome, Rejected};
 
 impl Context<'_> {
-    /// The message was processed [3.4.2].
+    /// Accepts a delivery: the message was processed [3.4.2].
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
     pub fn accept(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         self.update(delivery, &Outcome::Accepted.into())
     }
 
-    /// The message is invalid [3.4.3].
+    /// Rejects a delivery: the message is invalid [3.4.3].
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
     pub fn reject(
         &mut self,
         delivery: DeliveryKey,
@@ -25,22 +33,33 @@ impl Context<'_> {
         self.update(delivery, &Outcome::from(Rejected { error }).into())
     }
 
-    /// The message was not processed and may go elsewhere, unchanged [3.4.4].
+    /// Releases a delivery: the message was not processed and may be delivered again, unchanged [3.4.4].
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
     pub fn release(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         self.update(delivery, &Outcome::Released.into())
     }
 
-    /// The message was not processed and may go elsewhere, changed [3.4.5].
+    /// Modifies a delivery: the message was not processed and may be delivered again, with changes [3.4.5].
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
     pub fn modify(&mut self, delivery: DeliveryKey, modified: Modified) -> Result<(), SettleError> {
         self.update(delivery, &Outcome::from(modified).into())
     }
 
-    /// Tells the state of a delivery, be it received or sent. An outcome settles what was received, unless that is
-    /// the sender's to do first [2.6.12].
+    /// Sends the state of a received or sent delivery.
+    ///
+    /// An outcome settles a received delivery, unless the receiver settles second [2.6.12].
     ///
     /// # Errors
     ///
-    /// [`SettleError::Queued`] if the delivery waits to be sent.
+    /// [`SettleError::Settled`] if the delivery is settled, [`SettleError::Decided`] if this end has sent an
+    /// outcome already, [`SettleError::Queued`] if the delivery waits to be sent, [`SettleError::Ended`] if
+    /// the link, session or connection is closed, [`SettleError::Second`] if the sender must settle first.
     pub fn update(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
         if self.is_queued(delivery) {
             return Err(SettleError::Queued);
@@ -58,8 +77,12 @@ impl Context<'_> {
         }
     }
 
-    /// Retires a received delivery within a transaction, which does not settle it [4.4.2]: see
+    /// Retires a received delivery within a transaction, without settling it [4.4.2]: see
     /// [`retire`](crate::ReceiverMut::retire).
+    ///
+    /// # Errors
+    ///
+    /// [`SettleError::WrongLink`] if the delivery was sent. For the others see [`update`](Self::update).
     pub fn retire(
         &mut self,
         delivery: DeliveryKey,
@@ -75,8 +98,14 @@ impl Context<'_> {
         }
     }
 
-    /// Settles a delivery, be it received or sent, without telling an outcome: nothing more is told about it. One that
-    /// the receiver is to settle second is settled by the sender. One that waits to be sent is taken back.
+    /// Settles a received or sent delivery without an outcome. No further callback concerns it.
+    ///
+    /// A delivery whose receiver settles second is settled by the sender. A delivery that waits to be sent is
+    /// removed from the queue.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
     pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
         if self.take_back(delivery) {
             return Ok(());
@@ -112,7 +141,12 @@ impl Context<'_> {
         link.map(|link| (link, known)).ok_or(SettleError::Settled)
     }
 
-    /// Takes what has come of a message on a streaming link since the last call.
+    /// Returns the octets of a message on a streaming link that have arrived since the last call.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NoDelivery`] if the message was read to its end or does not exist,
+    /// [`ReadError::WrongLink`] if the delivery is not of this link.
     pub fn read(&mut self, receiver: ReceiverKey, delivery: DeliveryKey) -> Result<Part, ReadError> {
         if self.connection_of(receiver) != Ok(delivery.connection) {
             return Err(ReadError::WrongLink);

@@ -1,4 +1,4 @@
-//! How events become callbacks.
+//! The translation of events into callbacks.
 
 use alloc::vec::Vec;
 
@@ -13,14 +13,14 @@ use crate::machine::{Event, Origin, Reason, SendError};
 use crate::types;
 use crate::wire::{DeliveryState, Modified, Outcome, Rejected};
 
-/// A call of the handler that is under way.
+/// A callback in progress.
 struct Call<'a> {
     all: &'a mut Dispatcher,
     has_returned: bool,
 }
 
 impl Drop for Call<'_> {
-    /// The message on which the handler has panicked is not accepted: it goes back, and the peer learns that it failed.
+    /// Modifies the message as failed if the callback has panicked.
     fn drop(&mut self) {
         if !self.has_returned {
             self.all.decide(&Modified { delivery_failed: Some(true), ..Modified::default() }.into());
@@ -29,7 +29,7 @@ impl Drop for Call<'_> {
 }
 
 impl Dispatcher {
-    /// Calls the handler, and after that accepts what it has been given and not decided.
+    /// Runs a callback, then accepts its message if the handler has not decided about it.
     pub(super) fn call<R>(
         &mut self,
         connection: Option<ConnectionKey>,
@@ -43,7 +43,7 @@ impl Dispatcher {
         result
     }
 
-    /// Accepts messages that the handler has not decided.
+    /// Accepts messages that the handler has not decided about.
     #[inline]
     pub(super) fn accept_undecided(&mut self) {
         if !self.undecided.is_empty() {
@@ -51,7 +51,7 @@ impl Dispatcher {
         }
     }
 
-    /// Decides messages that the handler has not decided.
+    /// Sends an outcome of the messages that the handler has not decided about.
     fn decide(&mut self, outcome: &Outcome) {
         while let Some(key) = self.undecided.pop() {
             let Ok(connection) = self.live(key.connection) else { continue };
@@ -61,7 +61,7 @@ impl Dispatcher {
             if let (true, Some(types::LinkKey::Receiver(link))) = (undecided, delivery.link())
                 && let Ok(mut receiver) = connection.receiver(link)
             {
-                // It is neither settled nor decided.
+                // The delivery is neither settled nor decided.
                 let _ = receiver.dispose(known, &outcome.clone().into());
             }
         }
@@ -91,7 +91,7 @@ impl Dispatcher {
                 let receiver = ReceiverKey(self.link(at, link.into()).key());
                 self.call(here, |cx| handler.on_drained(cx, receiver));
             }
-            // A handler that stops a link hears of each message before that anyway.
+            // A handler that stops a link gets each message before that in any case.
             Event::Stopped(_) => {}
             Event::LinkOffered(types::LinkKey::Sender(link)) => self.offer_sender(handler, at, link),
             Event::LinkOffered(types::LinkKey::Receiver(link)) => self.offer_receiver(handler, at, link),
@@ -152,8 +152,7 @@ impl Dispatcher {
         self.attached(at, link, None)
     }
 
-    /// Returns the handler's key of a link: the one that it had already, the one that was made before, or a new
-    /// one.
+    /// Returns the handler's key of a link: the recorded one, the one made before, or a new one.
     pub(super) fn attached(
         &mut self,
         at: ConnectionKey,
@@ -195,7 +194,7 @@ impl Dispatcher {
             self.call(Some(at), |cx| handler.on_data(cx, key, delivery));
             return;
         }
-        // The handler may have taken it already.
+        // The handler may have received it already.
         let Some(delivery) = receiver.receive() else { return };
         let is_accepted = receiver.is_auto_accept() && !delivery.is_settled();
         let message = ReceivedMessage {
@@ -218,7 +217,7 @@ impl Dispatcher {
         let key = self.link(at, link.into());
         let is_queued = self.links.get(key).is_some_and(|link| !link.queue.is_empty());
         self.flush(key);
-        // Messages that have waited go first, and may take all that there is of credit.
+        // Queued messages go first, and may use all credit.
         if !is_queued || self.may_send(at, key) {
             self.call(Some(at), |cx| handler.on_sendable(cx, SenderKey(key.key())));
         }
@@ -270,7 +269,7 @@ impl Dispatcher {
         self.feed(at);
     }
 
-    /// What a link has queued is not sent any more.
+    /// Returns the queued messages of an ended link to the handler.
     fn tell_unsent<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey, key: LinkKey) {
         let (Some(link), LinkKey::Sender(sender)) = (self.links.get_mut(key), key) else { return };
         let mut queue = core::mem::take(&mut link.queue);
@@ -315,7 +314,7 @@ impl Dispatcher {
         self.links.remove(key);
     }
 
-    /// A link that never was.
+    /// Reports a link that was never attached.
     fn tell_failed<H: Handler + ?Sized>(&mut self, handler: &mut H, key: LinkKey, reason: &Reason) {
         let Some(link) = self.links.get(key) else { return };
         let (at, is_news) = (link.connection, link.end == Ending::Open && reason.is_failure());
@@ -341,7 +340,7 @@ impl Dispatcher {
         }
     }
 
-    /// Both ends have opened a connection: links that wait for it are attached first.
+    /// Handles the open of a connection: attaches the waiting links, then calls the handler.
     fn tell_opened<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey) {
         let Some(entry) = self.connections.get_mut(at.0) else { return };
         entry.is_open = true;
@@ -365,7 +364,7 @@ impl Dispatcher {
         }
     }
 
-    /// A connection is over, or was never made.
+    /// Handles the end of a connection, or the failure to make it.
     fn tell_closed<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey, reason: &Reason) {
         let Some(entry) = self.connections.get_mut(at.0) else { return };
         (entry.is_open, entry.is_over) = (false, true);

@@ -1,4 +1,4 @@
-//! [`Dispatcher`]: the connections of a container, and what becomes of their events.
+//! [`Dispatcher`]: the connections of a container, and the delivery of their events.
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -20,43 +20,48 @@ use crate::types::{Moment, Str};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// To make a connection: [`Dispatcher::connected`] or [`Dispatcher::not_connected`] follows.
+    /// Make a connection, and call [`Dispatcher::connected`] or [`Dispatcher::not_connected`].
     Connect {
-        /// Which one.
+        /// The connection to make.
         connection: ConnectionKey,
-        /// Where to.
+        /// The peer's URL.
         url: Str,
     },
-    /// To take connections: [`Dispatcher::listening`] or [`Dispatcher::not_listening`] follows, and
-    /// [`Dispatcher::add`] for each of them.
+    /// Accept connections: call [`Dispatcher::listening`] or [`Dispatcher::not_listening`], and
+    /// [`Dispatcher::add`] for each connection.
     Listen {
-        /// By which listener.
+        /// The listener.
         listener: ListenerKey,
-        /// Where.
+        /// The address to listen at.
         address: Str,
     },
-    /// To take no more connections.
+    /// Accept no more connections by this listener.
     Unlisten(ListenerKey),
 }
 
-/// The part of a container that needs no IO: it holds connections, gives what happens on them to a [`Handler`], and
-/// collects what the handler wants of the world.
+/// The part of a container that needs no IO. It holds connections, passes their events to a [`Handler`], and
+/// collects the handler's requests.
 ///
 /// # The contract
 ///
-/// 1. [`start`](Self::start) it once, with the handler.
-/// 2. Whenever something may have happened, [`dispatch`](Self::dispatch); once more while it
-///    [has events](Self::has_events).
-/// 3. Then do what [`poll_action`](Self::poll_action) gives, and write the output of each connection that
-///    [`poll_changed`](Self::poll_changed) gives. If anything was written, go back to 2: there may be room for more.
-/// 4. When a connection [is over](Connection::is_over) and its output is written, [`remove`](Self::remove) it.
-/// 5. Unless it [is finished](Self::is_finished), wait until a connection has input, which goes into
-///    [`connection`](Self::connection), or until [`next_deadline`](Self::next_deadline); then go to 2.
+/// 1. Call [`start`](Self::start) once.
+/// 2. Call [`dispatch`](Self::dispatch) after every change, and again while the dispatcher [has
+///    events](Self::has_events).
+/// 3. Then carry out the requests that [`poll_action`](Self::poll_action) returns, and write the output of
+///    the connections that [`poll_changed`](Self::poll_changed) returns. If anything was written, go back to
+///    2, since there may be room for more.
+/// 4. When a connection [is over](Connection::is_over) and its output is written, [`remove`](Self::remove)
+///    it.
+/// 5. Unless the dispatcher [is finished](Self::is_finished), wait until a connection has input, which goes
+///    into [`connection`](Self::connection), or until [`next_deadline`](Self::next_deadline). Then go to 2.
 ///
 /// ```
 /// use amqp_proto::Connection;
 /// use amqp_proto::config::Options;
-/// use amqp_proto::handler::{ConnectionKey, Context, DeliveryKey, Dispatcher, Handler, ReceivedMessage, Action, SenderKey};
+/// use amqp_proto::handler::{
+///     Action, ConnectionKey, Context, DeliveryKey, Dispatcher, Handler,
+///     ReceivedMessage, SenderKey,
+/// };
 /// use amqp_proto::types::Moment;
 /// use bytes::Buf;
 ///
@@ -75,26 +80,32 @@ pub enum Action {
 ///         let _ = cx.send(sender, "job-content");
 ///     }
 ///
-///     fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+///     fn on_accepted(&mut self, cx: &mut Context<'_>, key: DeliveryKey) {
 ///         self.accepted += 1;
-///         cx.close_connection(delivery.connection());
+///         cx.close_connection(key.connection());
 ///     }
 /// }
 ///
 /// struct Worker;
 ///
 /// impl Handler for Worker {
-///     fn on_message(&mut self, _: &mut Context<'_>, message: ReceivedMessage) {
-///         assert_eq!(message.message().unwrap().body().unwrap().as_str(), Some("job-content"));
-///     } // and it is accepted
+///     fn on_message(&mut self, _: &mut Context<'_>, got: ReceivedMessage) {
+///         let body = got.message().unwrap().body().unwrap();
+///         assert_eq!(body.as_str(), Some("job-content"));
+///     } // the message is accepted now
 /// }
 ///
-/// /// Carries the output of one connection to another; a socket would be in between.
-/// fn carry(from: &mut Dispatcher, one: ConnectionKey, to: &mut Dispatcher, other: ConnectionKey) -> bool {
-///     let (Some(one), Some(other)) = (from.connection(one), to.connection(other)) else { return false };
-///     let octets = one.output().remaining();
-///     let octets = one.output().copy_to_bytes(octets);
-///     other.receive(Moment::START, &octets);
+/// // Moves the output of one connection to another, in place of a socket.
+/// fn carry(
+///     (from, a): (&mut Dispatcher, ConnectionKey),
+///     (to, b): (&mut Dispatcher, ConnectionKey),
+/// ) -> bool {
+///     let (Some(a), Some(b)) = (from.connection(a), to.connection(b)) else {
+///         return false;
+///     };
+///     let mut output = a.output();
+///     let octets = output.copy_to_bytes(output.remaining());
+///     b.receive(Moment::START, &octets);
 ///     !octets.is_empty()
 /// }
 ///
@@ -102,20 +113,25 @@ pub enum Action {
 /// let (mut jobs, mut worker) = (Jobs::default(), Worker);
 /// let (mut client, mut server) = (Dispatcher::new(), Dispatcher::new());
 /// client.start(now, &mut jobs);
-/// let Some(Action::Connect { connection: here, url }) = client.poll_action() else { panic!() };
+/// let action = client.poll_action();
+/// let Some(Action::Connect { connection: here, url }) = action else {
+///     panic!("the handler connects");
+/// };
 /// assert_eq!(url, "amqp://example.com");
-/// client.connected(here, Connection::client(Options::new("client"), now)).unwrap();
-/// let there = server.add(Connection::server(Options::new("server"), now)).unwrap();
+/// let connection = Connection::client(Options::new("client"), now);
+/// client.connected(here, connection).unwrap();
+/// let connection = Connection::server(Options::new("server"), now);
+/// let there = server.add(connection).unwrap();
 /// loop {
 ///     client.dispatch(now, &mut jobs);
 ///     server.dispatch(now, &mut worker);
-///     let went = carry(&mut client, here, &mut server, there);
-///     if !(carry(&mut server, there, &mut client, here) || went) {
+///     let sent = carry((&mut client, here), (&mut server, there));
+///     if !carry((&mut server, there), (&mut client, here)) && !sent {
 ///         break;
 ///     }
 /// }
 /// assert_eq!(jobs.accepted, 1);
-/// assert!(client.remove(here).is_some_and(|connection| connection.is_over()));
+/// assert!(client.remove(here).is_some_and(|conn| conn.is_over()));
 /// assert!(client.is_finished());
 /// ```
 #[derive(Debug, Default)]
@@ -127,73 +143,74 @@ pub struct Dispatcher {
     pub(super) timers: Timers,
     pub(super) requests: VecDeque<Action>,
     pub(super) news: VecDeque<News>,
-    /// Messages that are with the handler, to be accepted when it returns.
+    /// Messages whose callback runs, to be accepted when it returns.
     pub(super) undecided: Vec<DeliveryKey>,
-    /// An error that ends all, and whether everything was told to end for it.
+    /// An error that ends the container.
     pub(super) failure: Option<Failure>,
     pub(super) is_failed: bool,
-    /// How many octets of messages each sender queues.
+    /// The bound on the queued octets of each sender.
     pub(super) queue_octets: usize,
-    /// How many messages have been queued so far.
+    /// The number of messages queued so far.
     pub(super) queued: u64,
-    /// How many names of links have been made up.
+    /// The number of link names made so far.
     pub(super) names: u64,
     /// Connections that may have events.
     dirty: VecDeque<ConnectionKey>,
-    /// Connections that the container has to look at.
+    /// Connections that the container must look at.
     changed: VecDeque<ConnectionKey>,
-    /// Whether there are events that the last dispatch has left.
+    /// `true` if the last dispatch has left events.
     has_events: bool,
-    /// When connections want to be woken.
+    /// The deadlines of connections.
     deadlines: BTreeSet<(Moment, ConnectionKey)>,
 }
 
-/// How many events of a connection are told before it is the next one's turn.
+/// The number of events of a connection after which other connections have their turn.
 const TURN: usize = 64;
 
-/// What no connection has an event for.
+/// Notifications that come from the dispatcher itself, not from a connection.
 #[derive(Debug)]
 pub(super) enum News {
-    /// A link that the handler has accepted late is there.
+    /// A link that the handler has accepted late is attached.
     LinkOpened(LinkKey),
-    /// A link cannot be.
+    /// A link cannot be attached.
     LinkFailed(LinkKey, Reason),
-    /// A message that was queued is not sent.
+    /// A queued message will not be sent.
     Unsent(DeliveryKey, Message, SendError),
-    /// A session that the handler has accepted late is there.
+    /// A session that the handler has accepted late is begun.
     SessionOpened(super::key::SessionKey),
-    /// A connection is not made.
+    /// A connection cannot be made.
     NotConnected(ConnectionKey, Reason),
     Listening(ListenerKey, Str),
     NotListening(ListenerKey, Reason),
 }
 
 impl Dispatcher {
-    /// Without connections.
+    /// Returns a dispatcher without connections.
     pub fn new() -> Self {
         Self { queue_octets: QUEUE_OCTETS, ..Self::default() }
     }
 
-    /// Tells the handler that it runs.
+    /// Calls [`on_start`](super::Handler::on_start).
     pub fn start<H: Handler + ?Sized>(&mut self, now: Moment, handler: &mut H) {
         self.with(now, |cx| handler.on_start(cx));
     }
 
-    /// Work from outside, such as from another thread, is done between two callbacks. [`dispatch`](Self::dispatch)
-    /// after that.
+    /// Runs work from outside, such as from another thread, between two callbacks. Call
+    /// [`dispatch`](Self::dispatch) afterwards.
     pub fn with<R>(&mut self, now: Moment, work: impl FnOnce(&mut Context<'_>) -> R) -> R {
         self.now = self.now.max(now);
         self.call(None, work)
     }
 
-    /// Tells the handler what has happened.
+    /// Calls the handler for everything that has happened.
     ///
-    /// A connection with very many events has a turn of some of them, so that others are not kept waiting and its
-    /// output is written; then [`has_events`](Self::has_events), and the next call goes on.
+    /// A connection with very many events gets a turn of some of them, so that other connections do not wait
+    /// and its output is written. Then [`has_events`](Self::has_events) returns `true`, and the next call
+    /// continues.
     pub fn dispatch<H: Handler + ?Sized>(&mut self, now: Moment, handler: &mut H) {
         self.now = self.now.max(now);
         self.wake_connections();
-        // What callbacks bring about without any input waits for the next time: so each time has an end.
+        // Notifications that callbacks cause wait for the next call, so that each call ends.
         for _ in 0..self.news.len() {
             if let Some(news) = self.news.pop_front() {
                 self.tell_news(handler, news);
@@ -204,13 +221,13 @@ impl Dispatcher {
             self.call(None, |cx| handler.on_timer(cx, id));
         }
         self.dispatch_events(handler);
-        // The error of a link may be part of a wider one that is still to be told.
+        // The error of a link may be part of a wider error that is not reported yet.
         if !self.has_events && self.end_if_failed() {
             self.dispatch_events(handler);
         }
     }
 
-    /// Tells the handler what has happened on its connections.
+    /// Calls the handler for the events of its connections.
     fn dispatch_events<H: Handler + ?Sized>(&mut self, handler: &mut H) {
         let mut unfinished = VecDeque::new();
         while let Some(key) = self.dirty.front().copied() {
@@ -223,7 +240,8 @@ impl Dispatcher {
         self.dirty = unfinished;
     }
 
-    /// Tells events of a connection, at most a turn of them unless it is over; returns whether there are no more.
+    /// Reports events of a connection, at most a turn of them unless it is over. Returns `true` if there are
+    /// no more.
     fn tell_some<H: Handler + ?Sized>(&mut self, handler: &mut H, key: ConnectionKey) -> bool {
         let mut left = TURN;
         while left > 0 || self.is_over(key) {
@@ -234,30 +252,31 @@ impl Dispatcher {
         false
     }
 
-    /// Returns whether a connection is over, and so may be removed.
+    /// Returns `true` if a connection is over and may be removed.
     fn is_over(&self, key: ConnectionKey) -> bool {
         let connection = self.connections.get(key.0).and_then(|entry| entry.connection.as_ref());
         connection.is_some_and(Connection::is_over)
     }
 
-    /// Returns whether the last [`dispatch`](Self::dispatch) has left events for the next one, which is due then.
+    /// Returns `true` if the last [`dispatch`](Self::dispatch) has left events; call it again.
     pub fn has_events(&self) -> bool {
         self.has_events
     }
 
-    /// Returns the connections that have something to do by the clock at this time. A container that was kept busy
-    /// reads what has come for them before it [dispatches](Self::dispatch): a peer whose octets wait to be read is not
-    /// silent [2.4.5].
+    /// Returns the connections whose deadline is due.
+    ///
+    /// A container that was busy reads the input of these connections before it calls
+    /// [`dispatch`](Self::dispatch), since a peer with unread octets is not silent [2.4.5].
     pub fn due(&self, now: Moment) -> impl Iterator<Item = ConnectionKey> + '_ {
         self.deadlines.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| *key)
     }
 
-    /// Takes the oldest request of the handler.
+    /// Returns the oldest request of the handler.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.requests.pop_front()
     }
 
-    /// A connection that has output, or is over.
+    /// Returns a connection that has output or is over.
     pub fn poll_changed(&mut self) -> Option<ConnectionKey> {
         while let Some(key) = self.changed.pop_front() {
             if let Some(entry) = self.connections.get_mut(key.0) {
@@ -268,15 +287,14 @@ impl Dispatcher {
         None
     }
 
-    /// When to dispatch if nothing else happens.
+    /// Returns the time of the next dispatch, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<Moment> {
         let news = (self.has_events || !self.news.is_empty()).then_some(self.now);
         let connections = self.deadlines.first().map(|(at, _)| *at);
         [news, connections, self.timers.next()].into_iter().flatten().min()
     }
 
-    /// Returns whether there is nothing left that anything could come of: no connection, listener, timer or
-    /// request.
+    /// Returns `true` if no connection, listener, timer or request is left.
     pub fn is_finished(&self) -> bool {
         self.connections.len() == 0
             && self.listeners.len() == 0
@@ -285,7 +303,11 @@ impl Dispatcher {
             && self.requests.is_empty()
     }
 
-    /// Returns a connection that the handler has asked for is made. [`StaleKey`] if it does not want it any more.
+    /// Provides a connection that the handler has requested.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the handler has closed the connection.
     pub fn connected(&mut self, key: ConnectionKey, connection: Connection) -> Result<(), StaleKey> {
         let entry =
             self.connections.get_mut(key.0).filter(|entry| entry.connection.is_none() && !entry.is_closing);
@@ -294,38 +316,47 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// A connection that the handler has asked for cannot be made, and why, in words.
+    /// Reports that a requested connection cannot be made, with a reason.
     pub fn not_connected(&mut self, key: ConnectionKey, words: impl Into<Str>) {
         self.news.push_back(News::NotConnected(key, Reason::transport(words)));
     }
 
-    /// Adds a connection that was made otherwise, such as by a listener. `None` if there are 2^32 - 1 already.
+    /// Adds a connection that was made otherwise, such as by a listener. Returns `None` if there are 2^32 - 1
+    /// already.
     pub fn add(&mut self, connection: Connection) -> Option<ConnectionKey> {
         let key = self.connections.insert(|_| Entry::taken(connection)).map(ConnectionKey)?;
         let _ = self.live(key);
         Some(key)
     }
 
-    /// A listener takes connections, at this address. [`StaleKey`] if the handler does not want it any more.
+    /// Reports that a listener accepts connections at this address.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the handler has closed the listener.
     pub fn listening(&mut self, listener: ListenerKey, address: impl Into<Str>) -> Result<(), StaleKey> {
         self.listeners.get(listener.0).ok_or(StaleKey)?;
         self.news.push_back(News::Listening(listener, address.into()));
         Ok(())
     }
 
-    /// A listener cannot take connections, or not any more, and why, in words.
+    /// Reports that a listener cannot accept connections, or no longer, with a reason.
     pub fn not_listening(&mut self, listener: ListenerKey, words: impl Into<Str>) {
         self.news.push_back(News::NotListening(listener, Reason::transport(words)));
     }
 
-    /// Returns a connection, to be given input or have its output taken; dispatch after that. `None` while it is
-    /// not made, and after it was removed.
+    /// Returns a connection, to give it input or take its output. Call [`dispatch`](Self::dispatch)
+    /// afterwards.
+    ///
+    /// `None` until the connection is made, and after it was removed.
     pub fn connection(&mut self, key: ConnectionKey) -> Option<&mut Connection> {
         self.live(key).ok()
     }
 
-    /// Takes a connection out. If it is not [over](Connection::is_over), or that was not dispatched, the handler is
-    /// told nothing more of it: end its input, and dispatch, before.
+    /// Removes a connection.
+    ///
+    /// A connection that is not [over](Connection::is_over), or whose end was not dispatched, causes no
+    /// further callback. To have its end reported, end its input and dispatch first.
     pub fn remove(&mut self, key: ConnectionKey) -> Option<Connection> {
         let entry = self.connections.remove(key.0)?;
         let links: Vec<LinkKey> = entry.links(&self.links).collect();
@@ -340,7 +371,7 @@ impl Dispatcher {
         entry.connection
     }
 
-    /// Returns a connection, whose events are to be looked at.
+    /// Returns a connection, and marks it for dispatch.
     pub(super) fn live(&mut self, key: ConnectionKey) -> Result<&mut Connection, StaleKey> {
         let entry = self.connections.get_mut(key.0).ok_or(StaleKey)?;
         let connection = entry.connection.as_mut().ok_or(StaleKey)?;
@@ -368,7 +399,7 @@ impl Dispatcher {
         self.connections.get_mut(key.0)?.connection.as_mut()?.poll_event()
     }
 
-    /// A connection has had its turn: what it wants of the container is noted.
+    /// Records the output and the deadline of a connection after its turn.
     fn settle_down(&mut self, key: ConnectionKey, is_done: bool) {
         let Some(entry) = self.connections.get_mut(key.0) else { return };
         entry.is_dirty = !is_done;

@@ -1,4 +1,4 @@
-//! How a handler ends sessions and links.
+//! The end of sessions and links by a handler.
 
 use super::dispatcher::{Dispatcher, News};
 use super::key::{LinkKey, SessionKey};
@@ -29,7 +29,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Closes or refuses a link; one that waits to be attached never is.
+    /// Closes or refuses a link. A link that waits to be attached is dropped.
     pub(super) fn end_link(
         &mut self,
         key: LinkKey,

@@ -1,4 +1,4 @@
-//! [`Failure`]: an error that no method of the handler takes care of, which ends the container.
+//! [`Failure`]: an error that no callback handles, which ends the container.
 
 use core::fmt;
 
@@ -7,22 +7,22 @@ use super::dispatcher::Dispatcher;
 use super::key::{ConnectionKey, LinkKey, ListenerKey, SessionKey};
 use crate::machine::Reason;
 
-/// The connection, session, link or listener that an error is about.
+/// The connection, session, link or listener of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Scope {
-    /// A connection: it could not be made, its transport broke, or it was closed with an error.
+    /// A connection cannot be made, its transport has failed, or it was closed with an error.
     Connection(ConnectionKey),
     /// A session was refused, or ended with an error.
     Session(SessionKey),
     /// A link was refused, or detached with an error.
     Link(LinkKey),
-    /// A listener cannot take connections.
+    /// A listener cannot accept connections.
     Listener(ListenerKey),
 }
 
 impl Scope {
-    /// Narrower scopes come first.
+    /// Returns the width of the scope; narrower scopes are reported first.
     fn width(self) -> u8 {
         match self {
             Self::Link(_) => 0,
@@ -32,15 +32,15 @@ impl Scope {
     }
 }
 
-/// An error that ends a container, since the handler has no method of its own for it: see [`Context::unhandled`].
+/// An error that ends a container, since no callback handles it: see [`Context::unhandled`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
     /// The connection, session, link or listener that failed.
     pub scope: Scope,
-    /// Why it failed.
+    /// The reason of the failure.
     pub reason: Reason,
-    /// The connection that it is on; `None` for a listener.
+    /// The connection of the scope; `None` for a listener.
     connection: Option<ConnectionKey>,
 }
 
@@ -59,16 +59,17 @@ impl fmt::Display for Failure {
 impl core::error::Error for Failure {}
 
 impl Context<'_> {
-    /// Ends the container with an error: its connections are closed, its listeners and timers stopped, and its `run`
-    /// returns the error. The first such error counts.
+    /// Ends the container with an error: its connections are closed, its listeners and timers are stopped,
+    /// and its `run` returns the error. The first error counts.
     ///
-    /// This is what the `on_..._error` methods of a [`Handler`](super::Handler) do by default. An error on a connection
-    /// that a listener has taken concerns that one client, and does not end the container. Neither does an error on a
-    /// connection that the handler has closed.
+    /// The `on_..._error` callbacks of a [`Handler`](super::Handler) do this by default. An error on a
+    /// connection that a listener has accepted concerns one client only, and does not end the container; nor
+    /// does an error on a connection that the handler has closed.
     ///
-    /// An error of a connection also ends its sessions and links, each of which is told first. A method for the wider
-    /// error replaces what the narrower one has done: a handler that looks after its connections by
-    /// [`on_transport_error`](super::Handler::on_transport_error) needs no method for the links that are lost with them.
+    /// An error of a connection also ends its sessions and links, which are reported first. A callback for
+    /// the wider error replaces the effect of the narrower ones: a handler that implements
+    /// [`on_transport_error`](super::Handler::on_transport_error) needs no callback for the links that are
+    /// lost with the connection.
     pub fn unhandled(&mut self, scope: Scope, reason: &Reason) {
         let all = &mut *self.all;
         let connection = match scope {
@@ -86,12 +87,13 @@ impl Context<'_> {
 }
 
 impl Dispatcher {
-    /// Returns the error that ends the container, once one does. All connections have been told to close then.
+    /// Returns the error that ends the container, if any. All connections are closing then.
     pub fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref().filter(|_| self.is_failed)
     }
 
-    /// Takes back what a narrower error has brought about that has the same cause as one that is told next.
+    /// Withdraws the failure of a narrower scope if the wider scope, which is reported next, failed for the
+    /// same reason.
     pub(super) fn widen(&mut self, at: ConnectionKey, wider: Scope, reason: &Reason) {
         let is_told_next = |failure: &Failure| {
             failure.connection == Some(at)
@@ -103,7 +105,7 @@ impl Dispatcher {
         }
     }
 
-    /// Ends everything, if there is an error that the handler does not look after. Returns whether that has begun now.
+    /// Stops the container if there is an unhandled error. Returns `true` if this call has stopped it.
     pub(super) fn end_if_failed(&mut self) -> bool {
         let is_new = self.failure.is_some() && !self.is_failed;
         if is_new {

@@ -1,4 +1,4 @@
-//! Keys of what handlers deal with: like those of [`types`](crate::types), and they say which connection it is on.
+//! Keys of a handler's objects: like those of [`types`](crate::types), with the connection included.
 
 use core::fmt;
 
@@ -25,17 +25,17 @@ macro_rules! keys {
 }
 
 keys! {
-    /// A connection, also one that is not made yet.
+    /// A connection, even before it is made.
     ConnectionKey = "connection";
-    /// Something that takes connections.
+    /// A listener, which accepts connections.
     ListenerKey = "listener";
-    /// A link on which this end sends, also one that is not attached yet.
+    /// A link with this end as the sender, even before it is attached.
     SenderKey = "sender";
-    /// A link on which this end receives, also one that is not attached yet.
+    /// A link with this end as the receiver, even before it is attached.
     ReceiverKey = "receiver";
 }
 
-/// A link, whichever end of it this is.
+/// A link in either role.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LinkKey {
     /// This end sends.
@@ -72,25 +72,25 @@ pub struct SessionKey {
 }
 
 impl SessionKey {
-    /// The connection that it is on.
+    /// Returns the connection of the session.
     pub fn connection(self) -> ConnectionKey {
         self.connection
     }
 }
 
-/// A delivery. No two deliveries of a container ever have the same key.
+/// A delivery. Two deliveries of a container never have the same key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryKey {
     pub(super) connection: ConnectionKey,
     pub(super) name: Name,
 }
 
-/// What a delivery is known by on its connection.
+/// The name of a delivery on its connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Name {
-    /// The key that it has there.
+    /// The connection's key of the delivery.
     Known(types::DeliveryKey),
-    /// It was queued before it had one.
+    /// The sender and a number, for a delivery that was queued before it got a key.
     Queued { sender: SenderKey, number: u64 },
 }
 
@@ -113,12 +113,12 @@ impl fmt::Display for Name {
 }
 
 impl DeliveryKey {
-    /// Returns the connection that it came or goes over.
+    /// Returns the connection of the delivery.
     pub fn connection(self) -> ConnectionKey {
         self.connection
     }
 
-    /// Returns whether this end received the delivery; it sent it, otherwise.
+    /// Returns `true` if this end received the delivery, `false` if this end sent the delivery.
     pub fn is_received(self) -> bool {
         matches!(self.name, Name::Known(delivery) if delivery.is_received())
     }

@@ -1,4 +1,4 @@
-//! [`Links`]: which link of which connection a handler's key names, and what waits to be attached.
+//! [`Links`]: the links behind a handler's keys, and the links that wait to be attached.
 
 use alloc::boxed::Box;
 
@@ -10,14 +10,14 @@ use crate::types::{self, Key, Str};
 use crate::view::SessionMut;
 use crate::wire::{AmqpError, Condition};
 
-/// A link that the handler wants.
+/// A link to be attached for the handler.
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) name: Str,
     pub(super) options: EndOptions,
 }
 
-/// What it is to be attached with.
+/// The options of the link.
 #[derive(Debug)]
 pub(super) enum EndOptions {
     Sender(SenderOptions),
@@ -25,7 +25,7 @@ pub(super) enum EndOptions {
 }
 
 impl Wanted {
-    /// Attaches it.
+    /// Attaches the link.
     pub(super) fn attach(&self, mut session: SessionMut<'_>) -> Result<types::LinkKey, LinkError> {
         match &self.options {
             EndOptions::Sender(options) => {
@@ -38,38 +38,38 @@ impl Wanted {
     }
 }
 
-/// What stands behind a key.
+/// A link of a handler.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) connection: ConnectionKey,
     is_sender: bool,
     pub(super) place: LinkState,
     pub(super) end: Ending,
-    /// Whether the handler waits for the peer to attach it.
+    /// `true` while the handler waits for the peer's attach.
     pub(super) is_asked: bool,
-    /// Messages that it cannot send yet.
+    /// Messages that cannot be sent yet.
     pub(super) queue: SendQueue,
 }
 
-/// Where a link is.
+/// The state of a link.
 #[derive(Debug)]
 pub(super) enum LinkState {
-    /// Not attached: the connection is not open yet.
+    /// Not attached, since the connection is not open yet.
     Waiting(Box<Wanted>),
-    /// Not attached, and it will not be.
+    /// Never attached: attaching has failed.
     Failed,
-    /// On its connection, under this key.
+    /// Attached on its connection, with this key.
     Attached(types::LinkKey),
 }
 
-/// Who ends a link, as far as this end knows.
+/// The end that ends a link, as far as this end knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// The peer, if anybody.
+    /// Not ended by this end.
     Open,
-    /// The handler has closed it: what it says is no news to it.
+    /// The handler has closed it, so its end is no news to the handler.
     Closed,
-    /// The handler has refused it: no more is told.
+    /// The handler has refused it; no further callback concerns it.
     Refused,
 }
 
@@ -78,7 +78,8 @@ pub(super) enum Ending {
 pub(super) struct Links(Slab<Link>);
 
 impl Links {
-    /// Returns a new key. Keys run out after 2^32 - 1 links at a time; the one that is made then names nothing.
+    /// Adds a link, and returns its key. With 2^32 - 1 links at a time no key is left; the returned one then
+    /// names nothing.
     pub(super) fn insert(&mut self, connection: ConnectionKey, is_sender: bool, place: LinkState) -> LinkKey {
         let (end, queue) = (Ending::Open, SendQueue::default());
         let link = Link { connection, is_sender, place, end, is_asked: false, queue };
@@ -94,7 +95,7 @@ impl Links {
         self.0.get_mut(key.key())
     }
 
-    /// The handler asks the peer for a link.
+    /// Records that the handler has requested the link.
     pub(super) fn ask(&mut self, key: LinkKey) {
         if let Some(link) = self.get_mut(key) {
             link.is_asked = true;
@@ -105,7 +106,7 @@ impl Links {
         self.0.remove(key.key())
     }
 
-    /// Returns the link of its connection that a key stands for, once it is attached.
+    /// Returns the connection's key of a link, once it is attached.
     pub(super) fn attached(&self, key: LinkKey) -> Option<types::LinkKey> {
         match self.get(key)?.place {
             LinkState::Attached(link) => Some(link),
@@ -113,17 +114,17 @@ impl Links {
         }
     }
 
-    /// Returns whether a link is of this connection.
+    /// Returns `true` if the link is of this connection.
     pub(super) fn is_of(&self, key: LinkKey, connection: ConnectionKey) -> bool {
         self.get(key).is_some_and(|link| link.connection == connection)
     }
 
-    /// Returns the public form of a key that names something.
+    /// Returns the public form of a key, if it names a link.
     pub(super) fn at(&self, key: Key) -> Option<LinkKey> {
         self.0.get(key).map(|link| public(key, link.is_sender))
     }
 
-    /// Returns the key under which this link of a connection is known, if that is what stands behind it.
+    /// Returns the public form of `key` if it names this link of the connection.
     pub(super) fn known(&self, key: Key, link: types::LinkKey) -> Option<LinkKey> {
         let known = self.0.get(key)?;
         match known.place {
@@ -137,7 +138,7 @@ fn public(key: Key, is_sender: bool) -> LinkKey {
     if is_sender { SenderKey(key).into() } else { ReceiverKey(key).into() }
 }
 
-/// Why a link that the handler wants cannot be.
+/// Returns the reason for a link that cannot be attached.
 pub(super) fn unattached(error: &LinkError) -> Reason {
     let condition = match error {
         LinkError::NoSession | LinkError::NotOffered | LinkError::Attached | LinkError::Detached => {
@@ -151,7 +152,7 @@ pub(super) fn unattached(error: &LinkError) -> Reason {
     local(condition, error)
 }
 
-/// Why a session that it is to be on cannot be.
+/// Returns the reason for a link whose session cannot be begun.
 pub(super) fn unbegun(error: &SessionError) -> Reason {
     let condition = match error {
         SessionError::NotOpen | SessionError::NotOffered | SessionError::Ended => Condition::IllegalState,

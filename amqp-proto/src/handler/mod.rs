@@ -1,11 +1,12 @@
-//! Floor 5: the handler style, without IO.
+//! The handler style, without IO.
 //!
-//! An application is a [`Handler`]: it is told what happens by a method for each thing, and acts by the [`Context`]
-//! that it is given. A [`Dispatcher`] holds connections, gives their events to the handler, and says what the handler
-//! wants of the world: connections, listeners, timers. A container on top of it brings sockets and a clock; the same
-//! handler runs on any.
+//! An application implements [`Handler`], which has a callback for each kind of event, and acts by the
+//! [`Context`] of the callback. A [`Dispatcher`] holds connections, passes their events to the handler, and
+//! collects the handler's requests: connections, listeners, timers. A container adds sockets and a clock; the
+//! same handler runs in any container.
 //!
-//! Keys here are not those of a [`Connection`](crate::Connection): they also say which connection it is on.
+//! The keys of this module differ from those of a [`Connection`](crate::Connection): they include the
+//! connection.
 
 mod aliases;
 mod callbacks;

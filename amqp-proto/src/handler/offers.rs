@@ -1,4 +1,4 @@
-//! What becomes of sessions and links that the peer wants.
+//! The handling of sessions and links that the peer begins or attaches.
 
 use super::callbacks::{Decision, Handler};
 use super::dispatcher::Dispatcher;
@@ -68,7 +68,7 @@ impl Dispatcher {
         self.decided(handler, at, key, done);
     }
 
-    /// Returns whether an offered link is of no interest: the handler has ended its session.
+    /// Returns `true` if the handler has ended the session of an offered link.
     fn is_late(&mut self, at: ConnectionKey, key: LinkKey) -> bool {
         let link = self.links.attached(key);
         let session = self.live(at).ok().and_then(|connection| match link? {
@@ -97,7 +97,7 @@ impl Dispatcher {
     }
 }
 
-/// What the peer is told when its wish was granted and could not be.
+/// Returns the error for the peer if an accepted session or link cannot be begun or attached.
 fn failed(words: &dyn core::fmt::Display) -> AmqpError {
     AmqpError::new(Condition::InternalError).with_description(alloc::format!("{words}"))
 }

@@ -1,24 +1,24 @@
-//! [`SendQueue`]: messages that a link cannot send yet, in the order in which they were sent.
+//! [`SendQueue`]: messages that a link cannot send yet, in order.
 
 use alloc::collections::VecDeque;
 
 use crate::config::SendOptions;
 use crate::message::Message;
 
-/// How many octets of messages a sender queues unless the container says otherwise.
+/// The default bound on a sender's queued octets.
 pub(super) const QUEUE_OCTETS: usize = 1 << 20;
 
-/// The messages of one sender that wait.
+/// The queued messages of one sender.
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
     waiting: VecDeque<Waiting>,
     octets: usize,
 }
 
-/// A message that waits.
+/// A queued message.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    /// Numbers ascend.
+    /// Its number; numbers ascend.
     pub(super) number: u64,
     pub(super) message: Message,
     pub(super) options: SendOptions,
@@ -26,7 +26,7 @@ pub(super) struct Waiting {
 }
 
 impl SendQueue {
-    /// What a message costs beside its octets.
+    /// The memory of a queued message in addition to its octets.
     const OVERHEAD: usize = 256;
 
     pub(super) fn is_empty(&self) -> bool {
@@ -37,7 +37,8 @@ impl SendQueue {
         self.waiting.len()
     }
 
-    /// Adds a message if the bound allows it. An empty queue takes a message of any size, unless the bound is zero.
+    /// Adds a message if the bound allows it. An empty queue accepts a message of any size, unless the bound
+    /// is zero.
     pub(super) fn push(&mut self, number: u64, message: Message, options: SendOptions, bound: usize) -> bool {
         let octets = message.encoded_len().saturating_add(Self::OVERHEAD);
         let all = self.octets.saturating_add(octets);
@@ -63,7 +64,7 @@ impl SendQueue {
         self.waiting.binary_search_by_key(&number, |waiting| waiting.number).is_ok()
     }
 
-    /// Takes a certain message out.
+    /// Removes a message.
     pub(super) fn remove(&mut self, number: u64) -> Option<Waiting> {
         let at = self.waiting.binary_search_by_key(&number, |waiting| waiting.number).ok()?;
         let found = self.waiting.remove(at)?;

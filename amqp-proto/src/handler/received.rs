@@ -1,4 +1,4 @@
-//! [`ReceivedMessage`]: a message that has come.
+//! [`ReceivedMessage`]: a received message of a handler.
 
 use super::key::{DeliveryKey, ReceiverKey};
 use crate::codec::DecodeError;
@@ -7,7 +7,7 @@ use crate::message::{MessageView, Payload};
 use crate::types::{DeliveryTag, Limits};
 use crate::wire::DeliveryState;
 
-/// A message that has come, and over which link.
+/// A received message, and its link.
 #[derive(Debug)]
 pub struct ReceivedMessage {
     pub(super) key: DeliveryKey,
@@ -16,22 +16,30 @@ pub struct ReceivedMessage {
 }
 
 impl ReceivedMessage {
-    /// Returns the key that settles it.
+    /// Returns the delivery's key, to settle it.
     pub fn key(&self) -> DeliveryKey {
         self.key
     }
 
-    /// Returns the link that it came over.
+    /// Returns the link of the message.
     pub fn receiver(&self) -> ReceiverKey {
         self.receiver
     }
 
-    /// Returns the message, its sections found and not decoded; see [`Delivery::message`].
+    /// Returns the message, its sections found but not decoded; see [`Delivery::message`].
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the octets are not a message of the standard's format, or if a limit is exceeded.
     pub fn message(&self) -> Result<MessageView, DecodeError> {
         self.delivery.message()
     }
 
-    /// Finds the sections of the message, within limits of the caller's choice.
+    /// Returns the message, read within these limits.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the octets are not a message of the standard's format, or if a limit is exceeded.
     pub fn message_within(&self, limits: &Limits) -> Result<MessageView, DecodeError> {
         self.delivery.message_within(limits)
     }
@@ -41,27 +49,27 @@ impl ReceivedMessage {
         self.delivery.payload()
     }
 
-    /// Returns the octets of the message.
+    /// Converts into the octets of the message.
     pub fn into_payload(self) -> Payload {
         self.delivery.into_payload()
     }
 
-    /// Returns the sender's name for it [2.8.7].
+    /// Returns the delivery tag [2.8.7].
     pub fn tag(&self) -> DeliveryTag {
         self.delivery.tag()
     }
 
-    /// Returns the format of the message; 0 is the standard's own [2.8.11].
+    /// Returns the format of the message; 0 is the standard's own format [2.8.11].
     pub fn message_format(&self) -> u32 {
         self.delivery.message_format()
     }
 
-    /// Returns whether the sender has settled it: there is nothing to be told about it any more [2.6.12].
+    /// Returns `true` if the sender has settled the delivery: no outcome is sent [2.6.12].
     pub fn is_settled(&self) -> bool {
         self.delivery.is_settled()
     }
 
-    /// Returns the state that the sender told with it, such as that of a transaction [2.7.5].
+    /// Returns the state in the transfer, such as that of a transaction [2.7.5].
     pub fn state(&self) -> Option<&DeliveryState> {
         self.delivery.state()
     }

@@ -1,4 +1,4 @@
-//! How a handler sends messages, and how those wait for which there is no credit.
+//! Sending by a handler, and the queue of messages that have no credit yet.
 
 use super::context::Context;
 use super::dispatcher::{Dispatcher, News};
@@ -10,19 +10,24 @@ use crate::message::Message;
 use crate::types;
 
 impl Context<'_> {
-    /// Sends a message, or queues it until it can be sent: while the link is not attached yet, there is no credit, or
-    /// messages before it wait. The outcome is told by [`on_accepted`](super::Handler::on_accepted) and its like.
+    /// Sends a message, or queues it until it can be sent.
     ///
-    /// A sender queues 1 MiB of messages, unless the container has
-    /// [another bound](super::Dispatcher::set_send_queue): then the message is refused, and
-    /// [`on_sendable`](super::Handler::on_sendable) tells when the queue is empty again. A queued message that can never
-    /// be sent, for instance since its link ends before, is given back by
-    /// [`on_unsent`](super::Handler::on_unsent). See [`try_send`](Self::try_send) for a send that never queues.
+    /// A message is queued while the link is not attached, has no credit, or has earlier messages in its
+    /// queue. [`on_accepted`](super::Handler::on_accepted) and the callbacks after it report the outcome. A
+    /// sender queues 1 MiB of messages, unless the container has [another
+    /// bound](super::Dispatcher::set_send_queue). If the queue is full, the message is refused, and
+    /// [`on_sendable`](super::Handler::on_sendable) is called when the queue is empty.
+    /// [`on_unsent`](super::Handler::on_unsent) returns a queued message that cannot be sent, for example
+    /// because its link has ended. [`try_send`](Self::try_send) never queues.
     ///
     /// # Errors
     ///
-    /// [`SendError::Detached`] if the link has ended or is suspended, [`SendError::Full`] if the queue is full, and all
-    /// others that waiting does not cure.
+    /// [`SendError::Detached`] if the link has ended or is suspended, [`SendError::Full`] if the queue is
+    /// full, or another [`SendError`] that waiting does not cure.
+    ///
+    /// # Examples
+    ///
+    /// The example of [`Handler`](super::Handler) sends a message.
     pub fn send(&mut self, sender: SenderKey, message: impl Into<Message>) -> Result<DeliveryKey, SendError> {
         let (message, options) = (message.into(), SendOptions::new());
         match self.try_send_with(sender, &message, &options) {
@@ -31,11 +36,11 @@ impl Context<'_> {
         }
     }
 
-    /// Sends a message like [`send`](Self::send), with options.
+    /// Sends a message with options, as [`send`](Self::send).
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// As [`send`](Self::send); also [`SendError::SettleMode`] and [`SendError::TagInUse`] for the options.
     pub fn send_with(
         &mut self,
         sender: SenderKey,
@@ -48,13 +53,15 @@ impl Context<'_> {
         }
     }
 
-    /// Sends a message at once or not at all. After a refusal that time may cure,
-    /// [`on_sendable`](super::Handler::on_sendable) tells when to try again.
+    /// Sends a message at once or not at all.
+    ///
+    /// After a refusal that may pass, [`on_sendable`](super::Handler::on_sendable) is called when to try
+    /// again.
     ///
     /// # Errors
     ///
-    /// [`SendError::Queued`] if messages wait that go first, [`SendError::Detached`] if the link is not attached yet or
-    /// not any more, and all others for which a sender refuses a message.
+    /// [`SendError::Queued`] if earlier messages are queued, [`SendError::Detached`] if the link is not
+    /// attached, or any other [`SendError`].
     pub fn try_send(
         &mut self,
         sender: SenderKey,
@@ -63,7 +70,7 @@ impl Context<'_> {
         self.try_send_with(sender, &message.into(), &SendOptions::new())
     }
 
-    /// Sends a message like [`try_send`](Self::try_send), with options.
+    /// Sends a message with options, as [`try_send`](Self::try_send).
     ///
     /// # Errors
     ///
@@ -84,33 +91,33 @@ impl Context<'_> {
         Ok(DeliveryKey { connection, name: Name::Known(delivery) })
     }
 
-    /// Returns how many messages can be sent now: the credit that is not taken by messages that wait in the queue.
+    /// Returns the number of messages that can be sent now: the credit minus the queued messages.
     pub fn credit(&mut self, sender: SenderKey) -> u32 {
         let queued = u32::try_from(self.queued(sender)).unwrap_or(u32::MAX);
         self.sender(sender).map_or(0, |view| view.credit().saturating_sub(queued))
     }
 
-    /// Returns whether a delivery waits in a queue.
+    /// Returns `true` if the delivery waits in a queue.
     pub(super) fn is_queued(&self, delivery: DeliveryKey) -> bool {
         let Name::Queued { sender, number } = delivery.name else { return false };
         self.all.links.get(sender.into()).is_some_and(|link| link.queue.has(number))
     }
 
-    /// Takes a message out of its queue; false if it is not there.
+    /// Removes a message from its queue. Returns `false` if it is not queued.
     pub(super) fn take_back(&mut self, delivery: DeliveryKey) -> bool {
         let Name::Queued { sender, number } = delivery.name else { return false };
         let link = self.all.links.get_mut(sender.into());
         link.is_some_and(|link| link.queue.remove(number).is_some())
     }
 
-    /// Returns how many messages wait in the queue of a sender.
+    /// Returns the number of queued messages of a sender.
     pub fn queued(&self, sender: SenderKey) -> usize {
         self.all.links.get(sender.into()).map_or(0, |link| link.queue.len())
     }
 }
 
 impl Dispatcher {
-    /// Returns the key that a delivery has on its connection, once it is sent.
+    /// Returns the connection's key of a delivery, once it is sent.
     pub(super) fn known(&self, delivery: DeliveryKey) -> Option<types::DeliveryKey> {
         self.connections.get(delivery.connection.0)?.aliases.delivery(delivery.name)
     }
@@ -122,20 +129,22 @@ impl Dispatcher {
         DeliveryKey { connection: at, name }
     }
 
-    /// A delivery that was sent is settled or lost: nothing more is told about it.
+    /// Forgets a sent delivery that is settled or lost.
     pub(super) fn forget(&mut self, at: ConnectionKey, delivery: types::DeliveryKey) {
         if let Some(entry) = self.connections.get_mut(at.0) {
             entry.aliases.forget(delivery);
         }
     }
 
-    /// Sets how many octets of messages each sender queues at most; 1 MiB unless set. A message counts with 256 octets
-    /// more than it has. An empty queue takes a message of any size, unless this is zero: then nothing is queued.
+    /// Sets the bound on the queued octets of each sender. Default 1 MiB.
+    ///
+    /// A message counts as 256 octets more than its length. An empty queue accepts a message of any size.
+    /// With zero, no message is queued.
     pub fn set_send_queue(&mut self, octets: usize) {
         self.queue_octets = octets;
     }
 
-    /// Queues a message that was refused, if it is likely to be sent later.
+    /// Queues a refused message if it can probably be sent later.
     fn enqueue(
         &mut self,
         sender: SenderKey,
@@ -162,7 +171,7 @@ impl Dispatcher {
         Ok(DeliveryKey { connection, name: Name::Queued { sender, number } })
     }
 
-    /// Sends what a link has queued, as far as that goes.
+    /// Sends queued messages of a link as far as possible.
     pub(super) fn flush(&mut self, key: LinkKey) {
         let Some(link) = self.links.get(key).filter(|link| !link.queue.is_empty()) else { return };
         let (LinkKey::Sender(sender), LinkState::Attached(types::LinkKey::Sender(attached)), at) =
@@ -171,7 +180,7 @@ impl Dispatcher {
             return;
         };
         let attached = *attached;
-        // Its output is to be looked at.
+        // Marks the connection, whose output must be written.
         if self.live(at).is_err() {
             return;
         }
@@ -184,7 +193,8 @@ impl Dispatcher {
         }
     }
 
-    /// Sends the first message that a link has queued; an error if it has to wait, `None` if there is none.
+    /// Sends the first queued message of a link. Returns an error if the message must wait, `None` if there
+    /// is none.
     fn send_first(
         &mut self,
         at: ConnectionKey,
@@ -203,7 +213,7 @@ impl Dispatcher {
         let first = link.queue.pop()?;
         let name = Name::Queued { sender, number: first.number };
         match sent {
-            // One that is sent settled is not heard of again.
+            // A message that is sent settled has no further event.
             Ok(delivery) if connection.delivery(delivery).is_err() => {}
             Ok(delivery) => entry.aliases.insert(name, delivery),
             Err(error) => {
@@ -214,7 +224,7 @@ impl Dispatcher {
         Some(Ok(()))
     }
 
-    /// A link waits until another delivery of its connection is settled.
+    /// Makes a link wait until another delivery of its connection is settled.
     fn starve(&mut self, at: ConnectionKey, key: LinkKey) {
         if let Some(entry) = self.connections.get_mut(at.0)
             && !entry.starved.contains(&key)
@@ -223,15 +233,15 @@ impl Dispatcher {
         }
     }
 
-    /// A delivery that was sent is settled: another one may be unsettled in its place.
+    /// Sends for a waiting link after a sent delivery was settled, which makes room for another unsettled
+    /// one.
     pub(super) fn feed(&mut self, at: ConnectionKey) {
         if let Some(key) = self.connections.get_mut(at.0).and_then(|entry| entry.starved.pop()) {
             self.flush(key);
         }
     }
 
-    /// Returns whether the handler may send over a link, or go on with a delivery of which it has begun to write
-    /// the octets.
+    /// Returns `true` if the handler may send on a link, or continue a delivery in pieces.
     pub(super) fn may_send(&mut self, at: ConnectionKey, key: LinkKey) -> bool {
         let Some(link) = self.links.get(key) else { return false };
         let (is_queued, LinkState::Attached(types::LinkKey::Sender(sender))) =
@@ -245,7 +255,7 @@ impl Dispatcher {
     }
 }
 
-/// Returns whether a message that is refused for this can be sent when some time has passed.
+/// Returns `true` if a message with this error can be sent later.
 fn waits(error: &SendError) -> bool {
     use SendError::{Full, Incomplete, NoCredit, Queued, Unsettled, WindowClosed};
     matches!(error, NoCredit | WindowClosed | Full | Incomplete | Queued | Unsettled(_))

@@ -1,10 +1,10 @@
-//! [`Timers`]: what a handler wants to be reminded of.
+//! [`Timers`]: the timers of a handler.
 
 use alloc::collections::BTreeMap;
 
 use crate::types::Moment;
 
-/// The timers of a container: in the order in which they are due, then in that in which they were set.
+/// The timers of a container, in the order of their times, then in the order in which they were set.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     ids: BTreeMap<(Moment, u64), u64>,
@@ -33,12 +33,12 @@ impl Timers {
         self.ids.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Returns how many have been set so far.
+    /// Returns the number of timers set so far.
     pub(super) fn count(&self) -> u64 {
         self.set
     }
 
-    /// Takes one that is due by now; none that was set after the first `count`.
+    /// Removes a timer that is due and is one of the first `count` timers.
     pub(super) fn take(&mut self, now: Moment, count: u64) -> Option<u64> {
         let first = self.ids.first_entry()?;
         let (at, number) = *first.key();

@@ -1,4 +1,4 @@
-//! What a handler can look at.
+//! The views that a handler has of its objects.
 
 use super::context::Context;
 use super::key::{ConnectionKey, DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
@@ -10,17 +10,21 @@ use crate::wire::{Attach, Terminus};
 
 impl Context<'_> {
     /// Returns the connection of a link.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the link no longer exists.
     pub fn connection_of(&self, link: impl Into<LinkKey>) -> Result<ConnectionKey, StaleKey> {
         self.all.links.get(link.into()).map(|link| link.connection).ok_or(StaleKey)
     }
 
-    /// Returns the address of the node that a link's messages come from, as the peer has said: of a dynamic node,
-    /// the one that it was given [3.5.3].
+    /// Returns the address of a link's source in the peer's attach; for a dynamic node, the address that the
+    /// peer has given it [3.5.3].
     pub fn source_address(&mut self, link: impl Into<LinkKey>) -> Option<Str> {
         self.peer_attach(link.into())?.source?.address
     }
 
-    /// Returns the address of the node that a link's messages go to, as the peer has said [3.5.4].
+    /// Returns the address of a link's target in the peer's attach [3.5.4].
     pub fn target_address(&mut self, link: impl Into<LinkKey>) -> Option<Str> {
         match *self.peer_attach(link.into())?.target? {
             Terminus::Target(target) => target.address,
@@ -35,17 +39,29 @@ impl Context<'_> {
         }
     }
 
-    /// Returns a connection, with all that can be done and known of it. [`StaleKey`] also while it is being made.
+    /// Returns a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the connection is not made yet or no longer exists.
     pub fn connection(&mut self, connection: ConnectionKey) -> Result<&mut Connection, StaleKey> {
         self.all.live(connection)
     }
 
-    /// Returns a session.
+    /// Returns a view of a session.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the session no longer exists.
     pub fn session(&mut self, session: SessionKey) -> Result<SessionMut<'_>, StaleKey> {
         self.all.live(session.connection)?.session(session.session)
     }
 
-    /// Returns a link on which this end sends. [`StaleKey`] also while it waits for its connection.
+    /// Returns a view of a link on which this end sends.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the link is not attached yet or no longer exists.
     pub fn sender(&mut self, sender: SenderKey) -> Result<SenderMut<'_>, StaleKey> {
         let connection = self.connection_of(sender)?;
         match self.all.links.attached(sender.into()) {
@@ -54,7 +70,11 @@ impl Context<'_> {
         }
     }
 
-    /// Returns a link on which this end receives. [`StaleKey`] also while it waits for its connection.
+    /// Returns a view of a link on which this end receives.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the link is not attached yet or no longer exists.
     pub fn receiver(&mut self, receiver: ReceiverKey) -> Result<ReceiverMut<'_>, StaleKey> {
         let connection = self.connection_of(receiver)?;
         match self.all.links.attached(receiver.into()) {
@@ -63,7 +83,11 @@ impl Context<'_> {
         }
     }
 
-    /// Returns a view of a delivery that is not settled. [`StaleKey`] also while it waits to be sent.
+    /// Returns a view of an unsettled delivery.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the delivery is not sent yet, is settled, or no longer exists.
     pub fn delivery(&mut self, delivery: DeliveryKey) -> Result<DeliveryRef<'_>, StaleKey> {
         let known = self.all.known(delivery).ok_or(StaleKey)?;
         self.all.live(delivery.connection)?.delivery(known)

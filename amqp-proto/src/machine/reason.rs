@@ -25,10 +25,10 @@ pub enum Origin {
 pub struct Reason {
     /// The end that has ended it.
     pub origin: Origin,
-    /// The error that one end told the other: condition, description and info. `None` if nothing was wrong, or if the
-    /// transport broke and so nothing could be told.
+    /// The error in the close, end or detach: condition, description and info. `None` if nothing was wrong,
+    /// or if the transport failed.
     pub error: Option<AmqpError>,
-    /// The finding of this end, where a program may want to tell it from other errors.
+    /// The cause that this end has found, for programs that handle it specially.
     pub cause: Option<Cause>,
 }
 
@@ -75,7 +75,7 @@ impl Reason {
 
     /// Returns the reason of a close by this end before all sent messages were written.
     pub(crate) fn unwritten() -> Self {
-        let words = "closed before all that was sent was written";
+        let words = "the connection was closed before all sent messages were written";
         Self::local(Some(AmqpError::new(Condition::ResourceLimitExceeded).with_description(words)))
     }
 

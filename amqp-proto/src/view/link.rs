@@ -16,8 +16,14 @@ macro_rules! link_methods {
             self.endpoints.accept_link(self.index(), EndOptions::$end(options))
         }
 
-        /// Refuses the link, which the peer has attached [2.6.3]: with
-        /// [`Condition::LinkRedirect`](crate::wire::Condition), saying where to go instead [2.8.18].
+        /// Refuses a link that the peer has attached [2.6.3].
+        ///
+        /// [`Condition::LinkRedirect`](crate::wire::Condition) tells the peer to attach elsewhere [2.8.18].
+        ///
+        /// # Errors
+        ///
+        /// [`LinkError::NotOffered`] if the peer has not attached the link or the link is already accepted,
+        /// [`LinkError::NoSession`], or [`LinkError::Handles`].
         pub fn refuse_link(&mut self, error: AmqpError) -> Result<(), LinkError> {
             self.endpoints.refuse_link(self.index(), error)
         }
@@ -44,7 +50,12 @@ macro_rules! link_methods {
             self.endpoints.detach(self.index(), true, None)
         }
 
-        /// Closes the link for good, and says why [2.6.5].
+        /// Closes the link for good, with an error for the peer [2.6.5].
+        ///
+        /// # Errors
+        ///
+        /// [`LinkError::Detached`] if the link is not attached, [`LinkError::NoSession`] if its session or
+        /// connection is over.
         pub fn close_with(&mut self, error: AmqpError) -> Result<(), LinkError> {
             self.endpoints.detach(self.index(), true, Some(error))
         }

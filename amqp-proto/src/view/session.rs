@@ -88,7 +88,11 @@ impl<'a> SessionMut<'a> {
         self.endpoints.end(self.index(), None)
     }
 
-    /// Ends the session, or refuses one that the peer has begun, saying why [2.7.8].
+    /// Ends the session with an error for the peer, or refuses a session that the peer has begun [2.7.8].
+    ///
+    /// # Errors
+    ///
+    /// As [`end`](Self::end); also [`SessionError::Channels`] and [`SessionError::TooLarge`] when refusing.
     pub fn end_with(&mut self, error: AmqpError) -> Result<(), SessionError> {
         self.endpoints.end(self.index(), Some(error))
     }
