@@ -70,7 +70,7 @@ pub(crate) struct Endpoints {
 /// Something that is to be written before the next transfer, as the peer may need it to answer that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ahead {
-    /// The dispositions of the session at this place: some are within a transaction.
+    /// The dispositions of the session at this place: some are within a transaction, or about what was sent.
     Dispositions(u32),
     /// The flow of the receiver at this place: it had no credit, and has some now.
     Flow(u32),
@@ -186,7 +186,7 @@ impl Endpoints {
     }
 
     /// Has a session looked at when output is wanted.
-    #[inline]
+    #[inline(never)] // once for many transfers
     pub(crate) fn session_due(&mut self, index: u32) {
         if let Some(session) = self.sessions.at(index).filter(|session| !session.due) {
             session.due = true;
@@ -195,7 +195,7 @@ impl Endpoints {
     }
 
     /// Has a flow of a link written when output is wanted.
-    #[inline]
+    #[inline(never)] // once for many messages
     pub(crate) fn link_due(&mut self, index: u32) {
         if let Some(link) = self.links.at(index) {
             link.is_flow_asked = true;

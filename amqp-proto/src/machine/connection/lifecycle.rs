@@ -32,6 +32,7 @@ impl Machine {
         self.endpoints.write_news();
         self.endpoints.flush();
         if error.is_none() && self.endpoints.close_later() {
+            self.may_end = true;
             self.timers.leave(self.options.close_time_out);
         } else {
             self.close_now(error);

@@ -78,6 +78,9 @@ pub(crate) struct Machine {
     pub(super) remote_error: Option<Box<AmqpError>>,
     /// Whether no more input will come.
     pub(super) is_cut: bool,
+    /// Whether there is something to be looked at when input has run out: this end waits to close, or the transport has
+    /// ended.
+    pub(super) may_end: bool,
     pub(super) is_over: bool,
     /// The largest frame that is taken.
     pub(super) frame_size: u32,
@@ -105,6 +108,7 @@ impl Machine {
             reason: None,
             remote_error: None,
             is_cut: false,
+            may_end: false,
             is_over: false,
             frame_size,
         };
@@ -190,6 +194,7 @@ impl Machine {
     /// No more octets will come.
     pub(crate) fn cut(&mut self) {
         self.is_cut = true;
+        self.may_end = true;
         self.run();
     }
 
@@ -209,9 +214,10 @@ impl Machine {
         let taken = take(&mut self.endpoints.fx.out);
         if was_full {
             self.endpoints.flush();
-        }
-        if self.endpoints.leaving.is_some() {
-            self.go_on_closing();
+            // What the close waits for was waiting for room, if not for the peer.
+            if self.endpoints.leaving.is_some() {
+                self.go_on_closing();
+            }
         }
         taken
     }
@@ -277,8 +283,10 @@ impl Machine {
 
     /// Takes note of the time.
     fn set_time(&mut self, now: Moment) {
-        self.timers.set(now);
-        self.endpoints.now = self.endpoints.now.max(now);
+        if now > self.endpoints.now {
+            self.endpoints.now = now;
+            self.timers.set(now);
+        }
     }
 
     pub(crate) fn longest_pause(&self) -> Option<u32> {
@@ -390,7 +398,7 @@ impl Machine {
     /// There is no more input for now, or for ever.
     #[inline]
     pub(super) fn step_end(&mut self) -> Step {
-        if self.endpoints.leaving.is_none() && !self.is_cut { Step::Rest } else { self.step_to_end() }
+        if self.may_end { self.step_to_end() } else { Step::Rest }
     }
 
     /// There is no more input, or this end waits to close.

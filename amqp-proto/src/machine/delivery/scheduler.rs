@@ -169,8 +169,7 @@ impl Endpoints {
     /// there is none to be written now.
     pub(super) fn write_frame(&mut self, index: u32, first: bool) -> bool {
         let max_frame_size = to_usize(self.fx.max_frame_size);
-        let Some(link) = self.links.peek(index) else { return false };
-        self.write_before_transfer(link.session.index);
+        self.write_before_transfer();
         let Some(link) = self.links.at(index) else { return false };
         let Some(session) = self.sessions.get_mut(link.session) else { return false };
         if !self.is_open || !link.is_complete() || !session.is_begun() || session.outgoing.left() == 0 {

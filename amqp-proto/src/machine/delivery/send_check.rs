@@ -46,9 +46,7 @@ impl Endpoints {
             Some(NoCredit | WindowClosed | Full | Incomplete) => self.wait_to_send(index),
             Some(_) => {}
             None => {
-                if let Some(session) = self.links.peek(index).map(|link| link.session) {
-                    self.write_before_transfer(session.index);
-                }
+                self.write_before_transfer();
                 if let Some(first) = self.unsent_before(index) {
                     self.write_frame(first, true);
                 }
@@ -106,7 +104,7 @@ impl Endpoints {
         if !settled && session.sent.live() >= unsettled {
             return Err(SendError::Unsettled(unsettled));
         }
-        let follows = follows || !session.about_sent.is_empty() || !self.ahead.is_empty();
+        let follows = follows || !self.ahead.is_empty();
         let mut permit = Permit { tag: options.tag.unwrap_or_else(|| sender.next_tag()), settled, follows };
         // Room for one octet of payload at least, or it would take frames without end.
         if options.state.is_some() {

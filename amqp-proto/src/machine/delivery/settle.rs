@@ -205,9 +205,14 @@ impl Endpoints {
         for _ in 0..2 {
             let Some(session) = self.sessions.at(index) else { return };
             let pending = if is_received { &mut session.about_received } else { &mut session.about_sent };
+            let is_first = !is_received && pending.is_empty();
             if pending.add(id, settled, state) {
                 if !session.due {
                     self.session_due(index);
+                }
+                if is_first {
+                    // The peer may take a transfer for what it knows of its tag already.
+                    self.write_ahead(Ahead::Dispositions(index));
                 }
                 return;
             }
@@ -215,15 +220,11 @@ impl Endpoints {
         }
     }
 
-    /// Writes what the peer has to hear before a transfer on a session, be it to know that a tag is free or what is
-    /// part of a transaction that is discharged [2.6.12] [4.4.2]: all about deliveries that were sent there, and all
-    /// within transactions. A peer that answers the transfer may need the credit for its answer [2.6.7], so the first
-    /// credit of a link is told, too.
+    /// Writes what the peer has to know before the next transfer: all dispositions about deliveries that were sent, which
+    /// free their tags [2.6.12]; all within transactions, before a discharge [4.4.2]; and the first credit of a receiver,
+    /// which the peer may need to answer the transfer [2.6.7].
     #[inline]
-    pub(super) fn write_before_transfer(&mut self, index: u32) {
-        if self.sessions.peek(index).is_some_and(|session| !session.about_sent.is_empty()) {
-            self.write_dispositions(index);
-        }
+    pub(super) fn write_before_transfer(&mut self) {
         while let Some(ahead) = self.ahead.pop() {
             match ahead {
                 Ahead::Dispositions(index) => self.write_dispositions(index),

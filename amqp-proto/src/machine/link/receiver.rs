@@ -107,15 +107,24 @@ impl Receiver {
     }
 
     /// Tops credit up when half of what is asked for ahead has been taken [2.6.9]; whether it did.
-    #[inline]
     pub(crate) fn top_up(&mut self) -> bool {
-        let waiting = u32::try_from(self.inbox.len()).unwrap_or(u32::MAX);
-        let ahead = self.credit.credit().saturating_add(waiting);
-        if self.prefetch == 0 || ahead > self.prefetch / 2 || self.is_paused {
+        if self.prefetch == 0 || !self.is_low() || self.is_paused {
             return false;
         }
-        self.credit.set(self.prefetch.saturating_sub(waiting), false);
+        self.credit.set(self.prefetch.saturating_sub(self.waiting()), false);
         true
+    }
+
+    /// Returns whether half of what is asked for ahead, or more, has been taken.
+    #[inline]
+    pub(crate) fn is_low(&self) -> bool {
+        self.credit.credit().saturating_add(self.waiting()) <= self.prefetch / 2
+    }
+
+    /// Returns how many deliveries wait to be taken.
+    #[inline]
+    fn waiting(&self) -> u32 {
+        u32::try_from(self.inbox.len()).unwrap_or(u32::MAX)
     }
 
     /// Returns whether all credit that was to be drained is gone, which is to be told once: when what has begun to

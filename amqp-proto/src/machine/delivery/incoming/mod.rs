@@ -71,19 +71,20 @@ impl Endpoints {
     #[inline]
     pub(crate) fn receive(&mut self, index: u32) -> Option<Delivery> {
         let link = self.links.at(index)?;
-        let (session, is_complete) = (link.session, link.is_complete());
+        let session = link.session;
         let LinkEnd::Receiver(receiver) = &mut link.end else { return None };
         // Who takes messages whole does not read those that were given up.
-        while receiver.inbox.front()?.progress == Progress::Aborted {
-            receiver.inbox.pop_front();
-        }
-        if receiver.inbox.front()?.progress != Progress::Complete {
-            return None;
+        loop {
+            match receiver.inbox.front()?.progress {
+                Progress::Complete => break,
+                Progress::Aborted => receiver.inbox.pop_front(),
+                Progress::Partial => return None,
+            };
         }
         let arrival = receiver.inbox.pop_front()?;
         let held = arrival.held;
         let delivery = Delivery::new(session, arrival, self.decoding);
-        if is_complete && receiver.top_up() {
+        if receiver.is_low() && link.is_complete() && link.receiver().is_some_and(Receiver::top_up) {
             self.link_due(index);
         }
         self.release(session, held);
