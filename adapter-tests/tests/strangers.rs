@@ -22,6 +22,13 @@ async fn a_closed_port_is_told_by_the_system() {
 }
 
 #[adapter::test]
+async fn an_unknown_host_is_told_by_the_system() {
+    let opened = Connection::open("amqp://no-such-host.invalid").await;
+    assert!(matches!(opened, Err(Error::Io(_))));
+}
+
+/// H-HDR-05: a server of another protocol is told apart at its first octets.
+#[adapter::test]
 async fn another_protocol_or_an_early_end_is_named() {
     for stranger in STRANGERS {
         let error = open(stranger.listen(), ConnectionOptions::new()).await;

@@ -1,70 +1,15 @@
-//! Peers that stall, go silent, break off, or speak something else: each wait ends, with a reason.
+//! Peers that stall, go silent or break off: each wait ends, with a reason.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod common;
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use amqp_blocking::message::Message;
 use amqp_blocking::types::Limits;
-use amqp_blocking::wire::{AmqpError, Condition, Outcome};
-use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Offer, OfferedLink, Origin, Transport};
-use common::{Pipe, next_receiver, pair, pair_with, piped, piped_with, run, sending};
-
-/// Somebody at a port who does what the test says with whoever connects.
-fn somebody(then: impl FnOnce(TcpStream) + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("amqp://{}", listener.local_addr().unwrap());
-    run(move || then(listener.accept().unwrap().0));
-    url
-}
-
-/// Reads what there is until the other end has no more to say.
-fn hear(mut stream: &TcpStream) {
-    let mut octets = [0; 4096];
-    while stream.read(&mut octets).is_ok_and(|count| count > 0) {}
-}
-
-#[test]
-fn nobody_is_there() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    match Connection::open(&format!("amqp://{free}")) {
-        Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
-        other => panic!("{other:?}"),
-    }
-    assert!(matches!(Connection::open("amqp://no-such-host.invalid"), Err(Error::Io(_))));
-}
-
-/// H-HDR-05: a server of something else is told apart at its first octets.
-#[test]
-fn a_server_of_http() {
-    let url = somebody(|stream| {
-        let _ = (&stream).write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-        let _ = stream.shutdown(Shutdown::Write);
-        hear(&stream);
-    });
-    let error = Connection::open(&url).unwrap_err();
-    assert_eq!((error.origin(), error.condition()), (Some(Origin::Transport), None));
-    assert!(error.to_string().contains("it seems to speak HTTP"), "{error}");
-}
-
-#[test]
-fn a_server_that_never_answers() {
-    let url = somebody(|stream| hear(&stream));
-    let error =
-        Connection::open_with(&url, ConnectionOptions::new().with_open_timeout(Duration::from_millis(50)))
-            .unwrap_err();
-    assert_eq!(error.origin(), Some(Origin::Local), "{error}");
-}
-
-#[test]
-fn a_server_that_hangs_up_at_once() {
-    let url = somebody(drop);
-    let error = Connection::open(&url).unwrap_err();
-    assert_eq!(error.origin(), Some(Origin::Transport), "{error}");
-}
+use amqp_blocking::wire::{Condition, Outcome};
+use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Origin, Transport};
+use common::{Pipe, next_receiver, pair_with, piped, piped_with, run, sending};
 
 /// Each delivery that is tracked ends, with its outcome or with an error, wherever in the stream the peer is cut off.
 #[test]
@@ -215,86 +160,4 @@ fn a_quiet_connection_is_kept() {
     let received = run(move || receiver.recv().unwrap().is_some());
     assert_eq!(sender.send("job").unwrap(), Outcome::Accepted);
     assert!(received.join().unwrap());
-}
-
-/// L-ATT-05: a link that is refused says who refused it, and why.
-#[test]
-fn a_link_that_is_refused() {
-    let (client, server) = pair();
-    let attaching = run(move || (client.receiver("nowhere").attach(), client));
-    loop {
-        match server.next_offer().unwrap().unwrap() {
-            Offer::Link(link) => {
-                let OfferedLink::Sender(sender) = &link else { panic!("{link:?}") };
-                assert_eq!(sender.address(), link.peer_attach().unwrap().source.unwrap().address);
-                assert_eq!(sender.address().as_deref(), Some("nowhere"));
-                let error = AmqpError::new(Condition::NotFound).with_description("no such queue");
-                break link.refuse(error).unwrap();
-            }
-            other => drop(other.accept().unwrap()),
-        }
-    }
-    let (refused, client) = attaching.join().unwrap();
-    let error = refused.unwrap_err();
-    assert!(matches!(error, Error::Link(_)) && error.is_remote());
-    assert_eq!(error.condition(), Some(&Condition::NotFound));
-    assert_eq!(error.description().map(|words| words.as_str()), Some("no such queue"));
-    client.close().unwrap();
-}
-
-#[test]
-fn a_link_that_the_peer_closes_ends_all_that_waits_for_it() {
-    let (client, server) = pair();
-    let (sender, receiver) = sending(&client, &server);
-    receiver.set_credit(0).unwrap();
-    let sent = sender.send_now("job").ok();
-    let waiting: Vec<_> = (0..3)
-        .map(|_| {
-            let sender = sender.clone();
-            run(move || (0..200).find_map(|_| sender.send("job").err()).unwrap())
-        })
-        .collect();
-    receiver.close_with(AmqpError::new(Condition::DetachForced)).unwrap();
-    for waiting in waiting {
-        let error = waiting.join().unwrap();
-        assert_eq!(error.condition(), Some(&Condition::DetachForced), "{error}");
-        assert!(error.is_remote());
-    }
-    // M-STATE-07: where it had come and was not taken, closing has released it.
-    assert!(sent.is_none_or(|sent| !sent.outcome().is_ok_and(|outcome| outcome.is_accepted())));
-    client.close().unwrap();
-}
-
-#[test]
-fn a_session_that_the_peer_ends() {
-    let (client, server) = pair();
-    let beginning = client.clone();
-    let beginning = run(move || beginning.session().unwrap());
-    let theirs = server.next_session().unwrap().unwrap().accept().unwrap();
-    let session = beginning.join().unwrap();
-    let attaching = session.clone();
-    let attaching = run(move || attaching.sender("jobs").attach().unwrap());
-    let Some(OfferedLink::Receiver(link)) = theirs.next_link().unwrap() else { panic!("a receiver") };
-    let _receiver = link.accept().unwrap();
-    let sender = attaching.join().unwrap();
-    theirs.end_with(AmqpError::new(Condition::WindowViolation)).unwrap();
-    let error = sender.send("job").unwrap_err();
-    assert!(matches!(error, Error::Session(_)), "it is the session that is over: {error:?}");
-    assert_eq!(error.condition(), Some(&Condition::WindowViolation));
-    assert!(matches!(session.sender("more").attach(), Err(Error::Session(_))));
-    assert!(client.is_open());
-    client.close().unwrap();
-}
-
-/// A connection that nobody holds any more is closed, and its peer is told.
-#[test]
-fn what_nobody_holds_is_closed() {
-    let (client, server) = pair();
-    let (sender, receiver) = sending(&client, &server);
-    drop(client);
-    assert!(server.is_open());
-    drop(sender);
-    assert!(receiver.recv().unwrap().is_none());
-    let ended = server.closed();
-    assert_eq!((ended.origin(), ended.error()), (Origin::Remote, None));
 }

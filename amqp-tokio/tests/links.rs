@@ -1,50 +1,16 @@
-//! Sending, receiving and settling over a stream in memory.
+//! Tasks that wait for credit in turn, small streams, and a receiver as a stream of deliveries.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 
-use amqp_tokio::config::{ReceiverOptions, SendOptions};
-use amqp_tokio::message::Message;
-use amqp_tokio::wire::{AmqpError, Condition, Modified, Outcome};
-use amqp_tokio::{ConnectionOptions, Origin, Outgoing};
+use amqp_tokio::ConnectionOptions;
+use amqp_tokio::config::ReceiverOptions;
+use amqp_tokio::wire::{AmqpError, Condition, Outcome};
 use common::{pair, pair_with, receiving, sending};
 use futures_util::StreamExt;
 
 fn by_hand(prefetch: u32) -> ReceiverOptions {
     ReceiverOptions::new().with_prefetch(prefetch).with_auto_accept(false)
-}
-
-#[tokio::test]
-async fn each_outcome_comes_back_to_its_message() {
-    let (client, server) = pair().await;
-    let (sender, receiver, _session) = sending(&client, &server, by_hand(10)).await;
-    let (mut sent, mut seen) = (Vec::new(), Vec::new());
-    for n in 0..5 {
-        sent.push(sender.send_queued(format!("job {n}")).await.unwrap());
-    }
-    for n in 0..5 {
-        let delivery = receiver.recv().await.unwrap().unwrap();
-        let body = delivery.message().unwrap().body().unwrap();
-        assert_eq!(body.as_str(), Some(&*format!("job {n}")));
-        seen.push(delivery);
-    }
-    let seen: [_; 5] = seen.try_into().unwrap();
-    let [a, b, c, d, e] = seen;
-    e.modify(Modified { delivery_failed: Some(true), ..Modified::default() }).unwrap();
-    d.release().unwrap();
-    c.reject(AmqpError::new(Condition::NotAllowed)).unwrap();
-    receiver.accept(b.into_undecided()).unwrap();
-    a.accept().unwrap();
-    let mut outcomes = Vec::new();
-    for sent in sent {
-        outcomes.push(sent.await.unwrap());
-    }
-    assert_eq!(outcomes[..2], [Outcome::Accepted, Outcome::Accepted]);
-    assert!(matches!(&outcomes[2], Outcome::Rejected(rejected) if rejected.error.is_some()));
-    assert_eq!(outcomes[3], Outcome::Released);
-    assert!(matches!(&outcomes[4], Outcome::Modified(modified) if modified.delivery_failed == Some(true)));
-    client.close().await.unwrap();
-    assert_eq!(server.closed().await.origin(), Origin::Remote);
 }
 
 /// Senders wait for credit in turn, and each message that was granted goes.
@@ -97,28 +63,6 @@ async fn sizes_around_frames_and_windows() {
     client.close().await.unwrap();
 }
 
-/// What was sent settled arrives, though the link and the connection are closed behind it.
-#[tokio::test]
-async fn settled_messages_arrive_before_the_close() {
-    let (client, server) = pair().await;
-    let (sender, receiver, _session) = sending(&client, &server, ReceiverOptions::new()).await;
-    for n in 0..50 {
-        let sent = sender.send_queued(Outgoing::from(format!("{n}")).with_settled(true)).await.unwrap();
-        assert!(sent.is_settled());
-        assert_eq!(sent.await.unwrap(), Outcome::Accepted);
-    }
-    let _large = sender.send_queued(Outgoing::from(vec![1; 4 << 20]).with_settled(true)).await.unwrap();
-    sender.close().await.unwrap();
-    client.close().await.unwrap();
-    server.closed().await;
-    let mut count = 0;
-    while let Some(delivery) = receiver.recv().await.unwrap() {
-        assert!(delivery.is_settled());
-        count += 1;
-    }
-    assert_eq!(count, 51);
-}
-
 #[tokio::test]
 async fn a_receiver_is_a_stream_that_ends() {
     let (client, server) = pair().await;
@@ -148,110 +92,6 @@ async fn a_receiver_is_a_stream_that_ends() {
         assert!(receiver.next().await.is_none());
     };
     tokio::join!(send, receive);
-}
-
-#[tokio::test]
-async fn a_message_is_sent_and_read_in_pieces() {
-    let (client, server) = pair().await;
-    let options = by_hand(1).with_streaming(true);
-    let (sender, receiver, _session) = sending(&client, &server, options).await;
-    let whole = Message::from(vec![5; 9 << 20]).to_payload().unwrap().to_bytes();
-    let send = async {
-        let mut stream = sender.stream(&SendOptions::new()).await.unwrap();
-        for piece in whole.chunks(100_000) {
-            stream.write(whole.slice_ref(piece)).await.unwrap();
-        }
-        let sent = stream.finish().unwrap();
-        assert_eq!(sent.await.unwrap(), Outcome::Accepted);
-        // Given up, and so never seen; the credit for it is spent.
-        let mut stream = sender.stream(&SendOptions::new()).await.unwrap();
-        stream.write(&b"half a mess"[..]).await.unwrap();
-        drop(stream);
-        assert_eq!(sender.send("next").await.unwrap(), Outcome::Accepted);
-    };
-    let receive = async {
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
-        let mut octets = 0;
-        while let Some(part) = stream.read().await.unwrap() {
-            octets += part.len();
-        }
-        assert_eq!(octets, whole.len());
-        stream.accept().unwrap();
-        receiver.add_credit(2).unwrap();
-        loop {
-            let mut stream = receiver.recv_stream().await.unwrap().unwrap();
-            match stream.read_to_end().await {
-                Ok(_) => break stream.accept().unwrap(),
-                Err(amqp_tokio::Error::Aborted) => receiver.add_credit(1).unwrap(),
-                Err(error) => panic!("{error}"),
-            }
-        }
-    };
-    tokio::join!(send, receive);
-}
-
-/// M-BODY-02 [3.2.6]: the data of a body is read while it comes, without the encoding around it.
-#[tokio::test]
-async fn m_body_02_the_data_of_a_body_is_read_in_pieces() {
-    let (client, server) = pair().await;
-    let options = by_hand(2).with_streaming(true);
-    let (sender, receiver, _session) = sending(&client, &server, options).await;
-    let data: Vec<u8> = (0..=255).cycle().take(300_000).collect();
-    let send = async {
-        let message = Message::from(data.clone()).with_durable(true);
-        assert_eq!(sender.send(message).await.unwrap(), Outcome::Accepted);
-        assert!(sender.send("text").await.unwrap().accepted().is_err());
-    };
-    let receive = async {
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
-        let mut read = Vec::new();
-        while let Some(part) = stream.read_data().await.unwrap() {
-            read.extend(part.to_bytes());
-        }
-        assert!(read == data);
-        stream.accept().unwrap();
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
-        assert!(matches!(stream.read_data().await, Err(amqp_tokio::Error::Message(_))));
-        stream.reject(None).unwrap();
-    };
-    tokio::join!(send, receive);
-}
-
-/// Who drops a stream half way gets the next message all the same.
-#[tokio::test]
-async fn a_stream_that_is_not_read_to_its_end_is_released() {
-    let (client, server) = pair().await;
-    let options = ReceiverOptions::new().with_prefetch(2).with_streaming(true);
-    let (sender, receiver, _session) = sending(&client, &server, options).await;
-    let send = async {
-        assert_eq!(sender.send(vec![1; 40 << 20]).await.unwrap(), Outcome::Released);
-        assert_eq!(sender.send("small").await.unwrap(), Outcome::Accepted);
-    };
-    let receive = async {
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
-        stream.read().await.unwrap().unwrap();
-        drop(stream);
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
-        assert!(stream.read_to_end().await.unwrap().len() < 100);
-        stream.accept().unwrap();
-    };
-    tokio::join!(send, receive);
-}
-
-#[tokio::test]
-async fn credit_is_drained() {
-    let (client, server) = pair().await;
-    let (receiver, sender, _session) = receiving(&client, &server).await;
-    receiver.set_credit(5).unwrap();
-    sender.sendable().await.unwrap();
-    let _sent = [sender.send_queued("a").await.unwrap(), sender.send_queued("b").await.unwrap()];
-    receiver.drain().await.unwrap();
-    assert_eq!((receiver.credit(), sender.credit()), (0, 0));
-    assert!(
-        receiver.try_recv().unwrap().is_some()
-            && receiver.try_recv().unwrap().is_some()
-            && receiver.try_recv().unwrap().is_none()
-    );
 }
 
 /// T-DRAIN-02: who has messages on hand sends them before the rest of the credit is given back.

@@ -6,11 +6,10 @@ mod common;
 use std::time::Duration;
 
 use amqp_tokio::config::ReceiverOptions;
-use amqp_tokio::types::TransactionId;
-use amqp_tokio::wire::{AmqpError, Condition, Outcome};
+use amqp_tokio::wire::{AmqpError, Condition};
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Error, Result};
 use common::valve::{Hold, Valve, Way};
-use common::{pair, receiver, receiving, sending, session};
+use common::{receiver, receiving, session};
 
 /// A client whose ears a test can stop, and a server.
 async fn deafened(reply: Duration) -> (Connection, Connection, Hold) {
@@ -71,49 +70,4 @@ async fn any_time_will_do() {
     };
     let (begun, _session) = tokio::join!(client.session(), answer);
     begun.unwrap();
-}
-
-/// Ending says why, and waits until the peer has heard.
-#[tokio::test]
-async fn a_session_is_ended_with_a_reason() {
-    let (client, server) = pair().await;
-    let (near, far) = tokio::join!(client.session(), session(&server));
-    near.unwrap().end_with(AmqpError::new(Condition::WindowViolation)).await.unwrap();
-    let error = far.next_link().await.unwrap_err();
-    assert_eq!(error.condition(), Some(&Condition::WindowViolation));
-}
-
-/// What the peer has said of a link, and a message that is settled without an outcome.
-#[tokio::test]
-async fn what_the_other_end_says() {
-    let (client, server) = pair().await;
-    let (sender, receiver, _session) =
-        sending(&client, &server, ReceiverOptions::new().with_prefetch(0).with_max_message_size(1_000)).await;
-    assert_eq!(sender.max_message_size(), Some(1_000));
-    sender.set_available(7).unwrap();
-    receiver.add_credit(1).unwrap();
-    let sent = sender.send_queued("job").await.unwrap();
-    let delivery = receiver.recv().await.unwrap().unwrap();
-    assert_eq!(delivery.receiver().unsettled(), 1);
-    delivery.settle().unwrap();
-    assert!(matches!(sent.await, Err(Error::Undecided)));
-    assert_eq!(receiver.unsettled(), 0);
-    receiver.drain().await.unwrap();
-    assert_eq!(receiver.available(), 6); // one of them has come
-}
-
-/// X-RET-01, X-RET-03: a message that is retired in a transaction stays unsettled, and can get another outcome.
-#[tokio::test]
-async fn x_ret_03_a_retired_message_stays_unsettled() {
-    let (client, server) = pair().await;
-    let (sender, receiver, _session) = sending(&client, &server, ReceiverOptions::new()).await;
-    let sent = sender.send_queued("job").await.unwrap();
-    let transaction = TransactionId::new(b"t").unwrap();
-    let delivery = receiver.recv().await.unwrap().unwrap();
-    let key = delivery.retire(transaction, Outcome::Accepted).unwrap();
-    assert_eq!(sent.await.unwrap(), Outcome::Accepted);
-    receiver.retire(key, transaction, Outcome::Released).unwrap();
-    assert_eq!((sender.unsettled(), receiver.unsettled()), (1, 1));
-    receiver.release(key).unwrap();
-    assert_eq!(receiver.unsettled(), 0);
 }

@@ -1,0 +1,177 @@
+//! How links are built: what is left out, what is required of the peer, and how long sending may take.
+
+use std::time::Duration;
+
+use super::common::{next_session, pair, sending};
+use crate::adapter::{self, both, spawn};
+use crate::amqp::config::{ReceiverOptions, SenderOptions};
+use crate::amqp::proto::config::Ungranted;
+use crate::amqp::types::Symbol;
+use crate::amqp::wire::{Condition, Coordinator, Outcome, Source, Target, Terminus};
+use crate::amqp::{Connection, Error, OfferedLink, OfferedReceiver, OfferedSender, Session};
+
+fn name(name: &'static str) -> Symbol {
+    Symbol::from(name)
+}
+
+/// Waits for the first link of the next session, on which the peer receives.
+#[adapter::helper]
+async fn offered_sender(server: &Connection) -> (OfferedSender, Session) {
+    let session = next_session(server).await;
+    match session.next_link().await.unwrap() {
+        Some(OfferedLink::Sender(link)) => (link, session),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits for the first link of the next session, on which the peer sends.
+#[adapter::helper]
+async fn offered_receiver(server: &Connection) -> (OfferedReceiver, Session) {
+    let session = next_session(server).await;
+    match session.next_link().await.unwrap() {
+        Some(OfferedLink::Receiver(link)) => (link, session),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// L-ATT-08 [2.6.3] [3.5.3]: a filter that the answer does not have is not in force, and attaching fails if it has to be.
+#[adapter::test]
+async fn l_att_08_required_filters_are_in_force() {
+    for (keeps, requires) in [(true, true), (false, true), (false, false)] {
+        let (client, server) = pair().await;
+        let builder = client.receiver("jobs").with_selector("n > 1");
+        let builder = if requires { builder.with_required_filters() } else { builder };
+        let options = match keeps {
+            true => SenderOptions::new(),
+            false => SenderOptions::new().with_source(Source::at("jobs")),
+        };
+        let attach = async { builder.attach().await };
+        let accept = async {
+            let (link, session) = offered_sender(&server).await;
+            (link.accept_with(options).unwrap(), session)
+        };
+        let (attached, (sender, _session)) = both(attach, accept).await;
+        match attached {
+            Ok(_) => assert!(keeps || !requires),
+            Err(Error::Ungranted(missing)) => {
+                assert!(!keeps && requires);
+                assert!(matches!(missing[..], [Ungranted::Filter(_)]), "{missing:?}");
+                sender.closed().await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// L-EXT-01 [2.7.3]: a capability that is not offered is not there, and attaching fails if it has to be.
+#[adapter::test]
+async fn l_ext_01_required_capabilities_are_offered() {
+    let (client, server) = pair().await;
+    let builder = client.sender("jobs").with_desired_capabilities([name("paging"), name("other")]);
+    let builder = builder.with_capabilities(vec![name("queue")]).with_required_capabilities();
+    let attach = async { builder.attach().await };
+    let accept = async {
+        let (link, session) = offered_receiver(&server).await;
+        let options = ReceiverOptions::new().with_offered_capabilities(name("paging").into());
+        (link.accept_with(options).unwrap(), session)
+    };
+    let (attached, _accepted) = both(attach, accept).await;
+    assert_eq!(attached.unwrap_err().to_string(), "the peer does not grant capability other");
+}
+
+/// L-ATT-11 [2.6.3]: a client that looks for a link by its name leaves the source out, and is told it.
+#[adapter::test]
+async fn l_att_11_a_source_may_be_left_out() {
+    let (client, server) = pair().await;
+    let attach = async {
+        client.receiver("").with_name("subscription").without_source().attach().await.unwrap().address()
+    };
+    let accept = async {
+        let (link, session) = offered_sender(&server).await;
+        assert_eq!((link.source(), &*link.peer_attach().unwrap().name), (None, "subscription"));
+        let options = SenderOptions::new().with_source(Source::at("news"));
+        (link.accept_with(options).unwrap(), session)
+    };
+    let (address, _accepted) = both(attach, accept).await;
+    assert_eq!(address.as_deref(), Some("news"));
+}
+
+/// L-ATT-11 [2.6.3]: a client that looks for a link by its name leaves the target out, and is told it.
+#[adapter::test]
+async fn l_att_11_a_target_may_be_left_out() {
+    let (client, server) = pair().await;
+    let attach =
+        async { client.sender("").with_name("producer").without_target().attach().await.unwrap().address() };
+    let accept = async {
+        let (link, session) = offered_receiver(&server).await;
+        assert_eq!((link.target(), &*link.peer_attach().unwrap().name), (None, "producer"));
+        let options = ReceiverOptions::new().with_target(Target::at("jobs"));
+        (link.accept_with(options).unwrap(), session)
+    };
+    let (address, _accepted) = both(attach, accept).await;
+    assert_eq!(address.as_deref(), Some("jobs"));
+}
+
+/// X-CTL-01 [4.3]: the target of a controller is a coordinator.
+#[adapter::test]
+async fn x_ctl_01_a_target_may_be_a_coordinator() {
+    let (client, server) = pair().await;
+    let attach = async { client.sender("").with_target(Coordinator::default()).attach().await };
+    let refuse = async {
+        let (link, session) = offered_receiver(&server).await;
+        assert!(matches!(link.target(), Some(Terminus::Coordinator(_))));
+        link.refuse(Condition::NotImplemented).unwrap();
+        session
+    };
+    let (attached, _session) = both(attach, refuse).await;
+    assert_eq!(attached.unwrap_err().condition(), Some(&Condition::NotImplemented));
+}
+
+/// M-SRC-03, M-TGT-02 [3.5.3] [3.5.4]: nodes without an address, of either kind.
+#[adapter::test]
+async fn m_src_03_nodes_without_an_address() {
+    let (client, server) = pair().await;
+    let attach = async { client.anonymous_sender().attach().await.unwrap() };
+    let accept = async {
+        let (link, session) = offered_receiver(&server).await;
+        assert!(link.target().is_some() && link.address().is_none());
+        (link.accept().unwrap(), session)
+    };
+    let (_anonymous, (_receiver, session)) = both(attach, accept).await;
+    let attach = async { client.dynamic_receiver().attach().await.unwrap() };
+    let accept = async {
+        let Some(OfferedLink::Sender(link)) = session.next_link().await.unwrap() else { panic!("a sender") };
+        assert!(link.source().unwrap().dynamic && link.address().is_none());
+        link.accept_with(SenderOptions::new().with_source(Source::at("made"))).unwrap()
+    };
+    let (receiver, _sender) = both(attach, accept).await;
+    assert_eq!(receiver.address().as_deref(), Some("made"));
+}
+
+/// T-CREDIT-01 [2.6.7], T-DISP-13 [2.6.12]: without credit nothing is sent; without an outcome nothing is known.
+#[adapter::test]
+async fn t_credit_01_sending_may_take_so_long() {
+    let (client, server) = pair().await;
+    let builder = client.sender("jobs").with_send_timeout(Duration::from_millis(100));
+    let (sender, receiver, _session) =
+        sending(builder, &server, ReceiverOptions::new().with_prefetch(0)).await;
+    assert!(matches!(sender.send("no credit").await, Err(Error::TimedOut)));
+    assert!(matches!(sender.send_queued("no credit").await, Err(Error::TimedOut)));
+    receiver.add_credit(1).unwrap();
+    // Credit may take a while to arrive.
+    let outcome = loop {
+        match sender.send("no outcome").await {
+            Err(Error::TimedOut) => {}
+            outcome => break outcome,
+        }
+    };
+    assert!(matches!(outcome, Err(Error::Unconfirmed)), "{outcome:?}");
+    receiver.recv().await.unwrap().unwrap().accept().unwrap();
+    receiver.add_credit(1).unwrap();
+    let take = spawn(async move { receiver.recv().await.unwrap().map(|delivery| delivery.accept()) });
+    let outcome = sender.send("in time").await;
+    assert!(matches!(outcome, Ok(Outcome::Accepted) | Err(Error::TimedOut | Error::Unconfirmed)));
+    // The receiver may have closed the link already, as its last handle is dropped.
+    drop(sender.close().await);
+    take.join().await.unwrap();
+}

@@ -1,0 +1,98 @@
+//! Sending waits for credit, and credit can be drained.
+
+use super::common::{link, pair, receiving};
+use crate::adapter::{self, spawn};
+use crate::amqp::Error;
+use crate::amqp::config::ReceiverOptions;
+use crate::amqp::wire::Outcome;
+
+fn without_credit() -> ReceiverOptions {
+    ReceiverOptions::new().with_prefetch(0).with_auto_accept(false)
+}
+
+/// Sending waits for credit, and nothing is sent beyond it.
+#[adapter::test]
+async fn sending_waits_for_credit() {
+    let (sender, receiver, _ends) = link(without_credit()).await;
+    assert!(matches!(sender.send_now("too early"), Err(Error::Send(_))));
+    let mut waiting = Vec::new();
+    for number in 0..20 {
+        let sender = sender.clone();
+        waiting.push(spawn(async move { sender.send(format!("job {number}")).await.unwrap() }));
+    }
+    for _ in 0..20 {
+        receiver.add_credit(1).unwrap();
+        receiver.recv().await.unwrap().unwrap().accept().unwrap();
+        assert!(receiver.try_recv().unwrap().is_none());
+    }
+    for waiting in waiting {
+        assert_eq!(waiting.join().await.unwrap(), Outcome::Accepted);
+    }
+}
+
+#[adapter::test]
+async fn waiting_until_it_can_be_sent() {
+    let (sender, receiver, _ends) = link(without_credit()).await;
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let sender = sender.clone();
+        waiting.push(spawn(async move { sender.sendable().await }));
+    }
+    receiver.add_credit(1).unwrap();
+    // A task that only looks takes nothing, and it is the next one's turn.
+    for waiting in waiting {
+        waiting.join().await.unwrap().unwrap();
+    }
+    let mut sent = sender.send_now("job").unwrap();
+    assert!(sent.tag().is_some() && !sent.is_settled());
+    assert_eq!(sender.unsettled(), 1);
+    receiver.recv().await.unwrap().unwrap().accept().unwrap();
+    assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
+    assert_eq!((sender.unsettled(), receiver.unsettled()), (0, 0));
+    let waiting = spawn(async move { sender.sendable().await });
+    receiver.close().await.unwrap();
+    assert!(waiting.join().await.unwrap().is_err());
+}
+
+/// T-AVAIL-01: the receiver is told how many messages wait at the sender.
+#[adapter::test]
+async fn what_is_available() {
+    let (sender, receiver, _ends) = link(without_credit()).await;
+    sender.set_available(17).unwrap();
+    receiver.add_credit(1).unwrap();
+    let mut sent = sender.send_queued("job").await.unwrap();
+    receiver.recv().await.unwrap().unwrap().accept().unwrap();
+    sent.outcome().await.unwrap().accepted().unwrap();
+    receiver.drain().await.unwrap();
+    assert_eq!(receiver.available(), 16, "one of them has come");
+}
+
+#[adapter::test]
+async fn a_drained_receiver_has_all_there_was() {
+    let (client, server) = pair().await;
+    let (receiver, sender, _session) = receiving(client.receiver("jobs").with_prefetch(0), &server).await;
+    receiver.set_credit(10).unwrap();
+    sender.sendable().await.unwrap();
+    for _ in 0..3 {
+        drop(sender.send_queued("job").await.unwrap());
+    }
+    receiver.drain().await.unwrap();
+    assert_eq!((receiver.credit(), sender.credit()), (0, 0));
+    for _ in 0..3 {
+        assert!(receiver.try_recv().unwrap().is_some());
+    }
+    assert!(receiver.try_recv().unwrap().is_none());
+}
+
+/// T-DRAIN-01: no message waits to be sent, and so all credit comes back.
+#[adapter::test]
+async fn draining_with_nothing_to_send() {
+    let (sender, receiver, _ends) = link(without_credit()).await;
+    receiver.set_credit(10).unwrap();
+    sender.sendable().await.unwrap();
+    receiver.drain().await.unwrap();
+    assert_eq!((sender.credit(), receiver.credit()), (0, 0));
+    assert!(matches!(sender.send_now("job"), Err(Error::Send(_))));
+    receiver.set_credit(1).unwrap();
+    sender.sendable().await.unwrap();
+}
