@@ -1,4 +1,4 @@
-//! [`Connection`]: all of a connection's handle that does not wait.
+//! [`Connection`]: the part of a connection's handle that does not wait.
 
 use alloc::sync::Arc;
 use core::task::Poll;
@@ -17,7 +17,8 @@ use crate::sasl::Identity;
 use crate::types::Symbol;
 use crate::wire::{self, Open};
 
-/// A handle of a connection. Dropping the last one, and the last one of all on it, closes the connection.
+/// A handle of a connection. The connection is closed when its last handle, and the last handle of an object
+/// on it, is dropped.
 #[derive(Debug)]
 pub struct Connection<W: Wake> {
     guard: Arc<ConnectionGuard<W>>,
@@ -48,7 +49,11 @@ impl<W: Wake> Connection<W> {
         })
     }
 
-    /// Begins a session; the peer has not answered yet.
+    /// Begins a session, without waiting for the peer's answer.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Connection` if the connection is over, `Error::Begin` if the session cannot be begun.
     pub fn begin(&self, options: &SessionOptions) -> Result<Session<W>> {
         self.hub().with(|state| {
             let slot = state.begin(options)?;
@@ -56,12 +61,12 @@ impl<W: Wake> Connection<W> {
         })
     }
 
-    /// Returns where links are attached that ask for no session of their own.
+    /// Returns the place for links without a session of their own.
     pub fn home(&self) -> Home<W> {
         Home::shared(&self.guard)
     }
 
-    /// Waits for the next session that the peer begins; `None` once the connection is over without an error.
+    /// Waits for the next session that the peer begins; `None` if the connection has ended without an error.
     pub fn next_session(&self) -> Wait<'_, W, impl Try<W, Result<Option<OfferedSession<W>>>>> {
         self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.offered.pop_front() {
             Some(slot) => Poll::Ready(Ok(Some(OfferedSession::new(&self.guard, state, slot)))),
@@ -69,8 +74,10 @@ impl<W: Wake> Connection<W> {
         })
     }
 
-    /// Waits for the peer to begin a session or to attach a link, on any session; `None` once the connection is over
-    /// without an error. A session that is accepted lasts until either end ends it.
+    /// Waits for the next session that the peer begins, or the next link that it attaches on any session;
+    /// `None` if the connection has ended without an error.
+    ///
+    /// An accepted session lasts until either end ends it.
     pub fn next_offer(&self) -> Wait<'_, W, impl Try<W, Result<Option<Offer<W>>>>> {
         self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match Offer::take(&self.guard, state) {
             Some(offer) => Poll::Ready(Ok(Some(offer))),
@@ -78,11 +85,12 @@ impl<W: Wake> Connection<W> {
         })
     }
 
-    /// Closes the connection, and waits until the peer has answered and the transport is done with.
+    /// Closes the connection, and waits until the peer has answered and the transport is closed.
     ///
     /// # Errors
     ///
-    /// How the connection ended, if that was not by this; and that not all was written that was sent before.
+    /// `Error::Connection` if the connection ended for another reason, or before all sent messages were
+    /// written.
     pub fn close(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.hub().with(|state| state.engine.close());
         self.hub().wait(LineId::Connection, |state: &mut State<W>, _| {
@@ -95,11 +103,11 @@ impl<W: Wake> Connection<W> {
         })
     }
 
-    /// Closes the connection at once, saying why, and waits until the peer has answered.
+    /// Closes the connection at once, with an error for the peer, and waits until the peer has answered.
     ///
     /// # Errors
     ///
-    /// How the connection ended, if that was not by this.
+    /// `Error::Connection` if the connection ended for another reason.
     pub fn close_with(&self, error: wire::AmqpError) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.hub().with(|state| state.engine.close_with(error));
         self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.over() {
@@ -108,14 +116,14 @@ impl<W: Wake> Connection<W> {
         })
     }
 
-    /// Waits until the connection is over, and says how it ended.
+    /// Waits until the connection is over, and returns the reason.
     pub fn ended(&self) -> Wait<'_, W, impl Try<W, CloseReason>> {
         self.hub().wait(LineId::Connection, |state: &mut State<W>, _| {
             state.ended.clone().map_or(Poll::Pending, Poll::Ready)
         })
     }
 
-    /// Waits until the connection is over and all that could be written is, and says how it ended.
+    /// Waits until the connection is over and its output is written, and returns the reason.
     pub fn done(&self) -> Wait<'_, W, impl Try<W, CloseReason>> {
         self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match &state.ended {
             Some(ended) if state.is_done => Poll::Ready(ended.clone()),
@@ -123,28 +131,29 @@ impl<W: Wake> Connection<W> {
         })
     }
 
-    /// Returns whether both ends have opened it and neither has closed it.
+    /// Returns `true` if both ends have opened the connection and neither has closed it.
     pub fn is_open(&self) -> bool {
         self.hub().look(|state| state.engine.is_open())
     }
 
-    /// Returns the peer's open; `None` before it is in.
+    /// Returns the peer's open, or `None` before it has arrived.
     pub fn peer_open(&self) -> Option<Open> {
         self.hub().look(|state| state.engine.peer_open())
     }
 
-    /// Returns whether the peer offers an extension.
+    /// Returns `true` if the peer offers this capability.
     pub fn offers(&self, capability: &Symbol) -> bool {
         self.peer_open().is_some_and(|open| open.offered_capabilities.contains(capability))
     }
 
-    /// Returns who the client is, to a server that has asked.
+    /// Returns the identity of the client, if this end is a server that has authenticated it.
     pub fn identity(&self) -> Option<Identity> {
         self.hub().look(|state| state.engine.identity().cloned())
     }
 }
 
-/// Returns how a close, an end or a detach went: one that this end asked for with an error is as it should be.
+/// Returns the result of a close, an end or a detach. An end that this end requested with an error is no
+/// failure.
 pub(super) fn how_it_went(over: Error, was_told: bool) -> Result<()> {
     match over {
         over if was_told && over.origin() == Some(Origin::Local) => Ok(()),

@@ -1,4 +1,4 @@
-//! [`Delivery`]: a message that was received, and the decision about it to come.
+//! [`Delivery`]: a received message that waits for its outcome.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -14,13 +14,13 @@ use crate::policy::OnFailure;
 use crate::types::{DeliveryKey, DeliveryTag, TransactionId};
 use crate::wire::{self, DeliveryState, Modified, Outcome, Rejected};
 
-/// A message that was received, and the decision about it to come.
+/// A received message that waits for its outcome.
 ///
-/// The decision is told from any task or thread, at once and without waiting. A delivery that is dropped with nothing
-/// decided is released: it may go elsewhere, or come again. A drop while the thread panics counts as a failed delivery
-/// (`modified`). The receiver's option `on_drop` chooses otherwise.
+/// The outcome is sent from any task or thread, without waiting. A delivery that is dropped without an
+/// outcome is released, so the message may be delivered again. A drop while the thread panics counts as a
+/// failed delivery (`modified`). The receiver's option `on_drop` can choose otherwise.
 ///
-/// What its sender has settled needs no decision, and none about it is told.
+/// A delivery that its sender has settled needs no outcome, and none is sent.
 #[must_use = "a delivery that is dropped with nothing decided is released"]
 pub struct Delivery<W: Wake> {
     guard: Arc<LinkGuard<W>>,
@@ -35,79 +35,106 @@ impl<W: Wake> Delivery<W> {
         Self { guard, received, is_undecided, on_drop }
     }
 
-    /// Returns the key, by which the methods of its receiver can settle it.
+    /// Returns the key, by which the methods of the receiver can settle the delivery.
     pub fn key(&self) -> DeliveryKey {
         self.received.key()
     }
 
-    /// Finds the sections of the message, and decodes none. The limits of the connection bound what is decoded of it.
+    /// Returns the message, its sections found but not decoded. The limits of the connection bound the
+    /// decoding.
     ///
     /// # Errors
     ///
-    /// [`Error::Message`](crate::client::Error::Message) where the octets are no message of the standard's format: the
-    /// delivery can be rejected.
+    /// [`Error::Message`](crate::client::Error::Message) if the octets are not a message of the standard's
+    /// format. The delivery can still be rejected.
     pub fn message(&self) -> Result<MessageView> {
         Ok(self.received.message()?)
     }
 
-    /// Returns the octets of the message, in the buffers that they came in.
+    /// Returns the octets of the message, in the buffers in which they arrived.
     pub fn payload(&self) -> &Payload {
         self.received.payload()
     }
 
-    /// Returns the sender's name for it.
+    /// Returns the delivery tag.
     pub fn tag(&self) -> DeliveryTag {
         self.received.tag()
     }
 
-    /// Returns the format of the message; 0 is the standard's own.
+    /// Returns the format of the message; 0 is the standard's own format.
     pub fn message_format(&self) -> u32 {
         self.received.message_format()
     }
 
-    /// Returns the state that the sender told with it, such as that of a transaction.
+    /// Returns the state in the transfer, such as that of a transaction.
     pub fn state(&self) -> Option<&DeliveryState> {
         self.received.state()
     }
 
-    /// Returns whether the sender has settled it: no decision will reach anybody.
+    /// Returns `true` if the sender has settled the delivery: no outcome is sent.
     pub fn is_settled(&self) -> bool {
         self.received.is_settled()
     }
 
-    /// Returns the link that it came over.
+    /// Returns the link of the delivery.
     pub fn receiver(&self) -> Receiver<W> {
         Receiver { guard: Arc::clone(&self.guard) }
     }
 
-    /// Accepts the message: it was processed [3.4.2].
+    /// Accepts the delivery: the message was processed [3.4.2].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn accept(self) -> Result<()> {
         self.dispose(&Outcome::Accepted.into())
     }
 
-    /// Rejects the message: it is invalid [3.4.3].
+    /// Rejects the delivery: the message is invalid [3.4.3].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn reject(self, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
         self.dispose(&rejected(error.into()))
     }
 
-    /// Releases the message, unprocessed and unchanged [3.4.4].
+    /// Releases the delivery: the message was not processed and may be delivered again, unchanged [3.4.4].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn release(self) -> Result<()> {
         self.dispose(&Outcome::Released.into())
     }
 
-    /// Releases the message, unprocessed and changed [3.4.5].
+    /// Modifies the delivery: the message was not processed and may be delivered again, with changes [3.4.5].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn modify(self, modified: Modified) -> Result<()> {
         self.dispose(&Outcome::from(modified).into())
     }
 
-    /// Tells a state, such as the part in a transaction.
+    /// Sends a state, such as an outcome or the state in a transaction.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over, `Error::Settle` if the
+    /// delivery has an outcome already.
     pub fn dispose(mut self, state: &DeliveryState) -> Result<()> {
         if core::mem::take(&mut self.is_undecided) { self.guard.dispose(self.key(), state) } else { Ok(()) }
     }
 
-    /// Retires it within a transaction without settling it [4.4.2]: the outcome applies when the transaction is
-    /// discharged. If that is rolled back, the message can be retired again or get an outcome, by its key and the methods
-    /// of the receiver.
+    /// Retires the delivery within a transaction, without settling it [4.4.2].
+    ///
+    /// The outcome applies when the transaction is committed. After a rollback, the message can be retired
+    /// again or get an outcome, by the returned key and the methods of the receiver.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn retire(self, transaction: TransactionId, outcome: impl Into<Outcome>) -> Result<DeliveryKey> {
         let (receiver, is_undecided) = (self.receiver(), self.is_undecided);
         let key = self.into_undecided();
@@ -117,36 +144,40 @@ impl<W: Wake> Delivery<W> {
         Ok(key)
     }
 
-    /// Settles it without an outcome: the sender's default applies.
+    /// Settles the delivery without an outcome: the sender applies its default outcome.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn settle(mut self) -> Result<()> {
         if core::mem::take(&mut self.is_undecided) { self.guard.settle(self.key()) } else { Ok(()) }
     }
 
-    /// Returns a handle of the same delivery for the work on it, which tells nothing when it is dropped.
+    /// Returns a handle of the same delivery that has no effect when it is dropped.
     #[doc(hidden)]
     pub fn lent(&self) -> Self {
         Self::new(Arc::clone(&self.guard), self.received.clone(), OnDrop::Keep)
     }
 
-    /// Tells what has come of the work on it, unless the work has decided by itself.
+    /// Sends the outcome of the processing, unless the delivery has an outcome already.
     #[doc(hidden)]
     pub fn conclude<E: fmt::Display>(self, result: core::result::Result<(), E>, on_failure: OnFailure) {
         let outcome = match result {
             Ok(()) => Outcome::Accepted,
             Err(error) => on_failure.outcome(self.received.failed_before(), &error),
         };
-        // It may be decided; or its link is over, which the next receive tells.
+        // The delivery may have an outcome; or its link is over, which the next receive reports.
         let _ = self.dispose(&outcome.into());
     }
 
-    /// Leaves the decision to whoever has the key: dropping this tells nothing any more.
+    /// Returns the key of the delivery, which has no effect any more when it is dropped.
     pub fn into_undecided(mut self) -> DeliveryKey {
         self.is_undecided = false;
         self.key()
     }
 }
 
-/// Returns the outcome of a message that is invalid.
+/// Returns the outcome of an invalid message.
 pub(super) fn rejected(error: Option<wire::AmqpError>) -> DeliveryState {
     Outcome::from(Rejected { error: error.map(Box::new) }).into()
 }
@@ -156,7 +187,7 @@ impl<W: Wake> Drop for Delivery<W> {
         if self.is_undecided
             && let Some(outcome) = self.on_drop.outcome(std::thread::panicking())
         {
-            // A link that is over has lost it, and it goes elsewhere.
+            // If the link is over, the sender already treats the delivery as lost.
             let _ = self.guard.dispose(self.key(), &outcome.into());
         }
     }

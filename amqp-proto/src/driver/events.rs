@@ -1,4 +1,4 @@
-//! What the events of an engine mean to those who wait.
+//! The effect of the engine's events on waiters.
 
 use super::outcomes::Fate;
 use super::state::State;
@@ -6,13 +6,15 @@ use super::wake::Wake;
 use crate::machine::{Event, PartEnd, Reason};
 use crate::types::{DeliveryKey, Key, LinkKey, ReceiverKey, SenderKey, SessionKey};
 
-/// How many events are looked at under one lock: then other threads, and other tasks of the driver's thread, get their
+/// The greatest number of events that are handled under one lock, so that other threads and tasks have their
 /// turn.
 const TURN: usize = 128;
 
 impl<W: Wake> State<W> {
-    /// Looks at what has happened, at most a turn of it: where more is left, the driver comes back. The end of a connection
-    /// is looked at as a whole, so that whoever waits learns that it is the connection that has ended.
+    /// Handles events, at most a turn of them; the driver then continues.
+    ///
+    /// The events of an ended connection are all handled at once, so that every waiter learns that the
+    /// connection has ended.
     pub(super) fn dispatch(&mut self) {
         let mut left = TURN;
         while left > 0 || self.engine.is_over() {
@@ -21,7 +23,7 @@ impl<W: Wake> State<W> {
         }
     }
 
-    /// Looks at the oldest event, if there is one. Returns how much of a turn that took.
+    /// Handles the oldest event, if any. Returns the part of the turn that it has used.
     fn dispatch_one(&mut self) -> Option<usize> {
         if let Some(Event::LinkDetached { link: LinkKey::Receiver(key), reason, .. }) =
             self.engine.peek_event()
@@ -30,7 +32,7 @@ impl<W: Wake> State<W> {
             self.keep_rest(key, origin);
         }
         let event = self.engine.poll_event()?;
-        // The engine has looked at as many deliveries as it does before others have their turn.
+        // The engine has done as much work as it does before others have their turn.
         let cost = if matches!(event, Event::Busy) { TURN } else { 1 };
         self.on_event(event);
         Some(cost)
@@ -67,7 +69,7 @@ impl<W: Wake> State<W> {
         }
     }
 
-    /// Something begins or ends.
+    /// Handles the begin or the end of a connection, session or link.
     fn on_change(&mut self, event: Event) {
         match event {
             Event::Opened => {
@@ -114,7 +116,7 @@ impl<W: Wake> State<W> {
             self.offered.push_back(slot);
             self.line.wake_all(&mut self.wakes);
         } else if let Ok(mut session) = self.engine.session(key) {
-            // Nobody would ever look at it.
+            // The application takes no sessions of the peer.
             let _ = session.end();
         }
     }
@@ -125,7 +127,7 @@ impl<W: Wake> State<W> {
         let was_offered = self.offered.contains(&slot);
         self.offered.retain(|offered| *offered != slot);
         if was_offered || self.sessions.get(slot).is_some_and(|session| session.guards == 0) {
-            // Nobody has looked at it, or does any more.
+            // The session has no handle.
             self.sessions.remove(slot);
             return;
         }
@@ -140,7 +142,7 @@ impl<W: Wake> State<W> {
     fn on_link_offered(&mut self, key: LinkKey) {
         let session = self.session_of(key).filter(|_| self.takes_offers);
         let Some(session) = session.filter(|slot| self.sessions.get(*slot).is_some()) else {
-            // Nobody would ever look at it.
+            // The application takes no links of the peer.
             let _ = self.close_engine_link(key, None);
             return;
         };
@@ -157,7 +159,7 @@ impl<W: Wake> State<W> {
         let session = self.links.get(slot).map(|link| link.session);
         let session = session.and_then(|session| self.sessions.get_mut(session));
         if let Some(session) = session.filter(|session| session.offered.contains(&slot)) {
-            // Nobody has looked at it.
+            // The application has not taken the link.
             session.offered.retain(|offered| *offered != slot);
             self.links.remove(slot);
             return;
@@ -187,7 +189,7 @@ impl<W: Wake> State<W> {
         self.wake_link(key.into());
     }
 
-    /// Reads what there is of a delivery that nobody wants.
+    /// Reads and drops the octets of a delivery whose reader was dropped.
     pub(crate) fn drop_rest(&mut self, key: ReceiverKey, delivery: DeliveryKey) {
         let part = self.engine.receiver(key).ok().and_then(|mut link| link.read(delivery).ok());
         self.unwanted.retain(|unwanted| *unwanted != delivery);
@@ -221,7 +223,7 @@ impl<W: Wake> State<W> {
         self.wakes.extend(waiter);
     }
 
-    /// Wakes whoever waits for a change of a link.
+    /// Wakes the waiters for changes of a link.
     fn wake_link(&mut self, key: LinkKey) {
         let slot = self.link_slot(key);
         if let Some(link) = slot.and_then(|slot| self.links.get_mut(slot)) {

@@ -1,4 +1,4 @@
-//! Guards: what stays open as long as a handle is held.
+//! Guards: they keep a connection, session or link open while handles exist.
 
 use alloc::sync::Arc;
 use core::sync::atomic::AtomicBool;
@@ -9,7 +9,7 @@ use super::state::State;
 use super::wake::Wake;
 use crate::types::{Key, LinkKey};
 
-/// Keeps a connection open. Dropping the last one closes it.
+/// Keeps a connection open, and closes it on drop.
 #[derive(Debug)]
 pub(crate) struct ConnectionGuard<W: Wake> {
     pub(crate) hub: Arc<Hub<W>>,
@@ -21,12 +21,13 @@ impl<W: Wake> Drop for ConnectionGuard<W> {
     }
 }
 
-/// Keeps a session, and the connection that it is on.
+/// Keeps a session, and its connection.
 #[derive(Debug)]
 pub(crate) struct SessionGuard<W: Wake> {
     pub(crate) connection: Arc<ConnectionGuard<W>>,
     pub(crate) slot: Key,
-    /// Whether the session ends with its handles. The one that links share lasts as long as the connection.
+    /// `true` if the session ends with its handles. The session shared by links lasts as long as the
+    /// connection.
     pub(super) is_owned: AtomicBool,
 }
 
@@ -53,7 +54,7 @@ impl<W: Wake> SessionGuard<W> {
 impl<W: Wake> Drop for SessionGuard<W> {
     fn drop(&mut self) {
         let is_owned = *self.is_owned.get_mut();
-        // What is dropped here may hold a task's last waker: not under the lock.
+        // The dropped value may hold a task's last waker, which must not be dropped under the lock.
         let gone = self.hub().with(|state| {
             if is_owned && let Ok(mut session) = state.session(self.slot) {
                 let _ = session.end();
@@ -67,7 +68,7 @@ impl<W: Wake> Drop for SessionGuard<W> {
     }
 }
 
-/// Keeps a link attached, and the session that it is on.
+/// Keeps a link attached, and its session.
 #[derive(Debug)]
 pub(crate) struct LinkGuard<W: Wake> {
     pub(crate) session: Arc<SessionGuard<W>>,
@@ -85,7 +86,7 @@ impl<W: Wake> Drop for LinkGuard<W> {
         let gone = self.hub().with(|state| {
             state.release_untaken(self.slot);
             let gone = state.links.remove(self.slot);
-            // A link that was detached only, too, so that its name is free again.
+            // A detached link is closed, too, so that its name is free again.
             if let Some(key) = gone.as_ref().and_then(|link| link.key) {
                 let _ = either_end!(state.engine, key, mut link => link.close());
             }

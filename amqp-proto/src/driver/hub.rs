@@ -11,11 +11,12 @@ use super::write_buffer::WriteBuffer;
 use crate::client::Result;
 use crate::connection::Connection as Engine;
 
-/// A connection as its driver and its handles see it: an engine, its slots and its waiters, under one lock.
+/// The state of a connection, shared by its driver and its handles: an engine, slots and waiters, under one
+/// lock.
 ///
-/// The lock is held for calls into the engine and nothing else: nothing waits, reads or writes under it, and no waiter
-/// is woken or dropped under it. Giving it back means: what the engine has to tell is looked at, the lock is released,
-/// and then the waiters that this concerns are woken.
+/// The lock is held only for calls into the engine: nothing waits, reads or writes under it, and no waiter is
+/// woken or dropped under it. To release the lock, the hub first handles the engine's events, then unlocks,
+/// and then wakes the waiters concerned.
 #[derive(Debug)]
 pub struct Hub<W: Wake> {
     state: Mutex<State<W>>,
@@ -24,19 +25,19 @@ pub struct Hub<W: Wake> {
 }
 
 impl<W: Wake> Hub<W> {
-    /// Makes the hub of an engine.
+    /// Returns the hub of an engine.
     pub fn new(engine: Engine, mut options: HubOptions<W>) -> Arc<Self> {
         let (write_here, last_words) = (options.write_here.take(), options.last_words.take());
         Arc::new(Self { state: Mutex::new(State::new(engine, options)), write_here, last_words })
     }
 
-    /// Writes the output that there is on behalf of a waiter, unless somebody else writes, or the adapter leaves writing
-    /// to its driver. What could not be written for now stays with the driver, too.
+    /// Writes the output for a waiter, unless another thread writes or the adapter writes only in its driver.
+    /// Octets that cannot be written at once are left to the driver.
     pub fn flush(&self) {
         self.write(|state| if state.is_stuck() { None } else { state.take_outlet() });
     }
 
-    /// Writes the output that there is on behalf of the driver, unless somebody else writes.
+    /// Writes the output for the driver, unless another thread writes.
     pub fn write_out(&self) {
         self.write(State::take_outlet);
     }
@@ -48,14 +49,14 @@ impl<W: Wake> Hub<W> {
         self.drive(|state| {
             state.put_back(write_buffer, written.err());
             if state.is_through() {
-                // The driver may have looked while the write buffer was away.
+                // The driver may have looked while the write buffer was taken.
                 let driver = state.writer.call();
                 state.wakes.extend(driver);
             }
         });
     }
 
-    /// Waits until all that was accepted is written, the close included, or cannot be.
+    /// Waits until all output, the close included, is written or cannot be written.
     pub fn written(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.wait(
             LineId::Connection,
@@ -65,7 +66,7 @@ impl<W: Wake> Hub<W> {
         )
     }
 
-    /// Closes the connection: its last handle was dropped.
+    /// Closes the connection after its last handle was dropped.
     pub(super) fn close(&self) {
         self.with(|state| state.engine.close());
         if let Some(LastWords(say)) = &self.last_words {
@@ -73,7 +74,7 @@ impl<W: Wake> Hub<W> {
         }
     }
 
-    /// Does something about the state, looks at what that has led to, and wakes whoever has to know.
+    /// Runs work of a handle on the state, handles the events, and wakes waiters.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut State<W>) -> R) -> R {
         let mut state = self.lock();
         let result = work(&mut state);
@@ -82,7 +83,7 @@ impl<W: Wake> Hub<W> {
         result
     }
 
-    /// Does what a driver does about the state, looks at what that has led to, and wakes whoever has to know.
+    /// Runs work of the driver on the state, handles the events, and wakes waiters.
     pub fn drive<R>(&self, work: impl FnOnce(&mut State<W>) -> R) -> R {
         let mut state = self.lock();
         let result = work(&mut state);
@@ -90,12 +91,12 @@ impl<W: Wake> Hub<W> {
         result
     }
 
-    /// Looks at the state. Nothing is changed, so nobody is woken.
+    /// Reads the state. Nothing changes, so no waiter is woken.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&mut State<W>) -> R) -> R {
         look(&mut self.lock())
     }
 
-    /// Makes an attempt that waits in a line.
+    /// Returns a wait in a line for an attempt.
     pub(crate) fn wait<R, F>(&self, place: LineId, attempt: F) -> Wait<'_, W, F>
     where
         F: FnMut(&mut State<W>, Attempt) -> Poll<R>,
@@ -104,7 +105,7 @@ impl<W: Wake> Hub<W> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<W>> {
-        // A panic leaves nothing half done: the engine does not panic, and waiters are used outside.
+        // Poisoning is ignored: the engine leaves no partial change, and waiters are used outside the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,4 +1,4 @@
-//! What a receiving link has taken in, also from before its end.
+//! The messages of a receiving link, including those from before its end.
 
 use super::state::State;
 use super::wake::Wake;
@@ -15,7 +15,7 @@ impl<W: Wake> State<W> {
         Some(rest.find(|left| left.key() == delivery && !left.is_settled())?.tag())
     }
 
-    /// Reads what there is of a message, which may be left from before its link ended.
+    /// Reads the available octets of a message, which may be left from before the end of its link.
     pub(super) fn read(&mut self, slot: Key, delivery: DeliveryKey) -> Result<Part, ReadError> {
         let receiver = self.receiver_key(slot).and_then(|key| self.engine.receiver(key).ok());
         let part = receiver.map_or(Err(ReadError::NoDelivery), |mut receiver| receiver.read(delivery));
@@ -28,9 +28,11 @@ impl<W: Wake> State<W> {
         })
     }
 
-    /// Keeps the messages of a link that is about to be forgotten, unless it is only suspended. All are kept where the
-    /// peer has ended it: it may have sent and closed at once, and forgotten them. Else only those that the sender has
-    /// settled, which exist nowhere else any more.
+    /// Keeps the messages of a link that is about to be forgotten.
+    ///
+    /// If the peer has ended the link, all are kept, since the peer may have sent and closed at once.
+    /// Otherwise only the settled ones are kept, which exist nowhere else. A suspended link keeps its
+    /// messages itself.
     pub(super) fn keep_rest(&mut self, key: ReceiverKey, origin: Origin) {
         let slot = self.link_slot(key.into());
         let Some(link) = slot.and_then(|slot| self.links.get_mut(slot)) else { return };
@@ -42,7 +44,7 @@ impl<W: Wake> State<W> {
         link.rest.extend(rest.filter(|left: &Delivery| origin == Origin::Remote || left.is_settled()));
     }
 
-    /// Releases messages that have come and nobody has taken; on a streaming link, also those that have only begun.
+    /// Releases messages that have arrived and were not taken; on a streaming link, also incomplete ones.
     pub(super) fn release_untaken(&mut self, slot: Key) {
         let Some(key) = self.receiver_key(slot) else { return };
         let begun = self.links.get_mut(slot).map(|link| core::mem::take(&mut link.begun));
@@ -55,7 +57,7 @@ impl<W: Wake> State<W> {
             if released {
                 self.drop_rest(key, delivery);
             } else if let Some(link) = self.links.get_mut(slot) {
-                // What the sender has settled stays to be read.
+                // Messages that the sender has settled stay readable.
                 link.begun.push_back(delivery);
             }
         }

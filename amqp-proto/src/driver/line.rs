@@ -1,17 +1,17 @@
-//! [`Line`]: waiters that wait for one thing, in the order in which they came.
+//! [`Line`]: waiters for the same thing, in the order of their arrival.
 
 use std::collections::VecDeque;
 
 use super::wake::Wake;
 
-/// A place in a line. A waiter holds one until it leaves.
+/// A place in a line, which a waiter holds until it leaves.
 pub(crate) type Ticket = u64;
 
-/// A line of waiters. A waiter that was woken keeps its place until it leaves.
+/// A line of waiters. A woken waiter keeps its place until it leaves.
 #[derive(Debug)]
 pub(crate) struct Line<W> {
     next: Ticket,
-    /// Places in order; `None` for a waiter that was woken and has not come back yet.
+    /// The places in order; `None` for a waiter that was woken and has not returned yet.
     places: VecDeque<(Ticket, Option<W>)>,
 }
 
@@ -22,8 +22,9 @@ impl<W> Default for Line<W> {
 }
 
 impl<W: Wake> Line<W> {
-    /// Waits to be woken, in the place of `ticket`, or in a new one at the end. Returns a replaced waiter, which the
-    /// caller drops after it has given the lock back.
+    /// Registers a waiter, in the place of `ticket` or in a new place at the end.
+    ///
+    /// Returns the replaced waiter, which the caller drops after the lock is released.
     #[must_use]
     pub(crate) fn wait(&mut self, ticket: &mut Option<Ticket>, waiter: &W) -> Option<W> {
         let at = ticket.and_then(|ticket| self.position(ticket));
@@ -39,20 +40,20 @@ impl<W: Wake> Line<W> {
         }
     }
 
-    /// Gives a place up. Returns its waiter, if that was not woken.
+    /// Removes a place. Returns its waiter, if it was not woken.
     #[must_use]
     pub(crate) fn leave(&mut self, ticket: Ticket) -> Option<W> {
         let at = self.position(ticket)?;
         self.places.remove(at)?.1
     }
 
-    /// Takes the waiter of a place to be woken. The place is kept.
+    /// Returns the waiter of a place, to be woken. The place is kept.
     pub(crate) fn take(&mut self, ticket: Ticket) -> Option<W> {
         let at = self.position(ticket)?;
         self.places.get_mut(at)?.1.take()
     }
 
-    /// Returns whether a place, or one that would be taken now, is the first.
+    /// Returns `true` if the place of `ticket`, or a new place, is the first.
     pub(crate) fn is_first(&self, ticket: Option<Ticket>) -> bool {
         self.places.front().map(|(first, _)| *first) == ticket
     }
@@ -66,17 +67,17 @@ impl<W: Wake> Line<W> {
         wakes.extend(self.places.iter_mut().filter_map(|(_, waiter)| waiter.take()));
     }
 
-    /// Wakes the waiter in the first place, for what is done strictly in turn.
+    /// Wakes the waiter in the first place, for work that is done strictly in turn.
     pub(crate) fn wake_first(&mut self, wakes: &mut impl Extend<W>) {
         wakes.extend(self.places.front_mut().and_then(|(_, waiter)| waiter.take()));
     }
 
-    /// Wakes the first waiter that was not woken yet, for things of which each is for one waiter.
+    /// Wakes the first waiter that was not woken yet, for items that one waiter each takes.
     pub(crate) fn wake_next(&mut self, wakes: &mut impl Extend<W>) {
         wakes.extend(self.places.iter_mut().find_map(|(_, waiter)| waiter.take()));
     }
 
-    /// Finds a place. Tickets are given out in order.
+    /// Returns the index of a place. Tickets ascend.
     fn position(&self, ticket: Ticket) -> Option<usize> {
         self.places.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
     }

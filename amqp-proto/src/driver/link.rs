@@ -1,4 +1,4 @@
-//! What both ends of a link have in common.
+//! The operations that both roles of a link have in common.
 
 use core::task::Poll;
 
@@ -12,13 +12,13 @@ use crate::client::{Error, Result};
 use crate::types::{LinkKey, Str};
 use crate::wire::{self, Attach};
 
-/// How a link is ended.
+/// The way to end a link.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Ending {
-    /// It can be attached again under its name.
+    /// Detach: the link can be attached again by its name.
     Detach,
-    /// For good, perhaps for an error.
+    /// Close for good, with or without an error for the peer.
     Close(Option<wire::AmqpError>),
 }
 
@@ -31,7 +31,7 @@ impl<W: Wake> LinkGuard<W> {
         })
     }
 
-    /// Waits for the peer to do something about the link, for as long as it may take.
+    /// Waits for an action of the peer on the link, within the reply timeout.
     pub(super) fn watch<R>(
         &self,
         mut look: impl FnMut(&mut State<W>, crate::types::Key) -> Poll<Result<R>>,
@@ -54,7 +54,7 @@ impl<W: Wake> LinkGuard<W> {
         let was_told = matches!(ending, Ending::Close(Some(_)));
         self.hub().with(|state| {
             let key = state.links.get(self.slot).and_then(|link| link.key);
-            // A link that is over only has to be waited for.
+            // If the link is over, only the wait remains.
             let _ = key.and_then(|key| {
                 either_end!(state.engine, key, mut link => match ending {
                     Ending::Detach => link.detach(),
@@ -69,7 +69,7 @@ impl<W: Wake> LinkGuard<W> {
         })
     }
 
-    /// Waits until the link is over, however long that takes.
+    /// Waits until the link is over, without a timeout.
     pub(super) fn closed(&self) -> Wait<'_, W, impl Try<W, Error>> {
         let slot = self.slot;
         self.hub().wait(LineId::Link(slot), move |state: &mut State<W>, _| {
@@ -77,17 +77,17 @@ impl<W: Wake> LinkGuard<W> {
         })
     }
 
-    /// Returns the name of the link; empty once it is closed.
+    /// Returns the name of the link; empty after it is closed.
     pub(super) fn name(&self) -> Str {
         self.look(|state, key| either_end!(state.engine, key, link => link.name())).unwrap_or_default()
     }
 
-    /// Returns the peer's attach; `None` once the link is closed.
+    /// Returns the peer's attach; `None` after the link is closed.
     pub(super) fn peer_attach(&self) -> Option<Attach> {
         self.look(|state, key| either_end!(state.engine, key, link => link.peer_attach())?)
     }
 
-    /// Returns how many deliveries of the link are unsettled.
+    /// Returns the number of unsettled deliveries of the link.
     pub(super) fn unsettled_len(&self) -> u32 {
         self.look(|state, key| either_end!(state.engine, key, link => link.unsettled_len())).unwrap_or(0)
     }

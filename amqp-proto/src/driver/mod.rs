@@ -1,9 +1,10 @@
-//! Everything of an adapter that does not wait.
+//! The parts of an adapter that do not wait.
 //!
-//! A [`Hub`] is an engine under one lock, with slots for sessions, links and deliveries, and with lines of waiters. The
-//! nouns here, such as [`Sender`], are handles of it. What may have to wait is a [`Wait`]: an adapter polls it with its
-//! own kind of waiter, a task or a thread, and wraps the nouns in types of its own. What moves octets and keeps the
-//! time, the driver, is the adapter's, and calls [`Hub::drive`].
+//! A [`Hub`] holds an engine under one lock, with slots for sessions, links and deliveries, and with lines of
+//! waiters. The types of this module, such as [`Sender`], are handles of it. An operation that may have to
+//! wait is a [`Wait`]: an adapter polls it with its own kind of waiter, a task or a thread, and wraps the
+//! handles in its own types. The driver, which moves octets and keeps the time, belongs to the adapter and
+//! calls [`Hub::drive`].
 
 mod connection;
 mod delivery;

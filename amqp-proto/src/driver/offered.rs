@@ -1,4 +1,4 @@
-//! Sessions and links that the peer begins and attaches, to be accepted or refused.
+//! Sessions and links of the peer, to be accepted or refused.
 
 use alloc::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::types::{Key, LinkKey, Str};
 use crate::wire::{self, Attach, Begin, Source, Terminus};
 
-/// A session that the peer has begun. Dropping it refuses it.
+/// A session that the peer has begun. Dropping the value refuses the session.
 #[derive(Debug)]
 pub struct OfferedSession<W: Wake> {
     session: Session<W>,
 }
 
-/// A session or a link that the peer wants. Dropping it refuses it.
+/// A session or a link of the peer. Dropping the value refuses it.
 #[derive(Debug)]
 pub enum Offer<W: Wake> {
     /// A session.
@@ -30,7 +30,7 @@ pub enum Offer<W: Wake> {
 }
 
 impl<W: Wake> Offer<W> {
-    /// Takes what the peer wants next, if there is anything.
+    /// Returns the next session or link of the peer, if any.
     pub(super) fn take(connection: &Arc<ConnectionGuard<W>>, state: &mut State<W>) -> Option<Self> {
         if let Some(slot) = state.offered.pop_front() {
             return Some(Self::Session(OfferedSession::new(connection, state, slot)));
@@ -54,34 +54,43 @@ impl<W: Wake> OfferedSession<W> {
         self.session.peer_begin()
     }
 
-    /// Accepts the session. It lasts until either end ends it: the handle need not be kept.
+    /// Accepts the session, which lasts until either end ends it, with or without a handle.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Begin` if the session cannot be accepted; `Error::Session` or `Error::Connection` if it is
+    /// over.
     pub fn accept(self, options: SessionOptions) -> Result<Session<W>> {
         self.session.accept(&options)?;
         Ok(self.session.leave())
     }
 
-    /// Refuses the session, and says why.
+    /// Refuses the session with an error for the peer.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Begin` if the session cannot be refused.
     pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.session.begin_end(Some(error.into()))
     }
 }
 
-/// A link that the peer has attached. Dropping it refuses it.
+/// A link that the peer has attached. Dropping the value refuses the link.
 #[derive(Debug)]
 pub enum OfferedLink<W: Wake> {
-    /// The peer wants to receive: this end would send.
+    /// The peer receives; this end sends.
     Sender(OfferedSender<W>),
-    /// The peer wants to send: this end would receive.
+    /// The peer sends; this end receives.
     Receiver(OfferedReceiver<W>),
 }
 
-/// A link on which the peer wants to receive.
+/// A link on which the peer receives.
 #[derive(Debug)]
 pub struct OfferedSender<W: Wake> {
     guard: LinkGuard<W>,
 }
 
-/// A link on which the peer wants to send.
+/// A link on which the peer sends.
 #[derive(Debug)]
 pub struct OfferedReceiver<W: Wake> {
     guard: LinkGuard<W>,
@@ -105,7 +114,11 @@ impl<W: Wake> OfferedLink<W> {
         }
     }
 
-    /// Refuses the link, and says why.
+    /// Refuses the link with an error for the peer.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Attach` if the link cannot be refused.
     pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         match self {
             Self::Sender(link) => link.refuse(error),
@@ -131,8 +144,10 @@ impl<W: Wake> OfferedSender<W> {
         self.guard.peer_attach()
     }
 
-    /// Returns where the peer wants messages from. A `dynamic` source is to be made for this link; its address is then
-    /// told by the source of the options.
+    /// Returns the source that the peer requests.
+    ///
+    /// A source with `dynamic` asks for a new node; the source of the options for [`accept`](Self::accept)
+    /// then has its address.
     pub fn source(&self) -> Option<Source> {
         self.peer_attach()?.source.map(|source| *source)
     }
@@ -142,7 +157,12 @@ impl<W: Wake> OfferedSender<W> {
         self.source()?.address
     }
 
-    /// Accepts the link. What the options leave open is as the peer asks.
+    /// Accepts the link. Settings that `options` leave open are as the peer requests.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Attach` if the link cannot be accepted; `Error::Link`, `Error::Session` or `Error::Connection`
+    /// if it is over.
     pub fn accept(self, options: SenderOptions) -> Result<Sender<W>> {
         self.guard.hub().with(|state| {
             state.sender(self.guard.slot)?.accept_link(&options)?;
@@ -152,7 +172,11 @@ impl<W: Wake> OfferedSender<W> {
         Ok(Sender { guard: Arc::new(self.guard) })
     }
 
-    /// Refuses the link, and says why.
+    /// Refuses the link with an error for the peer.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Attach` if the link cannot be refused.
     pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.guard.refuse(error.into())
     }
@@ -164,13 +188,15 @@ impl<W: Wake> OfferedReceiver<W> {
         self.guard.peer_attach()
     }
 
-    /// Returns where the peer wants its messages to go. A `dynamic` target is to be made for this link; its address is
-    /// then told by the target of the options.
+    /// Returns the target that the peer requests.
+    ///
+    /// A target with `dynamic` asks for a new node; the target of the options for [`accept`](Self::accept)
+    /// then has its address.
     pub fn target(&self) -> Option<Terminus> {
         self.peer_attach()?.target.map(|target| *target)
     }
 
-    /// Returns the address of the target, if it is a node that exists.
+    /// Returns the address of the target, if the target is a node with an address.
     pub fn address(&self) -> Option<Str> {
         match self.target()? {
             Terminus::Target(target) => target.address,
@@ -178,7 +204,12 @@ impl<W: Wake> OfferedReceiver<W> {
         }
     }
 
-    /// Accepts the link. What the options leave open is as the peer asks.
+    /// Accepts the link. Settings that `options` leave open are as the peer requests.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Attach` if the link cannot be accepted; `Error::Link`, `Error::Session` or `Error::Connection`
+    /// if it is over.
     pub fn accept(self, options: ReceiverOptions) -> Result<Receiver<W>> {
         self.guard.hub().with(|state| {
             let mut receiver = state.receiver(self.guard.slot)?;
@@ -190,14 +221,18 @@ impl<W: Wake> OfferedReceiver<W> {
         Ok(Receiver { guard: Arc::new(self.guard) })
     }
 
-    /// Refuses the link, and says why.
+    /// Refuses the link with an error for the peer.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Attach` if the link cannot be refused.
     pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.guard.refuse(error.into())
     }
 }
 
 impl<W: Wake> State<W> {
-    /// Notes that a link is accepted, and so attached.
+    /// Records that a link is accepted and so attached.
     fn set_accepted(&mut self, slot: Key, is_streaming: bool) {
         if let Some(link) = self.links.get_mut(slot) {
             link.is_attached = true;

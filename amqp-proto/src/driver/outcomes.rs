@@ -1,4 +1,4 @@
-//! [`Outcomes`]: what has become of deliveries that were sent.
+//! [`Outcomes`]: the outcomes of sent deliveries.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -7,10 +7,10 @@ use super::wake::Wake;
 use crate::types::{DeliveryKey, Key};
 use crate::wire::{DeliveryState, Outcome};
 
-/// Deliveries whose outcome a handle asks for, by slot.
+/// The sent deliveries whose outcome a handle waits for, by slot.
 ///
-/// A slot outlives the engine that the delivery was sent by, and its outcome stays until the handle is dropped. Slots
-/// are used again, so that a message costs no allocation.
+/// A slot outlives the engine, and its outcome stays until the handle is dropped. Slots are reused, so that a
+/// message costs no allocation.
 #[derive(Debug)]
 pub(crate) struct Outcomes<W> {
     slots: Vec<Slot<W>>,
@@ -28,26 +28,26 @@ struct Slot<W> {
 #[derive(Debug)]
 struct Entry<W> {
     delivery: DeliveryKey,
-    /// The slot of the link that it was sent over.
+    /// The slot of the delivery's link.
     link: Key,
     fate: Fate,
     waiter: Option<W>,
 }
 
-/// What is known of a delivery that was sent.
+/// The fate of a sent delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Its outcome is still to come.
+    /// The outcome has not arrived yet.
     Unsettled,
     Known(Outcome),
-    /// The receiver has settled it without an outcome.
+    /// The receiver has settled without an outcome.
     Undecided,
-    /// Its link ended before there was an outcome.
+    /// The link ended before the delivery had an outcome.
     Lost,
 }
 
 impl Fate {
-    /// Returns what the receiver has told; `None` if the outcome is still to come.
+    /// Returns the fate for a state of the receiver; `None` if the outcome has not arrived yet.
     pub(crate) fn of(state: Option<DeliveryState>, settled: bool) -> Option<Self> {
         match state {
             Some(DeliveryState::Outcome(outcome)) => Some(Self::Known(outcome)),
@@ -66,7 +66,7 @@ impl<W> Default for Outcomes<W> {
 }
 
 impl<W: Wake> Outcomes<W> {
-    /// Tracks a delivery that was sent over the link of a slot.
+    /// Adds a delivery on the link of a slot.
     pub(crate) fn track(&mut self, delivery: DeliveryKey, link: Key) -> Key {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, entry: None });
@@ -83,7 +83,7 @@ impl<W: Wake> Outcomes<W> {
         }
     }
 
-    /// Forgets a delivery. Returns its waiter, to be dropped once the lock is given back.
+    /// Removes a delivery. Returns its waiter, to be dropped after the lock is released.
     #[must_use]
     pub(crate) fn forget(&mut self, slot: Key) -> Option<W> {
         let place =
@@ -107,12 +107,12 @@ impl<W: Wake> Outcomes<W> {
         if place.generation == slot.generation { place.entry.as_mut() } else { None }
     }
 
-    /// Returns what is known of a delivery.
+    /// Returns the fate of a delivery.
     pub(crate) fn fate(&self, slot: Key) -> Option<&Fate> {
         self.get(slot).map(|entry| &entry.fate)
     }
 
-    /// Notes what has become of a delivery. Returns whoever waits for it.
+    /// Records the fate of a delivery. Returns its waiter.
     pub(crate) fn resolve(&mut self, delivery: DeliveryKey, fate: Fate) -> Option<W> {
         let index = self.waiting.remove(&delivery)?;
         let entry = self.slots.get_mut(index as usize)?.entry.as_mut()?;
@@ -120,7 +120,7 @@ impl<W: Wake> Outcomes<W> {
         entry.waiter.take()
     }
 
-    /// Waits for an outcome. Returns a replaced waiter.
+    /// Registers a waiter for an outcome. Returns the replaced waiter.
     #[must_use]
     pub(super) fn wait(&mut self, slot: Key, waiter: &W) -> Option<W> {
         let entry = self.get_mut(slot)?;
@@ -130,7 +130,7 @@ impl<W: Wake> Outcomes<W> {
         }
     }
 
-    /// Wakes everybody who waits for an outcome on a link that has ended, or on any.
+    /// Wakes the waiters for outcomes on an ended link, or on all links.
     pub(super) fn wake_all(&mut self, link: Option<Key>, wakes: &mut impl Extend<W>) {
         let entries = self.slots.iter_mut().filter_map(|slot| slot.entry.as_mut());
         let entries = entries.filter(|entry| link.is_none_or(|link| entry.link == link));
@@ -138,7 +138,7 @@ impl<W: Wake> Outcomes<W> {
     }
 }
 
-/// Hashes keys that no peer chooses: a multiplication for each word.
+/// A hasher for keys that no peer chooses: one multiplication for each word.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Quick(u64);
 
@@ -152,7 +152,7 @@ impl Hasher for Quick {
     }
 
     fn write_u64(&mut self, word: u64) {
-        /// Odd, with its bits well mixed: 2^64 by the golden ratio.
+        /// 2^64 divided by the golden ratio: odd, with well mixed bits.
         const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
         self.0 = (self.0 ^ word).wrapping_mul(FACTOR).rotate_left(26);
     }

@@ -1,11 +1,11 @@
-//! [`Places`]: the slots of what lives at places of the engine.
+//! [`Places`]: the slots of sessions and links, by their index in the engine.
 
 use crate::types::Key;
 
-/// Finds the slot of a session or a link by its place in the engine, without a search.
+/// A map from the engine's index of a session or a link to its slot.
 ///
-/// The engine uses a place again once what lived there is gone. So an entry is set when something is begun, attached
-/// or offered, and is only valid while the slot still has the key that the engine tells.
+/// The engine reuses an index after a session or link is gone. So an entry is set at every begin, attach or
+/// offer, and is valid only if the slot has the engine's key.
 #[derive(Debug, Default)]
 pub(crate) struct Places(Vec<Option<Key>>);
 

@@ -1,4 +1,4 @@
-//! [`MessageReader`]: a message that is read while it comes.
+//! [`MessageReader`]: a message that is read as it arrives.
 
 use alloc::sync::Arc;
 use core::task::Poll;
@@ -15,10 +15,10 @@ use crate::message::{DataSections, Payload};
 use crate::types::{DeliveryKey, DeliveryTag};
 use crate::wire::{self, DeliveryState, Modified, Outcome, Received};
 
-/// A message that is read while it comes, in pieces of its encoding.
+/// A message that is read as it arrives, in pieces of its encoding.
 ///
-/// Dropped with nothing decided it is released, and what is left of it is not read any more. [`OnDrop::Accept`] accepts
-/// only what was read to its end.
+/// A reader that is dropped without an outcome releases the message, and the rest is not read.
+/// [`OnDrop::Accept`] accepts a message only if it was read to its end.
 #[derive(Debug)]
 #[must_use = "a message that is dropped with nothing decided is released"]
 pub struct MessageReader<W: Wake> {
@@ -47,22 +47,23 @@ impl<W: Wake> MessageReader<W> {
         }
     }
 
-    /// Returns the key, by which the methods of its receiver can settle it.
+    /// Returns the key, by which the methods of the receiver can settle the delivery.
     pub fn key(&self) -> DeliveryKey {
         self.key
     }
 
-    /// Returns the sender's name for it; `None` if the sender had settled it.
+    /// Returns the delivery tag; `None` if the sender has settled the delivery.
     pub fn tag(&self) -> Option<DeliveryTag> {
         self.tag
     }
 
-    /// Returns whether it was settled by the sender when it began to come.
+    /// Returns `true` if the sender had settled the delivery when its first frame arrived.
     pub fn is_settled(&self) -> bool {
         self.tag.is_none()
     }
 
-    /// Waits for more of the message, which is then to be [noted](Self::note); ready at once where all of it was read.
+    /// Waits for the next part of the message, to be passed to [`note`](Self::note). Ready at once at the end
+    /// of the message.
     pub fn part(&self) -> Wait<'_, W, impl Try<W, Result<Part>>> {
         let (slot, key, end) = (self.guard.slot, self.key, self.end);
         self.guard.hub().wait(LineId::Link(slot), move |state: &mut State<W>, _| {
@@ -79,11 +80,11 @@ impl<W: Wake> MessageReader<W> {
         })
     }
 
-    /// Notes a part; returns its octets, or `None` once all of the message was read.
+    /// Records a part. Returns its octets, or `None` at the end of the message.
     ///
     /// # Errors
     ///
-    /// [`Error::Aborted`] if the sender has given the message up.
+    /// [`Error::Aborted`] if the sender has aborted the message.
     pub fn note(&mut self, part: Part) -> Result<Option<Payload>> {
         self.end = part.end;
         match part.end {
@@ -96,11 +97,11 @@ impl<W: Wake> MessageReader<W> {
         }
     }
 
-    /// Takes the data of the body out of octets that were read, which may be none of it; out of `None`, the end.
+    /// Returns the body data in a part, which may be empty. `None` as the part checks the end.
     ///
     /// # Errors
     ///
-    /// [`Error::Message`] where the body is not data, or the message ends in the middle of a section.
+    /// [`Error::Message`] if the body is not data, or if the message ends inside a section.
     pub fn data(&mut self, part: Option<Payload>) -> Result<Payload> {
         match part {
             Some(part) => Ok(self.data.push(part)?),
@@ -108,32 +109,57 @@ impl<W: Wake> MessageReader<W> {
         }
     }
 
-    /// Accepts the message: it was processed [3.4.2].
+    /// Accepts the delivery: the message was processed [3.4.2].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn accept(self) -> Result<()> {
         self.dispose(&Outcome::Accepted.into())
     }
 
-    /// Rejects the message: it is invalid [3.4.3]. It need not have come to its end.
+    /// Rejects the delivery: the message is invalid [3.4.3]. The message may be incomplete.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn reject(self, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
         self.dispose(&rejected(error.into()))
     }
 
-    /// Releases the message, unprocessed and unchanged [3.4.4].
+    /// Releases the delivery: the message was not processed and may be delivered again, unchanged [3.4.4].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn release(self) -> Result<()> {
         self.dispose(&Outcome::Released.into())
     }
 
-    /// Releases the message, unprocessed and changed [3.4.5].
+    /// Modifies the delivery: the message was not processed and may be delivered again, with changes [3.4.5].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn modify(self, modified: Modified) -> Result<()> {
         self.dispose(&Outcome::from(modified).into())
     }
 
-    /// Tells an outcome. What is left of the message is dropped when it comes.
+    /// Sends an outcome. The rest of the message is dropped as it arrives.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over, `Error::Settle` if the
+    /// delivery has an outcome already.
     pub fn dispose(mut self, state: &DeliveryState) -> Result<()> {
         if core::mem::take(&mut self.is_undecided) { self.guard.dispose(self.key, state) } else { Ok(()) }
     }
 
-    /// Sends the `received` state: the section and the offset in it that have been reached so far [3.4.1].
+    /// Sends the `received` state: the section and the offset reached so far [3.4.1].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn received(&self, section: u32, offset: u64) -> Result<()> {
         self.guard.dispose(self.key, &DeliveryState::Received(Received::new(section, offset)))
     }
@@ -145,7 +171,7 @@ impl<W: Wake> Drop for MessageReader<W> {
         if self.is_undecided
             && let Some(outcome) = on_drop.outcome(std::thread::panicking())
         {
-            // A link that is over has lost it, and it goes elsewhere.
+            // If the link is over, the sender already treats the delivery as lost.
             let _ = self.guard.dispose(self.key, &outcome.into());
         }
         if self.end == PartEnd::More {

@@ -1,4 +1,4 @@
-//! [`Receiver`]: all of a receiving link's handle that does not wait.
+//! [`Receiver`]: the part of a receiving link's handle that does not wait.
 
 use alloc::sync::Arc;
 use core::task::Poll;
@@ -19,7 +19,8 @@ use crate::types::{DeliveryKey, Str, TransactionId};
 use crate::view::ReceiverMut;
 use crate::wire::{self, Attach, DeliveryState, Modified, Outcome};
 
-/// A handle of a link on which this end receives. Dropping the last one, and the last [`Delivery`], closes the link.
+/// A handle of a link on which this end receives. The link is closed when its last handle and its last
+/// [`Delivery`] are dropped.
 #[derive(Debug)]
 pub struct Receiver<W: Wake> {
     pub(super) guard: Arc<LinkGuard<W>>,
@@ -32,7 +33,12 @@ impl<W: Wake> Clone for Receiver<W> {
 }
 
 impl<W: Wake> Receiver<W> {
-    /// Attaches a link; [`attached`](Self::attached) waits for the peer.
+    /// Attaches a link, without waiting for the peer; [`attached`](Self::attached) waits.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Attach` or `Error::Begin` if the link or its session cannot be made; `Error::Session` or
+    /// `Error::Connection` if one of them is over.
     pub fn attach(home: &Home<W>, settings: &ReceiverSettings) -> Result<Self> {
         let session = home.session()?;
         let (name, options) = (settings.name.clone(), settings.to_options());
@@ -42,18 +48,18 @@ impl<W: Wake> Receiver<W> {
         Ok(Self { guard: Arc::new(LinkGuard { session, slot }) })
     }
 
-    /// Waits until the peer has attached it, too.
+    /// Waits until the peer has attached the link, too.
     pub fn attached(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.guard.attached()
     }
 
-    /// Waits for the next message; `None` once the link is over without an error and all that had come is taken.
+    /// Waits for the next message; `None` if the link has ended without an error and all messages were taken.
     pub fn recv(&self) -> Wait<'_, W, impl Try<W, Result<Option<Delivery<W>>>>> {
         let slot = self.guard.slot;
         self.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, _| self.poll_take(state))
     }
 
-    /// Returns a line of its own for the messages that come, for an iterator or a stream.
+    /// Returns a place in the line for messages, for an iterator or a stream.
     pub fn next(&self) -> NextDelivery<W> {
         NextDelivery { receiver: self.clone(), ticket: None }
     }
@@ -68,11 +74,11 @@ impl<W: Wake> Receiver<W> {
         }
     }
 
-    /// Returns the next message, if there is one by now.
+    /// Returns the next message, if one has arrived.
     ///
     /// # Errors
     ///
-    /// How the link ended, once all that had come is taken.
+    /// The end of the link, after all messages were taken.
     pub fn try_recv(&self) -> Result<Option<Delivery<W>>> {
         self.guard.hub().with(|state| match self.take(state) {
             Some(delivery) => Ok(Some(delivery)),
@@ -80,7 +86,7 @@ impl<W: Wake> Receiver<W> {
         })
     }
 
-    /// Waits for the next message to begin, on a streaming link, to be read while it comes.
+    /// Waits for the first frame of the next message on a streaming link.
     pub fn read(&self) -> Wait<'_, W, impl Try<W, Result<Option<MessageReader<W>>>>> {
         let slot = self.guard.slot;
         self.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, _| {
@@ -105,44 +111,71 @@ impl<W: Wake> Receiver<W> {
         Some(Delivery::new(Arc::clone(&self.guard), rest, OnDrop::Keep))
     }
 
-    /// Accepts a message: it was processed [3.4.2].
+    /// Accepts a delivery: the message was processed [3.4.2].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn accept(&self, delivery: DeliveryKey) -> Result<()> {
         self.dispose(delivery, &Outcome::Accepted.into())
     }
 
-    /// Rejects a message: it is invalid [3.4.3].
+    /// Rejects a delivery: the message is invalid [3.4.3].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn reject(&self, delivery: DeliveryKey, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
         self.dispose(delivery, &rejected(error.into()))
     }
 
-    /// Releases a message, unprocessed and unchanged [3.4.4].
+    /// Releases a delivery: the message was not processed and may be delivered again, unchanged [3.4.4].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn release(&self, delivery: DeliveryKey) -> Result<()> {
         self.dispose(delivery, &Outcome::Released.into())
     }
 
-    /// Releases a message, unprocessed and changed [3.4.5].
+    /// Modifies a delivery: the message was not processed and may be delivered again, with changes [3.4.5].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn modify(&self, delivery: DeliveryKey, modified: Modified) -> Result<()> {
         self.dispose(delivery, &Outcome::from(modified).into())
     }
 
-    /// Wakes all who wait for a message, to look at something else.
+    /// Wakes all waiters for a message, so that they check another condition.
     #[doc(hidden)]
     pub fn wake_all(&self) {
         self.guard.hub().with(|state| state.wake_turns(self.guard.slot));
     }
 
-    /// Returns how the link ended, once it has.
+    /// Returns the end of the link.
     pub(super) fn over(&self) -> Error {
         self.guard.hub().look(|state| state.link_over(self.guard.slot)).unwrap_or(Error::Gone)
     }
 
-    /// Tells a state of a delivery: an outcome settles it.
+    /// Sends the state of a delivery; an outcome settles it.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over, `Error::Settle` if the
+    /// delivery is settled or has an outcome already.
     pub fn dispose(&self, delivery: DeliveryKey, state: &DeliveryState) -> Result<()> {
         self.guard.dispose(delivery, state)
     }
 
-    /// Retires a message within a transaction without settling it [4.4.2]: the outcome applies when the transaction is
-    /// discharged. If that is rolled back, the message can be retired again or get an outcome.
+    /// Retires a delivery within a transaction, without settling it [4.4.2].
+    ///
+    /// The outcome applies when the transaction is committed. After a rollback, the delivery can be retired
+    /// again or get an outcome.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn retire(
         &self,
         delivery: DeliveryKey,
@@ -152,7 +185,11 @@ impl<W: Wake> Receiver<W> {
         self.guard.tell(|receiver| receiver.retire(delivery, transaction, outcome))
     }
 
-    /// Settles a delivery without an outcome: the sender's default applies.
+    /// Settles a delivery without an outcome: the sender applies its default outcome.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
     pub fn settle(&self, delivery: DeliveryKey) -> Result<()> {
         self.guard.settle(delivery)
     }
@@ -165,25 +202,41 @@ impl<W: Wake> Receiver<W> {
         })
     }
 
-    /// Grants credit for so many messages in all, whatever there was before.
+    /// Sets the credit: the number of messages that the sender may send from now on.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over.
     pub fn set_credit(&self, messages: u32) -> Result<()> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| Ok(state.receiver(slot)?.set_credit(messages)?))
     }
 
-    /// Grants credit for so many more messages.
+    /// Adds to the credit.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_credit`](Self::set_credit).
     pub fn add_credit(&self, messages: u32) -> Result<()> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| Ok(state.receiver(slot)?.add_credit(messages)?))
     }
 
-    /// Takes all credit back.
+    /// Withdraws all credit.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_credit`](Self::set_credit).
     pub fn stop(&self) -> Result<()> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| Ok(state.receiver(slot)?.stop()?))
     }
 
-    /// Asks the sender to use its credit or give it back, and waits until it has, for as long as it may take.
+    /// Asks the sender to use its credit or return it, and waits until it has, within the reply timeout.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_credit`](Self::set_credit).
     pub fn drain(&self) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| {
@@ -199,30 +252,34 @@ impl<W: Wake> Receiver<W> {
         }))
     }
 
-    /// Returns how many more messages may come.
+    /// Returns the number of messages that the sender may still send.
     pub fn credit(&self) -> u32 {
         let slot = self.guard.slot;
         self.guard.hub().look(|state| state.receiver(slot).map_or(0, |receiver| receiver.credit()))
     }
 
-    /// Returns how many messages wait at the sender, as far as it has said.
+    /// Returns the number of messages that are ready at the sender, as last announced.
     pub fn available(&self) -> u32 {
         let slot = self.guard.slot;
         self.guard.hub().look(|state| state.receiver(slot).map_or(0, |receiver| receiver.available()))
     }
 
-    /// Returns how many deliveries are unsettled.
+    /// Returns the number of unsettled deliveries.
     pub fn unsettled(&self) -> u32 {
         self.guard.unsettled_len()
     }
 
-    /// Releases the messages that have come and nobody has taken.
+    /// Releases the messages that have arrived and were not taken.
     pub fn release_untaken(&self) {
         self.guard.hub().with(|state| state.release_untaken(self.guard.slot));
     }
 
-    /// Stops the sender, before the link is closed, and waits until nothing is on its way any more: for a while only, as
-    /// messages that come later go back without that.
+    /// Withdraws all credit before the link is closed, and waits a short time until no message is on the way.
+    /// Later messages are returned in any case.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_credit`](Self::set_credit).
     pub fn stop_before_close(&self) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| {
@@ -246,28 +303,28 @@ impl<W: Wake> Receiver<W> {
         self.guard.end(ending)
     }
 
-    /// Waits until the link is over, and says how it ended.
+    /// Waits until the link is over, and returns the reason.
     pub fn closed(&self) -> Wait<'_, W, impl Try<W, Error>> {
         self.guard.closed()
     }
 
-    /// Returns the name of the link; empty once it is closed.
+    /// Returns the name of the link; empty after it is closed.
     pub fn name(&self) -> Str {
         self.guard.name()
     }
 
-    /// Returns the address of the peer's source: of a dynamic one, the address that the peer has made.
+    /// Returns the address of the peer's source; of a dynamic source, the address of the new node.
     pub fn address(&self) -> Option<Str> {
         self.peer_attach()?.source?.address
     }
 
-    /// Returns the peer's attach; `None` once the link is closed.
+    /// Returns the peer's attach; `None` after the link is closed.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.guard.peer_attach()
     }
 }
 
-/// A line of its own for the messages of a receiver.
+/// A place in the line for the messages of a receiver.
 #[derive(Debug)]
 pub struct NextDelivery<W: Wake> {
     receiver: Receiver<W>,
@@ -275,7 +332,7 @@ pub struct NextDelivery<W: Wake> {
 }
 
 impl<W: Wake> NextDelivery<W> {
-    /// Polls for the next message; `None` once the link is over without an error.
+    /// Polls for the next message; `None` if the link has ended without an error.
     pub fn poll(&mut self, waiter: &W) -> Poll<Result<Option<Delivery<W>>>> {
         let Self { receiver, ticket } = self;
         let place = LineId::Turn(receiver.guard.slot);
@@ -308,7 +365,7 @@ impl<W: Wake> LinkGuard<W> {
         self.tell(|receiver| receiver.settle(delivery))
     }
 
-    /// Tells something of a delivery, also on a link that is suspended.
+    /// Sends a state of a delivery, also on a suspended link.
     fn tell(
         &self,
         tell: impl FnOnce(&mut ReceiverMut<'_>) -> core::result::Result<(), SettleError>,
@@ -319,7 +376,7 @@ impl<W: Wake> LinkGuard<W> {
                 Some(mut receiver) => tell(&mut receiver).map_err(Error::from),
                 None => Err(LinkError::Detached.into()),
             };
-            // How a link ended is a better reason than any refusal.
+            // The end of the link is a better error than a refused command.
             told.map_err(|error| state.link_over(self.slot).unwrap_or(error))
         })
     }

@@ -1,4 +1,4 @@
-//! [`Requester`]: requests, and the answers to them.
+//! [`Requester`]: requests and their answers.
 
 use alloc::sync::Arc;
 use core::task::Poll;
@@ -15,12 +15,12 @@ use crate::policy::{Correlator, RequestError};
 use crate::types::Str;
 use crate::wire::{MessageId, Outcome};
 
-/// How many requests may wait for their answers.
+/// The greatest number of requests that wait for answers.
 const MOST: usize = 1 << 16;
 
-/// Sends requests over one link, and takes the answers to all of them from another.
+/// Sends requests over one link, and receives their answers over another.
 ///
-/// There is no task for it: whoever waits takes what comes, and hands each answer to the request that it belongs to.
+/// No task is needed: a waiter receives the next answer and passes it to the request that it belongs to.
 #[derive(Debug)]
 pub struct Requester<W: Wake> {
     links: Arc<Links<W>>,
@@ -39,7 +39,7 @@ struct Asker<W: Wake> {
     place: Arc<Mutex<Answer<W>>>,
 }
 
-/// Where an answer is laid down.
+/// The place of an answer.
 #[derive(Debug)]
 enum Answer<W: Wake> {
     Awaited(Option<W>),
@@ -53,22 +53,23 @@ impl<W: Wake> Clone for Requester<W> {
 }
 
 impl<W: Wake> Requester<W> {
-    /// Sends requests over the one link; answers come over the other, from where nobody else may receive.
+    /// Returns a requester that sends over `sender` and receives over `receiver`, which must have no other
+    /// user.
     ///
     /// # Errors
     ///
-    /// [`Error::Request`] if the peer has not said where the receiver's messages come from.
+    /// [`Error::Request`] if the peer has not announced the address of the receiver's source.
     pub fn new(sender: Sender<W>, receiver: Receiver<W>) -> Result<Self> {
         let mut asked = Correlator::new(MOST);
         asked.set_reply_to(receiver.address().ok_or(RequestError::NoAddress)?);
         Ok(Self { links: Arc::new(Links { sender, receiver, asked: Mutex::new(asked) }) })
     }
 
-    /// Makes a message a request. Dropping what this returns forgets the request.
+    /// Turns a message into a request. Dropping the returned request forgets it.
     ///
     /// # Errors
     ///
-    /// [`Error::Request`] if too many requests wait.
+    /// [`Error::Request`] if too many requests wait for answers.
     pub fn ask(&self, message: impl Into<Message>) -> Result<(Message, Request<'_, W>)> {
         let place = Arc::new(Mutex::new(Answer::Awaited(None)));
         let asker = Asker { place: Arc::clone(&place) };
@@ -77,33 +78,33 @@ impl<W: Wake> Requester<W> {
         Ok((message, Request { links: &self.links, place, id, sent: None }))
     }
 
-    /// Sets the address that requests tell for their answers. A request that has a reply-to keeps it.
+    /// Sets the reply-to address of future requests. A request with a reply-to keeps it.
     pub fn set_reply_to(&self, address: impl Into<Str>) {
         lock(&self.links.asked).set_reply_to(address);
     }
 
-    /// Returns the link that requests go out on.
+    /// Returns the link for requests.
     pub fn sender(&self) -> &Sender<W> {
         &self.links.sender
     }
 
-    /// Returns the link that answers come in on.
+    /// Returns the link for answers.
     pub fn receiver(&self) -> &Receiver<W> {
         &self.links.receiver
     }
 
-    /// Returns the address that answers come to.
+    /// Returns the address for answers.
     pub fn reply_to(&self) -> Option<Str> {
         lock(&self.links.asked).reply_to().cloned()
     }
 
-    /// Returns how many requests wait for their answers.
+    /// Returns the number of requests that wait for answers.
     pub fn waiting(&self) -> usize {
         lock(&self.links.asked).len()
     }
 }
 
-/// A request that was made, and its answer to come.
+/// A request that waits for its answer.
 #[derive(Debug)]
 pub struct Request<'a, W: Wake> {
     links: &'a Links<W>,
@@ -113,17 +114,17 @@ pub struct Request<'a, W: Wake> {
 }
 
 impl<'a, W: Wake> Request<'a, W> {
-    /// Notes that the request is sent, so that its outcome is watched, too.
+    /// Sets the sent request message, whose outcome is then watched, too.
     pub fn set_sent(&mut self, sent: Sent<W>) {
         self.sent = Some(sent);
     }
 
-    /// Waits for the answer; dropping what this returns forgets the request.
+    /// Returns a poll function for the answer. Dropping the function forgets the request.
     ///
     /// # Errors
     ///
-    /// [`Error::NotAccepted`] if the request has another outcome than accepted: no answer comes then. How the link
-    /// ended, if that is before the answer.
+    /// [`Error::NotAccepted`] if the request has an outcome other than accepted, since no answer follows
+    /// then. The end of the link, if it comes before the answer.
     pub fn answer(self) -> impl FnMut(&W) -> Poll<Result<Delivery<W>>> + use<'a, W> {
         let mut next = self.links.receiver.recv();
         move |waiter| {
@@ -135,7 +136,7 @@ impl<'a, W: Wake> Request<'a, W> {
                     Poll::Ready(Ok(Some(answer))) => self.links.hand_over(answer),
                     Poll::Ready(Ok(None)) => return Poll::Ready(Err(self.links.receiver.over())),
                     Poll::Ready(Err(over)) => return Poll::Ready(Err(over)),
-                    // It may have come while this looked for others.
+                    // The answer may have arrived while this waiter received others.
                     Poll::Pending => return self.poll(waiter),
                 }
             }
@@ -165,12 +166,12 @@ impl<W: Wake> Drop for Request<'_, W> {
 }
 
 impl<W: Wake> Links<W> {
-    /// Gives an answer to whoever has asked. One that nobody waits for any more is accepted: it has been dealt with.
+    /// Passes an answer to its request. An answer without a waiting request is accepted.
     fn hand_over(&self, answer: Delivery<W>) {
         let id = match answer.message().and_then(|message| Ok(message.properties()?)) {
             Ok(properties) => properties.correlation_id,
             Err(_) => {
-                // A link that is over has lost it.
+                // If the link is over, the sender already treats the delivery as lost.
                 let _ = answer.reject(None);
                 return;
             }
@@ -189,6 +190,6 @@ impl<W: Wake> Links<W> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing under these locks can panic half way.
+    // Poisoning is ignored: no code under these locks panics with a partial change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

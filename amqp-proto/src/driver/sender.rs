@@ -1,4 +1,4 @@
-//! [`Sender`]: all of a sending link's handle that does not wait.
+//! [`Sender`]: the part of a sending link's handle that does not wait.
 
 use alloc::sync::Arc;
 use core::task::Poll;
@@ -17,10 +17,11 @@ use crate::machine::SendError;
 use crate::types::{DeliveryKey, Key, Str};
 use crate::wire::{Attach, Terminus};
 
-/// From how many octets of output on senders wait until it is taken.
+/// The number of queued output octets from which senders wait until the output is taken.
 pub const WORTH_WRITING: usize = 48 << 10;
 
-/// A handle of a link on which this end sends. Dropping the last one, and the last [`Sent`], closes the link.
+/// A handle of a link on which this end sends. The link is closed when its last handle and its last [`Sent`]
+/// are dropped.
 #[derive(Debug)]
 pub struct Sender<W: Wake> {
     pub(super) guard: Arc<LinkGuard<W>>,
@@ -33,7 +34,12 @@ impl<W: Wake> Clone for Sender<W> {
 }
 
 impl<W: Wake> Sender<W> {
-    /// Attaches a link; [`attached`](Self::attached) waits for the peer.
+    /// Attaches a link, without waiting for the peer; [`attached`](Self::attached) waits.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Attach` or `Error::Begin` if the link or its session cannot be made; `Error::Session` or
+    /// `Error::Connection` if one of them is over.
     pub fn attach(home: &Home<W>, settings: &SenderSettings) -> Result<Self> {
         let session = home.session()?;
         let (name, options) = (settings.name.clone(), settings.to_options());
@@ -43,19 +49,28 @@ impl<W: Wake> Sender<W> {
         Ok(Self { guard: Arc::new(LinkGuard { session, slot }) })
     }
 
-    /// Waits until the peer has attached it, too.
+    /// Waits until the peer has attached the link, too.
     pub fn attached(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.guard.attached()
     }
 
-    /// Sends a message as soon as there is credit; its outcome may be waited for, or not.
+    /// Sends a message when there is credit. The caller may wait for its outcome or not.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Send` if the message cannot be encoded.
     pub fn queue(&self, message: impl Into<Outgoing>) -> Result<Wait<'_, W, impl Try<W, Result<Sent<W>>>>> {
         let mut message = message.into();
         message.prepare()?;
         Ok(self.in_turn(move |state, sender| sender.put(state, &message)))
     }
 
-    /// Sends a message if there is credit and nobody waits for it, and refuses it otherwise.
+    /// Sends a message if there is credit and no other sender waits; refuses it otherwise.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Send` if the message cannot be sent now or at all; `Error::Link`, `Error::Session` or
+    /// `Error::Connection` if one of them is over.
     pub fn try_send(&self, message: impl Into<Outgoing>) -> Result<Sent<W>> {
         let mut message = message.into();
         message.prepare()?;
@@ -65,7 +80,7 @@ impl<W: Wake> Sender<W> {
         })
     }
 
-    /// Begins a message whose octets come later, as soon as there is credit.
+    /// Begins a message in pieces, when there is credit.
     pub fn begin(&self, options: SendOptions) -> Wait<'_, W, impl Try<W, Result<MessageWriter<W>>>> {
         self.in_turn(move |state, sender| {
             let key = state.sender(sender.guard.slot)?.begin_delivery(&options)?;
@@ -73,7 +88,7 @@ impl<W: Wake> Sender<W> {
         })
     }
 
-    /// Waits until a message could be sent: there is credit, and nobody else waits for it.
+    /// Waits until a message can be sent: there is credit, and no other sender waits.
     pub fn sendable(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.in_turn(|state, sender| {
             let is_sendable = state.sender(sender.guard.slot)?.is_sendable();
@@ -81,7 +96,7 @@ impl<W: Wake> Sender<W> {
         })
     }
 
-    /// Waits until no message is written in part.
+    /// Waits until no message of the link is partly written.
     pub fn written(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.in_turn(|state, sender| {
             if state.sender(sender.guard.slot)?.is_sending() {
@@ -97,68 +112,76 @@ impl<W: Wake> Sender<W> {
         self.guard.end(ending)
     }
 
-    /// Waits until the link is over, and says how it ended.
+    /// Waits until the link is over, and returns the reason.
     pub fn closed(&self) -> Wait<'_, W, impl Try<W, Error>> {
         self.guard.closed()
     }
 
-    /// Sets how many messages the receiver is told that wait for credit [2.6.7].
+    /// Announces the number of messages that wait for credit [2.6.7].
+    ///
+    /// # Errors
+    ///
+    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over.
     pub fn set_available(&self, messages: u32) -> Result<()> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| Ok(state.sender(slot)?.set_available(messages)?))
     }
 
-    /// Returns how many messages the receiver takes.
+    /// Returns the credit: the number of messages that the receiver accepts.
     pub fn credit(&self) -> u32 {
         let slot = self.guard.slot;
         self.guard.hub().look(|state| state.sender(slot).map_or(0, |sender| sender.credit()))
     }
 
-    /// Writes the output that there is, before a waiter that has nothing else to do sleeps.
+    /// Writes the output, before a waiter without other work sleeps.
     pub fn flush(&self) {
         self.guard.hub().flush();
     }
 
-    /// Returns the outcomes of everything that is sent on the link, for one task that looks after all of them.
+    /// Returns the outcomes of all messages sent on the link, for one task that handles the whole link.
     pub fn outcomes(&self) -> SentOutcomes<W> {
         SentOutcomes::new(Arc::clone(&self.guard))
     }
 
-    /// Returns whether a message would be sent at once.
+    /// Returns `true` if a message can be sent now.
     pub fn is_sendable(&self) -> bool {
         let slot = self.guard.slot;
         self.guard.hub().look(|state| state.sender(slot).is_ok_and(|mut sender| sender.is_sendable()))
     }
 
-    /// Returns whether the receiver wants its credit used or given back [2.6.7].
+    /// Returns `true` if the receiver asks for the use or the return of its credit [2.6.7].
     pub fn is_draining(&self) -> bool {
         let slot = self.guard.slot;
         self.guard.hub().look(|state| state.sender(slot).is_ok_and(|sender| sender.is_draining()))
     }
 
-    /// Gives back the credit that is to be drained: there is nothing to send.
+    /// Answers the receiver's drain request: returns the unused credit.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over.
     pub fn drained(&self) -> Result<()> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| Ok(state.sender(slot)?.drained()?))
     }
 
-    /// Returns the largest message that the receiver takes, in octets; `None` for any.
+    /// Returns the size of the largest message that the receiver accepts, in octets; `None` for any size.
     pub fn max_message_size(&self) -> Option<u64> {
         let slot = self.guard.slot;
         self.guard.hub().look(|state| state.sender(slot).ok()?.max_message_size())
     }
 
-    /// Returns how many deliveries are unsettled.
+    /// Returns the number of unsettled deliveries.
     pub fn unsettled(&self) -> u32 {
         self.guard.unsettled_len()
     }
 
-    /// Returns the name of the link; empty once it is closed.
+    /// Returns the name of the link; empty after it is closed.
     pub fn name(&self) -> Str {
         self.guard.name()
     }
 
-    /// Returns the address of the peer's target: of a dynamic one, the address that the peer has made.
+    /// Returns the address of the peer's target; of a dynamic target, the address of the new node.
     pub fn address(&self) -> Option<Str> {
         match *self.peer_attach()?.target? {
             Terminus::Target(target) => target.address,
@@ -166,7 +189,7 @@ impl<W: Wake> Sender<W> {
         }
     }
 
-    /// Returns the peer's attach; `None` once the link is closed.
+    /// Returns the peer's attach; `None` after the link is closed.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.guard.peer_attach()
     }
@@ -176,15 +199,15 @@ impl<W: Wake> Sender<W> {
         Ok(self.track(state, key))
     }
 
-    /// Has the outcome of a delivery kept for whoever asks.
+    /// Returns a handle that keeps the outcome of a delivery.
     fn track(&self, state: &mut State<W>, key: DeliveryKey) -> Sent<W> {
         let is_settled = state.engine.delivery(key).is_err();
         let slot = (!is_settled).then(|| state.outcomes.track(key, self.guard.slot));
         Sent::new(Arc::clone(&self.guard), key, slot)
     }
 
-    /// Waits for its turn among those that send on the link, and until the attempt is not refused for want of credit
-    /// or room.
+    /// Waits for a turn among the senders of the link, and until the attempt is not refused for lack of
+    /// credit or room.
     fn in_turn<R>(
         &self,
         mut attempt: impl FnMut(&mut State<W>, &Self) -> Result<R>,
@@ -193,7 +216,7 @@ impl<W: Wake> Sender<W> {
         let mut has_yielded = false;
         self.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, at: Attempt| {
             if !has_yielded && state.output_len() >= WORTH_WRITING {
-                // A sender that never had to wait would keep the driver from its turn.
+                // Without this, a sender that never has to wait would starve the driver.
                 has_yielded = true;
                 state.unwritten.push(slot);
                 return Poll::Pending;
@@ -211,7 +234,7 @@ impl<W: Wake> Sender<W> {
     }
 }
 
-/// Makes an attempt if it is its turn. Why a link is over is a better reason than any refusal.
+/// Makes an attempt if it is its turn. The end of the link is a better error than a refused command.
 fn in_turn<W: Wake, R>(
     state: &mut State<W>,
     slot: Key,
@@ -223,7 +246,7 @@ fn in_turn<W: Wake, R>(
     result.map_err(|error| state.link_over(slot).unwrap_or(error))
 }
 
-/// Returns whether the reason for a refusal passes: then the sender waits for that.
+/// Returns `true` if the error passes, so that the sender waits.
 fn passes(error: &SendError) -> bool {
     use SendError::{Full, Incomplete, NoCredit, Unsettled, WindowClosed};
     matches!(error, NoCredit | WindowClosed | Full | Incomplete | Unsettled(_))

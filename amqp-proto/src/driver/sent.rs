@@ -1,4 +1,4 @@
-//! [`Sent`]: a message that was sent, and its outcome to come.
+//! [`Sent`]: a sent message that waits for its outcome.
 
 use alloc::sync::Arc;
 use core::task::Poll;
@@ -12,12 +12,12 @@ use crate::client::{Error, Result};
 use crate::types::{DeliveryKey, DeliveryTag, Key};
 use crate::wire::Outcome;
 
-/// A message that was sent. Its outcome stays as long as this is held.
+/// A sent message. Its outcome is kept while the value exists.
 #[derive(Debug)]
 pub struct Sent<W: Wake> {
     pub(super) guard: Arc<LinkGuard<W>>,
     key: DeliveryKey,
-    /// `None` if it was sent settled.
+    /// `None` for a message that was sent settled.
     slot: Option<Key>,
 }
 
@@ -31,17 +31,18 @@ impl<W: Wake> Sent<W> {
         self.key
     }
 
-    /// Returns the tag, as long as the delivery is not settled.
+    /// Returns the delivery tag, until the delivery is settled.
     pub fn tag(&self) -> Option<DeliveryTag> {
         self.guard.hub().look(|state| Some(state.engine.delivery(self.key).ok()?.tag()))
     }
 
-    /// Returns whether it was sent settled: there is no outcome to come, and it counts as accepted.
+    /// Returns `true` if the message was sent settled: it has no outcome, and counts as accepted.
     pub fn is_settled(&self) -> bool {
         self.slot.is_none()
     }
 
-    /// Polls the outcome. Pending: the waiter is woken when it is known; a later one takes the place of this one.
+    /// Polls for the outcome. If pending, the waiter is woken when the outcome arrives; it replaces an
+    /// earlier waiter.
     pub fn poll_outcome(&self, waiter: &W) -> Poll<Result<Outcome>> {
         self.guard.hub().with(|state| {
             let outcome = self.look(state);
@@ -53,12 +54,17 @@ impl<W: Wake> Sent<W> {
         })
     }
 
-    /// Writes the output that there is, before a waiter that has nothing else to do sleeps.
+    /// Writes the output, before a waiter without other work sleeps.
     pub fn flush(&self) {
         self.guard.hub().flush();
     }
 
-    /// Returns the outcome, if it is known by now.
+    /// Returns the outcome, if it has arrived.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Lost` if the link ended before the outcome, `Error::Undecided` if the receiver has settled
+    /// without an outcome.
     pub fn try_outcome(&self) -> Result<Option<Outcome>> {
         match self.guard.hub().look(|state| self.look(state)) {
             Poll::Ready(outcome) => outcome.map(Some),
@@ -79,13 +85,18 @@ impl<W: Wake> Sent<W> {
         }
     }
 
-    /// Returns the error of a delivery whose link has ended before its outcome was known.
+    /// Returns the error of a delivery whose link ended before its outcome.
     fn lost(&self, state: &State<W>) -> Error {
         let over = state.link_over(self.guard.slot);
         over.as_ref().and_then(Error::ended).cloned().map_or(Error::Undecided, Error::Lost)
     }
 
-    /// Settles the delivery: its outcome is known, or of no interest any more.
+    /// Settles the delivery: this end knows the outcome, or does not need it.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Settle` if the delivery is settled; `Error::Link`, `Error::Session` or `Error::Connection` if
+    /// one of them is over.
     pub fn settle(&self) -> Result<()> {
         self.guard.hub().with(|state| Ok(state.sender(self.guard.slot)?.settle(self.key)?))
     }
@@ -94,17 +105,17 @@ impl<W: Wake> Sent<W> {
 impl<W: Wake> Drop for Sent<W> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
-            // What is dropped here may be a task's last waker: not under the lock.
+            // The dropped value may be a task's last waker, which must not be dropped under the lock.
             let spent = self.guard.hub().look(|state| state.outcomes.forget(slot));
             drop(spent);
         }
     }
 }
 
-/// The outcomes of everything that is sent on a link, in the order in which they come.
+/// The outcomes of all messages sent on a link, in the order of their arrival.
 ///
-/// It is for one task that looks after a whole link, as a router does. Polling it also waits for any other change of
-/// the link: after `Pending`, look at [`Sender::is_sendable`](super::Sender::is_sendable) and
+/// For one task that handles a whole link, as in a router. A poll also waits for any other change of the
+/// link: after `Pending`, check [`Sender::is_sendable`](super::Sender::is_sendable) and
 /// [`Sender::is_draining`](super::Sender::is_draining). Outcomes are kept until they are polled.
 #[derive(Debug)]
 pub struct SentOutcomes<W: Wake> {
@@ -122,7 +133,7 @@ impl<W: Wake> SentOutcomes<W> {
         Self { guard, ticket: None }
     }
 
-    /// Polls for the next outcome; `None` once the link is over and all are taken.
+    /// Polls for the next outcome; `None` if the link is over and all outcomes were taken.
     pub fn poll(&mut self, waiter: &W) -> Poll<Option<(DeliveryKey, Result<Outcome>)>> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| {

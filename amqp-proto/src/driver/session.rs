@@ -1,4 +1,4 @@
-//! [`Session`]: all of a session's handle that does not wait.
+//! [`Session`]: the part of a session's handle that does not wait.
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -15,7 +15,8 @@ use crate::config::SessionOptions;
 use crate::types::Key;
 use crate::wire::{self, Begin};
 
-/// A handle of a session. It ends when the last handle of it and of its links is dropped.
+/// A handle of a session. The session ends when its last handle, and the last handle of a link on it, is
+/// dropped.
 #[derive(Debug)]
 pub struct Session<W: Wake> {
     pub(super) guard: Arc<SessionGuard<W>>,
@@ -37,13 +38,13 @@ impl<W: Wake> Session<W> {
         Self { guard: Arc::new(SessionGuard::new(connection, state, slot, is_owned)) }
     }
 
-    /// Makes a handle with which the session does not end.
+    /// Returns a handle that does not end the session on drop.
     pub(super) fn leave(self) -> Self {
         self.guard.is_owned.store(false, Ordering::Relaxed);
         self
     }
 
-    /// Waits until the peer has begun it, too.
+    /// Waits until the peer has begun the session, too.
     pub fn begun(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         let slot = self.guard.slot;
         let attempt = move |state: &mut State<W>, at: Attempt| match state.session_over(slot) {
@@ -61,7 +62,7 @@ impl<W: Wake> Session<W> {
         self.guard.hub().with(|state| Ok(state.session(slot)?.accept(options)?))
     }
 
-    /// Waits for the next link that the peer attaches; `None` once the session is over without an error.
+    /// Waits for the next link that the peer attaches; `None` if the session has ended without an error.
     pub fn next_link(&self) -> Wait<'_, W, impl Try<W, Result<Option<OfferedLink<W>>>>> {
         let slot = self.guard.slot;
         self.guard.hub().wait(LineId::Session(slot), move |state: &mut State<W>, _| {
@@ -73,10 +74,10 @@ impl<W: Wake> Session<W> {
         })
     }
 
-    /// Ends the session, perhaps for an error, and waits until the peer has answered.
+    /// Ends the session, with or without an error for the peer, and waits until the peer has answered.
     pub fn end(&self, error: Option<wire::AmqpError>) -> Wait<'_, W, impl Try<W, Result<()>>> {
         let was_told = error.is_some();
-        // One that is over only has to be waited for.
+        // If the session is over, only the wait remains.
         let _ = self.begin_end(error);
         let slot = self.guard.slot;
         let attempt = move |state: &mut State<W>, at: Attempt| match state.session_over(slot) {
@@ -87,7 +88,7 @@ impl<W: Wake> Session<W> {
         self.guard.hub().wait(LineId::Session(slot), attempt).for_reply()
     }
 
-    /// Ends the session, unless it is over. The peer has not answered yet.
+    /// Ends the session, unless it is over, without waiting for the peer's answer.
     pub(super) fn begin_end(&self, error: Option<wire::AmqpError>) -> Result<()> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| match (state.session(slot), error) {
@@ -97,23 +98,23 @@ impl<W: Wake> Session<W> {
         })
     }
 
-    /// Returns the peer's begin; `None` before it is in, and after the end.
+    /// Returns the peer's begin; `None` before it has arrived and after the end.
     pub fn peer_begin(&self) -> Option<Begin> {
         let slot = self.guard.slot;
         self.guard.hub().look(|state| state.session(slot).ok()?.peer_begin())
     }
 
-    /// Returns where its links are attached.
+    /// Returns the place for links on this session.
     pub fn home(&self) -> Home<W> {
         Home { connection: Arc::clone(&self.guard.connection), session: Some(Arc::clone(&self.guard)) }
     }
 }
 
-/// Where a link is to be attached.
+/// The place where a link is attached: a session, or the shared session of a connection.
 #[derive(Debug)]
 pub struct Home<W: Wake> {
     connection: Arc<ConnectionGuard<W>>,
-    /// `None`: on the session that links share.
+    /// `None` for the shared session.
     session: Option<Arc<SessionGuard<W>>>,
 }
 

@@ -1,4 +1,4 @@
-//! Slots of sessions and links, and their keys in the engine of now.
+//! The slots of sessions and links, and their keys in the engine.
 
 use super::line::Line;
 use super::state::{LinkState, SessionState, State};
@@ -10,7 +10,7 @@ use crate::types::{Key, LinkKey, ReceiverKey, SessionKey, Str};
 use crate::view::{ReceiverMut, SenderMut, SessionMut};
 use crate::wire;
 
-/// Does something with either end of a link in the engine.
+/// Evaluates an expression with the view of a link in either role.
 macro_rules! either_end {
     ($engine:expr, $key:expr, $link:pat => $work:expr) => {
         match $key {
@@ -23,13 +23,13 @@ macro_rules! either_end {
 pub(super) use either_end;
 
 impl<W: Wake> State<W> {
-    /// Returns the slot of a session of the engine.
+    /// Returns the slot of a session.
     pub(super) fn session_slot(&self, key: SessionKey) -> Option<Key> {
         let slot = self.session_slots.get(key.0)?;
         self.sessions.get(slot).is_some_and(|session| session.key == Some(key)).then_some(slot)
     }
 
-    /// Returns the slot of a link of the engine.
+    /// Returns the slot of a link.
     pub(super) fn link_slot(&self, key: LinkKey) -> Option<Key> {
         let slot = self.link_slots.get(key.key())?;
         self.links.get(slot).is_some_and(|link| link.key == Some(key)).then_some(slot)
@@ -40,7 +40,7 @@ impl<W: Wake> State<W> {
         self.links.get_mut(slot)
     }
 
-    /// Gives a session of the engine a slot.
+    /// Makes a slot for a session.
     pub(crate) fn hold_session(&mut self, key: SessionKey) -> Option<Key> {
         let slot = self.sessions.insert(|_| SessionState {
             key: Some(key),
@@ -54,7 +54,8 @@ impl<W: Wake> State<W> {
         Some(slot)
     }
 
-    /// Gives a link of the engine a slot. A link that was attached before under this key has ended, and keeps its own.
+    /// Makes a slot for a link. If a link with this key has a slot, it has ended, and keeps that slot without
+    /// the key.
     pub(crate) fn hold_link(&mut self, key: LinkKey, session: Key) -> Option<Key> {
         if let Some(old) = self.link_mut(key) {
             old.key = None;
@@ -81,13 +82,13 @@ impl<W: Wake> State<W> {
         Some(slot)
     }
 
-    /// Returns the slot of the session that a link of the engine is on.
+    /// Returns the slot of a link's session.
     pub(super) fn session_of(&mut self, key: LinkKey) -> Option<Key> {
         let session = either_end!(self.engine, key, link => link.session())??;
         self.session_slot(session)
     }
 
-    /// Begins a session; the peer has not answered yet.
+    /// Begins a session, without waiting for the peer's answer.
     pub(crate) fn begin(&mut self, options: &SessionOptions) -> Result<Key> {
         if let Some(over) = self.over() {
             return Err(over);
@@ -96,7 +97,7 @@ impl<W: Wake> State<W> {
         self.hold_session(key).ok_or(Error::Gone)
     }
 
-    /// Returns the session of links that ask for no other; it is begun for the first of them.
+    /// Returns the shared session, which is begun for the first link on it.
     pub(crate) fn shared_session(&mut self) -> Result<Key> {
         if let Some(slot) = self.default_session {
             return Ok(slot);
@@ -106,7 +107,7 @@ impl<W: Wake> State<W> {
         Ok(slot)
     }
 
-    /// Returns a session in the engine, unless it is over.
+    /// Returns the view of a session, unless it is over.
     pub(crate) fn session(&mut self, slot: Key) -> Result<SessionMut<'_>> {
         if let Some(over) = self.session_over(slot) {
             return Err(over);
@@ -115,7 +116,7 @@ impl<W: Wake> State<W> {
         Ok(self.engine.session(key)?)
     }
 
-    /// Attaches a link; the peer has not answered yet.
+    /// Attaches a link, without waiting for the peer's answer.
     pub(crate) fn attach<K: Into<LinkKey>>(
         &mut self,
         session: Key,
@@ -127,7 +128,7 @@ impl<W: Wake> State<W> {
         self.hold_link(key, session).ok_or(Error::Gone)
     }
 
-    /// Returns a sending link in the engine, unless it is over.
+    /// Returns the view of a sending link, unless it is over.
     #[inline]
     pub(crate) fn sender(&mut self, slot: Key) -> Result<SenderMut<'_>> {
         match self.key_of(slot)? {
@@ -136,7 +137,7 @@ impl<W: Wake> State<W> {
         }
     }
 
-    /// Returns a receiving link in the engine, unless it is over.
+    /// Returns the view of a receiving link, unless it is over.
     #[inline]
     pub(crate) fn receiver(&mut self, slot: Key) -> Result<ReceiverMut<'_>> {
         match self.key_of(slot)? {
@@ -154,7 +155,7 @@ impl<W: Wake> State<W> {
         }
     }
 
-    /// Returns the key of a receiving link, also of one that has ended.
+    /// Returns the key of a receiving link, even after its end.
     pub(crate) fn receiver_key(&self, slot: Key) -> Option<ReceiverKey> {
         match self.links.get(slot)?.key? {
             LinkKey::Receiver(key) => Some(key),

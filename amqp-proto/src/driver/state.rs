@@ -1,4 +1,4 @@
-//! [`State`]: an engine, what of it outlives it, and who waits for what.
+//! [`State`]: an engine, the slots that outlive it, and the waiters.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -22,10 +22,10 @@ use crate::connection::Connection as Engine;
 use crate::machine::{Delivery, Reason, Slab};
 use crate::types::{DeliveryKey, Key, LinkKey, Moment, SessionKey, Str};
 
-/// The state of a connection, which the lock of a [`Hub`](super::Hub) guards.
+/// The state of a connection, guarded by the lock of a [`Hub`](super::Hub).
 ///
-/// Handles hold *slots*: a slot of a session or a link outlives the engine that the session or link is in, and the
-/// state knows its key in the engine of now.
+/// Handles hold *slots*. The slot of a session or a link outlives the engine, and holds the key in the
+/// current engine.
 #[derive(Debug)]
 pub struct State<W> {
     pub(crate) engine: Engine,
@@ -33,46 +33,46 @@ pub struct State<W> {
     pub(crate) links: Slab<LinkState<W>>,
     pub(super) session_slots: Places,
     pub(super) link_slots: Places,
-    /// Outcomes of deliveries that were sent and that a handle asks for.
+    /// Outcomes of sent deliveries that a handle waits for.
     pub(crate) outcomes: Outcomes<W>,
-    /// Waiters for the connection itself: that it is open or over, and sessions that the peer begins.
+    /// Waiters for the connection: its open, its end, and sessions of the peer.
     pub(super) line: Line<W>,
     pub(crate) is_open: bool,
     pub(crate) ended: Option<CloseReason>,
-    /// Whether the transport is done with, too.
+    /// `true` if the transport is closed, too.
     pub(crate) is_done: bool,
-    /// Whether output could not be written that was there.
+    /// `true` if output was lost.
     pub(crate) is_cut: bool,
-    /// Whether the application takes sessions and links that the peer begins and attaches.
+    /// `true` if the application takes sessions and links of the peer.
     pub(super) takes_offers: bool,
     pub(crate) offered: VecDeque<Key>,
-    /// The session of links that ask for no other.
+    /// The shared session of links without a session of their own.
     pub(crate) default_session: Option<Key>,
     names: Names,
-    /// Where the connection leads, for errors.
+    /// The peer's URL, for error texts.
     url: Option<Str>,
-    /// Senders that wait until the peer settles some of many deliveries.
+    /// Senders that wait until the peer settles deliveries.
     pub(crate) starved: Vec<Key>,
-    /// Senders of which a waiter waits until their messages are written.
+    /// Senders with a waiter for the writing of their messages.
     pub(crate) unwritten: Vec<Key>,
-    /// Received deliveries whose rest is dropped as it comes.
+    /// Received deliveries whose remaining octets are dropped as they arrive.
     pub(super) unwanted: Vec<DeliveryKey>,
-    /// What the operating system said when the transport broke.
+    /// The operating system's error of the failed transport.
     pub(super) io: Option<Arc<io::Error>>,
-    /// Output on its way; taken by whoever writes.
+    /// The write buffer; taken while a thread writes.
     pub(super) write_buffer: Option<WriteBuffer>,
-    /// Whether the transport takes no more output.
+    /// `true` if the transport accepts no more output.
     pub(super) is_broken: bool,
     pub(super) writer: Mover<W>,
     pub(super) reader: Mover<W>,
-    /// How often handles have used the lock.
+    /// The number of times that handles have used the lock.
     pub(super) calls: u64,
     clock: Clock,
-    /// How long the peer may take for a reply; `None`: without limit.
+    /// The time within which the peer must reply; `None` for no bound.
     reply_timeout: Option<Duration>,
     alarms: BTreeMap<Alarm, (LineId, Ticket)>,
     last_alarm: u64,
-    /// Waiters to be woken, and waiters to be dropped, once the lock is given back.
+    /// Waiters to be woken, and waiters to be dropped, after the lock is released.
     pub(super) wakes: Waiters<W>,
     pub(super) spent: Waiters<W>,
 }
@@ -80,26 +80,26 @@ pub struct State<W> {
 /// A few waiters, on the stack.
 pub(super) type Waiters<W> = SmallVec<[W; 4]>;
 
-/// A session that a handle has, or that the peer has begun.
+/// A session with a handle, or a session of the peer.
 #[derive(Debug)]
 pub(crate) struct SessionState<W> {
-    /// Its key in the engine of now; `None` where it has none any more.
+    /// The key in the current engine, if any.
     pub(crate) key: Option<SessionKey>,
     pub(super) line: Line<W>,
-    /// How many guards keep the slot.
+    /// The number of guards that keep the slot.
     pub(super) guards: u32,
     pub(crate) is_begun: bool,
     pub(crate) ended: Option<CloseReason>,
-    /// Links that the peer has attached and the application has not looked at.
+    /// Links of the peer that the application has not taken.
     pub(crate) offered: VecDeque<Key>,
 }
 
-/// A link that a handle has, or that the peer has attached.
+/// A link with a handle, or a link of the peer.
 #[derive(Debug)]
 pub(crate) struct LinkState<W> {
-    /// Its key in the engine of now; `None` where it has none any more.
+    /// The key in the current engine, if any.
     pub(crate) key: Option<LinkKey>,
-    /// The slot of its session.
+    /// The slot of the session.
     pub(crate) session: Key,
     /// Waiters for any change of the link.
     pub(super) line: Line<W>,
@@ -107,32 +107,32 @@ pub(crate) struct LinkState<W> {
     pub(super) turns: Line<W>,
     pub(crate) is_attached: bool,
     pub(crate) ended: Option<CloseReason>,
-    /// Whether all credit was used or given back since a drain was asked for.
+    /// `true` if all credit was used or returned since the last drain request.
     pub(crate) is_drained: bool,
-    /// Whether the sender has stopped since that was asked for.
+    /// `true` if the sender has stopped since the last stop request.
     pub(crate) is_stopped: bool,
-    /// Messages that had come when the link ended.
+    /// Messages that had arrived before the end of the link.
     pub(crate) rest: VecDeque<Delivery>,
-    /// Whether messages are read while they come.
+    /// `true` if messages are read as they arrive.
     pub(crate) is_streaming: bool,
-    /// Messages that have begun to come, on a streaming link.
+    /// Messages whose first frame has arrived, on a streaming link.
     pub(crate) begun: VecDeque<DeliveryKey>,
-    /// Outcomes in the order in which they come, where one task looks after all of them.
+    /// Outcomes in the order of their arrival, if one task handles the whole link.
     pub(super) outcomes: Option<VecDeque<(DeliveryKey, Fate)>>,
 }
 
-/// A line that a wait stands in.
+/// A line of waiters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineId {
     Connection,
     Session(Key),
-    /// Any change of a link.
+    /// Waiters for any change of a link.
     Link(Key),
-    /// A turn to send, or the next message.
+    /// Waiters to send, or to receive the next message.
     Turn(Key),
 }
 
-/// When a wait is over at the latest, and a number that no other has.
+/// The deadline of a wait, and a unique number.
 pub(crate) type Alarm = (Moment, u64);
 
 /// A task or a thread that moves octets.
@@ -140,9 +140,9 @@ pub(crate) type Alarm = (Moment, u64);
 pub(super) struct Mover<W> {
     waiter: Option<W>,
     is_asleep: bool,
-    /// When it wakes by itself.
+    /// The time at which it wakes up without being woken.
     alarm: Option<Moment>,
-    /// Whether it has seen that the connection is over, and that the transport takes no more output.
+    /// Whether it has seen the end of the connection, and that the transport accepts no more output.
     pub(super) knows: (bool, bool),
 }
 
@@ -153,7 +153,7 @@ impl<W> Default for Mover<W> {
 }
 
 impl<W: Wake> Mover<W> {
-    /// Notes that it sleeps from now on. Returns a replaced waiter.
+    /// Records that it sleeps. Returns a replaced waiter.
     #[must_use]
     pub(super) fn sleep(&mut self, waiter: &W, alarm: Option<Moment>) -> Option<W> {
         (self.is_asleep, self.alarm) = (true, alarm);
@@ -171,30 +171,30 @@ impl<W: Wake> Mover<W> {
         self.is_asleep
     }
 
-    /// Returns whether it sleeps beyond a moment.
+    /// Returns `true` if it sleeps beyond a moment.
     pub(super) fn sleeps_beyond(&self, moment: Moment) -> bool {
         self.is_asleep && self.alarm.is_none_or(|alarm| moment < alarm)
     }
 
-    /// Takes its waiter to be woken.
+    /// Returns its waiter, to be woken.
     pub(super) fn call(&mut self) -> Option<W> {
         self.is_asleep = false;
         self.waiter.clone()
     }
 }
 
-/// Names for links that no other container makes.
+/// A source of link names that no other container uses.
 #[derive(Debug)]
 struct Names {
     prefix: String,
     next: u64,
 }
 
-/// Tells the time on the clock that the engine was made with.
+/// The clock of the engine.
 pub struct Clock(Box<dyn Fn() -> Moment + Send>);
 
 impl Clock {
-    /// Wraps a function that tells the time.
+    /// Returns a clock that reads the time with `now`.
     pub fn new(now: impl Fn() -> Moment + Send + 'static) -> Self {
         Self(Box::new(now))
     }
@@ -206,13 +206,13 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Writes what a write buffer holds, as far as that can be done at once, on behalf of a waiter.
+/// A function that writes the write buffer as far as possible without waiting, for a waiter.
 pub struct WriteHere(pub(super) Box<Write>);
 
 type Write = dyn Fn(&mut WriteBuffer) -> io::Result<()> + Send + Sync;
 
 impl WriteHere {
-    /// Wraps a function that writes. What it could not write for now it leaves, and that is no error.
+    /// Wraps a function. Octets that it cannot write at once stay in the buffer, without an error.
     pub fn new(write: impl Fn(&mut WriteBuffer) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Box::new(write))
     }
@@ -229,22 +229,21 @@ impl fmt::Debug for WriteHere {
 pub struct HubOptions<W: Wake> {
     /// The clock of the engine.
     pub clock: Clock,
-    /// Where the connection leads, for errors.
+    /// The peer's URL, for error texts.
     pub url: Option<Str>,
-    /// A prefix for names of links that no other container has.
+    /// A prefix of link names that no other container uses.
     pub prefix: String,
-    /// True if sessions and links that the peer begins and attaches are offered to the application; they are
-    /// refused otherwise.
+    /// `true` to offer sessions and links of the peer to the application, `false` to refuse them.
     pub takes_offers: bool,
-    /// How long the peer may take for a reply; `None`: without limit.
+    /// The time within which the peer must reply; `None` for no bound.
     pub reply_timeout: Option<Duration>,
-    /// How a waiter writes, where that saves a switch to the driver.
+    /// The function by which a waiter writes output itself, which saves a switch to the driver.
     pub write_here: Option<WriteHere>,
-    /// The work to do when the last handle was dropped and the connection is closing.
+    /// The work after the last handle was dropped and the connection is closing.
     pub last_words: Option<LastWords<W>>,
 }
 
-/// Work to do when the last handle of a connection was dropped, such as waiting until all is written.
+/// Work after the last handle of a connection was dropped, such as waiting until all output is written.
 pub struct LastWords<W: Wake>(pub(super) Box<Say<W>>);
 
 type Say<W> = dyn Fn(&Hub<W>) + Send + Sync;
@@ -299,40 +298,40 @@ impl<W: Wake> State<W> {
         }
     }
 
-    /// Makes a name for a link.
+    /// Returns a new name for a link.
     pub(crate) fn link_name(&mut self) -> Str {
         self.names.next += 1;
         format!("{}-{}", self.names.prefix, self.names.next).into()
     }
 
-    /// Tells how something ended, with what the transport said when it broke, and where the connection leads.
+    /// Returns a reason with the transport's error and the URL.
     pub(super) fn end_of(&self, reason: Reason) -> CloseReason {
         CloseReason::new(reason, self.io.clone()).with_url(self.url.clone())
     }
 
-    /// Returns why nothing more can be done on the connection, if it is over.
+    /// Returns the end of the connection as an error, if it is over.
     pub(crate) fn over(&self) -> Option<Error> {
         self.ended.clone().map(Error::Connection)
     }
 
-    /// Returns why nothing more can be done on a session: the widest reason there is.
+    /// Returns the end of a session as an error, or the end of the connection, if it is over.
     pub(crate) fn session_over(&self, slot: Key) -> Option<Error> {
         self.over().or_else(|| self.sessions.get(slot)?.ended.clone().map(Error::Session))
     }
 
-    /// Returns why nothing more can be done on a link: the widest reason there is.
+    /// Returns the end of a link as an error, or the end of its session or the connection, if it is over.
     pub(crate) fn link_over(&self, slot: Key) -> Option<Error> {
         let link = self.links.get(slot)?;
         self.session_over(link.session).or_else(|| link.ended.clone().map(Error::Link))
     }
 
-    /// Waits in a line. What is gone has no line, and then nothing wakes the waiter: its attempt sees that.
+    /// Registers a waiter in a line. A removed slot has no line; the waiter's attempt sees that.
     pub(super) fn wait(&mut self, place: LineId, ticket: &mut Option<Ticket>, waiter: &W) {
         let spent = self.line(place).and_then(|line| line.wait(ticket, waiter));
         self.spent.extend(spent);
     }
 
-    /// Gives a place in a line up; whoever comes next has its turn.
+    /// Removes a place in a line, and passes its turn on.
     pub(super) fn leave(&mut self, place: LineId, ticket: &mut Option<Ticket>, alarm: &mut Option<Alarm>) {
         if let Some(alarm) = alarm.take() {
             self.alarms.remove(&alarm);
@@ -346,7 +345,7 @@ impl<W: Wake> State<W> {
         }
     }
 
-    /// Passes a turn to send, or the message that a waiter was woken for, to the next one in line.
+    /// Passes a turn to send, or an unread message, to the next waiter in line.
     fn pass_on(&mut self, slot: Key, was_woken: bool) {
         let Some(link) = self.links.get_mut(slot) else { return };
         match link.key {
@@ -365,7 +364,7 @@ impl<W: Wake> State<W> {
         }
     }
 
-    /// Has a wait woken when the peer's time for a reply is over.
+    /// Sets the deadline of a wait.
     pub(super) fn set_alarm(&mut self, place: LineId, ticket: Ticket, bound: Bound) -> Option<Alarm> {
         let span = match bound {
             Bound::None => return None,
@@ -383,12 +382,12 @@ impl<W: Wake> State<W> {
         alarm.0 <= self.now()
     }
 
-    /// Returns the time of now.
+    /// Returns the current time.
     pub fn now(&self) -> Moment {
         (self.clock.0)()
     }
 
-    /// Wakes the waits whose time is over.
+    /// Wakes the waits whose deadline is due.
     pub(super) fn ring(&mut self, now: Moment) {
         while let Some(alarm) = self.alarms.first_entry().filter(|alarm| alarm.key().0 <= now) {
             let (place, ticket) = alarm.remove();
@@ -397,7 +396,7 @@ impl<W: Wake> State<W> {
         }
     }
 
-    /// Returns when there is something to do by the clock.
+    /// Returns the time of the next deadline.
     pub fn next_deadline(&self) -> Option<Moment> {
         let engine = self.engine.next_deadline().map(|(by, _)| by);
         let alarm = self.alarms.first_key_value().map(|(alarm, _)| alarm.0);

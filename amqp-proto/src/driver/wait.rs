@@ -1,4 +1,4 @@
-//! [`Wait`]: an attempt that is made again whenever something has changed.
+//! [`Wait`]: an attempt that is repeated after changes.
 
 use core::fmt;
 use core::task::Poll;
@@ -9,15 +9,15 @@ use super::line::Ticket;
 use super::state::{Alarm, LineId, State};
 use super::wake::Wake;
 
-/// An attempt at something that may have to wait: `poll` it, and again once the waiter was woken.
+/// An attempt that may have to wait. Call `poll`, and again after the waiter was woken.
 ///
-/// Dropping it gives its place in line up and has no other effect: an attempt that was not ready has changed nothing.
+/// Dropping a wait leaves its line and has no other effect, since a pending attempt has changed nothing.
 #[must_use = "nothing happens until it is polled"]
 pub struct Wait<'a, W: Wake, F> {
     hub: &'a Hub<W>,
     place: LineId,
     ticket: Option<Ticket>,
-    /// How long the wait may take; the attempt sees when that is over.
+    /// The bound of the wait; the attempt sees when it is exceeded.
     bound: Bound,
     alarm: Option<Alarm>,
     attempt: F,
@@ -28,24 +28,24 @@ impl<'a, W: Wake, F> Wait<'a, W, F> {
         Self { hub, place, ticket: None, bound: Bound::None, alarm: None, attempt }
     }
 
-    /// Bounds the wait by the time that the peer has for a reply.
+    /// Bounds the wait by the reply timeout.
     pub(crate) fn for_reply(mut self) -> Self {
         self.bound = Bound::Reply;
         self
     }
 
-    /// Bounds the wait by a span of its own.
+    /// Bounds the wait by a time span.
     pub(crate) fn within(mut self, span: Duration) -> Self {
         self.bound = Bound::Span(span);
         self
     }
 
-    /// Writes the output that there is, before a waiter that has nothing else to do sleeps.
+    /// Writes the output, before a waiter without other work sleeps.
     pub fn flush(&self) {
         self.hub.flush();
     }
 
-    /// Makes the attempt. Pending: the waiter is woken when there is a reason to try again.
+    /// Makes the attempt. If pending, the waiter is woken when there is a reason to try again.
     pub fn poll<R>(&mut self, waiter: &W) -> Poll<R>
     where
         F: FnMut(&mut State<W>, Attempt) -> Poll<R>,
@@ -68,21 +68,21 @@ impl<'a, W: Wake, F> Wait<'a, W, F> {
     }
 }
 
-/// How long a wait may take.
+/// The bound of a wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bound {
     None,
-    /// As long as the peer may take for a reply.
+    /// The reply timeout.
     Reply,
     Span(Duration),
 }
 
-/// The place in line and the time of a wait, for its attempt.
+/// The ticket of a wait, and whether its bound is exceeded.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
     /// The place in line, once there is one.
     pub(crate) ticket: Option<Ticket>,
-    /// Whether the time is over.
+    /// `true` if the bound is exceeded.
     pub(crate) is_late: bool,
 }
 
@@ -100,7 +100,7 @@ impl<W: Wake, F> fmt::Debug for Wait<'_, W, F> {
     }
 }
 
-/// An attempt that a [`Wait`] makes. Closures are; nothing else has to be.
+/// The attempt of a [`Wait`]. Closures implement it.
 pub trait Try<W, R>: FnMut(&mut State<W>, Attempt) -> Poll<R> {}
 
 impl<W, R, F: FnMut(&mut State<W>, Attempt) -> Poll<R>> Try<W, R> for F {}

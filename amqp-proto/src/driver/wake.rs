@@ -1,18 +1,18 @@
-//! [`Wake`]: how a waiter is woken.
+//! [`Wake`]: the way to wake a waiter.
 
 use core::fmt;
 use core::task::Waker;
 use std::thread::Thread;
 
-/// Wakes a task or a thread that waits for something of a [`Hub`](super::Hub).
+/// Wakes a task or a thread that waits in a [`Hub`](super::Hub).
 ///
-/// An adapter for another runtime implements it for its own kind of waiter. Waking a waiter that does not wait any
-/// more must be harmless.
+/// An adapter for another runtime implements it for its own kind of waiter. Waking a waiter that no longer
+/// waits must be harmless.
 pub trait Wake: Clone + fmt::Debug {
     /// Wakes the waiter. Never called under the lock of a hub.
     fn wake(self);
 
-    /// Returns whether waking `other` wakes this waiter, too; `false` where that is not known.
+    /// Returns `true` if waking `other` wakes this waiter, too; `false` if that is not known.
     fn will_wake(&self, other: &Self) -> bool;
 }
 

@@ -1,4 +1,4 @@
-//! [`WriteBuffer`]: output on its way from an engine to a transport.
+//! [`WriteBuffer`]: output between an engine and a transport.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -7,13 +7,13 @@ use bytes::{Buf, Bytes};
 
 use crate::connection::Connection as Engine;
 
-/// How many pieces of output are given to the operating system at a time.
+/// The greatest number of pieces in one vectored write.
 pub const PIECES: usize = 64;
 
-/// Output that was taken from an engine and is not with the operating system yet.
+/// Output that was taken from an engine and is not yet written.
 ///
-/// Whoever writes holds the write buffer meanwhile. So one writes at a time, in the order of the output, and the state is not
-/// locked while the operating system works.
+/// A thread that writes holds the buffer meanwhile. So one thread writes at a time, in the order of the
+/// output, and the state is not locked during a system call.
 #[derive(Debug, Default)]
 pub struct WriteBuffer {
     pieces: VecDeque<Bytes>,
@@ -21,20 +21,20 @@ pub struct WriteBuffer {
 }
 
 impl WriteBuffer {
-    /// Returns whether all that was taken is written and flushed.
+    /// Returns `true` if the buffer is empty and the transport is flushed.
     pub fn is_done(&self) -> bool {
         self.pieces.is_empty() && !self.needs_flush
     }
 
-    /// Returns whether all that was taken is written.
+    /// Returns `true` if the buffer is empty.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// Takes the output that an engine has, which ends with a frame.
+    /// Takes the engine's output, which ends with a whole frame.
     pub fn fill(&mut self, engine: &mut Engine) {
         let mut output = engine.output();
-        // Where that makes room, more may be added meanwhile.
+        // Taking output makes room, so the engine may add more meanwhile.
         let mut left = output.remaining();
         while left > 0 {
             let octets = output.chunk().len().min(left);
@@ -43,18 +43,18 @@ impl WriteBuffer {
         }
     }
 
-    /// Adds an empty frame, behind whole frames only [2.4.5].
+    /// Adds an empty frame. The buffer must end with a whole frame [2.4.5].
     pub fn beat(&mut self) {
         self.pieces.push_back(Bytes::from_static(&Engine::HEARTBEAT));
     }
 
-    /// Lays the pieces out for a vectored write.
+    /// Fills slices for a vectored write, and returns their number.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let pairs = slices.iter_mut().zip(&self.pieces);
         pairs.map(|(slice, piece)| *slice = IoSlice::new(piece)).count()
     }
 
-    /// Notes that so many octets are written.
+    /// Removes written octets.
     pub fn written(&mut self, mut octets: usize) {
         self.needs_flush |= octets > 0;
         while let Some(piece) = self.pieces.front_mut() {
@@ -67,12 +67,12 @@ impl WriteBuffer {
         }
     }
 
-    /// Notes that the transport has flushed what was written.
+    /// Records that the transport has flushed its output.
     pub fn flushed(&mut self) {
         self.needs_flush = false;
     }
 
-    /// Drops what was taken: it cannot be written any more.
+    /// Drops the octets, which cannot be written.
     pub fn discard(&mut self) {
         *self = Self::default();
     }

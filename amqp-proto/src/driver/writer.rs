@@ -11,7 +11,8 @@ use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::machine::SendError;
 
-/// A message that is sent while it is made. Dropped unfinished, it is aborted: the receiver drops what it has of it.
+/// A message that is sent in pieces. Dropping an unfinished writer aborts the message: the receiver discards
+/// it.
 #[derive(Debug)]
 pub struct MessageWriter<W: Wake> {
     sent: Option<Sent<W>>,
@@ -22,7 +23,11 @@ impl<W: Wake> MessageWriter<W> {
         Self { sent: Some(sent) }
     }
 
-    /// Adds octets to the message, encoded as the standard has it; waits while enough of it is not written.
+    /// Adds octets of the encoded message; waits while too many octets are not written.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Send` if the message is finished or aborted.
     pub fn write(&self, octets: impl Into<Bytes>) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
         let (octets, sent) = (octets.into(), self.sent()?);
         let slot = sent.guard.slot;
@@ -38,14 +43,23 @@ impl<W: Wake> MessageWriter<W> {
         }))
     }
 
-    /// Completes the message: its outcome is to come.
+    /// Completes the message, and returns it to wait for its outcome.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Send` if the message cannot be completed; `Error::Link`, `Error::Session` or
+    /// `Error::Connection` if one of them is over.
     pub fn finish(mut self) -> Result<Sent<W>> {
         let sent = self.sent.take().ok_or(Error::Send(SendError::NoDelivery))?;
         sent.guard.hub().with(|state| Ok::<_, Error>(state.sender(sent.guard.slot)?.finish()?))?;
         Ok(sent)
     }
 
-    /// Gives the message up.
+    /// Aborts the message.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
     pub fn abort(mut self) -> Result<()> {
         self.sent.take().map_or(Ok(()), |sent| abort(&sent))
     }
@@ -62,7 +76,7 @@ fn abort<W: Wake>(sent: &Sent<W>) -> Result<()> {
 impl<W: Wake> Drop for MessageWriter<W> {
     fn drop(&mut self) {
         if let Some(sent) = &self.sent {
-            // A link that is over has lost it already.
+            // If the link is over, the message is lost already.
             let _ = abort(sent);
         }
     }
