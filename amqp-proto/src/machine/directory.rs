@@ -1,14 +1,13 @@
-//! Numbers on the wire, channels and handles: [`Directory`] finds what the peer's stand for, [`Numbers`] gives out
-//! ours.
+//! Channels and handles: [`Directory`] maps the peer's numbers, [`Numbers`] assigns this end's.
 
 use alloc::collections::{BTreeMap, BinaryHeap};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-/// Finds places in a table by numbers that a peer chooses.
+/// A map from numbers that a peer chooses to indexes of a table.
 ///
-/// Mostly those are small and close together, and an array serves. A peer that picks them far apart gets a tree: the
-/// memory goes with how many there are, never with how large they are.
+/// The numbers are usually small and close together, and lie in an array. Numbers far apart lie in a tree, so
+/// the memory depends on their count, not on their size.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     near: Vec<u32>,
@@ -16,7 +15,7 @@ pub(crate) struct Directory {
     len: u32,
 }
 
-/// In the array, a number that stands for nothing.
+/// A place in the array without an entry.
 const NOWHERE: u32 = u32::MAX;
 
 impl Directory {
@@ -34,7 +33,7 @@ impl Directory {
         self.far.get(&number).copied()
     }
 
-    /// Enters a number that stands for nothing yet.
+    /// Adds a number that has no entry yet.
     pub(crate) fn insert(&mut self, number: u32, index: u32) {
         let at = number as usize;
         self.len += 1;
@@ -50,7 +49,7 @@ impl Directory {
         }
     }
 
-    /// Makes the array this long; what was far and is not any more moves into it.
+    /// Extends the array to this length, and moves entries of the tree into it.
     fn reach(&mut self, len: usize) {
         self.near.resize(len, NOWHERE);
         while let Some(entry) = self.far.first_entry().filter(|entry| (*entry.key() as usize) < len) {
@@ -73,7 +72,7 @@ impl Directory {
     }
 }
 
-/// Gives numbers out, always the lowest that is free [2.5.1] [2.7.3].
+/// Assigns numbers, always the lowest free one [2.5.1] [2.7.3].
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
     next: u32,
@@ -98,7 +97,7 @@ impl Numbers {
         Some(number)
     }
 
-    /// Takes a number back that was given out.
+    /// Frees a number.
     pub(crate) fn give_back(&mut self, number: u32) {
         self.free.push(Reverse(number));
         if self.free.len() == self.next as usize {
@@ -130,7 +129,7 @@ mod tests {
         assert_eq!((directory.len, directory.near.len(), directory.far.len()), (0, 0, 0));
     }
 
-    /// S-BEG-03, L-HAND-03: the lowest free number, up to the peer's highest.
+    // S-BEG-03, L-HAND-03: the lowest free number, up to the peer's highest.
     #[test]
     fn numbers_are_the_lowest_that_are_free() {
         let mut numbers = Numbers::default();

@@ -1,4 +1,4 @@
-//! [`Effects`]: what the machines want sent, and told to the application.
+//! [`Effects`]: the frames to send and the events to report.
 
 use alloc::collections::VecDeque;
 
@@ -11,27 +11,27 @@ use crate::codec::{Composite, Encode, EncodeError, to_usize};
 use crate::types::Channel;
 use crate::wire::{AmqpError, FrameKind, ProtocolHeader, write_frame};
 
-/// The largest frame that may be sent before the peer has said what it takes [2.4.1].
+/// The size of the largest frame before the peer has announced its maximum [2.4.1].
 pub(crate) const MIN_MAX_FRAME_SIZE: u32 = 512;
 
 /// An empty frame [2.4.5].
 pub(crate) const EMPTY_FRAME: [u8; 8] = [0, 0, 0, 8, 2, 0, 0, 0];
 
-/// Frames to be written, events to be polled.
+/// Frames to write and events to poll.
 #[derive(Debug)]
 pub(crate) struct Effects {
     pub(crate) out: Outbox,
     pub(crate) events: VecDeque<Event>,
     pub(crate) trace: FrameTrace,
-    /// The largest frame that the peer takes.
+    /// The size of the largest frame that the peer accepts.
     pub(crate) max_frame_size: u32,
-    /// The largest SASL frame that is sent.
+    /// The size of the largest SASL frame that this end sends.
     pub(crate) sasl_frame_size: u32,
-    /// How many frames have been written; it tells whether any was since the last look.
+    /// The number of written frames, to see whether one was written since the last check.
     pub(crate) frames: u64,
-    /// Whether nothing more is written: the close was the last frame [2.4.3].
+    /// `true` after the close, the last frame [2.4.3].
     pub(crate) is_mute: bool,
-    /// Where messages are encoded before their size is known; empty in between.
+    /// A buffer to encode messages of unknown size; empty between uses.
     pub(crate) scratch: BytesMut,
 }
 
@@ -65,12 +65,12 @@ impl Effects {
         }
     }
 
-    /// Writes a frame without payload; on error nothing is written.
+    /// Writes a frame without payload. Writes nothing on error.
     pub(crate) fn send<T: Composite + Encode>(&mut self, channel: u16, body: &T) -> Result<(), EncodeError> {
         self.write(FrameKind::Amqp, channel, body, 0)
     }
 
-    /// Writes a SASL frame, which may be larger than any frame that follows it.
+    /// Writes a SASL frame, which may be larger than the largest AMQP frame.
     pub(crate) fn send_sasl<T: Composite + Encode>(&mut self, body: &T) -> Result<(), EncodeError> {
         let max_frame_size = core::mem::replace(&mut self.max_frame_size, self.sasl_frame_size);
         let written = self.write(FrameKind::Sasl, 0, body, 0);
@@ -78,7 +78,7 @@ impl Effects {
         written
     }
 
-    /// Writes a frame that carries an error, with as much of it as the peer takes.
+    /// Writes a frame with an error, shortened if it exceeds the peer's maximum.
     pub(crate) fn send_error<T: Composite + Encode>(
         &mut self,
         channel: u16,
@@ -92,12 +92,12 @@ impl Effects {
             self.send(channel, &body).is_ok()
         });
         if written.is_none() {
-            // A condition of the peer's own making, longer than a frame.
+            // A condition of the application that is longer than a frame.
             let _ = self.send(channel, &body(None));
         }
     }
 
-    /// Writes a transfer frame up to its payload, which is to be added next.
+    /// Writes a transfer frame up to its payload, which the caller adds.
     #[inline]
     pub(crate) fn send_transfer<T: Composite + Encode>(
         &mut self,
@@ -144,8 +144,7 @@ impl Effects {
         self.trace.show(Direction::Out, &octets, payload);
     }
 
-    /// Has the trace see what a client has written when it was made, if that is still here: its header, and what
-    /// follows it.
+    /// Shows the trace the first frames of a new client, if they are not yet written.
     pub(crate) fn show_first(&mut self) {
         let mut rest = Bytes::copy_from_slice(self.out.chunk());
         if !rest.starts_with(b"AMQP") {

@@ -1,4 +1,4 @@
-//! [`Endpoints`]: everything inside an open connection, and what waits to be written about it.
+//! [`Endpoints`]: the sessions and links of a connection, and the frames that wait to be written for them.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -19,60 +19,60 @@ use bytes::Bytes;
 
 /// The sessions and links of a connection.
 ///
-/// What a frame does is in the rooms of what it is about: [`session`](super::session), [`link`](super::link),
-/// [`delivery`](super::delivery). Here is what they share.
+/// The handling of frames is in the modules [`session`](super::session), [`link`](super::link) and
+/// [`delivery`](super::delivery). This module has their common parts.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     pub(crate) fx: Effects,
     pub(crate) limits: Limits,
-    /// Those of the limits that messages are decoded within, as each delivery takes them along.
+    /// The limits on decoding messages, which each delivery copies.
     pub(crate) decoding: DecodingLimits,
     pub(crate) sessions: Slab<Session>,
     pub(crate) links: Slab<Link>,
     pub(crate) names: Names,
-    /// The peer's channels: the places of their sessions.
+    /// The indexes of sessions by the peer's channels.
     pub(crate) channels: Directory,
-    /// This end's channels.
+    /// The channels of this end.
     pub(crate) own_channels: Numbers,
-    /// The channels among them on which the peer has yet to answer a begin: the places of their sessions.
+    /// The indexes of sessions whose begin the peer has not answered, by this end's channels.
     pub(crate) unanswered: Directory,
-    /// The highest channel that the peer takes; 0 until it has said so [2.4.1].
+    /// The highest channel that the peer accepts; 0 before its open [2.4.1].
     pub(crate) channel_max: u16,
-    /// Whether this end may send frames of sessions.
+    /// `true` while this end may send frames of sessions.
     pub(crate) is_open: bool,
-    /// Links that both ends have detached and neither closed, the longest ago first.
+    /// Suspended links, the first suspended one first.
     pub(crate) suspended: VecDeque<Key>,
-    /// Places of sessions and links that have something to be written.
+    /// The indexes of sessions and links with frames to write.
     due_sessions: Vec<u32>,
     due_links: Vec<u32>,
-    /// Places of links whose flow waits until all events have been polled.
+    /// The indexes of links whose flow waits until all events have been polled.
     held_links: Vec<u32>,
-    /// What is to be written before the next transfer.
+    /// The frames to write before the next transfer.
     pub(crate) ahead: Vec<Ahead>,
-    /// What the options say of the credit of links.
+    /// The options about the credit of links.
     pub(crate) credit: CreditOptions,
-    /// The time, as far as the driver has told it.
+    /// The time, as last set by the driver.
     pub(crate) now: Moment,
-    /// Senders of which credit is to be given back, unless it is used.
+    /// Senders whose unused credit is to be returned after a pause.
     pub(crate) draining: VecDeque<Draining>,
-    /// A disposition that is not told to its end.
+    /// A disposition that is not completely reported.
     pub(crate) updates: Option<Updates>,
-    /// How many deliveries dispositions have named of which nothing was to be told, since others had their turn.
+    /// The number of deliveries examined without an event since others had their turn.
     pub(crate) looked: u32,
-    /// Places of senders that wait for room in the output.
+    /// The indexes of senders that wait for room in the output.
     pub(crate) blocked: VecDeque<u32>,
-    /// The place of a sender whose delivery is to be written before the connection is closed.
+    /// The index of a sender whose delivery must be written before the connection is closed.
     pub(crate) leaving: Option<u32>,
     #[cfg(feature = "tracing")]
     pub(crate) spans: Spans,
 }
 
-/// Something that is to be written before the next transfer, as the peer may need it to answer that.
+/// Frames to write before the next transfer, since the peer may need them to answer it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ahead {
-    /// The dispositions of the session at this place: some are within a transaction, or about what was sent.
+    /// The dispositions of the session with this index: within a transaction, or about sent deliveries.
     Dispositions(u32),
-    /// The flow of the receiver at this place: it had no credit, and has some now.
+    /// The flow of the receiver with this index, which grants its first credit.
     Flow(u32),
 }
 
@@ -107,8 +107,7 @@ impl Endpoints {
         }
     }
 
-    /// Returns a transfer, and what is to be told about it. Faults that reach no further than a session or a link
-    /// have been answered.
+    /// Handles a transfer, and returns its event. Faults of a session or a link are answered here.
     #[inline]
     pub(crate) fn on_transfer_frame(
         &mut self,
@@ -123,7 +122,7 @@ impl Endpoints {
         }
     }
 
-    /// Any frame of a session; the same holds for it.
+    /// Handles a frame of a session. Faults of a session or a link are answered here.
     pub(crate) fn on_frame(
         &mut self,
         channel: u16,
@@ -148,7 +147,7 @@ impl Endpoints {
                 self.on_end(index, end);
                 Ok(())
             }
-            // The connection has seen to these.
+            // The connection has handled these.
             Performative::Open(_) | Performative::Close(_) | Performative::Begin(_) => Ok(()),
         };
         self.answer(index, done)
@@ -163,7 +162,7 @@ impl Endpoints {
         }
     }
 
-    /// Answers a fault, if it can be answered inside the connection.
+    /// Answers a fault of a session or a link; returns a fault of the connection.
     fn answer(&mut self, session: u32, done: Result<(), (u32, Fault)>) -> Result<(), ConnectionFault> {
         match done {
             Ok(()) => Ok(()),
@@ -173,7 +172,7 @@ impl Endpoints {
 
     #[cold]
     fn answer_fault(&mut self, session: u32, link: u32, fault: Fault) -> Result<(), ConnectionFault> {
-        // On a session that this end has ended nothing is wrong any more (S-END-05).
+        // On a session that this end has ended, nothing is a fault (S-END-05).
         let is_ended = self.sessions.at(session).is_none_or(|session| session.local == Half::Ended);
         match fault {
             Fault::Connection(fault) => return Err(fault),
@@ -185,7 +184,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Has a session looked at when output is wanted.
+    /// Marks a session that has dispositions or a flow to write.
     #[inline(never)] // once for many transfers
     pub(crate) fn session_due(&mut self, index: u32) {
         if let Some(session) = self.sessions.at(index).filter(|session| !session.due) {
@@ -194,7 +193,7 @@ impl Endpoints {
         }
     }
 
-    /// Has a flow of a link written when output is wanted.
+    /// Marks a link that has a flow to write.
     #[inline(never)] // once for many messages
     pub(crate) fn link_due(&mut self, index: u32) {
         if let Some(link) = self.links.at(index) {
@@ -206,7 +205,7 @@ impl Endpoints {
         }
     }
 
-    /// Has the answer to a drain written when output is wanted, unless more is sent before that.
+    /// Marks a link that has the answer to a drain to write, unless it sends more before.
     pub(crate) fn drain_answer_due(&mut self, index: u32) {
         if let Some(link) = self.links.at(index).filter(|link| !link.flow_due) {
             link.flow_due = true;
@@ -214,21 +213,22 @@ impl Endpoints {
         }
     }
 
-    /// Returns whether frames may be sent on a session: neither it nor the connection is ended by this end.
+    /// Returns `true` if frames may be sent on a session: this end has ended neither the session nor the
+    /// connection.
     #[inline]
     pub(crate) fn may_send_on(&self, session: Key) -> bool {
         self.is_open && self.sessions.get(session).is_some_and(Session::is_begun)
     }
 
-    /// Returns whether anything waits that may be written now. Once [`flush`](Self::flush) has found nothing to
-    /// write, nothing does.
+    /// Returns `true` if something waits that can be written now. After [`flush`](Self::flush) has found
+    /// nothing to write, the result is `false`.
     pub(crate) fn is_due(&self) -> bool {
         let may_go_on = !self.held_links.is_empty() && self.fx.events.is_empty();
         may_go_on || !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())
     }
 
-    /// Writes what waits: the news of deliveries, in ranges as long as they have become, then flows, one for each
-    /// link and session that needs one, then more of the messages that had no room before.
+    /// Writes what waits: dispositions, in ranges as long as possible, then one flow for each link and
+    /// session that needs one, then more of the messages that lacked room.
     pub(crate) fn flush(&mut self) {
         if self.fx.out.len() >= self.limits.output_octets() {
             return;
@@ -241,7 +241,7 @@ impl Endpoints {
         while let Some(&index) = self.due_links.get(at) {
             at += 1;
             if self.links.at(index).is_some_and(|link| !link.flow_due) {
-                // It was written before a transfer.
+                // The flow was written before a transfer.
             } else if self.flow_waits(index) {
                 self.held_links.push(index);
             } else {
@@ -256,14 +256,14 @@ impl Endpoints {
         self.unblock();
     }
 
-    /// Has something written before the next transfer.
+    /// Adds frames to write before the next transfer.
     pub(crate) fn write_ahead(&mut self, ahead: Ahead) {
         if self.ahead.last() != Some(&ahead) {
             self.ahead.push(ahead);
         }
     }
 
-    /// Writes the news of deliveries, which are not to be lost when the connection is closed.
+    /// Writes the queued dispositions, which must not be lost when the connection is closed.
     pub(crate) fn write_news(&mut self) {
         for at in 0..self.due_sessions.len() {
             if let Some(&index) = self.due_sessions.get(at) {
@@ -273,7 +273,7 @@ impl Endpoints {
         self.ahead.retain(|ahead| !matches!(ahead, Ahead::Dispositions(_)));
     }
 
-    /// What a message that is not told by itself holds on to, given back.
+    /// Releases spare buffer capacity while the connection is idle.
     pub(crate) fn shrink(&mut self) {
         self.fx.out.shrink();
         self.fx.events.shrink_to(16);
@@ -286,7 +286,7 @@ impl Endpoints {
     }
 }
 
-/// Returns a fault of a session, where a function reports a link's place with it.
+/// Converts a session's fault for a function that returns a link's index with a fault.
 pub(crate) fn of_session<T>(result: Result<T, SessionFault>) -> Result<T, (u32, Fault)> {
     result.map_err(|fault| (0, fault.into()))
 }

@@ -1,4 +1,4 @@
-//! What a peer does wrong: how far it reaches, and which condition it is answered with.
+//! Faults of the peer: their scope, and the condition of the answer.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use crate::codec::DecodeError;
 use crate::types::{Str, Symbol};
 use crate::wire::{AmqpError, Condition};
 
-/// A fault of the peer, by what has to end because of it.
+/// A fault of the peer, by the scope that it ends.
 #[derive(Debug)]
 pub(crate) enum Fault {
     Connection(ConnectionFault),
@@ -33,10 +33,10 @@ impl From<LinkFault> for Fault {
     }
 }
 
-/// The peer is answered with a close.
+/// A fault that is answered with a close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ConnectionFault {
-    /// Octets that are no frame, or none that can be read.
+    /// Octets that are no frame, or a frame that cannot be decoded.
     Octets(DecodeError),
     /// A frame before the open [2.4.1].
     NotOpen(&'static str),
@@ -46,91 +46,94 @@ pub(crate) enum ConnectionFault {
     OpenChannel(u16),
     /// A channel above this end's channel-max [2.7.1].
     ChannelMax(u16),
-    /// A frame other than begin on a channel of no session [2.4].
+    /// A frame other than begin on a channel without a session [2.4].
     Unmapped(u16),
-    /// A begin on the channel of a session [2.5.1].
+    /// A begin on a channel that has a session [2.5.1].
     ChannelInUse(u16),
-    /// A begin in answer to none [2.7.2].
+    /// A begin that answers none of this end's [2.7.2].
     RemoteChannel(u16),
     /// A handle above this end's handle-max [2.7.2].
     HandleMax(u32),
-    /// An idle-time-out too short to be kept [2.4.5].
+    /// An idle-time-out that is too short [2.4.5].
     IdleTimeOut(u32),
-    /// An extension is not offered that this end requires [2.7.1].
+    /// A missing extension that this end requires [2.7.1].
     Capability(Symbol),
     /// A SASL frame after the security layer [5.3.1].
     SaslFrame,
-    /// No frame for too long [2.4.5].
+    /// No frame within the idle timeout [2.4.5].
     Silence,
-    /// No open for too long.
+    /// No open within the open timeout.
     Unopened,
-    /// A server has not said anything in time.
+    /// No octet from a server within the open timeout.
     Mute,
 }
 
-/// The peer is answered with an end.
+/// A fault that is answered with an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SessionFault {
     /// A transfer beyond the incoming-window [2.8.17].
     Window,
-    /// A handle of no link [2.8.17] [2.7.4].
+    /// A handle without a link [2.8.17] [2.7.4].
     UnattachedHandle(u32),
-    /// A detach on a handle of no link, and the error that it tells.
+    /// A detach with an error on a handle without a link.
     UnattachedDetach(u32, AmqpError),
-    /// An attach on the handle of a link [2.7.3].
+    /// An attach on a handle that has a link [2.7.3].
     HandleInUse(u32),
-    /// A delivery-id that does not follow the ones before [2.6].
+    /// A delivery-id that does not follow the previous one [2.6].
     DeliveryOrder(u32),
-    /// A disposition of which the last delivery comes before the first [2.7.6].
+    /// A disposition whose last delivery comes before its first [2.7.6].
     Range,
-    /// A flow that does not say what it expects, though it has the begin [2.7.4].
+    /// A flow without next-incoming-id after this end's begin [2.7.4].
     NextIncomingId,
-    /// A flow with credit and no handle [2.7.4].
+    /// A flow with credit but without a handle [2.7.4].
     NoHandle,
-    /// More links than this end keeps.
+    /// More links than this end allows.
     Links(u32),
-    /// A fault of a link that cannot be answered on it, as there is no attach of this end that would fit.
+    /// A fault of a link that cannot be answered on the link, since this end cannot attach it.
     Link(LinkFault),
 }
 
-/// The peer is answered with a closing detach [2.6.5].
+/// A fault that is answered with a closing detach [2.6.5].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LinkFault {
     /// A delivery beyond the credit [2.8.18].
     TransferLimit,
-    /// A message larger than the link takes [2.7.3].
+    /// A message larger than the link accepts [2.7.3].
     MessageSize(u64),
-    /// A delivery in too many frames (threat D15).
+    /// A delivery in too many frames.
+    // Threat D15.
     Transfers(u32),
-    /// More unsettled deliveries than this end keeps.
+    /// More unsettled deliveries than this end allows.
     Unsettled(u32),
-    /// A transfer on a link on which this end sends (threat D11).
+    /// A transfer on a link on which this end sends.
+    // Threat D11.
     TransferToSender,
     /// A delivery begins without a delivery-id [2.7.5].
     NoDeliveryId,
     /// A delivery begins without a delivery-tag [2.7.5].
     NoDeliveryTag,
-    /// A delivery goes on under another id, tag or format [2.7.5].
+    /// A delivery that continues with another id, tag or format [2.7.5].
     Continuation,
-    /// A map of the unsettled has a key that is no delivery-tag [2.7.3].
+    /// An unsettled map with a key that is no delivery-tag [2.7.3].
     NoTag,
-    /// A link to a coordinator is to be resumed [4.2].
+    /// A request to resume a link to a coordinator [4.2].
     Coordinator,
-    /// A tag that an unsettled delivery of the link has [2.6.12].
+    /// A tag of another unsettled delivery of the link [2.6.12].
     TagInUse,
-    /// No transfer of a delivery is settled, though the link's mode is settled [2.7.5].
+    /// A delivery without a settled transfer, on a link of mode settled [2.7.5].
     NotSettled,
-    /// A transfer is settled, though the link's mode is unsettled [2.7.5].
+    /// A settled transfer on a link of mode unsettled [2.7.5].
     Settled,
-    /// A transfer asks for second, though the link's mode is first [2.7.5].
+    /// A transfer that requests mode second on a link of mode first [2.7.5].
     Second,
-    /// A sender that does not say where its delivery-count starts [2.7.3].
+    /// A sender's attach without an initial delivery-count [2.7.3].
     NoDeliveryCount,
-    /// An attach larger than this end keeps.
+    /// An attach larger than this end allows.
     AttachSize(u32),
-    /// The name was attached once more [2.6.1].
+    /// Another attach of the link's name [2.6.1].
     Stolen,
-    /// The name is taken on another session, where the link is not attached yet or detached [2.6.1].
+    /// An attach of a name that belongs to another session, where the link is not attached yet or is detached
+    /// [2.6.1].
     Elsewhere,
 }
 
@@ -150,7 +153,7 @@ impl ConnectionFault {
 }
 
 impl ConnectionFault {
-    /// Returns the finding that a program may want to tell from other errors.
+    /// Returns the cause of the end that programs can handle specially.
     pub(crate) fn cause(&self) -> Option<Cause> {
         match self {
             Self::Unopened => Some(Cause::OpenTimedOut),
@@ -204,7 +207,7 @@ impl fmt::Display for SessionFault {
             Self::Window => f.write_str("a transfer beyond the incoming-window"),
             Self::UnattachedHandle(handle) => write!(f, "no link on handle {handle}"),
             Self::UnattachedDetach(handle, error) => {
-                write!(f, "no link on handle {handle} to detach for {error}")
+                write!(f, "no link on handle {handle}; its detach had the error {error}")
             }
             Self::HandleInUse(handle) => write!(f, "handle {handle} is in use"),
             Self::DeliveryOrder(id) => write!(f, "delivery-id {id} does not follow the ones before"),
@@ -265,7 +268,7 @@ impl fmt::Display for LinkFault {
     }
 }
 
-/// What goes on the wire, and to the application.
+/// Returns the error for the peer and the application.
 macro_rules! into_error {
     ($($fault:ty)*) => {$(
         impl From<$fault> for AmqpError {

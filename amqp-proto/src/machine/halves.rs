@@ -1,31 +1,31 @@
-//! The two halves of everything that both ends open and end: this end's and the peer's.
+//! The states of the two halves of connections, sessions and links: one for this end, one for the peer.
 
-/// How far one end's half of a connection or a session is [2.4.6] [2.5.5].
+/// The state of one end's half of a connection or a session [2.4.6] [2.5.5].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Half {
-    /// Nothing was said.
+    /// No open or begin yet.
     Unopened,
-    /// Opened, or begun.
+    /// The open or begin was sent or received.
     Open,
-    /// Closed, or ended.
+    /// The close or end was sent or received.
     Ended,
 }
 
-/// How far one end's half of a link is [2.6.3-2.6.6].
+/// The state of one end's half of a link [2.6.3-2.6.6].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkHalf {
     /// No attach yet.
     Unattached,
-    /// Attached.
+    /// The attach was sent or received.
     Attached,
-    /// Detached: the link is to go on [2.6.4].
+    /// Detached; the link can be attached again [2.6.4].
     Detached,
     /// Detached for good [2.6.6].
     Closed,
 }
 
 impl LinkHalf {
-    /// What a half is after a detach.
+    /// Returns the state after a detach.
     pub(crate) fn detached(closed: bool) -> Self {
         if closed { Self::Closed } else { Self::Detached }
     }

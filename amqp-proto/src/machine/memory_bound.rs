@@ -1,4 +1,4 @@
-//! [`memory_bound`]: the most memory that a connection takes.
+//! [`memory_bound`]: the greatest memory use of a connection.
 
 use bytes::Bytes;
 
@@ -14,20 +14,20 @@ use super::session::Session;
 use crate::types::{DeliveryTag, Key, Limits, Str};
 use crate::wire::{DeliveryState, Disposition};
 
-/// The structs behind pointers in what one field of a frame decodes to.
+/// The structs behind pointers in one decoded field of a frame.
 const BOXES: u64 = 4_096;
-/// What one level of nesting costs while it is decoded.
+/// The memory of one level of nesting while decoding.
 const OCTETS_PER_LEVEL: u64 = 240;
-/// How many dispositions wait in each direction, and one that is to.
+/// The dispositions that wait in each direction, and one more.
 const PENDING: u64 = 17;
-/// The place of a thing in a table, and the pointer to it, twice, as tables grow.
+/// A place in a table and the pointer in it, twice, since tables grow.
 const PLACE: u64 = 64;
-/// What the tables of a session take with nothing in them.
+/// The empty tables of a session.
 const TABLES: u64 = 1_024;
-/// The largest disposition that says nothing but its range.
+/// The largest disposition with only a range.
 const ANSWER: u64 = 64;
 
-/// Returns the most memory that a connection within these limits takes: each of its parts at its worst.
+/// Returns the greatest memory use of a connection with these limits: the sum of the worst cases.
 pub(crate) fn memory_bound(limits: &Limits) -> u64 {
     let costs = Costs::new(limits);
     let sessions = u64::from(limits.channel_max()) + 1;
@@ -38,15 +38,15 @@ pub(crate) fn memory_bound(limits: &Limits) -> u64 {
     ])
 }
 
-/// What things cost that many are made of.
+/// The costs of the common parts.
 struct Costs {
-    /// The largest frame that comes in.
+    /// The largest received frame.
     frame: u64,
-    /// A block of input, all of which stays while any part of it does.
+    /// A block of input, which stays while any part of it does.
     block: u64,
-    /// What a field of a frame is decoded to, and the block that it is cut from.
+    /// A decoded field of a frame, and the block that it was cut from.
     value: u64,
-    /// An event that waits to be polled, and what it tells.
+    /// An event that waits to be polled, with its content.
     event: u64,
 }
 
@@ -54,7 +54,7 @@ impl Costs {
     fn new(limits: &Limits) -> Self {
         let frame = limits.frame_size().max(limits.sasl_frame_size()).max(MIN_MAX_FRAME_SIZE);
         let block = largest_block(frame);
-        // Each element has an octet to show for it, or is one of those that have not.
+        // Each element has an octet on the wire, or is a zero-width element.
         let elements = limits.elements().min(frame.saturating_add(limits.zero_width_elements()));
         let decoded = product([elements.into(), Limits::octets_per_element() as u64]);
         let value = sum([decoded, BOXES, block]);
@@ -62,7 +62,7 @@ impl Costs {
         Self { frame: frame.into(), block, value, event }
     }
 
-    /// What there is once: input, output, what both ends have said of themselves, and the frame at hand.
+    /// Returns the cost of the single parts: input, output, both opens, and the current frame.
     fn connection(&self, limits: &Limits) -> u64 {
         let output = sum([
             limits.output_octets_hard() as u64,
@@ -82,7 +82,7 @@ impl Costs {
         ])
     }
 
-    /// Returns a session with all that it may hold but its links.
+    /// Returns the cost of a session without its links.
     fn session(&self, limits: &Limits) -> u64 {
         let held = sum([twice(size_of::<Arrival>()), self.part(), self.value, self.event]);
         let disposition = sum([twice(size_of::<Disposition>()), self.value]);
@@ -98,7 +98,7 @@ impl Costs {
         ])
     }
 
-    /// Returns an unsettled delivery: its record, its tag among those in use, both states, and what is told of it.
+    /// Returns the cost of an unsettled delivery: its record, its tag in use, both states, and its event.
     fn delivery(&self) -> u64 {
         sum([
             Ledger::OCTETS_PER_DELIVERY as u64,
@@ -108,7 +108,8 @@ impl Costs {
         ])
     }
 
-    /// Returns a link with a message that has come in part: its name, the peer's attach, its places in tables.
+    /// Returns the cost of a link with an incomplete message: its name, the peer's attach, its places in
+    /// tables.
     fn link(&self, limits: &Limits) -> u64 {
         let tables =
             sum([tree(size_of::<(Str, Key)>()), tree(size_of::<(u32, u32)>()), tree(size_of::<u32>())]);
@@ -124,18 +125,18 @@ impl Costs {
         ])
     }
 
-    /// Returns a part of a message.
+    /// Returns the cost of a part of a message.
     fn part(&self) -> u64 {
         sum([twice(size_of::<Bytes>()), self.block])
     }
 }
 
-/// Returns the place of an entry in a tree, the nodes of which are half empty.
+/// Returns the cost of an entry in a tree whose nodes are half empty.
 fn tree(entry: usize) -> u64 {
     sum([product([3, entry as u64]), 32])
 }
 
-/// Rows that grow are up to twice as long as what is in them.
+/// Returns twice the size, since vectors grow to up to twice their content.
 fn twice(octets: usize) -> u64 {
     product([2, octets as u64])
 }

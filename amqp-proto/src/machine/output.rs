@@ -1,42 +1,42 @@
-//! [`Outbox`]: octets that wait to be written.
+//! [`Outbox`]: the output buffer.
 
 use alloc::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// From how many octets on a payload is chained and not copied beside its frame header: then the copy costs more
-/// than a slice of its own does in a vectored write.
+/// From this size on, a payload is chained rather than copied after its frame header: then the copy costs
+/// more than one more slice in a vectored write.
 const WORTH_CHAINING: usize = 1024;
 
-/// How much room there is between payloads that are chained, and how much is made when there is less.
+/// The least room between chained payloads, and the room that is made if there is less.
 const LEAST_ROOM: usize = 128;
 pub(crate) const BLOCK: usize = 2048;
 
-/// The output: frames one behind the other, in pieces. Pieces of payload are the application's own buffers.
+/// The output: consecutive frames, in pieces. Pieces of payload are the application's own buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// Complete pieces; `tail` comes behind them.
+    /// Complete pieces, which come before `tail`.
     pieces: VecDeque<Bytes>,
-    /// How many octets they are.
+    /// The octets in `pieces`.
     piled: usize,
-    /// Where frames are written.
+    /// The buffer in which frames are written.
     tail: BytesMut,
 }
 
 impl Outbox {
-    /// Returns how many octets there are.
+    /// Returns the number of octets.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.piled + self.tail.len()
     }
 
-    /// Returns where a frame is to be appended.
+    /// Returns the buffer to append a frame to.
     #[inline]
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
         &mut self.tail
     }
 
-    /// Adds a part of the payload of the frame that was appended last.
+    /// Adds a part of the payload of the last frame.
     #[inline]
     pub(crate) fn payload(&mut self, octets: &Bytes) {
         if octets.len() < WORTH_CHAINING {
@@ -51,7 +51,8 @@ impl Outbox {
             let piece = self.tail.split().freeze();
             self.piled += piece.len();
             self.pieces.push_back(piece);
-            // What comes between payloads is short: many share a block, which is used again once they are written.
+            // The octets between payloads are few: many share a block, which is reused after they are
+            // written.
             if self.tail.capacity() < LEAST_ROOM {
                 self.tail.reserve(BLOCK);
             }
@@ -60,12 +61,12 @@ impl Outbox {
         self.pieces.push_back(octets);
     }
 
-    /// Drops all that is left.
+    /// Drops all octets.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Gives memory back that nothing is in.
+    /// Frees an empty buffer.
     pub(crate) fn shrink(&mut self) {
         if self.len() == 0 {
             self.clear();
@@ -95,7 +96,7 @@ impl Buf for Outbox {
         count
     }
 
-    /// Takes octets off the front; all of them, where more are named than there are.
+    /// Removes octets from the front, at most all.
     fn advance(&mut self, mut octets: usize) {
         while let Some(piece) = self.pieces.front_mut() {
             if octets < piece.len() {
@@ -114,8 +115,8 @@ impl Buf for Outbox {
         }
     }
 
-    /// Takes octets off the front and gives them, at most all there are. What is one piece, or its beginning, is
-    /// shared and not copied.
+    /// Removes octets from the front, at most all, and returns them. A whole piece, or its beginning, is not
+    /// copied.
     fn copy_to_bytes(&mut self, octets: usize) -> Bytes {
         if self.pieces.is_empty() {
             return self.tail.split_to(octets.min(self.tail.len())).freeze();

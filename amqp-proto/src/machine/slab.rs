@@ -1,11 +1,11 @@
-//! [`Slab`]: things that keys name.
+//! [`Slab`]: a table of values with keys.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::types::{Key, KeyNumbers};
 
-/// A table whose entries are used again, each time under another number.
+/// A table whose entries are reused, each time with another key.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     numbers: KeyNumbers,
@@ -16,7 +16,7 @@ pub(crate) struct Slab<T> {
 #[derive(Debug)]
 struct Entry<T> {
     generation: u32,
-    /// Boxed: a table that grows moves pointers, and a free place costs little.
+    /// Boxed, so that growing moves pointers only, and a free entry is small.
     value: Option<Box<T>>,
 }
 
@@ -27,7 +27,7 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Puts a value, to which its key is told, in a free place; `None` when there are 2^32 - 1 already.
+    /// Adds a value, made with its key, to a free entry; `None` if there are 2^32 - 1 values already.
     pub(crate) fn insert(&mut self, make: impl FnOnce(Key) -> T) -> Option<Key> {
         if let Some(index) = self.free.pop() {
             let entry = self.entries.get_mut(index as usize)?;
@@ -42,40 +42,40 @@ impl<T> Slab<T> {
         Some(key)
     }
 
-    /// What the key names, if that is still there.
+    /// Returns the value of a key, if it still exists.
     #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
         let entry = self.entries.get(key.index as usize)?;
         if entry.generation == key.generation { entry.value.as_deref() } else { None }
     }
 
-    /// See [`get`](Self::get).
+    /// Returns the value of a key, to change it.
     #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let entry = self.entries.get_mut(key.index as usize)?;
         if entry.generation == key.generation { entry.value.as_deref_mut() } else { None }
     }
 
-    /// What is in a place, whatever its generation: for this crate's own tables, which forget a place when it is
-    /// freed.
+    /// Returns the value at an index, with any key. For this crate's own tables, which drop an index when its
+    /// entry is freed.
     #[inline]
     pub(crate) fn at(&mut self, index: u32) -> Option<&mut T> {
         self.entries.get_mut(index as usize)?.value.as_deref_mut()
     }
 
-    /// See [`at`](Self::at).
+    /// Returns the value at an index, as [`at`](Self::at).
     #[inline]
     pub(crate) fn peek(&self, index: u32) -> Option<&T> {
         self.entries.get(index as usize)?.value.as_deref()
     }
 
-    /// The key of what is in a entry.
+    /// Returns the key of the value at an index.
     pub(crate) fn key(&self, index: u32) -> Option<Key> {
         let entry = self.entries.get(index as usize)?;
         entry.value.as_ref().map(|_| Key { index, generation: entry.generation })
     }
 
-    /// Takes what the key names out. Its place is used again.
+    /// Removes the value of a key. Its entry is reused.
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let entry = self.entries.get_mut(key.index as usize)?;
         if entry.generation != key.generation {
@@ -86,13 +86,13 @@ impl<T> Slab<T> {
         Some(*value)
     }
 
-    /// Does something with each value.
+    /// Calls a function with each value.
     #[cfg(feature = "driver")]
     pub(crate) fn each_mut(&mut self, each: impl FnMut(&mut T)) {
         self.entries.iter_mut().filter_map(|entry| entry.value.as_deref_mut()).for_each(each);
     }
 
-    /// Returns how many there are.
+    /// Returns the number of values.
     pub(crate) fn len(&self) -> usize {
         self.entries.len() - self.vacant()
     }
@@ -101,7 +101,7 @@ impl<T> Slab<T> {
         self.free.len()
     }
 
-    /// Returns the keys of all there are, in the order of their entries.
+    /// Returns the keys of all values, in the order of their entries.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
         (0..)
             .zip(&self.entries)

@@ -1,7 +1,7 @@
-//! [`Spans`]: what a subscriber of `tracing` sees of a connection. Everything is under one target, `amqp`.
+//! [`Spans`]: the `tracing` spans and events of a connection, all with the target `amqp`.
 //!
-//! Spans are made at the level of info, and only where somebody wants them; what is not looked at costs a comparison.
-//! The widest thing that ends for an error is told as a warning, all else at lower levels.
+//! Spans have the level info, and are made only for a subscriber that enables them; a disabled one costs a
+//! comparison. The widest object that ends with an error is reported as a warning, all else at lower levels.
 
 use alloc::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use super::session::Session;
 use crate::types::{LinkKey, SessionKey, Str};
 use crate::wire::{Attach, DeliveryState, Outcome, Terminus};
 
-/// Where all of it can be found.
+/// The target of all spans and events.
 const TARGET: &str = "amqp";
 
 /// The spans of a connection, its sessions and its links.
@@ -24,7 +24,7 @@ const TARGET: &str = "amqp";
 pub(crate) struct Spans {
     connection: Span,
     sessions: BTreeMap<SessionKey, Span>,
-    /// Those of links, and whether the address is in them.
+    /// The spans of links, and whether they have an address.
     links: BTreeMap<LinkKey, (Span, bool)>,
 }
 
@@ -35,7 +35,7 @@ impl Default for Spans {
 }
 
 impl Spans {
-    /// A connection begins. Its span is no part of the one that it is made in, which it may outlive.
+    /// Makes the connection's span. It has no parent, since it may outlive the current span.
     pub(crate) fn start(&mut self, container: &Str) {
         let container = container.as_str();
         self.connection = info_span!(
@@ -49,7 +49,7 @@ impl Spans {
         &self.connection
     }
 
-    /// This end begins a session.
+    /// Makes the span of a session that this end begins.
     pub(crate) fn begin(&mut self, key: SessionKey, channel: u16) {
         let span = info_span!(target: TARGET, parent: &self.connection, "session", channel);
         if !span.is_disabled() {
@@ -57,7 +57,7 @@ impl Spans {
         }
     }
 
-    /// This end attaches a link, or the peer does.
+    /// Makes the span of a link that either end attaches.
     pub(crate) fn attach(&mut self, link: &Link, address: Option<&Str>) {
         let session = self.sessions.get(&SessionKey(link.session)).unwrap_or(&self.connection);
         let (name, role) = (link.name.as_str(), role(link));
@@ -78,7 +78,7 @@ impl Spans {
 }
 
 impl Machine {
-    /// Shows what the application is about to be told.
+    /// Reports an event on its way to the application.
     #[inline]
     pub(super) fn show_event(&mut self, event: &Event) {
         let watch = &self.endpoints.spans;
@@ -100,7 +100,7 @@ impl Machine {
         }
     }
 
-    /// The same, of what does not happen to each message.
+    /// Reports an event of a less frequent kind.
     #[cold]
     fn show_change(&mut self, event: &Event) {
         let watch = &mut self.endpoints.spans;
@@ -146,7 +146,7 @@ impl Machine {
     }
 
     fn show_attached(&self, key: LinkKey) {
-        // A node that the peer has created has its address from there.
+        // A node that the peer has created has its address in the peer's attach.
         if let Some((span, false)) = self.endpoints.spans.links.get(&key)
             && let Some(link) = self.endpoints.links.get(key.key())
             && let Some(attach) = decode(&link.attach, &self.endpoints.limits)
@@ -157,7 +157,7 @@ impl Machine {
         debug!(target: TARGET, parent: self.endpoints.spans.link(key), "link attached");
     }
 
-    /// Something is over, and so is its span.
+    /// Reports the end of an object, and ends its span.
     fn show_end(&mut self, event: &Event) {
         let is_over = self.is_over();
         let watch = &mut self.endpoints.spans;
@@ -183,7 +183,7 @@ impl Machine {
     }
 }
 
-/// How something has ended. `is_alone`: it is not only a part of what has.
+/// Reports a reason. `is_alone` if no wider object has ended.
 fn show_reason(span: &Span, what: &'static str, reason: &Reason, is_alone: bool) {
     if reason.is_failure() && is_alone {
         warn!(target: TARGET, parent: span, %reason, "{what}");

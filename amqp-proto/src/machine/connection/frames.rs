@@ -1,4 +1,4 @@
-//! What comes in, a header or a frame at a time, and who it is for.
+//! Received headers and frames, and their dispatch to the session or layer that they belong to.
 
 use alloc::format;
 
@@ -44,7 +44,7 @@ impl Machine {
     fn after_layer(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Wait | Outcome::Amqp => {
-                // A client's open goes right behind its header.
+                // A client's open follows its header at once.
                 if let Handshake::Answer { sent: ProtocolHeader::AMQP, .. } = self.handshake {
                     self.send_open();
                 }
@@ -58,7 +58,7 @@ impl Machine {
         }
     }
 
-    /// Returns a frame of a connection on which AMQP is spoken.
+    /// Handles a frame after the protocol header of AMQP.
     #[inline]
     pub(super) fn on_frame(&mut self, frame: RawFrame) -> Step {
         self.timers.hear();
@@ -76,7 +76,7 @@ impl Machine {
         }
     }
 
-    /// Returns a transfer: the frame that comes most often by far.
+    /// Handles a transfer, by far the most frequent frame.
     #[inline]
     fn on_transfer(&mut self, channel: u16, frame: RawFrame, list: usize) -> Step {
         let head = frame.octets.get(list..).and_then(TransferHead::read);
@@ -94,7 +94,7 @@ impl Machine {
         }
     }
 
-    /// A transfer that says more, or less, than most.
+    /// Handles a transfer with more or fewer fields than usual.
     #[inline(never)]
     fn on_odd_transfer(
         &mut self,
@@ -150,7 +150,8 @@ impl Machine {
         }
     }
 
-    /// A frame of the security layer. Faults end it without an AMQP error: there is no AMQP yet.
+    /// Handles a frame of the SASL layer. A fault ends the connection without an AMQP error, since AMQP has
+    /// not begun.
     pub(super) fn on_sasl_frame(&mut self, frame: RawFrame) {
         self.timers.hear();
         self.show(&frame);
@@ -166,7 +167,7 @@ impl Machine {
     }
 }
 
-/// Tells a client what to do about a server that answers with another protocol than the client's.
+/// Returns advice for a client whose server answers with another protocol.
 fn mismatch_hint(header: ProtocolHeader) -> &'static str {
     match header {
         ProtocolHeader::AMQP => " without SASL: connect without it, too",
@@ -179,8 +180,8 @@ fn mismatch_hint(header: ProtocolHeader) -> &'static str {
     }
 }
 
-/// Guesses the peer's protocol from its first octet, for the error of whoever has taken the wrong port. TLS begins with
-/// a record that is an alert (21) or a handshake (22).
+/// Guesses the peer's protocol from its first octet, for the error message. The first octet of TLS is the
+/// type of a record: alert (21) or handshake (22).
 fn stranger(first: Option<u8>, is_client: bool) -> &'static str {
     match first {
         Some(21 | 22) if is_client => {

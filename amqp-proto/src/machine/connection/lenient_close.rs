@@ -1,19 +1,22 @@
-//! [`read_leniently`]: what can be read of a close that is not quite as the standard has it.
+//! [`read_leniently`]: reads a close that breaks the standard.
 
 use bytes::Buf;
 
 use crate::types::{Limits, Value};
 use crate::wire::{AmqpError, Close, Condition, RawFrame};
 
-/// Returns whether a frame may be a close that cannot be read: its descriptor says so, and has its usual encoding.
+/// Returns `true` if a frame may be a malformed close: its body begins with the usual encoding of the
+/// descriptor.
 #[inline]
 pub(super) fn is_close(frame: &RawFrame) -> bool {
     frame.octets.get(8..11) == Some(&[0x00, 0x53, 0x18])
 }
 
-/// Reads a close of which the error has a field that it should not have, such as an info with keys that are no
-/// symbols: the peer says nothing after it, so there is nobody to complain to (threat D45). What was wrong is what
-/// the application wants to know.
+/// Reads a close whose error has a malformed field, such as an info with keys that are no symbols.
+///
+/// The peer sends nothing after its close, so reporting the fault to it would be useless. The application
+/// needs the error.
+// Threat D45.
 #[cold]
 pub(super) fn read_leniently(frame: RawFrame, limits: &Limits) -> Option<Close> {
     let mut body = frame.octets;

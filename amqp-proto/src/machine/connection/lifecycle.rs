@@ -1,4 +1,4 @@
-//! How a connection opens and closes [2.4] [2.7.1] [2.7.9].
+//! The open and the close of a connection [2.4] [2.7.1] [2.7.9].
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -17,15 +17,17 @@ use crate::types::Str;
 use crate::wire::{AmqpError, Close, Condition, Open};
 
 impl Machine {
-    /// Closes the connection; there is nothing more to be sent after that. Without an error that waits until the
-    /// deliveries are written that were completed before, for as long as the answer may take.
+    /// Closes the connection; nothing is sent after the close.
+    ///
+    /// Without an error, the close waits until the complete deliveries are written, at most as long as the
+    /// peer may take to answer.
     pub(crate) fn close(&mut self, error: Option<AmqpError>) -> bool {
         if self.is_over || self.local == Half::Ended || (self.endpoints.leaving.is_some() && error.is_none())
         {
             return false;
         }
         if !matches!(self.handshake, Handshake::Amqp) && self.local == Half::Unopened {
-            // There is no AMQP to say it in.
+            // AMQP has not begun, so there is no frame for a close.
             self.finish(Reason::local(error));
             return true;
         }
@@ -47,7 +49,7 @@ impl Machine {
         self.timers.closed(self.options.close_time_out);
     }
 
-    /// Closes the connection if all is written that this has waited for.
+    /// Closes the connection if all deliveries that the close waits for are written.
     #[cold]
     pub(super) fn go_on_closing(&mut self) {
         if self.local == Half::Open && !self.endpoints.is_leaving() {
@@ -55,7 +57,8 @@ impl Machine {
         }
     }
 
-    /// What was to be written before the close cannot be, or not in time.
+    /// Closes the connection although the deliveries that the close waits for cannot be written, or not in
+    /// time.
     pub(super) fn give_up_closing(&mut self) {
         self.endpoints.write_news();
         self.send_close(None);
@@ -77,15 +80,15 @@ impl Machine {
             return Err(ConnectionFault::Capability(missing.clone()));
         }
         let mut octets = BytesMut::new();
-        // Only what can be written is kept; what was read can.
+        // The open is kept in encoded form. A decoded open can always be encoded.
         let _ = open.encode(&mut octets);
         self.peer = octets.to_vec().into_boxed_slice();
         self.remote = Half::Open;
         if self.local == Half::Unopened {
             self.send_open();
         }
-        // Every peer takes frames of 512 octets (F-MAX-04). One that says less mostly is about to say why it refuses the
-        // connection, which is what the application wants to know.
+        // Every peer accepts frames of 512 octets (F-MAX-04). A peer that announces less usually refuses the
+        // connection next, and the application needs the reason.
         self.endpoints.fx.max_frame_size = open.max_frame_size.max(MIN_MAX_FRAME_SIZE);
         self.endpoints.channel_max = open.channel_max;
         if self.local == Half::Open {
@@ -115,7 +118,8 @@ impl Machine {
         open.hostname = options.hostname.clone();
         open.max_frame_size = self.frame_size;
         open.channel_max = options.limits.channel_max();
-        // Half of what is kept to (C-IDLE-02); the setter sees to it that there is a half.
+        // Half of the timeout that this end applies (C-IDLE-02). The setter ensures that the half is not
+        // zero.
         open.idle_time_out = Some(options.idle_time_out / 2).filter(|millis| *millis > 0);
         open.outgoing_locales = options.outgoing_locales.clone();
         open.incoming_locales = options.incoming_locales.clone();
@@ -135,7 +139,7 @@ impl Machine {
         }
     }
 
-    /// Writes a close, after an open if that was still owed.
+    /// Sends a close, after the open if that was not sent.
     fn send_close(&mut self, error: Option<&AmqpError>) {
         if self.local == Half::Unopened {
             self.send_open();
@@ -148,15 +152,15 @@ impl Machine {
         }
     }
 
-    /// The peer has done something wrong in a frame. Once this end has closed the connection it only waits for the
-    /// peer's close, and what comes before that does not matter [2.4.6].
+    /// Handles a fault in a frame. After this end's close only the peer's close matters, so the fault is
+    /// ignored then [2.4.6].
     #[cold]
     pub(super) fn on_fault(&mut self, fault: &ConnectionFault) -> Step {
         let waits_for_close = self.local == Half::Ended && self.remote == Half::Open;
         if waits_for_close { Step::Done } else { self.fail(fault) }
     }
 
-    /// Closes the connection for a fault of the peer, which is not listened to any more.
+    /// Closes the connection for a fault of the peer, and ignores later input.
     #[cold]
     pub(super) fn fail(&mut self, fault: &ConnectionFault) -> Step {
         let error = AmqpError::from(fault.clone());
@@ -172,7 +176,7 @@ impl Machine {
         Step::Done
     }
 
-    /// The connection is over: everything in it ends, and the application is told.
+    /// Ends the connection and everything in it, and reports the end.
     pub(super) fn finish(&mut self, reason: Reason) {
         if self.is_over {
             return;
@@ -190,7 +194,7 @@ impl Machine {
         self.input.clear();
     }
 
-    /// The peer speaks something else: it is told what this end speaks, and that is all [2.2].
+    /// Ends a connection whose peer speaks another protocol, after sending this end's protocol header [2.2].
     #[cold]
     pub(super) fn mismatch(&mut self, words: &str) {
         if let Some(header) = self.handshake.own_header() {

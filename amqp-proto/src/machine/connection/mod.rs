@@ -1,5 +1,26 @@
-//! [`Machine`]: the connection, octets and moments in, frames and events out: protocol headers, the security layer, open
-//! and close, and the time [2.2] [2.4] [5.3].
+//! [`Machine`]: a connection without its public face. Octets and moments go in, frames and events come out
+//! [2.2] [2.4] [5.3].
+//!
+//! # The automaton of a connection
+//!
+//! A connection passes through two layers. The [`Handshake`] comes first: protocol headers, and SASL if it is
+//! configured. A client sends its header at once and waits for the same header (`Answer`); a server waits for
+//! the client's header and answers with the same one (`Wait`). After SASL headers, SASL frames follow
+//! (`Client`, `Server`) until the outcome, and then the headers of AMQP. A different header, or a failed
+//! authentication, ends the connection.
+//!
+//! After the headers of AMQP, the connection has two halves, `local` for this end and `remote` for the peer,
+//! and each half moves by itself, only forward:
+//!
+//! | half | moves to | when `local` | when `remote` |
+//! | --- | --- | --- | --- |
+//! | `Unopened` | `Open` | this end sends its open: a client after its header, a server after the peer's open | the peer's open arrives |
+//! | `Open` | `Ended` | the application closes, a fault of the peer is found, a deadline passes, or the peer's close is answered | the peer's close arrives |
+//!
+//! The connection is usable while both halves are `Open`. A close without an error first waits in `leaving`
+//! for the complete deliveries to be written. After its own close, this end ignores all frames except the
+//! peer's close [2.4.6]. The connection is over when both halves are `Ended`, when the transport ends, or
+//! when the peer does not answer in time; then all sessions end, and `Closed` is the last event.
 
 mod frames;
 mod lenient_close;
@@ -31,32 +52,33 @@ use crate::wire::{AmqpError, Open};
 use security::Handshake;
 use timers::Timers;
 
-/// Says if input is wanted and, if not, why.
+/// The engine's answer to the question whether to read input now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reading {
-    /// Yes.
+    /// Read input.
     Wanted,
-    /// Not until events have been polled: input waits for that.
+    /// Poll events first; input that has arrived waits for that.
     Events,
-    /// Not until output has been taken: there is so much of it that answers would be too much (threat D46).
+    /// Take output first: there is so much of it that answers would exceed the limit.
+    // Threat D46.
     Output,
-    /// Not any more: the connection is over.
+    /// Read nothing more: the connection is over.
     Over,
 }
 
-/// What a look at the input has brought.
+/// The result of one step over the input.
 pub(super) enum Step {
-    /// Something to tell, at once.
+    /// The step has an event of a transfer.
     Told(Arrived),
-    /// An event of any other kind to tell, at once.
+    /// The step has another event.
     Event(Event),
-    /// There may be more to look at.
+    /// There may be more input.
     Done,
-    /// There is nothing more, or it has to wait.
+    /// There is no more input, or the input must wait.
     Rest,
 }
 
-/// A connection, without its public face.
+/// A connection without its public face.
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) endpoints: Endpoints,
@@ -64,25 +86,25 @@ pub(crate) struct Machine {
     pub(super) input: Input,
     pub(super) handshake: Handshake,
     pub(super) timers: Timers,
-    /// This end's half, from the open on.
+    /// The half of this end.
     pub(super) local: Half,
-    /// The peer's.
+    /// The half of the peer.
     pub(super) remote: Half,
-    /// The peer's open, encoded: shorter than the same decoded.
+    /// The peer's open, encoded, which is smaller than decoded.
     pub(super) peer: Box<[u8]>,
-    /// Who the client has shown to be.
+    /// The identity of the authenticated client.
     pub(super) identity: Option<Identity>,
-    /// Why this end closed it, until the application is told.
+    /// The reason for which this end has closed the connection, until it is reported.
     pub(super) reason: Option<Reason>,
-    /// What the peer's close said.
+    /// The error in the peer's close.
     pub(super) remote_error: Option<Box<AmqpError>>,
-    /// Whether no more input will come.
+    /// `true` if the input has ended.
     pub(super) is_cut: bool,
-    /// Whether there is something to be looked at when input has run out: this end waits to close, or the transport has
-    /// ended.
+    /// `true` if something is to be done when the input is used up: this end waits to close, or the transport
+    /// has ended.
     pub(super) may_end: bool,
     pub(super) is_over: bool,
-    /// The largest frame that is taken.
+    /// The size of the largest frame that this end accepts.
     pub(super) frame_size: u32,
 }
 
@@ -115,7 +137,7 @@ impl Machine {
         #[cfg(feature = "tracing")]
         machine.endpoints.spans.start(&machine.options.container_id);
         if speaks_first {
-            // The server cannot refuse what it has not read: the open need not wait (C-OPEN-04).
+            // The server cannot refuse an open that it has not read, so the open need not wait (C-OPEN-04).
             machine.send_open();
         }
         machine
@@ -125,7 +147,7 @@ impl Machine {
         self.local == Half::Open && self.remote == Half::Open && self.endpoints.leaving.is_none()
     }
 
-    /// Returns whether this end is about to close it, and has yet to write what was accepted before.
+    /// Returns `true` while the close waits for complete deliveries to be written.
     pub(crate) fn is_closing(&self) -> bool {
         self.endpoints.leaving.is_some()
     }
@@ -147,13 +169,13 @@ impl Machine {
         Open::decode(&mut Bytes::copy_from_slice(&self.peer), &self.options.limits).ok()
     }
 
-    /// Returns whether an extension is both desired by this end and offered by the peer.
+    /// Returns `true` if this end desires an extension and the peer offers it.
     pub(crate) fn has_extension(&self, name: &Symbol) -> bool {
         self.options.desired().contains(name)
             && self.peer().is_some_and(|open| open.offered_capabilities.contains(name))
     }
 
-    /// Returns whether input is wanted.
+    /// Returns whether to read input now.
     pub(crate) fn reading(&self) -> Reading {
         if self.is_over || self.is_cut {
             Reading::Over
@@ -162,27 +184,27 @@ impl Machine {
         } else if self.has_too_much_output() {
             Reading::Output
         } else if self.input.has_frame() {
-            // It is looked at when the next event is asked for.
+            // The frame is handled when the next event is polled.
             Reading::Events
         } else {
             Reading::Wanted
         }
     }
 
-    /// Returns where to put what is read next.
+    /// Returns buffer space to read into.
     pub(crate) fn spare(&mut self) -> bytes::buf::Limit<&mut BytesMut> {
         let most = self.max_frame_size();
         self.input.spare(most)
     }
 
-    /// Octets were read.
+    /// Handles octets that were read into the buffer.
     pub(crate) fn received(&mut self, now: Moment) {
         self.set_time(now);
         self.input.filled();
         self.run();
     }
 
-    /// These octets were read.
+    /// Handles a copy of these octets.
     pub(crate) fn receive(&mut self, now: Moment, octets: &[u8]) {
         self.set_time(now);
         if !self.is_over {
@@ -191,30 +213,30 @@ impl Machine {
         }
     }
 
-    /// No more octets will come.
+    /// Handles the end of the input.
     pub(crate) fn cut(&mut self) {
         self.is_cut = true;
         self.may_end = true;
         self.run();
     }
 
-    /// Takes octets of output off.
+    /// Removes written octets from the output.
     pub(crate) fn written(&mut self, octets: usize) {
         self.take(|out| out.advance(octets));
     }
 
-    /// Takes octets of output off, and gives them.
+    /// Removes octets from the output and returns them.
     pub(crate) fn taken(&mut self, octets: usize) -> Bytes {
         self.take(|out| out.copy_to_bytes(octets))
     }
 
-    /// Takes something of the output; where that was full, there is more to be written.
+    /// Removes output. If the output was full, writes more.
     fn take<T>(&mut self, take: impl FnOnce(&mut Outbox) -> T) -> T {
         let was_full = self.endpoints.fx.out.len() >= self.endpoints.limits.output_octets();
         let taken = take(&mut self.endpoints.fx.out);
         if was_full {
             self.endpoints.flush();
-            // What the close waits for was waiting for room, if not for the peer.
+            // The close may have waited for this room.
             if self.endpoints.leaving.is_some() {
                 self.go_on_closing();
             }
@@ -222,25 +244,25 @@ impl Machine {
         taken
     }
 
-    /// Writes what waits to be written.
+    /// Writes the dispositions and flows that wait.
     pub(crate) fn flush(&mut self) {
         if self.local == Half::Open && self.endpoints.is_due() {
             self.endpoints.flush();
         }
     }
 
-    /// Returns whether anything is to be written, or would be when output is asked for.
+    /// Returns `true` if there is output, dispositions and flows that wait included.
     pub(crate) fn has_output(&self) -> bool {
         self.endpoints.fx.out.len() > 0 || (self.local == Half::Open && self.endpoints.is_due())
     }
 
-    /// What happened first of what has not been polled.
+    /// Returns the oldest event without taking it.
     pub(crate) fn peek_event(&mut self) -> Option<&Event> {
         self.run();
         self.endpoints.fx.events.front()
     }
 
-    /// What has happened, the oldest first.
+    /// Takes the oldest event.
     #[inline]
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         if !self.endpoints.fx.events.is_empty() {
@@ -268,7 +290,7 @@ impl Machine {
         Some(event)
     }
 
-    /// Returns an event on its way to the application.
+    /// Records an event in the spans on its way to the application.
     #[inline]
     fn shown(&mut self, event: Event) -> Event {
         #[cfg(feature = "tracing")]
@@ -281,7 +303,7 @@ impl Machine {
         self.timers.next().into_iter().chain(drain).min_by_key(|(by, _)| *by)
     }
 
-    /// Takes note of the time.
+    /// Sets the time.
     fn set_time(&mut self, now: Moment) {
         if now > self.endpoints.now {
             self.endpoints.now = now;
@@ -293,11 +315,12 @@ impl Machine {
         self.timers.longest_pause()
     }
 
-    /// Does what is due by now.
+    /// Does what is due.
     pub(crate) fn handle_deadline(&mut self, now: Moment) {
         self.set_time(now);
         self.endpoints.end_drains();
-        // Each kind once: at the end of the clock, what is due again is due at once (threat E4).
+        // Each kind is handled once, since at the end of the clock a repeated deadline is due again at once
+        // (threat E4).
         for _ in 0..Timers::KINDS {
             let Some(why) = self.timers.passed() else { return };
             match why {
@@ -311,19 +334,19 @@ impl Machine {
                     let reason = self.reason.take().unwrap_or_else(|| Reason::local(None));
                     self.finish(reason);
                 }
-                // What waits to be looked at was sent in time.
+                // Input that waits was sent in time.
                 Deadline::Silence if self.input.has_frame() => self.timers.hear(),
                 Deadline::Silence => {
                     self.fail(&ConnectionFault::Silence);
                 }
                 Deadline::Heartbeat => self.beat(),
-                // Not one of the timers'.
+                // A drain is no deadline of the timers.
                 Deadline::Drain => {}
             }
         }
     }
 
-    /// Sends an empty frame, if nothing else was sent and the peer takes what was [2.4.5].
+    /// Sends an empty frame if no other frame was sent and the output is not blocked [2.4.5].
     fn beat(&mut self) {
         if self.timers.beats(self.endpoints.fx.frames) && self.endpoints.fx.out.len() == 0 {
             self.endpoints.shrink();
@@ -344,11 +367,11 @@ impl Machine {
         self.endpoints.fx.out.len() >= self.endpoints.limits.output_octets_hard()
     }
 
-    /// Looks at input until there is something to tell.
+    /// Handles input until there is an event.
     fn run(&mut self) {
         while self.endpoints.fx.events.is_empty() {
             match self.step() {
-                // What came of it besides is told after it.
+                // Other events of the frame come after this one.
                 Step::Told(arrived) => self.endpoints.fx.events.push_front(arrived.into()),
                 Step::Event(event) => self.endpoints.fx.events.push_front(event),
                 Step::Rest => return,
@@ -357,7 +380,7 @@ impl Machine {
         }
     }
 
-    /// Looks at the next header or frame of the input.
+    /// Handles the next header or frame of the input.
     #[inline]
     fn step(&mut self) -> Step {
         if self.endpoints.updates.is_some()
@@ -375,7 +398,7 @@ impl Machine {
         }
     }
 
-    /// The same, where it is not AMQP that comes next.
+    /// Handles the next header or SASL frame, or a connection that is over or has too much output.
     fn step_below(&mut self) -> Step {
         if self.is_over {
             self.input.clear();
@@ -395,13 +418,13 @@ impl Machine {
         Step::Done
     }
 
-    /// There is no more input for now, or for ever.
+    /// Handles the end of the available input.
     #[inline]
     pub(super) fn step_end(&mut self) -> Step {
         if self.may_end { self.step_to_end() } else { Step::Rest }
     }
 
-    /// There is no more input, or this end waits to close.
+    /// Handles the end of the available input while this end waits to close or the transport has ended.
     #[cold]
     fn step_to_end(&mut self) -> Step {
         if self.endpoints.leaving.is_some() {

@@ -1,4 +1,4 @@
-//! What comes before AMQP: protocol headers, and SASL if it is wanted [2.2] [5.3].
+//! The layers before AMQP: protocol headers, and SASL if it is configured [2.2] [5.3].
 
 use alloc::boxed::Box;
 
@@ -8,43 +8,43 @@ use crate::sasl::{ClientDialogue, ClientSasl, Identity, Next, SaslFailure, Serve
 use crate::types::Str;
 use crate::wire::{ProtocolHeader, SaslBody};
 
-/// Who speaks first, and how the peer is to be known.
+/// The role of this end, and its security layer.
 #[derive(Debug)]
 pub(crate) enum Security {
-    /// The client, without a security layer.
+    /// A client without SASL.
     Client,
     ClientSasl(Box<ClientSasl>),
-    /// The server, without a security layer.
+    /// A server without SASL.
     Server,
     ServerSasl(Box<ServerSasl>),
 }
 
-/// How far the layers below AMQP are.
+/// The state of the layers before AMQP.
 #[derive(Debug)]
 pub(crate) enum Handshake {
-    /// The server has to answer the header that this end, the client, has sent.
+    /// This end, the client, has sent a header and waits for the server's.
     Answer {
         sent: ProtocolHeader,
         sasl: Option<Box<ClientSasl>>,
     },
-    /// The client has to send a header: this end, the server, waits for it.
+    /// This end, the server, waits for the client's header.
     Wait {
         sasl: Option<Box<ServerSasl>>,
     },
-    /// SASL frames are to come.
+    /// SASL frames follow.
     Client(Box<ClientDialogue>),
     Server(Box<ServerDialogue>),
-    /// AMQP frames are to come.
+    /// AMQP frames follow.
     Amqp,
 }
 
-/// What has come of a header or a SASL frame.
+/// The result of a header or a SASL frame.
 pub(crate) enum Outcome {
-    /// Nothing yet.
+    /// The handshake continues.
     Wait,
-    /// AMQP begins; a client's open follows its header.
+    /// AMQP begins. A client's open follows its header.
     Amqp,
-    /// The peer speaks something else.
+    /// The peer speaks another protocol.
     Mismatch(ProtocolHeader),
     Failed(SaslFailure),
 }
@@ -64,27 +64,27 @@ impl Handshake {
         Self::Answer { sent, sasl }
     }
 
-    /// Returns whether a protocol header is to come, and not a frame.
+    /// Returns `true` if a protocol header comes next, `false` for a frame.
     pub(crate) fn wants_header(&self) -> bool {
         matches!(self, Self::Answer { .. } | Self::Wait { .. })
     }
 
-    /// Returns whether this end has spoken first, and the peer has not answered.
+    /// Returns `true` if this end has sent a header and the peer has not answered.
     pub(crate) fn is_unanswered(&self) -> bool {
         matches!(self, Self::Answer { .. })
     }
 
-    /// Returns the header with which this end says what it speaks, to a peer that speaks something else.
+    /// Returns the header that announces this end's protocol to a peer with another one.
     pub(crate) fn own_header(&self) -> Option<ProtocolHeader> {
         match self {
             Self::Wait { sasl: Some(_) } => Some(ProtocolHeader::SASL),
             Self::Wait { sasl: None } => Some(ProtocolHeader::AMQP),
-            // It was said already.
+            // The header was sent already.
             Self::Answer { .. } | Self::Client(_) | Self::Server(_) | Self::Amqp => None,
         }
     }
 
-    /// The peer has sent a header.
+    /// Handles a protocol header of the peer.
     pub(crate) fn on_header(
         &mut self,
         header: ProtocolHeader,
@@ -104,7 +104,7 @@ impl Handshake {
                 let (dialogue, offer) = ServerDialogue::new(*sasl, rounds);
                 fx.header(ProtocolHeader::SASL);
                 if fx.send_sasl(&offer).is_err() {
-                    // There is nothing to offer, as all that was is for encrypted links.
+                    // All configured mechanisms need an encrypted transport.
                     return Outcome::Failed(SaslFailure::NothingToOffer);
                 }
                 *self = Self::Server(Box::new(dialogue));
@@ -123,7 +123,7 @@ impl Handshake {
         }
     }
 
-    /// Returns a SASL frame of this end is larger than a frame may be.
+    /// Returns the failure of a SASL frame of this end that is too large.
     fn unsendable(&self) -> SaslFailure {
         match self {
             Self::Client(dialogue) => dialogue.unsendable(),
@@ -133,7 +133,7 @@ impl Handshake {
         }
     }
 
-    /// The peer has sent a SASL frame; tells who it is, once that is known.
+    /// Handles a SASL frame of the peer. Returns the client's identity once it is known.
     pub(crate) fn on_frame(&mut self, body: SaslBody, fx: &mut Effects) -> (Outcome, Option<Identity>) {
         let (next, is_client) = match self {
             Self::Client(dialogue) => (dialogue.on_frame(body), true),
@@ -170,8 +170,7 @@ impl Handshake {
     }
 }
 
-/// Writes a SASL frame, which has to fit the smallest frame there is unless the options allow a larger one
-/// [5.3.1].
+/// Sends a SASL frame, which must not exceed the smallest frame size unless the options allow more [5.3.1].
 fn sent(body: &SaslBody, fx: &mut Effects) -> Result<(), EncodeError> {
     match body {
         SaslBody::Mechanisms(body) => fx.send_sasl(body),

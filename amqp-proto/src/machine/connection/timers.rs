@@ -1,34 +1,35 @@
-//! [`Timers`]: what has to happen when nothing happens [2.4.5].
+//! [`Timers`]: the deadlines of a connection [2.4.5].
 
 use crate::types::Moment;
 
-/// Why a connection wants to be woken.
+/// The kind of a connection's deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Deadline {
-    /// The peer has to have opened the connection by then.
+    /// The peer must have opened the connection.
     Open,
-    /// The peer has to have answered the close by then [2.4.3].
+    /// The peer must have answered the close [2.4.3].
     Close,
-    /// A frame has to have come by then [2.4.5].
+    /// A frame must have arrived [2.4.5].
     Silence,
-    /// The peer has to be sent a frame [2.4.5].
+    /// A frame must be sent to the peer [2.4.5].
     Heartbeat,
-    /// Credit that a receiver drains is given back unless it is used by then
+    /// Credit that a receiver drains must have been used, or is returned
     /// ([`Options::with_drain_pause`](crate::config::Options::with_drain_pause)).
     Drain,
 }
 
-/// The deadlines of a connection. A span of 0 means none.
+/// The deadlines of a connection. A span of 0 means no deadline.
 #[derive(Debug)]
 pub(crate) struct Timers {
     now: Moment,
     open_by: Option<Moment>,
     close_by: Option<Moment>,
-    /// How long the peer may be silent, and when it last was not.
+    /// The greatest time without a received frame, and the time of the last one.
     silence: u32,
     heard: Moment,
-    /// How often the peer is sent a frame, when to look whether it was, and how many had been written then.
+    /// The interval between checks for sent frames, the time of the next check, and the number of frames at
+    /// the last one.
     beat: u32,
     beat_at: Moment,
     beat_frames: u64,
@@ -52,51 +53,55 @@ impl Timers {
         }
     }
 
-    /// Takes note of the time, which does not go back.
+    /// Sets the time, which does not go back.
     pub(crate) fn set(&mut self, now: Moment) {
         self.now = self.now.max(now);
     }
 
-    /// A frame has come.
+    /// Records a received frame.
     #[inline]
     pub(crate) fn hear(&mut self) {
         self.heard = self.now;
     }
 
-    /// The peer has opened the connection and asks to be sent something every so many milliseconds.
+    /// Records the peer's open, with its idle-time-out.
     pub(crate) fn opened(&mut self, idle_time_out: u32, shortest: u32) {
         self.open_by = None;
         if idle_time_out > 0 {
-            // Nothing is sent at one look and something was at the one before: half of it has passed at most.
+            // If one check finds a sent frame and the next finds none, at most half of the idle-time-out has
+            // passed.
             self.beat = (idle_time_out / 4).max(shortest / 4).max(1);
             self.beat_at = self.now.after(self.beat.into());
         }
     }
 
-    /// This end will have closed the connection by then.
+    /// Sets the deadline by which this end closes the connection.
     pub(crate) fn leave(&mut self, close_time_out: u32) {
         self.close_by = deadline(self.now, close_time_out);
     }
 
-    /// This end has closed the connection.
+    /// Records this end's close.
     pub(crate) fn closed(&mut self, close_time_out: u32) {
         self.open_by = None;
         self.beat = 0;
         self.close_by = deadline(self.now, close_time_out);
     }
 
-    /// The connection is over.
+    /// Cancels all deadlines: the connection is over.
     pub(crate) fn stop(&mut self) {
         *self = Self::new(self.now, 0, 0);
     }
 
-    /// Returns how long nothing may be written before somebody else than the engine writes an empty frame: longer
-    /// than the engine ever waits itself, and shorter than the peer does. `None`: for ever.
+    /// Returns the time without a write after which a thread other than the engine's should write an empty
+    /// frame.
+    ///
+    /// The time is longer than the engine's own interval and shorter than the peer's timeout. `None` for no
+    /// bound.
     pub(crate) fn longest_pause(&self) -> Option<u32> {
         (self.beat > 0).then(|| self.beat.saturating_mul(5) / 2)
     }
 
-    /// The deadline that comes first, and why there is one.
+    /// Returns the next deadline, and its kind.
     pub(crate) fn next(&self) -> Option<(Moment, Deadline)> {
         let all = [
             self.open_by.map(|by| (by, Deadline::Open)),
@@ -107,16 +112,16 @@ impl Timers {
         all.into_iter().flatten().min_by_key(|(by, _)| *by)
     }
 
-    /// How many kinds of deadlines there are.
+    /// The number of kinds of deadlines.
     pub(crate) const KINDS: usize = 4;
 
-    /// The deadline that has passed, if one has.
+    /// Returns the kind of a deadline that has passed, if any.
     pub(crate) fn passed(&self) -> Option<Deadline> {
         self.next().filter(|(by, _)| *by <= self.now).map(|(_, why)| why)
     }
 
-    /// Looks whether a frame was written since the last look; if not, one has to be. At a look that is a whole beat
-    /// late that may have been long ago, so one has to be, too.
+    /// Returns `true` if no frame was written since the last check, or if the check is a whole interval late,
+    /// so that the last frame may be old.
     pub(crate) fn beats(&mut self, frames: u64) -> bool {
         let is_late = self.now.millis_since(self.beat_at) >= u64::from(self.beat);
         self.beat_at = self.now.after(self.beat.into());
@@ -125,7 +130,7 @@ impl Timers {
         quiet
     }
 
-    /// The empty frame that a look asked for is written.
+    /// Records that the empty frame of a check was written.
     pub(crate) fn beaten(&mut self, frames: u64) {
         self.beat_frames = frames;
     }
@@ -140,7 +145,7 @@ mod tests {
         Moment::from_millis(millis)
     }
 
-    /// C-IDLE-04, threats E4 and E5: extreme spans and clocks neither overflow nor make a busy loop.
+    // C-IDLE-04, threats E4 and E5: extreme spans and clocks neither overflow nor make a busy loop.
     #[test]
     fn e5_extreme_spans_and_clocks() {
         for now in [0, 1, u64::MAX - 1, u64::MAX] {
@@ -155,7 +160,7 @@ mod tests {
         }
     }
 
-    /// C-IDLE-01: a clock that goes back stands still; the earliest deadline counts.
+    // C-IDLE-01: a clock that goes back stands still; the earliest deadline counts.
     #[test]
     fn c_idle_01_the_earliest_deadline_comes_first() {
         let mut timers = Timers::new(at(1_000), 500, 200);

@@ -5,17 +5,17 @@ use smallvec::SmallVec;
 use crate::types::DeliveryNumber;
 use crate::wire::{DeliveryState, Disposition, Outcome, Role};
 
-/// How many ranges wait at most; one more, and they are written.
+/// The greatest number of ranges that wait.
 const MOST: usize = 16;
 
-/// What is to be told about deliveries, in ranges as long as they can be.
+/// The dispositions to write, in ranges as long as possible.
 #[derive(Debug)]
 pub(crate) struct DispositionQueue {
     role: Role,
     ranges: SmallVec<[Range; 2]>,
 }
 
-/// Deliveries of which the same is to be told.
+/// Consecutive deliveries with the same new state.
 #[derive(Debug, Clone)]
 struct Range {
     first: DeliveryNumber,
@@ -48,7 +48,7 @@ impl DispositionQueue {
         self.ranges.is_empty()
     }
 
-    /// Adds a delivery; `false` when there is no room any more and what waits has to be written first.
+    /// Adds a delivery. Returns `false` if the queue is full and must be written first.
     #[inline(always)]
     pub(crate) fn add(&mut self, id: DeliveryNumber, settled: bool, state: Option<&DeliveryState>) -> bool {
         if let Some(last) = self.ranges.last_mut()
@@ -66,7 +66,7 @@ impl DispositionQueue {
         self.add_apart(id, settled, state)
     }
 
-    /// The same for a delivery that does not follow the last one.
+    /// Adds a delivery that does not follow the last one.
     fn add_apart(&mut self, id: DeliveryNumber, settled: bool, state: Option<&DeliveryState>) -> bool {
         let neighbour = self.ranges.iter().position(|range| {
             range.tells(settled, state) && (range.last.next() == id || id.next() == range.first)
@@ -89,7 +89,7 @@ impl DispositionQueue {
         true
     }
 
-    /// Joins a range that has grown with the one that it has grown up to.
+    /// Joins a range that has grown with an adjacent one.
     fn join(&mut self, at: usize) {
         let Some(grown) = self.ranges.get(at) else { return };
         let other = self.ranges.iter().position(|range| {
@@ -108,7 +108,7 @@ impl DispositionQueue {
         }
     }
 
-    /// Takes all out, as the frames to be written.
+    /// Takes all ranges, as the frames to write.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Disposition> + use<> {
         let role = self.role;
         core::mem::take(&mut self.ranges).into_iter().map(move |range| {
@@ -131,8 +131,8 @@ mod tests {
         pending.take().map(|frame| (frame.first.get(), frame.last.unwrap_or(frame.first).get())).collect()
     }
 
-    /// T-DISP-20: neighbours with the same news become one range, in whichever order they come; T-DISP-03: across
-    /// the wrap.
+    // T-DISP-20: neighbours with the same news become one range, in whichever order they come; T-DISP-03:
+    // across the wrap.
     #[test]
     fn t_disp_20_neighbours_are_merged() {
         let accepted = Some(Outcome::Accepted.into());

@@ -1,12 +1,11 @@
-//! Ends that wait for what was accepted before them: a link is detached, a session ended and a connection closed once
-//! the deliveries that the application has completed are written.
+//! Ends that wait for deliveries: a link is detached, a session ended and a connection closed after the
+//! complete deliveries are written.
 
 use crate::machine::endpoints::Endpoints;
 use crate::machine::link::{Link, LinkEnd, SendingEnd};
 
 impl Endpoints {
-    /// Returns whether a link has a delivery that the application has completed, or given up, and that can be
-    /// written to its end.
+    /// Returns `true` if a link has a complete or aborted delivery that can still be written to its end.
     pub(crate) fn is_unfinished(&self, index: u32) -> bool {
         let Some(link) = self.links.peek(index).filter(|link| link.is_complete()) else { return false };
         let LinkEnd::Sender(sender) = &link.end else { return false };
@@ -14,7 +13,7 @@ impl Endpoints {
         is_whole && self.may_send_on(link.session)
     }
 
-    /// Has a link detached when its delivery is written; false if it has none, or leaves already.
+    /// Detaches a link when its delivery is written. Returns `false` if it has none, or is leaving already.
     pub(crate) fn detach_later(&mut self, index: u32, closed: bool) -> bool {
         if !self.is_unfinished(index) {
             return false;
@@ -27,7 +26,7 @@ impl Endpoints {
         is_news
     }
 
-    /// Has a session ended when its deliveries are written; false if there are none, or it leaves already.
+    /// Ends a session when its deliveries are written. Returns `false` if it has none, or is leaving already.
     pub(crate) fn end_later(&mut self, index: u32) -> bool {
         let is_unfinished = self.unfinished_on(index).is_some();
         match self.sessions.at(index).filter(|session| is_unfinished && !session.leaves) {
@@ -39,8 +38,8 @@ impl Endpoints {
         }
     }
 
-    /// Has nothing more begun on any session, if there are deliveries to be written before the connection is closed;
-    /// false if there are none.
+    /// Refuses new deliveries on all sessions if deliveries must be written before the close. Returns `false`
+    /// if there are none.
     pub(crate) fn close_later(&mut self) -> bool {
         self.leaving = self.unfinished();
         if self.leaving.is_some() {
@@ -54,7 +53,7 @@ impl Endpoints {
         self.leaving.is_some()
     }
 
-    /// Looks whether the connection still has to wait.
+    /// Returns `true` if the connection still waits for deliveries.
     pub(crate) fn is_leaving(&mut self) -> bool {
         if let Some(index) = self.leaving
             && !self.is_unfinished(index)
@@ -64,17 +63,18 @@ impl Endpoints {
         self.leaving.is_some()
     }
 
-    /// A delivery is written to its end: who waited for that leaves. Returns whether the link, or its session, did.
+    /// Detaches the link, or ends the session, that waited for a delivery that is now written. Returns `true`
+    /// if it did.
     #[cold]
     pub(super) fn left(&mut self, index: u32) -> bool {
         let Some((link, session)) = self.link_and_session(index) else { return false };
         let (leaves, session, ends) =
             (link.sender().and_then(|s| s.leaves.take()), session.key.index, session.leaves);
         if let Some(closed) = leaves {
-            // It was checked when the application asked for it.
+            // The detach was checked when the application requested it.
             let _ = self.detach(index, closed, None);
         }
-        // With the connection all sessions end.
+        // If the connection is leaving, all sessions end with it.
         let ends = ends && self.leaving.is_none() && self.unfinished_on(session).is_none();
         if ends {
             let _ = self.end(session, None);
@@ -82,7 +82,7 @@ impl Endpoints {
         leaves.is_some() || ends
     }
 
-    /// A link that is not finished.
+    /// Returns a link with a delivery to write.
     fn unfinished(&self) -> Option<u32> {
         self.sessions.keys().find_map(|key| self.unfinished_on(key.index))
     }

@@ -6,18 +6,19 @@ use alloc::vec::Vec;
 use super::record::Record;
 use crate::types::DeliveryNumber;
 
-/// The fewest places of a ledger that has any, and the most that one keeps for few deliveries.
+/// The least number of places in a ring, and the greatest number that a ring keeps for few deliveries.
 const FEWEST: usize = 16;
 const KEPT: usize = 1024;
 
-/// Unsettled deliveries by number: the delivery-id, counted on where that wraps.
+/// Unsettled deliveries by number: the delivery-id, continued beyond the wrap.
 ///
-/// The youngest lie in a ring with a place for every number, which costs no search. It grows while half of it is
-/// unsettled. Where less is, and a number comes to a place whose delivery is unsettled still, that one has outstayed
-/// the others and moves to a tree, so that it costs them neither memory nor time.
+/// The newest lie in a ring with a place for every number, so finding one needs no search. The ring grows
+/// while half of it is unsettled. Otherwise, when a new number meets an unsettled delivery in its place, that
+/// delivery moves to a tree. So a delivery that stays unsettled for long costs the others neither memory nor
+/// time.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// A power of two of places, or none. It holds numbers from `next` less its length on.
+    /// The ring: a power of two of places, or none, for the last numbers before `next`.
     ring: Vec<Record>,
     old: BTreeMap<u64, Record>,
     /// The number of the next delivery.
@@ -25,7 +26,7 @@ pub(crate) struct Ledger {
     live: u32,
 }
 
-/// The unsettled deliveries of one link, the oldest first; the records are the chain's links.
+/// The unsettled deliveries of one link, oldest first. The records are the elements of the chain.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
     first: u64,
@@ -38,30 +39,32 @@ impl Chain {
         self.len
     }
 
-    /// Returns the oldest.
+    /// Returns the oldest delivery.
     pub(crate) fn first(&self) -> Option<u64> {
         (self.len > 0).then_some(self.first)
     }
 }
 
 impl Ledger {
-    /// How many places are looked at in one go.
+    /// The number of places that one step examines.
     pub(crate) const LOOKS: u32 = 1_024;
 
-    /// What it keeps for the next deliveries.
+    /// The memory that the ledger keeps for later deliveries.
     pub(crate) const SPARE_OCTETS: usize = KEPT * size_of::<Record>();
-    /// What an unsettled delivery costs at most: four places, as the ring doubles when half of it is unsettled, and two
-    /// of the ring before while it does; and a place in the tree, which may be half empty.
+    /// The greatest memory of an unsettled delivery.
+    ///
+    /// Four places, since the ring doubles when half of it is unsettled, two places of the old ring while it
+    /// is copied, and an entry of the tree, which may be half empty.
     pub(crate) const OCTETS_PER_DELIVERY: usize = 6 * size_of::<Record>() + 2 * size_of::<(u64, Record)>();
 
-    /// The first delivery will have this id.
+    /// Returns an empty ledger whose first delivery has the id `first`.
     pub(crate) fn new(first: DeliveryNumber) -> Self {
-        // One turn of the wheel ahead, so that ids before the first have numbers too.
+        // One turn ahead, so that ids before the first have numbers, too.
         let next = (1 << 32) | u64::from(first.get());
         Self { ring: Vec::new(), old: BTreeMap::new(), next, live: 0 }
     }
 
-    /// Returns how many deliveries are unsettled.
+    /// Returns the number of unsettled deliveries.
     #[inline]
     pub(crate) fn live(&self) -> u32 {
         self.live
@@ -79,21 +82,21 @@ impl Ledger {
         id(self.next)
     }
 
-    /// Returns the number that an id stands for: that which is closest to the deliveries of now.
+    /// Returns the number of an id: the one closest to the current deliveries.
     #[inline]
     pub(crate) fn number(&self, id: DeliveryNumber) -> u64 {
         let steps = self.next_id().distance(id);
         self.next.wrapping_add_signed(i64::from(steps))
     }
 
-    /// Gives a delivery its number, not below the next one, and keeps nothing of it.
+    /// Assigns a number, which must not be below the next one, to a delivery that is not kept.
     #[inline]
     pub(crate) fn pass(&mut self, number: u64) {
         self.make_way(number);
         self.next = number + 1;
     }
 
-    /// Keeps a delivery under a number not below the next one.
+    /// Adds a delivery with a number, which must not be below the next one.
     #[inline(always)]
     pub(crate) fn insert(&mut self, number: u64, mut record: Record, chain: &mut Chain) {
         if self.ring.is_empty() {
@@ -116,7 +119,7 @@ impl Ledger {
         self.next = number + 1;
         let at = self.place(number);
         if let Some(place) = self.ring.get_mut(at) {
-            // A vacant record has nothing to be dropped.
+            // A vacant record needs no drop.
             core::mem::forget(core::mem::replace(place, record));
         }
     }
@@ -138,7 +141,7 @@ impl Ledger {
         }
     }
 
-    /// Forgets a delivery: it is settled. Whether it was there.
+    /// Removes a settled delivery. Returns `true` if it was present.
     #[inline(always)]
     pub(crate) fn remove(&mut self, number: u64, chain: &mut Chain) -> bool {
         let (at, is_young) = (self.place(number), self.is_young(number));
@@ -159,9 +162,10 @@ impl Ledger {
         true
     }
 
-    /// Returns the first unsettled delivery from `next` to `last` and the place of its link, and moves `next` behind it;
-    /// to the end of what was looked at if there is none. Looks at no more places than `looks` says, and takes them off
-    /// that.
+    /// Returns the first unsettled delivery from `next` to `last` and its link, and moves `next` behind it.
+    ///
+    /// Without one, moves `next` to the end of the examined places. Examines at most `looks` places, and
+    /// subtracts them.
     #[inline]
     pub(crate) fn look(&self, next: &mut u64, last: u64, looks: &mut u32) -> Option<(u64, u32)> {
         let number = *next;
@@ -180,7 +184,7 @@ impl Ledger {
         if *next > last {
             return None;
         }
-        // Below the ring only the tree has any, which costs no search.
+        // Only the tree has deliveries below the ring, and needs no search.
         let young = (*next).max(self.next - self.ring.len() as u64);
         let end = last.min(young.saturating_add(u64::from(*looks)).saturating_sub(1));
         let in_ring = (young..=end.min(self.next - 1))
@@ -194,26 +198,26 @@ impl Ledger {
         found
     }
 
-    /// Returns the unsettled delivery of the same link that comes after this one.
+    /// Returns the next unsettled delivery of the same link.
     pub(crate) fn after(&self, number: u64) -> Option<u64> {
         let steps = self.get(number)?.after.wrapping_sub(id(number).get());
         (steps != 0).then(|| number + u64::from(steps))
     }
 
-    /// Returns where a number has its place in the ring.
+    /// Returns the place of a number in the ring.
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // the high bits do not count
     fn place(&self, number: u64) -> usize {
         number as usize & self.ring.len().wrapping_sub(1)
     }
 
-    /// Returns whether a number is among those that have a place in the ring.
+    /// Returns `true` if a number has a place in the ring.
     #[inline]
     fn is_young(&self, number: u64) -> bool {
         self.next.wrapping_sub(number).wrapping_sub(1) < self.ring.len() as u64
     }
 
-    /// Takes a record out of the chain of its link.
+    /// Removes a record from the chain of its link.
     #[inline(always)]
     fn unchain(&mut self, number: u64, before_id: u32, after_id: u32, chain: &mut Chain) {
         let own = id(number).get();
@@ -231,7 +235,7 @@ impl Ledger {
         }
     }
 
-    /// Empties the places that a number, and all before it that are skipped, come to.
+    /// Vacates the places of a number and of the skipped numbers before it.
     #[inline(always)]
     fn make_way(&mut self, number: u64) {
         let at = self.place(number);
@@ -247,8 +251,8 @@ impl Ledger {
             self.resize(self.ring.len() * 2);
             return;
         }
-        // A ring that is large for what is left in it shrinks, or a peer that leaves ids out could have it walked for each
-        // transfer.
+        // A ring that is much too large shrinks; otherwise a peer that skips ids could have it walked for
+        // each transfer.
         let mut len = 0;
         while len != self.ring.len() {
             len = self.ring.len();
@@ -257,7 +261,7 @@ impl Ledger {
         }
     }
 
-    /// Moves what is unsettled out of the places from the next number's to this one's.
+    /// Moves unsettled deliveries from the places between the next number and this one to the tree.
     fn empty_to(&mut self, number: u64) {
         let len = self.ring.len() as u64;
         for number in self.next..=number.min(self.next + len) {
@@ -268,13 +272,13 @@ impl Ledger {
         }
     }
 
-    /// Returns how many deliveries are in the ring.
+    /// Returns the number of deliveries in the ring.
     #[inline]
     fn young(&self) -> usize {
         (self.live as usize).saturating_sub(self.old.len())
     }
 
-    /// Has the ring shrink where it is large and little of it is unsettled.
+    /// Shrinks a large ring with few unsettled deliveries.
     #[inline]
     fn look_at_size(&mut self) {
         if self.ring.len() > KEPT && self.young() < self.ring.len() / 8 {
@@ -287,7 +291,7 @@ impl Ledger {
         self.resize(self.ring.len() / 4);
     }
 
-    /// Gives the ring this many places; what has none there is old.
+    /// Resizes the ring. Deliveries without a place in it move to the tree.
     fn resize(&mut self, len: usize) {
         let fresh = core::iter::repeat_with(|| Record::EMPTY).take(len).collect();
         let ring: Vec<Record> = core::mem::replace(&mut self.ring, fresh);
@@ -297,7 +301,7 @@ impl Ledger {
             if !record.is_live() {
                 continue;
             }
-            // The one number among those that had a place which had this one.
+            // The one number in the ring's range that had this place.
             let number = oldest + (u64::wrapping_sub(at, oldest) & mask);
             let (at, is_young) = (self.place(number), self.is_young(number));
             match self.ring.get_mut(at) {
@@ -325,7 +329,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    /// Returns the first unsettled delivery from a number on, looked for in strides of any length.
+    /// Returns the first unsettled delivery from a number on, searched in strides of any length.
     fn from(ledger: &Ledger, number: u64, stride: u32) -> Option<u64> {
         let (mut next, last) = (number, ledger.next() - 1);
         while next <= last {
@@ -340,7 +344,7 @@ mod tests {
         None
     }
 
-    /// T-DISP-03: ids of both sides of the wrap stand for numbers that follow each other.
+    // T-DISP-03: ids of both sides of the wrap stand for numbers that follow each other.
     #[test]
     fn t_disp_03_numbers_go_on_where_ids_wrap() {
         let mut ledger = Ledger::new(DeliveryNumber::new(u32::MAX));
@@ -352,7 +356,7 @@ mod tests {
         assert_eq!(id(first + 4).get(), 3);
     }
 
-    /// Lesson of rhea 452: one delivery that stays unsettled costs the others neither memory nor time.
+    /// One delivery that stays unsettled costs the others neither memory nor time (rhea's issue 452).
     #[test]
     fn one_that_stays_costs_nothing() {
         let mut ledger = Ledger::new(DeliveryNumber::new(5));
@@ -372,7 +376,8 @@ mod tests {
         assert_eq!(next, ledger.next(), "what lies between costs nothing");
     }
 
-    /// T-XFER-05: ids that are left out cost no more than the deliveries that were there: the ring is walked once.
+    // T-XFER-05: ids that are left out cost no more than the deliveries that were there: the ring is walked
+    // once.
     #[test]
     fn ids_that_are_left_out_cost_little() {
         let (mut ledger, mut chain) = (Ledger::new(DeliveryNumber::new(0)), Chain::default());
@@ -390,7 +395,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a map: whatever comes and goes, what is left is found, in order, and by its link.
+        /// The ledger agrees with a map: after any insertions and removals, the rest is found, in order, and
+        /// by link.
         #[test]
         fn does_what_a_map_does(steps in prop::collection::vec((0_u8..5, 0_u32..3, any::<prop::sample::Index>()), 0..400), stride in 1_u32..50) {
             let mut ledger = Ledger::new(DeliveryNumber::new(u32::MAX - 20));

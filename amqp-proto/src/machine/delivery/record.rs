@@ -1,4 +1,4 @@
-//! [`Record`]: what is kept of one unsettled delivery.
+//! [`Record`]: the data of one unsettled delivery.
 
 use alloc::boxed::Box;
 
@@ -9,23 +9,23 @@ use crate::wire::{DeliveryState, Outcome};
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) tag: Tag,
-    /// The place of its link.
+    /// The index of its link.
     pub(crate) link: u32,
     local: Brief,
     remote: Brief,
-    /// Whether this end settles only after the sender has [2.8.3].
+    /// `true` if this end settles second [2.8.3].
     pub(crate) second: bool,
-    /// What does not fit in `local` and `remote`.
+    /// States that do not fit in `local` and `remote`.
     states: Option<Box<States>>,
-    /// The ids of the unsettled deliveries of its link before and after it; its own where there is none.
+    /// The ids of the link's unsettled deliveries before and after this one; its own id at the ends.
     pub(super) before: u32,
     pub(super) after: u32,
 }
 
-/// The place of no link: there is no delivery either.
+/// The link index of a vacant record.
 const NOWHERE: u32 = u32::MAX;
 
-/// A state, where it says nothing but its name.
+/// A state without data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Brief {
     None,
@@ -43,7 +43,7 @@ struct States {
 impl Record {
     pub(super) const EMPTY: Self = Self::new(Tag::EMPTY, NOWHERE);
 
-    /// Returns a delivery of which nothing is known yet.
+    /// Returns the record of a delivery without states.
     #[inline]
     pub(crate) const fn new(tag: Tag, link: u32) -> Self {
         Self {
@@ -58,28 +58,28 @@ impl Record {
         }
     }
 
-    /// Returns whether there is a delivery.
+    /// Returns `true` if the record is of a delivery, `false` if it is vacant.
     #[inline]
     pub(super) fn is_live(&self) -> bool {
         self.link != NOWHERE
     }
 
-    /// There is no delivery any more.
+    /// Makes the record vacant.
     #[inline(always)]
     pub(super) fn vacate(&mut self) {
         self.link = NOWHERE;
-        // What it had on the heap goes with it; the rest is written over by the next one.
+        // The heap memory is freed; the next delivery overwrites the rest.
         if self.states.is_some() || matches!(self.tag, Tag::Long(_)) {
             *self = Self::EMPTY;
         }
     }
 
-    /// Its state at this end.
+    /// Returns the state at this end.
     pub(crate) fn local(&self) -> Option<DeliveryState> {
         self.state(self.local, |states| states.local.as_ref())
     }
 
-    /// Its state at the peer.
+    /// Returns the state at the peer.
     pub(crate) fn remote(&self) -> Option<DeliveryState> {
         self.state(self.remote, |states| states.remote.as_ref())
     }
@@ -93,14 +93,14 @@ impl Record {
         }
     }
 
-    /// Returns whether this is its state at the peer.
+    /// Returns `true` if this is the state at the peer.
     pub(crate) fn is_remote(&self, state: &DeliveryState) -> bool {
         let is_same_name = brief(state) == self.remote;
         let long = || self.states.as_deref().and_then(|states| states.remote.as_ref());
         is_same_name && (self.remote != Brief::InStates || long() == Some(state))
     }
 
-    /// Sets its state at this end.
+    /// Sets the state at this end.
     pub(crate) fn set_local(&mut self, state: &DeliveryState) {
         self.local = brief(state);
         if self.local == Brief::InStates {
@@ -108,7 +108,7 @@ impl Record {
         }
     }
 
-    /// Sets its state at the peer.
+    /// Sets the state at the peer.
     pub(crate) fn set_remote(&mut self, state: &DeliveryState) {
         self.remote = brief(state);
         if self.remote == Brief::InStates {
@@ -116,18 +116,18 @@ impl Record {
         }
     }
 
-    /// Returns whether the peer has told an outcome, which cannot change any more [2.6.12].
+    /// Returns `true` if the peer has sent an outcome, which cannot change [2.6.12].
     pub(crate) fn has_remote_outcome(&self) -> bool {
         is_terminal(self.remote, self.states.as_deref().and_then(|states| states.remote.as_ref()))
     }
 
-    /// Returns whether this end has told a state.
+    /// Returns `true` if this end has sent a state.
     #[inline]
     pub(crate) fn has_local_state(&self) -> bool {
         self.local != Brief::None
     }
 
-    /// Returns whether this end has told an outcome.
+    /// Returns `true` if this end has sent an outcome.
     pub(crate) fn has_local_outcome(&self) -> bool {
         is_terminal(self.local, self.states.as_deref().and_then(|states| states.local.as_ref()))
     }
@@ -149,7 +149,7 @@ fn brief(state: &DeliveryState) -> Brief {
     }
 }
 
-/// A delivery tag in 16 octets: longer than 14, it has a place of its own.
+/// A delivery tag in 16 octets; a tag of more than 14 octets is on the heap.
 #[derive(Debug, Clone)]
 pub(crate) enum Tag {
     Short(u8, [u8; 14]),

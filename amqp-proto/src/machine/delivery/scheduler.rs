@@ -1,4 +1,4 @@
-//! Who may write when: deliveries of which there is more than fits, and senders that wait for room.
+//! The order of writing: deliveries larger than the available room, and senders that wait for room.
 
 use alloc::collections::VecDeque;
 
@@ -11,11 +11,12 @@ use crate::machine::link::{Link, LinkEnd, Sending, SendingEnd};
 use crate::types::SenderKey;
 use crate::wire::Transfer;
 
-/// How many octets a frame has before its performative.
+/// The octets of a frame before its performative.
 pub(super) const FRAME_HEADER: usize = 8;
 
 impl Endpoints {
-    /// Has a sender told when it may send again: it was refused, or has used up what it takes to send.
+    /// Makes a refused sender, or one that has used up its credit or room, wait, and reports when it can send
+    /// again.
     #[cold]
     pub(crate) fn wait_to_send(&mut self, index: u32) {
         let reserved = u32::from(self.unsent_before(index).is_some());
@@ -23,11 +24,11 @@ impl Endpoints {
         let LinkEnd::Sender(sender) = &mut link.end else { return };
         sender.told = false;
         if sender.credit.credit() == 0 {
-            // More comes with a flow of the link's own. A drain ends where there is none left.
+            // A flow of the link brings more credit. A drain ends when no credit is left.
             self.look_drained(index);
             return;
         }
-        // The end of the delivery before is looked at when it comes.
+        // The sender is looked at again at the end of its previous delivery.
         if sender.waits || sender.sending.is_some() {
             return;
         }
@@ -39,7 +40,7 @@ impl Endpoints {
         }
     }
 
-    /// Returns whether a message would be taken now; where not, the application is told when it would be.
+    /// Returns `true` if a message can be sent now. Otherwise the application gets an event when it can.
     pub(crate) fn ask_to_send(&mut self, index: u32) -> bool {
         let is_sendable = self.is_sendable(index);
         if !is_sendable
@@ -52,8 +53,7 @@ impl Endpoints {
         is_sendable
     }
 
-    /// The place that was kept in the window of a session for a delivery is free: the delivery is given up with its
-    /// link.
+    /// Frees the room in a session's window that was reserved for a delivery whose link has ended.
     pub(crate) fn give_up_place(&mut self, index: u32) {
         let Some((_, session)) = self.link_and_session(index) else { return };
         if session.unsent == Some(index) {
@@ -65,7 +65,7 @@ impl Endpoints {
         }
     }
 
-    /// Tells the application once that a sender may send.
+    /// Reports once that a sender can send.
     pub(crate) fn look_sendable(&mut self, index: u32) {
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let is_open = self.is_open;
@@ -88,8 +88,8 @@ impl Endpoints {
         }
     }
 
-    /// The window of a session has opened: everyone who waits for it gets a frame in turn, until it is closed
-    /// again; who has nothing under way is told.
+    /// Handles the opening of a session's window: each waiting sender writes a frame in turn until the window
+    /// is closed again. A sender without a delivery is reported.
     pub(crate) fn window_opens(&mut self, index: u32) {
         let Some(session) = self.sessions.at(index) else { return };
         let waiting = core::mem::take(&mut session.waiting);
@@ -97,9 +97,9 @@ impl Endpoints {
         self.unblock();
     }
 
-    /// Goes on with whoever waits for room in the output.
+    /// Continues with the senders that wait for room in the output.
     pub(crate) fn unblock(&mut self) {
-        // Those that wait now, and in turn with them those of which a frame was written and more is there.
+        // All that wait now, and in turn those that wrote a frame and have more.
         let mut left = self.blocked.len();
         while left > 0 && self.fx.out.len() < self.limits.output_octets() {
             let Some(index) = self.blocked.pop_front() else { return };
@@ -111,7 +111,7 @@ impl Endpoints {
         }
     }
 
-    /// Writes as much of a delivery as may be written, if it does not have to wait for its turn.
+    /// Writes as much of a delivery as possible, unless it waits for its turn.
     pub(super) fn pump(&mut self, index: u32) {
         let waits = self.links.at(index).and_then(Link::sender).is_none_or(|sender| sender.waits);
         if waits {
@@ -121,8 +121,8 @@ impl Endpoints {
         self.queue(index, false);
     }
 
-    /// Has a delivery that is not written to its end wait for what it lacks, or behind all others that wait if it has
-    /// had its turn; true if it is to be looked at again when there is room in the output.
+    /// Makes an incomplete delivery wait for the room that it lacks, behind all others if it has had its
+    /// turn. Returns `true` if it continues when there is room in the output.
     fn queue(&mut self, index: u32, had_turn: bool) -> bool {
         let Some((link, session)) = self.link_and_session(index) else { return false };
         if !link.is_complete() || !session.is_begun() {
@@ -134,7 +134,7 @@ impl Endpoints {
             if (ends || sender.leaves.is_some()) && self.left(index) {
                 return false;
             }
-            // Done: it may be the next one's turn, or a drain's.
+            // The delivery is written: the next one, or a drain, may follow.
             if self.is_sendable(index) {
                 self.look_sendable(index);
             } else {
@@ -144,7 +144,7 @@ impl Endpoints {
             return false;
         };
         if !sending.has_frame() {
-            // All that more was refused for is on its way.
+            // All octets for which a write was refused are written.
             if core::mem::take(&mut sending.is_refused) {
                 let key = SenderKey(link.key);
                 self.fx.tell(Event::Sendable(key));
@@ -165,8 +165,8 @@ impl Endpoints {
         is_open
     }
 
-    /// Writes one more frame of the delivery that is being sent, its first even if it has no octets yet; false if
-    /// there is none to be written now.
+    /// Writes one frame of the current delivery; the first frame even without octets. Returns `false` if
+    /// there is none to write.
     pub(super) fn write_frame(&mut self, index: u32, first: bool) -> bool {
         let max_frame_size = to_usize(self.fx.max_frame_size);
         self.write_before_transfer();
@@ -180,14 +180,14 @@ impl Endpoints {
             return false;
         };
         if sending.end == SendingEnd::Aborted && !sending.begun {
-            // The delivery-id is given out, and the peer expects the next one to follow.
+            // The delivery-id is assigned, and the peer expects the next one to follow.
             sending.transfer.settled = Some(true);
         }
         let transfer = &mut sending.transfer;
         transfer.aborted = sending.end == SendingEnd::Aborted;
         transfer.more = true;
         if FRAME_HEADER + transfer.encoded_len() >= max_frame_size {
-            // One that came too late to be refused; without it there is room.
+            // The payload was added too late to be refused; without it the frame fits.
             transfer.state = None;
         }
         let room = max_frame_size.saturating_sub(FRAME_HEADER + transfer.encoded_len()).max(1);
@@ -239,7 +239,7 @@ impl Sending {
         }
     }
 
-    /// Returns whether there is a frame to be written.
+    /// Returns `true` if there is a frame to write.
     fn has_frame(&self) -> bool {
         self.waiting > 0 || self.end != SendingEnd::Open
     }

@@ -1,4 +1,4 @@
-//! Sending: whole messages at once, and streams piece by piece [2.6.12] [2.6.14].
+//! Sending whole messages, and deliveries in pieces [2.6.12] [2.6.14].
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -16,7 +16,7 @@ use crate::message::{Message, Payload, data_head};
 use crate::types::{DeliveryKey, Handle};
 
 impl Endpoints {
-    /// Sends a message whole.
+    /// Sends an encoded message.
     pub(crate) fn send(
         &mut self,
         index: u32,
@@ -30,7 +30,7 @@ impl Endpoints {
         })
     }
 
-    /// Sends octets whole, as the data of a message that has nothing else.
+    /// Sends a message that is one data section.
     pub(crate) fn send_data(
         &mut self,
         index: u32,
@@ -49,14 +49,14 @@ impl Endpoints {
         })
     }
 
-    /// Encodes a message and sends it whole.
+    /// Encodes and sends a message.
     pub(crate) fn send_message(
         &mut self,
         index: u32,
         message: &Message,
         options: &SendOptions,
     ) -> Result<DeliveryKey, SendError> {
-        /// Up to which size encoding it beside and copying it costs less than to share its parts.
+        /// Up to this size, encoding into a buffer and copying costs less than sharing the parts.
         const SMALL: usize = 2048;
         if message.encoded_len() > SMALL {
             let payload = message.to_payload().map_err(SendError::Unencodable)?;
@@ -75,7 +75,7 @@ impl Endpoints {
         sent
     }
 
-    /// Sends a delivery that is permitted: in one transfer if it fits, else in as many as it takes.
+    /// Sends a checked delivery: in one transfer if it fits, else in several.
     #[inline]
     fn transmit(
         &mut self,
@@ -113,14 +113,15 @@ impl Endpoints {
             if let Some(sender) = link.sender() {
                 sender.sending = Some(Box::new(sending));
             }
-            // The first frame waits for no turn: later deliveries may not overtake it (T-XFER-05).
+            // The first frame does not wait for a turn, since later deliveries must not overtake it
+            // (T-XFER-05).
             self.write_frame(index, true);
             self.pump(index);
         }
         Ok(key)
     }
 
-    /// Begins a delivery of which the octets come later.
+    /// Begins a delivery in pieces.
     pub(crate) fn begin_delivery(
         &mut self,
         index: u32,
@@ -163,7 +164,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Ends the delivery that was begun: it is complete, or given up.
+    /// Completes or aborts the delivery that was begun.
     pub(crate) fn end_delivery(&mut self, index: u32, end: SendingEnd) -> Result<(), SendError> {
         let sender = self.open_sender(index)?;
         let Some(sending) = &mut sender.sending else { return Err(SendError::NoDelivery) };
@@ -178,7 +179,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// The sender whose delivery may be continued.
+    /// Returns the sender with a delivery that was begun and not ended.
     fn open_sender(&mut self, index: u32) -> Result<&mut Sender, SendError> {
         let session = self.links.at(index).map(|link| link.session);
         if !session.is_some_and(|session| self.may_send_on(session)) {
@@ -192,7 +193,7 @@ impl Endpoints {
         }
     }
 
-    /// An aborted delivery is settled by that [2.6.14].
+    /// Forgets an aborted delivery, which is settled [2.6.14].
     fn forget_sent(&mut self, index: u32, number: u64) {
         let Some((link, session)) = self.link_and_session(index) else { return };
         super::settle::forget(link, &mut session.sent, number);

@@ -1,4 +1,4 @@
-//! [`Permit`]: whether a delivery may be sent, and how.
+//! [`Permit`]: the check whether a delivery may be sent.
 
 use alloc::collections::BTreeSet;
 
@@ -14,16 +14,16 @@ use crate::machine::slab::Slab;
 use crate::types::{DeliveryTag, Handle};
 use crate::wire::{ReceiverSettleMode, SenderSettleMode, Transfer};
 
-/// A delivery that may be sent.
+/// The permission to send a delivery.
 pub(super) struct Permit {
     pub(super) tag: DeliveryTag,
     pub(super) settled: bool,
-    /// Whether something else has to be written first.
+    /// `true` if another frame must be written first.
     follows: bool,
 }
 
 impl Endpoints {
-    /// Returns whether a delivery of so many octets may begin, and how; nothing has changed yet.
+    /// Checks whether a delivery of this length may begin; nothing changes.
     #[inline]
     pub(super) fn check_send(
         &mut self,
@@ -38,7 +38,7 @@ impl Endpoints {
         permitted
     }
 
-    /// Has a sender told when what it lacks is there; or writes what has to be first.
+    /// Makes a refused sender wait, or writes the frames that must come first.
     #[cold]
     fn make_way(&mut self, index: u32, refusal: Option<&SendError>) {
         use SendError::{Full, Incomplete, NoCredit, WindowClosed};
@@ -54,7 +54,7 @@ impl Endpoints {
         }
     }
 
-    /// Returns the sender on the same session whose delivery has to go out first [2.6].
+    /// Returns the sender on the same session whose delivery must be written first [2.6].
     pub(super) fn unsent_before(&self, index: u32) -> Option<u32> {
         let session = self.sessions.get(self.links.peek(index)?.session)?;
         unsent_before(session, &self.links, index)
@@ -106,21 +106,21 @@ impl Endpoints {
         }
         let follows = follows || !self.ahead.is_empty();
         let mut permit = Permit { tag: options.tag.unwrap_or_else(|| sender.next_tag()), settled, follows };
-        // Room for one octet of payload at least, or it would take frames without end.
+        // Room for at least one octet of payload; otherwise the delivery would take frames without end.
         if options.state.is_some() {
             let octets = FRAME_HEADER + first_transfer(link.handle, session, &permit, options).encoded_len();
             if octets >= max_frame_size {
                 return Err(SendError::Unencodable(EncodeError::TooLarge { octets, limit: max_frame_size }));
             }
         }
-        // Entering the tag is the last thing that can fail.
+        // Recording the tag comes last, since no later check may fail.
         let (sent, chain) = (&session.sent, &link.chain);
         let live = || live_tags(sent, chain);
         while !settled && !link.tags.insert(&permit.tag, live) {
             if options.tag.is_some() {
                 return Err(SendError::TagInUse(permit.tag));
             }
-            // The application has chosen it before; there are fewer of those than there are tags.
+            // The application has used this tag; it has used fewer tags than exist.
             sender.tag_used();
             permit.tag = sender.next_tag();
         }
@@ -134,7 +134,7 @@ impl Endpoints {
         Some((link, session))
     }
 
-    /// Returns whether a message would be taken now.
+    /// Returns `true` if a message can be sent now.
     pub(crate) fn is_sendable(&self, index: u32) -> bool {
         let Some(link) = self.links.key(index).and_then(|key| self.links.get(key)) else { return false };
         let LinkEnd::Sender(sender) = &link.end else { return false };
@@ -155,7 +155,7 @@ fn unsent_before(session: &Session, links: &Slab<Link>, index: u32) -> Option<u3
     sender.sending.as_ref().is_some_and(|sending| !sending.begun).then_some(first)
 }
 
-/// A delivery begins: credit, window and ledger move together. Returns whether there is credit left.
+/// Begins a delivery: credit, window and ledger change together. Returns `true` if there is credit left.
 #[inline(always)]
 pub(super) fn commit(link: &mut Link, session: &mut Session, permit: &Permit, options: &SendOptions) -> bool {
     let (number, index) = (session.sent.next(), link.key.index);
@@ -171,7 +171,7 @@ pub(super) fn commit(link: &mut Link, session: &mut Session, permit: &Permit, op
     let LinkEnd::Sender(sender) = &mut link.end else { return false };
     sender.credit.send();
     let has_credit = sender.credit.credit() > 0;
-    // Told again when there is more, whether a send is tried before that or not.
+    // More credit is reported again, even if no send is tried before.
     sender.told &= has_credit;
     if options.tag.is_none() {
         sender.tag_used();

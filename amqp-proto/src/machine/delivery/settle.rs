@@ -1,4 +1,4 @@
-//! Settling: what the peer tells about deliveries, and what this end does [2.6.12] [2.7.6].
+//! Settlement: the peer's dispositions and those of this end [2.6.12] [2.7.6].
 
 use alloc::boxed::Box;
 
@@ -15,8 +15,8 @@ use crate::types::{DeliveryKey, DeliveryTag, Key, LinkKey};
 use crate::wire::{DeliveryState, Disposition, Outcome, Role};
 
 impl Endpoints {
-    /// The peer tells the state of deliveries: a range of those of the session, in which some are not unsettled
-    /// any more [2.7.6].
+    /// Handles a disposition: the state of a range of the session's deliveries, some of which may be settled
+    /// [2.7.6].
     pub(crate) fn on_disposition(&mut self, index: u32, frame: &Disposition) -> Result<(), (u32, Fault)> {
         let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
             return Ok(());
@@ -25,20 +25,20 @@ impl Endpoints {
         if last.precedes(frame.first) {
             return of_session(Err(SessionFault::Range));
         }
-        // The role is the speaker's: a receiver speaks of what this end has sent.
+        // The role is that of the frame's sender: a receiver means deliveries that this end has sent.
         let is_received = frame.role == Role::Sender;
         let Some(ledger) = ledger(session, is_received) else { return Ok(()) };
         let first = ledger.number(frame.first);
-        // What is sent or comes after the disposition is not meant.
+        // Deliveries that begin after the disposition are not meant.
         let last = (first + u64::from(frame.first.distance(last).unsigned_abs())).min(ledger.next() - 1);
         let (session, settled, state) = (session.key, frame.settled, frame.state.clone());
         self.updates = Some(Updates { session, is_received, next: first, last, settled, state });
         Ok(())
     }
 
-    /// Returns the next delivery of a disposition of which something is to be told; `None` when there is none left.
+    /// Returns the event of the next delivery of a disposition; `None` when there is none left.
     ///
-    /// [`Event::Busy`] stands for so many deliveries that were looked at in vain, by this disposition or by several.
+    /// [`Event::Busy`] is returned after many deliveries without an event, of one disposition or several.
     pub(crate) fn next_update(&mut self) -> Option<Event> {
         let mut looks = Ledger::LOOKS.saturating_sub(self.looked);
         while let Some(updates) = &mut self.updates {
@@ -76,14 +76,14 @@ impl Endpoints {
         None
     }
 
-    /// Keeps how many more deliveries may be looked at; where that is none, others are to have their turn.
+    /// Records the deliveries that may still be examined. If there are none, lets others have their turn.
     #[inline]
     fn looked_in_vain(&mut self, looks: u32) -> Option<Event> {
         self.looked = if looks == 0 { 0 } else { Ledger::LOOKS - looks };
         (looks == 0).then_some(Event::Busy)
     }
 
-    /// Has all that a disposition says told before something ends.
+    /// Reports the rest of a disposition, before something ends.
     pub(crate) fn finish_updates(&mut self) {
         while let Some(event) = self.next_update() {
             if event != Event::Busy {
@@ -92,20 +92,20 @@ impl Endpoints {
         }
     }
 
-    /// What is kept of a delivery that is not settled.
+    /// Returns the record of an unsettled delivery.
     pub(crate) fn record(&self, key: DeliveryKey) -> Option<&Record> {
         let session = self.sessions.get(key.session)?;
         let ledger = if key.is_received() { session.received.as_ref()? } else { &session.sent };
         ledger.get(key.number())
     }
 
-    /// Returns the link of a delivery that is not settled.
+    /// Returns the link of an unsettled delivery.
     pub(crate) fn link_of(&self, key: DeliveryKey) -> Option<LinkKey> {
         let link = self.links.key(self.record(key)?.link)?;
         self.links.get(link).map(Link::public_key)
     }
 
-    /// Returns the unsettled deliveries of a link, the oldest first.
+    /// Returns the unsettled deliveries of a link, oldest first.
     pub(crate) fn unsettled(&self, index: u32) -> impl Iterator<Item = DeliveryKey> + '_ {
         let link = self.links.key(index).and_then(|key| self.links.get(key));
         let session = link.and_then(|link| self.sessions.get(link.session));
@@ -119,7 +119,7 @@ impl Endpoints {
         numbers.filter_map(move |number| Some(delivery_key(session?.key, number, is_received)))
     }
 
-    /// Tells the state of a delivery, and settles it if that is this end's to do now [2.6.12].
+    /// Sends the state of a delivery, and settles it if this end may settle now [2.6.12].
     #[inline]
     pub(crate) fn dispose(
         &mut self,
@@ -152,7 +152,7 @@ impl Endpoints {
         if is_received && record.second && settles && state.is_none() {
             return Err(SettleError::Second);
         }
-        // A receiver of mode second settles when the sender has.
+        // A receiver of mode second settles after the sender.
         let settles = settles && !(is_received && record.second);
         let is_unsent = unsent(link, number).is_some_and(|sending| sending.add_news(settles, state));
         if settles {
@@ -164,19 +164,19 @@ impl Endpoints {
             return Ok(());
         }
         if had_outcome || (is_received && had_state) {
-            // What comes later about a delivery is not to be told before what came first.
+            // A later state must not be written before an earlier one.
             self.write_dispositions(session_index);
         }
         let is_final = settles || !matches!(state, Some(DeliveryState::Received(_)));
         self.tell_disposition(session_index, number, is_received, settles, state);
         if !is_final {
-            // What is not final may be followed by what is: it is not to be merged past that.
+            // A state that is not final must not be merged with a later one.
             self.write_dispositions(session_index);
         }
         Ok(())
     }
 
-    /// Tells the outcome that a delivery gets when a transaction is discharged, and before that is.
+    /// Sends the outcome that a delivery gets when its transaction is discharged, before the discharge.
     #[cold]
     pub(crate) fn retire(
         &mut self,
@@ -191,7 +191,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Has a disposition written when output is wanted.
+    /// Queues a disposition until output is requested.
     #[inline]
     pub(super) fn tell_disposition(
         &mut self,
@@ -211,7 +211,7 @@ impl Endpoints {
                     self.session_due(index);
                 }
                 if is_first {
-                    // The peer may take a transfer for what it knows of its tag already.
+                    // The peer would take a transfer with a tag that it still knows for the old delivery.
                     self.write_ahead(Ahead::Dispositions(index));
                 }
                 return;
@@ -220,9 +220,11 @@ impl Endpoints {
         }
     }
 
-    /// Writes what the peer has to know before the next transfer: all dispositions about deliveries that were sent, which
-    /// free their tags [2.6.12]; all within transactions, before a discharge [4.4.2]; and the first credit of a receiver,
-    /// which the peer may need to answer the transfer [2.6.7].
+    /// Writes the frames that must come before the next transfer.
+    ///
+    /// These are: dispositions about sent deliveries, which free their tags [2.6.12]; dispositions within
+    /// transactions, before a discharge [4.4.2]; and the first credit of a receiver, which the peer may need
+    /// to answer the transfer [2.6.7].
     #[inline]
     pub(super) fn write_before_transfer(&mut self) {
         while let Some(ahead) = self.ahead.pop() {
@@ -238,7 +240,7 @@ impl Endpoints {
         }
     }
 
-    /// Writes what is to be told about deliveries.
+    /// Writes the queued dispositions of a session.
     pub(crate) fn write_dispositions(&mut self, index: u32) {
         let Some(session) = self.sessions.at(index) else { return };
         if session.about_received.is_empty() && session.about_sent.is_empty() {
@@ -253,7 +255,7 @@ impl Endpoints {
                 }
                 let sent = self.fx.send(channel, &disposition);
                 if sent.is_err() {
-                    // Larger than the peer's frames: the outcome counts, not what is said about it.
+                    // The frame exceeds the peer's maximum; the outcome matters more than its details.
                     let _ = self.fx.send(channel, &brief(disposition));
                 }
             }
@@ -261,8 +263,8 @@ impl Endpoints {
     }
 }
 
-/// A disposition of the peer, as far as it is not told yet. It is told delivery by delivery, as events are polled: a
-/// range costs no more memory than one delivery.
+/// A disposition of the peer that is not completely reported. The deliveries are reported one by one, as
+/// events are polled, so a range costs no more memory than one delivery.
 #[derive(Debug)]
 pub(crate) struct Updates {
     session: Key,
@@ -273,24 +275,24 @@ pub(crate) struct Updates {
     state: Option<DeliveryState>,
 }
 
-/// What is new about a delivery.
+/// The news about a delivery.
 struct Update {
     state: Option<DeliveryState>,
     settled: bool,
-    /// Whether this end settles it for that [2.6.12].
+    /// `true` if this end settles the delivery in response [2.6.12].
     settles: bool,
-    /// Whether this end had told an outcome before.
+    /// `true` if this end had sent an outcome before.
     had_outcome: bool,
 }
 
-/// The peer tells the state of one unsettled delivery; `None` if that is nothing new.
+/// Applies the peer's state to one unsettled delivery; `None` if the state is no news.
 #[inline(always)]
 fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) -> Option<Update> {
     let record = ledger.get_mut(number)?;
     let (is_decided, had_outcome) = (record.has_remote_outcome(), record.has_local_outcome());
     let state = frame.state.as_ref();
     let is_outcome = is_decided || state.is_some_and(DeliveryState::is_terminal);
-    // An outcome does not change any more (T-DISP-13), and a state that was told before is no news.
+    // An outcome does not change (T-DISP-13), and a repeated state is no news.
     let news = state.filter(|state| !is_decided && (is_outcome || !record.is_remote(state)));
     if news.is_none() && !frame.settled {
         return None;
@@ -319,7 +321,7 @@ fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) ->
     if let LinkEnd::Receiver(receiver) = &mut link.end
         && !is_known(receiver, number)
     {
-        // The application hears of it with the message.
+        // The application gets the state with the message.
         if let Some(arrival) = receiver.inbox.back_mut() {
             arrival.state = state.map(Box::new);
         }
@@ -328,13 +330,12 @@ fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) ->
     Some(Update { state, settled, settles, had_outcome })
 }
 
-/// Returns whether the application has heard of a delivery: not of one of which more is to come on a link that is
-/// not read in pieces.
+/// Returns `true` if the delivery was reported: an incomplete one is reported on a streaming link only.
 fn is_known(receiver: &Receiver, number: u64) -> bool {
     receiver.streaming || receiver.partial().is_none_or(|arrival| arrival.number != number)
 }
 
-/// Returns a copy of a state, at once if it says nothing but its name.
+/// Returns a copy of a state, with a shortcut for the most frequent one.
 #[inline]
 fn same(state: &DeliveryState) -> DeliveryState {
     match state {
@@ -343,7 +344,7 @@ fn same(state: &DeliveryState) -> DeliveryState {
     }
 }
 
-/// Returns the deliveries of a session that go one way.
+/// Returns the ledger of a session in one direction.
 #[inline]
 fn ledger(session: &mut Session, is_received: bool) -> Option<&mut Ledger> {
     if is_received { session.received.as_mut() } else { Some(&mut session.sent) }
@@ -354,7 +355,7 @@ fn delivery_key(session: Key, number: u64, is_received: bool) -> DeliveryKey {
     if is_received { DeliveryKey::received(session, number) } else { DeliveryKey::sent(session, number) }
 }
 
-/// A delivery is settled, or lost.
+/// Forgets a delivery that is settled or lost.
 #[inline(always)]
 pub(crate) fn forget(link: &mut Link, ledger: &mut Ledger, number: u64) {
     if link.tags.is_counted()
@@ -373,15 +374,15 @@ pub(crate) fn forget(link: &mut Link, ledger: &mut Ledger, number: u64) {
     }
 }
 
-/// Returns a delivery of this number that the link sends, of which the peer has seen nothing yet.
+/// Returns a delivery that the link is about to send, if the peer has seen nothing of it.
 #[inline]
 fn unsent(link: &mut Link, number: u64) -> Option<&mut Sending> {
     let sending = link.sender()?.sending.as_deref_mut()?;
     (sending.number == number && !sending.begun).then_some(sending)
 }
 
-/// What becomes of a delivery that is settled while its last state is no outcome: it gets the default of the
-/// source [3.5.3], within its transaction if it is in one that brings none [4.4.4.2].
+/// Returns the final state of a delivery that was settled without an outcome: the default outcome of the
+/// source [3.5.3], within its transaction if it has one without an outcome [4.4.4.2].
 fn settled_without_outcome(link: &mut Link, state: Option<DeliveryState>) -> Option<DeliveryState> {
     let Some(default) = link.sender().and_then(|sender| sender.default_outcome.as_deref()) else {
         return state;
@@ -395,7 +396,7 @@ fn settled_without_outcome(link: &mut Link, state: Option<DeliveryState>) -> Opt
     })
 }
 
-/// A disposition without what makes its state long.
+/// Returns a disposition without the long parts of its state.
 fn brief(mut disposition: Disposition) -> Disposition {
     use crate::wire::{AmqpError, Modified, Rejected};
     if let Some(DeliveryState::Outcome(outcome)) = &mut disposition.state {

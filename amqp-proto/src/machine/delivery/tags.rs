@@ -1,22 +1,22 @@
-//! [`Tags`]: no two unsettled deliveries of a link have the same tag [2.6.12].
+//! [`Tags`]: ensures that the unsettled deliveries of a link have different tags [2.6.12].
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 
 use crate::types::DeliveryTag;
 
-/// Tells whether a tag is in use, at no cost while tags only grow, as counters do.
+/// The tags in use. Costs nothing while tags only grow, as counters do.
 #[derive(Debug, Default)]
 pub(crate) struct Tags {
-    /// The largest so far, as length and number.
+    /// The largest tag so far, as length and number.
     largest: (u8, u64),
-    /// All that are in use, once one was not larger than those before, or too long for a number.
+    /// All tags in use, after a tag that was not larger than all before, or too long for a number.
     #[allow(clippy::box_collection)] // links mostly do without, and it would be three words in each
     set: Option<Box<BTreeSet<DeliveryTag>>>,
 }
 
 impl Tags {
-    /// Enters a tag; false if it is in use, and then nothing has changed. `live` gives the tags in use.
+    /// Adds a tag. Returns `false` without any change if the tag is in use; `live` returns the tags in use.
     #[inline(always)]
     pub(crate) fn insert(&mut self, tag: &DeliveryTag, live: impl FnOnce() -> BTreeSet<DeliveryTag>) -> bool {
         match (number(tag), &self.set) {
@@ -33,13 +33,13 @@ impl Tags {
         self.set.get_or_insert_with(|| Box::new(live())).insert(*tag)
     }
 
-    /// Returns whether tags have to be taken out again.
+    /// Returns `true` if unused tags must be removed.
     #[inline]
     pub(crate) fn is_counted(&self) -> bool {
         self.set.is_some()
     }
 
-    /// Takes a tag out that is not in use any more; `is_last` when none is left in use.
+    /// Removes an unused tag; `is_last` if no tag is left in use.
     #[cold]
     pub(crate) fn remove(&mut self, tag: &DeliveryTag, is_last: bool) {
         if is_last {
@@ -50,7 +50,7 @@ impl Tags {
     }
 }
 
-/// Returns a short tag as something to compare: the shorter is the smaller. The empty one is the smallest.
+/// Returns a short tag as a comparable value: a shorter tag is smaller.
 #[inline]
 fn number(tag: &DeliveryTag) -> Option<(u8, u64)> {
     let (octets, len) = tag.padded();
@@ -64,7 +64,7 @@ mod tests {
     use crate::types::DeliveryTag;
     use std::collections::BTreeSet;
 
-    /// T-XFER-06: a live tag is found, however tags come and go.
+    // T-XFER-06: a live tag is found, however tags come and go.
     #[test]
     fn t_xfer_06_a_live_tag_is_refused() {
         let mut tags = Tags::default();

@@ -1,8 +1,8 @@
-//! What becomes of the unsettled deliveries of a link that is attached again [2.6.13].
+//! The unsettled deliveries of a link that is attached again [2.6.13].
 //!
-//! This end does not resume deliveries: its attach names none, so the receiver waits for none of what this end has sent.
-//! The application hears of each how it ended: by the outcome that the receiver's map has of it, or that it is lost. What
-//! this end has received stays to be decided on, as its session goes on.
+//! This end does not resume deliveries: its attach names none, so the receiver does not wait for those that
+//! this end has sent. The application gets the end of each: the outcome in the receiver's unsettled map, or
+//! its loss. Received deliveries can still get an outcome, since their session continues.
 
 use alloc::vec::Vec;
 
@@ -17,7 +17,8 @@ use crate::types::{DeliveryKey, DeliveryTag, Limits, Map, Value};
 use crate::wire::DeliveryState;
 
 impl Endpoints {
-    /// A link is attached at both ends once more, with what the peer still has of its deliveries [2.7.3].
+    /// Ends the deliveries that this end had sent before a link was attached again; `theirs` is the
+    /// receiver's unsettled map [2.7.3].
     pub(super) fn end_deliveries(&mut self, index: u32, theirs: Option<&Map>) {
         let is_sender = self.links.at(index).is_some_and(|link| matches!(link.end, LinkEnd::Sender(_)));
         if !is_sender {
@@ -46,7 +47,8 @@ impl Endpoints {
     }
 }
 
-/// Returns the state that a value in a map of the unsettled stands for; `None` of null and of what is no state.
+/// Returns the state that a value in an unsettled map stands for; `None` for null and for values that are no
+/// state.
 fn read_state(value: &Value, limits: &Limits) -> Option<DeliveryState> {
     let mut octets = BytesMut::new();
     value.encode(&mut octets).ok()?;

@@ -1,4 +1,4 @@
-//! How links are attached [2.6.3].
+//! The attach of links [2.6.3].
 
 use alloc::boxed::Box;
 use bytes::BytesMut;
@@ -16,20 +16,20 @@ use crate::machine::halves::{Half, LinkHalf};
 use crate::types::{DeliveryTag, Handle, Key, Limits, Map, Str, Value};
 use crate::wire::{AmqpError, Attach, Role, Target, Terminus};
 
-/// What an attach of the peer is.
+/// The meaning of a received attach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// The peer wants a link.
+    /// The peer attaches a link.
     Offer,
-    /// This end wanted one.
+    /// The peer answers an attach of this end.
     Answer,
-    /// This end had wanted one, and detached it before the answer.
+    /// The peer answers an attach after this end has detached the link.
     TooLate,
-    /// The peer wants a link under a name that is taken on another session.
+    /// The peer attaches a link by a name that belongs to another session.
     Elsewhere,
 }
 
-/// What the application says about its end of a link.
+/// The application's options for its end of a link.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EndOptions<'a> {
     Sender(&'a SenderOptions),
@@ -44,8 +44,8 @@ impl EndOptions<'_> {
         }
     }
 
-    /// Returns whether there is a terminus for this end of a link: the options bring one, or the peer's attach
-    /// asks for one. An attach without it is a refusal [2.6.3].
+    /// Returns `true` if this end has a terminus: from the options, or from the peer's attach. An attach
+    /// without a terminus would be a refusal [2.6.3].
     fn has_terminus(self, asked: &Attach) -> bool {
         match self {
             Self::Sender(options) => options.source.is_some() || asked.source.is_some(),
@@ -75,8 +75,8 @@ impl EndOptions<'_> {
         }
     }
 
-    /// Returns the attach to be sent; `asked` is the peer's, if this one answers it: what the options leave open
-    /// is as that has it [2.6.3] [2.7.3].
+    /// Returns the attach to send; `asked` is the peer's attach, if this one answers it, and fills in what
+    /// the options leave open [2.6.3] [2.7.3].
     fn attach(self, link: &Link, asked: Option<Attach>) -> Attach {
         let mut attach = Attach::new(link.name.clone(), Handle::new(link.handle), self.role());
         if let Some(asked) = asked {
@@ -118,7 +118,7 @@ impl EndOptions<'_> {
                 }
             }
         }
-        // Behind an error a link is resumed, of which nothing is left here (L-ERR-03).
+        // After an error, a link is resumed of which this end keeps nothing (L-ERR-03).
         attach.unsettled = link.has_failed.then(Map::new);
         match &link.end {
             LinkEnd::Sender(sender) => attach.initial_delivery_count = Some(sender.count()),
@@ -129,7 +129,7 @@ impl EndOptions<'_> {
 }
 
 impl Link {
-    /// Takes over what the peer's attach says.
+    /// Applies the peer's attach.
     fn on_attach(&mut self, attach: &Attach, session: Key) {
         self.session = session;
         self.remote = LinkHalf::Attached;
@@ -146,7 +146,7 @@ impl Link {
         }
     }
 
-    /// Takes over what this end's attach says.
+    /// Applies this end's attach.
     fn attached(&mut self, attach: &Attach, session: Key) {
         self.session = session;
         self.local = LinkHalf::Attached;
@@ -166,7 +166,7 @@ impl Link {
 }
 
 impl Endpoints {
-    /// Attaches a link to a session: a new one, or one of that name and direction that is suspended [2.6.4].
+    /// Attaches a link to a session: a new link, or a suspended one of this name and role [2.6.4].
     pub(crate) fn attach(
         &mut self,
         session: u32,
@@ -265,7 +265,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Returns the peer attaches a link, or answers an attach.
+    /// Handles an attach, which offers a link or answers an attach of this end.
     pub(crate) fn on_attach(&mut self, index: u32, attach: Attach) -> Result<(), (u32, Fault)> {
         let handle = attach.handle.get();
         if handle > self.limits.handle_max() {
@@ -275,7 +275,7 @@ impl Endpoints {
             return Ok(());
         };
         if session.local == Half::Ended {
-            // There is nothing to attach it to any more.
+            // This end has ended the session.
             return Ok(());
         }
         if session.handles.get(handle).is_some() {
@@ -300,7 +300,7 @@ impl Endpoints {
             Some((key, LinkHalf::Detached | LinkHalf::Closed, LinkHalf::Unattached, true)) => {
                 (key, Meaning::TooLate)
             }
-            // An answer is due on one session, and this comes on another (L-NAME-02).
+            // An answer is due on one session, and this attach comes on another (L-NAME-02).
             Some((_, _, LinkHalf::Unattached, false)) => {
                 (self.offer(session, &attach, false)?, Meaning::Elsewhere)
             }
@@ -310,7 +310,7 @@ impl Endpoints {
         if meaning == Meaning::Elsewhere {
             return self.refuse_elsewhere(key);
         }
-        // A refusal says nothing of its link but the detach that follows it (L-ATT-06).
+        // In a refusal, only the detach that follows has meaning (L-ATT-06).
         let is_refusal = matches!(meaning, Meaning::Answer | Meaning::TooLate) && !has_terminus(&attach);
         if role == Role::Receiver && attach.initial_delivery_count.is_none() && !is_refusal {
             return Err((key.index, LinkFault::NoDeliveryCount.into()));
@@ -338,7 +338,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Refuses a link that the application does not hear of.
+    /// Refuses a link without reporting it to the application.
     #[cold]
     fn refuse_elsewhere(&mut self, key: Key) -> Result<(), (u32, Fault)> {
         let refused = self.send_refusal(key, &AmqpError::from(LinkFault::Elsewhere));
@@ -360,7 +360,7 @@ impl Endpoints {
         }
     }
 
-    /// Returns the peer's attach, of a link that it has attached and this end not.
+    /// Returns the peer's attach, if the peer has attached the link and this end has not.
     pub(super) fn offered(&mut self, index: u32) -> Result<(Key, Attach), LinkError> {
         match self.links.at(index) {
             Some(link) if link.local == LinkHalf::Unattached && link.remote == LinkHalf::Attached => {
@@ -371,8 +371,8 @@ impl Endpoints {
         }
     }
 
-    /// Returns the name of a link is attached once more: the second is the one that counts [2.6.1]. False if that
-    /// has ended the session of the second, too.
+    /// Ends a link whose name is attached again: the second attach counts [2.6.1]. Returns `false` if the
+    /// session of the second had to be ended, too.
     fn steal(&mut self, key: Key, session: Key) -> bool {
         if self.fail_link(key.index, &LinkFault::Stolen) {
             return true;
@@ -382,7 +382,7 @@ impl Endpoints {
         first != session
     }
 
-    /// Returns a new link that the peer attaches, found by its name or only by its handle.
+    /// Adds a link that the peer attaches, findable by its name or only by its handle.
     fn offer(&mut self, session: Key, attach: &Attach, is_named: bool) -> Result<Key, (u32, Fault)> {
         let limit = self.limits.links();
         if self.has_all_links() {
@@ -393,7 +393,7 @@ impl Endpoints {
             Role::Sender => LinkEnd::Sender(Sender::offered()),
             Role::Receiver => LinkEnd::Receiver(Receiver::offered(&self.limits, self.credit.is_lenient)),
         };
-        // A name of its own: the frame that it came in is not to be kept for it.
+        // A copy of the name, so that the frame's buffer is not kept.
         let name = Str::from(attach.name.as_str());
         let key = self.links.insert(|key| Link::new(key, session, name.clone(), end));
         let key = key.ok_or((0, SessionFault::Links(limit).into()))?;
@@ -403,7 +403,7 @@ impl Endpoints {
         Ok(key)
     }
 
-    /// A link that was suspended is attached by the peer, on the session where it was or on another.
+    /// Handles the peer's attach of a suspended link, on its old session or another.
     fn offer_again(&mut self, key: Key, is_here: bool) {
         self.suspended.retain(|suspended| *suspended != key);
         if !is_here {
@@ -414,7 +414,7 @@ impl Endpoints {
         }
     }
 
-    /// Maps the peer's handle.
+    /// Applies the peer's attach and maps its handle.
     fn take_attach(&mut self, key: Key, session: Key, attach: &Attach) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.on_attach(attach, session);
@@ -424,7 +424,7 @@ impl Endpoints {
         }
     }
 
-    /// Keeps the peer's attach, if it is not too large.
+    /// Stores the peer's attach. Returns `false` if it is too large.
     fn keep_attach(&mut self, key: Key, attach: &Attach) -> bool {
         let mut octets = BytesMut::new();
         let fits = attach.encoded_len() <= crate::codec::to_usize(self.limits.attach_octets());
@@ -437,14 +437,14 @@ impl Endpoints {
         fits
     }
 
-    /// The peer has attached a link that is new, or was suspended.
+    /// Reports a link that the peer has attached, new or suspended before.
     fn tell_offer(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else { return };
         let event = Event::LinkOffered(link.public_key());
         self.fx.tell(event);
     }
 
-    /// The peer has answered an attach.
+    /// Handles the peer's answer to an attach.
     fn answered(&mut self, key: Key, attach: &Attach) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.is_refused = !has_terminus(attach);
@@ -459,11 +459,11 @@ impl Endpoints {
         }
     }
 
-    /// A link is attached at both ends.
+    /// Completes a link that is attached at both ends.
     fn complete(&mut self, index: u32) {
         let Some(link) = self.links.at(index) else { return };
         if let Some(receiver) = link.receiver() {
-            // Credit that was granted before the sender was there has been told already.
+            // Credit that was granted before the sender's attach has been sent already.
             if receiver.credit.credit() == 0 && receiver.top_up() {
                 self.write_ahead(Ahead::Flow(index));
                 self.link_due(index);
@@ -472,7 +472,7 @@ impl Endpoints {
         self.look_sendable(index);
     }
 
-    /// Writes an attach and maps this end's handle; on error nothing has changed.
+    /// Sends an attach and maps this end's handle. Nothing changes on error.
     fn send_attach(
         &mut self,
         key: Key,
@@ -495,17 +495,17 @@ impl Endpoints {
     }
 }
 
-/// Returns the peer's attach, decoded.
+/// Decodes the peer's attach.
 pub(crate) fn decode(attach: &[u8], limits: &Limits) -> Option<Attach> {
     Attach::decode(&mut bytes::Bytes::copy_from_slice(attach), limits).ok()
 }
 
-/// Returns whether a key of a map of the unsettled is a delivery-tag [2.7.3].
+/// Returns `true` if a key of an unsettled map is a delivery-tag [2.7.3].
 fn is_tag(key: &Value) -> bool {
     matches!(key, Value::Binary(octets) if DeliveryTag::new(octets).is_ok())
 }
 
-/// Returns whether the peer has a terminus for its end of a link [2.6.3].
+/// Returns `true` if the peer has a terminus for its end of the link [2.6.3].
 fn has_terminus(attach: &Attach) -> bool {
     match attach.role {
         Role::Sender => attach.source.is_some(),

@@ -1,22 +1,22 @@
-//! Link credit: how many deliveries may be sent, kept at both ends of a link [2.6.7].
+//! Link credit at both ends: the number of deliveries that may be sent [2.6.7].
 
 use crate::types::SequenceNo;
 use crate::wire::Flow;
 
-/// The most credit there can be: half of the numbers lie ahead, and more could not be told from less [2.8.10].
+/// The greatest credit: half of the serial numbers. More could not be distinguished from less [2.8.10].
 const MOST: u32 = u32::MAX >> 1;
 
-/// The sender's end.
+/// The credit at the sender's end.
 #[derive(Debug)]
 pub(crate) struct SenderCredit {
     first: SequenceNo,
-    /// How many deliveries have been sent; only this end moves it [2.6.7].
+    /// The number of deliveries sent, which only this end changes [2.6.7].
     count: SequenceNo,
     credit: u32,
     drain: bool,
-    /// How many messages wait at the application, as far as it has said [2.6.7].
+    /// The number of messages ready at the application, as last announced [2.6.7].
     available: u32,
-    /// Whether the application has said so.
+    /// `true` if the application has announced that number.
     is_available_known: bool,
 }
 
@@ -25,13 +25,13 @@ impl SenderCredit {
         Self { first, count: first, credit: 0, drain: false, available: 0, is_available_known: false }
     }
 
-    /// The application says how many messages wait for credit.
+    /// Sets the number of messages that wait for credit.
     pub(crate) fn set_available(&mut self, messages: u32) {
         self.available = messages;
         self.is_available_known = true;
     }
 
-    /// Returns how many messages wait for credit; `None` while the application has not said.
+    /// Returns the number of messages that wait for credit; `None` if the application has not announced it.
     pub(crate) fn available(&self) -> Option<u32> {
         self.is_available_known.then_some(self.available)
     }
@@ -45,13 +45,13 @@ impl SenderCredit {
         self.credit
     }
 
-    /// Returns whether credit that cannot be used is to be given back.
+    /// Returns `true` if unused credit is to be returned.
     #[inline]
     pub(crate) fn drain(&self) -> bool {
         self.drain
     }
 
-    /// A delivery begins [2.6.7].
+    /// Records the begin of a delivery [2.6.7].
     #[inline]
     pub(crate) fn send(&mut self) {
         self.count = self.count.next();
@@ -59,53 +59,56 @@ impl SenderCredit {
         self.available = self.available.saturating_sub(1);
     }
 
-    /// The receiver says how many it takes, counted from what it had seen [2.6.7].
+    /// Applies the receiver's credit, which counts from the deliveries that the receiver had seen [2.6.7].
     pub(crate) fn on_flow(&mut self, flow: &Flow) {
         if let Some(credit) = flow.link_credit {
             let seen = flow.delivery_count.unwrap_or(self.first);
-            // A peer that has seen more than was sent is wrong, but does no harm.
+            // A peer that has seen more than was sent is wrong, but causes no harm.
             let on_the_way = u32::try_from(seen.distance(self.count)).unwrap_or(0);
             self.credit = credit.min(MOST).saturating_sub(on_the_way);
         }
         self.drain = flow.drain;
     }
 
-    /// The same for a receiver that knows nothing of this end yet: it counts from where this end will start.
+    /// Applies the credit of a receiver that does not know this end's delivery-count: it counts from this
+    /// end's first.
     pub(crate) fn on_early_flow(&mut self, flow: &Flow) {
         self.on_flow(&Flow { delivery_count: Some(self.count), ..flow.clone() });
     }
 
-    /// Takes over what was granted before this end had said where it starts.
+    /// Copies credit that was granted before this end's attach.
     pub(super) fn adopt(&mut self, early: &Self) {
         self.credit = early.credit;
         self.drain = early.drain;
     }
 
-    /// Gives back what cannot be used [2.6.7].
+    /// Returns the unused credit [2.6.7].
     pub(crate) fn give_back(&mut self) {
         self.count = self.count.add(self.credit);
         self.credit = 0;
     }
 
-    /// The link is detached: credit ends with it.
+    /// Ends the credit with the link's detach.
     pub(crate) fn end(&mut self) {
         self.credit = 0;
         self.drain = false;
     }
 }
 
-/// The receiver's end.
+/// The credit at the receiver's end.
 #[derive(Debug)]
 pub(crate) struct ReceiverCredit {
-    /// The sender's delivery-count, as far as known; nothing before its attach.
+    /// The sender's delivery-count, as last known; `None` before its attach.
     count: Option<SequenceNo>,
     credit: u32,
-    /// The delivery-count up to which credit was ever given: what is on the way when credit is taken back still
-    /// comes [2.6.7].
+    /// The delivery-count up to which credit was ever granted: deliveries on the way may arrive after credit
+    /// was withdrawn [2.6.7].
     given: SequenceNo,
-    /// How many more are taken beyond that, where the options are lenient. Some senders, RabbitMQ up to 3.13 among them,
-    /// count credit that is renewed from what they have sent, and not from what the flow says: then what was on the way
-    /// comes on top, at each renewal. The session's window bounds it all.
+    /// The number of further deliveries that lenient options accept.
+    ///
+    /// Some senders, RabbitMQ up to 3.13 among them, add renewed credit to what they have, not to the count
+    /// in the flow. Then deliveries on the way come in addition, at each renewal. The session's window still
+    /// bounds them.
     spare: u32,
     is_lenient: bool,
     drain: bool,
@@ -118,7 +121,7 @@ impl ReceiverCredit {
         Self { count: None, credit: 0, given, spare: 0, is_lenient, drain: false, available: 0 }
     }
 
-    /// The sender's attach says where its delivery-count starts.
+    /// Sets the first delivery-count, from the sender's attach.
     pub(crate) fn start(&mut self, first: SequenceNo) {
         self.count = Some(first);
         self.given = first.add(self.credit);
@@ -141,7 +144,7 @@ impl ReceiverCredit {
         self.available
     }
 
-    /// Grants so much in all [2.6.7], draining it or not.
+    /// Sets the credit [2.6.7], with or without a drain.
     pub(crate) fn set(&mut self, credit: u32, drain: bool) {
         self.credit = credit.min(MOST);
         self.drain = drain;
@@ -157,7 +160,7 @@ impl ReceiverCredit {
         }
     }
 
-    /// A delivery begins; false if there was never credit for it [2.8.18].
+    /// Records the begin of a delivery. Returns `false` if there was never credit for it [2.8.18].
     #[inline]
     pub(crate) fn receive(&mut self) -> bool {
         let Some(count) = self.count else { return false };
@@ -170,13 +173,13 @@ impl ReceiverCredit {
         true
     }
 
-    /// Returns whether more deliveries may come than there is credit for: some was taken back, which the sender
-    /// may have used before it heard of that [2.6.7].
+    /// Returns `true` if more deliveries may arrive than there is credit: some was withdrawn, which the
+    /// sender may have used before it knew [2.6.7].
     pub(crate) fn was_reduced(&self) -> bool {
         self.count.is_some_and(|count| count.add(self.credit).precedes(self.given))
     }
 
-    /// A delivery comes that is one more than was given.
+    /// Accepts a delivery beyond the granted credit, if lenient.
     #[cold]
     fn spend(&mut self) -> bool {
         let is_spared = self.spare > 0;
@@ -187,7 +190,8 @@ impl ReceiverCredit {
         is_spared
     }
 
-    /// The sender tells its state: what its count has passed over is given back [2.6.7] [2.7.4].
+    /// Applies the sender's state: the deliveries that its count has skipped are returned credit [2.6.7]
+    /// [2.7.4].
     pub(crate) fn on_flow(&mut self, flow: &Flow) {
         self.available = flow.available.unwrap_or(0);
         let Some((ours, theirs)) = self.count.zip(flow.delivery_count) else { return };
@@ -196,7 +200,7 @@ impl ReceiverCredit {
         self.credit = self.credit.saturating_sub(given_back);
     }
 
-    /// The link is detached: credit ends with it.
+    /// Ends the credit with the link's detach.
     pub(crate) fn end(&mut self) {
         *self = Self::new(self.is_lenient);
     }
@@ -215,7 +219,7 @@ mod tests {
         flow
     }
 
-    /// T-CREDIT-03, -04, -05, -07, -16: what is on the way counts, across the wrap.
+    // T-CREDIT-03, -04, -05, -07, -16: deliveries on the way count, across the wrap.
     #[test]
     fn t_credit_03_what_is_on_the_way_counts() {
         let mut credit = SenderCredit::new(SequenceNo::new(u32::MAX));
@@ -236,7 +240,7 @@ mod tests {
         }
     }
 
-    /// T-DRAIN-01, T-CREDIT-02: the count passes over what is given back.
+    // T-DRAIN-01, T-CREDIT-02: the count passes over returned credit.
     #[test]
     fn t_drain_01_credit_is_given_back() {
         let mut credit = SenderCredit::new(SequenceNo::new(u32::MAX - 1));
@@ -245,7 +249,7 @@ mod tests {
         assert_eq!((credit.count().get(), credit.credit(), credit.drain()), (3, 0, true));
     }
 
-    /// T-CREDIT-08, T-CREDIT-09: what was once granted may come, and nothing more.
+    // T-CREDIT-08, T-CREDIT-09: deliveries that were once granted may arrive, and no more.
     #[test]
     fn t_credit_09_never_more_than_was_granted() {
         let mut credit = ReceiverCredit::new(false);
@@ -260,7 +264,7 @@ mod tests {
         assert!(credit.receive() && !credit.receive());
     }
 
-    /// T-CREDIT-09 [2.6.7]: 10 are granted, 5 come, 10 are granted: 15 are taken, and no more.
+    // T-CREDIT-09 [2.6.7]: 10 are granted, 5 arrive, 10 are granted: 15 are accepted, and no more.
     #[test]
     fn t_credit_09_renewed_credit_is_not_added() {
         let mut credit = ReceiverCredit::new(false);
@@ -272,8 +276,7 @@ mod tests {
         assert!(!credit.receive());
     }
 
-    /// T-CREDIT-03: where the options are lenient a sender may be wrong about it, and count what was on the way on top of
-    /// credit that is renewed, each time anew.
+    // T-CREDIT-03: with lenient options a sender may add renewed credit to what it had, at each renewal.
     #[test]
     fn t_credit_03_what_was_on_the_way_may_come_on_top() {
         let mut credit = ReceiverCredit::new(true);
@@ -291,7 +294,7 @@ mod tests {
             credit.set(10, false);
             (0..5).for_each(|_| assert!(credit.receive()));
         }
-        // It has been ahead by 5 more at each of 99 renewals.
+        // At each of 99 renewals the sender was ahead by 5 more.
         (0..5 + 99 * 5).for_each(|_| assert!(credit.receive()));
         assert!(!credit.receive());
         credit.set(5, false);
@@ -301,7 +304,7 @@ mod tests {
         assert!(!credit.receive(), "it was not renewed");
     }
 
-    /// T-DRAIN-03, T-CREDIT-14, T-AVAIL-02: the sender's count moves this end's credit, its credit does not.
+    // T-DRAIN-03, T-CREDIT-14, T-AVAIL-02: the sender's count changes this end's credit, its credit does not.
     #[test]
     fn t_drain_03_the_senders_count_gives_credit_back() {
         let mut credit = ReceiverCredit::new(false);

@@ -1,4 +1,4 @@
-//! How links are refused, detached and closed, and what becomes of their deliveries [2.6.3-2.6.6].
+//! The refusal, detach and close of links, and the fate of their deliveries [2.6.3-2.6.6].
 
 use alloc::boxed::Box;
 
@@ -16,17 +16,17 @@ use crate::types::{DeliveryKey, Handle, Key, LinkKey};
 use crate::wire::{AmqpError, Attach, Condition, Detach, Role};
 
 impl Link {
-    /// Returns whether both ends have detached it and neither has closed it.
+    /// Returns `true` if both ends have detached the link and neither has closed it.
     pub(crate) fn is_suspended(&self) -> bool {
         self.local == LinkHalf::Detached && self.remote == LinkHalf::Detached
     }
 
-    /// Returns whether the peer has attached and detached it, and this end owes it the same.
+    /// Returns `true` if the peer has attached and detached the link, and this end must answer both.
     fn is_withdrawn(&self) -> bool {
         self.local == LinkHalf::Unattached && matches!(self.remote, LinkHalf::Detached | LinkHalf::Closed)
     }
 
-    /// Nothing can go over it any more; gives what it held of its session's window and nobody will take.
+    /// Stops the link's traffic. Returns the room in the session's window that an incomplete delivery held.
     fn stop(&mut self) -> Held {
         match &mut self.end {
             LinkEnd::Sender(sender) => {
@@ -52,8 +52,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Detaches a link, or closes it for good. Without an error that waits until the delivery is written that was
-    /// completed before.
+    /// Detaches a link, or closes it for good. Without an error, waits until a complete delivery is written.
     pub(crate) fn detach(
         &mut self,
         index: u32,
@@ -68,7 +67,7 @@ impl Endpoints {
                 return if self.detach_later(index, closed) { Ok(()) } else { Err(LinkError::Detached) };
             }
             (LinkHalf::Attached, _) => {}
-            // A suspended link is closed by attaching it once more; the application forgets it instead.
+            // A suspended link is closed by attaching it again, which needs an open connection.
             (LinkHalf::Detached, LinkHalf::Detached) if closed && !self.is_open => {
                 return Err(LinkError::NoSession);
             }
@@ -87,8 +86,10 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Closes a link for a fault of the peer [2.6.5]; false if the peer cannot be told on the link: its session is
-    /// not begun by this end, or has no room for an attach.
+    /// Closes a link for a fault of the peer [2.6.5].
+    ///
+    /// Returns `false` if the fault cannot be answered on the link: this end has not begun its session, or
+    /// has no handle left.
     #[cold]
     pub(crate) fn fail_link(&mut self, index: u32, fault: &LinkFault) -> bool {
         let error = AmqpError::from(fault.clone());
@@ -110,7 +111,7 @@ impl Endpoints {
         true
     }
 
-    /// Returns the peer detaches a link, or answers a detach.
+    /// Handles a detach, which ends a link or answers a detach of this end.
     pub(crate) fn on_detach(&mut self, index: u32, detach: Detach) -> Result<(), (u32, Fault)> {
         let handle = detach.handle.get();
         let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
@@ -140,12 +141,12 @@ impl Endpoints {
                 self.tell_detached(link, true, Reason::remote(error));
             }
             LinkHalf::Detached if detach.closed && is_refused => {
-                // The peer never had a terminus that would want closing.
+                // The peer refused the link, so it has no terminus to close.
                 let reason = ours.map_or_else(|| Reason::remote(detach.error), |ours| *ours);
                 self.tell_detached(link, true, reason);
             }
             LinkHalf::Detached if detach.closed => {
-                // The peer closes what this end has only detached (L-CLOSE-02).
+                // The peer closes a link that this end has only detached (L-CLOSE-02).
                 self.close_crossed(key, ours, detach.error);
             }
             LinkHalf::Detached => {
@@ -160,9 +161,10 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Returns the peer detaches a handle that it has not attached. Some peers refuse a link so, without the
-    /// attach that has to come first [2.6.3]: that ends the one link of this end on which an attach is awaited, if
-    /// it is clear which.
+    /// Handles a detach on a handle that the peer has not attached.
+    ///
+    /// Some peers refuse a link in this way, without the attach that must come first [2.6.3]. If it is clear
+    /// which link of this end is meant, the detach ends that link.
     #[cold]
     fn on_bare_detach(&mut self, session: u32, detach: Detach) -> Result<(), (u32, Fault)> {
         let handle = detach.handle.get();
@@ -182,8 +184,8 @@ impl Endpoints {
         }
     }
 
-    /// Returns the link whose attach the peer may answer by a detach on this handle: the one that has the handle
-    /// at this end, or the only one that is not answered.
+    /// Returns the link that the peer may refuse by a detach on this handle: the link with this handle at
+    /// this end, or the only link without an answer.
     fn awaited_link(&mut self, session: u32, handle: u32) -> Option<u32> {
         let links = self.sessions.at(session)?.links.clone();
         let is_awaited =
@@ -197,8 +199,9 @@ impl Endpoints {
         other.into_iter().chain(awaited).find(|link| link.handle == handle).map(|link| link.key.index)
     }
 
-    /// The peer has attached a link and detached it before this end has attached it. It is owed an attach before
-    /// it can be owed a detach [2.6.3], and those are owed until the session is begun.
+    /// Answers a link that the peer has attached and detached before this end has attached it.
+    ///
+    /// The answer is an attach and a detach [2.6.3], which wait until the session is begun.
     fn answer_withdrawn(&mut self, key: Key) {
         let refusal = AmqpError::new(Condition::DetachForced);
         if self.send_refusal(key, &refusal).is_ok()
@@ -208,7 +211,7 @@ impl Endpoints {
         }
     }
 
-    /// A session is begun on which the peer has attached links and detached them again before.
+    /// Answers all links that the peer attached and detached before the session was begun.
     pub(crate) fn answer_all_withdrawn(&mut self, session: u32) {
         let links = self.sessions.at(session).map(|session| session.links.clone()).unwrap_or_default();
         for index in links {
@@ -219,7 +222,7 @@ impl Endpoints {
         }
     }
 
-    /// The session of a link is over.
+    /// Ends a link with its session.
     pub(crate) fn end_link_of_session(&mut self, index: u32, reason: &Reason) {
         let Some(link) = self.links.at(index) else { return };
         if link.is_suspended() {
@@ -239,7 +242,7 @@ impl Endpoints {
         }
     }
 
-    /// The application has polled the end of a link: unless it is suspended, its key names nothing any more.
+    /// Forgets a link whose end the application has polled, unless it is suspended.
     pub(crate) fn forget_link(&mut self, key: LinkKey) {
         if let Some(link) = self.links.get_mut(key.key()).filter(|link| !link.is_suspended()) {
             link.is_polled = true;
@@ -248,7 +251,7 @@ impl Endpoints {
         }
     }
 
-    /// Writes an attach without a terminus and a detach with the reason [2.6.3].
+    /// Sends an attach without a terminus, and a detach with the error [2.6.3].
     pub(super) fn send_refusal(&mut self, key: Key, error: &AmqpError) -> Result<(), LinkError> {
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
@@ -267,7 +270,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Writes a detach and gives this end's handle back [2.7.7].
+    /// Sends a detach and frees this end's handle [2.7.7].
     fn send_detach(&mut self, index: u32, closed: bool, error: Option<&AmqpError>) {
         let Some(link) = self.links.at(index) else { return };
         let (session, handle) = (link.session, link.handle);
@@ -278,7 +281,7 @@ impl Endpoints {
         }
     }
 
-    /// This end has detached a link: what follows depends on whether the peer has, too.
+    /// Continues after this end's detach, which the peer may have answered already.
     fn detached(&mut self, index: u32, closed: bool, reason: Reason) {
         let Some(link) = self.links.at(index) else { return };
         link.local = LinkHalf::detached(closed);
@@ -290,14 +293,14 @@ impl Endpoints {
         link.reason = Some(Box::new(reason));
         self.give_up_place(index);
         let Some(link) = self.links.at(index) else { return };
-        // The name is free, unless an answer to the attach is still to come.
+        // The name is free, unless the answer to the attach is still to come.
         if closed && link.remote != LinkHalf::Unattached {
             let (role, name, key) = (link.end.role(), link.name.clone(), link.key);
             self.names.remove(role, &name, key);
         }
     }
 
-    /// Attaches a link that this end had detached once more, only to close it [2.6.6].
+    /// Closes a link that this end has detached and the peer has closed, by attaching it again [2.6.6].
     fn close_crossed(&mut self, key: Key, ours: Option<Box<Reason>>, error: Option<AmqpError>) {
         self.reattach_close(key, None);
         let reason = match (ours, error) {
@@ -307,7 +310,7 @@ impl Endpoints {
         self.tell_detached(key.index, true, reason);
     }
 
-    /// Closes a link that both ends have detached: the peer hears of it by an attach and a closing detach.
+    /// Closes a suspended link, by an attach and a closing detach.
     fn close_suspended(&mut self, index: u32, error: Option<AmqpError>) {
         let Some(link) = self.links.at(index) else { return };
         let key = link.key;
@@ -316,7 +319,7 @@ impl Endpoints {
         self.tell_detached(index, true, Reason::local(error));
     }
 
-    /// Attaches a link once more, only to close it; the peer answers both, as it has to [2.6.6].
+    /// Attaches a link again only to close it. The peer must answer both [2.6.6].
     fn reattach_close(&mut self, key: Key, error: Option<&AmqpError>) {
         let remote =
             if self.send_reattach_close(key, error) { LinkHalf::Unattached } else { LinkHalf::Closed };
@@ -326,7 +329,7 @@ impl Endpoints {
         }
     }
 
-    /// Writes an attach and a closing detach; whether there was a session to write them on.
+    /// Sends an attach and a closing detach. Returns `false` if the link has no session to send them on.
     fn send_reattach_close(&mut self, key: Key, error: Option<&AmqpError>) -> bool {
         let Some(link) = self.links.get_mut(key) else { return false };
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
@@ -345,7 +348,7 @@ impl Endpoints {
         sent
     }
 
-    /// A link is detached at both ends, or this end does not listen to it any more.
+    /// Reports a link that is detached at both ends, or whose peer this end ignores.
     fn tell_detached(&mut self, index: u32, closed: bool, reason: Reason) {
         if closed {
             self.tell_end(index, true, reason);
@@ -353,7 +356,7 @@ impl Endpoints {
         }
         self.lose_unfinished(index);
         if self.links.at(index).is_some_and(|link| link.has_failed) {
-            // No word of its deliveries may come any more (L-ERR-02).
+            // No outcome of its deliveries can arrive any more (L-ERR-02).
             self.lose_deliveries(index);
         }
         let Some(link) = self.links.at(index) else { return };
@@ -371,7 +374,7 @@ impl Endpoints {
         }
     }
 
-    /// A link is gone.
+    /// Reports the end of a link, and ends its deliveries.
     fn tell_end(&mut self, index: u32, closed: bool, reason: Reason) {
         self.lose_unfinished(index);
         self.lose_deliveries(index);
@@ -412,8 +415,7 @@ impl Endpoints {
         link.tags = Tags::default();
     }
 
-    /// The delivery of which a part was sent or has come cannot be completed: it is lost, unless the application has
-    /// not heard of it.
+    /// Ends an incomplete delivery, and reports it as lost if the application knows it.
     fn lose_unfinished(&mut self, index: u32) {
         self.finish_updates();
         let Some(link) = self.links.at(index) else { return };
@@ -424,7 +426,7 @@ impl Endpoints {
                 None => return,
             },
             LinkEnd::Receiver(receiver) => {
-                // The peer may still complete it, as long as it has not detached.
+                // The peer may complete it until it has detached.
                 let may_go_on = link.local == LinkHalf::Detached && link.remote == LinkHalf::Attached;
                 let is_told = receiver.streaming;
                 match receiver.partial().filter(|_| !may_go_on) {
@@ -448,7 +450,7 @@ impl Endpoints {
         self.fx.tell(Event::Lost { link: public, delivery, state });
     }
 
-    /// A suspended link goes to another session: what it had on the old one stays behind.
+    /// Moves a suspended link away from its old session. Deliveries and room of the old session are given up.
     pub(super) fn leave_session(&mut self, index: u32) {
         self.lose_deliveries(index);
         let Some(link) = self.links.at(index) else { return };
@@ -460,7 +462,7 @@ impl Endpoints {
         self.release(session, held);
     }
 
-    /// Removes a link that is over at both ends and told.
+    /// Removes a link that has ended at both ends and whose end was polled.
     fn drop_link(&mut self, index: u32) {
         let Some(link) = self.links.at(index) else { return };
         let is_answered = matches!(link.remote, LinkHalf::Detached | LinkHalf::Closed);

@@ -1,18 +1,19 @@
-//! [`Draining`]: when a sender gives credit back that its receiver drains [2.6.7].
+//! [`Draining`]: the time at which a sender returns credit that its receiver drains [2.6.7].
 //!
-//! The application hears of the drain as of new credit, and may use it. What it uses in time goes out first; each
-//! message gives it more time. The decision stands here, so that all drivers take the same: they only keep the time.
+//! The application gets the drain as new credit, and may use it. The messages that it sends in time go out
+//! first, and each extends the time. The decision is made here, so that all drivers behave alike; they only
+//! provide the time.
 
 use crate::config::Options;
 use crate::machine::endpoints::Endpoints;
 use crate::types::{Key, Moment};
 
-/// What the options of a connection say of the credit of its links.
+/// The connection's options about the credit of its links.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CreditOptions {
-    /// How many milliseconds credit that is to be drained stays unused before it is given back.
+    /// The milliseconds between a drain request and the return of unused credit.
     pub(crate) pause: u32,
-    /// Whether senders may count credit that is renewed on top of what they had.
+    /// `true` if senders may add renewed credit to what they had.
     pub(crate) is_lenient: bool,
 }
 
@@ -22,8 +23,7 @@ impl CreditOptions {
     }
 }
 
-/// A sender whose receiver drains its credit, and when that is given back if the sender has sent nothing since the last
-/// look.
+/// A sender whose receiver drains its credit, and the time at which unused credit is returned.
 #[derive(Debug)]
 pub(crate) struct Draining {
     link: Key,
@@ -43,12 +43,12 @@ impl Endpoints {
         }
     }
 
-    /// When credit is to be given back next: all wait equally long, so the first has waited longest.
+    /// Returns the time of the next return of credit. All wait equally long, so the first has waited longest.
     pub(crate) fn next_drain(&self) -> Option<Moment> {
         self.draining.front().map(|draining| draining.by)
     }
 
-    /// Gives credit back that was not used in time.
+    /// Returns credit that was not used in time.
     pub(crate) fn end_drains(&mut self) {
         let again = self.now.after(self.credit.pause.into());
         for _ in 0..self.draining.len() {
@@ -61,7 +61,7 @@ impl Endpoints {
             if !sender.drain_due {
                 continue;
             }
-            // The application has used some, or waits for room to use more.
+            // The application has used some of it, or waits for room to use more.
             if sender.count() != sender.seen || sender.sending.is_some() || sender.waits {
                 sender.seen = sender.count();
                 sender.is_delayed = true;

@@ -1,4 +1,29 @@
-//! Links: their two halves, their credit, and what they send and receive [2.6].
+//! Links: their two halves, their credit, and their senders and receivers [2.6].
+//!
+//! # The automaton of a link
+//!
+//! A link has two halves, `local` for this end and `remote` for the peer. Each half is moved by the attach
+//! and detach frames of its end:
+//!
+//! | half | moves to | by |
+//! | --- | --- | --- |
+//! | `Unattached` | `Attached` | an attach |
+//! | `Attached` | `Detached` | a detach without `closed` |
+//! | `Attached` | `Closed` | a detach with `closed` |
+//! | `Detached` | `Attached` | another attach, by the link's name |
+//!
+//! * *Offered*: only the peer's half is `Attached`. The application accepts, which sends an attach, or
+//!   refuses, which sends an attach without a terminus and a closing detach [2.6.3].
+//! * *Attaching*: only this end's half is `Attached`. The peer's attach completes the link, unless it has no
+//!   terminus; then a detach follows.
+//! * *Complete*: both halves are `Attached`. Messages flow as credit allows.
+//! * *Detaching*: one half has left `Attached`. The other end answers with a detach of the same kind. If the
+//!   peer closes a link that this end has only detached, this end attaches it again to close it [2.6.6].
+//! * *Suspended*: both halves are `Detached`. The link keeps its name, key and unread messages. Either end
+//!   can attach it again, on any session [2.6.4].
+//! * *Closed*: both halves are `Closed`. The link is removed after the application has polled its end.
+//!
+//! A fault of the peer closes the link with an error. The end of the session closes the links on it.
 
 mod again;
 mod attach;
@@ -23,49 +48,49 @@ use super::reason::Reason;
 use crate::types::{Key, LinkKey, ReceiverKey, SenderKey, Str, Symbol};
 use crate::wire::{ReceiverSettleMode, Role, SenderSettleMode};
 
-/// One link, seen from this end.
+/// A link, as this end sees it.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) key: Key,
-    /// The session that it is on, or was on last.
+    /// The session of the link, or its last one.
     pub(crate) session: Key,
     pub(crate) name: Str,
-    /// This end's half.
+    /// The half of this end.
     pub(crate) local: LinkHalf,
-    /// The peer's.
+    /// The half of the peer.
     pub(crate) remote: LinkHalf,
-    /// This end's handle, while `local` is attached.
+    /// The handle of this end, while `local` is attached.
     pub(crate) handle: u32,
-    /// The peer's, while `remote` is attached.
+    /// The handle of the peer, while `remote` is attached.
     pub(crate) remote_handle: u32,
-    /// The mode in force: as the sender has it [2.7.3].
+    /// The settlement policy of the sender, as in the sender's attach [2.7.3].
     pub(crate) snd_settle_mode: SenderSettleMode,
-    /// The mode in force: as the receiver has it [2.7.3].
+    /// The settlement policy of the receiver, as in the receiver's attach [2.7.3].
     pub(crate) rcv_settle_mode: ReceiverSettleMode,
-    /// Whether the peer's answer to the attach had no terminus: a detach follows [2.6.3].
+    /// `true` if the peer's answer to the attach had no terminus: a detach follows [2.6.3].
     pub(crate) is_refused: bool,
-    /// Whether the peer has detached it for an error, and not closed it.
+    /// `true` if the peer has detached the link with an error and not closed it.
     pub(crate) has_failed: bool,
-    /// Whether a flow waits to be written.
+    /// `true` if a flow waits to be written.
     pub(crate) flow_due: bool,
-    /// Whether that flow is wanted at once, and not only as the answer to a drain.
+    /// `true` if that flow is to be written in any case, not only as the answer to a drain.
     pub(crate) is_flow_asked: bool,
-    /// The flow asks for one in return.
+    /// `true` if that flow requests an answer.
     pub(crate) echo: bool,
-    /// The peer's attach, encoded: shorter than the same decoded.
+    /// The peer's attach, encoded, which is smaller than decoded.
     pub(crate) attach: Box<[u8]>,
     /// The extensions that this end desires.
     pub(crate) desired: Box<[Symbol]>,
-    /// Why this end detached it, until the application is told.
+    /// The reason for which this end has detached the link, until it is reported.
     pub(crate) reason: Option<Box<Reason>>,
-    /// Whether the application has polled its end.
+    /// `true` if the application has polled the link's end.
     pub(crate) is_polled: bool,
     pub(crate) chain: Chain,
     pub(crate) tags: Tags,
     pub(crate) end: LinkEnd,
 }
 
-/// What the ends of a link do.
+/// This end's role on the link, with the state of that role.
 #[derive(Debug)]
 pub(crate) enum LinkEnd {
     Sender(Sender),
@@ -82,7 +107,7 @@ impl LinkEnd {
 }
 
 impl LinkEnd {
-    /// Takes over what outlives that a link is detached, or came before it was accepted.
+    /// Copies the state that outlives a detach, or came before the link was accepted.
     fn adopt(&mut self, kept: Self) {
         match (self, kept) {
             (Self::Sender(sender), Self::Sender(kept)) => sender.adopt(&kept),
@@ -127,7 +152,7 @@ impl Link {
         }
     }
 
-    /// Returns whether messages may go over it.
+    /// Returns `true` if messages may flow.
     #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.local == LinkHalf::Attached && self.remote == LinkHalf::Attached && !self.is_refused

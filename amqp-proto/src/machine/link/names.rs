@@ -1,11 +1,12 @@
-//! [`Names`]: links by name and direction [2.6.1].
+//! [`Names`]: the links by name and role [2.6.1].
 
 use alloc::collections::BTreeMap;
 
 use crate::types::{Key, Str};
 use crate::wire::Role;
 
-/// Finds links by name. A tree: names come from the peer, and what it costs to find one must not.
+/// A map from names to links. It is a tree, since the peer chooses the names and must not influence the cost
+/// of a search.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     senders: BTreeMap<Str, Key>,
@@ -20,7 +21,7 @@ impl Names {
         }
     }
 
-    /// Returns the link of this name at which this end has this role.
+    /// Returns the link with this name and this role at this end.
     pub(crate) fn get(&mut self, role: Role, name: &Str) -> Option<Key> {
         self.of(role).get(name).copied()
     }
@@ -29,7 +30,7 @@ impl Names {
         self.of(role).insert(name, key);
     }
 
-    /// Forgets a link, unless the name has become another's.
+    /// Removes a link, unless another link has taken over the name.
     pub(crate) fn remove(&mut self, role: Role, name: &Str, key: Key) {
         if self.get(role, name) == Some(key) {
             self.of(role).remove(name);

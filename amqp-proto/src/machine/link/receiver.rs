@@ -1,4 +1,4 @@
-//! [`Receiver`]: the end of a link that receives.
+//! [`Receiver`]: the state of a receiving link.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -10,52 +10,53 @@ use crate::message::Payload;
 use crate::types::Limits;
 use crate::wire::DeliveryState;
 
-/// What a receiving end keeps beside what all links do.
+/// The state that a receiving link has in addition to that of all links.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     pub(crate) credit: ReceiverCredit,
-    /// What has come and is not taken; the last may be incomplete.
+    /// The deliveries that have arrived and were not taken; the last one may be incomplete.
     pub(crate) inbox: VecDeque<Arrival>,
     prefetch: u32,
-    /// Whether the peer has attached it and no flow was written since.
+    /// `true` from the peer's attach until the first flow is written.
     pub(crate) is_unseen: bool,
-    /// Whether no credit is given ahead until the application gives some: it has taken all back, or drains it.
+    /// `true` while prefetch is paused: the application has withdrawn all credit, or drains it.
     pub(crate) is_paused: bool,
-    /// Whether the application is to be told when there is no credit left [2.6.7].
+    /// `true` while the application waits for the end of a drain [2.6.7].
     pub(crate) drains: bool,
-    /// Whether the application is to be told of the sender's next flow: it has taken all credit back.
+    /// `true` while the application waits for the sender's answer after it has withdrawn all credit.
     pub(crate) stops: bool,
-    /// Whether only the sender can say that: it may have used credit before it heard that this was taken back.
+    /// `true` if the drain ends only with the sender's answer, since the sender may have used withdrawn
+    /// credit.
     pub(crate) awaits_answer: bool,
     pub(crate) manual_accept: bool,
     pub(crate) on_drop: OnDrop,
     pub(crate) streaming: bool,
-    /// The largest message that is taken; any, if none.
+    /// The size of the largest accepted message; `None` for any size.
     pub(crate) max_message_size: Option<u64>,
 }
 
-/// A delivery that has come, wholly or in part.
+/// A delivery that has arrived, possibly incomplete.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
     pub(crate) number: u64,
     pub(crate) tag: Tag,
     pub(crate) message_format: u32,
-    /// How many frames have come of it.
+    /// The number of its frames that have arrived.
     pub(crate) transfers: u32,
-    /// How many of them the session's window holds, and for how many octets.
+    /// The room that it holds in the session's window.
     pub(crate) held: Held,
-    /// How many octets have come of it.
+    /// The number of its octets that have arrived.
     pub(crate) size: u64,
     pub(crate) payload: Payload,
     pub(crate) settled: bool,
     pub(crate) progress: Progress,
-    /// Whether nothing of it is kept: it resumes what this end does not know [2.7.5].
+    /// `true` if nothing of it is kept, since it resumes a delivery that this end does not know [2.7.5].
     pub(crate) ignored: bool,
-    /// What the sender told of its state.
+    /// The state in its transfers.
     pub(crate) state: Option<Box<DeliveryState>>,
 }
 
-/// How far a delivery has come.
+/// The progress of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     Partial,
@@ -63,7 +64,7 @@ pub(crate) enum Progress {
     Aborted,
 }
 
-/// What a delivery takes of its session's window.
+/// Room in a session's window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) frames: u32,
@@ -89,24 +90,24 @@ impl Receiver {
         }
     }
 
-    /// For a link that the peer has attached, before the application has accepted it.
+    /// Returns the state of a link that the peer has attached and the application has not accepted yet.
     pub(crate) fn offered(limits: &Limits, is_lenient: bool) -> Self {
         Self::new(&ReceiverOptions::new(), limits, is_lenient)
     }
 
-    /// Returns the delivery of which more is to come.
+    /// Returns the incomplete delivery.
     #[inline]
     pub(crate) fn partial(&self) -> Option<&Arrival> {
         self.inbox.back().filter(|arrival| arrival.progress == Progress::Partial)
     }
 
-    /// Takes out the delivery of which more is to come.
+    /// Takes the incomplete delivery.
     #[inline]
     pub(crate) fn take_partial(&mut self) -> Option<Arrival> {
         if self.partial().is_some() { self.inbox.pop_back() } else { None }
     }
 
-    /// Tops credit up when half of what is asked for ahead has been taken [2.6.9]; whether it did.
+    /// Renews the credit when half of the prefetched messages were taken [2.6.9]. Returns `true` if it did.
     pub(crate) fn top_up(&mut self) -> bool {
         if self.prefetch == 0 || !self.is_low() || self.is_paused {
             return false;
@@ -115,20 +116,20 @@ impl Receiver {
         true
     }
 
-    /// Returns whether half of what is asked for ahead, or more, has been taken.
+    /// Returns `true` if at least half of the prefetched messages were taken.
     #[inline]
     pub(crate) fn is_low(&self) -> bool {
         self.credit.credit().saturating_add(self.waiting()) <= self.prefetch / 2
     }
 
-    /// Returns how many deliveries wait to be taken.
+    /// Returns the number of deliveries that wait to be taken.
     #[inline]
     fn waiting(&self) -> u32 {
         u32::try_from(self.inbox.len()).unwrap_or(u32::MAX)
     }
 
-    /// Returns whether all credit that was to be drained is gone, which is to be told once: when what has begun to
-    /// come is complete, so that a message never comes behind it [2.6.8].
+    /// Returns `true` once when a drain has ended: no credit is left, and the last delivery is complete, so
+    /// that no message comes after the report [2.6.8].
     #[inline]
     pub(crate) fn is_drained(&mut self) -> bool {
         if !self.drains || self.credit.credit() > 0 || self.awaits_answer || self.partial().is_some() {
@@ -138,7 +139,7 @@ impl Receiver {
         true
     }
 
-    /// Takes out the complete deliveries that the sender has not settled.
+    /// Takes the complete deliveries that the sender has not settled.
     pub(crate) fn take_unsettled(&mut self) -> VecDeque<Arrival> {
         let is_taken = |arrival: &Arrival| arrival.progress == Progress::Complete && !arrival.settled;
         let (taken, kept) = self.inbox.drain(..).partition(is_taken);
@@ -146,7 +147,7 @@ impl Receiver {
         taken
     }
 
-    /// The link is detached: credit ends with it.
+    /// Ends the credit with the link's detach.
     pub(crate) fn end(&mut self) {
         self.credit.end();
         self.is_paused = false;
@@ -155,12 +156,12 @@ impl Receiver {
         self.awaits_answer = false;
     }
 
-    /// Forgets the delivery of which more was to come; gives what it held of the window.
+    /// Drops the incomplete delivery. Returns the room that it held.
     pub(crate) fn drop_partial(&mut self) -> Held {
         self.take_partial().map_or(Held::default(), |arrival| arrival.held)
     }
 
-    /// Forgets all that has come; gives what it held of the window.
+    /// Drops all deliveries. Returns the room that they held.
     pub(crate) fn clear(&mut self) -> Held {
         self.inbox.drain(..).fold(Held::default(), |sum, arrival| Held {
             frames: sum.frames + arrival.held.frames,
@@ -168,7 +169,7 @@ impl Receiver {
         })
     }
 
-    /// Returns the arrival of this number.
+    /// Returns the position of the delivery with this number.
     pub(crate) fn find(&self, number: u64) -> Option<usize> {
         self.inbox.binary_search_by_key(&number, |arrival| arrival.number).ok()
     }

@@ -1,4 +1,4 @@
-//! [`Sender`]: the end of a link that sends.
+//! [`Sender`]: the state of a sending link.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -10,56 +10,58 @@ use crate::config::SenderOptions;
 use crate::types::{DeliveryTag, SequenceNo};
 use crate::wire::{DeliveryState, Outcome, Transfer};
 
-/// What a sending end keeps beside what all links do.
+/// The state that a sending link has in addition to that of all links.
 #[derive(Debug)]
 pub(crate) struct Sender {
     pub(crate) credit: SenderCredit,
-    /// The delivery that is not written to its end yet.
+    /// The delivery that is not completely written.
     pub(crate) sending: Option<Box<Sending>>,
     next_tag: u32,
-    /// Whether the application was told that it may send, and has not been refused since.
+    /// `true` if the application knows that it can send, and has not been refused since.
     pub(crate) told: bool,
-    /// Whether it is among those that are looked at when the session's window opens or output is taken.
+    /// `true` if the sender waits for the session's window or for room in the output.
     pub(crate) waits: bool,
-    /// Whether the receiver waits for the answer to a drain [2.6.7].
+    /// `true` if the receiver waits for the answer to a drain [2.6.7].
     pub(crate) drain_due: bool,
-    /// Whether the application says when it has nothing to send, and whether it has said so.
+    /// `true` if the application answers drains itself, and `has_drained` if it has answered.
     pub(crate) manual_drain: bool,
-    /// Whether the engine says so after a pause; whether that has begun, and how many deliveries were sent then.
+    /// `true` if the engine answers a drain after a pause. `is_delayed` during the pause; `seen` is the
+    /// delivery-count at its start.
     pub(crate) drains_late: bool,
     pub(crate) is_delayed: bool,
     pub(crate) seen: SequenceNo,
     pub(crate) has_drained: bool,
-    /// Whether the link is detached when the delivery that is being sent is written, and then whether for good.
+    /// Set if the link is detached when its delivery is written; `true` to close it.
     pub(crate) leaves: Option<bool>,
     pub(crate) manual_settle: bool,
-    /// The largest message that the peer takes; any, if none.
+    /// The size of the largest message that the peer accepts; `None` for any size.
     pub(crate) max_message_size: Option<u64>,
-    /// What deliveries get that are settled without an outcome [3.5.3].
+    /// The outcome of deliveries that are settled without one [3.5.3].
     pub(crate) default_outcome: Option<Box<Outcome>>,
 }
 
-/// A delivery on its way into the output.
+/// A delivery that is being written.
 #[derive(Debug)]
 pub(crate) struct Sending {
     pub(crate) number: u64,
-    /// What goes before the next piece of payload.
+    /// The transfer before the next piece of payload.
     pub(crate) transfer: Transfer,
-    /// Whether the first frame is written.
+    /// `true` if the first frame is written.
     pub(crate) begun: bool,
     pub(crate) chunks: VecDeque<Bytes>,
-    /// How many octets are in `chunks`, and how many there were in all.
+    /// The octets in `chunks`, and the octets of the delivery so far.
     pub(crate) waiting: usize,
     pub(crate) size: u64,
     pub(crate) end: SendingEnd,
-    /// Whether the application was refused to add more, and is to be told when it may.
+    /// `true` if the application was refused to add octets, and waits for the event.
     pub(crate) is_refused: bool,
-    /// Whether it was settled before the first frame is written: the peer can hear of it only after that.
+    /// `true` if the delivery was settled before its first frame is written: the peer learns of it
+    /// afterwards.
     pub(crate) settles: bool,
 }
 
 impl Sending {
-    /// Has the first transfer tell of a state, and what follows it that the delivery is settled.
+    /// Puts a state into the first transfer, and notes that the delivery is settled after it.
     pub(crate) fn add_news(&mut self, settles: bool, state: Option<&DeliveryState>) -> bool {
         self.settles = settles;
         if let Some(state) = state {
@@ -68,7 +70,7 @@ impl Sending {
         true
     }
 
-    /// A frame is written: the next says only what goes on, and to which transaction all of it belongs [4.4.1].
+    /// Prepares the transfer of the next frame, which has only the handle and the transaction [4.4.1].
     pub(crate) fn go_on(&mut self) {
         let state = self.transfer.state.take();
         let state = state.filter(|state| matches!(state, DeliveryState::Transactional(_)));
@@ -76,14 +78,14 @@ impl Sending {
     }
 }
 
-/// What the application has said about the end of a delivery.
+/// The end of a delivery, as the application has set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SendingEnd {
-    /// More is to come.
+    /// More octets follow.
     Open,
-    /// All is there.
+    /// The delivery is complete.
     Complete,
-    /// It is given up.
+    /// The delivery is aborted.
     Aborted,
 }
 
@@ -109,53 +111,52 @@ impl Sender {
         }
     }
 
-    /// For a link that the peer has attached, before the application has accepted it.
+    /// Returns the state of a link that the peer has attached and the application has not accepted yet.
     pub(crate) fn offered() -> Self {
         Self::new(&SenderOptions::new())
     }
 
-    /// Goes on with the tags of the link before it was detached, and with credit that was granted before it was
-    /// accepted.
+    /// Copies the next tag from before a detach, and credit that was granted before the link was accepted.
     pub(super) fn adopt(&mut self, kept: &Self) {
         self.next_tag = kept.next_tag;
         self.credit.adopt(&kept.credit);
         self.drain_due = kept.drain_due;
     }
 
-    /// Returns where the delivery-count stands, as an attach has to say [2.7.3].
+    /// Returns the delivery-count, for an attach [2.7.3].
     pub(crate) fn count(&self) -> SequenceNo {
         self.credit.count()
     }
 
-    /// Returns the delivery-count and credit as the peer has to know them: without the delivery of which no frame
-    /// is written yet, or it would take that for credit given back.
+    /// Returns the delivery-count and the credit for the peer, without a delivery that has no written frame
+    /// yet: the peer would take it for returned credit.
     pub(crate) fn told_credit(&self) -> (SequenceNo, u32) {
         let unsent = self.sending.as_ref().is_some_and(|sending| !sending.begun);
         let (count, credit) = (self.credit.count(), self.credit.credit());
         if unsent { (count.add(u32::MAX), credit.saturating_add(1)) } else { (count, credit) }
     }
 
-    /// The tag that comes next, if the application does not give one.
+    /// Returns the next tag, for a delivery without one from the application.
     #[inline]
     pub(crate) fn next_tag(&self) -> DeliveryTag {
         DeliveryTag::from(self.next_tag)
     }
 
-    /// The tag was used.
+    /// Moves on to the next tag.
     #[inline]
     pub(crate) fn tag_used(&mut self) {
         self.next_tag = self.next_tag.wrapping_add(1);
     }
 
-    /// Returns whether the answer to a drain may be written: all that was sent is, and nothing more comes for the
-    /// credit that is left.
+    /// Returns `true` if a drain can be answered: the messages are written, and none follows for the rest of
+    /// the credit.
     pub(crate) fn answers_drain(&self) -> bool {
         let is_done =
             !(self.manual_drain || self.drains_late) || self.has_drained || self.credit.credit() == 0;
         self.drain_due && self.sending.is_none() && is_done
     }
 
-    /// Gives back the credit that is to be drained, if the answer to the drain may be written [2.6.7].
+    /// Returns the credit that the receiver drains, if the drain can be answered [2.6.7].
     pub(crate) fn give_back(&mut self) {
         if self.answers_drain() {
             self.drain_due = false;
@@ -164,7 +165,7 @@ impl Sender {
         }
     }
 
-    /// The link is detached: nothing more can be sent.
+    /// Ends sending with the link's detach.
     pub(crate) fn end(&mut self) {
         self.credit.end();
         self.sending = None;

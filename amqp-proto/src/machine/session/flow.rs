@@ -1,4 +1,4 @@
-//! Flows: the windows of sessions and the credit of links, told and heard [2.7.4].
+//! Flows: the windows of sessions and the credit of links, sent and received [2.7.4].
 
 use super::Session;
 use super::lifecycle::OUTGOING_WINDOW;
@@ -12,7 +12,7 @@ use crate::types::{Handle, ReceiverKey};
 use crate::wire::Flow;
 
 impl Session {
-    /// Returns the part of a flow that is about the session [2.7.4].
+    /// Returns a flow with the session's fields [2.7.4].
     fn flow(&mut self) -> Flow {
         let window = self.incoming.open();
         let mut flow = Flow::new(window, self.outgoing.next_id(), OUTGOING_WINDOW);
@@ -23,7 +23,7 @@ impl Session {
 }
 
 impl Endpoints {
-    /// The peer tells its windows, and with a handle the state of a link.
+    /// Handles a flow: the peer's windows, and with a handle the state of a link.
     pub(crate) fn on_flow(&mut self, index: u32, flow: &Flow) -> Result<(), (u32, Fault)> {
         let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
             return Ok(());
@@ -79,15 +79,15 @@ impl Endpoints {
         let mut is_delayed = false;
         match &mut link.end {
             LinkEnd::Sender(sender) => {
-                // What was given back is told again when there is more, and so is what this takes back.
+                // More credit is reported again after credit was returned or withdrawn.
                 sender.told &= sender.credit.credit() > 0;
                 sender.credit.on_flow(flow);
                 sender.told &= sender.credit.credit() > 0;
                 sender.drain_due = sender.credit.drain();
                 sender.has_drained = false;
-                // With no credit left the answer says just that (T-DRAIN-04).
+                // Without credit, the answer is due at once (T-DRAIN-04).
                 drains = sender.answers_drain();
-                // The application that drains by hand, or may be late, has to hear of it.
+                // An application that answers drains itself, or late, needs the event.
                 sender.told &= !(sender.drain_due && (sender.manual_drain || sender.drains_late));
                 is_delayed = sender.drain_due && sender.drains_late && !drains;
             }
@@ -114,7 +114,7 @@ impl Endpoints {
         self.look_sendable(index);
     }
 
-    /// Grants credit on a link, or takes it back.
+    /// Sets the credit of a link.
     pub(crate) fn set_credit(&mut self, index: u32, credit: u32) -> Result<(), FlowError> {
         let Some(receiver) = self.attached(index).and_then(Link::receiver) else {
             return Err(FlowError::Detached);
@@ -131,7 +131,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Takes all credit of a link back, and asks the sender to say so [2.6.10].
+    /// Withdraws all credit of a link, and requests the sender's answer [2.6.10].
     pub(crate) fn stop(&mut self, index: u32) -> Result<(), FlowError> {
         self.set_credit(index, 0)?;
         if let Some(receiver) = self.links.at(index).and_then(Link::receiver) {
@@ -140,7 +140,7 @@ impl Endpoints {
         self.echo(index)
     }
 
-    /// Asks for the credit of a link to be used or given back.
+    /// Asks the sender of a link to use or return its credit.
     pub(crate) fn drain(&mut self, index: u32) -> Result<(), FlowError> {
         let link = self.attached(index).ok_or(FlowError::Detached)?;
         let key = ReceiverKey(link.key);
@@ -148,10 +148,10 @@ impl Endpoints {
         receiver.credit.set(receiver.credit.credit(), true);
         receiver.drains = true;
         receiver.is_paused = true;
-        // Where credit was taken back that may have been used already, only the sender knows: it is asked.
+        // If credit was withdrawn that may have been used, only the sender knows, so it is asked.
         receiver.awaits_answer = receiver.credit.was_reduced();
         let is_asked = receiver.awaits_answer;
-        // Not every peer answers where there is no credit and was none: then nothing has to be waited for.
+        // Without credit now and before, some peers do not answer, and no answer is needed.
         let is_drained = receiver.is_drained();
         link.echo |= is_asked;
         if is_drained {
@@ -161,14 +161,14 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Asks the peer for the state of its end of a link.
+    /// Requests the state of the peer's end of a link.
     pub(crate) fn echo(&mut self, index: u32) -> Result<(), FlowError> {
         self.attached(index).ok_or(FlowError::Detached)?.echo = true;
         self.link_due(index);
         Ok(())
     }
 
-    /// Tells how many messages wait for credit.
+    /// Announces the number of messages that wait for credit.
     pub(crate) fn set_available(&mut self, index: u32, messages: u32) -> Result<(), FlowError> {
         let sender = self.attached(index).and_then(Link::sender).ok_or(FlowError::Detached)?;
         sender.credit.set_available(messages);
@@ -176,7 +176,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// There is nothing to be sent for the credit that is to be drained.
+    /// Answers a drain for the application, which has no messages to send.
     pub(crate) fn drained(&mut self, index: u32) -> Result<(), FlowError> {
         let sender = self.attached(index).and_then(Link::sender).ok_or(FlowError::Detached)?;
         if sender.drain_due {
@@ -189,7 +189,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// The answer to a drain is due, if what it waited for is done [2.6.7].
+    /// Marks the answer to a drain as due, if it can be given [2.6.7].
     pub(crate) fn look_drained(&mut self, index: u32) {
         let sender = self.links.at(index).and_then(Link::sender);
         if sender.is_some_and(|sender| sender.answers_drain()) {
@@ -197,9 +197,10 @@ impl Endpoints {
         }
     }
 
-    /// Returns whether a flow is not to be written yet, since the application has not heard all there is to be
-    /// told: it may still want to use credit that is to be given back [2.6.7], or to look at a terminus before the
-    /// first credit is granted [2.6.3].
+    /// Returns `true` if a flow must wait until the application has polled all events.
+    ///
+    /// The application may still want to use credit that is to be returned [2.6.7], or to check a terminus
+    /// before the first credit is granted [2.6.3].
     pub(crate) fn flow_waits(&mut self, index: u32) -> bool {
         if self.fx.events.is_empty() {
             return false;
@@ -217,7 +218,7 @@ impl Endpoints {
         self.links.at(index).filter(|link| may_send && link.local == LinkHalf::Attached)
     }
 
-    /// Writes a flow that tells the state of a link, and of its session with it.
+    /// Writes a flow with the state of a link and its session.
     pub(crate) fn write_link_flow(&mut self, index: u32) {
         let Some(link) = self.links.at(index) else { return };
         link.flow_due = false;
@@ -226,7 +227,7 @@ impl Endpoints {
             return;
         }
         if let Some(sender) = link.sender() {
-            // More was sent since the answer to a drain was due: it comes behind that.
+            // More was sent since the answer to a drain was due; the answer comes after that.
             if !is_asked && !sender.answers_drain() {
                 return;
             }
@@ -255,11 +256,11 @@ impl Endpoints {
             }
         }
         let channel = session.channel;
-        // All fields are of bounded size: it fits the smallest frame there is.
+        // All fields have bounded sizes, so the frame fits the smallest frame size.
         let _ = self.fx.send(channel, &flow);
     }
 
-    /// Writes a flow that tells the windows of a session, if it is asked for or time.
+    /// Writes a flow with the windows of a session, if one was requested or the window is low.
     pub(crate) fn write_session_flow(&mut self, index: u32) {
         let Some(session) = self.sessions.at(index) else { return };
         session.due = false;
@@ -272,7 +273,7 @@ impl Endpoints {
     }
 }
 
-/// The peer has attached a link and granted credit at once, before the application has accepted it [2.6.7].
+/// Handles credit that the peer grants before the application has accepted the link [2.6.7].
 fn on_early_flow(link: &mut Link, flow: &Flow) {
     link.flow_due |= flow.echo;
     if let LinkEnd::Sender(sender) = &mut link.end {

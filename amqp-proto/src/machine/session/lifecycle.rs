@@ -1,4 +1,4 @@
-//! How sessions begin and end [2.5.1-2.5.5].
+//! The begin and the end of sessions [2.5.1-2.5.5].
 
 use alloc::boxed::Box;
 use bytes::BytesMut;
@@ -14,7 +14,7 @@ use crate::machine::reason::Reason;
 use crate::types::{Handle, Key, SessionKey};
 use crate::wire::{AmqpError, Begin, End};
 
-/// What this end announces as its outgoing-window: it never holds itself back.
+/// The announced outgoing-window: this end does not limit itself.
 pub(super) const OUTGOING_WINDOW: u32 = i32::MAX.cast_unsigned();
 
 impl Endpoints {
@@ -61,15 +61,15 @@ impl Endpoints {
         self.send_begin(index, channel, options)
             .inspect_err(|_| self.own_channels.give_back(channel.into()))?;
         self.answer_all_withdrawn(index);
-        // A flow that was asked for before the answer to the begin could be written is owed still (S-FLOW-03).
+        // A flow that the peer requested before this begin is still owed (S-FLOW-03).
         if self.sessions.at(index).is_some_and(|session| session.flow_due) {
             self.session_due(index);
         }
         Ok(())
     }
 
-    /// Ends a session, or refuses one that the peer has begun. Without an error that waits until the deliveries
-    /// are written that were completed before.
+    /// Ends a session, or refuses one that the peer has begun. Without an error, waits until complete
+    /// deliveries are written.
     pub(crate) fn end(&mut self, index: u32, error: Option<AmqpError>) -> Result<(), SessionError> {
         if !self.is_open {
             return Err(SessionError::NotOpen);
@@ -91,7 +91,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Ends a session for a fault of the peer, which is not listened to any more on it [2.5.4].
+    /// Ends a session for a fault of the peer, and ignores later frames on it [2.5.4].
     #[cold]
     pub(crate) fn fail_session(&mut self, index: u32, fault: &SessionFault) {
         let error = AmqpError::from(fault.clone());
@@ -112,7 +112,7 @@ impl Endpoints {
         let Some(session) = self.sessions.at(index) else { return Err(SessionError::Ended) };
         let window = session.incoming.open();
         let mut begin = Begin::new(session.outgoing.next_id(), window, OUTGOING_WINDOW);
-        // An answer names the channel that it answers on (S-BEG-01).
+        // An answer has the channel of the begin that it answers (S-BEG-01).
         begin.remote_channel = (session.remote != Half::Unopened).then_some(session.remote_channel);
         begin.handle_max = Handle::new(self.limits.handle_max());
         begin.offered_capabilities = options.offered_capabilities.clone();
@@ -125,7 +125,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Writes an end, after a begin if that was still owed.
+    /// Sends an end, after the begin if that was not sent.
     fn send_end(&mut self, index: u32, error: Option<&AmqpError>) {
         let owes_begin = self.sessions.at(index).is_some_and(|session| session.local == Half::Unopened);
         if owes_begin {
@@ -133,7 +133,8 @@ impl Endpoints {
                 .take_channel()
                 .and_then(|channel| self.send_begin(index, channel, &SessionOptions::new()));
             if begun.is_err() {
-                // All of the peer's channels are in use: it will hear of it when the connection closes.
+                // All of the peer's channels are in use: the peer learns of the end when the connection
+                // closes.
                 return;
             }
         }
@@ -148,7 +149,7 @@ impl Endpoints {
         }
     }
 
-    /// The peer begins a session, or answers a begin [2.5.1] [2.7.2].
+    /// Handles a begin, which offers a session or answers a begin of this end [2.5.1] [2.7.2].
     pub(crate) fn on_begin(&mut self, channel: u16, begin: Begin) -> Result<(), ConnectionFault> {
         if channel > self.limits.channel_max() {
             return Err(ConnectionFault::ChannelMax(channel));
@@ -157,7 +158,7 @@ impl Endpoints {
             return Err(ConnectionFault::ChannelInUse(channel));
         }
         if !self.is_open {
-            // The connection is closed by this end: the session would never be answered.
+            // This end has closed the connection, so the session would never be answered.
             return Ok(());
         }
         let index = match begin.remote_channel {
@@ -181,14 +182,14 @@ impl Endpoints {
         session.incoming.start(begin.next_outgoing_id);
         session.outgoing.start(begin.incoming_window);
         let mut octets = BytesMut::new();
-        // Only what can be written is kept; what was read can.
+        // The begin is kept in encoded form. A decoded begin can always be encoded.
         let _ = begin.encode(&mut octets);
         session.begin = octets.to_vec().into_boxed_slice();
         let key = SessionKey(session.key);
         let event = match session.local {
             Half::Unopened => Some(Event::SessionOffered(key)),
             Half::Open => Some(Event::SessionBegun(key)),
-            // This end has ended it already, and waits for the peer's end.
+            // This end has ended the session, and waits for the peer's end.
             Half::Ended => None,
         };
         self.channels.insert(channel.into(), index);
@@ -196,7 +197,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// The peer ends a session [2.5.2] [2.5.3].
+    /// Handles an end [2.5.2] [2.5.3].
     pub(crate) fn on_end(&mut self, index: u32, end: End) {
         let Some(session) = self.sessions.at(index) else { return };
         session.remote = Half::Ended;
@@ -205,10 +206,10 @@ impl Endpoints {
         let ours = session.reason.take();
         self.channels.remove(channel.into());
         if is_ours {
-            // Both ends are through with it (S-END-01).
+            // Both ends have ended it (S-END-01).
             self.own_channels.give_back(own_channel.into());
         }
-        // One for a fault is told, though there may have been no channel to write it on.
+        // An end for a fault was reported, although there may have been no channel to send it on.
         if is_ours || is_told {
             if let Some(reason) = ours {
                 self.tell_session_end(index, *reason);
@@ -222,7 +223,7 @@ impl Endpoints {
         self.tell_session_end(index, Reason::remote(end.error));
     }
 
-    /// Tells that a session is over, and before that what becomes of its links and deliveries.
+    /// Reports the end of a session, after the ends of its links and deliveries.
     fn tell_session_end(&mut self, index: u32, reason: Reason) {
         let Some(session) = self.sessions.at(index) else { return };
         let key = session.key;
@@ -235,7 +236,7 @@ impl Endpoints {
         self.fx.tell(Event::SessionEnded { session: SessionKey(key), reason: Box::new(reason) });
     }
 
-    /// All sessions end with the connection [2.5.2].
+    /// Ends all sessions with the connection [2.5.2].
     pub(crate) fn end_all(&mut self, reason: &Reason) {
         let keys: alloc::vec::Vec<Key> = self.sessions.keys().collect();
         for key in keys {
@@ -252,7 +253,7 @@ impl Endpoints {
         }
     }
 
-    /// The application has polled the end of a session: its key names nothing any more.
+    /// Forgets a session whose end the application has polled.
     pub(crate) fn forget_session(&mut self, key: SessionKey) {
         if let Some(session) = self.sessions.get_mut(key.0) {
             session.is_polled = true;
@@ -260,7 +261,7 @@ impl Endpoints {
         }
     }
 
-    /// Removes a session that is over at both ends and told.
+    /// Removes a session that has ended at both ends and whose end was polled.
     fn drop_session(&mut self, index: u32) {
         let Some(session) = self.sessions.at(index) else { return };
         if session.is_polled && session.remote == Half::Ended {

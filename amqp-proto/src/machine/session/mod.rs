@@ -1,4 +1,23 @@
 //! Sessions: two windows, the handles of links, and the unsettled deliveries of both directions [2.5].
+//!
+//! # The automaton of a session
+//!
+//! A session has two halves, `local` for this end and `remote` for the peer, and each moves only forward:
+//! `Unopened`, by a begin to `Open`, by an end to `Ended`.
+//!
+//! * *Offered*: only the peer's half is `Open`. The application accepts, which sends a begin, or refuses,
+//!   which sends a begin and an end with an error.
+//! * *Beginning*: only this end's half is `Open`. Links may be attached already; the peer's begin completes
+//!   the session.
+//! * *Mapped*: both halves are `Open`. Transfers flow as the windows allow [2.5.6].
+//! * *Ending*: one half is `Ended`. The other end answers with its end. An end without an error first waits
+//!   until complete deliveries are written.
+//! * *Ended*: both halves are `Ended`. The session is removed, and its channels are free, after the
+//!   application has polled its end.
+//!
+//! After a fault of the peer, this end sends an end with the error and discards all frames up to the peer's
+//! end [2.5.4]. The end of the connection ends all sessions. Before `SessionEnded` is reported, the links of
+//! the session are detached and their unsettled deliveries are reported as lost.
 
 mod flow;
 mod lifecycle;
@@ -17,56 +36,58 @@ use crate::config::SessionOptions;
 use crate::types::{DeliveryNumber, Key, Limits, Symbol};
 use crate::wire::Role;
 
-/// One session, seen from this end.
+/// A session, as this end sees it.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) key: Key,
-    /// This end's half.
+    /// The half of this end.
     pub(crate) local: Half,
-    /// The peer's.
+    /// The half of the peer.
     pub(crate) remote: Half,
-    /// Whether it was ended for a fault of the peer: all that still comes is dropped [2.5.4].
+    /// `true` if it was ended for a fault of the peer: later frames are dropped [2.5.4].
     pub(crate) discards: bool,
-    /// Whether the peer has shown that it has this end's begin.
+    /// `true` if the peer has shown that it has received this end's begin.
     pub(crate) knows_begin: bool,
-    /// The channel on which this end sends, while `local` is open.
+    /// The channel of this end's frames, while `local` is open.
     pub(crate) channel: u16,
-    /// The channel on which the peer sends, while `remote` is open.
+    /// The channel of the peer's frames, while `remote` is open.
     pub(crate) remote_channel: u16,
     pub(crate) incoming: IncomingWindow,
     pub(crate) outgoing: OutgoingWindow,
-    /// The peer's handles: the places of their links.
+    /// The indexes of links by the peer's handles.
     pub(crate) handles: Directory,
-    /// This end's handles.
+    /// The handles of this end.
     pub(crate) own_handles: Numbers,
-    /// The highest handle that the peer takes.
+    /// The highest handle that the peer accepts.
     pub(crate) handle_max: u32,
-    /// The places of the links that are on it or were on it last.
+    /// The indexes of the links whose current or last session this is.
     pub(crate) links: BTreeSet<u32>,
-    /// Unsettled deliveries that this end has sent.
+    /// The unsettled deliveries that this end has sent.
     pub(crate) sent: Ledger,
-    /// Unsettled deliveries that this end has received; before the first has come, that says where they start.
+    /// The unsettled deliveries that this end has received; `None` before the first, which determines the
+    /// first id.
     pub(crate) received: Option<Ledger>,
-    /// What is to be told about deliveries that were sent.
+    /// The dispositions to write about sent deliveries.
     pub(crate) about_sent: DispositionQueue,
-    /// What is to be told about deliveries that were received.
+    /// The dispositions to write about received deliveries.
     pub(crate) about_received: DispositionQueue,
-    /// Whether it is among those that have something to be written.
+    /// `true` if the session is marked as having something to write.
     pub(crate) due: bool,
     pub(crate) flow_due: bool,
-    /// Whether nothing more is begun on it, and it ends once deliveries are written that were.
+    /// `true` if no new deliveries may begin, and the session ends when the complete ones are written.
     pub(crate) leaves: bool,
-    /// The place of the sender whose delivery has its id and no frame yet: the next delivery's frame comes behind.
+    /// The index of a sender whose delivery has an id and no written frame; later deliveries must not
+    /// overtake it.
     pub(crate) unsent: Option<u32>,
-    /// Places of senders that wait for the window to open.
+    /// The indexes of senders that wait for the window to open.
     pub(crate) waiting: VecDeque<u32>,
-    /// The peer's begin, encoded: shorter than the same decoded.
+    /// The peer's begin, encoded, which is smaller than decoded.
     pub(crate) begin: Box<[u8]>,
     /// The extensions that this end desires.
     pub(crate) desired: Box<[Symbol]>,
-    /// Why this end ended it, until the application is told.
+    /// The reason for which this end has ended it, until it is reported.
     pub(crate) reason: Option<Box<Reason>>,
-    /// Whether its end is told, and whether the application has polled that.
+    /// `true` if its end was reported, and `is_polled` if the application has polled that.
     pub(crate) is_told: bool,
     pub(crate) is_polled: bool,
 }
@@ -104,7 +125,7 @@ impl Session {
         }
     }
 
-    /// Takes over what the application says about a session that the peer has begun.
+    /// Applies the application's options to a session that the peer has begun.
     pub(crate) fn set_options(&mut self, options: &SessionOptions, limits: &Limits) {
         let next_id = self.incoming.next_id();
         self.incoming = Self::window(options, limits);
@@ -123,28 +144,29 @@ impl Session {
         IncomingWindow::new(frames, octets, limits.frame_size())
     }
 
-    /// Returns whether frames may be sent on it.
+    /// Returns `true` if this end may send frames on the session.
     #[inline]
     pub(crate) fn is_begun(&self) -> bool {
         self.local == Half::Open
     }
 
-    /// Returns whether links may be attached on it.
+    /// Returns `true` if links may be attached on the session.
     pub(crate) fn takes_links(&self) -> bool {
         self.is_begun() && self.remote != Half::Ended && !self.leaves
     }
 
-    /// Returns whether what the peer says about its links still counts: this end has not ended it [2.5.4] [2.5.5].
+    /// Returns `true` if the peer's frames about links still count: this end has not ended the session
+    /// [2.5.4] [2.5.5].
     pub(crate) fn listens(&self) -> bool {
         !self.discards && self.local != Half::Ended
     }
 
-    /// Returns whether both ends have begun it, and neither ended.
+    /// Returns `true` if both ends have begun the session and neither has ended it.
     pub(crate) fn is_mapped(&self) -> bool {
         self.local == Half::Open && self.remote == Half::Open
     }
 
-    /// Returns the ledger of received deliveries, which starts with the first one's id.
+    /// Returns the ledger of received deliveries, created with the first id.
     #[inline]
     pub(crate) fn received(&mut self, first: DeliveryNumber) -> &mut Ledger {
         self.received.get_or_insert_with(|| Ledger::new(first))

@@ -1,24 +1,24 @@
-//! The windows of a session: how many transfer frames each end may still send [2.5.6].
+//! The windows of a session: the number of transfer frames that each end may still send [2.5.6].
 
 use crate::machine::fault::SessionFault;
 use crate::types::TransferNumber;
 use crate::wire::Flow;
 
-/// What the peer may send. It opens as the application takes what has come, not as it settles.
+/// The window for the peer's transfers. It opens as the application takes messages, not as it settles them.
 #[derive(Debug)]
 pub(crate) struct IncomingWindow {
-    /// The id of the next transfer; not known before the peer's begin.
+    /// The id of the next transfer; unknown before the peer's begin.
     next_id: TransferNumber,
-    /// How many transfers may still come, as the peer was told.
+    /// The number of transfers that the peer may still send, as last announced.
     left: u32,
-    /// Frames and octets that wait for the application.
+    /// The frames and octets that wait for the application.
     held_frames: u32,
     held_octets: u64,
     most_frames: u32,
-    /// Half of the widest that it can be: more left is enough.
+    /// Half of the widest window: the window is not low while more is left.
     half: u32,
     most_octets: u64,
-    /// The largest frame that may come.
+    /// The size of the largest frame.
     frame_size: u32,
 }
 
@@ -38,7 +38,7 @@ impl IncomingWindow {
         }
     }
 
-    /// The peer's begin says where its transfers start.
+    /// Sets the first transfer-id, from the peer's begin.
     pub(crate) fn start(&mut self, next_outgoing_id: TransferNumber) {
         self.next_id = next_outgoing_id;
     }
@@ -47,7 +47,7 @@ impl IncomingWindow {
         self.next_id
     }
 
-    /// Returns how many frames there is room for.
+    /// Returns the number of frames that there is room for.
     #[inline]
     fn room(&self) -> u32 {
         let frames = self.most_frames.saturating_sub(self.held_frames);
@@ -56,13 +56,14 @@ impl IncomingWindow {
         frames.min(u32::try_from(octets).unwrap_or(u32::MAX)).max(least)
     }
 
-    /// Opens as far as there is room; gives what to tell the peer. What it was told before is never taken back.
+    /// Opens the window as far as there is room, and returns the new value for the peer. An announced window
+    /// is never reduced.
     pub(crate) fn open(&mut self) -> u32 {
         self.left = self.left.max(self.room());
         self.left
     }
 
-    /// Returns whether it is time to open again: half of the room has been used [2.5.6].
+    /// Returns `true` if half of the room was used, so that the window should open again [2.5.6].
     #[inline]
     pub(crate) fn is_low(&self) -> bool {
         if self.left > self.half {
@@ -72,12 +73,12 @@ impl IncomingWindow {
         self.left < room && self.left <= room / 2
     }
 
-    /// Returns how many transfers may still come.
+    /// Returns the number of transfers that the peer may still send.
     pub(crate) fn left(&self) -> u32 {
         self.left
     }
 
-    /// A transfer has come [2.5.6] [2.8.17].
+    /// Records a received transfer [2.5.6] [2.8.17].
     #[inline]
     pub(crate) fn receive(&mut self) -> Result<(), SessionFault> {
         self.left = self.left.checked_sub(1).ok_or(SessionFault::Window)?;
@@ -85,32 +86,32 @@ impl IncomingWindow {
         Ok(())
     }
 
-    /// So much waits for the application.
+    /// Adds frames and octets that wait for the application.
     #[inline]
     pub(crate) fn hold(&mut self, frames: u32, octets: usize) {
         self.held_frames = self.held_frames.saturating_add(frames);
         self.held_octets = self.held_octets.saturating_add(octets as u64);
     }
 
-    /// So much is taken.
+    /// Removes frames and octets that the application has taken.
     #[inline]
     pub(crate) fn release(&mut self, frames: u32, octets: usize) {
         self.held_frames = self.held_frames.saturating_sub(frames);
         self.held_octets = self.held_octets.saturating_sub(octets as u64);
     }
 
-    /// The peer says which transfer comes next [2.5.6].
+    /// Applies the peer's next transfer-id [2.5.6].
     pub(crate) fn on_flow(&mut self, flow: &Flow) {
         self.next_id = flow.next_outgoing_id;
     }
 }
 
-/// What this end may send.
+/// The window for this end's transfers.
 #[derive(Debug)]
 pub(crate) struct OutgoingWindow {
     first_id: TransferNumber,
     next_id: TransferNumber,
-    /// How many transfers the peer takes.
+    /// The number of transfers that the peer accepts.
     left: u32,
 }
 
@@ -123,29 +124,29 @@ impl OutgoingWindow {
         self.next_id
     }
 
-    /// Returns how many transfers may be sent.
+    /// Returns the number of transfers that this end may send.
     #[inline]
     pub(crate) fn left(&self) -> u32 {
         self.left
     }
 
-    /// The peer's begin says how many transfers it takes.
+    /// Sets the window, from the peer's begin.
     pub(crate) fn start(&mut self, incoming_window: u32) {
-        // Nothing can have been sent before.
+        // No transfer can have been sent before.
         self.left = incoming_window;
     }
 
-    /// A transfer is sent [2.5.6].
+    /// Records a sent transfer [2.5.6].
     #[inline]
     pub(crate) fn send(&mut self) {
         self.next_id = self.next_id.next();
         self.left = self.left.saturating_sub(1);
     }
 
-    /// The peer says how many it takes, counted from what it had seen [2.5.6].
+    /// Applies the peer's window, which counts from the transfers that the peer had seen [2.5.6].
     pub(crate) fn on_flow(&mut self, flow: &Flow) {
         let seen = flow.next_incoming_id.unwrap_or(self.first_id);
-        // A peer that has seen more than was sent is wrong, but does no harm.
+        // A peer that has seen more than was sent is wrong, but causes no harm.
         let on_the_way = u32::try_from(seen.distance(self.next_id)).unwrap_or(0);
         self.left = flow.incoming_window.saturating_sub(on_the_way);
     }
@@ -164,7 +165,7 @@ mod tests {
         flow
     }
 
-    /// S-WIN-03, S-WIN-06, S-WIN-07, S-WIN-09: across the wrap, and with numbers that make no sense.
+    // S-WIN-03, S-WIN-06, S-WIN-07, S-WIN-09: across the wrap, and with numbers that make no sense.
     #[test]
     fn s_win_06_what_is_on_the_way_counts() {
         let mut window = OutgoingWindow::new(TransferNumber::new(u32::MAX));
@@ -183,7 +184,7 @@ mod tests {
         assert_eq!(window.left(), 7);
     }
 
-    /// S-WIN-10, S-WIN-11: the window opens by what is taken, in frames and in octets, and is never overdrawn.
+    // S-WIN-10, S-WIN-11: the window opens by what is taken, in frames and in octets, and is never overdrawn.
     #[test]
     fn s_win_10_what_is_held_closes_the_window() {
         let mut window = IncomingWindow::new(4, 1_000, 100);

@@ -15,11 +15,11 @@ use crate::message::Payload;
 use crate::types::{DeliveryKey, DeliveryNumber, DeliveryTag, Handle, Key, Limits, ReceiverKey};
 use crate::wire::{DeliveryState, SenderSettleMode};
 
-/// A transfer, in whichever form it was read.
+/// A received transfer in either of its decoded forms.
 pub(crate) trait IncomingTransfer {
     fn handle(&self) -> Handle;
 
-    /// Takes it, for the link that it names. After a fault the link is over.
+    /// Handles the transfer for its link. A fault ends the link.
     fn take(
         &self,
         link: &mut Link,
@@ -29,7 +29,7 @@ pub(crate) trait IncomingTransfer {
     ) -> Result<Option<Arrived>, Fault>;
 }
 
-/// What a transfer has brought that the application is to be told of.
+/// The event of a transfer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrived {
     pub(super) what: What,
@@ -56,13 +56,13 @@ impl From<Arrived> for Event {
     }
 }
 
-/// What the first transfer of a delivery says.
+/// The fields of the first transfer of a delivery.
 pub(super) struct First<'a> {
     pub(super) id: DeliveryNumber,
     pub(super) tag: &'a DeliveryTag,
     pub(super) message_format: u32,
     pub(super) settled: bool,
-    /// Whether this end settles only after the sender has.
+    /// `true` if this end settles second.
     pub(super) second: bool,
     pub(super) more: bool,
     pub(super) resume: bool,
@@ -71,7 +71,7 @@ pub(super) struct First<'a> {
 }
 
 impl First<'_> {
-    /// Takes it, where it fits the modes of the link and no other delivery is incomplete.
+    /// Handles the transfer if it fits the modes of the link and no other delivery is incomplete.
     #[inline(always)] // where it is known that nothing is unusual, nothing of that is looked at
     pub(super) fn take(
         self,
@@ -83,7 +83,7 @@ impl First<'_> {
         let tag = Tag::from(*self.tag);
         let number = self.admit(link, session, limits, &tag)?;
         if self.aborted {
-            // Nothing of it had come, and nothing of it is kept.
+            // The delivery has no earlier octets, and none are kept.
             return Ok(None);
         }
         let octets = payload.len();
@@ -91,15 +91,15 @@ impl First<'_> {
         let is_unsettled = !self.settled && !self.more && link.snd_settle_mode == SenderSettleMode::Settled;
         if is_unsettled || receiver.max_message_size.is_some_and(|max| octets as u64 > max) {
             let max = receiver.max_message_size.unwrap_or_default();
-            // The application has not heard of it, and will not.
+            // The application has not seen the delivery, and will not.
             forget(link, session, number);
             return Err(if is_unsettled { LinkFault::NotSettled } else { LinkFault::MessageSize(max) }.into());
         }
         if self.resume && !self.more {
             return Ok(None);
         }
-        // A message that is put together has a bound of its own; once it is complete, or piece by piece where it is
-        // read that way, it takes room in the session's window.
+        // An incomplete message has a bound of its own. It takes room in the session's window once it is
+        // complete, or piece by piece if it is read as it arrives.
         let counts = (receiver.streaming || !self.more) && !self.resume;
         let held = if counts { Held { frames: 1, octets } } else { Held::default() };
         session.incoming.hold(held.frames, held.octets);
@@ -123,7 +123,7 @@ impl First<'_> {
         Ok(Some(Arrived { what: What::Message, receiver: link.key, delivery }))
     }
 
-    /// Checks it against what there is, and gives the delivery its number.
+    /// Checks the transfer against the link and the session, and returns the number of the delivery.
     #[inline(always)]
     fn admit(
         &self,
@@ -137,7 +137,7 @@ impl First<'_> {
         if number < ledger.next() {
             return Err(SessionFault::DeliveryOrder(self.id.get()).into());
         }
-        // A delivery that is resumed was unsettled before, and is not known here (T-RES-10).
+        // A resumed delivery was unsettled on an earlier link, and is unknown here (T-RES-10).
         let keep = !self.settled && !self.resume && !self.aborted;
         if keep && ledger.live() >= limits.unsettled() {
             return Err(LinkFault::Unsettled(limits.unsettled()).into());

@@ -1,4 +1,4 @@
-//! [`TransferHead`]: the first transfer of most deliveries, which says nothing unusual.
+//! [`TransferHead`]: a shortcut for the first transfer of most deliveries, which has no rare fields.
 #![allow(dead_code, unreachable_pub)] // the table makes what public types have
 
 use crate::codec::{Code, composite};
@@ -6,24 +6,25 @@ use crate::types::{DeliveryNumber, DeliveryTag, Handle};
 use crate::wire::Transfer;
 
 composite! {
-    /// The fields of a transfer up to the last that most have: it is written like a transfer, in half the time.
+    /// The fields of a transfer up to the last that most have. Written in half the time of a whole transfer.
     TransferHead = "transfer" 0x14 {
-        /// The link.
+        /// The handle of the link.
         handle: Handle, "handle", mandatory;
-        /// The delivery, for dispositions to name.
+        /// The id of the delivery.
         delivery_id: DeliveryNumber, "delivery-number", mandatory;
-        /// The delivery, for the application to name.
+        /// The tag of the delivery.
         delivery_tag: DeliveryTag, "delivery-tag", mandatory;
-        /// How the message is made up.
+        /// The format of the message.
         message_format: u32, "message-format", mandatory;
-        /// Whether the sender has settled the delivery.
+        /// `true` if the sender has settled the delivery.
         settled: bool, "boolean", default(false, "false");
     }
 }
 
 impl TransferHead {
-    /// Reads it from the list of a transfer, in the forms that most writers use; with it come the octets that it
-    /// takes. `None` if the transfer says more, or less, or anything is wrong with it.
+    /// Reads the list of a transfer in the forms that most writers use, and returns its length, too.
+    ///
+    /// `None` if the transfer has other fields, or is malformed.
     #[inline(always)]
     pub(crate) fn read(list: &[u8]) -> Option<(Self, usize)> {
         let [Code::LIST8, size, count, rest @ ..] = list else { return None };
@@ -44,7 +45,7 @@ impl TransferHead {
     }
 }
 
-/// Returns the number at the front, and what comes behind it.
+/// Reads a number, and returns the rest.
 #[inline(always)]
 fn uint(items: &[u8]) -> Option<(u32, &[u8])> {
     match items {
@@ -90,7 +91,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is read as a head reads the same as a transfer.
+        /// A transfer read as a head equals one read as a transfer.
         #[test]
         fn a_head_is_read_like_the_transfer_it_stands_for(
             numbers in prop::array::uniform3(prop_oneof![Just(0), 0_u32..300, any::<u32>()]),

@@ -1,4 +1,4 @@
-//! Receiving: transfers are put together to messages, and taken whole or in pieces [2.6.14] [2.7.5].
+//! Receiving: transfers are joined to messages, and read as a whole or in pieces [2.6.14] [2.7.5].
 
 mod first;
 mod head;
@@ -25,7 +25,7 @@ use crate::types::{DeliveryKey, DeliveryTag, Handle, Key, Limits, ReceiverKey};
 use crate::wire::{Outcome, ReceiverSettleMode, SenderSettleMode, Transfer};
 
 impl Endpoints {
-    /// Returns a transfer: a delivery begins, or goes on.
+    /// Handles a transfer, which begins or continues a delivery.
     #[inline]
     pub(crate) fn on_transfer(
         &mut self,
@@ -45,7 +45,7 @@ impl Endpoints {
         let Some(link) = self.links.at(at) else { return Ok(None) };
         let (mut arrived, mut tops_up) = (None, false);
         match link.local {
-            // What was on the way when this end detached is part of what stays (L-DET-02).
+            // Transfers that were on the way when this end detached belong to the suspended link (L-DET-02).
             LinkHalf::Attached | LinkHalf::Detached => {
                 match transfer.take(link, session, &self.limits, payload) {
                     Ok(news) => arrived = news,
@@ -53,11 +53,11 @@ impl Endpoints {
                 }
                 tops_up = self.fx.tell_credit(link, arrived.is_none());
             }
-            // Nobody has granted credit yet (L-ATT-13).
+            // This end has not granted any credit yet (L-ATT-13).
             LinkHalf::Unattached => return Err((at, LinkFault::TransferLimit.into())),
             LinkHalf::Closed => {}
         }
-        // What was dropped, or put together beside the window, may have left it low.
+        // A dropped transfer, or a joined one, may have left the window low.
         if session.incoming.is_low() {
             self.session_due(index);
         }
@@ -73,7 +73,7 @@ impl Endpoints {
         let link = self.links.at(index)?;
         let session = link.session;
         let LinkEnd::Receiver(receiver) = &mut link.end else { return None };
-        // Who takes messages whole does not read those that were given up.
+        // An application that reads whole messages does not read aborted ones.
         loop {
             match receiver.inbox.front()?.progress {
                 Progress::Complete => break,
@@ -91,7 +91,7 @@ impl Endpoints {
         Some(delivery)
     }
 
-    /// Releases what has come whole and was not taken; what the sender has settled stays to be taken.
+    /// Releases complete messages that were not taken. Messages that the sender has settled stay readable.
     pub(crate) fn release_untaken(&mut self, index: u32) {
         let Some(link) = self.links.at(index) else { return };
         let (session, LinkEnd::Receiver(receiver)) = (link.session, &mut link.end) else { return };
@@ -99,13 +99,13 @@ impl Endpoints {
         let released = Outcome::Released.into();
         for arrival in receiver.take_unsettled() {
             let delivery = DeliveryKey::received(session, arrival.number);
-            // A link that is closed has lost it: its queue has it back without that.
+            // If the link is closed, the sender already treats the delivery as lost.
             let _ = self.dispose(index, delivery, Some(&released), true);
             self.release(session, arrival.held);
         }
     }
 
-    /// Takes what has come of a message, complete or not.
+    /// Takes the octets of a message that have arrived; it may be incomplete.
     pub(crate) fn read(&mut self, index: u32, delivery: DeliveryKey) -> Result<Part, ReadError> {
         let Some(link) = self.links.at(index) else { return Err(ReadError::NoDelivery) };
         let session = link.session;
@@ -129,7 +129,7 @@ impl Endpoints {
         Ok(Part { payload, end })
     }
 
-    /// Room that a link held of its session's window is free.
+    /// Frees the room that a link held in its session's window.
     pub(crate) fn release(&mut self, session: Key, held: Held) {
         let Some(session) = self.sessions.get_mut(session) else { return };
         session.incoming.release(held.frames, held.octets);
@@ -139,7 +139,7 @@ impl Endpoints {
         }
     }
 
-    /// The application has taken something.
+    /// Frees the room of octets that the application has taken, and renews the credit.
     #[inline]
     fn taken(&mut self, index: u32, session: Key, held: Held) {
         self.release(session, held);
@@ -151,8 +151,8 @@ impl Endpoints {
 }
 
 impl Effects {
-    /// Tells what a transfer has done to the credit of its link; whether that was topped up, since the sender has given
-    /// a delivery up.
+    /// Reports a drain that a transfer has completed. Returns `true` if the credit was renewed, since the
+    /// sender has aborted a delivery.
     #[inline(always)]
     fn tell_credit(&mut self, link: &mut Link, is_nothing: bool) -> bool {
         let LinkEnd::Receiver(receiver) = &mut link.end else { return false };
@@ -169,7 +169,7 @@ impl IncomingTransfer for Transfer {
         self.handle
     }
 
-    /// Checks a transfer and takes it. After a fault the link is over.
+    /// Checks and handles the transfer. A fault ends the link.
     fn take(
         &self,
         link: &mut Link,
@@ -245,7 +245,7 @@ impl IncomingTransfer for TransferHead {
     }
 }
 
-/// Returns a transfer of a delivery of which others have come.
+/// Handles a further transfer of a delivery.
 fn take_more(
     link: &mut Link,
     session: &mut Session,
@@ -278,7 +278,7 @@ fn take_more(
         _ => None,
     };
     if let Some(fault) = fault {
-        // It goes with its link.
+        // The delivery is removed with its link.
         push(link, arrival);
         return Err(fault.into());
     }
@@ -302,7 +302,7 @@ fn take_more(
     Ok(Some(Arrived { what, receiver: link.key, delivery }))
 }
 
-/// Keeps what a further transfer has brought; see [`First::take`] for what it takes of the window.
+/// Keeps the octets of a further transfer; see [`First::take`] for the room in the window.
 fn keep(arrival: &mut Arrival, session: &mut Session, streaming: bool, payload: Bytes) {
     let octets = payload.len();
     arrival.payload.push(payload);
@@ -322,7 +322,7 @@ fn push(link: &mut Link, arrival: Arrival) {
     }
 }
 
-/// Returns a transfer that continues a delivery [2.7.5] [2.6.14].
+/// Checks a transfer that continues a delivery [2.7.5] [2.6.14].
 fn go_on(
     link: &mut Link,
     session: &mut Session,
@@ -349,7 +349,7 @@ fn go_on(
     Ok(())
 }
 
-/// The sender gives the delivery up: what came of it is void, and it is settled [2.6.14].
+/// Aborts a delivery: its octets are discarded, and it is settled [2.6.14].
 fn abort(link: &mut Link, session: &mut Session, mut arrival: Arrival) -> Option<Arrived> {
     let is_told = arrival.transfers > 1
         && !arrival.ignored
@@ -368,7 +368,7 @@ fn abort(link: &mut Link, session: &mut Session, mut arrival: Arrival) -> Option
     Some(Arrived { what: What::Aborted, receiver: link.key, delivery })
 }
 
-/// A received delivery is settled.
+/// Forgets a received delivery that is settled.
 pub(super) fn forget(link: &mut Link, session: &mut Session, number: u64) {
     if let Some(ledger) = session.received.as_mut() {
         super::settle::forget(link, ledger, number);
