@@ -1,13 +1,24 @@
-//! Pages for users of this crate and its drivers, from the folder `docs`.
+//! Pages for users of this crate and its adapters, from the folder `docs`.
 
+#[doc = include_str!("../docs/ARCHITECTURE.md")]
+pub mod architecture {}
+
+/// [outcomes]: crate::guide::outcomes
 #[doc = include_str!("../docs/BROKERS.md")]
 pub mod brokers {}
 
+/// [backoff]: crate::policy::Backoff
+/// [brokers]: crate::guide::brokers
 #[doc = include_str!("../docs/OUTCOMES.md")]
 pub mod outcomes {}
 
+/// [backoff]: crate::policy::Backoff
+/// [outcomes]: crate::guide::outcomes
 #[doc = include_str!("../docs/PROTON.md")]
 pub mod proton {}
 
+/// [backoff]: crate::policy::Backoff
+/// [correlator]: crate::policy::Correlator
+/// [limits]: crate::types::Limits
 #[doc = include_str!("../docs/SUPPORT.md")]
 pub mod support {}
