@@ -18,6 +18,7 @@ LABELLED = re.compile(r"\[([^][]+)\](?:\[([^][]*)\])?(?![(:\w])")
 INCLUDE = re.compile(r'include_str!\("([^"]+\.md)"\)')
 NAMED = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.(?:rs|py|md|toml|sh|json|cjs)(?:::\w+)?|(?:[\w.-]+/)*\.ci/[\w/.-]+")
 ROOTS = ("", "amqp-proto", "amqp-proto/tests", "amqp-proto/src", "amqp-tokio/src", "amqp-blocking/src")
+UNNAMED = ("amqp-proto/RULES.md",)  # rules.py reads the names in it
 COLUMNS = 80
 
 
@@ -81,9 +82,9 @@ class Tree:
         if re.match(r"[a-z]+://|mailto:", target):
             return None
         file, _, anchor = target.partition("#")
-        if "::" in target or not re.search(r"[/.#]", target):
-            return "a link to an item of Rust: %s" % target
         path = self.path(page, file) if file else self.root / page
+        if "::" in target or not (re.search(r"[/.#]", target) or path.exists()):
+            return "a link to an item of Rust: %s" % target
         if not path.exists():
             return "a dead link: %s" % target
         if anchor and path.suffix == ".md" and anchor not in anchors(path.read_text()):
@@ -110,7 +111,7 @@ class Tree:
             yield from self.commands(fence[4], line(fence.start(4)))
         for span in SPAN.finditer(quiet):
             yield from self.commands(span[2], line(span.start()))
-            if NAMED.fullmatch(span[2]) and (why := self.named(page, span[2])):
+            if page not in UNNAMED and NAMED.fullmatch(span[2]) and (why := self.named(page, span[2])):
                 yield line(span.start()), why
         defined = {found[1].lower(): found for found in DEFINITION.finditer(quiet)}
         includer, above = self.included.get(page, (None, set()))

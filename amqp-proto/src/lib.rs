@@ -1,3 +1,8 @@
+//! [architecture]: guide::architecture
+//! [brokers]: guide::brokers
+//! [outcomes]: guide::outcomes
+//! [proton]: guide::proton
+//! [support]: guide::support
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
 

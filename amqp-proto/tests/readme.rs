@@ -6,9 +6,14 @@ fn drive(text: &str) -> &str {
     &text[..text.find("\n}\n").unwrap() + 2]
 }
 
+/// The text without blanks, and without the commas that follow the last item where it has a line of its own.
+fn tokens(text: &str) -> String {
+    text.split_whitespace().collect::<String>().replace(",)", ")")
+}
+
 #[test]
 fn the_readme_shows_the_loop_of_the_example() {
     let example = drive(include_str!("../examples/tcp.rs"));
-    assert_eq!(drive(include_str!("../README.md")), example);
+    assert_eq!(tokens(drive(include_str!("../README.md"))), tokens(example));
     assert!(example.lines().count() <= 30);
 }

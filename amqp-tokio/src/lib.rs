@@ -1,3 +1,8 @@
+//! [architecture]: proto::guide::architecture
+//! [brokers]: proto::guide::brokers
+//! [outcomes]: proto::guide::outcomes
+//! [proton]: proto::guide::proton
+//! [support]: proto::guide::support
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
