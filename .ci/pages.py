@@ -151,6 +151,8 @@ class Tree:
                     yield 1, "no command for the example %s of %s" % (example[2], example[1])
 
     def faults(self):
+        if not self.texts:
+            yield "there are no pages: is this a work tree of git?"
         for page in self.texts:
             for line, why in sorted(self.page(page)):
                 yield "%s:%d: %s" % (page, line, why)
