@@ -6,7 +6,8 @@
 - A page that rustdoc includes defines its links at the end, by label, and the including file defines each label before,
   as an item: rustdoc takes the first definition, other readers the second.
 - Samples of Rust have no hidden lines and at most 80 columns.
-- A `file.rs`, `file.rs::name`, `.ci/step` or `--example NAME` in code style is there.
+- A `file.rs`, `file.rs::name`, `.ci/step` or `--example NAME` in code style is there. So are the names of Rust in a
+  `Type::name`, a `with_name` and a `cx.name`.
 - examples/README.md has every example, each with a command that runs it."""
 import pathlib, re, subprocess, sys
 
@@ -17,6 +18,7 @@ INLINE = re.compile(r"\[[^][]*\]\(([^()\s]*)\)")
 LABELLED = re.compile(r"\[([^][]+)\](?:\[([^][]*)\])?(?![(:\w])")
 INCLUDE = re.compile(r'include_str!\("([^"]+\.md)"\)')
 NAMED = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.(?:rs|py|md|toml|sh|json|cjs)(?:::\w+)?|(?:[\w.-]+/)*\.ci/[\w/.-]+")
+RUST = re.compile(r"\b(?:[A-Z]\w+::(\w+)|(with_\w+)|cx\.(\w+))")
 ROOTS = ("", "amqp-proto", "amqp-proto/tests", "amqp-proto/src", "amqp-tokio/src", "amqp-blocking/src")
 UNNAMED = ("amqp-proto/RULES.md",)  # rules.py reads the names in it
 COLUMNS = 80
@@ -54,10 +56,11 @@ class Tree:
         listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True)
         self.files = sorted(name for name in listed.stdout.split("\n") if (root / name).is_file())
         self.texts = {name: (root / name).read_text() for name in self.files if name.endswith(".md")}
-        self.included = {}
+        self.included, self.words = {}, set()
         for name in self.files:
             if name.endswith(".rs") and "/src/" in name:
                 text = (root / name).read_text()
+                self.words |= set(re.findall(r"\w+", re.sub(r"//[^\n]*", "", text)))
                 for include in INCLUDE.finditer(text):
                     page = (root / name).parent.joinpath(include[1]).resolve().relative_to(root.resolve())
                     above = re.findall(r"^//[/!] \[([^\]]+)\]: ", self.block(text[: include.start()]), re.M)
@@ -113,6 +116,10 @@ class Tree:
             yield from self.commands(span[2], line(span.start()))
             if page not in UNNAMED and NAMED.fullmatch(span[2]) and (why := self.named(page, span[2])):
                 yield line(span.start()), why
+            for rust in RUST.finditer(span[2]) if page not in UNNAMED else ():
+                name = next(filter(None, rust.groups()))
+                if name not in self.words:
+                    yield line(span.start()), "no such name in the sources: %s" % rust[0]
         defined = {found[1].lower(): found for found in DEFINITION.finditer(quiet)}
         includer, above = self.included.get(page, (None, set()))
         for label, found in defined.items():
