@@ -1,4 +1,4 @@
-//! Receives messages and decides about them.
+//! Receives messages, and gives each an outcome.
 //!
 //! ```text
 //! cargo run -p amqp-blocking --example blocking_receive -- amqp://localhost/jobs --count 1000 --credit 100
@@ -16,27 +16,27 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use common::{Common, Kind, Tally, say, text};
 
-/// Receives messages and decides about them. Ends with 0 if there were as many as wanted.
+/// Receives messages, and gives each the same outcome. Exits with 0 if all came.
 #[derive(Debug, Parser)]
 struct Options {
     #[command(flatten)]
     common: Common,
-    /// How many messages to receive; 0: until Ctrl-C
+    /// The number of messages to receive; 0 for all until Ctrl-C
     #[arg(long, default_value_t = 1)]
     count: u64,
-    /// How many are asked for ahead
+    /// The credit to grant ahead
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     credit: u32,
-    /// Ask for messages that are settled already
+    /// Has messages sent settled: at most once, without an outcome
     #[arg(long)]
     presettled: bool,
-    /// What each message gets
+    /// The outcome of each message
     #[arg(long, value_enum, default_value = "accepted")]
     outcome: Kind,
-    /// End when no message has come for so long
+    /// Ends after this many seconds without a message
     #[arg(long, value_name = "SECONDS")]
     idle: Option<u64>,
-    /// Show the body of each
+    /// Prints the body of each message
     #[arg(long)]
     print: bool,
 }
@@ -93,7 +93,7 @@ fn receive_all(options: &Options, receiver: &Receiver, tally: &mut Tally) -> Res
     Ok(())
 }
 
-/// Asks for more when half of what was asked for has come.
+/// Grants more credit when half of it is used.
 fn top_up(options: &Options, receiver: &Receiver, received: u64, granted: u64) -> Result<u64, Error> {
     let most = if options.count == 0 { u64::MAX } else { options.count };
     let ahead = granted.saturating_sub(received);
@@ -105,7 +105,7 @@ fn top_up(options: &Options, receiver: &Receiver, received: u64, granted: u64) -
     Ok(granted + more)
 }
 
-/// Prints a message. Returns whether somebody reads that.
+/// Prints a message. Returns whether the output is still read.
 fn print(delivery: &Delivery) -> bool {
     match delivery.message().and_then(|message| Ok(message.body()?)) {
         Ok(body) => say(text(&body)),
@@ -130,7 +130,7 @@ fn decide(options: &Options, delivery: Delivery, tally: &mut Tally) -> Result<()
     Ok(())
 }
 
-/// Ctrl-C ends the receiving: the link is closed, and what was decided is told before.
+/// Has Ctrl-C close the link, after the outcomes are written.
 fn stop_by_key(receiver: &Receiver) -> Result<()> {
     let receiver = receiver.clone();
     ctrlc::set_handler(move || {

@@ -1,4 +1,4 @@
-//! Sends durable messages to a node, over as many connections as that takes.
+//! Sends durable messages to a node, over as many connections as it takes.
 //!
 //! ```text
 //! cargo run -p amqp-blocking --example blocking_reconnect -- amqp://localhost/jobs --count 1000
@@ -17,18 +17,18 @@ use amqp_blocking::wire::{AmqpError, Outcome};
 use amqp_blocking::{Address, Connection, ConnectionOptions, Result};
 use clap::Parser;
 
-/// Sends messages, and connects again where the broker goes away.
+/// Sends durable messages, and connects again when the connection breaks.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The broker and the address of the node there: amqp://host:port/address
+    /// The broker and the address of the node, as amqp://host:port/address.
     url: String,
-    /// The address of the node as it is, in place of the URL's path; such as /queues/jobs for RabbitMQ 4.
+    /// The address of the node, instead of the URL's path. RabbitMQ 4 needs it: /queues/jobs.
     #[arg(long)]
     address: Option<String>,
-    /// How many messages to send.
+    /// The number of messages to send.
     #[arg(long, default_value_t = 10)]
     count: u32,
-    /// How many more attempts to make when one has failed, in a row.
+    /// The number of failed attempts in a row after which to give up.
     #[arg(long, default_value_t = 10)]
     attempts: u32,
 }
@@ -105,7 +105,7 @@ fn send_on(connection: &Connection, address: &str, jobs: &mut VecDeque<Message>)
     Ok(())
 }
 
-/// Returns whether a message is rejected for now only: its queue is full, or not available.
+/// Returns whether a later attempt may succeed: the queue is full or unavailable.
 fn passes(error: Option<&AmqpError>) -> bool {
     error.is_some_and(|error| is_transient(Scope::Delivery, error))
 }

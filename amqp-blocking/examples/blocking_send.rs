@@ -1,4 +1,4 @@
-//! Sends messages and tracks what becomes of them.
+//! Sends messages, and waits for the outcome of each.
 //!
 //! ```text
 //! cargo run -p amqp-blocking --example blocking_send -- amqp://localhost/jobs --count 1000 --size 256
@@ -19,31 +19,31 @@ use bytes::Bytes;
 use clap::Parser;
 use common::{Common, Kind, Tally};
 
-/// Sends messages and tracks what becomes of them. Ends with 0 if all had the outcome that was expected.
+/// Sends messages, and waits for the outcome of each. Exits with 0 if every outcome is the expected one.
 #[derive(Debug, Parser)]
 struct Options {
     #[command(flatten)]
     common: Common,
-    /// How many messages to send
+    /// The number of messages to send
     #[arg(long, default_value_t = 1)]
     count: u64,
-    /// How many octets each has in its body
+    /// The size of each body, in octets
     #[arg(long, default_value_t = 256)]
     size: usize,
-    /// How many may be on the way, their outcomes not known
+    /// The most messages that wait for their outcome at a time
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     window: u32,
-    /// Send them settled: no outcome comes back
+    /// Sends messages settled: at most once, without an outcome
     #[arg(long)]
     presettled: bool,
-    /// Which outcome is expected
+    /// The outcome expected of each message
     #[arg(long, value_enum, default_value = "accepted")]
     outcome: Kind,
 }
 
-/// How often a wait looks whether it is over.
+/// The time between two looks at whether Ctrl-C was pressed.
 const TURN: Duration = Duration::from_millis(100);
-/// How long an outcome is waited for when it is over.
+/// The time to wait for an outcome after Ctrl-C.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -91,7 +91,7 @@ fn send_all(
     Ok(())
 }
 
-/// Sends a message as soon as there is credit; `None` if it is over before.
+/// Sends a message when there is credit. Returns `None` after Ctrl-C.
 fn send(sender: &Sender, message: &Outgoing, is_over: &AtomicBool) -> Result<Option<Sent>, Error> {
     while !is_over.load(Ordering::Relaxed) {
         match sender.send_queued_timeout(message.clone(), TURN) {
@@ -127,7 +127,7 @@ fn track(
     Ok(true)
 }
 
-/// Ctrl-C ends the sending; outcomes that are on the way are still waited for. A second one ends that, too.
+/// Has Ctrl-C end the sending. Outcomes are still waited for, until a second Ctrl-C.
 fn stop_by_key(sender: &Sender) -> Result<Arc<AtomicBool>> {
     let is_over = Arc::new(AtomicBool::new(false));
     let (told, sender) = (Arc::clone(&is_over), sender.clone());

@@ -1,10 +1,10 @@
-//! Message delivery in the handler style, section by section: sending, tracking, receiving, acknowledging.
+//! Shows message delivery in the handler style, section by section: sending, tracking, receiving, acknowledging.
 //!
 //! ```text
 //! cargo run -p amqp-blocking --example handler
 //! ```
 //!
-//! Without a URL it brings its own peer: a queue in memory, which is a handler too.
+//! Without a URL it starts a peer of its own: a queue in memory, which is a handler, too.
 #![allow(clippy::cast_precision_loss, missing_docs, unreachable_pub)]
 
 mod common;
@@ -25,10 +25,10 @@ use anyhow::Context as _;
 use clap::Parser;
 use common::{Tls, say, text};
 
-/// Message delivery in the handler style: sending, tracking, receiving, acknowledging.
+/// Shows message delivery in the handler style: sending, tracking, receiving, acknowledging.
 #[derive(Debug, Parser)]
 struct Options {
-    /// The broker, and the address of a queue as the path: amqp://host:port/queue. Default: a queue of its own
+    /// The broker and the address of a queue, as amqp://host:port/queue. Default: a queue in memory
     url: Option<String>,
     #[command(flatten)]
     tls: Tls,
@@ -64,7 +64,7 @@ fn run(options: Options) -> anyhow::Result<bool> {
     Ok(chapter.is_through)
 }
 
-/// How many messages go through each section.
+/// The number of messages in each section.
 const MESSAGES: u32 = 3;
 
 struct Chapter {
@@ -89,7 +89,7 @@ impl Chapter {
         Self { url, node, section: Section::Sending, sent: 0, tracked: 0, received: 0, is_through: false }
     }
 
-    /// The outcome of a message is known. Those that were not accepted are not there to be received.
+    /// Counts an outcome. A message that was not accepted will not be received.
     fn tracked(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, words: &str) {
         say(format_args!("  {delivery} {words}"));
         self.tracked += 1;
@@ -178,7 +178,7 @@ impl Handler for Chapter {
         }
     }
 
-    /// The link of a section is closed: the next one begins, or it is all over.
+    /// Begins the next section when a link is closed, or closes the connection after the last.
     fn on_link_closed(&mut self, cx: &mut Context<'_>, link: LinkKey, _: &Reason) {
         let (Ok(connection), LinkKey::Receiver(_)) = (cx.connection_of(link), link) else { return };
         if self.section == Section::Receiving {
@@ -191,7 +191,7 @@ impl Handler for Chapter {
     }
 }
 
-/// A queue in memory: what is sent to it goes to whoever receives.
+/// A queue in memory: messages sent to it go to its receivers.
 #[derive(Default)]
 struct Queue {
     addresses: Option<mpsc::Sender<String>>,

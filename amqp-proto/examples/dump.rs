@@ -1,11 +1,11 @@
-//! Prints what an AMQP stream says, a frame on a line and the sections of its messages below.
+//! Prints an AMQP stream: each frame on a line, with the sections of its messages below.
 //!
 //! ```text
 //! cargo run -p amqp-proto --example dump -- capture.bin
 //! ```
 //!
-//! It reads as it goes, so the stream need not end. Whatever it is fed, it holds at most a frame and the
-//! deliveries that are not finished, [`MOST`] octets each, and what they are decoded to.
+//! It prints while it reads, so the stream need not end. It holds one frame at most, and the deliveries that are not
+//! finished, up to [`MOST`] octets each, with what they are decoded to.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -26,7 +26,7 @@ usage: dump [--hex] [--value | --message] [FILE | -]
 Prints the protocol headers and frames of an AMQP 1.0 stream, each with its offset,
 and the sections of the messages in it.
 
-  --hex      the input is hexadecimal text; blanks are ignored
+  --hex      the input is hexadecimal text, with or without blanks
   --value    the input is a sequence of AMQP values
   --message  the input is the sections of one message
 
@@ -34,12 +34,12 @@ Nothing may be larger than 16 MiB. The first fault and its offset go to standard
 with exit code 1.
 ";
 
-/// The largest frame, value or message, and the most there may be of unfinished deliveries together.
+/// The largest frame, value or message, and the most octets of all unfinished deliveries.
 const MOST: u32 = 16 << 20;
-/// How many deliveries may be unfinished at once; of any more the messages are not shown.
+/// The most unfinished deliveries at a time. The messages of further ones are not shown.
 const MOST_DELIVERIES: usize = 256;
 
-/// Why there is no more to print.
+/// The reason to stop.
 enum Stop {
     /// The input is wrong at this offset.
     Fault(u64, String),

@@ -1,12 +1,12 @@
-//! AMQP over a plain TCP socket, with nothing but the standard library around the engine.
+//! Drives the engine over a plain TCP socket, with the standard library alone.
 //!
 //! ```text
 //! cargo run -p amqp-proto --example tcp -- listen 127.0.0.1:5672
 //! cargo run -p amqp-proto --example tcp -- send 127.0.0.1:5672
 //! ```
 //!
-//! `send` sends messages to the node `examples` and waits for their outcomes; `listen` takes connections, and accepts
-//! and prints every message. Either also speaks to other AMQP 1.0 software that asks for no authentication.
+//! `send` sends messages to the node `examples` and waits for their outcomes. `listen` takes connections, and accepts
+//! and prints every message. Both also work with other AMQP 1.0 software that asks for no authentication.
 
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
@@ -27,7 +27,7 @@ const USAGE: &str = "\
 usage: tcp listen HOST:PORT
        tcp send HOST:PORT [COUNT]
 
-listen  takes connections and accepts every message; port 0 picks a free one
+listen  takes connections, and accepts and prints every message; port 0 picks a free port
 send    sends COUNT messages (default 3) to the node 'examples', and waits until
         each has its outcome
 
@@ -36,10 +36,10 @@ There is no TLS and no authentication. The exit code is 0 if all was accepted.
 
 type Failure = Box<dyn Error>;
 
-/// What an application does about an event; commands are calls on the connection.
+/// Acts on an event, by calls on the connection.
 type App<'a> = dyn FnMut(Event, &mut Connection) + 'a;
 
-/// Runs a connection that was made just now, over a socket, until it is over.
+/// Runs a new connection over a socket until it is over.
 fn drive(amqp: &mut Connection, socket: &mut TcpStream, app: &mut App<'_>) -> io::Result<()> {
     let (start, mut octets) = (Instant::now(), vec![0; 1 << 16]);
     let now = || Moment::START.after(start.elapsed().as_millis() as u64);
@@ -71,7 +71,7 @@ fn drive(amqp: &mut Connection, socket: &mut TcpStream, app: &mut App<'_>) -> io
     }
 }
 
-/// What the end of a connection says about it.
+/// Returns the result of a connection that ended.
 fn verdict(closed: Option<Box<Reason>>, driven: io::Result<()>) -> Result<(), Failure> {
     match closed {
         Some(reason) if reason.error.is_some() => Err(reason),
@@ -79,13 +79,13 @@ fn verdict(closed: Option<Box<Reason>>, driven: io::Result<()>) -> Result<(), Fa
     }
 }
 
-/// Messages that are on their way to the node `examples`.
+/// The messages to send to the node `examples`.
 #[derive(Default)]
 struct Sending {
     left: u32,
     pending: u32,
     accepted: u32,
-    /// Why the connection, or the link, is over.
+    /// The reason of the connection's or the link's end.
     closed: Option<Box<Reason>>,
 }
 
@@ -112,7 +112,7 @@ impl Sending {
         Ok(())
     }
 
-    /// Sends as much as it may; more when there is room again.
+    /// Sends while there is credit and room.
     fn send(&mut self, sender: SenderKey, amqp: &mut Connection) -> Result<(), Failure> {
         let mut sender = amqp.sender(sender)?;
         while self.left > 0 && sender.is_sendable() {

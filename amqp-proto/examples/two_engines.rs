@@ -1,11 +1,11 @@
-//! Sends, tracks, receives and acknowledges messages between two engines in memory, with every frame shown.
+//! Sends, tracks, receives and acknowledges messages between two engines in memory, and prints every frame.
 //!
 //! ```text
 //! cargo run -p amqp-proto --example two_engines
 //! ```
 //!
-//! There is no socket and no clock: what one end wants written is given to the other. The handlers are those that
-//! would run in a container.
+//! There is no socket and no clock: the output of one end is the input of the other. The same handlers would run in a
+//! container.
 
 use amqp_proto::config::{Options, ReceiverOptions};
 use amqp_proto::handler::{
@@ -17,12 +17,12 @@ use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Reason};
 use bytes::Buf;
 
-/// Sends jobs to two nodes and follows what becomes of them.
+/// Sends jobs to two nodes, and prints their outcomes.
 #[derive(Default)]
 struct Client {
-    /// How many jobs have no outcome yet.
+    /// The number of jobs without an outcome.
     pending: u32,
-    /// How many senders have not been told yet that they may send.
+    /// The number of senders without credit so far.
     waiting: u32,
 }
 
@@ -76,7 +76,7 @@ impl Handler for Client {
     }
 }
 
-/// Receives jobs: accepts those of one node by itself, and looks at those of the other.
+/// Receives jobs: accepts those of one node automatically, and decides about those of the other.
 struct Worker;
 
 impl Handler for Worker {
@@ -121,7 +121,7 @@ impl Handler for Worker {
     }
 }
 
-/// Gives what one end wants written to the other; whether there was anything.
+/// Moves the output of one end to the other. Returns whether there was any.
 fn carry(from: &mut Dispatcher, one: ConnectionKey, to: &mut Dispatcher, other: ConnectionKey) -> bool {
     let (Some(one), Some(other)) = (from.connection(one), to.connection(other)) else { return false };
     let octets = one.output().remaining();

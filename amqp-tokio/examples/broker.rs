@@ -1,4 +1,4 @@
-//! A broker in memory: queues on demand, topics, dynamic nodes, the anonymous relay. It keeps nothing.
+//! Runs a broker in memory: queues on demand, topics, dynamic nodes, the anonymous relay. It stores nothing on disk.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -11,62 +11,62 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use common::Certificate;
 
-/// Runs a broker in memory until it is interrupted. Nothing survives that.
+/// Runs a broker in memory until Ctrl-C. It stores nothing on disk.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Where to listen; port 0 takes any that is free, and the line printed says which.
+    /// The address and port to listen on; port 0 picks a free port, which the first line printed names.
     #[arg(long, default_value = "127.0.0.1:5672")]
     listen: String,
-    /// A user who may use the broker, as NAME:PASSWORD; may be given more than once. Without any, everybody may.
+    /// A user, as NAME:PASSWORD; can be repeated. Without users every client is accepted.
     #[arg(long, value_name = "NAME:PASSWORD")]
     user: Vec<String>,
-    /// Lets anonymous clients in though there are users.
+    /// Accepts anonymous clients beside the users.
     #[arg(long)]
     anonymous: bool,
-    /// Where to listen for TLS, beside.
+    /// The address and port to listen on for TLS.
     #[arg(long, default_value = "127.0.0.1:5671", requires = "tls_cert")]
     tls_listen: String,
     #[command(flatten)]
     tls: Certificate,
     #[command(flatten)]
     bounds: Bounds,
-    /// The largest frame that is taken, in octets.
+    /// The largest frame to receive, in octets.
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(512..))]
     frame_size: u32,
-    /// After how many seconds of silence a client is given up; 0 for never.
+    /// Closes a connection after this many seconds of silence; 0 for never.
     #[arg(long, default_value_t = 0)]
     idle: u64,
 }
 
-/// Bounds on what clients can make the broker hold.
+/// Limits on what clients can make the broker hold.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Bounds")]
 struct Bounds {
-    /// How many messages a queue holds, undecided ones included, before its senders have to wait.
+    /// The most messages in a queue, with those under way; then senders wait.
     #[arg(long, default_value_t = 100_000)]
     depth: usize,
-    /// How many octets of messages a queue holds before its senders have to wait.
+    /// The most octets of messages in a queue; then senders wait.
     #[arg(long, default_value_t = 64 << 20)]
     queue_octets: usize,
-    /// How many octets of messages all queues hold; more are rejected.
+    /// The most octets of messages in all queues; further messages are rejected.
     #[arg(long, default_value_t = 512 << 20)]
     total_octets: usize,
-    /// How many dead letters are kept; the oldest go first.
+    /// The most dead letters; the oldest are dropped first.
     #[arg(long, default_value_t = 1_000)]
     dead_letters: usize,
-    /// How many octets of dead letters are kept.
+    /// The most octets of dead letters; the oldest are dropped first.
     #[arg(long, default_value_t = 16 << 20)]
     dead_letter_octets: usize,
-    /// How many queues and topics there are at a time; links that need more are refused.
+    /// The most queues and topics at a time; links that need another are refused.
     #[arg(long, default_value_t = 10_000)]
     nodes: usize,
-    /// How many octets the address of a queue or topic has at most.
+    /// The longest address of a queue or topic, in octets.
     #[arg(long, default_value_t = 1_024)]
     address_octets: usize,
-    /// How many octets of annotations (64 at most) consumers add to a message; links that add more are closed.
+    /// The most octets of annotations (and 64 of them) that consumers add to a message; others are closed.
     #[arg(long, default_value_t = 4_096)]
     annotation_octets: usize,
-    /// How many connections are open at a time; more are hung up on.
+    /// The most connections at a time; further ones are dropped.
     #[arg(long, default_value_t = 1_000)]
     connections: usize,
 }

@@ -1,4 +1,4 @@
-//! A peer without a broker in between: takes connections, prints what comes, and sends to whoever wants to receive.
+//! Runs a peer without a broker: accepts connections, prints messages that arrive, and sends messages to receivers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -16,47 +16,47 @@ use clap::Parser;
 use common::{Certificate, Kind, exit, print_counts, say, text};
 use tokio::sync::Notify;
 
-/// Takes connections until it is interrupted. What comes is printed; whoever receives gets numbered messages.
+/// Accepts connections until Ctrl-C. Prints messages that arrive, and sends numbered messages to receivers.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Where to listen; port 0 takes any that is free, and the line printed says which.
+    /// The address and port to listen on; port 0 picks a free port, which the first line printed names.
     #[arg(long, default_value = "127.0.0.1:5672")]
     listen: String,
     #[command(flatten)]
     tls: Certificate,
-    /// The outcome that each message is given.
+    /// The outcome of each message that arrives.
     #[arg(long, default_value = "accepted")]
     outcome: Kind,
-    /// How many messages to receive before it ends; 0 for any number.
+    /// Ends after this many messages; 0 for never.
     #[arg(long, default_value_t = 0)]
     count: u64,
-    /// How many messages are asked for ahead on each link.
+    /// The credit on each link.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     credit: u32,
-    /// How many messages whoever receives gets on a link; 0 for as many as it asks for.
+    /// The number of messages to send on each link; 0 for as many as the receiver asks for.
     #[arg(long, default_value_t = 0)]
     give: u64,
-    /// Prints nothing of the messages.
+    /// Does not print messages.
     #[arg(long)]
     quiet: bool,
-    /// Tells how it went as JSON.
+    /// Prints the result as JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// How long a peer may take to close its connection by itself.
+/// The time that a peer has to close its connection by itself.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How many characters of a message are printed.
+/// The most characters of a message that are printed.
 const WIDTH: usize = 120;
 
-/// What all connections have in common.
+/// The state that all connections share.
 #[derive(Debug)]
 struct Peer {
     arguments: Arguments,
     connections: Mutex<Vec<Connection>>,
     received: AtomicU64,
     sent: AtomicU64,
-    /// As many have come as were wanted.
+    /// Notified when as many messages came as were wanted.
     is_enough: Notify,
 }
 
@@ -166,7 +166,7 @@ async fn serve_session(peer: &Arc<Peer>, session: &Session) -> amqp_tokio::Resul
 }
 
 impl Peer {
-    /// A message has come, unless there were enough.
+    /// Handles a message, unless there were enough.
     fn take(&self, address: &str, delivery: Delivery) {
         let count = self.received.fetch_add(1, Ordering::Relaxed) + 1;
         if !self.arguments.quiet {
@@ -182,7 +182,7 @@ impl Peer {
         }
     }
 
-    /// Sends numbered messages, as many as are asked for.
+    /// Sends as many numbered messages as the receiver asks for.
     async fn give(&self, sender: &Sender) -> amqp_tokio::Result<()> {
         let mut number = 0;
         while self.arguments.give == 0 || number < self.arguments.give {

@@ -1,6 +1,6 @@
-//! Sends messages, follows them to their outcomes, and receives them: the first things to do with AMQP 1.0.
+//! Sends messages, waits for their outcomes, and receives them.
 //!
-//! Brings its own broker, in memory and on a loopback port, unless told of another.
+//! Starts a broker in memory on a loopback port, unless `--url` names one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use amqp_tokio::broker::Broker;
@@ -10,13 +10,13 @@ use amqp_tokio::{Connection, Listener};
 use anyhow::{Context, Result};
 use clap::Parser;
 
-/// Sends, follows, receives and accepts messages, over a real socket.
+/// Sends, tracks, receives and accepts messages over a socket.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// A broker to use instead of one of its own: amqp://user:password@host:port
+    /// The broker to use, as amqp://user:password@host:port. Default: a broker in memory
     #[arg(long)]
     url: Option<String>,
-    /// The queue to use.
+    /// The address of the queue.
     #[arg(long, default_value = "jobs")]
     address: String,
 }
@@ -76,7 +76,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// A broker in memory, and its URL.
+/// Starts a broker in memory. Returns it and its URL.
 async fn start_broker() -> Result<(Broker, String)> {
     let broker = Broker::new()?;
     let listener = Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
@@ -87,7 +87,7 @@ async fn start_broker() -> Result<(Broker, String)> {
     Ok((broker, url))
 }
 
-/// What becomes of what nobody wants. Brokers differ in that; this is what the one in memory does.
+/// Shows what the broker in memory does with rejected messages. Other brokers differ.
 async fn rejections(connection: &Connection, broker: &Broker) -> Result<()> {
     println!("\n-- a message that is rejected");
     let sender = connection.sender("outcome.rejected").await?;

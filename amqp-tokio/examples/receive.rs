@@ -18,10 +18,10 @@ struct Arguments {
     target: Target,
     #[command(flatten)]
     messages: Messages,
-    /// How many messages are asked for ahead.
+    /// The credit to grant ahead.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     credit: u32,
-    /// Fails if the body of a message does not have so many octets.
+    /// Fails if the body of a message does not have this many octets.
     #[arg(long)]
     size: Option<usize>,
     /// Prints the body of each message.
@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
     exit(run(&Arguments::parse()).await)
 }
 
-/// Returns whether all messages came, or as many as somebody wanted to read.
+/// Returns whether all messages came, or the reader of the output had enough.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
     // No more is asked for than is to be received: what is not taken is not kept from others.
@@ -56,7 +56,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     Ok(!is_read || tally.of(arguments.messages.outcome) == arguments.messages.count)
 }
 
-/// Receives until it is done or interrupted, and closes, however it went. Returns whether all was read that was printed.
+/// Receives until the end or Ctrl-C, and closes in any case. Returns whether all that was printed was read.
 async fn receive_and_close(
     arguments: &Arguments,
     connection: &Connection,
@@ -80,7 +80,7 @@ async fn give_back(connection: &Connection, receiver: &Receiver) -> Result<()> {
     Ok(connection.close().await?)
 }
 
-/// Returns whether all was read that was printed.
+/// Returns whether all that was printed was read.
 async fn receive_all(arguments: &Arguments, receiver: &Receiver, tally: &mut Tally) -> Result<bool> {
     let bar = bar(arguments.messages.count, arguments.target.json);
     while tally.messages < arguments.messages.count {
@@ -98,7 +98,7 @@ async fn receive_all(arguments: &Arguments, receiver: &Receiver, tally: &mut Tal
     Ok(true)
 }
 
-/// Looks at a message, and prints it. Returns whether somebody reads that.
+/// Checks and prints a message. Returns whether the output is still read.
 fn check(arguments: &Arguments, delivery: &Delivery) -> Result<bool> {
     let body = delivery.message()?.body()?;
     let octets = body.bytes().map(|body| body.len());

@@ -1,4 +1,4 @@
-//! Sends messages to a node, over as many connections as that takes.
+//! Sends messages to a node, over as many connections as it takes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::VecDeque;
@@ -12,18 +12,18 @@ use amqp_tokio::wire::{AmqpError, Outcome};
 use amqp_tokio::{Address, Connection, ConnectionOptions, Result};
 use clap::Parser;
 
-/// Sends messages, and connects again where the broker goes away.
+/// Sends durable messages, and connects again when the connection breaks.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The broker and the address of the node there: amqp://host:port/address
+    /// The broker and the address of the node, as amqp://host:port/address.
     url: String,
-    /// The address of the node as it is, in place of the URL's path; such as /queues/jobs for RabbitMQ 4.
+    /// The address of the node, instead of the URL's path. RabbitMQ 4 needs it: /queues/jobs.
     #[arg(long)]
     address: Option<String>,
-    /// How many messages to send.
+    /// The number of messages to send.
     #[arg(long, default_value_t = 10)]
     count: u32,
-    /// How many more attempts to make when one has failed, in a row.
+    /// The number of failed attempts in a row after which to give up.
     #[arg(long, default_value_t = 10)]
     attempts: u32,
 }
@@ -48,8 +48,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Sends all messages. One leaves the queue when its outcome is known and not before, so none is lost; one whose outcome
-/// is lost with its connection is sent again, so it may come twice, which its message-id shows.
+/// Sends all messages. A message leaves the queue when its outcome is known and not before, so none is lost. A message
+/// whose outcome is lost with its connection is sent again, so it may arrive twice; its message-id shows that.
 pub async fn send_all(
     url: &str,
     address: Option<&str>,
@@ -75,7 +75,7 @@ pub async fn send_all(
     }
 }
 
-/// Sends as many as one connection lasts for.
+/// Sends as many messages as one connection lasts for.
 async fn send_over_one(url: &Address, address: &str, jobs: &mut VecDeque<Message>) -> Result<()> {
     let connection = Connection::connect(url, ConnectionOptions::new()).await?;
     let sent = send_on(&connection, address, jobs).await;
@@ -103,7 +103,7 @@ async fn send_on(connection: &Connection, address: &str, jobs: &mut VecDeque<Mes
     Ok(())
 }
 
-/// Returns whether a message is rejected for now only: its queue is full, or not available.
+/// Returns whether a later attempt may succeed: the queue is full or unavailable.
 fn passes(error: Option<&AmqpError>) -> bool {
     error.is_some_and(|error| is_transient(Scope::Delivery, error))
 }

@@ -1,4 +1,4 @@
-//! Sends requests to a service, and waits for its answers.
+//! Sends requests to a service, and waits for the replies.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -12,27 +12,27 @@ use clap::Parser;
 use common::{Target, bar, exit, print_counts, say, text as text_of};
 use tokio::task::JoinSet;
 
-/// Sends requests to a service, and waits for its answers.
+/// Sends requests to a service, and waits for the replies.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(flatten)]
     target: Target,
-    /// What is asked.
+    /// The text of the request.
     #[arg(default_value = "hello")]
     text: String,
-    /// How often.
+    /// The number of requests to send.
     #[arg(long, default_value_t = 1)]
     count: u64,
-    /// How many requests may wait for their answers at a time.
+    /// The most requests that wait for a reply at a time.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=65_536))]
     window: u64,
-    /// How many seconds each may take.
+    /// The seconds to wait for each reply.
     #[arg(long, default_value_t = 10)]
     timeout: u64,
-    /// The address that answers come to, for brokers that make no dynamic nodes: a queue that nobody else receives from.
+    /// The queue for replies, for brokers without dynamic nodes. No other receiver may use it.
     #[arg(long, value_name = "ADDRESS")]
     reply_to: Option<String>,
-    /// Prints the answers.
+    /// Prints the replies.
     #[arg(long)]
     print: bool,
 }
@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
     exit(run(&Arguments::parse()).await)
 }
 
-/// Whether all requests were answered.
+/// Sends all requests. Returns whether each was answered.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
     let done = run_on(&connection, &address, arguments).await;
@@ -101,7 +101,7 @@ async fn ask_all(
     Ok(())
 }
 
-/// The answer, as text.
+/// Returns the text of a reply.
 async fn ask(requester: Requester, text: String, span: Duration) -> Result<String> {
     let answer = tokio::time::timeout(span, requester.request(text)).await;
     let body = answer.context("no answer in time")??.message()?.body()?;

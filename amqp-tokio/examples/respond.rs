@@ -1,4 +1,4 @@
-//! A service: answers each request with its text in upper case.
+//! Runs a service that answers each request with its text in upper case.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -17,7 +17,7 @@ use common::{Target, exit, print_counts, text};
 struct Arguments {
     #[command(flatten)]
     target: Target,
-    /// How many requests to answer; 0 for all, until it is interrupted.
+    /// Ends after this many requests; 0 for never.
     #[arg(long, default_value_t = 0)]
     count: u64,
 }
@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
     exit(run(&Arguments::parse()).await)
 }
 
-/// Whether all requests were answered that were to be.
+/// Answers requests. Returns whether as many were answered as were wanted.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
     let done = run_on(&connection, &address, arguments).await;

@@ -1,4 +1,4 @@
-//! Sends messages to a node and counts their outcomes.
+//! Sends messages to a node, and counts their outcomes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -20,15 +20,15 @@ struct Arguments {
     target: Target,
     #[command(flatten)]
     messages: Messages,
-    /// How many octets each has.
+    /// The size of each body, in octets.
     #[arg(long, default_value_t = 256)]
     size: usize,
-    /// How many may wait for their outcome at a time.
+    /// The most messages that wait for their outcome at a time.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     window: u64,
 }
 
-/// How long outcomes are waited for after an interruption.
+/// The time to wait for outcomes after Ctrl-C.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[tokio::main]
@@ -36,7 +36,7 @@ async fn main() -> ExitCode {
     exit(run(&Arguments::parse()).await)
 }
 
-/// Whether every outcome is the expected one.
+/// Sends all messages. Returns whether every outcome is the expected one.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let (connection, address) = arguments.target.connect().await?;
     let mut attaching = connection.sender(&*address);
@@ -51,7 +51,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     Ok(tally.of(arguments.messages.outcome) == arguments.messages.count)
 }
 
-/// Sends until it is done or interrupted, and closes, however it went.
+/// Sends until the end or Ctrl-C, and closes in any case.
 async fn send_and_close(
     arguments: &Arguments,
     connection: &Connection,
@@ -121,7 +121,7 @@ async fn send_all(
     Ok(())
 }
 
-/// Octets to send, shared by all messages.
+/// Makes the octets that all messages share.
 fn bytes(size: usize) -> bytes::Bytes {
     vec![b'x'; size].into()
 }

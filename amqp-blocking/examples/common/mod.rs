@@ -1,4 +1,4 @@
-//! What the examples have in common: options, progress, and the line at the end.
+//! Shared by the examples: options of clients, progress, and the result.
 #![allow(dead_code)]
 
 use std::fmt::Display;
@@ -13,29 +13,29 @@ use amqp_blocking::{Address, ClientTls, Connection, ConnectionOptions};
 use anyhow::{Context as _, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Where to connect to, and what to say at the end.
+/// The broker, the node, the user, and the form of the result.
 #[derive(Debug, clap::Args)]
 pub struct Common {
-    /// The broker or peer, and the address of the node as the path: amqp://host:port/node
+    /// The broker or peer and the address of the node, as amqp://host:port/node
     pub url: String,
-    /// The address of the node as it is, in place of the URL's path; such as /queues/jobs for RabbitMQ 4
+    /// The address of the node, instead of the URL's path. RabbitMQ 4 needs it: /queues/jobs
     #[arg(long)]
     pub address: Option<String>,
-    /// Who you are; in place of the URL's user
+    /// The user, instead of the URL's
     #[arg(long, requires = "password")]
     pub user: Option<String>,
-    /// What shows that
+    /// The password of the user
     #[arg(long, requires = "user")]
     pub password: Option<String>,
-    /// Let the password be sent as it is over a network that is not encrypted
+    /// Sends the password also over a connection that is not encrypted
     #[arg(long)]
     pub plain_in_clear: bool,
     #[command(flatten)]
     pub tls: Tls,
-    /// Give up when connecting takes longer
+    /// The seconds to wait for the connection and for replies
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub timeout: u64,
-    /// End with JSON and not with a line for people
+    /// Prints the result as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -59,7 +59,7 @@ impl Common {
         Ok(Connection::connect(&url, options)?)
     }
 
-    /// The address of the node.
+    /// Returns the address of the node.
     pub fn node(&self) -> Result<String> {
         let url: Address = self.url.parse()?;
         let node = self.address.as_deref().unwrap_or(url.path());
@@ -68,22 +68,22 @@ impl Common {
     }
 }
 
-/// How `amqps://` is spoken.
+/// The options of TLS.
 #[derive(Debug, clap::Args)]
 pub struct Tls {
-    /// Trust the certificates in this PEM file, and not those that the system trusts
+    /// Trusts the certificates in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Show the certificate in this PEM file, and be its holder unless there is a user
+    /// The client's certificate, a PEM file. Without a user the client authenticates by it (SASL EXTERNAL)
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
-    /// The key that belongs to it, as a PEM file
+    /// The key of the certificate, a PEM file
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 }
 
 impl Tls {
-    /// The options with that, if it is said.
+    /// Adds TLS to the options, if there are files.
     pub fn set(&self, options: ConnectionOptions, address: &Address) -> Result<ConnectionOptions> {
         if self.ca.is_none() && self.cert.is_none() {
             return Ok(options);
@@ -104,7 +104,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// An outcome by its name.
+/// The name of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
     Accepted,
@@ -125,7 +125,7 @@ impl Kind {
     }
 }
 
-/// What has become of the messages so far.
+/// Counts messages by outcome.
 #[derive(Debug)]
 pub struct Tally {
     /// "sent" or "received".
@@ -135,16 +135,16 @@ pub struct Tally {
     pub rejected: u64,
     pub released: u64,
     pub modified: u64,
-    /// Outcomes that were not expected, and deliveries without one.
+    /// Unexpected outcomes, and deliveries without one.
     pub unexpected: u64,
-    /// Nobody reads on, so there were as many as were wanted.
+    /// The output is no longer read, so there were enough messages.
     pub is_cut: bool,
     start: Instant,
     bar: ProgressBar,
 }
 
 impl Tally {
-    /// For so many messages; 0 for any number. Shows how far it is, if somebody looks.
+    /// Makes a tally for this many messages; 0 for any number. Shows a progress bar on a terminal.
     pub fn new(verb: &'static str, count: u64) -> Self {
         let bar = match std::io::stderr().is_terminal() {
             true if count > 0 => {
@@ -168,7 +168,7 @@ impl Tally {
         }
     }
 
-    /// A message has come to its end.
+    /// Counts a message with its outcome.
     pub fn note(&mut self, kind: Option<Kind>, expected: Kind) {
         match kind {
             Some(Kind::Accepted) => self.accepted += 1,
@@ -181,12 +181,12 @@ impl Tally {
         self.bar.inc(1);
     }
 
-    /// Says something in between.
+    /// Prints a line above the progress bar.
     pub fn say(&self, words: &str) {
         self.bar.suspend(|| eprintln!("{words}"));
     }
 
-    /// The line at the end. The exit code is 0 if there were as many messages as were wanted and each ended as expected.
+    /// Prints the result. The exit code is 0 if all messages came and each had the expected outcome.
     pub fn finish(&self, wanted: u64, json: bool) -> ExitCode {
         self.bar.finish_and_clear();
         let seconds = self.start.elapsed().as_secs_f64();
@@ -221,7 +221,7 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// Prints a line. Returns whether somebody reads on: `head` does not, when it has its lines.
+/// Prints a line. Returns whether the output is still read: `head` stops reading when it has its lines.
 pub fn say(line: impl Display) -> bool {
     match writeln!(std::io::stdout(), "{line}") {
         Err(error) => error.kind() != ErrorKind::BrokenPipe,
@@ -229,12 +229,12 @@ pub fn say(line: impl Display) -> bool {
     }
 }
 
-/// The text of a body, in a string or in data, if it is text; else how Rust shows it.
+/// Returns the text of a body if it is text, in a string or in data; else its debug form.
 pub fn text(body: &Body) -> String {
     body.text().map_or_else(|| format!("{body:?}"), |text| text.to_string())
 }
 
-/// Says why it did not work.
+/// Prints an error, and returns its exit code.
 pub fn report(result: Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,4 +1,4 @@
-//! What the examples have in common: where to connect to, counting, and telling how it went.
+//! Shared by the examples: options of clients, counts, and the result.
 #![allow(dead_code, reason = "not every example uses all of it")]
 
 use std::fmt;
@@ -15,42 +15,42 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-/// Where to connect to, and as whom.
+/// The broker, the node and the user.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The broker and the address of the node there: amqp://host:port/address
+    /// The broker and the address of the node, as amqp://host:port/address.
     pub(crate) url: String,
-    /// The address of the node as it is, in place of the URL's path; such as /queues/jobs for RabbitMQ 4.
+    /// The address of the node, instead of the URL's path. RabbitMQ 4 needs it: /queues/jobs.
     #[arg(long)]
     address: Option<String>,
-    /// Who to be, unless the URL says so.
+    /// The user, if the URL names none.
     #[arg(long, requires = "password")]
     user: Option<String>,
-    /// The user's password.
+    /// The password of the user.
     #[arg(long, requires = "user")]
     password: Option<String>,
-    /// Shows the password even to whoever listens on the way.
+    /// Sends the password also over a connection that is not encrypted.
     #[arg(long)]
     plain_in_clear: bool,
-    /// Trusts the certificates in this PEM file, and not those that the system trusts.
+    /// Trusts the certificates in this PEM file instead of the system's.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Shows the certificate in this PEM file, and is its holder unless there is a user.
+    /// The client's certificate, a PEM file. Without a user the client authenticates by it (SASL EXTERNAL).
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
-    /// The key that belongs to it, as a PEM file.
+    /// The key of the certificate, a PEM file.
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-    /// The largest frame that is taken, in octets.
+    /// The largest frame to receive, in octets.
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(512..))]
     frame_size: u32,
-    /// Tells how it went as JSON.
+    /// Prints the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 impl Target {
-    /// The connection, and the address of the node.
+    /// Connects. Returns the connection and the address of the node.
     pub(crate) async fn connect(&self) -> Result<(Connection, String)> {
         let address: Address = self.url.parse()?;
         let node = self.address.as_deref().unwrap_or(address.path()).to_owned();
@@ -68,7 +68,7 @@ impl Target {
         Ok((Connection::connect(&address, options).await?, node))
     }
 
-    /// How TLS is spoken, if that is said.
+    /// Returns the options of TLS, if there are any.
     fn tls(&self, address: &Address) -> Result<Option<ClientTls>> {
         if self.ca.is_none() && self.cert.is_none() {
             return Ok(None);
@@ -85,22 +85,22 @@ impl Target {
     }
 }
 
-/// How TLS is spoken by who listens.
+/// The server's options of TLS.
 #[derive(Debug, Args)]
 pub(crate) struct Certificate {
-    /// Speaks TLS by the certificate in this PEM file.
+    /// Speaks TLS with the certificate in this PEM file.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// The key that belongs to it, as a PEM file.
+    /// The key of the certificate, a PEM file.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Wants a certificate of clients, issued by one in this PEM file: its holder is the user, by SASL EXTERNAL.
+    /// Requires client certificates issued by one in this PEM file. The holder is the user, by SASL EXTERNAL.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     client_ca: Option<PathBuf>,
 }
 
 impl Certificate {
-    /// How TLS is spoken, if it is.
+    /// Reads the files. Returns nothing if there are none.
     pub(crate) fn read(&self) -> Result<Option<ServerTls>> {
         let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
         let mut tls = ServerTls::builder_pem(&read(cert)?, &read(key)?)?;
@@ -115,21 +115,21 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// Which messages there are to be, and what is to become of them.
+/// The number of messages, and the outcome expected.
 #[derive(Debug, Args)]
 pub(crate) struct Messages {
-    /// How many messages there are to be.
+    /// The number of messages.
     #[arg(long, default_value_t = 1)]
     pub(crate) count: u64,
-    /// Has them sent settled: at most once, with no outcome to come.
+    /// Has messages sent settled: at most once, without an outcome.
     #[arg(long)]
     pub(crate) presettled: bool,
-    /// The outcome that each is to have.
+    /// The outcome of each message.
     #[arg(long, default_value = "accepted")]
     pub(crate) outcome: Kind,
 }
 
-/// An outcome by its name.
+/// The name of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
     Accepted,
@@ -139,7 +139,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// What kind of outcome it is; an error if none of the standard's four.
+    /// Returns the name of an outcome; an error if it is none of the standard's four.
     pub(crate) fn of(outcome: &Outcome) -> Result<Self> {
         Ok(match outcome {
             Outcome::Accepted => Self::Accepted,
@@ -169,7 +169,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// How many messages came to which end.
+/// Counts messages by outcome.
 #[derive(Debug)]
 pub(crate) struct Tally {
     start: Instant,
@@ -203,7 +203,7 @@ impl Tally {
         }
     }
 
-    /// One line that says how it went.
+    /// Prints the result in one line.
     pub(crate) fn print(&self, verb: &str, as_json: bool) {
         let Self { messages, accepted, rejected, released, modified, .. } = *self;
         let counts = [
@@ -217,7 +217,7 @@ impl Tally {
     }
 }
 
-/// One line with counts, and how many of the first there were in a second.
+/// Prints counts in one line, with the rate of the first.
 pub(crate) fn print_counts(counts: &[(&str, u64)], start: Instant, as_json: bool) {
     let seconds = start.elapsed().as_secs_f64();
     let rate = counts.first().map_or(0, |(_, count)| *count) as f64 / seconds.max(f64::EPSILON);
@@ -233,7 +233,7 @@ pub(crate) fn print_counts(counts: &[(&str, u64)], start: Instant, as_json: bool
     }
 }
 
-/// Prints a line. Returns whether somebody reads on: `head` does not, when it has its lines.
+/// Prints a line. Returns whether the output is still read: `head` stops reading when it has its lines.
 pub(crate) fn say(line: impl fmt::Display) -> bool {
     match writeln!(io::stdout(), "{line}") {
         Err(error) => error.kind() != ErrorKind::BrokenPipe,
@@ -241,12 +241,12 @@ pub(crate) fn say(line: impl fmt::Display) -> bool {
     }
 }
 
-/// The text of a body, in a string or in data, if it is text; else how Rust shows it.
+/// Returns the text of a body if it is text, in a string or in data; else its debug form.
 pub(crate) fn text(body: &Body) -> String {
     body.text().map_or_else(|| format!("{body:?}"), |text| text.to_string())
 }
 
-/// The exit code: 0 if all went as it was to. Says what was wrong.
+/// Returns the exit code, 0 if all went well. Prints an error.
 pub(crate) fn exit(result: Result<bool>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -258,7 +258,7 @@ pub(crate) fn exit(result: Result<bool>) -> ExitCode {
     }
 }
 
-/// A bar on a terminal, if there is enough to do that it is worth it.
+/// Makes a progress bar, if standard error is a terminal and there is enough to do.
 pub(crate) fn bar(count: u64, as_json: bool) -> ProgressBar {
     if as_json || count < 10_000 {
         return ProgressBar::hidden();
