@@ -72,7 +72,7 @@ async fn l_ext_01_required_capabilities_are_offered() {
     let attach = async { builder.attach().await };
     let accept = async {
         let (link, session) = offered_receiver(&server).await;
-        let options = ReceiverOptions::new().with_offered_capabilities(name("paging").into());
+        let options = ReceiverOptions::new().with_offered_capabilities(name("paging"));
         (link.accept_with(options).unwrap(), session)
     };
     let (attached, _accepted) = both(attach, accept).await;

@@ -262,8 +262,7 @@ async fn offers_of_the_peer() {
     client.close().await.unwrap();
     let options = ConnectionOptions::new().with_accept_offers(true);
     let [fast, slow] = ["fast", "slow"].map(|name| Symbol::new(name).unwrap());
-    let offered = [fast.clone()].into_iter().collect();
-    let acceptor = Acceptor::new(ConnectionOptions::new().with_offered_capabilities(offered));
+    let acceptor = Acceptor::new(ConnectionOptions::new().with_offered_capabilities(fast.clone()));
     let (client, server) = pair_with(options, acceptor).await;
     assert!(client.offers(&fast) && !client.offers(&slow));
     let begin = async { server.session_with(SessionOptions::new()).await.unwrap() };

@@ -21,7 +21,7 @@ pub(crate) fn reach(address: &Address, options: &ConnectionOptions) -> Result<Tc
     if address.is_encrypted() && !cfg!(feature = "tls") {
         return Err(AddressError::NoTls.into());
     }
-    let by = options.longest_connect().and_then(|span| Instant::now().checked_add(span));
+    let by = options.connect_timeout().and_then(|span| Instant::now().checked_add(span));
     let reached = reach_any((address.host(), address.port()), by);
     let stream = reached.map_err(|error| unreachable(address, &error))?;
     #[cfg(feature = "tls")]
@@ -137,8 +137,8 @@ impl Transport for TcpTransport {
         })
     }
 
-    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
-        either!(self, stream => stream.prepare(write_time_out))
+    fn prepare(&self, write_timeout: Duration) -> io::Result<()> {
+        either!(self, stream => stream.prepare(write_timeout))
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {

@@ -220,14 +220,14 @@ fn drive<T: Transport>(
     let way = Way::new(transport.try_clone()?);
     #[cfg(feature = "tracing")]
     let (writer_span, reader_span) = (engine.span().clone(), engine.span().clone());
-    let longest_drop = options.longest_close().unwrap_or(LONGEST_DROP);
+    let longest_drop = options.close_timeout().unwrap_or(LONGEST_DROP);
     let start = Instant::now();
     let hub_options = HubOptions {
         clock: Clock::new(move || now(start)),
         url: options.url().cloned(),
         prefix: random_name()?,
-        takes_offers: options.accepts_offers(),
-        reply_timeout: options.longest_reply(),
+        takes_offers: options.accept_offers(),
+        reply_timeout: options.reply_timeout(),
         write_here: Some(way.write_here()),
         last_words: Some(LastWords::new(move |hub: &Hub<Thread>| {
             let by = Instant::now().checked_add(longest_drop);
@@ -267,5 +267,5 @@ fn drive<T: Transport>(
 
 /// Returns the time of now on an engine's clock.
 fn now(start: Instant) -> Moment {
-    Moment::from_millis(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    Moment::START + start.elapsed()
 }

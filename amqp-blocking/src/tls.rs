@@ -50,7 +50,7 @@ pub(crate) fn connect<T: Transport>(
     options: &ConnectionOptions,
 ) -> Result<Secured<T>> {
     let tls = options.client_tls()?.connect(host)?;
-    Ok(Secured::begin(transport, tls.into(), options.longest_open()).map_err(tls_failure)?)
+    Ok(Secured::begin(transport, tls.into(), options.open_timeout()).map_err(tls_failure)?)
 }
 
 /// Speaks TLS as a server, and learns whose certificate the client has.
@@ -60,7 +60,7 @@ pub(crate) fn accept<T: Transport>(
     acceptor: &Acceptor,
 ) -> Result<(Secured<T>, Peer)> {
     let address = transport.peer_addr();
-    let secured = Secured::begin(transport, tls.accept()?.into(), acceptor.options().longest_open());
+    let secured = Secured::begin(transport, tls.accept()?.into(), acceptor.options().open_timeout());
     let secured = secured.map_err(tls_failure)?;
     let peer = match &*lock(&secured.session.tls) {
         Connection::Server(tls) => ServerTls::peer(tls),
@@ -180,8 +180,8 @@ impl<T: Transport> Transport for Secured<T> {
         })
     }
 
-    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
-        self.transport.prepare(write_time_out)
+    fn prepare(&self, write_timeout: Duration) -> io::Result<()> {
+        self.transport.prepare(write_timeout)
     }
 
     /// Returns where nothing more is to be written, the peer is told so first.

@@ -18,7 +18,7 @@ pub trait Transport: Read + Write + Send + Sized + 'static {
     /// Called once, before anything is read or written: from now on a read waits without end, and a write at most so
     /// long; then it fails with [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut),
     /// and will be tried again. That is how deadlines are kept to while the peer takes nothing.
-    fn prepare(&self, write_time_out: Duration) -> io::Result<()>;
+    fn prepare(&self, write_timeout: Duration) -> io::Result<()>;
 
     /// Ends one direction or both. A read or write that waits, at whichever handle, returns.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
@@ -45,10 +45,10 @@ impl Transport for TcpStream {
         self.try_clone()
     }
 
-    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
+    fn prepare(&self, write_timeout: Duration) -> io::Result<()> {
         self.set_nonblocking(false)?;
         self.set_read_timeout(None)?;
-        self.set_write_timeout(Some(write_time_out))?;
+        self.set_write_timeout(Some(write_timeout))?;
         // Output is written when there is no more to be had, so nothing is gained by waiting for more.
         self.set_nodelay(true)
     }
@@ -73,10 +73,10 @@ impl Transport for std::os::unix::net::UnixStream {
         self.try_clone()
     }
 
-    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
+    fn prepare(&self, write_timeout: Duration) -> io::Result<()> {
         self.set_nonblocking(false)?;
         self.set_read_timeout(None)?;
-        self.set_write_timeout(Some(write_time_out))
+        self.set_write_timeout(Some(write_timeout))
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {

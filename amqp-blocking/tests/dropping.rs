@@ -56,8 +56,8 @@ impl Transport for Slow {
         Ok(Self { inner: self.inner.try_clone()?, written: self.written.clone() })
     }
 
-    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
-        self.inner.prepare(write_time_out)
+    fn prepare(&self, write_timeout: Duration) -> io::Result<()> {
+        self.inner.prepare(write_timeout)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {

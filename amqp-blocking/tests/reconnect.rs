@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
+use std::time::Duration;
 
 use amqp_blocking::config::{OnDrop, ReceiverOptions};
 use amqp_blocking::message::Message;
@@ -30,7 +31,7 @@ fn jobs(count: u64) -> VecDeque<Message> {
 }
 
 fn backoff() -> Backoff {
-    Backoff::new(1, 1).with_attempts(3)
+    Backoff::new(Duration::from_millis(1), Duration::from_millis(1)).with_attempts(3)
 }
 
 /// Returns the next link that the next client attaches, and what keeps it.

@@ -58,8 +58,8 @@ impl Transport for Talking {
         self.0.try_clone().map(Self)
     }
 
-    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
-        self.0.prepare(write_time_out)
+    fn prepare(&self, write_timeout: Duration) -> io::Result<()> {
+        self.0.prepare(write_timeout)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {

@@ -98,8 +98,8 @@ impl Transport for Faulty {
         Ok(Self { inner: self.inner.try_clone()?, ways: self.ways.clone() })
     }
 
-    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
-        self.inner.prepare(write_time_out)
+    fn prepare(&self, write_timeout: Duration) -> io::Result<()> {
+        self.inner.prepare(write_timeout)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {

@@ -42,7 +42,7 @@ type App<'a> = dyn FnMut(Event, &mut Connection) + 'a;
 /// Runs a new connection over a socket until it is over.
 fn drive(amqp: &mut Connection, socket: &mut TcpStream, app: &mut App<'_>) -> io::Result<()> {
     let (start, mut octets) = (Instant::now(), vec![0; 1 << 16]);
-    let now = || Moment::START.after(start.elapsed().as_millis() as u64);
+    let now = || Moment::START + start.elapsed();
     loop {
         amqp.handle_deadline(now());
         while let Some(event) = amqp.poll_event() {
@@ -60,8 +60,8 @@ fn drive(amqp: &mut Connection, socket: &mut TcpStream, app: &mut App<'_>) -> io
             Reading::Wanted => {}
             _ => continue, // the output that was taken has made room
         }
-        let wait = amqp.next_deadline().map(|(at, _)| at.millis_since(now()).max(1));
-        socket.set_read_timeout(wait.map(Duration::from_millis))?;
+        let wait = amqp.next_deadline().map(|(at, _)| (at - now()).max(Duration::from_millis(1)));
+        socket.set_read_timeout(wait)?;
         match socket.read(&mut octets) {
             Ok(0) => amqp.end_of_input(),
             Ok(read) => amqp.receive(now(), &octets[..read]),

@@ -2,11 +2,15 @@
 
 mod ungranted;
 
+use core::time::Duration;
+
 use alloc::boxed::Box;
 
 pub use ungranted::Ungranted;
 
-use crate::types::{DeliveryTag, Fields, Limits, Many, SequenceNo, Str, Symbol, TransferNumber};
+use crate::types::{
+    DeliveryTag, Fields, Limits, Many, SequenceNo, Str, Symbol, TransferNumber, whole_millis,
+};
 use crate::wire::{
     Accepted, Coordinator, Declared, DeliveryState, Modified, Outcome, ReceiverSettleMode, Rejected,
     SenderSettleMode, Source, Target, Terminus,
@@ -45,9 +49,9 @@ macro_rules! link_setters {
 
         setters! {
             /// Sets the extensions that this end supports.
-            with_offered_capabilities(offered_capabilities: Many<Symbol>);
+            with_offered_capabilities(offered_capabilities: impl Into<Many<Symbol>>) = Into::into;
             /// Sets the extensions that this end may use if the peer offers them [2.7.3].
-            with_desired_capabilities(desired_capabilities: Many<Symbol>);
+            with_desired_capabilities(desired_capabilities: impl Into<Many<Symbol>>) = Into::into;
             /// Sets the properties of the link.
             with_properties(properties: Fields);
         }
@@ -57,18 +61,23 @@ macro_rules! link_setters {
 /// The options of a connection: the fields of its open, and its behaviour [2.7.1].
 ///
 /// ```
+/// use core::time::Duration;
+///
 /// use amqp_proto::config::Options;
 ///
-/// let options = Options::new("meter-17").with_hostname("broker.example");
+/// let options = Options::new("meter-17")
+///     .with_hostname("broker.example")
+///     .with_idle_timeout(Duration::from_secs(30));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
     pub(crate) container_id: Str,
     pub(crate) hostname: Option<Str>,
     pub(crate) limits: Limits,
-    pub(crate) idle_time_out: u32,
-    pub(crate) open_time_out: u32,
-    pub(crate) close_time_out: u32,
+    /// In milliseconds, as all spans here.
+    pub(crate) idle_timeout: Option<u32>,
+    pub(crate) open_timeout: Option<u32>,
+    pub(crate) close_timeout: Option<u32>,
     pub(crate) sasl_send_size: u32,
     pub(crate) drain_pause: u32,
     pub(crate) lenient_credit: bool,
@@ -88,9 +97,9 @@ impl Options {
             container_id: container_id.into(),
             hostname: None,
             limits: Limits::DEFAULT,
-            idle_time_out: 0,
-            open_time_out: 30_000,
-            close_time_out: 10_000,
+            idle_timeout: None,
+            open_timeout: Some(30_000),
+            close_timeout: Some(10_000),
             sasl_send_size: MIN_MAX_FRAME_SIZE,
             drain_pause: 0,
             lenient_credit: false,
@@ -111,13 +120,31 @@ impl Options {
         self
     }
 
-    /// Sets the time without a received frame after which the connection is closed, in milliseconds [2.4.5].
+    /// Sets the time without a received frame after which the connection is closed [2.4.5].
     ///
-    /// Half of the time is announced to the peer. The default 0 means no timeout. At least 2, as half of 1
-    /// cannot be announced.
+    /// Half of the time is announced to the peer. The default `None` means no timeout. A time below 2
+    /// milliseconds is raised to that, since half of less cannot be announced.
     #[must_use]
-    pub fn with_idle_time_out(mut self, idle_time_out: u32) -> Self {
-        self.idle_time_out = if idle_time_out == 1 { 2 } else { idle_time_out };
+    pub fn with_idle_timeout(mut self, idle_timeout: impl Into<Option<Duration>>) -> Self {
+        self.idle_timeout = idle_timeout.into().map(|span| whole_millis(span).max(2));
+        self
+    }
+
+    /// Sets the time within which the peer's open must arrive, the security layer included.
+    ///
+    /// Default 30 seconds; `None` means no bound.
+    #[must_use]
+    pub fn with_open_timeout(mut self, open_timeout: impl Into<Option<Duration>>) -> Self {
+        self.open_timeout = open_timeout.into().map(whole_millis);
+        self
+    }
+
+    /// Sets the time within which the peer must answer a close [2.4.3].
+    ///
+    /// Default 10 seconds; `None` means no bound.
+    #[must_use]
+    pub fn with_close_timeout(mut self, close_timeout: impl Into<Option<Duration>>) -> Self {
+        self.close_timeout = close_timeout.into().map(whole_millis);
         self
     }
 
@@ -131,27 +158,18 @@ impl Options {
     setters! {
         /// Sets the bounds on the memory and work that the peer can cause at this end.
         with_limits(limits: Limits);
-        /// Sets the time within which the peer's open must arrive, in milliseconds, the security layer
-        /// included.
-        ///
-        /// Default 30,000; 0 means no bound.
-        with_open_time_out(open_time_out: u32);
-        /// Sets the time within which the peer must answer a close, in milliseconds [2.4.3]. Default 10,000;
-        /// 0 means no bound.
-        with_close_time_out(close_time_out: u32);
         /// Sets the size of the largest SASL frame that this end sends, in octets.
         ///
         /// Default 512, which every peer accepts [5.3.1]. A response with a long token needs more, and many
         /// peers accept 8 KiB and more. A value below 512 is raised to 512.
         with_sasl_send_size(sasl_send_size: u32) = at_least_smallest;
-        /// Sets the pause between a receiver's drain request and the return of the unused credit, in
-        /// milliseconds [2.6.7].
+        /// Sets the pause between a receiver's drain request and the return of the unused credit [2.6.7].
         ///
-        /// Each message that is sent in the pause starts it again. Default 0: credit is returned as soon as
+        /// Each message that is sent in the pause starts it again. Default zero: credit is returned as soon as
         /// the events have been polled, since the application has sent all ready messages by then. An
         /// application that sends from other tasks or threads needs a pause that lets them send. Links
         /// without [auto-drain](SenderOptions::with_auto_drain) have no pause.
-        with_drain_pause(drain_pause: u32);
+        with_drain_pause(drain_pause: Duration) = whole_millis;
         /// Sets whether a sender may add renewed credit to the credit that it had, each time, and so send
         /// more than was granted.
         ///
@@ -159,18 +177,18 @@ impl Options {
         /// [2.6.7]. RabbitMQ up to 3.13 sends in this way.
         with_lenient_credit(lenient_credit: bool);
         /// Sets the languages in which this end can write text [2.7.1].
-        with_outgoing_locales(outgoing_locales: Many<Symbol>);
+        with_outgoing_locales(outgoing_locales: impl Into<Many<Symbol>>) = Into::into;
         /// Sets the languages in which this end prefers to read text, best first.
-        with_incoming_locales(incoming_locales: Many<Symbol>);
+        with_incoming_locales(incoming_locales: impl Into<Many<Symbol>>) = Into::into;
         /// Sets the extensions that this end supports.
-        with_offered_capabilities(offered_capabilities: Many<Symbol>);
+        with_offered_capabilities(offered_capabilities: impl Into<Many<Symbol>>) = Into::into;
         /// Sets the extensions that this end may use if the peer offers them [2.7.1].
-        with_desired_capabilities(desired_capabilities: Many<Symbol>);
+        with_desired_capabilities(desired_capabilities: impl Into<Many<Symbol>>) = Into::into;
         /// Sets the extensions that this end requires: a connection to a peer that does not offer them is
         /// closed [2.7.1].
         ///
         /// Required extensions are desired, too.
-        with_required_capabilities(required_capabilities: Many<Symbol>);
+        with_required_capabilities(required_capabilities: impl Into<Many<Symbol>>) = Into::into;
         /// Sets the properties of the connection.
         with_properties(properties: Fields);
     }
@@ -208,9 +226,9 @@ impl SessionOptions {
         /// Sets the incoming-window in octets. Default and maximum: [`Limits::session_octets`].
         with_incoming_octets(incoming_octets: u64) = Some;
         /// Sets the extensions that this end supports.
-        with_offered_capabilities(offered_capabilities: Many<Symbol>);
+        with_offered_capabilities(offered_capabilities: impl Into<Many<Symbol>>) = Into::into;
         /// Sets the extensions that this end may use if the peer offers them [2.7.2].
-        with_desired_capabilities(desired_capabilities: Many<Symbol>);
+        with_desired_capabilities(desired_capabilities: impl Into<Many<Symbol>>) = Into::into;
         /// Sets the properties of the session.
         with_properties(properties: Fields);
     }

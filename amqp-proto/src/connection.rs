@@ -284,7 +284,7 @@ impl Connection {
     ///
     /// Messages that were sent before the close are written before it, as the peer opens its windows; new
     /// ones are refused. If they are not written within the [close
-    /// time-out](crate::config::Options::with_close_time_out), or if the peer closes first, the event's
+    /// time-out](crate::config::Options::with_close_timeout), or if the peer closes first, the event's
     /// reason is an error of this end. An incomplete delivery is not waited for. The same rules apply to the
     /// end of a session and the detach of a link.
     pub fn close(&mut self) -> bool {

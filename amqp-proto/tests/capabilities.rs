@@ -13,7 +13,7 @@ use common::solo::{Solo, opening};
 /// C-OPEN-08: who lacks what is required is closed by either end, and told what it lacks; who has it is not.
 #[test]
 fn c_open_08_a_required_extension_has_to_be_offered() {
-    let required = || Options::new("s").with_required_capabilities(symbol!("sole-connection").into());
+    let required = || Options::new("s").with_required_capabilities(symbol!("sole-connection"));
     for offer in [open("p"), open("p").nulls(6).symbol("other"), open("p").nulls(7).symbol("sole-connection")]
     {
         let mut solo = Solo::server(required());
@@ -55,8 +55,8 @@ fn s_beg_09_extensions_of_sessions_and_links() {
     let (yes, no) = (symbol!("yes"), symbol!("no"));
     let both: Many<Symbol> = [yes.clone(), no.clone()].into_iter().collect();
     let mut pair = Pair::opened();
-    pair.server.session_options = SessionOptions::new().with_offered_capabilities(yes.clone().into());
-    pair.server.receiver_options = ReceiverOptions::new().with_offered_capabilities(yes.clone().into());
+    pair.server.session_options = SessionOptions::new().with_offered_capabilities(yes.clone());
+    pair.server.receiver_options = ReceiverOptions::new().with_offered_capabilities(yes.clone());
     pair.client.session_options = SessionOptions::new().with_desired_capabilities(both.clone());
     let options = SenderOptions::to("jobs").with_desired_capabilities(both.clone());
     let sender = pair.client.attach_sender_with("jobs", &options);

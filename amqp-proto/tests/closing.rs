@@ -1,6 +1,8 @@
 //! What was accepted before an end is written before it: of a link [2.6.5], a session [2.5.5], a connection [2.4.3].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::time::Duration;
+
 use amqp_proto::config::{Options, SendOptions, SessionOptions};
 use amqp_proto::message::Message;
 use amqp_proto::testing::Pair;
@@ -104,7 +106,7 @@ fn s_end_01_a_session_is_ended_once_all_is_written() {
 #[test]
 fn c_close_02_what_could_not_be_written_is_told() {
     for is_peers in [true, false] {
-        let client = Options::new("client").with_close_time_out(1_000);
+        let client = Options::new("client").with_close_timeout(Duration::from_secs(1));
         let mut pair = Pair::new(client, Options::new("server")).untraced();
         pair.drive();
         let (sender, _) = pair.link("jobs");
@@ -119,7 +121,7 @@ fn c_close_02_what_could_not_be_written_is_told() {
             let now = pair.now();
             pair.client.receive(now, &octets);
         } else {
-            let late = pair.now().after(1_000);
+            let late = pair.now() + Duration::from_millis(1_000);
             pair.client.handle_deadline(late);
         }
         pair.drive();

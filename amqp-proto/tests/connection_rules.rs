@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use amqp_proto::config::{Options, SenderOptions, SessionOptions};
 use amqp_proto::testing::{Literal, Pair, Script, attach_sender, begin, close, end, flow, open, transfer};
 use amqp_proto::types::{Fields, Limits, Many, Moment, Symbol, Value};
@@ -59,7 +61,7 @@ fn c_open_02_all_fields_of_an_open_arrive() {
     let options = Options::new("c")
         .with_hostname("broker.example")
         .with_limits(Limits::DEFAULT.with_frame_size(9_000).with_channel_max(3))
-        .with_idle_time_out(20_000)
+        .with_idle_timeout(Duration::from_secs(20))
         .with_outgoing_locales(capabilities(&["en-US", "de"]))
         .with_incoming_locales(capabilities(&["de"]))
         .with_offered_capabilities(capabilities(&["A"]))
@@ -251,10 +253,10 @@ fn c_close_01_a_close_is_the_last_frame() {
 /// the same.
 #[test]
 fn c_close_02_the_answer_is_waited_for_and_not_for_ever() {
-    let mut solo = Solo::open_by(Options::new("s").with_close_time_out(5_000), open("p"));
+    let mut solo = Solo::open_by(Options::new("s").with_close_timeout(Duration::from_secs(5)), open("p"));
     solo.engine.close_with(Condition::ConnectionForced.into());
     assert_eq!(solo.says(), frames([close().error("amqp:connection:forced")]));
-    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(5_000), Deadline::Close)));
+    assert_eq!(solo.engine.next_deadline(), Some((solo.now + Duration::from_millis(5_000), Deadline::Close)));
     solo.hears(&frames([beginning(0)]));
     assert_eq!(solo.events(), [], "it could not be answered any more");
     assert_eq!(solo.engine.reading(), Reading::Wanted);

@@ -5,6 +5,8 @@ mod common;
 #[path = "common/peer.rs"]
 mod peer;
 
+use std::time::Duration;
+
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions};
 use amqp_proto::message::Payload;
 use amqp_proto::testing::{Literal, Pair, attach_receiver, detach, flow, transfer};
@@ -346,7 +348,7 @@ fn t_drain_03_called_off_and_repeated() {
 
 /// A sender on a connection on which credit that is drained stays for 5 ms, with so much credit that is drained.
 fn late(credit: u32) -> (Peer, SenderKey) {
-    let options = Options::new("engine").with_drain_pause(5);
+    let options = Options::new("engine").with_drain_pause(Duration::from_millis(5));
     let mut peer = Peer::of(options);
     let link = peer.sender(&SenderOptions::new(), 0);
     peer.send(drain(0, credit));

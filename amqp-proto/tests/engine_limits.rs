@@ -337,9 +337,9 @@ fn output_octets_hard() {
     assert!(matches!(events[..], [.., Event::SessionOffered(_)]), "{events:?}");
 }
 
-/// shortest_idle_time_out: see C-IDLE-06 in `idle.rs`, too.
+/// shortest_idle_timeout: see C-IDLE-06 in `idle.rs`, too.
 #[test]
-fn shortest_idle_time_out() {
+fn shortest_idle_timeout() {
     for (idle, is_right) in [(99, false), (100, true)] {
         let mut solo = Solo::server(Options::new("s"));
         solo.hears(&opening([open("p").nulls(3).uint(idle)]));

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use amqp_proto::config::{Options, SessionOptions};
 use amqp_proto::testing::{Pair, attach_receiver, begin, close, flow, open};
 use amqp_proto::types::{Limits, LinkKey};
@@ -16,8 +18,15 @@ const EMPTY: &str = "0000000802000000";
 /// C-IDLE-02: half of what is kept to is announced; none if there is no threshold.
 #[test]
 fn c_idle_02_half_of_the_threshold_is_announced() {
-    for (threshold, announced) in [(20_000, Some(10_000)), (3, Some(1)), (1, Some(1)), (0, None)] {
-        let mut solo = Solo::client(Options::new("c").with_idle_time_out(threshold));
+    for (threshold, announced) in [
+        (Some(20_000), Some(10_000)),
+        (Some(3), Some(1)),
+        (Some(1), Some(1)),
+        (Some(0), Some(1)),
+        (None, None),
+    ] {
+        let mut solo =
+            Solo::client(Options::new("c").with_idle_timeout(threshold.map(Duration::from_millis)));
         let written = open("c").null().uint(65_536).ushort(255);
         let written = announced.map_or(written.clone(), |millis| written.uint(millis));
         assert_eq!(solo.says(), opening([written]));
@@ -28,14 +37,20 @@ fn c_idle_02_half_of_the_threshold_is_announced() {
 /// When it has passed, the connection is closed, and the close says why.
 #[test]
 fn c_idle_03_silence_closes_the_connection() {
-    let mut solo = Solo::open_by(Options::new("s").with_idle_time_out(20_000), open("p"));
+    let mut solo = Solo::open_by(Options::new("s").with_idle_timeout(Duration::from_secs(20)), open("p"));
     solo.waits(19_999);
     solo.hears(EMPTY);
-    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(20_000), Deadline::Silence)));
+    assert_eq!(
+        solo.engine.next_deadline(),
+        Some((solo.now + Duration::from_millis(20_000), Deadline::Silence))
+    );
     solo.waits(10_000);
     solo.hears(&frames([beginning(3)]));
     assert_eq!(solo.events().len(), 1);
-    assert_eq!(solo.engine.next_deadline(), Some((solo.now.after(20_000), Deadline::Silence)));
+    assert_eq!(
+        solo.engine.next_deadline(),
+        Some((solo.now + Duration::from_millis(20_000), Deadline::Silence))
+    );
     solo.waits(19_000);
     solo.hears(&EMPTY[..8]);
     solo.waits(999);
@@ -47,7 +62,7 @@ fn c_idle_03_silence_closes_the_connection() {
 /// C-IDLE-03: who is heard of in time and not looked at yet is not given up.
 #[test]
 fn c_idle_03_what_waits_to_be_looked_at_was_in_time() {
-    let mut solo = Solo::open_by(Options::new("s").with_idle_time_out(1_000), open("p"));
+    let mut solo = Solo::open_by(Options::new("s").with_idle_timeout(Duration::from_secs(1)), open("p"));
     solo.hears(&frames([beginning(0), beginning(1)]));
     solo.waits(5_000);
     assert_eq!(solo.events().len(), 2);
@@ -57,19 +72,22 @@ fn c_idle_03_what_waits_to_be_looked_at_was_in_time() {
 /// C-IDLE-03: the peer may be silent before it opens, too, and that long only.
 #[test]
 fn c_idle_03_an_open_that_does_not_come() {
-    let mut client = Solo::client(Options::new("c").with_open_time_out(7_000));
-    assert_eq!(client.engine.next_deadline(), Some((client.now.after(7_000), Deadline::Open)));
+    let mut client = Solo::client(Options::new("c").with_open_timeout(Duration::from_secs(7)));
+    assert_eq!(
+        client.engine.next_deadline(),
+        Some((client.now + Duration::from_millis(7_000), Deadline::Open))
+    );
     client.waits(7_000);
     assert_eq!(client.closes_for(), Condition::ResourceLimitExceeded);
 
-    let mut server = Solo::server(Options::new("s").with_open_time_out(7_000));
+    let mut server = Solo::server(Options::new("s").with_open_timeout(Duration::from_secs(7)));
     server.hears("414d5150");
     server.waits(7_000);
     let [Event::Closed(reason)] = &server.events()[..] else { panic!("not closed") };
     assert_eq!(reason.error.as_ref().unwrap().condition, Condition::ResourceLimitExceeded);
     assert_eq!((server.says(), server.engine.reading()), (String::new(), Reading::Over));
 
-    let mut patient = Solo::server(Options::new("s").with_open_time_out(0));
+    let mut patient = Solo::server(Options::new("s").with_open_timeout(None));
     assert_eq!(patient.engine.next_deadline(), None);
     patient.waits(u64::MAX);
     assert_eq!(patient.events(), []);
@@ -85,15 +103,15 @@ fn c_idle_04_the_peer_is_sent_a_frame_in_time() {
         for _ in 0..50 {
             let (at, why) = solo.engine.next_deadline().unwrap();
             assert!(why == Deadline::Heartbeat && at > solo.now);
-            solo.waits(at.millis_since(solo.now));
+            solo.waits(at.as_millis() - solo.now.as_millis());
             let said = solo.says();
             if !said.is_empty() {
                 assert_eq!(said, EMPTY);
-                assert!(solo.now.millis_since(last) <= u64::from(idle / 2), "{idle} ms");
+                assert!(solo.now - last <= Duration::from_millis(u64::from(idle / 2)), "{idle} ms");
                 last = solo.now;
             }
         }
-        assert!(solo.now.millis_since(last) <= u64::from(idle / 2));
+        assert!(solo.now - last <= Duration::from_millis(u64::from(idle / 2)));
     }
 }
 
@@ -134,7 +152,8 @@ fn c_idle_05_no_time_is_no_wish() {
 /// C-IDLE-06: a time that cannot be kept to is refused.
 #[test]
 fn c_idle_06_too_short_a_time_is_refused() {
-    let options = Options::new("s").with_limits(Limits::DEFAULT.with_shortest_idle_time_out(500));
+    let options =
+        Options::new("s").with_limits(Limits::DEFAULT.with_shortest_idle_timeout(Duration::from_millis(500)));
     for (idle, is_right) in [(1, false), (499, false), (500, true)] {
         let mut solo = Solo::server(options.clone());
         solo.hears(&opening([open("p").nulls(3).uint(idle)]));
@@ -161,7 +180,7 @@ fn c_idle_07_empty_frames_are_taken_on_any_channel() {
 /// C-IDLE-09: no empty frame goes out before the open, or behind the close.
 #[test]
 fn c_idle_09_no_empty_frame_outside_the_connection() {
-    let mut early = Solo::server(Options::new("s").with_open_time_out(0).with_idle_time_out(0));
+    let mut early = Solo::server(Options::new("s").with_open_timeout(None).with_idle_timeout(None));
     early.hears(&opening([]));
     early.says();
     early.waits(1_000_000);
@@ -181,15 +200,16 @@ fn c_idle_09_no_empty_frame_outside_the_connection() {
 /// the other is gone.
 #[test]
 fn c_idle_01_two_ends_keep_each_other_alive() {
-    for (ours, theirs) in [(400, 60_000), (1_000, 1_000), (0, 200)] {
-        let options = |name, idle| Options::new(name).with_idle_time_out(idle);
+    for (ours, theirs) in [(Some(400), Some(60_000)), (Some(1_000), Some(1_000)), (None, Some(200))] {
+        let options =
+            |name, idle: Option<u64>| Options::new(name).with_idle_timeout(idle.map(Duration::from_millis));
         let mut pair = Pair::new(options("c", ours), options("s", theirs)).delayed(1);
         pair.advance(200_000);
         assert!(pair.client.is_open() && pair.server.is_open());
         pair.to_server.stall();
         pair.to_client.stall();
         pair.advance(60_001);
-        assert_eq!((pair.client.is_over(), pair.server.is_over()), (ours > 0, theirs > 0));
+        assert_eq!((pair.client.is_over(), pair.server.is_over()), (ours.is_some(), theirs.is_some()));
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use amqp_proto::codec::{DecodeError, DecodeErrorKind, EncodeError};
 use amqp_proto::message::{Body, Message, Payload};
 use amqp_proto::symbol;
@@ -71,7 +73,7 @@ fn complete() -> Message {
     let mut message = Message::new(b"payload")
         .with_durable(true)
         .with_priority(9)
-        .with_ttl(60_000)
+        .with_ttl(Duration::from_millis(60_000))
         .with_annotation(symbol!("x-opt-ma"), "v")
         .with_message_id("id-1")
         .with_to("q")
@@ -149,7 +151,7 @@ fn m_hdr_01_a_priority_that_was_set_is_written() {
 /// M-HDR-05
 #[test]
 fn m_hdr_05_a_ttl_of_0_is_not_the_same_as_none() {
-    check(&Message::from("hi").with_ttl(0), "005370 c00403 40 40 43 005377 a1026869");
+    check(&Message::from("hi").with_ttl(Duration::from_millis(0)), "005370 c00403 40 40 43 005377 a1026869");
     let ttl = |fields| read(&with_body(fields)).unwrap().header().ttl;
     assert_eq!(ttl("005370 c00403 40 40 43"), Some(0));
     assert_eq!(ttl("005370 c00403 40 40 40"), None);

@@ -1,6 +1,8 @@
 //! The pair itself: what is between its ends, and its time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::time::Duration;
+
 use amqp_proto::config::Options;
 use amqp_proto::testing::{Pair, Side};
 use amqp_proto::types::Moment;
@@ -23,7 +25,7 @@ fn octets_take_their_time() {
 
 #[test]
 fn deadlines_are_met_when_time_is_driven_and_not_else() {
-    let idle = |name: &'static str| Options::new(name).with_idle_time_out(1_000);
+    let idle = |name: &'static str| Options::new(name).with_idle_timeout(Duration::from_secs(1));
     let mut pair = Pair::new(idle("client"), idle("server"));
     pair.drive();
     pair.clear_trace();
@@ -85,7 +87,7 @@ fn so_many_octets_move_and_no_more() {
 #[test]
 #[should_panic(expected = "no rest after 3 steps")]
 fn who_finds_no_rest_is_told_so() {
-    let idle = |name: &'static str| Options::new(name).with_idle_time_out(1_000);
+    let idle = |name: &'static str| Options::new(name).with_idle_timeout(Duration::from_secs(1));
     let mut pair = Pair::new(idle("client"), idle("server")).with_most_steps(3);
     pair.advance(60_000);
 }

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::message::Payload;
 use amqp_proto::sasl::{
@@ -167,7 +169,7 @@ fn options(open: Open) -> Options {
         None => options,
     };
     options
-        .with_idle_time_out(2 * open.idle_time_out.unwrap_or(0))
+        .with_idle_timeout(open.idle_time_out.map(|half| 2 * Duration::from_millis(half.into())))
         .with_offered_capabilities(open.offered_capabilities)
         .with_desired_capabilities(open.desired_capabilities)
         .with_properties(open.properties)

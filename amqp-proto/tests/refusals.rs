@@ -6,6 +6,8 @@ mod common;
 #[path = "common/peer.rs"]
 mod peer;
 
+use std::time::Duration;
+
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::sasl::{ClientProfile, ClientSasl, Login, Nonce, TransportSecurity};
 use amqp_proto::testing::{Literal, attach, begin, close, detach, end, flow, open};
@@ -123,7 +125,8 @@ fn s_flow_03_an_early_echo_is_answered() {
 /// The contract of events: the end of a session is told once, also if the connection is lost before it was polled.
 #[test]
 fn s_end_04_a_session_ends_once() {
-    let mut amqp = Connection::server(Options::new("s").with_idle_time_out(1_000), Moment::START);
+    let mut amqp =
+        Connection::server(Options::new("s").with_idle_timeout(Duration::from_secs(1)), Moment::START);
     amqp.receive(Moment::START, b"AMQP\x00\x01\x00\x00");
     amqp.receive(Moment::START, &open("p").to_octets());
     amqp.receive(Moment::START, &begin(None, 0, 10, 10).to_octets());

@@ -55,7 +55,7 @@ fn s_beg_01_all_fields_of_a_begin_arrive() {
     let options = SessionOptions::new()
         .with_next_outgoing_id(TransferNumber::new(9))
         .with_incoming_frames(5)
-        .with_offered_capabilities(symbol!("A").into())
+        .with_offered_capabilities(symbol!("A"))
         .with_properties(properties.clone());
     let mut pair = Pair::opened();
     let session = pair.client.begin(&options).unwrap();

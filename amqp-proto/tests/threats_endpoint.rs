@@ -7,6 +7,7 @@ mod common;
 mod endpoint;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::sasl::{
@@ -29,7 +30,7 @@ fn e1_one_octet_a_minute() {
     for octet in HEADER {
         let (deadline, why) = server.next_deadline().unwrap();
         assert_eq!((deadline, why), (Moment::from_millis(30_000), Deadline::Open));
-        now = now.after(3_000);
+        now += Duration::from_millis(3_000);
         server.receive(now, &[octet]);
     }
     server.handle_deadline(Moment::from_millis(29_999));
@@ -37,7 +38,7 @@ fn e1_one_octet_a_minute() {
     server.handle_deadline(Moment::from_millis(30_000));
     assert!(server.is_over() && server.next_deadline().is_none());
     // An open connection: octets of a frame that never ends are not one.
-    let options = Options::new("endpoint").with_idle_time_out(10_000);
+    let options = Options::new("endpoint").with_idle_timeout(Duration::from_secs(10));
     let mut server = Connection::server(options, Moment::START);
     server.receive(Moment::START, &up());
     assert_eq!(server.poll_event(), Some(Event::Opened));
@@ -54,7 +55,7 @@ fn e1_one_octet_a_minute() {
 fn e4_time_that_jumps() {
     for idle in [1, 2, u32::MAX] {
         for times in [[5, 0, u64::MAX], [u64::MAX, 0, u64::MAX], [u64::MAX - 1, u64::MAX, 1]] {
-            let options = Options::new("endpoint").with_idle_time_out(idle);
+            let options = Options::new("endpoint").with_idle_timeout(Duration::from_millis(idle.into()));
             let mut server = Connection::server(options, Moment::from_millis(times[0]));
             for time in times.map(Moment::from_millis) {
                 server.handle_deadline(time);
@@ -75,7 +76,8 @@ fn e4_time_that_jumps() {
 /// E4: at the end of the clock every deadline is due at once and stays so; looking at it comes to an end all the same.
 #[test]
 fn e4_a_heartbeat_at_the_end_of_time() {
-    let mut client = Connection::client(Options::new("client").with_idle_time_out(1_000), Moment::START);
+    let mut client =
+        Connection::client(Options::new("client").with_idle_timeout(Duration::from_secs(1)), Moment::START);
     let mut server = Connection::server(Options::new("endpoint"), Moment::START);
     let mut output = client.output();
     let octets = output.copy_to_bytes(output.remaining());

@@ -68,7 +68,7 @@ pub async fn send_all(
         if !error.is_transient() || !backoff.allows(failures) {
             return Err(error);
         }
-        let wait = Duration::from_millis(backoff.delay(failures, RandomState::new().hash_one(failures)));
+        let wait = backoff.delay(failures, RandomState::new().hash_one(failures));
         failures += 1;
         eprintln!("{error}; {} left, again in {wait:?}", jobs.len());
         tokio::time::sleep(wait).await;

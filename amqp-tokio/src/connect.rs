@@ -21,7 +21,7 @@ pub(crate) async fn reach(address: &Address, options: &ConnectionOptions) -> Res
         let found = lookup_host((address.host(), address.port())).await?;
         race(take_turns(found), TcpStream::connect).await
     };
-    let connected = match options.longest_connect() {
+    let connected = match options.connect_timeout() {
         Some(span) => timeout(span, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
         None => connecting.await,
     };

@@ -149,8 +149,8 @@ impl Connection {
                 clock: Clock::new(move || now(start)),
                 url: options.url().cloned(),
                 prefix: format!("{:016x}", u64::from_ne_bytes(random()?)),
-                takes_offers: options.accepts_offers(),
-                reply_timeout: options.longest_reply(),
+                takes_offers: options.accept_offers(),
+                reply_timeout: options.reply_timeout(),
                 write_here: None,
                 last_words: None,
             },
@@ -260,5 +260,5 @@ impl Connection {
 
 /// Returns the time of now on an engine's clock.
 fn now(start: Instant) -> Moment {
-    Moment::from_millis(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    Moment::START + start.elapsed()
 }

@@ -25,7 +25,7 @@ where
 {
     let tls = options.client_tls()?;
     let connecting = TlsConnector::from(tls.config().clone()).connect(tls.name(host)?, stream);
-    let stream = within(options.longest_open(), connecting).await.map_err(tls_failure)?;
+    let stream = within(options.open_timeout(), connecting).await.map_err(tls_failure)?;
     Ok((stream, Peer::new(TransportSecurity::Encrypted).with_address(peer.address())))
 }
 
@@ -41,7 +41,7 @@ where
 {
     let accepting = TlsAcceptor::from(tls.config().clone()).accept(stream).into_fallible();
     let accepting = async { accepting.await.map_err(|(error, stream)| (error, Some(stream))) };
-    let accepted = match acceptor.options().longest_open() {
+    let accepted = match acceptor.options().open_timeout() {
         Some(span) => timeout(span, accepting).await.unwrap_or_else(|_| Err((late(), None))),
         None => accepting.await,
     };

@@ -30,7 +30,7 @@ fn jobs(count: u64) -> VecDeque<Message> {
 }
 
 fn backoff() -> Backoff {
-    Backoff::new(1, 1).with_attempts(3)
+    Backoff::new(Duration::from_millis(1), Duration::from_millis(1)).with_attempts(3)
 }
 
 /// The next link that the next client attaches, without credit of its own, and what keeps it.

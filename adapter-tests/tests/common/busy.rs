@@ -66,7 +66,7 @@ impl Busy {
 fn serve(mut stream: TcpStream, beaten: &mpsc::Sender<()>) -> Option<Reason> {
     let start = Instant::now();
     let now = || Moment::from_millis(start.elapsed().as_millis().try_into().unwrap());
-    let options = Options::new("peer").with_idle_time_out(SILENCE.as_millis().try_into().unwrap());
+    let options = Options::new("peer").with_idle_timeout(SILENCE);
     let mut connection = Connection::server(options, now());
     let beaten = beaten.clone();
     connection.set_trace(move |frame| {

@@ -219,7 +219,7 @@ impl<H: Handler> Container<H> {
     }
 
     fn now(&self) -> Moment {
-        Moment::from_millis(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+        Moment::START + self.start.elapsed()
     }
 
     fn until(&self, moment: Moment) -> Duration {

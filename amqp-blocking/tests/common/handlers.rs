@@ -1,6 +1,7 @@
 //! Handlers that run unchanged in the containers of `amqp-blocking` and of `amqp-tokio`.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use amqp_proto::config::ReceiverOptions;
 use amqp_proto::handler::{
@@ -113,7 +114,7 @@ impl Handler for Slow {
 
     fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         self.kept = Some(incoming.key());
-        cx.schedule(1, 5);
+        cx.schedule(Duration::from_millis(1), 5);
     }
 
     fn on_timer(&mut self, cx: &mut Context<'_>, id: u64) {

@@ -125,7 +125,7 @@ struct Flow {
     octets: Vec<u8>,
     is_ended: bool,
     is_stalled: bool,
-    write_time_out: Option<Duration>,
+    write_timeout: Option<Duration>,
 }
 
 /// How many octets a pipe holds.
@@ -177,7 +177,7 @@ impl Read for Pipe {
 impl Write for Pipe {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let state = self.output.state.lock().unwrap();
-        let time_out = state.write_time_out.unwrap_or(Duration::MAX);
+        let time_out = state.write_timeout.unwrap_or(Duration::MAX);
         let waits = |flow: &mut Flow| !flow.is_ended && flow.octets.len() >= ROOM;
         let (mut state, waited) = self.output.changed.wait_timeout_while(state, time_out, waits).unwrap();
         if state.is_ended {
@@ -202,8 +202,8 @@ impl Transport for Pipe {
         Ok(Self { input: self.input.clone(), output: self.output.clone() })
     }
 
-    fn prepare(&self, write_time_out: Duration) -> io::Result<()> {
-        self.output.change(|flow| flow.write_time_out = Some(write_time_out));
+    fn prepare(&self, write_timeout: Duration) -> io::Result<()> {
+        self.output.change(|flow| flow.write_timeout = Some(write_timeout));
         Ok(())
     }
 

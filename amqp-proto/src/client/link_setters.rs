@@ -151,6 +151,13 @@ impl ReceiverSettings {
     }
 }
 
+/// Converts a span into seconds for the wire: a part of one counts as a whole one, and the longest is 136 years.
+#[doc(hidden)]
+pub fn whole_seconds(span: Duration) -> u32 {
+    let seconds = span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0));
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
 /// Writes the setters of a link builder into its `impl`, those of a `sender` or of a `receiver`.
 ///
 /// The builder has a field `settings` of type [`SenderSettings`] or [`ReceiverSettings`]. In the builder's
@@ -193,14 +200,14 @@ macro_rules! __link_setters {
             self
         }
 
-        /// Sets the timeout of `send` and `send_queued`. Default: no timeout.
+        /// Sets the timeout of `send` and `send_queued`. Default `None`: no timeout.
         ///
         /// Without a timeout, a sender waits while it has no credit, for example while a broker is short of
         /// memory or has no majority of its replicas. A message that was not sent in time is dropped, with
         /// [`Error::TimedOut`](crate::Error). A message that was sent and has no outcome in time may still be
         /// processed; the error is [`Error::Unconfirmed`](crate::Error).
-        pub fn with_send_timeout(mut self, span: ::core::time::Duration) -> Self {
-            self.settings.send_timeout = Some(span);
+        pub fn with_send_timeout(mut self, timeout: impl Into<Option<::core::time::Duration>>) -> Self {
+            self.settings.send_timeout = timeout.into();
             self
         }
 
@@ -358,8 +365,13 @@ macro_rules! __link_setters {
             self
         }
 
-        #[doc = concat!("Sets the event that starts the expiry of the ", stringify!($node), ", and the seconds to expiry.")]
-        pub fn with_expiry(mut self, policy: $crate::wire::ExpiryPolicy, seconds: u32) -> Self {
+        #[doc = concat!("Sets the event that starts the expiry of the ", stringify!($node), ", and the time from then on, in whole seconds.")]
+        pub fn with_expiry(
+            mut self,
+            policy: $crate::wire::ExpiryPolicy,
+            timeout: ::core::time::Duration,
+        ) -> Self {
+            let seconds = $crate::client::whole_seconds(timeout);
             self.settings.node(|node| (node.expiry_policy, node.timeout) = (policy, seconds));
             self
         }
@@ -381,7 +393,7 @@ macro_rules! __link_setters {
             mut self,
             capabilities: impl Into<$crate::types::Many<$crate::types::Symbol>>,
         ) -> Self {
-            self.settings.options = self.settings.options.with_desired_capabilities(capabilities.into());
+            self.settings.options = self.settings.options.with_desired_capabilities(capabilities);
             self
         }
 
@@ -390,7 +402,7 @@ macro_rules! __link_setters {
             mut self,
             capabilities: impl Into<$crate::types::Many<$crate::types::Symbol>>,
         ) -> Self {
-            self.settings.options = self.settings.options.with_offered_capabilities(capabilities.into());
+            self.settings.options = self.settings.options.with_offered_capabilities(capabilities);
             self
         }
 

@@ -32,7 +32,7 @@ pub use error::{Error, Result};
 pub use frame_log::log_frames;
 pub use kind::ErrorKind;
 #[doc(hidden)]
-pub use link_setters::{ReceiverSettings, SenderSettings, link_setters};
+pub use link_setters::{ReceiverSettings, SenderSettings, link_setters, whole_seconds};
 pub use options::ConnectionOptions;
 pub use outgoing::Outgoing;
 pub use peer::Peer;

@@ -41,13 +41,13 @@ pub struct ConnectionOptions {
     /// The peer's URL, for error texts.
     url: Option<Str>,
     limits: Limits,
-    idle_timeout: Duration,
-    open_timeout: Duration,
-    close_timeout: Duration,
+    idle_timeout: Option<Duration>,
+    open_timeout: Option<Duration>,
+    close_timeout: Option<Duration>,
     sasl_send_size: u32,
     lenient_credit: bool,
-    connect_timeout: Duration,
-    reply_timeout: Duration,
+    connect_timeout: Option<Duration>,
+    reply_timeout: Option<Duration>,
     offered_capabilities: Many<Symbol>,
     desired_capabilities: Many<Symbol>,
     properties: Fields,
@@ -59,9 +59,9 @@ pub struct ConnectionOptions {
     tls: Option<ClientTls>,
 }
 
-/// The milliseconds between a drain request and the return of unused credit: enough for tasks and threads to
+/// The time between a drain request and the return of unused credit: enough for tasks and threads to
 /// wake up and send their next message.
-const DRAIN_PAUSE: u32 = 5;
+const DRAIN_PAUSE: Duration = Duration::from_millis(5);
 
 /// The client's authentication.
 #[derive(Debug, Clone)]
@@ -80,13 +80,13 @@ impl Default for ConnectionOptions {
             hostname: None,
             url: None,
             limits: Limits::DEFAULT,
-            idle_timeout: Duration::ZERO,
-            open_timeout: Duration::from_secs(30),
-            close_timeout: Duration::from_secs(10),
+            idle_timeout: None,
+            open_timeout: Some(Duration::from_secs(30)),
+            close_timeout: Some(Duration::from_secs(10)),
             sasl_send_size: 512,
             lenient_credit: false,
-            connect_timeout: Duration::from_secs(30),
-            reply_timeout: Duration::from_secs(30),
+            connect_timeout: Some(Duration::from_secs(30)),
+            reply_timeout: Some(Duration::from_secs(30)),
             offered_capabilities: Many::new(),
             desired_capabilities: Many::new(),
             properties: product(),
@@ -101,13 +101,15 @@ impl Default for ConnectionOptions {
 }
 
 macro_rules! setters {
-    ($($(#[$doc:meta])* $with:ident($name:ident: $type:ty);)*) => {$(
+    ($($(#[$doc:meta])* $with:ident($name:ident: $type:ty) $(= $wrap:expr)?;)*) => {$(
         $(#[$doc])*
         pub fn $with(mut self, $name: $type) -> Self {
-            self.$name = $name;
+            self.$name = setters!(@wrap $name $(, $wrap)?);
             self
         }
     )*};
+    (@wrap $value:ident) => { $value };
+    (@wrap $value:ident, $wrap:expr) => { $wrap($value) };
 }
 
 impl ConnectionOptions {
@@ -131,14 +133,14 @@ impl ConnectionOptions {
     setters! {
         /// Sets all bounds on the memory and work that the peer can cause at this end.
         with_limits(limits: Limits);
-        /// Sets the time without a received frame after which the connection is closed [2.4.5]. Default zero:
-        /// no timeout.
-        with_idle_timeout(idle_timeout: Duration);
-        /// Sets the time within which the connection must be open. Default 30 seconds; zero: no bound.
-        with_open_timeout(open_timeout: Duration);
+        /// Sets the time without a received frame after which the connection is closed [2.4.5]. Default `None`:
+        /// no timeout. The shortest is 2 milliseconds.
+        with_idle_timeout(idle_timeout: impl Into<Option<Duration>>) = Into::into;
+        /// Sets the time within which the connection must be open. Default 30 seconds; `None`: no bound.
+        with_open_timeout(open_timeout: impl Into<Option<Duration>>) = Into::into;
         /// Sets the time for writing sent messages before a close, and the time for the peer's answer.
-        /// Default 10 seconds; zero: no bound.
-        with_close_timeout(close_timeout: Duration);
+        /// Default 10 seconds; `None`: no bound.
+        with_close_timeout(close_timeout: impl Into<Option<Duration>>) = Into::into;
         /// Sets whether a sender may add renewed credit to the credit that it had, and so send more than was
         /// granted.
         ///
@@ -149,20 +151,20 @@ impl ConnectionOptions {
         ///
         /// A password that is a long token needs more; many peers accept 8 KiB and more.
         with_sasl_send_size(sasl_send_size: u32);
-        /// Sets the time within which the host must be reached. Default 30 seconds; zero: as long as the
+        /// Sets the time within which the host must be reached. Default 30 seconds; `None`: as long as the
         /// system tries.
-        with_connect_timeout(connect_timeout: Duration);
-        /// Sets the time within which the peer must answer. Default 30 seconds; zero: no bound.
+        with_connect_timeout(connect_timeout: impl Into<Option<Duration>>) = Into::into;
+        /// Sets the time within which the peer must answer. Default 30 seconds; `None`: no bound.
         ///
         /// The timeout applies to begin and end of a session, to attach, detach and drain of a link, and to
         /// the settlement of a delivery by the sender. The call then returns
         /// [`TimedOut`](super::Error::TimedOut). A session or link that is not ready in time is given up;
         /// nothing else is undone.
-        with_reply_timeout(reply_timeout: Duration);
+        with_reply_timeout(reply_timeout: impl Into<Option<Duration>>) = Into::into;
         /// Sets the extensions that this end supports.
-        with_offered_capabilities(offered_capabilities: Many<Symbol>);
+        with_offered_capabilities(offered_capabilities: impl Into<Many<Symbol>>) = Into::into;
         /// Sets the extensions that this end may use if the peer offers them.
-        with_desired_capabilities(desired_capabilities: Many<Symbol>);
+        with_desired_capabilities(desired_capabilities: impl Into<Many<Symbol>>) = Into::into;
         /// Sets the properties of the connection, in place of the default ones: `product`, `version` and `platform`.
         with_properties(properties: Fields);
         /// Sets whether sessions and links that the peer begins are kept until the application accepts or
@@ -312,28 +314,28 @@ impl ConnectionOptions {
     }
 
     /// Returns the limits, which also bound the decoding of messages.
-    pub fn decoding_limits(&self) -> &Limits {
+    pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// Returns the time within which the host must be reached; `None` for as long as the system tries.
-    pub fn longest_connect(&self) -> Option<Duration> {
-        Some(self.connect_timeout).filter(|span| !span.is_zero())
+    pub fn connect_timeout(&self) -> Option<Duration> {
+        self.connect_timeout
     }
 
     /// Returns the time within which the connection must be open; `None` for no bound.
-    pub fn longest_open(&self) -> Option<Duration> {
-        Some(self.open_timeout).filter(|span| !span.is_zero())
+    pub fn open_timeout(&self) -> Option<Duration> {
+        self.open_timeout
     }
 
     /// Returns the time for writing a close and for its answer; `None` for no bound.
-    pub fn longest_close(&self) -> Option<Duration> {
-        Some(self.close_timeout).filter(|span| !span.is_zero())
+    pub fn close_timeout(&self) -> Option<Duration> {
+        self.close_timeout
     }
 
     /// Returns the time within which the peer must answer; `None` for no bound.
-    pub fn longest_reply(&self) -> Option<Duration> {
-        Some(self.reply_timeout).filter(|span| !span.is_zero())
+    pub fn reply_timeout(&self) -> Option<Duration> {
+        self.reply_timeout
     }
 
     /// Returns the URL that this end connects to, without user, password and path, for error texts; `None`
@@ -344,7 +346,7 @@ impl ConnectionOptions {
 
     /// Returns `true` if sessions and links that the peer begins are kept until the application accepts or
     /// refuses them.
-    pub fn accepts_offers(&self) -> bool {
+    pub fn accept_offers(&self) -> bool {
         self.accept_offers
     }
 
@@ -372,9 +374,9 @@ impl ConnectionOptions {
         };
         let options = Options::new(container_id)
             .with_limits(self.limits.clone())
-            .with_idle_time_out(millis(self.idle_timeout))
-            .with_open_time_out(millis(self.open_timeout))
-            .with_close_time_out(millis(self.close_timeout))
+            .with_idle_timeout(self.idle_timeout)
+            .with_open_timeout(self.open_timeout)
+            .with_close_timeout(self.close_timeout)
             .with_sasl_send_size(self.sasl_send_size)
             .with_lenient_credit(self.lenient_credit)
             .with_drain_pause(DRAIN_PAUSE)
@@ -397,11 +399,6 @@ fn product() -> Fields {
         ("platform", platform.into()),
     ];
     properties.into_iter().map(|(name, text)| (Symbol::from(name), Value::from(text))).collect()
-}
-
-/// Converts into whole milliseconds; at least one if the span is not zero.
-fn millis(span: Duration) -> u32 {
-    u32::try_from(span.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 #[cfg(all(test, not(feature = "tls")))]

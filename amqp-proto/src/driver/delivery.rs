@@ -18,7 +18,7 @@ use crate::wire::{self, DeliveryState, Modified, Outcome, Rejected};
 ///
 /// The outcome is sent from any task or thread, without waiting. A delivery that is dropped without an
 /// outcome is released, so the message may be delivered again. A drop while the thread panics counts as a
-/// failed delivery (`modified`). The receiver's option `on_drop` can choose otherwise.
+/// failed delivery (`modified`). The receiver's option `with_on_drop` can choose otherwise.
 ///
 /// A delivery that its sender has settled needs no outcome, and none is sent.
 #[must_use = "a delivery that is dropped with nothing decided is released"]

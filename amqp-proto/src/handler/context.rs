@@ -1,13 +1,14 @@
 //! [`Context`]: the commands of a handler.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::connection::Entry;
 use super::dispatcher::{Action, Dispatcher, News};
 use super::key::{ConnectionKey, LinkKey, ListenerKey, SessionKey};
 use super::link::Ending;
 use crate::machine::{LinkError, Reason, SessionError};
-use crate::types::{Key, Moment, Str};
+use crate::types::{Key, Moment, Str, whole_millis};
 use crate::wire::AmqpError;
 
 /// The commands of a [`Handler`](super::Handler).
@@ -63,12 +64,12 @@ impl<'a> Context<'a> {
         is_there
     }
 
-    /// Sets a timer: [`on_timer`](super::Handler::on_timer) is called with `id` after `after_millis`
-    /// milliseconds.
+    /// Sets a timer: [`on_timer`](super::Handler::on_timer) is called with `id` after this time, in
+    /// whole milliseconds and at most 49 days.
     ///
     /// Several timers may have the same id.
-    pub fn schedule(&mut self, after_millis: u64, id: u64) {
-        self.all.timers.set(self.all.now.after(after_millis), id);
+    pub fn schedule(&mut self, after: Duration, id: u64) {
+        self.all.timers.set(self.all.now.after(whole_millis(after).into()), id);
     }
 
     /// Cancels all timers with this id.

@@ -3,12 +3,15 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
+
 use bytes::Bytes;
 
 use super::body::Body;
 use crate::codec::EncodeError;
 use crate::types::{
     AnnotationKey, Annotations, ApplicationProperties, List, Map, SimpleValue, Str, Symbol, Value,
+    whole_millis,
 };
 use crate::wire::{Header, MessageId, Properties};
 
@@ -179,10 +182,12 @@ impl Message {
         self
     }
 
-    /// Sets the time from the message's arrival at a node until it expires, in milliseconds.
+    /// Sets the time from the message's arrival at a node until it expires; zero expires at once [3.2.1].
+    ///
+    /// A part of a millisecond counts as a whole one. The longest is 49 days.
     #[must_use]
-    pub fn with_ttl(mut self, millis: u32) -> Self {
-        self.header.ttl = Some(millis);
+    pub fn with_ttl(mut self, ttl: Duration) -> Self {
+        self.header.ttl = Some(whole_millis(ttl));
         self
     }
 

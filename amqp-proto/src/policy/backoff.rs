@@ -1,30 +1,36 @@
 //! [`Backoff`]: the delays between attempts to connect.
 
+use core::time::Duration;
+
 /// The delays between attempts, such as attempts to connect.
 ///
 /// Each delay is twice the one before, up to a bound, minus a random part. The random part spreads the
 /// clients that lost the same peer, so that they do not reconnect at the same moment.
 ///
 /// ```
+/// use core::time::Duration;
+///
 /// use amqp_proto::policy::Backoff;
 ///
-/// let backoff = Backoff::new(100, 5_000).with_jitter(0);
-/// let delays: Vec<u64> =
-///     (0..7).map(|attempt| backoff.delay(attempt, 0)).collect();
+/// let (first, longest) = (Duration::from_millis(100), Duration::from_secs(5));
+/// let backoff = Backoff::new(first, longest).with_jitter(0);
+/// let delays: Vec<_> =
+///     (0..7).map(|attempt| backoff.delay(attempt, 0).as_millis()).collect();
 /// assert_eq!(delays, [100, 200, 400, 800, 1_600, 3_200, 5_000]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backoff {
+    /// In microseconds, as the longest.
     first: u64,
-    most: u64,
+    longest: u64,
     jitter: u8,
     attempts: Option<u32>,
 }
 
 impl Backoff {
-    /// Returns delays from `first` up to `most` milliseconds.
-    pub const fn new(first: u64, most: u64) -> Self {
-        Self { first, most, jitter: 50, attempts: None }
+    /// Returns delays from `first` up to `longest`.
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        Self { first: micros(first), longest: micros(longest), jitter: 50, attempts: None }
     }
 
     /// Sets the random part of a delay in percent, at most 100. Default 50: the delay lies between half and
@@ -47,23 +53,27 @@ impl Backoff {
         self.attempts.is_none_or(|attempts| attempt < attempts)
     }
 
-    /// Returns the delay before an attempt, in milliseconds; the first attempt is number 0.
+    /// Returns the delay before an attempt; the first attempt is number 0.
     ///
     /// `random` is a number that the caller draws from the whole range of `u64`.
-    pub fn delay(&self, attempt: u32, random: u64) -> u64 {
+    pub fn delay(&self, attempt: u32, random: u64) -> Duration {
         // An overflow exceeds every bound.
         let doubled = self.first.checked_mul(1_u64.checked_shl(attempt).unwrap_or(u64::MAX));
-        let whole = doubled.unwrap_or(u64::MAX).min(self.most);
+        let whole = doubled.unwrap_or(u64::MAX).min(self.longest);
         let chance = part(whole, u64::from(self.jitter) << 32, 100 << 32);
-        whole - part(chance, random, u64::MAX)
+        Duration::from_micros(whole - part(chance, random, u64::MAX))
     }
 }
 
 impl Default for Backoff {
     /// Returns delays from 100 milliseconds up to 30 seconds.
     fn default() -> Self {
-        Self::new(100, 30_000)
+        Self::new(Duration::from_millis(100), Duration::from_secs(30))
     }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Returns `whole * part / of`; `part` is at most `of`.
@@ -74,7 +84,7 @@ fn part(whole: u64, part: u64, of: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Backoff;
+    use super::{Backoff, Duration};
     use proptest::prelude::*;
 
     proptest! {
@@ -84,12 +94,13 @@ mod tests {
         fn delays_keep_within_bounds(
             first in any::<u64>(), most in any::<u64>(), jitter in 0_u8..=255, attempt in 0_u32..200, random in any::<u64>()
         ) {
-            let backoff = Backoff::new(first, most).with_jitter(jitter);
+            let longest = Duration::from_micros(most);
+            let backoff = Backoff::new(Duration::from_micros(first), longest).with_jitter(jitter);
             let (delay, next) = (backoff.delay(attempt, random), backoff.delay(attempt + 1, random));
-            prop_assert!(delay <= most && delay <= next);
+            prop_assert!(delay <= longest && delay <= next);
             let whole = backoff.clone().with_jitter(0).delay(attempt, random);
-            let least = u128::from(whole) * u128::from(100 - jitter.min(100)) / 100;
-            prop_assert!(u128::from(delay) >= least && delay <= whole);
+            let least = whole.as_micros() * u128::from(100 - jitter.min(100)) / 100;
+            prop_assert!(delay.as_micros() >= least && delay <= whole);
         }
     }
 
@@ -102,9 +113,11 @@ mod tests {
 
     #[test]
     fn chance_takes_its_part() {
-        let backoff = Backoff::new(1_000, 1_000);
-        assert_eq!((backoff.delay(9, 0), backoff.delay(9, u64::MAX)), (1_000, 500));
+        let [second, half] = [1_000, 500].map(Duration::from_millis);
+        let backoff = Backoff::new(second, second);
+        assert_eq!((backoff.delay(9, 0), backoff.delay(9, u64::MAX)), (second, half));
         let all = backoff.with_jitter(100);
-        assert_eq!((all.delay(0, u64::MAX), all.delay(0, u64::MAX / 2)), (0, 501));
+        let rounded = half + Duration::from_micros(1);
+        assert_eq!((all.delay(0, u64::MAX), all.delay(0, u64::MAX / 2)), (Duration::ZERO, rounded));
     }
 }

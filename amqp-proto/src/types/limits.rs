@@ -1,5 +1,7 @@
 //! [`Limits`]: all bounds in one value.
 
+use core::time::Duration;
+
 /// Bounds on the memory and work that a peer can cause at this end.
 ///
 /// No decoded value exceeds the bounds, whatever counts and sizes the octets claim. A breach is an error of
@@ -34,7 +36,7 @@ pub struct Limits {
     unsettled: u32,
     output_octets: usize,
     output_octets_hard: usize,
-    shortest_idle_time_out: u32,
+    shortest_idle_timeout: Duration,
 }
 
 macro_rules! limits {
@@ -215,13 +217,13 @@ limits! {
     // Threat D46.
     output_octets_hard, with_output_octets_hard: usize = 4 << 20, at_least 1;
 
-    /// Returns the shortest idle-time-out that a peer may ask for, in milliseconds [2.4.5].
+    /// Returns the shortest idle-time-out that a peer may ask for [2.4.5].
     ///
     /// A connection whose peer asks for less is refused. Deadlines for empty frames are at least a quarter of
     /// this time apart.
     ///
-    /// Default 100.
-    shortest_idle_time_out, with_shortest_idle_time_out: u32 = 100;
+    /// Default 100 milliseconds.
+    shortest_idle_timeout, with_shortest_idle_timeout: Duration = Duration::from_millis(100);
 }
 
 impl Limits {

@@ -31,6 +31,7 @@ pub use list::List;
 pub use many::{Many, ManyIntoIter};
 pub use map::Map;
 pub use moment::Moment;
+pub(crate) use moment::whole_millis;
 pub use named::{AnnotationKey, Annotations, ApplicationProperties, Fields, NotAllowed, SimpleValue};
 pub use scalar::{Decimal32, Decimal64, Decimal128, ParseUuidError, Timestamp, Uuid};
 pub use serial::{Channel, DeliveryNumber, Handle, SequenceNo, TransferNumber};

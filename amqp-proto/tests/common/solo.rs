@@ -1,6 +1,8 @@
 //! [`Solo`]: an engine alone, whose peer is nothing but octets written by hand.
 #![allow(dead_code)] // no test file uses all of it
 
+use std::time::Duration;
+
 use amqp_proto::config::{Options, SessionOptions};
 use amqp_proto::testing::{HEADER, Literal, begin, open};
 use amqp_proto::types::{Limits, LinkKey, Moment, SessionKey};
@@ -132,7 +134,7 @@ impl Solo {
 
     /// Time passes.
     pub(crate) fn waits(&mut self, millis: u64) {
-        self.now = self.now.after(millis);
+        self.now += Duration::from_millis(millis);
         self.engine.handle_deadline(self.now);
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use amqp_proto::config::{Options, ReceiverOptions, SessionOptions};
 use amqp_proto::handler::{
@@ -144,7 +145,7 @@ fn a_listener_that_fails_ends_the_container() {
         fn on_start(&mut self, cx: &mut Context<'_>) {
             cx.listen("the address is taken");
             cx.connect("amqp://example.com");
-            cx.schedule(60_000, 1);
+            cx.schedule(Duration::from_millis(60_000), 1);
         }
     }
     let failure = failure(&driven(Server, Host));
@@ -191,7 +192,7 @@ fn a_method_for_an_error_keeps_the_container_going() {
     impl Handler for Transport {
         fn on_start(&mut self, cx: &mut Context<'_>) {
             Plain("amqp://example.com").on_start(cx);
-            cx.schedule(60_000, 1);
+            cx.schedule(Duration::from_millis(60_000), 1);
         }
         fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, _: &Reason) {
             self.0.transport.set(self.0.transport.get() + 1);

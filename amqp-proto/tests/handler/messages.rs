@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
 use amqp_proto::handler::{Context, Decision, DeliveryKey, ReceivedMessage, SenderKey};
@@ -137,7 +138,7 @@ fn without_auto_accept_the_handler_decides() {
         message: Some(Box::new(move |cx, message| {
             assert!(!message.is_settled());
             keep.borrow_mut().push(message.key());
-            cx.schedule(50, 7);
+            cx.schedule(Duration::from_millis(50), 7);
         })),
         timer: Some(Box::new(move |cx, _| {
             for key in take.borrow_mut().drain(..) {

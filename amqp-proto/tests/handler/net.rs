@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::handler::{
@@ -324,7 +325,7 @@ impl Net {
     }
 
     pub(crate) fn advance(&mut self, millis: u64) {
-        self.now = self.now.after(millis);
+        self.now += Duration::from_millis(millis);
         self.drive();
     }
 }

@@ -1,5 +1,7 @@
 //! Request and response: a dynamic node for the answers, and a service that sends them there.
 
+use std::time::Duration;
+
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
 use amqp_proto::handler::{ConnectionKey, Context, Decision, Handler, LinkKey, ReceivedMessage, SenderKey};
 use amqp_proto::message::Message;
@@ -33,10 +35,11 @@ impl Handler for Asker {
 
     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
         for word in ["one", "silence", "two"] {
-            let request = self.pending.request(word, Some(cx.now().after(1_000)), word).unwrap();
+            let request =
+                self.pending.request(word, Some(cx.now() + Duration::from_millis(1_000)), word).unwrap();
             cx.send_with(sender, &request, &Default::default()).unwrap();
         }
-        cx.schedule(1_000, 0);
+        cx.schedule(Duration::from_millis(1_000), 0);
     }
 
     fn on_message(&mut self, _: &mut Context<'_>, message: ReceivedMessage) {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use amqp_proto::config::{Options, SenderOptions, SessionOptions};
 use amqp_proto::handler::{Action, ConnectionKey, Context, Dispatcher, Handler, ListenerKey};
@@ -69,12 +70,12 @@ fn timers_come_in_order() {
     let clients = Noter {
         start: Some(Box::new(|cx, ()| {
             for (after, id) in [(30, 3), (10, 1), (20, 2), (10, 11), (20, 9), (0, 0)] {
-                cx.schedule(after, id);
+                cx.schedule(Duration::from_millis(after), id);
             }
             cx.cancel(9);
         })),
         timer: Some(Box::new(|cx, id| match id {
-            0 => cx.schedule(0, 100),
+            0 => cx.schedule(Duration::ZERO, 100),
             2 => cx.cancel(3),
             _ => {}
         })),
@@ -101,7 +102,7 @@ fn timers_come_in_order() {
 fn deadlines_of_connections_are_kept() {
     let mut noter = Noter::default();
     let mut all = Dispatcher::new();
-    let options = Options::new("server").with_open_time_out(500);
+    let options = Options::new("server").with_open_timeout(Duration::from_millis(500));
     let key = all.add(Connection::server(options, Moment::START)).unwrap();
     all.dispatch(Moment::START, &mut noter);
     assert_eq!(all.next_deadline(), Some(Moment::from_millis(500)));
@@ -214,7 +215,7 @@ fn stop_ends_all() {
             cx.listen("here");
             let connection = cx.connect("amqp://example.com");
             cx.create_sender(connection, "jobs");
-            cx.schedule(1_000, 1);
+            cx.schedule(Duration::from_millis(1_000), 1);
         })),
         link_opened: Some(Box::new(|cx, _| {
             let unmade = cx.connect("amqp://example.org");

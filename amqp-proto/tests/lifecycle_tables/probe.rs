@@ -1,5 +1,7 @@
 //! [`Probe`]: one end, what it is asked to do, and what it writes and tells about it in few words.
 
+use std::time::Duration;
+
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{HEADER, Literal, begin, open};
 use amqp_proto::types::{Limits, LinkKey, Moment, ReceiverKey, SenderKey, SessionKey};
@@ -137,7 +139,7 @@ impl Probe {
 /// A deadline for each thing that is waited for.
 pub(crate) fn options() -> Options {
     let limits = Limits::default().with_frame_size(4_096).with_channel_max(7).with_handle_max(7);
-    Options::new("end").with_limits(limits).with_idle_time_out(20_000)
+    Options::new("end").with_limits(limits).with_idle_timeout(Duration::from_secs(20))
 }
 
 /// The error of acts that take one.

@@ -91,7 +91,7 @@ impl Broker {
     /// How connections to it are taken: for a [`Listener`], or for streams of any kind.
     pub fn acceptor(&self) -> Acceptor {
         let users = Arc::clone(&self.users);
-        let options = self.options.clone().with_offered_capabilities(ANONYMOUS_RELAY.into());
+        let options = self.options.clone().with_offered_capabilities(ANONYMOUS_RELAY);
         Acceptor::new(options).with_sasl(move |peer| users.offer(peer))
     }
 
@@ -228,7 +228,7 @@ impl BrokerBuilder {
     /// Makes the broker.
     pub fn build(self) -> Result<Broker> {
         let name = format!("{:016x}", u64::from_ne_bytes(random()?));
-        let quota = Quota::new(self.bounds, self.options.decoding_limits().clone());
+        let quota = Quota::new(self.bounds, self.options.limits().clone());
         Ok(Broker {
             nodes: Arc::new(Nodes::new(quota, &name)),
             users: Arc::new(self.users),

@@ -236,7 +236,7 @@ impl Drop for Core {
 
 impl Clock {
     fn now(self) -> Moment {
-        Moment::from_millis(u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX))
+        Moment::START + self.0.elapsed()
     }
 
     fn instant(self, moment: Moment) -> Instant {

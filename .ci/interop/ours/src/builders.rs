@@ -33,7 +33,7 @@ macro_rules! receiver_builder {
                 .with_capabilities(amqp_proto::types::Many::from_iter([amqp_proto::symbol!(
                     "rabbitmq:volatile-queue"
                 )]))
-                .with_expiry(amqp_proto::wire::ExpiryPolicy::LinkDetach, 0)
+                .with_expiry(amqp_proto::wire::ExpiryPolicy::LinkDetach, std::time::Duration::ZERO)
                 .with_snd_settle_mode(amqp_proto::wire::SenderSettleMode::Settled),
             $crate::client::Node::None => builder.with_source(amqp_proto::wire::Source::default()),
         };

@@ -13,7 +13,7 @@ use crate::machine::fault::ConnectionFault;
 use crate::machine::halves::Half;
 use crate::machine::reason::Reason;
 use crate::sasl::SaslFailure;
-use crate::types::Str;
+use crate::types::{Str, whole_millis};
 use crate::wire::{AmqpError, Close, Condition, Open};
 
 impl Machine {
@@ -35,7 +35,7 @@ impl Machine {
         self.endpoints.flush();
         if error.is_none() && self.endpoints.close_later() {
             self.may_end = true;
-            self.timers.leave(self.options.close_time_out);
+            self.timers.leave(self.options.close_timeout);
         } else {
             self.close_now(error);
         }
@@ -46,7 +46,7 @@ impl Machine {
         self.endpoints.write_news();
         self.send_close(error.as_ref());
         self.reason = Some(Reason::local(error));
-        self.timers.closed(self.options.close_time_out);
+        self.timers.closed(self.options.close_timeout);
     }
 
     /// Closes the connection if all deliveries that the close waits for are written.
@@ -70,7 +70,7 @@ impl Machine {
             return Err(ConnectionFault::OpenChannel(channel));
         }
         let idle_time_out = open.idle_time_out.unwrap_or(0);
-        let shortest = self.endpoints.limits.shortest_idle_time_out();
+        let shortest = whole_millis(self.endpoints.limits.shortest_idle_timeout());
         if (1..shortest).contains(&idle_time_out) {
             return Err(ConnectionFault::IdleTimeOut(idle_time_out));
         }
@@ -120,7 +120,7 @@ impl Machine {
         open.channel_max = options.limits.channel_max();
         // Half of the timeout that this end applies (C-IDLE-02). The setter ensures that the half is not
         // zero.
-        open.idle_time_out = Some(options.idle_time_out / 2).filter(|millis| *millis > 0);
+        open.idle_time_out = options.idle_timeout.map(|millis| millis / 2);
         open.outgoing_locales = options.outgoing_locales.clone();
         open.incoming_locales = options.incoming_locales.clone();
         open.offered_capabilities = options.offered_capabilities.clone();

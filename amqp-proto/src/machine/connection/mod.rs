@@ -121,7 +121,7 @@ impl Machine {
             endpoints,
             input: Input::default(),
             handshake,
-            timers: Timers::new(now, options.open_time_out, options.idle_time_out),
+            timers: Timers::new(now, options.open_timeout, options.idle_timeout),
             options,
             local: Half::Unopened,
             remote: Half::Unopened,

@@ -19,31 +19,31 @@ pub enum Deadline {
     Drain,
 }
 
-/// The deadlines of a connection. A span of 0 means no deadline.
+/// The deadlines of a connection.
 #[derive(Debug)]
 pub(crate) struct Timers {
     now: Moment,
     open_by: Option<Moment>,
     close_by: Option<Moment>,
     /// The greatest time without a received frame, and the time of the last one.
-    silence: u32,
+    silence: Option<u32>,
     heard: Moment,
     /// The interval between checks for sent frames, the time of the next check, and the number of frames at
-    /// the last one.
+    /// the last one. An interval of 0 means no checks.
     beat: u32,
     beat_at: Moment,
     beat_frames: u64,
 }
 
-fn deadline(now: Moment, span: u32) -> Option<Moment> {
-    (span > 0).then(|| now.after(span.into()))
+fn deadline(now: Moment, span: Option<u32>) -> Option<Moment> {
+    span.map(|span| now.after(span.into()))
 }
 
 impl Timers {
-    pub(crate) fn new(now: Moment, open_time_out: u32, silence: u32) -> Self {
+    pub(crate) fn new(now: Moment, open_timeout: Option<u32>, silence: Option<u32>) -> Self {
         Self {
             now,
-            open_by: deadline(now, open_time_out),
+            open_by: deadline(now, open_timeout),
             close_by: None,
             silence,
             heard: now,
@@ -65,31 +65,31 @@ impl Timers {
     }
 
     /// Records the peer's open, with its idle-time-out.
-    pub(crate) fn opened(&mut self, idle_time_out: u32, shortest: u32) {
+    pub(crate) fn opened(&mut self, idle_timeout: u32, shortest: u32) {
         self.open_by = None;
-        if idle_time_out > 0 {
+        if idle_timeout > 0 {
             // If one check finds a sent frame and the next finds none, at most half of the idle-time-out has
             // passed.
-            self.beat = (idle_time_out / 4).max(shortest / 4).max(1);
+            self.beat = (idle_timeout / 4).max(shortest / 4).max(1);
             self.beat_at = self.now.after(self.beat.into());
         }
     }
 
     /// Sets the deadline by which this end closes the connection.
-    pub(crate) fn leave(&mut self, close_time_out: u32) {
-        self.close_by = deadline(self.now, close_time_out);
+    pub(crate) fn leave(&mut self, close_timeout: Option<u32>) {
+        self.close_by = deadline(self.now, close_timeout);
     }
 
     /// Records this end's close.
-    pub(crate) fn closed(&mut self, close_time_out: u32) {
+    pub(crate) fn closed(&mut self, close_timeout: Option<u32>) {
         self.open_by = None;
         self.beat = 0;
-        self.close_by = deadline(self.now, close_time_out);
+        self.close_by = deadline(self.now, close_timeout);
     }
 
     /// Cancels all deadlines: the connection is over.
     pub(crate) fn stop(&mut self) {
-        *self = Self::new(self.now, 0, 0);
+        *self = Self::new(self.now, None, None);
     }
 
     /// Returns the time without a write after which a thread other than the engine's should write an empty
@@ -150,7 +150,7 @@ mod tests {
     fn e5_extreme_spans_and_clocks() {
         for now in [0, 1, u64::MAX - 1, u64::MAX] {
             for idle in [1, 2, 100, u32::MAX] {
-                let mut timers = Timers::new(at(now), u32::MAX, u32::MAX);
+                let mut timers = Timers::new(at(now), Some(u32::MAX), Some(u32::MAX));
                 timers.opened(idle, 100);
                 let (by, why) = timers.next().unwrap();
                 assert!(now == u64::MAX || by > at(now), "{by} for {why:?} at {now}");
@@ -163,7 +163,7 @@ mod tests {
     // C-IDLE-01: a clock that goes back stands still; the earliest deadline counts.
     #[test]
     fn c_idle_01_the_earliest_deadline_comes_first() {
-        let mut timers = Timers::new(at(1_000), 500, 200);
+        let mut timers = Timers::new(at(1_000), Some(500), Some(200));
         assert_eq!(timers.next(), Some((at(1_200), Deadline::Silence)));
         timers.set(at(1_100));
         timers.hear();
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!((timers.next(), timers.passed()), (Some((at(1_300), Deadline::Silence)), None));
         timers.opened(400, 100);
         assert_eq!(timers.next(), Some((at(1_200), Deadline::Heartbeat)));
-        timers.closed(50);
+        timers.closed(Some(50));
         assert_eq!(timers.next(), Some((at(1_150), Deadline::Close)));
         timers.set(at(2_000));
         assert_eq!(timers.passed(), Some(Deadline::Close));
