@@ -1,8 +1,8 @@
 //! Errors that a person can act on: the kind, whether to try again, and the words.
 
 use super::common::refusals::REFUSALS;
-use super::common::{next_session, pair};
-use crate::adapter::{self, both, pair_with};
+use super::common::{next_session, pair, pair_with};
+use crate::adapter::{self, both};
 use crate::amqp::types::{Fields, Symbol, Value};
 use crate::amqp::wire::{AmqpError, Condition};
 use crate::amqp::{Acceptor, Connection, ConnectionOptions, ErrorKind};

@@ -1,7 +1,7 @@
 //! Messages and outcomes both ways.
 
-use super::common::{link, next_receiver, next_session, pair, receiving, sending};
-use crate::adapter::{self, both, pair_with, spawn};
+use super::common::{link, next_receiver, next_session, pair, pair_with, receiving, sending};
+use crate::adapter::{self, both, spawn};
 use crate::amqp::config::{ReceiverOptions, SessionOptions};
 use crate::amqp::message::Message;
 use crate::amqp::types::{Symbol, TransactionId};

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::common::{link, pair, receiving, sending};
-use crate::adapter::{self, pair_with, pause, spawn};
+use super::common::{link, pair, pair_with, receiving, sending};
+use crate::adapter::{self, pause, spawn};
 use crate::amqp::config::{OnDrop, ReceiverOptions};
 use crate::amqp::message::Message;
 use crate::amqp::policy::OnFailure;

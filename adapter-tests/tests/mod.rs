@@ -1,14 +1,20 @@
 //! The tests that both adapters have, a file a subject.
 
 mod common;
+#[allow(unreachable_pub)]
+#[path = "../../amqp-proto/tests/handler/programs.rs"]
+mod programs;
 
 mod building;
+mod container;
 mod credit;
 mod ends;
 mod errors;
 mod exchange;
 mod handles;
 mod heartbeats;
+mod proton;
+mod reconnect;
 mod refusals;
 mod strangers;
 mod streams;

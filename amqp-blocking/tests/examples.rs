@@ -8,7 +8,7 @@
     unreachable_pub
 )]
 
-#[path = "common/certificates.rs"]
+#[path = "../../adapter-tests/tests/common/certificates.rs"]
 mod certificates;
 #[path = "common/programs.rs"]
 mod programs;

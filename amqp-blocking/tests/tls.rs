@@ -10,10 +10,10 @@
     unreachable_pub
 )]
 
-#[path = "common/certificates.rs"]
+#[path = "../../adapter-tests/tests/common/certificates.rs"]
 mod certificates;
 mod common;
-#[path = "common/handlers.rs"]
+#[path = "../../adapter-tests/tests/common/handlers.rs"]
 mod handlers;
 
 use std::io::{ErrorKind, Read, Write};

@@ -10,9 +10,9 @@
     unreachable_pub
 )]
 
-#[path = "../../amqp-blocking/tests/common/certificates.rs"]
+#[path = "../../adapter-tests/tests/common/certificates.rs"]
 mod certificates;
-#[path = "../../amqp-blocking/tests/common/handlers.rs"]
+#[path = "../../adapter-tests/tests/common/handlers.rs"]
 mod handlers;
 
 use std::sync::{Arc, mpsc};

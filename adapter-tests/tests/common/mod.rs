@@ -1,23 +1,57 @@
 //! Two ends of a connection, and of a link.
 
 pub(crate) mod busy;
+#[cfg(feature = "tls")]
+pub(crate) mod certificates;
+pub(crate) mod handlers;
+pub(crate) mod proxy;
 pub(crate) mod refusals;
 pub(crate) mod strangers;
 
-use crate::adapter::{self, both};
+use std::sync::mpsc;
+
+use crate::adapter::{self, both, on_thread, pipe};
 use crate::amqp::config::{ReceiverOptions, SenderOptions};
 use crate::amqp::{
-    Acceptor, Connection, ConnectionOptions, OfferedLink, Receiver, ReceiverBuilder, Sender, SenderBuilder,
-    Session,
+    Acceptor, Connection, ConnectionOptions, Listener, OfferedLink, Receiver, ReceiverBuilder, Sender,
+    SenderBuilder, Session,
 };
 
 /// The connections and the session of a link, which ends when they are dropped.
 pub(crate) type Ends = (Connection, Connection, Session);
 
-/// Connects a client to a server, with default options.
+/// Connects a client to a server in memory, with default options.
 #[adapter::helper]
 pub(crate) async fn pair() -> (Connection, Connection) {
-    adapter::pair_with(ConnectionOptions::new(), Acceptor::default()).await
+    pair_with(ConnectionOptions::new(), Acceptor::default()).await
+}
+
+/// Connects a client to a server in memory.
+#[adapter::helper]
+pub(crate) async fn pair_with(client: ConnectionOptions, server: Acceptor) -> (Connection, Connection) {
+    let (near, far) = pipe();
+    let connect = async { Connection::over(near, client).await.unwrap() };
+    both(connect, async { Connection::accept(far, &server).await.unwrap() }).await
+}
+
+/// Waits for a value that a handler passes out of its container.
+#[adapter::helper]
+pub(crate) async fn told<T: Send + 'static>(channel: mpsc::Receiver<T>) -> T {
+    on_thread(move || channel.recv().unwrap()).join().await.unwrap()
+}
+
+/// Binds a listener to a free port; returns the URL of it, too.
+#[adapter::helper]
+pub(crate) async fn listener() -> (Listener, String) {
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("amqp://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+/// Accepts the next client.
+#[adapter::helper]
+pub(crate) async fn next_client(listener: &Listener) -> Connection {
+    listener.accept().await.unwrap().open().await.unwrap()
 }
 
 /// Accepts the next session that the peer begins.

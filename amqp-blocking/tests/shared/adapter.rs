@@ -5,8 +5,6 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use amqp_blocking::{Acceptor, Connection, ConnectionOptions};
-
 pub(crate) use adapter_tests::{blocking_helper as helper, blocking_test as test};
 
 use crate::common::Pipe;
@@ -27,11 +25,9 @@ pub(crate) fn run(test: impl FnOnce() + Send + 'static) {
     test.unwrap().join().unwrap_or_else(|panic| resume_unwind(panic));
 }
 
-/// Connects a client to a server over a pipe in memory.
-pub(crate) fn pair_with(client: ConnectionOptions, server: Acceptor) -> (Connection, Connection) {
-    let (near, far) = Pipe::pair();
-    let server = thread::spawn(move || Connection::accept(far, &server).unwrap());
-    (Connection::over(near, client).unwrap(), server.join().unwrap())
+/// Makes two ends of a pipe in memory.
+pub(crate) fn pipe() -> (Pipe, Pipe) {
+    Pipe::pair()
 }
 
 /// Work that goes on beside the test.
@@ -40,6 +36,11 @@ pub(crate) struct Task<T>(JoinHandle<T>);
 /// Starts work beside the test.
 pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
     Task(thread::spawn(work))
+}
+
+/// Starts work beside the test that may block its thread.
+pub(crate) fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
+    spawn(work)
 }
 
 impl<T> Task<T> {

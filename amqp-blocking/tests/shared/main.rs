@@ -5,6 +5,9 @@
 mod adapter;
 #[path = "../common/mod.rs"]
 mod common;
+#[allow(dead_code, unreachable_pub, missing_docs)]
+#[path = "../../examples/blocking_reconnect.rs"]
+mod reconnect;
 #[path = "../../../adapter-tests/tests/mod.rs"]
 mod tests;
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use amqp_tokio::{Acceptor, Connection, ConnectionOptions};
+use tokio::io::DuplexStream;
 use tokio::runtime;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -18,11 +18,9 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     runtime.block_on(async { tokio::time::timeout(LONG, test).await }).expect("the test hangs");
 }
 
-/// Connects a client to a server over a stream in memory.
-pub(crate) async fn pair_with(client: ConnectionOptions, server: Acceptor) -> (Connection, Connection) {
-    let (near, far) = tokio::io::duplex(1 << 16);
-    let (client, server) = tokio::join!(Connection::over(near, client), Connection::accept(far, &server));
-    (client.unwrap(), server.unwrap())
+/// Makes two ends of a stream in memory.
+pub(crate) fn pipe() -> (DuplexStream, DuplexStream) {
+    tokio::io::duplex(1 << 16)
 }
 
 /// Work that goes on beside the test.
@@ -31,6 +29,11 @@ pub(crate) struct Task<T>(JoinHandle<T>);
 /// Starts work beside the test.
 pub(crate) fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Task<T> {
     Task(tokio::spawn(work))
+}
+
+/// Starts work beside the test that may block its thread.
+pub(crate) fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
+    Task(tokio::task::spawn_blocking(work))
 }
 
 impl<T> Task<T> {

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod adapter;
+#[allow(dead_code, unreachable_pub, missing_docs)]
+#[path = "../../examples/reconnect.rs"]
+mod reconnect;
 #[path = "../../../adapter-tests/tests/mod.rs"]
 mod tests;
 

@@ -13,9 +13,9 @@ use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Modified};
 use amqp_proto::{Origin, Reason};
 
 /// Does with each message what its subject says.
-pub struct Worker {
-    pub addresses: mpsc::Sender<String>,
-    pub received: usize,
+pub(crate) struct Worker {
+    pub(crate) addresses: mpsc::Sender<String>,
+    pub(crate) received: usize,
 }
 
 impl Handler for Worker {
@@ -42,12 +42,12 @@ impl Handler for Worker {
 
 /// Sends messages of all kinds, and counts what comes of them.
 #[derive(Default)]
-pub struct Jobs {
-    pub url: String,
-    pub to_send: usize,
-    pub sent: usize,
-    pub outcomes: [usize; 4],
-    pub settled: usize,
+pub(crate) struct Jobs {
+    pub(crate) url: String,
+    pub(crate) to_send: usize,
+    pub(crate) sent: usize,
+    pub(crate) outcomes: [usize; 4],
+    pub(crate) settled: usize,
 }
 
 impl Jobs {
@@ -99,10 +99,10 @@ impl Handler for Jobs {
 
 /// Takes messages only when it has been told to, and decides later.
 #[derive(Default)]
-pub struct Slow {
-    pub url: String,
-    pub kept: Option<DeliveryKey>,
-    pub ticks: u64,
+pub(crate) struct Slow {
+    pub(crate) url: String,
+    pub(crate) kept: Option<DeliveryKey>,
+    pub(crate) ticks: u64,
 }
 
 impl Handler for Slow {
@@ -125,11 +125,11 @@ impl Handler for Slow {
 
 /// Notes how its connection ended.
 #[derive(Default)]
-pub struct Lonely {
-    pub url: String,
-    pub errors: Vec<String>,
-    pub closed: usize,
-    pub not_listening: usize,
+pub(crate) struct Lonely {
+    pub(crate) url: String,
+    pub(crate) errors: Vec<String>,
+    pub(crate) closed: usize,
+    pub(crate) not_listening: usize,
 }
 
 impl Handler for Lonely {
@@ -155,11 +155,11 @@ impl Handler for Lonely {
 
 /// Notes what becomes of what it has sent, when its peer breaks off.
 #[derive(Default)]
-pub struct Client {
-    pub url: String,
-    pub origins: Vec<Origin>,
-    pub lost: usize,
-    pub receiver: Option<ReceiverKey>,
+pub(crate) struct Client {
+    pub(crate) url: String,
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) lost: usize,
+    pub(crate) receiver: Option<ReceiverKey>,
 }
 impl Handler for Client {
     fn on_start(&mut self, cx: &mut Context<'_>) {
@@ -180,7 +180,7 @@ impl Handler for Client {
 }
 
 /// Wants to send, or to listen where the address says so, and has no method for errors.
-pub struct Plain(pub String);
+pub(crate) struct Plain(pub String);
 
 impl Handler for Plain {
     fn on_start(&mut self, cx: &mut Context<'_>) {
@@ -194,8 +194,8 @@ impl Handler for Plain {
 }
 
 /// A server that has no link for anybody.
-pub struct Refusing {
-    pub addresses: mpsc::Sender<String>,
+pub(crate) struct Refusing {
+    pub(crate) addresses: mpsc::Sender<String>,
 }
 
 impl Handler for Refusing {
@@ -213,8 +213,8 @@ impl Handler for Refusing {
 }
 
 /// A server that panics on a message.
-pub struct Panicking {
-    pub addresses: mpsc::Sender<String>,
+pub(crate) struct Panicking {
+    pub(crate) addresses: mpsc::Sender<String>,
 }
 
 impl Handler for Panicking {

@@ -1,40 +1,32 @@
 //! Proton's first programs against a broker, over sockets.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    unreachable_pub
-)]
-
-#[path = "../../amqp-proto/tests/handler/programs.rs"]
-mod programs;
 
 use std::sync::mpsc;
 
-use amqp_tokio::handler::Handler;
-use amqp_tokio::{Container, Injector};
-use programs::{Broker, Client, HelloWorld, Server, SimpleRecv, SimpleSend};
-use tokio::task::JoinHandle;
+use super::common::told;
+use super::programs::{Broker, Client, HelloWorld, Server, SimpleRecv, SimpleSend};
+use crate::adapter::{self, Task, spawn};
+use crate::amqp::handler::Handler;
+use crate::amqp::{Container, Injector};
 
-fn started<H: Handler + Send + 'static>(handler: H) -> (Injector, JoinHandle<()>) {
+#[adapter::helper]
+fn started<H: Handler + Send + 'static>(handler: H) -> (Injector, Task<()>) {
     let container = Container::new(handler);
     let injector = container.injector();
-    let running = tokio::spawn(async { container.run().await.map(drop).unwrap() });
+    let running = spawn(async move { container.run().await.map(drop).unwrap() });
     (injector, running)
 }
 
 /// Starts a broker, which nothing that its clients do may end.
-async fn broker() -> (String, Injector, JoinHandle<()>) {
+#[adapter::helper]
+async fn broker() -> (String, Injector, Task<()>) {
     let (urls, url) = mpsc::channel();
     let (injector, running) = started(Broker::telling(urls));
-    let url = tokio::task::spawn_blocking(move || url.recv().unwrap()).await.unwrap();
+    let url = told(url).await;
     (url, injector, running)
 }
 
 /// The sender is closed behind its only message.
-#[tokio::test]
+#[adapter::test]
 async fn hello_world() {
     let (url, injector, running) = broker().await;
     for _ in 0..20 {
@@ -42,24 +34,24 @@ async fn hello_world() {
         assert_eq!(Container::new(hello).run().await.unwrap().said, ["Hello World!"]);
     }
     injector.stop().unwrap();
-    running.await.unwrap();
+    running.join().await.unwrap();
 }
 
-#[tokio::test]
+#[adapter::test]
 async fn simple_send_and_simple_recv() {
     let (url, injector, running) = broker().await;
     let recv = SimpleRecv { url: url.clone(), expected: 500, ..SimpleRecv::default() };
-    let recv = tokio::spawn(Container::new(recv).run());
+    let recv = spawn(async move { Container::new(recv).run().await.unwrap() });
     let send = Container::new(SimpleSend { url, total: 500, ..SimpleSend::default() }).run().await.unwrap();
     assert_eq!((send.sent, send.confirmed), (500, 500));
     let expected: Vec<_> = (1..=500).map(|number| format!("sequence {number}")).collect();
-    assert_eq!(recv.await.unwrap().unwrap().received, expected);
+    assert_eq!(recv.join().await.unwrap().received, expected);
     injector.stop().unwrap();
-    running.await.unwrap();
+    running.join().await.unwrap();
 }
 
 /// T-CREDIT-06: neither program looks at credit, or waits for its link; what they send waits for both.
-#[tokio::test]
+#[adapter::test]
 async fn client_and_server() {
     let (url, injector, running) = broker().await;
     let (server, serving) = started(Server { url: url.clone(), ..Server::default() });
@@ -70,7 +62,7 @@ async fn client_and_server() {
         assert_eq!(answers, ["one => ONE", "two => TWO", "three => THREE"]);
     }
     server.stop().unwrap();
-    serving.await.unwrap();
+    serving.join().await.unwrap();
     injector.stop().unwrap();
-    running.await.unwrap();
+    running.join().await.unwrap();
 }

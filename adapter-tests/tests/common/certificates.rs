@@ -1,4 +1,4 @@
-//! Certificates for one test. For `amqp-blocking` and `amqp-tokio`.
+//! Certificates for one test.
 #![allow(dead_code, unreachable_pub)]
 
 use std::fs;
@@ -7,20 +7,20 @@ use std::path::Path;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 /// Somebody whom a test trusts, or not.
-pub struct Authority {
-    pub pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate and its key, as PEM.
-pub struct Issued {
-    pub chain: String,
-    pub key: String,
+pub(crate) struct Issued {
+    pub(crate) chain: String,
+    pub(crate) key: String,
 }
 
 impl Issued {
     /// Writes certificate and key to files of this name; where they are.
-    pub fn write(&self, folder: &Path, name: &str) -> [String; 2] {
+    pub(crate) fn write(&self, folder: &Path, name: &str) -> [String; 2] {
         let text = [("pem", &self.chain), ("key", &self.key)];
         text.map(|(kind, text)| write(&folder.join(format!("{name}.{kind}")), text))
     }
@@ -33,11 +33,11 @@ fn write(file: &Path, text: &str) -> String {
 
 impl Authority {
     /// Writes what it is trusted by to a file of this name; where that is.
-    pub fn write(&self, folder: &Path, name: &str) -> String {
+    pub(crate) fn write(&self, folder: &Path, name: &str) -> String {
         write(&folder.join(format!("{name}.pem")), &self.pem)
     }
 
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -49,12 +49,12 @@ impl Authority {
     }
 
     /// For somebody of this name.
-    pub fn issue(&self, name: &str) -> Issued {
+    pub(crate) fn issue(&self, name: &str) -> Issued {
         self.sign(Self::parameters(name))
     }
 
     /// The same, of old.
-    pub fn issue_expired(&self, name: &str) -> Issued {
+    pub(crate) fn issue_expired(&self, name: &str) -> Issued {
         let mut parameters = Self::parameters(name);
         parameters.not_before = date_time_ymd(2000, 1, 1);
         parameters.not_after = date_time_ymd(2001, 1, 1);
