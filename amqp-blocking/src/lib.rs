@@ -4,6 +4,19 @@
 //! [proton]: proto::guide::proton
 //! [support]: proto::guide::support
 #![doc = include_str!("../README.md")]
+//!
+//! # Items by task
+//!
+//! | to | use |
+//! | --- | --- |
+//! | connect | [`Connection::open`], [`ConnectionOptions`] |
+//! | send | [`Connection::sender`], [`Sender::send`], [`Sender::send_queued`], [`Sent`] |
+//! | receive | [`Connection::receiver`], [`Receiver::for_each`], [`Receiver::recv`], [`Delivery`] |
+//! | build and read messages | [`message::Message`], [`message::MessageView`] |
+//! | ask and answer | [`Connection::requester`], [`Connection::responder`] |
+//! | listen | [`Listener`], [`Acceptor`], [`Connection::next_offer`], [`Transport`] |
+//! | run a handler | [`Container`], [`handler::Handler`] |
+//! | handle errors | [`Error::kind`], [`Error::is_transient`], [`policy::Backoff`] |
 #![forbid(unsafe_code)]
 
 mod connect;

@@ -4,6 +4,20 @@
 //! [proton]: guide::proton
 //! [support]: guide::support
 #![doc = include_str!("../README.md")]
+//!
+//! # Items by task
+//!
+//! | to | use |
+//! | --- | --- |
+//! | drive a connection | [`Connection::poll_event`], [`Connection::output`], [`Connection::input`], [`Connection::reading`] |
+//! | keep the time | [`Connection::next_deadline`], [`Connection::handle_deadline`], [`types::Moment`] |
+//! | attach links | [`Connection::begin`], [`SessionMut::attach_sender`], [`SessionMut::attach_receiver`] |
+//! | send | [`SenderMut::send`], [`Event::Sendable`], [`Event::Updated`] |
+//! | receive | [`ReceiverMut::receive`], [`ReceiverMut::accept`], [`Event::Message`] |
+//! | build and read messages | [`message::Message`], [`message::MessageView`] |
+//! | write callbacks | [`handler::Handler`], [`handler::Dispatcher`] |
+//! | take frames apart | [`wire::Deframer`], [`wire::Frame`] |
+//! | bound memory and work | [`types::Limits`], [`Connection::memory_bound`] |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
