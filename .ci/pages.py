@@ -5,7 +5,7 @@
   [`Sender`] or (crate::guide): a page is read in the repository, too.
 - A page that rustdoc includes defines its links at the end, by label, and the including file defines each label before,
   as an item: rustdoc takes the first definition, other readers the second.
-- Samples of Rust have no hidden lines and at most 80 columns.
+- Samples of Rust have no hidden lines and at most 80 columns. Those in doc comments of sources may have hidden lines.
 - A `file.rs`, `file.rs::name`, `.ci/step` or `--example NAME` in code style is there. So are the names of Rust in a
   `Type::name`, a `with_name` and a `cx.name`.
 - examples/README.md has every example, each with a command that runs it."""
@@ -46,7 +46,7 @@ def samples(text):
         for at, code in enumerate(fence[4].splitlines()):
             if is_rust and re.match(r" *# ", code + " "):
                 yield line + at, "a hidden line in a sample: %s" % code.strip()
-            if is_rust and len(code) > COLUMNS:
+            if is_rust and len(code) > COLUMNS and not code.startswith("# "):
                 yield line + at, "a sample of more than %d columns" % COLUMNS
 
 
@@ -143,6 +143,14 @@ class Tree:
             if label not in defined and (found[2] or is_code):
                 yield line(found.start()), "a link without a target: [%s]" % (found[2] or found[1])
 
+    def sources(self):
+        for name in self.files:
+            if name.endswith(".rs") and "/src/" in name:
+                is_doc = re.compile(r"^\s*//[/!] ?(.*)$|.*")
+                docs = "\n".join(is_doc.match(line)[1] or "" for line in (self.root / name).read_text().split("\n"))
+                wide = (fault for fault in samples(docs) if "columns" in fault[1])
+                yield from ("%s:%d: %s" % (name, *fault) for fault in wide)
+
     def commands(self, text, line):
         crates = re.findall(r"-p ([\w-]+)[^\n`]*?--example (\w+)", text)
         for crate, name in crates:
@@ -163,6 +171,7 @@ class Tree:
         for page in self.texts:
             for line, why in sorted(self.page(page)):
                 yield "%s:%d: %s" % (page, line, why)
+        yield from self.sources()
         yield from ("examples/README.md:%d: %s" % fault for fault in self.examples())
 
 

@@ -47,7 +47,8 @@ impl Receiver {
     /// # let connection = amqp_blocking::Connection::open(&url)?;
     /// let jobs = connection.receiver("jobs").attach()?;
     /// jobs.for_each(8, |delivery| {
-    ///     let body = delivery.message()?.body()?; // what is no message is an error, too
+    ///     // An error if the octets are not a message.
+    ///     let body = delivery.message()?.body()?;
     ///     println!("{body:?}");
     ///     Ok::<(), amqp_blocking::Error>(())
     /// })?;

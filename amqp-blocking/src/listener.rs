@@ -29,7 +29,8 @@ use crate::connection::Connection;
 /// });
 ///
 /// let connection = Connection::open(&url)?;
-/// assert_eq!(connection.sender("jobs").attach()?.send("hello")?, Outcome::Accepted);
+/// let jobs = connection.sender("jobs").attach()?;
+/// assert_eq!(jobs.send("hello")?, Outcome::Accepted);
 /// connection.close()?;
 /// server.join().unwrap()?;
 /// # Ok::<(), amqp_blocking::Error>(())

@@ -35,7 +35,8 @@ use crate::wait::{ready, ready_by};
 /// let connection = Connection::open(&url)?;
 /// for delivery in &connection.receiver("jobs").attach()? {
 ///     let delivery = delivery?;
-///     println!("{:?}", delivery.message()?.body()?); // what is left by `?` is given back
+///     // A delivery that `?` drops is released.
+///     println!("{:?}", delivery.message()?.body()?);
 ///     delivery.accept()?;
 /// }
 /// # Ok::<(), amqp_blocking::Error>(())

@@ -12,7 +12,12 @@ use crate::wait::ready;
 ///
 /// ```no_run
 /// # fn attach(connection: amqp_blocking::Connection) -> amqp_blocking::Result<()> {
-/// let urgent = connection.receiver("jobs").with_selector("priority > 5").with_prefetch(10).with_auto_accept(false).attach()?;
+/// let urgent = connection
+///     .receiver("jobs")
+///     .with_selector("priority > 5")
+///     .with_prefetch(10)
+///     .with_auto_accept(false)
+///     .attach()?;
 /// # Ok(())
 /// # }
 /// ```

@@ -14,7 +14,10 @@ use crate::wait::ready;
 /// use amqp_blocking::wire::SenderSettleMode;
 ///
 /// # fn attach(connection: amqp_blocking::Connection) -> amqp_blocking::Result<()> {
-/// let readings = connection.sender("readings").with_snd_settle_mode(SenderSettleMode::Settled).attach()?;
+/// let readings = connection
+///     .sender("readings")
+///     .with_snd_settle_mode(SenderSettleMode::Settled)
+///     .attach()?;
 /// # Ok(())
 /// # }
 /// ```

@@ -240,7 +240,8 @@ impl SessionOptions {
 /// use amqp_proto::config::SenderOptions;
 /// use amqp_proto::wire::SenderSettleMode;
 ///
-/// let options = SenderOptions::to("jobs").with_snd_settle_mode(SenderSettleMode::Settled);
+/// let options = SenderOptions::to("jobs")
+///     .with_snd_settle_mode(SenderSettleMode::Settled);
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct SenderOptions {

@@ -48,7 +48,8 @@ impl Receiver {
     /// #     done.close().await
     /// # });
     /// jobs.for_each(8, |delivery| async move {
-    ///     let body = delivery.message()?.body()?; // what is no message is an error, too
+    ///     // An error if the octets are not a message.
+    ///     let body = delivery.message()?.body()?;
     ///     println!("{body:?}");
     ///     Ok::<(), amqp_tokio::Error>(())
     /// })

@@ -18,7 +18,8 @@ use crate::connection::Connection;
 /// loop {
 ///     let incoming = listener.accept().await?;
 ///     tokio::spawn(async move {
-///         let connection = incoming.open().await?; // a slow client keeps nobody else waiting
+///         // A slow client keeps no other waiting.
+///         let connection = incoming.open().await?;
 ///         while let Some(session) = connection.next_session().await? {
 ///             let session = session.accept()?;
 ///             while let Some(link) = session.next_link().await? {

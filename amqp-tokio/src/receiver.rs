@@ -13,8 +13,9 @@ use crate::Delivery;
 use crate::incoming::IncomingStream;
 use crate::wait::ready;
 
-/// A link on which this end receives. A [`Stream`] of deliveries; cheap to clone: all clones are the same link, and
-/// each message goes to one of them.
+/// A link on which this end receives. It is a [`Stream`](futures_core::Stream) of deliveries.
+///
+/// Clones are cheap and stand for the same link; each message goes to one of them.
 ///
 /// What was received is settled by its [`Delivery`] or by key, from any task, without waiting behind a receive. The
 /// link is closed by [`close`](Self::close), or when the last handle of it, a `Delivery` being one, is dropped.
@@ -35,7 +36,7 @@ use crate::wait::ready;
 /// while let Some(delivery) = jobs.recv().await? {
 ///     match delivery.message()?.body()?.as_str() {
 ///         Some("job-content") => delivery.accept(),
-///         _ => delivery.reject(AmqpError::new(Condition::InvalidField).with_description("what is that?")),
+///         _ => delivery.reject(AmqpError::new(Condition::InvalidField)),
 ///     }?;
 ///     # break;
 /// }

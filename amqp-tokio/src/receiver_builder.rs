@@ -21,7 +21,12 @@ use crate::wait::ready;
 /// # let url = format!("amqp://{}", listener.local_addr()?);
 /// # tokio::spawn(async move { broker.serve(listener).await });
 /// # let connection = amqp_tokio::Connection::open(&url).await?;
-/// let jobs = connection.receiver("jobs").with_name("jobs-of-one").with_prefetch(10).with_auto_accept(false).await?;
+/// let jobs = connection
+///     .receiver("jobs")
+///     .with_name("jobs-of-one")
+///     .with_prefetch(10)
+///     .with_auto_accept(false)
+///     .await?;
 /// # Ok(())
 /// # }
 /// ```

@@ -40,8 +40,9 @@ use crate::wait::ready;
 /// let reply = requester.request("2 + 2").await?;
 /// assert_eq!(reply.message()?.body()?.as_str(), Some("4"));
 ///
-/// // How long to wait is the caller's to decide: a request that is dropped is forgotten.
-/// let reply = tokio::time::timeout(Duration::from_secs(5), requester.request("3 + 3")).await??;
+/// // A request that is dropped is forgotten.
+/// let request = requester.request("3 + 3");
+/// let reply = tokio::time::timeout(Duration::from_secs(5), request).await??;
 /// # Ok(())
 /// # }
 /// ```

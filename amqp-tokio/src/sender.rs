@@ -35,7 +35,9 @@ use crate::wait::ready;
 /// let outcome = jobs.send("one").await?; // waits for credit, then for the outcome
 /// assert_eq!(outcome, Outcome::Accepted);
 ///
-/// let (two, three) = (jobs.send_queued("two").await?, jobs.send_queued("three").await?); // for credit only
+/// // Wait for credit only.
+/// let two = jobs.send_queued("two").await?;
+/// let three = jobs.send_queued("three").await?;
 /// assert_eq!((two.await?, three.await?), (Outcome::Accepted, Outcome::Accepted));
 /// jobs.close().await
 /// # }

@@ -23,7 +23,10 @@ use crate::wait::ready;
 /// # let connection = amqp_tokio::Connection::open(&url).await?;
 /// use amqp_tokio::wire::SenderSettleMode;
 ///
-/// let readings = connection.sender("readings").with_snd_settle_mode(SenderSettleMode::Settled).await?;
+/// let readings = connection
+///     .sender("readings")
+///     .with_snd_settle_mode(SenderSettleMode::Settled)
+///     .await?;
 /// readings.send("21.5").await?; // at most once
 /// # Ok(())
 /// # }

@@ -36,7 +36,8 @@ pub fn octets(hex: &str) -> Vec<u8> {
 /// use amqp_proto::testing::{flow, octets};
 ///
 /// let frame = flow(None, 5, 0, 5).uint(0).null().uint(10).to_octets();
-/// assert_eq!(frame, octets("0000001802000000 005313 c00b 07 40 5205 43 5205 43 40 520a"));
+/// let hex = "0000001802000000 005313 c00b 07 40 5205 43 5205 43 40 520a";
+/// assert_eq!(frame, octets(hex));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Literal {

@@ -22,7 +22,8 @@ use crate::types::{LinkKey, Moment, ReceiverKey, SenderKey};
 /// use amqp_proto::wire::Outcome;
 ///
 /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// let mut pair = Pair::new(Options::new("client"), Options::new("server")).chunked(1);
+/// let client = Options::new("client");
+/// let mut pair = Pair::new(client, Options::new("server")).chunked(1);
 /// pair.server.auto = Auto::Sessions;
 /// let sender = pair.client.attach_sender("jobs");
 /// pair.drive();

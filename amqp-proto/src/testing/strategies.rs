@@ -12,7 +12,8 @@
 //! proptest!(|(value in value())| {
 //!     let mut octets = BytesMut::new();
 //!     value.encode(&mut octets)?;
-//!     prop_assert_eq!(Value::decode(&mut octets.freeze(), &Limits::DEFAULT)?, value);
+//!     let read = Value::decode(&mut octets.freeze(), &Limits::DEFAULT)?;
+//!     prop_assert_eq!(read, value);
 //! });
 //! ```
 
@@ -133,7 +134,8 @@ pub fn protocol_header() -> impl Strategy<Value = ProtocolHeader> {
 /// use proptest::prelude::*;
 ///
 /// proptest!(|(message in message())| {
-///     prop_assert_eq!(Message::decode(message.to_payload()?, &Limits::DEFAULT)?, message);
+///     let read = Message::decode(message.to_payload()?, &Limits::DEFAULT)?;
+///     prop_assert_eq!(read, message);
 /// });
 /// ```
 pub fn message() -> impl Strategy<Value = Message> {

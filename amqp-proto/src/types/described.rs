@@ -17,7 +17,10 @@ use super::{Items, Value};
 /// let name = symbol!("apache.org:selector-filter:string");
 /// let filter = Described::new(name, "colour = 'red'");
 /// assert_eq!(filter.value(), &Value::from("colour = 'red'"));
-/// assert_eq!(filter.descriptor().as_str(), Some("apache.org:selector-filter:string"));
+/// assert_eq!(
+///     filter.descriptor().as_str(),
+///     Some("apache.org:selector-filter:string")
+/// );
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Described {

@@ -32,7 +32,8 @@
 //!
 //! let connection = Connection::open(&url).await?;
 //! connection.sender("jobs").await?.send("job-content").await?;
-//! let delivery = connection.receiver("jobs").await?.recv().await?.expect("it was accepted");
+//! let inbox = connection.receiver("jobs").await?;
+//! let delivery = inbox.recv().await?.expect("it was accepted");
 //! assert_eq!(delivery.message()?.body()?.as_str(), Some("job-content"));
 //! # Ok(())
 //! # }
