@@ -3,7 +3,7 @@
 
 use amqp_proto::Connection;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::sasl::{AnonymousServer, TransportSecurity, ServerSasl};
+use amqp_proto::sasl::{AnonymousServer, ServerSasl, TransportSecurity};
 use amqp_proto::testing::auto_respond_in_pieces;
 use amqp_proto::types::Moment;
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +18,8 @@ fn client() -> Connection {
 }
 
 fn server() -> Connection {
-    let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new()).with_optional();
+    let sasl =
+        ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new()).with_optional();
     Connection::server_with_sasl(Options::new("server"), sasl, Moment::START)
 }
 
