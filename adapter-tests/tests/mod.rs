@@ -8,6 +8,7 @@ mod programs;
 mod building;
 mod container;
 mod credit;
+mod dropping;
 mod ends;
 mod errors;
 mod exchange;
@@ -16,5 +17,8 @@ mod heartbeats;
 mod proton;
 mod reconnect;
 mod refusals;
+mod requests;
 mod strangers;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;

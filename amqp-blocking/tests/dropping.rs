@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use amqp_blocking::message::Message;
 use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Outgoing, Receiver, Transport};
-use common::{Pipe, pair, run, sending};
+use common::{Pipe, run, sending};
 
 const MESSAGES: usize = 20;
 const LARGE: usize = 3 << 20;
@@ -102,17 +102,4 @@ fn c_close_02_dropping_the_last_handle_does_not_wait_for_ever() {
     drop(sender);
     drop(client);
     hold.cut();
-}
-
-/// C-CLOSE-01: where a close is `Ok`, all that was sent before has arrived.
-#[test]
-fn c_close_01_what_was_sent_has_arrived_if_a_close_is_ok() {
-    let (client, server) = pair();
-    let (sender, receiver) = sending(&client, &server);
-    let received = run(move || count(&receiver));
-    for _ in 0..MESSAGES {
-        let _ = sender.send_queued(settled(LARGE)).unwrap();
-    }
-    client.close().unwrap();
-    assert_eq!(received.join().unwrap(), MESSAGES);
 }

