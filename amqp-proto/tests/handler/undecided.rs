@@ -42,7 +42,7 @@ impl Handler for Job {
     }
 }
 
-/// 3.4.4: a handler without a method for messages has not processed any.
+/// M-STATE-07 [3.4.4]: a handler without a method for messages has not processed any.
 #[test]
 fn a_message_that_no_method_takes_is_released() {
     struct Deaf;
@@ -52,7 +52,8 @@ fn a_message_that_no_method_takes_is_released() {
     assert_eq!(all.near.outcome, Some("released"));
 }
 
-/// 3.4.5: a message on which the handler panics is given back as failed, and not accepted, whatever comes after.
+/// M-STATE-08 [3.4.5]: a message on which the handler panics is given back as failed, and not accepted, whatever comes
+/// after.
 #[test]
 fn a_message_on_which_the_handler_panics_is_not_accepted() {
     struct Panicking;
