@@ -175,7 +175,10 @@ limits! {
     /// The incoming-window is limited so that frames of the largest size stay within this number, but the
     /// window is at least one frame.
     ///
-    /// Default 32 MiB, which is 512 frames of 64 KiB.
+    /// Default 32 MiB, which is 512 frames of 64 KiB. Counts the octets of payloads, which share the block of input that
+    /// they were read into: one octet that is kept holds its whole block, up to some hundred KiB, also once the message
+    /// was received and counts no more. [`Payload::compact`](crate::message::Payload::compact) copies what is small
+    /// and lets the block go.
     session_octets, with_session_octets: u64 = 32 << 20;
 
     /// Returns the size of the largest message that a receiver accepts unless its options set another size,
