@@ -43,8 +43,13 @@ impl Map {
     ///
     /// A new key is added at the end; a known key keeps its place.
     pub fn insert(&mut self, key: impl Into<Value>, value: impl Into<Value>) -> Option<Value> {
-        let (key, value) = (key.into(), value.into());
+        let key = key.into();
         let place = self.position(|own| *own == key);
+        self.put(place, key, value.into())
+    }
+
+    /// Sets the value at a place, or adds the pair at the end. Returns the old value.
+    fn put(&mut self, place: Option<usize>, key: Value, value: Value) -> Option<Value> {
         let items = self.items.as_vec_mut();
         match place.and_then(|at| items.get_mut(2 * at + 1)) {
             Some(slot) => Some(mem::replace(slot, value)),
@@ -73,13 +78,16 @@ impl Map {
     }
 
     fn position(&self, wanted: impl Fn(&Value) -> bool) -> Option<usize> {
-        self.iter().position(|(key, _)| wanted(key))
+        self.keys().position(wanted)
+    }
+
+    fn keys(&self) -> impl ExactSizeIterator<Item = &Value> + Clone {
+        self.items.iter().step_by(2)
     }
 
     /// Returns the pairs, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + Clone {
-        let (keys, values) = (self.items.iter().step_by(2), self.items.iter().skip(1).step_by(2));
-        keys.zip(values)
+        self.keys().zip(self.items.iter().skip(1).step_by(2))
     }
 
     /// Returns the number of pairs.
@@ -92,16 +100,9 @@ impl Map {
         self.items.is_empty()
     }
 
-    /// Returns `true` if a key occurs twice [1.6.23]. Takes n log n, so a hostile map cannot cause more work.
+    /// Returns `true` if a key occurs twice [1.6.23].
     pub(crate) fn has_duplicate_keys(&self) -> bool {
-        const FEW: usize = 8;
-        let keys = || self.items.iter().step_by(2);
-        if self.len() <= FEW {
-            return keys().enumerate().any(|(at, key)| keys().take(at).any(|other| other == key));
-        }
-        let mut sorted: Vec<&Value> = keys().collect();
-        sorted.sort_unstable();
-        sorted.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+        has_duplicates(self.keys())
     }
 }
 
@@ -115,28 +116,55 @@ impl<K: Into<Value>, V: Into<Value>> FromIterator<(K, V)> for Map {
 
 impl<K: Into<Value>, V: Into<Value>> Extend<(K, V)> for Map {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
-        /// From this length on, keys are found by a tree, so that a hostile map cannot cause quadratic work.
-        const MANY: usize = 32;
-        let mut places = BTreeMap::new();
+        let mut places = Places::new();
         for (key, value) in pairs {
-            if self.len() < MANY {
-                self.insert(key, value);
-                continue;
-            }
-            if places.is_empty() {
-                places.extend(self.iter().zip(0..).map(|((key, _), at)| (key.clone(), at)));
-            }
-            let (key, value, end): (Value, Value, usize) = (key.into(), value.into(), self.len());
-            let items = self.items.as_vec_mut();
-            match places.get(&key).and_then(|at| items.get_mut(2 * at + 1)) {
-                Some(slot) => *slot = value,
-                None => {
-                    places.insert(key.clone(), end);
-                    items.push(key);
-                    items.push(value);
-                }
-            }
+            let key = key.into();
+            let place = places.find(&key, self.keys());
+            self.put(place, key, value.into());
         }
+    }
+}
+
+/// Returns `true` if a key occurs twice. Takes n log n comparisons, so a hostile map cannot cause more work.
+fn has_duplicates<K: Ord>(keys: impl ExactSizeIterator<Item = K> + Clone) -> bool {
+    const FEW: usize = 8;
+    if keys.len() <= FEW {
+        return keys.clone().enumerate().any(|(at, key)| keys.clone().take(at).any(|other| other == key));
+    }
+    let mut sorted: Vec<K> = keys.collect();
+    sorted.sort_unstable();
+    sorted.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+}
+
+/// Finds the places of keys in a growing map. Many keys are found by a tree, so that a hostile map cannot cause
+/// quadratic work.
+struct Places<K>(BTreeMap<K, usize>);
+
+impl<K: Ord + Clone> Places<K> {
+    /// From this length on, keys are found by the tree.
+    const MANY: usize = 32;
+
+    fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Returns the place of a key among the map's keys. A new key has none, and is expected to be added at the end.
+    fn find<'a>(&mut self, key: &K, keys: impl ExactSizeIterator<Item = &'a K>) -> Option<usize>
+    where
+        K: 'a,
+    {
+        let len = keys.len();
+        if len < Self::MANY {
+            return keys.into_iter().position(|own| own == key);
+        }
+        if self.0.is_empty() {
+            self.0.extend(keys.cloned().zip(0..));
+        }
+        let place = self.0.get(key).copied();
+        if place.is_none() {
+            self.0.insert(key.clone(), len);
+        }
+        place
     }
 }
 
@@ -147,5 +175,88 @@ impl fmt::Debug for Map {
             write!(f, "{}{key:?} = {value:?}", if at == 0 { "" } else { ", " })?;
         }
         f.write_str("}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+    use core::cell::Cell;
+    use core::cmp::Ordering;
+
+    use super::{Places, has_duplicates};
+
+    /// A key that counts the comparisons of all keys.
+    #[derive(Clone)]
+    struct Counted<'a>(u64, &'a Cell<u64>);
+
+    impl Ord for Counted<'_> {
+        fn cmp(&self, other: &Self) -> Ordering {
+            self.1.set(self.1.get() + 1);
+            self.0.cmp(&other.0)
+        }
+    }
+
+    impl PartialOrd for Counted<'_> {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl PartialEq for Counted<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            self.cmp(other).is_eq()
+        }
+    }
+
+    impl Eq for Counted<'_> {}
+
+    const KEYS: u64 = 4_096;
+
+    /// Returns distinct keys in the orders that a peer may choose: up, down, and scattered.
+    fn orders() -> [Vec<u64>; 3] {
+        [
+            (0..KEYS).collect(),
+            (0..KEYS).rev().collect(),
+            (0..KEYS).map(|n| n * 2_654_435_761 % KEYS).collect(),
+        ]
+    }
+
+    /// Returns a bound far above n log n, and far below the n * n / 2 of a linear search for each key.
+    fn bound() -> u64 {
+        8 * KEYS * u64::from(KEYS.ilog2())
+    }
+
+    /// E-MAP-02 [1.6.23]: looking for equal keys takes n log n comparisons, in whatever order the keys stand.
+    #[test]
+    fn e_map_02_a_large_map_cannot_buy_more_than_n_log_n() {
+        for mut order in orders() {
+            for is_twice in [false, true] {
+                let compared = Cell::new(0);
+                let keys: Vec<_> = order.iter().map(|key| Counted(*key, &compared)).collect();
+                assert_eq!(has_duplicates(keys.iter()), is_twice);
+                assert!((KEYS - 1..bound()).contains(&compared.get()), "{}", compared.get());
+                if let [first, .., last] = &mut order[..] {
+                    *last = *first;
+                }
+            }
+        }
+    }
+
+    /// E-MAP-02, E-MAP-03 [1.6.23]: collecting a map takes n log n comparisons; each key is found where it stands.
+    #[test]
+    fn e_map_03_a_large_map_is_collected_in_n_log_n() {
+        for order in orders() {
+            let compared = Cell::new(0);
+            let (mut places, mut keys) = (Places::new(), Vec::new());
+            for key in order.iter().map(|key| Counted(*key, &compared)) {
+                assert_eq!(places.find(&key, keys.iter()), None);
+                keys.push(key);
+            }
+            for (at, key) in keys.iter().enumerate() {
+                assert_eq!(places.find(key, keys.iter()), Some(at));
+            }
+            assert!(compared.get() < 2 * bound(), "{}", compared.get());
+        }
     }
 }
