@@ -8,7 +8,7 @@
 - Samples of Rust have no hidden lines and at most 80 columns. Those in doc comments of sources may have hidden lines.
 - A `file.rs`, `file.rs::name`, `.ci/step` or `--example NAME` in code style is there. So are the names of Rust in a
   `Type::name`, a `with_name` and a `cx.name`.
-- examples/README.md has every example, each with a command that runs it."""
+- amqp-proto/docs/EXAMPLES.md has every example, each with a command that runs it."""
 import pathlib, re, subprocess, sys
 
 FENCE = re.compile(r"^( *)(```+)(.*?)\n(.*?)^ *\2 *$", re.S | re.M)
@@ -158,7 +158,7 @@ class Tree:
                 yield line, "no such example: %s of %s" % (name, crate)
 
     def examples(self):
-        index = self.texts.get("examples/README.md", "")
+        index = self.texts.get("amqp-proto/docs/EXAMPLES.md", "")
         found = set(re.findall(r"-p ([\w-]+)[^\n`]*?--example (\w+)", index))
         for name in self.files:
             if example := re.fullmatch(r"([\w-]+)/examples/(\w+)\.rs", name):
@@ -172,7 +172,7 @@ class Tree:
             for line, why in sorted(self.page(page)):
                 yield "%s:%d: %s" % (page, line, why)
         yield from self.sources()
-        yield from ("examples/README.md:%d: %s" % fault for fault in self.examples())
+        yield from ("amqp-proto/docs/EXAMPLES.md:%d: %s" % fault for fault in self.examples())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 #![cfg(all(feature = "tls", unix))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, missing_docs, unreachable_pub)]
 
-#[path = "../../adapter-tests/tests/common/certificates.rs"]
+#[path = "../../amqp-proto/adapter-tests/tests/common/certificates.rs"]
 mod certificates;
 
 use std::os::unix::net::UnixStream;

@@ -9,7 +9,7 @@
 )]
 
 #[allow(dead_code)]
-#[path = "../../adapter-tests/tests/common/handlers.rs"]
+#[path = "../../amqp-proto/adapter-tests/tests/common/handlers.rs"]
 mod handlers;
 
 use std::sync::mpsc;

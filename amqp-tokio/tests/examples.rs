@@ -8,7 +8,7 @@
     unreachable_pub
 )]
 
-#[path = "../../adapter-tests/tests/common/certificates.rs"]
+#[path = "../../amqp-proto/adapter-tests/tests/common/certificates.rs"]
 mod certificates;
 #[path = "../../amqp-blocking/tests/common/programs.rs"]
 mod programs;

@@ -1,14 +1,14 @@
-//! The tests that both adapters have: see `adapter-tests`.
+//! The tests that both adapters have: see `amqp-proto/adapter-tests`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(unused_mut, reason = "on tokio, waiting for an outcome borrows it mutably")]
 
 mod adapter;
 #[path = "../common/mod.rs"]
 mod common;
-#[allow(dead_code, unreachable_pub, missing_docs)]
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/blocking_reconnect.rs"]
 mod reconnect;
-#[path = "../../../adapter-tests/tests/mod.rs"]
+#[path = "../../../amqp-proto/adapter-tests/tests/mod.rs"]
 mod tests;
 
 use amqp_blocking as amqp;

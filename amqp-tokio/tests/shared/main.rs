@@ -1,11 +1,11 @@
-//! The tests that both adapters have: see `adapter-tests`.
+//! The tests that both adapters have: see `amqp-proto/adapter-tests`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod adapter;
-#[allow(dead_code, unreachable_pub, missing_docs)]
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../examples/reconnect.rs"]
 mod reconnect;
-#[path = "../../../adapter-tests/tests/mod.rs"]
+#[path = "../../../amqp-proto/adapter-tests/tests/mod.rs"]
 mod tests;
 
 use amqp_tokio as amqp;

@@ -1,6 +1,6 @@
 //! Attributes by which a test stands once, as an `async fn`, and runs in `amqp-tokio` and in `amqp-blocking`.
 //!
-//! The tests are the files in `adapter-tests/tests`. The program `tests/shared/main.rs` of each adapter includes them
+//! The tests are the files in `amqp-proto/adapter-tests/tests`. The program `tests/shared/main.rs` of each adapter includes them
 //! beside its module `adapter`, which re-exports the attributes of that adapter as `test` and `helper`:
 //!
 //! ```text

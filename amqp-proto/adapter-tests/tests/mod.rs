@@ -2,7 +2,7 @@
 
 mod common;
 #[allow(unreachable_pub)]
-#[path = "../../amqp-proto/tests/handler/programs.rs"]
+#[path = "../../tests/handler/programs.rs"]
 mod programs;
 
 mod building;
