@@ -166,7 +166,8 @@ impl<W: Wake> State<W> {
         }
         let ended = self.end_of(reason);
         if let Some(link) = self.links.get_mut(slot) {
-            link.ended = Some(ended);
+            // A detached link can end again: the peer attaches it once more to close it [2.6.5]. Its handles were told.
+            link.ended.get_or_insert(ended);
             link.line.wake_all(&mut self.wakes);
             link.turns.wake_all(&mut self.wakes);
         }
