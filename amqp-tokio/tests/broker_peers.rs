@@ -11,7 +11,7 @@ use amqp_tokio::wire::{
     TransactionalState,
 };
 use common::peer::{Peer, attach, closing, credit};
-use common::served::{bounded, connect, next};
+use common::served::{bounded, connect, delivery_count, next};
 
 /// [2.6.5] A peer that sends and closes its link in one write has sent: settled or not, it may be gone after that.
 #[tokio::test]
@@ -36,6 +36,35 @@ async fn what_came_before_the_detach_arrives() {
     came.sort_unstable();
     let sent: Vec<String> = (0..20).map(|n| (n / 2).to_string()).collect();
     assert_eq!(came, sent);
+}
+
+/// [2.4] A peer whose transport breaks has decided on nothing: what it had comes again, and counts as failed.
+#[tokio::test]
+async fn what_a_peer_had_when_it_broke_off_comes_again() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let sender = connection.sender("jobs").await.unwrap();
+    for n in 0..5 {
+        let _ = sender.send(format!("{n}")).await.unwrap();
+    }
+    let mut peer = Peer::connect(&broker).await;
+    peer.attach_receiver("jobs").await;
+    peer.put(credit(0, 3, false));
+    peer.write().await;
+    for _ in 0..3 {
+        peer.until(|frame| matches!(frame, Performative::Transfer(_))).await;
+    }
+    drop(peer);
+    let receiver = connection.receiver("jobs").await.unwrap();
+    let mut came = Vec::new();
+    for _ in 0..5 {
+        let (delivery, body) = bounded(next(&receiver)).await;
+        came.push((body, delivery_count(&delivery).0));
+        delivery.accept().unwrap();
+    }
+    came.sort_unstable();
+    let expected = (0..5).map(|n| (n.to_string(), u32::from(n < 3)));
+    assert!(came.iter().cloned().eq(expected), "{came:?}");
 }
 
 /// [2.6.7] The answer to a drain comes once, behind the messages, and says how many more there are.

@@ -1,10 +1,10 @@
 //! What becomes of messages that have come, when their link ends before they are taken.
 
-use super::common::link;
+use super::common::{link, link_on_session};
 use crate::adapter::{self, both, pause};
 use crate::amqp::config::ReceiverOptions;
 use crate::amqp::wire::Outcome;
-use crate::amqp::{Error, Outgoing, Sender, Sent};
+use crate::amqp::{Delivery, Error, Outgoing, Receiver, Sender, Sent};
 
 /// L-CLOSE-01 [2.6.6]: a peer that sends and closes its link at once has sent.
 #[adapter::test]
@@ -55,6 +55,61 @@ async fn l_det_01_what_came_before_the_peers_detach_is_answered() {
     receiver.recv().await.unwrap().unwrap().accept().unwrap();
     let outcome = sent.outcome().await;
     assert!(matches!(outcome, Ok(Outcome::Accepted) | Err(Error::Lost(_))), "{outcome:?}");
+}
+
+/// Takes the messages `0`, `1` and `2`.
+#[adapter::helper]
+async fn take_three(receiver: &Receiver) -> Vec<Delivery> {
+    let mut taken = Vec::new();
+    for body in ["0", "1", "2"] {
+        let delivery = receiver.recv().await.unwrap().unwrap();
+        assert_eq!(delivery.message().unwrap().body().unwrap().as_str(), Some(body));
+        taken.push(delivery);
+    }
+    taken
+}
+
+/// S-END-01, C-CLOSE-01 [2.5.5] [2.4.3]: a peer that sends and ends its session, or its connection, at once has sent.
+#[adapter::test]
+async fn s_end_01_what_came_before_the_end_of_its_session_is_taken() {
+    for whole in [false, true] {
+        let ((sender, session), (receiver, _far), (client, _server)) = link_on_session().await;
+        let sent = queue(&sender, 3).await;
+        if whole {
+            client.close().await.unwrap();
+        } else {
+            session.end().await.unwrap();
+        }
+        receiver.closed().await;
+        for delivery in take_three(&receiver).await {
+            assert!(delivery.accept().unwrap_err().is_remote(), "the sender is not there any more");
+        }
+        assert!(receiver.recv().await.unwrap().is_none());
+        for mut sent in sent {
+            assert!(matches!(sent.outcome().await, Err(Error::Lost(_))), "it has not waited for the outcome");
+        }
+    }
+}
+
+/// T-DISP-14 [2.6.12]: what its sender has settled exists nowhere else: on a link that is only detached it can still be
+/// taken when its session, or the connection, has ended.
+#[adapter::test]
+async fn t_disp_14_settled_messages_of_a_detached_link_outlive_its_session() {
+    for whole in [false, true] {
+        let ((sender, session), (receiver, far), (client, _server)) = link_on_session().await;
+        for body in ["0", "1", "2"] {
+            drop(sender.send_queued(Outgoing::from(body).with_settled(true)).await.unwrap());
+        }
+        sender.detach().await.unwrap();
+        if whole {
+            client.close().await.unwrap();
+        } else {
+            session.end().await.unwrap();
+        }
+        assert!(far.next_link().await.unwrap().is_none());
+        assert!(take_three(&receiver).await.iter().all(Delivery::is_settled));
+        assert!(receiver.recv().await.unwrap().is_none());
+    }
 }
 
 #[adapter::helper]

@@ -22,3 +22,4 @@ mod strangers;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+mod written;

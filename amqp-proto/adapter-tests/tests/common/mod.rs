@@ -113,3 +113,16 @@ pub(crate) async fn link(options: ReceiverOptions) -> (Sender, Receiver, Ends) {
     let (sender, receiver, session) = sending(client.sender("jobs"), &server, options).await;
     (sender, receiver, (client, server, session))
 }
+
+/// Attaches a link on which the client sends, on a session of its own: each end with its session, and the connections.
+#[adapter::helper]
+pub(crate) async fn link_on_session() -> ((Sender, Session), (Receiver, Session), (Connection, Connection)) {
+    let (client, server) = pair().await;
+    let begin = async { client.session().await.unwrap() };
+    let accept = async { next_session(&server).await };
+    let (near, far) = both(begin, accept).await;
+    let attach = async { near.sender("jobs").attach().await.unwrap() };
+    let accept = async { next_receiver(&far, ReceiverOptions::new()).await };
+    let (sender, receiver) = both(attach, accept).await;
+    ((sender, near), (receiver, far), (client, server))
+}
