@@ -1,6 +1,14 @@
 //! TLS over a socket of the system that is no TCP.
 #![cfg(all(feature = "tls", unix))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, missing_docs, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    dead_code,
+    missing_docs,
+    unreachable_pub
+)]
 
 #[path = "../../amqp-proto/adapter-tests/tests/common/certificates.rs"]
 mod certificates;
