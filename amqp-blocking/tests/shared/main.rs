@@ -5,7 +5,7 @@
 mod adapter;
 #[path = "../common/mod.rs"]
 mod common;
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code)]
 #[path = "../../examples/blocking_reconnect.rs"]
 mod reconnect;
 #[path = "../../../amqp-proto/adapter-tests/tests/mod.rs"]
