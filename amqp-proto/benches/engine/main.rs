@@ -75,7 +75,7 @@ fn beside_unsettled(times: u64) {
 
 fn main() {
     measure::main(CASES);
-    if !std::env::args().any(|argument| argument == "--case") {
+    if !std::env::args().any(|argument| argument == "--case" || argument == "--counts") {
         scale::report();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Instructions are counted by valgrind (callgrind), each case in a process of its own that runs it twice as often the
 //! second time, so that start-up cancels out; without valgrind that column stays empty. Allocations come from a
-//! counting allocator.
+//! counting allocator. With `--counts` only the instructions are counted, one case a line: `.ci/counts` reads them.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // what is not there has no figures
 #![allow(clippy::cast_precision_loss)] // of averages
@@ -36,12 +36,16 @@ impl Case {
     }
 }
 
-/// Prints the table; or runs one case, for callgrind.
+/// Prints the table, or only the instructions; or runs one case, for callgrind.
 pub(crate) fn main(cases: &[Case]) {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--case") {
         let case: usize = arguments[at + 1].parse().expect("the number of a case");
         (cases[case].run)(arguments[at + 2].parse().expect("how many times"));
+        return;
+    }
+    if arguments.iter().any(|argument| argument == "--counts") {
+        (0..cases.len()).for_each(|case| count(cases, case));
         return;
     }
     println!(
@@ -51,11 +55,15 @@ pub(crate) fn main(cases: &[Case]) {
     (0..cases.len()).for_each(|case| report(cases, case));
 }
 
+/// Makes the C library copy by the code that every x86-64 processor can run, so that counts are those of other machines.
+const PLAIN_COPIES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-ERMS,-FSRM";
+
 /// The instructions of a whole process that runs one case so many times.
 fn instructions(case: usize, times: u64) -> Option<u64> {
     let own = std::env::current_exe().ok()?;
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .env("GLIBC_TUNABLES", PLAIN_COPIES)
         .arg(own)
         .args(["--case", &case.to_string(), &times.to_string()])
         .stdin(Stdio::null())
@@ -66,24 +74,35 @@ fn instructions(case: usize, times: u64) -> Option<u64> {
     line.split_whitespace().last()?.parse().ok()
 }
 
+/// Returns the instructions of one call, without those that the process takes to start.
+fn per_call(cases: &[Case], at: usize) -> Option<f64> {
+    let times = cases[at].times();
+    let (once, twice) = instructions(at, times).zip(instructions(at, 2 * times))?;
+    Some(twice.saturating_sub(once) as f64 / times as f64)
+}
+
+fn count(cases: &[Case], at: usize) {
+    let counted = per_call(cases, at).expect("valgrind counts instructions");
+    println!("{counted:.0}\t{}", cases[at].name);
+}
+
 fn report(cases: &[Case], at: usize) {
     let case = &cases[at];
-    let (times, turns) = (case.times(), case.turns());
+    let turns = case.turns();
     (case.run)(turns); // warm up
     let once = allocation_counter::measure(|| (case.run)(turns));
     let twice = allocation_counter::measure(|| (case.run)(2 * turns));
-    let per_call = |a: u64, b: u64| (b as f64 - a as f64) / turns as f64;
+    let each = |a: u64, b: u64| (b as f64 - a as f64) / turns as f64;
 
     let start = Instant::now();
     (case.run)(case.rounds);
     let nanos = start.elapsed().as_nanos() as f64 / case.rounds as f64;
 
-    let counted = instructions(at, times).zip(instructions(at, 2 * times));
-    let counted = counted.map_or("-".into(), |(a, b)| format!("{:.0}", (b - a) as f64 / times as f64));
+    let counted = per_call(cases, at).map_or("-".into(), |count| format!("{count:.0}"));
     println!(
         "{:<44} {counted:>12} {:>12.4} {:>14.2} {nanos:>10.0}",
         case.name,
-        per_call(once.count_total, twice.count_total),
-        per_call(once.bytes_total, twice.bytes_total),
+        each(once.count_total, twice.count_total),
+        each(once.bytes_total, twice.bytes_total),
     );
 }
