@@ -4,14 +4,14 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Debug;
 
-/// A value as its debug text, in which keys have their place and not their number.
+/// The debug text of a value, with the index of each key instead of its number.
 ///
-/// Numbers of keys are never the same in two connections, so events of two connections are never equal.
+/// Two connections never have equal keys, so their events are never equal; compare these instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alike(String);
 
 impl Alike {
-    /// Takes down a value.
+    /// Formats a value.
     pub fn of(value: &impl Debug) -> Self {
         let text = format!("{value:?}");
         let mut words = text.split(' ');

@@ -1,4 +1,4 @@
-//! [`auto_respond`]: an application that goes along with whatever its peer wants, for tests of a peer and for fuzzers.
+//! [`auto_respond`]: an application that agrees to all that its peer wants, for tests of a peer and for fuzzers.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,10 +11,10 @@ use crate::connection::Connection;
 use crate::machine::Event;
 use crate::types::{LinkKey, Moment, ReceiverKey};
 
-/// Does about an event what pleases the peer: accepts sessions and links, grants credit, takes messages, looks at them
-/// and accepts them, sends one whenever it may. What cannot be done is left undone.
+/// Responds to an event as the peer wishes: accepts sessions and links, grants credit, receives and accepts messages,
+/// and sends a message whenever it can. Refused commands are ignored.
 ///
-/// It suits tests of a peer, such as a [`Script`](super::Script), and fuzzing.
+/// Use it in tests of a peer, such as a [`Script`](super::Script), and for fuzzing.
 ///
 /// ```
 /// use amqp_proto::Connection;
@@ -52,10 +52,10 @@ pub fn auto_respond(connection: &mut Connection, event: &Event) {
     }
 }
 
-/// Has a connection with such an application read octets in pieces of a size; gives what it is told, as text, and what it
-/// writes about that, which does not depend on the size.
+/// Feeds octets to a connection in pieces of one size and responds to each event with [`auto_respond`]. Returns the
+/// events as text, and the output. Neither depends on the size of the pieces.
 ///
-/// In the text, sessions and links are numbered as they appear: keys of two connections are never equal.
+/// The text numbers sessions and links in order of appearance, as two connections never have equal keys.
 pub fn auto_respond_in_pieces(
     mut connection: Connection,
     octets: &[u8],
@@ -74,7 +74,7 @@ pub fn auto_respond_in_pieces(
     (told, written)
 }
 
-/// Gives the text of an event with the place of each key's number among those that were seen instead of the number.
+/// Replaces the number of each key in an event's text with its index in `seen`.
 fn renumbered(text: &str, seen: &mut Vec<String>) -> String {
     let mut out = String::new();
     let mut follows_noun = false;
@@ -98,12 +98,12 @@ fn renumbered(text: &str, seen: &mut Vec<String>) -> String {
     out
 }
 
-/// Takes a message, looks at it and accepts it.
+/// Receives a message, reads its body and accepts it.
 fn take(connection: &mut Connection, receiver: ReceiverKey) {
     let Ok(mut receiver) = connection.receiver(receiver) else { return };
     let Some(delivery) = receiver.receive() else { return };
     let _ = delivery.message().and_then(|message| message.body());
-    // One that was sent settled needs no answer.
+    // A delivery that was sent settled takes no outcome.
     let _ = receiver.accept(delivery.key());
 }
 
@@ -123,7 +123,7 @@ mod tests {
         client
     }
 
-    /// [2.2] Where a peer of another protocol ends a connection with a session and a link, each is told of.
+    /// [2.2] A connection that ends on another protocol's octets reports the end of its link and its session.
     #[test]
     fn two_connections_tell_one_story() {
         let octets = b"AMQP\x03\x01\0\0 and more";

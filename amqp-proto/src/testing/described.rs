@@ -1,4 +1,4 @@
-//! The described types of the standard, by their fields.
+//! Samples of the described types of the standard, field by field.
 
 use alloc::boxed::Box;
 use bytes::Bytes;
@@ -111,9 +111,9 @@ one_of! {
         Str => MessageId::String,
     }
     Secret { Bytes => Secret::from, }
-    // The smallest that may be announced (F-MAX-04).
+    // 512 octets is the smallest max-frame-size (F-MAX-04).
     FrameSize { u32 => |octets| FrameSize(octets.max(512)), }
-    // Null says that there is none.
+    // Null means that the field is not set.
     GlobalId { Option<Value> => |id| GlobalId(id.filter(|id| !id.is_null())), }
 }
 
@@ -126,7 +126,7 @@ one_of! {
     }
 }
 
-/// The size of a frame that a peer must be able to take.
+/// A legal max-frame-size.
 #[derive(Debug, Clone)]
 struct FrameSize(u32);
 

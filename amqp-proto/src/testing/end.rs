@@ -10,39 +10,39 @@ use crate::machine::{Delivery, Event, Reading, Reason};
 use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey, Str};
 use crate::wire::{AmqpError, DeliveryState, Outcome};
 
-/// The offers that an end accepts by itself.
+/// The offers that an end accepts without the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Auto {
-    /// Nothing.
+    /// Accepts nothing.
     Off,
-    /// Sessions.
+    /// Accepts sessions.
     Sessions,
-    /// Sessions and links.
+    /// Accepts sessions and links.
     Links,
 }
 
-/// One end of a [`Pair`](super::Pair): a [`Connection`], and the events that the pair has polled of it.
+/// One end of a [`Pair`](super::Pair): a [`Connection`] and the events that the pair has polled from it.
 ///
-/// The `expect_...` methods take the oldest event of a kind out of those that were told, and panic if there is none.
+/// Each `expect_...` method removes the oldest event of one kind and panics if there is none.
 #[derive(Debug)]
 pub struct End {
     connection: Connection,
     name: &'static str,
-    /// The offers that it accepts by itself. Sessions and links, unless set.
+    /// The offers that the end accepts by itself. Default: sessions and links.
     pub auto: Auto,
-    /// True if the pair polls its events, which is the default: else they wait until the test does, and input with
-    /// them.
+    /// True if the pair polls the events of the end. If false, events and input wait until the test polls. Default:
+    /// true.
     pub polls: bool,
-    /// True if input is handed over even while it is not wanted. Default: false.
+    /// True if the end takes input although it asks for none. Default: false.
     pub pushes: bool,
-    /// True if messages are received as soon as they are complete, for [`messages`](Self::messages). No, unless
-    /// set.
+    /// True if the end receives each message once it is complete; [`messages`](Self::messages) returns them. Default:
+    /// false.
     pub collects: bool,
-    /// The options of sessions that it begins and accepts.
+    /// The options of sessions that the end begins and accepts.
     pub session_options: SessionOptions,
-    /// The options of accepted links on which this end sends.
+    /// The options of accepted links on which the end sends.
     pub sender_options: SenderOptions,
-    /// The options of accepted links on which this end receives.
+    /// The options of accepted links on which the end receives.
     pub receiver_options: ReceiverOptions,
     session: Option<SessionKey>,
     told: VecDeque<Event>,
@@ -71,13 +71,13 @@ impl End {
         }
     }
 
-    /// Client or server.
+    /// Returns `client` or `server`.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The session that links are attached to if nothing else is said: the first that was begun or accepted by
-    /// itself; begun now, if there is none.
+    /// Returns the session for links that name no session: the first session of the end. Begins a session if there is
+    /// none.
     #[track_caller]
     pub fn default_session(&mut self) -> SessionKey {
         if let Some(session) = self.session.filter(|key| self.connection.session(*key).is_ok()) {
@@ -90,7 +90,7 @@ impl End {
         }
     }
 
-    /// Attaches a link to the node of this name, under the same name, on which this end sends.
+    /// Attaches a sending link to the node of this name. The link has the name of the node.
     #[track_caller]
     pub fn attach_sender(&mut self, name: impl Into<Str>) -> SenderKey {
         let name = name.into();
@@ -98,7 +98,7 @@ impl End {
         self.attach_sender_with(name, &options)
     }
 
-    /// Attaches a sender, as the options say.
+    /// Attaches a sending link with these options.
     #[track_caller]
     pub fn attach_sender_with(&mut self, name: impl Into<Str>, options: &SenderOptions) -> SenderKey {
         let session = self.default_session();
@@ -108,7 +108,7 @@ impl End {
         }
     }
 
-    /// Attaches a link from the node of this name, under the same name, on which this end receives.
+    /// Attaches a receiving link from the node of this name. The link has the name of the node.
     #[track_caller]
     pub fn attach_receiver(&mut self, name: impl Into<Str>) -> ReceiverKey {
         let name = name.into();
@@ -116,7 +116,7 @@ impl End {
         self.attach_receiver_with(name, &options)
     }
 
-    /// Attaches a receiver, as the options say.
+    /// Attaches a receiving link with these options.
     #[track_caller]
     pub fn attach_receiver_with(&mut self, name: impl Into<Str>, options: &ReceiverOptions) -> ReceiverKey {
         let session = self.default_session();
@@ -126,33 +126,33 @@ impl End {
         }
     }
 
-    /// Takes the events since the last call that were not expected one by one, the oldest first.
+    /// Removes and returns all events, the oldest first.
     pub fn events(&mut self) -> Vec<Event> {
         self.told.drain(..).collect()
     }
 
-    /// The oldest of what was told.
+    /// Removes and returns the oldest event.
     pub fn next_event(&mut self) -> Option<Event> {
         self.told.pop_front()
     }
 
-    /// The messages that were received for the test, and on which link, the oldest first; see
+    /// Removes and returns the messages that the end has received, with their links, the oldest first; see
     /// [`collects`](Self::collects).
     pub fn messages(&mut self) -> Vec<(ReceiverKey, Delivery)> {
         core::mem::take(&mut self.messages)
     }
 
-    /// Returns the outcome of a delivery, if the peer has told one.
+    /// Returns the outcome of a sent delivery, if the peer has sent one.
     pub fn outcome(&self, delivery: DeliveryKey) -> Option<Outcome> {
         self.outcomes.get(&delivery).cloned()
     }
 
-    /// Returns whether a delivery went with its link or session.
+    /// Returns whether a sent delivery was lost with its link or session.
     pub fn is_lost(&self, delivery: DeliveryKey) -> bool {
         self.lost.contains(&delivery)
     }
 
-    /// Returns the oldest event of which `pick` makes something.
+    /// Removes the oldest event for which `pick` returns a value, and returns the value.
     #[track_caller]
     pub fn expect<T>(&mut self, what: &str, pick: impl Fn(&Event) -> Option<T>) -> T {
         let found = self.told.iter().enumerate().find_map(|(at, event)| Some((at, pick(event)?)));
@@ -165,13 +165,13 @@ impl End {
         }
     }
 
-    /// The connection is open.
+    /// Expects that the connection has opened.
     #[track_caller]
     pub fn expect_opened(&mut self) {
         self.expect("opened", |event| matches!(event, Event::Opened).then_some(()));
     }
 
-    /// The connection is over.
+    /// Expects that the connection has closed, and returns the reason.
     #[track_caller]
     pub fn expect_closed(&mut self) -> Reason {
         self.expect("closed", |event| match event {
@@ -180,7 +180,7 @@ impl End {
         })
     }
 
-    /// The peer has begun a session. It is accepted already, unless [`auto`](Self::auto) is off.
+    /// Expects that the peer has begun a session. The end has accepted it, unless [`auto`](Self::auto) is off.
     #[track_caller]
     pub fn expect_session_offer(&mut self) -> SessionKey {
         self.expect("a session is offered", |event| match event {
@@ -189,7 +189,7 @@ impl End {
         })
     }
 
-    /// The peer has accepted a session.
+    /// Expects that the peer has accepted a session.
     #[track_caller]
     pub fn expect_session_begun(&mut self) -> SessionKey {
         self.expect("a session is begun", |event| match event {
@@ -198,7 +198,7 @@ impl End {
         })
     }
 
-    /// A session is over.
+    /// Expects that a session has ended, and returns the reason.
     #[track_caller]
     pub fn expect_session_ended(&mut self) -> (SessionKey, Reason) {
         self.expect("a session has ended", |event| match event {
@@ -207,7 +207,7 @@ impl End {
         })
     }
 
-    /// The peer has attached a link. It is accepted already, if [`auto`](Self::auto) says links.
+    /// Expects that the peer has attached a link. The end has accepted it, if [`auto`](Self::auto) includes links.
     #[track_caller]
     pub fn expect_attach(&mut self) -> Offer<'_> {
         let link = self.expect("a link is offered", |event| match event {
@@ -217,7 +217,7 @@ impl End {
         Offer { end: self, link }
     }
 
-    /// The peer has accepted a link.
+    /// Expects that the peer has accepted a link.
     #[track_caller]
     pub fn expect_attached(&mut self) -> LinkKey {
         self.expect("a link is attached", |event| match event {
@@ -226,7 +226,7 @@ impl End {
         })
     }
 
-    /// A link is detached: which one, whether it is closed, and why.
+    /// Expects that a link was detached. Returns the link, whether it is closed, and the reason.
     #[track_caller]
     pub fn expect_detached(&mut self) -> (LinkKey, bool, Reason) {
         self.expect("a link is detached", |event| match event {
@@ -235,7 +235,7 @@ impl End {
         })
     }
 
-    /// A sender may send.
+    /// Expects that a sender has become sendable.
     #[track_caller]
     pub fn expect_sendable(&mut self) -> SenderKey {
         self.expect("a sender may send", |event| match event {
@@ -244,7 +244,7 @@ impl End {
         })
     }
 
-    /// A receiver's credit is used up or given back.
+    /// Expects that a receiver's credit was used or given back.
     #[track_caller]
     pub fn expect_drained(&mut self) -> ReceiverKey {
         self.expect("a receiver is drained", |event| match event {
@@ -253,7 +253,7 @@ impl End {
         })
     }
 
-    /// A message is there.
+    /// Expects that a message has arrived.
     #[track_caller]
     pub fn expect_message(&mut self) -> (ReceiverKey, DeliveryKey) {
         self.expect("a message is there", |event| match event {
@@ -262,7 +262,7 @@ impl End {
         })
     }
 
-    /// The peer has told the state of a delivery: which one, the state, and whether it is settled.
+    /// Expects a new state of a sent delivery. Returns the delivery, its state, and whether the peer has settled it.
     #[track_caller]
     pub fn expect_updated(&mut self) -> (DeliveryKey, Option<DeliveryState>, bool) {
         self.expect("a delivery is updated", |event| match event {
@@ -271,7 +271,7 @@ impl End {
         })
     }
 
-    /// Nothing was told that was not expected.
+    /// Expects that no events are left.
     #[track_caller]
     pub fn expect_quiet(&self) {
         if !self.told.is_empty() {
@@ -279,7 +279,7 @@ impl End {
         }
     }
 
-    /// Polls all events, and does what is done by itself; whether there were any.
+    /// Polls all events and does the automatic work. Returns whether there were any events.
     pub(super) fn poll(&mut self) -> bool {
         let mut any = false;
         while self.polls
@@ -296,7 +296,7 @@ impl End {
         self.pushes || matches!(self.connection.reading(), Reading::Wanted | Reading::Over)
     }
 
-    /// Refusals show in what follows.
+    /// Reacts to an event. Refused commands are ignored here, as the test sees their effect.
     fn note(&mut self, event: &Event) {
         match event {
             Event::SessionOffered(session) if self.auto >= Auto::Sessions => {
@@ -365,12 +365,12 @@ pub struct Offer<'a> {
 }
 
 impl Offer<'_> {
-    /// Its key.
+    /// Returns the key of the link.
     pub fn key(&self) -> LinkKey {
         self.link
     }
 
-    /// Accepts it, if that is not done already.
+    /// Accepts the link, unless the end has accepted it already.
     pub fn accept(self) -> LinkKey {
         let _ = match self.link {
             LinkKey::Sender(key) => {
@@ -383,7 +383,7 @@ impl Offer<'_> {
         self.link
     }
 
-    /// Accepts a link on which this end receives, and grants credit for so many messages and no more.
+    /// Accepts a receiving link and grants credit for exactly this number of messages.
     #[track_caller]
     pub fn accept_with_credit(self, messages: u32) -> ReceiverKey {
         let LinkKey::Receiver(key) = self.link else { self.end.fail("this end receives", &self.link) };
@@ -398,7 +398,7 @@ impl Offer<'_> {
         }
     }
 
-    /// Refuses it.
+    /// Refuses the link.
     #[track_caller]
     pub fn refuse(self, error: AmqpError) {
         let refused = match self.link {

@@ -1,4 +1,4 @@
-//! Protocol headers, performatives and frames.
+//! Samples of protocol headers, performatives and frames.
 
 use alloc::boxed::Box;
 use bytes::Bytes;
@@ -42,7 +42,7 @@ one_of! {
     Frame {
         Channel => |channel| Frame::Empty { channel },
         (Channel, Performative) => |(channel, performative)| Frame::new(channel, performative),
-        // Only a transfer carries a payload (F-LAY-09).
+        // Only a transfer has a payload (F-LAY-09).
         (Channel, Transfer, Bytes) => |(channel, transfer, payload)| {
             Frame::Amqp { channel, performative: transfer.into(), payload }
         },

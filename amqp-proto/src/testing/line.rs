@@ -16,58 +16,59 @@ use crate::wire::Deframer;
 /// One direction of a [`Pair`](super::Pair): octets that have left one end and not reached the other.
 #[derive(Debug, Default)]
 pub struct Line {
-    /// In portions of how many octets they move, in turn; all at once, if there are none.
+    /// Sizes of the portions in which octets move, used in turn. If empty, all octets move at once.
     portions: Vec<usize>,
     turn: usize,
     delay: u64,
     way: VecDeque<(Moment, Bytes)>,
-    /// How many octets are delivered before it is cut.
+    /// Octets still to be delivered before the line is cut.
     left: Option<u64>,
     is_stalled: bool,
-    /// Whether the reader was told that no more comes.
+    /// True once the reader has been told that no more octets come.
     is_ended: bool,
-    /// Where the frames in what is taken are found.
+    /// Splits the octets of the writer into frames, for the trace.
     frames: Deframer,
 }
 
 impl Line {
-    /// Has octets moved in portions of so many, over and over; in one portion, if none are named.
+    /// Sets the sizes of the portions in which octets move; they are used in turn. With no sizes, all octets move at
+    /// once.
     pub fn set_portions(&mut self, portions: &[usize]) {
         self.portions = portions.iter().map(|octets| (*octets).max(1)).collect();
         self.turn = 0;
     }
 
-    /// Has octets take so many milliseconds. Those on the way arrive when they were to.
+    /// Sets the delay of octets in milliseconds. Octets that are already on the way keep their delay.
     pub fn set_delay(&mut self, millis: u64) {
         self.delay = millis;
     }
 
-    /// The reader takes nothing any more, and so the writer's output piles up.
+    /// Stops delivery to the reader, so that the output of the writer piles up.
     pub fn stall(&mut self) {
         self.is_stalled = true;
     }
 
-    /// The reader reads again.
+    /// Resumes delivery to the reader.
     pub fn resume(&mut self) {
         self.is_stalled = false;
     }
 
-    /// Delivers so many octets more, then tells the reader that no more come.
+    /// Delivers this number of octets more, then reports the end of input to the reader.
     pub fn cut_after(&mut self, octets: u64) {
         self.left = Some(octets);
     }
 
-    /// Returns how many octets are on the way.
+    /// Returns the number of octets on the way.
     pub fn len(&self) -> usize {
         self.way.iter().map(|(_, octets)| octets.len()).sum()
     }
 
-    /// Returns whether nothing is on the way.
+    /// Returns whether no octets are on the way.
     pub fn is_empty(&self) -> bool {
         self.way.is_empty()
     }
 
-    /// Takes what one end wants written, and delivers what is due to the other; whether anything moved.
+    /// Takes the output of one end and delivers octets that are due to the other end. Returns whether anything moved.
     pub(super) fn carry(
         &mut self,
         from: &mut End,
@@ -80,7 +81,7 @@ impl Line {
             return false;
         }
         let mut moves = self.take(from, now, most, seen);
-        // Room in the output may be news to a sender.
+        // Space in the output can make a sender sendable.
         moves |= from.poll();
         if self.left == Some(0) {
             self.way.clear();
@@ -101,7 +102,7 @@ impl Line {
         moves
     }
 
-    /// When something arrives that the reader takes.
+    /// Returns the time of the next delivery, if the reader takes input.
     pub(super) fn next_arrival(&self, to: &End) -> Option<Moment> {
         self.way.front().map(|(at, _)| *at).filter(|_| !self.is_stalled && to.takes_input())
     }
@@ -152,7 +153,7 @@ impl Line {
     }
 }
 
-/// The frames that both ends have sent, in order.
+/// The frames sent by both ends, in order.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) is_on: bool,

@@ -1,4 +1,4 @@
-//! [`Literal`]: frames written by hand, octet by octet, which owe nothing to this crate's codec [1.6] [2.3].
+//! [`Literal`]: frames written by hand, octet by octet, without this crate's codec [1.6] [2.3].
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,7 +9,7 @@ pub const HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
 /// The protocol header of SASL [5.3.1].
 pub const SASL_HEADER: [u8; 8] = *b"AMQP\x03\x01\x00\x00";
 
-/// Returns the octets that hexadecimal digits stand for; whatever else is between them is for the reader.
+/// Parses hexadecimal digits into octets. All other characters are ignored.
 ///
 /// ```
 /// assert_eq!(amqp_proto::testing::octets("0053 7740"), [0x00, 0x53, 0x77, 0x40]);
@@ -30,7 +30,7 @@ pub fn octets(hex: &str) -> Vec<u8> {
     octets
 }
 
-/// A frame of which the fields are written one after the other, each in its shortest encoding.
+/// A frame built field by field, each in its shortest encoding.
 ///
 /// ```
 /// use amqp_proto::testing::{flow, octets};
@@ -50,12 +50,12 @@ pub struct Literal {
 }
 
 impl Literal {
-    /// Returns a performative with this descriptor, such as 0x10, and no fields yet, on channel 0.
+    /// Returns a performative with this descriptor code, such as 0x10, on channel 0, without fields.
     pub const fn new(code: u8) -> Self {
         Self { kind: 0, channel: 0, code, count: 0, fields: Vec::new(), payload: Vec::new() }
     }
 
-    /// Begins a frame of SASL.
+    /// Returns a SASL frame with this descriptor code, without fields.
     pub fn sasl(code: u8) -> Self {
         Self { kind: 1, ..Self::new(code) }
     }
@@ -73,7 +73,7 @@ impl Literal {
         self.field(&[0x40], &[])
     }
 
-    /// Adds so many fields that are not set.
+    /// Adds this number of fields that are not set.
     #[must_use]
     pub fn nulls(self, count: usize) -> Self {
         (0..count).fold(self, |frame, _| frame.null())
@@ -107,7 +107,7 @@ impl Literal {
         }
     }
 
-    /// Adds a uint, or nothing.
+    /// Adds a uint, or a field that is not set.
     #[must_use]
     pub fn optional_uint(self, value: Option<u32>) -> Self {
         match value {
@@ -156,40 +156,40 @@ impl Literal {
         self.variable(0xa0, value)
     }
 
-    /// Adds a field of which the encoding is given in hexadecimal digits.
+    /// Adds a field, given as the hexadecimal digits of its encoding.
     #[must_use]
     pub fn raw(self, hex: &str) -> Self {
         self.field(&octets(hex), &[])
     }
 
-    /// Adds a field of which the encoding is given.
+    /// Adds a field, given as its encoding.
     #[must_use]
     pub fn encoded(self, octets: &[u8]) -> Self {
         self.field(octets, &[])
     }
 
-    /// Adds a source or a target, which names an address and nothing else.
+    /// Adds a source or a target with only an address.
     #[must_use]
     pub fn terminus(self, code: u8, address: &str) -> Self {
         let inner = Self::new(code).string(address).body();
         self.field(&inner, &[])
     }
 
-    /// Adds an error of this condition, and nothing else.
+    /// Adds an error with only this condition.
     #[must_use]
     pub fn error(self, condition: &str) -> Self {
         let inner = Self::new(0x1d).symbol(condition).body();
         self.field(&inner, &[])
     }
 
-    /// Sets what comes behind the performative.
+    /// Sets the payload behind the performative.
     #[must_use]
     pub fn payload(mut self, octets: impl Into<Vec<u8>>) -> Self {
         self.payload = octets.into();
         self
     }
 
-    /// Returns the frame.
+    /// Returns the encoded frame.
     pub fn to_octets(&self) -> Vec<u8> {
         let body = self.body();
         let size = u32::try_from(8 + body.len() + self.payload.len()).unwrap_or(u32::MAX);
@@ -202,7 +202,7 @@ impl Literal {
         octets
     }
 
-    /// Returns the performative: a descriptor and a list, of which the size and the count stand before the fields.
+    /// Returns the encoded performative: a descriptor and a list with size and count.
     fn body(&self) -> Vec<u8> {
         let mut octets = Vec::from([0x00, 0x53, self.code]);
         match u8::try_from(self.fields.len() + 1) {
@@ -226,7 +226,7 @@ impl Literal {
         self
     }
 
-    /// Returns a constructor for up to 255 octets; the one for more is 16 above it.
+    /// Adds a field of variable size, in its short form up to 255 octets. The code of the long form is 16 more.
     fn variable(self, constructor: u8, octets: &[u8]) -> Self {
         match u8::try_from(octets.len()) {
             Ok(length) => self.field(&[constructor, length], octets),
@@ -246,7 +246,7 @@ impl From<Literal> for Vec<u8> {
     }
 }
 
-/// The name of the performative, and the channel.
+/// Shows the name of the performative and its channel.
 impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.code {
@@ -270,13 +270,13 @@ impl fmt::Display for Literal {
     }
 }
 
-/// Returns an open of this container [2.7.1]. Next come hostname, max-frame-size, channel-max, idle-time-out.
+/// Returns an open with this container-id [2.7.1]. The next fields are hostname, max-frame-size, channel-max and
+/// idle-time-out.
 pub fn open(container_id: &str) -> Literal {
     Literal::new(0x10).string(container_id)
 }
 
-/// Returns a begin [2.7.2]: the channel that it answers, the id of the first transfer, both windows. Next comes
-/// handle-max.
+/// Returns a begin with its remote-channel, next-outgoing-id and both windows [2.7.2]. The next field is handle-max.
 pub fn begin(
     remote_channel: Option<u16>,
     next_outgoing_id: u32,
@@ -291,24 +291,24 @@ pub fn begin(
     frame.uint(next_outgoing_id).uint(incoming_window).uint(outgoing_window)
 }
 
-/// Returns an attach [2.7.3] up to the role. Next come snd-settle-mode, rcv-settle-mode, source, target,
-/// unsettled, incomplete-unsettled, initial-delivery-count, max-message-size.
+/// Returns an attach up to its role [2.7.3]. The next fields are snd-settle-mode, rcv-settle-mode, source, target,
+/// unsettled, incomplete-unsettled, initial-delivery-count and max-message-size.
 pub fn attach(name: &str, handle: u32, is_receiver: bool) -> Literal {
     Literal::new(0x12).string(name).uint(handle).boolean(is_receiver)
 }
 
-/// Returns an attach of a sender from and to nodes of these addresses, whose delivery-count starts at 0.
+/// Returns a sender's attach with these addresses and an initial-delivery-count of 0.
 pub fn attach_sender(name: &str, handle: u32, source: &str, target: &str) -> Literal {
     attach(name, handle, false).nulls(2).terminus(0x28, source).terminus(0x29, target).nulls(2).uint(0)
 }
 
-/// Returns an attach of a receiver from and to nodes of these addresses.
+/// Returns a receiver's attach with these addresses.
 pub fn attach_receiver(name: &str, handle: u32, source: &str, target: &str) -> Literal {
     attach(name, handle, true).nulls(2).terminus(0x28, source).terminus(0x29, target)
 }
 
-/// Returns a flow of a session [2.7.4]. Next come, for a link, handle, delivery-count, link-credit, available,
-/// drain, echo.
+/// Returns a session's flow [2.7.4]. The next fields, for a link, are handle, delivery-count, link-credit, available,
+/// drain and echo.
 pub fn flow(
     next_incoming_id: Option<u32>,
     incoming_window: u32,
@@ -319,29 +319,29 @@ pub fn flow(
     frame.uint(incoming_window).uint(next_outgoing_id).uint(outgoing_window)
 }
 
-/// Returns a transfer [2.7.5] of message-format 0. Next come settled, more, rcv-settle-mode, state, resume,
-/// aborted, batchable; the payload comes behind the frame.
+/// Returns a transfer of message-format 0 [2.7.5]. The next fields are settled, more, rcv-settle-mode, state, resume,
+/// aborted and batchable. [`payload`](Literal::payload) adds the payload.
 pub fn transfer(handle: u32, delivery_id: u32, delivery_tag: &[u8]) -> Literal {
     Literal::new(0x14).uint(handle).uint(delivery_id).binary(delivery_tag).uint(0)
 }
 
-/// Returns a disposition [2.7.6] of the receiver, or of the sender. Next come settled, state, batchable.
+/// Returns a disposition of the receiver or the sender [2.7.6]. The next fields are settled, state and batchable.
 pub fn disposition(is_receiver: bool, first: u32, last: Option<u32>) -> Literal {
     Literal::new(0x15).boolean(is_receiver).uint(first).optional_uint(last)
 }
 
-/// Returns a detach [2.7.7]; `closed` is left out when it is false. Next comes error.
+/// Returns a detach [2.7.7]. `closed` is not set if false. The next field is error.
 pub fn detach(handle: u32, closed: bool) -> Literal {
     let frame = Literal::new(0x16).uint(handle);
     if closed { frame.boolean(true) } else { frame }
 }
 
-/// Returns an end [2.7.8]. Next comes error.
+/// Returns an end [2.7.8]. The next field is error.
 pub fn end() -> Literal {
     Literal::new(0x17)
 }
 
-/// Returns a close [2.7.9]. Next comes error.
+/// Returns a close [2.7.9]. The next field is error.
 pub fn close() -> Literal {
     Literal::new(0x18)
 }

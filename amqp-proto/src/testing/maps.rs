@@ -1,4 +1,4 @@
-//! Maps and sequences that the standard restricts.
+//! Samples of maps and sequences that the standard restricts.
 
 use alloc::vec::Vec;
 
@@ -37,7 +37,7 @@ fn simple(scalar: Value) -> SimpleValue {
     scalar.try_into().unwrap_or_default()
 }
 
-/// A described value that the standard does not define, as it may stand where one that it does is expected.
+/// A described value that the standard does not define. It may stand where the standard defines a value.
 #[derive(Debug, Clone)]
 pub(super) struct Unknown(Described);
 
@@ -49,7 +49,7 @@ pub(super) struct SomeSymbols(Many<Symbol>);
 #[derive(Debug, Clone)]
 pub(super) struct FilterSet(Fields);
 
-/// What a dynamic node is to be like, its lifetime for one [3.5.9].
+/// Properties of a dynamic node, with or without a lifetime policy [3.5.9].
 #[derive(Debug, Clone)]
 pub(super) struct NodeProperties(Fields);
 
@@ -99,7 +99,7 @@ one_of! {
 /// Returns the nearest descriptor that the standard does not define.
 fn unknown(descriptor: Value) -> Value {
     match descriptor {
-        // Its own are in domain 0.
+        // The descriptors of the standard are in domain 0.
         Value::Ulong(code) => Value::Ulong(code | 1 << 32),
         Value::Symbol(name) if SCHEMAS.iter().any(|schema| name == *schema.symbol) => {
             Symbol::default().into()

@@ -1,4 +1,4 @@
-//! Messages.
+//! Samples of messages.
 
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -33,7 +33,7 @@ fn message(
     *message.delivery_annotations_mut() = delivery;
     *message.message_annotations_mut() = on_message;
     if let Some(mut properties) = properties {
-        // Only data has an encoding (M-PROP-05).
+        // Only data bodies have a content-encoding (M-PROP-05).
         properties.content_encoding = properties.content_encoding.filter(|_| has_data);
         *message.properties_mut() = properties;
     }

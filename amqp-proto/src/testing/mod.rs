@@ -1,15 +1,15 @@
-//! The public test kit: two ends joined in memory, a scripted peer; values, described types, frames and messages made
-//! up at random.
+//! A public test kit: two engines joined in memory, a scripted peer, and random values, described types, frames and
+//! messages.
 //!
-//! [`Pair`] is a client and a server without a socket or a clock, for tests of whatever uses the engine.
+//! [`Pair`] is a client and a server without a socket or a clock, for tests of programs that use the engine.
 //! [`Script`] is a peer that sends and expects octets written by hand, most of them as [`Literal`]s.
 //!
-//! With the feature `proptest` every type of this crate that goes over the wire works with `any()`, and
-//! [`strategies`] has what takes a choice; what fails shrinks. With the feature `arbitrary` the same types
-//! implement that crate's trait, for fuzzers. All that is made up is *legal*: mandatory fields are there, tags
-//! are short enough, keys are distinct, so it can be encoded, and a peer has no reason to refuse it.
+//! With the feature `proptest`, every wire type of this crate works with `any()`; [`strategies`] has the rest.
+//! Failures shrink. With the feature `arbitrary`, the same types implement `Arbitrary`, for fuzzers. All random
+//! values are *legal*: mandatory fields are set, tags are short enough and keys are distinct. So every value can be
+//! encoded, and a peer has no reason to refuse it.
 //!
-//! Nothing outside this module uses it.
+//! No other module uses this one.
 
 #[cfg(feature = "proptest")]
 pub mod strategies;

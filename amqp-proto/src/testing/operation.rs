@@ -1,18 +1,18 @@
-//! [`Operation`]: one thing that an application, its peer or the transport does; a list of them is a test.
+//! [`Operation`]: one action of an application, its peer or the transport. A list of operations is a test.
 
 use alloc::vec::Vec;
 
 /// An end of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
-    /// The end that dials.
+    /// The end that connects.
     Client,
-    /// The end that is dialled.
+    /// The end that accepts the connection.
     Server,
 }
 
 impl Side {
-    /// Returns the other one.
+    /// Returns the other side.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -22,168 +22,168 @@ impl Side {
     }
 }
 
-/// One of those that there are when it comes to it: counted from the first, around and around.
+/// An index, modulo the number of things that exist when an operation needs one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pick(pub u8);
 
 impl Pick {
-    /// Returns the one that is picked; `None` if there is none.
+    /// Returns the picked element, or `None` if there are none.
     pub fn of<T: Clone>(self, all: &[T]) -> Option<T> {
         let at = usize::from(self.0).checked_rem(all.len())?;
         all.get(at).cloned()
     }
 }
 
-/// How many octets.
+/// A number of octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub u16);
 
-/// How many of something of which there are few.
+/// A small number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Few(pub u8);
 
-/// Where a sequence of numbers starts.
+/// The first number of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct First(pub u32);
 
-/// How a link is attached.
+/// The properties of a link to attach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkSort {
-    /// Its name is one of few, so that names meet.
+    /// Chooses one of a few names, so that names collide.
     pub name: Few,
     /// True if the end that attaches it sends.
     pub sends: bool,
-    /// The settle modes, the sender's and the receiver's: as their codes, or left open.
+    /// The settle modes of the sender and the receiver, by code; other numbers leave the mode unset.
     pub modes: (Few, Few),
 }
 
-/// A receiver's act about credit.
+/// A receiver's command about credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
-    /// Sets it.
+    /// Sets the credit.
     Set(Few),
-    /// Adds to it.
+    /// Adds credit.
     Add(Few),
-    /// Wants it used or given back.
+    /// Drains the credit: the sender uses it or gives it back.
     Drain,
-    /// Takes it back.
+    /// Takes the credit back.
     Stop,
-    /// Asks for the sender's state.
+    /// Asks for the sender's flow state.
     Echo,
 }
 
 /// A receiver's decision about a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Accepted.
+    /// Accepts the delivery.
     Accept,
-    /// Rejected, with an error.
+    /// Rejects the delivery with an error.
     Reject,
-    /// Released.
+    /// Releases the delivery.
     Release,
-    /// Modified.
+    /// Modifies the delivery.
     Modify,
-    /// Nothing final: so much has been received.
+    /// Sends `received`, which is not an outcome.
     Received,
-    /// Nothing, but it is settled.
+    /// Settles the delivery without an outcome.
     Settle,
 }
 
-/// One thing that happens.
+/// One action in a run.
 ///
-/// Whatever it is about need not be there: then nothing happens. Whatever is refused has to have changed nothing.
+/// An operation on something that does not exist does nothing. A refused operation must change nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// A session is begun.
+    /// Begins a session.
     Begin(Side),
-    /// A session is ended.
+    /// Ends a session.
     End(Side, Pick),
-    /// A link is attached to a session, or attached again.
+    /// Attaches a link to a session, or attaches a detached link again.
     Attach(Side, Pick, LinkSort),
-    /// A link that the peer has attached is accepted or refused.
+    /// Accepts a link that the peer has attached (true) or refuses it.
     Answer(Side, Pick, bool),
-    /// A link is detached, or closed.
+    /// Closes a link (true) or detaches it.
     Detach(Side, Pick, bool),
-    /// A receiver does something about its credit.
+    /// Changes the credit of a receiver.
     Grant(Side, Pick, Grant),
-    /// A sender says how many messages wait.
+    /// Sets the number of messages that wait at a sender.
     Available(Side, Pick, Few),
-    /// A message is sent; settled or not, or as the link has it.
+    /// Sends a message: settled, unsettled, or as the link's mode says.
     Send(Side, Pick, Size, Option<bool>),
-    /// A delivery begins of which the octets come later.
+    /// Begins a delivery whose octets follow later.
     Start(Side, Pick),
-    /// Octets are added to it.
+    /// Adds octets to the delivery that was started.
     Write(Side, Pick, Size),
-    /// It is complete, or given up.
+    /// Completes the delivery that was started (true) or aborts it.
     Finish(Side, Pick, bool),
-    /// A receiver takes what it has got.
+    /// Receives the available part of a message.
     Receive(Side, Pick),
-    /// A receiver tells the state of a delivery.
+    /// Sends a delivery state for a received delivery.
     Dispose(Side, Pick, Verdict),
-    /// A sender settles a delivery.
+    /// Settles a delivery at the sender.
     Settle(Side, Pick),
-    /// So many octets at most of what an end has written are taken, and reach the other.
+    /// Moves at most this number of octets of an end's output to the other end.
     Move(Side, Size),
-    /// All octets that have been written move.
+    /// Moves all output of both ends.
     Step,
-    /// The pair comes to rest.
+    /// Drives the pair until it is at rest.
     Drive,
-    /// Time passes.
+    /// Lets time pass.
     Pass(Few),
-    /// Events of an end are not polled until the pair comes to rest.
+    /// Stops polling the events of an end until the pair is driven to rest.
     Hold(Side),
 }
 
-/// How a run ends.
+/// The way in which a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// All links are closed, then all sessions ended, then the connection closed, by one side.
+    /// One side closes all links, then ends all sessions, then closes the connection.
     InOrder(Side),
-    /// All sessions are ended.
+    /// One side ends all sessions.
     Sessions(Side),
-    /// The connection is closed.
+    /// One side closes the connection.
     Close(Side),
     /// The transport breaks.
     Cut,
 }
 
-/// The set-up of one end of a run. Most of it is small, so that limits are met.
+/// The set-up of one end of a run. Most numbers are small, so that the run meets the limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndSetup {
-    /// The largest frame that it takes, above 512 octets.
+    /// The end's max-frame-size, above 512 octets.
     pub frame_size: Few,
-    /// How many frames its sessions take, less one.
+    /// The incoming window of the end's sessions in frames, minus one.
     pub session_frames: Few,
-    /// Where its transfer-ids start.
+    /// The first transfer-id of the end's sessions.
     pub first_transfer: First,
-    /// Where the delivery-counts of its senders start.
+    /// The first delivery-count of the end's senders.
     pub first_delivery: First,
-    /// How many messages its receivers ask for ahead.
+    /// The credit that the end's receivers keep granted.
     pub prefetch: Few,
-    /// True if its receivers read messages while they come.
+    /// True if the end's receivers read messages while they arrive.
     pub streams: bool,
-    /// True if links are accepted by themselves, and not by operations.
+    /// True if the end accepts links by itself, not only by operations.
     pub accepts: bool,
-    /// True if its senders settle by themselves once there is an outcome.
+    /// True if the end's senders settle by themselves when they learn an outcome.
     pub settles: bool,
-    /// True if little output suffices to make commands answer that it is full.
+    /// True if the end's output limit is small, so that commands fail because the output is full.
     pub fills: bool,
 }
 
-/// A run: two ends, what happens to them, and how that ends. See [`play`](super::Run::play).
+/// A test: two ends, a list of operations, and an ending. [`play`](super::Run::play) runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     /// The client's setup.
     pub client: EndSetup,
     /// The server's setup.
     pub server: EndSetup,
-    /// In portions of how many octets they are joined; see [`Pair::portioned`](super::Pair::portioned).
+    /// The portions in which octets move; see [`Pair::portioned`](super::Pair::portioned).
     pub portions: Vec<Size>,
-    /// How many milliseconds octets take.
+    /// The delay of octets, in milliseconds.
     pub delay: Few,
     /// The operations, in order.
     pub operations: Vec<Operation>,
-    /// How it ends.
+    /// The way in which the run ends.
     pub ending: Ending,
 }
 
@@ -223,7 +223,7 @@ mod samples {
             Side => Ending::Close,
             () => |()| Ending::Cut,
         }
-        // What stands here more than once happens more often.
+        // An operation that is listed more than once is more frequent.
         Operation {
             () => |()| Operation::Drive,
             () => |()| Operation::Drive,
@@ -263,7 +263,7 @@ mod samples {
         }
     }
 
-    /// What would soon be the end of all there is.
+    /// Replaces most operations that would soon end everything with a milder one.
     fn rarely(operation: Operation, few: Few) -> Operation {
         if few == Few(3) { operation } else { Operation::Drive }
     }
@@ -275,7 +275,7 @@ mod samples {
         }
     }
 
-    /// Longer lists than other collections.
+    /// Runs need longer lists than other collections.
     const OPERATIONS: usize = 80;
 
     impl Sample for Run {

@@ -11,10 +11,10 @@ use crate::connection::Connection;
 use crate::sasl::{ClientSasl, ServerSasl};
 use crate::types::{LinkKey, Moment, ReceiverKey, SenderKey};
 
-/// A client and a server joined in memory, in a time that passes when the test says so.
+/// A client and a server joined in memory. Time passes only when the test says so.
 ///
-/// A test acts on one end, [`drive`](Self::drive)s the pair to rest, and looks at what both ends were told. Each end
-/// accepts what it is offered, unless its [`auto`](End::auto) says otherwise.
+/// A test acts on one end, [`drive`](Self::drive)s the pair until it is at rest, and checks the events of both ends.
+/// Each end accepts all sessions and links, unless its [`auto`](End::auto) says otherwise.
 ///
 /// ```
 /// use amqp_proto::config::Options;
@@ -39,13 +39,13 @@ use crate::types::{LinkKey, Moment, ReceiverKey, SenderKey};
 /// ```
 #[derive(Debug)]
 pub struct Pair {
-    /// The end that dials.
+    /// The end that connects.
     pub client: End,
-    /// The end that is dialled.
+    /// The end that accepts the connection.
     pub server: End,
-    /// The way from the client to the server.
+    /// The line from the client to the server.
     pub to_server: Line,
-    /// The way from the server to the client.
+    /// The line from the server to the client.
     pub to_client: Line,
     now: Moment,
     most_steps: usize,
@@ -53,13 +53,13 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Two ends without a security layer. Nothing has been carried between them yet.
+    /// Returns a pair without a security layer. No octets have moved yet.
     pub fn new(client: Options, server: Options) -> Self {
         let now = Moment::START;
         Self::of(Connection::client(client, now), Connection::server(server, now))
     }
 
-    /// Two ends that authenticate first.
+    /// Returns a pair whose ends authenticate with SASL first.
     pub fn with_sasl(client: Options, as_client: ClientSasl, server: Options, as_server: ServerSasl) -> Self {
         let now = Moment::START;
         Self::of(
@@ -68,7 +68,7 @@ impl Pair {
         )
     }
 
-    /// Two connections as they are, at the start of time.
+    /// Joins two connections. Time starts at [`Moment::START`].
     pub fn of(client: Connection, server: Connection) -> Self {
         Self {
             client: End::new(client, "client"),
@@ -81,7 +81,7 @@ impl Pair {
         }
     }
 
-    /// Two ends with default options, between which the connection is open and of which nothing was told yet.
+    /// Returns a pair with default options and an open connection. All events are taken.
     pub fn opened() -> Self {
         let mut pair = Self::new(Options::new("client"), Options::new("server"));
         pair.drive();
@@ -90,20 +90,20 @@ impl Pair {
         pair
     }
 
-    /// Sets the time.
+    /// Sets the current time.
     #[must_use]
     pub fn at(mut self, now: Moment) -> Self {
         self.now = now;
         self
     }
 
-    /// Has octets moved in portions of so many.
+    /// Moves octets in portions of this size.
     #[must_use]
     pub fn chunked(self, octets: usize) -> Self {
         self.portioned(&[octets])
     }
 
-    /// Has octets moved in portions of these sizes, over and over.
+    /// Moves octets in portions of these sizes, in turn.
     #[must_use]
     pub fn portioned(mut self, portions: &[usize]) -> Self {
         self.to_server.set_portions(portions);
@@ -111,7 +111,7 @@ impl Pair {
         self
     }
 
-    /// Has octets take so many milliseconds either way.
+    /// Delays octets in both directions by this number of milliseconds.
     #[must_use]
     pub fn delayed(mut self, millis: u64) -> Self {
         self.to_server.set_delay(millis);
@@ -119,7 +119,7 @@ impl Pair {
         self
     }
 
-    /// Sets what both ends accept by themselves.
+    /// Sets the offers that both ends accept by themselves.
     #[must_use]
     pub fn with_auto(mut self, auto: Auto) -> Self {
         self.client.auto = auto;
@@ -127,26 +127,26 @@ impl Pair {
         self
     }
 
-    /// Sets how many steps there may be before the pair is at rest. Default 100,000.
+    /// Sets the number of steps after which a pair that is not at rest panics. Default: 100,000.
     #[must_use]
     pub fn with_most_steps(mut self, steps: usize) -> Self {
         self.most_steps = steps;
         self
     }
 
-    /// Keeps nothing for [`trace`](Self::trace), as suits long runs.
+    /// Stops recording frames for [`trace`](Self::trace), as suits long runs.
     #[must_use]
     pub fn untraced(mut self) -> Self {
         self.seen.is_on = false;
         self
     }
 
-    /// Returns the time of now.
+    /// Returns the current time.
     pub fn now(&self) -> Moment {
         self.now
     }
 
-    /// Polls the events of both ends, carries what they have written until now to the other, and polls again; whether
+    /// Polls the events of both ends, moves the output of each end to the other, and polls again. Returns whether
     /// anything happened.
     pub fn step(&mut self) -> bool {
         let mut moves = self.client.poll();
@@ -156,8 +156,8 @@ impl Pair {
         moves
     }
 
-    /// Carries up to so many octets of what one end has written to the other, and what was on the way and is due;
-    /// whether anything moved.
+    /// Moves at most this number of octets of an end's output to the other end, and delivers octets that are due.
+    /// Returns whether anything moved.
     pub fn step_some(&mut self, from: Side, octets: usize) -> bool {
         let (way, from, to) = match from {
             Side::Client => (&mut self.to_server, &mut self.client, &mut self.server),
@@ -166,7 +166,7 @@ impl Pair {
         way.carry(from, to, self.now, octets, &mut self.seen)
     }
 
-    /// One of the ends.
+    /// Returns one of the ends.
     pub fn end(&mut self, side: Side) -> &mut End {
         match side {
             Side::Client => &mut self.client,
@@ -174,8 +174,7 @@ impl Pair {
         }
     }
 
-    /// Steps until nothing is on the way and nothing happens any more. Time passes as far as octets take it;
-    /// deadlines are left alone.
+    /// Steps until the pair is at rest. Time passes until octets on the way have arrived; deadlines are not handled.
     #[track_caller]
     pub fn drive(&mut self) {
         for _ in 0..self.most_steps {
@@ -190,7 +189,7 @@ impl Pair {
         self.restless();
     }
 
-    /// Does all that is to happen until a moment, deadlines included, each at its time.
+    /// Steps until this moment and handles each deadline at its time.
     #[track_caller]
     pub fn drive_until(&mut self, end: Moment) {
         for _ in 0..self.most_steps {
@@ -214,26 +213,26 @@ impl Pair {
         self.restless();
     }
 
-    /// Does all that is to happen in so many milliseconds.
+    /// Steps for this number of milliseconds and handles each deadline at its time.
     #[track_caller]
     pub fn advance(&mut self, millis: u64) {
         self.drive_until(self.now.after(millis));
     }
 
-    /// Lets time pass in which nobody does anything.
+    /// Moves the time on without any other effect.
     pub fn skip(&mut self, millis: u64) {
         self.now = self.now.after(millis);
     }
 
-    /// Breaks the transport: what is on the way is lost, and both ends are told that no more comes.
+    /// Breaks the transport. Octets on the way are lost, and both ends learn that their input has ended.
     pub fn cut(&mut self) {
         self.to_server.cut_after(0);
         self.to_client.cut_after(0);
         self.step();
     }
 
-    /// Attaches a link of this name on which the client sends, and drives the pair until both ends have it: the
-    /// server accepts it with its [`receiver_options`](End::receiver_options).
+    /// Attaches a link of this name on which the client sends, and drives the pair until both ends have attached it.
+    /// The server accepts the link with its [`receiver_options`](End::receiver_options).
     #[track_caller]
     pub fn link(&mut self, name: &'static str) -> (SenderKey, ReceiverKey) {
         let sender = self.client.attach_sender(name);
@@ -247,8 +246,8 @@ impl Pair {
         }
     }
 
-    /// Returns the frames and protocol headers that both ends have sent since the start or
-    /// [`clear_trace`](Self::clear_trace), in order, one on each line.
+    /// Returns the frames and protocol headers that both ends have sent since the start or the last
+    /// [`clear_trace`](Self::clear_trace), in order, as text.
     ///
     /// ```
     /// let pair = amqp_proto::testing::Pair::opened();
@@ -261,7 +260,7 @@ impl Pair {
         self.seen.lines()
     }
 
-    /// Forgets what was sent until now.
+    /// Removes all frames from the trace.
     pub fn clear_trace(&mut self) {
         self.seen.clear();
     }

@@ -14,24 +14,23 @@ pub(super) use proptest::{
     strategy::{BoxedStrategy, Just, Strategy, Union},
 };
 
-/// How many items a collection gets at most.
+/// The largest number of items of a random collection.
 pub(super) const ITEMS: usize = 5;
 
-/// A type whose legal values can be made up.
+/// A type with random legal values.
 ///
-/// Tables made with [`edges!`], [`one_of!`] and [`structs!`] say once which values there are; both methods
-/// follow from them.
+/// Tables made with [`edges!`], [`one_of!`] and [`structs!`] list the values once; both methods follow from them.
 pub(super) trait Sample: Clone + Debug + Sized + 'static {
-    /// Makes values up and shrinks them.
+    /// Returns a strategy that makes and shrinks values.
     #[cfg(feature = "proptest")]
     fn strategy() -> BoxedStrategy<Self>;
 
-    /// Makes a value out of a fuzzer's octets.
+    /// Makes a value from a fuzzer's octets.
     #[cfg(feature = "arbitrary")]
     fn from_octets(octets: &mut Unstructured<'_>) -> arbitrary::Result<Self>;
 }
 
-/// Scalars: some on the borders between encodings, and any others.
+/// Implements [`Sample`] for scalars: some on the borders between encodings, and any others.
 macro_rules! edges {
     ($($type:ty: $any:ty => $make:expr, [$($edge:expr),* $(,)?];)*) => {$(
         impl Sample for $type {
@@ -55,7 +54,7 @@ macro_rules! edges {
     )*};
 }
 
-/// Types of several forms, the simplest first: what each is made from, and how.
+/// Implements [`Sample`] for types of several forms, the simplest first: the parts of each form and its constructor.
 macro_rules! one_of {
     ($($type:ty { $($from:ty => $make:expr,)* })*) => {$(
         impl Sample for $type {
@@ -74,7 +73,7 @@ macro_rules! one_of {
     )*};
 }
 
-/// Enumerations that list their choices.
+/// Implements [`Sample`] for enumerations that list their choices.
 macro_rules! choices {
     ($($type:ty)*) => {$(
         impl Sample for $type {
@@ -91,8 +90,8 @@ macro_rules! choices {
     )*};
 }
 
-/// Structs: their fields, each made up as its type says, or as `field: Other` says where the field takes less
-/// than its type.
+/// Implements [`Sample`] for structs: each field takes a value of its type, or of `Other` where `field: Other`
+/// narrows it.
 macro_rules! structs {
     ($($type:ident { $($field:ident $(: $from:ty)?),* $(,)? })*) => {$(
         impl Sample for $type {
@@ -132,7 +131,7 @@ macro_rules! structs {
     (@from $octets:ident $from:ty) => { <$from>::from_octets($octets)?.into() };
 }
 
-/// Gives types with samples the traits that testers look for.
+/// Implements the public traits of `proptest` and `arbitrary` for types with samples.
 macro_rules! public {
     ($($type:ty)*) => {$(
         #[cfg(feature = "proptest")]
@@ -156,13 +155,13 @@ macro_rules! public {
 
 pub(super) use {choices, edges, one_of, public, structs};
 
-/// The strategy for a field, found by its type.
+/// Returns the strategy of a field, by its type.
 #[cfg(feature = "proptest")]
 pub(super) fn field<S, T: Sample>(_: fn(&S) -> &T) -> BoxedStrategy<T> {
     T::strategy()
 }
 
-/// The strategy for a field that takes less than its type.
+/// Returns the strategy of a field that takes fewer values than its type.
 #[cfg(feature = "proptest")]
 pub(super) fn field_from<S, T: Debug + 'static, F: Sample + Into<T>>(_: fn(&S) -> &T) -> BoxedStrategy<T> {
     F::strategy().prop_map(Into::into).boxed()

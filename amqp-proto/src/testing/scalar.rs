@@ -1,4 +1,4 @@
-//! Numbers, text, octets and ids.
+//! Samples of numbers, text, octets and ids.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use crate::types::{
 
 edges! {
     bool: bool => |value| value, [false, true];
-    // 4 is the default of a message's priority.
+    // 4 is the default priority of a message.
     u8: u8 => |n| n, [0, 1, 4, 127, 128, u8::MAX];
     u16: u16 => |n| n, [0, 1, 255, 256, u16::MAX];
     u32: u32 => |n| n, [0, 1, 127, 255, 256, u32::MAX];
@@ -21,7 +21,7 @@ edges! {
     i16: i16 => |n| n, [0, -1, 1, i16::MIN, i16::MAX];
     i32: i32 => |n| n, [0, -1, 127, 128, -128, -129, i32::MIN, i32::MAX];
     i64: i64 => |n| n, [0, -1, 127, 128, -128, -129, i64::MIN, i64::MAX];
-    // What is not a number may come with a payload, which is kept (E-ENC-13).
+    // A NaN may carry a payload, which is kept (E-ENC-13).
     f32: u32 => f32::from_bits, [0.0, -0.0, 1.5, f32::INFINITY, f32::NAN, f32::from_bits(0xffa0_0001)];
     f64: u64 => f64::from_bits, [0.0, -0.0, 1.5, f64::INFINITY, f64::NAN, f64::from_bits(0xfff4_0000_0000_0001)];
     char: char => |c| c, ['a', '\0', '\n', 'ß', '\u{2028}', '\u{d7ff}', '\u{e000}', '\u{10ffff}'];
@@ -43,7 +43,7 @@ edges! {
 #[derive(Debug, Clone)]
 struct Letter(u8);
 
-/// Up to how many octets something short is filled: now and then to where another encoding begins.
+/// The length to which short text is filled: sometimes the length at which another encoding begins.
 #[derive(Debug, Clone, Copy)]
 struct Fill(usize);
 
@@ -67,7 +67,7 @@ impl Fill {
     ];
 }
 
-/// The same for what has 32 octets at most.
+/// A length like [`Fill`], of at most 32 octets.
 #[derive(Debug, Clone, Copy)]
 struct ShortFill(usize);
 
@@ -77,7 +77,7 @@ impl ShortFill {
 
 choices! { Fill ShortFill }
 
-/// Repeats a filler until there are enough octets.
+/// Repeats a filler up to a length.
 fn filled(mut octets: Vec<u8>, length: usize) -> Vec<u8> {
     octets.resize(length.max(octets.len()), b'x');
     octets

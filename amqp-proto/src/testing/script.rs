@@ -12,11 +12,11 @@ use crate::connection::Connection;
 use crate::machine::Event;
 use crate::types::Moment;
 
-/// A peer that reads from a script: octets to send, and octets to expect.
+/// A scripted peer: octets to send and octets to expect.
 ///
-/// Both are given by hand, as hexadecimal digits or as [`Literal`]s: none of it goes through this crate's codec, so a
-/// mistake that both of its ends share shows here. Running it against a [`Connection`] reports the first difference.
-/// Between two scripts the application can do something.
+/// Octets are written by hand, as hexadecimal digits or as [`Literal`]s. They do not pass through this crate's codec,
+/// so a script finds mistakes that encoder and decoder share. [`run`](Self::run) plays the script against a
+/// [`Connection`] and reports the first difference. The application may act between two scripts.
 ///
 /// ```
 /// use amqp_proto::config::Options;
@@ -51,36 +51,36 @@ struct Step {
 }
 
 impl Script {
-    /// Returns a script of no steps.
+    /// Returns an empty script.
     pub const fn new() -> Self {
         Self { steps: Vec::new() }
     }
 
-    /// Sends a frame.
+    /// Adds a step that sends a frame.
     #[must_use]
     pub fn send(self, frame: Literal) -> Self {
         self.step(frame.to_string(), frame.to_octets(), false)
     }
 
-    /// Sends what these digits stand for.
+    /// Adds a step that sends octets, given as hexadecimal digits.
     #[must_use]
     pub fn send_hex(self, hex: &str) -> Self {
         self.step("octets".to_string(), octets(hex), false)
     }
 
-    /// Waits for this frame, and for no other.
+    /// Adds a step that expects exactly this frame.
     #[must_use]
     pub fn expect(self, frame: Literal) -> Self {
         self.step(frame.to_string(), frame.to_octets(), true)
     }
 
-    /// Waits for what these digits stand for.
+    /// Adds a step that expects exactly these octets, given as hexadecimal digits.
     #[must_use]
     pub fn expect_hex(self, hex: &str) -> Self {
         self.step("octets".to_string(), octets(hex), true)
     }
 
-    /// Gives the last step a name of its own.
+    /// Names the last step.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         if let Some(step) = self.steps.last_mut() {
@@ -94,15 +94,22 @@ impl Script {
         self
     }
 
-    /// Runs the script against a connection and gives the events that it told. What it writes beyond the script is a
-    /// difference, too.
+    /// Plays the script against a connection and returns the events of the connection.
+    ///
+    /// # Errors
+    ///
+    /// The first difference between the script and the connection's output. Output beyond the script is one, too.
     pub fn run(&self, connection: &mut Connection) -> Result<Vec<Event>, Difference> {
         let mut events = Vec::new();
         self.run_with(connection, |_, event| events.push(event))?;
         Ok(events)
     }
 
-    /// Plays the script with an application, which is called with each event.
+    /// Plays the script against a connection and calls `application` with each event.
+    ///
+    /// # Errors
+    ///
+    /// See [`run`](Self::run).
     pub fn run_with(
         &self,
         connection: &mut Connection,
@@ -135,14 +142,14 @@ impl Script {
     }
 }
 
-/// Takes so much of the output, if there is so much.
+/// Takes this number of octets from the output, or fewer if there are fewer.
 fn taken(connection: &mut Connection, octets: usize) -> Vec<u8> {
     let mut output = connection.output();
     let octets = octets.min(output.remaining());
     output.copy_to_bytes(octets).into()
 }
 
-/// Where a connection departed from a script.
+/// The first step of a script that the connection did not follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     step: String,
@@ -151,17 +158,18 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Returns the step that failed.
+    /// Returns the name of the step that failed.
     pub fn step(&self) -> &str {
         &self.step
     }
 
-    /// Returns the octets that the script wanted.
+    /// Returns the octets that the script expected.
     pub fn wanted(&self) -> &[u8] {
         &self.wanted
     }
 
-    /// Returns the octets that the connection wrote instead: no more than was wanted, unless that was nothing.
+    /// Returns the octets that the connection wrote instead: at most as many as expected, or all if none were
+    /// expected.
     pub fn written(&self) -> &[u8] {
         &self.written
     }

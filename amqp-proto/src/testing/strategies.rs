@@ -1,7 +1,7 @@
-//! Proptest strategies: everything made up here is legal, is small, and shrinks towards what is simple.
+//! Proptest strategies. All values are legal and small, and shrink towards simple ones.
 //!
-//! Types of this crate work with [`any`](proptest::prelude::any) as they are, such as `any::<Open>()`. The
-//! functions here are for what is no type of its own or takes a choice.
+//! Types of this crate work with [`any`](proptest::prelude::any), such as `any::<Open>()`. The functions here make
+//! values that have no type of their own, or take parameters.
 //!
 //! ```
 //! use amqp_proto::testing::strategies::value;
@@ -26,14 +26,15 @@ use crate::message::Message;
 use crate::types::{Array, Kind, Str, Symbol, Value};
 use crate::wire::{Frame, Performative, ProtocolHeader, SaslBody};
 
-/// Any value: null, scalars and, up to four levels deep, lists, maps, arrays and described values.
+/// Returns a strategy of all values: null, scalars and, up to four levels deep, lists, maps, arrays and described
+/// values.
 ///
-/// The same as `any::<Value>()`.
+/// Equal to `any::<Value>()`.
 pub fn value() -> impl Strategy<Value = Value> {
     Value::strategy()
 }
 
-/// Values of one kind; lists, maps and arrays hold scalars, arrays also other compounds.
+/// Returns a strategy of values of one kind. Lists, maps and arrays hold scalars, arrays also other compounds.
 ///
 /// ```
 /// use amqp_proto::testing::strategies::value_of;
@@ -48,37 +49,37 @@ pub fn value_of(kind: Kind) -> impl Strategy<Value = Value> {
     value::of_kind(kind, &value::scalar())
 }
 
-/// Null and all scalars: what application-properties may hold.
+/// Returns a strategy of null and all scalars, which application-properties may hold.
 pub fn scalar() -> impl Strategy<Value = Value> {
     value::scalar()
 }
 
-/// Returns a value with a descriptor of any type; both are scalars.
+/// Returns a strategy of described values. Descriptor and value are scalars.
 pub fn described() -> impl Strategy<Value = Value> {
     value::described(&value::scalar())
 }
 
-/// Arrays of every kind of element: scalar, compound, nested, described, and such as take no octets.
+/// Returns a strategy of arrays of every kind of element: scalar, compound, nested, described, and of no octets.
 pub fn array() -> impl Strategy<Value = Array> {
     Array::strategy()
 }
 
-/// Text, characters of every kind among it, now and then just too long for the short form.
+/// Returns a strategy of strings of all characters, sometimes just too long for the short encoding.
 pub fn string() -> impl Strategy<Value = Str> {
     Str::strategy()
 }
 
-/// Names of any ASCII characters, now and then just too long for the short form.
+/// Returns a strategy of symbols of all ASCII characters, sometimes just too long for the short encoding.
 pub fn symbol() -> impl Strategy<Value = Symbol> {
     Symbol::strategy()
 }
 
-/// Octets, now and then just too many for the short form.
+/// Returns a strategy of octets, sometimes just too many for the short encoding.
 pub fn binary() -> impl Strategy<Value = Bytes> {
     Bytes::strategy()
 }
 
-/// Any of the nine performatives, with every field there or left out.
+/// Returns a strategy of the nine performatives, with and without each optional field.
 ///
 /// ```
 /// use amqp_proto::testing::strategies::performative;
@@ -96,12 +97,12 @@ pub fn performative() -> impl Strategy<Value = Performative> {
     Performative::strategy()
 }
 
-/// Any of the five bodies of SASL frames.
+/// Returns a strategy of the five bodies of SASL frames.
 pub fn sasl_body() -> impl Strategy<Value = SaslBody> {
     SaslBody::strategy()
 }
 
-/// AMQP frames, transfers with and without payload among them, empty frames, and SASL frames.
+/// Returns a strategy of AMQP frames, with and without payload, empty frames, and SASL frames.
 ///
 /// ```
 /// use amqp_proto::testing::strategies::frame;
@@ -120,12 +121,13 @@ pub fn frame() -> impl Strategy<Value = Frame> {
     Frame::strategy()
 }
 
-/// Protocol headers of any protocol and version.
+/// Returns a strategy of protocol headers of any protocol and version.
 pub fn protocol_header() -> impl Strategy<Value = ProtocolHeader> {
     ProtocolHeader::strategy()
 }
 
-/// Messages with every section there or left out, and each form of body in one section or several.
+/// Returns a strategy of messages with and without each section, and with each form of body in one section or
+/// several.
 ///
 /// ```
 /// use amqp_proto::message::Message;

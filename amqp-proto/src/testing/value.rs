@@ -1,4 +1,4 @@
-//! Values of every kind, nested a few levels deep.
+//! Samples of values of every kind, nested a few levels deep.
 
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -8,10 +8,10 @@ use crate::types::{
     Array, Decimal32, Decimal64, Decimal128, Described, Kind, List, Map, Str, Symbol, Timestamp, Uuid, Value,
 };
 
-/// How deep values are nested; an array's descriptors may nest one level more.
+/// The depth of nested values; an array's descriptors may nest one level more.
 pub(super) const LEVELS: u32 = 4;
 
-/// What the scalar kinds are made from.
+/// Lists the scalar kinds and the type of each.
 macro_rules! scalars {
     ($($kind:ident: $type:ty,)*) => {
         #[cfg(feature = "proptest")]
@@ -72,13 +72,13 @@ fn array(kind: Kind, descriptors: Vec<Value>, elements: Vec<Value>) -> Value {
 mod strategy {
     use super::*;
 
-    /// Null and all scalars.
+    /// Returns a strategy of null and all scalars.
     pub(in crate::testing) fn scalar() -> BoxedStrategy<Value> {
         let scalars = SCALARS.iter().map(|kind| scalar_of(*kind));
         Union::new(core::iter::once(Just(Value::Null).boxed()).chain(scalars)).boxed()
     }
 
-    /// Values of one kind; compounds hold what `inner` makes.
+    /// Returns a strategy of values of one kind. Compounds hold values of `inner`.
     pub(in crate::testing) fn of_kind(kind: Kind, inner: &BoxedStrategy<Value>) -> BoxedStrategy<Value> {
         match kind {
             Kind::List => items(inner.clone()).prop_map(|items| List::from(items).into()).boxed(),
@@ -96,13 +96,13 @@ mod strategy {
         }
     }
 
-    /// Returns a value with a descriptor of any type.
+    /// Returns a strategy of values with a descriptor of any type.
     pub(in crate::testing) fn described(inner: &BoxedStrategy<Value>) -> BoxedStrategy<Value> {
         (descriptor(inner), inner.clone()).prop_map(|(of, value)| Described::new(of, value).into()).boxed()
     }
 
-    /// Arrays of every kind but arrays: of different elements, or of one element many times, which may need
-    /// no octets at all.
+    /// Returns a strategy of arrays of every kind but arrays: of different elements, or of one element many times,
+    /// which may have no octets at all.
     fn arrays(inner: &BoxedStrategy<Value>) -> BoxedStrategy<Value> {
         let kinds = SCALARS.iter().chain(&[Kind::Null, Kind::List, Kind::Map]);
         let of = kinds.map(|kind| {
@@ -128,7 +128,8 @@ mod strategy {
         Union::new([scalar_of(Kind::Ulong), scalar_of(Kind::Symbol), inner.clone()]).boxed()
     }
 
-    /// Any value. The levels are built here once: `prop_recursive` builds them anew for each value.
+    /// Returns a strategy of all values. It builds the levels once, as `prop_recursive` would build them for each
+    /// value.
     pub(super) fn any() -> BoxedStrategy<Value> {
         (0..LEVELS).fold(scalar(), |inner, _| {
             let compounds = [Kind::List, Kind::Map, Kind::Array].map(|kind| of_kind(kind, &inner));
@@ -146,7 +147,7 @@ mod octets {
     use super::*;
     use arbitrary::Result;
 
-    /// Any value; at level 0 compounds are empty.
+    /// Makes any value; at level 0 compounds are empty.
     pub(super) fn any(levels: u32, octets: &mut Unstructured<'_>) -> Result<Value> {
         let pick = octets.choose_index(Kind::ALL.len() + 1)?;
         match Kind::ALL.get(pick) {
@@ -160,7 +161,7 @@ mod octets {
         }
     }
 
-    /// Returns a value of one kind.
+    /// Makes a value of one kind.
     pub(super) fn of_kind(kind: Kind, levels: u32, octets: &mut Unstructured<'_>) -> Result<Value> {
         let count = |octets: &mut Unstructured<'_>| {
             if levels == 0 { Ok(0) } else { octets.int_in_range(0..=ITEMS) }
@@ -197,7 +198,7 @@ mod octets {
     }
 }
 
-/// Null or any scalar.
+/// Makes null or a scalar.
 #[cfg(feature = "arbitrary")]
 pub(super) fn scalar_octets(octets: &mut Unstructured<'_>) -> arbitrary::Result<Value> {
     let kind = *octets.choose(&Kind::ALL)?;

@@ -1,4 +1,4 @@
-//! Playing a [`Run`]: its operations are done, and what both ends are told is checked.
+//! [`Run::play`]: performs the operations of a [`Run`] and checks the events of both ends.
 
 mod links;
 mod model;
@@ -28,26 +28,25 @@ pub struct Story {
     pub client: Vec<Event>,
     /// The server's events.
     pub server: Vec<Event>,
-    /// The messages that were received, and by which end, in order, by the number that it has among all that were
-    /// sent.
+    /// The received messages, in order: the receiving end, and the message's index among all messages of the run.
     pub received: Vec<(Side, usize)>,
     /// The frames that both ends sent.
     pub frames: Vec<String>,
 }
 
 impl Run {
-    /// Does it all, and panics if an engine does what it should not. What is held to at every time:
+    /// Plays the run and panics if an engine misbehaves. The run checks all the time that:
     ///
-    /// * no engine complains about the other, and none tells what contradicts what it told before;
+    /// * no engine reports a fault of the other, and no event contradicts an earlier event;
     /// * a command that is refused has changed nothing;
-    /// * an engine says that it has output only where it has some;
+    /// * an engine has output whenever it says so;
     /// * a message arrives whole, once, and in the order of its link;
-    /// * an unsettled delivery ends once at each end: settled, lost or given up; the sender knows the outcome that
-    ///   the receiver told.
+    /// * an unsettled delivery ends exactly once at each end: settled, lost or aborted; the sender learns the outcome
+    ///   that the receiver sent.
     ///
-    /// Whenever the pair is at rest, which it comes to in a bounded number of steps, both ends agree on credit,
-    /// delivery-counts, windows and outcomes; who may send has been told so, and what is to be drained is. In the
-    /// end all messages of links that stayed have arrived, and nothing is left of what has ended.
+    /// The pair comes to rest in a bounded number of steps. Then both ends agree on credit, delivery-counts, windows
+    /// and outcomes, each waiting sender that may send has got its event, and each drained receiver, too. At the end
+    /// of the run, all messages of links that stayed attached have arrived, and ended endpoints leave nothing behind.
     pub fn play(&self) -> Story {
         let mut play = Play::new(self);
         for operation in &self.operations {
@@ -98,7 +97,7 @@ impl<'a> Play<'a> {
             notes: Vec::new(),
             received: Vec::new(),
         };
-        // Most runs want these.
+        // Most runs need a session, links and credit.
         play.apply(&Operation::Begin(Side::Client));
         for sends in [true, false] {
             let sort = LinkSort { name: Few(0), sends, modes: (Few(3), Few(3)) };
@@ -119,7 +118,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Looks at what was told.
+    /// Checks the new events of both ends.
     fn observe(&mut self) {
         for side in [Side::Client, Side::Server] {
             let model = match side {
@@ -184,7 +183,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Gives a command, which changes nothing if it is refused.
+    /// Runs a command. Checks that a refused command changes nothing.
     fn command<T, E: Debug + 'static>(
         &mut self,
         side: Side,
@@ -195,7 +194,7 @@ impl<'a> Play<'a> {
         match run(end).ok()? {
             Ok(done) => Some(done),
             Err(error) => {
-                // These are remembered, so that the sender is told when it may try again.
+                // The engine notes these refusals, to report later that the sender may try again.
                 let waits = (&error as &dyn core::any::Any).downcast_ref::<SendError>().is_some_and(waits);
                 if !waits {
                     assert_eq!(format!("{:?}", **end), before, "refused with {error:?}");
@@ -223,13 +222,13 @@ impl<'a> Play<'a> {
         keys.filter_map(|key| if let LinkKey::Receiver(key) = key { Some(*key) } else { None }).collect()
     }
 
-    /// Links that are to be accepted or refused.
+    /// Returns the links that wait to be accepted or refused.
     fn offers(&mut self, side: Side) -> Vec<LinkKey> {
         let links = self.model(side).links.iter();
         links.filter(|(_, link)| link.is_offered).map(|(key, _)| *key).collect()
     }
 
-    /// Senders with a message that was started, and which.
+    /// Returns the senders with a message in progress, and the message's index.
     fn started(&mut self, side: Side) -> Vec<(SenderKey, usize)> {
         let links = self.model(side).links.iter();
         links
@@ -240,7 +239,7 @@ impl<'a> Play<'a> {
             .collect()
     }
 
-    /// Deliveries that were received and are neither settled nor decided, and their links.
+    /// Returns the received deliveries without a state, with their links.
     fn undecided(&mut self, side: Side) -> Vec<(LinkKey, DeliveryKey)> {
         let (model, notes) = match side {
             Side::Client => (&self.client, &self.notes),
@@ -254,13 +253,13 @@ impl<'a> Play<'a> {
         got.map(|(key, got)| (got.link, *key)).collect()
     }
 
-    /// Messages that were sent and are not settled.
+    /// Returns the sent messages that are not settled.
     fn unsettled(&mut self, side: Side) -> Vec<usize> {
         let notes = self.notes.iter().enumerate();
         notes.filter(|(_, note)| note.from == side && note.fate == Fate::Open).map(|(id, _)| id).collect()
     }
 
-    /// Returns the sender's end of a link at one end, and the receiver's at the other, where both are attached.
+    /// Returns the receiver's end of a link, if the link is attached at both ends.
     fn joined(&mut self, side: Side, sender: SenderKey) -> Option<ReceiverKey> {
         let (name, is_attached) = link_state(self.pair.end(side), sender.into())?;
         let receivers = self.receivers(side.other());
@@ -271,7 +270,7 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Returns whether what a message lacks comes again, and the sender is told then.
+/// Returns whether the send was refused for a lack that ends, which the engine reports by an event.
 fn waits(error: &SendError) -> bool {
     matches!(error, SendError::NoCredit | SendError::WindowClosed | SendError::Full | SendError::Incomplete)
 }

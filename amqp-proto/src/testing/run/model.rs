@@ -9,21 +9,21 @@ use crate::testing::operation::Side;
 use crate::types::{DeliveryKey, LinkKey, SenderKey, SessionKey, Str};
 use crate::wire::{Condition, DeliveryState};
 
-/// What the errors that a run itself makes say: any other is an engine's, who has nothing to complain of.
+/// The description of errors made by the run. An error with another description is a fault found by an engine.
 pub(super) const BY_TEST: &str = "by test";
 
-/// How an unsettled delivery ended at one end.
+/// The end of an unsettled delivery, as one end sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It has not.
+    /// Not ended.
     Open,
-    /// Settled, and told so; or sent settled.
+    /// Settled by the peer, or sent settled.
     Settled,
     /// Settled by this end.
     Own,
     /// Reported as lost.
     Lost,
-    /// Given up.
+    /// Aborted.
     Aborted,
 }
 
@@ -35,45 +35,45 @@ pub(super) struct Note {
     pub(super) key: DeliveryKey,
     pub(super) size: usize,
     pub(super) is_complete: bool,
-    /// How it ended at the sender.
+    /// The delivery's end, as the sender sees it.
     pub(super) fate: Fate,
-    /// Whether its link was detached: then it may be lost.
+    /// True if its link was detached; then the delivery may be lost.
     pub(super) is_loose: bool,
     pub(super) is_received: bool,
-    /// The outcome that the receiver told.
+    /// The outcome that the receiver has sent.
     pub(super) verdict: Option<DeliveryState>,
-    /// Whether the receiver settled it without one.
+    /// True if the receiver has settled the delivery without an outcome.
     pub(super) is_dropped: bool,
-    /// The outcome that the sender was told.
+    /// The outcome that the sender has learned.
     pub(super) known: Option<DeliveryState>,
 }
 
-/// What an end knows of a delivery that it has received.
+/// A received delivery.
 #[derive(Debug)]
 pub(super) struct Got {
     pub(super) link: LinkKey,
     pub(super) fate: Fate,
-    /// Which message it is, once its first octets are read.
+    /// The index of the message; known after its first octets are read.
     pub(super) id: Option<usize>,
-    /// What was read of it.
+    /// The octets read so far.
     pub(super) octets: Vec<u8>,
 }
 
-/// What an end knows of a link.
+/// A link, as one end knows it.
 #[derive(Debug, Default)]
 pub(super) struct LinkModel {
     pub(super) name: Str,
     pub(super) is_offered: bool,
     pub(super) is_suspended: bool,
-    /// Whether its sender is owed an event when it may send.
+    /// True if its sender must get an event when it may send.
     pub(super) wants: bool,
-    /// Whether its receiver is owed an event when it is drained.
+    /// True if its receiver must get an event when it is drained.
     pub(super) drains: bool,
-    /// The message that was started and is not finished.
+    /// The message that is started and not finished.
     pub(super) open: Option<usize>,
-    /// What is there to be received.
+    /// The deliveries that have arrived and are not read.
     pub(super) inbox: Vec<DeliveryKey>,
-    /// The last message that was received.
+    /// The last message that was received completely.
     pub(super) last: Option<usize>,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct LinkModel {
 pub(super) struct Model {
     /// Sessions that have not ended.
     pub(super) sessions: Vec<SessionKey>,
-    /// All that this end has begun, and all that it was offered, in order.
+    /// All sessions that this end has begun or was offered, in order.
     pub(super) begun: Vec<SessionKey>,
     pub(super) offered: Vec<SessionKey>,
     pub(super) links: BTreeMap<LinkKey, LinkModel>,
@@ -92,7 +92,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Takes note of an event.
+    /// Updates the model by an event.
     pub(super) fn observe(&mut self, event: &Event, end: &mut End, notes: &mut [Note]) {
         assert!(!self.is_closed, "after the end: {event:?}");
         match event {
@@ -201,7 +201,7 @@ impl Model {
         }
     }
 
-    /// A delivery ends, which it does once.
+    /// Records the end of a delivery, which must be its first.
     fn ended(&mut self, delivery: DeliveryKey, fate: Fate, link: LinkKey, notes: &mut [Note]) {
         if delivery.is_received() {
             let fresh = Got { link, fate: Fate::Open, id: None, octets: Vec::new() };
@@ -237,7 +237,7 @@ fn check_reason(reason: &Reason) {
     let is_known = match words {
         Some(BY_TEST | "the link was attached once more" | "the name is taken on another session") => true,
         Some(words) => words.starts_with("the transport ended"),
-        // A link was refused by detaching it.
+        // A link is refused by a detach.
         None => error.condition == Condition::DetachForced,
     };
     assert!(is_known, "nobody was to complain: {reason:?}");

@@ -1,4 +1,4 @@
-//! What has to be so when a [`Run`](crate::testing::Run) is at rest, and when it is over.
+//! Checks of a [`Run`](crate::testing::Run) at rest and at its end.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::types::LinkKey;
 const SIDES: [Side; 2] = [Side::Client, Side::Server];
 
 impl Play<'_> {
-    /// Drives the pair to rest, where both ends agree.
+    /// Drives the pair to rest and checks that both ends agree.
     pub(super) fn come_to_rest(&mut self) {
         for side in SIDES {
             self.pair.end(side).polls = true;
@@ -26,7 +26,7 @@ impl Play<'_> {
         }
     }
 
-    /// Both ends of a session agree on its windows.
+    /// Checks that both ends of each session agree on its windows.
     fn check_windows(&mut self) {
         for side in SIDES {
             let begun = self.model(side).begun.clone();
@@ -43,7 +43,8 @@ impl Play<'_> {
         }
     }
 
-    /// Both ends of a link agree on its credit, and who waits has been told.
+    /// Checks that both ends of each link agree on its credit, and that no event for a waiting sender or receiver is
+    /// missing.
     fn check_links(&mut self, side: Side) {
         for key in self.senders(side) {
             let Some(link) = self.model(side).links.get(&key.into()) else { continue };
@@ -68,7 +69,7 @@ impl Play<'_> {
         }
     }
 
-    /// The sender knows what the receiver has said.
+    /// Checks that each sender has learned the outcomes that the receivers sent.
     fn check_deliveries(&mut self) {
         for note in self.notes.iter().filter(|note| !note.is_loose) {
             if note.verdict.is_some() {
@@ -78,7 +79,7 @@ impl Play<'_> {
         }
     }
 
-    /// Does all that is left to do on links that stay, and ends the run.
+    /// Completes the work on the remaining links and ends the run.
     pub(super) fn finish(&mut self, ending: Ending) {
         let mut rounds = 0;
         while self.go_on() {
@@ -103,7 +104,7 @@ impl Play<'_> {
         self.check_all_over();
     }
 
-    /// One round of answering, finishing, receiving and settling; whether anything was done.
+    /// Answers, finishes, receives and settles once. Returns whether it did anything.
     fn go_on(&mut self) -> bool {
         let mut acted = false;
         for side in SIDES {
@@ -168,7 +169,7 @@ impl Play<'_> {
         self.come_to_rest();
     }
 
-    /// Nothing is left.
+    /// Checks that no endpoint and no delivery is left.
     fn check_all_over(&mut self) {
         for side in SIDES {
             let end = self.pair.end(side);
@@ -179,7 +180,7 @@ impl Play<'_> {
             for key in sent.into_iter().chain(got) {
                 assert!(self.pair.end(side).delivery(key).is_err(), "the {side:?} still has {key:?}");
             }
-            // Only the links that were detached and not closed are remembered.
+            // The engine keeps only links that were detached and not closed.
             let suspended = self.model(side).links.values().filter(|link| link.is_suspended).count();
             assert!(self.pair.end(side).links_len() <= suspended, "links of the {side:?}");
         }

@@ -1,4 +1,4 @@
-//! What the receivers of a run do.
+//! The receivers of a run.
 
 use alloc::vec::Vec;
 
@@ -12,12 +12,12 @@ use crate::types::{DeliveryKey, LinkKey, ReceiverKey};
 use crate::wire::{AmqpError, Condition, DeliveryState, Modified, Outcome, Received, Rejected};
 
 impl Play<'_> {
-    /// Takes a message, or a part of one; whether there was any.
+    /// Receives a message or a part of it. Returns whether there was any.
     pub(super) fn receive(&mut self, side: Side, receiver: ReceiverKey) -> bool {
         let streams = self.run.setup(side).streams;
         let session = self.pair.end(side).receiver(receiver).ok().and_then(|receiver| receiver.session());
         let Some(link) = self.model(side).links.get_mut(&receiver.into()) else { return false };
-        // A link that has moved has left behind what had come on the session before.
+        // A link on a new session has lost the deliveries that arrived on the session before.
         link.inbox.retain(|key| session.is_none_or(|session| session.0 == key.session));
         let Some(key) = link.inbox.first().copied() else { return false };
         let read = match self.pair.end(side).receiver(receiver) {
@@ -31,7 +31,7 @@ impl Play<'_> {
             }
         };
         let Some((taken, octets, end)) = read else {
-            // What had come of it went with a detach.
+            // A detach took the first part of the delivery.
             self.forget_first(side, receiver);
             return true;
         };
@@ -59,7 +59,7 @@ impl Play<'_> {
         }
     }
 
-    /// A message is complete.
+    /// Records a complete message.
     fn received(&mut self, side: Side, receiver: ReceiverKey, key: DeliveryKey) {
         let model = match side {
             Side::Client => &mut self.client,

@@ -1,4 +1,4 @@
-//! What the senders of a run do.
+//! The senders of a run.
 
 use alloc::vec::Vec;
 
@@ -27,7 +27,7 @@ impl Play<'_> {
         }
     }
 
-    /// Sends, and says whether that was refused for want of something that comes again.
+    /// Runs a sending command. Returns its result, and whether the engine refused it for a lack that ends.
     fn transmit<T>(
         &mut self,
         side: Side,
@@ -134,7 +134,7 @@ impl Play<'_> {
     }
 }
 
-/// What a message has from one octet on: its number, then octets that tell it from others.
+/// Returns the octets of a message from an offset on: its index, then octets that differ between messages.
 pub(super) fn content(id: usize, from: usize, len: usize) -> Vec<u8> {
     let id = u32::try_from(id).unwrap_or(u32::MAX).to_be_bytes();
     let octet = |at: usize| id.get(at).copied().unwrap_or_else(|| (at % 251).to_le_bytes()[0] ^ id[3]);

@@ -1,4 +1,4 @@
-//! What the ends of a run are set up with.
+//! The options of the ends of a run.
 
 use crate::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use crate::testing::operation::{EndSetup, Run, Side};
