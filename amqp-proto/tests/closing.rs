@@ -128,6 +128,6 @@ fn c_close_02_what_could_not_be_written_is_told() {
         let events = pair.client.events();
         let Some(Event::Closed(reason)) = events.last() else { panic!("{events:?}") };
         assert!(reason.origin == Origin::Local && reason.error.is_some(), "{reason}");
-        assert!(reason.to_string().contains("before all that was sent was written"), "{reason}");
+        assert!(reason.to_string().contains("before all sent messages were written"), "{reason}");
     }
 }

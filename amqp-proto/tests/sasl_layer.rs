@@ -169,7 +169,7 @@ fn a_sasl_09_plain_is_kept_off_links_in_clear() {
     );
     offered.drive();
     let reason = offered.client.expect_closed();
-    assert!(reason.to_string().contains("not encrypted"), "{reason}");
+    assert!(reason.to_string().contains("unencrypted transport"), "{reason}");
     assert!(offered.trace().iter().all(|line| !line.contains("sasl-init")));
 
     let profile = only().with_plain_in_clear();
