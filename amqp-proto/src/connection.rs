@@ -224,12 +224,6 @@ impl Connection {
         self.machine.endpoints.fx.out.len()
     }
 
-    /// Returns the event that [`poll_event`](Self::poll_event) returns next, without taking it. A link whose
-    /// end is the next event can still be read.
-    pub fn peek_event(&mut self) -> Option<&Event> {
-        self.machine.peek_event()
-    }
-
     /// Returns the oldest event, processing more input if there is none.
     ///
     /// # Examples

@@ -50,8 +50,10 @@ fn l_name_03_the_second_attach_steals_the_link() {
     peer.octets();
     peer.send(attach_sender("in", 5, "a", "b").on(1));
     let events = peer.events();
-    let [Event::LinkDetached { link, closed: true, reason }, Event::LinkOffered(LinkKey::Receiver(second))] =
-        &events[..]
+    let [
+        Event::LinkDetached { link, closed: true, reason, .. },
+        Event::LinkOffered(LinkKey::Receiver(second)),
+    ] = &events[..]
     else {
         panic!("{events:?}")
     };

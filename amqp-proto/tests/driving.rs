@@ -1,29 +1,49 @@
 //! What drivers ask the engine beside octets and events.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use amqp_proto::Event;
 use amqp_proto::config::{SenderOptions, SessionOptions};
 use amqp_proto::testing::{Auto, Pair};
 use amqp_proto::types::LinkKey;
+use amqp_proto::{Delivery, Event};
 
-/// What came over a link that is then closed can be taken before its end is polled.
+/// What came over a link that is then closed can be received before its end is polled; the end hands over the rest.
 #[test]
-fn an_event_can_be_looked_at_ahead() {
+fn the_end_of_a_link_hands_over_what_was_not_received() {
     let mut pair = Pair::opened();
     let (sender, receiver) = pair.link("jobs");
     pair.server.polls = false;
-    pair.client.sender(sender).unwrap().send("job").unwrap();
+    for job in ["first", "second", "third"] {
+        pair.client.sender(sender).unwrap().send(job).unwrap();
+    }
     pair.client.sender(sender).unwrap().close().unwrap();
     pair.drive();
-    assert!(matches!(pair.server.peek_event(), Some(Event::Message { .. })));
-    assert!(matches!(pair.server.poll_event(), Some(Event::Message { .. })));
-    assert!(matches!(pair.server.peek_event(), Some(Event::Lost { .. })));
-    assert!(matches!(pair.server.poll_event(), Some(Event::Lost { .. })));
-    assert!(matches!(pair.server.peek_event(), Some(Event::LinkDetached { .. })));
-    assert!(pair.server.receiver(receiver).unwrap().receive().is_some());
-    assert!(matches!(pair.server.poll_event(), Some(Event::LinkDetached { .. })));
+    for _ in 0..3 {
+        assert!(matches!(pair.server.poll_event(), Some(Event::Message { .. })));
+    }
+    for _ in 0..3 {
+        assert!(matches!(pair.server.poll_event(), Some(Event::Lost { .. })));
+    }
+    let text = |delivery: &Delivery| delivery.message().unwrap().body().unwrap().as_str().map(str::to_owned);
+    let first = pair.server.receiver(receiver).unwrap().receive().unwrap();
+    assert_eq!(text(&first).as_deref(), Some("first"));
+    let Some(Event::LinkDetached { closed: true, unread, .. }) = pair.server.poll_event() else { panic!() };
+    assert_eq!(unread.iter().filter_map(text).collect::<Vec<_>>(), ["second", "third"]);
     assert!(pair.server.receiver(receiver).is_err());
-    assert!(pair.server.peek_event().is_none());
+    assert!(pair.server.poll_event().is_none());
+}
+
+/// A suspended link keeps what was not received.
+#[test]
+fn a_suspended_link_keeps_what_was_not_received() {
+    let mut pair = Pair::opened();
+    let (sender, receiver) = pair.link("jobs");
+    pair.client.sender(sender).unwrap().send("job").unwrap();
+    pair.client.sender(sender).unwrap().detach().unwrap();
+    pair.drive();
+    let events = pair.server.events();
+    let Some(Event::LinkDetached { closed: false, unread, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(*unread, []);
+    assert!(pair.server.receiver(receiver).unwrap().receive().is_some());
 }
 
 /// T-DRAIN-01: who drains by hand hears that the receiver wants its credit back, though it was told of it before.

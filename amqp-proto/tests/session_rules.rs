@@ -364,8 +364,10 @@ fn s_end_06_a_link_is_on_one_session() {
     solo.says();
     solo.hears(&frames([attach_sender("n", 0, "a", "b").on(1)]));
     let events = solo.events();
-    let [Event::LinkDetached { link, closed: true, reason }, Event::LinkOffered(LinkKey::Receiver(again))] =
-        &events[..]
+    let [
+        Event::LinkDetached { link, closed: true, reason, .. },
+        Event::LinkOffered(LinkKey::Receiver(again)),
+    ] = &events[..]
     else {
         panic!("{events:?}")
     };

@@ -1,9 +1,11 @@
 //! The effect of the engine's events on waiters.
 
+use alloc::vec::Vec;
+
 use super::outcomes::Fate;
 use super::state::State;
 use super::wake::Wake;
-use crate::machine::{Event, PartEnd, Reason};
+use crate::machine::{Delivery, Event, Origin, PartEnd, Reason};
 use crate::types::{DeliveryKey, Key, LinkKey, ReceiverKey, SenderKey, SessionKey};
 
 /// The greatest number of events that are handled under one lock, so that other threads and tasks have their
@@ -25,12 +27,6 @@ impl<W: Wake> State<W> {
 
     /// Handles the oldest event, if any. Returns the part of the turn that it has used.
     fn dispatch_one(&mut self) -> Option<usize> {
-        if let Some(Event::LinkDetached { link: LinkKey::Receiver(key), reason, .. }) =
-            self.engine.peek_event()
-        {
-            let (key, origin) = (*key, reason.origin);
-            self.keep_rest(key, origin);
-        }
         let event = self.engine.poll_event()?;
         // The engine has done as much work as it does before others have their turn.
         let cost = if matches!(event, Event::Busy) { TURN } else { 1 };
@@ -93,7 +89,7 @@ impl<W: Wake> State<W> {
                 }
                 self.wake_link(key);
             }
-            Event::LinkDetached { link, reason, .. } => self.on_link_detached(link, *reason),
+            Event::LinkDetached { link, reason, unread, .. } => self.on_link_detached(link, *reason, unread),
             _ => {}
         }
     }
@@ -154,7 +150,7 @@ impl<W: Wake> State<W> {
         }
     }
 
-    fn on_link_detached(&mut self, key: LinkKey, reason: Reason) {
+    fn on_link_detached(&mut self, key: LinkKey, reason: Reason, unread: Vec<Delivery>) {
         let Some(slot) = self.link_slot(key) else { return };
         let session = self.links.get(slot).map(|link| link.session);
         let session = session.and_then(|session| self.sessions.get_mut(session));
@@ -164,8 +160,12 @@ impl<W: Wake> State<W> {
             self.links.remove(slot);
             return;
         }
+        let is_remote = reason.origin == Origin::Remote;
         let ended = self.end_of(reason);
         if let Some(link) = self.links.get_mut(slot) {
+            // If the peer has ended the link, all messages are kept, since the peer may have sent and closed at once.
+            // Otherwise only the settled ones are kept, which exist nowhere else.
+            link.rest.extend(unread.into_iter().filter(|left| is_remote || left.is_settled()));
             // A detached link can end again: the peer attaches it once more to close it [2.6.5]. Its handles were told.
             link.ended.get_or_insert(ended);
             link.line.wake_all(&mut self.wakes);

@@ -2,8 +2,8 @@
 
 use super::state::State;
 use super::wake::Wake;
-use crate::machine::{Delivery, Origin, Part, PartEnd, ReadError};
-use crate::types::{DeliveryKey, DeliveryTag, Key, ReceiverKey};
+use crate::machine::{Part, PartEnd, ReadError};
+use crate::types::{DeliveryKey, DeliveryTag, Key};
 
 impl<W: Wake> State<W> {
     /// Returns the tag of a delivery that the sender has not settled.
@@ -26,22 +26,6 @@ impl<W: Wake> State<W> {
             let left = left.ok_or(error)?;
             Ok(Part { payload: left.into_payload(), end: PartEnd::Complete })
         })
-    }
-
-    /// Keeps the messages of a link that is about to be forgotten.
-    ///
-    /// If the peer has ended the link, all are kept, since the peer may have sent and closed at once.
-    /// Otherwise only the settled ones are kept, which exist nowhere else. A suspended link keeps its
-    /// messages itself.
-    pub(super) fn keep_rest(&mut self, key: ReceiverKey, origin: Origin) {
-        let slot = self.link_slot(key.into());
-        let Some(link) = slot.and_then(|slot| self.links.get_mut(slot)) else { return };
-        let Ok(mut receiver) = self.engine.receiver(key) else { return };
-        if receiver.is_suspended() {
-            return;
-        }
-        let rest = core::iter::from_fn(|| receiver.receive());
-        link.rest.extend(rest.filter(|left: &Delivery| origin == Origin::Remote || left.is_settled()));
     }
 
     /// Releases messages that have arrived and were not taken; on a streaming link, also incomplete ones.

@@ -1,7 +1,9 @@
 //! [`Event`]: the reports of a connection.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
+use super::delivery::Delivery;
 use super::reason::Reason;
 use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
 use crate::wire::DeliveryState;
@@ -45,6 +47,9 @@ pub enum Event {
         /// The end that detached the link, and the reason. If the session is over, the error's info is
         /// omitted.
         reason: Box<Reason>,
+        /// The complete messages that the application has not received, the oldest first. Empty if the link is
+        /// suspended: a suspended link keeps its messages, and they can be received as before.
+        unread: Vec<Delivery>,
     },
     /// A sender can send: it has credit, and room in the session's window and in the output.
     ///

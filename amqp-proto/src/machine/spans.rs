@@ -162,7 +162,7 @@ impl Machine {
         let is_over = self.is_over();
         let watch = &mut self.endpoints.spans;
         match event {
-            Event::LinkDetached { link, closed, reason } => {
+            Event::LinkDetached { link, closed, reason, .. } => {
                 let session = self.endpoints.links.get(link.key()).map(|link| link.session);
                 let session = session.and_then(|key| self.endpoints.sessions.get(key));
                 let is_alone = !is_over && session.is_some_and(Session::is_mapped);

@@ -230,7 +230,7 @@ impl End {
     #[track_caller]
     pub fn expect_detached(&mut self) -> (LinkKey, bool, Reason) {
         self.expect("a link is detached", |event| match event {
-            Event::LinkDetached { link, closed, reason } => Some((*link, *closed, (**reason).clone())),
+            Event::LinkDetached { link, closed, reason, .. } => Some((*link, *closed, (**reason).clone())),
             _ => None,
         })
     }

@@ -103,7 +103,7 @@ impl Peer {
     #[track_caller]
     pub(crate) fn detached(&mut self) -> (LinkKey, bool, Reason) {
         match self.event() {
-            Event::LinkDetached { link, closed, reason } => (link, closed, *reason),
+            Event::LinkDetached { link, closed, reason, .. } => (link, closed, *reason),
             other => panic!("{other:?}"),
         }
     }

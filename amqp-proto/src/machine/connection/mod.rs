@@ -256,12 +256,6 @@ impl Machine {
         self.endpoints.fx.out.len() > 0 || (self.local == Half::Open && self.endpoints.is_due())
     }
 
-    /// Returns the oldest event without taking it.
-    pub(crate) fn peek_event(&mut self) -> Option<&Event> {
-        self.run();
-        self.endpoints.fx.events.front()
-    }
-
     /// Takes the oldest event.
     #[inline]
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
@@ -281,9 +275,9 @@ impl Machine {
 
     fn pop_event(&mut self) -> Option<Event> {
         let event = self.endpoints.fx.events.pop_front()?;
-        let event = self.shown(event);
-        match &event {
-            Event::LinkDetached { link, .. } => self.endpoints.forget_link(*link),
+        let mut event = self.shown(event);
+        match &mut event {
+            Event::LinkDetached { link, unread, .. } => *unread = self.endpoints.forget_link(*link),
             Event::SessionEnded { session, .. } => self.endpoints.forget_session(*session),
             _ => {}
         }

@@ -98,6 +98,15 @@ impl Delivery {
     }
 }
 
+/// Compares the keys.
+impl PartialEq for Delivery {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Delivery {}
+
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}, tag {:?}: {:?}", self.key(), self.tag(), self.payload())

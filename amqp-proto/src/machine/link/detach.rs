@@ -1,12 +1,13 @@
 //! The refusal, detach and close of links, and the fate of their deliveries [2.6.3-2.6.6].
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::attach::too_large;
 use super::receiver::{Held, Receiver};
 use super::{Link, LinkEnd};
 use crate::machine::command_error::LinkError;
-use crate::machine::delivery::{Record, Tags, forget};
+use crate::machine::delivery::{Delivery, Record, Tags, forget};
 use crate::machine::endpoints::{Endpoints, of_session};
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
@@ -242,13 +243,17 @@ impl Endpoints {
         }
     }
 
-    /// Forgets a link whose end the application has polled, unless it is suspended.
-    pub(crate) fn forget_link(&mut self, key: LinkKey) {
-        if let Some(link) = self.links.get_mut(key.key()).filter(|link| !link.is_suspended()) {
+    /// Forgets a link whose end the application has polled, unless it is suspended. Returns the complete
+    /// deliveries that the application has not received.
+    pub(crate) fn forget_link(&mut self, key: LinkKey) -> Vec<Delivery> {
+        let link = self.links.get_mut(key.key()).filter(|link| !link.is_suspended());
+        let Some(index) = link.map(|link| link.key.index) else { return Vec::new() };
+        let unread = core::iter::from_fn(|| self.receive(index)).collect();
+        if let Some(link) = self.links.at(index) {
             link.is_polled = true;
-            let index = link.key.index;
-            self.drop_link(index);
         }
+        self.drop_link(index);
+        unread
     }
 
     /// Sends an attach without a terminus, and a detach with the error [2.6.3].
@@ -364,7 +369,12 @@ impl Endpoints {
         let (key, public, session) = (link.key, link.public_key(), link.session);
         self.release(session, held);
         self.give_up_place(index);
-        self.fx.tell(Event::LinkDetached { link: public, closed: false, reason: Box::new(reason) });
+        self.fx.tell(Event::LinkDetached {
+            link: public,
+            closed: false,
+            reason: Box::new(reason),
+            unread: Vec::new(),
+        });
         self.suspended.push_back(key);
         if u32::try_from(self.suspended.len()).map_or(true, |n| n > self.limits.suspended_links())
             && let Some(oldest) = self.suspended.pop_front()
@@ -388,7 +398,12 @@ impl Endpoints {
         }
         self.release(session, held);
         self.give_up_place(index);
-        self.fx.tell(Event::LinkDetached { link: public, closed, reason: Box::new(reason) });
+        self.fx.tell(Event::LinkDetached {
+            link: public,
+            closed,
+            reason: Box::new(reason),
+            unread: Vec::new(),
+        });
     }
 
     /// Reports the unsettled deliveries of a link as lost.

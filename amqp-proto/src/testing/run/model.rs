@@ -113,7 +113,7 @@ impl Model {
             }
             Event::LinkOffered(link) => self.link_offered(*link, end),
             Event::LinkAttached(link) => self.link(*link).wants = true,
-            Event::LinkDetached { link, closed, reason } => {
+            Event::LinkDetached { link, closed, reason, .. } => {
                 check_reason(reason);
                 self.detached(*link, *closed, notes);
             }
