@@ -114,7 +114,7 @@ fn closing_does_not_wait_for_a_peer_that_stalls() {
     hold.stall(true);
     let sent = sender.send_queued(Message::new(vec![0; 1 << 20])).unwrap();
     let error = client.close().unwrap_err();
-    assert!(error.to_string().contains("before all that was sent was written"), "{error}");
+    assert!(error.to_string().contains("before all sent messages were written"), "{error}");
     assert!(matches!(sent.outcome(), Err(Error::Lost(_))));
 }
 

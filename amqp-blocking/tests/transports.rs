@@ -271,7 +271,7 @@ fn a_peer_that_takes_nothing() {
     assert!(writes < 20, "{writes} writes for nothing");
     // It could not be written, and so the close does not say that all is well (C-CLOSE-02).
     let error = client.close().unwrap_err();
-    assert!(error.to_string().contains("before all that was sent was written"), "{error}");
+    assert!(error.to_string().contains("before all sent messages were written"), "{error}");
     assert!(sent.iter().all(|sent| matches!(sent.outcome(), Err(Error::Lost(_)))));
 }
 

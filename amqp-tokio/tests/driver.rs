@@ -238,7 +238,7 @@ async fn a_peer_that_takes_nothing() {
     assert!(hold.calls() - idle < 10, "{} calls for nothing", hold.calls() - idle);
     // The peer never reads the close: it is given up, and that is told (C-CLOSE-02).
     let error = bounded(client.close()).await.unwrap_err();
-    assert!(error.to_string().contains("before all that was sent was written"), "{error}");
+    assert!(error.to_string().contains("before all sent messages were written"), "{error}");
     for sent in sent {
         assert!(matches!(bounded(sent).await, Err(Error::Lost(_))));
     }
