@@ -122,11 +122,13 @@ impl Options {
 
     /// Sets the time without a received frame after which the connection is closed [2.4.5].
     ///
-    /// Half of the time is announced to the peer. The default `None` means no timeout. A time below 2
-    /// milliseconds is raised to that, since half of less cannot be announced.
+    /// Half of the time is announced to the peer. The default `None` means no timeout, and so does zero, as on
+    /// the wire. Any other time below 2 milliseconds is raised to that, since half of less cannot be
+    /// announced.
     #[must_use]
     pub fn with_idle_timeout(mut self, idle_timeout: impl Into<Option<Duration>>) -> Self {
-        self.idle_timeout = idle_timeout.into().map(|span| whole_millis(span).max(2));
+        let idle_timeout = idle_timeout.into().filter(|span| !span.is_zero());
+        self.idle_timeout = idle_timeout.map(|span| whole_millis(span).max(2));
         self
     }
 

@@ -18,13 +18,9 @@ const EMPTY: &str = "0000000802000000";
 /// C-IDLE-02: half of what is kept to is announced; none if there is no threshold.
 #[test]
 fn c_idle_02_half_of_the_threshold_is_announced() {
-    for (threshold, announced) in [
-        (Some(20_000), Some(10_000)),
-        (Some(3), Some(1)),
-        (Some(1), Some(1)),
-        (Some(0), Some(1)),
-        (None, None),
-    ] {
+    for (threshold, announced) in
+        [(Some(20_000), Some(10_000)), (Some(3), Some(1)), (Some(1), Some(1)), (Some(0), None), (None, None)]
+    {
         let mut solo =
             Solo::client(Options::new("c").with_idle_timeout(threshold.map(Duration::from_millis)));
         let written = open("c").null().uint(65_536).ushort(255);

@@ -92,7 +92,7 @@ async fn main() -> Result<()> {
     let options = ConnectionOptions::new()
         .with_container_id("amqp-tokio-broker")
         .with_frame_size(arguments.frame_size)
-        .with_idle_timeout(Duration::from_secs(arguments.idle));
+        .with_idle_timeout((arguments.idle > 0).then(|| Duration::from_secs(arguments.idle)));
     let mut builder = arguments.bounds.apply(Broker::builder().with_options(options));
     for user in &arguments.user {
         let (name, password) = user.split_once(':').context("a user is given as NAME:PASSWORD")?;

@@ -133,8 +133,8 @@ impl ConnectionOptions {
     setters! {
         /// Sets all bounds on the memory and work that the peer can cause at this end.
         with_limits(limits: Limits);
-        /// Sets the time without a received frame after which the connection is closed [2.4.5]. Default `None`:
-        /// no timeout. The shortest is 2 milliseconds.
+        /// Sets the time without a received frame after which the connection is closed [2.4.5]. Default `None`,
+        /// or zero: no timeout. The shortest is 2 milliseconds.
         with_idle_timeout(idle_timeout: impl Into<Option<Duration>>) = Into::into;
         /// Sets the time within which the connection must be open. Default 30 seconds; `None`: no bound.
         with_open_timeout(open_timeout: impl Into<Option<Duration>>) = Into::into;
