@@ -210,7 +210,7 @@ fn all_of_them_speak_tls() {
     for (url, arguments, words) in [
         (&encrypted, &[][..], "TLS: invalid peer certificate"),
         (&encrypted.replace("amqps", "amqp"), &[], "it seems to speak TLS"),
-        (&jobs(&clear).replace("amqp", "amqps"), &trusting, "the peer does not speak it"),
+        (&jobs(&clear).replace("amqp", "amqps"), &trusting, "the peer does not speak TLS"),
     ] {
         let (code, _, errors) = run("send", &[&[url.as_str()], arguments].concat());
         assert!(code == Some(1) && errors.contains(words), "{words}: {errors}");
