@@ -7,20 +7,17 @@ use std::time::{Duration, Instant};
 
 use amqp_proto::Connection as Engine;
 use amqp_proto::client::{
-    Acceptor, Address, AddressError, CloseReason, ConnectionOptions, ReceiverSettings, Result,
-    SenderSettings, random_name,
+    Acceptor, Address, AddressError, CloseReason, ConnectionOptions, Result, random_name,
 };
 use amqp_proto::config::SessionOptions;
 use amqp_proto::driver::{self, Clock, Hub, HubOptions, LastWords};
-use amqp_proto::sasl::Identity;
-use amqp_proto::types::{Moment, Str, Symbol};
-use amqp_proto::wire::{self, Open};
+use amqp_proto::types::Moment;
+use amqp_proto::wire;
 
+use crate::builders::{ReceiverBuilder, SenderBuilder};
 use crate::connect;
-use crate::offered::{Offer, OfferedSession};
+use crate::handles::{Offer, OfferedSession};
 use crate::reading;
-use crate::receiver_builder::ReceiverBuilder;
-use crate::sender_builder::SenderBuilder;
 use crate::session::Session;
 #[cfg(feature = "tls")]
 use crate::tls;
@@ -57,7 +54,7 @@ use crate::writing::{self, Way, Writer};
 /// # Ok::<(), amqp_blocking::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Connection(driver::Connection<Thread>);
+pub struct Connection(pub(crate) driver::Connection<Thread>);
 
 impl Connection {
     /// Connects to a broker, `amqp://user:password@host:port`, and opens the connection. The URL's path is not looked
@@ -112,7 +109,7 @@ impl Connection {
     /// is up to the engine.
     fn start(transport: impl Transport, engine: Engine, options: &ConnectionOptions) -> Result<Self> {
         let connection = Self(driver::Connection::new(drive(transport, engine, options)?));
-        ready(connection.0.opened())?;
+        ready(driver::Connection::opened(&connection))?;
         Ok(connection)
     }
 
@@ -123,61 +120,22 @@ impl Connection {
 
     /// Begins a session, as the options say.
     pub fn session_with(&self, options: SessionOptions) -> Result<Session> {
-        let session = self.0.begin(&options)?;
-        ready(session.begun())?;
+        let session = driver::Connection::begin(self, &options)?;
+        ready(driver::Session::begun(&session))?;
         Ok(Session(session))
     }
 
-    /// Returns a link to the node with this address, on the connection's own session; to be attached.
-    pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
-        SenderBuilder::new(self.0.home(), SenderSettings::to(address))
-    }
-
-    /// Makes the builder of a link that sends each message to where it is addressed `to`, by a peer that can do that
-    /// (the anonymous relay).
-    pub fn anonymous_sender(&self) -> SenderBuilder {
-        SenderBuilder::new(self.0.home(), SenderSettings::to_anybody())
-    }
-
-    /// Returns a link from the node with this address, on the connection's own session; to be attached.
-    pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.0.home(), ReceiverSettings::from(address))
-    }
-
-    /// Makes the builder of a link that receives from a node that the peer makes for it.
-    pub fn dynamic_receiver(&self) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.0.home(), ReceiverSettings::from_dynamic())
-    }
+    driver::link_builders!(Connection);
 
     /// Waits for the peer to begin a session; `None` when the connection is over without an error.
     pub fn next_session(&self) -> Result<Option<OfferedSession>> {
-        Ok(ready(self.0.next_session())?.map(OfferedSession))
+        ready(driver::Connection::next_session(self))
     }
 
     /// Waits for the peer to begin a session or attach a link, on any session; `None` when the connection is over
     /// without an error.
     pub fn next_offer(&self) -> Result<Option<Offer>> {
-        Ok(ready(self.0.next_offer())?.map(Offer::from))
-    }
-
-    /// Returns the peer's open.
-    pub fn peer_open(&self) -> Option<Open> {
-        self.0.peer_open()
-    }
-
-    /// Returns whether the peer offers this extension.
-    pub fn offers(&self, capability: &Symbol) -> bool {
-        self.0.offers(capability)
-    }
-
-    /// Returns who the client is, to a server that has asked.
-    pub fn identity(&self) -> Option<Identity> {
-        self.0.identity()
-    }
-
-    /// Returns whether it is open at both ends.
-    pub fn is_open(&self) -> bool {
-        self.0.is_open()
+        ready(driver::Connection::next_offer(self))
     }
 
     /// Closes the connection, and waits until the peer has answered. What was sent before is written before the close.
@@ -188,7 +146,7 @@ impl Connection {
     /// How the connection ended, if that was not by this; and that not all was written that was sent before, where the
     /// peer did not take it within the [close time-out](ConnectionOptions::with_close_timeout).
     pub fn close(&self) -> Result<()> {
-        ready(self.0.close())
+        ready(driver::Connection::close(self))
     }
 
     /// Closes the connection at once, saying why: what is not written yet is given up. Waits until the peer has
@@ -198,12 +156,12 @@ impl Connection {
     ///
     /// How the connection ended, if that was not by this.
     pub fn close_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
-        ready(self.0.close_with(error.into()))
+        ready(driver::Connection::close_with(self, error.into()))
     }
 
-    /// Waits until the connection is over, and all that can be written is; tells how it ended.
+    /// Waits until the connection is over and all that can be written is, and returns how it ended.
     pub fn closed(&self) -> CloseReason {
-        ready(self.0.done())
+        ready(driver::Connection::closed(self))
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::thread;
 
-use amqp_proto::client::{Error, Result};
+use amqp_proto::client::Result;
+use amqp_proto::driver;
 use amqp_proto::policy::OnFailure;
 
-use crate::Delivery;
+use crate::handles::Delivery;
 use crate::receiver::Receiver;
-use crate::wait::park_until;
+use crate::wait::parked;
 
 impl Receiver {
     /// Works on each message, on so many threads, this one included, until the link is over: `Ok` accepts the message,
@@ -111,20 +112,16 @@ struct Stop<'a> {
 impl Stop<'_> {
     /// Waits for the next message; `None` if there is none to come, or this thread is to end.
     fn next(&self) -> Result<Option<Delivery>> {
-        let (me, mut next) = (thread::current(), self.receiver.link.recv());
-        park_until(None, Error::TimedOut, || match next.poll(&me) {
+        let mut next = driver::Receiver::recv(self.receiver);
+        parked(|me| match next.poll(me) {
             Poll::Pending if self.is_set.load(Ordering::Relaxed) => Poll::Ready(Ok(None)),
-            Poll::Pending => {
-                next.flush();
-                Poll::Pending
-            }
             next => next,
         })
     }
 
     fn set(&self) {
         self.is_set.store(true, Ordering::Relaxed);
-        self.receiver.link.wake_all();
+        driver::Receiver::wake_all(self.receiver);
     }
 }
 

@@ -19,46 +19,44 @@
 //! | handle errors | [`Error::kind`], [`Error::is_transient`], [`policy::Backoff`] |
 #![forbid(unsafe_code)]
 
+mod builders;
 mod connect;
 mod connection;
 mod container;
 mod for_each;
-mod incoming;
+mod handles;
 mod listener;
-mod offered;
+mod reader;
 mod reading;
 mod receiver;
-mod receiver_builder;
 mod requester;
 mod responder;
 mod sender;
-mod sender_builder;
 mod sent;
 mod session;
-mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
 mod wait;
+mod writer;
 mod writing;
 
+pub use builders::{ReceiverBuilder, SenderBuilder};
 pub use connection::Connection;
 pub use container::{Container, Injector, Stopped};
-/// A message that was received, and the decision about it to come.
-pub type Delivery = amqp_proto::driver::Delivery<std::thread::Thread>;
-pub use incoming::IncomingStream;
+#[doc(hidden)]
+pub use handles::Blocking;
+pub use handles::{Accepted, Delivery, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
 pub use listener::{Incoming, Listener};
-pub use offered::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
+pub use reader::MessageReader;
 pub use receiver::{Deliveries, Receiver};
-pub use receiver_builder::ReceiverBuilder;
 pub use requester::Requester;
 pub use responder::{Request, Responder};
 pub use sender::Sender;
-pub use sender_builder::SenderBuilder;
 pub use sent::{Sent, SentOutcomes};
 pub use session::Session;
-pub use stream::OutgoingStream;
 pub use transport::Transport;
+pub use writer::MessageWriter;
 
 pub use amqp_proto as proto;
 pub use amqp_proto::client::{

@@ -1,6 +1,6 @@
 //! [`Requester`]: asks questions of a service, and finds the answers.
 
-use std::thread::{self, Thread};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use amqp_proto::client::{Error, Result};
@@ -8,11 +8,11 @@ use amqp_proto::driver;
 use amqp_proto::message::Message;
 use amqp_proto::types::Str;
 
-use crate::Delivery;
 use crate::connection::Connection;
+use crate::handles::Delivery;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
-use crate::wait::{park_until, ready_by};
+use crate::wait::{parked_until, ready_by};
 
 /// Sends requests to a service, whose answers come to an address of its own. Clones are handles to the same one, for
 /// any thread: those who wait take what comes, and hand it to who has asked.
@@ -31,7 +31,7 @@ use crate::wait::{park_until, ready_by};
 /// # Ok::<(), amqp_blocking::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Requester(driver::Requester<Thread>);
+pub struct Requester(pub(crate) driver::Requester<Thread>);
 
 impl Connection {
     /// Sends requests to this address; answers come to a [dynamic](crate::ReceiverBuilder::with_dynamic) node.
@@ -52,13 +52,7 @@ impl Requester {
     ///
     /// [`Error::Request`] if the peer has not said what that address is.
     pub fn new(sender: Sender, receiver: Receiver) -> Result<Self> {
-        driver::Requester::new(sender.link, receiver.link).map(Self)
-    }
-
-    /// Sets the address that requests tell for their answers, where the peer knows the link by another one than its
-    /// own, such as `$me`. A request that has a reply-to keeps it.
-    pub fn set_reply_to(&self, address: impl Into<Str>) {
-        self.0.set_reply_to(address)
+        driver::Requester::new(sender.0, receiver.0).map(Self)
     }
 
     /// Sends a request, and waits for the answer. Its message-id and correlation-id are set, and its reply-to unless it
@@ -81,32 +75,16 @@ impl Requester {
         self.ask(message.into(), Instant::now().checked_add(span))
     }
 
-    /// Returns the address that answers come to.
-    pub fn reply_to(&self) -> Option<Str> {
-        self.0.reply_to()
-    }
-
-    /// Returns how many requests wait for their answers.
-    pub fn waiting(&self) -> usize {
-        self.0.waiting()
-    }
-
     /// Closes both links, and waits until the peer has done the same. Requests that wait end with an error.
     pub fn close(&self) -> Result<()> {
-        Sender::new(self.0.sender().clone(), None).close()?;
-        Receiver::new(self.0.receiver().clone()).close()
+        Sender(driver::Requester::sender(self).clone()).close()?;
+        Receiver(driver::Requester::receiver(self).clone()).close()
     }
 
     fn ask(&self, message: Message, by: Option<Instant>) -> Result<Delivery> {
-        let (message, mut request) = self.0.ask(message)?;
-        request.set_sent(ready_by(self.0.sender().queue(message)?, by)?);
-        let (me, mut answer) = (thread::current(), request.answer());
-        park_until(by, Error::TimedOut, || {
-            let polled = answer(&me);
-            if polled.is_pending() {
-                self.0.sender().flush();
-            }
-            polled
-        })
+        let (message, mut question) = driver::Requester::ask(self, message)?;
+        let sender = driver::Requester::sender(self);
+        question.set_sent(ready_by(driver::Sender::queue(sender, message)?, by)?);
+        parked_until(by, question.answer()).unwrap_or(Err(Error::TimedOut))
     }
 }

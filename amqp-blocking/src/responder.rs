@@ -1,21 +1,20 @@
 //! [`Responder`]: the service that answers requests.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
 use std::time::Duration;
 
-use amqp_proto::client::{Error, Result};
-use amqp_proto::message::{Message, MessageView};
-use amqp_proto::policy::{Recent, answer_to};
+use amqp_proto::client::Result;
+use amqp_proto::driver;
+use amqp_proto::message::Message;
 use amqp_proto::types::Str;
-use amqp_proto::wire::{ANONYMOUS_RELAY, Outcome, Properties, Rejected};
+use amqp_proto::wire::{self, ANONYMOUS_RELAY, Outcome};
 
-use crate::Delivery;
+use crate::builders::SenderBuilder;
 use crate::connection::Connection;
+use crate::handles::Delivery;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::sent::Sent;
-use crate::session::Session;
 
 /// Receives requests, and sends each its answer. Clones are handles to the same one, for any thread: each request goes
 /// to one of those who wait.
@@ -32,10 +31,7 @@ use crate::session::Session;
 /// # Ok::<(), amqp_blocking::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Responder {
-    receiver: Receiver,
-    answers: Arc<Answers>,
-}
+pub struct Responder(pub(crate) driver::Responder<Thread>);
 
 impl Connection {
     /// Answers the requests that come to this address.
@@ -53,158 +49,90 @@ impl Responder {
     pub fn new(connection: &Connection, receiver: Receiver) -> Result<Self> {
         let session = connection.session()?;
         let relay = match connection.offers(&ANONYMOUS_RELAY) {
-            true => Some(session.anonymous_sender().attach()?),
+            true => Some(session.anonymous_sender().attach()?.0),
             false => None,
         };
-        let answers = Answers { session, relay, senders: Mutex::new(Recent::new(MOST)) };
-        Ok(Self { receiver, answers: Arc::new(answers) })
+        Ok(Self(driver::Responder::new(receiver.0, session.0, relay)))
     }
 
     /// Waits for the next request; `None` once the link is over without an error and all is taken. What is no message
     /// of the standard's format is rejected.
     pub fn recv(&self) -> Result<Option<Request>> {
-        self.take(|| self.receiver.recv())
+        self.take(Receiver::recv)
     }
 
-    /// Waits for a request for so long at most; then the error is [`Error::TimedOut`].
+    /// Waits for a request for so long at most; then the error is [`Error::TimedOut`](crate::Error::TimedOut).
     pub fn recv_timeout(&self, span: Duration) -> Result<Option<Request>> {
-        self.take(|| self.receiver.recv_timeout(span))
+        self.take(|receiver| receiver.recv_timeout(span))
     }
 
-    fn take(&self, recv: impl Fn() -> Result<Option<Delivery>>) -> Result<Option<Request>> {
-        while let Some(delivery) = recv()? {
-            match delivery.message().and_then(|message| Ok((message.properties()?, message))) {
-                Ok((properties, message)) => {
-                    return Ok(Some(Request::new(delivery, message, properties, self.clone())));
-                }
-                Err(_) => delivery.reject(None)?,
+    fn take(&self, recv: impl Fn(&Receiver) -> Result<Option<Delivery>>) -> Result<Option<Request>> {
+        let receiver = Receiver(self.0.receiver().clone());
+        while let Some(delivery) = recv(&receiver)? {
+            if let Some(request) = driver::Responder::take(self, delivery)? {
+                return Ok(Some(Request(request)));
             }
         }
         Ok(None)
     }
 
-    /// Returns the link that requests come over.
-    pub fn receiver(&self) -> &Receiver {
-        &self.receiver
-    }
-
     /// Stops taking requests, closes the link, and waits until the peer has done the same. Answers that are on their
     /// way still go out.
     pub fn close(&self) -> Result<()> {
-        self.receiver.close()
+        Receiver(self.0.receiver().clone()).close()
     }
 }
 
 /// A message that asks for an answer. Dropped with nothing decided it is released, as a [`Delivery`] is.
+#[derive(Debug)]
 #[must_use = "a request that is dropped with nothing decided is released"]
-pub struct Request {
-    /// `None` once it is decided about.
-    delivery: Option<Delivery>,
-    message: MessageView,
-    properties: Properties,
-    responder: Responder,
-}
+pub struct Request(pub(crate) driver::Request<Thread>);
 
 impl Request {
-    fn new(delivery: Delivery, message: MessageView, properties: Properties, responder: Responder) -> Self {
-        Self { delivery: Some(delivery), message, properties, responder }
-    }
-
-    /// Returns the message.
-    pub fn message(&self) -> &MessageView {
-        &self.message
-    }
-
-    /// Its properties, such as the [reply-to](Properties::reply_to).
-    pub fn properties(&self) -> &Properties {
-        &self.properties
-    }
-
     /// Sends the answer, accepts the request, and waits for the outcome of the answer: what is not accepted has not
-    /// reached who has asked. See [`answer_to`] for what is set in it.
+    /// reached who has asked. See [`answer_to`](crate::policy::answer_to) for what is set in it.
     ///
     /// The request is accepted once the answer is on its way, or cannot be sent.
     ///
     /// # Errors
     ///
-    /// [`Error::Request`] if nobody has asked for an answer; that of the link for it, which may have gone with who has
-    /// asked.
-    pub fn reply(mut self, message: impl Into<Message>) -> Result<Outcome> {
-        let sent = match answer_to(&self.properties, message) {
-            Ok(message) => self.responder.answers.send(message),
-            Err(error) => Err(error.into()),
-        };
-        let accepted = self.decide(Outcome::Accepted);
+    /// [`Error::Request`](crate::Error::Request) if no answer was asked for; that of the link for it, which may have
+    /// gone with who has asked.
+    pub fn reply(self, message: impl Into<Message>) -> Result<Outcome> {
+        let sent = send(&self.0, message);
+        let accepted = self.accept();
         let outcome = sent?.outcome()?;
         accepted.map(|()| outcome)
     }
 
-    /// There is no answer, and the request is dealt with [3.4.2].
-    pub fn accept(mut self) -> Result<()> {
-        self.decide(Outcome::Accepted)
+    /// Accepts the request without an answer: it is dealt with [3.4.2].
+    pub fn accept(self) -> Result<()> {
+        driver::Request::accept(self.0)
     }
 
-    /// The request is invalid [3.4.3].
-    pub fn reject(mut self, error: impl Into<Option<amqp_proto::wire::AmqpError>>) -> Result<()> {
-        self.decide(Rejected { error: error.into().map(Box::new) }.into())
+    /// Rejects the request: it is invalid [3.4.3].
+    pub fn reject(self, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
+        driver::Request::reject(self.0, error.into())
     }
 
-    /// The request is for somebody else, who gets it unchanged [3.4.4].
-    pub fn release(mut self) -> Result<()> {
-        self.decide(Outcome::Released)
-    }
-
-    fn decide(&mut self, outcome: Outcome) -> Result<()> {
-        self.delivery.take().map_or(Ok(()), |delivery| delivery.dispose(&outcome.into()))
+    /// Releases the request unchanged, for another responder [3.4.4].
+    pub fn release(self) -> Result<()> {
+        driver::Request::release(self.0)
     }
 }
 
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("properties", &self.properties).finish_non_exhaustive()
-    }
-}
-
-/// The ways that answers go.
-#[derive(Debug)]
-struct Answers {
-    session: Session,
-    /// One for all.
-    relay: Option<Sender>,
-    /// One for each address.
-    senders: Mutex<Recent<Sender>>,
-}
-
-/// How many links for answers are kept.
-const MOST: usize = 64;
-
-impl Answers {
-    fn send(&self, message: Message) -> Result<Sent> {
-        if let Some(relay) = &self.relay {
-            return relay.send_queued(message);
+/// Sends an answer over the link that leads there, which may have to be attached.
+fn send(request: &driver::Request<Thread>, message: impl Into<Message>) -> Result<Sent> {
+    let answer = driver::Request::answer(request, message)?;
+    if let Some(sender) = answer.sender() {
+        match Sender(sender).send_queued(answer.message()) {
+            Err(error) if answer.is_stale(&error) => {}
+            sent => return sent,
         }
-        let address = message.properties().to.clone().unwrap_or_default();
-        let known = self.lock().get(&address).cloned();
-        if let Some(sender) = known {
-            match sender.send_queued(message.clone()) {
-                // It is gone, perhaps with a node of this address that was before.
-                Err(Error::Link(_)) => {
-                    let gone = self.lock().remove(&address);
-                    drop(gone);
-                }
-                sent => return sent,
-            }
-        }
-        let sender = self.session.sender(address.clone()).attach()?;
-        let sent = sender.send_queued(message);
-        let spent = self.lock().put(address, sender);
-        // Its link closes when the last answer over it is through; not under the lock.
-        drop(spent);
-        sent
     }
-
-    fn lock(&self) -> MutexGuard<'_, Recent<Sender>> {
-        // Nothing in there can panic half way.
-        self.senders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    let (home, settings) = answer.way();
+    let sender = SenderBuilder { home, settings }.attach()?;
+    let sent = sender.send_queued(answer.message());
+    answer.keep(sender.0);
+    sent
 }

@@ -1,14 +1,14 @@
-//! [`Sent`]: a message that was sent, and its outcome.
+//! [`Sent`]: a message that was sent, and its outcome to come.
 
-use std::thread::{self, Thread};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use amqp_proto::client::{Error, Result};
 use amqp_proto::driver;
-use amqp_proto::types::{DeliveryKey, DeliveryTag};
+use amqp_proto::types::DeliveryKey;
 use amqp_proto::wire::Outcome;
 
-use crate::wait::park_until;
+use crate::wait::{parked, parked_until};
 
 /// A message that was sent. Its outcome can be waited for; dropped, it is of no interest, and the message is sent
 /// all the same.
@@ -17,52 +17,28 @@ use crate::wait::park_until;
 pub struct Sent(pub(crate) driver::Sent<Thread>);
 
 impl Sent {
-    /// Returns the engine's key of it.
-    pub fn key(&self) -> DeliveryKey {
-        self.0.key()
-    }
-
-    /// Returns the tag, as long as the delivery is not settled.
-    pub fn tag(&self) -> Option<DeliveryTag> {
-        self.0.tag()
-    }
-
-    /// Returns whether it was sent settled, so that there is no outcome to come: it counts as accepted.
-    pub fn is_settled(&self) -> bool {
-        self.0.is_settled()
-    }
-
-    /// Waits for the outcome. What was sent settled counts as accepted.
+    /// Waits for the outcome, which stays known: asked again, this gives it again. A message that was sent settled
+    /// counts as accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lost`] if the link has ended before; [`Error::Undecided`] if the receiver has settled without one.
     pub fn outcome(&self) -> Result<Outcome> {
         self.outcome_by(None, Error::TimedOut)
     }
 
     /// Waits for the outcome for so long at most; then the error is [`Error::TimedOut`].
+    ///
+    /// # Errors
+    ///
+    /// See [`outcome`](Self::outcome).
     pub fn outcome_timeout(&self, span: Duration) -> Result<Outcome> {
         self.outcome_by(Instant::now().checked_add(span), Error::TimedOut)
     }
 
-    /// Returns the outcome, if it is known.
-    pub fn try_outcome(&self) -> Result<Option<Outcome>> {
-        self.0.try_outcome()
-    }
-
-    /// Settles it: its outcome is of no interest any more, or is known and the link does not settle by itself.
-    pub fn settle(self) -> Result<()> {
-        self.0.settle()
-    }
-
     /// Waits for the outcome until then at most; `late` is the error after that.
     pub(crate) fn outcome_by(&self, by: Option<Instant>, late: Error) -> Result<Outcome> {
-        let me = thread::current();
-        park_until(by, late, || {
-            let outcome = self.0.poll_outcome(&me);
-            if outcome.is_pending() {
-                // A thread that has nothing else to do writes by itself: that saves a switch to another.
-                self.0.flush();
-            }
-            outcome
-        })
+        parked_until(by, |me| driver::Sent::poll_outcome(self, me)).unwrap_or(Err(late))
     }
 }
 
@@ -76,8 +52,6 @@ impl Iterator for SentOutcomes {
     type Item = (DeliveryKey, Result<Outcome>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let me = thread::current();
-        let next = park_until(None, Error::TimedOut, || self.0.poll(&me).map(Ok));
-        next.unwrap_or_default()
+        parked(|me| self.0.poll(me))
     }
 }

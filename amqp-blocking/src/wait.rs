@@ -9,15 +9,7 @@ use amqp_proto::driver::{Try, Wait};
 
 /// Waits until an attempt is ready.
 pub(crate) fn ready<R>(mut wait: Wait<'_, Thread, impl Try<Thread, R>>) -> R {
-    let me = thread::current();
-    loop {
-        if let Poll::Ready(ready) = wait.poll(&me) {
-            return ready;
-        }
-        // A thread that has nothing else to do writes by itself: that saves a switch to another.
-        wait.flush();
-        thread::park();
-    }
+    parked(|me| wait.poll(me))
 }
 
 /// Waits until an attempt is ready, at most until a moment; then the error is [`Error::TimedOut`].
@@ -25,30 +17,31 @@ pub(crate) fn ready_by<R>(
     mut wait: Wait<'_, Thread, impl Try<Thread, Result<R>>>,
     by: Option<Instant>,
 ) -> Result<R> {
-    let me = thread::current();
-    park_until(by, Error::TimedOut, || {
-        let polled = wait.poll(&me);
-        if polled.is_pending() {
-            wait.flush();
-        }
-        polled
-    })
+    parked_until(by, |me| wait.poll(me)).unwrap_or(Err(Error::TimedOut))
 }
 
-/// Parks until what is polled is ready, at most until a moment; `late` is the error after that.
-pub(crate) fn park_until<R>(
-    by: Option<Instant>,
-    late: Error,
-    mut poll: impl FnMut() -> Poll<Result<R>>,
-) -> Result<R> {
+/// Parks the thread until what is polled is ready.
+pub(crate) fn parked<R>(mut poll: impl FnMut(&Thread) -> Poll<R>) -> R {
+    let me = thread::current();
     loop {
-        if let Poll::Ready(ready) = poll() {
-            return ready;
+        match poll(&me) {
+            Poll::Ready(ready) => return ready,
+            Poll::Pending => thread::park(),
         }
-        match by.map(|by| by.saturating_duration_since(Instant::now())) {
-            Some(Duration::ZERO) => return Err(late),
-            Some(left) => thread::park_timeout(left),
-            None => thread::park(),
+    }
+}
+
+/// Parks the thread until what is polled is ready, at most until a moment; `None` after that.
+pub(crate) fn parked_until<R>(by: Option<Instant>, mut poll: impl FnMut(&Thread) -> Poll<R>) -> Option<R> {
+    let Some(by) = by else { return Some(parked(poll)) };
+    let me = thread::current();
+    loop {
+        if let Poll::Ready(ready) = poll(&me) {
+            return Some(ready);
+        }
+        match by.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => return None,
+            left => thread::park_timeout(left),
         }
     }
 }

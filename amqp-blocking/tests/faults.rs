@@ -53,7 +53,7 @@ fn a_peer_that_is_killed_ends_every_delivery() {
         assert_eq!(client.closed().origin(), Origin::Transport);
         assert!(matches!(client.close(), Err(Error::Connection(_))));
         assert!(matches!(client.session(), Err(Error::Connection(_))));
-        assert!(matches!(sender.send_now("late"), Err(Error::Connection(_))));
+        assert!(matches!(sender.try_send("late"), Err(Error::Connection(_))));
     }
 }
 

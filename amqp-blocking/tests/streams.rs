@@ -48,12 +48,12 @@ fn a_stream_is_a_reader_and_a_writer() {
     let whole = Message::from(vec![7; 300_000]).to_payload().unwrap().to_bytes();
     let copy = whole.clone();
     let sends = run(move || {
-        let mut stream = sender.stream(&SendOptions::new()).unwrap();
+        let mut stream = sender.writer(SendOptions::new()).unwrap();
         io::copy(&mut &*copy, &mut stream).unwrap();
         stream.flush().unwrap();
         stream.finish().unwrap().outcome().unwrap()
     });
-    let mut stream = receiver.recv_stream().unwrap().unwrap();
+    let mut stream = receiver.recv_reader().unwrap().unwrap();
     let mut all = Vec::new();
     Read::read_to_end(&mut stream, &mut all).unwrap();
     assert_eq!(all, whole);
@@ -69,12 +69,12 @@ fn a_stream_whose_peer_is_gone() {
     let options = by_hand(1).with_streaming(true);
     let (sender, receiver, _session) = sending(client.sender("jobs"), &server, options);
     let sends = run(move || {
-        let mut stream = sender.stream(&SendOptions::new()).unwrap();
+        let mut stream = sender.writer(SendOptions::new()).unwrap();
         let error = (0..10_000).find_map(|_| stream.write(vec![0; 10_000]).err()).unwrap();
         assert!(error.ended().is_some(), "{error}");
         assert!(stream.finish().is_err());
     });
-    let mut stream = receiver.recv_stream().unwrap().unwrap();
+    let mut stream = receiver.recv_reader().unwrap().unwrap();
     stream.read().unwrap().unwrap();
     pipe.cut();
     let error = (0..10_000).find_map(|_| stream.read().err()).unwrap();

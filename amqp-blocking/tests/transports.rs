@@ -261,7 +261,7 @@ fn a_peer_that_takes_nothing() {
     let client = client.unwrap();
     let (sender, _receiver) = sending(&client, &server);
     pipe.stall(true);
-    let sent: Vec<_> = (0..100).map_while(|_| sender.send_now(Message::new(vec![1; LARGE])).ok()).collect();
+    let sent: Vec<_> = (0..100).map_while(|_| sender.try_send(Message::new(vec![1; LARGE])).ok()).collect();
     // What the engine holds, what was taken from it to be written, and what the pipe does.
     let most = 2 * Limits::DEFAULT.output_octets() / LARGE + 3;
     assert!((1..=most).contains(&sent.len()), "{} are queued", sent.len());

@@ -126,7 +126,7 @@ async fn serve(peer: &Arc<Peer>, listener: &Listener) -> Result<()> {
 async fn serve_connection(peer: &Arc<Peer>, connection: &Connection) -> amqp_tokio::Result<()> {
     {
         let mut connections = peer.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.retain(Connection::is_open);
+        connections.retain(|connection| connection.is_open());
         connections.push(connection.clone());
     }
     while let Some(session) = connection.next_session().await? {
@@ -159,7 +159,6 @@ async fn serve_session(peer: &Arc<Peer>, session: &Session) -> amqp_tokio::Resul
                 let sender = link.accept()?;
                 tokio::spawn(async move { peer.give(&sender).await });
             }
-            _ => {}
         }
     }
     Ok(())

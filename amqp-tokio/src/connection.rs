@@ -5,25 +5,22 @@ use std::task::Waker;
 
 use amqp_proto::Connection as Engine;
 use amqp_proto::client::{
-    Acceptor, Address, AddressError, ConnectionOptions, Peer, ReceiverSettings, Result, SenderSettings,
-    random,
+    Acceptor, Address, AddressError, CloseReason, ConnectionOptions, Peer, Result, random,
 };
 use amqp_proto::config::SessionOptions;
 use amqp_proto::driver::{self, Clock, Hub, HubOptions};
-use amqp_proto::sasl::{Identity, TransportSecurity};
-use amqp_proto::types::{Moment, Str, Symbol};
-use amqp_proto::wire::Open;
+use amqp_proto::sasl::TransportSecurity;
+use amqp_proto::types::Moment;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::builders::{ReceiverBuilder, SenderBuilder};
 use crate::connect;
 use crate::driver::Driver;
-use crate::receiver_builder::ReceiverBuilder;
-use crate::sender_builder::SenderBuilder;
-use crate::session::{OfferedSession, Session};
+use crate::handles::{Offer, OfferedSession};
+use crate::session::Session;
 #[cfg(feature = "tls")]
 use crate::tls;
-use crate::wait::ready;
 
 /// A connection, and the task that drives it. Cheap to clone: all clones are the same connection.
 ///
@@ -33,13 +30,10 @@ use crate::wait::ready;
 /// at once. So a program calls `close().await` on every path that leads out of it, also after an error.
 ///
 /// ```
-/// # use amqp_tokio::broker::Broker;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> amqp_tokio::Result<()> {
-/// # let broker = Broker::builder().build()?;
-/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
-/// # let url = format!("amqp://{}", listener.local_addr()?);
-/// # tokio::spawn(async move { broker.serve(listener).await });
+/// # let broker = amqp_tokio::broker::Broker::new()?;
+/// # let url = broker.listen("127.0.0.1:0").await?;
 /// use amqp_tokio::Connection;
 /// use amqp_tokio::wire::Outcome;
 ///
@@ -50,7 +44,7 @@ use crate::wait::ready;
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Connection(driver::Connection<Waker>);
+pub struct Connection(pub(crate) driver::Connection<Waker>);
 
 impl Connection {
     /// Connects to a broker, `amqp://user:password@host:port`, and opens the connection. The URL's path is not looked
@@ -160,7 +154,7 @@ impl Connection {
         #[cfg(feature = "tracing")]
         let driver = tracing::Instrument::instrument(driver, span);
         tokio::spawn(driver);
-        ready(connection.0.opened()).await?;
+        driver::Connection::opened(&connection).await?;
         Ok(connection)
     }
 
@@ -171,38 +165,28 @@ impl Connection {
 
     /// Begins a session, and waits until the peer has answered.
     pub async fn session_with(&self, options: SessionOptions) -> Result<Session> {
-        let session = self.0.begin(&options)?;
-        ready(session.begun()).await?;
+        let session = driver::Connection::begin(self, &options)?;
+        driver::Session::begun(&session).await?;
         Ok(Session(session))
     }
 
-    /// Returns a link to send to this address, on the session that all share who ask for no other. A builder, to
-    /// be awaited.
-    pub fn sender(&self, address: impl Into<Str>) -> SenderBuilder {
-        SenderBuilder::new(self.0.home(), SenderSettings::to(address))
-    }
-
-    /// Makes the builder of a link that sends each message to where it is addressed `to`, by a peer that can do that
-    /// (the anonymous relay).
-    pub fn anonymous_sender(&self) -> SenderBuilder {
-        SenderBuilder::new(self.0.home(), SenderSettings::to_anybody())
-    }
-
-    /// Returns a builder of a link to receive from this address, on the shared session.
-    pub fn receiver(&self, address: impl Into<Str>) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.0.home(), ReceiverSettings::from(address))
-    }
-
-    /// Makes the builder of a link that receives from a node that the peer makes for it.
-    pub fn dynamic_receiver(&self) -> ReceiverBuilder {
-        ReceiverBuilder::new(self.0.home(), ReceiverSettings::from_dynamic())
-    }
+    driver::link_builders!(Connection);
 
     /// Returns the next session that the peer begins; `None` when the connection is over without an error.
     ///
     /// Only where the options say that offers are taken, as those of a [`Listener`](crate::Listener) do.
     pub async fn next_session(&self) -> Result<Option<OfferedSession>> {
-        Ok(ready(self.0.next_session()).await?.map(OfferedSession))
+        driver::Connection::next_session(self).await
+    }
+
+    /// Waits for the peer to begin a session or attach a link, on any session; `None` once the connection is over without
+    /// an error. Only where the options say that offers are taken, as those of a [`Listener`](crate::Listener) do.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, this has taken nothing.
+    pub async fn next_offer(&self) -> Result<Option<Offer>> {
+        driver::Connection::next_offer(self).await
     }
 
     /// Closes the connection, and waits until the peer has answered. What was sent before is written before the close.
@@ -219,7 +203,7 @@ impl Connection {
     ///
     /// Dropped before it is done, this has begun to close the connection.
     pub async fn close(&self) -> Result<()> {
-        ready(self.0.close()).await
+        driver::Connection::close(self).await
     }
 
     /// Closes the connection at once, saying why: what is not written yet is given up. Waits until the peer has
@@ -229,32 +213,12 @@ impl Connection {
     ///
     /// How the connection ended, if that was not by this.
     pub async fn close_with(&self, error: impl Into<amqp_proto::wire::AmqpError>) -> Result<()> {
-        ready(self.0.close_with(error.into())).await
+        driver::Connection::close_with(self, error.into()).await
     }
 
-    /// Waits until the connection is over, and says how it ended.
-    pub async fn closed(&self) -> crate::CloseReason {
-        ready(self.0.ended()).await
-    }
-
-    /// Returns whether both ends have opened it and neither has closed it.
-    pub fn is_open(&self) -> bool {
-        self.0.is_open()
-    }
-
-    /// Returns the peer's open.
-    pub fn peer_open(&self) -> Option<Open> {
-        self.0.peer_open()
-    }
-
-    /// Returns whether the peer offers this extension.
-    pub fn offers(&self, capability: &Symbol) -> bool {
-        self.0.offers(capability)
-    }
-
-    /// Returns who the client is, to a server that has asked.
-    pub fn identity(&self) -> Option<Identity> {
-        self.0.identity()
+    /// Waits until the connection is over and all that can be written is, and returns how it ended.
+    pub async fn closed(&self) -> CloseReason {
+        driver::Connection::closed(self).await
     }
 }
 

@@ -8,13 +8,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use amqp_proto::Reading;
-use amqp_proto::driver::{Hub, WriteBuffer};
+use amqp_proto::driver::{FlushPolicy, Hub, WriteBuffer};
 use amqp_proto::types::Moment;
 use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use crate::flush_policy::FlushPolicy;
 use crate::write_buffer::{poll_write, unless_interrupted};
 
 type State = amqp_proto::driver::State<Waker>;

@@ -10,7 +10,7 @@ use amqp_proto::client::Result;
 use amqp_proto::policy::OnFailure;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::Delivery;
+use crate::handles::Delivery;
 use crate::receiver::Receiver;
 
 impl Receiver {
@@ -32,14 +32,9 @@ impl Receiver {
     /// # Examples
     ///
     /// ```
-    /// # use amqp_tokio::broker::Broker;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> amqp_tokio::Result<()> {
-    /// # let broker = Broker::builder().build()?;
-    /// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
-    /// # let url = format!("amqp://{}", listener.local_addr()?);
-    /// # tokio::spawn(async move { broker.serve(listener).await });
-    /// # let connection = amqp_tokio::Connection::open(&url).await?;
+    /// # let connection = amqp_tokio::broker::Broker::new()?.connect().await?;
     /// # connection.sender("jobs").await?.send("job-content").await?.accepted()?;
     /// let jobs = connection.receiver("jobs").await?;
     /// # let done = jobs.clone();

@@ -21,45 +21,41 @@
 
 #[cfg(feature = "broker")]
 pub mod broker;
+mod builders;
 mod connect;
 mod connection;
 mod container;
 mod driver;
-mod flush_policy;
 mod for_each;
-mod incoming;
+mod handles;
 mod listener;
-mod offered;
+mod reader;
 mod receiver;
-mod receiver_builder;
 mod requester;
 mod responder;
 mod sender;
-mod sender_builder;
 mod sent;
 mod session;
-mod stream;
 #[cfg(feature = "tls")]
 mod tls;
-mod wait;
 mod write_buffer;
+mod writer;
 
+pub use builders::{ReceiverBuilder, SenderBuilder};
 pub use connection::Connection;
 pub use container::{Container, Injector, Stopped};
-/// A message that was received, and the decision about it to come.
-pub type Delivery = amqp_proto::driver::Delivery<std::task::Waker>;
-pub use incoming::IncomingStream;
+#[doc(hidden)]
+pub use handles::Tokio;
+pub use handles::{Accepted, Delivery, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
 pub use listener::{Incoming, Listener};
-pub use offered::{OfferedLink, OfferedReceiver, OfferedSender};
+pub use reader::MessageReader;
 pub use receiver::Receiver;
-pub use receiver_builder::ReceiverBuilder;
 pub use requester::Requester;
 pub use responder::{Request, Responder};
 pub use sender::Sender;
-pub use sender_builder::SenderBuilder;
 pub use sent::{Sent, SentOutcomes};
-pub use session::{OfferedSession, Session};
-pub use stream::OutgoingStream;
+pub use session::Session;
+pub use writer::MessageWriter;
 
 pub use amqp_proto as proto;
 pub use amqp_proto::client::{

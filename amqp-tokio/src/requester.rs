@@ -4,30 +4,24 @@ use std::future::poll_fn;
 use std::task::Waker;
 
 use amqp_proto::client::Result;
-use amqp_proto::driver::{self, Ending};
+use amqp_proto::driver;
 use amqp_proto::message::Message;
 use amqp_proto::types::Str;
 
-use crate::Delivery;
 use crate::connection::Connection;
+use crate::handles::Delivery;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
-use crate::wait::ready;
 
 /// Sends requests to a service, whose answers come to an address of its own. Cheap to clone: all clones share their
-/// links and the task that hands the answers out.
+/// links, and whoever waits hands the answers that come to those who have asked.
 ///
 /// Any number of requests may wait for their answers at a time, up to 65,536; each holds about 100 octets.
 ///
 /// ```
-/// # use amqp_tokio::broker::Broker;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let broker = Broker::builder().build()?;
-/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
-/// # let url = format!("amqp://{}", listener.local_addr()?);
-/// # tokio::spawn(async move { broker.serve(listener).await });
-/// # let connection = amqp_tokio::Connection::open(&url).await?;
+/// # let connection = amqp_tokio::broker::Broker::new()?.connect().await?;
 /// # let responder = connection.responder("service").await?;
 /// # tokio::spawn(async move {
 /// #     while let Ok(Some(request)) = responder.recv().await {
@@ -47,7 +41,7 @@ use crate::wait::ready;
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Requester(driver::Requester<Waker>);
+pub struct Requester(pub(crate) driver::Requester<Waker>);
 
 impl Connection {
     /// Sends requests to this address; answers come to a [dynamic](crate::ReceiverBuilder::with_dynamic) node.
@@ -68,13 +62,7 @@ impl Requester {
     ///
     /// [`Error::Request`](crate::Error::Request) if the peer has not said what that address is.
     pub fn new(sender: Sender, receiver: Receiver) -> Result<Self> {
-        driver::Requester::new(sender.link, receiver.link).map(Self)
-    }
-
-    /// Sets the address that requests tell for their answers, where the peer knows the link by another one than its
-    /// own, such as `$me`. A request that has a reply-to keeps it.
-    pub fn set_reply_to(&self, address: impl Into<Str>) {
-        self.0.set_reply_to(address)
+        driver::Requester::new(sender.0, (*receiver).clone()).map(Self)
     }
 
     /// Sends a request, and waits for the answer. Its message-id and correlation-id are set, and its reply-to unless it
@@ -89,26 +77,16 @@ impl Requester {
     /// waited for then. That of the link, session or connection that ends before the answer is there.
     /// [`Error::Request`](crate::Error::Request) if too many wait already.
     pub async fn request(&self, message: impl Into<Message>) -> Result<Delivery> {
-        let (message, mut request) = self.0.ask(message)?;
-        request.set_sent(ready(self.0.sender().queue(message)?).await?);
-        let mut answer = request.answer();
+        let (message, mut question) = driver::Requester::ask(self, message)?;
+        let sender = driver::Requester::sender(self);
+        question.set_sent(driver::Sender::queue(sender, message)?.await?);
+        let mut answer = question.answer();
         poll_fn(move |context| answer(context.waker())).await
-    }
-
-    /// Returns the address that answers come to.
-    pub fn reply_to(&self) -> Option<Str> {
-        self.0.reply_to()
-    }
-
-    /// Returns how many requests wait for their answers.
-    pub fn waiting(&self) -> usize {
-        self.0.waiting()
     }
 
     /// Closes both links, and waits until the peer has done the same. Requests that wait end with an error.
     pub async fn close(&self) -> Result<()> {
-        ready(self.0.sender().written()).await?;
-        ready(self.0.sender().end(Ending::Close(None))).await?;
-        Receiver::new(self.0.receiver().clone()).close().await
+        Sender(driver::Requester::sender(self).clone()).close().await?;
+        Receiver::from(driver::Requester::receiver(self).clone()).close().await
     }
 }

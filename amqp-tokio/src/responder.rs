@@ -1,32 +1,25 @@
 //! [`Responder`]: the service that answers requests.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
-use amqp_proto::client::{Error, Result};
-use amqp_proto::message::{Message, MessageView};
-use amqp_proto::policy::{Recent, answer_to};
+use amqp_proto::client::Result;
+use amqp_proto::driver;
+use amqp_proto::message::Message;
 use amqp_proto::types::Str;
-use amqp_proto::wire::{ANONYMOUS_RELAY, Outcome, Properties, Rejected};
+use amqp_proto::wire::{self, ANONYMOUS_RELAY, Outcome};
 
-use crate::Delivery;
+use crate::builders::SenderBuilder;
 use crate::connection::Connection;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::sent::Sent;
-use crate::session::Session;
 
 /// Receives requests, and sends each its answer. Cheap to clone: each request goes to one of the clones.
 ///
 /// ```
-/// # use amqp_tokio::broker::Broker;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> amqp_tokio::Result<()> {
-/// # let broker = Broker::builder().build()?;
-/// # let listener = amqp_tokio::Listener::bind_with("127.0.0.1:0", broker.acceptor()).await?;
-/// # let url = format!("amqp://{}", listener.local_addr()?);
-/// # tokio::spawn(async move { broker.serve(listener).await });
-/// # let connection = amqp_tokio::Connection::open(&url).await?;
+/// # let connection = amqp_tokio::broker::Broker::new()?.connect().await?;
 /// # let requester = connection.requester("service").await?;
 /// # let asking = tokio::spawn(async move { requester.request("a question").await });
 /// let responder = connection.responder("service").await?;
@@ -40,10 +33,7 @@ use crate::session::Session;
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Responder {
-    receiver: Receiver,
-    answers: Arc<Answers>,
-}
+pub struct Responder(pub(crate) driver::Responder<Waker>);
 
 impl Connection {
     /// Answers the requests that come to this address.
@@ -61,152 +51,88 @@ impl Responder {
     pub async fn new(connection: &Connection, receiver: Receiver) -> Result<Self> {
         let session = connection.session().await?;
         let relay = match connection.offers(&ANONYMOUS_RELAY) {
-            true => Some(session.anonymous_sender().await?),
+            true => Some(session.anonymous_sender().await?.0),
             false => None,
         };
-        let answers = Answers { session, relay, senders: Mutex::new(Recent::new(MOST)) };
-        Ok(Self { receiver, answers: Arc::new(answers) })
+        Ok(Self(driver::Responder::new((*receiver).clone(), session.0, relay)))
     }
 
     /// Waits for the next request; `None` once the link is over without an error and all is taken. What is no message
     /// of the standard's format is rejected.
     ///
+    /// # Cancel safety
+    ///
     /// Dropped before it is done, this has taken nothing.
     pub async fn recv(&self) -> Result<Option<Request>> {
-        while let Some(delivery) = self.receiver.recv().await? {
-            match delivery.message().and_then(|message| Ok((message.properties()?, message))) {
-                Ok((properties, message)) => {
-                    return Ok(Some(Request::new(delivery, message, properties, self.clone())));
-                }
-                Err(_) => delivery.reject(None)?,
+        while let Some(delivery) = driver::Receiver::recv(self.0.receiver()).await? {
+            if let Some(request) = driver::Responder::take(self, delivery)? {
+                return Ok(Some(Request(request)));
             }
         }
         Ok(None)
     }
 
-    /// Returns the link that requests come over.
-    pub fn receiver(&self) -> &Receiver {
-        &self.receiver
-    }
-
     /// Stops taking requests, closes the link, and waits until the peer has done the same. Answers that are on their
     /// way still go out.
     pub async fn close(&self) -> Result<()> {
-        self.receiver.close().await
+        Receiver::from(self.0.receiver().clone()).close().await
     }
 }
 
-/// A message that asks for an answer. Dropped with nothing decided it is released, as a [`Delivery`] is.
+/// A message that asks for an answer. Dropped with nothing decided it is released, as a [`Delivery`](crate::Delivery)
+/// is.
+#[derive(Debug)]
 #[must_use = "a request that is dropped with nothing decided is released"]
-pub struct Request {
-    /// `None` once it is decided about.
-    delivery: Option<Delivery>,
-    message: MessageView,
-    properties: Properties,
-    responder: Responder,
-}
+pub struct Request(pub(crate) driver::Request<Waker>);
 
 impl Request {
-    fn new(delivery: Delivery, message: MessageView, properties: Properties, responder: Responder) -> Self {
-        Self { delivery: Some(delivery), message, properties, responder }
-    }
-
-    /// Returns the message.
-    pub fn message(&self) -> &MessageView {
-        &self.message
-    }
-
-    /// Its properties, such as the [reply-to](Properties::reply_to).
-    pub fn properties(&self) -> &Properties {
-        &self.properties
-    }
-
     /// Sends the answer, accepts the request, and waits for the outcome of the answer: what is not accepted has not
-    /// reached who has asked. See [`answer_to`] for what is set in it.
-    ///
-    /// The request is accepted once the answer is on its way, or cannot be sent. Dropped before that, this has sent
-    /// nothing, and the request goes elsewhere.
+    /// reached who has asked. See [`answer_to`](crate::policy::answer_to) for what is set in it.
     ///
     /// # Errors
     ///
-    /// [`Error::Request`] if nobody has asked for an answer; that of the link for it, which may have gone with who has
-    /// asked.
-    pub async fn reply(mut self, message: impl Into<Message>) -> Result<Outcome> {
-        let sent = match answer_to(&self.properties, message) {
-            Ok(message) => self.responder.answers.send(message).await,
-            Err(error) => Err(error.into()),
-        };
-        let accepted = self.decide(Outcome::Accepted);
+    /// [`Error::Request`](crate::Error::Request) if no answer was asked for; that of the link for it, which may have
+    /// gone with who has asked.
+    ///
+    /// # Cancel safety
+    ///
+    /// The request is accepted once the answer is on its way, or cannot be sent. Dropped before that, this has sent
+    /// nothing, and the request goes elsewhere.
+    pub async fn reply(self, message: impl Into<Message>) -> Result<Outcome> {
+        let sent = send(&self.0, message).await;
+        let accepted = self.accept();
         let outcome = sent?.await?;
         accepted.map(|()| outcome)
     }
 
-    /// There is no answer, and the request is dealt with [3.4.2].
-    pub fn accept(mut self) -> Result<()> {
-        self.decide(Outcome::Accepted)
+    /// Accepts the request without an answer: it is dealt with [3.4.2].
+    pub fn accept(self) -> Result<()> {
+        driver::Request::accept(self.0)
     }
 
-    /// The request is invalid [3.4.3].
-    pub fn reject(mut self, error: impl Into<Option<amqp_proto::wire::AmqpError>>) -> Result<()> {
-        self.decide(Rejected { error: error.into().map(Box::new) }.into())
+    /// Rejects the request: it is invalid [3.4.3].
+    pub fn reject(self, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
+        driver::Request::reject(self.0, error.into())
     }
 
-    /// The request is for somebody else, who gets it unchanged [3.4.4].
-    pub fn release(mut self) -> Result<()> {
-        self.decide(Outcome::Released)
-    }
-
-    fn decide(&mut self, outcome: Outcome) -> Result<()> {
-        self.delivery.take().map_or(Ok(()), |delivery| delivery.dispose(&outcome.into()))
+    /// Releases the request unchanged, for another responder [3.4.4].
+    pub fn release(self) -> Result<()> {
+        driver::Request::release(self.0)
     }
 }
 
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("properties", &self.properties).finish_non_exhaustive()
-    }
-}
-
-/// The ways that answers go.
-#[derive(Debug)]
-struct Answers {
-    session: Session,
-    /// One for all.
-    relay: Option<Sender>,
-    /// One for each address.
-    senders: Mutex<Recent<Sender>>,
-}
-
-/// How many links for answers are kept.
-const MOST: usize = 64;
-
-impl Answers {
-    async fn send(&self, message: Message) -> Result<Sent> {
-        if let Some(relay) = &self.relay {
-            return relay.send_queued(message).await;
+/// Sends an answer over the link that leads there, which may have to be attached.
+async fn send(request: &driver::Request<Waker>, message: impl Into<Message>) -> Result<Sent> {
+    let answer = driver::Request::answer(request, message)?;
+    if let Some(sender) = answer.sender() {
+        match Sender(sender).send_queued(answer.message()).await {
+            Err(error) if answer.is_stale(&error) => {}
+            sent => return sent,
         }
-        let address = message.properties().to.clone().unwrap_or_default();
-        let known = self.lock().get(&address).cloned();
-        if let Some(sender) = known {
-            match sender.send_queued(message.clone()).await {
-                // It is gone, perhaps with a node of this address that was before.
-                Err(Error::Link(_)) => {
-                    let gone = self.lock().remove(&address);
-                    drop(gone);
-                }
-                sent => return sent,
-            }
-        }
-        let sender = self.session.sender(address.clone()).await?;
-        let sent = sender.send_queued(message).await;
-        let spent = self.lock().put(address, sender);
-        // Its link closes when the last answer over it is through; not under the lock.
-        drop(spent);
-        sent
     }
-
-    fn lock(&self) -> MutexGuard<'_, Recent<Sender>> {
-        // Nothing in there can panic half way.
-        self.senders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    let (home, settings) = answer.way();
+    let sender = SenderBuilder { home, settings }.attach().await?;
+    let sent = sender.send_queued(answer.message()).await;
+    answer.keep(sender.0);
+    sent
 }

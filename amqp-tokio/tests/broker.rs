@@ -101,7 +101,7 @@ async fn a_full_queue_holds_senders_back() {
     let sender = connection.sender("jobs").await.unwrap();
     let mut queued = Vec::new();
     for _ in 0..500 {
-        match sender.send_now("job") {
+        match sender.try_send("job") {
             Ok(sent) => queued.push(sent),
             Err(_) => tokio::task::yield_now().await,
         }

@@ -66,7 +66,6 @@ async fn serve(server: Connection) {
                         tokio::spawn(async move { while sender.send("served").await.is_ok() {} })
                     }))
                 }
-                _ => {}
             }
         }
     }
@@ -152,7 +151,7 @@ async fn sending_and_outcomes() {
     })
     .await;
     receiver.set_credit(1).unwrap();
-    let mut sent = sender.send_queued("job").await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
     // Asked for again and again, the outcome is there in the end.
     for times in [0, 1, 1] {
         assert!(polled(times, sent.outcome()).await.is_none());
@@ -207,11 +206,11 @@ async fn pieces_of_messages() {
     each_poll(async |times| {
         receiver.set_credit(1).unwrap();
         let send = async {
-            let begun = polled(times, sender.stream(&SendOptions::new())).await;
+            let begun = polled(times, sender.writer(SendOptions::new())).await;
             let is_done = begun.is_some();
             let mut stream = match begun {
                 Some(stream) => stream.unwrap(),
-                None => sender.stream(&SendOptions::new()).await.unwrap(),
+                None => sender.writer(SendOptions::new()).await.unwrap(),
             };
             let mut left = message.clone();
             while !left.is_empty() {
@@ -226,9 +225,9 @@ async fn pieces_of_messages() {
             is_done
         };
         let receive = async {
-            let mut stream = match polled(times, receiver.recv_stream()).await {
+            let mut stream = match polled(times, receiver.recv_reader()).await {
                 Some(stream) => stream.unwrap().unwrap(),
-                None => receiver.recv_stream().await.unwrap().unwrap(),
+                None => receiver.recv_reader().await.unwrap().unwrap(),
             };
             let mut octets = 0;
             loop {

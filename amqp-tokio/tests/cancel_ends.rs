@@ -127,7 +127,7 @@ async fn waiting_until_it_is_settled() {
     let sender = sender.unwrap();
     each_poll(async |times| {
         receiver.set_credit(1).unwrap();
-        let mut sent = sender.send_queued("job").await.unwrap();
+        let sent = sender.send_queued("job").await.unwrap();
         let key = receiver.recv().await.unwrap().unwrap().into_undecided();
         receiver.accept(key).unwrap();
         let settle = async {
@@ -175,7 +175,7 @@ async fn ends_of_links() {
                 let ends = [sender.closed().await, receiver.closed().await];
                 let condition = (way % 3 == 1).then_some(Condition::ResourceDeleted);
                 assert!(ends.iter().all(|end| end.condition() == condition.as_ref()), "{ends:?}");
-                assert!(sender.send_now("late").is_err());
+                assert!(sender.try_send("late").is_err());
             }
             drop((sender, receiver));
             rest().await;

@@ -83,7 +83,7 @@ async fn exchange(cut: Way) -> (usize, bool) {
         for sent in sent {
             accepted += usize::from(is_accepted(sent.await));
         }
-        assert!(accepted == 3 || sender.send_now("late").is_err());
+        assert!(accepted == 3 || sender.try_send("late").is_err());
         let end = client.closed().await;
         assert_eq!(end.origin(), Origin::Transport);
         if let Way::Left(_, Some(kind)) = cut {
@@ -217,7 +217,7 @@ async fn a_peer_that_takes_nothing() {
     let calls = hold.calls();
     let mut sent = Vec::new();
     while sent.len() < 100
-        && let Ok(queued) = sender.send_now(vec![1; LARGE])
+        && let Ok(queued) = sender.try_send(vec![1; LARGE])
     {
         sent.push(queued);
     }
@@ -336,7 +336,7 @@ async fn a_shutdown_that_takes_for_ever_or_fails() {
         hold.shutdown(shutdown);
         let calls = hold.calls();
         bounded(client.close()).await.unwrap();
-        assert!(sender.send_now("late").is_err());
+        assert!(sender.try_send("late").is_err());
         bounded(server.closed()).await;
         assert!(hold.calls() - calls < 100);
     }

@@ -48,7 +48,7 @@ fn c_close_01_the_end_of_a_runtime_writes_what_can_be_written_at_once() {
             let client = Connection::open(&url).await.unwrap();
             let sender = client.sender("jobs").await.unwrap();
             for _ in 0..MESSAGES {
-                drop(sender.send_now(settled(100)).unwrap());
+                drop(sender.try_send(settled(100)).unwrap());
             }
             (!is_dropped).then_some((sender, client))
         });

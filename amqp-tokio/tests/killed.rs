@@ -166,7 +166,6 @@ async fn serve_session(session: Session) -> amqp_tokio::Result<()> {
                 });
             }
             OfferedLink::Sender(link) => idle.push(link.accept()?),
-            _ => {}
         }
     }
     Ok(())

@@ -18,7 +18,7 @@ fn by_hand(prefetch: u32) -> ReceiverOptions {
 async fn credit_is_waited_for_in_turn() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, by_hand(0)).await;
-    assert!(sender.send_now("too early").is_err());
+    assert!(sender.try_send("too early").is_err());
     let tasks: Vec<_> = (0..20)
         .map(|n| {
             let sender = sender.clone();

@@ -144,7 +144,7 @@ fn a_runtime_that_is_dropped() {
         });
         let (client, sender, sent) = waits.block_on(bounded(opened)).unwrap();
         let outcome = waits.spawn(sent);
-        let sendable = waits.spawn(async move { (0..1_000_000).find(|_| sender.send_now("more").is_err()) });
+        let sendable = waits.spawn(async move { (0..1_000_000).find(|_| sender.try_send("more").is_err()) });
         waits.block_on(bounded(sendable)).unwrap();
         let (closed, closing) = (client.clone(), client.clone());
         let closed = waits.spawn(async move { closed.closed().await });

@@ -18,7 +18,7 @@ const LONG: Duration = Duration::from_secs(60);
 async fn m_state_07_a_delivery_of_a_cancelled_task_is_released() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, ReceiverOptions::new()).await;
-    let mut sent = sender.send_queued("job").await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
     let delivery = receiver.recv().await.unwrap().unwrap();
     let task = tokio::spawn(async move {
         tokio::time::sleep(LONG).await;
@@ -38,7 +38,7 @@ async fn m_state_07_work_that_is_cancelled_accepts_nothing() {
         tokio::time::sleep(LONG).await;
         Ok::<(), Error>(())
     }));
-    let mut sent = sender.send_queued("job").await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
     while kept.unsettled() == 0 {
         tokio::task::yield_now().await;
     }

@@ -14,7 +14,7 @@ fn without_credit() -> ReceiverOptions {
 #[adapter::test]
 async fn sending_waits_for_credit() {
     let (sender, receiver, _ends) = link(without_credit()).await;
-    assert!(matches!(sender.send_now("too early"), Err(Error::Send(_))));
+    assert!(matches!(sender.try_send("too early"), Err(Error::Send(_))));
     let mut waiting = Vec::new();
     for number in 0..20 {
         let sender = sender.clone();
@@ -43,7 +43,7 @@ async fn waiting_until_it_can_be_sent() {
     for waiting in waiting {
         waiting.join().await.unwrap().unwrap();
     }
-    let mut sent = sender.send_now("job").unwrap();
+    let sent = sender.try_send("job").unwrap();
     assert!(sent.tag().is_some() && !sent.is_settled());
     assert_eq!(sender.unsettled(), 1);
     receiver.recv().await.unwrap().unwrap().accept().unwrap();
@@ -60,7 +60,7 @@ async fn what_is_available() {
     let (sender, receiver, _ends) = link(without_credit()).await;
     sender.set_available(17).unwrap();
     receiver.add_credit(1).unwrap();
-    let mut sent = sender.send_queued("job").await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
     receiver.recv().await.unwrap().unwrap().accept().unwrap();
     sent.outcome().await.unwrap().accepted().unwrap();
     receiver.drain().await.unwrap();
@@ -92,7 +92,7 @@ async fn draining_with_nothing_to_send() {
     sender.sendable().await.unwrap();
     receiver.drain().await.unwrap();
     assert_eq!((sender.credit(), receiver.credit()), (0, 0));
-    assert!(matches!(sender.send_now("job"), Err(Error::Send(_))));
+    assert!(matches!(sender.try_send("job"), Err(Error::Send(_))));
     receiver.set_credit(1).unwrap();
     sender.sendable().await.unwrap();
 }

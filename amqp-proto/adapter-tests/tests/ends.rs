@@ -22,7 +22,7 @@ async fn l_close_01_what_came_before_the_peers_close_is_taken() {
         assert!(matches!(delivery.accept(), Err(Error::Link(_))));
     }
     assert!(receiver.recv().await.unwrap().is_none());
-    for mut sent in sent {
+    for sent in sent {
         assert!(matches!(sent.outcome().await, Err(Error::Lost(_))), "it has not waited for the outcome");
     }
 }
@@ -37,19 +37,19 @@ async fn l_close_01_what_came_before_the_peers_close_is_read() {
     sender.close().await.unwrap();
     receiver.closed().await;
     for settled in [true, false] {
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+        let mut stream = receiver.recv_reader().await.unwrap().unwrap();
         assert_eq!(stream.is_settled(), settled);
         assert!(!stream.read_to_end().await.unwrap().is_empty());
         assert_eq!(stream.accept().is_ok(), settled);
     }
-    assert!(receiver.recv_stream().await.unwrap().is_none());
+    assert!(receiver.recv_reader().await.unwrap().is_none());
 }
 
 /// L-DET-01 [2.6.4]: on a link that is only detached, messages stay, and their outcomes are told.
 #[adapter::test]
 async fn l_det_01_what_came_before_the_peers_detach_is_answered() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
-    let mut sent = sender.send_queued("job").await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
     sender.detach().await.unwrap();
     receiver.closed().await;
     receiver.recv().await.unwrap().unwrap().accept().unwrap();
@@ -85,7 +85,7 @@ async fn s_end_01_what_came_before_the_end_of_its_session_is_taken() {
             assert!(delivery.accept().unwrap_err().is_remote(), "the sender is not there any more");
         }
         assert!(receiver.recv().await.unwrap().is_none());
-        for mut sent in sent {
+        for sent in sent {
             assert!(matches!(sent.outcome().await, Err(Error::Lost(_))), "it has not waited for the outcome");
         }
     }
@@ -129,7 +129,7 @@ async fn m_state_07_a_receiver_that_is_closed_releases_what_nobody_took() {
         let (sender, receiver, _ends) = link(options).await;
         let sent = queue(&sender, 8).await;
         receiver.close().await.unwrap();
-        for mut sent in sent {
+        for sent in sent {
             assert_eq!(sent.outcome().await.unwrap(), Outcome::Released, "{streaming}");
         }
         assert!(receiver.recv().await.unwrap().is_none());
@@ -148,7 +148,7 @@ async fn m_state_07_a_receiver_that_is_dropped_releases_what_nobody_took() {
     drop(receiver);
     first.accept().unwrap();
     let mut outcomes = Vec::new();
-    for mut sent in sent {
+    for sent in sent {
         outcomes.push(sent.outcome().await.unwrap());
     }
     assert_eq!(outcomes[0], Outcome::Accepted);
@@ -163,7 +163,7 @@ async fn t_stop_01_what_is_on_its_way_is_released() {
     // On tokio, the server has not seen them when it begins to close.
     let close = async { receiver.close().await.unwrap() };
     both(close, async {
-        for mut sent in sent {
+        for sent in sent {
             assert_eq!(sent.outcome().await.unwrap(), Outcome::Released);
         }
     })

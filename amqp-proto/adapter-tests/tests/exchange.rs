@@ -58,7 +58,7 @@ async fn each_outcome_comes_back_to_its_message() {
     c.reject(error).unwrap();
     receiver.accept(b.into_undecided()).unwrap();
     a.accept().unwrap();
-    for (mut sent, expected) in sent.into_iter().zip(expected) {
+    for (sent, expected) in sent.into_iter().zip(expected) {
         assert_eq!(sent.outcome().await.unwrap(), expected);
         assert_eq!(sent.try_outcome().unwrap(), Some(expected), "it stays known");
     }
@@ -100,7 +100,7 @@ async fn waiting_until_it_is_settled() {
     let (client, server) = pair().await;
     let builder = client.sender("jobs").with_rcv_settle_mode(ReceiverSettleMode::Second);
     let (sender, receiver, _session) = sending(builder.with_auto_settle(false), &server, by_hand(1)).await;
-    let mut sent = sender.send_queued("job").await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
     let key = receiver.recv().await.unwrap().unwrap().into_undecided();
     receiver.accept(key).unwrap();
     assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
@@ -123,7 +123,7 @@ async fn large_messages_go_both_ways_at_once() {
     let mut ends = Vec::new();
     for (sender, receiver, fill) in [(there, from_server, 1_u8), (back, from_client, 2_u8)] {
         ends.push(spawn(async move {
-            let mut sent = sender.send_queued(Message::new(vec![fill; OCTETS])).await.unwrap();
+            let sent = sender.send_queued(Message::new(vec![fill; OCTETS])).await.unwrap();
             let delivery = receiver.recv().await.unwrap().unwrap();
             let message = delivery.message().unwrap().body().unwrap();
             assert_eq!(message.as_bytes().unwrap().len(), OCTETS);
@@ -160,7 +160,7 @@ async fn settled_messages_arrive_before_the_close() {
     let (sender, receiver, (client, server, _session)) = link(ReceiverOptions::new()).await;
     for n in 0..50 {
         let outgoing = Outgoing::from(format!("{n}")).with_settled(true);
-        let mut sent = sender.send_queued(outgoing).await.unwrap();
+        let sent = sender.send_queued(outgoing).await.unwrap();
         assert!(sent.is_settled());
         assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
     }
@@ -195,7 +195,7 @@ async fn what_the_other_end_says() {
     assert_eq!(sender.max_message_size(), Some(1_000));
     sender.set_available(7).unwrap();
     receiver.add_credit(1).unwrap();
-    let mut sent = sender.send_queued("job").await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
     let delivery = receiver.recv().await.unwrap().unwrap();
     assert_eq!(delivery.receiver().unsettled(), 1);
     delivery.settle().unwrap();
@@ -209,7 +209,7 @@ async fn what_the_other_end_says() {
 #[adapter::test]
 async fn x_ret_03_a_retired_message_stays_unsettled() {
     let (sender, receiver, _ends) = link(by_hand(1)).await;
-    let mut sent = sender.send_queued("job").await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
     let transaction = TransactionId::new(b"t").unwrap();
     let delivery = receiver.recv().await.unwrap().unwrap();
     let key = delivery.retire(transaction, Outcome::Accepted).unwrap();
@@ -227,7 +227,7 @@ async fn a_link_that_is_attached_again() {
     let builder = client.sender("jobs").with_name("one");
     let (mut sender, mut receiver, session) = sending(builder, &server, by_hand(1)).await;
     for is_ours in [true, false, true] {
-        let mut lost = sender.send_queued("job").await.unwrap();
+        let lost = sender.send_queued("job").await.unwrap();
         receiver.recv().await.unwrap().unwrap().into_undecided();
         if is_ours {
             sender.detach().await.unwrap()
@@ -237,7 +237,7 @@ async fn a_link_that_is_attached_again() {
         let ends = [sender.closed().await, receiver.closed().await];
         assert!(ends.iter().all(|end| end.condition().is_none() && end.ended().is_some()), "{ends:?}");
         assert!(matches!(lost.outcome().await, Err(Error::Lost(_))));
-        assert!(sender.send_now("late").is_err());
+        assert!(sender.try_send("late").is_err());
         let builder = client.sender("jobs").with_name("one");
         let attach = async { builder.attach().await.unwrap() };
         let (again, there) = both(attach, async { next_receiver(&session, by_hand(1)).await }).await;
@@ -245,7 +245,7 @@ async fn a_link_that_is_attached_again() {
         drop((std::mem::replace(&mut sender, again), std::mem::replace(&mut receiver, there)));
         assert_eq!((&*sender.name(), &*receiver.name()), ("one", "one"));
     }
-    let mut sent = sender.send_queued("job").await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
     receiver.recv().await.unwrap().unwrap().accept().unwrap();
     assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
     sender.close_with(AmqpError::new(Condition::ResourceDeleted)).await.unwrap();

@@ -28,7 +28,7 @@ async fn leave_half_way(receiver: &Receiver) -> Result<(), Error> {
 #[adapter::test]
 async fn m_state_07_a_delivery_that_is_dropped_is_released() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
-    let mut sent = sender.send_queued("odd").await.unwrap();
+    let sent = sender.send_queued("odd").await.unwrap();
     assert!(leave_half_way(&receiver).await.is_err());
     assert_eq!(sent.outcome().await.unwrap(), Outcome::Released);
 }
@@ -38,7 +38,7 @@ async fn m_state_07_a_delivery_that_is_dropped_is_released() {
 async fn m_state_08_a_panic_counts_as_a_failed_delivery() {
     for on_drop in [OnDrop::Release, OnDrop::Accept] {
         let (sender, receiver, _ends) = link(ReceiverOptions::new().with_on_drop(on_drop)).await;
-        let mut sent = sender.send_queued("job").await.unwrap();
+        let sent = sender.send_queued("job").await.unwrap();
         let delivery = receiver.recv().await.unwrap().unwrap();
         let work = spawn(async move {
             let _delivery = delivery;
@@ -58,7 +58,7 @@ async fn m_state_07_a_drop_says_what_was_chosen() {
         (ReceiverOptions::new().with_on_drop(OnDrop::Keep), None),
     ] {
         let (sender, receiver, _ends) = link(options).await;
-        let mut sent = sender.send_queued("job").await.unwrap();
+        let sent = sender.send_queued("job").await.unwrap();
         let delivery = receiver.recv().await.unwrap().unwrap();
         let key = delivery.key();
         drop(delivery);
@@ -79,16 +79,16 @@ async fn m_state_07_a_stream_that_is_dropped_is_released() {
     for (auto_accept, outcome) in [(false, Outcome::Released), (true, Outcome::Accepted)] {
         let options = ReceiverOptions::new().with_streaming(true).with_auto_accept(auto_accept);
         let (sender, receiver, _ends) = link(options).await;
-        let mut sent = sender.send_queued("read to its end").await.unwrap();
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+        let sent = sender.send_queued("read to its end").await.unwrap();
+        let mut stream = receiver.recv_reader().await.unwrap().unwrap();
         stream.read_to_end().await.unwrap();
         drop(stream);
         assert_eq!(sent.outcome().await.unwrap(), outcome);
-        let mut sent = sender.send_queued("not read").await.unwrap();
-        drop(receiver.recv_stream().await.unwrap().unwrap());
+        let sent = sender.send_queued("not read").await.unwrap();
+        drop(receiver.recv_reader().await.unwrap().unwrap());
         assert_eq!(sent.outcome().await.unwrap(), Outcome::Released);
-        let mut sent = sender.send_queued("not read, in a panic").await.unwrap();
-        let stream = receiver.recv_stream().await.unwrap().unwrap();
+        let sent = sender.send_queued("not read, in a panic").await.unwrap();
+        let stream = receiver.recv_reader().await.unwrap().unwrap();
         let work = spawn(async move {
             let _stream = stream;
             panic!("while a message is read");
@@ -171,7 +171,7 @@ async fn m_state_05_so_many_are_worked_on_at_a_time() {
     for _ in 0..20 {
         sent.push(sender.send_queued("job").await.unwrap());
     }
-    for mut sent in sent {
+    for sent in sent {
         assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
     }
     sender.close().await.unwrap();
@@ -197,14 +197,14 @@ async fn m_state_08_work_that_panics_accepts_nothing() {
 #[adapter::test]
 async fn t_disp_13_an_outcome_stays_known() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
-    let mut sent = sender.send_queued("job").await.unwrap();
+    let sent = sender.send_queued("job").await.unwrap();
     assert_eq!(sent.try_outcome().unwrap(), None);
     receiver.recv().await.unwrap().unwrap().accept().unwrap();
     for _ in 0..3 {
         assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
         assert_eq!(sent.try_outcome().unwrap(), Some(Outcome::Accepted));
     }
-    let mut lost = sender.send_queued("job").await.unwrap();
+    let lost = sender.send_queued("job").await.unwrap();
     receiver.close_with(Condition::ResourceDeleted).await.unwrap();
     for _ in 0..3 {
         assert!(!matches!(lost.outcome().await, Err(Error::Undecided) | Ok(Outcome::Accepted)));

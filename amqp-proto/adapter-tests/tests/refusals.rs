@@ -32,7 +32,7 @@ async fn a_link_that_the_peer_closes_ends_all_that_waits_for_it() {
     let (sender, receiver, (client, _server, _session)) =
         link(ReceiverOptions::new().with_auto_accept(true)).await;
     receiver.set_credit(0).unwrap();
-    let sent = sender.send_now("job").ok();
+    let sent = sender.try_send("job").ok();
     let mut waiting = Vec::new();
     for _ in 0..3 {
         let sender = sender.clone();
@@ -52,7 +52,7 @@ async fn a_link_that_the_peer_closes_ends_all_that_waits_for_it() {
         assert!(error.is_remote());
     }
     // M-STATE-07: where it had come and was not taken, closing has released it.
-    if let Some(mut sent) = sent {
+    if let Some(sent) = sent {
         assert!(!sent.outcome().await.is_ok_and(|outcome| outcome.is_accepted()));
     }
     client.close().await.unwrap();

@@ -173,7 +173,7 @@ async fn a_service() {
     let mut receivers = Vec::new();
     for number in 0_u64..3 {
         let request = Message::from("work").with_message_id(number).with_reply_to("answers");
-        let mut sent = sender.send_queued(request).await.unwrap();
+        let sent = sender.send_queued(request).await.unwrap();
         if receivers.is_empty() {
             receivers.push(next_receiver(&answers, ReceiverOptions::new().with_auto_accept(true)).await);
         }

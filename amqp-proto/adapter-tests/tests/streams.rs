@@ -16,22 +16,22 @@ async fn a_message_is_sent_and_read_in_pieces() {
     let (sender, receiver, (client, _server, _session)) = link(by_hand(1)).await;
     let whole = Message::from(vec![5; 9 << 20]).to_payload().unwrap().to_bytes();
     let send = async {
-        let mut stream = sender.stream(&SendOptions::new()).await.unwrap();
+        let mut stream = sender.writer(SendOptions::new()).await.unwrap();
         for piece in whole.chunks(100_000) {
             stream.write(whole.slice_ref(piece)).await.unwrap();
         }
         assert_eq!(stream.finish().unwrap().outcome().await.unwrap(), Outcome::Accepted);
         // Given up, and so never seen; the credit for it is spent.
-        let mut stream = sender.stream(&SendOptions::new()).await.unwrap();
+        let mut stream = sender.writer(SendOptions::new()).await.unwrap();
         stream.write(&b"half a mess"[..]).await.unwrap();
         drop(stream);
-        let mut stream = sender.stream(&SendOptions::new()).await.unwrap();
+        let mut stream = sender.writer(SendOptions::new()).await.unwrap();
         stream.write(&b"another"[..]).await.unwrap();
         stream.abort().unwrap();
         assert_eq!(sender.send("next").await.unwrap(), Outcome::Accepted);
     };
     let receive = async {
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+        let mut stream = receiver.recv_reader().await.unwrap().unwrap();
         assert!(!stream.is_settled() && stream.tag().is_some());
         let mut octets = 0;
         while let Some(part) = stream.read().await.unwrap() {
@@ -41,7 +41,7 @@ async fn a_message_is_sent_and_read_in_pieces() {
         stream.accept().unwrap();
         loop {
             receiver.set_credit(1).unwrap();
-            let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+            let mut stream = receiver.recv_reader().await.unwrap().unwrap();
             match stream.read_to_end().await {
                 Ok(_) => break stream.accept().unwrap(),
                 Err(Error::Aborted) => {}
@@ -51,7 +51,7 @@ async fn a_message_is_sent_and_read_in_pieces() {
     };
     both(send, receive).await;
     client.close().await.unwrap();
-    assert!(receiver.recv_stream().await.unwrap().is_none());
+    assert!(receiver.recv_reader().await.unwrap().is_none());
 }
 
 /// M-BODY-02 [3.2.6]: the data of a body is read while it comes, without the encoding around it.
@@ -65,14 +65,14 @@ async fn m_body_02_the_data_of_a_body_is_read_in_pieces() {
         assert!(sender.send("text").await.unwrap().accepted().is_err());
     };
     let receive = async {
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+        let mut stream = receiver.recv_reader().await.unwrap().unwrap();
         let mut read = Vec::new();
         while let Some(part) = stream.read_data().await.unwrap() {
             read.extend(part.to_bytes());
         }
         assert!(read == data);
         stream.accept().unwrap();
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+        let mut stream = receiver.recv_reader().await.unwrap().unwrap();
         assert!(matches!(stream.read_data().await, Err(Error::Message(_))));
         stream.reject(None).unwrap();
     };
@@ -89,10 +89,10 @@ async fn a_stream_that_is_not_read_to_its_end_is_released() {
         assert_eq!(sender.send("small").await.unwrap(), Outcome::Accepted);
     };
     let receive = async {
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+        let mut stream = receiver.recv_reader().await.unwrap().unwrap();
         stream.read().await.unwrap().unwrap();
         drop(stream);
-        let mut stream = receiver.recv_stream().await.unwrap().unwrap();
+        let mut stream = receiver.recv_reader().await.unwrap().unwrap();
         assert!(stream.read_to_end().await.unwrap().len() < 100);
         stream.accept().unwrap();
     };

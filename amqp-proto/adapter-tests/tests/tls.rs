@@ -48,7 +48,7 @@ async fn open(port: u16, options: ConnectionOptions) -> Result<Connection> {
 #[adapter::helper]
 async fn swap(sender: &Sender, receiver: &Receiver) {
     let body = vec![7_u8; 4 << 20];
-    let mut sent = sender.send_queued(body.clone()).await.unwrap();
+    let sent = sender.send_queued(body.clone()).await.unwrap();
     let delivery = receiver.recv().await.unwrap().unwrap();
     assert_eq!(delivery.message().unwrap().body().unwrap().as_bytes().unwrap(), &body[..]);
     delivery.accept().unwrap();

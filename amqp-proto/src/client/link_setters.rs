@@ -313,7 +313,7 @@ macro_rules! __link_setters {
             self
         }
 
-        /// Sets whether messages are read in pieces as they arrive, by [`Receiver::recv_stream`]. Default
+        /// Sets whether messages are read in pieces as they arrive, by [`Receiver::recv_reader`]. Default
         /// `false`.
         pub fn with_streaming(mut self, streaming: bool) -> Self {
             self.settings.options = self.settings.options.with_streaming(streaming);

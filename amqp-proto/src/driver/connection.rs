@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::task::Poll;
 
+use super::adapter::Adapter;
 use super::guard::ConnectionGuard;
 use super::hub::Hub;
 use super::offered::{Offer, OfferedSession};
@@ -41,8 +42,8 @@ impl<W: Wake> Connection<W> {
     }
 
     /// Waits until both ends have opened the connection.
-    pub fn opened(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.over() {
+    pub fn opened(this: &Self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        this.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.over() {
             Some(over) => Poll::Ready(Err(over)),
             None if state.is_open => Poll::Ready(Ok(())),
             None => Poll::Pending,
@@ -54,22 +55,24 @@ impl<W: Wake> Connection<W> {
     /// # Errors
     ///
     /// `Error::Connection` if the connection is over, `Error::Begin` if the session cannot be begun.
-    pub fn begin(&self, options: &SessionOptions) -> Result<Session<W>> {
-        self.hub().with(|state| {
+    pub fn begin(this: &Self, options: &SessionOptions) -> Result<Session<W>> {
+        this.hub().with(|state| {
             let slot = state.begin(options)?;
-            Ok(Session::new(&self.guard, state, slot, true))
+            Ok(Session::new(&this.guard, state, slot, true))
         })
     }
 
     /// Returns the place for links without a session of their own.
-    pub fn home(&self) -> Home<W> {
-        Home::shared(&self.guard)
+    pub fn home(this: &Self) -> Home<W> {
+        Home::shared(&this.guard)
     }
 
     /// Waits for the next session that the peer begins; `None` if the connection has ended without an error.
-    pub fn next_session(&self) -> Wait<'_, W, impl Try<W, Result<Option<OfferedSession<W>>>>> {
-        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.offered.pop_front() {
-            Some(slot) => Poll::Ready(Ok(Some(OfferedSession::new(&self.guard, state, slot)))),
+    pub fn next_session<A: Adapter<Waiter = W>>(
+        this: &Self,
+    ) -> Wait<'_, W, impl Try<W, Result<Option<OfferedSession<A>>>>> {
+        this.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.offered.pop_front() {
+            Some(slot) => Poll::Ready(Ok(Some(OfferedSession::new(&this.guard, state, slot)))),
             None => state.over().map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
         })
     }
@@ -78,8 +81,10 @@ impl<W: Wake> Connection<W> {
     /// `None` if the connection has ended without an error.
     ///
     /// An accepted session lasts until either end ends it.
-    pub fn next_offer(&self) -> Wait<'_, W, impl Try<W, Result<Option<Offer<W>>>>> {
-        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match Offer::take(&self.guard, state) {
+    pub fn next_offer<A: Adapter<Waiter = W>>(
+        this: &Self,
+    ) -> Wait<'_, W, impl Try<W, Result<Option<Offer<A>>>>> {
+        this.hub().wait(LineId::Connection, |state: &mut State<W>, _| match Offer::take(&this.guard, state) {
             Some(offer) => Poll::Ready(Ok(Some(offer))),
             None => state.over().map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
         })
@@ -91,9 +96,9 @@ impl<W: Wake> Connection<W> {
     ///
     /// `Error::Connection` if the connection ended for another reason, or before all sent messages were
     /// written.
-    pub fn close(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.hub().with(|state| state.engine.close());
-        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| {
+    pub fn close(this: &Self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        this.hub().with(|state| state.engine.close());
+        this.hub().wait(LineId::Connection, |state: &mut State<W>, _| {
             let Some(over) = state.over().filter(|_| state.is_done) else { return Poll::Pending };
             let is_cut = state.is_cut && over.origin() == Some(Origin::Local);
             Poll::Ready(match over.or_end() {
@@ -108,24 +113,17 @@ impl<W: Wake> Connection<W> {
     /// # Errors
     ///
     /// `Error::Connection` if the connection ended for another reason.
-    pub fn close_with(&self, error: wire::AmqpError) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.hub().with(|state| state.engine.close_with(error));
-        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.over() {
+    pub fn close_with(this: &Self, error: wire::AmqpError) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        this.hub().with(|state| state.engine.close_with(error));
+        this.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.over() {
             Some(over) if state.is_done => Poll::Ready(how_it_went(over, true)),
             _ => Poll::Pending,
         })
     }
 
-    /// Waits until the connection is over, and returns the reason.
-    pub fn ended(&self) -> Wait<'_, W, impl Try<W, CloseReason>> {
-        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| {
-            state.ended.clone().map_or(Poll::Pending, Poll::Ready)
-        })
-    }
-
     /// Waits until the connection is over and its output is written, and returns the reason.
-    pub fn done(&self) -> Wait<'_, W, impl Try<W, CloseReason>> {
-        self.hub().wait(LineId::Connection, |state: &mut State<W>, _| match &state.ended {
+    pub fn closed(this: &Self) -> Wait<'_, W, impl Try<W, CloseReason>> {
+        this.hub().wait(LineId::Connection, |state: &mut State<W>, _| match &state.ended {
             Some(ended) if state.is_done => Poll::Ready(ended.clone()),
             _ => Poll::Pending,
         })

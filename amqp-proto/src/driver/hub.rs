@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::task::Poll;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::line::Ticket;
 use super::state::{HubOptions, LastWords, LineId, State, WriteHere};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
@@ -35,6 +36,13 @@ impl<W: Wake> Hub<W> {
     /// Octets that cannot be written at once are left to the driver.
     pub fn flush(&self) {
         self.write(|state| if state.is_stuck() { None } else { state.take_outlet() });
+    }
+
+    /// Writes the output if a waiter is about to sleep: a thread without other work saves a switch to the driver.
+    pub(super) fn flush_if(&self, is_pending: bool) {
+        if is_pending && self.write_here.is_some() {
+            self.flush();
+        }
     }
 
     /// Writes the output for the driver, unless another thread writes.
@@ -102,6 +110,33 @@ impl<W: Wake> Hub<W> {
         F: FnMut(&mut State<W>, Attempt) -> Poll<R>,
     {
         Wait::new(self, place, attempt)
+    }
+
+    /// Makes an attempt with a ticket that is kept from one attempt to the next.
+    pub(super) fn attempt<R>(
+        &self,
+        line: LineId,
+        ticket: &mut Option<Ticket>,
+        waiter: &W,
+        attempt: impl FnOnce(&mut State<W>) -> Poll<R>,
+    ) -> Poll<R> {
+        let result = self.with(|state| {
+            let result = attempt(state);
+            match result {
+                Poll::Pending => state.wait(line, ticket, waiter),
+                Poll::Ready(_) => state.leave(line, ticket, &mut None),
+            }
+            result
+        });
+        self.flush_if(result.is_pending());
+        result
+    }
+
+    /// Gives the ticket of such attempts back.
+    pub(super) fn leave(&self, line: LineId, ticket: &mut Option<Ticket>) {
+        if ticket.is_some() {
+            self.with(|state| state.leave(line, ticket, &mut None));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<W>> {

@@ -6,9 +6,11 @@
 //! handles in its own types. The driver, which moves octets and keeps the time, belongs to the adapter and
 //! calls [`Hub::drive`].
 
+mod adapter;
 mod connection;
 mod delivery;
 mod events;
+mod flush_policy;
 mod guard;
 mod hub;
 mod inbox;
@@ -20,6 +22,7 @@ mod places;
 mod reader;
 mod receiver;
 mod requests;
+mod responder;
 mod sender;
 mod sent;
 mod session;
@@ -31,14 +34,19 @@ mod wake;
 mod write_buffer;
 mod writer;
 
+pub use adapter::Adapter;
+#[doc(hidden)]
+pub use adapter::{handles, link_builders};
 pub use connection::Connection;
 pub use delivery::Delivery;
+pub use flush_policy::FlushPolicy;
 pub use hub::Hub;
 pub use link::Ending;
-pub use offered::{Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
+pub use offered::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
 pub use reader::MessageReader;
 pub use receiver::{NextDelivery, Receiver};
-pub use requests::{Request, Requester};
+pub use requests::{Question, Requester};
+pub use responder::{Answer, Request, Responder};
 pub use sender::{Sender, WORTH_WRITING};
 pub use sent::{Sent, SentOutcomes};
 pub use session::{Home, Session};

@@ -1,7 +1,8 @@
-//! Sessions and links of the peer, to be accepted or refused.
+//! Sessions and links that the peer begins and attaches, to be accepted or refused.
 
 use alloc::sync::Arc;
 
+use super::adapter::Adapter;
 use super::guard::{ConnectionGuard, LinkGuard, SessionGuard};
 use super::receiver::Receiver;
 use super::sender::Sender;
@@ -14,24 +15,32 @@ use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::types::{Key, LinkKey, Str};
 use crate::wire::{self, Attach, Begin, Source, Terminus};
 
-/// A session that the peer has begun. Dropping the value refuses the session.
-#[derive(Debug)]
-pub struct OfferedSession<W: Wake> {
-    session: Session<W>,
-}
-
 /// A session or a link of the peer. Dropping the value refuses it.
 #[derive(Debug)]
-pub enum Offer<W: Wake> {
+pub enum Offer<A: Adapter> {
     /// A session.
-    Session(OfferedSession<W>),
+    Session(OfferedSession<A>),
     /// A link.
-    Link(OfferedLink<W>),
+    Link(OfferedLink<A>),
 }
 
-impl<W: Wake> Offer<W> {
+/// A session or a link that was accepted.
+#[derive(Debug)]
+pub enum Accepted<A: Adapter> {
+    /// A session. It stays when this is dropped.
+    Session(A::Session),
+    /// A link on which this end sends.
+    Sender(A::Sender),
+    /// A link on which this end receives.
+    Receiver(A::Receiver),
+}
+
+impl<A: Adapter> Offer<A> {
     /// Returns the next session or link of the peer, if any.
-    pub(super) fn take(connection: &Arc<ConnectionGuard<W>>, state: &mut State<W>) -> Option<Self> {
+    pub(super) fn take(
+        connection: &Arc<ConnectionGuard<A::Waiter>>,
+        state: &mut State<A::Waiter>,
+    ) -> Option<Self> {
         if let Some(slot) = state.offered.pop_front() {
             return Some(Self::Session(OfferedSession::new(connection, state, slot)));
         }
@@ -42,10 +51,34 @@ impl<W: Wake> Offer<W> {
             OfferedLink::new(&guard, state, link).map(Self::Link)
         })
     }
+
+    /// Accepts the session or link with the settings that the peer requests.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Begin` or `Error::Attach` if it cannot be accepted; `Error::Link`, `Error::Session` or
+    /// `Error::Connection` if it is over.
+    pub fn accept(self) -> Result<Accepted<A>> {
+        Ok(match self {
+            Self::Session(session) => Accepted::Session(session.accept()?),
+            Self::Link(OfferedLink::Sender(link)) => Accepted::Sender(link.accept()?),
+            Self::Link(OfferedLink::Receiver(link)) => Accepted::Receiver(link.accept()?),
+        })
+    }
 }
 
-impl<W: Wake> OfferedSession<W> {
-    pub(super) fn new(connection: &Arc<ConnectionGuard<W>>, state: &mut State<W>, slot: Key) -> Self {
+/// A session that the peer has begun. Dropping the value refuses the session.
+#[derive(Debug)]
+pub struct OfferedSession<A: Adapter> {
+    session: Session<A::Waiter>,
+}
+
+impl<A: Adapter> OfferedSession<A> {
+    pub(super) fn new(
+        connection: &Arc<ConnectionGuard<A::Waiter>>,
+        state: &mut State<A::Waiter>,
+        slot: Key,
+    ) -> Self {
         Self { session: Session::new(connection, state, slot, true) }
     }
 
@@ -58,11 +91,19 @@ impl<W: Wake> OfferedSession<W> {
     ///
     /// # Errors
     ///
-    /// `Error::Begin` if the session cannot be accepted; `Error::Session` or `Error::Connection` if it is
-    /// over.
-    pub fn accept(self, options: SessionOptions) -> Result<Session<W>> {
+    /// `Error::Begin` if the session cannot be accepted; `Error::Session` or `Error::Connection` if it is over.
+    pub fn accept(self) -> Result<A::Session> {
+        self.accept_with(SessionOptions::new())
+    }
+
+    /// Accepts the session with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn accept_with(self, options: SessionOptions) -> Result<A::Session> {
         self.session.accept(&options)?;
-        Ok(self.session.leave())
+        Ok(self.session.leave().into())
     }
 
     /// Refuses the session with an error for the peer.
@@ -77,27 +118,31 @@ impl<W: Wake> OfferedSession<W> {
 
 /// A link that the peer has attached. Dropping the value refuses the link.
 #[derive(Debug)]
-pub enum OfferedLink<W: Wake> {
+pub enum OfferedLink<A: Adapter> {
     /// The peer receives; this end sends.
-    Sender(OfferedSender<W>),
+    Sender(OfferedSender<A>),
     /// The peer sends; this end receives.
-    Receiver(OfferedReceiver<W>),
+    Receiver(OfferedReceiver<A>),
 }
 
-/// A link on which the peer receives.
+/// A link on which the peer receives. Dropping the value refuses the link.
 #[derive(Debug)]
-pub struct OfferedSender<W: Wake> {
-    guard: LinkGuard<W>,
+pub struct OfferedSender<A: Adapter> {
+    guard: LinkGuard<A::Waiter>,
 }
 
-/// A link on which the peer sends.
+/// A link on which the peer sends. Dropping the value refuses the link.
 #[derive(Debug)]
-pub struct OfferedReceiver<W: Wake> {
-    guard: LinkGuard<W>,
+pub struct OfferedReceiver<A: Adapter> {
+    guard: LinkGuard<A::Waiter>,
 }
 
-impl<W: Wake> OfferedLink<W> {
-    pub(super) fn new(session: &Arc<SessionGuard<W>>, state: &State<W>, slot: Key) -> Option<Self> {
+impl<A: Adapter> OfferedLink<A> {
+    pub(super) fn new(
+        session: &Arc<SessionGuard<A::Waiter>>,
+        state: &State<A::Waiter>,
+        slot: Key,
+    ) -> Option<Self> {
         let key = state.links.get(slot)?.key?;
         let guard = LinkGuard { session: Arc::clone(session), slot };
         Some(match key {
@@ -106,12 +151,16 @@ impl<W: Wake> OfferedLink<W> {
         })
     }
 
+    fn guard(&self) -> &LinkGuard<A::Waiter> {
+        match self {
+            Self::Sender(link) => &link.guard,
+            Self::Receiver(link) => &link.guard,
+        }
+    }
+
     /// Returns the peer's attach.
     pub fn peer_attach(&self) -> Option<Attach> {
-        match self {
-            Self::Sender(link) => link.peer_attach(),
-            Self::Receiver(link) => link.peer_attach(),
-        }
+        self.guard().peer_attach()
     }
 
     /// Refuses the link with an error for the peer.
@@ -120,25 +169,11 @@ impl<W: Wake> OfferedLink<W> {
     ///
     /// `Error::Attach` if the link cannot be refused.
     pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
-        match self {
-            Self::Sender(link) => link.refuse(error),
-            Self::Receiver(link) => link.refuse(error),
-        }
+        self.guard().refuse(error.into())
     }
 }
 
-impl<W: Wake> LinkGuard<W> {
-    fn refuse(&self, error: wire::AmqpError) -> Result<()> {
-        self.hub().with(|state| {
-            let key = state.links.get(self.slot).and_then(|link| link.key);
-            let refused =
-                key.and_then(|key| either_end!(state.engine, key, mut link => link.refuse_link(error)));
-            refused.unwrap_or(Ok(())).map_err(Error::from)
-        })
-    }
-}
-
-impl<W: Wake> OfferedSender<W> {
+impl<A: Adapter> OfferedSender<A> {
     /// Returns the peer's attach.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.guard.peer_attach()
@@ -146,7 +181,7 @@ impl<W: Wake> OfferedSender<W> {
 
     /// Returns the source that the peer requests.
     ///
-    /// A source with `dynamic` asks for a new node; the source of the options for [`accept`](Self::accept)
+    /// A source with `dynamic` asks for a new node; the source of the options for [`accept_with`](Self::accept_with)
     /// then has its address.
     pub fn source(&self) -> Option<Source> {
         self.peer_attach()?.source.map(|source| *source)
@@ -157,19 +192,28 @@ impl<W: Wake> OfferedSender<W> {
         self.source()?.address
     }
 
+    /// Accepts the link with the settings that the peer requests.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Attach` if the link cannot be accepted; `Error::Link`, `Error::Session` or `Error::Connection` if it is
+    /// over.
+    pub fn accept(self) -> Result<A::Sender> {
+        self.accept_with(SenderOptions::new())
+    }
+
     /// Accepts the link. Settings that `options` leave open are as the peer requests.
     ///
     /// # Errors
     ///
-    /// `Error::Attach` if the link cannot be accepted; `Error::Link`, `Error::Session` or `Error::Connection`
-    /// if it is over.
-    pub fn accept(self, options: SenderOptions) -> Result<Sender<W>> {
+    /// As [`accept`](Self::accept).
+    pub fn accept_with(self, options: SenderOptions) -> Result<A::Sender> {
         self.guard.hub().with(|state| {
             state.sender(self.guard.slot)?.accept_link(&options)?;
             state.set_accepted(self.guard.slot, false);
             Ok::<_, Error>(())
         })?;
-        Ok(Sender { guard: Arc::new(self.guard) })
+        Ok(Sender::new(self.guard, None).into())
     }
 
     /// Refuses the link with an error for the peer.
@@ -182,7 +226,7 @@ impl<W: Wake> OfferedSender<W> {
     }
 }
 
-impl<W: Wake> OfferedReceiver<W> {
+impl<A: Adapter> OfferedReceiver<A> {
     /// Returns the peer's attach.
     pub fn peer_attach(&self) -> Option<Attach> {
         self.guard.peer_attach()
@@ -190,7 +234,7 @@ impl<W: Wake> OfferedReceiver<W> {
 
     /// Returns the target that the peer requests.
     ///
-    /// A target with `dynamic` asks for a new node; the target of the options for [`accept`](Self::accept)
+    /// A target with `dynamic` asks for a new node; the target of the options for [`accept_with`](Self::accept_with)
     /// then has its address.
     pub fn target(&self) -> Option<Terminus> {
         self.peer_attach()?.target.map(|target| *target)
@@ -204,13 +248,22 @@ impl<W: Wake> OfferedReceiver<W> {
         }
     }
 
+    /// Accepts the link with the settings that the peer requests.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Attach` if the link cannot be accepted; `Error::Link`, `Error::Session` or `Error::Connection` if it is
+    /// over.
+    pub fn accept(self) -> Result<A::Receiver> {
+        self.accept_with(ReceiverOptions::new())
+    }
+
     /// Accepts the link. Settings that `options` leave open are as the peer requests.
     ///
     /// # Errors
     ///
-    /// `Error::Attach` if the link cannot be accepted; `Error::Link`, `Error::Session` or `Error::Connection`
-    /// if it is over.
-    pub fn accept(self, options: ReceiverOptions) -> Result<Receiver<W>> {
+    /// As [`accept`](Self::accept).
+    pub fn accept_with(self, options: ReceiverOptions) -> Result<A::Receiver> {
         self.guard.hub().with(|state| {
             let mut receiver = state.receiver(self.guard.slot)?;
             receiver.accept_link(&options)?;
@@ -218,7 +271,7 @@ impl<W: Wake> OfferedReceiver<W> {
             state.set_accepted(self.guard.slot, is_streaming);
             Ok::<_, Error>(())
         })?;
-        Ok(Receiver { guard: Arc::new(self.guard) })
+        Ok(Receiver::new(self.guard).into())
     }
 
     /// Refuses the link with an error for the peer.
@@ -228,6 +281,17 @@ impl<W: Wake> OfferedReceiver<W> {
     /// `Error::Attach` if the link cannot be refused.
     pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
         self.guard.refuse(error.into())
+    }
+}
+
+impl<W: Wake> LinkGuard<W> {
+    fn refuse(&self, error: wire::AmqpError) -> Result<()> {
+        self.hub().with(|state| {
+            let key = state.links.get(self.slot).and_then(|link| link.key);
+            let refused =
+                key.and_then(|key| either_end!(state.engine, key, mut link => link.refuse_link(error)));
+            refused.unwrap_or(Ok(())).map_err(Error::from)
+        })
     }
 }
 

@@ -1,16 +1,17 @@
-//! [`MessageReader`]: a message that is read as it arrives.
+//! [`MessageReader`]: a message that is read while it comes.
 
 use alloc::sync::Arc;
-use core::task::Poll;
+use core::task::{Poll, ready};
+use std::io;
 
 use super::delivery::rejected;
 use super::guard::LinkGuard;
+use super::line::Ticket;
 use super::state::{LineId, State};
-use super::wait::{Try, Wait};
 use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::config::OnDrop;
-use crate::machine::{Part, PartEnd};
+use crate::machine::PartEnd;
 use crate::message::{DataSections, Payload};
 use crate::types::{DeliveryKey, DeliveryTag};
 use crate::wire::{self, DeliveryState, Modified, Outcome, Received};
@@ -29,6 +30,9 @@ pub struct MessageReader<W: Wake> {
     is_undecided: bool,
     on_drop: OnDrop,
     data: DataSections,
+    /// Octets that were taken and not given by [`poll_octets`](Self::poll_octets).
+    left: Payload,
+    ticket: Option<Ticket>,
 }
 
 impl<W: Wake> MessageReader<W> {
@@ -44,6 +48,8 @@ impl<W: Wake> MessageReader<W> {
             is_undecided,
             on_drop,
             data: DataSections::new(),
+            left: Payload::new(),
+            ticket: None,
         }
     }
 
@@ -62,99 +68,6 @@ impl<W: Wake> MessageReader<W> {
         self.tag.is_none()
     }
 
-    /// Waits for the next part of the message, to be passed to [`note`](Self::note). Ready at once at the end
-    /// of the message.
-    pub fn part(&self) -> Wait<'_, W, impl Try<W, Result<Part>>> {
-        let (slot, key, end) = (self.guard.slot, self.key, self.end);
-        self.guard.hub().wait(LineId::Link(slot), move |state: &mut State<W>, _| {
-            if end != PartEnd::More {
-                return Poll::Ready(Ok(Part { payload: Payload::new(), end }));
-            }
-            match state.read(slot, key) {
-                Ok(part) if part.payload.is_empty() && part.end == PartEnd::More => {
-                    state.link_over(slot).map_or(Poll::Pending, |over| Poll::Ready(Err(over)))
-                }
-                Ok(part) => Poll::Ready(Ok(part)),
-                Err(error) => Poll::Ready(Err(state.link_over(slot).unwrap_or(Error::Read(error)))),
-            }
-        })
-    }
-
-    /// Records a part. Returns its octets, or `None` at the end of the message.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Aborted`] if the sender has aborted the message.
-    pub fn note(&mut self, part: Part) -> Result<Option<Payload>> {
-        self.end = part.end;
-        match part.end {
-            PartEnd::Aborted => {
-                self.is_undecided = false;
-                Err(Error::Aborted)
-            }
-            PartEnd::Complete if part.payload.is_empty() => Ok(None),
-            _ => Ok(Some(part.payload)),
-        }
-    }
-
-    /// Returns the body data in a part, which may be empty. `None` as the part checks the end.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Message`] if the body is not data, or if the message ends inside a section.
-    pub fn data(&mut self, part: Option<Payload>) -> Result<Payload> {
-        match part {
-            Some(part) => Ok(self.data.push(part)?),
-            None => Ok(self.data.finish().map(|()| Payload::new())?),
-        }
-    }
-
-    /// Accepts the delivery: the message was processed [3.4.2].
-    ///
-    /// # Errors
-    ///
-    /// As [`dispose`](Self::dispose).
-    pub fn accept(self) -> Result<()> {
-        self.dispose(&Outcome::Accepted.into())
-    }
-
-    /// Rejects the delivery: the message is invalid [3.4.3]. The message may be incomplete.
-    ///
-    /// # Errors
-    ///
-    /// As [`dispose`](Self::dispose).
-    pub fn reject(self, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
-        self.dispose(&rejected(error.into()))
-    }
-
-    /// Releases the delivery: the message was not processed and may be delivered again, unchanged [3.4.4].
-    ///
-    /// # Errors
-    ///
-    /// As [`dispose`](Self::dispose).
-    pub fn release(self) -> Result<()> {
-        self.dispose(&Outcome::Released.into())
-    }
-
-    /// Modifies the delivery: the message was not processed and may be delivered again, with changes [3.4.5].
-    ///
-    /// # Errors
-    ///
-    /// As [`dispose`](Self::dispose).
-    pub fn modify(self, modified: Modified) -> Result<()> {
-        self.dispose(&Outcome::from(modified).into())
-    }
-
-    /// Sends an outcome. The rest of the message is dropped as it arrives.
-    ///
-    /// # Errors
-    ///
-    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over, `Error::Settle` if the
-    /// delivery has an outcome already.
-    pub fn dispose(mut self, state: &DeliveryState) -> Result<()> {
-        if core::mem::take(&mut self.is_undecided) { self.guard.dispose(self.key, state) } else { Ok(()) }
-    }
-
     /// Sends the `received` state: the section and the offset reached so far [3.4.1].
     ///
     /// # Errors
@@ -163,19 +76,132 @@ impl<W: Wake> MessageReader<W> {
     pub fn received(&self, section: u32, offset: u64) -> Result<()> {
         self.guard.dispose(self.key, &DeliveryState::Received(Received::new(section, offset)))
     }
+
+    /// Polls for more of the message; `None` once all of it was read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Aborted`] if the sender has aborted the message; the end of the link, if the message is incomplete.
+    pub fn poll_read(this: &mut Self, waiter: &W) -> Poll<Result<Option<Payload>>> {
+        let (slot, key) = (this.guard.slot, this.key);
+        match this.end {
+            PartEnd::More => {}
+            PartEnd::Complete => return Poll::Ready(Ok(None)),
+            PartEnd::Aborted => return Poll::Ready(Err(Error::Aborted)),
+        }
+        let hub = this.guard.hub();
+        let part =
+            hub.attempt(LineId::Link(slot), &mut this.ticket, waiter, |state| match state.read(slot, key) {
+                Ok(part) if part.payload.is_empty() && part.end == PartEnd::More => {
+                    state.link_over(slot).map_or(Poll::Pending, |over| Poll::Ready(Err(over)))
+                }
+                Ok(part) => Poll::Ready(Ok(part)),
+                Err(error) => Poll::Ready(Err(state.link_over(slot).unwrap_or(Error::Read(error)))),
+            });
+        let part = ready!(part)?;
+        this.end = part.end;
+        Poll::Ready(match part.end {
+            PartEnd::Aborted => {
+                this.is_undecided = false;
+                Err(Error::Aborted)
+            }
+            PartEnd::Complete if part.payload.is_empty() => Ok(None),
+            _ => Ok(Some(part.payload)),
+        })
+    }
+
+    /// Polls for more of the body's data: the octets of its data sections, without the encoding around them. Returns
+    /// `None` once all of the message was read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Message`] where the body is not data, or the message ends in the middle of a section; and those of
+    /// [`poll_read`](Self::poll_read).
+    pub fn poll_data(this: &mut Self, waiter: &W) -> Poll<Result<Option<Payload>>> {
+        while let Some(part) = ready!(Self::poll_read(this, waiter))? {
+            let data = this.data.push(part)?;
+            if !data.is_empty() {
+                return Poll::Ready(Ok(Some(data)));
+            }
+        }
+        Poll::Ready(Ok(this.data.finish().map(|()| None)?))
+    }
+
+    /// Polls for more of the message, to be copied; zero octets once all of it was read.
+    pub fn poll_octets(this: &mut Self, waiter: &W, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        while this.left.is_empty() && !space.is_empty() {
+            match ready!(Self::poll_read(this, waiter)).map_err(io::Error::other)? {
+                Some(part) => this.left = part,
+                None => return Poll::Ready(Ok(0)),
+            }
+        }
+        let octets = this.left.len().min(space.len());
+        let given = this.left.slice(0..octets);
+        this.left = this.left.slice(octets..this.left.len());
+        given.chunks().iter().flatten().zip(space).for_each(|(octet, place)| *place = *octet);
+        Poll::Ready(Ok(octets))
+    }
+
+    /// Accepts the delivery: the message was processed [3.4.2].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
+    pub fn accept(this: Self) -> Result<()> {
+        Self::dispose(this, &Outcome::Accepted.into())
+    }
+
+    /// Rejects the delivery: the message is invalid [3.4.3]. The message may be incomplete.
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
+    pub fn reject(this: Self, error: Option<wire::AmqpError>) -> Result<()> {
+        Self::dispose(this, &rejected(error))
+    }
+
+    /// Releases the delivery: the message was not processed and may be delivered again, unchanged [3.4.4].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
+    pub fn release(this: Self) -> Result<()> {
+        Self::dispose(this, &Outcome::Released.into())
+    }
+
+    /// Modifies the delivery: the message was not processed and may be delivered again, with changes [3.4.5].
+    ///
+    /// # Errors
+    ///
+    /// As [`dispose`](Self::dispose).
+    pub fn modify(this: Self, modified: Modified) -> Result<()> {
+        Self::dispose(this, &Outcome::from(modified).into())
+    }
+
+    /// Sends an outcome. The rest of the message is dropped as it arrives.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over, `Error::Settle` if the
+    /// delivery has an outcome already.
+    pub fn dispose(mut this: Self, state: &DeliveryState) -> Result<()> {
+        if core::mem::take(&mut this.is_undecided) { this.guard.dispose(this.key, state) } else { Ok(()) }
+    }
 }
 
 impl<W: Wake> Drop for MessageReader<W> {
     fn drop(&mut self) {
+        let hub = self.guard.hub();
+        hub.leave(LineId::Link(self.guard.slot), &mut self.ticket);
         let on_drop = if self.end == PartEnd::Complete { self.on_drop } else { self.on_drop.of_part() };
         if self.is_undecided
             && let Some(outcome) = on_drop.outcome(std::thread::panicking())
         {
-            // If the link is over, the sender already treats the delivery as lost.
+            // A link that is over has lost it, and it goes elsewhere.
             let _ = self.guard.dispose(self.key, &outcome.into());
         }
         if self.end == PartEnd::More {
-            self.guard.hub().with(|state| {
+            hub.with(|state| {
                 if let Some(link) = state.receiver_key(self.guard.slot) {
                     state.drop_rest(link, self.key);
                 }

@@ -33,6 +33,10 @@ impl<W: Wake> Clone for Receiver<W> {
 }
 
 impl<W: Wake> Receiver<W> {
+    pub(super) fn new(guard: LinkGuard<W>) -> Self {
+        Self { guard: Arc::new(guard) }
+    }
+
     /// Attaches a link, without waiting for the peer; [`attached`](Self::attached) waits.
     ///
     /// # Errors
@@ -45,23 +49,23 @@ impl<W: Wake> Receiver<W> {
         let slot = session.hub().with(|state| {
             state.attach(session.slot, name, |session, name| session.attach_receiver(name, &options))
         })?;
-        Ok(Self { guard: Arc::new(LinkGuard { session, slot }) })
+        Ok(Self::new(LinkGuard { session, slot }))
     }
 
     /// Waits until the peer has attached the link, too.
-    pub fn attached(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.guard.attached()
+    pub fn attached(this: &Self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        this.guard.attached()
     }
 
     /// Waits for the next message; `None` if the link has ended without an error and all messages were taken.
-    pub fn recv(&self) -> Wait<'_, W, impl Try<W, Result<Option<Delivery<W>>>>> {
-        let slot = self.guard.slot;
-        self.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, _| self.poll_take(state))
+    pub fn recv(this: &Self) -> Wait<'_, W, impl Try<W, Result<Option<Delivery<W>>>>> {
+        let slot = this.guard.slot;
+        this.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, _| this.poll_take(state))
     }
 
     /// Returns a place in the line for messages, for an iterator or a stream.
-    pub fn next(&self) -> NextDelivery<W> {
-        NextDelivery { receiver: self.clone(), ticket: None }
+    pub fn next(this: &Self) -> NextDelivery<W> {
+        NextDelivery { receiver: this.clone(), ticket: None, is_over: false }
     }
 
     fn poll_take(&self, state: &mut State<W>) -> Poll<Result<Option<Delivery<W>>>> {
@@ -87,12 +91,12 @@ impl<W: Wake> Receiver<W> {
     }
 
     /// Waits for the first frame of the next message on a streaming link.
-    pub fn read(&self) -> Wait<'_, W, impl Try<W, Result<Option<MessageReader<W>>>>> {
-        let slot = self.guard.slot;
-        self.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, _| {
+    pub fn read(this: &Self) -> Wait<'_, W, impl Try<W, Result<Option<MessageReader<W>>>>> {
+        let slot = this.guard.slot;
+        this.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, _| {
             let begun = state.links.get_mut(slot).and_then(|link| link.begun.pop_front());
             match begun {
-                Some(key) => Poll::Ready(Ok(Some(MessageReader::new(&self.guard, state, key)))),
+                Some(key) => Poll::Ready(Ok(Some(MessageReader::new(&this.guard, state, key)))),
                 None => state.link_over(slot).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
             }
         })
@@ -149,8 +153,8 @@ impl<W: Wake> Receiver<W> {
 
     /// Wakes all waiters for a message, so that they check another condition.
     #[doc(hidden)]
-    pub fn wake_all(&self) {
-        self.guard.hub().with(|state| state.wake_turns(self.guard.slot));
+    pub fn wake_all(this: &Self) {
+        this.guard.hub().with(|state| state.wake_turns(this.guard.slot));
     }
 
     /// Returns the end of the link.
@@ -195,8 +199,8 @@ impl<W: Wake> Receiver<W> {
     }
 
     /// Waits until a delivery is settled at both ends.
-    pub fn settled(&self, delivery: DeliveryKey) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.guard.watch(move |state, _| match state.engine.delivery(delivery) {
+    pub fn settled(this: &Self, delivery: DeliveryKey) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        this.guard.watch(move |state, _| match state.engine.delivery(delivery) {
             Ok(_) => Poll::Pending,
             Err(_) => Poll::Ready(Ok(())),
         })
@@ -237,16 +241,16 @@ impl<W: Wake> Receiver<W> {
     /// # Errors
     ///
     /// As [`set_credit`](Self::set_credit).
-    pub fn drain(&self) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
-        let slot = self.guard.slot;
-        self.guard.hub().with(|state| {
+    pub fn drain(this: &Self) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
+        let slot = this.guard.slot;
+        this.guard.hub().with(|state| {
             state.receiver(slot)?.drain()?;
             if let Some(link) = state.links.get_mut(slot) {
                 link.is_drained = false;
             }
             Ok::<_, Error>(())
         })?;
-        Ok(self.guard.watch(|state, slot| {
+        Ok(this.guard.watch(|state, slot| {
             let is_drained = state.links.get(slot).is_some_and(|link| link.is_drained);
             if is_drained { Poll::Ready(Ok(())) } else { Poll::Pending }
         }))
@@ -270,19 +274,20 @@ impl<W: Wake> Receiver<W> {
     }
 
     /// Releases the messages that have arrived and were not taken.
-    pub fn release_untaken(&self) {
+    fn release_untaken(&self) {
         self.guard.hub().with(|state| state.release_untaken(self.guard.slot));
     }
 
-    /// Withdraws all credit before the link is closed, and waits a short time until no message is on the way.
-    /// Later messages are returned in any case.
+    /// Releases the messages that were not taken and withdraws all credit, before the link is closed, and waits a
+    /// short time until no message is on the way. Later messages are returned in any case.
     ///
     /// # Errors
     ///
     /// As [`set_credit`](Self::set_credit).
-    pub fn stop_before_close(&self) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
-        let slot = self.guard.slot;
-        self.guard.hub().with(|state| {
+    pub fn stop_before_close(this: &Self) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
+        this.release_untaken();
+        let slot = this.guard.slot;
+        this.guard.hub().with(|state| {
             let mut engine = state.receiver(slot)?;
             let is_granted = engine.credit() > 0;
             engine.stop()?;
@@ -291,21 +296,25 @@ impl<W: Wake> Receiver<W> {
             }
             Ok::<_, Error>(())
         })?;
-        let stopped = self.guard.watch(|state, slot| {
+        let stopped = this.guard.watch(|state, slot| {
             let is_stopped = state.links.get(slot).is_some_and(|link| link.is_stopped);
             if is_stopped { Poll::Ready(Ok(())) } else { Poll::Pending }
         });
         Ok(stopped.within(STOP_BEFORE_CLOSE))
     }
 
-    /// Detaches or closes the link, and waits until the peer has done so, too.
-    pub fn end(&self, ending: Ending) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.guard.end(ending)
+    /// Detaches or closes the link, and waits until the peer has done so, too. A close releases the messages that
+    /// were not taken.
+    pub fn end(this: &Self, ending: Ending) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        if let Ending::Close(_) = ending {
+            this.release_untaken();
+        }
+        this.guard.end(ending)
     }
 
     /// Waits until the link is over, and returns the reason.
-    pub fn closed(&self) -> Wait<'_, W, impl Try<W, Error>> {
-        self.guard.closed()
+    pub fn closed(this: &Self) -> Wait<'_, W, impl Try<W, Error>> {
+        this.guard.closed()
     }
 
     /// Returns the name of the link; empty after it is closed.
@@ -324,35 +333,33 @@ impl<W: Wake> Receiver<W> {
     }
 }
 
-/// A place in the line for the messages of a receiver.
+/// The messages of a receiver as they arrive, with a place in the line for them.
 #[derive(Debug)]
 pub struct NextDelivery<W: Wake> {
     receiver: Receiver<W>,
     ticket: Option<Ticket>,
+    is_over: bool,
 }
 
 impl<W: Wake> NextDelivery<W> {
-    /// Polls for the next message; `None` if the link has ended without an error.
-    pub fn poll(&mut self, waiter: &W) -> Poll<Result<Option<Delivery<W>>>> {
-        let Self { receiver, ticket } = self;
-        let place = LineId::Turn(receiver.guard.slot);
-        receiver.guard.hub().with(|state| {
-            let taken = receiver.poll_take(state);
-            match taken {
-                Poll::Pending => state.wait(place, ticket, waiter),
-                Poll::Ready(_) => state.leave(place, ticket, &mut None),
-            }
-            taken
+    /// Polls for the next message. The end of the link, if it was an error, is the last item; then `None` follows.
+    pub fn poll(&mut self, waiter: &W) -> Poll<Option<Result<Delivery<W>>>> {
+        let Self { receiver, ticket, is_over } = self;
+        if *is_over {
+            return Poll::Ready(None);
+        }
+        let line = LineId::Turn(receiver.guard.slot);
+        let taken = receiver.guard.hub().attempt(line, ticket, waiter, |state| receiver.poll_take(state));
+        taken.map(|taken| {
+            *is_over = !matches!(taken, Ok(Some(_)));
+            taken.transpose()
         })
     }
 }
 
 impl<W: Wake> Drop for NextDelivery<W> {
     fn drop(&mut self) {
-        if self.ticket.is_some() {
-            let place = LineId::Turn(self.receiver.guard.slot);
-            self.receiver.guard.hub().with(|state| state.leave(place, &mut self.ticket, &mut None));
-        }
+        self.receiver.guard.hub().leave(LineId::Turn(self.receiver.guard.slot), &mut self.ticket);
     }
 }
 

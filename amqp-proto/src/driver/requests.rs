@@ -36,12 +36,12 @@ struct Links<W: Wake> {
 /// A request that waits for its answer.
 #[derive(Debug)]
 struct Asker<W: Wake> {
-    place: Arc<Mutex<Answer<W>>>,
+    place: Arc<Mutex<Reply<W>>>,
 }
 
 /// The place of an answer.
 #[derive(Debug)]
-enum Answer<W: Wake> {
+enum Reply<W: Wake> {
     Awaited(Option<W>),
     There(Option<Box<Delivery<W>>>),
 }
@@ -70,12 +70,12 @@ impl<W: Wake> Requester<W> {
     /// # Errors
     ///
     /// [`Error::Request`] if too many requests wait for answers.
-    pub fn ask(&self, message: impl Into<Message>) -> Result<(Message, Request<'_, W>)> {
-        let place = Arc::new(Mutex::new(Answer::Awaited(None)));
+    pub fn ask(this: &Self, message: impl Into<Message>) -> Result<(Message, Question<'_, W>)> {
+        let place = Arc::new(Mutex::new(Reply::Awaited(None)));
         let asker = Asker { place: Arc::clone(&place) };
-        let message = lock(&self.links.asked).request(message, None, asker)?;
+        let message = lock(&this.links.asked).request(message, None, asker)?;
         let id = message.properties().message_id.clone();
-        Ok((message, Request { links: &self.links, place, id, sent: None }))
+        Ok((message, Question { links: &this.links, place, id, sent: None }))
     }
 
     /// Sets the reply-to address of future requests. A request with a reply-to keeps it.
@@ -84,13 +84,13 @@ impl<W: Wake> Requester<W> {
     }
 
     /// Returns the link for requests.
-    pub fn sender(&self) -> &Sender<W> {
-        &self.links.sender
+    pub fn sender(this: &Self) -> &Sender<W> {
+        &this.links.sender
     }
 
     /// Returns the link for answers.
-    pub fn receiver(&self) -> &Receiver<W> {
-        &self.links.receiver
+    pub fn receiver(this: &Self) -> &Receiver<W> {
+        &this.links.receiver
     }
 
     /// Returns the address for answers.
@@ -106,14 +106,14 @@ impl<W: Wake> Requester<W> {
 
 /// A request that waits for its answer.
 #[derive(Debug)]
-pub struct Request<'a, W: Wake> {
+pub struct Question<'a, W: Wake> {
     links: &'a Links<W>,
-    place: Arc<Mutex<Answer<W>>>,
+    place: Arc<Mutex<Reply<W>>>,
     id: Option<MessageId>,
     sent: Option<Sent<W>>,
 }
 
-impl<'a, W: Wake> Request<'a, W> {
+impl<'a, W: Wake> Question<'a, W> {
     /// Sets the sent request message, whose outcome is then watched, too.
     pub fn set_sent(&mut self, sent: Sent<W>) {
         self.sent = Some(sent);
@@ -126,7 +126,7 @@ impl<'a, W: Wake> Request<'a, W> {
     /// [`Error::NotAccepted`] if the request has an outcome other than accepted, since no answer follows
     /// then. The end of the link, if it comes before the answer.
     pub fn answer(self) -> impl FnMut(&W) -> Poll<Result<Delivery<W>>> + use<'a, W> {
-        let mut next = self.links.receiver.recv();
+        let mut next = Receiver::recv(&self.links.receiver);
         move |waiter| {
             loop {
                 if let Poll::Ready(answer) = self.poll(waiter) {
@@ -145,12 +145,12 @@ impl<'a, W: Wake> Request<'a, W> {
 
     fn poll(&self, waiter: &W) -> Poll<Result<Delivery<W>>> {
         match &mut *lock(&self.place) {
-            Answer::There(answer) => {
+            Reply::There(answer) => {
                 return Poll::Ready(answer.take().map(|answer| *answer).ok_or(Error::Gone));
             }
-            Answer::Awaited(asker) => *asker = Some(waiter.clone()),
+            Reply::Awaited(asker) => *asker = Some(waiter.clone()),
         }
-        match self.sent.as_ref().map(|sent| sent.poll_outcome(waiter)) {
+        match self.sent.as_ref().map(|sent| Sent::poll_outcome(sent, waiter)) {
             None | Some(Poll::Pending | Poll::Ready(Ok(Outcome::Accepted))) => Poll::Pending,
             Some(Poll::Ready(Ok(outcome))) => Poll::Ready(Err(Error::NotAccepted(Box::new(outcome)))),
             Some(Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
@@ -158,7 +158,7 @@ impl<'a, W: Wake> Request<'a, W> {
     }
 }
 
-impl<W: Wake> Drop for Request<'_, W> {
+impl<W: Wake> Drop for Question<'_, W> {
     fn drop(&mut self) {
         let forgotten = lock(&self.links.asked).answer(self.id.as_ref());
         drop(forgotten);
@@ -181,9 +181,9 @@ impl<W: Wake> Links<W> {
             let _ = answer.accept();
             return;
         };
-        let there = Answer::There(Some(Box::new(answer)));
+        let there = Reply::There(Some(Box::new(answer)));
         let before = core::mem::replace(&mut *lock(&asker.place), there);
-        if let Answer::Awaited(Some(waiter)) = before {
+        if let Reply::Awaited(Some(waiter)) = before {
             waiter.wake();
         }
     }

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::task::Poll;
+use core::time::Duration;
 
 use super::guard::LinkGuard;
 use super::link::Ending;
@@ -25,15 +26,20 @@ pub const WORTH_WRITING: usize = 48 << 10;
 #[derive(Debug)]
 pub struct Sender<W: Wake> {
     pub(super) guard: Arc<LinkGuard<W>>,
+    send_timeout: Option<Duration>,
 }
 
 impl<W: Wake> Clone for Sender<W> {
     fn clone(&self) -> Self {
-        Self { guard: Arc::clone(&self.guard) }
+        Self { guard: Arc::clone(&self.guard), send_timeout: self.send_timeout }
     }
 }
 
 impl<W: Wake> Sender<W> {
+    pub(super) fn new(guard: LinkGuard<W>, send_timeout: Option<Duration>) -> Self {
+        Self { guard: Arc::new(guard), send_timeout }
+    }
+
     /// Attaches a link, without waiting for the peer; [`attached`](Self::attached) waits.
     ///
     /// # Errors
@@ -46,12 +52,12 @@ impl<W: Wake> Sender<W> {
         let slot = session.hub().with(|state| {
             state.attach(session.slot, name, |session, name| session.attach_sender(name, &options))
         })?;
-        Ok(Self { guard: Arc::new(LinkGuard { session, slot }) })
+        Ok(Self::new(LinkGuard { session, slot }, settings.send_timeout))
     }
 
     /// Waits until the peer has attached the link, too.
-    pub fn attached(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.guard.attached()
+    pub fn attached(this: &Self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        this.guard.attached()
     }
 
     /// Sends a message when there is credit. The caller may wait for its outcome or not.
@@ -59,10 +65,13 @@ impl<W: Wake> Sender<W> {
     /// # Errors
     ///
     /// `Error::Send` if the message cannot be encoded.
-    pub fn queue(&self, message: impl Into<Outgoing>) -> Result<Wait<'_, W, impl Try<W, Result<Sent<W>>>>> {
+    pub fn queue(
+        this: &Self,
+        message: impl Into<Outgoing>,
+    ) -> Result<Wait<'_, W, impl Try<W, Result<Sent<W>>>>> {
         let mut message = message.into();
         message.prepare()?;
-        Ok(self.in_turn(move |state, sender| sender.put(state, &message)))
+        Ok(this.in_turn(move |state, sender| sender.put(state, &message)))
     }
 
     /// Sends a message if there is credit and no other sender waits; refuses it otherwise.
@@ -71,35 +80,35 @@ impl<W: Wake> Sender<W> {
     ///
     /// `Error::Send` if the message cannot be sent now or at all; `Error::Link`, `Error::Session` or
     /// `Error::Connection` if one of them is over.
-    pub fn try_send(&self, message: impl Into<Outgoing>) -> Result<Sent<W>> {
+    pub fn try_send(this: &Self, message: impl Into<Outgoing>) -> Result<Sent<W>> {
         let mut message = message.into();
         message.prepare()?;
-        self.guard.hub().with(|state| {
-            let is_free = state.links.get(self.guard.slot).is_none_or(|link| link.turns.is_empty());
-            if is_free { self.put(state, &message) } else { Err(SendError::Full.into()) }
+        this.guard.hub().with(|state| {
+            let is_free = state.links.get(this.guard.slot).is_none_or(|link| link.turns.is_empty());
+            if is_free { this.put(state, &message) } else { Err(SendError::Full.into()) }
         })
     }
 
     /// Begins a message in pieces, when there is credit.
-    pub fn begin(&self, options: SendOptions) -> Wait<'_, W, impl Try<W, Result<MessageWriter<W>>>> {
-        self.in_turn(move |state, sender| {
+    pub fn begin(this: &Self, options: SendOptions) -> Wait<'_, W, impl Try<W, Result<MessageWriter<W>>>> {
+        this.in_turn(move |state, sender| {
             let key = state.sender(sender.guard.slot)?.begin_delivery(&options)?;
             Ok(MessageWriter::new(sender.track(state, key)))
         })
     }
 
     /// Waits until a message can be sent: there is credit, and no other sender waits.
-    pub fn sendable(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.in_turn(|state, sender| {
+    pub fn sendable(this: &Self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        this.in_turn(|state, sender| {
             let is_sendable = state.sender(sender.guard.slot)?.is_sendable();
             if is_sendable { Ok(()) } else { Err(SendError::NoCredit.into()) }
         })
     }
 
-    /// Waits until no message of the link is partly written.
-    pub fn written(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.in_turn(|state, sender| {
-            if state.sender(sender.guard.slot)?.is_sending() {
+    /// Waits until no message of the link is partly written, or the link is over.
+    pub fn written(this: &Self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        this.in_turn(|state, sender| {
+            if state.sender(sender.guard.slot).is_ok_and(|sender| sender.is_sending()) {
                 state.unwritten.push(sender.guard.slot);
                 return Err(SendError::Incomplete.into());
             }
@@ -108,13 +117,13 @@ impl<W: Wake> Sender<W> {
     }
 
     /// Detaches or closes the link, and waits until the peer has done so, too.
-    pub fn end(&self, ending: Ending) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        self.guard.end(ending)
+    pub fn end(this: &Self, ending: Ending) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        this.guard.end(ending)
     }
 
     /// Waits until the link is over, and returns the reason.
-    pub fn closed(&self) -> Wait<'_, W, impl Try<W, Error>> {
-        self.guard.closed()
+    pub fn closed(this: &Self) -> Wait<'_, W, impl Try<W, Error>> {
+        this.guard.closed()
     }
 
     /// Announces the number of messages that wait for credit [2.6.7].
@@ -127,20 +136,20 @@ impl<W: Wake> Sender<W> {
         self.guard.hub().with(|state| Ok(state.sender(slot)?.set_available(messages)?))
     }
 
+    /// Returns how long sending may take, as the builder's `with_send_timeout` has set it; `None` for any time.
+    pub fn send_timeout(&self) -> Option<Duration> {
+        self.send_timeout
+    }
+
     /// Returns the credit: the number of messages that the receiver accepts.
     pub fn credit(&self) -> u32 {
         let slot = self.guard.slot;
         self.guard.hub().look(|state| state.sender(slot).map_or(0, |sender| sender.credit()))
     }
 
-    /// Writes the output, before a waiter without other work sleeps.
-    pub fn flush(&self) {
-        self.guard.hub().flush();
-    }
-
     /// Returns the outcomes of all messages sent on the link, for one task that handles the whole link.
-    pub fn outcomes(&self) -> SentOutcomes<W> {
-        SentOutcomes::new(Arc::clone(&self.guard))
+    pub fn outcomes(this: &Self) -> SentOutcomes<W> {
+        SentOutcomes::new(Arc::clone(&this.guard))
     }
 
     /// Returns `true` if a message can be sent now.

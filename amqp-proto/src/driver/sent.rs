@@ -43,20 +43,18 @@ impl<W: Wake> Sent<W> {
 
     /// Polls for the outcome. If pending, the waiter is woken when the outcome arrives; it replaces an
     /// earlier waiter.
-    pub fn poll_outcome(&self, waiter: &W) -> Poll<Result<Outcome>> {
-        self.guard.hub().with(|state| {
-            let outcome = self.look(state);
-            if let (Poll::Pending, Some(slot)) = (&outcome, self.slot) {
+    pub fn poll_outcome(this: &Self, waiter: &W) -> Poll<Result<Outcome>> {
+        let hub = this.guard.hub();
+        let outcome = hub.with(|state| {
+            let outcome = this.look(state);
+            if let (Poll::Pending, Some(slot)) = (&outcome, this.slot) {
                 let spent = state.outcomes.wait(slot, waiter);
                 state.spent.extend(spent);
             }
             outcome
-        })
-    }
-
-    /// Writes the output, before a waiter without other work sleeps.
-    pub fn flush(&self) {
-        self.guard.hub().flush();
+        });
+        hub.flush_if(outcome.is_pending());
+        outcome
     }
 
     /// Returns the outcome, if it has arrived.
@@ -136,7 +134,7 @@ impl<W: Wake> SentOutcomes<W> {
     /// Polls for the next outcome; `None` if the link is over and all outcomes were taken.
     pub fn poll(&mut self, waiter: &W) -> Poll<Option<(DeliveryKey, Result<Outcome>)>> {
         let slot = self.guard.slot;
-        self.guard.hub().with(|state| {
+        self.guard.hub().attempt(LineId::Link(slot), &mut self.ticket, waiter, |state| {
             let next = state.links.get_mut(slot).and_then(|link| link.outcomes.as_mut()?.pop_front());
             let over = state.link_over(slot);
             match (next, over) {
@@ -147,10 +145,7 @@ impl<W: Wake> SentOutcomes<W> {
                 }
                 (Some((key, _)), _) => Poll::Ready(Some((key, Err(Error::Undecided)))),
                 (None, Some(_)) => Poll::Ready(None),
-                (None, None) => {
-                    state.wait(LineId::Link(slot), &mut self.ticket, waiter);
-                    Poll::Pending
-                }
+                (None, None) => Poll::Pending,
             }
         })
     }

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use core::task::Poll;
 
+use super::adapter::Adapter;
 use super::connection::how_it_went;
 use super::guard::{ConnectionGuard, SessionGuard};
 use super::offered::OfferedLink;
@@ -45,15 +46,15 @@ impl<W: Wake> Session<W> {
     }
 
     /// Waits until the peer has begun the session, too.
-    pub fn begun(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        let slot = self.guard.slot;
+    pub fn begun(this: &Self) -> Wait<'_, W, impl Try<W, Result<()>>> {
+        let slot = this.guard.slot;
         let attempt = move |state: &mut State<W>, at: Attempt| match state.session_over(slot) {
             Some(over) => Poll::Ready(Err(over)),
             None if state.sessions.get(slot).is_some_and(|session| session.is_begun) => Poll::Ready(Ok(())),
             None if at.is_late => Poll::Ready(Err(Error::TimedOut)),
             None => Poll::Pending,
         };
-        self.guard.hub().wait(LineId::Session(slot), attempt).for_reply()
+        this.guard.hub().wait(LineId::Session(slot), attempt).for_reply()
     }
 
     /// Accepts a session that the peer has begun.
@@ -63,11 +64,13 @@ impl<W: Wake> Session<W> {
     }
 
     /// Waits for the next link that the peer attaches; `None` if the session has ended without an error.
-    pub fn next_link(&self) -> Wait<'_, W, impl Try<W, Result<Option<OfferedLink<W>>>>> {
-        let slot = self.guard.slot;
-        self.guard.hub().wait(LineId::Session(slot), move |state: &mut State<W>, _| {
+    pub fn next_link<A: Adapter<Waiter = W>>(
+        this: &Self,
+    ) -> Wait<'_, W, impl Try<W, Result<Option<OfferedLink<A>>>>> {
+        let slot = this.guard.slot;
+        this.guard.hub().wait(LineId::Session(slot), move |state: &mut State<W>, _| {
             let offered = state.sessions.get_mut(slot).and_then(|session| session.offered.pop_front());
-            match offered.and_then(|link| OfferedLink::new(&self.guard, state, link)) {
+            match offered.and_then(|link| OfferedLink::new(&this.guard, state, link)) {
                 Some(link) => Poll::Ready(Ok(Some(link))),
                 None => state.session_over(slot).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
             }
@@ -75,17 +78,17 @@ impl<W: Wake> Session<W> {
     }
 
     /// Ends the session, with or without an error for the peer, and waits until the peer has answered.
-    pub fn end(&self, error: Option<wire::AmqpError>) -> Wait<'_, W, impl Try<W, Result<()>>> {
+    pub fn end(this: &Self, error: Option<wire::AmqpError>) -> Wait<'_, W, impl Try<W, Result<()>>> {
         let was_told = error.is_some();
         // If the session is over, only the wait remains.
-        let _ = self.begin_end(error);
-        let slot = self.guard.slot;
+        let _ = this.begin_end(error);
+        let slot = this.guard.slot;
         let attempt = move |state: &mut State<W>, at: Attempt| match state.session_over(slot) {
             Some(over) => Poll::Ready(how_it_went(over, was_told)),
             None if at.is_late => Poll::Ready(Err(Error::TimedOut)),
             None => Poll::Pending,
         };
-        self.guard.hub().wait(LineId::Session(slot), attempt).for_reply()
+        this.guard.hub().wait(LineId::Session(slot), attempt).for_reply()
     }
 
     /// Ends the session, unless it is over, without waiting for the peer's answer.
@@ -105,8 +108,8 @@ impl<W: Wake> Session<W> {
     }
 
     /// Returns the place for links on this session.
-    pub fn home(&self) -> Home<W> {
-        Home { connection: Arc::clone(&self.guard.connection), session: Some(Arc::clone(&self.guard)) }
+    pub fn home(this: &Self) -> Home<W> {
+        Home { connection: Arc::clone(&this.guard.connection), session: Some(Arc::clone(&this.guard)) }
     }
 }
 

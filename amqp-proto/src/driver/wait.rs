@@ -1,7 +1,8 @@
 //! [`Wait`]: an attempt that is repeated after changes.
 
 use core::fmt;
-use core::task::Poll;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use super::hub::Hub;
@@ -40,18 +41,13 @@ impl<'a, W: Wake, F> Wait<'a, W, F> {
         self
     }
 
-    /// Writes the output, before a waiter without other work sleeps.
-    pub fn flush(&self) {
-        self.hub.flush();
-    }
-
     /// Makes the attempt. If pending, the waiter is woken when there is a reason to try again.
     pub fn poll<R>(&mut self, waiter: &W) -> Poll<R>
     where
         F: FnMut(&mut State<W>, Attempt) -> Poll<R>,
     {
         let Self { hub, place, ticket, bound, alarm, attempt } = self;
-        hub.with(|state| {
+        let result = hub.with(|state| {
             let at = Attempt { ticket: *ticket, is_late: alarm.is_some_and(|alarm| state.is_due(alarm)) };
             let result = attempt(state, at);
             match result {
@@ -64,9 +60,26 @@ impl<'a, W: Wake, F> Wait<'a, W, F> {
                 Poll::Ready(_) => state.leave(*place, ticket, alarm),
             }
             result
-        })
+        });
+        hub.flush_if(result.is_pending());
+        result
     }
 }
+
+/// A wait of a task is a future.
+///
+/// # Cancel safety
+///
+/// Dropping the future leaves its line and has no other effect.
+impl<R, F: FnMut(&mut State<Waker>, Attempt) -> Poll<R>> Future for Wait<'_, Waker, F> {
+    type Output = R;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
+        self.get_mut().poll(context.waker())
+    }
+}
+
+impl<W: Wake, F> Unpin for Wait<'_, W, F> {}
 
 /// The bound of a wait.
 #[derive(Debug, Clone, Copy)]

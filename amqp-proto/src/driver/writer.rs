@@ -4,9 +4,9 @@ use core::task::Poll;
 
 use bytes::Bytes;
 
+use super::line::Ticket;
 use super::sent::Sent;
-use super::state::{LineId, State};
-use super::wait::{Try, Wait};
+use super::state::LineId;
 use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::machine::SendError;
@@ -15,32 +15,31 @@ use crate::machine::SendError;
 /// it.
 #[derive(Debug)]
 pub struct MessageWriter<W: Wake> {
+    /// `None` once the message is finished or given up.
     sent: Option<Sent<W>>,
+    ticket: Option<Ticket>,
 }
 
 impl<W: Wake> MessageWriter<W> {
     pub(super) fn new(sent: Sent<W>) -> Self {
-        Self { sent: Some(sent) }
+        Self { sent: Some(sent), ticket: None }
     }
 
-    /// Adds octets of the encoded message; waits while too many octets are not written.
+    /// Polls to add octets of the encoded message; pending while too many octets are not written.
     ///
     /// # Errors
     ///
     /// `Error::Send` if the message is finished or aborted.
-    pub fn write(&self, octets: impl Into<Bytes>) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
-        let (octets, sent) = (octets.into(), self.sent()?);
+    pub fn poll_write(this: &mut Self, waiter: &W, octets: &Bytes) -> Poll<Result<()>> {
+        let Some(sent) = &this.sent else { return Poll::Ready(Err(SendError::NoDelivery.into())) };
         let slot = sent.guard.slot;
-        Ok(sent.guard.hub().wait(LineId::Link(slot), move |state: &mut State<W>, _| {
-            let mut engine = match state.sender(slot) {
-                Ok(engine) => engine,
-                Err(error) => return Poll::Ready(Err(error)),
-            };
-            match engine.write(octets.clone()) {
-                Err(SendError::Full) => Poll::Pending,
-                result => Poll::Ready(result.map_err(Error::from)),
+        sent.guard.hub().attempt(LineId::Link(slot), &mut this.ticket, waiter, |state| {
+            match state.sender(slot).map(|mut engine| engine.write(octets.clone())) {
+                Ok(Err(SendError::Full)) => Poll::Pending,
+                Ok(written) => Poll::Ready(written.map_err(Error::from)),
+                Err(over) => Poll::Ready(Err(over)),
             }
-        }))
+        })
     }
 
     /// Completes the message, and returns it to wait for its outcome.
@@ -49,8 +48,8 @@ impl<W: Wake> MessageWriter<W> {
     ///
     /// `Error::Send` if the message cannot be completed; `Error::Link`, `Error::Session` or
     /// `Error::Connection` if one of them is over.
-    pub fn finish(mut self) -> Result<Sent<W>> {
-        let sent = self.sent.take().ok_or(Error::Send(SendError::NoDelivery))?;
+    pub fn finish(mut this: Self) -> Result<Sent<W>> {
+        let sent = this.take().ok_or(SendError::NoDelivery)?;
         sent.guard.hub().with(|state| Ok::<_, Error>(state.sender(sent.guard.slot)?.finish()?))?;
         Ok(sent)
     }
@@ -60,24 +59,25 @@ impl<W: Wake> MessageWriter<W> {
     /// # Errors
     ///
     /// As [`finish`](Self::finish).
-    pub fn abort(mut self) -> Result<()> {
-        self.sent.take().map_or(Ok(()), |sent| abort(&sent))
+    pub fn abort(mut this: Self) -> Result<()> {
+        this.give_up()
     }
 
-    fn sent(&self) -> Result<&Sent<W>> {
-        self.sent.as_ref().ok_or(Error::Send(SendError::NoDelivery))
+    fn take(&mut self) -> Option<Sent<W>> {
+        let sent = self.sent.take()?;
+        sent.guard.hub().leave(LineId::Link(sent.guard.slot), &mut self.ticket);
+        Some(sent)
     }
-}
 
-fn abort<W: Wake>(sent: &Sent<W>) -> Result<()> {
-    sent.guard.hub().with(|state| Ok(state.sender(sent.guard.slot)?.abort()?))
+    fn give_up(&mut self) -> Result<()> {
+        let Some(sent) = self.take() else { return Ok(()) };
+        sent.guard.hub().with(|state| Ok(state.sender(sent.guard.slot)?.abort()?))
+    }
 }
 
 impl<W: Wake> Drop for MessageWriter<W> {
     fn drop(&mut self) {
-        if let Some(sent) = &self.sent {
-            // If the link is over, the message is lost already.
-            let _ = abort(sent);
-        }
+        // A link that is over has lost it already.
+        let _ = self.give_up();
     }
 }

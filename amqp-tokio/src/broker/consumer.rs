@@ -111,7 +111,7 @@ impl Consumer {
 
     fn send(&mut self, mut stored: Stored) {
         let outgoing = stored.outgoing(&self.nodes.quota.limits);
-        match self.sender.send_now(Outgoing::from(outgoing)) {
+        match self.sender.try_send(Outgoing::from(outgoing)) {
             Ok(sent) => {
                 stored.is_seen = true;
                 if sent.is_settled() {

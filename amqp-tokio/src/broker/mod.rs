@@ -58,6 +58,7 @@ use std::sync::Arc;
 use amqp_proto::client::{Acceptor, ConnectionOptions, Result, random};
 use amqp_proto::message::Payload;
 use amqp_proto::wire::ANONYMOUS_RELAY;
+use tokio::net::ToSocketAddrs;
 
 use crate::connection::Connection;
 use crate::listener::Listener;
@@ -65,6 +66,9 @@ pub use letters::{DeadLetter, Reason};
 use nodes::Nodes;
 use quota::{Bounds, Quota};
 use users::Users;
+
+/// How many octets are under way in each direction to a client in the same process.
+const DUPLEX: usize = 1 << 16;
 
 /// A broker in memory; see the [module](self). Cheap to clone: all clones are the same broker.
 #[derive(Debug, Clone)]
@@ -99,6 +103,30 @@ impl Broker {
     /// Serves all that connect, until it is dropped. Only what makes listening itself impossible ends it.
     pub async fn serve(&self, listener: Listener) -> Result<()> {
         service::serve(self, listener).await
+    }
+
+    /// Serves all that connect to an address, such as `127.0.0.1:0`, and returns the URL to connect to.
+    ///
+    /// # Errors
+    ///
+    /// The system's, where it cannot listen there.
+    pub async fn listen(&self, address: impl ToSocketAddrs) -> Result<String> {
+        let listener = Listener::bind_with(address, self.acceptor()).await?;
+        let url = format!("amqp://{}", listener.local_addr()?);
+        let broker = self.clone();
+        tokio::spawn(async move { broker.serve(listener).await });
+        Ok(url)
+    }
+
+    /// Serves a client in this process, without a network, and returns the client's connection. A broker that has users
+    /// refuses it.
+    pub async fn connect(&self) -> Result<Connection> {
+        let (client, server) = tokio::io::duplex(DUPLEX);
+        let broker = self.clone();
+        tokio::spawn(async move {
+            broker.serve_connection(Connection::accept(server, &broker.acceptor()).await?).await
+        });
+        Connection::over(client, ConnectionOptions::new()).await
     }
 
     /// Serves one client, until it is gone.

@@ -14,8 +14,8 @@ use super::nodes::{Listening, Nodes};
 use super::producer::Producer;
 use super::{Broker, termini};
 use crate::connection::Connection;
+use crate::handles::{OfferedLink, OfferedReceiver, OfferedSender};
 use crate::listener::Listener;
-use crate::offered::{OfferedLink, OfferedReceiver, OfferedSender};
 use crate::session::Session;
 
 /// How long to wait after a client could not be taken, as when all files are in use.

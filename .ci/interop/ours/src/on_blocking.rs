@@ -39,7 +39,7 @@ impl client::Connection for Connection {
     }
 
     fn peer_open(&self) -> Option<Open> {
-        self.peer_open()
+        (**self).peer_open()
     }
 
     async fn close(&self) -> Done {
@@ -84,7 +84,7 @@ impl client::Sender for Sender {
     }
 
     fn address(&self) -> Option<Str> {
-        self.address()
+        (**self).address()
     }
 
     async fn close(&self) -> Done {
@@ -102,7 +102,7 @@ impl client::Sent for Sent {
     }
 
     fn settle(self) -> Done {
-        Ok(self.settle()?)
+        Ok((*self).settle()?)
     }
 }
 
@@ -114,15 +114,15 @@ impl client::Receiver for Receiver {
     }
 
     fn try_recv(&self) -> Done<Option<Delivery>> {
-        Ok(self.try_recv()?)
+        Ok((**self).try_recv()?)
     }
 
     fn set_credit(&self, messages: u32) -> Done {
-        Ok(self.set_credit(messages)?)
+        Ok((**self).set_credit(messages)?)
     }
 
     fn credit(&self) -> u32 {
-        self.credit()
+        (**self).credit()
     }
 
     async fn settled(&self, delivery: DeliveryKey) -> Done {
@@ -137,7 +137,7 @@ impl client::Receiver for Receiver {
     }
 
     fn address(&self) -> Option<Str> {
-        self.address()
+        (**self).address()
     }
 
     async fn close(&self) -> Done {

@@ -4,7 +4,7 @@ use amqp_proto::config::SendOptions;
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::Limits;
 use amqp_proto::wire::Outcome;
-use amqp_tokio::{Connection, IncomingStream};
+use amqp_tokio::{Connection, MessageReader};
 
 use crate::broker::Fixture;
 use crate::client::Client;
@@ -20,7 +20,7 @@ async fn send(connection: &Connection, queue: &str, piece: usize) -> Done {
     let sender = connection.sender(queue).await?;
     let payload = Message::from(octets(SIZE)).to_payload();
     let whole = payload.map_err(|error| Failure::wrong(error.to_string()))?.to_bytes();
-    let mut stream = sender.stream(&SendOptions::new()).await?;
+    let mut stream = sender.writer(SendOptions::new()).await?;
     for piece in whole.chunks(piece) {
         stream.write(whole.slice_ref(piece)).await?;
     }
@@ -29,7 +29,7 @@ async fn send(connection: &Connection, queue: &str, piece: usize) -> Done {
 }
 
 /// Reads a message piece by piece, and compares it.
-async fn read(mut stream: IncomingStream) -> Done {
+async fn read(mut stream: MessageReader) -> Done {
     let payload = stream.read_to_end().await?;
     let body = MessageView::new(payload, &Limits::DEFAULT)?.data()?.unwrap_or_default().to_bytes();
     holds("the octets are those that were sent", body == octets(SIZE))?;
@@ -58,7 +58,7 @@ pub(crate) async fn a_message_is_read_while_it_comes(fixture: &Fixture) -> Done 
     let receiver = connection.receiver(&*queue).with_streaming(true).with_auto_accept(false).await?;
     for _ in 0..2 {
         send(&connection, &queue, 100_000).await?;
-        let stream = receiver.recv_stream().await?.ok_or_else(|| Failure::wrong("the link is over"))?;
+        let stream = receiver.recv_reader().await?.ok_or_else(|| Failure::wrong("the link is over"))?;
         read(stream).await?;
     }
     receiver.close().await?;
@@ -70,7 +70,7 @@ pub(crate) async fn a_message_that_is_given_up_is_not_seen(fixture: &Fixture) ->
     let pair = Pair::<Tokio>::open(fixture).await?;
     let payload = Message::from(octets(SIZE)).to_payload();
     let whole = payload.map_err(|error| Failure::wrong(error.to_string()))?.to_bytes();
-    let mut stream = pair.sender.stream(&SendOptions::new()).await?;
+    let mut stream = pair.sender.writer(SendOptions::new()).await?;
     for piece in whole.chunks(100_000).take(10) {
         stream.write(whole.slice_ref(piece)).await?;
     }

@@ -1,7 +1,7 @@
 //! [`FlushPolicy`]: whether output is written now, or held back for what tasks may add to it.
 
-/// From how many octets on output is not held back any more, and senders wait until it is taken.
-pub(crate) const WORTH_WRITING: usize = 48 << 10;
+use super::sender::WORTH_WRITING;
+
 /// From how much input on what it is answered with is not held back any more: the peer could have no more to send.
 const WORTH_ANSWERING: usize = 32 << 10;
 /// How many turns of the scheduler output is held back at most while tasks go on adding to it.
@@ -15,7 +15,7 @@ const IMPATIENCE: u32 = 16;
 /// that send at the same time, each a message, cost a handful of writes. Where a turn has brought nothing, as with one
 /// message under way, the next outputs are written without one.
 #[derive(Debug, Default)]
-pub(crate) struct FlushPolicy {
+pub struct FlushPolicy {
     /// How many calls there had been when output was looked at last.
     calls: u64,
     /// For how many turns it has been held back, and how much there was of it at first.
@@ -29,13 +29,13 @@ pub(crate) struct FlushPolicy {
 
 impl FlushPolicy {
     /// So many octets have been read.
-    pub(crate) fn read(&mut self, octets: usize) {
+    pub fn read(&mut self, octets: usize) {
         self.unanswered = self.unanswered.saturating_add(octets);
     }
 
     /// Returns whether so many octets of output are held back, after so many calls, and when tasks may be about to
     /// make more.
-    pub(crate) fn is_held(&mut self, output: usize, calls: u64, is_expected: bool) -> bool {
+    pub fn is_held(&mut self, output: usize, calls: u64, is_expected: bool) -> bool {
         let is_growing = self.calls != calls || is_expected;
         self.calls = calls;
         let is_worth = output >= WORTH_WRITING || self.unanswered >= WORTH_ANSWERING;
