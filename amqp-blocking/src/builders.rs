@@ -15,7 +15,10 @@ use crate::wait::ready;
 /// use amqp_blocking::wire::SenderSettleMode;
 ///
 /// # fn attach(connection: amqp_blocking::Connection) -> amqp_blocking::Result<()> {
-/// let readings = connection.sender("readings").with_snd_settle_mode(SenderSettleMode::Settled).attach()?;
+/// let readings = connection
+///     .sender("readings")
+///     .with_snd_settle_mode(SenderSettleMode::Settled)
+///     .attach()?;
 /// # Ok(())
 /// # }
 /// ```
@@ -47,7 +50,11 @@ impl SenderBuilder {
 ///
 /// ```no_run
 /// # fn attach(connection: amqp_blocking::Connection) -> amqp_blocking::Result<()> {
-/// let urgent = connection.receiver("jobs").with_selector("priority > 5").with_prefetch(10).attach()?;
+/// let urgent = connection
+///     .receiver("jobs")
+///     .with_selector("priority > 5")
+///     .with_prefetch(10)
+///     .attach()?;
 /// # Ok(())
 /// # }
 /// ```

@@ -65,7 +65,11 @@ impl IntoFuture for SenderBuilder {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> amqp_tokio::Result<()> {
 /// # let connection = amqp_tokio::broker::Broker::new()?.connect().await?;
-/// let jobs = connection.receiver("jobs").with_name("jobs-of-one").with_prefetch(10).await?;
+/// let jobs = connection
+///     .receiver("jobs")
+///     .with_name("jobs-of-one")
+///     .with_prefetch(10)
+///     .await?;
 /// # Ok(())
 /// # }
 /// ```

@@ -28,7 +28,8 @@ use crate::writer::MessageWriter;
 /// assert_eq!(jobs.send("one").await?, Outcome::Accepted);
 ///
 /// // Waits for credit only.
-/// let (two, three) = (jobs.send_queued("two").await?, jobs.send_queued("three").await?);
+/// let two = jobs.send_queued("two").await?;
+/// let three = jobs.send_queued("three").await?;
 /// assert_eq!((two.await?, three.await?), (Outcome::Accepted, Outcome::Accepted));
 /// jobs.close().await
 /// # }
