@@ -1,4 +1,4 @@
-//! [`SenderBuilder`] and [`ReceiverBuilder`]: how links are attached.
+//! [`SenderBuilder`] and [`ReceiverBuilder`]: attach links.
 
 use std::thread::Thread;
 
@@ -9,7 +9,7 @@ use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::wait::ready;
 
-/// How a link is attached on which this end sends.
+/// Builds a link on which this end sends. [`attach`](Self::attach) attaches the link.
 ///
 /// ```no_run
 /// use amqp_blocking::wire::SenderSettleMode;
@@ -32,12 +32,14 @@ pub struct SenderBuilder {
 impl SenderBuilder {
     link_setters!(sender);
 
-    /// Attaches the link, and waits until the peer has done so too.
+    /// Attaches the link, and waits until the peer has attached it, too.
     ///
     /// # Errors
     ///
-    /// How the link ended, where the peer refuses it; [`Error::Ungranted`](crate::Error::Ungranted) where the peer does
-    /// not grant what is required.
+    /// [`Error::Attach`](crate::Error::Attach) if the link cannot be attached, [`Error::Link`](crate::Error::Link) if
+    /// the peer refuses it, [`Error::Ungranted`](crate::Error::Ungranted) if the peer does not grant a required
+    /// setting, [`Error::Session`](crate::Error::Session) or [`Error::Connection`](crate::Error::Connection) if one
+    /// of them is over, [`Error::TimedOut`](crate::Error::TimedOut) if the peer does not answer in time.
     pub fn attach(self) -> Result<Sender> {
         let link = driver::Sender::attach(&self.home, &self.settings)?;
         ready(driver::Sender::attached(&link))?;
@@ -46,7 +48,7 @@ impl SenderBuilder {
     }
 }
 
-/// How a link is attached on which this end receives.
+/// Builds a link on which this end receives. [`attach`](Self::attach) attaches the link.
 ///
 /// ```no_run
 /// # fn attach(connection: amqp_blocking::Connection) -> amqp_blocking::Result<()> {
@@ -68,7 +70,7 @@ pub struct ReceiverBuilder {
 impl ReceiverBuilder {
     link_setters!(receiver);
 
-    /// Attaches the link, and waits until the peer has done so too.
+    /// Attaches the link, and waits until the peer has attached it, too.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Connecting to a host; and [`TcpTransport`]: the socket, encrypted or not.
+//! Connections to a host; and [`TcpTransport`]: a socket with or without TLS.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -15,8 +15,8 @@ use amqp_proto::sasl::TransportSecurity;
 use crate::tls::{self, Secured};
 use crate::transport::{self, Transport};
 
-/// Connects to the first of the host's addresses that answers, in the time that the options give it; encrypted, if
-/// that is wanted.
+/// Connects to the first of the host's addresses that answers within the options' timeout, with TLS if the address
+/// asks for it.
 pub(crate) fn reach(address: &Address, options: &ConnectionOptions) -> Result<TcpTransport> {
     if address.is_encrypted() && !cfg!(feature = "tls") {
         return Err(AddressError::NoTls.into());
@@ -38,8 +38,8 @@ fn reach_any(host: (&str, u16), by: Option<Instant>) -> io::Result<TcpStream> {
     })
 }
 
-/// Tries addresses in order, each in a thread of its own, the next one as soon as one has failed or has not answered
-/// for a while; gives the first that answers, or why the last one has not.
+/// Tries addresses in order, each in a thread of its own. Each attempt starts when the one before has failed, or has
+/// not answered for a while. Returns the first connection, or the error of the last attempt.
 fn race<T: Send + 'static>(
     addresses: Vec<SocketAddr>,
     by: Option<Instant>,
@@ -73,10 +73,10 @@ fn race<T: Send + 'static>(
     }
 }
 
-/// How long an attempt has at least: there is none in no time.
+/// The shortest timeout of an attempt, since a timeout of 0 is an error.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// What has become of a socket that somebody has dialled: encrypted, if that is wanted, and who it is.
+/// Prepares an accepted socket: handshakes if TLS is on, and returns the peer's identity.
 pub(crate) fn taken(stream: TcpStream, acceptor: &Acceptor) -> Result<(TcpTransport, Peer)> {
     #[cfg(feature = "tls")]
     if let Some(tls) = acceptor.server_tls() {
@@ -90,14 +90,14 @@ pub(crate) fn taken(stream: TcpStream, acceptor: &Acceptor) -> Result<(TcpTransp
     Ok((TcpTransport::Clear(stream), peer))
 }
 
-/// A socket of TCP, encrypted or not.
+/// A TCP socket, with or without TLS.
 pub(crate) enum TcpTransport {
     Clear(TcpStream),
     #[cfg(feature = "tls")]
     Secured(Secured<TcpStream>),
 }
 
-/// Does the same with either.
+/// Calls a method of either variant.
 macro_rules! either {
     ($self:ident, $stream:ident => $does:expr) => {
         match $self {
@@ -167,7 +167,7 @@ mod tests {
         (1..=count).map(|port| ([127, 0, 0, 1], port).into()).collect()
     }
 
-    /// RFC 8305, section 5: an address that answers nothing does not eat the time of the others.
+    /// RFC 8305, section 5: an address that does not answer does not delay the others.
     #[test]
     fn an_address_that_swallows_packets_keeps_none_of_the_others_waiting() {
         let start = Instant::now();

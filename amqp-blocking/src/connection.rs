@@ -1,4 +1,4 @@
-//! [`Connection`]: the way to a peer.
+//! [`Connection`]: opens a connection, begins sessions, and closes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,12 +25,12 @@ use crate::transport::{self, Transport};
 use crate::wait::{ready, ready_by};
 use crate::writing::{self, Way, Writer};
 
-/// An open connection. Clones are handles to the same one, for any thread.
+/// A handle of a connection. Clones are cheap handles of the same connection, for any thread.
 ///
-/// It is closed by [`close`](Self::close), or when the last handle to it, or to anything on it, is dropped. Dropping
-/// the last handle writes what was sent before, and the close, for at most the
-/// [close time-out](ConnectionOptions::with_close_timeout), and does not wait for the peer's answer: so a program that
-/// returns early from `main` loses nothing that was queued. One that calls [`exit`](std::process::exit) does.
+/// [`close`](Self::close) closes the connection; so does dropping the last handle of the connection, its sessions,
+/// links and deliveries. Dropping writes all output and the close for at most the [close
+/// timeout](ConnectionOptions::with_close_timeout), and does not wait for the peer's answer. So a program that
+/// returns early from `main` loses no queued message, but one that calls [`exit`](std::process::exit) does.
 ///
 /// ```
 /// # let listener = amqp_blocking::Listener::bind("127.0.0.1:0")?;
@@ -57,41 +57,66 @@ use crate::writing::{self, Way, Writer};
 pub struct Connection(pub(crate) driver::Connection<Thread>);
 
 impl Connection {
-    /// Connects to a broker, `amqp://user:password@host:port`, and opens the connection. The URL's path is not looked
-    /// at.
+    /// Connects to a URL such as `amqp://user:password@host:port`, and opens the connection. The path of the URL is
+    /// ignored.
+    ///
+    /// # Errors
+    ///
+    /// The URL is wrong; the host cannot be reached; TLS, SASL or the peer's open has failed; or one of them took too
+    /// long. See [`Error::kind`](crate::Error::kind).
     pub fn open(url: &str) -> Result<Self> {
         Self::open_with(url, ConnectionOptions::new())
     }
 
-    /// Connects as [`open`](Self::open) does, with options.
+    /// Connects like [`open`](Self::open), with options.
+    ///
+    /// # Errors
+    ///
+    /// See [`open`](Self::open); also if the options contradict each other.
     pub fn open_with(url: &str, options: ConnectionOptions) -> Result<Self> {
         Self::connect(&url.parse()?, options)
     }
 
-    /// Connects as [`open`](Self::open) does, to an address that was parsed before.
+    /// Connects like [`open`](Self::open), to a parsed address.
+    ///
+    /// # Errors
+    ///
+    /// See [`open_with`](Self::open_with).
     pub fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
         let options = options.for_address(address)?;
         Self::over(connect::reach(address, &options)?, options)
     }
 
-    /// Opens a connection as a client over any transport.
+    /// Opens a connection as the client on any transport.
+    ///
+    /// # Errors
+    ///
+    /// SASL, the peer's open or the transport has failed, or the peer took too long.
     pub fn over(transport: impl Transport, options: ConnectionOptions) -> Result<Self> {
         let engine = options.client(&transport::peer(&transport), Moment::START)?;
         Self::start(transport, engine, &options)
     }
 
-    /// Opens a connection by TLS, which is spoken first, with the server that has a certificate for this host:
-    /// over any transport what `amqps://host` is over TCP. Behind the feature `tls`.
+    /// Opens a connection as the client on any transport, with TLS first. The server must have a certificate for
+    /// `host`. Needs the feature `tls`.
     ///
-    /// [`ConnectionOptions::with_tls`] says who is trusted, and what certificate is shown. On the other side an [`Acceptor`]
-    /// with TLS takes any transport, too.
+    /// [`ConnectionOptions::with_tls`] sets the trusted certificates and the client's own. A server accepts such a
+    /// transport with an [`Acceptor`] that has TLS.
+    ///
+    /// # Errors
+    ///
+    /// TLS, SASL, the peer's open or the transport has failed, or the peer took too long.
     #[cfg(feature = "tls")]
     pub fn over_tls(transport: impl Transport, host: &str, options: ConnectionOptions) -> Result<Self> {
         let options = options.for_tls(host);
         Self::over(tls::connect(transport, host, &options)?, options)
     }
 
-    /// Takes a connection that a client makes over any transport, and waits until it is open.
+    /// Opens a connection as the server on any transport.
+    ///
+    /// # Errors
+    ///
+    /// TLS, SASL, the peer's open or the transport has failed, or the client took too long.
     pub fn accept(transport: impl Transport, acceptor: &Acceptor) -> Result<Self> {
         #[cfg(feature = "tls")]
         if let Some(tls) = acceptor.server_tls() {
@@ -105,20 +130,29 @@ impl Connection {
         Self::start(transport, engine, acceptor.options())
     }
 
-    /// Drives an engine over a transport, and waits until both ends have opened the connection. How long that may take
-    /// is up to the engine.
+    /// Opens an engine's connection on a transport. The engine keeps the deadline.
     fn start(transport: impl Transport, engine: Engine, options: &ConnectionOptions) -> Result<Self> {
         let connection = Self(driver::Connection::new(drive(transport, engine, options)?));
         ready(driver::Connection::opened(&connection))?;
         Ok(connection)
     }
 
-    /// Begins a session. Links that need none of their own have the connection's.
+    /// Begins a session with default options. Links that are not attached to a session share one of the connection.
+    ///
+    /// # Errors
+    ///
+    /// See [`session_with`](Self::session_with).
     pub fn session(&self) -> Result<Session> {
         self.session_with(SessionOptions::new())
     }
 
-    /// Begins a session, as the options say.
+    /// Begins a session, and waits until the peer has begun it, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Begin`](crate::Error::Begin) if no session can be begun, [`Error::Session`](crate::Error::Session) if
+    /// the peer refuses it, [`Error::Connection`](crate::Error::Connection) if the connection is over,
+    /// [`Error::TimedOut`](crate::Error::TimedOut) if the peer does not answer in time.
     pub fn session_with(&self, options: SessionOptions) -> Result<Session> {
         let session = driver::Connection::begin(self, &options)?;
         ready(driver::Session::begun(&session))?;
@@ -127,48 +161,56 @@ impl Connection {
 
     driver::link_builders!(Connection);
 
-    /// Waits for the peer to begin a session; `None` when the connection is over without an error.
+    /// Waits for the next session that the peer begins; `None` if the connection has ended without an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`](crate::Error::Connection) if the connection has ended with an error.
     pub fn next_session(&self) -> Result<Option<OfferedSession>> {
         ready(driver::Connection::next_session(self))
     }
 
-    /// Waits for the peer to begin a session or attach a link, on any session; `None` when the connection is over
-    /// without an error.
+    /// Waits for the next session that the peer begins, or the next link that it attaches on any session; `None` if
+    /// the connection has ended without an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`](crate::Error::Connection) if the connection has ended with an error.
     pub fn next_offer(&self) -> Result<Option<Offer>> {
         ready(driver::Connection::next_offer(self))
     }
 
-    /// Closes the connection, and waits until the peer has answered. What was sent before is written before the close.
-    /// Returns `Ok` if the connection was over already without an error.
+    /// Closes the connection after all sent messages are written, and waits until the peer has answered. Returns `Ok`
+    /// if the connection has ended before without an error.
     ///
     /// # Errors
     ///
-    /// How the connection ended, if that was not by this; and that not all was written that was sent before, where the
-    /// peer did not take it within the [close time-out](ConnectionOptions::with_close_timeout).
+    /// [`Error::Connection`](crate::Error::Connection) if the connection ended for another reason, or if the peer did
+    /// not read all messages within the [close timeout](ConnectionOptions::with_close_timeout).
     pub fn close(&self) -> Result<()> {
         ready(driver::Connection::close(self))
     }
 
-    /// Closes the connection at once, saying why: what is not written yet is given up. Waits until the peer has
-    /// answered.
+    /// Closes the connection at once, with an error for the peer, and waits until the peer has answered. Output that
+    /// is not yet written is dropped.
     ///
     /// # Errors
     ///
-    /// How the connection ended, if that was not by this.
+    /// [`Error::Connection`](crate::Error::Connection) if the connection ended for another reason.
     pub fn close_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
         ready(driver::Connection::close_with(self, error.into()))
     }
 
-    /// Waits until the connection is over and all that can be written is, and returns how it ended.
+    /// Waits until the connection is over and its output is written, and returns the reason.
     pub fn closed(&self) -> CloseReason {
         ready(driver::Connection::closed(self))
     }
 }
 
-/// How long dropping the last handle may take where the options set no time: nobody is kept for ever.
+/// The longest time that dropping the last handle takes, if the options set no close timeout.
 const LONGEST_DROP: Duration = Duration::from_secs(10);
 
-/// Begins to drive a connection over a transport: one thread reads, another one writes and keeps the time.
+/// Starts the threads of a connection: one reads, the other writes and keeps deadlines.
 fn drive<T: Transport>(
     transport: T,
     engine: Engine,
@@ -189,7 +231,7 @@ fn drive<T: Transport>(
         write_here: Some(way.write_here()),
         last_words: Some(LastWords::new(move |hub: &Hub<Thread>| {
             let by = Instant::now().checked_add(longest_drop);
-            // What cannot be written in time is not going to be.
+            // Output that is not written in time is lost.
             let _ = ready_by(hub.written(), by);
         })),
     };
@@ -223,7 +265,7 @@ fn drive<T: Transport>(
     Ok(hub)
 }
 
-/// Returns the time of now on an engine's clock.
+/// Returns the current time of an engine's clock.
 fn now(start: Instant) -> Moment {
     Moment::START + start.elapsed()
 }

@@ -1,4 +1,4 @@
-//! [`Receiver::for_each`]: a closure works on each message, and its result decides.
+//! [`Receiver::for_each`]: processes each message in a closure, whose result decides the outcome.
 
 use std::fmt::Display;
 use std::panic::resume_unwind;
@@ -15,20 +15,20 @@ use crate::receiver::Receiver;
 use crate::wait::parked;
 
 impl Receiver {
-    /// Works on each message, on so many threads, this one included, until the link is over: `Ok` accepts the message,
-    /// `Err` has it come again, and rejects it when it has failed five times.
+    /// Processes each message until the link ends, on this number of threads, the calling one included. `Ok` accepts
+    /// the message. `Err` returns it to be delivered again, and rejects it after the fifth failure.
     ///
-    /// The work may decide by itself, with the methods of its [`Delivery`]; then its result tells nothing. Work that
-    /// panics has not processed its message, which is given back. [`close`](Self::close) on a clone ends it.
+    /// The closure can also set the outcome with its [`Delivery`]; then its result has no effect. If the closure
+    /// panics, its message is given back. [`close`](Self::close) on a clone of the receiver ends this.
     ///
     /// # Errors
     ///
-    /// How the link ended, if that was an error; what was being worked on is done then. Or the system's, if it has no
-    /// more threads.
+    /// That of the link's end, if the link ended with an error; that of the system, if it has no more threads. All
+    /// work has ended by then.
     ///
     /// # Panics
     ///
-    /// If the work does, once all threads are through.
+    /// If the closure panics, after all threads have ended.
     ///
     /// # Examples
     ///
@@ -63,7 +63,7 @@ impl Receiver {
         self.for_each_with(concurrency, OnFailure::default(), work)
     }
 
-    /// Works on each message as [`for_each`](Self::for_each) does, and decides by this policy where the work fails.
+    /// Processes each message like [`for_each`](Self::for_each), with a policy for failures.
     ///
     /// # Errors
     ///
@@ -103,14 +103,14 @@ impl Receiver {
     }
 }
 
-/// Whether the threads that work are to end, though the link is not over.
+/// True if the threads must end, although the link is not over.
 struct Stop<'a> {
     receiver: &'a Receiver,
     is_set: AtomicBool,
 }
 
 impl Stop<'_> {
-    /// Waits for the next message; `None` if there is none to come, or this thread is to end.
+    /// Waits for the next message; `None` if the link has ended, or this thread must end.
     fn next(&self) -> Result<Option<Delivery>> {
         let mut next = driver::Receiver::recv(self.receiver);
         parked(|me| match next.poll(me) {
@@ -125,7 +125,7 @@ impl Stop<'_> {
     }
 }
 
-/// Has the other threads end when this one panics.
+/// Ends the other threads when this one panics.
 struct OnPanic<'a, 'b>(&'a Stop<'b>);
 
 impl Drop for OnPanic<'_, '_> {

@@ -1,4 +1,4 @@
-//! [`Listener`]: takes connections that others make.
+//! [`Listener`]: accepts TCP connections.
 
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 
@@ -6,7 +6,7 @@ use amqp_proto::client::{Acceptor, Result};
 
 use crate::connection::Connection;
 
-/// Takes connections over TCP.
+/// Accepts TCP connections of clients.
 ///
 /// ```
 /// use amqp_blocking::wire::Outcome;
@@ -42,29 +42,46 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens at an address such as `127.0.0.1:5672`; at a free port, if that is 0.
+    /// Listens on an address, such as `127.0.0.1:5672`, and accepts every client with default options. Port 0 picks a
+    /// free port.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if the address cannot be bound.
     pub fn bind(address: impl ToSocketAddrs) -> Result<Self> {
         Self::bind_with(address, Acceptor::default())
     }
 
-    /// Listens as [`bind`](Self::bind) does, and takes connections as the acceptor says.
+    /// Listens on an address, and accepts clients as `acceptor` says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if the address cannot be bound.
     pub fn bind_with(address: impl ToSocketAddrs, acceptor: Acceptor) -> Result<Self> {
         Ok(Self { listener: TcpListener::bind(address)?, acceptor })
     }
 
-    /// Returns where it listens.
+    /// Returns the local address of the socket.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) from the operating system.
     pub fn local_addr(&self) -> Result<SocketAddr> {
         Ok(self.listener.local_addr()?)
     }
 
-    /// Waits for somebody to connect.
+    /// Waits for the next client.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io). It concerns one client, or is temporary: call this again after a while.
     pub fn accept(&self) -> Result<Incoming> {
         let (stream, peer) = self.listener.accept()?;
         Ok(Incoming { stream, peer, acceptor: self.acceptor.clone() })
     }
 }
 
-/// Somebody who has connected, and may not even speak AMQP.
+/// A client that has connected over TCP. Its connection is not yet open.
 #[derive(Debug)]
 pub struct Incoming {
     stream: TcpStream,
@@ -73,12 +90,17 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Returns where it comes from.
+    /// Returns the address of the client.
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Opens the connection. It waits for the client: others are better taken by another thread meanwhile.
+    /// Negotiates TLS and SASL, and opens the connection. This waits for the client, so call it in another thread
+    /// than [`Listener::accept`].
+    ///
+    /// # Errors
+    ///
+    /// TLS, SASL, the peer or the transport has failed, or the client took too long.
     pub fn open(self) -> Result<Connection> {
         Connection::accept(self.stream, &self.acceptor)
     }

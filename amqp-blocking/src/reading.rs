@@ -1,4 +1,4 @@
-//! The thread that reads.
+//! The reading thread.
 
 use std::io::{ErrorKind, Read};
 use std::thread::{self, Thread};
@@ -6,11 +6,11 @@ use std::thread::{self, Thread};
 use amqp_proto::Reading;
 use amqp_proto::driver::Hub;
 
-/// How much is read at a time.
+/// The size of a read.
 const BUFFER: usize = 64 << 10;
 
-/// Reads until there is no more, and whatever has become of the connection: what is read after its end is dropped, so
-/// that the peer, which may still be writing, is not cut off from what it was sent.
+/// Reads until the end of the input, also after the end of the connection: later input is dropped, so that a peer
+/// that is still writing can read what it was sent.
 pub(crate) fn run(hub: &Hub<Thread>, mut stream: impl Read) {
     let mut buffer = vec![0; BUFFER];
     let failure = loop {
@@ -21,12 +21,12 @@ pub(crate) fn run(hub: &Hub<Thread>, mut stream: impl Read) {
             Err(error) => break Some(error),
         }
     };
-    // A peer that has no more to say may still listen, and is told what was decided before that.
+    // A peer that has ended its direction may still read the last dispositions.
     hub.flush();
     hub.drive(|state| state.end_of_input(failure));
 }
 
-/// Gives the connection what was read, and waits for as long as it wants no more.
+/// Feeds octets to the connection, and waits while it wants no more.
 fn take(hub: &Hub<Thread>, octets: &[u8]) {
     let me = thread::current();
     hub.drive(|state| state.receive(octets));

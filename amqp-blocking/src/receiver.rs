@@ -1,4 +1,4 @@
-//! [`Receiver`]: the handle of a link on which this end receives.
+//! [`Receiver`]: receives messages, and settles them.
 
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::handles::Delivery;
 use crate::reader::MessageReader;
 use crate::wait::{ready, ready_by};
 
-/// A link on which this end receives. Clones are handles to the same one, for any thread: each message goes to one
-/// of those who wait.
+/// A handle of a link on which this end receives. Clones are cheap handles of the same link, for any thread; each
+/// message goes to one of the waiting threads.
 ///
-/// It is closed by [`close`](Self::close), or when the last handle to it, or to a message from it, is dropped.
+/// [`close`](Self::close) closes the link; so does dropping its last handle and its last [`Delivery`].
 ///
 /// ```
 /// # let listener = amqp_blocking::Listener::bind("127.0.0.1:0")?;
@@ -45,77 +45,105 @@ use crate::wait::{ready, ready_by};
 pub struct Receiver(pub(crate) driver::Receiver<Thread>);
 
 impl Receiver {
-    /// Waits for the next message; `None` once the link is over without an error and all is taken.
+    /// Waits for the next message; `None` if the link has ended without an error and all messages are taken.
     ///
     /// # Errors
     ///
-    /// How the link ended, if that was an error.
+    /// [`Error::Link`], [`Error::Session`] or [`Error::Connection`] if it has ended with an error.
     pub fn recv(&self) -> Result<Option<Delivery>> {
         ready(driver::Receiver::recv(self))
     }
 
-    /// Waits for a message for so long at most; then the error is [`Error::TimedOut`].
+    /// Waits for the next message for at most this time.
     ///
     /// # Errors
     ///
-    /// See [`recv`](Self::recv).
+    /// [`Error::TimedOut`] if no message has arrived in time; also those of [`recv`](Self::recv).
     pub fn recv_timeout(&self, span: Duration) -> Result<Option<Delivery>> {
         ready_by(driver::Receiver::recv(self), Instant::now().checked_add(span))
     }
 
-    /// Returns the messages that come, until the link is over. If that is by an error, it is the last item.
+    /// Returns an iterator of the messages until the end of the link. If the link ends with an error, the error is
+    /// the last item.
     pub fn iter(&self) -> Deliveries<'_> {
         Deliveries { receiver: Some(self) }
     }
 
-    /// Waits for the next message to begin, on a streaming link, to be read while it comes; `None` once the link is over
-    /// without an error.
+    /// Waits for the beginning of the next message on a streaming link, to read the message while it arrives; `None`
+    /// if the link has ended without an error.
+    ///
+    /// # Errors
+    ///
+    /// See [`recv`](Self::recv).
     pub fn recv_reader(&self) -> Result<Option<MessageReader>> {
         Ok(ready(driver::Receiver::read(self))?.map(MessageReader))
     }
 
-    /// Waits until a delivery is settled at both ends, which takes the sender on a link of rcv-settle-mode second.
+    /// Waits until a delivery is settled at both ends. On a link with rcv-settle-mode second, the sender settles
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Link`], [`Error::Session`] or [`Error::Connection`] if it ends before.
     pub fn settled(&self, delivery: DeliveryKey) -> Result<()> {
         ready(driver::Receiver::settled(self, delivery))
     }
 
-    /// Asks the sender to use the credit that there is or give it back, and waits until it has. What has come for it
-    /// is there to be taken then. No more is asked for ahead until credit is set again.
+    /// Drains the link: asks the sender to use all credit or return it, and waits until it has. Messages that used
+    /// the credit have arrived by then. Prefetch stops until credit is set again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Credit`] if the link is not attached; that of the link's end if it ends meanwhile.
     pub fn drain(&self) -> Result<()> {
         ready(driver::Receiver::drain(self)?)
     }
 
-    /// Closes the link for good, and waits until the peer has done the same.
+    /// Closes the link for good, and waits until the peer has closed it, too.
     ///
-    /// Before that, the sender is stopped, so that nothing is on its way any more, and messages that were not taken are
-    /// released: they go elsewhere at once. Messages that the sender has settled can still be taken. Those that were
-    /// taken and not decided about are lost to this link, and their queue has them back.
+    /// First, this stops the sender and waits for messages on the way, and releases all messages that were not taken,
+    /// so that other receivers get them at once. Messages that the sender has settled can still be taken. Deliveries
+    /// without an outcome are lost to this link; their queue delivers them again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Link`], [`Error::Session`] or [`Error::Connection`] if the link ended for another reason,
+    /// [`Error::TimedOut`] if the peer does not answer in time.
     pub fn close(&self) -> Result<()> {
         if let Ok(stopping) = driver::Receiver::stop_before_close(self) {
-            // A sender that does not stop in time may have sent more, which its queue has back without that.
+            // A sender that does not stop in time may send more messages; the close returns them to their queue.
             let _ = ready(stopping);
         }
         ready(driver::Receiver::end(self, Ending::Close(None)))
     }
 
-    /// Closes the link for good, saying why, and waits until the peer has done the same. Messages that were not taken
-    /// are released; what is on its way is not waited for.
+    /// Closes the link for good, with an error for the peer, and waits until the peer has closed it, too. Messages
+    /// that were not taken are released; messages on the way are not waited for.
+    ///
+    /// # Errors
+    ///
+    /// See [`close`](Self::close).
     pub fn close_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
         ready(driver::Receiver::end(self, Ending::Close(Some(error.into()))))
     }
 
-    /// Detaches the link, so that it can be attached again under its name, as long as a handle of it is kept.
+    /// Detaches the link, and waits until the peer has detached it, too. While a handle exists, the link can be
+    /// attached again by its name.
+    ///
+    /// # Errors
+    ///
+    /// See [`close`](Self::close).
     pub fn detach(&self) -> Result<()> {
         ready(driver::Receiver::end(self, Ending::Detach))
     }
 
-    /// Waits until the link is over, and returns how it ended.
+    /// Waits until the link is over, and returns the reason.
     pub fn closed(&self) -> Error {
         ready(driver::Receiver::closed(self))
     }
 }
 
-/// The messages of a receiver, as they come.
+/// An iterator of the messages of a receiver.
 #[derive(Debug)]
 pub struct Deliveries<'a> {
     /// `None` after the end.

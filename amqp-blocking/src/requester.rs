@@ -1,4 +1,4 @@
-//! [`Requester`]: asks questions of a service, and finds the answers.
+//! [`Requester`]: sends requests, and receives their replies.
 
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::wait::{parked_until, ready_by};
 
-/// Sends requests to a service, whose answers come to an address of its own. Clones are handles to the same one, for
-/// any thread: those who wait take what comes, and hand it to who has asked.
+/// Sends requests to a service, and receives the replies at an address of its own. Clones are cheap and share the
+/// links, for any thread; each waiting thread passes the replies of others on to them.
 ///
-/// Any number of requests may wait for their answers at a time, up to 65,536; each holds about 100 octets.
+/// At most 65,536 requests can wait at a time; each takes about 100 octets.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -34,48 +34,64 @@ use crate::wait::{parked_until, ready_by};
 pub struct Requester(pub(crate) driver::Requester<Thread>);
 
 impl Connection {
-    /// Sends requests to this address; answers come to a [dynamic](crate::ReceiverBuilder::with_dynamic) node.
+    /// Returns a requester for this address. Replies arrive at a [dynamic](crate::ReceiverBuilder::with_dynamic)
+    /// node.
     ///
-    /// Both links are on a session of their own. A peer that makes no dynamic nodes ends it, or refuses the link, which
-    /// is the error then; see [`Requester::new`] for what can be done.
+    /// Both links are on a session of their own, because a peer without dynamic nodes may end the session or refuse
+    /// the link. [`Requester::new`] works with such peers.
+    ///
+    /// # Errors
+    ///
+    /// The session or a link cannot be had; see [`Connection::session_with`] and
+    /// [`SenderBuilder::attach`](crate::SenderBuilder::attach).
     pub fn requester(&self, address: impl Into<Str>) -> Result<Requester> {
         let session = self.session()?;
-        // Nobody else could take an answer that is given back.
+        // No other receiver could take a reply that is released.
         let receiver = session.dynamic_receiver().with_auto_accept(true).attach()?;
         Requester::new(session.sender(address).attach()?, receiver)
     }
 }
 
 impl Requester {
-    /// Sends requests over links of the caller's making, on one connection: requests go out on the one, and
-    /// answers come in on the other, whose address they are sent to. No other may receive from there.
+    /// Returns a requester on existing links of one connection. Requests go out on `sender`; replies arrive on
+    /// `receiver`, which must be the only receiver of its address.
     ///
-    /// [`Error::Request`] if the peer has not said what that address is.
+    /// # Errors
+    ///
+    /// [`Error::Request`] if the peer has not named the address of `receiver`.
     pub fn new(sender: Sender, receiver: Receiver) -> Result<Self> {
         driver::Requester::new(sender.0, receiver.0).map(Self)
     }
 
-    /// Sends a request, and waits for the answer. Its message-id and correlation-id are set, and its reply-to unless it
-    /// has one.
+    /// Sends a request, and waits for the reply. Sets the message-id and the correlation-id, and the reply-to if the
+    /// request has none.
     ///
-    /// The answer is accepted when it is dropped, unless the receiver is the caller's and says otherwise.
+    /// The reply is accepted when it is dropped, unless the receiver's options differ.
     ///
     /// # Errors
     ///
-    /// [`Error::NotAccepted`] if the service, or a broker in between, gives the request any other outcome: no answer is
-    /// waited for then. That of the link, session or connection that ends before the answer is there.
-    /// [`Error::Request`] if too many wait already.
+    /// [`Error::NotAccepted`] if the service, or a broker in between, has not accepted the request, so that no reply
+    /// will come; that of the link's end if it ends before the reply; [`Error::Request`] if too many requests are
+    /// waiting.
     pub fn request(&self, message: impl Into<Message>) -> Result<Delivery> {
         self.ask(message.into(), None)
     }
 
-    /// Sends a request, and waits for the answer for so long at most; then the error is [`Error::TimedOut`], and
-    /// the answer is dropped when it comes.
+    /// Sends a request, and waits for the reply for at most this time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] if the reply has not arrived in time; it is then dropped when it arrives. Also those of
+    /// [`request`](Self::request).
     pub fn request_timeout(&self, message: impl Into<Message>, span: Duration) -> Result<Delivery> {
         self.ask(message.into(), Instant::now().checked_add(span))
     }
 
-    /// Closes both links, and waits until the peer has done the same. Requests that wait end with an error.
+    /// Closes both links, and waits until the peer has closed them, too. Waiting requests fail.
+    ///
+    /// # Errors
+    ///
+    /// See [`Sender::close`].
     pub fn close(&self) -> Result<()> {
         Sender(driver::Requester::sender(self).clone()).close()?;
         Receiver(driver::Requester::receiver(self).clone()).close()

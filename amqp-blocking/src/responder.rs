@@ -1,4 +1,4 @@
-//! [`Responder`]: the service that answers requests.
+//! [`Responder`]: receives requests, and replies to them.
 
 use std::thread::Thread;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::sent::Sent;
 
-/// Receives requests, and sends each its answer. Clones are handles to the same one, for any thread: each request goes
-/// to one of those who wait.
+/// Receives requests, and sends the replies. Clones are cheap, for any thread; each request goes to one of the
+/// waiting threads.
 ///
 /// ```no_run
 /// use amqp_blocking::Connection;
@@ -34,7 +34,11 @@ use crate::sent::Sent;
 pub struct Responder(pub(crate) driver::Responder<Thread>);
 
 impl Connection {
-    /// Answers the requests that come to this address.
+    /// Returns a responder for the requests at this address.
+    ///
+    /// # Errors
+    ///
+    /// The link cannot be attached; see [`ReceiverBuilder::attach`](crate::ReceiverBuilder::attach).
     pub fn responder(&self, address: impl Into<Str>) -> Result<Responder> {
         let receiver = self.receiver(address).attach()?;
         Responder::new(self, receiver)
@@ -42,10 +46,15 @@ impl Connection {
 }
 
 impl Responder {
-    /// Answers the requests that come over a link of the caller's making.
+    /// Returns a responder on an existing link.
     ///
-    /// Answers go out on a session of their own: by the anonymous relay if the peer offers it, else over a link for
-    /// each address, of which the last 64 are kept.
+    /// Replies go out on a session of their own: over the anonymous relay if the peer offers it, else over a link for
+    /// each address, of which the 64 last used are kept.
+    ///
+    /// # Errors
+    ///
+    /// The session or the link to the relay cannot be had; see [`Connection::session_with`] and
+    /// [`SenderBuilder::attach`].
     pub fn new(connection: &Connection, receiver: Receiver) -> Result<Self> {
         let session = connection.session()?;
         let relay = match connection.offers(&ANONYMOUS_RELAY) {
@@ -55,13 +64,22 @@ impl Responder {
         Ok(Self(driver::Responder::new(receiver.0, session.0, relay)))
     }
 
-    /// Waits for the next request; `None` once the link is over without an error and all is taken. What is no message
-    /// of the standard's format is rejected.
+    /// Waits for the next request; `None` if the link has ended without an error and all requests are taken. Messages
+    /// of another format are rejected.
+    ///
+    /// # Errors
+    ///
+    /// See [`Receiver::recv`].
     pub fn recv(&self) -> Result<Option<Request>> {
         self.take(Receiver::recv)
     }
 
-    /// Waits for a request for so long at most; then the error is [`Error::TimedOut`](crate::Error::TimedOut).
+    /// Waits for the next request for at most this time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`](crate::Error::TimedOut) if no request has arrived in time; also those of
+    /// [`recv`](Self::recv).
     pub fn recv_timeout(&self, span: Duration) -> Result<Option<Request>> {
         self.take(|receiver| receiver.recv_timeout(span))
     }
@@ -76,28 +94,32 @@ impl Responder {
         Ok(None)
     }
 
-    /// Stops taking requests, closes the link, and waits until the peer has done the same. Answers that are on their
-    /// way still go out.
+    /// Closes the link for requests, and waits until the peer has closed it, too. Replies that are being sent are not
+    /// affected.
+    ///
+    /// # Errors
+    ///
+    /// See [`Receiver::close`].
     pub fn close(&self) -> Result<()> {
         Receiver(self.0.receiver().clone()).close()
     }
 }
 
-/// A message that asks for an answer. Dropped with nothing decided it is released, as a [`Delivery`] is.
+/// A request that waits for its reply. Dropping it without an outcome releases it, like a [`Delivery`].
 #[derive(Debug)]
 #[must_use = "a request that is dropped with nothing decided is released"]
 pub struct Request(pub(crate) driver::Request<Thread>);
 
 impl Request {
-    /// Sends the answer, accepts the request, and waits for the outcome of the answer: what is not accepted has not
-    /// reached who has asked. See [`answer_to`](crate::policy::answer_to) for what is set in it.
+    /// Sends the reply, accepts the request, and waits for the outcome of the reply: if the reply is not accepted, it
+    /// has not reached the requester. [`answer_to`](crate::policy::answer_to) sets its properties.
     ///
-    /// The request is accepted once the answer is on its way, or cannot be sent.
+    /// The request is accepted once the reply is sent, or cannot be sent.
     ///
     /// # Errors
     ///
-    /// [`Error::Request`](crate::Error::Request) if no answer was asked for; that of the link for it, which may have
-    /// gone with who has asked.
+    /// [`Error::Request`](crate::Error::Request) if the request has no reply-to; that of the link for the reply,
+    /// which may have ended with its requester.
     pub fn reply(self, message: impl Into<Message>) -> Result<Outcome> {
         let sent = send(&self.0, message);
         let accepted = self.accept();
@@ -105,23 +127,35 @@ impl Request {
         accepted.map(|()| outcome)
     }
 
-    /// Accepts the request without an answer: it is dealt with [3.4.2].
+    /// Accepts the request without a reply: it was processed [3.4.2].
+    ///
+    /// # Errors
+    ///
+    /// See [`Delivery::dispose`].
     pub fn accept(self) -> Result<()> {
         driver::Request::accept(self.0)
     }
 
     /// Rejects the request: it is invalid [3.4.3].
+    ///
+    /// # Errors
+    ///
+    /// See [`Delivery::dispose`].
     pub fn reject(self, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
         driver::Request::reject(self.0, error.into())
     }
 
     /// Releases the request unchanged, for another responder [3.4.4].
+    ///
+    /// # Errors
+    ///
+    /// See [`Delivery::dispose`].
     pub fn release(self) -> Result<()> {
         driver::Request::release(self.0)
     }
 }
 
-/// Sends an answer over the link that leads there, which may have to be attached.
+/// Sends a reply on the link to its address, which may have to be attached first.
 fn send(request: &driver::Request<Thread>, message: impl Into<Message>) -> Result<Sent> {
     let answer = driver::Request::answer(request, message)?;
     if let Some(sender) = answer.sender() {

@@ -1,4 +1,4 @@
-//! [`Sender`]: the handle of a link on which this end sends.
+//! [`Sender`]: sends messages.
 
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::sent::{Sent, SentOutcomes};
 use crate::wait::{ready, ready_by};
 use crate::writer::MessageWriter;
 
-/// A link on which this end sends. Clones are handles to the same one, for any thread.
+/// A handle of a link on which this end sends. Clones are cheap handles of the same link, for any thread.
 ///
-/// It is closed by [`close`](Self::close), or when the last handle to it, or to a delivery that was sent over it, is
-/// dropped.
+/// Senders wait for credit in turn; once a message has credit, nothing else delays it. [`close`](Self::close) closes
+/// the link; so does dropping its last handle and its last [`Sent`].
 ///
 /// ```
 /// # let listener = amqp_blocking::Listener::bind("127.0.0.1:0")?;
@@ -49,86 +49,114 @@ use crate::writer::MessageWriter;
 pub struct Sender(pub(crate) driver::Sender<Thread>);
 
 impl Sender {
-    /// Sends a message and waits for its outcome; before that, for credit.
+    /// Sends a message, and waits for its outcome.
     ///
-    /// That may take any time, such as while a broker is short of memory or has no majority of its replicas;
-    /// [`with_send_timeout`](crate::SenderBuilder::with_send_timeout) bounds it. A message that is sent settled has no outcome to
-    /// come and counts as accepted once it is queued.
+    /// This waits for credit first. Both waits can last, as when a broker is short of memory or its replicas have no
+    /// majority; [`with_send_timeout`](crate::SenderBuilder::with_send_timeout) bounds them together. A message that
+    /// is sent settled has no outcome, and counts as accepted once it is queued.
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] if there was no credit in time, and nothing was sent; [`Error::Unconfirmed`] if the message
-    /// was sent and its outcome is not known in time; [`Error::Lost`] if the link ended before it was.
+    /// [`Error::TimedOut`] if there was no credit in time, and nothing was sent; [`Error::Unconfirmed`] if the
+    /// message was sent but its outcome is not known in time; [`Error::Lost`] if the link ended before the outcome
+    /// was known.
     pub fn send(&self, message: impl Into<Outgoing>) -> Result<Outcome> {
         let by = self.send_by();
         self.queue(message, by)?.outcome_by(by, Error::Unconfirmed)
     }
 
-    /// Sends a message as soon as there is credit; its outcome may be waited for, or not.
+    /// Sends a message once it has credit, without waiting for its outcome. The result can be used to wait for the
+    /// outcome.
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] if there was no credit in time, where [`with_send_timeout`](crate::SenderBuilder::with_send_timeout)
-    /// says so; nothing was sent then.
+    /// [`Error::TimedOut`] if there was no credit within the [send timeout](crate::SenderBuilder::with_send_timeout),
+    /// and nothing was sent; that of the link's end if the link is over.
     pub fn send_queued(&self, message: impl Into<Outgoing>) -> Result<Sent> {
         self.queue(message, self.send_by())
     }
 
-    /// Sends a message once there is credit, unless that takes too long: then it is not sent, and the error is
-    /// [`Error::TimedOut`].
+    /// Sends a message once it has credit, for which this waits at most this time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`] if there was no credit in time, and nothing was sent; also those of
+    /// [`send_queued`](Self::send_queued).
     pub fn send_queued_timeout(&self, message: impl Into<Outgoing>, span: Duration) -> Result<Sent> {
         self.queue(message, Instant::now().checked_add(span))
     }
 
-    /// Sends a message if there is credit and nobody waits for it, and is refused otherwise.
+    /// Sends a message now, or not at all: if there is no credit, or another thread waits for credit, it is not sent.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if it cannot be sent at once; nothing was sent then.
+    /// [`Error::Send`] if the message cannot be sent now; nothing was sent then.
     pub fn try_send(&self, message: impl Into<Outgoing>) -> Result<Sent> {
         driver::Sender::try_send(self, message).map(Sent)
     }
 
-    /// Begins a message whose octets come later, however many, as soon as there is credit. Nothing else is sent on the
-    /// link until it is finished or aborted.
+    /// Begins a message in pieces of any total length, once it has credit. The link sends no other message until this
+    /// one is finished or aborted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if `options` contradict the link; that of the link's end if the link is over.
     pub fn writer(&self, options: SendOptions) -> Result<MessageWriter> {
         ready(driver::Sender::begin(self, options)).map(MessageWriter)
     }
 
-    /// Waits until a message could be sent: there is credit, and nobody else waits for it.
+    /// Waits until a message can be sent: there is credit, and no other thread waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Link`], [`Error::Session`] or [`Error::Connection`] if the link is over.
     pub fn sendable(&self) -> Result<()> {
         ready(driver::Sender::sendable(self))
     }
 
-    /// Returns the outcomes of everything that is sent on the link, for one thread that looks after all of them.
+    /// Returns an iterator of the outcomes of all messages on the link, for one thread that handles all of them.
     pub fn outcomes(&self) -> SentOutcomes {
         SentOutcomes(driver::Sender::outcomes(self))
     }
 
-    /// Closes the link for good, after what was sent on it is written, and waits until the peer has done the same. What
-    /// is unsettled then has no outcome.
+    /// Closes the link for good, after all sent messages are written, and waits until the peer has closed it, too.
+    /// Deliveries that are then unsettled have no outcome.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Link`], [`Error::Session`] or [`Error::Connection`] if the link ended for another reason,
+    /// [`Error::TimedOut`] if the peer does not answer in time.
     pub fn close(&self) -> Result<()> {
         ready(driver::Sender::written(self))?;
         ready(driver::Sender::end(self, Ending::Close(None)))
     }
 
-    /// Closes the link at once, says why, and waits until the peer has done the same.
+    /// Closes the link at once, with an error for the peer, and waits until the peer has closed it, too.
+    ///
+    /// # Errors
+    ///
+    /// See [`close`](Self::close).
     pub fn close_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
         ready(driver::Sender::end(self, Ending::Close(Some(error.into()))))
     }
 
-    /// Detaches the link, so that it can be attached again under its name, as long as a handle of it is kept.
+    /// Detaches the link after all sent messages are written, and waits until the peer has detached it, too. While a
+    /// handle exists, the link can be attached again by its name.
+    ///
+    /// # Errors
+    ///
+    /// See [`close`](Self::close).
     pub fn detach(&self) -> Result<()> {
         ready(driver::Sender::written(self))?;
         ready(driver::Sender::end(self, Ending::Detach))
     }
 
-    /// Waits until the link is over, and returns how it ended.
+    /// Waits until the link is over, and returns the reason.
     pub fn closed(&self) -> Error {
         ready(driver::Sender::closed(self))
     }
 
-    /// Returns when a message that is sent now has to be sent, and have its outcome.
+    /// Returns the time by which a message sent now must have its outcome.
     fn send_by(&self) -> Option<Instant> {
         Instant::now().checked_add(self.send_timeout()?)
     }

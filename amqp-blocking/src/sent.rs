@@ -1,4 +1,4 @@
-//! [`Sent`]: a message that was sent, and its outcome to come.
+//! [`Sent`]: a sent message, to wait for its outcome.
 
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -10,41 +10,42 @@ use amqp_proto::wire::Outcome;
 
 use crate::wait::{parked, parked_until};
 
-/// A message that was sent. Its outcome can be waited for; dropped, it is of no interest, and the message is sent
-/// all the same.
+/// A sent message, to wait for its outcome. If it is dropped, the message is delivered all the same.
 #[derive(Debug)]
 #[must_use = "the outcome of the message is not looked at"]
 pub struct Sent(pub(crate) driver::Sent<Thread>);
 
 impl Sent {
-    /// Waits for the outcome, which stays known: asked again, this gives it again. A message that was sent settled
+    /// Waits for the outcome, which stays known: a second call returns it again. A message that was sent settled
     /// counts as accepted.
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`] if the link has ended before; [`Error::Undecided`] if the receiver has settled without one.
+    /// [`Error::Lost`] if the link ended before the outcome was known; [`Error::Undecided`] if the receiver has
+    /// settled without an outcome.
     pub fn outcome(&self) -> Result<Outcome> {
         self.outcome_by(None, Error::TimedOut)
     }
 
-    /// Waits for the outcome for so long at most; then the error is [`Error::TimedOut`].
+    /// Waits for the outcome for at most this time.
     ///
     /// # Errors
     ///
-    /// See [`outcome`](Self::outcome).
+    /// [`Error::TimedOut`] if the outcome has not arrived in time; also those of [`outcome`](Self::outcome).
     pub fn outcome_timeout(&self, span: Duration) -> Result<Outcome> {
         self.outcome_by(Instant::now().checked_add(span), Error::TimedOut)
     }
 
-    /// Waits for the outcome until then at most; `late` is the error after that.
+    /// Waits for the outcome until `by` at the latest; then the error is `late`.
     pub(crate) fn outcome_by(&self, by: Option<Instant>, late: Error) -> Result<Outcome> {
         parked_until(by, |me| driver::Sent::poll_outcome(self, me)).unwrap_or(Err(late))
     }
 }
 
-/// The outcomes of everything that is sent on a link, in the order in which they come: an iterator.
+/// The outcomes of all messages of a link, in the order of their arrival: an iterator.
 ///
-/// It is for one thread that looks after a whole link, as a router does. It ends with the link, once all are taken.
+/// It is for one thread that handles a whole link, such as a router. It ends after the link, when all outcomes are
+/// taken.
 #[derive(Debug)]
 pub struct SentOutcomes(pub(crate) driver::SentOutcomes<Thread>);
 

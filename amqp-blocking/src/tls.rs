@@ -1,7 +1,7 @@
 //! TLS over a transport.
 //!
-//! One thread reads while another writes, so what TLS knows is shared, under a lock that nobody holds while reading or
-//! writing: ciphertext is read without it, taken apart under it, made under it, and written without it, in order.
+//! One thread reads while another writes. They share the TLS session under a lock that is not held while reading or
+//! writing: ciphertext is read without it, decrypted and encrypted under it, and written without it, in order.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -16,34 +16,34 @@ use rustls::Connection;
 use crate::transport::Transport;
 use crate::writing::{LINGER, is_for_now};
 
-/// How much ciphertext is read at a time.
+/// The size of a read of ciphertext.
 const BUFFER: usize = 32 << 10;
 
-/// A transport that is encrypted.
+/// A transport with TLS.
 pub(crate) struct Secured<T> {
     transport: T,
     session: Arc<Session>,
-    /// Ciphertext that was read; what is between the marks was not looked at.
+    /// Ciphertext that was read. The part between the marks is not yet decrypted.
     input: Vec<u8>,
     from: usize,
     to: usize,
     is_ended: bool,
 }
 
-/// What the handles of a transport share. Who needs both locks takes that of the output first.
+/// The state shared by the handles of a transport. A thread that needs both locks takes the output's lock first.
 struct Session {
     output: Mutex<Output>,
     tls: Mutex<Connection>,
 }
 
-/// Ciphertext that is not written yet.
+/// Ciphertext to be written.
 #[derive(Default)]
 struct Output {
     octets: Vec<u8>,
     written: usize,
 }
 
-/// Speaks TLS as a client, and finds the server to be this host.
+/// Handshakes as a client, and verifies that the server is this host.
 pub(crate) fn connect<T: Transport>(
     transport: T,
     host: &str,
@@ -53,7 +53,7 @@ pub(crate) fn connect<T: Transport>(
     Ok(Secured::begin(transport, tls.into(), options.open_timeout()).map_err(tls_failure)?)
 }
 
-/// Speaks TLS as a server, and learns whose certificate the client has.
+/// Handshakes as a server, and reads the identity in the client's certificate.
 pub(crate) fn accept<T: Transport>(
     transport: T,
     tls: &ServerTls,
@@ -82,7 +82,7 @@ impl<T: Transport> Secured<T> {
                 is_ended: false,
             }),
             Err(error) if !is_late => {
-                // The peer is to learn why, before it meets a closed door.
+                // The peer should get the alert before the transport closes.
                 let _ = transport.shutdown(Shutdown::Write);
                 let _ = guarded(&mut transport, Some(LINGER), |transport| {
                     let mut space = [0; 1024];
@@ -98,7 +98,7 @@ impl<T: Transport> Secured<T> {
     }
 }
 
-/// Works with a transport, which is ended when that takes longer than it may; and whether it was.
+/// Works with a transport, which is ended at a deadline. Returns whether it was.
 fn guarded<T: Transport, R>(
     transport: &mut T,
     longest: Option<Duration>,
@@ -122,7 +122,7 @@ impl<T: Transport> Read for Secured<T> {
             let mut tls = lock(&self.session.tls);
             match tls.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // An end that the peer has not told is an error.
+                // An end of the stream without close_notify is an error.
                 result => return result.map_err(tls_failure),
             }
             if self.from < self.to || self.is_ended {
@@ -145,7 +145,8 @@ impl<T: Transport> Write for Secured<T> {
         self.write_vectored(&[IoSlice::new(octets)])
     }
 
-    /// What is taken may be left to [`flush`](Self::flush): a transport that takes nothing more says so then.
+    /// Encrypts the pieces. [`flush`](Self::flush) may write them later; a transport that does not accept them fails
+    /// then.
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut output = lock(&self.session.output);
         output.write(&mut self.transport)?;
@@ -168,7 +169,7 @@ impl<T: Transport> Write for Secured<T> {
 }
 
 impl<T: Transport> Transport for Secured<T> {
-    /// The copy is for writing, or takes over reading before anything is read.
+    /// Returns a handle for writing, or for reading if nothing was read yet.
     fn try_clone(&self) -> io::Result<Self> {
         Ok(Self {
             transport: self.transport.try_clone()?,
@@ -184,7 +185,7 @@ impl<T: Transport> Transport for Secured<T> {
         self.transport.prepare(write_timeout)
     }
 
-    /// Returns where nothing more is to be written, the peer is told so first.
+    /// Sends close_notify before the writing direction is shut down.
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         if how == Shutdown::Write {
             let mut output = lock(&self.session.output);
@@ -208,18 +209,18 @@ impl<T: Transport> Transport for Secured<T> {
 }
 
 impl Session {
-    /// Writes the alert that tells the peer what was wrong, if nobody else writes.
+    /// Writes the alert for the peer, unless another thread is writing.
     fn say_why(&self, transport: &impl Transport) {
         let (Ok(mut output), Ok(mut transport)) = (self.output.try_lock(), transport.try_clone()) else {
             return;
         };
-        // It is over anyhow.
+        // The connection is over, so a failure does not matter.
         let _ = output.fill(&mut lock(&self.tls)).and_then(|()| output.write(&mut transport));
     }
 }
 
 impl Output {
-    /// Takes the ciphertext that there is.
+    /// Takes the session's ciphertext.
     fn fill(&mut self, tls: &mut Connection) -> io::Result<()> {
         while tls.wants_write() {
             tls.write_tls(&mut self.octets)?;
@@ -227,7 +228,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes all of it. What could not be written stays.
+    /// Writes all ciphertext. After a failure the rest stays.
     fn write(&mut self, transport: &mut impl Write) -> io::Result<()> {
         while let Some(rest) = self.octets.get(self.written..).filter(|rest| !rest.is_empty()) {
             match transport.write(rest) {

@@ -1,4 +1,4 @@
-//! [`Transport`]: what carries the octets.
+//! [`Transport`]: a stream of octets under a connection.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -7,35 +7,47 @@ use std::time::Duration;
 use amqp_proto::client::Peer;
 use amqp_proto::sasl::TransportSecurity;
 
-/// A stream of octets in both directions, of which one thread reads while another writes.
+/// A stream of octets in both directions. One thread reads it while another writes.
 ///
-/// [`TcpStream`] is one, and so are the sockets of Unix. Anything else that can be read and written is one once it can
-/// be cloned and shut down.
+/// [`TcpStream`] and Unix sockets implement it. Other streams can, if they can be read, written, cloned and shut
+/// down.
 pub trait Transport: Read + Write + Send + Sized + 'static {
-    /// Another handle to the same stream.
+    /// Returns another handle to the same stream.
+    ///
+    /// # Errors
+    ///
+    /// The stream cannot be cloned.
     fn try_clone(&self) -> io::Result<Self>;
 
-    /// Called once, before anything is read or written: from now on a read waits without end, and a write at most so
-    /// long; then it fails with [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut),
-    /// and will be tried again. That is how deadlines are kept to while the peer takes nothing.
+    /// Prepares the stream, once, before it is read or written: reads have no timeout; a write fails with
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) after `write_timeout`, and
+    /// is then tried again. So the adapter meets its deadlines although the peer does not read.
+    ///
+    /// # Errors
+    ///
+    /// The timeout cannot be set.
     fn prepare(&self, write_timeout: Duration) -> io::Result<()>;
 
-    /// Ends one direction or both. A read or write that waits, at whichever handle, returns.
+    /// Shuts down one direction or both. Waiting reads and writes of all handles return.
+    ///
+    /// # Errors
+    ///
+    /// The stream is already shut down, or cannot be.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 
-    /// Returns whether somebody on the way can read the octets. Then no password is sent as it is, unless that is
-    /// asked for.
+    /// Returns whether others can read the octets on their way. If they can, no password is sent in clear, unless the
+    /// options allow it.
     fn security(&self) -> TransportSecurity {
         TransportSecurity::Clear
     }
 
-    /// Returns where it leads, for those who trace what happens.
+    /// Returns the address of the peer, for traces.
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
 }
 
-/// What is known of whom a transport leads to.
+/// Returns the description of the transport's peer.
 pub(crate) fn peer(over: &impl Transport) -> Peer {
     Peer::new(over.security()).with_address(over.peer_addr())
 }
@@ -49,7 +61,7 @@ impl Transport for TcpStream {
         self.set_nonblocking(false)?;
         self.set_read_timeout(None)?;
         self.set_write_timeout(Some(write_timeout))?;
-        // Output is written when there is no more to be had, so nothing is gained by waiting for more.
+        // Output is written in large pieces, so Nagle's delay gains nothing.
         self.set_nodelay(true)
     }
 
@@ -57,7 +69,7 @@ impl Transport for TcpStream {
         self.shutdown(how)
     }
 
-    /// What goes to the same machine leaves it for nobody to read.
+    /// A connection to the same machine is private.
     fn security(&self) -> TransportSecurity {
         self.peer_addr().map_or(TransportSecurity::Clear, |peer| Peer::at(peer).security())
     }

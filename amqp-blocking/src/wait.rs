@@ -1,4 +1,4 @@
-//! [`ready`]: what may have to wait, on a thread.
+//! [`ready`]: waits in a thread.
 
 use std::task::Poll;
 use std::thread::{self, Thread};
@@ -20,7 +20,7 @@ pub(crate) fn ready_by<R>(
     parked_until(by, |me| wait.poll(me)).unwrap_or(Err(Error::TimedOut))
 }
 
-/// Parks the thread until what is polled is ready.
+/// Parks the thread until `poll` is ready.
 pub(crate) fn parked<R>(mut poll: impl FnMut(&Thread) -> Poll<R>) -> R {
     let me = thread::current();
     loop {
@@ -31,7 +31,7 @@ pub(crate) fn parked<R>(mut poll: impl FnMut(&Thread) -> Poll<R>) -> R {
     }
 }
 
-/// Parks the thread until what is polled is ready, at most until a moment; `None` after that.
+/// Parks the thread until `poll` is ready, or until `by`; then returns `None`.
 pub(crate) fn parked_until<R>(by: Option<Instant>, mut poll: impl FnMut(&Thread) -> Poll<R>) -> Option<R> {
     let Some(by) = by else { return Some(parked(poll)) };
     let me = thread::current();

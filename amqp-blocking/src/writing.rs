@@ -1,4 +1,4 @@
-//! Writing, and the thread that does it when nobody else does, keeps the time, and ends the transport.
+//! Writing, and the thread that writes when no other thread does, keeps deadlines, and ends the transport.
 
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::net::Shutdown;
@@ -12,19 +12,19 @@ use amqp_proto::types::Moment;
 
 use crate::transport::Transport;
 
-/// How long one write may take before deadlines are looked at.
+/// The timeout of one write, after which deadlines are checked.
 pub(crate) const LONGEST_WRITE: Duration = Duration::from_secs(1);
-/// How long the peer may take, once all is written, to end its direction: closing before that could take from it what
-/// it has not read yet.
+/// The time for the peer to end its direction after all is written. Closing earlier could discard octets that the
+/// peer has not read.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
-/// How long output is left to be added to, or to be written by the thread that made it.
+/// The time that output waits for more output, or for the thread that made it to write it.
 const REST: Duration = Duration::from_micros(300);
 
-/// The writing end of a transport. One thread has it at a time: the one that has taken the write buffer of the hub.
+/// The writing end of a transport. It belongs to the thread that has taken the hub's write buffer.
 #[derive(Clone)]
 pub(crate) struct Way(Arc<Mutex<Box<dyn Stream>>>);
 
-/// A transport, of whatever type.
+/// A transport of any type.
 trait Stream: Write + Send {
     fn end(&self, how: Shutdown) -> io::Result<()>;
 }
@@ -44,7 +44,7 @@ impl Way {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns how a waiter writes. What a write leaves for later stays in the write buffer.
+    /// Returns the function with which a waiting thread writes. Octets that it cannot write stay in the write buffer.
     pub(crate) fn write_here(&self) -> WriteHere {
         let way = self.clone();
         WriteHere::new(move |write_buffer| match way.write(write_buffer) {
@@ -53,7 +53,7 @@ impl Way {
         })
     }
 
-    /// Writes all that a write buffer has, and flushes.
+    /// Writes all octets of a write buffer, and flushes.
     pub(crate) fn write(&self, write_buffer: &mut WriteBuffer) -> io::Result<()> {
         let mut stream = self.lock();
         while !write_buffer.is_empty() {
@@ -74,32 +74,32 @@ impl Way {
         }
     }
 
-    /// Ends the transport, in one direction or both. Where the peer has ended it, there is nothing to be ended.
+    /// Shuts down one direction or both. The peer may have ended the transport already.
     pub(crate) fn end(&self, how: Shutdown) {
         let _ = self.lock().end(how);
     }
 }
 
-/// Returns whether a write that failed may succeed later.
+/// Returns whether a failed write may succeed later.
 pub(crate) fn is_for_now(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// The thread that writes.
+/// The writing thread.
 pub(crate) struct Writer {
     pub(crate) hub: Arc<Hub<Thread>>,
     pub(crate) way: Way,
-    /// When the engine's clock began.
+    /// The start of the engine's clock.
     pub(crate) start: Instant,
-    /// Whether the reading thread has come to the end of the input.
+    /// True once the reading thread has found the end of the input.
     pub(crate) is_read: Arc<AtomicBool>,
 }
 
 impl Writer {
-    /// Writes until the connection is over and all is written, or cannot be. Then ends the transport.
+    /// Writes until the connection is over and its output is written or has failed. Then ends the transport.
     ///
-    /// The thread that made output mostly adds to it, and writes it when it comes to wait; so output is left for a
-    /// while, and while there goes on to be some, nobody has to call.
+    /// The thread that made output usually adds more, and writes it when it waits. So this thread pauses before it
+    /// writes, and while output keeps coming, no thread has to wake it.
     pub(crate) fn run(self) {
         let hub = &self.hub;
         loop {
@@ -118,7 +118,7 @@ impl Writer {
                 thread::sleep(REST);
             }
             hub.write_out();
-            // A peer that has said all there is to say, and takes nothing, is gone.
+            // A peer that has ended its direction and does not read is gone.
             let is_last = is_over || self.is_read.load(Ordering::Acquire);
             if is_last && hub.drive(|state| state.is_stuck()) {
                 hub.drive(|state| state.give_up());
@@ -130,7 +130,7 @@ impl Writer {
         self.end();
     }
 
-    /// Waits for something to do.
+    /// Waits for work.
     fn sleep(&self) {
         let me = thread::current();
         let alarm = self.hub.drive(|state| {
@@ -149,8 +149,7 @@ impl Writer {
         at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Says that nothing more will be written, lets the reading thread come to the end of what the peer writes, if that
-    /// is soon, and ends the transport.
+    /// Shuts down the writing direction, waits a while for the end of the peer's input, and ends the transport.
     fn end(&self) {
         self.way.end(Shutdown::Write);
         self.hub.drive(|state| state.set_done());

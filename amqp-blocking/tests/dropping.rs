@@ -1,4 +1,4 @@
-//! What was accepted before the end is written before it, whoever brings the end about.
+//! Accepted messages are written before the end, whatever causes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod common;
@@ -16,17 +16,17 @@ use common::{Pipe, run, sending};
 const MESSAGES: usize = 20;
 const LARGE: usize = 3 << 20;
 
-/// A message at most once, which nobody will ask about.
+/// A message sent at most once.
 fn settled(octets: usize) -> Outgoing {
     Outgoing::from(Message::new(vec![7; octets])).with_settled(true)
 }
 
-/// How many messages come until the link is over.
+/// Counts messages until the link is over.
 fn count(receiver: &Receiver) -> usize {
     receiver.iter().take_while(Result::is_ok).count()
 }
 
-/// A transport that takes its time, and notes what it has taken.
+/// A slow transport, which records its output.
 struct Slow {
     inner: Pipe,
     written: Arc<Mutex<Vec<u8>>>,
@@ -65,9 +65,9 @@ impl Transport for Slow {
     }
 }
 
-/// C-CLOSE-01: when the last handle is dropped, all that was queued is written, and the close behind it.
+/// C-CLOSE-01: dropping the last handle writes all queued messages, and the close behind them.
 #[test]
-fn c_close_01_dropping_the_last_handle_writes_what_is_queued() {
+fn c_close_01_dropping_the_last_handle_writes_queued_messages() {
     let (near, far) = Pipe::pair();
     let written = Arc::new(Mutex::new(Vec::new()));
     let near = Slow { inner: near, written: written.clone() };
@@ -81,13 +81,13 @@ fn c_close_01_dropping_the_last_handle_writes_what_is_queued() {
     }
     drop(sender);
     drop(client);
-    // A close without an error is this list in a frame of its own.
+    // A close without an error is this list in a frame.
     assert!(written.lock().unwrap().ends_with(&[0x00, 0x53, 0x18, 0x45]), "the close is not written");
     assert_eq!(received.join().unwrap(), MESSAGES);
     assert_eq!(server.closed().error(), None);
 }
 
-/// C-CLOSE-01: what a peer takes of a connection that is dropped is not waited for without end.
+/// C-CLOSE-02: dropping a connection whose peer does not read takes a bounded time.
 #[test]
 fn c_close_02_dropping_the_last_handle_does_not_wait_for_ever() {
     let (near, far) = Pipe::pair();

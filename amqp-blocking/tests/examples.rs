@@ -1,4 +1,4 @@
-//! The examples, as somebody runs them.
+//! The examples, run as programs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -35,7 +35,7 @@ fn last_line(output: &str) -> serde_json::Value {
     serde_json::from_str(output.lines().last().unwrap()).unwrap()
 }
 
-/// A peer that does something with one link, then waits for the connection to be closed.
+/// Starts a peer that runs a closure with one link, then waits for the connection's close.
 fn peer(with: impl FnOnce(Accepted) + Send + 'static) -> (String, thread::JoinHandle<()>) {
     let listener = Listener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqp://{}/jobs", listener.local_addr().unwrap());
@@ -67,7 +67,7 @@ fn sender(link: Accepted) -> Sender {
 }
 
 #[test]
-fn send_tells_what_has_become_of_the_messages() {
+fn send_shows_the_outcomes() {
     let (url, peer) = peer(|link| {
         for delivery in &receiver(link) {
             let delivery = delivery.unwrap();
@@ -108,7 +108,7 @@ fn send_settled() {
 }
 
 #[test]
-fn receive_decides_as_it_is_told() {
+fn receive_gives_the_requested_outcome() {
     for outcome in ["accepted", "rejected", "released", "modified"] {
         let (url, peer) = peer(move |link| {
             let sender = sender(link);
@@ -138,7 +138,7 @@ fn receive_ends_when_nothing_comes() {
     peer.join().unwrap();
 }
 
-/// A peer that is slow to take and to decide keeps senders waiting; an interruption ends that, once.
+/// Senders to a slow peer wait; an interruption ends that, once.
 #[cfg(unix)]
 #[test]
 fn an_interruption_ends_sending_to_a_full_queue() {
@@ -147,7 +147,7 @@ fn an_interruption_ends_sending_to_a_full_queue() {
         let receiver = receiver(link);
         let kept: Vec<_> = receiver.iter().take(100).collect();
         told.send(kept.len()).unwrap();
-        // The rest of the credit is used up, and nothing is decided.
+        // The rest of the credit is used up, and no outcome is sent.
         receiver.closed();
     });
     let mut send = programs::program(&EXAMPLES, "blocking_send");
@@ -161,9 +161,9 @@ fn an_interruption_ends_sending_to_a_full_queue() {
     peer.join().unwrap();
 }
 
-/// Whoever pipes into `head` gets its lines, and no backtrace; the other messages stay for others.
+/// An example piped into `head` ends without a backtrace, and leaves the other messages to others.
 #[test]
-fn output_that_nobody_reads_on_ends_quietly() {
+fn a_closed_output_ends_the_program_quietly() {
     let (url, peer) = peer(|link| {
         let sender = sender(link);
         let text = "x".repeat(1_000);
@@ -182,7 +182,7 @@ fn output_that_nobody_reads_on_ends_quietly() {
     peer.join().unwrap();
 }
 
-/// A wrong password in a URL is shown nowhere, and `--address` takes an address as it is.
+/// A wrong password in a URL is never shown, and `--address` takes an address unchanged.
 #[test]
 fn passwords_are_not_printed_and_an_address_is_taken_as_it_is() {
     for url in
@@ -212,7 +212,7 @@ fn the_chapter_in_the_handler_style() {
     }
 }
 
-/// A peer that speaks TLS with holders of certificates, as many as connect: takes six messages on a link, and gives
+/// A peer that requires client certificates, for any number of clients: receives six messages on a link, and sends
 /// three on one.
 fn encrypted_peer(authority: &Authority) -> String {
     let issued = authority.issue("localhost");
@@ -222,7 +222,7 @@ fn encrypted_peer(authority: &Authority) -> String {
     let url = format!("amqps://localhost:{}/jobs", listener.local_addr().unwrap().port());
     thread::spawn(move || {
         loop {
-            // Who is not a holder is not let in.
+            // A client without a certificate is refused.
             let Ok(connection) = listener.accept().unwrap().open() else { continue };
             assert_eq!(connection.identity().unwrap().user().unwrap(), "CN=meter-17");
             while let Some(offer) = connection.next_offer().unwrap() {
@@ -261,9 +261,9 @@ fn all_of_them_speak_tls() {
     }
 }
 
-/// A link that the broker refuses is an error, and the program says so by its exit code.
+/// A link that the broker refuses is an error, which the exit code shows.
 #[test]
-fn a_refused_link_is_told_by_the_exit_code() {
+fn a_refused_link_sets_the_exit_code() {
     let listener = Listener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqp://{}/jobs", listener.local_addr().unwrap());
     let serving = thread::spawn(move || {
@@ -282,7 +282,7 @@ fn a_refused_link_is_told_by_the_exit_code() {
 }
 
 #[test]
-fn wrong_input_is_told_in_words() {
+fn wrong_input_is_an_error_in_words() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("amqp://{free}/jobs");
     for (name, arguments, code, words) in [

@@ -1,4 +1,4 @@
-//! A link that many threads share, and waits with an end.
+//! A link shared by many threads, and waits with a timeout.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod common;
@@ -10,7 +10,7 @@ use amqp_blocking::Error;
 use amqp_blocking::wire::Outcome;
 use common::{pair, run, sending};
 
-/// Every message of every thread arrives at one of the threads that receive, once, and is accepted.
+/// Every message of every thread arrives in one receiving thread, once, and is accepted.
 #[test]
 fn many_threads_share_a_link() {
     const THREADS: usize = 8;
@@ -56,7 +56,7 @@ fn many_threads_share_a_link() {
     assert_eq!(all.into_iter().collect::<BTreeSet<_>>().len(), THREADS * EACH);
 }
 
-/// What is not granted is not sent: a wait of no length ends at once, one for a message when its time is up.
+/// A timeout of 0 ends at once, and other timeouts end in time.
 #[test]
 fn a_wait_ends_when_its_time_is_up() {
     let (client, server) = pair();

@@ -1,4 +1,4 @@
-//! Peers that stall, go silent or break off: each wait ends, with a reason.
+//! Peers that stall, go silent or disappear: each wait ends with a reason.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod common;
@@ -11,7 +11,7 @@ use amqp_blocking::wire::{Condition, Outcome};
 use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Origin, Transport};
 use common::{Pipe, next_receiver, pair_with, piped, piped_with, run, sending};
 
-/// Each delivery that is tracked ends, with its outcome or with an error, wherever in the stream the peer is cut off.
+/// Each tracked delivery ends, with its outcome or an error, wherever the peer's stream is cut.
 #[test]
 fn a_peer_that_is_killed_ends_every_delivery() {
     for taken in [0, 1, 7, 50] {
@@ -57,9 +57,9 @@ fn a_peer_that_is_killed_ends_every_delivery() {
     }
 }
 
-/// While the peer reads nothing, sending waits, and receiving goes on.
+/// While the peer does not read, sending waits, and receiving continues.
 #[test]
-fn a_reader_that_stalls_blocks_nobody_else() {
+fn a_stalled_reader_does_not_block_others() {
     let (client, server, pipe) = piped();
     let (sender, from_client) = sending(&client, &server);
     let back = server.clone();
@@ -87,7 +87,7 @@ fn a_reader_that_stalls_blocks_nobody_else() {
     client.close().unwrap();
 }
 
-/// The end of the input is not missed behind output that nobody takes.
+/// The end of the input is found behind output that the peer does not read.
 #[test]
 fn a_peer_that_is_killed_while_output_waits() {
     let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
@@ -100,7 +100,7 @@ fn a_peer_that_is_killed_while_output_waits() {
     assert_eq!(client.closed().origin(), Origin::Transport);
 }
 
-/// C-CLOSE-02: a peer that reads nothing does not keep a connection from being closed.
+/// C-CLOSE-02: a peer that does not read cannot prevent the close.
 #[test]
 fn closing_does_not_wait_for_a_peer_that_stalls() {
     let (near, far) = Pipe::pair();
@@ -118,7 +118,7 @@ fn closing_does_not_wait_for_a_peer_that_stalls() {
     assert!(matches!(sent.outcome(), Err(Error::Lost(_))));
 }
 
-/// C-IDLE-03: a peer from which nothing comes is given up.
+/// C-IDLE-03: a silent peer is given up.
 #[test]
 fn a_peer_that_goes_silent_is_given_up() {
     let (near, far) = Pipe::pair();
@@ -135,19 +135,19 @@ fn a_peer_that_goes_silent_is_given_up() {
     assert_eq!((ended.origin(), ended.condition()), (Origin::Local, Some(&Condition::ResourceLimitExceeded)));
 }
 
-/// What the peer does not answer in time is given up.
+/// Calls that the peer does not answer time out.
 #[test]
-fn what_is_not_answered_times_out() {
+fn unanswered_calls_time_out() {
     let options = ConnectionOptions::new().with_reply_timeout(Duration::from_millis(100));
     let (client, _server) = pair_with(options, Acceptor::default());
-    // The server never looks at what it is offered.
+    // The server never handles its offers.
     assert!(matches!(client.session(), Err(Error::TimedOut)));
     assert!(matches!(client.sender("jobs").attach(), Err(Error::TimedOut)));
     assert!(matches!(client.receiver("jobs").attach(), Err(Error::TimedOut)));
     client.close().unwrap();
 }
 
-/// C-IDLE-04: who has nothing to say says so in time.
+/// C-IDLE-04: an idle end sends heartbeats in time.
 #[test]
 fn a_quiet_connection_is_kept() {
     let (near, far) = Pipe::pair();

@@ -1,4 +1,4 @@
-//! A peer that is killed at any moment: what was accepted was received, and nothing ends in silence.
+//! A peer killed at any moment: accepted messages were received, and every wait ends with an error.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,12 +22,12 @@ use amqp_blocking::wire::Outcome;
 use amqp_blocking::{Connection, Error, Listener, Offer, OfferedLink, Origin, Receiver, Sender};
 use victim::{FOREVER, Reports, Victim, is_victim, rounds};
 
-/// How many send, each with this many messages on the way.
+/// The number of sending threads, each with this number of messages on the way.
 const THREADS: usize = 4;
 const WINDOW: usize = 100;
 
 #[test]
-fn what_was_accepted_was_received_whenever_the_peer_is_killed() {
+fn accepted_messages_were_received_whenever_the_peer_is_killed() {
     rounds(|victim| {
         let (reports, report) = mpsc::channel();
         let round = thread::spawn(move || reports.send(play(&victim)).unwrap());
@@ -65,7 +65,7 @@ fn play(victim: &Victim) -> Reports {
     reports
 }
 
-/// Waits for messages, of which there are none, and says how that ends.
+/// Waits for messages, which never come, and returns the error.
 fn receive(connection: &Connection) -> Error {
     match connection.receiver("nothing").attach() {
         Ok(receiver) => receiver.recv().unwrap_err(),
@@ -73,7 +73,7 @@ fn receive(connection: &Connection) -> Error {
     }
 }
 
-/// Sends until that is not possible any more; either one after the other, or with many on the way.
+/// Sends until the connection fails: one after the other, or with many on the way.
 fn send(connection: &Connection, is_patient: bool, next: &AtomicU64) -> Reports {
     let mut reports = Reports::default();
     let sender = match connection.sender("outcome.accepted").attach() {
@@ -116,7 +116,7 @@ fn send_ahead(sender: &Sender, next: &AtomicU64, reports: &mut Reports) {
     }
 }
 
-/// Notes how a message has ended; whether there may be more.
+/// Records the outcome of a message. Returns whether the thread can continue.
 fn note(number: u64, outcome: Result<Outcome, Error>, reports: &mut Reports) -> bool {
     match outcome {
         Ok(outcome) => {
@@ -132,12 +132,12 @@ fn note(number: u64, outcome: Result<Outcome, Error>, reports: &mut Reports) -> 
     }
 }
 
-/// Whether it says that the transport is gone.
+/// Returns whether the error says that the transport is gone.
 fn is_loss(error: &Error) -> bool {
     matches!(error, Error::Connection(_) | Error::Lost(_)) && error.origin() == Some(Origin::Transport)
 }
 
-/// No test: what is killed.
+/// Not a test: the process that is killed.
 #[test]
 fn the_peer() {
     if is_victim() {

@@ -1,4 +1,4 @@
-//! Requests that are not waited for without end.
+//! Requests with a timeout.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod common;
@@ -12,8 +12,7 @@ use amqp_blocking::wire::Source;
 use amqp_blocking::{Connection, Delivery, Error, OfferedLink, Receiver, Requester, Sender};
 use common::pair;
 
-/// A client that can ask, and what its peer has of the links: it sends answers over the one, and receives requests
-/// over the other.
+/// Returns a requester, and its peer's links: one to send replies, one to receive requests.
 fn asking() -> (Requester, Connection, Sender, Receiver) {
     let (client, server) = pair();
     let serving = thread::spawn(move || {
@@ -41,7 +40,7 @@ fn answer(answers: &Sender, request: &Delivery) {
     drop(answers.send_queued(answer).unwrap());
 }
 
-/// A request that takes too long is forgotten, and its answer disturbs nobody.
+/// A request that times out is forgotten, and its reply has no effect.
 #[test]
 fn an_answer_that_is_late() {
     let (requester, _server, answers, requests) = asking();
@@ -49,7 +48,7 @@ fn an_answer_that_is_late() {
     assert!(matches!(error, Error::TimedOut));
     assert_eq!(requester.waiting(), 0);
     let serving = thread::spawn(move || {
-        // The first may have been too late to be sent at all.
+        // The first request may have timed out before it was sent.
         while let Some(request) = requests.recv().unwrap() {
             answer(&answers, &request);
         }

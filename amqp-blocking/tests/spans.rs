@@ -1,4 +1,4 @@
-//! What a subscriber of `tracing` sees of connections over sockets.
+//! The spans that a `tracing` subscriber gets for connections over sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::io::{self, Read, Write};
@@ -33,7 +33,7 @@ impl Credentials for OneUser {
     }
 }
 
-/// A socket that has something to say itself, as TLS may have.
+/// A socket that emits events itself, as TLS may.
 struct Talking(TcpStream);
 
 impl Read for Talking {
@@ -71,9 +71,9 @@ impl Transport for Talking {
     }
 }
 
-/// There is one subscriber for all threads, and so one test.
+/// All threads share one subscriber, so there is one test.
 #[test]
-fn spans_say_who_and_where_and_frames_show_no_password() {
+fn spans_name_the_peer_and_frames_show_no_password() {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -111,7 +111,7 @@ fn spans_say_who_and_where_and_frames_show_no_password() {
     assert!(!reads.is_empty() && reads.iter().all(|line| is_inside(line)), "{text}");
 }
 
-/// A client is refused a link; where it leads to.
+/// The peer refuses a client's link. Returns the server's address.
 fn exchange() -> SocketAddr {
     let plain = |peer: &Peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser));
     let acceptor = Acceptor::new(ConnectionOptions::new().with_container_id("server")).with_sasl(plain);

@@ -1,4 +1,4 @@
-//! Messages in pieces are readers and writers of `std::io`, and end with their link.
+//! Messages in pieces implement `std::io`, and end with their link.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod common;
@@ -12,7 +12,7 @@ use amqp_blocking::wire::Outcome;
 use amqp_blocking::{Connection, ConnectionOptions, OfferedLink, Receiver, Sender, SenderBuilder, Session};
 use common::{piped, piped_with, run};
 
-/// The server's end of the next link of a session, on which it receives.
+/// Accepts the next link of a session, on which the server receives.
 fn next_receiver(session: &Session, options: ReceiverOptions) -> Receiver {
     match session.next_link().unwrap() {
         Some(OfferedLink::Receiver(link)) => link.accept_with(options).unwrap(),
@@ -20,7 +20,7 @@ fn next_receiver(session: &Session, options: ReceiverOptions) -> Receiver {
     }
 }
 
-/// A link on which the client sends, and the server's end of it.
+/// Attaches a link on which the client sends, at both ends.
 fn sending(
     client: SenderBuilder,
     server: &Connection,
@@ -36,7 +36,7 @@ fn by_hand(prefetch: u32) -> ReceiverOptions {
     ReceiverOptions::new().with_prefetch(prefetch).with_auto_accept(false)
 }
 
-/// By `std::io`, through copies of whatever size.
+/// By `std::io`, with copies of any size.
 #[test]
 fn a_stream_is_a_reader_and_a_writer() {
     let (client, server, _) = piped();
@@ -61,7 +61,7 @@ fn a_stream_is_a_reader_and_a_writer() {
     assert_eq!(sends.join().unwrap(), Outcome::Accepted, "it was read to its end");
 }
 
-/// A stream ends with its link, at both ends.
+/// A message in pieces ends with its link, at both ends.
 #[test]
 fn a_stream_whose_peer_is_gone() {
     let limits = Limits::DEFAULT.with_output_octets(4096);

@@ -1,4 +1,4 @@
-//! TLS over a socket of the system that is no TCP.
+//! TLS over a Unix socket.
 #![cfg(all(feature = "tls", unix))]
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ use amqp_blocking::wire::Outcome;
 use amqp_blocking::{Acceptor, ClientTls, Connection, ConnectionOptions, OfferedLink, ServerTls};
 use certificates::Authority;
 
-/// The server is looked at as it is over TCP, and told whom it is taken for.
+/// The server's certificate is verified as over TCP, and the server gets the host's name.
 #[test]
 fn a_socket_of_unix() {
     let authority = Authority::new();

@@ -27,7 +27,7 @@ fn acceptor() -> Acceptor {
         .with_sasl(|peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser)))
 }
 
-/// Sends a message to another connection of this process, which accepts it. The other tests run this one.
+/// Sends a message to another connection of this process, which accepts it. The other tests run this test.
 #[test]
 fn an_exchange() {
     let listener = Listener::bind_with("127.0.0.1:0", acceptor()).unwrap();
@@ -46,7 +46,7 @@ fn an_exchange() {
     server.join().unwrap();
 }
 
-/// Both ends at once.
+/// A handler of both ends.
 struct Both;
 
 impl Handler for Both {
@@ -71,13 +71,13 @@ impl Handler for Both {
     }
 }
 
-/// The same in a container.
+/// Runs the exchange in a container.
 #[test]
 fn an_exchange_of_handlers() {
     Container::new(Both).with_acceptor(acceptor()).run().unwrap();
 }
 
-/// What a test prints on standard error, with the variable set so.
+/// Returns the standard error of a test that runs with this value of the variable.
 fn printed(test: &str, value: &str) -> String {
     let mut again = Command::new(env::current_exe().unwrap());
     let again = again.args(["--exact", test]).env("PN_TRACE_FRM", value).output().unwrap();

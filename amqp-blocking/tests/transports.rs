@@ -1,4 +1,4 @@
-//! Transports that crumble and break: nothing hangs, nothing spins, and each outcome is told once.
+//! Transports that break, or move single octets: nothing hangs, nothing spins, and each outcome is reported once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod common;
@@ -15,18 +15,18 @@ use amqp_blocking::wire::{AmqpError, Condition, Outcome};
 use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Origin, Result, Transport};
 use common::{Pipe, run, sending, within};
 
-/// How a transport behaves at one end.
+/// The behaviour of a transport at one end.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ways {
-    /// How many octets a read gives at most, and a write takes; 0: as many as there are.
+    /// The most octets of a read or a write; 0 for any.
     crumb: usize,
-    /// Whether every other call is interrupted.
+    /// True if every other call is interrupted.
     is_interrupted: bool,
-    /// After how many octets of input it ends, or breaks.
+    /// The number of octets of input, and the way in which it then ends.
     input: Option<(usize, Option<ErrorKind>)>,
-    /// What writes come to.
+    /// The error of writes.
     write: Option<ErrorKind>,
-    /// Whether a write takes nothing.
+    /// True if a write takes nothing.
     is_deaf: bool,
     flush: Option<ErrorKind>,
     calls: usize,
@@ -44,7 +44,7 @@ impl Faulty {
         (Self { inner, ways: ways.clone() }, ways)
     }
 
-    /// Counts a call; how many octets it may move.
+    /// Counts a call. Returns the octets that it may move.
     fn call(&self) -> io::Result<usize> {
         let mut ways = self.ways.lock().unwrap();
         ways.calls += 1;
@@ -120,7 +120,7 @@ fn faulty(
     (client, server.join().unwrap().unwrap(), ways, hold)
 }
 
-/// What has become of a delivery: accepted, or lost with the transport.
+/// Checks the fate of a delivery: accepted, or lost with the transport.
 fn is_accepted(outcome: Result<Outcome>) -> bool {
     match outcome {
         Ok(Outcome::Accepted) => true,
@@ -129,7 +129,7 @@ fn is_accepted(outcome: Result<Outcome>) -> bool {
     }
 }
 
-/// EOF, or a reset, behind any octet: each wait ends, and what was told before counts.
+/// EOF or a reset after any octet: each wait ends, and earlier reports stay true.
 #[test]
 fn input_that_ends_anywhere() {
     within(Duration::from_secs(120), cut_anywhere);
@@ -137,7 +137,7 @@ fn input_that_ends_anywhere() {
 
 fn cut_anywhere() {
     for kind in [None, Some(ErrorKind::ConnectionReset)] {
-        // How many octets it takes depends on what is told together.
+        // The number of octets depends on how dispositions are merged.
         let are_all_accepted = (0..2_000).step_by(3).any(|octets| {
             let (near, far) = Pipe::pair();
             let (near, _) = Faulty::new(near, Ways { input: Some((octets, kind)), ..Ways::default() });
@@ -158,7 +158,7 @@ fn cut_anywhere() {
     }
 }
 
-/// Sends three messages; how many of them were accepted.
+/// Sends three messages, and returns how many were accepted.
 fn three(near: Faulty, kind: Option<ErrorKind>) -> usize {
     let send = || {
         let client = Connection::over(near, ConnectionOptions::new().without_sasl())?;
@@ -166,7 +166,7 @@ fn three(near: Faulty, kind: Option<ErrorKind>) -> usize {
         let sent: Vec<_> = (0..3).map(|_| sender.send_queued("job")).collect::<Result<_>>()?;
         let accepted = sent.iter().filter(|sent| is_accepted(sent.outcome())).count();
         if accepted == 3 {
-            // Dispositions go together or alone: so little may have come that the end is not reached.
+            // Dispositions may be merged, so that the input is too short to reach the end.
             let _ = client.close();
             return Ok(3);
         }
@@ -180,7 +180,7 @@ fn three(near: Faulty, kind: Option<ErrorKind>) -> usize {
     })
 }
 
-/// What the peer said before it was gone is heard, though nothing can be written any more.
+/// Input that arrived before the peer disappeared is read, although output fails.
 #[test]
 fn output_that_breaks_before_input() {
     let (client, server, ways, _) = faulty(ConnectionOptions::new(), Ways::default());
@@ -200,7 +200,7 @@ fn output_that_breaks_before_input() {
     assert!(client.close().is_err() && client.session().is_err());
 }
 
-/// A close that the peer sent before it broke off says why.
+/// The reason in the peer's close is reported, although the transport breaks after it.
 #[test]
 fn the_last_words_of_a_peer() {
     let (client, server, ways, _) = faulty(ConnectionOptions::new(), Ways::default());
@@ -215,7 +215,7 @@ fn the_last_words_of_a_peer() {
     closing.join().unwrap().unwrap();
 }
 
-/// Writes that take nothing are the end, and not to be tried for ever; so are flushes that fail.
+/// A write of no octets ends the connection and is not repeated for ever; so does a failed flush.
 #[test]
 fn writes_of_nothing_and_flushes_that_fail() {
     for is_deaf in [true, false] {
@@ -235,7 +235,7 @@ fn writes_of_nothing_and_flushes_that_fail() {
     }
 }
 
-/// One octet a call, or an interruption at every other: slow, and all the same.
+/// One octet for each call, or an interruption at every other call: slow, with the same result.
 #[test]
 fn octets_one_by_one_and_interruptions() {
     for (crumb, is_interrupted) in [(1, false), (1, true), (0, true)] {
@@ -252,7 +252,7 @@ fn octets_one_by_one_and_interruptions() {
     }
 }
 
-/// A peer that takes nothing is not asked again and again, and no more is kept for it than limits say.
+/// A peer that does not read is not polled again and again, and its output stays within the limits.
 #[test]
 fn a_peer_that_takes_nothing() {
     const LARGE: usize = 100_000;
@@ -262,20 +262,20 @@ fn a_peer_that_takes_nothing() {
     let (sender, _receiver) = sending(&client, &server);
     pipe.stall(true);
     let sent: Vec<_> = (0..100).map_while(|_| sender.try_send(Message::new(vec![1; LARGE])).ok()).collect();
-    // What the engine holds, what was taken from it to be written, and what the pipe does.
+    // The output in the engine, the output taken from it, and the pipe.
     let most = 2 * Limits::DEFAULT.output_octets() / LARGE + 3;
     assert!((1..=most).contains(&sent.len()), "{} are queued", sent.len());
     let before = ways.lock().unwrap().writes;
     thread::sleep(Duration::from_millis(1_500));
     let writes = ways.lock().unwrap().writes - before;
     assert!(writes < 20, "{writes} writes for nothing");
-    // It could not be written, and so the close does not say that all is well (C-CLOSE-02).
+    // The messages could not be written, and the close reports that (C-CLOSE-02).
     let error = client.close().unwrap_err();
     assert!(error.to_string().contains("before all sent messages were written"), "{error}");
     assert!(sent.iter().all(|sent| matches!(sent.outcome(), Err(Error::Lost(_)))));
 }
 
-/// The input ends while there is so much output that its end has to wait: that is not waited for.
+/// The input ends while the output is full: the end is not delayed.
 #[test]
 fn input_that_ends_behind_output() {
     within(Duration::from_secs(60), end_behind_output);
@@ -288,14 +288,14 @@ fn end_behind_output() {
     let (sender, _receiver) = sending(&client, &server);
     pipe.stall(true);
     let sent = sender.send_queued(Message::new(vec![1; 1 << 20])).unwrap();
-    // It has ended its own direction only, and takes nothing.
+    // The peer has ended its own direction, and does not read.
     let half = pipe.try_clone().unwrap();
     half.end_input();
     assert!(!is_accepted(sent.outcome()));
     assert_eq!(client.closed().origin(), Origin::Transport);
 }
 
-/// Whichever end of a socket says that it has no more to say, both are told, and what was accepted before is.
+/// When either end of a socket ends its direction, both learn that, and accepted messages stay accepted.
 #[test]
 fn half_closed_sockets() {
     within(Duration::from_secs(60), close_half);

@@ -1,6 +1,6 @@
-//! What the codec costs: instructions, allocations, octets allocated and time for each operation.
+//! Measures the codec: instructions, allocations, allocated octets and time of each operation.
 //!
-//! `cargo bench -p amqp-proto` prints the table; `measure` says how it is made.
+//! `cargo bench -p amqp-proto` prints the table; the module `measure` explains it.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a case that fails has no figures
 
@@ -78,7 +78,7 @@ fn transfer_encode(times: u64) {
     }
 }
 
-/// Octets arrive in the deframer's buffer, which is used again once the frame is dropped.
+/// Decodes from the deframer's buffer, which is reused once the frame is dropped.
 fn decode_frames(times: u64, frame: &[u8]) {
     let mut deframer = Deframer::new();
     deframer.input().reserve(4 * frame.len());
@@ -98,7 +98,7 @@ fn large_transfer_decode(times: u64) {
     let frame = transfer_frame(&encoded(&Message::from(vec![7; 1 << 20])));
     for _ in 0..times {
         let mut deframer = Deframer::new();
-        // The socket's part, one copy: everything after it shares this buffer.
+        // Like a socket, this copies once; everything behind it shares the buffer.
         deframer.input().extend_from_slice(&frame);
         let raw = deframer.next_frame(MAX_FRAME_SIZE).expect("a frame").expect("a whole one");
         black_box(raw.decode(&Limits::DEFAULT)).expect("a transfer");

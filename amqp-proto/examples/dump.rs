@@ -61,21 +61,21 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// Where octets come from, as they are or as hexadecimal digits.
+/// The input: octets, or hexadecimal digits.
 struct Input {
     source: Box<dyn Read>,
     block: Vec<u8>,
     hex: bool,
-    /// The first digit of an octet whose second is yet to come.
+    /// The first digit of an octet whose second digit has not arrived.
     digit: Option<u8>,
-    /// How many octets have come of digits.
+    /// The number of octets decoded from digits.
     offset: u64,
-    /// What is wrong with the digit after those.
+    /// The fault in the digits behind them.
     fault: Option<String>,
 }
 
 impl Input {
-    /// Adds what comes next, if only a little; false at the end.
+    /// Appends the next octets, perhaps only a few. Returns false at the end.
     fn read(&mut self, out: &mut BytesMut) -> Result<bool, Stop> {
         let before = out.len();
         while out.len() == before {
@@ -98,7 +98,7 @@ impl Input {
         Ok(true)
     }
 
-    /// Adds the octets that the block, so much of it, stands for, up to the first fault.
+    /// Decodes the digits at the start of the block, and appends their octets up to the first fault.
     fn read_hex(&mut self, count: usize, out: &mut BytesMut) {
         if count == 0 && self.digit.is_some() {
             self.fault = Some("odd number of hexadecimal digits".into());
@@ -120,19 +120,19 @@ impl Input {
     }
 }
 
-/// Deliveries of which more frames are to come, by channel and handle; `None` if the message is not to be shown.
+/// Incomplete deliveries, by channel and handle; `None` if the message is not shown.
 #[derive(Default)]
 struct Unfinished(HashMap<(u16, u32), Option<BytesMut>>);
 
 impl Unfinished {
-    /// The message that this transfer completes, if it is one to be shown.
+    /// Returns the message that this transfer completes, if it is to be shown.
     fn add(&mut self, channel: Channel, transfer: &Transfer, payload: Bytes) -> Option<Bytes> {
         let key = (channel.get(), transfer.handle.get());
         let begun = self.0.remove(&key);
         if transfer.aborted {
             return None;
         }
-        // The first frame says which delivery it is, and what format the message has.
+        // The first transfer has the delivery-id and the format.
         let is_message = transfer.delivery_id.is_some() && transfer.message_format.unwrap_or(0) == 0;
         if begun.is_none() && !transfer.more {
             return is_message.then_some(payload);
@@ -150,7 +150,7 @@ impl Unfinished {
         None
     }
 
-    /// With a link or a session go its deliveries.
+    /// Removes the deliveries of a link or session that ends.
     fn forget(&mut self, channel: Channel, performative: &Performative) {
         match performative {
             Performative::Open(_) => self.0.clear(),
@@ -167,7 +167,7 @@ fn print_frames(input: &mut Input, out: &mut impl Write) -> Result<(), Stop> {
     loop {
         let start = deframer.position();
         let fault = |error: DecodeError| Stop::decode(start, &error);
-        // A header may stand wherever a frame may; no frame begins with its `A`, which would mean 1 GiB.
+        // A header may stand between frames. No frame begins with its `A`, as that would mean a size of 1 GiB.
         if deframer.remaining().first() == Some(&b'A') {
             if let Some(header) = deframer.next_header().map_err(fault)? {
                 writeln!(out, "{start:>8}  {header:?}")?;
@@ -208,7 +208,7 @@ fn print_sections(message: Bytes, indent: &str, out: &mut impl Write) -> Result<
     Ok(())
 }
 
-/// The sections of one kind, a line for each.
+/// Formats the sections of one kind, one line for each.
 fn section(view: &MessageView, kind: SectionKind) -> Result<Vec<String>, DecodeError> {
     let named = |value: &dyn Debug| format!("{} {value:?}", kind.schema().name);
     Ok(match kind {
@@ -243,7 +243,7 @@ fn print_values(input: &mut Input, out: &mut impl Write) -> Result<(), Stop> {
         }
         octets = ahead.into();
         out.flush()?;
-        // More octets cure only a value of which not all has arrived.
+        // More octets help only if the value is truncated.
         let curable =
             |error: &DecodeError| error.kind() == DecodeErrorKind::Truncated && octets.len() < MOST as usize;
         let over = !fault.as_ref().is_none_or(curable) || !input.read(&mut octets)?;
@@ -265,7 +265,7 @@ fn print_message(input: &mut Input, out: &mut impl Write) -> Result<(), Stop> {
     print_sections(octets.freeze(), "", out)
 }
 
-/// What the command line asks for.
+/// The options of the command line.
 #[derive(Default)]
 struct Options {
     hex: bool,
@@ -276,7 +276,7 @@ struct Options {
 }
 
 impl Options {
-    /// `None` if the arguments make no sense.
+    /// Parses the arguments. Returns `None` if they are wrong.
     fn read(arguments: impl Iterator<Item = OsString>) -> Option<Self> {
         let mut options = Self::default();
         for argument in arguments {
@@ -327,7 +327,7 @@ fn main() -> ExitCode {
     };
     let _ = match options.run() {
         Ok(()) => return ExitCode::SUCCESS,
-        // Nobody reads on, so nobody minds.
+        // The reader of the output has stopped, which is no error.
         Err(Stop::Io(error)) if error.kind() == ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
         Err(Stop::Io(error)) => writeln!(errors, "dump: {error}"),
         Err(Stop::Fault(offset, reason)) => writeln!(errors, "offset {offset}: {reason}"),

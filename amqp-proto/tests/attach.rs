@@ -1,4 +1,4 @@
-//! How links are attached: names, handles, offers, answers and refusals [2.6.1-2.6.3] [2.7.3].
+//! Attaching links: names, handles, offers, answers and refusals [2.6.1-2.6.3] [2.7.3].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -15,7 +15,7 @@ use amqp_proto::wire::{AmqpError, Condition, Source, Target};
 use amqp_proto::{Event, LinkError, Origin, SendError};
 use peer::{Peer, credit, detach_with};
 
-/// Whether the engine's end of the session was ended with this condition, and nothing else written.
+/// Checks that the engine has ended the session with this condition, and written nothing else.
 #[track_caller]
 fn ends_with(peer: &mut Peer, condition: &str) {
     let lines = peer.lines();
@@ -23,7 +23,7 @@ fn ends_with(peer: &mut Peer, condition: &str) {
     assert!(matches!(peer.events().last(), Some(Event::SessionEnded { .. })));
 }
 
-/// L-NAME-01: a name stands for one sender and one receiver of a connection, whichever session they are on.
+/// L-NAME-01: a name is unique among the senders and among the receivers of a connection, across sessions.
 #[test]
 fn l_name_01_one_link_of_a_name_and_direction() {
     let mut pair = Pair::opened();
@@ -39,7 +39,7 @@ fn l_name_01_one_link_of_a_name_and_direction() {
     assert!(matches!(pair.server.expect_attach().key(), LinkKey::Sender(_)));
 }
 
-/// L-NAME-03, S-END-06: a name that is attached once more, on another session, takes the link away from the first.
+/// L-NAME-03, S-END-06: an attach of a used name on another session takes the link from the first.
 #[test]
 fn l_name_03_the_second_attach_steals_the_link() {
     let mut peer = Peer::new();
@@ -64,13 +64,13 @@ fn l_name_03_the_second_attach_steals_the_link() {
     assert!(lines[0].contains("closed: true") && lines[0].contains("amqp:link:stolen"), "{lines:?}");
     peer.amqp.receiver(*second).unwrap().accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
     assert!(peer.lines()[0].starts_with("[1] attach"));
-    // The answer of the peer belongs to the first, and changes nothing.
+    // The peer's answer belongs to the first link, and has no effect.
     peer.send(detach(0, true)).quiet();
     assert!(peer.amqp.receiver(*second).unwrap().is_attached());
     assert!(peer.amqp.receiver(first).is_err());
 }
 
-/// L-NAME-02: a link whose attach is not answered yet, or is to be forgotten, is not to be had on another session.
+/// L-NAME-02: a link whose attach or detach is unanswered cannot be attached on another session.
 #[test]
 fn l_name_02_a_link_in_the_making_stays_on_its_session() {
     for abandoned in [false, true] {
@@ -84,19 +84,19 @@ fn l_name_02_a_link_in_the_making_stays_on_its_session() {
             peer.amqp.sender(link).unwrap().close().unwrap();
         }
         peer.octets();
-        // The application does not hear of it.
+        // The application gets no event.
         peer.send(attach_receiver("x", 0, "a", "b").on(1));
         assert_eq!(peer.events(), []);
         let lines = peer.lines();
         assert!(lines[0].starts_with("[1] attach") && lines[1].contains("amqp:not-allowed"), "{lines:?}");
-        // The answer on the right session is still understood.
+        // The answer on the right session is still accepted.
         peer.send(detach(0, true).on(1)).send(attach_receiver("x", 0, "", "b"));
         assert_eq!(peer.events().len(), usize::from(!abandoned));
         assert_eq!(peer.amqp.sender(link).unwrap().is_attached(), !abandoned);
     }
 }
 
-/// L-NAME-04: a name of 4 KiB is a name.
+/// L-NAME-04: a name of 4 KiB is accepted.
 #[test]
 fn l_name_04_names_may_be_long() {
     let mut pair = Pair::opened();
@@ -108,8 +108,8 @@ fn l_name_04_names_may_be_long() {
     assert_eq!(pair.server.receiver(receiver).unwrap().name(), *name);
 }
 
-/// L-HAND-01, L-HAND-03, L-HAND-04: each end picks its own handles, this one the lowest that is free, and a handle is
-/// free as soon as its detach is out.
+/// L-HAND-01, L-HAND-03, L-HAND-04: each end chooses its own handles; this end takes the lowest free one, and a
+/// handle is free once its detach is sent.
 #[test]
 fn l_hand_03_the_lowest_free_handle() {
     let mut peer = Peer::new();
@@ -124,7 +124,7 @@ fn l_hand_03_the_lowest_free_handle() {
     session.attach_sender("newer", &SenderOptions::new()).unwrap();
     let lines = peer.lines();
     assert!(lines[0].contains("handle: 1") && lines[1].contains("handle: 3"), "{lines:?}");
-    // What comes on the peer's handle belongs to its link.
+    // Frames for the peer's handle belong to its link.
     peer.send(credit(7, 0, 3));
     assert_eq!(peer.event(), Event::Sendable(keys[2]));
 }
@@ -138,7 +138,7 @@ fn l_hand_02_a_handle_in_use() {
     ends_with(&mut peer, "amqp:session:handle-in-use");
 }
 
-/// L-HAND-05, S-FLOW-02: whatever names a handle of no link ends the session with unattached-handle.
+/// L-HAND-05, S-FLOW-02: a frame for a handle without a link ends the session with unattached-handle.
 #[test]
 fn l_hand_05_a_handle_of_no_link() {
     for frame in [transfer(5, 0, b"t"), credit(5, 0, 1), detach(5, true)] {
@@ -149,7 +149,7 @@ fn l_hand_05_a_handle_of_no_link() {
     }
 }
 
-/// L-HAND-04: the handle of a link that the peer has detached is free for its next attach, which may come at once.
+/// L-HAND-04: after its detach the peer may use the handle again at once.
 #[test]
 fn l_hand_04_a_handle_is_used_again() {
     let mut peer = Peer::new();
@@ -159,7 +159,7 @@ fn l_hand_04_a_handle_is_used_again() {
     assert!(matches!(events[..], [Event::LinkDetached { .. }, Event::LinkOffered(_)]), "{events:?}");
 }
 
-/// L-ATT-01: an attach without name, handle or role is no attach.
+/// L-ATT-01: an attach without name, handle or role is refused.
 #[test]
 fn l_att_01_mandatory_fields() {
     let bare = || Literal::new(0x12);
@@ -180,8 +180,8 @@ fn l_att_01_mandatory_fields() {
     }
 }
 
-/// L-ATT-02: a sender says where its delivery-count starts, or its link is refused; a receiver need not, and what it
-/// says is ignored.
+/// L-ATT-02: a sender's attach needs an initial-delivery-count, or its link is refused; in a receiver's attach the
+/// field is ignored.
 #[test]
 fn l_att_02_initial_delivery_count() {
     let mut peer = Peer::new();
@@ -197,8 +197,8 @@ fn l_att_02_initial_delivery_count() {
     peer.hears([attach("y", 0, false).nulls(2).terminus(0x28, "a").terminus(0x29, "b").nulls(2).uint(5)]);
 }
 
-/// L-ATT-03, L-ATT-04, L-HAND-01: an attach of which nothing is known is an offer; the answer has its name, the other
-/// role, a handle of its own and what the peer asked for.
+/// L-ATT-03, L-ATT-04, L-HAND-01: an attach with an unknown name is an offer. The answer has the name, the other
+/// role, a handle of its own, and the settle modes that the peer requested.
 #[test]
 fn l_att_03_an_offer_and_its_answer() {
     let mut peer = Peer::new();
@@ -214,7 +214,7 @@ fn l_att_03_an_offer_and_its_answer() {
     peer.hears([source_and_target.nulls(3).ulong(64 << 20)]);
 }
 
-/// L-ATT-05, K-03: a refusal is an attach without the terminus of this end, then a closing detach with the reason.
+/// L-ATT-05, K-03: a link is refused by an attach without this end's terminus and a closing detach with the reason.
 #[test]
 fn l_att_05_a_refusal() {
     for (frame, answer) in [
@@ -241,7 +241,7 @@ fn l_att_05_a_refusal() {
     }
 }
 
-/// L-ATT-06, L-DET-03: that an answer had no terminus is over with that attachment: attached again, the link is used.
+/// L-ATT-06, L-DET-03: a refusal ends with its attachment; attached again, the link is usable.
 #[test]
 fn l_att_06_a_refusal_is_over_when_the_link_is_attached_again() {
     let mut peer = Peer::new();
@@ -259,8 +259,8 @@ fn l_att_06_a_refusal_is_over_when_the_link_is_attached_again() {
     assert!(peer.amqp.sender(link).unwrap().is_attached());
 }
 
-/// L-ATT-06, L-ATT-12: an answer without a terminus makes no link: nothing is told of it, nothing is sent on it
-/// whatever credit it has, and the detach that follows is answered.
+/// L-ATT-06, L-ATT-12: an answer without a terminus makes no link: there is no event, nothing is sent whatever its
+/// credit, and the detach that follows is answered.
 #[test]
 fn l_att_06_an_answer_that_refuses() {
     let mut peer = Peer::new();
@@ -279,8 +279,7 @@ fn l_att_06_an_answer_that_refuses() {
     assert!(peer.amqp.sender(link).is_err());
 }
 
-/// L-ATT-07, L-ATT-08, L-ATT-09: what the other end has made of the termini is there to be looked at before the first
-/// credit is granted.
+/// L-ATT-07, L-ATT-08, L-ATT-09: the application can read the peer's termini before the first credit is granted.
 #[test]
 fn l_att_09_termini_before_credit() {
     let mut pair = Pair::opened();
@@ -299,7 +298,7 @@ fn l_att_09_termini_before_credit() {
     pair.server.expect_detached();
 }
 
-/// L-ATT-09: also where credit is granted ahead, and output is asked for before events are.
+/// L-ATT-09: prefetch grants no credit before the application gets the event, even if output is taken first.
 #[test]
 fn l_att_09_no_credit_ahead_of_the_application() {
     let mut peer = Peer::new();
@@ -312,8 +311,8 @@ fn l_att_09_no_credit_ahead_of_the_application() {
     assert!(peer.lines()[0].contains("link_credit: 100"));
 }
 
-/// L-ATT-10: who leaves its own terminus out asks for the one that is stored; the answer has it. An answer of
-/// acceptance never leaves out this end's own, which would be a refusal.
+/// L-ATT-10: an attach without the own terminus asks for the stored one, which the answer has. An accepting answer
+/// always has this end's terminus, as its absence would refuse the link.
 #[test]
 fn l_att_10_a_terminus_left_out() {
     let mut peer = Peer::new();
@@ -344,8 +343,8 @@ fn l_att_13_a_transfer_on_half_a_link() {
     assert!(lines[0].starts_with("[0] attach") && lines[1].contains("transfer-limit-exceeded"), "{lines:?}");
 }
 
-/// T-CREDIT-04, C-OPEN-04: credit that comes right behind the attach counts, however late the link is accepted; so do
-/// the drain and the echo that come with it. Lesson of frames that were dropped behind a begin.
+/// T-CREDIT-04, C-OPEN-04: credit, drain and echo right behind the attach take effect, however late the link is
+/// accepted.
 #[test]
 fn t_credit_04_credit_before_the_link_is_accepted() {
     let mut peer = Peer::new();
@@ -368,8 +367,8 @@ fn t_credit_04_credit_before_the_link_is_accepted() {
     assert!(lines[1].contains("delivery_count: 3") && lines[1].contains("link_credit: 0"), "{lines:?}");
 }
 
-/// L-ATT-05, S-BEG-10: a link that was attached and detached before its session was accepted is answered in full as
-/// soon as there is a session to answer on, and is no link to the application any more.
+/// L-ATT-05, S-BEG-10: a link attached and detached before its session is accepted is answered once the session is,
+/// and the application gets no link.
 #[test]
 fn l_att_05_a_link_withdrawn_before_the_session_is_accepted() {
     let mut peer = Peer::new();
@@ -387,7 +386,8 @@ fn l_att_05_a_link_withdrawn_before_the_session_is_accepted() {
     assert!(matches!(peer.event(), Event::SessionEnded { .. }));
 }
 
-/// S-END-03, L-ATT-13: a fault on a link that cannot be answered, since its session is not accepted, ends the session.
+/// S-END-03, L-ATT-13: a fault on a link whose session is not accepted cannot be answered on the link, so it ends the
+/// session.
 #[test]
 fn s_end_03_a_fault_before_the_session_is_accepted() {
     let mut peer = Peer::new();
@@ -401,7 +401,7 @@ fn s_end_03_a_fault_before_the_session_is_accepted() {
     peer.send(disposition(false, 0, None).on(1)).send(end().on(1)).quiet();
 }
 
-/// M-SRC-03, M-TGT-02: a dynamic node is asked for without an address, and the answer names it.
+/// M-SRC-03, M-TGT-02: a dynamic node is requested without an address, and the answer has the address.
 #[test]
 fn m_src_03_dynamic_nodes() {
     let mut pair = Pair::opened();
@@ -427,7 +427,7 @@ fn m_src_03_dynamic_nodes() {
     assert_eq!(*target, Target { dynamic: true, ..Target::at("made-2") }.into());
 }
 
-/// S-BEG-07: no link goes out above the peer's handle-max; this end's limit on links refuses the rest.
+/// S-BEG-07: no link is attached above the peer's handle-max, nor beyond this end's limit on links.
 #[test]
 fn s_beg_07_handles_and_links_have_limits() {
     let few = Options::new("server").with_limits(Limits::DEFAULT.with_handle_max(1));
@@ -452,7 +452,7 @@ fn s_beg_07_handles_and_links_have_limits() {
     pair.drive();
 }
 
-/// L-EXT-01, L-EXT-02: capabilities and properties of both ends are shown to the other as they are.
+/// L-EXT-01, L-EXT-02: each end can read the capabilities and properties of the other, unchanged.
 #[test]
 fn l_ext_02_capabilities_and_properties() {
     use amqp_proto::symbol;
@@ -474,7 +474,7 @@ fn l_ext_02_capabilities_and_properties() {
     assert_eq!((answer.offered_capabilities, answer.properties), (offers, properties));
 }
 
-/// L-REDIR-01: a refusal may say where to go instead, and the initiator is told all of it.
+/// L-REDIR-01: a refusal may redirect, and the application gets all of its fields.
 #[test]
 fn l_redir_01_a_refusal_that_redirects() {
     use amqp_proto::symbol;

@@ -1,4 +1,4 @@
-//! What decoding costs: no more than the limits say, whatever the octets say, and nothing where nothing is kept.
+//! The memory that decoding takes: bounded by the limits for any octets, and nothing where nothing is kept.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -17,20 +17,20 @@ use proptest::sample::Index;
 
 const SMALL: Limits = Limits::DEFAULT.with_depth(8).with_elements(64).with_zero_width_elements(16);
 
-/// Structs behind a pointer, such as the error in an outcome in a source in an attach.
+/// Boxed structs, such as the error in an outcome in a source in an attach.
 const BOXES: usize = 4096;
-/// A level costs 80 octets on a stack that doubles: for a moment the old one and the new one are there.
+/// A level costs 80 octets on a stack that doubles; for a moment, both the old and the new stack are live.
 const PER_LEVEL: usize = 3 * 80;
 
-/// Runs something and tells what it allocated while it ran, and what of that its result still holds.
+/// Measures the octets that `run` allocates, and those that its result still holds.
 fn measured<T>(run: impl FnOnce() -> T) -> (T, AllocationInfo) {
     let mut result = None;
     let info = measure(|| result = Some(run()));
     (result.unwrap(), info)
 }
 
-/// What is documented of [`Limits`]: so much for each element that the octets can show or claim, once for what is
-/// kept and once more while it is made, and so much for each level.
+/// Checks the memory that the docs of [`Limits`] state: for each element in the octets, once for the kept value and
+/// once while it is decoded, and for each level.
 fn check_cost(octets: usize, limits: &Limits, cost: AllocationInfo, what: &str) {
     let elements = u32::try_from(octets).unwrap().saturating_add(limits.zero_width_elements());
     let kept = elements.min(limits.elements()) as usize * Limits::octets_per_element();
@@ -41,7 +41,7 @@ fn check_cost(octets: usize, limits: &Limits, cost: AllocationInfo, what: &str) 
     assert!(peak <= 2 * kept + levels + BOXES, "{what}: {peak} octets are allocated for {octets}");
 }
 
-/// Decodes octets as everything they might be, and checks what that costs.
+/// Decodes octets as every type, and checks the memory.
 fn check_all(octets: &Bytes, limits: &Limits, what: &str) {
     let (result, cost) = measured(|| Value::decode(&mut octets.clone(), limits));
     check_cost(octets.len(), limits, cost, what);
@@ -57,7 +57,7 @@ fn check_all(octets: &Bytes, limits: &Limits, what: &str) {
         drop(result);
     }
 
-    // The place of a section costs some 100 octets, and has three to show for it.
+    // A section's entry takes about 100 octets, and the section three octets of input.
     let sections = 128 * (octets.len() / 3).min(limits.sections() as usize);
     let (result, mut cost) = measured(|| Message::decode(octets.clone(), limits));
     cost.bytes_max = cost.bytes_max.saturating_sub(sections as u64);
@@ -66,7 +66,7 @@ fn check_all(octets: &Bytes, limits: &Limits, what: &str) {
     drop(result);
 }
 
-/// Octets in a buffer that is shared already, as the buffers of frames are.
+/// Octets in a shared buffer, like that of a frame.
 fn shared(octets: impl Into<Bytes>) -> Bytes {
     let octets = BytesMut::from(octets.into()).freeze();
     drop(octets.clone());
@@ -115,9 +115,9 @@ fn compound(code: u8, count: u32, items: &[u8]) -> Vec<u8> {
     [&[code], &size.to_be_bytes()[..], &count.to_be_bytes(), items].concat()
 }
 
-/// Each limit is reached in the way that costs most.
+/// Each limit is reached in the most expensive way.
 #[test]
-fn e_size_05_limits_cost_what_they_say() {
+fn e_size_05_limits_cost_the_documented_memory() {
     let limits = Limits::DEFAULT.with_elements(3001).with_zero_width_elements(3001);
     let keys: Vec<u8> =
         (0..1500_u16).flat_map(|key| [0x60, key.to_be_bytes()[0], key.to_be_bytes()[1], 0x40]).collect();
@@ -148,8 +148,8 @@ fn e_size_05_limits_cost_what_they_say() {
     check_cost(3001, &limits, cost, "symbols");
 }
 
-/// E-SIZE-06: depth costs heap, up to the limit, and no stack; dropping and comparing go as deep.
-/// E-ARR-05: all sections of a message share one budget.
+/// E-SIZE-06: depth costs heap up to the limit, and no stack, also to drop and compare. E-ARR-05: all sections of a
+/// message share one budget.
 #[test]
 fn e_arr_05_sections_do_not_multiply_the_limits() {
     let sequence = [0, 0x53, 0x76, 0xc0, 11, 1, 0xf0, 0, 0, 0, 5, 0, 0, 16, 0, 0x40]; // 4,096 nulls
@@ -162,7 +162,7 @@ fn e_arr_05_sections_do_not_multiply_the_limits() {
 }
 
 #[test]
-fn e_size_06_depth_costs_what_it_says() {
+fn e_size_06_depth_costs_the_documented_memory() {
     let limits = Limits::DEFAULT.with_depth(u16::MAX).with_elements(u32::MAX);
     for (what, opening) in [("described", &[0x00, 0x40][..]), ("in descriptors", &[0x00][..])] {
         let levels = usize::from(u16::MAX);
@@ -280,7 +280,7 @@ fn payloads_are_not_copied() {
     assert!(cost.bytes_total < 64 * 1024, "{cost:?}");
 }
 
-/// A message that came in many frames is put together, looked into and given out without a copy.
+/// A message of many frames is joined, read and handed out without a copy.
 #[test]
 fn payloads_in_many_frames_are_not_copied() {
     let body = Bytes::from(vec![0x5a; 1 << 20]);

@@ -1,4 +1,4 @@
-//! Extensions: what is required, and which are in force on a connection, a session, a link [2.7.1-2.7.3].
+//! Extensions: required ones, and those in force on a connection, a session, a link [2.7.1-2.7.3].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -10,7 +10,7 @@ use amqp_proto::types::{Many, Symbol};
 use amqp_proto::wire::Condition;
 use common::solo::{Solo, opening};
 
-/// C-OPEN-08: who lacks what is required is closed by either end, and told what it lacks; who has it is not.
+/// C-OPEN-08: either end closes a connection whose peer lacks a required extension, and the error names it.
 #[test]
 fn c_open_08_a_required_extension_has_to_be_offered() {
     let required = || Options::new("s").with_required_capabilities(symbol!("sole-connection"));
@@ -31,7 +31,7 @@ fn c_open_08_a_required_extension_has_to_be_offered() {
     assert!(solo.engine.has_extension(&symbol!("sole-connection")));
 }
 
-/// C-OPEN-08, C-OPEN-09: what is required is desired, too, and once.
+/// C-OPEN-08, C-OPEN-09: a required extension is also desired, once.
 #[test]
 fn c_open_09_an_extension_is_in_force_if_it_is_desired_and_offered() {
     let desired: Many<Symbol> = [symbol!("A"), symbol!("B")].into_iter().collect();
@@ -49,7 +49,7 @@ fn c_open_09_an_extension_is_in_force_if_it_is_desired_and_offered() {
     assert!(!pair.server.has_extension(&symbol!("B")));
 }
 
-/// S-BEG-09, L-EXT-01: the same for sessions and links.
+/// S-BEG-09, L-EXT-01: extensions of sessions and links.
 #[test]
 fn s_beg_09_extensions_of_sessions_and_links() {
     let (yes, no) = (symbol!("yes"), symbol!("no"));

@@ -1,4 +1,5 @@
-//! What was accepted before an end is written before it: of a link [2.6.5], a session [2.5.5], a connection [2.4.3].
+//! Messages accepted before an end are written before it: the end of a link [2.6.5], a session [2.5.5], a connection
+//! [2.4.3].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;
@@ -11,14 +12,14 @@ use amqp_proto::wire::Outcome;
 use amqp_proto::{Event, LinkError, Origin, SendError, SessionError};
 use bytes::Buf;
 
-/// More than the output may be, and so not written at once.
+/// More than the output holds, so that it is not written at once.
 const LARGE: usize = 3 << 20;
 
 fn large() -> Message {
     Message::new(vec![7; LARGE])
 }
 
-/// A client that has sent a settled message, of which a part is written.
+/// A client that has sent a settled message, partly written.
 fn sent() -> (Pair, SenderKey, ReceiverKey) {
     let mut pair = Pair::opened().untraced();
     let (sender, receiver) = pair.link("jobs");
@@ -30,14 +31,14 @@ fn sent() -> (Pair, SenderKey, ReceiverKey) {
     (pair, sender, receiver)
 }
 
-/// The one message that the server has received.
+/// Checks that the server has received exactly that message.
 fn check_received(pair: &mut Pair) {
     let messages = pair.server.messages();
     let [(_, delivery)] = &messages[..] else { panic!("{} messages", messages.len()) };
     assert_eq!(delivery.message().unwrap().body().unwrap().as_bytes().unwrap().len(), LARGE);
 }
 
-/// C-CLOSE-01: the close comes behind what was sent; nothing more is begun before it.
+/// C-CLOSE-01: the close follows the sent messages; no new message is begun before it.
 #[test]
 fn c_close_01_a_connection_is_closed_once_all_is_written() {
     let (mut pair, sender, _) = sent();
@@ -54,7 +55,7 @@ fn c_close_01_a_connection_is_closed_once_all_is_written() {
     assert!(!pair.client.is_closing());
 }
 
-/// C-CLOSE-01: with a reason, the connection is closed at once.
+/// C-CLOSE-01: a close with an error is written at once.
 #[test]
 fn c_close_01_with_a_reason_it_is_closed_at_once() {
     let (mut pair, ..) = sent();
@@ -66,7 +67,7 @@ fn c_close_01_with_a_reason_it_is_closed_at_once() {
     assert_eq!(pair.server.expect_closed().error, Some(why));
 }
 
-/// L-DET-01: a link is detached once its delivery is written, whether that is settled or not.
+/// L-DET-01: a link is detached after its delivery is written, settled or not.
 #[test]
 fn l_det_01_a_link_is_detached_once_all_is_written() {
     for settled in [true, false] {
@@ -88,7 +89,7 @@ fn l_det_01_a_link_is_detached_once_all_is_written() {
     }
 }
 
-/// S-END-01: a session is ended once the deliveries on it are written.
+/// S-END-01: a session is ended after its deliveries are written.
 #[test]
 fn s_end_01_a_session_is_ended_once_all_is_written() {
     let (mut pair, sender, _) = sent();
@@ -102,9 +103,9 @@ fn s_end_01_a_session_is_ended_once_all_is_written() {
     assert_eq!((ended, reason.error), (session, None));
 }
 
-/// C-CLOSE-02: where the peer does not let it be written in time, or closes the connection before, this end says so.
+/// C-CLOSE-02: if the peer does not read in time, or closes first, the close has an error that says so.
 #[test]
-fn c_close_02_what_could_not_be_written_is_told() {
+fn c_close_02_unwritten_messages_are_reported() {
     for is_peers in [true, false] {
         let client = Options::new("client").with_close_timeout(Duration::from_secs(1));
         let mut pair = Pair::new(client, Options::new("server")).untraced();
@@ -114,7 +115,7 @@ fn c_close_02_what_could_not_be_written_is_told() {
         let options = SendOptions::new().with_settled(true);
         pair.client.sender(sender).unwrap().send_with(&large(), &options).unwrap();
         assert!(pair.client.close());
-        // Nothing is taken of the output meanwhile.
+        // No output is taken meanwhile.
         if is_peers {
             assert!(pair.server.close());
             let octets = pair.server.output().copy_to_bytes(usize::MAX);

@@ -1,6 +1,6 @@
-//! Composites: the rules that hold for every described list of the standard, tried on each of them [1.4].
+//! Composites: the rules of all described lists of the standard, tried on each of them [1.4].
 //!
-//! What single fields allow is in `fields.rs`.
+//! `fields.rs` tests single fields.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -11,12 +11,12 @@ use amqp_proto::wire::*;
 use bytes::BytesMut;
 use common::{hex, octets};
 
-/// A described list: its schema, the fields without which it is refused, and the way in and out again.
+/// A described list: its schema, its mandatory fields, and a decode and encode of it.
 struct Composite {
     schema: Schema,
-    /// Up to the last mandatory field.
+    /// The fields up to the last mandatory one.
     minimal: &'static [&'static str],
-    /// Reads all of the octets and writes what was read.
+    /// Decodes all octets and encodes the result.
     recode: fn(&str) -> Result<String, DecodeError>,
 }
 
@@ -80,7 +80,7 @@ fn composites() -> Vec<Composite> {
     }
 }
 
-/// The shortest list of these fields.
+/// The shortest encoding of a list of these fields.
 fn list(fields: &[&str]) -> String {
     let items = fields.concat();
     match items.len() / 2 {
@@ -104,7 +104,7 @@ impl Composite {
         self.described(&list(self.minimal))
     }
 
-    /// The minimal fields and as many nulls as are needed to come to field `at`, which is set to this.
+    /// The minimal fields, with nulls up to field `at`, which has this value.
     fn with(&self, at: usize, field: &str) -> String {
         let mut fields = self.minimal.to_vec();
         fields.resize(fields.len().max(at + 1), "40");
@@ -167,7 +167,7 @@ fn e_desc_03_a_type_goes_by_its_number_and_its_name_in_every_form() {
     }
 }
 
-/// E-DESC-02, E-DESC-03: the same number or name under another type is another descriptor.
+/// E-DESC-02, E-DESC-03: a descriptor of another type, with the same number or name, is another descriptor.
 #[test]
 fn e_desc_02_a_type_goes_by_nothing_else() {
     for composite in composites() {
@@ -196,7 +196,7 @@ fn e_desc_02_a_type_goes_by_nothing_else() {
     }
 }
 
-/// E-COMP-01: nothing but a described list is a composite.
+/// E-COMP-01: only a described list is a composite.
 #[test]
 fn e_comp_01_a_composite_is_a_described_list() {
     for composite in composites() {
@@ -209,7 +209,7 @@ fn e_comp_01_a_composite_is_a_described_list() {
     }
 }
 
-/// E-COMP-02, E-ENC-06: trailing nulls may be there or not, are read alike and never written.
+/// E-COMP-02, E-ENC-06: trailing nulls change nothing, and are never written.
 #[test]
 fn e_comp_02_trailing_nulls_are_the_same_as_none() {
     for composite in composites() {
@@ -246,7 +246,7 @@ fn e_comp_02_an_empty_list_is_a_composite_of_nulls() {
     }
 }
 
-/// E-COMP-03, E-COMP-08: null or left out; the error is told as an invalid field.
+/// E-COMP-03, E-COMP-08: a mandatory field that is null or left out is an invalid-field error.
 #[test]
 fn e_comp_03_a_mandatory_field_must_be_there() {
     let mut tried = 0;
@@ -267,7 +267,7 @@ fn e_comp_03_a_mandatory_field_must_be_there() {
     );
 }
 
-/// A field's default as octets.
+/// The encoding of a field's default.
 fn default(field: &FieldSchema) -> Option<&'static str> {
     Some(match (field.amqp_type, field.default?) {
         ("boolean", "false") => "42",
@@ -282,7 +282,7 @@ fn default(field: &FieldSchema) -> Option<&'static str> {
     })
 }
 
-/// Something else than the default.
+/// An encoding of a value other than the default.
 fn other_than_default(field: &FieldSchema) -> &'static str {
     match field.amqp_type {
         "boolean" => "41",
@@ -295,8 +295,8 @@ fn other_than_default(field: &FieldSchema) -> &'static str {
     }
 }
 
-/// E-COMP-04: a default may be sent, means the same as nothing, and is never written; other values are. Only the
-/// priority of a message is written where it was stated (M-HDR-01).
+/// E-COMP-04: a received default equals an absent field, and is never written; other values are. Only a message's
+/// priority is written if it was set (M-HDR-01).
 #[test]
 fn e_comp_04_a_default_is_the_same_as_null() {
     let mut tried = 0;
@@ -350,7 +350,7 @@ fn e_size_03_octets_left_over_in_a_composite_are_refused() {
     }
 }
 
-/// E-COMP-09: a decimal fits no field but the one that takes anything; an unassigned constructor fits none.
+/// E-COMP-09: a decimal fits only a field of any type; an unassigned constructor fits none.
 #[test]
 fn e_comp_09_a_field_of_another_type_is_refused() {
     let mut tried = 0;
@@ -376,8 +376,8 @@ fn e_comp_09_a_field_of_another_type_is_refused() {
     assert_eq!(tried, SCHEMAS.iter().map(|schema| schema.fields.len()).sum::<usize>() - 1);
 }
 
-/// E-COMP-06, E-COMP-07, E-COMP-08, in each field that holds any number of symbols: one may come without an array
-/// and is written as one, which all peers take.
+/// E-COMP-06, E-COMP-07, E-COMP-08: a field of any number of symbols also reads a single symbol without an array, and
+/// writes one symbol in that form, which all peers read.
 #[test]
 fn e_comp_06_a_multiple_field_takes_one_value_or_an_array() {
     let mut tried = 0;
@@ -420,7 +420,7 @@ fn e_comp_07_null_and_an_empty_array_are_the_same() {
     }
 }
 
-/// E-COMP-06: of other arrays, lists, and descriptors where none belong.
+/// E-COMP-06: other arrays, lists, and descriptors are refused.
 #[test]
 fn e_comp_06_a_multiple_field_takes_nothing_else() {
     for composite in composites() {
@@ -444,7 +444,7 @@ fn e_comp_06_a_multiple_field_takes_nothing_else() {
     }
 }
 
-/// E-SIZE-04: where the narrow list of fields ends.
+/// E-SIZE-04: the border of the narrow list of fields.
 #[test]
 fn e_size_04_a_composite_of_255_octets_takes_the_wide_list() {
     for (len, opening) in [(252usize, "005310c0ff01a1fc"), (253, "005310d00000010300000001a1fd")] {

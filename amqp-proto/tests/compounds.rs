@@ -35,7 +35,7 @@ fn e_size_01_a_size_off_by_one_is_refused() {
         ("f000000006000000015007", "f000000005000000015007", "f000000007000000015007"),
     ] {
         assert!(decode(right).is_ok(), "{right}");
-        // What follows is there, so that it is the size alone that is wrong.
+        // Octets of the right number follow, so only the size is wrong.
         for bad in [format!("{low}4040"), format!("{high}4040")] {
             let kind = value_error(&bad);
             assert!(matches!(kind, DecodeErrorKind::Size | DecodeErrorKind::Count), "{bad}: {kind:?}");
@@ -44,7 +44,7 @@ fn e_size_01_a_size_off_by_one_is_refused() {
     }
 }
 
-/// The error of the first value, octets after it being no matter.
+/// Returns the fault of the first value; the octets behind it do not matter.
 fn value_error(hex: &str) -> DecodeErrorKind {
     Value::decode(&mut octets(hex), &amqp_proto::types::Limits::DEFAULT).expect_err(hex).kind()
 }
@@ -66,13 +66,13 @@ fn e_size_03_octets_left_over_or_missing_are_refused() {
     assert_eq!(wrong("d0000000100000000141"), DecodeErrorKind::Truncated);
     assert_eq!(wrong("e004015007 08"), DecodeErrorKind::Count);
     assert_eq!(wrong("e006 01 a1 01 61 6262"), DecodeErrorKind::Size);
-    // An inner value that runs past the list around it, though the octets are there.
+    // An inner value that exceeds the list around it, although its octets are there.
     assert_eq!(value_error("c003 01 a103 616263"), DecodeErrorKind::Truncated);
     assert_eq!(value_error("c005 01 c003 02 41 42"), DecodeErrorKind::Truncated);
     assert!(decode("c006 01 c003 02 41 42").is_ok());
 }
 
-/// E-SIZE-03: no room even for the count.
+/// E-SIZE-03: a size that is too small for the count.
 #[test]
 fn e_size_03_a_size_without_room_for_the_count_is_refused() {
     for bad in
@@ -82,7 +82,7 @@ fn e_size_03_a_size_without_room_for_the_count_is_refused() {
     }
 }
 
-/// E-SIZE-05: refused for what it claims, whatever that would cost.
+/// E-SIZE-05: a size or count beyond the octets is refused at once.
 #[test]
 fn e_size_05_claims_beyond_the_octets_present_are_refused() {
     for bad in
@@ -111,7 +111,7 @@ fn e_map_01_a_map_has_an_even_number_of_items() {
     assert!(decode("c105044142 4342").is_ok());
 }
 
-/// E-MAP-02: few keys and many, which are told apart in different ways.
+/// E-MAP-02: with few keys and with many, which the decoder compares in different ways.
 #[test]
 fn e_map_02_equal_keys_are_refused() {
     assert_eq!(wrong("c10904a3016b41a3016b42"), DecodeErrorKind::DuplicateKey);
@@ -127,7 +127,7 @@ fn e_map_02_equal_keys_are_refused() {
     }
 }
 
-/// E-MAP-02, Q-12: a key is the same under another encoding, and another one under another type.
+/// E-MAP-02, Q-12: keys are equal in different encodings, and differ in different types.
 #[test]
 fn e_map_02_keys_are_compared_as_values() {
     for (one, other) in [
@@ -190,7 +190,7 @@ fn e_map_04_keys_are_of_any_type() {
     }
 }
 
-/// E-MAP-04, E-COMP-12, M-ANN-01: maps of which the standard restricts the keys.
+/// E-MAP-04, E-COMP-12, M-ANN-01: maps whose keys the standard restricts.
 #[test]
 fn e_map_04_restricted_maps_refuse_other_keys() {
     let map = |key: Value, value: Value| Map::from_iter([(key, value)]);
@@ -224,7 +224,7 @@ fn e_arr_01_the_element_constructor_is_written_once() {
     assert!(Array::from_values(Kind::Symbol, [Described::new(1u64, symbol!("a")).into()]).is_err());
 }
 
-/// E-ARR-02: one descriptor, several, compound ones; on elements with octets and without.
+/// E-ARR-02: one descriptor, several, compound ones; for elements with and without octets.
 #[test]
 fn e_arr_02_descriptors_are_written_once_for_all_elements() {
     let described = |descriptors: &[&Value], kind, elements: &[Value]| {
@@ -283,7 +283,7 @@ fn e_arr_03_an_array_of_nothing_has_an_element_constructor() {
     assert_ne!(Array::new(Kind::Uint), Array::new(Kind::Ulong));
 }
 
-/// E-ARR-03: no reader is asked for an array of elements without octets if there are no elements.
+/// E-ARR-03: an empty array names an element constructor with octets, which every reader accepts.
 #[test]
 fn e_arr_03_an_array_of_nothing_names_a_form_with_octets() {
     let codes = "40 56 50 60 52 53 51 61 54 55 72 82 74 84 94 73 83 98 a0 a1 a3 c0 c1 e0";
@@ -322,7 +322,7 @@ fn e_arr_05_elements_without_octets_are_limited() {
     }
 }
 
-/// E-ARR-06: the sizes of the inner compounds are their own.
+/// E-ARR-06: each inner compound has its own size.
 #[test]
 fn e_arr_06_elements_may_be_compounds() {
     let ints = |n: i32| list([n.into()]);
@@ -347,7 +347,7 @@ fn e_arr_06_elements_may_be_compounds() {
     assert_eq!(wrong("e00a 02 c0 02015400 03015401"), DecodeErrorKind::Truncated);
 }
 
-/// E-ARR-06: one element that needs the wide form makes it everyone's.
+/// E-ARR-06: one element that needs the wide form makes all elements wide.
 #[test]
 fn e_arr_06_one_wide_element_makes_all_wide() {
     let long = "7a".repeat(256);
@@ -388,7 +388,7 @@ fn e_desc_01_a_descriptor_is_any_value() {
         "00 c003015301 45",
         "00 c104025301 41 45",
         "00 e003015001 45",
-        // A descriptor that is described, and a described value that is.
+        // A described descriptor, and a described value with a described value.
         "00 00 5301 5302 5303",
         "00 5301 00 5302 5303",
         "00 00 00 5301 5302 5303 5304",
@@ -399,7 +399,7 @@ fn e_desc_01_a_descriptor_is_any_value() {
     }
 }
 
-/// E-DESC-01: which of two nested values is the descriptor.
+/// E-DESC-01: of nested descriptors and values, each stays at its place.
 #[test]
 fn e_desc_01_nested_descriptors_keep_their_places() {
     let inner = |a: u64, b: u64| Described::new(a, b);
@@ -407,7 +407,7 @@ fn e_desc_01_nested_descriptors_keep_their_places() {
     assert_eq!(decode("005301 005302 5303"), Ok(Described::new(1u64, inner(2, 3)).into()));
 }
 
-/// The pairs of a map are read in place as they are read whole.
+/// The pairs of a map read in place equal those of the decoded map.
 #[test]
 fn entries_of_a_map_are_those_read_whole() {
     let form = "c10e 04 a3016b 5407 a10173 c003024142";
@@ -419,7 +419,7 @@ fn entries_of_a_map_are_those_read_whole() {
     assert_eq!(format!("{:?}", entries[1]), r#"("s", encoded c003024142)"#);
 }
 
-/// E-SIZE-03, E-MAP-01: and checked, but for what only the whole can tell.
+/// E-SIZE-03, E-MAP-01: pairs read in place are checked, except for duplicate keys.
 #[test]
 fn e_size_03_entries_of_a_map_are_checked() {
     let fault = |hex: &str| {

@@ -1,4 +1,4 @@
-//! How connections open and close, and what is heard of extensions, locales and redirects [2.4] [2.7.1] [2.7.9].
+//! Connections open and close, and agree on extensions, locales and redirects [2.4] [2.7.1] [2.7.9].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -12,7 +12,7 @@ use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Deadline, Event, Origin, Reading, SessionError, symbol};
 use common::solo::{Solo, beginning, frames, opening};
 
-/// Who closed the connection last, and why.
+/// Returns the origin and the error of the last close.
 fn why(events: &[Event]) -> (Origin, Option<AmqpError>) {
     match events {
         [.., Event::Closed(reason)] => (reason.origin, reason.error.clone()),
@@ -20,7 +20,7 @@ fn why(events: &[Event]) -> (Origin, Option<AmqpError>) {
     }
 }
 
-/// C-OPEN-01: whatever comes first has to be an open, on channel 0.
+/// C-OPEN-01: the first frame must be an open on channel 0.
 #[test]
 fn c_open_01_the_first_frame_is_an_open_on_channel_0() {
     for (first, condition) in [
@@ -39,7 +39,7 @@ fn c_open_01_the_first_frame_is_an_open_on_channel_0() {
     assert_eq!(solo.closes_for(), Condition::IllegalState, "an empty frame");
 }
 
-/// C-OPEN-01: a server that closes before it was opened says the open that it owes, and then the close.
+/// C-OPEN-01: a server that closes before its open sends its open first, and then its close.
 #[test]
 fn c_open_01_an_open_that_is_owed_comes_before_the_close() {
     let mut solo = Solo::server(Options::new("s"));
@@ -51,7 +51,7 @@ fn c_open_01_an_open_that_is_owed_comes_before_the_close() {
     assert_eq!(why(&solo.events()), (Origin::Local, None));
 }
 
-/// C-OPEN-02, C-OPEN-10: all fields of both opens arrive, and those that say nothing as their defaults.
+/// C-OPEN-02, C-OPEN-10: all fields of both opens arrive, and absent fields read as their defaults.
 #[test]
 fn c_open_02_all_fields_of_an_open_arrive() {
     let capabilities = |names: &[&'static str]| -> Many<Symbol> {
@@ -85,7 +85,7 @@ fn c_open_02_all_fields_of_an_open_arrive() {
     assert!(bare.engine.is_open() && bare.engine.next_deadline().is_none());
 }
 
-/// C-OPEN-03: an open that does not say who opens is refused.
+/// C-OPEN-03: an open without a container-id is refused.
 #[test]
 fn c_open_03_an_open_names_its_container() {
     for body in [Literal::new(0x10), Literal::new(0x10).null(), Literal::new(0x10).null().string("host")] {
@@ -95,8 +95,7 @@ fn c_open_03_an_open_names_its_container() {
     }
 }
 
-/// C-OPEN-04: header, open, begin and attach in one piece, before anything is answered; to the server it is all the
-/// same.
+/// C-OPEN-04: header, open, begin and attach in one piece, before any answer, have the same effect on a server.
 #[test]
 fn c_open_04_frames_may_come_before_the_answers() {
     let mut pair = Pair::new(Options::new("c"), Options::new("s"));
@@ -114,7 +113,7 @@ fn c_open_04_frames_may_come_before_the_answers() {
     pair.client.expect_attached();
 }
 
-/// C-OPEN-05: a second open is one too many.
+/// C-OPEN-05: a second open closes the connection.
 #[test]
 fn c_open_05_a_second_open_closes_the_connection() {
     let mut solo = Solo::open();
@@ -122,7 +121,7 @@ fn c_open_05_a_second_open_closes_the_connection() {
     assert_eq!(solo.closes_for(), Condition::IllegalState);
 }
 
-/// C-OPEN-06, K-02: a peer that says its name and nothing else is fine, from the open to the close.
+/// C-OPEN-06, K-02: a peer that sends mandatory fields only can use everything, from the open to the close.
 #[test]
 fn c_open_06_a_bare_peer_will_do() {
     let mut server = Connection::server(Options::new("s"), Moment::START);
@@ -174,7 +173,7 @@ fn c_open_10_locales_are_read_in_every_form() {
     }
 }
 
-/// C-CHAN-01, C-OPEN-02: there are as many sessions as the peer has channels, and no more.
+/// C-CHAN-01, C-OPEN-02: this end begins no session above the peer's channel-max.
 #[test]
 fn c_chan_01_no_channel_above_the_peers_highest() {
     let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(2).ushort(2));
@@ -186,7 +185,7 @@ fn c_chan_01_no_channel_above_the_peers_highest() {
     assert_eq!(solo.says(), frames([written.clone(), written.clone().on(1), written.on(2)]));
 }
 
-/// C-CHAN-02, C-OPEN-02: whatever comes on a channel above this end's highest.
+/// C-CHAN-02, C-OPEN-02: every frame on a channel above this end's channel-max closes the connection.
 #[test]
 fn c_chan_02_a_channel_above_the_highest_closes_the_connection() {
     let options = || Options::new("s").with_limits(Limits::DEFAULT.with_channel_max(7));
@@ -203,8 +202,8 @@ fn c_chan_02_a_channel_above_the_highest_closes_the_connection() {
     solo.accepts(beginning(7), &SessionOptions::new());
 }
 
-/// C-CHAN-03, C-CHAN-04: the numbers of both directions have nothing to do with each other; one that stands for
-/// nothing closes the connection.
+/// C-CHAN-03, C-CHAN-04: the channels of both directions are independent; a frame on a channel without a session
+/// closes the connection.
 #[test]
 fn c_chan_03_channels_go_one_way() {
     let mut solo = Solo::open();
@@ -225,7 +224,7 @@ fn c_chan_03_channels_go_one_way() {
     }
 }
 
-/// C-CLOSE-01: nothing is written behind a close, whoever closed first, whatever comes or is asked for.
+/// C-CLOSE-01: nothing is written after a close, whichever end closed first.
 #[test]
 fn c_close_01_a_close_is_the_last_frame() {
     let mut solo = Solo::open();
@@ -249,8 +248,7 @@ fn c_close_01_a_close_is_the_last_frame() {
     assert_eq!(solo.says(), "");
 }
 
-/// C-CLOSE-02: what still comes is read until the peer's close; if that does not come in time, the end is told all
-/// the same.
+/// C-CLOSE-02: after its close this end reads until the peer's close; without one, the connection ends at a deadline.
 #[test]
 fn c_close_02_the_answer_is_waited_for_and_not_for_ever() {
     let mut solo = Solo::open_by(Options::new("s").with_close_timeout(Duration::from_secs(5)), open("p"));
@@ -269,8 +267,8 @@ fn c_close_02_the_answer_is_waited_for_and_not_for_ever() {
     assert_eq!((solo.engine.reading(), solo.engine.next_deadline()), (Reading::Over, None));
 }
 
-/// C-CLOSE-03, C-CLOSE-09, C-CLOSE-10: a close is answered, the application is told the reason, and the end of the
-/// input then is no fault.
+/// C-CLOSE-03, C-CLOSE-09, C-CLOSE-10: a close is answered, its reason is reported, and the end of input is no fault
+/// then.
 #[test]
 fn c_close_03_a_close_is_answered() {
     for error in [None, Some("amqp:connection:forced")] {
@@ -285,7 +283,7 @@ fn c_close_03_a_close_is_answered() {
     }
 }
 
-/// C-CLOSE-04: a close goes out on channel 0 and is taken on any that there may be.
+/// C-CLOSE-04: this end sends its close on channel 0 and accepts the peer's on any channel.
 #[test]
 fn c_close_04_a_close_may_come_on_any_channel() {
     for channel in [0, 5, 255] {
@@ -299,7 +297,7 @@ fn c_close_04_a_close_may_come_on_any_channel() {
     assert_eq!(client.says(), opening([open("c").null().uint(65_536).ushort(255), close()]));
 }
 
-/// C-CLOSE-05: closes that cross answer each other; both reasons are there.
+/// C-CLOSE-05: crossing closes answer each other, and both reasons are reported.
 #[test]
 fn c_close_05_crossing_closes() {
     let mut pair = Pair::opened();
@@ -317,7 +315,7 @@ fn c_close_05_crossing_closes() {
     }
 }
 
-/// C-CLOSE-06, C-CLOSE-07, C-CLOSE-08: once it is closed for a fault, nothing that comes makes any difference.
+/// C-CLOSE-06, C-CLOSE-07, C-CLOSE-08: after a close for a fault, later frames have no effect.
 #[test]
 fn c_close_06_after_a_fault_all_input_is_dropped() {
     let mut solo = Solo::open();
@@ -336,7 +334,7 @@ fn c_close_06_after_a_fault_all_input_is_dropped() {
     assert_eq!(solo.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
 }
 
-/// C-REDIR-01: where to go instead, both ways.
+/// C-REDIR-01: a redirect names its host and port, in both directions.
 #[test]
 fn c_redir_01_a_redirect_says_where_to_go() {
     let info: Fields = [

@@ -1,6 +1,6 @@
-//! Every constructor octet, in every form, at every border: scalars, text and octets; numbers of items.
+//! Every constructor, in every form and at every border: scalars, strings, binaries, and numbers of items.
 //!
-//! Octets here are written by hand or by [`compound`] and [`sized`] below, never by the crate.
+//! Octets are written by hand or by [`compound`] and [`sized`], never by the crate.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -45,7 +45,7 @@ fn binary(len: usize) -> Value {
     vec![0x7a; len].into()
 }
 
-/// Every assigned constructor, with octets that make a whole value and the value they make.
+/// Every assigned constructor, with octets of a complete value and the value.
 fn assigned() -> Vec<(u8, &'static str, Value)> {
     vec![
         (0x00, "5324 45", Described::new(0x24u64, List::new()).into()),
@@ -103,7 +103,7 @@ fn e_enc_01_every_assigned_constructor_is_read() {
     }
 }
 
-/// E-ENC-03, E-ENC-04: the extension codes 0x4f, 0x5f, ... among them.
+/// E-ENC-03, E-ENC-04: also the extension codes 0x4f, 0x5f, ...
 #[test]
 fn e_enc_03_every_unassigned_constructor_is_refused_by_name() {
     let assigned = assigned();
@@ -125,7 +125,7 @@ fn e_enc_03_every_unassigned_constructor_is_refused_by_name() {
     assert_eq!(refused, 256 - 40);
 }
 
-/// E-ENC-01: what ends early is refused at every length, without a panic.
+/// E-ENC-01: a truncated value is refused at every length, without a panic.
 #[test]
 fn e_enc_01_every_assigned_constructor_needs_all_its_octets() {
     for (code, rest, _) in assigned() {
@@ -159,7 +159,7 @@ fn e_enc_05_all_forms_of_a_value_are_equal() {
     }
 }
 
-/// E-ENC-06, E-ENC-14: the borders between the forms of a number, and the sign that is extended.
+/// E-ENC-06, E-ENC-14: the borders between the forms of numbers, and sign extension.
 #[test]
 fn e_enc_06_numbers_take_the_shortest_form() {
     let forms: [(Value, &str); 28] = [
@@ -369,7 +369,7 @@ fn e_size_04_maps_of_255_octets_take_the_wide_form() {
     assert_eq!(decode(&format!("d1000001020000000240a0fb{}", "7a".repeat(251))), Ok(map(251)));
 }
 
-/// An element, the constructor that an array of it alone takes, and its octets after that.
+/// An element, the constructor of an array of only this element, and the element's octets.
 fn elements() -> Vec<(Value, u8, String)> {
     let rows: Vec<(Value, u8, &str)> = vec![
         (Value::Null, 0x40, ""),
@@ -421,7 +421,7 @@ fn elements() -> Vec<(Value, u8, String)> {
     rows.into_iter().map(|(value, code, octets)| (value, code, octets.to_owned())).chain(wide).collect()
 }
 
-/// E-ARR-01, E-ARR-06, E-SIZE-02, E-SIZE-04: one element, and the last and first of a form.
+/// E-ARR-01, E-ARR-06, E-SIZE-02, E-SIZE-04: one element, and the last and first number of elements of each form.
 #[test]
 fn e_arr_01_arrays_of_every_element_constructor_at_the_borders() {
     for (element, code, content) in elements() {
@@ -440,7 +440,7 @@ fn e_arr_01_arrays_of_every_element_constructor_at_the_borders() {
     }
 }
 
-/// E-ARR-01: element constructors that are not the shortest are read all the same.
+/// E-ARR-01: element constructors other than the shortest are read.
 #[test]
 fn e_arr_01_every_constructor_is_legal_for_elements() {
     let constructors: Vec<_> = assigned().into_iter().filter(|(code, ..)| *code != 0).collect();
@@ -452,7 +452,7 @@ fn e_arr_01_every_constructor_is_legal_for_elements() {
     }
 }
 
-/// What is read in place is what is read whole.
+/// Values read in place equal decoded values.
 #[test]
 fn values_read_in_place_are_those_read_whole() {
     for (code, rest, value) in assigned() {
@@ -468,7 +468,7 @@ fn values_read_in_place_are_those_read_whole() {
     }
 }
 
-/// The same faults are found in place.
+/// Reading in place finds the same faults.
 #[test]
 fn scalars_read_in_place_are_checked() {
     for (bad, wrong) in [

@@ -1,4 +1,4 @@
-//! Which answer belongs to which request.
+//! The correlation of answers with requests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ fn id(message: &Message) -> MessageId {
     message.properties().message_id.clone().unwrap()
 }
 
-/// Answers find their requests in any order, once, and nothing else is taken for an answer.
+/// Answers match their requests in any order, once; other messages match none.
 #[test]
 fn answers_find_their_requests() {
     let mut pending = Correlator::new(10);
@@ -39,7 +39,7 @@ fn answers_find_their_requests() {
     assert!(pending.is_empty());
 }
 
-/// Some copy the correlation-id of a request, others its message-id: the answer is found either way.
+/// A service may copy the request's correlation-id or its message-id; both match.
 #[test]
 fn answers_name_their_requests() {
     let mut pending = Correlator::new(10);
@@ -58,7 +58,7 @@ fn answers_name_their_requests() {
     assert_eq!(answer_to(Message::from("4").properties(), "4"), Err(RequestError::NoAddress));
 }
 
-/// Only so many wait at a time; one that is answered makes room.
+/// The number of waiting requests is bounded; an answer makes room.
 #[test]
 fn requests_are_bounded() {
     let mut pending = Correlator::new(2);
@@ -73,7 +73,7 @@ fn requests_are_bounded() {
     assert!(pending.is_empty());
 }
 
-/// What has no answer in time is given up, the earliest first; an answer after that is late.
+/// Requests expire in order, and an answer after that is late.
 #[test]
 fn requests_expire_in_order() {
     let mut pending = Correlator::new(10);
@@ -92,7 +92,7 @@ fn requests_expire_in_order() {
     assert_eq!((pending.next_deadline(), pending.len()), (None, 1));
 }
 
-/// Numbers that come round pass those that still wait by.
+/// Numbers that wrap skip those of waiting requests.
 #[test]
 fn numbers_come_round() {
     let mut pending = Correlator::new(10).with_first_id(u64::MAX);
@@ -102,7 +102,7 @@ fn numbers_come_round() {
 }
 
 proptest! {
-    /// Against a map: each request ends once, in its answer or too late, whatever the order.
+    /// Compared with a map: each request ends once, by its answer or by expiry, in any order.
     #[test]
     fn each_request_ends_once(steps in prop::collection::vec((0_u8..4, 0_u64..50, any::<prop::sample::Index>()), 0..200)) {
         let mut pending = Correlator::new(16);
@@ -136,7 +136,7 @@ proptest! {
     }
 }
 
-/// M-PROP-04 [3.2.4]: a request that says where its answer is to go says so to the service.
+/// M-PROP-04 [3.2.4]: a request with a reply-to of its own keeps it.
 #[test]
 fn m_prop_04_a_request_keeps_its_own_reply_to() {
     let mut pending = Correlator::new(10);

@@ -1,4 +1,4 @@
-//! Link credit: how it is granted, counted, topped up and taken back [2.6.7-2.6.10] [2.7.4].
+//! Link credit: granted, counted, renewed and withdrawn [2.6.7-2.6.10] [2.7.4].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -14,7 +14,7 @@ use amqp_proto::{Event, Origin, SendError};
 use bytes::Bytes;
 use peer::{Peer, credit};
 
-/// The flows that have come out.
+/// Takes the output and returns its flows.
 fn flows(peer: &mut Peer) -> Vec<Flow> {
     let flow = |frame| match frame {
         Frame::Amqp { performative: Performative::Flow(flow), .. } => Some(flow),
@@ -23,7 +23,7 @@ fn flows(peer: &mut Peer) -> Vec<Flow> {
     peer.frames().into_iter().filter_map(flow).collect()
 }
 
-/// The credit of the one flow that has come out.
+/// Takes the output and returns the credit of its one flow.
 #[track_caller]
 fn granted(peer: &mut Peer) -> u32 {
     let flows = flows(peer);
@@ -31,7 +31,7 @@ fn granted(peer: &mut Peer) -> u32 {
     flows[0].link_credit.unwrap()
 }
 
-/// A message of the peer on handle 0.
+/// The peer's message on handle 0.
 fn message(id: u32) -> Literal {
     transfer(0, id, &id.to_be_bytes()).payload("x")
 }
@@ -40,7 +40,7 @@ fn by_hand() -> ReceiverOptions {
     ReceiverOptions::new().with_prefetch(0)
 }
 
-/// Sends until it is refused; how many were taken.
+/// Sends until a send is refused, and returns the number of messages.
 fn send_all(peer: &mut Peer, link: SenderKey) -> usize {
     let mut sender = peer.amqp.sender(link).unwrap();
     let mut taken = 0;
@@ -50,14 +50,14 @@ fn send_all(peer: &mut Peer, link: SenderKey) -> usize {
     taken
 }
 
-/// Takes a message and accepts it.
+/// Receives a message and accepts it.
 fn take(peer: &mut Peer, link: ReceiverKey) {
     let mut receiver = peer.amqp.receiver(link).unwrap();
     let delivery = receiver.receive().unwrap();
     receiver.accept(delivery.key()).unwrap();
 }
 
-/// T-CREDIT-01, T-CREDIT-06: a fresh link has no credit, and sends nothing.
+/// T-CREDIT-01, T-CREDIT-06: a new link has no credit, and sends nothing.
 #[test]
 fn t_credit_01_a_fresh_link_sends_nothing() {
     let mut peer = Peer::new();
@@ -73,10 +73,10 @@ fn t_credit_01_a_fresh_link_sends_nothing() {
     assert_eq!(receiver.delivery_count().unwrap().get(), 0);
 }
 
-/// T-CREDIT-02, T-CREDIT-03, T-CREDIT-07, T-CREDIT-16: what is on the way counts, the delivery-count wraps, less than
-/// nothing is nothing, and saying a thing twice changes nothing.
+/// T-CREDIT-02, T-CREDIT-03, T-CREDIT-07, T-CREDIT-16: messages on the way count, the delivery-count wraps, credit
+/// never falls below zero, and a repeated flow changes nothing.
 #[test]
-fn t_credit_03_what_is_on_the_way_counts() {
+fn t_credit_03_messages_on_the_way_count() {
     let mut peer = Peer::new();
     let link = peer.sender(&SenderOptions::new().with_initial_delivery_count(u32::MAX.into()), 0);
     peer.send(credit(0, u32::MAX, 10));
@@ -93,7 +93,7 @@ fn t_credit_03_what_is_on_the_way_counts() {
     assert_eq!(send_all(&mut peer, link), 4);
 }
 
-/// T-CREDIT-06: a delivery that is begun needs no more credit, however many frames it takes.
+/// T-CREDIT-06: a begun delivery needs no more credit, whatever its number of frames.
 #[test]
 fn t_credit_06_credit_is_for_deliveries_not_for_frames() {
     let mut pair = Pair::opened();
@@ -112,7 +112,7 @@ fn t_credit_06_credit_is_for_deliveries_not_for_frames() {
     assert_eq!(at_server.receive().unwrap().payload().len(), 300_000);
 }
 
-/// T-CREDIT-10: a delivery counts from its first frame on, at both ends.
+/// T-CREDIT-10: a delivery uses credit with its first frame, at both ends.
 #[test]
 fn t_credit_10_a_delivery_counts_from_its_first_frame() {
     let mut peer = Peer::new();
@@ -131,7 +131,7 @@ fn t_credit_10_a_delivery_counts_from_its_first_frame() {
     assert_eq!(peer.amqp.receiver(inbox).unwrap().credit(), 1);
 }
 
-/// T-CREDIT-11: an aborted delivery has used its credit up, at both ends.
+/// T-CREDIT-11: an aborted delivery has used its credit, at both ends.
 #[test]
 fn t_credit_11_an_aborted_delivery_has_used_credit() {
     let mut peer = Peer::new();
@@ -148,8 +148,8 @@ fn t_credit_11_an_aborted_delivery_has_used_credit() {
     assert_eq!(peer.amqp.receiver(inbox).unwrap().credit(), 1);
 }
 
-/// T-CREDIT-08, T-CREDIT-09: what was once granted may still come after it was taken back; one more closes the link
-/// with transfer-limit-exceeded.
+/// T-CREDIT-08, T-CREDIT-09: messages may use credit that was withdrawn before; one message more closes the link with
+/// transfer-limit-exceeded.
 #[test]
 fn t_credit_09_never_more_than_was_granted() {
     let mut peer = Peer::new();
@@ -168,9 +168,9 @@ fn t_credit_09_never_more_than_was_granted() {
     assert!(peer.lines()[0].contains("amqp:link:transfer-limit-exceeded"));
 }
 
-/// T-CREDIT-12, T-CREDIT-13, T-AVAIL-01, S-WIN-12: what flows of both ends say, to the octet.
+/// T-CREDIT-12, T-CREDIT-13, T-AVAIL-01, S-WIN-12: the flows of both ends, octet by octet.
 #[test]
-fn t_credit_12_what_a_flow_says() {
+fn t_credit_12_the_fields_of_a_flow() {
     let mut peer = Peer::new();
     let link = peer.sender(&SenderOptions::new().with_initial_delivery_count(9.into()), 0);
     peer.send(credit(0, 9, 5));
@@ -182,7 +182,7 @@ fn t_credit_12_what_a_flow_says() {
     peer.hears([session_part().uint(0).uint(10).uint(4).uint(3)]);
     peer.amqp.sender(link).unwrap().send("x").unwrap();
     peer.octets();
-    // One less waits.
+    // One message less is available.
     peer.send(flow(Some(0), 2048, 0, 2048).uint(0).uint(9).uint(5).nulls(2).boolean(true));
     peer.hears([flow(Some(0), 512, 2, 0x7fff_ffff).uint(0).uint(11).uint(3).uint(2)]);
 
@@ -191,8 +191,8 @@ fn t_credit_12_what_a_flow_says() {
     peer.hears([flow(Some(0), 512, 2, 0x7fff_ffff).uint(1).uint(0).uint(7)]);
 }
 
-/// T-CREDIT-13, T-CREDIT-04: credit that is granted before the sender has attached counts from where it will start,
-/// and its flow leaves the delivery-count out.
+/// T-CREDIT-13, T-CREDIT-04: credit granted before the sender's attach counts from its initial-delivery-count, and
+/// the flow has no delivery-count.
 #[test]
 fn t_credit_13_credit_before_the_senders_attach() {
     let mut peer = Peer::new();
@@ -210,10 +210,10 @@ fn t_credit_13_credit_before_the_senders_attach() {
     assert_eq!((receiver.credit(), receiver.delivery_count().unwrap().get()), (0, 2));
 }
 
-/// T-CREDIT-14, T-AVAIL-01, T-AVAIL-02: what a sender says of credit does not count, what it says waits is shown,
-/// goes down with each message and is said back to it.
+/// T-CREDIT-14, T-AVAIL-01, T-AVAIL-02: the credit in a sender's flow is ignored. Its `available` is readable, falls
+/// with each message, and is in the receiver's flows.
 #[test]
-fn t_credit_14_what_the_sender_says() {
+fn t_credit_14_the_flow_of_a_sender() {
     let mut peer = Peer::new();
     let link = peer.receiver(&by_hand());
     peer.amqp.receiver(link).unwrap().set_credit(5).unwrap();
@@ -230,7 +230,7 @@ fn t_credit_14_what_the_sender_says() {
     assert_eq!((receiver.credit(), receiver.available()), (3, 0));
 }
 
-/// T-CREDIT-15, S-WIN-08: credit and window are both needed; when the window opens the sender is told.
+/// T-CREDIT-15, S-WIN-08: sending needs credit and window; the sender gets an event when the window opens.
 #[test]
 fn t_credit_15_credit_and_window() {
     let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 2);
@@ -246,9 +246,9 @@ fn t_credit_15_credit_and_window() {
     assert_eq!(send_all(&mut peer, link), 1);
 }
 
-/// T-CREDIT-03: credit that was taken back, or given back, is told again when it is granted again.
+/// T-CREDIT-03: after credit was withdrawn or given back, new credit leads to a new event.
 #[test]
-fn sendable_is_told_again_after_credit_was_taken_back() {
+fn sendable_is_reported_again_after_credit_was_withdrawn() {
     let mut peer = Peer::new();
     let link = peer.sender(&SenderOptions::new(), 0);
     peer.send(credit(0, 0, 5));
@@ -257,7 +257,7 @@ fn sendable_is_told_again_after_credit_was_taken_back() {
     assert_eq!(peer.events(), []);
     peer.send(credit(0, 0, 3));
     assert_eq!(peer.events(), [Event::Sendable(link)]);
-    // What the flow takes back was on the way already.
+    // The withdrawn credit was already used by a message on the way.
     peer.amqp.sender(link).unwrap().send("x").unwrap();
     peer.send(credit(0, 0, 1));
     assert_eq!(peer.events(), []);
@@ -269,10 +269,10 @@ fn sendable_is_told_again_after_credit_was_taken_back() {
     assert_eq!(peer.events(), [Event::Sendable(link)]);
 }
 
-/// A sender is told once that it may send, and again when it has used up what that takes, whether it tried to send
-/// more or not.
+/// A sender gets one event when it may send, and another one after it has used its credit and window, whether it
+/// tried to send more or not.
 #[test]
-fn sendable_is_told_once_each_time() {
+fn sendable_is_reported_once_each_time() {
     let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 3);
     let link = peer.sender(&SenderOptions::new(), 0);
     for (seen, window, count, granted, told) in
@@ -280,14 +280,14 @@ fn sendable_is_told_once_each_time() {
     {
         peer.send(flow(Some(seen), window, 0, 2048).uint(0).uint(count).uint(granted));
         assert_eq!(peer.events().len(), told, "{granted} from {count}");
-        // As many as may be sent, and not one more is tried.
+        // Sends as many messages as it may, and tries no more.
         while (granted > 1 || count > 0) && peer.amqp.sender(link).unwrap().is_sendable() {
             peer.amqp.sender(link).unwrap().send("x").unwrap();
         }
     }
 }
 
-/// T-PREF-01: credit is topped up when half of what is asked for ahead has been taken.
+/// T-PREF-01: credit is renewed when half of the prefetch is received.
 #[test]
 fn t_pref_01_credit_is_topped_up_at_half() {
     let mut peer = Peer::new();
@@ -308,13 +308,12 @@ fn t_pref_01_credit_is_topped_up_at_half() {
                 .map(|flow| (flow.delivery_count.unwrap().get(), flow.link_credit.unwrap()))
         })
         .collect();
-    // Five wait and five more are asked for; from then on credit alone is enough.
+    // Five messages wait and five more are asked for; from then on the credit alone suffices.
     let expected = [None, None, None, None, Some((10, 5)), None, None, None, None, Some((10, 10))];
     assert_eq!(topped, expected);
 }
 
-/// T-PREF-01: what is asked for ahead never runs out, whatever the peer does with the credit: deliveries that it
-/// aborts are made up for as those that are taken.
+/// T-PREF-01: prefetched credit never runs out, whatever the peer does with it: aborted deliveries are replaced, too.
 #[test]
 fn t_pref_01_aborted_deliveries_are_made_up_for() {
     for first_frame in [false, true] {
@@ -334,7 +333,7 @@ fn t_pref_01_aborted_deliveries_are_made_up_for() {
     }
 }
 
-/// T-PREF-01: a stream of many messages with little credit never stalls.
+/// T-PREF-01: a long stream with little credit never stalls.
 #[test]
 fn t_pref_01_a_long_stream_never_stalls() {
     let mut pair = Pair::opened().untraced();
@@ -355,7 +354,7 @@ fn t_pref_01_a_long_stream_never_stalls() {
     assert!(pair.server.receiver(receiver).unwrap().credit() > 3);
 }
 
-/// T-CREDIT-16: credit is set to what is asked for, added to, and lowered; each is told, with the next output.
+/// T-CREDIT-16: credit is set, added to and lowered; each change goes out with the next output.
 #[test]
 fn t_credit_16_credit_is_set_added_and_lowered() {
     let mut peer = Peer::new();
@@ -372,8 +371,8 @@ fn t_credit_16_credit_is_set_added_and_lowered() {
     assert_eq!(granted(&mut peer), u32::MAX >> 1);
 }
 
-/// T-STOP-01: all credit is taken back and an answer asked for; what was on the way comes before that, and nothing is
-/// asked for ahead until there is credit again.
+/// T-STOP-01: `stop` withdraws all credit and asks for an answer. Messages on the way arrive before it, and prefetch
+/// stays off until credit is set.
 #[test]
 fn t_stop_01_stopping_lasts() {
     let mut peer = Peer::new();
@@ -398,8 +397,7 @@ fn t_stop_01_stopping_lasts() {
     assert_eq!(granted(&mut peer), 2);
 }
 
-/// S-FLOW-03, S-FLOW-04, S-FLOW-05: an echo is answered with the state of the link, many at once by one flow, and
-/// the answer asks for none.
+/// S-FLOW-03, S-FLOW-04, S-FLOW-05: one flow answers all echo requests of a link, without an echo request.
 #[test]
 fn s_flow_03_an_echo_is_answered_once() {
     let mut peer = Peer::new();
@@ -422,8 +420,8 @@ fn s_flow_03_an_echo_is_answered_once() {
     assert_eq!(pair.trace().len(), 2);
 }
 
-/// T-CREDIT-01: a peer that answers a message needs the credit for its answer: the first credit of a link is told before
-/// a later transfer, and whatever changes it later may wait.
+/// T-CREDIT-01: a peer needs credit to answer a message, so the first credit of a link goes out before a later
+/// transfer; later changes may wait.
 #[test]
 fn t_credit_01_first_credit_goes_out_before_a_later_transfer() {
     let mut peer = Peer::new();
@@ -440,7 +438,8 @@ fn t_credit_01_first_credit_goes_out_before_a_later_transfer() {
     peer.quiet();
 }
 
-/// T-CREDIT-01: the same for credit that is given ahead, as soon as the application has heard of the link [2.6.3].
+/// T-CREDIT-01: prefetched credit goes out before a later transfer, too, once the application has got the link's
+/// event [2.6.3].
 #[test]
 fn t_credit_01_credit_ahead_goes_out_before_a_later_transfer() {
     for has_heard in [true, false] {

@@ -1,4 +1,4 @@
-//! How links are detached and closed, and attached again [2.6.4-2.6.6] [2.7.7].
+//! Links detach, close and attach again [2.6.4-2.6.6] [2.7.7].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -14,13 +14,13 @@ use amqp_proto::wire::{AmqpError, Condition, Outcome, Source};
 use amqp_proto::{Event, FlowError, LinkError, Origin, SendError, SettleError, StaleKey};
 use peer::{Peer, credit, detach_with};
 
-/// An accepted disposition that settles.
+/// A disposition that settles a delivery as accepted.
 fn accepted(id: u32) -> amqp_proto::testing::Literal {
     disposition(true, id, None).boolean(true).raw("00532445")
 }
 
-/// L-DET-01, L-CLOSE-01: a detach is answered by one of its own kind, whoever begins; closed links are gone, detached
-/// ones suspended.
+/// L-DET-01, L-CLOSE-01: each end answers a detach with a detach of the same kind. A closed link is removed, a
+/// detached link is suspended.
 #[test]
 fn l_det_01_a_detach_is_answered_in_kind() {
     for (closed, ours) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -47,7 +47,7 @@ fn l_det_01_a_detach_is_answered_in_kind() {
     }
 }
 
-/// L-DET-02, T-DISP-09: deliveries of a detached link are live: both ends tell states of them by their ids.
+/// L-DET-02, T-DISP-09: deliveries of a detached link stay unsettled, and both ends can send states for their ids.
 #[test]
 fn l_det_02_deliveries_outlive_a_detach() {
     let mut pair = Pair::opened();
@@ -68,9 +68,9 @@ fn l_det_02_deliveries_outlive_a_detach() {
     assert!(pair.client.sender(sender).unwrap().is_suspended());
 }
 
-/// L-DET-02: a message that was on the way when this end detached is received and settled like those before it.
+/// L-DET-02: a message on the way while this end detaches is received and settled like earlier messages.
 #[test]
-fn l_det_02_what_was_on_the_way_comes() {
+fn l_det_02_messages_on_the_way_arrive() {
     let mut peer = Peer::new();
     let link = peer.receiver(&ReceiverOptions::new());
     peer.amqp.receiver(link).unwrap().detach().unwrap();
@@ -85,8 +85,8 @@ fn l_det_02_what_was_on_the_way_comes() {
     peer.hears([detach(0, false), accepted(0)]);
 }
 
-/// L-DET-03, T-RES-03: the same link is attached again on its session, with another terminus, under its old key, with
-/// no map: what it had sent is lost (T-RES-05); tags and what was not taken are as before.
+/// L-DET-03, T-RES-03: the link is attached again on its session under its old key, with another terminus and without
+/// an unsettled map. Its sent deliveries are lost (T-RES-05); tags and unread messages stay.
 #[test]
 fn l_det_03_the_same_link_again() {
     let mut peer = Peer::new();
@@ -108,14 +108,14 @@ fn l_det_03_the_same_link_again() {
     let again = attach("out", 0, false).nulls(2).terminus(0x28, "other").terminus(0x29, "b");
     peer.hears([again.nulls(2).uint(7)]);
     peer.send(attach_receiver("out", 5, "other", "b")).send(credit(5, 7, 2));
-    // The receiver says of none that it waits for it (T-RES-05).
+    // The receiver's map names no unsettled delivery (T-RES-05).
     let lost = Event::Lost { link: out.into(), delivery: first, state: None };
     assert_eq!(peer.events(), [Event::LinkAttached(out.into()), lost, Event::Sendable(out)]);
     let second = peer.amqp.sender(out).unwrap().send("second").unwrap();
     assert_eq!(peer.amqp.sender(out).unwrap().unsettled().collect::<Vec<_>>(), [second]);
     assert_eq!(peer.amqp.delivery(second).unwrap().tag(), DeliveryTag::from(1));
 
-    // The peer offers the other one again: its message is still there, and its tag still taken.
+    // The peer attaches the other link again: its message is still readable, and its tag still in use.
     peer.octets();
     peer.send(attach_sender("in", 1, "a", "b"));
     assert_eq!(peer.offered(), inbox.into());
@@ -133,8 +133,8 @@ fn l_det_03_the_same_link_again() {
     assert!(peer.lines().last().unwrap().contains("amqp:not-allowed"));
 }
 
-/// L-DET-03, S-END-04: on another session a suspended link begins anew: what it had on the old one is lost, which is
-/// told, and the end of the old session does not concern it.
+/// L-DET-03, S-END-04: a suspended link that moves to another session loses its deliveries, which is reported. The
+/// end of the old session does not affect it.
 #[test]
 fn l_det_03_on_another_session() {
     for by_peer in [false, true] {
@@ -168,7 +168,7 @@ fn l_det_03_on_another_session() {
     }
 }
 
-/// L-DET-01, S-END-04: a suspended link outlives its session, and what was unsettled does not.
+/// L-DET-01, S-END-04: a suspended link outlives its session; its unsettled deliveries do not.
 #[test]
 fn s_end_04_a_suspended_link_outlives_its_session() {
     let mut pair = Pair::opened();
@@ -188,7 +188,7 @@ fn s_end_04_a_suspended_link_outlives_its_session() {
     pair.client.expect_sendable();
 }
 
-/// Limits::suspended_links: one suspended link more, and the one that was detached first is forgotten.
+/// Limits::suspended_links: with one suspended link too many, the engine forgets the one that was detached first.
 #[test]
 fn suspended_links_are_forgotten_beyond_the_limit() {
     for limit in [0, 2] {
@@ -212,8 +212,8 @@ fn suspended_links_are_forgotten_beyond_the_limit() {
     }
 }
 
-/// L-CLOSE-02: a plain detach that crosses a closing one is followed by an attach and a closing detach, once; the
-/// answers to those are expected, and no offer.
+/// L-CLOSE-02: a plain detach crosses a closing one. One attach and one closing detach follow; the engine expects the
+/// answers to both and reports no offer.
 #[test]
 fn l_close_02_a_plain_detach_crosses_a_closing_one() {
     let mut peer = Peer::new();
@@ -232,7 +232,7 @@ fn l_close_02_a_plain_detach_crosses_a_closing_one() {
     session.attach_sender("out", &SenderOptions::new()).unwrap();
 }
 
-/// L-CLOSE-02: two engines come to rest after that, whichever end has closed.
+/// L-CLOSE-02: two engines come to rest after such a crossing, whichever of them closed.
 #[test]
 fn l_close_02_crossing_detaches_come_to_rest() {
     for client_closes in [false, true] {
@@ -257,7 +257,7 @@ fn l_close_02_crossing_detaches_come_to_rest() {
     }
 }
 
-/// L-CLOSE-03, L-DET-01: detaches of one kind that cross are the answers to each other.
+/// L-CLOSE-03, L-DET-01: crossing detaches of one kind answer each other.
 #[test]
 fn l_close_03_crossing_detaches_of_one_kind() {
     for closed in [false, true] {
@@ -282,7 +282,7 @@ fn l_close_03_crossing_detaches_of_one_kind() {
     }
 }
 
-/// Some brokers answer a closing detach with a plain one: the link is closed all the same.
+/// Some brokers answer a closing detach with a plain one; the link is closed.
 #[test]
 fn a_plain_answer_to_a_closing_detach_closes() {
     let mut peer = Peer::new();
@@ -295,7 +295,7 @@ fn a_plain_answer_to_a_closing_detach_closes() {
     peer.hears([detach(0, true)]);
 }
 
-/// A suspended link is closed by an attach and a closing detach, and forgotten at once.
+/// A suspended link is closed by an attach and a closing detach, and removed at once.
 #[test]
 fn a_suspended_link_is_closed() {
     let mut peer = Peer::new();
@@ -310,7 +310,7 @@ fn a_suspended_link_is_closed() {
     assert!(peer.amqp.receiver(link).is_err());
 }
 
-/// L-ERR-01, R-ERR-01: a link error says what was wrong, in full, and the link is gone.
+/// L-ERR-01, R-ERR-01: the peer gets the complete error of a link, and the link is removed.
 #[test]
 fn l_err_01_a_detach_with_an_error() {
     let mut pair = Pair::opened();
@@ -326,9 +326,9 @@ fn l_err_01_a_detach_with_an_error() {
     assert_eq!((reason.origin, reason.error), (Origin::Local, Some(error)));
 }
 
-/// L-ERR-02: what was on the way to a link that was closed for an error is dropped until the peer's detach.
+/// L-ERR-02: after a link is closed with an error, frames for it are dropped until the peer's detach.
 #[test]
-fn l_err_02_what_comes_behind_an_error_is_dropped() {
+fn l_err_02_frames_behind_an_error_are_dropped() {
     let mut peer = Peer::new();
     let link = peer.receiver(&ReceiverOptions::new().with_max_message_size(4));
     peer.send(transfer(0, 0, b"1").payload("12345"));
@@ -345,7 +345,7 @@ fn l_err_02_what_comes_behind_an_error_is_dropped() {
     assert!(matches!(peer.event(), Event::SessionEnded { .. }));
 }
 
-/// L-REDIR-01, ASKS of detached senders: a detach from the peer is told at once, and sends fail from then on.
+/// L-REDIR-01: the peer's detach of a sender is reported at once, and sends fail from then on.
 #[test]
 fn a_detach_of_the_peer_ends_every_wait() {
     let mut peer = Peer::new();
@@ -359,8 +359,8 @@ fn a_detach_of_the_peer_ends_every_wait() {
     assert_eq!(events.len(), 2);
 }
 
-/// A link that is given up before the answer to its attach has come: the answer is taken in silence, handle and name
-/// are free afterwards.
+/// A link is closed before its attach is answered: the engine ignores the answer, and handle and name are free
+/// afterwards.
 #[test]
 fn a_link_is_given_up_before_the_answer() {
     for closed in [false, true] {
@@ -382,8 +382,8 @@ fn a_link_is_given_up_before_the_answer() {
     }
 }
 
-/// S-END-05: a session that is ended while links are half open: each is told of once, and what still comes for them
-/// is dropped.
+/// S-END-05: a session ends while its links are attached at one end only. Each link is reported once, and frames for
+/// it are dropped.
 #[test]
 fn s_end_05_a_session_ends_while_links_are_half_open() {
     let mut peer = Peer::new();
@@ -415,8 +415,8 @@ fn s_end_05_a_session_ends_while_links_are_half_open() {
     assert!(peer.amqp.session(peer.session).is_err() && peer.amqp.sender(unanswered).is_err());
 }
 
-/// Links that open and close in any order on one session leave nothing behind. Lesson of libraries that deadlock when
-/// one opens while another closes.
+/// Links that open and close in any order on one session leave nothing behind. Some libraries deadlock when one link
+/// opens while another closes.
 #[test]
 fn links_open_while_others_close() {
     let mut pair = Pair::new(Options::new("client"), Options::new("server"));

@@ -1,4 +1,4 @@
-//! Dispositions on their way out: merged, in order, and never too late [2.7.6].
+//! Dispositions that this end sends: merged, in order, and in time [2.7.6].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -16,7 +16,7 @@ use bytes::{Buf, Bytes};
 use peer::Peer;
 
 const ACCEPTED: &str = "00532445";
-/// Accepted in transaction "t".
+/// The transactional state: accepted in transaction "t".
 const RETIRED: &str = "005334 c00802 a00174 00532445";
 
 fn transaction() -> TransactionId {
@@ -27,7 +27,7 @@ fn accepted(first: u32, last: Option<u32>) -> Literal {
     disposition(true, first, last).boolean(true).raw(ACCEPTED)
 }
 
-/// A peer that has sent so many messages on one link, and what was received of them.
+/// A peer that has sent this number of messages on one link, and the deliveries received.
 fn received(count: u32, mode: ReceiverSettleMode) -> (Peer, ReceiverKey, Vec<DeliveryKey>) {
     let mut peer = Peer::new();
     let options = ReceiverOptions::new().with_prefetch(0).with_rcv_settle_mode(mode);
@@ -43,8 +43,8 @@ fn received(count: u32, mode: ReceiverSettleMode) -> (Peer, ReceiverKey, Vec<Del
     (peer, link, keys)
 }
 
-/// T-DISP-20: neighbours of which the same is told are one range, in whichever order the application came to them; a
-/// gap or another outcome begins a new one.
+/// T-DISP-20: equal states of neighbouring deliveries are merged into one range, in whatever order the application
+/// sets them. A gap or another outcome begins a new range.
 #[test]
 fn t_disp_20_neighbours_are_merged() {
     let (mut peer, link, keys) = received(10, ReceiverSettleMode::First);
@@ -65,7 +65,7 @@ fn t_disp_20_neighbours_are_merged() {
     peer.hears([accepted(7, None)]);
 }
 
-/// T-DISP-20: over links, and over as many deliveries as come before output is asked for.
+/// T-DISP-20: ranges span links, and all deliveries until output is taken.
 #[test]
 fn t_disp_20_ranges_over_links() {
     let mut peer = Peer::new();
@@ -81,8 +81,8 @@ fn t_disp_20_ranges_over_links() {
     assert!(peer.lines()[0].contains("first: 0, last: 99"));
 }
 
-/// T-DISP-07, T-DISP-16: what settles a delivery never goes out before its outcome does, also where neighbours of it
-/// are settled that have none.
+/// T-DISP-07, T-DISP-16: a settlement is never sent before the delivery's outcome, not even if neighbours without an
+/// outcome are settled.
 #[test]
 fn t_disp_07_settled_behind_its_outcome() {
     let (mut peer, link, keys) = received(3, ReceiverSettleMode::First);
@@ -111,8 +111,8 @@ fn t_disp_07_settled_behind_its_outcome() {
     ]);
 }
 
-/// T-XFER-06, T-DISP-18: what is said about sent deliveries goes out before a transfer that follows it, or the peer would
-/// see a tag twice; what is said together stays together.
+/// T-XFER-06, T-DISP-18: dispositions of sent deliveries go out before a later transfer, or the peer would see a tag
+/// twice. Dispositions made together stay merged.
 #[test]
 fn t_xfer_06_a_settlement_goes_out_before_a_later_transfer() {
     let tagged = SendOptions::new().with_tag(DeliveryTag::new(b"t").unwrap());
@@ -142,8 +142,8 @@ fn t_xfer_06_a_settlement_goes_out_before_a_later_transfer() {
     }
 }
 
-/// T-XFER-06, T-DISP-16: the same where the engine settles because the receiver has told an outcome, whatever waits to be
-/// merged about received deliveries.
+/// T-XFER-06, T-DISP-16: dispositions that the engine sends when the receiver has sent an outcome go out before a
+/// later transfer, too, although dispositions of received deliveries wait.
 #[test]
 fn t_xfer_06_a_settlement_by_itself_goes_out_before_a_later_transfer() {
     let tagged = SendOptions::new().with_tag(DeliveryTag::new(b"t").unwrap());
@@ -161,9 +161,9 @@ fn t_xfer_06_a_settlement_by_itself_goes_out_before_a_later_transfer() {
     }
 }
 
-/// T-DISP-18: the same between the frames of a delivery: what is said goes out before what is written after it.
+/// T-DISP-18: dispositions also go out between the frames of one delivery, before later frames.
 #[test]
-fn t_disp_18_what_is_said_goes_out_before_a_later_frame() {
+fn t_disp_18_dispositions_go_out_before_a_later_frame() {
     let mut peer = Peer::new();
     let link = peer.sender(&SenderOptions::new(), 9);
     let mut sender = peer.amqp.sender(link).unwrap();
@@ -180,8 +180,8 @@ fn t_disp_18_what_is_said_goes_out_before_a_later_frame() {
     assert_eq!(names, ["disposition", "transfer", "disposition", "transfer"], "{lines:?}");
 }
 
-/// X-RET-01, [4.4.2]: what is retired in a transaction goes out before a later transfer, which may discharge it, on
-/// whichever session that is; what is retired together stays together.
+/// X-RET-01, [4.4.2]: dispositions in a transaction go out before a later transfer on any session, which may
+/// discharge the transaction. Dispositions made together stay merged.
 #[test]
 fn x_ret_01_a_retirement_goes_out_before_a_later_transfer() {
     for on_another in [false, true] {
@@ -229,7 +229,8 @@ fn x_ret_01_a_retirement_goes_out_before_a_later_transfer() {
     }
 }
 
-/// T-DISP-20: what is said about received deliveries waits to be merged, transfers or not: no peer can tell.
+/// T-DISP-20: dispositions of received deliveries wait to be merged while messages are sent, which no peer can
+/// notice.
 #[test]
 fn t_disp_20_outcomes_wait_while_messages_are_sent() {
     let (mut peer, link, keys) = received(4, ReceiverSettleMode::First);
@@ -242,9 +243,9 @@ fn t_disp_20_outcomes_wait_while_messages_are_sent() {
     assert_eq!(lines.iter().filter(|line| line.contains("disposition")).count(), 1, "{lines:?}");
 }
 
-/// T-DISP-21, M-STATE-01: states that are no outcomes go out one by one, before what follows them.
+/// T-DISP-21, M-STATE-01: states that are not outcomes are sent one by one, in order.
 #[test]
-fn t_disp_21_what_is_no_outcome_is_not_merged() {
+fn t_disp_21_a_state_without_outcome_is_not_merged() {
     let (mut peer, link, keys) = received(1, ReceiverSettleMode::First);
     let mut receiver = peer.amqp.receiver(link).unwrap();
     for offset in [0, 5] {
@@ -258,9 +259,9 @@ fn t_disp_21_what_is_no_outcome_is_not_merged() {
     ]);
 }
 
-/// T-DISP-21: nor are they merged with their like, or with what is said about their deliveries later, at either end.
+/// T-DISP-21: at neither end are they merged with equal states or with later states of their deliveries.
 #[test]
-fn t_disp_21_what_is_no_outcome_goes_out_alone() {
+fn t_disp_21_a_state_without_outcome_goes_out_alone() {
     const RECEIVED: &str = "005323 c00302 43 44";
     let begun = DeliveryState::Received(Received::new(0, 0));
     let (mut peer, link, keys) = received(2, ReceiverSettleMode::First);
@@ -284,8 +285,8 @@ fn t_disp_21_what_is_no_outcome_goes_out_alone() {
     ]);
 }
 
-/// T-DISP-07, T-DISP-18: the outcome that a sender has come to goes out before the settlement that the engine writes for
-/// the receiver's, also where a neighbour is settled that has none.
+/// T-DISP-07, T-DISP-18: an outcome set by the sender goes out before the settlement that answers the receiver, even
+/// if a neighbour without an outcome is settled.
 #[test]
 fn t_disp_07_own_outcome_goes_out_before_the_settlement() {
     let mut peer = Peer::new();
@@ -305,7 +306,7 @@ fn t_disp_07_own_outcome_goes_out_before_the_settlement() {
     ]);
 }
 
-/// F-MAX-02: an outcome with more to say than the peer's frames hold is told without it.
+/// F-MAX-02: an outcome too long for the peer's frames is sent without its details.
 #[test]
 fn f_max_02_an_outcome_that_is_too_long() {
     let mut peer = Peer::framed(512, 99);
@@ -321,8 +322,8 @@ fn f_max_02_an_outcome_that_is_too_long() {
     );
 }
 
-/// C-CLOSE-01, L-DET-01: what was told of deliveries goes out before the end of their link, session or connection,
-/// however full the output is; and afterwards nothing is said of them, nor accepted to be said.
+/// C-CLOSE-01, L-DET-01: dispositions go out before the end of their link, session or connection, however full the
+/// output is. Afterwards, none is sent or accepted.
 #[test]
 fn c_close_01_outcomes_go_out_before_the_end() {
     for depth in 0..3 {

@@ -1,4 +1,4 @@
-//! Draining: credit that is used or given back [2.6.7] [2.6.8].
+//! Draining: the sender uses its credit or gives it back [2.6.7] [2.6.8].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -15,12 +15,12 @@ use amqp_proto::{Deadline, Event};
 use bytes::Bytes;
 use peer::Peer;
 
-/// A flow of the peer that drains so much credit, counted from there.
+/// The peer's drain flow with this credit, counted from this delivery-count.
 fn drain(delivery_count: u32, credit: u32) -> Literal {
     flow(Some(0), 2048, 0, 2048).uint(0).uint(delivery_count).uint(credit).null().boolean(true)
 }
 
-/// The answer of a sender that has sent so many frames: all counted, no credit left.
+/// The sender's answer to a drain: all credit is counted, none is left.
 fn drained(frames: u32, delivery_count: u32, credit: u32) -> Literal {
     let session = flow(Some(0), 512, frames, 0x7fff_ffff);
     session.uint(0).uint(delivery_count).uint(credit).null().boolean(true)
@@ -30,7 +30,7 @@ fn payload(text: &'static str) -> Payload {
     Bytes::from_static(text.as_bytes()).into()
 }
 
-/// A pair with a link on which the server receives with so much credit and asks for nothing ahead.
+/// A pair with a link on which the server receives, with this credit and no prefetch.
 fn linked(credit: u32) -> (Pair, amqp_proto::types::SenderKey, ReceiverKey) {
     let mut pair = Pair::opened();
     pair.server.receiver_options = ReceiverOptions::new().with_prefetch(0);
@@ -44,7 +44,7 @@ fn linked(credit: u32) -> (Pair, amqp_proto::types::SenderKey, ReceiverKey) {
     (pair, sender, receiver)
 }
 
-/// T-DRAIN-01, T-DRAIN-06: with nothing to send all credit is given back at once, by a flow that says so.
+/// T-DRAIN-01, T-DRAIN-06: with no messages, the sender gives back all credit at once, by a flow.
 #[test]
 fn t_drain_01_nothing_to_send() {
     let mut peer = Peer::new();
@@ -57,10 +57,10 @@ fn t_drain_01_nothing_to_send() {
     peer.quiet();
 }
 
-/// T-DRAIN-02: what the application sends when it is told is sent first, and the rest given back behind it, also
-/// when output is asked for before events are.
+/// T-DRAIN-02: messages sent in answer to the event go first, and the rest of the credit is given back behind them,
+/// also if output is taken before the events.
 #[test]
-fn t_drain_02_what_there_is_goes_first() {
+fn t_drain_02_waiting_messages_go_first() {
     let mut peer = Peer::new();
     let link = peer.sender(&SenderOptions::new(), 0);
     peer.send(drain(0, 5));
@@ -76,9 +76,9 @@ fn t_drain_02_what_there_is_goes_first() {
     ]);
 }
 
-/// T-DRAIN-03: the receiver is told once, and has no credit left.
+/// T-DRAIN-03: the receiver gets one event and has no credit left.
 #[test]
-fn t_drain_03_the_receiver_is_told_once() {
+fn t_drain_03_the_receiver_gets_one_event() {
     let (mut pair, _, receiver) = linked(5);
     pair.server.receiver(receiver).unwrap().drain().unwrap();
     pair.drive();
@@ -90,7 +90,7 @@ fn t_drain_03_the_receiver_is_told_once() {
     pair.server.expect_quiet();
 }
 
-/// T-DRAIN-04: a drain without credit is answered by a sender, and told to a receiver at once, since not every sender
+/// T-DRAIN-04: a sender answers a drain without credit. The receiver gets its event at once, since not every sender
 /// answers.
 #[test]
 fn t_drain_04_without_credit() {
@@ -104,7 +104,7 @@ fn t_drain_04_without_credit() {
     assert_eq!(pair.server.events(), [Event::Drained(receiver)]);
 }
 
-/// T-DRAIN-05: draining lasts until a flow of the receiver says otherwise.
+/// T-DRAIN-05: a drain lasts until a flow of the receiver ends it.
 #[test]
 fn t_drain_05_draining_lasts() {
     let mut peer = Peer::new();
@@ -124,7 +124,7 @@ fn t_drain_05_draining_lasts() {
     );
 }
 
-/// T-DRAIN-05: nothing is asked for ahead while a link is drained, nor after, until credit is set.
+/// T-DRAIN-05: prefetch stops during a drain and stays off until credit is set.
 #[test]
 fn t_drain_05_nothing_is_asked_for_ahead() {
     let mut peer = Peer::new();
@@ -144,7 +144,7 @@ fn t_drain_05_nothing_is_asked_for_ahead() {
     assert!(peer.lines()[0].contains("link_credit: 2"));
 }
 
-/// T-DRAIN-07: credit is not given back over a delivery that is not finished: one flow answers, behind the last frame.
+/// T-DRAIN-07: credit is not given back during an incomplete delivery; one flow answers after the last frame.
 #[test]
 fn t_drain_07_in_the_middle_of_a_delivery() {
     for aborts in [false, true] {
@@ -172,7 +172,7 @@ fn t_drain_07_in_the_middle_of_a_delivery() {
     }
 }
 
-/// T-DRAIN-01: a sender that drains by hand gives credit back when the application says so, and not before.
+/// T-DRAIN-01: a sender without auto-drain gives credit back only when the application says so.
 #[test]
 fn t_drain_01_by_hand() {
     let mut peer = Peer::new();
@@ -186,8 +186,8 @@ fn t_drain_01_by_hand() {
     peer.quiet();
 }
 
-/// T-DRAIN-01, T-DRAIN-02: a sender that drains by hand answers by itself once its messages have used all credit, and
-/// once only.
+/// T-DRAIN-01, T-DRAIN-02: a sender without auto-drain answers by itself, once, when its messages have used all
+/// credit.
 #[test]
 fn t_drain_02_the_last_message_ends_the_drain() {
     for octets in [1, 1_000] {
@@ -205,7 +205,7 @@ fn t_drain_02_the_last_message_ends_the_drain() {
     }
 }
 
-/// T-DRAIN-07: what the application says in the middle of a delivery about the end of a drain holds behind it.
+/// T-DRAIN-07: `drained` during an incomplete delivery takes effect behind it.
 #[test]
 fn t_drain_07_drained_by_hand_in_the_middle_of_a_delivery() {
     let mut peer = Peer::new();
@@ -223,10 +223,10 @@ fn t_drain_07_drained_by_hand_in_the_middle_of_a_delivery() {
     peer.quiet();
 }
 
-/// T-DRAIN-07, S-FLOW-03: a message that is begun while the answer waits to be written goes first; who asks for the
-/// state of the link beside the drain is answered at once.
+/// T-DRAIN-07, S-FLOW-03: a delivery begun while the answer waits to be written goes first. An echo request beside
+/// the drain is answered at once.
 #[test]
-fn t_drain_07_the_answer_comes_behind_what_was_begun() {
+fn t_drain_07_the_answer_comes_behind_the_begun_delivery() {
     for echo in [false, true] {
         let mut peer = Peer::new();
         let link = peer.sender(&SenderOptions::new(), 0);
@@ -242,9 +242,9 @@ fn t_drain_07_the_answer_comes_behind_what_was_begun() {
     }
 }
 
-/// T-AVAIL-01: how many messages wait is told if the application has said so, and not made up.
+/// T-AVAIL-01: a flow has `available` only if the application has set it.
 #[test]
-fn t_avail_01_what_waits_is_not_made_up() {
+fn t_avail_01_available_is_not_made_up() {
     let mut peer = Peer::new();
     let link = peer.sender(&SenderOptions::new(), 0);
     for waiting in [None, Some(3)] {
@@ -262,8 +262,7 @@ fn t_avail_01_what_waits_is_not_made_up() {
     }
 }
 
-/// L-DET-01, T-CREDIT-01: credit and the wish to drain it end with the attachment, at both ends; attached again, the link
-/// starts with none.
+/// L-DET-01, T-CREDIT-01: credit and drain end with a detach, at both ends; attached again, the link has no credit.
 #[test]
 fn l_det_01_credit_and_drain_end_with_the_attachment() {
     let mut peer = Peer::new();
@@ -293,8 +292,8 @@ fn l_det_01_credit_and_drain_end_with_the_attachment() {
     assert_eq!(pair.server.receiver(receiver).unwrap().credit(), 0);
 }
 
-/// T-GET-01: one credit, then a drain: either a message or the end of the credit ends the wait, and when both cross
-/// the message is told first.
+/// T-GET-01: after one credit and a drain, either a message or the end of the credit ends the wait. If both cross,
+/// the message is reported first.
 #[test]
 fn t_get_01_a_message_that_crosses_the_drain() {
     let (mut pair, sender, receiver) = linked(1);
@@ -306,7 +305,7 @@ fn t_get_01_a_message_that_crosses_the_drain() {
     assert!(pair.server.receiver(receiver).unwrap().receive().is_some());
 }
 
-/// T-GET-01: a message of many frames is complete before the credit that it has used is told to be gone.
+/// T-GET-01: a message of many frames is complete before the receiver learns that its credit is used.
 #[test]
 fn t_get_01_a_large_message_comes_before_the_end_of_the_credit() {
     let mut peer = Peer::new();
@@ -322,7 +321,7 @@ fn t_get_01_a_large_message_comes_before_the_end_of_the_credit() {
     assert!(matches!(events[..], [Event::Message { .. }, Event::Drained(_)]), "{events:?}");
 }
 
-/// T-DRAIN-03: a drain that is called off is not told of, and one that is repeated is told once.
+/// T-DRAIN-03: a cancelled drain is not reported, and a repeated drain is reported once.
 #[test]
 fn t_drain_03_called_off_and_repeated() {
     let (mut pair, _, receiver) = linked(5);
@@ -337,7 +336,7 @@ fn t_drain_03_called_off_and_repeated() {
     }
     pair.drive();
     assert_eq!(pair.server.events(), [Event::Drained(receiver)]);
-    // A link that is detached is not drained.
+    // A detached link cannot be drained.
     pair.server.receiver(receiver).unwrap().set_credit(5).unwrap();
     pair.drive();
     pair.server.receiver(receiver).unwrap().drain().unwrap();
@@ -346,7 +345,7 @@ fn t_drain_03_called_off_and_repeated() {
     assert!(matches!(pair.server.events()[..], [Event::LinkDetached { .. }] | [Event::Drained(_), _]));
 }
 
-/// A sender on a connection on which credit that is drained stays for 5 ms, with so much credit that is drained.
+/// A sender that keeps drained credit for 5 ms, with this credit in a drain.
 fn late(credit: u32) -> (Peer, SenderKey) {
     let options = Options::new("engine").with_drain_pause(Duration::from_millis(5));
     let mut peer = Peer::of(options);
@@ -360,8 +359,8 @@ fn at(millis: u64) -> Moment {
     Moment::from_millis(millis)
 }
 
-/// T-DRAIN-02 [2.6.7]: credit that is drained stays for a while, and each message that is sent gives more time; then all
-/// that is left is given back, by one flow behind the messages. The time is a deadline of the engine.
+/// T-DRAIN-02 [2.6.7]: drained credit stays for a while, and each sent message gives more time. Then one flow behind
+/// the messages gives the rest back. The time is a deadline of the engine.
 #[test]
 fn t_drain_02_credit_stays_while_it_is_used() {
     let (mut peer, link) = late(5);
@@ -380,7 +379,7 @@ fn t_drain_02_credit_stays_while_it_is_used() {
     peer.quiet();
 }
 
-/// T-DRAIN-02 [2.6.7]: credit that is used up needs no waiting; a drain that is called off is forgotten.
+/// T-DRAIN-02 [2.6.7]: used-up credit ends the wait at once, and a cancelled drain is forgotten.
 #[test]
 fn t_drain_02_credit_that_is_used_up_is_answered_at_once() {
     let (mut peer, link) = late(1);
@@ -396,10 +395,10 @@ fn t_drain_02_credit_that_is_used_up_is_answered_at_once() {
     assert_eq!(peer.amqp.sender(link).unwrap().credit(), 3);
 }
 
-/// T-DRAIN-03, T-CREDIT-08 [2.6.7]: credit that was taken back may have been used before the sender heard of it: a drain
-/// then ends when the sender has said that it has none, and a message that was under way is told first.
+/// T-DRAIN-03, T-CREDIT-08 [2.6.7]: the sender may have used withdrawn credit before it learned of that. A drain ends
+/// when the sender says that it has none, and messages on the way are reported first.
 #[test]
-fn t_drain_03_what_was_under_way_comes_before_the_end() {
+fn t_drain_03_messages_on_the_way_come_before_the_end() {
     let mut peer = Peer::new();
     let link = peer.receiver(&ReceiverOptions::new().with_prefetch(0));
     let mut receiver = peer.amqp.receiver(link).unwrap();

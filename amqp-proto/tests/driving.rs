@@ -1,4 +1,4 @@
-//! What drivers ask the engine beside octets and events.
+//! Methods of the engine that drivers use beside octets and events.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use amqp_proto::config::{SenderOptions, SessionOptions};
@@ -6,9 +6,10 @@ use amqp_proto::testing::{Auto, Pair};
 use amqp_proto::types::LinkKey;
 use amqp_proto::{Delivery, Event};
 
-/// What came over a link that is then closed can be received before its end is polled; the end hands over the rest.
+/// A message on a link that is then closed can be received before the close is polled; the event of the close hands
+/// over the rest.
 #[test]
-fn the_end_of_a_link_hands_over_what_was_not_received() {
+fn the_end_of_a_link_hands_over_unread_messages() {
     let mut pair = Pair::opened();
     let (sender, receiver) = pair.link("jobs");
     pair.server.polls = false;
@@ -32,9 +33,9 @@ fn the_end_of_a_link_hands_over_what_was_not_received() {
     assert!(pair.server.poll_event().is_none());
 }
 
-/// A suspended link keeps what was not received.
+/// A suspended link keeps its unread messages.
 #[test]
-fn a_suspended_link_keeps_what_was_not_received() {
+fn a_suspended_link_keeps_unread_messages() {
     let mut pair = Pair::opened();
     let (sender, receiver) = pair.link("jobs");
     pair.client.sender(sender).unwrap().send("job").unwrap();
@@ -46,9 +47,10 @@ fn a_suspended_link_keeps_what_was_not_received() {
     assert!(pair.server.receiver(receiver).unwrap().receive().is_some());
 }
 
-/// T-DRAIN-01: who drains by hand hears that the receiver wants its credit back, though it was told of it before.
+/// T-DRAIN-01: a sender that drains by hand gets another event when the receiver drains, although it was sendable
+/// before.
 #[test]
-fn t_drain_01_who_drains_by_hand_is_told() {
+fn t_drain_01_a_sender_without_auto_drain_gets_an_event() {
     let mut pair = Pair::opened();
     let sender = pair.client.attach_sender_with("jobs", &SenderOptions::to("jobs").with_auto_drain(false));
     pair.drive();
@@ -66,8 +68,8 @@ fn t_drain_01_who_drains_by_hand_is_told() {
     assert_eq!(pair.server.expect_drained(), receiver);
 }
 
-/// S-BEG-01, S-END-01: a session that is ended as soon as it is begun is answered as what it is, and not taken for one
-/// of the peer's own.
+/// S-BEG-01, S-END-01: a session ended right after its begin: the peer's answer is not taken for a session of the
+/// peer.
 #[test]
 fn s_beg_01_a_session_that_is_given_up_at_once() {
     let mut pair = Pair::opened();

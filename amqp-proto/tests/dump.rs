@@ -1,4 +1,4 @@
-//! The example `dump`, run as a program: what it prints, where it stops, and how it ends.
+//! The example `dump`, run as a program: its output, its faults and its exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -11,7 +11,7 @@ use std::{env, thread};
 
 use common::{data, hex, octets, text};
 
-/// The program, next to the tests. `cargo test` makes it, `cargo test --test dump` does not, so this may have to.
+/// Returns the path of the program. `cargo test` builds it, `cargo test --test dump` does not; then this builds it.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -45,7 +45,7 @@ fn dump(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
     let mut child = start(arguments);
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
-    // It may well stop before all is written.
+    // The program may exit before it has read all input.
     let writer = thread::spawn(move || drop(stdin.write_all(&input)));
     let done = child.wait_with_output().unwrap();
     writer.join().unwrap();
@@ -59,7 +59,7 @@ fn prints(arguments: &[&str], input: &[u8]) -> String {
     out
 }
 
-/// What is printed before the fault, and what of the fault.
+/// Returns the output before the fault, and the message about the fault.
 fn stops(arguments: &[&str], input: &[u8]) -> (String, String) {
     let (code, out, errors) = dump(arguments, input);
     assert_eq!(code, 1, "{arguments:?} {} {out}", hex(input));
@@ -101,7 +101,7 @@ fn single(handle: u8, format: &str, payload: &str) -> Vec<u8> {
     frame(0, &(list(0x14, &[&format!("52{handle:02x}"), "43", "a00130", format]) + payload))
 }
 
-/// The lines about messages.
+/// Returns the lines about messages.
 fn sections(out: &str) -> Vec<&str> {
     out.lines().filter_map(|line| line.strip_prefix("            ")).collect()
 }
@@ -136,7 +136,7 @@ fn a_connection_with_sasl_is_printed_layer_by_layer_and_without_secrets() {
     assert_eq!(prints(&["--hex", "-"], hex(&stream.concat()).as_bytes()), expected);
     let spaced: String = hex(&stream.concat()).to_uppercase().chars().flat_map(|c| [c, '\n', ' ']).collect();
     assert_eq!(prints(&["--hex"], spaced.as_bytes()), expected);
-    // Without its headers it is a stream, too.
+    // A stream without protocol headers is read, too.
     assert_eq!(prints(&[], &frame(0, OPEN)), "       0  [0] open { container_id: \"c\" }\n");
 }
 
@@ -187,7 +187,7 @@ fn deliveries_that_come_to_nothing_are_not_shown() {
         let stream = [first(0, "005375a0"), gone, single(0, "43", "00537740")].concat();
         assert_eq!(sections(&prints(&[], &stream)), ["amqp-value null"]);
     }
-    // Messages of another format are none that could be shown, in one frame or in two.
+    // Messages of another format are not shown, neither in one frame nor in two.
     assert_eq!(sections(&prints(&[], &single(0, "7080013700", "ff"))), [""; 0]);
     let foreign = list(0x14, &["43", "43", "a00130", "7080013700", "40", "41"]);
     let stream = [frame(0, &(foreign + "ff")), last(0, "ff"), single(0, "43", "00537740")].concat();
@@ -205,7 +205,7 @@ fn very_large_deliveries_are_not_shown() {
     stream.extend(last(0, &part));
     stream.extend(single(0, "43", "00537740"));
     assert_eq!(sections(&prints(&[], &stream)), ["amqp-value null"]);
-    // And of too many at once, some are not.
+    // Of too many deliveries at once, some are not shown.
     let mut stream: Vec<u8> = (0..=255).flat_map(|handle| first(handle, "00537740")).collect();
     let on_another_channel = |mut frame: Vec<u8>| {
         frame[7] = 1;
@@ -224,7 +224,7 @@ fn values_are_printed_with_their_offsets() {
         concat!("       0  true\n", "       1  uint 1\n", "       3  \"hi\"\n", "       7  [null]\n",);
     assert_eq!(prints(&["--value"], &octets(values).slice(..11)), expected);
     assert_eq!(prints(&["--hex", "--value"], &values.as_bytes()[..26]), expected);
-    // What is wrong with the next one is told with its own offset.
+    // A fault in the next value has its own offset.
     let (out, fault) = stops(&["--value"], &octets("41 5201 a1026869 c0020140 c00301 56 02"));
     assert_eq!(
         (out.as_str(), fault.as_str()),
@@ -246,7 +246,7 @@ fn golden_vectors_are_printed() {
                 let sections = text(example, "decoded").split(" | ").count();
                 assert_eq!(prints(&["--hex", "--message"], input).lines().count(), sections, "{name}");
             }
-            // Read alone, the end of a delivery looks like all of it if it says which delivery it is.
+            // Read alone, the last transfer of a delivery looks complete if it has a delivery-id.
             _ if name == "x-client-transfer-large-3" => {
                 assert_eq!(stops(&["--hex"], input).1, "offset 23: message section expected [1.4]");
             }
@@ -261,7 +261,7 @@ fn golden_vectors_are_printed() {
 }
 
 #[test]
-fn malformed_vectors_stop_it_at_the_fault() {
+fn malformed_vectors_stop_the_program_at_the_fault() {
     let all = data("wire-examples.json");
     for example in all["malformed"].as_array().unwrap() {
         let flag = if text(example, "kind") == "value" { "--value" } else { "--hex" };
@@ -276,7 +276,7 @@ fn malformed_vectors_stop_it_at_the_fault() {
 }
 
 #[test]
-fn faults_are_told_with_their_place() {
+fn faults_have_their_offset() {
     let good = frame(0, OPEN);
     for (bad, fault) in [
         (frame(0, &list(0x10, &["a10163", "41"])), "offset 34: string expected in open.hostname [1.4]"),
@@ -340,7 +340,7 @@ fn streams_may_end_between_frames_only() {
 }
 
 #[test]
-fn what_is_too_large_is_refused_before_it_is_held() {
+fn too_large_input_is_refused_before_it_is_buffered() {
     let endless =
         b"\xb0\xff\xff\xff\xff".iter().copied().chain(std::iter::repeat_n(0, 17 << 20)).collect::<Vec<u8>>();
     assert_eq!(stops(&["--value"], &endless).1, "offset 5: the octets end inside a value [1.2]");
@@ -397,7 +397,7 @@ fn frames_are_printed_as_they_come() {
 }
 
 #[test]
-fn nobody_has_to_read_to_the_end() {
+fn a_closed_output_ends_the_program() {
     let mut child = start(&[]);
     drop(child.stdout.take());
     let mut stdin = child.stdin.take().unwrap();
@@ -407,7 +407,7 @@ fn nobody_has_to_read_to_the_end() {
     assert_eq!((done.status.code(), done.stderr.len()), (Some(0), 0));
 }
 
-/// It stops or it does not, but it ends on its own, whatever it reads.
+/// The program ends on its own whatever it reads.
 #[test]
 fn any_octets_will_do() {
     let mut state = 1_u64;

@@ -1,5 +1,5 @@
-//! Every bound in [`Limits`] that the engine keeps, reached and passed: what is refused, and that what is within it
-//! goes on. Those of decoding are in `limits.rs`.
+//! Every limit of [`Limits`] that the engine keeps: what exceeds it is refused, and what is within it works.
+//! `limits.rs` tests the limits of decoding.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -23,7 +23,7 @@ fn limited(limits: Limits) -> Solo {
     solo
 }
 
-/// A link on which the engine receives, over the peer's handle 0, with credit for 100 messages.
+/// A link on which the engine receives, on the peer's handle 0, with credit for 100 messages.
 fn receiving(solo: &mut Solo, options: &ReceiverOptions) -> ReceiverKey {
     let LinkKey::Receiver(link) = solo.is_offered(attach_sender("n", 0, "a", "b")) else {
         panic!("a sender")
@@ -33,7 +33,7 @@ fn receiving(solo: &mut Solo, options: &ReceiverOptions) -> ReceiverKey {
     link
 }
 
-/// A link on which the engine sends, over the peer's handle 0, with credit for 1,000 messages.
+/// A link on which the engine sends, on the peer's handle 0, with credit for 1,000 messages.
 fn sending(solo: &mut Solo) -> SenderKey {
     let LinkKey::Sender(link) = solo.is_offered(attach_receiver("n", 0, "a", "b")) else {
         panic!("a receiver")
@@ -45,7 +45,7 @@ fn sending(solo: &mut Solo) -> SenderKey {
     link
 }
 
-/// The engine has closed the link because of the peer: the condition.
+/// Returns the condition with which the engine has closed the link because of the peer.
 fn detached(solo: &mut Solo) -> Condition {
     let told = solo.events().into_iter().find_map(|event| match event {
         Event::LinkDetached { closed: true, reason, .. } => reason.error,
@@ -91,7 +91,7 @@ fn sasl_frame_size() {
     }
 }
 
-/// A mechanism that asks on and on.
+/// A mechanism that sends challenges for ever.
 #[derive(Debug)]
 struct Endless;
 
@@ -112,7 +112,7 @@ impl ServerMechanism for Endless {
     }
 }
 
-/// sasl_rounds: so many challenges, and then it has to be decided.
+/// sasl_rounds: after this number of challenges the mechanism must decide.
 #[test]
 fn sasl_rounds() {
     for (rounds, answers, is_right) in [(3, 3, true), (3, 4, false), (16, 16, true), (16, 17, false)] {
@@ -130,7 +130,7 @@ fn sasl_rounds() {
     }
 }
 
-/// channel_max: as many sessions as channels.
+/// channel_max: the number of sessions.
 #[test]
 fn channel_max() {
     let mut solo = limited(Limits::DEFAULT.with_channel_max(1));
@@ -140,7 +140,7 @@ fn channel_max() {
     assert_eq!(solo.closes_for(), Condition::FramingError);
 }
 
-/// handle_max: as many links on a session as handles.
+/// handle_max: the number of links on a session.
 #[test]
 fn handle_max() {
     let mut solo = limited(Limits::DEFAULT.with_handle_max(1));
@@ -150,7 +150,7 @@ fn handle_max() {
     assert_eq!(solo.closes_for(), Condition::FramingError);
 }
 
-/// links: in all sessions together, whoever attaches them.
+/// links: the number of links of all sessions, attached by either end.
 #[test]
 fn links() {
     let mut solo = limited(Limits::DEFAULT.with_links(3));
@@ -169,7 +169,7 @@ fn links() {
     view.attach_sender("d", &SenderOptions::new()).unwrap();
 }
 
-/// suspended_links: the one that was detached first is forgotten.
+/// suspended_links: the link that was detached first is forgotten.
 #[test]
 fn suspended_links() {
     let mut solo = limited(Limits::DEFAULT.with_suspended_links(2));
@@ -188,11 +188,11 @@ fn suspended_links() {
     assert_eq!(solo.is_offered(attach_sender("b", 0, "a", "b")), keys[1].into());
 }
 
-/// attach_octets: one that is larger is refused, and the link is gone.
+/// attach_octets: a larger attach is refused with its link.
 #[test]
 fn attach_octets() {
     let named = |octets: usize| attach_sender(&"n".repeat(octets), 0, "a", "b");
-    // The descriptor, the list and the attach in it count, and the frame around it does not.
+    // The attach with its descriptor counts, the frame around it does not.
     let over = named(200).to_octets().len() - 8 - 200;
     for (octets, is_right) in [(200, true), (201, false)] {
         let limit = u32::try_from(over + 200).unwrap();
@@ -206,7 +206,7 @@ fn attach_octets() {
     }
 }
 
-/// session_frames: what options ask for is bounded by it; one transfer too many ends the session.
+/// session_frames: bounds the options of sessions; one transfer too many ends the session.
 #[test]
 fn session_frames() {
     let mut solo =
@@ -221,7 +221,7 @@ fn session_frames() {
     assert_eq!(solo.ends_for(), Condition::WindowViolation);
 }
 
-/// session_octets: the window is never larger than the room for the largest frames, but one frame at least.
+/// session_octets: the window is at most the room for frames of the largest size, but at least one frame.
 #[test]
 fn session_octets() {
     for (octets, window) in [(4_000, 4), (3_999, 3), (1_000, 1), (1, 1), (0, 1)] {
@@ -232,7 +232,7 @@ fn session_octets() {
     }
 }
 
-/// message_octets: announced, and kept to over all frames of a message; a link can ask for another.
+/// message_octets: announced, and checked over all frames of a message; a link's options can set another size.
 #[test]
 fn message_octets() {
     for (asked, limit) in [(None, 1_000), (Some(2_000), 2_000)] {
@@ -255,7 +255,7 @@ fn message_octets() {
     }
 }
 
-/// transfers_per_delivery: however small they are, empty ones too.
+/// transfers_per_delivery: counts transfers of any size, also empty ones.
 #[test]
 fn transfers_per_delivery() {
     for (count, is_right) in [(5, true), (6, false)] {
@@ -272,7 +272,7 @@ fn transfers_per_delivery() {
     }
 }
 
-/// unsettled: each way by itself; settled ones do not count, and what is settled makes room.
+/// unsettled: counted for each direction; settled deliveries do not count, and settling makes room.
 #[test]
 fn unsettled() {
     let mut solo = limited(Limits::DEFAULT.with_unsettled(3));
@@ -299,7 +299,7 @@ fn unsettled() {
     sender.send_with(&"x".into(), &SendOptions::new().with_tag(DeliveryTag::from(99))).unwrap();
 }
 
-/// output_octets: sends are refused once there is so much, and the sender is told when there is not.
+/// output_octets: sends beyond it are refused, and the sender gets an event when there is room.
 #[test]
 fn output_octets() {
     let mut solo = limited(Limits::DEFAULT.with_output_octets(1_000));
@@ -313,7 +313,7 @@ fn output_octets() {
     assert_eq!(solo.events(), [Event::Sendable(link)]);
 }
 
-/// output_octets_hard: no more input is looked at while answers to it would add to the output.
+/// output_octets_hard: no more input is read while answers to it would add to the output.
 #[test]
 fn output_octets_hard() {
     let mut solo = limited(Limits::DEFAULT.with_output_octets(500).with_output_octets_hard(1_000));
@@ -353,7 +353,7 @@ fn shortest_idle_timeout() {
     }
 }
 
-/// The input is asked for in portions that suit the frames.
+/// The engine asks for input in portions that suit the frames.
 #[test]
 fn input_suits_the_frames() {
     for (frame_size, most) in [(512, 4_096), (4_096, 32_768), (65_536, 65_536)] {
@@ -372,7 +372,7 @@ fn input_suits_the_frames() {
     }
 }
 
-/// A pair under the smallest of all limits still does what it is for.
+/// A pair with the smallest limits still works.
 #[test]
 fn the_smallest_limits_will_do() {
     let limits = Limits::DEFAULT

@@ -1,5 +1,4 @@
-//! The face of a connection: octets lent or copied, output in any portions, keys that have become stale, and commands
-//! that come too late.
+//! The public methods of a connection: input lent or copied, output in any portions, stale keys, and late commands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -16,7 +15,7 @@ use bytes::{Buf, BufMut};
 use common::solo::{Solo, beginning, frames, opening};
 use common::{hex, octets};
 
-/// What a peer says to a server that accepts all of it.
+/// The octets of a peer of a server that accepts everything.
 fn conversation() -> String {
     opening([
         open("p"),
@@ -30,7 +29,7 @@ fn conversation() -> String {
     ])
 }
 
-/// Accepts what is offered; tells what happened.
+/// Accepts all offers and returns the events.
 fn polled(engine: &mut Connection) -> Vec<Event> {
     let mut told = Vec::new();
     while let Some(event) = engine.poll_event() {
@@ -58,7 +57,7 @@ fn server() -> Connection {
     Connection::server(Options::new("s"), Moment::START)
 }
 
-/// A server that has heard all of the conversation, copied.
+/// A server that was fed the conversation, copied.
 fn listened() -> (Connection, Vec<Event>) {
     let mut engine = server();
     engine.receive(Moment::START, &octets(&conversation()));
@@ -109,7 +108,7 @@ fn output_may_be_taken_in_any_portions() {
             let mut output = engine.output();
             let mut slices = [IoSlice::new(&[]); 4];
             let count = output.chunks_vectored(&mut slices);
-            // A write takes of the slices what it likes.
+            // A write takes any part of the slices.
             let whole: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
             let some = &whole[..whole.len().min(portion)];
             assert!(whole.starts_with(output.chunk()) && !some.is_empty());
@@ -137,7 +136,7 @@ fn input_waits_for_events_and_is_not_wanted_after_the_end() {
 }
 
 #[test]
-fn keys_become_stale_when_the_end_has_been_told() {
+fn keys_become_stale_after_the_event_of_the_end() {
     let mut pair = Pair::opened();
     let (sender, receiver) = pair.link("jobs");
     let session = pair.client.default_session();
@@ -149,13 +148,13 @@ fn keys_become_stale_when_the_end_has_been_told() {
     assert!(matches!(pair.client.sender(sender), Err(StaleKey)));
     assert!(matches!(pair.client.delivery(delivery), Err(StaleKey)));
     assert!(matches!(pair.server.receiver(receiver), Err(StaleKey)));
-    // The same places again, under other keys.
+    // The same slots again, under other keys.
     let again = pair.client.begin(&SessionOptions::new()).unwrap();
     assert_ne!(again, session);
     assert!(pair.client.session(session).is_err() && pair.client.session(again).is_ok());
 }
 
-/// Nothing is sent on what this end has ended: the command says so, and nothing has changed.
+/// Commands on an ended connection, session or link are refused and change nothing.
 #[test]
 fn commands_after_the_end_are_refused() {
     for closes in [true, false] {
@@ -186,16 +185,16 @@ fn commands_after_the_end_are_refused() {
         let mut session = pair.client.session(ours).unwrap();
         assert_eq!(session.attach_sender("more", &Default::default()), Err(LinkError::NoSession));
         assert_eq!(session.end(), Err(if closes { SessionError::NotOpen } else { SessionError::Ended }));
-        // Both say their last word and nothing else.
+        // Both ends write their last frames and no others.
         pair.clear_trace();
         pair.drive();
         assert_eq!(pair.trace().len(), 2, "{:?}", pair.trace());
     }
 }
 
-/// An engine that nothing has been said to has nothing to say, whatever it is asked.
+/// A server without input has no output, whatever is asked of it.
 #[test]
-fn a_server_that_nobody_has_called() {
+fn a_server_without_input_has_no_output() {
     let mut solo = Solo::server(Options::new("s"));
     assert_eq!((solo.events(), solo.says()), (vec![], String::new()));
     assert_eq!(solo.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
@@ -205,7 +204,7 @@ fn a_server_that_nobody_has_called() {
     assert_eq!((solo.says(), frames([]), solo.engine.is_over()), (String::new(), String::new(), true));
 }
 
-/// The contract of keys: those of another connection are an error, and never a hold on something of this one.
+/// A key of another connection is an error, and never matches anything of this one.
 #[test]
 fn keys_know_their_connection() {
     let (mut pair, mut other) = (Pair::opened(), Pair::opened());

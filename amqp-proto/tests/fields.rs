@@ -1,4 +1,4 @@
-//! What single fields of composites allow: choices, provided types, tags and ids, secrets [1.3, 2.8, 3.4].
+//! Single fields of composites: choices, provided types, tags and ids, secrets [1.3, 2.8, 3.4].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -10,7 +10,7 @@ use amqp_proto::wire::*;
 use bytes::{Bytes, BytesMut};
 use common::{hex, octets};
 
-/// The shortest list of fields.
+/// The shortest encoding of a list of fields.
 fn list(fields: &[&str]) -> String {
     let items = fields.concat().replace(' ', "");
     match items.len() / 2 {
@@ -24,7 +24,7 @@ fn composite(code: u8, fields: &[&str]) -> String {
     format!("0053{code:02x}{}", list(fields))
 }
 
-/// Reads a frame of this type with this body.
+/// Decodes a frame of this type with this body.
 fn frame(kind: u8, body: &str) -> Result<Frame, DecodeError> {
     let body = octets(body);
     let mut deframer = Deframer::new();
@@ -41,7 +41,7 @@ fn performative(body: &str) -> Result<Performative, DecodeError> {
     }
 }
 
-/// The body of the frame that is written.
+/// Returns the body of the encoded frame.
 fn body(frame: &Frame) -> String {
     let mut out = BytesMut::new();
     frame.encode(u32::MAX, &mut out).unwrap();
@@ -66,7 +66,7 @@ fn attach(source: &str, target: &str) -> Result<Box<Attach>, DecodeError> {
     }
 }
 
-/// What is wrong, and in which field.
+/// Returns the fault and its field.
 fn wrong<T: std::fmt::Debug>(
     result: Result<T, DecodeError>,
 ) -> (DecodeErrorKind, &'static str, &'static str) {
@@ -75,7 +75,7 @@ fn wrong<T: std::fmt::Debug>(
     (error.kind(), of, field)
 }
 
-/// E-COMP-01: every field in its place, no two alike.
+/// E-COMP-01: every field at its place, all different.
 #[test]
 fn e_comp_01_fields_are_read_by_position() {
     let Performative::Flow(flow) = performative(&composite(
@@ -112,7 +112,7 @@ fn e_comp_04_absent_fields_read_as_their_defaults() {
     assert_eq!((header.priority, header.durable, header.ttl), (None, false, None));
 }
 
-/// E-COMP-10: what is not listed is refused as an invalid field.
+/// E-COMP-10: a value outside the choices is an invalid field.
 #[test]
 fn e_comp_10_values_that_are_no_choice_are_refused() {
     let attach =
@@ -143,12 +143,12 @@ fn e_comp_10_values_that_are_no_choice_are_refused() {
         assert_eq!(bad.condition(), Condition::InvalidField);
         assert_eq!(good, None, "{field}");
     }
-    // A role has no default and no third value.
+    // A role has no default and only two values.
     let role = performative(&composite(0x12, &["a1016c", "43", "5602"]));
     assert_eq!(wrong(role), (DecodeErrorKind::Boolean(2), "attach", "role"));
 }
 
-/// E-COMP-11: each place takes what is provided for it, a coordinator being a target too.
+/// E-COMP-11: each field takes the types provided for it; a coordinator is a target, too.
 #[test]
 fn e_comp_11_sources_and_targets_have_their_own_places() {
     let (source, target, coordinator) = ("00532845", "00532945", "00533045");
@@ -173,7 +173,7 @@ fn e_comp_11_sources_and_targets_have_their_own_places() {
     assert_eq!(wrong(attach("a10171", "40")), (DecodeErrorKind::Expected("source"), "attach", "source"));
 }
 
-/// E-COMP-11: states are states, and of those only some are outcomes.
+/// E-COMP-11: only some delivery states are outcomes.
 #[test]
 fn e_comp_11_delivery_states_and_outcomes_have_their_own_places() {
     let states = [
@@ -206,7 +206,7 @@ fn e_comp_11_delivery_states_and_outcomes_have_their_own_places() {
     }
 }
 
-/// E-COMP-11: errors, ids of messages and addresses.
+/// E-COMP-11: errors, message ids and addresses.
 #[test]
 fn e_comp_11_errors_ids_and_addresses_have_their_types() {
     assert_eq!(wrong(performative("005317c0050100532445")), (DecodeErrorKind::Descriptor, "end", "error"));
@@ -230,7 +230,7 @@ fn e_comp_11_errors_ids_and_addresses_have_their_types() {
     }
 }
 
-/// E-DESC-04, E-DESC-02: what the standard does not know is kept, octet for octet.
+/// E-DESC-04, E-DESC-02: states and targets that the standard does not define are kept, octet by octet.
 #[test]
 fn e_desc_04_unknown_states_and_targets_are_kept() {
     for unknown in ["00a30178c0020141", "00800000468c0000000445", "00521045", "005224a10161"] {
@@ -334,7 +334,7 @@ fn e_comp_14_numbers_of_handles_deliveries_and_transfers_are_uints() {
     assert_eq!(wrong(wide).0, DecodeErrorKind::Expected("uint"));
 }
 
-/// E-COMP-02, E-ENC-06: nulls between fields are written, those after the last are not.
+/// E-COMP-02, E-ENC-06: only nulls before the last field are written.
 #[test]
 fn e_comp_02_only_nulls_between_fields_are_written() {
     let mut open = Open::new("c".into());
@@ -350,7 +350,7 @@ fn e_comp_02_only_nulls_between_fields_are_written() {
     assert_eq!(rewritten(&attach), attach);
 }
 
-/// E-COMP-02: a null given as the value of a field that takes any is no value.
+/// E-COMP-02: null as the value of a field of any type means that the field is not set.
 #[test]
 fn e_comp_02_a_null_of_any_type_is_not_written_at_the_end() {
     let mut out = BytesMut::new();
@@ -358,7 +358,7 @@ fn e_comp_02_a_null_of_any_type_is_not_written_at_the_end() {
     assert_eq!(hex(&out), "00533145");
 }
 
-/// E-COMP-08, A-SASL-08: neither written nor read without a mechanism.
+/// E-COMP-08, A-SASL-08: sasl-mechanisms without a mechanism is neither written nor read.
 #[test]
 fn e_comp_08_sasl_mechanisms_need_at_least_one() {
     let none = SaslMechanisms::new(Many::new());
@@ -376,7 +376,7 @@ fn e_comp_08_sasl_mechanisms_need_at_least_one() {
     assert_eq!(frame(1, "005340c00801a305504c41494e"), Ok(Frame::Sasl(one.into())));
 }
 
-/// A-SASL-12, A-SASL-13: an empty binary is not a missing one.
+/// A-SASL-12, A-SASL-13: an empty binary differs from a missing one.
 #[test]
 fn a_sasl_12_an_empty_response_is_a_response() {
     let init = |response: Option<&[u8]>| {
@@ -396,7 +396,7 @@ fn a_sasl_12_an_empty_response_is_a_response() {
     }
 }
 
-/// Whether the secret shows, as text, as a list of numbers or in hexadecimal digits.
+/// Returns whether the text shows the secret, as text, numbers or hexadecimal digits.
 fn shows(printed: &str) -> bool {
     ["hunter2", "104, 117, 110", "68756e746572"].iter().any(|secret| printed.contains(secret))
 }
@@ -421,9 +421,9 @@ fn sasl_secrets_do_not_show_in_frames() {
     }
 }
 
-/// Nor where the frame is not read yet.
+/// A frame that is not decoded yet hides its secrets, too.
 #[test]
-fn sasl_secrets_do_not_show_in_what_is_not_read_yet() {
+fn sasl_secrets_do_not_show_in_undecoded_frames() {
     for body in sasl_bodies() {
         let mut deframer = Deframer::new();
         Frame::Sasl(body).encode(512, deframer.input()).unwrap();
@@ -452,7 +452,7 @@ fn debug_is_compact_and_complete() {
     assert_eq!(outcome.to_string(), "[sasl] sasl-outcome { code: Auth }");
 }
 
-/// What a peer says cannot forge a line of a log.
+/// A peer's text cannot forge a line of a log.
 #[test]
 fn text_of_a_peer_is_printed_without_control_characters() {
     let error = AmqpError::new(Symbol::new("a\nb").unwrap().into()).with_description("one\ntwo\u{1b}[31m");

@@ -1,4 +1,4 @@
-//! Messages in many frames: where they are cut, who sends when, and what can be read before all is there [2.6.14].
+//! Messages in many frames: where they are cut, in which order they are sent, and reading before the end [2.6.14].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -14,7 +14,7 @@ use amqp_proto::{Event, PartEnd, ReadError, SendError};
 use bytes::{Buf, Bytes};
 use peer::Peer;
 
-/// So many octets, no two neighbours of which are the same.
+/// This number of octets; neighbours differ.
 fn octets(len: usize) -> Bytes {
     (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect()
 }
@@ -23,7 +23,7 @@ fn payload(len: usize) -> Payload {
     octets(len).into()
 }
 
-/// The transfers that have come out: their sizes, what they say and what they carry.
+/// Takes the output and returns its transfers, with their sizes and payloads.
 fn transfers(peer: &mut Peer) -> Vec<(u32, Transfer, Bytes)> {
     let transfer = |(size, frame)| match frame {
         Frame::Amqp { performative: Performative::Transfer(transfer), payload, .. } => {
@@ -34,11 +34,11 @@ fn transfers(peer: &mut Peer) -> Vec<(u32, Transfer, Bytes)> {
     peer.sized_frames().into_iter().filter_map(transfer).collect()
 }
 
-/// A first transfer that is not the last takes one octet more for each: settled is null, more is true.
+/// A first transfer that is not the last takes two octets more: settled is null, more is true.
 const MORE: usize = 2;
 
-/// T-XFER-21, T-XFER-10, F-MAX-02: a message of this size goes out in frames that are as large as may be and no larger,
-/// as few as there can be, with all of its octets.
+/// T-XFER-21, T-XFER-10, F-MAX-02: sends a message of this size, and checks that it goes out in the fewest and
+/// largest frames, with all octets.
 fn goes_out(peer: &mut Peer, link: SenderKey, max: usize, len: usize, options: &SendOptions) {
     let delivery = peer.amqp.sender(link).unwrap().send_payload(&payload(len), options).unwrap();
     let frames = transfers(peer);
@@ -56,7 +56,7 @@ fn goes_out(peer: &mut Peer, link: SenderKey, max: usize, len: usize, options: &
     peer.octets();
 }
 
-/// T-XFER-21: every size up to some frames of the smallest kind.
+/// T-XFER-21: every size up to a few of the smallest frames.
 #[test]
 fn t_xfer_21_every_size_in_the_smallest_frames() {
     let mut peer = Peer::framed(512, 2048);
@@ -77,7 +77,7 @@ fn t_xfer_21_sizes_around_every_border() {
         let link = peer.sender(&SenderOptions::new(), u32::MAX >> 1);
         peer.send(flow(Some(0), u32::MAX, 0, 0));
         for frames in 1..4_usize {
-            // A frame of a delivery has up to 40 octets that are no payload.
+            // A frame has up to 40 octets beside its payload.
             for len in (frames * (max - 45)..=frames * max + 2).step_by(if max > 4_096 { 3 } else { 1 }) {
                 goes_out(&mut peer, link, max, len, &SendOptions::new());
             }
@@ -85,7 +85,7 @@ fn t_xfer_21_sizes_around_every_border() {
     }
 }
 
-/// T-XFER-21: to the octet, a message that just fits and one that just does not.
+/// T-XFER-21: a message that just fits a frame, and one that just does not, octet by octet.
 #[test]
 fn t_xfer_21_an_exact_fit() {
     let head = transfer(0, 0, &[0; 4]).to_octets().len();
@@ -99,7 +99,7 @@ fn t_xfer_21_an_exact_fit() {
     peer.amqp.sender(link).unwrap().settle(sent.unwrap()).unwrap();
     peer.octets();
     peer.amqp.sender(link).unwrap().send_payload(&message.clone().into(), &SendOptions::new()).unwrap();
-    // An id of 1 takes one octet more than one of 0.
+    // A delivery-id of 1 takes one octet more than 0.
     let (first, rest) = message.split_at(fits - 1 - MORE);
     peer.hears([
         transfer(0, 1, &[0, 0, 0, 1]).null().boolean(true).payload(first),
@@ -107,8 +107,8 @@ fn t_xfer_21_an_exact_fit() {
     ]);
 }
 
-/// T-XFER-10, T-XFER-21: octets in chunks of all sizes come out as they went in, and are put together again, between two
-/// engines with frames of different sizes, moved in portions of all sizes.
+/// T-XFER-10, T-XFER-21: chunks of all sizes pass between two engines with different frame sizes, in portions of all
+/// sizes, and arrive unchanged.
 #[test]
 fn t_xfer_21_chunks_frames_and_portions() {
     let limits = |frame_size| Limits::DEFAULT.with_frame_size(frame_size);
@@ -130,8 +130,8 @@ fn t_xfer_21_chunks_frames_and_portions() {
     }
 }
 
-/// T-XFER-10, T-XFER-13: a delivery written in pieces: frames as pieces come, the end where the application says, also
-/// with nothing in it.
+/// T-XFER-10, T-XFER-13: a delivery written in pieces goes out frame by frame, and ends when the application says so,
+/// even with no octets.
 #[test]
 fn t_xfer_10_a_delivery_in_pieces() {
     let mut peer = Peer::framed(512, 2048);
@@ -153,12 +153,12 @@ fn t_xfer_10_a_delivery_in_pieces() {
     ]);
 }
 
-/// T-XFER-13, T-XFER-14: given up before, between and behind frames; the delivery is settled by that, and the next one
-/// follows.
+/// T-XFER-13, T-XFER-14: a delivery aborted before, between and behind its frames; the abort settles it, and the next
+/// one follows.
 #[test]
 fn t_xfer_13_given_up_in_each_phase() {
     let aborted = || Literal::new(0x14).uint(0).nulls(8).boolean(true);
-    // Before the first frame: the peer has to hear of the delivery-id.
+    // Before the first frame: the peer has to learn of the delivery-id.
     let mut peer = Peer::new();
     let link = peer.sender(&SenderOptions::new(), 10);
     let mut sender = peer.amqp.sender(link).unwrap();
@@ -185,7 +185,7 @@ fn t_xfer_13_given_up_in_each_phase() {
     peer.send(flow(Some(4), 9, 0, 2048));
     peer.events();
     peer.hears([aborted()]);
-    // Behind the end there is nothing to give up.
+    // A complete delivery cannot be aborted.
     let mut sender = peer.amqp.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.finish().unwrap();
@@ -193,7 +193,8 @@ fn t_xfer_13_given_up_in_each_phase() {
     peer.hears([transfer(0, 3, &[0, 0, 0, 3])]);
 }
 
-/// T-DISP-10, T-DISP-19: a delivery that is settled before its first frame is out: the peer hears of the delivery first.
+/// T-DISP-10, T-DISP-19: a delivery settled before its first frame is written: the peer gets the transfer before the
+/// disposition.
 #[test]
 fn t_disp_19_settled_before_the_first_frame() {
     let mut peer = Peer::new();
@@ -209,8 +210,8 @@ fn t_disp_19_settled_before_the_first_frame() {
     ]);
 }
 
-/// T-CREDIT-15, S-WIN-08: a large message goes through a window of one frame, and through little output, with nothing
-/// lost; the sender is told when it may send the next.
+/// T-CREDIT-15, S-WIN-08: a large message passes a window of one frame and a small output without loss; the sender
+/// gets an event for the next message.
 #[test]
 fn s_win_08_a_large_message_through_a_small_window() {
     let small = Limits::DEFAULT.with_output_octets(4_096).with_frame_size(1_024).with_session_frames(1);
@@ -235,9 +236,9 @@ fn s_win_08_a_large_message_through_a_small_window() {
     }
 }
 
-/// T-XFER-10: a stream is told once for one refusal that more can be written.
+/// T-XFER-10: one refused write leads to one event.
 #[test]
-fn t_xfer_10_a_refused_stream_is_told_once() {
+fn t_xfer_10_a_refused_stream_gets_one_event() {
     let limits = Limits::DEFAULT.with_output_octets(1_000);
     let mut peer = Peer::with(limits, &SessionOptions::new(), 99);
     let link = peer.sender(&SenderOptions::new(), 5);
@@ -255,7 +256,7 @@ fn t_xfer_10_a_refused_stream_is_told_once() {
     }
 }
 
-/// T-XFER-10: a stream that is written faster than it goes out is told to wait, and when to go on.
+/// T-XFER-10: a stream that is written faster than it goes out is refused, and gets an event to continue.
 #[test]
 fn t_xfer_10_a_stream_that_has_to_wait() {
     let small = Limits::DEFAULT.with_output_octets(2_000);
@@ -286,8 +287,8 @@ fn t_xfer_10_a_stream_that_has_to_wait() {
     assert_eq!(pair.server.messages().remove(0).1.payload().len(), 100_000);
 }
 
-/// S-WIN-08: when the window of a session opens, the links that wait get a frame each, in turn, also while it opens by
-/// one frame at a time; none starves.
+/// S-WIN-08: when a session's window opens, even by one frame at a time, waiting links send one frame each, in turn;
+/// none starves.
 #[test]
 fn s_win_08_links_take_turns() {
     const LINKS: u32 = 7;
@@ -306,7 +307,7 @@ fn s_win_08_links_take_turns() {
             sender.write(octets(4_000)).unwrap();
             sender.finish().unwrap();
         }
-        // The first have used the window up.
+        // The first links have used the window up.
         assert_eq!(transfers(&mut peer).len(), LINKS as usize);
         let mut seen = LINKS;
         let mut order = Vec::new();
@@ -318,7 +319,7 @@ fn s_win_08_links_take_turns() {
             order.extend(frames.into_iter().map(|(_, transfer, _)| transfer.handle.get()));
         }
         assert!(order.len() > 12, "{order:?}");
-        // Between two frames of one link every other has had one, as long as it has any.
+        // Between two frames of one link, every other unfinished link sends one.
         for (at, handle) in order.iter().enumerate() {
             if let Some(next) = order[at + 1..].iter().position(|other| other == handle) {
                 let between: std::collections::BTreeSet<_> = order[at..=at + next].iter().collect();
@@ -329,7 +330,7 @@ fn s_win_08_links_take_turns() {
     }
 }
 
-/// T-XFER-11: many links send large messages at once over one session; all arrive whole.
+/// T-XFER-11: many links send large messages at once on one session; all arrive complete.
 #[test]
 fn t_xfer_11_many_links_at_once() {
     let limits = || Limits::DEFAULT.with_frame_size(512).with_session_frames(8).with_output_octets(3_000);
@@ -355,7 +356,7 @@ fn t_xfer_11_many_links_at_once() {
     assert!(messages.iter().all(|(_, delivery)| delivery.payload().to_bytes() == octets(5_000)));
 }
 
-/// A peer on whose handle 0 the engine receives in pieces.
+/// A peer that sends on handle 0 to a streaming receiver.
 fn streaming(frames: u32) -> (Peer, ReceiverKey) {
     let options = SessionOptions::new().with_incoming_frames(frames);
     let mut peer = Peer::with(Limits::DEFAULT, &options, 9);
@@ -373,9 +374,9 @@ fn reads(peer: &mut Peer, link: ReceiverKey, delivery: DeliveryKey, text: &str, 
     assert_eq!((part.payload.to_bytes(), part.end), (Bytes::copy_from_slice(text.as_bytes()), end));
 }
 
-/// T-XFER-10, S-WIN-11: a message is read while it comes, in any portions, and the window opens as it is read.
+/// T-XFER-10, S-WIN-11: a message is read while it arrives, in any portions, and the window opens as it is read.
 #[test]
-fn t_xfer_10_read_before_it_is_complete() {
+fn t_xfer_10_a_message_is_read_before_its_end() {
     let (mut peer, link) = streaming(2);
     peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"));
     let Event::Message { delivery, .. } = peer.event() else { panic!() };
@@ -391,7 +392,7 @@ fn t_xfer_10_read_before_it_is_complete() {
     peer.send(piece("e")).send(Literal::new(0x14).uint(0).payload("f"));
     let more = || Event::Data { receiver: link, delivery };
     assert_eq!(peer.events(), [more(), more()]);
-    // Two are held, and there is room for no more until they are read.
+    // The window holds two frames, and has no room until they are read.
     assert_eq!(peer.amqp.session(peer.session).unwrap().incoming_window(), 0);
     reads(&mut peer, link, delivery, "ef", PartEnd::Complete);
     let mut receiver = peer.amqp.receiver(link).unwrap();
@@ -400,9 +401,9 @@ fn t_xfer_10_read_before_it_is_complete() {
     assert!(peer.lines().iter().any(|line| line.contains("incoming_window: 2")));
 }
 
-/// T-XFER-13: a message that is given up while it is read: that is told, and read as its end.
+/// T-XFER-13: a message aborted while it is read: an event reports it, and reading finds the abort as its end.
 #[test]
-fn t_xfer_13_given_up_while_it_is_read() {
+fn t_xfer_13_a_message_aborted_while_it_is_read() {
     let (mut peer, link) = streaming(9);
     let aborted = || Literal::new(0x14).uint(0).nulls(8).boolean(true);
     peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a")).send(piece("b")).send(aborted());
@@ -411,7 +412,7 @@ fn t_xfer_13_given_up_while_it_is_read() {
     assert_eq!(events[2], Event::Aborted { receiver: link, delivery });
     assert!(peer.amqp.receiver(link).unwrap().accept(delivery).is_err());
     reads(&mut peer, link, delivery, "", PartEnd::Aborted);
-    // Who takes messages whole is not held up by it.
+    // A receiver of complete messages is not affected.
     peer.send(transfer(0, 1, b"t").null().boolean(true).payload("a")).send(aborted());
     peer.send(transfer(0, 2, b"t").payload("whole"));
     peer.events();
@@ -419,9 +420,9 @@ fn t_xfer_13_given_up_while_it_is_read() {
     assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 1);
 }
 
-/// M-STATE-09, T-DISP-10: an outcome may be told while the message still comes; the rest comes all the same.
+/// M-STATE-09, T-DISP-10: a message accepted before its end arrives completely.
 #[test]
-fn m_state_09_accepted_while_it_comes() {
+fn m_state_09_a_message_accepted_before_its_end() {
     let (mut peer, link) = streaming(9);
     peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"));
     let Event::Message { delivery, .. } = peer.event() else { panic!() };

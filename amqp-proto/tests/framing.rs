@@ -1,4 +1,4 @@
-//! Protocol headers and frames as they come off a stream: layout, limits, and every way to cut it [2.2, 2.3].
+//! Protocol headers and frames read from a stream: layout, limits, and every way to cut it [2.2, 2.3].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -13,7 +13,7 @@ use amqp_proto::wire::{
 use bytes::{Bytes, BytesMut};
 use common::{data, hex, octets, text};
 
-/// What a deframer makes of a stream of frames, given in pieces.
+/// Reads frames from a stream in pieces with a deframer.
 fn raw_frames<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     limit: u32,
@@ -30,7 +30,7 @@ fn raw_frames<'a>(
     Ok(frames)
 }
 
-/// The one frame in these octets.
+/// Decodes the one frame in these octets.
 fn frame(hex: &str) -> Result<Frame, DecodeError> {
     let mut frames = raw_frames([&octets(hex)[..]], u32::MAX)?;
     assert_eq!(frames.len(), 1);
@@ -50,7 +50,7 @@ fn encode(frame: &Frame) -> String {
 
 /// F-LAY-01
 #[test]
-fn f_lay_01_the_size_of_a_frame_is_all_of_it() {
+fn f_lay_01_the_size_counts_the_whole_frame() {
     assert_eq!(encode(&Frame::new(Channel::new(0), Close::default())), "0000000c0200000000531845");
     let open = Frame::new(Channel::new(0), Open::new("c".into()));
     assert_eq!(encode(&open), "0000001102000000005310c00401a10163");
@@ -200,7 +200,7 @@ fn f_lay_10_an_amqp_frame_may_be_empty() {
     }
 }
 
-/// All golden frames in one stream, and each of them by itself.
+/// All golden frames in one stream, and each by itself.
 fn conversation() -> (Vec<u8>, Vec<RawFrame>) {
     let all = data("wire-examples.json");
     let frames = all["examples"].as_array().unwrap().iter().filter(|e| text(e, "kind") == "frame");
@@ -226,7 +226,7 @@ fn f_lay_11_a_stream_may_be_cut_anywhere() {
     }
 }
 
-/// F-LAY-11: pieces of any lengths, none among them.
+/// F-LAY-11: pieces of any lengths, also empty ones.
 #[test]
 fn f_lay_11_a_stream_may_come_in_pieces_of_any_length() {
     let (stream, frames) = conversation();
@@ -245,7 +245,7 @@ fn f_lay_11_a_stream_may_come_in_pieces_of_any_length() {
     }
 }
 
-/// F-LAY-12: a header and the frames behind it, in one piece; the position counts all of it.
+/// F-LAY-12: a header and frames in one piece; the position counts all octets.
 #[test]
 fn f_lay_12_headers_and_frames_may_arrive_at_once() {
     let (stream, frames) = conversation();
@@ -265,9 +265,9 @@ fn f_lay_12_headers_and_frames_may_arrive_at_once() {
     assert_eq!(position, 8 + stream.len() as u64);
 }
 
-/// F-LAY-11: frames cut from a stream share its buffer and do not change with it.
+/// F-LAY-11: frames share the stream's buffer and do not change with it.
 #[test]
-fn f_lay_11_frames_stay_what_they_were_as_the_stream_goes_on() {
+fn f_lay_11_frames_do_not_change_as_the_stream_goes_on() {
     let mut deframer = Deframer::new();
     deframer.input().extend_from_slice(&octets("0000001202000000005314c0020143010203 00000008"));
     let first = deframer.next_frame(512).unwrap().unwrap().decode(&Limits::DEFAULT).unwrap();
@@ -368,7 +368,7 @@ fn h_hdr_11_a_header_is_decided_by_its_first_wrong_octet() {
     assert_eq!(ProtocolHeader::decode(b"GET / HT").unwrap_err().condition(), Condition::FramingError);
 }
 
-/// H-HDR-12, A-SASL-18: layer after layer on one stream, in any pieces.
+/// H-HDR-12, A-SASL-18: several layers on one stream, in any pieces.
 #[test]
 fn h_hdr_12_each_layer_begins_with_a_header() {
     let stream =
@@ -410,7 +410,7 @@ fn a_sasl_02_channel_and_extended_header_of_a_sasl_frame_are_ignored() {
     assert_eq!(encode(&outcome), "0000001002010000005344c003015000");
 }
 
-/// A-SASL-03: the limit is the caller's to choose.
+/// A-SASL-03: the caller chooses the limit.
 #[test]
 fn a_sasl_03_the_limit_of_512_holds_for_sasl_frames() {
     let init = |token: usize| {
@@ -435,7 +435,7 @@ fn a_sasl_04_a_sasl_frame_holds_one_body_and_nothing_else() {
     assert_eq!(wrong(&sasl("40")).0, DecodeErrorKind::Expected("sasl-frame"));
     assert_eq!(wrong(&sasl("00531845")).0, DecodeErrorKind::Descriptor);
     assert_eq!(wrong(&sasl("00537f45")).0, DecodeErrorKind::Descriptor);
-    // And no other frame holds it.
+    // No other type of frame may hold it.
     assert_eq!(wrong(&amqp(body)).0, DecodeErrorKind::Descriptor);
 }
 

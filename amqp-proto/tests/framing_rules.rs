@@ -1,4 +1,4 @@
-//! Frames at an open connection: what is refused, with which condition, and what may go out how large [2.3] [2.7.1].
+//! Frames of an open connection: faults with their conditions, and the size of sent frames [2.3] [2.7.1].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -12,10 +12,10 @@ use amqp_proto::{Event, LinkError, Origin, SessionError, symbol};
 use common::hex;
 use common::solo::{Solo, beginning, frames, opening, raw};
 
-/// F-LAY-02, F-LAY-03, F-LAY-04, F-LAY-06: what is no frame closes the connection as soon as its first eight octets
-/// are in.
+/// F-LAY-02, F-LAY-03, F-LAY-04, F-LAY-06: a malformed frame header closes the connection as soon as its eight octets
+/// have arrived.
 #[test]
-fn f_lay_02_what_is_no_frame_closes_the_connection() {
+fn f_lay_02_a_malformed_frame_closes_the_connection() {
     let sizes = (0..8).map(|size| format!("{size:08x}02000000"));
     let offsets = [0, 1, 3].map(|words| format!("00000009{words:02x}000000"));
     let kinds = [2, 0xff].map(|kind| format!("0000000802{kind:02x}0000"));
@@ -26,7 +26,7 @@ fn f_lay_02_what_is_no_frame_closes_the_connection() {
     }
 }
 
-/// F-LAY-03, F-LAY-05: the octets between header and body are passed over.
+/// F-LAY-03, F-LAY-05: the extended header is skipped.
 #[test]
 fn f_lay_03_an_extended_header_is_passed_over() {
     let mut solo = Solo::open();
@@ -35,7 +35,7 @@ fn f_lay_03_an_extended_header_is_passed_over() {
     assert_eq!(solo.says(), frames([close()]));
 }
 
-/// F-LAY-08, F-LAY-09, R-ERR-06: a body that is no performative, and octets behind one that has no payload.
+/// F-LAY-08, F-LAY-09, R-ERR-06: a body that is no performative, and a payload behind a performative that takes none.
 #[test]
 fn f_lay_08_a_body_is_a_performative() {
     let wrong = ["40", "a10141", "0053 24 45", "0053 40 c00401e00200a3", "45", "0053 17 45 00", "0053 13"];
@@ -46,7 +46,7 @@ fn f_lay_08_a_body_is_a_performative() {
     }
 }
 
-/// F-LAY-07, F-LAY-10: an empty frame tells nothing, on whatever channel; the one of a performative is kept apart.
+/// F-LAY-07, F-LAY-10: an empty frame has no effect, on any channel; a performative on an unused channel is a fault.
 #[test]
 fn f_lay_10_an_empty_frame_says_nothing() {
     let mut solo = Solo::open();
@@ -56,7 +56,7 @@ fn f_lay_10_an_empty_frame_says_nothing() {
     assert_eq!(solo.says(), "");
 }
 
-/// F-MAX-01: what an open would exceed 512 octets by is not sent, and the application is told so.
+/// F-MAX-01: an open larger than 512 octets is not sent, and the application gets an error.
 #[test]
 fn f_max_01_an_open_is_no_larger_than_512_octets() {
     for (name, fits) in [(512 - 8 - 12 - 5 - 6 - 3, true), (512 - 8 - 12 - 5 - 6 - 2, false)] {
@@ -73,7 +73,7 @@ fn f_max_01_an_open_is_no_larger_than_512_octets() {
     }
 }
 
-/// F-MAX-01: before the peer's open there is one channel.
+/// F-MAX-01: before the peer's open, only channel 0 exists.
 #[test]
 fn f_max_01_before_the_open_there_is_channel_0() {
     let mut solo = Solo::client(Options::new("c"));
@@ -85,14 +85,14 @@ fn f_max_01_before_the_open_there_is_channel_0() {
     assert!(matches!(refused, Err(SessionError::TooLarge(EncodeError::TooLarge { limit: 512, .. }))));
 }
 
-/// Fields of so many octets.
+/// Fields of about this number of octets.
 fn properties(octets: usize) -> Fields {
     [(symbol!("x"), Value::from("x".repeat(octets)))].into_iter().collect()
 }
 
-/// F-MAX-02, F-MAX-05, C-OPEN-02: what goes out fits the peer's frames, however large those are that come in.
+/// F-MAX-02, F-MAX-05, C-OPEN-02: sent frames fit the peer's max-frame-size, however large received ones are.
 #[test]
-fn f_max_02_no_frame_exceeds_what_the_peer_takes() {
+fn f_max_02_no_frame_exceeds_the_peers_limit() {
     for (ours, theirs) in [(512, 4_096), (4_096, 512), (513, 1_000)] {
         let options = |name, size| Options::new(name).with_limits(Limits::DEFAULT.with_frame_size(size));
         let mut pair = Pair::new(options("c", ours), options("s", theirs));
@@ -111,9 +111,9 @@ fn f_max_02_no_frame_exceeds_what_the_peer_takes() {
     }
 }
 
-/// F-MAX-02, F-MAX-07: what cannot be split is refused, and nothing has happened.
+/// F-MAX-02, F-MAX-07: a frame that cannot be split and does not fit is refused without an effect.
 #[test]
-fn f_max_02_what_does_not_fit_is_refused() {
+fn f_max_02_a_frame_that_does_not_fit_is_refused() {
     let mut solo = Solo::open_by(Options::new("s"), open("p").null().uint(512));
     let large = SessionOptions::new().with_properties(properties(500));
     assert!(matches!(solo.engine.begin(&large), Err(SessionError::TooLarge(_))));
@@ -128,7 +128,7 @@ fn f_max_02_what_does_not_fit_is_refused() {
     assert_eq!(solo.says(), frames([written]));
 }
 
-/// F-MAX-02: an error that does not fit goes out without its info, or without its words.
+/// F-MAX-02: an error that does not fit is sent without its info, or without its description.
 #[test]
 fn f_max_02_an_error_is_cut_down_to_what_fits() {
     let mut solo = Solo::open_by(Options::new("s"), open("p").null().uint(512));
@@ -137,7 +137,7 @@ fn f_max_02_an_error_is_cut_down_to_what_fits() {
     assert_eq!(solo.says(), frames([close().error("amqp:internal-error")]));
 }
 
-/// F-MAX-03: the size field decides, without anything of the frame behind it.
+/// F-MAX-03: a frame is refused by its size alone, before it has arrived.
 #[test]
 fn f_max_03_a_frame_too_large_closes_the_connection_by_its_size() {
     let options = || Options::new("s").with_limits(Limits::DEFAULT.with_frame_size(1_000));
@@ -149,7 +149,7 @@ fn f_max_03_a_frame_too_large_closes_the_connection_by_its_size() {
     assert_eq!((solo.events(), solo.says()), (vec![], String::new()));
 }
 
-/// F-MAX-04: frames of 512 octets are taken, whatever the limit says, and that much is announced.
+/// F-MAX-04: this end announces and accepts frames of 512 octets, even with a lower limit.
 #[test]
 fn f_max_04_frames_of_512_octets_are_always_taken() {
     let options = Options::new("s").with_limits(Limits::DEFAULT.with_frame_size(100));
@@ -159,14 +159,14 @@ fn f_max_04_frames_of_512_octets_are_always_taken() {
     assert_eq!(solo.says(), opening([open("s").null().uint(512).ushort(255)]));
 }
 
-/// F-MAX-04: a peer that takes less is refused.
+/// F-MAX-04: a max-frame-size below 512 octets is refused.
 #[test]
 fn f_max_04_less_than_512_octets_is_taken_for_512() {
     for size in [511, 0, 512] {
         let mut solo = Solo::server(Options::new("s"));
         solo.hears(&opening([open("p").null().uint(size)]));
         assert_eq!(solo.events(), [Event::Opened]);
-        // The peer refuses the connection, and its reason is the one that is told.
+        // The peer refuses the connection, and the application gets the peer's reason.
         solo.hears(&frames([close().error("amqp:not-found")]));
         let [Event::Closed(reason)] = &solo.events()[..] else { panic!("not closed") };
         assert_eq!(reason.origin, Origin::Remote);
@@ -174,7 +174,7 @@ fn f_max_04_less_than_512_octets_is_taken_for_512() {
     }
 }
 
-/// F-MAX-06: an open of more than 512 octets comes from real peers; this end takes what it announces.
+/// F-MAX-06: real peers send opens of more than 512 octets; this end accepts up to its max-frame-size.
 #[test]
 fn f_max_06_a_large_open_is_taken() {
     let mut solo = Solo::server(Options::new("s"));
@@ -183,7 +183,7 @@ fn f_max_06_a_large_open_is_taken() {
     assert_eq!(solo.engine.peer_open().unwrap().container_id.len(), 600);
 }
 
-/// F-LAY-11, F-LAY-12: one octet at a time, all at once, or cut anywhere: the same is said and told.
+/// F-LAY-11, F-LAY-12: a stream cut anywhere leads to the same output and events.
 #[test]
 fn f_lay_11_a_stream_may_be_cut_anywhere() {
     let stream = opening([

@@ -1,4 +1,5 @@
-//! Protocol headers at both ends: who speaks first, what is answered, what is an end [2.2] [5.2] [5.3].
+//! Protocol headers at both ends: which end is first, which answers there are, which headers end the connection [2.2]
+//! [5.2] [5.3].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -32,7 +33,7 @@ fn sasl_server(sasl: ServerSasl) -> Solo {
     Solo::of(Connection::server_with_sasl(Options::new("s"), sasl, Moment::START))
 }
 
-/// The transport ended: with words, and nothing is written or taken after it.
+/// Checks that the connection has ended with this reason, and writes and reads nothing more.
 fn ends_saying(solo: &mut Solo, words: &str) {
     let [Event::Closed(reason)] = &solo.events()[..] else { panic!("not closed") };
     assert_eq!(reason.origin, Origin::Transport);
@@ -46,8 +47,8 @@ fn ends_saying(solo: &mut Solo, words: &str) {
     assert_eq!((solo.says(), solo.events(), solo.engine.next_deadline()), (String::new(), vec![], None));
 }
 
-/// H-HDR-01, H-HDR-02: a client speaks first: its header, and what it can say without an answer. With a security
-/// layer that is the header of the layer.
+/// H-HDR-01, H-HDR-02: a client sends its header and open at once, without waiting. With SASL, it sends the SASL
+/// header first.
 #[test]
 fn h_hdr_02_a_client_does_not_wait() {
     let written = open("c").null().uint(65_536).ushort(255);
@@ -55,7 +56,7 @@ fn h_hdr_02_a_client_does_not_wait() {
     assert_eq!(sasl_client().says(), hex(&SASL_HEADER));
 }
 
-/// H-HDR-03, H-HDR-04: a server waits, and answers the version that it speaks by the same.
+/// H-HDR-03, H-HDR-04: a server waits for a header and answers its own version with the same header.
 #[test]
 fn h_hdr_04_a_server_answers_with_the_same_version() {
     let mut solo = Solo::server(Options::new("s"));
@@ -64,7 +65,7 @@ fn h_hdr_04_a_server_answers_with_the_same_version() {
     assert_eq!((solo.says(), solo.events()), (hex(&HEADER), vec![]));
 }
 
-/// H-HDR-03: a server that speaks first is understood, too.
+/// H-HDR-03: a client accepts a server that sends its header first.
 #[test]
 fn h_hdr_03_a_server_may_speak_first() {
     let mut client = Connection::client(Options::new("c"), Moment::START);
@@ -74,7 +75,7 @@ fn h_hdr_03_a_server_may_speak_first() {
     assert_eq!(script.run(&mut client), Ok(vec![Event::Opened]));
 }
 
-/// H-HDR-05, H-HDR-06: whatever version is asked for, a server names the one that it has, and that is the end.
+/// H-HDR-05, H-HDR-06: a server answers another version with the version that it supports, and closes the transport.
 #[test]
 fn h_hdr_05_another_version_is_answered_by_ours() {
     let versions = ["00010100", "00010001", "00000901", "00020000", "00ffffff"];
@@ -86,9 +87,9 @@ fn h_hdr_05_another_version_is_answered_by_ours() {
     }
 }
 
-/// H-HDR-07, H-HDR-11: octets that are no header are answered by one, at the first that is wrong.
+/// H-HDR-07, H-HDR-11: a server answers octets that are no header with a header, at the first wrong octet.
 #[test]
-fn h_hdr_07_what_is_no_header_is_answered_by_one() {
+fn h_hdr_07_other_octets_are_answered_by_a_header() {
     for octets in ["GET / HTTP/1.1\r\n", "AMQX", "X", "\u{16}\u{3}\u{1}"] {
         let mut solo = Solo::server(Options::new("s"));
         for octet in octets.bytes() {
@@ -103,7 +104,7 @@ fn h_hdr_07_what_is_no_header_is_answered_by_one() {
     }
 }
 
-/// H-HDR-08: a client that is answered by another header ends there: what comes behind it is dropped.
+/// H-HDR-08: a client that gets another header closes the transport and drops what follows.
 #[test]
 fn h_hdr_08_another_header_is_the_end_for_a_client() {
     for (answer, words) in [
@@ -123,10 +124,10 @@ fn h_hdr_08_another_header_is_the_end_for_a_client() {
     }
 }
 
-/// H-HDR-09, A-SASL-01, A-TLS-01: a server that wants to know its clients says so to those that skip that, and to those that
-/// want TLS; one that does not want it says that.
+/// H-HDR-09, A-SASL-01, A-TLS-01: a server that requires SASL answers the headers of AMQP and TLS with that of SASL;
+/// a server without SASL answers with that of AMQP.
 #[test]
-fn h_hdr_09_a_server_names_the_layer_that_it_wants() {
+fn h_hdr_09_a_server_names_the_layer_that_it_requires() {
     for (asked, wants_sasl, answer) in [
         (hex(&HEADER), true, hex(&SASL_HEADER)),
         (TLS_HEADER.to_string(), true, hex(&SASL_HEADER)),
@@ -140,8 +141,8 @@ fn h_hdr_09_a_server_names_the_layer_that_it_wants() {
     }
 }
 
-/// H-HDR-09: two ends that want different layers end without more than a header each, and the client is told which
-/// one it was to be.
+/// H-HDR-09: two ends that require different layers send one header each, and the client's error names the layer that
+/// the server requires.
 #[test]
 fn h_hdr_09_ends_that_want_different_layers_part() {
     let now = Moment::START;
@@ -159,7 +160,7 @@ fn h_hdr_09_ends_that_want_different_layers_part() {
     assert_eq!(optional.events(), [Event::Opened]);
 }
 
-/// H-HDR-10, A-SASL-06: behind a header come frames of its protocol and no other.
+/// H-HDR-10, A-SASL-06: after a header come only frames of its protocol.
 #[test]
 fn h_hdr_10_frames_are_those_of_the_header_before_them() {
     let mut solo = sasl_server(server_sasl());
@@ -171,7 +172,7 @@ fn h_hdr_10_frames_are_those_of_the_header_before_them() {
     assert_eq!(solo.closes_for(), amqp_proto::wire::Condition::FramingError);
 }
 
-/// H-HDR-12, A-SASL-16: behind the security layer the headers are exchanged once more.
+/// H-HDR-12, A-SASL-16: after SASL both ends exchange headers again.
 #[test]
 fn h_hdr_12_each_layer_begins_with_a_header() {
     let mut pair = Pair::with_sasl(Options::new("c"), client_sasl(), Options::new("s"), server_sasl());
@@ -194,7 +195,7 @@ fn h_hdr_12_each_layer_begins_with_a_header() {
     );
 }
 
-/// H-HDR-11, H-HDR-13: the end of the input inside a header or a frame is not a clean one.
+/// H-HDR-11, H-HDR-13: input that ends inside a header or a frame is an error.
 #[test]
 fn h_hdr_13_an_end_inside_a_header_or_a_frame_is_no_clean_one() {
     let whole = opening([open("p"), begin(None, 0, 1, 1)]);

@@ -1,4 +1,5 @@
-//! The hostile streams B01 to B14: refused in time, for the right reason, next to one that is accepted.
+//! The hostile streams B01 to B14: each is refused in time, with the right reason; next to it, a similar stream is
+//! accepted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -9,7 +10,7 @@ use amqp_proto::wire::{Condition, Deframer, Frame, FrameKind, ProtocolHeader};
 use bytes::Bytes;
 use common::{data, octets, text};
 
-/// The frame limit that this side has announced.
+/// This end's max-frame-size.
 const LIMIT: u32 = 65_536;
 
 fn stream(id: &str) -> Bytes {
@@ -18,7 +19,7 @@ fn stream(id: &str) -> Bytes {
     octets(text(threat, "stream_hex"))
 }
 
-/// Header and frames of a stream as far as it is right, and what ends it, if not its end.
+/// Returns the frames of a stream up to its end or its first fault, and the fault.
 fn read(stream: &[u8]) -> (Vec<Frame>, Option<DecodeError>) {
     let whole = read_in(stream.len(), stream);
     assert_eq!(read_in(1, stream), whole, "octet by octet");
@@ -48,7 +49,7 @@ fn read_in(size: usize, stream: &[u8]) -> (Vec<Frame>, Option<DecodeError>) {
     (frames, None)
 }
 
-/// The stream with the octets from `at` on replaced: what is hostile about it made right.
+/// Returns the stream with the hostile octets at `at` replaced by right ones.
 fn mended(stream: &Bytes, at: usize, right: &str) -> Vec<u8> {
     let (mut mended, right) = (stream.to_vec(), octets(right));
     mended[at..at + right.len()].copy_from_slice(&right);
@@ -56,7 +57,7 @@ fn mended(stream: &Bytes, at: usize, right: &str) -> Vec<u8> {
     mended
 }
 
-/// Refused after so many frames, for this reason, with this condition.
+/// Checks that the stream is refused after this number of frames, with this fault and condition.
 fn refused(id: &str, after: usize, kind: DecodeErrorKind, condition: Condition) -> Bytes {
     let stream = stream(id);
     let (frames, error) = read(&stream);
@@ -71,7 +72,7 @@ fn accepted(stream: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// What every frame here is that carries an open of container `e`.
+/// Returns whether the frame is an open of container `e`.
 fn is_open(frame: &Frame) -> bool {
     frame.to_string() == r#"[0] open { container_id: "e" }"#
 }
@@ -92,7 +93,7 @@ fn b02_a_frame_of_size_7_is_refused() {
 
 /// B03
 #[test]
-fn b03_a_frame_of_4_gib_is_refused_before_it_is_waited_for() {
+fn b03_a_frame_of_4_gib_is_refused_by_its_size() {
     let size = u32::MAX;
     let kind = DecodeErrorKind::FrameTooLarge { size, limit: LIMIT };
     let stream = refused("B03", 0, kind, Condition::FramingError);
@@ -144,16 +145,16 @@ fn b09_a_frame_of_type_2_is_refused() {
     assert!(is_open(&accepted(&mended(&stream, 13, "00"))[0]));
 }
 
-/// B10: which frames may come when is for the connection to say; it is told that this one is of SASL.
+/// B10: the deframer reports that the frame is one of SASL; the connection decides whether that is allowed.
 #[test]
-fn b10_a_sasl_frame_after_open_is_told_apart() {
+fn b10_a_sasl_frame_after_open_is_recognised() {
     let stream = stream("B10");
     assert!(matches!(accepted(&stream)[..], [Frame::Amqp { .. }, Frame::Sasl(_)]));
     let mut deframer = Deframer::new();
     deframer.input().extend_from_slice(&stream[8..]);
     let kinds = [(); 2].map(|()| deframer.next_frame(LIMIT).unwrap().unwrap().header.kind);
     assert_eq!(kinds, [FrameKind::Amqp, FrameKind::Sasl]);
-    // The same body in a frame of AMQP is no performative.
+    // The same body in an AMQP frame is no performative.
     let (frames, error) = read(&mended(&stream, 8 + 0x20 + 5, "00"));
     assert_eq!((frames.len(), error.unwrap().kind()), (1, DecodeErrorKind::Descriptor));
 }
@@ -184,7 +185,7 @@ fn b13_a_body_of_an_unknown_type_is_refused() {
 #[test]
 fn b14_a_list_of_more_fields_than_the_type_has_is_refused() {
     let stream = refused("B14", 0, DecodeErrorKind::TooManyFields, Condition::DecodeError);
-    // Ten fields, and the octets of the others gone.
+    // A list of ten fields without the octets of the others.
     let mut right = mended(&stream, 19, "c00d0a");
     right[11] = 8 + 3 + 2 + 0x0d;
     assert!(is_open(&accepted(&right[..8 + 26])[0]));

@@ -1,4 +1,4 @@
-//! What happens when nothing happens: silence, heartbeats, deadlines, in virtual time [2.4.5].
+//! Silence, heartbeats and deadlines, in virtual time [2.4.5].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -15,7 +15,7 @@ use common::solo::{Solo, beginning, frames, opening};
 /// An empty frame on channel 0.
 const EMPTY: &str = "0000000802000000";
 
-/// C-IDLE-02: half of what is kept to is announced; none if there is no threshold.
+/// C-IDLE-02: the engine announces half of its idle time-out, and nothing if it has none.
 #[test]
 fn c_idle_02_half_of_the_threshold_is_announced() {
     for (threshold, announced) in
@@ -29,8 +29,8 @@ fn c_idle_02_half_of_the_threshold_is_announced() {
     }
 }
 
-/// C-IDLE-01, C-IDLE-03: any frame starts the time anew, empty ones too; octets that are not a whole frame do not.
-/// When it has passed, the connection is closed, and the close says why.
+/// C-IDLE-01, C-IDLE-03: every frame restarts the time-out, also an empty one; octets of an incomplete frame do not.
+/// When the time has passed, the engine closes the connection with the reason.
 #[test]
 fn c_idle_03_silence_closes_the_connection() {
     let mut solo = Solo::open_by(Options::new("s").with_idle_timeout(Duration::from_secs(20)), open("p"));
@@ -55,9 +55,9 @@ fn c_idle_03_silence_closes_the_connection() {
     assert_eq!(solo.closes_for(), Condition::ResourceLimitExceeded);
 }
 
-/// C-IDLE-03: who is heard of in time and not looked at yet is not given up.
+/// C-IDLE-03: input that arrived in time but is not yet read keeps the connection open.
 #[test]
-fn c_idle_03_what_waits_to_be_looked_at_was_in_time() {
+fn c_idle_03_unread_input_counts_as_in_time() {
     let mut solo = Solo::open_by(Options::new("s").with_idle_timeout(Duration::from_secs(1)), open("p"));
     solo.hears(&frames([beginning(0), beginning(1)]));
     solo.waits(5_000);
@@ -65,7 +65,7 @@ fn c_idle_03_what_waits_to_be_looked_at_was_in_time() {
     assert!(solo.engine.is_open());
 }
 
-/// C-IDLE-03: the peer may be silent before it opens, too, and that long only.
+/// C-IDLE-03: the time-out also applies before the peer's open.
 #[test]
 fn c_idle_03_an_open_that_does_not_come() {
     let mut client = Solo::client(Options::new("c").with_open_timeout(Duration::from_secs(7)));
@@ -89,8 +89,8 @@ fn c_idle_03_an_open_that_does_not_come() {
     assert_eq!(patient.events(), []);
 }
 
-/// C-IDLE-04, C-IDLE-08: whoever asks for it is sent an empty frame on channel 0 whenever half of the time has
-/// passed, and never less often.
+/// C-IDLE-04, C-IDLE-08: a peer that announced a time-out gets an empty frame on channel 0 after each half of that
+/// time, and never less often.
 #[test]
 fn c_idle_04_the_peer_is_sent_a_frame_in_time() {
     for idle in [100, 101, 5_000, 60_000, u32::MAX] {
@@ -111,7 +111,7 @@ fn c_idle_04_the_peer_is_sent_a_frame_in_time() {
     }
 }
 
-/// C-IDLE-04, C-IDLE-10: other frames do as well.
+/// C-IDLE-04, C-IDLE-10: other frames replace the empty ones.
 #[test]
 fn c_idle_04_other_frames_take_the_place_of_empty_ones() {
     let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(1_000));
@@ -126,7 +126,7 @@ fn c_idle_04_other_frames_take_the_place_of_empty_ones() {
     }
 }
 
-/// C-IDLE-04: a peer that takes nothing is not sent more of the same.
+/// C-IDLE-04: empty frames do not pile up for a peer that does not read.
 #[test]
 fn c_idle_04_empty_frames_do_not_pile_up() {
     let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(1_000));
@@ -136,7 +136,7 @@ fn c_idle_04_empty_frames_do_not_pile_up() {
     assert_eq!(solo.says(), EMPTY);
 }
 
-/// C-IDLE-05: 0 is the same as none.
+/// C-IDLE-05: an idle-time-out of 0 means none.
 #[test]
 fn c_idle_05_no_time_is_no_wish() {
     let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(0));
@@ -145,7 +145,7 @@ fn c_idle_05_no_time_is_no_wish() {
     assert_eq!(solo.says(), "");
 }
 
-/// C-IDLE-06: a time that cannot be kept to is refused.
+/// C-IDLE-06: an idle-time-out that is too short is refused.
 #[test]
 fn c_idle_06_too_short_a_time_is_refused() {
     let options =
@@ -161,7 +161,7 @@ fn c_idle_06_too_short_a_time_is_refused() {
     }
 }
 
-/// C-IDLE-07: an empty frame is taken on any channel that there may be, whether there is a session on it or not.
+/// C-IDLE-07: an empty frame is accepted on every channel up to channel-max, with or without a session.
 #[test]
 fn c_idle_07_empty_frames_are_taken_on_any_channel() {
     let mut solo = Solo::open();
@@ -173,7 +173,7 @@ fn c_idle_07_empty_frames_are_taken_on_any_channel() {
     assert_eq!(solo.closes_for(), Condition::FramingError);
 }
 
-/// C-IDLE-09: no empty frame goes out before the open, or behind the close.
+/// C-IDLE-09: the engine sends no empty frame before its open or after its close.
 #[test]
 fn c_idle_09_no_empty_frame_outside_the_connection() {
     let mut early = Solo::server(Options::new("s").with_open_timeout(None).with_idle_timeout(None));
@@ -192,8 +192,7 @@ fn c_idle_09_no_empty_frame_outside_the_connection() {
     assert_eq!(late.says(), "");
 }
 
-/// C-IDLE-01, C-IDLE-04: two ends that ask for it keep each other alive, however short the time, and both see it when
-/// the other is gone.
+/// C-IDLE-01, C-IDLE-04: two ends with short time-outs keep each other alive, and both notice when the other is gone.
 #[test]
 fn c_idle_01_two_ends_keep_each_other_alive() {
     for (ours, theirs) in [(Some(400), Some(60_000)), (Some(1_000), Some(1_000)), (None, Some(200))] {
@@ -209,7 +208,7 @@ fn c_idle_01_two_ends_keep_each_other_alive() {
     }
 }
 
-/// C-IDLE-04: late and repeated calls do no harm, nor do early ones.
+/// C-IDLE-04: late, repeated and early calls of the deadline do no harm.
 #[test]
 fn c_idle_04_deadlines_may_be_late_early_and_repeated() {
     let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(1_000));
@@ -223,7 +222,7 @@ fn c_idle_04_deadlines_may_be_late_early_and_repeated() {
     assert!(solo.engine.is_open());
 }
 
-/// C-CLOSE-02: a deadline that comes before the close is answered for says so.
+/// C-CLOSE-02: the deadline for the peer's close reports that the peer did not answer.
 #[test]
 fn c_close_02_the_answer_to_a_close_may_be_late() {
     let mut pair = Pair::opened().delayed(20_000);
@@ -238,7 +237,7 @@ fn c_close_02_the_answer_to_a_close_may_be_late() {
     pair.client.expect_quiet();
 }
 
-/// C-IDLE-04: a link that says nothing by itself costs no more than its empty frames.
+/// C-IDLE-04: a quiet connection costs only its empty frames.
 #[test]
 fn c_idle_04_nothing_but_empty_frames() {
     let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(3).uint(1_000));

@@ -1,4 +1,4 @@
-//! What bounds a decoding, what deep values cost, and what an error tells.
+//! Limits of decoding, the cost of deep values, and the contents of errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -14,7 +14,7 @@ use common::{data, decode, decode_within, encode, hex, octets, text};
 /// A value inside a compound.
 type Wrap = fn(Value) -> Value;
 
-/// Every way in which values nest.
+/// Every way to nest a value.
 const NESTINGS: [(&str, Wrap); 7] = [
     ("list", |inner| List::from(vec![inner]).into()),
     ("later in a list", |inner| List::from(vec![Value::Null, 7u8.into(), inner]).into()),
@@ -55,7 +55,7 @@ fn e_size_06_values_nest_as_deep_as_the_limit_and_no_deeper() {
     assert_eq!(limit_of("c0020140", &Limits::default().with_depth(0)), Some(LimitKind::Depth));
 }
 
-/// E-SIZE-06: kinds of nesting add up.
+/// E-SIZE-06: all kinds of nesting count together.
 #[test]
 fn e_size_06_all_kinds_of_nesting_count_as_one_depth() {
     let mixed = |levels: usize| {
@@ -89,7 +89,7 @@ fn e_size_06_endless_nesting_is_refused() {
     }
 }
 
-/// E-SIZE-05: values in compounds are counted over all of one decoding.
+/// E-SIZE-05: the values in compounds count over one decode.
 #[test]
 fn e_size_05_the_number_of_values_is_limited() {
     for (form, elements) in [
@@ -109,7 +109,7 @@ fn e_size_05_the_number_of_values_is_limited() {
     assert_eq!(limit_of("45", &Limits::default().with_elements(0)), None);
 }
 
-/// E-SIZE-05: each value decoded starts with the whole budget.
+/// E-SIZE-05: each decode starts with the whole budget.
 #[test]
 fn e_size_05_the_budget_is_that_of_one_decoding() {
     let limits = Limits::default().with_elements(2);
@@ -119,7 +119,7 @@ fn e_size_05_the_budget_is_that_of_one_decoding() {
     assert!(two.is_empty());
 }
 
-/// E-ARR-05: the elements of many small arrays add up.
+/// E-ARR-05: the elements of small arrays add up.
 #[test]
 fn e_arr_05_zero_width_elements_are_counted_over_all_arrays() {
     let limits = |bound| Limits::default().with_zero_width_elements(bound);
@@ -168,10 +168,10 @@ fn e_size_05_limits_hold_in_frames() {
     assert_eq!(error.condition(), Condition::DecodeError);
 }
 
-/// Levels of nesting that would need megabytes of stack if one level cost a call.
+/// A depth that would need megabytes of stack if a level took a call.
 const DEEP: usize = 100_000;
 
-/// Runs on a thread whose stack holds no recursion to speak of.
+/// Runs on a thread whose stack is too small for recursion.
 fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
     thread::Builder::new().stack_size(128 * 1024).spawn(run).unwrap().join().unwrap();
 }
@@ -202,7 +202,7 @@ fn deep_values_need_no_stack_to_be_written() {
     });
 }
 
-/// E-SIZE-06: nor to be read, as far as the limit can be raised.
+/// E-SIZE-06: deep values need no stack to decode, either, with the highest limit.
 #[test]
 fn e_size_06_deep_values_need_no_stack_to_be_read() {
     on_a_small_stack(|| {
@@ -235,7 +235,7 @@ fn deep_values_in_frames_need_no_stack() {
     });
 }
 
-/// Values of 4 GiB and more, of octets that are shared and never touched.
+/// Values of 4 GiB and more, made of shared octets that are never touched.
 #[test]
 fn values_beyond_the_size_field_are_not_written() {
     let gigabyte = Bytes::from(vec![0u8; 1 << 30]);
@@ -270,7 +270,7 @@ fn hostile_values_are_refused_as_decode_errors() {
     }
 }
 
-/// The same octets in a value that is not hostile are accepted.
+/// The octets in harmless values are accepted.
 #[test]
 fn harmless_neighbours_of_hostile_values_are_accepted() {
     for form in [
@@ -294,9 +294,9 @@ fn harmless_neighbours_of_hostile_values_are_accepted() {
     assert_eq!(decode(&symbols).unwrap().as_array().unwrap().len(), 2000);
 }
 
-/// How many octets come before the fault.
+/// An error has the offset of the fault.
 #[test]
-fn errors_tell_where_the_fault_is() {
+fn errors_have_the_offset_of_the_fault() {
     for (form, offset) in [
         ("", 0),
         ("7000", 1),
@@ -316,7 +316,7 @@ fn errors_tell_where_the_fault_is() {
     }
 }
 
-/// The octet that is named is the one that is pointed at.
+/// The error's offset points at the octet that it names.
 #[test]
 fn errors_of_unassigned_constructors_point_at_them() {
     for (form, offset) in [("46", 0), ("c00201 46", 3), ("0046", 1), ("e00201 46", 3), ("c003 02 40 ff", 4)] {
@@ -324,7 +324,7 @@ fn errors_of_unassigned_constructors_point_at_them() {
     }
 }
 
-/// The error of a frame with this body.
+/// Returns the error of a frame with this body.
 fn frame_error(body: &str) -> DecodeError {
     let body = octets(body);
     let mut deframer = Deframer::new();
@@ -332,9 +332,9 @@ fn frame_error(body: &str) -> DecodeError {
     deframer.next_frame(512).unwrap().unwrap().decode(&Limits::DEFAULT).unwrap_err()
 }
 
-/// Offset in the frame, type and field, and all of it as text.
+/// An error has the offset in the frame, the type and the field, and shows them as text.
 #[test]
-fn errors_tell_the_field() {
+fn errors_name_the_field() {
     for (body, field, offset, shown) in [
         (
             "005310 c00401 a101ff",
@@ -361,7 +361,7 @@ fn errors_tell_the_field() {
     }
 }
 
-/// The innermost field is told, and the constructor in it that is of another type.
+/// An error has the innermost field and the offset of the wrong constructor.
 #[test]
 fn errors_of_wrong_types_point_at_the_constructor() {
     for (body, field, offset) in [
@@ -376,9 +376,9 @@ fn errors_of_wrong_types_point_at_the_constructor() {
     }
 }
 
-/// What each kind of error says, and by which clause.
+/// The text and the clause of each kind of error.
 #[test]
-fn errors_say_what_is_wrong_and_by_which_clause() {
+fn errors_name_the_fault_and_the_clause() {
     for (form, shown) in [
         ("70", "the octets end inside a value at offset 1 [1.2]"),
         ("5602", "boolean octet 0x02 is neither 0 nor 1 at offset 1 [1.6.2]"),

@@ -1,5 +1,4 @@
-//! Deliveries that nobody can settle any more: each is told of once, and what was told before stays good [2.5.2]
-//! [2.6.6].
+//! Deliveries that can no longer be settled: each is reported once, and earlier reports stay true [2.5.2] [2.6.6].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -15,11 +14,11 @@ use amqp_proto::wire::{Outcome, ReceiverSettleMode};
 use amqp_proto::{Event, PartEnd, SettleError};
 use peer::Peer;
 
-/// How something ends.
+/// The ways in which a link can end.
 const ENDINGS: [&str; 8] =
     ["detach", "end", "close", "cut", "own close of the link", "own end", "own close", "fault"];
 
-/// Ends a link on handle 0, in this way or with what is around it.
+/// Ends the link on handle 0 in this way, or its session or connection.
 fn finish(peer: &mut Peer, ending: &str) {
     match ending {
         "detach" => {
@@ -47,7 +46,7 @@ fn finish(peer: &mut Peer, ending: &str) {
     }
 }
 
-/// The deliveries that were reported lost, in order.
+/// Returns the deliveries that were reported lost, in order.
 fn lost(events: &[Event]) -> Vec<DeliveryKey> {
     let lost = |event: &Event| match event {
         Event::Lost { delivery, .. } => Some(*delivery),
@@ -56,8 +55,8 @@ fn lost(events: &[Event]) -> Vec<DeliveryKey> {
     events.iter().filter_map(lost).collect()
 }
 
-/// S-END-04, L-CLOSE-04, lesson of senders that wait for ever: every unsettled delivery of both directions is reported
-/// once, before the end of its link, however that ends; what was settled is not.
+/// S-END-04: every unsettled delivery of both directions is reported lost once, before the end of its link, in all
+/// ways of ending; settled deliveries are not.
 #[test]
 fn s_end_04_every_unsettled_delivery_is_reported_once() {
     for ending in ENDINGS {
@@ -93,21 +92,21 @@ fn s_end_04_every_unsettled_delivery_is_reported_once() {
             let last = events.iter().rposition(|e| matches!(e, Event::Lost { link: l, .. } if *l == link));
             assert!(last < gone, "{ending}: {events:?}");
         }
-        // Late news of them are no news.
+        // Dispositions that arrive later have no effect.
         peer.send(disposition(true, 0, Some(9)).boolean(true).raw("00532445"));
         assert!(lost(&peer.events()).is_empty());
         assert!(peer.amqp.delivery(sent[0]).is_err() && peer.amqp.delivery(taken[1]).is_err());
     }
 }
 
-/// T-XFER-06, L-ERR-02: a tag is free again when its delivery is lost, though the link stays, at both ends.
+/// T-XFER-06, L-ERR-02: the tag of a lost delivery is free again, at both ends, although the link stays.
 #[test]
 fn t_xfer_06_the_tags_of_lost_deliveries_are_free() {
     let tagged = SendOptions::new().with_tag(DeliveryTag::new(b"t").unwrap());
     let mut peer = Peer::new();
     let out = peer.sender(&SenderOptions::to("b"), 9);
     let inbox = peer.receiver_on(1, "in", &ReceiverOptions::new());
-    // Twice, and out of order, so that tags have to be counted.
+    // Two deliveries of each tag, out of order, so that the engine has to count tags.
     let send = |peer: &mut Peer, id: u32| {
         for tag in [&b"u"[..], b"t"] {
             let options = tagged.clone().with_tag(DeliveryTag::new(tag).unwrap());
@@ -135,9 +134,9 @@ fn t_xfer_06_the_tags_of_lost_deliveries_are_free() {
     send(&mut peer, 2);
 }
 
-/// L-DET-01: a plain detach loses nothing, but for what was on its way in parts.
+/// L-DET-01: a plain detach loses only incomplete deliveries.
 #[test]
-fn l_det_01_a_plain_detach_loses_what_is_incomplete() {
+fn l_det_01_a_plain_detach_loses_incomplete_deliveries() {
     for by_peer in [false, true] {
         let mut peer = Peer::new();
         let out = peer.sender(&SenderOptions::new(), 9);
@@ -163,14 +162,14 @@ fn l_det_01_a_plain_detach_loses_what_is_incomplete() {
         assert_eq!(events.len(), 5);
         assert_eq!(peer.amqp.sender(out).unwrap().unsettled_len(), 1);
         assert_eq!(peer.amqp.receiver(inbox).unwrap().unsettled_len(), 0);
-        // Of that which the application had not heard of, it does not hear now.
+        // A delivery that was not reported before is not reported as lost.
         assert_eq!(peer.amqp.receiver(whole).unwrap().unsettled_len(), 0);
     }
 }
 
-/// T-XFER-10: what had not come whole when its link closed is reported only where it was told of.
+/// T-XFER-10: an incomplete delivery on a closed link is reported lost only if it was reported before.
 #[test]
-fn what_was_never_told_of_is_not_reported() {
+fn unreported_deliveries_are_not_reported_lost() {
     for (streaming, reported) in [(false, 0), (true, 1)] {
         let mut peer = Peer::new();
         peer.receiver(&ReceiverOptions::new().with_streaming(streaming));
@@ -181,9 +180,9 @@ fn what_was_never_told_of_is_not_reported() {
     }
 }
 
-/// T-DISP-16: of what is lost the last known state is told: the outcome may be known where only the settlement is not.
+/// T-DISP-16: the report of a lost delivery has its last known state, such as an outcome whose settlement is missing.
 #[test]
-fn the_last_known_state_is_told() {
+fn the_last_known_state_is_reported() {
     let mut pair = Pair::opened();
     pair.server.receiver_options = ReceiverOptions::new().with_rcv_settle_mode(ReceiverSettleMode::Second);
     let sender = pair.client.attach_sender_with("x", &SenderOptions::to("x").with_auto_settle(false));
@@ -203,10 +202,10 @@ fn the_last_known_state_is_told() {
     assert_eq!(pair.server.expect("lost", lost), (taken, None));
 }
 
-/// A message that came before the end can be received when its event is polled late, after the end of everything; and
-/// read in parts, where it comes in parts.
+/// A message that came before the end can be received although its event is polled after the end of everything; a
+/// streamed message can be read, too.
 #[test]
-fn what_came_before_the_end_can_be_received_late() {
+fn messages_before_the_end_can_be_received_late() {
     for streaming in [false, true] {
         for ending in ["detach", "end", "close", "cut", "own end", "own close", "fault"] {
             let mut peer = Peer::new();
@@ -241,8 +240,7 @@ fn what_came_before_the_end_can_be_received_late() {
     }
 }
 
-/// S-END-04: an outcome that was told and did not arrive: the receiver has settled, the sender is told that it lost
-/// track.
+/// S-END-04: the receiver has settled and its disposition does not arrive; the sender reports the delivery as lost.
 #[test]
 fn an_outcome_that_does_not_arrive() {
     let mut pair = Pair::opened();
@@ -256,8 +254,8 @@ fn an_outcome_that_does_not_arrive() {
     assert!(lost(&pair.server.events()).is_empty());
 }
 
-/// S-END-04, lesson of peers that vanish in the middle of a stream: wherever octets stop, each message is accepted or
-/// lost at its sender, never both and never neither, and what was accepted was received.
+/// S-END-04: wherever a stream breaks, each message is accepted or lost at its sender, never both or neither, and
+/// each accepted message was received.
 #[test]
 fn cut_anywhere_in_a_stream() {
     for octets in (0..900).step_by(7) {

@@ -1,5 +1,5 @@
-//! What a busy engine takes of memory: no more than [`Connection::memory_bound`] says, at several of its limits at
-//! once, whatever the peer writes and however it cuts it.
+//! The memory of a busy engine: at most [`Connection::memory_bound`], at several limits at once, whatever the peer
+//! writes and in whatever pieces.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -41,7 +41,7 @@ fn limits() -> Limits {
         .with_output_octets_hard(8_192)
 }
 
-/// An engine whose application accepts what it is offered and takes what it is told to.
+/// An engine whose application accepts all offers and receives messages when told to.
 struct Busy {
     engine: Connection,
     sessions: Vec<SessionKey>,
@@ -64,7 +64,7 @@ impl Busy {
         }
     }
 
-    /// Octets come in, as many at a time as there is room for; and what they are about is done.
+    /// Feeds octets to the engine, as many at a time as it has room for, and handles the events.
     fn hears(&mut self, mut octets: &[u8]) {
         while !octets.is_empty() {
             let mut room = self.engine.input();
@@ -107,40 +107,40 @@ impl Busy {
         }
     }
 
-    /// What is written is taken and dropped.
+    /// Takes the output and drops it.
     fn says(&mut self) {
         let mut output = self.engine.output();
         output.advance(output.remaining());
     }
 }
 
-/// What the peer writes, in the reads that it comes in.
+/// The peer's octets, as the engine reads them.
 type Reads = Vec<Vec<u8>>;
 
 fn reads<const N: usize>(frames: [Literal; N]) -> Reads {
     frames.into_iter().map(|frame| frame.to_octets()).collect()
 }
 
-/// A map of so many symbols, up to 10,000.
+/// A map of this number of symbols, up to 10,000.
 fn fields(count: usize) -> String {
     let entries: String =
         (0..count).map(|at| format!("a304{}43", hex(format!("{at:04}").as_bytes()))).collect();
     format!("d1{:08x}{:08x}{entries}", entries.len() / 2 + 4, 2 * count)
 }
 
-/// An outcome modified with so many annotations.
+/// An outcome modified with this number of annotations.
 fn modified(count: usize) -> String {
     let fields = fields(count);
     format!("005327 d0{:08x}00000003 4242{fields}", 4 + 2 + fields.len() / 2)
 }
 
-/// An error with so much info.
+/// An error with an info map of this size.
 fn error(count: usize) -> String {
     let fields = fields(count);
     format!("00531d d0{:08x}00000003 a30178 40{fields}", 4 + 4 + fields.len() / 2)
 }
 
-/// Header and open, sessions, and on each of them two links on which the engine receives and two on which it sends.
+/// Header and open, sessions, and on each session two links on which the engine receives and two on which it sends.
 fn beginnings() -> Reads {
     let mut all = vec![HEADER.to_vec(), open("p").nulls(8).raw(&fields(100)).to_octets()];
     for channel in 0..CHANNELS {
@@ -169,7 +169,7 @@ fn beginnings() -> Reads {
     all
 }
 
-/// As many unsettled deliveries as there may be, with a state of their own, one in each read.
+/// The largest number of unsettled deliveries, each with its own state, one in each read.
 fn unsettled(channel: u16) -> Reads {
     let one = |id: u32| {
         let frame = transfer(0, id, &[id.to_be_bytes(); 8].concat()).nulls(3).raw(&modified(90));
@@ -178,7 +178,7 @@ fn unsettled(channel: u16) -> Reads {
     (0..UNSETTLED).map(one).collect()
 }
 
-/// As many settled messages that nobody takes as there may be, each behind much that says nothing.
+/// The largest number of settled, unread messages, each behind a large frame without meaning.
 fn held(channel: u16) -> Reads {
     let mut all = Vec::new();
     for at in 0..FRAMES {
@@ -189,7 +189,7 @@ fn held(channel: u16) -> Reads {
     all
 }
 
-/// A message that does not end, an octet in each read.
+/// An incomplete message, one octet in each read.
 fn partial(channel: u16) -> Reads {
     let id = UNSETTLED;
     let one = |_| transfer(1, id, &[1]).boolean(true).boolean(true).payload([7]).on(channel).to_octets();
@@ -202,12 +202,12 @@ fn outcomes(channel: u16) -> Reads {
     (0..UNSETTLED).map(one).collect()
 }
 
-/// Links that are refused, which the engine says and nobody reads.
+/// Refused links, whose detaches the peer does not read.
 fn refused() -> Reads {
     (0..200).flat_map(|_| reads([attach_sender("refused", 9, "a", "b"), detach(9, true)])).collect()
 }
 
-/// All of the limits that a peer can drive an engine to, at once; then the end, at which everything is told.
+/// All limits that a peer can reach, at once; then the end, when everything is reported.
 #[test]
 fn a_busy_engine_stays_within_its_bound() {
     let sessions = || 0..CHANNELS;
@@ -228,7 +228,7 @@ fn a_busy_engine_stays_within_its_bound() {
         }
         busy.says();
         busy.takes = false;
-        // Flows open the window for what is still to come.
+        // Flows open the window for the next messages.
         parts.iter().chain(&waits).for_each(|octets| {
             busy.hears(octets);
             busy.says();
@@ -249,7 +249,7 @@ fn a_busy_engine_stays_within_its_bound() {
     }
     assert_eq!(reached, vec![(UNSETTLED, UNSETTLED); CHANNELS.into()]);
     for link in busy.receivers.clone() {
-        // The first of each session has as many messages as the session may hold.
+        // The first link of each session holds as many messages as the session may.
         let held =
             busy.engine.receiver(link).ok().map(|mut link| std::iter::from_fn(|| link.receive()).count());
         assert!(matches!(held, None | Some(0)) || held == usize::try_from(FRAMES).ok(), "{held:?} are held");
@@ -274,7 +274,7 @@ fn a_busy_engine_stays_within_its_bound() {
     assert!(ends.bytes_current <= 0, "{} octets are left", ends.bytes_current);
 }
 
-/// S-END-07: what an end has to say at length is told once, and not to each of its links.
+/// S-END-07: the info of an end is kept once, not once for each link.
 #[test]
 fn s_end_07_the_info_of_an_end_is_there_once() {
     let mut solo = Solo::open();

@@ -1,6 +1,6 @@
-//! Messages as an application builds and reads them: every section against octets written by hand [3.2].
+//! Messages as an application builds and reads them: every section, against octets written by hand [3.2].
 //!
-//! How a received message is looked at piece by piece is in `message_view.rs`.
+//! `message_view.rs` tests received messages piece by piece.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -18,7 +18,7 @@ use amqp_proto::wire::{Header, MessageId, Properties};
 use bytes::{Bytes, BytesMut};
 use common::{hex, octets};
 
-/// What both ways of writing give, which is also what was announced.
+/// Encodes a message in both ways, and checks the announced length.
 fn encode(message: &Message) -> String {
     let mut out = BytesMut::from(&b"before"[..]);
     message.encode(&mut out).unwrap();
@@ -42,18 +42,18 @@ fn plain(hex: &str) -> String {
     common::hex(&octets(hex))
 }
 
-/// The message is written as these octets, and they are read as the message.
+/// Checks that the message encodes to these octets, and that they decode to the message.
 fn check(message: &Message, hex: &str) {
     assert_eq!(encode(message), plain(hex), "{message:?}");
     assert_eq!(read(hex).as_ref(), Ok(message), "{hex}");
 }
 
-/// A list of so many fields, `octets` being all of them.
+/// A list of this number of fields.
 fn list8(count: usize, fields: &str) -> String {
     format!("c0{:02x}{count:02x}{fields}", octets(fields).len() + 1)
 }
 
-/// What stands before the properties under test, and what behind.
+/// A section followed by an empty body.
 fn with_body(section: &str) -> String {
     format!("{section} 00537740")
 }
@@ -104,12 +104,12 @@ fn m_sec_01_all_sections_are_written_in_order() {
     check(&complete(), COMPLETE);
 }
 
-/// M-SEC-01: and of each only what says something. M-PROP-04: nothing is made up about the content's type.
+/// M-SEC-01: sections without content are left out. M-PROP-04: no content-type is made up.
 #[test]
 fn m_sec_01_sections_that_say_nothing_are_left_out() {
     check(&Message::from("hi"), "005377 a1026869");
     let mut message = Message::from("hi");
-    // To ask for a section is not to fill it.
+    // A request for a section does not fill it.
     message.properties_mut();
     message.footer_mut();
     assert_eq!(encode(&message), "005377a1026869");
@@ -140,7 +140,8 @@ fn m_hdr_01_a_header_that_is_absent_reads_as_its_defaults() {
     }
 }
 
-/// M-HDR-01 [3.2.1]: a priority that was set is written, the normal one too; it outlives being read and written again.
+/// M-HDR-01 [3.2.1]: a priority that was set is written, also the default one, and stays when the message is
+/// forwarded.
 #[test]
 fn m_hdr_01_a_priority_that_was_set_is_written() {
     assert_eq!(encode(&Message::from("hi")), "005377a1026869");
@@ -159,7 +160,7 @@ fn m_hdr_05_a_ttl_of_0_is_not_the_same_as_none() {
     assert_eq!(ttl("005370 c00803 40 40 70ffffffff"), Some(u32::MAX));
 }
 
-/// M-PROP-01: each field at its place, with nulls for those before it and nothing for those behind.
+/// M-PROP-01: each property at its place, with nulls before it and nothing behind it.
 #[test]
 fn m_prop_01_every_property_has_its_place() {
     type Set = fn(&mut Properties);
@@ -266,14 +267,15 @@ fn m_prop_05_content_encoding_goes_with_data_only() {
     }
     let data = Message::from(vec![1]);
     assert_eq!(data.with_content_encoding(symbol!("identity")), Err(EncodeError::ContentEncoding));
-    // What was sent nevertheless is read, and written again by who passes it on.
+    // Received, such an encoding is readable, and it is written again when the message is forwarded.
     let sent = format!("005373 {} 005377 a10178", list8(8, &format!("{}a304677a6970", "40".repeat(7))));
     let message = read(&sent).unwrap();
     assert_eq!(message.properties().content_encoding, Some(symbol!("gzip")));
     assert_eq!(message.to_payload().unwrap().to_bytes(), octets(&sent));
 }
 
-/// M-APP-01 [3.2.5]: lists, maps and arrays, described or not, are not sent; one that came hides no other entry.
+/// M-APP-01 [3.2.5]: lists, maps and arrays are never sent as properties. A received one does not hide other
+/// properties.
 #[test]
 fn m_app_01_an_odd_entry_hides_no_other() {
     for value in ["45", "c00100", "c0020140", "c10100", "e0020040", "00530145", "00a30178 005301 c10100"] {
@@ -332,7 +334,7 @@ fn map8(key: &str, value: &str) -> String {
     format!("c1{:02x}02{key}{value}", octets(key).len() + octets(value).len() + 1)
 }
 
-/// M-ANN-01, M-ANN-02, M-FOOT-01: the three kinds of annotations and the footer are alike.
+/// M-ANN-01, M-ANN-02, M-FOOT-01: the three kinds of annotations and the footer behave alike.
 #[test]
 fn m_ann_01_annotations_have_symbols_ulongs_or_tolerated_strings_as_keys() {
     type Get = fn(&Message) -> &Annotations;
@@ -371,7 +373,7 @@ fn m_ann_01_keys_are_written_by_type() {
     check(&message, "005372 c11604 a307782d6f70742d61 5401 80000000000000012c 40 005377 a1026869");
 }
 
-/// M-DANN-01: absent is empty, and the reserved key takes an error.
+/// M-DANN-01: an absent section reads as empty, and the reserved key takes an error.
 #[test]
 fn m_dann_01_delivery_annotations() {
     assert!(read("00537740").unwrap().delivery_annotations().is_empty());
@@ -384,7 +386,7 @@ fn m_dann_01_delivery_annotations() {
     );
 }
 
-/// M-MANN-01: absent is empty.
+/// M-MANN-01: an absent section reads as empty.
 #[test]
 fn m_mann_01_message_annotations() {
     assert!(read("00537740").unwrap().message_annotations().is_empty());
@@ -422,7 +424,7 @@ fn m_body_02_a_sequence_is_made_of_lists() {
     for other in ["a10178", "c10100", "e0020040", "40", "00530145"] {
         assert_eq!(wrong(&format!("005376 {other}")), DecodeErrorKind::Expected("list"), "{other}");
     }
-    // A list may also be the one value of the body; that is another thing.
+    // A list can also be the value of a value body, which is another body.
     check(&Message::from(List::new()), "005377 45");
 }
 
@@ -457,9 +459,9 @@ fn m_foot_01_the_footer_stands_behind_every_form_of_body() {
     }
 }
 
-/// Text and numbers become a value, octets become data.
+/// Strings and numbers become a value body, octets become a data body.
 #[test]
-fn messages_are_made_from_what_is_at_hand() {
+fn messages_are_made_from_strings_numbers_and_octets() {
     let hi = "005377a1026869";
     check(&Message::from("hi"), hi);
     check(&Message::from(String::from("hi")), hi);
@@ -485,7 +487,7 @@ fn messages_are_made_from_what_is_at_hand() {
     assert_eq!(Body::from("hi").as_bytes(), None);
 }
 
-/// What is written does not depend on how much room there is, whatever the sections take.
+/// The encoding does not depend on the size of the buffer's free space.
 #[test]
 fn messages_are_written_the_same_wherever_there_is_room() {
     for filling in 0..400 {
@@ -509,7 +511,7 @@ fn messages_are_written_the_same_wherever_there_is_room() {
     }
 }
 
-/// Octets of data go out as they are when there are many, and next to their frame when they are few.
+/// Large data is shared with the frames, small data is copied.
 #[test]
 fn to_payload_shares_large_data_and_copies_small() {
     let large = Bytes::from(vec![7; 1 << 20]);
@@ -533,7 +535,7 @@ fn to_payload_shares_large_data_and_copies_small() {
     assert!(!chunk.as_ptr_range().contains(&small.as_ptr()));
 }
 
-/// E-SIZE-04: what no size field can say is refused before anything is written.
+/// E-SIZE-04: a section beyond the largest size field is refused before anything is written.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn messages_beyond_4_gib_are_refused() {

@@ -1,4 +1,4 @@
-//! Hostile messages D40 to D42, and messages broken at random: bounded work, and the same in any pieces.
+//! Hostile messages D40 to D42, and randomly broken messages: bounded work, and the same result in any pieces.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use common::{data, octets, text};
 use seen::{cut, look, look_at_all_cuts, transfers, wrong};
 
-/// The payload that a hostile stream carries.
+/// The payload of a hostile stream.
 fn carried(id: &str) -> Bytes {
     let all = data("threats.json");
     let row = all.as_array().unwrap().iter().find(|row| text(row, "id") == id).unwrap();
@@ -21,14 +21,14 @@ fn carried(id: &str) -> Bytes {
     payload.clone()
 }
 
-/// `count` application-properties under keys of 10 octets that have 6 in common.
+/// `count` application-properties with keys of 10 octets that share 6.
 fn many_properties(count: u32, key: impl Fn(u32) -> u32) -> String {
     let pairs: String =
         (0..count).map(|at| format!("a10a616161616161{:08x}41", key(at) & 0x7f7f_7f7f)).collect();
     format!("005374 d1{:08x}{:08x}{pairs} 00537740", pairs.len() / 2 + 4, count * 2)
 }
 
-/// D40: keys are compared, not hashed, so none collide; what they cost is bounded by the elements.
+/// D40: keys are compared and not hashed, so there are no collisions; the number of elements bounds the cost.
 #[test]
 fn d40_many_properties_are_read_lazily_in_order_and_within_limits() {
     let octets = carried("D40");
@@ -37,7 +37,7 @@ fn d40_many_properties_are_read_lazily_in_order_and_within_limits() {
     let keys: Vec<&str> = properties.iter().map(|(key, _)| key.as_str().unwrap()).collect();
     assert_eq!(keys, (0..120).map(|at| format!("k{at}")).collect::<Vec<_>>());
 
-    // Spread over the octets, so that no two are the same, and in falling order.
+    // The numbers spread over the octets, all different and falling.
     let spread = |at: u32| (at & 0x7f) | (at & 0x3f80) << 1 | (at & 0x1f_c000) << 2;
     let most = seen::view(&many_properties(32_768, |at| spread(32_767 - at)));
     assert_eq!(most.application_properties().unwrap().len(), 32_768);
@@ -68,7 +68,7 @@ fn d41_sections_are_limited() {
     assert!(MessageView::new(octets.slice(..5), &none).is_err());
 }
 
-/// D41: the work is linear in the octets, or this would take hours.
+/// D41: the work is linear in the octets; otherwise this test would take hours.
 #[test]
 fn d41_ten_thousand_sections_in_as_many_chunks_and_more() {
     let section = [0x00, 0x53, 0x75, 0xa0, 3, b'a', b'b', b'c'];
@@ -93,7 +93,7 @@ fn d41_ten_thousand_sections_in_as_many_chunks_and_more() {
     }
 }
 
-/// D41: a section that is all descriptors, and one cut into single octets.
+/// D41: a section with a huge descriptor, and a section cut into single octets.
 #[test]
 fn d41_one_section_in_very_many_chunks() {
     let mut descriptors = b"\x00\x53\x77".to_vec();
@@ -120,7 +120,7 @@ fn d42_sections_out_of_order_are_refused() {
     assert!(look_at_all_cuts(&Bytes::from(control)).is_ok());
 }
 
-/// Octets that are not what they were: the message looks the same in whatever pieces, and nothing panics.
+/// A broken message reads the same in any pieces, and nothing panics.
 #[test]
 fn broken_messages_look_the_same_in_any_pieces() {
     let whole = octets(
@@ -152,7 +152,7 @@ fn broken_messages_look_the_same_in_any_pieces() {
         for ends in [ends, (1..broken.len()).collect()] {
             assert_eq!(look(cut(&broken, &ends)), seen, "{} cut at {ends:?}", common::hex(&broken));
         }
-        // What is read in place has the same sections and the same faults, but for their order.
+        // Reading in place finds the same sections and faults, in another order.
         let in_place = Sections::new(&broken).try_for_each(|section| section.map(|_| ()));
         let seen = seen.err();
         if !seen.as_ref().is_some_and(is_about_order) {

@@ -1,4 +1,4 @@
-//! Received messages: finding sections in any form and any pieces, reading, sharing and forwarding them [3.2].
+//! Received messages: sections in any form and any pieces are found, read, shared and forwarded [3.2].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use common::{data, hex, octets, text};
 use seen::{look, look_at_all_cuts, transfers, view, wrong};
 
-/// The golden messages: name, octets, what they decode to in words.
+/// The golden messages: name, octets, and the decoded message as text.
 fn golden(kind: &str) -> Vec<(String, Bytes, String)> {
     let all = data("wire-examples.json");
     let all = all["examples"].as_array().unwrap().iter().filter(|e| text(e, "kind") == kind);
@@ -29,7 +29,7 @@ fn golden_messages_are_read_in_any_pieces_and_written_again() {
     for (name, octets, words) in messages {
         let mut names: Vec<&str> = words.split(" | ").filter_map(|s| s.split(':').nth(1)).collect();
         if name == "m-all-sections" {
-            // M-SEC-01: rhea writes the footer before the body, against the grammar; it is read all the same.
+            // M-SEC-01: rhea writes the footer before the body, against the grammar, and is read.
             names.swap(5, 6);
         }
         let seen = look_at_all_cuts(&octets).expect(&name);
@@ -52,7 +52,7 @@ fn golden_messages_are_read_in_any_pieces_and_written_again() {
         assert_eq!(Message::decode(octets, &Limits::DEFAULT), Ok(message.clone()), "{name}");
         assert_eq!(seen.body.as_ref(), Ok(message.body()), "{name}");
         if matches!(name.as_str(), "p-m-min" | "p-m-uuid-id") {
-            // M-SEC-03: what has no body is written with one.
+            // M-SEC-03: a message without a body is written with an empty one.
             assert_eq!((seen.body_kind, seen.body), (None, Ok(Body::Empty)));
             *message.body_mut() = Body::Value(Value::Null);
         }
@@ -61,7 +61,7 @@ fn golden_messages_are_read_in_any_pieces_and_written_again() {
     }
 }
 
-/// T-XFER-24: what transfers carry, put together again.
+/// T-XFER-24: the payloads of transfers, joined.
 #[test]
 fn golden_transfers_carry_messages() {
     let mut read = Vec::new();
@@ -115,14 +115,14 @@ fn is_body(kind: SectionKind) -> bool {
     matches!(kind, SectionKind::Data | SectionKind::AmqpSequence | SectionKind::AmqpValue)
 }
 
-/// M-SEC-04: sections go by number and by name, in every form, in every place.
+/// M-SEC-04: a section is known by its numeric and its symbolic descriptor, in every form, at every place.
 #[test]
 fn m_sec_04_sections_go_by_number_and_name() {
     for (at, form) in FORMS.iter().enumerate() {
         for (body, ..) in SECTIONS.iter().filter(|(kind, ..)| is_body(*kind)) {
             let sections: Vec<_> =
                 SECTIONS.iter().filter(|(kind, ..)| !is_body(*kind) || kind == body).collect();
-            // All in this form, and one in this form among others in the usual one.
+            // All sections in this form, and one section in this form among others in the usual form.
             let all = sections.iter().map(|(_, code, name, value)| format!("{}{value}", form(*code, name)));
             let mut variants = vec![all.collect::<String>()];
             variants.extend((0..sections.len()).map(|odd| {
@@ -161,7 +161,7 @@ fn m_sec_04_sections_go_by_number_and_name() {
     }
 }
 
-/// M-SEC-06: and by nothing else.
+/// M-SEC-06: other descriptors are refused.
 #[test]
 fn m_sec_06_other_descriptors_are_refused() {
     let long = format!("00a3ff{}40", "61".repeat(255));
@@ -200,7 +200,7 @@ fn m_sec_06_other_descriptors_are_refused() {
     view("00a311616d71703a616d71702d76616c75653a2a40"); // amqp:amqp-value:*
 }
 
-/// Messages that end early, at any octet, and sections that reach beyond the end.
+/// Messages truncated at any octet, and sections that reach beyond the end, are refused.
 #[test]
 fn m_sec_truncated_messages_are_refused() {
     for (_, code, name, value) in SECTIONS {
@@ -220,7 +220,7 @@ fn m_sec_truncated_messages_are_refused() {
     assert_eq!(wrong("0053770040ff").0, DecodeErrorKind::Constructor(0xff));
 }
 
-/// M-SEC-01, M-SEC-02: every pair of sections.
+/// M-SEC-01, M-SEC-02: every pair of sections, in both orders.
 #[test]
 fn m_sec_01_and_02_order_and_number_of_sections() {
     use SectionKind::{AmqpSequence, Data};
@@ -264,7 +264,7 @@ fn m_sec_01_and_02_order_and_number_of_sections() {
     }
 }
 
-/// Sections are told apart at once; what they hold is only read when it is asked for.
+/// Sections are found at once, and decoded only when asked for.
 #[test]
 fn sections_are_read_on_demand() {
     let broken = view("005370 c0020156 005373 c0020153 005374 c10402a10141 005377 a10178");
@@ -278,7 +278,7 @@ fn sections_are_read_on_demand() {
         assert_eq!(error.kind(), DecodeErrorKind::Truncated);
     }
     assert_eq!(broken.footer(), Ok(Annotations::new()));
-    // Faults are placed in the message, in pieces or not.
+    // Offsets of faults count from the start of the message, in one piece or many.
     let bad = octets("005370 45 005373 c00402 5307 56 005377 40");
     let seen = look_at_all_cuts(&bad).unwrap();
     let error = seen.message.unwrap_err();
@@ -293,7 +293,7 @@ fn lies_in(chunk: &[u8], source: &[u8]) -> bool {
     source.as_ptr_range().contains(&chunk.as_ptr())
 }
 
-/// M-BODY-01: data is given out where it lies, however it came.
+/// M-BODY-01: data is handed out without a copy, in one piece or many.
 #[test]
 fn m_body_01_data_is_never_copied() {
     let message = octets("00537045 005375 a00461626364 005375 b00000000365666a 005375 a000 005378 c10100");
@@ -313,9 +313,9 @@ fn m_body_01_data_is_never_copied() {
     assert_eq!(view("005375a10178").data().unwrap_err().kind(), DecodeErrorKind::Expected("binary"));
 }
 
-/// A message in one chunk is shared by all that is read from it.
+/// Sections read from a message in one chunk share that chunk.
 #[test]
-fn what_is_read_from_one_chunk_shares_it() {
+fn sections_of_one_chunk_share_it() {
     let source = octets("005373 c00702 40 a003757365 005374 c10702 a1016b a10176 005375 a00461626364");
     let view = MessageView::new(source.clone(), &Limits::DEFAULT).unwrap();
     let Body::Data(data) = view.body().unwrap() else { panic!("{view:?}") };
@@ -333,8 +333,8 @@ fn what_is_read_from_one_chunk_shares_it() {
     assert!(lies_in(text.as_bytes(), &source));
 }
 
-/// M-SEC-05: whatever is put in front, in whatever forms and pieces it came. M-MANN-01: message annotations stay, unless
-/// others are put in their place.
+/// M-SEC-05: the bare message is forwarded octet by octet, whatever is put before it and in whatever forms and pieces
+/// it came. M-MANN-01: message annotations stay unless they are replaced.
 #[test]
 fn m_sec_05_the_bare_message_is_forwarded_octet_by_octet() {
     let front = format!(
@@ -342,7 +342,7 @@ fn m_sec_05_the_bare_message_is_forwarded_octet_by_octet() {
         FORMS[3](0x70, SECTIONS[0].2),
         FORMS[1](0x71, "")
     );
-    // By numbers and names, in narrow and wide forms, empty sections and defaults included.
+    // Numeric and symbolic descriptors, narrow and wide forms, empty sections and defaults.
     let bare = format!(
         "{}d00000000500000001 40 005374 c10100 005375 b00000000161 005375 a000",
         FORMS[2](0x73, SECTIONS[3].2)
@@ -403,7 +403,7 @@ fn m_sec_05_the_bare_message_is_forwarded_octet_by_octet() {
     }
 }
 
-/// M-SEC-05: sections are added to a message that has none of them, but never to the bare message.
+/// M-SEC-05: sections are added before a message that lacks them, but never to its bare message.
 #[test]
 fn m_sec_05_sections_are_put_before_any_message() {
     let header = Header { durable: true, ..Header::default() };
@@ -431,7 +431,7 @@ fn m_sec_05_sections_are_put_before_any_message() {
     }
 }
 
-/// M-PROP-01: the golden message has all thirteen.
+/// M-PROP-01: the golden message has all thirteen properties.
 #[test]
 fn m_prop_01_all_properties_of_the_golden_message() {
     let (_, octets, _) = golden("message").into_iter().find(|(name, ..)| name == "m-all-sections").unwrap();

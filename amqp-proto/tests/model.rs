@@ -1,6 +1,7 @@
-//! Whatever two engines and what is between them do: what holds at every time, at rest, and in the end.
+//! Properties of all runs of two engines: during the run, at rest, and at its end.
 //!
-//! `PROPTEST_CASES=5000 cargo test -p amqp-proto --test model` looks longer. What is found becomes a test in `runs.rs`.
+//! `PROPTEST_CASES=5000 cargo test -p amqp-proto --test model` tries more. A run that fails becomes a test in
+//! `runs.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::VecDeque;
@@ -12,7 +13,7 @@ use amqp_proto::types::{DeliveryKey, Limits, LinkKey, ReceiverKey, SenderKey, Se
 use amqp_proto::wire::{Outcome, Rejected};
 use proptest::prelude::*;
 
-/// So many cases, unless the environment says how many.
+/// This number of cases, unless the environment sets another.
 fn cases(cases: u32) -> ProptestConfig {
     let default = ProptestConfig { failure_persistence: None, max_shrink_iters: 5_000, ..Default::default() };
     match std::env::var_os("PROPTEST_CASES") {
@@ -34,8 +35,8 @@ proptest! {
 proptest! {
     #![proptest_config(cases(50))]
 
-    /// Octets that move all at once, one by one or in any portions tell the same story, event by event and frame by
-    /// frame. (Not so where the output is full: the first octet that is taken off makes room for more, then.)
+    /// Portions of octets do not matter: whole, one by one or in any sizes, they lead to the same events and frames.
+    /// (Except with a full output, where the first octet taken makes room.)
     #[test]
     fn portions_do_not_matter(mut run in any::<Run>()) {
         run.client.fills = false;
@@ -47,7 +48,7 @@ proptest! {
     }
 }
 
-/// What one application has to send, and says about what the other sends.
+/// An application: its messages to send, and its outcomes for received ones.
 #[derive(Debug)]
 struct Application {
     side: Side,
@@ -64,7 +65,7 @@ impl Application {
         Self { side, sender: None, receiver: None, to_send, sent: Vec::new(), received: Vec::new() }
     }
 
-    /// Does what is to be done about the events of its end.
+    /// Handles the events of its end.
     fn act(&mut self, pair: &mut Pair) {
         let end = pair.end(self.side);
         for event in end.events() {
@@ -106,7 +107,7 @@ impl Application {
     }
 }
 
-/// What is said about the message of this number.
+/// Returns the outcome of the message of this number.
 fn outcome(number: usize) -> Outcome {
     match number % 3 {
         0 => Outcome::Accepted,
@@ -119,8 +120,8 @@ fn sizes() -> impl Strategy<Value = Vec<Size>> {
     prop::collection::vec(any::<u16>().prop_map(|octets| Size(octets % 4_000)), 0..12)
 }
 
-/// What moves when: so many octets at most from one side, or all of both; who looks at their events then; and how many
-/// milliseconds pass.
+/// A schedule of steps: the octets that one side moves, or all of both sides; the sides that poll their events; and
+/// the milliseconds that pass.
 fn schedule() -> impl Strategy<Value = Vec<(Side, u16, bool, bool, u8)>> {
     let side = prop_oneof![Just(Side::Client), Just(Side::Server)];
     prop::collection::vec((side, 0_u16..2_000, any::<bool>(), any::<bool>(), 0_u8..3), 0..80)
@@ -155,8 +156,8 @@ fn first() -> impl Strategy<Value = First> {
 proptest! {
     #![proptest_config(cases(150))]
 
-    /// When octets move and when events are looked at changes nothing about which messages arrive, in which order, and
-    /// how they end: across windows of a frame, credit of a message, and the wrap of all numbers.
+    /// The schedule does not change which messages arrive, in which order, and with which outcome: across windows of
+    /// one frame, credit of one message, and the wrap of all numbers.
     #[test]
     fn timing_does_not_matter(
         sizes in (sizes(), sizes()),

@@ -1,4 +1,4 @@
-//! Settle modes and the size of messages, as the ends of a link agree on them [2.6.3] [2.7.3] [2.8.2] [2.8.3].
+//! Settle modes and the size of messages, as both ends of a link agree on them [2.6.3] [2.7.3] [2.8.2] [2.8.3].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -18,13 +18,13 @@ fn payload(len: usize) -> Payload {
     Bytes::from(vec![7; len]).into()
 }
 
-/// L-MODE-01, L-MODE-02, L-MODE-03: what the sender says of the sender's mode is in force, what the receiver says a
-/// wish, and the other way round; who answers does as it is asked unless told otherwise.
+/// L-MODE-01, L-MODE-02, L-MODE-03: each end decides the mode of its own role and requests that of the other role.
+/// The end that answers grants the request unless its options say otherwise.
 #[test]
 fn l_mode_01_the_mode_of_each_end_is_its_own() {
     use ReceiverSettleMode::{First, Second};
     use SenderSettleMode::{Mixed, Settled, Unsettled};
-    // The sender's wish and own, the receiver's own and wish, what is in force.
+    // The sender's request and own mode, the receiver's own mode and request, and the modes in force.
     let cases = [
         (None, None, None, None, Mixed, First),
         (Some(Unsettled), None, None, Some(Mixed), Unsettled, First),
@@ -59,7 +59,7 @@ fn l_mode_01_the_mode_of_each_end_is_its_own() {
     }
 }
 
-/// L-MODE-02: a receiver that attaches and asks for settled messages gets them, from a sender that leaves it open.
+/// L-MODE-02: a receiver that requests settled messages gets them from a sender without a mode of its own.
 #[test]
 fn l_mode_02_a_wish_is_honoured() {
     for (mode, octet) in
@@ -77,9 +77,10 @@ fn l_mode_02_a_wish_is_honoured() {
     }
 }
 
-/// L-MODE-04, T-XFER-08, T-XFER-09: what a mode does not allow is not sent; where it leaves a choice the default is not to settle.
+/// L-MODE-04, T-XFER-08, T-XFER-09: a send that the mode does not allow is refused; if the mode leaves a choice,
+/// messages are sent unsettled.
 #[test]
-fn l_mode_04_what_may_be_sent() {
+fn l_mode_04_sends_that_a_mode_allows() {
     use SenderSettleMode::{Mixed, Settled, Unsettled};
     for (mode, asked, settled) in [
         (Unsettled, None, Some(false)),
@@ -115,10 +116,10 @@ fn l_mode_04_what_may_be_sent() {
     }
 }
 
-/// T-XFER-08, T-XFER-09: what the sender's mode does not allow closes the link with not-allowed; an aborted delivery is
-/// settled in any mode.
+/// T-XFER-08, T-XFER-09: a transfer that the sender's mode does not allow closes the link with not-allowed; an
+/// aborted delivery is settled in any mode.
 #[test]
-fn t_xfer_08_what_may_come() {
+fn t_xfer_08_transfers_that_a_mode_allows() {
     let more = || Literal::new(0x14).uint(0);
     let first = |settled: Option<bool>, has_more| match settled {
         Some(settled) => transfer(0, 0, b"t").boolean(settled).boolean(has_more),
@@ -157,9 +158,9 @@ fn t_xfer_08_what_may_come() {
     }
 }
 
-/// L-MODE-05: a receiver of mode first settles with its outcome, one of mode second when the sender has.
+/// L-MODE-05: a receiver of mode first settles with its outcome, one of mode second after the sender.
 #[test]
-fn l_mode_05_who_settles_first() {
+fn l_mode_05_the_end_that_settles_first() {
     for (mode, ours, theirs) in [(ReceiverSettleMode::First, 0, 0), (ReceiverSettleMode::Second, 1, 1)] {
         let mut pair = Pair::opened();
         pair.server.receiver_options = ReceiverOptions::new().with_rcv_settle_mode(mode);
@@ -180,7 +181,8 @@ fn l_mode_05_who_settles_first() {
     }
 }
 
-/// L-MSG-01, L-MSG-03: no limit, or none of 0; a larger message is refused by this end, and the link goes on.
+/// L-MSG-01, L-MSG-03: a max-message-size of 0 is no limit; a message beyond the peer's limit is refused at this end,
+/// and the link stays.
 #[test]
 fn l_msg_03_a_message_larger_than_the_peer_takes() {
     for (limit, announced) in [(None, None), (None, Some(0)), (Some(1_000), Some(1_000))] {
@@ -209,8 +211,8 @@ fn l_msg_03_a_message_larger_than_the_peer_takes() {
     }
 }
 
-/// L-MSG-02: a larger message of the peer closes the link with message-size-exceeded, as soon as that much of it is
-/// there, counted over its frames.
+/// L-MSG-02: a message beyond this end's limit closes the link with message-size-exceeded, once its frames together
+/// exceed the limit.
 #[test]
 fn l_msg_02_a_message_larger_than_this_end_takes() {
     let part = |frame: Literal, len| frame.payload(vec![7; len]);
@@ -231,9 +233,9 @@ fn l_msg_02_a_message_larger_than_this_end_takes() {
     }
 }
 
-/// L-MSG-01: what this end takes is announced; any size is not.
+/// L-MSG-01: a limit is announced; no limit is not.
 #[test]
-fn l_msg_01_what_is_announced() {
+fn l_msg_01_the_limit_is_announced() {
     for (size, announced) in [(0, None), (7, Some(7))] {
         let mut pair = Pair::opened();
         pair.server.receiver_options = ReceiverOptions::new().with_max_message_size(size);

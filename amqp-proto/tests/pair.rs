@@ -1,4 +1,4 @@
-//! The pair itself: what is between its ends, and its time.
+//! The test kit's pair: its lines and its time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn deadlines_are_met_when_time_is_driven_and_not_else() {
     pair.advance(10_000);
     assert_eq!(pair.now(), Moment::from_millis(10_000));
     assert!(pair.trace().len() >= 20 && pair.client.is_open() && pair.server.is_open());
-    // The client is not heard any more, and given up.
+    // The server no longer hears the client, and gives it up.
     pair.to_server.stall();
     pair.advance(2_000);
     let reason = pair.server.expect_closed();
@@ -43,7 +43,7 @@ fn deadlines_are_met_when_time_is_driven_and_not_else() {
 }
 
 #[test]
-fn what_is_not_read_piles_up() {
+fn a_stalled_line_holds_octets_back() {
     let mut pair = Pair::opened();
     let (sender, receiver) = pair.link("jobs");
     pair.to_server.stall();
@@ -57,7 +57,7 @@ fn what_is_not_read_piles_up() {
 }
 
 #[test]
-fn a_cut_loses_what_comes_behind_it() {
+fn a_cut_loses_later_octets() {
     for octets in [0, 10, u64::MAX] {
         let mut pair = Pair::opened().chunked(7);
         let (sender, _) = pair.link("jobs");
@@ -68,7 +68,7 @@ fn a_cut_loses_what_comes_behind_it() {
         let told = pair.server.events();
         assert_eq!(told.iter().any(|event| matches!(event, Event::Message { .. })), octets == u64::MAX);
         assert_eq!(pair.server.is_over(), octets != u64::MAX);
-        // The other end hears of it, since the transport is closed then.
+        // The other end sees the end of the input, since the transport is closed then.
         assert_eq!(pair.client.is_over(), octets != u64::MAX);
     }
 }
@@ -86,7 +86,7 @@ fn so_many_octets_move_and_no_more() {
 
 #[test]
 #[should_panic(expected = "no rest after 3 steps")]
-fn who_finds_no_rest_is_told_so() {
+fn a_pair_without_rest_panics() {
     let idle = |name: &'static str| Options::new(name).with_idle_timeout(Duration::from_secs(1));
     let mut pair = Pair::new(idle("client"), idle("server")).with_most_steps(3);
     pair.advance(60_000);
@@ -94,6 +94,6 @@ fn who_finds_no_rest_is_told_so() {
 
 #[test]
 #[should_panic(expected = "the server: expected that a message is there")]
-fn what_was_expected_is_named() {
+fn the_panic_names_the_expected_event() {
     Pair::opened().server.expect_message();
 }

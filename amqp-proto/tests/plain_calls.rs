@@ -1,4 +1,4 @@
-//! Calls as somebody writes them first: literals for symbols, text in either form, secrets from text, keys in print.
+//! Calls as a newcomer writes them: literals for symbols, text in either form, secrets from text, printed keys.
 #![allow(clippy::type_complexity)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -23,7 +23,7 @@ fn e_enc_09_a_literal_is_a_symbol() {
     assert!(Symbol::new("größe").is_err());
 }
 
-/// [3.2.6] [3.2.8]: text comes as a string or as data, octets come as data or as binary; a service reads them all.
+/// [3.2.6] [3.2.8]: a reader gets text from a string or from data, and octets from data or from a binary.
 #[test]
 fn m_sec_02_text_and_octets_are_read_in_both_forms() {
     let binary = || Value::from(Bytes::from_static(b"job"));

@@ -1,4 +1,4 @@
-//! The loop that the README shows is the one that the example runs, and it is short.
+//! The README shows the loop of the example, and it is short.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 fn drive(text: &str) -> &str {
@@ -6,7 +6,7 @@ fn drive(text: &str) -> &str {
     &text[..text.find("\n}\n").unwrap() + 2]
 }
 
-/// The text without blanks, and without the commas that follow the last item where it has a line of its own.
+/// Returns the text without blanks, and without trailing commas.
 fn tokens(text: &str) -> String {
     text.split_whitespace().collect::<String>().replace(",)", ")")
 }

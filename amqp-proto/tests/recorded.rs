@@ -1,5 +1,5 @@
-//! A conversation between two foreign engines, recorded frame by frame, held once more: with this crate's client in
-//! place of theirs, and with its server in place of theirs. What each writes says the same as what was recorded.
+//! A recorded conversation of two other engines, frame by frame, repeated with this crate's client and then with its
+//! server. Each writes frames that mean the same as the recorded ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -22,7 +22,7 @@ use amqp_proto::{Connection, Event};
 use bytes::{Buf, Bytes};
 use common::{data, octets, text};
 
-/// A header or frame of the record.
+/// Loads a header or frame of the record.
 fn recorded(name: &str) -> Bytes {
     let all = data("wire-examples.json");
     let examples = all["examples"].as_array().unwrap();
@@ -81,7 +81,7 @@ fn recorded_error(name: &str) -> AmqpError {
     }
 }
 
-/// What is carried by these frames, one behind the other.
+/// Joins the payloads of these frames.
 fn recorded_payload(names: &[&str]) -> Payload {
     let payload = |name: &&str| match frames(&recorded(name)).pop() {
         Some(Frame::Amqp { payload, .. }) => payload,
@@ -90,14 +90,13 @@ fn recorded_payload(names: &[&str]) -> Payload {
     names.iter().map(payload).collect()
 }
 
-/// What a frame says that does not depend on whose it is: windows and what has a default are left out, and what a
-/// transfer may repeat.
+/// Returns a frame as text without its windows, defaults and repeated transfer fields, which depend on the engine.
 fn meaning(frame: &Frame) -> String {
     let Frame::Amqp { performative, payload, .. } = frame else { return frame.to_string() };
     match performative {
         Performative::Begin(begin) => format!("begin in answer to {:?}", begin.remote_channel),
         Performative::Attach(attach) => {
-            // One capability is the same with an array around it and without.
+            // A capability is the same with and without an array around it.
             let target = format!("{:?}", attach.target).replace(['[', ']'], "");
             format!("attach {} {} {:?} {target}", attach.name, attach.handle, attach.role)
         }
@@ -118,7 +117,7 @@ fn meaning(frame: &Frame) -> String {
     }
 }
 
-/// One end, which is ours; the other's part is read from the record, octet by octet.
+/// This crate's end; the other end's frames come from the record.
 struct End {
     connection: Connection,
     events: Vec<Event>,
@@ -129,7 +128,7 @@ impl End {
         Self { connection, events: Vec::new() }
     }
 
-    /// The peer says this; gives what this end is told.
+    /// Feeds the recorded frames to this end and returns its events.
     fn hears(&mut self, names: &[&str]) -> Vec<Event> {
         for octet in names.iter().flat_map(|name| recorded(name)) {
             self.connection.receive(Moment::START, &[octet]);
@@ -143,7 +142,7 @@ impl End {
         output.copy_to_bytes(output.remaining())
     }
 
-    /// This end has written what these frames say.
+    /// Checks that this end has written frames with this meaning.
     #[track_caller]
     fn says(&mut self, names: &[&str]) {
         let ours: Vec<String> = frames(&self.written()).iter().map(meaning).collect();
@@ -152,7 +151,7 @@ impl End {
         assert_eq!(ours, theirs);
     }
 
-    /// This end has written these very octets.
+    /// Checks that this end has written exactly these octets.
     #[track_caller]
     fn says_exactly(&mut self, names: &[&str]) {
         let theirs: Vec<u8> = names.iter().flat_map(|name| recorded(name)).collect();
@@ -160,7 +159,7 @@ impl End {
     }
 }
 
-/// What was recorded of an open, as options.
+/// Turns a recorded open into options.
 fn options(open: Open) -> Options {
     let limits = Limits::default().with_frame_size(open.max_frame_size).with_channel_max(open.channel_max);
     let options = Options::new(open.container_id).with_limits(limits);
@@ -201,19 +200,19 @@ fn client() -> (End, SessionKey) {
     (end, session)
 }
 
-/// Sends what was recorded, under its tag.
+/// Sends the payload of the recorded frames with this tag.
 fn send(end: &mut End, sender: SenderKey, tag: &[u8], names: &[&str]) -> DeliveryKey {
     let options = SendOptions::new().with_tag(DeliveryTag::new(tag).unwrap());
     let mut sender = end.connection.sender(sender).unwrap();
     sender.send_payload(&recorded_payload(names), &options).unwrap()
 }
 
-/// What the peer has told of a delivery, which it has settled.
+/// The event of a recorded outcome that the peer has settled.
 fn settled(sender: SenderKey, delivery: DeliveryKey, name: &str) -> Event {
     Event::Updated { link: sender.into(), delivery, state: Some(recorded_state(name)), settled: true }
 }
 
-/// K-01, K-05: this crate's client against the recorded server, transactions included.
+/// K-01, K-05: this crate's client against the recorded server, with transactions.
 #[test]
 fn the_clients_part() {
     let (mut end, session) = client();
@@ -286,7 +285,7 @@ fn transactions_of_the_client(end: &mut End, session: SessionKey, sender: Sender
         SenderOptions::new().with_source(*attach.source.unwrap()).with_target(*attach.target.unwrap());
     let coordinator = end.connection.session(session).unwrap().attach_sender("txn", &options).unwrap();
     end.says(&["x-client-attach-coordinator"]);
-    // The answer has no source: that is the sender's to say.
+    // The answer has no source, since that is for the sender to set.
     let told = end.hears(&["x-server-attach-coordinator-answer", "x-server-attach-coordinator-answer-2"]);
     assert_eq!(told, [Event::LinkAttached(coordinator.into()), Event::Sendable(coordinator)]);
     let declare = send(end, coordinator, b"d1", &["x-client-txn-declare"]);
@@ -323,7 +322,7 @@ fn ends_of_the_client(mut end: End, session: SessionKey, sender: SenderKey) {
     end.connection.session(session).unwrap().end_with(recorded_error("x-client-end-error")).unwrap();
     end.says(&["x-client-end-error"]);
     let told = end.hears(&["x-server-end-answer"]);
-    // The discharge was never answered.
+    // The record has no answer to the discharge.
     assert!(
         matches!(
             &told[..],
@@ -369,7 +368,7 @@ fn server() -> End {
     end
 }
 
-/// The peer attaches this link, which is accepted and given credit.
+/// Offers a recorded link, which is accepted and gets credit.
 fn receiver(end: &mut End, names: &[&str], credit: u32) -> ReceiverKey {
     let told = end.hears(names);
     let [Event::LinkOffered(LinkKey::Receiver(receiver))] = told[..] else { panic!("{told:?}") };
@@ -379,7 +378,7 @@ fn receiver(end: &mut End, names: &[&str], credit: u32) -> ReceiverKey {
     receiver
 }
 
-/// The peer sends a message in these frames; it is taken, and is what they carry.
+/// Feeds a recorded message, receives it, and checks its payload.
 #[track_caller]
 fn received(end: &mut End, receiver: ReceiverKey, tag: &[u8], names: &[&str]) -> DeliveryKey {
     let told = end.hears(names);
@@ -398,7 +397,7 @@ fn the_servers_part() {
     let link = receiver(&mut end, &["x-client-attach-sender"], 5);
     end.says(&["x-server-attach-answer", "x-server-flow-credit"]);
     let first = received(&mut end, link, b"tag-A", &["x-client-transfer"]);
-    // The recorded server told the outcome and let the client settle; of mode first, this end settles at once.
+    // The recorded server sent the outcome and let the client settle; this end, with mode first, settles at once.
     end.connection.receiver(link).unwrap().accept(first).unwrap();
     let written = frames(&end.written());
     let [Frame::Amqp { performative: Performative::Disposition(told), .. }] = &written[..] else {
@@ -474,7 +473,7 @@ fn ends_of_the_server(mut end: End, link: ReceiverKey) {
     };
     assert_eq!(reason.error, Some(recorded_error("x-client-detach-closed-error")));
     assert_eq!(frames(&end.written()).len(), 2, "both are answered; the record has the client's part only");
-    // The client wants a frame every ten seconds; it gets one when nothing else was written for as long.
+    // The client announced an idle-time-out of ten seconds, and gets a frame after that long without another.
     let beat = loop {
         let (deadline, _) = end.connection.next_deadline().unwrap();
         assert!(deadline <= Moment::from_millis(10_000));

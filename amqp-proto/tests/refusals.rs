@@ -1,5 +1,5 @@
-//! How peers refuse what this end asks for, in the order of the standard or in their own, and what this end refuses:
-//! the reason that was told reaches the application, and what need not end goes on [2.6.3] [2.7.3] [2.7.4].
+//! Refusals by the peer, in the order of the standard or in its own, and refusals by this end: the application gets
+//! the reason, and only the refused thing ends [2.6.3] [2.7.3] [2.7.4].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -20,8 +20,8 @@ use peer::{Peer, detach_with};
 
 const SASL_HEADER: &str = "414d515003010000";
 
-/// L-ATT-06 [2.6.3]: an attach without a source is a refusal and need not say where its delivery-count starts; the
-/// detach behind it tells why.
+/// L-ATT-06 [2.6.3]: an attach without a source refuses the link and needs no initial-delivery-count; the detach
+/// behind it has the reason.
 #[test]
 fn l_att_06_a_refusal_needs_no_delivery_count() {
     let mut peer = Peer::new();
@@ -36,8 +36,8 @@ fn l_att_06_a_refusal_needs_no_delivery_count() {
     peer.hears([detach(0, true)]);
 }
 
-/// L-ATT-05, L-HAND-05 [2.6.3]: a peer that refuses by a detach alone, without the attach that has to come first, ends
-/// that link and nothing else; its reason is told.
+/// L-ATT-05, L-HAND-05 [2.6.3]: a peer refuses a link by a detach without an attach: only that link ends, with the
+/// peer's reason.
 #[test]
 fn l_att_05_a_detach_without_an_attach_refuses_one_link() {
     let mut peer = Peer::new();
@@ -45,13 +45,13 @@ fn l_att_05_a_detach_without_an_attach_refuses_one_link() {
     let first = session.attach_sender("x", &SenderOptions::to("a")).unwrap();
     let second = session.attach_receiver("y", &ReceiverOptions::from("nowhere")).unwrap();
     peer.octets();
-    // Of two that are not answered it is the one with this handle.
+    // Of two unanswered links, the detach is for the one with its handle.
     peer.send(detach_with(1, "amqp:not-found"));
     let (link, closed, reason) = peer.detached();
     assert_eq!((link, closed, reason.origin), (second.into(), true, Origin::Remote));
     assert_eq!(reason.error, Some(Condition::NotFound.into()));
     peer.hears([detach(1, true)]);
-    // Of one it is that one.
+    // A single unanswered link is the one, whatever the handle.
     peer.send(detach_with(9, "amqp:unauthorized-access"));
     let (link, _, reason) = peer.detached();
     assert_eq!(link, first.into());
@@ -63,9 +63,9 @@ fn l_att_05_a_detach_without_an_attach_refuses_one_link() {
     assert!(session.attach_sender("x", &SenderOptions::to("a")).is_ok());
 }
 
-/// L-HAND-05 [2.6.3]: where there is no such link the session ends, and what the peer told is in the words.
+/// L-HAND-05 [2.6.3]: a detach without any link ends the session, and the error text has the peer's reason.
 #[test]
-fn l_hand_05_a_detach_of_nothing_tells_the_peers_reason() {
+fn l_hand_05_a_detach_without_a_link_shows_the_peers_reason() {
     let mut peer = Peer::new();
     peer.send(detach_with(3, "amqp:not-found"));
     let Event::SessionEnded { reason, .. } = peer.event() else { panic!() };
@@ -74,7 +74,8 @@ fn l_hand_05_a_detach_of_nothing_tells_the_peers_reason() {
     assert!(error.description.unwrap().contains("amqp:not-found"));
 }
 
-/// L-ATT-04, L-ATT-05 [2.7.3]: a link for which the peer names no terminus at this end is not accepted with one made up.
+/// L-ATT-04, L-ATT-05 [2.7.3]: a link for which the peer names no terminus of this end cannot be accepted without
+/// one.
 #[test]
 fn l_att_04_no_terminus_is_made_up() {
     for is_sender in [false, true] {
@@ -91,7 +92,7 @@ fn l_att_04_no_terminus_is_made_up() {
         };
         assert_eq!(refused, Err(LinkError::NoTerminus));
         peer.quiet();
-        // With one of the application's own it is.
+        // With a terminus from the application's options it can.
         match link {
             LinkKey::Sender(key) => {
                 let options = SenderOptions::new().with_source(Source::at("a"));
@@ -106,7 +107,7 @@ fn l_att_04_no_terminus_is_made_up() {
     }
 }
 
-/// S-FLOW-03 [2.7.4]: an echo that came before the session was accepted is answered once it is.
+/// S-FLOW-03 [2.7.4]: an echo request before the session is accepted is answered after that.
 #[test]
 fn s_flow_03_an_early_echo_is_answered() {
     let mut peer = Peer::new();
@@ -122,7 +123,7 @@ fn s_flow_03_an_early_echo_is_answered() {
     );
 }
 
-/// The contract of events: the end of a session is told once, also if the connection is lost before it was polled.
+/// The end of a session is reported once, also if the connection is lost before the event is polled.
 #[test]
 fn s_end_04_a_session_ends_once() {
     let mut amqp =
@@ -140,9 +141,9 @@ fn s_end_04_a_session_ends_once() {
     assert!(matches!(events[..], [Event::SessionEnded { .. }, Event::Closed(_)]), "{events:?}");
 }
 
-/// The contract of events: nothing comes after the end of the connection, whatever is asked for then.
+/// No event follows the end of the connection, whatever command is given.
 #[test]
-fn c_close_01_nothing_is_told_after_the_end() {
+fn c_close_01_no_event_follows_the_end() {
     let mut peer = Peer::new();
     let link = peer.sender(&SenderOptions::new(), 0);
     peer.send(detach(0, false));
@@ -154,7 +155,7 @@ fn c_close_01_nothing_is_told_after_the_end() {
     assert_eq!(peer.events(), []);
 }
 
-/// A client whose password takes so many octets, after the server's offer of PLAIN; and why it failed, if it did.
+/// A client with a password of this size, after the server's offer of PLAIN, and its failure, if any.
 fn plain(password: usize, options: Options) -> (Connection, Option<String>) {
     let login = Login::new("user", "x".repeat(password).as_str()).unwrap();
     let profile = ClientProfile::new().with_login(login);
@@ -170,8 +171,8 @@ fn plain(password: usize, options: Options) -> (Connection, Option<String>) {
     (client, failed)
 }
 
-/// A-SASL-03 [5.3.1]: a response that needs a frame of more than 512 octets is sent where the options allow it; where
-/// they do not, the words name the response and the option.
+/// A-SASL-03 [5.3.1]: a response that needs a frame of more than 512 octets is sent if the options allow it;
+/// otherwise the error names the response and the option.
 #[test]
 fn a_sasl_03_a_long_response_needs_the_option() {
     let (_, failed) = plain(4_000, Options::new("c"));
@@ -183,12 +184,12 @@ fn a_sasl_03_a_long_response_needs_the_option() {
     let (mut client, failed) = plain(4_000, Options::new("c").with_sasl_send_size(8_192));
     assert_eq!(failed, None);
     assert!(client.output().remaining() > 4_000);
-    // Frames of AMQP before the peer's open are bound as ever (F-MAX-01).
+    // AMQP frames before the peer's open are bounded as before (F-MAX-01).
     let (_, failed) = plain(9_000, Options::new("c").with_sasl_send_size(8_192));
     assert!(failed.unwrap().contains("8192"));
 }
 
-/// The bounds on output have a floor: with none there would be output for ever, or no input.
+/// The limits on output have a minimum: with 0, output would be unbounded or input would stop.
 #[test]
 fn bounds_of_0_are_taken_for_the_least_that_works() {
     let limits = Limits::DEFAULT.with_output_octets(0).with_output_octets_hard(0).with_frame_size(0);

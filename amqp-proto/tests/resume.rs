@@ -1,5 +1,5 @@
-//! What there is of resuming links and deliveries: maps of the unsettled are read, bounded and shown, and deliveries
-//! that resume what is not known here are ignored [2.6.13] [2.7.3].
+//! Resuming links and deliveries, as far as supported: unsettled maps are read, bounded and shown, and a delivery
+//! that resumes an unknown one is ignored [2.6.13] [2.7.3].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -13,13 +13,13 @@ use amqp_proto::types::{Limits, LinkKey, ReceiverKey, Value};
 use amqp_proto::wire::{Attach, DeliveryState, Outcome};
 use peer::Peer;
 
-/// An attach of a sender with this map.
+/// A sender's attach with this unsettled map.
 fn resuming(unsettled: &str, is_incomplete: bool) -> Literal {
     let frame = attach("x", 0, false).nulls(2).terminus(0x28, "a").terminus(0x29, "b");
     frame.raw(unsettled).boolean(is_incomplete).uint(0)
 }
 
-/// What the application sees of it.
+/// Sends the attach, and returns what the application gets.
 fn offered(frame: Literal) -> (Peer, ReceiverKey, Attach) {
     let mut peer = Peer::new();
     peer.send(frame);
@@ -28,14 +28,15 @@ fn offered(frame: Literal) -> (Peer, ReceiverKey, Attach) {
     (peer, link, attach)
 }
 
-/// T-RES-01, T-RES-04, L-ATT-11: a map, an empty one and none are three things, and the application is shown which.
+/// T-RES-01, T-RES-04, L-ATT-11: a map, an empty map and no map are distinct, and the application can see which it
+/// is.
 #[test]
 fn t_res_04_a_map_an_empty_one_and_none() {
     let (_, _, attach) = offered(resuming("40", false));
     assert_eq!(attach.unsettled, None);
     let (_, _, attach) = offered(resuming("c10100", false));
     assert_eq!(attach.unsettled.map(|map| map.len()), Some(0));
-    // A tag of which nothing is known, and one that was accepted.
+    // A tag without a state, and a tag that was accepted.
     let (mut peer, link, attach) = offered(resuming("c10c04 a00131 40 a00132 00532445", true));
     let map = attach.unsettled.unwrap();
     assert_eq!(map.len(), 2);
@@ -46,7 +47,7 @@ fn t_res_04_a_map_an_empty_one_and_none() {
     assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 0);
 }
 
-/// T-RES-01, T-RES-02: null is no tag, nor is anything else but up to 32 octets.
+/// T-RES-01, T-RES-02: a key of the map is a tag of up to 32 octets, not null or anything else.
 #[test]
 fn t_res_02_no_null_among_the_keys() {
     let long = format!("c12502 a021 {} 40", "00".repeat(33));
@@ -59,7 +60,7 @@ fn t_res_02_no_null_among_the_keys() {
     }
 }
 
-/// T-RES-15, Limits::attach_octets: a map that is larger than what is kept of an attach is refused with its link.
+/// T-RES-15, Limits::attach_octets: a link whose unsettled map exceeds the limit is refused.
 #[test]
 fn t_res_15_a_map_is_bounded() {
     let entries: Vec<u8> = (0..200_u8).flat_map(|tag| [0xa0, 1, tag, 0x40]).collect();
@@ -79,7 +80,7 @@ fn t_res_15_a_map_is_bounded() {
     }
 }
 
-/// T-RES-03, L-DET-03: this end attaches a suspended link again, and does not resume it: there is no map.
+/// T-RES-03, L-DET-03: this end attaches a suspended link again without resuming it, so it sends no map.
 #[test]
 fn t_res_03_attaching_again_sends_no_map() {
     let mut peer = Peer::new();
@@ -94,10 +95,10 @@ fn t_res_03_attaching_again_sends_no_map() {
     assert_eq!(peer.amqp.sender(link).unwrap().unsettled_len(), 1);
 }
 
-/// T-RES-05 [2.6.13]: the peer attaches the link again, or answers that this end does, with null, an empty map or an
-/// outcome: each unsettled delivery ends by that outcome, or is lost, and is told.
+/// T-RES-05 [2.6.13]: the peer attaches the link, with null, an empty map or an outcome. Each unsettled delivery ends
+/// with that outcome, or is lost, and is reported.
 #[test]
-fn t_res_05_what_is_not_resumed_is_told() {
+fn t_res_05_deliveries_not_resumed_are_reported() {
     let accepted = Some(DeliveryState::Outcome(Outcome::Accepted));
     let tag = "a004 00000000";
     for (map, state) in [
@@ -139,10 +140,10 @@ fn t_res_05_what_is_not_resumed_is_told() {
     }
 }
 
-/// T-RES-10: a delivery that resumes what is not known here is ignored, in however many frames it comes, whatever it
-/// says; it has used credit and window, which are made up for, and what follows it is received.
+/// T-RES-10: a delivery that resumes an unknown one is ignored, in any number of frames and with any fields. The
+/// credit and window that it used are granted again, and the next delivery is received.
 #[test]
-fn t_res_10_what_resumes_nothing_is_ignored() {
+fn t_res_10_resuming_an_unknown_delivery_is_ignored() {
     let mut peer = Peer::new();
     let link = peer.receiver(&ReceiverOptions::new().with_prefetch(4));
     let resumed = |id: u32, more| transfer(0, id, b"old").null().boolean(more).nulls(2).boolean(true);
@@ -161,7 +162,7 @@ fn t_res_10_what_resumes_nothing_is_ignored() {
     assert_eq!((delivery.payload().to_bytes(), &delivery.tag()[..]), ("new".into(), &b"new"[..]));
 }
 
-/// T-RES-10, T-XFER-13: one that resumes nothing and is given up, at once or later.
+/// T-RES-10, T-XFER-13: such a delivery is aborted, at once or later.
 #[test]
 fn t_res_10_resumed_and_given_up() {
     let mut peer = Peer::new();
@@ -172,7 +173,7 @@ fn t_res_10_resumed_and_given_up() {
     assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 0);
 }
 
-/// L-ERR-03: after an error the peer attaches anew, with a map or without: to this end it is a new link either way.
+/// L-ERR-03: after an error the peer attaches the link again, with a map or without; for this end it is a new link.
 #[test]
 fn l_err_03_attached_after_an_error() {
     for map in ["40", "c10100"] {
@@ -188,8 +189,8 @@ fn l_err_03_attached_after_an_error() {
     }
 }
 
-/// L-ERR-02, L-ERR-03: a link that the peer has detached for an error, and not closed, has no deliveries any more; this
-/// end resumes it with an empty map, where it would attach another again without.
+/// L-ERR-02, L-ERR-03: a link that the peer detached with an error has lost its deliveries; this end resumes it with
+/// an empty map, while it attaches other links without a map.
 #[test]
 fn l_err_03_resumed_after_an_error() {
     for (error, is_failed) in [(Some("amqp:internal-error"), true), (None, false)] {

@@ -1,4 +1,4 @@
-//! What random runs have found: each once failed, and is short enough to be told.
+//! Shortened random runs, each of which once failed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
@@ -7,7 +7,7 @@ use amqp_proto::types::{LinkKey, ReceiverKey, SenderKey};
 use amqp_proto::wire::{Condition, Outcome};
 use amqp_proto::{Event, Origin};
 
-/// Two ends that accept sessions and leave links to the test.
+/// Two ends that accept sessions; the test accepts links.
 fn sessions_only() -> Pair {
     let mut pair = Pair::opened().with_auto(Auto::Sessions);
     pair.client.default_session();
@@ -26,7 +26,7 @@ fn payload(pair: &mut Pair, link: ReceiverKey) -> Option<Vec<u8>> {
     Some(pair.server.receiver(link).unwrap().receive()?.payload().to_bytes().to_vec())
 }
 
-/// L-ATT-05, L-CLOSE-02: a link that is detached before it was accepted is refused, and that is that.
+/// L-ATT-05, L-CLOSE-02: a link detached before it was accepted is refused, and nothing follows.
 #[test]
 fn l_att_05_a_detach_before_the_answer_comes_to_an_end() {
     let mut pair = sessions_only();
@@ -39,8 +39,8 @@ fn l_att_05_a_detach_before_the_answer_comes_to_an_end() {
     assert_eq!((pair.client.links_len(), pair.server.links_len()), (0, 0));
 }
 
-/// L-CLOSE-02: a detach and a closing detach that cross are followed by an attach and a closing detach, answered
-/// once; the application of the end that had closed hears of one more link.
+/// L-CLOSE-02: a detach crosses a closing detach; an attach and a closing detach follow, answered once. The end that
+/// had closed reports one more link.
 #[test]
 fn l_close_02_a_detach_that_crosses_a_close_comes_to_an_end() {
     for auto in [Auto::Sessions, Auto::Links] {
@@ -59,7 +59,7 @@ fn l_close_02_a_detach_that_crosses_a_close_comes_to_an_end() {
     }
 }
 
-/// T-CREDIT-15: credit that comes before the application has accepted the link counts once it has.
+/// T-CREDIT-15: credit granted before the application accepts the link counts from then on.
 #[test]
 fn t_credit_15_credit_waits_for_the_link() {
     let mut pair = sessions_only();
@@ -73,7 +73,7 @@ fn t_credit_15_credit_waits_for_the_link() {
     assert_eq!(pair.server.expect_sendable(), other);
 }
 
-/// S-END-06, L-NAME-03: both ends attach the same name on sessions of their own: each refuses the other's.
+/// S-END-06, L-NAME-03: both ends attach the same name on different sessions, and each refuses the other's link.
 #[test]
 fn s_end_06_one_name_on_two_sessions() {
     let mut pair = sessions_only();
@@ -92,7 +92,7 @@ fn s_end_06_one_name_on_two_sessions() {
     }
 }
 
-/// T-DRAIN-01, T-CREDIT-14: a delivery of which no frame is written yet is not credit given back.
+/// T-DRAIN-01, T-CREDIT-14: a delivery without a written frame keeps its credit in a drain.
 #[test]
 fn t_drain_01_a_delivery_that_was_begun_is_not_given_back() {
     let mut pair = Pair::opened();
@@ -109,9 +109,9 @@ fn t_drain_01_a_delivery_that_was_begun_is_not_given_back() {
     assert_eq!(pair.server.expect_drained(), other);
 }
 
-/// T-DRAIN-03: a drain has come to its end also where messages have used all of the credit; the last is there then.
+/// T-DRAIN-03: a drain also ends when messages use all the credit; the last message has arrived by then.
 #[test]
-fn t_drain_03_what_is_used_up_is_drained() {
+fn t_drain_03_used_up_credit_is_drained() {
     let mut pair = sessions_only();
     let link = pair.client.attach_sender("jobs");
     pair.drive();
@@ -126,7 +126,7 @@ fn t_drain_03_what_is_used_up_is_drained() {
     ));
 }
 
-/// T-XFER-05: a delivery that was begun first goes out first, also where its octets come later.
+/// T-XFER-05: deliveries are sent in the order in which they began, even if their octets come later.
 #[test]
 fn t_xfer_05_deliveries_of_two_links_stay_in_order() {
     let mut pair = Pair::opened();
@@ -141,7 +141,7 @@ fn t_xfer_05_deliveries_of_two_links_stay_in_order() {
     assert_eq!(payload(&mut pair, slow_end).as_deref(), Some(&b"slow"[..]));
 }
 
-/// T-XFER-05: the window has to have room for both; it is kept for the one that was begun first.
+/// T-XFER-05: the window keeps a place for the delivery that began first.
 #[test]
 fn t_xfer_05_the_first_delivery_keeps_its_place_in_the_window() {
     let mut pair = Pair::new(Options::new("client"), Options::new("server"));
@@ -160,10 +160,10 @@ fn t_xfer_05_the_first_delivery_keeps_its_place_in_the_window() {
     assert!(payload(&mut pair, fast_end).is_some());
 }
 
-/// L-DET-02, L-DET-03, T-RES-05: what has come before a detach can be taken after the link is attached again; its sender
-/// was told then that the outcome will not be known. New deliveries get other tags.
+/// L-DET-02, L-DET-03, T-RES-05: a message that arrived before a detach can be received after the link is attached
+/// again; its sender has reported it as lost by then. New deliveries get other tags.
 #[test]
-fn l_det_03_what_has_come_outlives_the_detach() {
+fn l_det_03_unread_messages_outlive_the_detach() {
     let mut pair = Pair::opened();
     let (link, other) = pair.link("jobs");
     let first = pair.client.sender(link).unwrap().send("first").unwrap();
@@ -182,8 +182,8 @@ fn l_det_03_what_has_come_outlives_the_detach() {
     }
 }
 
-/// L-DET-03, S-END-04: a link that is attached again on another session leaves its deliveries behind, and what
-/// becomes of the first session is nothing to it.
+/// L-DET-03, S-END-04: a link attached again on another session leaves its deliveries behind, and the end of the
+/// first session does not affect it.
 #[test]
 fn l_det_03_a_link_that_moves_leaves_its_deliveries() {
     let mut pair = Pair::opened();

@@ -1,4 +1,4 @@
-//! SASL between two connections, and against a peer of nothing but octets: order, choice, secrets, limits [5.3].
+//! SASL between two connections, and against a hand-written peer: order, choice, secrets, limits [5.3].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -18,7 +18,7 @@ const CHALLENGE: u8 = 0x42;
 const RESPONSE: u8 = 0x43;
 const OUTCOME: u8 = 0x44;
 
-/// One user, `user` with the password `pencil`.
+/// A store with one user, `user`, whose password is `pencil`.
 struct Users;
 
 impl Credentials for Users {
@@ -43,7 +43,7 @@ fn client(profile: ClientProfile, link: TransportSecurity) -> ClientSasl {
     ClientSasl::new(profile, link, nonce(7))
 }
 
-/// A server of all mechanisms, the strongest last.
+/// A server with all mechanisms, the strongest last.
 fn server(link: TransportSecurity) -> ServerSasl {
     let scram = |hash| ScramServer::new(hash, Users, nonce(9), Decoy::new(&[5; 32]));
     ServerSasl::new(link)
@@ -64,7 +64,7 @@ fn pair(client: ClientSasl, server: ServerSasl) -> Pair {
     Pair::with_sasl(Options::new("c"), client, Options::new("s"), server)
 }
 
-/// A server of ANONYMOUS alone, to which the client has sent its header.
+/// A server with only ANONYMOUS, after the client's header.
 fn alone() -> Solo {
     let mut solo =
         Solo::of(Connection::server_with_sasl(Options::new("s"), anonymous_server(), Moment::START));
@@ -73,7 +73,7 @@ fn alone() -> Solo {
     solo
 }
 
-/// A client that may be anonymous, to which the server has sent its header.
+/// A client that may use ANONYMOUS, after the server's header.
 fn dialling(options: Options, profile: ClientProfile) -> Solo {
     let sasl = client(profile, TransportSecurity::Encrypted);
     let mut solo = Solo::of(Connection::client_with_sasl(options, sasl, Moment::START));
@@ -82,7 +82,7 @@ fn dialling(options: Options, profile: ClientProfile) -> Solo {
     solo
 }
 
-/// The connection is over: by whom, and with which words.
+/// Returns the origin and the error text of the connection's end.
 fn over(solo: &mut Solo) -> (Origin, String) {
     let events = solo.events();
     let [Event::Closed(reason)] = &events[..] else { panic!("not closed: {events:?}") };
@@ -96,7 +96,8 @@ fn refused(pair: &mut Pair) -> (AmqpError, AmqpError) {
     (client.error.unwrap(), server.error.unwrap())
 }
 
-/// A-SASL-09, A-SASL-15, A-SASL-16, K-04: SCRAM from end to end, the strongest that both have, cut anywhere.
+/// A-SASL-09, A-SASL-15, A-SASL-16, K-04: a complete SCRAM exchange with the strongest common mechanism, in any
+/// pieces.
 #[test]
 fn a_sasl_09_scram_from_end_to_end() {
     for octets in [1, 7, 1_000] {
@@ -114,7 +115,7 @@ fn a_sasl_09_scram_from_end_to_end() {
     }
 }
 
-/// K-04: each of the mechanisms that a server should have, alone.
+/// K-04: each of the mechanisms that a server should have, by itself.
 #[test]
 fn k_04_plain_and_scram_sha_1() {
     for name in [symbol!("PLAIN"), symbol!("SCRAM-SHA-1")] {
@@ -127,7 +128,7 @@ fn k_04_plain_and_scram_sha_1() {
     }
 }
 
-/// A-SASL-07, A-SASL-16: a wrong password, or a user that does not exist, ends with an outcome of auth and no AMQP.
+/// A-SASL-07, A-SASL-16: a wrong password or an unknown user ends with the outcome auth, without AMQP.
 #[test]
 fn a_sasl_16_a_wrong_password_opens_nothing() {
     let stranger = ClientProfile::new().with_login(Login::new("nobody", "pencil").unwrap());
@@ -153,7 +154,7 @@ fn a_sasl_16_a_wrong_password_opens_nothing() {
     }
 }
 
-/// A-SASL-09: PLAIN is not used on a link that others can read, and not offered there, unless both say so.
+/// A-SASL-09: on a transport in clear, PLAIN is neither offered nor used, unless both ends allow it.
 #[test]
 fn a_sasl_09_plain_is_kept_off_links_in_clear() {
     let only = || profile("pencil").with_only([symbol!("PLAIN")]);
@@ -181,7 +182,7 @@ fn a_sasl_09_plain_is_kept_off_links_in_clear() {
     wanted.server.expect_opened();
 }
 
-/// A-SASL-09: no mechanism in common ends the client, without an init.
+/// A-SASL-09: a client without a common mechanism ends without an init.
 #[test]
 fn a_sasl_09_none_in_common() {
     let mut solo = dialling(Options::new("c"), anonymous());
@@ -192,7 +193,7 @@ fn a_sasl_09_none_in_common() {
     assert_eq!(over(&mut solo), (Origin::Local, words.to_string()));
 }
 
-/// A-SASL-08, A-SASL-09: one mechanism or an array of them; a list of none is refused.
+/// A-SASL-08, A-SASL-09: an offer is one mechanism or an array; an empty offer is refused.
 #[test]
 fn a_sasl_08_at_least_one_mechanism() {
     for (form, is_right) in [
@@ -216,7 +217,7 @@ fn a_sasl_08_at_least_one_mechanism() {
     assert_eq!(solo.says(), hex(&SASL_HEADER));
 }
 
-/// A-SASL-10: a mechanism that was not offered is an outcome of auth, and the end.
+/// A-SASL-10: a mechanism that was not offered leads to the outcome auth and the end.
 #[test]
 fn a_sasl_10_a_mechanism_that_was_not_offered() {
     for name in ["PLAIN", "anonymous", "X"] {
@@ -230,7 +231,7 @@ fn a_sasl_10_a_mechanism_that_was_not_offered() {
     }
 }
 
-/// A-SASL-11, C-OPEN-07: the init names the host that the open does, and neither if there is none.
+/// A-SASL-11, C-OPEN-07: init and open name the same host, or neither names one.
 #[test]
 fn a_sasl_11_one_hostname_for_init_and_open() {
     for host in [None, Some("broker.example")] {
@@ -245,7 +246,7 @@ fn a_sasl_11_one_hostname_for_init_and_open() {
     }
 }
 
-/// A-SASL-07: every frame at every turn: what has no place there ends it, at the server with an outcome.
+/// A-SASL-07: every frame in every state: a frame out of order ends the connection, at the server with an outcome.
 #[test]
 fn a_sasl_07_frames_out_of_order() {
     let init = || Literal::sasl(INIT).symbol("ANONYMOUS").binary(b"");
@@ -271,14 +272,14 @@ fn a_sasl_07_frames_out_of_order() {
             "{at}"
         );
     }
-    // An init, and once more.
+    // An init, and a second one.
     let mut solo = alone();
     solo.hears(&frames([init(), init()]));
     assert_eq!(over(&mut solo).0, Origin::Transport);
     assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(0)]) + &hex(&HEADER));
 }
 
-/// A-SASL-13, A-SASL-14: what a frame needs, and codes that there are not.
+/// A-SASL-13, A-SASL-14: mandatory fields, and unknown codes.
 #[test]
 fn a_sasl_13_frames_need_their_fields() {
     let after_init = || {
@@ -309,10 +310,10 @@ fn a_sasl_13_frames_need_their_fields() {
     }
 }
 
-/// A-SASL-02, A-SASL-03, A-SASL-04, A-SASL-05: how large a frame is, that it is not empty, and that nothing comes
-/// behind its body. The channel's octets do not count.
+/// A-SASL-02, A-SASL-03, A-SASL-04, A-SASL-05: a SASL frame is bounded and not empty, has no octets behind its body,
+/// and its channel is ignored.
 #[test]
-fn a_sasl_03_what_a_frame_of_sasl_may_be() {
+fn a_sasl_03_the_form_of_a_sasl_frame() {
     for wrong in [
         "00000201 02010000".to_string(),
         "00000008 02010000".to_string(),
@@ -339,7 +340,7 @@ fn a_sasl_03_what_a_frame_of_sasl_may_be() {
     assert_eq!(solo.events(), []);
 }
 
-/// A-SASL-17: a client that does not wait for anything is understood, down to the close.
+/// A-SASL-17: a client may send everything up to its close without waiting.
 #[test]
 fn a_sasl_17_a_client_need_not_wait() {
     let mut server = Connection::server_with_sasl(Options::new("s"), anonymous_server(), Moment::START);
@@ -356,7 +357,7 @@ fn a_sasl_17_a_client_need_not_wait() {
     assert!(server.identity().unwrap().user().is_none());
 }
 
-/// A-SASL-18: what comes behind the outcome in the same read belongs to the next layer.
+/// A-SASL-18: octets behind the outcome in the same read belong to AMQP.
 #[test]
 fn a_sasl_18_octets_behind_the_outcome() {
     let mut solo = dialling(Options::new("c"), anonymous());
@@ -366,7 +367,7 @@ fn a_sasl_18_octets_behind_the_outcome() {
     assert_eq!(solo.events(), [Event::Opened]);
 }
 
-/// A-LAY-01: a layer that ended is not left: what was to be written still is, and no more input is wanted.
+/// A-LAY-01: after a failure the layer writes its output and wants no more input.
 #[test]
 fn a_lay_01_a_layer_that_fails_ends_the_transport() {
     let mut solo = alone();

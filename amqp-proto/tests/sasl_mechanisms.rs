@@ -1,4 +1,4 @@
-//! SASL mechanisms against literals and against each other: A-SASL-07, -09, -12, -13, -15 and threats C, E8.
+//! SASL mechanisms, against literal messages and each other: A-SASL-07, -09, -12, -13, -15 and threats C, E8.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -20,10 +20,10 @@ use proptest::prelude::*;
 
 const HASHES: [ScramHash; 3] = ScramHash::STRONGEST_FIRST;
 
-/// A password that is easy to find in any output.
+/// A password that is easy to find in output.
 const PASSWORD: &str = "pencil-5f1d";
 
-/// One exchange, as literals.
+/// One exchange of literal messages.
 struct Exchange {
     hash: ScramHash,
     user: &'static str,
@@ -33,7 +33,7 @@ struct Exchange {
     salt: &'static str,
     iterations: u32,
     messages: [&'static str; 4],
-    /// Of Python's hashlib, like the last two exchanges.
+    /// Computed with Python's hashlib, like the last two exchanges.
     keys: [&'static str; 2],
 }
 
@@ -98,7 +98,7 @@ const EXCHANGES: [Exchange; 4] = [
              59d28ff46f5c9611e6c179256490215ec1ff759cb0df285db89af0f99e613aac",
         ],
     },
-    // Escaped signs in the name, more than ASCII in the password.
+    // The name has escaped characters, the password has non-ASCII characters.
     Exchange {
         hash: ScramHash::Sha512,
         user: "a=b,c",
@@ -141,7 +141,7 @@ impl Exchange {
     }
 }
 
-/// One user. `root` may act as anybody.
+/// A store of users. `root` may act as any user.
 struct Users {
     user: &'static str,
     password: &'static str,
@@ -196,10 +196,10 @@ fn began() -> ScramClient {
     client
 }
 
-/// Both ends of one mechanism, and who the server finds the client to be.
+/// Both ends of one mechanism, and the identity that the server finds.
 type Both = (Box<dyn ClientMechanism>, Box<dyn ServerMechanism>, Identity);
 
-/// Drives both ends to the outcome; what the client then makes of it.
+/// Runs both ends up to the outcome, and returns the client's verdict.
 fn run(
     client: &mut dyn ClientMechanism,
     server: &mut dyn ServerMechanism,
@@ -352,7 +352,7 @@ fn an_unknown_user_gets_a_challenge_that_stays_the_same() {
 }
 
 #[test]
-fn a_sasl_12_init_without_a_response_is_asked_for_it_and_an_empty_one_is_one() {
+fn a_sasl_12_an_init_without_response_gets_a_challenge_and_an_empty_response_is_one() {
     let asked = Step::Challenge(Secret::default());
     let done = |identity| Step::Done { identity, additional_data: None };
 
@@ -486,7 +486,7 @@ fn e8_challenges_outside_the_limits_are_refused() {
     for number in ["0", "04096", "-4096", "+4096", "4096.0", "", "x", "4096 "] {
         assert_eq!(challenge(both, salt, number), Err(Failure::Malformed), "{number}");
     }
-    // The nonce is not ours, or not continued.
+    // The nonce is not that of the client, or does not extend it.
     for nonce in [ours, "rOprNGfwEbeRWgbNEkqo.", "x", "xrOprNGfwEbeRWgbNEkqOx"] {
         assert_eq!(challenge(nonce, salt, "4096"), Err(Failure::Nonce), "{nonce}");
     }
@@ -667,7 +667,7 @@ fn brief(error: ChoiceError) -> &'static str {
     }
 }
 
-/// Without a mechanism in common the error names what the server offers and what the client allows.
+/// Without a common mechanism, the error names the mechanisms that the server offers and the client allows.
 #[test]
 fn a_sasl_09_no_mechanism_in_common_names_both_lists() {
     let refused = |profile: ClientProfile, offered: &[Symbol]| {
@@ -685,7 +685,7 @@ fn a_sasl_09_no_mechanism_in_common_names_both_lists() {
     );
 }
 
-/// A mechanism of an application's own.
+/// A mechanism implemented by an application.
 #[derive(Debug, Clone)]
 struct Own(&'static str, bool);
 
@@ -733,7 +733,7 @@ fn a_sasl_09_an_applications_own_comes_first_where_it_may() {
         (only_token(), Encrypted, "TICKET token", none),
         (only_token().with_only([]), Encrypted, all, none),
         (only_token().with_anonymous(AnonymousClient::new()), Clear, "TOKEN ANONYMOUS", Ok("ANONYMOUS")),
-        // Given by hand, a mechanism is as safe as it is otherwise.
+        // A mechanism set by the application follows the same rules on transports in clear.
         (ClientProfile::new().with_mechanism(PlainClient::new(login())), Clear, all, clear),
     ];
     for (profile, link, offered, expected) in rows {
@@ -744,7 +744,7 @@ fn a_sasl_09_an_applications_own_comes_first_where_it_may() {
     }
 }
 
-/// Each attempt has a copy that was not used before; the profile prints the name alone.
+/// Each attempt uses a fresh copy of an application's mechanism; the profile prints only its name.
 #[test]
 fn e8_an_applications_own_is_copied_and_not_printed() {
     #[derive(Clone)]
@@ -834,7 +834,7 @@ fn e8_nothing_prints_a_secret() {
     assert!(!shown.contains(exchange.client_nonce), "{shown}");
 }
 
-/// Octets that are likely to be half right.
+/// Octets that are often half right.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop::sample::select(vec![
         "n,,",

@@ -1,5 +1,4 @@
-//! Conversations with a peer that is written down to the octet: what one codec writes and reads wrong in the same way
-//! shows here.
+//! Conversations with a peer written by hand, octet by octet, which find mistakes that encoder and decoder share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
@@ -18,32 +17,32 @@ use bytes::Bytes;
 
 const HEADER: &str = "414d515000010000";
 const SASL_HEADER: &str = "414d515003010000";
-/// How many frames of 64 KiB a session takes.
+/// The number of frames of 64 KiB in a session's window.
 const WINDOW: u32 = 512;
 const ACCEPTED: &str = "00532445";
 
-/// Runs a script, which the connection has to follow.
+/// Plays a script, which the connection must follow.
 #[track_caller]
 fn follow(connection: &mut Connection, script: &Script) -> Vec<Event> {
     script.run(connection).unwrap_or_else(|difference| panic!("{difference}"))
 }
 
-/// What this crate's ends open a connection with.
+/// The open of this crate's ends.
 fn our_open(container_id: &str) -> Literal {
     open(container_id).null().uint(65_536).ushort(255)
 }
 
-/// What this crate's ends begin a session with.
+/// The begin of this crate's ends.
 fn our_begin(remote_channel: Option<u16>) -> Literal {
     begin(remote_channel, 0, WINDOW, 0x7fff_ffff).uint(65_535)
 }
 
-/// The peer's.
+/// The begin of the peer.
 fn their_begin(remote_channel: Option<u16>) -> Literal {
     begin(remote_channel, 0, 100, 100)
 }
 
-/// The fields of a flow of ours, up to the handle.
+/// The fields of this end's flow, up to the handle.
 fn our_flow(next_incoming_id: u32, incoming_window: u32, next_outgoing_id: u32) -> Literal {
     flow(Some(next_incoming_id), incoming_window, next_outgoing_id, 0x7fff_ffff)
 }
@@ -81,7 +80,7 @@ fn begun_server() -> (Connection, SessionKey) {
     (server, session)
 }
 
-/// A client that sends from nowhere in particular to `jobs`, with credit.
+/// A client with a link to `jobs` and this credit.
 fn sending_client(credit: u32) -> (Connection, SenderKey) {
     let (mut client, session) = begun_client();
     let sender = client.session(session).unwrap().attach_sender("jobs", &SenderOptions::to("jobs")).unwrap();
@@ -93,7 +92,7 @@ fn sending_client(credit: u32) -> (Connection, SenderKey) {
     (client, sender)
 }
 
-/// A server that receives on what the peer has attached, with credit for two.
+/// A server that receives on a link of the peer, with credit for two.
 fn receiving_server(options: &ReceiverOptions) -> (Connection, ReceiverKey) {
     let (mut server, _) = begun_server();
     let events = follow(&mut server, &Script::new().send(attach_sender("jobs", 3, "here", "jobs")));
@@ -102,7 +101,7 @@ fn receiving_server(options: &ReceiverOptions) -> (Connection, ReceiverKey) {
     (server, receiver)
 }
 
-/// The answer of a receiver that takes messages of up to 64 MiB, and its credit.
+/// The peer's attach as a receiver of messages up to 64 MiB, and its credit.
 fn their_links_answer() -> (Literal, Literal) {
     let answer = attach_receiver("jobs", 0, "here", "jobs").nulls(3).ulong(64 << 20);
     (answer, our_flow(0, WINDOW, 0).uint(0).uint(0).uint(2))
@@ -113,7 +112,7 @@ fn messages(events: &[Event]) -> usize {
     events.iter().filter(|event| matches!(event, Event::Message { .. })).count()
 }
 
-/// C-OPEN-01, C-CLOSE-03: the client opens, and closes.
+/// C-OPEN-01, C-CLOSE-03: a client opens a connection and closes it.
 #[test]
 fn a_client_opens_and_closes() {
     let mut client = opened_client();
@@ -122,7 +121,7 @@ fn a_client_opens_and_closes() {
     assert!(matches!(&events[..], [Event::Closed(_)]) && client.is_over());
 }
 
-/// H-HDR-04, C-CLOSE-03: the server answers, and says why it closes.
+/// H-HDR-04, C-CLOSE-03: a server answers the open, and closes with an error.
 #[test]
 fn a_server_opens_and_closes_with_an_error() {
     let mut server = opened_server();
@@ -133,7 +132,7 @@ fn a_server_opens_and_closes_with_an_error() {
     assert_eq!(reason.origin, Origin::Local);
 }
 
-/// The other way: the peer closes, with an error.
+/// The peer closes with an error.
 #[test]
 fn a_server_answers_a_close() {
     let mut server = opened_server();
@@ -143,9 +142,9 @@ fn a_server_answers_a_close() {
     assert_eq!(reason.error.as_ref().unwrap().condition, Condition::ConnectionForced);
 }
 
-/// T-XFER-21, T-DISP-15: attach, send in one frame, have it accepted.
+/// T-XFER-21, T-DISP-15: a client attaches a link and sends a message in one frame, which is accepted.
 #[test]
-fn a_client_sends_and_is_told_the_outcome() {
+fn a_client_sends_and_gets_the_outcome() {
     let (mut client, sender) = sending_client(2);
     let delivery = client.sender(sender).unwrap().send("hello").unwrap();
     let script = Script::new()
@@ -159,7 +158,7 @@ fn a_client_sends_and_is_told_the_outcome() {
     assert!(matches!(events[..], [Event::LinkDetached { closed: true, .. }]));
 }
 
-/// T-DISP-20, T-PREF-01: the server receives, tops credit up, accepts in one range.
+/// T-DISP-20, T-PREF-01: a server receives, renews its credit, and accepts all messages in one range.
 #[test]
 fn a_server_receives_and_accepts() {
     let (mut server, receiver) = receiving_server(&ReceiverOptions::new());
@@ -186,7 +185,7 @@ fn a_server_receives_and_accepts() {
     assert!(matches!(events[..], [Event::LinkDetached { .. }, Event::SessionEnded { .. }]), "{events:?}");
 }
 
-/// T-DISP-16: of mode second, the receiver tells the outcome, the sender settles, and both have forgotten it.
+/// T-DISP-16: with mode second, the receiver sends its outcome, the sender settles, and both forget the delivery.
 #[test]
 fn exactly_once_to_a_server() {
     let (mut server, session) = begun_server();
@@ -212,7 +211,7 @@ fn exactly_once_to_a_server() {
     assert_eq!(server.session(session).unwrap().unsettled_received(), 0);
 }
 
-/// T-DISP-16, the sender's side: it settles what it is told the outcome of.
+/// T-DISP-16: the sender settles a delivery when its outcome has arrived.
 #[test]
 fn exactly_once_from_a_client() {
     let (mut client, session) = begun_client();
@@ -234,7 +233,7 @@ fn exactly_once_from_a_client() {
     assert!(matches!(events[..], [Event::Updated { settled: true, .. }]), "{events:?}");
 }
 
-/// T-DRAIN-01, T-DRAIN-03: the peer drains a sender, which has nothing to send.
+/// T-DRAIN-01, T-DRAIN-03: the peer drains a sender without messages.
 #[test]
 fn a_sender_is_drained() {
     let (mut client, sender) = sending_client(3);
@@ -248,7 +247,7 @@ fn a_sender_is_drained() {
     assert_eq!(client.sender(sender).unwrap().credit(), 0);
 }
 
-/// T-DRAIN-03: this end drains.
+/// T-DRAIN-03: this end drains the peer.
 #[test]
 fn a_receiver_drains() {
     let (mut server, receiver) = receiving_server(&ReceiverOptions::new());
@@ -261,7 +260,7 @@ fn a_receiver_drains() {
     assert_eq!(follow(&mut server, &script), [Event::Drained(receiver)]);
 }
 
-/// L-ATT-05: a refused link is attached without a target, and detached with the reason.
+/// L-ATT-05: a server refuses a link by an attach without target and a detach with the reason.
 #[test]
 fn a_server_refuses_a_link() {
     let (mut server, _) = begun_server();
@@ -276,7 +275,7 @@ fn a_server_refuses_a_link() {
     assert!(matches!(events[..], [Event::LinkDetached { closed: true, .. }]), "{events:?}");
 }
 
-/// L-ATT-06: a client is refused a link, and does not use it in between.
+/// L-ATT-06: a client does not use a link between the refusing attach and the detach.
 #[test]
 fn a_client_is_refused_a_link() {
     let (mut client, session) = begun_client();
@@ -293,7 +292,7 @@ fn a_client_is_refused_a_link() {
     assert_eq!(reason.error.as_ref().unwrap().condition, Condition::NotFound);
 }
 
-/// T-XFER-21, S-WIN-08: a message larger than the peer's frames, through a window of one frame.
+/// T-XFER-21, S-WIN-08: a message beyond the peer's frame size passes a window of one frame.
 #[test]
 fn a_large_message_goes_in_frames_that_the_peer_takes() {
     let mut client = Connection::client(Options::new("client"), Moment::START);
@@ -326,7 +325,7 @@ fn a_large_message_goes_in_frames_that_the_peer_takes() {
     follow(&mut client, &script);
 }
 
-/// A-SASL-07, A-SASL-16: ANONYMOUS, both sides.
+/// A-SASL-07, A-SASL-16: ANONYMOUS, at both ends.
 #[test]
 fn anonymous_to_both_sides() {
     let mechanisms = || Literal::sasl(0x40).symbols(&["ANONYMOUS"]);
@@ -363,7 +362,7 @@ fn anonymous_to_both_sides() {
     assert_eq!(follow(&mut server, &script), [Event::Opened]);
 }
 
-/// The script itself: it tells where a connection departs from it, and what it should have been silent about.
+/// A script reports the first difference, and output that it did not expect.
 #[test]
 fn a_script_reports_the_first_difference() {
     let mut client = Connection::client(Options::new("client"), Moment::START);

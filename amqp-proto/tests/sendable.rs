@@ -1,4 +1,4 @@
-//! When a sender is told that it may send, and when output is said to be there [2.6.7] [2.5.6].
+//! The events of a sender that may send again, and the announcement of output [2.6.7] [2.5.6].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -13,19 +13,19 @@ use bytes::Buf;
 use peer::{Peer, credit};
 use proptest::prelude::*;
 
-/// How an application sends once it is told that it may.
+/// The way in which an application sends after its event.
 #[derive(Debug, Clone, Copy)]
 enum Habit {
-    /// As long as the sender says that it may.
+    /// Sends while the sender says that it may.
     WhileSendable,
-    /// Until a message is refused.
+    /// Sends until a message is refused.
     UntilRefused,
-    /// One message, which fills the output.
+    /// Sends one message, which fills the output.
     One,
 }
 
-/// Sends messages of these sizes from one engine to another, by this habit; how many were sent when nothing happens any
-/// more. The output of the sender holds `output` octets.
+/// Sends messages of these sizes from one engine to another, and returns the number that were sent when nothing more
+/// happens. The output of the sender holds `output` octets.
 fn sent(sizes: &[usize], output: usize, window: u32, habit: Habit) -> usize {
     let limits = Limits::default().with_output_octets(output);
     let mut pair = Pair::new(Options::new("client").with_limits(limits), Options::new("server"));
@@ -58,7 +58,7 @@ fn sent(sizes: &[usize], output: usize, window: u32, habit: Habit) -> usize {
     }
 }
 
-/// T-CREDIT-15: messages of many frames are sent to the last one, as those of one frame are.
+/// T-CREDIT-15: messages of many frames are all sent, like those of one frame.
 #[test]
 fn t_credit_15_large_messages_are_sent_to_the_last() {
     for size in [100, 100_000, 1_000_000] {
@@ -72,7 +72,7 @@ fn t_credit_15_large_messages_are_sent_to_the_last() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// T-CREDIT-15: the same for any sizes, windows and room in the output.
+    /// T-CREDIT-15: for any sizes, windows and room in the output.
     #[test]
     fn t_credit_15_any_messages_are_sent_to_the_last(
         sizes in prop::collection::vec(prop_oneof![0_usize..300, 60_000_usize..70_000, 0_usize..400_000], 0..12),
@@ -85,9 +85,9 @@ proptest! {
     }
 }
 
-/// T-CREDIT-15: a sender that finds that another one has used up the window is told when there is room again.
+/// T-CREDIT-15: a sender that finds the window used up by another gets an event when there is room again.
 #[test]
-fn t_credit_15_one_that_asks_is_told() {
+fn t_credit_15_a_refused_sender_gets_an_event() {
     let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 1);
     let [one, two] =
         [0, 1].map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0));
@@ -103,8 +103,7 @@ fn t_credit_15_one_that_asks_is_told() {
     assert!(events.contains(&Event::Sendable(two)), "{events:?}");
 }
 
-/// A delivery that is begun on one link, with nothing of it written, and another link with credit; the peer takes one
-/// transfer.
+/// A delivery begun on one link and not yet written, and another link with credit; the peer's window is one transfer.
 fn reserved() -> (Peer, SenderKey, SenderKey) {
     let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 1);
     let links = [0, 1].map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0));
@@ -115,8 +114,7 @@ fn reserved() -> (Peer, SenderKey, SenderKey) {
     (peer, links[0], links[1])
 }
 
-/// T-XFER-05: the place in the window that a begun delivery will take is no room for another, and nothing to be
-/// written.
+/// T-XFER-05: the window's place of a begun delivery is no room for another link, and no output.
 #[test]
 fn t_xfer_05_a_place_that_is_kept_is_no_output() {
     let (mut peer, _, two) = reserved();
@@ -129,7 +127,7 @@ fn t_xfer_05_a_place_that_is_kept_is_no_output() {
     assert_eq!(peer.events(), [Event::Sendable(two)]);
 }
 
-/// T-XFER-05: the place is free when the delivery is lost with its link, and the other link is told.
+/// T-XFER-05: the place is free when the delivery is lost with its link, and the other link gets its event.
 #[test]
 fn t_xfer_05_a_place_is_free_when_its_link_ends() {
     for closed in [false, true] {
@@ -144,7 +142,7 @@ fn t_xfer_05_a_place_is_free_when_its_link_ends() {
     }
 }
 
-/// T-DRAIN-02: a flow that waits until events are polled is no output before that, and is afterwards.
+/// T-DRAIN-02: a flow that waits for events to be polled becomes output only then.
 #[test]
 fn t_drain_02_an_answer_that_waits_is_no_output() {
     let mut peer = Peer::new();

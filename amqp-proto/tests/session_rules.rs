@@ -1,4 +1,4 @@
-//! How sessions begin and end: channels, answers, handles, faults [2.5.1-2.5.5] [2.7.2] [2.7.8].
+//! Sessions begin and end: channels, answers, handles, faults [2.5.1-2.5.5] [2.7.2] [2.7.8].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -12,7 +12,7 @@ use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Event, LinkError, Origin, SessionError, symbol};
 use common::solo::{Solo, beginning, frames};
 
-/// What this end begins a session with.
+/// The begin that this end sends.
 fn begun(remote_channel: Option<u16>) -> Literal {
     begin(remote_channel, 0, 512, 0x7fff_ffff).uint(65_535)
 }
@@ -22,7 +22,7 @@ fn answer(to: u16, on: u16) -> Literal {
     begin(Some(to), 0, 100, 100).on(on)
 }
 
-/// This end begins a session on this channel, the peer answers on the same.
+/// Begins a session on this channel, which the peer answers on the same channel.
 fn begins(solo: &mut Solo, channel: u16) -> SessionKey {
     let session = solo.engine.begin(&SessionOptions::new()).unwrap();
     assert_eq!(solo.says(), frames([begun(None).on(channel)]));
@@ -31,7 +31,7 @@ fn begins(solo: &mut Solo, channel: u16) -> SessionKey {
     session
 }
 
-/// The one session that has ended, by whom, and why.
+/// Returns the one session that has ended, the origin of the end and its error.
 fn ended(solo: &mut Solo) -> (SessionKey, Origin, Option<AmqpError>) {
     match &solo.events()[..] {
         [Event::SessionEnded { session, reason }] => (*session, reason.origin, reason.error.clone()),
@@ -39,7 +39,7 @@ fn ended(solo: &mut Solo) -> (SessionKey, Origin, Option<AmqpError>) {
     }
 }
 
-/// S-BEG-01: who begins names no channel, who answers the one that was begun on.
+/// S-BEG-01: the first begin names no remote-channel; the answer names the channel of the first.
 #[test]
 fn s_beg_01_an_answer_names_the_channel_that_it_answers() {
     let mut solo = Solo::open();
@@ -48,7 +48,7 @@ fn s_beg_01_an_answer_names_the_channel_that_it_answers() {
     begins(&mut solo, 1);
 }
 
-/// S-BEG-01: all fields of a begin arrive, both ways.
+/// S-BEG-01: all fields of a begin arrive, in both directions.
 #[test]
 fn s_beg_01_all_fields_of_a_begin_arrive() {
     let properties: Fields = [(symbol!("x"), Value::from(1_u8))].into_iter().collect();
@@ -78,14 +78,14 @@ fn s_beg_02_one_session_on_a_channel() {
     assert_eq!(solo.closes_for(), Condition::IllegalState);
 }
 
-/// S-BEG-02, S-BEG-03, S-END-01: the lowest channel that both ends are through with.
+/// S-BEG-02, S-BEG-03, S-END-01: a session takes the lowest channel that is free at both ends.
 #[test]
 fn s_beg_03_the_lowest_free_channel_is_used() {
     let mut solo = Solo::open();
     let sessions = [0, 1, 2].map(|channel| begins(&mut solo, channel));
     solo.engine.session(sessions[1]).unwrap().end().unwrap();
     assert_eq!(solo.says(), frames([end().on(1)]));
-    // The peer may still send on it: another session has another channel.
+    // The peer may still send on that channel, so another session takes another one.
     solo.engine.begin(&SessionOptions::new()).unwrap();
     assert_eq!(solo.says(), frames([begun(None).on(3)]));
     solo.hears(&frames([end().on(1)]));
@@ -97,7 +97,7 @@ fn s_beg_03_the_lowest_free_channel_is_used() {
     begins(&mut solo, 0);
 }
 
-/// S-BEG-04: an answer to nothing.
+/// S-BEG-04: a begin that answers no begin of this end.
 #[test]
 fn s_beg_04_an_answer_to_no_begin() {
     for repeated in [false, true] {
@@ -108,7 +108,7 @@ fn s_beg_04_an_answer_to_no_begin() {
     }
 }
 
-/// S-BEG-05: the three numbers that a begin is to have.
+/// S-BEG-05: the three mandatory numbers of a begin.
 #[test]
 fn s_beg_05_a_begin_has_its_numbers() {
     for missing in 1..=3 {
@@ -119,7 +119,7 @@ fn s_beg_05_a_begin_has_its_numbers() {
     }
 }
 
-/// S-BEG-06: ids start anywhere, and go on across the wrap.
+/// S-BEG-06: transfer-ids start at any number and wrap.
 #[test]
 fn s_beg_06_ids_start_anywhere() {
     let options = SessionOptions::new().with_next_outgoing_id(TransferNumber::new(0xffff_fff0));
@@ -141,7 +141,7 @@ fn s_beg_06_ids_start_anywhere() {
     assert_eq!(ids.count(), 2);
 }
 
-/// S-BEG-07: no more links than the peer has handles for.
+/// S-BEG-07: this end attaches no link above the peer's handle-max.
 #[test]
 fn s_beg_07_no_handle_above_the_peers_highest() {
     let mut solo = Solo::open();
@@ -155,7 +155,7 @@ fn s_beg_07_no_handle_above_the_peers_highest() {
     assert!(!solo.says().is_empty());
 }
 
-/// S-BEG-08: a handle above this end's highest closes the connection.
+/// S-BEG-08: a handle above this end's handle-max closes the connection.
 #[test]
 fn s_beg_08_a_handle_above_the_highest_closes_the_connection() {
     for (handle, is_right) in [(7, true), (8, false), (u32::MAX, false)] {
@@ -172,7 +172,7 @@ fn s_beg_08_a_handle_above_the_highest_closes_the_connection() {
     }
 }
 
-/// S-BEG-10, S-WIN-12: a session can be used before it is answered; flows say then that nothing was heard yet.
+/// S-BEG-10, S-WIN-12: a session is usable before the peer's begin; its flows have no next-incoming-id until then.
 #[test]
 fn s_beg_10_a_session_may_be_used_before_the_answer() {
     let mut solo = Solo::open();
@@ -192,7 +192,7 @@ fn s_beg_10_a_session_may_be_used_before_the_answer() {
     assert_eq!((solo.says(), solo.engine.receiver(link).unwrap().credit()), (String::new(), 3));
 }
 
-/// S-BEG-11, S-END-07: a session that is not wanted is begun and ended at once, and the end says why.
+/// S-BEG-11, S-END-07: a session is refused by a begin and an end with an error.
 #[test]
 fn s_beg_11_a_session_is_refused_by_begin_and_end() {
     let mut solo = Solo::open();
@@ -211,7 +211,7 @@ fn s_beg_11_a_session_is_refused_by_begin_and_end() {
     assert!(solo.engine.session(session).is_err());
 }
 
-/// S-END-01, S-END-07: an end is answered, and what it says is told; links and deliveries are told of before.
+/// S-END-01, S-END-07: an end is answered and its error reported, after the events of links and deliveries.
 #[test]
 fn s_end_01_an_end_is_answered() {
     let (mut solo, session) = Solo::with_session(&SessionOptions::new());
@@ -238,7 +238,7 @@ fn s_end_01_an_end_is_answered() {
     assert!(solo.engine.session(session).is_err() && solo.engine.sender(link).is_err());
 }
 
-/// S-END-02: ends that cross answer each other.
+/// S-END-02: crossing ends answer each other.
 #[test]
 fn s_end_02_crossing_ends() {
     let mut pair = Pair::opened();
@@ -262,10 +262,10 @@ fn s_end_02_crossing_ends() {
     pair.server.expect_quiet();
 }
 
-/// S-END-03: a fault ends the session, and then all that still comes on it is dropped, until the peer's end; the
-/// connection goes on.
+/// S-END-03: a fault ends the session; later frames on it are dropped until the peer's end. The connection stays
+/// open.
 #[test]
-fn s_end_03_after_a_fault_a_session_drops_what_comes() {
+fn s_end_03_after_a_fault_a_session_drops_all_frames() {
     let (mut solo, session) = Solo::with_session(&SessionOptions::new());
     solo.hears(&frames([transfer(9, 0, b"t").payload(*b"x")]));
     assert_eq!(solo.ends_for(), Condition::UnattachedHandle);
@@ -286,8 +286,8 @@ fn s_end_03_after_a_fault_a_session_drops_what_comes() {
     assert_eq!(solo.says(), frames([begun(Some(0))]));
 }
 
-/// S-END-03: a fault on a session that was not accepted yet; it is told once, even if there was no channel to answer
-/// on.
+/// S-END-03: a fault on a session that is not accepted yet is reported once, even if no channel is left for the
+/// answer.
 #[test]
 fn s_end_03_a_fault_before_the_answer() {
     for channel_max in [0, 1] {
@@ -306,7 +306,7 @@ fn s_end_03_a_fault_before_the_answer() {
     }
 }
 
-/// S-END-04: sessions end with the connection, and their links with them, unasked.
+/// S-END-04: the end of the connection ends its sessions, and that ends their links.
 #[test]
 fn s_end_04_sessions_end_with_the_connection() {
     let mut pair = Pair::opened();
@@ -331,9 +331,9 @@ fn s_end_04_sessions_end_with_the_connection() {
     assert!(pair.client.delivery(delivery).is_err());
 }
 
-/// S-END-05: what was on its way when this end ended the session does no harm.
+/// S-END-05: frames on the way when this end ends the session do no harm.
 #[test]
-fn s_end_05_what_was_on_its_way_is_consumed() {
+fn s_end_05_frames_on_the_way_are_consumed() {
     let (mut solo, session) = Solo::with_session(&SessionOptions::new());
     let LinkKey::Receiver(link) = solo.is_offered(attach_sender("n", 0, "a", "b")) else {
         panic!("a sender")
@@ -355,7 +355,7 @@ fn s_end_05_what_was_on_its_way_is_consumed() {
     assert_eq!(solo.says(), "");
 }
 
-/// S-END-06, L-NAME-03: a link that is attached on a second session is not on the first any more.
+/// S-END-06, L-NAME-03: a link attached on a second session leaves the first.
 #[test]
 fn s_end_06_a_link_is_on_one_session() {
     let (mut solo, _) = Solo::with_session(&SessionOptions::new());

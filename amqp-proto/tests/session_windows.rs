@@ -1,4 +1,4 @@
-//! The windows of sessions, in frames and in octets, and the flows that tell of them [2.5.6] [2.7.4].
+//! The windows of sessions, in frames and octets, and the flows that announce them [2.5.6] [2.7.4].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -12,10 +12,10 @@ use amqp_proto::wire::{Condition, Frame, Performative};
 use amqp_proto::{Event, SendError};
 use common::solo::{Solo, beginning, frames};
 
-/// This end's outgoing-window: it never holds itself back.
+/// This end's outgoing-window, which never limits it.
 const OPEN: u32 = 0x7fff_ffff;
 
-/// An engine with a session with these options, on which it sends over the peer's handle 0, with this much credit.
+/// An engine with a session of these options, which sends on the peer's handle 0 with this credit.
 fn sending(begin: Literal, options: &SessionOptions, credit: u32) -> (Solo, SenderKey) {
     let mut solo = Solo::open();
     solo.accepts(begin, options);
@@ -31,7 +31,7 @@ fn sending(begin: Literal, options: &SessionOptions, credit: u32) -> (Solo, Send
     (solo, link)
 }
 
-/// An engine that receives over the peer's handle 0 with so much credit, and what it has written is taken.
+/// An engine that receives on the peer's handle 0 with this credit; the output so far is taken.
 fn receiving(options: &SessionOptions, credit: u32) -> (Solo, SessionKey, ReceiverKey) {
     let (mut solo, session) = Solo::with_session(options);
     let link = receives(&mut solo, credit);
@@ -49,13 +49,13 @@ fn receives(solo: &mut Solo, credit: u32) -> ReceiverKey {
     link
 }
 
-/// Settled messages of so many octets, from this id on.
+/// Settled messages of this size, with these delivery-ids.
 fn messages(ids: std::ops::Range<u32>, octets: usize) -> String {
     let one = |id: u32| transfer(0, id, &id.to_be_bytes()).boolean(true).payload(vec![0; octets]);
     ids.map(|id| frames([one(id)])).collect()
 }
 
-/// How many transfers there are in what is to be written, and how many flows.
+/// Returns the numbers of transfers and flows in the output.
 fn count(solo: &mut Solo) -> (usize, usize) {
     let frames = solo.frames();
     let of = |wanted: &str| {
@@ -65,8 +65,8 @@ fn count(solo: &mut Solo) -> (usize, usize) {
     (of("transfer"), of("flow"))
 }
 
-/// S-WIN-01, S-WIN-02, S-WIN-03: each frame of a transfer takes an id and a place in the peer's window, and flows
-/// tell so.
+/// S-WIN-01, S-WIN-02, S-WIN-03: each frame of a sent delivery takes an id and a place in the peer's window, and
+/// flows show that.
 #[test]
 fn s_win_03_a_transfer_takes_an_id_and_a_place() {
     let (mut solo, link) = sending(beginning(0), &SessionOptions::new(), 10);
@@ -85,8 +85,8 @@ fn s_win_03_a_transfer_takes_an_id_and_a_place() {
     assert_eq!(solo.says(), frames([flow(Some(0), 512, 4, OPEN)]));
 }
 
-/// S-WIN-04, S-WIN-05, S-WIN-10: each frame of a transfer that comes takes a place; a flow says which id is next; one
-/// too many ends the session.
+/// S-WIN-04, S-WIN-05, S-WIN-10: each received frame takes a place in this end's window; flows show the next id; one
+/// frame too many ends the session.
 #[test]
 fn s_win_04_a_transfer_that_comes_takes_a_place() {
     let (mut solo, session, _) = receiving(&SessionOptions::new().with_incoming_frames(2), 10);
@@ -105,10 +105,10 @@ fn s_win_04_a_transfer_that_comes_takes_a_place() {
     assert_eq!(solo.ends_for(), Condition::WindowViolation);
 }
 
-/// S-WIN-06, S-WIN-07, S-WIN-09: what is on the way counts, across the wrap; a peer that has not heard the begin counts
-/// from its first id; one that takes its window back gets nothing more.
+/// S-WIN-06, S-WIN-07, S-WIN-09: frames on the way count, across the wrap. A peer that has not seen the begin counts
+/// from the first id. A peer that reduces its window gets no more frames.
 #[test]
-fn s_win_06_what_is_on_the_way_counts() {
+fn s_win_06_frames_on_the_way_count() {
     let options = SessionOptions::new().with_next_outgoing_id(TransferNumber::new(0xffff_fffe));
     let (mut solo, link) = sending(beginning(0), &options, 50);
     let session = solo.engine.sender(link).unwrap().session().unwrap();
@@ -128,7 +128,7 @@ fn s_win_06_what_is_on_the_way_counts() {
     }
 }
 
-/// S-WIN-07: a flow that crosses the begin counts from the id that this end has begun with.
+/// S-WIN-07: a flow that crosses the begin counts from the begin's next-outgoing-id.
 #[test]
 fn s_win_07_a_flow_that_crosses_the_begin() {
     let options = SessionOptions::new().with_next_outgoing_id(TransferNumber::new(7));
@@ -138,8 +138,8 @@ fn s_win_07_a_flow_that_crosses_the_begin() {
     assert_eq!((solo.events(), solo.engine.session(session).unwrap().remote_incoming_window()), (vec![], 5));
 }
 
-/// S-WIN-08, T-CREDIT-15: no transfer goes out beyond the peer's window; what is cut in two goes on when it opens,
-/// and who wanted to send is told.
+/// S-WIN-08, T-CREDIT-15: no transfer exceeds the peer's window. A delivery cut in two continues when the window
+/// opens, and waiting senders get their event.
 #[test]
 fn s_win_08_transfers_wait_for_the_window() {
     let (mut solo, link) = sending(beginning(0), &SessionOptions::new(), 10);
@@ -162,10 +162,10 @@ fn s_win_08_transfers_wait_for_the_window() {
     assert_eq!(solo.events(), [Event::Sendable(link)]);
 }
 
-/// S-WIN-11: the window opens as messages are taken, not as they are settled, with flows of the session alone, once
+/// S-WIN-11: the window opens when messages are received, not when they are settled, by flows of the session, once
 /// half of it is used.
 #[test]
-fn s_win_11_the_window_opens_by_what_is_taken() {
+fn s_win_11_the_window_opens_as_messages_are_received() {
     let (mut solo, session, link) = receiving(&SessionOptions::new().with_incoming_frames(10), 1_000);
     solo.hears(&messages(0..10, 5));
     assert_eq!(solo.events().len(), 10);
@@ -187,7 +187,7 @@ fn s_win_11_the_window_opens_by_what_is_taken() {
     assert!(solo.engine.session(session).unwrap().incoming_window() >= 5);
 }
 
-/// S-WIN-11, T-XFER-13: what came of a delivery that is given up holds the window no longer, read or not.
+/// S-WIN-11, T-XFER-13: an aborted delivery gives its part of the window back, whether its octets were read or not.
 #[test]
 fn s_win_11_an_aborted_stream_gives_its_window_back() {
     let (mut solo, _) = Solo::with_session(&SessionOptions::new().with_incoming_frames(4));
@@ -207,7 +207,7 @@ fn s_win_11_an_aborted_stream_gives_its_window_back() {
     assert_eq!(solo.says(), frames([flow(Some(3), 4, 0, OPEN)]));
 }
 
-/// S-WIN-11, L-CLOSE-04: messages that nobody has taken hold the window no longer than their link is there.
+/// S-WIN-11, L-CLOSE-04: a closed link gives back the window of its unread messages.
 #[test]
 fn s_win_11_a_closed_link_gives_its_window_back() {
     let (mut solo, _, _) = receiving(&SessionOptions::new().with_incoming_frames(4), 10);
@@ -219,7 +219,7 @@ fn s_win_11_a_closed_link_gives_its_window_back() {
     assert_eq!(solo.says(), frames([flow(Some(3), 4, 0, OPEN)]));
 }
 
-/// S-WIN-11: the same for octets: there is never a frame on the way that there is no room for.
+/// S-WIN-11: the window also counts octets: there is room for every frame on the way.
 #[test]
 fn s_win_11_the_window_counts_octets() {
     let limits = Limits::DEFAULT.with_frame_size(1_000);
@@ -231,7 +231,7 @@ fn s_win_11_the_window_counts_octets() {
     solo.hears(&messages(0..5, 900));
     solo.events();
     assert_eq!(solo.says(), "", "there is no room for more than was told");
-    // Small frames leave room: five were used, of which there is room for four and a half.
+    // Five small frames arrived, which leave room for four and a half large ones.
     solo.hears(&messages(5..10, 10));
     solo.events();
     assert_eq!(solo.says(), frames([flow(Some(10), 5, 0, OPEN)]));
@@ -242,7 +242,7 @@ fn s_win_11_the_window_counts_octets() {
     assert_eq!(solo.engine.session(session).unwrap().incoming_window(), 10);
 }
 
-/// S-WIN-11: any window will do for any stream.
+/// S-WIN-11: any stream passes any window.
 #[test]
 fn s_win_11_a_stream_passes_any_window() {
     for (frames, octets) in [(1, u64::MAX), (2, u64::MAX), (3, 1), (7, 2_000), (2_048, 0)] {
@@ -263,9 +263,9 @@ fn s_win_11_a_stream_passes_any_window() {
     }
 }
 
-/// S-WIN-12: an id is missing from a flow though the peer has the begin.
+/// S-WIN-12: a flow without next-incoming-id, although the peer has the begin.
 #[test]
-fn s_win_12_a_flow_says_what_comes_next() {
+fn s_win_12_a_flow_has_the_next_incoming_id() {
     let mut solo = Solo::open();
     let session = solo.engine.begin(&SessionOptions::new()).unwrap();
     solo.hears(&frames([begin(Some(0), 0, 9, 9), flow(None, 9, 0, 9)]));
@@ -273,7 +273,7 @@ fn s_win_12_a_flow_says_what_comes_next() {
     assert!(solo.engine.session(session).is_err());
 }
 
-/// S-WIN-13: the numbers that every flow is to have.
+/// S-WIN-13: the mandatory numbers of a flow.
 #[test]
 fn s_win_13_a_flow_has_its_numbers() {
     for missing in 1..=3 {
@@ -284,7 +284,7 @@ fn s_win_13_a_flow_has_its_numbers() {
     }
 }
 
-/// S-FLOW-01: what is about a link has a handle with it.
+/// S-FLOW-01: link fields of a flow need a handle.
 #[test]
 fn s_flow_01_link_state_without_a_handle_is_refused() {
     for at in 0..4 {
@@ -295,7 +295,7 @@ fn s_flow_01_link_state_without_a_handle_is_refused() {
     }
 }
 
-/// S-FLOW-02, L-HAND-05: a handle that stands for no link.
+/// S-FLOW-02, L-HAND-05: a flow for a handle without a link.
 #[test]
 fn s_flow_02_a_flow_for_no_link_ends_the_session() {
     let (mut solo, _) = Solo::with_session(&SessionOptions::new());
@@ -303,8 +303,8 @@ fn s_flow_02_a_flow_for_no_link_ends_the_session() {
     assert_eq!(solo.ends_for(), Condition::UnattachedHandle);
 }
 
-/// S-FLOW-03, S-FLOW-04, S-FLOW-05: who is asked for the state of a session or a link tells it, once for all that
-/// were asked together, and does not ask back.
+/// S-FLOW-03, S-FLOW-04, S-FLOW-05: an echo request of a session or link is answered, once for all requests together,
+/// without an echo request.
 #[test]
 fn s_flow_03_an_echo_is_answered_once() {
     let (mut solo, link) = sending(beginning(0), &SessionOptions::new(), 3);
@@ -319,9 +319,9 @@ fn s_flow_03_an_echo_is_answered_once() {
     assert_eq!((solo.events(), solo.says()), (vec![], String::new()));
 }
 
-/// S-FLOW-05: two ends do not answer each other for ever.
+/// S-FLOW-05: two ends do not answer each other endlessly.
 #[test]
-fn s_flow_05_an_echo_is_the_end_of_it() {
+fn s_flow_05_the_answer_to_an_echo_gets_no_answer() {
     let mut pair = Pair::opened();
     let (_, receiver) = pair.link("jobs");
     pair.clear_trace();
@@ -333,9 +333,9 @@ fn s_flow_05_an_echo_is_the_end_of_it() {
     assert!(flows[1].starts_with("client") && !flows[1].contains("echo"), "{flows:?}");
 }
 
-/// S-WIN-08, S-END-04: what waits for the window when a session ends is lost, and told of once.
+/// S-WIN-08, S-END-04: a delivery that waits for the window when the session ends is lost, and reported once.
 #[test]
-fn s_win_08_what_waits_for_the_window_is_lost_with_the_session() {
+fn s_win_08_deliveries_waiting_for_the_window_are_lost_with_the_session() {
     let (mut solo, link) = sending(beginning(0), &SessionOptions::new(), 10);
     solo.hears(&frames([flow(Some(0), 0, 0, 100)]));
     solo.events();

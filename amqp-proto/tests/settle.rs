@@ -1,4 +1,4 @@
-//! Outcomes and settlement, as the application and the peer tell them [2.6.12] [2.7.6] [3.4].
+//! Outcomes and settlement, set by the application and the peer [2.6.12] [2.7.6] [3.4].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -21,7 +21,7 @@ use peer::Peer;
 const ACCEPTED: &str = "00532445";
 const RELEASED: &str = "00532645";
 
-/// A link between client and server with these options; what was told until now is not looked at.
+/// A link between client and server with these options; earlier events are dropped.
 fn linked(sender: &SenderOptions, receiver: ReceiverOptions) -> (Pair, SenderKey, ReceiverKey) {
     let mut pair = Pair::opened();
     pair.server.receiver_options = receiver;
@@ -34,7 +34,7 @@ fn linked(sender: &SenderOptions, receiver: ReceiverOptions) -> (Pair, SenderKey
     (pair, sender, receiver)
 }
 
-/// Sends so many messages, which are received and not settled.
+/// Sends this number of messages, which are received and not settled.
 fn send(
     pair: &mut Pair,
     sender: SenderKey,
@@ -57,7 +57,7 @@ fn dispositions(pair: &Pair) -> Vec<String> {
     pair.trace().into_iter().filter(|line| line.contains("disposition")).collect()
 }
 
-/// T-DISP-14: at most once: settled by the transfer; nothing is told of it afterwards, by neither end.
+/// T-DISP-14: at most once: a message settled by its transfer has no later reports at either end.
 #[test]
 fn t_disp_14_at_most_once() {
     let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
@@ -74,7 +74,7 @@ fn t_disp_14_at_most_once() {
     assert_eq!(pair.client.events(), []);
 }
 
-/// T-DISP-15, T-DISP-17: at least once: the receiver settles with its outcome, and that is the end of it.
+/// T-DISP-15, T-DISP-17: at least once: the receiver settles with its outcome, which ends the delivery.
 #[test]
 fn t_disp_15_at_least_once() {
     let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
@@ -90,8 +90,8 @@ fn t_disp_15_at_least_once() {
     assert_eq!(pair.client.sender(sender).unwrap().settle(sent), Err(SettleError::Settled));
 }
 
-/// T-DISP-16, T-DISP-17, T-DISP-07: exactly once: outcome, settlement of the sender, and the receiver settles in
-/// silence; whether the sender settles by itself or its application does.
+/// T-DISP-16, T-DISP-17, T-DISP-07: exactly once: the outcome, the sender's settlement, and the receiver's settlement
+/// without a frame; the sender settles by itself or by its application.
 #[test]
 fn t_disp_16_exactly_once() {
     for automatic in [true, false] {
@@ -124,7 +124,7 @@ fn t_disp_16_exactly_once() {
     }
 }
 
-/// Every state there is, with all that it can say.
+/// Every delivery state with all its fields.
 fn states() -> Vec<DeliveryState> {
     let info = Fields::from_iter([(symbol!("k"), Value::from("v"))]);
     let error =
@@ -154,8 +154,8 @@ fn states() -> Vec<DeliveryState> {
     ]
 }
 
-/// M-STATE-01 to M-STATE-08, M-STATE-12, R-ERR-02, X-RET-01, T-DISP-21, lesson of outcomes that lose their fields:
-/// each state arrives whole from a receiver; outcomes settle, and what is none keeps the delivery.
+/// M-STATE-01 to M-STATE-08, M-STATE-12, R-ERR-02, X-RET-01, T-DISP-21: each state of a receiver arrives with all
+/// fields. Outcomes settle; other states keep the delivery.
 #[test]
 fn m_state_08_every_state_of_a_receiver_arrives_whole() {
     for state in states() {
@@ -184,8 +184,8 @@ fn m_state_08_every_state_of_a_receiver_arrives_whole() {
     }
 }
 
-/// T-DISP-18, M-STATE-01 to M-STATE-08: each state arrives whole from a sender, too; it settles when the receiver has
-/// answered.
+/// T-DISP-18, M-STATE-01 to M-STATE-08: each state of a sender arrives with all fields, too; the delivery is settled
+/// when the receiver has answered.
 #[test]
 fn t_disp_18_every_state_of_a_sender_arrives_whole() {
     for state in states() {
@@ -208,7 +208,7 @@ fn t_disp_18_every_state_of_a_sender_arrives_whole() {
     }
 }
 
-/// T-DISP-01, R-ERR-01, M-STATE-02: what lacks a mandatory field is refused.
+/// T-DISP-01, R-ERR-01, M-STATE-02: a disposition without a mandatory field is refused.
 #[test]
 fn t_disp_01_mandatory_fields() {
     let bare = || Literal::new(0x15);
@@ -228,7 +228,7 @@ fn t_disp_01_mandatory_fields() {
     }
 }
 
-/// A peer to which so many messages were sent, on one link for each of the two.
+/// A peer to which the engine has sent these numbers of messages, on two links.
 fn sent(counts: [u32; 2]) -> (Peer, [SenderKey; 2], Vec<DeliveryKey>) {
     let mut peer = Peer::new();
     let links = [0, 1].map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 99));
@@ -244,13 +244,13 @@ fn accepted(first: u32, last: Option<u32>) -> Literal {
     disposition(true, first, last).boolean(true).raw(ACCEPTED)
 }
 
-/// What an accepted delivery is told as.
+/// The event of an accepted delivery.
 fn told(link: SenderKey, delivery: DeliveryKey) -> Event {
     Event::Updated { link: link.into(), delivery, state: Some(Outcome::Accepted.into()), settled: true }
 }
 
-/// T-DISP-01, T-DISP-04, T-DISP-06: a range gives an event for each delivery of it that is unsettled, whichever link it
-/// is on, in order; without last it is about one.
+/// T-DISP-01, T-DISP-04, T-DISP-06: a range leads to one event for each of its unsettled deliveries, of all links, in
+/// order; without `last` it is one delivery.
 #[test]
 fn t_disp_06_a_range_over_two_links() {
     let (mut peer, links, keys) = sent([3, 2]);
@@ -262,7 +262,8 @@ fn t_disp_06_a_range_over_two_links() {
     peer.send(accepted(0, Some(9))).quiet();
 }
 
-/// T-DISP-05: a range costs what there is in it, however long it is; one that ends before it begins ends the session.
+/// T-DISP-05: a range costs only the deliveries in it, however long it is; a range that ends before its start ends
+/// the session.
 #[test]
 fn t_disp_05_odd_ranges() {
     let (mut peer, links, keys) = sent([1, 0]);
@@ -286,7 +287,7 @@ fn t_disp_03_a_range_that_wraps() {
     assert_eq!(peer.events(), [told(link, keys[0]), told(link, keys[3])]);
 }
 
-/// T-DISP-02: the role says of which deliveries is spoken, where both directions have the same ids.
+/// T-DISP-02: the role of a disposition selects the direction, when both directions use the same ids.
 #[test]
 fn t_disp_02_the_role_is_the_speakers() {
     let mut peer = Peer::new();
@@ -298,14 +299,14 @@ fn t_disp_02_the_role_is_the_speakers() {
     peer.send(disposition(false, 0, None).boolean(true));
     let updated = Event::Updated { link: inbox.into(), delivery: taken, state: None, settled: true };
     assert_eq!(peer.events(), [updated]);
-    // What is settled can still be received.
+    // A settled message can still be received.
     assert!(peer.amqp.receiver(inbox).unwrap().receive().unwrap().is_settled());
     peer.send(accepted(0, None));
     assert_eq!(peer.events(), [told(out, delivery)]);
 }
 
-/// T-DISP-08, M-SRC-10, T-DISP-19: settled with no outcome told, with a state that is none or without any: the default
-/// outcome of the source applies, whichever end has named it.
+/// T-DISP-08, M-SRC-10, T-DISP-19: settled without a state, or with a state that is no outcome: the source's default
+/// outcome applies, whichever end has named it.
 #[test]
 fn t_disp_08_settled_without_an_outcome() {
     let default = Outcome::from(Modified { delivery_failed: Some(true), ..Modified::default() });
@@ -336,8 +337,8 @@ fn t_disp_08_settled_without_an_outcome() {
     }
 }
 
-/// T-DISP-08, X-RET-04: the same where the settlement itself brings a state that is no outcome; what is in a transaction
-/// stays in it. Without a default the last state is told as it is.
+/// T-DISP-08, X-RET-04: the default outcome also replaces a state that is no outcome in the settlement itself; a
+/// transactional state stays. Without a default the last state is reported.
 #[test]
 fn t_disp_08_settled_by_a_state_that_is_no_outcome() {
     let of_transaction = |outcome| {
@@ -369,7 +370,7 @@ fn t_disp_08_settled_by_a_state_that_is_no_outcome() {
 
 /// [2.7.6]: a state that was told before is told once, and again when it is another or the delivery is settled.
 #[test]
-fn what_has_not_changed_is_not_told_again() {
+fn an_unchanged_state_is_not_reported_again() {
     let (mut peer, links, keys) = sent([2, 0]);
     let received = |last| disposition(true, 0, Some(last)).null().raw("005323 c00302 43 44");
     let told = |at: usize, section, settled| Event::Updated {
@@ -444,9 +445,9 @@ fn many_ranges_are_looked_at_in_parts() {
     assert_eq!(peer.events(), vec![Event::Busy; 3]);
 }
 
-/// T-DISP-06: a range is about what was there when it came: what is sent while it is told is not settled by it.
+/// T-DISP-06: a range concerns the deliveries at its arrival, not those sent while its events are handled.
 #[test]
-fn t_disp_06_what_is_sent_later_is_not_meant() {
+fn t_disp_06_a_range_excludes_later_deliveries() {
     let (mut peer, links, keys) = sent([1, 0]);
     peer.send(accepted(0, Some(9)));
     let told_first = peer.amqp.poll_event();
@@ -456,8 +457,8 @@ fn t_disp_06_what_is_sent_later_is_not_meant() {
     assert!(peer.amqp.delivery(later).is_ok());
 }
 
-/// X-RET-01, X-RET-03: a delivery is retired in a transaction and stays unsettled: rolled back, it can be retired again
-/// or get an outcome, and whoever is left settles it.
+/// X-RET-01, X-RET-03: a delivery retired in a transaction stays unsettled. After a rollback it can be retired again
+/// or get an outcome, and either end settles it.
 #[test]
 fn x_ret_03_retired_again_after_a_rollback() {
     let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
@@ -484,7 +485,7 @@ fn x_ret_03_retired_again_after_a_rollback() {
     assert!(pair.client.delivery(sent).is_err() && pair.server.delivery(taken).is_err());
 }
 
-/// T-DISP-16, [2.8.3]: a receiver of mode second does not settle before the sender has, also where it has told an outcome.
+/// T-DISP-16, [2.8.3]: a receiver of mode second does not settle before the sender, even after its outcome.
 #[test]
 fn t_disp_16_a_receiver_of_mode_second_waits_for_the_sender() {
     let mut peer = Peer::new();
@@ -503,7 +504,7 @@ fn t_disp_16_a_receiver_of_mode_second_waits_for_the_sender() {
     assert_eq!(peer.amqp.receiver(link).unwrap().settle(delivery), Err(SettleError::Settled));
 }
 
-/// T-DISP-12, T-DISP-13: an outcome is the last state there is, and settled is settled, whatever comes behind it.
+/// T-DISP-12, T-DISP-13: the first outcome of a delivery is final, and so is its settlement, whatever follows.
 #[test]
 fn t_disp_13_an_outcome_does_not_change() {
     let mut peer = Peer::new();
@@ -519,8 +520,8 @@ fn t_disp_13_an_outcome_does_not_change() {
     peer.send(accepted(0, None)).send(disposition(true, 0, None).boolean(true)).quiet();
 }
 
-/// T-DISP-10, T-DISP-11: a sender may tell of a delivery whose frames still come, and hint that an answer may wait. The
-/// application hears of it with the message, once.
+/// T-DISP-10, T-DISP-11: a sender may send a state between the frames of a delivery, and hint that the answer may
+/// wait. The application gets it with the message, once.
 #[test]
 fn t_disp_10_a_disposition_between_frames() {
     let mut peer = Peer::new();
@@ -535,8 +536,8 @@ fn t_disp_10_a_disposition_between_frames() {
     assert_eq!(peer.amqp.delivery(delivery.key()).unwrap().remote_state(), Some(Outcome::Released.into()));
 }
 
-/// T-DISP-10: a sender that settles before its last transfer: the message is told once, and says that it is settled. Where
-/// it is read in pieces it has been told before, and that it is settled follows in order.
+/// T-DISP-10: a sender settles before its last transfer: the message is reported once, as settled. A streamed message
+/// was reported before, and its settlement follows in order.
 #[test]
 fn t_disp_10_settled_between_frames() {
     for streaming in [false, true] {
@@ -562,7 +563,7 @@ fn t_disp_10_settled_between_frames() {
     }
 }
 
-/// T-DISP-02: what belongs to another link, goes the other way or was never there is not settled.
+/// T-DISP-02: deliveries of another link, of the other direction, or that never existed cannot be settled.
 #[test]
 fn a_delivery_of_another_link_is_not_settled() {
     let mut peer = Peer::new();

@@ -1,4 +1,4 @@
-//! What a subscriber of `tracing` sees: spans of connections, sessions and links, and what happens in them.
+//! The spans and events that a `tracing` subscriber gets for connections, sessions and links.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use amqp_proto::types::{LinkKey, SenderKey, SessionKey};
 use amqp_proto::wire::{AmqpError, Condition, Source};
 use tracing::Level;
 
-/// What subscribers write.
+/// The output of the subscriber.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -25,14 +25,14 @@ impl Write for Lines {
 }
 
 impl Lines {
-    /// The lines since the last time, as levels, spans and words of the target `amqp`.
+    /// Returns the lines since the last call, as levels, spans and words of the target `amqp`.
     fn take(&self) -> Vec<String> {
         let lines = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
         lines.lines().map(|line| line.trim().replacen(" amqp: ", " ", 1)).collect()
     }
 }
 
-/// Does something under a subscriber of this level.
+/// Runs `work` under a subscriber of this level.
 fn watched(level: Level, work: impl FnOnce(&Lines)) {
     let lines = Lines::default();
     let writer = lines.clone();
@@ -45,7 +45,7 @@ fn watched(level: Level, work: impl FnOnce(&Lines)) {
     tracing::subscriber::with_default(subscriber, || work(&lines));
 }
 
-/// The lines of one end, without the fields of its connection, which every line has.
+/// Returns the lines of one end without the fields of its connection, which are in every line.
 fn of(lines: &Lines, container: &str) -> Vec<String> {
     let end = format!("connection{{container=\"{container}\"");
     let lines = lines.take().into_iter().filter(|line| line.contains(&end));
@@ -69,9 +69,9 @@ fn attach(pair: &mut Pair, session: SessionKey) -> SenderKey {
     session.attach_sender("to-jobs", &SenderOptions::to("jobs")).unwrap()
 }
 
-/// Each thing is in the span of what it is on, which says what that is.
+/// Each event is in the span of its session or link, which names it.
 #[test]
-fn what_begins_and_ends_is_told_in_its_span() {
+fn events_are_in_the_span_of_their_subject() {
     watched(Level::DEBUG, |lines| {
         let (mut pair, session) = opened();
         let first = lines.take();
@@ -94,9 +94,9 @@ fn what_begins_and_ends_is_told_in_its_span() {
     });
 }
 
-/// At the end that is dialled, too; there the address is that of its own node.
+/// The server's events, too; there the address is that of its own node.
 #[test]
-fn what_the_peer_begins_is_told_as_offered() {
+fn sessions_and_links_of_the_peer_are_reported_as_offered() {
     watched(Level::DEBUG, |lines| {
         let (mut pair, session) = opened();
         attach(&mut pair, session);
@@ -110,9 +110,9 @@ fn what_the_peer_begins_is_told_as_offered() {
     });
 }
 
-/// A link that is refused was never there, and still has a name and an address.
+/// A link that was refused has a name and an address in the event.
 #[test]
-fn a_refusal_is_a_warning_with_the_name_of_what_was_refused() {
+fn a_refusal_is_a_warning_with_the_name_of_the_link() {
     watched(Level::INFO, |lines| {
         let (mut pair, session) = opened();
         pair.server.auto = Auto::Sessions;
@@ -128,7 +128,7 @@ fn a_refusal_is_a_warning_with_the_name_of_what_was_refused() {
     });
 }
 
-/// What a broken transport takes with it is no news of its own.
+/// The sessions and links that end with a broken transport get no warning of their own.
 #[test]
 fn only_the_widest_thing_that_breaks_is_a_warning() {
     watched(Level::DEBUG, |lines| {
@@ -144,7 +144,7 @@ fn only_the_widest_thing_that_breaks_is_a_warning() {
     });
 }
 
-/// What becomes of messages is told at lower levels, but for what is rejected.
+/// Messages are traced at lower levels, except rejected ones.
 #[test]
 fn messages_are_traced() {
     watched(Level::TRACE, |lines| {
@@ -175,7 +175,7 @@ fn messages_are_traced() {
     });
 }
 
-/// The address of a node that the peer makes up is in the span once it is known.
+/// The span of a link gets the address of a dynamic node once the peer has named it.
 #[test]
 fn a_dynamic_address_is_added() {
     watched(Level::DEBUG, |lines| {
@@ -194,9 +194,9 @@ fn a_dynamic_address_is_added() {
     });
 }
 
-/// Where nobody looks there are no spans.
+/// A level that is off creates no spans.
 #[test]
-fn what_nobody_wants_is_not_there() {
+fn disabled_levels_create_no_spans() {
     watched(Level::ERROR, |lines| {
         let (mut pair, session) = opened();
         attach(&mut pair, session);

@@ -12,7 +12,7 @@ use amqp_proto::wire::{
 use bytes::BytesMut;
 use common::{hex, octets};
 
-/// A disposition by hand around a state.
+/// A disposition with a state, by hand.
 fn disposition(state: &str) -> String {
     let state = octets(state);
     format!("005315c0{:02x}0541434041{}", state.len() + 5, hex(&state))
@@ -55,7 +55,7 @@ fn m_state_03_to_08_states_and_outcomes() {
         assert_eq!(hex(&out), disposition(by_hand), "{told:?}");
         assert_eq!(Disposition::decode(&mut out.freeze(), &Limits::DEFAULT), Ok(told));
     }
-    // M-STATE-04, M-STATE-07: no fields are no fields.
+    // An empty list and a list of nulls have no fields.
     for state in ["005324 c0020140", "005326 c0020140"] {
         let refused = Disposition::decode(&mut octets(&disposition(state)), &Limits::DEFAULT);
         assert_eq!(refused.unwrap_err().kind(), DecodeErrorKind::TooManyFields, "{state}");

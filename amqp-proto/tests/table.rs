@@ -1,4 +1,4 @@
-//! The tables of the crate against the tables of the standard, as `tests/data` has them from its XML.
+//! The tables of the crate, compared with those of the standard, which `tests/data` has from its XML.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -11,7 +11,7 @@ use amqp_proto::wire::{
 };
 use common::{data, text};
 
-/// One line for each field, so that a difference shows in full.
+/// One line for each field, so that a difference is readable.
 fn described_fields(fields: &[FieldSchema]) -> Vec<String> {
     let line = |f: &FieldSchema| {
         let name = f.name.replace('_', "-");
@@ -36,7 +36,7 @@ fn standard_types() -> Vec<serde_json::Value> {
     data("types.json").as_array().unwrap().clone()
 }
 
-/// The choices of a restricted type of the standard: names and values as text.
+/// The choices of a restricted type in the standard: names and values as text.
 fn choices(of: &str) -> Vec<(String, String)> {
     let all = data("choices.json");
     let ty = all.as_array().unwrap().iter().find(|ty| text(ty, "name") == of).expect(of);
@@ -44,7 +44,7 @@ fn choices(of: &str) -> Vec<(String, String)> {
     ty["choices"].as_array().unwrap().iter().map(pair).collect()
 }
 
-/// `UnsettledState` as the standard writes it: `unsettled-state`.
+/// Turns `UnsettledState` into the standard's `unsettled-state`.
 fn hyphenated(name: &str) -> String {
     let mut text = String::new();
     for c in name.chars() {
@@ -56,7 +56,7 @@ fn hyphenated(name: &str) -> String {
     text
 }
 
-/// What the crate has, in the form of [`choices`].
+/// The choices of the crate, in the form of [`choices`].
 fn own<T: std::fmt::Debug + Copy>(all: &[T], wire: impl Fn(T) -> String) -> Vec<(String, String)> {
     all.iter().map(|choice| (hyphenated(&format!("{choice:?}")), wire(*choice))).collect()
 }
@@ -149,7 +149,7 @@ fn distribution_modes_are_those_of_the_standard_and_any_other() {
     assert_eq!(Symbol::from(other), "fan-out");
 }
 
-/// R-ERR-02: every condition of the standard is in the table and nothing else is.
+/// R-ERR-02: the table has exactly the conditions of the standard, in its order.
 #[test]
 fn conditions_are_those_of_the_standard_in_its_order() {
     let kinds = ["amqp-error", "connection-error", "session-error", "link-error", "transaction-error"];

@@ -1,4 +1,4 @@
-//! What termini say, and the ones that coordinate transactions, as far as an engine is concerned [3.5] [4.1-4.4].
+//! Termini and coordinators, as far as an engine handles them [3.5] [4.1-4.4].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -16,7 +16,7 @@ use amqp_proto::{Event, SendError, symbol};
 use bytes::Bytes;
 use peer::Peer;
 
-/// M-SRC-09: a selector and no-local have the names under which brokers look for them, and the registered descriptors.
+/// M-SRC-09: selector and no-local have the names that brokers look for, and the registered descriptors.
 #[test]
 fn m_src_09_a_selector_has_the_name_that_brokers_look_for() {
     let source = Source::at("jobs").with_selector("n > 1").with_no_local();
@@ -29,8 +29,8 @@ fn m_src_09_a_selector_has_the_name_that_brokers_look_for() {
     assert_eq!(described("no-local"), Value::from(symbol!("apache.org:no-local-filter:list")));
 }
 
-/// M-SRC-04, M-SRC-08, M-SRC-09, M-SRC-11, L-ATT-08: filters, which are described values under symbols, outcomes and
-/// the properties of nodes to be made are carried as they are, and what the answer leaves of them is shown.
+/// M-SRC-04, M-SRC-08, M-SRC-09, M-SRC-11, L-ATT-08: filters, outcomes and node properties arrive unchanged, and the
+/// application gets those of the answer.
 #[test]
 fn m_src_09_filters_are_shown_to_both_ends() {
     let selector = Described::new(0x4_68c0_0000_0004_u64, Value::from("colour = 'red'"));
@@ -60,8 +60,8 @@ fn m_src_09_filters_are_shown_to_both_ends() {
     assert_eq!(answer.source.as_deref(), Some(&made));
 }
 
-/// X-CTL-01, X-DECL-05, X-DECL-02: a controller attaches a sender to a coordinator, which may tell why something
-/// failed; what it sends there is not settled.
+/// X-CTL-01, X-DECL-05, X-DECL-02: a controller attaches a sender to a coordinator, which can give the reason of a
+/// failure. The controller's messages are unsettled.
 #[test]
 fn x_decl_05_a_controller() {
     let mut peer = Peer::new();
@@ -85,7 +85,7 @@ fn x_decl_05_a_controller() {
     let mut sender = peer.amqp.sender(link).unwrap();
     let settled = SendOptions::new().with_settled(true);
     assert_eq!(sender.send_with(&Message::from("declare"), &settled), Err(SendError::SettleMode));
-    // X-DECL-03: the outcome names the transaction.
+    // X-DECL-03: the outcome has the transaction's id.
     let sent = sender.send("declare").unwrap();
     let declared = amqp_proto::testing::disposition(true, 0, None).boolean(true);
     peer.send(declared.raw("005333 c00401 a00174"));
@@ -93,7 +93,7 @@ fn x_decl_05_a_controller() {
     assert_eq!(peer.events(), [Event::Updated { link: link.into(), delivery: sent, state, settled: true }]);
 }
 
-/// X-CTL-05, T-RES-22: a coordinator that is not there refuses its link; one that is there cannot be resumed.
+/// X-CTL-05, T-RES-22: a link to a missing coordinator is refused; a link to a coordinator cannot be resumed.
 #[test]
 fn t_res_22_a_coordinator_is_not_resumed() {
     let mut pair = Pair::opened();
@@ -120,8 +120,7 @@ fn t_res_22_a_coordinator_is_not_resumed() {
     }
 }
 
-/// X-POST-01: every frame of a posting says to which transaction it belongs; and no frame says again what else was told
-/// with the first.
+/// X-POST-01: every transfer of a posting names its transaction; other fields of the first transfer are not repeated.
 #[test]
 fn x_post_01_all_frames_of_a_posting() {
     let txn =
@@ -138,7 +137,7 @@ fn x_post_01_all_frames_of_a_posting() {
     assert!(lines.len() == 3 && lines.iter().all(|line| line.contains("txn_id: 0x74")), "{lines:?}");
     let lines = frames(&Outcome::Released.into());
     assert_eq!(lines.iter().filter(|line| line.contains("released")).count(), 1);
-    // By hand: the last of two.
+    // The octets of the last of two transfers.
     let mut peer = Peer::new();
     let link = peer.sender(&SenderOptions::new(), 5);
     let mut sender = peer.amqp.sender(link).unwrap();
@@ -152,7 +151,7 @@ fn x_post_01_all_frames_of_a_posting() {
     ]);
 }
 
-/// M-TERM-01 to M-TERM-03, M-TGT-01: a target with all that it can say arrives as it is.
+/// M-TERM-01 to M-TERM-03, M-TGT-01: a target arrives with all its fields.
 #[test]
 fn m_tgt_01_all_fields_of_a_target() {
     let target =

@@ -1,7 +1,7 @@
-//! Hostile values A01 to A24: what a peer can put wherever any value may stand, and what becomes of it.
+//! Hostile values A01 to A24, wherever a peer can put a value, and their fates.
 //!
-//! Each is put in six places, next to a harmless one that differs from it in one thing, and read whole and octet
-//! by octet, on a usual stack and on a small one. Refusals have exactly one kind.
+//! Each value is put in six places, next to a harmless value that differs in one detail. All are read whole and octet
+//! by octet, on a usual stack and on a small one. A refusal has exactly one kind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -18,7 +18,7 @@ use common::{data, octets, text};
 /// The stack of a small target's thread.
 const SMALL_STACK: usize = 128 * 1024;
 
-/// A list or a map with 32-bit size and count around octets that may be anything.
+/// A list or map with 32-bit size and count and any octets.
 fn wide(code: u8, count: u32, octets: &[u8]) -> Vec<u8> {
     let size = u32::try_from(octets.len()).unwrap() + 4;
     [&[code][..], &size.to_be_bytes(), &count.to_be_bytes(), octets].concat()
@@ -33,14 +33,14 @@ fn map(key: &[u8], value: &[u8]) -> Vec<u8> {
     wide(0xd1, 2, &[key, value].concat())
 }
 
-/// A frame of channel 0 with one described list.
+/// A frame on channel 0 with one described list.
 fn frame(descriptor: u8, list: &[u8]) -> Bytes {
     let body = [&[0x00, 0x53, descriptor], list].concat();
     let size = u32::try_from(body.len()).unwrap() + 8;
     [&size.to_be_bytes()[..], &[2, 0, 0, 0], &body].concat().into()
 }
 
-/// Where a value may stand: the octets around it, and how it is found again.
+/// A place for a value: the octets around it, and the path to it.
 struct Place {
     name: &'static str,
     wrap: fn(&[u8]) -> Bytes,
@@ -123,7 +123,7 @@ fn performative(frame: &Frame) -> Option<&Performative> {
     }
 }
 
-/// Reads the frame, followed by an empty one, which arrives in pieces of this length.
+/// Decodes the frame, followed by an empty one, from pieces of this length.
 fn read_frame(octets: &Bytes, step: usize, limits: &Limits) -> Result<Frame, DecodeError> {
     let mut deframer = Deframer::new();
     let mut frames = Vec::new();
@@ -139,7 +139,7 @@ fn read_frame(octets: &Bytes, step: usize, limits: &Limits) -> Result<Frame, Dec
     hostile.decode(limits)
 }
 
-/// Reads an amqp-value section that arrives in pieces of this length.
+/// Decodes an amqp-value section from pieces of this length.
 fn read_message(octets: &[u8], step: usize, limits: &Limits) -> Result<Value, DecodeError> {
     let message = [b"\x00\x53\x77", octets].concat();
     let payload: Payload = message.chunks(step).map(Bytes::copy_from_slice).collect();
@@ -149,7 +149,7 @@ fn read_message(octets: &[u8], step: usize, limits: &Limits) -> Result<Value, De
     }
 }
 
-/// Puts the value everywhere and tells what becomes of it: kinds of refusals, first in frames, then in a message.
+/// Puts the value in all places, and returns the fault in frames and in a message.
 fn put_everywhere(value: &[u8], limits: &Limits) -> [Result<Value, Kind>; 2] {
     let mut in_frames = None;
     for place in &PLACES {
@@ -168,7 +168,7 @@ fn put_everywhere(value: &[u8], limits: &Limits) -> [Result<Value, Kind>; 2] {
     [in_frames.unwrap(), whole.map_err(|error| error.kind())]
 }
 
-/// Does the same on the stack of the test and on a small one; whatever is made is also dropped there.
+/// Runs on the test's stack and on a small one, where the results are dropped, too.
 fn on_two_stacks(run: impl Fn() + Send + 'static) {
     run();
     thread::Builder::new().stack_size(SMALL_STACK).spawn(run).unwrap().join().unwrap();
@@ -187,14 +187,14 @@ fn refuse(value: &Bytes, in_frames: Kind, in_message: Kind) {
     });
 }
 
-/// The value is read the same in all places, and is what its own octets say.
+/// Checks that the value decodes in all places, equal to its own octets.
 fn accept_within(value: &Bytes, limits: &Limits) {
     let (value, limits) = (value.clone(), limits.clone());
     on_two_stacks(move || {
         let [in_frames, in_message] = put_everywhere(&value, &limits);
         let read = in_frames.expect("accepted");
         assert_eq!(in_message.as_ref(), Ok(&read));
-        // Nothing that is done with a value takes a deep stack.
+        // No method of a value takes a deep stack.
         assert_eq!(read.clone(), read);
         assert!(!read.to_string().is_empty());
         let mut out = BytesMut::new();
@@ -207,9 +207,9 @@ fn accept(value: &Bytes) {
     accept_within(value, &Limits::DEFAULT);
 }
 
-/// A hostile value, what is wrong with it in frames and in a message, and a harmless one.
+/// A hostile value, its faults in frames and in a message, and a harmless value.
 ///
-/// In a message sections are found by believing sizes; what a size leaves out is then no section.
+/// Sections of a message are found by their sizes; octets outside a size are no section.
 macro_rules! threats {
     ($($(#[$doc:meta])* $test:ident $id:literal: $refused:expr, control $control:literal;)*) => {$(
         $(#[$doc])*
@@ -260,13 +260,13 @@ threats! {
         [Kind::Size, Kind::Descriptor], control "f000000005 00000000 40";
 }
 
-/// Elements without octets are limited for a frame, not for an array.
+/// The limit on elements without octets is for a frame, not for an array.
 #[test]
 fn a03_many_arrays_of_true() {
     let hostile = value_of("A03");
     let refused = Kind::Limit(LimitKind::ZeroWidthElements);
     refuse(&hostile, refused, refused);
-    // One array fewer than the limit has room for, and one that is as large as it may be.
+    // One array less than the limit allows, and one of the largest size.
     accept(&list(16, &b"\xe0\x02\xff\x41".repeat(16)).into());
     accept(&list(17, &[&b"\xe0\x02\xff\x41".repeat(16)[..], b"\xe0\x02\x10\x41"].concat()).into());
     let one_more = list(17, &[&b"\xe0\x02\xff\x41".repeat(16)[..], b"\xe0\x02\x11\x41"].concat());
@@ -277,7 +277,7 @@ fn a03_many_arrays_of_true() {
     assert_eq!(put_everywhere(b"\xe0\x02\x01\x41", &none), [Err(refused), Err(refused)]);
 }
 
-/// One octet for each element is enough to show for it.
+/// Each element has one octet in the input.
 #[test]
 fn a24_array32_of_2_000_empty_symbols() {
     let hostile = value_of("A24");
@@ -289,19 +289,20 @@ fn a24_array32_of_2_000_empty_symbols() {
     let mut bad = hostile.to_vec();
     *bad.last_mut().unwrap() = 1;
     refuse(&bad.into(), Kind::Truncated, Kind::Truncated);
-    // Symbols of which each is different.
+    // Symbols that all differ.
     let unique: Vec<u8> = (0..2_000u16).flat_map(|n| format!("\x05k{n:04}").into_bytes()).collect();
     accept(&wide(0xf0, 2_000, &[b"\xa3", &unique[..]].concat()).into());
 }
 
-/// The deep value is refused, is read where the limit allows, and one of `levels` is within the default.
+/// Checks that the deep value is refused, decodes under a higher limit, and is accepted by the default limit with
+/// fewer levels.
 fn deep(id: &str, nested: impl Fn(usize) -> Vec<u8>) {
     let hostile = value_of(id);
     let refused = Kind::Limit(LimitKind::Depth);
     refuse(&hostile, refused, refused);
     accept_within(&hostile, &Limits::default().with_depth(u16::MAX));
     let deepest = |levels| put_everywhere(&nested(levels), &Limits::DEFAULT).map(|found| found.err());
-    // A message has nothing around the value, frames have one level.
+    // A message has nothing around the value; a frame has one level.
     assert_eq!(deepest(31), [None, None]);
     assert_eq!(deepest(32), [Some(refused), None]);
     assert_eq!(deepest(33), [Some(refused), Some(refused)]);
@@ -336,7 +337,7 @@ fn a20_arrays_400_deep() {
     });
 }
 
-/// A16 and A17 as the state itself.
+/// A16 and A17 in place of a delivery state.
 #[test]
 fn a16_and_a17_as_the_delivery_state() {
     for (id, harmless) in [("A16", &b"\x00\x00\x43\x43\x40"[..]), ("A17", b"\x00\x53\x01\x00\x53\x01\x40")] {
@@ -354,7 +355,7 @@ fn a16_and_a17_as_the_delivery_state() {
     }
 }
 
-/// A12: overlong forms, surrogates, forms of five octets, characters above the last, tails that are not there.
+/// A12: overlong forms, surrogates, forms of five octets, too large characters, missing tails.
 #[test]
 fn a12_all_that_is_not_utf_8() {
     for bad in [
@@ -406,7 +407,7 @@ fn a13_all_that_is_not_ascii() {
     accept(&octets("a102c3a9"));
 }
 
-/// A14: surrogates and numbers beyond.
+/// A14: surrogates and too large numbers.
 #[test]
 fn a14_all_that_is_no_char() {
     for bad in [0xd800_u32, 0xdbff, 0xdc00, 0xdfff, 0x11_0000, 0x8000_0000, u32::MAX] {
@@ -417,7 +418,7 @@ fn a14_all_that_is_no_char() {
     }
 }
 
-/// A21: one constructor that says how long it is, and some that do not.
+/// A21: unassigned constructors, with and without a known width.
 #[test]
 fn a21_more_unassigned_constructors() {
     for (value, code) in
@@ -427,7 +428,7 @@ fn a21_more_unassigned_constructors() {
         let item = Bytes::from(list(1, &octets(value)));
         refuse(&item, Kind::Constructor(code), Kind::Constructor(code));
     }
-    // As the constructor of all elements of an array, even of none.
+    // Unassigned constructors of array elements, also of an empty array.
     for value in ["e00201 3f", "e00200 3f", "f000000005000000003f"] {
         refuse(&octets(value), Kind::Constructor(0x3f), Kind::Constructor(0x3f));
     }
@@ -444,7 +445,7 @@ fn a06_and_a23_every_compound_without_room_for_its_count() {
             refuse(&octets(&format!("{code}{size:08x}{rest}")), Kind::Size, Kind::Size);
         }
     }
-    // An array of nothing has a constructor nevertheless.
+    // An empty array has a constructor, too.
     refuse(&octets("e00100"), Kind::Truncated, Kind::Truncated);
     refuse(&octets("f000000004 00000000"), Kind::Truncated, Kind::Truncated);
     accept(&octets("e00200 40"));

@@ -1,5 +1,5 @@
-//! Hostile streams B01 to B29 at a connection: protocol headers, frames, opens and closes. What is refused closes it
-//! with one condition; beside it stands what differs in one thing and is accepted.
+//! Hostile streams B01 to B29 at a connection: protocol headers, frames, opens and closes. Each hostile stream closes
+//! the connection with one condition; next to it, a stream that differs in one detail is accepted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -11,7 +11,7 @@ use amqp_proto::wire::{Condition, ProtocolHeader};
 use common::octets;
 use endpoint::{Endpoint, accepts, attack_server, closes, flood, silent, threat};
 
-/// The stream of this id closes the connection.
+/// Checks that the stream of this id closes the connection with this condition.
 #[track_caller]
 fn closed_by(id: &str, condition: Condition) -> Endpoint {
     closes(&threat(id).stream, condition)
@@ -22,12 +22,12 @@ fn up() -> Vec<u8> {
     [&HEADER[..], &open("e").to_octets()].concat()
 }
 
-/// The header and these octets.
+/// Returns the protocol header and these octets.
 fn first(hex: &str) -> Vec<u8> {
     [&HEADER[..], &octets(hex)].concat()
 }
 
-/// The header, an open and these octets.
+/// Returns the protocol header, an open and these octets.
 fn then(hex: &str) -> Vec<u8> {
     [&up()[..], &octets(hex)].concat()
 }
@@ -54,7 +54,7 @@ fn b02_size_7() {
     accepts(&then("0000000802000000"));
 }
 
-/// B03: a frame of 4 GiB before the open is refused by its first four octets, or rather by its header.
+/// B03: a frame of 4 GiB before the open is refused after its size, without waiting for the rest.
 #[test]
 fn b03_size_4_gib() {
     let threat = threat("B03");
@@ -62,7 +62,7 @@ fn b03_size_4_gib() {
     assert!(attack_server(&first("00010000 02000000")).events.is_empty(), "waited for");
 }
 
-/// B04: a frame one octet larger than announced is refused before it is there.
+/// B04: a frame of one octet more than max-frame-size is refused before it has arrived.
 #[test]
 fn b04_size_one_more_than_announced() {
     let endpoint = closed_by("B04", Condition::FramingError);
@@ -193,7 +193,7 @@ fn b19_open_on_channel_5() {
     accepts(&[&HEADER[..], &open("e").on(0).to_octets()].concat());
 }
 
-/// B20, C-CLOSE-06: what comes after a close is dropped.
+/// B20, C-CLOSE-06: frames after a close are dropped.
 #[test]
 fn b20_octets_after_close() {
     let stream = threat("B20").stream;
@@ -201,12 +201,12 @@ fn b20_octets_after_close() {
     assert!(endpoint.events[1].starts_with("Closed(Reason { origin: Remote"), "{:?}", endpoint.events);
     assert_eq!((endpoint.events.len(), endpoint.said().names()), (2, vec!["open", "close"]));
     silent(&mut endpoint);
-    // Without the close there are three begins, of which the second is on a channel in use.
+    // Without the close there are three begins, the second on a channel that is in use.
     let without = [&stream[..8 + 0x20], &stream[8 + 0x20 + 12..]].concat();
     closes(&without, Condition::IllegalState);
 }
 
-/// The header that the endpoint speaks and nothing else is written, and the transport is closed.
+/// Checks that the endpoint writes only its own header and closes the transport.
 #[track_caller]
 fn mismatched(stream: &[u8]) {
     let mut endpoint = attack_server(stream);
@@ -216,11 +216,11 @@ fn mismatched(stream: &[u8]) {
     silent(&mut endpoint);
 }
 
-/// B21, H-HDR-07: a request of HTTP.
+/// B21, H-HDR-07: an HTTP request.
 #[test]
 fn b21_http() {
     mismatched(&threat("B21").stream);
-    // As soon as an octet is wrong (H-HDR-11).
+    // The first wrong octet decides (H-HDR-11).
     mismatched(b"AMQX");
     assert!(attack_server(b"AMQP").written.is_empty(), "waited for");
 }
@@ -233,7 +233,7 @@ fn b22_version_1_1_0() {
     accepts(&up());
 }
 
-/// B23, H-HDR-09: TLS, which is not offered.
+/// B23, H-HDR-09: a TLS header, although the server offers no TLS.
 #[test]
 fn b23_tls() {
     mismatched(&threat("B23").stream);
@@ -241,13 +241,13 @@ fn b23_tls() {
     accepts(&up());
 }
 
-/// B24: header and open octet by octet are what they are in one piece.
+/// B24: header and open, sent octet by octet, have the same effect as in one piece.
 #[test]
 fn b24_octet_by_octet() {
     assert_eq!(accepts(&threat("B24").stream).events, ["Opened"]);
 }
 
-/// B25, F-LAY-10: empty frames without end cost nothing and are not answered.
+/// B25, F-LAY-10: endless empty frames cost nothing and get no answer.
 #[test]
 fn b25_empty_frames() {
     let threat = threat("B25");
@@ -261,7 +261,7 @@ fn b25_empty_frames() {
     accepts(&[&threat.stream[..], &threat.repeated.repeat(3)].concat());
 }
 
-/// B26, C-IDLE-07: an empty frame on a channel of no session is one that keeps the connection alive.
+/// B26, C-IDLE-07: an empty frame on a channel without a session restarts the idle time-out.
 #[test]
 fn b26_empty_frame_on_another_channel() {
     assert_eq!(accepts(&threat("B26").stream).events, ["Opened"]);
@@ -270,7 +270,7 @@ fn b26_empty_frame_on_another_channel() {
     closes(&then("0000000802000100"), Condition::FramingError);
 }
 
-/// B27, C-IDLE-06: an idle-time-out of 1 ms is shorter than what is kept to, which the limits say.
+/// B27, C-IDLE-06: an idle-time-out of 1 ms is below the limit.
 #[test]
 fn b27_idle_time_out_of_1_ms() {
     closed_by("B27", Condition::NotAllowed);
@@ -282,7 +282,7 @@ fn b27_idle_time_out_of_1_ms() {
     assert_eq!(accepts(&timed(0)).connection.next_deadline(), None);
 }
 
-/// B28, C-CHAN-02: a channel above channel-max.
+/// B28, C-CHAN-02: a frame on a channel above channel-max.
 #[test]
 fn b28_channel_above_the_highest() {
     closed_by("B28", Condition::FramingError);
@@ -290,7 +290,7 @@ fn b28_channel_above_the_highest() {
     accepts(&then_frame(&begin(None, 0, 1, 1).on(255)));
 }
 
-/// B29, C-CHAN-04: a frame on a channel of no session.
+/// B29, C-CHAN-04: a frame on a channel without a session.
 #[test]
 fn b29_channel_of_no_session() {
     closed_by("B29", Condition::NotAllowed);

@@ -1,5 +1,5 @@
-//! Hostile streams at deliveries: D10 to D26, D40 to D43. Each fault ends what it concerns and no more, with one
-//! condition; beside it stands what differs in one thing and is accepted.
+//! Hostile streams at deliveries: D10 to D26, D40 to D43. Each fault ends only the link, session or connection that
+//! it concerns, with one condition; next to it, a stream that differs in one detail is accepted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -19,14 +19,14 @@ fn d10_transfer_on_no_link() {
     assert_eq!(accepts(&with(receiving(), &[message(0, b"t")])).counts.messages, 1);
 }
 
-/// D11: a transfer to the end that sends.
+/// D11: a transfer to the sending end of a link.
 #[test]
 fn d11_transfer_to_the_sending_end() {
     refuses(&threat("D11").stream, "detach", Condition::NotAllowed);
     accepts(&with(receiving(), &[message(0, b"t")]));
 }
 
-/// D12, T-CREDIT-09: a transfer for which there is no credit.
+/// D12, T-CREDIT-09: a transfer without credit.
 #[test]
 fn d12_transfer_without_credit() {
     let stream = threat("D12").stream;
@@ -35,7 +35,7 @@ fn d12_transfer_without_credit() {
     assert_eq!((poor.counts.messages, poor.connection.is_open()), (0, true));
     let rich = attack(|| Endpoint::server().with_credit(1), &stream);
     assert_eq!((rich.said().errors(), rich.counts.messages), (vec![], 1));
-    // What comes after the detach is dropped, and the peer's own detach ends it.
+    // Frames after the detach are dropped, until the peer's own detach.
     let later = [&stream[..], &with(vec![], &[message(1, b"u"), detach(0, true)])].concat();
     let poor = attack(|| Endpoint::server().with_credit(0), &later);
     assert_eq!((poor.said().count("detach"), poor.said().count("end")), (1, 0));
@@ -63,7 +63,7 @@ fn d18_tag_of_33_octets() {
     accepts(&with(receiving(), &[message(0, &[b'T'; 32])]));
 }
 
-/// D19, T-XFER-05: a delivery-id that was there before.
+/// D19, T-XFER-05: a delivery-id that was used before.
 #[test]
 fn d19_delivery_id_used_again() {
     let endpoint = refuses(&threat("D19").stream, "end", Condition::InvalidField);
@@ -72,7 +72,7 @@ fn d19_delivery_id_used_again() {
     accepts(&with(receiving(), &[message(5, b"t"), message(6, b"u")]));
 }
 
-/// D20, T-XFER-11: another delivery before the one on the link is complete.
+/// D20, T-XFER-11: a second delivery on a link before the first is complete.
 #[test]
 fn d20_deliveries_interleaved() {
     refuses(&threat("D20").stream, "detach", Condition::InvalidField);
@@ -87,7 +87,7 @@ fn d20_deliveries_interleaved() {
     assert_eq!(accepts(&with(receiving(), &on_two_links)).counts.messages, 2, "on another link they may be");
 }
 
-/// D21, T-XFER-13, T-CREDIT-11: a delivery that is given up is never told of, and nothing of it is kept.
+/// D21, T-XFER-13, T-CREDIT-11: an aborted delivery is never reported, and its octets are freed.
 #[test]
 fn d21_delivery_given_up() {
     let mut endpoint = accepts(&threat("D21").stream);
@@ -98,7 +98,7 @@ fn d21_delivery_given_up() {
     let mut fresh = accepts(&receiving());
     let window = fresh.connection.session(fresh.sessions[0]).unwrap().incoming_window();
     assert_eq!(endpoint.connection.session(session).unwrap().incoming_window(), window);
-    // Nothing runs out, however often that happens.
+    // No resource runs out, however often that happens.
     for id in 1..=400 {
         endpoint
             .read(&with(vec![], &[part(id, b"t", &[7; 100]), transfer(0, id, b"t").nulls(5).boolean(true)]));
@@ -110,26 +110,26 @@ fn d21_delivery_given_up() {
     assert_eq!((endpoint.said().errors(), endpoint.counts.messages), (vec![], 0));
 }
 
-/// D22, T-DISP-05: all deliveries there are; in serial order the last comes before the first.
+/// D22, T-DISP-05: a disposition of all delivery-ids; in serial order its last comes before its first.
 #[test]
 fn d22_disposition_of_everything() {
     refuses(&threat("D22").stream, "end", Condition::InvalidField);
     accepts(&with(sending(), &[disposition(true, 0, Some(0x7fff_ffff)).boolean(true)]));
 }
 
-/// D23, T-DISP-05: the last before the first.
+/// D23, T-DISP-05: a disposition whose last comes before its first.
 #[test]
 fn d23_disposition_backwards() {
     refuses(&threat("D23").stream, "end", Condition::InvalidField);
     accepts(&with(sending(), &[disposition(true, 5, Some(10)).boolean(true)]));
 }
 
-/// D24, T-DISP-04: deliveries that were never sent, and of the wrong direction.
+/// D24, T-DISP-04: dispositions of deliveries that were never sent, and of the wrong direction.
 #[test]
 fn d24_disposition_of_nothing() {
     let endpoint = accepts(&threat("D24").stream);
     assert_eq!(endpoint.said().names(), ["open", "begin", "attach"]);
-    // One delivery that was sent is told of; the others of its range are not.
+    // A range with one sent delivery reports that one only.
     let mut endpoint = accepts(&with(sending(), &[flow(Some(0), 9, 0, 9).uint(0).uint(0).uint(1)]));
     sent(&mut endpoint);
     let before = endpoint.events.len();
@@ -140,14 +140,14 @@ fn d24_disposition_of_nothing() {
     assert_eq!(endpoint.events.len(), before + 1);
 }
 
-/// D25: the same range of everything, again and again: the first ends the session, the others are dropped.
+/// D25: endless dispositions of all delivery-ids: the first ends the session, the others are dropped.
 #[test]
 fn d25_dispositions_of_everything() {
     let threat = threat("D25");
     let stream = [&threat.stream[..], &threat.repeated.repeat(100)].concat();
     let endpoint = refuses(&stream, "end", Condition::InvalidField);
     assert_eq!(endpoint.events.len(), 5, "{:?}", endpoint.events);
-    // Half of everything is a range that stands; that it costs nothing is shown by how many there are.
+    // A range of half of all ids is legal; it costs only the deliveries in it, or the test would not end.
     let ranges = disposition(true, 0, Some(0x7fff_ffff)).boolean(true).to_octets().repeat(threat.times);
     let mut endpoint = Endpoint::server();
     endpoint.read(&[&threat.stream[..], &ranges].concat());
@@ -155,21 +155,21 @@ fn d25_dispositions_of_everything() {
     assert_eq!(endpoint.said().names(), ["open", "begin", "attach"]);
 }
 
-/// D26: a state of 400 lists in one another.
+/// D26: a state of 400 nested lists.
 #[test]
 fn d26_state_nested_400_deep() {
     closes(&threat("D26").stream, Condition::DecodeError);
     accepts(&with(sending(), &[disposition(true, 0, Some(0)).boolean(true).raw(ACCEPTED)]));
 }
 
-/// D40: a map of 120 keys in a message is not looked at until the application does.
+/// D40: a map of 120 keys in a message costs nothing until the application reads it.
 #[test]
 fn d40_application_properties() {
     let endpoint = accepts(&threat("D40").stream);
     assert_eq!(endpoint.counts.messages, 1);
 }
 
-/// D41: a message of 600 sections, and one of more than the limits allow: that is the application's to reject.
+/// D41: a message of 600 sections is readable; one with more than the limits allow is for the application to reject.
 #[test]
 fn d41_sections() {
     assert_eq!(accepts(&threat("D41").stream).said().count("disposition"), 1);
@@ -185,7 +185,7 @@ fn d41_sections() {
     assert!(outcome(limit + 1).starts_with("Err"));
 }
 
-/// D42: sections out of order: no message, but a delivery like every other; the connection lives.
+/// D42: a message with sections out of order arrives like every delivery, and the connection stays open.
 #[test]
 fn d42_sections_out_of_order() {
     let endpoint = accepts(&threat("D42").stream);

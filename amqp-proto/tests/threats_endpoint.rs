@@ -1,5 +1,5 @@
-//! Threats E1 to E11 as far as no socket is needed: peers that are slow, clocks that jump, numbers that wrap, words
-//! that are no words, secrets, an application that is the attacker, and two honest ends on a broken way.
+//! Threats E1 to E11 that need no socket: slow peers, jumping clocks, wrapping numbers, hostile text, secrets, a
+//! hostile application, and a transport that breaks between two honest ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -22,7 +22,7 @@ use amqp_proto::{
 use bytes::{Buf, Bytes};
 use endpoint::*;
 
-/// E1: a peer that sends one octet a minute has not opened the connection in time.
+/// E1: a peer that sends one octet a minute misses the deadline for its open.
 #[test]
 fn e1_one_octet_a_minute() {
     let mut server = Connection::server(Options::new("endpoint"), Moment::START);
@@ -37,7 +37,7 @@ fn e1_one_octet_a_minute() {
     assert!(!server.is_over());
     server.handle_deadline(Moment::from_millis(30_000));
     assert!(server.is_over() && server.next_deadline().is_none());
-    // An open connection: octets of a frame that never ends are not one.
+    // On an open connection, octets of an endless frame do not restart the idle time-out.
     let options = Options::new("endpoint").with_idle_timeout(Duration::from_secs(10));
     let mut server = Connection::server(options, Moment::START);
     server.receive(Moment::START, &up());
@@ -50,7 +50,7 @@ fn e1_one_octet_a_minute() {
     assert!(server.is_over());
 }
 
-/// E4, E5: time that goes back, jumps, or is at its end; deadlines handled early, late and twice.
+/// E4, E5: time that goes back, jumps, or reaches its end; deadlines handled early, late and twice.
 #[test]
 fn e4_time_that_jumps() {
     for idle in [1, 2, u32::MAX] {
@@ -73,7 +73,7 @@ fn e4_time_that_jumps() {
     }
 }
 
-/// E4: at the end of the clock every deadline is due at once and stays so; looking at it comes to an end all the same.
+/// E4: at the end of time every deadline stays due, and handling them still comes to an end.
 #[test]
 fn e4_a_heartbeat_at_the_end_of_time() {
     let mut client =
@@ -92,7 +92,7 @@ fn e4_a_heartbeat_at_the_end_of_time() {
     assert!(!server.is_over());
 }
 
-/// E6: every number starts just below where it wraps.
+/// E6: every number starts just below its wrap.
 #[test]
 fn e6_numbers_that_wrap() {
     let start = u32::MAX - 2;
@@ -120,7 +120,7 @@ fn taken(connection: &mut Connection) -> Bytes {
     output.copy_to_bytes(output.remaining())
 }
 
-/// Has the server of a pair accept what has come.
+/// Accepts the offers at the server of a pair.
 fn accept(pair: &mut Pair) {
     pair.drive();
     for (receiver, delivery) in pair.server.messages() {
@@ -131,7 +131,7 @@ fn accept(pair: &mut Pair) {
     pair.drive();
 }
 
-/// Knows one user.
+/// A server mechanism's store with one user.
 struct Known;
 
 impl Credentials for Known {
@@ -140,7 +140,7 @@ impl Credentials for Known {
     }
 }
 
-/// E8: neither a trace nor `Debug` shows a password, at either end.
+/// E8: neither traces nor `Debug` show a password, at either end.
 #[test]
 fn e8_secrets_are_not_shown() {
     let login = Login::new("somebody", "s3cr3t-words").unwrap();
@@ -171,7 +171,7 @@ fn e8_secrets_are_not_shown() {
     assert!(!shown.contains("115, 51, 99"));
 }
 
-/// E9: what a peer says for people to read has nothing in it that a terminal or a log would do.
+/// E9: text from a peer has no characters that act on a terminal or a log.
 #[test]
 fn e9_words_for_a_log() {
     let error = "00531dc01c02a303783a79a1140a1b5b324a0d666f7267656420e280ae6c696e65";
@@ -183,7 +183,7 @@ fn e9_words_for_a_log() {
     assert!(!reason.contains('\u{202e}') && reason.contains("forged"), "{reason:?}");
 }
 
-/// E10: whatever is asked for at the wrong time is refused by name, and nothing has changed.
+/// E10: a command at a wrong time is refused with its own error and changes nothing.
 #[test]
 fn e10_an_application_that_asks_for_the_impossible() {
     let mut pair = Pair::opened();
@@ -233,8 +233,8 @@ fn e10_an_application_that_asks_for_the_impossible() {
     assert!(pair.client.is_over() && pair.server.is_over());
 }
 
-/// E11: two honest ends on a way that breaks after any octet: both come to an end, and know of each message that it
-/// was accepted, or that nothing more will be heard of it.
+/// E11: the transport between two honest ends breaks after any octet. Both ends end, and know of each message that it
+/// was accepted or lost.
 #[test]
 fn e11_a_way_that_breaks_after_any_octet() {
     let conversation = |server_hears: Option<u64>, client_hears: Option<u64>| {
@@ -259,7 +259,7 @@ fn e11_a_way_that_breaks_after_any_octet() {
         accept(&mut pair);
         pair.client.close();
         pair.drive();
-        // Whoever has heard no more than the end of the other is over, too.
+        // An end that has only seen the end of the input is over, too.
         if server_hears.is_some() || client_hears.is_some() {
             pair.cut();
             pair.drive();

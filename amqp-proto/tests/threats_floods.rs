@@ -1,5 +1,4 @@
-//! Hostile streams without end: what a peer can repeat for ever costs no more memory than the limits say, and is
-//! answered no more than there is room for.
+//! Endless hostile streams: anything that a peer can repeat costs bounded memory, and bounded output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -15,24 +14,24 @@ use endpoint::*;
 
 const LIMITS: Limits = Limits::DEFAULT;
 
-/// What an endpoint holds that has done with whatever it read, beside what it keeps of it.
+/// The memory of an idle endpoint beside its kept state.
 const IDLE: usize = 32 * 1024;
 
-/// Has a counting endpoint read an attack, with a peer that takes what it writes or does not.
+/// Feeds an attack to an endpoint, with a peer that reads the answers or does not.
 fn flooded(id: &str, listens: bool) -> (Endpoint, Flood) {
     let mut endpoint = Endpoint::server().counting();
     let cost = flood(&mut endpoint, &threat(id), listens);
     (endpoint, cost)
 }
 
-/// All of it was read.
+/// Checks that the endpoint read the whole attack.
 #[track_caller]
 fn read_all(id: &str, cost: &Flood) {
     let threat = threat(id);
     assert!(cost.read >= threat.stream.len() + threat.times * threat.repeated.len(), "{cost:?}");
 }
 
-/// A peer that listens has its answers, and it all costs nothing.
+/// Checks that an attack by a peer that reads the answers costs no memory.
 #[track_caller]
 fn listened_to(id: &str) -> Endpoint {
     let (endpoint, cost) = flooded(id, true);
@@ -41,7 +40,7 @@ fn listened_to(id: &str) -> Endpoint {
     endpoint
 }
 
-/// A peer that does not listen is not read from any more, once there is so much that it did not take.
+/// Checks that the endpoint stops reading from a peer that does not read the answers.
 #[track_caller]
 fn stopped(id: &str) -> Endpoint {
     const HARD: usize = 64 * 1024;
@@ -55,7 +54,7 @@ fn stopped(id: &str) -> Endpoint {
     endpoint
 }
 
-/// D03: sessions begun and ended again and again leave nothing.
+/// D03: sessions that begin and end again and again leave nothing behind.
 #[test]
 fn d03_sessions_come_and_go() {
     let mut endpoint = listened_to("D03");
@@ -67,7 +66,7 @@ fn d03_sessions_come_and_go() {
     assert_eq!(accepts(&some).said().count("end"), 3);
 }
 
-/// D04, C-CHAN-01: a session on each channel there is costs what is documented; one more closes the connection.
+/// D04, C-CHAN-01: a session on every channel costs the documented memory; one more closes the connection.
 #[test]
 fn d04_a_session_on_every_channel() {
     let begins = |channels: u16| (0..channels).map(|on| begin(None, 0, 9, 9).on(on).to_octets());
@@ -78,12 +77,12 @@ fn d04_a_session_on_every_channel() {
     closes(&begins(257).fold(up(), |stream, frame| [stream, frame].concat()), Condition::FramingError);
 }
 
-/// D08, D39: links attached and detached again and again: so many that are detached are remembered.
+/// D08, D39: links that attach and detach again and again: only a limited number of detached links is kept.
 #[test]
 fn d08_links_come_and_go() {
     listened_to("D08");
     stopped("D08");
-    // Each with a name of its own, detached and not closed; and the same closed.
+    // Each link has its own name, and is detached; then the same, closed.
     for closed in [false, true] {
         let churn = (0..2_000).map(|at| {
             let name = format!("{at:01000}");
@@ -97,7 +96,7 @@ fn d08_links_come_and_go() {
     }
 }
 
-/// D39: as many links as there may be, with the longest names that are kept.
+/// D39: the largest number of links, with the longest names.
 #[test]
 fn d39_links_with_long_names() {
     let attaches = (0..1_000).map(|at| attach_sender(&format!("{at:03000}"), at, "q", "q").to_octets());
@@ -108,8 +107,9 @@ fn d39_links_with_long_names() {
     assert!(cost.live < 1_000 * (1024 + 2 * 3_100) + 4 * IDLE, "{cost:?}");
 }
 
-/// D13, S-WIN-10: transfers beyond the window, which a peer that does not listen has not seen opened again, end the
-/// session. To one that listens it is opened: all is one delivery, of which the octets and frames are bounded.
+/// D13, S-WIN-10: transfers beyond the window end the session of a peer that does not read, as it cannot have seen
+/// the window open. For a peer that reads, the window opens; all transfers are one delivery of bounded octets and
+/// frames.
 #[test]
 fn d13_transfers_beyond_the_window() {
     let threat = threat("D13");
@@ -119,7 +119,7 @@ fn d13_transfers_beyond_the_window() {
     endpoint.write();
     assert_eq!(endpoint.said().errors(), [("end", Condition::WindowViolation)]);
     assert_eq!(endpoint.counts.messages, 0);
-    // What comes after is dropped, until the peer has ended the session, too.
+    // Frames after that are dropped until the peer ends the session.
     endpoint.read(&[&threat.repeated[..], &end().to_octets()].concat());
     assert_eq!(endpoint.said().errors().len(), 1);
     let mut endpoint = Endpoint::server();
@@ -129,7 +129,7 @@ fn d13_transfers_beyond_the_window() {
     let (endpoint, cost) = flooded("D13", true);
     read_all("D13", &cost);
     assert!(endpoint.connection.is_open() && cost.live < 5_000 * (26 + 2 * 40) + 4 * IDLE, "{cost:?}");
-    // However it is cut, as long as nobody listens.
+    // In pieces of any size, as long as the peer does not read.
     for size in [1, 7, 100] {
         let mut endpoint = Endpoint::server();
         stream.chunks(size).for_each(|piece| endpoint.read(piece));
@@ -138,7 +138,7 @@ fn d13_transfers_beyond_the_window() {
     }
 }
 
-/// A delivery that never ends is ended by the number of its transfers.
+/// Checks that an endless delivery ends at the limit on its transfers.
 #[track_caller]
 fn too_many_transfers(id: &str) -> Flood {
     let threat = threat(id);
@@ -152,15 +152,15 @@ fn too_many_transfers(id: &str) -> Flood {
     cost
 }
 
-/// D14, L-MSG-02: octets without end in one delivery.
+/// D14, L-MSG-02: endless octets in one delivery.
 #[test]
 fn d14_a_delivery_without_end() {
     let cost = too_many_transfers("D14");
-    // Frames stay as they came while any of their payload is kept, which has its place in the message, too.
+    // A frame is kept while any of its payload is; the message has an entry for each.
     assert!(cost.live < cost.read + 65_536 * 2 * 40 + 8 * IDLE, "{cost:?}");
     let (endpoint, _) = flooded("D14", true);
     assert!(endpoint.connection.is_open());
-    // By its octets, too, where those are fewer.
+    // A lower limit on octets ends the delivery first.
     let threat = threat("D14");
     let attack = [&threat.stream[..], &threat.repeated.repeat(11)].concat();
     let sized = |most: u64| {
@@ -173,25 +173,25 @@ fn d14_a_delivery_without_end() {
     assert_eq!(endpoint::attack(|| sized(1_100), &attack).said().errors(), []);
 }
 
-/// D15: transfers without end, and without octets.
+/// D15: endless transfers without octets.
 #[test]
 fn d15_a_delivery_of_nothing_without_end() {
     let cost = too_many_transfers("D15");
     assert!(cost.live < 8 * IDLE, "{cost:?}");
-    // Nobody listens, and so has not seen the window opened.
+    // The peer does not read, so it has not seen the window open.
     let (mut endpoint, cost) = flooded("D15", false);
     assert!(cost.live < IDLE, "{cost:?}");
     endpoint.write();
     assert!(endpoint.connection.is_open());
 }
 
-/// D25: ranges of dispositions without end, over deliveries that are not there.
+/// D25: endless dispositions of ranges without deliveries.
 #[test]
 fn d25_dispositions_without_end() {
     listened_to("D25");
 }
 
-/// D27, S-FLOW-04: echoes of a link without end are answered once for each time that the output is taken.
+/// D27, S-FLOW-04: endless echo requests of a link get one answer each time that output is taken.
 #[test]
 fn d27_echoes_without_end() {
     let (mut endpoint, cost) = flooded("D27", false);
@@ -203,7 +203,7 @@ fn d27_echoes_without_end() {
     assert!(endpoint.counts.octets_written < 100_000);
 }
 
-/// D28, S-FLOW-05: an answer to an echo does not ask for another.
+/// D28, S-FLOW-05: the answer to an echo request does not ask for an echo.
 #[test]
 fn d28_echoes_of_the_session() {
     let threat = threat("D28");
@@ -214,14 +214,14 @@ fn d28_echoes_of_the_session() {
     listened_to("D28");
 }
 
-/// D34, T-DRAIN-01: credit of half of all numbers is drained at one stroke, and again each time it is granted anew.
+/// D34, T-DRAIN-01: credit of half of all numbers is drained in one step, each time that it is granted.
 #[test]
 fn d34_drained_again_and_again() {
     let threat = threat("D34");
     let mut endpoint = accepts(&[&threat.stream[..], &threat.repeated].concat());
     let sender = endpoint.connection.sender(endpoint.senders[0]).unwrap();
     assert_eq!((sender.credit(), sender.delivery_count().get()), (0, 0x7fff_ffff));
-    // The same flow once more grants nothing: it counts from before (T-CREDIT-16).
+    // The same flow again grants nothing, since its delivery-count is old (T-CREDIT-16).
     endpoint.read(&threat.repeated);
     endpoint.write();
     let sender = endpoint.connection.sender(endpoint.senders[0]).unwrap();
@@ -232,13 +232,13 @@ fn d34_drained_again_and_again() {
     assert!(cost.live < IDLE && endpoint.connection.is_open(), "{cost:?}");
 }
 
-/// D46, threat E2: output that nobody takes stops the input, and does not grow.
+/// D46, threat E2: output that the peer does not read stops the input, and stays bounded.
 #[test]
-fn d46_output_that_nobody_takes() {
+fn d46_output_that_the_peer_does_not_read() {
     let (endpoint, cost) = flooded("D46", false);
     read_all("D46", &cost);
     assert!(cost.live < IDLE && endpoint.connection.is_open(), "{cost:?}");
-    // Sessions, which have to be answered one by one.
+    // Sessions are answered one by one.
     let mut endpoint = stopped("D03");
     endpoint.write();
     assert_eq!(endpoint.connection.reading(), Reading::Events, "and goes on when it is taken");

@@ -1,5 +1,5 @@
-//! Hostile streams C01 to C10 in the security layer: whatever a peer sends before it is known, nobody is taken for
-//! authenticated, and it ends after a bounded number of octets and rounds.
+//! Hostile streams C01 to C10 in the security layer: an unauthenticated peer never counts as authenticated, and the
+//! connection ends after a bounded number of octets and rounds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -17,7 +17,7 @@ use amqp_proto::types::{Limits, Moment, Symbol};
 use amqp_proto::wire::{Frame, ProtocolHeader, SaslBody, SaslCode, Secret};
 use endpoint::{Endpoint, attack, flood, silent, threat};
 
-/// The dialling side, which may use ANONYMOUS or a password.
+/// A client that may use ANONYMOUS or a password.
 fn client() -> Endpoint {
     let profile = ClientProfile::new()
         .with_login(Login::new("user", "pencil").unwrap())
@@ -27,13 +27,14 @@ fn client() -> Endpoint {
     Endpoint::new(Connection::client_with_sasl(Options::new("endpoint"), sasl, Moment::START))
 }
 
-/// The dialled side, which takes strangers but wants them to say so.
+/// A server that accepts anonymous clients and requires SASL.
 fn server() -> Endpoint {
     let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new());
     Endpoint::new(Connection::server_with_sasl(Options::new("endpoint"), sasl, Moment::START))
 }
 
-/// It ends there: no AMQP was written, nobody is known, the one event says so, and the rest is silence.
+/// Checks that the stream ends the connection: no AMQP was written, no identity is known, and one event gives the
+/// reason.
 #[track_caller]
 fn fails(make: fn() -> Endpoint, stream: &[u8], why: &str) -> Endpoint {
     let mut endpoint = attack(make, stream);
@@ -48,7 +49,7 @@ fn fails(make: fn() -> Endpoint, stream: &[u8], why: &str) -> Endpoint {
     endpoint
 }
 
-/// It goes on to an open connection.
+/// Checks that the frames lead to an open connection.
 #[track_caller]
 fn opens(make: fn() -> Endpoint, frames: &[&[u8]]) -> Endpoint {
     let open = open("peer").to_octets();
@@ -58,7 +59,7 @@ fn opens(make: fn() -> Endpoint, frames: &[&[u8]]) -> Endpoint {
     endpoint
 }
 
-/// The code of the outcome, which is all that a server says at the end.
+/// Returns the code of the outcome that the server has sent.
 fn outcome(endpoint: &Endpoint) -> SaslCode {
     match endpoint.said().frames.last() {
         Some(Frame::Sasl(SaslBody::Outcome(outcome))) => outcome.code,
@@ -89,7 +90,7 @@ fn c01_frame_of_more_than_512_octets() {
     fails(client, &[&SASL_HEADER[..], &offer(513 - overhead)].concat(), "");
 }
 
-/// An offer of ANONYMOUS, and of a mechanism with a name so long.
+/// An offer of ANONYMOUS and of a mechanism with a name of this length.
 fn offer(length: usize) -> Vec<u8> {
     let size = |octets: usize| u32::try_from(octets).unwrap().to_be_bytes();
     let symbols = [&size(9)[..], b"ANONYMOUS", &size(length), &vec![b'X'; length]].concat();
@@ -97,14 +98,14 @@ fn offer(length: usize) -> Vec<u8> {
     Literal::sasl(0x40).encoded(&array).to_octets()
 }
 
-/// C02: a client answers so many challenges and no more.
+/// C02: a client answers a bounded number of challenges.
 #[test]
 fn c02_challenges_without_end() {
     let threat = threat("C02");
-    // SCRAM does not take the first.
+    // SCRAM refuses the first challenge.
     fails(client, &[threat.stream.to_vec(), threat.repeated.repeat(20)].concat(), "malformed");
 
-    /// A server that is never content.
+    /// A server mechanism that never comes to an end.
     #[derive(Debug)]
     struct Curious;
     impl ServerMechanism for Curious {
@@ -130,7 +131,7 @@ fn c02_challenges_without_end() {
     assert_eq!(outcome(&endpoint), SaslCode::Auth);
 }
 
-/// C03, A-SASL-07: an outcome before anything was offered.
+/// C03, A-SASL-07: an outcome before the offer of mechanisms.
 #[test]
 fn c03_outcome_before_mechanisms() {
     fails(client, &threat("C03").stream, "out of order");
@@ -138,13 +139,13 @@ fn c03_outcome_before_mechanisms() {
     opens(client, &[&mechanisms("ANONYMOUS"), &coded(0)]);
 }
 
-/// C04, A-SASL-14: an outcome of an unknown code, and a second outcome.
+/// C04, A-SASL-14: an outcome with an unknown code, and a second outcome.
 #[test]
 fn c04_outcome_of_code_200_and_twice() {
     fails(client, &threat("C04").stream, "");
     fails(client, &[&SASL_HEADER[..], &mechanisms("ANONYMOUS"), &coded(1)].concat(), "Auth");
     opens(client, &[&mechanisms("ANONYMOUS"), &coded(0)]);
-    // After the first a protocol header is to come, which the second is not; header and open were sent at once.
+    // A protocol header must follow the first outcome; header and open were sent at once.
     let twice = [&SASL_HEADER[..], &mechanisms("ANONYMOUS"), &coded(0), &coded(0)].concat();
     let endpoint = attack(client, &twice);
     assert!(endpoint.events[0].starts_with("Closed(Reason { origin: Transport"), "{:?}", endpoint.events);
@@ -152,7 +153,7 @@ fn c04_outcome_of_code_200_and_twice() {
     assert_eq!(endpoint.said().names(), ["sasl", "open"]);
 }
 
-/// C05, A-SASL-08: nothing is offered.
+/// C05, A-SASL-08: an empty offer.
 #[test]
 fn c05_no_mechanisms() {
     fails(client, &threat("C05").stream, "");
@@ -160,7 +161,7 @@ fn c05_no_mechanisms() {
     opens(client, &[&mechanisms("ANONYMOUS"), &coded(0)]);
 }
 
-/// C06, H-HDR-09: no SASL, where it is required.
+/// C06, H-HDR-09: a client that skips SASL where it is required.
 #[test]
 fn c06_amqp_without_sasl() {
     let endpoint = fails(server, &threat("C06").stream, "");
@@ -169,7 +170,7 @@ fn c06_amqp_without_sasl() {
     assert!(endpoint.connection.identity().is_some());
 }
 
-/// C07, A-SASL-06: a frame of AMQP in the security layer.
+/// C07, A-SASL-06: an AMQP frame in the security layer.
 #[test]
 fn c07_amqp_frame_inside_sasl() {
     for make in [client, server] {
@@ -186,7 +187,7 @@ fn c08_mechanism_not_offered() {
     opens(server, &[&init("ANONYMOUS")]);
 }
 
-/// C09: a mechanism with a name of 400 octets, by one client after the other: nothing of it is kept.
+/// C09: many clients choose a mechanism with a name of 400 octets, and none of it is kept.
 #[test]
 fn c09_long_name() {
     let stream = threat("C09").stream;
@@ -203,7 +204,7 @@ fn c09_long_name() {
     assert!(cost.bytes_max < 16 * 1024, "{cost:?}");
 }
 
-/// C10, A-SASL-05: empty SASL frames. The first is one too many.
+/// C10, A-SASL-05: empty SASL frames; the first one ends the connection.
 #[test]
 fn c10_empty_frames() {
     let threat = threat("C10");

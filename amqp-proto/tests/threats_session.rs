@@ -1,5 +1,5 @@
-//! Hostile streams at sessions and links: D01 to D09, D29 to D39, D44, D45. Each fault ends what it concerns and no
-//! more, with one condition; beside it stands what differs in one thing and is accepted.
+//! Hostile streams at sessions and links: D01 to D09, D29 to D39, D44, D45. Each fault ends only the link, session or
+//! connection that it concerns, with one condition; next to it, a stream that differs in one detail is accepted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -28,7 +28,7 @@ fn d01_begin_on_a_channel_in_use() {
     );
 }
 
-/// D02, S-BEG-04: a begin that answers none.
+/// D02, S-BEG-04: a begin that answers no begin.
 #[test]
 fn d02_begin_that_answers_none() {
     closes(&threat("D02").stream, Condition::NotAllowed);
@@ -53,7 +53,7 @@ fn d06_handle_in_use() {
     accepts(&with(receiving(), &[attach_sender("m", 1, "q", "q")]));
 }
 
-/// D07, L-NAME-03: a name that is attached once more is stolen: the first link ends, the second counts.
+/// D07, L-NAME-03: a second attach of a name steals the link: the first ends, the second counts.
 #[test]
 fn d07_name_attached_once_more() {
     let endpoint = refuses(&threat("D07").stream, "detach", Condition::Stolen);
@@ -64,7 +64,7 @@ fn d07_name_attached_once_more() {
     assert_eq!(other_way.said().count("attach"), 2, "the other direction is another link (L-NAME-01)");
 }
 
-/// D09, L-HAND-05: a detach of no link.
+/// D09, L-HAND-05: a detach without a link.
 #[test]
 fn d09_detach_of_no_link() {
     refuses(&threat("D09").stream, "end", Condition::UnattachedHandle);
@@ -72,14 +72,14 @@ fn d09_detach_of_no_link() {
     accepts(&with(receiving(), &[detach(0, true)]));
 }
 
-/// D29, S-FLOW-02: a flow of no link.
+/// D29, S-FLOW-02: a flow for a handle without a link.
 #[test]
 fn d29_flow_of_no_link() {
     refuses(&threat("D29").stream, "end", Condition::UnattachedHandle);
     accepts(&with(sending(), &[flow(Some(0), 9, 0, 9).uint(0).uint(0).uint(10)]));
 }
 
-/// D30, T-CREDIT-03, T-CREDIT-07: credit without bound, counted from what was never sent.
+/// D30, T-CREDIT-03, T-CREDIT-07: huge credit, from a delivery-count that was never reached.
 #[test]
 fn d30_credit_that_wraps() {
     let mut endpoint = accepts(&threat("D30").stream);
@@ -89,7 +89,7 @@ fn d30_credit_that_wraps() {
     assert_eq!(endpoint.connection.sender(endpoint.senders[0]).unwrap().credit(), 0);
 }
 
-/// D31, S-WIN-06, S-WIN-09: a window without bound, counted from what was never sent.
+/// D31, S-WIN-06, S-WIN-09: a huge window, from a transfer-id that was never sent.
 #[test]
 fn d31_window_that_wraps() {
     let mut endpoint = accepts(&threat("D31").stream);
@@ -104,18 +104,17 @@ fn d31_window_that_wraps() {
     assert_eq!(window(&mut endpoint), 0);
 }
 
-/// D32, S-WIN-12, C-OPEN-04: a flow that does not say which transfer comes next. Who has begun the session may have
-/// sent it before the answer could be there, and this end cannot tell; once a flow has shown that the peer has this
-/// end's begin, the next one has to say.
+/// D32, S-WIN-12, C-OPEN-04: a flow without next-incoming-id. A peer that began the session may have sent it before
+/// this end's begin arrived. Once a flow has shown that the peer has the begin, later flows need the field.
 #[test]
-fn d32_no_next_incoming_id_from_who_has_begun() {
+fn d32_no_next_incoming_id_from_the_peer_that_began() {
     accepts(&threat("D32").stream);
     let stream = with(sending(), &[flow(Some(0), 9, 0, 9), flow(None, 9, 0, 9)]);
     refuses(&stream, "end", Condition::InvalidField);
     accepts(&with(sending(), &[flow(Some(0), 9, 0, 9), flow(Some(0), 9, 0, 9)]));
 }
 
-/// D32, the other way: the peer has answered this end's begin, so it has it.
+/// D32: a peer that answers this end's begin has it, so its flows need next-incoming-id.
 #[test]
 fn d32_no_next_incoming_id_in_answer() {
     let begun = |frames: &[Literal]| {
@@ -132,19 +131,19 @@ fn d32_no_next_incoming_id_in_answer() {
     assert_eq!(begun(&[answer, flow(Some(0), 9, 0, 9)]).errors(), []);
 }
 
-/// D33, S-FLOW-01: credit for no link.
+/// D33, S-FLOW-01: credit without a handle.
 #[test]
 fn d33_credit_without_a_handle() {
     refuses(&threat("D33").stream, "end", Condition::InvalidField);
     accepts(&with(session(), &[flow(Some(0), 1, 0, 1)]));
 }
 
-/// D35: an attach with what is unsettled is looked at and kept as far as the limits go.
+/// D35: the unsettled map of an attach is read and kept within the limits.
 #[test]
 fn d35_unsettled_map() {
     let endpoint = accepts(&threat("D35").stream);
     assert_eq!(endpoint.counts.links, 1);
-    // As many as a frame holds are more than is kept.
+    // A frame holds more entries than the limits allow.
     let entry = |at: u16| [&[0xa0, 2][..], &at.to_be_bytes(), &octets("00532445")].concat();
     let entries: Vec<u8> = (0..7_000).flat_map(entry).collect();
     let size = u32::try_from(entries.len() + 4).unwrap();
@@ -155,7 +154,7 @@ fn d35_unsettled_map() {
     assert_eq!(endpoint.counts.links, 0);
 }
 
-/// D36, L-ATT-05: a link without source and target is refused, and what comes over it dropped.
+/// D36, L-ATT-05: a link without source and target is refused, and its frames are dropped.
 #[test]
 fn d36_link_without_termini() {
     let endpoint = refuses(&threat("D36").stream, "detach", Condition::InvalidField);
@@ -164,7 +163,7 @@ fn d36_link_without_termini() {
     assert_eq!(accepts(&with(receiving(), &[message(0, b"t")])).counts.messages, 1);
 }
 
-/// D37, L-ATT-02: a sender that does not say where its delivery-count starts.
+/// D37, L-ATT-02: a sender's attach without initial-delivery-count.
 #[test]
 fn d37_no_initial_delivery_count() {
     let endpoint = refuses(&threat("D37").stream, "detach", Condition::InvalidField);
@@ -176,7 +175,7 @@ fn d37_no_initial_delivery_count() {
     accepts(&with(session(), &[attach_receiver("x", 0, "q", "q")]));
 }
 
-/// D37, S-BEG-11: on a session that the application has not accepted yet, it is the session that ends.
+/// D37, S-BEG-11: before the application has accepted the session, such an attach ends the session.
 #[test]
 fn d37_no_initial_delivery_count_on_a_session_not_accepted() {
     let mut server = Connection::server(Options::new("endpoint"), Moment::START);
@@ -204,18 +203,18 @@ fn d38_settle_mode_7() {
     closes(&with(session(), &[no_role]), Condition::InvalidField);
 }
 
-/// D39, L-NAME-04: a long name is taken; what a link keeps of its attach is bounded.
+/// D39, L-NAME-04: a long name is accepted; the kept part of an attach is bounded.
 #[test]
 fn d39_long_names() {
     accepts(&threat("D39").stream);
-    // The peer takes frames of 64 KiB.
+    // The peer's max-frame-size is 64 KiB.
     let begun = [&HEADER[..], &open("e").to_octets(), &begin(None, 0, 9, 9).to_octets()].concat();
     let named = |length| with(begun.clone(), &[attach_sender(&"n".repeat(length), 0, "q", "q")]);
     accepts(&named(8_000));
     refuses(&named(9_000), "detach", Condition::ResourceLimitExceeded);
 }
 
-/// D39, F-MAX-07: the refusal has the name in it; where that does not fit the peer's frames, the session ends.
+/// D39, F-MAX-07: a refusal repeats the name; if that does not fit the peer's frames, the session ends.
 #[test]
 fn d39_long_name_that_cannot_be_said_back() {
     let begun =
@@ -228,7 +227,7 @@ fn d39_long_name_that_cannot_be_said_back() {
     refuses(&unnumbered(600), "end", Condition::InvalidField);
 }
 
-/// D44, C-CLOSE-02: a peer that never answers: nothing grows while that is waited for, and there is an end to it.
+/// D44, C-CLOSE-02: a peer that never answers costs no memory, and the wait for it ends.
 #[test]
 fn d44_no_answer() {
     let mut endpoint = accepts(&with(threat("D44").stream.to_vec(), &[begin(None, 0, 9, 9)]));
@@ -250,7 +249,7 @@ fn d44_no_answer() {
     silent(&mut endpoint);
 }
 
-/// D45: a close is one, whatever it says: the keys of its info should be symbols.
+/// D45: a close with an info whose keys are no symbols closes the connection all the same.
 #[test]
 fn d45_close_with_much_to_say() {
     let endpoint = attack_server(&threat("D45").stream);

@@ -1,6 +1,6 @@
-//! Hostile values A01 to A24 at a connection, in the four places that take any value: an open, before anybody is
-//! known; an attach; the state of a delivery; the body of a message. In frames they close the connection, in a message
-//! they are the application's to reject. Beside each stands one that differs in one thing and is accepted.
+//! Hostile values A01 to A24 at a connection, in four places that take any value: the peer's open, an attach, a
+//! delivery state, and the body of a message. In frames they close the connection; in a message the application
+//! rejects them. Next to each, a value that differs in one detail is accepted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -13,36 +13,36 @@ use bytes::Bytes;
 use common::{data, octets, text};
 use endpoint::*;
 
-/// A list or a map around octets, of 32-bit size and count.
+/// A list or map with 32-bit size and count and any octets.
 fn wide(code: u8, count: u32, octets: &[u8]) -> Vec<u8> {
     let size = u32::try_from(octets.len() + 4).unwrap();
     [&[code][..], &size.to_be_bytes(), &count.to_be_bytes(), octets].concat()
 }
 
-/// The value under a key.
+/// A map with the value under a key.
 fn fields(value: &[u8]) -> Vec<u8> {
     wide(0xd1, 2, &[b"\xa3\x01k", value].concat())
 }
 
-/// In the properties of the open: nothing was heard of the peer before.
+/// The value in the properties of the open, before anything else of the peer.
 fn in_open(value: &[u8]) -> Vec<u8> {
     [&HEADER[..], &open("evil").nulls(8).encoded(&fields(value)).to_octets()].concat()
 }
 
-/// In the properties of an attach.
+/// The value in the properties of an attach.
 fn in_attach(value: &[u8]) -> Vec<u8> {
     let frame = attach_sender("l", 0, "q", "q").nulls(3).encoded(&fields(value));
     with(session(), &[frame])
 }
 
-/// In the annotations of a modified outcome.
+/// The value in the annotations of a modified outcome.
 fn in_state(value: &[u8]) -> Vec<u8> {
     let modified = wide(0xd0, 3, &[b"\x40\x40", &fields(value)[..]].concat());
     let state = [b"\x00\x53\x27", &modified[..]].concat();
     with(sending(), &[disposition(true, 0, None).boolean(true).encoded(&state)])
 }
 
-/// As the body of a message.
+/// The value as the body of a message.
 fn in_message(value: &[u8]) -> Vec<u8> {
     with(receiving(), &[transfer(0, 0, b"t").payload([b"\x00\x53\x77", value].concat())])
 }
@@ -68,7 +68,7 @@ fn refused_everywhere(value: &[u8]) {
 
 #[track_caller]
 fn accepted_everywhere(value: &[u8]) {
-    // As many elements as the limits allow for these, of 40 octets each, in the copies that the application looks at.
+    // As many elements as the limits allow, of 40 octets each, in the application's copies.
     let accepts = |stream: Vec<u8>| {
         let endpoint = attack_within(Endpoint::server, &stream, 512 * 1024);
         assert_eq!(endpoint.said().errors(), []);
@@ -87,7 +87,7 @@ macro_rules! values {
     ($($test:ident $id:literal, control $control:expr;)*) => {$(
         #[test]
         fn $test() {
-            // What is in the data file, and what is put around the value here.
+            // The stream of the data file, and the same value in the streams made here.
             closes(&threat($id).stream, Condition::DecodeError);
             refused_everywhere(&value_of($id));
             accepted_everywhere(&$control);
@@ -128,7 +128,7 @@ values! {
     a23_array_of_size_0 "A23", control octets("f000000005 00000000 40");
 }
 
-/// A24: one octet for each symbol is enough to show for it; nothing remembers symbols.
+/// A24: each symbol has one octet in the input, and no table of symbols grows.
 #[test]
 fn a24_many_symbols() {
     accepts(&threat("A24").stream);

@@ -1,4 +1,4 @@
-//! The frame trace: every header and frame, on one line, with no credential in it.
+//! The frame trace: one line for every header and frame, without credentials.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ fn take(lines: &Lines) -> Vec<String> {
     std::mem::take(&mut lines.lock().unwrap())
 }
 
-/// What a client writes when it is made is shown to a hook that comes after, as long as it was not taken.
+/// A hook set on a new client gets the frames that are not yet taken from the output.
 #[test]
 fn a_client_shows_its_first_frames() {
     let first = [
@@ -32,22 +32,22 @@ fn a_client_shows_its_first_frames() {
     ];
     let mut client = Connection::client(Options::new("client"), Moment::START);
     assert_eq!(take(&trace(&mut client)), first);
-    // Another hook is shown the same; and what follows, once.
+    // Another hook gets the same frames; later frames come once.
     let lines = trace(&mut client);
     client.receive(Moment::START, b"AMQP\0\x01\0\0");
     assert_eq!(take(&lines)[2..], ["<- header Amqp 1.0.0"]);
-    // A part of it is no beginning.
+    // A partly taken frame is not shown again.
     client.output().advance(3);
     assert_eq!(take(&trace(&mut client)), [""; 0]);
     let octets = client.output().remaining();
     client.output().advance(octets);
     assert_eq!(take(&trace(&mut client)), [""; 0]);
-    // A server has said nothing yet.
+    // A server has written nothing yet.
     let mut server = Connection::server(Options::new("server"), Moment::START);
     assert_eq!(take(&trace(&mut server)), [""; 0]);
 }
 
-/// Each frame is shown to both ends, with its channel and the size of its payload.
+/// Both ends trace each frame, with its channel and the size of its payload.
 #[test]
 fn every_frame_is_shown_at_both_ends() {
     let mut pair = Pair::new(Options::new("client"), Options::new("server"));
@@ -73,7 +73,7 @@ fn every_frame_is_shown_at_both_ends() {
     assert!(received.iter().any(|line| line.starts_with("<- [0] transfer {")), "{received:#?}");
 }
 
-/// What a client authenticates with is not in the text of its frames.
+/// The trace hides credentials.
 #[test]
 fn credentials_do_not_show() {
     let profile = ClientProfile::new().with_login(Login::new("ann", "s3cret").unwrap());

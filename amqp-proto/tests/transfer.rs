@@ -1,4 +1,4 @@
-//! Transfers one by one: what their fields have to say, and what makes a delivery of them [2.6.12] [2.6.14] [2.7.5].
+//! Transfers: their fields, and the deliveries that they make up [2.6.12] [2.6.14] [2.7.5].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -14,31 +14,31 @@ use amqp_proto::{Delivery, Event, SendError};
 use bytes::{Buf, Bytes, BytesMut};
 use peer::{Peer, credit};
 
-/// A peer on whose handle 0 the engine receives.
+/// A peer that sends to the engine on handle 0.
 fn receiving() -> (Peer, ReceiverKey) {
     let mut peer = Peer::new();
     let link = peer.receiver(&ReceiverOptions::new());
     (peer, link)
 }
 
-/// A transfer on handle 0 that begins no delivery.
+/// A transfer on handle 0 that continues a delivery.
 fn more() -> Literal {
     Literal::new(0x14).uint(0)
 }
 
-/// The first of many.
+/// The first transfer of several.
 fn first(id: u32) -> Literal {
     transfer(0, id, b"t").null().boolean(true)
 }
 
-/// The one message that has come.
+/// Receives the one message that has arrived.
 #[track_caller]
 fn taken(peer: &mut Peer, link: ReceiverKey) -> Delivery {
     assert!(matches!(peer.event(), Event::Message { .. }));
     peer.amqp.receiver(link).unwrap().receive().unwrap()
 }
 
-/// The link is closed for an error of this condition.
+/// Checks that the link is closed with this condition.
 #[track_caller]
 fn fails_with(peer: &mut Peer, condition: &str) {
     let events = peer.events();
@@ -55,7 +55,7 @@ fn payload(octets: &[u8]) -> Payload {
     Bytes::copy_from_slice(octets).into()
 }
 
-/// T-XFER-01: a transfer without handle is none.
+/// T-XFER-01: a transfer without a handle is refused.
 #[test]
 fn t_xfer_01_a_handle() {
     let (mut peer, _) = receiving();
@@ -63,7 +63,7 @@ fn t_xfer_01_a_handle() {
     assert!(peer.lines()[0].starts_with("[0] close"));
 }
 
-/// T-XFER-02, T-XFER-03: the first transfer of a delivery has an id and a tag.
+/// T-XFER-02, T-XFER-03: the first transfer of a delivery needs an id and a tag.
 #[test]
 fn t_xfer_02_id_and_tag_of_the_first() {
     for frame in [more().null().binary(b"t"), more().uint(0), more()] {
@@ -73,10 +73,10 @@ fn t_xfer_02_id_and_tag_of_the_first() {
     }
 }
 
-/// T-XFER-02, T-XFER-03, T-XFER-04, T-XFER-11: what continues a delivery says the same of it, or nothing; anything
-/// else is another delivery, which cannot be.
+/// T-XFER-02, T-XFER-03, T-XFER-04, T-XFER-11: later transfers of a delivery have the same id, tag and format, or
+/// none; others would be another delivery, which is not allowed.
 #[test]
-fn t_xfer_02_what_continues_a_delivery() {
+fn t_xfer_02_transfers_that_continue_a_delivery() {
     for frame in [more(), more().uint(0), more().null().binary(b"t"), transfer(0, 0, b"t")] {
         let (mut peer, link) = receiving();
         peer.send(first(0).payload("a")).send(frame.payload("b"));
@@ -89,7 +89,7 @@ fn t_xfer_02_what_continues_a_delivery() {
     }
 }
 
-/// T-XFER-04, T-XFER-22: no format is format 0; formats of which nothing is known are carried, both ways.
+/// T-XFER-04, T-XFER-22: an absent format is 0; unknown formats are carried in both directions.
 #[test]
 fn t_xfer_22_message_formats() {
     for (format, sent) in [(0, None), (0, Some(0)), (0x8001_3700, Some(0x8001_3700))] {
@@ -107,8 +107,7 @@ fn t_xfer_22_message_formats() {
     assert_eq!((delivery.message_format(), &*delivery.payload().to_bytes()), (0x8001_3700, &b"\xff"[..]));
 }
 
-/// T-XFER-05: delivery-ids go up by one over all links of a session; those of the peer may leave some out, and may not
-/// go back.
+/// T-XFER-05: delivery-ids rise by one across the links of a session; the peer's may skip numbers, but not fall.
 #[test]
 fn t_xfer_05_delivery_ids() {
     let mut peer =
@@ -131,7 +130,7 @@ fn t_xfer_05_delivery_ids() {
     assert!(matches!(peer.events().last(), Some(Event::SessionEnded { .. })));
 }
 
-/// T-XFER-05, T-DISP-04: ids that a peer leaves out cost no delivery its place, settled or not: what is unsettled is found.
+/// T-XFER-05, T-DISP-04: after skipped ids, unsettled deliveries are still found.
 #[test]
 fn t_xfer_05_skipped_ids_leave_the_unsettled_alone() {
     for skipped in [15, 16, 17, 1_000] {
@@ -155,8 +154,8 @@ fn t_xfer_05_skipped_ids_leave_the_unsettled_alone() {
     }
 }
 
-/// T-XFER-06, E-COMP-13: a tag is free again when its delivery is settled; generated ones step over those that the
-/// application has chosen.
+/// T-XFER-06, E-COMP-13: a tag is free once its delivery is settled; generated tags skip those that the application
+/// has chosen.
 #[test]
 fn t_xfer_06_tags_of_this_end() {
     let mut peer = Peer::new();
@@ -177,7 +176,7 @@ fn t_xfer_06_tags_of_this_end() {
     assert_eq!(tags, [DeliveryTag::from(0), DeliveryTag::from(3)]);
 }
 
-/// T-XFER-06: a tag of the peer that is in use closes the link with not-allowed; settled, it may come again.
+/// T-XFER-06: a tag of the peer that is in use closes the link with not-allowed; a settled delivery's tag may return.
 #[test]
 fn t_xfer_06_tags_of_the_peer() {
     let (mut peer, link) = receiving();
@@ -191,7 +190,7 @@ fn t_xfer_06_tags_of_the_peer() {
     fails_with(&mut peer, "amqp:not-allowed");
 }
 
-/// T-XFER-07: one transfer that is settled settles the delivery, and none makes up for that.
+/// T-XFER-07: one settled transfer settles the delivery; later transfers cannot undo it.
 #[test]
 fn t_xfer_07_settled_on_any_frame() {
     let settled = |frame: Literal, settled: Option<bool>, more: bool| match settled {
@@ -212,7 +211,7 @@ fn t_xfer_07_settled_on_any_frame() {
     }
 }
 
-/// T-XFER-10, T-XFER-24: frames without payload anywhere in a delivery, and a message that is cut at each octet.
+/// T-XFER-10, T-XFER-24: empty transfers anywhere in a delivery, and a message cut at each octet.
 #[test]
 fn t_xfer_24_a_message_cut_anywhere() {
     let mut octets = BytesMut::new();
@@ -231,7 +230,7 @@ fn t_xfer_24_a_message_cut_anywhere() {
     }
 }
 
-/// T-XFER-11: one delivery at a time on a link; on others of the session there may be others.
+/// T-XFER-11: a link has one incomplete delivery at a time; other links of the session may have their own.
 #[test]
 fn t_xfer_11_deliveries_are_interleaved_between_links_only() {
     let (mut peer, one) = receiving();
@@ -257,8 +256,8 @@ fn t_xfer_11_deliveries_are_interleaved_between_links_only() {
     sender.send("x").unwrap();
 }
 
-/// T-XFER-12, T-XFER-13: an aborted delivery is gone and settled, whatever comes with the frame that says so; there is
-/// nothing to be told of it.
+/// T-XFER-12, T-XFER-13: an aborted delivery is settled and removed, whatever else its last transfer says, and has no
+/// event.
 #[test]
 fn t_xfer_13_an_aborted_delivery() {
     for has_more in [false, true] {
@@ -272,8 +271,8 @@ fn t_xfer_13_an_aborted_delivery() {
     }
 }
 
-/// T-XFER-14: a delivery that begins with its end: in full it is one, and there is nothing of it; a transfer that
-/// names none is an error.
+/// T-XFER-14: a delivery whose first transfer is aborted is a complete delivery without content; without id and tag
+/// it is an error.
 #[test]
 fn t_xfer_14_aborted_at_the_start() {
     let (mut peer, link) = receiving();
@@ -283,8 +282,8 @@ fn t_xfer_14_aborted_at_the_start() {
     fails_with(&mut peer, "amqp:invalid-field");
 }
 
-/// T-XFER-15, T-XFER-16, T-XFER-17: a delivery may ask for second on a link of mode second only, and for first on
-/// any; on a settled one it asks for nothing.
+/// T-XFER-15, T-XFER-16, T-XFER-17: a transfer may request mode second on a link of mode second only, and mode first
+/// on any; on a settled delivery the request has no effect.
 #[test]
 fn t_xfer_15_settle_mode_of_a_delivery() {
     use ReceiverSettleMode::{First, Second};
@@ -313,7 +312,7 @@ fn t_xfer_15_settle_mode_of_a_delivery() {
     assert_eq!(peer.amqp.sender(link).unwrap().send_with(&"x".into(), &options), Err(SendError::SettleMode));
 }
 
-/// T-XFER-18, X-POST-01: the state that goes with a transfer, first or not, is the sender's.
+/// T-XFER-18, X-POST-01: the state of a transfer, first or not, is the sender's state.
 #[test]
 fn t_xfer_18_a_state_with_a_transfer() {
     let in_transaction =
@@ -337,7 +336,7 @@ fn t_xfer_18_a_state_with_a_transfer() {
     assert_eq!(delivery.state(), Some(&DeliveryState::Received(Received::new(0, 0))));
 }
 
-/// T-XFER-20: a hint, which is passed on.
+/// T-XFER-20: the batchable hint is passed on.
 #[test]
 fn t_xfer_20_batchable() {
     let mut peer = Peer::new();
@@ -347,9 +346,9 @@ fn t_xfer_20_batchable() {
     peer.hears([transfer(0, 0, &[0; 4]).boolean(true).nulls(5).boolean(true).payload("x")]);
 }
 
-/// T-XFER-23: what is not settled is kept at both ends, to be listed in order, until it is.
+/// T-XFER-23: both ends keep unsettled deliveries, listed in order, until they are settled.
 #[test]
-fn t_xfer_23_both_ends_keep_what_is_unsettled() {
+fn t_xfer_23_both_ends_keep_unsettled_deliveries() {
     let mut pair = Pair::opened();
     let (sender, receiver) = pair.link("x");
     let mut at_client = pair.client.sender(sender).unwrap();
@@ -368,8 +367,8 @@ fn t_xfer_23_both_ends_keep_what_is_unsettled() {
     assert!(sent.iter().all(|key| pair.client.outcome(*key) == Some(Outcome::Accepted)));
 }
 
-/// T-XFER-25: frames without end close the link, by their number if not by their octets; so do too many deliveries
-/// that nobody settles.
+/// T-XFER-25: endless transfers close the link, by their number if not by their octets; so do too many unsettled
+/// deliveries.
 #[test]
 fn t_xfer_25_bounds() {
     let mut peer = Peer::with(Limits::DEFAULT.with_transfers_per_delivery(3), &SessionOptions::new(), 9);

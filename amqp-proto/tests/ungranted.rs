@@ -1,4 +1,4 @@
-//! What a link asks for and the peer's attach does not grant [2.6.3] [3.5.3].
+//! Requests in an attach that the peer's attach does not grant [2.6.3] [3.5.3].
 
 use amqp_proto::config::{ReceiverOptions, SenderOptions, Ungranted};
 use amqp_proto::types::{Described, Handle, Many, Symbol};
@@ -26,8 +26,8 @@ fn filter(code: u64, expression: &str) -> Described {
     Described::new(code, expression)
 }
 
-/// M-SRC-08 [3.5.3]: the answer's filter set is the one in force; a filter that is missing or other is not granted.
-/// Either form of the descriptor is the same filter.
+/// M-SRC-08 [3.5.3]: the filter set of the answer is in force. A filter that is missing or different is not granted.
+/// Both forms of the descriptor name the same filter.
 #[test]
 fn m_src_08_a_filter_that_the_answer_does_not_have_is_not_granted() {
     let code = 0x0000_468c_0000_0004;
@@ -47,7 +47,7 @@ fn m_src_08_a_filter_that_the_answer_does_not_have_is_not_granted() {
     );
 }
 
-/// L-EXT-01 [2.7.3]: what is desired has to be offered, on the link and on the terminus.
+/// L-EXT-01 [2.7.3]: a desired capability must be offered, on the link and on the terminus.
 #[test]
 fn l_ext_01_capabilities_that_are_not_offered_are_not_granted() {
     let source = Source { capabilities: Many::from(name("queue")), ..Source::at("jobs") };
@@ -73,8 +73,8 @@ fn l_ext_01_capabilities_that_are_not_offered_are_not_granted() {
     assert_eq!(options.ungranted(&answer), []);
 }
 
-/// M-SRC-08 [3.5.3] [3.5.4]: durability, expiry, dynamic nodes and the distribution mode are as the answer
-/// says. More durable than asked is granted.
+/// M-SRC-08 [3.5.3] [3.5.4]: durability, expiry, dynamic nodes and the distribution mode are as the answer says. More
+/// durable than requested is granted.
 #[test]
 fn m_src_08_a_terminus_that_survives_less_is_not_granted() {
     let asked = Source {
@@ -110,7 +110,7 @@ fn m_src_08_a_terminus_that_survives_less_is_not_granted() {
     assert_eq!(dynamic.ungranted(&receiver_attach(Target::at("made-up"))), []);
 }
 
-/// L-MODE-01, L-MODE-02 [2.8.2] [2.8.3]: a settle mode that was asked for is the one of the answer.
+/// L-MODE-01, L-MODE-02 [2.8.2] [2.8.3]: a requested settle mode must be that of the answer.
 #[test]
 fn l_mode_02_another_settle_mode_is_not_granted() {
     let answer = receiver_attach(Target::at("jobs"));

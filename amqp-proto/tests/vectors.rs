@@ -1,7 +1,7 @@
-//! The 200 golden vectors, which rhea and proton wrote, and the 24 malformed ones.
+//! The 200 golden vectors written by rhea and proton, and the 24 malformed ones.
 //!
-//! What is decoded is printed here in the notation of the vectors, by code that shares nothing with the
-//! crate's own printing; names of descriptors and fields come from `SCHEMAS`, which `table.rs` checks.
+//! Decoded values are printed in the notation of the vectors, by code that shares nothing with the crate's own
+//! printing. Names of descriptors and fields come from `SCHEMAS`, which `table.rs` checks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -81,7 +81,7 @@ fn render_all(values: &[Value]) -> String {
     values.iter().map(render).collect::<Vec<_>>().join(", ")
 }
 
-/// As Python prints it: with a sign before a positive exponent.
+/// Prints a float like Python: with a sign before a positive exponent.
 fn render_float(number: f64) -> String {
     let text = format!("{number:?}");
     if text.contains("e-") { text } else { text.replace('e', "e+") }
@@ -116,7 +116,7 @@ fn fields_of<'a>(schema: &'a Schema, list: &'a List) -> impl Iterator<Item = (St
     named.filter(|(_, value)| !value.is_null())
 }
 
-/// The vectors tell which constructor an array's elements have; a value only knows the type behind it.
+/// Removes the constructors of an array's elements from the notation, as a value only knows their type.
 fn without_constructors(decoded: &str) -> String {
     let codes = [
         ("null", "40"),
@@ -134,12 +134,12 @@ fn without_constructors(decoded: &str) -> String {
     })
 }
 
-/// Takes one value off the front.
+/// Decodes one value and removes its octets.
 fn take(octets: &mut Bytes) -> Value {
     Value::decode(octets, &Limits::DEFAULT).unwrap()
 }
 
-/// The values in a vector: itself, the performative of a frame, the sections of a message.
+/// The values in a vector: the value itself, the performative of a frame, or the sections of a message.
 fn values(example: &Example) -> Vec<(Value, usize)> {
     let mut rest = example.octets.clone();
     if example.kind == "frame" {
@@ -155,7 +155,7 @@ fn values(example: &Example) -> Vec<(Value, usize)> {
 }
 
 #[test]
-fn values_decode_to_what_the_vectors_say() {
+fn values_decode_as_in_the_vectors() {
     for example in examples(&["value"]) {
         let mut rest = example.octets.clone();
         let value = take(&mut rest);
@@ -165,7 +165,7 @@ fn values_decode_to_what_the_vectors_say() {
 }
 
 #[test]
-fn messages_decode_to_what_the_vectors_say() {
+fn messages_decode_as_in_the_vectors() {
     for example in examples(&["message"]) {
         let sections: Vec<_> = values(&example).iter().map(|(value, _)| render(value)).collect();
         assert_eq!(sections.join(" | "), without_constructors(&example.decoded), "{}", example.name);
@@ -174,7 +174,7 @@ fn messages_decode_to_what_the_vectors_say() {
 
 /// F-LAY-07
 #[test]
-fn frames_decode_to_what_the_vectors_say() {
+fn frames_decode_as_in_the_vectors() {
     for example in examples(&["frame"]) {
         let mut rest = example.octets.clone();
         let (size, offset, kind, channel) = (rest.get_u32(), rest.get_u8(), rest.get_u8(), rest.get_u16());
@@ -189,7 +189,7 @@ fn frames_decode_to_what_the_vectors_say() {
 
 /// H-HDR-01
 #[test]
-fn h_hdr_01_headers_decode_to_what_the_vectors_say() {
+fn h_hdr_01_headers_decode_as_in_the_vectors() {
     for example in examples(&["header"]) {
         let header = ProtocolHeader::decode(&example.octets).unwrap().unwrap();
         let ProtocolHeader { id, major, minor, revision } = header;
@@ -214,7 +214,7 @@ fn e_enc_06_values_are_written_no_longer_than_by_rhea_and_proton() {
     assert!(checked > 200);
 }
 
-/// E-ENC-06: where the producer was as short, it wrote the same octets.
+/// E-ENC-06: where the producer's encoding is as short, the octets are equal.
 #[test]
 fn e_enc_06_values_of_equal_length_are_the_octets_of_the_producer() {
     let mut equal = 0;
@@ -242,7 +242,7 @@ fn encode_frame(frame: &Frame) -> Bytes {
     out.freeze()
 }
 
-/// The octets that arrays take around what came without one: three for each.
+/// The octets added by arrays around single values: three for each.
 fn arrays(value: &Value) -> usize {
     let Value::Described(described) = value else { return 0 };
     let (Some(schema), Value::List(list)) = (schema(described.descriptor()), described.value()) else {
@@ -273,7 +273,7 @@ fn f_lay_01_typed_frames_survive_the_way_out_and_in_and_are_no_longer() {
     }
 }
 
-/// What a field reads as where it is left out, as a value.
+/// The default of a field, as a value.
 fn default(field: &FieldSchema) -> Option<Value> {
     Some(match (field.amqp_type, field.default?) {
         ("boolean", "false") => false.into(),
@@ -288,12 +288,12 @@ fn default(field: &FieldSchema) -> Option<Value> {
     })
 }
 
-/// The one form of a field out of those that mean the same: absent, default, no values, one value.
+/// Normalises a field: absent, default, no values and one value have several encodings.
 fn meaning_of_field(field: &FieldSchema, value: &Value) -> Value {
     match value {
         value if default(field).as_ref() == Some(value) => Value::Null,
         Value::Array(array) if field.multiple && array.elements().is_empty() => Value::Null,
-        // One that came without an array is written as one.
+        // A single value without an array is written as one.
         Value::Symbol(one) if field.multiple => {
             let mut array = Array::new(Kind::Symbol);
             array.push(one.clone()).unwrap();
@@ -304,7 +304,7 @@ fn meaning_of_field(field: &FieldSchema, value: &Value) -> Value {
     }
 }
 
-/// A value in which composites have one form.
+/// Normalises the fields of all composites in a value.
 fn meaning(value: &Value) -> Value {
     match value {
         Value::Described(described) => {
@@ -326,15 +326,15 @@ fn meaning(value: &Value) -> Value {
     }
 }
 
-/// What follows the performative.
+/// The octets behind the performative.
 fn payload(frame: &Example) -> Bytes {
     let body: usize = values(frame).iter().map(|(_, len)| len).sum();
     frame.octets.slice(usize::from(frame.octets[4]) * 4 + body..)
 }
 
-/// E-COMP-01, E-COMP-04: the typed way in and out keeps every field in its place.
+/// E-COMP-01, E-COMP-04: a typed decode and encode keeps every field at its place.
 #[test]
-fn e_comp_01_typed_frames_hold_what_the_generic_values_do() {
+fn e_comp_01_typed_frames_equal_generic_values() {
     let mut checked = 0;
     for theirs in examples(&["frame"]) {
         let ours = Example { octets: encode_frame(&deframe(&theirs.octets).unwrap()), ..theirs.clone() };
@@ -351,7 +351,7 @@ fn e_comp_01_typed_frames_hold_what_the_generic_values_do() {
     assert!(checked > 70);
 }
 
-/// A malformed vector by name, what is wrong with it, and octets that differ in that alone.
+/// A malformed vector by name, its fault, and octets without that fault.
 type Malformed = (&'static str, DecodeErrorKind, &'static str);
 
 const MALFORMED_VALUES: [Malformed; 19] = [
@@ -373,7 +373,7 @@ const MALFORMED_VALUES: [Malformed; 19] = [
     ("bad-array-null-count", DecodeErrorKind::Limit(LimitKind::ZeroWidthElements), "f0000000050000000440"),
     ("bad-array-no-ctor", DecodeErrorKind::Truncated, "e0020040"),
     ("bad-described-no-value", DecodeErrorKind::Truncated, "00532445"),
-    // As deep as the limit goes, and it ends.
+    // As deep as the limit allows.
     (
         "bad-desc-bomb",
         DecodeErrorKind::Limit(LimitKind::Depth),
@@ -392,7 +392,7 @@ const MALFORMED_FRAMES: [Malformed; 4] = [
 const MALFORMED_HEADERS: [Malformed; 1] =
     [("bad-header-magic", DecodeErrorKind::ProtocolHeader, "414d515000010000")];
 
-/// Each malformed vector of a kind is refused for its own reason, and its neighbour is not.
+/// Each malformed vector of a kind is refused with its own fault, and its neighbour is accepted.
 fn are_refused(kind: &str, table: &[Malformed], decode: impl Fn(&str) -> Result<(), DecodeError>) {
     let all = data("wire-examples.json");
     let all = all["malformed"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! [`SenderBuilder`] and [`ReceiverBuilder`]: how links are attached.
+//! [`SenderBuilder`] and [`ReceiverBuilder`]: attach links.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -10,7 +10,11 @@ use amqp_proto::driver;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 
-/// How a link is attached on which this end sends; await it to attach the link.
+/// Builds a link on which this end sends. Await the builder to attach the link.
+///
+/// # Cancel safety
+///
+/// See [`attach`](Self::attach).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -36,12 +40,18 @@ pub struct SenderBuilder {
 impl SenderBuilder {
     link_setters!(sender);
 
-    /// Attaches the link, and waits until the peer has done so too. Awaiting the builder does the same.
+    /// Attaches the link, and waits until the peer has attached it, too. Awaiting the builder does the same.
     ///
     /// # Errors
     ///
-    /// How the link ended, where the peer refuses it; [`Error::Ungranted`](crate::Error::Ungranted) where the peer does
-    /// not grant what is required.
+    /// [`Error::Attach`](crate::Error::Attach) if the link cannot be attached, [`Error::Link`](crate::Error::Link) if
+    /// the peer refuses it, [`Error::Ungranted`](crate::Error::Ungranted) if the peer does not grant a required
+    /// setting, [`Error::Session`](crate::Error::Session) or [`Error::Connection`](crate::Error::Connection) if one
+    /// of them is over, [`Error::TimedOut`](crate::Error::TimedOut) if the peer does not answer in time.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the link.
     pub async fn attach(self) -> Result<Sender> {
         let link = driver::Sender::attach(&self.home, &self.settings)?;
         driver::Sender::attached(&link).await?;
@@ -59,7 +69,11 @@ impl IntoFuture for SenderBuilder {
     }
 }
 
-/// How a link is attached on which this end receives; await it to attach the link.
+/// Builds a link on which this end receives. Await the builder to attach the link.
+///
+/// # Cancel safety
+///
+/// See [`attach`](Self::attach).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -83,11 +97,15 @@ pub struct ReceiverBuilder {
 impl ReceiverBuilder {
     link_setters!(receiver);
 
-    /// Attaches the link, and waits until the peer has done so too. Awaiting the builder does the same.
+    /// Attaches the link, and waits until the peer has attached it, too. Awaiting the builder does the same.
     ///
     /// # Errors
     ///
     /// See [`SenderBuilder::attach`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the link.
     pub async fn attach(self) -> Result<Receiver> {
         let link = driver::Receiver::attach(&self.home, &self.settings)?;
         driver::Receiver::attached(&link).await?;

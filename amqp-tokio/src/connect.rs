@@ -1,4 +1,4 @@
-//! Reaching a host.
+//! TCP connections to a host.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -12,7 +12,7 @@ use amqp_proto::client::{
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Connects to the first of the host's addresses that answers, in the time that the options give it.
+/// Connects to the first of the host's addresses that answers within the options' timeout.
 pub(crate) async fn reach(address: &Address, options: &ConnectionOptions) -> Result<(TcpStream, Peer)> {
     if address.is_encrypted() && !cfg!(feature = "tls") {
         return Err(AddressError::NoTls.into());
@@ -31,8 +31,8 @@ pub(crate) async fn reach(address: &Address, options: &ConnectionOptions) -> Res
     Ok((stream, peer))
 }
 
-/// Tries addresses in order, the next one as soon as one has failed or has not answered for a while; gives the first
-/// that answers, or why the last one has not.
+/// Tries addresses in order. Each attempt starts when the one before has failed, or has not answered for a while.
+/// Returns the first connection, or the error of the last attempt.
 async fn race<T, F>(addresses: Vec<SocketAddr>, connect: impl Fn(SocketAddr) -> F) -> io::Result<T>
 where
     F: Future<Output = io::Result<T>>,
@@ -90,7 +90,7 @@ mod tests {
         (1..=count).map(|port| ([127, 0, 0, 1], port).into()).collect()
     }
 
-    /// RFC 8305, section 5: an address that answers nothing does not eat the time of the others.
+    /// RFC 8305, section 5: an address that does not answer does not delay the others.
     #[tokio::test(start_paused = true)]
     async fn an_address_that_swallows_packets_keeps_none_of_the_others_waiting() {
         let start = Instant::now();

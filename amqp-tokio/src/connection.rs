@@ -1,4 +1,4 @@
-//! [`Connection`]: the handle of one.
+//! [`Connection`]: opens a connection, begins sessions, and closes.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -22,12 +22,12 @@ use crate::session::Session;
 #[cfg(feature = "tls")]
 use crate::tls;
 
-/// A connection, and the task that drives it. Cheap to clone: all clones are the same connection.
+/// A handle of a connection. Clones are cheap handles of the same connection. A task drives the connection.
 ///
-/// It is closed by [`close`](Self::close), which waits until all is written and the peer has answered, or when the last
-/// handle of it, of its sessions, links and deliveries is dropped. Dropping waits for nothing: the task writes what was
-/// sent before and the close, as long as the runtime lives. With the runtime go the task and what could not be written
-/// at once. So a program calls `close().await` on every path that leads out of it, also after an error.
+/// [`close`](Self::close) closes the connection: it waits until all output is written and the peer has answered.
+/// Dropping the last handle of the connection, its sessions, links and deliveries closes it, too, but does not wait:
+/// the task writes the output and the close while the runtime lives, and what cannot be written at once is lost with
+/// the runtime. So call `close().await` on every path out of a program, also after an error.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -47,20 +47,45 @@ use crate::tls;
 pub struct Connection(pub(crate) driver::Connection<Waker>);
 
 impl Connection {
-    /// Connects to a broker, `amqp://user:password@host:port`, and opens the connection. The URL's path is not looked
-    /// at.
+    /// Connects to a URL such as `amqp://user:password@host:port`, and opens the connection. The path of the URL is
+    /// ignored.
     ///
-    /// Like everything that opens one, this needs a tokio runtime with IO and time enabled.
+    /// Needs a tokio runtime with IO and time enabled.
+    ///
+    /// # Errors
+    ///
+    /// The URL is wrong; the host cannot be reached; TLS, SASL or the peer's open has failed; or one of them took too
+    /// long. See [`Error::kind`](crate::Error::kind).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the transport.
     pub async fn open(url: &str) -> Result<Self> {
         Self::open_with(url, ConnectionOptions::new()).await
     }
 
-    /// Connects as [`open`](Self::open) does, with options.
+    /// Connects like [`open`](Self::open), with options.
+    ///
+    /// # Errors
+    ///
+    /// See [`open`](Self::open); also if the options contradict each other.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the transport.
     pub async fn open_with(url: &str, options: ConnectionOptions) -> Result<Self> {
         Self::connect(&url.parse()?, options).await
     }
 
-    /// Connects as [`open`](Self::open) does, to an address that was parsed before.
+    /// Connects like [`open`](Self::open), to a parsed address.
+    ///
+    /// # Errors
+    ///
+    /// See [`open_with`](Self::open_with).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the transport.
     pub async fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
         let options = options.for_address(address)?;
         let (stream, peer) = connect::reach(address, &options).await?;
@@ -72,7 +97,15 @@ impl Connection {
         Self::client(stream, &peer, &options).await
     }
 
-    /// Opens a connection as a client over any stream. It is taken for one that others can listen to.
+    /// Opens a connection as the client on any stream. The stream counts as one that others can read.
+    ///
+    /// # Errors
+    ///
+    /// SASL, the peer's open or the stream has failed, or the peer took too long.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the stream.
     pub async fn over<S>(stream: S, options: ConnectionOptions) -> Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -80,11 +113,19 @@ impl Connection {
         Self::client(stream, &Peer::new(TransportSecurity::Clear), &options).await
     }
 
-    /// Opens a connection by TLS, which is spoken first, with the server that has a certificate for this host:
-    /// over any stream what `amqps://host` is over TCP. Behind the feature `tls`.
+    /// Opens a connection as the client on any stream, with TLS first. The server must have a certificate for `host`.
+    /// Needs the feature `tls`.
     ///
-    /// [`ConnectionOptions::with_tls`] says who is trusted, and what certificate is shown. On the other side an [`Acceptor`]
-    /// with TLS takes any stream, too.
+    /// [`ConnectionOptions::with_tls`] sets the trusted certificates and the client's own. A server accepts such a
+    /// stream with an [`Acceptor`] that has TLS.
+    ///
+    /// # Errors
+    ///
+    /// TLS, SASL, the peer's open or the stream has failed, or the peer took too long.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the stream.
     #[cfg(feature = "tls")]
     pub async fn over_tls<S>(stream: S, host: &str, options: ConnectionOptions) -> Result<Self>
     where
@@ -104,8 +145,15 @@ impl Connection {
         Self::start(stream, engine, options).await
     }
 
-    /// Takes a connection that a client makes over any stream, and waits until it is open. It is taken for one that
-    /// others can listen to.
+    /// Opens a connection as the server on any stream. The stream counts as one that others can read.
+    ///
+    /// # Errors
+    ///
+    /// TLS, SASL, the peer's open or the stream has failed, or the client took too long.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the stream.
     pub async fn accept<S>(stream: S, acceptor: &Acceptor) -> Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -129,7 +177,7 @@ impl Connection {
         Self::start(stream, engine, acceptor.options()).await
     }
 
-    /// Drives an engine over a stream, until it is open.
+    /// Opens an engine's connection on a stream.
     async fn start<S>(stream: S, engine: Engine, options: &ConnectionOptions) -> Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -158,12 +206,30 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Begins a session, with the default options.
+    /// Begins a session with default options.
+    ///
+    /// # Errors
+    ///
+    /// See [`session_with`](Self::session_with).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future ends the session.
     pub async fn session(&self) -> Result<Session> {
         self.session_with(SessionOptions::new()).await
     }
 
-    /// Begins a session, and waits until the peer has answered.
+    /// Begins a session, and waits until the peer has begun it, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Begin`](crate::Error::Begin) if no session can be begun, [`Error::Session`](crate::Error::Session) if
+    /// the peer refuses it, [`Error::Connection`](crate::Error::Connection) if the connection is over,
+    /// [`Error::TimedOut`](crate::Error::TimedOut) if the peer does not answer in time.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future ends the session.
     pub async fn session_with(&self, options: SessionOptions) -> Result<Session> {
         let session = driver::Connection::begin(self, &options)?;
         driver::Session::begun(&session).await?;
@@ -172,57 +238,81 @@ impl Connection {
 
     driver::link_builders!(Connection);
 
-    /// Returns the next session that the peer begins; `None` when the connection is over without an error.
+    /// Waits for the next session that the peer begins; `None` if the connection has ended without an error.
     ///
-    /// Only where the options say that offers are taken, as those of a [`Listener`](crate::Listener) do.
+    /// The options must [accept offers](ConnectionOptions::with_accept_offers), as those of a
+    /// [`Listener`](crate::Listener) do.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`](crate::Error::Connection) if the connection has ended with an error.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future takes no session.
     pub async fn next_session(&self) -> Result<Option<OfferedSession>> {
         driver::Connection::next_session(self).await
     }
 
-    /// Waits for the peer to begin a session or attach a link, on any session; `None` once the connection is over without
-    /// an error. Only where the options say that offers are taken, as those of a [`Listener`](crate::Listener) do.
+    /// Waits for the next session that the peer begins, or the next link that it attaches on any session; `None` if
+    /// the connection has ended without an error.
+    ///
+    /// The options must [accept offers](ConnectionOptions::with_accept_offers), as those of a
+    /// [`Listener`](crate::Listener) do.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`](crate::Error::Connection) if the connection has ended with an error.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is done, this has taken nothing.
+    /// A dropped future takes nothing.
     pub async fn next_offer(&self) -> Result<Option<Offer>> {
         driver::Connection::next_offer(self).await
     }
 
-    /// Closes the connection, and waits until the peer has answered. What was sent before is written before the close.
-    /// Returns `Ok` if the connection was over already without an error.
+    /// Closes the connection after all sent messages are written, and waits until the peer has answered. Returns `Ok`
+    /// if the connection has ended before without an error.
     ///
-    /// Whether a message arrived only its outcome tells.
+    /// Only its outcome says that a message has arrived.
     ///
     /// # Errors
     ///
-    /// How the connection ended, if that was not by this; and that not all was written that was sent before, where the
-    /// peer did not take it within the [close time-out](ConnectionOptions::with_close_timeout).
+    /// [`Error::Connection`](crate::Error::Connection) if the connection ended for another reason, or if the peer did
+    /// not read all messages within the [close timeout](ConnectionOptions::with_close_timeout).
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is done, this has begun to close the connection.
+    /// A dropped future has begun to close the connection.
     pub async fn close(&self) -> Result<()> {
         driver::Connection::close(self).await
     }
 
-    /// Closes the connection at once, saying why: what is not written yet is given up. Waits until the peer has
-    /// answered.
+    /// Closes the connection at once, with an error for the peer, and waits until the peer has answered. Output that
+    /// is not yet written is dropped.
     ///
     /// # Errors
     ///
-    /// How the connection ended, if that was not by this.
+    /// [`Error::Connection`](crate::Error::Connection) if the connection ended for another reason.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has closed the connection.
     pub async fn close_with(&self, error: impl Into<amqp_proto::wire::AmqpError>) -> Result<()> {
         driver::Connection::close_with(self, error.into()).await
     }
 
-    /// Waits until the connection is over and all that can be written is, and returns how it ended.
+    /// Waits until the connection is over and its output is written, and returns the reason.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future changes nothing.
     pub async fn closed(&self) -> CloseReason {
         driver::Connection::closed(self).await
     }
 }
 
-/// Returns the time of now on an engine's clock.
+/// Returns the current time of an engine's clock.
 fn now(start: Instant) -> Moment {
     Moment::START + start.elapsed()
 }

@@ -18,54 +18,54 @@ use crate::write_buffer::{poll_write, unless_interrupted};
 
 type State = amqp_proto::driver::State<Waker>;
 
-/// How often the driver reads and writes before other tasks get a turn.
+/// The number of reads and writes before the driver yields to other tasks.
 const ROUNDS: usize = 16;
-/// How long the transport is kept after the connection, for what is left to be written and said.
+/// The time for the transport to write its output and to shut down after its connection has ended.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Reads into the engine's buffer, writes what the engine has to say, and keeps its deadlines.
+/// Reads into the engine's buffer, writes the engine's output, and handles its deadlines.
 #[derive(Debug)]
 pub(crate) struct Driver<S: AsyncRead + AsyncWrite + Unpin> {
     hub: Arc<Hub<Waker>>,
-    /// When the engine's clock began.
+    /// The start of the engine's clock.
     start: Instant,
     stream: S,
-    /// Output that could not be written yet.
+    /// Output that is not yet written.
     write_buffer: Option<WriteBuffer>,
-    /// Whether the stream wakes the driver once there is something to be read.
+    /// True if the stream wakes the driver when there is input.
     is_reading: bool,
     timer: Pin<Box<Sleep>>,
-    /// What the timer is set to.
+    /// The time of the timer.
     alarm: Option<Instant>,
     policy: FlushPolicy,
-    /// Whether there may be more to be read at once.
+    /// True if there may be more input now.
     has_more: bool,
-    /// Whether tasks were woken that have not had a turn yet.
+    /// True if the driver has woken tasks that have not run yet.
     has_woken: bool,
     stage: DriverState,
 }
 
-/// What is left to be done with the transport.
+/// The remaining work of the transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DriverState {
     Open,
-    /// No more can be written: what the peer has said before may still be read.
+    /// Output fails; input that arrived before can still be read.
     Unwritable,
-    /// The connection is over: its last words are to be written, by then.
+    /// The connection is over; its output must be written by this time.
     Ending(Instant),
-    /// They are: the peer is to see that before its own words meet a closed door, by then.
+    /// The output is written; the peer has until this time to end its direction, before the transport closes.
     Draining(Instant),
     Done,
 }
 
-/// What a round has come to.
+/// The result of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
-    /// There may be more to do at once.
+    /// There may be more to do now.
     Busy,
     /// Output is held back for a turn of the scheduler.
     Yield,
-    /// There is nothing to do until something wakes the driver.
+    /// There is nothing to do until the driver is woken.
     Idle,
 }
 
@@ -86,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Reads, looks at what has come, and writes.
+    /// Reads, handles the input, and writes.
     fn round(&mut self, context: &mut Context<'_>) -> Round {
         let hub = Arc::clone(&self.hub);
         let (has_read, is_held, is_over) = hub.drive(|state| {
@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let has_ended = self.end(context);
         match (has_read || has_written || has_ended, is_held) {
-            // Who was woken by what was read is to get its turn before there is more.
+            // Tasks that were woken by the input run before the next read.
             (true, _) if self.has_more && self.has_woken => Round::Yield,
             (true, _) => Round::Busy,
             (false, true) => Round::Yield,
@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Reads once; returns whether anything came of it.
+    /// Reads once. Returns whether anything happened.
     fn read(&mut self, state: &mut State, context: &mut Context<'_>) -> bool {
         self.is_reading = false;
         self.has_more = false;
@@ -123,11 +123,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let mut input = state.input();
         let room = input.remaining_mut();
-        // A future that keeps nothing: it reads at once or not at all.
+        // The future keeps no state: it reads at once or not at all.
         let read = pin!(self.stream.read_buf(&mut input)).poll(context);
         drop(input);
         match read {
-            // All that the peer had said is read.
+            // All input of the peer is read.
             Poll::Pending if self.stage == DriverState::Unwritable => state.end_of_input(None),
             Poll::Pending => {
                 self.is_reading = true;
@@ -145,13 +145,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         true
     }
 
-    /// Returns whether the stream is to be read from now.
+    /// Returns whether the stream is to be read now.
     fn is_to_read(&self, state: &State) -> bool {
         matches!(self.stage, DriverState::Open | DriverState::Unwritable)
             && state.reading() == Reading::Wanted
     }
 
-    /// Takes what is to be written, when all before is; returns whether it is held back instead.
+    /// Takes output after all earlier output is written. Returns whether output is held back instead.
     fn take_output(&mut self, state: &mut State) -> bool {
         if self.write_buffer.is_some() || !state.has_output() {
             return false;
@@ -168,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         false
     }
 
-    /// Writes what was taken; returns whether all of it is written, and there was something.
+    /// Writes the taken output. Returns whether all of it is written, and there was any.
     fn write(&mut self, context: &mut Context<'_>) -> bool {
         let Some(write_buffer) = &mut self.write_buffer else { return false };
         let written = poll_write(write_buffer, Pin::new(&mut self.stream), context);
@@ -187,7 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         true
     }
 
-    /// Goes on with the end of the transport; whether it got any further.
+    /// Continues to end the transport. Returns whether anything happened.
     fn end(&mut self, context: &mut Context<'_>) -> bool {
         let before = self.stage;
         match self.stage {
@@ -225,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.stage != before
     }
 
-    /// Waits to be woken, unless there is something to do by now.
+    /// Waits to be woken, unless there is something to do.
     fn sleep(&mut self, context: &mut Context<'_>) -> Round {
         let hub = Arc::clone(&self.hub);
         let by = hub.drive(|state| {
@@ -249,11 +249,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn instant(&self, moment: Moment) -> Instant {
         let span = Duration::from_millis(moment.as_millis());
-        // A moment too far away to be named never comes.
+        // A moment beyond the clock's range never comes.
         self.start.checked_add(span).unwrap_or_else(|| self.start + Duration::from_secs(1 << 31))
     }
 
-    /// Has the timer go off by then. It may go off earlier, when it was set for something that has changed.
+    /// Sets the timer for this time. It may fire earlier if it was set for an earlier time.
     fn set_alarm(&mut self, by: Instant, context: &mut Context<'_>) -> Round {
         if self.alarm.is_none_or(|alarm| alarm > by) {
             self.timer.as_mut().reset(by);
@@ -268,7 +268,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Writes what can be written at once: the runtime ends. Where the last handle is dropped, the close is in it.
+    /// Writes as much as possible without waiting, since the runtime ends. If the last handle was dropped, that
+    /// includes the close.
     fn write_last(&mut self) {
         let context = &mut Context::from_waker(Waker::noop());
         while matches!(self.stage, DriverState::Open | DriverState::Ending(_)) {
@@ -305,7 +306,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     }
 }
 
-/// With the driver goes the connection: nobody waits for what cannot come any more.
+/// Ends the connection with its driver, so that no task waits for ever.
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Driver<S> {
     fn drop(&mut self) {
         self.write_last();

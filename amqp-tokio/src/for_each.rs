@@ -1,4 +1,4 @@
-//! [`Receiver::for_each`]: a closure works on each message, and its result decides.
+//! [`Receiver::for_each`]: processes each message in a closure, whose result decides the outcome.
 
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
@@ -14,20 +14,24 @@ use crate::handles::Delivery;
 use crate::receiver::Receiver;
 
 impl Receiver {
-    /// Works on each message in a task of its own, on so many at a time at most, until the link is over: `Ok` accepts
-    /// the message, `Err` has it come again, and rejects it when it has failed five times.
+    /// Processes each message in a task of its own until the link ends, at most `concurrency` messages at a time.
+    /// `Ok` accepts the message. `Err` returns it to be delivered again, and rejects it after the fifth failure.
     ///
-    /// The work may decide by itself, with the methods of its [`Delivery`]; then its result tells nothing. Work that
-    /// panics, or is cancelled since this future is dropped, has not processed its message, which is given back.
-    /// [`close`](Self::close) on a clone ends it.
+    /// The closure can also set the outcome with its [`Delivery`]; then its result has no effect. If a task panics,
+    /// or is cancelled because this future is dropped, its message is given back. [`close`](Self::close) on a clone
+    /// of the receiver ends this.
     ///
     /// # Errors
     ///
-    /// How the link ended, if that was an error; what was being worked on is done then.
+    /// That of the link's end, if the link ended with an error. All tasks have ended by then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future cancels the tasks, and gives their messages back.
     ///
     /// # Panics
     ///
-    /// If the work does, or outside of a runtime of tokio.
+    /// If a task panics, or outside of a tokio runtime.
     ///
     /// # Examples
     ///
@@ -60,11 +64,15 @@ impl Receiver {
         self.for_each_with(concurrency, OnFailure::default(), work).await
     }
 
-    /// Works on each message as [`for_each`](Self::for_each) does, and decides by this policy where the work fails.
+    /// Processes each message like [`for_each`](Self::for_each), with a policy for failures.
     ///
     /// # Errors
     ///
     /// See [`for_each`](Self::for_each).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future cancels the tasks, and gives their messages back.
     pub async fn for_each_with<F, W, E>(
         self,
         concurrency: usize,
@@ -98,7 +106,7 @@ impl Receiver {
         end
     }
 
-    /// Waits for the next message, while tasks end.
+    /// Waits for the next message, and handles tasks that end.
     async fn recv_while(&self, tasks: &mut JoinSet<()>) -> Result<Option<Delivery>> {
         let mut next = pin!(self.recv());
         poll_fn(|context| {
@@ -111,7 +119,7 @@ impl Receiver {
     }
 }
 
-/// Passes on a panic of the work. Nobody else cancels it.
+/// Resumes the panic of a task. No other code cancels the tasks.
 fn done(result: Result<(), JoinError>) {
     if let Err(error) = result
         && let Ok(panic) = error.try_into_panic()

@@ -1,4 +1,4 @@
-//! What the handles have in common, and those that need no code of their own.
+//! The handles of this crate, and those that need no code of their own.
 
 use std::task::Waker;
 
@@ -12,7 +12,7 @@ use crate::sender::Sender;
 use crate::sent::Sent;
 use crate::session::Session;
 
-/// Names the handles of this crate.
+/// The adapter of this crate: its waiters and its handles.
 #[derive(Debug)]
 pub enum Tokio {}
 
@@ -25,17 +25,17 @@ impl driver::Adapter for Tokio {
 
 driver::handles! { Waker: Connection Requester Request Responder Sender Sent Session }
 
-/// A message that was received, and the decision about it to come.
+/// A received message that waits for its outcome.
 pub type Delivery = driver::Delivery<Waker>;
-/// A session or a link that the peer wants. Dropping it refuses it.
+/// A session or a link of the peer. Dropping the value refuses it.
 pub type Offer = driver::Offer<Tokio>;
-/// A session or a link that was accepted.
+/// An accepted session or link.
 pub type Accepted = driver::Accepted<Tokio>;
-/// A session that the peer has begun, to be accepted or refused. Dropping it refuses it.
+/// A session that the peer has begun. Dropping the value refuses the session.
 pub type OfferedSession = driver::OfferedSession<Tokio>;
-/// A link that the peer has attached, to be accepted or refused. Dropping it refuses it.
+/// A link that the peer has attached. Dropping the value refuses the link.
 pub type OfferedLink = driver::OfferedLink<Tokio>;
-/// A link on which the peer wants to receive. Dropping it refuses it.
+/// A link on which the peer receives. Dropping the value refuses the link.
 pub type OfferedSender = driver::OfferedSender<Tokio>;
-/// A link on which the peer wants to send. Dropping it refuses it.
+/// A link on which the peer sends. Dropping the value refuses the link.
 pub type OfferedReceiver = driver::OfferedReceiver<Tokio>;

@@ -1,4 +1,4 @@
-//! [`Listener`]: the end that is dialled.
+//! [`Listener`]: accepts TCP connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use crate::connection::Connection;
 
-/// Waits for clients on a TCP port.
+/// Accepts TCP connections of clients.
 ///
 /// ```no_run
 /// use amqp_tokio::{Listener, OfferedLink};
@@ -43,27 +43,55 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens with the default options, to anybody.
+    /// Listens on an address, and accepts every client with default options.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if the address cannot be bound.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future listens on nothing.
     pub async fn bind(address: impl ToSocketAddrs) -> Result<Self> {
         Self::bind_with(address, Acceptor::default()).await
     }
 
-    /// Listens, taking connections as the acceptor does.
+    /// Listens on an address, and accepts clients as `acceptor` says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if the address cannot be bound.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future listens on nothing.
     pub async fn bind_with(address: impl ToSocketAddrs, acceptor: Acceptor) -> Result<Self> {
         Ok(Self::new(TcpListener::bind(address).await?, acceptor))
     }
 
-    /// Takes over a socket that listens already.
+    /// Wraps a socket that is already listening.
     pub fn new(listener: TcpListener, acceptor: Acceptor) -> Self {
         Self { listener, acceptor }
     }
 
-    /// Returns the address that it listens on.
+    /// Returns the local address of the socket.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Waits for the next client. An error is of that client, or passes: try again, after a while.
+    /// Waits for the next client.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io). It concerns one client, or is temporary: call this again after a while.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future accepts no client.
     pub async fn accept(&self) -> Result<Incoming> {
         let (stream, peer) = self.listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -71,7 +99,7 @@ impl Listener {
     }
 }
 
-/// A client that has connected, and has not said anything yet.
+/// A client that has connected over TCP. Its connection is not yet open.
 #[derive(Debug)]
 pub struct Incoming {
     stream: TcpStream,
@@ -80,12 +108,20 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Returns where it comes from.
+    /// Returns the address of the client.
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Waits until the connection is open. What comes from this machine counts as private.
+    /// Negotiates TLS and SASL, and opens the connection. A client on this machine counts as private.
+    ///
+    /// # Errors
+    ///
+    /// TLS, SASL, the peer or the transport has failed, or the client took too long.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the transport.
     pub async fn open(self) -> Result<Connection> {
         Connection::accept_from(self.stream, &Peer::at(self.peer), &self.acceptor).await
     }

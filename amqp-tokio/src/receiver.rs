@@ -1,4 +1,4 @@
-//! [`Receiver`]: the handle of a link on which this end receives.
+//! [`Receiver`]: receives messages, and settles them.
 
 use std::ops::Deref;
 use std::pin::Pin;
@@ -13,12 +13,12 @@ use futures_core::Stream;
 use crate::handles::Delivery;
 use crate::reader::MessageReader;
 
-/// A link on which this end receives. It is a [`Stream`](futures_core::Stream) of deliveries.
+/// A handle of a link on which this end receives, and a [`Stream`](futures_core::Stream) of deliveries.
 ///
-/// Clones are cheap and stand for the same link; each message goes to one of them.
+/// Clones are cheap handles of the same link; each message goes to one of them.
 ///
-/// What was received is settled by its [`Delivery`] or by key, from any task, without waiting behind a receive. The
-/// link is closed by [`close`](Self::close), or when the last handle of it, a `Delivery` being one, is dropped.
+/// A message is settled by its [`Delivery`] or by its key, from any task, without waiting. [`close`](Self::close)
+/// closes the link; so does dropping its last handle and its last `Delivery`.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -41,70 +41,125 @@ use crate::reader::MessageReader;
 #[derive(Debug)]
 pub struct Receiver {
     link: driver::Receiver<Waker>,
-    /// The place in line that the stream has.
+    /// The stream's place in the line for messages.
     next: Option<NextDelivery<Waker>>,
 }
 
 impl Receiver {
-    /// Waits for the next message; `None` once the link is over without an error and all is taken.
+    /// Waits for the next message; `None` if the link has ended without an error and all messages are taken.
     ///
     /// # Errors
     ///
-    /// How the link ended, if that was an error.
+    /// [`Error::Link`](crate::Error::Link), [`Error::Session`](crate::Error::Session) or
+    /// [`Error::Connection`](crate::Error::Connection) if it has ended with an error.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is done, this has taken nothing.
+    /// A dropped future takes no message.
     pub async fn recv(&self) -> Result<Option<Delivery>> {
         driver::Receiver::recv(self).await
     }
 
-    /// Waits for the next message to begin, on a streaming link, to be read while it comes; `None` once the link is over
-    /// without an error.
+    /// Waits for the beginning of the next message on a streaming link, to read the message while it arrives; `None`
+    /// if the link has ended without an error.
+    ///
+    /// # Errors
+    ///
+    /// See [`recv`](Self::recv).
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is done, this has taken nothing.
+    /// A dropped future takes no message.
     pub async fn recv_reader(&self) -> Result<Option<MessageReader>> {
         Ok(driver::Receiver::read(self).await?.map(MessageReader))
     }
 
-    /// Waits until a delivery is settled at both ends, which takes the sender on a link of rcv-settle-mode second.
+    /// Waits until a delivery is settled at both ends. On a link with rcv-settle-mode second, the sender settles
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Link`](crate::Error::Link), [`Error::Session`](crate::Error::Session) or
+    /// [`Error::Connection`](crate::Error::Connection) if it ends before.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future changes nothing.
     pub async fn settled(&self, delivery: DeliveryKey) -> Result<()> {
         driver::Receiver::settled(self, delivery).await
     }
 
-    /// Asks the sender to use the credit that there is or give it back, and waits until it has. What has come for it
-    /// is there to be taken then. No more is asked for ahead until credit is set again.
+    /// Drains the link: asks the sender to use all credit or return it, and waits until it has. Messages that used
+    /// the credit have arrived by then. Prefetch stops until credit is set again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Credit`](crate::Error::Credit) if the link is not attached; that of the link's end if it ends
+    /// meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has begun the drain.
     pub async fn drain(&self) -> Result<()> {
         driver::Receiver::drain(self)?.await
     }
 
-    /// Closes the link for good, and waits until the peer has done the same.
+    /// Closes the link for good, and waits until the peer has closed it, too.
     ///
-    /// Before that, the sender is stopped, so that nothing is on its way any more, and messages that were not taken are
-    /// released: they go elsewhere at once. Messages that the sender has settled can still be taken. Those that were
-    /// taken and not decided about are lost to this link, and their queue has them back.
+    /// First, this stops the sender and waits for messages on the way, and releases all messages that were not taken,
+    /// so that other receivers get them at once. Messages that the sender has settled can still be taken. Deliveries
+    /// without an outcome are lost to this link; their queue delivers them again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Link`](crate::Error::Link), [`Error::Session`](crate::Error::Session) or
+    /// [`Error::Connection`](crate::Error::Connection) if the link ended for another reason,
+    /// [`Error::TimedOut`](crate::Error::TimedOut) if the peer does not answer in time.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future may have stopped the sender or begun to close the link. Call this again to close it.
     pub async fn close(&self) -> Result<()> {
         if let Ok(stopping) = driver::Receiver::stop_before_close(self) {
-            // A sender that does not stop in time may have sent more, which its queue has back without that.
+            // A sender that does not stop in time may send more messages; the close returns them to their queue.
             let _ = stopping.await;
         }
         driver::Receiver::end(self, Ending::Close(None)).await
     }
 
-    /// Closes the link for good, saying why, and waits until the peer has done the same. Messages that were not taken
-    /// are released; what is on its way is not waited for.
+    /// Closes the link for good, with an error for the peer, and waits until the peer has closed it, too. Messages
+    /// that were not taken are released; messages on the way are not waited for.
+    ///
+    /// # Errors
+    ///
+    /// See [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has begun to close the link.
     pub async fn close_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
         driver::Receiver::end(self, Ending::Close(Some(error.into()))).await
     }
 
-    /// Detaches the link, so that it can be attached again under its name, as long as a handle of it is kept.
+    /// Detaches the link, and waits until the peer has detached it, too. While a handle exists, the link can be
+    /// attached again by its name.
+    ///
+    /// # Errors
+    ///
+    /// See [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has begun to detach the link.
     pub async fn detach(&self) -> Result<()> {
         driver::Receiver::end(self, Ending::Detach).await
     }
 
-    /// Waits until the link is over, and returns how it ended.
+    /// Waits until the link is over, and returns the reason.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future changes nothing.
     pub async fn closed(&self) -> Error {
         driver::Receiver::closed(self).await
     }
@@ -133,7 +188,7 @@ impl Clone for Receiver {
 impl Stream for Receiver {
     type Item = Result<Delivery>;
 
-    /// Polls for the next message. How the link ended, if that was an error, comes last, and then nothing.
+    /// Polls for the next message. If the link ends with an error, the error is the last item.
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { link, next } = self.get_mut();
         next.get_or_insert_with(|| driver::Receiver::next(link)).poll(context.waker())

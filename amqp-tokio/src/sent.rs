@@ -1,4 +1,4 @@
-//! [`Sent`]: a message that was sent, and its outcome to come.
+//! [`Sent`]: a sent message, and the future of its outcome.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,21 +10,29 @@ use amqp_proto::types::DeliveryKey;
 use amqp_proto::wire::Outcome;
 use futures_core::Stream;
 
-/// A message that was sent. A future of its outcome, which need not be awaited: the message goes its way.
+/// A sent message: a future of its outcome. If it is not awaited, the message is delivered all the same.
 ///
-/// It may be awaited by reference, in a `select!` for one, as often as is wanted: the outcome stays known.
+/// Await it by reference as often as needed, such as in a `select!`: the outcome stays known.
+///
+/// # Cancel safety
+///
+/// Dropping this changes nothing about the message.
 #[derive(Debug)]
 #[must_use = "the outcome of the message is not looked at"]
 pub struct Sent(pub(crate) driver::Sent<Waker>);
 
 impl Sent {
-    /// Waits for the outcome, which stays known: asked again, this gives it again. A message that was sent settled
+    /// Waits for the outcome, which stays known: a second call returns it again. A message that was sent settled
     /// counts as accepted.
     ///
     /// # Errors
     ///
-    /// [`Error::Lost`](crate::Error::Lost) if the link has ended before; [`Error::Undecided`](crate::Error::Undecided)
-    /// if the receiver has settled without an outcome.
+    /// [`Error::Lost`](crate::Error::Lost) if the link ended before the outcome was known;
+    /// [`Error::Undecided`](crate::Error::Undecided) if the receiver has settled without an outcome.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future changes nothing.
     pub async fn outcome(&self) -> Result<Outcome> {
         poll_fn(|context| driver::Sent::poll_outcome(self, context.waker())).await
     }
@@ -38,9 +46,9 @@ impl Future for Sent {
     }
 }
 
-/// The outcomes of everything that is sent on a link, in the order in which they come: a [`Stream`].
+/// The outcomes of all messages of a link, in the order of their arrival: a [`Stream`].
 ///
-/// It is for one task that looks after a whole link, as a router does. Polling it also waits for any other change of
+/// It is for one task that handles a whole link, such as a router. The task is also woken by every other change of
 /// the link: after `Pending`, look at [`is_sendable`](driver::Sender::is_sendable) and
 /// [`is_draining`](driver::Sender::is_draining). Outcomes are kept until they are polled.
 #[derive(Debug)]

@@ -10,10 +10,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-/// How long a stream is kept after TLS has failed, so that the client can learn why.
+/// The time that a stream stays open after TLS has failed, so that the client can read the alert.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Speaks TLS as a client, and finds the server to be this host.
+/// Handshakes as a client, and verifies that the server is this host.
 pub(crate) async fn connect<S>(
     stream: S,
     peer: &Peer,
@@ -29,7 +29,7 @@ where
     Ok((stream, Peer::new(TransportSecurity::Encrypted).with_address(peer.address())))
 }
 
-/// Speaks TLS as a server, and learns whose certificate the client has.
+/// Handshakes as a server, and reads the identity in the client's certificate.
 pub(crate) async fn accept<S>(
     stream: S,
     peer: &Peer,
@@ -70,7 +70,7 @@ fn late() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "the peer does not answer, perhaps it does not speak TLS")
 }
 
-/// Lets the client read why it is refused before the door is closed.
+/// Keeps the stream open for a while, so that the client can read the alert.
 async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let rest = async {
         let mut space = [0; 1024];

@@ -1,4 +1,4 @@
-//! [`MessageWriter`]: a message that is sent in pieces.
+//! [`MessageWriter`]: sends a message in pieces.
 
 use std::future::poll_fn;
 use std::io;
@@ -12,44 +12,56 @@ use tokio::io::AsyncWrite;
 
 use crate::sent::Sent;
 
-/// A message that is sent while it is made. Dropped unfinished, it is aborted: the receiver drops what it has of it.
+/// A message that is sent in pieces. Dropping the writer before the end aborts the message: the receiver discards it.
 ///
-/// It is an [`AsyncWrite`], too: what is written is the message's encoding, not its body. Shutting it down does not
-/// finish it.
+/// The writer is also an [`AsyncWrite`] of the message's encoding. Shutting it down does not finish the message.
 #[derive(Debug)]
 pub struct MessageWriter(pub(crate) driver::MessageWriter<Waker>);
 
 impl MessageWriter {
-    /// Adds octets to the message, encoded as the standard has it; waits while enough of it is not written.
+    /// Adds octets of the encoded message; waits while too many octets are not written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`](crate::Error::Send) if the message exceeds the receiver's limit; that of the link's end if the
+    /// link is over.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is done, this has added nothing.
+    /// A dropped future has added nothing.
     pub async fn write(&mut self, octets: impl Into<Bytes>) -> Result<()> {
         let octets = octets.into();
         poll_fn(|context| driver::MessageWriter::poll_write(&mut self.0, context.waker(), &octets)).await
     }
 
-    /// Completes the message: its outcome is to come.
+    /// Completes the message. The result is a future of its outcome.
+    ///
+    /// # Errors
+    ///
+    /// That of the link's end if the link is over.
     pub fn finish(self) -> Result<Sent> {
         driver::MessageWriter::finish(self.0).map(Sent)
     }
 
-    /// Gives the message up.
+    /// Aborts the message: the receiver discards it.
+    ///
+    /// # Errors
+    ///
+    /// That of the link's end if the link is over.
     pub fn abort(self) -> Result<()> {
         driver::MessageWriter::abort(self.0)
     }
 }
 
 impl AsyncWrite for MessageWriter {
-    /// Takes all of the octets, copied.
+    /// Takes a copy of all octets.
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let (writer, copy) = (&mut self.get_mut().0, Bytes::copy_from_slice(octets));
         let written = driver::MessageWriter::poll_write(writer, context.waker(), &copy);
         written.map(|written| written.map_err(io::Error::other).map(|()| octets.len()))
     }
 
-    /// Does nothing: what was taken is written without that.
+    /// Does nothing, since octets are written without a flush.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -36,8 +36,8 @@ async fn consumers_compete_for_a_queue() {
     connection.close().await.unwrap();
 }
 
-/// Released messages come again unchanged, failed ones with their delivery-count and annotations, in their order.
-// M-STATE-07, M-STATE-08: what was released comes again as it was; what was modified is counted, and annotated.
+/// Released messages come again unchanged; failed ones with a delivery-count and annotations; all in order.
+// M-STATE-07, M-STATE-08: a released message comes again unchanged; a modified one is counted and annotated.
 #[tokio::test]
 async fn messages_come_again() {
     let broker = Broker::new().unwrap();
@@ -58,13 +58,13 @@ async fn messages_come_again() {
     let message = delivery.message().unwrap();
     assert_eq!(message.message_annotations().unwrap().get("x-opt-why").unwrap().as_str(), Some("busy"));
     assert_eq!(message.properties().unwrap().subject.unwrap(), "s");
-    // Who had it is gone: that counts, too.
+    // A lost consumer counts as a failed delivery.
     let _undecided = delivery.into_undecided();
     receiver.close().await.unwrap();
     let other = connection.receiver("jobs").with_auto_accept(false).await.unwrap();
     let (delivery, _) = next(&other).await;
     assert_eq!(delivery_count(&delivery), (2, false));
-    // Not to this one any more, but to the next.
+    // The message no longer comes to this consumer, but to the next.
     let modified = Modified { undeliverable_here: Some(true), ..Modified::default() };
     delivery.modify(modified).unwrap();
     let third = connection.receiver("jobs").await.unwrap();
@@ -73,7 +73,7 @@ async fn messages_come_again() {
 }
 
 #[tokio::test]
-async fn what_nobody_gets_is_kept_apart() {
+async fn rejected_messages_become_dead_letters() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
@@ -93,7 +93,7 @@ async fn what_nobody_gets_is_kept_apart() {
     assert_eq!(letters[1].reason(), &Reason::Undeliverable);
 }
 
-/// A full queue takes no more: its senders run out of credit, and go on when there is room.
+/// Senders to a full queue run out of credit, and continue when there is room.
 #[tokio::test]
 async fn a_full_queue_holds_senders_back() {
     let broker = Broker::builder().with_depth(10).build().unwrap();
@@ -115,9 +115,10 @@ async fn a_full_queue_holds_senders_back() {
     assert!(broker.is_empty("jobs") && broker.messages("jobs").is_empty());
 }
 
-/// What a client sends settled counts, though the close comes with it; not what it leaves in front of a full queue.
+/// Settled messages count, although the close comes with them; but not messages that a client leaves before a full
+/// queue.
 #[tokio::test]
-async fn what_is_sent_before_the_close_arrives() {
+async fn messages_sent_before_the_close_arrive() {
     let broker = Broker::builder().with_depth(10).build().unwrap();
     for _ in 0..20 {
         let connection = connect(&broker).await;
@@ -170,7 +171,7 @@ async fn each_listener_of_a_topic_gets_each_message() {
     assert_eq!(sender.send("to nobody").await.unwrap(), Outcome::Accepted);
 }
 
-/// A request with a dynamic reply address, answered over the anonymous relay.
+/// A request with a dynamic reply address, with a reply over the anonymous relay.
 #[tokio::test]
 async fn requests_are_answered() {
     let broker = Broker::new().unwrap();
@@ -228,7 +229,7 @@ fn annotations(name: &str) -> Annotations {
     [(Symbol::new(name).unwrap(), true)].into_iter().collect()
 }
 
-/// [3.2.2] Delivery-annotations are for the next hop only, whether the message comes for the first time or again.
+/// [3.2.2] Delivery-annotations reach only the next hop, also when the message comes again.
 #[tokio::test]
 async fn m_dann_01_delivery_annotations_stay_here() {
     let broker = Broker::new().unwrap();
@@ -247,9 +248,9 @@ async fn m_dann_01_delivery_annotations_stay_here() {
     }
 }
 
-/// [3.4.3] The error that a message is rejected for is its delivery-annotation `rejected`.
+/// [3.4.3] The error of a rejected message is its delivery-annotation `rejected`.
 #[tokio::test]
-async fn the_error_of_a_rejected_message_goes_with_it() {
+async fn a_rejected_message_keeps_its_error() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let _ = connection.sender("jobs").await.unwrap().send("bad").await.unwrap();
@@ -265,9 +266,9 @@ async fn the_error_of_a_rejected_message_goes_with_it() {
     assert_eq!(message.body().unwrap().as_str(), Some("bad"));
 }
 
-/// Asked to drain, the broker sends what it has and gives the rest of the credit back.
+/// For a drain, the broker sends its messages and returns the rest of the credit.
 #[tokio::test]
-async fn a_drain_gets_what_there_is() {
+async fn a_drain_gets_all_waiting_messages() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
@@ -306,7 +307,7 @@ async fn settled_links_and_links_that_settle_second() {
 }
 
 #[tokio::test]
-async fn users_have_to_say_who_they_are() {
+async fn users_have_to_authenticate() {
     let broker = Broker::builder().with_user("test", "secret").unwrap().build().unwrap();
     let options = || ConnectionOptions::new();
     for mechanism in ["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
@@ -320,7 +321,7 @@ async fn users_have_to_say_who_they_are() {
             .with_only_mechanisms(only())
             .with_plain_in_clear();
         let done = connect_as(&broker, good).await;
-        // PLAIN is not offered where others can listen.
+        // PLAIN is not offered on a stream that others can read.
         assert_eq!(done.is_ok(), mechanism != "PLAIN", "{mechanism}: {done:?}");
         let bad = options().with_login("test", "wrong").unwrap().with_only_mechanisms(only());
         let error = connect_as(&broker, bad).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! The broker in memory: bounds on what clients can make it hold.
+//! The broker in memory: bounds on the memory that clients can use.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -18,7 +18,7 @@ fn assert_no_room(outcome: &Outcome) {
     assert_eq!(rejected.error.as_ref().unwrap().condition, Condition::ResourceLimitExceeded);
 }
 
-/// A queue is full by octets, too, and what consumers have not decided on counts; an empty one takes any message.
+/// A queue is bounded in octets, including messages that consumers have; an empty queue accepts any message.
 #[tokio::test]
 async fn a_queue_is_bounded_in_octets() {
     let broker = Broker::builder().with_queue_octets(10_000).build().unwrap();
@@ -29,7 +29,7 @@ async fn a_queue_is_bounded_in_octets() {
     receiver.set_credit(1).unwrap();
     let (large, _) = next(&receiver).await;
     let queued = sender.send_queued("small").await.unwrap();
-    // It waits, though none waits before it.
+    // The message waits, although no message waits before it.
     common::polls::rest().await;
     assert!(broker.is_empty("jobs"));
     large.accept().unwrap();
@@ -39,7 +39,7 @@ async fn a_queue_is_bounded_in_octets() {
     }
 }
 
-/// What would be too much for all queues together is rejected, and taken again once there is room.
+/// Messages beyond the bound of all queues are rejected, and accepted again once there is room.
 #[tokio::test]
 async fn all_queues_are_bounded_in_octets() {
     let broker = Broker::builder().with_total_octets(10_000).build().unwrap();
@@ -53,7 +53,7 @@ async fn all_queues_are_bounded_in_octets() {
     }
     let receiver = connection.receiver("one").await.unwrap();
     next(&receiver).await.0.accept().unwrap();
-    // Until the acceptance is there.
+    // Until the outcome has arrived.
     let taken = async { while senders[1].send("x".repeat(4_000)).await.unwrap() != Outcome::Accepted {} };
     bounded(taken).await;
 }
@@ -79,9 +79,9 @@ async fn dead_letters_are_bounded_in_octets() {
     assert_eq!(broker.dead_letters().len(), 2);
 }
 
-/// Queues and topics are forgotten when they are empty and no link uses them; so are those that a relay has used.
+/// Queues and topics are removed when they are empty and no link uses them; so are those used by a relay.
 #[tokio::test]
-async fn nodes_that_nobody_uses_go() {
+async fn unused_nodes_are_removed() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let topic = Symbol::new("topic").unwrap();
@@ -138,7 +138,7 @@ async fn nodes_are_bounded_in_number_and_their_addresses_in_length() {
     assert!(connection.receiver("three").await.is_ok());
 }
 
-/// [3.4.5] Annotations that consumers add are bounded: a link that adds more is closed, and the message comes again.
+/// [3.4.5] Annotations from consumers are bounded: a link that adds more is closed, and the message comes again.
 #[tokio::test]
 async fn annotations_of_modified_are_bounded() {
     let broker = Broker::builder().with_annotation_octets(1_000).build().unwrap();
@@ -151,7 +151,7 @@ async fn annotations_of_modified_are_bounded() {
     };
     let receiver = connection.receiver("jobs").await.unwrap();
     for n in 0..9 {
-        // Instead of the one before, and so not too many.
+        // These replace the earlier ones, and so are not too many.
         next(&receiver)
             .await
             .0
@@ -176,7 +176,7 @@ async fn annotations_of_modified_are_bounded() {
     let annotations = delivery.message().unwrap().message_annotations().unwrap();
     assert_eq!(annotations.len(), 3);
     delivery.accept().unwrap();
-    // Many short ones are too many, too.
+    // Many short annotations are too many, too.
     let _ = connection.sender("jobs").await.unwrap().send("job").await.unwrap();
     let (delivery, _) = next(&receiver).await;
     let mut modified = Modified::default();
@@ -186,9 +186,9 @@ async fn annotations_of_modified_are_bounded() {
     assert_eq!(error.condition(), Some(&Condition::ResourceLimitExceeded));
 }
 
-/// The messages of `source.N` are made as they are taken: there may be more of them than memory holds.
+/// The messages of `source.N` are made on demand: there may be more of them than memory holds.
 #[tokio::test]
-async fn numbered_messages_are_made_as_they_are_taken() {
+async fn numbered_messages_are_made_on_demand() {
     let broker = Broker::builder().with_depth(10).build().unwrap();
     let connection = connect(&broker).await;
     let source =
@@ -202,7 +202,7 @@ async fn numbered_messages_are_made_as_they_are_taken() {
             _ => delivery.accept().unwrap(),
         }
     }
-    // What comes back does so in front.
+    // Returned messages come first.
     first.unwrap().release().unwrap();
     let again = async { while next(&source).await.1 != "msg7" {} };
     bounded(again).await;
@@ -229,7 +229,7 @@ async fn connections_are_bounded_in_number() {
     bounded(again).await;
 }
 
-/// What a message is decoded within are the limits of the broker, not those that happen to be the default.
+/// Messages are decoded within the limits of the broker, not the default limits.
 #[tokio::test]
 async fn messages_are_decoded_within_the_limits_of_the_broker() {
     let limits = Limits::default().with_elements(64);

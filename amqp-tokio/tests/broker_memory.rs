@@ -1,4 +1,4 @@
-//! What the broker in memory keeps costs what it is long, not the buffers that it was read into.
+//! A stored message in the broker costs its own length, not that of its read buffers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -13,9 +13,9 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// How many small messages are kept, each sent before a large one that is not.
+/// The number of small messages that are kept, each sent before a large one that is not.
 const KEPT: usize = 300;
-/// How much heap one of them may cost.
+/// The most heap for each of them.
 const COST: usize = 4 << 10;
 
 #[track_caller]
@@ -24,9 +24,9 @@ fn assert_cost(before: usize, what: &str) {
     assert!(cost < COST, "{what}: {cost} octets each");
 }
 
-/// The only test here: others would use the same heap.
+/// This is the only test here, since others would use the same heap.
 #[tokio::test]
-async fn what_is_kept_pins_no_buffer() {
+async fn a_kept_message_pins_no_buffer() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let (jobs, sink) =
@@ -40,7 +40,7 @@ async fn what_is_kept_pins_no_buffer() {
         fill().await;
     }
     assert_cost(before, "messages");
-    // Annotations and errors come in frames of the consumer's.
+    // The consumer's annotations and errors arrive in frames.
     let receiver = connection.receiver("jobs").with_prefetch(1).await.unwrap();
     for _ in 0..KEPT {
         let mut modified = Modified { undeliverable_here: Some(true), ..Modified::default() };
@@ -59,7 +59,7 @@ async fn what_is_kept_pins_no_buffer() {
     receiver.close().await.unwrap();
     assert_eq!(broker.dead_letters().len(), KEPT);
     assert_cost(before, "dead letters");
-    // A relay makes queues, whose addresses it has read with the messages.
+    // A relay makes queues whose addresses were read with the messages.
     let relay = connection.sender("").without_address().await.unwrap();
     for n in 0..KEPT {
         let _ = relay.send(Message::from("1").with_to(format!("relayed.{n}"))).await.unwrap();

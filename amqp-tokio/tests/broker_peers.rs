@@ -1,4 +1,4 @@
-//! The broker in memory, and peers that write their frames as they like.
+//! The broker in memory, and peers that write frames of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -13,9 +13,10 @@ use amqp_tokio::wire::{
 use common::peer::{Peer, attach, closing, credit};
 use common::served::{bounded, connect, delivery_count, next};
 
-/// [2.6.5] A peer that sends and closes its link in one write has sent: settled or not, it may be gone after that.
+/// [2.6.5] Messages sent in one write with the close of their link arrive, settled or not, although the peer
+/// disappears.
 #[tokio::test]
-async fn what_came_before_the_detach_arrives() {
+async fn messages_before_the_detach_arrive() {
     let broker = Broker::new().unwrap();
     for n in 0..10 {
         for settled in [true, false] {
@@ -38,9 +39,9 @@ async fn what_came_before_the_detach_arrives() {
     assert_eq!(came, sent);
 }
 
-/// [2.4] A peer whose transport breaks has decided on nothing: what it had comes again, and counts as failed.
+/// [2.4] Deliveries of a peer whose transport breaks come again, and count as failed.
 #[tokio::test]
-async fn what_a_peer_had_when_it_broke_off_comes_again() {
+async fn deliveries_of_a_broken_peer_come_again() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let sender = connection.sender("jobs").await.unwrap();
@@ -67,7 +68,7 @@ async fn what_a_peer_had_when_it_broke_off_comes_again() {
     assert!(came.iter().cloned().eq(expected), "{came:?}");
 }
 
-/// [2.6.7] The answer to a drain comes once, behind the messages, and says how many more there are.
+/// [2.6.7] A drain has one answer, behind the messages, with the number of messages left.
 #[tokio::test]
 async fn t_drain_01_one_flow_behind_the_messages() {
     let broker = Broker::new().unwrap();
@@ -93,7 +94,7 @@ async fn t_drain_01_one_flow_behind_the_messages() {
     }
 }
 
-/// [4.4.2] There are no transactions: what is part of one is not taken for done.
+/// [4.4.2] There are no transactions, and work in one is refused.
 #[tokio::test]
 async fn work_of_transactions_is_refused() {
     let broker = Broker::new().unwrap();
@@ -108,7 +109,7 @@ async fn work_of_transactions_is_refused() {
     assert!(broker.is_empty("jobs"));
 }
 
-/// [3.5.3] A node that is made for a link goes with it, though the answer to the link does not fit into the peer's frames.
+/// [3.5.3] A dynamic node ends with its link, although the answer to the link does not fit the peer's frames.
 #[tokio::test]
 async fn dynamic_nodes_go_with_links_that_cannot_be_accepted() {
     let broker = Broker::new().unwrap();
@@ -119,7 +120,7 @@ async fn dynamic_nodes_go_with_links_that_cannot_be_accepted() {
         let target = Target { dynamic: role == Role::Sender, ..Target::default() };
         let name = "x".repeat(600).into();
         peer.put(Attach { name, ..attach("dynamic", role, source, target) });
-        // Behind it one that can be: with its answer the other has had its own.
+        // The link behind it fits; its answer comes after that of the first.
         let (source, target) = (Source::at("jobs"), Target::default());
         peer.put(Attach { handle: Handle::new(1), ..attach("jobs", Role::Receiver, source, target) });
         peer.write().await;
@@ -132,13 +133,13 @@ async fn dynamic_nodes_go_with_links_that_cannot_be_accepted() {
     }
 }
 
-/// [2.7.6] Dispositions that change nothing keep no other client waiting, though all clients share one thread.
+/// [2.7.6] Dispositions without effect do not delay other clients, although all share one thread.
 ///
-/// Counts turns instead of time: while the flood is read, the other client gets its messages through.
+/// Counts turns instead of time: other clients exchange messages while the flood is read.
 #[tokio::test]
-async fn a_flood_of_dispositions_keeps_nobody_waiting() {
+async fn a_flood_of_dispositions_does_not_delay_other_clients() {
     const MESSAGES: u32 = 1_000;
-    /// About 1 MB, in frames of 43 octets or so.
+    /// About 1 MB, in frames of about 43 octets.
     const FRAMES: u32 = 24_000;
     const EXCHANGES: u32 = 10;
     let broker = Broker::new().unwrap();
@@ -155,7 +156,7 @@ async fn a_flood_of_dispositions_keeps_nobody_waiting() {
         bounded(peer.until(|frame| matches!(frame, Performative::Transfer(_)))).await;
     }
     for _ in 0..FRAMES {
-        // Not final: all of them stay unsettled.
+        // These states are no outcomes: all deliveries stay unsettled.
         peer.put(Disposition {
             last: Some(DeliveryNumber::new(MESSAGES - 1)),
             state: Some(DeliveryState::Received(Received::new(0, 1))),

@@ -1,4 +1,5 @@
-//! The broker in memory: what it grants of a source or a target, and what it refuses by name [3.5.3] [3.5.4].
+//! The broker in memory: the settings of a source or target that it grants, and those that it refuses [3.5.3]
+//! [3.5.4].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -26,7 +27,7 @@ fn assert_refused(error: &Error, condition: Condition, words: &str) {
     assert!(error.to_string().contains(words), "{error}, not {words}");
 }
 
-/// A receiver would take a filter that is ignored for one that holds.
+/// Otherwise a receiver would rely on a filter that is ignored.
 #[tokio::test]
 async fn m_src_09_filters_are_refused_by_name() {
     let broker = Broker::new().unwrap();
@@ -65,7 +66,7 @@ async fn browsing_is_refused_by_name_and_copies_are_what_a_topic_gives() {
     assert_eq!(source.capabilities, names(&["topic"]));
 }
 
-/// Such a subscription asks for copies, too: that is not what is wrong with it.
+/// Such a subscription also asks for copies, which is not the reason of the refusal.
 #[tokio::test]
 async fn subscriptions_that_outlive_their_links_are_refused_by_name() {
     let broker = Broker::new().unwrap();
@@ -101,7 +102,7 @@ async fn a_node_of_another_kind_is_refused() {
     assert_refused(&error, Condition::PreconditionFailed, "news is a topic, not a queue");
 }
 
-/// The answer says how the terminus is, not how it was asked to be.
+/// The answer has the settings in force, not the requested ones.
 #[tokio::test]
 async fn the_answer_confirms_nothing_that_is_not_so() {
     let broker = Broker::new().unwrap();
@@ -140,9 +141,9 @@ fn lifetime(policy: LifetimePolicy) -> Fields {
     [(LifetimePolicy::KEY, policy)].into_iter().collect()
 }
 
-/// [3.5.9] A dynamic node goes with its link, and says so.
+/// [3.5.9] A dynamic node ends with its link, and its properties say so.
 #[tokio::test]
-async fn m_dyn_lifetimes_of_dynamic_nodes_are_told() {
+async fn m_dyn_lifetimes_of_dynamic_nodes_are_announced() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let asks =
@@ -168,7 +169,7 @@ async fn publish(connection: &Connection, address: &str) -> Outcome {
     connection.sender(address.to_owned()).await.unwrap().send("news").await.unwrap()
 }
 
-/// A topic for a link is made at its source or at its target, and each that listens there gets each message.
+/// A dynamic topic can be made at a source or a target, and each of its consumers gets each message.
 #[tokio::test]
 async fn temporary_topics_are_topics() {
     let broker = Broker::new().unwrap();
@@ -194,7 +195,7 @@ async fn temporary_topics_are_topics() {
     let second = other.receiver(address).with_auto_accept(true).await.unwrap();
     let _ = maker.send("made").await.unwrap();
     assert_eq!(next(&second).await.1, "made");
-    // With the owner goes the node, and who listens is told.
+    // The node ends with its owner, and the consumers learn that.
     owner.close().await.unwrap();
     maker.close().await.unwrap();
     for receiver in [listener, second] {
@@ -203,9 +204,9 @@ async fn temporary_topics_are_topics() {
     }
 }
 
-/// What waits at a dynamic node that goes is kept apart, and no other node takes its address.
+/// The messages of an ended dynamic node become dead letters, and no other node gets its address.
 #[tokio::test]
-async fn an_address_of_a_dynamic_node_is_gone_with_it() {
+async fn the_address_of_a_dynamic_node_is_never_used_again() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let owner = connection.receiver("").with_dynamic().with_prefetch(0).await.unwrap();

@@ -1,4 +1,4 @@
-//! Every public future, dropped after each number of polls: nothing is lost, and credit stays right.
+//! Every public future, dropped after each number of polls: nothing is lost, and the credit stays right.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::async_yields_async, reason = "what is sent is a future of its outcome")]
 
@@ -23,7 +23,7 @@ async fn opening() {
         let server = tokio::spawn(async move { Connection::accept(far, &acceptor).await });
         let opened = polled(times, Connection::over(near, ConnectionOptions::new())).await;
         match server.await.unwrap() {
-            // The client is gone, and the server hears of it.
+            // The client is gone, and the server learns that.
             Ok(server) if opened.is_none() => drop(server.closed().await),
             Ok(_) => {}
             Err(error) => assert!(opened.is_none() && error.ended().is_some(), "{error}"),
@@ -50,7 +50,7 @@ async fn accepting() {
     .await;
 }
 
-/// Accepts all sessions and links; messages are accepted as they come.
+/// Accepts all sessions, links and messages.
 async fn serve(server: Connection) {
     async fn serve_session(session: Session) {
         let mut links = Vec::new();
@@ -74,7 +74,7 @@ async fn serve(server: Connection) {
     }
 }
 
-/// Sessions and links that were given up are given back: there is room for as many as ever.
+/// Dropped sessions and links are given back: as many can be begun as before.
 #[tokio::test]
 async fn sessions_and_links() {
     let options = ConnectionOptions::new().with_channel_max(1).with_handle_max(1);
@@ -105,7 +105,7 @@ async fn sessions_and_links() {
     assert_eq!(sender.send("job").await.unwrap(), Outcome::Accepted);
 }
 
-/// What is dropped while it waits to be queued is not sent and uses no credit; what is not arrives in order.
+/// A dropped send that waits for credit sends nothing and uses no credit; other messages arrive in order.
 #[tokio::test]
 async fn queueing() {
     let (client, server) = pair().await;
@@ -129,7 +129,7 @@ async fn queueing() {
     .await;
 }
 
-/// A send that is dropped has sent the message or not, and credit says which.
+/// A dropped send has sent the message or not, as the credit shows.
 #[tokio::test]
 async fn sending_and_outcomes() {
     let (client, server) = pair().await;
@@ -152,7 +152,7 @@ async fn sending_and_outcomes() {
     .await;
     receiver.set_credit(1).unwrap();
     let sent = sender.send_queued("job").await.unwrap();
-    // Asked for again and again, the outcome is there in the end.
+    // After several polls the outcome is there.
     for times in [0, 1, 1] {
         assert!(polled(times, sent.outcome()).await.is_none());
         rest().await;
@@ -215,7 +215,7 @@ async fn pieces_of_messages() {
             let mut left = message.clone();
             while !left.is_empty() {
                 let piece = left.split_to(left.len().min(300_000));
-                // What is dropped has added nothing, and is added again.
+                // A dropped write has added nothing, and is repeated.
                 match polled(times, stream.write(piece.clone())).await {
                     Some(written) => written.unwrap(),
                     None => stream.write(piece).await.unwrap(),
@@ -248,7 +248,7 @@ async fn pieces_of_messages() {
     .await;
 }
 
-/// Giving up a wait for the end changes nothing about the end.
+/// Dropping a wait for the end does not change the end.
 #[tokio::test]
 async fn ends() {
     each_poll(async |times| {
@@ -259,7 +259,7 @@ async fn ends() {
         let _ = polled(times, receiver.drain()).await;
         rest().await;
         if times > 0 {
-            // It is given back after a while without use.
+            // The credit is returned after a while without use.
             receiver.drain().await.unwrap();
         }
         let left = if times == 0 { (3, 3) } else { (0, 0) };

@@ -1,4 +1,4 @@
-//! The same for futures of ends, credit and offers: dropped after each number of polls, they leave both ends agreed.
+//! Futures of ends, credit and offers, dropped after each number of polls: both ends still agree.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -17,7 +17,7 @@ fn one_by_one() -> ReceiverOptions {
     ReceiverOptions::new().with_prefetch(0).with_auto_accept(false)
 }
 
-/// A link on which the client receives what it asks for, and the server's end of it.
+/// A link on which the client receives, with manual credit, at both ends.
 async fn receiving(client: &Connection, server: &Connection) -> (Receiver, Sender, Session) {
     let accept = async {
         let session = common::session(server).await;
@@ -32,7 +32,7 @@ fn gone() -> AmqpError {
     AmqpError::new(Condition::ResourceDeleted)
 }
 
-/// Both ends see the same credit, and a message passes.
+/// Checks that both ends have the same credit, and that a message passes.
 async fn is_usable(sender: &Sender, receiver: &Receiver) {
     rest().await;
     assert_eq!(sender.credit(), receiver.credit());
@@ -46,9 +46,9 @@ async fn is_usable(sender: &Sender, receiver: &Receiver) {
     assert_eq!((sender.unsettled(), receiver.unsettled()), (0, 0));
 }
 
-/// Who waits until it could send, and does not wait any more, is not waited for.
+/// A dropped wait for credit no longer takes a turn.
 #[tokio::test]
-async fn waiting_until_it_can_be_sent() {
+async fn waiting_until_a_message_can_be_sent() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, one_by_one()).await;
     each_poll(async |times| {
@@ -79,7 +79,7 @@ async fn draining() {
         assert_eq!(sent.await.unwrap(), Outcome::Accepted);
         rest().await;
         if times > 0 {
-            // It is given back after a while without use.
+            // The credit is returned after a while without use.
             receiver.drain().await.unwrap();
             assert_eq!((sender.credit(), receiver.credit()), (0, 0));
         }
@@ -89,9 +89,9 @@ async fn draining() {
     .await;
 }
 
-/// A sender that waits for credit which is drained sends what there is credit for, and none is left over.
+/// A sender that waits for credit which is drained uses it, and none is left.
 #[tokio::test]
-async fn draining_while_somebody_sends() {
+async fn draining_while_another_task_sends() {
     let (client, server) = pair().await;
     let (receiver, sender, _session) = receiving(&client, &server).await;
     each_poll(async |times| {
@@ -112,9 +112,9 @@ async fn draining_while_somebody_sends() {
     .await;
 }
 
-/// A delivery that is settled only once the sender has.
+/// A delivery that is settled only after the sender has settled it.
 #[tokio::test]
-async fn waiting_until_it_is_settled() {
+async fn waiting_until_a_delivery_is_settled() {
     let (client, server) = pair().await;
     let accept = async {
         let session = common::session(&server).await;
@@ -143,12 +143,12 @@ async fn waiting_until_it_is_settled() {
     .await;
 }
 
-/// The server's end of the next link on a session.
+/// Accepts the next link of a session.
 async fn next_receiver(session: &Session) -> Receiver {
     common::receiver(session, one_by_one()).await
 }
 
-/// Ends of links, given up at each poll: the other end hears of it, and the same link can be attached again.
+/// Ends of links, dropped at each poll: the other end learns of the end, and the link can be attached again.
 #[tokio::test]
 async fn ends_of_links() {
     let (client, server) = pair().await;
@@ -186,7 +186,7 @@ async fn ends_of_links() {
     assert!(client.is_open() && server.is_open());
 }
 
-/// A link that was detached and is attached again is not closed by the handles of before.
+/// Old handles of a link do not close it after it was detached and attached again.
 #[tokio::test]
 async fn a_link_that_is_attached_again() {
     let (client, server) = pair().await;
@@ -241,7 +241,7 @@ async fn ends_of_connections_and_sessions() {
     }
 }
 
-/// What the peer offers is there for whoever asks next.
+/// An offer of the peer goes to the next caller.
 #[tokio::test]
 async fn offers() {
     let (client, server) = pair().await;
@@ -268,7 +268,7 @@ async fn offers() {
     .await;
 }
 
-/// A client that stops waiting, and a server that does: the other one is told, and the listener goes on.
+/// A client, and then a server, that stops waiting: the other end learns that, and the listener continues.
 #[tokio::test]
 async fn over_tcp() {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! A container as a future: a peer that stalls, and a future that is dropped.
+//! A container as a future: a peer that stalls, and a dropped future.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,7 +31,7 @@ async fn worker() -> (String, Injector, JoinHandle<usize>) {
     (address, injector, worker)
 }
 
-/// The server's end of the next link, on which it sends.
+/// Accepts the next link of the peer, on which the server sends.
 async fn next_sender(server: &Connection) -> Sender {
     let session = server.next_session().await.unwrap().unwrap().accept().unwrap();
     match session.next_link().await.unwrap() {
@@ -40,8 +40,7 @@ async fn next_sender(server: &Connection) -> Sender {
     }
 }
 
-/// Passes octets on between a client and a server that is open, until it is told to stop; then it reads nothing any
-/// more.
+/// Forwards octets between a client and an open server until told to stop; then reads nothing.
 async fn stalling(listener: TcpListener) -> (Connection, oneshot::Sender<()>) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let (near, mut far) = tokio::io::duplex(1 << 16);
@@ -51,14 +50,14 @@ async fn stalling(listener: TcpListener) -> (Connection, oneshot::Sender<()>) {
             _ = tokio::io::copy_bidirectional(&mut stream, &mut far) => return,
             _ = stalled => {}
         }
-        // Kept, and not looked at.
+        // Keeps the streams without reading them.
         std::future::pending::<()>().await;
         drop((stream, far));
     });
     (Connection::accept(near, &Acceptor::default()).await.unwrap(), stall)
 }
 
-/// Tells when a message is accepted.
+/// Reports when a message is accepted.
 struct Teller(tokio::sync::mpsc::UnboundedSender<()>);
 
 impl Handler for Teller {
@@ -67,7 +66,7 @@ impl Handler for Teller {
     }
 }
 
-/// Does something in the container, and gives what comes of it.
+/// Runs a closure in the container, and returns its result.
 async fn ask<R: Send + 'static>(
     injector: &Injector,
     work: impl FnOnce(&mut Context<'_>) -> R + Send + 'static,
@@ -77,9 +76,9 @@ async fn ask<R: Send + 'static>(
     told.await.unwrap()
 }
 
-/// A peer that reads nothing keeps nobody else from sending, and the container that is dropped leaves it.
+/// A peer that does not read delays no other, and a dropped container leaves it.
 #[tokio::test]
-async fn a_peer_that_stalls_stops_nobody_else() {
+async fn a_stalled_peer_does_not_stop_others() {
     let (url, worker_injector, worker) = worker().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stalling_url = format!("amqp://{}", listener.local_addr().unwrap());
@@ -101,7 +100,7 @@ async fn a_peer_that_stalls_stops_nobody_else() {
     while ask(&injector, move |cx| cx.try_send(stuck, "first").is_err()).await {}
     assert!(receiver.recv().await.unwrap().is_some());
     stall.send(()).unwrap();
-    // Until nothing fits anywhere any more.
+    // Until all buffers are full.
     let big = Message::new(vec![0; 1 << 20]);
     let mut refused = 0;
     while refused < 10 {
@@ -121,7 +120,7 @@ async fn a_peer_that_stalls_stops_nobody_else() {
     assert_eq!(worker.await.unwrap(), 100);
 }
 
-/// Who is in the middle of it when the future that runs a container is dropped, is told that it is over.
+/// When the future of a container is dropped, peers learn that their connections are over.
 #[tokio::test]
 async fn a_container_that_is_dropped_closes() {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();

@@ -1,7 +1,7 @@
-//! Streams that crumble, stall and break: nothing hangs, nothing spins, and each outcome is told once.
+//! Streams that break, stall or move single octets: nothing hangs, nothing spins, and each outcome is reported once.
 //!
-//! The clock of these tests is virtual and goes on only when every task waits: a driver that waits for nothing runs
-//! into the guard, and one that spins is told so by its stream.
+//! The clock is virtual and moves only when every task waits. So a driver that waits for nothing meets the test's
+//! deadline, and a driver that spins fails by the number of its calls.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -18,7 +18,7 @@ use amqp_tokio::{
 use common::receiver;
 use common::valve::{Hold, Valve, Way};
 
-/// Ends a wait that would have no end.
+/// Bounds a wait that could last for ever.
 async fn bounded<F: Future>(future: F) -> F::Output {
     let day = Duration::from_secs(24 * 3600);
     tokio::time::timeout(day, future).await.expect("a wait without an end")
@@ -38,18 +38,18 @@ async fn sending(client: &Connection, server: &Connection) -> (Sender, Receiver,
     common::sending(client, server, options).await
 }
 
-/// Lets all tasks run until they wait, and all timers of the beginning pass, which could wake who has forgotten to be.
+/// Lets all tasks run until they wait, and passes all early timers, which could hide a missing wake-up.
 async fn rest() {
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
 
-/// A small output: full with little in it.
+/// Options with a small output limit.
 fn narrow() -> ConnectionOptions {
     let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
     ConnectionOptions::new().with_limits(limits)
 }
 
-/// What has become of a delivery: accepted, or lost with the transport.
+/// Checks the fate of a delivery: accepted, or lost with the transport.
 fn is_accepted(outcome: Result<Outcome, Error>) -> bool {
     match outcome {
         Ok(Outcome::Accepted) => true,
@@ -58,7 +58,7 @@ fn is_accepted(outcome: Result<Outcome, Error>) -> bool {
     }
 }
 
-/// A client that sends three messages to a server that accepts them, until its input ends.
+/// Sends three messages from a client to a server that accepts them, until the client's input ends.
 async fn exchange(cut: Way) -> (usize, bool) {
     let (near, far) = tokio::io::duplex(1 << 16);
     let (near, hold) = Valve::new(near);
@@ -92,14 +92,14 @@ async fn exchange(cut: Way) -> (usize, bool) {
         Ok::<usize, Error>(accepted)
     };
     let accepted = bounded(client).await;
-    // The server is told, wherever it was.
+    // The server learns of the end in all cases.
     let _ = bounded(server).await;
     let is_ended = accepted.as_ref().err().is_none_or(|error| error.ended().is_some());
     assert!(is_ended, "{accepted:?}");
     (accepted.unwrap_or(0), hold.calls() < 1_000)
 }
 
-/// EOF, or a reset, behind any octet: each wait ends, and what was told before counts.
+/// EOF or a reset after any octet: each wait ends, and earlier reports stay true.
 #[tokio::test(start_paused = true)]
 async fn input_that_ends_anywhere() {
     for kind in [None, Some(ErrorKind::ConnectionReset)] {
@@ -116,7 +116,7 @@ async fn input_that_ends_anywhere() {
     }
 }
 
-/// What the peer said before it was gone is heard, though nothing can be written any more.
+/// Input that arrived before the peer disappeared is read, although output fails.
 #[tokio::test(start_paused = true)]
 async fn output_that_breaks_before_input() {
     for kind in [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset] {
@@ -139,7 +139,7 @@ async fn output_that_breaks_before_input() {
     }
 }
 
-/// A close that the peer sent before it broke off says why.
+/// The reason in the peer's close is reported, although the transport breaks after it.
 #[tokio::test(start_paused = true)]
 async fn the_last_words_of_a_peer() {
     let (client, server, hold) = valved(ConnectionOptions::new()).await;
@@ -155,7 +155,7 @@ async fn the_last_words_of_a_peer() {
     bounded(closing).await.unwrap().unwrap();
 }
 
-/// Writes that take nothing are the end, and not to be tried for ever; so are flushes that fail.
+/// A write of no octets ends the connection and is not repeated for ever; so does a failed flush.
 #[tokio::test(start_paused = true)]
 async fn writes_of_nothing_and_flushes_that_fail() {
     for (write, flush, kind) in [
@@ -173,7 +173,7 @@ async fn writes_of_nothing_and_flushes_that_fail() {
     }
 }
 
-/// One octet a call, or an interruption at every other: slow, and all the same.
+/// One octet for each call, or an interruption at every other call: slow, with the same result.
 #[tokio::test(start_paused = true)]
 async fn octets_one_by_one_and_interruptions() {
     for way in [Way::Crumbs(1), Way::Interrupted(1), Way::Interrupted(usize::MAX)] {
@@ -202,8 +202,8 @@ async fn octets_one_by_one_and_interruptions() {
     }
 }
 
-/// While the peer takes nothing: sending waits, no more is kept than limits say, receiving goes on, nothing spins,
-/// and a close is given up in time.
+/// While the peer does not read: sending waits, memory stays within the limits, receiving continues, nothing spins,
+/// and a close ends in time.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_nothing() {
     const LARGE: usize = 100_000;
@@ -221,7 +221,7 @@ async fn a_peer_that_takes_nothing() {
     {
         sent.push(queued);
     }
-    // What the engine holds, and what was taken from it to be written.
+    // The output in the engine, and the output taken from it.
     let most = 2 * Limits::DEFAULT.output_octets() / LARGE + 2;
     assert!((1..=most).contains(&sent.len()), "{} are queued", sent.len());
     let waiting = tokio::spawn({
@@ -236,7 +236,7 @@ async fn a_peer_that_takes_nothing() {
     assert!(idle - calls < 1_000, "{} calls", idle - calls);
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert!(hold.calls() - idle < 10, "{} calls for nothing", hold.calls() - idle);
-    // The peer never reads the close: it is given up, and that is told (C-CLOSE-02).
+    // The peer never reads the close, so it times out with an error (C-CLOSE-02).
     let error = bounded(client.close()).await.unwrap_err();
     assert!(error.to_string().contains("before all sent messages were written"), "{error}");
     for sent in sent {
@@ -246,7 +246,7 @@ async fn a_peer_that_takes_nothing() {
     assert!(hold.calls() - idle < 100);
 }
 
-/// Once the peer takes what there is again, all of it arrives.
+/// When the peer reads again, everything arrives.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_stalls_for_a_while() {
     let (client, server, hold) = valved(narrow()).await;
@@ -271,7 +271,7 @@ async fn a_peer_that_stalls_for_a_while() {
     }
 }
 
-/// Two ends that have both said as much as they may until the other reads do read.
+/// Two ends whose output is full, each waiting for the other to read, do read.
 #[tokio::test(start_paused = true)]
 async fn two_ends_that_are_full_at_once() {
     for octets in [4_500, 6_000, 7_500] {
@@ -293,7 +293,7 @@ async fn two_ends_that_are_full_at_once() {
     }
 }
 
-/// The transport breaks while there is so much output that input has to wait: that is not waited for any more.
+/// The transport breaks while input waits for space in the output: the wait ends.
 #[tokio::test(start_paused = true)]
 async fn output_that_breaks_while_input_waits_for_it() {
     for read in [Way::Open, Way::Ended, Way::Stalled] {
@@ -310,7 +310,7 @@ async fn output_that_breaks_while_input_waits_for_it() {
     }
 }
 
-/// A peer that only has its own direction ended is sent what there is, and then the connection is over.
+/// A peer that has ended only its own direction gets all output, and then the connection is over.
 #[tokio::test(start_paused = true)]
 async fn input_that_ends_while_output_goes_on() {
     let (client, server, hold) = valved(ConnectionOptions::new()).await;
@@ -327,7 +327,7 @@ async fn input_that_ends_while_output_goes_on() {
     assert_eq!(bounded(server.closed()).await.origin(), Origin::Transport);
 }
 
-/// Nothing hangs on a transport that does not let itself be shut down.
+/// A transport that cannot be shut down blocks nothing.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_that_takes_for_ever_or_fails() {
     for shutdown in [Way::Stalled, Way::Broken(ErrorKind::NotConnected)] {
@@ -342,7 +342,7 @@ async fn a_shutdown_that_takes_for_ever_or_fails() {
     }
 }
 
-/// C-IDLE-03: a peer from which nothing comes is given up, whatever it takes.
+/// C-IDLE-03: a silent peer is given up, although it reads.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_goes_silent() {
     for write in [Way::Open, Way::Stalled] {
@@ -363,7 +363,7 @@ async fn a_peer_that_goes_silent() {
     }
 }
 
-/// A connection on which nothing happens costs nothing.
+/// A quiet connection costs nothing.
 #[tokio::test(start_paused = true)]
 async fn a_quiet_connection_is_not_polled() {
     let (client, server, hold) = valved(ConnectionOptions::new()).await;

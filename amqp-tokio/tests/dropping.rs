@@ -1,4 +1,4 @@
-//! With the runtime the driver ends; what the socket takes at once is written before.
+//! The driver ends with the runtime, and writes first what the socket takes at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::sync::mpsc;
@@ -10,13 +10,13 @@ use tokio::runtime;
 
 const MESSAGES: usize = 20;
 
-/// A message at most once, which nobody will ask about.
+/// A message sent at most once.
 fn settled(octets: usize) -> Outgoing {
     Outgoing::from(Message::new(vec![7; octets])).with_settled(true)
 }
 
-/// A server on a thread of its own: its URL; how many messages it has received, and whether the client has closed the
-/// connection.
+/// Starts a server in a thread. Returns its URL; its result is the number of messages, and whether the client has
+/// closed the connection.
 fn server() -> (String, thread::JoinHandle<(usize, bool)>) {
     let (told, url) = mpsc::channel();
     let serve = async move {
@@ -38,7 +38,7 @@ fn server() -> (String, thread::JoinHandle<(usize, bool)>) {
     (url.recv().unwrap(), server)
 }
 
-/// C-CLOSE-01: with the runtime the driver ends; what the socket takes at once is written.
+/// C-CLOSE-01: the driver ends with the runtime, and writes first what the socket takes at once.
 #[test]
 fn c_close_01_the_end_of_a_runtime_writes_what_can_be_written_at_once() {
     for is_dropped in [true, false] {
@@ -53,7 +53,7 @@ fn c_close_01_the_end_of_a_runtime_writes_what_can_be_written_at_once() {
             (!is_dropped).then_some((sender, client))
         });
         drop(runtime);
-        // Who still has a handle has not closed the connection.
+        // A program that still has a handle has not closed the connection.
         assert_eq!(server.join().unwrap(), (MESSAGES, is_dropped));
         drop(handles);
     }

@@ -1,4 +1,4 @@
-//! The examples, as somebody runs them.
+//! The examples, run as programs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,7 +28,7 @@ fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     programs::run(&EXAMPLES, name, arguments)
 }
 
-/// Runs an example that is to succeed, and to say so as JSON.
+/// Runs an example that must succeed, and parses its JSON.
 fn count(name: &str, arguments: &[&str]) -> serde_json::Value {
     let arguments = [arguments, &["--json"]].concat();
     let (code, said, errors) = run(name, &arguments);
@@ -51,7 +51,7 @@ impl Running {
         Self { program, said }
     }
 
-    /// One that listens, and its URL.
+    /// Starts an example that listens, and returns its URL.
     fn listening(name: &str, arguments: &[&str]) -> (Self, String) {
         let arguments = [arguments, &["--listen", "127.0.0.1:0"]].concat();
         let mut running = Self::start(name, &arguments);
@@ -59,21 +59,21 @@ impl Running {
         (running, url)
     }
 
-    /// The next URL at which it says to listen.
+    /// Waits for the next URL that it prints.
     fn url(&mut self) -> String {
         let mut line = String::new();
         self.said.read_line(&mut line).unwrap();
         line.trim().strip_prefix("listening on ").unwrap().to_owned()
     }
 
-    /// Waits for the end: the exit code, and what it has said since.
+    /// Waits for the end. Returns the exit code and the output.
     fn end(mut self) -> (Option<i32>, String) {
         let mut said = String::new();
         self.said.read_to_string(&mut said).unwrap();
         (self.program.wait().unwrap().code(), said)
     }
 
-    /// Interrupts it, as somebody does at the keyboard.
+    /// Interrupts the example, like Ctrl-C.
     #[cfg(unix)]
     fn interrupt(self) -> (Option<i32>, String) {
         let id = self.program.id().to_string();
@@ -129,7 +129,7 @@ fn messages_go_through_the_broker() {
     }
 }
 
-/// Every outcome in both directions, and that another than the expected is a failure.
+/// Every outcome in both directions; another outcome than the expected one is a failure.
 #[test]
 fn outcomes_are_compared_with_those_expected() {
     for outcome in ["accepted", "rejected", "released", "modified"] {
@@ -183,7 +183,7 @@ fn requests_are_answered() {
     assert!(code == Some(1) && errors.contains("no answer in time"), "{errors}");
 }
 
-/// The broker and the peer without one, and who trusts them, and shows a certificate where that is wanted.
+/// The broker and the peer over TLS, with trusted certificates, and with client certificates where required.
 #[test]
 fn all_of_them_speak_tls() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -216,7 +216,7 @@ fn all_of_them_speak_tls() {
         assert!(code == Some(1) && errors.contains(words), "{words}: {errors}");
     }
 
-    // With users, and nobody anonymous: the holder of a certificate is one.
+    // With users, and without anonymous clients: the owner of a certificate is a user.
     let closed = ["--tls-listen", "127.0.0.1:0", "--client-ca", &ca, "--user", "me:secret"];
     let (mut broker, _) = Running::listening("broker", &[&server[..], &closed].concat());
     let (listen, peer) =
@@ -230,7 +230,7 @@ fn all_of_them_speak_tls() {
     assert_eq!(listen.end().0, Some(0));
 }
 
-/// Who is interrupted says how far it has come, and fails if that is not all.
+/// An interrupted example prints its progress, and fails if that is not all.
 #[cfg(unix)]
 #[test]
 fn an_interruption_closes() {
@@ -243,27 +243,27 @@ fn an_interruption_closes() {
     }
     let (code, said) = receive.interrupt();
     assert!(code == Some(1) && said.contains("received 3, accepted 3"), "{said}");
-    // Its credit has gone with it.
+    // Its credit was returned.
     count("send", &[&url]);
     count("receive", &[&url]);
 }
 
-/// A queue that is full keeps senders waiting; an interruption ends that, once.
+/// Senders to a full queue wait; an interruption ends that, once.
 #[cfg(unix)]
 #[test]
 fn an_interruption_ends_sending_to_a_full_queue() {
     let (_broker, url) = Running::listening("broker", &["--depth", "5"]);
     let url = at(&url, "jobs");
     let send = Running::start("send", &[&url, "--count", "100"]);
-    // Once they are there, the rest has to wait.
+    // The rest must wait while these messages are there.
     count("receive", &[&url, "--count", "5", "--outcome", "released"]);
     let (code, said) = send.interrupt();
     assert!(code == Some(1) && said.starts_with("sent "), "{said}");
 }
 
-/// Whoever pipes into `head` gets its lines, and no backtrace; the other messages stay for others.
+/// An example piped into `head` ends without a backtrace, and leaves the other messages to others.
 #[test]
-fn output_that_nobody_reads_on_ends_quietly() {
+fn a_closed_output_ends_the_program_quietly() {
     let (_broker, url) = Running::listening("broker", &[]);
     let url = at(&url, "jobs");
     count("send", &[&url, "--count", "2000"]);
@@ -273,13 +273,13 @@ fn output_that_nobody_reads_on_ends_quietly() {
     let mut line = String::new();
     BufReader::new(receive.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.starts_with("xxx"), "{line}");
-    // What the pipe holds was printed for all that the example knows.
+    // The example counts as printed what the pipe holds.
     let ended = receive.wait_with_output().unwrap();
     assert_eq!((ended.status.code(), String::from_utf8(ended.stderr).unwrap()), (Some(0), String::new()));
     count("receive", &[&url, "--count", "1000"]);
 }
 
-/// What one example sends the others read, as text or as octets.
+/// All examples read each other's messages, as text or octets.
 #[test]
 fn the_examples_read_each_others_messages() {
     let (_broker, url) = Running::listening("broker", &[]);
@@ -298,7 +298,7 @@ fn the_examples_read_each_others_messages() {
     assert!(code == Some(0) && said.starts_with("job 0\n"), "{said} {errors}");
 }
 
-/// A wrong password in a URL is shown nowhere.
+/// A wrong password in a URL is never shown.
 #[test]
 fn passwords_are_not_printed() {
     let (_broker, url) = Running::listening("broker", &["--user", "me:secret"]);
@@ -317,7 +317,7 @@ fn passwords_are_not_printed() {
     }
 }
 
-/// A peer that goes away in the middle is an error in words, and not silence.
+/// A peer that disappears is an error in words.
 #[test]
 fn a_peer_that_dies() {
     let (broker, url) = Running::listening("broker", &[]);
@@ -334,10 +334,10 @@ fn a_peer_that_dies() {
 }
 
 #[test]
-fn wrong_input_is_told_in_words() {
+fn wrong_input_is_an_error_in_words() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("amqp://{free}/jobs");
-    // One that speaks something else.
+    // A server of another protocol.
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let http = format!("amqp://{}/jobs", other.local_addr().unwrap());
     let taken = other.local_addr().unwrap().to_string();

@@ -13,7 +13,7 @@ fn by_hand(prefetch: u32) -> ReceiverOptions {
     ReceiverOptions::new().with_prefetch(prefetch).with_auto_accept(false)
 }
 
-/// Senders wait for credit in turn, and each message that was granted goes.
+/// Senders wait for credit in turn, and each message with credit is sent.
 #[tokio::test]
 async fn credit_is_waited_for_in_turn() {
     let (client, server) = pair().await;
@@ -37,7 +37,7 @@ async fn credit_is_waited_for_in_turn() {
     }
 }
 
-/// Messages of all sizes around frames, through a stream that holds few octets.
+/// Messages of all sizes around a frame, through a stream with a small buffer.
 #[tokio::test]
 async fn sizes_around_frames_and_windows() {
     let small = ConnectionOptions::new().with_frame_size(512);
@@ -94,7 +94,7 @@ async fn a_receiver_is_a_stream_that_ends() {
     tokio::join!(send, receive);
 }
 
-/// T-DRAIN-02: who has messages on hand sends them before the rest of the credit is given back.
+/// T-DRAIN-02: a sender with messages sends them before it returns the rest of the credit.
 #[tokio::test]
 async fn credit_that_is_drained_is_used_first() {
     let (client, server) = pair().await;

@@ -1,4 +1,4 @@
-//! A SASL mechanism of the application's own, from end to end.
+//! An application's own SASL mechanism, from end to end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Result};
 
 const NAME: Symbol = symbol!("X-COUNTED");
 
-/// The client tells how often it has connected, and adds one to what it is asked.
+/// The client sends its number of connections, and adds one to the challenge.
 #[derive(Debug, Clone)]
 struct Counted(Arc<AtomicU32>);
 

@@ -1,6 +1,6 @@
-//! A long exchange keeps nothing: the live heap after it is that of before.
+//! A long exchange leaves no memory behind: the live heap is as before.
 //!
-//! `AMQP_MEMORY_MESSAGES=5000000 cargo test --release -p amqp-tokio --test memory` makes it as long as that.
+//! `AMQP_MEMORY_MESSAGES=5000000 cargo test --release -p amqp-tokio --test memory` runs a longer one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -16,9 +16,9 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// What buffers may be larger by, in octets, however much was sent: a block of input at each end.
+/// The growth of buffers, in octets, for any number of messages: a block of input at each end.
 const SLACK: usize = 128 << 10;
-/// How many messages are on their way at most.
+/// The most messages on the way.
 const WINDOW: usize = 500;
 
 fn messages() -> usize {
@@ -35,7 +35,7 @@ async fn exchange(sender: &Sender, receiver: &Receiver, messages: usize) {
                 assert_eq!(oldest.await.unwrap(), Outcome::Accepted);
             }
             let queued = sender.send_queued("a message of a usual length, more or less").await.unwrap();
-            // Of some nobody wants to know.
+            // Some outcomes are not waited for.
             if number % 10 > 0 {
                 sent.push_back(queued);
             }
@@ -55,7 +55,7 @@ async fn exchange(sender: &Sender, receiver: &Receiver, messages: usize) {
     }
 }
 
-/// A link and a session that come and go.
+/// Attaches and closes a link and a session.
 async fn come_and_go(client: &Connection, server: &Connection, far: &Session) {
     let (begun, offered) = tokio::join!(client.session(), async { common::session(server).await });
     let accept = common::receiver(far, ReceiverOptions::new());
@@ -74,7 +74,7 @@ fn assert_kept_nothing(before: usize, what: &str) {
     assert!(after <= before + SLACK, "{what}: {before} octets before, {after} after");
 }
 
-/// The only test here: others would use the same heap.
+/// This is the only test here, since others would use the same heap.
 #[tokio::test]
 async fn nothing_is_kept() {
     let (client, server) = pair().await;

@@ -1,4 +1,4 @@
-//! A peer that does not answer: what waits for it ends by the reply timeout, and nothing is left behind.
+//! A peer that does not answer: each wait ends by the reply timeout, and nothing is left.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -11,7 +11,7 @@ use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Error, Result};
 use common::valve::{Hold, Valve, Way};
 use common::{receiver, receiving, session};
 
-/// A client whose ears a test can stop, and a server.
+/// A client whose input the test can stop, and a server.
 async fn deafened(reply: impl Into<Option<Duration>>) -> (Connection, Connection, Hold) {
     let (near, far) = tokio::io::duplex(1 << 16);
     let (near, hold) = Valve::new(near);
@@ -26,7 +26,7 @@ fn assert_timed_out<T: std::fmt::Debug>(result: Result<T>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_answered_times_out() {
+async fn unanswered_calls_time_out() {
     let (client, server, hold) = deafened(Duration::from_secs(30)).await;
     let (receiver, _far, _session) = receiving(&client, &server).await;
     let other = async { tokio::join!(client.session(), session(&server)).0.unwrap() }.await;
@@ -42,7 +42,7 @@ async fn what_is_not_answered_times_out() {
     assert_timed_out(other.end_with(AmqpError::new(Condition::InternalError)).await);
 }
 
-/// What comes too late is no fault: the link that was not there in time is closed, and its name is free.
+/// A late answer is no fault: the link that timed out is closed, and its name is free.
 #[tokio::test(start_paused = true)]
 async fn a_late_answer_does_no_harm() {
     let (client, server, hold) = deafened(Duration::from_secs(1)).await;
@@ -59,7 +59,7 @@ async fn a_late_answer_does_no_harm() {
     again.unwrap();
 }
 
-/// `None` is no limit.
+/// `None` sets no timeout.
 #[tokio::test(start_paused = true)]
 async fn any_time_will_do() {
     let (client, server, _hold) = deafened(None).await;

@@ -1,4 +1,4 @@
-//! Requests over the broker in memory, and futures of them that are dropped.
+//! Requests over the broker in memory, and their dropped futures.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -21,7 +21,7 @@ async fn connect(broker: &Broker) -> Connection {
     Connection::over(near, ConnectionOptions::new()).await.unwrap()
 }
 
-/// A client and a service that has everything to itself.
+/// A client, and a service.
 async fn ends() -> (Connection, Connection, Responder) {
     let broker = Broker::new().unwrap();
     let (client, server) = (connect(&broker).await, connect(&broker).await);
@@ -41,7 +41,7 @@ async fn next(responder: &Responder) -> Request {
     responder.recv().await.unwrap().unwrap()
 }
 
-/// A request that is dropped, wherever it waits, is forgotten; its answer disturbs nobody.
+/// A dropped request is forgotten at every poll, and its reply has no effect.
 #[tokio::test]
 async fn a_request_that_is_dropped_is_forgotten() {
     let (client, _server, responder) = ends().await;
@@ -73,7 +73,7 @@ async fn a_request_that_is_dropped_is_forgotten() {
     }
 }
 
-/// What is not accepted has no answer to come.
+/// A request that is not accepted gets no reply.
 #[tokio::test]
 async fn a_request_that_is_not_accepted() {
     let (client, _server, _responder) = ends().await;
@@ -85,7 +85,7 @@ async fn a_request_that_is_not_accepted() {
     assert_eq!(requester.waiting(), 0);
 }
 
-/// What ends the links ends the requests that wait, and those that come later.
+/// The end of the links ends waiting requests and later ones.
 #[tokio::test]
 async fn requests_end_with_the_connection() {
     let (client, _server, responder) = ends().await;
@@ -98,11 +98,11 @@ async fn requests_end_with_the_connection() {
     client.close().await.unwrap();
     assert!(matches!(asking.await, Err(Error::Connection(_) | Error::Lost(_))));
     assert!(requester.request("more").await.is_err());
-    // Nobody is there for the answer, and the request is dealt with.
+    // No requester is left for the reply, and the request is settled.
     request.accept().unwrap();
 }
 
-/// Who does not come to an answer leaves the request to others.
+/// A service that drops a request leaves it to others.
 #[tokio::test]
 async fn a_request_that_is_not_answered_comes_again() {
     let (client, _server, responder) = ends().await;
@@ -115,7 +115,7 @@ async fn a_request_that_is_not_answered_comes_again() {
     assert_eq!(asking.await.unwrap(), "done");
 }
 
-/// An answer that is dropped, wherever it waits, is on its way, or the request comes again.
+/// A reply that is dropped at any poll was sent, or its request comes again.
 #[tokio::test]
 async fn an_answer_that_is_dropped() {
     let (client, _server, responder) = ends().await;
@@ -135,7 +135,7 @@ async fn an_answer_that_is_dropped() {
                 reply.as_mut().poll(context).map(Some)
             }
         });
-        // The answer may have come before its outcome was known here.
+        // The reply may have arrived before its outcome was known here.
         let mut first = None;
         let is_done = tokio::select! {
             replied = replied => replied.is_some(),
@@ -163,7 +163,7 @@ async fn an_answer_that_is_dropped() {
     }
 }
 
-/// What asks for no answer gets none, and is dealt with all the same.
+/// A message without a reply-to gets no reply, and is settled all the same.
 #[tokio::test]
 async fn a_message_that_asks_for_no_answer() {
     let (client, _server, responder) = ends().await;
@@ -175,7 +175,7 @@ async fn a_message_that_asks_for_no_answer() {
     assert_eq!(question(&next(&responder).await), "the last");
 }
 
-/// Where there is no relay, answers go over a link for each address; few of them are kept.
+/// Without an anonymous relay, replies go out on one link for each address; few links are kept.
 #[tokio::test]
 async fn a_peer_without_a_relay() {
     let options = ConnectionOptions::new().with_accept_offers(true);
@@ -212,7 +212,7 @@ async fn a_peer_without_a_relay() {
         answer.accept().unwrap();
         assert_eq!(sent.await.unwrap(), Outcome::Accepted);
     }
-    // The link that was used longest ago is closed.
+    // The least recently used link is closed.
     assert!(links[0].recv().await.unwrap().is_none());
     drop(sender);
     serving.await.unwrap();

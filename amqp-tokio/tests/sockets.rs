@@ -1,4 +1,4 @@
-//! Real sockets that are half closed, reset or full, and a runtime that goes away: each wait ends.
+//! Sockets that are half closed, reset or full, and a runtime that ends: each wait ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
-/// A wait that takes so long has no end.
+/// Bounds a wait that could last for ever.
 async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(25), future).await.expect("a wait without an end")
 }
@@ -46,7 +46,7 @@ async fn is_lost(sent: Sent) -> bool {
     matches!(bounded(sent).await, Err(Error::Lost(end)) if end.origin() == Origin::Transport)
 }
 
-/// Whichever end says that it has no more to say, both are told, and what was accepted before is.
+/// When either end ends its direction, both learn that, and accepted messages stay accepted.
 #[tokio::test]
 async fn half_closed_sockets() {
     for is_server in [true, false] {
@@ -67,13 +67,13 @@ async fn half_closed_sockets() {
     }
 }
 
-/// A peer that has gone with octets of ours unread resets the connection.
+/// A peer that disappears with unread octets resets the connection.
 #[tokio::test]
 async fn a_reset_in_the_middle_of_a_stream() {
     let (near, mut far) = sockets().await;
     let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
     let options = ConnectionOptions::new().with_limits(limits).without_sasl();
-    // The peer is another connection up to here, and then nobody who reads.
+    // So far the peer is another connection; from here on it does not read.
     let (inner, mut outer) = tokio::io::duplex(1 << 16);
     let acceptor = Acceptor::default();
     let (cut, mut is_cut) = tokio::sync::oneshot::channel::<()>();
@@ -86,7 +86,7 @@ async fn a_reset_in_the_middle_of_a_stream() {
                 read = outer.read(&mut back) => far.write_all(&back[..read.unwrap()]).await.unwrap(),
             }
         }
-        // What it has not read makes this a reset.
+        // Its unread octets cause a reset.
         tokio::time::sleep(Duration::from_millis(50)).await;
         drop(far);
     });
@@ -117,7 +117,7 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// With the runtime goes the connection: who waits elsewhere is told, also behind output that nobody took.
+/// The connection ends with the runtime: tasks elsewhere learn that, also behind unread output.
 #[test]
 fn a_runtime_that_is_dropped() {
     for octets in [10, 32 << 20] {

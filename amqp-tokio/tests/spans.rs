@@ -1,4 +1,4 @@
-//! What a subscriber of `tracing` sees of connections over sockets.
+//! The spans that a `tracing` subscriber gets for connections over sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ impl Write for Lines {
 }
 
 impl Lines {
-    /// Listens in this thread, until the guard is dropped.
+    /// Records this thread's events until the guard is dropped.
     fn listen(level: Level) -> (Self, DefaultGuard) {
         let lines = Self::default();
         let writer = lines.clone();
@@ -54,7 +54,7 @@ impl Credentials for OneUser {
     }
 }
 
-/// Opens and closes a connection over loopback; where the client leads to.
+/// Opens and closes a connection over loopback. Returns the address of the server.
 async fn open_and_close() -> String {
     let plain = |peer: &Peer| ServerSasl::new(peer.security()).with_mechanism(PlainServer::new(OneUser));
     let acceptor = Acceptor::new(ConnectionOptions::new().with_container_id("server")).with_sasl(plain);
@@ -76,7 +76,7 @@ async fn open_and_close() -> String {
 }
 
 #[tokio::test]
-async fn spans_say_who_and_where() {
+async fn spans_name_the_peer_and_the_address() {
     let (lines, _guard) = Lines::listen(Level::DEBUG);
     let address = open_and_close().await;
     let lines = lines.take();
@@ -111,7 +111,7 @@ async fn frames_are_traced_without_passwords() {
     assert!(!lines.concat().contains("pencil"), "{lines:#?}");
 }
 
-/// A stream that has something to say itself, as TLS may have.
+/// A stream that emits events itself, as TLS may.
 struct Talking(DuplexStream);
 
 impl AsyncRead for Talking {

@@ -1,4 +1,4 @@
-//! Messages that a cancelled task holds: they were not processed.
+//! Messages in cancelled tasks, which were not processed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// M-STATE-07 [3.4.4]: a delivery that a task held when it was cancelled is released.
+/// M-STATE-07 [3.4.4]: a delivery in a cancelled task is released.
 #[tokio::test]
 async fn m_state_07_a_delivery_of_a_cancelled_task_is_released() {
     let (client, server) = pair().await;
@@ -28,7 +28,7 @@ async fn m_state_07_a_delivery_of_a_cancelled_task_is_released() {
     assert_eq!(sent.outcome().await.unwrap(), Outcome::Released);
 }
 
-/// M-STATE-07 [3.4.4]: work that is cancelled has processed nothing.
+/// M-STATE-07 [3.4.4]: cancelled work releases its message.
 #[tokio::test]
 async fn m_state_07_work_that_is_cancelled_accepts_nothing() {
     let (client, server) = pair().await;
@@ -48,7 +48,7 @@ async fn m_state_07_work_that_is_cancelled_accepts_nothing() {
     assert!(timeout(LONG, work).await.unwrap().is_err());
 }
 
-/// T-DISP-13 [2.6.12]: a message that was sent is a future, which can be polled again when it is ready.
+/// T-DISP-13 [2.6.12]: a sent message is a future that can be polled again after it is ready.
 #[tokio::test]
 async fn t_disp_13_a_sent_message_can_be_awaited_again() {
     let (client, server) = pair().await;

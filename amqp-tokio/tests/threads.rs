@@ -1,4 +1,4 @@
-//! Handles on threads that belong to no runtime: the driver keeps the time for them.
+//! Handles in threads without a runtime: the driver keeps the time for them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::future::Future;
@@ -21,7 +21,7 @@ impl Wake for Parked {
     }
 }
 
-/// Runs a future on a thread that knows of no runtime.
+/// Runs a future in a thread without a runtime.
 fn wait<T: Send>(future: impl Future<Output = T> + Send) -> T {
     let work = || {
         let waker = Arc::new(Parked(thread::current())).into();
@@ -38,7 +38,7 @@ fn wait<T: Send>(future: impl Future<Output = T> + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
 
-/// All that waits for the peer can be done from any thread.
+/// All waits for the peer work in any thread.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn handles_work_on_threads_outside_of_a_runtime() {
     let broker = Broker::builder().build().unwrap();
@@ -56,7 +56,7 @@ async fn handles_work_on_threads_outside_of_a_runtime() {
         delivery.accept().unwrap();
         receiver.settled(key).await.unwrap();
         receiver.drain().await.unwrap();
-        // The broker closes what is only detached: how it ends does not matter here.
+        // The broker closes a detached link, so the result does not matter.
         let _ = sender.detach().await;
         receiver.close().await.unwrap();
         session.end().await.unwrap();
@@ -66,12 +66,12 @@ async fn handles_work_on_threads_outside_of_a_runtime() {
     wait(all);
 }
 
-/// A peer that does not answer in time is told of there, too.
+/// A timeout is reported in such a thread, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn time_is_kept_for_threads_outside_of_a_runtime() {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("amqp://{}", listener.local_addr().unwrap());
-    // It takes the connection, and looks at no session.
+    // The server accepts the connection, and no session.
     let server = tokio::spawn(async move { listener.accept().await.unwrap().open().await.unwrap() });
     let options = ConnectionOptions::new().with_reply_timeout(Duration::from_millis(200));
     let connection = Connection::open_with(&url, options).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a peer sends, at both ends of a connection, with an application that goes along with all of it.
+//! Fuzzes the input of a connection, at both ends, with an application that accepts everything.
 #![no_main]
 
 use amqp_proto::Connection;

@@ -1,4 +1,4 @@
-//! A stream: protocol headers, then frames.
+//! Fuzzes a stream of protocol headers and frames.
 #![no_main]
 
 use amqp_proto::types::Limits;

@@ -1,4 +1,4 @@
-//! A message: whole and in two chunks, read from the octets, and made up from them.
+//! Fuzzes messages: whole and in two chunks, decoded from octets, and generated from octets.
 #![no_main]
 
 use amqp_proto::message::{Message, MessageView, Payload, Rewrite};
@@ -19,7 +19,7 @@ fuzz_target!(|octets: &[u8]| {
     }
     let made = Message::arbitrary(&mut Unstructured::new(octets)).ok();
     for message in read.into_iter().chain(made) {
-        // What is read may have what must not be sent, such as an encoding of no data.
+        // A decoded message may hold what must not be sent, such as a content-encoding without data.
         let Ok(payload) = message.to_payload() else { continue };
         let again = Message::decode(payload, &Limits::DEFAULT).expect("it was written here");
         assert_eq!(again.to_payload(), message.to_payload());

@@ -1,4 +1,4 @@
-//! Two ends, what their applications do, and when octets move: see `Run::play` for what has to hold.
+//! Fuzzes two engines: their commands and the movement of octets. `Run::play` has the checks.
 #![no_main]
 
 use amqp_proto::testing::Run;

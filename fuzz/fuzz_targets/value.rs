@@ -1,4 +1,4 @@
-//! One value: read from the octets, and made up from them.
+//! Fuzzes values: decoded from octets, and generated from octets.
 #![no_main]
 
 use amqp_proto::codec::{Entries, ValueRef};

@@ -1,7 +1,7 @@
 //! [`Container`]: runs a handler.
 //!
 //! The handler and its connections belong to the thread that runs the container. Other threads read, write, connect
-//! and listen, and send what has come of it to that one: see [`socket`] and [`network`].
+//! and listen, and send their results to it: see [`socket`] and [`network`].
 
 mod network;
 mod socket;
@@ -18,10 +18,9 @@ use amqp_proto::types::{Moment, Str};
 use self::network::Network;
 use self::socket::Done;
 
-/// Runs a [`Handler`]: an application that is told what happens, and acts on it, in one thread.
+/// Runs a [`Handler`], which gets events and acts on them, in one thread.
 ///
-/// It ends when there is nothing left that anything could come of: no connection, listener or timer. See also
-/// [`with_auto_stop`](Self::with_auto_stop).
+/// The container stops when no connection, listener or timer is left; see [`with_auto_stop`](Self::with_auto_stop).
 ///
 /// ```no_run
 /// use amqp_blocking::Container;
@@ -58,7 +57,7 @@ pub struct Container<H> {
     is_stopped: bool,
 }
 
-/// The connections of a container, and what carries them.
+/// The connections of a container, and their transports.
 #[derive(Debug)]
 struct Core {
     all: Dispatcher,
@@ -66,7 +65,7 @@ struct Core {
 }
 
 impl Drop for Core {
-    /// Closes what is open where a container is dropped before its end, for instance since its handler has panicked.
+    /// Closes all connections, as when a handler has panicked.
     fn drop(&mut self) {
         if !self.all.is_finished() {
             self.all.with(Moment::START, |cx| cx.stop());
@@ -75,7 +74,7 @@ impl Drop for Core {
     }
 }
 
-/// What other threads have for that of the container.
+/// A result of another thread, for the container's thread.
 enum Input {
     Socket(ConnectionKey, Done),
     Network(network::Done),
@@ -85,11 +84,11 @@ enum Input {
 
 type Work = Box<dyn FnOnce(&mut Context<'_>) + Send>;
 
-/// How many inputs that are not of connections are taken before the handler is told of them, at most.
+/// The number of inputs, except those of connections, before the handler gets its events.
 const ENOUGH: usize = 64;
 
 impl<H: Handler> Container<H> {
-    /// For this handler, with the defaults for all connections.
+    /// Makes a container for this handler, with default options.
     pub fn new(handler: H) -> Self {
         let (outputs, inputs) = mpsc::channel();
         Self {
@@ -102,21 +101,21 @@ impl<H: Handler> Container<H> {
         }
     }
 
-    /// Sets what connections are made with.
+    /// Sets the options of connections.
     #[must_use]
     pub fn with_options(mut self, options: ConnectionOptions) -> Self {
         self.core.network.options = options;
         self
     }
 
-    /// Sets how connections are taken that others make.
+    /// Sets the options of connections that peers make.
     #[must_use]
     pub fn with_acceptor(mut self, acceptor: Acceptor) -> Self {
         self.core.network.acceptor = acceptor;
         self
     }
 
-    /// Sets how many octets of messages each sender queues at most while they cannot be sent; 1 MiB unless set. See
+    /// Sets the most octets of messages that each sender queues while they cannot be sent. Default: 1 MiB. See
     /// [`Dispatcher::set_send_queue`](amqp_proto::handler::Dispatcher::set_send_queue).
     #[must_use]
     pub fn with_send_queue(mut self, octets: usize) -> Self {
@@ -124,40 +123,40 @@ impl<H: Handler> Container<H> {
         self
     }
 
-    /// Sets whether it ends when there is nothing left that anything could come of. On, unless turned off; then it
-    /// ends by [`Injector::stop`].
+    /// Sets whether the container stops when no connection, listener or timer is left. Default: true. If false,
+    /// [`Injector::stop`] stops it.
     #[must_use]
     pub fn with_auto_stop(mut self, automatic: bool) -> Self {
         self.auto_stop = automatic;
         self
     }
 
-    /// A way to have work done from other threads.
+    /// Returns an injector, by which other threads send work to the container.
     pub fn injector(&self) -> Injector {
         Injector { outputs: self.core.network.outputs.clone() }
     }
 
-    /// Does something as the handler would.
+    /// Runs a closure with the handler's context.
     pub fn with<R>(&mut self, work: impl FnOnce(&mut Context<'_>) -> R) -> R {
         let now = self.now();
         self.core.all.with(now, work)
     }
 
-    /// Has a connection made; see [`Context::connect`].
+    /// Requests a connection; see [`Context::connect`].
     pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionKey {
         self.with(|cx| cx.connect(url))
     }
 
-    /// Has connections taken that others make; see [`Context::listen`].
+    /// Requests a listener; see [`Context::listen`].
     pub fn listen(&mut self, address: impl Into<Str>) -> ListenerKey {
         self.with(|cx| cx.listen(address))
     }
 
-    /// Runs the handler until the end, and returns it.
+    /// Runs the handler until the container stops, and returns the handler.
     ///
-    /// While a callback works nothing else is told, and what it sends is written when it has returned. Connections stay
-    /// alive meanwhile, however long it takes: other threads write the heartbeats that peers ask for [2.4.5], and read,
-    /// up to 128 KiB for each connection.
+    /// During a callback, no other event is handled, and messages are written after it returns. Connections stay
+    /// alive meanwhile: other threads write the heartbeats that peers ask for [2.4.5], and read up to 128 KiB for
+    /// each connection.
     ///
     /// # Errors
     ///
@@ -167,11 +166,11 @@ impl<H: Handler> Container<H> {
         let now = self.now();
         self.core.all.start(now, &mut self.handler);
         loop {
-            // What has come while the handler worked came in time.
+            // Input that arrived while the handler worked is in time.
             self.take_ready();
             let now = self.now();
             self.core.all.dispatch(now, &mut self.handler);
-            // Where output was taken there is room for more.
+            // Output that was taken makes room for more.
             if self.core.network.serve(&mut self.core.all) || self.core.all.has_events() {
                 continue;
             }
@@ -185,19 +184,19 @@ impl<H: Handler> Container<H> {
         self.core.network.failure(&self.core.all).map_or(Ok(self.handler), Err)
     }
 
-    /// Waits until something happens, and takes it.
+    /// Waits for an input and handles it.
     fn wait(&mut self) {
         let first = match self.core.all.next_deadline() {
             None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => self.inputs.recv_timeout(self.until(at)),
         };
-        // The container has a sender itself, so there is always one.
+        // The container holds a sender itself, so the channel stays open.
         if let Ok(first) = first {
             self.take(first);
         }
     }
 
-    /// Takes what has happened, of every connection what its threads can have done.
+    /// Handles all waiting inputs, at most a bounded number for each connection.
     fn take_ready(&mut self) {
         for _ in 0..ENOUGH + self.core.network.most_done() {
             let Ok(next) = self.inputs.try_recv() else { return };
@@ -228,19 +227,27 @@ impl<H: Handler> Container<H> {
     }
 }
 
-/// Has a container do work, from any thread. Clones are for the same container.
+/// Sends work to a container from any thread. Clones belong to the same container.
 #[derive(Clone)]
 pub struct Injector {
     outputs: Sender<Input>,
 }
 
 impl Injector {
-    /// Has something done as the handler would, between two of its callbacks.
+    /// Runs a closure with the handler's context, between two callbacks.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] if the container has ended.
     pub fn inject(&self, work: impl FnOnce(&mut Context<'_>) + Send + 'static) -> Result<(), Stopped> {
         self.outputs.send(Input::Work(Box::new(work))).map_err(|_| Stopped)
     }
 
-    /// Has all connections and listeners closed and all timers cancelled; then the container ends.
+    /// Stops the container: closes all connections and listeners and cancels all timers.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] if the container has ended.
     pub fn stop(&self) -> Result<(), Stopped> {
         self.outputs.send(Input::Stop).map_err(|_| Stopped)
     }
@@ -252,7 +259,7 @@ impl fmt::Debug for Injector {
     }
 }
 
-/// The container has ended: the work will not be done.
+/// The error of work for a container that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped;
 

@@ -18,13 +18,13 @@ use super::{Input, spawn};
 use crate::connect::{self, TcpTransport};
 use crate::transport;
 
-/// What the threads that connect and listen have done.
+/// A result of a thread that connects or listens.
 pub(super) enum Done {
-    /// With the options for that address.
+    /// A transport, with the options of its address.
     Connected(ConnectionKey, Result<(TcpTransport, Box<ConnectionOptions>)>),
     Taken(TcpStream),
     Accepted(TcpTransport, Peer),
-    /// No more connections can be taken.
+    /// The listener can accept no more connections.
     Failed(ListenerKey, io::Error),
 }
 
@@ -36,15 +36,15 @@ pub(super) struct Network {
     pub(super) outputs: Sender<Input>,
     sockets: HashMap<ConnectionKey, Socket>,
     listeners: HashMap<ListenerKey, Listening>,
-    /// Connections whose threads have done something since they were served.
+    /// The connections whose threads have sent results.
     touched: Vec<ConnectionKey>,
-    /// Why something failed of which the handler is about to be told.
+    /// The causes of failures that the handler is about to get.
     errors: HashMap<Scope, Error>,
-    /// Threads that end transports.
+    /// The threads that end transports.
     ending: Vec<JoinHandle<()>>,
 }
 
-/// A thread that takes connections.
+/// A thread that accepts connections.
 #[derive(Debug)]
 struct Listening {
     address: SocketAddr,
@@ -65,7 +65,7 @@ impl Network {
         }
     }
 
-    /// Does what the handler asks for, and what its connections need; whether output was taken.
+    /// Does what the handler has requested and what the connections need. Returns whether output was taken.
     pub(super) fn serve(&mut self, all: &mut Dispatcher) -> bool {
         if all.failure().is_none() {
             self.errors.clear();
@@ -102,7 +102,7 @@ impl Network {
         self.ending.extend(self.sockets.remove(&key).map(Socket::end));
     }
 
-    /// The threads of a connection have done something.
+    /// Handles a result of a connection's threads.
     pub(super) fn on_socket(
         &mut self,
         all: &mut Dispatcher,
@@ -121,7 +121,7 @@ impl Network {
             Action::Connect { connection, url } => self.connect(all, connection, &url),
             Action::Listen { listener, address } => match self.listen(listener, &address) {
                 Ok(bound) => {
-                    // If it is not wanted any more, that is asked for next.
+                    // The handler may have closed the listener meanwhile; then a request to close it follows.
                     let _ = all.listening(listener, bound.to_string());
                 }
                 Err(error) => {
@@ -130,12 +130,12 @@ impl Network {
                 }
             },
             Action::Unlisten(listener) => self.unlisten(listener),
-            // There are no others yet.
+            // There are no other requests.
             _ => {}
         }
     }
 
-    /// Connects, in a thread of its own: it may take long.
+    /// Connects in a thread of its own, since that may take long.
     fn connect(&mut self, all: &mut Dispatcher, key: ConnectionKey, url: &Str) {
         let (options, outputs) = (self.options.clone(), self.outputs.clone());
         let address: Result<Address, _> = url.parse();
@@ -151,13 +151,13 @@ impl Network {
         }
     }
 
-    /// The handler is told that a connection cannot be made, and the caller of the container why.
+    /// Reports a failed connection to the handler, and keeps the cause for the container's caller.
     fn not_connected(&mut self, all: &mut Dispatcher, key: ConnectionKey, error: Error) {
         all.not_connected(key, error.to_string());
         self.errors.insert(Scope::Connection(key), error);
     }
 
-    /// The same of a listener.
+    /// Reports a failed listener to the handler, and keeps the cause for the container's caller.
     fn not_listening(&mut self, all: &mut Dispatcher, key: ListenerKey, error: io::Error) {
         all.not_listening(key, error.to_string());
         self.errors.insert(Scope::Listener(key), error.into());
@@ -169,7 +169,7 @@ impl Network {
         Some(self.errors.remove(&failure.scope).unwrap_or_else(|| failure.clone().into()))
     }
 
-    /// Listens, and takes connections in a thread of its own.
+    /// Listens, and accepts connections in a thread of its own.
     fn listen(&mut self, key: ListenerKey, address: &str) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
@@ -181,19 +181,19 @@ impl Network {
     }
 
     fn unlisten(&mut self, key: ListenerKey) {
-        /// How long the thread may take to be woken.
+        /// The longest time to wake the thread.
         const MOST: Duration = Duration::from_secs(1);
         let Some(listening) = self.listeners.remove(&key) else { return };
         listening.is_over.store(true, Ordering::Release);
-        // Nothing but a connection wakes it.
+        // Only a connection wakes the thread.
         let _ = TcpStream::connect_timeout(&reachable(listening.address), MOST);
     }
 
-    /// Takes a connection that somebody has made: where TLS comes first in a thread of its own, as it may take long.
+    /// Accepts a peer's connection. TLS comes first in a thread of its own, since it may take long.
     fn take(&mut self, stream: TcpStream) {
         let (acceptor, outputs) = (self.acceptor.clone(), self.outputs.clone());
         let take = move || {
-            // One that cannot be taken is closed: there is nobody to be told but the peer.
+            // A connection that fails here is closed; there is no one to report it to.
             if let Ok((stream, peer)) = connect::taken(stream, &acceptor) {
                 let _ = outputs.send(Input::Network(Done::Accepted(stream, peer)));
             }
@@ -204,7 +204,7 @@ impl Network {
         }
     }
 
-    /// A thread that connects or listens has done something.
+    /// Handles a result of a thread that connects or listens.
     pub(super) fn on_done(&mut self, all: &mut Dispatcher, now: Moment, done: Done) {
         match done {
             Done::Connected(key, reached) => {
@@ -214,14 +214,14 @@ impl Network {
                 });
                 match started.map(|(connection, socket)| (all.connected(key, connection), socket)) {
                     Ok((Ok(()), socket)) => self.add(key, socket),
-                    // It is not wanted any more.
+                    // The handler has closed the connection meanwhile.
                     Ok((Err(_), socket)) => self.ending.push(socket.end()),
                     Err(error) => self.not_connected(all, key, error),
                 }
             }
             Done::Taken(stream) => self.take(stream),
             Done::Accepted(stream, peer) => {
-                // One that cannot be served is closed: there is nobody to be told but the peer.
+                // A connection that fails here is closed; there is no one to report it to.
                 let Ok(connection) = self.acceptor.server(&peer, now) else { return };
                 let Some(key) = all.add(connection) else { return };
                 match Socket::start(key, stream, &self.outputs) {
@@ -242,13 +242,13 @@ impl Network {
         self.touched.push(key);
     }
 
-    /// How much the threads of connections can have done and not been asked about.
+    /// Returns the largest number of waiting results of the connections' threads.
     pub(super) fn most_done(&self) -> usize {
         self.sockets.len().saturating_mul(socket::MOST_DONE)
     }
 
-    /// Ends everything without waiting for it: peers are told that their connections are closed, as far as the threads
-    /// that write are idle.
+    /// Ends everything without waiting. Peers learn that their connections are closed if the writing threads are
+    /// idle.
     pub(super) fn abandon(&mut self, all: &mut Dispatcher) {
         for (key, mut socket) in self.sockets.drain() {
             if let Some(connection) = all.connection(key) {
@@ -261,7 +261,7 @@ impl Network {
         }
     }
 
-    /// Waits until all transports are ended.
+    /// Waits until all transports have ended.
     pub(super) fn finish(&mut self) {
         for thread in self.ending.drain(..) {
             let _ = thread.join();
@@ -269,7 +269,7 @@ impl Network {
     }
 }
 
-/// Takes connections until that is over.
+/// Accepts connections until the listener is closed.
 fn take_connections(key: ListenerKey, listener: &TcpListener, outputs: &Sender<Input>, is_over: &AtomicBool) {
     loop {
         let accepted = listener.accept();
@@ -288,13 +288,13 @@ fn take_connections(key: ListenerKey, listener: &TcpListener, outputs: &Sender<I
     }
 }
 
-/// Returns whether an error is of the connection that was to be taken, and not of the listener.
+/// Returns whether an error concerns the accepted connection, and not the listener.
 fn is_peers(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Returns where a listener is reached from this machine.
+/// Returns an address at which this machine reaches the listener.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

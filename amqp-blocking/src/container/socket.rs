@@ -1,8 +1,8 @@
 //! [`Socket`]: the threads of one connection.
 //!
-//! One reads into buffers of which there are two: it goes on when it is given one back, so a connection that wants no
-//! more input is not read from. Another one writes what it is given: so a peer that takes nothing stops nobody else.
-//! While it is given nothing, since the handler works, it writes heartbeats.
+//! One thread reads into two buffers, which the container returns to it: a connection that wants no input returns
+//! none, and so is not read. The other thread writes the output that it is given, so that a peer that does not read
+//! delays no other. While it has no output, since the handler is working, it writes heartbeats.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
@@ -23,53 +23,53 @@ use super::{Input, spawn};
 use crate::transport::Transport;
 use crate::writing::{LINGER, LONGEST_WRITE, Way, is_for_now};
 
-/// How much is read at a time.
+/// The size of a read buffer.
 const BUFFER: usize = 64 << 10;
-/// How many buffers go round.
+/// The number of read buffers.
 const BUFFERS: usize = 2;
 
-/// How much the threads of a connection can have done and not been asked about: buffers, the end, and a write.
+/// The most results of a connection's threads: the buffers, the end of input, and a write.
 pub(super) const MOST_DONE: usize = BUFFERS + 2;
 
-/// What the threads of a connection have done.
+/// A result of a connection's threads.
 pub(super) enum Done {
-    /// So many octets were read into the buffer.
+    /// A buffer, with this number of octets read.
     Read(Vec<u8>, usize),
-    /// There is no more to be read.
+    /// The input has ended.
     End,
-    /// All that was to be written is, or nothing more can be.
+    /// The output is written, or has failed.
     Written(io::Result<()>),
 }
 
-/// What the thread that writes is to do.
+/// A task of the writing thread.
 enum Task {
-    /// Writes whole frames; a pause after that may be so long.
+    /// Writes whole frames, and allows this pause after them.
     Write(WriteBuffer, Option<Duration>),
-    /// Fills pauses that are longer than that with heartbeats.
+    /// Sets the longest pause; heartbeats fill longer ones.
     Pause(Option<Duration>),
-    /// Nothing more is to be written.
+    /// Ends the thread.
     End,
 }
 
-/// The way to and from the threads of a connection.
+/// The channels to and from the threads of a connection.
 pub(super) struct Socket {
     tasks: Sender<Task>,
     buffers: Sender<Vec<u8>>,
-    /// Buffers that are not given back yet.
+    /// Buffers that are not yet returned to the reading thread.
     kept: Vec<Vec<u8>>,
-    /// Whether the thread that writes has something to write.
+    /// True while the writing thread has output.
     is_writing: bool,
-    /// How long a pause may be, as that thread knows.
+    /// The longest pause that the writing thread knows of.
     pause: Option<Duration>,
-    /// Whether nothing more can be written.
+    /// True once writing has failed.
     is_broken: bool,
-    /// Whether a peer that takes nothing is not waited for.
+    /// True if a peer that does not read is not waited for.
     is_gone: Arc<AtomicBool>,
     writer: JoinHandle<()>,
 }
 
 impl Socket {
-    /// Begins to read.
+    /// Starts the threads.
     pub(super) fn start(
         key: ConnectionKey,
         transport: impl Transport,
@@ -93,33 +93,33 @@ impl Socket {
         Ok(Self { tasks, buffers, kept, is_writing: false, pause: None, is_broken: false, is_gone, writer })
     }
 
-    /// The threads of the connection have done something.
+    /// Handles a result of the connection's threads.
     pub(super) fn on_done(&mut self, connection: &mut Connection, now: Moment, done: Done) {
         match done {
             Done::Read(buffer, octets) => {
                 connection.receive(now, buffer.get(..octets).unwrap_or_default());
                 self.kept.push(buffer);
-                // The handler may be about to work on what has come.
+                // The handler may work for long on this input.
                 self.set_pause(connection);
             }
             Done::End => connection.end_of_input(),
             Done::Written(result) => {
                 self.is_writing = false;
-                // What was read before that still counts.
+                // Input read before the failure still counts.
                 self.is_broken |= result.is_err();
             }
         }
     }
 
-    /// Has output written, and input read; whether output was taken.
+    /// Passes output to the writing thread and buffers to the reading thread. Returns whether output was taken.
     pub(super) fn serve(&mut self, connection: &mut Connection) -> bool {
         if connection.is_over() {
-            // Who has said all there is to say, and takes nothing, is gone.
+            // A peer that has ended its direction and does not read is gone.
             self.is_gone.store(true, Ordering::Release);
         }
         if connection.reading() != Reading::Output {
             for buffer in self.kept.drain(..) {
-                // If the thread has ended, there is nothing to be read.
+                // If the thread has ended, there is no more input.
                 let _ = self.buffers.send(buffer);
             }
         }
@@ -131,7 +131,7 @@ impl Socket {
         !self.is_writing && self.write(connection)
     }
 
-    /// Gives the thread that writes what there is; whether there is anything.
+    /// Passes output to the writing thread. Returns whether there was any.
     fn write(&mut self, connection: &mut Connection) -> bool {
         let mut write_buffer = WriteBuffer::default();
         write_buffer.fill(connection);
@@ -143,7 +143,7 @@ impl Socket {
         self.is_writing
     }
 
-    /// Tells the thread that writes how long a pause may be.
+    /// Tells the writing thread the longest pause.
     fn set_pause(&mut self, connection: &Connection) {
         let pause = pause(connection);
         if std::mem::replace(&mut self.pause, pause) != pause {
@@ -151,19 +151,19 @@ impl Socket {
         }
     }
 
-    /// Returns whether the connection wants nothing more of it.
+    /// Returns whether the connection is over and needs the socket no more.
     pub(super) fn is_through(&self, connection: &Connection) -> bool {
         connection.is_over() && !self.is_writing
     }
 
-    /// Has the transport ended.
+    /// Ends the transport.
     pub(super) fn end(self) -> JoinHandle<()> {
         self.give(Task::End);
         self.writer
     }
 
     fn give(&self, task: Task) {
-        // It ends after the last task, which there is one of.
+        // The thread ends after its last task, which exists.
         let _ = self.tasks.send(task);
     }
 }
@@ -174,12 +174,12 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// Returns how long a pause between writes may be.
+/// Returns the longest pause between writes.
 fn pause(connection: &Connection) -> Option<Duration> {
     connection.longest_pause().map(|millis| Duration::from_millis(millis.into()))
 }
 
-/// The thread that reads.
+/// The reading thread.
 struct Reader {
     key: ConnectionKey,
     outputs: Sender<Input>,
@@ -187,12 +187,11 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads until there is no more, or nobody wants it. `ends` is dropped at the end.
+    /// Reads until the input or the connection has ended. `ends` is dropped at the end.
     fn run(self, mut stream: impl Read, to_fill: &Receiver<Vec<u8>>, ends: Sender<()>) {
         let mut spare = vec![0; BUFFER];
         loop {
-            // Once the connection is gone what comes is dropped, so that the peer is not cut off from what it was
-            // sent.
+            // After the connection's end, input is read and dropped, so that the peer can read what it was sent.
             let buffer = to_fill.recv().ok();
             let is_wanted = buffer.is_some();
             let mut buffer = buffer.unwrap_or_else(|| std::mem::take(&mut spare));
@@ -212,7 +211,7 @@ impl Reader {
     }
 }
 
-/// The thread that writes.
+/// The writing thread.
 struct Writer {
     key: ConnectionKey,
     way: Way,
@@ -221,8 +220,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Writes what it is given. In the end lets the reading thread come to the end of what the peer writes, if that is
-    /// soon, and ends the transport.
+    /// Runs its tasks. At the end, waits a while for the end of the peer's input, and ends the transport.
     fn run(self, to_do: &Receiver<Task>, ended: &Receiver<()>) {
         let mut pause = None;
         loop {
@@ -252,7 +250,7 @@ impl Writer {
         self.way.end(Shutdown::Both);
     }
 
-    /// Writes whole frames, for as long as the peer is there; where that fails, the transport is ended.
+    /// Writes whole frames while the peer is there. After a failure, ends the transport.
     fn write(&self, mut write_buffer: WriteBuffer) -> io::Result<()> {
         loop {
             match self.way.write(&mut write_buffer) {

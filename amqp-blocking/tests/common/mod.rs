@@ -1,4 +1,4 @@
-//! Two ends in one process: over loopback, or a pipe in memory that a test can stall and break.
+//! Two ends in one process: over loopback, or over a pipe in memory that a test can stall and break.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -21,7 +21,7 @@ use amqp_blocking::{
     Transport,
 };
 
-/// A client and a server that are open, over loopback.
+/// Returns an open client and an open server over loopback.
 pub fn pair() -> (Connection, Connection) {
     pair_with(ConnectionOptions::new().with_accept_offers(true), Acceptor::default())
 }
@@ -34,7 +34,7 @@ pub fn pair_with(client: ConnectionOptions, server: Acceptor) -> (Connection, Co
     (client, server.join().unwrap())
 }
 
-/// The same over a pipe, of which the test has a hold.
+/// Returns an open client and an open server over a pipe, and the pipe.
 pub fn piped() -> (Connection, Connection, Pipe) {
     piped_with(ConnectionOptions::new().with_accept_offers(true))
 }
@@ -47,7 +47,7 @@ pub fn piped_with(options: ConnectionOptions) -> (Connection, Connection, Pipe) 
     (client, server.join().unwrap(), hold)
 }
 
-/// Accepts an offer; a receiver accepts what is dropped.
+/// Accepts an offer. A receiver accepts dropped messages.
 pub fn accept(offer: Offer) -> Accepted {
     match offer {
         Offer::Link(OfferedLink::Receiver(link)) => {
@@ -57,7 +57,7 @@ pub fn accept(offer: Offer) -> Accepted {
     }
 }
 
-/// The next link that the peer attaches, whatever sessions it begins before.
+/// Accepts the next link of the peer, and the sessions that it begins before.
 pub fn next_link(connection: &Connection) -> Accepted {
     loop {
         match accept(connection.next_offer().unwrap().unwrap()) {
@@ -81,7 +81,7 @@ pub fn next_sender(connection: &Connection) -> Sender {
     }
 }
 
-/// A link over which the client sends, and its other end.
+/// Attaches a link on which the client sends, at both ends.
 pub fn sending(client: &Connection, server: &Connection) -> (Sender, Receiver) {
     let sender = client.clone();
     let sender = thread::spawn(move || sender.sender("jobs").attach().unwrap());
@@ -89,12 +89,12 @@ pub fn sending(client: &Connection, server: &Connection) -> (Sender, Receiver) {
     (sender.join().unwrap(), receiver)
 }
 
-/// A thread whose panic is the test's.
+/// Starts a thread whose panic fails the test.
 pub fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     thread::spawn(work)
 }
 
-/// Works for so long at most: a test that hangs says so.
+/// Runs a closure for at most this time, so that a hanging test fails.
 pub fn within(span: Duration, work: impl FnOnce() + Send + 'static) {
     let (done, is_done) = mpsc::channel();
     let working = thread::spawn(move || {
@@ -103,7 +103,7 @@ pub fn within(span: Duration, work: impl FnOnce() + Send + 'static) {
     });
     match is_done.recv_timeout(span) {
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
-        // One that panics drops its end.
+        // A closure that panics drops its sender.
         _ => working.join().unwrap(),
     }
 }
@@ -128,7 +128,7 @@ struct Flow {
     write_timeout: Option<Duration>,
 }
 
-/// How many octets a pipe holds.
+/// The buffer of a pipe.
 const ROOM: usize = 64 << 10;
 
 impl Pipe {
@@ -137,17 +137,17 @@ impl Pipe {
         (Self { input: one.clone(), output: other.clone() }, Self { input: other, output: one })
     }
 
-    /// From now on nothing that is written at this end is read at the other, or until it is not stalled any more.
+    /// Stalls this end's output, or resumes it.
     pub fn stall(&self, is_stalled: bool) {
         self.output.change(|flow| flow.is_stalled = is_stalled);
     }
 
-    /// From now on nothing more is read at this end, and what is written stays.
+    /// Ends this end's input. Its output stays.
     pub fn end_input(&self) {
         self.input.change(|flow| flow.is_ended = true);
     }
 
-    /// Both ways are cut.
+    /// Cuts both directions.
     pub fn cut(&self) {
         self.input.change(|flow| flow.is_ended = true);
         self.output.change(|flow| flow.is_ended = true);

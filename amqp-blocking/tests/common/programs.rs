@@ -1,23 +1,23 @@
-//! The examples of a crate, to be run as somebody runs them.
+//! The examples of a crate, run as programs.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// The program that an example is.
+/// Returns the program of an example.
 pub fn program(examples: &[&str], name: &str) -> Command {
     Command::new(path(programs(examples), name))
 }
 
-/// Runs an example to its end: the exit code, and what it has said.
+/// Runs an example to its end. Returns the exit code and the output.
 pub fn run(examples: &[&str], name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = program(examples, name).args(arguments).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-/// Where the programs are: next to the tests. `cargo test` makes them, `cargo test --test examples` does not, so this
-/// may have to.
+/// Returns the folder of the programs. `cargo test` builds them, `cargo test --test examples` does not; then this
+/// builds them.
 fn programs(examples: &[&str]) -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     PROGRAMS.get_or_init(|| {

@@ -1,9 +1,9 @@
-//! A peer in a process of its own, which is killed while messages are on the way. For `amqp-blocking` and `amqp-tokio`.
+//! A peer in another process, which is killed while messages are on the way. For `amqp-blocking` and `amqp-tokio`.
 //!
-//! It is the test itself, started again, unless `AMQP_KILLED_PEER` has the command of another, in which `{port}` stands
-//! for the port to listen on. It says `listening amqp://...` once it can be connected to, and `got N` of message N before
-//! it accepts it. What is in the pipe by then outlives it. `AMQP_KILLED_ROUNDS` and `AMQP_KILLED_SEED` have other rounds
-//! played.
+//! The peer is the test itself, started again, unless `AMQP_KILLED_PEER` has another command, in which `{port}` is
+//! the port to listen on. The peer prints `listening amqp://...` when clients can connect, and `got N` before it
+//! accepts message N. Output in the pipe outlives the peer. `AMQP_KILLED_ROUNDS` and `AMQP_KILLED_SEED` set other
+//! rounds.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Nothing here takes as long as that.
+/// No operation here takes this long.
 pub const FOREVER: Duration = Duration::from_secs(60);
 
-/// How many rounds are played, unless somebody wants another number.
+/// The default number of rounds.
 const ROUNDS: u64 = 10;
 const IS_VICTIM: &str = "AMQP_KILLED_IS_PEER";
 
-/// Whether this process is the peer.
+/// Returns whether this process is the peer.
 pub fn is_victim() -> bool {
     std::env::var_os(IS_VICTIM).is_some()
 }
@@ -30,7 +30,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-/// Plays round after round, and then makes sure that they have left no open file and no thread behind.
+/// Plays all rounds, and checks that they leave no open file and no thread behind.
 pub fn rounds(play: impl Fn(Victim) -> Reports) {
     let rounds = number("AMQP_KILLED_ROUNDS").unwrap_or(ROUNDS);
     let seed = number("AMQP_KILLED_SEED").unwrap_or_else(|| u64::from(std::process::id()));
@@ -53,13 +53,13 @@ pub fn rounds(play: impl Fn(Victim) -> Reports) {
     assert!(accepted > 0 && failed > 0);
 }
 
-/// How many files are open here, and how many threads run, where the system tells.
+/// Returns the numbers of open files and threads, where the system has them.
 fn held() -> Option<(usize, usize)> {
     let count = |path| Some(std::fs::read_dir(path).ok()?.count());
     Some((count("/proc/self/fd")?, count("/proc/self/task")?))
 }
 
-/// Waits until no more is held than before: threads end a little later than what they do.
+/// Waits until files and threads are as before, since threads end a little later than their work.
 fn settle(before: Option<(usize, usize)>) {
     let (Some((files, threads)), start) = (before, Instant::now()) else { return };
     while held().is_some_and(|now| now.0 > files || now.1 > threads) {
@@ -68,7 +68,7 @@ fn settle(before: Option<(usize, usize)>) {
     }
 }
 
-/// Numbers that look random, the same for the same seed.
+/// A pseudo-random generator with a seed.
 struct Random(u64);
 
 impl Random {
@@ -81,12 +81,12 @@ impl Random {
     }
 }
 
-/// When the peer is killed.
+/// The time at which the peer is killed.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
-    /// So long after it can be connected to: while the connection is opened, or links attached, or later.
+    /// This long after clients can connect: while the connection opens, while links are attached, or later.
     After(Duration),
-    /// When it has received so many messages.
+    /// After this number of received messages.
     Messages(u64),
 }
 
@@ -100,16 +100,16 @@ impl Moment {
     }
 }
 
-/// The peer. Dropped, it is killed if it was not.
+/// The peer. Dropping this kills it.
 pub struct Victim {
     pub url: String,
     child: Arc<Mutex<Child>>,
-    /// What it says that it has received, once it is gone.
+    /// The messages that it has received, by its output; complete after its end.
     journal: Arc<Mutex<Option<JoinHandle<Vec<u64>>>>>,
 }
 
 impl Victim {
-    /// Starts it. From then on it is killed when its moment has come.
+    /// Starts the peer, which is killed at its moment.
     fn start(moment: Moment) -> Self {
         let mut child = command().stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -170,7 +170,7 @@ fn command() -> Command {
     }
 }
 
-/// What this end was told of its messages, by their numbers.
+/// The reports about this end's messages, by number.
 #[derive(Default)]
 pub struct Reports {
     pub accepted: Vec<u64>,
@@ -183,7 +183,8 @@ impl Reports {
         self.failed.extend(more.failed);
     }
 
-    /// What was accepted was received; each message has one end, and was received once at most.
+    /// Checks that accepted messages were received, that each message has one end, and that each was received at most
+    /// once.
     fn check(&self, received: &[u64]) {
         let has = |numbers: &[u64]| numbers.iter().copied().collect::<HashSet<_>>();
         let (accepted, failed, there) = (has(&self.accepted), has(&self.failed), has(received));

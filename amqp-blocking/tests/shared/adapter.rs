@@ -1,4 +1,4 @@
-//! The attributes of shared tests for amqp-blocking, and what they need that depends on the adapter.
+//! The attributes of the shared tests for amqp-blocking, and helpers that depend on the adapter.
 
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -25,32 +25,32 @@ pub(crate) fn run(test: impl FnOnce() + Send + 'static) {
     test.unwrap().join().unwrap_or_else(|panic| resume_unwind(panic));
 }
 
-/// Makes two ends of a pipe in memory.
+/// Returns two ends of a pipe in memory.
 pub(crate) fn pipe() -> (Pipe, Pipe) {
     Pipe::pair()
 }
 
-/// Work that goes on beside the test.
+/// A thread that runs beside the test.
 pub(crate) struct Task<T>(JoinHandle<T>);
 
-/// Starts work beside the test.
+/// Starts a thread beside the test.
 pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
     Task(thread::spawn(work))
 }
 
-/// Starts work beside the test that may block its thread.
+/// Starts a thread beside the test.
 pub(crate) fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
     spawn(work)
 }
 
 impl<T> Task<T> {
-    /// Waits for the work to end; fails if it panics.
+    /// Waits for the thread; fails if it has panicked.
     pub(crate) fn join(self) -> thread::Result<T> {
         self.0.join()
     }
 }
 
-/// Does both, one beside the other.
+/// Runs two closures together.
 pub(crate) fn both<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
     thread::scope(|scope| {
         let one = scope.spawn(one);
@@ -59,7 +59,7 @@ pub(crate) fn both<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnc
     })
 }
 
-/// Lets other work go on.
+/// Lets other threads run.
 pub(crate) fn pause() {
     thread::yield_now();
 }

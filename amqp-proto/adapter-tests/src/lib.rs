@@ -1,4 +1,4 @@
-//! Attributes by which a test stands once, as an `async fn`, and runs in `amqp-tokio` and in `amqp-blocking`.
+//! Attributes for tests that are written once, as an `async fn`, and run in `amqp-tokio` and in `amqp-blocking`.
 //!
 //! The tests are the files in `amqp-proto/adapter-tests/tests`. The program `tests/shared/main.rs` of each adapter includes them
 //! beside its module `adapter`, which re-exports the attributes of that adapter as `test` and `helper`:
@@ -46,7 +46,7 @@ pub fn blocking_helper(_: TokenStream, item: TokenStream) -> TokenStream {
     blocking(item)
 }
 
-/// Makes a test of a function: its body is given to `adapter::run`, behind these words.
+/// Makes a test of a function: passes its body, after these words, to `adapter::run`.
 fn test(function: TokenStream, words: &str) -> TokenStream {
     let mut tokens: Vec<TokenTree> = function.into_iter().collect();
     tokens.retain(|token| !is_word(Some(token), "async"));
@@ -62,7 +62,7 @@ fn parse(text: &str) -> TokenStream {
     text.parse().expect("tokens")
 }
 
-/// Takes `async` and `.await` out of code.
+/// Removes `async` and `.await` from code.
 fn blocking(code: TokenStream) -> TokenStream {
     let (mut code, mut output) = (code.into_iter().peekable(), Vec::new());
     while let Some(token) = code.next() {
@@ -82,7 +82,7 @@ fn blocking(code: TokenStream) -> TokenStream {
     output.into_iter().collect()
 }
 
-/// Returns what takes the place of `async` and of `move` after it.
+/// Returns the replacement of `async` and of `move` after it.
 fn closure(code: &mut Peekable<token_stream::IntoIter>) -> Vec<TokenTree> {
     let mut words: Vec<TokenTree> = code.next_if(|token| is_word(Some(token), "move")).into_iter().collect();
     if matches!(code.peek(), Some(TokenTree::Group(_))) {

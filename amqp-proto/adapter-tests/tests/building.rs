@@ -1,4 +1,4 @@
-//! How links are built: what is left out, what is required of the peer, and how long sending may take.
+//! Attaching links: settings left out, settings required of the peer, and the send timeout.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn offered_receiver(server: &Connection) -> (OfferedReceiver, Session) {
     }
 }
 
-/// L-ATT-08 [2.6.3] [3.5.3]: a filter that the answer does not have is not in force, and attaching fails if it has to be.
+/// L-ATT-08 [2.6.3] [3.5.3]: a filter that is not in the answer is not in force; attaching fails if it is required.
 #[adapter::test]
 async fn l_att_08_required_filters_are_in_force() {
     for (keeps, requires) in [(true, true), (false, true), (false, false)] {
@@ -63,7 +63,7 @@ async fn l_att_08_required_filters_are_in_force() {
     }
 }
 
-/// L-EXT-01 [2.7.3]: a capability that is not offered is not there, and attaching fails if it has to be.
+/// L-EXT-01 [2.7.3]: a capability that is not offered is not in force; attaching fails if it is required.
 #[adapter::test]
 async fn l_ext_01_required_capabilities_are_offered() {
     let (client, server) = pair().await;
@@ -79,7 +79,7 @@ async fn l_ext_01_required_capabilities_are_offered() {
     assert_eq!(attached.unwrap_err().to_string(), "the peer does not grant capability other");
 }
 
-/// L-ATT-11 [2.6.3]: a client that looks for a link by its name leaves the source out, and is told it.
+/// L-ATT-11 [2.6.3]: a client that asks for a link by its name leaves the source out, and learns it from the answer.
 #[adapter::test]
 async fn l_att_11_a_source_may_be_left_out() {
     let (client, server) = pair().await;
@@ -96,7 +96,7 @@ async fn l_att_11_a_source_may_be_left_out() {
     assert_eq!(address.as_deref(), Some("news"));
 }
 
-/// L-ATT-11 [2.6.3]: a client that looks for a link by its name leaves the target out, and is told it.
+/// L-ATT-11 [2.6.3]: a client that asks for a link by its name leaves the target out, and learns it from the answer.
 #[adapter::test]
 async fn l_att_11_a_target_may_be_left_out() {
     let (client, server) = pair().await;
@@ -127,7 +127,7 @@ async fn x_ctl_01_a_target_may_be_a_coordinator() {
     assert_eq!(attached.unwrap_err().condition(), Some(&Condition::NotImplemented));
 }
 
-/// M-SRC-03, M-TGT-02 [3.5.3] [3.5.4]: nodes without an address, of either kind.
+/// M-SRC-03, M-TGT-02 [3.5.3] [3.5.4]: nodes without an address: dynamic nodes and the anonymous relay.
 #[adapter::test]
 async fn m_src_03_nodes_without_an_address() {
     let (client, server) = pair().await;
@@ -148,7 +148,8 @@ async fn m_src_03_nodes_without_an_address() {
     assert_eq!(receiver.address().as_deref(), Some("made"));
 }
 
-/// T-CREDIT-01 [2.6.7], T-DISP-13 [2.6.12]: without credit nothing is sent; without an outcome nothing is known.
+/// T-CREDIT-01 [2.6.7], T-DISP-13 [2.6.12]: the send timeout: without credit nothing is sent; without an outcome the
+/// result is unknown.
 #[adapter::test]
 async fn t_credit_01_sending_may_take_so_long() {
     let (client, server) = pair().await;
@@ -158,7 +159,7 @@ async fn t_credit_01_sending_may_take_so_long() {
     assert!(matches!(sender.send("no credit").await, Err(Error::TimedOut)));
     assert!(matches!(sender.send_queued("no credit").await, Err(Error::TimedOut)));
     receiver.add_credit(1).unwrap();
-    // Credit may take a while to arrive.
+    // The credit may take a while to arrive.
     let outcome = loop {
         match sender.send("no outcome").await {
             Err(Error::TimedOut) => {}
@@ -171,7 +172,7 @@ async fn t_credit_01_sending_may_take_so_long() {
     let take = spawn(async move { receiver.recv().await.unwrap().map(|delivery| delivery.accept()) });
     let outcome = sender.send("in time").await;
     assert!(matches!(outcome, Ok(Outcome::Accepted) | Err(Error::TimedOut | Error::Unconfirmed)));
-    // The receiver may have closed the link already, as its last handle is dropped.
+    // The receiver's last handle is dropped, so the link may already be closed.
     drop(sender.close().await);
     take.join().await.unwrap();
 }

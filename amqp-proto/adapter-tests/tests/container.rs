@@ -1,4 +1,4 @@
-//! The handler style over sockets.
+//! Handlers in containers, over sockets.
 
 use std::net::{Shutdown, TcpListener};
 use std::sync::mpsc;
@@ -14,7 +14,7 @@ use crate::amqp::sasl::ServerSasl;
 use crate::amqp::wire::{Condition, Outcome};
 use crate::amqp::{Acceptor, Connection, Container, Error, Injector, OfferedLink, Origin, Result, Stopped};
 
-/// Starts a server that does with each message what its subject says; it ends with how many it has received.
+/// Starts a server that treats each message as its subject says. Its result is the number of messages.
 #[adapter::helper]
 async fn worker() -> (String, Injector, Task<usize>) {
     let (addresses, address) = mpsc::channel();
@@ -50,7 +50,7 @@ async fn a_handler_and_handles() {
     assert_eq!((ended.origin(), ended.error()), (Origin::Remote, None));
 }
 
-/// With auto-accept off a message is accepted when the handler says so: here, when a timer is due.
+/// Without auto-accept, the handler accepts a message, here in a timer.
 #[adapter::test]
 async fn timers_and_explicit_acknowledgement() {
     let (listener, url) = listener().await;
@@ -83,7 +83,7 @@ async fn ends_with(url: String) -> Error {
     Container::new(Plain(url)).run().await.map(drop).expect_err("the error was not told")
 }
 
-/// Starts a server that refuses all links, and takes its clients by this acceptor.
+/// Starts a server with this acceptor that refuses all links.
 #[adapter::helper]
 async fn refusing(acceptor: Acceptor) -> (String, Injector, Task<Result<()>>) {
     let (addresses, address) = mpsc::channel();
@@ -106,9 +106,9 @@ async fn what_cannot_be_reached_ends_the_container() {
     assert!(matches!(&error, Error::Address(_)), "{error}");
 }
 
-/// A link that is refused, a client that is not let in, and a transport that breaks; the server goes on.
+/// A refused link, a refused client, and a broken transport end the client's container; the server continues.
 #[adapter::test]
-async fn what_the_peer_refuses_ends_the_container() {
+async fn refusals_of_the_peer_end_the_container() {
     let (url, injector, serving) = refusing(Acceptor::default()).await;
     for _ in 0..2 {
         let error = ends_with(url.clone()).await;
@@ -133,7 +133,7 @@ async fn what_the_peer_refuses_ends_the_container() {
     breaking.join().await.unwrap();
 }
 
-/// 3.4.5: a message on which the handler panics is not accepted, and its sender is not left without an answer.
+/// 3.4.5: a message on which the handler panics is not accepted, and its sender gets an outcome.
 #[adapter::test]
 async fn a_handler_that_panics_gives_its_message_back() {
     let (addresses, address) = mpsc::channel();
@@ -152,7 +152,7 @@ impl Handler for Idle {
     fn on_message(&mut self, _: &mut Context<'_>, _: ReceivedMessage) {}
 }
 
-/// Work comes from threads; the container waits for it.
+/// Threads inject work; the container waits for it.
 #[adapter::test]
 async fn work_is_injected_from_many_threads() {
     let (url, worker_injector, worker) = worker().await;
@@ -184,7 +184,7 @@ async fn work_is_injected_from_many_threads() {
     assert_eq!(worker.join().await.unwrap(), 40);
 }
 
-/// A peer that is killed is told of as such, and the container ends.
+/// The error of a killed peer says so, and the container ends.
 #[adapter::test]
 async fn a_peer_that_breaks_off() {
     let (listener, _) = listener().await;

@@ -1,4 +1,4 @@
-//! Sending waits for credit, and credit can be drained.
+//! Sending waits for credit, and a receiver can drain it.
 
 use super::common::{link, pair, receiving};
 use crate::adapter::{self, spawn};
@@ -10,7 +10,7 @@ fn without_credit() -> ReceiverOptions {
     ReceiverOptions::new().with_prefetch(0).with_auto_accept(false)
 }
 
-/// Sending waits for credit, and nothing is sent beyond it.
+/// Sending waits for credit, and never exceeds it.
 #[adapter::test]
 async fn sending_waits_for_credit() {
     let (sender, receiver, _ends) = link(without_credit()).await;
@@ -31,7 +31,7 @@ async fn sending_waits_for_credit() {
 }
 
 #[adapter::test]
-async fn waiting_until_it_can_be_sent() {
+async fn waiting_until_a_message_can_be_sent() {
     let (sender, receiver, _ends) = link(without_credit()).await;
     let mut waiting = Vec::new();
     for _ in 0..3 {
@@ -39,7 +39,7 @@ async fn waiting_until_it_can_be_sent() {
         waiting.push(spawn(async move { sender.sendable().await }));
     }
     receiver.add_credit(1).unwrap();
-    // A task that only looks takes nothing, and it is the next one's turn.
+    // A task that only looks takes no credit, and passes the turn on.
     for waiting in waiting {
         waiting.join().await.unwrap().unwrap();
     }
@@ -54,9 +54,9 @@ async fn waiting_until_it_can_be_sent() {
     assert!(waiting.join().await.unwrap().is_err());
 }
 
-/// T-AVAIL-01: the receiver is told how many messages wait at the sender.
+/// T-AVAIL-01: the receiver learns the number of messages that wait at the sender.
 #[adapter::test]
-async fn what_is_available() {
+async fn available_messages_are_announced() {
     let (sender, receiver, _ends) = link(without_credit()).await;
     sender.set_available(17).unwrap();
     receiver.add_credit(1).unwrap();
@@ -84,7 +84,7 @@ async fn a_drained_receiver_has_all_there_was() {
     assert!(receiver.try_recv().unwrap().is_none());
 }
 
-/// T-DRAIN-01: no message waits to be sent, and so all credit comes back.
+/// T-DRAIN-01: no message waits, so all credit comes back.
 #[adapter::test]
 async fn draining_with_nothing_to_send() {
     let (sender, receiver, _ends) = link(without_credit()).await;

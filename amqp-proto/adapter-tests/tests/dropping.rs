@@ -1,4 +1,4 @@
-//! What was accepted before the end is written before it, whether handles are closed or dropped.
+//! Accepted messages are written before the end, whether handles are closed or dropped.
 
 use super::common::{listener, next_client, next_receiver, next_session};
 use crate::adapter::{self, Task, spawn};
@@ -9,12 +9,12 @@ use crate::amqp::{Connection, Outgoing};
 const MESSAGES: usize = 20;
 const LARGE: usize = 3 << 20;
 
-/// Makes a large message that is sent at most once.
+/// A large message, sent at most once.
 fn large() -> Outgoing {
     Outgoing::from(Message::new(vec![7; LARGE])).with_settled(true)
 }
 
-/// Starts a server; it ends with how many messages it has received, and whether the client has closed the connection.
+/// Starts a server. Its result is the number of messages, and whether the client has closed the connection.
 #[adapter::helper]
 async fn server() -> (String, Task<(usize, bool)>) {
     let (listener, url) = listener().await;
@@ -31,9 +31,9 @@ async fn server() -> (String, Task<(usize, bool)>) {
     (url, spawn(serve))
 }
 
-/// C-CLOSE-01: where a close is `Ok`, all that was sent before has arrived.
+/// C-CLOSE-01: after a successful close, all sent messages have arrived.
 #[adapter::test]
-async fn c_close_01_what_was_sent_has_arrived_if_a_close_is_ok() {
+async fn c_close_01_sent_messages_have_arrived_if_a_close_is_ok() {
     let (url, server) = server().await;
     let client = Connection::open(&url).await.unwrap();
     let sender = client.sender("jobs").attach().await.unwrap();
@@ -44,9 +44,9 @@ async fn c_close_01_what_was_sent_has_arrived_if_a_close_is_ok() {
     assert_eq!(server.join().await.unwrap(), (MESSAGES, true));
 }
 
-/// C-CLOSE-01: where all handles are dropped, the driver goes on until all is written.
+/// C-CLOSE-01: after all handles are dropped, the driver continues until all is written.
 #[adapter::test]
-async fn c_close_01_dropping_the_last_handle_writes_what_is_queued() {
+async fn c_close_01_dropping_the_last_handle_writes_queued_messages() {
     let (url, server) = server().await;
     let client = Connection::open(&url).await.unwrap();
     let sender = client.sender("jobs").attach().await.unwrap();

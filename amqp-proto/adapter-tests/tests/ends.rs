@@ -1,4 +1,4 @@
-//! What becomes of messages that have come, when their link ends before they are taken.
+//! The fate of messages that are not taken when their link ends.
 
 use super::common::{link, link_on_session};
 use crate::adapter::{self, both, pause};
@@ -6,9 +6,9 @@ use crate::amqp::config::ReceiverOptions;
 use crate::amqp::wire::Outcome;
 use crate::amqp::{Delivery, Error, Outgoing, Receiver, Sender, Sent};
 
-/// L-CLOSE-01 [2.6.6]: a peer that sends and closes its link at once has sent.
+/// L-CLOSE-01 [2.6.6]: messages sent before the peer's close can be received after it.
 #[adapter::test]
-async fn l_close_01_what_came_before_the_peers_close_is_taken() {
+async fn l_close_01_messages_before_the_peers_close_are_received() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
     let mut sent = Vec::new();
     for body in ["a", "b", "c"] {
@@ -18,7 +18,7 @@ async fn l_close_01_what_came_before_the_peers_close_is_taken() {
     for body in ["a", "b", "c"] {
         let delivery = receiver.recv().await.unwrap().unwrap();
         assert_eq!(delivery.message().unwrap().body().unwrap().as_str(), Some(body));
-        // The sender is not there any more, which is told.
+        // The sender is gone, so the outcome is an error.
         assert!(matches!(delivery.accept(), Err(Error::Link(_))));
     }
     assert!(receiver.recv().await.unwrap().is_none());
@@ -27,9 +27,9 @@ async fn l_close_01_what_came_before_the_peers_close_is_taken() {
     }
 }
 
-/// L-CLOSE-01 [2.6.6]: a message that is read while it comes is there to be read after the close.
+/// L-CLOSE-01 [2.6.6]: a message that is read while it arrives can be read after the close.
 #[adapter::test]
-async fn l_close_01_what_came_before_the_peers_close_is_read() {
+async fn l_close_01_messages_before_the_peers_close_are_read() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new().with_streaming(true)).await;
     for settled in [true, false] {
         drop(sender.send_queued(Outgoing::from("a message").with_settled(settled)).await.unwrap());
@@ -45,9 +45,9 @@ async fn l_close_01_what_came_before_the_peers_close_is_read() {
     assert!(receiver.recv_reader().await.unwrap().is_none());
 }
 
-/// L-DET-01 [2.6.4]: on a link that is only detached, messages stay, and their outcomes are told.
+/// L-DET-01 [2.6.4]: on a detached link, messages stay, and their outcomes are sent.
 #[adapter::test]
-async fn l_det_01_what_came_before_the_peers_detach_is_answered() {
+async fn l_det_01_messages_before_the_peers_detach_are_answered() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
     let sent = sender.send_queued("job").await.unwrap();
     sender.detach().await.unwrap();
@@ -57,7 +57,7 @@ async fn l_det_01_what_came_before_the_peers_detach_is_answered() {
     assert!(matches!(outcome, Ok(Outcome::Accepted) | Err(Error::Lost(_))), "{outcome:?}");
 }
 
-/// Takes the messages `0`, `1` and `2`.
+/// Receives the messages `0`, `1` and `2`.
 #[adapter::helper]
 async fn take_three(receiver: &Receiver) -> Vec<Delivery> {
     let mut taken = Vec::new();
@@ -69,9 +69,10 @@ async fn take_three(receiver: &Receiver) -> Vec<Delivery> {
     taken
 }
 
-/// S-END-01, C-CLOSE-01 [2.5.5] [2.4.3]: a peer that sends and ends its session, or its connection, at once has sent.
+/// S-END-01, C-CLOSE-01 [2.5.5] [2.4.3]: messages sent before the peer ends its session, or connection, can be
+/// received.
 #[adapter::test]
-async fn s_end_01_what_came_before_the_end_of_its_session_is_taken() {
+async fn s_end_01_messages_before_the_end_of_their_session_are_received() {
     for whole in [false, true] {
         let ((sender, session), (receiver, _far), (client, _server)) = link_on_session().await;
         let sent = queue(&sender, 3).await;
@@ -91,8 +92,8 @@ async fn s_end_01_what_came_before_the_end_of_its_session_is_taken() {
     }
 }
 
-/// T-DISP-14 [2.6.12]: what its sender has settled exists nowhere else: on a link that is only detached it can still be
-/// taken when its session, or the connection, has ended.
+/// T-DISP-14 [2.6.12]: a settled message exists only at the receiver. On a detached link it can be received even
+/// after its session or the connection has ended.
 #[adapter::test]
 async fn t_disp_14_settled_messages_of_a_detached_link_outlive_its_session() {
     for whole in [false, true] {
@@ -121,9 +122,9 @@ async fn queue(sender: &Sender, messages: usize) -> Vec<Sent> {
     sent
 }
 
-/// M-STATE-07 [3.4.4]: what was asked for ahead and not taken goes elsewhere when the receiver is closed.
+/// M-STATE-07 [3.4.4]: closing a receiver releases its prefetched messages.
 #[adapter::test]
-async fn m_state_07_a_receiver_that_is_closed_releases_what_nobody_took() {
+async fn m_state_07_a_closed_receiver_releases_unread_messages() {
     for streaming in [false, true] {
         let options = ReceiverOptions::new().with_prefetch(10).with_streaming(streaming);
         let (sender, receiver, _ends) = link(options).await;
@@ -136,9 +137,9 @@ async fn m_state_07_a_receiver_that_is_closed_releases_what_nobody_took() {
     }
 }
 
-/// M-STATE-07 [3.4.4]: what was not taken goes elsewhere when the last handle of the receiver is dropped.
+/// M-STATE-07 [3.4.4]: dropping a receiver's last handle releases its prefetched messages.
 #[adapter::test]
-async fn m_state_07_a_receiver_that_is_dropped_releases_what_nobody_took() {
+async fn m_state_07_a_dropped_receiver_releases_unread_messages() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
     let sent = queue(&sender, 8).await;
     let first = receiver.recv().await.unwrap().unwrap();
@@ -155,12 +156,12 @@ async fn m_state_07_a_receiver_that_is_dropped_releases_what_nobody_took() {
     assert!(outcomes[1..].iter().all(|outcome| *outcome == Outcome::Released), "{outcomes:?}");
 }
 
-/// T-STOP-01 [2.6.10]: what is on its way when the receiver is closed is released, too.
+/// T-STOP-01 [2.6.10]: closing a receiver releases messages on the way, too.
 #[adapter::test]
-async fn t_stop_01_what_is_on_its_way_is_released() {
+async fn t_stop_01_messages_on_the_way_are_released() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
     let sent = queue(&sender, 50).await;
-    // On tokio, the server has not seen them when it begins to close.
+    // On tokio, the server has not seen the messages when it begins to close.
     let close = async { receiver.close().await.unwrap() };
     both(close, async {
         for sent in sent {
@@ -170,7 +171,7 @@ async fn t_stop_01_what_is_on_its_way_is_released() {
     .await;
 }
 
-/// T-DISP-14 [2.6.12]: what its sender has settled exists nowhere else, and can still be taken.
+/// T-DISP-14 [2.6.12]: settled messages exist only at the receiver, and can be received after a close.
 #[adapter::test]
 async fn t_disp_14_settled_messages_outlive_a_close() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;

@@ -1,4 +1,4 @@
-//! Errors that a person can act on: the kind, whether to try again, and the words.
+//! Errors that a person can act on: the kind, whether a retry can help, and the text.
 
 use super::common::refusals::REFUSALS;
 use super::common::{next_session, pair, pair_with};
@@ -46,9 +46,9 @@ async fn a_close_by_the_peer_passes_unless_it_refuses_the_client() {
     }
 }
 
-/// [2.7.3] [2.8.14]: a refusal of a link says whether to try again, and hints at the one mistake that is likely.
+/// [2.7.3] [2.8.14]: the error of a refused link says whether a retry can help, and hints at the likely mistake.
 #[adapter::test]
-async fn a_link_that_is_refused_says_why() {
+async fn the_error_of_a_refused_link_has_the_reason() {
     for (condition, description, kind, is_transient, hint) in [
         (
             Condition::InvalidField,

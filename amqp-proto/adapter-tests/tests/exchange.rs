@@ -1,4 +1,4 @@
-//! Messages and outcomes both ways.
+//! Messages and outcomes in both directions.
 
 use super::common::{link, next_receiver, next_session, pair, pair_with, receiving, sending};
 use crate::adapter::{self, both, spawn};
@@ -52,7 +52,7 @@ async fn each_outcome_comes_back_to_its_message() {
         Outcome::Released,
         Outcome::from(modified.clone()),
     ];
-    // Decided about in another order than they have come.
+    // The outcomes are set in another order than the messages arrived.
     e.modify(modified).unwrap();
     d.release().unwrap();
     c.reject(error).unwrap();
@@ -64,7 +64,7 @@ async fn each_outcome_comes_back_to_its_message() {
     }
 }
 
-/// T-DISP-14: a message that is sent settled counts as accepted; the receiver's decision about it is not sent.
+/// T-DISP-14: a message that is sent settled counts as accepted; the receiver's outcome is not sent.
 #[adapter::test]
 async fn a_message_that_is_sent_settled() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
@@ -74,7 +74,7 @@ async fn a_message_that_is_sent_settled() {
     delivery.reject(None).unwrap();
 }
 
-/// The receiver settles second: its outcome waits for the sender, which has to have seen it.
+/// On a link with receiver mode second, the receiver's outcome waits for the sender, which must have seen it.
 #[adapter::test]
 async fn a_receiver_can_wait_for_the_sender_to_settle() {
     let (client, server) = pair().await;
@@ -94,9 +94,9 @@ async fn a_receiver_can_wait_for_the_sender_to_settle() {
     client.close().await.unwrap();
 }
 
-/// A delivery of a receiver that settles second is settled once the sender has.
+/// A delivery of a receiver that settles second is settled after the sender has settled it.
 #[adapter::test]
-async fn waiting_until_it_is_settled() {
+async fn waiting_until_a_delivery_is_settled() {
     let (client, server) = pair().await;
     let builder = client.sender("jobs").with_rcv_settle_mode(ReceiverSettleMode::Second);
     let (sender, receiver, _session) = sending(builder.with_auto_settle(false), &server, by_hand(1)).await;
@@ -137,7 +137,7 @@ async fn large_messages_go_both_ways_at_once() {
     }
 }
 
-/// What was sent settled is not lost when the link ends before it was taken.
+/// Settled messages are not lost if the link ends before they are taken.
 #[adapter::test]
 async fn settled_messages_outlive_their_link() {
     let (client, server) = pair().await;
@@ -154,7 +154,7 @@ async fn settled_messages_outlive_their_link() {
     assert!(receiver.recv().await.unwrap().is_none());
 }
 
-/// What was sent settled arrives, though the link and the connection are closed behind it.
+/// Settled messages arrive although link and connection are closed behind them.
 #[adapter::test]
 async fn settled_messages_arrive_before_the_close() {
     let (sender, receiver, (client, server, _session)) = link(ReceiverOptions::new()).await;
@@ -176,7 +176,7 @@ async fn settled_messages_arrive_before_the_close() {
     assert_eq!(count, 51);
 }
 
-/// What is sent is written before the link is closed, however much it is.
+/// All sent messages are written before the link is closed, whatever their size.
 #[adapter::test]
 async fn a_close_waits_for_what_was_sent() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new().with_prefetch(1)).await;
@@ -187,9 +187,9 @@ async fn a_close_waits_for_what_was_sent() {
     closing.join().await.unwrap().unwrap();
 }
 
-/// What the peer has said of a link, and a message that is settled without an outcome.
+/// The peer's settings of a link, and a message that is settled without an outcome.
 #[adapter::test]
-async fn what_the_other_end_says() {
+async fn the_settings_of_the_other_end() {
     let (sender, receiver, _ends) =
         link(ReceiverOptions::new().with_prefetch(0).with_max_message_size(1_000)).await;
     assert_eq!(sender.max_message_size(), Some(1_000));
@@ -205,7 +205,7 @@ async fn what_the_other_end_says() {
     assert_eq!(receiver.available(), 6, "one of them has come");
 }
 
-/// X-RET-01, X-RET-03: a message that is retired in a transaction stays unsettled, and can get another outcome.
+/// X-RET-01, X-RET-03: a message retired in a transaction stays unsettled, and can get another outcome.
 #[adapter::test]
 async fn x_ret_03_a_retired_message_stays_unsettled() {
     let (sender, receiver, _ends) = link(by_hand(1)).await;
@@ -220,7 +220,7 @@ async fn x_ret_03_a_retired_message_stays_unsettled() {
     assert_eq!(receiver.unsettled(), 0);
 }
 
-/// A link that was detached and is attached again is not closed by the handles of before.
+/// Old handles of a link do not close it after it was detached and attached again.
 #[adapter::test]
 async fn a_link_that_is_attached_again() {
     let (client, server) = pair().await;
@@ -253,7 +253,7 @@ async fn a_link_that_is_attached_again() {
     assert_eq!(receiver.name(), "");
 }
 
-/// A client that takes no offers refuses them; a client that does has them told.
+/// A client that does not accept offers refuses them; otherwise it gets them.
 #[adapter::test]
 async fn offers_of_the_peer() {
     let (client, server) = pair().await;

@@ -1,4 +1,4 @@
-//! What a handle that is dropped says of its message, and helpers that say it by what has come of the work.
+//! The outcome of a message whose handle is dropped, and helpers that set the outcome by the result of the work.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,7 +15,7 @@ fn failed() -> Outcome {
     Modified::failed().into()
 }
 
-/// Takes a message and leaves by `?`, as it is not what was expected.
+/// Receives a message and returns by `?`, because of its content.
 #[adapter::helper]
 async fn leave_half_way(receiver: &Receiver) -> Result<(), Error> {
     let delivery = receiver.recv().await?.ok_or(Error::Gone)?;
@@ -24,7 +24,7 @@ async fn leave_half_way(receiver: &Receiver) -> Result<(), Error> {
     delivery.accept()
 }
 
-/// M-STATE-07 [3.4.4]: what was not processed, and was left by `?`, is released.
+/// M-STATE-07 [3.4.4]: a message that is dropped by `?` is released.
 #[adapter::test]
 async fn m_state_07_a_delivery_that_is_dropped_is_released() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
@@ -33,7 +33,7 @@ async fn m_state_07_a_delivery_that_is_dropped_is_released() {
     assert_eq!(sent.outcome().await.unwrap(), Outcome::Released);
 }
 
-/// M-STATE-08 [3.4.5]: an attempt that ended in a panic counts as one.
+/// M-STATE-08 [3.4.5]: a message that is dropped by a panic counts as a failed delivery.
 #[adapter::test]
 async fn m_state_08_a_panic_counts_as_a_failed_delivery() {
     for on_drop in [OnDrop::Release, OnDrop::Accept] {
@@ -49,7 +49,7 @@ async fn m_state_08_a_panic_counts_as_a_failed_delivery() {
     }
 }
 
-/// The receiver chooses what a drop says.
+/// The receiver's options set the outcome of a dropped message.
 #[adapter::test]
 async fn m_state_07_a_drop_says_what_was_chosen() {
     for (options, outcome) in [
@@ -73,7 +73,7 @@ async fn m_state_07_a_drop_says_what_was_chosen() {
     }
 }
 
-/// M-STATE-07 [3.4.4]: a message that is read while it comes is released, however much of it was read.
+/// M-STATE-07 [3.4.4]: a message read while it arrives is released, whatever part of it was read.
 #[adapter::test]
 async fn m_state_07_a_stream_that_is_dropped_is_released() {
     for (auto_accept, outcome) in [(false, Outcome::Released), (true, Outcome::Accepted)] {
@@ -101,7 +101,7 @@ async fn m_state_07_a_stream_that_is_dropped_is_released() {
 /// [3.4]: `Ok` accepts, `Err` has the message come again and rejects it in the end; what the work has decided itself
 /// stays.
 #[adapter::test]
-async fn m_state_05_work_is_told_by_its_result() {
+async fn m_state_05_the_result_of_the_work_decides() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
     let stop = receiver.clone();
     let work = spawn(async move {
@@ -136,7 +136,7 @@ async fn m_state_05_failed_work_is_told_as_the_policy_says() {
         let stop = receiver.clone();
         let work = spawn(async move {
             let work = async |_| {
-                // A message that is released does not come again here: the test does not send it again.
+                // A released message does not come again: the test does not send it again.
                 WORKED.fetch_add(1, Ordering::SeqCst);
                 Err::<(), _>("no")
             };
@@ -149,9 +149,9 @@ async fn m_state_05_failed_work_is_told_as_the_policy_says() {
     }
 }
 
-/// So many messages are worked on at a time, and no more.
+/// At most this number of messages is processed at a time.
 #[adapter::test]
-async fn m_state_05_so_many_are_worked_on_at_a_time() {
+async fn m_state_05_a_bounded_number_of_messages_is_worked_on() {
     static NOW: AtomicUsize = AtomicUsize::new(0);
     static MOST: AtomicUsize = AtomicUsize::new(0);
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
@@ -179,7 +179,7 @@ async fn m_state_05_so_many_are_worked_on_at_a_time() {
     assert_eq!(MOST.load(Ordering::SeqCst), 3);
 }
 
-/// M-STATE-08 [3.4.5]: work that panics has processed nothing, and ends all of it.
+/// M-STATE-08 [3.4.5]: a closure that panics has processed no message, and ends the loop.
 #[adapter::test]
 async fn m_state_08_work_that_panics_accepts_nothing() {
     for concurrency in [1, 3] {
@@ -193,7 +193,7 @@ async fn m_state_08_work_that_panics_accepts_nothing() {
     }
 }
 
-/// T-DISP-13 [2.6.12]: an outcome does not change, however often it is asked for.
+/// T-DISP-13 [2.6.12]: an outcome does not change, however often it is read.
 #[adapter::test]
 async fn t_disp_13_an_outcome_stays_known() {
     let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
@@ -211,9 +211,9 @@ async fn t_disp_13_an_outcome_stays_known() {
     }
 }
 
-/// L-DET-03 [2.6.4]: a link that has no message yet is told from one that has ended.
+/// L-DET-03 [2.6.4]: `try_recv` distinguishes a link without messages from one that has ended.
 #[adapter::test]
-async fn l_det_03_the_end_of_a_link_is_told_to_those_who_look() {
+async fn l_det_03_try_recv_reports_the_end_of_a_link() {
     for error in [None, Some(AmqpError::new(Condition::ResourceDeleted))] {
         let (client, server) = pair().await;
         let (receiver, sender, _session) = receiving(client.receiver("jobs"), &server).await;
@@ -229,7 +229,7 @@ async fn l_det_03_the_end_of_a_link_is_told_to_those_who_look() {
     }
 }
 
-/// E-SIZE-05 [1.6]: a message is decoded within the limits of the connection that it came over.
+/// E-SIZE-05 [1.6]: a message is decoded within the limits of its connection.
 #[adapter::test]
 async fn e_size_05_a_message_is_decoded_within_the_limits_of_its_connection() {
     let small = ConnectionOptions::new().with_limits(Limits::DEFAULT.with_elements(64));

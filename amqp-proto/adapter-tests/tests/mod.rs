@@ -1,4 +1,4 @@
-//! The tests that both adapters have, a file a subject.
+//! The tests of both adapters, one file for each subject.
 
 mod common;
 #[allow(unreachable_pub)]

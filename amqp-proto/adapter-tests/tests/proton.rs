@@ -1,4 +1,4 @@
-//! Proton's first programs against a broker, over sockets.
+//! Proton's introductory programs against a broker, over sockets.
 
 use std::sync::mpsc;
 
@@ -16,7 +16,7 @@ fn started<H: Handler + Send + 'static>(handler: H) -> (Injector, Task<()>) {
     (injector, running)
 }
 
-/// Starts a broker, which nothing that its clients do may end.
+/// Starts a broker, which no client can end.
 #[adapter::helper]
 async fn broker() -> (String, Injector, Task<()>) {
     let (urls, url) = mpsc::channel();
@@ -25,7 +25,7 @@ async fn broker() -> (String, Injector, Task<()>) {
     (url, injector, running)
 }
 
-/// The sender is closed behind its only message.
+/// The sender is closed right behind its only message.
 #[adapter::test]
 async fn hello_world() {
     let (url, injector, running) = broker().await;
@@ -50,7 +50,7 @@ async fn simple_send_and_simple_recv() {
     running.join().await.unwrap();
 }
 
-/// T-CREDIT-06: neither program looks at credit, or waits for its link; what they send waits for both.
+/// T-CREDIT-06: the programs wait neither for credit nor for their links; their messages do.
 #[adapter::test]
 async fn client_and_server() {
     let (url, injector, running) = broker().await;

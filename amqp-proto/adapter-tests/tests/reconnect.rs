@@ -1,4 +1,4 @@
-//! Messages that are sent over as many connections as that takes.
+//! Messages sent over as many connections as needed.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -23,7 +23,7 @@ fn backoff() -> Backoff {
     Backoff::new(Duration::from_millis(1), Duration::from_millis(1)).with_attempts(3)
 }
 
-/// Accepts the next link that the next client attaches; returns what keeps it, too.
+/// Accepts the next link that the next client attaches. Returns the handles that keep the link, too.
 #[adapter::helper]
 async fn next_link(listener: &Listener) -> (Receiver, (Connection, Session)) {
     let connection = next_client(listener).await;
@@ -32,9 +32,9 @@ async fn next_link(listener: &Listener) -> (Receiver, (Connection, Session)) {
     (next_receiver(&session, options).await, (connection, session))
 }
 
-/// The server takes messages, and goes away before it has said what became of the last one, again and again.
+/// The server disappears, again and again, before it has sent the outcome of its last message.
 #[adapter::test]
-async fn what_was_lost_is_sent_again_and_nothing_else() {
+async fn only_lost_messages_are_sent_again() {
     let (listener, url) = listener().await;
     let url = format!("{url}/jobs");
     let server = spawn(async move {
@@ -65,9 +65,9 @@ async fn what_was_lost_is_sent_again_and_nothing_else() {
     assert_eq!(ids, expected);
 }
 
-/// A peer refuses the link, and then there is no peer.
+/// The peer refuses the link, and then no peer exists.
 #[adapter::test]
-async fn it_ends_where_it_is_in_vain() {
+async fn hopeless_attempts_end() {
     let (listener, url) = listener().await;
     let server = spawn(async move {
         let connection = next_client(&listener).await;
@@ -86,10 +86,10 @@ async fn it_ends_where_it_is_in_vain() {
     assert_eq!(jobs.len(), 1);
 }
 
-/// A message that its queue is too full for is sent again, as is one whose queue is not there for now; [3.4.3] says no
-/// more than that it was rejected. An orderly shutdown of the server passes, too.
+/// A message is sent again if its queue is full or temporarily missing; [3.4.3] says only that it was rejected. The
+/// client also survives an orderly shutdown of the server.
 #[adapter::test]
-async fn what_was_rejected_for_now_is_sent_again() {
+async fn temporarily_rejected_messages_are_sent_again() {
     let (listener, url) = listener().await;
     let server = spawn(async move {
         let full = AmqpError::new(Condition::ResourceLimitExceeded);

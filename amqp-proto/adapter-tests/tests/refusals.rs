@@ -1,4 +1,4 @@
-//! Links, sessions and connections that the peer refuses or ends: each wait ends, with a reason.
+//! Links, sessions and connections that the peer refuses or ends: every wait ends with a reason.
 
 use super::common::{link, next_receiver, next_session, pair};
 use crate::adapter::{self, both, spawn};
@@ -6,7 +6,7 @@ use crate::amqp::config::ReceiverOptions;
 use crate::amqp::wire::{AmqpError, Condition};
 use crate::amqp::{Error, OfferedLink, Origin};
 
-/// L-ATT-05: a link that is refused says which end refused it, and why.
+/// L-ATT-05: the error of a refused link names the end that refused it, and the reason.
 #[adapter::test]
 async fn a_link_that_is_refused() {
     let (client, server) = pair().await;
@@ -51,7 +51,7 @@ async fn a_link_that_the_peer_closes_ends_all_that_waits_for_it() {
         assert_eq!(error.condition(), Some(&Condition::DetachForced), "{error}");
         assert!(error.is_remote());
     }
-    // M-STATE-07: where it had come and was not taken, closing has released it.
+    // M-STATE-07: closing has released the message if it had arrived.
     if let Some(sent) = sent {
         assert!(!sent.outcome().await.is_ok_and(|outcome| outcome.is_accepted()));
     }
@@ -75,7 +75,7 @@ async fn a_session_that_the_peer_ends() {
     client.close().await.unwrap();
 }
 
-/// Ending says why, and waits until the peer has heard.
+/// An end carries an error, and waits for the peer's end.
 #[adapter::test]
 async fn a_session_is_ended_with_a_reason() {
     let (client, server) = pair().await;
@@ -86,9 +86,9 @@ async fn a_session_is_ended_with_a_reason() {
     assert_eq!(error.condition(), Some(&Condition::WindowViolation));
 }
 
-/// A connection of which no handle is left is closed, and its peer is told.
+/// A connection without handles is closed, and its peer learns that.
 #[adapter::test]
-async fn what_nobody_holds_is_closed() {
+async fn dropping_all_handles_closes_the_connection() {
     let (sender, receiver, (client, server, _session)) = link(ReceiverOptions::new()).await;
     drop(client);
     assert!(server.is_open());

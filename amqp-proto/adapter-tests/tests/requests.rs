@@ -1,4 +1,4 @@
-//! Requests and their answers, from end to end.
+//! Requests and their replies, from end to end.
 
 use super::common::{next_receiver, next_session, pair, pair_with};
 use crate::adapter::{self, both, spawn};
@@ -11,7 +11,7 @@ use crate::amqp::{
     Responder, Sender, Session,
 };
 
-/// Attaches a client that can ask. Its peer sends answers over the one link, and receives requests over the other.
+/// Returns a requester, and its peer's links: one to send replies, one to receive requests.
 #[adapter::helper]
 async fn asking() -> (Requester, Sender, Receiver, (Connection, Connection, Session)) {
     let (client, server) = pair().await;
@@ -40,7 +40,7 @@ async fn answer(answers: &Sender, request: &Delivery) {
     drop(answers.send_queued(answer).await.unwrap());
 }
 
-/// M-PROP-04 [3.2.4]: requests tell the address for answers that was set, or their own.
+/// M-PROP-04 [3.2.4]: the reply-to of a request is its own, or that of the requester.
 #[adapter::test]
 async fn m_prop_04_the_address_for_answers_can_be_set() {
     let (requester, answers, requests, _ends) = asking().await;
@@ -58,9 +58,9 @@ async fn m_prop_04_the_address_for_answers_can_be_set() {
     }
 }
 
-/// Many ask at a time; answers come in another order, and go to the one that has asked.
+/// Many requests wait; the replies come in another order and reach their requests.
 #[adapter::test]
-async fn answers_find_who_has_asked() {
+async fn answers_reach_their_requests() {
     let (requester, answers, requests, _ends) = asking().await;
     let mut asking = Vec::new();
     for number in 0..20 {
@@ -90,7 +90,7 @@ async fn answers_find_who_has_asked() {
     requester.close().await.unwrap();
 }
 
-/// A request that is not accepted has no answer to come; the end of the link for answers ends the requests that wait.
+/// A request that is not accepted gets no reply; the end of the link for replies ends the waiting requests.
 #[adapter::test]
 async fn requests_that_have_no_answer() {
     let (requester, answers, requests, _ends) = asking().await;
@@ -113,7 +113,7 @@ async fn requests_that_have_no_answer() {
     serving.join().await.unwrap();
 }
 
-/// The end of the connection ends the requests that wait, and those that come later.
+/// The end of the connection ends waiting requests and later ones.
 #[adapter::test]
 async fn requests_end_with_the_connection() {
     let (requester, _answers, requests, (client, _server, _session)) = asking().await;
@@ -126,7 +126,7 @@ async fn requests_end_with_the_connection() {
     drop(request);
 }
 
-/// A peer that makes no dynamic nodes says so, which hurts nothing else on the connection.
+/// A peer without dynamic nodes refuses the requester, and the rest of the connection keeps working.
 #[adapter::test]
 async fn a_peer_without_dynamic_nodes() {
     let (client, server) = pair().await;
@@ -145,7 +145,7 @@ async fn a_peer_without_dynamic_nodes() {
     both(begin, async { next_session(&server).await }).await;
 }
 
-/// Where there is no relay, answers go over a link for each address.
+/// Without an anonymous relay, replies go out on one link for each address.
 #[adapter::test]
 async fn a_service() {
     let options = ConnectionOptions::new().with_accept_offers(true);
@@ -167,7 +167,7 @@ async fn a_service() {
     });
     let sender = client.sender("service").attach().await.unwrap();
     let answers = next_session(&client).await;
-    // The service has not answered it.
+    // The service has not replied to the request.
     assert_eq!(sender.send("dropped").await.unwrap(), Outcome::Released);
     assert_eq!(sender.send("for information").await.unwrap(), Outcome::Accepted);
     let mut receivers = Vec::new();

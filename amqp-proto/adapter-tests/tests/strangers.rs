@@ -1,4 +1,4 @@
-//! Connecting to a server that is no broker: the error names it, in bounded time.
+//! Connections to servers that are no brokers: the error names them, in bounded time.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ async fn an_unknown_host_is_told_by_the_system() {
     assert!(matches!(opened, Err(Error::Io(_))));
 }
 
-/// H-HDR-05: a server of another protocol is told apart at its first octets.
+/// H-HDR-05: another protocol is recognised by its first octets.
 #[adapter::test]
 async fn another_protocol_or_an_early_end_is_named() {
     for stranger in STRANGERS {

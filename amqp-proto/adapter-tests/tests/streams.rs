@@ -1,4 +1,4 @@
-//! Messages that are sent and read in pieces.
+//! Messages sent and read in pieces.
 
 use super::common::link;
 use crate::adapter::{self, both};
@@ -21,7 +21,7 @@ async fn a_message_is_sent_and_read_in_pieces() {
             stream.write(whole.slice_ref(piece)).await.unwrap();
         }
         assert_eq!(stream.finish().unwrap().outcome().await.unwrap(), Outcome::Accepted);
-        // Given up, and so never seen; the credit for it is spent.
+        // The message is aborted and never seen; its credit is used.
         let mut stream = sender.writer(SendOptions::new()).await.unwrap();
         stream.write(&b"half a mess"[..]).await.unwrap();
         drop(stream);
@@ -54,7 +54,7 @@ async fn a_message_is_sent_and_read_in_pieces() {
     assert!(receiver.recv_reader().await.unwrap().is_none());
 }
 
-/// M-BODY-02 [3.2.6]: the data of a body is read while it comes, without the encoding around it.
+/// M-BODY-02 [3.2.6]: the data of a body is read while it arrives, without its encoding.
 #[adapter::test]
 async fn m_body_02_the_data_of_a_body_is_read_in_pieces() {
     let (sender, receiver, _ends) = link(by_hand(2)).await;
@@ -79,7 +79,7 @@ async fn m_body_02_the_data_of_a_body_is_read_in_pieces() {
     both(send, receive).await;
 }
 
-/// A receiver that drops a stream half way gets the next message all the same.
+/// A receiver that drops a message half-way still gets the next message.
 #[adapter::test]
 async fn a_stream_that_is_not_read_to_its_end_is_released() {
     let options = ReceiverOptions::new().with_prefetch(2).with_streaming(true);

@@ -1,4 +1,4 @@
-//! TLS: which certificates are believed, and the errors of the ends that are not.
+//! TLS: trusted certificates, and the errors of both ends for others.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
@@ -31,7 +31,7 @@ fn server(issued: &Issued) -> Acceptor {
     Acceptor::default().with_tls(tls.build().unwrap())
 }
 
-/// Takes one client by this acceptor; returns the port, and what comes of the client.
+/// Accepts one client by this acceptor. Returns the port, and the result.
 #[adapter::helper]
 async fn taking(acceptor: Acceptor) -> (u16, Task<Result<Connection>>) {
     let listener = Listener::bind_with("127.0.0.1:0", acceptor).await.unwrap();
@@ -44,7 +44,7 @@ async fn open(port: u16, options: ConnectionOptions) -> Result<Connection> {
     Connection::open_with(&format!("amqps://localhost:{port}"), options).await
 }
 
-/// Sends a large message, and receives another meanwhile.
+/// Sends a large message while receiving another.
 #[adapter::helper]
 async fn swap(sender: &Sender, receiver: &Receiver) {
     let body = vec![7_u8; 4 << 20];
@@ -55,7 +55,7 @@ async fn swap(sender: &Sender, receiver: &Receiver) {
     assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
 }
 
-/// Sends large messages both ways at once.
+/// Sends large messages in both directions at once.
 #[adapter::helper]
 async fn exchange(client: &Connection, server: &Connection) {
     let ask = async {
@@ -69,7 +69,7 @@ async fn exchange(client: &Connection, server: &Connection) {
         let receiver = next_receiver(&session, ReceiverOptions::new()).await;
         let sender = next_sender(&session).await;
         swap(&sender, &receiver).await;
-        // The links are there until the client has seen all outcomes.
+        // The links exist until the client has seen all outcomes.
         session.next_link().await.unwrap_or_default();
     };
     both(ask, serve).await;
@@ -157,7 +157,7 @@ async fn a_server_that_never_answers() {
     assert!(error.to_string().contains("does not answer, perhaps it does not speak TLS"), "{error}");
 }
 
-/// A stream that is cut off is told from one that the peer has ended.
+/// A stream that is cut differs from one that the peer has ended.
 #[adapter::test]
 async fn a_stream_that_is_cut_is_told() {
     let authority = Authority::new();
@@ -171,7 +171,7 @@ async fn a_stream_that_is_cut_is_told() {
     assert_eq!(ended.io().unwrap().kind(), ErrorKind::UnexpectedEof, "{ended}");
 }
 
-/// Over any stream the server is looked at as it is over TCP, and told whom it is taken for.
+/// Over any stream, the server's certificate is verified as over TCP, and the server gets the host's name.
 #[adapter::test]
 async fn a_stream_that_is_no_socket() {
     let authority = Authority::new();
@@ -214,7 +214,7 @@ async fn a_tls_03_the_server_is_told_the_name_of_the_host() {
     assert_eq!(named.join().await.unwrap().as_deref(), Some("localhost"));
 }
 
-/// A configuration of rustls is taken as it is.
+/// A configuration of rustls is used unchanged.
 #[adapter::test]
 async fn configurations_that_are_ready() {
     let authority = Authority::new();
@@ -239,7 +239,7 @@ async fn configurations_that_are_ready() {
     exchange(&client, &server).await;
 }
 
-/// Starts a container that listens; returns its address, how it is stopped, and how many messages it has received.
+/// Starts a container that listens. Returns its address, its injector, and its number of messages.
 #[adapter::helper]
 async fn worker(acceptor: Acceptor) -> (String, Injector, Task<usize>) {
     let (addresses, address) = mpsc::channel();
@@ -268,7 +268,7 @@ async fn containers_at_both_ends() {
         let lonely = Container::new(lonely).with_options(options).run().await.unwrap();
         assert!(lonely.errors.iter().any(|error| error.contains(words)), "{words}: {:?}", lonely.errors);
     }
-    // Those that were not taken have left no trace.
+    // Refused clients have left no trace.
     injector.stop().unwrap();
     assert_eq!(worker.join().await.unwrap(), MESSAGES);
 }

@@ -1,6 +1,6 @@
-//! What the engine costs: both ends of a connection in memory, on one thread.
+//! Measures the engine: both ends of a connection in memory, on one thread.
 //!
-//! `cargo bench -p amqp-proto --bench engine` prints what a message costs, then what live objects do.
+//! `cargo bench -p amqp-proto --bench engine` prints the cost of a message, then that of live objects.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a case that fails has no figures
 #![allow(clippy::cast_possible_truncation)] // of counts that are chosen here
@@ -58,7 +58,7 @@ fn typical(times: u64) {
     pair.exchange(times, |sender| sender.send_with(&message, &options).is_ok());
 }
 
-/// Over each link in turn, all of which have been used before.
+/// Sends on each link in turn; all links were used before.
 fn many_links(times: u64, links: usize) {
     let (mut pair, payload, options) = (Pair::with_links(100, links), payload(256), SendOptions::new());
     let mut send = |sender: &mut SenderMut<'_>| sender.send_payload(&payload, &options).is_ok();
@@ -66,7 +66,7 @@ fn many_links(times: u64, links: usize) {
     pair.exchange(times, &mut send);
 }
 
-/// A million deliveries on another link stay unsettled while others come and go.
+/// A million deliveries on another link stay unsettled meanwhile.
 fn beside_unsettled(times: u64) {
     let (mut pair, payload, options) = (Pair::with_links(100, 2), payload(256), SendOptions::new());
     pair.pile_up(1_000_000, &payload);

@@ -1,4 +1,4 @@
-//! Two engines joined in memory: what one has written is copied to where the other reads.
+//! Two engines joined in memory: the output of each is copied to the input of the other.
 
 use amqp_proto::codec::{Entries, ValueRef};
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
@@ -14,12 +14,12 @@ pub(crate) struct Pair {
     pub(crate) server: Connection,
     pub(crate) senders: Vec<SenderKey>,
     receivers: Vec<ReceiverKey>,
-    /// Deliveries sent, and done with.
+    /// The number of settled deliveries.
     sent: u64,
     done: u64,
-    /// Whether every section of a message is read.
+    /// True if every section of a message is read.
     pub(crate) reads_all: bool,
-    /// The link on which messages are left as they are.
+    /// The link whose messages stay unsettled.
     idle: Option<ReceiverKey>,
 }
 
@@ -33,10 +33,10 @@ pub(crate) fn options(name: &'static str) -> Options {
     Options::new(name).with_limits(limits)
 }
 
-/// How many octets are moved at a time: what a segment of TCP carries over Ethernet.
+/// The octets moved at a time, like a TCP segment over Ethernet.
 const SEGMENT: usize = 1460;
 
-/// Moves all octets that one end has written to the other, which says what it has to say about each portion.
+/// Moves all output of one end to the other, which handles its events after each portion.
 fn carry(from: &mut Connection, to: &mut Connection, mut told: impl FnMut(&mut Connection, Event)) -> bool {
     let mut output = from.output();
     let moved = output.has_remaining();
@@ -59,7 +59,7 @@ impl Pair {
         Self::with_links(window, 1)
     }
 
-    /// With so many links, each of which asks for `window` messages ahead.
+    /// A pair with this number of links, each with a prefetch of `window`.
     pub(crate) fn with_links(window: u32, links: usize) -> Self {
         let mut pair = Self {
             client: Connection::client(options("client"), Moment::START),
@@ -85,12 +85,12 @@ impl Pair {
         pair
     }
 
-    /// Lets both ends speak until they have nothing to say.
+    /// Moves octets and handles events until nothing is left.
     pub(crate) fn drive(&mut self, window: u32) {
         while self.turn(window) {}
     }
 
-    /// Moves what each end has to say to the other; whether there was anything.
+    /// Moves the output of both ends. Returns whether there was any.
     fn turn(&mut self, window: u32) -> bool {
         let Self { client, server, receivers, done, reads_all, idle, .. } = self;
         let mut taker = Taker { window, receivers, done, reads_all: *reads_all, idle: *idle };
@@ -102,7 +102,7 @@ impl Pair {
         moved || back
     }
 
-    /// Sends so many messages, over all links in turn, and waits until all are settled.
+    /// Sends this number of messages, on all links in turn, until all are settled.
     pub(crate) fn exchange(&mut self, times: u64, mut send: impl FnMut(&mut SenderMut<'_>) -> bool) {
         let end = self.sent + times;
         let mut next = 0;
@@ -125,7 +125,7 @@ impl Pair {
         }
     }
 
-    /// Sends so many messages over the first link that nobody settles, and does without the link from then on.
+    /// Sends this number of messages on the first link, which stay unsettled, and stops using that link.
     pub(crate) fn pile_up(&mut self, count: u32, payload: &Payload) {
         self.idle = Some(self.receivers[0]);
         self.server.receiver(self.receivers[0]).expect("a link").set_credit(count).expect("attached");
@@ -142,7 +142,7 @@ impl Pair {
     }
 }
 
-/// What the server does.
+/// The application of the server.
 struct Taker<'a> {
     window: u32,
     receivers: &'a mut Vec<ReceiverKey>,

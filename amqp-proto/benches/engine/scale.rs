@@ -1,4 +1,4 @@
-//! What live objects cost: heap, and the time to make one beside many.
+//! Measures the heap of live objects, and the time to make one beside many.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use amqp_proto::message::Message;
 
 use crate::pair::Pair;
 
-/// The heap that stays when something has been made.
+/// Measures the heap that remains after something was made.
 fn kept<T>(make: impl FnOnce() -> T) -> (T, i64) {
     let mut made = None;
     let info = allocation_counter::measure(|| made = Some(make()));

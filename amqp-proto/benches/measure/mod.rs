@@ -1,4 +1,4 @@
-//! How a benchmark of this crate counts: a table of instructions, allocations, octets allocated and time.
+//! The measurements of a benchmark: a table of instructions, allocations, allocated octets and time.
 //!
 //! Instructions are counted by valgrind (callgrind), each case in a process of its own that runs it twice as often the
 //! second time, so that start-up cancels out; without valgrind that column stays empty. Allocations come from a
@@ -10,12 +10,12 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// An operation to be measured.
+/// An operation to measure.
 pub(crate) struct Case {
     name: &'static str,
-    /// Runs it so many times.
+    /// Runs the operation this number of times.
     run: fn(u64),
-    /// How often for its time.
+    /// The number of runs that are timed.
     rounds: u64,
 }
 
@@ -25,12 +25,12 @@ impl Case {
         Self { name, run, rounds }
     }
 
-    /// How often for its instructions, of which valgrind counts few in a second.
+    /// The number of runs whose instructions are counted; valgrind is slow.
     fn times(&self) -> u64 {
         (self.rounds / 100).clamp(20, 1_000)
     }
 
-    /// How often for its allocations: often enough that what it takes to warm up does not count.
+    /// The number of runs whose allocations are counted: enough that those of the first run do not matter.
     fn turns(&self) -> u64 {
         (self.rounds / 10).max(20)
     }

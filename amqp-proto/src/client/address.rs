@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_of_amqp_is_refused() {
+    fn other_urls_are_refused() {
         for (url, why) in [
             ("localhost:5672", AddressError::Scheme),
             ("", AddressError::Scheme),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn the_login_is_shown_to_nobody() {
+    fn the_login_is_not_shown() {
         let address: Address = "amqps://me:a%3Ab@[::1]/q%2F1".parse().unwrap();
         assert_eq!((address.user(), address.password()), (Some("me"), Some("a:b")));
         assert_eq!(

@@ -43,7 +43,7 @@ impl CloseReason {
         self
     }
 
-    /// Returns the end that ended it.
+    /// Returns the end that ended the connection, session or link.
     pub fn origin(&self) -> Origin {
         self.0.reason.origin
     }

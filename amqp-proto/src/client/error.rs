@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_wrong_is_an_error_to_who_waits() {
+    fn only_an_end_with_an_error_is_an_error() {
         assert!(matches!(ended(Origin::Remote, None).or_end::<()>(), Ok(None)));
         let wrong = ended(Origin::Remote, Some(wire::AmqpError::new(Condition::NotFound)));
         assert_eq!(wrong.clone().or_end::<()>().unwrap_err().condition(), wrong.condition());
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_transport_said_is_told_where_it_was_the_transport() {
+    fn the_error_of_the_transport_is_the_reason_if_the_transport_failed() {
         assert_eq!(ended(Origin::Transport, None).to_string(), "the transport failed: cable");
         assert!(ended(Origin::Remote, None).ended().unwrap().io().is_none());
     }

@@ -51,7 +51,7 @@ impl ClientTls {
         self
     }
 
-    /// Returns `true` if there may be a client certificate.
+    /// Returns `true` if a client certificate can be sent.
     pub fn has_certificate(&self) -> bool {
         self.config.client_auth_cert_resolver.has_certs()
     }

@@ -155,7 +155,7 @@ pub enum DecodeErrorKind {
     BodyMix,
 }
 
-/// The one of the [`Limits`](crate::types::Limits) that was exceeded.
+/// The exceeded limit, one of [`Limits`](crate::types::Limits).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitKind {

@@ -7,10 +7,10 @@ use super::sender::Sender;
 use super::session::Session;
 use super::wake::Wake;
 
-/// Names the waiters and the handles of an adapter, for nouns here that lead to others.
+/// The waiters and the handles of an adapter.
 ///
-/// An adapter's handles wait in the way of their runtime, and are made of the handles here: [`handles`](super::handles)
-/// writes what that takes.
+/// An adapter's handles wait as its runtime does, and wrap the handles of this module; [`handles`](super::handles)
+/// implements the wrapping.
 pub trait Adapter: fmt::Debug + 'static {
     /// The task or thread that waits.
     type Waiter: Wake;
@@ -22,8 +22,9 @@ pub trait Adapter: fmt::Debug + 'static {
     type Receiver: From<Receiver<Self::Waiter>> + fmt::Debug;
 }
 
-/// Has an adapter's handles, tuples of a handle here, made of it and dereferenced to it. So what does not wait is
-/// written and documented once; what waits is an associated function here, and so no method of the adapter's handle.
+/// Implements the wrapping for an adapter's handles, which are tuple structs of a handle of this module: conversions
+/// and dereferencing. So methods that do not wait stand once, with their docs; those that wait are associated
+/// functions here, and so no methods of the adapter's handle.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __handles {
@@ -44,31 +45,31 @@ macro_rules! __handles {
     )*};
 }
 
-/// Writes the methods of an adapter's `Connection` or `Session` that make builders of links.
+/// Defines the methods of an adapter's `Connection` or `Session` that return builders of links.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __link_builders {
     ($handle:ident) => {
-        /// Returns the builder of a link to send to this address.
+        /// Returns a builder of a link that sends to this address.
         pub fn sender(&self, address: impl Into<$crate::types::Str>) -> SenderBuilder {
             let settings = $crate::client::SenderSettings::to(address);
             SenderBuilder { home: $crate::driver::$handle::home(self), settings }
         }
 
-        /// Returns the builder of a link that sends each message to where it is addressed `to`, by a peer that can do
-        /// that (the anonymous relay).
+        /// Returns a builder of a link to the anonymous relay, which sends each message to its `to` address, if the
+        /// peer supports that.
         pub fn anonymous_sender(&self) -> SenderBuilder {
             let settings = $crate::client::SenderSettings::to_anybody();
             SenderBuilder { home: $crate::driver::$handle::home(self), settings }
         }
 
-        /// Returns the builder of a link to receive from this address.
+        /// Returns a builder of a link that receives from this address.
         pub fn receiver(&self, address: impl Into<$crate::types::Str>) -> ReceiverBuilder {
             let settings = $crate::client::ReceiverSettings::from(address);
             ReceiverBuilder { home: $crate::driver::$handle::home(self), settings }
         }
 
-        /// Returns the builder of a link to receive from a node that the peer makes for it.
+        /// Returns a builder of a link that receives from a node which the peer creates for the link.
         pub fn dynamic_receiver(&self) -> ReceiverBuilder {
             let settings = $crate::client::ReceiverSettings::from_dynamic();
             ReceiverBuilder { home: $crate::driver::$handle::home(self), settings }

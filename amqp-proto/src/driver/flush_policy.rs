@@ -1,40 +1,40 @@
-//! [`FlushPolicy`]: whether output is written now, or held back for what tasks may add to it.
+//! [`FlushPolicy`]: decides whether output is written now, or held back for more output.
 
 use super::sender::WORTH_WRITING;
 
-/// From how much input on what it is answered with is not held back any more: the peer could have no more to send.
+/// The input after which output is written at once, since the peer may wait for the answer.
 const WORTH_ANSWERING: usize = 32 << 10;
-/// How many turns of the scheduler output is held back at most while tasks go on adding to it.
+/// The most turns of the scheduler for which output is held back while tasks add to it.
 const MOST_TURNS: u32 = 256;
-/// How many times output is written at once after it was held back and nobody added to it.
+/// The number of outputs that are written at once after a turn that added nothing.
 const IMPATIENCE: u32 = 16;
 
-/// Holds output back while that pays.
+/// Holds output back while more output is expected.
 ///
-/// Output is written once tasks stop adding to it for a turn of the scheduler, or there is much of it: so many tasks
-/// that send at the same time, each a message, cost a handful of writes. Where a turn has brought nothing, as with one
-/// message under way, the next outputs are written without one.
+/// Output is written when tasks stop adding to it for a turn of the scheduler, or when there is much of it. So many
+/// tasks that send one message each, at the same time, cost a few writes. If a turn has added nothing, as with one
+/// message on the way, the next outputs are written without a turn.
 #[derive(Debug, Default)]
 pub struct FlushPolicy {
-    /// How many calls there had been when output was looked at last.
+    /// The number of calls at the last decision.
     calls: u64,
-    /// For how many turns it has been held back, and how much there was of it at first.
+    /// The number of turns for which output is held back, and the output at the first of them.
     turns: u32,
     before: usize,
-    /// How many times it is not held back.
+    /// The number of outputs to write at once.
     impatience: u32,
-    /// How many octets have been read since output was taken.
+    /// The octets read since output was taken.
     unanswered: usize,
 }
 
 impl FlushPolicy {
-    /// So many octets have been read.
+    /// Records that octets were read.
     pub fn read(&mut self, octets: usize) {
         self.unanswered = self.unanswered.saturating_add(octets);
     }
 
-    /// Returns whether so many octets of output are held back, after so many calls, and when tasks may be about to
-    /// make more.
+    /// Returns whether this output is held back, after this number of calls. `is_expected` says that tasks may be
+    /// about to add more.
     pub fn is_held(&mut self, output: usize, calls: u64, is_expected: bool) -> bool {
         let is_growing = self.calls != calls || is_expected;
         self.calls = calls;

@@ -1,4 +1,4 @@
-//! [`Responder`]: requests that come, and the links that their answers go out on.
+//! [`Responder`]: receives requests, and keeps the links for their replies.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -15,23 +15,23 @@ use crate::policy::{Recent, answer_to};
 use crate::types::Str;
 use crate::wire::{self, Properties};
 
-/// How many links for answers are kept.
+/// The number of links for replies that are kept.
 const MOST: usize = 64;
 
-/// Receives requests over one link, and keeps the links for their answers.
+/// Receives requests on one link, and keeps the links for their replies.
 #[derive(Debug)]
 pub struct Responder<W: Wake> {
     receiver: Receiver<W>,
     ways: Arc<Ways<W>>,
 }
 
-/// The ways that answers go.
+/// The links for replies.
 #[derive(Debug)]
 struct Ways<W: Wake> {
     session: Session<W>,
-    /// One for all.
+    /// The link to the anonymous relay, for all addresses.
     relay: Option<Sender<W>>,
-    /// One for each address.
+    /// The links for single addresses.
     senders: Mutex<Recent<Sender<W>>>,
 }
 
@@ -42,19 +42,23 @@ impl<W: Wake> Clone for Responder<W> {
 }
 
 impl<W: Wake> Responder<W> {
-    /// Takes requests from a link. Answers go out over the anonymous relay, if there is one, else over a link for each
-    /// address on the session.
+    /// Returns a responder on a link. Replies go to the anonymous relay, if given, else on a link for each address,
+    /// on the session.
     pub fn new(receiver: Receiver<W>, session: Session<W>, relay: Option<Sender<W>>) -> Self {
         let ways = Ways { session, relay, senders: Mutex::new(Recent::new(MOST)) };
         Self { receiver, ways: Arc::new(ways) }
     }
 
-    /// Returns the link that requests come over.
+    /// Returns the link on which requests arrive.
     pub fn receiver(&self) -> &Receiver<W> {
         &self.receiver
     }
 
-    /// Makes a delivery a request. Returns `None` for what is no message of the standard's format: it is rejected.
+    /// Turns a delivery into a request. Rejects a message of another format, and returns `None`.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over.
     pub fn take(this: &Self, delivery: Delivery<W>) -> Result<Option<Request<W>>> {
         let read = delivery.message().and_then(|message| Ok((message.properties()?, message)));
         let Ok((properties, message)) = read else {
@@ -65,7 +69,7 @@ impl<W: Wake> Responder<W> {
     }
 }
 
-/// A message that asks for an answer. Dropped with nothing decided it is released, as a [`Delivery`] is.
+/// A request that waits for its reply. Dropping it without an outcome releases it, like a [`Delivery`].
 #[must_use = "a request that is dropped with nothing decided is released"]
 pub struct Request<W: Wake> {
     delivery: Delivery<W>,
@@ -85,26 +89,38 @@ impl<W: Wake> Request<W> {
         &self.properties
     }
 
-    /// Accepts the request without an answer, or after it [3.4.2].
+    /// Accepts the request, with or without a reply [3.4.2].
+    ///
+    /// # Errors
+    ///
+    /// See [`Delivery::dispose`].
     pub fn accept(this: Self) -> Result<()> {
         this.delivery.accept()
     }
 
     /// Rejects the request: it is invalid [3.4.3].
+    ///
+    /// # Errors
+    ///
+    /// See [`Delivery::dispose`].
     pub fn reject(this: Self, error: Option<wire::AmqpError>) -> Result<()> {
         this.delivery.reject(error)
     }
 
     /// Releases the request unchanged, for another responder [3.4.4].
+    ///
+    /// # Errors
+    ///
+    /// See [`Delivery::dispose`].
     pub fn release(this: Self) -> Result<()> {
         this.delivery.release()
     }
 
-    /// Addresses a message as the answer to this request.
+    /// Turns a message into the reply to this request.
     ///
     /// # Errors
     ///
-    /// [`Error::Request`] if no answer was asked for.
+    /// [`Error::Request`] if the request has no reply-to.
     pub fn answer(this: &Self, message: impl Into<Message>) -> Result<Answer<'_, W>> {
         let message = answer_to(&this.properties, message)?;
         let address = message.properties().to.clone().unwrap_or_default();
@@ -118,7 +134,7 @@ impl<W: Wake> fmt::Debug for Request<W> {
     }
 }
 
-/// An answer that is to be sent.
+/// A reply to be sent.
 #[derive(Debug)]
 pub struct Answer<'a, W: Wake> {
     ways: &'a Ways<W>,
@@ -132,13 +148,13 @@ impl<W: Wake> Answer<'_, W> {
         self.message.clone()
     }
 
-    /// Returns the link that leads there; `None` if one is to be attached and [kept](Self::keep).
+    /// Returns the link to the reply's address; `None` if one must be attached and [kept](Self::keep).
     pub fn sender(&self) -> Option<Sender<W>> {
         self.ways.relay.clone().or_else(|| self.ways.lock().get(&self.address).cloned())
     }
 
-    /// Returns whether sending failed since the link is gone, perhaps with a node of this address that was before:
-    /// another one is to be attached then.
+    /// Returns whether the reply was not sent because its link is over, as when its node was replaced: attach another
+    /// link.
     pub fn is_stale(&self, error: &Error) -> bool {
         let is_stale = self.ways.relay.is_none() && matches!(error, Error::Link(_));
         if is_stale {
@@ -148,13 +164,13 @@ impl<W: Wake> Answer<'_, W> {
         is_stale
     }
 
-    /// Returns where, and how, a link for the answer is to be attached.
+    /// Returns the place and the settings of a link for the reply.
     pub fn way(&self) -> (Home<W>, SenderSettings) {
         (Session::home(&self.ways.session), SenderSettings::to(self.address.clone()))
     }
 
-    /// Keeps a link for further answers to the address. The one that was used least recently gives way: it closes when
-    /// the last answer over it is through.
+    /// Keeps a link for further replies to the address. The least recently used link is dropped; it closes when its
+    /// last reply is settled.
     pub fn keep(&self, sender: Sender<W>) {
         let spent = self.ways.lock().put(self.address.clone(), sender);
         drop(spent);
@@ -163,7 +179,7 @@ impl<W: Wake> Answer<'_, W> {
 
 impl<W: Wake> Ways<W> {
     fn lock(&self) -> MutexGuard<'_, Recent<Sender<W>>> {
-        // Nothing in there can panic half way. What is taken out is dropped outside of the lock.
+        // No code under the lock can panic half-way. A removed value is dropped after unlocking.
         self.senders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -142,7 +142,7 @@ pub(super) struct Mover<W> {
     is_asleep: bool,
     /// The time at which it wakes up without being woken.
     alarm: Option<Moment>,
-    /// Whether it has seen the end of the connection, and that the transport accepts no more output.
+    /// True if it has seen the end of the connection; true if it knows that the transport accepts no more output.
     pub(super) knows: (bool, bool),
 }
 

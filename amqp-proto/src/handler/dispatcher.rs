@@ -340,7 +340,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Reports that a listener cannot accept connections, or no longer, with a reason.
+    /// Reports that a listener has failed, with a reason.
     pub fn not_listening(&mut self, listener: ListenerKey, words: impl Into<Str>) {
         self.news.push_back(News::NotListening(listener, Reason::transport(words)));
     }

@@ -111,7 +111,7 @@ mod tests {
     use super::{Directory, Numbers};
 
     #[test]
-    fn a_directory_finds_near_and_far_numbers_and_costs_what_it_holds() {
+    fn a_directory_finds_near_and_far_numbers_in_the_memory_of_its_entries() {
         let mut directory = Directory::default();
         for (number, index) in [(0, 7), (u32::MAX, 8), (1_000, 9), (3, 10)] {
             directory.insert(number, index);

@@ -23,7 +23,7 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reason {
-    /// The end that has ended it.
+    /// The end that ended the connection, session or link.
     pub origin: Origin,
     /// The error in the close, end or detach: condition, description and info. `None` if nothing was wrong,
     /// or if the transport failed.

@@ -171,7 +171,7 @@ mod tests {
     /// A body that is a value, octets that are no section, and a truncated message [3.2].
     // M-BODY-01.
     #[test]
-    fn m_body_01_what_is_no_data_is_an_error() {
+    fn m_body_01_another_body_than_data_is_an_error() {
         let value = Message::from("text").to_payload().unwrap();
         assert!(DataSections::new().push(value).is_err());
         assert!(DataSections::new().push(Bytes::from_static(b"\x40").into()).is_err());

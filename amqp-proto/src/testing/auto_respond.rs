@@ -125,7 +125,7 @@ mod tests {
 
     /// [2.2] A connection that ends on another protocol's octets reports the end of its link and its session.
     #[test]
-    fn two_connections_tell_one_story() {
+    fn two_connections_have_the_same_events() {
         let octets = b"AMQP\x03\x01\0\0 and more";
         let whole = auto_respond_in_pieces(client(), octets, octets.len());
         assert_eq!(auto_respond_in_pieces(client(), octets, 3), whole);

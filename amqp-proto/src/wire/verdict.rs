@@ -73,7 +73,7 @@ mod tests {
     use crate::wire::{AmqpError, Condition, Modified, Outcome, Rejected};
 
     #[test]
-    fn outcomes_are_told_in_words() {
+    fn outcomes_are_shown_in_words() {
         let error = AmqpError::new(Condition::NotFound).with_description("no such\nqueue");
         let failed = Modified { delivery_failed: Some(true), ..Modified::default() };
         for (outcome, words) in [

@@ -1,7 +1,7 @@
-//! The endpoint under attack, what it is told and writes, and the rules that every attack shares.
+//! The endpoint under attack, its events and output, and the checks of every attack.
 //!
-//! It takes frames of up to 65,536 octets and channels up to 255, accepts sessions and links, grants 100 credits,
-//! takes and accepts every message, and refuses a link that has neither source nor target.
+//! The endpoint's max-frame-size is 65,536 and its channel-max 255. It accepts sessions and links, grants 100
+//! credits, accepts every message, and refuses a link with neither source nor target.
 #![allow(dead_code)] // no test file uses all of it
 
 use allocation_counter::measure;
@@ -14,22 +14,22 @@ use bytes::{Buf, Bytes};
 
 use crate::common::{data, hex, octets, text};
 
-/// So much may live while the endpoint reads a stream of a few frames, and so much for each octet of it: a value
-/// of one octet takes 40 while it is looked at, twice that for a moment, and what is kept is kept encoded.
+/// The memory bound while the endpoint reads a stream of a few frames, and the memory for each octet: a value of one
+/// octet takes 40 octets while it is decoded, for a moment twice that, and kept values stay encoded.
 const LIVE: usize = 64 * 1024;
 const LIVE_PER_OCTET: usize = 80;
 
-/// How a session may be cut: this often at random, beside whole and octet by octet.
+/// The number of random ways in which a stream is cut, beside whole and octet by octet.
 const RANDOM: u64 = 8;
 
-/// An attack: what is read first, and what is read so many times after it.
+/// An attack: octets to read first, and octets to repeat after them.
 pub(crate) struct Threat {
     pub(crate) stream: Bytes,
     pub(crate) repeated: Bytes,
     pub(crate) times: usize,
 }
 
-/// The attack of this id.
+/// Loads the attack of this id.
 pub(crate) fn threat(id: &str) -> Threat {
     let all = data("threats.json");
     let threat = all.as_array().unwrap().iter().find(|threat| text(threat, "id") == id).expect(id);
@@ -40,21 +40,21 @@ pub(crate) fn threat(id: &str) -> Threat {
     }
 }
 
-/// The endpoint, and what it has said and heard.
+/// An endpoint with its output and events.
 pub(crate) struct Endpoint {
     pub(crate) connection: Connection,
     pub(crate) sessions: Vec<SessionKey>,
     pub(crate) senders: Vec<SenderKey>,
     pub(crate) receivers: Vec<ReceiverKey>,
     pub(crate) options: ReceiverOptions,
-    /// The events, and what messages hold, as text; empty when they are only counted.
+    /// The events and the contents of messages, as text; empty if they are only counted.
     pub(crate) events: Vec<String>,
     pub(crate) counts: Counts,
     pub(crate) written: Vec<u8>,
     records: bool,
 }
 
-/// How often something happened.
+/// The number of events of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) events: usize,
@@ -79,24 +79,24 @@ impl Endpoint {
         }
     }
 
-    /// The accepting side.
+    /// Returns a server.
     pub(crate) fn server() -> Self {
         Self::new(Connection::server(Options::new("endpoint"), Moment::START))
     }
 
-    /// Grants this much credit and no more.
+    /// Grants only this credit.
     pub(crate) fn with_credit(mut self, credit: u32) -> Self {
         self.options = self.options.with_prefetch(credit);
         self
     }
 
-    /// Counts, and keeps nothing.
+    /// Counts events without keeping them.
     pub(crate) fn counting(mut self) -> Self {
         self.records = false;
         self
     }
 
-    /// Reads octets and does what there is to be done about them.
+    /// Feeds octets to the endpoint and handles its events.
     pub(crate) fn read(&mut self, octets: &[u8]) {
         self.connection.receive(Moment::START, octets);
         self.poll();
@@ -161,7 +161,7 @@ impl Endpoint {
         }
     }
 
-    /// Accepts the message that has come, or rejects what is none.
+    /// Accepts a message, or rejects one that cannot be decoded.
     fn on_message(&mut self, receiver: ReceiverKey) {
         let mut receiver = self.connection.receiver(receiver).unwrap();
         let delivery = receiver.receive().expect("the event says so");
@@ -182,13 +182,13 @@ impl Endpoint {
         }
     }
 
-    /// What it has written.
+    /// Decodes the output so far.
     pub(crate) fn said(&self) -> Said {
         Said::new(&self.written)
     }
 }
 
-/// What an endpoint has written, read.
+/// The decoded output of an endpoint.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Said {
     pub(crate) headers: Vec<ProtocolHeader>,
@@ -211,7 +211,7 @@ impl Said {
         Self { headers, frames }
     }
 
-    /// The names of the performatives, in order.
+    /// Returns the names of the performatives, in order.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.frames
             .iter()
@@ -223,7 +223,7 @@ impl Said {
             .collect()
     }
 
-    /// The closes, ends and detaches that have an error.
+    /// Returns the closes, ends and detaches with an error.
     pub(crate) fn errors(&self) -> Vec<(&'static str, Condition)> {
         let error = |frame: &Frame| {
             let Frame::Amqp { performative, .. } = frame else { return None };
@@ -243,7 +243,7 @@ impl Said {
     }
 }
 
-/// Pieces of at most this many octets, which a number decides.
+/// Cuts a stream into random pieces.
 fn pieces(stream: &[u8], seed: u64) -> Vec<&[u8]> {
     let (mut rest, mut pieces, mut state) = (stream, Vec::new(), seed);
     while !rest.is_empty() {
@@ -256,13 +256,13 @@ fn pieces(stream: &[u8], seed: u64) -> Vec<&[u8]> {
     pieces
 }
 
-/// Has an endpoint read a stream, whole and cut in every other way, and gives it when it has. Whichever way it was,
-/// it has been told the same, has written the same octets, and is as much over (F-LAY-11).
+/// Feeds a stream to endpoints, whole and cut in every other way, and returns one of them. All of them must have the
+/// same events and output, and be equally over (F-LAY-11).
 pub(crate) fn attack(make: impl Fn() -> Endpoint, stream: &[u8]) -> Endpoint {
     attack_within(make, stream, LIVE + LIVE_PER_OCTET * stream.len())
 }
 
-/// The same, while so many octets may live at a time.
+/// Does the same as [`attack`] with another memory bound.
 pub(crate) fn attack_within(make: impl Fn() -> Endpoint, stream: &[u8], most: usize) -> Endpoint {
     let mut whole = make();
     let live = measure(|| {
@@ -275,7 +275,7 @@ pub(crate) fn attack_within(make: impl Fn() -> Endpoint, stream: &[u8], most: us
     let mut cuts: Vec<Vec<&[u8]>> = (1..=RANDOM).map(|seed| pieces(stream, seed)).collect();
     cuts.push(stream.chunks(1).collect());
     for cut in cuts {
-        // Output that is taken along the way has other flows and dispositions in it; the conversation is the same.
+        // Output taken on the way has other flows and dispositions, but the conversation is the same.
         for takes_output in [false, true] {
             let mut endpoint = make();
             for piece in &cut {
@@ -297,12 +297,12 @@ pub(crate) fn attack_within(make: impl Fn() -> Endpoint, stream: &[u8], most: us
     whole
 }
 
-/// What the server says and hears; its connection is as it was before it read what is right with a later frame.
+/// Attacks a server. Its connection must be unchanged by valid frames before the fault.
 pub(crate) fn attack_server(stream: &[u8]) -> Endpoint {
     attack(Endpoint::server, stream)
 }
 
-/// One error is written, with which the connection is closed; nothing that comes after counts.
+/// Checks that the stream closes the connection with one error, and that later input has no effect.
 #[track_caller]
 pub(crate) fn closes(stream: &[u8], condition: Condition) -> Endpoint {
     let mut endpoint = attack_server(stream);
@@ -315,7 +315,7 @@ pub(crate) fn closes(stream: &[u8], condition: Condition) -> Endpoint {
     endpoint
 }
 
-/// Whatever an endpoint reads that is over, it says and hears nothing.
+/// Checks that a closed endpoint ignores all input.
 #[track_caller]
 pub(crate) fn silent(endpoint: &mut Endpoint) {
     let (events, written) = (endpoint.events.len(), endpoint.written.len());
@@ -330,7 +330,7 @@ pub(crate) fn silent(endpoint: &mut Endpoint) {
     assert_eq!(endpoint.connection.reading(), Reading::Over);
 }
 
-/// One error is written, inside the connection, which goes on.
+/// Checks that the stream causes one error inside the connection, which stays open.
 #[track_caller]
 pub(crate) fn refuses(stream: &[u8], name: &'static str, condition: Condition) -> Endpoint {
     let endpoint = attack_server(stream);
@@ -339,7 +339,7 @@ pub(crate) fn refuses(stream: &[u8], name: &'static str, condition: Condition) -
     endpoint
 }
 
-/// No error is written, and the connection goes on.
+/// Checks that the stream causes no error, and that the connection stays open.
 #[track_caller]
 pub(crate) fn accepts(stream: &[u8]) -> Endpoint {
     let endpoint = attack_server(stream);
@@ -348,26 +348,26 @@ pub(crate) fn accepts(stream: &[u8]) -> Endpoint {
     endpoint
 }
 
-/// What came of a flood.
+/// The cost of a flood.
 #[derive(Debug)]
 pub(crate) struct Flood {
-    /// How many octets were read before the endpoint wanted no more.
+    /// The octets that the endpoint read before it asked for no more.
     pub(crate) read: usize,
-    /// The most octets that lived at a time.
+    /// The largest number of live octets.
     pub(crate) live: usize,
-    /// How many octets were allocated when it was over.
+    /// The octets still allocated after the flood.
     pub(crate) left: i64,
 }
 
-/// Has an endpoint read an attack in blocks of 4 KiB, as long as it wants to read; a peer that listens takes what
-/// is written after each of them.
+/// Feeds an attack to an endpoint in blocks of 4 KiB, as long as it asks for input. A listening peer takes the output
+/// after each block.
 pub(crate) fn flood(endpoint: &mut Endpoint, threat: &Threat, listens: bool) -> Flood {
     let block = threat.repeated.repeat((4096 / threat.repeated.len()).max(1));
     let blocks = (threat.times * threat.repeated.len()).div_ceil(block.len());
     flood_with(endpoint, &threat.stream, (0..blocks).map(|_| block.clone()), listens)
 }
 
-/// The same with blocks that need not be alike.
+/// Does the same as [`flood`] with blocks that differ.
 pub(crate) fn flood_with(
     endpoint: &mut Endpoint,
     first: &[u8],
@@ -389,32 +389,32 @@ pub(crate) fn flood_with(
     Flood { read, live: usize::try_from(info.bytes_max).unwrap(), left: info.bytes_current }
 }
 
-/// A message that is null.
+/// A message whose body is null.
 pub(crate) const NOTHING: [u8; 4] = [0x00, 0x53, 0x77, 0x40];
 /// The outcome accepted.
 pub(crate) const ACCEPTED: &str = "00532445";
 
-/// Header and open.
+/// A header and an open.
 pub(crate) fn up() -> Vec<u8> {
     threat("D03").stream.to_vec()
 }
 
-/// A session, too.
+/// A header, an open and a session.
 pub(crate) fn session() -> Vec<u8> {
     threat("D08").stream.to_vec()
 }
 
-/// A link on which the endpoint receives, too.
+/// A session with a link on which the endpoint receives.
 pub(crate) fn receiving() -> Vec<u8> {
     threat("D13").stream.to_vec()
 }
 
-/// A link on which the endpoint sends, too.
+/// A session with a link on which the endpoint sends.
 pub(crate) fn sending() -> Vec<u8> {
     threat("D25").stream.to_vec()
 }
 
-/// The stream with these frames behind it.
+/// Appends these frames to the stream.
 pub(crate) fn with(prefix: Vec<u8>, frames: &[Literal]) -> Vec<u8> {
     frames.iter().fold(prefix, |stream, frame| [stream, frame.to_octets()].concat())
 }
@@ -424,12 +424,12 @@ pub(crate) fn message(id: u32, tag: &[u8]) -> Literal {
     transfer(0, id, tag).payload(NOTHING)
 }
 
-/// A transfer with more to come.
+/// A transfer that is not the last of its delivery.
 pub(crate) fn part(id: u32, tag: &[u8], octets: &[u8]) -> Literal {
     transfer(0, id, tag).null().boolean(true).payload(octets)
 }
 
-/// Has an endpoint send a message.
+/// Makes the endpoint send a message.
 pub(crate) fn sent(endpoint: &mut Endpoint) {
     let sender = endpoint.senders[0];
     endpoint.connection.sender(sender).unwrap().send("x").unwrap();

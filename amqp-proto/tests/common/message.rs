@@ -1,4 +1,4 @@
-//! What the tests of messages share: a message looked at in any pieces, and the transfers in a stream.
+//! Helpers for tests of messages: reading a message in any pieces, and the transfers of a stream.
 #![allow(dead_code)] // no test file uses all of it
 
 use amqp_proto::codec::{DecodeError, DecodeErrorKind};
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::common::{hex, octets};
 
-/// All that a view tells of a message.
+/// Everything that a view reads from a message.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) sections: Vec<Option<Bytes>>,
@@ -36,20 +36,20 @@ pub(crate) fn view(hex: &str) -> MessageView {
     MessageView::new(octets(hex), &Limits::DEFAULT).expect(hex)
 }
 
-/// Kind and offset of what `MessageView::new` complains about.
+/// Returns the kind and offset of the fault that `MessageView::new` finds.
 pub(crate) fn wrong(hex: &str) -> (DecodeErrorKind, usize) {
     let error = MessageView::new(octets(hex), &Limits::DEFAULT).expect_err(hex);
     (error.kind(), error.offset())
 }
 
-/// The octets in chunks that end at these offsets, each a buffer of its own.
+/// Splits octets into chunks that end at these offsets, each with its own buffer.
 pub(crate) fn cut(octets: &[u8], ends: &[usize]) -> Payload {
     let starts = std::iter::once(0).chain(ends.iter().copied());
     let ends = ends.iter().copied().chain([octets.len()]);
     starts.zip(ends).map(|(start, end)| Bytes::copy_from_slice(&octets[start..end])).collect()
 }
 
-/// Looks at a message in one piece, and makes sure that it looks the same in any others (T-XFER-24).
+/// Reads a message in one piece, and checks that it reads the same in all other pieces (T-XFER-24).
 pub(crate) fn look_at_all_cuts(octets: &Bytes) -> Result<Seen, DecodeError> {
     let whole = look(octets.clone());
     let bytewise: Vec<usize> = (1..octets.len()).collect();
@@ -57,7 +57,7 @@ pub(crate) fn look_at_all_cuts(octets: &Bytes) -> Result<Seen, DecodeError> {
     for first in 1..octets.len() {
         assert_eq!(look(cut(octets, &[first])), whole, "{} cut at {first}", hex(octets));
         for second in first + 1..octets.len() {
-            // All pairs of a short message; of a long one those around one place, and some further apart.
+            // All pairs of cuts of a short message; for a long one, pairs near one place, and some further apart.
             if octets.len() <= 64 || second < first + 6 || (second - first) % 29 == 0 {
                 let cuts = [first, second];
                 assert_eq!(look(cut(octets, &cuts)), whole, "{} cut at {cuts:?}", hex(octets));
@@ -67,7 +67,7 @@ pub(crate) fn look_at_all_cuts(octets: &Bytes) -> Result<Seen, DecodeError> {
     whole
 }
 
-/// The transfers in a stream, with or without a header before them.
+/// Returns the transfers of a stream, with or without protocol header.
 pub(crate) fn transfers(octets: &[u8]) -> Vec<(Transfer, Bytes)> {
     let mut deframer = Deframer::new();
     deframer.input().extend_from_slice(octets);

@@ -1,4 +1,4 @@
-//! What the integration tests share: hexadecimal text, the data files, one-line decoding and encoding.
+//! Helpers of the integration tests: hexadecimal text, data files, decoding and encoding.
 #![allow(dead_code)] // no test file uses all of it
 
 pub(crate) mod solo;
@@ -7,7 +7,7 @@ use amqp_proto::codec::DecodeError;
 use amqp_proto::types::{Limits, Value};
 use bytes::{Bytes, BytesMut};
 
-/// The octets that hexadecimal digits stand for; blanks between them are for the reader.
+/// Parses hexadecimal digits; blanks between them are ignored.
 pub(crate) fn octets(hex: &str) -> Bytes {
     let digits: Vec<u8> = hex.chars().filter(|c| !c.is_whitespace()).map(digit).collect();
     assert_eq!(digits.len() % 2, 0, "odd number of digits in {hex}");
@@ -22,7 +22,7 @@ pub(crate) fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// Reads the one value that the octets hold, all of them.
+/// Decodes the one value in the octets, which must be complete.
 pub(crate) fn decode(hex: &str) -> Result<Value, DecodeError> {
     decode_within(hex, &Limits::DEFAULT)
 }
@@ -38,7 +38,7 @@ pub(crate) fn decode_within(hex: &str, limits: &Limits) -> Result<Value, DecodeE
     value
 }
 
-/// The encoding of a value as hexadecimal digits; its announced length is checked on the way.
+/// Encodes a value as hexadecimal digits, and checks the announced length.
 pub(crate) fn encode(value: impl Into<Value>) -> String {
     let value = value.into();
     let mut out = BytesMut::new();
@@ -47,13 +47,13 @@ pub(crate) fn encode(value: impl Into<Value>) -> String {
     hex(&out)
 }
 
-/// A file of `tests/data`.
+/// Loads a file of `tests/data`.
 pub(crate) fn data(name: &str) -> serde_json::Value {
     let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The text under a key.
+/// Returns the text under a key.
 pub(crate) fn text<'a>(object: &'a serde_json::Value, key: &str) -> &'a str {
     object[key].as_str().unwrap_or_else(|| panic!("no text under {key}"))
 }

@@ -1,5 +1,5 @@
-//! An engine with a session, and the test as its peer: what goes in is written by hand, and what comes out is read as
-//! text or compared with octets by hand.
+//! An engine with a session, and the test as its peer. Input is written by hand; output is read as text, or compared
+//! with octets written by hand.
 #![allow(dead_code)] // no test file uses all of it
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
@@ -11,7 +11,7 @@ use bytes::Buf;
 
 use crate::common::hex;
 
-/// The end of a conversation that the test plays.
+/// The test's end of a connection.
 pub(crate) struct Peer {
     pub(crate) amqp: Connection,
     pub(crate) session: SessionKey,
@@ -22,13 +22,13 @@ impl Peer {
         Self::with(Limits::DEFAULT, &SessionOptions::new(), 2048)
     }
 
-    /// An engine within these limits, of which a session was accepted with these options; the peer takes so many
-    /// transfers on it.
+    /// An engine with these limits that has accepted a session with these options. The peer's incoming-window is
+    /// given, too.
     pub(crate) fn with(limits: Limits, options: &SessionOptions, incoming_window: u32) -> Self {
         Self::opened(limits, options, open("peer"), incoming_window)
     }
 
-    /// A peer that takes frames of so many octets, and so many transfers.
+    /// A peer with this max-frame-size and incoming-window.
     pub(crate) fn framed(max_frame_size: u32, incoming_window: u32) -> Self {
         let open = open("peer").null().uint(max_frame_size);
         Self::opened(Limits::DEFAULT, &SessionOptions::new(), open, incoming_window)
@@ -65,18 +65,18 @@ impl Peer {
         peer
     }
 
-    /// Frames come in.
+    /// Sends a frame to the engine.
     pub(crate) fn send(&mut self, frame: Literal) -> &mut Self {
         self.amqp.receive(Moment::START, &frame.to_octets());
         self
     }
 
-    /// All that has happened.
+    /// Returns all new events of the engine.
     pub(crate) fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.amqp.poll_event()).collect()
     }
 
-    /// The one thing that has happened.
+    /// Returns the one new event of the engine.
     #[track_caller]
     pub(crate) fn event(&mut self) -> Event {
         let mut events = self.events();
@@ -90,7 +90,7 @@ impl Peer {
         assert_eq!(self.lines(), [""; 0]);
     }
 
-    /// What was offered.
+    /// Returns the link that the engine has been offered.
     #[track_caller]
     pub(crate) fn offered(&mut self) -> LinkKey {
         match self.event() {
@@ -99,7 +99,7 @@ impl Peer {
         }
     }
 
-    /// Which link was detached, and why.
+    /// Returns the link that was detached, whether it is closed, and the reason.
     #[track_caller]
     pub(crate) fn detached(&mut self) -> (LinkKey, bool, Reason) {
         match self.event() {
@@ -113,7 +113,7 @@ impl Peer {
         output.copy_to_bytes(output.remaining()).into()
     }
 
-    /// The frames that have come out, a line each, with no end to the windows of sessions.
+    /// Takes the engine's output as text, one line for each frame. Session windows are not shown.
     pub(crate) fn lines(&mut self) -> Vec<String> {
         self.frames().iter().map(ToString::to_string).collect()
     }
@@ -122,7 +122,7 @@ impl Peer {
         self.sized_frames().into_iter().map(|(_, frame)| frame).collect()
     }
 
-    /// The frames that have come out, and how many octets each is.
+    /// Takes the engine's output as frames, with their sizes.
     pub(crate) fn sized_frames(&mut self) -> Vec<(u32, Frame)> {
         let octets = self.octets();
         let mut deframer = Deframer::new();
@@ -132,7 +132,7 @@ impl Peer {
             .collect()
     }
 
-    /// What has come out is this, to the octet.
+    /// Checks that the engine's output consists of exactly these frames.
     #[track_caller]
     pub(crate) fn hears(&mut self, frames: impl IntoIterator<Item = Literal>) {
         let wanted: Vec<u8> = frames.into_iter().flat_map(|frame| frame.to_octets()).collect();
@@ -140,7 +140,7 @@ impl Peer {
         assert_eq!(hex(&octets), hex(&wanted), "{}", String::from_utf8_lossy(&octets));
     }
 
-    /// A link "in" on which the engine receives, the handles of both ends 0; its attach and credit are not looked at.
+    /// Attaches a link `in` on which the engine receives, with handle 0 at both ends; drops the output so far.
     pub(crate) fn receiver(&mut self, options: &ReceiverOptions) -> ReceiverKey {
         self.receiver_on(0, "in", options)
     }
@@ -153,7 +153,7 @@ impl Peer {
         key
     }
 
-    /// A link "out" on which the engine sends, the handles of both ends 0, with so much credit.
+    /// Attaches a link `out` on which the engine sends, with handle 0 at both ends and this credit.
     pub(crate) fn sender(&mut self, options: &SenderOptions, credit: u32) -> SenderKey {
         self.sender_on(0, "out", options, credit)
     }
@@ -177,7 +177,7 @@ impl Peer {
     }
 }
 
-/// A flow that grants credit, counted from where a delivery-count stands.
+/// A flow that grants credit from this delivery-count on.
 pub(crate) fn credit(handle: u32, delivery_count: u32, credit: u32) -> Literal {
     flow(Some(0), 2048, 0, 2048).uint(handle).uint(delivery_count).uint(credit)
 }

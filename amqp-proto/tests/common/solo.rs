@@ -12,28 +12,28 @@ use bytes::Buf;
 
 use super::{hex, octets};
 
-/// These frames, one behind the other, as hexadecimal digits.
+/// Encodes these frames as hexadecimal digits.
 pub(crate) fn frames<const N: usize>(frames: [Literal; N]) -> String {
     frames.into_iter().map(|frame| hex(&frame.to_octets())).collect()
 }
 
-/// An AMQP header and these frames.
+/// Encodes an AMQP header and these frames as hexadecimal digits.
 pub(crate) fn opening<const N: usize>(literals: [Literal; N]) -> String {
     hex(&HEADER) + &frames(literals)
 }
 
-/// A frame of AMQP on this channel with this body.
+/// An AMQP frame on this channel with this body.
 pub(crate) fn raw(channel: u16, body: &str) -> String {
     let body = body.replace(' ', "");
     format!("{:08x}0200{channel:04x}{body}", body.len() / 2 + 8)
 }
 
-/// A begin of the peer's own: 100 transfers each way, from id 0 on.
+/// A begin of the peer: windows of 100 transfers, transfer-ids from 0 on.
 pub(crate) fn beginning(channel: u16) -> Literal {
     begin(None, 0, 100, 100).on(channel)
 }
 
-/// The frames among these octets, read.
+/// Decodes the frames in these octets.
 pub(crate) fn read(octets: &[u8]) -> Vec<Frame> {
     let mut deframer = Deframer::new();
     deframer.input().extend_from_slice(octets);
@@ -50,7 +50,7 @@ pub(crate) fn read(octets: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// An engine, and a clock that stands still until it is told.
+/// An engine with a clock that stands still until the test moves it.
 pub(crate) struct Solo {
     pub(crate) engine: Connection,
     pub(crate) now: Moment,
@@ -69,12 +69,12 @@ impl Solo {
         Self::of(Connection::server(options, Moment::START))
     }
 
-    /// A server that the container `p`, which has no limits of its own, has opened.
+    /// A server that the container `p` has opened; the peer sets no limits.
     pub(crate) fn open() -> Self {
         Self::open_by(Options::new("s"), open("p"))
     }
 
-    /// The same with these options, and this open of the peer.
+    /// A server with these options that the peer has opened with this frame.
     pub(crate) fn open_by(options: Options, open: Literal) -> Self {
         let mut solo = Self::server(options);
         solo.hears(&opening([open]));
@@ -83,7 +83,7 @@ impl Solo {
         solo
     }
 
-    /// One that has a session, besides, on the peer's channel 0 and its own.
+    /// A server with one session, on channel 0 at both ends.
     pub(crate) fn with_session(options: &SessionOptions) -> (Self, SessionKey) {
         let mut solo = Self::open();
         let session = solo.accepts(beginning(0), options);
@@ -91,7 +91,7 @@ impl Solo {
         (solo, session)
     }
 
-    /// The peer begins a session, which is accepted.
+    /// Sends a begin of the peer and accepts the session.
     pub(crate) fn accepts(&mut self, begin: Literal, options: &SessionOptions) -> SessionKey {
         self.hears(&frames([begin]));
         match self.events()[..] {
@@ -103,7 +103,7 @@ impl Solo {
         }
     }
 
-    /// The peer attaches a link, which is there to be accepted.
+    /// Sends an attach of the peer and returns the offered link.
     pub(crate) fn is_offered(&mut self, attach: Literal) -> LinkKey {
         self.hears(&frames([attach]));
         match self.events()[..] {
@@ -112,18 +112,18 @@ impl Solo {
         }
     }
 
-    /// The peer sends what these digits stand for.
+    /// Sends octets to the engine, given as hexadecimal digits.
     pub(crate) fn hears(&mut self, hex: &str) {
         self.engine.receive(self.now, &octets(hex));
     }
 
-    /// All that is to be written, as hexadecimal digits.
+    /// Takes the engine's output as hexadecimal digits.
     pub(crate) fn says(&mut self) -> String {
         let mut output = self.engine.output();
         hex(&output.copy_to_bytes(output.remaining()))
     }
 
-    /// The same, read.
+    /// Takes the engine's output as frames.
     pub(crate) fn frames(&mut self) -> Vec<Frame> {
         read(&octets(&self.says()))
     }
@@ -132,13 +132,14 @@ impl Solo {
         std::iter::from_fn(|| self.engine.poll_event()).collect()
     }
 
-    /// Time passes.
+    /// Lets time pass.
     pub(crate) fn waits(&mut self, millis: u64) {
         self.now += Duration::from_millis(millis);
         self.engine.handle_deadline(self.now);
     }
 
-    /// The engine closes the connection because of the peer: with this condition, which the application is told, too.
+    /// Returns the condition with which the engine has closed the connection because of the peer; checks that the
+    /// application gets it, too.
     pub(crate) fn closes_for(&mut self) -> Condition {
         let events = self.events();
         let told = match &events[..] {
@@ -158,7 +159,8 @@ impl Solo {
         told.condition
     }
 
-    /// The engine ends a session because of the peer: with this condition, which the application is told, too.
+    /// Returns the condition with which the engine has ended a session because of the peer; checks that the
+    /// application gets it, too.
     pub(crate) fn ends_for(&mut self) -> Condition {
         let told = self.events().into_iter().find_map(|event| match event {
             Event::SessionEnded { reason, .. } if reason.origin == Origin::Local => reason.error,

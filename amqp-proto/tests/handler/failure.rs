@@ -1,4 +1,4 @@
-//! Errors for which a handler has no method of its own end its container.
+//! An error ends the container if its handler has no method for the error.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use amqp_proto::{Connection, Origin, Reason};
 
 use crate::joined::Joined;
 
-/// Wants to send to `jobs`, and has no method for errors.
+/// A client that sends to `jobs` and has no methods for errors.
 struct Plain(&'static str);
 
 impl Handler for Plain {
@@ -26,12 +26,12 @@ impl Handler for Plain {
     }
 }
 
-/// Takes everything.
+/// A server that accepts everything.
 struct Host;
 
 impl Handler for Host {}
 
-/// Does something about each link that the client wants.
+/// A server that runs this for each link that the client attaches.
 struct Links<F>(F);
 
 impl<F: FnMut(&mut Context<'_>, ReceiverKey) -> Decision<ReceiverOptions>> Handler for Links<F> {
@@ -50,7 +50,7 @@ fn driven<C: Handler, S: Handler>(near: C, far: S) -> Joined<C, S> {
     all
 }
 
-/// The container has failed, and nothing of it is left.
+/// Returns the container's failure, and checks that nothing else is left.
 fn failure<C: Handler, S: Handler>(all: &Joined<C, S>) -> Failure {
     assert!(all.client.is_finished(), "{:?}", all.client);
     all.client.failure().expect("a failure").clone()
@@ -69,7 +69,7 @@ fn a_connection_that_cannot_be_made_ends_the_container() {
     assert!(failure.to_string().contains("gopher://example.com"), "{failure}");
 }
 
-/// 2.6.3: a link is refused, with a reason and without; neither hangs.
+/// 2.6.3: a link refused with or without a reason ends the container; neither case hangs.
 #[test]
 fn a_refused_link_ends_the_container() {
     let refusing = Links(|_: &mut Context<'_>, _| Decision::Refuse(AmqpError::new(Condition::NotFound)));
@@ -78,7 +78,7 @@ fn a_refused_link_ends_the_container() {
     assert_eq!((failure.reason.origin, condition(&failure)), (Origin::Remote, Some(&Condition::NotFound)));
 }
 
-/// 2.6.3: a peer that has no target for a link, and detaches it without an error.
+/// 2.6.3: a peer attaches a link without a target and detaches it without an error.
 #[test]
 fn a_link_that_is_refused_without_an_error_ends_the_container() {
     let mut client = Dispatcher::new();
@@ -89,7 +89,7 @@ fn a_link_that_is_refused_without_an_error_ends_the_container() {
     let refused = attach("jobs-1", 0, true).nulls(2).terminus(0x28, "somewhere");
     for frame in [open("peer"), begin(Some(0), 0, 10, 10), refused, detach(0, true)] {
         peer.extend_from_slice(&frame.to_octets());
-        // What it answers is written in between.
+        // The client's answers are written in between.
         client.connection(connection).unwrap().receive(Moment::START, &peer);
         client.dispatch(Moment::START, &mut Plain(""));
         peer.clear();
@@ -99,7 +99,7 @@ fn a_link_that_is_refused_without_an_error_ends_the_container() {
     assert_eq!((failure.reason.origin, condition(failure)), (Origin::Remote, None));
 }
 
-/// S-BEG-11: the session is what was refused, and not its link.
+/// S-BEG-11: a refused session is the failure, and not the link on it.
 #[test]
 fn a_refused_session_ends_the_container() {
     struct Refusing;
@@ -122,7 +122,7 @@ fn a_lost_transport_ends_the_container() {
     let failure = failure(&all);
     assert!(matches!(failure.scope, Scope::Connection(_)), "{failure:?}");
     assert_eq!(failure.reason.origin, Origin::Transport);
-    // The server has lost a client, which is no reason to end for it.
+    // A server does not fail when it loses a client.
     assert_eq!(all.server.failure(), None);
 }
 
@@ -153,7 +153,7 @@ fn a_listener_that_fails_ends_the_container() {
     assert!(failure.to_string().contains("the address is taken"));
 }
 
-/// What ends without an error is no failure, and neither is what the handler has ended itself.
+/// An end without an error is no failure, and neither is an end by the handler.
 #[test]
 fn an_end_without_an_error_is_no_failure() {
     let closing = Links(|cx: &mut Context<'_>, _| {
@@ -179,8 +179,8 @@ fn an_end_without_an_error_is_no_failure() {
     assert_eq!((all.client.failure(), all.client.is_finished()), (None, true));
 }
 
-/// A method for the connection's errors is enough for all that is lost with the connection; one for links' errors is
-/// for those alone.
+/// A method for errors of connections handles everything lost with a connection; a method for errors of links handles
+/// only those.
 #[test]
 fn a_method_for_an_error_keeps_the_container_going() {
     #[derive(Clone, Default)]
@@ -217,13 +217,13 @@ fn a_method_for_an_error_keeps_the_container_going() {
     let refusing = || Links(|_: &mut Context<'_>, _| Decision::Refuse(AmqpError::new(Condition::NotFound)));
     let all = driven(Link(counts.clone()), refusing());
     assert_eq!((all.client.failure(), counts.link.get()), (None, 1));
-    // The link's error is another one than the transport's.
+    // The error of the link differs from that of the transport.
     let all = driven(Transport(counts.clone()), refusing());
     assert!(matches!(failure(&all).scope, Scope::Link(_)));
     assert_eq!(counts.transport.get(), 1);
 }
 
-/// The first error counts, also where a handler leaves its own method's error to the default.
+/// The first error counts, even if a handler's method calls the default.
 #[test]
 fn the_first_failure_counts() {
     struct Reporting(u32);

@@ -1,4 +1,4 @@
-//! Two containers joined in memory, with any handlers.
+//! Two containers joined in memory, with arbitrary handlers.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use amqp_proto::handler::{Action, ConnectionKey, Dispatcher, Handler};
 use amqp_proto::types::Moment;
 use bytes::Buf;
 
-/// A container of a client and one of a server, which takes each connection that the client makes to an `amqp` URL.
+/// A client's container and a server's, which accepts each connection that the client makes to an `amqp` URL.
 pub(crate) struct Joined<C, S> {
     pub(crate) now: Moment,
     pub(crate) client: Dispatcher,
@@ -28,7 +28,7 @@ impl<C: Handler, S: Handler> Joined<C, S> {
         all
     }
 
-    /// Carries octets, and makes and removes connections, until nothing more happens.
+    /// Moves octets, and makes and removes connections, until nothing more happens.
     pub(crate) fn drive(&mut self) {
         for _ in 0..10_000 {
             self.client.dispatch(self.now, &mut self.near);
@@ -90,7 +90,7 @@ impl<C: Handler, S: Handler> Joined<C, S> {
     }
 }
 
-/// Carries all that one connection has to say to the other.
+/// Moves all output of one connection to the other.
 fn pump(now: Moment, from: &mut Connection, to: &mut Connection) -> bool {
     let octets = from.output().remaining();
     let octets = from.output().copy_to_bytes(octets);

@@ -17,7 +17,7 @@ fn kept<T>() -> Kept<T> {
     Rc::new(RefCell::new(Vec::new()))
 }
 
-/// A handler that does this when it is started.
+/// A handler that runs this when it is started.
 fn starting(start: impl FnMut(&mut Context<'_>, ()) + 'static) -> Noter {
     Noter { start: Some(Box::new(start)), ..Noter::default() }
 }
@@ -34,8 +34,8 @@ fn since(notes: &[String], from: &str) -> Vec<String> {
     notes.iter().skip_while(|note| *note != from).skip(1).cloned().collect()
 }
 
-/// Links that are created before there is a connection are attached when it is open, in their order, under the keys
-/// that they had from the first; their addresses are the ones asked for.
+/// Links created before the connection is open are attached when it opens, in order, under the same keys, with the
+/// requested addresses.
 #[test]
 fn links_may_be_created_before_the_connection_is_open() {
     let created = kept::<LinkKey>();
@@ -69,7 +69,7 @@ fn links_may_be_created_before_the_connection_is_open() {
     assert_eq!(created.borrow().len(), 2);
     same(&*opened.borrow(), &*created.borrow());
     same(&*addresses.borrow(), &["jobs", "answers"]);
-    // One session serves all links that name none; one created now is attached at once.
+    // All links without a session of their own share one; a link created now is attached at once.
     let connection = *net.joined.keys().next().unwrap();
     net.client.with(net.now, |cx| {
         let sender = cx.create_sender(connection, "jobs");
@@ -79,7 +79,7 @@ fn links_may_be_created_before_the_connection_is_open() {
     assert_eq!((net.servers.count("session_offered"), net.servers.count("link_opened")), (1, 3));
 }
 
-/// A dynamic receiver learns the address that the peer has made, to be used as reply-to.
+/// A receiver of a dynamic node learns the node's address, for use as reply-to.
 #[test]
 fn a_dynamic_node_has_an_address() {
     use amqp_proto::wire::Source;
@@ -107,7 +107,7 @@ fn a_dynamic_node_has_an_address() {
     same(&*address.borrow(), &["temporary-1"]);
 }
 
-/// What the peer wants is refused when the handler says so: the peer is told why, and the handler nothing more.
+/// A link refused by the handler: the peer gets the reason, and the handler no further callback.
 #[test]
 fn links_are_refused() {
     let servers = Noter {
@@ -139,7 +139,7 @@ fn links_are_refused() {
     assert_eq!(net.servers.notes.last().unwrap(), "sender_offered");
 }
 
-/// S-BEG-11: a refused session takes the links along that were on their way.
+/// S-BEG-11: a refused session takes the links with it that are being attached.
 #[test]
 fn sessions_are_refused() {
     let servers = Noter {
@@ -159,7 +159,7 @@ fn sessions_are_refused() {
         ],
     );
     assert_eq!(net.servers.notes.last().unwrap(), "session_offered");
-    // The next link begins a session of its own.
+    // The next link begins a new session.
     net.servers.session_offered = None;
     let connection = *net.joined.keys().next().unwrap();
     net.client.with(net.now, |cx| cx.create_sender(connection, "jobs"));
@@ -167,7 +167,7 @@ fn sessions_are_refused() {
     assert_eq!(net.clients.count("link_opened"), 1);
 }
 
-/// A decision may wait; what is accepted then is told of as if it had been accepted at once.
+/// A decision can be made later, with the same effects.
 #[test]
 fn decisions_may_wait() {
     let (sessions, links) = (kept::<SessionKey>(), kept::<LinkKey>());
@@ -212,14 +212,14 @@ fn decisions_may_wait() {
     net.drive();
     assert_eq!((net.clients.count("link_opened"), net.servers.count("link_opened")), (2, 2));
     assert_eq!((net.clients.count("link_error"), net.servers.count("link_error")), (2, 0));
-    // Too late.
+    // Too late for this session.
     let again = net.server.with(now, |cx| cx.accept_session(sessions.borrow()[0], &SessionOptions::new()));
     assert_eq!(again, Err(SessionError::NotOffered));
 }
 
-/// What the handler closes itself is told as closed, with no error; at the peer, an error comes before the end.
+/// An end made by the handler is reported as closed without an error; the peer gets the error before the end.
 #[test]
-fn closing_is_told_at_both_ends() {
+fn closing_is_reported_at_both_ends() {
     let mut net = Net::new(with_sender(), Noter::default());
     let links = kept::<LinkKey>();
     let link = links.clone();
@@ -268,7 +268,7 @@ fn closing_is_told_at_both_ends() {
     net.client.with(now, |cx| assert!(!cx.close_connection(session.connection())));
 }
 
-/// A connection that breaks takes all along that is on it, each told once, the deliveries too.
+/// A broken connection ends everything on it, with one callback each, deliveries included.
 #[test]
 fn a_broken_transport_takes_all_along() {
     let clients = Noter {
@@ -304,7 +304,8 @@ fn a_broken_transport_takes_all_along() {
     assert!(net.client.is_finished());
 }
 
-/// What cannot be connected is told, and takes the links along that wait for it. So is what is closed before.
+/// A connection that cannot be made is reported, and ends the links that wait for it. The same holds for one closed
+/// before.
 #[test]
 fn a_connection_that_is_never_made() {
     let clients = starting(|cx, ()| {
@@ -331,7 +332,7 @@ fn a_connection_that_is_never_made() {
     assert!(net.joined.is_empty() && net.client.is_finished());
 }
 
-/// Links that cannot be attached are told as errors, whatever the reason, and never more than once.
+/// A link that cannot be attached is reported as an error, once, whatever the reason.
 #[test]
 fn links_that_cannot_be_attached() {
     let mut net = Net::new(
@@ -359,7 +360,7 @@ fn links_that_cannot_be_attached() {
         ],
     );
     net.clients.take();
-    // Nor on a connection that is over, or a session that is.
+    // The same on a connection or a session that is over.
     let connection = *net.joined.keys().next().unwrap();
     net.client.with(net.now, |cx| {
         let session = cx.create_session(connection, &SessionOptions::new()).unwrap();
@@ -376,7 +377,7 @@ fn links_that_cannot_be_attached() {
     assert!(net.client.is_finished());
 }
 
-/// A handler that tries again at once, forever, is not waited for within one dispatch.
+/// A handler that retries at once, forever, does not block a dispatch.
 #[test]
 fn trying_again_forever_leaves_the_container_alive() {
     let mut net = Net::new(
@@ -400,7 +401,7 @@ fn trying_again_forever_leaves_the_container_alive() {
     }
 }
 
-/// L-DET-01, L-DET-03: a link that is detached and attached again is the same one.
+/// L-DET-01, L-DET-03: a detached link that is attached again keeps its key.
 #[test]
 fn a_detached_link_comes_back_under_its_key() {
     let mut net = Net::new(
@@ -436,7 +437,7 @@ fn a_detached_link_comes_back_under_its_key() {
     assert_eq!(net.clients.count("link_closed") + net.servers.count("link_closed"), 0);
 }
 
-/// Threat D08: links that are detached and never come back do not pile up.
+/// Threat D08: links that are detached for ever do not pile up.
 #[test]
 fn suspended_links_are_forgotten() {
     let mut net = Net::new(with_sender(), Noter::default());
@@ -459,7 +460,7 @@ fn suspended_links_are_forgotten() {
     assert!(known <= 65, "{known}");
 }
 
-/// A link is not attached behind the close of its connection.
+/// No link is attached after the close of its connection.
 #[test]
 fn nothing_is_attached_behind_a_close() {
     let clients = Noter {

@@ -1,4 +1,4 @@
-//! The handler style: every callback, and what handlers can do.
+//! Handlers: every callback and every action.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod failure;

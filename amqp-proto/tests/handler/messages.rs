@@ -1,4 +1,4 @@
-//! Messages: sent, tracked, received and acknowledged.
+//! Messages of handlers: sent, tracked, received and acknowledged.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use amqp_proto::{PartEnd, SendError, SettleError};
 
 use crate::net::{Net, Noter, same};
 
-/// A client that sends these messages as soon as it may.
+/// A client that sends these messages as soon as it has credit.
 fn sending(texts: &'static [&'static str]) -> Noter {
     Noter {
         start: Some(Box::new(|cx, ()| {
@@ -31,7 +31,7 @@ fn sending(texts: &'static [&'static str]) -> Noter {
     }
 }
 
-/// A server that does this with every message.
+/// A server that runs this for every message.
 fn receiving(message: impl FnMut(&mut Context<'_>, ReceivedMessage) + 'static) -> Noter {
     Noter { message: Some(Box::new(message)), ..Noter::default() }
 }
@@ -45,7 +45,7 @@ fn manually() -> Noter {
     }
 }
 
-/// The whole chapter with nothing said: sendable, sent, received, accepted, settled.
+/// The callbacks of one message without decisions: sendable, sent, received, accepted, settled.
 #[test]
 fn a_message_that_is_not_decided_is_accepted() {
     let mut net = Net::new(sending(&["job"]), Noter::default());
@@ -76,7 +76,7 @@ fn a_message_that_is_not_decided_is_accepted() {
     );
 }
 
-/// Each outcome is told once, then that it is settled; what the handler has decided stays.
+/// Each outcome has one callback, followed by that for its settlement; a decision of the handler stays.
 #[test]
 fn every_outcome_has_its_callback() {
     let servers = receiving(|cx, message| {
@@ -116,7 +116,7 @@ fn every_outcome_has_its_callback() {
     );
 }
 
-/// T-DISP-13: a second decision is refused, and so is one about what is settled.
+/// T-DISP-13: a second decision is refused, and so is a decision about a settled delivery.
 #[test]
 fn a_delivery_is_decided_once() {
     let servers = receiving(|cx, message| {
@@ -129,7 +129,7 @@ fn a_delivery_is_decided_once() {
     assert_eq!((net.clients.count("released"), net.clients.count("accepted")), (1, 0));
 }
 
-/// With auto-accept off nothing is said until the handler does, here when a timer is due.
+/// Without auto-accept a message is undecided until the handler decides, here in a timer.
 #[test]
 fn without_auto_accept_the_handler_decides() {
     let kept = Rc::new(RefCell::new(Vec::<DeliveryKey>::new()));
@@ -157,7 +157,7 @@ fn without_auto_accept_the_handler_decides() {
     assert_eq!(net.servers.count("timer"), 2);
 }
 
-/// A message whose state was updated, though not to an outcome, is the handler's.
+/// A message whose state was updated without an outcome is not accepted by itself.
 #[test]
 fn an_updated_message_is_not_accepted() {
     let servers = receiving(|cx, message| {
@@ -168,7 +168,7 @@ fn an_updated_message_is_not_accepted() {
     assert_eq!((net.clients.count("updated"), net.clients.count("accepted")), (1, 0));
 }
 
-/// T-DISP-14: a message that was sent settled has no outcome, and none is told.
+/// T-DISP-14: a message sent settled gets no outcome and no callback for one.
 #[test]
 fn a_message_sent_settled_gets_no_disposition() {
     let clients = Noter {
@@ -185,7 +185,7 @@ fn a_message_sent_settled_gets_no_disposition() {
     net.drive();
     assert_eq!(net.servers.count("message"), 1);
     assert_eq!((net.clients.count("accepted"), net.clients.count("settled")), (0, 0));
-    // Nor does one on a link that has only such.
+    // On a link of settled messages there is no callback either.
     let clients = Noter {
         start: Some(Box::new(|cx, ()| {
             let connection = cx.connect("amqp://example.com");
@@ -199,7 +199,7 @@ fn a_message_sent_settled_gets_no_disposition() {
     assert_eq!((net.servers.count("message"), net.clients.count("settled")), (1, 0));
 }
 
-/// T-DISP-16: when the receiver settles second, the outcome comes first, once, and the sender settles.
+/// T-DISP-16: with a receiver that settles second, the outcome comes first, once, and then the sender settles.
 #[test]
 fn a_receiver_that_settles_second() {
     let clients = Noter {
@@ -213,12 +213,12 @@ fn a_receiver_that_settles_second() {
     let mut net = Net::new(clients, Noter::default());
     net.drive();
     assert_eq!((net.clients.count("accepted"), net.clients.count("settled")), (1, 1));
-    // The receiver learns that it is settled, too.
+    // The receiver gets the callback for the settlement, too.
     assert_eq!(net.servers.count("settled"), 1);
 }
 
-/// Without auto-settle the outcome is told once, however often the peer speaks, and the handler settles; the receiver, which
-/// settles second, does not do it before.
+/// Without auto-settle the outcome has one callback, however often the peer repeats it, and the handler settles. The
+/// receiver, which settles second, does not settle earlier.
 #[test]
 fn a_sender_that_settles_by_hand() {
     for handler_settles in [true, false] {
@@ -255,7 +255,7 @@ fn a_sender_that_settles_by_hand() {
     }
 }
 
-/// A sender is told once that it may send, and again after it has sent too much.
+/// A sender's sendable callback comes once, and again after a refused send.
 #[test]
 fn sendable_comes_again_after_a_refusal() {
     let refused = Rc::new(RefCell::new(0));
@@ -296,7 +296,7 @@ fn sendable_comes_again_after_a_refusal() {
     assert_eq!(ended, *sent.borrow());
 }
 
-/// What is closed while a message is handled takes the acceptance of that message along.
+/// Closing the link in the message's callback accepts the message first.
 #[test]
 fn closing_in_on_message_accepts_first() {
     let closes: [fn(&mut Context<'_>, &ReceivedMessage); 5] = [
@@ -317,7 +317,7 @@ fn closing_in_on_message_accepts_first() {
         assert_eq!(net.clients.count("lost"), 0);
         assert_eq!(net.clients.count("link_closed") + net.clients.count("link_detached"), 1);
     }
-    // Unless the handler has decided otherwise, before.
+    // Unless the handler has decided before.
     let servers = receiving(|cx, message| {
         cx.release(message.key()).unwrap();
         cx.close_connection(message.key().connection());
@@ -327,7 +327,7 @@ fn closing_in_on_message_accepts_first() {
     assert_eq!((net.clients.count("accepted"), net.clients.count("released")), (0, 1));
 }
 
-/// A streaming link tells of data as it comes, and the message is accepted when its end has been read.
+/// A streaming link reports data as it arrives; the message is accepted once it is read to its end.
 #[test]
 fn streams_are_read_in_pieces() {
     let clients = Noter {
@@ -367,7 +367,7 @@ fn streams_are_read_in_pieces() {
     net.drive();
     assert_eq!(*read.borrow(), (b"\0\x53\x77\xa1\x05hello".to_vec(), Some(PartEnd::Complete)));
     assert_eq!((net.clients.count("accepted"), net.servers.count("message")), (1, 0));
-    // One that is given up is told of, and not accepted.
+    // An aborted delivery is reported and not accepted.
     net.client.with(net.now, |cx| {
         let mut view = cx.sender(sender).unwrap();
         view.begin_delivery(&SendOptions::new()).unwrap();
@@ -379,7 +379,7 @@ fn streams_are_read_in_pieces() {
     assert_eq!((net.clients.count("accepted"), net.servers.count("aborted")), (1, 1));
 }
 
-/// Drained: told to the receiver when the credit is given back.
+/// A drained receiver gets its callback when the credit is given back.
 #[test]
 fn a_receiver_is_drained() {
     let servers = Noter {
@@ -394,7 +394,7 @@ fn a_receiver_is_drained() {
     assert_eq!((net.servers.count("message"), net.servers.count("drained")), (1, 1));
 }
 
-/// An outcome of an extension is carried as an update, and a receiver hears what the sender tells.
+/// An outcome that the standard does not define is an update, and a receiver gets the sender's states.
 #[test]
 fn other_states_are_updates() {
     let clients = Noter {

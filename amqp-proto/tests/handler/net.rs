@@ -1,4 +1,4 @@
-//! Two containers joined in memory, and a handler that notes what it is told.
+//! Two containers joined in memory, and a handler that records its callbacks.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -14,11 +14,11 @@ use amqp_proto::wire::{AmqpError, DeliveryState, Modified};
 use amqp_proto::{Connection, Reason};
 use bytes::Buf;
 
-/// What is done about something that happens.
+/// The reaction to a callback.
 type Act<T> = Box<dyn FnMut(&mut Context<'_>, T)>;
 type Decide<K, O> = Box<dyn FnMut(&mut Context<'_>, K) -> Decision<O>>;
 
-/// Notes every callback by its name without `on_`, and what it is about; does what a test has set.
+/// Records each callback by its name without `on_`, with its subject, and runs the reaction set by the test.
 #[derive(Default)]
 pub(crate) struct Noter {
     pub(crate) notes: Vec<String>,
@@ -49,12 +49,12 @@ impl Noter {
         self.notes.push(what.into());
     }
 
-    /// What was noted since the last time, but for the names given.
+    /// Removes and returns the records, without those of the given names.
     pub(crate) fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
 
-    /// How often something was noted.
+    /// Returns the number of records of a name.
     pub(crate) fn count(&self, what: &str) -> usize {
         self.notes.iter().filter(|note| note.split(' ').next() == Some(what)).count()
     }
@@ -227,20 +227,20 @@ impl Handler for Noter {
     }
 }
 
-/// A container of clients, one of servers, and what connects them.
+/// A container of clients, a container of servers, and the transport between them.
 pub(crate) struct Net {
     pub(crate) now: Moment,
     pub(crate) client: Dispatcher,
     pub(crate) clients: Noter,
     pub(crate) server: Dispatcher,
     pub(crate) servers: Noter,
-    /// The servers' ends of the clients' connections.
+    /// The server's connection for each connection of the client.
     pub(crate) joined: HashMap<ConnectionKey, ConnectionKey>,
     pub(crate) options: fn() -> Options,
 }
 
 impl Net {
-    /// Both have started; nothing has been carried.
+    /// Starts both containers. No octets have moved yet.
     pub(crate) fn new(clients: Noter, servers: Noter) -> Self {
         let mut net = Self {
             now: Moment::START,
@@ -256,7 +256,7 @@ impl Net {
         net
     }
 
-    /// Carries all there is to be carried, connects what is to be connected, removes what is over.
+    /// Moves all octets, makes requested connections and removes ended ones, until nothing more happens.
     pub(crate) fn drive(&mut self) {
         for _ in 0..1_000 {
             self.client.dispatch(self.now, &mut self.clients);
@@ -317,7 +317,7 @@ impl Net {
         went
     }
 
-    /// The transport of a connection breaks.
+    /// Breaks the transport of a connection.
     pub(crate) fn cut(&mut self, here: ConnectionKey) {
         let there = self.joined[&here];
         self.client.connection(here).unwrap().end_of_input();
@@ -337,7 +337,7 @@ fn pump(now: Moment, from: &mut Connection, to: &mut Connection) -> bool {
     !octets.is_empty()
 }
 
-/// Shows what is compared.
+/// Checks equality and shows both values.
 pub(crate) fn same<T: Debug + PartialEq<U>, U: Debug>(found: &T, expected: &U) {
     assert!(found == expected, "found\n{found:#?}\nexpected\n{expected:#?}");
 }

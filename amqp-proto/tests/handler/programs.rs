@@ -1,5 +1,5 @@
-//! The first programs that Proton's users meet, as handlers, and a broker for them. They run unchanged in memory and
-//! in the containers of both adapters.
+//! The introductory programs of Proton as handlers, and a broker for them. They run unchanged in memory and in the
+//! containers of both adapters.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc;
@@ -11,7 +11,7 @@ use amqp_proto::handler::{
 use amqp_proto::message::Message;
 use amqp_proto::wire::Source;
 
-/// Says hello to itself, by way of a queue.
+/// Sends a greeting to itself through a queue.
 #[derive(Default)]
 pub struct HelloWorld {
     pub url: String,
@@ -36,7 +36,7 @@ impl Handler for HelloWorld {
     }
 }
 
-/// Sends numbered messages as far as there is credit, until all are accepted.
+/// Sends numbered messages within its credit, until all are accepted.
 #[derive(Default)]
 pub struct SimpleSend {
     pub url: String,
@@ -67,7 +67,7 @@ impl Handler for SimpleSend {
     }
 }
 
-/// Receives as many messages as it expects.
+/// Receives a given number of messages.
 #[derive(Default)]
 pub struct SimpleRecv {
     pub url: String,
@@ -90,8 +90,8 @@ impl Handler for SimpleRecv {
     }
 }
 
-/// Asks one question after the other, and waits for each answer. It sends when the link for answers is there, whether
-/// the one for questions has credit by then or not.
+/// Sends one request after the other, and waits for each answer. It sends once the link for answers is attached,
+/// whether the link for requests has credit or not.
 #[derive(Default)]
 pub struct Client {
     pub url: String,
@@ -133,7 +133,7 @@ impl Handler for Client {
     }
 }
 
-/// Answers in capitals, over a link for each address, which it sends over as soon as it is created.
+/// Answers requests in capitals, over one link for each address. It sends on a link as soon as the link is created.
 #[derive(Default)]
 pub struct Server {
     pub url: String,
@@ -178,7 +178,7 @@ struct Queue {
 }
 
 impl Broker {
-    /// One that tells its URL.
+    /// A broker that sends its URL to a channel.
     pub fn telling(urls: mpsc::Sender<String>) -> Self {
         Self { urls: Some(urls), ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! Proton's first programs against a broker, in memory.
+//! Proton's introductory programs against a broker, in memory.
 
 use amqp_proto::Connection;
 use amqp_proto::config::Options;
@@ -8,7 +8,7 @@ use bytes::Buf;
 
 use crate::programs::{Broker, Client, HelloWorld, Server, SimpleRecv, SimpleSend};
 
-/// A broker, and the containers of programs that are connected to it.
+/// A broker, and the containers of programs connected to it.
 struct Hub<'a> {
     broker: Dispatcher,
     far: Broker,
@@ -18,7 +18,7 @@ struct Hub<'a> {
 struct Program<'a> {
     all: Dispatcher,
     handler: &'a mut dyn Handler,
-    /// Its connection, and the broker's end of it.
+    /// The program's connection, and the broker's.
     joined: Option<(ConnectionKey, ConnectionKey)>,
 }
 
@@ -67,7 +67,7 @@ fn pump(from: &mut Connection, to: &mut Connection) -> bool {
     !octets.is_empty()
 }
 
-/// The sender is closed behind its only message, within one read of the broker.
+/// The sender is closed right behind its only message, which the broker gets in one read.
 #[test]
 fn hello_world() {
     let mut hello = HelloWorld::default();
@@ -85,7 +85,7 @@ fn simple_send_and_simple_recv() {
     assert_eq!(recv.received, expected);
 }
 
-/// T-CREDIT-06: neither program looks at credit, or waits for its link; what they send waits for both.
+/// T-CREDIT-06: the programs wait neither for credit nor for their links; their messages do.
 #[test]
 fn client_and_server() {
     let lines = ["Twas brillig, and the slithy toves", "Did gire and gymble in the wabe."];

@@ -1,4 +1,4 @@
-//! Messages that are sent before there is credit for them [2.6.7].
+//! Messages sent before the link has credit [2.6.7].
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use amqp_proto::{Reason, SendError, SettleError};
 
 use crate::joined::Joined;
 
-/// Notes what becomes of its messages.
+/// Records the fates of its messages.
 #[derive(Default)]
 struct Sending {
     at_start: usize,
@@ -80,7 +80,7 @@ impl Handler for Sending {
     }
 }
 
-/// Grants credit only when a test says so.
+/// Grants credit only when the test says so.
 #[derive(Default)]
 struct Granting {
     receiver: Option<ReceiverKey>,
@@ -119,7 +119,7 @@ fn grant(all: &mut Joined<Sending, Granting>, credit: u32) {
     all.drive();
 }
 
-/// T-CREDIT-06: messages wait for their link and for credit, go in their order, and keep their keys.
+/// T-CREDIT-06: queued messages wait for their link and for credit, keep their order, and keep their keys.
 #[test]
 fn messages_wait_for_credit() {
     let mut all = joined(Sending { at_start: 3, on_sendable: 1, ..Sending::default() });
@@ -131,7 +131,7 @@ fn messages_wait_for_credit() {
     });
     grant(&mut all, 2);
     assert_eq!(all.near.notes, ["accepted 0", "settled 0", "accepted 1", "settled 1"]);
-    // The last one that waits, and one of two that the handler sends now.
+    // The last queued message, and one of two that the handler sends now.
     all.near.on_sendable = 2;
     grant(&mut all, 2);
     grant(&mut all, 1);
@@ -139,12 +139,12 @@ fn messages_wait_for_credit() {
     let told: Vec<_> = all.near.notes.iter().filter(|note| note.starts_with("accepted")).collect();
     assert_eq!(told, ["accepted 0", "accepted 1", "accepted 2", "accepted 3", "accepted 4"]);
     assert_eq!(all.near.notes.iter().filter(|note| *note == "sendable").count(), 1);
-    // All are forgotten.
+    // All keys are stale.
     let first = all.near.keys[0];
     all.client.with(all.now, |cx| assert_eq!(cx.settle(first), Err(SettleError::Settled)));
 }
 
-/// The queue has a bound; what is refused is refused at once, and the handler hears when there is room.
+/// The queue is bounded; a send beyond the bound fails at once, and the handler learns when there is space.
 #[test]
 fn the_queue_is_bounded() {
     let mut all = joined(Sending::default());
@@ -163,7 +163,7 @@ fn the_queue_is_bounded() {
     all.near.keys = keys;
     grant(&mut all, 4);
     assert_eq!(all.near.notes[0], "sendable");
-    // A single message may be larger than the bound, and with none nothing waits.
+    // A single message may exceed the bound; with a bound of 0 nothing is queued.
     all.client.with(all.now, |cx| cx.send(sender, "the last credit")).unwrap();
     all.client.with(all.now, |cx| {
         cx.send(sender, vec![0; 5_000]).unwrap();
@@ -176,7 +176,7 @@ fn the_queue_is_bounded() {
     all.client.with(all.now, |cx| assert_eq!(cx.send(sender, "a job"), Err(SendError::NoCredit)));
 }
 
-/// 2.6.4: what waits when the link ends is given back, before the end is told; whoever ends it.
+/// 2.6.4: messages queued at the end of a link are given back before the end is reported, whichever end causes it.
 #[test]
 fn messages_that_wait_are_given_back_at_the_end() {
     type End = fn(&mut Joined<Sending, Granting>);
@@ -201,8 +201,7 @@ fn messages_that_wait_are_given_back_at_the_end() {
     assert_eq!(all.near.notes, ["unsent 0 Detached", "link error", "link closed"]);
 }
 
-/// A queued message can be taken back, and has no state to be told yet. One that turns out to be unfit is given back
-/// alone.
+/// A queued message can be taken back and has no state. A message that cannot be sent after all is given back alone.
 #[test]
 fn a_message_that_waits_can_be_taken_back() {
     let mut all = joined(Sending { at_start: 3, ..Sending::default() });
@@ -215,7 +214,7 @@ fn a_message_that_waits_can_be_taken_back() {
         [0, 1].map(|_| cx.send_with(sender, &"tagged".into(), &tag).unwrap())
     });
     all.near.keys.extend(tagged);
-    // The receiver decides nothing, so that the tag stays in use.
+    // The receiver decides nothing, so the tag stays in use.
     let receiver = all.far.receiver.unwrap();
     all.server.with(all.now, |cx| cx.receiver(receiver).unwrap().add_credit(10)).unwrap();
     all.client.dispatch(all.now, &mut all.near);
@@ -224,9 +223,9 @@ fn a_message_that_waits_can_be_taken_back() {
     assert!(all.near.notes.iter().any(|note| note.starts_with("unsent 4 TagInUse")), "{:?}", all.near.notes);
 }
 
-/// Without a method of its own a message that is not sent is told as lost.
+/// By default, a message that is not sent is reported as lost.
 #[test]
-fn what_is_not_sent_is_lost_by_default() {
+fn unsent_messages_are_lost_by_default() {
     #[derive(Default)]
     struct Losing(VecDeque<DeliveryKey>);
     impl Handler for Losing {

@@ -1,4 +1,4 @@
-//! Request and response: a dynamic node for the answers, and a service that sends them there.
+//! Requests and answers: a dynamic node for the answers, and a service that sends them there.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use amqp_proto::wire::Source;
 
 use crate::net::{Net, Noter};
 
-/// Asks for words in capitals, each at most once, and gives up after a second.
+/// Sends words to a service, each at most once, and gives up after a second.
 struct Asker {
     requests: Option<SenderKey>,
     pending: Correlator<&'static str>,
@@ -57,7 +57,7 @@ impl Handler for Asker {
     }
 }
 
-/// A service on the same connection: it has one client here, and so one link for answers.
+/// A service on the same connection, with one client and so one link for answers.
 fn service() -> Noter {
     let mut answers = None;
     let (found, mut made) = (std::rc::Rc::new(std::cell::Cell::new(None)), 0);
@@ -98,7 +98,7 @@ fn answers_come_back_to_their_requests() {
     assert_eq!((asker.pending.len(), asker.expired), (0, vec!["silence"]));
 }
 
-/// The net's own client has nothing to do with it: events go to the asker.
+/// Drives the net. Events of the client's connection go to the asker.
 fn drive(net: &mut Net, asker: &mut Asker, now: Moment) {
     let mut joined: Option<(ConnectionKey, ConnectionKey)> = None;
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! Messages that the handler does not decide [3.4]: accepted, released, or given back.
+//! Messages that the handler leaves undecided [3.4]: accepted, released, or modified.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -42,7 +42,7 @@ impl Handler for Job {
     }
 }
 
-/// M-STATE-07 [3.4.4]: a handler without a method for messages has not processed any.
+/// M-STATE-07 [3.4.4]: a message is released if the handler has no method for messages.
 #[test]
 fn a_message_that_no_method_takes_is_released() {
     struct Deaf;
@@ -52,8 +52,7 @@ fn a_message_that_no_method_takes_is_released() {
     assert_eq!(all.near.outcome, Some("released"));
 }
 
-/// M-STATE-08 [3.4.5]: a message on which the handler panics is given back as failed, and not accepted, whatever comes
-/// after.
+/// M-STATE-08 [3.4.5]: a message on which the handler panics is modified as failed, and never accepted.
 #[test]
 fn a_message_on_which_the_handler_panics_is_not_accepted() {
     struct Panicking;
@@ -64,13 +63,13 @@ fn a_message_on_which_the_handler_panics_is_not_accepted() {
     }
     let mut all = Joined::new(Job::default(), Panicking);
     assert!(catch_unwind(AssertUnwindSafe(|| all.drive())).is_err());
-    // As a container does that is dropped.
+    // A dropped container does the same.
     all.server.with(Moment::START, |cx| cx.stop());
     all.drive();
     assert_eq!(all.near.outcome, Some("failed"));
 }
 
-/// Takes messages, and keeps them.
+/// Keeps the messages that it receives.
 #[derive(Default)]
 struct Taking {
     texts: Vec<String>,
@@ -88,7 +87,7 @@ impl Handler for Taking {
     }
 }
 
-/// The names of the frames that a connection has written.
+/// Takes the output of a connection as names of frames.
 fn written(all: &mut Dispatcher, key: ConnectionKey) -> Vec<String> {
     let mut output = all.connection(key).unwrap().output();
     let octets = output.copy_to_bytes(output.remaining());
@@ -102,7 +101,7 @@ fn written(all: &mut Dispatcher, key: ConnectionKey) -> Vec<String> {
         .collect()
 }
 
-/// 2.6.5: a message and the end of its link, in one read. The message is given to the handler first, and its outcome
+/// 2.6.5: a message and the end of its link arrive in one read. The handler gets the message first, and its outcome
 /// reaches the peer.
 #[test]
 fn a_message_that_comes_with_the_end_of_its_link_is_handled() {
@@ -125,9 +124,9 @@ fn a_message_that_comes_with_the_end_of_its_link_is_handled() {
     assert!(frames.iter().any(|frame| frame.contains("accepted")), "{frames:?}");
 }
 
-/// 2.6.6: what comes behind the message on which the handler closes the link is told no more, and not accepted.
+/// 2.6.6: messages behind the one on which the handler closes the link are neither reported nor accepted.
 #[test]
-fn what_is_left_on_a_closed_link_is_not_accepted() {
+fn unread_messages_of_a_closed_link_are_not_accepted() {
     #[derive(Default)]
     struct Three {
         outcomes: Vec<&'static str>,
@@ -163,7 +162,7 @@ fn what_is_left_on_a_closed_link_is_not_accepted() {
     assert_eq!(all.near.outcomes, ["accepted", "lost", "lost"]);
 }
 
-/// A message is decoded within the limits of its connection, and not within the default ones.
+/// A message is decoded within the limits of its connection.
 #[test]
 fn messages_are_read_within_the_limits_of_their_connection() {
     struct Checking(Option<bool>);

@@ -1,4 +1,4 @@
-//! What a handler asks of the world: connections, listeners, timers and the end.
+//! Handlers use connections, listeners and timers, and stop their container.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,9 +12,10 @@ use bytes::Buf;
 
 use crate::net::{Net, Noter, same};
 
-/// Two connections of one container at a time: their keys and deliveries are told apart, and one may act on the other.
+/// A container with two connections: keys and deliveries of both are distinct, and one connection can act on the
+/// other.
 #[test]
-fn connections_are_told_apart() {
+fn connections_are_distinct() {
     let clients = Noter {
         start: Some(Box::new(|cx, ()| {
             for _ in 0..2 {
@@ -31,7 +32,7 @@ fn connections_are_told_apart() {
     };
     let held = Rc::new(RefCell::new(Vec::new()));
     let hold = held.clone();
-    // A message is accepted when the next comes, over whichever connection.
+    // A message is accepted when the next arrives, on either connection.
     let servers = Noter {
         receiver_offered: Some(Box::new(|_, _| {
             let options = amqp_proto::config::ReceiverOptions::new().with_auto_accept(false);
@@ -52,7 +53,7 @@ fn connections_are_told_apart() {
     let [first, second] = held.borrow()[..] else { panic!() };
     assert_eq!(first.to_string(), second.to_string());
     assert_ne!(first.connection(), second.connection());
-    // One ends, the other goes on; keys of the first name nothing any more.
+    // After one connection ends, its keys are stale and the other goes on.
     net.server.with(net.now, |cx| assert!(cx.close_connection(first.connection())));
     net.drive();
     assert_eq!((net.joined.len(), net.clients.count("connection_closed")), (1, 1));
@@ -64,7 +65,7 @@ fn connections_are_told_apart() {
     assert_eq!(net.clients.count("accepted"), 2);
 }
 
-/// Timers are told in the order in which they are due, late ones too, and not after they are called off.
+/// Timers fire in the order of their deadlines, also late, and not after they are cancelled.
 #[test]
 fn timers_come_in_order() {
     let clients = Noter {
@@ -97,7 +98,7 @@ fn timers_come_in_order() {
     assert!(net.client.is_finished());
 }
 
-/// The deadlines of connections are the container's: a peer that never opens is given up.
+/// The container keeps the deadlines of connections: a peer that never opens is given up.
 #[test]
 fn deadlines_of_connections_are_kept() {
     let mut noter = Noter::default();
@@ -116,7 +117,7 @@ fn deadlines_of_connections_are_kept() {
     assert!(all.is_finished());
 }
 
-/// Only a connection with output, or one that is over, is to be looked at.
+/// Only connections with output, or that are over, are reported as changed.
 #[test]
 fn changed_connections_are_reported_once() {
     let mut noter = Noter::default();
@@ -132,8 +133,8 @@ fn changed_connections_are_reported_once() {
     assert_eq!((all.poll_changed(), all.poll_changed()), (Some(quiet), None));
 }
 
-/// A connection with very many events does not keep the others waiting: each has a turn, and in between its output is to
-/// be written.
+/// A connection with very many events does not block the others: each gets its turn, and output is written in
+/// between.
 #[test]
 fn connections_take_turns() {
     const MESSAGES: usize = 90;
@@ -175,7 +176,7 @@ fn connections_take_turns() {
     assert_eq!((noter.count("message"), all.has_events()), (MESSAGES, false));
 }
 
-/// Listeners: asked for, told of, refused, and given up.
+/// Listeners are requested, reported, refused and closed.
 #[test]
 fn listeners_come_and_go() {
     let keys = Rc::new(RefCell::new(Vec::<ListenerKey>::new()));
@@ -207,7 +208,7 @@ fn listeners_come_and_go() {
     assert!(net.client.is_finished());
 }
 
-/// Stop: connections, made or not, listeners and timers go, and then there is nothing left.
+/// `stop` ends all connections, listeners and timers, and the container is then finished.
 #[test]
 fn stop_ends_all() {
     let clients = Noter {
@@ -233,7 +234,7 @@ fn stop_ends_all() {
     assert_eq!(net.clients.count("link_error") + net.clients.count("connection_error"), 0);
 }
 
-/// A connection that is not wanted any more when it is made is turned away.
+/// A connection that is ready after it was closed is dropped.
 #[test]
 fn a_connection_that_comes_too_late() {
     let mut noter = Noter::default();
@@ -252,7 +253,7 @@ fn a_connection_that_comes_too_late() {
     assert!(all.is_finished());
 }
 
-/// A handler without a method of its own does what the defaults say, also behind a pointer.
+/// A handler without methods has the default behaviour, also behind a pointer.
 #[test]
 fn the_defaults_do_nothing_and_accept() {
     struct Idle;

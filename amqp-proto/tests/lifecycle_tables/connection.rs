@@ -83,7 +83,7 @@ const ACTS: &[Act] = &[
     ("close_with()", |probe| probe.connection.close_with(why()).to_string()),
 ];
 
-/// C-STATE-01: every state with everything that can come in, and every command.
+/// C-STATE-01: every state of a connection with every input and command.
 #[test]
 fn c_state_01_connections() {
     walk("connection", STATES, ACTS);

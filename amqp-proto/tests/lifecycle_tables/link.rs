@@ -1,4 +1,4 @@
-//! Links [2.6.3-2.6.6], from both of their ends.
+//! Links [2.6.3-2.6.6], at both ends.
 
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
 use amqp_proto::testing::{
@@ -8,7 +8,7 @@ use amqp_proto::testing::{
 use super::probe::{Probe, answer, refused, why};
 use super::{Act, State, walk};
 
-/// How the peer attaches the other end of a link on which this end receives, or sends.
+/// The peer's attach of a link on which this end receives or sends.
 fn attached(is_receiver: bool, handle: u32) -> Literal {
     if is_receiver { attach_sender("l", handle, "q", "q") } else { attach_receiver("l", handle, "q", "q") }
 }
@@ -26,7 +26,7 @@ fn accept(probe: &mut Probe, is_receiver: bool) -> String {
     }
 }
 
-/// Both ends have attached it, and there is credit for two.
+/// A link that both ends have attached, with credit for two.
 fn complete(is_receiver: bool) -> Probe {
     let mut probe = offered(is_receiver);
     accept(&mut probe, is_receiver);
@@ -66,7 +66,7 @@ fn with(mut probe: Probe, is_receiver: bool, name: &str) -> Probe {
     probe.settled()
 }
 
-/// The states of a link, and what can happen to it, for one of its ends.
+/// The states and events of a link, for one of its ends.
 macro_rules! link {
     ($states:ident, $acts:ident, $is_receiver:literal) => {
         const $states: &[State] = &[
@@ -88,7 +88,7 @@ macro_rules! link {
             ("detached at both ends", || complete($is_receiver).after(&[&detach(0, false).to_octets()])),
             ("closed at both ends", || complete($is_receiver).after(&[&detach(0, true).to_octets()])),
             ("closed for a fault of the peer", || {
-                // A third delivery for credit of two, or a transfer to the end that sends.
+                // A third delivery with credit for two, or a transfer to the sending end.
                 let frames = [0_u8, 1, 2].map(|id| transfer(0, id.into(), &[id]).to_octets());
                 complete($is_receiver).after(&[&frames.concat()])
             }),
@@ -155,13 +155,13 @@ fn drain(probe: &mut Probe, is_receiver: bool) -> String {
 link!(RECEIVER_STATES, RECEIVER_ACTS, true);
 link!(SENDER_STATES, SENDER_ACTS, false);
 
-/// L-ATT-03, L-DET-01, L-CLOSE-01: every state with everything that can come in, and every command, of a receiver.
+/// L-ATT-03, L-DET-01, L-CLOSE-01: every state of a receiver with every input and command.
 #[test]
 fn l_att_03_receivers() {
     walk("receiver", RECEIVER_STATES, RECEIVER_ACTS);
 }
 
-/// L-ATT-03, L-DET-01, L-CLOSE-01: the same of a sender.
+/// L-ATT-03, L-DET-01, L-CLOSE-01: every state of a sender with every input and command.
 #[test]
 fn l_att_03_senders() {
     walk("sender", SENDER_STATES, SENDER_ACTS);

@@ -1,9 +1,9 @@
-//! The lifecycles of connections, of the security layer, of sessions and of links, as tables: in each state, whatever
-//! the peer sends and whatever the application asks for, with what is written and told about it.
+//! The lifecycles of connections, SASL, sessions and links as tables: for each state, every input and command with
+//! its output and events.
 //!
-//! The tables are in `tests/data/lifecycle`. A state is a header; a row is `event | answer | written | told`, where the
-//! answer is that of a command. States that a call passes through are not in them: a header is answered at once, as are
-//! an open, a close and an end, and after a fault of the peer this end does not wait for its close.
+//! The tables are in `tests/data/lifecycle`. A state is a header; a row is `event | answer | written | told`, where
+//! the answer is the result of a command. States within a call are not in the tables: a header, an open, a close and
+//! an end are answered at once, and after a fault of the peer this end does not wait for its close.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../common/mod.rs"]
@@ -17,13 +17,13 @@ mod session;
 
 use probe::Probe;
 
-/// What happens: a name, and how.
+/// An event: its name and its effect.
 type Act = (&'static str, fn(&mut Probe) -> String);
 
-/// Where it happens: a name, and how it is reached.
+/// A state: its name and a way to reach it.
 type State = (&'static str, fn() -> Probe);
 
-/// Walks a machine and compares it with its table.
+/// Runs all events in all states and compares the result with the table.
 fn walk(name: &str, states: &[State], acts: &[Act]) {
     let mut table = String::new();
     for (state, reach) in states {
@@ -34,7 +34,7 @@ fn walk(name: &str, states: &[State], acts: &[Act]) {
             let answer = run(&mut probe);
             let (written, told) = probe.rest();
             table.push_str(&format!("{act} | {answer} | {written} | {told}\n"));
-            // Whatever comes after that is no reason to panic.
+            // No later event may panic.
             for (_, run) in acts {
                 run(&mut probe);
                 probe.rest();
@@ -44,7 +44,7 @@ fn walk(name: &str, states: &[State], acts: &[Act]) {
     }
     let path = format!("{}/tests/data/lifecycle/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     let wanted = std::fs::read_to_string(&path).unwrap_or_default();
-    // The first lines of the file say what it is.
+    // The first lines of the file explain it.
     let wanted = wanted.split_once("\n\n").map_or("", |(_, table)| table);
     if table.trim() != wanted.trim() {
         let differs = table.lines().zip(wanted.lines()).find(|(is, was)| is != was);

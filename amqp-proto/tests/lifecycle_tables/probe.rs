@@ -9,7 +9,7 @@ use amqp_proto::wire::{AmqpError, Condition, Deframer, Frame, Performative, Prot
 use amqp_proto::{Connection, Event, Origin, Reason};
 use bytes::Buf;
 
-/// One end, and the keys that its acts are about.
+/// One end, and the keys for its commands.
 pub(crate) struct Probe {
     pub(crate) connection: Connection,
     pub(crate) session: Option<SessionKey>,
@@ -43,13 +43,13 @@ impl Probe {
         probe.settled()
     }
 
-    /// The same after these octets, and at rest again; what the peer has begun or attached is what it is about.
+    /// Feeds these octets and comes to rest. The keys are those of the peer's session and link.
     pub(crate) fn after(mut self, octets: &[&[u8]]) -> Self {
         octets.iter().for_each(|octets| self.hear(octets));
         self.settled()
     }
 
-    /// The same at rest.
+    /// Comes to rest.
     pub(crate) fn settled(mut self) -> Self {
         self.rest();
         self
@@ -60,7 +60,7 @@ impl Probe {
         self.poll();
     }
 
-    /// The peer says something; the answer of an act that is none of the application's.
+    /// Sends a frame of the peer; it has no command result.
     pub(crate) fn says(&mut self, frame: &Literal) -> String {
         self.hear(&frame.to_octets());
         "-".to_string()
@@ -126,7 +126,7 @@ impl Probe {
             .map_or_else(|_| stale(), |mut receiver| act(&mut receiver))
     }
 
-    /// What has been written and told since it was at rest.
+    /// Takes the output and events since the last rest.
     pub(crate) fn rest(&mut self) -> (String, String) {
         self.poll();
         let mut output = self.connection.output();
@@ -136,13 +136,13 @@ impl Probe {
     }
 }
 
-/// A deadline for each thing that is waited for.
+/// Options with a deadline for each wait.
 pub(crate) fn options() -> Options {
     let limits = Limits::default().with_frame_size(4_096).with_channel_max(7).with_handle_max(7);
     Options::new("end").with_limits(limits).with_idle_timeout(Duration::from_secs(20))
 }
 
-/// The error of acts that take one.
+/// The error for commands that take one.
 pub(crate) fn why() -> AmqpError {
     AmqpError::new(Condition::NotFound)
 }
@@ -170,7 +170,7 @@ fn brief(error: Option<&AmqpError>) -> String {
     })
 }
 
-/// Headers and frames, with their errors.
+/// Decodes headers and frames, with their errors.
 fn written(octets: &[u8]) -> String {
     let mut deframer = Deframer::new();
     deframer.input().extend_from_slice(octets);

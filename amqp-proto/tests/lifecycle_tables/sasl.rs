@@ -11,7 +11,7 @@ use amqp_proto::types::Moment;
 use super::probe::{Probe, options};
 use super::{Act, State, walk};
 
-/// Takes everybody.
+/// A server mechanism's store that accepts every user.
 struct Everybody;
 
 impl Credentials for Everybody {
@@ -107,7 +107,7 @@ const ACTS: &[Act] = &[
     ("close()", |probe| probe.connection.close().to_string()),
 ];
 
-/// A-SASL-07: every state with everything that can come in, and every command.
+/// A-SASL-07: every state of SASL with every input and command.
 #[test]
 fn a_sasl_07_the_security_layer() {
     walk("sasl", STATES, ACTS);

@@ -72,7 +72,7 @@ const ACTS: &[Act] = &[
     ("close()", |probe| probe.connection.close().to_string()),
 ];
 
-/// S-STATE-01: every state with everything that can come in, and every command.
+/// S-STATE-01: every state of a session with every input and command.
 #[test]
 fn s_state_01_sessions() {
     walk("session", STATES, ACTS);

@@ -1,4 +1,4 @@
-//! Described types: round trips, other forms of the same, octets that are wrong.
+//! Described types: round trips, other forms, wrong octets.
 
 use amqp_proto::codec::{DecodeErrorKind, Schema};
 use amqp_proto::types::{Symbol, Value};
@@ -59,7 +59,7 @@ macro_rules! described_types {
             }
         }
 
-        /// E-COMP-02, E-COMP-03: with no fields at all there is still a place to complain about.
+        /// E-COMP-02, E-COMP-03: a list without fields decodes, or fails with an offset.
         #[test]
         fn lists_without_fields_do_no_harm() {
             $(
@@ -73,10 +73,10 @@ macro_rules! described_types {
     };
 }
 
-/// Octets that all mean the same: the shortest, the widest, and with the symbolic descriptor (E-ENC-05, E-DESC-03).
+/// Octets of equal meaning: the shortest, the widest, and with the symbolic descriptor (E-ENC-05, E-DESC-03).
 fn forms(octets: &Bytes, schema: Schema) -> [Vec<u8>; 3] {
     let value = decode(octets.clone()).unwrap();
-    // Described types and plain values are written by different code, in the same way (E-ENC-06).
+    // Different code writes described types and plain values, with the same result (E-ENC-06).
     assert_eq!(encode(&value), octets, "{value}");
     let symbol = Value::from(Symbol::new(schema.symbol).unwrap());
     [octets.to_vec(), wide(&value), [&[0x00], &*encode(&symbol), &octets[3..]].concat()]

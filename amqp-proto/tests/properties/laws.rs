@@ -1,4 +1,4 @@
-//! Values: what equality, order and copies promise.
+//! Laws of values: equality, order and copies.
 
 use std::cmp::Ordering;
 
@@ -8,10 +8,10 @@ use proptest::prelude::*;
 
 use crate::encode;
 
-/// How many different leaves a value has.
+/// The number of different leaves.
 const LEAVES: usize = 3;
 
-/// Values in which numbers below [`LEAVES`] stand for leaves to come.
+/// Values in which numbers below [`LEAVES`] are placeholders of leaves.
 fn shape() -> impl Strategy<Value = Value> {
     (0..LEAVES).prop_map(|n| Value::from(n as u64)).prop_recursive(3, 8, 2, |inner| {
         prop_oneof![
@@ -66,8 +66,7 @@ fn shorter(value: Value) -> Value {
     }
 }
 
-/// Three values, equal or nearly so more often than not: one and the same but for a leaf, for all leaves, for its
-/// length, or altogether.
+/// Three values that are often equal or nearly so: they differ in one leaf, in all leaves, in length, or altogether.
 fn alike() -> impl Strategy<Value = [Value; 3]> {
     let leaves = || proptest::array::uniform3(leaf());
     (shape(), 0..3, shape(), leaves(), leaves()).prop_map(|(shape, which, other, a, b)| {
@@ -97,7 +96,7 @@ proptest! {
         prop_assert!(low <= middle && middle <= high && low <= high);
     }
 
-    /// Equal values and no others have equal octets.
+    /// Values are equal exactly if their octets are.
     #[test]
     fn equality_is_that_of_octets([a, b, c] in alike()) {
         prop_assert_eq!(a == b, encode(&a) == encode(&b));

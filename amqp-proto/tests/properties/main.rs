@@ -1,4 +1,4 @@
-//! What holds for every value, described type, frame and message, and for every run of octets.
+//! Properties of every value, described type, frame and message, and of arbitrary octets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod described;
@@ -22,7 +22,7 @@ fn encode(value: &Value) -> Bytes {
     out.freeze()
 }
 
-/// Decodes the one value that the octets hold.
+/// Decodes the one value in the octets.
 fn decode(octets: impl Into<Bytes>) -> Result<Value, DecodeError> {
     let mut octets = octets.into();
     let value = taking(&mut octets, Value::decode)?;
@@ -30,7 +30,7 @@ fn decode(octets: impl Into<Bytes>) -> Result<Value, DecodeError> {
     Ok(value)
 }
 
-/// Decodes, and checks that octets are taken only if that succeeds.
+/// Decodes, and checks that octets are taken only on success.
 fn taking<T>(
     octets: &mut Bytes,
     decode: impl Fn(&mut Bytes, &Limits) -> Result<T, DecodeError>,

@@ -13,7 +13,7 @@ use crate::octets::{cut, spoiled, spoiling};
 use crate::values::look_into;
 use crate::wide::wide;
 
-/// Reads all that a message has, in every way.
+/// Reads a message in every way.
 pub(crate) fn read_message(payload: Payload) -> Option<Message> {
     let message = Message::decode(payload.clone(), LIMITS);
     let Ok(view) = MessageView::new(payload, LIMITS) else {
@@ -51,7 +51,7 @@ proptest! {
         }
     }
 
-    /// E-ENC-05, E-ENC-06: the same for the widest form of every section.
+    /// E-ENC-05, E-ENC-06: the widest form of every section decodes to the same message.
     #[test]
     fn messages_in_wide_form_read_the_same(message in message()) {
         let mut octets = written(&message);
@@ -79,7 +79,7 @@ proptest! {
         }
     }
 
-    /// M-SEC-05: nobody on the way touches the bare message.
+    /// M-SEC-05: forwarding never changes the bare message.
     #[test]
     fn m_sec_05_the_bare_message_stays(
         message in message(),

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::LIMITS;
 use crate::octets::{cut, spoiled, spoiling};
 
-/// What comes out of a stream that arrives in these pieces, up to where no more frames can be told apart.
+/// Returns the frames of a stream that arrives in these pieces, up to the first frame with a wrong size.
 pub(crate) fn read_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Result<Frame, DecodeError>> {
     let mut deframer = Deframer::new();
     let mut frames = Vec::new();
@@ -42,7 +42,7 @@ fn stream(frames: &[Frame]) -> Vec<u8> {
 }
 
 proptest! {
-    /// F-LAY-01, F-LAY-11, F-LAY-12: whole, by octets and in any pieces, a stream gives the same frames.
+    /// F-LAY-01, F-LAY-11, F-LAY-12: a stream has the same frames whole, octet by octet and in any pieces.
     #[test]
     fn f_lay_11_streams_may_be_cut_anywhere(
         frames in vec(frame(), 1..5),
@@ -65,7 +65,7 @@ proptest! {
         prop_assert_eq!(read_stream([&octets[..]]), read_stream(cut(&octets, &sizes)));
     }
 
-    /// F-LAY-01, F-MAX-02, F-MAX-03: the size is that of the frame, and the limit on it holds both ways.
+    /// F-LAY-01, F-MAX-02, F-MAX-03: a frame has its encoded size, and both directions keep the limit on it.
     #[test]
     fn f_max_02_frames_obey_the_limit(frame in frame()) {
         let octets = stream(std::slice::from_ref(&frame));
@@ -73,7 +73,7 @@ proptest! {
         prop_assert_eq!(&octets[..4], size.to_be_bytes());
 
         let mut out = BytesMut::new();
-        // An empty frame fits everywhere.
+        // An empty frame fits every limit.
         let fits = frame.encode(size - 1, &mut out).is_ok();
         prop_assert_eq!(fits, octets.len() == 8);
         prop_assert!(fits || out.is_empty());

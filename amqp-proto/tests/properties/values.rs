@@ -1,4 +1,4 @@
-//! Values: what is written is what is read, in every form.
+//! Values survive encoding and decoding, in every form.
 
 use amqp_proto::codec::{Entries, ValueRef};
 use amqp_proto::testing::strategies::{value, value_of};
@@ -17,7 +17,7 @@ use crate::{decode, encode, taking};
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(384))]
 
-    /// E-ENC-06, E-ENC-12, E-ENC-13: what is written is what is read, to the bit, and as long as announced.
+    /// E-ENC-06, E-ENC-12, E-ENC-13: a value survives to the bit, and has the announced length.
     #[test]
     fn values_come_back(value in value()) {
         let octets = encode(&value);
@@ -26,7 +26,7 @@ proptest! {
         prop_assert_eq!(encode(&back), octets);
     }
 
-    /// E-ENC-05, E-ENC-06: the widest forms read the same, and none is kept.
+    /// E-ENC-05, E-ENC-06: the widest forms decode to the same value and are not kept.
     #[test]
     fn e_enc_05_wide_forms_read_the_same(value in value()) {
         let wide = wide(&value);
@@ -37,7 +37,7 @@ proptest! {
         prop_assert_eq!(octets, encode(&value));
     }
 
-    /// F-LAY-11: a value that is cut short never reads as another, and nothing is taken.
+    /// F-LAY-11: a truncated value never decodes to another, and no octets are taken.
     #[test]
     fn values_cut_short_are_refused(value in value(), cut: Index) {
         let octets = encode(&value);
@@ -70,7 +70,7 @@ proptest! {
         read_message(octets.into());
     }
 
-    /// Text from a peer is safe in a log: one line, nothing that a terminal obeys.
+    /// A peer's text is safe in a log: one line, without terminal controls.
     #[test]
     fn values_print_on_one_line(value in value()) {
         let text = value.to_string();
@@ -98,7 +98,7 @@ proptest! {
 }
 
 proptest! {
-    /// What fuzzers make up is as legal as what is made up here.
+    /// Values made for fuzzers are as legal as those of strategies.
     #[test]
     fn values_out_of_octets_come_back(octets in proptest::collection::vec(any::<u8>(), 0..512)) {
         let value = <Value as arbitrary::Arbitrary>::arbitrary(&mut arbitrary::Unstructured::new(&octets)).unwrap();
@@ -107,7 +107,7 @@ proptest! {
     }
 }
 
-/// Reads in place whatever can be read.
+/// Reads octets in place as far as possible.
 pub(crate) fn look_into(octets: &[u8]) {
     if let Ok(value) = ValueRef::decode(octets) {
         assert!(!format!("{value:?}").is_empty());
@@ -117,7 +117,7 @@ pub(crate) fn look_into(octets: &[u8]) {
     }
 }
 
-/// E-ENC-05: every kind, with as many cases each.
+/// E-ENC-05: every kind, with the same number of cases each.
 #[test]
 fn values_of_every_kind_come_back() {
     for kind in Kind::ALL {

@@ -1,8 +1,8 @@
-//! The widest form of everything: an encoder of its own, written in another way than the crate's.
+//! The widest form of every value, by an encoder that shares nothing with the crate's.
 
 use amqp_proto::types::{Kind, Value};
 
-/// Constructor and octets.
+/// Returns constructor and octets.
 pub(crate) fn wide(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     match value {
@@ -48,7 +48,7 @@ fn wide_code(kind: Kind) -> u8 {
     }
 }
 
-/// What follows the constructor.
+/// Returns the octets behind the constructor.
 fn wide_body(value: &Value) -> Vec<u8> {
     match value {
         Value::Null | Value::Described(_) => vec![],

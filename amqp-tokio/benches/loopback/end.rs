@@ -1,27 +1,27 @@
-//! [`Sending`] and [`Receiving`]: what an end is to do; [`Report`]: what it has measured.
+//! [`Sending`] and [`Receiving`]: the settings of an end; [`Report`]: its measurements.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 
-/// How many messages are under way at most.
+/// The most messages on the way.
 pub(crate) const WINDOW: usize = 1000;
 
-/// What a sending end is to do.
+/// The settings of a sending end.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Sending {
-    /// Where the receiving end listens, on this machine.
+    /// The port of the receiving end, on this machine.
     #[arg(long)]
     pub(crate) port: u16,
     #[arg(long, default_value_t = 100_000)]
     pub(crate) messages: u64,
-    /// Octets of each body.
+    /// The size of each body, in octets.
     #[arg(long, default_value_t = 256)]
     pub(crate) size: usize,
     #[arg(long, value_enum, default_value = "ack")]
     pub(crate) mode: Mode,
-    /// What the measurement is called.
+    /// The label of the measurement.
     #[arg(long, default_value = "ours")]
     pub(crate) label: String,
     /// Uses one thread.
@@ -29,7 +29,7 @@ pub(crate) struct Sending {
     pub(crate) single: bool,
 }
 
-/// What a receiving end is to do.
+/// The settings of a receiving end.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Receiving {
     #[arg(long)]
@@ -41,30 +41,31 @@ pub(crate) struct Receiving {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
-    /// At least once, a thousand messages under way.
+    /// At least once, with a thousand messages on the way.
     Ack,
-    /// Sent settled, but for the last.
+    /// Sent settled, except for the last message.
     Pre,
-    /// One message under way: how long its outcome takes.
+    /// One message on the way: the latency of its outcome.
     Lat,
 }
 
 impl Sending {
-    /// The body of each message, whose octets are shared; a message is made and encoded for each, as the peers' ends do.
+    /// The body of each message. Its octets are shared, but each message is made and encoded, like those of the other
+    /// ends.
     pub(crate) fn body(&self) -> Bytes {
         Bytes::from(vec![0x5a; self.size])
     }
 
-    /// Whether a message is sent settled.
+    /// Returns whether a message is sent settled.
     pub(crate) fn is_settled(&self, at: u64) -> bool {
         self.mode == Mode::Pre && at + 1 < self.messages
     }
 }
 
-/// What a sending end has measured.
+/// The measurements of a sending end.
 pub(crate) struct Report {
     start: Instant,
-    /// How many calls that write this process had made.
+    /// The number of write calls before the measurement.
     writes: Option<u64>,
     latencies: Vec<Duration>,
 }
@@ -74,12 +75,12 @@ impl Report {
         Self { start: Instant::now(), writes: writes(), latencies: Vec::new() }
     }
 
-    /// Notes how long one message took.
+    /// Records the latency of one message.
     pub(crate) fn took(&mut self, since: Instant) {
         self.latencies.push(since.elapsed());
     }
 
-    /// Writes what came of it as a line of JSON.
+    /// Prints the results as a line of JSON.
     pub(crate) fn end(mut self, options: &Sending) {
         let seconds = self.start.elapsed().as_secs_f64();
         let writes = self.writes.zip(writes()).map(|(before, after)| after - before);
@@ -103,17 +104,17 @@ impl Report {
     }
 }
 
-/// How much memory this process has taken at most.
+/// Returns the peak memory of this process.
 fn rss_kib() -> Option<u64> {
     figure("/proc/self/status", "VmHWM:")
 }
 
-/// How many calls that write this process has made.
+/// Returns the number of write calls of this process.
 fn writes() -> Option<u64> {
     figure("/proc/self/io", "syscw:")
 }
 
-/// A figure that Linux keeps of this process.
+/// Reads a number that Linux keeps of this process.
 fn figure(file: &str, name: &str) -> Option<u64> {
     let lines = std::fs::read_to_string(file).ok()?;
     let line = lines.lines().find(|line| line.starts_with(name))?;

@@ -1,8 +1,8 @@
-//! What messages cost over a loopback socket, each end in a process of its own.
+//! Measures messages over a loopback socket, each end in a process of its own.
 //!
-//! `cargo bench -p amqp-tokio --bench loopback` runs all pairs and prints a table. The ends can also be run one by one,
-//! against those of others: `loopback recv --port 5799`, `loopback send --port 5799 --messages 100000`. A sending end
-//! writes a line of JSON. Benchmarks measure; nothing here fails for being slow.
+//! `cargo bench -p amqp-tokio --bench loopback` runs all pairs and prints a table. The ends also run alone, against
+//! other programs: `loopback recv --port 5799`, `loopback send --port 5799 --messages 100000`. A sending end prints a
+//! line of JSON. Nothing here fails for being slow.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -19,12 +19,12 @@ use clap::{Parser, Subcommand};
 
 use crate::end::{Receiving, Sending};
 
-/// What messages cost over a loopback socket.
+/// Measures messages over a loopback socket.
 #[derive(Debug, Parser)]
 struct Options {
     #[command(subcommand)]
     role: Option<Role>,
-    /// What cargo adds for all benchmarks.
+    /// Set by cargo for all benchmarks.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -33,11 +33,11 @@ struct Options {
 enum Role {
     /// Sends, on tokio.
     Send(Sending),
-    /// Takes one connection and accepts all that comes, on tokio.
+    /// Accepts one connection and all its messages, on tokio.
     Recv(Receiving),
     /// Sends, on threads.
     BlockingSend(Sending),
-    /// Takes one connection and accepts all that comes, on threads.
+    /// Accepts one connection and all its messages, on threads.
     BlockingRecv(Receiving),
 }
 

@@ -1,4 +1,4 @@
-//! All pairs, one after the other, and a table of what they measured.
+//! Runs all pairs of ends, one after the other, and prints a table.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -20,7 +20,7 @@ const CASES: [(&str, usize, u64); 7] = [
 ];
 const ROUNDS: usize = 3;
 
-/// Prints the best of each case's rounds.
+/// Prints the best round of each case.
 pub(crate) fn run() {
     println!(
         "{:<18} {:<12} {:>12} {:>10} {:>10} {:>14} {:>10}",

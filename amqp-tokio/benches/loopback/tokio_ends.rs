@@ -9,7 +9,7 @@ use amqp_tokio::{Connection, Error, Listener, OfferedLink, Outgoing, Sender};
 
 use crate::end::{Mode, Receiving, Report, Sending, WINDOW};
 
-/// On a worker of the runtime, as services run their work.
+/// Runs on a worker of the runtime, like a service.
 fn block_on<F: Future<Output = Result<(), Error>> + Send + 'static>(single: bool, work: F) {
     let mut builder = match single {
         true => tokio::runtime::Builder::new_current_thread(),

@@ -26,24 +26,24 @@ pub(super) struct Consumer {
     sender: Sender,
     listening: Listening,
     number: u64,
-    /// What the client has and has not decided on.
+    /// The client's deliveries without an outcome.
     unsettled: BTreeMap<DeliveryKey, Stored>,
-    /// Whether there are as many of those as there may be.
+    /// True if there are as many of those as allowed.
     is_full: bool,
-    /// Whether some message is not to come to it again.
+    /// True if some message must not come to this consumer again.
     has_refused: bool,
-    /// The place in the line of the queue.
+    /// The consumer's place in the queue's line.
     taking: Option<Ticket>,
     outcomes: SentOutcomes,
 }
 
-/// What a consumer has to do next.
+/// The next action of a consumer.
 enum Next {
     Outcome(DeliveryKey, Result<Outcome>),
     Send(Stored),
-    /// There is nothing for the credit that the client wants back.
+    /// There is no message for the credit in the drain.
     Drained,
-    /// The link cannot go on.
+    /// The link cannot continue.
     Close(Condition, &'static str),
     Over,
 }
@@ -65,10 +65,10 @@ impl Consumer {
         }
     }
 
-    /// Sends messages as there is credit for them, until the link ends.
+    /// Sends messages within their credit, until the link ends.
     pub(super) async fn run(mut self) {
         let (condition, words) = loop {
-            // A client that keeps this link busy does not keep others waiting.
+            // A client that is always busy does not delay others.
             consume_budget().await;
             let next = match poll_fn(|context| self.poll_next(context)).await {
                 Next::Outcome(key, outcome) => self.settle(key, outcome),
@@ -83,7 +83,7 @@ impl Consumer {
             }
         };
         let sender = self.sender.clone();
-        // What it has goes back at once, however long the client takes to answer.
+        // Its messages return at once, however long the client takes to answer.
         drop(self);
         let _ = sender.close_with(AmqpError::new(condition).with_description(words)).await;
     }
@@ -95,7 +95,7 @@ impl Consumer {
             Poll::Pending => {}
         }
         if self.is_full || !self.sender.is_sendable() {
-            // Others may want what this one has no credit for.
+            // Another consumer may need the message for which this one has no credit.
             self.listening.queue.leave(self.taking.take(), None);
             return Poll::Pending;
         }
@@ -123,7 +123,7 @@ impl Consumer {
                     self.answer_drain(self.listening.queue.len());
                 }
             }
-            // The client does not take messages that large: it is not asked again.
+            // The message exceeds the client's limit, so the client does not get it again.
             Err(Error::Send(SendError::TooLarge(_))) => {
                 self.refuse(&mut stored);
                 self.put_back(vec![stored]);
@@ -135,12 +135,12 @@ impl Consumer {
         }
     }
 
-    /// Takes a decision of the client on a message, or that none comes. Gives what comes of that for the link.
+    /// Handles an outcome of the client, or the loss of a delivery. Returns the consequence for the link, if any.
     fn settle(&mut self, key: DeliveryKey, outcome: Result<Outcome>) -> Option<Next> {
         self.is_full = false;
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            // The link is over: all go back at once, in their order.
+            // The link is over: all messages return at once, in order.
             Err(Error::Lost(_)) => return None,
             Err(_) => Outcome::Released,
         };
@@ -178,14 +178,14 @@ impl Consumer {
         added.is_err().then_some(Next::Close(Condition::ResourceLimitExceeded, words))
     }
 
-    /// Answers a drain: gives back the credit that is left, and says how many messages wait for more.
+    /// Answers a drain: returns the rest of the credit, and announces the number of waiting messages.
     fn answer_drain(&self, waiting: usize) {
         let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
-        // The link may have ended meanwhile, which is seen next.
+        // The link may have ended meanwhile; the next call finds that.
         let _ = self.sender.set_available(waiting).and_then(|()| self.sender.drained());
     }
 
-    /// Notes that a message is not to come to this link again.
+    /// Records that a message must not come to this link again.
     fn refuse(&mut self, stored: &mut Stored) {
         stored.refused_by.push(self.number);
         self.has_refused = true;
@@ -193,7 +193,7 @@ impl Consumer {
 
     fn put_back(&self, messages: Vec<Stored>) {
         let left = self.listening.queue.put_back(messages);
-        // Of a topic that is gone there is nobody else to get its messages.
+        // The messages of a topic's queue have no other consumer.
         if !self.listening.is_topic() {
             self.nodes.bury_all(left);
         }
@@ -208,7 +208,7 @@ impl Drop for Consumer {
             queue.forget(self.number);
         }
         let unsettled = std::mem::take(&mut self.unsettled).into_values().map(|mut stored| {
-            // It was seen, and nobody knows what came of it.
+            // The consumer has seen the message, with unknown effect.
             stored.failures = stored.failures.saturating_add(1);
             stored.refused_by.retain(|by| *by != self.number);
             stored

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use super::quota::Quota;
 use super::stored::kept;
 
-/// A message that was kept apart, since no consumer is to get it.
+/// A dead letter: a message that no consumer will get.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
     address: Str,
@@ -21,31 +21,30 @@ pub struct DeadLetter {
     quota: Arc<Quota>,
 }
 
-/// Why a message was kept apart.
+/// The reason for a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// A consumer has rejected it.
+    /// A consumer has rejected the message.
     Rejected(Option<wire::AmqpError>),
-    /// It names no address to go to, or one that no node can be made at.
+    /// The message has no address, or one at which no node can be made.
     Undeliverable,
-    /// The node that it waited at is gone.
+    /// The message's node has ended.
     NodeGone,
 }
 
 impl DeadLetter {
-    /// The address that it was sent to; empty if there was none.
+    /// Returns the address that the message was sent to; empty if it had none.
     pub fn address(&self) -> &Str {
         &self.address
     }
 
-    /// Why it was kept apart.
+    /// Returns the reason.
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
 
-    /// Returns the octets of the message. The error that a consumer has rejected it for is its delivery-annotation `rejected`
-    /// [3.4.3].
+    /// Returns the encoded message. The error of a rejection is the delivery-annotation `rejected` [3.4.3].
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
@@ -54,12 +53,12 @@ impl DeadLetter {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] where the octets are no message of the standard's format.
+    /// [`DecodeError`] if the octets are no message of the standard's format.
     pub fn message(&self) -> Result<MessageView, DecodeError> {
         MessageView::new(self.payload.clone(), &self.quota.limits)
     }
 
-    /// Returns the octets that it takes, its own bookkeeping included.
+    /// Returns the octets that the letter counts for, with its bookkeeping.
     fn octets(&self) -> usize {
         let error = match &self.reason {
             Reason::Rejected(Some(error)) => error.encoded_len(),
@@ -69,7 +68,7 @@ impl DeadLetter {
     }
 }
 
-/// The messages that were kept apart: as many as the bounds allow, without the oldest.
+/// The dead letters, within the bounds; the oldest are dropped first.
 #[derive(Debug)]
 pub(super) struct Letters {
     quota: Arc<Quota>,
@@ -91,7 +90,7 @@ impl Letters {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a message that nobody gets, instead of the oldest such if those are too many.
+    /// Adds a dead letter. Drops the oldest ones if there are too many.
     pub(super) fn bury(&self, payload: Payload, address: &Str, reason: Reason) {
         let limits = &self.quota.limits;
         let (payload, reason) = match reason {
@@ -108,25 +107,25 @@ impl Letters {
         }
     }
 
-    /// Returns those that are kept, the oldest first.
+    /// Returns all dead letters, the oldest first.
     pub(super) fn all(&self) -> Vec<DeadLetter> {
         self.lock().letters.iter().cloned().collect()
     }
 }
 
-/// Puts an error where the standard wants it: under `rejected` among the delivery-annotations [3.4.3].
+/// Adds an error to the delivery-annotations as `rejected` [3.4.3].
 fn with_error(payload: Payload, error: &wire::AmqpError, limits: &Limits) -> (Payload, Reason) {
     let mut octets = BytesMut::new();
-    // Nothing that came in a frame is too large to be written.
+    // An error from a frame is never too large to encode.
     let _ = error.encode(&mut octets);
     let octets = octets.freeze();
     let annotated = annotated(&payload, octets.clone(), limits);
-    // Read again, it does not keep the buffer that it was read into before.
+    // A decoded copy does not keep the frame's buffer.
     let own = wire::AmqpError::decode(&mut octets.clone(), limits).ok();
     (kept(annotated.unwrap_or(payload)), Reason::Rejected(own))
 }
 
-/// Returns nothing for a message that is not of the standard's format.
+/// Returns `None` for a message that is not of the standard's format.
 fn annotated(payload: &Payload, mut error: Bytes, limits: &Limits) -> Option<Payload> {
     let error = Value::decode(&mut error, limits).ok()?;
     let annotations: Annotations = [(symbol!("rejected"), error)].into_iter().collect();

@@ -1,23 +1,24 @@
-//! A broker in memory, for demonstrations and for tests of what talks to one.
+//! A broker in memory, for demonstrations and tests.
 //!
-//! It keeps nothing: when it is gone, so are its messages, and durable ones are no exception. What it has:
+//! It stores nothing: all messages, also durable ones, are lost with it. It has:
 //!
-//! - **Queues**, made when their address is first used, and forgotten when they are empty and no link uses them. Whoever
-//!   sends to a full one runs out of credit. Consumers compete; released messages come again, modified ones with their
-//!   delivery-count and annotations, and what a lost consumer had counts as a failed delivery.
-//! - **Topics**, where the first link to an address asks for the capability `topic`. Each consumer gets each message that
-//!   comes while it listens; a topic is as slow as its slowest consumer.
-//! - **Dynamic nodes**, which go with their link: queues, or topics with the capability `temporary-topic`.
-//! - The **anonymous relay**: a sender without a target, whose messages go where their `to` says.
-//! - **Dead letters**: messages that a consumer rejects, or that have nowhere to go; see [`Broker::dead_letters`].
-//! - **SASL**: ANONYMOUS and none at all, until there are users; then PLAIN, and SCRAM with the feature `scram`.
-//! - **Bounds** on all that clients can make it hold; see [`BrokerBuilder`].
+//! - **Queues**, made when their address is first used, and removed when they are empty and no link uses them. A
+//!   sender to a full queue gets no credit. Consumers compete. Released messages are delivered again, modified ones
+//!   with a new delivery-count and annotations. Messages of a lost consumer count as failed deliveries.
+//! - **Topics**, if the first link to an address asks for the capability `topic`. Every consumer gets each message
+//!   that arrives while it is attached. A topic is as slow as its slowest consumer.
+//! - **Dynamic nodes**, which end with their link: queues, or topics with the capability `temporary-topic`.
+//! - The **anonymous relay**: a sender without a target, whose messages go to their `to` address.
+//! - **Dead letters**: messages that a consumer has rejected, or that have no destination; see
+//!   [`Broker::dead_letters`].
+//! - **SASL**: ANONYMOUS, or none, while there are no users; with users PLAIN, and SCRAM with the feature `scram`.
+//! - **Bounds** on the memory that clients can use; see [`BrokerBuilder`].
 //! - For tests, the addresses `outcome.accepted`, `.rejected`, `.released`, `.modified` and `.mixed`, which give each
-//!   message that outcome, the last all four in turn; and `source.N`, where each consumer gets N numbered messages.
+//!   message that outcome, `.mixed` all four in turn; and `source.N`, where each consumer gets N numbered messages.
 //!
-//! It refuses by name: transactions, selectors, no-local and any other filter, browsing, durable and shared
-//! subscriptions, lifetimes of dynamic nodes other than delete-on-close, and a topic where there is a queue. It ignores:
-//! the priority of messages, and when they expire.
+//! It refuses, with the reason: transactions, selectors, no-local and all other filters, browsing, durable and shared
+//! subscriptions, lifetimes of dynamic nodes other than delete-on-close, and a topic at the address of a queue. It
+//! ignores the priority and the expiry of messages.
 //!
 //! ```
 //! use amqp_tokio::broker::Broker;
@@ -67,10 +68,10 @@ use nodes::Nodes;
 use quota::{Bounds, Quota};
 use users::Users;
 
-/// How many octets are under way in each direction to a client in the same process.
+/// The octets on the way to a client in the same process, in each direction.
 const DUPLEX: usize = 1 << 16;
 
-/// A broker in memory; see the [module](self). Cheap to clone: all clones are the same broker.
+/// A broker in memory; see the [module](self). Clones are cheap handles of the same broker.
 #[derive(Debug, Clone)]
 pub struct Broker {
     nodes: Arc<Nodes>,
@@ -79,12 +80,16 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// With the defaults: anybody may use it.
+    /// Makes a broker with default settings, which accepts every client.
+    ///
+    /// # Errors
+    ///
+    /// See [`BrokerBuilder::build`].
     pub fn new() -> Result<Self> {
         Self::builder().build()
     }
 
-    /// Says how it is to be.
+    /// Returns a builder with default settings.
     pub fn builder() -> BrokerBuilder {
         BrokerBuilder {
             bounds: Bounds::default(),
@@ -93,23 +98,36 @@ impl Broker {
         }
     }
 
-    /// How connections to it are taken: for a [`Listener`], or for streams of any kind.
+    /// Returns the settings for connections to the broker, for a [`Listener`] or for other streams.
     pub fn acceptor(&self) -> Acceptor {
         let users = Arc::clone(&self.users);
         let options = self.options.clone().with_offered_capabilities(ANONYMOUS_RELAY);
         Acceptor::new(options).with_sasl(move |peer| users.offer(peer))
     }
 
-    /// Serves all that connect, until it is dropped. Only what makes listening itself impossible ends it.
+    /// Serves all clients of a listener, until this future is dropped. Errors of clients and of the listener do not
+    /// end it.
+    ///
+    /// # Errors
+    ///
+    /// None: the result is there for servers that end.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the listener and its connections. The broker keeps its messages.
     pub async fn serve(&self, listener: Listener) -> Result<()> {
         service::serve(self, listener).await
     }
 
-    /// Serves all that connect to an address, such as `127.0.0.1:0`, and returns the URL to connect to.
+    /// Serves all clients at an address such as `127.0.0.1:0`, in a task, and returns the URL.
     ///
     /// # Errors
     ///
-    /// The system's, where it cannot listen there.
+    /// [`Error::Io`](crate::Error::Io) if the address cannot be bound.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future listens on nothing.
     pub async fn listen(&self, address: impl ToSocketAddrs) -> Result<String> {
         let listener = Listener::bind_with(address, self.acceptor()).await?;
         let url = format!("amqp://{}", listener.local_addr()?);
@@ -118,8 +136,15 @@ impl Broker {
         Ok(url)
     }
 
-    /// Serves a client in this process, without a network, and returns the client's connection. A broker that has users
-    /// refuses it.
+    /// Connects a client in this process to the broker, without a network. A broker with users refuses it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`](crate::Error::Connection) if the broker refuses the client.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the connection.
     pub async fn connect(&self) -> Result<Connection> {
         let (client, server) = tokio::io::duplex(DUPLEX);
         let broker = self.clone();
@@ -129,12 +154,20 @@ impl Broker {
         Connection::over(client, ConnectionOptions::new()).await
     }
 
-    /// Serves one client, until it is gone.
+    /// Serves one client until its connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`](crate::Error::Connection) if the connection has ended with an error.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future closes the connection.
     pub async fn serve_connection(&self, connection: Connection) -> Result<()> {
         service::serve_connection(&self.nodes, connection).await
     }
 
-    /// The messages that were kept apart, the oldest first.
+    /// Returns the dead letters, the oldest first.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         self.nodes.letters.all()
     }
@@ -144,23 +177,23 @@ impl Broker {
         self.nodes.len()
     }
 
-    /// Returns how many messages wait in a queue, those not counted that consumers have and have not decided on.
+    /// Returns the number of waiting messages in a queue, without those that consumers have.
     pub fn len(&self, queue: &str) -> usize {
         self.nodes.queue(queue).map_or(0, |queue| queue.len())
     }
 
-    /// Returns whether no message waits in a queue.
+    /// Returns `true` if no message waits in a queue.
     pub fn is_empty(&self, queue: &str) -> bool {
         self.len(queue) == 0
     }
 
-    /// Returns the messages that wait in a queue, the oldest first.
+    /// Returns the waiting messages in a queue, the oldest first.
     pub fn messages(&self, queue: &str) -> Vec<Payload> {
         self.nodes.queue(queue).map(|queue| queue.messages()).unwrap_or_default()
     }
 }
 
-/// Says how a [`Broker`] is to be, bounds on what clients can make it hold included.
+/// Builds a [`Broker`]: its users, its options, and bounds on the memory that clients can use.
 #[derive(Debug, Clone)]
 pub struct BrokerBuilder {
     bounds: Bounds,
@@ -169,85 +202,88 @@ pub struct BrokerBuilder {
 }
 
 impl BrokerBuilder {
-    /// Sets how many messages a queue holds, those included that consumers have and have not decided on; never
-    /// below 1. Default 100,000.
+    /// Sets the most messages in a queue, with those that consumers have; at least 1. Default: 100,000.
     #[must_use]
     pub fn with_depth(mut self, messages: usize) -> Self {
         self.bounds.messages = messages.max(1);
         self
     }
 
-    /// Sets how many octets of messages a queue holds. An empty one holds any one message. Default 64 MiB.
+    /// Sets the most octets of messages in a queue. An empty queue accepts any one message. Default: 64 MiB.
     #[must_use]
     pub fn with_queue_octets(mut self, octets: usize) -> Self {
         self.bounds.queue_octets = octets;
         self
     }
 
-    /// Sets how many octets of messages all queues hold. What would be more is rejected. Default 512 MiB.
+    /// Sets the most octets of messages in all queues; further messages are rejected. Default: 512 MiB.
     #[must_use]
     pub fn with_total_octets(mut self, octets: usize) -> Self {
         self.bounds.octets = octets;
         self
     }
 
-    /// Sets how many dead letters are kept: one more, and the oldest is gone. Default 1,000.
+    /// Sets the most dead letters; the oldest are dropped first. Default: 1,000.
     #[must_use]
     pub fn with_dead_letters(mut self, messages: usize) -> Self {
         self.bounds.letters = messages;
         self
     }
 
-    /// Sets how many octets of dead letters are kept. Default 16 MiB.
+    /// Sets the most octets of dead letters. Default: 16 MiB.
     #[must_use]
     pub fn with_dead_letter_octets(mut self, octets: usize) -> Self {
         self.bounds.letter_octets = octets;
         self
     }
 
-    /// Sets how many queues and topics there are at a time. A link that needs one more is refused. Default 10,000.
+    /// Sets the most queues and topics at a time; links that need another are refused. Default: 10,000.
     #[must_use]
     pub fn with_nodes(mut self, nodes: usize) -> Self {
         self.bounds.nodes = nodes;
         self
     }
 
-    /// Sets how long the addresses of queues and topics are at most. Default 1,024 octets.
+    /// Sets the longest address of a queue or topic. Default: 1,024 octets.
     #[must_use]
     pub fn with_address_octets(mut self, octets: usize) -> Self {
         self.bounds.address_octets = octets;
         self
     }
 
-    /// Sets how many octets of annotations consumers add to one message, by the outcome `modified`; they add 64 at most,
-    /// however short. A link that adds more is closed. Default 4,096.
+    /// Sets the most octets of annotations that consumers add to one message by the outcome `modified`; also, at most
+    /// 64 annotations. A link that adds more is closed. Default: 4,096.
     #[must_use]
     pub fn with_annotation_octets(mut self, octets: usize) -> Self {
         self.bounds.annotation_octets = octets;
         self
     }
 
-    /// Sets how many connections [`Broker::serve`] has open at a time: one more is hung up on. Default 1,000.
+    /// Sets the most connections of [`Broker::serve`] at a time; further ones are dropped. Default: 1,000.
     #[must_use]
     pub fn with_connections(mut self, connections: usize) -> Self {
         self.bounds.clients = connections;
         self
     }
 
-    /// Adds a user. From then on clients have to say who they are.
+    /// Adds a user. With users, clients must authenticate.
+    ///
+    /// # Errors
+    ///
+    /// The name or the password is not allowed, or there is no randomness for its salt.
     pub fn with_user(mut self, name: &str, password: &str) -> Result<Self> {
         self.users.add(name, password)?;
         Ok(self)
     }
 
-    /// Lets anonymous clients in, too, though there are users.
+    /// Also accepts anonymous clients, beside the users.
     #[must_use]
     pub fn with_anonymous(mut self) -> Self {
         self.users.allow_anonymous();
         self
     }
 
-    /// Sets how connections are opened: limits, idle time-out, container id.
+    /// Sets the options of connections: limits, idle timeout, container-id.
     #[must_use]
     pub fn with_options(mut self, options: ConnectionOptions) -> Self {
         self.options = options;
@@ -255,6 +291,10 @@ impl BrokerBuilder {
     }
 
     /// Makes the broker.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness.
     pub fn build(self) -> Result<Broker> {
         let name = format!("{:016x}", u64::from_ne_bytes(random()?));
         let quota = Quota::new(self.bounds, self.options.limits().clone());

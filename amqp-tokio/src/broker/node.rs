@@ -9,25 +9,25 @@ use super::nodes::Nodes;
 use super::queue::Queue;
 use super::topic::Topic;
 
-/// What an address leads to.
+/// The node at an address.
 #[derive(Debug, Clone)]
 pub(super) enum Node {
     Queue(Arc<Queue>),
     Topic(Arc<Topic>),
-    /// Gives each message of a link an outcome, in turn.
+    /// Gives the messages of a link these outcomes, in turn.
     Sink(&'static [Verdict]),
 }
 
-/// What a client asks a node to be.
+/// The kind of node that a client requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Whatever is there; a queue if there is nothing.
+    /// Any node; a queue if none exists.
     Any,
     Queue,
     Topic,
 }
 
-/// What a sink says of a message.
+/// The outcome of a sink for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Accepted,
@@ -60,13 +60,13 @@ const SINKS: [(&str, &[Verdict]); 5] = [
 ];
 
 impl Node {
-    /// Returns the node at an address that is always there.
+    /// Returns the built-in node at an address.
     pub(super) fn builtin(address: &str) -> Option<Self> {
         let (_, turns) = SINKS.iter().find(|(name, _)| address == *name)?;
         Some(Self::Sink(turns))
     }
 
-    /// Returns whether the node is of the kind that a client asks for.
+    /// Returns whether the node is of the requested kind.
     pub(super) fn is_of(&self, kind: Kind) -> bool {
         match self {
             Self::Queue(_) => kind != Kind::Topic,
@@ -75,7 +75,7 @@ impl Node {
         }
     }
 
-    /// Returns whether nothing would be lost with the node if no link uses it.
+    /// Returns whether the node is empty, so that it can be removed when no link uses it.
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Queue(queue) => queue.len() == 0,
@@ -84,14 +84,14 @@ impl Node {
     }
 }
 
-/// A link's use of a node. A node that is empty and that no link uses is forgotten.
+/// A link's use of a node. An empty node without uses is removed.
 #[derive(Debug)]
 pub(super) struct Use {
     pub(super) nodes: Arc<Nodes>,
-    /// The node's own copy of its address.
+    /// The address, in the node's own buffer.
     pub(super) address: Str,
     pub(super) node: Node,
-    /// Whether the node was made for the link, and goes with it.
+    /// True if the node was made for the link, and ends with it.
     pub(super) is_owner: bool,
 }
 

@@ -14,26 +14,26 @@ use super::quota::Quota;
 use super::stored::Stored;
 use super::topic::Topic;
 
-/// What the addresses begin with that numbered messages come from.
+/// The prefix of addresses with numbered messages.
 const SOURCE: &str = "source.";
 
-/// All nodes of a broker, and the messages that none of them keeps.
+/// All nodes and dead letters of a broker.
 #[derive(Debug)]
 pub(super) struct Nodes {
     pub(super) quota: Arc<Quota>,
     pub(super) letters: Letters,
     nodes: Mutex<HashMap<Str, Entry>>,
     next: AtomicU64,
-    /// What the addresses of dynamic nodes begin with.
+    /// The prefix of the addresses of dynamic nodes.
     prefix: String,
 }
 
 #[derive(Debug)]
 struct Entry {
     node: Node,
-    /// How many links use the node.
+    /// The number of links that use the node.
     users: usize,
-    /// Whether the node was made for a link.
+    /// True if the node was made for a link.
     is_dynamic: bool,
 }
 
@@ -52,12 +52,12 @@ impl Nodes {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A number that is given out once.
+    /// Returns a new number.
     pub(super) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Uses the node at an address, made if there is none: a topic if that is asked for, else a queue.
+    /// Uses the node at an address. If there is none, makes a topic if that is requested, else a queue.
     pub(super) fn at(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Use, AmqpError> {
         if let Some(node) = Node::builtin(address) {
             return Ok(self.used(Str::EMPTY, node, false));
@@ -80,12 +80,12 @@ impl Nodes {
             return Err(not_found(address));
         }
         self.check_new(&nodes, address)?;
-        // A copy of its own does not keep the buffer that the address was read into.
+        // A copy does not keep the frame's buffer.
         let name = Str::from(address.as_str());
         Ok(self.add(&mut nodes, name, kind, false))
     }
 
-    /// Makes a node for a link, which goes with that.
+    /// Makes a dynamic node, which ends with its link.
     pub(super) fn dynamic(self: &Arc<Self>, kind: Kind) -> Result<Use, AmqpError> {
         let name: Str = format!("{}{}", self.prefix, self.number()).into();
         let mut nodes = self.lock();
@@ -93,7 +93,7 @@ impl Nodes {
         Ok(self.add(&mut nodes, name, kind, true))
     }
 
-    /// Checks that there may be one more node, at this address.
+    /// Checks that a node can be made at this address.
     fn check_new(&self, nodes: &HashMap<Str, Entry>, address: &Str) -> Result<(), AmqpError> {
         let bounds = &self.quota.bounds;
         let words = if address.len() > bounds.address_octets {
@@ -129,7 +129,7 @@ impl Nodes {
         Queue::new(address, Arc::clone(&self.quota))
     }
 
-    /// Notes that a link does not use a node any more.
+    /// Ends a link's use of a node.
     pub(super) fn unuse(&self, used: &Use) {
         let mut nodes = self.lock();
         let Some(entry) = nodes.get_mut(&used.address) else { return };
@@ -147,7 +147,7 @@ impl Nodes {
         }
     }
 
-    /// Ends a dynamic node, and keeps apart what is in it.
+    /// Ends a dynamic node. Its messages become dead letters.
     fn close(&self, node: &Node) {
         match node {
             Node::Queue(queue) => self.bury_all(queue.close()),
@@ -156,14 +156,14 @@ impl Nodes {
         }
     }
 
-    /// Keeps messages apart whose node is gone.
+    /// Makes dead letters of messages whose node has ended.
     pub(super) fn bury_all(&self, messages: Vec<Stored>) {
         for stored in messages {
             self.letters.bury(stored.payload, &stored.address, Reason::NodeGone);
         }
     }
 
-    /// Listens at an address: to a queue, to a topic by a queue of its own, or to numbered messages.
+    /// Listens to the node at an address: a queue, a topic by a queue of its own, or numbered messages.
     pub(super) fn listen(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Listening, AmqpError> {
         if let Some(count) = address.strip_prefix(SOURCE) {
             let count = count.parse::<u32>().map_err(|_| not_found(address))?;
@@ -190,7 +190,7 @@ impl Nodes {
         Ok(Listening { queue, topic, _used: Some(used) })
     }
 
-    /// Returns the queue at an address, to look at.
+    /// Returns the queue at an address, without using it.
     pub(super) fn queue(&self, address: &str) -> Option<Arc<Queue>> {
         match &self.lock().get(&Str::from(address))?.node {
             Node::Queue(queue) => Some(Arc::clone(queue)),
@@ -216,18 +216,18 @@ fn wrong_kind(address: &Str, node: &Node) -> AmqpError {
     AmqpError::new(Condition::PreconditionFailed).with_description(words)
 }
 
-/// A queue that a consumer takes messages from. What was made for the consumer goes with this.
+/// The queue of a consumer. A queue made for the consumer ends with this.
 #[derive(Debug)]
 pub(super) struct Listening {
     pub(super) queue: Arc<Queue>,
-    /// The topic that the queue is for.
+    /// The topic of the queue.
     topic: Option<Arc<Topic>>,
-    /// Keeps the node; there is none if nobody else knows of the queue.
+    /// Keeps the node; `None` if the queue has no address.
     _used: Option<Use>,
 }
 
 impl Listening {
-    /// Returns whether each message goes to every link that listens.
+    /// Returns whether every listening link gets each message.
     pub(super) fn is_topic(&self) -> bool {
         self.topic.is_some()
     }

@@ -25,27 +25,27 @@ use crate::receiver::Receiver;
 pub(super) struct Producer {
     pub(super) nodes: Arc<Nodes>,
     pub(super) receiver: Receiver,
-    /// Where messages go; `None` if each says so itself.
+    /// The node that messages go to; `None` if each message names it.
     pub(super) target: Option<Use>,
-    /// How many messages have come.
+    /// The number of received messages.
     pub(super) count: usize,
 }
 
 impl Producer {
-    /// Takes messages until the link ends. One waits until its node has room: the inbox fills, and credit runs out.
+    /// Receives messages until the link ends. Each waits until its node has room; meanwhile, credit runs out.
     pub(super) async fn run(mut self) -> Result<()> {
         while let Some(delivery) = self.receiver.recv().await? {
-            // A client that keeps this link busy does not keep others waiting.
+            // A client that is always busy does not delay others.
             consume_budget().await;
             let outcome = self.route(&delivery).await;
             self.count = self.count.wrapping_add(1);
-            // The client is gone if it cannot be told, which the next receive says.
+            // If the client is gone, the next receive says so.
             let _ = delivery.dispose(&outcome.into());
         }
         Ok(())
     }
 
-    /// Takes a message to where it goes.
+    /// Sends a message to the node of the link, or to the node that it names.
     async fn route(&self, delivery: &Delivery) -> Outcome {
         if let Some(DeliveryState::Transactional(_)) = delivery.state() {
             return rejected(Condition::UnknownTransaction, "no transactions here");
@@ -57,7 +57,7 @@ impl Producer {
         }
     }
 
-    /// Takes a message to where it says itself.
+    /// Sends a message to the node that it names.
     async fn relay(&self, delivery: &Delivery, payload: Payload) -> Outcome {
         let to = match delivery.message().and_then(|view| Ok(view.properties()?.to)) {
             Ok(Some(to)) => to,
@@ -85,7 +85,7 @@ impl Producer {
     async fn deliver(&self, used: &Use, payload: Payload) -> Outcome {
         match &used.node {
             Node::Queue(queue) => match self.push(queue, Stored::new(payload, used.address.clone())).await {
-                // The client is gone, and cannot be told to wait.
+                // The client is gone, and the outcome does not reach it.
                 None => Outcome::Released,
                 Some(Pushed::Done) => Outcome::Accepted,
                 Some(Pushed::Refused) => no_room(),
@@ -102,7 +102,8 @@ impl Producer {
         }
     }
 
-    /// Copies a message for each that listens. Nobody misses one: a topic is as slow as the slowest that listens.
+    /// Copies a message to each listening link. Every link gets each message, so a topic is as slow as its slowest
+    /// link.
     async fn publish(&self, topic: &Topic, address: &Str, payload: &Payload) -> Outcome {
         let Some(subscribers) = topic.subscribers() else { return gone() };
         let mut outcome = Outcome::Accepted;
@@ -115,7 +116,7 @@ impl Producer {
         outcome
     }
 
-    /// Adds a message to a queue when there is room; `None` if the client is gone before that.
+    /// Adds a message to a queue once there is room; `None` if the client goes away first.
     async fn push(&self, queue: &Queue, stored: Stored) -> Option<Pushed> {
         let (mut place, mut message) = (LinePlace(queue, None), Some(stored));
         let mut gone = pin!(self.receiver.closed());
@@ -127,7 +128,7 @@ impl Producer {
     }
 }
 
-/// Returns a message without what was said to this broker alone [3.2.2].
+/// Returns a message without its delivery-annotations, which are for this broker only [3.2.2].
 fn forwarded(delivery: &Delivery) -> Payload {
     let without = || {
         let view = delivery.message().ok()?;
@@ -138,7 +139,7 @@ fn forwarded(delivery: &Delivery) -> Payload {
     without().unwrap_or_else(|| delivery.payload().clone())
 }
 
-/// A place in the line for room in a queue.
+/// A place in the line of those that wait for room in a queue.
 struct LinePlace<'a>(&'a Queue, Option<Ticket>);
 
 impl Drop for LinePlace<'_> {

@@ -12,9 +12,9 @@ use super::quota::Quota;
 use super::stored::Stored;
 use super::waiters::{Ticket, Waiters};
 
-/// A queue that is bounded in messages and in octets.
+/// A queue with bounds on its messages and their octets.
 ///
-/// A message counts from when it comes until a consumer has decided on it: one that comes back finds its room.
+/// A message counts until a consumer has decided on it, so that there is room for a message that comes back.
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) address: Str,
@@ -25,25 +25,25 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     messages: VecDeque<Stored>,
-    /// Numbers of messages that are made when they are taken.
+    /// The numbers of messages that are made on demand.
     unmade: Range<u32>,
-    /// How many messages wait or are with a consumer, and how many octets those take.
+    /// The number of messages in the queue or with a consumer, and their octets.
     held: usize,
     octets: usize,
-    /// Who waits for messages, and who for room.
+    /// The tasks that wait for messages, and for room.
     takers: Waiters,
     givers: Waiters,
-    /// Whether the node is gone: what waits for it goes on at once.
+    /// True once the node has ended; then no task waits.
     is_gone: bool,
 }
 
-/// What has come of a message for a queue.
+/// The result of adding a message.
 #[derive(Debug)]
 pub(super) enum Pushed {
     Done,
-    /// All queues together hold as much as they may.
+    /// The queues of the broker are full.
     Refused,
-    /// The node is gone.
+    /// The node has ended.
     Gone(Stored),
 }
 
@@ -52,7 +52,7 @@ impl Queue {
         Self { address, quota, state: Mutex::default() }
     }
 
-    /// Makes a queue of so many numbered messages, each of which is made when it is taken.
+    /// Makes a queue of this number of messages, which are made on demand.
     pub(super) fn numbered(address: Str, quota: Arc<Quota>, count: u32) -> Self {
         let state = State { unmade: 0..count, ..State::default() };
         Self { address, quota, state: Mutex::new(state) }
@@ -62,7 +62,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the number of messages that wait.
+    /// Returns the number of waiting messages.
     pub(super) fn len(&self) -> usize {
         let state = self.lock();
         state.messages.len() + state.unmade.len()
@@ -72,7 +72,7 @@ impl Queue {
         self.lock().messages.iter().map(|stored| stored.payload.clone()).collect()
     }
 
-    /// Wakes outside of the lock.
+    /// Works under the lock, and wakes tasks after it.
     fn with<R>(&self, work: impl FnOnce(&mut State, &mut Vec<Waker>) -> R) -> R {
         let mut wakes = Vec::new();
         let result = work(&mut self.lock(), &mut wakes);
@@ -80,7 +80,7 @@ impl Queue {
         result
     }
 
-    /// Adds a message behind all others as soon as there is room for it. An empty queue has room for any.
+    /// Adds a message at the end once there is room. An empty queue has room for every message.
     pub(super) fn poll_push(
         &self,
         message: &mut Option<Stored>,
@@ -114,7 +114,7 @@ impl Queue {
         poll
     }
 
-    /// Puts messages back in front, in their order. Gives them to the caller if the node is gone.
+    /// Puts messages back at the front, in order. Returns them if the node has ended.
     #[must_use]
     pub(super) fn put_back(&self, messages: Vec<Stored>) -> Vec<Stored> {
         self.with(|state, wakes| {
@@ -127,7 +127,7 @@ impl Queue {
         })
     }
 
-    /// Changes a message that a consumer has, and counts it anew.
+    /// Changes a message that a consumer has, and counts it again.
     pub(super) fn change<R>(
         &self,
         stored: &mut Stored,
@@ -139,7 +139,7 @@ impl Queue {
         result
     }
 
-    /// Notes that a message which a consumer had is done with: there is room for another.
+    /// Frees the room of a message that a consumer has decided on.
     pub(super) fn done(&self, stored: &Stored) {
         self.with(|state, wakes| {
             state.held = state.held.saturating_sub(1);
@@ -148,7 +148,7 @@ impl Queue {
         });
     }
 
-    /// Takes the oldest message that may go to this consumer; `None` once the node is gone.
+    /// Takes the oldest message for this consumer; `None` once the node has ended.
     pub(super) fn poll_take(
         &self,
         consumer: u64,
@@ -168,7 +168,7 @@ impl Queue {
         poll
     }
 
-    /// Makes the next of the numbered messages.
+    /// Makes the next numbered message.
     fn make(&self, state: &mut State) -> Option<Stored> {
         let number = state.unmade.next()?;
         let message = Message::from(format!("msg{number}")).with_message_id(u64::from(number));
@@ -179,7 +179,7 @@ impl Queue {
         Some(stored)
     }
 
-    /// Does not wait any more.
+    /// Leaves the lines of those that wait.
     pub(super) fn leave(&self, taker: Option<Ticket>, giver: Option<Ticket>) {
         let spent = self.with(|state, _| {
             let taker = taker.and_then(|ticket| state.takers.leave(ticket));
@@ -188,14 +188,14 @@ impl Queue {
         drop(spent);
     }
 
-    /// Forgets a consumer that has ended: no message is kept from it any more.
+    /// Forgets an ended consumer: no message is withheld from it any more.
     pub(super) fn forget(&self, consumer: u64) {
         self.with(|state, _| {
             state.messages.iter_mut().for_each(|stored| stored.refused_by.retain(|by| *by != consumer));
         });
     }
 
-    /// Notes that the node is gone: nobody waits for it any more. Gives what is left.
+    /// Marks the node as ended, wakes all that wait, and returns the messages left.
     pub(super) fn close(&self) -> Vec<Stored> {
         self.with(|state, wakes| {
             state.is_gone = true;

@@ -1,27 +1,27 @@
-//! [`Bounds`] of a broker, and [`Quota`], which counts what is used of them.
+//! [`Bounds`] of a broker, and [`Quota`], which counts their use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use amqp_proto::types::Limits;
 
-/// Bounds on what clients can make a broker hold.
+/// Bounds on the memory that clients can use in a broker.
 #[derive(Debug, Clone)]
 pub(super) struct Bounds {
-    /// Messages of one queue.
+    /// The most messages of one queue.
     pub(super) messages: usize,
-    /// Octets of the messages of one queue.
+    /// The most octets of messages in one queue.
     pub(super) queue_octets: usize,
-    /// Octets of the messages of all queues.
+    /// The most octets of messages in all queues.
     pub(super) octets: usize,
     pub(super) letters: usize,
     pub(super) letter_octets: usize,
-    /// Queues and topics.
+    /// The most queues and topics.
     pub(super) nodes: usize,
     pub(super) address_octets: usize,
-    /// Octets of the annotations that consumers add to one message.
+    /// The most octets of annotations that consumers add to one message.
     pub(super) annotation_octets: usize,
-    /// Connections that `serve` has open at a time.
+    /// The most connections that `serve` has open at a time.
     pub(super) clients: usize,
 }
 
@@ -41,17 +41,17 @@ impl Default for Bounds {
     }
 }
 
-/// The bounds of a broker, and how much of those is used that concern the broker as a whole.
+/// The bounds of a broker, and the use of those that concern all its queues.
 #[derive(Debug)]
 pub(super) struct Quota {
     pub(super) bounds: Bounds,
-    /// What messages are decoded within.
+    /// The limits of decoding messages.
     pub(super) limits: Limits,
     octets: AtomicUsize,
     clients: AtomicUsize,
 }
 
-/// A part of the quota, given back when it is dropped.
+/// A used part of the quota, returned when this is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     quota: Arc<Quota>,
@@ -70,12 +70,12 @@ impl Quota {
         Arc::new(Self { bounds, limits, octets: AtomicUsize::new(0), clients: AtomicUsize::new(0) })
     }
 
-    /// Takes octets for a message, unless that is more than all queues may hold.
+    /// Reserves octets for a message, unless the queues are full.
     pub(super) fn octets(self: &Arc<Self>, octets: usize) -> Option<Share> {
         self.share(Kind::Octets, octets)
     }
 
-    /// Takes the place of one more client, unless there are as many as there may be.
+    /// Reserves a connection, unless there are too many.
     pub(super) fn client(self: &Arc<Self>) -> Option<Share> {
         self.share(Kind::Clients, 1)
     }

@@ -1,4 +1,4 @@
-//! What a broker does for one client: its sessions and links.
+//! The service for one client: its sessions and links.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::handles::{OfferedLink, OfferedReceiver, OfferedSender};
 use crate::listener::Listener;
 use crate::session::Session;
 
-/// How long to wait after a client could not be taken, as when all files are in use.
+/// The pause after a client could not be accepted, as when too many files are open.
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn serve(broker: &Broker, listener: Listener) -> client::Result<()> {
@@ -26,7 +26,7 @@ pub(super) async fn serve(broker: &Broker, listener: Listener) -> client::Result
     loop {
         match listener.accept().await {
             Ok(incoming) => {
-                // One that is too many is hung up on.
+                // With too many connections, this one is dropped.
                 let Some(share) = broker.nodes.quota.client() else { continue };
                 let nodes = Arc::clone(&broker.nodes);
                 clients.spawn(async move {
@@ -37,7 +37,7 @@ pub(super) async fn serve(broker: &Broker, listener: Listener) -> client::Result
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
-        // How clients end is their affair.
+        // Errors of single clients do not matter here.
         while clients.try_join_next().is_some() {}
     }
 }
@@ -45,7 +45,7 @@ pub(super) async fn serve(broker: &Broker, listener: Listener) -> client::Result
 pub(super) async fn serve_connection(nodes: &Arc<Nodes>, connection: Connection) -> client::Result<()> {
     let mut sessions = JoinSet::new();
     let ended = serve_sessions(nodes, &connection, &mut sessions).await;
-    // What came before the end is still looked at.
+    // Messages from before the end are still handled.
     while sessions.join_next().await.is_some() {}
     ended
 }
@@ -72,7 +72,7 @@ async fn serve_session(nodes: Arc<Nodes>, session: Session) -> client::Result<()
 
 async fn serve_links(nodes: &Arc<Nodes>, session: &Session, links: &mut JoinSet<()>) -> client::Result<()> {
     while let Some(link) = session.next_link().await? {
-        // A link that is gone before it is accepted is nobody's concern.
+        // A link that ends before it is accepted does not matter.
         let _ = match link {
             OfferedLink::Receiver(link) => take_producer(nodes, link).map(|producer| {
                 links.spawn(async move { drop(producer.run().await) });
@@ -86,7 +86,7 @@ async fn serve_links(nodes: &Arc<Nodes>, session: &Session, links: &mut JoinSet<
     Ok(())
 }
 
-/// A link that is not accepted.
+/// The error of a link that is not accepted.
 struct Refused;
 
 fn refuse(link: OfferedLink, error: AmqpError) -> Refused {
@@ -104,7 +104,7 @@ fn take_producer(nodes: &Arc<Nodes>, link: OfferedReceiver) -> Result<Producer, 
     Ok(Producer { nodes: Arc::clone(nodes), receiver, target: used, count: 0 })
 }
 
-/// Returns the target as the client is told, and the node that it leads to, if it is not the relay.
+/// Returns the target for the answer, and its node; `None` for the anonymous relay.
 fn lead(nodes: &Arc<Nodes>, target: Option<Terminus>) -> Result<(Target, Option<Use>), AmqpError> {
     let target = match target {
         Some(Terminus::Target(target)) => target,
@@ -139,7 +139,7 @@ fn take_consumer(nodes: &Arc<Nodes>, link: OfferedSender) -> Result<Consumer, Re
     Ok(Consumer::new(Arc::clone(nodes), sender, listening))
 }
 
-/// Returns the source as the client is told, and the queue that it leads to.
+/// Returns the source for the answer, and its queue.
 fn listen(nodes: &Arc<Nodes>, source: Option<Source>) -> Result<(Source, Listening), AmqpError> {
     let Some(source) = source else {
         let words = "a source is needed: there are no subscriptions to be looked up by the name of a link";

@@ -8,33 +8,33 @@ use bytes::{Bytes, BytesMut};
 
 use super::quota::{Quota, Share};
 
-/// A message, and what has happened to it here.
+/// A message, and its history in this broker.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) payload: Payload,
-    /// The queue that it came to.
+    /// The address of the message's queue.
     pub(super) address: Str,
-    /// How many attempts to deliver it have failed here.
+    /// The number of failed deliveries in this broker.
     pub(super) failures: u32,
-    /// Whether some consumer may have seen it.
+    /// True if a consumer may have seen the message.
     pub(super) is_seen: bool,
-    /// What consumers have added to its annotations, and how many octets that takes.
+    /// The annotations that consumers have added, and their octets.
     annotations: Annotations,
     annotation_octets: usize,
-    /// Consumers that it is not to go to any more.
+    /// The consumers that must not get the message again.
     pub(super) refused_by: Vec<u64>,
     share: Option<Share>,
 }
 
-/// A consumer adds more annotations than a message may have added.
+/// The error of adding too many annotations to a message.
 #[derive(Debug)]
 pub(super) struct TooMany;
 
-/// How many annotations can be added to a message, however short: each is looked up among the message's own.
+/// The most annotations that can be added to a message. Each of them costs a look-up.
 pub(super) const MOST_ADDED: usize = 64;
 
 impl Stored {
-    /// Makes a message that is not counted until [`charge`](Self::charge).
+    /// Makes a message, which counts after [`charge`](Self::charge).
     pub(super) fn new(payload: Payload, address: Str) -> Self {
         Self {
             payload,
@@ -48,18 +48,19 @@ impl Stored {
         }
     }
 
-    /// Returns the octets that the message counts for, its own bookkeeping included.
+    /// Returns the octets that the message counts for, with its bookkeeping.
     pub(super) fn octets(&self) -> usize {
         self.payload.len() + self.annotation_octets + size_of::<Self>()
     }
 
-    /// Counts the message among those of all queues; false if those are too many.
+    /// Reserves the message's octets. Returns false if the queues are full.
     pub(super) fn charge(&mut self, quota: &Arc<Quota>) -> bool {
         self.share = quota.octets(self.octets());
         self.share.is_some()
     }
 
-    /// Returns the octets as the next consumer gets them: the header counts failures and says who is first [3.2.1].
+    /// Returns the message for the next consumer: its header has the number of failures and says whether the consumer
+    /// is the first [3.2.1].
     pub(super) fn outgoing(&self, limits: &Limits) -> Payload {
         if !self.is_seen {
             return self.payload.clone();
@@ -67,7 +68,7 @@ impl Stored {
         self.rewritten(limits).unwrap_or_else(|| self.payload.clone())
     }
 
-    /// Returns nothing for a message that is not of the standard's format: that goes on as it is.
+    /// Returns `None` for a message that is not of the standard's format, which is forwarded unchanged.
     fn rewritten(&self, limits: &Limits) -> Option<Payload> {
         let view = MessageView::new(self.payload.clone(), limits).ok()?;
         let mut header = view.header().ok()?;
@@ -82,7 +83,7 @@ impl Stored {
         view.rewrite(&rewrite).ok()
     }
 
-    /// Adds annotations, instead of those of the same name [3.4.5].
+    /// Adds annotations, and replaces those of the same name [3.4.5].
     pub(super) fn annotate(&mut self, more: &Annotations, quota: &Arc<Quota>) -> Result<(), TooMany> {
         if more.is_empty() {
             return Ok(());
@@ -107,10 +108,10 @@ impl Stored {
     }
 }
 
-/// Up to which size a chunk is copied to be kept: a larger one is most of the buffer that it was read into.
+/// The largest chunk that is copied to keep it; a larger one is most of its buffer anyway.
 const SMALL: usize = 32 << 10;
 
-/// Returns the same octets without the rest of the buffers that they were read into.
+/// Returns the same octets without the rest of their buffers.
 pub(super) fn kept(payload: Payload) -> Payload {
     if payload.chunks().iter().all(|chunk| chunk.len() > SMALL) {
         return payload;
@@ -122,24 +123,24 @@ pub(super) fn kept(payload: Payload) -> Payload {
 
 fn encoded(annotations: &Annotations) -> Bytes {
     let mut octets = BytesMut::new();
-    // Nothing that came in a frame is too large to be written.
+    // Annotations from a frame are never too large to encode.
     let _ = Value::Map(annotations.as_map().clone()).encode(&mut octets);
     octets.freeze()
 }
 
-/// Reads annotations from octets of their own: they do not keep the buffer that they were read into before.
+/// Decodes annotations from their own copy, so that they do not keep the frame's buffer.
 fn decoded(mut octets: Bytes, limits: &Limits) -> Option<Annotations> {
     let value = Value::decode(&mut octets, limits).ok()?;
     Annotations::try_from(value.as_map()?.clone()).ok()
 }
 
-/// Adds annotations to others, instead of those of the same name.
+/// Adds annotations to others, and replaces those of the same name.
 fn add(annotations: &mut Annotations, more: &Annotations) {
     for (key, value) in more.iter() {
         let key = match key {
             Value::Symbol(name) => AnnotationKey::Symbol(name.clone()),
             Value::Ulong(number) => AnnotationKey::Ulong(*number),
-            // No other can be a key of theirs.
+            // Other keys cannot be in the annotations.
             _ => continue,
         };
         annotations.insert(key, value.clone());

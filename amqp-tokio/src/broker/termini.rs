@@ -1,8 +1,8 @@
-//! Sources and targets: what clients ask of a node, and what they are granted.
+//! Sources and targets: the requests of clients, and the answers to them.
 //!
-//! What a broker does not do it refuses by name, where a client that is not told would take it for granted: filters,
-//! browsing, subscriptions that outlive their links, lifetimes of dynamic nodes. Of everything else the answer says how it
-//! is [3.5.3], such as that nothing is durable.
+//! The broker refuses what it cannot do and the client would rely on, with the reason: filters, browsing,
+//! subscriptions that outlive their links, lifetimes of dynamic nodes. For everything else the answer says what is in
+//! force [3.5.3], such as that nothing is durable.
 
 use amqp_proto::types::{Fields, Many, Str, Symbol, Value};
 use amqp_proto::wire::{
@@ -21,7 +21,7 @@ fn not_implemented(words: impl Into<Str>) -> AmqpError {
     AmqpError::new(Condition::NotImplemented).with_description(words)
 }
 
-/// Returns the kind of node that a terminus asks for by its capabilities.
+/// Returns the kind of node that a terminus requests by its capabilities.
 pub(super) fn kind(capabilities: &[Symbol]) -> Kind {
     let asks = |names: [&str; 2]| capabilities.iter().any(|name| names.contains(&name.as_str()));
     match (asks(TOPICS), asks(QUEUES)) {
@@ -31,7 +31,7 @@ pub(super) fn kind(capabilities: &[Symbol]) -> Kind {
     }
 }
 
-/// Checks what is asked of a source, whatever its node is.
+/// Checks a requested source, for any node.
 pub(super) fn check_source(source: &Source) -> Result<(), AmqpError> {
     if let Some((name, filter)) = source.filter.iter().next() {
         return Err(no_filter(name, filter));
@@ -45,7 +45,7 @@ pub(super) fn check_source(source: &Source) -> Result<(), AmqpError> {
     check_lifetime(&source.dynamic_node_properties)
 }
 
-/// Checks what is asked of a source whose node is a topic, or is not.
+/// Checks the distribution mode of a requested source, which depends on whether the node is a topic.
 pub(super) fn check_distribution(source: &Source, is_topic: bool) -> Result<(), AmqpError> {
     let is_durable =
         source.durable != TerminusDurability::None || source.expiry_policy == ExpiryPolicy::Never;
@@ -75,7 +75,7 @@ fn no_filter(name: &Value, filter: &Value) -> AmqpError {
     not_implemented(words)
 }
 
-/// Checks the properties that are asked of a dynamic node.
+/// Checks the requested properties of a dynamic node.
 pub(super) fn check_lifetime(properties: &Fields) -> Result<(), AmqpError> {
     match properties.get(LifetimePolicy::KEY.as_str()).map(LifetimePolicy::from_value) {
         None | Some(Some(LifetimePolicy::DeleteOnClose)) => Ok(()),
@@ -88,7 +88,7 @@ pub(super) fn check_lifetime(properties: &Fields) -> Result<(), AmqpError> {
     }
 }
 
-/// Returns the source as it is.
+/// Returns the source that is in force.
 pub(super) fn granted_source(asked: Source, address: Str, is_topic: bool) -> Source {
     let outcomes = asked.outcomes.iter().filter(|name| OUTCOMES.contains(&name.as_str())).cloned();
     Source {
@@ -104,7 +104,7 @@ pub(super) fn granted_source(asked: Source, address: Str, is_topic: bool) -> Sou
     }
 }
 
-/// Returns the target as it is; without an address it is the anonymous relay.
+/// Returns the target that is in force; without an address it is the anonymous relay.
 pub(super) fn granted_target(asked: &Target, address: Option<Str>, is_topic: bool) -> Target {
     Target {
         address,
@@ -121,7 +121,7 @@ fn node_properties(is_dynamic: bool) -> Fields {
     policy.into_iter().collect()
 }
 
-/// Returns those of the capabilities that the node has.
+/// Returns the requested capabilities that the node has.
 fn granted(asked: &[Symbol], is_topic: bool) -> Many<Symbol> {
     let has = if is_topic { TOPICS } else { QUEUES };
     asked.iter().filter(|name| has.contains(&name.as_str())).cloned().collect()

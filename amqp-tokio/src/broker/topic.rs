@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::queue::Queue;
 
-/// Copies each message for each of those that listen when it comes.
+/// A topic: copies each message to every link that is listening.
 #[derive(Debug)]
 pub(super) struct Topic {
-    /// A queue for each that listens; `None` once the node is gone.
+    /// The queue of each listening link; `None` once the node has ended.
     subscribers: Mutex<Option<Vec<Arc<Queue>>>>,
 }
 
@@ -22,12 +22,12 @@ impl Topic {
         self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the queues of those that listen; `None` once the node is gone.
+    /// Returns the queues of the listening links; `None` once the node has ended.
     pub(super) fn subscribers(&self) -> Option<Vec<Arc<Queue>>> {
         self.lock().clone()
     }
 
-    /// Adds a queue, which is closed at once if the node is gone.
+    /// Adds a queue, and closes it at once if the node has ended.
     pub(super) fn subscribe(&self, queue: Arc<Queue>) {
         match &mut *self.lock() {
             Some(subscribers) => subscribers.push(queue),
@@ -35,7 +35,7 @@ impl Topic {
         }
     }
 
-    /// Takes a queue out and closes it: what is left in it was for nobody else.
+    /// Removes a queue and closes it. Its messages are dropped, as other links have copies.
     pub(super) fn unsubscribe(&self, queue: &Arc<Queue>) {
         if let Some(subscribers) = &mut *self.lock() {
             subscribers.retain(|subscriber| !Arc::ptr_eq(subscriber, queue));
@@ -43,7 +43,7 @@ impl Topic {
         queue.close();
     }
 
-    /// Notes that the node is gone: those that listen are told by their queues.
+    /// Ends the node, and closes the queues of its links.
     pub(super) fn close(&self) {
         let subscribers = self.lock().take();
         subscribers.into_iter().flatten().for_each(|queue| drop(queue.close()));

@@ -10,19 +10,19 @@ use amqp_proto::sasl::{AnonymousServer, Credentials, ExternalServer, Login, Plai
 #[cfg(feature = "scram")]
 use amqp_proto::sasl::{Decoy, Nonce, ScramHash, ScramServer, ScramVerifier};
 
-/// The users of a broker. Their passwords are kept as they are: it is a broker for demonstrations.
+/// The users of a broker. Passwords are stored in clear, since the broker is for demonstrations.
 #[derive(Clone, Default)]
 pub(super) struct Users {
     users: Vec<(Arc<str>, Arc<str>)>,
     anonymous: bool,
     #[cfg(feature = "scram")]
     verifiers: Vec<(Arc<str>, ScramVerifier)>,
-    /// What the challenges are made from that unknown users get.
+    /// The secret that makes challenges for unknown users.
     #[cfg(feature = "scram")]
     secret: [u8; 32],
 }
 
-/// The fewest that clients take.
+/// The smallest number of iterations that clients accept.
 #[cfg(feature = "scram")]
 const ITERATIONS: u32 = 4_096;
 
@@ -45,7 +45,7 @@ impl Users {
         self.anonymous = true;
     }
 
-    /// What a client is offered.
+    /// Returns the SASL mechanisms for a client.
     pub(super) fn offer(self: &Arc<Self>, peer: &Peer) -> ServerSasl {
         let mut sasl = ServerSasl::new(peer.security());
         if let Some(user) = peer.user() {
@@ -54,7 +54,7 @@ impl Users {
         if !self.users.is_empty() {
             #[cfg(feature = "scram")]
             for hash in ScramHash::STRONGEST_FIRST {
-                // Without randomness there is none to be offered.
+                // Without randomness, SCRAM cannot be offered.
                 let Some(nonce) = nonce() else { break };
                 let decoy = Decoy::new(&self.secret);
                 sasl = sasl.with_mechanism(ScramServer::new(hash, Arc::clone(self), nonce, decoy));
@@ -73,7 +73,7 @@ fn nonce() -> Option<Nonce> {
     Nonce::from_random(&random::<24>().ok()?).ok()
 }
 
-/// Compares without telling by the time it takes how much was right.
+/// Compares in constant time.
 fn is_same(one: &str, other: &str) -> bool {
     let differences = one.bytes().zip(other.bytes()).map(|(a, b)| a ^ b);
     one.len() == other.len() && differences.fold(0, |all, difference| all | difference) == 0

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
-/// A place in a line. A future holds one until it leaves.
+/// A place in a line; a future holds it until it leaves.
 pub(crate) type Ticket = u64;
 
-/// A line of tasks. Those that were woken keep their places until they leave.
+/// A line of tasks. A woken task keeps its place until it leaves.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     next: Ticket,
@@ -14,8 +14,8 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
-    /// Waits to be woken, in a new place if there is none yet. Returns a replaced waker, which the caller drops after it
-    /// has given the lock back.
+    /// Registers a waker, at a new place if the ticket has none. Returns the replaced waker, which the caller drops
+    /// after unlocking.
     #[must_use]
     pub(crate) fn wait(&mut self, ticket: &mut Option<Ticket>, waker: &Waker) -> Option<Waker> {
         let at = ticket.and_then(|ticket| self.place(ticket));
@@ -31,19 +31,19 @@ impl Waiters {
         }
     }
 
-    /// Gives a place up. Returns its waker, if that was not woken.
+    /// Leaves a place. Returns its waker, unless it was woken.
     #[must_use]
     pub(crate) fn leave(&mut self, ticket: Ticket) -> Option<Waker> {
         let at = self.place(ticket)?;
         self.line.remove(at)?.1
     }
 
-    /// Wakes all.
+    /// Wakes all tasks.
     pub(crate) fn wake_all(&mut self, wakes: &mut Vec<Waker>) {
         wakes.extend(self.line.iter_mut().filter_map(|(_, waker)| waker.take()));
     }
 
-    /// Finds a place. Tickets are given out in order.
+    /// Finds the place of a ticket. Tickets rise.
     fn place(&self, ticket: Ticket) -> Option<usize> {
         self.line.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
     }

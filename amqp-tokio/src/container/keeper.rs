@@ -1,7 +1,7 @@
 //! [`Keeper`]: writes heartbeats while the handler of a container works.
 //!
-//! The handler may keep its task, and with it the only thread of a runtime, for as long as it likes. So the keeper is a
-//! thread of its own, which needs nothing of the runtime: a transport is polled as it is from any task.
+//! A handler may occupy its task, and with it the only thread of a runtime, for any time. So the keeper is a thread
+//! of its own that needs no runtime: it polls transports as any task can.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::way::Way;
 
-/// The transports of which a peer has asked for heartbeats [2.4.5], and the thread that looks after them. It begins with
-/// the first of them, and ends with the container.
+/// The transports whose peers have asked for heartbeats [2.4.5], and the thread that writes them. The thread starts
+/// with the first transport and ends with the container.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
     shared: Arc<Shared>,
@@ -30,13 +30,13 @@ struct State {
 }
 
 impl Keeper {
-    /// Looks after a transport from now on.
+    /// Adds a transport to the keeper.
     pub(super) fn add(&mut self, way: &Arc<Way>) {
         self.shared.lock().ways.push(Arc::downgrade(way));
         self.shared.changed.notify_one();
         if !self.has_begun {
             let shared = Arc::clone(&self.shared);
-            // Without a thread the container still keeps the time between two callbacks.
+            // Without a thread, the container still writes heartbeats between callbacks.
             let begun = thread::Builder::new().name("amqp-keeper".into()).spawn(move || shared.run());
             self.has_begun = begun.is_ok();
         }
@@ -58,7 +58,7 @@ impl Shared {
     fn run(&self) {
         let mut state = self.lock();
         while !state.is_over {
-            // One whose peer asks for nothing any more is looked at again when the others are.
+            // A transport without heartbeats is checked again together with the others.
             let mut next = None;
             state.ways.retain(|way| {
                 let Some(way) = way.upgrade() else { return false };
@@ -81,5 +81,5 @@ impl Shared {
     }
 }
 
-/// How long the keeper sleeps at least.
+/// The shortest sleep of the keeper.
 const SHORTEST: Duration = Duration::from_millis(1);

@@ -9,29 +9,29 @@ use amqp_proto::handler::{self, ConnectionKey, ListenerKey};
 
 use super::Stopped;
 
-/// What may be in a mailbox.
+/// The mail of a container.
 pub(super) enum Mail {
-    /// Something may be ready.
+    /// A source may be ready.
     Ready(Source),
-    /// Something is to be done as the handler would.
+    /// Work to do like a handler.
     Work(Work),
-    /// The container is to end.
+    /// The container must end.
     Stop,
 }
 
 pub(super) type Work = Box<dyn FnOnce(&mut handler::Context<'_>) + Send>;
 
-/// What a container waits for.
+/// A source of events that a container waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Socket(ConnectionKey),
     Listener(ListenerKey),
-    /// A transport that is being made.
+    /// A transport that is being connected or secured.
     Arrival(u64),
 }
 
-/// Mail for the task of a container, in order. So it looks only at what may be ready, however much there is that is
-/// not.
+/// The mail of a container's task, in order. It names the sources that may be ready, so that the task does not look
+/// at the others.
 #[derive(Default)]
 pub(super) struct Mailbox {
     state: Mutex<State>,
@@ -44,11 +44,11 @@ struct State {
     is_over: bool,
 }
 
-/// How many mails are taken before the handler is told what has come of them, at most.
+/// The largest number of mails that are taken before the handler gets its events.
 const ENOUGH: usize = 64;
 
 impl Mailbox {
-    /// Puts something in, unless nobody will look any more.
+    /// Adds mail, unless the container has ended.
     pub(super) fn put(&self, mail: Mail) -> Result<(), Stopped> {
         let mut state = self.lock();
         if state.is_over {
@@ -61,7 +61,7 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Takes what there is, or has the task woken when there is something.
+    /// Takes all mail, or registers the task to be woken.
     pub(super) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Vec<Mail>> {
         let mut state = self.lock();
         if state.mails.is_empty() {
@@ -74,7 +74,7 @@ impl Mailbox {
         Poll::Ready(state.mails.drain(..most).collect())
     }
 
-    /// Nobody will look any more.
+    /// Refuses mail from now on.
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.is_over = true;
@@ -84,7 +84,7 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing in there can panic half way.
+        // No code under the lock can panic half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -95,7 +95,7 @@ impl fmt::Debug for Mailbox {
     }
 }
 
-/// Puts mail from a source when it is woken.
+/// Adds mail for a source when it is woken.
 struct Bell {
     source: Source,
     mailbox: Arc<Mailbox>,
@@ -107,12 +107,12 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Where the container has ended, nobody has to know.
+        // After the container has ended, the mail is not needed.
         let _ = self.mailbox.put(Mail::Ready(self.source));
     }
 }
 
-/// A waker that says what it was that woke the container.
+/// Returns a waker that names the source which woke the container.
 pub(super) fn bell(mailbox: &Arc<Mailbox>, source: Source) -> Waker {
     Arc::new(Bell { source, mailbox: Arc::clone(mailbox) }).into()
 }

@@ -1,8 +1,8 @@
 //! [`Container`]: runs a handler.
 //!
-//! The handler, its connections and all transports belong to one task, that of [`Container::run`]. What may be ready
-//! is put into its [`mailbox`], and so is the work of others. While the handler keeps that task busy, a thread writes
-//! heartbeats: the [`keeper`].
+//! The handler, its connections and all transports belong to one task, that of [`Container::run`]. Sources that may
+//! be ready, and the work of other tasks, go through the [`mailbox`]. While the handler occupies the task, a thread
+//! writes heartbeats: the [`keeper`].
 
 mod keeper;
 mod mailbox;
@@ -25,10 +25,9 @@ use tokio::time::{Instant, Sleep};
 use self::mailbox::{Mail, Mailbox};
 use self::network::Network;
 
-/// Runs a [`Handler`]: an application that is told what happens, and acts on it, in one task.
+/// Runs a [`Handler`], which gets events and acts on them, in one task.
 ///
-/// It ends when there is nothing left that anything could come of: no connection, listener or timer. See also
-/// [`with_auto_stop`](Self::with_auto_stop).
+/// The container stops when no connection, listener or timer is left; see [`with_auto_stop`](Self::with_auto_stop).
 ///
 /// ```no_run
 /// use amqp_tokio::Container;
@@ -64,7 +63,7 @@ pub struct Container<H> {
     auto_stop: bool,
 }
 
-/// A container but for its handler.
+/// A container without its handler.
 #[derive(Debug)]
 struct Core {
     all: Dispatcher,
@@ -73,36 +72,36 @@ struct Core {
     is_stopped: bool,
 }
 
-/// The time since a container was made.
+/// The start of a container's clock.
 #[derive(Debug, Clone, Copy)]
 struct Clock(Instant);
 
-/// How often the container looks at its mail before other tasks get a turn.
+/// The number of looks at the mail before the task yields.
 const ROUNDS: usize = 32;
 
 impl<H: Handler> Container<H> {
-    /// For this handler, with the defaults for all connections.
+    /// Makes a container for this handler, with default options.
     pub fn new(handler: H) -> Self {
         let clock = Clock(Instant::now());
         let core = Core { all: Dispatcher::new(), network: Network::new(clock), clock, is_stopped: false };
         Self { handler, core, auto_stop: true }
     }
 
-    /// Sets what connections are made with.
+    /// Sets the options of connections.
     #[must_use]
     pub fn with_options(mut self, options: ConnectionOptions) -> Self {
         self.core.network.options = options;
         self
     }
 
-    /// Sets how connections are taken that others make.
+    /// Sets the options of connections that peers make.
     #[must_use]
     pub fn with_acceptor(mut self, acceptor: Acceptor) -> Self {
         self.core.network.acceptor = acceptor;
         self
     }
 
-    /// Sets how many octets of messages each sender queues at most while they cannot be sent; 1 MiB unless set. See
+    /// Sets the most octets of messages that each sender queues while they cannot be sent. Default: 1 MiB. See
     /// [`Dispatcher::set_send_queue`](amqp_proto::handler::Dispatcher::set_send_queue).
     #[must_use]
     pub fn with_send_queue(mut self, octets: usize) -> Self {
@@ -110,47 +109,49 @@ impl<H: Handler> Container<H> {
         self
     }
 
-    /// Sets whether it ends when there is nothing left that anything could come of. On, unless turned off; then it
-    /// ends by [`Injector::stop`].
+    /// Sets whether the container stops when no connection, listener or timer is left. Default: true. If false,
+    /// [`Injector::stop`] stops it.
     #[must_use]
     pub fn with_auto_stop(mut self, automatic: bool) -> Self {
         self.auto_stop = automatic;
         self
     }
 
-    /// A way to have work done from other tasks and threads.
+    /// Returns an injector, by which other tasks and threads send work to the container.
     pub fn injector(&self) -> Injector {
         Injector { mailbox: Arc::clone(&self.core.network.mailbox) }
     }
 
-    /// Does something as the handler would.
+    /// Runs a closure with the handler's context.
     pub fn with<R>(&mut self, work: impl FnOnce(&mut Context<'_>) -> R) -> R {
         self.core.with(work)
     }
 
-    /// Has a connection made; see [`Context::connect`].
+    /// Requests a connection; see [`Context::connect`].
     pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionKey {
         self.with(|cx| cx.connect(url))
     }
 
-    /// Has connections taken that others make; see [`Context::listen`].
+    /// Requests a listener; see [`Context::listen`].
     pub fn listen(&mut self, address: impl Into<Str>) -> ListenerKey {
         self.with(|cx| cx.listen(address))
     }
 
-    /// Runs the handler until the end, and returns it.
+    /// Runs the handler until the container stops, and returns the handler.
     ///
-    /// The handler runs between two waits of this future: what takes long in it keeps the whole container waiting, and
-    /// what it sends is written when it has returned. Connections stay alive meanwhile, however long it takes, and on
-    /// whichever runtime: a thread writes the heartbeats that peers ask for [2.4.5].
-    ///
-    /// Dropped before it ends, this tells all peers that their connections are closed, as far as that can be written
-    /// at once, and the handler nothing.
+    /// The handler runs within this future. A slow callback delays the whole container, and its messages are written
+    /// after it returns. Connections stay alive meanwhile on any runtime: a thread writes the heartbeats that peers
+    /// ask for [2.4.5].
     ///
     /// # Errors
     ///
     /// The first error of a connection, session, link or listener that the handler has no method for: see
     /// [`Context::unhandled`](amqp_proto::handler::Context::unhandled). Everything is closed before this returns.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future ends the container: peers learn that their connections are closed, as far as that can be
+    /// written at once, and the handler gets no more events.
     pub async fn run(mut self) -> Result<H> {
         let core = &mut self.core;
         core.all.start(core.clock.now(), &mut self.handler);
@@ -183,7 +184,7 @@ impl Core {
         self.all.with(self.clock.now(), work)
     }
 
-    /// Waits until something happens, or is due.
+    /// Waits for mail or for the next deadline.
     async fn wait(&mut self, mut timer: Pin<&mut Sleep>) -> Vec<Mail> {
         let due = self.all.next_deadline().map(|at| self.clock.instant(at));
         let by = [due, self.network.next_deadline()].into_iter().flatten().min();
@@ -197,12 +198,12 @@ impl Core {
         .await
     }
 
-    /// Reads for connections that have something to do by the clock, before they do it.
+    /// Reads for connections with a due deadline, before the deadline is handled.
     async fn hear(&mut self) {
         if self.all.due(self.clock.now()).next().is_none() {
             return;
         }
-        // The runtime may have had no time to look at sockets itself.
+        // The runtime may not have polled the sockets for a while.
         tokio::task::yield_now().await;
         self.network.touch_due(&self.all);
         self.network.serve(&mut self.all);
@@ -241,24 +242,32 @@ impl Clock {
 
     fn instant(self, moment: Moment) -> Instant {
         let span = Duration::from_millis(moment.as_millis());
-        // A moment too far away to be named never comes.
+        // A moment beyond the clock's range never comes.
         self.0.checked_add(span).unwrap_or_else(|| self.0 + Duration::from_secs(1 << 31))
     }
 }
 
-/// Has a container do work, from any task or thread. Clones are for the same container.
+/// Sends work to a container from any task or thread. Clones belong to the same container.
 #[derive(Clone)]
 pub struct Injector {
     mailbox: Arc<Mailbox>,
 }
 
 impl Injector {
-    /// Has something done as the handler would, between two of its callbacks.
+    /// Runs a closure with the handler's context, between two callbacks.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] if the container has ended.
     pub fn inject(&self, work: impl FnOnce(&mut Context<'_>) + Send + 'static) -> Result<(), Stopped> {
         self.mailbox.put(Mail::Work(Box::new(work)))
     }
 
-    /// Has all connections and listeners closed and all timers cancelled; then the container ends.
+    /// Stops the container: closes all connections and listeners and cancels all timers.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] if the container has ended.
     pub fn stop(&self) -> Result<(), Stopped> {
         self.mailbox.put(Mail::Stop)
     }
@@ -270,7 +279,7 @@ impl fmt::Debug for Injector {
     }
 }
 
-/// The container has ended: the work will not be done.
+/// The error of work for a container that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped;
 

@@ -25,9 +25,9 @@ use crate::connect;
 #[cfg(feature = "tls")]
 use crate::tls;
 
-/// How long a transport is kept after its connection, for what is left to be written and said.
+/// The time for the transport to write its output and to shut down after its connection has ended.
 const LINGER: Duration = Duration::from_secs(1);
-/// How many connections a listener takes before others get a turn.
+/// The number of connections that a listener accepts before others get a turn.
 const MOST_ACCEPTED: usize = 16;
 
 /// The transports and listeners of a container.
@@ -39,19 +39,19 @@ pub(super) struct Network {
     sockets: HashMap<ConnectionKey, Socket>,
     listeners: HashMap<ListenerKey, Listening>,
     arrivals: HashMap<u64, Arrival>,
-    /// How many transports have been made or taken.
+    /// The number of transports so far.
     count: u64,
-    /// Sockets that may have something to do.
+    /// The sockets that may have work.
     touched: Vec<ConnectionKey>,
-    /// Why something failed of which the handler is about to be told.
+    /// The causes of failures that the handler is about to get.
     errors: HashMap<Scope, Error>,
     /// Writes heartbeats while the handler works.
     keeper: Keeper,
-    /// When sockets are given up, in that order.
+    /// The sockets that are closed at these times, in order.
     ending: VecDeque<(Instant, ConnectionKey)>,
 }
 
-/// A listener, which begins by finding its address.
+/// A listener, which first resolves its address.
 struct Listening {
     stage: ListenerState,
     waker: Waker,
@@ -62,9 +62,9 @@ enum ListenerState {
     Bound(TcpListener),
 }
 
-/// A transport that is being made or secured, and the connection over it.
+/// A transport that is being connected or secured, and its connection.
 struct Arrival {
-    /// As which connection the handler has asked for it; `None` if a peer has made it.
+    /// The connection that the handler has requested; `None` if a peer has connected.
     key: Option<ConnectionKey>,
     made: Pin<Box<dyn Future<Output = Result<Made>> + Send>>,
     waker: Waker,
@@ -90,7 +90,7 @@ impl Network {
         }
     }
 
-    /// Does what the handler asks for, and what its connections need; whether there is something to tell it.
+    /// Does what the handler has requested and what the connections need. Returns whether there are new events.
     pub(super) fn serve(&mut self, all: &mut Dispatcher) -> bool {
         if all.failure().is_none() {
             self.errors.clear();
@@ -111,8 +111,8 @@ impl Network {
         is_busy
     }
 
-    /// Has the sockets read of connections that have something to do by the clock: what has come while the handler
-    /// worked came in time.
+    /// Marks the sockets of connections with a due deadline to be read, since input that arrived while the handler
+    /// worked is in time.
     pub(super) fn touch_due(&mut self, all: &Dispatcher) {
         let due: Vec<_> = all.due(self.clock.now()).collect();
         due.into_iter().for_each(|key| self.touch(key));
@@ -136,7 +136,7 @@ impl Network {
             if connection.is_over() && !std::mem::replace(&mut socket.is_ending, true) {
                 self.ending.push_back((Instant::now() + LINGER, key));
             }
-            // What has happened last is told first.
+            // The newest event is handled first.
             if is_busy || !socket.is_through(connection) {
                 return is_busy;
             }
@@ -164,7 +164,7 @@ impl Network {
             Action::Unlisten(listener) => {
                 self.listeners.remove(&listener);
             }
-            // There are no others yet.
+            // There are no other requests.
             _ => {}
         }
     }
@@ -214,7 +214,7 @@ impl Network {
         self.arrivals.insert(self.count, Arrival { key, made: Box::pin(made), waker });
     }
 
-    /// Something may be ready.
+    /// Handles a source that may be ready.
     pub(super) fn on_ready(&mut self, all: &mut Dispatcher, source: Source) {
         match source {
             Source::Socket(key) => self.touch(key),
@@ -230,7 +230,7 @@ impl Network {
         self.arrivals.remove(&number);
         match (made, key) {
             (Ok((stream, connection)), Some(key)) => {
-                // It may be that it is not wanted any more.
+                // The handler may have closed the connection meanwhile.
                 if all.connected(key, connection).is_ok() {
                     self.add(key, stream);
                 }
@@ -244,7 +244,7 @@ impl Network {
                 all.not_connected(key, error.to_string());
                 self.errors.insert(Scope::Connection(key), error);
             }
-            // There is nobody to be told but the peer, whose transport is closed.
+            // Only the peer could get the error, and its transport is closed.
             (Err(_), None) => {}
         }
     }
@@ -263,7 +263,7 @@ impl Network {
             match bound.and_then(|listener| Ok((listener.local_addr()?, listener))) {
                 Ok((address, listener)) => {
                     *stage = ListenerState::Bound(listener);
-                    // If it is not wanted any more, that is asked for next.
+                    // The handler may have closed the listener meanwhile; then a request to close it follows.
                     let _ = all.listening(key, address.to_string());
                 }
                 Err(error) => return self.failed(all, key, error),
@@ -301,7 +301,7 @@ impl Network {
         Some(self.errors.remove(&failure.scope).unwrap_or_else(|| failure.clone().into()))
     }
 
-    /// Gives up sockets whose time is over.
+    /// Closes sockets whose time is over.
     pub(super) fn give_up(&mut self, all: &mut Dispatcher) {
         let now = Instant::now();
         while let Some((_, key)) = self.ending.front().copied().filter(|(by, _)| *by <= now) {
@@ -312,7 +312,7 @@ impl Network {
         }
     }
 
-    /// When to [give up](Self::give_up).
+    /// Returns the time of the next call of [`give_up`](Self::give_up).
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.ending.front().map(|(by, _)| *by)
     }
@@ -322,7 +322,7 @@ impl Network {
         self.sockets.is_empty()
     }
 
-    /// Writes what can be written at once.
+    /// Writes as much as possible without waiting.
     pub(super) fn flush(&mut self, all: &mut Dispatcher) {
         let now = self.clock.now();
         for (key, socket) in &mut self.sockets {
@@ -343,7 +343,7 @@ impl fmt::Debug for Network {
     }
 }
 
-/// Returns whether an error is of the connection that was to be taken, and not of the listener.
+/// Returns whether an error concerns the accepted connection, and not the listener.
 fn is_peers(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)

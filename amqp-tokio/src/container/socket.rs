@@ -14,35 +14,35 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::way::{Stream, Way};
 
-/// How often the end reads in vain before others get a turn.
+/// The number of reads at the end of a transport before others get a turn.
 const READS: usize = 64;
 
-/// Reads into the engine's buffer, and writes what it has to say; both as far as that can be done at once. So a peer
-/// that takes nothing stops nobody else.
+/// Reads into the engine's buffer and writes its output, without waiting. So a peer that does not read delays no
+/// other.
 pub(super) struct Socket {
     way: Arc<Way>,
-    /// Tells the container that more can be done.
+    /// Wakes the container when more can be done.
     waker: Waker,
-    /// Whether heartbeats are looked after.
+    /// True if the keeper writes heartbeats.
     is_kept: bool,
     stage: SocketState,
-    /// Whether there is nothing more to be read.
+    /// True if the input has ended.
     is_read: bool,
-    /// Whether it is among those to be served.
+    /// True if the socket is in the list of sockets with work.
     pub(super) is_touched: bool,
-    /// Whether it is known when it is given up.
+    /// True if the socket has a time at which it is closed.
     pub(super) is_ending: bool,
 }
 
-/// What is left to be done with a transport.
+/// The remaining work of a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SocketState {
     Open,
-    /// No more can be written: what the peer has said before may still be read.
+    /// Output fails; input that arrived before can still be read.
     Unwritable,
-    /// The last words are written: the peer is to see that.
+    /// The output is written; the transport is being shut down.
     Ending,
-    /// The peer's last words are to come, before they meet a closed door.
+    /// The peer's last octets are read before the transport closes.
     Draining,
     Done,
 }
@@ -60,21 +60,21 @@ impl Socket {
         }
     }
 
-    /// Reads and writes; whether the connection has something to do about it.
+    /// Reads and writes. Returns whether the connection has new events.
     pub(super) fn serve(&mut self, connection: &mut Connection, now: Moment) -> bool {
         let has_read = self.read(connection, now);
         let has_written = self.write(connection);
         has_read || has_written
     }
 
-    /// Reads once; whether anything came of it.
+    /// Reads once. Returns whether anything happened.
     fn read(&mut self, connection: &mut Connection, now: Moment) -> bool {
         if self.is_read || connection.reading() != Reading::Wanted {
             return false;
         }
         let mut io = self.way.lock();
         let mut input = connection.input();
-        // A future that keeps nothing: it reads at once or not at all.
+        // The future keeps no state: it reads at once or not at all.
         let read = pin!(io.stream.read_buf(&mut input)).poll(&mut Context::from_waker(&self.waker));
         drop(input);
         match read {
@@ -84,7 +84,7 @@ impl Socket {
             }
             Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => return true,
             Poll::Pending if self.stage == SocketState::Open => return false,
-            // It has ended or broken; or no more can be written, and all that the peer had said is read.
+            // The input has ended or failed; or output fails and all input is read.
             Poll::Ready(Ok(0) | Err(_)) | Poll::Pending => {
                 self.is_read = true;
                 connection.end_of_input();
@@ -93,7 +93,7 @@ impl Socket {
         true
     }
 
-    /// Takes output, and writes it; whether any was taken, or all that was is written.
+    /// Takes output and writes it. Returns whether any was taken, or all is written.
     fn write(&mut self, connection: &mut Connection) -> bool {
         if self.stage != SocketState::Open {
             let octets = connection.output().remaining();
@@ -107,25 +107,25 @@ impl Socket {
         })
     }
 
-    /// Returns the transport, once the peer has asked for heartbeats: they are to be looked after from then on.
+    /// Returns the transport once its peer has asked for heartbeats; from then on the keeper has it, too.
     pub(super) fn needs_keeper(&mut self, connection: &Connection) -> Option<&Arc<Way>> {
         let is_new = !self.is_kept && connection.longest_pause().is_some();
         self.is_kept |= is_new;
         is_new.then_some(&self.way)
     }
 
-    /// Returns whether all is written of a connection that is over, or cannot be.
+    /// Returns whether the connection is over and its output is written or failed.
     pub(super) fn is_through(&self, connection: &Connection) -> bool {
         let is_written = self.way.lock().is_done() && !connection.has_output();
         connection.is_over() && (is_written || self.stage != SocketState::Open)
     }
 
-    /// The connection is gone.
+    /// Begins to end the transport, after its connection has gone.
     pub(super) fn begin_end(&mut self) {
         self.stage = if self.stage == SocketState::Open { SocketState::Ending } else { SocketState::Done };
     }
 
-    /// Goes on with the end of the transport; whether it is done with.
+    /// Continues to end the transport. Returns whether that is done.
     pub(super) fn poll_end(&mut self) -> bool {
         let context = &mut Context::from_waker(&self.waker);
         let stream = &mut self.way.lock().stream;
@@ -136,7 +136,7 @@ impl Socket {
                 Poll::Ready(_) => self.stage = SocketState::Done,
             }
         }
-        // It is asked again.
+        // The container polls it again.
         for _ in 0..READS {
             if self.stage != SocketState::Draining {
                 return true;

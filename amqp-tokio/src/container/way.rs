@@ -13,24 +13,24 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::write_buffer::poll_write;
 
-/// A transport, of whatever type.
+/// A transport of any type.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// A transport that the task of the container shares with its keeper. The lock is held for calls that do not wait.
+/// A transport shared by the container's task and its keeper. The lock is held only for calls that do not wait.
 pub(super) struct Way(Mutex<Io>);
 
-/// What a [`Way`] guards.
+/// The state behind the lock of a [`Way`].
 pub(super) struct Io {
     pub(super) stream: Box<dyn Stream>,
     write_buffer: WriteBuffer,
-    /// Tells the container that more can be done.
+    /// Wakes the container when more can be done.
     waker: Waker,
-    /// When something was written last, and how long a pause after that may be.
+    /// The time of the last write, and the longest pause after it.
     written: Instant,
     pause: Option<Duration>,
-    /// What has become of a heartbeat, if the container has to know.
+    /// The failure of a heartbeat, for the container.
     failure: Option<io::Error>,
 }
 
@@ -42,13 +42,13 @@ impl Way {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Io> {
-        // Nothing in there can panic half way but the stream, which is not used any more then.
+        // Only the stream can panic under the lock, and it is not used after that.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Io {
-    /// Writes what there is of output, whole frames of it; whether any was taken, or all that was is written.
+    /// Writes output in whole frames. Returns whether any was taken, or all is written.
     pub(super) fn write(&mut self, connection: &mut Connection) -> io::Result<bool> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
@@ -68,7 +68,7 @@ impl Io {
         }
     }
 
-    /// Writes what was taken. After a failure that is dropped, as no more can be written.
+    /// Writes the taken output. After a failure it is dropped.
     fn poll_write(&mut self) -> Poll<io::Result<()>> {
         let context = &mut Context::from_waker(&self.waker);
         let written = poll_write(&mut self.write_buffer, Pin::new(&mut self.stream), context);
@@ -78,18 +78,17 @@ impl Io {
         written
     }
 
-    /// Notes how long a pause may be: the handler may be about to work.
+    /// Sets the longest pause between writes, since the handler may work for long.
     pub(super) fn set_pause(&mut self, connection: &Connection) {
         self.pause = connection.longest_pause().map(|millis| Duration::from_millis(millis.into()));
     }
 
-    /// Returns whether all that was taken is written.
+    /// Returns whether all taken output is written.
     pub(super) fn is_done(&self) -> bool {
         self.write_buffer.is_done()
     }
 
-    /// Goes on with what could not be written at once, and writes a heartbeat if the pause has become too long; when
-    /// to look again.
+    /// Writes waiting output, and a heartbeat after a long pause. Returns the time of the next call.
     pub(super) fn keep(&mut self) -> Option<Instant> {
         let pause = self.pause?;
         if self.written.elapsed() >= pause {

@@ -9,12 +9,12 @@ pub(crate) mod valve;
 use amqp_tokio::config::{ReceiverOptions, SenderOptions};
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, OfferedLink, Receiver, Sender, Session};
 
-/// A client and a server, both open.
+/// Returns an open client and an open server.
 pub(crate) async fn pair() -> (Connection, Connection) {
     pair_with(ConnectionOptions::new(), ConnectionOptions::new(), 1 << 16).await
 }
 
-/// The same with options, over a stream that holds so many octets.
+/// Does the same with options, over a stream with a buffer of this size.
 pub(crate) async fn pair_with(
     client: ConnectionOptions,
     server: ConnectionOptions,
@@ -26,12 +26,12 @@ pub(crate) async fn pair_with(
     (client.unwrap(), server.unwrap())
 }
 
-/// The server's end of the next session.
+/// Accepts the next session.
 pub(crate) async fn session(server: &Connection) -> Session {
     server.next_session().await.unwrap().expect("a session").accept().unwrap()
 }
 
-/// The server's end of the next link, on which it receives.
+/// Accepts the next link, on which the server receives.
 pub(crate) async fn receiver(session: &Session, options: ReceiverOptions) -> Receiver {
     match session.next_link().await.unwrap() {
         Some(OfferedLink::Receiver(link)) => link.accept_with(options).unwrap(),
@@ -39,7 +39,7 @@ pub(crate) async fn receiver(session: &Session, options: ReceiverOptions) -> Rec
     }
 }
 
-/// The server's end of the next link, on which it sends.
+/// Accepts the next link, on which the server sends.
 pub(crate) async fn sender(session: &Session) -> Sender {
     match session.next_link().await.unwrap() {
         Some(OfferedLink::Sender(link)) => link.accept_with(SenderOptions::new()).unwrap(),
@@ -47,7 +47,7 @@ pub(crate) async fn sender(session: &Session) -> Sender {
     }
 }
 
-/// A link on which the client sends, and the server's end of it.
+/// Attaches a link on which the client sends, at both ends.
 pub(crate) async fn sending(
     client: &Connection,
     server: &Connection,
@@ -61,7 +61,7 @@ pub(crate) async fn sending(
     (near.unwrap(), far, session)
 }
 
-/// A link on which the client receives, and the server's end of it.
+/// Attaches a link on which the client receives, at both ends.
 pub(crate) async fn receiving(client: &Connection, server: &Connection) -> (Receiver, Sender, Session) {
     let accept = async {
         let session = session(server).await;

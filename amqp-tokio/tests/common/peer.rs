@@ -16,7 +16,7 @@ use super::served::bounded;
 
 const FRAME: u32 = 65_536;
 
-/// A client of the broker, whose session is begun.
+/// A client of the broker with one session.
 pub(crate) struct Peer {
     stream: DuplexStream,
     input: Deframer,
@@ -44,7 +44,7 @@ impl Peer {
         peer
     }
 
-    /// Adds a frame to what the next write writes.
+    /// Adds a frame to the next write.
     pub(crate) fn put(&mut self, frame: impl Into<Performative>) {
         Frame::new(Channel::new(0), frame).encode(FRAME, &mut self.output).unwrap();
     }
@@ -87,7 +87,7 @@ impl Peer {
         self.until(|frame| matches!(frame, Performative::Attach(_))).await;
     }
 
-    /// Writes all frames at once; returns how many octets those are.
+    /// Writes all frames at once, and returns the number of octets.
     pub(crate) async fn write(&mut self) -> usize {
         let octets = std::mem::take(&mut self.output);
         bounded(self.stream.write_all(&octets)).await.unwrap();
@@ -112,7 +112,7 @@ impl Peer {
         }
     }
 
-    /// Waits for a frame of a kind; gives that and all before it.
+    /// Waits for a frame of a kind. Returns it with all frames before it.
     pub(crate) async fn until(&mut self, is: impl Fn(&Performative) -> bool) -> Vec<Performative> {
         let mut frames = Vec::new();
         loop {
@@ -136,7 +136,7 @@ pub(crate) fn attach(name: &'static str, role: Role, source: Source, target: Tar
     }
 }
 
-/// Grants credit on the link, at the count of deliveries.
+/// Grants credit on the link, from this delivery-count on.
 pub(crate) fn credit(count: u32, credit: u32, drain: bool) -> Flow {
     Flow {
         next_incoming_id: Some(TransferNumber::new(count)),

@@ -1,11 +1,11 @@
-//! Futures that are dropped after each number of polls.
+//! Futures dropped after each number of polls.
 #![allow(clippy::panic)]
 
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-/// Polls a future so often, whenever it is woken, then drops it; its result, if it had one before that.
+/// Polls a future this number of times, each when it is woken, and drops it. Returns its result, if it had one.
 pub(crate) async fn polled<F: IntoFuture>(times: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future.into_future());
     let mut left = times;
@@ -21,7 +21,7 @@ pub(crate) async fn polled<F: IntoFuture>(times: usize, future: F) -> Option<F::
     .await
 }
 
-/// More polls than any of the futures here takes.
+/// More polls than any future here needs.
 const ENOUGH: usize = 1_000;
 
 /// Lets all other tasks run until they wait.
@@ -31,7 +31,7 @@ pub(crate) async fn rest() {
     }
 }
 
-/// Tries a scenario with more polls each time, until the future in it is done.
+/// Runs a scenario with one poll more each time, until its future is ready.
 pub(crate) async fn each_poll(mut scenario: impl AsyncFnMut(usize) -> bool) {
     for times in 0..ENOUGH {
         if scenario(times).await {

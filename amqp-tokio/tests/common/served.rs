@@ -27,13 +27,13 @@ pub(crate) async fn next(receiver: &Receiver) -> (Delivery, String) {
     (delivery, text)
 }
 
-/// Reads how often the delivery has failed, and whether this is the first to have it.
+/// Returns the delivery-count, and whether this is the first acquirer.
 pub(crate) fn delivery_count(delivery: &Delivery) -> (u32, bool) {
     let header = delivery.message().unwrap().header().unwrap();
     (header.delivery_count, header.first_acquirer)
 }
 
-/// Ends a wait that would have no end.
+/// Bounds a wait that could last for ever.
 pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(std::time::Duration::from_secs(60), future).await.expect("a wait without an end")
 }

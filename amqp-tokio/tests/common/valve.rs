@@ -8,18 +8,18 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
-/// How one direction behaves.
+/// The behaviour of one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Way {
     #[default]
     Open,
-    /// So many octets a call at most.
+    /// Moves at most this number of octets for each call.
     Crumbs(usize),
-    /// The same, and every other call is interrupted.
+    /// Moves at most this number of octets, and interrupts every other call.
     Interrupted(usize),
-    /// So many octets in all, then it ends, or breaks.
+    /// Moves this number of octets in all; then ends, or fails.
     Left(usize, Option<ErrorKind>),
-    /// Nothing comes, or nothing is taken.
+    /// Moves nothing.
     Stalled,
     /// The end of the input; a write of no octets.
     Ended,
@@ -36,14 +36,14 @@ struct State {
     writes: usize,
     flushes: usize,
     octets_written: usize,
-    /// At how many calls in all the driver is taken for one that spins.
+    /// The number of calls after which the driver counts as spinning.
     most: usize,
-    /// Who waits to read, and for anything else.
+    /// The task that waits to read, and the task that waits for the rest.
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
-/// The test's hold of a valve.
+/// The test's handle of a valve.
 #[derive(Debug, Clone)]
 pub(crate) struct Hold(Arc<Mutex<State>>);
 
@@ -80,7 +80,7 @@ impl Hold {
         self.change(|state| state.shutdown = way);
     }
 
-    /// How often the stream was called, in all.
+    /// Returns the number of calls so far.
     pub(crate) fn calls(&self) -> usize {
         let state = self.0.lock().unwrap();
         state.reads + state.writes + state.flushes
@@ -106,7 +106,7 @@ impl Hold {
         Poll::Pending
     }
 
-    /// What a call of this kind may do: so many octets at most.
+    /// Returns the number of octets that a call may move.
     fn pass(&self, which: impl Fn(&mut State) -> (Way, &mut usize)) -> Pass {
         let mut state = self.0.lock().unwrap();
         let (way, count) = which(&mut state);
@@ -156,7 +156,7 @@ impl AsyncRead for Valve {
         let read = Pin::new(&mut this.inner).poll_read(context, &mut part);
         match &read {
             Poll::Ready(_) => buffer.put_slice(part.filled()),
-            // What makes it end may be the test.
+            // The test may end the stall.
             Poll::Pending => return this.hold.wait_to_read(context),
         }
         used(&mut this.hold.0.lock().unwrap().read, part.filled().len());

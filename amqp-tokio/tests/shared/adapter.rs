@@ -1,4 +1,4 @@
-//! The attributes of shared tests for amqp-tokio, and what they need that depends on the adapter.
+//! The attributes of the shared tests for amqp-tokio, and helpers that depend on the adapter.
 
 use std::future::Future;
 use std::time::Duration;
@@ -18,37 +18,37 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     runtime.block_on(async { tokio::time::timeout(LONG, test).await }).expect("the test hangs");
 }
 
-/// Makes two ends of a stream in memory.
+/// Returns two ends of a stream in memory.
 pub(crate) fn pipe() -> (DuplexStream, DuplexStream) {
     tokio::io::duplex(1 << 16)
 }
 
-/// Work that goes on beside the test.
+/// A task that runs beside the test.
 pub(crate) struct Task<T>(JoinHandle<T>);
 
-/// Starts work beside the test.
+/// Starts a task beside the test.
 pub(crate) fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Task<T> {
     Task(tokio::spawn(work))
 }
 
-/// Starts work beside the test that may block its thread.
+/// Starts a thread beside the test.
 pub(crate) fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Task<T> {
     Task(tokio::task::spawn_blocking(work))
 }
 
 impl<T> Task<T> {
-    /// Waits for the work to end; fails if it panics.
+    /// Waits for the task; fails if it has panicked.
     pub(crate) async fn join(self) -> Result<T, JoinError> {
         self.0.await
     }
 }
 
-/// Does both, one beside the other.
+/// Runs two futures together.
 pub(crate) async fn both<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
     tokio::join!(one, other)
 }
 
-/// Lets other work go on.
+/// Lets other tasks run.
 pub(crate) async fn pause() {
     tokio::task::yield_now().await;
 }

@@ -1,4 +1,4 @@
-//! The tests that both adapters have: see `amqp-proto/adapter-tests`.
+//! The tests of both adapters: see `amqp-proto/adapter-tests`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod adapter;

@@ -116,7 +116,7 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq4,
-        cases: &["a_link_that_is_refused_says_why"],
+        cases: &["the_error_of_a_refused_link_has_the_reason"],
         ends: &[End::Wrong("Attach refused: {bad_address,undefined}")],
         note: "says it by an Erlang term: `amqp:invalid-field`, Attach refused: {bad_address,undefined}",
     },
@@ -209,7 +209,7 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["messages_go_where_they_are_addressed", "a_link_that_is_refused_says_why"],
+        cases: &["messages_go_where_they_are_addressed", "the_error_of_a_refused_link_has_the_reason"],
         ends: &[remote(
             Over::Session,
             "amqp:invalid-field",

@@ -1,4 +1,4 @@
-//! A peer that asks for heartbeats, and a handler that works for so long that it needs them.
+//! A peer that asks for heartbeats, and a handler that works longer than its idle time-out.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,16 +13,16 @@ use amqp_proto::wire::Frame;
 use amqp_proto::{Connection, Deadline, Direction, Event, Origin, Reason};
 use bytes::Buf;
 
-/// After what silence the peer, and the container, give the other up; half of it is announced.
+/// The idle time-out of the peer and the container; they announce half of it.
 pub(crate) const SILENCE: Duration = Duration::from_millis(1_600);
-/// How many heartbeats the handler works for: longer than either would be silent.
+/// The number of heartbeats for which the handler works, longer than either time-out.
 const BEATS: usize = 5;
 
-/// Works until the peer has had heartbeats, and writes something before.
+/// A handler that works until the peer got heartbeats. It makes output before.
 pub(crate) struct Busy {
     pub(crate) url: String,
     pub(crate) beats: mpsc::Receiver<()>,
-    /// Whether the peer had its heartbeats, and how the connection ended.
+    /// True if the peer got its heartbeats; and the end of the connection.
     pub(crate) had_beats: bool,
     pub(crate) end: Option<Reason>,
 }
@@ -33,7 +33,7 @@ impl Handler for Busy {
     }
 
     fn on_connection_opened(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {
-        // That is output, to be written when the handler has returned.
+        // This makes output, which is written after the handler has returned.
         cx.create_sender(connection, "jobs");
         self.had_beats = (0..BEATS).all(|_| self.beats.recv_timeout(Duration::from_secs(10)).is_ok());
     }
@@ -44,7 +44,7 @@ impl Handler for Busy {
 }
 
 impl Busy {
-    /// A handler, and a peer that closes the connection once a link is offered.
+    /// Returns a handler, and a peer that closes the connection when a link is offered.
     pub(crate) fn new() -> (Self, thread::JoinHandle<Option<Reason>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("amqp://{}", listener.local_addr().unwrap());
@@ -53,7 +53,7 @@ impl Busy {
         (Self { url, beats, had_beats: false, end: None }, peer)
     }
 
-    /// The peer had its heartbeats, and neither end took the other for silent.
+    /// Checks that the peer got its heartbeats, and neither end found the other silent.
     pub(crate) fn check(&self, peer: thread::JoinHandle<Option<Reason>>) {
         assert!(self.had_beats, "no heartbeats while the handler works");
         for (whose, end) in [(Origin::Remote, self.end.clone()), (Origin::Local, peer.join().unwrap())] {
@@ -62,7 +62,7 @@ impl Busy {
     }
 }
 
-/// Serves one client; how the connection ended.
+/// Serves one client, and returns the end of the connection.
 fn serve(mut stream: TcpStream, beaten: &mpsc::Sender<()>) -> Option<Reason> {
     let start = Instant::now();
     let now = || Moment::from_millis(start.elapsed().as_millis().try_into().unwrap());

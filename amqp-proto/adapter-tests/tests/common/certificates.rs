@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
-/// Somebody whom a test trusts, or not.
+/// A certificate authority.
 pub(crate) struct Authority {
     pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -19,7 +19,7 @@ pub(crate) struct Issued {
 }
 
 impl Issued {
-    /// Writes certificate and key to files of this name; where they are.
+    /// Writes certificate and key to files of this name, and returns their paths.
     pub(crate) fn write(&self, folder: &Path, name: &str) -> [String; 2] {
         let text = [("pem", &self.chain), ("key", &self.key)];
         text.map(|(kind, text)| write(&folder.join(format!("{name}.{kind}")), text))
@@ -32,7 +32,7 @@ fn write(file: &Path, text: &str) -> String {
 }
 
 impl Authority {
-    /// Writes what it is trusted by to a file of this name; where that is.
+    /// Writes the authority's certificate to a file of this name, and returns its path.
     pub(crate) fn write(&self, folder: &Path, name: &str) -> String {
         write(&folder.join(format!("{name}.pem")), &self.pem)
     }
@@ -41,19 +41,19 @@ impl Authority {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
-        // No two have the same name: clients would take one for the other.
+        // Each authority has its own name, or clients would confuse them.
         let name = format!("authority {:?}", &key.public_key_raw()[..8]);
         parameters.distinguished_name.push(DnType::CommonName, name);
         let pem = parameters.self_signed(&key).unwrap().pem();
         Self { pem, issuer: Issuer::new(parameters, key) }
     }
 
-    /// For somebody of this name.
+    /// Issues a certificate for this name.
     pub(crate) fn issue(&self, name: &str) -> Issued {
         self.sign(Self::parameters(name))
     }
 
-    /// The same, of old.
+    /// Issues an expired certificate for this name.
     pub(crate) fn issue_expired(&self, name: &str) -> Issued {
         let mut parameters = Self::parameters(name);
         parameters.not_before = date_time_ymd(2000, 1, 1);

@@ -12,7 +12,7 @@ use amqp_proto::message::Message;
 use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Modified};
 use amqp_proto::{Origin, Reason};
 
-/// Does with each message what its subject says.
+/// Treats each message as its subject says.
 pub(crate) struct Worker {
     pub(crate) addresses: mpsc::Sender<String>,
     pub(crate) received: usize,
@@ -40,7 +40,7 @@ impl Handler for Worker {
     }
 }
 
-/// Sends messages of all kinds, and counts what comes of them.
+/// Sends messages of all kinds, and counts their outcomes.
 #[derive(Default)]
 pub(crate) struct Jobs {
     pub(crate) url: String,
@@ -97,7 +97,7 @@ impl Handler for Jobs {
     }
 }
 
-/// Takes messages only when it has been told to, and decides later.
+/// Receives messages only when told to, and decides later.
 #[derive(Default)]
 pub(crate) struct Slow {
     pub(crate) url: String,
@@ -123,7 +123,7 @@ impl Handler for Slow {
     }
 }
 
-/// Notes how its connection ended.
+/// Records the end of its connection.
 #[derive(Default)]
 pub(crate) struct Lonely {
     pub(crate) url: String,
@@ -153,7 +153,7 @@ impl Handler for Lonely {
     }
 }
 
-/// Notes what becomes of what it has sent, when its peer breaks off.
+/// Records the outcomes of its messages when its peer disappears.
 #[derive(Default)]
 pub(crate) struct Client {
     pub(crate) url: String,
@@ -179,7 +179,7 @@ impl Handler for Client {
     }
 }
 
-/// Wants to send, or to listen where the address says so, and has no method for errors.
+/// Sends, or listens if the address says so, and has no methods for errors.
 pub(crate) struct Plain(pub String);
 
 impl Handler for Plain {
@@ -193,7 +193,7 @@ impl Handler for Plain {
     }
 }
 
-/// A server that has no link for anybody.
+/// A server that refuses all links.
 pub(crate) struct Refusing {
     pub(crate) addresses: mpsc::Sender<String>,
 }

@@ -17,7 +17,7 @@ use crate::amqp::{
     SenderBuilder, Session,
 };
 
-/// The connections and the session of a link, which ends when they are dropped.
+/// The connections and the session of a link; dropping them ends the link.
 pub(crate) type Ends = (Connection, Connection, Session);
 
 /// Connects a client to a server in memory, with default options.
@@ -34,13 +34,13 @@ pub(crate) async fn pair_with(client: ConnectionOptions, server: Acceptor) -> (C
     both(connect, async { Connection::accept(far, &server).await.unwrap() }).await
 }
 
-/// Waits for a value that a handler passes out of its container.
+/// Waits for a value that a handler sends.
 #[adapter::helper]
 pub(crate) async fn told<T: Send + 'static>(channel: mpsc::Receiver<T>) -> T {
     on_thread(move || channel.recv().unwrap()).join().await.unwrap()
 }
 
-/// Binds a listener to a free port; returns the URL of it, too.
+/// Binds a listener to a free port, and returns its URL, too.
 #[adapter::helper]
 pub(crate) async fn listener() -> (Listener, String) {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();

@@ -26,13 +26,13 @@ impl Proxy {
         Self { address, client }
     }
 
-    /// Shuts the client's stream down, in one direction or both.
+    /// Shuts down the client's stream, in one direction or both.
     pub(crate) fn cut(self, how: Shutdown) {
         self.client.recv().unwrap().shutdown(how).unwrap();
     }
 }
 
-/// Writes to a stream what comes from another, until either ends.
+/// Copies one stream to another until either ends.
 fn carry(mut from: TcpStream, mut to: TcpStream) {
     thread::spawn(move || {
         let mut space = [0; 4096];

@@ -1,4 +1,4 @@
-//! Servers that a client cannot use, and what its error says of each.
+//! Servers that a client cannot use, with the client's error for each.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -9,11 +9,11 @@ use amqp_proto::client::{ConnectionOptions, Error, ErrorKind};
 
 /// A server at a port, and the error of a client that connects to it as `me:secret`.
 pub(crate) struct Refusal {
-    /// The octets with which the server answers each of the client's writes; then it only listens.
+    /// The server's answers to the client's writes; after them it only reads.
     answers: Option<&'static [&'static [u8]]>,
     kind: ErrorKind,
     is_transient: bool,
-    /// The error's text, where `URL` stands for the server's.
+    /// The text of the error, with `URL` for the server's URL.
     text: &'static str,
 }
 
@@ -23,7 +23,7 @@ const GSSAPI: &[u8] = b"AMQP\x03\x01\0\0\0\0\0\x16\x02\x01\0\0\0\x53\x40\xc0\x09
 const AUTH: &[u8] = b"\0\0\0\x10\x02\x01\0\0\0\x53\x44\xc0\x03\x01\x50\x01";
 const SYS_TEMP: &[u8] = b"\0\0\0\x10\x02\x01\0\0\0\x53\x44\xc0\x03\x01\x50\x04";
 
-/// All of them.
+/// All such servers.
 pub(crate) const REFUSALS: [Refusal; 8] = [
     Refusal {
         answers: Some(&[PLAIN, AUTH]),
@@ -80,7 +80,7 @@ pub(crate) const REFUSALS: [Refusal; 8] = [
 ];
 
 impl Refusal {
-    /// Starts the server for one client, and gives the address of it.
+    /// Starts the server for one client, and returns its address.
     pub(crate) fn listen(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -98,9 +98,9 @@ impl Refusal {
         address
     }
 
-    /// The URL and the options of the client.
+    /// Returns the URL and the options of the client.
     pub(crate) fn client(&self, at: SocketAddr) -> (String, ConnectionOptions) {
-        // Only the server that says nothing more is waited for.
+        // Only a server that does not answer is waited for.
         let span = if self.kind == ErrorKind::TimedOut { 50 } else { 30_000 };
         let options = ConnectionOptions::new().with_open_timeout(Duration::from_millis(span));
         (format!("amqp://me:secret@{at}/jobs"), options)
@@ -109,7 +109,7 @@ impl Refusal {
     /// Compares the client's error with the expected one.
     pub(crate) fn check(&self, at: SocketAddr, error: &Error) {
         let text = self.text.replace("URL", &format!("amqp://{at}"));
-        // Other systems have other words for it.
+        // Other systems use other words.
         let is_same = error.to_string() == text || (self.answers.is_none() && !cfg!(target_os = "linux"));
         assert!(is_same, "{error}, not {text}");
         assert_eq!((error.kind(), error.is_transient()), (self.kind, self.is_transient), "{error}");

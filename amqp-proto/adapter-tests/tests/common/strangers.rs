@@ -1,15 +1,15 @@
-//! What may listen at a port that is taken for a broker's.
+//! Servers of other protocols at the port of a broker.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-/// Somebody at a port who does not speak AMQP, or not for long.
+/// A server that does not speak AMQP, or stops early.
 pub(crate) struct Stranger {
-    /// How it begins, once the client has said something if it waits for that.
+    /// The octets that it sends first; if it waits, after the client's.
     begins: &'static [u8],
     waits: bool,
-    /// What the client's error says.
+    /// The text of the client's error.
     pub(crate) words: &'static str,
 }
 
@@ -18,7 +18,7 @@ impl Stranger {
         Self { begins, waits, words }
     }
 
-    /// Has one client. What it begins with is followed by the end of the stream.
+    /// Serves one client: sends its octets, and ends the stream.
     pub(crate) fn listen(&self) -> SocketAddr {
         let (begins, waits) = (self.begins, self.waits);
         listen(move |mut stream| {
@@ -32,7 +32,7 @@ impl Stranger {
     }
 }
 
-/// All of them.
+/// All such servers.
 pub(crate) const STRANGERS: [Stranger; 9] = [
     Stranger::new(true, b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "it seems to speak HTTP"),
     Stranger::new(true, &[21, 3, 1, 0, 2, 2, 70], "it seems to speak TLS"),
@@ -45,12 +45,12 @@ pub(crate) const STRANGERS: [Stranger; 9] = [
     Stranger::new(true, b"AMQP\x03\x01\0\0\0\0\0\x20\x02\x01", "the transport ended inside a frame"),
 ];
 
-/// An address at which somebody reads and never says a word.
+/// Returns the address of a server that reads and never answers.
 pub(crate) fn mute() -> SocketAddr {
     listen(hear)
 }
 
-/// An address at which no server listens.
+/// Returns an address without a server.
 pub(crate) fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
@@ -62,7 +62,7 @@ fn listen(serve: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
     address
 }
 
-/// Reads until the other end has no more to say.
+/// Reads until the other end ends its direction.
 fn hear(mut stream: TcpStream) {
     while stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}
 }

@@ -221,7 +221,7 @@ mod tests {
 
     // T-CREDIT-03, -04, -05, -07, -16: deliveries on the way count, across the wrap.
     #[test]
-    fn t_credit_03_what_is_on_the_way_counts() {
+    fn t_credit_03_messages_on_the_way_count() {
         let mut credit = SenderCredit::new(SequenceNo::new(u32::MAX));
         credit.on_flow(&flow(None, Some(10)));
         (0..3).for_each(|_| credit.send());
@@ -278,7 +278,7 @@ mod tests {
 
     // T-CREDIT-03: with lenient options a sender may add renewed credit to what it had, at each renewal.
     #[test]
-    fn t_credit_03_what_was_on_the_way_may_come_on_top() {
+    fn t_credit_03_messages_on_the_way_may_arrive_in_addition() {
         let mut credit = ReceiverCredit::new(true);
         credit.start(SequenceNo::new(u32::MAX - 2));
         credit.set(10, false);

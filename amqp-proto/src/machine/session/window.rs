@@ -167,7 +167,7 @@ mod tests {
 
     // S-WIN-03, S-WIN-06, S-WIN-07, S-WIN-09: across the wrap, and with numbers that make no sense.
     #[test]
-    fn s_win_06_what_is_on_the_way_counts() {
+    fn s_win_06_frames_on_the_way_count() {
         let mut window = OutgoingWindow::new(TransferNumber::new(u32::MAX));
         window.start(5);
         (0..3).for_each(|_| window.send());
@@ -186,7 +186,7 @@ mod tests {
 
     // S-WIN-10, S-WIN-11: the window opens by what is taken, in frames and in octets, and is never overdrawn.
     #[test]
-    fn s_win_10_what_is_held_closes_the_window() {
+    fn s_win_10_unread_messages_close_the_window() {
         let mut window = IncomingWindow::new(4, 1_000, 100);
         window.start(TransferNumber::new(u32::MAX));
         assert_eq!(window.receive(), Err(SessionFault::Window));

@@ -85,7 +85,7 @@ pub(crate) async fn what_we_close_for_a_reason_is_closed<C: Client>(fixture: &Fi
 }
 
 /// A link that the broker refuses says why, and leaves the connection as it is.
-pub(crate) async fn a_link_that_is_refused_says_why<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn the_error_of_a_refused_link_has_the_reason<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let session = connection.session().await?;
     let attached = session.receiver(Receiving::from_node(Node::None)).await;

@@ -111,7 +111,7 @@ cases! {
         links_are_attached_and_closed_again_and_again
         connections_are_opened_and_closed_again_and_again
         what_we_close_for_a_reason_is_closed
-        a_link_that_is_refused_says_why
+        the_error_of_a_refused_link_has_the_reason
         what_is_dropped_is_closed;
 }
 

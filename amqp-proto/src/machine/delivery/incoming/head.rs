@@ -76,7 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_head_is_written_like_the_transfer_it_stands_for() {
+    fn a_head_encodes_like_its_transfer() {
         for (number, tag, settled) in [(0, 0, false), (300, 4, true), (u32::MAX, 32, false)] {
             let tag = DeliveryTag::new(&[7; 32][..tag]).unwrap();
             let mut head = TransferHead::new(Handle::new(number), DeliveryNumber::new(number), tag, number);
@@ -93,7 +93,7 @@ mod tests {
     proptest! {
         /// A transfer read as a head equals one read as a transfer.
         #[test]
-        fn a_head_is_read_like_the_transfer_it_stands_for(
+        fn a_head_decodes_like_its_transfer(
             numbers in prop::array::uniform3(prop_oneof![Just(0), 0_u32..300, any::<u32>()]),
             tag in prop::collection::vec(any::<u8>(), 0..34),
             settled in any::<Option<bool>>(),
