@@ -184,7 +184,7 @@ fn e_map_04_keys_are_of_any_type() {
     let map: Map = keys.iter().cloned().zip(0u8..).collect();
     assert_eq!(map.len(), 6);
     let again = decode(&encode(map.clone())).unwrap();
-    assert_eq!(again, map.into());
+    assert_eq!(again, Value::from(map));
     for (key, at) in keys.iter().zip(0u8..) {
         assert_eq!(again.as_map().unwrap().get_value(key), Some(&at.into()));
     }

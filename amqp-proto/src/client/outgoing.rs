@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::config::SendOptions;
 use crate::machine::SendError;
 use crate::message::{Body, Message, Payload};
-use crate::types::{DeliveryKey, DeliveryTag, Str, Value};
+use crate::types::{DeliveryKey, DeliveryTag, List, Map, Str, Value};
 use crate::view::SenderMut;
 use crate::wire::{DeliveryState, ReceiverSettleMode};
 
@@ -70,6 +70,13 @@ impl Outgoing {
     #[must_use]
     pub fn with_rcv_settle_mode(mut self, mode: ReceiverSettleMode) -> Self {
         self.options = self.options.with_rcv_settle_mode(mode);
+        self
+    }
+
+    /// Sets whether the answer may wait for others to go along with [2.7.5].
+    #[must_use]
+    pub fn with_batchable(mut self, batchable: bool) -> Self {
+        self.options = self.options.with_batchable(batchable);
         self
     }
 
@@ -137,6 +144,12 @@ impl From<&[u8]> for Outgoing {
     }
 }
 
+impl<const LEN: usize> From<&[u8; LEN]> for Outgoing {
+    fn from(octets: &[u8; LEN]) -> Self {
+        octets.as_slice().into()
+    }
+}
+
 macro_rules! from_body {
     ($($type:ty)*) => {$(
         impl From<$type> for Outgoing {
@@ -147,4 +160,4 @@ macro_rules! from_body {
     )*};
 }
 
-from_body! { Body &str String Str Value }
+from_body! { Body &str String &String Str Value List Map bool u32 u64 i32 i64 f64 }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::types::{List, Many, Map, Str, Value};
+use crate::types::{Described, List, Many, Map, Str, Symbol, Timestamp, Uuid, Value};
 
 /// The body of a message: one of three forms, which do not mix [3.2].
 ///
@@ -34,7 +34,7 @@ pub enum Body {
 impl Body {
     /// Returns the text of the body, or `None` if the body is not text.
     ///
-    /// Reads a string, and also data that is UTF-8, since other clients send text in this way.
+    /// Reads a string, and also data or a binary value that is UTF-8, since other clients send text in this way.
     ///
     /// ```
     /// use amqp_proto::message::Body;
@@ -47,14 +47,14 @@ impl Body {
     pub fn text(&self) -> Option<Str> {
         match self {
             Self::Value(Value::String(text)) => Some(text.clone()),
-            Self::Data(_) => Str::from_utf8(self.bytes()?).ok(),
+            Self::Data(_) | Self::Value(Value::Binary(_)) => Str::from_utf8(self.bytes()?).ok(),
             _ => None,
         }
     }
 
     /// Returns the octets of the body, or `None` if the body is not octets.
     ///
-    /// Reads data, of all its sections, and also a binary value.
+    /// Reads data, of all its sections, and also a binary value or the octets of a string.
     ///
     /// ```
     /// use amqp_proto::message::Body;
@@ -73,6 +73,7 @@ impl Body {
                 [octets] => octets.clone(),
                 sections => sections.concat().into(),
             }),
+            Self::Value(Value::String(text)) => Some(text.as_bytes().clone()),
             _ => self.as_bytes().cloned(),
         }
     }
@@ -141,4 +142,7 @@ macro_rules! values {
     )*};
 }
 
-values! { Value Str &str String List Map bool u32 u64 i32 i64 f64 }
+values! {
+    Value Str &str String &String Symbol List Map Described Timestamp Uuid bool char
+    u8 u16 u32 u64 i8 i16 i32 i64 f32 f64
+}

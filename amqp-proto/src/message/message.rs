@@ -1,19 +1,12 @@
 //! [`Message`]: built by an application, or decoded as a whole.
 
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::time::Duration;
 
 use bytes::Bytes;
 
 use super::body::Body;
-use crate::codec::EncodeError;
-use crate::types::{
-    AnnotationKey, Annotations, ApplicationProperties, List, Map, SimpleValue, Str, Symbol, Value,
-    whole_millis,
-};
-use crate::wire::{Header, MessageId, Properties};
+use crate::types::{Annotations, ApplicationProperties, Str};
+use crate::wire::{Header, Properties};
 
 /// A message: a body, and the sections that describe it [3.2].
 ///
@@ -138,12 +131,12 @@ impl Message {
         &self.body
     }
 
-    /// Returns the text of the body: a string, or data that is UTF-8. `None` if the body is neither.
+    /// Returns the text of the body: a string, or octets that are UTF-8. `None` if the body is neither.
     pub fn text(&self) -> Option<Str> {
         self.body.text()
     }
 
-    /// Returns the octets of the body: data, or a binary value. `None` if the body is neither.
+    /// Returns the octets of the body: data, a binary value or a string. `None` if the body is none of them.
     pub fn bytes(&self) -> Option<Bytes> {
         self.body.bytes()
     }
@@ -167,100 +160,11 @@ impl Message {
     pub fn footer_mut(&mut self) -> &mut Annotations {
         &mut self.footer
     }
-
-    /// Sets whether the message must survive a restart.
-    #[must_use]
-    pub fn with_durable(mut self, durable: bool) -> Self {
-        self.header.durable = durable;
-        self
-    }
-
-    /// Sets the urgency of the message. A message without a priority has [`Header::NORMAL_PRIORITY`].
-    #[must_use]
-    pub fn with_priority(mut self, priority: u8) -> Self {
-        self.header.priority = Some(priority);
-        self
-    }
-
-    /// Sets the time from the message's arrival at a node until it expires; zero expires at once [3.2.1].
-    ///
-    /// A part of a millisecond counts as a whole one. The longest is 49 days.
-    #[must_use]
-    pub fn with_ttl(mut self, ttl: Duration) -> Self {
-        self.header.ttl = Some(whole_millis(ttl));
-        self
-    }
-
-    /// Sets the encoding of the body's data, such as a compression.
-    ///
-    /// # Errors
-    ///
-    /// [`EncodeError::ContentEncoding`] if the body is not data, or if the encoding is `identity`, which the
-    /// standard forbids [3.2.4].
-    pub fn with_content_encoding(mut self, encoding: impl Into<Symbol>) -> Result<Self, EncodeError> {
-        let encoding = encoding.into();
-        if encoding == "identity" || !matches!(self.body, Body::Data(_)) {
-            return Err(EncodeError::ContentEncoding);
-        }
-        self.properties_mut().content_encoding = Some(encoding);
-        Ok(self)
-    }
-
-    /// Adds an annotation for the whole way.
-    #[must_use]
-    pub fn with_annotation(mut self, key: impl Into<AnnotationKey>, value: impl Into<Value>) -> Self {
-        self.message_annotations.insert(key, value);
-        self
-    }
-
-    /// Adds an application-property.
-    #[must_use]
-    pub fn with_property(mut self, key: impl Into<Str>, value: impl Into<SimpleValue>) -> Self {
-        self.application_properties.insert(key, value);
-        self
-    }
 }
 
-macro_rules! with_properties {
-    ($($(#[$doc:meta])* $with:ident, $field:ident: $type:ty;)*) => {
-        impl Message {
-            $(
-                $(#[$doc])*
-                #[must_use]
-                pub fn $with(mut self, value: impl Into<$type>) -> Self {
-                    self.properties_mut().$field = Some(value.into());
-                    self
-                }
-            )*
-        }
-    };
+/// Makes a message of whatever makes a body, with nothing else in it.
+impl<T: Into<Body>> From<T> for Message {
+    fn from(body: T) -> Self {
+        Self::new(body)
+    }
 }
-
-with_properties! {
-    /// Sets the id of the message.
-    with_message_id, message_id: MessageId;
-    /// Sets the address of the message's destination.
-    with_to, to: Str;
-    /// Sets the subject of the message.
-    with_subject, subject: Str;
-    /// Sets the address for replies.
-    with_reply_to, reply_to: Str;
-    /// Sets the id of the message that this message answers.
-    with_correlation_id, correlation_id: MessageId;
-    /// Sets the MIME type of a body of data.
-    with_content_type, content_type: Symbol;
-    /// Sets the group of the message.
-    with_group_id, group_id: Str;
-}
-
-macro_rules! from_body {
-    ($($type:ty)*) => {$(
-        impl From<$type> for Message {
-            fn from(body: $type) -> Self {
-                Self::new(body)
-            }
-        }
-    )*};
-}
-
-from_body! { Body &str String Str Value List Map Bytes Vec<u8> &[u8] }

@@ -6,6 +6,7 @@
 
 mod body;
 mod data_sections;
+mod fields;
 #[allow(clippy::module_inception)] // one noun, one file
 mod message;
 mod payload;

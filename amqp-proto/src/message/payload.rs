@@ -3,6 +3,7 @@
 use core::fmt;
 use core::ops::Range;
 
+use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
@@ -122,6 +123,48 @@ impl From<Bytes> for Payload {
             0 => Self::new(),
             len => Self { chunks: SmallVec::from_buf([chunk]), len },
         }
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(octets: Vec<u8>) -> Self {
+        Bytes::from(octets).into()
+    }
+}
+
+/// Copies the octets.
+impl From<&[u8]> for Payload {
+    fn from(octets: &[u8]) -> Self {
+        Bytes::copy_from_slice(octets).into()
+    }
+}
+
+/// Returns the octets in one piece, as [`to_bytes`](Payload::to_bytes) does.
+impl From<Payload> for Bytes {
+    fn from(payload: Payload) -> Self {
+        payload.to_bytes()
+    }
+}
+
+impl Extend<Bytes> for Payload {
+    fn extend<I: IntoIterator<Item = Bytes>>(&mut self, chunks: I) {
+        chunks.into_iter().for_each(|chunk| self.push(chunk));
+    }
+}
+
+/// Iterates over the chunks.
+impl<'a> IntoIterator for &'a Payload {
+    type Item = &'a Bytes;
+    type IntoIter = core::slice::Iter<'a, Bytes>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.chunks.iter()
+    }
+}
+
+impl PartialEq<[u8]> for Payload {
+    fn eq(&self, octets: &[u8]) -> bool {
+        self.len == octets.len() && self.chunks.iter().flatten().eq(octets)
     }
 }
 

@@ -139,7 +139,7 @@ impl MessageView {
         self.read_body(&mut self.budget())
     }
 
-    /// Returns the text of the body: a string, or data that is UTF-8. `None` if the body is neither.
+    /// Returns the text of the body: a string, or octets that are UTF-8. `None` if the body is neither.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl MessageView {
         Ok(self.body()?.text())
     }
 
-    /// Returns the octets of the body: data, or a binary value. `None` if the body is neither.
+    /// Returns the octets of the body: data, a binary value or a string. `None` if the body is none of them.
     ///
     /// # Errors
     ///

@@ -60,6 +60,21 @@ impl<T: Into<Value>> FromIterator<T> for List {
     }
 }
 
+impl<T: Into<Value>> Extend<T> for List {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
+        self.items.as_vec_mut().extend(values.into_iter().map(Into::into));
+    }
+}
+
+impl IntoIterator for List {
+    type Item = Value;
+    type IntoIter = alloc::vec::IntoIter<Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.into_vec().into_iter()
+    }
+}
+
 impl<'a> IntoIterator for &'a List {
     type Item = &'a Value;
     type IntoIter = core::slice::Iter<'a, Value>;

@@ -17,8 +17,9 @@ use smallvec::SmallVec;
 ///
 /// let both = [symbol!("queue"), symbol!("topic")];
 /// let capabilities: Many<Symbol> = Many::from(both);
-/// assert_eq!(capabilities.len(), 2);
-/// assert_eq!(Many::<Symbol>::from(symbol!("queue"))[0], symbol!("queue"));
+/// assert_eq!(capabilities, ["queue", "topic"]);
+/// assert_eq!(Many::<Symbol>::from(["queue", "topic"]), capabilities);
+/// assert_eq!(Many::<Symbol>::from("queue"), [symbol!("queue")]);
 /// ```
 #[derive(Clone)]
 pub struct Many<T> {
@@ -95,6 +96,24 @@ impl<T> From<Vec<T>> for Many<T> {
 impl<T, const LEN: usize> From<[T; LEN]> for Many<T> {
     fn from(items: [T; LEN]) -> Self {
         items.into_iter().collect()
+    }
+}
+
+impl<T: Clone> From<&[T]> for Many<T> {
+    fn from(items: &[T]) -> Self {
+        items.iter().cloned().collect()
+    }
+}
+
+impl<T> AsRef<[T]> for Many<T> {
+    fn as_ref(&self) -> &[T] {
+        &self.items
+    }
+}
+
+impl<T: PartialEq<U>, U, const LEN: usize> PartialEq<[U; LEN]> for Many<T> {
+    fn eq(&self, other: &[U; LEN]) -> bool {
+        *self.items == *other
     }
 }
 

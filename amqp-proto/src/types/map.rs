@@ -86,8 +86,8 @@ impl Map {
     }
 
     /// Returns the pairs, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + Clone {
-        self.keys().zip(self.items.iter().skip(1).step_by(2))
+    pub fn iter(&self) -> MapIter<'_> {
+        MapIter(self.items.chunks_exact(2))
     }
 
     /// Returns the number of pairs.
@@ -167,6 +167,70 @@ impl<K: Ord + Clone> Places<K> {
         place
     }
 }
+
+impl<K: Into<Value>, V: Into<Value>, const LEN: usize> From<[(K, V); LEN]> for Map {
+    fn from(pairs: [(K, V); LEN]) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+impl IntoIterator for Map {
+    type Item = (Value, Value);
+    type IntoIter = MapIntoIter;
+
+    fn into_iter(mut self) -> MapIntoIter {
+        MapIntoIter(self.items.take().into_iter())
+    }
+}
+
+impl<'a> IntoIterator for &'a Map {
+    type Item = (&'a Value, &'a Value);
+    type IntoIter = MapIter<'a>;
+
+    fn into_iter(self) -> MapIter<'a> {
+        self.iter()
+    }
+}
+
+/// The pairs of a [`Map`], in order.
+#[derive(Debug, Clone)]
+pub struct MapIter<'a>(core::slice::ChunksExact<'a, Value>);
+
+impl<'a> Iterator for MapIter<'a> {
+    type Item = (&'a Value, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.next()? {
+            [key, value] => Some((key, value)),
+            _ => None,
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for MapIter<'_> {}
+
+/// The pairs of a [`Map`], by value, in order.
+#[derive(Debug)]
+pub struct MapIntoIter(alloc::vec::IntoIter<Value>);
+
+impl Iterator for MapIntoIter {
+    type Item = (Value, Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.0.next()?, self.0.next()?))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let pairs = self.0.len() / 2;
+        (pairs, Some(pairs))
+    }
+}
+
+impl ExactSizeIterator for MapIntoIter {}
 
 impl fmt::Debug for Map {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@
 //! the floor above, [`codec`](crate::codec).
 
 mod array;
+mod convert;
 mod described;
 mod items;
 mod key;
@@ -29,10 +30,12 @@ pub(crate) use limits::DecodingLimits;
 pub use limits::Limits;
 pub use list::List;
 pub use many::{Many, ManyIntoIter};
-pub use map::Map;
+pub use map::{Map, MapIntoIter, MapIter};
 pub use moment::Moment;
 pub(crate) use moment::whole_millis;
 pub use named::{AnnotationKey, Annotations, ApplicationProperties, Fields, NotAllowed, SimpleValue};
+#[cfg(feature = "std")]
+pub use scalar::OutOfRange;
 pub use scalar::{Decimal32, Decimal64, Decimal128, ParseUuidError, Timestamp, Uuid};
 pub use serial::{Channel, DeliveryNumber, Handle, SequenceNo, TransferNumber};
 pub use str::Str;

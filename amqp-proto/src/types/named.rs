@@ -6,7 +6,9 @@
 
 use core::fmt;
 
-use super::{Decimal32, Decimal64, Decimal128, Kind, Map, Str, Symbol, Timestamp, Uuid, Value};
+use super::{
+    Decimal32, Decimal64, Decimal128, Kind, Map, MapIntoIter, MapIter, Str, Symbol, Timestamp, Uuid, Value,
+};
 
 use alloc::string::String;
 use bytes::Bytes;
@@ -151,7 +153,7 @@ macro_rules! named_maps {
             }
 
             /// Returns the pairs, in order.
-            pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + Clone {
+            pub fn iter(&self) -> MapIter<'_> {
                 self.0.iter()
             }
 
@@ -204,6 +206,36 @@ macro_rules! named_maps {
             }
         }
 
+        impl<K: Into<$key>, V: Into<$value>, const LEN: usize> From<[(K, V); LEN]> for $name {
+            fn from(pairs: [(K, V); LEN]) -> Self {
+                pairs.into_iter().collect()
+            }
+        }
+
+        impl IntoIterator for $name {
+            type Item = (Value, Value);
+            type IntoIter = MapIntoIter;
+
+            fn into_iter(self) -> MapIntoIter {
+                self.0.into_iter()
+            }
+        }
+
+        impl<'a> IntoIterator for &'a $name {
+            type Item = (&'a Value, &'a Value);
+            type IntoIter = MapIter<'a>;
+
+            fn into_iter(self) -> MapIter<'a> {
+                self.0.iter()
+            }
+        }
+
+        impl From<$name> for Map {
+            fn from(map: $name) -> Self {
+                map.0
+            }
+        }
+
         impl From<$name> for Value {
             fn from(map: $name) -> Self {
                 Self::Map(map.0)
@@ -236,9 +268,9 @@ named_maps! {
     /// Named values: properties of connections, sessions and links, and the info of an error [2.8.13].
     ///
     /// ```
-    /// use amqp_proto::{symbol, types::{Fields, Value}};
+    /// use amqp_proto::types::{Fields, Value};
     ///
-    /// let info: Fields = [(symbol!("port"), 5672u16)].into_iter().collect();
+    /// let info = Fields::from([("port", 5672u16)]);
     /// assert_eq!(info.get("port"), Some(&Value::Ushort(5672)));
     /// ```
     Fields, "fields", Symbol, Value, "must have symbols as keys [2.8.13]",

@@ -1,9 +1,22 @@
 //! Scalars without a Rust type of their own: timestamp, uuid and the decimals [1.6.13-18].
 
 use core::fmt;
+use core::ops::{Add, AddAssign, Sub, SubAssign};
 use core::str::FromStr;
+use core::time::Duration;
 
 /// A point in time: milliseconds since the Unix epoch, UTC; negative before 1970 [1.6.17].
+///
+/// ```
+/// use core::time::Duration;
+///
+/// use amqp_proto::types::Timestamp;
+///
+/// let made = Timestamp::from_millis(1_700_000_000_000);
+/// let expires = made + Duration::from_secs(60);
+/// assert_eq!(expires.as_millis(), 1_700_000_060_000);
+/// assert_eq!(expires - made, Duration::from_secs(60));
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
@@ -17,6 +30,52 @@ impl Timestamp {
     pub const fn as_millis(self) -> i64 {
         self.0
     }
+}
+
+/// Returns a later time. A part of a millisecond is left out, and the last time is 2^63 - 1 milliseconds.
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis(span)))
+    }
+}
+
+impl AddAssign<Duration> for Timestamp {
+    fn add_assign(&mut self, span: Duration) {
+        *self = *self + span;
+    }
+}
+
+/// Returns an earlier time. A part of a millisecond is left out, and the first time is -2^63 milliseconds.
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+}
+
+impl SubAssign<Duration> for Timestamp {
+    fn sub_assign(&mut self, span: Duration) {
+        *self = *self - span;
+    }
+}
+
+/// Returns the time from an earlier timestamp to this one, or zero if the other one is later.
+impl Sub for Timestamp {
+    type Output = Duration;
+
+    fn sub(self, earlier: Self) -> Duration {
+        match self > earlier {
+            true => Duration::from_millis(self.0.abs_diff(earlier.0)),
+            false => Duration::ZERO,
+        }
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl fmt::Debug for Timestamp {
@@ -133,18 +192,58 @@ decimals! {
 }
 
 #[cfg(feature = "std")]
+pub use clock::OutOfRange;
+
+#[cfg(feature = "std")]
 mod clock {
-    use super::Timestamp;
+    use std::fmt;
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+    use super::{Timestamp, millis};
+
+    /// Leaves out a part of a millisecond; a time out of range becomes the nearest representable one.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use amqp_proto::types::Timestamp;
+    ///
+    /// let now = Timestamp::from(SystemTime::now());
+    /// let again = Timestamp::from(SystemTime::try_from(now)?);
+    /// assert_eq!(again, now);
+    /// # Ok::<(), amqp_proto::types::OutOfRange>(())
+    /// ```
     impl From<SystemTime> for Timestamp {
-        /// Rounds towards the epoch; a time out of range becomes the nearest representable one.
         fn from(time: SystemTime) -> Self {
-            let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
             match time.duration_since(UNIX_EPOCH) {
                 Ok(after) => Self(millis(after)),
                 Err(before) => Self(-millis(before.duration())),
             }
         }
     }
+
+    impl TryFrom<Timestamp> for SystemTime {
+        type Error = OutOfRange;
+
+        fn try_from(time: Timestamp) -> Result<Self, OutOfRange> {
+            let span = Duration::from_millis(time.0.unsigned_abs());
+            match time.0 < 0 {
+                true => UNIX_EPOCH.checked_sub(span),
+                false => UNIX_EPOCH.checked_add(span),
+            }
+            .ok_or(OutOfRange)
+        }
+    }
+
+    /// The error of a timestamp that this system's clock cannot represent.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct OutOfRange;
+
+    impl fmt::Display for OutOfRange {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the timestamp is out of the range of the system's clock")
+        }
+    }
+
+    impl std::error::Error for OutOfRange {}
 }

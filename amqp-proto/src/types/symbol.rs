@@ -1,7 +1,9 @@
 //! The AMQP `symbol`: a name from a constrained domain, 7-bit ASCII [1.6.21].
 
 use core::fmt;
+use core::str::FromStr;
 
+use alloc::string::String;
 use bytes::Bytes;
 
 use super::str::Str;
@@ -107,6 +109,30 @@ impl AsRef<str> for Symbol {
 impl From<&'static str> for Symbol {
     fn from(text: &'static str) -> Self {
         Self::checked(text)
+    }
+}
+
+impl TryFrom<String> for Symbol {
+    type Error = NotAscii;
+
+    fn try_from(text: String) -> Result<Self, NotAscii> {
+        Self::new(text)
+    }
+}
+
+impl TryFrom<Str> for Symbol {
+    type Error = NotAscii;
+
+    fn try_from(text: Str) -> Result<Self, NotAscii> {
+        Self::from_ascii(text.into_bytes())
+    }
+}
+
+impl FromStr for Symbol {
+    type Err = NotAscii;
+
+    fn from_str(text: &str) -> Result<Self, NotAscii> {
+        Self::new(text)
     }
 }
 

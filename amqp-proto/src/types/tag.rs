@@ -110,6 +110,20 @@ macro_rules! short_octets {
             }
         }
 
+        impl AsRef<[u8]> for $name {
+            fn as_ref(&self) -> &[u8] {
+                self
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = TooLong;
+
+            fn try_from(text: &str) -> Result<Self, TooLong> {
+                Self::new(text.as_bytes())
+            }
+        }
+
         impl TryFrom<&[u8]> for $name {
             type Error = TooLong;
 

@@ -10,9 +10,9 @@ macro_rules! conditions {
         /// The reason of an error: a condition of the standard, or any other symbol [2.8.14].
         ///
         /// ```
-        /// use amqp_proto::{symbol, wire::Condition};
+        /// use amqp_proto::wire::Condition;
         ///
-        /// let not_found = Condition::from(symbol!("amqp:not-found"));
+        /// let not_found = Condition::from("amqp:not-found");
         /// assert_eq!(not_found, Condition::NotFound);
         /// assert_eq!(Condition::NotFound.as_str(), "amqp:not-found");
         /// ```
@@ -43,6 +43,17 @@ macro_rules! conditions {
                     $($symbol => Self::$name,)*
                     _ => Self::Other(name),
                 }
+            }
+        }
+
+        /// Makes a condition of a literal.
+        ///
+        /// # Panics
+        ///
+        /// If the literal is not 7-bit ASCII.
+        impl From<&'static str> for Condition {
+            fn from(name: &'static str) -> Self {
+                Self::from(Symbol::from(name))
             }
         }
 

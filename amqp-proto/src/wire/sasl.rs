@@ -18,7 +18,7 @@ use crate::types::{Many, Str, Symbol};
 /// ```
 /// use amqp_proto::wire::Secret;
 ///
-/// let secret = Secret::from(&b"\0user\0password"[..]);
+/// let secret = Secret::from(b"\0user\0password");
 /// assert_eq!(format!("{secret:?}"), "<14 octets hidden>");
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -40,6 +40,12 @@ impl From<Bytes> for Secret {
 impl From<&[u8]> for Secret {
     fn from(octets: &[u8]) -> Self {
         Self(Bytes::copy_from_slice(octets))
+    }
+}
+
+impl<const LEN: usize> From<&[u8; LEN]> for Secret {
+    fn from(octets: &[u8; LEN]) -> Self {
+        Self::from(octets.as_slice())
     }
 }
 

@@ -147,9 +147,36 @@ message_id_from! {
     u64 => Ulong;
     Uuid => Uuid;
     Bytes => Binary;
+    alloc::vec::Vec<u8> => Binary;
     Str => String;
     &str => String;
     alloc::string::String => String;
+}
+
+/// Compares the text of an id that is a string.
+impl PartialEq<str> for MessageId {
+    fn eq(&self, text: &str) -> bool {
+        matches!(self, Self::String(id) if id == text)
+    }
+}
+
+/// Compares the text of an id that is a string.
+impl PartialEq<&str> for MessageId {
+    fn eq(&self, text: &&str) -> bool {
+        *self == **text
+    }
+}
+
+/// Shows a number, a uuid or text as it is, and octets in hexadecimal digits.
+impl core::fmt::Display for MessageId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Ulong(id) => id.fmt(f),
+            Self::Uuid(id) => id.fmt(f),
+            Self::Binary(id) => id.iter().try_for_each(|octet| write!(f, "{octet:02x}")),
+            Self::String(id) => id.fmt(f),
+        }
+    }
 }
 
 /// The kinds of sections of a message, in the order of the message [3.2].
