@@ -1,6 +1,6 @@
 //! [`Places`]: the slots of sessions and links, by their index in the engine.
 
-use crate::types::Key;
+use crate::types::{Index, Key};
 
 /// A map from the engine's index of a session or a link to its slot.
 ///
@@ -10,8 +10,8 @@ use crate::types::Key;
 pub(crate) struct Places(Vec<Option<Key>>);
 
 impl Places {
-    pub(crate) fn set(&mut self, place: Key, slot: Key) {
-        let at = place.index as usize;
+    pub(crate) fn set(&mut self, place: Key<impl Index>, slot: Key) {
+        let at = place.index.get() as usize;
         if self.0.len() <= at {
             self.0.resize(at + 1, None);
         }
@@ -20,7 +20,7 @@ impl Places {
         }
     }
 
-    pub(crate) fn get(&self, place: Key) -> Option<Key> {
-        *self.0.get(place.index as usize)?
+    pub(crate) fn get(&self, place: Key<impl Index>) -> Option<Key> {
+        *self.0.get(place.index.get() as usize)?
     }
 }

@@ -9,7 +9,7 @@ use super::link::{Ending, Links, Wanted, unattached, unbegun};
 use crate::config::SessionOptions;
 use crate::connection::Connection;
 use crate::machine::{LinkError, Reason, SessionError};
-use crate::types::{self, Key, Moment};
+use crate::types::{self, Index, Key, Moment};
 
 /// A connection, and the container's records about it.
 #[derive(Debug, Default)]
@@ -86,12 +86,12 @@ impl Entry {
 
     /// Returns the handler's key at a link's index.
     pub(super) fn noted(&self, link: types::LinkKey) -> Option<Key> {
-        self.places.get(link.key().index as usize).copied().flatten()
+        self.places.get(link.key().index.get() as usize).copied().flatten()
     }
 
     /// Records the handler's key of a link.
     pub(super) fn note(&mut self, link: types::LinkKey, key: LinkKey) {
-        let index = link.key().index as usize;
+        let index = link.key().index.get() as usize;
         if index >= self.places.len() {
             self.places.resize(index + 1, None);
         }

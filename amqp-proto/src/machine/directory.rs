@@ -4,37 +4,41 @@ use alloc::collections::{BTreeMap, BinaryHeap};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use crate::types::Index;
+
 /// A map from numbers that a peer chooses to indexes of a table.
 ///
 /// The numbers are usually small and close together, and lie in an array. Numbers far apart lie in a tree, so
 /// the memory depends on their count, not on their size.
-#[derive(Debug, Default)]
-pub(crate) struct Directory {
-    near: Vec<u32>,
-    far: BTreeMap<u32, u32>,
+#[derive(Debug)]
+pub(crate) struct Directory<I> {
+    near: Vec<I>,
+    far: BTreeMap<u32, I>,
     len: u32,
 }
 
-/// A place in the array without an entry.
-const NOWHERE: u32 = u32::MAX;
+impl<I> Default for Directory<I> {
+    fn default() -> Self {
+        Self { near: Vec::new(), far: BTreeMap::new(), len: 0 }
+    }
+}
 
-impl Directory {
+impl<I: Index> Directory<I> {
     #[inline]
-    pub(crate) fn get(&self, number: u32) -> Option<u32> {
+    pub(crate) fn get(&self, number: u32) -> Option<I> {
         match self.near.get(number as usize) {
-            Some(&NOWHERE) => None,
-            Some(&index) => Some(index),
+            Some(&index) => (index != I::NONE).then_some(index),
             None => self.get_far(number),
         }
     }
 
     #[inline(never)]
-    fn get_far(&self, number: u32) -> Option<u32> {
+    fn get_far(&self, number: u32) -> Option<I> {
         self.far.get(&number).copied()
     }
 
     /// Adds a number that has no entry yet.
-    pub(crate) fn insert(&mut self, number: u32, index: u32) {
+    pub(crate) fn insert(&mut self, number: u32, index: I) {
         let at = number as usize;
         self.len += 1;
         if at < self.near.len() || number <= self.len.saturating_mul(2).saturating_add(16) {
@@ -51,7 +55,7 @@ impl Directory {
 
     /// Extends the array to this length, and moves entries of the tree into it.
     fn reach(&mut self, len: usize) {
-        self.near.resize(len, NOWHERE);
+        self.near.resize(len, I::NONE);
         while let Some(entry) = self.far.first_entry().filter(|entry| (*entry.key() as usize) < len) {
             let (number, index) = entry.remove_entry();
             if let Some(place) = self.near.get_mut(number as usize) {
@@ -62,7 +66,7 @@ impl Directory {
 
     pub(crate) fn remove(&mut self, number: u32) {
         let found = match self.near.get_mut(number as usize) {
-            Some(place) => core::mem::replace(place, NOWHERE) != NOWHERE,
+            Some(place) => core::mem::replace(place, I::NONE) != I::NONE,
             None => self.far.remove(&number).is_some(),
         };
         self.len -= u32::from(found);

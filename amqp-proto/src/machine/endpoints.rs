@@ -13,7 +13,7 @@ use super::session::Session;
 use super::slab::Slab;
 #[cfg(feature = "tracing")]
 use super::spans::Spans;
-use crate::types::{DecodingLimits, Key, Limits, Moment};
+use crate::types::{DecodingLimits, Key, Limits, LinkIx, Moment, SessionIx};
 use crate::wire::Performative;
 use bytes::Bytes;
 
@@ -27,26 +27,26 @@ pub(crate) struct Endpoints {
     pub(crate) limits: Limits,
     /// The limits on decoding messages, which each delivery copies.
     pub(crate) decoding: DecodingLimits,
-    pub(crate) sessions: Slab<Session>,
-    pub(crate) links: Slab<Link>,
+    pub(crate) sessions: Slab<Session, SessionIx>,
+    pub(crate) links: Slab<Link, LinkIx>,
     pub(crate) names: Names,
     /// The indexes of sessions by the peer's channels.
-    pub(crate) channels: Directory,
+    pub(crate) channels: Directory<SessionIx>,
     /// The channels of this end.
     pub(crate) own_channels: Numbers,
     /// The indexes of sessions whose begin the peer has not answered, by this end's channels.
-    pub(crate) unanswered: Directory,
+    pub(crate) unanswered: Directory<SessionIx>,
     /// The highest channel that the peer accepts; 0 before its open [2.4.1].
     pub(crate) channel_max: u16,
     /// `true` while this end may send frames of sessions.
     pub(crate) is_open: bool,
     /// Suspended links, the first suspended one first.
-    pub(crate) suspended: VecDeque<Key>,
+    pub(crate) suspended: VecDeque<Key<LinkIx>>,
     /// The indexes of sessions and links with frames to write.
-    due_sessions: Vec<u32>,
-    due_links: Vec<u32>,
+    due_sessions: Vec<SessionIx>,
+    due_links: Vec<LinkIx>,
     /// The indexes of links whose flow waits until all events have been polled.
-    held_links: Vec<u32>,
+    held_links: Vec<LinkIx>,
     /// The frames to write before the next transfer.
     pub(crate) ahead: Vec<Ahead>,
     /// The options about the credit of links.
@@ -60,9 +60,9 @@ pub(crate) struct Endpoints {
     /// The number of deliveries examined without an event since others had their turn.
     pub(crate) looked: u32,
     /// The indexes of senders that wait for room in the output.
-    pub(crate) blocked: VecDeque<u32>,
+    pub(crate) blocked: VecDeque<LinkIx>,
     /// The index of a sender whose delivery must be written before the connection is closed.
-    pub(crate) leaving: Option<u32>,
+    pub(crate) leaving: Option<LinkIx>,
     #[cfg(feature = "tracing")]
     pub(crate) spans: Spans,
 }
@@ -70,10 +70,10 @@ pub(crate) struct Endpoints {
 /// Frames to write before the next transfer, since the peer may need them to answer it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ahead {
-    /// The dispositions of the session with this index: within a transaction, or about sent deliveries.
-    Dispositions(u32),
-    /// The flow of the receiver with this index, which grants its first credit.
-    Flow(u32),
+    /// The dispositions of this session: within a transaction, or about sent deliveries.
+    Dispositions(SessionIx),
+    /// The flow of this receiver, which grants its first credit.
+    Flow(LinkIx),
 }
 
 impl Endpoints {
@@ -118,7 +118,7 @@ impl Endpoints {
         let Some(index) = self.channels.get(channel.into()) else { return Err(self.unmapped(channel)) };
         match self.on_transfer(index, transfer, payload) {
             Ok(arrived) => Ok(arrived),
-            Err((link, fault)) => self.answer_fault(index, link, fault).map(|()| None),
+            Err(fault) => self.answer_fault(index, fault).map(|()| None),
         }
     }
 
@@ -163,30 +163,30 @@ impl Endpoints {
     }
 
     /// Answers a fault of a session or a link; returns a fault of the connection.
-    fn answer(&mut self, session: u32, done: Result<(), (u32, Fault)>) -> Result<(), ConnectionFault> {
+    fn answer(&mut self, session: SessionIx, done: Result<(), Fault>) -> Result<(), ConnectionFault> {
         match done {
             Ok(()) => Ok(()),
-            Err((link, fault)) => self.answer_fault(session, link, fault),
+            Err(fault) => self.answer_fault(session, fault),
         }
     }
 
     #[cold]
-    fn answer_fault(&mut self, session: u32, link: u32, fault: Fault) -> Result<(), ConnectionFault> {
+    fn answer_fault(&mut self, session: SessionIx, fault: Fault) -> Result<(), ConnectionFault> {
         // On a session that this end has ended, nothing is a fault (S-END-05).
         let is_ended = self.sessions.at(session).is_none_or(|session| session.local == Half::Ended);
         match fault {
             Fault::Connection(fault) => return Err(fault),
-            Fault::Session(_) | Fault::Link(_) if is_ended => {}
+            Fault::Session(_) | Fault::Link { .. } if is_ended => {}
             Fault::Session(fault) => self.fail_session(session, &fault),
-            Fault::Link(fault) if self.fail_link(link, &fault) => {}
-            Fault::Link(fault) => self.fail_session(session, &SessionFault::Link(fault)),
+            Fault::Link { link, ref fault } if self.fail_link(link, fault) => {}
+            Fault::Link { fault, .. } => self.fail_session(session, &SessionFault::Link(fault)),
         }
         Ok(())
     }
 
     /// Marks a session that has dispositions or a flow to write.
     #[inline(never)] // once for many transfers
-    pub(crate) fn session_due(&mut self, index: u32) {
+    pub(crate) fn session_due(&mut self, index: SessionIx) {
         if let Some(session) = self.sessions.at(index).filter(|session| !session.due) {
             session.due = true;
             self.due_sessions.push(index);
@@ -195,7 +195,7 @@ impl Endpoints {
 
     /// Marks a link that has a flow to write.
     #[inline(never)] // once for many messages
-    pub(crate) fn link_due(&mut self, index: u32) {
+    pub(crate) fn link_due(&mut self, index: LinkIx) {
         if let Some(link) = self.links.at(index) {
             link.is_flow_asked = true;
             if !link.flow_due {
@@ -206,7 +206,7 @@ impl Endpoints {
     }
 
     /// Marks a link that has the answer to a drain to write, unless it sends more before.
-    pub(crate) fn drain_answer_due(&mut self, index: u32) {
+    pub(crate) fn drain_answer_due(&mut self, index: LinkIx) {
         if let Some(link) = self.links.at(index).filter(|link| !link.flow_due) {
             link.flow_due = true;
             self.due_links.push(index);
@@ -216,7 +216,7 @@ impl Endpoints {
     /// Returns `true` if frames may be sent on a session: this end has ended neither the session nor the
     /// connection.
     #[inline]
-    pub(crate) fn may_send_on(&self, session: Key) -> bool {
+    pub(crate) fn may_send_on(&self, session: Key<SessionIx>) -> bool {
         self.is_open && self.sessions.get(session).is_some_and(Session::is_begun)
     }
 
@@ -284,9 +284,4 @@ impl Endpoints {
         self.due_sessions.shrink_to(16);
         self.fx.scratch = bytes::BytesMut::new();
     }
-}
-
-/// Converts a session's fault for a function that returns a link's index with a fault.
-pub(crate) fn of_session<T>(result: Result<T, SessionFault>) -> Result<T, (u32, Fault)> {
-    result.map_err(|fault| (0, fault.into()))
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::reason::Cause;
 use crate::codec::DecodeError;
-use crate::types::{Str, Symbol};
+use crate::types::{LinkIx, Str, Symbol};
 use crate::wire::{AmqpError, Condition};
 
 /// A fault of the peer, by the scope that it ends.
@@ -12,7 +12,7 @@ use crate::wire::{AmqpError, Condition};
 pub(crate) enum Fault {
     Connection(ConnectionFault),
     Session(SessionFault),
-    Link(LinkFault),
+    Link { link: LinkIx, fault: LinkFault },
 }
 
 impl From<ConnectionFault> for Fault {
@@ -27,9 +27,10 @@ impl From<SessionFault> for Fault {
     }
 }
 
-impl From<LinkFault> for Fault {
-    fn from(fault: LinkFault) -> Self {
-        Self::Link(fault)
+impl LinkFault {
+    /// Returns the fault with its link.
+    pub(crate) fn on(self, link: LinkIx) -> Fault {
+        Fault::Link { link, fault: self }
     }
 }
 

@@ -11,7 +11,7 @@ use super::link::{Arrival, Link};
 use super::output::BLOCK;
 use super::reason::Reason;
 use super::session::Session;
-use crate::types::{DeliveryTag, Key, Limits, Str};
+use crate::types::{DeliveryTag, Key, Limits, LinkIx, Str};
 use crate::wire::{DeliveryState, Disposition};
 
 /// The structs behind pointers in one decoded field of a frame.
@@ -111,8 +111,11 @@ impl Costs {
     /// Returns the cost of a link with an incomplete message: its name, the peer's attach, its places in
     /// tables.
     fn link(&self, limits: &Limits) -> u64 {
-        let tables =
-            sum([tree(size_of::<(Str, Key)>()), tree(size_of::<(u32, u32)>()), tree(size_of::<u32>())]);
+        let tables = sum([
+            tree(size_of::<(Str, Key<LinkIx>)>()),
+            tree(size_of::<(u32, u32)>()),
+            tree(size_of::<u32>()),
+        ]);
         sum([
             size_of::<Link>() as u64,
             PLACE,

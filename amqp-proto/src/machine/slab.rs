@@ -3,14 +3,14 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::types::{Key, KeyNumbers};
+use crate::types::{Index, Key, KeyNumbers};
 
-/// A table whose entries are reused, each time with another key.
+/// A table whose entries are reused, each time with another key. `I` is the type of its indexes.
 #[derive(Debug)]
-pub(crate) struct Slab<T> {
+pub(crate) struct Slab<T, I = u32> {
     numbers: KeyNumbers,
     entries: Vec<Entry<T>>,
-    free: Vec<u32>,
+    free: Vec<I>,
 }
 
 #[derive(Debug)]
@@ -20,23 +20,23 @@ struct Entry<T> {
     value: Option<Box<T>>,
 }
 
-impl<T> Default for Slab<T> {
+impl<T, I> Default for Slab<T, I> {
     fn default() -> Self {
         Self { numbers: KeyNumbers::default(), entries: Vec::new(), free: Vec::new() }
     }
 }
 
-impl<T> Slab<T> {
+impl<T, I: Index> Slab<T, I> {
     /// Adds a value, made with its key, to a free entry; `None` if there are 2^32 - 1 values already.
-    pub(crate) fn insert(&mut self, make: impl FnOnce(Key) -> T) -> Option<Key> {
+    pub(crate) fn insert(&mut self, make: impl FnOnce(Key<I>) -> T) -> Option<Key<I>> {
         if let Some(index) = self.free.pop() {
-            let entry = self.entries.get_mut(index as usize)?;
+            let entry = self.entries.get_mut(index.get() as usize)?;
             let key = Key { index, generation: self.numbers.take() };
             entry.generation = key.generation;
             entry.value = Some(Box::new(make(key)));
             return Some(key);
         }
-        let index = u32::try_from(self.entries.len()).ok().filter(|index| *index < u32::MAX)?;
+        let index = u32::try_from(self.entries.len()).ok().map(I::new).filter(|index| *index != I::NONE)?;
         let key = Key { index, generation: self.numbers.take() };
         self.entries.push(Entry { generation: key.generation, value: Some(Box::new(make(key))) });
         Some(key)
@@ -44,40 +44,40 @@ impl<T> Slab<T> {
 
     /// Returns the value of a key, if it still exists.
     #[inline]
-    pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        let entry = self.entries.get(key.index as usize)?;
+    pub(crate) fn get(&self, key: Key<I>) -> Option<&T> {
+        let entry = self.entries.get(key.index.get() as usize)?;
         if entry.generation == key.generation { entry.value.as_deref() } else { None }
     }
 
     /// Returns the value of a key, to change it.
     #[inline]
-    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let entry = self.entries.get_mut(key.index as usize)?;
+    pub(crate) fn get_mut(&mut self, key: Key<I>) -> Option<&mut T> {
+        let entry = self.entries.get_mut(key.index.get() as usize)?;
         if entry.generation == key.generation { entry.value.as_deref_mut() } else { None }
     }
 
     /// Returns the value at an index, with any key. For this crate's own tables, which drop an index when its
     /// entry is freed.
     #[inline]
-    pub(crate) fn at(&mut self, index: u32) -> Option<&mut T> {
-        self.entries.get_mut(index as usize)?.value.as_deref_mut()
+    pub(crate) fn at(&mut self, index: I) -> Option<&mut T> {
+        self.entries.get_mut(index.get() as usize)?.value.as_deref_mut()
     }
 
     /// Returns the value at an index, as [`at`](Self::at).
     #[inline]
-    pub(crate) fn peek(&self, index: u32) -> Option<&T> {
-        self.entries.get(index as usize)?.value.as_deref()
+    pub(crate) fn peek(&self, index: I) -> Option<&T> {
+        self.entries.get(index.get() as usize)?.value.as_deref()
     }
 
     /// Returns the key of the value at an index.
-    pub(crate) fn key(&self, index: u32) -> Option<Key> {
-        let entry = self.entries.get(index as usize)?;
+    pub(crate) fn key(&self, index: I) -> Option<Key<I>> {
+        let entry = self.entries.get(index.get() as usize)?;
         entry.value.as_ref().map(|_| Key { index, generation: entry.generation })
     }
 
     /// Removes the value of a key. Its entry is reused.
-    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        let entry = self.entries.get_mut(key.index as usize)?;
+    pub(crate) fn remove(&mut self, key: Key<I>) -> Option<T> {
+        let entry = self.entries.get_mut(key.index.get() as usize)?;
         if entry.generation != key.generation {
             return None;
         }
@@ -102,11 +102,11 @@ impl<T> Slab<T> {
     }
 
     /// Returns the keys of all values, in the order of their entries.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key<I>> + '_ {
         (0..)
             .zip(&self.entries)
             .filter(|(_, entry)| entry.value.is_some())
-            .map(|(index, entry)| Key { index, generation: entry.generation })
+            .map(|(index, entry)| Key { index: I::new(index), generation: entry.generation })
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_place_is_used_again_and_its_old_key_names_nothing() {
-        let mut slab = Slab::default();
+        let mut slab: Slab<&str> = Slab::default();
         let old = slab.insert(|_| "old").unwrap();
         assert_eq!(slab.remove(old), Some("old"));
         let new = slab.insert(|_| "new").unwrap();

@@ -8,9 +8,62 @@ use core::fmt;
 
 /// An index into a table, and the number under which the entry was made.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) index: u32,
+pub(crate) struct Key<I = u32> {
+    pub(crate) index: I,
     pub(crate) generation: u32,
+}
+
+/// An index into a table, of a type that only this table has.
+pub(crate) trait Index: Copy + PartialEq {
+    /// An index that no entry has.
+    const NONE: Self;
+
+    fn new(index: u32) -> Self;
+
+    fn get(self) -> u32;
+}
+
+impl Index for u32 {
+    const NONE: Self = Self::MAX;
+
+    #[inline]
+    fn new(index: u32) -> Self {
+        index
+    }
+
+    #[inline]
+    fn get(self) -> u32 {
+        self
+    }
+}
+
+macro_rules! indexes {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub(crate) struct $name(u32);
+
+        impl Index for $name {
+            const NONE: Self = Self(u32::NONE);
+
+            #[inline]
+            fn new(index: u32) -> Self {
+                Self(index)
+            }
+
+            #[inline]
+            fn get(self) -> u32 {
+                self.0
+            }
+        }
+    )*};
+}
+
+indexes! {
+    /// The index of a session of a connection.
+    SessionIx;
+    /// The index of a link of a connection.
+    LinkIx;
 }
 
 /// A source of unique numbers for keys; numbers repeat after 2^32.
@@ -52,17 +105,17 @@ impl KeyNumbers {
     }
 }
 
-impl fmt::Debug for Key {
+impl<I: Index> fmt::Debug for Key<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.index, self.generation)
+        write!(f, "{}.{}", self.index.get(), self.generation)
     }
 }
 
 macro_rules! keys {
-    ($($(#[$doc:meta])* $name:ident = $label:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($index:ident) = $label:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(pub(crate) Key);
+        pub struct $name(pub(crate) Key<$index>);
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,11 +133,11 @@ macro_rules! keys {
 
 keys! {
     /// A session of a connection.
-    SessionKey = "session";
+    SessionKey(SessionIx) = "session";
     /// A link with this end as the sender.
-    SenderKey = "sender";
+    SenderKey(LinkIx) = "sender";
     /// A link with this end as the receiver.
-    ReceiverKey = "receiver";
+    ReceiverKey(LinkIx) = "receiver";
 }
 
 /// A link in either role.
@@ -97,7 +150,7 @@ pub enum LinkKey {
 }
 
 impl LinkKey {
-    pub(crate) fn key(self) -> Key {
+    pub(crate) fn key(self) -> Key<LinkIx> {
         match self {
             Self::Sender(SenderKey(key)) | Self::Receiver(ReceiverKey(key)) => key,
         }
@@ -137,7 +190,7 @@ impl fmt::Display for LinkKey {
 /// key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryKey {
-    pub(crate) session: Key,
+    pub(crate) session: Key<SessionIx>,
     numbered: u64,
 }
 
@@ -146,12 +199,12 @@ impl DeliveryKey {
     const RECEIVED: u64 = 1 << 63;
 
     #[inline]
-    pub(crate) fn sent(session: Key, number: u64) -> Self {
+    pub(crate) fn sent(session: Key<SessionIx>, number: u64) -> Self {
         Self { session, numbered: number & !Self::RECEIVED }
     }
 
     #[inline]
-    pub(crate) fn received(session: Key, number: u64) -> Self {
+    pub(crate) fn received(session: Key<SessionIx>, number: u64) -> Self {
         Self { session, numbered: number | Self::RECEIVED }
     }
 

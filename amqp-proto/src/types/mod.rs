@@ -44,5 +44,5 @@ pub use tag::{DeliveryTag, TooLong, TransactionId};
 pub use value::{Kind, Value};
 
 pub(crate) use items::Items;
-pub(crate) use key::{Key, KeyNumbers};
+pub(crate) use key::{Index, Key, KeyNumbers, LinkIx, SessionIx};
 pub(crate) use walk::{Step, Walk};

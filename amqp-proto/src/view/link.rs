@@ -108,7 +108,7 @@ macro_rules! link_methods {
             self.link().map_or(0, |link| link.chain.len())
         }
 
-        fn index(&self) -> u32 {
+        fn index(&self) -> crate::types::LinkIx {
             self.key.0.index
         }
 

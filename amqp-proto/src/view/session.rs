@@ -2,7 +2,7 @@
 
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{EndOptions, Endpoints, LinkError, Session, SessionError, StaleKey};
-use crate::types::{ReceiverKey, SenderKey, SessionKey, Str, Symbol};
+use crate::types::{ReceiverKey, SenderKey, SessionIx, SessionKey, Str, Symbol};
 use crate::wire::{AmqpError, Begin};
 
 /// A session of a connection.
@@ -21,7 +21,7 @@ impl<'a> SessionMut<'a> {
         }
     }
 
-    fn index(&self) -> u32 {
+    fn index(&self) -> SessionIx {
         self.key.0.index
     }
 

@@ -8,7 +8,7 @@ use super::record::Tag;
 use crate::codec::DecodeError;
 use crate::machine::link::Arrival;
 use crate::message::{MessageView, Payload};
-use crate::types::{DecodingLimits, DeliveryKey, DeliveryTag, Key, Limits};
+use crate::types::{DecodingLimits, DeliveryKey, DeliveryTag, Key, Limits, SessionIx};
 use crate::wire::DeliveryState;
 
 /// A complete received message, with its tag, format and state.
@@ -29,7 +29,7 @@ impl Delivery {
     /// Returns the delivery of an arrival, without the fields for the session's window, since a delivery is
     /// moved often.
     #[inline]
-    pub(super) fn new(session: Key, arrival: Arrival, limits: DecodingLimits) -> Self {
+    pub(super) fn new(session: Key<SessionIx>, arrival: Arrival, limits: DecodingLimits) -> Self {
         let Arrival { number, tag, message_format, settled, payload, state, .. } = arrival;
         let key = DeliveryKey::received(session, number);
         Self { key, tag, message_format, settled, limits, payload, state }

@@ -3,10 +3,11 @@
 
 use crate::machine::endpoints::Endpoints;
 use crate::machine::link::{Link, LinkEnd, SendingEnd};
+use crate::types::{LinkIx, SessionIx};
 
 impl Endpoints {
     /// Returns `true` if a link has a complete or aborted delivery that can still be written to its end.
-    pub(crate) fn is_unfinished(&self, index: u32) -> bool {
+    pub(crate) fn is_unfinished(&self, index: LinkIx) -> bool {
         let Some(link) = self.links.peek(index).filter(|link| link.is_complete()) else { return false };
         let LinkEnd::Sender(sender) = &link.end else { return false };
         let is_whole = sender.sending.as_ref().is_some_and(|sending| sending.end != SendingEnd::Open);
@@ -14,7 +15,7 @@ impl Endpoints {
     }
 
     /// Detaches a link when its delivery is written. Returns `false` if it has none, or is leaving already.
-    pub(crate) fn detach_later(&mut self, index: u32, closed: bool) -> bool {
+    pub(crate) fn detach_later(&mut self, index: LinkIx, closed: bool) -> bool {
         if !self.is_unfinished(index) {
             return false;
         }
@@ -27,7 +28,7 @@ impl Endpoints {
     }
 
     /// Ends a session when its deliveries are written. Returns `false` if it has none, or is leaving already.
-    pub(crate) fn end_later(&mut self, index: u32) -> bool {
+    pub(crate) fn end_later(&mut self, index: SessionIx) -> bool {
         let is_unfinished = self.unfinished_on(index).is_some();
         match self.sessions.at(index).filter(|session| is_unfinished && !session.leaves) {
             Some(session) => {
@@ -66,7 +67,7 @@ impl Endpoints {
     /// Detaches the link, or ends the session, that waited for a delivery that is now written. Returns `true`
     /// if it did.
     #[cold]
-    pub(super) fn left(&mut self, index: u32) -> bool {
+    pub(super) fn left(&mut self, index: LinkIx) -> bool {
         let Some((link, session)) = self.link_and_session(index) else { return false };
         let (leaves, session, ends) =
             (link.sender().and_then(|s| s.leaves.take()), session.key.index, session.leaves);
@@ -83,11 +84,11 @@ impl Endpoints {
     }
 
     /// Returns a link with a delivery to write.
-    fn unfinished(&self) -> Option<u32> {
+    fn unfinished(&self) -> Option<LinkIx> {
         self.sessions.keys().find_map(|key| self.unfinished_on(key.index))
     }
 
-    pub(crate) fn unfinished_on(&self, session: u32) -> Option<u32> {
+    pub(crate) fn unfinished_on(&self, session: SessionIx) -> Option<LinkIx> {
         let session = self.sessions.peek(session)?;
         session.links.iter().copied().find(|index| self.is_unfinished(*index))
     }

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::record::Record;
-use crate::types::DeliveryNumber;
+use crate::types::{DeliveryNumber, LinkIx};
 
 /// The least number of places in a ring, and the greatest number that a ring keeps for few deliveries.
 const FEWEST: usize = 16;
@@ -167,7 +167,7 @@ impl Ledger {
     /// Without one, moves `next` to the end of the examined places. Examines at most `looks` places, and
     /// subtracts them.
     #[inline]
-    pub(crate) fn look(&self, next: &mut u64, last: u64, looks: &mut u32) -> Option<(u64, u32)> {
+    pub(crate) fn look(&self, next: &mut u64, last: u64, looks: &mut u32) -> Option<(u64, LinkIx)> {
         let number = *next;
         if number <= last
             && let Some(record) = self.get(number)
@@ -325,7 +325,7 @@ pub(crate) fn id(number: u64) -> DeliveryNumber {
 mod tests {
     use super::super::Tag;
     use super::{Chain, Ledger, Record, id};
-    use crate::types::DeliveryNumber;
+    use crate::types::{DeliveryNumber, Index, LinkIx};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -349,7 +349,7 @@ mod tests {
     fn t_disp_03_numbers_go_on_where_ids_wrap() {
         let mut ledger = Ledger::new(DeliveryNumber::new(u32::MAX));
         let first = ledger.next();
-        ledger.insert(first, Record::new(Tag::EMPTY, 0), &mut Chain::default());
+        ledger.insert(first, Record::new(Tag::EMPTY, LinkIx::new(0)), &mut Chain::default());
         assert_eq!(ledger.next_id().get(), 0);
         assert_eq!(ledger.number(DeliveryNumber::new(u32::MAX)), first);
         assert_eq!(ledger.number(DeliveryNumber::new(3)), first + 4);
@@ -362,14 +362,14 @@ mod tests {
         let mut ledger = Ledger::new(DeliveryNumber::new(5));
         let (mut stuck, mut chain) = (Chain::default(), Chain::default());
         let old = ledger.next();
-        ledger.insert(old, Record::new(Tag::EMPTY, 1), &mut stuck);
+        ledger.insert(old, Record::new(Tag::EMPTY, LinkIx::new(1)), &mut stuck);
         for _ in 0..100_000 {
             let number = ledger.next();
-            ledger.insert(number, Record::new(Tag::EMPTY, 0), &mut chain);
+            ledger.insert(number, Record::new(Tag::EMPTY, LinkIx::new(0)), &mut chain);
             assert!(ledger.remove(number, &mut chain));
             assert_eq!((ledger.ring.len(), ledger.old.len() < 2), (super::FEWEST, true));
         }
-        assert_eq!((ledger.live(), ledger.get(old).unwrap().link), (1, 1));
+        assert_eq!((ledger.live(), ledger.get(old).unwrap().link), (1, LinkIx::new(1)));
         assert_eq!(from(&ledger, 0, 1), Some(old));
         let (mut next, mut looks) = (old + 1, Ledger::LOOKS);
         assert_eq!(ledger.look(&mut next, ledger.next() - 1, &mut looks), None);
@@ -382,12 +382,12 @@ mod tests {
     fn ids_that_are_left_out_cost_little() {
         let (mut ledger, mut chain) = (Ledger::new(DeliveryNumber::new(0)), Chain::default());
         for _ in 0..20_000 {
-            ledger.insert(ledger.next(), Record::new(Tag::EMPTY, 0), &mut chain);
+            ledger.insert(ledger.next(), Record::new(Tag::EMPTY, LinkIx::new(0)), &mut chain);
         }
         assert!(ledger.ring.len() >= 20_000);
         for skipped in 1..10_u64 {
             let ring = ledger.ring.len() as u64;
-            ledger.insert(ledger.next() + ring - 1, Record::new(Tag::EMPTY, 0), &mut chain);
+            ledger.insert(ledger.next() + ring - 1, Record::new(Tag::EMPTY, LinkIx::new(0)), &mut chain);
             assert!(skipped < 5 || ring <= super::KEPT as u64, "{ring} after {skipped}");
         }
         assert_eq!((ledger.live(), chain.len()), (20_009, 20_009));
@@ -406,13 +406,13 @@ mod tests {
                 match step {
                     0 | 1 => {
                         let number = ledger.next() + u64::from(step) * 40 * u64::from(link);
-                        ledger.insert(number, Record::new(Tag::EMPTY, link), &mut chains[link as usize]);
+                        ledger.insert(number, Record::new(Tag::EMPTY, LinkIx::new(link)), &mut chains[link as usize]);
                         model.insert(number, link);
                     }
                     2 | 3 if !model.is_empty() => {
                         let number = *model.keys().nth(pick.index(model.len())).unwrap();
                         let link = model.remove(&number).unwrap();
-                        prop_assert_eq!(ledger.get(number).unwrap().link, link);
+                        prop_assert_eq!(ledger.get(number).unwrap().link, LinkIx::new(link));
                         prop_assert!(ledger.remove(number, &mut chains[link as usize]));
                     }
                     _ => {
@@ -426,7 +426,7 @@ mod tests {
             let mut at = 0;
             for (number, link) in &model {
                 prop_assert_eq!(from(&ledger, at, stride), Some(*number));
-                prop_assert_eq!(ledger.get(*number).unwrap().link, *link);
+                prop_assert_eq!(ledger.get(*number).unwrap().link, LinkIx::new(*link));
                 at = number + 1;
             }
             prop_assert_eq!(from(&ledger, at, stride), None);

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use crate::types::DeliveryTag;
+use crate::types::{DeliveryTag, Index, LinkIx};
 use crate::wire::{DeliveryState, Outcome};
 
 /// An unsettled delivery, in 40 octets.
@@ -10,7 +10,7 @@ use crate::wire::{DeliveryState, Outcome};
 pub(crate) struct Record {
     pub(crate) tag: Tag,
     /// The index of its link.
-    pub(crate) link: u32,
+    pub(crate) link: LinkIx,
     local: Brief,
     remote: Brief,
     /// `true` if this end settles second [2.8.3].
@@ -21,9 +21,6 @@ pub(crate) struct Record {
     pub(super) before: u32,
     pub(super) after: u32,
 }
-
-/// The link index of a vacant record.
-const NOWHERE: u32 = u32::MAX;
 
 /// A state without data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +38,11 @@ struct States {
 }
 
 impl Record {
-    pub(super) const EMPTY: Self = Self::new(Tag::EMPTY, NOWHERE);
+    pub(super) const EMPTY: Self = Self::new(Tag::EMPTY, LinkIx::NONE);
 
     /// Returns the record of a delivery without states.
     #[inline]
-    pub(crate) const fn new(tag: Tag, link: u32) -> Self {
+    pub(crate) const fn new(tag: Tag, link: LinkIx) -> Self {
         Self {
             tag,
             link,
@@ -61,13 +58,13 @@ impl Record {
     /// Returns `true` if the record is of a delivery, `false` if it is vacant.
     #[inline]
     pub(super) fn is_live(&self) -> bool {
-        self.link != NOWHERE
+        self.link != LinkIx::NONE
     }
 
     /// Makes the record vacant.
     #[inline(always)]
     pub(super) fn vacate(&mut self) {
-        self.link = NOWHERE;
+        self.link = LinkIx::NONE;
         // The heap memory is freed; the next delivery overwrites the rest.
         if self.states.is_some() || matches!(self.tag, Tag::Long(_)) {
             *self = Self::EMPTY;
@@ -187,7 +184,7 @@ const _: () = assert!(size_of::<Record>() <= 40 || size_of::<usize>() != 8);
 #[cfg(test)]
 mod tests {
     use super::{Record, Tag};
-    use crate::types::DeliveryTag;
+    use crate::types::{DeliveryTag, Index, LinkIx};
     use crate::wire::{Modified, Outcome, Received};
 
     #[test]
@@ -200,7 +197,7 @@ mod tests {
 
     #[test]
     fn states_of_both_ends_are_kept_apart() {
-        let mut record = Record::new(Tag::EMPTY, 0);
+        let mut record = Record::new(Tag::EMPTY, LinkIx::new(0));
         assert_eq!((record.local(), record.remote()), (None, None));
         record.set_local(&Outcome::Accepted.into());
         record.set_remote(&crate::wire::DeliveryState::Received(Received::new(1, 2)));

@@ -8,7 +8,7 @@ use crate::codec::to_usize;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::link::{Link, LinkEnd, Sending, SendingEnd};
-use crate::types::SenderKey;
+use crate::types::{LinkIx, SenderKey, SessionIx};
 use crate::wire::Transfer;
 
 /// The octets of a frame before its performative.
@@ -18,7 +18,7 @@ impl Endpoints {
     /// Makes a refused sender, or one that has used up its credit or room, wait, and reports when it can send
     /// again.
     #[cold]
-    pub(crate) fn wait_to_send(&mut self, index: u32) {
+    pub(crate) fn wait_to_send(&mut self, index: LinkIx) {
         let reserved = u32::from(self.unsent_before(index).is_some());
         let Some((link, session)) = self.link_and_session(index) else { return };
         let LinkEnd::Sender(sender) = &mut link.end else { return };
@@ -41,7 +41,7 @@ impl Endpoints {
     }
 
     /// Returns `true` if a message can be sent now. Otherwise the application gets an event when it can.
-    pub(crate) fn ask_to_send(&mut self, index: u32) -> bool {
+    pub(crate) fn ask_to_send(&mut self, index: LinkIx) -> bool {
         let is_sendable = self.is_sendable(index);
         if !is_sendable
             && let Some((link, session)) = self.link_and_session(index)
@@ -54,7 +54,7 @@ impl Endpoints {
     }
 
     /// Frees the room in a session's window that was reserved for a delivery whose link has ended.
-    pub(crate) fn give_up_place(&mut self, index: u32) {
+    pub(crate) fn give_up_place(&mut self, index: LinkIx) {
         let Some((_, session)) = self.link_and_session(index) else { return };
         if session.unsent == Some(index) {
             session.unsent = None;
@@ -66,7 +66,7 @@ impl Endpoints {
     }
 
     /// Reports once that a sender can send.
-    pub(crate) fn look_sendable(&mut self, index: u32) {
+    pub(crate) fn look_sendable(&mut self, index: LinkIx) {
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let is_open = self.is_open;
         let reserved = u32::from(self.unsent_before(index).is_some());
@@ -90,7 +90,7 @@ impl Endpoints {
 
     /// Handles the opening of a session's window: each waiting sender writes a frame in turn until the window
     /// is closed again. A sender without a delivery is reported.
-    pub(crate) fn window_opens(&mut self, index: u32) {
+    pub(crate) fn window_opens(&mut self, index: SessionIx) {
         let Some(session) = self.sessions.at(index) else { return };
         let waiting = core::mem::take(&mut session.waiting);
         self.blocked.extend(waiting);
@@ -112,7 +112,7 @@ impl Endpoints {
     }
 
     /// Writes as much of a delivery as possible, unless it waits for its turn.
-    pub(super) fn pump(&mut self, index: u32) {
+    pub(super) fn pump(&mut self, index: LinkIx) {
         let waits = self.links.at(index).and_then(Link::sender).is_none_or(|sender| sender.waits);
         if waits {
             return;
@@ -123,7 +123,7 @@ impl Endpoints {
 
     /// Makes an incomplete delivery wait for the room that it lacks, behind all others if it has had its
     /// turn. Returns `true` if it continues when there is room in the output.
-    fn queue(&mut self, index: u32, had_turn: bool) -> bool {
+    fn queue(&mut self, index: LinkIx, had_turn: bool) -> bool {
         let Some((link, session)) = self.link_and_session(index) else { return false };
         if !link.is_complete() || !session.is_begun() {
             return false;
@@ -167,7 +167,7 @@ impl Endpoints {
 
     /// Writes one frame of the current delivery; the first frame even without octets. Returns `false` if
     /// there is none to write.
-    pub(super) fn write_frame(&mut self, index: u32, first: bool) -> bool {
+    pub(super) fn write_frame(&mut self, index: LinkIx, first: bool) -> bool {
         let max_frame_size = to_usize(self.fx.max_frame_size);
         self.write_before_transfer();
         let Some(link) = self.links.at(index) else { return false };

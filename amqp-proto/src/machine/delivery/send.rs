@@ -13,13 +13,13 @@ use crate::machine::endpoints::Endpoints;
 use crate::machine::link::{Sender, Sending, SendingEnd};
 use crate::machine::output::Outbox;
 use crate::message::{Message, Payload, data_head};
-use crate::types::{DeliveryKey, Handle};
+use crate::types::{DeliveryKey, Handle, LinkIx};
 
 impl Endpoints {
     /// Sends an encoded message.
     pub(crate) fn send(
         &mut self,
-        index: u32,
+        index: LinkIx,
         payload: &Payload,
         options: &SendOptions,
     ) -> Result<DeliveryKey, SendError> {
@@ -33,7 +33,7 @@ impl Endpoints {
     /// Sends a message that is one data section.
     pub(crate) fn send_data(
         &mut self,
-        index: u32,
+        index: LinkIx,
         data: &Bytes,
         options: &SendOptions,
     ) -> Result<DeliveryKey, SendError> {
@@ -52,7 +52,7 @@ impl Endpoints {
     /// Encodes and sends a message.
     pub(crate) fn send_message(
         &mut self,
-        index: u32,
+        index: LinkIx,
         message: &Message,
         options: &SendOptions,
     ) -> Result<DeliveryKey, SendError> {
@@ -79,7 +79,7 @@ impl Endpoints {
     #[inline]
     fn transmit(
         &mut self,
-        index: u32,
+        index: LinkIx,
         permit: Permit,
         options: &SendOptions,
         octets: usize,
@@ -124,7 +124,7 @@ impl Endpoints {
     /// Begins a delivery in pieces.
     pub(crate) fn begin_delivery(
         &mut self,
-        index: u32,
+        index: LinkIx,
         options: &SendOptions,
     ) -> Result<DeliveryKey, SendError> {
         let permit = self.check_send(index, 0, options)?;
@@ -141,7 +141,7 @@ impl Endpoints {
     }
 
     /// Adds octets to the delivery that was begun.
-    pub(crate) fn send_part(&mut self, index: u32, octets: Bytes) -> Result<(), SendError> {
+    pub(crate) fn send_part(&mut self, index: LinkIx, octets: Bytes) -> Result<(), SendError> {
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let limit = self.limits.output_octets();
         let sender = self.open_sender(index)?;
@@ -165,7 +165,7 @@ impl Endpoints {
     }
 
     /// Completes or aborts the delivery that was begun.
-    pub(crate) fn end_delivery(&mut self, index: u32, end: SendingEnd) -> Result<(), SendError> {
+    pub(crate) fn end_delivery(&mut self, index: LinkIx, end: SendingEnd) -> Result<(), SendError> {
         let sender = self.open_sender(index)?;
         let Some(sending) = &mut sender.sending else { return Err(SendError::NoDelivery) };
         sending.end = end;
@@ -180,7 +180,7 @@ impl Endpoints {
     }
 
     /// Returns the sender with a delivery that was begun and not ended.
-    fn open_sender(&mut self, index: u32) -> Result<&mut Sender, SendError> {
+    fn open_sender(&mut self, index: LinkIx) -> Result<&mut Sender, SendError> {
         let session = self.links.at(index).map(|link| link.session);
         if !session.is_some_and(|session| self.may_send_on(session)) {
             return Err(SendError::Detached);
@@ -194,7 +194,7 @@ impl Endpoints {
     }
 
     /// Forgets an aborted delivery, which is settled [2.6.14].
-    fn forget_sent(&mut self, index: u32, number: u64) {
+    fn forget_sent(&mut self, index: LinkIx, number: u64) {
         let Some((link, session)) = self.link_and_session(index) else { return };
         super::settle::forget(link, &mut session.sent, number);
     }

@@ -11,7 +11,7 @@ use crate::machine::endpoints::Endpoints;
 use crate::machine::link::{Link, LinkEnd};
 use crate::machine::session::Session;
 use crate::machine::slab::Slab;
-use crate::types::{DeliveryTag, Handle};
+use crate::types::{DeliveryTag, Handle, LinkIx};
 use crate::wire::{ReceiverSettleMode, SenderSettleMode, Transfer};
 
 /// The permission to send a delivery.
@@ -27,7 +27,7 @@ impl Endpoints {
     #[inline]
     pub(super) fn check_send(
         &mut self,
-        index: u32,
+        index: LinkIx,
         octets: usize,
         options: &SendOptions,
     ) -> Result<Permit, SendError> {
@@ -40,7 +40,7 @@ impl Endpoints {
 
     /// Makes a refused sender wait, or writes the frames that must come first.
     #[cold]
-    fn make_way(&mut self, index: u32, refusal: Option<&SendError>) {
+    fn make_way(&mut self, index: LinkIx, refusal: Option<&SendError>) {
         use SendError::{Full, Incomplete, NoCredit, WindowClosed};
         match refusal {
             Some(NoCredit | WindowClosed | Full | Incomplete) => self.wait_to_send(index),
@@ -55,13 +55,18 @@ impl Endpoints {
     }
 
     /// Returns the sender on the same session whose delivery must be written first [2.6].
-    pub(super) fn unsent_before(&self, index: u32) -> Option<u32> {
+    pub(super) fn unsent_before(&self, index: LinkIx) -> Option<LinkIx> {
         let session = self.sessions.get(self.links.peek(index)?.session)?;
         unsent_before(session, &self.links, index)
     }
 
     #[inline]
-    fn permitted(&mut self, index: u32, octets: usize, options: &SendOptions) -> Result<Permit, SendError> {
+    fn permitted(
+        &mut self,
+        index: LinkIx,
+        octets: usize,
+        options: &SendOptions,
+    ) -> Result<Permit, SendError> {
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let unsettled = self.limits.unsettled();
         let max_frame_size = to_usize(self.fx.max_frame_size);
@@ -128,14 +133,14 @@ impl Endpoints {
     }
 
     #[inline]
-    pub(super) fn link_and_session(&mut self, index: u32) -> Option<(&mut Link, &mut Session)> {
+    pub(super) fn link_and_session(&mut self, index: LinkIx) -> Option<(&mut Link, &mut Session)> {
         let link = self.links.at(index)?;
         let session = self.sessions.get_mut(link.session)?;
         Some((link, session))
     }
 
     /// Returns `true` if a message can be sent now.
-    pub(crate) fn is_sendable(&self, index: u32) -> bool {
+    pub(crate) fn is_sendable(&self, index: LinkIx) -> bool {
         let Some(link) = self.links.key(index).and_then(|key| self.links.get(key)) else { return false };
         let LinkEnd::Sender(sender) = &link.end else { return false };
         let reserved = u32::from(self.unsent_before(index).is_some());
@@ -149,7 +154,7 @@ impl Endpoints {
 
 /// See [`Endpoints::unsent_before`].
 #[inline]
-fn unsent_before(session: &Session, links: &Slab<Link>, index: u32) -> Option<u32> {
+fn unsent_before(session: &Session, links: &Slab<Link, LinkIx>, index: LinkIx) -> Option<LinkIx> {
     let first = session.unsent.filter(|first| *first != index)?;
     let LinkEnd::Sender(sender) = &links.peek(first)?.end else { return None };
     sender.sending.as_ref().is_some_and(|sending| !sending.begun).then_some(first)

@@ -5,25 +5,25 @@ use alloc::boxed::Box;
 use super::ledger::Ledger;
 use super::record::Record;
 use crate::machine::command_error::SettleError;
-use crate::machine::endpoints::{Ahead, Endpoints, of_session};
+use crate::machine::endpoints::{Ahead, Endpoints};
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, SessionFault};
-use crate::machine::halves::{Half, LinkHalf};
-use crate::machine::link::{Link, LinkEnd, Receiver, Sending};
+use crate::machine::halves::Half;
+use crate::machine::link::{Link, LinkEnd, LinkHalf, Receiver, Sending};
 use crate::machine::session::Session;
-use crate::types::{DeliveryKey, DeliveryTag, Key, LinkKey};
+use crate::types::{DeliveryKey, DeliveryTag, Key, LinkIx, LinkKey, SessionIx};
 use crate::wire::{DeliveryState, Disposition, Outcome, Role};
 
 impl Endpoints {
     /// Handles a disposition: the state of a range of the session's deliveries, some of which may be settled
     /// [2.7.6].
-    pub(crate) fn on_disposition(&mut self, index: u32, frame: &Disposition) -> Result<(), (u32, Fault)> {
+    pub(crate) fn on_disposition(&mut self, index: SessionIx, frame: &Disposition) -> Result<(), Fault> {
         let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
             return Ok(());
         };
         let last = frame.last.unwrap_or(frame.first);
         if last.precedes(frame.first) {
-            return of_session(Err(SessionFault::Range));
+            return Err(SessionFault::Range.into());
         }
         // The role is that of the frame's sender: a receiver means deliveries that this end has sent.
         let is_received = frame.role == Role::Sender;
@@ -63,7 +63,7 @@ impl Endpoints {
                 continue;
             };
             let Update { state, settled, settles, had_outcome } = update;
-            let (link, is_closed) = (link.public_key(), link.local == LinkHalf::Closed);
+            let (link, is_closed) = (link.public_key(), link.halves.local() == LinkHalf::Closed);
             if settles && !is_closed {
                 if had_outcome {
                     self.write_dispositions(key.index);
@@ -106,7 +106,7 @@ impl Endpoints {
     }
 
     /// Returns the unsettled deliveries of a link, oldest first.
-    pub(crate) fn unsettled(&self, index: u32) -> impl Iterator<Item = DeliveryKey> + '_ {
+    pub(crate) fn unsettled(&self, index: LinkIx) -> impl Iterator<Item = DeliveryKey> + '_ {
         let link = self.links.key(index).and_then(|key| self.links.get(key));
         let session = link.and_then(|link| self.sessions.get(link.session));
         let is_received = link.is_some_and(|link| matches!(link.end, LinkEnd::Receiver(_)));
@@ -123,7 +123,7 @@ impl Endpoints {
     #[inline]
     pub(crate) fn dispose(
         &mut self,
-        index: u32,
+        index: LinkIx,
         delivery: DeliveryKey,
         state: Option<&DeliveryState>,
         settles: bool,
@@ -135,7 +135,7 @@ impl Endpoints {
         }
         let Some(session) = self.sessions.get_mut(delivery.session) else { return Err(SettleError::Settled) };
         let (number, session_index) = (delivery.number(), session.key.index);
-        let can_tell = self.is_open && session.is_begun() && link.local != LinkHalf::Closed;
+        let can_tell = self.is_open && session.is_begun() && link.halves.local() != LinkHalf::Closed;
         let Some(ledger) = ledger(session, is_received) else { return Err(SettleError::Settled) };
         let Some(record) = ledger.get_mut(number) else { return Err(SettleError::Settled) };
         if record.link != index {
@@ -180,7 +180,7 @@ impl Endpoints {
     #[cold]
     pub(crate) fn retire(
         &mut self,
-        index: u32,
+        index: LinkIx,
         delivery: DeliveryKey,
         state: &DeliveryState,
         settles: bool,
@@ -195,7 +195,7 @@ impl Endpoints {
     #[inline]
     pub(super) fn tell_disposition(
         &mut self,
-        index: u32,
+        index: SessionIx,
         number: u64,
         is_received: bool,
         settled: bool,
@@ -241,7 +241,7 @@ impl Endpoints {
     }
 
     /// Writes the queued dispositions of a session.
-    pub(crate) fn write_dispositions(&mut self, index: u32) {
+    pub(crate) fn write_dispositions(&mut self, index: SessionIx) {
         let Some(session) = self.sessions.at(index) else { return };
         if session.about_received.is_empty() && session.about_sent.is_empty() {
             return;
@@ -267,7 +267,7 @@ impl Endpoints {
 /// events are polled, so a range costs no more memory than one delivery.
 #[derive(Debug)]
 pub(crate) struct Updates {
-    session: Key,
+    session: Key<SessionIx>,
     is_received: bool,
     next: u64,
     last: u64,
@@ -351,7 +351,7 @@ fn ledger(session: &mut Session, is_received: bool) -> Option<&mut Ledger> {
 }
 
 #[inline]
-fn delivery_key(session: Key, number: u64, is_received: bool) -> DeliveryKey {
+fn delivery_key(session: Key<SessionIx>, number: u64, is_received: bool) -> DeliveryKey {
     if is_received { DeliveryKey::received(session, number) } else { DeliveryKey::sent(session, number) }
 }
 

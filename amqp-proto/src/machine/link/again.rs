@@ -13,13 +13,13 @@ use crate::codec::decode_one;
 use crate::machine::delivery::forget;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
-use crate::types::{DeliveryKey, DeliveryTag, Limits, Map, Value};
+use crate::types::{DeliveryKey, DeliveryTag, Limits, LinkIx, Map, Value};
 use crate::wire::DeliveryState;
 
 impl Endpoints {
     /// Ends the deliveries that this end had sent before a link was attached again; `theirs` is the
     /// receiver's unsettled map [2.7.3].
-    pub(super) fn end_deliveries(&mut self, index: u32, theirs: Option<&Map>) {
+    pub(super) fn end_deliveries(&mut self, index: LinkIx, theirs: Option<&Map>) {
         let is_sender = self.links.at(index).is_some_and(|link| matches!(link.end, LinkEnd::Sender(_)));
         if !is_sender {
             return;
@@ -30,7 +30,7 @@ impl Endpoints {
         }
     }
 
-    fn end_delivery_of(&mut self, index: u32, key: DeliveryKey, theirs: Option<&Map>) {
+    fn end_delivery_of(&mut self, index: LinkIx, key: DeliveryKey, theirs: Option<&Map>) {
         let Some(record) = self.record(key) else { return };
         let (known, tag) = (record.remote(), DeliveryTag::from(&record.tag));
         let told = theirs.and_then(|map| map.get_value(&Value::Binary(Bytes::copy_from_slice(&tag))));

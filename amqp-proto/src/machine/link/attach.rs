@@ -5,15 +5,15 @@ use bytes::BytesMut;
 
 use super::receiver::Receiver;
 use super::sender::Sender;
-use super::{Link, LinkEnd};
+use super::{Link, LinkEnd, LinkHalf};
 use crate::codec::EncodeError;
 use crate::config::{ReceiverOptions, SenderOptions};
 use crate::machine::command_error::LinkError;
-use crate::machine::endpoints::{Ahead, Endpoints, of_session};
+use crate::machine::endpoints::{Ahead, Endpoints};
 use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
-use crate::machine::halves::{Half, LinkHalf};
-use crate::types::{DeliveryTag, Handle, Key, Limits, Map, Str, Value};
+use crate::machine::halves::Half;
+use crate::types::{DeliveryTag, Handle, Key, Limits, LinkIx, Map, SessionIx, Str, Value};
 use crate::wire::{AmqpError, Attach, Role, Target, Terminus};
 
 /// The meaning of a received attach.
@@ -130,9 +130,9 @@ impl EndOptions<'_> {
 
 impl Link {
     /// Applies the peer's attach.
-    fn on_attach(&mut self, attach: &Attach, session: Key) {
+    fn on_attach(&mut self, attach: &Attach, session: Key<SessionIx>) {
         self.session = session;
-        self.remote = LinkHalf::Attached;
+        self.halves.attach_received();
         self.remote_handle = attach.handle.get();
         match &mut self.end {
             LinkEnd::Sender(sender) => {
@@ -147,9 +147,9 @@ impl Link {
     }
 
     /// Applies this end's attach.
-    fn attached(&mut self, attach: &Attach, session: Key) {
+    fn attached(&mut self, attach: &Attach, session: Key<SessionIx>) {
         self.session = session;
-        self.local = LinkHalf::Attached;
+        self.halves.attach_sent();
         self.is_polled = false;
         self.is_refused = false;
         self.has_failed = false;
@@ -169,10 +169,10 @@ impl Endpoints {
     /// Attaches a link to a session: a new link, or a suspended one of this name and role [2.6.4].
     pub(crate) fn attach(
         &mut self,
-        session: u32,
+        session: SessionIx,
         name: &Str,
         options: EndOptions<'_>,
-    ) -> Result<Key, LinkError> {
+    ) -> Result<Key<LinkIx>, LinkError> {
         let role = options.role();
         let key = match self.names.get(role, name) {
             Some(key) if self.links.get(key).is_some_and(Link::is_suspended) => {
@@ -189,7 +189,12 @@ impl Endpoints {
         Ok(key)
     }
 
-    fn attach_new(&mut self, session: u32, name: &Str, options: EndOptions<'_>) -> Result<Key, LinkError> {
+    fn attach_new(
+        &mut self,
+        session: SessionIx,
+        name: &Str,
+        options: EndOptions<'_>,
+    ) -> Result<Key<LinkIx>, LinkError> {
         if self.has_all_links() {
             return Err(LinkError::Limit);
         }
@@ -207,7 +212,12 @@ impl Endpoints {
         Ok(key)
     }
 
-    fn reattach(&mut self, session: u32, key: Key, options: EndOptions<'_>) -> Result<(), LinkError> {
+    fn reattach(
+        &mut self,
+        session: SessionIx,
+        key: Key<LinkIx>,
+        options: EndOptions<'_>,
+    ) -> Result<(), LinkError> {
         let session = self.begun_session(session)?;
         let fresh = options.end(self);
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NoSession) };
@@ -219,7 +229,7 @@ impl Endpoints {
             link.end = kept;
             return Err(error);
         }
-        link.remote = LinkHalf::Unattached;
+        link.halves.await_answer();
         link.attach = Box::default();
         if old == session {
             link.end.adopt(kept);
@@ -237,7 +247,7 @@ impl Endpoints {
     }
 
     /// Accepts a link that the peer has attached.
-    pub(crate) fn accept_link(&mut self, index: u32, options: EndOptions<'_>) -> Result<(), LinkError> {
+    pub(crate) fn accept_link(&mut self, index: LinkIx, options: EndOptions<'_>) -> Result<(), LinkError> {
         let (key, asked) = self.offered(index)?;
         let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
         let session = self.begun_session(session.index)?;
@@ -266,10 +276,10 @@ impl Endpoints {
     }
 
     /// Handles an attach, which offers a link or answers an attach of this end.
-    pub(crate) fn on_attach(&mut self, index: u32, attach: Attach) -> Result<(), (u32, Fault)> {
+    pub(crate) fn on_attach(&mut self, index: SessionIx, attach: Attach) -> Result<(), Fault> {
         let handle = attach.handle.get();
         if handle > self.limits.handle_max() {
-            return Err((0, ConnectionFault::HandleMax(handle).into()));
+            return Err(ConnectionFault::HandleMax(handle).into());
         }
         let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
             return Ok(());
@@ -279,12 +289,13 @@ impl Endpoints {
             return Ok(());
         }
         if session.handles.get(handle).is_some() {
-            return of_session(Err(SessionFault::HandleInUse(handle)));
+            return Err(SessionFault::HandleInUse(handle).into());
         }
         let session = session.key;
         let role = opposite(attach.role);
         let known = self.names.get(role, &attach.name).and_then(|key| self.links.get(key));
-        let known = known.map(|link| (link.key, link.local, link.remote, link.session == session));
+        let known =
+            known.map(|link| (link.key, link.halves.local(), link.halves.remote(), link.session == session));
         let (key, meaning) = match known {
             Some((key, _, LinkHalf::Attached, _)) => {
                 if !self.steal(key, session) {
@@ -313,17 +324,17 @@ impl Endpoints {
         // In a refusal, only the detach that follows has meaning (L-ATT-06).
         let is_refusal = matches!(meaning, Meaning::Answer | Meaning::TooLate) && !has_terminus(&attach);
         if role == Role::Receiver && attach.initial_delivery_count.is_none() && !is_refusal {
-            return Err((key.index, LinkFault::NoDeliveryCount.into()));
+            return Err(LinkFault::NoDeliveryCount.on(key.index));
         }
         if !attach.unsettled.iter().flat_map(Map::iter).all(|(tag, _)| is_tag(tag)) {
-            return Err((key.index, LinkFault::NoTag.into()));
+            return Err(LinkFault::NoTag.on(key.index));
         }
         if attach.unsettled.is_some() && matches!(attach.target.as_deref(), Some(Terminus::Coordinator(_))) {
-            return Err((key.index, LinkFault::Coordinator.into()));
+            return Err(LinkFault::Coordinator.on(key.index));
         }
         if !self.keep_attach(key, &attach) {
             let limit = self.limits.attach_octets();
-            return Err((key.index, LinkFault::AttachSize(limit).into()));
+            return Err(LinkFault::AttachSize(limit).on(key.index));
         }
         match meaning {
             Meaning::Offer => self.tell_offer(key),
@@ -340,20 +351,20 @@ impl Endpoints {
 
     /// Refuses a link without reporting it to the application.
     #[cold]
-    fn refuse_elsewhere(&mut self, key: Key) -> Result<(), (u32, Fault)> {
+    fn refuse_elsewhere(&mut self, key: Key<LinkIx>) -> Result<(), Fault> {
         let refused = self.send_refusal(key, &AmqpError::from(LinkFault::Elsewhere));
         if let Some(link) = self.links.get_mut(key) {
-            link.local = LinkHalf::Closed;
+            link.halves.close_local();
             link.is_polled = true;
         }
-        of_session(refused.map_err(|_| SessionFault::Link(LinkFault::Elsewhere)))
+        refused.map_err(|_| SessionFault::Link(LinkFault::Elsewhere).into())
     }
 
     fn has_all_links(&self) -> bool {
         u32::try_from(self.links.len()).map_or(true, |links| links >= self.limits.links())
     }
 
-    pub(super) fn begun_session(&mut self, index: u32) -> Result<Key, LinkError> {
+    pub(super) fn begun_session(&mut self, index: SessionIx) -> Result<Key<SessionIx>, LinkError> {
         match self.sessions.at(index) {
             Some(session) if self.is_open && session.takes_links() => Ok(session.key),
             _ => Err(LinkError::NoSession),
@@ -361,9 +372,9 @@ impl Endpoints {
     }
 
     /// Returns the peer's attach, if the peer has attached the link and this end has not.
-    pub(super) fn offered(&mut self, index: u32) -> Result<(Key, Attach), LinkError> {
+    pub(super) fn offered(&mut self, index: LinkIx) -> Result<(Key<LinkIx>, Attach), LinkError> {
         match self.links.at(index) {
-            Some(link) if link.local == LinkHalf::Unattached && link.remote == LinkHalf::Attached => {
+            Some(link) if link.halves.is_offered() => {
                 let attach = decode(&link.attach, &self.limits).ok_or(LinkError::NotOffered)?;
                 Ok((link.key, attach))
             }
@@ -373,7 +384,7 @@ impl Endpoints {
 
     /// Ends a link whose name is attached again: the second attach counts [2.6.1]. Returns `false` if the
     /// session of the second had to be ended, too.
-    fn steal(&mut self, key: Key, session: Key) -> bool {
+    fn steal(&mut self, key: Key<LinkIx>, session: Key<SessionIx>) -> bool {
         if self.fail_link(key.index, &LinkFault::Stolen) {
             return true;
         }
@@ -383,10 +394,15 @@ impl Endpoints {
     }
 
     /// Adds a link that the peer attaches, findable by its name or only by its handle.
-    fn offer(&mut self, session: Key, attach: &Attach, is_named: bool) -> Result<Key, (u32, Fault)> {
+    fn offer(
+        &mut self,
+        session: Key<SessionIx>,
+        attach: &Attach,
+        is_named: bool,
+    ) -> Result<Key<LinkIx>, Fault> {
         let limit = self.limits.links();
         if self.has_all_links() {
-            return of_session(Err(SessionFault::Links(limit)));
+            return Err(SessionFault::Links(limit).into());
         }
         let role = opposite(attach.role);
         let end = match role {
@@ -396,7 +412,7 @@ impl Endpoints {
         // A copy of the name, so that the frame's buffer is not kept.
         let name = Str::from(attach.name.as_str());
         let key = self.links.insert(|key| Link::new(key, session, name.clone(), end));
-        let key = key.ok_or((0, SessionFault::Links(limit).into()))?;
+        let key = key.ok_or(SessionFault::Links(limit))?;
         if is_named {
             self.names.insert(role, name, key);
         }
@@ -404,18 +420,18 @@ impl Endpoints {
     }
 
     /// Handles the peer's attach of a suspended link, on its old session or another.
-    fn offer_again(&mut self, key: Key, is_here: bool) {
+    fn offer_again(&mut self, key: Key<LinkIx>, is_here: bool) {
         self.suspended.retain(|suspended| *suspended != key);
         if !is_here {
             self.leave_session(key.index);
         }
         if let Some(link) = self.links.get_mut(key) {
-            link.local = LinkHalf::Unattached;
+            link.halves.offer_again();
         }
     }
 
     /// Applies the peer's attach and maps its handle.
-    fn take_attach(&mut self, key: Key, session: Key, attach: &Attach) {
+    fn take_attach(&mut self, key: Key<LinkIx>, session: Key<SessionIx>, attach: &Attach) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.on_attach(attach, session);
         if let Some(session) = self.sessions.get_mut(session) {
@@ -425,7 +441,7 @@ impl Endpoints {
     }
 
     /// Stores the peer's attach. Returns `false` if it is too large.
-    fn keep_attach(&mut self, key: Key, attach: &Attach) -> bool {
+    fn keep_attach(&mut self, key: Key<LinkIx>, attach: &Attach) -> bool {
         let mut octets = BytesMut::new();
         let fits = attach.encoded_len() <= crate::codec::to_usize(self.limits.attach_octets());
         if fits
@@ -438,14 +454,14 @@ impl Endpoints {
     }
 
     /// Reports a link that the peer has attached, new or suspended before.
-    fn tell_offer(&mut self, key: Key) {
+    fn tell_offer(&mut self, key: Key<LinkIx>) {
         let Some(link) = self.links.get_mut(key) else { return };
         let event = Event::LinkOffered(link.public_key());
         self.fx.tell(event);
     }
 
     /// Handles the peer's answer to an attach.
-    fn answered(&mut self, key: Key, attach: &Attach) {
+    fn answered(&mut self, key: Key<LinkIx>, attach: &Attach) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.is_refused = !has_terminus(attach);
         if !link.is_refused {
@@ -460,7 +476,7 @@ impl Endpoints {
     }
 
     /// Completes a link that is attached at both ends.
-    fn complete(&mut self, index: u32) {
+    fn complete(&mut self, index: LinkIx) {
         let Some(link) = self.links.at(index) else { return };
         if let Some(receiver) = link.receiver() {
             // Credit that was granted before the sender's attach has been sent already.
@@ -475,8 +491,8 @@ impl Endpoints {
     /// Sends an attach and maps this end's handle. Nothing changes on error.
     fn send_attach(
         &mut self,
-        key: Key,
-        session_key: Key,
+        key: Key<LinkIx>,
+        session_key: Key<SessionIx>,
         options: EndOptions<'_>,
         asked: Option<Attach>,
     ) -> Result<(), LinkError> {

@@ -5,26 +5,20 @@ use alloc::vec::Vec;
 
 use super::attach::too_large;
 use super::receiver::{Held, Receiver};
-use super::{Link, LinkEnd};
+use super::{Link, LinkEnd, LinkHalf};
 use crate::machine::command_error::LinkError;
 use crate::machine::delivery::{Delivery, Record, Tags, forget};
-use crate::machine::endpoints::{Endpoints, of_session};
+use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
-use crate::machine::halves::LinkHalf;
 use crate::machine::reason::Reason;
-use crate::types::{DeliveryKey, Handle, Key, LinkKey};
+use crate::types::{DeliveryKey, Handle, Key, LinkIx, LinkKey, SessionIx};
 use crate::wire::{AmqpError, Attach, Condition, Detach, Role};
 
 impl Link {
     /// Returns `true` if both ends have detached the link and neither has closed it.
     pub(crate) fn is_suspended(&self) -> bool {
-        self.local == LinkHalf::Detached && self.remote == LinkHalf::Detached
-    }
-
-    /// Returns `true` if the peer has attached and detached the link, and this end must answer both.
-    fn is_withdrawn(&self) -> bool {
-        self.local == LinkHalf::Unattached && matches!(self.remote, LinkHalf::Detached | LinkHalf::Closed)
+        self.halves.is_suspended()
     }
 
     /// Stops the link's traffic. Returns the room in the session's window that an incomplete delivery held.
@@ -44,7 +38,7 @@ impl Link {
 
 impl Endpoints {
     /// Refuses a link that the peer has attached [2.6.3].
-    pub(crate) fn refuse_link(&mut self, index: u32, error: AmqpError) -> Result<(), LinkError> {
+    pub(crate) fn refuse_link(&mut self, index: LinkIx, error: AmqpError) -> Result<(), LinkError> {
         let (key, _) = self.offered(index)?;
         let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
         self.begun_session(session.index)?;
@@ -56,12 +50,12 @@ impl Endpoints {
     /// Detaches a link, or closes it for good. Without an error, waits until a complete delivery is written.
     pub(crate) fn detach(
         &mut self,
-        index: u32,
+        index: LinkIx,
         closed: bool,
         error: Option<AmqpError>,
     ) -> Result<(), LinkError> {
         let Some(link) = self.links.at(index) else { return Err(LinkError::Detached) };
-        let (local, remote, session) = (link.local, link.remote, link.session);
+        let (local, remote, session) = (link.halves.local(), link.halves.remote(), link.session);
         match (local, remote) {
             (LinkHalf::Attached, _) if !self.may_send_on(session) => return Err(LinkError::NoSession),
             (LinkHalf::Attached, _) if error.is_none() && self.is_unfinished(index) => {
@@ -92,10 +86,10 @@ impl Endpoints {
     /// Returns `false` if the fault cannot be answered on the link: this end has not begun its session, or
     /// has no handle left.
     #[cold]
-    pub(crate) fn fail_link(&mut self, index: u32, fault: &LinkFault) -> bool {
+    pub(crate) fn fail_link(&mut self, index: LinkIx, fault: &LinkFault) -> bool {
         let error = AmqpError::from(fault.clone());
         let Some(link) = self.links.at(index) else { return true };
-        match link.local {
+        match link.halves.local() {
             LinkHalf::Attached => self.send_detach(index, true, Some(&error)),
             LinkHalf::Unattached => {
                 let key = link.key;
@@ -106,14 +100,14 @@ impl Endpoints {
             LinkHalf::Detached | LinkHalf::Closed => {}
         }
         if let Some(link) = self.links.at(index) {
-            link.local = LinkHalf::Closed;
+            link.halves.close_local();
         }
         self.tell_detached(index, true, Reason::local(Some(error)));
         true
     }
 
     /// Handles a detach, which ends a link or answers a detach of this end.
-    pub(crate) fn on_detach(&mut self, index: u32, detach: Detach) -> Result<(), (u32, Fault)> {
+    pub(crate) fn on_detach(&mut self, index: SessionIx, detach: Detach) -> Result<(), Fault> {
         let handle = detach.handle.get();
         let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
             return Ok(());
@@ -124,15 +118,15 @@ impl Endpoints {
         session.handles.remove(handle);
         self.write_dispositions(index);
         let Some(found) = self.links.at(link) else { return Ok(()) };
-        found.remote = LinkHalf::detached(detach.closed);
+        found.halves.detach_received(detach.closed);
         found.has_failed = detach.error.is_some();
-        let (key, local, ours) = (found.key, found.local, found.reason.take());
+        let (key, local, ours) = (found.key, found.halves.local(), found.reason.take());
         let is_refused = found.is_refused;
         match local {
             LinkHalf::Attached => {
                 self.send_detach(link, detach.closed, None);
                 if let Some(found) = self.links.at(link) {
-                    found.local = LinkHalf::detached(detach.closed);
+                    found.halves.detach_sent(detach.closed);
                 }
                 self.tell_detached(link, detach.closed, Reason::remote(detach.error));
             }
@@ -167,18 +161,18 @@ impl Endpoints {
     /// Some peers refuse a link in this way, without the attach that must come first [2.6.3]. If it is clear
     /// which link of this end is meant, the detach ends that link.
     #[cold]
-    fn on_bare_detach(&mut self, session: u32, detach: Detach) -> Result<(), (u32, Fault)> {
+    fn on_bare_detach(&mut self, session: SessionIx, detach: Detach) -> Result<(), Fault> {
         let handle = detach.handle.get();
         match self.awaited_link(session, handle) {
             Some(link) => {
                 self.send_detach(link, true, None);
                 if let Some(found) = self.links.at(link) {
-                    (found.local, found.remote) = (LinkHalf::Closed, LinkHalf::Closed);
+                    found.halves.close();
                 }
                 self.tell_detached(link, true, Reason::remote(detach.error));
                 Ok(())
             }
-            None => of_session(Err(match detach.error {
+            None => Err(Fault::Session(match detach.error {
                 Some(error) => SessionFault::UnattachedDetach(handle, error),
                 None => SessionFault::UnattachedHandle(handle),
             })),
@@ -187,10 +181,9 @@ impl Endpoints {
 
     /// Returns the link that the peer may refuse by a detach on this handle: the link with this handle at
     /// this end, or the only link without an answer.
-    fn awaited_link(&mut self, session: u32, handle: u32) -> Option<u32> {
+    fn awaited_link(&mut self, session: SessionIx, handle: u32) -> Option<LinkIx> {
         let links = self.sessions.at(session)?.links.clone();
-        let is_awaited =
-            |link: &&Link| link.local == LinkHalf::Attached && link.remote == LinkHalf::Unattached;
+        let is_awaited = |link: &&Link| link.halves.is_attaching();
         let mut awaited = links.iter().filter_map(|index| self.links.peek(*index)).filter(is_awaited);
         let first = awaited.next()?;
         let other = awaited.next();
@@ -203,20 +196,20 @@ impl Endpoints {
     /// Answers a link that the peer has attached and detached before this end has attached it.
     ///
     /// The answer is an attach and a detach [2.6.3], which wait until the session is begun.
-    fn answer_withdrawn(&mut self, key: Key) {
+    fn answer_withdrawn(&mut self, key: Key<LinkIx>) {
         let refusal = AmqpError::new(Condition::DetachForced);
         if self.send_refusal(key, &refusal).is_ok()
             && let Some(link) = self.links.get_mut(key)
         {
-            link.local = LinkHalf::Closed;
+            link.halves.close_local();
         }
     }
 
     /// Answers all links that the peer attached and detached before the session was begun.
-    pub(crate) fn answer_all_withdrawn(&mut self, session: u32) {
+    pub(crate) fn answer_all_withdrawn(&mut self, session: SessionIx) {
         let links = self.sessions.at(session).map(|session| session.links.clone()).unwrap_or_default();
         for index in links {
-            let Some(link) = self.links.at(index).filter(|link| link.is_withdrawn()) else { continue };
+            let Some(link) = self.links.at(index).filter(|link| link.halves.is_withdrawn()) else { continue };
             let key = link.key;
             self.answer_withdrawn(key);
             self.drop_link(index);
@@ -224,17 +217,16 @@ impl Endpoints {
     }
 
     /// Ends a link with its session.
-    pub(crate) fn end_link_of_session(&mut self, index: u32, reason: &Reason) {
+    pub(crate) fn end_link_of_session(&mut self, index: LinkIx, reason: &Reason) {
         let Some(link) = self.links.at(index) else { return };
         if link.is_suspended() {
             self.lose_deliveries(index);
             return;
         }
-        let is_told = link.is_withdrawn()
-            || (matches!(link.local, LinkHalf::Detached | LinkHalf::Closed) && link.reason.is_none());
+        let is_told =
+            link.halves.is_withdrawn() || (link.halves.local().is_detached() && link.reason.is_none());
         let own = link.reason.take();
-        link.local = LinkHalf::Closed;
-        link.remote = LinkHalf::Closed;
+        link.halves.close();
         if is_told {
             self.drop_link(index);
         } else {
@@ -257,7 +249,7 @@ impl Endpoints {
     }
 
     /// Sends an attach without a terminus, and a detach with the error [2.6.3].
-    pub(super) fn send_refusal(&mut self, key: Key, error: &AmqpError) -> Result<(), LinkError> {
+    pub(super) fn send_refusal(&mut self, key: Key<LinkIx>, error: &AmqpError) -> Result<(), LinkError> {
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
             return Err(LinkError::NoSession);
@@ -276,7 +268,7 @@ impl Endpoints {
     }
 
     /// Sends a detach and frees this end's handle [2.7.7].
-    fn send_detach(&mut self, index: u32, closed: bool, error: Option<&AmqpError>) {
+    fn send_detach(&mut self, index: LinkIx, closed: bool, error: Option<&AmqpError>) {
         let Some(link) = self.links.at(index) else { return };
         let (session, handle) = (link.session, link.handle);
         self.write_dispositions(session.index);
@@ -287,9 +279,9 @@ impl Endpoints {
     }
 
     /// Continues after this end's detach, which the peer may have answered already.
-    fn detached(&mut self, index: u32, closed: bool, reason: Reason) {
+    fn detached(&mut self, index: LinkIx, closed: bool, reason: Reason) {
         let Some(link) = self.links.at(index) else { return };
-        link.local = LinkHalf::detached(closed);
+        link.halves.detach_sent(closed);
         self.lose_unfinished(index);
         let Some(link) = self.links.at(index) else { return };
         if let Some(sender) = link.sender() {
@@ -299,14 +291,14 @@ impl Endpoints {
         self.give_up_place(index);
         let Some(link) = self.links.at(index) else { return };
         // The name is free, unless the answer to the attach is still to come.
-        if closed && link.remote != LinkHalf::Unattached {
+        if closed && link.halves.remote() != LinkHalf::Unattached {
             let (role, name, key) = (link.end.role(), link.name.clone(), link.key);
             self.names.remove(role, &name, key);
         }
     }
 
     /// Closes a link that this end has detached and the peer has closed, by attaching it again [2.6.6].
-    fn close_crossed(&mut self, key: Key, ours: Option<Box<Reason>>, error: Option<AmqpError>) {
+    fn close_crossed(&mut self, key: Key<LinkIx>, ours: Option<Box<Reason>>, error: Option<AmqpError>) {
         self.reattach_close(key, None);
         let reason = match (ours, error) {
             (Some(ours), None) => *ours,
@@ -316,7 +308,7 @@ impl Endpoints {
     }
 
     /// Closes a suspended link, by an attach and a closing detach.
-    fn close_suspended(&mut self, index: u32, error: Option<AmqpError>) {
+    fn close_suspended(&mut self, index: LinkIx, error: Option<AmqpError>) {
         let Some(link) = self.links.at(index) else { return };
         let key = link.key;
         self.suspended.retain(|suspended| *suspended != key);
@@ -325,17 +317,18 @@ impl Endpoints {
     }
 
     /// Attaches a link again only to close it. The peer must answer both [2.6.6].
-    fn reattach_close(&mut self, key: Key, error: Option<&AmqpError>) {
-        let remote =
-            if self.send_reattach_close(key, error) { LinkHalf::Unattached } else { LinkHalf::Closed };
+    fn reattach_close(&mut self, key: Key<LinkIx>, error: Option<&AmqpError>) {
+        let is_sent = self.send_reattach_close(key, error);
         if let Some(link) = self.links.get_mut(key) {
-            link.local = LinkHalf::Closed;
-            link.remote = remote;
+            link.halves.close();
+            if is_sent {
+                link.halves.await_answer();
+            }
         }
     }
 
     /// Sends an attach and a closing detach. Returns `false` if the link has no session to send them on.
-    fn send_reattach_close(&mut self, key: Key, error: Option<&AmqpError>) -> bool {
+    fn send_reattach_close(&mut self, key: Key<LinkIx>, error: Option<&AmqpError>) -> bool {
         let Some(link) = self.links.get_mut(key) else { return false };
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
             return false;
@@ -354,7 +347,7 @@ impl Endpoints {
     }
 
     /// Reports a link that is detached at both ends, or whose peer this end ignores.
-    fn tell_detached(&mut self, index: u32, closed: bool, reason: Reason) {
+    fn tell_detached(&mut self, index: LinkIx, closed: bool, reason: Reason) {
         if closed {
             self.tell_end(index, true, reason);
             return;
@@ -385,14 +378,14 @@ impl Endpoints {
     }
 
     /// Reports the end of a link, and ends its deliveries.
-    fn tell_end(&mut self, index: u32, closed: bool, reason: Reason) {
+    fn tell_end(&mut self, index: LinkIx, closed: bool, reason: Reason) {
         self.lose_unfinished(index);
         self.lose_deliveries(index);
         let Some(link) = self.links.at(index) else { return };
         link.reason = None;
         let held = link.stop();
         let (key, session, role, name) = (link.key, link.session, link.end.role(), link.name.clone());
-        let (public, is_owed) = (link.public_key(), link.remote == LinkHalf::Unattached);
+        let (public, is_owed) = (link.public_key(), link.halves.remote() == LinkHalf::Unattached);
         if !is_owed {
             self.names.remove(role, &name, key);
         }
@@ -407,7 +400,7 @@ impl Endpoints {
     }
 
     /// Reports the unsettled deliveries of a link as lost.
-    pub(super) fn lose_deliveries(&mut self, index: u32) {
+    pub(super) fn lose_deliveries(&mut self, index: LinkIx) {
         self.finish_updates();
         let Some(link) = self.links.at(index) else { return };
         let public = link.public_key();
@@ -431,7 +424,7 @@ impl Endpoints {
     }
 
     /// Ends an incomplete delivery, and reports it as lost if the application knows it.
-    fn lose_unfinished(&mut self, index: u32) {
+    fn lose_unfinished(&mut self, index: LinkIx) {
         self.finish_updates();
         let Some(link) = self.links.at(index) else { return };
         let public = link.public_key();
@@ -442,7 +435,8 @@ impl Endpoints {
             },
             LinkEnd::Receiver(receiver) => {
                 // The peer may complete it until it has detached.
-                let may_go_on = link.local == LinkHalf::Detached && link.remote == LinkHalf::Attached;
+                let may_go_on =
+                    link.halves.local() == LinkHalf::Detached && link.halves.remote() == LinkHalf::Attached;
                 let is_told = receiver.streaming;
                 match receiver.partial().filter(|_| !may_go_on) {
                     Some(arrival) => (arrival.number, is_told),
@@ -466,7 +460,7 @@ impl Endpoints {
     }
 
     /// Moves a suspended link away from its old session. Deliveries and room of the old session are given up.
-    pub(super) fn leave_session(&mut self, index: u32) {
+    pub(super) fn leave_session(&mut self, index: LinkIx) {
         self.lose_deliveries(index);
         let Some(link) = self.links.at(index) else { return };
         let session = link.session;
@@ -478,16 +472,15 @@ impl Endpoints {
     }
 
     /// Removes a link that has ended at both ends and whose end was polled.
-    fn drop_link(&mut self, index: u32) {
+    fn drop_link(&mut self, index: LinkIx) {
         let Some(link) = self.links.at(index) else { return };
-        let is_answered = matches!(link.remote, LinkHalf::Detached | LinkHalf::Closed);
-        if link.is_polled && is_answered && link.local != LinkHalf::Unattached {
+        if link.is_polled && link.halves.is_answered() {
             let key = link.key;
             self.remove_link(key);
         }
     }
 
-    fn remove_link(&mut self, key: Key) {
+    fn remove_link(&mut self, key: Key<LinkIx>) {
         let Some(mut link) = self.links.remove(key) else { return };
         self.names.remove(link.end.role(), &link.name, key);
         let held = link.receiver().map(Receiver::clear).unwrap_or_default();

@@ -6,7 +6,7 @@
 
 use crate::config::Options;
 use crate::machine::endpoints::Endpoints;
-use crate::types::{Key, Moment};
+use crate::types::{Key, LinkIx, Moment};
 
 /// The connection's options about the credit of its links.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,13 +26,13 @@ impl CreditOptions {
 /// A sender whose receiver drains its credit, and the time at which unused credit is returned.
 #[derive(Debug)]
 pub(crate) struct Draining {
-    link: Key,
+    link: Key<LinkIx>,
     by: Moment,
 }
 
 impl Endpoints {
     /// Gives a sender time to use the credit that its receiver drains.
-    pub(crate) fn delay_drain(&mut self, index: u32) {
+    pub(crate) fn delay_drain(&mut self, index: LinkIx) {
         let by = self.now.after(self.credit.pause.into());
         let Some(link) = self.links.at(index) else { return };
         let key = link.key;

@@ -30,6 +30,7 @@ mod attach;
 mod credit;
 mod detach;
 mod drain;
+mod halves;
 mod names;
 mod receiver;
 mod sender;
@@ -38,30 +39,27 @@ use alloc::boxed::Box;
 
 pub(crate) use attach::{EndOptions, decode};
 pub(crate) use drain::{CreditOptions, Draining};
+pub(crate) use halves::{Halves, LinkHalf};
 pub(crate) use names::Names;
 pub(crate) use receiver::{Arrival, Held, Progress, Receiver};
 pub(crate) use sender::{Sender, Sending, SendingEnd};
 
 use super::delivery::{Chain, Tags};
-use super::halves::LinkHalf;
 use super::reason::Reason;
-use crate::types::{Key, LinkKey, ReceiverKey, SenderKey, Str, Symbol};
+use crate::types::{Key, LinkIx, LinkKey, ReceiverKey, SenderKey, SessionIx, Str, Symbol};
 use crate::wire::{ReceiverSettleMode, Role, SenderSettleMode};
 
 /// A link, as this end sees it.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) key: Key,
+    pub(crate) key: Key<LinkIx>,
     /// The session of the link, or its last one.
-    pub(crate) session: Key,
+    pub(crate) session: Key<SessionIx>,
     pub(crate) name: Str,
-    /// The half of this end.
-    pub(crate) local: LinkHalf,
-    /// The half of the peer.
-    pub(crate) remote: LinkHalf,
-    /// The handle of this end, while `local` is attached.
+    pub(crate) halves: Halves,
+    /// The handle of this end, while its half is attached.
     pub(crate) handle: u32,
-    /// The handle of the peer, while `remote` is attached.
+    /// The handle of the peer, while its half is attached.
     pub(crate) remote_handle: u32,
     /// The settlement policy of the sender, as in the sender's attach [2.7.3].
     pub(crate) snd_settle_mode: SenderSettleMode,
@@ -119,13 +117,12 @@ impl LinkEnd {
 }
 
 impl Link {
-    pub(crate) fn new(key: Key, session: Key, name: Str, end: LinkEnd) -> Self {
+    pub(crate) fn new(key: Key<LinkIx>, session: Key<SessionIx>, name: Str, end: LinkEnd) -> Self {
         Self {
             key,
             session,
             name,
-            local: LinkHalf::Unattached,
-            remote: LinkHalf::Unattached,
+            halves: Halves::new(),
             handle: 0,
             remote_handle: 0,
             snd_settle_mode: SenderSettleMode::default(),
@@ -155,7 +152,7 @@ impl Link {
     /// Returns `true` if messages may flow.
     #[inline]
     pub(crate) fn is_complete(&self) -> bool {
-        self.local == LinkHalf::Attached && self.remote == LinkHalf::Attached && !self.is_refused
+        self.halves.is_attached() && !self.is_refused
     }
 
     pub(crate) fn sender(&mut self) -> Option<&mut Sender> {

@@ -2,19 +2,19 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::types::{Key, Str};
+use crate::types::{Key, LinkIx, Str};
 use crate::wire::Role;
 
 /// A map from names to links. It is a tree, since the peer chooses the names and must not influence the cost
 /// of a search.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    senders: BTreeMap<Str, Key>,
-    receivers: BTreeMap<Str, Key>,
+    senders: BTreeMap<Str, Key<LinkIx>>,
+    receivers: BTreeMap<Str, Key<LinkIx>>,
 }
 
 impl Names {
-    fn of(&mut self, role: Role) -> &mut BTreeMap<Str, Key> {
+    fn of(&mut self, role: Role) -> &mut BTreeMap<Str, Key<LinkIx>> {
         match role {
             Role::Sender => &mut self.senders,
             Role::Receiver => &mut self.receivers,
@@ -22,16 +22,16 @@ impl Names {
     }
 
     /// Returns the link with this name and this role at this end.
-    pub(crate) fn get(&mut self, role: Role, name: &Str) -> Option<Key> {
+    pub(crate) fn get(&mut self, role: Role, name: &Str) -> Option<Key<LinkIx>> {
         self.of(role).get(name).copied()
     }
 
-    pub(crate) fn insert(&mut self, role: Role, name: Str, key: Key) {
+    pub(crate) fn insert(&mut self, role: Role, name: Str, key: Key<LinkIx>) {
         self.of(role).insert(name, key);
     }
 
     /// Removes a link, unless another link has taken over the name.
-    pub(crate) fn remove(&mut self, role: Role, name: &Str, key: Key) {
+    pub(crate) fn remove(&mut self, role: Role, name: &Str, key: Key<LinkIx>) {
         if self.get(role, name) == Some(key) {
             self.of(role).remove(name);
         }

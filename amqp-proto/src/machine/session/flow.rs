@@ -3,12 +3,12 @@
 use super::Session;
 use super::lifecycle::OUTGOING_WINDOW;
 use crate::machine::command_error::FlowError;
-use crate::machine::endpoints::{Ahead, Endpoints, of_session};
+use crate::machine::endpoints::{Ahead, Endpoints};
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, SessionFault};
-use crate::machine::halves::{Half, LinkHalf};
-use crate::machine::link::{Link, LinkEnd};
-use crate::types::{Handle, ReceiverKey};
+use crate::machine::halves::Half;
+use crate::machine::link::{Link, LinkEnd, LinkHalf};
+use crate::types::{Handle, LinkIx, ReceiverKey, SessionIx};
 use crate::wire::Flow;
 
 impl Session {
@@ -24,12 +24,12 @@ impl Session {
 
 impl Endpoints {
     /// Handles a flow: the peer's windows, and with a handle the state of a link.
-    pub(crate) fn on_flow(&mut self, index: u32, flow: &Flow) -> Result<(), (u32, Fault)> {
+    pub(crate) fn on_flow(&mut self, index: SessionIx, flow: &Flow) -> Result<(), Fault> {
         let Some(session) = self.sessions.at(index).filter(|session| session.listens()) else {
             return Ok(());
         };
         match (flow.next_incoming_id, session.knows_begin) {
-            (None, true) => return of_session(Err(SessionFault::NextIncomingId)),
+            (None, true) => return Err(SessionFault::NextIncomingId.into()),
             (None, false) => {}
             (Some(_), _) => session.knows_begin = true,
         }
@@ -39,20 +39,20 @@ impl Endpoints {
                 || flow.available.is_some()
                 || flow.drain;
             if has_link_state {
-                return of_session(Err(SessionFault::NoHandle));
+                return Err(SessionFault::NoHandle.into());
             }
             self.on_session_flow(index, flow);
             return Ok(());
         };
         let Some(link) = session.handles.get(handle.get()) else {
-            return of_session(Err(SessionFault::UnattachedHandle(handle.get())));
+            return Err(SessionFault::UnattachedHandle(handle.get()).into());
         };
         self.on_session_flow(index, &Flow { echo: false, ..flow.clone() });
         self.on_link_flow(link, flow);
         Ok(())
     }
 
-    fn on_session_flow(&mut self, index: u32, flow: &Flow) {
+    fn on_session_flow(&mut self, index: SessionIx, flow: &Flow) {
         let Some(session) = self.sessions.at(index) else { return };
         session.incoming.on_flow(flow);
         session.outgoing.on_flow(flow);
@@ -68,9 +68,9 @@ impl Endpoints {
         }
     }
 
-    fn on_link_flow(&mut self, index: u32, flow: &Flow) {
+    fn on_link_flow(&mut self, index: LinkIx, flow: &Flow) {
         let Some(link) = self.links.at(index) else { return };
-        match link.local {
+        match link.halves.local() {
             LinkHalf::Attached => {}
             LinkHalf::Unattached => return on_early_flow(link, flow),
             LinkHalf::Detached | LinkHalf::Closed => return,
@@ -115,7 +115,7 @@ impl Endpoints {
     }
 
     /// Sets the credit of a link.
-    pub(crate) fn set_credit(&mut self, index: u32, credit: u32) -> Result<(), FlowError> {
+    pub(crate) fn set_credit(&mut self, index: LinkIx, credit: u32) -> Result<(), FlowError> {
         let Some(receiver) = self.attached(index).and_then(Link::receiver) else {
             return Err(FlowError::Detached);
         };
@@ -132,7 +132,7 @@ impl Endpoints {
     }
 
     /// Withdraws all credit of a link, and requests the sender's answer [2.6.10].
-    pub(crate) fn stop(&mut self, index: u32) -> Result<(), FlowError> {
+    pub(crate) fn stop(&mut self, index: LinkIx) -> Result<(), FlowError> {
         self.set_credit(index, 0)?;
         if let Some(receiver) = self.links.at(index).and_then(Link::receiver) {
             receiver.stops = true;
@@ -141,7 +141,7 @@ impl Endpoints {
     }
 
     /// Asks the sender of a link to use or return its credit.
-    pub(crate) fn drain(&mut self, index: u32) -> Result<(), FlowError> {
+    pub(crate) fn drain(&mut self, index: LinkIx) -> Result<(), FlowError> {
         let link = self.attached(index).ok_or(FlowError::Detached)?;
         let key = ReceiverKey(link.key);
         let receiver = link.receiver().ok_or(FlowError::Detached)?;
@@ -162,14 +162,14 @@ impl Endpoints {
     }
 
     /// Requests the state of the peer's end of a link.
-    pub(crate) fn echo(&mut self, index: u32) -> Result<(), FlowError> {
+    pub(crate) fn echo(&mut self, index: LinkIx) -> Result<(), FlowError> {
         self.attached(index).ok_or(FlowError::Detached)?.echo = true;
         self.link_due(index);
         Ok(())
     }
 
     /// Announces the number of messages that wait for credit.
-    pub(crate) fn set_available(&mut self, index: u32, messages: u32) -> Result<(), FlowError> {
+    pub(crate) fn set_available(&mut self, index: LinkIx, messages: u32) -> Result<(), FlowError> {
         let sender = self.attached(index).and_then(Link::sender).ok_or(FlowError::Detached)?;
         sender.credit.set_available(messages);
         self.link_due(index);
@@ -177,7 +177,7 @@ impl Endpoints {
     }
 
     /// Answers a drain for the application, which has no messages to send.
-    pub(crate) fn drained(&mut self, index: u32) -> Result<(), FlowError> {
+    pub(crate) fn drained(&mut self, index: LinkIx) -> Result<(), FlowError> {
         let sender = self.attached(index).and_then(Link::sender).ok_or(FlowError::Detached)?;
         if sender.drain_due {
             sender.has_drained = true;
@@ -190,7 +190,7 @@ impl Endpoints {
     }
 
     /// Marks the answer to a drain as due, if it can be given [2.6.7].
-    pub(crate) fn look_drained(&mut self, index: u32) {
+    pub(crate) fn look_drained(&mut self, index: LinkIx) {
         let sender = self.links.at(index).and_then(Link::sender);
         if sender.is_some_and(|sender| sender.answers_drain()) {
             self.drain_answer_due(index);
@@ -201,7 +201,7 @@ impl Endpoints {
     ///
     /// The application may still want to use credit that is to be returned [2.6.7], or to check a terminus
     /// before the first credit is granted [2.6.3].
-    pub(crate) fn flow_waits(&mut self, index: u32) -> bool {
+    pub(crate) fn flow_waits(&mut self, index: LinkIx) -> bool {
         if self.fx.events.is_empty() {
             return false;
         }
@@ -212,18 +212,18 @@ impl Endpoints {
         }
     }
 
-    fn attached(&mut self, index: u32) -> Option<&mut Link> {
+    fn attached(&mut self, index: LinkIx) -> Option<&mut Link> {
         let session = self.links.at(index)?.session;
         let may_send = self.may_send_on(session);
-        self.links.at(index).filter(|link| may_send && link.local == LinkHalf::Attached)
+        self.links.at(index).filter(|link| may_send && link.halves.local() == LinkHalf::Attached)
     }
 
     /// Writes a flow with the state of a link and its session.
-    pub(crate) fn write_link_flow(&mut self, index: u32) {
+    pub(crate) fn write_link_flow(&mut self, index: LinkIx) {
         let Some(link) = self.links.at(index) else { return };
         link.flow_due = false;
         let is_asked = core::mem::take(&mut link.is_flow_asked);
-        if link.local != LinkHalf::Attached {
+        if link.halves.local() != LinkHalf::Attached {
             return;
         }
         if let Some(sender) = link.sender() {
@@ -261,7 +261,7 @@ impl Endpoints {
     }
 
     /// Writes a flow with the windows of a session, if one was requested or the window is low.
-    pub(crate) fn write_session_flow(&mut self, index: u32) {
+    pub(crate) fn write_session_flow(&mut self, index: SessionIx) {
         let Some(session) = self.sessions.at(index) else { return };
         session.due = false;
         if !session.is_begun() || !(session.flow_due || session.incoming.is_low()) {

@@ -11,7 +11,7 @@ use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, SessionFault};
 use crate::machine::halves::Half;
 use crate::machine::reason::Reason;
-use crate::types::{Handle, Key, SessionKey};
+use crate::types::{Handle, Key, SessionIx, SessionKey};
 use crate::wire::{AmqpError, Begin, End};
 
 /// The announced outgoing-window: this end does not limit itself.
@@ -19,7 +19,7 @@ pub(super) const OUTGOING_WINDOW: u32 = i32::MAX.cast_unsigned();
 
 impl Endpoints {
     /// Begins a session.
-    pub(crate) fn begin(&mut self, options: &SessionOptions) -> Result<Key, SessionError> {
+    pub(crate) fn begin(&mut self, options: &SessionOptions) -> Result<Key<SessionIx>, SessionError> {
         if !self.is_open || self.leaving.is_some() {
             return Err(SessionError::NotOpen);
         }
@@ -43,7 +43,7 @@ impl Endpoints {
     /// Accepts a session that the peer has begun.
     pub(crate) fn accept_session(
         &mut self,
-        index: u32,
+        index: SessionIx,
         options: &SessionOptions,
     ) -> Result<(), SessionError> {
         if !self.is_open {
@@ -70,7 +70,7 @@ impl Endpoints {
 
     /// Ends a session, or refuses one that the peer has begun. Without an error, waits until complete
     /// deliveries are written.
-    pub(crate) fn end(&mut self, index: u32, error: Option<AmqpError>) -> Result<(), SessionError> {
+    pub(crate) fn end(&mut self, index: SessionIx, error: Option<AmqpError>) -> Result<(), SessionError> {
         if !self.is_open {
             return Err(SessionError::NotOpen);
         }
@@ -93,7 +93,7 @@ impl Endpoints {
 
     /// Ends a session for a fault of the peer, and ignores later frames on it [2.5.4].
     #[cold]
-    pub(crate) fn fail_session(&mut self, index: u32, fault: &SessionFault) {
+    pub(crate) fn fail_session(&mut self, index: SessionIx, fault: &SessionFault) {
         let error = AmqpError::from(fault.clone());
         self.write_dispositions(index);
         self.send_end(index, Some(&error));
@@ -108,7 +108,12 @@ impl Endpoints {
         u16::try_from(channel).map_err(|_| SessionError::Channels)
     }
 
-    fn send_begin(&mut self, index: u32, channel: u16, options: &SessionOptions) -> Result<(), SessionError> {
+    fn send_begin(
+        &mut self,
+        index: SessionIx,
+        channel: u16,
+        options: &SessionOptions,
+    ) -> Result<(), SessionError> {
         let Some(session) = self.sessions.at(index) else { return Err(SessionError::Ended) };
         let window = session.incoming.open();
         let mut begin = Begin::new(session.outgoing.next_id(), window, OUTGOING_WINDOW);
@@ -126,7 +131,7 @@ impl Endpoints {
     }
 
     /// Sends an end, after the begin if that was not sent.
-    fn send_end(&mut self, index: u32, error: Option<&AmqpError>) {
+    fn send_end(&mut self, index: SessionIx, error: Option<&AmqpError>) {
         let owes_begin = self.sessions.at(index).is_some_and(|session| session.local == Half::Unopened);
         if owes_begin {
             let begun = self
@@ -198,7 +203,7 @@ impl Endpoints {
     }
 
     /// Handles an end [2.5.2] [2.5.3].
-    pub(crate) fn on_end(&mut self, index: u32, end: End) {
+    pub(crate) fn on_end(&mut self, index: SessionIx, end: End) {
         let Some(session) = self.sessions.at(index) else { return };
         session.remote = Half::Ended;
         let (channel, is_ours) = (session.remote_channel, session.local == Half::Ended);
@@ -224,7 +229,7 @@ impl Endpoints {
     }
 
     /// Reports the end of a session, after the ends of its links and deliveries.
-    fn tell_session_end(&mut self, index: u32, reason: Reason) {
+    fn tell_session_end(&mut self, index: SessionIx, reason: Reason) {
         let Some(session) = self.sessions.at(index) else { return };
         let key = session.key;
         session.reason = None;
@@ -238,7 +243,7 @@ impl Endpoints {
 
     /// Ends all sessions with the connection [2.5.2].
     pub(crate) fn end_all(&mut self, reason: &Reason) {
-        let keys: alloc::vec::Vec<Key> = self.sessions.keys().collect();
+        let keys: alloc::vec::Vec<_> = self.sessions.keys().collect();
         for key in keys {
             let Some(session) = self.sessions.get_mut(key) else { continue };
             session.local = Half::Ended;
@@ -262,7 +267,7 @@ impl Endpoints {
     }
 
     /// Removes a session that has ended at both ends and whose end was polled.
-    fn drop_session(&mut self, index: u32) {
+    fn drop_session(&mut self, index: SessionIx) {
         let Some(session) = self.sessions.at(index) else { return };
         if session.is_polled && session.remote == Half::Ended {
             let key = session.key;

@@ -33,13 +33,13 @@ use super::directory::{Directory, Numbers};
 use super::halves::Half;
 use super::reason::Reason;
 use crate::config::SessionOptions;
-use crate::types::{DeliveryNumber, Key, Limits, Symbol};
+use crate::types::{DeliveryNumber, Key, Limits, LinkIx, SessionIx, Symbol};
 use crate::wire::Role;
 
 /// A session, as this end sees it.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) key: Key,
+    pub(crate) key: Key<SessionIx>,
     /// The half of this end.
     pub(crate) local: Half,
     /// The half of the peer.
@@ -55,13 +55,13 @@ pub(crate) struct Session {
     pub(crate) incoming: IncomingWindow,
     pub(crate) outgoing: OutgoingWindow,
     /// The indexes of links by the peer's handles.
-    pub(crate) handles: Directory,
+    pub(crate) handles: Directory<LinkIx>,
     /// The handles of this end.
     pub(crate) own_handles: Numbers,
     /// The highest handle that the peer accepts.
     pub(crate) handle_max: u32,
     /// The indexes of the links whose current or last session this is.
-    pub(crate) links: BTreeSet<u32>,
+    pub(crate) links: BTreeSet<LinkIx>,
     /// The unsettled deliveries that this end has sent.
     pub(crate) sent: Ledger,
     /// The unsettled deliveries that this end has received; `None` before the first, which determines the
@@ -78,9 +78,9 @@ pub(crate) struct Session {
     pub(crate) leaves: bool,
     /// The index of a sender whose delivery has an id and no written frame; later deliveries must not
     /// overtake it.
-    pub(crate) unsent: Option<u32>,
+    pub(crate) unsent: Option<LinkIx>,
     /// The indexes of senders that wait for the window to open.
-    pub(crate) waiting: VecDeque<u32>,
+    pub(crate) waiting: VecDeque<LinkIx>,
     /// The peer's begin, encoded, which is smaller than decoded.
     pub(crate) begin: Box<[u8]>,
     /// The extensions that this end desires.
@@ -93,7 +93,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(key: Key, options: &SessionOptions, limits: &Limits) -> Self {
+    pub(crate) fn new(key: Key<SessionIx>, options: &SessionOptions, limits: &Limits) -> Self {
         Self {
             key,
             local: Half::Unopened,

@@ -12,7 +12,7 @@ use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress};
 use crate::machine::session::Session;
 use crate::message::Payload;
-use crate::types::{DeliveryKey, DeliveryNumber, DeliveryTag, Handle, Key, Limits, ReceiverKey};
+use crate::types::{DeliveryKey, DeliveryNumber, DeliveryTag, Handle, Key, Limits, LinkIx, ReceiverKey};
 use crate::wire::{DeliveryState, SenderSettleMode};
 
 /// A received transfer in either of its decoded forms.
@@ -33,7 +33,7 @@ pub(crate) trait IncomingTransfer {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrived {
     pub(super) what: What,
-    pub(super) receiver: Key,
+    pub(super) receiver: Key<LinkIx>,
     pub(super) delivery: DeliveryKey,
 }
 
@@ -93,7 +93,8 @@ impl First<'_> {
             let max = receiver.max_message_size.unwrap_or_default();
             // The application has not seen the delivery, and will not.
             forget(link, session, number);
-            return Err(if is_unsettled { LinkFault::NotSettled } else { LinkFault::MessageSize(max) }.into());
+            let fault = if is_unsettled { LinkFault::NotSettled } else { LinkFault::MessageSize(max) };
+            return Err(fault.on(link.key.index));
         }
         if self.resume && !self.more {
             return Ok(None);
@@ -140,13 +141,13 @@ impl First<'_> {
         // A resumed delivery was unsettled on an earlier link, and is unknown here (T-RES-10).
         let keep = !self.settled && !self.resume && !self.aborted;
         if keep && ledger.live() >= limits.unsettled() {
-            return Err(LinkFault::Unsettled(limits.unsettled()).into());
+            return Err(LinkFault::Unsettled(limits.unsettled()).on(link.key.index));
         }
         let LinkEnd::Receiver(receiver) = &mut link.end else {
-            return Err(LinkFault::TransferToSender.into());
+            return Err(LinkFault::TransferToSender.on(link.key.index));
         };
         if !receiver.credit.receive() {
-            return Err(LinkFault::TransferLimit.into());
+            return Err(LinkFault::TransferLimit.on(link.key.index));
         }
         if !keep {
             ledger.pass(number);
@@ -154,7 +155,7 @@ impl First<'_> {
         }
         let chain = &link.chain;
         if !link.tags.insert(self.tag, || live_tags(ledger, chain)) {
-            return Err(LinkFault::TagInUse.into());
+            return Err(LinkFault::TagInUse.on(link.key.index));
         }
         let mut record = Record::new(tag.clone(), link.key.index);
         record.second = self.second;

@@ -17,11 +17,11 @@ use crate::machine::effects::Effects;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
-use crate::machine::halves::{Half, LinkHalf};
-use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress, Receiver};
+use crate::machine::halves::Half;
+use crate::machine::link::{Arrival, Held, Link, LinkEnd, LinkHalf, Progress, Receiver};
 use crate::machine::session::Session;
 use crate::message::Payload;
-use crate::types::{DeliveryKey, DeliveryTag, Handle, Key, Limits, ReceiverKey};
+use crate::types::{DeliveryKey, DeliveryTag, Handle, Key, Limits, LinkIx, ReceiverKey, SessionIx};
 use crate::wire::{Outcome, ReceiverSettleMode, SenderSettleMode, Transfer};
 
 impl Endpoints {
@@ -29,32 +29,29 @@ impl Endpoints {
     #[inline]
     pub(crate) fn on_transfer(
         &mut self,
-        index: u32,
+        index: SessionIx,
         transfer: &impl IncomingTransfer,
         payload: Bytes,
-    ) -> Result<Option<Arrived>, (u32, Fault)> {
+    ) -> Result<Option<Arrived>, Fault> {
         let Some(session) = self.sessions.at(index) else { return Ok(None) };
         if session.discards || session.local == Half::Ended {
             return Ok(None);
         }
-        session.incoming.receive().map_err(|fault| (0, fault.into()))?;
+        session.incoming.receive()?;
         let handle = transfer.handle().get();
         let Some(at) = session.handles.get(handle) else {
-            return Err((0, SessionFault::UnattachedHandle(handle).into()));
+            return Err(SessionFault::UnattachedHandle(handle).into());
         };
         let Some(link) = self.links.at(at) else { return Ok(None) };
         let (mut arrived, mut tops_up) = (None, false);
-        match link.local {
+        match link.halves.local() {
             // Transfers that were on the way when this end detached belong to the suspended link (L-DET-02).
             LinkHalf::Attached | LinkHalf::Detached => {
-                match transfer.take(link, session, &self.limits, payload) {
-                    Ok(news) => arrived = news,
-                    Err(fault) => return Err((at, fault)),
-                }
+                arrived = transfer.take(link, session, &self.limits, payload)?;
                 tops_up = self.fx.tell_credit(link, arrived.is_none());
             }
             // This end has not granted any credit yet (L-ATT-13).
-            LinkHalf::Unattached => return Err((at, LinkFault::TransferLimit.into())),
+            LinkHalf::Unattached => return Err(LinkFault::TransferLimit.on(at)),
             LinkHalf::Closed => {}
         }
         // A dropped transfer, or a joined one, may have left the window low.
@@ -69,7 +66,7 @@ impl Endpoints {
 
     /// Takes the oldest complete message of a receiver.
     #[inline]
-    pub(crate) fn receive(&mut self, index: u32) -> Option<Delivery> {
+    pub(crate) fn receive(&mut self, index: LinkIx) -> Option<Delivery> {
         let link = self.links.at(index)?;
         let session = link.session;
         let LinkEnd::Receiver(receiver) = &mut link.end else { return None };
@@ -92,7 +89,7 @@ impl Endpoints {
     }
 
     /// Releases complete messages that were not taken. Messages that the sender has settled stay readable.
-    pub(crate) fn release_untaken(&mut self, index: u32) {
+    pub(crate) fn release_untaken(&mut self, index: LinkIx) {
         let Some(link) = self.links.at(index) else { return };
         let (session, LinkEnd::Receiver(receiver)) = (link.session, &mut link.end) else { return };
         receiver.is_paused = true;
@@ -106,7 +103,7 @@ impl Endpoints {
     }
 
     /// Takes the octets of a message that have arrived; it may be incomplete.
-    pub(crate) fn read(&mut self, index: u32, delivery: DeliveryKey) -> Result<Part, ReadError> {
+    pub(crate) fn read(&mut self, index: LinkIx, delivery: DeliveryKey) -> Result<Part, ReadError> {
         let Some(link) = self.links.at(index) else { return Err(ReadError::NoDelivery) };
         let session = link.session;
         if !delivery.is_received() || delivery.session != session {
@@ -130,7 +127,7 @@ impl Endpoints {
     }
 
     /// Frees the room that a link held in its session's window.
-    pub(crate) fn release(&mut self, session: Key, held: Held) {
+    pub(crate) fn release(&mut self, session: Key<SessionIx>, held: Held) {
         let Some(session) = self.sessions.get_mut(session) else { return };
         session.incoming.release(held.frames, held.octets);
         if session.incoming.is_low() {
@@ -141,7 +138,7 @@ impl Endpoints {
 
     /// Frees the room of octets that the application has taken, and renews the credit.
     #[inline]
-    fn taken(&mut self, index: u32, session: Key, held: Held) {
+    fn taken(&mut self, index: LinkIx, session: Key<SessionIx>, held: Held) {
         self.release(session, held);
         let Some(link) = self.links.at(index).filter(|link| link.is_complete()) else { return };
         if link.receiver().is_some_and(Receiver::top_up) {
@@ -179,21 +176,21 @@ impl IncomingTransfer for Transfer {
     ) -> Result<Option<Arrived>, Fault> {
         let settled = self.settled == Some(true);
         let LinkEnd::Receiver(receiver) = &mut link.end else {
-            return Err(LinkFault::TransferToSender.into());
+            return Err(LinkFault::TransferToSender.on(link.key.index));
         };
         if self.rcv_settle_mode == Some(ReceiverSettleMode::Second)
             && link.rcv_settle_mode == ReceiverSettleMode::First
         {
-            return Err(LinkFault::Second.into());
+            return Err(LinkFault::Second.on(link.key.index));
         }
         if settled && link.snd_settle_mode == SenderSettleMode::Unsettled && !self.aborted {
-            return Err(LinkFault::Settled.into());
+            return Err(LinkFault::Settled.on(link.key.index));
         }
         if let Some(partial) = receiver.take_partial() {
             return take_more(link, session, limits, partial, self, payload);
         }
-        let Some(tag) = &self.delivery_tag else { return Err(LinkFault::NoDeliveryTag.into()) };
-        let Some(id) = self.delivery_id else { return Err(LinkFault::NoDeliveryId.into()) };
+        let Some(tag) = &self.delivery_tag else { return Err(LinkFault::NoDeliveryTag.on(link.key.index)) };
+        let Some(id) = self.delivery_id else { return Err(LinkFault::NoDeliveryId.on(link.key.index)) };
         let first = First {
             id,
             tag,
@@ -261,7 +258,7 @@ fn take_more(
     let mut arrival = partial;
     if let Err(fault) = go_on(link, session, &mut arrival, transfer) {
         push(link, arrival);
-        return Err(fault.into());
+        return Err(fault.on(link.key.index));
     }
     arrival.transfers = arrival.transfers.saturating_add(1);
     if transfer.aborted {
@@ -280,7 +277,7 @@ fn take_more(
     if let Some(fault) = fault {
         // The delivery is removed with its link.
         push(link, arrival);
-        return Err(fault.into());
+        return Err(fault.on(link.key.index));
     }
     if !transfer.more {
         arrival.progress = Progress::Complete;
