@@ -16,7 +16,7 @@ use std::thread;
 
 use amqp_blocking::config::ReceiverOptions;
 use amqp_blocking::handler::{
-    ConnectionKey, Context, DeliveryKey, Handler, LinkKey, ListenerKey, ReceivedMessage, SenderKey,
+    ConnectionToken, Context, DeliveryToken, Handler, LinkToken, ListenerToken, ReceivedMessage, SenderToken,
 };
 use amqp_blocking::message::Message;
 use amqp_blocking::wire::{AmqpError, Condition, Modified};
@@ -90,7 +90,7 @@ impl Chapter {
     }
 
     /// Counts an outcome. A message that was not accepted will not be received.
-    fn tracked(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, words: &str) {
+    fn tracked(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, words: &str) {
         say(format_args!("  {delivery} {words}"));
         self.tracked += 1;
         if self.tracked == 2 * MESSAGES {
@@ -99,7 +99,7 @@ impl Chapter {
     }
 
     /// Receiving: credit is granted ahead, and each message is accepted once `on_message` returns.
-    fn receive(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {
+    fn receive(&mut self, cx: &mut Context<'_>, connection: ConnectionToken) {
         say("Receiving, accepted automatically:");
         self.section = Section::Receiving;
         let options = ReceiverOptions::from(self.node.as_str()).with_prefetch(MESSAGES);
@@ -107,7 +107,7 @@ impl Chapter {
     }
 
     /// Acknowledging: nothing is accepted until the handler says so.
-    fn acknowledge(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {
+    fn acknowledge(&mut self, cx: &mut Context<'_>, connection: ConnectionToken) {
         say("Receiving, acknowledged by hand:");
         self.section = Section::Acknowledging;
         let options =
@@ -123,7 +123,7 @@ impl Handler for Chapter {
     }
 
     /// Sending: there is credit. A message that is refused, since too many wait already, is sent when this is called again.
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         if self.sent == 0 {
             say("Sending, and tracking what becomes of it:");
         }
@@ -140,26 +140,26 @@ impl Handler for Chapter {
     }
 
     /// Tracking: the receiver says what has become of each message.
-    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
         self.tracked(cx, delivery, "is accepted");
     }
 
-    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&AmqpError>) {
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, error: Option<&AmqpError>) {
         let why = error.map_or_else(|| "no reason given".into(), ToString::to_string);
         self.tracked(cx, delivery, &format!("is rejected: {why}"));
     }
 
-    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
         self.tracked(cx, delivery, "is released: it may be sent again");
     }
 
-    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, _: &Modified) {
+    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, _: &Modified) {
         self.tracked(cx, delivery, "is modified: it may be sent again, changed");
     }
 
     fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         let body = incoming.message().and_then(|message| message.body());
-        let (key, link) = (incoming.key(), incoming.receiver());
+        let (key, link) = (incoming.token(), incoming.receiver());
         match body {
             Ok(body) => {
                 say(format_args!("  {key} is {}", text(&body)));
@@ -179,8 +179,8 @@ impl Handler for Chapter {
     }
 
     /// Begins the next section when a link is closed, or closes the connection after the last.
-    fn on_link_closed(&mut self, cx: &mut Context<'_>, link: LinkKey, _: &Reason) {
-        let (Ok(connection), LinkKey::Receiver(_)) = (cx.connection_of(link), link) else { return };
+    fn on_link_closed(&mut self, cx: &mut Context<'_>, link: LinkToken, _: &Reason) {
+        let (Ok(connection), LinkToken::Receiver(_)) = (cx.connection_of(link), link) else { return };
         if self.section == Section::Receiving {
             self.acknowledge(cx, connection);
         } else {
@@ -196,7 +196,7 @@ impl Handler for Chapter {
 struct Queue {
     addresses: Option<mpsc::Sender<String>>,
     waiting: VecDeque<Message>,
-    takers: Vec<SenderKey>,
+    takers: Vec<SenderToken>,
 }
 
 impl Queue {
@@ -217,7 +217,7 @@ impl Handler for Queue {
         cx.listen("127.0.0.1:0");
     }
 
-    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerToken, address: &str) {
         if let Some(addresses) = self.addresses.take() {
             let _ = addresses.send(address.into());
         }
@@ -231,20 +231,20 @@ impl Handler for Queue {
             }
             Err(error) => {
                 let why = AmqpError::new(Condition::DecodeError).with_description(error.to_string());
-                let _ = cx.reject(incoming.key(), why);
+                let _ = cx.reject(incoming.token(), why);
             }
         }
     }
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         if !self.takers.contains(&sender) {
             self.takers.push(sender);
         }
         self.pass_on(cx);
     }
 
-    fn on_link_closed(&mut self, _: &mut Context<'_>, link: LinkKey, _: &Reason) {
-        self.takers.retain(|taker| LinkKey::Sender(*taker) != link);
+    fn on_link_closed(&mut self, _: &mut Context<'_>, link: LinkToken, _: &Reason) {
+        self.takers.retain(|taker| LinkToken::Sender(*taker) != link);
     }
 }
 

@@ -6,7 +6,7 @@ use std::env;
 use std::process::Command;
 use std::thread;
 
-use amqp_blocking::handler::{Context, DeliveryKey, Handler, ListenerKey, ReceivedMessage, SenderKey};
+use amqp_blocking::handler::{Context, DeliveryToken, Handler, ListenerToken, ReceivedMessage, SenderToken};
 use amqp_blocking::sasl::{Credentials, PlainServer, ServerSasl};
 use amqp_blocking::wire::Outcome;
 use amqp_blocking::{Accepted, Acceptor, Connection, Container, Listener};
@@ -54,19 +54,19 @@ impl Handler for Both {
         cx.listen("127.0.0.1:0");
     }
 
-    fn on_listening(&mut self, cx: &mut Context<'_>, _: ListenerKey, address: &str) {
+    fn on_listening(&mut self, cx: &mut Context<'_>, _: ListenerToken, address: &str) {
         let connection = cx.connect(format!("amqp://ann:{SECRET}@{address}"));
         let sender = cx.create_sender(connection, "jobs");
         assert!(cx.try_send(sender, "too early").is_err());
     }
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         cx.send(sender, "a job").unwrap();
     }
 
     fn on_message(&mut self, _: &mut Context<'_>, _: ReceivedMessage) {}
 
-    fn on_accepted(&mut self, cx: &mut Context<'_>, _: DeliveryKey) {
+    fn on_accepted(&mut self, cx: &mut Context<'_>, _: DeliveryToken) {
         cx.stop();
     }
 }

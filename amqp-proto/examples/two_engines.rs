@@ -9,8 +9,8 @@
 
 use amqp_proto::config::{Options, ReceiverOptions};
 use amqp_proto::handler::{
-    Action, ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, LinkKey, ReceivedMessage,
-    ReceiverKey, SenderKey,
+    Action, ConnectionToken, Context, Decision, DeliveryToken, Dispatcher, Handler, LinkToken,
+    ReceivedMessage, ReceiverToken, SenderToken,
 };
 use amqp_proto::types::Moment;
 use amqp_proto::wire::{AmqpError, Condition};
@@ -27,7 +27,7 @@ struct Client {
 }
 
 impl Client {
-    fn done(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+    fn done(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
         self.pending -= 1;
         if self.pending == 0 && self.waiting == 0 {
             println!("client: every job has its outcome");
@@ -45,7 +45,7 @@ impl Handler for Client {
     }
 
     // Sending: there is credit, and room for what is sent.
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         self.waiting -= 1;
         let address = cx.target_address(sender).unwrap_or_default();
         for job in ["print a page", "print a book"] {
@@ -60,18 +60,18 @@ impl Handler for Client {
     }
 
     // Tracking: the other end has decided.
-    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
         println!("client: {delivery} is accepted");
         self.done(cx, delivery);
     }
 
-    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&AmqpError>) {
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, error: Option<&AmqpError>) {
         let why = error.map(ToString::to_string).unwrap_or_default();
         println!("client: {delivery} is rejected: {why}");
         self.done(cx, delivery);
     }
 
-    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionToken, reason: &Reason) {
         println!("client: the connection is over, {reason}");
     }
 }
@@ -83,7 +83,7 @@ impl Handler for Worker {
     fn on_receiver_offered(
         &mut self,
         cx: &mut Context<'_>,
-        receiver: ReceiverKey,
+        receiver: ReceiverToken,
     ) -> Decision<ReceiverOptions> {
         let address = cx.target_address(receiver).unwrap_or_default();
         match address.as_str() {
@@ -96,7 +96,7 @@ impl Handler for Worker {
         }
     }
 
-    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkKey) {
+    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkToken) {
         println!("worker: a link to {} is open", cx.target_address(link).unwrap_or_default());
     }
 
@@ -111,9 +111,9 @@ impl Handler for Worker {
         }
         let told = if job.ends_with("book") {
             let error = AmqpError::new(Condition::NotAllowed).with_description("too much paper");
-            cx.reject(message.key(), error)
+            cx.reject(message.token(), error)
         } else {
-            cx.accept(message.key())
+            cx.accept(message.token())
         };
         if let Err(error) = told {
             println!("worker: {error}");
@@ -122,7 +122,7 @@ impl Handler for Worker {
 }
 
 /// Moves the output of one end to the other. Returns whether there was any.
-fn carry(from: &mut Dispatcher, one: ConnectionKey, to: &mut Dispatcher, other: ConnectionKey) -> bool {
+fn carry(from: &mut Dispatcher, one: ConnectionToken, to: &mut Dispatcher, other: ConnectionToken) -> bool {
     let (Some(one), Some(other)) = (from.connection(one), to.connection(other)) else { return false };
     let octets = one.output().remaining();
     let octets = one.output().copy_to_bytes(octets);

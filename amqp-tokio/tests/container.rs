@@ -14,7 +14,7 @@ mod handlers;
 
 use std::sync::mpsc;
 
-use amqp_tokio::handler::{Context, DeliveryKey, Handler};
+use amqp_tokio::handler::{Context, DeliveryToken, Handler};
 use amqp_tokio::message::Message;
 use amqp_tokio::{Acceptor, Connection, Container, Injector, Listener, OfferedLink, Origin, Sender, Stopped};
 use handlers::{Slow, Worker};
@@ -61,7 +61,7 @@ async fn stalling(listener: TcpListener) -> (Connection, oneshot::Sender<()>) {
 struct Teller(tokio::sync::mpsc::UnboundedSender<()>);
 
 impl Handler for Teller {
-    fn on_accepted(&mut self, _: &mut Context<'_>, _: DeliveryKey) {
+    fn on_accepted(&mut self, _: &mut Context<'_>, _: DeliveryToken) {
         self.0.send(()).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::process::Command;
 
-use amqp_tokio::handler::{Context, DeliveryKey, Handler, ListenerKey, ReceivedMessage, SenderKey};
+use amqp_tokio::handler::{Context, DeliveryToken, Handler, ListenerToken, ReceivedMessage, SenderToken};
 use amqp_tokio::sasl::{Credentials, PlainServer, ServerSasl};
 use amqp_tokio::wire::Outcome;
 use amqp_tokio::{Acceptor, Connection, ConnectionOptions, Container, Listener, OfferedLink, Peer};
@@ -54,18 +54,18 @@ impl Handler for Both {
         cx.listen("127.0.0.1:0");
     }
 
-    fn on_listening(&mut self, cx: &mut Context<'_>, _: ListenerKey, address: &str) {
+    fn on_listening(&mut self, cx: &mut Context<'_>, _: ListenerToken, address: &str) {
         let connection = cx.connect(format!("amqp://ann:{SECRET}@{address}"));
         cx.create_sender(connection, "jobs");
     }
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         cx.send(sender, "a job").unwrap();
     }
 
     fn on_message(&mut self, _: &mut Context<'_>, _: ReceivedMessage) {}
 
-    fn on_accepted(&mut self, cx: &mut Context<'_>, _: DeliveryKey) {
+    fn on_accepted(&mut self, cx: &mut Context<'_>, _: DeliveryToken) {
         cx.stop();
     }
 }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use amqp_proto::client::{Acceptor, ConnectionOptions, Result};
-use amqp_proto::handler::{ConnectionKey, Context, Dispatcher, Handler, ListenerKey};
+use amqp_proto::handler::{ConnectionToken, Context, Dispatcher, Handler, ListenerToken};
 use amqp_proto::types::{Moment, Str};
 
 use self::network::Network;
@@ -24,7 +24,7 @@ use self::socket::Done;
 ///
 /// ```no_run
 /// use amqp_blocking::Container;
-/// use amqp_blocking::handler::{Context, DeliveryKey, Handler, SenderKey};
+/// use amqp_blocking::handler::{Context, DeliveryToken, Handler, SenderToken};
 ///
 /// struct Jobs;
 ///
@@ -34,11 +34,11 @@ use self::socket::Done;
 ///         cx.create_sender(connection, "jobs");
 ///     }
 ///
-///     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+///     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
 ///         let _ = cx.send(sender, "job-content");
 ///     }
 ///
-///     fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+///     fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
 ///         println!("{delivery} is accepted");
 ///         cx.close_connection(delivery.connection());
 ///     }
@@ -76,7 +76,7 @@ impl Drop for Core {
 
 /// A result of another thread, for the container's thread.
 enum Input {
-    Socket(ConnectionKey, Done),
+    Socket(ConnectionToken, Done),
     Network(network::Done),
     Work(Work),
     Stop,
@@ -143,12 +143,12 @@ impl<H: Handler> Container<H> {
     }
 
     /// Requests a connection; see [`Context::connect`].
-    pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionKey {
+    pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionToken {
         self.with(|cx| cx.connect(url))
     }
 
     /// Requests a listener; see [`Context::listen`].
-    pub fn listen(&mut self, address: impl Into<Str>) -> ListenerKey {
+    pub fn listen(&mut self, address: impl Into<Str>) -> ListenerToken {
         self.with(|cx| cx.listen(address))
     }
 

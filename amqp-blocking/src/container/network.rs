@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, Address, ConnectionOptions, Error, Peer, Result};
-use amqp_proto::handler::{Action, ConnectionKey, Dispatcher, ListenerKey, Scope};
+use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, ListenerToken, Scope};
 use amqp_proto::types::{Moment, Str};
 
 use super::socket::{self, Socket};
@@ -21,11 +21,11 @@ use crate::transport;
 /// A result of a thread that connects or listens.
 pub(super) enum Done {
     /// A transport, with the options of its address.
-    Connected(ConnectionKey, Result<(TcpTransport, Box<ConnectionOptions>)>),
+    Connected(ConnectionToken, Result<(TcpTransport, Box<ConnectionOptions>)>),
     Taken(TcpStream),
     Accepted(TcpTransport, Peer),
     /// The listener can accept no more connections.
-    Failed(ListenerKey, io::Error),
+    Failed(ListenerToken, io::Error),
 }
 
 /// The sockets and listeners of a container.
@@ -34,10 +34,10 @@ pub(super) struct Network {
     pub(super) options: ConnectionOptions,
     pub(super) acceptor: Acceptor,
     pub(super) outputs: Sender<Input>,
-    sockets: HashMap<ConnectionKey, Socket>,
-    listeners: HashMap<ListenerKey, Listening>,
+    sockets: HashMap<ConnectionToken, Socket>,
+    listeners: HashMap<ListenerToken, Listening>,
     /// The connections whose threads have sent results.
-    touched: Vec<ConnectionKey>,
+    touched: Vec<ConnectionToken>,
     /// The causes of failures that the handler is about to get.
     errors: HashMap<Scope, Error>,
     /// The threads that end transports.
@@ -83,7 +83,7 @@ impl Network {
         is_taken
     }
 
-    fn serve_socket(&mut self, all: &mut Dispatcher, key: ConnectionKey) -> bool {
+    fn serve_socket(&mut self, all: &mut Dispatcher, key: ConnectionToken) -> bool {
         let (Some(connection), Some(socket)) = (all.connection(key), self.sockets.get_mut(&key)) else {
             return false;
         };
@@ -97,7 +97,7 @@ impl Network {
         false
     }
 
-    fn end_socket(&mut self, key: ConnectionKey) {
+    fn end_socket(&mut self, key: ConnectionToken) {
         self.ending.retain(|thread| !thread.is_finished());
         self.ending.extend(self.sockets.remove(&key).map(Socket::end));
     }
@@ -107,7 +107,7 @@ impl Network {
         &mut self,
         all: &mut Dispatcher,
         now: Moment,
-        key: ConnectionKey,
+        key: ConnectionToken,
         done: socket::Done,
     ) {
         if let (Some(connection), Some(socket)) = (all.connection(key), self.sockets.get_mut(&key)) {
@@ -136,7 +136,7 @@ impl Network {
     }
 
     /// Connects in a thread of its own, since that may take long.
-    fn connect(&mut self, all: &mut Dispatcher, key: ConnectionKey, url: &Str) {
+    fn connect(&mut self, all: &mut Dispatcher, key: ConnectionToken, url: &Str) {
         let (options, outputs) = (self.options.clone(), self.outputs.clone());
         let address: Result<Address, _> = url.parse();
         let started = spawn("amqp-connect", move || {
@@ -152,13 +152,13 @@ impl Network {
     }
 
     /// Reports a failed connection to the handler, and keeps the cause for the container's caller.
-    fn not_connected(&mut self, all: &mut Dispatcher, key: ConnectionKey, error: Error) {
+    fn not_connected(&mut self, all: &mut Dispatcher, key: ConnectionToken, error: Error) {
         all.not_connected(key, error.to_string());
         self.errors.insert(Scope::Connection(key), error);
     }
 
     /// Reports a failed listener to the handler, and keeps the cause for the container's caller.
-    fn not_listening(&mut self, all: &mut Dispatcher, key: ListenerKey, error: io::Error) {
+    fn not_listening(&mut self, all: &mut Dispatcher, key: ListenerToken, error: io::Error) {
         all.not_listening(key, error.to_string());
         self.errors.insert(Scope::Listener(key), error.into());
     }
@@ -170,7 +170,7 @@ impl Network {
     }
 
     /// Listens, and accepts connections in a thread of its own.
-    fn listen(&mut self, key: ListenerKey, address: &str) -> io::Result<SocketAddr> {
+    fn listen(&mut self, key: ListenerToken, address: &str) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));
@@ -180,7 +180,7 @@ impl Network {
         Ok(address)
     }
 
-    fn unlisten(&mut self, key: ListenerKey) {
+    fn unlisten(&mut self, key: ListenerToken) {
         /// The longest time to wake the thread.
         const MOST: Duration = Duration::from_secs(1);
         let Some(listening) = self.listeners.remove(&key) else { return };
@@ -237,7 +237,7 @@ impl Network {
         }
     }
 
-    fn add(&mut self, key: ConnectionKey, socket: Socket) {
+    fn add(&mut self, key: ConnectionToken, socket: Socket) {
         self.sockets.insert(key, socket);
         self.touched.push(key);
     }
@@ -270,7 +270,7 @@ impl Network {
 }
 
 /// Accepts connections until the listener is closed.
-fn take_connections(key: ListenerKey, listener: &TcpListener, outputs: &Sender<Input>, is_over: &AtomicBool) {
+fn take_connections(key: ListenerToken, listener: &TcpListener, outputs: &Sender<Input>, is_over: &AtomicBool) {
     loop {
         let accepted = listener.accept();
         if is_over.load(Ordering::Acquire) {

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use amqp_proto::driver::WriteBuffer;
-use amqp_proto::handler::ConnectionKey;
+use amqp_proto::handler::ConnectionToken;
 use amqp_proto::types::Moment;
 use amqp_proto::{Connection, Reading};
 use bytes::Buf;
@@ -71,7 +71,7 @@ pub(super) struct Socket {
 impl Socket {
     /// Starts the threads.
     pub(super) fn start(
-        key: ConnectionKey,
+        key: ConnectionToken,
         transport: impl Transport,
         outputs: &Sender<Input>,
     ) -> io::Result<Self> {
@@ -181,7 +181,7 @@ fn pause(connection: &Connection) -> Option<Duration> {
 
 /// The reading thread.
 struct Reader {
-    key: ConnectionKey,
+    key: ConnectionToken,
     outputs: Sender<Input>,
     is_gone: Arc<AtomicBool>,
 }
@@ -213,7 +213,7 @@ impl Reader {
 
 /// The writing thread.
 struct Writer {
-    key: ConnectionKey,
+    key: ConnectionToken,
     way: Way,
     outputs: Sender<Input>,
     is_gone: Arc<AtomicBool>,

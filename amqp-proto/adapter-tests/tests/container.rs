@@ -8,7 +8,7 @@ use super::common::proxy::Proxy;
 use super::common::{listener, next_client, next_sender, next_session, told};
 use crate::adapter::{self, Task, on_thread, spawn};
 use crate::amqp::config::ReceiverOptions;
-use crate::amqp::handler::{Context, Handler, ReceivedMessage, SenderKey};
+use crate::amqp::handler::{Context, Handler, ReceivedMessage, SenderToken};
 use crate::amqp::message::Message;
 use crate::amqp::sasl::ServerSasl;
 use crate::amqp::wire::{Condition, Outcome};
@@ -158,7 +158,7 @@ async fn work_is_injected_from_many_threads() {
     let (url, worker_injector, worker) = worker().await;
     let mut container = Container::new(Idle).with_auto_stop(false);
     let connection = container.connect(url);
-    let senders: Vec<SenderKey> = (0..4)
+    let senders: Vec<SenderToken> = (0..4)
         .map(|number| container.with(|cx| cx.create_sender(connection, format!("q{number}"))))
         .collect();
     let injector = container.injector();

@@ -1,8 +1,8 @@
-//! [`Aliases`]: the keys of deliveries that got a key before they were sent.
+//! [`Aliases`]: the tokens of deliveries that got a token before they were sent.
 
 use alloc::collections::BTreeMap;
 
-use super::key::Name;
+use super::token::Name;
 use crate::connection::Connection;
 use crate::types;
 

@@ -2,8 +2,10 @@
 
 use super::context::Context;
 use super::failure::Scope;
-use super::key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey, ReceiverKey, SenderKey, SessionKey};
 use super::received::ReceivedMessage;
+use super::token::{
+    ConnectionToken, DeliveryToken, LinkToken, ListenerToken, ReceiverToken, SenderToken, SessionToken,
+};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{Reason, SendError};
 use crate::message::Message;
@@ -30,7 +32,7 @@ pub enum Decision<O> {
 /// session, and the end of a session before that of its connection.
 ///
 /// ```
-/// use amqp_proto::handler::{Context, DeliveryKey, Handler, SenderKey};
+/// use amqp_proto::handler::{Context, DeliveryToken, Handler, SenderToken};
 ///
 /// struct Jobs;
 ///
@@ -40,15 +42,15 @@ pub enum Decision<O> {
 ///         cx.create_sender(conn, "jobs");
 ///     }
 ///
-///     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+///     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
 ///         match cx.send(sender, "job-content") {
 ///             Ok(delivery) => println!("{delivery} is on its way"),
 ///             Err(error) => println!("not sent: {error}"),
 ///         }
 ///     }
 ///
-///     fn on_accepted(&mut self, _: &mut Context<'_>, key: DeliveryKey) {
-///         println!("{key} is accepted");
+///     fn on_accepted(&mut self, _: &mut Context<'_>, delivery: DeliveryToken) {
+///         println!("{delivery} is accepted");
 ///     }
 /// }
 /// ```
@@ -58,56 +60,60 @@ pub trait Handler {
     fn on_start(&mut self, cx: &mut Context<'_>) {}
 
     /// Called when a connection is open at both ends.
-    fn on_connection_opened(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {}
+    fn on_connection_opened(&mut self, cx: &mut Context<'_>, connection: ConnectionToken) {}
 
     /// Called when a connection was closed with an error.
     ///
     /// By default ends the container, and its `run` returns the error: see [`Context::unhandled`].
-    fn on_connection_error(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {
+    fn on_connection_error(&mut self, cx: &mut Context<'_>, connection: ConnectionToken, reason: &Reason) {
         cx.unhandled(Scope::Connection(connection), reason);
     }
 
     /// Called when a connection cannot be made, or its transport has failed.
     ///
     /// By default ends the container, and its `run` returns the error: see [`Context::unhandled`].
-    fn on_transport_error(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {
+    fn on_transport_error(&mut self, cx: &mut Context<'_>, connection: ConnectionToken, reason: &Reason) {
         cx.unhandled(Scope::Connection(connection), reason);
     }
 
     /// Called when a connection is over, for any reason.
-    fn on_connection_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {}
+    fn on_connection_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionToken, reason: &Reason) {}
 
     /// Called when a listener is ready to accept connections at this address.
-    fn on_listening(&mut self, cx: &mut Context<'_>, listener: ListenerKey, address: &str) {}
+    fn on_listening(&mut self, cx: &mut Context<'_>, listener: ListenerToken, address: &str) {}
 
     /// Called when a listener cannot accept connections; the listener is gone then.
     ///
     /// By default ends the container, and its `run` returns the error: see [`Context::unhandled`].
-    fn on_listen_error(&mut self, cx: &mut Context<'_>, listener: ListenerKey, reason: &Reason) {
+    fn on_listen_error(&mut self, cx: &mut Context<'_>, listener: ListenerToken, reason: &Reason) {
         cx.unhandled(Scope::Listener(listener), reason);
     }
 
     /// Called when the peer has begun a session. Accepts the session by default.
-    fn on_session_offered(&mut self, cx: &mut Context<'_>, session: SessionKey) -> Decision<SessionOptions> {
+    fn on_session_offered(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: SessionToken,
+    ) -> Decision<SessionOptions> {
         Decision::Accept(SessionOptions::new())
     }
 
     /// Called when a session is begun at both ends.
-    fn on_session_opened(&mut self, cx: &mut Context<'_>, session: SessionKey) {}
+    fn on_session_opened(&mut self, cx: &mut Context<'_>, session: SessionToken) {}
 
     /// Called when a session was ended with an error, its own or that of its connection.
     ///
     /// By default ends the container, and its `run` returns the error: see [`Context::unhandled`].
-    fn on_session_error(&mut self, cx: &mut Context<'_>, session: SessionKey, reason: &Reason) {
+    fn on_session_error(&mut self, cx: &mut Context<'_>, session: SessionToken, reason: &Reason) {
         cx.unhandled(Scope::Session(session), reason);
     }
 
     /// Called when a session is over, for any reason.
-    fn on_session_closed(&mut self, cx: &mut Context<'_>, session: SessionKey, reason: &Reason) {}
+    fn on_session_closed(&mut self, cx: &mut Context<'_>, session: SessionToken, reason: &Reason) {}
 
     /// Called when the peer has attached a link on which it receives. Accepts the link by default, with the
     /// peer's termini.
-    fn on_sender_offered(&mut self, cx: &mut Context<'_>, sender: SenderKey) -> Decision<SenderOptions> {
+    fn on_sender_offered(&mut self, cx: &mut Context<'_>, sender: SenderToken) -> Decision<SenderOptions> {
         Decision::Accept(SenderOptions::new())
     }
 
@@ -116,65 +122,65 @@ pub trait Handler {
     fn on_receiver_offered(
         &mut self,
         cx: &mut Context<'_>,
-        receiver: ReceiverKey,
+        receiver: ReceiverToken,
     ) -> Decision<ReceiverOptions> {
         Decision::Accept(ReceiverOptions::new())
     }
 
     /// Called when a link is attached at both ends.
-    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkKey) {}
+    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkToken) {}
 
     /// Called when a link was refused, or detached with an error, its own or that of its session or
     /// connection.
     ///
     /// Also called when the peer refuses a link without an error. By default ends the container, and its
     /// `run` returns the error: see [`Context::unhandled`].
-    fn on_link_error(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {
+    fn on_link_error(&mut self, cx: &mut Context<'_>, link: LinkToken, reason: &Reason) {
         cx.unhandled(Scope::Link(link), reason);
     }
 
     /// Called when a link is detached and can be attached again by its name. No further callback concerns it
     /// until then.
-    fn on_link_detached(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {}
+    fn on_link_detached(&mut self, cx: &mut Context<'_>, link: LinkToken, reason: &Reason) {}
 
     /// Called when a link is closed, for any reason.
-    fn on_link_closed(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {}
+    fn on_link_closed(&mut self, cx: &mut Context<'_>, link: LinkToken, reason: &Reason) {}
 
     /// Called when a sender can send at once: it has credit and room, and an empty queue.
     ///
     /// Called once, and again after credit or room was used up, or a message was queued or refused for lack
     /// of them.
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {}
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {}
 
     /// Called when the receiver has accepted a sent message.
-    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {}
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {}
 
     /// Called when the receiver has rejected a sent message, with or without an error.
-    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&AmqpError>) {}
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, error: Option<&AmqpError>) {}
 
     /// Called when the receiver has released a sent message.
-    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {}
+    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {}
 
     /// Called when the receiver has modified a sent message.
-    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, modified: &Modified) {}
+    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, modified: &Modified) {}
 
     /// Called when the peer has announced another state of a delivery.
     ///
     /// For a sent message: the part received, the state in a transaction, or an outcome of an extension. For
     /// a received message: any state.
-    fn on_updated(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, state: &DeliveryState) {}
+    fn on_updated(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, state: &DeliveryState) {}
 
     /// Called when a delivery is settled at both ends. Its outcome, if any, was reported before.
     ///
     /// Not called for a delivery that this end settles first.
-    fn on_settled(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {}
+    fn on_settled(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {}
 
     /// Called when an unsettled delivery is lost with its link: the peer may have processed it or not.
     /// `state` is its last known state at the peer.
     fn on_delivery_lost(
         &mut self,
         cx: &mut Context<'_>,
-        delivery: DeliveryKey,
+        delivery: DeliveryToken,
         state: Option<&DeliveryState>,
     ) {
     }
@@ -185,7 +191,7 @@ pub trait Handler {
     fn on_unsent(
         &mut self,
         cx: &mut Context<'_>,
-        delivery: DeliveryKey,
+        delivery: DeliveryToken,
         message: Message,
         error: &SendError,
     ) {
@@ -199,19 +205,19 @@ pub trait Handler {
     /// modified as failed instead.
     fn on_message(&mut self, cx: &mut Context<'_>, message: ReceivedMessage) {
         // A message that was sent settled needs no outcome.
-        let _ = cx.release(message.key());
+        let _ = cx.release(message.token());
     }
 
     /// Called when more of a message has arrived on a streaming link: [`Context::read`] returns it.
     ///
     /// When the message was read to its end, it is accepted as in [`on_message`](Self::on_message).
-    fn on_data(&mut self, cx: &mut Context<'_>, receiver: ReceiverKey, delivery: DeliveryKey) {}
+    fn on_data(&mut self, cx: &mut Context<'_>, receiver: ReceiverToken, delivery: DeliveryToken) {}
 
     /// Called when the sender has aborted a message that was reported by [`on_data`](Self::on_data).
-    fn on_aborted(&mut self, cx: &mut Context<'_>, receiver: ReceiverKey, delivery: DeliveryKey) {}
+    fn on_aborted(&mut self, cx: &mut Context<'_>, receiver: ReceiverToken, delivery: DeliveryToken) {}
 
     /// Called when all credit of a draining receiver is used or returned.
-    fn on_drained(&mut self, cx: &mut Context<'_>, receiver: ReceiverKey) {}
+    fn on_drained(&mut self, cx: &mut Context<'_>, receiver: ReceiverToken) {}
 
     /// Called when a timer that [`Context::schedule`] has set is due.
     fn on_timer(&mut self, cx: &mut Context<'_>, id: u64) {}

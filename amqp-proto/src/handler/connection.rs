@@ -4,8 +4,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::aliases::Aliases;
-use super::key::LinkKey;
 use super::link::{Ending, Links, Wanted, unattached, unbegun};
+use super::token::LinkToken;
 use crate::config::SessionOptions;
 use crate::connection::Connection;
 use crate::machine::{LinkError, Reason, SessionError};
@@ -19,18 +19,18 @@ pub(super) struct Entry {
     /// The session of links without a session of their own, once it is begun.
     session: Option<types::SessionKey>,
     /// Links to be attached when the connection is open.
-    pub(super) waiting: Vec<LinkKey>,
-    /// The handler's keys of links, by their index in the connection.
+    pub(super) waiting: Vec<LinkToken>,
+    /// The handler's tokens of links, by their index in the connection.
     places: Vec<Option<Key>>,
     /// Suspended links.
-    suspended: Vec<LinkKey>,
+    suspended: Vec<LinkToken>,
     /// Sessions that the handler has ended or refused.
     pub(super) ended: BTreeMap<types::SessionKey, Ending>,
     pub(super) told: Told,
     /// Deliveries that were queued before they were sent.
     pub(super) aliases: Aliases,
     /// Senders that wait until another delivery is settled.
-    pub(super) starved: Vec<LinkKey>,
+    pub(super) starved: Vec<LinkToken>,
     pub(super) is_dirty: bool,
     pub(super) is_changed: bool,
     /// `true` if the peer has connected: an error concerns only this client.
@@ -84,13 +84,13 @@ impl Entry {
         self.session = self.session.filter(|kept| *kept != session);
     }
 
-    /// Returns the handler's key at a link's index.
+    /// Returns the handler's token at a link's index.
     pub(super) fn noted(&self, link: types::LinkKey) -> Option<Key> {
         self.places.get(link.key().index.get() as usize).copied().flatten()
     }
 
-    /// Records the handler's key of a link.
-    pub(super) fn note(&mut self, link: types::LinkKey, key: LinkKey) {
+    /// Records the handler's token of a link.
+    pub(super) fn note(&mut self, link: types::LinkKey, key: LinkToken) {
         let index = link.key().index.get() as usize;
         if index >= self.places.len() {
             self.places.resize(index + 1, None);
@@ -110,7 +110,7 @@ impl Entry {
 
     /// Records a suspended link. The connection keeps a limited number of them and forgets others without an
     /// event; those are removed here.
-    pub(super) fn suspend(&mut self, link: LinkKey, links: &mut Links) {
+    pub(super) fn suspend(&mut self, link: LinkToken, links: &mut Links) {
         let mut suspended = core::mem::take(&mut self.suspended);
         suspended.retain(|key| match links.attached(*key) {
             Some(attached) if self.has_link(attached) => *key != link,
@@ -124,7 +124,7 @@ impl Entry {
     }
 
     /// Returns all links, also those to be attached.
-    pub(super) fn links<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = LinkKey> + 'a {
+    pub(super) fn links<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = LinkToken> + 'a {
         let attached = self.places.iter().flatten().filter_map(|key| links.at(*key));
         self.waiting.iter().copied().chain(attached)
     }

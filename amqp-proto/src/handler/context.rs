@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use super::connection::Entry;
 use super::dispatcher::{Action, Dispatcher, News};
-use super::key::{ConnectionKey, LinkKey, ListenerKey, SessionKey};
 use super::link::Ending;
+use super::token::{ConnectionToken, LinkToken, ListenerToken, SessionToken};
 use crate::machine::{LinkError, Reason, SessionError};
 use crate::types::{Key, Moment, Str, whole_millis};
 use crate::wire::AmqpError;
@@ -19,11 +19,11 @@ use crate::wire::AmqpError;
 #[derive(Debug)]
 pub struct Context<'a> {
     pub(super) all: &'a mut Dispatcher,
-    current: Option<ConnectionKey>,
+    current: Option<ConnectionToken>,
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(all: &'a mut Dispatcher, current: Option<ConnectionKey>) -> Self {
+    pub(super) fn new(all: &'a mut Dispatcher, current: Option<ConnectionToken>) -> Self {
         Self { all, current }
     }
 
@@ -33,7 +33,7 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the connection of the current callback; `None` for timers and similar callbacks.
-    pub fn current(&self) -> Option<ConnectionKey> {
+    pub fn current(&self) -> Option<ConnectionToken> {
         self.current
     }
 
@@ -42,21 +42,21 @@ impl<'a> Context<'a> {
     /// # Examples
     ///
     /// The example of [`Handler`](super::Handler) connects.
-    pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionKey {
-        let key = ConnectionKey(self.all.connections.insert(|_| Entry::default()).unwrap_or(NOTHING));
+    pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionToken {
+        let key = ConnectionToken(self.all.connections.insert(|_| Entry::default()).unwrap_or(NOTHING));
         self.all.requests.push_back(Action::Connect { connection: key, url: url.into() });
         key
     }
 
     /// Requests a listener that accepts connections at this address.
-    pub fn listen(&mut self, address: impl Into<Str>) -> ListenerKey {
-        let key = ListenerKey(self.all.listeners.insert(|_| ()).unwrap_or(NOTHING));
+    pub fn listen(&mut self, address: impl Into<Str>) -> ListenerToken {
+        let key = ListenerToken(self.all.listeners.insert(|_| ()).unwrap_or(NOTHING));
         self.all.requests.push_back(Action::Listen { listener: key, address: address.into() });
         key
     }
 
     /// Closes a listener; its connections stay. Returns `false` if the listener does not exist.
-    pub fn close_listener(&mut self, listener: ListenerKey) -> bool {
+    pub fn close_listener(&mut self, listener: ListenerToken) -> bool {
         let is_there = self.all.listeners.remove(listener.0).is_some();
         if is_there {
             self.all.requests.push_back(Action::Unlisten(listener));
@@ -82,26 +82,26 @@ impl<'a> Context<'a> {
     pub fn stop(&mut self) {
         let listeners: Vec<Key> = self.all.listeners.keys().collect();
         for listener in listeners {
-            self.close_listener(ListenerKey(listener));
+            self.close_listener(ListenerToken(listener));
         }
         self.all.timers.clear();
         let connections: Vec<Key> = self.all.connections.keys().collect();
         for connection in connections {
-            self.close_connection(ConnectionKey(connection));
+            self.close_connection(ConnectionToken(connection));
         }
     }
 
     /// Closes a connection. Returns `false` if it is already closed.
-    pub fn close_connection(&mut self, connection: ConnectionKey) -> bool {
+    pub fn close_connection(&mut self, connection: ConnectionToken) -> bool {
         self.close(connection, None)
     }
 
     /// Closes a connection with an error for the peer [2.7.9]. Returns `false` if it is already closed.
-    pub fn close_connection_with(&mut self, connection: ConnectionKey, error: AmqpError) -> bool {
+    pub fn close_connection_with(&mut self, connection: ConnectionToken, error: AmqpError) -> bool {
         self.close(connection, Some(error))
     }
 
-    fn close(&mut self, key: ConnectionKey, error: Option<AmqpError>) -> bool {
+    fn close(&mut self, key: ConnectionToken, error: Option<AmqpError>) -> bool {
         self.all.accept_undecided();
         let Some(entry) = self.all.connections.get_mut(key.0).filter(|entry| !entry.is_closing) else {
             return false;
@@ -127,7 +127,7 @@ impl<'a> Context<'a> {
     ///
     /// [`SessionError::Ended`] if the session has ended, [`SessionError::NotOpen`] if the connection is not
     /// open.
-    pub fn close_session(&mut self, session: SessionKey) -> Result<(), SessionError> {
+    pub fn close_session(&mut self, session: SessionToken) -> Result<(), SessionError> {
         self.all.end_session(session, None, Ending::Closed)
     }
 
@@ -136,7 +136,11 @@ impl<'a> Context<'a> {
     /// # Errors
     ///
     /// As [`close_session`](Self::close_session).
-    pub fn close_session_with(&mut self, session: SessionKey, error: AmqpError) -> Result<(), SessionError> {
+    pub fn close_session_with(
+        &mut self,
+        session: SessionToken,
+        error: AmqpError,
+    ) -> Result<(), SessionError> {
         self.all.end_session(session, Some(error), Ending::Closed)
     }
 
@@ -149,7 +153,7 @@ impl<'a> Context<'a> {
     ///
     /// [`LinkError::Detached`] if the link is closed or detached, [`LinkError::NoSession`] if its session or
     /// connection is over.
-    pub fn close_link(&mut self, link: impl Into<LinkKey>) -> Result<(), LinkError> {
+    pub fn close_link(&mut self, link: impl Into<LinkToken>) -> Result<(), LinkError> {
         self.all.end_link(link.into(), None, Ending::Closed)
     }
 
@@ -158,7 +162,7 @@ impl<'a> Context<'a> {
     /// # Errors
     ///
     /// As [`close_link`](Self::close_link).
-    pub fn close_link_with(&mut self, link: impl Into<LinkKey>, error: AmqpError) -> Result<(), LinkError> {
+    pub fn close_link_with(&mut self, link: impl Into<LinkToken>, error: AmqpError) -> Result<(), LinkError> {
         self.all.end_link(link.into(), Some(error), Ending::Closed)
     }
 
@@ -167,14 +171,14 @@ impl<'a> Context<'a> {
     /// # Errors
     ///
     /// As [`close_link`](Self::close_link).
-    pub fn detach_link(&mut self, link: impl Into<LinkKey>) -> Result<(), LinkError> {
+    pub fn detach_link(&mut self, link: impl Into<LinkToken>) -> Result<(), LinkError> {
         self.all.accept_undecided();
         match link.into() {
-            LinkKey::Sender(key) => self.sender(key).map_err(|_| LinkError::Detached)?.detach(),
-            LinkKey::Receiver(key) => self.receiver(key).map_err(|_| LinkError::Detached)?.detach(),
+            LinkToken::Sender(key) => self.sender(key).map_err(|_| LinkError::Detached)?.detach(),
+            LinkToken::Receiver(key) => self.receiver(key).map_err(|_| LinkError::Detached)?.detach(),
         }
     }
 }
 
-/// A key that names nothing, for the case that all keys are in use.
+/// The key of a token that names nothing, for the case that all keys are in use.
 const NOTHING: Key = Key { index: u32::MAX, generation: u32::MAX };

@@ -5,8 +5,8 @@ use alloc::format;
 
 use super::context::Context;
 use super::dispatcher::News;
-use super::key::{ConnectionKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
 use super::link::{EndOptions, LinkState, Wanted, unattached};
+use super::token::{ConnectionToken, LinkToken, ReceiverToken, SenderToken, SessionToken};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{LinkError, SessionError};
 use crate::types::{self, Str};
@@ -16,7 +16,7 @@ impl Context<'_> {
     ///
     /// The link is attached when the connection is open. [`on_link_error`](super::Handler::on_link_error)
     /// reports a link that cannot be attached.
-    pub fn create_sender(&mut self, connection: ConnectionKey, address: impl Into<Str>) -> SenderKey {
+    pub fn create_sender(&mut self, connection: ConnectionToken, address: impl Into<Str>) -> SenderToken {
         let address = address.into();
         let name = self.name(&address);
         self.create_sender_with(connection, name, &SenderOptions::to(address))
@@ -25,27 +25,27 @@ impl Context<'_> {
     /// Creates a sender with this name [2.6.1] and options.
     pub fn create_sender_with(
         &mut self,
-        connection: ConnectionKey,
+        connection: ConnectionToken,
         name: impl Into<Str>,
         options: &SenderOptions,
-    ) -> SenderKey {
+    ) -> SenderToken {
         let wanted = Wanted { name: name.into(), options: EndOptions::Sender(options.clone()) };
-        SenderKey(self.create(connection, None, wanted).key())
+        SenderToken(self.create(connection, None, wanted).key())
     }
 
     /// Creates a sender on a session.
     pub fn create_sender_on(
         &mut self,
-        session: SessionKey,
+        session: SessionToken,
         name: impl Into<Str>,
         options: &SenderOptions,
-    ) -> SenderKey {
+    ) -> SenderToken {
         let wanted = Wanted { name: name.into(), options: EndOptions::Sender(options.clone()) };
-        SenderKey(self.create(session.connection, Some(session.session), wanted).key())
+        SenderToken(self.create(session.connection, Some(session.session), wanted).key())
     }
 
     /// Creates a link from the node with this address; see [`create_sender`](Self::create_sender).
-    pub fn create_receiver(&mut self, connection: ConnectionKey, address: impl Into<Str>) -> ReceiverKey {
+    pub fn create_receiver(&mut self, connection: ConnectionToken, address: impl Into<Str>) -> ReceiverToken {
         let address = address.into();
         let name = self.name(&address);
         self.create_receiver_with(connection, name, &ReceiverOptions::from(address))
@@ -54,23 +54,23 @@ impl Context<'_> {
     /// Creates a receiver with this name [2.6.1] and options.
     pub fn create_receiver_with(
         &mut self,
-        connection: ConnectionKey,
+        connection: ConnectionToken,
         name: impl Into<Str>,
         options: &ReceiverOptions,
-    ) -> ReceiverKey {
+    ) -> ReceiverToken {
         let wanted = Wanted { name: name.into(), options: EndOptions::Receiver(options.clone()) };
-        ReceiverKey(self.create(connection, None, wanted).key())
+        ReceiverToken(self.create(connection, None, wanted).key())
     }
 
     /// Creates a receiver on a session.
     pub fn create_receiver_on(
         &mut self,
-        session: SessionKey,
+        session: SessionToken,
         name: impl Into<Str>,
         options: &ReceiverOptions,
-    ) -> ReceiverKey {
+    ) -> ReceiverToken {
         let wanted = Wanted { name: name.into(), options: EndOptions::Receiver(options.clone()) };
-        ReceiverKey(self.create(session.connection, Some(session.session), wanted).key())
+        ReceiverToken(self.create(session.connection, Some(session.session), wanted).key())
     }
 
     /// Begins another session on an open connection.
@@ -81,11 +81,11 @@ impl Context<'_> {
     /// accepts no more sessions, [`SessionError::TooLarge`] if the begin does not fit in a frame.
     pub fn create_session(
         &mut self,
-        connection: ConnectionKey,
+        connection: ConnectionToken,
         options: &SessionOptions,
-    ) -> Result<SessionKey, SessionError> {
+    ) -> Result<SessionToken, SessionError> {
         let live = self.all.live(connection).map_err(|_| SessionError::NotOpen)?;
-        live.begin(options).map(|session| SessionKey { connection, session })
+        live.begin(options).map(|session| SessionToken { connection, session })
     }
 
     /// Returns a name for a link, unique in the container.
@@ -96,10 +96,10 @@ impl Context<'_> {
 
     fn create(
         &mut self,
-        connection: ConnectionKey,
+        connection: ConnectionToken,
         session: Option<types::SessionKey>,
         wanted: Wanted,
-    ) -> LinkKey {
+    ) -> LinkToken {
         let is_sender = matches!(wanted.options, EndOptions::Sender(_));
         // Marks the connection, whose output must be written.
         let _ = self.all.live(connection);
@@ -136,7 +136,7 @@ impl Context<'_> {
     /// longer exists, or another [`SessionError`] if it cannot be accepted.
     pub fn accept_session(
         &mut self,
-        session: SessionKey,
+        session: SessionToken,
         options: &SessionOptions,
     ) -> Result<(), SessionError> {
         self.session(session).map_err(|_| SessionError::Ended)?.accept(options)?;
@@ -150,7 +150,7 @@ impl Context<'_> {
     ///
     /// [`LinkError::NotOffered`] if the link is already accepted, [`LinkError::Detached`] if it no longer
     /// exists, or another [`LinkError`] if it cannot be accepted.
-    pub fn accept_sender(&mut self, sender: SenderKey, options: &SenderOptions) -> Result<(), LinkError> {
+    pub fn accept_sender(&mut self, sender: SenderToken, options: &SenderOptions) -> Result<(), LinkError> {
         self.sender(sender).map_err(|_| LinkError::Detached)?.accept_link(options)?;
         self.all.news.push_back(News::LinkOpened(sender.into()));
         Ok(())
@@ -163,7 +163,7 @@ impl Context<'_> {
     /// As [`accept_sender`](Self::accept_sender).
     pub fn accept_receiver(
         &mut self,
-        receiver: ReceiverKey,
+        receiver: ReceiverToken,
         options: &ReceiverOptions,
     ) -> Result<(), LinkError> {
         self.receiver(receiver).map_err(|_| LinkError::Detached)?.accept_link(options)?;

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::context::Context;
-use super::key::{DeliveryKey, ReceiverKey};
+use super::token::{DeliveryToken, ReceiverToken};
 use crate::connection::Connection;
 use crate::machine::{Part, PartEnd, ReadError, SettleError, StaleKey};
 use crate::types::{self, TransactionId};
@@ -15,7 +15,7 @@ impl Context<'_> {
     /// # Errors
     ///
     /// As [`update`](Self::update).
-    pub fn accept(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
+    pub fn accept(&mut self, delivery: DeliveryToken) -> Result<(), SettleError> {
         self.update(delivery, &Outcome::Accepted.into())
     }
 
@@ -26,7 +26,7 @@ impl Context<'_> {
     /// As [`update`](Self::update).
     pub fn reject(
         &mut self,
-        delivery: DeliveryKey,
+        delivery: DeliveryToken,
         error: impl Into<Option<AmqpError>>,
     ) -> Result<(), SettleError> {
         let error = error.into().map(Box::new);
@@ -38,7 +38,7 @@ impl Context<'_> {
     /// # Errors
     ///
     /// As [`update`](Self::update).
-    pub fn release(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
+    pub fn release(&mut self, delivery: DeliveryToken) -> Result<(), SettleError> {
         self.update(delivery, &Outcome::Released.into())
     }
 
@@ -47,7 +47,7 @@ impl Context<'_> {
     /// # Errors
     ///
     /// As [`update`](Self::update).
-    pub fn modify(&mut self, delivery: DeliveryKey, modified: Modified) -> Result<(), SettleError> {
+    pub fn modify(&mut self, delivery: DeliveryToken, modified: Modified) -> Result<(), SettleError> {
         self.update(delivery, &Outcome::from(modified).into())
     }
 
@@ -60,7 +60,7 @@ impl Context<'_> {
     /// [`SettleError::Settled`] if the delivery is settled, [`SettleError::Decided`] if this end has sent an
     /// outcome already, [`SettleError::Queued`] if the delivery waits to be sent, [`SettleError::Ended`] if
     /// the link, session or connection is closed, [`SettleError::Second`] if the sender must settle first.
-    pub fn update(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
+    pub fn update(&mut self, delivery: DeliveryToken, state: &DeliveryState) -> Result<(), SettleError> {
         if self.is_queued(delivery) {
             return Err(SettleError::Queued);
         }
@@ -85,7 +85,7 @@ impl Context<'_> {
     /// [`SettleError::WrongLink`] if the delivery was sent. For the others see [`update`](Self::update).
     pub fn retire(
         &mut self,
-        delivery: DeliveryKey,
+        delivery: DeliveryToken,
         transaction: TransactionId,
         outcome: impl Into<Outcome>,
     ) -> Result<(), SettleError> {
@@ -106,7 +106,7 @@ impl Context<'_> {
     /// # Errors
     ///
     /// As [`update`](Self::update).
-    pub fn settle(&mut self, delivery: DeliveryKey) -> Result<(), SettleError> {
+    pub fn settle(&mut self, delivery: DeliveryToken) -> Result<(), SettleError> {
         if self.take_back(delivery) {
             return Ok(());
         }
@@ -128,13 +128,13 @@ impl Context<'_> {
         }
     }
 
-    fn live(&mut self, delivery: DeliveryKey) -> Result<&mut Connection, SettleError> {
+    fn live(&mut self, delivery: DeliveryToken) -> Result<&mut Connection, SettleError> {
         self.all.live(delivery.connection).map_err(|_| SettleError::Settled)
     }
 
     fn delivery_link(
         &mut self,
-        delivery: DeliveryKey,
+        delivery: DeliveryToken,
     ) -> Result<(types::LinkKey, types::DeliveryKey), SettleError> {
         let known = self.all.known(delivery).ok_or(SettleError::Settled)?;
         let link = self.delivery(delivery).ok().and_then(|delivery| delivery.link());
@@ -147,7 +147,7 @@ impl Context<'_> {
     ///
     /// [`ReadError::NoDelivery`] if the message was read to its end or does not exist,
     /// [`ReadError::WrongLink`] if the delivery is not of this link.
-    pub fn read(&mut self, receiver: ReceiverKey, delivery: DeliveryKey) -> Result<Part, ReadError> {
+    pub fn read(&mut self, receiver: ReceiverToken, delivery: DeliveryToken) -> Result<Part, ReadError> {
         if self.connection_of(receiver) != Ok(delivery.connection) {
             return Err(ReadError::WrongLink);
         }

@@ -6,9 +6,11 @@ use super::callbacks::Handler;
 use super::context::Context;
 use super::dispatcher::{Dispatcher, News};
 use super::failure::Scope;
-use super::key::{ConnectionKey, DeliveryKey, LinkKey, Name, ReceiverKey, SenderKey, SessionKey};
 use super::link::{Ending, LinkState};
 use super::received::ReceivedMessage;
+use super::token::{
+    ConnectionToken, DeliveryToken, LinkToken, Name, ReceiverToken, SenderToken, SessionToken,
+};
 use crate::machine::{Event, Origin, Reason, SendError};
 use crate::types;
 use crate::wire::{DeliveryState, Modified, Outcome, Rejected};
@@ -32,7 +34,7 @@ impl Dispatcher {
     /// Runs a callback, then accepts its message if the handler has not decided about it.
     pub(super) fn call<R>(
         &mut self,
-        connection: Option<ConnectionKey>,
+        connection: Option<ConnectionToken>,
         what: impl FnOnce(&mut Context<'_>) -> R,
     ) -> R {
         let mut call = Call { all: self, has_returned: false };
@@ -67,19 +69,19 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn tell<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey, event: Event) {
+    pub(super) fn tell<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionToken, event: Event) {
         let here = Some(at);
-        let of = |session| SessionKey { connection: at, session };
+        let of = |session| SessionToken { connection: at, session };
         match event {
             Event::Sendable(link) => self.tell_sendable(handler, at, link),
             Event::Message { receiver, delivery } => self.tell_message(handler, at, receiver, delivery),
             Event::Data { receiver, delivery } => {
-                let receiver = ReceiverKey(self.link(at, receiver.into()).key());
+                let receiver = ReceiverToken(self.link(at, receiver.into()).key());
                 let delivery = self.delivery(at, delivery);
                 self.call(here, |cx| handler.on_data(cx, receiver, delivery));
             }
             Event::Aborted { receiver, delivery } => {
-                let receiver = ReceiverKey(self.link(at, receiver.into()).key());
+                let receiver = ReceiverToken(self.link(at, receiver.into()).key());
                 let delivery = self.delivery(at, delivery);
                 self.call(here, |cx| handler.on_aborted(cx, receiver, delivery));
             }
@@ -88,7 +90,7 @@ impl Dispatcher {
             }
             Event::Lost { delivery, state, .. } => self.tell_lost(handler, at, delivery, state.as_ref()),
             Event::Drained(link) => {
-                let receiver = ReceiverKey(self.link(at, link.into()).key());
+                let receiver = ReceiverToken(self.link(at, link.into()).key());
                 self.call(here, |cx| handler.on_drained(cx, receiver));
             }
             // A handler that stops a link gets each message before that in any case.
@@ -147,18 +149,18 @@ impl Dispatcher {
         }
     }
 
-    /// Returns the handler's key of a link, which is new if the link is.
-    pub(super) fn link(&mut self, at: ConnectionKey, link: types::LinkKey) -> LinkKey {
+    /// Returns the handler's token of a link, which is new if the link is.
+    pub(super) fn link(&mut self, at: ConnectionToken, link: types::LinkKey) -> LinkToken {
         self.attached(at, link, None)
     }
 
-    /// Returns the handler's key of a link: the recorded one, the one made before, or a new one.
+    /// Returns the handler's token of a link: the recorded one, the one made before, or a new one.
     pub(super) fn attached(
         &mut self,
-        at: ConnectionKey,
+        at: ConnectionToken,
         link: types::LinkKey,
-        made: Option<LinkKey>,
-    ) -> LinkKey {
+        made: Option<LinkToken>,
+    ) -> LinkToken {
         let entry = self.connections.get_mut(at.0);
         let noted = entry.as_ref().and_then(|entry| entry.noted(link));
         if let Some(known) = noted.and_then(|key| self.links.known(key, link)) {
@@ -183,27 +185,27 @@ impl Dispatcher {
     fn tell_message<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
-        at: ConnectionKey,
+        at: ConnectionToken,
         link: types::ReceiverKey,
         delivery: types::DeliveryKey,
     ) {
-        let key = ReceiverKey(self.link(at, link.into()).key());
+        let token = ReceiverToken(self.link(at, link.into()).key());
         let Ok(mut receiver) = self.live(at).and_then(|connection| connection.receiver(link)) else { return };
         if receiver.is_streaming() {
             let delivery = self.delivery(at, delivery);
-            self.call(Some(at), |cx| handler.on_data(cx, key, delivery));
+            self.call(Some(at), |cx| handler.on_data(cx, token, delivery));
             return;
         }
         // The handler may have received it already.
         let Some(delivery) = receiver.receive() else { return };
         let is_accepted = receiver.is_auto_accept() && !delivery.is_settled();
         let message = ReceivedMessage {
-            key: DeliveryKey { connection: at, name: Name::Known(delivery.key()) },
-            receiver: key,
+            token: DeliveryToken { connection: at, name: Name::Known(delivery.key()) },
+            receiver: token,
             delivery,
         };
         if is_accepted {
-            self.undecided.push(message.key);
+            self.undecided.push(message.token);
         }
         self.call(Some(at), |cx| handler.on_message(cx, message));
     }
@@ -211,7 +213,7 @@ impl Dispatcher {
     fn tell_sendable<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
-        at: ConnectionKey,
+        at: ConnectionToken,
         link: types::SenderKey,
     ) {
         let key = self.link(at, link.into());
@@ -219,14 +221,14 @@ impl Dispatcher {
         self.flush(key);
         // Queued messages go first, and may use all credit.
         if !is_queued || self.may_send(at, key) {
-            self.call(Some(at), |cx| handler.on_sendable(cx, SenderKey(key.key())));
+            self.call(Some(at), |cx| handler.on_sendable(cx, SenderToken(key.key())));
         }
     }
 
     fn tell_update<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
-        at: ConnectionKey,
+        at: ConnectionToken,
         delivery: types::DeliveryKey,
         state: Option<&DeliveryState>,
         settled: bool,
@@ -256,7 +258,7 @@ impl Dispatcher {
     fn tell_lost<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
-        at: ConnectionKey,
+        at: ConnectionToken,
         delivery: types::DeliveryKey,
         state: Option<&DeliveryState>,
     ) {
@@ -270,12 +272,12 @@ impl Dispatcher {
     }
 
     /// Returns the queued messages of an ended link to the handler.
-    fn tell_unsent<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey, key: LinkKey) {
-        let (Some(link), LinkKey::Sender(sender)) = (self.links.get_mut(key), key) else { return };
+    fn tell_unsent<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionToken, key: LinkToken) {
+        let (Some(link), LinkToken::Sender(sender)) = (self.links.get_mut(key), key) else { return };
         let mut queue = core::mem::take(&mut link.queue);
         while let Some(waiting) = queue.pop() {
             let name = Name::Queued { sender, number: waiting.number };
-            let delivery = DeliveryKey { connection: at, name };
+            let delivery = DeliveryToken { connection: at, name };
             self.call(Some(at), |cx| {
                 handler.on_unsent(cx, delivery, waiting.message, &SendError::Detached);
             });
@@ -285,7 +287,7 @@ impl Dispatcher {
     fn tell_detached<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
-        at: ConnectionKey,
+        at: ConnectionToken,
         link: types::LinkKey,
         reason: &Reason,
     ) {
@@ -315,7 +317,7 @@ impl Dispatcher {
     }
 
     /// Reports a link that was never attached.
-    fn tell_failed<H: Handler + ?Sized>(&mut self, handler: &mut H, key: LinkKey, reason: &Reason) {
+    fn tell_failed<H: Handler + ?Sized>(&mut self, handler: &mut H, key: LinkToken, reason: &Reason) {
         let Some(link) = self.links.get(key) else { return };
         let (at, is_news) = (link.connection, link.end == Ending::Open && reason.is_failure());
         self.tell_unsent(handler, at, key);
@@ -326,7 +328,7 @@ impl Dispatcher {
         self.links.remove(key);
     }
 
-    fn tell_ended<H: Handler + ?Sized>(&mut self, handler: &mut H, key: SessionKey, reason: &Reason) {
+    fn tell_ended<H: Handler + ?Sized>(&mut self, handler: &mut H, key: SessionToken, reason: &Reason) {
         let here = Some(key.connection);
         let Some(entry) = self.connections.get_mut(key.connection.0) else { return };
         entry.leave_session(key.session);
@@ -341,7 +343,7 @@ impl Dispatcher {
     }
 
     /// Handles the open of a connection: attaches the waiting links, then calls the handler.
-    fn tell_opened<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey) {
+    fn tell_opened<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionToken) {
         let Some(entry) = self.connections.get_mut(at.0) else { return };
         entry.is_open = true;
         for key in core::mem::take(&mut entry.waiting) {
@@ -350,7 +352,7 @@ impl Dispatcher {
         self.call(Some(at), |cx| handler.on_connection_opened(cx, at));
     }
 
-    fn attach_waiting(&mut self, at: ConnectionKey, key: LinkKey) {
+    fn attach_waiting(&mut self, at: ConnectionToken, key: LinkToken) {
         let Some(link) = self.links.get_mut(key) else { return };
         let LinkState::Waiting(wanted) = core::mem::replace(&mut link.place, LinkState::Failed) else {
             return;
@@ -365,11 +367,11 @@ impl Dispatcher {
     }
 
     /// Handles the end of a connection, or the failure to make it.
-    fn tell_closed<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionKey, reason: &Reason) {
+    fn tell_closed<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionToken, reason: &Reason) {
         let Some(entry) = self.connections.get_mut(at.0) else { return };
         (entry.is_open, entry.is_over) = (false, true);
         let is_news = !entry.is_closing && reason.is_failure();
-        let links: Vec<LinkKey> = core::mem::take(&mut entry.waiting);
+        let links: Vec<LinkToken> = core::mem::take(&mut entry.waiting);
         for link in links {
             self.tell_failed(handler, link, reason);
         }
@@ -388,7 +390,7 @@ impl Dispatcher {
 fn tell_outcome<H: Handler + ?Sized>(
     handler: &mut H,
     cx: &mut Context<'_>,
-    key: DeliveryKey,
+    key: DeliveryToken,
     outcome: &Outcome,
 ) {
     match outcome {

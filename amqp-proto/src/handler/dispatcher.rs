@@ -7,7 +7,7 @@ use super::callbacks::Handler;
 use super::connection::Entry;
 use super::context::Context;
 use super::failure::Failure;
-use super::key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey};
+use super::token::{ConnectionToken, DeliveryToken, LinkToken, ListenerToken};
 use super::link::Links;
 use super::queue::QUEUE_OCTETS;
 use super::timers::Timers;
@@ -23,7 +23,7 @@ pub enum Action {
     /// Make a connection, and call [`Dispatcher::connected`] or [`Dispatcher::not_connected`].
     Connect {
         /// The connection to make.
-        connection: ConnectionKey,
+        connection: ConnectionToken,
         /// The peer's URL.
         url: Str,
     },
@@ -31,12 +31,12 @@ pub enum Action {
     /// [`Dispatcher::add`] for each connection.
     Listen {
         /// The listener.
-        listener: ListenerKey,
+        listener: ListenerToken,
         /// The address to listen at.
         address: Str,
     },
     /// Accept no more connections by this listener.
-    Unlisten(ListenerKey),
+    Unlisten(ListenerToken),
 }
 
 /// The part of a container that needs no IO. It holds connections, passes their events to a [`Handler`], and
@@ -59,8 +59,8 @@ pub enum Action {
 /// use amqp_proto::Connection;
 /// use amqp_proto::config::Options;
 /// use amqp_proto::handler::{
-///     Action, ConnectionKey, Context, DeliveryKey, Dispatcher, Handler,
-///     ReceivedMessage, SenderKey,
+///     Action, ConnectionToken, Context, DeliveryToken, Dispatcher, Handler,
+///     ReceivedMessage, SenderToken,
 /// };
 /// use amqp_proto::types::Moment;
 /// use bytes::Buf;
@@ -76,13 +76,13 @@ pub enum Action {
 ///         cx.create_sender(conn, "jobs");
 ///     }
 ///
-///     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+///     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
 ///         let _ = cx.send(sender, "job-content");
 ///     }
 ///
-///     fn on_accepted(&mut self, cx: &mut Context<'_>, key: DeliveryKey) {
+///     fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
 ///         self.accepted += 1;
-///         cx.close_connection(key.connection());
+///         cx.close_connection(delivery.connection());
 ///     }
 /// }
 ///
@@ -97,8 +97,8 @@ pub enum Action {
 ///
 /// // Moves the output of one connection to another, in place of a socket.
 /// fn carry(
-///     (from, a): (&mut Dispatcher, ConnectionKey),
-///     (to, b): (&mut Dispatcher, ConnectionKey),
+///     (from, a): (&mut Dispatcher, ConnectionToken),
+///     (to, b): (&mut Dispatcher, ConnectionToken),
 /// ) -> bool {
 ///     let (Some(a), Some(b)) = (from.connection(a), to.connection(b)) else {
 ///         return false;
@@ -144,7 +144,7 @@ pub struct Dispatcher {
     pub(super) requests: VecDeque<Action>,
     pub(super) news: VecDeque<News>,
     /// Messages whose callback runs, to be accepted when it returns.
-    pub(super) undecided: Vec<DeliveryKey>,
+    pub(super) undecided: Vec<DeliveryToken>,
     /// An error that ends the container.
     pub(super) failure: Option<Failure>,
     pub(super) is_failed: bool,
@@ -155,13 +155,13 @@ pub struct Dispatcher {
     /// The number of link names made so far.
     pub(super) names: u64,
     /// Connections that may have events.
-    dirty: VecDeque<ConnectionKey>,
+    dirty: VecDeque<ConnectionToken>,
     /// Connections that the container must look at.
-    changed: VecDeque<ConnectionKey>,
+    changed: VecDeque<ConnectionToken>,
     /// `true` if the last dispatch has left events.
     has_events: bool,
     /// The deadlines of connections.
-    deadlines: BTreeSet<(Moment, ConnectionKey)>,
+    deadlines: BTreeSet<(Moment, ConnectionToken)>,
 }
 
 /// The number of events of a connection after which other connections have their turn.
@@ -171,17 +171,17 @@ const TURN: usize = 64;
 #[derive(Debug)]
 pub(super) enum News {
     /// A link that the handler has accepted late is attached.
-    LinkOpened(LinkKey),
+    LinkOpened(LinkToken),
     /// A link cannot be attached.
-    LinkFailed(LinkKey, Reason),
+    LinkFailed(LinkToken, Reason),
     /// A queued message will not be sent.
-    Unsent(DeliveryKey, Message, SendError),
+    Unsent(DeliveryToken, Message, SendError),
     /// A session that the handler has accepted late is begun.
-    SessionOpened(super::key::SessionKey),
+    SessionOpened(super::token::SessionToken),
     /// A connection cannot be made.
-    NotConnected(ConnectionKey, Reason),
-    Listening(ListenerKey, Str),
-    NotListening(ListenerKey, Reason),
+    NotConnected(ConnectionToken, Reason),
+    Listening(ListenerToken, Str),
+    NotListening(ListenerToken, Reason),
 }
 
 impl Dispatcher {
@@ -242,7 +242,7 @@ impl Dispatcher {
 
     /// Reports events of a connection, at most a turn of them unless it is over. Returns `true` if there are
     /// no more.
-    fn tell_some<H: Handler + ?Sized>(&mut self, handler: &mut H, key: ConnectionKey) -> bool {
+    fn tell_some<H: Handler + ?Sized>(&mut self, handler: &mut H, key: ConnectionToken) -> bool {
         let mut left = TURN;
         while left > 0 || self.is_over(key) {
             let Some(event) = self.poll_event(key) else { return true };
@@ -253,7 +253,7 @@ impl Dispatcher {
     }
 
     /// Returns `true` if a connection is over and may be removed.
-    fn is_over(&self, key: ConnectionKey) -> bool {
+    fn is_over(&self, key: ConnectionToken) -> bool {
         let connection = self.connections.get(key.0).and_then(|entry| entry.connection.as_ref());
         connection.is_some_and(Connection::is_over)
     }
@@ -267,7 +267,7 @@ impl Dispatcher {
     ///
     /// A container that was busy reads the input of these connections before it calls
     /// [`dispatch`](Self::dispatch), since a peer with unread octets is not silent [2.4.5].
-    pub fn due(&self, now: Moment) -> impl Iterator<Item = ConnectionKey> + '_ {
+    pub fn due(&self, now: Moment) -> impl Iterator<Item = ConnectionToken> + '_ {
         self.deadlines.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| *key)
     }
 
@@ -277,7 +277,7 @@ impl Dispatcher {
     }
 
     /// Returns a connection that has output or is over.
-    pub fn poll_changed(&mut self) -> Option<ConnectionKey> {
+    pub fn poll_changed(&mut self) -> Option<ConnectionToken> {
         while let Some(key) = self.changed.pop_front() {
             if let Some(entry) = self.connections.get_mut(key.0) {
                 entry.is_changed = false;
@@ -308,7 +308,7 @@ impl Dispatcher {
     /// # Errors
     ///
     /// [`StaleKey`] if the handler has closed the connection.
-    pub fn connected(&mut self, key: ConnectionKey, connection: Connection) -> Result<(), StaleKey> {
+    pub fn connected(&mut self, key: ConnectionToken, connection: Connection) -> Result<(), StaleKey> {
         let entry =
             self.connections.get_mut(key.0).filter(|entry| entry.connection.is_none() && !entry.is_closing);
         entry.ok_or(StaleKey)?.connection = Some(connection);
@@ -317,14 +317,14 @@ impl Dispatcher {
     }
 
     /// Reports that a requested connection cannot be made, with a reason.
-    pub fn not_connected(&mut self, key: ConnectionKey, words: impl Into<Str>) {
+    pub fn not_connected(&mut self, key: ConnectionToken, words: impl Into<Str>) {
         self.news.push_back(News::NotConnected(key, Reason::transport(words)));
     }
 
     /// Adds a connection that was made otherwise, such as by a listener. Returns `None` if there are 2^32 - 1
     /// already.
-    pub fn add(&mut self, connection: Connection) -> Option<ConnectionKey> {
-        let key = self.connections.insert(|_| Entry::taken(connection)).map(ConnectionKey)?;
+    pub fn add(&mut self, connection: Connection) -> Option<ConnectionToken> {
+        let key = self.connections.insert(|_| Entry::taken(connection)).map(ConnectionToken)?;
         let _ = self.live(key);
         Some(key)
     }
@@ -334,14 +334,14 @@ impl Dispatcher {
     /// # Errors
     ///
     /// [`StaleKey`] if the handler has closed the listener.
-    pub fn listening(&mut self, listener: ListenerKey, address: impl Into<Str>) -> Result<(), StaleKey> {
+    pub fn listening(&mut self, listener: ListenerToken, address: impl Into<Str>) -> Result<(), StaleKey> {
         self.listeners.get(listener.0).ok_or(StaleKey)?;
         self.news.push_back(News::Listening(listener, address.into()));
         Ok(())
     }
 
     /// Reports that a listener has failed, with a reason.
-    pub fn not_listening(&mut self, listener: ListenerKey, words: impl Into<Str>) {
+    pub fn not_listening(&mut self, listener: ListenerToken, words: impl Into<Str>) {
         self.news.push_back(News::NotListening(listener, Reason::transport(words)));
     }
 
@@ -349,7 +349,7 @@ impl Dispatcher {
     /// afterwards.
     ///
     /// `None` until the connection is made, and after it was removed.
-    pub fn connection(&mut self, key: ConnectionKey) -> Option<&mut Connection> {
+    pub fn connection(&mut self, key: ConnectionToken) -> Option<&mut Connection> {
         self.live(key).ok()
     }
 
@@ -357,9 +357,9 @@ impl Dispatcher {
     ///
     /// A connection that is not [over](Connection::is_over), or whose end was not dispatched, causes no
     /// further callback. To have its end reported, end its input and dispatch first.
-    pub fn remove(&mut self, key: ConnectionKey) -> Option<Connection> {
+    pub fn remove(&mut self, key: ConnectionToken) -> Option<Connection> {
         let entry = self.connections.remove(key.0)?;
-        let links: Vec<LinkKey> = entry.links(&self.links).collect();
+        let links: Vec<LinkToken> = entry.links(&self.links).collect();
         for link in links {
             if self.links.is_of(link, key) {
                 self.links.remove(link);
@@ -372,7 +372,7 @@ impl Dispatcher {
     }
 
     /// Returns a connection, and marks it for dispatch.
-    pub(super) fn live(&mut self, key: ConnectionKey) -> Result<&mut Connection, StaleKey> {
+    pub(super) fn live(&mut self, key: ConnectionToken) -> Result<&mut Connection, StaleKey> {
         let entry = self.connections.get_mut(key.0).ok_or(StaleKey)?;
         let connection = entry.connection.as_mut().ok_or(StaleKey)?;
         if !entry.is_dirty {
@@ -395,12 +395,12 @@ impl Dispatcher {
         }
     }
 
-    fn poll_event(&mut self, key: ConnectionKey) -> Option<crate::machine::Event> {
+    fn poll_event(&mut self, key: ConnectionToken) -> Option<crate::machine::Event> {
         self.connections.get_mut(key.0)?.connection.as_mut()?.poll_event()
     }
 
     /// Records the output and the deadline of a connection after its turn.
-    fn settle_down(&mut self, key: ConnectionKey, is_done: bool) {
+    fn settle_down(&mut self, key: ConnectionToken, is_done: bool) {
         let Some(entry) = self.connections.get_mut(key.0) else { return };
         entry.is_dirty = !is_done;
         let Some(connection) = entry.connection.as_mut() else { return };

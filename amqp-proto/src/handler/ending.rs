@@ -1,8 +1,8 @@
 //! The end of sessions and links by a handler.
 
 use super::dispatcher::{Dispatcher, News};
-use super::key::{LinkKey, SessionKey};
 use super::link::{Ending, LinkState};
+use super::token::{LinkToken, SessionToken};
 use crate::machine::{LinkError, Reason, SessionError};
 use crate::types;
 use crate::wire::AmqpError;
@@ -11,7 +11,7 @@ impl Dispatcher {
     /// Ends or refuses a session.
     pub(super) fn end_session(
         &mut self,
-        key: SessionKey,
+        key: SessionToken,
         error: Option<AmqpError>,
         ending: Ending,
     ) -> Result<(), SessionError> {
@@ -32,7 +32,7 @@ impl Dispatcher {
     /// Closes or refuses a link. A link that waits to be attached is dropped.
     pub(super) fn end_link(
         &mut self,
-        key: LinkKey,
+        key: LinkToken,
         error: Option<AmqpError>,
         ending: Ending,
     ) -> Result<(), LinkError> {
@@ -58,7 +58,7 @@ impl Dispatcher {
 
     fn close_attached(
         &mut self,
-        key: LinkKey,
+        key: LinkToken,
         attached: types::LinkKey,
         error: Option<AmqpError>,
     ) -> Result<(), LinkError> {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::context::Context;
 use super::dispatcher::Dispatcher;
-use super::key::{ConnectionKey, LinkKey, ListenerKey, SessionKey};
+use super::token::{ConnectionToken, LinkToken, ListenerToken, SessionToken};
 use crate::machine::Reason;
 
 /// The connection, session, link or listener of an error.
@@ -12,13 +12,13 @@ use crate::machine::Reason;
 #[non_exhaustive]
 pub enum Scope {
     /// A connection cannot be made, its transport has failed, or it was closed with an error.
-    Connection(ConnectionKey),
+    Connection(ConnectionToken),
     /// A session was refused, or ended with an error.
-    Session(SessionKey),
+    Session(SessionToken),
     /// A link was refused, or detached with an error.
-    Link(LinkKey),
+    Link(LinkToken),
     /// A listener cannot accept connections.
-    Listener(ListenerKey),
+    Listener(ListenerToken),
 }
 
 impl Scope {
@@ -41,7 +41,7 @@ pub struct Failure {
     /// The reason of the failure.
     pub reason: Reason,
     /// The connection of the scope; `None` for a listener.
-    connection: Option<ConnectionKey>,
+    connection: Option<ConnectionToken>,
 }
 
 impl fmt::Display for Failure {
@@ -94,7 +94,7 @@ impl Dispatcher {
 
     /// Withdraws the failure of a narrower scope if the wider scope, which is reported next, failed for the
     /// same reason.
-    pub(super) fn widen(&mut self, at: ConnectionKey, wider: Scope, reason: &Reason) {
+    pub(super) fn widen(&mut self, at: ConnectionToken, wider: Scope, reason: &Reason) {
         let is_told_next = |failure: &Failure| {
             failure.connection == Some(at)
                 && failure.scope.width() < wider.width()

@@ -1,9 +1,9 @@
-//! [`Links`]: the links behind a handler's keys, and the links that wait to be attached.
+//! [`Links`]: the links behind a handler's tokens, and the links that wait to be attached.
 
 use alloc::boxed::Box;
 
-use super::key::{ConnectionKey, LinkKey, ReceiverKey, SenderKey};
 use super::queue::SendQueue;
+use super::token::{ConnectionToken, LinkToken, ReceiverToken, SenderToken};
 use crate::config::{ReceiverOptions, SenderOptions};
 use crate::machine::{LinkError, Reason, SessionError, Slab};
 use crate::types::{self, Key, Str};
@@ -41,7 +41,7 @@ impl Wanted {
 /// A link of a handler.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) connection: ConnectionKey,
+    pub(super) connection: ConnectionToken,
     is_sender: bool,
     pub(super) place: LinkState,
     pub(super) end: Ending,
@@ -80,34 +80,39 @@ pub(super) struct Links(Slab<Link>);
 impl Links {
     /// Adds a link, and returns its key. With 2^32 - 1 links at a time no key is left; the returned one then
     /// names nothing.
-    pub(super) fn insert(&mut self, connection: ConnectionKey, is_sender: bool, place: LinkState) -> LinkKey {
+    pub(super) fn insert(
+        &mut self,
+        connection: ConnectionToken,
+        is_sender: bool,
+        place: LinkState,
+    ) -> LinkToken {
         let (end, queue) = (Ending::Open, SendQueue::default());
         let link = Link { connection, is_sender, place, end, is_asked: false, queue };
         let key = self.0.insert(|_| link).unwrap_or(Key { index: u32::MAX, generation: u32::MAX });
         public(key, is_sender)
     }
 
-    pub(super) fn get(&self, key: LinkKey) -> Option<&Link> {
+    pub(super) fn get(&self, key: LinkToken) -> Option<&Link> {
         self.0.get(key.key())
     }
 
-    pub(super) fn get_mut(&mut self, key: LinkKey) -> Option<&mut Link> {
+    pub(super) fn get_mut(&mut self, key: LinkToken) -> Option<&mut Link> {
         self.0.get_mut(key.key())
     }
 
     /// Records that the handler has requested the link.
-    pub(super) fn ask(&mut self, key: LinkKey) {
+    pub(super) fn ask(&mut self, key: LinkToken) {
         if let Some(link) = self.get_mut(key) {
             link.is_asked = true;
         }
     }
 
-    pub(super) fn remove(&mut self, key: LinkKey) -> Option<Link> {
+    pub(super) fn remove(&mut self, key: LinkToken) -> Option<Link> {
         self.0.remove(key.key())
     }
 
     /// Returns the connection's key of a link, once it is attached.
-    pub(super) fn attached(&self, key: LinkKey) -> Option<types::LinkKey> {
+    pub(super) fn attached(&self, key: LinkToken) -> Option<types::LinkKey> {
         match self.get(key)?.place {
             LinkState::Attached(link) => Some(link),
             LinkState::Waiting(_) | LinkState::Failed => None,
@@ -115,17 +120,17 @@ impl Links {
     }
 
     /// Returns `true` if the link is of this connection.
-    pub(super) fn is_of(&self, key: LinkKey, connection: ConnectionKey) -> bool {
+    pub(super) fn is_of(&self, key: LinkToken, connection: ConnectionToken) -> bool {
         self.get(key).is_some_and(|link| link.connection == connection)
     }
 
     /// Returns the public form of a key, if it names a link.
-    pub(super) fn at(&self, key: Key) -> Option<LinkKey> {
+    pub(super) fn at(&self, key: Key) -> Option<LinkToken> {
         self.0.get(key).map(|link| public(key, link.is_sender))
     }
 
     /// Returns the public form of `key` if it names this link of the connection.
-    pub(super) fn known(&self, key: Key, link: types::LinkKey) -> Option<LinkKey> {
+    pub(super) fn known(&self, key: Key, link: types::LinkKey) -> Option<LinkToken> {
         let known = self.0.get(key)?;
         match known.place {
             LinkState::Attached(attached) if attached == link => Some(public(key, known.is_sender)),
@@ -134,8 +139,8 @@ impl Links {
     }
 }
 
-fn public(key: Key, is_sender: bool) -> LinkKey {
-    if is_sender { SenderKey(key).into() } else { ReceiverKey(key).into() }
+fn public(key: Key, is_sender: bool) -> LinkToken {
+    if is_sender { SenderToken(key).into() } else { ReceiverToken(key).into() }
 }
 
 /// Returns the reason for a link that cannot be attached.

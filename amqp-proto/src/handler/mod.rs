@@ -5,8 +5,8 @@
 //! collects the handler's requests: connections, listeners, timers. A container adds sockets and a clock; the
 //! same handler runs in any container.
 //!
-//! The keys of this module differ from those of a [`Connection`](crate::Connection): they include the
-//! connection.
+//! The handler names its objects by tokens. A token includes the connection, which a key of a
+//! [`Connection`](crate::Connection) does not, and exists before a link is attached or a message is sent.
 
 mod aliases;
 mod callbacks;
@@ -18,18 +18,20 @@ mod dispatch;
 mod dispatcher;
 mod ending;
 mod failure;
-mod key;
 mod link;
 mod offers;
 mod queue;
 mod received;
 mod sending;
 mod timers;
+mod token;
 mod views;
 
 pub use callbacks::{Decision, Handler};
 pub use context::Context;
 pub use dispatcher::{Action, Dispatcher};
 pub use failure::{Failure, Scope};
-pub use key::{ConnectionKey, DeliveryKey, LinkKey, ListenerKey, ReceiverKey, SenderKey, SessionKey};
 pub use received::ReceivedMessage;
+pub use token::{
+    ConnectionToken, DeliveryToken, LinkToken, ListenerToken, ReceiverToken, SenderToken, SessionToken,
+};

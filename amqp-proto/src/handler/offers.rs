@@ -2,8 +2,8 @@
 
 use super::callbacks::{Decision, Handler};
 use super::dispatcher::Dispatcher;
-use super::key::{ConnectionKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
 use super::link::Ending;
+use super::token::{ConnectionToken, LinkToken, ReceiverToken, SenderToken, SessionToken};
 use crate::types;
 use crate::wire::{AmqpError, Condition};
 
@@ -11,10 +11,10 @@ impl Dispatcher {
     pub(super) fn offer_session<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
-        at: ConnectionKey,
+        at: ConnectionToken,
         session: types::SessionKey,
     ) {
-        let key = SessionKey { connection: at, session };
+        let key = SessionToken { connection: at, session };
         let decision = self.call(Some(at), |cx| handler.on_session_offered(cx, key));
         let Ok(mut view) = self.live(at).and_then(|connection| connection.session(session)) else { return };
         let done = match decision {
@@ -31,14 +31,14 @@ impl Dispatcher {
     pub(super) fn offer_sender<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
-        at: ConnectionKey,
+        at: ConnectionToken,
         link: types::SenderKey,
     ) {
         let key = self.link(at, link.into());
         if self.is_late(at, key) {
             return;
         }
-        let decision = self.call(Some(at), |cx| handler.on_sender_offered(cx, SenderKey(key.key())));
+        let decision = self.call(Some(at), |cx| handler.on_sender_offered(cx, SenderToken(key.key())));
         let Ok(mut view) = self.live(at).and_then(|connection| connection.sender(link)) else { return };
         let done = match decision {
             Decision::Accept(options) => view.accept_link(&options).map_err(|error| failed(&error)),
@@ -51,14 +51,14 @@ impl Dispatcher {
     pub(super) fn offer_receiver<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
-        at: ConnectionKey,
+        at: ConnectionToken,
         link: types::ReceiverKey,
     ) {
         let key = self.link(at, link.into());
         if self.is_late(at, key) {
             return;
         }
-        let decision = self.call(Some(at), |cx| handler.on_receiver_offered(cx, ReceiverKey(key.key())));
+        let decision = self.call(Some(at), |cx| handler.on_receiver_offered(cx, ReceiverToken(key.key())));
         let Ok(mut view) = self.live(at).and_then(|connection| connection.receiver(link)) else { return };
         let done = match decision {
             Decision::Accept(options) => view.accept_link(&options).map_err(|error| failed(&error)),
@@ -69,7 +69,7 @@ impl Dispatcher {
     }
 
     /// Returns `true` if the handler has ended the session of an offered link.
-    fn is_late(&mut self, at: ConnectionKey, key: LinkKey) -> bool {
+    fn is_late(&mut self, at: ConnectionToken, key: LinkToken) -> bool {
         let link = self.links.attached(key);
         let session = self.live(at).ok().and_then(|connection| match link? {
             types::LinkKey::Sender(link) => connection.sender(link).ok()?.session(),
@@ -86,8 +86,8 @@ impl Dispatcher {
     fn decided<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
-        at: ConnectionKey,
-        key: LinkKey,
+        at: ConnectionToken,
+        key: LinkToken,
         done: Result<(), AmqpError>,
     ) {
         match done {

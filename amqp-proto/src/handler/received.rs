@@ -1,6 +1,6 @@
 //! [`ReceivedMessage`]: a received message of a handler.
 
-use super::key::{DeliveryKey, ReceiverKey};
+use super::token::{DeliveryToken, ReceiverToken};
 use crate::codec::DecodeError;
 use crate::machine::Delivery;
 use crate::message::{MessageView, Payload};
@@ -10,19 +10,19 @@ use crate::wire::DeliveryState;
 /// A received message, and its link.
 #[derive(Debug)]
 pub struct ReceivedMessage {
-    pub(super) key: DeliveryKey,
-    pub(super) receiver: ReceiverKey,
+    pub(super) token: DeliveryToken,
+    pub(super) receiver: ReceiverToken,
     pub(super) delivery: Delivery,
 }
 
 impl ReceivedMessage {
-    /// Returns the delivery's key, to settle it.
-    pub fn key(&self) -> DeliveryKey {
-        self.key
+    /// Returns the token of the delivery, to settle it.
+    pub fn token(&self) -> DeliveryToken {
+        self.token
     }
 
     /// Returns the link of the message.
-    pub fn receiver(&self) -> ReceiverKey {
+    pub fn receiver(&self) -> ReceiverToken {
         self.receiver
     }
 

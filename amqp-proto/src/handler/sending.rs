@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::dispatcher::{Dispatcher, News};
-use super::key::{ConnectionKey, DeliveryKey, LinkKey, Name, SenderKey};
 use super::link::{Ending, LinkState};
+use super::token::{ConnectionToken, DeliveryToken, LinkToken, Name, SenderToken};
 use crate::config::SendOptions;
 use crate::machine::SendError;
 use crate::message::Message;
@@ -28,7 +28,11 @@ impl Context<'_> {
     /// # Examples
     ///
     /// The example of [`Handler`](super::Handler) sends a message.
-    pub fn send(&mut self, sender: SenderKey, message: impl Into<Message>) -> Result<DeliveryKey, SendError> {
+    pub fn send(
+        &mut self,
+        sender: SenderToken,
+        message: impl Into<Message>,
+    ) -> Result<DeliveryToken, SendError> {
         let (message, options) = (message.into(), SendOptions::new());
         match self.try_send_with(sender, &message, &options) {
             Err(error) => self.all.enqueue(sender, message, options, error),
@@ -43,10 +47,10 @@ impl Context<'_> {
     /// As [`send`](Self::send); also [`SendError::SettleMode`] and [`SendError::TagInUse`] for the options.
     pub fn send_with(
         &mut self,
-        sender: SenderKey,
+        sender: SenderToken,
         message: &Message,
         options: &SendOptions,
-    ) -> Result<DeliveryKey, SendError> {
+    ) -> Result<DeliveryToken, SendError> {
         match self.try_send_with(sender, message, options) {
             Err(error) => self.all.enqueue(sender, message.clone(), options.clone(), error),
             sent => sent,
@@ -64,9 +68,9 @@ impl Context<'_> {
     /// attached, or any other [`SendError`].
     pub fn try_send(
         &mut self,
-        sender: SenderKey,
+        sender: SenderToken,
         message: impl Into<Message>,
-    ) -> Result<DeliveryKey, SendError> {
+    ) -> Result<DeliveryToken, SendError> {
         self.try_send_with(sender, &message.into(), &SendOptions::new())
     }
 
@@ -77,10 +81,10 @@ impl Context<'_> {
     /// As [`try_send`](Self::try_send).
     pub fn try_send_with(
         &mut self,
-        sender: SenderKey,
+        sender: SenderToken,
         message: &Message,
         options: &SendOptions,
-    ) -> Result<DeliveryKey, SendError> {
+    ) -> Result<DeliveryToken, SendError> {
         let link = self.all.links.get(sender.into()).ok_or(SendError::Detached)?;
         let connection = link.connection;
         if !link.queue.is_empty() {
@@ -88,49 +92,49 @@ impl Context<'_> {
         }
         let mut view = self.sender(sender).map_err(|_| SendError::Detached)?;
         let delivery = view.send_with(message, options)?;
-        Ok(DeliveryKey { connection, name: Name::Known(delivery) })
+        Ok(DeliveryToken { connection, name: Name::Known(delivery) })
     }
 
     /// Returns the number of messages that can be sent now: the credit minus the queued messages.
-    pub fn credit(&mut self, sender: SenderKey) -> u32 {
+    pub fn credit(&mut self, sender: SenderToken) -> u32 {
         let queued = u32::try_from(self.queued(sender)).unwrap_or(u32::MAX);
         self.sender(sender).map_or(0, |view| view.credit().saturating_sub(queued))
     }
 
     /// Returns `true` if the delivery waits in a queue.
-    pub(super) fn is_queued(&self, delivery: DeliveryKey) -> bool {
+    pub(super) fn is_queued(&self, delivery: DeliveryToken) -> bool {
         let Name::Queued { sender, number } = delivery.name else { return false };
         self.all.links.get(sender.into()).is_some_and(|link| link.queue.has(number))
     }
 
     /// Removes a message from its queue. Returns `false` if it is not queued.
-    pub(super) fn take_back(&mut self, delivery: DeliveryKey) -> bool {
+    pub(super) fn take_back(&mut self, delivery: DeliveryToken) -> bool {
         let Name::Queued { sender, number } = delivery.name else { return false };
         let link = self.all.links.get_mut(sender.into());
         link.is_some_and(|link| link.queue.remove(number).is_some())
     }
 
     /// Returns the number of queued messages of a sender.
-    pub fn queued(&self, sender: SenderKey) -> usize {
+    pub fn queued(&self, sender: SenderToken) -> usize {
         self.all.links.get(sender.into()).map_or(0, |link| link.queue.len())
     }
 }
 
 impl Dispatcher {
     /// Returns the connection's key of a delivery, once it is sent.
-    pub(super) fn known(&self, delivery: DeliveryKey) -> Option<types::DeliveryKey> {
+    pub(super) fn known(&self, delivery: DeliveryToken) -> Option<types::DeliveryKey> {
         self.connections.get(delivery.connection.0)?.aliases.delivery(delivery.name)
     }
 
-    /// Returns the handler's key of a delivery.
-    pub(super) fn delivery(&self, at: ConnectionKey, delivery: types::DeliveryKey) -> DeliveryKey {
+    /// Returns the handler's token of a delivery.
+    pub(super) fn delivery(&self, at: ConnectionToken, delivery: types::DeliveryKey) -> DeliveryToken {
         let entry = self.connections.get(at.0);
         let name = entry.map_or(Name::Known(delivery), |entry| entry.aliases.name(delivery));
-        DeliveryKey { connection: at, name }
+        DeliveryToken { connection: at, name }
     }
 
     /// Forgets a sent delivery that is settled or lost.
-    pub(super) fn forget(&mut self, at: ConnectionKey, delivery: types::DeliveryKey) {
+    pub(super) fn forget(&mut self, at: ConnectionToken, delivery: types::DeliveryKey) {
         if let Some(entry) = self.connections.get_mut(at.0) {
             entry.aliases.forget(delivery);
         }
@@ -147,11 +151,11 @@ impl Dispatcher {
     /// Queues a refused message if it can probably be sent later.
     fn enqueue(
         &mut self,
-        sender: SenderKey,
+        sender: SenderToken,
         message: Message,
         options: SendOptions,
         error: SendError,
-    ) -> Result<DeliveryKey, SendError> {
+    ) -> Result<DeliveryToken, SendError> {
         let link = self.links.get_mut(sender.into()).ok_or(SendError::Detached)?;
         let is_to_come = link.is_asked && link.end == Ending::Open;
         let is_passing = waits(&error) || (error == SendError::Detached && is_to_come);
@@ -168,13 +172,13 @@ impl Dispatcher {
             self.starve(at, sender.into());
         }
         let connection = self.links.get(sender.into()).ok_or(SendError::Detached)?.connection;
-        Ok(DeliveryKey { connection, name: Name::Queued { sender, number } })
+        Ok(DeliveryToken { connection, name: Name::Queued { sender, number } })
     }
 
     /// Sends queued messages of a link as far as possible.
-    pub(super) fn flush(&mut self, key: LinkKey) {
+    pub(super) fn flush(&mut self, key: LinkToken) {
         let Some(link) = self.links.get(key).filter(|link| !link.queue.is_empty()) else { return };
-        let (LinkKey::Sender(sender), LinkState::Attached(types::LinkKey::Sender(attached)), at) =
+        let (LinkToken::Sender(sender), LinkState::Attached(types::LinkKey::Sender(attached)), at) =
             (key, &link.place, link.connection)
         else {
             return;
@@ -197,8 +201,8 @@ impl Dispatcher {
     /// is none.
     fn send_first(
         &mut self,
-        at: ConnectionKey,
-        sender: SenderKey,
+        at: ConnectionToken,
+        sender: SenderToken,
         attached: types::SenderKey,
     ) -> Option<Result<(), SendError>> {
         let link = self.links.get_mut(sender.into())?;
@@ -217,7 +221,7 @@ impl Dispatcher {
             Ok(delivery) if connection.delivery(delivery).is_err() => {}
             Ok(delivery) => entry.aliases.insert(name, delivery),
             Err(error) => {
-                let delivery = DeliveryKey { connection: at, name };
+                let delivery = DeliveryToken { connection: at, name };
                 self.news.push_back(News::Unsent(delivery, first.message, error));
             }
         }
@@ -225,7 +229,7 @@ impl Dispatcher {
     }
 
     /// Makes a link wait until another delivery of its connection is settled.
-    fn starve(&mut self, at: ConnectionKey, key: LinkKey) {
+    fn starve(&mut self, at: ConnectionToken, key: LinkToken) {
         if let Some(entry) = self.connections.get_mut(at.0)
             && !entry.starved.contains(&key)
         {
@@ -235,14 +239,14 @@ impl Dispatcher {
 
     /// Sends for a waiting link after a sent delivery was settled, which makes room for another unsettled
     /// one.
-    pub(super) fn feed(&mut self, at: ConnectionKey) {
+    pub(super) fn feed(&mut self, at: ConnectionToken) {
         if let Some(key) = self.connections.get_mut(at.0).and_then(|entry| entry.starved.pop()) {
             self.flush(key);
         }
     }
 
     /// Returns `true` if the handler may send on a link, or continue a delivery in pieces.
-    pub(super) fn may_send(&mut self, at: ConnectionKey, key: LinkKey) -> bool {
+    pub(super) fn may_send(&mut self, at: ConnectionToken, key: LinkToken) -> bool {
         let Some(link) = self.links.get(key) else { return false };
         let (is_queued, LinkState::Attached(types::LinkKey::Sender(sender))) =
             (!link.queue.is_empty(), &link.place)

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use amqp_proto::config::{Options, ReceiverOptions, SessionOptions};
 use amqp_proto::handler::{
-    Action, ConnectionKey, Context, Decision, Dispatcher, Failure, Handler, LinkKey, ReceiverKey, Scope,
-    SessionKey,
+    Action, ConnectionToken, Context, Decision, Dispatcher, Failure, Handler, LinkToken, ReceiverToken,
+    Scope, SessionToken,
 };
 use amqp_proto::testing::{HEADER, attach, begin, detach, open};
 use amqp_proto::types::Moment;
@@ -34,11 +34,11 @@ impl Handler for Host {}
 /// A server that runs this for each link that the client attaches.
 struct Links<F>(F);
 
-impl<F: FnMut(&mut Context<'_>, ReceiverKey) -> Decision<ReceiverOptions>> Handler for Links<F> {
+impl<F: FnMut(&mut Context<'_>, ReceiverToken) -> Decision<ReceiverOptions>> Handler for Links<F> {
     fn on_receiver_offered(
         &mut self,
         cx: &mut Context<'_>,
-        receiver: ReceiverKey,
+        receiver: ReceiverToken,
     ) -> Decision<ReceiverOptions> {
         (self.0)(cx, receiver)
     }
@@ -104,7 +104,7 @@ fn a_link_that_is_refused_without_an_error_ends_the_container() {
 fn a_refused_session_ends_the_container() {
     struct Refusing;
     impl Handler for Refusing {
-        fn on_session_offered(&mut self, _: &mut Context<'_>, _: SessionKey) -> Decision<SessionOptions> {
+        fn on_session_offered(&mut self, _: &mut Context<'_>, _: SessionToken) -> Decision<SessionOptions> {
             Decision::Refuse(AmqpError::new(Condition::NotAllowed))
         }
     }
@@ -166,7 +166,7 @@ fn an_end_without_an_error_is_no_failure() {
         fn on_start(&mut self, cx: &mut Context<'_>) {
             Plain("amqp://example.com").on_start(cx);
         }
-        fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkKey, _: &Reason) {}
+        fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkToken, _: &Reason) {}
     }
     let all = driven(Patient, closing);
     assert_eq!((all.client.failure(), all.client.is_finished()), (None, true));
@@ -194,7 +194,7 @@ fn a_method_for_an_error_keeps_the_container_going() {
             Plain("amqp://example.com").on_start(cx);
             cx.schedule(Duration::from_millis(60_000), 1);
         }
-        fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, _: &Reason) {
+        fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionToken, _: &Reason) {
             self.0.transport.set(self.0.transport.get() + 1);
         }
     }
@@ -203,7 +203,7 @@ fn a_method_for_an_error_keeps_the_container_going() {
         fn on_start(&mut self, cx: &mut Context<'_>) {
             Plain("amqp://example.com").on_start(cx);
         }
-        fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkKey, _: &Reason) {
+        fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkToken, _: &Reason) {
             self.0.link.set(self.0.link.get() + 1);
         }
     }
@@ -232,7 +232,7 @@ fn the_first_failure_counts() {
             cx.connect("one");
             cx.connect("two");
         }
-        fn on_transport_error(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {
+        fn on_transport_error(&mut self, cx: &mut Context<'_>, connection: ConnectionToken, reason: &Reason) {
             self.0 += 1;
             cx.unhandled(Scope::Connection(connection), reason);
         }

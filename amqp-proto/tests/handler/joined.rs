@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use amqp_proto::Connection;
 use amqp_proto::config::Options;
-use amqp_proto::handler::{Action, ConnectionKey, Dispatcher, Handler};
+use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, Handler};
 use amqp_proto::types::Moment;
 use bytes::Buf;
 
@@ -15,7 +15,7 @@ pub(crate) struct Joined<C, S> {
     pub(crate) near: C,
     pub(crate) server: Dispatcher,
     pub(crate) far: S,
-    joined: HashMap<ConnectionKey, ConnectionKey>,
+    joined: HashMap<ConnectionToken, ConnectionToken>,
 }
 
 impl<C: Handler, S: Handler> Joined<C, S> {
@@ -73,7 +73,7 @@ impl<C: Handler, S: Handler> Joined<C, S> {
         any
     }
 
-    fn carry(&mut self, here: ConnectionKey, there: ConnectionKey) -> bool {
+    fn carry(&mut self, here: ConnectionToken, there: ConnectionToken) -> bool {
         let (Some(client), Some(server)) = (self.client.connection(here), self.server.connection(there))
         else {
             return false;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
-use amqp_proto::handler::{Context, Decision, LinkKey, ReceiverKey, SenderKey, SessionKey};
+use amqp_proto::handler::{Context, Decision, LinkToken, ReceiverToken, SenderToken, SessionToken};
 use amqp_proto::types::Limits;
 use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{LinkError, SendError, SessionError};
@@ -38,8 +38,8 @@ fn since(notes: &[String], from: &str) -> Vec<String> {
 /// requested addresses.
 #[test]
 fn links_may_be_created_before_the_connection_is_open() {
-    let created = kept::<LinkKey>();
-    let (create, opened) = (created.clone(), kept::<LinkKey>());
+    let created = kept::<LinkToken>();
+    let (create, opened) = (created.clone(), kept::<LinkToken>());
     let open = opened.clone();
     let addresses = kept();
     let found = addresses.clone();
@@ -51,13 +51,13 @@ fn links_may_be_created_before_the_connection_is_open() {
             assert_eq!(cx.connection_of(sender), Ok(connection));
             assert!(cx.sender(sender).is_err() && cx.connection(connection).is_err());
             let receiver = cx.create_receiver(connection, "answers");
-            create.borrow_mut().extend([LinkKey::from(sender), receiver.into()]);
+            create.borrow_mut().extend([LinkToken::from(sender), receiver.into()]);
         }),
         Noter {
             link_opened: Some(Box::new(move |cx, link| {
                 let address = match link {
-                    LinkKey::Sender(sender) => cx.source_address(sender),
-                    LinkKey::Receiver(receiver) => cx.target_address(receiver),
+                    LinkToken::Sender(sender) => cx.source_address(sender),
+                    LinkToken::Receiver(receiver) => cx.target_address(receiver),
                 };
                 found.borrow_mut().push(address.unwrap());
             })),
@@ -95,7 +95,7 @@ fn a_dynamic_node_has_an_address() {
         })
     };
     let servers = Noter {
-        sender_offered: Some(Box::new(|cx, sender: SenderKey| {
+        sender_offered: Some(Box::new(|cx, sender: SenderToken| {
             assert!(cx.sender(sender).unwrap().peer_attach().unwrap().source.unwrap().dynamic);
             assert_eq!(cx.source_address(sender), None);
             let source = Source { dynamic: true, ..Source::at("temporary-1") };
@@ -111,7 +111,7 @@ fn a_dynamic_node_has_an_address() {
 #[test]
 fn links_are_refused() {
     let servers = Noter {
-        receiver_offered: Some(Box::new(|cx, receiver: ReceiverKey| {
+        receiver_offered: Some(Box::new(|cx, receiver: ReceiverToken| {
             let address = cx.target_address(receiver).unwrap();
             Decision::Refuse(AmqpError::new(Condition::NotFound).with_description(format!("no {address}")))
         })),
@@ -170,7 +170,7 @@ fn sessions_are_refused() {
 /// A decision can be made later, with the same effects.
 #[test]
 fn decisions_may_wait() {
-    let (sessions, links) = (kept::<SessionKey>(), kept::<LinkKey>());
+    let (sessions, links) = (kept::<SessionToken>(), kept::<LinkToken>());
     let (session, sender, receiver) = (sessions.clone(), links.clone(), links.clone());
     let servers = Noter {
         session_offered: Some(Box::new(move |_, key| {
@@ -205,8 +205,8 @@ fn decisions_may_wait() {
     for (at, link) in links.borrow().iter().enumerate() {
         net.server.with(now, |cx| match *link {
             _ if at >= 2 => cx.close_link_with(*link, AmqpError::new(Condition::NotFound)).unwrap(),
-            LinkKey::Sender(sender) => cx.accept_sender(sender, &SenderOptions::new()).unwrap(),
-            LinkKey::Receiver(receiver) => cx.accept_receiver(receiver, &ReceiverOptions::new()).unwrap(),
+            LinkToken::Sender(sender) => cx.accept_sender(sender, &SenderOptions::new()).unwrap(),
+            LinkToken::Receiver(receiver) => cx.accept_receiver(receiver, &ReceiverOptions::new()).unwrap(),
         });
     }
     net.drive();
@@ -221,10 +221,10 @@ fn decisions_may_wait() {
 #[test]
 fn closing_is_reported_at_both_ends() {
     let mut net = Net::new(with_sender(), Noter::default());
-    let links = kept::<LinkKey>();
+    let links = kept::<LinkToken>();
     let link = links.clone();
     net.clients.link_opened = Some(Box::new(move |_, key| link.borrow_mut().push(key)));
-    let sessions = kept::<SessionKey>();
+    let sessions = kept::<SessionToken>();
     let session = sessions.clone();
     net.clients.session_opened = Some(Box::new(move |_, key| session.borrow_mut().push(key)));
     net.drive();
@@ -242,7 +242,7 @@ fn closing_is_reported_at_both_ends() {
     );
     net.client.with(now, |cx| {
         assert_eq!(cx.close_link(link), Err(LinkError::Detached));
-        let LinkKey::Sender(sender) = link else { panic!() };
+        let LinkToken::Sender(sender) = link else { panic!() };
         assert_eq!(cx.send(sender, "late"), Err(SendError::Detached));
         assert!(cx.connection_of(link).is_err());
         cx.close_session_with(session, error()).unwrap();
@@ -411,10 +411,10 @@ fn a_detached_link_comes_back_under_its_key() {
         }),
         Noter::default(),
     );
-    let links = kept::<LinkKey>();
+    let links = kept::<LinkToken>();
     let link = links.clone();
     net.clients.link_opened = Some(Box::new(move |_, key| link.borrow_mut().push(key)));
-    let offers = kept::<ReceiverKey>();
+    let offers = kept::<ReceiverToken>();
     let offer = offers.clone();
     net.servers.receiver_offered = Some(Box::new(move |_, key| {
         offer.borrow_mut().push(key);
@@ -429,7 +429,7 @@ fn a_detached_link_comes_back_under_its_key() {
         let again = net
             .client
             .with(net.now, |cx| cx.create_sender_with(connection, "mine", &SenderOptions::to("jobs")));
-        assert_eq!(LinkKey::from(again), link);
+        assert_eq!(LinkToken::from(again), link);
         net.drive();
     }
     assert_eq!((net.clients.count("link_detached"), net.clients.count("link_opened")), (3, 4));

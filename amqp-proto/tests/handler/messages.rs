@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
-use amqp_proto::handler::{Context, Decision, DeliveryKey, ReceivedMessage, SenderKey};
+use amqp_proto::handler::{Context, Decision, DeliveryToken, ReceivedMessage, SenderToken};
 use amqp_proto::message::Message;
 use amqp_proto::types::Annotations;
 use amqp_proto::wire::{
@@ -80,7 +80,7 @@ fn a_message_that_is_not_decided_is_accepted() {
 #[test]
 fn every_outcome_has_its_callback() {
     let servers = receiving(|cx, message| {
-        let key = message.key();
+        let key = message.token();
         match message.message().unwrap().body().unwrap().as_str().unwrap() {
             "accept" => cx.accept(key).unwrap(),
             "reject" => cx.reject(key, AmqpError::new(Condition::NotAllowed)).unwrap(),
@@ -120,9 +120,9 @@ fn every_outcome_has_its_callback() {
 #[test]
 fn a_delivery_is_decided_once() {
     let servers = receiving(|cx, message| {
-        cx.release(message.key()).unwrap();
-        assert_eq!(cx.accept(message.key()), Err(SettleError::Settled));
-        assert_eq!(cx.settle(message.key()), Err(SettleError::Settled));
+        cx.release(message.token()).unwrap();
+        assert_eq!(cx.accept(message.token()), Err(SettleError::Settled));
+        assert_eq!(cx.settle(message.token()), Err(SettleError::Settled));
     });
     let mut net = Net::new(sending(&["job"]), servers);
     net.drive();
@@ -132,12 +132,12 @@ fn a_delivery_is_decided_once() {
 /// Without auto-accept a message is undecided until the handler decides, here in a timer.
 #[test]
 fn without_auto_accept_the_handler_decides() {
-    let kept = Rc::new(RefCell::new(Vec::<DeliveryKey>::new()));
+    let kept = Rc::new(RefCell::new(Vec::<DeliveryToken>::new()));
     let (keep, take) = (kept.clone(), kept.clone());
     let servers = Noter {
         message: Some(Box::new(move |cx, message| {
             assert!(!message.is_settled());
-            keep.borrow_mut().push(message.key());
+            keep.borrow_mut().push(message.token());
             cx.schedule(Duration::from_millis(50), 7);
         })),
         timer: Some(Box::new(move |cx, _| {
@@ -161,7 +161,7 @@ fn without_auto_accept_the_handler_decides() {
 #[test]
 fn an_updated_message_is_not_accepted() {
     let servers = receiving(|cx, message| {
-        cx.update(message.key(), &DeliveryState::Received(Received::new(0, 0))).unwrap();
+        cx.update(message.token(), &DeliveryState::Received(Received::new(0, 0))).unwrap();
     });
     let mut net = Net::new(sending(&["job"]), servers);
     net.drive();
@@ -179,7 +179,7 @@ fn a_message_sent_settled_gets_no_disposition() {
     };
     let servers = receiving(|cx, message| {
         assert!(message.is_settled());
-        assert_eq!(cx.accept(message.key()), Err(SettleError::Settled));
+        assert_eq!(cx.accept(message.token()), Err(SettleError::Settled));
     });
     let mut net = Net::new(clients, servers);
     net.drive();
@@ -242,7 +242,7 @@ fn a_sender_that_settles_by_hand() {
         let kept = Rc::new(RefCell::new(None));
         let keep = kept.clone();
         let mut net =
-            Net::new(clients, receiving(move |_, message| *keep.borrow_mut() = Some(message.key())));
+            Net::new(clients, receiving(move |_, message| *keep.borrow_mut() = Some(message.token())));
         net.drive();
         assert_eq!((net.clients.count("accepted"), net.clients.count("settled")), (1, 0));
         assert_eq!(net.servers.count("settled"), usize::from(handler_settles));
@@ -263,7 +263,7 @@ fn sendable_comes_again_after_a_refusal() {
     let sent = Rc::new(RefCell::new(0));
     let sends = sent.clone();
     let clients = Noter {
-        sendable: Some(Box::new(move |cx: &mut Context<'_>, sender: SenderKey| {
+        sendable: Some(Box::new(move |cx: &mut Context<'_>, sender: SenderToken| {
             loop {
                 match cx.try_send(sender, "job") {
                     Ok(_) => *sends.borrow_mut() += 1,
@@ -301,9 +301,9 @@ fn sendable_comes_again_after_a_refusal() {
 fn closing_in_on_message_accepts_first() {
     let closes: [fn(&mut Context<'_>, &ReceivedMessage); 5] = [
         |cx, message| cx.close_link(message.receiver()).unwrap(),
-        |cx, message| assert!(cx.close_connection(message.key().connection())),
+        |cx, message| assert!(cx.close_connection(message.token().connection())),
         |cx, message| {
-            let connection = message.key().connection();
+            let connection = message.token().connection();
             let error = AmqpError::new(Condition::ConnectionForced);
             assert!(cx.close_connection_with(connection, error));
         },
@@ -319,8 +319,8 @@ fn closing_in_on_message_accepts_first() {
     }
     // Unless the handler has decided before.
     let servers = receiving(|cx, message| {
-        cx.release(message.key()).unwrap();
-        cx.close_connection(message.key().connection());
+        cx.release(message.token()).unwrap();
+        cx.close_connection(message.token().connection());
     });
     let mut net = Net::new(sending(&["job"]), servers);
     net.drive();
@@ -356,7 +356,7 @@ fn streams_are_read_in_pieces() {
     let mut net = Net::new(clients, servers);
     net.clients.link_opened = Some(Box::new(move |_, link| *found.borrow_mut() = Some(link)));
     net.drive();
-    let Some(amqp_proto::handler::LinkKey::Sender(sender)) = *sender.borrow() else { panic!() };
+    let Some(amqp_proto::handler::LinkToken::Sender(sender)) = *sender.borrow() else { panic!() };
     assert_eq!(*read.borrow(), (b"\0\x53\x77\xa1\x05he".to_vec(), Some(PartEnd::More)));
     assert_eq!(net.clients.count("accepted"), 0);
     net.client.with(net.now, |cx| {
@@ -384,7 +384,7 @@ fn streams_are_read_in_pieces() {
 fn a_receiver_is_drained() {
     let servers = Noter {
         link_opened: Some(Box::new(|cx, link| {
-            let amqp_proto::handler::LinkKey::Receiver(receiver) = link else { panic!() };
+            let amqp_proto::handler::LinkToken::Receiver(receiver) = link else { panic!() };
             cx.receiver(receiver).unwrap().drain().unwrap();
         })),
         ..Noter::default()

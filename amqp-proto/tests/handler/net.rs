@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::handler::{
-    Action, ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, LinkKey, ListenerKey,
-    ReceivedMessage, ReceiverKey, SenderKey, SessionKey,
+    Action, ConnectionToken, Context, Decision, DeliveryToken, Dispatcher, Handler, LinkToken, ListenerToken,
+    ReceivedMessage, ReceiverToken, SenderToken, SessionToken,
 };
 use amqp_proto::types::Moment;
 use amqp_proto::wire::{AmqpError, DeliveryState, Modified};
@@ -23,18 +23,18 @@ type Decide<K, O> = Box<dyn FnMut(&mut Context<'_>, K) -> Decision<O>>;
 pub(crate) struct Noter {
     pub(crate) notes: Vec<String>,
     pub(crate) start: Option<Act<()>>,
-    pub(crate) opened: Option<Act<ConnectionKey>>,
-    pub(crate) closed: Option<Act<ConnectionKey>>,
-    pub(crate) session_offered: Option<Decide<SessionKey, SessionOptions>>,
-    pub(crate) session_opened: Option<Act<SessionKey>>,
-    pub(crate) sender_offered: Option<Decide<SenderKey, SenderOptions>>,
-    pub(crate) receiver_offered: Option<Decide<ReceiverKey, ReceiverOptions>>,
-    pub(crate) link_opened: Option<Act<LinkKey>>,
-    pub(crate) link_closed: Option<Act<LinkKey>>,
-    pub(crate) sendable: Option<Act<SenderKey>>,
+    pub(crate) opened: Option<Act<ConnectionToken>>,
+    pub(crate) closed: Option<Act<ConnectionToken>>,
+    pub(crate) session_offered: Option<Decide<SessionToken, SessionOptions>>,
+    pub(crate) session_opened: Option<Act<SessionToken>>,
+    pub(crate) sender_offered: Option<Decide<SenderToken, SenderOptions>>,
+    pub(crate) receiver_offered: Option<Decide<ReceiverToken, ReceiverOptions>>,
+    pub(crate) link_opened: Option<Act<LinkToken>>,
+    pub(crate) link_closed: Option<Act<LinkToken>>,
+    pub(crate) sendable: Option<Act<SenderToken>>,
     pub(crate) message: Option<Act<ReceivedMessage>>,
-    pub(crate) data: Option<Act<(ReceiverKey, DeliveryKey)>>,
-    pub(crate) outcome: Option<Act<DeliveryKey>>,
+    pub(crate) data: Option<Act<(ReceiverToken, DeliveryToken)>>,
+    pub(crate) outcome: Option<Act<DeliveryToken>>,
     pub(crate) timer: Option<Act<u64>>,
 }
 
@@ -73,34 +73,34 @@ impl Handler for Noter {
         act(&mut self.start, cx, ());
     }
 
-    fn on_connection_opened(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {
+    fn on_connection_opened(&mut self, cx: &mut Context<'_>, connection: ConnectionToken) {
         assert_eq!(cx.current(), Some(connection));
         self.note("connection_opened");
         act(&mut self.opened, cx, connection);
     }
 
-    fn on_connection_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+    fn on_connection_error(&mut self, _: &mut Context<'_>, _: ConnectionToken, reason: &Reason) {
         self.note(format!("connection_error {}", why(reason)));
     }
 
-    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionToken, reason: &Reason) {
         self.note(format!("transport_error {}", why(reason)));
     }
 
-    fn on_connection_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionKey, reason: &Reason) {
+    fn on_connection_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionToken, reason: &Reason) {
         self.note(format!("connection_closed {}", why(reason)));
         act(&mut self.closed, cx, connection);
     }
 
-    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerToken, address: &str) {
         self.note(format!("listening {address}"));
     }
 
-    fn on_listen_error(&mut self, _: &mut Context<'_>, _: ListenerKey, reason: &Reason) {
+    fn on_listen_error(&mut self, _: &mut Context<'_>, _: ListenerToken, reason: &Reason) {
         self.note(format!("listen_error {}", why(reason)));
     }
 
-    fn on_session_offered(&mut self, cx: &mut Context<'_>, session: SessionKey) -> Decision<SessionOptions> {
+    fn on_session_offered(&mut self, cx: &mut Context<'_>, session: SessionToken) -> Decision<SessionOptions> {
         self.note("session_offered");
         match &mut self.session_offered {
             Some(decide) => decide(cx, session),
@@ -108,20 +108,20 @@ impl Handler for Noter {
         }
     }
 
-    fn on_session_opened(&mut self, cx: &mut Context<'_>, session: SessionKey) {
+    fn on_session_opened(&mut self, cx: &mut Context<'_>, session: SessionToken) {
         self.note("session_opened");
         act(&mut self.session_opened, cx, session);
     }
 
-    fn on_session_error(&mut self, _: &mut Context<'_>, _: SessionKey, reason: &Reason) {
+    fn on_session_error(&mut self, _: &mut Context<'_>, _: SessionToken, reason: &Reason) {
         self.note(format!("session_error {}", why(reason)));
     }
 
-    fn on_session_closed(&mut self, _: &mut Context<'_>, _: SessionKey, reason: &Reason) {
+    fn on_session_closed(&mut self, _: &mut Context<'_>, _: SessionToken, reason: &Reason) {
         self.note(format!("session_closed {}", why(reason)));
     }
 
-    fn on_sender_offered(&mut self, cx: &mut Context<'_>, sender: SenderKey) -> Decision<SenderOptions> {
+    fn on_sender_offered(&mut self, cx: &mut Context<'_>, sender: SenderToken) -> Decision<SenderOptions> {
         self.note("sender_offered");
         match &mut self.sender_offered {
             Some(decide) => decide(cx, sender),
@@ -132,7 +132,7 @@ impl Handler for Noter {
     fn on_receiver_offered(
         &mut self,
         cx: &mut Context<'_>,
-        receiver: ReceiverKey,
+        receiver: ReceiverToken,
     ) -> Decision<ReceiverOptions> {
         self.note("receiver_offered");
         match &mut self.receiver_offered {
@@ -141,62 +141,62 @@ impl Handler for Noter {
         }
     }
 
-    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkKey) {
+    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkToken) {
         self.note("link_opened");
         act(&mut self.link_opened, cx, link);
     }
 
-    fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkKey, reason: &Reason) {
+    fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkToken, reason: &Reason) {
         self.note(format!("link_error {}", why(reason)));
     }
 
-    fn on_link_detached(&mut self, _: &mut Context<'_>, _: LinkKey, reason: &Reason) {
+    fn on_link_detached(&mut self, _: &mut Context<'_>, _: LinkToken, reason: &Reason) {
         self.note(format!("link_detached {}", why(reason)));
     }
 
-    fn on_link_closed(&mut self, cx: &mut Context<'_>, link: LinkKey, reason: &Reason) {
+    fn on_link_closed(&mut self, cx: &mut Context<'_>, link: LinkToken, reason: &Reason) {
         self.note(format!("link_closed {}", why(reason)));
         act(&mut self.link_closed, cx, link);
     }
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         self.note("sendable");
         act(&mut self.sendable, cx, sender);
     }
 
-    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
         self.note(format!("accepted {delivery}"));
         act(&mut self.outcome, cx, delivery);
     }
 
-    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&AmqpError>) {
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, error: Option<&AmqpError>) {
         let why = error.map_or("nothing".into(), |error| error.condition.to_string());
         self.note(format!("rejected {delivery} for {why}"));
         act(&mut self.outcome, cx, delivery);
     }
 
-    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
         self.note(format!("released {delivery}"));
         act(&mut self.outcome, cx, delivery);
     }
 
-    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, modified: &Modified) {
+    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, modified: &Modified) {
         self.note(format!("modified {delivery} failed {:?}", modified.delivery_failed));
         act(&mut self.outcome, cx, delivery);
     }
 
-    fn on_updated(&mut self, _: &mut Context<'_>, delivery: DeliveryKey, state: &DeliveryState) {
+    fn on_updated(&mut self, _: &mut Context<'_>, delivery: DeliveryToken, state: &DeliveryState) {
         self.note(format!("updated {delivery} {state:?}"));
     }
 
-    fn on_settled(&mut self, _: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_settled(&mut self, _: &mut Context<'_>, delivery: DeliveryToken) {
         self.note(format!("settled {delivery}"));
     }
 
     fn on_delivery_lost(
         &mut self,
         _: &mut Context<'_>,
-        delivery: DeliveryKey,
+        delivery: DeliveryToken,
         state: Option<&DeliveryState>,
     ) {
         self.note(format!("lost {delivery} {state:?}"));
@@ -208,16 +208,16 @@ impl Handler for Noter {
         act(&mut self.message, cx, message);
     }
 
-    fn on_data(&mut self, cx: &mut Context<'_>, receiver: ReceiverKey, delivery: DeliveryKey) {
+    fn on_data(&mut self, cx: &mut Context<'_>, receiver: ReceiverToken, delivery: DeliveryToken) {
         self.note(format!("data {delivery}"));
         act(&mut self.data, cx, (receiver, delivery));
     }
 
-    fn on_aborted(&mut self, _: &mut Context<'_>, _: ReceiverKey, delivery: DeliveryKey) {
+    fn on_aborted(&mut self, _: &mut Context<'_>, _: ReceiverToken, delivery: DeliveryToken) {
         self.note(format!("aborted {delivery}"));
     }
 
-    fn on_drained(&mut self, _: &mut Context<'_>, _: ReceiverKey) {
+    fn on_drained(&mut self, _: &mut Context<'_>, _: ReceiverToken) {
         self.note("drained");
     }
 
@@ -235,7 +235,7 @@ pub(crate) struct Net {
     pub(crate) server: Dispatcher,
     pub(crate) servers: Noter,
     /// The server's connection for each connection of the client.
-    pub(crate) joined: HashMap<ConnectionKey, ConnectionKey>,
+    pub(crate) joined: HashMap<ConnectionToken, ConnectionToken>,
     pub(crate) options: fn() -> Options,
 }
 
@@ -301,7 +301,7 @@ impl Net {
         any
     }
 
-    pub(crate) fn carry(&mut self, here: ConnectionKey, there: ConnectionKey) -> bool {
+    pub(crate) fn carry(&mut self, here: ConnectionToken, there: ConnectionToken) -> bool {
         let (Some(client), Some(server)) = (self.client.connection(here), self.server.connection(there))
         else {
             return false;
@@ -318,7 +318,7 @@ impl Net {
     }
 
     /// Breaks the transport of a connection.
-    pub(crate) fn cut(&mut self, here: ConnectionKey) {
+    pub(crate) fn cut(&mut self, here: ConnectionToken) {
         let there = self.joined[&here];
         self.client.connection(here).unwrap().end_of_input();
         self.server.connection(there).unwrap().end_of_input();

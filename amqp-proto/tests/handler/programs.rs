@@ -6,7 +6,8 @@ use std::sync::mpsc;
 
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
 use amqp_proto::handler::{
-    Context, Decision, DeliveryKey, Handler, LinkKey, ListenerKey, ReceivedMessage, ReceiverKey, SenderKey,
+    Context, Decision, DeliveryToken, Handler, LinkToken, ListenerToken, ReceivedMessage, ReceiverToken,
+    SenderToken,
 };
 use amqp_proto::message::Message;
 use amqp_proto::wire::Source;
@@ -25,14 +26,14 @@ impl Handler for HelloWorld {
         cx.create_sender(connection, "examples");
     }
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         cx.send(sender, "Hello World!").unwrap();
         cx.close_link(sender).unwrap();
     }
 
     fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         self.said.push(text(&incoming));
-        cx.close_connection(incoming.key().connection());
+        cx.close_connection(incoming.token().connection());
     }
 }
 
@@ -51,7 +52,7 @@ impl Handler for SimpleSend {
         cx.create_sender(connection, "examples");
     }
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         while cx.credit(sender) > 0 && self.sent < self.total {
             let message = Message::from(format!("sequence {}", self.sent + 1));
             cx.send(sender, message.with_message_id(self.sent + 1)).unwrap();
@@ -59,7 +60,7 @@ impl Handler for SimpleSend {
         }
     }
 
-    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
         self.confirmed += 1;
         if self.confirmed == self.total {
             cx.close_connection(delivery.connection());
@@ -85,7 +86,7 @@ impl Handler for SimpleRecv {
         self.received.push(text(&incoming));
         if self.received.len() == self.expected {
             cx.close_link(incoming.receiver()).unwrap();
-            cx.close_connection(incoming.key().connection());
+            cx.close_connection(incoming.token().connection());
         }
     }
 }
@@ -97,7 +98,7 @@ pub struct Client {
     pub url: String,
     pub requests: VecDeque<String>,
     pub answers: Vec<String>,
-    pub links: Option<(SenderKey, ReceiverKey)>,
+    pub links: Option<(SenderToken, ReceiverToken)>,
 }
 
 impl Client {
@@ -116,8 +117,8 @@ impl Handler for Client {
         self.links = Some((sender, receiver));
     }
 
-    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkKey) {
-        if self.links.is_some_and(|(_, receiver)| LinkKey::from(receiver) == link) {
+    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkToken) {
+        if self.links.is_some_and(|(_, receiver)| LinkToken::from(receiver) == link) {
             self.next_request(cx);
         }
     }
@@ -126,7 +127,7 @@ impl Handler for Client {
         let request = self.requests.pop_front().unwrap();
         self.answers.push(format!("{request} => {}", text(&incoming)));
         if self.requests.is_empty() {
-            cx.close_connection(incoming.key().connection());
+            cx.close_connection(incoming.token().connection());
         } else {
             self.next_request(cx);
         }
@@ -137,7 +138,7 @@ impl Handler for Client {
 #[derive(Default)]
 pub struct Server {
     pub url: String,
-    pub senders: BTreeMap<String, SenderKey>,
+    pub senders: BTreeMap<String, SenderToken>,
 }
 
 impl Handler for Server {
@@ -147,7 +148,7 @@ impl Handler for Server {
     }
 
     fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
-        let connection = incoming.key().connection();
+        let connection = incoming.token().connection();
         let properties = incoming.message().unwrap().properties().unwrap();
         let address = properties.reply_to.unwrap().to_string();
         let sender = *self
@@ -167,14 +168,14 @@ fn text(incoming: &ReceivedMessage) -> String {
 pub struct Broker {
     urls: Option<mpsc::Sender<String>>,
     queues: BTreeMap<String, Queue>,
-    links: BTreeMap<LinkKey, String>,
+    links: BTreeMap<LinkToken, String>,
     made: u32,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Message>,
-    takers: Vec<SenderKey>,
+    takers: Vec<SenderToken>,
 }
 
 impl Broker {
@@ -201,11 +202,11 @@ impl Handler for Broker {
         cx.listen("127.0.0.1:0");
     }
 
-    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerToken, address: &str) {
         self.urls.take().unwrap().send(format!("amqp://{address}")).unwrap();
     }
 
-    fn on_sender_offered(&mut self, cx: &mut Context<'_>, sender: SenderKey) -> Decision<SenderOptions> {
+    fn on_sender_offered(&mut self, cx: &mut Context<'_>, sender: SenderToken) -> Decision<SenderOptions> {
         let address = cx.source_address(sender).map(|address| address.to_string());
         let address = address.unwrap_or_else(|| {
             self.made += 1;
@@ -218,13 +219,13 @@ impl Handler for Broker {
     fn on_receiver_offered(
         &mut self,
         cx: &mut Context<'_>,
-        receiver: ReceiverKey,
+        receiver: ReceiverToken,
     ) -> Decision<ReceiverOptions> {
         self.links.insert(receiver.into(), cx.target_address(receiver).unwrap().to_string());
         Decision::Accept(ReceiverOptions::new())
     }
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         let address = self.links[&sender.into()].clone();
         let takers = &mut self.queues.entry(address.clone()).or_default().takers;
         if !takers.contains(&sender) {
@@ -240,10 +241,10 @@ impl Handler for Broker {
         self.pass_on(cx, &address);
     }
 
-    fn on_link_closed(&mut self, _: &mut Context<'_>, link: LinkKey, _: &amqp_proto::Reason) {
+    fn on_link_closed(&mut self, _: &mut Context<'_>, link: LinkToken, _: &amqp_proto::Reason) {
         let address = self.links.remove(&link).unwrap_or_default();
         if let Some(queue) = self.queues.get_mut(&address) {
-            queue.takers.retain(|taker| LinkKey::from(*taker) != link);
+            queue.takers.retain(|taker| LinkToken::from(*taker) != link);
         }
     }
 }

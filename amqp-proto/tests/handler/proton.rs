@@ -2,7 +2,7 @@
 
 use amqp_proto::Connection;
 use amqp_proto::config::Options;
-use amqp_proto::handler::{Action, ConnectionKey, Dispatcher, Handler};
+use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, Handler};
 use amqp_proto::types::Moment;
 use bytes::Buf;
 
@@ -19,7 +19,7 @@ struct Program<'a> {
     all: Dispatcher,
     handler: &'a mut dyn Handler,
     /// The program's connection, and the broker's.
-    joined: Option<(ConnectionKey, ConnectionKey)>,
+    joined: Option<(ConnectionToken, ConnectionToken)>,
 }
 
 impl<'a> Hub<'a> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions};
 use amqp_proto::handler::{
-    Context, Decision, DeliveryKey, Handler, LinkKey, ReceivedMessage, ReceiverKey, SenderKey,
+    Context, Decision, DeliveryToken, Handler, LinkToken, ReceivedMessage, ReceiverToken, SenderToken,
 };
 use amqp_proto::message::Message;
 use amqp_proto::types::DeliveryTag;
@@ -18,13 +18,13 @@ use crate::joined::Joined;
 struct Sending {
     at_start: usize,
     on_sendable: usize,
-    sender: Option<SenderKey>,
-    keys: Vec<DeliveryKey>,
+    sender: Option<SenderToken>,
+    keys: Vec<DeliveryToken>,
     notes: Vec<String>,
 }
 
 impl Sending {
-    fn index(&self, delivery: DeliveryKey) -> usize {
+    fn index(&self, delivery: DeliveryToken) -> usize {
         self.keys.iter().position(|key| *key == delivery).expect("a key that is known")
     }
 }
@@ -39,7 +39,7 @@ impl Handler for Sending {
         }
     }
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         assert_eq!(cx.queued(sender), 0);
         assert!(cx.credit(sender) > 0);
         self.notes.push("sendable".into());
@@ -48,34 +48,40 @@ impl Handler for Sending {
         }
     }
 
-    fn on_accepted(&mut self, _: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_accepted(&mut self, _: &mut Context<'_>, delivery: DeliveryToken) {
         self.notes.push(format!("accepted {}", self.index(delivery)));
     }
 
-    fn on_settled(&mut self, _: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_settled(&mut self, _: &mut Context<'_>, delivery: DeliveryToken) {
         self.notes.push(format!("settled {}", self.index(delivery)));
     }
 
     fn on_delivery_lost(
         &mut self,
         _: &mut Context<'_>,
-        delivery: DeliveryKey,
+        delivery: DeliveryToken,
         _: Option<&amqp_proto::wire::DeliveryState>,
     ) {
         self.notes.push(format!("lost {}", self.index(delivery)));
     }
 
-    fn on_unsent(&mut self, _: &mut Context<'_>, delivery: DeliveryKey, message: Message, error: &SendError) {
+    fn on_unsent(
+        &mut self,
+        _: &mut Context<'_>,
+        delivery: DeliveryToken,
+        message: Message,
+        error: &SendError,
+    ) {
         let body = message.to_payload().unwrap();
         assert!(!body.is_empty());
         self.notes.push(format!("unsent {} {error:?}", self.index(delivery)));
     }
 
-    fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkKey, _: &Reason) {
+    fn on_link_error(&mut self, _: &mut Context<'_>, _: LinkToken, _: &Reason) {
         self.notes.push("link error".into());
     }
 
-    fn on_link_closed(&mut self, _: &mut Context<'_>, _: LinkKey, _: &Reason) {
+    fn on_link_closed(&mut self, _: &mut Context<'_>, _: LinkToken, _: &Reason) {
         self.notes.push("link closed".into());
     }
 }
@@ -83,7 +89,7 @@ impl Handler for Sending {
 /// Grants credit only when the test says so.
 #[derive(Default)]
 struct Granting {
-    receiver: Option<ReceiverKey>,
+    receiver: Option<ReceiverToken>,
     texts: Vec<String>,
     refuses: bool,
 }
@@ -92,7 +98,7 @@ impl Handler for Granting {
     fn on_receiver_offered(
         &mut self,
         _: &mut Context<'_>,
-        receiver: ReceiverKey,
+        receiver: ReceiverToken,
     ) -> Decision<ReceiverOptions> {
         self.receiver = Some(receiver);
         if self.refuses {
@@ -227,7 +233,7 @@ fn a_message_that_waits_can_be_taken_back() {
 #[test]
 fn unsent_messages_are_lost_by_default() {
     #[derive(Default)]
-    struct Losing(VecDeque<DeliveryKey>);
+    struct Losing(VecDeque<DeliveryToken>);
     impl Handler for Losing {
         fn on_start(&mut self, cx: &mut Context<'_>) {
             let connection = cx.connect("amqp://example.com");
@@ -238,7 +244,7 @@ fn unsent_messages_are_lost_by_default() {
         fn on_delivery_lost(
             &mut self,
             _: &mut Context<'_>,
-            delivery: DeliveryKey,
+            delivery: DeliveryToken,
             _: Option<&amqp_proto::wire::DeliveryState>,
         ) {
             self.0.push_back(delivery);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
-use amqp_proto::handler::{ConnectionKey, Context, Decision, Handler, LinkKey, ReceivedMessage, SenderKey};
+use amqp_proto::handler::{
+    ConnectionToken, Context, Decision, Handler, LinkToken, ReceivedMessage, SenderToken,
+};
 use amqp_proto::message::Message;
 use amqp_proto::policy::Correlator;
 use amqp_proto::types::Moment;
@@ -13,7 +15,7 @@ use crate::net::{Net, Noter};
 
 /// Sends words to a service, each at most once, and gives up after a second.
 struct Asker {
-    requests: Option<SenderKey>,
+    requests: Option<SenderToken>,
     pending: Correlator<&'static str>,
     answers: Vec<(String, String)>,
     expired: Vec<&'static str>,
@@ -25,15 +27,15 @@ impl Handler for Asker {
         cx.create_receiver_with(connection, "answers", &ReceiverOptions::from_dynamic());
     }
 
-    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkKey) {
-        if let LinkKey::Receiver(receiver) = link {
+    fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkToken) {
+        if let LinkToken::Receiver(receiver) = link {
             self.pending.set_reply_to(cx.source_address(receiver).unwrap());
             let connection = cx.connection_of(receiver).unwrap();
             self.requests = Some(cx.create_sender(connection, "capitals"));
         }
     }
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         for word in ["one", "silence", "two"] {
             let request =
                 self.pending.request(word, Some(cx.now() + Duration::from_millis(1_000)), word).unwrap();
@@ -100,7 +102,7 @@ fn answers_come_back_to_their_requests() {
 
 /// Drives the net. Events of the client's connection go to the asker.
 fn drive(net: &mut Net, asker: &mut Asker, now: Moment) {
-    let mut joined: Option<(ConnectionKey, ConnectionKey)> = None;
+    let mut joined: Option<(ConnectionToken, ConnectionToken)> = None;
     for _ in 0..20 {
         net.client.dispatch(now, asker);
         net.server.dispatch(now, &mut net.servers);

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use amqp_proto::Connection;
 use amqp_proto::config::{Options, ReceiverOptions};
 use amqp_proto::handler::{
-    ConnectionKey, Context, Decision, DeliveryKey, Dispatcher, Handler, LinkKey, ReceivedMessage, ReceiverKey,
+    ConnectionToken, Context, Decision, DeliveryToken, Dispatcher, Handler, LinkToken, ReceivedMessage, ReceiverToken,
 };
 use amqp_proto::message::{Body, Message};
 use amqp_proto::testing::{HEADER, attach_sender, begin, detach, open, transfer};
@@ -28,15 +28,15 @@ impl Handler for Job {
         cx.send(sender, "job").unwrap();
     }
 
-    fn on_accepted(&mut self, _: &mut Context<'_>, _: DeliveryKey) {
+    fn on_accepted(&mut self, _: &mut Context<'_>, _: DeliveryToken) {
         self.outcome = Some("accepted");
     }
 
-    fn on_released(&mut self, _: &mut Context<'_>, _: DeliveryKey) {
+    fn on_released(&mut self, _: &mut Context<'_>, _: DeliveryToken) {
         self.outcome = Some("released");
     }
 
-    fn on_modified(&mut self, _: &mut Context<'_>, _: DeliveryKey, modified: &Modified) {
+    fn on_modified(&mut self, _: &mut Context<'_>, _: DeliveryToken, modified: &Modified) {
         assert_eq!(modified.delivery_failed, Some(true));
         self.outcome = Some("failed");
     }
@@ -82,13 +82,13 @@ impl Handler for Taking {
         self.texts.push(incoming.message().unwrap().body().unwrap().as_str().unwrap().into());
     }
 
-    fn on_link_closed(&mut self, _: &mut Context<'_>, _: LinkKey, _: &amqp_proto::Reason) {
+    fn on_link_closed(&mut self, _: &mut Context<'_>, _: LinkToken, _: &amqp_proto::Reason) {
         self.closed += 1;
     }
 }
 
 /// Takes the output of a connection as names of frames.
-fn written(all: &mut Dispatcher, key: ConnectionKey) -> Vec<String> {
+fn written(all: &mut Dispatcher, key: ConnectionToken) -> Vec<String> {
     let mut output = all.connection(key).unwrap().output();
     let octets = output.copy_to_bytes(output.remaining());
     let mut deframer = Deframer::new();
@@ -139,16 +139,16 @@ fn unread_messages_of_a_closed_link_are_not_accepted() {
                 cx.send(sender, "job").unwrap();
             }
         }
-        fn on_accepted(&mut self, _: &mut Context<'_>, _: DeliveryKey) {
+        fn on_accepted(&mut self, _: &mut Context<'_>, _: DeliveryToken) {
             self.outcomes.push("accepted");
         }
-        fn on_delivery_lost(&mut self, _: &mut Context<'_>, _: DeliveryKey, _: Option<&DeliveryState>) {
+        fn on_delivery_lost(&mut self, _: &mut Context<'_>, _: DeliveryToken, _: Option<&DeliveryState>) {
             self.outcomes.push("lost");
         }
     }
     struct Closing(usize);
     impl Handler for Closing {
-        fn on_receiver_offered(&mut self, _: &mut Context<'_>, _: ReceiverKey) -> Decision<ReceiverOptions> {
+        fn on_receiver_offered(&mut self, _: &mut Context<'_>, _: ReceiverToken) -> Decision<ReceiverOptions> {
             Decision::Accept(ReceiverOptions::new().with_prefetch(10))
         }
         fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {

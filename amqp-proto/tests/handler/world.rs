@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use amqp_proto::config::{Options, SenderOptions, SessionOptions};
-use amqp_proto::handler::{Action, ConnectionKey, Context, Dispatcher, Handler, ListenerKey};
+use amqp_proto::handler::{Action, ConnectionToken, Context, Dispatcher, Handler, ListenerToken};
 use amqp_proto::types::Moment;
 use amqp_proto::{Connection, Event, SettleError, StaleKey};
 use bytes::Buf;
@@ -40,10 +40,10 @@ fn connections_are_distinct() {
         })),
         message: Some(Box::new(move |cx, message| {
             if let Some(before) = hold.borrow().last() {
-                assert_ne!(*before, message.key());
+                assert_ne!(*before, message.token());
                 cx.accept(*before).unwrap();
             }
-            hold.borrow_mut().push(message.key());
+            hold.borrow_mut().push(message.token());
         })),
         ..Noter::default()
     };
@@ -179,7 +179,7 @@ fn connections_take_turns() {
 /// Listeners are requested, reported, refused and closed.
 #[test]
 fn listeners_come_and_go() {
-    let keys = Rc::new(RefCell::new(Vec::<ListenerKey>::new()));
+    let keys = Rc::new(RefCell::new(Vec::<ListenerToken>::new()));
     let key = keys.clone();
     let clients = Noter {
         start: Some(Box::new(move |cx, ()| {
@@ -268,7 +268,7 @@ fn the_defaults_do_nothing_and_accept() {
     let servers = Noter::default();
     let clients = Noter {
         start: Some(Box::new(|cx: &mut Context<'_>, ()| {
-            let connection: ConnectionKey = cx.connect("amqp://example.com");
+            let connection: ConnectionToken = cx.connect("amqp://example.com");
             cx.create_receiver(connection, "jobs");
             cx.create_sender(connection, "jobs");
         })),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use amqp_proto::handler::{self, ConnectionKey, ListenerKey};
+use amqp_proto::handler::{self, ConnectionToken, ListenerToken};
 
 use super::Stopped;
 
@@ -24,8 +24,8 @@ pub(super) type Work = Box<dyn FnOnce(&mut handler::Context<'_>) + Send>;
 /// A source of events that a container waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
-    Socket(ConnectionKey),
-    Listener(ListenerKey),
+    Socket(ConnectionToken),
+    Listener(ListenerToken),
     /// A transport that is being connected or secured.
     Arrival(u64),
 }

@@ -18,7 +18,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, ConnectionOptions, Result};
-use amqp_proto::handler::{ConnectionKey, Context, Dispatcher, Handler, ListenerKey};
+use amqp_proto::handler::{ConnectionToken, Context, Dispatcher, Handler, ListenerToken};
 use amqp_proto::types::{Moment, Str};
 use tokio::time::{Instant, Sleep};
 
@@ -31,7 +31,7 @@ use self::network::Network;
 ///
 /// ```no_run
 /// use amqp_tokio::Container;
-/// use amqp_tokio::handler::{Context, DeliveryKey, Handler, SenderKey};
+/// use amqp_tokio::handler::{Context, DeliveryToken, Handler, SenderToken};
 ///
 /// struct Jobs;
 ///
@@ -41,11 +41,11 @@ use self::network::Network;
 ///         cx.create_sender(connection, "jobs");
 ///     }
 ///
-///     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+///     fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
 ///         let _ = cx.send(sender, "job-content");
 ///     }
 ///
-///     fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+///     fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
 ///         println!("{delivery} is accepted");
 ///         cx.close_connection(delivery.connection());
 ///     }
@@ -128,12 +128,12 @@ impl<H: Handler> Container<H> {
     }
 
     /// Requests a connection; see [`Context::connect`].
-    pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionKey {
+    pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionToken {
         self.with(|cx| cx.connect(url))
     }
 
     /// Requests a listener; see [`Context::listen`].
-    pub fn listen(&mut self, address: impl Into<Str>) -> ListenerKey {
+    pub fn listen(&mut self, address: impl Into<Str>) -> ListenerToken {
         self.with(|cx| cx.listen(address))
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use amqp_proto::Connection;
 use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Error, Peer, Result};
-use amqp_proto::handler::{Action, ConnectionKey, Dispatcher, ListenerKey, Scope};
+use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, ListenerToken, Scope};
 use amqp_proto::types::Str;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -36,19 +36,19 @@ pub(super) struct Network {
     pub(super) acceptor: Acceptor,
     pub(super) mailbox: Arc<Mailbox>,
     clock: Clock,
-    sockets: HashMap<ConnectionKey, Socket>,
-    listeners: HashMap<ListenerKey, Listening>,
+    sockets: HashMap<ConnectionToken, Socket>,
+    listeners: HashMap<ListenerToken, Listening>,
     arrivals: HashMap<u64, Arrival>,
     /// The number of transports so far.
     count: u64,
     /// The sockets that may have work.
-    touched: Vec<ConnectionKey>,
+    touched: Vec<ConnectionToken>,
     /// The causes of failures that the handler is about to get.
     errors: HashMap<Scope, Error>,
     /// Writes heartbeats while the handler works.
     keeper: Keeper,
     /// The sockets that are closed at these times, in order.
-    ending: VecDeque<(Instant, ConnectionKey)>,
+    ending: VecDeque<(Instant, ConnectionToken)>,
 }
 
 /// A listener, which first resolves its address.
@@ -65,7 +65,7 @@ enum ListenerState {
 /// A transport that is being connected or secured, and its connection.
 struct Arrival {
     /// The connection that the handler has requested; `None` if a peer has connected.
-    key: Option<ConnectionKey>,
+    key: Option<ConnectionToken>,
     made: Pin<Box<dyn Future<Output = Result<Made>> + Send>>,
     waker: Waker,
 }
@@ -118,14 +118,14 @@ impl Network {
         due.into_iter().for_each(|key| self.touch(key));
     }
 
-    fn touch(&mut self, key: ConnectionKey) {
+    fn touch(&mut self, key: ConnectionToken) {
         if let Some(socket) = self.sockets.get_mut(&key).filter(|socket| !socket.is_touched) {
             socket.is_touched = true;
             self.touched.push(key);
         }
     }
 
-    fn serve_socket(&mut self, all: &mut Dispatcher, key: ConnectionKey) -> bool {
+    fn serve_socket(&mut self, all: &mut Dispatcher, key: ConnectionToken) -> bool {
         let Some(socket) = self.sockets.get_mut(&key) else { return false };
         socket.is_touched = false;
         if let Some(connection) = all.connection(key) {
@@ -169,7 +169,7 @@ impl Network {
         }
     }
 
-    fn connect(&mut self, key: ConnectionKey, url: Str) {
+    fn connect(&mut self, key: ConnectionToken, url: Str) {
         let (options, clock) = (self.options.clone(), self.clock);
         self.expect(Some(key), async move {
             let address: Address = url.parse()?;
@@ -205,7 +205,7 @@ impl Network {
 
     fn expect(
         &mut self,
-        key: Option<ConnectionKey>,
+        key: Option<ConnectionToken>,
         made: impl Future<Output = Result<Made>> + Send + 'static,
     ) {
         self.count += 1;
@@ -249,13 +249,13 @@ impl Network {
         }
     }
 
-    fn add(&mut self, key: ConnectionKey, stream: Box<dyn Stream>) {
+    fn add(&mut self, key: ConnectionToken, stream: Box<dyn Stream>) {
         let waker = bell(&self.mailbox, Source::Socket(key));
         self.sockets.insert(key, Socket::new(stream, waker));
         self.touch(key);
     }
 
-    fn poll_listener(&mut self, all: &mut Dispatcher, key: ListenerKey) {
+    fn poll_listener(&mut self, all: &mut Dispatcher, key: ListenerToken) {
         let Some(Listening { stage, waker }) = self.listeners.get_mut(&key) else { return };
         let context = &mut Context::from_waker(waker);
         if let ListenerState::Binding(binding) = stage {
@@ -289,7 +289,7 @@ impl Network {
         }
     }
 
-    fn failed(&mut self, all: &mut Dispatcher, key: ListenerKey, error: io::Error) {
+    fn failed(&mut self, all: &mut Dispatcher, key: ListenerToken, error: io::Error) {
         self.listeners.remove(&key);
         all.not_listening(key, error.to_string());
         self.errors.insert(Scope::Listener(key), error.into());

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use amqp_proto::config::Options;
-use amqp_proto::handler::{ConnectionKey, Context, Handler};
+use amqp_proto::handler::{ConnectionToken, Context, Handler};
 use amqp_proto::types::Moment;
 use amqp_proto::wire::Frame;
 use amqp_proto::{Connection, Deadline, Direction, Event, Origin, Reason};
@@ -32,13 +32,13 @@ impl Handler for Busy {
         cx.connect(self.url.as_str());
     }
 
-    fn on_connection_opened(&mut self, cx: &mut Context<'_>, connection: ConnectionKey) {
+    fn on_connection_opened(&mut self, cx: &mut Context<'_>, connection: ConnectionToken) {
         // This makes output, which is written after the handler has returned.
         cx.create_sender(connection, "jobs");
         self.had_beats = (0..BEATS).all(|_| self.beats.recv_timeout(Duration::from_secs(10)).is_ok());
     }
 
-    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionToken, reason: &Reason) {
         self.end = Some(reason.clone());
     }
 }

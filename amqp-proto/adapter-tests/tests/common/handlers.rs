@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use amqp_proto::config::ReceiverOptions;
 use amqp_proto::handler::{
-    ConnectionKey, Context, Decision, DeliveryKey, Handler, ListenerKey, ReceivedMessage, ReceiverKey,
-    SenderKey,
+    ConnectionToken, Context, Decision, DeliveryToken, Handler, ListenerToken, ReceivedMessage,
+    ReceiverToken, SenderToken,
 };
 use amqp_proto::message::Message;
 use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Modified};
@@ -23,14 +23,14 @@ impl Handler for Worker {
         cx.listen("127.0.0.1:0");
     }
 
-    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerToken, address: &str) {
         self.addresses.send(format!("amqp://{address}")).unwrap();
     }
 
     fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
         self.received += 1;
         let subject = incoming.message().unwrap().properties().unwrap().subject;
-        let key = incoming.key();
+        let key = incoming.token();
         match subject.as_deref() {
             Some("reject") => cx.reject(key, AmqpError::new(Condition::NotAllowed)).unwrap(),
             Some("release") => cx.release(key).unwrap(),
@@ -51,7 +51,7 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
-    fn decided(&mut self, cx: &mut Context<'_>, outcome: usize, delivery: DeliveryKey) {
+    fn decided(&mut self, cx: &mut Context<'_>, outcome: usize, delivery: DeliveryToken) {
         self.outcomes[outcome] += 1;
         if self.outcomes.iter().sum::<usize>() == self.to_send {
             cx.close_connection(delivery.connection());
@@ -65,7 +65,7 @@ impl Handler for Jobs {
         cx.create_sender(connection, "jobs");
     }
 
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         while self.sent < self.to_send {
             let subject = ["accept", "reject", "release", "modify"][self.sent % 4];
             if cx.send(sender, Message::from("job").with_subject(subject)).is_err() {
@@ -75,24 +75,24 @@ impl Handler for Jobs {
         }
     }
 
-    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_accepted(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
         self.decided(cx, 0, delivery);
     }
 
-    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, error: Option<&AmqpError>) {
+    fn on_rejected(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, error: Option<&AmqpError>) {
         assert_eq!(error.map(|error| &error.condition), Some(&Condition::NotAllowed));
         self.decided(cx, 1, delivery);
     }
 
-    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey) {
+    fn on_released(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken) {
         self.decided(cx, 2, delivery);
     }
 
-    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryKey, _: &Modified) {
+    fn on_modified(&mut self, cx: &mut Context<'_>, delivery: DeliveryToken, _: &Modified) {
         self.decided(cx, 3, delivery);
     }
 
-    fn on_settled(&mut self, _: &mut Context<'_>, _: DeliveryKey) {
+    fn on_settled(&mut self, _: &mut Context<'_>, _: DeliveryToken) {
         self.settled += 1;
     }
 }
@@ -101,7 +101,7 @@ impl Handler for Jobs {
 #[derive(Default)]
 pub(crate) struct Slow {
     pub(crate) url: String,
-    pub(crate) kept: Option<DeliveryKey>,
+    pub(crate) kept: Option<DeliveryToken>,
     pub(crate) ticks: u64,
 }
 
@@ -113,7 +113,7 @@ impl Handler for Slow {
     }
 
     fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
-        self.kept = Some(incoming.key());
+        self.kept = Some(incoming.token());
         cx.schedule(Duration::from_millis(1), 5);
     }
 
@@ -140,15 +140,15 @@ impl Handler for Lonely {
         cx.listen("no address");
     }
 
-    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionToken, reason: &Reason) {
         self.errors.push(reason.to_string());
     }
 
-    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionKey, _: &Reason) {
+    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionToken, _: &Reason) {
         self.closed += 1;
     }
 
-    fn on_listen_error(&mut self, _: &mut Context<'_>, _: ListenerKey, _: &Reason) {
+    fn on_listen_error(&mut self, _: &mut Context<'_>, _: ListenerToken, _: &Reason) {
         self.not_listening += 1;
     }
 }
@@ -159,7 +159,7 @@ pub(crate) struct Client {
     pub(crate) url: String,
     pub(crate) origins: Vec<Origin>,
     pub(crate) lost: usize,
-    pub(crate) receiver: Option<ReceiverKey>,
+    pub(crate) receiver: Option<ReceiverToken>,
 }
 impl Handler for Client {
     fn on_start(&mut self, cx: &mut Context<'_>) {
@@ -167,14 +167,14 @@ impl Handler for Client {
         cx.create_sender(connection, "jobs");
         self.receiver = Some(cx.create_receiver(connection, "answers"));
     }
-    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderKey) {
+    fn on_sendable(&mut self, cx: &mut Context<'_>, sender: SenderToken) {
         cx.send(sender, "job").unwrap();
     }
-    fn on_delivery_lost(&mut self, _: &mut Context<'_>, _: DeliveryKey, _: Option<&DeliveryState>) {
+    fn on_delivery_lost(&mut self, _: &mut Context<'_>, _: DeliveryToken, _: Option<&DeliveryState>) {
         self.lost += 1;
     }
-    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionKey, _: &Reason) {}
-    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionKey, reason: &Reason) {
+    fn on_transport_error(&mut self, _: &mut Context<'_>, _: ConnectionToken, _: &Reason) {}
+    fn on_connection_closed(&mut self, _: &mut Context<'_>, _: ConnectionToken, reason: &Reason) {
         self.origins.push(reason.origin);
     }
 }
@@ -203,11 +203,11 @@ impl Handler for Refusing {
         cx.listen("127.0.0.1:0");
     }
 
-    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerToken, address: &str) {
         self.addresses.send(format!("amqp://{address}")).unwrap();
     }
 
-    fn on_receiver_offered(&mut self, _: &mut Context<'_>, _: ReceiverKey) -> Decision<ReceiverOptions> {
+    fn on_receiver_offered(&mut self, _: &mut Context<'_>, _: ReceiverToken) -> Decision<ReceiverOptions> {
         Decision::Refuse(AmqpError::new(Condition::NotFound).with_description("no jobs here"))
     }
 }
@@ -222,7 +222,7 @@ impl Handler for Panicking {
         cx.listen("127.0.0.1:0");
     }
 
-    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerKey, address: &str) {
+    fn on_listening(&mut self, _: &mut Context<'_>, _: ListenerToken, address: &str) {
         self.addresses.send(format!("amqp://{address}")).unwrap();
     }
 

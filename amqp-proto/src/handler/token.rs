@@ -1,10 +1,13 @@
-//! Keys of a handler's objects: like those of [`types`](crate::types), with the connection included.
+//! Tokens: a handler's names for its connections, listeners, sessions, links and deliveries.
+//!
+//! A token is like a key of [`types`](crate::types), with the connection included. A token of a link or a delivery exists before the
+//! link is attached or the delivery is sent.
 
 use core::fmt;
 
 use crate::types::{self, Key};
 
-macro_rules! keys {
+macro_rules! tokens {
     ($($(#[$doc:meta])* $name:ident = $label:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,64 +27,64 @@ macro_rules! keys {
     )*};
 }
 
-keys! {
+tokens! {
     /// A connection, even before it is made.
-    ConnectionKey = "connection";
+    ConnectionToken = "connection";
     /// A listener, which accepts connections.
-    ListenerKey = "listener";
+    ListenerToken = "listener";
     /// A link with this end as the sender, even before it is attached.
-    SenderKey = "sender";
+    SenderToken = "sender";
     /// A link with this end as the receiver, even before it is attached.
-    ReceiverKey = "receiver";
+    ReceiverToken = "receiver";
 }
 
 /// A link in either role.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum LinkKey {
+pub enum LinkToken {
     /// This end sends.
-    Sender(SenderKey),
+    Sender(SenderToken),
     /// This end receives.
-    Receiver(ReceiverKey),
+    Receiver(ReceiverToken),
 }
 
-impl LinkKey {
+impl LinkToken {
     pub(super) fn key(self) -> Key {
         match self {
-            Self::Sender(SenderKey(key)) | Self::Receiver(ReceiverKey(key)) => key,
+            Self::Sender(SenderToken(key)) | Self::Receiver(ReceiverToken(key)) => key,
         }
     }
 }
 
-impl From<SenderKey> for LinkKey {
-    fn from(key: SenderKey) -> Self {
+impl From<SenderToken> for LinkToken {
+    fn from(key: SenderToken) -> Self {
         Self::Sender(key)
     }
 }
 
-impl From<ReceiverKey> for LinkKey {
-    fn from(key: ReceiverKey) -> Self {
+impl From<ReceiverToken> for LinkToken {
+    fn from(key: ReceiverToken) -> Self {
         Self::Receiver(key)
     }
 }
 
 /// A session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionKey {
-    pub(super) connection: ConnectionKey,
+pub struct SessionToken {
+    pub(super) connection: ConnectionToken,
     pub(super) session: types::SessionKey,
 }
 
-impl SessionKey {
+impl SessionToken {
     /// Returns the connection of the session.
-    pub fn connection(self) -> ConnectionKey {
+    pub fn connection(self) -> ConnectionToken {
         self.connection
     }
 }
 
-/// A delivery. Two deliveries of a container never have the same key.
+/// A delivery. Two deliveries of a container never have the same token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DeliveryKey {
-    pub(super) connection: ConnectionKey,
+pub struct DeliveryToken {
+    pub(super) connection: ConnectionToken,
     pub(super) name: Name,
 }
 
@@ -91,7 +94,7 @@ pub(super) enum Name {
     /// The connection's key of the delivery.
     Known(types::DeliveryKey),
     /// The sender and a number, for a delivery that was queued before it got a key.
-    Queued { sender: SenderKey, number: u64 },
+    Queued { sender: SenderToken, number: u64 },
 }
 
 impl fmt::Debug for Name {
@@ -112,9 +115,9 @@ impl fmt::Display for Name {
     }
 }
 
-impl DeliveryKey {
+impl DeliveryToken {
     /// Returns the connection of the delivery.
-    pub fn connection(self) -> ConnectionKey {
+    pub fn connection(self) -> ConnectionToken {
         self.connection
     }
 
@@ -141,11 +144,11 @@ macro_rules! shown {
 }
 
 shown! {
-    SessionKey => session;
-    DeliveryKey => name;
+    SessionToken => session;
+    DeliveryToken => name;
 }
 
-impl fmt::Debug for LinkKey {
+impl fmt::Debug for LinkToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sender(key) => fmt::Debug::fmt(key, f),
@@ -154,7 +157,7 @@ impl fmt::Debug for LinkKey {
     }
 }
 
-impl fmt::Display for LinkKey {
+impl fmt::Display for LinkToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
