@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, Bytes};
 
 use crate::config::{Options, SessionOptions};
 use crate::machine::{
@@ -176,7 +176,7 @@ impl Connection {
     /// The space is as large as is useful for one read. Octets that are read into it are not copied again. A
     /// driver should not read while [`reading`](Self::reading) returns anything other than
     /// [`Reading::Wanted`].
-    pub fn input(&mut self) -> impl BufMut + '_ {
+    pub fn input(&mut self) -> Input<'_> {
         self.machine.spare()
     }
 
@@ -396,6 +396,9 @@ impl Connection {
         DeliveryRef::new(&self.machine.endpoints, key)
     }
 }
+
+/// The spare buffer space of a connection: a [`BufMut`](bytes::BufMut) to read into, and never empty.
+pub type Input<'a> = bytes::buf::Limit<&'a mut bytes::BytesMut>;
 
 /// The octets that a connection wants to write.
 pub struct Output<'a> {

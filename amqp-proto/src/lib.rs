@@ -42,7 +42,7 @@ mod view;
 pub mod wire;
 
 pub use bytes;
-pub use connection::{Connection, Output};
+pub use connection::{Connection, Input, Output};
 pub use machine::{
     Cause, Deadline, Delivery, Direction, Event, FlowError, LinkError, Origin, Part, PartEnd, ReadError,
     Reading, Reason, SendError, SessionError, SettleError, StaleKey, TracedFrame,

@@ -125,7 +125,7 @@ fn parsed(text: &str) -> Result<Url, AddressError> {
     match Url::parse(text) {
         // The text in place of the port is the beginning of a password.
         Err(_) if is_cut => Err(AddressError::At),
-        Err(error) => Err(AddressError::Url(error)),
+        Err(error) => Err(AddressError::Url(UrlError(error))),
         Ok(url) if url.fragment().is_some() => Err(AddressError::Fragment),
         Ok(url) if url.query().is_some() => Err(AddressError::Query),
         Ok(url) => Ok(url),
@@ -159,7 +159,7 @@ impl fmt::Debug for Address {
 #[non_exhaustive]
 pub enum AddressError {
     /// The text is not a URL.
-    Url(url::ParseError),
+    Url(UrlError),
     /// The URL does not begin with `amqp://` or `amqps://`.
     Scheme,
     /// The URL has no host.
@@ -201,6 +201,18 @@ impl fmt::Display for AddressError {
 }
 
 impl std::error::Error for AddressError {}
+
+/// The reason for which a text is not a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UrlError(url::ParseError);
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for UrlError {}
 
 const ENCODE: &str = "percent-encode '/', '?', '#' and '@' in the user and the password ('#' as %23)";
 

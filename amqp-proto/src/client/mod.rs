@@ -26,7 +26,7 @@ mod unreachable;
 pub const STOP_BEFORE_CLOSE: core::time::Duration = core::time::Duration::from_millis(500);
 
 pub use acceptor::Acceptor;
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, UrlError};
 pub use close_reason::CloseReason;
 pub use error::{Error, Result};
 pub use frame_log::log_frames;

@@ -9,6 +9,7 @@ use super::leaf::{be_u64, counted, counted8, octet, variable};
 
 /// The description of a described type of the standard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Schema {
     /// The standard's name of the type.
     pub name: &'static str,
@@ -22,6 +23,7 @@ pub struct Schema {
 
 /// The description of a field of a described type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FieldSchema {
     /// The standard's name of the field, with underscores in place of hyphens.
     pub name: &'static str,

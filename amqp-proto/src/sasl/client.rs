@@ -184,6 +184,7 @@ impl ClientProfile {
 
 /// The security of a transport against eavesdroppers. Only the maker of the transport knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TransportSecurity {
     /// Eavesdroppers can read the octets.
     Clear,

@@ -88,6 +88,7 @@ impl fmt::Debug for Login {
 
 /// The error of a name or a password that cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BadCredential {
     /// The text is empty.
     Empty,

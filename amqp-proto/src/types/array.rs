@@ -29,6 +29,7 @@ pub struct Array {
 
 /// The error of adding a value whose type is not the array's element type.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WrongKind {
     /// The element type of the array.
     pub wanted: Kind,

@@ -116,7 +116,7 @@ impl<K: Into<Value>, V: Into<Value>> FromIterator<(K, V)> for Map {
 
 impl<K: Into<Value>, V: Into<Value>> Extend<(K, V)> for Map {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
-        let mut places = Places::new();
+        let mut places = KeyPositions::new();
         for (key, value) in pairs {
             let key = key.into();
             let place = places.find(&key, self.keys());
@@ -138,9 +138,9 @@ fn has_duplicates<K: Ord>(keys: impl ExactSizeIterator<Item = K> + Clone) -> boo
 
 /// Finds the places of keys in a growing map. Many keys are found by a tree, so that a hostile map cannot cause
 /// quadratic work.
-struct Places<K>(BTreeMap<K, usize>);
+struct KeyPositions<K>(BTreeMap<K, usize>);
 
-impl<K: Ord + Clone> Places<K> {
+impl<K: Ord + Clone> KeyPositions<K> {
     /// From this length on, keys are found by the tree.
     const MANY: usize = 32;
 
@@ -248,7 +248,7 @@ mod tests {
     use core::cell::Cell;
     use core::cmp::Ordering;
 
-    use super::{Places, has_duplicates};
+    use super::{KeyPositions, has_duplicates};
 
     /// A key that counts the comparisons of all keys.
     #[derive(Clone)]
@@ -312,7 +312,7 @@ mod tests {
     fn e_map_03_a_large_map_is_collected_in_n_log_n() {
         for order in orders() {
             let compared = Cell::new(0);
-            let (mut places, mut keys) = (Places::new(), Vec::new());
+            let (mut places, mut keys) = (KeyPositions::new(), Vec::new());
             for key in order.iter().map(|key| Counted(*key, &compared)) {
                 assert_eq!(places.find(&key, keys.iter()), None);
                 keys.push(key);

@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 /// The error of a map that has a key or a value not allowed in maps of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NotAllowed {
     /// The kind of map, by the standard's name.
     pub map: &'static str,

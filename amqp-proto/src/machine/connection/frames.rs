@@ -5,7 +5,7 @@ use alloc::format;
 use bytes::Buf;
 
 use super::lenient_close::{is_close, read_leniently};
-use super::security::{Handshake, Outcome};
+use super::security::{Handshake, HandshakeStep};
 use super::{Machine, Step};
 use crate::machine::delivery::{Arrived, TransferHead};
 use crate::machine::fault::ConnectionFault;
@@ -41,20 +41,20 @@ impl Machine {
         self.after_layer(outcome);
     }
 
-    fn after_layer(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Wait | Outcome::Amqp => {
+    fn after_layer(&mut self, step: HandshakeStep) {
+        match step {
+            HandshakeStep::Wait | HandshakeStep::Amqp => {
                 // A client's open follows its header at once.
                 if let Handshake::Answer { sent: ProtocolHeader::AMQP, .. } = self.handshake {
                     self.send_open();
                 }
             }
-            Outcome::Mismatch(header) => {
+            HandshakeStep::Mismatch(header) => {
                 let is_client = self.handshake.own_header().is_none();
                 let hint = if is_client { mismatch_hint(header) } else { "" };
                 self.mismatch(&format!("the peer speaks {header}{hint}"));
             }
-            Outcome::Failed(failure) => self.unauthenticated(failure),
+            HandshakeStep::Failed(failure) => self.unauthenticated(failure),
         }
     }
 

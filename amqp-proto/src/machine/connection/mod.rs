@@ -54,6 +54,7 @@ use timers::Timers;
 
 /// The engine's answer to the question whether to read input now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Reading {
     /// Read input.
     Wanted,

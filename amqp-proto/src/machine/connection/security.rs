@@ -39,7 +39,7 @@ pub(crate) enum Handshake {
 }
 
 /// The result of a header or a SASL frame.
-pub(crate) enum Outcome {
+pub(crate) enum HandshakeStep {
     /// The handshake continues.
     Wait,
     /// AMQP begins. A client's open follows its header.
@@ -91,34 +91,34 @@ impl Handshake {
         hostname: Option<&Str>,
         rounds: u32,
         fx: &mut Effects,
-    ) -> Outcome {
+    ) -> HandshakeStep {
         match core::mem::replace(self, Self::Amqp) {
             Self::Answer { sent, sasl } if sent == header => match sasl {
                 Some(sasl) => {
                     *self = Self::Client(Box::new(ClientDialogue::new(sasl, hostname.cloned(), rounds)));
-                    Outcome::Wait
+                    HandshakeStep::Wait
                 }
-                None => Outcome::Amqp,
+                None => HandshakeStep::Amqp,
             },
             Self::Wait { sasl: Some(sasl) } if header == ProtocolHeader::SASL => {
                 let (dialogue, offer) = ServerDialogue::new(*sasl, rounds);
                 fx.header(ProtocolHeader::SASL);
                 if fx.send_sasl(&offer).is_err() {
                     // All configured mechanisms need an encrypted transport.
-                    return Outcome::Failed(SaslFailure::NothingToOffer);
+                    return HandshakeStep::Failed(SaslFailure::NothingToOffer);
                 }
                 *self = Self::Server(Box::new(dialogue));
-                Outcome::Wait
+                HandshakeStep::Wait
             }
             Self::Wait { sasl }
                 if header == ProtocolHeader::AMQP && sasl.as_deref().is_none_or(ServerSasl::is_optional) =>
             {
                 fx.header(ProtocolHeader::AMQP);
-                Outcome::Amqp
+                HandshakeStep::Amqp
             }
             waiting => {
                 *self = waiting;
-                Outcome::Mismatch(header)
+                HandshakeStep::Mismatch(header)
             }
         }
     }
@@ -134,19 +134,19 @@ impl Handshake {
     }
 
     /// Handles a SASL frame of the peer. Returns the client's identity once it is known.
-    pub(crate) fn on_frame(&mut self, body: SaslBody, fx: &mut Effects) -> (Outcome, Option<Identity>) {
+    pub(crate) fn on_frame(&mut self, body: SaslBody, fx: &mut Effects) -> (HandshakeStep, Option<Identity>) {
         let (next, is_client) = match self {
             Self::Client(dialogue) => (dialogue.on_frame(body), true),
             Self::Server(dialogue) => (dialogue.on_frame(body), false),
-            Self::Answer { .. } | Self::Wait { .. } | Self::Amqp => return (Outcome::Wait, None),
+            Self::Answer { .. } | Self::Wait { .. } | Self::Amqp => return (HandshakeStep::Wait, None),
         };
         match next {
             Next::Send(body) => match sent(&body, fx) {
-                Ok(()) => (Outcome::Wait, None),
+                Ok(()) => (HandshakeStep::Wait, None),
                 Err(EncodeError::TooLarge { octets, limit }) => {
-                    (Outcome::Failed(SaslFailure::OwnFrame { octets, limit }), None)
+                    (HandshakeStep::Failed(SaslFailure::OwnFrame { octets, limit }), None)
                 }
-                Err(_) => (Outcome::Failed(self.unsendable()), None),
+                Err(_) => (HandshakeStep::Failed(self.unsendable()), None),
             },
             Next::Done(body, identity) => {
                 if let Some(body) = body {
@@ -154,17 +154,17 @@ impl Handshake {
                 }
                 if is_client {
                     *self = Self::answer(ProtocolHeader::AMQP, None, fx);
-                    (Outcome::Wait, None)
+                    (HandshakeStep::Wait, None)
                 } else {
                     *self = Self::Wait { sasl: None };
-                    (Outcome::Wait, Some(identity))
+                    (HandshakeStep::Wait, Some(identity))
                 }
             }
             Next::Failed(body, failure) => {
                 if let Some(body) = body {
                     let _ = sent(&body, fx);
                 }
-                (Outcome::Failed(failure), None)
+                (HandshakeStep::Failed(failure), None)
             }
         }
     }

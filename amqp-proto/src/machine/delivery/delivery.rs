@@ -115,6 +115,7 @@ impl fmt::Debug for Delivery {
 
 /// A part of a message that is read as it arrives.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Part {
     /// The octets that have arrived since the previous part; may be empty.
     pub payload: Payload,

@@ -10,6 +10,7 @@ use crate::types::Symbol;
 
 /// The hash function of a SCRAM mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum ScramHash {
     /// SHA-1, for old peers.
     Sha1,
