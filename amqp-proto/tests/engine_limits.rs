@@ -364,7 +364,6 @@ fn input_suits_the_frames() {
             let mut room = solo.engine.input();
             largest = largest.max(room.remaining_mut());
             (0..room.remaining_mut() / 8).for_each(|_| room.put_slice(&[0, 0, 0, 8, 2, 0, 0, 0]));
-            drop(room);
             solo.engine.received(Moment::START);
             assert_eq!(solo.events(), []);
         }

@@ -85,7 +85,6 @@ fn octets_may_be_lent_or_copied() {
             let count = room.remaining_mut().min(rest.len()).min(portion);
             assert!(count > 0);
             room.put_slice(&rest[..count]);
-            drop(room);
             rest = &rest[count..];
             engine.received(Moment::START);
             heard.extend(polled(&mut engine));

@@ -70,7 +70,6 @@ impl Busy {
             let mut room = self.engine.input();
             let (now, rest) = octets.split_at(room.remaining_mut().min(octets.len()));
             room.put_slice(now);
-            drop(room);
             octets = rest;
             self.engine.received(Moment::START);
             self.polls();

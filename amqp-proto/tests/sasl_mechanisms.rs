@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use amqp_proto::sasl::{
     AnonymousClient, AnonymousServer, BadCredential, BadNonce, BadVerifier, ChoiceError, ClientMechanism,
-    ClientProfile, Credentials, Decoy, ExternalClient, ExternalServer, Failure, Identity, Login, Nonce,
-    PlainClient, PlainServer, ScramClient, ScramHash, ScramLimits, ScramServer, ScramVerifier,
+    ClientProfile, Credentials, Decoy, ExternalClient, ExternalServer, Identity, Login, MechanismError,
+    Nonce, PlainClient, PlainServer, ScramClient, ScramHash, ScramLimits, ScramServer, ScramVerifier,
     ServerMechanism, Step, TransportSecurity,
 };
 use amqp_proto::symbol;
@@ -203,7 +203,7 @@ type Both = (Box<dyn ClientMechanism>, Box<dyn ServerMechanism>, Identity);
 fn run(
     client: &mut dyn ClientMechanism,
     server: &mut dyn ServerMechanism,
-) -> Result<Result<Identity, Failure>, ()> {
+) -> Result<Result<Identity, MechanismError>, ()> {
     assert_eq!(client.name(), server.name());
     let mut step = server.init(client.initial_response().as_ref());
     for _ in 0..4 {
@@ -436,28 +436,32 @@ fn a_sasl_15_the_servers_signature_has_to_be_right() {
     };
     let wrong = signature.replace("v=6", "v=7");
     let rows = [
-        (Some("v=rmF9"), Failure::ServerSignature),
-        (Some(&wrong[..]), Failure::ServerSignature),
-        (None, Failure::ServerSignature),
-        (Some(""), Failure::ServerSignature),
-        (Some("v="), Failure::Malformed),
-        (Some("v"), Failure::Malformed),
-        (Some("e=invalid-proof"), Failure::Refused),
-        (Some("v=!!!!"), Failure::Malformed),
+        (Some("v=rmF9"), MechanismError::ServerSignature),
+        (Some(&wrong[..]), MechanismError::ServerSignature),
+        (None, MechanismError::ServerSignature),
+        (Some(""), MechanismError::ServerSignature),
+        (Some("v="), MechanismError::Malformed),
+        (Some("v"), MechanismError::Malformed),
+        (Some("e=invalid-proof"), MechanismError::Refused),
+        (Some("v=!!!!"), MechanismError::Malformed),
     ];
     for (data, failure) in rows {
         let data = data.map(secret);
         assert_eq!(sent().outcome(data.as_ref()), Err(failure), "{data:?}");
     }
     let mut client = sent();
-    assert_eq!(client.outcome(Some(&secret(&wrong))), Err(Failure::ServerSignature));
-    assert_eq!(client.outcome(Some(&secret(signature))), Err(Failure::Order), "there is no second try");
+    assert_eq!(client.outcome(Some(&secret(&wrong))), Err(MechanismError::ServerSignature));
+    assert_eq!(
+        client.outcome(Some(&secret(signature))),
+        Err(MechanismError::Order),
+        "there is no second try"
+    );
 
     // As a last challenge, before an outcome without data.
     let mut client = sent();
     assert_eq!(client.challenge(&secret(signature)), Ok(Secret::default()));
     assert_eq!(client.outcome(None), Ok(()));
-    assert_eq!(sent().challenge(&secret(&wrong)), Err(Failure::ServerSignature));
+    assert_eq!(sent().challenge(&secret(&wrong)), Err(MechanismError::ServerSignature));
 }
 
 #[test]
@@ -467,7 +471,7 @@ fn a_scram_server_that_has_other_keys_is_not_believed() {
     let verifier = ScramVerifier::new(exchange.hash, &octets(exchange.salt), 4096, &stored_key, &[0; 32]);
     let users = Users { user: "user", password: "pencil", verifier: verifier.ok() };
     let mut server = ScramServer::new(exchange.hash, users, nonce(), Decoy::new(b"s"));
-    assert_eq!(run(&mut exchange.client(), &mut server), Ok(Err(Failure::ServerSignature)));
+    assert_eq!(run(&mut exchange.client(), &mut server), Ok(Err(MechanismError::ServerSignature)));
 }
 
 #[test]
@@ -479,23 +483,23 @@ fn e8_challenges_outside_the_limits_are_refused() {
     let both = &format!("{ours}x");
     assert_eq!(challenge(both, salt, "4096"), Ok(()));
     for few in ["1", "4095"] {
-        assert_eq!(challenge(both, salt, few), Err(Failure::Iterations(few.parse().unwrap())));
+        assert_eq!(challenge(both, salt, few), Err(MechanismError::Iterations(few.parse().unwrap())));
     }
-    assert_eq!(challenge(both, salt, "1000001"), Err(Failure::Iterations(1_000_001)));
-    assert_eq!(challenge(both, salt, "4294967296"), Err(Failure::Iterations(u32::MAX)));
+    assert_eq!(challenge(both, salt, "1000001"), Err(MechanismError::Iterations(1_000_001)));
+    assert_eq!(challenge(both, salt, "4294967296"), Err(MechanismError::Iterations(u32::MAX)));
     for number in ["0", "04096", "-4096", "+4096", "4096.0", "", "x", "4096 "] {
-        assert_eq!(challenge(both, salt, number), Err(Failure::Malformed), "{number}");
+        assert_eq!(challenge(both, salt, number), Err(MechanismError::Malformed), "{number}");
     }
     // The nonce is not that of the client, or does not extend it.
     for nonce in [ours, "rOprNGfwEbeRWgbNEkqo.", "x", "xrOprNGfwEbeRWgbNEkqOx"] {
-        assert_eq!(challenge(nonce, salt, "4096"), Err(Failure::Nonce), "{nonce}");
+        assert_eq!(challenge(nonce, salt, "4096"), Err(MechanismError::Nonce), "{nonce}");
     }
     let nonce_of = |octets: usize| format!("{ours}{}", "x".repeat(octets - ours.len()));
     assert_eq!(challenge(&nonce_of(256), salt, "4096"), Ok(()));
-    assert_eq!(challenge(&nonce_of(257), salt, "4096"), Err(Failure::TooLong));
+    assert_eq!(challenge(&nonce_of(257), salt, "4096"), Err(MechanismError::TooLong));
     assert_eq!(challenge(both, &"AAAA".repeat(42), "4096"), Ok(()));
-    assert_eq!(challenge(both, &"AAAA".repeat(43), "4096"), Err(Failure::TooLong));
-    assert_eq!(challenge(both, &"AAAA".repeat(300), "4096"), Err(Failure::TooLong));
+    assert_eq!(challenge(both, &"AAAA".repeat(43), "4096"), Err(MechanismError::TooLong));
+    assert_eq!(challenge(both, &"AAAA".repeat(300), "4096"), Err(MechanismError::TooLong));
 
     let limits = ScramLimits::default().with_iterations(1, 10).with_nonce_octets(21).with_salt_octets(3);
     let mut client = ScramClient::new(ScramHash::Sha1, login(), Nonce::new(ours).unwrap(), limits.clone());
@@ -504,26 +508,26 @@ fn e8_challenges_outside_the_limits_are_refused() {
     let limits = limits.with_message_octets(20);
     let mut client = ScramClient::new(ScramHash::Sha1, login(), Nonce::new(ours).unwrap(), limits);
     client.initial_response().unwrap();
-    assert_eq!(client.challenge(&secret(format!("r={both},s=AAAA,i=10"))), Err(Failure::TooLong));
+    assert_eq!(client.challenge(&secret(format!("r={both},s=AAAA,i=10"))), Err(MechanismError::TooLong));
 }
 
 #[test]
 fn malformed_challenges_fail() {
-    let rows: [(&[u8], Failure); 14] = [
-        (b"", Failure::Malformed),
-        (b"\0", Failure::Malformed),
-        (b"\xff\xfe", Failure::Malformed),
-        (b"r=", Failure::Malformed),
-        (b"r=rOprNGfwEbeRWgbNEkqOx", Failure::Malformed),
-        (b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA", Failure::Malformed),
-        (b"s=AAAA,r=rOprNGfwEbeRWgbNEkqOx,i=4096", Failure::Malformed),
-        (b"m=x,r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096", Failure::Malformed),
-        (b"r=rOprNGfwEbeRWgbNEkqOx,s=AAA,i=4096", Failure::Malformed),
-        (b"r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096", Failure::Malformed),
-        (b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096,", Failure::Malformed),
-        (b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096,1=x", Failure::Malformed),
-        (b"r=rOprNGfwEbeRWgbNEkqO\xc3\xa4,s=AAAA,i=4096", Failure::Malformed),
-        (b"e=other-error", Failure::Refused),
+    let rows: [(&[u8], MechanismError); 14] = [
+        (b"", MechanismError::Malformed),
+        (b"\0", MechanismError::Malformed),
+        (b"\xff\xfe", MechanismError::Malformed),
+        (b"r=", MechanismError::Malformed),
+        (b"r=rOprNGfwEbeRWgbNEkqOx", MechanismError::Malformed),
+        (b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA", MechanismError::Malformed),
+        (b"s=AAAA,r=rOprNGfwEbeRWgbNEkqOx,i=4096", MechanismError::Malformed),
+        (b"m=x,r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096", MechanismError::Malformed),
+        (b"r=rOprNGfwEbeRWgbNEkqOx,s=AAA,i=4096", MechanismError::Malformed),
+        (b"r=rOprNGfwEbeRWgbNEkqOx,s=,i=4096", MechanismError::Malformed),
+        (b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096,", MechanismError::Malformed),
+        (b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096,1=x", MechanismError::Malformed),
+        (b"r=rOprNGfwEbeRWgbNEkqO\xc3\xa4,s=AAAA,i=4096", MechanismError::Malformed),
+        (b"e=other-error", MechanismError::Refused),
     ];
     for (row, failure) in rows {
         assert_eq!(began().challenge(&secret(row)), Err(failure), "{}", row.escape_ascii());
@@ -595,18 +599,22 @@ fn a_sasl_07_calls_out_of_order_fail() {
         || Box::new(EXCHANGES[0].client()),
     ];
     for client in clients {
-        assert_eq!(client().challenge(&some), Err(Failure::Order));
-        assert_eq!(client().outcome(None), Err(Failure::Order), "an ok before the init");
+        assert_eq!(client().challenge(&some), Err(MechanismError::Order));
+        assert_eq!(client().outcome(None), Err(MechanismError::Order), "an ok before the init");
         let mut twice = client();
         assert!(twice.initial_response().is_some());
         assert_eq!(twice.initial_response(), None);
-        assert_eq!(twice.outcome(None), Err(Failure::Order));
+        assert_eq!(twice.outcome(None), Err(MechanismError::Order));
         let mut challenged = client();
         challenged.initial_response();
         assert!(challenged.challenge(&some).is_err());
-        assert_eq!(challenged.outcome(None), Err(Failure::Order));
+        assert_eq!(challenged.outcome(None), Err(MechanismError::Order));
     }
-    assert_eq!(began().outcome(Some(&secret("v=AAAA"))), Err(Failure::Order), "an ok before the challenge");
+    assert_eq!(
+        began().outcome(Some(&secret("v=AAAA"))),
+        Err(MechanismError::Order),
+        "an ok before the challenge"
+    );
 
     let servers: [fn() -> Box<dyn ServerMechanism>; 4] = [
         || Box::new(AnonymousServer::new()),
@@ -702,11 +710,11 @@ impl ClientMechanism for Own {
         Some(Secret::from(PASSWORD.as_bytes()))
     }
 
-    fn challenge(&mut self, _: &Secret) -> Result<Secret, Failure> {
-        Err(Failure::Order)
+    fn challenge(&mut self, _: &Secret) -> Result<Secret, MechanismError> {
+        Err(MechanismError::Order)
     }
 
-    fn outcome(&mut self, _: Option<&Secret>) -> Result<(), Failure> {
+    fn outcome(&mut self, _: Option<&Secret>) -> Result<(), MechanismError> {
         Ok(())
     }
 }
@@ -765,11 +773,11 @@ fn e8_an_applications_own_is_copied_and_not_printed() {
             self.0.initial_response()
         }
 
-        fn challenge(&mut self, challenge: &Secret) -> Result<Secret, Failure> {
+        fn challenge(&mut self, challenge: &Secret) -> Result<Secret, MechanismError> {
             self.0.challenge(challenge)
         }
 
-        fn outcome(&mut self, data: Option<&Secret>) -> Result<(), Failure> {
+        fn outcome(&mut self, data: Option<&Secret>) -> Result<(), MechanismError> {
             self.0.outcome(data)
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use amqp_tokio::proto::symbol;
 use amqp_tokio::sasl::{
-    ClientMechanism, ClientProfile, Failure, Identity, Login, ServerMechanism, ServerSasl, Step,
+    ClientMechanism, ClientProfile, Identity, Login, MechanismError, ServerMechanism, ServerSasl, Step,
 };
 use amqp_tokio::types::Symbol;
 use amqp_tokio::wire::{Condition, Secret};
@@ -31,12 +31,12 @@ impl ClientMechanism for Counted {
         Some(Secret::from(self.0.fetch_add(1, Ordering::Relaxed).to_string().as_bytes()))
     }
 
-    fn challenge(&mut self, challenge: &Secret) -> std::result::Result<Secret, Failure> {
-        let [number] = challenge.expose()[..] else { return Err(Failure::Malformed) };
+    fn challenge(&mut self, challenge: &Secret) -> std::result::Result<Secret, MechanismError> {
+        let [number] = challenge.expose()[..] else { return Err(MechanismError::Malformed) };
         Ok(Secret::from(&[number + 1][..]))
     }
 
-    fn outcome(&mut self, _: Option<&Secret>) -> std::result::Result<(), Failure> {
+    fn outcome(&mut self, _: Option<&Secret>) -> std::result::Result<(), MechanismError> {
         Ok(())
     }
 }

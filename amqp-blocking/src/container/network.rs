@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, Address, ConnectionOptions, Error, Peer, Result};
-use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, ListenerToken, Scope};
+use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, FailureScope, ListenerToken};
 use amqp_proto::types::{Moment, Str};
 
 use super::socket::{self, Socket};
@@ -39,7 +39,7 @@ pub(super) struct Network {
     /// The connections whose threads have sent results.
     touched: Vec<ConnectionToken>,
     /// The causes of failures that the handler is about to get.
-    errors: HashMap<Scope, Error>,
+    errors: HashMap<FailureScope, Error>,
     /// The threads that end transports.
     ending: Vec<JoinHandle<()>>,
 }
@@ -154,13 +154,13 @@ impl Network {
     /// Reports a failed connection to the handler, and keeps the cause for the container's caller.
     fn not_connected(&mut self, all: &mut Dispatcher, key: ConnectionToken, error: Error) {
         all.not_connected(key, error.to_string());
-        self.errors.insert(Scope::Connection(key), error);
+        self.errors.insert(FailureScope::Connection(key), error);
     }
 
     /// Reports a failed listener to the handler, and keeps the cause for the container's caller.
     fn not_listening(&mut self, all: &mut Dispatcher, key: ListenerToken, error: io::Error) {
         all.not_listening(key, error.to_string());
-        self.errors.insert(Scope::Listener(key), error.into());
+        self.errors.insert(FailureScope::Listener(key), error.into());
     }
 
     /// Returns the error that has ended the container, if one has.
@@ -270,7 +270,12 @@ impl Network {
 }
 
 /// Accepts connections until the listener is closed.
-fn take_connections(key: ListenerToken, listener: &TcpListener, outputs: &Sender<Input>, is_over: &AtomicBool) {
+fn take_connections(
+    key: ListenerToken,
+    listener: &TcpListener,
+    outputs: &Sender<Input>,
+    is_over: &AtomicBool,
+) {
     loop {
         let accepted = listener.accept();
         if is_over.load(Ordering::Acquire) {

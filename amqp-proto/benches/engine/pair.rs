@@ -44,7 +44,6 @@ fn carry(from: &mut Connection, to: &mut Connection, mut told: impl FnMut(&mut C
         let mut room = to.input();
         let octets = room.remaining_mut().min(output.chunk().len()).min(SEGMENT);
         room.put_slice(&output.chunk()[..octets]);
-        drop(room);
         output.advance(octets);
         to.received(Moment::START);
         while let Some(event) = to.poll_event() {

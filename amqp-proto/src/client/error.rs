@@ -8,7 +8,7 @@ use super::address::AddressError;
 use super::close_reason::CloseReason;
 use crate::codec::DecodeError;
 use crate::config::Ungranted;
-use crate::handler::{Failure, Scope};
+use crate::handler::{Failure, FailureScope};
 use crate::machine::{
     FlowError, LinkError, Origin, ReadError, SendError, SessionError, SettleError, StaleKey,
 };
@@ -215,10 +215,10 @@ from! {
 impl From<Failure> for Error {
     fn from(Failure { scope, reason, .. }: Failure) -> Self {
         match scope {
-            Scope::Connection(_) => Self::Connection(CloseReason::new(reason, None)),
-            Scope::Session(_) => Self::Session(CloseReason::new(reason, None)),
-            Scope::Link(_) => Self::Link(CloseReason::new(reason, None)),
-            Scope::Listener(_) => io::Error::other(reason).into(),
+            FailureScope::Connection(_) => Self::Connection(CloseReason::new(reason, None)),
+            FailureScope::Session(_) => Self::Session(CloseReason::new(reason, None)),
+            FailureScope::Link(_) => Self::Link(CloseReason::new(reason, None)),
+            FailureScope::Listener(_) => io::Error::other(reason).into(),
         }
     }
 }

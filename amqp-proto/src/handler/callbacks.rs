@@ -1,7 +1,7 @@
 //! [`Handler`]: the callbacks of an application.
 
 use super::context::Context;
-use super::failure::Scope;
+use super::failure::FailureScope;
 use super::received::ReceivedMessage;
 use super::token::{
     ConnectionToken, DeliveryToken, LinkToken, ListenerToken, ReceiverToken, SenderToken, SessionToken,
@@ -66,14 +66,14 @@ pub trait Handler {
     ///
     /// By default ends the container, and its `run` returns the error: see [`Context::unhandled`].
     fn on_connection_error(&mut self, cx: &mut Context<'_>, connection: ConnectionToken, reason: &Reason) {
-        cx.unhandled(Scope::Connection(connection), reason);
+        cx.unhandled(FailureScope::Connection(connection), reason);
     }
 
     /// Called when a connection cannot be made, or its transport has failed.
     ///
     /// By default ends the container, and its `run` returns the error: see [`Context::unhandled`].
     fn on_transport_error(&mut self, cx: &mut Context<'_>, connection: ConnectionToken, reason: &Reason) {
-        cx.unhandled(Scope::Connection(connection), reason);
+        cx.unhandled(FailureScope::Connection(connection), reason);
     }
 
     /// Called when a connection is over, for any reason.
@@ -86,7 +86,7 @@ pub trait Handler {
     ///
     /// By default ends the container, and its `run` returns the error: see [`Context::unhandled`].
     fn on_listen_error(&mut self, cx: &mut Context<'_>, listener: ListenerToken, reason: &Reason) {
-        cx.unhandled(Scope::Listener(listener), reason);
+        cx.unhandled(FailureScope::Listener(listener), reason);
     }
 
     /// Called when the peer has begun a session. Accepts the session by default.
@@ -105,7 +105,7 @@ pub trait Handler {
     ///
     /// By default ends the container, and its `run` returns the error: see [`Context::unhandled`].
     fn on_session_error(&mut self, cx: &mut Context<'_>, session: SessionToken, reason: &Reason) {
-        cx.unhandled(Scope::Session(session), reason);
+        cx.unhandled(FailureScope::Session(session), reason);
     }
 
     /// Called when a session is over, for any reason.
@@ -136,7 +136,7 @@ pub trait Handler {
     /// Also called when the peer refuses a link without an error. By default ends the container, and its
     /// `run` returns the error: see [`Context::unhandled`].
     fn on_link_error(&mut self, cx: &mut Context<'_>, link: LinkToken, reason: &Reason) {
-        cx.unhandled(Scope::Link(link), reason);
+        cx.unhandled(FailureScope::Link(link), reason);
     }
 
     /// Called when a link is detached and can be attached again by its name. No further callback concerns it

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::callbacks::Handler;
 use super::context::Context;
 use super::dispatcher::{Dispatcher, News};
-use super::failure::Scope;
+use super::failure::FailureScope;
 use super::link::{Ending, LinkState};
 use super::received::ReceivedMessage;
 use super::token::{
@@ -334,7 +334,7 @@ impl Dispatcher {
         entry.leave_session(key.session);
         let ending = entry.ended.remove(&key.session).unwrap_or(Ending::Open);
         if ending == Ending::Open && reason.is_failure() {
-            self.widen(key.connection, Scope::Session(key), reason);
+            self.widen(key.connection, FailureScope::Session(key), reason);
             self.call(here, |cx| handler.on_session_error(cx, key, reason));
         }
         if ending != Ending::Refused {
@@ -375,7 +375,7 @@ impl Dispatcher {
         for link in links {
             self.tell_failed(handler, link, reason);
         }
-        self.widen(at, Scope::Connection(at), reason);
+        self.widen(at, FailureScope::Connection(at), reason);
         match reason.origin {
             Origin::Transport => self.call(Some(at), |cx| handler.on_transport_error(cx, at, reason)),
             Origin::Local | Origin::Remote if is_news => {

@@ -10,7 +10,7 @@ use crate::machine::Reason;
 /// The connection, session, link or listener of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Scope {
+pub enum FailureScope {
     /// A connection cannot be made, its transport has failed, or it was closed with an error.
     Connection(ConnectionToken),
     /// A session was refused, or ended with an error.
@@ -21,7 +21,7 @@ pub enum Scope {
     Listener(ListenerToken),
 }
 
-impl Scope {
+impl FailureScope {
     /// Returns the width of the scope; narrower scopes are reported first.
     fn width(self) -> u8 {
         match self {
@@ -37,7 +37,7 @@ impl Scope {
 #[non_exhaustive]
 pub struct Failure {
     /// The connection, session, link or listener that failed.
-    pub scope: Scope,
+    pub scope: FailureScope,
     /// The reason of the failure.
     pub reason: Reason,
     /// The connection of the scope; `None` for a listener.
@@ -47,10 +47,10 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scope = match self.scope {
-            Scope::Connection(_) => "connection",
-            Scope::Session(_) => "session",
-            Scope::Link(_) => "link",
-            Scope::Listener(_) => "listener",
+            FailureScope::Connection(_) => "connection",
+            FailureScope::Session(_) => "session",
+            FailureScope::Link(_) => "link",
+            FailureScope::Listener(_) => "listener",
         };
         write!(f, "{scope}: {}", self.reason)
     }
@@ -70,13 +70,13 @@ impl Context<'_> {
     /// the wider error replaces the effect of the narrower ones: a handler that implements
     /// [`on_transport_error`](super::Handler::on_transport_error) needs no callback for the links that are
     /// lost with the connection.
-    pub fn unhandled(&mut self, scope: Scope, reason: &Reason) {
+    pub fn unhandled(&mut self, scope: FailureScope, reason: &Reason) {
         let all = &mut *self.all;
         let connection = match scope {
-            Scope::Connection(key) => Some(key),
-            Scope::Session(key) => Some(key.connection),
-            Scope::Link(key) => all.links.get(key).map(|link| link.connection),
-            Scope::Listener(_) => None,
+            FailureScope::Connection(key) => Some(key),
+            FailureScope::Session(key) => Some(key.connection),
+            FailureScope::Link(key) => all.links.get(key).map(|link| link.connection),
+            FailureScope::Listener(_) => None,
         };
         let entry = connection.and_then(|key| all.connections.get(key.0));
         let is_ours = entry.is_none_or(|entry| !entry.is_taken && !entry.is_closing);
@@ -94,7 +94,7 @@ impl Dispatcher {
 
     /// Withdraws the failure of a narrower scope if the wider scope, which is reported next, failed for the
     /// same reason.
-    pub(super) fn widen(&mut self, at: ConnectionToken, wider: Scope, reason: &Reason) {
+    pub(super) fn widen(&mut self, at: ConnectionToken, wider: FailureScope, reason: &Reason) {
         let is_told_next = |failure: &Failure| {
             failure.connection == Some(at)
                 && failure.scope.width() < wider.width()

@@ -30,7 +30,7 @@ mod views;
 pub use callbacks::{Decision, Handler};
 pub use context::Context;
 pub use dispatcher::{Action, Dispatcher};
-pub use failure::{Failure, Scope};
+pub use failure::{Failure, FailureScope};
 pub use received::ReceivedMessage;
 pub use token::{
     ConnectionToken, DeliveryToken, LinkToken, ListenerToken, ReceiverToken, SenderToken, SessionToken,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::failure::ChoiceError;
 use super::login::{BadCredential, Login, Wiped, name};
-use super::mechanism::{ClientMechanism, Failure};
+use super::mechanism::{ClientMechanism, MechanismError};
 use super::nonce::Nonce;
 use super::own::OwnMechanism;
 #[cfg(feature = "scram")]
@@ -208,10 +208,10 @@ impl Turn {
     }
 
     /// Ends the server's turn. Additional data in the outcome *ok* has no meaning for these mechanisms.
-    fn end(&mut self) -> Result<(), Failure> {
+    fn end(&mut self) -> Result<(), MechanismError> {
         match core::mem::replace(self, Self::Over) {
             Self::Servers => Ok(()),
-            Self::Ours | Self::Over => Err(Failure::Order),
+            Self::Ours | Self::Over => Err(MechanismError::Order),
         }
     }
 }
@@ -226,12 +226,12 @@ macro_rules! one_message {
         one_message!();
     };
     () => {
-        fn challenge(&mut self, _: &Secret) -> Result<Secret, Failure> {
+        fn challenge(&mut self, _: &Secret) -> Result<Secret, MechanismError> {
             self.turn = Turn::Over;
-            Err(Failure::Order)
+            Err(MechanismError::Order)
         }
 
-        fn outcome(&mut self, _: Option<&Secret>) -> Result<(), Failure> {
+        fn outcome(&mut self, _: Option<&Secret>) -> Result<(), MechanismError> {
             self.turn.end()
         }
     };

@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::client::{ClientProfile, PLAIN, TransportSecurity};
-use super::failure::{Attempt, SaslFailure};
-use super::mechanism::{ClientMechanism, Failure, Identity, ServerMechanism, Step};
+use super::failure::{LoginAttempt, SaslFailure};
+use super::mechanism::{ClientMechanism, Identity, MechanismError, ServerMechanism, Step};
 use super::nonce::Nonce;
 use crate::types::{Many, Str, Symbol};
 use crate::wire::{SaslBody, SaslChallenge, SaslCode, SaslInit, SaslMechanisms, SaslOutcome, SaslResponse};
@@ -156,7 +156,7 @@ impl ClientDialogue {
     /// Returns the failure of a response that does not fit in a frame.
     pub(crate) fn unsendable(&self) -> SaslFailure {
         match &self.state {
-            ClientState::Chosen(mechanism) => gave_up(&**mechanism, Failure::TooLong),
+            ClientState::Chosen(mechanism) => gave_up(&**mechanism, MechanismError::TooLong),
             ClientState::Offered(_) | ClientState::Over => SaslFailure::Order,
         }
     }
@@ -170,11 +170,11 @@ impl ClientDialogue {
     }
 }
 
-fn attempt(mechanism: &dyn ClientMechanism) -> Attempt {
-    Attempt::new(mechanism.name(), mechanism.user().cloned())
+fn attempt(mechanism: &dyn ClientMechanism) -> LoginAttempt {
+    LoginAttempt::new(mechanism.name(), mechanism.user().cloned())
 }
 
-fn gave_up(mechanism: &dyn ClientMechanism, failure: Failure) -> SaslFailure {
+fn gave_up(mechanism: &dyn ClientMechanism, failure: MechanismError) -> SaslFailure {
     SaslFailure::Mechanism { failure, attempt: attempt(mechanism) }
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use alloc::vec::Vec;
 
-use super::mechanism::Failure;
+use super::mechanism::MechanismError;
 use crate::types::{Str, Symbol};
 use crate::wire::SaslCode;
 
@@ -27,14 +27,14 @@ pub enum SaslFailure {
         /// The code of the server's outcome [5.3.3.6].
         code: SaslCode,
         /// The client's attempt.
-        attempt: Attempt,
+        attempt: LoginAttempt,
     },
     /// The client's mechanism has refused a message of the server.
     Mechanism {
         /// The fault in the message.
-        failure: Failure,
+        failure: MechanismError,
         /// The client's attempt.
-        attempt: Attempt,
+        attempt: LoginAttempt,
     },
     /// The server has no mechanism that is safe on an unencrypted transport.
     NothingToOffer,
@@ -52,14 +52,14 @@ pub enum SaslFailure {
 /// A client's attempt to authenticate: the mechanism, and the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Attempt {
+pub struct LoginAttempt {
     /// The mechanism that the client chose.
     pub mechanism: Symbol,
     /// The name of the user, if the mechanism has one.
     pub user: Option<Str>,
 }
 
-impl Attempt {
+impl LoginAttempt {
     pub(super) fn new(mechanism: Symbol, user: Option<Str>) -> Self {
         Self { mechanism, user }
     }
@@ -75,7 +75,7 @@ impl SaslFailure {
     }
 
     /// Returns the client's attempt, if the client has made one.
-    pub fn attempt(&self) -> Option<&Attempt> {
+    pub fn attempt(&self) -> Option<&LoginAttempt> {
         match self {
             Self::Outcome { attempt, .. } | Self::Mechanism { attempt, .. } => Some(attempt),
             _ => None,
@@ -128,7 +128,7 @@ fn meaning(code: SaslCode) -> &'static str {
     }
 }
 
-impl fmt::Display for Attempt {
+impl fmt::Display for LoginAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(user) = &self.user {
             write!(f, "for user '{}' ", user.escape_debug())?;

@@ -10,7 +10,7 @@ use crate::wire::Secret;
 /// The order of the calls: [`initial_response`](Self::initial_response) once, for the init;
 /// [`challenge`](Self::challenge) for each challenge of the server; [`outcome`](Self::outcome) once, if the
 /// server has sent the outcome *ok*. Other outcomes cause no call. A call out of order, and any call after a
-/// failure, returns a [`Failure`] [5.3.2], since the peer can cause it.
+/// failure, returns a [`MechanismError`] [5.3.2], since the peer can cause it.
 ///
 /// [`ClientProfile::with_mechanism`](super::ClientProfile::with_mechanism) adds a mechanism of the
 /// application. `Debug` must show no secret, since the connection's `Debug` includes it.
@@ -38,16 +38,16 @@ pub trait ClientMechanism: fmt::Debug + Send {
     ///
     /// # Errors
     ///
-    /// [`Failure`] if the challenge is malformed, out of order, or not acceptable. The client then gives up.
-    fn challenge(&mut self, challenge: &Secret) -> Result<Secret, Failure>;
+    /// [`MechanismError`] if the challenge is malformed, out of order, or not acceptable. The client then gives up.
+    fn challenge(&mut self, challenge: &Secret) -> Result<Secret, MechanismError>;
 
     /// Handles the outcome *ok*.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if the server has not proved its identity. The client then gives up, as after any other
+    /// [`MechanismError`] if the server has not proved its identity. The client then gives up, as after any other
     /// failure [5.3.3.5].
-    fn outcome(&mut self, additional_data: Option<&Secret>) -> Result<(), Failure>;
+    fn outcome(&mut self, additional_data: Option<&Secret>) -> Result<(), MechanismError>;
 }
 
 /// The server's end of one authentication. A new attempt needs a new value.
@@ -138,7 +138,7 @@ impl Identity {
 /// The reason for which a client mechanism gives up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum MechanismError {
     /// The server has sent a challenge or an outcome out of order.
     Order,
     /// The message is malformed.
@@ -155,7 +155,7 @@ pub enum Failure {
     Refused,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for MechanismError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Order => "a challenge or an outcome out of order",
@@ -169,4 +169,4 @@ impl fmt::Display for Failure {
     }
 }
 
-impl core::error::Error for Failure {}
+impl core::error::Error for MechanismError {}

@@ -61,9 +61,9 @@ mod server;
 pub use client::{AnonymousClient, ClientProfile, ExternalClient, PlainClient, TransportSecurity};
 pub(crate) use dialogue::{ClientDialogue, Next, ServerDialogue};
 pub use dialogue::{ClientSasl, ServerSasl};
-pub use failure::{Attempt, ChoiceError, SaslFailure};
+pub use failure::{ChoiceError, LoginAttempt, SaslFailure};
 pub use login::{BadCredential, Login};
-pub use mechanism::{ClientMechanism, Failure, Identity, ServerMechanism, Step};
+pub use mechanism::{ClientMechanism, Identity, MechanismError, ServerMechanism, Step};
 pub use nonce::{BadNonce, Nonce};
 #[cfg(feature = "scram")]
 pub use scram::{BadVerifier, Decoy, ScramClient, ScramHash, ScramLimits, ScramServer, ScramVerifier};

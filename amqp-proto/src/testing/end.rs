@@ -209,12 +209,12 @@ impl End {
 
     /// Expects that the peer has attached a link. The end has accepted it, if [`auto`](Self::auto) includes links.
     #[track_caller]
-    pub fn expect_attach(&mut self) -> Offer<'_> {
+    pub fn expect_attach(&mut self) -> LinkOffer<'_> {
         let link = self.expect("a link is offered", |event| match event {
             Event::LinkOffered(link) => Some(*link),
             _ => None,
         });
-        Offer { end: self, link }
+        LinkOffer { end: self, link }
     }
 
     /// Expects that the peer has accepted a link.
@@ -359,12 +359,12 @@ impl DerefMut for End {
 
 /// A link that the peer has attached.
 #[derive(Debug)]
-pub struct Offer<'a> {
+pub struct LinkOffer<'a> {
     end: &'a mut End,
     link: LinkKey,
 }
 
-impl Offer<'_> {
+impl LinkOffer<'_> {
     /// Returns the key of the link.
     pub fn key(&self) -> LinkKey {
         self.link

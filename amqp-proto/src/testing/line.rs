@@ -145,7 +145,6 @@ impl Line {
             let count = room.remaining_mut().min(octets.len());
             let (now_in, rest) = octets.split_at(count);
             room.put_slice(now_in);
-            drop(room);
             octets = rest;
             to.received(now);
             to.poll();

@@ -41,14 +41,14 @@ mod value;
 
 pub use alike::Alike;
 pub use auto_respond::{auto_respond, auto_respond_in_pieces};
-pub use end::{Auto, End, Offer};
+pub use end::{Auto, End, LinkOffer};
 pub use line::Line;
 pub use literal::{
     HEADER, Literal, SASL_HEADER, attach, attach_receiver, attach_sender, begin, close, detach, disposition,
     end, flow, octets, open, transfer,
 };
 pub use operation::{
-    EndSetup, Ending, Few, First, Grant, LinkSort, Operation, Pick, Run, Side, Size, Verdict,
+    EndSetup, Few, First, Grant, LinkSort, Operation, Pick, Run, RunEnding, Side, Size, Verdict,
 };
 pub use pair::Pair;
 pub use run::Story;

@@ -136,7 +136,7 @@ pub enum Operation {
 
 /// The way in which a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum RunEnding {
     /// One side closes all links, then ends all sessions, then closes the connection.
     InOrder(Side),
     /// One side ends all sessions.
@@ -184,13 +184,15 @@ pub struct Run {
     /// The operations, in order.
     pub operations: Vec<Operation>,
     /// The way in which the run ends.
-    pub ending: Ending,
+    pub ending: RunEnding,
 }
 
 #[cfg(any(feature = "proptest", feature = "arbitrary"))]
 mod samples {
     use super::super::sample::*;
-    use super::{EndSetup, Ending, Few, First, Grant, LinkSort, Operation, Pick, Run, Side, Size, Verdict};
+    use super::{
+        EndSetup, Few, First, Grant, LinkSort, Operation, Pick, Run, RunEnding, Side, Size, Verdict,
+    };
     use alloc::vec::Vec;
 
     edges! {
@@ -217,11 +219,11 @@ mod samples {
             () => |()| Verdict::Received,
             () => |()| Verdict::Settle,
         }
-        Ending {
-            Side => Ending::InOrder,
-            Side => Ending::Sessions,
-            Side => Ending::Close,
-            () => |()| Ending::Cut,
+        RunEnding {
+            Side => RunEnding::InOrder,
+            Side => RunEnding::Sessions,
+            Side => RunEnding::Close,
+            () => |()| RunEnding::Cut,
         }
         // An operation that is listed more than once is more frequent.
         Operation {
@@ -281,7 +283,7 @@ mod samples {
     impl Sample for Run {
         #[cfg(feature = "proptest")]
         fn strategy() -> BoxedStrategy<Self> {
-            let ends = (EndSetup::strategy(), EndSetup::strategy(), Ending::strategy());
+            let ends = (EndSetup::strategy(), EndSetup::strategy(), RunEnding::strategy());
             let way = (Vec::strategy(), Few::strategy());
             let operations = collection::vec(Operation::strategy(), 0..=OPERATIONS);
             (ends, way, operations)
@@ -300,7 +302,7 @@ mod samples {
         fn from_octets(octets: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
             let (client, server) = (EndSetup::from_octets(octets)?, EndSetup::from_octets(octets)?);
             let (portions, delay) = (Vec::from_octets(octets)?, Few::from_octets(octets)?);
-            let ending = Ending::from_octets(octets)?;
+            let ending = RunEnding::from_octets(octets)?;
             let mut operations = Vec::new();
             while !octets.is_empty() && operations.len() < 4 * OPERATIONS {
                 operations.push(Operation::from_octets(octets)?);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use amqp_proto::config::{Options, ReceiverOptions, SessionOptions};
 use amqp_proto::handler::{
-    Action, ConnectionToken, Context, Decision, Dispatcher, Failure, Handler, LinkToken, ReceiverToken,
-    Scope, SessionToken,
+    Action, ConnectionToken, Context, Decision, Dispatcher, Failure, FailureScope, Handler, LinkToken,
+    ReceiverToken, SessionToken,
 };
 use amqp_proto::testing::{HEADER, attach, begin, detach, open};
 use amqp_proto::types::Moment;
@@ -64,7 +64,7 @@ fn condition(failure: &Failure) -> Option<&Condition> {
 fn a_connection_that_cannot_be_made_ends_the_container() {
     let all = driven(Plain("gopher://example.com"), Host);
     let failure = failure(&all);
-    assert!(matches!(failure.scope, Scope::Connection(_)), "{failure:?}");
+    assert!(matches!(failure.scope, FailureScope::Connection(_)), "{failure:?}");
     assert_eq!(failure.reason.origin, Origin::Transport);
     assert!(failure.to_string().contains("gopher://example.com"), "{failure}");
 }
@@ -74,7 +74,7 @@ fn a_connection_that_cannot_be_made_ends_the_container() {
 fn a_refused_link_ends_the_container() {
     let refusing = Links(|_: &mut Context<'_>, _| Decision::Refuse(AmqpError::new(Condition::NotFound)));
     let failure = failure(&driven(Plain("amqp://example.com"), refusing));
-    assert!(matches!(failure.scope, Scope::Link(_)));
+    assert!(matches!(failure.scope, FailureScope::Link(_)));
     assert_eq!((failure.reason.origin, condition(&failure)), (Origin::Remote, Some(&Condition::NotFound)));
 }
 
@@ -95,7 +95,7 @@ fn a_link_that_is_refused_without_an_error_ends_the_container() {
         peer.clear();
     }
     let failure = client.failure().expect("a failure");
-    assert!(matches!(failure.scope, Scope::Link(_)));
+    assert!(matches!(failure.scope, FailureScope::Link(_)));
     assert_eq!((failure.reason.origin, condition(failure)), (Origin::Remote, None));
 }
 
@@ -109,7 +109,7 @@ fn a_refused_session_ends_the_container() {
         }
     }
     let failure = failure(&driven(Plain("amqp://example.com"), Refusing));
-    assert!(matches!(failure.scope, Scope::Session(_)));
+    assert!(matches!(failure.scope, FailureScope::Session(_)));
     assert_eq!(condition(&failure), Some(&Condition::NotAllowed));
 }
 
@@ -120,7 +120,7 @@ fn a_lost_transport_ends_the_container() {
     all.cut();
     all.drive();
     let failure = failure(&all);
-    assert!(matches!(failure.scope, Scope::Connection(_)), "{failure:?}");
+    assert!(matches!(failure.scope, FailureScope::Connection(_)), "{failure:?}");
     assert_eq!(failure.reason.origin, Origin::Transport);
     // A server does not fail when it loses a client.
     assert_eq!(all.server.failure(), None);
@@ -134,7 +134,7 @@ fn a_connection_that_is_closed_with_an_error_ends_the_container() {
         Decision::Later
     });
     let failure = failure(&driven(Plain("amqp://example.com"), closing));
-    assert!(matches!(failure.scope, Scope::Connection(_)));
+    assert!(matches!(failure.scope, FailureScope::Connection(_)));
     assert_eq!(condition(&failure), Some(&Condition::ConnectionForced));
 }
 
@@ -149,7 +149,7 @@ fn a_listener_that_fails_ends_the_container() {
         }
     }
     let failure = failure(&driven(Server, Host));
-    assert!(matches!(failure.scope, Scope::Listener(_)));
+    assert!(matches!(failure.scope, FailureScope::Listener(_)));
     assert!(failure.to_string().contains("the address is taken"));
 }
 
@@ -219,7 +219,7 @@ fn a_method_for_an_error_keeps_the_container_going() {
     assert_eq!((all.client.failure(), counts.link.get()), (None, 1));
     // The error of the link differs from that of the transport.
     let all = driven(Transport(counts.clone()), refusing());
-    assert!(matches!(failure(&all).scope, Scope::Link(_)));
+    assert!(matches!(failure(&all).scope, FailureScope::Link(_)));
     assert_eq!(counts.transport.get(), 1);
 }
 
@@ -234,7 +234,7 @@ fn the_first_failure_counts() {
         }
         fn on_transport_error(&mut self, cx: &mut Context<'_>, connection: ConnectionToken, reason: &Reason) {
             self.0 += 1;
-            cx.unhandled(Scope::Connection(connection), reason);
+            cx.unhandled(FailureScope::Connection(connection), reason);
         }
     }
     let all = driven(Reporting(0), Host);

@@ -100,7 +100,11 @@ impl Handler for Noter {
         self.note(format!("listen_error {}", why(reason)));
     }
 
-    fn on_session_offered(&mut self, cx: &mut Context<'_>, session: SessionToken) -> Decision<SessionOptions> {
+    fn on_session_offered(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: SessionToken,
+    ) -> Decision<SessionOptions> {
         self.note("session_offered");
         match &mut self.session_offered {
             Some(decide) => decide(cx, session),

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use amqp_proto::Connection;
 use amqp_proto::config::{Options, ReceiverOptions};
 use amqp_proto::handler::{
-    ConnectionToken, Context, Decision, DeliveryToken, Dispatcher, Handler, LinkToken, ReceivedMessage, ReceiverToken,
+    ConnectionToken, Context, Decision, DeliveryToken, Dispatcher, Handler, LinkToken, ReceivedMessage,
+    ReceiverToken,
 };
 use amqp_proto::message::{Body, Message};
 use amqp_proto::testing::{HEADER, attach_sender, begin, detach, open, transfer};
@@ -148,7 +149,11 @@ fn unread_messages_of_a_closed_link_are_not_accepted() {
     }
     struct Closing(usize);
     impl Handler for Closing {
-        fn on_receiver_offered(&mut self, _: &mut Context<'_>, _: ReceiverToken) -> Decision<ReceiverOptions> {
+        fn on_receiver_offered(
+            &mut self,
+            _: &mut Context<'_>,
+            _: ReceiverToken,
+        ) -> Decision<ReceiverOptions> {
             Decision::Accept(ReceiverOptions::new().with_prefetch(10))
         }
         fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use amqp_proto::Connection;
 use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Error, Peer, Result};
-use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, ListenerToken, Scope};
+use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, FailureScope, ListenerToken};
 use amqp_proto::types::Str;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -44,7 +44,7 @@ pub(super) struct Network {
     /// The sockets that may have work.
     touched: Vec<ConnectionToken>,
     /// The causes of failures that the handler is about to get.
-    errors: HashMap<Scope, Error>,
+    errors: HashMap<FailureScope, Error>,
     /// Writes heartbeats while the handler works.
     keeper: Keeper,
     /// The sockets that are closed at these times, in order.
@@ -242,7 +242,7 @@ impl Network {
             }
             (Err(error), Some(key)) => {
                 all.not_connected(key, error.to_string());
-                self.errors.insert(Scope::Connection(key), error);
+                self.errors.insert(FailureScope::Connection(key), error);
             }
             // Only the peer could get the error, and its transport is closed.
             (Err(_), None) => {}
@@ -292,7 +292,7 @@ impl Network {
     fn failed(&mut self, all: &mut Dispatcher, key: ListenerToken, error: io::Error) {
         self.listeners.remove(&key);
         all.not_listening(key, error.to_string());
-        self.errors.insert(Scope::Listener(key), error.into());
+        self.errors.insert(FailureScope::Listener(key), error.into());
     }
 
     /// Returns the error that has ended the container, if one has.

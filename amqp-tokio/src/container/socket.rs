@@ -76,7 +76,6 @@ impl Socket {
         let mut input = connection.input();
         // The future keeps no state: it reads at once or not at all.
         let read = pin!(io.stream.read_buf(&mut input)).poll(&mut Context::from_waker(&self.waker));
-        drop(input);
         match read {
             Poll::Ready(Ok(1..)) => {
                 connection.received(now);

@@ -10,7 +10,7 @@ use base64ct::{Base64, Encoding};
 use subtle::ConstantTimeEq;
 
 use super::super::login::{Login, Wiped};
-use super::super::mechanism::{ClientMechanism, Failure};
+use super::super::mechanism::{ClientMechanism, MechanismError};
 use super::super::nonce::Nonce;
 use super::message::{ServerFirst, escape, readable, server_final};
 use super::verifier::ClientKeys;
@@ -45,15 +45,20 @@ impl ScramClient {
         Self { hash, login, nonce, limits, state: State::Start }
     }
 
-    fn answer(&self, gs2_header: &str, bare: &str, challenge: &Secret) -> Result<(Secret, Wiped), Failure> {
+    fn answer(
+        &self,
+        gs2_header: &str,
+        bare: &str,
+        challenge: &Secret,
+    ) -> Result<(Secret, Wiped), MechanismError> {
         let message = readable(challenge.expose(), &self.limits)?;
         if message.starts_with("e=") {
-            return Err(Failure::Refused);
+            return Err(MechanismError::Refused);
         }
         let server = ServerFirst::parse(message, &self.limits)?;
-        let added = server.nonce.strip_prefix(self.nonce.as_str()).ok_or(Failure::Nonce)?;
+        let added = server.nonce.strip_prefix(self.nonce.as_str()).ok_or(MechanismError::Nonce)?;
         if added.is_empty() {
-            return Err(Failure::Nonce);
+            return Err(MechanismError::Nonce);
         }
         let keys = ClientKeys::derive(self.hash, self.login.password(), &server.salt, server.iterations);
         let binding = Base64::encode_string(gs2_header.as_bytes());
@@ -64,10 +69,10 @@ impl ScramClient {
         Ok((response.as_bytes().into(), keys.server_signature(&messages)))
     }
 
-    fn verify(&self, signature: &Wiped, message: &Secret) -> Result<(), Failure> {
+    fn verify(&self, signature: &Wiped, message: &Secret) -> Result<(), MechanismError> {
         let shown = server_final(readable(message.expose(), &self.limits)?)?;
         let same: bool = shown.ct_eq(signature.as_ref()).into();
-        if same { Ok(()) } else { Err(Failure::ServerSignature) }
+        if same { Ok(()) } else { Err(MechanismError::ServerSignature) }
     }
 }
 
@@ -100,7 +105,7 @@ impl ClientMechanism for ScramClient {
     }
 
     /// Computes the server's number of iterations, which [`ScramLimits`] bounds.
-    fn challenge(&mut self, challenge: &Secret) -> Result<Secret, Failure> {
+    fn challenge(&mut self, challenge: &Secret) -> Result<Secret, MechanismError> {
         match mem::replace(&mut self.state, State::Over) {
             State::SentFirst { gs2_header, bare } => {
                 let (response, server_signature) = self.answer(&gs2_header, &bare, challenge)?;
@@ -112,18 +117,18 @@ impl ClientMechanism for ScramClient {
                 self.state = State::Verified;
                 Ok(Secret::default())
             }
-            State::Start | State::Verified | State::Over => Err(Failure::Order),
+            State::Start | State::Verified | State::Over => Err(MechanismError::Order),
         }
     }
 
-    fn outcome(&mut self, additional_data: Option<&Secret>) -> Result<(), Failure> {
+    fn outcome(&mut self, additional_data: Option<&Secret>) -> Result<(), MechanismError> {
         let data = additional_data.filter(|data| !data.expose().is_empty());
         match (mem::replace(&mut self.state, State::Over), data) {
             (State::SentFinal { server_signature }, Some(data)) => self.verify(&server_signature, data),
-            (State::SentFinal { .. }, None) => Err(Failure::ServerSignature),
+            (State::SentFinal { .. }, None) => Err(MechanismError::ServerSignature),
             (State::Verified, None) => Ok(()),
-            (State::Verified, Some(_)) => Err(Failure::Order),
-            (State::Start | State::SentFirst { .. } | State::Over, _) => Err(Failure::Order),
+            (State::Verified, Some(_)) => Err(MechanismError::Order),
+            (State::Start | State::SentFirst { .. } | State::Over, _) => Err(MechanismError::Order),
         }
     }
 }

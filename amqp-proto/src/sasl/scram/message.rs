@@ -17,18 +17,18 @@ use nom::sequence::{preceded, separated_pair, terminated};
 use nom::{IResult, Parser};
 
 use super::super::login::{name, text};
-use super::super::mechanism::Failure;
+use super::super::mechanism::MechanismError;
 use super::super::nonce::is_nonce;
 use super::ScramLimits;
 use crate::types::Str;
 
 /// Returns the text of a message. The length is checked before any other work.
-pub(super) fn readable<'a>(octets: &'a [u8], limits: &ScramLimits) -> Result<&'a str, Failure> {
+pub(super) fn readable<'a>(octets: &'a [u8], limits: &ScramLimits) -> Result<&'a str, MechanismError> {
     if octets.len() > limits.message_octets() {
-        return Err(Failure::TooLong);
+        return Err(MechanismError::TooLong);
     }
-    let message = core::str::from_utf8(octets).map_err(|_| Failure::Malformed)?;
-    text(message, limits.message_octets()).map_err(|_| Failure::Malformed)
+    let message = core::str::from_utf8(octets).map_err(|_| MechanismError::Malformed)?;
+    text(message, limits.message_octets()).map_err(|_| MechanismError::Malformed)
 }
 
 /// The client's first message.
@@ -46,7 +46,7 @@ pub(super) struct ClientFirst<'a> {
 }
 
 impl<'a> ClientFirst<'a> {
-    pub(super) fn parse(message: &'a str, limits: &ScramLimits) -> Result<Self, Failure> {
+    pub(super) fn parse(message: &'a str, limits: &ScramLimits) -> Result<Self, MechanismError> {
         // "y" means that the client supports channel binding and the server has not offered it, which is
         // true.
         let gs2 = (alt((tag("n"), tag("y"))), char(','), opt(attribute("a=")), char(','));
@@ -70,18 +70,18 @@ pub(super) struct ServerFirst<'a> {
 }
 
 impl<'a> ServerFirst<'a> {
-    pub(super) fn parse(message: &'a str, limits: &ScramLimits) -> Result<Self, Failure> {
+    pub(super) fn parse(message: &'a str, limits: &ScramLimits) -> Result<Self, MechanismError> {
         let head = separated_pair(attribute("r="), char(','), attribute("s="));
         let parts = terminated(separated_pair(head, char(','), attribute("i=")), extensions);
         let ((nonce, salt), iterations) = whole(parts, message)?;
         check_nonce(nonce, limits)?;
         let salt = octets(salt)?;
         if salt.len() > limits.salt_octets() {
-            return Err(Failure::TooLong);
+            return Err(MechanismError::TooLong);
         }
         let iterations = number(iterations)?;
         if !(limits.fewest_iterations()..=limits.most_iterations()).contains(&iterations) {
-            return Err(Failure::Iterations(iterations));
+            return Err(MechanismError::Iterations(iterations));
         }
         Ok(Self { nonce, salt, iterations })
     }
@@ -100,8 +100,8 @@ pub(super) struct ClientFinal<'a> {
 }
 
 impl<'a> ClientFinal<'a> {
-    pub(super) fn parse(message: &'a str) -> Result<Self, Failure> {
-        let (without_proof, proof) = message.rsplit_once(",p=").ok_or(Failure::Malformed)?;
+    pub(super) fn parse(message: &'a str) -> Result<Self, MechanismError> {
+        let (without_proof, proof) = message.rsplit_once(",p=").ok_or(MechanismError::Malformed)?;
         let parts = terminated(separated_pair(attribute("c="), char(','), attribute("r=")), extensions);
         let (binding, nonce) = whole(parts, without_proof)?;
         Ok(Self { without_proof, binding, nonce, proof: octets(proof)? })
@@ -109,9 +109,9 @@ impl<'a> ClientFinal<'a> {
 }
 
 /// Returns the signature in the server's final message. An error in that message is a refusal.
-pub(super) fn server_final(message: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn server_final(message: &str) -> Result<Vec<u8>, MechanismError> {
     if message.starts_with("e=") {
-        return Err(Failure::Refused);
+        return Err(MechanismError::Refused);
     }
     octets(whole(terminated(attribute("v="), extensions), message)?)
 }
@@ -121,26 +121,26 @@ pub(super) fn escape(name: &str) -> String {
     name.replace('=', "=3D").replace(',', "=2C")
 }
 
-fn unescape(escaped: &str) -> Result<Str, Failure> {
+fn unescape(escaped: &str) -> Result<Str, MechanismError> {
     let mut pieces = escaped.split('=');
     let mut plain = String::from(pieces.next().unwrap_or_default());
     for piece in pieces {
         let (sign, rest) = match (piece.strip_prefix("3D"), piece.strip_prefix("2C")) {
             (Some(rest), _) => ('=', rest),
             (None, Some(rest)) => (',', rest),
-            (None, None) => return Err(Failure::Malformed),
+            (None, None) => return Err(MechanismError::Malformed),
         };
         plain.push(sign);
         plain.push_str(rest);
     }
-    name(plain.into()).map_err(|_| Failure::Malformed)
+    name(plain.into()).map_err(|_| MechanismError::Malformed)
 }
 
 fn whole<'a, O>(
     parser: impl Parser<&'a str, Output = O, Error = Error<&'a str>>,
     message: &'a str,
-) -> Result<O, Failure> {
-    all_consuming(parser).parse(message).map(|(_, parts)| parts).map_err(|_| Failure::Malformed)
+) -> Result<O, MechanismError> {
+    all_consuming(parser).parse(message).map(|(_, parts)| parts).map_err(|_| MechanismError::Malformed)
 }
 
 fn value(input: &str) -> IResult<&str, &str> {
@@ -155,28 +155,28 @@ fn extensions(input: &str) -> IResult<&str, usize> {
     many0_count((char(','), satisfy(|c| c.is_ascii_alphabetic()), char('='), value)).parse(input)
 }
 
-fn check_nonce(nonce: &str, limits: &ScramLimits) -> Result<(), Failure> {
+fn check_nonce(nonce: &str, limits: &ScramLimits) -> Result<(), MechanismError> {
     if nonce.len() > limits.nonce_octets() {
-        Err(Failure::TooLong)
+        Err(MechanismError::TooLong)
     } else if is_nonce(nonce) {
         Ok(())
     } else {
-        Err(Failure::Malformed)
+        Err(MechanismError::Malformed)
     }
 }
 
 /// Parses a number without sign and leading zeros.
-fn number(digits: &str) -> Result<u32, Failure> {
+fn number(digits: &str) -> Result<u32, MechanismError> {
     let plain = digits.bytes().all(|digit| digit.is_ascii_digit()) && !digits.starts_with('0');
     if !plain {
-        return Err(Failure::Malformed);
+        return Err(MechanismError::Malformed);
     }
     // A number that exceeds the type exceeds every limit.
     Ok(digits.parse().unwrap_or(u32::MAX))
 }
 
 /// Decodes base64 of at least one octet.
-fn octets(base64: &str) -> Result<Vec<u8>, Failure> {
-    let octets = Base64::decode_vec(base64).map_err(|_| Failure::Malformed)?;
-    if octets.is_empty() { Err(Failure::Malformed) } else { Ok(octets) }
+fn octets(base64: &str) -> Result<Vec<u8>, MechanismError> {
+    let octets = Base64::decode_vec(base64).map_err(|_| MechanismError::Malformed)?;
+    if octets.is_empty() { Err(MechanismError::Malformed) } else { Ok(octets) }
 }

@@ -10,7 +10,7 @@ use alloc::string::String;
 use base64ct::{Base64, Encoding};
 
 use super::super::login::Wiped;
-use super::super::mechanism::{Failure, Identity, ServerMechanism, Step};
+use super::super::mechanism::{Identity, MechanismError, ServerMechanism, Step};
 use super::super::nonce::Nonce;
 use super::super::server::{Credentials, end, identify};
 use super::message::{ClientFinal, ClientFirst, readable};
@@ -64,7 +64,7 @@ impl<C: Credentials> ScramServer<C> {
         self
     }
 
-    fn first(&mut self, message: &Secret) -> Result<Step, Failure> {
+    fn first(&mut self, message: &Secret) -> Result<Step, MechanismError> {
         let client = ClientFirst::parse(readable(message.expose(), &self.limits)?, &self.limits)?;
         // Computed for known users, too, so that the time does not reveal who is known.
         let made_up = self.decoy.verifier(self.hash, &client.user);

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::Play;
 use super::model::{Fate, link_state};
-use crate::testing::operation::{Ending, Side, Verdict};
+use crate::testing::operation::{RunEnding, Side, Verdict};
 use crate::types::LinkKey;
 
 const SIDES: [Side; 2] = [Side::Client, Side::Server];
@@ -80,7 +80,7 @@ impl Play<'_> {
     }
 
     /// Completes the work on the remaining links and ends the run.
-    pub(super) fn finish(&mut self, ending: Ending) {
+    pub(super) fn finish(&mut self, ending: RunEnding) {
         let mut rounds = 0;
         while self.go_on() {
             rounds += 1;
@@ -90,13 +90,13 @@ impl Play<'_> {
             assert!(note.is_received && note.fate != Fate::Open, "not done: {note:?}");
         }
         match ending {
-            Ending::InOrder(side) => self.end_in_order(side),
-            Ending::Sessions(side) => {
+            RunEnding::InOrder(side) => self.end_in_order(side),
+            RunEnding::Sessions(side) => {
                 self.end_sessions(side);
                 self.close(side);
             }
-            Ending::Close(side) => self.close(side),
-            Ending::Cut => {
+            RunEnding::Close(side) => self.close(side),
+            RunEnding::Cut => {
                 self.pair.cut();
                 self.come_to_rest();
             }
