@@ -1,5 +1,7 @@
 //! [`Input`]: the input buffer.
 
+use alloc::collections::VecDeque;
+
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, BytesMut};
 
@@ -14,6 +16,12 @@ const LARGEST_READ: usize = 1 << 16;
 const FRAMES_A_READ: usize = 8;
 /// From this size on, a frame is read to its end and no further, so that no part of it is moved.
 const LARGE_FRAME: usize = 1 << 12;
+/// The size of a block for large reads: a read, and a frame's length behind it.
+const BLOCK: usize = 2 * LARGEST_READ;
+/// A block that needs at least this many octets gets a whole [`BLOCK`], so that each can take another's place.
+const LEAST_OF_BLOCK: usize = BLOCK / 2;
+/// The greatest number of blocks that are kept to be filled again: enough for a message of 1 MiB.
+const KEPT: usize = 16;
 
 /// Returns the greatest number of octets of a read, for frames of this size.
 fn largest_read(max_frame_size: usize) -> usize {
@@ -34,13 +42,32 @@ pub(crate) fn largest_block(max_frame_size: u32) -> u64 {
         .saturating_mul(2)
 }
 
+/// Returns the greatest memory of the blocks that are kept, for frames of this size.
+pub(crate) fn kept_blocks(max_frame_size: u32) -> u64 {
+    let max_frame_size = to_usize(max_frame_size);
+    let largest = largest_read(max_frame_size) + room_behind(max_frame_size);
+    if largest < LEAST_OF_BLOCK { 0 } else { (KEPT * BLOCK) as u64 }
+}
+
+/// Returns the room behind a large read, for frames of this size.
+fn room_behind(max_frame_size: usize) -> usize {
+    max_frame_size.min(LARGEST_READ)
+}
+
 /// The input buffer. The frames cut from it share its memory, which is reused after all of them are dropped.
 ///
 /// A block ends a frame's length after the last requested octet, so frames that begin in a block end in it.
 /// So no octet that was read is moved, except the beginning of a frame that is larger than expected.
+///
+/// Large blocks are kept while frames share them, and filled again. The C library takes blocks of this size from the
+/// system and gives them back as soon as they are dropped, and each page of a new block costs a page fault.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     buffer: BytesMut,
+    /// The buffer is a whole block.
+    is_block: bool,
+    /// Blocks that were filled, oldest first.
+    kept: VecDeque<BytesMut>,
     /// The number of octets to request, and the number in the buffer at the last request.
     ask: usize,
     before: usize,
@@ -59,11 +86,43 @@ impl Input {
             None => ask,
         };
         if self.buffer.capacity() - read < wanted {
-            let behind = if wanted >= LARGE_FRAME { max_frame_size.min(LARGEST_READ) } else { 0 };
-            self.buffer.reserve(wanted + behind);
+            let behind = if wanted >= LARGE_FRAME { room_behind(max_frame_size) } else { 0 };
+            self.grow(wanted + behind);
         }
         self.before = read;
         (&mut self.buffer).limit(wanted)
+    }
+
+    /// Makes room for this many octets after those that were read: in the block, if no frame shares it, or in
+    /// another one.
+    #[cold]
+    fn grow(&mut self, room: usize) {
+        let size = self.buffer.len() + room;
+        if self.buffer.try_reclaim(room) {
+            return;
+        }
+        if !(LEAST_OF_BLOCK..=BLOCK).contains(&size) {
+            self.is_block = false;
+            return self.buffer.reserve(room);
+        }
+        let mut block = self.free_block().unwrap_or_else(|| BytesMut::with_capacity(BLOCK));
+        block.extend_from_slice(&self.buffer);
+        let mut filled = core::mem::replace(&mut self.buffer, block);
+        if self.is_block && self.kept.len() < KEPT {
+            filled.clear();
+            self.kept.push_back(filled);
+        }
+        self.is_block = true;
+    }
+
+    /// Takes the oldest of the kept blocks, if no frame shares it. If one does, looks at the next one the next time.
+    fn free_block(&mut self) -> Option<BytesMut> {
+        let mut block = self.kept.pop_front()?;
+        if block.try_reclaim(BLOCK) {
+            return Some(block);
+        }
+        self.kept.push_back(block);
+        None
     }
 
     /// Returns the size of the frame whose beginning has been read.
@@ -126,7 +185,7 @@ impl Input {
         *self = Self::default();
     }
 
-    /// Frees an empty buffer.
+    /// Frees an empty buffer, and the blocks that were kept.
     pub(crate) fn shrink(&mut self) {
         if self.buffer.is_empty() {
             self.clear();

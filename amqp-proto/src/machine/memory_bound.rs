@@ -6,7 +6,7 @@ use super::connection::Machine;
 use super::delivery::Ledger;
 use super::effects::MIN_MAX_FRAME_SIZE;
 use super::event::Event;
-use super::input::largest_block;
+use super::input::{kept_blocks, largest_block};
 use super::link::{Arrival, Link};
 use super::output::BLOCK;
 use super::reason::Reason;
@@ -46,6 +46,8 @@ struct Costs {
     block: u64,
     /// A decoded field of a frame, and the block that it was cut from.
     value: u64,
+    /// The blocks of input that are kept to be filled again.
+    kept: u64,
     /// An event that waits to be polled, with its content.
     event: u64,
 }
@@ -59,7 +61,7 @@ impl Costs {
         let decoded = product([elements.into(), Limits::octets_per_element() as u64]);
         let value = sum([decoded, BOXES, block]);
         let event = sum([twice(size_of::<Event>()), value, size_of::<Reason>() as u64]);
-        Self { frame: frame.into(), block, value, event }
+        Self { frame: frame.into(), block, value, kept: kept_blocks(frame), event }
     }
 
     /// Returns the cost of the single parts: input, output, both opens, and the current frame.
@@ -76,6 +78,7 @@ impl Costs {
             product([2, output]),
             // Headers between large payloads share blocks of their own.
             BLOCK as u64,
+            self.kept,
             elements,
             levels,
             product([4, sum([self.frame, self.block, self.value, self.event])]),
