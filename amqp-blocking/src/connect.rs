@@ -169,7 +169,7 @@ mod tests {
 
     /// RFC 8305, section 5: an address that does not answer does not delay the others.
     #[test]
-    fn an_address_that_swallows_packets_keeps_none_of_the_others_waiting() {
+    fn an_address_that_does_not_answer_does_not_delay_the_others() {
         let start = Instant::now();
         let reached = race(addresses(3), None, |address, _| match address.port() {
             1 => {

@@ -62,8 +62,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The URL is wrong; the host cannot be reached; TLS, SASL or the peer's open has failed; or one of them took too
-    /// long. See [`Error::kind`](crate::Error::kind).
+    /// The URL or its user is wrong; the host cannot be reached; TLS, SASL or the peer's open has failed; or one of
+    /// them took too long. See [`Error::kind`](crate::Error::kind).
     pub fn open(url: &str) -> Result<Self> {
         Self::open_with(url, ConnectionOptions::new())
     }
@@ -72,7 +72,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// See [`open`](Self::open); also if the options contradict each other.
+    /// See [`open`](Self::open).
     pub fn open_with(url: &str, options: ConnectionOptions) -> Result<Self> {
         Self::connect(&url.parse()?, options)
     }

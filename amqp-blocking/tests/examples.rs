@@ -128,7 +128,7 @@ fn receive_gives_the_requested_outcome() {
 }
 
 #[test]
-fn receive_ends_when_nothing_comes() {
+fn receive_ends_after_a_silence() {
     let (url, peer) = peer(|link| {
         drop(sender(link).send(Message::from("the only one")).unwrap());
     });

@@ -123,7 +123,7 @@ fn c_open_05_a_second_open_closes_the_connection() {
 
 /// C-OPEN-06, K-02: a peer that sends mandatory fields only can use everything, from the open to the close.
 #[test]
-fn c_open_06_a_bare_peer_will_do() {
+fn c_open_06_a_bare_peer_is_accepted() {
     let mut server = Connection::server(Options::new("s"), Moment::START);
     let opened = open("s").null().uint(65_536).ushort(255);
     let script = Script::new()
@@ -336,7 +336,7 @@ fn c_close_06_after_a_fault_all_input_is_dropped() {
 
 /// C-REDIR-01: a redirect names its host and port, in both directions.
 #[test]
-fn c_redir_01_a_redirect_says_where_to_go() {
+fn c_redir_01_a_redirect_names_host_and_port() {
     let info: Fields = [
         (symbol!("hostname"), Value::from("other.example")),
         (symbol!("network-host"), Value::from("10.0.0.7")),

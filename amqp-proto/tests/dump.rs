@@ -383,7 +383,7 @@ fn files_are_read() {
 }
 
 #[test]
-fn frames_are_printed_as_they_come() {
+fn frames_are_printed_as_they_arrive() {
     let mut child = start(&[]);
     let mut stdin = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -409,7 +409,7 @@ fn a_closed_output_ends_the_program() {
 
 /// The program ends on its own whatever it reads.
 #[test]
-fn any_octets_will_do() {
+fn any_octets_end_the_program() {
     let mut state = 1_u64;
     let mut random = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

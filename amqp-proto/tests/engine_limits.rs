@@ -373,7 +373,7 @@ fn input_suits_the_frames() {
 
 /// A pair with the smallest limits still works.
 #[test]
-fn the_smallest_limits_will_do() {
+fn the_smallest_limits_work() {
     let limits = Limits::DEFAULT
         .with_frame_size(512)
         .with_channel_max(0)

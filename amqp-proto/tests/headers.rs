@@ -144,7 +144,7 @@ fn h_hdr_09_a_server_names_the_layer_that_it_requires() {
 /// H-HDR-09: two ends that require different layers send one header each, and the client's error names the layer that
 /// the server requires.
 #[test]
-fn h_hdr_09_ends_that_want_different_layers_part() {
+fn h_hdr_09_ends_that_require_different_layers_part() {
     let now = Moment::START;
     let plain = Connection::client(Options::new("c"), now);
     let server = Connection::server_with_sasl(Options::new("s"), server_sasl(), now);

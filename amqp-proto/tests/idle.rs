@@ -163,7 +163,7 @@ fn c_idle_06_too_short_a_time_is_refused() {
 
 /// C-IDLE-07: an empty frame is accepted on every channel up to channel-max, with or without a session.
 #[test]
-fn c_idle_07_empty_frames_are_taken_on_any_channel() {
+fn c_idle_07_empty_frames_are_accepted_on_any_channel() {
     let mut solo = Solo::open();
     solo.accepts(beginning(3), &SessionOptions::new());
     solo.says();

@@ -396,7 +396,7 @@ fn errors_name_the_fault_and_the_clause() {
 }
 
 #[test]
-fn limits_are_what_was_set() {
+fn limits_are_as_set() {
     let limits = Limits::default()
         .with_depth(1)
         .with_elements(2)

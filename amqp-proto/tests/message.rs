@@ -106,7 +106,7 @@ fn m_sec_01_all_sections_are_written_in_order() {
 
 /// M-SEC-01: sections without content are left out. M-PROP-04: no content-type is made up.
 #[test]
-fn m_sec_01_sections_that_say_nothing_are_left_out() {
+fn m_sec_01_empty_sections_are_left_out() {
     check(&Message::from("hi"), "005377 a1026869");
     let mut message = Message::from("hi");
     // A request for a section does not fill it.

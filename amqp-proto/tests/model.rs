@@ -27,7 +27,7 @@ proptest! {
 
     /// See [`Run::play`] for what holds.
     #[test]
-    fn any_run_goes_well(run in any::<Run>()) {
+    fn all_runs_keep_the_rules(run in any::<Run>()) {
         run.play();
     }
 }

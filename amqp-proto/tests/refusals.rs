@@ -191,7 +191,7 @@ fn a_sasl_03_a_long_response_needs_the_option() {
 
 /// The limits on output have a minimum: with 0, output would be unbounded or input would stop.
 #[test]
-fn bounds_of_0_are_taken_for_the_least_that_works() {
+fn bounds_of_0_count_as_the_smallest_that_works() {
     let limits = Limits::DEFAULT.with_output_octets(0).with_output_octets_hard(0).with_frame_size(0);
     assert_eq!((limits.output_octets(), limits.output_octets_hard(), limits.frame_size()), (1, 1, 512));
     let mut amqp = Connection::server(Options::new("s").with_limits(limits), Moment::START);

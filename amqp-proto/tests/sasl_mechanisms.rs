@@ -720,7 +720,7 @@ impl ClientMechanism for Own {
 }
 
 #[test]
-fn a_sasl_09_an_applications_own_comes_first_where_it_may() {
+fn a_sasl_09_an_allowed_mechanism_of_the_application_comes_first() {
     use TransportSecurity::{Clear, Encrypted};
     let (token, ticket) = (|| Own("TOKEN", true), || Own("TICKET", false));
     let profile =

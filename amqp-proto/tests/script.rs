@@ -294,7 +294,7 @@ fn a_client_is_refused_a_link() {
 
 /// T-XFER-21, S-WIN-08: a message beyond the peer's frame size passes a window of one frame.
 #[test]
-fn a_large_message_goes_in_frames_that_the_peer_takes() {
+fn a_large_message_goes_in_frames_that_the_peer_accepts() {
     let mut client = Connection::client(Options::new("client"), Moment::START);
     let script = Script::new().expect_hex(HEADER).expect(our_open("client")).send_hex(HEADER);
     follow(&mut client, &script.send(open("server").null().uint(512)));

@@ -216,7 +216,7 @@ fn d39_long_names() {
 
 /// D39, F-MAX-07: a refusal repeats the name; if that does not fit the peer's frames, the session ends.
 #[test]
-fn d39_long_name_that_cannot_be_said_back() {
+fn d39_long_name_that_does_not_fit_the_answer() {
     let begun =
         [&HEADER[..], &open("e").null().uint(512).to_octets(), &begin(None, 0, 9, 9).to_octets()].concat();
     let unnumbered = |length: usize| {
@@ -251,7 +251,7 @@ fn d44_no_answer() {
 
 /// D45: a close with an info whose keys are no symbols closes the connection all the same.
 #[test]
-fn d45_close_with_much_to_say() {
+fn d45_close_with_a_large_info() {
     let endpoint = attack_server(&threat("D45").stream);
     assert!(endpoint.connection.is_over());
     assert_eq!(endpoint.said().errors(), []);

@@ -271,8 +271,8 @@ fn t_xfer_13_an_aborted_delivery() {
     }
 }
 
-/// T-XFER-14: a delivery whose first transfer is aborted is a complete delivery without content; without id and tag
-/// it is an error.
+/// T-XFER-14: a delivery aborted by its first transfer is never reported; without a delivery-id the transfer is an
+/// error.
 #[test]
 fn t_xfer_14_aborted_at_the_start() {
     let (mut peer, link) = receiving();

@@ -142,7 +142,8 @@ async fn serve_session(peer: &Arc<Peer>, session: &Session) -> amqp_tokio::Resul
         match link {
             OfferedLink::Receiver(link) if matches!(link.target(), Some(Terminus::Coordinator(_))) => {
                 link.refuse(
-                    AmqpError::new(Condition::NotImplemented).with_description("no transactions here"),
+                    AmqpError::new(Condition::NotImplemented)
+                        .with_description("transactions are not supported"),
                 )?;
             }
             OfferedLink::Receiver(link) => {

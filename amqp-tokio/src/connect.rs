@@ -92,7 +92,7 @@ mod tests {
 
     /// RFC 8305, section 5: an address that does not answer does not delay the others.
     #[tokio::test(start_paused = true)]
-    async fn an_address_that_swallows_packets_keeps_none_of_the_others_waiting() {
+    async fn an_address_that_does_not_answer_does_not_delay_the_others() {
         let start = Instant::now();
         let reached = race(addresses(3), |address| async move {
             match address.port() {

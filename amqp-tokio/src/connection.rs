@@ -54,8 +54,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The URL is wrong; the host cannot be reached; TLS, SASL or the peer's open has failed; or one of them took too
-    /// long. See [`Error::kind`](crate::Error::kind).
+    /// The URL or its user is wrong; the host cannot be reached; TLS, SASL or the peer's open has failed; or one of
+    /// them took too long. See [`Error::kind`](crate::Error::kind).
     ///
     /// # Cancel safety
     ///
@@ -68,7 +68,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// See [`open`](Self::open); also if the options contradict each other.
+    /// See [`open`](Self::open).
     ///
     /// # Cancel safety
     ///

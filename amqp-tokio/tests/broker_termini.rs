@@ -34,29 +34,29 @@ async fn m_src_09_filters_are_refused_by_name() {
     let connection = connect(&broker).await;
     let receiver = || connection.receiver("jobs");
     let error = receiver().with_selector("n > 1").await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "no selectors here");
+    assert_refused(&error, Condition::NotImplemented, "this broker has no selectors");
     let by_code = Described::new(0x0000_468c_0000_0004_u64, "n > 1");
     let error = receiver().with_filter(Symbol::new("mine").unwrap(), by_code).await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "no selectors here: filter mine");
+    assert_refused(&error, Condition::NotImplemented, "this broker has no selectors: filter mine");
     let error = receiver().with_no_local().await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "no-local is not implemented");
+    assert_refused(&error, Condition::NotImplemented, "this broker has no no-local");
     let other = Described::new(Symbol::new("example:other").unwrap(), 1);
     let error = receiver().with_filter(Symbol::new("other").unwrap(), other).await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "no such filter here: other");
+    assert_refused(&error, Condition::NotImplemented, "this broker has no such filter: other");
     assert!(receiver().await.is_ok());
     assert_eq!(broker.node_count(), 1);
 }
 
 #[tokio::test]
-async fn browsing_is_refused_by_name_and_copies_are_what_a_topic_gives() {
+async fn browsing_is_refused_and_topics_give_copies() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let asks =
         |source: Source, mode| connection.receiver("").with_source(source).with_distribution_mode(mode);
     let error = asks(Source::at("jobs"), DistributionMode::Copy).await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "no browsing here");
+    assert_refused(&error, Condition::NotImplemented, "this broker has no browsing");
     let error = asks(topic(), DistributionMode::Move).await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "no distribution-mode move at a topic");
+    assert_refused(&error, Condition::NotImplemented, "a topic has no distribution-mode move");
     let other = DistributionMode::Other(Symbol::new("fan").unwrap());
     let error = asks(Source::at("jobs"), other).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "no distribution-mode fan");
@@ -80,12 +80,12 @@ async fn subscriptions_that_outlive_their_links_are_refused_by_name() {
     let never = Source { expiry_policy: ExpiryPolicy::Never, ..topic() };
     for source in [durable, never] {
         let error = connection.receiver("").with_source(source).await.unwrap_err();
-        assert_refused(&error, Condition::NotImplemented, "no durable subscriptions here");
+        assert_refused(&error, Condition::NotImplemented, "this broker has no durable subscriptions");
     }
     for capability in ["shared", "global"] {
         let source = Source { capabilities: names(&["topic", capability]), ..topic() };
         let error = connection.receiver("").with_source(source).await.unwrap_err();
-        assert_refused(&error, Condition::NotImplemented, "no shared subscriptions here");
+        assert_refused(&error, Condition::NotImplemented, "this broker has no shared subscriptions");
     }
     assert_eq!(broker.node_count(), 0);
 }
@@ -200,7 +200,7 @@ async fn temporary_topics_are_topics() {
     maker.close().await.unwrap();
     for receiver in [listener, second] {
         let error = receiver.recv().await.unwrap_err();
-        assert_refused(&error, Condition::ResourceDeleted, "the node is gone");
+        assert_refused(&error, Condition::ResourceDeleted, "the node has been deleted");
     }
 }
 

@@ -40,7 +40,7 @@ fn server() -> (String, thread::JoinHandle<(usize, bool)>) {
 
 /// C-CLOSE-01: the driver ends with the runtime, and writes first what the socket takes at once.
 #[test]
-fn c_close_01_the_end_of_a_runtime_writes_what_can_be_written_at_once() {
+fn c_close_01_the_end_of_a_runtime_writes_as_much_as_possible() {
     for is_dropped in [true, false] {
         let (url, server) = server();
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();

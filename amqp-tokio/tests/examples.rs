@@ -94,7 +94,7 @@ fn at(url: &str, node: &str) -> String {
 }
 
 #[test]
-fn the_first_things_to_do() {
+fn the_quickstart() {
     let (code, said, errors) = run("quickstart", &[]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     for words in

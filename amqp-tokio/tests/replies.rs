@@ -61,7 +61,7 @@ async fn a_late_answer_does_no_harm() {
 
 /// `None` sets no timeout.
 #[tokio::test(start_paused = true)]
-async fn any_time_will_do() {
+async fn without_a_timeout_a_late_answer_counts() {
     let (client, server, _hold) = deafened(None).await;
     let day = Duration::from_secs(24 * 60 * 60);
     let answer = async {

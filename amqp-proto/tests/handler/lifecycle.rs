@@ -403,7 +403,7 @@ fn trying_again_forever_leaves_the_container_alive() {
 
 /// L-DET-01, L-DET-03: a detached link that is attached again keeps its key.
 #[test]
-fn a_detached_link_comes_back_under_its_key() {
+fn a_detached_link_keeps_its_key_when_attached_again() {
     let mut net = Net::new(
         starting(|cx, ()| {
             let connection = cx.connect("amqp://example.com");

@@ -209,7 +209,7 @@ fn messages_that_wait_are_given_back_at_the_end() {
 
 /// A queued message can be taken back and has no state. A message that cannot be sent after all is given back alone.
 #[test]
-fn a_message_that_waits_can_be_taken_back() {
+fn a_queued_message_can_be_taken_back() {
     let mut all = joined(Sending { at_start: 3, ..Sending::default() });
     let (sender, keys) = (all.near.sender.unwrap(), all.near.keys.clone());
     let tag = SendOptions::new().with_tag(DeliveryTag::try_from(&b"mine"[..]).unwrap());

@@ -105,7 +105,7 @@ fn written(all: &mut Dispatcher, key: ConnectionToken) -> Vec<String> {
 /// 2.6.5: a message and the end of its link arrive in one read. The handler gets the message first, and its outcome
 /// reaches the peer.
 #[test]
-fn a_message_that_comes_with_the_end_of_its_link_is_handled() {
+fn a_message_that_arrives_with_the_end_of_its_link_is_handled() {
     let (mut all, mut taking) = (Dispatcher::new(), Taking::default());
     let key = all.add(Connection::server(Options::new("server"), Moment::START)).unwrap();
     let mut peer = HEADER.to_vec();

@@ -236,7 +236,7 @@ fn stop_ends_all() {
 
 /// A connection that is ready after it was closed is dropped.
 #[test]
-fn a_connection_that_comes_too_late() {
+fn a_connection_made_too_late_is_dropped() {
     let mut noter = Noter::default();
     let mut all = Dispatcher::new();
     let connection = all.with(Moment::START, |cx| cx.connect("amqp://example.com"));

@@ -101,7 +101,9 @@ impl Consumer {
         }
         match self.listening.queue.poll_take(self.number, &mut self.taking, context) {
             Poll::Ready(Some(stored)) => Poll::Ready(Next::Send(stored)),
-            Poll::Ready(None) => Poll::Ready(Next::Close(Condition::ResourceDeleted, "the node is gone")),
+            Poll::Ready(None) => {
+                Poll::Ready(Next::Close(Condition::ResourceDeleted, "the node has been deleted"))
+            }
             Poll::Pending if self.sender.is_draining() && self.sender.credit() > 0 => {
                 Poll::Ready(Next::Drained)
             }
@@ -174,7 +176,7 @@ impl Consumer {
             .queue
             .change(&mut stored, |stored, quota| stored.annotate(&modified.message_annotations, quota));
         self.put_back(vec![stored]);
-        let words = "more annotations than this broker adds to a message";
+        let words = "the outcome adds more annotations than the broker allows";
         added.is_err().then_some(Next::Close(Condition::ResourceLimitExceeded, words))
     }
 

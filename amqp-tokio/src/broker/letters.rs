@@ -1,4 +1,4 @@
-//! [`DeadLetter`]: messages that nobody gets.
+//! [`DeadLetter`]: messages that no consumer will get.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -42,7 +42,7 @@ impl Verdict {
             Self::Accepted => Outcome::Accepted,
             Self::Rejected => {
                 let error = AmqpError::new(Condition::PreconditionFailed)
-                    .with_description("this address rejects what it is sent");
+                    .with_description("this address rejects messages");
                 Rejected { error: Some(Box::new(error)) }.into()
             }
             Self::Released => Outcome::Released,

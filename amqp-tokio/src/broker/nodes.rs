@@ -63,7 +63,7 @@ impl Nodes {
             return Ok(self.used(Str::EMPTY, node, false));
         }
         if address.starts_with(SOURCE) {
-            let words = format!("{address} is where numbered messages come from; it takes none");
+            let words = format!("{address} is a source of numbered messages, and accepts none");
             return Err(AmqpError::new(Condition::NotAllowed).with_description(words));
         }
         let mut nodes = self.lock();
@@ -97,9 +97,9 @@ impl Nodes {
     fn check_new(&self, nodes: &HashMap<Str, Entry>, address: &Str) -> Result<(), AmqpError> {
         let bounds = &self.quota.bounds;
         let words = if address.len() > bounds.address_octets {
-            format!("an address is longer than {} octets", bounds.address_octets)
+            format!("the address is longer than {} octets", bounds.address_octets)
         } else if nodes.len() >= bounds.nodes {
-            format!("there are {} queues and topics, as many as there may be", bounds.nodes)
+            format!("the limit of {} queues and topics is reached", bounds.nodes)
         } else {
             return Ok(());
         };
@@ -183,7 +183,7 @@ impl Nodes {
                 (queue, Some(Arc::clone(topic)))
             }
             Node::Sink(_) => {
-                let words = "there is nothing to receive";
+                let words = "nothing can be received at this address";
                 return Err(AmqpError::new(Condition::NotFound).with_description(words));
             }
         };

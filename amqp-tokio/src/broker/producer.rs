@@ -48,7 +48,7 @@ impl Producer {
     /// Sends a message to the node of the link, or to the node that it names.
     async fn route(&self, delivery: &Delivery) -> Outcome {
         if let Some(DeliveryState::Transactional(_)) = delivery.state() {
-            return rejected(Condition::UnknownTransaction, "no transactions here");
+            return rejected(Condition::UnknownTransaction, "transactions are not supported");
         }
         let payload = kept(forwarded(delivery));
         match &self.target {
@@ -63,8 +63,7 @@ impl Producer {
             Ok(Some(to)) => to,
             Ok(None) => {
                 let error = AmqpError::new(Condition::NotFound);
-                return self
-                    .undeliverable(payload, error.with_description("the message does not say where to go"));
+                return self.undeliverable(payload, error.with_description("the message has no to address"));
             }
             Err(error) => {
                 let error = AmqpError::new(Condition::DecodeError).with_description(error.to_string());
@@ -154,9 +153,9 @@ fn rejected(condition: Condition, words: &str) -> Outcome {
 }
 
 fn gone() -> Outcome {
-    rejected(Condition::ResourceDeleted, "the node is gone")
+    rejected(Condition::ResourceDeleted, "the node has been deleted")
 }
 
 fn no_room() -> Outcome {
-    rejected(Condition::ResourceLimitExceeded, "the broker holds as many octets as it may")
+    rejected(Condition::ResourceLimitExceeded, "the limit on octets in the broker is reached")
 }

@@ -108,9 +108,13 @@ fn take_producer(nodes: &Arc<Nodes>, link: OfferedReceiver) -> Result<Producer, 
 fn lead(nodes: &Arc<Nodes>, target: Option<Terminus>) -> Result<(Target, Option<Use>), AmqpError> {
     let target = match target {
         Some(Terminus::Target(target)) => target,
-        None => return Err(AmqpError::new(Condition::InvalidField).with_description("a target is needed")),
+        None => {
+            return Err(AmqpError::new(Condition::InvalidField).with_description("the attach has no target"));
+        }
         Some(_) => {
-            return Err(AmqpError::new(Condition::NotImplemented).with_description("no transactions here"));
+            return Err(
+                AmqpError::new(Condition::NotImplemented).with_description("transactions are not supported")
+            );
         }
     };
     termini::check_lifetime(&target.dynamic_node_properties)?;
@@ -142,7 +146,7 @@ fn take_consumer(nodes: &Arc<Nodes>, link: OfferedSender) -> Result<Consumer, Re
 /// Returns the source for the answer, and its queue.
 fn listen(nodes: &Arc<Nodes>, source: Option<Source>) -> Result<(Source, Listening), AmqpError> {
     let Some(source) = source else {
-        let words = "a source is needed: there are no subscriptions to be looked up by the name of a link";
+        let words = "the attach has no source, and this broker keeps no subscriptions by the name of a link";
         return Err(AmqpError::new(Condition::NotFound).with_description(words));
     };
     termini::check_source(&source)?;
@@ -153,7 +157,9 @@ fn listen(nodes: &Arc<Nodes>, source: Option<Source>) -> Result<(Source, Listeni
             (used.address.clone(), nodes.listen_to(used)?)
         }
         Some(address) => (address.clone(), nodes.listen(address, kind)?),
-        None => return Err(AmqpError::new(Condition::InvalidField).with_description("an address is needed")),
+        None => {
+            return Err(AmqpError::new(Condition::InvalidField).with_description("the source has no address"));
+        }
     };
     termini::check_distribution(&source, listening.is_topic())?;
     let source = termini::granted_source(source, address, listening.is_topic());

@@ -37,10 +37,10 @@ pub(super) fn check_source(source: &Source) -> Result<(), AmqpError> {
         return Err(no_filter(name, filter));
     }
     if source.capabilities.iter().any(|name| SHARED.contains(&name.as_str())) {
-        return Err(not_implemented("no shared subscriptions here"));
+        return Err(not_implemented("this broker has no shared subscriptions"));
     }
     if let Some(DistributionMode::Other(mode)) = &source.distribution_mode {
-        return Err(not_implemented(format!("no distribution-mode {mode} here")));
+        return Err(not_implemented(format!("this broker has no distribution-mode {mode}")));
     }
     check_lifetime(&source.dynamic_node_properties)
 }
@@ -50,10 +50,10 @@ pub(super) fn check_distribution(source: &Source, is_topic: bool) -> Result<(), 
     let is_durable =
         source.durable != TerminusDurability::None || source.expiry_policy == ExpiryPolicy::Never;
     match source.distribution_mode {
-        _ if is_topic && is_durable => Err(not_implemented("no durable subscriptions here")),
-        Some(DistributionMode::Copy) if !is_topic => Err(not_implemented("no browsing here")),
+        _ if is_topic && is_durable => Err(not_implemented("this broker has no durable subscriptions")),
+        Some(DistributionMode::Copy) if !is_topic => Err(not_implemented("this broker has no browsing")),
         Some(DistributionMode::Move) if is_topic => {
-            Err(not_implemented("no distribution-mode move at a topic"))
+            Err(not_implemented("a topic has no distribution-mode move"))
         }
         _ => Ok(()),
     }
@@ -66,11 +66,11 @@ fn no_filter(name: &Value, filter: &Value) -> AmqpError {
     };
     let name = name.as_str().unwrap_or_default();
     let words = if is(0x0000_468c_0000_0004, "apache.org:selector-filter:string") {
-        format!("no selectors here: filter {name}")
+        format!("this broker has no selectors: filter {name}")
     } else if is(0x0000_468c_0000_0003, "apache.org:no-local-filter:list") {
-        format!("no-local is not implemented: filter {name}")
+        format!("this broker has no no-local: filter {name}")
     } else {
-        format!("no such filter here: {name}")
+        format!("this broker has no such filter: {name}")
     };
     not_implemented(words)
 }
@@ -81,10 +81,12 @@ pub(super) fn check_lifetime(properties: &Fields) -> Result<(), AmqpError> {
         None | Some(Some(LifetimePolicy::DeleteOnClose)) => Ok(()),
         Some(Some(policy)) => {
             let name = policy.schema().symbol;
-            Err(not_implemented(format!("dynamic nodes go with their link: no lifetime-policy {name} here")))
+            Err(not_implemented(format!(
+                "a dynamic node ends with its link: this broker has no lifetime-policy {name}"
+            )))
         }
         Some(None) => Err(AmqpError::new(Condition::InvalidField)
-            .with_description("lifetime-policy is none of the standard's")),
+            .with_description("the lifetime-policy is not one of the standard")),
     }
 }
 

@@ -398,7 +398,7 @@ mod tests {
         /// The ledger agrees with a map: after any insertions and removals, the rest is found, in order, and
         /// by link.
         #[test]
-        fn does_what_a_map_does(steps in prop::collection::vec((0_u8..5, 0_u32..3, any::<prop::sample::Index>()), 0..400), stride in 1_u32..50) {
+        fn behaves_like_a_map(steps in prop::collection::vec((0_u8..5, 0_u32..3, any::<prop::sample::Index>()), 0..400), stride in 1_u32..50) {
             let mut ledger = Ledger::new(DeliveryNumber::new(u32::MAX - 20));
             let mut chains = [Chain::default(), Chain::default(), Chain::default()];
             let mut model = BTreeMap::new();
