@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{
@@ -13,14 +11,14 @@ use amqp_proto::testing::{
 use amqp_proto::types::{Limits, LinkKey};
 use amqp_proto::wire::{AmqpError, Condition, Source, Target};
 use amqp_proto::{Event, LinkError, Origin, SendError};
-use peer::{Peer, credit, detach_with};
+use common::wire::{Wire, credit, detach_with};
 
 /// Checks that the engine has ended the session with this condition, and written nothing else.
 #[track_caller]
-fn ends_with(peer: &mut Peer, condition: &str) {
-    let lines = peer.lines();
+fn ends_with(wire: &mut Wire, condition: &str) {
+    let lines = wire.lines();
     assert!(lines.len() == 1 && lines[0].starts_with("[0] end") && lines[0].contains(condition), "{lines:?}");
-    assert!(matches!(peer.events().last(), Some(Event::SessionEnded { .. })));
+    assert!(matches!(wire.events().last(), Some(Event::SessionEnded { .. })));
 }
 
 /// L-NAME-01: a name is unique among the senders and among the receivers of a connection, across sessions.
@@ -42,14 +40,14 @@ fn l_name_01_one_link_of_a_name_and_direction() {
 /// L-NAME-03, S-END-06: an attach of a used name on another session takes the link from the first.
 #[test]
 fn l_name_03_the_second_attach_steals_the_link() {
-    let mut peer = Peer::new();
-    let first = peer.receiver(&ReceiverOptions::new());
-    peer.send(begin(None, 0, 10, 10).on(1));
-    let Event::SessionOffered(session) = peer.event() else { panic!() };
-    peer.amqp.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
-    peer.octets();
-    peer.send(attach_sender("in", 5, "a", "b").on(1));
-    let events = peer.events();
+    let mut wire = Wire::begun();
+    let first = wire.receiver(&ReceiverOptions::new());
+    wire.peer_sends(begin(None, 0, 10, 10).on(1));
+    let Event::SessionOffered(session) = wire.event() else { panic!() };
+    wire.engine.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    wire.octets();
+    wire.peer_sends(attach_sender("in", 5, "a", "b").on(1));
+    let events = wire.events();
     let [
         Event::LinkDetached { link, closed: true, reason, .. },
         Event::LinkOffered(LinkKey::Receiver(second)),
@@ -59,40 +57,40 @@ fn l_name_03_the_second_attach_steals_the_link() {
     };
     assert_eq!((*link, reason.origin), (first.into(), Origin::Local));
     assert_eq!(reason.error.as_ref().unwrap().condition, Condition::Stolen);
-    let lines = peer.lines();
+    let lines = wire.lines();
     assert!(lines.len() == 1 && lines[0].starts_with("[0] detach"), "{lines:?}");
     assert!(lines[0].contains("closed: true") && lines[0].contains("amqp:link:stolen"), "{lines:?}");
-    peer.amqp.receiver(*second).unwrap().accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
-    assert!(peer.lines()[0].starts_with("[1] attach"));
+    wire.engine.receiver(*second).unwrap().accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+    assert!(wire.lines()[0].starts_with("[1] attach"));
     // The peer's answer belongs to the first link, and has no effect.
-    peer.send(detach(0, true)).quiet();
-    assert!(peer.amqp.receiver(*second).unwrap().is_attached());
-    assert!(peer.amqp.receiver(first).is_err());
+    wire.peer_sends(detach(0, true)).quiet();
+    assert!(wire.engine.receiver(*second).unwrap().is_attached());
+    assert!(wire.engine.receiver(first).is_err());
 }
 
 /// L-NAME-02: a link whose attach or detach is unanswered cannot be attached on another session.
 #[test]
 fn l_name_02_a_link_in_the_making_stays_on_its_session() {
     for abandoned in [false, true] {
-        let mut peer = Peer::new();
-        peer.send(begin(None, 0, 10, 10).on(1));
-        let Event::SessionOffered(other) = peer.event() else { panic!() };
-        peer.amqp.session(other).unwrap().accept(&SessionOptions::new()).unwrap();
-        let mut session = peer.amqp.session(peer.session).unwrap();
+        let mut wire = Wire::begun();
+        wire.peer_sends(begin(None, 0, 10, 10).on(1));
+        let Event::SessionOffered(other) = wire.event() else { panic!() };
+        wire.engine.session(other).unwrap().accept(&SessionOptions::new()).unwrap();
+        let mut session = wire.session();
         let link = session.attach_sender("x", &SenderOptions::to("b")).unwrap();
         if abandoned {
-            peer.amqp.sender(link).unwrap().close().unwrap();
+            wire.engine.sender(link).unwrap().close().unwrap();
         }
-        peer.octets();
+        wire.octets();
         // The application gets no event.
-        peer.send(attach_receiver("x", 0, "a", "b").on(1));
-        assert_eq!(peer.events(), []);
-        let lines = peer.lines();
+        wire.peer_sends(attach_receiver("x", 0, "a", "b").on(1));
+        assert_eq!(wire.events(), []);
+        let lines = wire.lines();
         assert!(lines[0].starts_with("[1] attach") && lines[1].contains("amqp:not-allowed"), "{lines:?}");
         // The answer on the right session is still accepted.
-        peer.send(detach(0, true).on(1)).send(attach_receiver("x", 0, "", "b"));
-        assert_eq!(peer.events().len(), usize::from(!abandoned));
-        assert_eq!(peer.amqp.sender(link).unwrap().is_attached(), !abandoned);
+        wire.peer_sends(detach(0, true).on(1)).peer_sends(attach_receiver("x", 0, "", "b"));
+        assert_eq!(wire.events().len(), usize::from(!abandoned));
+        assert_eq!(wire.engine.sender(link).unwrap().is_attached(), !abandoned);
     }
 }
 
@@ -112,50 +110,50 @@ fn l_name_04_names_may_be_long() {
 /// handle is free once its detach is sent.
 #[test]
 fn l_hand_03_the_lowest_free_handle() {
-    let mut peer = Peer::new();
+    let mut wire = Wire::begun();
     let keys: Vec<_> = [9, 4, 7]
         .into_iter()
-        .map(|handle| peer.sender_on(handle, &format!("l{handle}"), &SenderOptions::new(), 0))
+        .map(|handle| wire.sender_on(handle, &format!("l{handle}"), &SenderOptions::new(), 0))
         .collect();
-    peer.amqp.sender(keys[1]).unwrap().close().unwrap();
-    peer.hears([detach(1, true)]);
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    wire.engine.sender(keys[1]).unwrap().close().unwrap();
+    wire.engine_wrote([detach(1, true)]);
+    let mut session = wire.session();
     session.attach_sender("new", &SenderOptions::new()).unwrap();
     session.attach_sender("newer", &SenderOptions::new()).unwrap();
-    let lines = peer.lines();
+    let lines = wire.lines();
     assert!(lines[0].contains("handle: 1") && lines[1].contains("handle: 3"), "{lines:?}");
     // Frames for the peer's handle belong to its link.
-    peer.send(credit(7, 0, 3));
-    assert_eq!(peer.event(), Event::Sendable(keys[2]));
+    wire.peer_sends(credit(7, 0, 3));
+    assert_eq!(wire.event(), Event::Sendable(keys[2]));
 }
 
 /// L-HAND-02: an attach on a handle in use ends the session with handle-in-use.
 #[test]
 fn l_hand_02_a_handle_in_use() {
-    let mut peer = Peer::new();
-    peer.receiver(&ReceiverOptions::new());
-    peer.send(attach_sender("other", 0, "a", "b"));
-    ends_with(&mut peer, "amqp:session:handle-in-use");
+    let mut wire = Wire::begun();
+    wire.receiver(&ReceiverOptions::new());
+    wire.peer_sends(attach_sender("other", 0, "a", "b"));
+    ends_with(&mut wire, "amqp:session:handle-in-use");
 }
 
 /// L-HAND-05, S-FLOW-02: a frame for a handle without a link ends the session with unattached-handle.
 #[test]
 fn l_hand_05_a_handle_of_no_link() {
     for frame in [transfer(5, 0, b"t"), credit(5, 0, 1), detach(5, true)] {
-        let mut peer = Peer::new();
-        peer.receiver(&ReceiverOptions::new());
-        peer.send(frame);
-        ends_with(&mut peer, "amqp:session:unattached-handle");
+        let mut wire = Wire::begun();
+        wire.receiver(&ReceiverOptions::new());
+        wire.peer_sends(frame);
+        ends_with(&mut wire, "amqp:session:unattached-handle");
     }
 }
 
 /// L-HAND-04: after its detach the peer may use the handle again at once.
 #[test]
 fn l_hand_04_a_handle_is_used_again() {
-    let mut peer = Peer::new();
-    peer.receiver(&ReceiverOptions::new());
-    peer.send(detach(0, true)).send(attach_sender("next", 0, "a", "b"));
-    let events = peer.events();
+    let mut wire = Wire::begun();
+    wire.receiver(&ReceiverOptions::new());
+    wire.peer_sends(detach(0, true)).peer_sends(attach_sender("next", 0, "a", "b"));
+    let events = wire.events();
     assert!(matches!(events[..], [Event::LinkDetached { .. }, Event::LinkOffered(_)]), "{events:?}");
 }
 
@@ -169,9 +167,9 @@ fn l_att_01_mandatory_fields() {
         bare().string("x").uint(0).null(),
         bare().string("x").uint(0),
     ] {
-        let mut peer = Peer::new();
-        peer.send(frame);
-        let lines = peer.lines();
+        let mut wire = Wire::begun();
+        wire.peer_sends(frame);
+        let lines = wire.lines();
         assert!(lines.len() == 1 && lines[0].contains("close"), "{lines:?}");
         assert!(
             lines[0].contains("amqp:invalid-field") || lines[0].contains("amqp:decode-error"),
@@ -184,34 +182,39 @@ fn l_att_01_mandatory_fields() {
 /// field is ignored.
 #[test]
 fn l_att_02_initial_delivery_count() {
-    let mut peer = Peer::new();
-    peer.send(attach("x", 0, false).nulls(2).terminus(0x28, "a").terminus(0x29, "b"));
-    assert!(matches!(peer.event(), Event::LinkDetached { closed: true, .. }));
-    let lines = peer.lines();
+    let mut wire = Wire::begun();
+    wire.peer_sends(attach("x", 0, false).nulls(2).terminus(0x28, "a").terminus(0x29, "b"));
+    assert!(matches!(wire.event(), Event::LinkDetached { closed: true, .. }));
+    let lines = wire.lines();
     assert!(lines[0].starts_with("[0] attach") && lines[1].contains("amqp:invalid-field"), "{lines:?}");
-    peer.send(attach_receiver("y", 1, "a", "b").nulls(2).uint(77));
-    let LinkKey::Sender(sender) = peer.offered() else { panic!() };
+    wire.peer_sends(attach_receiver("y", 1, "a", "b").nulls(2).uint(77));
+    let LinkKey::Sender(sender) = wire.offered() else { panic!() };
     let options = SenderOptions::new().with_initial_delivery_count(5.into());
-    peer.amqp.sender(sender).unwrap().accept_link(&options).unwrap();
-    assert_eq!(peer.amqp.sender(sender).unwrap().delivery_count().get(), 5);
-    peer.hears([attach("y", 0, false).nulls(2).terminus(0x28, "a").terminus(0x29, "b").nulls(2).uint(5)]);
+    wire.engine.sender(sender).unwrap().accept_link(&options).unwrap();
+    assert_eq!(wire.engine.sender(sender).unwrap().delivery_count().get(), 5);
+    wire.engine_wrote([attach("y", 0, false)
+        .nulls(2)
+        .terminus(0x28, "a")
+        .terminus(0x29, "b")
+        .nulls(2)
+        .uint(5)]);
 }
 
 /// L-ATT-03, L-ATT-04, L-HAND-01: an attach with an unknown name is an offer. The answer has the name, the other
 /// role, a handle of its own, and the settle modes that the peer requested.
 #[test]
 fn l_att_03_an_offer_and_its_answer() {
-    let mut peer = Peer::new();
-    peer.send(attach_sender("x", 9, "a", "b"));
-    let LinkKey::Receiver(link) = peer.offered() else { panic!() };
-    peer.hears([]);
-    let mut receiver = peer.amqp.receiver(link).unwrap();
+    let mut wire = Wire::begun();
+    wire.peer_sends(attach_sender("x", 9, "a", "b"));
+    let LinkKey::Receiver(link) = wire.offered() else { panic!() };
+    wire.engine_wrote([]);
+    let mut receiver = wire.engine.receiver(link).unwrap();
     assert!(!receiver.is_attached());
     receiver.accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
     assert!(receiver.is_attached());
     assert_eq!(receiver.accept_link(&ReceiverOptions::new()), Err(LinkError::NotOffered));
     let source_and_target = attach("x", 0, true).nulls(2).terminus(0x28, "a").terminus(0x29, "b");
-    peer.hears([source_and_target.nulls(3).ulong(64 << 20)]);
+    wire.engine_wrote([source_and_target.nulls(3).ulong(64 << 20)]);
 }
 
 /// L-ATT-05, K-03: a link is refused by an attach without this end's terminus and a closing detach with the reason.
@@ -221,62 +224,62 @@ fn l_att_05_a_refusal() {
         (attach_sender("x", 3, "a", "b"), attach("x", 0, true)),
         (attach_receiver("x", 3, "a", "b"), attach("x", 0, false).nulls(6).uint(0)),
     ] {
-        let mut peer = Peer::new();
-        peer.send(frame);
-        let link = peer.offered();
+        let mut wire = Wire::begun();
+        wire.peer_sends(frame);
+        let link = wire.offered();
         let refused = match link {
-            LinkKey::Sender(key) => peer.amqp.sender(key).unwrap().refuse_link(Condition::NotFound.into()),
+            LinkKey::Sender(key) => wire.engine.sender(key).unwrap().refuse_link(Condition::NotFound.into()),
             LinkKey::Receiver(key) => {
-                peer.amqp.receiver(key).unwrap().refuse_link(Condition::NotFound.into())
+                wire.engine.receiver(key).unwrap().refuse_link(Condition::NotFound.into())
             }
         };
         refused.unwrap();
-        peer.hears([answer, detach_with(0, "amqp:not-found")]);
-        peer.quiet();
-        peer.send(detach(3, true));
-        let (key, closed, reason) = peer.detached();
+        wire.engine_wrote([answer, detach_with(0, "amqp:not-found")]);
+        wire.quiet();
+        wire.peer_sends(detach(3, true));
+        let (key, closed, reason) = wire.detached();
         assert_eq!((key, closed, reason.origin), (link, true, Origin::Local));
         assert_eq!(reason.error, Some(Condition::NotFound.into()));
-        peer.quiet();
+        wire.quiet();
     }
 }
 
 /// L-ATT-06, L-DET-03: a refusal ends with its attachment; attached again, the link is usable.
 #[test]
 fn l_att_06_a_refusal_is_over_when_the_link_is_attached_again() {
-    let mut peer = Peer::new();
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    let mut wire = Wire::begun();
+    let mut session = wire.session();
     let link = session.attach_sender("x", &SenderOptions::to("b")).unwrap();
-    peer.amqp.sender(link).unwrap().detach().unwrap();
-    peer.octets();
-    peer.send(attach("x", 0, true)).send(detach(0, false));
-    assert!(matches!(peer.detached(), (LinkKey::Sender(key), false, _) if key == link));
-    peer.send(attach_receiver("x", 0, "a", "b"));
-    assert_eq!(peer.offered(), link.into());
-    peer.amqp.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
-    peer.send(credit(0, 0, 1));
-    assert_eq!(peer.event(), Event::Sendable(link));
-    assert!(peer.amqp.sender(link).unwrap().is_attached());
+    wire.engine.sender(link).unwrap().detach().unwrap();
+    wire.octets();
+    wire.peer_sends(attach("x", 0, true)).peer_sends(detach(0, false));
+    assert!(matches!(wire.detached(), (LinkKey::Sender(key), false, _) if key == link));
+    wire.peer_sends(attach_receiver("x", 0, "a", "b"));
+    assert_eq!(wire.offered(), link.into());
+    wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    wire.peer_sends(credit(0, 0, 1));
+    assert_eq!(wire.event(), Event::Sendable(link));
+    assert!(wire.engine.sender(link).unwrap().is_attached());
 }
 
 /// L-ATT-06, L-ATT-12: an answer without a terminus makes no link: there is no event, nothing is sent whatever its
 /// credit, and the detach that follows is answered.
 #[test]
 fn l_att_06_an_answer_that_refuses() {
-    let mut peer = Peer::new();
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    let mut wire = Wire::begun();
+    let mut session = wire.session();
     let link = session.attach_sender("x", &SenderOptions::to("nowhere")).unwrap();
-    peer.octets();
-    peer.send(attach("x", 7, true)).send(credit(7, 0, 10)).quiet();
-    let mut sender = peer.amqp.sender(link).unwrap();
+    wire.octets();
+    wire.peer_sends(attach("x", 7, true)).peer_sends(credit(7, 0, 10)).quiet();
+    let mut sender = wire.engine.sender(link).unwrap();
     assert!(!sender.is_attached() && !sender.is_sendable());
     assert_eq!(sender.send("lost"), Err(SendError::Detached));
-    peer.send(detach_with(7, "amqp:not-found"));
-    let (_, closed, reason) = peer.detached();
+    wire.peer_sends(detach_with(7, "amqp:not-found"));
+    let (_, closed, reason) = wire.detached();
     assert_eq!((closed, reason.origin), (true, Origin::Remote));
     assert_eq!(reason.error.unwrap().condition, Condition::NotFound);
-    peer.hears([detach(0, true)]);
-    assert!(peer.amqp.sender(link).is_err());
+    wire.engine_wrote([detach(0, true)]);
+    assert!(wire.engine.sender(link).is_err());
 }
 
 /// L-ATT-07, L-ATT-08, L-ATT-09: the application can read the peer's termini before the first credit is granted.
@@ -301,45 +304,45 @@ fn l_att_09_termini_before_credit() {
 /// L-ATT-09: prefetch grants no credit before the application gets the event, even if output is taken first.
 #[test]
 fn l_att_09_no_credit_ahead_of_the_application() {
-    let mut peer = Peer::new();
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    let mut wire = Wire::begun();
+    let mut session = wire.session();
     let link = session.attach_receiver("x", &ReceiverOptions::from("a")).unwrap();
-    peer.octets();
-    peer.send(attach_sender("x", 0, "other", "b"));
-    assert_eq!(peer.lines(), [""; 0]);
-    assert_eq!(peer.event(), Event::LinkAttached(link.into()));
-    assert!(peer.lines()[0].contains("link_credit: 100"));
+    wire.octets();
+    wire.peer_sends(attach_sender("x", 0, "other", "b"));
+    assert_eq!(wire.lines(), [""; 0]);
+    assert_eq!(wire.event(), Event::LinkAttached(link.into()));
+    assert!(wire.lines()[0].contains("link_credit: 100"));
 }
 
 /// L-ATT-10: an attach without the own terminus asks for the stored one, which the answer has. An accepting answer
 /// always has this end's terminus, as its absence would refuse the link.
 #[test]
 fn l_att_10_a_terminus_left_out() {
-    let mut peer = Peer::new();
-    peer.send(attach("x", 0, true).nulls(3).terminus(0x29, "b"));
-    let LinkKey::Sender(link) = peer.offered() else { panic!() };
+    let mut wire = Wire::begun();
+    wire.peer_sends(attach("x", 0, true).nulls(3).terminus(0x29, "b"));
+    let LinkKey::Sender(link) = wire.offered() else { panic!() };
     let stored = SenderOptions::new().with_source(Source::at("stored"));
-    peer.amqp.sender(link).unwrap().accept_link(&stored).unwrap();
+    wire.engine.sender(link).unwrap().accept_link(&stored).unwrap();
     let accepted = attach("x", 0, false).nulls(2).terminus(0x28, "stored").terminus(0x29, "b");
-    peer.hears([accepted.nulls(2).uint(0)]);
-    peer.send(attach("y", 1, false).nulls(2).terminus(0x28, "a").nulls(3).uint(0));
-    let LinkKey::Receiver(link) = peer.offered() else { panic!() };
+    wire.engine_wrote([accepted.nulls(2).uint(0)]);
+    wire.peer_sends(attach("y", 1, false).nulls(2).terminus(0x28, "a").nulls(3).uint(0));
+    let LinkKey::Receiver(link) = wire.offered() else { panic!() };
     let own = ReceiverOptions::new().with_target(Target::default()).with_prefetch(0);
-    peer.amqp.receiver(link).unwrap().accept_link(&own).unwrap();
+    wire.engine.receiver(link).unwrap().accept_link(&own).unwrap();
     let accepted = attach("y", 1, true).nulls(2).terminus(0x28, "a").raw("00532945");
-    peer.hears([accepted.nulls(3).ulong(64 << 20)]);
+    wire.engine_wrote([accepted.nulls(3).ulong(64 << 20)]);
 }
 
 /// L-ATT-13: a transfer on a link that is not accepted has no credit.
 #[test]
 fn l_att_13_a_transfer_on_half_a_link() {
-    let mut peer = Peer::new();
-    peer.send(attach_sender("x", 0, "a", "b"));
-    peer.offered();
-    peer.send(transfer(0, 0, b"t").payload("early"));
-    let (_, closed, reason) = peer.detached();
+    let mut wire = Wire::begun();
+    wire.peer_sends(attach_sender("x", 0, "a", "b"));
+    wire.offered();
+    wire.peer_sends(transfer(0, 0, b"t").payload("early"));
+    let (_, closed, reason) = wire.detached();
     assert_eq!((closed, reason.error.unwrap().condition), (true, Condition::TransferLimitExceeded));
-    let lines = peer.lines();
+    let lines = wire.lines();
     assert!(lines[0].starts_with("[0] attach") && lines[1].contains("transfer-limit-exceeded"), "{lines:?}");
 }
 
@@ -347,23 +350,24 @@ fn l_att_13_a_transfer_on_half_a_link() {
 /// accepted.
 #[test]
 fn t_credit_04_credit_before_the_link_is_accepted() {
-    let mut peer = Peer::new();
-    peer.send(attach_receiver("x", 0, "a", "b"));
-    let LinkKey::Sender(link) = peer.offered() else { panic!() };
+    let mut wire = Wire::begun();
+    wire.peer_sends(attach_receiver("x", 0, "a", "b"));
+    let LinkKey::Sender(link) = wire.offered() else { panic!() };
     let grant = || flow(Some(0), 2048, 0, 2048).uint(0).null().uint(3);
-    peer.send(grant()).quiet();
+    wire.peer_sends(grant()).quiet();
     let options = SenderOptions::new().with_initial_delivery_count(u32::MAX.into());
-    peer.amqp.sender(link).unwrap().accept_link(&options).unwrap();
-    assert_eq!(peer.events(), [Event::Sendable(link)]);
-    assert_eq!(peer.amqp.sender(link).unwrap().credit(), 3);
-    assert_eq!(peer.lines().len(), 1);
+    wire.engine.sender(link).unwrap().accept_link(&options).unwrap();
+    assert_eq!(wire.events(), [Event::Sendable(link)]);
+    assert_eq!(wire.engine.sender(link).unwrap().credit(), 3);
+    assert_eq!(wire.lines().len(), 1);
 
-    peer.send(attach_receiver("y", 1, "a", "b"));
-    let LinkKey::Sender(link) = peer.offered() else { panic!() };
-    peer.send(flow(Some(0), 2048, 0, 2048).uint(1).null().uint(3).null().boolean(true).boolean(true)).quiet();
-    peer.amqp.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
-    assert_eq!(peer.events(), [Event::Sendable(link)]);
-    let lines = peer.lines();
+    wire.peer_sends(attach_receiver("y", 1, "a", "b"));
+    let LinkKey::Sender(link) = wire.offered() else { panic!() };
+    wire.peer_sends(flow(Some(0), 2048, 0, 2048).uint(1).null().uint(3).null().boolean(true).boolean(true))
+        .quiet();
+    wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    assert_eq!(wire.events(), [Event::Sendable(link)]);
+    let lines = wire.lines();
     assert!(lines[1].contains("delivery_count: 3") && lines[1].contains("link_credit: 0"), "{lines:?}");
 }
 
@@ -371,34 +375,34 @@ fn t_credit_04_credit_before_the_link_is_accepted() {
 /// and the application gets no link.
 #[test]
 fn l_att_05_a_link_withdrawn_before_the_session_is_accepted() {
-    let mut peer = Peer::new();
-    peer.send(begin(None, 0, 10, 10).on(1));
-    let Event::SessionOffered(session) = peer.event() else { panic!() };
-    peer.send(attach_sender("x", 0, "a", "b").on(1)).send(detach(0, true).on(1));
-    let events = peer.events();
+    let mut wire = Wire::begun();
+    wire.peer_sends(begin(None, 0, 10, 10).on(1));
+    let Event::SessionOffered(session) = wire.event() else { panic!() };
+    wire.peer_sends(attach_sender("x", 0, "a", "b").on(1)).peer_sends(detach(0, true).on(1));
+    let events = wire.events();
     assert!(matches!(events[..], [Event::LinkOffered(_), Event::LinkDetached { closed: true, .. }]));
-    assert_eq!(peer.lines().len(), 0);
-    peer.amqp.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
-    let lines = peer.lines();
+    assert_eq!(wire.lines().len(), 0);
+    wire.engine.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    let lines = wire.lines();
     let begins = ["[1] begin", "[1] attach", "[1] detach"];
     assert!(lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{lines:?}");
-    peer.send(end().on(1));
-    assert!(matches!(peer.event(), Event::SessionEnded { .. }));
+    wire.peer_sends(end().on(1));
+    assert!(matches!(wire.event(), Event::SessionEnded { .. }));
 }
 
 /// S-END-03, L-ATT-13: a fault on a link whose session is not accepted cannot be answered on the link, so it ends the
 /// session.
 #[test]
 fn s_end_03_a_fault_before_the_session_is_accepted() {
-    let mut peer = Peer::new();
-    peer.send(begin(None, 0, 10, 10).on(1));
-    peer.event();
-    peer.send(attach("x", 0, false).on(1));
-    let events = peer.events();
+    let mut wire = Wire::begun();
+    wire.peer_sends(begin(None, 0, 10, 10).on(1));
+    wire.event();
+    wire.peer_sends(attach("x", 0, false).on(1));
+    let events = wire.events();
     assert!(matches!(events[..], [Event::LinkDetached { .. }, Event::SessionEnded { .. }]), "{events:?}");
-    let lines = peer.lines();
+    let lines = wire.lines();
     assert!(lines[0].starts_with("[1] begin") && lines[1].contains("amqp:invalid-field"), "{lines:?}");
-    peer.send(disposition(false, 0, None).on(1)).send(end().on(1)).quiet();
+    wire.peer_sends(disposition(false, 0, None).on(1)).peer_sends(end().on(1)).quiet();
 }
 
 /// M-SRC-03, M-TGT-02: a dynamic node is requested without an address, and the answer has the address.

@@ -8,7 +8,7 @@ use amqp_proto::symbol;
 use amqp_proto::testing::{Pair, open};
 use amqp_proto::types::{Many, Symbol};
 use amqp_proto::wire::Condition;
-use common::solo::{Solo, opening};
+use common::wire::{Wire, opening};
 
 /// C-OPEN-08: either end closes a connection whose peer lacks a required extension, and the error names it.
 #[test]
@@ -16,19 +16,19 @@ fn c_open_08_a_required_extension_has_to_be_offered() {
     let required = || Options::new("s").with_required_capabilities(symbol!("sole-connection"));
     for offer in [open("p"), open("p").nulls(6).symbol("other"), open("p").nulls(7).symbol("sole-connection")]
     {
-        let mut solo = Solo::server(required());
-        solo.hears(&opening([offer]));
-        assert_eq!(solo.closes_for(), Condition::PreconditionFailed);
-        assert!(!solo.engine.has_extension(&symbol!("sole-connection")));
+        let mut wire = Wire::server(required());
+        wire.peer_sends(opening([offer]));
+        assert_eq!(wire.engine_closes(), Condition::PreconditionFailed);
+        assert!(!wire.engine.has_extension(&symbol!("sole-connection")));
     }
-    let mut solo = Solo::client(required());
-    solo.says();
-    solo.hears(&opening([open("p")]));
-    assert_eq!(solo.closes_for(), Condition::PreconditionFailed);
+    let mut wire = Wire::client(required());
+    wire.octets();
+    wire.peer_sends(opening([open("p")]));
+    assert_eq!(wire.engine_closes(), Condition::PreconditionFailed);
 
     let offering = open("p").nulls(6).symbol("sole-connection");
-    let solo = Solo::open_by(required(), offering);
-    assert!(solo.engine.has_extension(&symbol!("sole-connection")));
+    let wire = Wire::opened_by(required(), offering);
+    assert!(wire.engine.has_extension(&symbol!("sole-connection")));
 }
 
 /// C-OPEN-08, C-OPEN-09: a required extension is also desired, once.

@@ -10,7 +10,7 @@ use amqp_proto::testing::{Literal, Pair, Script, attach_sender, begin, close, en
 use amqp_proto::types::{Fields, Limits, Many, Moment, Symbol, Value};
 use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Deadline, Event, Origin, Reading, SessionError, symbol};
-use common::solo::{Solo, beginning, frames, opening};
+use common::wire::{Wire, beginning, opening};
 
 /// Returns the origin and the error of the last close.
 fn why(events: &[Event]) -> (Origin, Option<AmqpError>) {
@@ -30,25 +30,25 @@ fn c_open_01_the_first_frame_is_an_open_on_channel_0() {
         (end(), Condition::IllegalState),
         (open("p").on(1), Condition::NotAllowed),
     ] {
-        let mut solo = Solo::server(Options::new("s"));
-        solo.hears(&opening([first.clone()]));
-        assert_eq!(solo.closes_for(), condition, "{first}");
+        let mut wire = Wire::server(Options::new("s"));
+        wire.peer_sends(opening([first.clone()]));
+        assert_eq!(wire.engine_closes(), condition, "{first}");
     }
-    let mut solo = Solo::server(Options::new("s"));
-    solo.hears(&format!("{}0000000802000000", opening([])));
-    assert_eq!(solo.closes_for(), Condition::IllegalState, "an empty frame");
+    let mut wire = Wire::server(Options::new("s"));
+    wire.peer_sends(format!("{}0000000802000000", opening([])));
+    assert_eq!(wire.engine_closes(), Condition::IllegalState, "an empty frame");
 }
 
 /// C-OPEN-01: a server that closes before its open sends its open first, and then its close.
 #[test]
 fn c_open_01_an_open_that_is_owed_comes_before_the_close() {
-    let mut solo = Solo::server(Options::new("s"));
-    solo.hears(&opening([]));
-    assert!(solo.engine.close());
+    let mut wire = Wire::server(Options::new("s"));
+    wire.peer_sends(opening([]));
+    assert!(wire.engine.close());
     let opened = open("s").null().uint(65_536).ushort(255);
-    assert_eq!(solo.says(), opening([opened, close()]));
-    solo.hears(&frames([open("p"), close()]));
-    assert_eq!(why(&solo.events()), (Origin::Local, None));
+    wire.engine_wrote(opening([opened, close()]));
+    wire.peer_sends([open("p"), close()]);
+    assert_eq!(why(&wire.events()), (Origin::Local, None));
 }
 
 /// C-OPEN-02, C-OPEN-10: all fields of both opens arrive, and absent fields read as their defaults.
@@ -78,7 +78,7 @@ fn c_open_02_all_fields_of_an_open_arrive() {
     assert_eq!(heard.desired_capabilities, capabilities(&["B", "C"]));
     assert_eq!(heard.properties, properties);
 
-    let bare = Solo::open();
+    let bare = Wire::opened();
     let heard = bare.engine.peer_open().unwrap();
     assert_eq!((heard.hostname, heard.max_frame_size, heard.channel_max), (None, u32::MAX, u16::MAX));
     assert_eq!((heard.idle_time_out, heard.properties.len()), (None, 0));
@@ -89,9 +89,9 @@ fn c_open_02_all_fields_of_an_open_arrive() {
 #[test]
 fn c_open_03_an_open_names_its_container() {
     for body in [Literal::new(0x10), Literal::new(0x10).null(), Literal::new(0x10).null().string("host")] {
-        let mut solo = Solo::server(Options::new("s"));
-        solo.hears(&opening([body]));
-        assert_eq!(solo.closes_for(), Condition::InvalidField);
+        let mut wire = Wire::server(Options::new("s"));
+        wire.peer_sends(opening([body]));
+        assert_eq!(wire.engine_closes(), Condition::InvalidField);
     }
 }
 
@@ -116,9 +116,9 @@ fn c_open_04_frames_may_come_before_the_answers() {
 /// C-OPEN-05: a second open closes the connection.
 #[test]
 fn c_open_05_a_second_open_closes_the_connection() {
-    let mut solo = Solo::open();
-    solo.hears(&frames([open("p")]));
-    assert_eq!(solo.closes_for(), Condition::IllegalState);
+    let mut wire = Wire::opened();
+    wire.peer_sends(open("p"));
+    assert_eq!(wire.engine_closes(), Condition::IllegalState);
 }
 
 /// C-OPEN-06, K-02: a peer that sends mandatory fields only can use everything, from the open to the close.
@@ -165,8 +165,8 @@ fn c_open_10_locales_are_read_in_every_form() {
         ("a3 05 656e2d5553", &["en-US"]),
         ("e0 0b 02 a3 05 656e2d5553 02 6465", &["en-US", "de"]),
     ] {
-        let solo = Solo::open_by(Options::new("s"), open("p").nulls(4).raw(form).raw(form));
-        let heard = solo.engine.peer_open().unwrap();
+        let wire = Wire::opened_by(Options::new("s"), open("p").nulls(4).raw(form).raw(form));
+        let heard = wire.engine.peer_open().unwrap();
         for locales in [&heard.outgoing_locales, &heard.incoming_locales] {
             assert!(locales.iter().map(Symbol::as_str).eq(expected.iter().copied()), "{form}");
         }
@@ -176,13 +176,13 @@ fn c_open_10_locales_are_read_in_every_form() {
 /// C-CHAN-01, C-OPEN-02: this end begins no session above the peer's channel-max.
 #[test]
 fn c_chan_01_no_channel_above_the_peers_highest() {
-    let mut solo = Solo::open_by(Options::new("s"), open("p").nulls(2).ushort(2));
+    let mut wire = Wire::opened_by(Options::new("s"), open("p").nulls(2).ushort(2));
     for _ in 0..3 {
-        solo.engine.begin(&SessionOptions::new()).unwrap();
+        wire.engine.begin(&SessionOptions::new()).unwrap();
     }
-    assert_eq!(solo.engine.begin(&SessionOptions::new()), Err(SessionError::Channels));
+    assert_eq!(wire.engine.begin(&SessionOptions::new()), Err(SessionError::Channels));
     let written = begin(None, 0, 512, 0x7fff_ffff).uint(65_535);
-    assert_eq!(solo.says(), frames([written.clone(), written.clone().on(1), written.on(2)]));
+    wire.engine_wrote([written.clone(), written.clone().on(1), written.on(2)]);
 }
 
 /// C-CHAN-02, C-OPEN-02: every frame on a channel above this end's channel-max closes the connection.
@@ -191,80 +191,80 @@ fn c_chan_02_a_channel_above_the_highest_closes_the_connection() {
     let options = || Options::new("s").with_limits(Limits::DEFAULT.with_channel_max(7));
     let all = [beginning(8), flow(None, 1, 0, 1).on(8), close().on(8), end().on(0xffff)];
     for frame in all {
-        let mut solo = Solo::open_by(options(), open("p"));
-        solo.hears(&frames([frame]));
-        assert_eq!(solo.closes_for(), Condition::FramingError);
+        let mut wire = Wire::opened_by(options(), open("p"));
+        wire.peer_sends(frame);
+        assert_eq!(wire.engine_closes(), Condition::FramingError);
     }
-    let mut solo = Solo::open_by(options(), open("p"));
-    solo.hears("00000008 02000008");
-    assert_eq!(solo.closes_for(), Condition::FramingError);
-    let mut solo = Solo::open_by(options(), open("p"));
-    solo.accepts(beginning(7), &SessionOptions::new());
+    let mut wire = Wire::opened_by(options(), open("p"));
+    wire.peer_sends("00000008 02000008");
+    assert_eq!(wire.engine_closes(), Condition::FramingError);
+    let mut wire = Wire::opened_by(options(), open("p"));
+    wire.peer_begins(beginning(7), &SessionOptions::new());
 }
 
 /// C-CHAN-03, C-CHAN-04: the channels of both directions are independent; a frame on a channel without a session
 /// closes the connection.
 #[test]
 fn c_chan_03_channels_go_one_way() {
-    let mut solo = Solo::open();
-    let session = solo.accepts(beginning(3), &SessionOptions::new());
-    assert_eq!(solo.says(), frames([begin(Some(3), 0, 512, 0x7fff_ffff).uint(65_535)]));
-    let own = solo.engine.begin(&SessionOptions::new()).unwrap();
-    assert_eq!(solo.says(), frames([begin(None, 0, 512, 0x7fff_ffff).uint(65_535).on(1)]));
-    solo.hears(&frames([begin(Some(1), 0, 1, 1).on(0)]));
-    assert_eq!(solo.events(), [Event::SessionBegun(own)]);
-    solo.hears(&frames([end().on(3)]));
-    assert!(matches!(&solo.events()[..], [Event::SessionEnded { session: ended, .. }] if *ended == session));
-    assert_eq!(solo.says(), frames([end()]));
+    let mut wire = Wire::opened();
+    let session = wire.peer_begins(beginning(3), &SessionOptions::new());
+    wire.engine_wrote([begin(Some(3), 0, 512, 0x7fff_ffff).uint(65_535)]);
+    let own = wire.engine.begin(&SessionOptions::new()).unwrap();
+    wire.engine_wrote([begin(None, 0, 512, 0x7fff_ffff).uint(65_535).on(1)]);
+    wire.peer_sends(begin(Some(1), 0, 1, 1).on(0));
+    assert_eq!(wire.events(), [Event::SessionBegun(own)]);
+    wire.peer_sends(end().on(3));
+    assert!(matches!(&wire.events()[..], [Event::SessionEnded { session: ended, .. }] if *ended == session));
+    wire.engine_wrote([end()]);
     for unmapped in [flow(None, 1, 0, 1).on(3), attach_sender("n", 0, "a", "b").on(5), end().on(3)] {
-        let mut other = Solo::open();
-        other.accepts(beginning(1), &SessionOptions::new());
-        other.hears(&frames([unmapped]));
-        assert_eq!(other.closes_for(), Condition::NotAllowed);
+        let mut other = Wire::opened();
+        other.peer_begins(beginning(1), &SessionOptions::new());
+        other.peer_sends(unmapped);
+        assert_eq!(other.engine_closes(), Condition::NotAllowed);
     }
 }
 
 /// C-CLOSE-01: nothing is written after a close, whichever end closed first.
 #[test]
 fn c_close_01_a_close_is_the_last_frame() {
-    let mut solo = Solo::open();
-    let session = solo.accepts(beginning(0), &SessionOptions::new());
-    solo.says();
-    assert!(solo.engine.close() && !solo.engine.close());
-    assert_eq!(solo.says(), frames([close()]));
-    solo.hears(&frames([
+    let mut wire = Wire::opened();
+    let session = wire.peer_begins(beginning(0), &SessionOptions::new());
+    wire.octets();
+    assert!(wire.engine.close() && !wire.engine.close());
+    wire.engine_wrote([close()]);
+    wire.peer_sends([
         beginning(1),
         attach_sender("n", 0, "a", "b"),
         flow(Some(0), 1, 0, 1).nulls(5).boolean(true),
-    ]));
-    solo.events();
-    assert_eq!(solo.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
-    let mut view = solo.engine.session(session).unwrap();
+    ]);
+    wire.events();
+    assert_eq!(wire.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
+    let mut view = wire.engine.session(session).unwrap();
     assert_eq!(view.end(), Err(SessionError::NotOpen));
     view.attach_sender("m", &SenderOptions::new()).unwrap_err();
-    solo.waits(1_000);
-    assert_eq!(solo.says(), "");
-    solo.hears(&frames([close()]));
-    assert_eq!(solo.says(), "");
+    wire.time_passes(1_000);
+    wire.engine_wrote("");
+    wire.peer_sends(close());
+    wire.engine_wrote("");
 }
 
 /// C-CLOSE-02: after its close this end reads until the peer's close; without one, the connection ends at a deadline.
 #[test]
 fn c_close_02_the_answer_is_waited_for_and_not_for_ever() {
-    let mut solo = Solo::open_by(Options::new("s").with_close_timeout(Duration::from_secs(5)), open("p"));
-    solo.engine.close_with(Condition::ConnectionForced.into());
-    assert_eq!(solo.says(), frames([close().error("amqp:connection:forced")]));
-    assert_eq!(solo.engine.next_deadline(), Some((solo.now + Duration::from_millis(5_000), Deadline::Close)));
-    solo.hears(&frames([beginning(0)]));
-    assert_eq!(solo.events(), [], "it could not be answered any more");
-    assert_eq!(solo.engine.reading(), Reading::Wanted);
-    solo.waits(4_999);
-    assert_eq!(solo.events(), []);
-    solo.waits(1);
-    let events = solo.events();
+    let mut wire = Wire::opened_by(Options::new("s").with_close_timeout(Duration::from_secs(5)), open("p"));
+    wire.engine.close_with(Condition::ConnectionForced.into());
+    wire.engine_wrote([close().error("amqp:connection:forced")]);
+    assert_eq!(wire.engine.next_deadline(), Some((wire.now + Duration::from_millis(5_000), Deadline::Close)));
+    wire.peer_sends(beginning(0));
+    assert_eq!(wire.events(), [], "it could not be answered any more");
+    assert_eq!(wire.engine.reading(), Reading::Wanted);
+    wire.time_passes(4_999);
+    assert_eq!(wire.events(), []);
+    wire.time_passes(1);
+    let events = wire.events();
     assert_eq!(events.len(), 1);
     assert_eq!(why(&events), (Origin::Local, Some(Condition::ConnectionForced.into())));
-    assert_eq!((solo.engine.reading(), solo.engine.next_deadline()), (Reading::Over, None));
+    assert_eq!((wire.engine.reading(), wire.engine.next_deadline()), (Reading::Over, None));
 }
 
 /// C-CLOSE-03, C-CLOSE-09, C-CLOSE-10: a close is answered, its reason is reported, and the end of input is no fault
@@ -272,14 +272,14 @@ fn c_close_02_the_answer_is_waited_for_and_not_for_ever() {
 #[test]
 fn c_close_03_a_close_is_answered() {
     for error in [None, Some("amqp:connection:forced")] {
-        let mut solo = Solo::open();
-        solo.hears(&frames([error.map_or(close(), |condition| close().error(condition))]));
-        assert_eq!(solo.says(), frames([close()]));
-        solo.engine.end_of_input();
+        let mut wire = Wire::opened();
+        wire.peer_sends(error.map_or(close(), |condition| close().error(condition)));
+        wire.engine_wrote([close()]);
+        wire.engine.end_of_input();
         let error = error.map(|_| AmqpError::from(Condition::ConnectionForced));
-        assert_eq!(why(&solo.events()), (Origin::Remote, error.clone()));
-        assert_eq!(solo.engine.remote_error(), error.as_ref());
-        assert!(!solo.engine.close());
+        assert_eq!(why(&wire.events()), (Origin::Remote, error.clone()));
+        assert_eq!(wire.engine.remote_error(), error.as_ref());
+        assert!(!wire.engine.close());
     }
 }
 
@@ -287,14 +287,14 @@ fn c_close_03_a_close_is_answered() {
 #[test]
 fn c_close_04_a_close_may_come_on_any_channel() {
     for channel in [0, 5, 255] {
-        let mut solo = Solo::open();
-        solo.hears(&frames([close().on(channel)]));
-        assert!(matches!(solo.events()[..], [Event::Closed(_)]));
-        assert_eq!(solo.says(), frames([close()]));
+        let mut wire = Wire::opened();
+        wire.peer_sends(close().on(channel));
+        assert!(matches!(wire.events()[..], [Event::Closed(_)]));
+        wire.engine_wrote([close()]);
     }
-    let mut client = Solo::client(Options::new("c"));
+    let mut client = Wire::client(Options::new("c"));
     client.engine.close();
-    assert_eq!(client.says(), opening([open("c").null().uint(65_536).ushort(255), close()]));
+    client.engine_wrote(opening([open("c").null().uint(65_536).ushort(255), close()]));
 }
 
 /// C-CLOSE-05: crossing closes answer each other, and both reasons are reported.
@@ -318,20 +318,20 @@ fn c_close_05_crossing_closes() {
 /// C-CLOSE-06, C-CLOSE-07, C-CLOSE-08: after a close for a fault, later frames have no effect.
 #[test]
 fn c_close_06_after_a_fault_all_input_is_dropped() {
-    let mut solo = Solo::open();
-    solo.hears(&frames([flow(None, 1, 0, 1).on(5), beginning(0)]));
-    assert_eq!(solo.closes_for(), Condition::NotAllowed);
+    let mut wire = Wire::opened();
+    wire.peer_sends([flow(None, 1, 0, 1).on(5), beginning(0)]);
+    assert_eq!(wire.engine_closes(), Condition::NotAllowed);
     for more in ["00000007", "0000000c 02000000 00531845", "00000008 02000000", "ff"] {
-        solo.hears(more);
-        solo.waits(60_000);
+        wire.peer_sends(more);
+        wire.time_passes(60_000);
         assert_eq!(
-            (solo.events(), solo.says(), solo.engine.reading()),
+            (wire.events(), wire.written(), wire.engine.reading()),
             (vec![], String::new(), Reading::Over)
         );
     }
-    solo.engine.end_of_input();
-    assert_eq!((solo.events(), solo.engine.close(), solo.engine.is_over()), (vec![], false, true));
-    assert_eq!(solo.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
+    wire.engine.end_of_input();
+    assert_eq!((wire.events(), wire.engine.close(), wire.engine.is_over()), (vec![], false, true));
+    assert_eq!(wire.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
 }
 
 /// C-REDIR-01: a redirect names its host and port, in both directions.

@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{
@@ -12,7 +10,7 @@ use amqp_proto::testing::{
 use amqp_proto::types::{DeliveryTag, Limits, LinkKey};
 use amqp_proto::wire::{AmqpError, Condition, Outcome, Source};
 use amqp_proto::{Event, FlowError, LinkError, Origin, SendError, SettleError, StaleKey};
-use peer::{Peer, credit, detach_with};
+use common::wire::{Wire, credit, detach_with};
 
 /// A disposition that settles a delivery as accepted.
 fn accepted(id: u32) -> amqp_proto::testing::Literal {
@@ -24,23 +22,23 @@ fn accepted(id: u32) -> amqp_proto::testing::Literal {
 #[test]
 fn l_det_01_a_detach_is_answered_in_kind() {
     for (closed, ours) in [(false, false), (false, true), (true, false), (true, true)] {
-        let mut peer = Peer::new();
-        let link = peer.receiver(&ReceiverOptions::new());
+        let mut wire = Wire::begun();
+        let link = wire.receiver(&ReceiverOptions::new());
         if ours {
-            let mut receiver = peer.amqp.receiver(link).unwrap();
+            let mut receiver = wire.engine.receiver(link).unwrap();
             if closed { receiver.close() } else { receiver.detach() }.unwrap();
             assert_eq!(receiver.detach(), Err(LinkError::Detached));
             assert_eq!(receiver.set_credit(1), Err(FlowError::Detached));
-            peer.hears([detach(0, closed)]);
-            peer.send(detach(0, closed));
+            wire.engine_wrote([detach(0, closed)]);
+            wire.peer_sends(detach(0, closed));
         } else {
-            peer.send(detach(0, closed));
+            wire.peer_sends(detach(0, closed));
         }
-        let (key, told, reason) = peer.detached();
+        let (key, told, reason) = wire.detached();
         assert_eq!((key, told, reason.error), (link.into(), closed, None));
         assert_eq!(reason.origin, if ours { Origin::Local } else { Origin::Remote });
-        peer.hears(if ours { None } else { Some(detach(0, closed)) });
-        match peer.amqp.receiver(link) {
+        wire.engine_wrote(if ours { None } else { Some(detach(0, closed)) });
+        match wire.engine.receiver(link) {
             Err(StaleKey) => assert!(closed),
             Ok(receiver) => assert!(!closed && receiver.is_suspended()),
         }
@@ -71,66 +69,66 @@ fn l_det_02_deliveries_outlive_a_detach() {
 /// L-DET-02: a message on the way while this end detaches is received and settled like earlier messages.
 #[test]
 fn l_det_02_messages_on_the_way_arrive() {
-    let mut peer = Peer::new();
-    let link = peer.receiver(&ReceiverOptions::new());
-    peer.amqp.receiver(link).unwrap().detach().unwrap();
-    peer.send(transfer(0, 0, b"t").payload(common::octets("0053 7740"))).send(detach(0, false));
-    let events = peer.events();
+    let mut wire = Wire::begun();
+    let link = wire.receiver(&ReceiverOptions::new());
+    wire.engine.receiver(link).unwrap().detach().unwrap();
+    wire.peer_sends(transfer(0, 0, b"t").payload(common::octets("0053 7740"))).peer_sends(detach(0, false));
+    let events = wire.events();
     let [Event::Message { delivery, .. }, Event::LinkDetached { closed: false, .. }] = events[..] else {
         panic!("{events:?}")
     };
-    let mut receiver = peer.amqp.receiver(link).unwrap();
+    let mut receiver = wire.engine.receiver(link).unwrap();
     assert_eq!(receiver.receive().unwrap().key(), delivery);
     receiver.accept(delivery).unwrap();
-    peer.hears([detach(0, false), accepted(0)]);
+    wire.engine_wrote([detach(0, false), accepted(0)]);
 }
 
 /// L-DET-03, T-RES-03: the link is attached again on its session under its old key, with another terminus and without
 /// an unsettled map. Its sent deliveries are lost (T-RES-05); tags and unread messages stay.
 #[test]
 fn l_det_03_the_same_link_again() {
-    let mut peer = Peer::new();
-    let out = peer.sender(&SenderOptions::new(), 10);
-    let inbox = peer.receiver_on(1, "in", &ReceiverOptions::new().with_prefetch(0));
-    peer.amqp.receiver(inbox).unwrap().set_credit(5).unwrap();
-    let first = peer.amqp.sender(out).unwrap().send("first").unwrap();
-    peer.send(transfer(1, 0, b"t").payload(common::octets("0053 7740")));
-    peer.send(detach(0, false)).send(detach(1, false));
-    assert_eq!(peer.events().len(), 3);
-    assert_eq!(peer.amqp.sender(out).unwrap().send("no"), Err(SendError::Detached));
-    peer.octets();
+    let mut wire = Wire::begun();
+    let out = wire.sender(&SenderOptions::new(), 10);
+    let inbox = wire.receiver_on(1, "in", &ReceiverOptions::new().with_prefetch(0));
+    wire.engine.receiver(inbox).unwrap().set_credit(5).unwrap();
+    let first = wire.engine.sender(out).unwrap().send("first").unwrap();
+    wire.peer_sends(transfer(1, 0, b"t").payload(common::octets("0053 7740")));
+    wire.peer_sends(detach(0, false)).peer_sends(detach(1, false));
+    assert_eq!(wire.events().len(), 3);
+    assert_eq!(wire.engine.sender(out).unwrap().send("no"), Err(SendError::Detached));
+    wire.octets();
 
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    let mut session = wire.session();
     let options =
         SenderOptions::to("b").with_source(Source::at("other")).with_initial_delivery_count(7.into());
     assert_eq!(session.attach_sender("out", &options), Ok(out));
-    assert!(peer.amqp.sender(out).unwrap().peer_attach().is_none());
+    assert!(wire.engine.sender(out).unwrap().peer_attach().is_none());
     let again = attach("out", 0, false).nulls(2).terminus(0x28, "other").terminus(0x29, "b");
-    peer.hears([again.nulls(2).uint(7)]);
-    peer.send(attach_receiver("out", 5, "other", "b")).send(credit(5, 7, 2));
+    wire.engine_wrote([again.nulls(2).uint(7)]);
+    wire.peer_sends(attach_receiver("out", 5, "other", "b")).peer_sends(credit(5, 7, 2));
     // The receiver's map names no unsettled delivery (T-RES-05).
     let lost = Event::Lost { link: out.into(), delivery: first, state: None };
-    assert_eq!(peer.events(), [Event::LinkAttached(out.into()), lost, Event::Sendable(out)]);
-    let second = peer.amqp.sender(out).unwrap().send("second").unwrap();
-    assert_eq!(peer.amqp.sender(out).unwrap().unsettled().collect::<Vec<_>>(), [second]);
-    assert_eq!(peer.amqp.delivery(second).unwrap().tag(), DeliveryTag::from(1));
+    assert_eq!(wire.events(), [Event::LinkAttached(out.into()), lost, Event::Sendable(out)]);
+    let second = wire.engine.sender(out).unwrap().send("second").unwrap();
+    assert_eq!(wire.engine.sender(out).unwrap().unsettled().collect::<Vec<_>>(), [second]);
+    assert_eq!(wire.engine.delivery(second).unwrap().tag(), DeliveryTag::from(1));
 
     // The peer attaches the other link again: its message is still readable, and its tag still in use.
-    peer.octets();
-    peer.send(attach_sender("in", 1, "a", "b"));
-    assert_eq!(peer.offered(), inbox.into());
-    let mut receiver = peer.amqp.receiver(inbox).unwrap();
+    wire.octets();
+    wire.peer_sends(attach_sender("in", 1, "a", "b"));
+    assert_eq!(wire.offered(), inbox.into());
+    let mut receiver = wire.engine.receiver(inbox).unwrap();
     receiver.accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
     assert!(receiver.receive().is_some());
     receiver.set_credit(5).unwrap();
     assert_eq!(receiver.unsettled_len(), 1);
-    peer.send(transfer(1, 1, b"t"));
-    let events = peer.events();
+    wire.peer_sends(transfer(1, 1, b"t"));
+    let events = wire.events();
     assert!(
         matches!(events[..], [Event::Lost { .. }, Event::LinkDetached { closed: true, .. }]),
         "{events:?}"
     );
-    assert!(peer.lines().last().unwrap().contains("amqp:not-allowed"));
+    assert!(wire.lines().last().unwrap().contains("amqp:not-allowed"));
 }
 
 /// L-DET-03, S-END-04: a suspended link that moves to another session loses its deliveries, which is reported. The
@@ -138,33 +136,33 @@ fn l_det_03_the_same_link_again() {
 #[test]
 fn l_det_03_on_another_session() {
     for by_peer in [false, true] {
-        let mut peer = Peer::new();
-        let link = peer.receiver(&ReceiverOptions::new().with_prefetch(3));
-        peer.send(transfer(0, 0, b"t").payload("x")).send(detach(0, false));
-        let events = peer.events();
+        let mut wire = Wire::begun();
+        let link = wire.receiver(&ReceiverOptions::new().with_prefetch(3));
+        wire.peer_sends(transfer(0, 0, b"t").payload("x")).peer_sends(detach(0, false));
+        let events = wire.events();
         let Event::Message { delivery, .. } = events[0] else { panic!("{events:?}") };
-        peer.send(amqp_proto::testing::begin(None, 0, 10, 10).on(1));
-        let Event::SessionOffered(other) = peer.event() else { panic!() };
-        peer.amqp.session(other).unwrap().accept(&SessionOptions::new()).unwrap();
-        peer.octets();
+        wire.peer_sends(amqp_proto::testing::begin(None, 0, 10, 10).on(1));
+        let Event::SessionOffered(other) = wire.event() else { panic!() };
+        wire.engine.session(other).unwrap().accept(&SessionOptions::new()).unwrap();
+        wire.octets();
         let lost = Event::Lost { link: link.into(), delivery, state: None };
         if by_peer {
-            peer.send(attach_sender("in", 0, "a", "b").on(1));
-            assert_eq!(peer.events(), [lost, Event::LinkOffered(link.into())]);
-            peer.amqp.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
+            wire.peer_sends(attach_sender("in", 0, "a", "b").on(1));
+            assert_eq!(wire.events(), [lost, Event::LinkOffered(link.into())]);
+            wire.engine.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
         } else {
-            let mut session = peer.amqp.session(other).unwrap();
+            let mut session = wire.engine.session(other).unwrap();
             assert_eq!(session.attach_receiver("in", &ReceiverOptions::new()), Ok(link));
-            peer.send(attach_sender("in", 0, "a", "b").on(1));
-            assert_eq!(peer.events(), [lost, Event::LinkAttached(link.into())]);
+            wire.peer_sends(attach_sender("in", 0, "a", "b").on(1));
+            assert_eq!(wire.events(), [lost, Event::LinkAttached(link.into())]);
         }
-        assert!(peer.amqp.receiver(link).unwrap().receive().is_none());
-        assert_eq!(peer.amqp.receiver(link).unwrap().accept(delivery), Err(SettleError::Settled));
-        peer.send(transfer(0, 0, b"t").on(1).payload("y"));
-        assert!(matches!(peer.event(), Event::Message { .. }));
-        peer.send(end());
-        assert!(matches!(peer.event(), Event::SessionEnded { .. }));
-        assert!(peer.amqp.receiver(link).unwrap().receive().is_some());
+        assert!(wire.engine.receiver(link).unwrap().receive().is_none());
+        assert_eq!(wire.engine.receiver(link).unwrap().accept(delivery), Err(SettleError::Settled));
+        wire.peer_sends(transfer(0, 0, b"t").on(1).payload("y"));
+        assert!(matches!(wire.event(), Event::Message { .. }));
+        wire.peer_sends(end());
+        assert!(matches!(wire.event(), Event::SessionEnded { .. }));
+        assert!(wire.engine.receiver(link).unwrap().receive().is_some());
     }
 }
 
@@ -192,21 +190,22 @@ fn s_end_04_a_suspended_link_outlives_its_session() {
 #[test]
 fn suspended_links_are_forgotten_beyond_the_limit() {
     for limit in [0, 2] {
-        let mut peer = Peer::with(Limits::DEFAULT.with_suspended_links(limit), &SessionOptions::new(), 10);
+        let mut wire =
+            Wire::begun_with(Limits::DEFAULT.with_suspended_links(limit), &SessionOptions::new(), 10);
         let links: Vec<_> = (0..4)
-            .map(|handle| peer.sender_on(handle, &format!("l{handle}"), &SenderOptions::new(), 5))
+            .map(|handle| wire.sender_on(handle, &format!("l{handle}"), &SenderOptions::new(), 5))
             .collect();
-        let sent = peer.amqp.sender(links[0]).unwrap().send("x").unwrap();
+        let sent = wire.engine.sender(links[0]).unwrap().send("x").unwrap();
         for handle in 0..4 {
-            peer.send(detach(handle, false));
+            wire.peer_sends(detach(handle, false));
         }
         let lost = Event::Lost { link: links[0].into(), delivery: sent, state: None };
-        let events = peer.events();
+        let events = wire.events();
         assert_eq!(events.iter().filter(|event| **event == lost).count(), 1);
         assert_eq!(events.len(), 5);
-        let alive = links.iter().filter(|link| peer.amqp.sender(**link).is_ok()).count();
+        let alive = links.iter().filter(|link| wire.engine.sender(**link).is_ok()).count();
         assert_eq!(alive, limit as usize);
-        let mut session = peer.amqp.session(peer.session).unwrap();
+        let mut session = wire.session();
         assert_ne!(session.attach_sender("l0", &SenderOptions::new()), Ok(links[0]));
         assert_eq!(session.attach_sender("l3", &SenderOptions::new()) == Ok(links[3]), limit > 0);
     }
@@ -216,19 +215,19 @@ fn suspended_links_are_forgotten_beyond_the_limit() {
 /// answers to both and reports no offer.
 #[test]
 fn l_close_02_a_plain_detach_crosses_a_closing_one() {
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 5);
-    peer.amqp.sender(link).unwrap().detach().unwrap();
-    peer.hears([detach(0, false)]);
-    peer.send(detach(0, true));
-    let (key, closed, _) = peer.detached();
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 5);
+    wire.engine.sender(link).unwrap().detach().unwrap();
+    wire.engine_wrote([detach(0, false)]);
+    wire.peer_sends(detach(0, true));
+    let (key, closed, _) = wire.detached();
     assert_eq!((key, closed), (link.into(), true));
-    assert!(peer.amqp.sender(link).is_err());
-    peer.hears([attach("out", 0, false).nulls(6).uint(0), detach(0, true)]);
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    assert!(wire.engine.sender(link).is_err());
+    wire.engine_wrote([attach("out", 0, false).nulls(6).uint(0), detach(0, true)]);
+    let mut session = wire.session();
     assert_eq!(session.attach_sender("out", &SenderOptions::new()), Err(LinkError::NameInUse));
-    peer.send(attach("out", 3, true)).send(credit(3, 0, 10)).send(detach(3, true)).quiet();
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    wire.peer_sends(attach("out", 3, true)).peer_sends(credit(3, 0, 10)).peer_sends(detach(3, true)).quiet();
+    let mut session = wire.session();
     session.attach_sender("out", &SenderOptions::new()).unwrap();
 }
 
@@ -285,29 +284,29 @@ fn l_close_03_crossing_detaches_of_one_kind() {
 /// Some brokers answer a closing detach with a plain one; the link is closed.
 #[test]
 fn a_plain_answer_to_a_closing_detach_closes() {
-    let mut peer = Peer::new();
-    let link = peer.receiver(&ReceiverOptions::new());
-    peer.amqp.receiver(link).unwrap().close().unwrap();
-    peer.send(detach(0, false));
-    let (key, closed, reason) = peer.detached();
+    let mut wire = Wire::begun();
+    let link = wire.receiver(&ReceiverOptions::new());
+    wire.engine.receiver(link).unwrap().close().unwrap();
+    wire.peer_sends(detach(0, false));
+    let (key, closed, reason) = wire.detached();
     assert_eq!((key, closed, reason.origin), (link.into(), true, Origin::Local));
-    assert!(peer.amqp.receiver(link).is_err());
-    peer.hears([detach(0, true)]);
+    assert!(wire.engine.receiver(link).is_err());
+    wire.engine_wrote([detach(0, true)]);
 }
 
 /// A suspended link is closed by an attach and a closing detach, and removed at once.
 #[test]
 fn a_suspended_link_is_closed() {
-    let mut peer = Peer::new();
-    let link = peer.receiver(&ReceiverOptions::new());
-    peer.send(detach(0, false));
-    peer.events();
-    peer.octets();
-    peer.amqp.receiver(link).unwrap().close().unwrap();
-    assert!(matches!(peer.event(), Event::LinkDetached { closed: true, .. }));
-    peer.hears([attach("in", 0, true), detach(0, true)]);
-    peer.send(attach_sender("in", 0, "a", "b")).send(detach(0, true)).quiet();
-    assert!(peer.amqp.receiver(link).is_err());
+    let mut wire = Wire::begun();
+    let link = wire.receiver(&ReceiverOptions::new());
+    wire.peer_sends(detach(0, false));
+    wire.events();
+    wire.octets();
+    wire.engine.receiver(link).unwrap().close().unwrap();
+    assert!(matches!(wire.event(), Event::LinkDetached { closed: true, .. }));
+    wire.engine_wrote([attach("in", 0, true), detach(0, true)]);
+    wire.peer_sends(attach_sender("in", 0, "a", "b")).peer_sends(detach(0, true)).quiet();
+    assert!(wire.engine.receiver(link).is_err());
 }
 
 /// L-ERR-01, R-ERR-01: the peer gets the complete error of a link, and the link is removed.
@@ -329,31 +328,31 @@ fn l_err_01_a_detach_with_an_error() {
 /// L-ERR-02: after a link is closed with an error, frames for it are dropped until the peer's detach.
 #[test]
 fn l_err_02_frames_behind_an_error_are_dropped() {
-    let mut peer = Peer::new();
-    let link = peer.receiver(&ReceiverOptions::new().with_max_message_size(4));
-    peer.send(transfer(0, 0, b"1").payload("12345"));
-    let (_, closed, reason) = peer.detached();
+    let mut wire = Wire::begun();
+    let link = wire.receiver(&ReceiverOptions::new().with_max_message_size(4));
+    wire.peer_sends(transfer(0, 0, b"1").payload("12345"));
+    let (_, closed, reason) = wire.detached();
     assert_eq!((closed, reason.error.unwrap().condition), (true, Condition::MessageSizeExceeded));
-    assert!(peer.amqp.receiver(link).is_err());
-    assert!(peer.lines()[0].contains("amqp:link:message-size-exceeded"));
-    peer.send(transfer(0, 1, b"2").payload("1"))
-        .send(flow(Some(0), 10, 2, 10).uint(0).uint(2).uint(0).nulls(2).boolean(true))
-        .send(disposition(false, 0, None).boolean(true))
+    assert!(wire.engine.receiver(link).is_err());
+    assert!(wire.lines()[0].contains("amqp:link:message-size-exceeded"));
+    wire.peer_sends(transfer(0, 1, b"2").payload("1"))
+        .peer_sends(flow(Some(0), 10, 2, 10).uint(0).uint(2).uint(0).nulls(2).boolean(true))
+        .peer_sends(disposition(false, 0, None).boolean(true))
         .quiet();
-    peer.send(detach(0, true)).quiet();
-    peer.send(transfer(0, 2, b"3").payload("1"));
-    assert!(matches!(peer.event(), Event::SessionEnded { .. }));
+    wire.peer_sends(detach(0, true)).quiet();
+    wire.peer_sends(transfer(0, 2, b"3").payload("1"));
+    assert!(matches!(wire.event(), Event::SessionEnded { .. }));
 }
 
 /// L-REDIR-01: the peer's detach of a sender is reported at once, and sends fail from then on.
 #[test]
 fn a_detach_of_the_peer_ends_every_wait() {
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 1);
-    let sent = peer.amqp.sender(link).unwrap().send("x").unwrap();
-    peer.send(detach_with(0, "amqp:link:detach-forced"));
-    assert_eq!(peer.amqp.sender(link).unwrap().send("y"), Err(SendError::Detached));
-    let events = peer.events();
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 1);
+    let sent = wire.engine.sender(link).unwrap().send("x").unwrap();
+    wire.peer_sends(detach_with(0, "amqp:link:detach-forced"));
+    assert_eq!(wire.engine.sender(link).unwrap().send("y"), Err(SendError::Detached));
+    let events = wire.events();
     assert_eq!(events[0], Event::Lost { link: link.into(), delivery: sent, state: None });
     assert!(matches!(&events[1], Event::LinkDetached { reason, .. } if reason.error.is_some()));
     assert_eq!(events.len(), 2);
@@ -364,21 +363,21 @@ fn a_detach_of_the_peer_ends_every_wait() {
 #[test]
 fn a_link_is_given_up_before_the_answer() {
     for closed in [false, true] {
-        let mut peer = Peer::new();
-        let mut session = peer.amqp.session(peer.session).unwrap();
+        let mut wire = Wire::begun();
+        let mut session = wire.session();
         let link = session.attach_receiver("x", &ReceiverOptions::from("a")).unwrap();
-        let mut receiver = peer.amqp.receiver(link).unwrap();
+        let mut receiver = wire.engine.receiver(link).unwrap();
         if closed { receiver.close() } else { receiver.detach() }.unwrap();
-        peer.octets();
-        peer.send(attach_sender("x", 0, "a", "b"));
-        peer.quiet();
-        peer.send(detach(0, closed));
-        assert!(matches!(peer.event(), Event::LinkDetached { link: LinkKey::Receiver(_), .. }));
-        peer.quiet();
-        let mut session = peer.amqp.session(peer.session).unwrap();
+        wire.octets();
+        wire.peer_sends(attach_sender("x", 0, "a", "b"));
+        wire.quiet();
+        wire.peer_sends(detach(0, closed));
+        assert!(matches!(wire.event(), Event::LinkDetached { link: LinkKey::Receiver(_), .. }));
+        wire.quiet();
+        let mut session = wire.session();
         let again = session.attach_receiver("x", &ReceiverOptions::from("a")).unwrap();
         assert_eq!(again == link, !closed);
-        assert!(peer.lines()[0].contains("handle: 0"));
+        assert!(wire.lines()[0].contains("handle: 0"));
     }
 }
 
@@ -386,24 +385,24 @@ fn a_link_is_given_up_before_the_answer() {
 /// it are dropped.
 #[test]
 fn s_end_05_a_session_ends_while_links_are_half_open() {
-    let mut peer = Peer::new();
-    let open = peer.receiver(&ReceiverOptions::new());
-    peer.send(attach_sender("offered", 1, "a", "b"));
-    let offered = peer.offered();
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    let mut wire = Wire::begun();
+    let open = wire.receiver(&ReceiverOptions::new());
+    wire.peer_sends(attach_sender("offered", 1, "a", "b"));
+    let offered = wire.offered();
+    let mut session = wire.session();
     let unanswered = session.attach_sender("unanswered", &SenderOptions::new()).unwrap();
     let detaching = session.attach_sender("detaching", &SenderOptions::new()).unwrap();
-    peer.amqp.sender(detaching).unwrap().close().unwrap();
-    peer.amqp.session(peer.session).unwrap().end().unwrap();
-    assert!(peer.lines().last().unwrap().starts_with("[0] end"));
-    peer.send(attach_receiver("unanswered", 2, "", "b"))
-        .send(attach_sender("more", 3, "a", "b"))
-        .send(credit(2, 0, 5))
-        .send(transfer(0, 0, b"t").payload("x"))
-        .send(detach(3, true))
+    wire.engine.sender(detaching).unwrap().close().unwrap();
+    wire.session().end().unwrap();
+    assert!(wire.lines().last().unwrap().starts_with("[0] end"));
+    wire.peer_sends(attach_receiver("unanswered", 2, "", "b"))
+        .peer_sends(attach_sender("more", 3, "a", "b"))
+        .peer_sends(credit(2, 0, 5))
+        .peer_sends(transfer(0, 0, b"t").payload("x"))
+        .peer_sends(detach(3, true))
         .quiet();
-    peer.send(end());
-    let events = peer.events();
+    wire.peer_sends(end());
+    let events = wire.events();
     for link in [open.into(), offered, unanswered.into(), detaching.into()] {
         let told =
             events.iter().filter(|event| matches!(event, Event::LinkDetached { link: l, .. } if *l == link));
@@ -411,8 +410,8 @@ fn s_end_05_a_session_ends_while_links_are_half_open() {
     }
     assert_eq!(events.len(), 5);
     assert!(matches!(events[4], Event::SessionEnded { .. }));
-    assert_eq!(peer.lines(), [""; 0]);
-    assert!(peer.amqp.session(peer.session).is_err() && peer.amqp.sender(unanswered).is_err());
+    assert_eq!(wire.lines(), [""; 0]);
+    assert!(wire.has_no_session() && wire.engine.sender(unanswered).is_err());
 }
 
 /// Links that open and close in any order on one session leave nothing behind. Some libraries deadlock when one link

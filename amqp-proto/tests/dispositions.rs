@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{Literal, Pair, close, detach, disposition, end, transfer};
@@ -13,7 +11,7 @@ use amqp_proto::wire::{
 };
 use amqp_proto::{Event, SettleError};
 use bytes::{Buf, Bytes};
-use peer::Peer;
+use common::wire::Wire;
 
 const ACCEPTED: &str = "00532445";
 /// The transactional state: accepted in transaction "t".
@@ -28,83 +26,83 @@ fn accepted(first: u32, last: Option<u32>) -> Literal {
 }
 
 /// A peer that has sent this number of messages on one link, and the deliveries received.
-fn received(count: u32, mode: ReceiverSettleMode) -> (Peer, ReceiverKey, Vec<DeliveryKey>) {
-    let mut peer = Peer::new();
+fn received(count: u32, mode: ReceiverSettleMode) -> (Wire, ReceiverKey, Vec<DeliveryKey>) {
+    let mut wire = Wire::begun();
     let options = ReceiverOptions::new().with_prefetch(0).with_rcv_settle_mode(mode);
-    let link = peer.receiver(&options);
-    peer.amqp.receiver(link).unwrap().set_credit(count).unwrap();
-    peer.octets();
+    let link = wire.receiver(&options);
+    wire.engine.receiver(link).unwrap().set_credit(count).unwrap();
+    wire.octets();
     (0..count).for_each(|id| {
-        peer.send(transfer(0, id, &id.to_be_bytes()).payload("x"));
+        wire.peer_sends(transfer(0, id, &id.to_be_bytes()).payload("x"));
     });
-    assert_eq!(peer.events().len(), count as usize);
-    let mut receiver = peer.amqp.receiver(link).unwrap();
+    assert_eq!(wire.events().len(), count as usize);
+    let mut receiver = wire.engine.receiver(link).unwrap();
     let keys = std::iter::from_fn(|| receiver.receive().map(|delivery| delivery.key())).collect();
-    (peer, link, keys)
+    (wire, link, keys)
 }
 
 /// T-DISP-20: equal states of neighbouring deliveries are merged into one range, in whatever order the application
 /// sets them. A gap or another outcome begins a new range.
 #[test]
 fn t_disp_20_neighbours_are_merged() {
-    let (mut peer, link, keys) = received(10, ReceiverSettleMode::First);
-    let mut receiver = peer.amqp.receiver(link).unwrap();
+    let (mut wire, link, keys) = received(10, ReceiverSettleMode::First);
+    let mut receiver = wire.engine.receiver(link).unwrap();
     for at in [0, 2, 1, 3, 6, 5] {
         receiver.accept(keys[at]).unwrap();
     }
     receiver.release(keys[4]).unwrap();
     receiver.reject(keys[8], None).unwrap();
     receiver.reject(keys[9], None).unwrap();
-    peer.hears([
+    wire.engine_wrote([
         accepted(0, Some(3)),
         accepted(5, Some(6)),
         disposition(true, 4, None).boolean(true).raw("00532645"),
         disposition(true, 8, Some(9)).boolean(true).raw("00532545"),
     ]);
-    peer.amqp.receiver(link).unwrap().accept_all();
-    peer.hears([accepted(7, None)]);
+    wire.engine.receiver(link).unwrap().accept_all();
+    wire.engine_wrote([accepted(7, None)]);
 }
 
 /// T-DISP-20: ranges span links, and all deliveries until output is taken.
 #[test]
 fn t_disp_20_ranges_over_links() {
-    let mut peer = Peer::new();
-    let links = [0, 1].map(|handle| peer.receiver_on(handle, &format!("{handle}"), &ReceiverOptions::new()));
+    let mut wire = Wire::begun();
+    let links = [0, 1].map(|handle| wire.receiver_on(handle, &format!("{handle}"), &ReceiverOptions::new()));
     for id in 0..100_u32 {
-        peer.send(transfer(id % 2, id, &id.to_be_bytes()));
-        let Event::Message { receiver, delivery } = peer.event() else { panic!() };
+        wire.peer_sends(transfer(id % 2, id, &id.to_be_bytes()));
+        let Event::Message { receiver, delivery } = wire.event() else { panic!() };
         assert_eq!(receiver, links[id as usize % 2]);
-        let mut receiver = peer.amqp.receiver(receiver).unwrap();
+        let mut receiver = wire.engine.receiver(receiver).unwrap();
         let _ = receiver.receive().unwrap();
         receiver.accept(delivery).unwrap();
     }
-    assert!(peer.lines()[0].contains("first: 0, last: 99"));
+    assert!(wire.lines()[0].contains("first: 0, last: 99"));
 }
 
 /// T-DISP-07, T-DISP-16: a settlement is never sent before the delivery's outcome, not even if neighbours without an
 /// outcome are settled.
 #[test]
 fn t_disp_07_settled_behind_its_outcome() {
-    let (mut peer, link, keys) = received(3, ReceiverSettleMode::First);
-    let mut receiver = peer.amqp.receiver(link).unwrap();
+    let (mut wire, link, keys) = received(3, ReceiverSettleMode::First);
+    let mut receiver = wire.engine.receiver(link).unwrap();
     receiver.settle(keys[0]).unwrap();
     receiver.retire(keys[1], transaction(), Outcome::Accepted).unwrap();
     receiver.settle(keys[1]).unwrap();
-    peer.hears([
+    wire.engine_wrote([
         disposition(true, 0, None).boolean(true),
         disposition(true, 1, None).null().raw(RETIRED),
         disposition(true, 1, None).boolean(true),
     ]);
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 9);
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 9);
+    let mut sender = wire.engine.sender(link).unwrap();
     let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
-    peer.octets();
-    let mut sender = peer.amqp.sender(link).unwrap();
+    wire.octets();
+    let mut sender = wire.engine.sender(link).unwrap();
     sender.settle(keys[0]).unwrap();
     sender.update(keys[1], &Outcome::Accepted.into()).unwrap();
     sender.settle(keys[1]).unwrap();
-    peer.hears([
+    wire.engine_wrote([
         disposition(false, 0, None).boolean(true),
         disposition(false, 1, None).null().raw(ACCEPTED),
         disposition(false, 1, None).boolean(true),
@@ -119,13 +117,13 @@ fn t_xfer_06_a_settlement_goes_out_before_a_later_transfer() {
     let large = Bytes::from(vec![7; 700]);
     for octets in [Bytes::from_static(b"x"), large] {
         for streams in [false, true] {
-            let mut peer = Peer::framed(512, 99);
-            let link = peer.sender(&SenderOptions::new(), 9);
-            let mut sender = peer.amqp.sender(link).unwrap();
+            let mut wire = Wire::framed(512, 99);
+            let link = wire.sender(&SenderOptions::new(), 9);
+            let mut sender = wire.engine.sender(link).unwrap();
             let first = sender.send_payload(&Bytes::new().into(), &tagged).unwrap();
             let second = sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap();
-            peer.octets();
-            let mut sender = peer.amqp.sender(link).unwrap();
+            wire.octets();
+            let mut sender = wire.engine.sender(link).unwrap();
             sender.settle(first).unwrap();
             sender.settle(second).unwrap();
             if streams {
@@ -135,7 +133,7 @@ fn t_xfer_06_a_settlement_goes_out_before_a_later_transfer() {
             } else {
                 sender.send_payload(&octets.clone().into(), &tagged).unwrap();
             }
-            let lines = peer.lines();
+            let lines = wire.lines();
             assert!(lines[0].contains("disposition") && lines[0].contains("last: 1"), "{lines:?}");
             assert!(lines[1..].iter().all(|line| line.contains("transfer")), "{lines:?}");
         }
@@ -147,35 +145,35 @@ fn t_xfer_06_a_settlement_goes_out_before_a_later_transfer() {
 #[test]
 fn t_xfer_06_a_settlement_by_itself_goes_out_before_a_later_transfer() {
     let tagged = SendOptions::new().with_tag(DeliveryTag::new(b"t").unwrap());
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 9);
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 9);
     for id in 0..3 {
-        peer.amqp.sender(link).unwrap().send_payload(&Bytes::new().into(), &tagged).unwrap();
+        wire.engine.sender(link).unwrap().send_payload(&Bytes::new().into(), &tagged).unwrap();
         let frame = transfer(0, id, b"t");
         match id {
-            0 => peer.hears([frame]),
-            _ => peer.hears([disposition(false, id - 1, None).boolean(true), frame]),
+            0 => wire.engine_wrote([frame]),
+            _ => wire.engine_wrote([disposition(false, id - 1, None).boolean(true), frame]),
         }
-        peer.send(disposition(true, id, None).null().raw(ACCEPTED));
-        assert!(matches!(peer.event(), Event::Updated { settled: true, .. }));
+        wire.peer_sends(disposition(true, id, None).null().raw(ACCEPTED));
+        assert!(matches!(wire.event(), Event::Updated { settled: true, .. }));
     }
 }
 
 /// T-DISP-18: dispositions also go out between the frames of one delivery, before later frames.
 #[test]
 fn t_disp_18_dispositions_go_out_before_a_later_frame() {
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 9);
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 9);
+    let mut sender = wire.engine.sender(link).unwrap();
     let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
-    peer.octets();
-    let mut sender = peer.amqp.sender(link).unwrap();
+    wire.octets();
+    let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     for (key, piece) in keys.into_iter().zip(["a", "b"]) {
         sender.settle(key).unwrap();
         sender.write(piece).unwrap();
     }
-    let lines = peer.lines();
+    let lines = wire.lines();
     let names: Vec<_> = lines.iter().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
     assert_eq!(names, ["disposition", "transfer", "disposition", "transfer"], "{lines:?}");
 }
@@ -233,26 +231,26 @@ fn x_ret_01_a_retirement_goes_out_before_a_later_transfer() {
 /// notice.
 #[test]
 fn t_disp_20_outcomes_wait_while_messages_are_sent() {
-    let (mut peer, link, keys) = received(4, ReceiverSettleMode::First);
-    let out = peer.sender_on(1, "out", &SenderOptions::new(), 9);
+    let (mut wire, link, keys) = received(4, ReceiverSettleMode::First);
+    let out = wire.sender_on(1, "out", &SenderOptions::new(), 9);
     for key in keys {
-        peer.amqp.receiver(link).unwrap().accept(key).unwrap();
-        peer.amqp.sender(out).unwrap().send("answer").unwrap();
+        wire.engine.receiver(link).unwrap().accept(key).unwrap();
+        wire.engine.sender(out).unwrap().send("answer").unwrap();
     }
-    let lines = peer.lines();
+    let lines = wire.lines();
     assert_eq!(lines.iter().filter(|line| line.contains("disposition")).count(), 1, "{lines:?}");
 }
 
 /// T-DISP-21, M-STATE-01: states that are not outcomes are sent one by one, in order.
 #[test]
 fn t_disp_21_a_state_without_outcome_is_not_merged() {
-    let (mut peer, link, keys) = received(1, ReceiverSettleMode::First);
-    let mut receiver = peer.amqp.receiver(link).unwrap();
+    let (mut wire, link, keys) = received(1, ReceiverSettleMode::First);
+    let mut receiver = wire.engine.receiver(link).unwrap();
     for offset in [0, 5] {
         receiver.dispose(keys[0], &DeliveryState::Received(Received::new(0, offset))).unwrap();
     }
     receiver.accept(keys[0]).unwrap();
-    peer.hears([
+    wire.engine_wrote([
         disposition(true, 0, None).null().raw("005323 c00302 43 44"),
         disposition(true, 0, None).null().raw("005323 c00402 43 5305"),
         accepted(0, None),
@@ -264,21 +262,21 @@ fn t_disp_21_a_state_without_outcome_is_not_merged() {
 fn t_disp_21_a_state_without_outcome_goes_out_alone() {
     const RECEIVED: &str = "005323 c00302 43 44";
     let begun = DeliveryState::Received(Received::new(0, 0));
-    let (mut peer, link, keys) = received(2, ReceiverSettleMode::First);
-    let mut receiver = peer.amqp.receiver(link).unwrap();
+    let (mut wire, link, keys) = received(2, ReceiverSettleMode::First);
+    let mut receiver = wire.engine.receiver(link).unwrap();
     keys.iter().for_each(|key| receiver.dispose(*key, &begun).unwrap());
-    peer.hears([0, 1].map(|id| disposition(true, id, None).null().raw(RECEIVED)));
+    wire.engine_wrote([0, 1].map(|id| disposition(true, id, None).null().raw(RECEIVED)));
 
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 9);
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 9);
+    let mut sender = wire.engine.sender(link).unwrap();
     let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
-    peer.octets();
-    let mut sender = peer.amqp.sender(link).unwrap();
+    wire.octets();
+    let mut sender = wire.engine.sender(link).unwrap();
     sender.settle(keys[0]).unwrap();
     sender.update(keys[1], &begun).unwrap();
     sender.settle(keys[1]).unwrap();
-    peer.hears([
+    wire.engine_wrote([
         disposition(false, 0, None).boolean(true),
         disposition(false, 1, None).null().raw(RECEIVED),
         disposition(false, 1, None).boolean(true),
@@ -289,17 +287,17 @@ fn t_disp_21_a_state_without_outcome_goes_out_alone() {
 /// if a neighbour without an outcome is settled.
 #[test]
 fn t_disp_07_own_outcome_goes_out_before_the_settlement() {
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 9);
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 9);
+    let mut sender = wire.engine.sender(link).unwrap();
     let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
-    peer.octets();
-    peer.send(disposition(true, 0, None).null().raw(ACCEPTED));
-    assert_eq!(peer.events().len(), 1);
-    peer.amqp.sender(link).unwrap().update(keys[1], &Outcome::Released.into()).unwrap();
-    peer.send(disposition(true, 1, None).null().raw(ACCEPTED));
-    assert_eq!(peer.events().len(), 1);
-    peer.hears([
+    wire.octets();
+    wire.peer_sends(disposition(true, 0, None).null().raw(ACCEPTED));
+    assert_eq!(wire.events().len(), 1);
+    wire.engine.sender(link).unwrap().update(keys[1], &Outcome::Released.into()).unwrap();
+    wire.peer_sends(disposition(true, 1, None).null().raw(ACCEPTED));
+    assert_eq!(wire.events().len(), 1);
+    wire.engine_wrote([
         disposition(false, 0, None).boolean(true),
         disposition(false, 1, None).null().raw("00532645"),
         disposition(false, 1, None).boolean(true),
@@ -309,13 +307,13 @@ fn t_disp_07_own_outcome_goes_out_before_the_settlement() {
 /// F-MAX-02: an outcome too long for the peer's frames is sent without its details.
 #[test]
 fn f_max_02_an_outcome_that_is_too_long() {
-    let mut peer = Peer::framed(512, 99);
-    let link = peer.receiver(&ReceiverOptions::new());
-    peer.send(transfer(0, 0, b"t"));
-    let Event::Message { delivery, .. } = peer.event() else { panic!() };
+    let mut wire = Wire::framed(512, 99);
+    let link = wire.receiver(&ReceiverOptions::new());
+    wire.peer_sends(transfer(0, 0, b"t"));
+    let Event::Message { delivery, .. } = wire.event() else { panic!() };
     let error = AmqpError::new(Condition::NotFound).with_description("d".repeat(600));
-    peer.amqp.receiver(link).unwrap().reject(delivery, error).unwrap();
-    let lines = peer.lines();
+    wire.engine.receiver(link).unwrap().reject(delivery, error).unwrap();
+    let lines = wire.lines();
     assert!(
         lines.len() == 1 && lines[0].contains("rejected") && lines[0].contains("amqp:not-found"),
         "{lines:?}"
@@ -328,32 +326,32 @@ fn f_max_02_an_outcome_that_is_too_long() {
 fn c_close_01_outcomes_go_out_before_the_end() {
     for depth in 0..3 {
         let limits = Limits::DEFAULT.with_output_octets(1);
-        let mut peer = Peer::with(limits, &SessionOptions::new(), 99);
-        let link = peer.receiver(&ReceiverOptions::new());
-        peer.send(transfer(0, 0, b"0")).send(transfer(0, 1, b"1"));
-        let keys: Vec<_> = peer.amqp.receiver(link).unwrap().unsettled().collect();
-        peer.events();
+        let mut wire = Wire::begun_with(limits, &SessionOptions::new(), 99);
+        let link = wire.receiver(&ReceiverOptions::new());
+        wire.peer_sends(transfer(0, 0, b"0")).peer_sends(transfer(0, 1, b"1"));
+        let keys: Vec<_> = wire.engine.receiver(link).unwrap().unsettled().collect();
+        wire.events();
         let keys =
-            if keys.len() == 2 { keys } else { peer.amqp.receiver(link).unwrap().unsettled().collect() };
-        peer.amqp.receiver(link).unwrap().echo().unwrap();
-        assert!(peer.amqp.output().has_remaining());
-        peer.amqp.receiver(link).unwrap().accept(keys[0]).unwrap();
+            if keys.len() == 2 { keys } else { wire.engine.receiver(link).unwrap().unsettled().collect() };
+        wire.engine.receiver(link).unwrap().echo().unwrap();
+        assert!(wire.engine.output().has_remaining());
+        wire.engine.receiver(link).unwrap().accept(keys[0]).unwrap();
         let last = match depth {
             0 => {
-                peer.amqp.receiver(link).unwrap().close().unwrap();
+                wire.engine.receiver(link).unwrap().close().unwrap();
                 detach(0, true)
             }
             1 => {
-                peer.amqp.session(peer.session).unwrap().end().unwrap();
+                wire.session().end().unwrap();
                 end()
             }
             _ => {
-                assert!(peer.amqp.close());
+                assert!(wire.engine.close());
                 close()
             }
         };
-        assert_eq!(peer.amqp.receiver(link).unwrap().accept(keys[1]), Err(SettleError::Ended));
-        let octets = peer.octets();
+        assert_eq!(wire.engine.receiver(link).unwrap().accept(keys[1]), Err(SettleError::Ended));
+        let octets = wire.octets();
         let expected = [accepted(0, None), last].map(|frame| frame.to_octets()).concat();
         assert!(octets.ends_with(&expected), "{depth}: {}", common::hex(&octets));
     }

@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::message::Payload;
@@ -12,7 +10,7 @@ use amqp_proto::types::{DeliveryKey, DeliveryTag, Limits, ReceiverKey, SenderKey
 use amqp_proto::wire::{Frame, Performative, Transfer};
 use amqp_proto::{Event, PartEnd, ReadError, SendError};
 use bytes::{Buf, Bytes};
-use peer::Peer;
+use common::wire::Wire;
 
 /// This number of octets; neighbours differ.
 fn octets(len: usize) -> Bytes {
@@ -24,14 +22,14 @@ fn payload(len: usize) -> Payload {
 }
 
 /// Takes the output and returns its transfers, with their sizes and payloads.
-fn transfers(peer: &mut Peer) -> Vec<(u32, Transfer, Bytes)> {
+fn transfers(wire: &mut Wire) -> Vec<(u32, Transfer, Bytes)> {
     let transfer = |(size, frame)| match frame {
         Frame::Amqp { performative: Performative::Transfer(transfer), payload, .. } => {
             Some((size, transfer, payload))
         }
         _ => None,
     };
-    peer.sized_frames().into_iter().filter_map(transfer).collect()
+    wire.sized_frames().into_iter().filter_map(transfer).collect()
 }
 
 /// A first transfer that is not the last takes two octets more: settled is null, more is true.
@@ -39,9 +37,9 @@ const MORE: usize = 2;
 
 /// T-XFER-21, T-XFER-10, F-MAX-02: sends a message of this size, and checks that it goes out in the fewest and
 /// largest frames, with all octets.
-fn goes_out(peer: &mut Peer, link: SenderKey, max: usize, len: usize, options: &SendOptions) {
-    let delivery = peer.amqp.sender(link).unwrap().send_payload(&payload(len), options).unwrap();
-    let frames = transfers(peer);
+fn goes_out(wire: &mut Wire, link: SenderKey, max: usize, len: usize, options: &SendOptions) {
+    let delivery = wire.engine.sender(link).unwrap().send_payload(&payload(len), options).unwrap();
+    let frames = transfers(wire);
     let last = frames.len() - 1;
     let mut all = Vec::new();
     for (at, (size, transfer, part)) in frames.iter().enumerate() {
@@ -52,20 +50,20 @@ fn goes_out(peer: &mut Peer, link: SenderKey, max: usize, len: usize, options: &
         all.extend_from_slice(part);
     }
     assert_eq!(all, octets(len), "{len}");
-    peer.amqp.sender(link).unwrap().settle(delivery).unwrap();
-    peer.octets();
+    wire.engine.sender(link).unwrap().settle(delivery).unwrap();
+    wire.octets();
 }
 
 /// T-XFER-21: every size up to a few of the smallest frames.
 #[test]
 fn t_xfer_21_every_size_in_the_smallest_frames() {
-    let mut peer = Peer::framed(512, 2048);
-    let link = peer.sender(&SenderOptions::new(), u32::MAX >> 1);
-    peer.send(flow(Some(0), u32::MAX, 0, 0));
+    let mut wire = Wire::framed(512, 2048);
+    let link = wire.sender(&SenderOptions::new(), u32::MAX >> 1);
+    wire.peer_sends(flow(Some(0), u32::MAX, 0, 0));
     let long_tag = SendOptions::new().with_tag(DeliveryTag::new(&[9; 32]).unwrap());
     for len in 0..1_600 {
-        goes_out(&mut peer, link, 512, len, &SendOptions::new());
-        goes_out(&mut peer, link, 512, len, &long_tag);
+        goes_out(&mut wire, link, 512, len, &SendOptions::new());
+        goes_out(&mut wire, link, 512, len, &long_tag);
     }
 }
 
@@ -73,13 +71,13 @@ fn t_xfer_21_every_size_in_the_smallest_frames() {
 #[test]
 fn t_xfer_21_sizes_around_every_border() {
     for max in [513, 600, 1_023, 1_024, 4_096, 65_536] {
-        let mut peer = Peer::framed(u32::try_from(max).unwrap(), 2048);
-        let link = peer.sender(&SenderOptions::new(), u32::MAX >> 1);
-        peer.send(flow(Some(0), u32::MAX, 0, 0));
+        let mut wire = Wire::framed(u32::try_from(max).unwrap(), 2048);
+        let link = wire.sender(&SenderOptions::new(), u32::MAX >> 1);
+        wire.peer_sends(flow(Some(0), u32::MAX, 0, 0));
         for frames in 1..4_usize {
             // A frame has up to 40 octets beside its payload.
             for len in (frames * (max - 45)..=frames * max + 2).step_by(if max > 4_096 { 3 } else { 1 }) {
-                goes_out(&mut peer, link, max, len, &SendOptions::new());
+                goes_out(&mut wire, link, max, len, &SendOptions::new());
             }
         }
     }
@@ -90,18 +88,18 @@ fn t_xfer_21_sizes_around_every_border() {
 fn t_xfer_21_an_exact_fit() {
     let head = transfer(0, 0, &[0; 4]).to_octets().len();
     let fits = 512 - head;
-    let mut peer = Peer::framed(512, 2048);
-    let link = peer.sender(&SenderOptions::new(), 10);
+    let mut wire = Wire::framed(512, 2048);
+    let link = wire.sender(&SenderOptions::new(), 10);
     let message = octets(fits);
     let sent =
-        peer.amqp.sender(link).unwrap().send_payload(&message.slice(..fits).into(), &SendOptions::new());
-    peer.hears([transfer(0, 0, &[0; 4]).payload(&message[..fits])]);
-    peer.amqp.sender(link).unwrap().settle(sent.unwrap()).unwrap();
-    peer.octets();
-    peer.amqp.sender(link).unwrap().send_payload(&message.clone().into(), &SendOptions::new()).unwrap();
+        wire.engine.sender(link).unwrap().send_payload(&message.slice(..fits).into(), &SendOptions::new());
+    wire.engine_wrote([transfer(0, 0, &[0; 4]).payload(&message[..fits])]);
+    wire.engine.sender(link).unwrap().settle(sent.unwrap()).unwrap();
+    wire.octets();
+    wire.engine.sender(link).unwrap().send_payload(&message.clone().into(), &SendOptions::new()).unwrap();
     // A delivery-id of 1 takes one octet more than 0.
     let (first, rest) = message.split_at(fits - 1 - MORE);
-    peer.hears([
+    wire.engine_wrote([
         transfer(0, 1, &[0, 0, 0, 1]).null().boolean(true).payload(first),
         Literal::new(0x14).uint(0).payload(rest),
     ]);
@@ -134,9 +132,9 @@ fn t_xfer_21_chunks_frames_and_portions() {
 /// even with no octets.
 #[test]
 fn t_xfer_10_a_delivery_in_pieces() {
-    let mut peer = Peer::framed(512, 2048);
-    let link = peer.sender(&SenderOptions::new(), 10);
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut wire = Wire::framed(512, 2048);
+    let link = wire.sender(&SenderOptions::new(), 10);
+    let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.write("").unwrap();
     sender.write("ab").unwrap();
@@ -145,7 +143,7 @@ fn t_xfer_10_a_delivery_in_pieces() {
     sender.begin_delivery(&SendOptions::new().with_settled(true)).unwrap();
     sender.finish().unwrap();
     let more = || Literal::new(0x14).uint(0);
-    peer.hears([
+    wire.engine_wrote([
         transfer(0, 0, &[0; 4]).null().boolean(true).payload("ab"),
         more().nulls(4).boolean(true).payload("cd"),
         more(),
@@ -159,52 +157,52 @@ fn t_xfer_10_a_delivery_in_pieces() {
 fn t_xfer_13_given_up_in_each_phase() {
     let aborted = || Literal::new(0x14).uint(0).nulls(8).boolean(true);
     // Before the first frame: the peer has to learn of the delivery-id.
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 10);
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 10);
+    let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.abort().unwrap();
     assert_eq!((sender.unsettled_len(), sender.abort()), (0, Err(SendError::NoDelivery)));
-    peer.hears([transfer(0, 0, &[0; 4]).boolean(true).nulls(4).boolean(true)]);
+    wire.engine_wrote([transfer(0, 0, &[0; 4]).boolean(true).nulls(4).boolean(true)]);
     // Between frames.
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut sender = wire.engine.sender(link).unwrap();
     let delivery = sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.write("a").unwrap();
     sender.abort().unwrap();
-    assert!(peer.amqp.delivery(delivery).is_err());
-    peer.hears([transfer(0, 1, &[0, 0, 0, 1]).null().boolean(true).payload("a"), aborted()]);
+    assert!(wire.engine.delivery(delivery).is_err());
+    wire.engine_wrote([transfer(0, 1, &[0, 0, 0, 1]).null().boolean(true).payload("a"), aborted()]);
     // With octets that wait for the window.
-    peer.send(flow(Some(3), 1, 0, 2048));
-    peer.events();
-    let mut sender = peer.amqp.sender(link).unwrap();
+    wire.peer_sends(flow(Some(3), 1, 0, 2048));
+    wire.events();
+    let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.write("b").unwrap();
     sender.write("c").unwrap();
     sender.abort().unwrap();
-    peer.hears([transfer(0, 2, &[0, 0, 0, 2]).null().boolean(true).payload("b")]);
-    peer.send(flow(Some(4), 9, 0, 2048));
-    peer.events();
-    peer.hears([aborted()]);
+    wire.engine_wrote([transfer(0, 2, &[0, 0, 0, 2]).null().boolean(true).payload("b")]);
+    wire.peer_sends(flow(Some(4), 9, 0, 2048));
+    wire.events();
+    wire.engine_wrote([aborted()]);
     // A complete delivery cannot be aborted.
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.finish().unwrap();
     assert_eq!(sender.abort(), Err(SendError::NoDelivery));
-    peer.hears([transfer(0, 3, &[0, 0, 0, 3])]);
+    wire.engine_wrote([transfer(0, 3, &[0, 0, 0, 3])]);
 }
 
 /// T-DISP-10, T-DISP-19: a delivery settled before its first frame is written: the peer gets the transfer before the
 /// disposition.
 #[test]
 fn t_disp_19_settled_before_the_first_frame() {
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 10);
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 10);
+    let mut sender = wire.engine.sender(link).unwrap();
     let delivery = sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.settle(delivery).unwrap();
-    peer.hears([]);
-    peer.amqp.sender(link).unwrap().write("a").unwrap();
-    peer.hears([
+    wire.engine_wrote([]);
+    wire.engine.sender(link).unwrap().write("a").unwrap();
+    wire.engine_wrote([
         transfer(0, 0, &[0; 4]).null().boolean(true).payload("a"),
         amqp_proto::testing::disposition(false, 0, None).boolean(true),
     ]);
@@ -240,19 +238,19 @@ fn s_win_08_a_large_message_through_a_small_window() {
 #[test]
 fn t_xfer_10_a_refused_stream_gets_one_event() {
     let limits = Limits::DEFAULT.with_output_octets(1_000);
-    let mut peer = Peer::with(limits, &SessionOptions::new(), 99);
-    let link = peer.sender(&SenderOptions::new(), 5);
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut wire = Wire::begun_with(limits, &SessionOptions::new(), 99);
+    let link = wire.sender(&SenderOptions::new(), 5);
+    let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.write(octets(1_000)).unwrap();
     sender.write(octets(1_000)).unwrap();
     assert_eq!(sender.write("more"), Err(SendError::Full));
-    peer.octets();
-    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    wire.octets();
+    assert_eq!(wire.events(), [Event::Sendable(link)]);
     for _ in 0..3 {
-        peer.amqp.sender(link).unwrap().write("more").unwrap();
-        peer.octets();
-        assert_eq!(peer.events(), []);
+        wire.engine.sender(link).unwrap().write("more").unwrap();
+        wire.octets();
+        assert_eq!(wire.events(), []);
     }
 }
 
@@ -293,28 +291,28 @@ fn t_xfer_10_a_stream_that_has_to_wait() {
 fn s_win_08_links_take_turns() {
     const LINKS: u32 = 7;
     for opens_by in [1, 3, 10, 100] {
-        let mut peer = Peer::framed(512, LINKS);
+        let mut wire = Wire::framed(512, LINKS);
         let links: Vec<_> = (0..LINKS)
-            .map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0))
+            .map(|handle| wire.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0))
             .collect();
         for (handle, link) in (0..).zip(&links) {
-            peer.send(flow(Some(0), LINKS, 0, 9).uint(handle).uint(0).uint(9));
-            peer.events();
-            peer.amqp.sender(*link).unwrap().begin_delivery(&SendOptions::new()).unwrap();
+            wire.peer_sends(flow(Some(0), LINKS, 0, 9).uint(handle).uint(0).uint(9));
+            wire.events();
+            wire.engine.sender(*link).unwrap().begin_delivery(&SendOptions::new()).unwrap();
         }
         for link in &links {
-            let mut sender = peer.amqp.sender(*link).unwrap();
+            let mut sender = wire.engine.sender(*link).unwrap();
             sender.write(octets(4_000)).unwrap();
             sender.finish().unwrap();
         }
         // The first links have used the window up.
-        assert_eq!(transfers(&mut peer).len(), LINKS as usize);
+        assert_eq!(transfers(&mut wire).len(), LINKS as usize);
         let mut seen = LINKS;
         let mut order = Vec::new();
         for _ in 0..60 {
-            peer.send(flow(Some(seen), opens_by, 0, 9));
-            peer.events();
-            let frames = transfers(&mut peer);
+            wire.peer_sends(flow(Some(seen), opens_by, 0, 9));
+            wire.events();
+            let frames = transfers(&mut wire);
             seen += u32::try_from(frames.len()).unwrap();
             order.extend(frames.into_iter().map(|(_, transfer, _)| transfer.handle.get()));
         }
@@ -357,11 +355,11 @@ fn t_xfer_11_many_links_at_once() {
 }
 
 /// A peer that sends on handle 0 to a streaming receiver.
-fn streaming(frames: u32) -> (Peer, ReceiverKey) {
+fn streaming(frames: u32) -> (Wire, ReceiverKey) {
     let options = SessionOptions::new().with_incoming_frames(frames);
-    let mut peer = Peer::with(Limits::DEFAULT, &options, 9);
-    let link = peer.receiver(&ReceiverOptions::new().with_streaming(true));
-    (peer, link)
+    let mut wire = Wire::begun_with(Limits::DEFAULT, &options, 9);
+    let link = wire.receiver(&ReceiverOptions::new().with_streaming(true));
+    (wire, link)
 }
 
 fn piece(text: &str) -> Literal {
@@ -369,67 +367,69 @@ fn piece(text: &str) -> Literal {
 }
 
 #[track_caller]
-fn reads(peer: &mut Peer, link: ReceiverKey, delivery: DeliveryKey, text: &str, end: PartEnd) {
-    let part = peer.amqp.receiver(link).unwrap().read(delivery).unwrap();
+fn reads(wire: &mut Wire, link: ReceiverKey, delivery: DeliveryKey, text: &str, end: PartEnd) {
+    let part = wire.engine.receiver(link).unwrap().read(delivery).unwrap();
     assert_eq!((part.payload.to_bytes(), part.end), (Bytes::copy_from_slice(text.as_bytes()), end));
 }
 
 /// T-XFER-10, S-WIN-11: a message is read while it arrives, in any portions, and the window opens as it is read.
 #[test]
 fn t_xfer_10_a_message_is_read_before_its_end() {
-    let (mut peer, link) = streaming(2);
-    peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"));
-    let Event::Message { delivery, .. } = peer.event() else { panic!() };
-    reads(&mut peer, link, delivery, "a", PartEnd::More);
-    reads(&mut peer, link, delivery, "", PartEnd::More);
-    assert!(peer.amqp.receiver(link).unwrap().receive().is_none());
+    let (mut wire, link) = streaming(2);
+    wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("a"));
+    let Event::Message { delivery, .. } = wire.event() else { panic!() };
+    reads(&mut wire, link, delivery, "a", PartEnd::More);
+    reads(&mut wire, link, delivery, "", PartEnd::More);
+    assert!(wire.engine.receiver(link).unwrap().receive().is_none());
     for text in ["b", "c", "d"] {
-        peer.send(piece(text));
-        assert_eq!(peer.event(), Event::Data { receiver: link, delivery });
-        reads(&mut peer, link, delivery, text, PartEnd::More);
-        assert!(peer.lines().iter().all(|line| line.contains("incoming_window: 2")));
+        wire.peer_sends(piece(text));
+        assert_eq!(wire.event(), Event::Data { receiver: link, delivery });
+        reads(&mut wire, link, delivery, text, PartEnd::More);
+        assert!(wire.lines().iter().all(|line| line.contains("incoming_window: 2")));
     }
-    peer.send(piece("e")).send(Literal::new(0x14).uint(0).payload("f"));
+    wire.peer_sends(piece("e")).peer_sends(Literal::new(0x14).uint(0).payload("f"));
     let more = || Event::Data { receiver: link, delivery };
-    assert_eq!(peer.events(), [more(), more()]);
+    assert_eq!(wire.events(), [more(), more()]);
     // The window holds two frames, and has no room until they are read.
-    assert_eq!(peer.amqp.session(peer.session).unwrap().incoming_window(), 0);
-    reads(&mut peer, link, delivery, "ef", PartEnd::Complete);
-    let mut receiver = peer.amqp.receiver(link).unwrap();
+    assert_eq!(wire.session().incoming_window(), 0);
+    reads(&mut wire, link, delivery, "ef", PartEnd::Complete);
+    let mut receiver = wire.engine.receiver(link).unwrap();
     assert_eq!(receiver.read(delivery).unwrap_err(), ReadError::NoDelivery);
     receiver.accept(delivery).unwrap();
-    assert!(peer.lines().iter().any(|line| line.contains("incoming_window: 2")));
+    assert!(wire.lines().iter().any(|line| line.contains("incoming_window: 2")));
 }
 
 /// T-XFER-13: a message aborted while it is read: an event reports it, and reading finds the abort as its end.
 #[test]
 fn t_xfer_13_a_message_aborted_while_it_is_read() {
-    let (mut peer, link) = streaming(9);
+    let (mut wire, link) = streaming(9);
     let aborted = || Literal::new(0x14).uint(0).nulls(8).boolean(true);
-    peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a")).send(piece("b")).send(aborted());
-    let events = peer.events();
+    wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("a"))
+        .peer_sends(piece("b"))
+        .peer_sends(aborted());
+    let events = wire.events();
     let Event::Message { delivery, .. } = events[0] else { panic!("{events:?}") };
     assert_eq!(events[2], Event::Aborted { receiver: link, delivery });
-    assert!(peer.amqp.receiver(link).unwrap().accept(delivery).is_err());
-    reads(&mut peer, link, delivery, "", PartEnd::Aborted);
+    assert!(wire.engine.receiver(link).unwrap().accept(delivery).is_err());
+    reads(&mut wire, link, delivery, "", PartEnd::Aborted);
     // A receiver of complete messages is not affected.
-    peer.send(transfer(0, 1, b"t").null().boolean(true).payload("a")).send(aborted());
-    peer.send(transfer(0, 2, b"t").payload("whole"));
-    peer.events();
-    assert_eq!(peer.amqp.receiver(link).unwrap().receive().unwrap().payload().to_bytes(), "whole");
-    assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 1);
+    wire.peer_sends(transfer(0, 1, b"t").null().boolean(true).payload("a")).peer_sends(aborted());
+    wire.peer_sends(transfer(0, 2, b"t").payload("whole"));
+    wire.events();
+    assert_eq!(wire.engine.receiver(link).unwrap().receive().unwrap().payload().to_bytes(), "whole");
+    assert_eq!(wire.engine.receiver(link).unwrap().unsettled_len(), 1);
 }
 
 /// M-STATE-09, T-DISP-10: a message accepted before its end arrives completely.
 #[test]
 fn m_state_09_a_message_accepted_before_its_end() {
-    let (mut peer, link) = streaming(9);
-    peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"));
-    let Event::Message { delivery, .. } = peer.event() else { panic!() };
-    peer.amqp.receiver(link).unwrap().accept(delivery).unwrap();
-    assert!(peer.lines()[0].contains("accepted"));
-    peer.send(Literal::new(0x14).uint(0).payload("b"));
-    assert_eq!(peer.event(), Event::Data { receiver: link, delivery });
-    reads(&mut peer, link, delivery, "ab", PartEnd::Complete);
-    peer.quiet();
+    let (mut wire, link) = streaming(9);
+    wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("a"));
+    let Event::Message { delivery, .. } = wire.event() else { panic!() };
+    wire.engine.receiver(link).unwrap().accept(delivery).unwrap();
+    assert!(wire.lines()[0].contains("accepted"));
+    wire.peer_sends(Literal::new(0x14).uint(0).payload("b"));
+    assert_eq!(wire.event(), Event::Data { receiver: link, delivery });
+    reads(&mut wire, link, delivery, "ab", PartEnd::Complete);
+    wire.quiet();
 }

@@ -12,7 +12,7 @@ use amqp_proto::testing::{HEADER, Pair, SASL_HEADER, Script, begin, close, open}
 use amqp_proto::types::Moment;
 use amqp_proto::{Connection, Event, Origin, Reading};
 use common::hex;
-use common::solo::{Solo, frames, opening};
+use common::wire::{Wire, frames, opening};
 
 const TLS_HEADER: &str = "414d515002010000";
 
@@ -25,26 +25,26 @@ fn server_sasl() -> ServerSasl {
     ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new())
 }
 
-fn sasl_client() -> Solo {
-    Solo::of(Connection::client_with_sasl(Options::new("c"), client_sasl(), Moment::START))
+fn sasl_client() -> Wire {
+    Wire::of(Connection::client_with_sasl(Options::new("c"), client_sasl(), Moment::START))
 }
 
-fn sasl_server(sasl: ServerSasl) -> Solo {
-    Solo::of(Connection::server_with_sasl(Options::new("s"), sasl, Moment::START))
+fn sasl_server(sasl: ServerSasl) -> Wire {
+    Wire::of(Connection::server_with_sasl(Options::new("s"), sasl, Moment::START))
 }
 
 /// Checks that the connection has ended with this reason, and writes and reads nothing more.
-fn ends_saying(solo: &mut Solo, words: &str) {
-    let [Event::Closed(reason)] = &solo.events()[..] else { panic!("not closed") };
+fn ends_saying(wire: &mut Wire, words: &str) {
+    let [Event::Closed(reason)] = &wire.events()[..] else { panic!("not closed") };
     assert_eq!(reason.origin, Origin::Transport);
     assert_eq!(reason.error, None);
     let said = reason.to_string();
     assert!(said.contains(words), "{said}");
-    assert_eq!(solo.engine.reading(), Reading::Over);
-    solo.says();
-    solo.hears(&opening([open("p"), begin(None, 0, 1, 1), close()]));
-    solo.waits(100_000);
-    assert_eq!((solo.says(), solo.events(), solo.engine.next_deadline()), (String::new(), vec![], None));
+    assert_eq!(wire.engine.reading(), Reading::Over);
+    wire.octets();
+    wire.peer_sends(opening([open("p"), begin(None, 0, 1, 1), close()]));
+    wire.time_passes(100_000);
+    assert_eq!((wire.written(), wire.events(), wire.engine.next_deadline()), (String::new(), vec![], None));
 }
 
 /// H-HDR-01, H-HDR-02: a client sends its header and open at once, without waiting. With SASL, it sends the SASL
@@ -52,17 +52,17 @@ fn ends_saying(solo: &mut Solo, words: &str) {
 #[test]
 fn h_hdr_02_a_client_does_not_wait() {
     let written = open("c").null().uint(65_536).ushort(255);
-    assert_eq!(Solo::client(Options::new("c")).says(), opening([written]));
-    assert_eq!(sasl_client().says(), hex(&SASL_HEADER));
+    assert_eq!(Wire::client(Options::new("c")).written(), opening([written]));
+    assert_eq!(sasl_client().written(), hex(&SASL_HEADER));
 }
 
 /// H-HDR-03, H-HDR-04: a server waits for a header and answers its own version with the same header.
 #[test]
 fn h_hdr_04_a_server_answers_with_the_same_version() {
-    let mut solo = Solo::server(Options::new("s"));
-    assert_eq!(solo.says(), "");
-    solo.hears(&hex(&HEADER));
-    assert_eq!((solo.says(), solo.events()), (hex(&HEADER), vec![]));
+    let mut wire = Wire::server(Options::new("s"));
+    wire.engine_wrote("");
+    wire.peer_sends(hex(&HEADER));
+    assert_eq!((wire.written(), wire.events()), (hex(&HEADER), vec![]));
 }
 
 /// H-HDR-03: a client accepts a server that sends its header first.
@@ -80,10 +80,10 @@ fn h_hdr_03_a_server_may_speak_first() {
 fn h_hdr_05_another_version_is_answered_by_ours() {
     let versions = ["00010100", "00010001", "00000901", "00020000", "00ffffff"];
     for version in versions.map(|version| format!("414d5150{version}")) {
-        let mut solo = Solo::server(Options::new("s"));
-        solo.hears(&format!("{version}{}", frames([open("p")])));
-        assert_eq!(solo.says(), hex(&HEADER), "{version}");
-        ends_saying(&mut solo, "the peer speaks AMQP ");
+        let mut wire = Wire::server(Options::new("s"));
+        wire.peer_sends(format!("{version}{}", frames([open("p")])));
+        assert_eq!(wire.written(), hex(&HEADER), "{version}");
+        ends_saying(&mut wire, "the peer speaks AMQP ");
     }
 }
 
@@ -91,16 +91,16 @@ fn h_hdr_05_another_version_is_answered_by_ours() {
 #[test]
 fn h_hdr_07_other_octets_are_answered_by_a_header() {
     for octets in ["GET / HTTP/1.1\r\n", "AMQX", "X", "\u{16}\u{3}\u{1}"] {
-        let mut solo = Solo::server(Options::new("s"));
+        let mut wire = Wire::server(Options::new("s"));
         for octet in octets.bytes() {
-            assert_eq!(solo.engine.reading(), Reading::Wanted);
-            solo.hears(&hex(&[octet]));
-            if solo.engine.reading() != Reading::Wanted {
+            assert_eq!(wire.engine.reading(), Reading::Wanted);
+            wire.peer_sends(hex(&[octet]));
+            if wire.engine.reading() != Reading::Wanted {
                 break;
             }
         }
-        assert_eq!(solo.says(), hex(&HEADER), "{octets:?}");
-        ends_saying(&mut solo, "the peer does not speak AMQP");
+        assert_eq!(wire.written(), hex(&HEADER), "{octets:?}");
+        ends_saying(&mut wire, "the peer does not speak AMQP");
     }
 }
 
@@ -116,11 +116,11 @@ fn h_hdr_08_another_header_is_the_end_for_a_client() {
         ("15030100020246", "the peer does not speak AMQP, it seems to speak TLS"),
         ("00000000", "the peer does not speak AMQP"),
     ] {
-        let mut solo = Solo::client(Options::new("c"));
-        solo.says();
-        solo.hears(&format!("{answer}{}", frames([open("p")])));
-        assert_eq!(solo.says(), "");
-        ends_saying(&mut solo, words);
+        let mut wire = Wire::client(Options::new("c"));
+        wire.octets();
+        wire.peer_sends(format!("{answer}{}", frames([open("p")])));
+        wire.engine_wrote("");
+        ends_saying(&mut wire, words);
     }
 }
 
@@ -134,10 +134,10 @@ fn h_hdr_09_a_server_names_the_layer_that_it_requires() {
         (TLS_HEADER.to_string(), false, hex(&HEADER)),
         (hex(&SASL_HEADER), false, hex(&HEADER)),
     ] {
-        let mut solo = if wants_sasl { sasl_server(server_sasl()) } else { Solo::server(Options::new("s")) };
-        solo.hears(&asked);
-        assert_eq!(solo.says(), answer);
-        ends_saying(&mut solo, "the peer speaks ");
+        let mut wire = if wants_sasl { sasl_server(server_sasl()) } else { Wire::server(Options::new("s")) };
+        wire.peer_sends(&asked);
+        wire.engine_wrote(answer);
+        ends_saying(&mut wire, "the peer speaks ");
     }
 }
 
@@ -156,20 +156,20 @@ fn h_hdr_09_ends_that_require_different_layers_part() {
     assert_eq!(pair.trace().last().unwrap(), "server -> header Sasl 1.0.0");
 
     let mut optional = sasl_server(server_sasl().with_optional());
-    optional.hears(&opening([open("p")]));
+    optional.peer_sends(opening([open("p")]));
     assert_eq!(optional.events(), [Event::Opened]);
 }
 
 /// H-HDR-10, A-SASL-06: after a header come only frames of its protocol.
 #[test]
 fn h_hdr_10_frames_are_those_of_the_header_before_them() {
-    let mut solo = sasl_server(server_sasl());
-    solo.hears(&format!("{}{}", hex(&SASL_HEADER), frames([open("p")])));
-    ends_saying(&mut solo, "an AMQP frame inside the security layer");
+    let mut wire = sasl_server(server_sasl());
+    wire.peer_sends(format!("{}{}", hex(&SASL_HEADER), frames([open("p")])));
+    ends_saying(&mut wire, "an AMQP frame inside the security layer");
 
-    let mut solo = Solo::server(Options::new("s"));
-    solo.hears(&opening([open("p"), amqp_proto::testing::Literal::sasl(0x41).symbol("ANONYMOUS")]));
-    assert_eq!(solo.closes_for(), amqp_proto::wire::Condition::FramingError);
+    let mut wire = Wire::server(Options::new("s"));
+    wire.peer_sends(opening([open("p"), amqp_proto::testing::Literal::sasl(0x41).symbol("ANONYMOUS")]));
+    assert_eq!(wire.engine_closes(), amqp_proto::wire::Condition::FramingError);
 }
 
 /// H-HDR-12, A-SASL-16: after SASL both ends exchange headers again.
@@ -200,10 +200,10 @@ fn h_hdr_12_each_layer_begins_with_a_header() {
 fn h_hdr_13_an_end_inside_a_header_or_a_frame_is_no_clean_one() {
     let whole = opening([open("p"), begin(None, 0, 1, 1)]);
     for octets in 0..=whole.len() / 2 {
-        let mut solo = Solo::server(Options::new("s"));
-        solo.hears(&whole[..2 * octets]);
-        solo.engine.end_of_input();
-        let events = solo.events();
+        let mut wire = Wire::server(Options::new("s"));
+        wire.peer_sends(&whole[..2 * octets]);
+        wire.engine.end_of_input();
+        let events = wire.events();
         let Some(Event::Closed(reason)) = events.last() else { panic!("{events:?}") };
         assert_eq!(reason.origin, Origin::Transport);
         let is_whole = [0, 8, opening([open("p")]).len() / 2, whole.len() / 2].contains(&octets);

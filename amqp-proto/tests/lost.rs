@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
 use amqp_proto::testing::{
@@ -12,35 +10,35 @@ use amqp_proto::testing::{
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::{Outcome, ReceiverSettleMode};
 use amqp_proto::{Event, PartEnd, SettleError};
-use peer::Peer;
+use common::wire::Wire;
 
 /// The ways in which a link can end.
 const ENDINGS: [&str; 8] =
     ["detach", "end", "close", "cut", "own close of the link", "own end", "own close", "fault"];
 
 /// Ends the link on handle 0 in this way, or its session or connection.
-fn finish(peer: &mut Peer, ending: &str) {
+fn finish(wire: &mut Wire, ending: &str) {
     match ending {
         "detach" => {
-            peer.send(detach(0, true)).send(detach(1, true));
+            wire.peer_sends(detach(0, true)).peer_sends(detach(1, true));
         }
         "end" => {
-            peer.send(end());
+            wire.peer_sends(end());
         }
         "close" => {
-            peer.send(close());
+            wire.peer_sends(close());
         }
-        "cut" => peer.amqp.end_of_input(),
+        "cut" => wire.engine.end_of_input(),
         "own end" => {
-            peer.amqp.session(peer.session).unwrap().end().unwrap();
-            peer.send(end());
+            wire.session().end().unwrap();
+            wire.peer_sends(end());
         }
         "own close" => {
-            assert!(peer.amqp.close());
-            peer.send(close());
+            assert!(wire.engine.close());
+            wire.peer_sends(close());
         }
         "fault" => {
-            peer.send(transfer(77, 99, b"t"));
+            wire.peer_sends(transfer(77, 99, b"t"));
         }
         other => panic!("{other}"),
     }
@@ -60,27 +58,27 @@ fn lost(events: &[Event]) -> Vec<DeliveryKey> {
 #[test]
 fn s_end_04_every_unsettled_delivery_is_reported_once() {
     for ending in ENDINGS {
-        let mut peer = Peer::new();
-        let out = peer.sender(&SenderOptions::new(), 9);
-        let inbox = peer.receiver_on(1, "in", &ReceiverOptions::new());
-        let mut sender = peer.amqp.sender(out).unwrap();
+        let mut wire = Wire::begun();
+        let out = wire.sender(&SenderOptions::new(), 9);
+        let inbox = wire.receiver_on(1, "in", &ReceiverOptions::new());
+        let mut sender = wire.engine.sender(out).unwrap();
         let sent: Vec<_> = (0..4).map(|_| sender.send("x").unwrap()).collect();
         sender.send_with(&"settled".into(), &SendOptions::new().with_settled(true)).unwrap();
-        peer.send(disposition(true, 1, None).boolean(true).raw("00532445"));
+        wire.peer_sends(disposition(true, 1, None).boolean(true).raw("00532445"));
         (0..3_u32).for_each(|id| {
-            peer.send(transfer(1, id, &id.to_be_bytes()));
+            wire.peer_sends(transfer(1, id, &id.to_be_bytes()));
         });
-        peer.events();
-        let taken: Vec<_> = peer.amqp.receiver(inbox).unwrap().unsettled().collect();
-        peer.amqp.receiver(inbox).unwrap().accept(taken[0]).unwrap();
+        wire.events();
+        let taken: Vec<_> = wire.engine.receiver(inbox).unwrap().unsettled().collect();
+        wire.engine.receiver(inbox).unwrap().accept(taken[0]).unwrap();
         if ending == "own close of the link" {
-            peer.amqp.sender(out).unwrap().close().unwrap();
-            peer.amqp.receiver(inbox).unwrap().close().unwrap();
-            peer.send(detach(0, true)).send(detach(1, true));
+            wire.engine.sender(out).unwrap().close().unwrap();
+            wire.engine.receiver(inbox).unwrap().close().unwrap();
+            wire.peer_sends(detach(0, true)).peer_sends(detach(1, true));
         } else {
-            finish(&mut peer, ending);
+            finish(&mut wire, ending);
         }
-        let events = peer.events();
+        let events = wire.events();
         let mut reported = lost(&events);
         reported.sort();
         let mut expected = vec![sent[0], sent[2], sent[3], taken[1], taken[2]];
@@ -93,9 +91,9 @@ fn s_end_04_every_unsettled_delivery_is_reported_once() {
             assert!(last < gone, "{ending}: {events:?}");
         }
         // Dispositions that arrive later have no effect.
-        peer.send(disposition(true, 0, Some(9)).boolean(true).raw("00532445"));
-        assert!(lost(&peer.events()).is_empty());
-        assert!(peer.amqp.delivery(sent[0]).is_err() && peer.amqp.delivery(taken[1]).is_err());
+        wire.peer_sends(disposition(true, 0, Some(9)).boolean(true).raw("00532445"));
+        assert!(lost(&wire.events()).is_empty());
+        assert!(wire.engine.delivery(sent[0]).is_err() && wire.engine.delivery(taken[1]).is_err());
     }
 }
 
@@ -103,67 +101,67 @@ fn s_end_04_every_unsettled_delivery_is_reported_once() {
 #[test]
 fn t_xfer_06_the_tags_of_lost_deliveries_are_free() {
     let tagged = SendOptions::new().with_tag(DeliveryTag::new(b"t").unwrap());
-    let mut peer = Peer::new();
-    let out = peer.sender(&SenderOptions::to("b"), 9);
-    let inbox = peer.receiver_on(1, "in", &ReceiverOptions::new());
+    let mut wire = Wire::begun();
+    let out = wire.sender(&SenderOptions::to("b"), 9);
+    let inbox = wire.receiver_on(1, "in", &ReceiverOptions::new());
     // Two deliveries of each tag, out of order, so that the engine has to count tags.
-    let send = |peer: &mut Peer, id: u32| {
+    let send = |wire: &mut Wire, id: u32| {
         for tag in [&b"u"[..], b"t"] {
             let options = tagged.clone().with_tag(DeliveryTag::new(tag).unwrap());
-            peer.amqp.sender(out).unwrap().send_with(&"x".into(), &options).unwrap();
+            wire.engine.sender(out).unwrap().send_with(&"x".into(), &options).unwrap();
         }
-        peer.send(transfer(1, id, b"u")).send(transfer(1, id + 1, b"t"));
-        let events = peer.events();
+        wire.peer_sends(transfer(1, id, b"u")).peer_sends(transfer(1, id + 1, b"t"));
+        let events = wire.events();
         assert!(
             events.iter().all(|event| matches!(event, Event::Message { .. })) && events.len() == 2,
             "{events:?}"
         );
     };
-    send(&mut peer, 0);
+    send(&mut wire, 0);
     let failed = |handle| detach(handle, false).boolean(false).error("amqp:internal-error");
-    peer.send(failed(0)).send(failed(1));
-    assert_eq!(lost(&peer.events()).len(), 4);
-    peer.octets();
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    wire.peer_sends(failed(0)).peer_sends(failed(1));
+    assert_eq!(lost(&wire.events()).len(), 4);
+    wire.octets();
+    let mut session = wire.session();
     session.attach_sender("out", &SenderOptions::to("b")).unwrap();
     session.attach_receiver("in", &ReceiverOptions::from("a")).unwrap();
-    peer.send(attach_receiver("out", 0, "a", "b")).send(attach_sender("in", 1, "a", "b"));
-    peer.send(flow(Some(2), 2048, 2, 2048).uint(0).uint(2).uint(9)).events();
-    peer.octets();
-    assert_eq!(peer.amqp.receiver(inbox).unwrap().unsettled_len(), 0);
-    send(&mut peer, 2);
+    wire.peer_sends(attach_receiver("out", 0, "a", "b")).peer_sends(attach_sender("in", 1, "a", "b"));
+    wire.peer_sends(flow(Some(2), 2048, 2, 2048).uint(0).uint(2).uint(9)).events();
+    wire.octets();
+    assert_eq!(wire.engine.receiver(inbox).unwrap().unsettled_len(), 0);
+    send(&mut wire, 2);
 }
 
 /// L-DET-01: a plain detach loses only incomplete deliveries.
 #[test]
 fn l_det_01_a_plain_detach_loses_incomplete_deliveries() {
     for by_peer in [false, true] {
-        let mut peer = Peer::new();
-        let out = peer.sender(&SenderOptions::new(), 9);
-        let inbox = peer.receiver_on(1, "in", &ReceiverOptions::new().with_streaming(true));
-        let whole = peer.receiver_on(2, "whole", &ReceiverOptions::new());
-        let mut sender = peer.amqp.sender(out).unwrap();
+        let mut wire = Wire::begun();
+        let out = wire.sender(&SenderOptions::new(), 9);
+        let inbox = wire.receiver_on(1, "in", &ReceiverOptions::new().with_streaming(true));
+        let whole = wire.receiver_on(2, "whole", &ReceiverOptions::new());
+        let mut sender = wire.engine.sender(out).unwrap();
         sender.send("complete").unwrap();
         let begun = sender.begin_delivery(&SendOptions::new()).unwrap();
         sender.write("part").unwrap();
         let part = |handle, id| transfer(handle, id, b"t").null().boolean(true).payload("part");
-        peer.send(part(1, 0)).send(part(2, 1));
-        let Event::Message { delivery: told, .. } = peer.event() else { panic!() };
+        wire.peer_sends(part(1, 0)).peer_sends(part(2, 1));
+        let Event::Message { delivery: told, .. } = wire.event() else { panic!() };
         if !by_peer {
-            peer.amqp.sender(out).unwrap().detach().unwrap();
-            peer.amqp.receiver(inbox).unwrap().detach().unwrap();
-            peer.amqp.receiver(whole).unwrap().detach().unwrap();
+            wire.engine.sender(out).unwrap().detach().unwrap();
+            wire.engine.receiver(inbox).unwrap().detach().unwrap();
+            wire.engine.receiver(whole).unwrap().detach().unwrap();
         }
         for handle in 0..3 {
-            peer.send(detach(handle, false));
+            wire.peer_sends(detach(handle, false));
         }
-        let events = peer.events();
+        let events = wire.events();
         assert_eq!(lost(&events), [begun, told], "{events:?}");
         assert_eq!(events.len(), 5);
-        assert_eq!(peer.amqp.sender(out).unwrap().unsettled_len(), 1);
-        assert_eq!(peer.amqp.receiver(inbox).unwrap().unsettled_len(), 0);
+        assert_eq!(wire.engine.sender(out).unwrap().unsettled_len(), 1);
+        assert_eq!(wire.engine.receiver(inbox).unwrap().unsettled_len(), 0);
         // A delivery that was not reported before is not reported as lost.
-        assert_eq!(peer.amqp.receiver(whole).unwrap().unsettled_len(), 0);
+        assert_eq!(wire.engine.receiver(whole).unwrap().unsettled_len(), 0);
     }
 }
 
@@ -171,12 +169,12 @@ fn l_det_01_a_plain_detach_loses_incomplete_deliveries() {
 #[test]
 fn unreported_deliveries_are_not_reported_lost() {
     for (streaming, reported) in [(false, 0), (true, 1)] {
-        let mut peer = Peer::new();
-        peer.receiver(&ReceiverOptions::new().with_streaming(streaming));
-        peer.send(transfer(0, 0, b"t").null().boolean(true).payload("part"));
-        peer.events();
-        peer.send(detach(0, true));
-        assert_eq!(lost(&peer.events()).len(), reported);
+        let mut wire = Wire::begun();
+        wire.receiver(&ReceiverOptions::new().with_streaming(streaming));
+        wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("part"));
+        wire.events();
+        wire.peer_sends(detach(0, true));
+        assert_eq!(lost(&wire.events()).len(), reported);
     }
 }
 
@@ -208,23 +206,23 @@ fn the_last_known_state_is_reported() {
 fn messages_before_the_end_can_be_received_late() {
     for streaming in [false, true] {
         for ending in ["detach", "end", "close", "cut", "own end", "own close", "fault"] {
-            let mut peer = Peer::new();
-            let link = peer.receiver(&ReceiverOptions::new().with_streaming(streaming));
-            peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"));
+            let mut wire = Wire::begun();
+            let link = wire.receiver(&ReceiverOptions::new().with_streaming(streaming));
+            wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("a"));
             if streaming {
-                assert_eq!(peer.events().len(), 1);
+                assert_eq!(wire.events().len(), 1);
             }
-            peer.send(Literal::new(0x14).uint(0).payload("b"));
+            wire.peer_sends(Literal::new(0x14).uint(0).payload("b"));
             if ending == "detach" {
-                peer.send(detach(0, true));
+                wire.peer_sends(detach(0, true));
             } else {
-                finish(&mut peer, ending);
+                finish(&mut wire, ending);
             }
-            let event = peer.amqp.poll_event().unwrap();
+            let event = wire.engine.poll_event().unwrap();
             let (Event::Message { delivery, .. } | Event::Data { delivery, .. }) = event else {
                 panic!("{event:?}")
             };
-            let mut receiver = peer.amqp.receiver(link).unwrap();
+            let mut receiver = wire.engine.receiver(link).unwrap();
             if streaming {
                 let part = receiver.read(delivery).unwrap();
                 assert_eq!((part.payload.to_bytes(), part.end), ("ab".into(), PartEnd::Complete));
@@ -232,7 +230,7 @@ fn messages_before_the_end_can_be_received_late() {
                 assert_eq!(receiver.receive().unwrap().payload().to_bytes(), "ab");
             }
             let accepted = receiver.accept(delivery);
-            let events = peer.events();
+            let events = wire.events();
             let is_ours = ending.starts_with("own");
             assert_eq!(accepted, if is_ours { Err(SettleError::Ended) } else { Ok(()) }, "{ending}");
             assert_eq!(lost(&events).len(), usize::from(is_ours), "{ending}: {events:?}");

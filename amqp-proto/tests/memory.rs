@@ -14,7 +14,7 @@ use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Event, Reading, symbol};
 use bytes::{Buf, BufMut};
 use common::hex;
-use common::solo::{Solo, beginning, frames};
+use common::wire::{Wire, beginning, frames};
 
 const CHANNELS: u16 = 2;
 const LINKS: u32 = 12;
@@ -65,7 +65,7 @@ impl Busy {
     }
 
     /// Feeds octets to the engine, as many at a time as it has room for, and handles the events.
-    fn hears(&mut self, mut octets: &[u8]) {
+    fn peer_sends(&mut self, mut octets: &[u8]) {
         while !octets.is_empty() {
             let mut room = self.engine.input();
             let (now, rest) = octets.split_at(room.remaining_mut().min(octets.len()));
@@ -107,7 +107,7 @@ impl Busy {
     }
 
     /// Takes the output and drops it.
-    fn says(&mut self) {
+    fn drop_output(&mut self) {
         let mut output = self.engine.output();
         output.advance(output.remaining());
     }
@@ -219,24 +219,24 @@ fn a_busy_engine_stays_within_its_bound() {
     let mut result = None;
     let cost = measure(|| {
         let mut busy = Busy::new();
-        begins.iter().chain(&fills).for_each(|octets| busy.hears(octets));
-        busy.says();
+        begins.iter().chain(&fills).for_each(|octets| busy.peer_sends(octets));
+        busy.drop_output();
         for sender in busy.senders.clone() {
             let mut sender = busy.engine.sender(sender).unwrap();
             while sender.send("x").is_ok() {}
         }
-        busy.says();
+        busy.drop_output();
         busy.takes = false;
         // Flows open the window for the next messages.
         parts.iter().chain(&waits).for_each(|octets| {
-            busy.hears(octets);
-            busy.says();
+            busy.peer_sends(octets);
+            busy.drop_output();
         });
-        states.iter().for_each(|octets| busy.hears(octets));
+        states.iter().for_each(|octets| busy.peer_sends(octets));
         busy.refuses = true;
         let mut taken = refused.iter();
         while busy.engine.reading() == Reading::Wanted {
-            busy.hears(taken.next().unwrap());
+            busy.peer_sends(taken.next().unwrap());
         }
         result = Some(busy);
     });
@@ -262,8 +262,8 @@ fn a_busy_engine_stays_within_its_bound() {
 
     let last = end().raw(&error(100)).to_octets();
     let ends = measure(|| {
-        busy.says();
-        busy.hears(&last);
+        busy.drop_output();
+        busy.peer_sends(&last);
         busy.engine.end_of_input();
         busy.polls();
         drop(busy);
@@ -276,17 +276,17 @@ fn a_busy_engine_stays_within_its_bound() {
 /// S-END-07: the info of an end is kept once, not once for each link.
 #[test]
 fn s_end_07_the_info_of_an_end_is_there_once() {
-    let mut solo = Solo::open();
-    solo.accepts(beginning(0), &SessionOptions::new());
+    let mut wire = Wire::opened();
+    wire.peer_begins(beginning(0), &SessionOptions::new());
     for handle in 0..1_000 {
-        solo.is_offered(attach_sender(&handle.to_string(), handle, "a", "b"));
+        wire.peer_attaches(attach_sender(&handle.to_string(), handle, "a", "b"));
     }
-    solo.says();
+    wire.octets();
     let last = frames([end().raw(&error(5_000))]);
     let mut told = Vec::new();
     let cost = measure(|| {
-        solo.hears(&last);
-        told = solo.events();
+        wire.peer_sends(&last);
+        told = wire.events();
     });
     assert!(cost.bytes_max < 4 << 20, "{} octets", cost.bytes_max);
     assert_eq!(told.len(), 1_001);

@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
 use amqp_proto::message::Payload;
@@ -12,7 +10,7 @@ use amqp_proto::types::LinkKey;
 use amqp_proto::wire::{ReceiverSettleMode, SenderSettleMode};
 use amqp_proto::{Event, SendError};
 use bytes::Bytes;
-use peer::{Peer, credit};
+use common::wire::{Wire, credit};
 
 fn payload(len: usize) -> Payload {
     Bytes::from(vec![7; len]).into()
@@ -65,15 +63,15 @@ fn l_mode_02_a_wish_is_honoured() {
     for (mode, octet) in
         [(SenderSettleMode::Unsettled, 0), (SenderSettleMode::Settled, 1), (SenderSettleMode::Mixed, 2)]
     {
-        let mut peer = Peer::new();
+        let mut wire = Wire::begun();
         let asks = attach("x", 0, true).ubyte(octet).null().terminus(0x28, "a").terminus(0x29, "b");
-        peer.send(asks);
-        let LinkKey::Sender(link) = peer.offered() else { panic!() };
-        peer.amqp.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
-        assert_eq!(peer.amqp.sender(link).unwrap().snd_settle_mode(), mode);
+        wire.peer_sends(asks);
+        let LinkKey::Sender(link) = wire.offered() else { panic!() };
+        wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+        assert_eq!(wire.engine.sender(link).unwrap().snd_settle_mode(), mode);
         let answer = attach("x", 0, false);
         let answer = if octet == 2 { answer.null() } else { answer.ubyte(octet) };
-        peer.hears([answer.null().terminus(0x28, "a").terminus(0x29, "b").nulls(2).uint(0)]);
+        wire.engine_wrote([answer.null().terminus(0x28, "a").terminus(0x29, "b").nulls(2).uint(0)]);
     }
 }
 
@@ -93,24 +91,24 @@ fn l_mode_04_sends_that_a_mode_allows() {
         (Mixed, Some(false), Some(false)),
         (Mixed, Some(true), Some(true)),
     ] {
-        let mut peer = Peer::new();
-        let link = peer.sender(&SenderOptions::new().with_snd_settle_mode(mode), 5);
+        let mut wire = Wire::begun();
+        let link = wire.sender(&SenderOptions::new().with_snd_settle_mode(mode), 5);
         let mut options = SendOptions::new();
         if let Some(settled) = asked {
             options = options.with_settled(settled);
         }
-        let mut sender = peer.amqp.sender(link).unwrap();
+        let mut sender = wire.engine.sender(link).unwrap();
         let sent = sender.send_payload(&payload(1), &options);
         match settled {
             None => {
                 assert_eq!(sent, Err(SendError::SettleMode));
                 assert_eq!((sender.credit(), sender.unsettled_len()), (5, 0));
-                peer.hears([]);
+                wire.engine_wrote([]);
             }
             Some(settled) => {
                 assert_eq!(sender.unsettled_len(), u32::from(!settled));
                 let frame = transfer(0, 0, &[0; 4]).payload([7]);
-                peer.hears([if settled { frame.boolean(true) } else { frame }]);
+                wire.engine_wrote([if settled { frame.boolean(true) } else { frame }]);
             }
         }
     }
@@ -139,21 +137,21 @@ fn t_xfer_08_transfers_that_a_mode_allows() {
         (2, vec![first(Some(true), false)], true),
     ];
     for (mode, frames, is_allowed) in cases {
-        let mut peer = Peer::new();
+        let mut wire = Wire::begun();
         let asks = attach("x", 0, false).ubyte(mode).null().terminus(0x28, "a").terminus(0x29, "b");
-        peer.send(asks.nulls(2).uint(0));
-        let LinkKey::Receiver(link) = peer.offered() else { panic!() };
-        peer.amqp.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
-        peer.octets();
+        wire.peer_sends(asks.nulls(2).uint(0));
+        let LinkKey::Receiver(link) = wire.offered() else { panic!() };
+        wire.engine.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
+        wire.octets();
         for frame in frames {
-            peer.send(frame);
+            wire.peer_sends(frame);
         }
-        let lines = peer.lines();
+        let lines = wire.lines();
         if is_allowed {
             assert_eq!(lines, [""; 0]);
         } else {
             assert!(lines.len() == 1 && lines[0].contains("amqp:not-allowed"), "{mode}: {lines:?}");
-            assert!(matches!(peer.events().last(), Some(Event::LinkDetached { closed: true, .. })));
+            assert!(matches!(wire.events().last(), Some(Event::LinkDetached { closed: true, .. })));
         }
     }
 }
@@ -186,16 +184,16 @@ fn l_mode_05_the_end_that_settles_first() {
 #[test]
 fn l_msg_03_a_message_larger_than_the_peer_takes() {
     for (limit, announced) in [(None, None), (None, Some(0)), (Some(1_000), Some(1_000))] {
-        let mut peer = Peer::new();
+        let mut wire = Wire::begun();
         let asks = attach("x", 0, true).nulls(2).terminus(0x28, "a").terminus(0x29, "b").nulls(3);
-        peer.send(match announced {
+        wire.peer_sends(match announced {
             Some(size) => asks.ulong(size),
             None => asks,
         });
-        let LinkKey::Sender(link) = peer.offered() else { panic!() };
-        peer.amqp.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
-        peer.send(credit(0, 0, 9)).events();
-        let mut sender = peer.amqp.sender(link).unwrap();
+        let LinkKey::Sender(link) = wire.offered() else { panic!() };
+        wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+        wire.peer_sends(credit(0, 0, 9)).events();
+        let mut sender = wire.engine.sender(link).unwrap();
         assert_eq!(sender.max_message_size(), limit);
         let large = sender.send_payload(&payload(1_001), &SendOptions::new());
         assert_eq!(large.is_ok(), limit.is_none());
@@ -219,17 +217,19 @@ fn l_msg_02_a_message_larger_than_this_end_takes() {
     let first = || transfer(0, 0, b"t").null().boolean(true);
     let more = || Literal::new(0x14).uint(0).nulls(4).boolean(true);
     for streaming in [false, true] {
-        let mut peer = Peer::new();
+        let mut wire = Wire::begun();
         let options = ReceiverOptions::new().with_max_message_size(1_000).with_streaming(streaming);
-        let link = peer.receiver(&options);
-        peer.send(part(first(), 400)).send(part(more(), 400)).send(part(Literal::new(0x14).uint(0), 200));
-        assert!(!peer.events().is_empty());
-        let taken = peer.amqp.receiver(link).unwrap().receive().unwrap();
+        let link = wire.receiver(&options);
+        wire.peer_sends(part(first(), 400))
+            .peer_sends(part(more(), 400))
+            .peer_sends(part(Literal::new(0x14).uint(0), 200));
+        assert!(!wire.events().is_empty());
+        let taken = wire.engine.receiver(link).unwrap().receive().unwrap();
         assert_eq!(taken.payload().len(), 1_000);
         let again = transfer(0, 1, b"u").null().boolean(true);
-        peer.send(part(again, 400)).send(part(more(), 400)).send(part(more(), 201));
-        assert!(matches!(peer.events().last(), Some(Event::LinkDetached { closed: true, .. })));
-        assert!(peer.lines()[0].contains("amqp:link:message-size-exceeded"));
+        wire.peer_sends(part(again, 400)).peer_sends(part(more(), 400)).peer_sends(part(more(), 201));
+        assert!(matches!(wire.events().last(), Some(Event::LinkDetached { closed: true, .. })));
+        assert!(wire.lines()[0].contains("amqp:link:message-size-exceeded"));
     }
 }
 

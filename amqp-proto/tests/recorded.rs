@@ -129,7 +129,7 @@ impl End {
     }
 
     /// Feeds the recorded frames to this end and returns its events.
-    fn hears(&mut self, names: &[&str]) -> Vec<Event> {
+    fn peer_sends(&mut self, names: &[&str]) -> Vec<Event> {
         for octet in names.iter().flat_map(|name| recorded(name)) {
             self.connection.receive(Moment::START, &[octet]);
             self.events.extend(std::iter::from_fn(|| self.connection.poll_event()));
@@ -144,7 +144,7 @@ impl End {
 
     /// Checks that this end has written frames with this meaning.
     #[track_caller]
-    fn says(&mut self, names: &[&str]) {
+    fn engine_wrote(&mut self, names: &[&str]) {
         let ours: Vec<String> = frames(&self.written()).iter().map(meaning).collect();
         let theirs: Vec<String> =
             names.iter().flat_map(|name| frames(&recorded(name))).map(|frame| meaning(&frame)).collect();
@@ -153,7 +153,7 @@ impl End {
 
     /// Checks that this end has written exactly these octets.
     #[track_caller]
-    fn says_exactly(&mut self, names: &[&str]) {
+    fn engine_wrote_exactly(&mut self, names: &[&str]) {
         let theirs: Vec<u8> = names.iter().flat_map(|name| recorded(name)).collect();
         assert_eq!(common::hex(&self.written()), common::hex(&theirs));
     }
@@ -182,21 +182,21 @@ fn client() -> (End, SessionKey) {
     let open = recorded_open("x-client-open");
     // The engine gives SASL the host that it opens the connection to; the recorded one did not.
     let mut end = End::new(Connection::client_with_sasl(options(open.clone()), sasl, Moment::START));
-    end.says_exactly(&["x-client-sasl"]);
-    assert_eq!(end.hears(&["x-server-sasl", "x-server-sasl-2"]), []);
+    end.engine_wrote_exactly(&["x-client-sasl"]);
+    assert_eq!(end.peer_sends(&["x-server-sasl", "x-server-sasl-2"]), []);
     let written = frames(&end.written());
     let mut init = frames(&recorded("x-client-sasl-2"));
     let [Frame::Sasl(amqp_proto::wire::SaslBody::Init(init))] = &mut init[..] else { panic!("{init:?}") };
     init.hostname = open.hostname.clone();
     assert_eq!(written, [Frame::Sasl(init.clone().into())]);
-    assert_eq!(end.hears(&["x-server-sasl-3"]), []);
+    assert_eq!(end.peer_sends(&["x-server-sasl-3"]), []);
     let written = end.written();
     assert_eq!(written[..8], recorded("x-client-sasl-3"));
     assert_eq!(frames(&written), frames(&recorded("x-client-open")));
-    assert_eq!(end.hears(&["x-server-sasl-4", "x-server-open"]), [Event::Opened]);
+    assert_eq!(end.peer_sends(&["x-server-sasl-4", "x-server-open"]), [Event::Opened]);
     let session = end.connection.begin(&SessionOptions::new()).unwrap();
-    end.says(&["x-client-begin-initiate"]);
-    assert_eq!(end.hears(&["x-server-begin-answer"]), [Event::SessionBegun(session)]);
+    end.engine_wrote(&["x-client-begin-initiate"]);
+    assert_eq!(end.peer_sends(&["x-server-begin-answer"]), [Event::SessionBegun(session)]);
     (end, session)
 }
 
@@ -222,26 +222,26 @@ fn the_clients_part() {
         .with_target(*attach.target.unwrap())
         .with_snd_settle_mode(SenderSettleMode::Unsettled);
     let sender = end.connection.session(session).unwrap().attach_sender("link-1", &options).unwrap();
-    end.says(&["x-client-attach-sender"]);
-    let told = end.hears(&["x-server-attach-answer", "x-server-flow-credit"]);
+    end.engine_wrote(&["x-client-attach-sender"]);
+    let told = end.peer_sends(&["x-server-attach-answer", "x-server-flow-credit"]);
     assert_eq!(told, [Event::LinkAttached(sender.into()), Event::Sendable(sender)]);
     let mode = end.connection.sender(sender).unwrap().snd_settle_mode();
     assert_eq!(mode, SenderSettleMode::Unsettled, "as the sender has it (L-MODE-01)");
 
     let first = send(&mut end, sender, b"tag-A", &["x-client-transfer"]);
-    end.says_exactly(&["x-client-transfer"]);
+    end.engine_wrote_exactly(&["x-client-transfer"]);
     let accepted = "x-server-disposition-accepted-unsettled";
-    assert_eq!(end.hears(&[accepted]), [settled(sender, first, accepted)]);
-    end.says(&["x-client-disposition-sender-settle"]);
+    assert_eq!(end.peer_sends(&[accepted]), [settled(sender, first, accepted)]);
+    end.engine_wrote(&["x-client-disposition-sender-settle"]);
 
     let burst = ["x-client-transfer-burst", "x-client-transfer-burst-2", "x-client-transfer-burst-3"];
     let three = [0, 1, 2].map(|at| {
         let tag = format!("tag-{at}");
         send(&mut end, sender, tag.as_bytes(), &[burst[at]])
     });
-    end.says_exactly(&burst);
+    end.engine_wrote_exactly(&burst);
     let range = "x-server-disposition-range";
-    assert_eq!(end.hears(&[range]), three.map(|delivery| settled(sender, delivery, range)));
+    assert_eq!(end.peer_sends(&[range]), three.map(|delivery| settled(sender, delivery, range)));
 
     let large = ["x-client-transfer-large", "x-client-transfer-large-2", "x-client-transfer-large-3"];
     let delivery = send(&mut end, sender, b"big", &large);
@@ -256,24 +256,28 @@ fn the_clients_part() {
     assert_eq!((written.len(), payload.to_bytes()), (3, recorded_payload(&large).to_bytes()));
     assert_eq!(meaning(&written[0]), meaning(&frames(&recorded(large[0]))[0]));
     let modified = "x-server-disposition-modified";
-    assert_eq!(end.hears(&[modified]), [settled(sender, delivery, modified)]);
+    assert_eq!(end.peer_sends(&[modified]), [settled(sender, delivery, modified)]);
 
-    end.hears(&["x-server-flow-drain"]);
-    end.says(&["x-client-flow-drained"]);
-    assert_eq!(end.hears(&["x-server-flow-credit-again"]), [Event::Sendable(sender)], "the drain used it up");
+    end.peer_sends(&["x-server-flow-drain"]);
+    end.engine_wrote(&["x-client-flow-drained"]);
+    assert_eq!(
+        end.peer_sends(&["x-server-flow-credit-again"]),
+        [Event::Sendable(sender)],
+        "the drain used it up"
+    );
     let delivery = send(&mut end, sender, b"rej", &["x-client-transfer-2"]);
-    end.says_exactly(&["x-client-transfer-2"]);
+    end.engine_wrote_exactly(&["x-client-transfer-2"]);
     let rejected = "x-server-disposition-rejected";
-    assert_eq!(end.hears(&[rejected]), [settled(sender, delivery, rejected)]);
+    assert_eq!(end.peer_sends(&[rejected]), [settled(sender, delivery, rejected)]);
 
     let tag = SendOptions::new().with_tag(DeliveryTag::new(b"abo").unwrap());
     let mut partial = end.connection.sender(sender).unwrap();
     partial.begin_delivery(&tag).unwrap();
     partial.write(recorded_payload(&["x-client-transfer-partial"]).to_bytes()).unwrap();
-    end.says_exactly(&["x-client-transfer-partial"]);
+    end.engine_wrote_exactly(&["x-client-transfer-partial"]);
     end.connection.sender(sender).unwrap().abort().unwrap();
-    end.says(&["x-client-transfer-aborted"]);
-    end.hears(&["x-server-flow-credit-3"]);
+    end.engine_wrote(&["x-client-transfer-aborted"]);
+    end.peer_sends(&["x-server-flow-credit-3"]);
     assert_eq!(end.connection.sender(sender).unwrap().credit(), 4);
     transactions_of_the_client(&mut end, session, sender);
     ends_of_the_client(end, session, sender);
@@ -284,24 +288,25 @@ fn transactions_of_the_client(end: &mut End, session: SessionKey, sender: Sender
     let options =
         SenderOptions::new().with_source(*attach.source.unwrap()).with_target(*attach.target.unwrap());
     let coordinator = end.connection.session(session).unwrap().attach_sender("txn", &options).unwrap();
-    end.says(&["x-client-attach-coordinator"]);
+    end.engine_wrote(&["x-client-attach-coordinator"]);
     // The answer has no source, since that is for the sender to set.
-    let told = end.hears(&["x-server-attach-coordinator-answer", "x-server-attach-coordinator-answer-2"]);
+    let told =
+        end.peer_sends(&["x-server-attach-coordinator-answer", "x-server-attach-coordinator-answer-2"]);
     assert_eq!(told, [Event::LinkAttached(coordinator.into()), Event::Sendable(coordinator)]);
     let declare = send(end, coordinator, b"d1", &["x-client-txn-declare"]);
-    end.says_exactly(&["x-client-txn-declare"]);
+    end.engine_wrote_exactly(&["x-client-txn-declare"]);
     let declared = "x-server-txn-declared";
-    assert_eq!(end.hears(&[declared]), [settled(coordinator, declare, declared)]);
+    assert_eq!(end.peer_sends(&[declared]), [settled(coordinator, declare, declared)]);
     let options = SendOptions::new()
         .with_tag(DeliveryTag::new(b"tx").unwrap())
         .with_state(recorded_state("x-client-txn-transfer"));
     let payload = recorded_payload(&["x-client-txn-transfer"]);
     let delivery = end.connection.sender(sender).unwrap().send_payload(&payload, &options).unwrap();
-    end.says(&["x-client-txn-transfer"]);
+    end.engine_wrote(&["x-client-txn-transfer"]);
     let disposition = "x-server-txn-disposition";
-    assert_eq!(end.hears(&[disposition]), [settled(sender, delivery, disposition)]);
+    assert_eq!(end.peer_sends(&[disposition]), [settled(sender, delivery, disposition)]);
     send(end, coordinator, b"d2", &["x-client-txn-discharge"]);
-    end.says_exactly(&["x-client-txn-discharge"]);
+    end.engine_wrote_exactly(&["x-client-txn-discharge"]);
 
     let attach = recorded_attach("x-client-attach-dynamic-receiver");
     let options = ReceiverOptions::new().with_source(*attach.source.clone().unwrap()).with_prefetch(0);
@@ -314,14 +319,14 @@ fn transactions_of_the_client(end: &mut End, session: SessionKey, sender: Sender
     let closed = recorded_error("x-client-detach-closed-error");
     end.connection.sender(sender).unwrap().detach().unwrap();
     end.connection.sender(coordinator).unwrap().close_with(closed).unwrap();
-    end.says(&["x-client-detach", "x-client-detach-closed-error"]);
+    end.engine_wrote(&["x-client-detach", "x-client-detach-closed-error"]);
 }
 
 fn ends_of_the_client(mut end: End, session: SessionKey, sender: SenderKey) {
-    assert_eq!(end.hears(&["x-server-heartbeat"]), []);
+    assert_eq!(end.peer_sends(&["x-server-heartbeat"]), []);
     end.connection.session(session).unwrap().end_with(recorded_error("x-client-end-error")).unwrap();
-    end.says(&["x-client-end-error"]);
-    let told = end.hears(&["x-server-end-answer"]);
+    end.engine_wrote(&["x-client-end-error"]);
+    let told = end.peer_sends(&["x-server-end-answer"]);
     // The record has no answer to the discharge.
     assert!(
         matches!(
@@ -338,8 +343,8 @@ fn ends_of_the_client(mut end: End, session: SessionKey, sender: SenderKey) {
     );
     assert!(end.connection.sender(sender).is_err());
     end.connection.close_with(recorded_error("x-client-close-error"));
-    end.says(&["x-client-close-error"]);
-    let told = end.hears(&["x-server-close-answer"]);
+    end.engine_wrote(&["x-client-close-error"]);
+    let told = end.peer_sends(&["x-server-close-answer"]);
     assert!(matches!(told[..], [Event::Closed(_)]) && end.connection.is_over());
     assert!(end.written().is_empty());
 }
@@ -349,28 +354,28 @@ fn server() -> End {
     let sasl = ServerSasl::new(TransportSecurity::Clear).with_mechanism(AnonymousServer::new());
     let open = recorded_open("x-server-open");
     let mut end = End::new(Connection::server_with_sasl(options(open), sasl, Moment::START));
-    end.hears(&["x-client-sasl"]);
+    end.peer_sends(&["x-client-sasl"]);
     let written = end.written();
     assert_eq!(written[..8], recorded("x-server-sasl"));
     assert_eq!(frames(&written), frames(&recorded("x-server-sasl-2")));
-    end.hears(&["x-client-sasl-2"]);
-    end.says_exactly(&["x-server-sasl-3"]);
+    end.peer_sends(&["x-client-sasl-2"]);
+    end.engine_wrote_exactly(&["x-server-sasl-3"]);
     assert_eq!(end.connection.identity().unwrap().trace().unwrap().as_str(), "user");
-    assert_eq!(end.hears(&["x-client-sasl-3", "x-client-open"]), [Event::Opened]);
+    assert_eq!(end.peer_sends(&["x-client-sasl-3", "x-client-open"]), [Event::Opened]);
     let written = end.written();
     assert_eq!(written[..8], recorded("x-server-sasl-4"));
     assert_eq!(frames(&written), frames(&recorded("x-server-open")));
     assert_eq!(end.connection.peer_open(), Some(recorded_open("x-client-open")));
-    let told = end.hears(&["x-client-begin-initiate"]);
+    let told = end.peer_sends(&["x-client-begin-initiate"]);
     let [Event::SessionOffered(session)] = told[..] else { panic!("{told:?}") };
     end.connection.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
-    end.says(&["x-server-begin-answer"]);
+    end.engine_wrote(&["x-server-begin-answer"]);
     end
 }
 
 /// Offers a recorded link, which is accepted and gets credit.
 fn receiver(end: &mut End, names: &[&str], credit: u32) -> ReceiverKey {
-    let told = end.hears(names);
+    let told = end.peer_sends(names);
     let [Event::LinkOffered(LinkKey::Receiver(receiver))] = told[..] else { panic!("{told:?}") };
     let mut link = end.connection.receiver(receiver).unwrap();
     link.accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
@@ -381,7 +386,7 @@ fn receiver(end: &mut End, names: &[&str], credit: u32) -> ReceiverKey {
 /// Feeds a recorded message, receives it, and checks its payload.
 #[track_caller]
 fn received(end: &mut End, receiver: ReceiverKey, tag: &[u8], names: &[&str]) -> DeliveryKey {
-    let told = end.hears(names);
+    let told = end.peer_sends(names);
     assert!(matches!(told[..], [Event::Message { .. }]), "{told:?}");
     let delivery = end.connection.receiver(receiver).unwrap().receive().unwrap();
     assert_eq!(delivery.tag().as_ref(), tag);
@@ -395,7 +400,7 @@ fn received(end: &mut End, receiver: ReceiverKey, tag: &[u8], names: &[&str]) ->
 fn the_servers_part() {
     let mut end = server();
     let link = receiver(&mut end, &["x-client-attach-sender"], 5);
-    end.says(&["x-server-attach-answer", "x-server-flow-credit"]);
+    end.engine_wrote(&["x-server-attach-answer", "x-server-flow-credit"]);
     let first = received(&mut end, link, b"tag-A", &["x-client-transfer"]);
     // The recorded server sent the outcome and let the client settle; this end, with mode first, settles at once.
     end.connection.receiver(link).unwrap().accept(first).unwrap();
@@ -404,7 +409,7 @@ fn the_servers_part() {
         panic!("{written:?}")
     };
     assert_eq!(told.state, Some(recorded_state("x-server-disposition-accepted-unsettled")));
-    assert_eq!(end.hears(&["x-client-disposition-sender-settle"]), []);
+    assert_eq!(end.peer_sends(&["x-client-disposition-sender-settle"]), []);
 
     let burst = ["x-client-transfer-burst", "x-client-transfer-burst-2", "x-client-transfer-burst-3"];
     let three = [0, 1, 2].map(|at| {
@@ -414,7 +419,7 @@ fn the_servers_part() {
     for delivery in three {
         end.connection.receiver(link).unwrap().accept(delivery).unwrap();
     }
-    end.says_exactly(&["x-server-disposition-range"]);
+    end.engine_wrote_exactly(&["x-server-disposition-range"]);
 
     let large = ["x-client-transfer-large", "x-client-transfer-large-2", "x-client-transfer-large-3"];
     let delivery = received(&mut end, link, b"big", &large);
@@ -423,51 +428,51 @@ fn the_servers_part() {
         panic!("not modified")
     };
     end.connection.receiver(link).unwrap().modify(delivery, *modified).unwrap();
-    end.says(&["x-server-disposition-modified"]);
+    end.engine_wrote(&["x-server-disposition-modified"]);
 
     end.connection.receiver(link).unwrap().set_credit(3).unwrap();
     end.connection.receiver(link).unwrap().drain().unwrap();
-    end.says(&["x-server-flow-drain"]);
-    assert_eq!(end.hears(&["x-client-flow-drained"]), [Event::Drained(link)]);
+    end.engine_wrote(&["x-server-flow-drain"]);
+    assert_eq!(end.peer_sends(&["x-client-flow-drained"]), [Event::Drained(link)]);
     end.connection.receiver(link).unwrap().set_credit(2).unwrap();
-    end.says(&["x-server-flow-credit-again"]);
+    end.engine_wrote(&["x-server-flow-credit-again"]);
     let delivery = received(&mut end, link, b"rej", &["x-client-transfer-2"]);
     let DeliveryState::Outcome(Outcome::Rejected(rejected)) = recorded_state("x-server-disposition-rejected")
     else {
         panic!("not rejected")
     };
     end.connection.receiver(link).unwrap().reject(delivery, *rejected.error.unwrap()).unwrap();
-    end.says(&["x-server-disposition-rejected"]);
-    assert_eq!(end.hears(&["x-client-transfer-partial", "x-client-transfer-aborted"]), []);
+    end.engine_wrote(&["x-server-disposition-rejected"]);
+    assert_eq!(end.peer_sends(&["x-client-transfer-partial", "x-client-transfer-aborted"]), []);
     end.connection.receiver(link).unwrap().set_credit(4).unwrap();
-    end.says(&["x-server-flow-credit-3"]);
+    end.engine_wrote(&["x-server-flow-credit-3"]);
     transactions_of_the_server(&mut end, link);
     ends_of_the_server(end, link);
 }
 
 fn transactions_of_the_server(end: &mut End, link: ReceiverKey) {
     let coordinator = receiver(end, &["x-client-attach-coordinator"], 10);
-    end.says(&["x-server-attach-coordinator-answer", "x-server-attach-coordinator-answer-2"]);
+    end.engine_wrote(&["x-server-attach-coordinator-answer", "x-server-attach-coordinator-answer-2"]);
     let declare = received(end, coordinator, b"d1", &["x-client-txn-declare"]);
     let declared = recorded_state("x-server-txn-declared");
     end.connection.receiver(coordinator).unwrap().dispose(declare, &declared).unwrap();
-    end.says(&["x-server-txn-declared"]);
+    end.engine_wrote(&["x-server-txn-declared"]);
     let delivery = received(end, link, b"tx", &["x-client-txn-transfer"]);
     let accepted = recorded_state("x-server-txn-disposition");
     end.connection.receiver(link).unwrap().dispose(delivery, &accepted).unwrap();
-    end.says(&["x-server-txn-disposition"]);
+    end.engine_wrote(&["x-server-txn-disposition"]);
     received(end, coordinator, b"d2", &["x-client-txn-discharge"]);
-    let told = end.hears(&["x-client-attach-dynamic-receiver"]);
+    let told = end.peer_sends(&["x-client-attach-dynamic-receiver"]);
     let [Event::LinkOffered(LinkKey::Sender(dynamic))] = told[..] else { panic!("{told:?}") };
     let attach = end.connection.sender(dynamic).unwrap().peer_attach().unwrap();
     assert_eq!(attach, recorded_attach("x-client-attach-dynamic-receiver"));
 }
 
 fn ends_of_the_server(mut end: End, link: ReceiverKey) {
-    let told = end.hears(&["x-client-detach"]);
+    let told = end.peer_sends(&["x-client-detach"]);
     assert!(matches!(told[..], [Event::LinkDetached { closed: false, .. }]), "{told:?}");
     assert!(end.connection.receiver(link).unwrap().is_suspended());
-    let told = end.hears(&["x-client-detach-closed-error"]);
+    let told = end.peer_sends(&["x-client-detach-closed-error"]);
     let [Event::Lost { .. }, Event::LinkDetached { closed: true, reason, .. }] = &told[..] else {
         panic!("{told:?}")
     };
@@ -484,13 +489,13 @@ fn ends_of_the_server(mut end: End, link: ReceiverKey) {
         }
     };
     assert_eq!(beat, recorded("x-server-heartbeat"));
-    let told = end.hears(&["x-client-end-error"]);
+    let told = end.peer_sends(&["x-client-end-error"]);
     let [.., Event::SessionEnded { reason, .. }] = &told[..] else { panic!("{told:?}") };
     assert_eq!(reason.error, Some(recorded_error("x-client-end-error")));
-    end.says_exactly(&["x-server-end-answer"]);
-    let told = end.hears(&["x-client-close-error"]);
+    end.engine_wrote_exactly(&["x-server-end-answer"]);
+    let told = end.peer_sends(&["x-client-close-error"]);
     let [Event::Closed(reason)] = &told[..] else { panic!("{told:?}") };
     assert_eq!(reason.error.as_ref().unwrap().condition, Condition::ConnectionForced);
-    end.says_exactly(&["x-server-close-answer"]);
+    end.engine_wrote_exactly(&["x-server-close-answer"]);
     assert!(end.connection.is_over());
 }

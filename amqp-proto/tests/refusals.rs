@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use std::time::Duration;
 
@@ -16,7 +14,7 @@ use amqp_proto::wire::{Condition, Source, Target};
 use amqp_proto::{Connection, Event, LinkError, Origin};
 use bytes::Buf;
 use common::octets;
-use peer::{Peer, detach_with};
+use common::wire::{Wire, detach_with};
 
 const SASL_HEADER: &str = "414d515003010000";
 
@@ -24,51 +22,51 @@ const SASL_HEADER: &str = "414d515003010000";
 /// behind it has the reason.
 #[test]
 fn l_att_06_a_refusal_needs_no_delivery_count() {
-    let mut peer = Peer::new();
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    let mut wire = Wire::begun();
+    let mut session = wire.session();
     session.attach_receiver("x", &ReceiverOptions::from("nowhere")).unwrap();
-    peer.octets();
-    peer.send(attach("x", 7, false)).quiet();
-    peer.send(detach_with(7, "amqp:not-found"));
-    let (_, closed, reason) = peer.detached();
+    wire.octets();
+    wire.peer_sends(attach("x", 7, false)).quiet();
+    wire.peer_sends(detach_with(7, "amqp:not-found"));
+    let (_, closed, reason) = wire.detached();
     assert_eq!((closed, reason.origin), (true, Origin::Remote));
     assert_eq!(reason.error, Some(Condition::NotFound.into()));
-    peer.hears([detach(0, true)]);
+    wire.engine_wrote([detach(0, true)]);
 }
 
 /// L-ATT-05, L-HAND-05 [2.6.3]: a peer refuses a link by a detach without an attach: only that link ends, with the
 /// peer's reason.
 #[test]
 fn l_att_05_a_detach_without_an_attach_refuses_one_link() {
-    let mut peer = Peer::new();
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    let mut wire = Wire::begun();
+    let mut session = wire.session();
     let first = session.attach_sender("x", &SenderOptions::to("a")).unwrap();
     let second = session.attach_receiver("y", &ReceiverOptions::from("nowhere")).unwrap();
-    peer.octets();
+    wire.octets();
     // Of two unanswered links, the detach is for the one with its handle.
-    peer.send(detach_with(1, "amqp:not-found"));
-    let (link, closed, reason) = peer.detached();
+    wire.peer_sends(detach_with(1, "amqp:not-found"));
+    let (link, closed, reason) = wire.detached();
     assert_eq!((link, closed, reason.origin), (second.into(), true, Origin::Remote));
     assert_eq!(reason.error, Some(Condition::NotFound.into()));
-    peer.hears([detach(1, true)]);
+    wire.engine_wrote([detach(1, true)]);
     // A single unanswered link is the one, whatever the handle.
-    peer.send(detach_with(9, "amqp:unauthorized-access"));
-    let (link, _, reason) = peer.detached();
+    wire.peer_sends(detach_with(9, "amqp:unauthorized-access"));
+    let (link, _, reason) = wire.detached();
     assert_eq!(link, first.into());
     assert_eq!(reason.error, Some(Condition::UnauthorizedAccess.into()));
-    peer.hears([detach(0, true)]);
-    assert!(peer.amqp.session(peer.session).unwrap().is_mapped());
+    wire.engine_wrote([detach(0, true)]);
+    assert!(wire.session().is_mapped());
     // The names are free again.
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    let mut session = wire.session();
     assert!(session.attach_sender("x", &SenderOptions::to("a")).is_ok());
 }
 
 /// L-HAND-05 [2.6.3]: a detach without any link ends the session, and the error text has the peer's reason.
 #[test]
 fn l_hand_05_a_detach_without_a_link_shows_the_peers_reason() {
-    let mut peer = Peer::new();
-    peer.send(detach_with(3, "amqp:not-found"));
-    let Event::SessionEnded { reason, .. } = peer.event() else { panic!() };
+    let mut wire = Wire::begun();
+    wire.peer_sends(detach_with(3, "amqp:not-found"));
+    let Event::SessionEnded { reason, .. } = wire.event() else { panic!() };
     let error = reason.error.unwrap();
     assert_eq!(error.condition, Condition::UnattachedHandle);
     assert!(error.description.unwrap().contains("amqp:not-found"));
@@ -79,43 +77,43 @@ fn l_hand_05_a_detach_without_a_link_shows_the_peers_reason() {
 #[test]
 fn l_att_04_no_terminus_is_made_up() {
     for is_sender in [false, true] {
-        let mut peer = Peer::new();
+        let mut wire = Wire::begun();
         let frame = attach("x", 0, is_sender).nulls(2);
         let frame =
             if is_sender { frame.null().terminus(0x29, "b") } else { frame.terminus(0x28, "a").null() };
         let frame = if is_sender { frame } else { frame.nulls(2).uint(0) };
-        peer.send(frame);
-        let link = peer.offered();
+        wire.peer_sends(frame);
+        let link = wire.offered();
         let refused = match link {
-            LinkKey::Sender(key) => peer.amqp.sender(key).unwrap().accept_link(&SenderOptions::new()),
-            LinkKey::Receiver(key) => peer.amqp.receiver(key).unwrap().accept_link(&ReceiverOptions::new()),
+            LinkKey::Sender(key) => wire.engine.sender(key).unwrap().accept_link(&SenderOptions::new()),
+            LinkKey::Receiver(key) => wire.engine.receiver(key).unwrap().accept_link(&ReceiverOptions::new()),
         };
         assert_eq!(refused, Err(LinkError::NoTerminus));
-        peer.quiet();
+        wire.quiet();
         // With a terminus from the application's options it can.
         match link {
             LinkKey::Sender(key) => {
                 let options = SenderOptions::new().with_source(Source::at("a"));
-                peer.amqp.sender(key).unwrap().accept_link(&options).unwrap();
+                wire.engine.sender(key).unwrap().accept_link(&options).unwrap();
             }
             LinkKey::Receiver(key) => {
                 let options = ReceiverOptions::new().with_target(Target::at("b"));
-                peer.amqp.receiver(key).unwrap().accept_link(&options).unwrap();
+                wire.engine.receiver(key).unwrap().accept_link(&options).unwrap();
             }
         }
-        assert!(peer.lines()[0].contains("attach"));
+        assert!(wire.lines()[0].contains("attach"));
     }
 }
 
 /// S-FLOW-03 [2.7.4]: an echo request before the session is accepted is answered after that.
 #[test]
 fn s_flow_03_an_early_echo_is_answered() {
-    let mut peer = Peer::new();
-    peer.send(begin(None, 0, 10, 10).on(1));
-    let Event::SessionOffered(session) = peer.event() else { panic!() };
-    peer.send(flow(None, 10, 0, 10).nulls(5).boolean(true).on(1)).quiet();
-    peer.amqp.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
-    let lines = peer.lines();
+    let mut wire = Wire::begun();
+    wire.peer_sends(begin(None, 0, 10, 10).on(1));
+    let Event::SessionOffered(session) = wire.event() else { panic!() };
+    wire.peer_sends(flow(None, 10, 0, 10).nulls(5).boolean(true).on(1)).quiet();
+    wire.engine.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    let lines = wire.lines();
     let begins = ["[1] begin", "[1] flow"];
     assert!(
         lines.len() == 2 && lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)),
@@ -144,15 +142,15 @@ fn s_end_04_a_session_ends_once() {
 /// No event follows the end of the connection, whatever command is given.
 #[test]
 fn c_close_01_no_event_follows_the_end() {
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 0);
-    peer.send(detach(0, false));
-    peer.events();
-    peer.amqp.end_of_input();
-    assert!(matches!(peer.events().last(), Some(Event::Closed(_))));
-    let closed = peer.amqp.sender(link).map(|mut link| link.close());
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 0);
+    wire.peer_sends(detach(0, false));
+    wire.events();
+    wire.engine.end_of_input();
+    assert!(matches!(wire.events().last(), Some(Event::Closed(_))));
+    let closed = wire.engine.sender(link).map(|mut link| link.close());
     assert!(!matches!(closed, Ok(Ok(()))));
-    assert_eq!(peer.events(), []);
+    assert_eq!(wire.events(), []);
 }
 
 /// A client with a password of this size, after the server's offer of PLAIN, and its failure, if any.

@@ -10,7 +10,7 @@ use amqp_proto::types::{Limits, Moment, Symbol};
 use amqp_proto::wire::{AmqpError, Condition};
 use amqp_proto::{Connection, Event, Origin, Reading, symbol};
 use common::hex;
-use common::solo::{Solo, frames, opening};
+use common::wire::{Wire, frames, opening};
 
 const MECHANISMS: u8 = 0x40;
 const INIT: u8 = 0x41;
@@ -65,28 +65,28 @@ fn pair(client: ClientSasl, server: ServerSasl) -> Pair {
 }
 
 /// A server with only ANONYMOUS, after the client's header.
-fn alone() -> Solo {
-    let mut solo =
-        Solo::of(Connection::server_with_sasl(Options::new("s"), anonymous_server(), Moment::START));
-    solo.hears(&hex(&SASL_HEADER));
-    assert_eq!(solo.says(), hex(&SASL_HEADER) + &frames([Literal::sasl(MECHANISMS).symbols(&["ANONYMOUS"])]));
-    solo
+fn alone() -> Wire {
+    let mut wire =
+        Wire::of(Connection::server_with_sasl(Options::new("s"), anonymous_server(), Moment::START));
+    wire.peer_sends(hex(&SASL_HEADER));
+    wire.engine_wrote(hex(&SASL_HEADER) + &frames([Literal::sasl(MECHANISMS).symbols(&["ANONYMOUS"])]));
+    wire
 }
 
 /// A client that may use ANONYMOUS, after the server's header.
-fn dialling(options: Options, profile: ClientProfile) -> Solo {
+fn dialling(options: Options, profile: ClientProfile) -> Wire {
     let sasl = client(profile, TransportSecurity::Encrypted);
-    let mut solo = Solo::of(Connection::client_with_sasl(options, sasl, Moment::START));
-    solo.hears(&hex(&SASL_HEADER));
-    assert_eq!(solo.says(), hex(&SASL_HEADER));
-    solo
+    let mut wire = Wire::of(Connection::client_with_sasl(options, sasl, Moment::START));
+    wire.peer_sends(hex(&SASL_HEADER));
+    wire.engine_wrote(hex(&SASL_HEADER));
+    wire
 }
 
 /// Returns the origin and the error text of the connection's end.
-fn over(solo: &mut Solo) -> (Origin, String) {
-    let events = solo.events();
+fn over(wire: &mut Wire) -> (Origin, String) {
+    let events = wire.events();
     let [Event::Closed(reason)] = &events[..] else { panic!("not closed: {events:?}") };
-    assert_eq!(solo.engine.reading(), Reading::Over);
+    assert_eq!(wire.engine.reading(), Reading::Over);
     (reason.origin, reason.to_string())
 }
 
@@ -185,12 +185,12 @@ fn a_sasl_09_plain_is_kept_off_links_in_clear() {
 /// A-SASL-09: a client without a common mechanism ends without an init.
 #[test]
 fn a_sasl_09_none_in_common() {
-    let mut solo = dialling(Options::new("c"), anonymous());
-    solo.hears(&frames([Literal::sasl(MECHANISMS).raw("e0 0f 02 a3 05 504c41494e 06 474f4c442d31")]));
-    assert_eq!(solo.says(), "");
+    let mut wire = dialling(Options::new("c"), anonymous());
+    wire.peer_sends(Literal::sasl(MECHANISMS).raw("e0 0f 02 a3 05 504c41494e 06 474f4c442d31"));
+    wire.engine_wrote("");
     let words =
         "no SASL mechanism in common with the server: it offers PLAIN, GOLD-1, this client allows ANONYMOUS";
-    assert_eq!(over(&mut solo), (Origin::Local, words.to_string()));
+    assert_eq!(over(&mut wire), (Origin::Local, words.to_string()));
 }
 
 /// A-SASL-08, A-SASL-09: an offer is one mechanism or an array; an empty offer is refused.
@@ -202,30 +202,30 @@ fn a_sasl_08_at_least_one_mechanism() {
         ("e0 02 00 a3", false),
         ("40", false),
     ] {
-        let mut solo = dialling(Options::new("c"), anonymous());
-        solo.hears(&frames([Literal::sasl(MECHANISMS).raw(form)]));
+        let mut wire = dialling(Options::new("c"), anonymous());
+        wire.peer_sends(Literal::sasl(MECHANISMS).raw(form));
         if is_right {
-            assert_eq!(solo.says(), frames([Literal::sasl(INIT).symbol("ANONYMOUS").binary(b"")]));
+            wire.engine_wrote([Literal::sasl(INIT).symbol("ANONYMOUS").binary(b"")]);
         } else {
-            assert_eq!((over(&mut solo).0, solo.says()), (Origin::Transport, String::new()));
+            assert_eq!((over(&mut wire).0, wire.written()), (Origin::Transport, String::new()));
         }
     }
     let none = ServerSasl::new(TransportSecurity::Clear).with_mechanism(PlainServer::new(Users));
-    let mut solo = Solo::of(Connection::server_with_sasl(Options::new("s"), none, Moment::START));
-    solo.hears(&hex(&SASL_HEADER));
-    assert_eq!(over(&mut solo).0, Origin::Local);
-    assert_eq!(solo.says(), hex(&SASL_HEADER));
+    let mut wire = Wire::of(Connection::server_with_sasl(Options::new("s"), none, Moment::START));
+    wire.peer_sends(hex(&SASL_HEADER));
+    assert_eq!(over(&mut wire).0, Origin::Local);
+    wire.engine_wrote(hex(&SASL_HEADER));
 }
 
 /// A-SASL-10: a mechanism that was not offered leads to the outcome auth and the end.
 #[test]
 fn a_sasl_10_a_mechanism_that_was_not_offered() {
     for name in ["PLAIN", "anonymous", "X"] {
-        let mut solo = alone();
-        solo.hears(&frames([Literal::sasl(INIT).symbol(name)]));
-        assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(1)]));
+        let mut wire = alone();
+        wire.peer_sends(Literal::sasl(INIT).symbol(name));
+        wire.engine_wrote([Literal::sasl(OUTCOME).ubyte(1)]);
         assert_eq!(
-            over(&mut solo),
+            over(&mut wire),
             (Origin::Local, "SASL: the client chose a mechanism that was not offered".to_string())
         );
     }
@@ -236,13 +236,13 @@ fn a_sasl_10_a_mechanism_that_was_not_offered() {
 fn a_sasl_11_one_hostname_for_init_and_open() {
     for host in [None, Some("broker.example")] {
         let options = host.map_or(Options::new("c"), |host| Options::new("c").with_hostname(host));
-        let mut solo = dialling(options, anonymous());
-        solo.hears(&frames([Literal::sasl(MECHANISMS).symbols(&["ANONYMOUS"])]));
+        let mut wire = dialling(options, anonymous());
+        wire.peer_sends(Literal::sasl(MECHANISMS).symbols(&["ANONYMOUS"]));
         let init = Literal::sasl(INIT).symbol("ANONYMOUS").binary(b"");
-        assert_eq!(solo.says(), frames([host.map_or(init.clone(), |host| init.string(host))]));
-        solo.hears(&frames([Literal::sasl(OUTCOME).ubyte(0)]));
+        wire.engine_wrote([host.map_or(init.clone(), |host| init.string(host))]);
+        wire.peer_sends(Literal::sasl(OUTCOME).ubyte(0));
         let opened = host.map_or(open("c").null(), |host| open("c").string(host)).uint(65_536).ushort(255);
-        assert_eq!(solo.says(), opening([opened]));
+        wire.engine_wrote(opening([opened]));
     }
 }
 
@@ -257,36 +257,36 @@ fn a_sasl_07_frames_out_of_order() {
         Literal::sasl(OUTCOME).ubyte(0),
     ];
     for frame in &all {
-        let mut solo = alone();
-        solo.hears(&frames([frame.clone()]));
-        assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(1)]), "{frame}");
-        assert_eq!(over(&mut solo), (Origin::Local, "SASL: the peer sent a frame out of order".to_string()));
+        let mut wire = alone();
+        wire.peer_sends(frame.clone());
+        assert_eq!(wire.written(), frames([Literal::sasl(OUTCOME).ubyte(1)]), "{frame}");
+        assert_eq!(over(&mut wire), (Origin::Local, "SASL: the peer sent a frame out of order".to_string()));
     }
     for (at, frame) in [init(), all[1].clone(), all[2].clone(), all[3].clone()].iter().enumerate() {
-        let mut solo = dialling(Options::new("c"), anonymous());
-        solo.hears(&frames([frame.clone()]));
-        assert_eq!(solo.says(), "", "{frame}");
+        let mut wire = dialling(Options::new("c"), anonymous());
+        wire.peer_sends(frame.clone());
+        assert_eq!(wire.written(), "", "{frame}");
         assert_eq!(
-            over(&mut solo),
+            over(&mut wire),
             (Origin::Local, "SASL: the peer sent a frame out of order".to_string()),
             "{at}"
         );
     }
     // An init, and a second one.
-    let mut solo = alone();
-    solo.hears(&frames([init(), init()]));
-    assert_eq!(over(&mut solo).0, Origin::Transport);
-    assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(0)]) + &hex(&HEADER));
+    let mut wire = alone();
+    wire.peer_sends([init(), init()]);
+    assert_eq!(over(&mut wire).0, Origin::Transport);
+    wire.engine_wrote(frames([Literal::sasl(OUTCOME).ubyte(0)]) + &hex(&HEADER));
 }
 
 /// A-SASL-13, A-SASL-14: mandatory fields, and unknown codes.
 #[test]
 fn a_sasl_13_frames_need_their_fields() {
     let after_init = || {
-        let mut solo = dialling(Options::new("c"), anonymous());
-        solo.hears(&frames([Literal::sasl(MECHANISMS).symbols(&["ANONYMOUS"])]));
-        solo.says();
-        solo
+        let mut wire = dialling(Options::new("c"), anonymous());
+        wire.peer_sends(Literal::sasl(MECHANISMS).symbols(&["ANONYMOUS"]));
+        wire.octets();
+        wire
     };
     for frame in [
         Literal::sasl(CHALLENGE),
@@ -294,19 +294,19 @@ fn a_sasl_13_frames_need_their_fields() {
         Literal::sasl(OUTCOME),
         Literal::sasl(OUTCOME).ubyte(5),
     ] {
-        let mut solo = after_init();
-        solo.hears(&frames([frame]));
-        assert_eq!((over(&mut solo).0, solo.says()), (Origin::Transport, String::new()));
+        let mut wire = after_init();
+        wire.peer_sends(frame);
+        assert_eq!((over(&mut wire).0, wire.written()), (Origin::Transport, String::new()));
     }
     for frame in [Literal::sasl(RESPONSE).null(), Literal::sasl(INIT).null()] {
-        let mut solo = alone();
-        solo.hears(&frames([frame]));
-        assert_eq!((over(&mut solo).0, solo.says()), (Origin::Transport, String::new()));
+        let mut wire = alone();
+        wire.peer_sends(frame);
+        assert_eq!((over(&mut wire).0, wire.written()), (Origin::Transport, String::new()));
     }
     for code in 1..=4 {
-        let mut solo = after_init();
-        solo.hears(&frames([Literal::sasl(OUTCOME).ubyte(code)]));
-        assert_eq!(over(&mut solo).0, Origin::Remote);
+        let mut wire = after_init();
+        wire.peer_sends(Literal::sasl(OUTCOME).ubyte(code));
+        assert_eq!(over(&mut wire).0, Origin::Remote);
     }
 }
 
@@ -319,14 +319,14 @@ fn a_sasl_03_the_form_of_a_sasl_frame() {
         "00000008 02010000".to_string(),
         "0000001a 02010000 005341 c00c01a309414e4f4e594d4f5553 00".to_string(),
     ] {
-        let mut solo = alone();
-        solo.hears(&wrong);
-        assert!(matches!(solo.events()[..], [Event::Closed(_)]), "{wrong}");
-        assert_eq!((solo.says(), solo.engine.reading()), (String::new(), Reading::Over));
+        let mut wire = alone();
+        wire.peer_sends(&wrong);
+        assert!(matches!(wire.events()[..], [Event::Closed(_)]), "{wrong}");
+        assert_eq!((wire.written(), wire.engine.reading()), (String::new(), Reading::Over));
     }
-    let mut solo = alone();
-    solo.hears("00000019 02011234 005341 c00c01a309414e4f4e594d4f5553");
-    assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(0)]));
+    let mut wire = alone();
+    wire.peer_sends("00000019 02011234 005341 c00c01a309414e4f4e594d4f5553");
+    wire.engine_wrote([Literal::sasl(OUTCOME).ubyte(0)]);
 
     let large = Limits::DEFAULT.with_sasl_frame_size(513);
     let trace = "x".repeat(255);
@@ -334,10 +334,10 @@ fn a_sasl_03_the_form_of_a_sasl_frame() {
     assert_eq!(init.to_octets().len(), 513);
     let sasl = anonymous_server();
     let options = Options::new("s").with_limits(large);
-    let mut solo = Solo::of(Connection::server_with_sasl(options, sasl, Moment::START));
-    solo.hears(&(hex(&SASL_HEADER) + &frames([init])));
-    assert!(solo.says().ends_with(&frames([Literal::sasl(OUTCOME).ubyte(0)])));
-    assert_eq!(solo.events(), []);
+    let mut wire = Wire::of(Connection::server_with_sasl(options, sasl, Moment::START));
+    wire.peer_sends(hex(&SASL_HEADER) + &frames([init]));
+    assert!(wire.written().ends_with(&frames([Literal::sasl(OUTCOME).ubyte(0)])));
+    assert_eq!(wire.events(), []);
 }
 
 /// A-SASL-17: a client may send everything up to its close without waiting.
@@ -360,21 +360,21 @@ fn a_sasl_17_a_client_need_not_wait() {
 /// A-SASL-18: octets behind the outcome in the same read belong to AMQP.
 #[test]
 fn a_sasl_18_octets_behind_the_outcome() {
-    let mut solo = dialling(Options::new("c"), anonymous());
-    solo.hears(&frames([Literal::sasl(MECHANISMS).symbols(&["ANONYMOUS"])]));
-    solo.says();
-    solo.hears(&(frames([Literal::sasl(OUTCOME).ubyte(0)]) + &opening([open("s")])));
-    assert_eq!(solo.events(), [Event::Opened]);
+    let mut wire = dialling(Options::new("c"), anonymous());
+    wire.peer_sends(Literal::sasl(MECHANISMS).symbols(&["ANONYMOUS"]));
+    wire.octets();
+    wire.peer_sends(frames([Literal::sasl(OUTCOME).ubyte(0)]) + &opening([open("s")]));
+    assert_eq!(wire.events(), [Event::Opened]);
 }
 
 /// A-LAY-01: after a failure the layer writes its output and wants no more input.
 #[test]
 fn a_lay_01_a_layer_that_fails_ends_the_transport() {
-    let mut solo = alone();
-    solo.hears(&frames([Literal::sasl(INIT).symbol("X")]));
-    assert!(matches!(solo.events()[..], [Event::Closed(_)]));
-    assert_eq!((solo.engine.reading(), solo.engine.is_over()), (Reading::Over, true));
-    solo.hears(&opening([open("p")]));
-    assert_eq!(solo.says(), frames([Literal::sasl(OUTCOME).ubyte(1)]));
-    assert_eq!((solo.events(), solo.says()), (vec![], String::new()));
+    let mut wire = alone();
+    wire.peer_sends(Literal::sasl(INIT).symbol("X"));
+    assert!(matches!(wire.events()[..], [Event::Closed(_)]));
+    assert_eq!((wire.engine.reading(), wire.engine.is_over()), (Reading::Over, true));
+    wire.peer_sends(opening([open("p")]));
+    wire.engine_wrote([Literal::sasl(OUTCOME).ubyte(1)]);
+    wire.quiet();
 }

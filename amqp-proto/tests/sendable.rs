@@ -2,15 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{Pair, flow};
 use amqp_proto::types::{Limits, SenderKey};
 use amqp_proto::{Event, SendError};
 use bytes::Buf;
-use peer::{Peer, credit};
+use common::wire::{Wire, credit};
 use proptest::prelude::*;
 
 /// The way in which an application sends after its event.
@@ -88,72 +86,72 @@ proptest! {
 /// T-CREDIT-15: a sender that finds the window used up by another gets an event when there is room again.
 #[test]
 fn t_credit_15_a_refused_sender_gets_an_event() {
-    let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 1);
+    let mut wire = Wire::begun_with(Limits::DEFAULT, &SessionOptions::new(), 1);
     let [one, two] =
-        [0, 1].map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0));
+        [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0));
     for handle in [0, 1] {
-        peer.send(flow(Some(0), 1, 0, 2048).uint(handle).uint(0).uint(9));
+        wire.peer_sends(flow(Some(0), 1, 0, 2048).uint(handle).uint(0).uint(9));
     }
-    assert_eq!(peer.events(), [Event::Sendable(one), Event::Sendable(two)]);
-    peer.amqp.sender(one).unwrap().send("x").unwrap();
-    assert!(!peer.amqp.sender(two).unwrap().is_sendable());
-    peer.octets();
-    peer.send(flow(Some(1), 1, 0, 2048));
-    let events = peer.events();
+    assert_eq!(wire.events(), [Event::Sendable(one), Event::Sendable(two)]);
+    wire.engine.sender(one).unwrap().send("x").unwrap();
+    assert!(!wire.engine.sender(two).unwrap().is_sendable());
+    wire.octets();
+    wire.peer_sends(flow(Some(1), 1, 0, 2048));
+    let events = wire.events();
     assert!(events.contains(&Event::Sendable(two)), "{events:?}");
 }
 
 /// A delivery begun on one link and not yet written, and another link with credit; the peer's window is one transfer.
-fn reserved() -> (Peer, SenderKey, SenderKey) {
-    let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 1);
-    let links = [0, 1].map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0));
-    peer.send(flow(Some(0), 1, 0, 2048).uint(0).uint(0).uint(9)).events();
-    peer.amqp.sender(links[0]).unwrap().begin_delivery(&SendOptions::new()).unwrap();
-    peer.send(flow(Some(0), 1, 0, 2048).uint(1).uint(0).uint(9));
-    assert_eq!(peer.events(), []);
-    (peer, links[0], links[1])
+fn reserved() -> (Wire, SenderKey, SenderKey) {
+    let mut wire = Wire::begun_with(Limits::DEFAULT, &SessionOptions::new(), 1);
+    let links = [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0));
+    wire.peer_sends(flow(Some(0), 1, 0, 2048).uint(0).uint(0).uint(9)).events();
+    wire.engine.sender(links[0]).unwrap().begin_delivery(&SendOptions::new()).unwrap();
+    wire.peer_sends(flow(Some(0), 1, 0, 2048).uint(1).uint(0).uint(9));
+    assert_eq!(wire.events(), []);
+    (wire, links[0], links[1])
 }
 
 /// T-XFER-05: the window's place of a begun delivery is no room for another link, and no output.
 #[test]
 fn t_xfer_05_a_place_that_is_kept_is_no_output() {
-    let (mut peer, _, two) = reserved();
+    let (mut wire, _, two) = reserved();
     for _ in 0..3 {
-        assert_eq!(peer.octets().len(), 0);
-        assert!(!peer.amqp.has_output());
-        assert_eq!(peer.amqp.sender(two).unwrap().send("x"), Err(SendError::WindowClosed));
+        assert_eq!(wire.octets().len(), 0);
+        assert!(!wire.engine.has_output());
+        assert_eq!(wire.engine.sender(two).unwrap().send("x"), Err(SendError::WindowClosed));
     }
-    peer.send(flow(Some(0), 2, 0, 2048));
-    assert_eq!(peer.events(), [Event::Sendable(two)]);
+    wire.peer_sends(flow(Some(0), 2, 0, 2048));
+    assert_eq!(wire.events(), [Event::Sendable(two)]);
 }
 
 /// T-XFER-05: the place is free when the delivery is lost with its link, and the other link gets its event.
 #[test]
 fn t_xfer_05_a_place_is_free_when_its_link_ends() {
     for closed in [false, true] {
-        let (mut peer, one, two) = reserved();
-        peer.octets();
-        let mut sender = peer.amqp.sender(one).unwrap();
+        let (mut wire, one, two) = reserved();
+        wire.octets();
+        let mut sender = wire.engine.sender(one).unwrap();
         if closed { sender.close() } else { sender.detach() }.unwrap();
-        assert_eq!(peer.lines().len(), 1);
-        let events = peer.events();
+        assert_eq!(wire.lines().len(), 1);
+        let events = wire.events();
         assert!(events.contains(&Event::Sendable(two)), "{events:?}");
-        assert!(!peer.amqp.has_output());
+        assert!(!wire.engine.has_output());
     }
 }
 
 /// T-DRAIN-02: a flow that waits for events to be polled becomes output only then.
 #[test]
 fn t_drain_02_an_answer_that_waits_is_no_output() {
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 0);
-    peer.send(flow(Some(0), 2048, 0, 2048).uint(0).uint(0).uint(5).null().boolean(true));
-    assert_eq!(peer.amqp.output().remaining(), 0);
-    assert!(!peer.amqp.has_output());
-    assert_eq!(peer.events(), [Event::Sendable(link)]);
-    assert!(peer.amqp.has_output());
-    assert_eq!(peer.lines().len(), 1);
-    assert!(!peer.amqp.has_output());
-    peer.send(credit(0, 5, 1));
-    assert_eq!(peer.events(), [Event::Sendable(link)]);
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 0);
+    wire.peer_sends(flow(Some(0), 2048, 0, 2048).uint(0).uint(0).uint(5).null().boolean(true));
+    assert_eq!(wire.engine.output().remaining(), 0);
+    assert!(!wire.engine.has_output());
+    assert_eq!(wire.events(), [Event::Sendable(link)]);
+    assert!(wire.engine.has_output());
+    assert_eq!(wire.lines().len(), 1);
+    assert!(!wire.engine.has_output());
+    wire.peer_sends(credit(0, 5, 1));
+    assert_eq!(wire.events(), [Event::Sendable(link)]);
 }

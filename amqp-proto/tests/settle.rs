@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{Literal, Pair, disposition, flow, transfer};
@@ -16,7 +14,7 @@ use amqp_proto::wire::{
     Source, TransactionalState,
 };
 use amqp_proto::{Event, Reading, SettleError, symbol};
-use peer::Peer;
+use common::wire::Wire;
 
 const ACCEPTED: &str = "00532445";
 const RELEASED: &str = "00532645";
@@ -220,24 +218,24 @@ fn t_disp_01_mandatory_fields() {
         disposition(true, 0, None).null().raw("005323 c00201 43"),
         disposition(true, 0, None).boolean(true).raw("005325 c00701 00531d c00201 40"),
     ] {
-        let mut peer = Peer::new();
-        peer.sender(&SenderOptions::new(), 5);
-        peer.send(frame);
-        let lines = peer.lines();
+        let mut wire = Wire::begun();
+        wire.sender(&SenderOptions::new(), 5);
+        wire.peer_sends(frame);
+        let lines = wire.lines();
         assert!(lines.len() == 1 && lines[0].starts_with("[0] close"), "{lines:?}");
     }
 }
 
 /// A peer to which the engine has sent these numbers of messages, on two links.
-fn sent(counts: [u32; 2]) -> (Peer, [SenderKey; 2], Vec<DeliveryKey>) {
-    let mut peer = Peer::new();
-    let links = [0, 1].map(|handle| peer.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 99));
+fn sent(counts: [u32; 2]) -> (Wire, [SenderKey; 2], Vec<DeliveryKey>) {
+    let mut wire = Wire::begun();
+    let links = [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 99));
     let mut keys = Vec::new();
     for (link, count) in links.iter().zip(counts) {
-        (0..count).for_each(|_| keys.push(peer.amqp.sender(*link).unwrap().send("x").unwrap()));
+        (0..count).for_each(|_| keys.push(wire.engine.sender(*link).unwrap().send("x").unwrap()));
     }
-    peer.octets();
-    (peer, links, keys)
+    wire.octets();
+    (wire, links, keys)
 }
 
 fn accepted(first: u32, last: Option<u32>) -> Literal {
@@ -253,56 +251,56 @@ fn told(link: SenderKey, delivery: DeliveryKey) -> Event {
 /// order; without `last` it is one delivery.
 #[test]
 fn t_disp_06_a_range_over_two_links() {
-    let (mut peer, links, keys) = sent([3, 2]);
-    peer.send(accepted(1, None));
-    assert_eq!(peer.events(), [told(links[0], keys[1])]);
-    peer.send(accepted(0, Some(9)));
+    let (mut wire, links, keys) = sent([3, 2]);
+    wire.peer_sends(accepted(1, None));
+    assert_eq!(wire.events(), [told(links[0], keys[1])]);
+    wire.peer_sends(accepted(0, Some(9)));
     let expected: Vec<_> = [0, 2, 3, 4].map(|at| told(links[at / 3], keys[at])).into();
-    assert_eq!(peer.events(), expected);
-    peer.send(accepted(0, Some(9))).quiet();
+    assert_eq!(wire.events(), expected);
+    wire.peer_sends(accepted(0, Some(9))).quiet();
 }
 
 /// T-DISP-05: a range costs only the deliveries in it, however long it is; a range that ends before its start ends
 /// the session.
 #[test]
 fn t_disp_05_odd_ranges() {
-    let (mut peer, links, keys) = sent([1, 0]);
-    peer.send(accepted(0, Some(0x7fff_ffff)));
-    assert_eq!(peer.events(), [told(links[0], keys[0])]);
-    peer.send(accepted(5, Some(4)));
-    assert!(peer.lines()[0].contains("amqp:invalid-field"));
-    assert!(matches!(peer.events().last(), Some(Event::SessionEnded { .. })));
+    let (mut wire, links, keys) = sent([1, 0]);
+    wire.peer_sends(accepted(0, Some(0x7fff_ffff)));
+    assert_eq!(wire.events(), [told(links[0], keys[0])]);
+    wire.peer_sends(accepted(5, Some(4)));
+    assert!(wire.lines()[0].contains("amqp:invalid-field"));
+    assert!(matches!(wire.events().last(), Some(Event::SessionEnded { .. })));
 }
 
 /// T-DISP-03: a range that wraps.
 #[test]
 fn t_disp_03_a_range_that_wraps() {
     let first = SessionOptions::new().with_next_outgoing_id(0xffff_fffe.into());
-    let mut peer = Peer::with(Limits::DEFAULT, &first, 99);
-    let link = peer.sender(&SenderOptions::new(), 9);
-    let keys: Vec<_> = (0..4).map(|_| peer.amqp.sender(link).unwrap().send("x").unwrap()).collect();
-    peer.send(accepted(0xffff_ffff, Some(0)));
-    assert_eq!(peer.events(), [told(link, keys[1]), told(link, keys[2])]);
-    peer.send(accepted(0xffff_fffe, Some(1)));
-    assert_eq!(peer.events(), [told(link, keys[0]), told(link, keys[3])]);
+    let mut wire = Wire::begun_with(Limits::DEFAULT, &first, 99);
+    let link = wire.sender(&SenderOptions::new(), 9);
+    let keys: Vec<_> = (0..4).map(|_| wire.engine.sender(link).unwrap().send("x").unwrap()).collect();
+    wire.peer_sends(accepted(0xffff_ffff, Some(0)));
+    assert_eq!(wire.events(), [told(link, keys[1]), told(link, keys[2])]);
+    wire.peer_sends(accepted(0xffff_fffe, Some(1)));
+    assert_eq!(wire.events(), [told(link, keys[0]), told(link, keys[3])]);
 }
 
 /// T-DISP-02: the role of a disposition selects the direction, when both directions use the same ids.
 #[test]
 fn t_disp_02_the_role_is_the_speakers() {
-    let mut peer = Peer::new();
-    let out = peer.sender(&SenderOptions::new(), 9);
-    let inbox = peer.receiver_on(1, "in", &ReceiverOptions::new());
-    let delivery = peer.amqp.sender(out).unwrap().send("x").unwrap();
-    peer.send(transfer(1, 0, b"t").payload("y"));
-    let Event::Message { delivery: taken, .. } = peer.event() else { panic!() };
-    peer.send(disposition(false, 0, None).boolean(true));
+    let mut wire = Wire::begun();
+    let out = wire.sender(&SenderOptions::new(), 9);
+    let inbox = wire.receiver_on(1, "in", &ReceiverOptions::new());
+    let delivery = wire.engine.sender(out).unwrap().send("x").unwrap();
+    wire.peer_sends(transfer(1, 0, b"t").payload("y"));
+    let Event::Message { delivery: taken, .. } = wire.event() else { panic!() };
+    wire.peer_sends(disposition(false, 0, None).boolean(true));
     let updated = Event::Updated { link: inbox.into(), delivery: taken, state: None, settled: true };
-    assert_eq!(peer.events(), [updated]);
+    assert_eq!(wire.events(), [updated]);
     // A settled message can still be received.
-    assert!(peer.amqp.receiver(inbox).unwrap().receive().unwrap().is_settled());
-    peer.send(accepted(0, None));
-    assert_eq!(peer.events(), [told(out, delivery)]);
+    assert!(wire.engine.receiver(inbox).unwrap().receive().unwrap().is_settled());
+    wire.peer_sends(accepted(0, None));
+    assert_eq!(wire.events(), [told(out, delivery)]);
 }
 
 /// T-DISP-08, M-SRC-10, T-DISP-19: settled without a state, or with a state that is no outcome: the source's default
@@ -357,13 +355,13 @@ fn t_disp_08_settled_by_a_state_that_is_no_outcome() {
         ),
     ] {
         for (has_default, state) in [(true, with_default), (false, without)] {
-            let mut peer = Peer::new();
+            let mut wire = Wire::begun();
             let source = Source { default_outcome: has_default.then(|| default.clone()), ..Source::at("a") };
-            let link = peer.sender(&SenderOptions::new().with_source(source), 9);
-            let delivery = peer.amqp.sender(link).unwrap().send("x").unwrap();
-            peer.send(disposition(true, 0, None).boolean(true).raw(raw));
+            let link = wire.sender(&SenderOptions::new().with_source(source), 9);
+            let delivery = wire.engine.sender(link).unwrap().send("x").unwrap();
+            wire.peer_sends(disposition(true, 0, None).boolean(true).raw(raw));
             let told = Event::Updated { link: link.into(), delivery, state: Some(state), settled: true };
-            assert_eq!(peer.events(), [told], "{raw}, default: {has_default}");
+            assert_eq!(wire.events(), [told], "{raw}, default: {has_default}");
         }
     }
 }
@@ -371,7 +369,7 @@ fn t_disp_08_settled_by_a_state_that_is_no_outcome() {
 /// [2.7.6]: a state that was told before is told once, and again when it is another or the delivery is settled.
 #[test]
 fn an_unchanged_state_is_not_reported_again() {
-    let (mut peer, links, keys) = sent([2, 0]);
+    let (mut wire, links, keys) = sent([2, 0]);
     let received = |last| disposition(true, 0, Some(last)).null().raw("005323 c00302 43 44");
     let told = |at: usize, section, settled| Event::Updated {
         link: links[0].into(),
@@ -379,43 +377,43 @@ fn an_unchanged_state_is_not_reported_again() {
         state: Some(DeliveryState::Received(Received::new(section, 0))),
         settled,
     };
-    peer.send(received(0));
-    assert_eq!(peer.events(), [told(0, 0, false)]);
-    peer.send(received(1));
-    assert_eq!(peer.events(), [told(1, 0, false)]);
-    peer.send(received(1)).send(received(1)).quiet();
-    peer.send(disposition(true, 0, None).null().raw("005323 c00402 5201 44"));
-    assert_eq!(peer.events(), [told(0, 1, false)]);
-    peer.send(received(1));
-    assert_eq!(peer.events(), [told(0, 0, false)]);
-    peer.send(disposition(true, 0, Some(1)).boolean(true).raw("005323 c00302 43 44"));
-    assert_eq!(peer.events(), [told(0, 0, true), told(1, 0, true)]);
+    wire.peer_sends(received(0));
+    assert_eq!(wire.events(), [told(0, 0, false)]);
+    wire.peer_sends(received(1));
+    assert_eq!(wire.events(), [told(1, 0, false)]);
+    wire.peer_sends(received(1)).peer_sends(received(1)).quiet();
+    wire.peer_sends(disposition(true, 0, None).null().raw("005323 c00402 5201 44"));
+    assert_eq!(wire.events(), [told(0, 1, false)]);
+    wire.peer_sends(received(1));
+    assert_eq!(wire.events(), [told(0, 0, false)]);
+    wire.peer_sends(disposition(true, 0, Some(1)).boolean(true).raw("005323 c00302 43 44"));
+    assert_eq!(wire.events(), [told(0, 0, true), told(1, 0, true)]);
 }
 
 /// [2.7.6]: one poll looks at so many deliveries and no more; a driver learns that there is more by an event. What is
 /// between deliveries that are unsettled costs the same.
 #[test]
 fn a_long_range_is_looked_at_in_parts() {
-    let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 100_000);
-    let link = peer.sender(&SenderOptions::new(), 0);
-    peer.send(flow(Some(0), 100_000, 0, 2_048).uint(0).uint(0).uint(100_000)).events();
-    let send = |peer: &mut Peer| {
-        let key = peer.amqp.sender(link).unwrap().send("x").unwrap();
-        peer.octets();
+    let mut wire = Wire::begun_with(Limits::DEFAULT, &SessionOptions::new(), 100_000);
+    let link = wire.sender(&SenderOptions::new(), 0);
+    wire.peer_sends(flow(Some(0), 100_000, 0, 2_048).uint(0).uint(0).uint(100_000)).events();
+    let send = |wire: &mut Wire| {
+        let key = wire.engine.sender(link).unwrap().send("x").unwrap();
+        wire.octets();
         key
     };
-    let keys: Vec<_> = (0..5_000).map(|_| send(&mut peer)).collect();
+    let keys: Vec<_> = (0..5_000).map(|_| send(&mut wire)).collect();
     let received = || disposition(true, 0, Some(0x7fff_ffff)).null().raw("005323 c00302 43 44");
-    assert_eq!(peer.send(received()).events().len(), 5_000, "each is told");
+    assert_eq!(wire.peer_sends(received()).events().len(), 5_000, "each is told");
     let busy = vec![Event::Busy; 4];
-    assert_eq!(peer.send(received()).events(), busy, "none is");
-    assert_eq!(peer.amqp.reading(), Reading::Wanted);
-    peer.send(accepted(1, Some(4_998)));
-    assert_eq!(peer.events().len(), 4_998);
-    let rest = peer.send(received()).events();
+    assert_eq!(wire.peer_sends(received()).events(), busy, "none is");
+    assert_eq!(wire.engine.reading(), Reading::Wanted);
+    wire.peer_sends(accepted(1, Some(4_998)));
+    assert_eq!(wire.events().len(), 4_998);
+    let rest = wire.peer_sends(received()).events();
     assert!(rest.len() <= 1, "the ring has shrunk, and 904 looks are left of before: {rest:?}");
-    peer.send(disposition(true, 0, Some(4_999)).boolean(true));
-    let settled = peer.events().into_iter().map(|event| match event {
+    wire.peer_sends(disposition(true, 0, Some(4_999)).boolean(true));
+    let settled = wire.events().into_iter().map(|event| match event {
         Event::Updated { delivery, settled: true, .. } => delivery,
         other => panic!("{other:?}"),
     });
@@ -426,35 +424,35 @@ fn a_long_range_is_looked_at_in_parts() {
 /// the input is cut.
 #[test]
 fn many_ranges_are_looked_at_in_parts() {
-    let mut peer = Peer::with(Limits::DEFAULT, &SessionOptions::new(), 100_000);
-    let link = peer.sender(&SenderOptions::new(), 0);
-    peer.send(flow(Some(0), 100_000, 0, 2_048).uint(0).uint(0).uint(100_000)).events();
+    let mut wire = Wire::begun_with(Limits::DEFAULT, &SessionOptions::new(), 100_000);
+    let link = wire.sender(&SenderOptions::new(), 0);
+    wire.peer_sends(flow(Some(0), 100_000, 0, 2_048).uint(0).uint(0).uint(100_000)).events();
     for _ in 0..512 {
-        peer.amqp.sender(link).unwrap().send("x").unwrap();
-        peer.octets();
+        wire.engine.sender(link).unwrap().send("x").unwrap();
+        wire.octets();
     }
     let received = || disposition(true, 0, Some(511)).null().raw("005323 c00302 43 44");
-    assert_eq!(peer.send(received()).events().len(), 512, "each is told");
+    assert_eq!(wire.peer_sends(received()).events().len(), 512, "each is told");
     for _ in 0..3 {
-        assert_eq!(peer.send(received()).events(), []);
-        assert_eq!(peer.send(received()).events(), [Event::Busy]);
+        assert_eq!(wire.peer_sends(received()).events(), []);
+        assert_eq!(wire.peer_sends(received()).events(), [Event::Busy]);
     }
     for _ in 0..6 {
-        peer.send(received());
+        wire.peer_sends(received());
     }
-    assert_eq!(peer.events(), vec![Event::Busy; 3]);
+    assert_eq!(wire.events(), vec![Event::Busy; 3]);
 }
 
 /// T-DISP-06: a range concerns the deliveries at its arrival, not those sent while its events are handled.
 #[test]
 fn t_disp_06_a_range_excludes_later_deliveries() {
-    let (mut peer, links, keys) = sent([1, 0]);
-    peer.send(accepted(0, Some(9)));
-    let told_first = peer.amqp.poll_event();
-    let later = peer.amqp.sender(links[0]).unwrap().send("x").unwrap();
+    let (mut wire, links, keys) = sent([1, 0]);
+    wire.peer_sends(accepted(0, Some(9)));
+    let told_first = wire.engine.poll_event();
+    let later = wire.engine.sender(links[0]).unwrap().send("x").unwrap();
     assert_eq!(told_first, Some(told(links[0], keys[0])));
-    assert_eq!(peer.events(), []);
-    assert!(peer.amqp.delivery(later).is_ok());
+    assert_eq!(wire.events(), []);
+    assert!(wire.engine.delivery(later).is_ok());
 }
 
 /// X-RET-01, X-RET-03: a delivery retired in a transaction stays unsettled. After a rollback it can be retired again
@@ -488,52 +486,52 @@ fn x_ret_03_retired_again_after_a_rollback() {
 /// T-DISP-16, [2.8.3]: a receiver of mode second does not settle before the sender, even after its outcome.
 #[test]
 fn t_disp_16_a_receiver_of_mode_second_waits_for_the_sender() {
-    let mut peer = Peer::new();
+    let mut wire = Wire::begun();
     let second = ReceiverOptions::new().with_rcv_settle_mode(ReceiverSettleMode::Second);
-    let link = peer.receiver(&second);
-    peer.send(transfer(0, 0, b"t"));
-    let Event::Message { delivery, .. } = peer.event() else { panic!() };
-    assert_eq!(peer.amqp.receiver(link).unwrap().settle(delivery), Err(SettleError::Second));
-    peer.hears([]);
-    peer.amqp.receiver(link).unwrap().accept(delivery).unwrap();
-    peer.hears([disposition(true, 0, None).null().raw(ACCEPTED)]);
-    assert_eq!(peer.amqp.receiver(link).unwrap().settle(delivery), Err(SettleError::Second));
-    peer.hears([]);
-    peer.send(disposition(false, 0, None).boolean(true));
-    assert!(matches!(peer.event(), Event::Updated { settled: true, .. }));
-    assert_eq!(peer.amqp.receiver(link).unwrap().settle(delivery), Err(SettleError::Settled));
+    let link = wire.receiver(&second);
+    wire.peer_sends(transfer(0, 0, b"t"));
+    let Event::Message { delivery, .. } = wire.event() else { panic!() };
+    assert_eq!(wire.engine.receiver(link).unwrap().settle(delivery), Err(SettleError::Second));
+    wire.engine_wrote([]);
+    wire.engine.receiver(link).unwrap().accept(delivery).unwrap();
+    wire.engine_wrote([disposition(true, 0, None).null().raw(ACCEPTED)]);
+    assert_eq!(wire.engine.receiver(link).unwrap().settle(delivery), Err(SettleError::Second));
+    wire.engine_wrote([]);
+    wire.peer_sends(disposition(false, 0, None).boolean(true));
+    assert!(matches!(wire.event(), Event::Updated { settled: true, .. }));
+    assert_eq!(wire.engine.receiver(link).unwrap().settle(delivery), Err(SettleError::Settled));
 }
 
 /// T-DISP-12, T-DISP-13: the first outcome of a delivery is final, and so is its settlement, whatever follows.
 #[test]
 fn t_disp_13_an_outcome_does_not_change() {
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new().with_auto_settle(false), 9);
-    let delivery = peer.amqp.sender(link).unwrap().send("x").unwrap();
-    peer.octets();
-    peer.send(disposition(true, 0, None).null().raw(RELEASED));
-    assert_eq!(peer.events().len(), 1);
-    peer.send(disposition(true, 0, None).null().raw(ACCEPTED)).quiet();
-    peer.send(accepted(0, None));
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new().with_auto_settle(false), 9);
+    let delivery = wire.engine.sender(link).unwrap().send("x").unwrap();
+    wire.octets();
+    wire.peer_sends(disposition(true, 0, None).null().raw(RELEASED));
+    assert_eq!(wire.events().len(), 1);
+    wire.peer_sends(disposition(true, 0, None).null().raw(ACCEPTED)).quiet();
+    wire.peer_sends(accepted(0, None));
     let state = Some(Outcome::Released.into());
-    assert_eq!(peer.events(), [Event::Updated { link: link.into(), delivery, state, settled: true }]);
-    peer.send(accepted(0, None)).send(disposition(true, 0, None).boolean(true)).quiet();
+    assert_eq!(wire.events(), [Event::Updated { link: link.into(), delivery, state, settled: true }]);
+    wire.peer_sends(accepted(0, None)).peer_sends(disposition(true, 0, None).boolean(true)).quiet();
 }
 
 /// T-DISP-10, T-DISP-11: a sender may send a state between the frames of a delivery, and hint that the answer may
 /// wait. The application gets it with the message, once.
 #[test]
 fn t_disp_10_a_disposition_between_frames() {
-    let mut peer = Peer::new();
-    let link = peer.receiver(&ReceiverOptions::new());
-    peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"))
-        .send(disposition(false, 0, None).null().raw(RELEASED).boolean(true))
-        .send(Literal::new(0x14).uint(0).payload("b"));
-    assert!(matches!(peer.event(), Event::Message { .. }));
-    let delivery = peer.amqp.receiver(link).unwrap().receive().unwrap();
+    let mut wire = Wire::begun();
+    let link = wire.receiver(&ReceiverOptions::new());
+    wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("a"))
+        .peer_sends(disposition(false, 0, None).null().raw(RELEASED).boolean(true))
+        .peer_sends(Literal::new(0x14).uint(0).payload("b"));
+    assert!(matches!(wire.event(), Event::Message { .. }));
+    let delivery = wire.engine.receiver(link).unwrap().receive().unwrap();
     assert_eq!(delivery.payload().to_bytes(), "ab");
     assert_eq!((delivery.is_settled(), delivery.state()), (false, Some(&Outcome::Released.into())));
-    assert_eq!(peer.amqp.delivery(delivery.key()).unwrap().remote_state(), Some(Outcome::Released.into()));
+    assert_eq!(wire.engine.delivery(delivery.key()).unwrap().remote_state(), Some(Outcome::Released.into()));
 }
 
 /// T-DISP-10: a sender settles before its last transfer: the message is reported once, as settled. A streamed message
@@ -541,12 +539,12 @@ fn t_disp_10_a_disposition_between_frames() {
 #[test]
 fn t_disp_10_settled_between_frames() {
     for streaming in [false, true] {
-        let mut peer = Peer::new();
-        let link = peer.receiver(&ReceiverOptions::new().with_streaming(streaming));
-        peer.send(transfer(0, 0, b"t").null().boolean(true).payload("a"))
-            .send(disposition(false, 0, None).boolean(true))
-            .send(Literal::new(0x14).uint(0).payload("b"));
-        let events = peer.events();
+        let mut wire = Wire::begun();
+        let link = wire.receiver(&ReceiverOptions::new().with_streaming(streaming));
+        wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("a"))
+            .peer_sends(disposition(false, 0, None).boolean(true))
+            .peer_sends(Literal::new(0x14).uint(0).payload("b"));
+        let events = wire.events();
         if streaming {
             assert!(
                 matches!(
@@ -557,26 +555,26 @@ fn t_disp_10_settled_between_frames() {
             );
         } else {
             assert!(matches!(events[..], [Event::Message { .. }]), "{events:?}");
-            assert!(peer.amqp.receiver(link).unwrap().receive().unwrap().is_settled());
+            assert!(wire.engine.receiver(link).unwrap().receive().unwrap().is_settled());
         }
-        assert_eq!(peer.amqp.receiver(link).unwrap().unsettled_len(), 0);
+        assert_eq!(wire.engine.receiver(link).unwrap().unsettled_len(), 0);
     }
 }
 
 /// T-DISP-02: deliveries of another link, of the other direction, or that never existed cannot be settled.
 #[test]
 fn a_delivery_of_another_link_is_not_settled() {
-    let mut peer = Peer::new();
-    let out = peer.sender(&SenderOptions::new(), 9);
-    let links = [1, 2].map(|handle| peer.receiver_on(handle, &format!("{handle}"), &ReceiverOptions::new()));
-    let sent = peer.amqp.sender(out).unwrap().send("x").unwrap();
-    peer.send(transfer(1, 0, b"t"));
-    let Event::Message { delivery, .. } = peer.event() else { panic!() };
-    peer.octets();
-    assert_eq!(peer.amqp.receiver(links[1]).unwrap().accept(delivery), Err(SettleError::WrongLink));
-    assert_eq!(peer.amqp.receiver(links[1]).unwrap().accept(sent), Err(SettleError::WrongLink));
-    assert_eq!(peer.amqp.sender(out).unwrap().settle(delivery), Err(SettleError::WrongLink));
-    peer.hears([]);
-    peer.amqp.receiver(links[0]).unwrap().accept(delivery).unwrap();
-    peer.hears([accepted(0, None)]);
+    let mut wire = Wire::begun();
+    let out = wire.sender(&SenderOptions::new(), 9);
+    let links = [1, 2].map(|handle| wire.receiver_on(handle, &format!("{handle}"), &ReceiverOptions::new()));
+    let sent = wire.engine.sender(out).unwrap().send("x").unwrap();
+    wire.peer_sends(transfer(1, 0, b"t"));
+    let Event::Message { delivery, .. } = wire.event() else { panic!() };
+    wire.octets();
+    assert_eq!(wire.engine.receiver(links[1]).unwrap().accept(delivery), Err(SettleError::WrongLink));
+    assert_eq!(wire.engine.receiver(links[1]).unwrap().accept(sent), Err(SettleError::WrongLink));
+    assert_eq!(wire.engine.sender(out).unwrap().settle(delivery), Err(SettleError::WrongLink));
+    wire.engine_wrote([]);
+    wire.engine.receiver(links[0]).unwrap().accept(delivery).unwrap();
+    wire.engine_wrote([accepted(0, None)]);
 }

@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
 use amqp_proto::message::{Message, Payload};
@@ -14,7 +12,7 @@ use amqp_proto::wire::{
 };
 use amqp_proto::{Event, SendError, symbol};
 use bytes::Bytes;
-use peer::Peer;
+use common::wire::{Wire, credit};
 
 /// M-SRC-09: selector and no-local have the names that brokers look for, and the registered descriptors.
 #[test]
@@ -64,8 +62,8 @@ fn m_src_09_filters_are_shown_to_both_ends() {
 /// failure. The controller's messages are unsettled.
 #[test]
 fn x_decl_05_a_controller() {
-    let mut peer = Peer::new();
-    let mut session = peer.amqp.session(peer.session).unwrap();
+    let mut wire = Wire::begun();
+    let mut session = wire.session();
     let options = SenderOptions::to_coordinator(Coordinator::default());
     let link = session.attach_sender("txn", &options).unwrap();
     let symbols = ["amqp:accepted:list", "amqp:rejected:list", "amqp:declared:list"];
@@ -78,19 +76,19 @@ fn x_decl_05_a_controller() {
     let source =
         [&[0x00, 0x53, 0x28, 0xc0, u8::try_from(fields.len()).unwrap() + 1, 10][..], &fields].concat();
     let asks = attach("txn", 0, false).ubyte(0).null().encoded(&source).raw("00533045");
-    peer.hears([asks.nulls(2).uint(0)]);
-    peer.send(attach("txn", 0, true).nulls(2).encoded(&source).raw("00533045"));
-    assert_eq!(peer.event(), Event::LinkAttached(link.into()));
-    peer.send(peer::credit(0, 0, 5)).events();
-    let mut sender = peer.amqp.sender(link).unwrap();
+    wire.engine_wrote([asks.nulls(2).uint(0)]);
+    wire.peer_sends(attach("txn", 0, true).nulls(2).encoded(&source).raw("00533045"));
+    assert_eq!(wire.event(), Event::LinkAttached(link.into()));
+    wire.peer_sends(credit(0, 0, 5)).events();
+    let mut sender = wire.engine.sender(link).unwrap();
     let settled = SendOptions::new().with_settled(true);
     assert_eq!(sender.send_with(&Message::from("declare"), &settled), Err(SendError::SettleMode));
     // X-DECL-03: the outcome has the transaction's id.
     let sent = sender.send("declare").unwrap();
     let declared = amqp_proto::testing::disposition(true, 0, None).boolean(true);
-    peer.send(declared.raw("005333 c00401 a00174"));
+    wire.peer_sends(declared.raw("005333 c00401 a00174"));
     let state = Some(Outcome::from(Declared::new(TransactionId::new(b"t").unwrap())).into());
-    assert_eq!(peer.events(), [Event::Updated { link: link.into(), delivery: sent, state, settled: true }]);
+    assert_eq!(wire.events(), [Event::Updated { link: link.into(), delivery: sent, state, settled: true }]);
 }
 
 /// X-CTL-05, T-RES-22: a link to a missing coordinator is refused; a link to a coordinator cannot be resumed.
@@ -106,17 +104,17 @@ fn t_res_22_a_coordinator_is_not_resumed() {
     let (_, _, reason) = pair.client.expect_detached();
     assert_eq!(reason.error.unwrap().condition, Condition::NotImplemented);
     for (map, is_refused) in [("40", false), ("c10100", true)] {
-        let mut peer = Peer::new();
+        let mut wire = Wire::begun();
         let asks = attach("txn", 0, false).nulls(2).terminus(0x28, "a").raw("00533045").raw(map);
-        peer.send(asks.null().uint(0));
-        match peer.event() {
+        wire.peer_sends(asks.null().uint(0));
+        match wire.event() {
             Event::LinkOffered(_) => assert!(!is_refused),
             other => {
                 assert!(is_refused && matches!(other, Event::LinkDetached { closed: true, .. }), "{other:?}")
             }
         }
-        assert_eq!(peer.lines().iter().any(|line| line.contains("amqp:not-allowed")), is_refused);
-        peer.send(detach(0, true));
+        assert_eq!(wire.lines().iter().any(|line| line.contains("amqp:not-allowed")), is_refused);
+        wire.peer_sends(detach(0, true));
     }
 }
 
@@ -126,26 +124,26 @@ fn x_post_01_all_frames_of_a_posting() {
     let txn =
         DeliveryState::Transactional(Box::new(TransactionalState::new(TransactionId::new(b"t").unwrap())));
     let frames = |state: &DeliveryState| {
-        let mut peer = Peer::framed(512, 99);
-        let link = peer.sender(&SenderOptions::new(), 5);
+        let mut wire = Wire::framed(512, 99);
+        let link = wire.sender(&SenderOptions::new(), 5);
         let payload = Payload::from(Bytes::from(vec![7; 1_300]));
         let options = SendOptions::new().with_state(state.clone());
-        peer.amqp.sender(link).unwrap().send_payload(&payload, &options).unwrap();
-        peer.lines()
+        wire.engine.sender(link).unwrap().send_payload(&payload, &options).unwrap();
+        wire.lines()
     };
     let lines = frames(&txn);
     assert!(lines.len() == 3 && lines.iter().all(|line| line.contains("txn_id: 0x74")), "{lines:?}");
     let lines = frames(&Outcome::Released.into());
     assert_eq!(lines.iter().filter(|line| line.contains("released")).count(), 1);
     // The octets of the last of two transfers.
-    let mut peer = Peer::new();
-    let link = peer.sender(&SenderOptions::new(), 5);
-    let mut sender = peer.amqp.sender(link).unwrap();
+    let mut wire = Wire::begun();
+    let link = wire.sender(&SenderOptions::new(), 5);
+    let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new().with_state(txn)).unwrap();
     sender.write("a").unwrap();
     sender.finish().unwrap();
     let state = "005334 c00401 a00174";
-    peer.hears([
+    wire.engine_wrote([
         transfer(0, 0, &[0; 4]).null().boolean(true).null().raw(state).payload("a"),
         Literal::new(0x14).uint(0).nulls(6).raw(state),
     ]);

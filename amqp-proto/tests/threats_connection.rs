@@ -144,7 +144,7 @@ fn b13_unknown_descriptor() {
     closed_by("B13", Condition::DecodeError);
     closes(&then_frame(&Literal::new(0x7f)), Condition::DecodeError);
     let endpoint = attack_server(&then_frame(&Literal::new(0x18)));
-    assert!(endpoint.said().errors().is_empty() && endpoint.connection.is_over());
+    assert!(endpoint.wrote().errors().is_empty() && endpoint.connection.is_over());
 }
 
 /// B14: more fields than an open has.
@@ -199,7 +199,7 @@ fn b20_octets_after_close() {
     let stream = threat("B20").stream;
     let mut endpoint = attack_server(&stream);
     assert!(endpoint.events[1].starts_with("Closed(Reason { origin: Remote"), "{:?}", endpoint.events);
-    assert_eq!((endpoint.events.len(), endpoint.said().names()), (2, vec!["open", "close"]));
+    assert_eq!((endpoint.events.len(), endpoint.wrote().names()), (2, vec!["open", "close"]));
     silent(&mut endpoint);
     // Without the close there are three begins, the second on a channel that is in use.
     let without = [&stream[..8 + 0x20], &stream[8 + 0x20 + 12..]].concat();
@@ -210,8 +210,8 @@ fn b20_octets_after_close() {
 #[track_caller]
 fn mismatched(stream: &[u8]) {
     let mut endpoint = attack_server(stream);
-    let said = endpoint.said();
-    assert_eq!((&said.headers[..], said.frames.len()), (&[ProtocolHeader::AMQP][..], 0));
+    let wrote = endpoint.wrote();
+    assert_eq!((&wrote.headers[..], wrote.frames.len()), (&[ProtocolHeader::AMQP][..], 0));
     assert!(endpoint.events[0].starts_with("Closed(Reason { origin: Transport"), "{:?}", endpoint.events);
     silent(&mut endpoint);
 }
@@ -297,5 +297,8 @@ fn b29_channel_of_no_session() {
     closes(&then_frame(&flow(None, 1, 0, 1).on(3)), Condition::NotAllowed);
     accepts(&[then_frame(&begin(None, 0, 1, 1).on(3)), flow(None, 1, 0, 1).on(3).to_octets()].concat());
     let endpoint = attack_server(&then_frame(&close().on(3)));
-    assert!(endpoint.said().errors().is_empty() && endpoint.connection.is_over(), "a close may (C-CLOSE-04)");
+    assert!(
+        endpoint.wrote().errors().is_empty() && endpoint.connection.is_over(),
+        "a close may (C-CLOSE-04)"
+    );
 }

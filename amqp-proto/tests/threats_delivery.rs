@@ -31,14 +31,14 @@ fn d11_transfer_to_the_sending_end() {
 fn d12_transfer_without_credit() {
     let stream = threat("D12").stream;
     let poor = attack(|| Endpoint::server().with_credit(0), &stream);
-    assert_eq!(poor.said().errors(), [("detach", Condition::TransferLimitExceeded)]);
+    assert_eq!(poor.wrote().errors(), [("detach", Condition::TransferLimitExceeded)]);
     assert_eq!((poor.counts.messages, poor.connection.is_open()), (0, true));
     let rich = attack(|| Endpoint::server().with_credit(1), &stream);
-    assert_eq!((rich.said().errors(), rich.counts.messages), (vec![], 1));
+    assert_eq!((rich.wrote().errors(), rich.counts.messages), (vec![], 1));
     // Frames after the detach are dropped, until the peer's own detach.
     let later = [&stream[..], &with(vec![], &[message(1, b"u"), detach(0, true)])].concat();
     let poor = attack(|| Endpoint::server().with_credit(0), &later);
-    assert_eq!((poor.said().count("detach"), poor.said().count("end")), (1, 0));
+    assert_eq!((poor.wrote().count("detach"), poor.wrote().count("end")), (1, 0));
 }
 
 /// D16, T-XFER-02: a delivery without an id.
@@ -107,7 +107,7 @@ fn d21_delivery_given_up() {
             endpoint.connection.receiver(endpoint.receivers[0]).unwrap().set_credit(100).unwrap();
         }
     }
-    assert_eq!((endpoint.said().errors(), endpoint.counts.messages), (vec![], 0));
+    assert_eq!((endpoint.wrote().errors(), endpoint.counts.messages), (vec![], 0));
 }
 
 /// D22, T-DISP-05: a disposition of all delivery-ids; in serial order its last comes before its first.
@@ -128,7 +128,7 @@ fn d23_disposition_backwards() {
 #[test]
 fn d24_disposition_of_nothing() {
     let endpoint = accepts(&threat("D24").stream);
-    assert_eq!(endpoint.said().names(), ["open", "begin", "attach"]);
+    assert_eq!(endpoint.wrote().names(), ["open", "begin", "attach"]);
     // A range with one sent delivery reports that one only.
     let mut endpoint = accepts(&with(sending(), &[flow(Some(0), 9, 0, 9).uint(0).uint(0).uint(1)]));
     sent(&mut endpoint);
@@ -152,7 +152,7 @@ fn d25_dispositions_of_everything() {
     let mut endpoint = Endpoint::server();
     endpoint.read(&[&threat.stream[..], &ranges].concat());
     endpoint.write();
-    assert_eq!(endpoint.said().names(), ["open", "begin", "attach"]);
+    assert_eq!(endpoint.wrote().names(), ["open", "begin", "attach"]);
 }
 
 /// D26: a state of 400 nested lists.
@@ -172,7 +172,7 @@ fn d40_application_properties() {
 /// D41: a message of 600 sections is readable; one with more than the limits allow is for the application to reject.
 #[test]
 fn d41_sections() {
-    assert_eq!(accepts(&threat("D41").stream).said().count("disposition"), 1);
+    assert_eq!(accepts(&threat("D41").stream).wrote().count("disposition"), 1);
     let section = [0x00, 0x53, 0x75, 0xa0, 0x00];
     let limit = usize::try_from(Limits::DEFAULT.sections()).unwrap();
     let parts = |sections: usize| {
@@ -190,7 +190,7 @@ fn d41_sections() {
 fn d42_sections_out_of_order() {
     let endpoint = accepts(&threat("D42").stream);
     assert!(endpoint.events.last().unwrap().starts_with("Err"), "{:?}", endpoint.events);
-    assert_eq!(endpoint.said().count("disposition"), 1);
+    assert_eq!(endpoint.wrote().count("disposition"), 1);
     let again = with(threat("D42").stream.to_vec(), &[message(1, b"u")]);
     assert!(accepts(&again).events.last().unwrap().starts_with("Ok"));
 }

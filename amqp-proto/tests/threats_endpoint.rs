@@ -237,13 +237,13 @@ fn e10_an_application_that_asks_for_the_impossible() {
 /// was accepted or lost.
 #[test]
 fn e11_a_way_that_breaks_after_any_octet() {
-    let conversation = |server_hears: Option<u64>, client_hears: Option<u64>| {
+    let conversation = |to_server: Option<u64>, to_client: Option<u64>| {
         let mut pair = Pair::new(Options::new("client"), Options::new("server"));
         pair.server.collects = true;
-        if let Some(octets) = server_hears {
+        if let Some(octets) = to_server {
             pair.to_server.cut_after(octets);
         }
-        if let Some(octets) = client_hears {
+        if let Some(octets) = to_client {
             pair.to_client.cut_after(octets);
         }
         let mut deliveries = Vec::new();
@@ -260,14 +260,14 @@ fn e11_a_way_that_breaks_after_any_octet() {
         pair.client.close();
         pair.drive();
         // An end that has only seen the end of the input is over, too.
-        if server_hears.is_some() || client_hears.is_some() {
+        if to_server.is_some() || to_client.is_some() {
             pair.cut();
             pair.drive();
         }
         assert!(pair.client.is_over() && pair.server.is_over());
         for delivery in deliveries {
             let is_known = pair.client.outcome(delivery) == Some(Outcome::Accepted);
-            assert!(is_known ^ pair.client.is_lost(delivery), "{server_hears:?} {client_hears:?}");
+            assert!(is_known ^ pair.client.is_lost(delivery), "{to_server:?} {to_client:?}");
         }
         let closed = |events: &[Event]| events.iter().filter(|e| matches!(e, Event::Closed(_))).count();
         assert_eq!((closed(&pair.client.events()), closed(&pair.server.events())), (1, 1));

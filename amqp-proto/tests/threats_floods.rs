@@ -63,7 +63,7 @@ fn d03_sessions_come_and_go() {
     assert!(endpoint.connection.is_open());
     stopped("D03");
     let some = [&up()[..], &threat("D03").repeated.repeat(3)].concat();
-    assert_eq!(accepts(&some).said().count("end"), 3);
+    assert_eq!(accepts(&some).wrote().count("end"), 3);
 }
 
 /// D04, C-CHAN-01: a session on every channel costs the documented memory; one more closes the connection.
@@ -117,15 +117,15 @@ fn d13_transfers_beyond_the_window() {
     let mut endpoint = Endpoint::server();
     endpoint.read(&stream);
     endpoint.write();
-    assert_eq!(endpoint.said().errors(), [("end", Condition::WindowViolation)]);
+    assert_eq!(endpoint.wrote().errors(), [("end", Condition::WindowViolation)]);
     assert_eq!(endpoint.counts.messages, 0);
     // Frames after that are dropped until the peer ends the session.
     endpoint.read(&[&threat.repeated[..], &end().to_octets()].concat());
-    assert_eq!(endpoint.said().errors().len(), 1);
+    assert_eq!(endpoint.wrote().errors().len(), 1);
     let mut endpoint = Endpoint::server();
     endpoint.read(&stream[..stream.len() - threat.repeated.len()]);
     endpoint.write();
-    assert_eq!(endpoint.said().errors(), [], "one transfer less");
+    assert_eq!(endpoint.wrote().errors(), [], "one transfer less");
     let (endpoint, cost) = flooded("D13", true);
     read_all("D13", &cost);
     assert!(endpoint.connection.is_open() && cost.live < 5_000 * (26 + 2 * 40) + 4 * IDLE, "{cost:?}");
@@ -134,7 +134,7 @@ fn d13_transfers_beyond_the_window() {
         let mut endpoint = Endpoint::server();
         stream.chunks(size).for_each(|piece| endpoint.read(piece));
         endpoint.write();
-        assert_eq!(endpoint.said().errors(), [("end", Condition::WindowViolation)]);
+        assert_eq!(endpoint.wrote().errors(), [("end", Condition::WindowViolation)]);
     }
 }
 
@@ -145,7 +145,7 @@ fn too_many_transfers(id: &str) -> Flood {
     let mut endpoint = Endpoint::server();
     let most = usize::try_from(LIMITS.transfers_per_delivery()).unwrap();
     let cost = flood(&mut endpoint, &Threat { times: most, ..threat }, true);
-    assert_eq!(endpoint.said().errors(), [("detach", Condition::MessageSizeExceeded)], "{cost:?}");
+    assert_eq!(endpoint.wrote().errors(), [("detach", Condition::MessageSizeExceeded)], "{cost:?}");
     assert_eq!((endpoint.counts.messages, endpoint.connection.is_open()), (0, true));
     let session = endpoint.sessions[0];
     assert_eq!(endpoint.connection.session(session).unwrap().unsettled_received(), 0);
@@ -169,8 +169,8 @@ fn d14_a_delivery_without_end() {
         endpoint
     };
     let endpoint = endpoint::attack(|| sized(1_000), &attack);
-    assert_eq!(endpoint.said().errors(), [("detach", Condition::MessageSizeExceeded)]);
-    assert_eq!(endpoint::attack(|| sized(1_100), &attack).said().errors(), []);
+    assert_eq!(endpoint.wrote().errors(), [("detach", Condition::MessageSizeExceeded)]);
+    assert_eq!(endpoint::attack(|| sized(1_100), &attack).wrote().errors(), []);
 }
 
 /// D15: endless transfers without octets.
@@ -207,9 +207,9 @@ fn d27_echoes_without_end() {
 #[test]
 fn d28_echoes_of_the_session() {
     let threat = threat("D28");
-    let said = accepts(&[&threat.stream[..], &threat.repeated.repeat(5)].concat()).said();
+    let wrote = accepts(&[&threat.stream[..], &threat.repeated.repeat(5)].concat()).wrote();
     let flows: Vec<String> =
-        said.frames.iter().map(ToString::to_string).filter(|frame| frame.contains("flow")).collect();
+        wrote.frames.iter().map(ToString::to_string).filter(|frame| frame.contains("flow")).collect();
     assert!(flows.len() == 1 && !flows[0].contains("echo"), "{flows:?}");
     listened_to("D28");
 }

@@ -41,9 +41,9 @@ fn fails(make: fn() -> Endpoint, stream: &[u8], why: &str) -> Endpoint {
     assert_eq!(endpoint.events.len(), 1, "{:?}", endpoint.events);
     assert!(endpoint.events[0].starts_with("Closed"), "{:?}", endpoint.events);
     assert!(endpoint.events[0].contains(why), "{why} is not said: {:?}", endpoint.events);
-    let said = endpoint.said();
-    assert!(!said.headers.contains(&ProtocolHeader::AMQP));
-    assert!(said.frames.iter().all(|frame| matches!(frame, Frame::Sasl(_))));
+    let wrote = endpoint.wrote();
+    assert!(!wrote.headers.contains(&ProtocolHeader::AMQP));
+    assert!(wrote.frames.iter().all(|frame| matches!(frame, Frame::Sasl(_))));
     assert!(endpoint.connection.is_over() && endpoint.connection.identity().is_none());
     silent(&mut endpoint);
     endpoint
@@ -61,7 +61,7 @@ fn opens(make: fn() -> Endpoint, frames: &[&[u8]]) -> Endpoint {
 
 /// Returns the code of the outcome that the server has sent.
 fn outcome(endpoint: &Endpoint) -> SaslCode {
-    match endpoint.said().frames.last() {
+    match endpoint.wrote().frames.last() {
         Some(Frame::Sasl(SaslBody::Outcome(outcome))) => outcome.code,
         other => panic!("{other:?}"),
     }
@@ -126,7 +126,7 @@ fn c02_challenges_without_end() {
     let response = Literal::sasl(0x43).binary(b"!").to_octets();
     let stream = [&SASL_HEADER[..], &init("CURIOUS"), &response.repeat(1_000)].concat();
     let endpoint = fails(curious, &stream, "too many challenges");
-    let asked = endpoint.said().frames.len() - 2;
+    let asked = endpoint.wrote().frames.len() - 2;
     assert_eq!(asked, usize::try_from(Limits::DEFAULT.sasl_rounds()).unwrap());
     assert_eq!(outcome(&endpoint), SaslCode::Auth);
 }
@@ -149,8 +149,8 @@ fn c04_outcome_of_code_200_and_twice() {
     let twice = [&SASL_HEADER[..], &mechanisms("ANONYMOUS"), &coded(0), &coded(0)].concat();
     let endpoint = attack(client, &twice);
     assert!(endpoint.events[0].starts_with("Closed(Reason { origin: Transport"), "{:?}", endpoint.events);
-    assert_eq!(endpoint.said().headers, [ProtocolHeader::SASL, ProtocolHeader::AMQP]);
-    assert_eq!(endpoint.said().names(), ["sasl", "open"]);
+    assert_eq!(endpoint.wrote().headers, [ProtocolHeader::SASL, ProtocolHeader::AMQP]);
+    assert_eq!(endpoint.wrote().names(), ["sasl", "open"]);
 }
 
 /// C05, A-SASL-08: an empty offer.
@@ -165,7 +165,7 @@ fn c05_no_mechanisms() {
 #[test]
 fn c06_amqp_without_sasl() {
     let endpoint = fails(server, &threat("C06").stream, "");
-    assert_eq!((endpoint.said().headers, endpoint.written.len()), (vec![ProtocolHeader::SASL], 8));
+    assert_eq!((endpoint.wrote().headers, endpoint.written.len()), (vec![ProtocolHeader::SASL], 8));
     let endpoint = opens(server, &[&init("ANONYMOUS")]);
     assert!(endpoint.connection.identity().is_some());
 }

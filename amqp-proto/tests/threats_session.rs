@@ -48,7 +48,7 @@ fn d05_handle_above_the_highest() {
 #[test]
 fn d06_handle_in_use() {
     let endpoint = refuses(&threat("D06").stream, "end", Condition::HandleInUse);
-    assert_eq!(endpoint.said().names(), ["open", "begin", "attach", "end"]);
+    assert_eq!(endpoint.wrote().names(), ["open", "begin", "attach", "end"]);
     assert_eq!(endpoint.counts.links, 1);
     accepts(&with(receiving(), &[attach_sender("m", 1, "q", "q")]));
 }
@@ -57,11 +57,11 @@ fn d06_handle_in_use() {
 #[test]
 fn d07_name_attached_once_more() {
     let endpoint = refuses(&threat("D07").stream, "detach", Condition::Stolen);
-    assert_eq!(endpoint.said().names(), ["open", "begin", "attach", "detach", "attach", "flow"]);
+    assert_eq!(endpoint.wrote().names(), ["open", "begin", "attach", "detach", "attach", "flow"]);
     assert_eq!(endpoint.counts.links, 2);
     accepts(&with(receiving(), &[attach_sender("another", 1, "q", "q")]));
     let other_way = accepts(&with(receiving(), &[attach_receiver("l", 1, "q", "q")]));
-    assert_eq!(other_way.said().count("attach"), 2, "the other direction is another link (L-NAME-01)");
+    assert_eq!(other_way.wrote().count("attach"), 2, "the other direction is another link (L-NAME-01)");
 }
 
 /// D09, L-HAND-05: a detach without a link.
@@ -99,7 +99,7 @@ fn d31_window_that_wraps() {
     };
     assert_eq!(window(&mut endpoint), u32::MAX - 1);
     sent(&mut endpoint);
-    assert_eq!((endpoint.said().errors(), window(&mut endpoint)), (vec![], u32::MAX - 2));
+    assert_eq!((endpoint.wrote().errors(), window(&mut endpoint)), (vec![], u32::MAX - 2));
     let mut endpoint = accepts(&with(sending(), &[flow(Some(0xffff_fff0), 3, 0, 9)]));
     assert_eq!(window(&mut endpoint), 0);
 }
@@ -123,11 +123,11 @@ fn d32_no_next_incoming_id_in_answer() {
         endpoint.connection.begin(&Default::default()).unwrap();
         endpoint.read(&with(vec![], frames));
         endpoint.write();
-        endpoint.said()
+        endpoint.wrote()
     };
     let answer = begin(Some(0), 0, 9, 9);
-    let said = begun(&[answer.clone(), flow(None, 9, 0, 9)]);
-    assert_eq!(said.errors(), [("end", Condition::InvalidField)]);
+    let wrote = begun(&[answer.clone(), flow(None, 9, 0, 9)]);
+    assert_eq!(wrote.errors(), [("end", Condition::InvalidField)]);
     assert_eq!(begun(&[answer, flow(Some(0), 9, 0, 9)]).errors(), []);
 }
 
@@ -158,7 +158,7 @@ fn d35_unsettled_map() {
 #[test]
 fn d36_link_without_termini() {
     let endpoint = refuses(&threat("D36").stream, "detach", Condition::InvalidField);
-    assert_eq!(endpoint.said().names(), ["open", "begin", "attach", "detach"]);
+    assert_eq!(endpoint.wrote().names(), ["open", "begin", "attach", "detach"]);
     assert_eq!(endpoint.counts.messages, 0);
     assert_eq!(accepts(&with(receiving(), &[message(0, b"t")])).counts.messages, 1);
 }
@@ -168,7 +168,7 @@ fn d36_link_without_termini() {
 fn d37_no_initial_delivery_count() {
     let endpoint = refuses(&threat("D37").stream, "detach", Condition::InvalidField);
     assert_eq!(
-        (endpoint.said().names(), endpoint.counts.links),
+        (endpoint.wrote().names(), endpoint.counts.links),
         (vec!["open", "begin", "attach", "detach"], 0)
     );
     accepts(&with(session(), &[attach_sender("x", 0, "q", "q")]));
@@ -185,8 +185,8 @@ fn d37_no_initial_delivery_count_on_a_session_not_accepted() {
     assert!(matches!(events.last(), Some(Event::SessionEnded { .. })), "{events:?}");
     let mut endpoint = Endpoint::new(server);
     endpoint.write();
-    assert_eq!(endpoint.said().names(), ["open", "begin", "end"]);
-    assert_eq!(endpoint.said().errors(), [("end", Condition::InvalidField)]);
+    assert_eq!(endpoint.wrote().names(), ["open", "begin", "end"]);
+    assert_eq!(endpoint.wrote().errors(), [("end", Condition::InvalidField)]);
 }
 
 /// D38: a settle mode of 7.
@@ -254,10 +254,10 @@ fn d44_no_answer() {
 fn d45_close_with_a_large_info() {
     let endpoint = attack_server(&threat("D45").stream);
     assert!(endpoint.connection.is_over());
-    assert_eq!(endpoint.said().errors(), []);
-    assert_eq!(endpoint.said().names(), ["open", "close"]);
+    assert_eq!(endpoint.wrote().errors(), []);
+    assert_eq!(endpoint.wrote().names(), ["open", "close"]);
     let reason = endpoint.connection.remote_error().unwrap();
     assert_eq!(reason.condition.to_string(), "x:y");
-    let said = attack_server(&with(up(), &[close().error("x:y")])).said();
-    assert_eq!(said.names(), ["open", "close"]);
+    let wrote = attack_server(&with(up(), &[close().error("x:y")])).wrote();
+    assert_eq!(wrote.names(), ["open", "close"]);
 }

@@ -62,8 +62,8 @@ fn refused_everywhere(value: &[u8]) {
     }
     let endpoint = accepts(&in_message(value));
     assert!(endpoint.events.last().unwrap().starts_with("Err"), "{:?}", endpoint.events);
-    let said = endpoint.said().frames.iter().map(ToString::to_string).collect::<String>();
-    assert!(said.contains("rejected") && said.contains("decode-error"), "{said}");
+    let wrote = endpoint.wrote().frames.iter().map(ToString::to_string).collect::<String>();
+    assert!(wrote.contains("rejected") && wrote.contains("decode-error"), "{wrote}");
 }
 
 #[track_caller]
@@ -71,7 +71,7 @@ fn accepted_everywhere(value: &[u8]) {
     // As many elements as the limits allow, of 40 octets each, in the application's copies.
     let accepts = |stream: Vec<u8>| {
         let endpoint = attack_within(Endpoint::server, &stream, 512 * 1024);
-        assert_eq!(endpoint.said().errors(), []);
+        assert_eq!(endpoint.wrote().errors(), []);
         assert!(endpoint.connection.is_open());
         endpoint
     };

@@ -183,19 +183,19 @@ impl Endpoint {
     }
 
     /// Decodes the output so far.
-    pub(crate) fn said(&self) -> Said {
-        Said::new(&self.written)
+    pub(crate) fn wrote(&self) -> Written {
+        Written::new(&self.written)
     }
 }
 
 /// The decoded output of an endpoint.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Said {
+pub(crate) struct Written {
     pub(crate) headers: Vec<ProtocolHeader>,
     pub(crate) frames: Vec<Frame>,
 }
 
-impl Said {
+impl Written {
     fn new(written: &[u8]) -> Self {
         let mut deframer = Deframer::new();
         deframer.input().extend_from_slice(written);
@@ -271,7 +271,7 @@ pub(crate) fn attack_within(make: impl Fn() -> Endpoint, stream: &[u8], most: us
     });
     let live = usize::try_from(live.bytes_max).unwrap();
     assert!(live <= most, "{live} octets lived for {}", stream.len());
-    let said = whole.said();
+    let wrote = whole.wrote();
     let mut cuts: Vec<Vec<&[u8]>> = (1..=RANDOM).map(|seed| pieces(stream, seed)).collect();
     cuts.push(stream.chunks(1).collect());
     for cut in cuts {
@@ -288,7 +288,7 @@ pub(crate) fn attack_within(make: impl Fn() -> Endpoint, stream: &[u8], most: us
             assert_eq!(Alike::of(&endpoint.events), Alike::of(&whole.events), "cut in {}", cut.len());
             assert_eq!(endpoint.connection.is_over(), whole.connection.is_over());
             if takes_output {
-                assert_eq!(endpoint.said().errors(), said.errors(), "cut in {}", cut.len());
+                assert_eq!(endpoint.wrote().errors(), wrote.errors(), "cut in {}", cut.len());
             } else {
                 assert_eq!(hex(&endpoint.written), hex(&whole.written), "cut in {}", cut.len());
             }
@@ -306,10 +306,10 @@ pub(crate) fn attack_server(stream: &[u8]) -> Endpoint {
 #[track_caller]
 pub(crate) fn closes(stream: &[u8], condition: Condition) -> Endpoint {
     let mut endpoint = attack_server(stream);
-    let said = endpoint.said();
-    assert_eq!(said.errors(), [("close", condition)]);
-    assert_eq!((said.count("open"), said.count("close")), (1, 1));
-    assert_eq!(said.names().last(), Some(&"close"));
+    let wrote = endpoint.wrote();
+    assert_eq!(wrote.errors(), [("close", condition)]);
+    assert_eq!((wrote.count("open"), wrote.count("close")), (1, 1));
+    assert_eq!(wrote.names().last(), Some(&"close"));
     assert!(endpoint.connection.is_over());
     silent(&mut endpoint);
     endpoint
@@ -334,7 +334,7 @@ pub(crate) fn silent(endpoint: &mut Endpoint) {
 #[track_caller]
 pub(crate) fn refuses(stream: &[u8], name: &'static str, condition: Condition) -> Endpoint {
     let endpoint = attack_server(stream);
-    assert_eq!(endpoint.said().errors(), [(name, condition)]);
+    assert_eq!(endpoint.wrote().errors(), [(name, condition)]);
     assert!(endpoint.connection.is_open());
     endpoint
 }
@@ -343,7 +343,7 @@ pub(crate) fn refuses(stream: &[u8], name: &'static str, condition: Condition) -
 #[track_caller]
 pub(crate) fn accepts(stream: &[u8]) -> Endpoint {
     let endpoint = attack_server(stream);
-    assert_eq!(endpoint.said().errors(), []);
+    assert_eq!(endpoint.wrote().errors(), []);
     assert!(endpoint.connection.is_open());
     endpoint
 }

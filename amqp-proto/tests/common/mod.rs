@@ -1,7 +1,7 @@
 //! Helpers of the integration tests: hexadecimal text, data files, decoding and encoding.
 #![allow(dead_code)] // no test file uses all of it
 
-pub(crate) mod solo;
+pub(crate) mod wire;
 
 use amqp_proto::codec::DecodeError;
 use amqp_proto::types::{Limits, Value};

@@ -37,30 +37,30 @@ const STATES: &[State] = &[
     ("END, after a fault of the peer", || Probe::opened().after(&[&open("again").to_octets()])),
 ];
 
-fn heard(probe: &mut Probe, octets: &[u8]) -> String {
-    probe.hear(octets);
+fn peer_writes(probe: &mut Probe, octets: &[u8]) -> String {
+    probe.peer_writes(octets);
     "-".to_string()
 }
 
 const ACTS: &[Act] = &[
-    ("AMQP header", |probe| heard(probe, &HEADER)),
-    ("SASL header", |probe| heard(probe, &SASL_HEADER)),
-    ("header of another version", |probe| heard(probe, b"AMQP\0\x01\x01\0")),
-    ("no header", |probe| heard(probe, b"GET / HTTP")),
-    ("open", |probe| probe.says(&open("peer"))),
-    ("open on channel 1", |probe| probe.says(&open("peer").on(1))),
-    ("begin", |probe| probe.says(&begin(None, 0, 1, 1))),
-    ("begin above channel-max", |probe| probe.says(&begin(None, 0, 1, 1).on(8))),
-    ("flow of no session", |probe| probe.says(&flow(None, 1, 0, 1))),
-    ("close", |probe| probe.says(&close())),
-    ("close on channel 1", |probe| probe.says(&close().on(1))),
-    ("close with an error", |probe| probe.says(&close().error("amqp:connection:forced"))),
-    ("empty frame", |probe| heard(probe, b"\0\0\0\x08\x02\0\0\0")),
-    ("SASL frame", |probe| probe.says(&Literal::sasl(0x44).ubyte(0))),
-    ("frame that cannot be read", |probe| probe.says(&Literal::new(0x7f))),
-    ("frame that is too large", |probe| heard(probe, b"\0\0\x10\x01\x02\0\0\0")),
+    ("AMQP header", |probe| peer_writes(probe, &HEADER)),
+    ("SASL header", |probe| peer_writes(probe, &SASL_HEADER)),
+    ("header of another version", |probe| peer_writes(probe, b"AMQP\0\x01\x01\0")),
+    ("no header", |probe| peer_writes(probe, b"GET / HTTP")),
+    ("open", |probe| probe.peer_sends(&open("peer"))),
+    ("open on channel 1", |probe| probe.peer_sends(&open("peer").on(1))),
+    ("begin", |probe| probe.peer_sends(&begin(None, 0, 1, 1))),
+    ("begin above channel-max", |probe| probe.peer_sends(&begin(None, 0, 1, 1).on(8))),
+    ("flow of no session", |probe| probe.peer_sends(&flow(None, 1, 0, 1))),
+    ("close", |probe| probe.peer_sends(&close())),
+    ("close on channel 1", |probe| probe.peer_sends(&close().on(1))),
+    ("close with an error", |probe| probe.peer_sends(&close().error("amqp:connection:forced"))),
+    ("empty frame", |probe| peer_writes(probe, b"\0\0\0\x08\x02\0\0\0")),
+    ("SASL frame", |probe| probe.peer_sends(&Literal::sasl(0x44).ubyte(0))),
+    ("frame that cannot be read", |probe| probe.peer_sends(&Literal::new(0x7f))),
+    ("frame that is too large", |probe| peer_writes(probe, b"\0\0\x10\x01\x02\0\0\0")),
     ("half a frame and the end of input", |probe| {
-        probe.hear(b"\0\0\0");
+        probe.peer_writes(b"\0\0\0");
         probe.connection.end_of_input();
         "-".to_string()
     }),

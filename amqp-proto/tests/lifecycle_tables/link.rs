@@ -95,26 +95,28 @@ macro_rules! link {
             ("on a session that has ended", || complete($is_receiver).after(&[&end().to_octets()])),
         ];
         const $acts: &[Act] = &[
-            ("attach", |probe| probe.says(&attached($is_receiver, 1))),
-            ("attach on the same handle", |probe| probe.says(&attached($is_receiver, 0))),
+            ("attach", |probe| probe.peer_sends(&attached($is_receiver, 1))),
+            ("attach on the same handle", |probe| probe.peer_sends(&attached($is_receiver, 0))),
             ("attach of another name on the same handle", |probe| {
-                probe.says(&attach_sender("m", 0, "q", "q"))
+                probe.peer_sends(&attach_sender("m", 0, "q", "q"))
             }),
-            ("flow of credit", |probe| probe.says(&flow(Some(0), 100, 0, 100).uint(0).uint(0).uint(5))),
+            ("flow of credit", |probe| probe.peer_sends(&flow(Some(0), 100, 0, 100).uint(0).uint(0).uint(5))),
             ("flow that asks for one", |probe| {
-                probe.says(&flow(Some(0), 100, 0, 100).uint(0).uint(0).uint(2).nulls(2).boolean(true))
+                probe.peer_sends(&flow(Some(0), 100, 0, 100).uint(0).uint(0).uint(2).nulls(2).boolean(true))
             }),
             ("flow that drains", |probe| {
-                probe.says(&flow(Some(0), 100, 0, 100).uint(0).uint(2).uint(0).null().boolean(true))
+                probe.peer_sends(&flow(Some(0), 100, 0, 100).uint(0).uint(2).uint(0).null().boolean(true))
             }),
-            ("transfer", |probe| probe.says(&transfer(0, 9, b"t"))),
-            ("transfer with more to come", |probe| probe.says(&transfer(0, 9, b"t").null().boolean(true))),
-            ("disposition", |probe| probe.says(&disposition($is_receiver, 0, None).boolean(true))),
-            ("detach", |probe| probe.says(&detach(0, false))),
-            ("detach for good", |probe| probe.says(&detach(0, true))),
-            ("detach with an error", |probe| probe.says(&detach(0, true).error("amqp:not-found"))),
-            ("end", |probe| probe.says(&end())),
-            ("close", |probe| probe.says(&close())),
+            ("transfer", |probe| probe.peer_sends(&transfer(0, 9, b"t"))),
+            ("transfer with more to come", |probe| {
+                probe.peer_sends(&transfer(0, 9, b"t").null().boolean(true))
+            }),
+            ("disposition", |probe| probe.peer_sends(&disposition($is_receiver, 0, None).boolean(true))),
+            ("detach", |probe| probe.peer_sends(&detach(0, false))),
+            ("detach for good", |probe| probe.peer_sends(&detach(0, true))),
+            ("detach with an error", |probe| probe.peer_sends(&detach(0, true).error("amqp:not-found"))),
+            ("end", |probe| probe.peer_sends(&end())),
+            ("close", |probe| probe.peer_sends(&close())),
             ("accept_link()", |probe| accept(probe, $is_receiver)),
             ("refuse_link()", |probe| act(probe, $is_receiver, "refuse")),
             ("detach()", |probe| act(probe, $is_receiver, "detach")),

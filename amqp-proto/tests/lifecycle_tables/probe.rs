@@ -45,7 +45,7 @@ impl Probe {
 
     /// Feeds these octets and comes to rest. The keys are those of the peer's session and link.
     pub(crate) fn after(mut self, octets: &[&[u8]]) -> Self {
-        octets.iter().for_each(|octets| self.hear(octets));
+        octets.iter().for_each(|octets| self.peer_writes(octets));
         self.settled()
     }
 
@@ -55,14 +55,14 @@ impl Probe {
         self
     }
 
-    pub(crate) fn hear(&mut self, octets: &[u8]) {
+    pub(crate) fn peer_writes(&mut self, octets: &[u8]) {
         self.connection.receive(Moment::START, octets);
         self.poll();
     }
 
     /// Sends a frame of the peer; it has no command result.
-    pub(crate) fn says(&mut self, frame: &Literal) -> String {
-        self.hear(&frame.to_octets());
+    pub(crate) fn peer_sends(&mut self, frame: &Literal) -> String {
+        self.peer_writes(&frame.to_octets());
         "-".to_string()
     }
 

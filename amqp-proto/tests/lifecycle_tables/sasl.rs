@@ -70,29 +70,29 @@ const STATES: &[State] = &[
     ("the server has failed", || server().after(&[&SASL_HEADER, &response().to_octets()])),
 ];
 
-fn heard(probe: &mut Probe, octets: &[u8]) -> String {
-    probe.hear(octets);
+fn peer_writes(probe: &mut Probe, octets: &[u8]) -> String {
+    probe.peer_writes(octets);
     "-".to_string()
 }
 
 const ACTS: &[Act] = &[
-    ("AMQP header", |probe| heard(probe, &HEADER)),
-    ("SASL header", |probe| heard(probe, &SASL_HEADER)),
-    ("no header", |probe| heard(probe, b"GET / HTTP")),
-    ("sasl-mechanisms", |probe| probe.says(&offer())),
-    ("sasl-mechanisms, none in common", |probe| probe.says(&Literal::sasl(0x40).symbol("EXTERNAL"))),
-    ("sasl-init", |probe| probe.says(&init())),
-    ("sasl-init with a password", |probe| probe.says(&init().binary(b"\0user\0pencil"))),
-    ("sasl-init of another mechanism", |probe| probe.says(&Literal::sasl(0x41).symbol("EXTERNAL"))),
-    ("sasl-challenge", |probe| probe.says(&Literal::sasl(0x42).binary(b"?"))),
-    ("sasl-response", |probe| probe.says(&response())),
-    ("sasl-response that is wrong", |probe| probe.says(&Literal::sasl(0x43).binary(b"!"))),
-    ("sasl-outcome ok", |probe| probe.says(&outcome(0))),
-    ("sasl-outcome auth", |probe| probe.says(&outcome(1))),
-    ("sasl-outcome of no code", |probe| probe.says(&outcome(5))),
-    ("empty SASL frame", |probe| heard(probe, b"\0\0\0\x08\x02\x01\0\0")),
-    ("empty frame", |probe| heard(probe, b"\0\0\0\x08\x02\0\0\0")),
-    ("open", |probe| probe.says(&open("peer"))),
+    ("AMQP header", |probe| peer_writes(probe, &HEADER)),
+    ("SASL header", |probe| peer_writes(probe, &SASL_HEADER)),
+    ("no header", |probe| peer_writes(probe, b"GET / HTTP")),
+    ("sasl-mechanisms", |probe| probe.peer_sends(&offer())),
+    ("sasl-mechanisms, none in common", |probe| probe.peer_sends(&Literal::sasl(0x40).symbol("EXTERNAL"))),
+    ("sasl-init", |probe| probe.peer_sends(&init())),
+    ("sasl-init with a password", |probe| probe.peer_sends(&init().binary(b"\0user\0pencil"))),
+    ("sasl-init of another mechanism", |probe| probe.peer_sends(&Literal::sasl(0x41).symbol("EXTERNAL"))),
+    ("sasl-challenge", |probe| probe.peer_sends(&Literal::sasl(0x42).binary(b"?"))),
+    ("sasl-response", |probe| probe.peer_sends(&response())),
+    ("sasl-response that is wrong", |probe| probe.peer_sends(&Literal::sasl(0x43).binary(b"!"))),
+    ("sasl-outcome ok", |probe| probe.peer_sends(&outcome(0))),
+    ("sasl-outcome auth", |probe| probe.peer_sends(&outcome(1))),
+    ("sasl-outcome of no code", |probe| probe.peer_sends(&outcome(5))),
+    ("empty SASL frame", |probe| peer_writes(probe, b"\0\0\0\x08\x02\x01\0\0")),
+    ("empty frame", |probe| peer_writes(probe, b"\0\0\0\x08\x02\0\0\0")),
+    ("open", |probe| probe.peer_sends(&open("peer"))),
     ("end of input", |probe| {
         probe.connection.end_of_input();
         "-".to_string()

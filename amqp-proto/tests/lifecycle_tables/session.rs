@@ -40,22 +40,22 @@ const STATES: &[State] = &[
 ];
 
 const ACTS: &[Act] = &[
-    ("begin", |probe| probe.says(&begin(None, 0, 100, 100))),
-    ("begin in answer", |probe| probe.says(&begin(Some(0), 0, 100, 100))),
-    ("begin in answer to another", |probe| probe.says(&begin(Some(6), 0, 100, 100))),
-    ("attach", |probe| probe.says(&attach_sender("l", 0, "q", "q"))),
-    ("attach above handle-max", |probe| probe.says(&attach_sender("l", 8, "q", "q"))),
-    ("flow", |probe| probe.says(&flow(Some(0), 100, 0, 100))),
-    ("flow without next-incoming-id", |probe| probe.says(&flow(None, 100, 0, 100))),
-    ("flow that asks for one", |probe| probe.says(&flow(Some(0), 100, 0, 100).nulls(5).boolean(true))),
-    ("flow of no link", |probe| probe.says(&flow(Some(0), 100, 0, 100).uint(5))),
-    ("transfer on no link", |probe| probe.says(&transfer(5, 0, b"t"))),
-    ("disposition", |probe| probe.says(&disposition(true, 0, Some(9)).boolean(true))),
-    ("disposition backwards", |probe| probe.says(&disposition(true, 9, Some(0)))),
-    ("detach of no link", |probe| probe.says(&detach(5, true))),
-    ("end", |probe| probe.says(&end())),
-    ("end with an error", |probe| probe.says(&end().error("amqp:not-allowed"))),
-    ("close", |probe| probe.says(&close())),
+    ("begin", |probe| probe.peer_sends(&begin(None, 0, 100, 100))),
+    ("begin in answer", |probe| probe.peer_sends(&begin(Some(0), 0, 100, 100))),
+    ("begin in answer to another", |probe| probe.peer_sends(&begin(Some(6), 0, 100, 100))),
+    ("attach", |probe| probe.peer_sends(&attach_sender("l", 0, "q", "q"))),
+    ("attach above handle-max", |probe| probe.peer_sends(&attach_sender("l", 8, "q", "q"))),
+    ("flow", |probe| probe.peer_sends(&flow(Some(0), 100, 0, 100))),
+    ("flow without next-incoming-id", |probe| probe.peer_sends(&flow(None, 100, 0, 100))),
+    ("flow that asks for one", |probe| probe.peer_sends(&flow(Some(0), 100, 0, 100).nulls(5).boolean(true))),
+    ("flow of no link", |probe| probe.peer_sends(&flow(Some(0), 100, 0, 100).uint(5))),
+    ("transfer on no link", |probe| probe.peer_sends(&transfer(5, 0, b"t"))),
+    ("disposition", |probe| probe.peer_sends(&disposition(true, 0, Some(9)).boolean(true))),
+    ("disposition backwards", |probe| probe.peer_sends(&disposition(true, 9, Some(0)))),
+    ("detach of no link", |probe| probe.peer_sends(&detach(5, true))),
+    ("end", |probe| probe.peer_sends(&end())),
+    ("end with an error", |probe| probe.peer_sends(&end().error("amqp:not-allowed"))),
+    ("close", |probe| probe.peer_sends(&close())),
     ("end of input", |probe| {
         probe.connection.end_of_input();
         "-".to_string()
