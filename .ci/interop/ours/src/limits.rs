@@ -70,7 +70,7 @@ static LIMITS: &[Limit] = &[
         broker: Broker::RabbitMq4,
         cases: &["a_connection_opens_without_sasl"],
         ends: &[End::Broken(Over::Connection, "SASL")],
-        note: "takes nobody without SASL: it answers by the header of SASL",
+        note: "refuses clients without SASL: it answers with the SASL header",
     },
     Limit {
         broker: Broker::RabbitMq4,
@@ -81,11 +81,11 @@ static LIMITS: &[Limit] = &[
     Limit {
         broker: Broker::RabbitMq4,
         cases: &[
-            "a_message_of_ours_is_rejected_and_we_hear_why",
-            "a_message_of_ours_is_released",
-            "a_message_of_ours_is_modified",
-            "outcomes_come_back_to_their_messages",
-            "a_source_of_messages_is_emptied",
+            "a_broker_rejects_our_message_with_a_reason",
+            "a_broker_releases_our_message",
+            "a_broker_modifies_our_message",
+            "each_message_gets_its_own_outcome",
+            "a_source_of_150_messages_is_emptied",
         ],
         ends: &[remote(Over::Link, "amqp:invalid-field", "amqp_address_v1_not_permitted")],
         note: "has no such addresses: `amqp:invalid-field`, amqp_address_v1_not_permitted",
@@ -98,19 +98,19 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq4,
-        cases: &["who_has_sent_it_arrives"],
+        cases: &["a_user_id_arrives"],
         ends: &[remote(Over::Lost, "amqp:unauthorized-access", "user_id property set to 'guest'")],
         note: "ends the link where the user-id is not the login: `amqp:unauthorized-access`",
     },
     Limit {
         broker: Broker::RabbitMq4,
-        cases: &["a_node_is_made_to_receive_from", "requests_are_answered"],
+        cases: &["a_dynamic_source_is_created", "requests_are_answered"],
         ends: &[remote(Over::Link, "amqp:not-implemented", "Dynamic source not supported")],
         note: "makes no nodes: `amqp:not-implemented`, Dynamic source not supported",
     },
     Limit {
         broker: Broker::RabbitMq4,
-        cases: &["a_node_is_made_to_send_to"],
+        cases: &["a_dynamic_target_is_created"],
         ends: &[remote(Over::Link, "amqp:not-implemented", "Dynamic target not supported")],
         note: "makes no nodes: `amqp:not-implemented`, Dynamic target not supported",
     },
@@ -122,7 +122,7 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq4,
-        cases: &["a_message_that_is_given_up_is_not_seen"],
+        cases: &["an_aborted_message_is_not_delivered"],
         ends: &[
             remote(Over::Link, "amqp:decode-error", "failed to parse message"),
             remote(Over::Lost, "amqp:decode-error", "failed to parse message"),
@@ -147,17 +147,17 @@ static LIMITS: &[Limit] = &[
     Limit {
         broker: Broker::RabbitMq,
         cases: &[
-            "a_message_of_ours_is_rejected_and_we_hear_why",
-            "a_message_of_ours_is_released",
-            "a_message_of_ours_is_modified",
-            "outcomes_come_back_to_their_messages",
+            "a_broker_rejects_our_message_with_a_reason",
+            "a_broker_releases_our_message",
+            "a_broker_modifies_our_message",
+            "each_message_gets_its_own_outcome",
         ],
         ends: &[End::Wrong("accepted, not")],
         note: "has no addresses that give a certain outcome: all is accepted",
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["a_source_of_messages_is_emptied"],
+        cases: &["a_source_of_150_messages_is_emptied"],
         ends: &[End::Wrong("\"no source\", not \"msg0\"")],
         note: "has no addresses that are full of messages",
     },
@@ -169,13 +169,16 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["what_we_modify_as_failed_is_counted", "what_we_modify_as_not_failed_is_not_counted"],
+        cases: &[
+            "a_modified_message_that_failed_is_counted",
+            "a_modified_message_that_did_not_fail_is_not_counted",
+        ],
         ends: &[remote(Over::Session, "amqp:invalid-field", "Unrecognised state")],
         note: "ends the session on modified: `amqp:invalid-field`, Unrecognised state",
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["what_we_modify_as_undeliverable_does_not_come_back"],
+        cases: &["a_message_modified_as_undeliverable_here_is_not_redelivered"],
         ends: &[remote(Over::Lost, "amqp:invalid-field", "Unrecognised state")],
         note: "ends the session on modified: `amqp:invalid-field`, Unrecognised state",
     },
@@ -187,14 +190,14 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["a_drain_brings_what_there_is", "a_drain_of_nothing_ends"],
+        cases: &["a_drain_brings_all_messages", "a_drain_of_an_empty_queue_ends"],
         ends: &[remote(Over::Session, "amqp:internal-error", "send_drained")],
         note: "ends the session on drain: `amqp:internal-error`, function_clause",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &[
-            "a_node_is_made_to_receive_from",
+            "a_dynamic_source_is_created",
             "requests_are_answered",
             "requests_are_answered_by_direct_reply_to",
         ],
@@ -203,13 +206,13 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["a_node_is_made_to_send_to"],
+        cases: &["a_dynamic_target_is_created"],
         ends: &[remote(Over::Session, "amqp:not-implemented", "Dynamic targets not supported")],
         note: "makes no nodes and ends the session: `amqp:not-implemented`, Dynamic targets not supported",
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["messages_go_where_they_are_addressed", "the_error_of_a_refused_link_has_the_reason"],
+        cases: &["an_anonymous_sender_reaches_each_address", "the_error_of_a_refused_link_has_the_reason"],
         ends: &[remote(
             Over::Session,
             "amqp:invalid-field",
@@ -219,19 +222,19 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["a_message_is_sent_in_pieces", "a_message_is_read_while_it_comes"],
+        cases: &["a_message_is_sent_in_pieces", "a_message_is_read_while_it_arrives"],
         ends: UNEXPECTED,
         note: "ends the session on a last frame without octets: `amqp:internal-error`, Unexpected frame",
     },
     Limit {
         broker: Broker::RabbitMq,
-        cases: &["a_message_that_is_given_up_is_not_seen"],
+        cases: &["an_aborted_message_is_not_delivered"],
         ends: UNEXPECTED,
         note: "ends the session on an aborted delivery: `amqp:internal-error`, Unexpected frame",
     },
     Limit {
         broker: Broker::Rhea,
-        cases: &["a_message_that_is_given_up_is_not_seen"],
+        cases: &["an_aborted_message_is_not_delivered"],
         ends: BROKEN,
         note: "takes what was sent of an aborted delivery for a message, and breaks the transport on that",
     },
@@ -243,22 +246,24 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         broker: Broker::Rhea,
-        cases: &["messages_come_settled_to_who_asks"],
+        cases: &["a_receiver_that_asks_for_settled_messages_gets_them"],
         ends: &[End::Wrong("not so: the delivery is settled")],
         note: "sends unsettled whatever it is asked for",
     },
     Limit {
         broker: Broker::Rhea,
-        cases: &["a_sender_settles_before_us_where_we_are_second"],
+        cases: &["a_broker_settles_before_our_receiver_that_settles_second"],
         ends: &[End::Wrong(NOT_SETTLED)],
         note: "does not settle before the receiver has",
     },
 ];
 
-const SCRAM: &[&str] = &["scram_lets_in", "scram_with_a_wrong_password_is_refused"];
+const SCRAM: &[&str] = &["a_login_by_scram_is_accepted", "scram_with_a_wrong_password_is_refused"];
 
-const SECOND: &[&str] =
-    &["a_receiver_that_settles_second_is_settled_for", "a_sender_settles_before_us_where_we_are_second"];
+const SECOND: &[&str] = &[
+    "a_sender_settles_for_a_receiver_that_settles_second",
+    "a_broker_settles_before_our_receiver_that_settles_second",
+];
 
 const NO_SCRAM: End = End::Error(
     Over::Connection,

@@ -53,7 +53,7 @@ pub(crate) async fn a_connection_opens_as_anonymous<C: Client>(fixture: &Fixture
     opens::<C>(fixture, fixture.opening().sasl(profile)).await
 }
 
-pub(crate) async fn plain_lets_in<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_login_by_plain_is_accepted<C: Client>(fixture: &Fixture) -> Done {
     opens::<C>(fixture, by(fixture, PLAIN, "secret")?).await
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn plain_with_a_wrong_password_is_refused<C: Client>(fixture: &
     is_refused::<C>(by(fixture, PLAIN, "wrong")?).await
 }
 
-pub(crate) async fn scram_lets_in<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_login_by_scram_is_accepted<C: Client>(fixture: &Fixture) -> Done {
     opens::<C>(fixture, by(fixture, SCRAM, "secret")?).await
 }
 
@@ -69,7 +69,7 @@ pub(crate) async fn scram_with_a_wrong_password_is_refused<C: Client>(fixture: &
     is_refused::<C>(by(fixture, SCRAM, "wrong")?).await
 }
 
-pub(crate) async fn a_login_takes_what_is_offered<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_login_uses_a_mechanism_that_is_offered<C: Client>(fixture: &Fixture) -> Done {
     opens::<C>(fixture, fixture.opening().sasl(profile("secret")?)).await
 }
 

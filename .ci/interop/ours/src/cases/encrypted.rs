@@ -28,13 +28,13 @@ async fn exchanges<C: Client>(fixture: &Fixture, opening: Opening) -> Done {
 }
 
 /// Sees that there is no connection, and that the error says why.
-async fn is_not_believed<C: Client>(opening: Opening, why: &str) -> Done {
+async fn is_refused<C: Client>(opening: Opening, why: &str) -> Done {
     let problem = refused("opening", C::open(opening).await)?;
     same("what is over", problem.over, Over::Transport)?;
     if problem.words.contains(why) { Ok(()) } else { Err(Failure::Problem(problem)) }
 }
 
-pub(crate) async fn who_shows_a_good_certificate_is_believed<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_broker_with_a_trusted_certificate_is_accepted<C: Client>(fixture: &Fixture) -> Done {
     exchanges::<C>(fixture, fixture.trusting()?).await
 }
 
@@ -45,14 +45,14 @@ pub(crate) async fn a_password_goes_over_tls<C: Client>(fixture: &Fixture) -> Do
 }
 
 /// The system knows nothing of the authority.
-pub(crate) async fn who_is_vouched_for_by_nobody_known_is_not_believed<C: Client>(fixture: &Fixture) -> Done {
-    is_not_believed::<C>(fixture.opening().with(ConnectionOptions::with_anonymous), "UnknownIssuer").await
+pub(crate) async fn a_certificate_of_an_unknown_authority_is_refused<C: Client>(fixture: &Fixture) -> Done {
+    is_refused::<C>(fixture.opening().with(ConnectionOptions::with_anonymous), "UnknownIssuer").await
 }
 
-pub(crate) async fn an_expired_certificate_is_not_believed<C: Client>(fixture: &Fixture) -> Done {
-    is_not_believed::<C>(fixture.trusting()?, "expired").await
+pub(crate) async fn an_expired_certificate_is_refused<C: Client>(fixture: &Fixture) -> Done {
+    is_refused::<C>(fixture.trusting()?, "expired").await
 }
 
-pub(crate) async fn a_certificate_for_another_name_is_not_believed<C: Client>(fixture: &Fixture) -> Done {
-    is_not_believed::<C>(fixture.trusting()?, "not valid for name").await
+pub(crate) async fn a_certificate_for_another_name_is_refused<C: Client>(fixture: &Fixture) -> Done {
+    is_refused::<C>(fixture.trusting()?, "not valid for name").await
 }

@@ -40,7 +40,7 @@ pub(crate) async fn sessions_and_links_do_not_mix<C: Client>(fixture: &Fixture) 
 }
 
 /// A session that ends leaves the others alone.
-pub(crate) async fn a_session_ends_by_itself<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_session_ends_without_its_connection<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let queue = fixture.queue("q");
     let (one, other) = (connection.session().await?, connection.session().await?);
@@ -75,7 +75,7 @@ pub(crate) async fn connections_are_opened_and_closed_again_and_again<C: Client>
 }
 
 /// The errors that we end things with are taken and answered.
-pub(crate) async fn what_we_close_for_a_reason_is_closed<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_close_with_an_error_is_answered<C: Client>(fixture: &Fixture) -> Done {
     let error = || AmqpError::new(Condition::InternalError).with_description("as it happens");
     let pair = Pair::<C>::open(fixture).await?;
     pair.sender.close_with(error()).await?;
@@ -101,7 +101,7 @@ pub(crate) async fn the_error_of_a_refused_link_has_the_reason<C: Client>(fixtur
 }
 
 /// Handles that are dropped close what they stand for.
-pub(crate) async fn what_is_dropped_is_closed<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn dropped_handles_are_closed<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
     drop(take(&pair.receiver, "job").await?);

@@ -46,52 +46,52 @@ cases! {
     connecting:
         a_connection_opens_without_sasl
         a_connection_opens_as_anonymous
-        plain_lets_in
+        a_login_by_plain_is_accepted
         plain_with_a_wrong_password_is_refused
-        scram_lets_in
+        a_login_by_scram_is_accepted
         scram_with_a_wrong_password_is_refused
-        a_login_takes_what_is_offered
+        a_login_uses_a_mechanism_that_is_offered
         heartbeats_keep_an_idle_connection;
     sending:
-        a_message_of_ours_is_accepted
-        a_message_of_ours_is_rejected_and_we_hear_why
-        a_message_of_ours_is_released
-        a_message_of_ours_is_modified
-        outcomes_come_back_to_their_messages
+        a_broker_accepts_our_message
+        a_broker_rejects_our_message_with_a_reason
+        a_broker_releases_our_message
+        a_broker_modifies_our_message
+        each_message_gets_its_own_outcome
         thousands_of_messages_arrive_in_order
         messages_that_are_sent_settled_arrive
         messages_on_a_settled_link_arrive
-        what_was_sent_settled_survives_the_close
-        a_receiver_that_settles_second_is_settled_for
-        the_application_settles_what_it_sent
-        what_is_said_about_a_message_arrives
-        times_arrive
-        who_has_sent_it_arrives
-        octets_arrive
-        text_arrives
+        settled_messages_survive_a_close
+        a_sender_settles_for_a_receiver_that_settles_second
+        the_application_settles_its_own_deliveries
+        properties_and_annotations_arrive
+        timestamps_arrive
+        a_user_id_arrives
+        binary_data_arrives
+        strings_arrive
         a_boolean_arrives
         lists_and_maps_arrive
         message_ids_keep_their_types
         a_priority_of_4_is_above_3;
     receiving:
-        what_we_accept_is_gone
-        what_we_reject_is_gone
-        what_we_reject_for_a_reason_is_gone
-        what_we_release_comes_again
-        what_we_modify_as_failed_is_counted
-        what_we_modify_as_not_failed_is_not_counted
-        what_we_modify_as_undeliverable_does_not_come_back
-        what_we_say_reaches_its_message
-        what_we_leave_undecided_comes_again
-        what_a_session_held_comes_again
-        what_a_closed_connection_held_comes_again
-        messages_come_settled_to_who_asks
-        a_sender_settles_before_us_where_we_are_second
-        credit_by_hand_is_kept_to
+        an_accepted_message_is_gone
+        a_rejected_message_is_gone
+        a_message_rejected_with_an_error_is_gone
+        a_released_message_is_redelivered
+        a_modified_message_that_failed_is_counted
+        a_modified_message_that_did_not_fail_is_not_counted
+        a_message_modified_as_undeliverable_here_is_not_redelivered
+        each_outcome_reaches_its_own_message
+        an_unsettled_message_is_redelivered_after_a_detach
+        an_unsettled_message_is_redelivered_after_an_end
+        an_unsettled_message_is_redelivered_after_a_close
+        a_receiver_that_asks_for_settled_messages_gets_them
+        a_broker_settles_before_our_receiver_that_settles_second
+        a_broker_keeps_to_credit_set_by_hand
         two_receivers_share_a_queue
-        a_source_of_messages_is_emptied
-        a_drain_brings_what_there_is
-        a_drain_of_nothing_ends;
+        a_source_of_150_messages_is_emptied
+        a_drain_brings_all_messages
+        a_drain_of_an_empty_queue_ends;
     sizes:
         sizes_around_frames_of_512_octets
         sizes_around_frames_of_4096_octets
@@ -100,51 +100,51 @@ cases! {
         ten_mebibytes_in_frames_of_4096_octets
         ten_mebibytes_in_frames_of_65536_octets;
     nodes:
-        a_node_is_made_to_receive_from
-        a_node_is_made_to_send_to
-        messages_go_where_they_are_addressed
+        a_dynamic_source_is_created
+        a_dynamic_target_is_created
+        an_anonymous_sender_reaches_each_address
         requests_are_answered
         requests_are_answered_by_direct_reply_to;
     links:
         sessions_and_links_do_not_mix
-        a_session_ends_by_itself
+        a_session_ends_without_its_connection
         links_are_attached_and_closed_again_and_again
         connections_are_opened_and_closed_again_and_again
-        what_we_close_for_a_reason_is_closed
+        a_close_with_an_error_is_answered
         the_error_of_a_refused_link_has_the_reason
-        what_is_dropped_is_closed;
+        dropped_handles_are_closed;
 }
 
 cases! {
     /// For brokers that let nobody in whom they do not know.
     known<C>:
     secured:
-        the_url_lets_in
-        nobody_is_refused
-        who_does_without_sasl_is_refused;
+        a_login_in_the_url_is_accepted
+        an_anonymous_client_is_refused
+        a_client_without_sasl_is_refused;
 }
 
 cases! {
     /// For brokers that speak TLS.
     tls<C>:
     encrypted:
-        who_shows_a_good_certificate_is_believed
+        a_broker_with_a_trusted_certificate_is_accepted
         a_password_goes_over_tls
-        who_is_vouched_for_by_nobody_known_is_not_believed;
+        a_certificate_of_an_unknown_authority_is_refused;
 }
 
 cases! {
     /// For brokers whose certificate has expired.
     expired<C>:
     encrypted:
-        an_expired_certificate_is_not_believed;
+        an_expired_certificate_is_refused;
 }
 
 cases! {
     /// For brokers whose certificate is for another name.
     wrong_name<C>:
     encrypted:
-        a_certificate_for_another_name_is_not_believed;
+        a_certificate_for_another_name_is_refused;
 }
 
 /// What only the client on tokio does.
@@ -154,11 +154,11 @@ fn streams() -> Vec<Case> {
         case("a_message_is_sent_in_pieces", |fixture| {
             block_on(streaming::a_message_is_sent_in_pieces(fixture))
         }),
-        case("a_message_is_read_while_it_comes", |fixture| {
-            block_on(streaming::a_message_is_read_while_it_comes(fixture))
+        case("a_message_is_read_while_it_arrives", |fixture| {
+            block_on(streaming::a_message_is_read_while_it_arrives(fixture))
         }),
-        case("a_message_that_is_given_up_is_not_seen", |fixture| {
-            block_on(streaming::a_message_that_is_given_up_is_not_seen(fixture))
+        case("an_aborted_message_is_not_delivered", |fixture| {
+            block_on(streaming::an_aborted_message_is_not_delivered(fixture))
         }),
     ]
 }

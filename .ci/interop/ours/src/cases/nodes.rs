@@ -10,7 +10,7 @@ use crate::exchange::{nothing_before, take, text};
 use crate::failure::{Done, Failure, holds, same};
 
 /// A node that is made for a link from it.
-pub(crate) async fn a_node_is_made_to_receive_from<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_dynamic_source_is_created<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let receiver = connection.receiver(Receiving::from_node(Node::Dynamic)).await?;
     let address = receiver.address().ok_or_else(|| Failure::wrong("the node has no address"))?;
@@ -23,7 +23,7 @@ pub(crate) async fn a_node_is_made_to_receive_from<C: Client>(fixture: &Fixture)
 }
 
 /// A node that is made for a link to it.
-pub(crate) async fn a_node_is_made_to_send_to<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_dynamic_target_is_created<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending { to: Node::Dynamic, ..Sending::default() }).await?;
     let address = sender.address().ok_or_else(|| Failure::wrong("the node has no address"))?;
@@ -33,7 +33,7 @@ pub(crate) async fn a_node_is_made_to_send_to<C: Client>(fixture: &Fixture) -> D
 }
 
 /// A sender without a target: each message says where it goes.
-pub(crate) async fn messages_go_where_they_are_addressed<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn an_anonymous_sender_reaches_each_address<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending::default()).await?;
     holds("the relay is offered", connection.offers(&symbol!("ANONYMOUS-RELAY")))?;

@@ -50,37 +50,41 @@ fn modified(delivery_failed: bool, undeliverable_here: bool) -> Outcome {
     })
 }
 
-pub(crate) async fn what_we_accept_is_gone<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn an_accepted_message_is_gone<C: Client>(fixture: &Fixture) -> Done {
     ends::<C>(fixture, Outcome::Accepted).await
 }
 
-pub(crate) async fn what_we_reject_is_gone<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_rejected_message_is_gone<C: Client>(fixture: &Fixture) -> Done {
     ends::<C>(fixture, rejected(None)).await
 }
 
-pub(crate) async fn what_we_reject_for_a_reason_is_gone<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_message_rejected_with_an_error_is_gone<C: Client>(fixture: &Fixture) -> Done {
     let error = AmqpError::new(Condition::DecodeError).with_description("no such job");
     ends::<C>(fixture, rejected(Some(error))).await
 }
 
-pub(crate) async fn what_we_release_comes_again<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_released_message_is_redelivered<C: Client>(fixture: &Fixture) -> Done {
     comes_again::<C>(fixture, Outcome::Released, 0).await
 }
 
-pub(crate) async fn what_we_modify_as_failed_is_counted<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_modified_message_that_failed_is_counted<C: Client>(fixture: &Fixture) -> Done {
     comes_again::<C>(fixture, modified(true, false), 1).await
 }
 
-pub(crate) async fn what_we_modify_as_not_failed_is_not_counted<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_modified_message_that_did_not_fail_is_not_counted<C: Client>(
+    fixture: &Fixture,
+) -> Done {
     comes_again::<C>(fixture, modified(false, false), 0).await
 }
 
-pub(crate) async fn what_we_modify_as_undeliverable_does_not_come_back<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_message_modified_as_undeliverable_here_is_not_redelivered<C: Client>(
+    fixture: &Fixture,
+) -> Done {
     ends::<C>(fixture, modified(true, true)).await
 }
 
 /// Outcomes in any order, each for its message.
-pub(crate) async fn what_we_say_reaches_its_message<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn each_outcome_reaches_its_own_message<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.set_credit(20)?;
     let mut taken = Vec::new();
@@ -111,7 +115,7 @@ pub(crate) async fn what_we_say_reaches_its_message<C: Client>(fixture: &Fixture
 }
 
 /// What is not settled when the link is closed goes to the next.
-pub(crate) async fn what_we_leave_undecided_comes_again<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn an_unsettled_message_is_redelivered_after_a_detach<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
     drop(take(&pair.receiver, "job").await?);
@@ -124,7 +128,7 @@ pub(crate) async fn what_we_leave_undecided_comes_again<C: Client>(fixture: &Fix
 }
 
 /// The same when the session is ended.
-pub(crate) async fn what_a_session_held_comes_again<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn an_unsettled_message_is_redelivered_after_an_end<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let queue = fixture.queue("q");
     let sender = connection.sender(Sending::to(&queue)).await?;
@@ -140,7 +144,7 @@ pub(crate) async fn what_a_session_held_comes_again<C: Client>(fixture: &Fixture
 }
 
 /// The same when the connection is closed.
-pub(crate) async fn what_a_closed_connection_held_comes_again<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn an_unsettled_message_is_redelivered_after_a_close<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
     drop(take(&pair.receiver, "job").await?);
@@ -150,7 +154,9 @@ pub(crate) async fn what_a_closed_connection_held_comes_again<C: Client>(fixture
 }
 
 /// The broker is asked to send settled.
-pub(crate) async fn messages_come_settled_to_who_asks<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_receiver_that_asks_for_settled_messages_gets_them<C: Client>(
+    fixture: &Fixture,
+) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.close().await?;
     let receiving =
@@ -168,7 +174,9 @@ pub(crate) async fn messages_come_settled_to_who_asks<C: Client>(fixture: &Fixtu
 }
 
 /// This end settles second: once the sender has settled, which takes no more than its outcome.
-pub(crate) async fn a_sender_settles_before_us_where_we_are_second<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_broker_settles_before_our_receiver_that_settles_second<C: Client>(
+    fixture: &Fixture,
+) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.close().await?;
     let receiving =
@@ -188,7 +196,7 @@ pub(crate) async fn a_sender_settles_before_us_where_we_are_second<C: Client>(fi
 }
 
 /// Messages come only as credit is given by hand.
-pub(crate) async fn credit_by_hand_is_kept_to<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_broker_keeps_to_credit_set_by_hand<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.close().await?;
     for n in 0..10 {
@@ -233,7 +241,7 @@ pub(crate) async fn two_receivers_share_a_queue<C: Client>(fixture: &Fixture) ->
 }
 
 /// The special address of the brokers: each receiver has messages of its own.
-pub(crate) async fn a_source_of_messages_is_emptied<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_source_of_150_messages_is_emptied<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     // Where that is a queue like others, this is what comes.
     send(&connection.sender(Sending::to("source.150")).await?, "no source").await?;
@@ -248,7 +256,7 @@ pub(crate) async fn a_source_of_messages_is_emptied<C: Client>(fixture: &Fixture
     connection.close().await
 }
 
-pub(crate) async fn a_drain_brings_what_there_is<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_drain_brings_all_messages<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.close().await?;
     for n in 0..3 {
@@ -271,7 +279,7 @@ pub(crate) async fn a_drain_brings_what_there_is<C: Client>(fixture: &Fixture) -
     pair.connection.close().await
 }
 
-pub(crate) async fn a_drain_of_nothing_ends<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_drain_of_an_empty_queue_ends<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let queue = fixture.queue("q");
     let receiver = connection.receiver(Receiving::from(&queue).with_prefetch(0)).await?;

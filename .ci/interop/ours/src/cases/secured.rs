@@ -11,21 +11,21 @@ use crate::exchange::serves;
 use crate::failure::{Done, Over, holds, refused, same};
 
 /// The user and password of the URL.
-pub(crate) async fn the_url_lets_in<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_login_in_the_url_is_accepted<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     serves(&connection, &fixture.queue("q")).await?;
     connection.close().await
 }
 
-pub(crate) async fn nobody_is_refused<C: Client>(fixture: &Fixture) -> Done {
-    let nobody = ClientProfile::new().with_anonymous(AnonymousClient::new());
-    let problem = refused("opening as nobody", C::open(fixture.opening().sasl(nobody)).await)?;
+pub(crate) async fn an_anonymous_client_is_refused<C: Client>(fixture: &Fixture) -> Done {
+    let anonymous = ClientProfile::new().with_anonymous(AnonymousClient::new());
+    let problem = refused("opening anonymously", C::open(fixture.opening().sasl(anonymous)).await)?;
     same("what is over", problem.over, Over::Connection)?;
     same("the condition", problem.condition, Some(Condition::UnauthorizedAccess))
 }
 
 /// Without SASL, the peers answer in ways of their own; each time the connection is over.
-pub(crate) async fn who_does_without_sasl_is_refused<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_client_without_sasl_is_refused<C: Client>(fixture: &Fixture) -> Done {
     let opening = fixture.opening().with(ConnectionOptions::without_sasl);
     let problem = refused("opening without SASL", C::open(opening).await)?;
     same("what is over", problem.over, Over::Connection)?;

@@ -43,27 +43,27 @@ fn is(outcome: &Outcome, expected: &Outcome) -> Done {
     same("the outcome", outcome, expected)
 }
 
-pub(crate) async fn a_message_of_ours_is_accepted<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_broker_accepts_our_message<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
     take(&pair.receiver, "job").await?.end(Outcome::Accepted)?;
     pair.finish().await
 }
 
-pub(crate) async fn a_message_of_ours_is_rejected_and_we_hear_why<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_broker_rejects_our_message_with_a_reason<C: Client>(fixture: &Fixture) -> Done {
     is_rejected(&outcome_of::<C>(fixture, "outcome.rejected").await?)
 }
 
-pub(crate) async fn a_message_of_ours_is_released<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_broker_releases_our_message<C: Client>(fixture: &Fixture) -> Done {
     is(&outcome_of::<C>(fixture, "outcome.released").await?, &Outcome::Released)
 }
 
-pub(crate) async fn a_message_of_ours_is_modified<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_broker_modifies_our_message<C: Client>(fixture: &Fixture) -> Done {
     is_modified(&outcome_of::<C>(fixture, "outcome.modified").await?)
 }
 
 /// Each outcome comes back to its message, with many on the way.
-pub(crate) async fn outcomes_come_back_to_their_messages<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn each_message_gets_its_own_outcome<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending::to("outcome.mixed")).await?;
     let mut sent = Vec::new();
@@ -128,7 +128,7 @@ pub(crate) async fn messages_on_a_settled_link_arrive<C: Client>(fixture: &Fixtu
 }
 
 /// Messages sent settled, and then all closed at once, arrive.
-pub(crate) async fn what_was_sent_settled_survives_the_close<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn settled_messages_survive_a_close<C: Client>(fixture: &Fixture) -> Done {
     let queue = fixture.queue("q");
     let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending::to(&queue)).await?;
@@ -144,7 +144,9 @@ pub(crate) async fn what_was_sent_settled_survives_the_close<C: Client>(fixture:
 }
 
 /// The receiver is asked to settle second, and we settle once the outcome is there.
-pub(crate) async fn a_receiver_that_settles_second_is_settled_for<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_sender_settles_for_a_receiver_that_settles_second<C: Client>(
+    fixture: &Fixture,
+) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     let sending = Sending {
         rcv_settle_mode: Some(ReceiverSettleMode::Second),
@@ -161,7 +163,7 @@ pub(crate) async fn a_receiver_that_settles_second_is_settled_for<C: Client>(fix
 }
 
 /// The application settles, not the link.
-pub(crate) async fn the_application_settles_what_it_sent<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn the_application_settles_its_own_deliveries<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     let sending = Sending { settles: true, ..Sending::to(&pair.queue) };
     let sender = pair.connection.sender(sending).await?;
@@ -204,23 +206,23 @@ async fn come_back<C: Client>(fixture: &Fixture, messages: Messages) -> Done {
     pair.finish().await
 }
 
-pub(crate) async fn what_is_said_about_a_message_arrives<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn properties_and_annotations_arrive<C: Client>(fixture: &Fixture) -> Done {
     come_back::<C>(fixture, messages::said()).await
 }
 
-pub(crate) async fn times_arrive<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn timestamps_arrive<C: Client>(fixture: &Fixture) -> Done {
     come_back::<C>(fixture, messages::times()).await
 }
 
-pub(crate) async fn who_has_sent_it_arrives<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn a_user_id_arrives<C: Client>(fixture: &Fixture) -> Done {
     come_back::<C>(fixture, messages::user()).await
 }
 
-pub(crate) async fn octets_arrive<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn binary_data_arrives<C: Client>(fixture: &Fixture) -> Done {
     come_back::<C>(fixture, messages::data()).await
 }
 
-pub(crate) async fn text_arrives<C: Client>(fixture: &Fixture) -> Done {
+pub(crate) async fn strings_arrive<C: Client>(fixture: &Fixture) -> Done {
     come_back::<C>(fixture, messages::texts()).await
 }
 

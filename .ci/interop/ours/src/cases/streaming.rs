@@ -52,7 +52,7 @@ pub(crate) async fn a_message_is_sent_in_pieces(fixture: &Fixture) -> Done {
     Ok(connection.close().await?)
 }
 
-pub(crate) async fn a_message_is_read_while_it_comes(fixture: &Fixture) -> Done {
+pub(crate) async fn a_message_is_read_while_it_arrives(fixture: &Fixture) -> Done {
     let connection = Tokio::open(fixture.opening().with(|options| options.with_frame_size(4_096))).await?;
     let queue = fixture.queue("q");
     let receiver = connection.receiver(&*queue).with_streaming(true).with_auto_accept(false).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn a_message_is_read_while_it_comes(fixture: &Fixture) -> Done 
 }
 
 /// A message that is given up half way is never seen, and the link goes on.
-pub(crate) async fn a_message_that_is_given_up_is_not_seen(fixture: &Fixture) -> Done {
+pub(crate) async fn an_aborted_message_is_not_delivered(fixture: &Fixture) -> Done {
     let pair = Pair::<Tokio>::open(fixture).await?;
     let payload = Message::from(octets(SIZE)).to_payload();
     let whole = payload.map_err(|error| Failure::wrong(error.to_string()))?.to_bytes();
