@@ -10,8 +10,7 @@ use amqp_proto::client::Result;
 use amqp_proto::driver;
 use amqp_proto::policy::OnFailure;
 
-use crate::handles::Delivery;
-use crate::receiver::Receiver;
+use crate::receiver::{Delivery, Receiver};
 use crate::wait::parked;
 
 impl Receiver {
@@ -33,18 +32,7 @@ impl Receiver {
     /// # Examples
     ///
     /// ```
-    /// # let listener = amqp_blocking::Listener::bind("127.0.0.1:0")?;
-    /// # let url = format!("amqp://{}", listener.local_addr()?);
-    /// # std::thread::spawn(move || {
-    /// #     let connection = listener.accept()?.open()?;
-    /// #     while let Some(offer) = connection.next_offer()? {
-    /// #         if let amqp_blocking::Accepted::Sender(sender) = offer.accept()? {
-    /// #             sender.send("job-content")?.accepted()?;
-    /// #             sender.close()?;
-    /// #         }
-    /// #     }
-    /// #     Ok::<(), amqp_blocking::Error>(())
-    /// # });
+    #[doc = include_str!("../docs/server.md")]
     /// # let connection = amqp_blocking::Connection::open(&url)?;
     /// let jobs = connection.receiver("jobs").attach()?;
     /// jobs.for_each(8, |delivery| {

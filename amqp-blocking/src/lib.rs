@@ -24,8 +24,8 @@ mod connect;
 mod connection;
 mod container;
 mod for_each;
-mod handles;
 mod listener;
+mod race;
 mod reader;
 mod reading;
 mod receiver;
@@ -44,17 +44,16 @@ mod writing;
 pub use builders::{ReceiverBuilder, SenderBuilder};
 pub use connection::Connection;
 pub use container::{Container, Injector, Stopped};
-#[doc(hidden)]
-pub use handles::Blocking;
-pub use handles::{Accepted, Delivery, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
 pub use listener::{Incoming, Listener};
 pub use reader::MessageReader;
-pub use receiver::{Deliveries, Receiver};
+pub use receiver::{Deliveries, Delivery, Receiver};
 pub use requester::Requester;
 pub use responder::{Request, Responder};
 pub use sender::Sender;
 pub use sent::{Sent, SentOutcomes};
-pub use session::Session;
+#[doc(hidden)]
+pub use session::Blocking;
+pub use session::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession, Session};
 pub use transport::Transport;
 pub use writer::MessageWriter;
 
@@ -64,7 +63,5 @@ pub use amqp_proto::client::{
 };
 #[cfg(feature = "tls")]
 pub use amqp_proto::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};
-pub use amqp_proto::sasl;
-pub use amqp_proto::{Cause, Origin, Reason};
-pub use amqp_proto::{config, handler, message, policy, types, wire};
+pub use amqp_proto::{Cause, Origin, Reason, config, handler, message, policy, sasl, types, wire};
 pub use bytes;

@@ -58,7 +58,12 @@ impl Listener {
     ///
     /// [`Error::Io`](crate::Error::Io) if the address cannot be bound.
     pub fn bind_with(address: impl ToSocketAddrs, acceptor: Acceptor) -> Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address)?, acceptor })
+        Ok(Self::new(TcpListener::bind(address)?, acceptor))
+    }
+
+    /// Takes connections from a socket that listens already.
+    pub fn new(listener: TcpListener, acceptor: Acceptor) -> Self {
+        Self { listener, acceptor }
     }
 
     /// Returns the local address of the socket.

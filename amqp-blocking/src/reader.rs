@@ -1,13 +1,9 @@
 //! [`MessageReader`]: reads a message while it arrives.
 
 use std::io::{self, Read};
-use std::ops::Deref;
-use std::thread::Thread;
+use std::thread::Thread as Waiter;
 
-use amqp_proto::client::Result;
 use amqp_proto::driver;
-use amqp_proto::message::Payload;
-use amqp_proto::wire::{self, DeliveryState, Modified};
 
 use crate::wait::parked;
 
@@ -19,97 +15,9 @@ use crate::wait::parked;
 /// its end. The reader also implements [`Read`] of the encoding.
 #[derive(Debug)]
 #[must_use = "a message that is dropped with nothing decided is released"]
-pub struct MessageReader(pub(crate) driver::MessageReader<Thread>);
+pub struct MessageReader(pub(crate) driver::MessageReader<Waiter>);
 
-impl MessageReader {
-    /// Waits for more octets of the message; `None` at its end.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Aborted`](crate::Error::Aborted) if the sender has aborted the message; that of the link's end if the
-    /// link ended before the message.
-    pub fn read(&mut self) -> Result<Option<Payload>> {
-        parked(|me| driver::MessageReader::poll_read(&mut self.0, me))
-    }
-
-    /// Waits for more data of the body: the octets of its data sections, without their encoding; `None` at the end of
-    /// the message. Use either this or [`read`](Self::read) on one message.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Message`](crate::Error::Message) if the body is not data; also those of [`read`](Self::read).
-    pub fn read_data(&mut self) -> Result<Option<Payload>> {
-        parked(|me| driver::MessageReader::poll_data(&mut self.0, me))
-    }
-
-    /// Waits for the rest of the message.
-    ///
-    /// # Errors
-    ///
-    /// See [`read`](Self::read).
-    pub fn read_to_end(&mut self) -> Result<Payload> {
-        let mut all = Payload::new();
-        while let Some(part) = self.read()? {
-            all.append(part);
-        }
-        Ok(all)
-    }
-
-    /// Accepts the message: it was processed [3.4.2].
-    ///
-    /// # Errors
-    ///
-    /// See [`dispose`](Self::dispose).
-    pub fn accept(self) -> Result<()> {
-        driver::MessageReader::accept(self.0)
-    }
-
-    /// Rejects the message: it is invalid [3.4.3]. The message may be incomplete.
-    ///
-    /// # Errors
-    ///
-    /// See [`dispose`](Self::dispose).
-    pub fn reject(self, error: impl Into<Option<wire::AmqpError>>) -> Result<()> {
-        driver::MessageReader::reject(self.0, error.into())
-    }
-
-    /// Releases the message: it was not processed and may be delivered again, unchanged [3.4.4].
-    ///
-    /// # Errors
-    ///
-    /// See [`dispose`](Self::dispose).
-    pub fn release(self) -> Result<()> {
-        driver::MessageReader::release(self.0)
-    }
-
-    /// Modifies the message: it was not processed and may be delivered again, with changes [3.4.5].
-    ///
-    /// # Errors
-    ///
-    /// See [`dispose`](Self::dispose).
-    pub fn modify(self, modified: Modified) -> Result<()> {
-        driver::MessageReader::modify(self.0, modified)
-    }
-
-    /// Sends an outcome. The rest of the message is dropped when it arrives.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Link`](crate::Error::Link), [`Error::Session`](crate::Error::Session) or
-    /// [`Error::Connection`](crate::Error::Connection) if one of them is over,
-    /// [`Error::Settle`](crate::Error::Settle) if the delivery has an outcome already.
-    pub fn dispose(self, state: &DeliveryState) -> Result<()> {
-        driver::MessageReader::dispose(self.0, state)
-    }
-}
-
-impl Deref for MessageReader {
-    type Target = driver::MessageReader<Thread>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
+driver::skin::message_reader!();
 
 impl Read for MessageReader {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {

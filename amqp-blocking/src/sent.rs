@@ -15,18 +15,11 @@ use crate::wait::{parked, parked_until};
 #[must_use = "the outcome of the message is not looked at"]
 pub struct Sent(pub(crate) driver::Sent<Thread>);
 
-impl Sent {
-    /// Waits for the outcome, which stays known: a second call returns it again. A message that was sent settled
-    /// counts as accepted.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Lost`] if the link ended before the outcome was known; [`Error::Undecided`] if the receiver has
-    /// settled without an outcome.
-    pub fn outcome(&self) -> Result<Outcome> {
-        self.outcome_by(None, Error::TimedOut)
-    }
+driver::handles! { Thread: Sent }
 
+driver::skin::sent!();
+
+impl Sent {
     /// Waits for the outcome for at most this time.
     ///
     /// # Errors

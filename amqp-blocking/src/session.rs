@@ -1,13 +1,12 @@
-//! [`Session`]: attaches links, and ends.
+//! [`Session`]: the handle of one; and sessions and links of the peer.
 
-use std::thread::Thread;
+use std::thread::Thread as Waiter;
 
-use amqp_proto::client::Result;
-use amqp_proto::driver;
-use amqp_proto::wire;
+use amqp_proto::driver::{self, Adapter};
 
 use crate::builders::{ReceiverBuilder, SenderBuilder};
-use crate::handles::OfferedLink;
+use crate::receiver::Receiver;
+use crate::sender::Sender;
 use crate::wait::ready;
 
 /// A handle of a session. Clones are cheap handles of the same session, for any thread. The links of a session share
@@ -16,38 +15,30 @@ use crate::wait::ready;
 /// A session that this end has begun ends by [`end`](Self::end), or when its last handle and the last handle of its
 /// links are dropped.
 #[derive(Debug, Clone)]
-pub struct Session(pub(crate) driver::Session<Thread>);
+pub struct Session(pub(crate) driver::Session<Waiter>);
 
-impl Session {
-    driver::link_builders!(Session);
+driver::skin::session!();
 
-    /// Waits for the next link that the peer attaches; `None` if the session has ended without an error.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Session`](crate::Error::Session) or [`Error::Connection`](crate::Error::Connection) if it has ended
-    /// with an error.
-    pub fn next_link(&self) -> Result<Option<OfferedLink>> {
-        ready(driver::Session::next_link(self))
-    }
+/// Names the handles of this crate.
+#[derive(Debug)]
+pub enum Blocking {}
 
-    /// Ends the session, and waits until the peer has ended it, too. Returns `Ok` if it has ended before without an
-    /// error.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Session`](crate::Error::Session) or [`Error::Connection`](crate::Error::Connection) if the session
-    /// ended for another reason, [`Error::TimedOut`](crate::Error::TimedOut) if the peer does not answer in time.
-    pub fn end(&self) -> Result<()> {
-        ready(driver::Session::end(self, None))
-    }
-
-    /// Ends the session with an error for the peer, and waits until the peer has ended it, too.
-    ///
-    /// # Errors
-    ///
-    /// See [`end`](Self::end).
-    pub fn end_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
-        ready(driver::Session::end(self, Some(error.into())))
-    }
+impl Adapter for Blocking {
+    type Waiter = Waiter;
+    type Session = Session;
+    type Sender = Sender;
+    type Receiver = Receiver;
 }
+
+/// A session or a link of the peer. Dropping it refuses it.
+pub type Offer = driver::Offer<Blocking>;
+/// A session or a link that was accepted.
+pub type Accepted = driver::Accepted<Blocking>;
+/// A session that the peer has begun. Dropping it refuses it.
+pub type OfferedSession = driver::OfferedSession<Blocking>;
+/// A link that the peer has attached. Dropping it refuses it.
+pub type OfferedLink = driver::OfferedLink<Blocking>;
+/// A link on which the peer receives. Dropping it refuses it.
+pub type OfferedSender = driver::OfferedSender<Blocking>;
+/// A link on which the peer sends. Dropping it refuses it.
+pub type OfferedReceiver = driver::OfferedReceiver<Blocking>;

@@ -70,17 +70,17 @@ pub(crate) fn accept<T: Transport>(
 }
 
 impl<T: Transport> Secured<T> {
+    fn new(transport: T, session: Arc<Session>) -> Self {
+        Self { transport, session, input: vec![0; BUFFER], from: 0, to: 0, is_ended: false }
+    }
+
     fn begin(mut transport: T, mut tls: Connection, longest: Option<Duration>) -> io::Result<Self> {
         let (begun, is_late) = guarded(&mut transport, longest, |transport| tls.complete_io(transport))?;
         match begun {
-            Ok(_) if !is_late => Ok(Self {
-                transport,
-                session: Arc::new(Session { output: Mutex::default(), tls: Mutex::new(tls) }),
-                input: vec![0; BUFFER],
-                from: 0,
-                to: 0,
-                is_ended: false,
-            }),
+            Ok(_) if !is_late => {
+                let session = Session { output: Mutex::default(), tls: Mutex::new(tls) };
+                Ok(Self::new(transport, Arc::new(session)))
+            }
             Err(error) if !is_late => {
                 // The peer should get the alert before the transport closes.
                 let _ = transport.shutdown(Shutdown::Write);
@@ -171,14 +171,7 @@ impl<T: Transport> Write for Secured<T> {
 impl<T: Transport> Transport for Secured<T> {
     /// Returns a handle for writing, or for reading if nothing was read yet.
     fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self {
-            transport: self.transport.try_clone()?,
-            session: Arc::clone(&self.session),
-            input: vec![0; BUFFER],
-            from: 0,
-            to: 0,
-            is_ended: false,
-        })
+        Ok(Self::new(self.transport.try_clone()?, Arc::clone(&self.session)))
     }
 
     fn prepare(&self, write_timeout: Duration) -> io::Result<()> {

@@ -24,10 +24,10 @@ pub(crate) fn ready_by<R>(
 pub(crate) fn parked<R>(mut poll: impl FnMut(&Thread) -> Poll<R>) -> R {
     let me = thread::current();
     loop {
-        match poll(&me) {
-            Poll::Ready(ready) => return ready,
-            Poll::Pending => thread::park(),
+        if let Poll::Ready(ready) = poll(&me) {
+            return ready;
         }
+        thread::park();
     }
 }
 

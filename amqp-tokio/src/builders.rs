@@ -4,7 +4,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::Waker;
 
-use amqp_proto::client::{ReceiverSettings, Result, SenderSettings, link_setters};
+use amqp_proto::client::{ReceiverSettings, Result, SenderSettings};
 use amqp_proto::driver;
 
 use crate::receiver::Receiver;
@@ -37,28 +37,7 @@ pub struct SenderBuilder {
     pub(crate) settings: SenderSettings,
 }
 
-impl SenderBuilder {
-    link_setters!(sender);
-
-    /// Attaches the link, and waits until the peer has attached it, too. Awaiting the builder does the same.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Attach`](crate::Error::Attach) if the link cannot be attached, [`Error::Link`](crate::Error::Link) if
-    /// the peer refuses it, [`Error::Ungranted`](crate::Error::Ungranted) if the peer does not grant a required
-    /// setting, [`Error::Session`](crate::Error::Session) or [`Error::Connection`](crate::Error::Connection) if one
-    /// of them is over, [`Error::TimedOut`](crate::Error::TimedOut) if the peer does not answer in time.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future closes the link.
-    pub async fn attach(self) -> Result<Sender> {
-        let link = driver::Sender::attach(&self.home, &self.settings)?;
-        driver::Sender::attached(&link).await?;
-        self.settings.check(link.peer_attach())?;
-        Ok(link.into())
-    }
-}
+driver::skin::builder!(SenderBuilder, Sender, sender, async);
 
 impl IntoFuture for SenderBuilder {
     type Output = Result<Sender>;
@@ -94,25 +73,7 @@ pub struct ReceiverBuilder {
     pub(crate) settings: ReceiverSettings,
 }
 
-impl ReceiverBuilder {
-    link_setters!(receiver);
-
-    /// Attaches the link, and waits until the peer has attached it, too. Awaiting the builder does the same.
-    ///
-    /// # Errors
-    ///
-    /// See [`SenderBuilder::attach`].
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future closes the link.
-    pub async fn attach(self) -> Result<Receiver> {
-        let link = driver::Receiver::attach(&self.home, &self.settings)?;
-        driver::Receiver::attached(&link).await?;
-        self.settings.check(link.peer_attach())?;
-        Ok(link.into())
-    }
-}
+driver::skin::builder!(ReceiverBuilder, Receiver, receiver, async);
 
 impl IntoFuture for ReceiverBuilder {
     type Output = Result<Receiver>;

@@ -10,8 +10,7 @@ use amqp_proto::client::Result;
 use amqp_proto::policy::OnFailure;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::handles::Delivery;
-use crate::receiver::Receiver;
+use crate::receiver::{Delivery, Receiver};
 
 impl Receiver {
     /// Processes each message in a task of its own until the link ends, at most `concurrency` messages at a time.

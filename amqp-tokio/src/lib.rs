@@ -27,7 +27,6 @@ mod connection;
 mod container;
 mod driver;
 mod for_each;
-mod handles;
 mod listener;
 mod reader;
 mod receiver;
@@ -44,17 +43,16 @@ mod writer;
 pub use builders::{ReceiverBuilder, SenderBuilder};
 pub use connection::Connection;
 pub use container::{Container, Injector, Stopped};
-#[doc(hidden)]
-pub use handles::Tokio;
-pub use handles::{Accepted, Delivery, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
 pub use listener::{Incoming, Listener};
 pub use reader::MessageReader;
-pub use receiver::Receiver;
+pub use receiver::{Delivery, Receiver};
 pub use requester::Requester;
 pub use responder::{Request, Responder};
 pub use sender::Sender;
 pub use sent::{Sent, SentOutcomes};
-pub use session::Session;
+#[doc(hidden)]
+pub use session::Tokio;
+pub use session::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession, Session};
 pub use writer::MessageWriter;
 
 pub use amqp_proto as proto;
@@ -63,7 +61,5 @@ pub use amqp_proto::client::{
 };
 #[cfg(feature = "tls")]
 pub use amqp_proto::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};
-pub use amqp_proto::sasl;
-pub use amqp_proto::{Cause, Origin, Reason};
-pub use amqp_proto::{config, handler, message, policy, types, wire};
+pub use amqp_proto::{Cause, Origin, Reason, config, handler, message, policy, sasl, types, wire};
 pub use bytes;

@@ -1,6 +1,5 @@
 //! [`Listener`]: accepts TCP connections.
 
-use std::io;
 use std::net::SocketAddr;
 
 use amqp_proto::client::{Acceptor, Peer, Result};
@@ -78,9 +77,9 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// The error of the operating system.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// The error of the system.
+    pub fn local_addr(&self) -> Result<SocketAddr> {
+        Ok(self.listener.local_addr()?)
     }
 
     /// Waits for the next client.

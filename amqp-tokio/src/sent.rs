@@ -1,6 +1,6 @@
 //! [`Sent`]: a sent message, and the future of its outcome.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -21,22 +21,9 @@ use futures_core::Stream;
 #[must_use = "the outcome of the message is not looked at"]
 pub struct Sent(pub(crate) driver::Sent<Waker>);
 
-impl Sent {
-    /// Waits for the outcome, which stays known: a second call returns it again. A message that was sent settled
-    /// counts as accepted.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Lost`](crate::Error::Lost) if the link ended before the outcome was known;
-    /// [`Error::Undecided`](crate::Error::Undecided) if the receiver has settled without an outcome.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future changes nothing.
-    pub async fn outcome(&self) -> Result<Outcome> {
-        poll_fn(|context| driver::Sent::poll_outcome(self, context.waker())).await
-    }
-}
+driver::handles! { Waker: Sent }
+
+driver::skin::sent!(async);
 
 impl Future for Sent {
     type Output = Result<Outcome>;

@@ -1,63 +1,42 @@
-//! [`Session`]: attaches links, and ends.
+//! [`Session`]: the handle of one; and sessions and links of the peer.
 
-use std::task::Waker;
+use std::task::Waker as Waiter;
 
-use amqp_proto::client::Result;
-use amqp_proto::driver;
-use amqp_proto::wire;
+use amqp_proto::driver::{self, Adapter};
 
 use crate::builders::{ReceiverBuilder, SenderBuilder};
-use crate::handles::OfferedLink;
+use crate::receiver::Receiver;
+use crate::sender::Sender;
 
 /// A handle of a session. Clones are cheap handles of the same session.
 ///
 /// A session that this end has begun ends by [`end`](Self::end), or when its last handle and the last handle of its
 /// links are dropped.
 #[derive(Debug, Clone)]
-pub struct Session(pub(crate) driver::Session<Waker>);
+pub struct Session(pub(crate) driver::Session<Waiter>);
 
-impl Session {
-    driver::link_builders!(Session);
+driver::skin::session!(async);
 
-    /// Waits for the next link that the peer attaches; `None` if the session has ended without an error.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Session`](crate::Error::Session) or [`Error::Connection`](crate::Error::Connection) if it has ended
-    /// with an error.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future takes no link.
-    pub async fn next_link(&self) -> Result<Option<OfferedLink>> {
-        driver::Session::next_link(self).await
-    }
+/// Names the handles of this crate.
+#[derive(Debug)]
+pub enum Tokio {}
 
-    /// Ends the session, and waits until the peer has ended it, too. Returns `Ok` if it has ended before without an
-    /// error.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Session`](crate::Error::Session) or [`Error::Connection`](crate::Error::Connection) if the session
-    /// ended for another reason, [`Error::TimedOut`](crate::Error::TimedOut) if the peer does not answer in time.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future has begun to end the session.
-    pub async fn end(&self) -> Result<()> {
-        driver::Session::end(self, None).await
-    }
-
-    /// Ends the session with an error for the peer, and waits until the peer has ended it, too.
-    ///
-    /// # Errors
-    ///
-    /// See [`end`](Self::end).
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future has begun to end the session.
-    pub async fn end_with(&self, error: impl Into<wire::AmqpError>) -> Result<()> {
-        driver::Session::end(self, Some(error.into())).await
-    }
+impl Adapter for Tokio {
+    type Waiter = Waiter;
+    type Session = Session;
+    type Sender = Sender;
+    type Receiver = Receiver;
 }
+
+/// A session or a link of the peer. Dropping it refuses it.
+pub type Offer = driver::Offer<Tokio>;
+/// A session or a link that was accepted.
+pub type Accepted = driver::Accepted<Tokio>;
+/// A session that the peer has begun. Dropping it refuses it.
+pub type OfferedSession = driver::OfferedSession<Tokio>;
+/// A link that the peer has attached. Dropping it refuses it.
+pub type OfferedLink = driver::OfferedLink<Tokio>;
+/// A link on which the peer receives. Dropping it refuses it.
+pub type OfferedSender = driver::OfferedSender<Tokio>;
+/// A link on which the peer sends. Dropping it refuses it.
+pub type OfferedReceiver = driver::OfferedReceiver<Tokio>;

@@ -5,6 +5,7 @@
 
 mod network;
 mod socket;
+mod tcp;
 
 use std::fmt;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};

@@ -14,8 +14,8 @@ use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, FailureScope, Lis
 use amqp_proto::types::{Moment, Str};
 
 use super::socket::{self, Socket};
+use super::tcp::{self, TcpTransport};
 use super::{Input, spawn};
-use crate::connect::{self, TcpTransport};
 use crate::transport;
 
 /// A result of a thread that connects or listens.
@@ -142,7 +142,7 @@ impl Network {
         let started = spawn("amqp-connect", move || {
             let reached = address.map_err(Into::into).and_then(|address| {
                 let options = options.for_address(&address)?;
-                Ok((connect::reach(&address, &options)?, Box::new(options)))
+                Ok((tcp::reach(&address, &options)?, Box::new(options)))
             });
             let _ = outputs.send(Input::Network(Done::Connected(key, reached)));
         });
@@ -193,8 +193,8 @@ impl Network {
     fn take(&mut self, stream: TcpStream) {
         let (acceptor, outputs) = (self.acceptor.clone(), self.outputs.clone());
         let take = move || {
-            // A connection that fails here is closed; there is no one to report it to.
-            if let Ok((stream, peer)) = connect::taken(stream, &acceptor) {
+            // One that cannot be taken is closed: there is nobody to be told but the peer.
+            if let Ok((stream, peer)) = tcp::accept(stream, &acceptor) {
                 let _ = outputs.send(Input::Network(Done::Accepted(stream, peer)));
             }
         };

@@ -26,6 +26,8 @@ mod responder;
 mod sender;
 mod sent;
 mod session;
+#[doc(hidden)]
+pub mod skin;
 mod slots;
 mod state;
 mod transport;
@@ -55,3 +57,6 @@ pub use wait::{Attempt, Try, Wait};
 pub use wake::Wake;
 pub use write_buffer::{PIECES, WriteBuffer};
 pub use writer::MessageWriter;
+
+#[doc(hidden)]
+pub use bytes::Bytes;

@@ -17,7 +17,7 @@ use super::places::Places;
 use super::wait::Bound;
 use super::wake::Wake;
 use super::write_buffer::WriteBuffer;
-use crate::client::{CloseReason, Error};
+use crate::client::{CloseReason, ConnectionOptions, Error};
 use crate::connection::Connection as Engine;
 use crate::machine::{Delivery, Reason, Slab};
 use crate::types::{DeliveryKey, Key, LinkKey, Moment, SessionKey, Str};
@@ -241,6 +241,21 @@ pub struct HubOptions<W: Wake> {
     pub write_here: Option<WriteHere>,
     /// The work after the last handle was dropped and the connection is closing.
     pub last_words: Option<LastWords<W>>,
+}
+
+impl<W: Wake> HubOptions<W> {
+    /// Returns the options of a connection whose driver writes all output.
+    pub fn new(clock: Clock, prefix: String, options: &ConnectionOptions) -> Self {
+        Self {
+            clock,
+            url: options.url().cloned(),
+            prefix,
+            takes_offers: options.accept_offers(),
+            reply_timeout: options.reply_timeout(),
+            write_here: None,
+            last_words: None,
+        }
+    }
 }
 
 /// Work after the last handle of a connection was dropped, such as waiting until all output is written.

@@ -17,8 +17,8 @@ use super::letters::Reason;
 use super::nodes::{Listening, Nodes};
 use super::stored::Stored;
 use super::waiters::Ticket;
-use crate::sender::Sender;
-use crate::sent::SentOutcomes;
+use crate::Sender;
+use crate::SentOutcomes;
 
 /// A link on which a client receives.
 pub(super) struct Consumer {

@@ -61,8 +61,8 @@ use amqp_proto::message::Payload;
 use amqp_proto::wire::ANONYMOUS_RELAY;
 use tokio::net::ToSocketAddrs;
 
-use crate::connection::Connection;
-use crate::listener::Listener;
+use crate::Connection;
+use crate::Listener;
 pub use letters::{DeadLetter, Reason};
 use nodes::Nodes;
 use quota::{Bounds, Quota};

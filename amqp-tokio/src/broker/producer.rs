@@ -19,7 +19,7 @@ use super::stored::{Stored, kept};
 use super::topic::Topic;
 use super::waiters::Ticket;
 use crate::Delivery;
-use crate::receiver::Receiver;
+use crate::Receiver;
 
 /// A link on which a client sends.
 pub(super) struct Producer {

@@ -13,10 +13,10 @@ use super::node::{Node, Use};
 use super::nodes::{Listening, Nodes};
 use super::producer::Producer;
 use super::{Broker, termini};
-use crate::connection::Connection;
-use crate::handles::{OfferedLink, OfferedReceiver, OfferedSender};
-use crate::listener::Listener;
-use crate::session::Session;
+use crate::Connection;
+use crate::Listener;
+use crate::Session;
+use crate::{OfferedLink, OfferedReceiver, OfferedSender};
 
 /// The pause after a client could not be accepted, as when too many files are open.
 const PAUSE: Duration = Duration::from_millis(50);

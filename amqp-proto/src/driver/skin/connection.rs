@@ -1,0 +1,175 @@
+//! The methods of connections and sessions that wait.
+
+/// Writes the methods of an adapter's `Connection`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __connection {
+    ($($async:ident)?) => {
+        $crate::driver::handles! { Waiter: Connection }
+
+        impl Connection {
+            /// Connects to a URL such as `amqp://user:password@host:port`, and opens the connection. The path of the URL
+            /// is ignored.
+            ///
+            /// # Errors
+            ///
+            /// The URL or its user is wrong; the host cannot be reached; TLS, SASL or the peer's open has failed; or one
+            /// of them took too long. See [`Error::kind`](crate::Error::kind).
+            #[doc = $crate::driver::skin::cancel!($($async)? "A dropped future closes the transport.")]
+            pub $($async)? fn open(url: &str) -> $crate::client::Result<Self> {
+                $crate::driver::skin::call!($($async)? Self::open_with(url, $crate::client::ConnectionOptions::new()))
+            }
+
+            /// Connects like [`open`](Self::open), with options.
+            ///
+            /// # Errors
+            ///
+            /// See [`open`](Self::open).
+            #[doc = $crate::driver::skin::cancel!($($async)? "A dropped future closes the transport.")]
+            pub $($async)? fn open_with(
+                url: &str,
+                options: $crate::client::ConnectionOptions,
+            ) -> $crate::client::Result<Self> {
+                $crate::driver::skin::call!($($async)? Self::connect(&url.parse()?, options))
+            }
+
+            $crate::driver::link_builders!(Connection);
+
+            /// Begins a session with the default options, and waits until the peer has begun it, too.
+            ///
+            /// # Errors
+            ///
+            /// See [`session_with`](Self::session_with).
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future ends the session.")]
+            pub $($async)? fn session(&self) -> $crate::client::Result<Session> {
+                $crate::driver::skin::call!($($async)? self.session_with($crate::config::SessionOptions::new()))
+            }
+
+            /// Begins a session with options, and waits until the peer has begun it, too.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::Begin`](crate::Error::Begin) if the connection allows no more sessions;
+            /// [`Error::TimedOut`](crate::Error::TimedOut) if the peer does not answer within the reply timeout; the end
+            /// of the session or the connection.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future ends the session.")]
+            pub $($async)? fn session_with(
+                &self,
+                options: $crate::config::SessionOptions,
+            ) -> $crate::client::Result<Session> {
+                let session = $crate::driver::Connection::begin(self, &options)?;
+                $crate::driver::skin::wait!($($async)? $crate::driver::Session::begun(&session))?;
+                Ok(Session(session))
+            }
+
+            /// Waits for the next session that the peer begins; `None` if the connection has ended without an error.
+            ///
+            /// The options must accept offers, as the options of a [`Listener`](crate::Listener) do.
+            ///
+            /// # Errors
+            ///
+            /// The end of the connection, if it was an error.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future takes no session.")]
+            pub $($async)? fn next_session(&self) -> $crate::client::Result<Option<OfferedSession>> {
+                $crate::driver::skin::wait!($($async)? $crate::driver::Connection::next_session(self))
+            }
+
+            /// Waits for the next session or link of the peer, on any session; `None` if the connection has ended
+            /// without an error.
+            ///
+            /// The options must accept offers, as the options of a [`Listener`](crate::Listener) do.
+            ///
+            /// # Errors
+            ///
+            /// The end of the connection, if it was an error.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future takes no offer.")]
+            pub $($async)? fn next_offer(&self) -> $crate::client::Result<Option<Offer>> {
+                $crate::driver::skin::wait!($($async)? $crate::driver::Connection::next_offer(self))
+            }
+
+            /// Closes the connection, and waits until the peer has closed it, too. Sent messages are written before the
+            /// close. Returns `Ok` if the connection had ended without an error.
+            ///
+            /// Only the outcome of a message tells whether it arrived.
+            ///
+            /// # Errors
+            ///
+            /// The end of the connection, if it was an error; or that not all sent messages were written, if the peer
+            /// did not take them within the [close timeout](crate::ConnectionOptions::with_close_timeout).
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future does not stop the close.")]
+            pub $($async)? fn close(&self) -> $crate::client::Result<()> {
+                $crate::driver::skin::wait!($($async)? $crate::driver::Connection::close(self))
+            }
+
+            /// Closes the connection at once with an error for the peer, and waits until the peer has closed it, too.
+            /// Messages that are not yet written are dropped.
+            ///
+            /// # Errors
+            ///
+            /// The end of the connection, if it had another reason.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future does not stop the close.")]
+            pub $($async)? fn close_with(
+                &self,
+                error: impl Into<$crate::wire::AmqpError>,
+            ) -> $crate::client::Result<()> {
+                $crate::driver::skin::wait!($($async)? $crate::driver::Connection::close_with(self, error.into()))
+            }
+
+            /// Waits until the connection is over and its output is written, and returns the reason.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future has no effect.")]
+            pub $($async)? fn closed(&self) -> $crate::client::CloseReason {
+                $crate::driver::skin::wait!($($async)? $crate::driver::Connection::closed(self))
+            }
+        }
+    };
+}
+
+/// Writes the methods of an adapter's `Session`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __session {
+    ($($async:ident)?) => {
+        $crate::driver::handles! { Waiter: Session }
+
+        impl Session {
+            $crate::driver::link_builders!(Session);
+
+            /// Waits for the next link that the peer attaches; `None` if the session has ended without an error.
+            ///
+            /// # Errors
+            ///
+            /// The end of the session, if it was an error.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future takes no link.")]
+            pub $($async)? fn next_link(&self) -> $crate::client::Result<Option<OfferedLink>> {
+                $crate::driver::skin::wait!($($async)? $crate::driver::Session::next_link(self))
+            }
+
+            /// Ends the session, and waits until the peer has ended it, too. Returns `Ok` if the session had ended
+            /// without an error.
+            ///
+            /// # Errors
+            ///
+            /// The end of the session, if it was an error; [`Error::TimedOut`](crate::Error::TimedOut) if the peer does
+            /// not answer within the reply timeout.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future does not stop the end.")]
+            pub $($async)? fn end(&self) -> $crate::client::Result<()> {
+                $crate::driver::skin::wait!($($async)? $crate::driver::Session::end(self, None))
+            }
+
+            /// Ends the session with an error for the peer, and waits until the peer has ended it, too.
+            ///
+            /// # Errors
+            ///
+            /// See [`end`](Self::end).
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future does not stop the end.")]
+            pub $($async)? fn end_with(
+                &self,
+                error: impl Into<$crate::wire::AmqpError>,
+            ) -> $crate::client::Result<()> {
+                $crate::driver::skin::wait!($($async)? $crate::driver::Session::end(self, Some(error.into())))
+            }
+        }
+    };
+}
+
+pub use {__connection as connection, __session as session};
