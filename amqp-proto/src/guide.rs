@@ -1,5 +1,8 @@
 //! Pages for users of this crate and its adapters, from the folder `docs`.
 
+#[doc = include_str!("../docs/ADAPTERS.md")]
+pub mod adapters {}
+
 #[doc = include_str!("../docs/ARCHITECTURE.md")]
 pub mod architecture {}
 
