@@ -41,7 +41,7 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] if no message has arrived in time; also those of [`recv`](Self::recv).
+    /// That error if no message has arrived in time; also those of [`recv`](Self::recv).
     pub fn recv_timeout(&self, span: Duration) -> Result<Option<Delivery>> {
         ready_by(driver::Receiver::recv(self), Instant::now().checked_add(span))
     }

@@ -49,7 +49,7 @@ impl Responder {
     }
 }
 
-/// A request that waits for its reply. Dropping it without an outcome releases it, like a [`Delivery`].
+/// A request that waits for its reply. Dropping it without an outcome releases it, like a [`Delivery`](crate::Delivery).
 #[derive(Debug)]
 #[must_use = "a request that is dropped with nothing decided is released"]
 pub struct Request(pub(crate) driver::Request<Waiter>);
