@@ -49,8 +49,8 @@ pub(crate) fn connect<T: Transport>(
     host: &str,
     options: &ConnectionOptions,
 ) -> Result<Secured<T>> {
-    let tls = options.client_tls()?.connect(host)?;
-    Ok(Secured::begin(transport, tls.into(), options.open_timeout()).map_err(tls_failure)?)
+    let (tls, span) = (options.client_tls()?.connect(host)?, options.open_timeout());
+    Secured::begin(transport, tls.into(), span).map_err(|error| options.tls_failure(error).into())
 }
 
 /// Handshakes as a server, and reads the identity in the client's certificate.

@@ -25,7 +25,8 @@ where
 {
     let tls = options.client_tls()?;
     let connecting = TlsConnector::from(tls.config().clone()).connect(tls.name(host)?, stream);
-    let stream = within(options.open_timeout(), connecting).await.map_err(tls_failure)?;
+    let connected = within(options.open_timeout(), connecting).await;
+    let stream = connected.map_err(|error| options.tls_failure(error))?;
     Ok((stream, Peer::new(TransportSecurity::Encrypted).with_address(peer.address())))
 }
 

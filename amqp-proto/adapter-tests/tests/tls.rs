@@ -140,6 +140,8 @@ async fn one_speaks_tls_and_the_other_does_not() {
     let (port, _taken) = taking(Acceptor::default()).await;
     let error = open(port, trusting(&authority)).await.unwrap_err();
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
+    let advice = format!("(amqps://localhost:{port}); is this the port for amqps, mostly 5671?");
+    assert!(error.to_string().ends_with(&advice), "{error}");
 
     let (port, taken) = taking(server(&authority.issue("localhost"))).await;
     let error = Connection::open(&format!("amqp://localhost:{port}")).await.unwrap_err();
@@ -154,7 +156,8 @@ async fn a_server_that_never_answers() {
     let port = listener.local_addr().unwrap().port();
     let options = trusting(&Authority::new()).with_open_timeout(Duration::from_millis(50));
     let error = open(port, options).await.unwrap_err();
-    assert!(error.to_string().contains("does not answer, perhaps it does not speak TLS"), "{error}");
+    let words = format!("does not answer, perhaps it does not speak TLS (amqps://localhost:{port})");
+    assert!(error.to_string().ends_with(&words), "{error}");
 }
 
 /// A stream that is cut differs from one that the peer has ended.

@@ -260,6 +260,15 @@ impl ConnectionOptions {
         self.tls.clone().map_or_else(ClientTls::system, Ok)
     }
 
+    /// Marks an error as an error of TLS, and adds the URL, if there is one, and advice.
+    #[cfg(feature = "tls")]
+    pub fn tls_failure(&self, error: io::Error) -> io::Error {
+        match &self.url {
+            Some(url) => super::tls::failure_at(url, error),
+            None => super::tls::tls_failure(error),
+        }
+    }
+
     /// Returns the options with everything that the URL adds: the host and the user.
     ///
     /// Over TLS with a client certificate and without a user, the client authenticates by EXTERNAL if the

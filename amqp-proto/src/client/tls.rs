@@ -315,6 +315,16 @@ pub fn tls_failure(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), TlsFailure { words, is_ours: false })
 }
 
+/// Marks an error as an error of TLS of a client, and adds the URL and advice.
+pub(super) fn failure_at(url: &str, error: io::Error) -> io::Error {
+    let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    let is_foreign = matches!(cause, Some(rustls::Error::InvalidMessage(_)));
+    let hint = if is_foreign { "; is this the port for amqps, mostly 5671?" } else { "" };
+    let failure = tls_failure(error);
+    let words = format!("{failure} ({url}){hint}");
+    io::Error::new(failure.kind(), TlsFailure { words, is_ours: false })
+}
+
 /// A failure of TLS, as text, inside an [`io::Error`].
 #[derive(Debug)]
 pub(super) struct TlsFailure {
