@@ -29,6 +29,8 @@ impl From<SessionFault> for Fault {
 
 impl LinkFault {
     /// Returns the fault with its link.
+    #[cold]
+    #[inline(never)] // out of the path of transfers without a fault
     pub(crate) fn on(self, link: LinkIx) -> Fault {
         Fault::Link { link, fault: self }
     }
