@@ -67,6 +67,7 @@ impl Transport for Slow {
 
 /// C-CLOSE-01: dropping the last handle writes all queued messages, and the close behind them.
 #[test]
+#[adapter_tests::bounded]
 fn c_close_01_dropping_the_last_handle_writes_queued_messages() {
     let (near, far) = Pipe::pair();
     let written = Arc::new(Mutex::new(Vec::new()));
@@ -89,6 +90,7 @@ fn c_close_01_dropping_the_last_handle_writes_queued_messages() {
 
 /// C-CLOSE-02: dropping a connection whose peer does not read takes a bounded time.
 #[test]
+#[adapter_tests::bounded]
 fn c_close_02_dropping_the_last_handle_does_not_wait_for_ever() {
     let (near, far) = Pipe::pair();
     let hold = near.try_clone().unwrap();

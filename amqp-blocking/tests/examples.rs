@@ -67,6 +67,7 @@ fn sender(link: Accepted) -> Sender {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn send_shows_the_outcomes() {
     let (url, peer) = peer(|link| {
         for delivery in &receiver(link) {
@@ -83,6 +84,7 @@ fn send_shows_the_outcomes() {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn send_fails_if_an_outcome_is_another_than_expected() {
     for (expected, code) in [("accepted", 1), ("rejected", 0)] {
         let (url, peer) = peer(|link| {
@@ -98,6 +100,7 @@ fn send_fails_if_an_outcome_is_another_than_expected() {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn send_settled() {
     let (url, peer) = peer(|link| {
         let count = receiver(link).iter().filter(|delivery| delivery.as_ref().unwrap().is_settled()).count();
@@ -108,6 +111,7 @@ fn send_settled() {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn receive_gives_the_requested_outcome() {
     for outcome in ["accepted", "rejected", "released", "modified"] {
         let (url, peer) = peer(move |link| {
@@ -128,6 +132,7 @@ fn receive_gives_the_requested_outcome() {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn receive_ends_after_a_silence() {
     let (url, peer) = peer(|link| {
         drop(sender(link).send(Message::from("the only one")).unwrap());
@@ -141,6 +146,7 @@ fn receive_ends_after_a_silence() {
 /// Senders to a slow peer wait; an interruption ends that, once.
 #[cfg(unix)]
 #[test]
+#[adapter_tests::bounded(900)]
 fn an_interruption_ends_sending_to_a_full_queue() {
     let (told, is_taken) = mpsc::channel();
     let (url, peer) = peer(move |link| {
@@ -163,6 +169,7 @@ fn an_interruption_ends_sending_to_a_full_queue() {
 
 /// An example piped into `head` ends without a backtrace, and leaves the other messages to others.
 #[test]
+#[adapter_tests::bounded(900)]
 fn a_closed_output_ends_the_program_quietly() {
     let (url, peer) = peer(|link| {
         let sender = sender(link);
@@ -184,6 +191,7 @@ fn a_closed_output_ends_the_program_quietly() {
 
 /// A wrong password in a URL is never shown, and `--address` takes an address unchanged.
 #[test]
+#[adapter_tests::bounded(900)]
 fn passwords_are_not_printed_and_an_address_is_taken_as_it_is() {
     for url in
         ["amqp://me:12#seCret@localhost/jobs", "amqp://me:12/seCret@localhost", "amqp://:seCret@localhost"]
@@ -204,6 +212,7 @@ fn passwords_are_not_printed_and_an_address_is_taken_as_it_is() {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn the_chapter_in_the_handler_style() {
     let (code, said, errors) = run("handler", &[]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
@@ -244,6 +253,7 @@ fn encrypted_peer(authority: &Authority) -> String {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn all_of_them_speak_tls() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let authority = Authority::new();
@@ -263,6 +273,7 @@ fn all_of_them_speak_tls() {
 
 /// A link that the broker refuses is an error, which the exit code shows.
 #[test]
+#[adapter_tests::bounded(900)]
 fn a_refused_link_sets_the_exit_code() {
     let listener = Listener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqp://{}/jobs", listener.local_addr().unwrap());
@@ -282,6 +293,7 @@ fn a_refused_link_sets_the_exit_code() {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn wrong_input_is_an_error_in_words() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("amqp://{free}/jobs");

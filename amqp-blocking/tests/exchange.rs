@@ -12,6 +12,7 @@ use common::{pair, run, sending};
 
 /// Every message of every thread arrives in one receiving thread, once, and is accepted.
 #[test]
+#[adapter_tests::bounded]
 fn many_threads_share_a_link() {
     const THREADS: usize = 8;
     const EACH: usize = 500;
@@ -58,6 +59,7 @@ fn many_threads_share_a_link() {
 
 /// A timeout of 0 ends at once, and other timeouts end in time.
 #[test]
+#[adapter_tests::bounded]
 fn a_wait_ends_when_its_time_is_up() {
     let (client, server) = pair();
     let (sender, receiver) = sending(&client, &server);

@@ -9,10 +9,11 @@ use amqp_blocking::message::Message;
 use amqp_blocking::types::Limits;
 use amqp_blocking::wire::{Condition, Outcome};
 use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Origin, Transport};
-use common::{Pipe, next_receiver, pair_with, piped, piped_with, run, sending};
+use common::{Pipe, next_receiver, piped, piped_with, run, sending};
 
 /// Each tracked delivery ends, with its outcome or an error, wherever the peer's stream is cut.
 #[test]
+#[adapter_tests::bounded]
 fn a_peer_that_is_killed_ends_every_delivery() {
     for taken in [0, 1, 7, 50] {
         let (client, server, pipe) = piped();
@@ -59,6 +60,7 @@ fn a_peer_that_is_killed_ends_every_delivery() {
 
 /// While the peer does not read, sending waits, and receiving continues.
 #[test]
+#[adapter_tests::bounded]
 fn a_stalled_reader_does_not_block_others() {
     let (client, server, pipe) = piped();
     let (sender, from_client) = sending(&client, &server);
@@ -89,6 +91,7 @@ fn a_stalled_reader_does_not_block_others() {
 
 /// The end of the input is found behind output that the peer does not read.
 #[test]
+#[adapter_tests::bounded]
 fn a_peer_that_is_killed_while_output_waits() {
     let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
     let (client, server, pipe) = piped_with(ConnectionOptions::new().with_limits(limits));
@@ -102,6 +105,7 @@ fn a_peer_that_is_killed_while_output_waits() {
 
 /// C-CLOSE-02: a peer that does not read cannot prevent the close.
 #[test]
+#[adapter_tests::bounded]
 fn closing_does_not_wait_for_a_peer_that_stalls() {
     let (near, far) = Pipe::pair();
     let hold = near.try_clone().unwrap();
@@ -120,6 +124,7 @@ fn closing_does_not_wait_for_a_peer_that_stalls() {
 
 /// C-IDLE-03: a silent peer is given up.
 #[test]
+#[adapter_tests::bounded]
 fn a_peer_that_goes_silent_is_given_up() {
     let (near, far) = Pipe::pair();
     let hold = far.try_clone().unwrap();
@@ -135,20 +140,9 @@ fn a_peer_that_goes_silent_is_given_up() {
     assert_eq!((ended.origin(), ended.condition()), (Origin::Local, Some(&Condition::ResourceLimitExceeded)));
 }
 
-/// Calls that the peer does not answer time out.
-#[test]
-fn unanswered_calls_time_out() {
-    let options = ConnectionOptions::new().with_reply_timeout(Duration::from_millis(100));
-    let (client, _server) = pair_with(options, Acceptor::default());
-    // The server never handles its offers.
-    assert!(matches!(client.session(), Err(Error::TimedOut)));
-    assert!(matches!(client.sender("jobs").attach(), Err(Error::TimedOut)));
-    assert!(matches!(client.receiver("jobs").attach(), Err(Error::TimedOut)));
-    client.close().unwrap();
-}
-
 /// C-IDLE-04: an idle end sends heartbeats in time.
 #[test]
+#[adapter_tests::bounded]
 fn a_quiet_connection_is_kept() {
     let (near, far) = Pipe::pair();
     let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());

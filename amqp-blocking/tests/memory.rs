@@ -65,6 +65,7 @@ fn assert_kept_nothing(before: usize, what: &str) {
 
 /// This is the only test here, since others would use the same heap.
 #[test]
+#[adapter_tests::bounded(3_600)]
 fn nothing_is_kept() {
     let (client, server, _) = piped();
     let (sender, receiver) = sending(&client, &server);

@@ -42,6 +42,7 @@ fn answer(answers: &Sender, request: &Delivery) {
 
 /// A request that times out is forgotten, and its reply has no effect.
 #[test]
+#[adapter_tests::bounded]
 fn an_answer_that_is_late() {
     let (requester, _server, answers, requests) = asking();
     let error = requester.request_timeout("slow", Duration::from_millis(1)).unwrap_err();

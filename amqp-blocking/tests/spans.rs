@@ -73,6 +73,7 @@ impl Transport for Talking {
 
 /// All threads share one subscriber, so there is one test.
 #[test]
+#[adapter_tests::bounded]
 fn spans_name_the_peer_and_frames_show_no_password() {
     let lines = Lines::default();
     let writer = lines.clone();

@@ -38,6 +38,7 @@ fn by_hand(prefetch: u32) -> ReceiverOptions {
 
 /// By `std::io`, with copies of any size.
 #[test]
+#[adapter_tests::bounded]
 fn a_stream_is_a_reader_and_a_writer() {
     let (client, server, _) = piped();
     let (sender, receiver, _session) = sending(
@@ -63,6 +64,7 @@ fn a_stream_is_a_reader_and_a_writer() {
 
 /// A message in pieces ends with its link, at both ends.
 #[test]
+#[adapter_tests::bounded]
 fn a_stream_whose_peer_is_gone() {
     let limits = Limits::DEFAULT.with_output_octets(4096);
     let (client, server, pipe) = piped_with(ConnectionOptions::new().with_limits(limits));

@@ -23,6 +23,7 @@ use certificates::Authority;
 
 /// The server's certificate is verified as over TCP, and the server gets the host's name.
 #[test]
+#[adapter_tests::bounded]
 fn a_socket_of_unix() {
     let authority = Authority::new();
     let issued = authority.issue("broker.example");

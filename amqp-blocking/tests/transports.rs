@@ -4,7 +4,7 @@
 mod common;
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use amqp_blocking::message::Message;
 use amqp_blocking::types::Limits;
 use amqp_blocking::wire::{AmqpError, Condition, Outcome};
 use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Origin, Result, Transport};
-use common::{Pipe, run, sending, within};
+use common::{Pipe, run, sending};
 
 /// The behaviour of a transport at one end.
 #[derive(Debug, Clone, Copy, Default)]
@@ -131,11 +131,8 @@ fn is_accepted(outcome: Result<Outcome>) -> bool {
 
 /// EOF or a reset after any octet: each wait ends, and earlier reports stay true.
 #[test]
+#[adapter_tests::bounded]
 fn input_that_ends_anywhere() {
-    within(Duration::from_secs(120), cut_anywhere);
-}
-
-fn cut_anywhere() {
     for kind in [None, Some(ErrorKind::ConnectionReset)] {
         // The number of octets depends on how dispositions are merged.
         let are_all_accepted = (0..2_000).step_by(3).any(|octets| {
@@ -182,6 +179,7 @@ fn three(near: Faulty, kind: Option<ErrorKind>) -> usize {
 
 /// Input that arrived before the peer disappeared is read, although output fails.
 #[test]
+#[adapter_tests::bounded]
 fn output_that_breaks_before_input() {
     let (client, server, ways, _) = faulty(ConnectionOptions::new(), Ways::default());
     let client = client.unwrap();
@@ -202,6 +200,7 @@ fn output_that_breaks_before_input() {
 
 /// The reason in the peer's close is reported, although the transport breaks after it.
 #[test]
+#[adapter_tests::bounded]
 fn the_last_words_of_a_peer() {
     let (client, server, ways, _) = faulty(ConnectionOptions::new(), Ways::default());
     let client = client.unwrap();
@@ -217,6 +216,7 @@ fn the_last_words_of_a_peer() {
 
 /// A write of no octets ends the connection and is not repeated for ever; so does a failed flush.
 #[test]
+#[adapter_tests::bounded]
 fn writes_of_nothing_and_flushes_that_fail() {
     for is_deaf in [true, false] {
         let (client, server, ways, _) = faulty(ConnectionOptions::new(), Ways::default());
@@ -237,6 +237,7 @@ fn writes_of_nothing_and_flushes_that_fail() {
 
 /// One octet for each call, or an interruption at every other call: slow, with the same result.
 #[test]
+#[adapter_tests::bounded]
 fn octets_one_by_one_and_interruptions() {
     for (crumb, is_interrupted) in [(1, false), (1, true), (0, true)] {
         let ways = Ways { crumb, is_interrupted, ..Ways::default() };
@@ -254,6 +255,7 @@ fn octets_one_by_one_and_interruptions() {
 
 /// A peer that does not read is not polled again and again, and its output stays within the limits.
 #[test]
+#[adapter_tests::bounded]
 fn a_peer_that_takes_nothing() {
     const LARGE: usize = 100_000;
     let options = ConnectionOptions::new().with_close_timeout(Duration::from_millis(100));
@@ -277,11 +279,8 @@ fn a_peer_that_takes_nothing() {
 
 /// The input ends while the output is full: the end is not delayed.
 #[test]
+#[adapter_tests::bounded]
 fn input_that_ends_behind_output() {
-    within(Duration::from_secs(60), end_behind_output);
-}
-
-fn end_behind_output() {
     let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
     let (client, server, _, pipe) = faulty(ConnectionOptions::new().with_limits(limits), Ways::default());
     let client = client.unwrap();
@@ -293,34 +292,4 @@ fn end_behind_output() {
     half.end_input();
     assert!(!is_accepted(sent.outcome()));
     assert_eq!(client.closed().origin(), Origin::Transport);
-}
-
-/// When either end of a socket ends its direction, both learn that, and accepted messages stay accepted.
-#[test]
-fn half_closed_sockets() {
-    within(Duration::from_secs(60), close_half);
-}
-
-fn close_half() {
-    for is_server in [true, false] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let far = listener.accept().unwrap().0;
-        let half = if is_server { far.try_clone() } else { near.try_clone() }.unwrap();
-        let server = run(move || Connection::accept(far, &Acceptor::default()).unwrap());
-        let client = Connection::over(near, ConnectionOptions::new()).unwrap();
-        let server = server.join().unwrap();
-        let (sender, receiver) = sending(&client, &server);
-        let [first, second] = ["first", "second"].map(|job| sender.send_queued(job).unwrap());
-        receiver.recv().unwrap().unwrap().accept().unwrap();
-        let kept = receiver.recv().unwrap().unwrap();
-        assert!(is_accepted(first.outcome()));
-        half.shutdown(Shutdown::Write).unwrap();
-        assert!(!is_accepted(second.outcome()));
-        kept.into_undecided();
-        assert_eq!(client.closed().origin(), Origin::Transport);
-        assert_eq!(server.closed().origin(), Origin::Transport);
-        assert!(receiver.recv().is_err());
-        assert!(server.next_offer().is_err());
-    }
 }

@@ -12,6 +12,7 @@ use bytes::BytesMut;
 use common::served::{connect, connect_as, delivery_count, next};
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn consumers_compete_for_a_queue() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -39,6 +40,7 @@ async fn consumers_compete_for_a_queue() {
 /// Released messages come again unchanged; failed ones with a delivery-count and annotations; all in order.
 // M-STATE-07, M-STATE-08: a released message comes again unchanged; a modified one is counted and annotated.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn messages_come_again() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -73,6 +75,7 @@ async fn messages_come_again() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn rejected_messages_become_dead_letters() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -95,6 +98,7 @@ async fn rejected_messages_become_dead_letters() {
 
 /// Senders to a full queue run out of credit, and continue when there is room.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_full_queue_holds_senders_back() {
     let broker = Broker::builder().with_depth(10).build().unwrap();
     let connection = connect(&broker).await;
@@ -118,6 +122,7 @@ async fn a_full_queue_holds_senders_back() {
 /// Settled messages count, although the close comes with them; but not messages that a client leaves before a full
 /// queue.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn messages_sent_before_the_close_arrive() {
     let broker = Broker::builder().with_depth(10).build().unwrap();
     for _ in 0..20 {
@@ -150,6 +155,7 @@ async fn messages_sent_before_the_close_arrive() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn each_listener_of_a_topic_gets_each_message() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -173,6 +179,7 @@ async fn each_listener_of_a_topic_gets_each_message() {
 
 /// A request with a dynamic reply address, with a reply over the anonymous relay.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn requests_are_answered() {
     let broker = Broker::new().unwrap();
     let (client, server) = (connect(&broker).await, connect(&broker).await);
@@ -203,6 +210,7 @@ async fn requests_are_answered() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn addresses_for_tests() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -231,6 +239,7 @@ fn annotations(name: &str) -> Annotations {
 
 /// [3.2.2] Delivery-annotations reach only the next hop, also when the message comes again.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn m_dann_01_delivery_annotations_stay_here() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -250,6 +259,7 @@ async fn m_dann_01_delivery_annotations_stay_here() {
 
 /// [3.4.3] The error of a rejected message is its delivery-annotation `rejected`.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_rejected_message_keeps_its_error() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -268,6 +278,7 @@ async fn a_rejected_message_keeps_its_error() {
 
 /// For a drain, the broker sends its messages and returns the rest of the credit.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_drain_gets_all_waiting_messages() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -286,6 +297,7 @@ async fn a_drain_gets_all_waiting_messages() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn settled_links_and_links_that_settle_second() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -307,6 +319,7 @@ async fn settled_links_and_links_that_settle_second() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn users_have_to_authenticate() {
     let broker = Broker::builder().with_user("test", "secret").unwrap().build().unwrap();
     let options = || ConnectionOptions::new();

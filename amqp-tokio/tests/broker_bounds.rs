@@ -20,6 +20,7 @@ fn assert_no_room(outcome: &Outcome) {
 
 /// A queue is bounded in octets, including messages that consumers have; an empty queue accepts any message.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_queue_is_bounded_in_octets() {
     let broker = Broker::builder().with_queue_octets(10_000).build().unwrap();
     let connection = connect(&broker).await;
@@ -41,6 +42,7 @@ async fn a_queue_is_bounded_in_octets() {
 
 /// Messages beyond the bound of all queues are rejected, and accepted again once there is room.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn all_queues_are_bounded_in_octets() {
     let broker = Broker::builder().with_total_octets(10_000).build().unwrap();
     let connection = connect(&broker).await;
@@ -59,6 +61,7 @@ async fn all_queues_are_bounded_in_octets() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn dead_letters_are_bounded_in_octets() {
     let broker = Broker::builder().with_dead_letter_octets(5_000).build().unwrap();
     let connection = connect(&broker).await;
@@ -81,6 +84,7 @@ async fn dead_letters_are_bounded_in_octets() {
 
 /// Queues and topics are removed when they are empty and no link uses them; so are those used by a relay.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn unused_nodes_are_removed() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -119,6 +123,7 @@ async fn gone(broker: &Broker, left: usize) {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn nodes_are_bounded_in_number_and_their_addresses_in_length() {
     let broker = Broker::builder().with_nodes(2).with_address_octets(50).build().unwrap();
     let connection = connect(&broker).await;
@@ -140,6 +145,7 @@ async fn nodes_are_bounded_in_number_and_their_addresses_in_length() {
 
 /// [3.4.5] Annotations from consumers are bounded: a link that adds more is closed, and the message comes again.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn annotations_of_modified_are_bounded() {
     let broker = Broker::builder().with_annotation_octets(1_000).build().unwrap();
     let connection = connect(&broker).await;
@@ -188,6 +194,7 @@ async fn annotations_of_modified_are_bounded() {
 
 /// The messages of `source.N` are made on demand: there may be more of them than memory holds.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn numbered_messages_are_made_on_demand() {
     let broker = Broker::builder().with_depth(10).build().unwrap();
     let connection = connect(&broker).await;
@@ -211,6 +218,7 @@ async fn numbered_messages_are_made_on_demand() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn connections_are_bounded_in_number() {
     let broker = Broker::builder().with_connections(2).build().unwrap();
     let listener = Listener::bind_with("127.0.0.1:0", broker.acceptor()).await.unwrap();
@@ -231,6 +239,7 @@ async fn connections_are_bounded_in_number() {
 
 /// Messages are decoded within the limits of the broker, not the default limits.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn messages_are_decoded_within_the_limits_of_the_broker() {
     let limits = Limits::default().with_elements(64);
     let broker =

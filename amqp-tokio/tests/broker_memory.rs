@@ -26,6 +26,7 @@ fn assert_cost(before: usize, what: &str) {
 
 /// This is the only test here, since others would use the same heap.
 #[tokio::test]
+#[adapter_tests::bounded(3_600)]
 async fn a_kept_message_pins_no_buffer() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;

@@ -16,6 +16,7 @@ use common::served::{bounded, connect, delivery_count, next};
 /// [2.6.5] Messages sent in one write with the close of their link arrive, settled or not, although the peer
 /// disappears.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn messages_before_the_detach_arrive() {
     let broker = Broker::new().unwrap();
     for n in 0..10 {
@@ -41,6 +42,7 @@ async fn messages_before_the_detach_arrive() {
 
 /// [2.4] Deliveries of a peer whose transport breaks come again, and count as failed.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn deliveries_of_a_broken_peer_come_again() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -70,6 +72,7 @@ async fn deliveries_of_a_broken_peer_come_again() {
 
 /// [2.6.7] A drain has one answer, behind the messages, with the number of messages left.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn t_drain_01_one_flow_behind_the_messages() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -96,6 +99,7 @@ async fn t_drain_01_one_flow_behind_the_messages() {
 
 /// [4.4.2] There are no transactions, and work in one is refused.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn work_of_transactions_is_refused() {
     let broker = Broker::new().unwrap();
     let mut peer = Peer::connect(&broker).await;
@@ -111,6 +115,7 @@ async fn work_of_transactions_is_refused() {
 
 /// [3.5.3] A dynamic node ends with its link, although the answer to the link does not fit the peer's frames.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn dynamic_nodes_go_with_links_that_cannot_be_accepted() {
     let broker = Broker::new().unwrap();
     for role in [Role::Sender, Role::Receiver] {
@@ -137,6 +142,7 @@ async fn dynamic_nodes_go_with_links_that_cannot_be_accepted() {
 ///
 /// Counts turns instead of time: other clients exchange messages while the flood is read.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_flood_of_dispositions_does_not_delay_other_clients() {
     const MESSAGES: u32 = 1_000;
     /// About 1 MB, in frames of about 43 octets.

@@ -29,6 +29,7 @@ fn assert_refused(error: &Error, condition: Condition, words: &str) {
 
 /// Otherwise a receiver would rely on a filter that is ignored.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn m_src_09_filters_are_refused_by_name() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -48,6 +49,7 @@ async fn m_src_09_filters_are_refused_by_name() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn browsing_is_refused_and_topics_give_copies() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -68,6 +70,7 @@ async fn browsing_is_refused_and_topics_give_copies() {
 
 /// Such a subscription also asks for copies, which is not the reason of the refusal.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn subscriptions_that_outlive_their_links_are_refused_by_name() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -91,6 +94,7 @@ async fn subscriptions_that_outlive_their_links_are_refused_by_name() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_node_of_another_kind_is_refused() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -104,6 +108,7 @@ async fn a_node_of_another_kind_is_refused() {
 
 /// The answer has the settings in force, not the requested ones.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn the_answer_confirms_nothing_that_is_not_so() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -143,6 +148,7 @@ fn lifetime(policy: LifetimePolicy) -> Fields {
 
 /// [3.5.9] A dynamic node ends with its link, and its properties say so.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn m_dyn_lifetimes_of_dynamic_nodes_are_announced() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
@@ -171,6 +177,7 @@ async fn publish(connection: &Connection, address: &str) -> Outcome {
 
 /// A dynamic topic can be made at a source or a target, and each of its consumers gets each message.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn temporary_topics_are_topics() {
     let broker = Broker::new().unwrap();
     let (connection, other) = (connect(&broker).await, connect(&broker).await);
@@ -206,6 +213,7 @@ async fn temporary_topics_are_topics() {
 
 /// The messages of an ended dynamic node become dead letters, and no other node gets its address.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn the_address_of_a_dynamic_node_is_never_used_again() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;

@@ -16,6 +16,7 @@ fn one_by_one() -> ReceiverOptions {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn opening() {
     each_poll(async |times| {
         let (near, far) = tokio::io::duplex(1 << 10);
@@ -34,6 +35,7 @@ async fn opening() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn accepting() {
     each_poll(async |times| {
         let (near, far) = tokio::io::duplex(1 << 10);
@@ -76,6 +78,7 @@ async fn serve(server: Connection) {
 
 /// Dropped sessions and links are given back: as many can be begun as before.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn sessions_and_links() {
     let options = ConnectionOptions::new().with_channel_max(1).with_handle_max(1);
     let (client, server) = common::pair_with(options.clone(), options, 1 << 10).await;
@@ -107,6 +110,7 @@ async fn sessions_and_links() {
 
 /// A dropped send that waits for credit sends nothing and uses no credit; other messages arrive in order.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn queueing() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, one_by_one()).await;
@@ -131,6 +135,7 @@ async fn queueing() {
 
 /// A dropped send has sent the message or not, as the credit shows.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn sending_and_outcomes() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, one_by_one()).await;
@@ -162,6 +167,7 @@ async fn sending_and_outcomes() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn receiving_messages() {
     let (client, server) = pair().await;
     let (mut receiver, sender, _session) = receiving(&client, &server).await;
@@ -199,6 +205,7 @@ async fn receiving_messages() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn pieces_of_messages() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, one_by_one().with_streaming(true)).await;
@@ -250,6 +257,7 @@ async fn pieces_of_messages() {
 
 /// Dropping a wait for the end does not change the end.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn ends() {
     each_poll(async |times| {
         let (client, server) = pair().await;

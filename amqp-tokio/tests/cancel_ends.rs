@@ -48,6 +48,7 @@ async fn is_usable(sender: &Sender, receiver: &Receiver) {
 
 /// A dropped wait for credit no longer takes a turn.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn waiting_until_a_message_can_be_sent() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, one_by_one()).await;
@@ -67,6 +68,7 @@ async fn waiting_until_a_message_can_be_sent() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn draining() {
     let (client, server) = pair().await;
     let (receiver, sender, _session) = receiving(&client, &server).await;
@@ -91,6 +93,7 @@ async fn draining() {
 
 /// A sender that waits for credit which is drained uses it, and none is left.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn draining_while_another_task_sends() {
     let (client, server) = pair().await;
     let (receiver, sender, _session) = receiving(&client, &server).await;
@@ -114,6 +117,7 @@ async fn draining_while_another_task_sends() {
 
 /// A delivery that is settled only after the sender has settled it.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn waiting_until_a_delivery_is_settled() {
     let (client, server) = pair().await;
     let accept = async {
@@ -150,6 +154,7 @@ async fn next_receiver(session: &Session) -> Receiver {
 
 /// Ends of links, dropped at each poll: the other end learns of the end, and the link can be attached again.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn ends_of_links() {
     let (client, server) = pair().await;
     let mut far: Option<Session> = None;
@@ -188,6 +193,7 @@ async fn ends_of_links() {
 
 /// Old handles of a link do not close it after it was detached and attached again.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_link_that_is_attached_again() {
     let (client, server) = pair().await;
     let accept = async {
@@ -215,6 +221,7 @@ async fn a_link_that_is_attached_again() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn ends_of_connections_and_sessions() {
     for way in 0..3 {
         each_poll(async |times| {
@@ -243,6 +250,7 @@ async fn ends_of_connections_and_sessions() {
 
 /// An offer of the peer goes to the next caller.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn offers() {
     let (client, server) = pair().await;
     each_poll(async |times| {
@@ -270,6 +278,7 @@ async fn offers() {
 
 /// A client, and then a server, that stops waiting: the other end learns that, and the listener continues.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn over_tcp() {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("amqp://{}", listener.local_addr().unwrap());

@@ -78,6 +78,7 @@ async fn ask<R: Send + 'static>(
 
 /// A peer that does not read delays no other, and a dropped container leaves it.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_stalled_peer_does_not_stop_others() {
     let (url, worker_injector, worker) = worker().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -122,6 +123,7 @@ async fn a_stalled_peer_does_not_stop_others() {
 
 /// When the future of a container is dropped, peers learn that their connections are over.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_container_that_is_dropped_closes() {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("amqp://{}", listener.local_addr().unwrap());

@@ -101,6 +101,7 @@ async fn exchange(cut: Way) -> (usize, bool) {
 
 /// EOF or a reset after any octet: each wait ends, and earlier reports stay true.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn input_that_ends_anywhere() {
     for kind in [None, Some(ErrorKind::ConnectionReset)] {
         let mut before = 0;
@@ -118,6 +119,7 @@ async fn input_that_ends_anywhere() {
 
 /// Input that arrived before the peer disappeared is read, although output fails.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn output_that_breaks_before_input() {
     for kind in [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset] {
         let (client, server, hold) = valved(ConnectionOptions::new()).await;
@@ -141,6 +143,7 @@ async fn output_that_breaks_before_input() {
 
 /// The reason in the peer's close is reported, although the transport breaks after it.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn the_last_words_of_a_peer() {
     let (client, server, hold) = valved(ConnectionOptions::new()).await;
     let (sender, _receiver, _session) = sending(&client, &server).await;
@@ -157,6 +160,7 @@ async fn the_last_words_of_a_peer() {
 
 /// A write of no octets ends the connection and is not repeated for ever; so does a failed flush.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn writes_of_nothing_and_flushes_that_fail() {
     for (write, flush, kind) in [
         (Way::Ended, Way::Open, ErrorKind::WriteZero),
@@ -175,6 +179,7 @@ async fn writes_of_nothing_and_flushes_that_fail() {
 
 /// One octet for each call, or an interruption at every other call: slow, with the same result.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn octets_one_by_one_and_interruptions() {
     for way in [Way::Crumbs(1), Way::Interrupted(1), Way::Interrupted(usize::MAX)] {
         let (near, far) = tokio::io::duplex(1 << 16);
@@ -205,6 +210,7 @@ async fn octets_one_by_one_and_interruptions() {
 /// While the peer does not read: sending waits, memory stays within the limits, receiving continues, nothing spins,
 /// and a close ends in time.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn a_peer_that_takes_nothing() {
     const LARGE: usize = 100_000;
     let (client, server, hold) = valved(ConnectionOptions::new()).await;
@@ -248,6 +254,7 @@ async fn a_peer_that_takes_nothing() {
 
 /// When the peer reads again, everything arrives.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn a_peer_that_stalls_for_a_while() {
     let (client, server, hold) = valved(narrow()).await;
     let (sender, receiver, _session) = sending(&client, &server).await;
@@ -273,6 +280,7 @@ async fn a_peer_that_stalls_for_a_while() {
 
 /// Two ends whose output is full, each waiting for the other to read, do read.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn two_ends_that_are_full_at_once() {
     for octets in [4_500, 6_000, 7_500] {
         let options = narrow().with_frame_size(512);
@@ -295,6 +303,7 @@ async fn two_ends_that_are_full_at_once() {
 
 /// The transport breaks while input waits for space in the output: the wait ends.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn output_that_breaks_while_input_waits_for_it() {
     for read in [Way::Open, Way::Ended, Way::Stalled] {
         let (client, server, hold) = valved(narrow()).await;
@@ -312,6 +321,7 @@ async fn output_that_breaks_while_input_waits_for_it() {
 
 /// A peer that has ended only its own direction gets all output, and then the connection is over.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn input_that_ends_while_output_goes_on() {
     let (client, server, hold) = valved(ConnectionOptions::new()).await;
     let (sender, receiver, _session) = sending(&client, &server).await;
@@ -329,6 +339,7 @@ async fn input_that_ends_while_output_goes_on() {
 
 /// A transport that cannot be shut down blocks nothing.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn a_shutdown_that_takes_for_ever_or_fails() {
     for shutdown in [Way::Stalled, Way::Broken(ErrorKind::NotConnected)] {
         let (client, server, hold) = valved(ConnectionOptions::new()).await;
@@ -344,6 +355,7 @@ async fn a_shutdown_that_takes_for_ever_or_fails() {
 
 /// C-IDLE-03: a silent peer is given up, although it reads.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn a_peer_that_goes_silent() {
     for write in [Way::Open, Way::Stalled] {
         let options = ConnectionOptions::new().with_idle_timeout(Duration::from_secs(60));
@@ -365,6 +377,7 @@ async fn a_peer_that_goes_silent() {
 
 /// A quiet connection costs nothing.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn a_quiet_connection_is_not_polled() {
     let (client, server, hold) = valved(ConnectionOptions::new()).await;
     let (_sender, _receiver, _session) = sending(&client, &server).await;

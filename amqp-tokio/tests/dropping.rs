@@ -40,6 +40,7 @@ fn server() -> (String, thread::JoinHandle<(usize, bool)>) {
 
 /// C-CLOSE-01: the driver ends with the runtime, and writes first what the socket takes at once.
 #[test]
+#[adapter_tests::bounded]
 fn c_close_01_the_end_of_a_runtime_writes_as_much_as_possible() {
     for is_dropped in [true, false] {
         let (url, server) = server();

@@ -94,6 +94,7 @@ fn at(url: &str, node: &str) -> String {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn the_quickstart() {
     let (code, said, errors) = run("quickstart", &[]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
@@ -107,6 +108,7 @@ fn the_quickstart() {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn messages_go_through_the_broker() {
     let (broker, url) = Running::listening("broker", &[]);
     let url = at(&url, "jobs");
@@ -131,6 +133,7 @@ fn messages_go_through_the_broker() {
 
 /// Every outcome in both directions; another outcome than the expected one is a failure.
 #[test]
+#[adapter_tests::bounded(900)]
 fn outcomes_are_compared_with_those_expected() {
     for outcome in ["accepted", "rejected", "released", "modified"] {
         let (listen, url) =
@@ -148,6 +151,7 @@ fn outcomes_are_compared_with_those_expected() {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn a_peer_without_a_broker() {
     let (listen, url) = Running::listening("listen", &["--give", "5"]);
     let url = at(&url, "anything");
@@ -163,6 +167,7 @@ fn a_peer_without_a_broker() {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn requests_are_answered() {
     let (_broker, url) = Running::listening("broker", &[]);
     let service = at(&url, "service");
@@ -185,6 +190,7 @@ fn requests_are_answered() {
 
 /// The broker and the peer over TLS, with trusted certificates, and with client certificates where required.
 #[test]
+#[adapter_tests::bounded(900)]
 fn all_of_them_speak_tls() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let authority = Authority::new();
@@ -233,6 +239,7 @@ fn all_of_them_speak_tls() {
 /// An interrupted example prints its progress, and fails if that is not all.
 #[cfg(unix)]
 #[test]
+#[adapter_tests::bounded(900)]
 fn an_interruption_closes() {
     let (_broker, url) = Running::listening("broker", &[]);
     let url = at(&url, "jobs");
@@ -251,6 +258,7 @@ fn an_interruption_closes() {
 /// Senders to a full queue wait; an interruption ends that, once.
 #[cfg(unix)]
 #[test]
+#[adapter_tests::bounded(900)]
 fn an_interruption_ends_sending_to_a_full_queue() {
     let (_broker, url) = Running::listening("broker", &["--depth", "5"]);
     let url = at(&url, "jobs");
@@ -263,6 +271,7 @@ fn an_interruption_ends_sending_to_a_full_queue() {
 
 /// An example piped into `head` ends without a backtrace, and leaves the other messages to others.
 #[test]
+#[adapter_tests::bounded(900)]
 fn a_closed_output_ends_the_program_quietly() {
     let (_broker, url) = Running::listening("broker", &[]);
     let url = at(&url, "jobs");
@@ -281,6 +290,7 @@ fn a_closed_output_ends_the_program_quietly() {
 
 /// All examples read each other's messages, as text or octets.
 #[test]
+#[adapter_tests::bounded(900)]
 fn the_examples_read_each_others_messages() {
     let (_broker, url) = Running::listening("broker", &[]);
     let service = at(&url, "service");
@@ -300,6 +310,7 @@ fn the_examples_read_each_others_messages() {
 
 /// A wrong password in a URL is never shown.
 #[test]
+#[adapter_tests::bounded(900)]
 fn passwords_are_not_printed() {
     let (_broker, url) = Running::listening("broker", &["--user", "me:secret"]);
     let wrong = at(&url.replace("amqp://", "amqp://me:seCret@"), "jobs");
@@ -319,6 +330,7 @@ fn passwords_are_not_printed() {
 
 /// A peer that disappears is an error in words.
 #[test]
+#[adapter_tests::bounded(900)]
 fn a_peer_that_dies() {
     let (broker, url) = Running::listening("broker", &[]);
     let url = at(&url, "jobs");
@@ -334,6 +346,7 @@ fn a_peer_that_dies() {
 }
 
 #[test]
+#[adapter_tests::bounded(900)]
 fn wrong_input_is_an_error_in_words() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("amqp://{free}/jobs");

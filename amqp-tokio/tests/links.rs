@@ -15,6 +15,7 @@ fn by_hand(prefetch: u32) -> ReceiverOptions {
 
 /// Senders wait for credit in turn, and each message with credit is sent.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn credit_is_waited_for_in_turn() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, by_hand(0)).await;
@@ -39,6 +40,7 @@ async fn credit_is_waited_for_in_turn() {
 
 /// Messages of all sizes around a frame, through a stream with a small buffer.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn sizes_around_frames_and_windows() {
     let small = ConnectionOptions::new().with_frame_size(512);
     let (client, server) = pair_with(small.clone(), small, 100).await;
@@ -64,6 +66,7 @@ async fn sizes_around_frames_and_windows() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_receiver_is_a_stream_that_ends() {
     let (client, server) = pair().await;
     let (mut receiver, sender, _session) = receiving(&client, &server).await;
@@ -96,6 +99,7 @@ async fn a_receiver_is_a_stream_that_ends() {
 
 /// T-DRAIN-02: a sender with messages sends them before it returns the rest of the credit.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn credit_that_is_drained_is_used_first() {
     let (client, server) = pair().await;
     let (receiver, sender, _session) = receiving(&client, &server).await;

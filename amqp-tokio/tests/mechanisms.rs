@@ -70,6 +70,7 @@ async fn connect(options: &ConnectionOptions) -> (Result<Connection>, Result<Con
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn each_connection_begins_it_anew() {
     let profile = ClientProfile::new()
         .with_login(Login::new("user", "pencil").unwrap())

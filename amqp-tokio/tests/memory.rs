@@ -76,6 +76,7 @@ fn assert_kept_nothing(before: usize, what: &str) {
 
 /// This is the only test here, since others would use the same heap.
 #[tokio::test]
+#[adapter_tests::bounded(3_600)]
 async fn nothing_is_kept() {
     let (client, server) = pair().await;
     let options = ReceiverOptions::new().with_prefetch(1_000);

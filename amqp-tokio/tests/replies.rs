@@ -26,6 +26,7 @@ fn assert_timed_out<T: std::fmt::Debug>(result: Result<T>) {
 }
 
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn unanswered_calls_time_out() {
     let (client, server, hold) = deafened(Duration::from_secs(30)).await;
     let (receiver, _far, _session) = receiving(&client, &server).await;
@@ -44,6 +45,7 @@ async fn unanswered_calls_time_out() {
 
 /// A late answer is no fault: the link that timed out is closed, and its name is free.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn a_late_answer_does_no_harm() {
     let (client, server, hold) = deafened(Duration::from_secs(1)).await;
     hold.read(Way::Stalled);
@@ -61,6 +63,7 @@ async fn a_late_answer_does_no_harm() {
 
 /// `None` sets no timeout.
 #[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
 async fn without_a_timeout_a_late_answer_counts() {
     let (client, server, _hold) = deafened(None).await;
     let day = Duration::from_secs(24 * 60 * 60);

@@ -43,6 +43,7 @@ async fn next(responder: &Responder) -> Request {
 
 /// A dropped request is forgotten at every poll, and its reply has no effect.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_request_that_is_dropped_is_forgotten() {
     let (client, _server, responder) = ends().await;
     tokio::spawn(async move {
@@ -75,6 +76,7 @@ async fn a_request_that_is_dropped_is_forgotten() {
 
 /// A request that is not accepted gets no reply.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_request_that_is_not_accepted() {
     let (client, _server, _responder) = ends().await;
     let requester = client.requester("outcome.rejected").await.unwrap();
@@ -87,6 +89,7 @@ async fn a_request_that_is_not_accepted() {
 
 /// The end of the links ends waiting requests and later ones.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn requests_end_with_the_connection() {
     let (client, _server, responder) = ends().await;
     let requester = client.requester("service").await.unwrap();
@@ -104,6 +107,7 @@ async fn requests_end_with_the_connection() {
 
 /// A service that drops a request leaves it to others.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_request_that_is_not_answered_comes_again() {
     let (client, _server, responder) = ends().await;
     let requester = client.requester("service").await.unwrap();
@@ -117,6 +121,7 @@ async fn a_request_that_is_not_answered_comes_again() {
 
 /// A reply that is dropped at any poll was sent, or its request comes again.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn an_answer_that_is_dropped() {
     let (client, _server, responder) = ends().await;
     let requester = client.requester("service").await.unwrap();
@@ -165,6 +170,7 @@ async fn an_answer_that_is_dropped() {
 
 /// A message without a reply-to gets no reply, and is settled all the same.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_message_that_asks_for_no_answer() {
     let (client, _server, responder) = ends().await;
     let sender = client.sender("service").await.unwrap();
@@ -177,6 +183,7 @@ async fn a_message_that_asks_for_no_answer() {
 
 /// Without an anonymous relay, replies go out on one link for each address; few links are kept.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_peer_without_a_relay() {
     let options = ConnectionOptions::new().with_accept_offers(true);
     let (client, server) = pair_with(options, ConnectionOptions::new(), 1 << 16).await;

@@ -3,7 +3,6 @@
 
 mod common;
 
-use std::net::{Shutdown, TcpStream as StdStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -27,17 +26,6 @@ async fn sockets() -> (TcpStream, TcpStream) {
     (near.unwrap(), far.unwrap().0)
 }
 
-/// A client and a server over TCP, and second handles to their sockets.
-async fn pair(options: ConnectionOptions) -> (Connection, Connection, StdStream, StdStream) {
-    let (near, far) = sockets().await;
-    let (near, far) = (near.into_std().unwrap(), far.into_std().unwrap());
-    let holds = (near.try_clone().unwrap(), far.try_clone().unwrap());
-    let acceptor = Acceptor::default();
-    let (near, far) = (TcpStream::from_std(near).unwrap(), TcpStream::from_std(far).unwrap());
-    let (client, server) = tokio::join!(Connection::over(near, options), Connection::accept(far, &acceptor));
-    (client.unwrap(), server.unwrap(), holds.0, holds.1)
-}
-
 fn by_hand() -> ReceiverOptions {
     ReceiverOptions::new().with_auto_accept(false)
 }
@@ -46,29 +34,9 @@ async fn is_lost(sent: Sent) -> bool {
     matches!(bounded(sent).await, Err(Error::Lost(end)) if end.origin() == Origin::Transport)
 }
 
-/// When either end ends its direction, both learn that, and accepted messages stay accepted.
-#[tokio::test]
-async fn half_closed_sockets() {
-    for is_server in [true, false] {
-        let (client, server, near, far) = pair(ConnectionOptions::new()).await;
-        let (sender, receiver, _session) = common::sending(&client, &server, by_hand()).await;
-        let (first, second) =
-            (sender.send_queued("first").await.unwrap(), sender.send_queued("second").await.unwrap());
-        bounded(receiver.recv()).await.unwrap().unwrap().accept().unwrap();
-        let kept = bounded(receiver.recv()).await.unwrap().unwrap();
-        assert_eq!(bounded(first).await.unwrap(), Outcome::Accepted);
-        let half = if is_server { far } else { near };
-        half.shutdown(Shutdown::Write).unwrap();
-        assert!(is_lost(second).await);
-        assert!(kept.accept().is_err() || bounded(server.closed()).await.origin() == Origin::Transport);
-        assert_eq!(bounded(client.closed()).await.origin(), Origin::Transport);
-        assert_eq!(bounded(server.closed()).await.origin(), Origin::Transport);
-        assert!(matches!(bounded(receiver.recv()).await, Err(_) | Ok(None)));
-    }
-}
-
 /// A peer that disappears with unread octets resets the connection.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn a_reset_in_the_middle_of_a_stream() {
     let (near, mut far) = sockets().await;
     let limits = Limits::DEFAULT.with_output_octets(4096).with_output_octets_hard(4096);
@@ -119,6 +87,7 @@ fn runtime() -> Runtime {
 
 /// The connection ends with the runtime: tasks elsewhere learn that, also behind unread output.
 #[test]
+#[adapter_tests::bounded]
 fn a_runtime_that_is_dropped() {
     for octets in [10, 32 << 20] {
         let (theirs, ours, waits) = (runtime(), runtime(), runtime());

@@ -76,6 +76,7 @@ async fn open_and_close() -> String {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn spans_name_the_peer_and_the_address() {
     let (lines, _guard) = Lines::listen(Level::DEBUG);
     let address = open_and_close().await;
@@ -99,6 +100,7 @@ async fn spans_name_the_peer_and_the_address() {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn frames_are_traced_without_passwords() {
     let (lines, _guard) = Lines::listen(Level::TRACE);
     open_and_close().await;
@@ -140,6 +142,7 @@ impl AsyncWrite for Talking {
 }
 
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn the_driver_runs_in_the_span_of_its_connection() {
     let (lines, _guard) = Lines::listen(Level::DEBUG);
     let (near, far) = tokio::io::duplex(1 << 16);

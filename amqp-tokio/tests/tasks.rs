@@ -15,6 +15,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// M-STATE-07 [3.4.4]: a delivery in a cancelled task is released.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn m_state_07_a_delivery_of_a_cancelled_task_is_released() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, ReceiverOptions::new()).await;
@@ -30,6 +31,7 @@ async fn m_state_07_a_delivery_of_a_cancelled_task_is_released() {
 
 /// M-STATE-07 [3.4.4]: cancelled work releases its message.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn m_state_07_work_that_is_cancelled_accepts_nothing() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, ReceiverOptions::new()).await;
@@ -50,6 +52,7 @@ async fn m_state_07_work_that_is_cancelled_accepts_nothing() {
 
 /// T-DISP-13 [2.6.12]: a sent message is a future that can be polled again after it is ready.
 #[tokio::test]
+#[adapter_tests::bounded]
 async fn t_disp_13_a_sent_message_can_be_awaited_again() {
     let (client, server) = pair().await;
     let (sender, receiver, _session) = sending(&client, &server, ReceiverOptions::new()).await;

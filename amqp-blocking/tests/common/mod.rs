@@ -11,7 +11,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -92,20 +92,6 @@ pub fn sending(client: &Connection, server: &Connection) -> (Sender, Receiver) {
 /// Starts a thread whose panic fails the test.
 pub fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     thread::spawn(work)
-}
-
-/// Runs a closure for at most this time, so that a hanging test fails.
-pub fn within(span: Duration, work: impl FnOnce() + Send + 'static) {
-    let (done, is_done) = mpsc::channel();
-    let working = thread::spawn(move || {
-        work();
-        let _ = done.send(());
-    });
-    match is_done.recv_timeout(span) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
-        // A closure that panics drops its sender.
-        _ => working.join().unwrap(),
-    }
 }
 
 /// One end of a pipe in memory.

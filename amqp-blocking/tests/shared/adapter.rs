@@ -1,33 +1,21 @@
 //! The attributes of the shared tests for amqp-blocking, and helpers that depend on the adapter.
 
+use std::net::TcpStream;
 use std::panic::resume_unwind;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 pub(crate) use adapter_tests::{blocking_helper as helper, blocking_test as test};
 
 use crate::common::Pipe;
 
-/// The longest that a test may take.
-const LONG: Duration = Duration::from_secs(60);
-
-/// Runs a test, for a bounded time.
-pub(crate) fn run(test: impl FnOnce() + Send + 'static) {
-    let (done, is_done) = mpsc::channel::<()>();
-    let name = thread::current().name().unwrap_or("test").to_owned();
-    let test = thread::Builder::new().name(name).spawn(move || {
-        let _done = done;
-        test();
-    });
-    let ended = is_done.recv_timeout(LONG);
-    assert_eq!(ended, Err(RecvTimeoutError::Disconnected), "the test hangs");
-    test.unwrap().join().unwrap_or_else(|panic| resume_unwind(panic));
-}
-
 /// Returns two ends of a pipe in memory.
 pub(crate) fn pipe() -> (Pipe, Pipe) {
     Pipe::pair()
+}
+
+/// Returns the socket, which needs no runtime.
+pub(crate) fn socket(socket: TcpStream) -> TcpStream {
+    socket
 }
 
 /// A thread that runs beside the test.

@@ -16,6 +16,8 @@
 //! For `amqp-tokio` the code stays as it is written. For `amqp-blocking` each `.await` goes, an `async fn` becomes a
 //! `fn`, and a block `async { .. }` becomes a closure `|| { .. }`. All other tokens keep their places, so a failure
 //! points at a line of the one file.
+//!
+//! Every test is [`macro@bounded`]: one that hangs fails.
 #![allow(clippy::expect_used, reason = "only the text of this file is parsed")]
 
 use std::iter::Peekable;
@@ -25,14 +27,30 @@ use proc_macro::{Delimiter, Group, TokenStream, TokenTree, token_stream};
 /// Makes a test of an `async fn`, on `amqp-tokio`.
 #[proc_macro_attribute]
 pub fn tokio_test(_: TokenStream, function: TokenStream) -> TokenStream {
-    test(function, "async move")
+    let (mut function, body) = split(function);
+    function.retain(|token| !is_word(Some(token), "async"));
+    let future = parse("async move").into_iter().chain([body]).collect();
+    let mut run: Vec<TokenTree> = parse("crate::adapter::run").into_iter().collect();
+    run.push(Group::new(Delimiter::Parenthesis, future).into());
+    test(within(LIMIT, function, Group::new(Delimiter::Brace, run.into_iter().collect()).into()))
 }
 
 /// Makes a test of an `async fn`, on `amqp-blocking`.
 #[proc_macro_attribute]
 pub fn blocking_test(_: TokenStream, function: TokenStream) -> TokenStream {
-    test(blocking(function), "move ||")
+    test(bounded(TokenStream::new(), blocking(function)))
 }
+
+/// Fails a test that runs longer than so many seconds, or than 120. Stands below `#[test]` or `#[tokio::test]`.
+#[proc_macro_attribute]
+pub fn bounded(seconds: TokenStream, function: TokenStream) -> TokenStream {
+    let seconds = seconds.to_string();
+    let (function, body) = split(function);
+    within(if seconds.is_empty() { LIMIT } else { &seconds }, function, body)
+}
+
+/// The longest that a test may take, in seconds, also on a machine that does much else.
+const LIMIT: &str = "120";
 
 /// Leaves a function or an `impl` as it is, for `amqp-tokio`.
 #[proc_macro_attribute]
@@ -46,16 +64,40 @@ pub fn blocking_helper(_: TokenStream, item: TokenStream) -> TokenStream {
     blocking(item)
 }
 
-/// Makes a test of a function: passes its body, after these words, to `adapter::run`.
-fn test(function: TokenStream, words: &str) -> TokenStream {
+fn test(function: TokenStream) -> TokenStream {
+    parse("#[::core::prelude::v1::test]").into_iter().chain(function).collect()
+}
+
+/// Returns a function without its body, and the body.
+fn split(function: TokenStream) -> (Vec<TokenTree>, TokenTree) {
     let mut tokens: Vec<TokenTree> = function.into_iter().collect();
-    tokens.retain(|token| !is_word(Some(token), "async"));
-    let body = tokens.pop().into_iter();
-    let argument = parse(words).into_iter().chain(body).collect();
-    let call = parse("crate::adapter::run").into_iter();
-    let call = call.chain([TokenTree::from(Group::new(Delimiter::Parenthesis, argument))]).collect();
-    tokens.push(Group::new(Delimiter::Brace, call).into());
-    parse("#[::core::prelude::v1::test]").into_iter().chain(tokens).collect()
+    let body = tokens.pop().expect("a body");
+    (tokens, body)
+}
+
+/// Runs the body of a function on a thread of its own, and panics if the body runs longer than these seconds.
+fn within(seconds: &str, mut function: Vec<TokenTree>, body: TokenTree) -> TokenStream {
+    let start = "let (done, is_done) = ::std::sync::mpsc::channel::<()>();
+        let here = ::std::thread::current();
+        let thread = ::std::thread::Builder::new().name(here.name().unwrap_or(\"test\").to_owned());";
+    let end = format!(
+        "let ended = is_done.recv_timeout(::core::time::Duration::from_secs({seconds}));
+        assert!(ended == Err(::std::sync::mpsc::RecvTimeoutError::Disconnected), \"the test hangs\");
+        test.join().unwrap_or_else(|panic| ::std::panic::resume_unwind(panic));"
+    );
+    // The end of the body, or a panic in it, drops `done`.
+    let work = parse("move || -> () { let _done = done; }");
+    let mut work: Vec<TokenTree> = work.into_iter().collect();
+    let Some(TokenTree::Group(block)) = work.pop() else { unreachable!("it ends with a block") };
+    let block = block.stream().into_iter().chain([body]).collect();
+    work.push(Group::new(Delimiter::Brace, block).into());
+    let mut body: Vec<TokenTree> = parse(start).into_iter().collect();
+    body.extend(parse("let test = thread.spawn"));
+    body.push(Group::new(Delimiter::Parenthesis, work.into_iter().collect()).into());
+    body.extend(parse(".unwrap();"));
+    body.extend(parse(&end));
+    function.push(Group::new(Delimiter::Brace, body.into_iter().collect()).into());
+    function.into_iter().collect()
 }
 
 fn parse(text: &str) -> TokenStream {

@@ -18,8 +18,10 @@ mod proton;
 mod reconnect;
 mod refusals;
 mod requests;
+mod sockets;
 mod strangers;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+mod trace;
 mod written;
