@@ -30,7 +30,8 @@ IO = re.compile(r"\bstd::(?:env::(?!consts\b)|fs\b|process\b)|\b(?:Tcp|Udp|Unix)
                 r"|\bToSocketAddrs\b|\bstd(?:err|out|in)\(|\be?print(?:ln)?!|\bdbg!|\bgetrandom::|\bload_native_certs\b"
                 r"|\bpem_file_iter\b|\bthread::(?:spawn|sleep|park|Builder|scope)|\b(?:Instant|SystemTime)::now\b")
 ASKS = {"client/frame_log.rs": 2, "client/random.rs": 1, "client/tls.rs": 1}
-PUBLISHED = re.compile(r"^pub use ([^;]*);|^pub mod (\w+)", re.M)
+PUBLISHED = re.compile(r"^ *pub use ([^;]*);|^pub mod (\w+)", re.M)
+FACE = "amqp-proto/src/driver/skin/face.rs"
 BLOCK = re.compile(r"^impl(?:<[^{]*?>)? (\w+)(?:<[^{]*>)?(?: where[^{]*)? \{\n(.*?)^\}", re.S | re.M)
 METHOD = re.compile(r"^    pub (?:async |const )*fn (\w+)", re.M)
 WRITTEN = re.compile(r"\bdriver::skin::(\w+)!\s*[({]([^)}]*)")
@@ -53,7 +54,9 @@ def adapter(root, name):
     floor = {room: at for at, rooms in enumerate(FLOORS[name].split("/")) for room in rooms.split()}
     lib = code((src / "lib.rs").read_text())
     names = published(lib)
-    items = {item for item in names if item[0].isupper() or item == "broker"} - {"Tokio", "Blocking"}
+    if "driver::skin::face!" in lib:
+        names |= published(code((root / FACE).read_text()))
+    items = {item for item in names if item[0].isupper() or item == "broker"}
     for file in sorted(src.rglob("*.rs")):
         text, module = file.read_text(), list(file.relative_to(src).with_suffix("").parts)
         bare, room = code(text), module[0]
@@ -80,7 +83,7 @@ def adapter(root, name):
                 faults.append("%s:%d: %s: %s" % (file, bare.count("\n", 0, found.start()) + 1, why, found[0]))
         for kind, body in BLOCK.findall(QUIET.sub(" ", text)):
             items |= {"%s::%s" % (kind, method) for method in METHOD.findall(body) if kind in names}
-        items |= {"skin %s!" % " ".join([macro] + re.findall(r"\w+", words.replace("async", "")))
+        items |= {"skin %s!" % " ".join([macro] + re.findall(r"\w+", re.sub(r"\basync\b|\bTokio\b|\bBlocking\b", "", words)))
                   for macro, words in WRITTEN.findall(bare)}
     if lines > LIMIT:
         faults.append("%s has %d lines, more than %d" % (name, lines, LIMIT))

@@ -43,7 +43,7 @@ mod writing;
 
 pub use builders::{ReceiverBuilder, SenderBuilder};
 pub use connection::Connection;
-pub use container::{Container, Injector, Stopped};
+pub use container::{Container, Injector};
 pub use listener::{Incoming, Listener};
 pub use reader::MessageReader;
 pub use receiver::{Deliveries, Delivery, Receiver};
@@ -51,17 +51,12 @@ pub use requester::Requester;
 pub use responder::{Request, Responder};
 pub use sender::Sender;
 pub use sent::{Sent, SentOutcomes};
-#[doc(hidden)]
-pub use session::Blocking;
 pub use session::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession, Session};
 pub use transport::Transport;
 pub use writer::MessageWriter;
 
-pub use amqp_proto as proto;
-pub use amqp_proto::client::{
-    Acceptor, Address, AddressError, CloseReason, ConnectionOptions, Error, ErrorKind, Outgoing, Peer, Result,
+amqp_proto::driver::skin::face!();
+
+pub use amqp_proto::{
+    self as proto, Cause, Origin, Reason, bytes, config, handler, message, policy, sasl, types, wire,
 };
-#[cfg(feature = "tls")]
-pub use amqp_proto::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};
-pub use amqp_proto::{Cause, Origin, Reason, config, handler, message, policy, sasl, types, wire};
-pub use bytes;

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 
 use amqp_proto::client::{Acceptor, Result};
+use amqp_proto::driver;
 
 use crate::connection::Connection;
 
@@ -86,27 +87,10 @@ impl Listener {
     }
 }
 
-/// A client that has connected over TCP. Its connection is not yet open.
-#[derive(Debug)]
-pub struct Incoming {
-    stream: TcpStream,
-    peer: SocketAddr,
-    acceptor: Acceptor,
-}
+driver::skin::incoming!(TcpStream);
 
 impl Incoming {
-    /// Returns the address of the client.
-    pub fn peer_addr(&self) -> SocketAddr {
-        self.peer
-    }
-
-    /// Negotiates TLS and SASL, and opens the connection. This waits for the client, so call it in another thread
-    /// than [`Listener::accept`].
-    ///
-    /// # Errors
-    ///
-    /// TLS, SASL, the peer or the transport has failed, or the client took too long.
-    pub fn open(self) -> Result<Connection> {
+    fn connect(self) -> Result<Connection> {
         Connection::accept(self.stream, &self.acceptor)
     }
 }

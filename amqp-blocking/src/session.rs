@@ -2,7 +2,7 @@
 
 use std::thread::Thread as Waiter;
 
-use amqp_proto::driver::{self, Adapter};
+use amqp_proto::driver;
 
 use crate::builders::{ReceiverBuilder, SenderBuilder};
 use crate::receiver::Receiver;
@@ -18,27 +18,4 @@ use crate::wait::ready;
 pub struct Session(pub(crate) driver::Session<Waiter>);
 
 driver::skin::session!();
-
-/// Names the handles of this crate.
-#[derive(Debug)]
-pub enum Blocking {}
-
-impl Adapter for Blocking {
-    type Waiter = Waiter;
-    type Session = Session;
-    type Sender = Sender;
-    type Receiver = Receiver;
-}
-
-/// A session or a link of the peer. Dropping it refuses it.
-pub type Offer = driver::Offer<Blocking>;
-/// A session or a link that was accepted.
-pub type Accepted = driver::Accepted<Blocking>;
-/// A session that the peer has begun. Dropping it refuses it.
-pub type OfferedSession = driver::OfferedSession<Blocking>;
-/// A link that the peer has attached. Dropping it refuses it.
-pub type OfferedLink = driver::OfferedLink<Blocking>;
-/// A link on which the peer receives. Dropping it refuses it.
-pub type OfferedSender = driver::OfferedSender<Blocking>;
-/// A link on which the peer sends. Dropping it refuses it.
-pub type OfferedReceiver = driver::OfferedReceiver<Blocking>;
+driver::skin::adapter!(Blocking);

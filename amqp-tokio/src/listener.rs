@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use amqp_proto::client::{Acceptor, Peer, Result};
+use amqp_proto::driver;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use crate::connection::Connection;
@@ -98,30 +99,10 @@ impl Listener {
     }
 }
 
-/// A client that has connected over TCP. Its connection is not yet open.
-#[derive(Debug)]
-pub struct Incoming {
-    stream: TcpStream,
-    peer: SocketAddr,
-    acceptor: Acceptor,
-}
+driver::skin::incoming!(TcpStream, async);
 
 impl Incoming {
-    /// Returns the address of the client.
-    pub fn peer_addr(&self) -> SocketAddr {
-        self.peer
-    }
-
-    /// Negotiates TLS and SASL, and opens the connection. A client on this machine counts as private.
-    ///
-    /// # Errors
-    ///
-    /// TLS, SASL, the peer or the transport has failed, or the client took too long.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future closes the transport.
-    pub async fn open(self) -> Result<Connection> {
+    async fn connect(self) -> Result<Connection> {
         Connection::accept_from(self.stream, &Peer::at(self.peer), &self.acceptor).await
     }
 }

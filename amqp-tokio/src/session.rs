@@ -2,7 +2,7 @@
 
 use std::task::Waker as Waiter;
 
-use amqp_proto::driver::{self, Adapter};
+use amqp_proto::driver;
 
 use crate::builders::{ReceiverBuilder, SenderBuilder};
 use crate::receiver::Receiver;
@@ -16,27 +16,4 @@ use crate::sender::Sender;
 pub struct Session(pub(crate) driver::Session<Waiter>);
 
 driver::skin::session!(async);
-
-/// Names the handles of this crate.
-#[derive(Debug)]
-pub enum Tokio {}
-
-impl Adapter for Tokio {
-    type Waiter = Waiter;
-    type Session = Session;
-    type Sender = Sender;
-    type Receiver = Receiver;
-}
-
-/// A session or a link of the peer. Dropping it refuses it.
-pub type Offer = driver::Offer<Tokio>;
-/// A session or a link that was accepted.
-pub type Accepted = driver::Accepted<Tokio>;
-/// A session that the peer has begun. Dropping it refuses it.
-pub type OfferedSession = driver::OfferedSession<Tokio>;
-/// A link that the peer has attached. Dropping it refuses it.
-pub type OfferedLink = driver::OfferedLink<Tokio>;
-/// A link on which the peer receives. Dropping it refuses it.
-pub type OfferedSender = driver::OfferedSender<Tokio>;
-/// A link on which the peer sends. Dropping it refuses it.
-pub type OfferedReceiver = driver::OfferedReceiver<Tokio>;
+driver::skin::adapter!(Tokio);

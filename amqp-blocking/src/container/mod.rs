@@ -12,9 +12,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use amqp_proto::client::{Acceptor, ConnectionOptions, Result};
-use amqp_proto::handler::{ConnectionToken, Context, Dispatcher, Handler, ListenerToken};
-use amqp_proto::types::{Moment, Str};
+use amqp_proto::client::Result;
+use amqp_proto::driver::{self, Stopped};
+use amqp_proto::handler::{ConnectionToken, Context, Dispatcher, Handler};
+use amqp_proto::types::Moment;
 
 use self::network::Network;
 use self::socket::Done;
@@ -88,6 +89,8 @@ type Work = Box<dyn FnOnce(&mut Context<'_>) + Send>;
 /// The number of inputs, except those of connections, before the handler gets its events.
 const ENOUGH: usize = 64;
 
+driver::skin::container!();
+
 impl<H: Handler> Container<H> {
     /// Makes a container for this handler, with default options.
     pub fn new(handler: H) -> Self {
@@ -102,36 +105,6 @@ impl<H: Handler> Container<H> {
         }
     }
 
-    /// Sets the options of connections.
-    #[must_use]
-    pub fn with_options(mut self, options: ConnectionOptions) -> Self {
-        self.core.network.options = options;
-        self
-    }
-
-    /// Sets the options of connections that peers make.
-    #[must_use]
-    pub fn with_acceptor(mut self, acceptor: Acceptor) -> Self {
-        self.core.network.acceptor = acceptor;
-        self
-    }
-
-    /// Sets the most octets of messages that each sender queues while they cannot be sent. Default: 1 MiB. See
-    /// [`Dispatcher::set_send_queue`](amqp_proto::handler::Dispatcher::set_send_queue).
-    #[must_use]
-    pub fn with_send_queue(mut self, octets: usize) -> Self {
-        self.core.all.set_send_queue(octets);
-        self
-    }
-
-    /// Sets whether the container stops when no connection, listener or timer is left. Default: true. If false,
-    /// [`Injector::stop`] stops it.
-    #[must_use]
-    pub fn with_auto_stop(mut self, automatic: bool) -> Self {
-        self.auto_stop = automatic;
-        self
-    }
-
     /// Returns an injector, by which other threads send work to the container.
     pub fn injector(&self) -> Injector {
         Injector { outputs: self.core.network.outputs.clone() }
@@ -141,16 +114,6 @@ impl<H: Handler> Container<H> {
     pub fn with<R>(&mut self, work: impl FnOnce(&mut Context<'_>) -> R) -> R {
         let now = self.now();
         self.core.all.with(now, work)
-    }
-
-    /// Requests a connection; see [`Context::connect`].
-    pub fn connect(&mut self, url: impl Into<Str>) -> ConnectionToken {
-        self.with(|cx| cx.connect(url))
-    }
-
-    /// Requests a listener; see [`Context::listen`].
-    pub fn listen(&mut self, address: impl Into<Str>) -> ListenerToken {
-        self.with(|cx| cx.listen(address))
     }
 
     /// Runs the handler until the container stops, and returns the handler.
@@ -259,18 +222,6 @@ impl fmt::Debug for Injector {
         f.write_str("injector")
     }
 }
-
-/// The error of work for a container that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stopped;
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the container has ended")
-    }
-}
-
-impl std::error::Error for Stopped {}
 
 /// Starts a thread of the container.
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<thread::JoinHandle<()>> {

@@ -5,9 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use amqp_proto::driver::Stopped;
 use amqp_proto::handler::{self, ConnectionToken, ListenerToken};
-
-use super::Stopped;
 
 /// The mail of a container.
 pub(super) enum Mail {

@@ -172,4 +172,35 @@ macro_rules! __session {
     };
 }
 
-pub use {__connection as connection, __session as session};
+/// Writes the type that names an adapter's handles, and the offers of the peer that become such handles.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __adapter {
+    ($adapter:ident) => {
+        /// Names the handles of this crate.
+        #[derive(Debug)]
+        pub enum $adapter {}
+
+        impl $crate::driver::Adapter for $adapter {
+            type Waiter = Waiter;
+            type Session = Session;
+            type Sender = Sender;
+            type Receiver = Receiver;
+        }
+
+        /// A session or a link of the peer. Dropping it refuses it.
+        pub type Offer = $crate::driver::Offer<$adapter>;
+        /// A session or a link that was accepted.
+        pub type Accepted = $crate::driver::Accepted<$adapter>;
+        /// A session that the peer has begun. Dropping it refuses it.
+        pub type OfferedSession = $crate::driver::OfferedSession<$adapter>;
+        /// A link that the peer has attached. Dropping it refuses it.
+        pub type OfferedLink = $crate::driver::OfferedLink<$adapter>;
+        /// A link on which the peer receives. Dropping it refuses it.
+        pub type OfferedSender = $crate::driver::OfferedSender<$adapter>;
+        /// A link on which the peer sends. Dropping it refuses it.
+        pub type OfferedReceiver = $crate::driver::OfferedReceiver<$adapter>;
+    };
+}
+
+pub use {__adapter as adapter, __connection as connection, __session as session};

@@ -6,13 +6,19 @@
 
 mod builders;
 mod connection;
+mod container;
+mod face;
+mod listener;
 mod pieces;
 mod receiver;
 mod requests;
 mod sender;
 
 pub use builders::builder;
-pub use connection::{connection, session};
+pub use connection::{adapter, connection, session};
+pub use container::container;
+pub use face::face;
+pub use listener::incoming;
 pub use pieces::{message_reader, message_writer};
 pub use receiver::receiver;
 pub use requests::{requester, responder};

@@ -1,0 +1,18 @@
+//! The names of the modules `client` and `driver` that every adapter has at its root.
+
+/// Writes the re-exports of an adapter.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __face {
+    () => {
+        pub use $crate::client::{
+            Acceptor, Address, AddressError, CloseReason, ConnectionOptions, Error, ErrorKind, Outgoing,
+            Peer, Result,
+        };
+        #[cfg(feature = "tls")]
+        pub use $crate::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};
+        pub use $crate::driver::Stopped;
+    };
+}
+
+pub use __face as face;
