@@ -6,12 +6,13 @@ use std::thread::{self, Thread as Waiter};
 use std::time::{Duration, Instant};
 
 use amqp_proto::Connection as Engine;
-use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Result, random_name};
+use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Result};
 use amqp_proto::driver::{self, Clock, Hub, HubOptions, LastWords};
 use amqp_proto::types::Moment;
 
 use crate::builders::{ReceiverBuilder, SenderBuilder};
 use crate::connect;
+use crate::host::HOST;
 use crate::reading;
 use crate::session::{Offer, OfferedSession, Session};
 #[cfg(feature = "tls")]
@@ -63,7 +64,7 @@ impl Connection {
     ///
     /// SASL, the peer's open or the transport has failed, or the peer took too long.
     pub fn over(transport: impl Transport, options: ConnectionOptions) -> Result<Self> {
-        let engine = options.client(&transport::peer(&transport), Moment::START)?;
+        let engine = options.client(&HOST, &transport::peer(&transport), Moment::START)?;
         Self::start(transport, engine, &options)
     }
 
@@ -91,12 +92,12 @@ impl Connection {
         #[cfg(feature = "tls")]
         if let Some(tls) = acceptor.server_tls() {
             let (transport, peer) = tls::accept(transport, tls, acceptor)?;
-            return Self::start(transport, acceptor.server(&peer, Moment::START)?, acceptor.options());
+            return Self::start(transport, acceptor.server(&HOST, &peer, Moment::START)?, acceptor.options());
         }
         if acceptor.needs_tls() {
             return Err(AddressError::NoTls.into());
         }
-        let engine = acceptor.server(&transport::peer(&transport), Moment::START)?;
+        let engine = acceptor.server(&HOST, &transport::peer(&transport), Moment::START)?;
         Self::start(transport, engine, acceptor.options())
     }
 
@@ -126,7 +127,7 @@ fn drive<T: Transport>(
     let longest_drop = options.close_timeout().unwrap_or(LONGEST_DROP);
     let start = Instant::now();
     let clock = Clock::new(move || Moment::START + start.elapsed());
-    let mut hub_options = HubOptions::new(clock, random_name()?, options);
+    let mut hub_options = HubOptions::new(clock, HOST.random_name()?, options);
     hub_options.write_here = Some(way.write_here());
     hub_options.last_words = Some(LastWords::new(move |hub: &Hub<Waiter>| {
         // Output that cannot be written in time is lost.

@@ -24,6 +24,7 @@ mod connect;
 mod connection;
 mod container;
 mod for_each;
+mod host;
 mod listener;
 mod race;
 mod reader;

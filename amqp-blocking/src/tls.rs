@@ -13,6 +13,7 @@ use amqp_proto::client::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, t
 use amqp_proto::sasl::TransportSecurity;
 use rustls::Connection;
 
+use crate::host;
 use crate::transport::Transport;
 use crate::writing::{LINGER, is_for_now};
 
@@ -49,7 +50,7 @@ pub(crate) fn connect<T: Transport>(
     host: &str,
     options: &ConnectionOptions,
 ) -> Result<Secured<T>> {
-    let (tls, span) = (options.client_tls()?.connect(host)?, options.open_timeout());
+    let (tls, span) = (options.client_tls(host::system_roots)?.connect(host)?, options.open_timeout());
     Secured::begin(transport, tls.into(), span).map_err(|error| options.tls_failure(error).into())
 }
 

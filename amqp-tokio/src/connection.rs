@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker as Waiter;
 
 use amqp_proto::Connection as Engine;
-use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Peer, Result, random_name};
+use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Peer, Result};
 use amqp_proto::driver::{self, Clock, Hub, HubOptions};
 use amqp_proto::sasl::TransportSecurity;
 use amqp_proto::types::Moment;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::builders::{ReceiverBuilder, SenderBuilder};
 use crate::connect;
 use crate::driver::Driver;
+use crate::host::HOST;
 use crate::session::{Offer, OfferedSession, Session};
 #[cfg(feature = "tls")]
 use crate::tls;
@@ -107,7 +108,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let engine = options.client(peer, Moment::START)?;
+        let engine = options.client(&HOST, peer, Moment::START)?;
         Self::start(stream, engine, options).await
     }
 
@@ -134,12 +135,13 @@ impl Connection {
         #[cfg(feature = "tls")]
         if let Some(tls) = acceptor.server_tls() {
             let (stream, peer) = tls::accept(stream, peer, tls, acceptor).await?;
-            return Self::start(stream, acceptor.server(&peer, Moment::START)?, acceptor.options()).await;
+            return Self::start(stream, acceptor.server(&HOST, &peer, Moment::START)?, acceptor.options())
+                .await;
         }
         if acceptor.needs_tls() {
             return Err(AddressError::NoTls.into());
         }
-        let engine = acceptor.server(peer, Moment::START)?;
+        let engine = acceptor.server(&HOST, peer, Moment::START)?;
         Self::start(stream, engine, acceptor.options()).await
     }
 
@@ -152,7 +154,7 @@ impl Connection {
         #[cfg(feature = "tracing")]
         let span = engine.span().clone();
         let clock = Clock::new(move || Moment::START + start.elapsed());
-        let hub = Hub::new(engine, HubOptions::new(clock, random_name()?, options));
+        let hub = Hub::new(engine, HubOptions::new(clock, HOST.random_name()?, options));
         let connection = Self(driver::Connection::new(Arc::clone(&hub)));
         let driver = Driver::new(hub, start, stream);
         #[cfg(feature = "tracing")]

@@ -27,6 +27,7 @@ mod connection;
 mod container;
 mod driver;
 mod for_each;
+mod host;
 mod listener;
 mod reader;
 mod receiver;

@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
+use crate::host;
+
 /// The time that a stream stays open after TLS has failed, so that the client can read the alert.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -23,7 +25,7 @@ pub(crate) async fn connect<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let tls = options.client_tls()?;
+    let tls = options.client_tls(host::system_roots)?;
     let connecting = TlsConnector::from(tls.config().clone()).connect(tls.name(host)?, stream);
     let connected = within(options.open_timeout(), connecting).await;
     let stream = connected.map_err(|error| options.tls_failure(error))?;

@@ -16,6 +16,7 @@ use amqp_proto::types::{Moment, Str};
 use super::socket::{self, Socket};
 use super::tcp::{self, TcpTransport};
 use super::{Input, spawn};
+use crate::host::HOST;
 use crate::transport;
 
 /// A result of a thread that connects or listens.
@@ -209,7 +210,7 @@ impl Network {
         match done {
             Done::Connected(key, reached) => {
                 let started = reached.and_then(|(stream, options)| {
-                    let connection = options.client(&transport::peer(&stream), now)?;
+                    let connection = options.client(&HOST, &transport::peer(&stream), now)?;
                     Ok((connection, Socket::start(key, stream, &self.outputs)?))
                 });
                 match started.map(|(connection, socket)| (all.connected(key, connection), socket)) {
@@ -222,7 +223,7 @@ impl Network {
             Done::Taken(stream) => self.take(stream),
             Done::Accepted(stream, peer) => {
                 // A connection that fails here is closed; there is no one to report it to.
-                let Ok(connection) = self.acceptor.server(&peer, now) else { return };
+                let Ok(connection) = self.acceptor.server(&HOST, &peer, now) else { return };
                 let Some(key) = all.add(connection) else { return };
                 match Socket::start(key, stream, &self.outputs) {
                     Ok(socket) => self.add(key, socket),

@@ -11,6 +11,7 @@ use super::common::proxy::Proxy;
 use super::common::{next_receiver, next_sender, next_session, told};
 use crate::adapter::{self, Task, both, on_thread, pipe, spawn};
 use crate::amqp::config::ReceiverOptions;
+use crate::amqp::proto::client::SystemRoots;
 use crate::amqp::rustls::crypto::ring;
 use crate::amqp::rustls::pki_types::pem::PemObject;
 use crate::amqp::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -108,6 +109,29 @@ async fn the_system_does_not_know_every_authority() {
     let (port, _taken) = taking(server(&Authority::new().issue("localhost"))).await;
     let error = open(port, ConnectionOptions::new()).await.unwrap_err();
     assert!(error.to_string().contains("TLS"), "{error}");
+}
+
+/// The certificates of the system are read once for all clones, and only if no others are trusted.
+#[adapter::test]
+async fn the_certificates_of_the_system_are_trusted() {
+    let authority = Authority::new();
+    let acceptor = server(&authority.issue("localhost"));
+    let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap();
+    let tls = ClientTls::system().unwrap();
+    let none = tls.clone().with_system_roots(|| SystemRoots::new(Vec::new(), [""; 0])).unwrap_err();
+    assert!(none.to_string().contains("no trusted certificates"), "{none}");
+    let unread = tls.clone().with_system_roots(|| SystemRoots::new(Vec::new(), ["unreadable"])).unwrap_err();
+    assert!(unread.to_string().contains("certificates: unreadable"), "{unread}");
+
+    let ready = tls.clone().with_system_roots(move || SystemRoots::new(vec![root], ["one of many"])).unwrap();
+    for tls in [ready, tls] {
+        let (port, taken) = taking(acceptor.clone()).await;
+        let client = open(port, ConnectionOptions::new().with_tls(tls)).await.unwrap();
+        let server = taken.join().await.unwrap().unwrap();
+        exchange(&client, &server).await;
+    }
+    let others = ClientTls::builder().with_trusted_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
+    others.with_system_roots(|| panic!("other certificates are trusted")).unwrap();
 }
 
 #[adapter::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::error::Result;
 use super::frame_log::log_frames;
+use super::host::Host;
 use super::options::ConnectionOptions;
 use super::peer::Peer;
 #[cfg(feature = "tls")]
@@ -105,13 +106,13 @@ impl Acceptor {
     /// # Errors
     ///
     /// [`Error::Io`](super::Error::Io) if the system has no random numbers for a container id.
-    pub fn server(&self, peer: &Peer, now: Moment) -> Result<Connection> {
-        let options = self.options.to_engine()?;
+    pub fn server(&self, host: &Host, peer: &Peer, now: Moment) -> Result<Connection> {
+        let options = self.options.to_engine(host)?;
         let mut connection = match self.sasl.as_ref().map(|offer| offer(peer)) {
             Some(sasl) => Connection::server_with_sasl(options, sasl, now),
             None => Connection::server(options, now),
         };
-        log_frames(&mut connection, peer.address());
+        log_frames(&mut connection, host, peer.address());
         Ok(connection)
     }
 }

@@ -2,10 +2,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
-use std::io::Write;
 use std::net::SocketAddr;
 
+use super::host::Host;
 use crate::connection::Connection;
 #[cfg(feature = "tracing")]
 use crate::machine::TracedFrame;
@@ -27,23 +26,23 @@ const TARGET: &str = "amqp::frame";
 /// A sent frame is logged when it is queued, so a program that ends without a close may have logged frames
 /// that were not written. Both settings are read once, by this call. The log shows no credentials, see
 /// [`TracedFrame`](crate::TracedFrame), and no message content, but it does show addresses and other fields.
-pub fn log_frames(connection: &mut Connection, remote: Option<SocketAddr>) {
-    let prints = is_on(std::env::var_os(VARIABLE));
-    let id = Id::new();
+pub fn log_frames(connection: &mut Connection, host: &Host, remote: Option<SocketAddr>) {
+    let print = Some(host.print()).filter(|_| is_on(host.variable(VARIABLE)));
+    let id = Id::new(host);
     #[cfg(feature = "tracing")]
-    if show(connection, remote, id, prints) {
+    if show(connection, remote, id, print) {
         return;
     }
     let _ = remote;
-    if prints {
-        connection.set_trace(move |frame| print(id, frame));
+    if let Some(print) = print {
+        connection.set_trace(move |frame| print(&line(id, frame)));
     }
 }
 
 /// Names the connection's span. Returns `true` if a subscriber gets the frames; they are also printed if
-/// `prints` is set.
+/// there is a `print`.
 #[cfg(feature = "tracing")]
-fn show(connection: &mut Connection, remote: Option<SocketAddr>, id: Id, prints: bool) -> bool {
+fn show(connection: &mut Connection, remote: Option<SocketAddr>, id: Id, print: Option<fn(&str)>) -> bool {
     let span = connection.span().clone();
     span.record("id", tracing::field::display(id));
     if let Some(remote) = remote {
@@ -54,8 +53,8 @@ fn show(connection: &mut Connection, remote: Option<SocketAddr>, id: Id, prints:
     }
     connection.set_trace(move |frame: &TracedFrame<'_>| {
         tracing::trace!(target: TARGET, parent: &span, "{frame}");
-        if prints {
-            print(id, frame);
+        if let Some(print) = print {
+            print(&line(id, frame));
         }
     });
     true
@@ -67,10 +66,9 @@ fn is_on(value: Option<OsString>) -> bool {
     value.is_some_and(|value| value.to_str().is_some_and(yes))
 }
 
-/// Prints a line in one piece, since other threads may print, too. Ignores failures.
-fn print(id: Id, frame: impl fmt::Display) {
-    let line = format!("[{id}]: {frame}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
+/// Returns the line of a frame in one piece, since other threads may print, too.
+fn line(id: Id, frame: impl fmt::Display) -> String {
+    format!("[{id}]: {frame}\n")
 }
 
 /// The name of a connection in a trace.
@@ -81,8 +79,9 @@ impl Id {
     /// The number of bits in the addresses that Proton prints.
     const BITS: u32 = 48;
 
-    fn new() -> Self {
-        Self(RandomState::new().hash_one(()) >> (u64::BITS - Self::BITS))
+    /// Returns a random name. Without random numbers, connections have the same name.
+    fn new(host: &Host) -> Self {
+        Self(host.random().map_or(0, u64::from_ne_bytes) >> (u64::BITS - Self::BITS))
     }
 }
 
@@ -94,7 +93,9 @@ impl fmt::Display for Id {
 
 #[cfg(test)]
 mod tests {
-    use super::{Id, is_on};
+    use std::io::ErrorKind;
+
+    use super::{Host, Id, is_on};
 
     #[test]
     fn the_words_for_yes_are_protons() {
@@ -108,9 +109,22 @@ mod tests {
     }
 
     #[test]
-    fn names_are_as_long_as_addresses_and_differ() {
-        let names = [Id::new().to_string(), Id::new().to_string()];
-        assert!(names.iter().all(|name| name.len() == 14 && name.starts_with("0x")), "{names:?}");
-        assert_ne!(names[0], names[1]);
+    fn names_are_random_and_as_long_as_addresses() {
+        let name = |fill| Id::new(&Host::new(fill, |_| None, |_| {})).to_string();
+        assert_eq!(
+            name(|octets| {
+                octets.fill(0xab);
+                Ok(())
+            }),
+            "0xabababababab"
+        );
+        assert_eq!(
+            name(|octets| {
+                octets.fill(0);
+                Ok(())
+            }),
+            "0x000000000000"
+        );
+        assert_eq!(name(|_| Err(ErrorKind::Unsupported.into())), "0x000000000000");
     }
 }

@@ -3,20 +3,20 @@
 //! [`Address`] is a URL in its parts. [`ConnectionOptions`] make the engine of a client, [`Acceptor`] that of a
 //! server; both decide which SASL mechanisms are allowed over which transport. [`Outgoing`] is a message with
 //! its send options. [`Error`] is the error of an adapter's call. [`log_frames`] logs frames. The module does no
-//! IO and does not wait; random numbers come from the system.
+//! IO and does not wait: a [`Host`] passes in what it needs of the operating system.
 
 mod acceptor;
 mod address;
 mod close_reason;
 mod error;
 mod frame_log;
+mod host;
 mod kind;
 mod link_setters;
 mod options;
 mod outgoing;
 mod peer;
 mod racing;
-mod random;
 #[cfg(feature = "tls")]
 mod tls;
 mod unreachable;
@@ -30,6 +30,7 @@ pub use address::{Address, AddressError, UrlError};
 pub use close_reason::CloseReason;
 pub use error::{Error, Result};
 pub use frame_log::log_frames;
+pub use host::Host;
 pub use kind::ErrorKind;
 #[doc(hidden)]
 pub use link_setters::{ReceiverSettings, SenderSettings, link_setters, whole_seconds};
@@ -37,9 +38,8 @@ pub use options::ConnectionOptions;
 pub use outgoing::Outgoing;
 pub use peer::Peer;
 pub use racing::{STAGGER, take_turns};
-pub use random::{random, random_name};
 #[cfg(feature = "tls")]
 pub use rustls;
 #[cfg(feature = "tls")]
-pub use tls::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, tls_failure};
+pub use tls::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, SystemRoots, tls_failure};
 pub use unreachable::unreachable;

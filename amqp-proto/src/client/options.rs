@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::address::{Address, AddressError};
 use super::error::Result;
 use super::frame_log::log_frames;
+use super::host::Host;
 use super::peer::Peer;
-use super::random::{random, random_name};
 #[cfg(feature = "tls")]
-use super::tls::ClientTls;
+use super::tls::{ClientTls, SystemRoots};
 use crate::config::Options;
 use crate::connection::Connection;
 use crate::sasl::{
@@ -250,14 +250,14 @@ impl ConnectionOptions {
         self
     }
 
-    /// Returns the TLS configuration.
+    /// Returns the TLS configuration. `read` reads the certificates that the system trusts, if they are needed.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](super::Error::Io) if none was set and the system has no trusted certificates.
+    /// [`Error::Io`](super::Error::Io) if the system has no trusted certificates, but they are needed.
     #[cfg(feature = "tls")]
-    pub fn client_tls(&self) -> Result<ClientTls> {
-        self.tls.clone().map_or_else(ClientTls::system, Ok)
+    pub fn client_tls(&self, read: impl FnOnce() -> SystemRoots) -> Result<ClientTls> {
+        self.tls.clone().map_or_else(ClientTls::system, Ok)?.with_system_roots(read)
     }
 
     /// Marks an error as an error of TLS, and adds the URL, if there is one, and advice.
@@ -312,13 +312,13 @@ impl ConnectionOptions {
     ///
     /// [`Error::Credential`](super::Error::Credential) if the credentials cannot be used over this transport,
     /// [`Error::Io`](super::Error::Io) if the system has no random numbers for a container id.
-    pub fn client(&self, peer: &Peer, now: Moment) -> Result<Connection> {
-        let options = self.to_engine()?;
-        let mut connection = match self.client_sasl(peer.security())? {
+    pub fn client(&self, host: &Host, peer: &Peer, now: Moment) -> Result<Connection> {
+        let options = self.to_engine(host)?;
+        let mut connection = match self.client_sasl(host, peer.security())? {
             Some(sasl) => Connection::client_with_sasl(options, sasl, now),
             None => Connection::client(options, now),
         };
-        log_frames(&mut connection, peer.address());
+        log_frames(&mut connection, host, peer.address());
         Ok(connection)
     }
 
@@ -359,7 +359,7 @@ impl ConnectionOptions {
         self.accept_offers
     }
 
-    fn client_sasl(&self, security: TransportSecurity) -> Result<Option<ClientSasl>> {
+    fn client_sasl(&self, host: &Host, security: TransportSecurity) -> Result<Option<ClientSasl>> {
         let mut profile = match &self.sasl {
             Sasl::None => return Ok(None),
             Sasl::Url => ClientProfile::new().with_anonymous(AnonymousClient::new()),
@@ -371,15 +371,15 @@ impl ConnectionOptions {
         if let Some(only) = &self.only {
             profile = profile.with_only(only.iter().cloned());
         }
-        let nonce = Nonce::from_random(&random::<24>()?).map_err(io::Error::other)?;
+        let nonce = Nonce::from_random(&host.random::<24>()?).map_err(io::Error::other)?;
         Ok(Some(ClientSasl::new(profile, security, nonce)))
     }
 
     /// Returns the options of the engine.
-    pub(super) fn to_engine(&self) -> Result<Options> {
+    pub(super) fn to_engine(&self, host: &Host) -> Result<Options> {
         let container_id = match &self.container_id {
             Some(name) => name.clone(),
-            None => random_name()?.into(),
+            None => host.random_name()?.into(),
         };
         let options = Options::new(container_id)
             .with_limits(self.limits.clone())

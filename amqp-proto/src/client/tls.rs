@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
@@ -24,16 +24,52 @@ use crate::types::Str;
 /// [`rustls`](super::rustls).
 #[derive(Clone)]
 pub struct ClientTls {
+    /// Trusts nobody if there is a `system`.
     config: Arc<ClientConfig>,
+    /// The configuration that trusts the system's certificates, once they are read; `None` if it trusts others.
+    system: Option<Arc<OnceLock<Arc<ClientConfig>>>>,
     server_name: Option<Str>,
+}
+
+/// The certificates that the operating system trusts, as an adapter reads them.
+#[derive(Debug)]
+pub struct SystemRoots {
+    certificates: Vec<CertificateDer<'static>>,
+    /// The first error while they were read.
+    error: Option<String>,
+}
+
+impl SystemRoots {
+    /// Returns the certificates that could be read, and keeps the first error for the case that none of them can
+    /// be used.
+    pub fn new(
+        certificates: Vec<CertificateDer<'static>>,
+        errors: impl IntoIterator<Item: fmt::Display>,
+    ) -> Self {
+        Self { certificates, error: errors.into_iter().next().map(|error| error.to_string()) }
+    }
+
+    fn into_store(self) -> io::Result<RootCertStore> {
+        const NONE: &str = "this system has no trusted certificates";
+        let mut roots = RootCertStore::empty();
+        // Systems have some certificates that cannot be used.
+        roots.add_parsable_certificates(self.certificates);
+        match (roots.is_empty(), self.error) {
+            (false, _) => Ok(roots),
+            (true, Some(error)) => Err(bad(NONE, error)),
+            (true, None) => Err(refused(NONE)),
+        }
+    }
 }
 
 impl ClientTls {
     /// Returns settings that trust the system's certificates and have no client certificate.
     ///
+    /// The certificates are read for the first connection, which fails if there are none.
+    ///
     /// # Errors
     ///
-    /// [`Error::Io`](super::Error::Io) if the system has no trusted certificates.
+    /// [`Error::Io`](super::Error::Io) if rustls refuses the settings.
     pub fn system() -> Result<Self> {
         Self::builder().build()
     }
@@ -49,6 +85,26 @@ impl ClientTls {
     pub fn with_server_name(mut self, name: impl Into<Str>) -> Self {
         self.server_name = Some(name.into());
         self
+    }
+
+    /// Makes settings that have to trust the system's certificates trust them. `read` reads them, once for all
+    /// clones.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](super::Error::Io) if the system has no trusted certificates.
+    pub fn with_system_roots(mut self, read: impl FnOnce() -> SystemRoots) -> Result<Self> {
+        if let Some(system) = self.system.take() {
+            let config = match system.get() {
+                Some(config) => config,
+                None => {
+                    let config = trusting(&self.config, read().into_store()?)?;
+                    system.get_or_init(|| config)
+                }
+            };
+            self.config = Arc::clone(config);
+        }
+        Ok(self)
     }
 
     /// Returns `true` if a client certificate can be sent.
@@ -76,7 +132,8 @@ impl ClientTls {
         Ok(ServerName::try_from(name.to_owned()).map_err(refused)?)
     }
 
-    /// Returns the rustls configuration.
+    /// Returns the rustls configuration. If the system's certificates are to be trusted, it trusts nobody before
+    /// [`with_system_roots`](Self::with_system_roots).
     pub fn config(&self) -> &Arc<ClientConfig> {
         &self.config
     }
@@ -84,7 +141,7 @@ impl ClientTls {
 
 impl From<Arc<ClientConfig>> for ClientTls {
     fn from(config: Arc<ClientConfig>) -> Self {
-        Self { config, server_name: None }
+        Self { config, system: None, server_name: None }
     }
 }
 
@@ -143,21 +200,19 @@ impl ClientTlsBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](super::Error::Io) if there are no trusted certificates, or if the certificate and the
-    /// key do not match.
+    /// [`Error::Io`](super::Error::Io) if a trusted certificate is malformed, or if the certificate and the key
+    /// do not match.
     pub fn build(self) -> Result<ClientTls> {
-        let provider = provider();
-        let roots = if self.trusted.is_empty() { system_roots()? } else { roots(self.trusted)? };
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        let config = ClientConfig::builder_with_provider(provider)
+        let system = self.trusted.is_empty().then(Arc::default);
+        let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(refused)?
-            .with_webpki_verifier(verifier.build().map_err(refused)?);
+            .with_root_certificates(roots(self.trusted)?);
         let config = match self.identity {
             Some(shown) => config.with_client_auth_cert(shown.chain, shown.key).map_err(refused)?,
             None => config.with_no_client_auth(),
         };
-        Ok(Arc::new(config).into())
+        Ok(ClientTls { config: Arc::new(config), system, server_name: None })
     }
 }
 
@@ -374,16 +429,13 @@ fn roots(trusted: Vec<CertificateDer<'static>>) -> io::Result<RootCertStore> {
     Ok(roots)
 }
 
-fn system_roots() -> io::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    // Systems have some certificates that cannot be used.
-    roots.add_parsable_certificates(found.certs);
-    match (roots.is_empty(), found.errors.first()) {
-        (false, _) => Ok(roots),
-        (true, Some(error)) => Err(bad("this system has no trusted certificates", error)),
-        (true, None) => Err(unusable("TLS: this system has no trusted certificates".to_owned())),
-    }
+/// Returns a configuration with its trusted certificates replaced.
+fn trusting(config: &ClientConfig, roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
+    let mut config = config.clone();
+    // The verifier is the usual one, so this call is not dangerous.
+    config.dangerous().set_certificate_verifier(verifier.build().map_err(refused)?);
+    Ok(Arc::new(config))
 }
 
 fn bad(what: &str, why: impl fmt::Display) -> io::Error {

@@ -56,7 +56,7 @@ mod waiters;
 
 use std::sync::Arc;
 
-use amqp_proto::client::{Acceptor, ConnectionOptions, Result, random};
+use amqp_proto::client::{Acceptor, ConnectionOptions, Result};
 use amqp_proto::message::Payload;
 use amqp_proto::wire::ANONYMOUS_RELAY;
 use tokio::net::ToSocketAddrs;
@@ -66,7 +66,7 @@ use crate::Listener;
 pub use letters::{DeadLetter, Reason};
 use nodes::Nodes;
 use quota::{Bounds, Quota};
-use users::Users;
+use users::{Users, random};
 
 /// The octets on the way to a client in the same process, in each direction.
 const DUPLEX: usize = 1 << 16;

@@ -1,10 +1,9 @@
 //! [`Users`]: who may use a broker.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
-#[cfg(feature = "scram")]
-use amqp_proto::client::random;
 use amqp_proto::client::{Peer, Result};
 use amqp_proto::sasl::{AnonymousServer, Credentials, ExternalServer, Login, PlainServer, ServerSasl};
 #[cfg(feature = "scram")]
@@ -66,6 +65,13 @@ impl Users {
         }
         sasl
     }
+}
+
+/// Returns unpredictable octets.
+pub(super) fn random<const OCTETS: usize>() -> io::Result<[u8; OCTETS]> {
+    let mut octets = [0; OCTETS];
+    getrandom::fill(&mut octets)?;
+    Ok(octets)
 }
 
 #[cfg(feature = "scram")]

@@ -22,6 +22,7 @@ use super::mailbox::{Mailbox, Source, bell};
 use super::socket::Socket;
 use super::way::Stream;
 use crate::connect;
+use crate::host::HOST;
 #[cfg(feature = "tls")]
 use crate::tls;
 
@@ -178,9 +179,9 @@ impl Network {
             #[cfg(feature = "tls")]
             if address.is_encrypted() {
                 let (stream, peer) = tls::connect(stream, &peer, address.host(), &options).await?;
-                return Ok((Box::new(stream) as _, options.client(&peer, clock.now())?));
+                return Ok((Box::new(stream) as _, options.client(&HOST, &peer, clock.now())?));
             }
-            let connection = options.client(&peer, clock.now())?;
+            let connection = options.client(&HOST, &peer, clock.now())?;
             Ok((Box::new(stream) as _, connection))
         });
     }
@@ -193,12 +194,12 @@ impl Network {
             #[cfg(feature = "tls")]
             if let Some(tls) = acceptor.server_tls() {
                 let (stream, peer) = tls::accept(stream, &peer, tls, &acceptor).await?;
-                return Ok((Box::new(stream) as _, acceptor.server(&peer, clock.now())?));
+                return Ok((Box::new(stream) as _, acceptor.server(&HOST, &peer, clock.now())?));
             }
             if acceptor.needs_tls() {
                 return Err(AddressError::NoTls.into());
             }
-            let connection = acceptor.server(&peer, clock.now())?;
+            let connection = acceptor.server(&HOST, &peer, clock.now())?;
             Ok((Box::new(stream) as _, connection))
         });
     }

@@ -1,0 +1,18 @@
+//! [`HOST`]: what connections need of the operating system.
+
+use std::io::{self, Write};
+
+use amqp_proto::client::{self, Host};
+
+pub(crate) const HOST: Host = Host::new(
+    |octets| Ok(getrandom::fill(octets)?),
+    |variable| std::env::var_os(variable),
+    |line| drop(io::stderr().write_all(line.as_bytes())),
+);
+
+/// Reads the certificates that the system trusts.
+#[cfg(feature = "tls")]
+pub(crate) fn system_roots() -> client::SystemRoots {
+    let found = rustls_native_certs::load_native_certs();
+    client::SystemRoots::new(found.certs, found.errors)
+}
