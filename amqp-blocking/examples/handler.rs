@@ -103,7 +103,7 @@ impl Chapter {
         say("Receiving, accepted automatically:");
         self.section = Section::Receiving;
         let options = ReceiverOptions::from(self.node.as_str()).with_prefetch(MESSAGES);
-        cx.create_receiver_with(connection, "receiving", &options);
+        cx.create_receiver_with(connection, "receiving", options);
     }
 
     /// Acknowledging: nothing is accepted until the handler says so.
@@ -112,7 +112,7 @@ impl Chapter {
         self.section = Section::Acknowledging;
         let options =
             ReceiverOptions::from(self.node.as_str()).with_prefetch(MESSAGES).with_auto_accept(false);
-        cx.create_receiver_with(connection, "acknowledging", &options);
+        cx.create_receiver_with(connection, "acknowledging", options);
     }
 }
 

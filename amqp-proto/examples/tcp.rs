@@ -93,8 +93,8 @@ impl Sending {
     fn on(&mut self, event: Event, amqp: &mut Connection) -> Result<(), Failure> {
         match event {
             Event::Opened => {
-                let session = amqp.begin(&SessionOptions::new())?;
-                amqp.session(session)?.attach_sender("examples", &SenderOptions::to("examples"))?;
+                let session = amqp.begin(SessionOptions::new())?;
+                amqp.session(session)?.attach_sender("examples", SenderOptions::to("examples"))?;
             }
             Event::Sendable(sender) => self.send(sender, amqp)?,
             Event::Updated { delivery, state, settled: true, .. } => {
@@ -174,11 +174,11 @@ fn serve(mut socket: TcpStream) -> Result<(), Failure> {
 
 fn on_server_event(event: Event, amqp: &mut Connection) -> Result<(), Failure> {
     match event {
-        Event::SessionOffered(session) => amqp.session(session)?.accept(&SessionOptions::new())?,
+        Event::SessionOffered(session) => amqp.session(session)?.accept(SessionOptions::new())?,
         Event::LinkOffered(LinkKey::Receiver(link)) => {
-            amqp.receiver(link)?.accept_link(&ReceiverOptions::new())?;
+            amqp.receiver(link)?.accept_link(ReceiverOptions::new())?;
         }
-        Event::LinkOffered(LinkKey::Sender(link)) => amqp.sender(link)?.accept_link(&SenderOptions::new())?,
+        Event::LinkOffered(LinkKey::Sender(link)) => amqp.sender(link)?.accept_link(SenderOptions::new())?,
         Event::Message { receiver, .. } => {
             let mut receiver = amqp.receiver(receiver)?;
             if let Some(delivery) = receiver.receive() {

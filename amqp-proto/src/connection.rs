@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use core::fmt;
+use core::time::Duration;
 
 use bytes::{Buf, Bytes};
 
@@ -65,9 +66,9 @@ use crate::wire::{AmqpError, Open};
 ///     while let Some(event) = client.poll_event() {
 ///         match event {
 ///             Event::Opened => {
-///                 let session = client.begin(&SessionOptions::new())?;
+///                 let session = client.begin(SessionOptions::new())?;
 ///                 let options = SenderOptions::to("jobs");
-///                 client.session(session)?.attach_sender("jobs", &options)?;
+///                 client.session(session)?.attach_sender("jobs", options)?;
 ///             }
 ///             Event::Sendable(sender) => {
 ///                 client.sender(sender)?.send("job-content")?;
@@ -79,11 +80,11 @@ use crate::wire::{AmqpError, Open};
 ///     while let Some(event) = server.poll_event() {
 ///         match event {
 ///             Event::SessionOffered(session) => {
-///                 server.session(session)?.accept(&SessionOptions::new())?;
+///                 server.session(session)?.accept(SessionOptions::new())?;
 ///             }
 ///             Event::LinkOffered(LinkKey::Receiver(link)) => {
 ///                 let options = ReceiverOptions::new();
-///                 server.receiver(link)?.accept_link(&options)?;
+///                 server.receiver(link)?.accept_link(options)?;
 ///             }
 ///             Event::Message { receiver, .. } => {
 ///                 let mut receiver = server.receiver(receiver)?;
@@ -243,16 +244,16 @@ impl Connection {
         self.machine.handle_deadline(now);
     }
 
-    /// Returns the time in milliseconds without a write after which a driver may write
-    /// [`HEARTBEAT`](Self::HEARTBEAT) itself; `None` if the peer asks for no heartbeats [2.4.5].
+    /// Returns the time without a write after which a driver may write [`HEARTBEAT`](Self::HEARTBEAT) itself;
+    /// `None` if the peer asks for no heartbeats [2.4.5].
     ///
     /// A driver that calls [`handle_deadline`](Self::handle_deadline) in time does not need this method. It
     /// is for a driver whose connection is sometimes busy, for example in a callback, while another thread
     /// owns the transport. That thread may write `HEARTBEAT` where the octets taken from
     /// [`output`](Self::output) end with a whole frame. They do if the driver took
     /// [all](bytes::Buf::remaining) of the output.
-    pub fn longest_pause(&self) -> Option<u32> {
-        self.machine.longest_pause()
+    pub fn heartbeat_interval(&self) -> Option<Duration> {
+        self.machine.heartbeat_interval()
     }
 
     /// An empty frame, which shows the peer that this end is alive [2.4.5].
@@ -268,8 +269,8 @@ impl Connection {
     /// # Examples
     ///
     /// The example of [`Connection`] begins a session.
-    pub fn begin(&mut self, options: &SessionOptions) -> Result<SessionKey, SessionError> {
-        self.machine.endpoints.begin(options).map(SessionKey)
+    pub fn begin(&mut self, options: SessionOptions) -> Result<SessionKey, SessionError> {
+        self.machine.endpoints.begin(&options).map(SessionKey)
     }
 
     /// Closes the connection, and returns `false` if it is already closed.

@@ -27,11 +27,11 @@ fn l_name_01_one_link_of_a_name_and_direction() {
     let mut pair = Pair::opened();
     pair.link("x");
     pair.client.attach_receiver("x");
-    let second = pair.client.begin(&SessionOptions::new()).unwrap();
+    let second = pair.client.begin(SessionOptions::new()).unwrap();
     for session in [pair.client.default_session(), second] {
         let mut session = pair.client.session(session).unwrap();
-        assert_eq!(session.attach_sender("x", &SenderOptions::new()), Err(LinkError::NameInUse));
-        assert_eq!(session.attach_receiver("x", &ReceiverOptions::new()), Err(LinkError::NameInUse));
+        assert_eq!(session.attach_sender("x", SenderOptions::new()), Err(LinkError::NameInUse));
+        assert_eq!(session.attach_receiver("x", ReceiverOptions::new()), Err(LinkError::NameInUse));
     }
     pair.drive();
     assert!(matches!(pair.server.expect_attach().key(), LinkKey::Sender(_)));
@@ -41,10 +41,10 @@ fn l_name_01_one_link_of_a_name_and_direction() {
 #[test]
 fn l_name_03_the_second_attach_steals_the_link() {
     let mut wire = Wire::begun();
-    let first = wire.receiver(&ReceiverOptions::new());
+    let first = wire.receiver(ReceiverOptions::new());
     wire.peer_sends(begin(None, 0, 10, 10).on(1));
     let Event::SessionOffered(session) = wire.event() else { panic!() };
-    wire.engine.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    wire.engine.session(session).unwrap().accept(SessionOptions::new()).unwrap();
     wire.octets();
     wire.peer_sends(attach_sender("in", 5, "a", "b").on(1));
     let events = wire.events();
@@ -60,7 +60,7 @@ fn l_name_03_the_second_attach_steals_the_link() {
     let lines = wire.lines();
     assert!(lines.len() == 1 && lines[0].starts_with("[0] detach"), "{lines:?}");
     assert!(lines[0].contains("closed: true") && lines[0].contains("amqp:link:stolen"), "{lines:?}");
-    wire.engine.receiver(*second).unwrap().accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+    wire.engine.receiver(*second).unwrap().accept_link(ReceiverOptions::new().with_prefetch(0)).unwrap();
     assert!(wire.lines()[0].starts_with("[1] attach"));
     // The peer's answer belongs to the first link, and has no effect.
     wire.peer_sends(detach(0, true)).quiet();
@@ -75,9 +75,9 @@ fn l_name_02_a_link_in_the_making_stays_on_its_session() {
         let mut wire = Wire::begun();
         wire.peer_sends(begin(None, 0, 10, 10).on(1));
         let Event::SessionOffered(other) = wire.event() else { panic!() };
-        wire.engine.session(other).unwrap().accept(&SessionOptions::new()).unwrap();
+        wire.engine.session(other).unwrap().accept(SessionOptions::new()).unwrap();
         let mut session = wire.session();
-        let link = session.attach_sender("x", &SenderOptions::to("b")).unwrap();
+        let link = session.attach_sender("x", SenderOptions::to("b")).unwrap();
         if abandoned {
             wire.engine.sender(link).unwrap().close().unwrap();
         }
@@ -99,7 +99,7 @@ fn l_name_02_a_link_in_the_making_stays_on_its_session() {
 fn l_name_04_names_may_be_long() {
     let mut pair = Pair::opened();
     let name = "n".repeat(4096);
-    let sender = pair.client.attach_sender_with(name.clone(), &SenderOptions::new());
+    let sender = pair.client.attach_sender_with(name.clone(), SenderOptions::new());
     pair.drive();
     assert_eq!(pair.client.expect_attached(), sender.into());
     let LinkKey::Receiver(receiver) = pair.server.expect_attach().key() else { panic!() };
@@ -113,13 +113,13 @@ fn l_hand_03_the_lowest_free_handle() {
     let mut wire = Wire::begun();
     let keys: Vec<_> = [9, 4, 7]
         .into_iter()
-        .map(|handle| wire.sender_on(handle, &format!("l{handle}"), &SenderOptions::new(), 0))
+        .map(|handle| wire.sender_on(handle, &format!("l{handle}"), SenderOptions::new(), 0))
         .collect();
     wire.engine.sender(keys[1]).unwrap().close().unwrap();
     wire.engine_wrote([detach(1, true)]);
     let mut session = wire.session();
-    session.attach_sender("new", &SenderOptions::new()).unwrap();
-    session.attach_sender("newer", &SenderOptions::new()).unwrap();
+    session.attach_sender("new", SenderOptions::new()).unwrap();
+    session.attach_sender("newer", SenderOptions::new()).unwrap();
     let lines = wire.lines();
     assert!(lines[0].contains("handle: 1") && lines[1].contains("handle: 3"), "{lines:?}");
     // Frames for the peer's handle belong to its link.
@@ -131,7 +131,7 @@ fn l_hand_03_the_lowest_free_handle() {
 #[test]
 fn l_hand_02_a_handle_in_use() {
     let mut wire = Wire::begun();
-    wire.receiver(&ReceiverOptions::new());
+    wire.receiver(ReceiverOptions::new());
     wire.peer_sends(attach_sender("other", 0, "a", "b"));
     ends_with(&mut wire, "amqp:session:handle-in-use");
 }
@@ -141,7 +141,7 @@ fn l_hand_02_a_handle_in_use() {
 fn l_hand_05_a_handle_of_no_link() {
     for frame in [transfer(5, 0, b"t"), credit(5, 0, 1), detach(5, true)] {
         let mut wire = Wire::begun();
-        wire.receiver(&ReceiverOptions::new());
+        wire.receiver(ReceiverOptions::new());
         wire.peer_sends(frame);
         ends_with(&mut wire, "amqp:session:unattached-handle");
     }
@@ -151,7 +151,7 @@ fn l_hand_05_a_handle_of_no_link() {
 #[test]
 fn l_hand_04_a_handle_is_used_again() {
     let mut wire = Wire::begun();
-    wire.receiver(&ReceiverOptions::new());
+    wire.receiver(ReceiverOptions::new());
     wire.peer_sends(detach(0, true)).peer_sends(attach_sender("next", 0, "a", "b"));
     let events = wire.events();
     assert!(matches!(events[..], [Event::LinkDetached { .. }, Event::LinkOffered(_)]), "{events:?}");
@@ -190,7 +190,7 @@ fn l_att_02_initial_delivery_count() {
     wire.peer_sends(attach_receiver("y", 1, "a", "b").nulls(2).uint(77));
     let LinkKey::Sender(sender) = wire.offered() else { panic!() };
     let options = SenderOptions::new().with_initial_delivery_count(5.into());
-    wire.engine.sender(sender).unwrap().accept_link(&options).unwrap();
+    wire.engine.sender(sender).unwrap().accept_link(options).unwrap();
     assert_eq!(wire.engine.sender(sender).unwrap().delivery_count().get(), 5);
     wire.engine_wrote([attach("y", 0, false)
         .nulls(2)
@@ -210,9 +210,9 @@ fn l_att_03_an_offer_and_its_answer() {
     wire.engine_wrote([]);
     let mut receiver = wire.engine.receiver(link).unwrap();
     assert!(!receiver.is_attached());
-    receiver.accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+    receiver.accept_link(ReceiverOptions::new().with_prefetch(0)).unwrap();
     assert!(receiver.is_attached());
-    assert_eq!(receiver.accept_link(&ReceiverOptions::new()), Err(LinkError::NotOffered));
+    assert_eq!(receiver.accept_link(ReceiverOptions::new()), Err(LinkError::NotOffered));
     let source_and_target = attach("x", 0, true).nulls(2).terminus(0x28, "a").terminus(0x29, "b");
     wire.engine_wrote([source_and_target.nulls(3).ulong(64 << 20)]);
 }
@@ -249,14 +249,14 @@ fn l_att_05_a_refusal() {
 fn l_att_06_a_refusal_is_over_when_the_link_is_attached_again() {
     let mut wire = Wire::begun();
     let mut session = wire.session();
-    let link = session.attach_sender("x", &SenderOptions::to("b")).unwrap();
+    let link = session.attach_sender("x", SenderOptions::to("b")).unwrap();
     wire.engine.sender(link).unwrap().detach().unwrap();
     wire.octets();
     wire.peer_sends(attach("x", 0, true)).peer_sends(detach(0, false));
     assert!(matches!(wire.detached(), (LinkKey::Sender(key), false, _) if key == link));
     wire.peer_sends(attach_receiver("x", 0, "a", "b"));
     assert_eq!(wire.offered(), link.into());
-    wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    wire.engine.sender(link).unwrap().accept_link(SenderOptions::new()).unwrap();
     wire.peer_sends(credit(0, 0, 1));
     assert_eq!(wire.event(), Event::Sendable(link));
     assert!(wire.engine.sender(link).unwrap().is_attached());
@@ -268,7 +268,7 @@ fn l_att_06_a_refusal_is_over_when_the_link_is_attached_again() {
 fn l_att_06_an_answer_that_refuses() {
     let mut wire = Wire::begun();
     let mut session = wire.session();
-    let link = session.attach_sender("x", &SenderOptions::to("nowhere")).unwrap();
+    let link = session.attach_sender("x", SenderOptions::to("nowhere")).unwrap();
     wire.octets();
     wire.peer_sends(attach("x", 7, true)).peer_sends(credit(7, 0, 10)).quiet();
     let mut sender = wire.engine.sender(link).unwrap();
@@ -287,7 +287,7 @@ fn l_att_06_an_answer_that_refuses() {
 fn l_att_09_termini_before_credit() {
     let mut pair = Pair::opened();
     pair.server.sender_options = SenderOptions::new().with_source(Source::at("made of it"));
-    let link = pair.client.attach_receiver_with("x", &ReceiverOptions::from("wished for").with_prefetch(0));
+    let link = pair.client.attach_receiver_with("x", ReceiverOptions::from("wished for").with_prefetch(0));
     pair.drive();
     let LinkKey::Sender(sender) = pair.server.expect_attach().key() else { panic!() };
     let asked = pair.server.sender(sender).unwrap().peer_attach().unwrap();
@@ -306,7 +306,7 @@ fn l_att_09_termini_before_credit() {
 fn l_att_09_no_credit_ahead_of_the_application() {
     let mut wire = Wire::begun();
     let mut session = wire.session();
-    let link = session.attach_receiver("x", &ReceiverOptions::from("a")).unwrap();
+    let link = session.attach_receiver("x", ReceiverOptions::from("a")).unwrap();
     wire.octets();
     wire.peer_sends(attach_sender("x", 0, "other", "b"));
     assert_eq!(wire.lines(), [""; 0]);
@@ -322,13 +322,13 @@ fn l_att_10_a_terminus_left_out() {
     wire.peer_sends(attach("x", 0, true).nulls(3).terminus(0x29, "b"));
     let LinkKey::Sender(link) = wire.offered() else { panic!() };
     let stored = SenderOptions::new().with_source(Source::at("stored"));
-    wire.engine.sender(link).unwrap().accept_link(&stored).unwrap();
+    wire.engine.sender(link).unwrap().accept_link(stored).unwrap();
     let accepted = attach("x", 0, false).nulls(2).terminus(0x28, "stored").terminus(0x29, "b");
     wire.engine_wrote([accepted.nulls(2).uint(0)]);
     wire.peer_sends(attach("y", 1, false).nulls(2).terminus(0x28, "a").nulls(3).uint(0));
     let LinkKey::Receiver(link) = wire.offered() else { panic!() };
     let own = ReceiverOptions::new().with_target(Target::default()).with_prefetch(0);
-    wire.engine.receiver(link).unwrap().accept_link(&own).unwrap();
+    wire.engine.receiver(link).unwrap().accept_link(own).unwrap();
     let accepted = attach("y", 1, true).nulls(2).terminus(0x28, "a").raw("00532945");
     wire.engine_wrote([accepted.nulls(3).ulong(64 << 20)]);
 }
@@ -356,7 +356,7 @@ fn t_credit_04_credit_before_the_link_is_accepted() {
     let grant = || flow(Some(0), 2048, 0, 2048).uint(0).null().uint(3);
     wire.peer_sends(grant()).quiet();
     let options = SenderOptions::new().with_initial_delivery_count(u32::MAX.into());
-    wire.engine.sender(link).unwrap().accept_link(&options).unwrap();
+    wire.engine.sender(link).unwrap().accept_link(options).unwrap();
     assert_eq!(wire.events(), [Event::Sendable(link)]);
     assert_eq!(wire.engine.sender(link).unwrap().credit(), 3);
     assert_eq!(wire.lines().len(), 1);
@@ -365,7 +365,7 @@ fn t_credit_04_credit_before_the_link_is_accepted() {
     let LinkKey::Sender(link) = wire.offered() else { panic!() };
     wire.peer_sends(flow(Some(0), 2048, 0, 2048).uint(1).null().uint(3).null().boolean(true).boolean(true))
         .quiet();
-    wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    wire.engine.sender(link).unwrap().accept_link(SenderOptions::new()).unwrap();
     assert_eq!(wire.events(), [Event::Sendable(link)]);
     let lines = wire.lines();
     assert!(lines[1].contains("delivery_count: 3") && lines[1].contains("link_credit: 0"), "{lines:?}");
@@ -382,7 +382,7 @@ fn l_att_05_a_link_withdrawn_before_the_session_is_accepted() {
     let events = wire.events();
     assert!(matches!(events[..], [Event::LinkOffered(_), Event::LinkDetached { closed: true, .. }]));
     assert_eq!(wire.lines().len(), 0);
-    wire.engine.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    wire.engine.session(session).unwrap().accept(SessionOptions::new()).unwrap();
     let lines = wire.lines();
     let begins = ["[1] begin", "[1] attach", "[1] detach"];
     assert!(lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{lines:?}");
@@ -413,8 +413,8 @@ fn m_src_03_dynamic_nodes() {
         SenderOptions::new().with_source(Source { dynamic: true, ..Source::at("made-1") });
     pair.server.receiver_options =
         ReceiverOptions::new().with_target(Target { dynamic: true, ..Target::at("made-2") });
-    let inbox = pair.client.attach_receiver_with("in", &ReceiverOptions::from_dynamic());
-    let outbox = pair.client.attach_sender_with("out", &SenderOptions::to_dynamic());
+    let inbox = pair.client.attach_receiver_with("in", ReceiverOptions::from_dynamic());
+    let outbox = pair.client.attach_sender_with("out", SenderOptions::to_dynamic());
     pair.drive();
     let (LinkKey::Sender(at_source), LinkKey::Receiver(at_target)) =
         (pair.server.expect_attach().key(), pair.server.expect_attach().key())
@@ -441,18 +441,18 @@ fn s_beg_07_handles_and_links_have_limits() {
     let session = pair.client.default_session();
     pair.drive();
     let mut view = pair.client.session(session).unwrap();
-    let one = view.attach_sender("1", &SenderOptions::new()).unwrap();
-    view.attach_sender("2", &SenderOptions::new()).unwrap();
-    assert_eq!(view.attach_sender("3", &SenderOptions::new()), Err(LinkError::Handles));
+    let one = view.attach_sender("1", SenderOptions::new()).unwrap();
+    view.attach_sender("2", SenderOptions::new()).unwrap();
+    assert_eq!(view.attach_sender("3", SenderOptions::new()), Err(LinkError::Handles));
     pair.drive();
     pair.client.sender(one).unwrap().close().unwrap();
     pair.drive();
     let mut view = pair.client.session(session).unwrap();
-    view.attach_sender("3", &SenderOptions::new()).unwrap();
-    let other = pair.client.begin(&SessionOptions::new()).unwrap();
+    view.attach_sender("3", SenderOptions::new()).unwrap();
+    let other = pair.client.begin(SessionOptions::new()).unwrap();
     let mut view = pair.client.session(other).unwrap();
-    view.attach_sender("4", &SenderOptions::new()).unwrap();
-    assert_eq!(view.attach_sender("5", &SenderOptions::new()), Err(LinkError::Limit));
+    view.attach_sender("4", SenderOptions::new()).unwrap();
+    assert_eq!(view.attach_sender("5", SenderOptions::new()), Err(LinkError::Limit));
     pair.drive();
 }
 
@@ -469,7 +469,7 @@ fn l_ext_02_capabilities_and_properties() {
         ReceiverOptions::new().with_offered_capabilities(offers.clone()).with_properties(properties.clone());
     let options =
         SenderOptions::to("x").with_desired_capabilities(wishes.clone()).with_properties(properties.clone());
-    let sender = pair.client.attach_sender_with("x", &options);
+    let sender = pair.client.attach_sender_with("x", options);
     pair.drive();
     let LinkKey::Receiver(receiver) = pair.server.expect_attach().key() else { panic!() };
     let asked = pair.server.receiver(receiver).unwrap().peer_attach().unwrap();

@@ -59,7 +59,7 @@ fn s_beg_09_extensions_of_sessions_and_links() {
     pair.server.receiver_options = ReceiverOptions::new().with_offered_capabilities(yes.clone());
     pair.client.session_options = SessionOptions::new().with_desired_capabilities(both.clone());
     let options = SenderOptions::to("jobs").with_desired_capabilities(both.clone());
-    let sender = pair.client.attach_sender_with("jobs", &options);
+    let sender = pair.client.attach_sender_with("jobs", options);
     let session = pair.client.default_session();
     assert!(!pair.client.session(session).unwrap().has_extension(&yes));
     assert!(!pair.client.sender(sender).unwrap().has_extension(&yes));

@@ -45,7 +45,7 @@ fn c_close_01_a_connection_is_closed_once_all_is_written() {
     assert!(pair.client.close() && !pair.client.close());
     assert!(pair.client.is_closing() && !pair.client.is_open());
     assert!(!pair.client.sender(sender).unwrap().is_sendable());
-    assert!(matches!(pair.client.begin(&SessionOptions::new()), Err(SessionError::NotOpen)));
+    assert!(matches!(pair.client.begin(SessionOptions::new()), Err(SessionError::NotOpen)));
     assert!(pair.client.sender(sender).unwrap().send("more").is_err());
     pair.drive();
     check_received(&mut pair);
@@ -96,7 +96,7 @@ fn s_end_01_a_session_is_ended_once_all_is_written() {
     let session: SessionKey = pair.client.sender(sender).unwrap().session().unwrap();
     pair.client.session(session).unwrap().end().unwrap();
     assert!(matches!(pair.client.session(session).unwrap().end(), Err(SessionError::Ended)));
-    assert!(pair.client.session(session).unwrap().attach_sender("late", &Default::default()).is_err());
+    assert!(pair.client.session(session).unwrap().attach_sender("late", Default::default()).is_err());
     pair.drive();
     check_received(&mut pair);
     let (ended, reason) = pair.client.expect_session_ended();

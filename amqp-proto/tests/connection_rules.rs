@@ -99,7 +99,7 @@ fn c_open_03_an_open_names_its_container() {
 #[test]
 fn c_open_04_frames_may_come_before_the_answers() {
     let mut pair = Pair::new(Options::new("c"), Options::new("s"));
-    pair.client.attach_sender_with("jobs", &SenderOptions::to("jobs"));
+    pair.client.attach_sender_with("jobs", SenderOptions::to("jobs"));
     pair.drive();
     let named: Vec<String> =
         pair.trace().iter().take(5).map(|line| line.split(" {").next().unwrap().to_string()).collect();
@@ -139,10 +139,10 @@ fn c_open_06_a_bare_peer_is_accepted() {
         .expect(close());
     let mut outcomes = 0;
     let run = script.run_with(&mut server, |server, event| match event {
-        Event::SessionOffered(key) => server.session(key).unwrap().accept(&SessionOptions::new()).unwrap(),
+        Event::SessionOffered(key) => server.session(key).unwrap().accept(SessionOptions::new()).unwrap(),
         Event::LinkOffered(link) => {
             let amqp_proto::types::LinkKey::Sender(key) = link else { panic!("the peer receives") };
-            server.sender(key).unwrap().accept_link(&SenderOptions::new()).unwrap();
+            server.sender(key).unwrap().accept_link(SenderOptions::new()).unwrap();
         }
         Event::Sendable(key) => drop(server.sender(key).unwrap().send("x").unwrap()),
         Event::Updated { settled, .. } => outcomes += usize::from(settled),
@@ -178,9 +178,9 @@ fn c_open_10_locales_are_read_in_every_form() {
 fn c_chan_01_no_channel_above_the_peers_highest() {
     let mut wire = Wire::opened_by(Options::new("s"), open("p").nulls(2).ushort(2));
     for _ in 0..3 {
-        wire.engine.begin(&SessionOptions::new()).unwrap();
+        wire.engine.begin(SessionOptions::new()).unwrap();
     }
-    assert_eq!(wire.engine.begin(&SessionOptions::new()), Err(SessionError::Channels));
+    assert_eq!(wire.engine.begin(SessionOptions::new()), Err(SessionError::Channels));
     let written = begin(None, 0, 512, 0x7fff_ffff).uint(65_535);
     wire.engine_wrote([written.clone(), written.clone().on(1), written.on(2)]);
 }
@@ -199,7 +199,7 @@ fn c_chan_02_a_channel_above_the_highest_closes_the_connection() {
     wire.peer_sends("00000008 02000008");
     assert_eq!(wire.engine_closes(), Condition::FramingError);
     let mut wire = Wire::opened_by(options(), open("p"));
-    wire.peer_begins(beginning(7), &SessionOptions::new());
+    wire.peer_begins(beginning(7), SessionOptions::new());
 }
 
 /// C-CHAN-03, C-CHAN-04: the channels of both directions are independent; a frame on a channel without a session
@@ -207,9 +207,9 @@ fn c_chan_02_a_channel_above_the_highest_closes_the_connection() {
 #[test]
 fn c_chan_03_channels_go_one_way() {
     let mut wire = Wire::opened();
-    let session = wire.peer_begins(beginning(3), &SessionOptions::new());
+    let session = wire.peer_begins(beginning(3), SessionOptions::new());
     wire.engine_wrote([begin(Some(3), 0, 512, 0x7fff_ffff).uint(65_535)]);
-    let own = wire.engine.begin(&SessionOptions::new()).unwrap();
+    let own = wire.engine.begin(SessionOptions::new()).unwrap();
     wire.engine_wrote([begin(None, 0, 512, 0x7fff_ffff).uint(65_535).on(1)]);
     wire.peer_sends(begin(Some(1), 0, 1, 1).on(0));
     assert_eq!(wire.events(), [Event::SessionBegun(own)]);
@@ -218,7 +218,7 @@ fn c_chan_03_channels_go_one_way() {
     wire.engine_wrote([end()]);
     for unmapped in [flow(None, 1, 0, 1).on(3), attach_sender("n", 0, "a", "b").on(5), end().on(3)] {
         let mut other = Wire::opened();
-        other.peer_begins(beginning(1), &SessionOptions::new());
+        other.peer_begins(beginning(1), SessionOptions::new());
         other.peer_sends(unmapped);
         assert_eq!(other.engine_closes(), Condition::NotAllowed);
     }
@@ -228,7 +228,7 @@ fn c_chan_03_channels_go_one_way() {
 #[test]
 fn c_close_01_a_close_is_the_last_frame() {
     let mut wire = Wire::opened();
-    let session = wire.peer_begins(beginning(0), &SessionOptions::new());
+    let session = wire.peer_begins(beginning(0), SessionOptions::new());
     wire.octets();
     assert!(wire.engine.close() && !wire.engine.close());
     wire.engine_wrote([close()]);
@@ -238,10 +238,10 @@ fn c_close_01_a_close_is_the_last_frame() {
         flow(Some(0), 1, 0, 1).nulls(5).boolean(true),
     ]);
     wire.events();
-    assert_eq!(wire.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
+    assert_eq!(wire.engine.begin(SessionOptions::new()), Err(SessionError::NotOpen));
     let mut view = wire.engine.session(session).unwrap();
     assert_eq!(view.end(), Err(SessionError::NotOpen));
-    view.attach_sender("m", &SenderOptions::new()).unwrap_err();
+    view.attach_sender("m", SenderOptions::new()).unwrap_err();
     wire.time_passes(1_000);
     wire.engine_wrote("");
     wire.peer_sends(close());
@@ -331,7 +331,7 @@ fn c_close_06_after_a_fault_all_input_is_dropped() {
     }
     wire.engine.end_of_input();
     assert_eq!((wire.events(), wire.engine.close(), wire.engine.is_over()), (vec![], false, true));
-    assert_eq!(wire.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
+    assert_eq!(wire.engine.begin(SessionOptions::new()), Err(SessionError::NotOpen));
 }
 
 /// C-REDIR-01: a redirect names its host and port, in both directions.

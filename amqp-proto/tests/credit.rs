@@ -59,13 +59,13 @@ fn take(wire: &mut Wire, link: ReceiverKey) {
 #[test]
 fn t_credit_01_a_fresh_link_sends_nothing() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let link = wire.sender(SenderOptions::new(), 0);
     let mut sender = wire.engine.sender(link).unwrap();
     assert_eq!((sender.credit(), sender.is_draining(), sender.is_sendable()), (0, false, false));
     assert_eq!(sender.send("x"), Err(SendError::NoCredit));
     assert_eq!(sender.begin_delivery(&SendOptions::new()), Err(SendError::NoCredit));
     wire.quiet();
-    let inbox = wire.receiver_on(1, "in", &by_hand());
+    let inbox = wire.receiver_on(1, "in", by_hand());
     let receiver = wire.engine.receiver(inbox).unwrap();
     assert_eq!((receiver.credit(), receiver.available()), (0, 0));
     assert_eq!(receiver.delivery_count().unwrap().get(), 0);
@@ -76,7 +76,7 @@ fn t_credit_01_a_fresh_link_sends_nothing() {
 #[test]
 fn t_credit_03_messages_on_the_way_count() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new().with_initial_delivery_count(u32::MAX.into()), 0);
+    let link = wire.sender(SenderOptions::new().with_initial_delivery_count(u32::MAX.into()), 0);
     wire.peer_sends(credit(0, u32::MAX, 10));
     assert_eq!(wire.events(), [Event::Sendable(link)]);
     for _ in 0..3 {
@@ -114,14 +114,14 @@ fn t_credit_06_credit_is_for_deliveries_not_for_frames() {
 #[test]
 fn t_credit_10_a_delivery_counts_from_its_first_frame() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 5);
+    let link = wire.sender(SenderOptions::new(), 5);
     let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.write("part").unwrap();
     wire.peer_sends(flow(Some(1), 2048, 0, 2048).uint(0).uint(0).uint(5).nulls(2).boolean(true));
     let told = flows(&mut wire).pop().unwrap();
     assert_eq!((told.delivery_count.unwrap().get(), told.link_credit), (1, Some(4)));
-    let inbox = wire.receiver_on(1, "in", &by_hand());
+    let inbox = wire.receiver_on(1, "in", by_hand());
     wire.engine.receiver(inbox).unwrap().set_credit(2).unwrap();
     wire.octets();
     wire.peer_sends(transfer(1, 0, b"t").null().boolean(true).payload("part"));
@@ -133,13 +133,13 @@ fn t_credit_10_a_delivery_counts_from_its_first_frame() {
 #[test]
 fn t_credit_11_an_aborted_delivery_has_used_credit() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 1);
+    let link = wire.sender(SenderOptions::new(), 1);
     let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.write("part").unwrap();
     sender.abort().unwrap();
     assert_eq!((sender.credit(), sender.send("x")), (0, Err(SendError::NoCredit)));
-    let inbox = wire.receiver_on(1, "in", &by_hand());
+    let inbox = wire.receiver_on(1, "in", by_hand());
     wire.engine.receiver(inbox).unwrap().set_credit(2).unwrap();
     wire.peer_sends(transfer(1, 0, b"t").null().boolean(true).payload("part"));
     wire.peer_sends(Literal::new(0x14).uint(1).nulls(8).boolean(true));
@@ -151,7 +151,7 @@ fn t_credit_11_an_aborted_delivery_has_used_credit() {
 #[test]
 fn t_credit_09_never_more_than_was_granted() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&by_hand());
+    let link = wire.receiver(by_hand());
     wire.engine.receiver(link).unwrap().set_credit(2).unwrap();
     assert_eq!(granted(&mut wire), 2);
     wire.engine.receiver(link).unwrap().set_credit(0).unwrap();
@@ -170,7 +170,7 @@ fn t_credit_09_never_more_than_was_granted() {
 #[test]
 fn t_credit_12_the_fields_of_a_flow() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new().with_initial_delivery_count(9.into()), 0);
+    let link = wire.sender(SenderOptions::new().with_initial_delivery_count(9.into()), 0);
     wire.peer_sends(credit(0, 9, 5));
     wire.events();
     wire.engine.sender(link).unwrap().send("x").unwrap();
@@ -184,7 +184,7 @@ fn t_credit_12_the_fields_of_a_flow() {
     wire.peer_sends(flow(Some(0), 2048, 0, 2048).uint(0).uint(9).uint(5).nulls(2).boolean(true));
     wire.engine_wrote([flow(Some(0), 512, 2, 0x7fff_ffff).uint(0).uint(11).uint(3).uint(2)]);
 
-    let inbox = wire.receiver_on(1, "in", &by_hand());
+    let inbox = wire.receiver_on(1, "in", by_hand());
     wire.engine.receiver(inbox).unwrap().set_credit(7).unwrap();
     wire.engine_wrote([flow(Some(0), 512, 2, 0x7fff_ffff).uint(1).uint(0).uint(7)]);
 }
@@ -195,7 +195,7 @@ fn t_credit_12_the_fields_of_a_flow() {
 fn t_credit_13_credit_before_the_senders_attach() {
     let mut wire = Wire::begun();
     let mut session = wire.session();
-    let link = session.attach_receiver("in", &ReceiverOptions::from("a").with_prefetch(10)).unwrap();
+    let link = session.attach_receiver("in", ReceiverOptions::from("a").with_prefetch(10)).unwrap();
     wire.engine.receiver(link).unwrap().set_credit(3).unwrap();
     let lines = wire.lines();
     assert!(lines[1].contains("link_credit: 3") && !lines[1].contains("delivery_count"), "{lines:?}");
@@ -213,7 +213,7 @@ fn t_credit_13_credit_before_the_senders_attach() {
 #[test]
 fn t_credit_14_the_flow_of_a_sender() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&by_hand());
+    let link = wire.receiver(by_hand());
     wire.engine.receiver(link).unwrap().set_credit(5).unwrap();
     wire.octets();
     wire.peer_sends(flow(Some(0), 2048, 0, 2048).uint(0).uint(0).uint(99).uint(1)).quiet();
@@ -231,8 +231,8 @@ fn t_credit_14_the_flow_of_a_sender() {
 /// T-CREDIT-15, S-WIN-08: sending needs credit and window; the sender gets an event when the window opens.
 #[test]
 fn t_credit_15_credit_and_window() {
-    let mut wire = Wire::begun_with(Limits::DEFAULT, &SessionOptions::new(), 2);
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let mut wire = Wire::begun_with(Limits::DEFAULT, SessionOptions::new(), 2);
+    let link = wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(flow(Some(0), 2, 0, 2048).uint(0).uint(0).uint(10));
     assert_eq!(wire.events(), [Event::Sendable(link)]);
     assert_eq!(send_all(&mut wire, link), 2);
@@ -248,7 +248,7 @@ fn t_credit_15_credit_and_window() {
 #[test]
 fn sendable_is_reported_again_after_credit_was_withdrawn() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let link = wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(credit(0, 0, 5));
     assert_eq!(wire.events(), [Event::Sendable(link)]);
     wire.peer_sends(credit(0, 0, 0));
@@ -271,8 +271,8 @@ fn sendable_is_reported_again_after_credit_was_withdrawn() {
 /// tried to send more or not.
 #[test]
 fn sendable_is_reported_once_each_time() {
-    let mut wire = Wire::begun_with(Limits::DEFAULT, &SessionOptions::new(), 3);
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let mut wire = Wire::begun_with(Limits::DEFAULT, SessionOptions::new(), 3);
+    let link = wire.sender(SenderOptions::new(), 0);
     for (seen, window, count, granted, told) in
         [(0, 3, 0, 1, 1), (0, 3, 0, 2, 0), (0, 3, 0, 2, 0), (2, 0, 2, 3, 0), (2, 1, 2, 3, 1), (3, 5, 3, 2, 1)]
     {
@@ -291,7 +291,7 @@ fn t_pref_01_credit_is_topped_up_at_half() {
     let mut wire = Wire::begun();
     wire.peer_sends(attach_sender("in", 0, "a", "b"));
     let LinkKey::Receiver(link) = wire.offered() else { panic!() };
-    wire.engine.receiver(link).unwrap().accept_link(&ReceiverOptions::new().with_prefetch(10)).unwrap();
+    wire.engine.receiver(link).unwrap().accept_link(ReceiverOptions::new().with_prefetch(10)).unwrap();
     assert_eq!(granted(&mut wire), 10);
     (0..10).for_each(|id| {
         wire.peer_sends(message(id));
@@ -316,7 +316,7 @@ fn t_pref_01_credit_is_topped_up_at_half() {
 fn t_pref_01_aborted_deliveries_are_made_up_for() {
     for first_frame in [false, true] {
         let mut wire = Wire::begun();
-        let link = wire.receiver(&ReceiverOptions::new().with_prefetch(4));
+        let link = wire.receiver(ReceiverOptions::new().with_prefetch(4));
         for id in 0..20 {
             if first_frame {
                 wire.peer_sends(transfer(0, id, b"t").null().boolean(true).payload("x"));
@@ -356,7 +356,7 @@ fn t_pref_01_a_long_stream_never_stalls() {
 #[test]
 fn t_credit_16_credit_is_set_added_and_lowered() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&by_hand());
+    let link = wire.receiver(by_hand());
     let mut receiver = wire.engine.receiver(link).unwrap();
     receiver.set_credit(5).unwrap();
     receiver.add_credit(2).unwrap();
@@ -374,7 +374,7 @@ fn t_credit_16_credit_is_set_added_and_lowered() {
 #[test]
 fn t_stop_01_stopping_lasts() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new().with_prefetch(2));
+    let link = wire.receiver(ReceiverOptions::new().with_prefetch(2));
     wire.engine.receiver(link).unwrap().stop().unwrap();
     let told = flows(&mut wire).pop().unwrap();
     assert_eq!((told.link_credit, told.echo, told.drain), (Some(0), true, false));
@@ -399,7 +399,7 @@ fn t_stop_01_stopping_lasts() {
 #[test]
 fn s_flow_03_an_echo_is_answered_once() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 4);
+    let link = wire.sender(SenderOptions::new(), 4);
     for _ in 0..5 {
         wire.peer_sends(flow(Some(0), 2048, 0, 2048).uint(0).uint(0).uint(4).nulls(2).boolean(true));
     }
@@ -423,8 +423,8 @@ fn s_flow_03_an_echo_is_answered_once() {
 #[test]
 fn t_credit_01_first_credit_goes_out_before_a_later_transfer() {
     let mut wire = Wire::begun();
-    let out = wire.sender(&SenderOptions::new(), 9);
-    let inbox = wire.receiver_on(1, "in", &by_hand());
+    let out = wire.sender(SenderOptions::new(), 9);
+    let inbox = wire.receiver_on(1, "in", by_hand());
     let granted = |sent: u32, credit| flow(Some(0), 512, sent, 0x7fff_ffff).uint(1).uint(0).uint(credit);
     let sent = |id: u32| transfer(0, id, &id.to_be_bytes()).payload([0, 0x53, 0x77, 0xa1, 1, b'x']);
     wire.engine.receiver(inbox).unwrap().set_credit(3).unwrap();
@@ -442,9 +442,9 @@ fn t_credit_01_first_credit_goes_out_before_a_later_transfer() {
 fn t_credit_01_credit_ahead_goes_out_before_a_later_transfer() {
     for has_heard in [true, false] {
         let mut wire = Wire::begun();
-        let out = wire.sender(&SenderOptions::new(), 9);
+        let out = wire.sender(SenderOptions::new(), 9);
         let mut session = wire.session();
-        session.attach_receiver("in", &ReceiverOptions::from("a").with_prefetch(10)).unwrap();
+        session.attach_receiver("in", ReceiverOptions::from("a").with_prefetch(10)).unwrap();
         wire.octets();
         wire.peer_sends(attach_sender("in", 1, "a", "b"));
         if has_heard {

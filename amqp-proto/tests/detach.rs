@@ -23,7 +23,7 @@ fn accepted(id: u32) -> amqp_proto::testing::Literal {
 fn l_det_01_a_detach_is_answered_in_kind() {
     for (closed, ours) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut wire = Wire::begun();
-        let link = wire.receiver(&ReceiverOptions::new());
+        let link = wire.receiver(ReceiverOptions::new());
         if ours {
             let mut receiver = wire.engine.receiver(link).unwrap();
             if closed { receiver.close() } else { receiver.detach() }.unwrap();
@@ -70,7 +70,7 @@ fn l_det_02_deliveries_outlive_a_detach() {
 #[test]
 fn l_det_02_messages_on_the_way_arrive() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new());
+    let link = wire.receiver(ReceiverOptions::new());
     wire.engine.receiver(link).unwrap().detach().unwrap();
     wire.peer_sends(transfer(0, 0, b"t").payload(common::octets("0053 7740"))).peer_sends(detach(0, false));
     let events = wire.events();
@@ -88,8 +88,8 @@ fn l_det_02_messages_on_the_way_arrive() {
 #[test]
 fn l_det_03_the_same_link_again() {
     let mut wire = Wire::begun();
-    let out = wire.sender(&SenderOptions::new(), 10);
-    let inbox = wire.receiver_on(1, "in", &ReceiverOptions::new().with_prefetch(0));
+    let out = wire.sender(SenderOptions::new(), 10);
+    let inbox = wire.receiver_on(1, "in", ReceiverOptions::new().with_prefetch(0));
     wire.engine.receiver(inbox).unwrap().set_credit(5).unwrap();
     let first = wire.engine.sender(out).unwrap().send("first").unwrap();
     wire.peer_sends(transfer(1, 0, b"t").payload(common::octets("0053 7740")));
@@ -101,7 +101,7 @@ fn l_det_03_the_same_link_again() {
     let mut session = wire.session();
     let options =
         SenderOptions::to("b").with_source(Source::at("other")).with_initial_delivery_count(7.into());
-    assert_eq!(session.attach_sender("out", &options), Ok(out));
+    assert_eq!(session.attach_sender("out", options), Ok(out));
     assert!(wire.engine.sender(out).unwrap().peer_attach().is_none());
     let again = attach("out", 0, false).nulls(2).terminus(0x28, "other").terminus(0x29, "b");
     wire.engine_wrote([again.nulls(2).uint(7)]);
@@ -118,7 +118,7 @@ fn l_det_03_the_same_link_again() {
     wire.peer_sends(attach_sender("in", 1, "a", "b"));
     assert_eq!(wire.offered(), inbox.into());
     let mut receiver = wire.engine.receiver(inbox).unwrap();
-    receiver.accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+    receiver.accept_link(ReceiverOptions::new().with_prefetch(0)).unwrap();
     assert!(receiver.receive().is_some());
     receiver.set_credit(5).unwrap();
     assert_eq!(receiver.unsettled_len(), 1);
@@ -137,22 +137,22 @@ fn l_det_03_the_same_link_again() {
 fn l_det_03_on_another_session() {
     for by_peer in [false, true] {
         let mut wire = Wire::begun();
-        let link = wire.receiver(&ReceiverOptions::new().with_prefetch(3));
+        let link = wire.receiver(ReceiverOptions::new().with_prefetch(3));
         wire.peer_sends(transfer(0, 0, b"t").payload("x")).peer_sends(detach(0, false));
         let events = wire.events();
         let Event::Message { delivery, .. } = events[0] else { panic!("{events:?}") };
         wire.peer_sends(amqp_proto::testing::begin(None, 0, 10, 10).on(1));
         let Event::SessionOffered(other) = wire.event() else { panic!() };
-        wire.engine.session(other).unwrap().accept(&SessionOptions::new()).unwrap();
+        wire.engine.session(other).unwrap().accept(SessionOptions::new()).unwrap();
         wire.octets();
         let lost = Event::Lost { link: link.into(), delivery, state: None };
         if by_peer {
             wire.peer_sends(attach_sender("in", 0, "a", "b").on(1));
             assert_eq!(wire.events(), [lost, Event::LinkOffered(link.into())]);
-            wire.engine.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
+            wire.engine.receiver(link).unwrap().accept_link(ReceiverOptions::new()).unwrap();
         } else {
             let mut session = wire.engine.session(other).unwrap();
-            assert_eq!(session.attach_receiver("in", &ReceiverOptions::new()), Ok(link));
+            assert_eq!(session.attach_receiver("in", ReceiverOptions::new()), Ok(link));
             wire.peer_sends(attach_sender("in", 0, "a", "b").on(1));
             assert_eq!(wire.events(), [lost, Event::LinkAttached(link.into())]);
         }
@@ -191,9 +191,9 @@ fn s_end_04_a_suspended_link_outlives_its_session() {
 fn suspended_links_are_forgotten_beyond_the_limit() {
     for limit in [0, 2] {
         let mut wire =
-            Wire::begun_with(Limits::DEFAULT.with_suspended_links(limit), &SessionOptions::new(), 10);
+            Wire::begun_with(Limits::DEFAULT.with_suspended_links(limit), SessionOptions::new(), 10);
         let links: Vec<_> = (0..4)
-            .map(|handle| wire.sender_on(handle, &format!("l{handle}"), &SenderOptions::new(), 5))
+            .map(|handle| wire.sender_on(handle, &format!("l{handle}"), SenderOptions::new(), 5))
             .collect();
         let sent = wire.engine.sender(links[0]).unwrap().send("x").unwrap();
         for handle in 0..4 {
@@ -206,8 +206,8 @@ fn suspended_links_are_forgotten_beyond_the_limit() {
         let alive = links.iter().filter(|link| wire.engine.sender(**link).is_ok()).count();
         assert_eq!(alive, limit as usize);
         let mut session = wire.session();
-        assert_ne!(session.attach_sender("l0", &SenderOptions::new()), Ok(links[0]));
-        assert_eq!(session.attach_sender("l3", &SenderOptions::new()) == Ok(links[3]), limit > 0);
+        assert_ne!(session.attach_sender("l0", SenderOptions::new()), Ok(links[0]));
+        assert_eq!(session.attach_sender("l3", SenderOptions::new()) == Ok(links[3]), limit > 0);
     }
 }
 
@@ -216,7 +216,7 @@ fn suspended_links_are_forgotten_beyond_the_limit() {
 #[test]
 fn l_close_02_a_plain_detach_crosses_a_closing_one() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 5);
+    let link = wire.sender(SenderOptions::new(), 5);
     wire.engine.sender(link).unwrap().detach().unwrap();
     wire.engine_wrote([detach(0, false)]);
     wire.peer_sends(detach(0, true));
@@ -225,10 +225,10 @@ fn l_close_02_a_plain_detach_crosses_a_closing_one() {
     assert!(wire.engine.sender(link).is_err());
     wire.engine_wrote([attach("out", 0, false).nulls(6).uint(0), detach(0, true)]);
     let mut session = wire.session();
-    assert_eq!(session.attach_sender("out", &SenderOptions::new()), Err(LinkError::NameInUse));
+    assert_eq!(session.attach_sender("out", SenderOptions::new()), Err(LinkError::NameInUse));
     wire.peer_sends(attach("out", 3, true)).peer_sends(credit(3, 0, 10)).peer_sends(detach(3, true)).quiet();
     let mut session = wire.session();
-    session.attach_sender("out", &SenderOptions::new()).unwrap();
+    session.attach_sender("out", SenderOptions::new()).unwrap();
 }
 
 /// L-CLOSE-02: two engines come to rest after such a crossing, whichever of them closed.
@@ -285,7 +285,7 @@ fn l_close_03_crossing_detaches_of_one_kind() {
 #[test]
 fn a_plain_answer_to_a_closing_detach_closes() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new());
+    let link = wire.receiver(ReceiverOptions::new());
     wire.engine.receiver(link).unwrap().close().unwrap();
     wire.peer_sends(detach(0, false));
     let (key, closed, reason) = wire.detached();
@@ -298,7 +298,7 @@ fn a_plain_answer_to_a_closing_detach_closes() {
 #[test]
 fn a_suspended_link_is_closed() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new());
+    let link = wire.receiver(ReceiverOptions::new());
     wire.peer_sends(detach(0, false));
     wire.events();
     wire.octets();
@@ -329,7 +329,7 @@ fn l_err_01_a_detach_with_an_error() {
 #[test]
 fn l_err_02_frames_behind_an_error_are_dropped() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new().with_max_message_size(4));
+    let link = wire.receiver(ReceiverOptions::new().with_max_message_size(4));
     wire.peer_sends(transfer(0, 0, b"1").payload("12345"));
     let (_, closed, reason) = wire.detached();
     assert_eq!((closed, reason.error.unwrap().condition), (true, Condition::MessageSizeExceeded));
@@ -348,7 +348,7 @@ fn l_err_02_frames_behind_an_error_are_dropped() {
 #[test]
 fn a_detach_of_the_peer_ends_every_wait() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 1);
+    let link = wire.sender(SenderOptions::new(), 1);
     let sent = wire.engine.sender(link).unwrap().send("x").unwrap();
     wire.peer_sends(detach_with(0, "amqp:link:detach-forced"));
     assert_eq!(wire.engine.sender(link).unwrap().send("y"), Err(SendError::Detached));
@@ -365,7 +365,7 @@ fn a_link_is_given_up_before_the_answer() {
     for closed in [false, true] {
         let mut wire = Wire::begun();
         let mut session = wire.session();
-        let link = session.attach_receiver("x", &ReceiverOptions::from("a")).unwrap();
+        let link = session.attach_receiver("x", ReceiverOptions::from("a")).unwrap();
         let mut receiver = wire.engine.receiver(link).unwrap();
         if closed { receiver.close() } else { receiver.detach() }.unwrap();
         wire.octets();
@@ -375,7 +375,7 @@ fn a_link_is_given_up_before_the_answer() {
         assert!(matches!(wire.event(), Event::LinkDetached { link: LinkKey::Receiver(_), .. }));
         wire.quiet();
         let mut session = wire.session();
-        let again = session.attach_receiver("x", &ReceiverOptions::from("a")).unwrap();
+        let again = session.attach_receiver("x", ReceiverOptions::from("a")).unwrap();
         assert_eq!(again == link, !closed);
         assert!(wire.lines()[0].contains("handle: 0"));
     }
@@ -386,12 +386,12 @@ fn a_link_is_given_up_before_the_answer() {
 #[test]
 fn s_end_05_a_session_ends_while_links_are_half_open() {
     let mut wire = Wire::begun();
-    let open = wire.receiver(&ReceiverOptions::new());
+    let open = wire.receiver(ReceiverOptions::new());
     wire.peer_sends(attach_sender("offered", 1, "a", "b"));
     let offered = wire.offered();
     let mut session = wire.session();
-    let unanswered = session.attach_sender("unanswered", &SenderOptions::new()).unwrap();
-    let detaching = session.attach_sender("detaching", &SenderOptions::new()).unwrap();
+    let unanswered = session.attach_sender("unanswered", SenderOptions::new()).unwrap();
+    let detaching = session.attach_sender("detaching", SenderOptions::new()).unwrap();
     wire.engine.sender(detaching).unwrap().close().unwrap();
     wire.session().end().unwrap();
     assert!(wire.lines().last().unwrap().starts_with("[0] end"));

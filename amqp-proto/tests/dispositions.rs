@@ -29,7 +29,7 @@ fn accepted(first: u32, last: Option<u32>) -> Literal {
 fn received(count: u32, mode: ReceiverSettleMode) -> (Wire, ReceiverKey, Vec<DeliveryKey>) {
     let mut wire = Wire::begun();
     let options = ReceiverOptions::new().with_prefetch(0).with_rcv_settle_mode(mode);
-    let link = wire.receiver(&options);
+    let link = wire.receiver(options);
     wire.engine.receiver(link).unwrap().set_credit(count).unwrap();
     wire.octets();
     (0..count).for_each(|id| {
@@ -67,7 +67,7 @@ fn t_disp_20_neighbours_are_merged() {
 #[test]
 fn t_disp_20_ranges_over_links() {
     let mut wire = Wire::begun();
-    let links = [0, 1].map(|handle| wire.receiver_on(handle, &format!("{handle}"), &ReceiverOptions::new()));
+    let links = [0, 1].map(|handle| wire.receiver_on(handle, &format!("{handle}"), ReceiverOptions::new()));
     for id in 0..100_u32 {
         wire.peer_sends(transfer(id % 2, id, &id.to_be_bytes()));
         let Event::Message { receiver, delivery } = wire.event() else { panic!() };
@@ -94,7 +94,7 @@ fn t_disp_07_settled_behind_its_outcome() {
         disposition(true, 1, None).boolean(true),
     ]);
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 9);
+    let link = wire.sender(SenderOptions::new(), 9);
     let mut sender = wire.engine.sender(link).unwrap();
     let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
     wire.octets();
@@ -118,7 +118,7 @@ fn t_xfer_06_a_settlement_goes_out_before_a_later_transfer() {
     for octets in [Bytes::from_static(b"x"), large] {
         for streams in [false, true] {
             let mut wire = Wire::framed(512, 99);
-            let link = wire.sender(&SenderOptions::new(), 9);
+            let link = wire.sender(SenderOptions::new(), 9);
             let mut sender = wire.engine.sender(link).unwrap();
             let first = sender.send_payload(&Bytes::new().into(), &tagged).unwrap();
             let second = sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap();
@@ -146,7 +146,7 @@ fn t_xfer_06_a_settlement_goes_out_before_a_later_transfer() {
 fn t_xfer_06_a_settlement_by_itself_goes_out_before_a_later_transfer() {
     let tagged = SendOptions::new().with_tag(DeliveryTag::new(b"t").unwrap());
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 9);
+    let link = wire.sender(SenderOptions::new(), 9);
     for id in 0..3 {
         wire.engine.sender(link).unwrap().send_payload(&Bytes::new().into(), &tagged).unwrap();
         let frame = transfer(0, id, b"t");
@@ -163,7 +163,7 @@ fn t_xfer_06_a_settlement_by_itself_goes_out_before_a_later_transfer() {
 #[test]
 fn t_disp_18_dispositions_go_out_before_a_later_frame() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 9);
+    let link = wire.sender(SenderOptions::new(), 9);
     let mut sender = wire.engine.sender(link).unwrap();
     let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
     wire.octets();
@@ -188,9 +188,9 @@ fn x_ret_01_a_retirement_goes_out_before_a_later_transfer() {
             let (receiver, control) = (pair.client.attach_receiver("work"), pair.client.attach_sender("c"));
             let control = match on_another {
                 true => {
-                    let session = pair.client.begin(&SessionOptions::new()).unwrap();
+                    let session = pair.client.begin(SessionOptions::new()).unwrap();
                     let mut session = pair.client.session(session).unwrap();
-                    session.attach_sender("control", &SenderOptions::to("control")).unwrap()
+                    session.attach_sender("control", SenderOptions::to("control")).unwrap()
                 }
                 false => control,
             };
@@ -232,7 +232,7 @@ fn x_ret_01_a_retirement_goes_out_before_a_later_transfer() {
 #[test]
 fn t_disp_20_outcomes_wait_while_messages_are_sent() {
     let (mut wire, link, keys) = received(4, ReceiverSettleMode::First);
-    let out = wire.sender_on(1, "out", &SenderOptions::new(), 9);
+    let out = wire.sender_on(1, "out", SenderOptions::new(), 9);
     for key in keys {
         wire.engine.receiver(link).unwrap().accept(key).unwrap();
         wire.engine.sender(out).unwrap().send("answer").unwrap();
@@ -268,7 +268,7 @@ fn t_disp_21_a_state_without_outcome_goes_out_alone() {
     wire.engine_wrote([0, 1].map(|id| disposition(true, id, None).null().raw(RECEIVED)));
 
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 9);
+    let link = wire.sender(SenderOptions::new(), 9);
     let mut sender = wire.engine.sender(link).unwrap();
     let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
     wire.octets();
@@ -288,7 +288,7 @@ fn t_disp_21_a_state_without_outcome_goes_out_alone() {
 #[test]
 fn t_disp_07_own_outcome_goes_out_before_the_settlement() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 9);
+    let link = wire.sender(SenderOptions::new(), 9);
     let mut sender = wire.engine.sender(link).unwrap();
     let keys = [0, 1].map(|_| sender.send_payload(&Bytes::new().into(), &SendOptions::new()).unwrap());
     wire.octets();
@@ -308,7 +308,7 @@ fn t_disp_07_own_outcome_goes_out_before_the_settlement() {
 #[test]
 fn f_max_02_an_outcome_that_is_too_long() {
     let mut wire = Wire::framed(512, 99);
-    let link = wire.receiver(&ReceiverOptions::new());
+    let link = wire.receiver(ReceiverOptions::new());
     wire.peer_sends(transfer(0, 0, b"t"));
     let Event::Message { delivery, .. } = wire.event() else { panic!() };
     let error = AmqpError::new(Condition::NotFound).with_description("d".repeat(600));
@@ -326,8 +326,8 @@ fn f_max_02_an_outcome_that_is_too_long() {
 fn c_close_01_outcomes_go_out_before_the_end() {
     for depth in 0..3 {
         let limits = Limits::DEFAULT.with_output_octets(1);
-        let mut wire = Wire::begun_with(limits, &SessionOptions::new(), 99);
-        let link = wire.receiver(&ReceiverOptions::new());
+        let mut wire = Wire::begun_with(limits, SessionOptions::new(), 99);
+        let link = wire.receiver(ReceiverOptions::new());
         wire.peer_sends(transfer(0, 0, b"0")).peer_sends(transfer(0, 1, b"1"));
         let keys: Vec<_> = wire.engine.receiver(link).unwrap().unsettled().collect();
         wire.events();

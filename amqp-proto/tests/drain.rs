@@ -46,7 +46,7 @@ fn linked(credit: u32) -> (Pair, amqp_proto::types::SenderKey, ReceiverKey) {
 #[test]
 fn t_drain_01_nothing_to_send() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let link = wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(drain(0, 10));
     assert_eq!(wire.events(), [Event::Sendable(link)]);
     assert!(wire.engine.sender(link).unwrap().is_draining());
@@ -60,7 +60,7 @@ fn t_drain_01_nothing_to_send() {
 #[test]
 fn t_drain_02_waiting_messages_go_first() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let link = wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(drain(0, 5));
     assert_eq!(wire.lines(), [""; 0]);
     assert_eq!(wire.events(), [Event::Sendable(link)]);
@@ -93,7 +93,7 @@ fn t_drain_03_the_receiver_gets_one_event() {
 #[test]
 fn t_drain_04_without_credit() {
     let mut wire = Wire::begun();
-    wire.sender(&SenderOptions::new(), 0);
+    wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(drain(0, 0));
     wire.engine_wrote([drained(0, 0, 0)]);
     let (mut pair, _, receiver) = linked(0);
@@ -106,7 +106,7 @@ fn t_drain_04_without_credit() {
 #[test]
 fn t_drain_05_draining_lasts() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let link = wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(drain(0, 1));
     wire.events();
     wire.engine_wrote([drained(0, 1, 0)]);
@@ -126,7 +126,7 @@ fn t_drain_05_draining_lasts() {
 #[test]
 fn t_drain_05_nothing_is_asked_for_ahead() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new().with_prefetch(2));
+    let link = wire.receiver(ReceiverOptions::new().with_prefetch(2));
     wire.engine.receiver(link).unwrap().drain().unwrap();
     wire.octets();
     wire.peer_sends(transfer(0, 0, b"1")).peer_sends(transfer(0, 1, b"2"));
@@ -147,7 +147,7 @@ fn t_drain_05_nothing_is_asked_for_ahead() {
 fn t_drain_07_in_the_middle_of_a_delivery() {
     for aborts in [false, true] {
         let mut wire = Wire::begun();
-        let link = wire.sender(&SenderOptions::new(), 3);
+        let link = wire.sender(SenderOptions::new(), 3);
         let mut sender = wire.engine.sender(link).unwrap();
         sender.begin_delivery(&SendOptions::new()).unwrap();
         sender.write("one").unwrap();
@@ -174,7 +174,7 @@ fn t_drain_07_in_the_middle_of_a_delivery() {
 #[test]
 fn t_drain_01_by_hand() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new().with_auto_drain(false), 0);
+    let link = wire.sender(SenderOptions::new().with_auto_drain(false), 0);
     wire.peer_sends(drain(0, 2)).events();
     wire.engine_wrote([]);
     wire.engine.sender(link).unwrap().send_payload(&payload("x"), &SendOptions::new()).unwrap();
@@ -190,7 +190,7 @@ fn t_drain_01_by_hand() {
 fn t_drain_02_the_last_message_ends_the_drain() {
     for octets in [1, 1_000] {
         let mut wire = Wire::framed(512, 99);
-        let link = wire.sender(&SenderOptions::new().with_auto_drain(false), 0);
+        let link = wire.sender(SenderOptions::new().with_auto_drain(false), 0);
         wire.peer_sends(drain(0, 2)).events();
         for left in [1, 0] {
             wire.engine.sender(link).unwrap().send(vec![7; octets]).unwrap();
@@ -207,7 +207,7 @@ fn t_drain_02_the_last_message_ends_the_drain() {
 #[test]
 fn t_drain_07_drained_by_hand_in_the_middle_of_a_delivery() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new().with_auto_drain(false), 3);
+    let link = wire.sender(SenderOptions::new().with_auto_drain(false), 3);
     let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.write("one").unwrap();
@@ -227,7 +227,7 @@ fn t_drain_07_drained_by_hand_in_the_middle_of_a_delivery() {
 fn t_drain_07_the_answer_comes_behind_the_begun_delivery() {
     for echo in [false, true] {
         let mut wire = Wire::begun();
-        let link = wire.sender(&SenderOptions::new(), 0);
+        let link = wire.sender(SenderOptions::new(), 0);
         wire.peer_sends(drain(0, 3).boolean(echo)).events();
         let mut sender = wire.engine.sender(link).unwrap();
         sender.begin_delivery(&SendOptions::new()).unwrap();
@@ -244,7 +244,7 @@ fn t_drain_07_the_answer_comes_behind_the_begun_delivery() {
 #[test]
 fn t_avail_01_available_is_not_made_up() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let link = wire.sender(SenderOptions::new(), 0);
     for waiting in [None, Some(3)] {
         if let Some(waiting) = waiting {
             wire.engine.sender(link).unwrap().set_available(waiting).unwrap();
@@ -267,7 +267,7 @@ fn t_avail_01_available_is_not_made_up() {
 fn l_det_01_credit_and_drain_end_with_the_attachment() {
     let mut wire = Wire::begun();
     let manual = SenderOptions::to("b").with_auto_drain(false);
-    let link = wire.sender(&manual, 0);
+    let link = wire.sender(manual.clone(), 0);
     wire.peer_sends(drain(0, 5));
     wire.events();
     let state = |wire: &mut Wire| {
@@ -278,7 +278,7 @@ fn l_det_01_credit_and_drain_end_with_the_attachment() {
     wire.peer_sends(detach(0, false)).events();
     assert_eq!(state(&mut wire), (0, false));
     wire.octets();
-    wire.session().attach_sender("out", &manual).unwrap();
+    wire.session().attach_sender("out", manual).unwrap();
     wire.peer_sends(attach_receiver("out", 0, "a", "b"));
     assert_eq!(wire.events(), [Event::LinkAttached(link.into())]);
     assert_eq!(state(&mut wire), (0, false));
@@ -309,7 +309,7 @@ fn t_get_01_a_message_that_crosses_the_drain() {
 #[test]
 fn t_get_01_a_large_message_comes_before_the_end_of_the_credit() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new().with_prefetch(0));
+    let link = wire.receiver(ReceiverOptions::new().with_prefetch(0));
     let mut receiver = wire.engine.receiver(link).unwrap();
     receiver.set_credit(1).unwrap();
     receiver.drain().unwrap();
@@ -349,7 +349,7 @@ fn t_drain_03_called_off_and_repeated() {
 fn late(credit: u32) -> (Wire, SenderKey) {
     let options = Options::new("engine").with_drain_pause(Duration::from_millis(5));
     let mut wire = Wire::begun_of(options);
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let link = wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(drain(0, credit));
     assert_eq!(wire.events(), [Event::Sendable(link)]);
     (wire, link)
@@ -400,7 +400,7 @@ fn t_drain_02_credit_that_is_used_up_is_answered_at_once() {
 #[test]
 fn t_drain_03_messages_on_the_way_come_before_the_end() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new().with_prefetch(0));
+    let link = wire.receiver(ReceiverOptions::new().with_prefetch(0));
     let mut receiver = wire.engine.receiver(link).unwrap();
     receiver.set_credit(2).unwrap();
     receiver.set_credit(0).unwrap();

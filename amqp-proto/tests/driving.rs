@@ -52,7 +52,7 @@ fn a_suspended_link_keeps_unread_messages() {
 #[test]
 fn t_drain_01_a_sender_without_auto_drain_gets_an_event() {
     let mut pair = Pair::opened();
-    let sender = pair.client.attach_sender_with("jobs", &SenderOptions::to("jobs").with_auto_drain(false));
+    let sender = pair.client.attach_sender_with("jobs", SenderOptions::to("jobs").with_auto_drain(false));
     pair.drive();
     let LinkKey::Receiver(receiver) = pair.server.expect_attach().key() else { panic!("of the other end") };
     pair.server.receiver(receiver).unwrap().set_credit(5).unwrap();
@@ -75,7 +75,7 @@ fn s_beg_01_a_session_that_is_given_up_at_once() {
     let mut pair = Pair::opened();
     pair.server.auto = Auto::Off;
     for _ in 0..3 {
-        let session = pair.client.begin(&SessionOptions::new()).unwrap();
+        let session = pair.client.begin(SessionOptions::new()).unwrap();
         pair.client.session(session).unwrap().end().unwrap();
         pair.drive();
         assert_eq!(pair.client.expect_session_ended().0, session);

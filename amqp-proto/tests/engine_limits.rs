@@ -18,13 +18,13 @@ use common::wire::{Wire, beginning, frames, opening};
 
 fn limited(limits: Limits) -> Wire {
     let mut wire = Wire::opened_by(Options::new("s").with_limits(limits), open("p"));
-    wire.peer_begins(beginning(0), &SessionOptions::new());
+    wire.peer_begins(beginning(0), SessionOptions::new());
     wire.octets();
     wire
 }
 
 /// A link on which the engine receives, on the peer's handle 0, with credit for 100 messages.
-fn receiving(wire: &mut Wire, options: &ReceiverOptions) -> ReceiverKey {
+fn receiving(wire: &mut Wire, options: ReceiverOptions) -> ReceiverKey {
     let LinkKey::Receiver(link) = wire.peer_attaches(attach_sender("n", 0, "a", "b")) else {
         panic!("a sender")
     };
@@ -38,7 +38,7 @@ fn sending(wire: &mut Wire) -> SenderKey {
     let LinkKey::Sender(link) = wire.peer_attaches(attach_receiver("n", 0, "a", "b")) else {
         panic!("a receiver")
     };
-    wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    wire.engine.sender(link).unwrap().accept_link(SenderOptions::new()).unwrap();
     wire.peer_sends(flow(Some(0), 10_000, 0, 100).uint(0).uint(0).uint(1_000));
     assert_eq!(wire.events(), [Event::Sendable(link)]);
     wire.octets();
@@ -66,7 +66,7 @@ fn frame_size() {
     let over = padded(0).to_octets().len();
     for (size, is_right) in [(600, true), (601, false)] {
         let mut wire = limited(limits.clone());
-        receiving(&mut wire, &ReceiverOptions::new());
+        receiving(&mut wire, ReceiverOptions::new());
         wire.peer_sends(padded(size - over));
         if is_right {
             assert!(matches!(wire.events()[..], [Event::Message { .. }]));
@@ -134,7 +134,7 @@ fn sasl_rounds() {
 #[test]
 fn channel_max() {
     let mut wire = limited(Limits::DEFAULT.with_channel_max(1));
-    wire.peer_begins(beginning(1), &SessionOptions::new());
+    wire.peer_begins(beginning(1), SessionOptions::new());
     wire.octets();
     wire.peer_sends(beginning(2));
     assert_eq!(wire.engine_closes(), Condition::FramingError);
@@ -154,19 +154,19 @@ fn handle_max() {
 #[test]
 fn links() {
     let mut wire = limited(Limits::DEFAULT.with_links(3));
-    let other = wire.peer_begins(beginning(1), &SessionOptions::new());
+    let other = wire.peer_begins(beginning(1), SessionOptions::new());
     wire.peer_sends([attach_sender("a", 0, "a", "b"), attach_sender("b", 0, "a", "b").on(1)]);
     assert_eq!(wire.events().len(), 2);
     let mut view = wire.engine.session(other).unwrap();
-    view.attach_sender("c", &SenderOptions::new()).unwrap();
-    assert_eq!(view.attach_sender("d", &SenderOptions::new()), Err(LinkError::Limit));
+    view.attach_sender("c", SenderOptions::new()).unwrap();
+    assert_eq!(view.attach_sender("d", SenderOptions::new()), Err(LinkError::Limit));
     wire.octets();
     wire.peer_sends(attach_sender("e", 1, "a", "b"));
     assert_eq!(wire.engine_ends(), Condition::ResourceLimitExceeded);
     wire.peer_sends(amqp_proto::testing::end());
     wire.events();
     let mut view = wire.engine.session(other).unwrap();
-    view.attach_sender("d", &SenderOptions::new()).unwrap();
+    view.attach_sender("d", SenderOptions::new()).unwrap();
 }
 
 /// suspended_links: the link that was detached first is forgotten.
@@ -178,7 +178,7 @@ fn suspended_links() {
         let LinkKey::Receiver(link) = wire.peer_attaches(attach_sender(name, 0, "a", "b")) else {
             panic!("a sender")
         };
-        wire.engine.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
+        wire.engine.receiver(link).unwrap().accept_link(ReceiverOptions::new()).unwrap();
         wire.peer_sends(detach(0, false));
         assert!(matches!(wire.events()[..], [Event::LinkDetached { closed: false, .. }]));
         keys.push(link);
@@ -211,9 +211,9 @@ fn attach_octets() {
 fn session_frames() {
     let mut wire =
         Wire::opened_by(Options::new("s").with_limits(Limits::DEFAULT.with_session_frames(3)), open("p"));
-    wire.peer_begins(beginning(0), &SessionOptions::new().with_incoming_frames(1_000));
+    wire.peer_begins(beginning(0), SessionOptions::new().with_incoming_frames(1_000));
     wire.engine_wrote([begin(Some(0), 0, 3, 0x7fff_ffff).uint(65_535)]);
-    receiving(&mut wire, &ReceiverOptions::new());
+    receiving(&mut wire, ReceiverOptions::new());
     let one = |id: u32| transfer(0, id, &[0]).boolean(true).payload(*b"x");
     wire.peer_sends([one(0), one(1), one(2)]);
     assert_eq!((wire.events().len(), wire.written()), (3, String::new()));
@@ -227,7 +227,7 @@ fn session_octets() {
     for (octets, window) in [(4_000, 4), (3_999, 3), (1_000, 1), (1, 1), (0, 1)] {
         let limits = Limits::DEFAULT.with_frame_size(1_000).with_session_octets(octets);
         let mut wire = Wire::opened_by(Options::new("s").with_limits(limits), open("p"));
-        wire.peer_begins(beginning(0), &SessionOptions::new().with_incoming_octets(1 << 40));
+        wire.peer_begins(beginning(0), SessionOptions::new().with_incoming_octets(1 << 40));
         wire.engine_wrote([begin(Some(0), 0, window, 0x7fff_ffff).uint(65_535)]);
     }
 }
@@ -242,7 +242,7 @@ fn message_octets() {
         let LinkKey::Receiver(link) = wire.peer_attaches(attach_sender("n", 0, "a", "b")) else {
             panic!("a sender")
         };
-        wire.engine.receiver(link).unwrap().accept_link(&options).unwrap();
+        wire.engine.receiver(link).unwrap().accept_link(options).unwrap();
         let answer =
             attach("n", 0, true).nulls(2).terminus(0x28, "a").terminus(0x29, "b").nulls(3).ulong(limit);
         assert!(wire.written().starts_with(&frames([answer])));
@@ -260,7 +260,7 @@ fn message_octets() {
 fn transfers_per_delivery() {
     for (count, is_right) in [(5, true), (6, false)] {
         let mut wire = limited(Limits::DEFAULT.with_transfers_per_delivery(5));
-        receiving(&mut wire, &ReceiverOptions::new());
+        receiving(&mut wire, ReceiverOptions::new());
         for at in 1..=count {
             wire.peer_sends(transfer(0, 0, &[0]).null().boolean(at < count));
         }
@@ -276,7 +276,7 @@ fn transfers_per_delivery() {
 #[test]
 fn unsettled() {
     let mut wire = limited(Limits::DEFAULT.with_unsettled(3));
-    let link = receiving(&mut wire, &ReceiverOptions::new());
+    let link = receiving(&mut wire, ReceiverOptions::new());
     let one = |id: u32| transfer(0, id, &id.to_be_bytes());
     wire.peer_sends([one(0), one(1), one(2), one(3).boolean(true)]);
     assert_eq!(wire.events().len(), 4);

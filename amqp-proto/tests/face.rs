@@ -35,13 +35,13 @@ fn polled(engine: &mut Connection) -> Vec<Event> {
     while let Some(event) = engine.poll_event() {
         match &event {
             Event::SessionOffered(key) => {
-                engine.session(*key).unwrap().accept(&SessionOptions::new()).unwrap()
+                engine.session(*key).unwrap().accept(SessionOptions::new()).unwrap()
             }
             Event::LinkOffered(amqp_proto::types::LinkKey::Sender(key)) => {
-                engine.sender(*key).unwrap().accept_link(&Default::default()).unwrap();
+                engine.sender(*key).unwrap().accept_link(Default::default()).unwrap();
             }
             Event::LinkOffered(amqp_proto::types::LinkKey::Receiver(key)) => {
-                engine.receiver(*key).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
+                engine.receiver(*key).unwrap().accept_link(ReceiverOptions::new()).unwrap();
             }
             Event::Sendable(key) => {
                 engine.sender(*key).unwrap().send("x".repeat(3_000)).unwrap();
@@ -148,7 +148,7 @@ fn keys_become_stale_after_the_event_of_the_end() {
     assert!(matches!(pair.client.delivery(delivery), Err(StaleKey)));
     assert!(matches!(pair.server.receiver(receiver), Err(StaleKey)));
     // The same slots again, under other keys.
-    let again = pair.client.begin(&SessionOptions::new()).unwrap();
+    let again = pair.client.begin(SessionOptions::new()).unwrap();
     assert_ne!(again, session);
     assert!(pair.client.session(session).is_err() && pair.client.session(again).is_ok());
 }
@@ -182,7 +182,7 @@ fn commands_after_the_end_are_refused() {
         assert_eq!((end.set_credit(5), end.drain()), (Err(FlowError::Detached), Err(FlowError::Detached)));
         assert_eq!(end.close(), Err(LinkError::NoSession));
         let mut session = pair.client.session(ours).unwrap();
-        assert_eq!(session.attach_sender("more", &Default::default()), Err(LinkError::NoSession));
+        assert_eq!(session.attach_sender("more", Default::default()), Err(LinkError::NoSession));
         assert_eq!(session.end(), Err(if closes { SessionError::NotOpen } else { SessionError::Ended }));
         // Both ends write their last frames and no others.
         pair.clear_trace();
@@ -196,7 +196,7 @@ fn commands_after_the_end_are_refused() {
 fn a_server_without_input_has_no_output() {
     let mut wire = Wire::server(Options::new("s"));
     wire.quiet();
-    assert_eq!(wire.engine.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
+    assert_eq!(wire.engine.begin(SessionOptions::new()), Err(SessionError::NotOpen));
     assert!(!wire.engine.is_open() && wire.engine.peer_open().is_none() && wire.engine.identity().is_none());
     assert!(wire.engine.close());
     assert!(matches!(wire.events()[..], [Event::Closed(_)]));

@@ -58,7 +58,7 @@ fn goes_out(wire: &mut Wire, link: SenderKey, max: usize, len: usize, options: &
 #[test]
 fn t_xfer_21_every_size_in_the_smallest_frames() {
     let mut wire = Wire::framed(512, 2048);
-    let link = wire.sender(&SenderOptions::new(), u32::MAX >> 1);
+    let link = wire.sender(SenderOptions::new(), u32::MAX >> 1);
     wire.peer_sends(flow(Some(0), u32::MAX, 0, 0));
     let long_tag = SendOptions::new().with_tag(DeliveryTag::new(&[9; 32]).unwrap());
     for len in 0..1_600 {
@@ -72,7 +72,7 @@ fn t_xfer_21_every_size_in_the_smallest_frames() {
 fn t_xfer_21_sizes_around_every_border() {
     for max in [513, 600, 1_023, 1_024, 4_096, 65_536] {
         let mut wire = Wire::framed(u32::try_from(max).unwrap(), 2048);
-        let link = wire.sender(&SenderOptions::new(), u32::MAX >> 1);
+        let link = wire.sender(SenderOptions::new(), u32::MAX >> 1);
         wire.peer_sends(flow(Some(0), u32::MAX, 0, 0));
         for frames in 1..4_usize {
             // A frame has up to 40 octets beside its payload.
@@ -89,7 +89,7 @@ fn t_xfer_21_an_exact_fit() {
     let head = transfer(0, 0, &[0; 4]).to_octets().len();
     let fits = 512 - head;
     let mut wire = Wire::framed(512, 2048);
-    let link = wire.sender(&SenderOptions::new(), 10);
+    let link = wire.sender(SenderOptions::new(), 10);
     let message = octets(fits);
     let sent =
         wire.engine.sender(link).unwrap().send_payload(&message.slice(..fits).into(), &SendOptions::new());
@@ -133,7 +133,7 @@ fn t_xfer_21_chunks_frames_and_portions() {
 #[test]
 fn t_xfer_10_a_delivery_in_pieces() {
     let mut wire = Wire::framed(512, 2048);
-    let link = wire.sender(&SenderOptions::new(), 10);
+    let link = wire.sender(SenderOptions::new(), 10);
     let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.write("").unwrap();
@@ -158,7 +158,7 @@ fn t_xfer_13_given_up_in_each_phase() {
     let aborted = || Literal::new(0x14).uint(0).nulls(8).boolean(true);
     // Before the first frame: the peer has to learn of the delivery-id.
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 10);
+    let link = wire.sender(SenderOptions::new(), 10);
     let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.abort().unwrap();
@@ -196,7 +196,7 @@ fn t_xfer_13_given_up_in_each_phase() {
 #[test]
 fn t_disp_19_settled_before_the_first_frame() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 10);
+    let link = wire.sender(SenderOptions::new(), 10);
     let mut sender = wire.engine.sender(link).unwrap();
     let delivery = sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.settle(delivery).unwrap();
@@ -238,8 +238,8 @@ fn s_win_08_a_large_message_through_a_small_window() {
 #[test]
 fn t_xfer_10_a_refused_stream_gets_one_event() {
     let limits = Limits::DEFAULT.with_output_octets(1_000);
-    let mut wire = Wire::begun_with(limits, &SessionOptions::new(), 99);
-    let link = wire.sender(&SenderOptions::new(), 5);
+    let mut wire = Wire::begun_with(limits, SessionOptions::new(), 99);
+    let link = wire.sender(SenderOptions::new(), 5);
     let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     sender.write(octets(1_000)).unwrap();
@@ -293,7 +293,7 @@ fn s_win_08_links_take_turns() {
     for opens_by in [1, 3, 10, 100] {
         let mut wire = Wire::framed(512, LINKS);
         let links: Vec<_> = (0..LINKS)
-            .map(|handle| wire.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0))
+            .map(|handle| wire.sender_on(handle, &format!("{handle}"), SenderOptions::new(), 0))
             .collect();
         for (handle, link) in (0..).zip(&links) {
             wire.peer_sends(flow(Some(0), LINKS, 0, 9).uint(handle).uint(0).uint(9));
@@ -357,8 +357,8 @@ fn t_xfer_11_many_links_at_once() {
 /// A peer that sends on handle 0 to a streaming receiver.
 fn streaming(frames: u32) -> (Wire, ReceiverKey) {
     let options = SessionOptions::new().with_incoming_frames(frames);
-    let mut wire = Wire::begun_with(Limits::DEFAULT, &options, 9);
-    let link = wire.receiver(&ReceiverOptions::new().with_streaming(true));
+    let mut wire = Wire::begun_with(Limits::DEFAULT, options, 9);
+    let link = wire.receiver(ReceiverOptions::new().with_streaming(true));
     (wire, link)
 }
 

@@ -77,11 +77,11 @@ fn f_max_01_an_open_is_no_larger_than_512_octets() {
 #[test]
 fn f_max_01_before_the_open_there_is_channel_0() {
     let mut wire = Wire::client(Options::new("c"));
-    wire.engine.begin(&SessionOptions::new()).unwrap();
-    assert_eq!(wire.engine.begin(&SessionOptions::new()), Err(SessionError::Channels));
+    wire.engine.begin(SessionOptions::new()).unwrap();
+    assert_eq!(wire.engine.begin(SessionOptions::new()), Err(SessionError::Channels));
     let large = properties(600);
     let mut pipelining = Wire::client(Options::new("c"));
-    let refused = pipelining.engine.begin(&SessionOptions::new().with_properties(large));
+    let refused = pipelining.engine.begin(SessionOptions::new().with_properties(large));
     assert!(matches!(refused, Err(SessionError::TooLarge(EncodeError::TooLarge { limit: 512, .. }))));
 }
 
@@ -116,14 +116,14 @@ fn f_max_02_no_frame_exceeds_the_peers_limit() {
 fn f_max_02_a_frame_that_does_not_fit_is_refused() {
     let mut wire = Wire::opened_by(Options::new("s"), open("p").null().uint(512));
     let large = SessionOptions::new().with_properties(properties(500));
-    assert!(matches!(wire.engine.begin(&large), Err(SessionError::TooLarge(_))));
-    let session = wire.engine.begin(&SessionOptions::new()).unwrap();
+    assert!(matches!(wire.engine.begin(large), Err(SessionError::TooLarge(_))));
+    let session = wire.engine.begin(SessionOptions::new()).unwrap();
     wire.engine_wrote([begin(None, 0, 512, 0x7fff_ffff).uint(65_535)]);
     let mut view = wire.engine.session(session).unwrap();
     let name = "n".repeat(500);
-    let refused = view.attach_sender(name.as_str(), &amqp_proto::config::SenderOptions::new());
+    let refused = view.attach_sender(name.as_str(), amqp_proto::config::SenderOptions::new());
     assert!(matches!(refused, Err(LinkError::TooLarge(EncodeError::TooLarge { limit: 512, .. }))));
-    view.attach_sender("n", &amqp_proto::config::SenderOptions::new()).unwrap();
+    view.attach_sender("n", amqp_proto::config::SenderOptions::new()).unwrap();
     let written = attach("n", 0, false).nulls(2).raw("00532845").raw("00532945").nulls(2).uint(0);
     wire.engine_wrote([written]);
 }
@@ -203,10 +203,10 @@ fn f_lay_11_a_stream_may_be_cut_anywhere() {
             while let Some(event) = wire.engine.poll_event() {
                 match event {
                     Event::SessionOffered(key) => {
-                        wire.engine.session(key).unwrap().accept(&SessionOptions::new()).unwrap();
+                        wire.engine.session(key).unwrap().accept(SessionOptions::new()).unwrap();
                     }
                     Event::LinkOffered(LinkKey::Sender(key)) => {
-                        wire.engine.sender(key).unwrap().accept_link(&Default::default()).unwrap();
+                        wire.engine.sender(key).unwrap().accept_link(Default::default()).unwrap();
                     }
                     _ => {}
                 }

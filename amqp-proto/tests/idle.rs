@@ -115,7 +115,7 @@ fn c_idle_04_the_peer_is_sent_a_frame_in_time() {
 #[test]
 fn c_idle_04_other_frames_take_the_place_of_empty_ones() {
     let mut wire = Wire::opened_by(Options::new("s"), open("p").nulls(3).uint(1_000));
-    wire.peer_begins(beginning(0), &SessionOptions::new());
+    wire.peer_begins(beginning(0), SessionOptions::new());
     wire.octets();
     for _ in 0..20 {
         wire.peer_sends(flow(Some(0), 1, 0, 1).nulls(5).boolean(true));
@@ -165,7 +165,7 @@ fn c_idle_06_too_short_a_time_is_refused() {
 #[test]
 fn c_idle_07_empty_frames_are_accepted_on_any_channel() {
     let mut wire = Wire::opened();
-    wire.peer_begins(beginning(3), &SessionOptions::new());
+    wire.peer_begins(beginning(3), SessionOptions::new());
     wire.octets();
     wire.peer_sends("00000008 02000000 00000008 02000003 00000008 020000ff");
     wire.quiet();
@@ -243,11 +243,11 @@ fn c_idle_04_nothing_but_empty_frames() {
     let mut wire = Wire::opened_by(Options::new("s"), open("p").nulls(3).uint(1_000));
     wire.peer_sends(begin(None, 0, 100, 100));
     let [Event::SessionOffered(session)] = wire.events()[..] else { panic!("no session") };
-    wire.engine.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    wire.engine.session(session).unwrap().accept(SessionOptions::new()).unwrap();
     let LinkKey::Sender(link) = wire.peer_attaches(attach_receiver("jobs", 0, "jobs", "here")) else {
         panic!("the peer receives")
     };
-    wire.engine.sender(link).unwrap().accept_link(&Default::default()).unwrap();
+    wire.engine.sender(link).unwrap().accept_link(Default::default()).unwrap();
     wire.octets();
     let mut said = String::new();
     for _ in 0..8 {

@@ -59,8 +59,8 @@ fn lost(events: &[Event]) -> Vec<DeliveryKey> {
 fn s_end_04_every_unsettled_delivery_is_reported_once() {
     for ending in ENDINGS {
         let mut wire = Wire::begun();
-        let out = wire.sender(&SenderOptions::new(), 9);
-        let inbox = wire.receiver_on(1, "in", &ReceiverOptions::new());
+        let out = wire.sender(SenderOptions::new(), 9);
+        let inbox = wire.receiver_on(1, "in", ReceiverOptions::new());
         let mut sender = wire.engine.sender(out).unwrap();
         let sent: Vec<_> = (0..4).map(|_| sender.send("x").unwrap()).collect();
         sender.send_with(&"settled".into(), &SendOptions::new().with_settled(true)).unwrap();
@@ -102,8 +102,8 @@ fn s_end_04_every_unsettled_delivery_is_reported_once() {
 fn t_xfer_06_the_tags_of_lost_deliveries_are_free() {
     let tagged = SendOptions::new().with_tag(DeliveryTag::new(b"t").unwrap());
     let mut wire = Wire::begun();
-    let out = wire.sender(&SenderOptions::to("b"), 9);
-    let inbox = wire.receiver_on(1, "in", &ReceiverOptions::new());
+    let out = wire.sender(SenderOptions::to("b"), 9);
+    let inbox = wire.receiver_on(1, "in", ReceiverOptions::new());
     // Two deliveries of each tag, out of order, so that the engine has to count tags.
     let send = |wire: &mut Wire, id: u32| {
         for tag in [&b"u"[..], b"t"] {
@@ -123,8 +123,8 @@ fn t_xfer_06_the_tags_of_lost_deliveries_are_free() {
     assert_eq!(lost(&wire.events()).len(), 4);
     wire.octets();
     let mut session = wire.session();
-    session.attach_sender("out", &SenderOptions::to("b")).unwrap();
-    session.attach_receiver("in", &ReceiverOptions::from("a")).unwrap();
+    session.attach_sender("out", SenderOptions::to("b")).unwrap();
+    session.attach_receiver("in", ReceiverOptions::from("a")).unwrap();
     wire.peer_sends(attach_receiver("out", 0, "a", "b")).peer_sends(attach_sender("in", 1, "a", "b"));
     wire.peer_sends(flow(Some(2), 2048, 2, 2048).uint(0).uint(2).uint(9)).events();
     wire.octets();
@@ -137,9 +137,9 @@ fn t_xfer_06_the_tags_of_lost_deliveries_are_free() {
 fn l_det_01_a_plain_detach_loses_incomplete_deliveries() {
     for by_peer in [false, true] {
         let mut wire = Wire::begun();
-        let out = wire.sender(&SenderOptions::new(), 9);
-        let inbox = wire.receiver_on(1, "in", &ReceiverOptions::new().with_streaming(true));
-        let whole = wire.receiver_on(2, "whole", &ReceiverOptions::new());
+        let out = wire.sender(SenderOptions::new(), 9);
+        let inbox = wire.receiver_on(1, "in", ReceiverOptions::new().with_streaming(true));
+        let whole = wire.receiver_on(2, "whole", ReceiverOptions::new());
         let mut sender = wire.engine.sender(out).unwrap();
         sender.send("complete").unwrap();
         let begun = sender.begin_delivery(&SendOptions::new()).unwrap();
@@ -170,7 +170,7 @@ fn l_det_01_a_plain_detach_loses_incomplete_deliveries() {
 fn unreported_deliveries_are_not_reported_lost() {
     for (streaming, reported) in [(false, 0), (true, 1)] {
         let mut wire = Wire::begun();
-        wire.receiver(&ReceiverOptions::new().with_streaming(streaming));
+        wire.receiver(ReceiverOptions::new().with_streaming(streaming));
         wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("part"));
         wire.events();
         wire.peer_sends(detach(0, true));
@@ -183,7 +183,7 @@ fn unreported_deliveries_are_not_reported_lost() {
 fn the_last_known_state_is_reported() {
     let mut pair = Pair::opened();
     pair.server.receiver_options = ReceiverOptions::new().with_rcv_settle_mode(ReceiverSettleMode::Second);
-    let sender = pair.client.attach_sender_with("x", &SenderOptions::to("x").with_auto_settle(false));
+    let sender = pair.client.attach_sender_with("x", SenderOptions::to("x").with_auto_settle(false));
     pair.drive();
     let sent = pair.client.sender(sender).unwrap().send("x").unwrap();
     pair.drive();
@@ -207,7 +207,7 @@ fn messages_before_the_end_can_be_received_late() {
     for streaming in [false, true] {
         for ending in ["detach", "end", "close", "cut", "own end", "own close", "fault"] {
             let mut wire = Wire::begun();
-            let link = wire.receiver(&ReceiverOptions::new().with_streaming(streaming));
+            let link = wire.receiver(ReceiverOptions::new().with_streaming(streaming));
             wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("a"));
             if streaming {
                 assert_eq!(wire.events().len(), 1);

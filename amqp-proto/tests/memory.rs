@@ -80,7 +80,7 @@ impl Busy {
         while let Some(event) = self.engine.poll_event() {
             match event {
                 Event::SessionOffered(key) => {
-                    self.engine.session(key).unwrap().accept(&SessionOptions::new()).unwrap();
+                    self.engine.session(key).unwrap().accept(SessionOptions::new()).unwrap();
                     self.sessions.push(key);
                 }
                 Event::LinkOffered(LinkKey::Receiver(key)) if self.refuses => {
@@ -89,13 +89,13 @@ impl Busy {
                 }
                 Event::LinkOffered(LinkKey::Receiver(key)) => {
                     let mut link = self.engine.receiver(key).unwrap();
-                    link.accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+                    link.accept_link(ReceiverOptions::new().with_prefetch(0)).unwrap();
                     link.set_credit(1_000).unwrap();
                     self.receivers.push(key);
                 }
                 Event::LinkOffered(LinkKey::Sender(key)) => {
                     let options = SenderOptions::new().with_auto_settle(false);
-                    self.engine.sender(key).unwrap().accept_link(&options).unwrap();
+                    self.engine.sender(key).unwrap().accept_link(options).unwrap();
                     self.senders.push(key);
                 }
                 Event::Message { receiver, .. } if self.takes => {
@@ -277,7 +277,7 @@ fn a_busy_engine_stays_within_its_bound() {
 #[test]
 fn s_end_07_the_info_of_an_end_is_there_once() {
     let mut wire = Wire::opened();
-    wire.peer_begins(beginning(0), &SessionOptions::new());
+    wire.peer_begins(beginning(0), SessionOptions::new());
     for handle in 0..1_000 {
         wire.peer_attaches(attach_sender(&handle.to_string(), handle, "a", "b"));
     }

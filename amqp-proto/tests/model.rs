@@ -171,8 +171,8 @@ proptest! {
         let mut client = Application::new(Side::Client, &sizes.0);
         let mut server = Application::new(Side::Server, &sizes.1);
         let (sends, receives) = (pair.client.sender_options.clone(), pair.client.receiver_options.clone());
-        pair.client.attach_sender_with("out", &sends);
-        pair.client.attach_receiver_with("in", &receives);
+        pair.client.attach_sender_with("out", sends);
+        pair.client.attach_receiver_with("in", receives);
         for (side, octets, clients, servers, millis) in schedule {
             pair.step_some(side, octets.into());
             pair.skip(millis.into());

@@ -47,7 +47,7 @@ fn l_mode_01_the_mode_of_each_end_is_its_own() {
             receiver = receiver.with_snd_settle_mode(mode);
         }
         pair.server.receiver_options = receiver;
-        let link = pair.client.attach_sender_with("x", &sender);
+        let link = pair.client.attach_sender_with("x", sender);
         pair.drive();
         let LinkKey::Receiver(other) = pair.server.expect_attach().key() else { panic!() };
         let at_client = pair.client.sender(link).unwrap();
@@ -67,7 +67,7 @@ fn l_mode_02_a_wish_is_honoured() {
         let asks = attach("x", 0, true).ubyte(octet).null().terminus(0x28, "a").terminus(0x29, "b");
         wire.peer_sends(asks);
         let LinkKey::Sender(link) = wire.offered() else { panic!() };
-        wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+        wire.engine.sender(link).unwrap().accept_link(SenderOptions::new()).unwrap();
         assert_eq!(wire.engine.sender(link).unwrap().snd_settle_mode(), mode);
         let answer = attach("x", 0, false);
         let answer = if octet == 2 { answer.null() } else { answer.ubyte(octet) };
@@ -92,7 +92,7 @@ fn l_mode_04_sends_that_a_mode_allows() {
         (Mixed, Some(true), Some(true)),
     ] {
         let mut wire = Wire::begun();
-        let link = wire.sender(&SenderOptions::new().with_snd_settle_mode(mode), 5);
+        let link = wire.sender(SenderOptions::new().with_snd_settle_mode(mode), 5);
         let mut options = SendOptions::new();
         if let Some(settled) = asked {
             options = options.with_settled(settled);
@@ -141,7 +141,7 @@ fn t_xfer_08_transfers_that_a_mode_allows() {
         let asks = attach("x", 0, false).ubyte(mode).null().terminus(0x28, "a").terminus(0x29, "b");
         wire.peer_sends(asks.nulls(2).uint(0));
         let LinkKey::Receiver(link) = wire.offered() else { panic!() };
-        wire.engine.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
+        wire.engine.receiver(link).unwrap().accept_link(ReceiverOptions::new()).unwrap();
         wire.octets();
         for frame in frames {
             wire.peer_sends(frame);
@@ -163,7 +163,7 @@ fn l_mode_05_the_end_that_settles_first() {
         let mut pair = Pair::opened();
         pair.server.receiver_options = ReceiverOptions::new().with_rcv_settle_mode(mode);
         let options = SenderOptions::to("x").with_auto_settle(false);
-        let sender = pair.client.attach_sender_with("x", &options);
+        let sender = pair.client.attach_sender_with("x", options);
         pair.drive();
         let LinkKey::Receiver(receiver) = pair.server.expect_attach().key() else { panic!() };
         let sent = pair.client.sender(sender).unwrap().send("x").unwrap();
@@ -191,7 +191,7 @@ fn l_msg_03_a_message_larger_than_the_peer_takes() {
             None => asks,
         });
         let LinkKey::Sender(link) = wire.offered() else { panic!() };
-        wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+        wire.engine.sender(link).unwrap().accept_link(SenderOptions::new()).unwrap();
         wire.peer_sends(credit(0, 0, 9)).events();
         let mut sender = wire.engine.sender(link).unwrap();
         assert_eq!(sender.max_message_size(), limit);
@@ -219,7 +219,7 @@ fn l_msg_02_a_message_larger_than_this_end_takes() {
     for streaming in [false, true] {
         let mut wire = Wire::begun();
         let options = ReceiverOptions::new().with_max_message_size(1_000).with_streaming(streaming);
-        let link = wire.receiver(&options);
+        let link = wire.receiver(options);
         wire.peer_sends(part(first(), 400))
             .peer_sends(part(more(), 400))
             .peer_sends(part(Literal::new(0x14).uint(0), 200));

@@ -194,7 +194,7 @@ fn client() -> (End, SessionKey) {
     assert_eq!(written[..8], recorded("x-client-sasl-3"));
     assert_eq!(frames(&written), frames(&recorded("x-client-open")));
     assert_eq!(end.peer_sends(&["x-server-sasl-4", "x-server-open"]), [Event::Opened]);
-    let session = end.connection.begin(&SessionOptions::new()).unwrap();
+    let session = end.connection.begin(SessionOptions::new()).unwrap();
     end.engine_wrote(&["x-client-begin-initiate"]);
     assert_eq!(end.peer_sends(&["x-server-begin-answer"]), [Event::SessionBegun(session)]);
     (end, session)
@@ -221,7 +221,7 @@ fn the_clients_part() {
         .with_source(*attach.source.unwrap())
         .with_target(*attach.target.unwrap())
         .with_snd_settle_mode(SenderSettleMode::Unsettled);
-    let sender = end.connection.session(session).unwrap().attach_sender("link-1", &options).unwrap();
+    let sender = end.connection.session(session).unwrap().attach_sender("link-1", options).unwrap();
     end.engine_wrote(&["x-client-attach-sender"]);
     let told = end.peer_sends(&["x-server-attach-answer", "x-server-flow-credit"]);
     assert_eq!(told, [Event::LinkAttached(sender.into()), Event::Sendable(sender)]);
@@ -287,7 +287,7 @@ fn transactions_of_the_client(end: &mut End, session: SessionKey, sender: Sender
     let attach = recorded_attach("x-client-attach-coordinator");
     let options =
         SenderOptions::new().with_source(*attach.source.unwrap()).with_target(*attach.target.unwrap());
-    let coordinator = end.connection.session(session).unwrap().attach_sender("txn", &options).unwrap();
+    let coordinator = end.connection.session(session).unwrap().attach_sender("txn", options).unwrap();
     end.engine_wrote(&["x-client-attach-coordinator"]);
     // The answer has no source, since that is for the sender to set.
     let told =
@@ -310,7 +310,7 @@ fn transactions_of_the_client(end: &mut End, session: SessionKey, sender: Sender
 
     let attach = recorded_attach("x-client-attach-dynamic-receiver");
     let options = ReceiverOptions::new().with_source(*attach.source.clone().unwrap()).with_prefetch(0);
-    end.connection.session(session).unwrap().attach_receiver("dyn", &options).unwrap();
+    end.connection.session(session).unwrap().attach_receiver("dyn", options).unwrap();
     let written = frames(&end.written());
     let [Frame::Amqp { performative: Performative::Attach(ours), .. }] = &written[..] else {
         panic!("{written:?}")
@@ -368,7 +368,7 @@ fn server() -> End {
     assert_eq!(end.connection.peer_open(), Some(recorded_open("x-client-open")));
     let told = end.peer_sends(&["x-client-begin-initiate"]);
     let [Event::SessionOffered(session)] = told[..] else { panic!("{told:?}") };
-    end.connection.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    end.connection.session(session).unwrap().accept(SessionOptions::new()).unwrap();
     end.engine_wrote(&["x-server-begin-answer"]);
     end
 }
@@ -378,7 +378,7 @@ fn receiver(end: &mut End, names: &[&str], credit: u32) -> ReceiverKey {
     let told = end.peer_sends(names);
     let [Event::LinkOffered(LinkKey::Receiver(receiver))] = told[..] else { panic!("{told:?}") };
     let mut link = end.connection.receiver(receiver).unwrap();
-    link.accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+    link.accept_link(ReceiverOptions::new().with_prefetch(0)).unwrap();
     link.set_credit(credit).unwrap();
     receiver
 }

@@ -24,7 +24,7 @@ const SASL_HEADER: &str = "414d515003010000";
 fn l_att_06_a_refusal_needs_no_delivery_count() {
     let mut wire = Wire::begun();
     let mut session = wire.session();
-    session.attach_receiver("x", &ReceiverOptions::from("nowhere")).unwrap();
+    session.attach_receiver("x", ReceiverOptions::from("nowhere")).unwrap();
     wire.octets();
     wire.peer_sends(attach("x", 7, false)).quiet();
     wire.peer_sends(detach_with(7, "amqp:not-found"));
@@ -40,8 +40,8 @@ fn l_att_06_a_refusal_needs_no_delivery_count() {
 fn l_att_05_a_detach_without_an_attach_refuses_one_link() {
     let mut wire = Wire::begun();
     let mut session = wire.session();
-    let first = session.attach_sender("x", &SenderOptions::to("a")).unwrap();
-    let second = session.attach_receiver("y", &ReceiverOptions::from("nowhere")).unwrap();
+    let first = session.attach_sender("x", SenderOptions::to("a")).unwrap();
+    let second = session.attach_receiver("y", ReceiverOptions::from("nowhere")).unwrap();
     wire.octets();
     // Of two unanswered links, the detach is for the one with its handle.
     wire.peer_sends(detach_with(1, "amqp:not-found"));
@@ -58,7 +58,7 @@ fn l_att_05_a_detach_without_an_attach_refuses_one_link() {
     assert!(wire.session().is_mapped());
     // The names are free again.
     let mut session = wire.session();
-    assert!(session.attach_sender("x", &SenderOptions::to("a")).is_ok());
+    assert!(session.attach_sender("x", SenderOptions::to("a")).is_ok());
 }
 
 /// L-HAND-05 [2.6.3]: a detach without any link ends the session, and the error text has the peer's reason.
@@ -85,8 +85,8 @@ fn l_att_04_no_terminus_is_made_up() {
         wire.peer_sends(frame);
         let link = wire.offered();
         let refused = match link {
-            LinkKey::Sender(key) => wire.engine.sender(key).unwrap().accept_link(&SenderOptions::new()),
-            LinkKey::Receiver(key) => wire.engine.receiver(key).unwrap().accept_link(&ReceiverOptions::new()),
+            LinkKey::Sender(key) => wire.engine.sender(key).unwrap().accept_link(SenderOptions::new()),
+            LinkKey::Receiver(key) => wire.engine.receiver(key).unwrap().accept_link(ReceiverOptions::new()),
         };
         assert_eq!(refused, Err(LinkError::NoTerminus));
         wire.quiet();
@@ -94,11 +94,11 @@ fn l_att_04_no_terminus_is_made_up() {
         match link {
             LinkKey::Sender(key) => {
                 let options = SenderOptions::new().with_source(Source::at("a"));
-                wire.engine.sender(key).unwrap().accept_link(&options).unwrap();
+                wire.engine.sender(key).unwrap().accept_link(options).unwrap();
             }
             LinkKey::Receiver(key) => {
                 let options = ReceiverOptions::new().with_target(Target::at("b"));
-                wire.engine.receiver(key).unwrap().accept_link(&options).unwrap();
+                wire.engine.receiver(key).unwrap().accept_link(options).unwrap();
             }
         }
         assert!(wire.lines()[0].contains("attach"));
@@ -112,7 +112,7 @@ fn s_flow_03_an_early_echo_is_answered() {
     wire.peer_sends(begin(None, 0, 10, 10).on(1));
     let Event::SessionOffered(session) = wire.event() else { panic!() };
     wire.peer_sends(flow(None, 10, 0, 10).nulls(5).boolean(true).on(1)).quiet();
-    wire.engine.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    wire.engine.session(session).unwrap().accept(SessionOptions::new()).unwrap();
     let lines = wire.lines();
     let begins = ["[1] begin", "[1] flow"];
     assert!(
@@ -143,7 +143,7 @@ fn s_end_04_a_session_ends_once() {
 #[test]
 fn c_close_01_no_event_follows_the_end() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let link = wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(detach(0, false));
     wire.events();
     wire.engine.end_of_input();

@@ -40,7 +40,7 @@ fn t_res_04_a_map_an_empty_one_and_none() {
     assert_eq!(map.len(), 2);
     assert_eq!(map.get_value(&Value::Binary("1".into())), Some(&Value::Null));
     assert!(attach.incomplete_unsettled);
-    wire.engine.receiver(link).unwrap().accept_link(&ReceiverOptions::new()).unwrap();
+    wire.engine.receiver(link).unwrap().accept_link(ReceiverOptions::new()).unwrap();
     assert!(wire.engine.receiver(link).unwrap().is_attached());
     assert_eq!(wire.engine.receiver(link).unwrap().unsettled_len(), 0);
 }
@@ -66,7 +66,7 @@ fn t_res_15_a_map_is_bounded() {
     let size = u32::try_from(entries.len()).unwrap() + 4;
     let map = [&[0xd1][..], &size.to_be_bytes(), &count.to_be_bytes(), &entries].concat();
     for (limit, is_kept) in [(500, false), (2_000, true)] {
-        let mut wire = Wire::begun_with(Limits::DEFAULT.with_attach_octets(limit), &SessionOptions::new(), 9);
+        let mut wire = Wire::begun_with(Limits::DEFAULT.with_attach_octets(limit), SessionOptions::new(), 9);
         wire.peer_sends(resuming(&common::hex(&map), false));
         match wire.event() {
             Event::LinkOffered(_) => assert!(is_kept),
@@ -82,13 +82,13 @@ fn t_res_15_a_map_is_bounded() {
 #[test]
 fn t_res_03_attaching_again_sends_no_map() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 9);
+    let link = wire.sender(SenderOptions::new(), 9);
     wire.engine.sender(link).unwrap().send("x").unwrap();
     wire.peer_sends(detach(0, false));
     wire.events();
     wire.octets();
     let mut session = wire.session();
-    session.attach_sender("out", &SenderOptions::to("b")).unwrap();
+    session.attach_sender("out", SenderOptions::to("b")).unwrap();
     assert!(!wire.lines()[0].contains("unsettled:"));
     assert_eq!(wire.engine.sender(link).unwrap().unsettled_len(), 1);
 }
@@ -107,21 +107,21 @@ fn t_res_05_deliveries_not_resumed_are_reported() {
     ] {
         for is_theirs in [true, false] {
             let mut wire = Wire::begun();
-            let link = wire.sender(&SenderOptions::new(), 9);
+            let link = wire.sender(SenderOptions::new(), 9);
             let sent = wire.engine.sender(link).unwrap().send("x").unwrap();
             wire.peer_sends(detach(0, false));
             wire.events();
             wire.octets();
             if !is_theirs {
                 let mut session = wire.session();
-                session.attach_sender("out", &SenderOptions::to("b")).unwrap();
+                session.attach_sender("out", SenderOptions::to("b")).unwrap();
             }
             let again = attach("out", 0, true).nulls(2).terminus(0x28, "a").terminus(0x29, "b").raw(&map);
             wire.peer_sends(again);
             let mut events = wire.events();
             if is_theirs {
                 assert_eq!(events, [Event::LinkOffered(link.into())]);
-                wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+                wire.engine.sender(link).unwrap().accept_link(SenderOptions::new()).unwrap();
                 events = wire.events();
             } else {
                 assert_eq!(events.remove(0), Event::LinkAttached(link.into()));
@@ -143,7 +143,7 @@ fn t_res_05_deliveries_not_resumed_are_reported() {
 #[test]
 fn t_res_10_resuming_an_unknown_delivery_is_ignored() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new().with_prefetch(4));
+    let link = wire.receiver(ReceiverOptions::new().with_prefetch(4));
     let resumed = |id: u32, more| transfer(0, id, b"old").null().boolean(more).nulls(2).boolean(true);
     for id in 0..20 {
         wire.peer_sends(resumed(id, true).payload("a"))
@@ -164,7 +164,7 @@ fn t_res_10_resuming_an_unknown_delivery_is_ignored() {
 #[test]
 fn t_res_10_resumed_and_given_up() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new().with_streaming(true));
+    let link = wire.receiver(ReceiverOptions::new().with_streaming(true));
     wire.peer_sends(transfer(0, 0, b"old").nulls(4).boolean(true).boolean(true));
     wire.peer_sends(transfer(0, 1, b"old").null().boolean(true).nulls(2).boolean(true));
     wire.peer_sends(Literal::new(0x14).uint(0).nulls(8).boolean(true)).quiet();
@@ -176,7 +176,7 @@ fn t_res_10_resumed_and_given_up() {
 fn l_err_03_attached_after_an_error() {
     for map in ["40", "c10100"] {
         let mut wire = Wire::begun();
-        let link = wire.receiver(&ReceiverOptions::new().with_max_message_size(1));
+        let link = wire.receiver(ReceiverOptions::new().with_max_message_size(1));
         wire.peer_sends(transfer(0, 0, b"t").payload("xx"));
         assert!(matches!(wire.events()[..], [Event::Lost { .. } | Event::LinkDetached { .. }, ..]));
         wire.peer_sends(detach(0, true));
@@ -193,7 +193,7 @@ fn l_err_03_attached_after_an_error() {
 fn l_err_03_resumed_after_an_error() {
     for (error, is_failed) in [(Some("amqp:internal-error"), true), (None, false)] {
         let mut wire = Wire::begun();
-        let link = wire.sender(&SenderOptions::new(), 9);
+        let link = wire.sender(SenderOptions::new(), 9);
         let sent = wire.engine.sender(link).unwrap().send("x").unwrap();
         wire.octets();
         wire.peer_sends(match error {
@@ -206,7 +206,7 @@ fn l_err_03_resumed_after_an_error() {
         assert!(matches!(events.last(), Some(Event::LinkDetached { closed: false, .. })));
         wire.engine_wrote([detach(0, false)]);
         let mut session = wire.session();
-        assert_eq!(session.attach_sender("out", &SenderOptions::to("b")), Ok(link));
+        assert_eq!(session.attach_sender("out", SenderOptions::to("b")), Ok(link));
         let again = attach("out", 0, false).nulls(2).raw("00532845").terminus(0x29, "b");
         let again = if is_failed { again.raw("c10100") } else { again.null() };
         wire.engine_wrote([again.null().uint(0)]);

@@ -64,7 +64,7 @@ fn l_close_02_a_detach_that_crosses_a_close_comes_to_an_end() {
 fn t_credit_15_credit_waits_for_the_link() {
     let mut pair = sessions_only();
     let options = ReceiverOptions::from("jobs").with_prefetch(0);
-    let link = pair.client.attach_receiver_with("jobs", &options);
+    let link = pair.client.attach_receiver_with("jobs", options);
     pair.client.receiver(link).unwrap().set_credit(3).unwrap();
     pair.drive();
     let other = sender(pair.server.expect_attach().accept());
@@ -77,11 +77,11 @@ fn t_credit_15_credit_waits_for_the_link() {
 #[test]
 fn s_end_06_one_name_on_two_sessions() {
     let mut pair = sessions_only();
-    let session = pair.server.begin(&SessionOptions::new()).unwrap();
+    let session = pair.server.begin(SessionOptions::new()).unwrap();
     pair.drive();
     pair.client.attach_sender("jobs");
     let options = ReceiverOptions::from("jobs");
-    pair.server.session(session).unwrap().attach_receiver("jobs", &options).unwrap();
+    pair.server.session(session).unwrap().attach_receiver("jobs", options).unwrap();
     pair.drive();
     for end in [&mut pair.client, &mut pair.server] {
         let (_, closed, reason) = end.expect_detached();
@@ -193,9 +193,9 @@ fn l_det_03_a_link_that_moves_leaves_its_deliveries() {
     pair.drive();
     pair.client.sender(link).unwrap().detach().unwrap();
     pair.drive();
-    let new = pair.client.begin(&SessionOptions::new()).unwrap();
+    let new = pair.client.begin(SessionOptions::new()).unwrap();
     let options = SenderOptions::to("jobs");
-    pair.client.session(new).unwrap().attach_sender("jobs", &options).unwrap();
+    pair.client.session(new).unwrap().attach_sender("jobs", options).unwrap();
     pair.drive();
     assert!(pair.client.is_lost(delivery));
     assert_eq!(pair.client.session(old).unwrap().unsettled_sent(), 0);

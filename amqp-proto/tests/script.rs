@@ -63,7 +63,7 @@ fn opened_server() -> Connection {
 
 fn begun_client() -> (Connection, SessionKey) {
     let mut client = opened_client();
-    let session = client.begin(&SessionOptions::new()).unwrap();
+    let session = client.begin(SessionOptions::new()).unwrap();
     let script = Script::new().expect(our_begin(None)).send(their_begin(Some(0)));
     assert_eq!(follow(&mut client, &script), [Event::SessionBegun(session)]);
     (client, session)
@@ -75,7 +75,7 @@ fn begun_server() -> (Connection, SessionKey) {
     else {
         panic!("no session")
     };
-    server.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+    server.session(session).unwrap().accept(SessionOptions::new()).unwrap();
     follow(&mut server, &Script::new().expect(our_begin(Some(0))));
     (server, session)
 }
@@ -83,7 +83,7 @@ fn begun_server() -> (Connection, SessionKey) {
 /// A client with a link to `jobs` and this credit.
 fn sending_client(credit: u32) -> (Connection, SenderKey) {
     let (mut client, session) = begun_client();
-    let sender = client.session(session).unwrap().attach_sender("jobs", &SenderOptions::to("jobs")).unwrap();
+    let sender = client.session(session).unwrap().attach_sender("jobs", SenderOptions::to("jobs")).unwrap();
     let script = Script::new()
         .expect(attach("jobs", 0, false).nulls(2).raw("00532845").terminus(0x29, "jobs").nulls(2).uint(0))
         .send(attach_receiver("jobs", 7, "", "jobs"))
@@ -93,11 +93,11 @@ fn sending_client(credit: u32) -> (Connection, SenderKey) {
 }
 
 /// A server that receives on a link of the peer, with credit for two.
-fn receiving_server(options: &ReceiverOptions) -> (Connection, ReceiverKey) {
+fn receiving_server(options: ReceiverOptions) -> (Connection, ReceiverKey) {
     let (mut server, _) = begun_server();
     let events = follow(&mut server, &Script::new().send(attach_sender("jobs", 3, "here", "jobs")));
     let [Event::LinkOffered(LinkKey::Receiver(receiver))] = events[..] else { panic!("{events:?}") };
-    server.receiver(receiver).unwrap().accept_link(&options.clone().with_prefetch(2)).unwrap();
+    server.receiver(receiver).unwrap().accept_link(options.clone().with_prefetch(2)).unwrap();
     (server, receiver)
 }
 
@@ -161,7 +161,7 @@ fn a_client_sends_and_gets_the_outcome() {
 /// T-DISP-20, T-PREF-01: a server receives, renews its credit, and accepts all messages in one range.
 #[test]
 fn a_server_receives_and_accepts() {
-    let (mut server, receiver) = receiving_server(&ReceiverOptions::new());
+    let (mut server, receiver) = receiving_server(ReceiverOptions::new());
     let (answer, credit) = their_links_answer();
     let script = Script::new()
         .expect(answer)
@@ -193,7 +193,7 @@ fn exactly_once_to_a_server() {
     let events = follow(&mut server, &Script::new().send(attached.nulls(2).uint(0)));
     let [Event::LinkOffered(LinkKey::Receiver(receiver))] = events[..] else { panic!("{events:?}") };
     let options = ReceiverOptions::new().with_prefetch(1);
-    server.receiver(receiver).unwrap().accept_link(&options).unwrap();
+    server.receiver(receiver).unwrap().accept_link(options).unwrap();
     let answer = attach("jobs", 0, true).null().ubyte(1).terminus(0x28, "here").terminus(0x29, "jobs");
     let script = Script::new()
         .expect(answer.nulls(3).ulong(64 << 20))
@@ -216,7 +216,7 @@ fn exactly_once_to_a_server() {
 fn exactly_once_from_a_client() {
     let (mut client, session) = begun_client();
     let options = SenderOptions::to("jobs").with_rcv_settle_mode(ReceiverSettleMode::Second);
-    let sender = client.session(session).unwrap().attach_sender("jobs", &options).unwrap();
+    let sender = client.session(session).unwrap().attach_sender("jobs", options).unwrap();
     let ours = attach("jobs", 0, false).null().ubyte(1).raw("00532845").terminus(0x29, "jobs");
     let theirs = attach("jobs", 0, true).null().ubyte(1).raw("00532845").terminus(0x29, "jobs");
     let script = Script::new()
@@ -250,7 +250,7 @@ fn a_sender_is_drained() {
 /// T-DRAIN-03: this end drains the peer.
 #[test]
 fn a_receiver_drains() {
-    let (mut server, receiver) = receiving_server(&ReceiverOptions::new());
+    let (mut server, receiver) = receiving_server(ReceiverOptions::new());
     let (answer, credit) = their_links_answer();
     follow(&mut server, &Script::new().expect(answer).expect(credit));
     server.receiver(receiver).unwrap().drain().unwrap();
@@ -279,7 +279,7 @@ fn a_server_refuses_a_link() {
 #[test]
 fn a_client_is_refused_a_link() {
     let (mut client, session) = begun_client();
-    let sender = client.session(session).unwrap().attach_sender("jobs", &SenderOptions::to("jobs")).unwrap();
+    let sender = client.session(session).unwrap().attach_sender("jobs", SenderOptions::to("jobs")).unwrap();
     let script = Script::new()
         .expect(attach("jobs", 0, false).nulls(2).raw("00532845").terminus(0x29, "jobs").nulls(2).uint(0))
         .send(attach("jobs", 0, true).nulls(2).raw("00532845"))
@@ -298,11 +298,11 @@ fn a_large_message_goes_in_frames_that_the_peer_accepts() {
     let mut client = Connection::client(Options::new("client"), Moment::START);
     let script = Script::new().expect_hex(HEADER).expect(our_open("client")).send_hex(HEADER);
     follow(&mut client, &script.send(open("server").null().uint(512)));
-    let session = client.begin(&SessionOptions::new()).unwrap();
+    let session = client.begin(SessionOptions::new()).unwrap();
     let script = Script::new().expect(our_begin(None)).send(begin(Some(0), 0, 1, 100));
     follow(&mut client, &script);
     let options = SenderOptions::to("jobs").with_snd_settle_mode(SenderSettleMode::Settled);
-    let sender = client.session(session).unwrap().attach_sender("jobs", &options).unwrap();
+    let sender = client.session(session).unwrap().attach_sender("jobs", options).unwrap();
     let script = Script::new()
         .expect(
             attach("jobs", 0, false).ubyte(1).null().raw("00532845").terminus(0x29, "jobs").nulls(2).uint(0),

@@ -86,9 +86,9 @@ proptest! {
 /// T-CREDIT-15: a sender that finds the window used up by another gets an event when there is room again.
 #[test]
 fn t_credit_15_a_refused_sender_gets_an_event() {
-    let mut wire = Wire::begun_with(Limits::DEFAULT, &SessionOptions::new(), 1);
+    let mut wire = Wire::begun_with(Limits::DEFAULT, SessionOptions::new(), 1);
     let [one, two] =
-        [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0));
+        [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), SenderOptions::new(), 0));
     for handle in [0, 1] {
         wire.peer_sends(flow(Some(0), 1, 0, 2048).uint(handle).uint(0).uint(9));
     }
@@ -103,8 +103,8 @@ fn t_credit_15_a_refused_sender_gets_an_event() {
 
 /// A delivery begun on one link and not yet written, and another link with credit; the peer's window is one transfer.
 fn reserved() -> (Wire, SenderKey, SenderKey) {
-    let mut wire = Wire::begun_with(Limits::DEFAULT, &SessionOptions::new(), 1);
-    let links = [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 0));
+    let mut wire = Wire::begun_with(Limits::DEFAULT, SessionOptions::new(), 1);
+    let links = [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), SenderOptions::new(), 0));
     wire.peer_sends(flow(Some(0), 1, 0, 2048).uint(0).uint(0).uint(9)).events();
     wire.engine.sender(links[0]).unwrap().begin_delivery(&SendOptions::new()).unwrap();
     wire.peer_sends(flow(Some(0), 1, 0, 2048).uint(1).uint(0).uint(9));
@@ -144,7 +144,7 @@ fn t_xfer_05_a_place_is_free_when_its_link_ends() {
 #[test]
 fn t_drain_02_an_answer_that_waits_is_no_output() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let link = wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(flow(Some(0), 2048, 0, 2048).uint(0).uint(0).uint(5).null().boolean(true));
     assert_eq!(wire.engine.output().remaining(), 0);
     assert!(!wire.engine.has_output());

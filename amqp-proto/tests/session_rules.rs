@@ -24,7 +24,7 @@ fn answer(to: u16, on: u16) -> Literal {
 
 /// Begins a session on this channel, which the peer answers on the same channel.
 fn begins(wire: &mut Wire, channel: u16) -> SessionKey {
-    let session = wire.engine.begin(&SessionOptions::new()).unwrap();
+    let session = wire.engine.begin(SessionOptions::new()).unwrap();
     wire.engine_wrote([begun(None).on(channel)]);
     wire.peer_sends(answer(channel, channel));
     assert_eq!(wire.events(), [Event::SessionBegun(session)]);
@@ -43,7 +43,7 @@ fn ended(wire: &mut Wire) -> (SessionKey, Origin, Option<AmqpError>) {
 #[test]
 fn s_beg_01_an_answer_names_the_channel_that_it_answers() {
     let mut wire = Wire::opened();
-    wire.peer_begins(beginning(7), &SessionOptions::new());
+    wire.peer_begins(beginning(7), SessionOptions::new());
     wire.engine_wrote([begun(Some(7))]);
     begins(&mut wire, 1);
 }
@@ -58,7 +58,7 @@ fn s_beg_01_all_fields_of_a_begin_arrive() {
         .with_offered_capabilities(symbol!("A"))
         .with_properties(properties.clone());
     let mut pair = Pair::opened();
-    let session = pair.client.begin(&options).unwrap();
+    let session = pair.client.begin(options).unwrap();
     assert_eq!(pair.client.session(session).unwrap().peer_begin(), None);
     pair.drive();
     let offered = pair.server.expect_session_offer();
@@ -73,7 +73,7 @@ fn s_beg_01_all_fields_of_a_begin_arrive() {
 #[test]
 fn s_beg_02_one_session_on_a_channel() {
     let mut wire = Wire::opened();
-    wire.peer_begins(beginning(3), &SessionOptions::new());
+    wire.peer_begins(beginning(3), SessionOptions::new());
     wire.peer_sends(beginning(3));
     assert_eq!(wire.engine_closes(), Condition::IllegalState);
 }
@@ -86,7 +86,7 @@ fn s_beg_03_the_lowest_free_channel_is_used() {
     wire.engine.session(sessions[1]).unwrap().end().unwrap();
     wire.engine_wrote([end().on(1)]);
     // The peer may still send on that channel, so another session takes another one.
-    wire.engine.begin(&SessionOptions::new()).unwrap();
+    wire.engine.begin(SessionOptions::new()).unwrap();
     wire.engine_wrote([begun(None).on(3)]);
     wire.peer_sends(end().on(1));
     assert_eq!(ended(&mut wire), (sessions[1], Origin::Local, None));
@@ -145,13 +145,13 @@ fn s_beg_06_ids_start_anywhere() {
 #[test]
 fn s_beg_07_no_handle_above_the_peers_highest() {
     let mut wire = Wire::opened();
-    let session = wire.peer_begins(beginning(0).uint(0), &SessionOptions::new());
+    let session = wire.peer_begins(beginning(0).uint(0), SessionOptions::new());
     let mut view = wire.engine.session(session).unwrap();
-    let first = view.attach_sender("a", &SenderOptions::to("a")).unwrap();
-    assert_eq!(view.attach_sender("b", &SenderOptions::to("b")), Err(LinkError::Handles));
+    let first = view.attach_sender("a", SenderOptions::to("a")).unwrap();
+    assert_eq!(view.attach_sender("b", SenderOptions::to("b")), Err(LinkError::Handles));
     wire.engine.sender(first).unwrap().close().unwrap();
     let mut view = wire.engine.session(session).unwrap();
-    view.attach_sender("b", &SenderOptions::to("b")).unwrap();
+    view.attach_sender("b", SenderOptions::to("b")).unwrap();
     assert!(!wire.written().is_empty());
 }
 
@@ -161,7 +161,7 @@ fn s_beg_08_a_handle_above_the_highest_closes_the_connection() {
     for (handle, is_right) in [(7, true), (8, false), (u32::MAX, false)] {
         let limits = Limits::DEFAULT.with_handle_max(7);
         let mut wire = Wire::opened_by(Options::new("s").with_limits(limits), open("p"));
-        wire.peer_begins(beginning(0), &SessionOptions::new());
+        wire.peer_begins(beginning(0), SessionOptions::new());
         wire.engine_wrote([begin(Some(0), 0, 512, 0x7fff_ffff).uint(7)]);
         wire.peer_sends(attach_sender("n", handle, "a", "b"));
         if is_right {
@@ -176,11 +176,11 @@ fn s_beg_08_a_handle_above_the_highest_closes_the_connection() {
 #[test]
 fn s_beg_10_a_session_may_be_used_before_the_answer() {
     let mut wire = Wire::opened();
-    let session = wire.engine.begin(&SessionOptions::new()).unwrap();
+    let session = wire.engine.begin(SessionOptions::new()).unwrap();
     let mut view = wire.engine.session(session).unwrap();
     assert!(!view.is_mapped());
     let options = amqp_proto::config::ReceiverOptions::from("jobs").with_prefetch(0);
-    let link = view.attach_receiver("n", &options).unwrap();
+    let link = view.attach_receiver("n", options).unwrap();
     wire.engine.receiver(link).unwrap().set_credit(3).unwrap();
     let max_message_size = 64 << 20;
     let attach = amqp_proto::testing::attach("n", 0, true).nulls(2).terminus(0x28, "jobs").raw("00532945");
@@ -203,7 +203,7 @@ fn s_beg_11_a_session_is_refused_by_begin_and_end() {
     let written = "00 53 1d c0 17 02 a3 10 616d71703a6e6f742d616c6c6f776564 a1 02 6e6f";
     wire.engine_wrote([begun(Some(4)), end().raw(written)]);
     assert_eq!(
-        wire.engine.session(session).unwrap().accept(&SessionOptions::new()),
+        wire.engine.session(session).unwrap().accept(SessionOptions::new()),
         Err(SessionError::NotOffered)
     );
     wire.peer_sends([flow(Some(0), 1, 0, 1).on(4), end().on(4)]);
@@ -214,11 +214,11 @@ fn s_beg_11_a_session_is_refused_by_begin_and_end() {
 /// S-END-01, S-END-07: an end is answered and its error reported, after the events of links and deliveries.
 #[test]
 fn s_end_01_an_end_is_answered() {
-    let (mut wire, session) = Wire::with_session(&SessionOptions::new());
+    let (mut wire, session) = Wire::with_session(SessionOptions::new());
     let LinkKey::Sender(link) = wire.peer_attaches(attach_receiver("n", 0, "a", "b")) else {
         panic!("a receiver")
     };
-    wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    wire.engine.sender(link).unwrap().accept_link(SenderOptions::new()).unwrap();
     wire.peer_sends(flow(Some(0), 9, 0, 9).uint(0).uint(0).uint(9));
     assert_eq!(wire.events(), [Event::Sendable(link)]);
     let delivery = wire.engine.sender(link).unwrap().send("x").unwrap();
@@ -266,7 +266,7 @@ fn s_end_02_crossing_ends() {
 /// open.
 #[test]
 fn s_end_03_after_a_fault_a_session_drops_all_frames() {
-    let (mut wire, session) = Wire::with_session(&SessionOptions::new());
+    let (mut wire, session) = Wire::with_session(SessionOptions::new());
     wire.peer_sends(transfer(9, 0, b"t").payload(*b"x"));
     assert_eq!(wire.engine_ends(), Condition::UnattachedHandle);
     assert!(wire.engine.session(session).is_err());
@@ -282,7 +282,7 @@ fn s_end_03_after_a_fault_a_session_drops_all_frames() {
     assert!(matches!(wire.events()[..], [Event::SessionOffered(_)]));
     wire.peer_sends(end());
     wire.quiet();
-    wire.peer_begins(beginning(0), &SessionOptions::new());
+    wire.peer_begins(beginning(0), SessionOptions::new());
     wire.engine_wrote([begun(Some(0))]);
 }
 
@@ -334,11 +334,11 @@ fn s_end_04_sessions_end_with_the_connection() {
 /// S-END-05: frames on the way when this end ends the session do no harm.
 #[test]
 fn s_end_05_frames_on_the_way_are_consumed() {
-    let (mut wire, session) = Wire::with_session(&SessionOptions::new());
+    let (mut wire, session) = Wire::with_session(SessionOptions::new());
     let LinkKey::Receiver(link) = wire.peer_attaches(attach_sender("n", 0, "a", "b")) else {
         panic!("a sender")
     };
-    wire.engine.receiver(link).unwrap().accept_link(&Default::default()).unwrap();
+    wire.engine.receiver(link).unwrap().accept_link(Default::default()).unwrap();
     wire.octets();
     wire.engine.session(session).unwrap().end().unwrap();
     wire.engine_wrote([end()]);
@@ -358,9 +358,9 @@ fn s_end_05_frames_on_the_way_are_consumed() {
 /// S-END-06, L-NAME-03: a link attached on a second session leaves the first.
 #[test]
 fn s_end_06_a_link_is_on_one_session() {
-    let (mut wire, _) = Wire::with_session(&SessionOptions::new());
+    let (mut wire, _) = Wire::with_session(SessionOptions::new());
     let first = wire.peer_attaches(attach_sender("n", 0, "a", "b"));
-    let second = wire.peer_begins(beginning(1), &SessionOptions::new());
+    let second = wire.peer_begins(beginning(1), SessionOptions::new());
     wire.octets();
     wire.peer_sends(attach_sender("n", 0, "a", "b").on(1));
     let events = wire.events();

@@ -16,13 +16,13 @@ use common::wire::{Wire, beginning, frames};
 const OPEN: u32 = 0x7fff_ffff;
 
 /// An engine with a session of these options, which sends on the peer's handle 0 with this credit.
-fn sending(begin: Literal, options: &SessionOptions, credit: u32) -> (Wire, SenderKey) {
+fn sending(begin: Literal, options: SessionOptions, credit: u32) -> (Wire, SenderKey) {
     let mut wire = Wire::opened();
     wire.peer_begins(begin, options);
     let LinkKey::Sender(link) = wire.peer_attaches(attach_receiver("n", 0, "a", "b")) else {
         panic!("a receiver")
     };
-    wire.engine.sender(link).unwrap().accept_link(&SenderOptions::new()).unwrap();
+    wire.engine.sender(link).unwrap().accept_link(SenderOptions::new()).unwrap();
     wire.octets();
     if credit > 0 {
         wire.peer_sends(flow(None, 100, 0, 100).uint(0).uint(0).uint(credit));
@@ -32,7 +32,7 @@ fn sending(begin: Literal, options: &SessionOptions, credit: u32) -> (Wire, Send
 }
 
 /// An engine that receives on the peer's handle 0 with this credit; the output so far is taken.
-fn receiving(options: &SessionOptions, credit: u32) -> (Wire, SessionKey, ReceiverKey) {
+fn receiving(options: SessionOptions, credit: u32) -> (Wire, SessionKey, ReceiverKey) {
     let (mut wire, session) = Wire::with_session(options);
     let link = receives(&mut wire, credit);
     (wire, session, link)
@@ -43,7 +43,7 @@ fn receives(wire: &mut Wire, credit: u32) -> ReceiverKey {
         panic!("a sender")
     };
     let mut view = wire.engine.receiver(link).unwrap();
-    view.accept_link(&ReceiverOptions::new().with_prefetch(0)).unwrap();
+    view.accept_link(ReceiverOptions::new().with_prefetch(0)).unwrap();
     view.set_credit(credit).unwrap();
     wire.octets();
     link
@@ -69,7 +69,7 @@ fn count(wire: &mut Wire) -> (usize, usize) {
 /// flows show that.
 #[test]
 fn s_win_03_a_transfer_takes_an_id_and_a_place() {
-    let (mut wire, link) = sending(beginning(0), &SessionOptions::new(), 10);
+    let (mut wire, link) = sending(beginning(0), SessionOptions::new(), 10);
     let session = wire.engine.sender(link).unwrap().session().unwrap();
     assert_eq!(wire.engine.session(session).unwrap().remote_incoming_window(), 100);
     let mut sender = wire.engine.sender(link).unwrap();
@@ -89,7 +89,7 @@ fn s_win_03_a_transfer_takes_an_id_and_a_place() {
 /// frame too many ends the session.
 #[test]
 fn s_win_04_a_transfer_that_comes_takes_a_place() {
-    let (mut wire, session, _) = receiving(&SessionOptions::new().with_incoming_frames(2), 10);
+    let (mut wire, session, _) = receiving(SessionOptions::new().with_incoming_frames(2), 10);
     let window = |wire: &mut Wire| wire.engine.session(session).unwrap().incoming_window();
     assert_eq!(window(&mut wire), 2);
     wire.peer_sends(messages(0..1, 5));
@@ -110,7 +110,7 @@ fn s_win_04_a_transfer_that_comes_takes_a_place() {
 #[test]
 fn s_win_06_frames_on_the_way_count() {
     let options = SessionOptions::new().with_next_outgoing_id(TransferNumber::new(0xffff_fffe));
-    let (mut wire, link) = sending(beginning(0), &options, 50);
+    let (mut wire, link) = sending(beginning(0), options, 50);
     let session = wire.engine.sender(link).unwrap().session().unwrap();
     for _ in 0..4 {
         wire.engine.sender(link).unwrap().send("x").unwrap();
@@ -133,7 +133,7 @@ fn s_win_06_frames_on_the_way_count() {
 fn s_win_07_a_flow_that_crosses_the_begin() {
     let options = SessionOptions::new().with_next_outgoing_id(TransferNumber::new(7));
     let mut wire = Wire::opened();
-    let session = wire.peer_begins(begin(None, 0, 0, 0), &options);
+    let session = wire.peer_begins(begin(None, 0, 0, 0), options);
     wire.peer_sends(flow(None, 5, 0, 100));
     assert_eq!((wire.events(), wire.engine.session(session).unwrap().remote_incoming_window()), (vec![], 5));
 }
@@ -142,7 +142,7 @@ fn s_win_07_a_flow_that_crosses_the_begin() {
 /// opens, and waiting senders get their event.
 #[test]
 fn s_win_08_transfers_wait_for_the_window() {
-    let (mut wire, link) = sending(beginning(0), &SessionOptions::new(), 10);
+    let (mut wire, link) = sending(beginning(0), SessionOptions::new(), 10);
     wire.peer_sends(flow(Some(0), 2, 0, 100));
     let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&Default::default()).unwrap();
@@ -166,7 +166,7 @@ fn s_win_08_transfers_wait_for_the_window() {
 /// half of it is used.
 #[test]
 fn s_win_11_the_window_opens_as_messages_are_received() {
-    let (mut wire, session, link) = receiving(&SessionOptions::new().with_incoming_frames(10), 1_000);
+    let (mut wire, session, link) = receiving(SessionOptions::new().with_incoming_frames(10), 1_000);
     wire.peer_sends(messages(0..10, 5));
     assert_eq!(wire.events().len(), 10);
     wire.engine_wrote("");
@@ -190,12 +190,12 @@ fn s_win_11_the_window_opens_as_messages_are_received() {
 /// S-WIN-11, T-XFER-13: an aborted delivery gives its part of the window back, whether its octets were read or not.
 #[test]
 fn s_win_11_an_aborted_stream_gives_its_window_back() {
-    let (mut wire, _) = Wire::with_session(&SessionOptions::new().with_incoming_frames(4));
+    let (mut wire, _) = Wire::with_session(SessionOptions::new().with_incoming_frames(4));
     let LinkKey::Receiver(link) = wire.peer_attaches(attach_sender("n", 0, "a", "b")) else {
         panic!("a sender")
     };
     let options = ReceiverOptions::new().with_prefetch(5).with_streaming(true);
-    wire.engine.receiver(link).unwrap().accept_link(&options).unwrap();
+    wire.engine.receiver(link).unwrap().accept_link(options).unwrap();
     wire.octets();
     let more = || Literal::new(0x14).uint(0).nulls(4);
     wire.peer_sends([
@@ -210,7 +210,7 @@ fn s_win_11_an_aborted_stream_gives_its_window_back() {
 /// S-WIN-11, L-CLOSE-04: a closed link gives back the window of its unread messages.
 #[test]
 fn s_win_11_a_closed_link_gives_its_window_back() {
-    let (mut wire, _, _) = receiving(&SessionOptions::new().with_incoming_frames(4), 10);
+    let (mut wire, _, _) = receiving(SessionOptions::new().with_incoming_frames(4), 10);
     wire.peer_sends(messages(0..3, 5));
     assert_eq!(wire.events().len(), 3);
     wire.peer_sends(detach(0, true));
@@ -224,7 +224,7 @@ fn s_win_11_a_closed_link_gives_its_window_back() {
 fn s_win_11_the_window_counts_octets() {
     let limits = Limits::DEFAULT.with_frame_size(1_000);
     let mut wire = Wire::opened_by(Options::new("s").with_limits(limits), open("p"));
-    let session = wire.peer_begins(beginning(0), &SessionOptions::new().with_incoming_octets(10_000));
+    let session = wire.peer_begins(beginning(0), SessionOptions::new().with_incoming_octets(10_000));
     let written = begin(Some(0), 0, 10, OPEN).uint(65_535);
     assert_eq!(wire.written(), frames([written]), "ten of the largest frames");
     let link = receives(&mut wire, 1_000);
@@ -267,7 +267,7 @@ fn s_win_11_a_stream_passes_any_window() {
 #[test]
 fn s_win_12_a_flow_has_the_next_incoming_id() {
     let mut wire = Wire::opened();
-    let session = wire.engine.begin(&SessionOptions::new()).unwrap();
+    let session = wire.engine.begin(SessionOptions::new()).unwrap();
     wire.peer_sends([begin(Some(0), 0, 9, 9), flow(None, 9, 0, 9)]);
     assert_eq!(wire.engine_ends(), Condition::InvalidField);
     assert!(wire.engine.session(session).is_err());
@@ -277,7 +277,7 @@ fn s_win_12_a_flow_has_the_next_incoming_id() {
 #[test]
 fn s_win_13_a_flow_has_its_numbers() {
     for missing in 1..=3 {
-        let (mut wire, _) = Wire::with_session(&SessionOptions::new());
+        let (mut wire, _) = Wire::with_session(SessionOptions::new());
         let field = |frame: Literal, at| if at == missing { frame.null() } else { frame.uint(1) };
         wire.peer_sends((0..=3).fold(Literal::new(0x13), field));
         assert_eq!(wire.engine_closes(), Condition::InvalidField);
@@ -288,7 +288,7 @@ fn s_win_13_a_flow_has_its_numbers() {
 #[test]
 fn s_flow_01_link_state_without_a_handle_is_refused() {
     for at in 0..4 {
-        let (mut wire, _) = Wire::with_session(&SessionOptions::new());
+        let (mut wire, _) = Wire::with_session(SessionOptions::new());
         let session = flow(Some(0), 1, 0, 1).null().nulls(at);
         wire.peer_sends(if at == 3 { session.boolean(true) } else { session.uint(1) });
         assert_eq!(wire.engine_ends(), Condition::InvalidField);
@@ -298,7 +298,7 @@ fn s_flow_01_link_state_without_a_handle_is_refused() {
 /// S-FLOW-02, L-HAND-05: a flow for a handle without a link.
 #[test]
 fn s_flow_02_a_flow_for_no_link_ends_the_session() {
-    let (mut wire, _) = Wire::with_session(&SessionOptions::new());
+    let (mut wire, _) = Wire::with_session(SessionOptions::new());
     wire.peer_sends(flow(Some(0), 1, 0, 1).uint(77).uint(0).uint(1));
     assert_eq!(wire.engine_ends(), Condition::UnattachedHandle);
 }
@@ -307,7 +307,7 @@ fn s_flow_02_a_flow_for_no_link_ends_the_session() {
 /// without an echo request.
 #[test]
 fn s_flow_03_an_echo_is_answered_once() {
-    let (mut wire, link) = sending(beginning(0), &SessionOptions::new(), 3);
+    let (mut wire, link) = sending(beginning(0), SessionOptions::new(), 3);
     let of_session = || flow(Some(0), 100, 0, 100).nulls(5).boolean(true);
     let of_link = || flow(Some(0), 100, 0, 100).uint(0).uint(0).uint(3).null().boolean(false).boolean(true);
     wire.peer_sends([of_session(), of_session(), of_session()]);
@@ -336,7 +336,7 @@ fn s_flow_05_the_answer_to_an_echo_gets_no_answer() {
 /// S-WIN-08, S-END-04: a delivery that waits for the window when the session ends is lost, and reported once.
 #[test]
 fn s_win_08_deliveries_waiting_for_the_window_are_lost_with_the_session() {
-    let (mut wire, link) = sending(beginning(0), &SessionOptions::new(), 10);
+    let (mut wire, link) = sending(beginning(0), SessionOptions::new(), 10);
     wire.peer_sends(flow(Some(0), 0, 0, 100));
     wire.events();
     wire.peer_sends(flow(Some(0), 1, 0, 100));

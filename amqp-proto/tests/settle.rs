@@ -20,7 +20,7 @@ const ACCEPTED: &str = "00532445";
 const RELEASED: &str = "00532645";
 
 /// A link between client and server with these options; earlier events are dropped.
-fn linked(sender: &SenderOptions, receiver: ReceiverOptions) -> (Pair, SenderKey, ReceiverKey) {
+fn linked(sender: SenderOptions, receiver: ReceiverOptions) -> (Pair, SenderKey, ReceiverKey) {
     let mut pair = Pair::opened();
     pair.server.receiver_options = receiver;
     let sender = pair.client.attach_sender_with("x", sender);
@@ -58,7 +58,7 @@ fn dispositions(pair: &Pair) -> Vec<String> {
 /// T-DISP-14: at most once: a message settled by its transfer has no later reports at either end.
 #[test]
 fn t_disp_14_at_most_once() {
-    let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
+    let (mut pair, sender, receiver) = linked(SenderOptions::to("x"), ReceiverOptions::new());
     let options = SendOptions::new().with_settled(true);
     let sent = pair.client.sender(sender).unwrap().send_with(&"x".into(), &options).unwrap();
     assert!(pair.client.delivery(sent).is_err());
@@ -75,7 +75,7 @@ fn t_disp_14_at_most_once() {
 /// T-DISP-15, T-DISP-17: at least once: the receiver settles with its outcome, which ends the delivery.
 #[test]
 fn t_disp_15_at_least_once() {
-    let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
+    let (mut pair, sender, receiver) = linked(SenderOptions::to("x"), ReceiverOptions::new());
     let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
     pair.server.receiver(receiver).unwrap().accept(taken).unwrap();
     assert_eq!(pair.server.receiver(receiver).unwrap().accept(taken), Err(SettleError::Settled));
@@ -94,8 +94,7 @@ fn t_disp_15_at_least_once() {
 fn t_disp_16_exactly_once() {
     for automatic in [true, false] {
         let second = ReceiverOptions::new().with_rcv_settle_mode(ReceiverSettleMode::Second);
-        let (mut pair, sender, receiver) =
-            linked(&SenderOptions::to("x").with_auto_settle(automatic), second);
+        let (mut pair, sender, receiver) = linked(SenderOptions::to("x").with_auto_settle(automatic), second);
         let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
         let mut at_server = pair.server.receiver(receiver).unwrap();
         at_server.accept(taken).unwrap();
@@ -157,7 +156,7 @@ fn states() -> Vec<DeliveryState> {
 #[test]
 fn m_state_08_every_state_of_a_receiver_arrives_whole() {
     for state in states() {
-        let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
+        let (mut pair, sender, receiver) = linked(SenderOptions::to("x"), ReceiverOptions::new());
         let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
         pair.server.receiver(receiver).unwrap().dispose(taken, &state).unwrap();
         pair.drive();
@@ -187,7 +186,7 @@ fn m_state_08_every_state_of_a_receiver_arrives_whole() {
 #[test]
 fn t_disp_18_every_state_of_a_sender_arrives_whole() {
     for state in states() {
-        let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
+        let (mut pair, sender, receiver) = linked(SenderOptions::to("x"), ReceiverOptions::new());
         let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
         pair.client.sender(sender).unwrap().update(sent, &state).unwrap();
         pair.drive();
@@ -219,7 +218,7 @@ fn t_disp_01_mandatory_fields() {
         disposition(true, 0, None).boolean(true).raw("005325 c00701 00531d c00201 40"),
     ] {
         let mut wire = Wire::begun();
-        wire.sender(&SenderOptions::new(), 5);
+        wire.sender(SenderOptions::new(), 5);
         wire.peer_sends(frame);
         let lines = wire.lines();
         assert!(lines.len() == 1 && lines[0].starts_with("[0] close"), "{lines:?}");
@@ -229,7 +228,7 @@ fn t_disp_01_mandatory_fields() {
 /// A peer to which the engine has sent these numbers of messages, on two links.
 fn sent(counts: [u32; 2]) -> (Wire, [SenderKey; 2], Vec<DeliveryKey>) {
     let mut wire = Wire::begun();
-    let links = [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 99));
+    let links = [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), SenderOptions::new(), 99));
     let mut keys = Vec::new();
     for (link, count) in links.iter().zip(counts) {
         (0..count).for_each(|_| keys.push(wire.engine.sender(*link).unwrap().send("x").unwrap()));
@@ -276,8 +275,8 @@ fn t_disp_05_odd_ranges() {
 #[test]
 fn t_disp_03_a_range_that_wraps() {
     let first = SessionOptions::new().with_next_outgoing_id(0xffff_fffe.into());
-    let mut wire = Wire::begun_with(Limits::DEFAULT, &first, 99);
-    let link = wire.sender(&SenderOptions::new(), 9);
+    let mut wire = Wire::begun_with(Limits::DEFAULT, first, 99);
+    let link = wire.sender(SenderOptions::new(), 9);
     let keys: Vec<_> = (0..4).map(|_| wire.engine.sender(link).unwrap().send("x").unwrap()).collect();
     wire.peer_sends(accepted(0xffff_ffff, Some(0)));
     assert_eq!(wire.events(), [told(link, keys[1]), told(link, keys[2])]);
@@ -289,8 +288,8 @@ fn t_disp_03_a_range_that_wraps() {
 #[test]
 fn t_disp_02_the_role_is_the_speakers() {
     let mut wire = Wire::begun();
-    let out = wire.sender(&SenderOptions::new(), 9);
-    let inbox = wire.receiver_on(1, "in", &ReceiverOptions::new());
+    let out = wire.sender(SenderOptions::new(), 9);
+    let inbox = wire.receiver_on(1, "in", ReceiverOptions::new());
     let delivery = wire.engine.sender(out).unwrap().send("x").unwrap();
     wire.peer_sends(transfer(1, 0, b"t").payload("y"));
     let Event::Message { delivery: taken, .. } = wire.event() else { panic!() };
@@ -315,7 +314,7 @@ fn t_disp_08_settled_without_an_outcome() {
             if asked_by_peer { SenderOptions::new() } else { SenderOptions::new().with_source(source()) };
         pair.server.sender_options = options;
         let asks = ReceiverOptions::new().with_source(if asked_by_peer { source() } else { Source::at("a") });
-        let receiver = pair.client.attach_receiver_with("x", &asks);
+        let receiver = pair.client.attach_receiver_with("x", asks);
         pair.drive();
         let LinkKey::Sender(sender) = pair.server.expect_attach().key() else { panic!() };
         let [with_state, without] = [0, 1].map(|_| pair.server.sender(sender).unwrap().send("x").unwrap());
@@ -357,7 +356,7 @@ fn t_disp_08_settled_by_a_state_that_is_no_outcome() {
         for (has_default, state) in [(true, with_default), (false, without)] {
             let mut wire = Wire::begun();
             let source = Source { default_outcome: has_default.then(|| default.clone()), ..Source::at("a") };
-            let link = wire.sender(&SenderOptions::new().with_source(source), 9);
+            let link = wire.sender(SenderOptions::new().with_source(source), 9);
             let delivery = wire.engine.sender(link).unwrap().send("x").unwrap();
             wire.peer_sends(disposition(true, 0, None).boolean(true).raw(raw));
             let told = Event::Updated { link: link.into(), delivery, state: Some(state), settled: true };
@@ -394,8 +393,8 @@ fn an_unchanged_state_is_not_reported_again() {
 /// between deliveries that are unsettled costs the same.
 #[test]
 fn a_long_range_is_looked_at_in_parts() {
-    let mut wire = Wire::begun_with(Limits::DEFAULT, &SessionOptions::new(), 100_000);
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let mut wire = Wire::begun_with(Limits::DEFAULT, SessionOptions::new(), 100_000);
+    let link = wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(flow(Some(0), 100_000, 0, 2_048).uint(0).uint(0).uint(100_000)).events();
     let send = |wire: &mut Wire| {
         let key = wire.engine.sender(link).unwrap().send("x").unwrap();
@@ -424,8 +423,8 @@ fn a_long_range_is_looked_at_in_parts() {
 /// the input is cut.
 #[test]
 fn many_ranges_are_looked_at_in_parts() {
-    let mut wire = Wire::begun_with(Limits::DEFAULT, &SessionOptions::new(), 100_000);
-    let link = wire.sender(&SenderOptions::new(), 0);
+    let mut wire = Wire::begun_with(Limits::DEFAULT, SessionOptions::new(), 100_000);
+    let link = wire.sender(SenderOptions::new(), 0);
     wire.peer_sends(flow(Some(0), 100_000, 0, 2_048).uint(0).uint(0).uint(100_000)).events();
     for _ in 0..512 {
         wire.engine.sender(link).unwrap().send("x").unwrap();
@@ -459,7 +458,7 @@ fn t_disp_06_a_range_excludes_later_deliveries() {
 /// or get an outcome, and either end settles it.
 #[test]
 fn x_ret_03_retired_again_after_a_rollback() {
-    let (mut pair, sender, receiver) = linked(&SenderOptions::to("x"), ReceiverOptions::new());
+    let (mut pair, sender, receiver) = linked(SenderOptions::to("x"), ReceiverOptions::new());
     let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
     for (id, outcome) in [(b"1", Outcome::Accepted), (b"2", Outcome::Released)] {
         let transaction = TransactionId::new(id).unwrap();
@@ -488,7 +487,7 @@ fn x_ret_03_retired_again_after_a_rollback() {
 fn t_disp_16_a_receiver_of_mode_second_waits_for_the_sender() {
     let mut wire = Wire::begun();
     let second = ReceiverOptions::new().with_rcv_settle_mode(ReceiverSettleMode::Second);
-    let link = wire.receiver(&second);
+    let link = wire.receiver(second);
     wire.peer_sends(transfer(0, 0, b"t"));
     let Event::Message { delivery, .. } = wire.event() else { panic!() };
     assert_eq!(wire.engine.receiver(link).unwrap().settle(delivery), Err(SettleError::Second));
@@ -506,7 +505,7 @@ fn t_disp_16_a_receiver_of_mode_second_waits_for_the_sender() {
 #[test]
 fn t_disp_13_an_outcome_does_not_change() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new().with_auto_settle(false), 9);
+    let link = wire.sender(SenderOptions::new().with_auto_settle(false), 9);
     let delivery = wire.engine.sender(link).unwrap().send("x").unwrap();
     wire.octets();
     wire.peer_sends(disposition(true, 0, None).null().raw(RELEASED));
@@ -523,7 +522,7 @@ fn t_disp_13_an_outcome_does_not_change() {
 #[test]
 fn t_disp_10_a_disposition_between_frames() {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new());
+    let link = wire.receiver(ReceiverOptions::new());
     wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("a"))
         .peer_sends(disposition(false, 0, None).null().raw(RELEASED).boolean(true))
         .peer_sends(Literal::new(0x14).uint(0).payload("b"));
@@ -540,7 +539,7 @@ fn t_disp_10_a_disposition_between_frames() {
 fn t_disp_10_settled_between_frames() {
     for streaming in [false, true] {
         let mut wire = Wire::begun();
-        let link = wire.receiver(&ReceiverOptions::new().with_streaming(streaming));
+        let link = wire.receiver(ReceiverOptions::new().with_streaming(streaming));
         wire.peer_sends(transfer(0, 0, b"t").null().boolean(true).payload("a"))
             .peer_sends(disposition(false, 0, None).boolean(true))
             .peer_sends(Literal::new(0x14).uint(0).payload("b"));
@@ -565,8 +564,8 @@ fn t_disp_10_settled_between_frames() {
 #[test]
 fn a_delivery_of_another_link_is_not_settled() {
     let mut wire = Wire::begun();
-    let out = wire.sender(&SenderOptions::new(), 9);
-    let links = [1, 2].map(|handle| wire.receiver_on(handle, &format!("{handle}"), &ReceiverOptions::new()));
+    let out = wire.sender(SenderOptions::new(), 9);
+    let links = [1, 2].map(|handle| wire.receiver_on(handle, &format!("{handle}"), ReceiverOptions::new()));
     let sent = wire.engine.sender(out).unwrap().send("x").unwrap();
     wire.peer_sends(transfer(1, 0, b"t"));
     let Event::Message { delivery, .. } = wire.event() else { panic!() };

@@ -59,14 +59,14 @@ fn of(lines: &Lines, container: &str) -> Vec<String> {
 fn opened() -> (Pair, SessionKey) {
     let mut pair = Pair::new(Options::new("client"), Options::new("server"));
     pair.drive();
-    let session = pair.client.begin(&SessionOptions::new()).unwrap();
+    let session = pair.client.begin(SessionOptions::new()).unwrap();
     pair.drive();
     (pair, session)
 }
 
 fn attach(pair: &mut Pair, session: SessionKey) -> SenderKey {
     let mut session = pair.client.session(session).unwrap();
-    session.attach_sender("to-jobs", &SenderOptions::to("jobs")).unwrap()
+    session.attach_sender("to-jobs", SenderOptions::to("jobs")).unwrap()
 }
 
 /// Each event is in the span of its session or link, which names it.
@@ -182,11 +182,11 @@ fn a_dynamic_address_is_added() {
         let (mut pair, session) = opened();
         pair.server.auto = Auto::Sessions;
         let mut replies = pair.client.session(session).unwrap();
-        replies.attach_receiver("replies", &ReceiverOptions::from_dynamic()).unwrap();
+        replies.attach_receiver("replies", ReceiverOptions::from_dynamic()).unwrap();
         pair.drive();
         let LinkKey::Sender(link) = pair.server.expect_attach().key() else { panic!() };
         let source = Source { dynamic: true, ..Source::at("made-up-1") };
-        pair.server.sender(link).unwrap().accept_link(&SenderOptions::new().with_source(source)).unwrap();
+        pair.server.sender(link).unwrap().accept_link(SenderOptions::new().with_source(source)).unwrap();
         lines.take();
         pair.drive();
         let link = r#"session{channel=0}:link{name="replies" role="receiver" address="made-up-1"}"#;

@@ -49,7 +49,7 @@ fn m_src_09_filters_are_shown_to_both_ends() {
     let made = Source { filter: Fields::new(), ..Source::at("made") };
     let mut pair = Pair::opened();
     pair.server.sender_options = SenderOptions::new().with_source(made.clone());
-    let receiver = pair.client.attach_receiver_with("x", &ReceiverOptions::new().with_source(wished.clone()));
+    let receiver = pair.client.attach_receiver_with("x", ReceiverOptions::new().with_source(wished.clone()));
     pair.drive();
     let LinkKey::Sender(sender) = pair.server.expect_attach().key() else { panic!() };
     let asked = pair.server.sender(sender).unwrap().peer_attach().unwrap();
@@ -65,7 +65,7 @@ fn x_decl_05_a_controller() {
     let mut wire = Wire::begun();
     let mut session = wire.session();
     let options = SenderOptions::to_coordinator(Coordinator::default());
-    let link = session.attach_sender("txn", &options).unwrap();
+    let link = session.attach_sender("txn", options).unwrap();
     let symbols = ["amqp:accepted:list", "amqp:rejected:list", "amqp:declared:list"];
     let symbols: Vec<u8> = symbols
         .iter()
@@ -96,7 +96,7 @@ fn x_decl_05_a_controller() {
 fn t_res_22_a_coordinator_is_not_resumed() {
     let mut pair = Pair::opened();
     pair.server.auto = Auto::Sessions;
-    pair.client.attach_sender_with("txn", &SenderOptions::to_coordinator(Coordinator::default()));
+    pair.client.attach_sender_with("txn", SenderOptions::to_coordinator(Coordinator::default()));
     pair.drive();
     let offer = pair.server.expect_attach();
     offer.refuse(Condition::NotImplemented.into());
@@ -125,7 +125,7 @@ fn x_post_01_all_frames_of_a_posting() {
         DeliveryState::Transactional(Box::new(TransactionalState::new(TransactionId::new(b"t").unwrap())));
     let frames = |state: &DeliveryState| {
         let mut wire = Wire::framed(512, 99);
-        let link = wire.sender(&SenderOptions::new(), 5);
+        let link = wire.sender(SenderOptions::new(), 5);
         let payload = Payload::from(Bytes::from(vec![7; 1_300]));
         let options = SendOptions::new().with_state(state.clone());
         wire.engine.sender(link).unwrap().send_payload(&payload, &options).unwrap();
@@ -137,7 +137,7 @@ fn x_post_01_all_frames_of_a_posting() {
     assert_eq!(lines.iter().filter(|line| line.contains("released")).count(), 1);
     // The octets of the last of two transfers.
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 5);
+    let link = wire.sender(SenderOptions::new(), 5);
     let mut sender = wire.engine.sender(link).unwrap();
     sender.begin_delivery(&SendOptions::new().with_state(txn)).unwrap();
     sender.write("a").unwrap();
@@ -155,7 +155,7 @@ fn m_tgt_01_all_fields_of_a_target() {
     let target =
         Target { timeout: 30, capabilities: [symbol!("queue")].into_iter().collect(), ..Target::at("b") };
     let mut pair = Pair::opened();
-    pair.client.attach_sender_with("x", &SenderOptions::new().with_target(target.clone()));
+    pair.client.attach_sender_with("x", SenderOptions::new().with_target(target.clone()));
     pair.drive();
     let LinkKey::Receiver(receiver) = pair.server.expect_attach().key() else { panic!() };
     let asked = pair.server.receiver(receiver).unwrap().peer_attach().unwrap();

@@ -99,9 +99,9 @@ fn e6_numbers_that_wrap() {
     let mut pair = Pair::opened();
     pair.server.collects = true;
     let options = SessionOptions::new().with_next_outgoing_id(TransferNumber::new(start));
-    let session = pair.client.begin(&options).unwrap();
+    let session = pair.client.begin(options).unwrap();
     let options = SenderOptions::to("jobs").with_initial_delivery_count(SequenceNo::new(start));
-    let sender = pair.client.session(session).unwrap().attach_sender("jobs", &options).unwrap();
+    let sender = pair.client.session(session).unwrap().attach_sender("jobs", options).unwrap();
     pair.drive();
     let deliveries: Vec<_> = (0..20)
         .map(|_| {
@@ -196,7 +196,7 @@ fn e10_an_application_that_asks_for_the_impossible() {
     assert!(matches!(view.write(&b"x"[..]), Err(SendError::NoDelivery)));
     assert!(matches!(view.finish(), Err(SendError::NoDelivery)));
     assert!(matches!(view.abort(), Err(SendError::NoDelivery)));
-    assert!(matches!(view.accept_link(&SenderOptions::new()), Err(LinkError::NotOffered)));
+    assert!(matches!(view.accept_link(SenderOptions::new()), Err(LinkError::NotOffered)));
     let mut sent = 1;
     let refused = loop {
         match view.send("x") {
@@ -215,20 +215,20 @@ fn e10_an_application_that_asks_for_the_impossible() {
     assert_eq!(view.close(), Err(LinkError::Detached));
     assert_eq!(view.detach(), Err(LinkError::Detached));
     assert_eq!(view.set_credit(1), Err(FlowError::Detached));
-    assert_eq!(view.accept_link(&ReceiverOptions::new()), Err(LinkError::NotOffered));
+    assert_eq!(view.accept_link(ReceiverOptions::new()), Err(LinkError::NotOffered));
     pair.drive();
     assert!(pair.client.sender(sender).is_err() && pair.server.receiver(receiver).is_err());
     let session = pair.client.default_session();
     let mut view = pair.client.session(session).unwrap();
     view.end().unwrap();
     assert_eq!(view.end(), Err(SessionError::Ended));
-    assert_eq!(view.accept(&SessionOptions::new()), Err(SessionError::NotOffered));
-    assert_eq!(view.attach_sender("l", &SenderOptions::new()), Err(LinkError::NoSession));
+    assert_eq!(view.accept(SessionOptions::new()), Err(SessionError::NotOffered));
+    assert_eq!(view.attach_sender("l", SenderOptions::new()), Err(LinkError::NoSession));
     pair.drive();
     assert!(pair.client.session(session).is_err());
     assert!(pair.client.close() && !pair.client.close());
     assert!(!pair.client.close_with(AmqpError::new(Condition::InternalError)));
-    assert_eq!(pair.client.begin(&SessionOptions::new()), Err(SessionError::NotOpen));
+    assert_eq!(pair.client.begin(SessionOptions::new()), Err(SessionError::NotOpen));
     pair.drive();
     assert!(pair.client.is_over() && pair.server.is_over());
 }
@@ -247,9 +247,8 @@ fn e11_a_way_that_breaks_after_any_octet() {
             pair.to_client.cut_after(octets);
         }
         let mut deliveries = Vec::new();
-        let session = pair.client.begin(&SessionOptions::new()).unwrap();
-        let attached =
-            pair.client.session(session).unwrap().attach_sender("jobs", &SenderOptions::to("jobs"));
+        let session = pair.client.begin(SessionOptions::new()).unwrap();
+        let attached = pair.client.session(session).unwrap().attach_sender("jobs", SenderOptions::to("jobs"));
         let sender = attached.unwrap();
         for _ in 0..3 {
             accept(&mut pair);

@@ -120,7 +120,7 @@ fn d32_no_next_incoming_id_in_answer() {
     let begun = |frames: &[Literal]| {
         let mut endpoint = Endpoint::server();
         endpoint.read(&up());
-        endpoint.connection.begin(&Default::default()).unwrap();
+        endpoint.connection.begin(Default::default()).unwrap();
         endpoint.read(&with(vec![], frames));
         endpoint.write();
         endpoint.wrote()

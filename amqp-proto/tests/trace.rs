@@ -60,9 +60,9 @@ fn every_frame_is_shown_at_both_ends() {
         }
     });
     pair.drive();
-    let session = pair.client.begin(&SessionOptions::new()).unwrap();
+    let session = pair.client.begin(SessionOptions::new()).unwrap();
     let sender =
-        pair.client.session(session).unwrap().attach_sender("jobs", &SenderOptions::to("jobs")).unwrap();
+        pair.client.session(session).unwrap().attach_sender("jobs", SenderOptions::to("jobs")).unwrap();
     pair.drive();
     pair.client.sender(sender).unwrap().send("job").unwrap();
     pair.drive();

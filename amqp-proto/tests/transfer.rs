@@ -15,7 +15,7 @@ use common::wire::{Wire, credit};
 /// A peer that sends to the engine on handle 0.
 fn receiving() -> (Wire, ReceiverKey) {
     let mut wire = Wire::begun();
-    let link = wire.receiver(&ReceiverOptions::new());
+    let link = wire.receiver(ReceiverOptions::new());
     (wire, link)
 }
 
@@ -109,8 +109,8 @@ fn t_xfer_22_message_formats() {
 #[test]
 fn t_xfer_05_delivery_ids() {
     let mut wire =
-        Wire::begun_with(Limits::DEFAULT, &SessionOptions::new().with_next_outgoing_id(u32::MAX.into()), 99);
-    let links = [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), &SenderOptions::new(), 9));
+        Wire::begun_with(Limits::DEFAULT, SessionOptions::new().with_next_outgoing_id(u32::MAX.into()), 99);
+    let links = [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), SenderOptions::new(), 9));
     for at in [0, 1, 0] {
         wire.engine.sender(links[at]).unwrap().send_payload(&payload(b"x"), &SendOptions::new()).unwrap();
     }
@@ -157,7 +157,7 @@ fn t_xfer_05_skipped_ids_leave_the_unsettled_alone() {
 #[test]
 fn t_xfer_06_tags_of_this_end() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 99);
+    let link = wire.sender(SenderOptions::new(), 99);
     let tagged = |tag: &[u8]| SendOptions::new().with_tag(DeliveryTag::new(tag).unwrap());
     let mut sender = wire.engine.sender(link).unwrap();
     let message = Message::from("x");
@@ -232,7 +232,7 @@ fn t_xfer_24_a_message_cut_anywhere() {
 #[test]
 fn t_xfer_11_deliveries_are_interleaved_between_links_only() {
     let (mut wire, one) = receiving();
-    let two = wire.receiver_on(1, "two", &ReceiverOptions::new());
+    let two = wire.receiver_on(1, "two", ReceiverOptions::new());
     let other = |id: u32| transfer(1, id, b"t").null().boolean(true);
     wire.peer_sends(first(0).payload("a"))
         .peer_sends(other(1).payload("1"))
@@ -243,7 +243,7 @@ fn t_xfer_11_deliveries_are_interleaved_between_links_only() {
     for (link, octets) in [(one, "abc"), (two, "12")] {
         assert_eq!(wire.engine.receiver(link).unwrap().receive().unwrap().payload().to_bytes(), octets);
     }
-    let out = wire.sender_on(2, "out", &SenderOptions::new(), 9);
+    let out = wire.sender_on(2, "out", SenderOptions::new(), 9);
     let mut sender = wire.engine.sender(out).unwrap();
     sender.begin_delivery(&SendOptions::new()).unwrap();
     assert_eq!(sender.send("x"), Err(SendError::Incomplete));
@@ -289,7 +289,7 @@ fn t_xfer_15_settle_mode_of_a_delivery() {
         [(First, Some(0), true), (Second, Some(0), true), (Second, Some(1), false)]
     {
         let mut wire = Wire::begun();
-        let link = wire.receiver(&ReceiverOptions::new().with_rcv_settle_mode(link_mode));
+        let link = wire.receiver(ReceiverOptions::new().with_rcv_settle_mode(link_mode));
         let frame = transfer(0, 0, b"t").nulls(2);
         wire.peer_sends(match asked {
             Some(mode) => frame.ubyte(mode),
@@ -305,7 +305,7 @@ fn t_xfer_15_settle_mode_of_a_delivery() {
     wire.peer_sends(transfer(0, 0, b"t").nulls(2).ubyte(1));
     fails_with(&mut wire, "amqp:invalid-field");
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 5);
+    let link = wire.sender(SenderOptions::new(), 5);
     let options = SendOptions::new().with_rcv_settle_mode(Second);
     assert_eq!(
         wire.engine.sender(link).unwrap().send_with(&"x".into(), &options),
@@ -341,7 +341,7 @@ fn t_xfer_18_a_state_with_a_transfer() {
 #[test]
 fn t_xfer_20_batchable() {
     let mut wire = Wire::begun();
-    let link = wire.sender(&SenderOptions::new(), 5);
+    let link = wire.sender(SenderOptions::new(), 5);
     let options = SendOptions::new().with_batchable(true).with_settled(true);
     wire.engine.sender(link).unwrap().send_payload(&payload(b"x"), &options).unwrap();
     wire.engine_wrote([transfer(0, 0, &[0; 4]).boolean(true).nulls(5).boolean(true).payload("x")]);
@@ -372,21 +372,20 @@ fn t_xfer_23_both_ends_keep_unsettled_deliveries() {
 /// deliveries.
 #[test]
 fn t_xfer_25_bounds() {
-    let mut wire =
-        Wire::begun_with(Limits::DEFAULT.with_transfers_per_delivery(3), &SessionOptions::new(), 9);
-    wire.receiver(&ReceiverOptions::new());
+    let mut wire = Wire::begun_with(Limits::DEFAULT.with_transfers_per_delivery(3), SessionOptions::new(), 9);
+    wire.receiver(ReceiverOptions::new());
     wire.peer_sends(first(0));
     for _ in 0..3 {
         wire.peer_sends(more().nulls(4).boolean(true));
     }
     fails_with(&mut wire, "amqp:link:message-size-exceeded");
-    let mut wire = Wire::begun_with(Limits::DEFAULT.with_unsettled(2), &SessionOptions::new(), 9);
-    wire.receiver(&ReceiverOptions::new());
+    let mut wire = Wire::begun_with(Limits::DEFAULT.with_unsettled(2), SessionOptions::new(), 9);
+    wire.receiver(ReceiverOptions::new());
     (0..3_u32).for_each(|id| {
         wire.peer_sends(transfer(0, id, &id.to_be_bytes()));
     });
     fails_with(&mut wire, "amqp:resource-limit-exceeded");
-    let out = wire.sender_on(1, "out", &SenderOptions::new(), 0);
+    let out = wire.sender_on(1, "out", SenderOptions::new(), 0);
     wire.peer_sends(credit(1, 0, 9));
     let mut sender = wire.engine.sender(out).unwrap();
     sender.send("1").unwrap();

@@ -115,7 +115,7 @@ async fn main() -> Result<()> {
         tokio::spawn(async move { broker.serve(listener).await });
     }
     tokio::select! {
-        done = broker.serve(listener) => done?,
+        never = broker.serve(listener) => match never {},
         done = tokio::signal::ctrl_c() => done?,
     }
     println!("interrupted; {} dead letters are forgotten", broker.dead_letters().len());

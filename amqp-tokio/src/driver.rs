@@ -125,7 +125,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let room = input.remaining_mut();
         // The future keeps no state: it reads at once or not at all.
         let read = pin!(self.stream.read_buf(&mut input)).poll(context);
-        drop(input);
         match read {
             // All input of the peer is read.
             Poll::Pending if self.stage == DriverState::Unwritable => state.end_of_input(None),

@@ -3,7 +3,7 @@
 
 mod common;
 
-use amqp_tokio::broker::{Broker, Reason};
+use amqp_tokio::broker::{Broker, DeadLetterReason};
 use amqp_tokio::message::Message;
 use amqp_tokio::types::{Annotations, Limits, Symbol};
 use amqp_tokio::wire::{AmqpError, Condition, Modified, Outcome, ReceiverSettleMode, SenderSettleMode};
@@ -90,10 +90,10 @@ async fn rejected_messages_become_dead_letters() {
     assert_eq!(next(&receiver).await.1, "good");
     let letters = broker.dead_letters();
     assert_eq!(letters.len(), 2);
-    let reason = Reason::Rejected(Some(AmqpError::new(Condition::InvalidField)));
+    let reason = DeadLetterReason::Rejected(Some(AmqpError::new(Condition::InvalidField)));
     assert_eq!((letters[0].address().as_str(), letters[0].reason()), ("jobs", &reason));
     assert_eq!(letters[0].message().unwrap().body().unwrap().as_str(), Some("bad"));
-    assert_eq!(letters[1].reason(), &Reason::Undeliverable);
+    assert_eq!(letters[1].reason(), &DeadLetterReason::Undeliverable);
 }
 
 /// Senders to a full queue run out of credit, and continue when there is room.

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use amqp_tokio::broker::{Broker, Reason};
+use amqp_tokio::broker::{Broker, DeadLetterReason};
 use amqp_tokio::message::Message;
 use amqp_tokio::types::{Limits, Map, Symbol, Value};
 use amqp_tokio::wire::{AmqpError, Condition, Modified, Outcome};
@@ -137,7 +137,7 @@ async fn nodes_are_bounded_in_number_and_their_addresses_in_length() {
     }
     let relay = connection.sender("").without_address().await.unwrap();
     assert_no_room(&relay.send(Message::from("job").with_to("three")).await.unwrap());
-    assert_eq!(broker.dead_letters()[0].reason(), &Reason::Undeliverable);
+    assert_eq!(broker.dead_letters()[0].reason(), &DeadLetterReason::Undeliverable);
     two.close().await.unwrap();
     gone(&broker, 1).await;
     assert!(connection.receiver("three").await.is_ok());

@@ -4,7 +4,7 @@
 
 mod common;
 
-use amqp_tokio::broker::{Broker, Reason};
+use amqp_tokio::broker::{Broker, DeadLetterReason};
 use amqp_tokio::types::{Described, Fields, Many, Symbol};
 use amqp_tokio::wire::{
     Condition, DistributionMode, ExpiryPolicy, LifetimePolicy, Outcome, Source, Target, Terminus,
@@ -222,7 +222,7 @@ async fn the_address_of_a_dynamic_node_is_never_used_again() {
     let sender = connection.sender(address.clone()).await.unwrap();
     let _ = sender.send("too late").await.unwrap();
     owner.close().await.unwrap();
-    assert_eq!(broker.dead_letters()[0].reason(), &Reason::NodeGone);
+    assert_eq!(broker.dead_letters()[0].reason(), &DeadLetterReason::NodeGone);
     assert!(matches!(sender.send("later").await.unwrap(), Outcome::Rejected(_)));
     let error = connection.sender(address.clone()).await.unwrap_err();
     assert_refused(&error, Condition::NotFound, "there is no node at");

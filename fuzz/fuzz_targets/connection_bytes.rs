@@ -10,10 +10,10 @@ use libfuzzer_sys::fuzz_target;
 
 fn client() -> Connection {
     let mut client = Connection::client(Options::new("client"), Moment::START);
-    let session = client.begin(&SessionOptions::new()).expect("there is a channel");
+    let session = client.begin(SessionOptions::new()).expect("there is a channel");
     let mut view = client.session(session).expect("it was begun");
-    view.attach_sender("out", &SenderOptions::to("q")).expect("it is pipelined");
-    view.attach_receiver("in", &ReceiverOptions::from("q")).expect("it is pipelined");
+    view.attach_sender("out", SenderOptions::to("q")).expect("it is pipelined");
+    view.attach_receiver("in", ReceiverOptions::from("q")).expect("it is pipelined");
     client
 }
 

@@ -137,7 +137,7 @@ impl Socket {
         write_buffer.fill(connection);
         self.is_writing = !write_buffer.is_empty();
         if self.is_writing {
-            self.pause = pause(connection);
+            self.pause = connection.heartbeat_interval();
             self.give(Task::Write(write_buffer, self.pause));
         }
         self.is_writing
@@ -145,7 +145,7 @@ impl Socket {
 
     /// Tells the writing thread the longest pause.
     fn set_pause(&mut self, connection: &Connection) {
-        let pause = pause(connection);
+        let pause = connection.heartbeat_interval();
         if std::mem::replace(&mut self.pause, pause) != pause {
             self.give(Task::Pause(pause));
         }
@@ -172,11 +172,6 @@ impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket").field("is_writing", &self.is_writing).finish_non_exhaustive()
     }
-}
-
-/// Returns the longest pause between writes.
-fn pause(connection: &Connection) -> Option<Duration> {
-    connection.longest_pause().map(|millis| Duration::from_millis(millis.into()))
 }
 
 /// The reading thread.

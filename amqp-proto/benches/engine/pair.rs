@@ -71,10 +71,10 @@ impl Pair {
             idle: None,
         };
         pair.drive(window);
-        let session = pair.client.begin(&SessionOptions::new()).expect("an open connection");
+        let session = pair.client.begin(SessionOptions::new()).expect("an open connection");
         for link in 0..links {
             let mut session = pair.client.session(session).expect("a session");
-            let sender = session.attach_sender(format!("link-{link}"), &SenderOptions::to("queue"));
+            let sender = session.attach_sender(format!("link-{link}"), SenderOptions::to("queue"));
             pair.senders.push(sender.expect("a link"));
             if link % 64 == 0 {
                 pair.drive(window);
@@ -156,11 +156,11 @@ impl Taker<'_> {
             Event::Message { receiver, .. } => self.take(server, receiver),
             Event::SessionOffered(session) => {
                 let mut session = server.session(session).expect("a session");
-                session.accept(&SessionOptions::new()).expect("an offer");
+                session.accept(SessionOptions::new()).expect("an offer");
             }
             Event::LinkOffered(LinkKey::Receiver(link)) => {
                 let mut receiver = server.receiver(link).expect("a link");
-                receiver.accept_link(&ReceiverOptions::new().with_prefetch(self.window)).expect("an offer");
+                receiver.accept_link(ReceiverOptions::new().with_prefetch(self.window)).expect("an offer");
                 self.receivers.push(link);
             }
             _ => {}

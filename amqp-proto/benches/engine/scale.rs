@@ -29,7 +29,7 @@ pub(crate) fn report() {
 
     let ((), sessions) = kept(|| {
         for _ in 0..200 {
-            pair.client.begin(&SessionOptions::new()).expect("a session");
+            pair.client.begin(SessionOptions::new()).expect("a session");
         }
         pair.drive(100);
     });
@@ -58,7 +58,7 @@ pub(crate) fn report() {
         let start = Instant::now();
         for more in 0..1_000 {
             let mut session = pair.client.session(session).expect("a session");
-            session.attach_sender(format!("more-{more}"), &SenderOptions::to("queue")).expect("a link");
+            session.attach_sender(format!("more-{more}"), SenderOptions::to("queue")).expect("a link");
             pair.drive(0);
         }
         println!("{:<44} {:>12.1}", format!("beside {links}"), start.elapsed().as_secs_f64() * 1e3);

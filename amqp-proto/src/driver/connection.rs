@@ -55,7 +55,7 @@ impl<W: Wake> Connection<W> {
     /// # Errors
     ///
     /// `Error::Connection` if the connection is over, `Error::Begin` if the session cannot be begun.
-    pub fn begin(this: &Self, options: &SessionOptions) -> Result<Session<W>> {
+    pub fn begin(this: &Self, options: SessionOptions) -> Result<Session<W>> {
         this.hub().with(|state| {
             let slot = state.begin(options)?;
             Ok(Session::new(&this.guard, state, slot, true))

@@ -102,7 +102,7 @@ impl<A: Adapter> OfferedSession<A> {
     ///
     /// As [`accept`](Self::accept).
     pub fn accept_with(self, options: SessionOptions) -> Result<A::Session> {
-        self.session.accept(&options)?;
+        self.session.accept(options)?;
         Ok(self.session.leave().into())
     }
 
@@ -209,7 +209,7 @@ impl<A: Adapter> OfferedSender<A> {
     /// As [`accept`](Self::accept).
     pub fn accept_with(self, options: SenderOptions) -> Result<A::Sender> {
         self.guard.hub().with(|state| {
-            state.sender(self.guard.slot)?.accept_link(&options)?;
+            state.sender(self.guard.slot)?.accept_link(options)?;
             state.set_accepted(self.guard.slot, false);
             Ok::<_, Error>(())
         })?;
@@ -266,7 +266,7 @@ impl<A: Adapter> OfferedReceiver<A> {
     pub fn accept_with(self, options: ReceiverOptions) -> Result<A::Receiver> {
         self.guard.hub().with(|state| {
             let mut receiver = state.receiver(self.guard.slot)?;
-            receiver.accept_link(&options)?;
+            receiver.accept_link(options)?;
             let is_streaming = receiver.is_streaming();
             state.set_accepted(self.guard.slot, is_streaming);
             Ok::<_, Error>(())

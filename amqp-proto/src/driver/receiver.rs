@@ -47,7 +47,7 @@ impl<W: Wake> Receiver<W> {
         let session = home.session()?;
         let (name, options) = (settings.name.clone(), settings.to_options());
         let slot = session.hub().with(|state| {
-            state.attach(session.slot, name, |session, name| session.attach_receiver(name, &options))
+            state.attach(session.slot, name, |session, name| session.attach_receiver(name, options))
         })?;
         Ok(Self::new(LinkGuard { session, slot }))
     }

@@ -50,7 +50,7 @@ impl<W: Wake> Sender<W> {
         let session = home.session()?;
         let (name, options) = (settings.name.clone(), settings.to_options());
         let slot = session.hub().with(|state| {
-            state.attach(session.slot, name, |session, name| session.attach_sender(name, &options))
+            state.attach(session.slot, name, |session, name| session.attach_sender(name, options))
         })?;
         Ok(Self::new(LinkGuard { session, slot }, settings.send_timeout))
     }

@@ -58,7 +58,7 @@ impl<W: Wake> Session<W> {
     }
 
     /// Accepts a session that the peer has begun.
-    pub(super) fn accept(&self, options: &SessionOptions) -> Result<()> {
+    pub(super) fn accept(&self, options: SessionOptions) -> Result<()> {
         let slot = self.guard.slot;
         self.guard.hub().with(|state| Ok(state.session(slot)?.accept(options)?))
     }

@@ -89,7 +89,7 @@ impl<W: Wake> State<W> {
     }
 
     /// Begins a session, without waiting for the peer's answer.
-    pub(crate) fn begin(&mut self, options: &SessionOptions) -> Result<Key> {
+    pub(crate) fn begin(&mut self, options: SessionOptions) -> Result<Key> {
         if let Some(over) = self.over() {
             return Err(over);
         }
@@ -102,7 +102,7 @@ impl<W: Wake> State<W> {
         if let Some(slot) = self.default_session {
             return Ok(slot);
         }
-        let slot = self.begin(&SessionOptions::new())?;
+        let slot = self.begin(SessionOptions::new())?;
         self.default_session = Some(slot);
         Ok(slot)
     }

@@ -3,11 +3,10 @@
 use alloc::sync::Arc;
 use std::io;
 
-use bytes::BufMut;
-
 use super::state::State;
 use super::wake::Wake;
 use super::write_buffer::{self, WriteBuffer};
+use crate::connection::Input;
 use crate::machine::Reading;
 use crate::types::Moment;
 
@@ -28,7 +27,7 @@ impl<W: Wake> State<W> {
     }
 
     /// Returns spare buffer space to read into; never empty. [`received`](Self::received) reports a read.
-    pub fn input(&mut self) -> impl BufMut + '_ {
+    pub fn input(&mut self) -> Input<'_> {
         self.engine.input()
     }
 

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::aliases::Aliases;
-use super::link::{Ending, Links, Wanted, unattached, unbegun};
+use super::link::{EndState, Links, Wanted, unattached, unbegun};
 use super::token::LinkToken;
 use crate::config::SessionOptions;
 use crate::connection::Connection;
@@ -25,7 +25,7 @@ pub(super) struct Entry {
     /// Suspended links.
     suspended: Vec<LinkToken>,
     /// Sessions that the handler has ended or refused.
-    pub(super) ended: BTreeMap<types::SessionKey, Ending>,
+    pub(super) ended: BTreeMap<types::SessionKey, EndState>,
     pub(super) told: Told,
     /// Deliveries that were queued before they were sent.
     pub(super) aliases: Aliases,
@@ -58,7 +58,7 @@ impl Entry {
             return Ok(session);
         }
         let connection = self.connection.as_mut().ok_or_else(|| unbegun(&SessionError::NotOpen))?;
-        let session = connection.begin(&SessionOptions::new()).map_err(|error| unbegun(&error))?;
+        let session = connection.begin(SessionOptions::new()).map_err(|error| unbegun(&error))?;
         self.session = Some(session);
         Ok(session)
     }
@@ -68,7 +68,7 @@ impl Entry {
     pub(super) fn attach(
         &mut self,
         session: Option<types::SessionKey>,
-        wanted: &Wanted,
+        wanted: Wanted,
     ) -> Result<types::LinkKey, Reason> {
         let session = match session {
             Some(session) => session,

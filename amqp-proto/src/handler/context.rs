@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::connection::Entry;
 use super::dispatcher::{Action, Dispatcher, News};
-use super::link::Ending;
+use super::link::EndState;
 use super::token::{ConnectionToken, LinkToken, ListenerToken, SessionToken};
 use crate::machine::{LinkError, Reason, SessionError};
 use crate::types::{Key, Moment, Str, whole_millis};
@@ -128,7 +128,7 @@ impl<'a> Context<'a> {
     /// [`SessionError::Ended`] if the session has ended, [`SessionError::NotOpen`] if the connection is not
     /// open.
     pub fn close_session(&mut self, session: SessionToken) -> Result<(), SessionError> {
-        self.all.end_session(session, None, Ending::Closed)
+        self.all.end_session(session, None, EndState::Closed)
     }
 
     /// Ends a session with an error for the peer, or refuses a session that the peer has begun [2.7.8].
@@ -141,7 +141,7 @@ impl<'a> Context<'a> {
         session: SessionToken,
         error: AmqpError,
     ) -> Result<(), SessionError> {
-        self.all.end_session(session, Some(error), Ending::Closed)
+        self.all.end_session(session, Some(error), EndState::Closed)
     }
 
     /// Closes a link for good.
@@ -154,7 +154,7 @@ impl<'a> Context<'a> {
     /// [`LinkError::Detached`] if the link is closed or detached, [`LinkError::NoSession`] if its session or
     /// connection is over.
     pub fn close_link(&mut self, link: impl Into<LinkToken>) -> Result<(), LinkError> {
-        self.all.end_link(link.into(), None, Ending::Closed)
+        self.all.end_link(link.into(), None, EndState::Closed)
     }
 
     /// Closes a link with an error for the peer, or refuses a link that the peer has attached [2.6.5].
@@ -163,7 +163,7 @@ impl<'a> Context<'a> {
     ///
     /// As [`close_link`](Self::close_link).
     pub fn close_link_with(&mut self, link: impl Into<LinkToken>, error: AmqpError) -> Result<(), LinkError> {
-        self.all.end_link(link.into(), Some(error), Ending::Closed)
+        self.all.end_link(link.into(), Some(error), EndState::Closed)
     }
 
     /// Detaches a link, which can be attached again by its name.

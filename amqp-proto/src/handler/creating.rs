@@ -5,7 +5,7 @@ use alloc::format;
 
 use super::context::Context;
 use super::dispatcher::News;
-use super::link::{EndOptions, LinkState, Wanted, unattached};
+use super::link::{AttachState, LinkOptions, Wanted, unattached};
 use super::token::{ConnectionToken, LinkToken, ReceiverToken, SenderToken, SessionToken};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{LinkError, SessionError};
@@ -19,7 +19,7 @@ impl Context<'_> {
     pub fn create_sender(&mut self, connection: ConnectionToken, address: impl Into<Str>) -> SenderToken {
         let address = address.into();
         let name = self.name(&address);
-        self.create_sender_with(connection, name, &SenderOptions::to(address))
+        self.create_sender_with(connection, name, SenderOptions::to(address))
     }
 
     /// Creates a sender with this name [2.6.1] and options.
@@ -27,9 +27,9 @@ impl Context<'_> {
         &mut self,
         connection: ConnectionToken,
         name: impl Into<Str>,
-        options: &SenderOptions,
+        options: SenderOptions,
     ) -> SenderToken {
-        let wanted = Wanted { name: name.into(), options: EndOptions::Sender(options.clone()) };
+        let wanted = Wanted { name: name.into(), options: LinkOptions::Sender(options) };
         SenderToken(self.create(connection, None, wanted).key())
     }
 
@@ -38,9 +38,9 @@ impl Context<'_> {
         &mut self,
         session: SessionToken,
         name: impl Into<Str>,
-        options: &SenderOptions,
+        options: SenderOptions,
     ) -> SenderToken {
-        let wanted = Wanted { name: name.into(), options: EndOptions::Sender(options.clone()) };
+        let wanted = Wanted { name: name.into(), options: LinkOptions::Sender(options) };
         SenderToken(self.create(session.connection, Some(session.session), wanted).key())
     }
 
@@ -48,7 +48,7 @@ impl Context<'_> {
     pub fn create_receiver(&mut self, connection: ConnectionToken, address: impl Into<Str>) -> ReceiverToken {
         let address = address.into();
         let name = self.name(&address);
-        self.create_receiver_with(connection, name, &ReceiverOptions::from(address))
+        self.create_receiver_with(connection, name, ReceiverOptions::from(address))
     }
 
     /// Creates a receiver with this name [2.6.1] and options.
@@ -56,9 +56,9 @@ impl Context<'_> {
         &mut self,
         connection: ConnectionToken,
         name: impl Into<Str>,
-        options: &ReceiverOptions,
+        options: ReceiverOptions,
     ) -> ReceiverToken {
-        let wanted = Wanted { name: name.into(), options: EndOptions::Receiver(options.clone()) };
+        let wanted = Wanted { name: name.into(), options: LinkOptions::Receiver(options) };
         ReceiverToken(self.create(connection, None, wanted).key())
     }
 
@@ -67,9 +67,9 @@ impl Context<'_> {
         &mut self,
         session: SessionToken,
         name: impl Into<Str>,
-        options: &ReceiverOptions,
+        options: ReceiverOptions,
     ) -> ReceiverToken {
-        let wanted = Wanted { name: name.into(), options: EndOptions::Receiver(options.clone()) };
+        let wanted = Wanted { name: name.into(), options: LinkOptions::Receiver(options) };
         ReceiverToken(self.create(session.connection, Some(session.session), wanted).key())
     }
 
@@ -82,7 +82,7 @@ impl Context<'_> {
     pub fn create_session(
         &mut self,
         connection: ConnectionToken,
-        options: &SessionOptions,
+        options: SessionOptions,
     ) -> Result<SessionToken, SessionError> {
         let live = self.all.live(connection).map_err(|_| SessionError::NotOpen)?;
         live.begin(options).map(|session| SessionToken { connection, session })
@@ -100,13 +100,13 @@ impl Context<'_> {
         session: Option<types::SessionKey>,
         wanted: Wanted,
     ) -> LinkToken {
-        let is_sender = matches!(wanted.options, EndOptions::Sender(_));
+        let is_sender = matches!(wanted.options, LinkOptions::Sender(_));
         // Marks the connection, whose output must be written.
         let _ = self.all.live(connection);
         let (links, entry) = (&mut self.all.links, self.all.connections.get_mut(connection.0));
         let failure = match entry {
             Some(entry) if !entry.is_closing && (entry.is_open || session.is_some()) => {
-                match entry.attach(session, &wanted) {
+                match entry.attach(session, wanted) {
                     Ok(link) => {
                         let key = self.all.attached(connection, link, None);
                         self.all.links.ask(key);
@@ -116,14 +116,14 @@ impl Context<'_> {
                 }
             }
             Some(entry) if !entry.is_closing && !entry.is_over => {
-                let key = links.insert(connection, is_sender, LinkState::Waiting(Box::new(wanted)));
+                let key = links.insert(connection, is_sender, AttachState::Waiting(Box::new(wanted)));
                 entry.waiting.push(key);
                 links.ask(key);
                 return key;
             }
             _ => unattached(&LinkError::NoSession),
         };
-        let key = links.insert(connection, is_sender, LinkState::Failed);
+        let key = links.insert(connection, is_sender, AttachState::Failed);
         self.all.news.push_back(News::LinkFailed(key, failure));
         key
     }
@@ -137,7 +137,7 @@ impl Context<'_> {
     pub fn accept_session(
         &mut self,
         session: SessionToken,
-        options: &SessionOptions,
+        options: SessionOptions,
     ) -> Result<(), SessionError> {
         self.session(session).map_err(|_| SessionError::Ended)?.accept(options)?;
         self.all.news.push_back(News::SessionOpened(session));
@@ -150,7 +150,7 @@ impl Context<'_> {
     ///
     /// [`LinkError::NotOffered`] if the link is already accepted, [`LinkError::Detached`] if it no longer
     /// exists, or another [`LinkError`] if it cannot be accepted.
-    pub fn accept_sender(&mut self, sender: SenderToken, options: &SenderOptions) -> Result<(), LinkError> {
+    pub fn accept_sender(&mut self, sender: SenderToken, options: SenderOptions) -> Result<(), LinkError> {
         self.sender(sender).map_err(|_| LinkError::Detached)?.accept_link(options)?;
         self.all.news.push_back(News::LinkOpened(sender.into()));
         Ok(())
@@ -164,7 +164,7 @@ impl Context<'_> {
     pub fn accept_receiver(
         &mut self,
         receiver: ReceiverToken,
-        options: &ReceiverOptions,
+        options: ReceiverOptions,
     ) -> Result<(), LinkError> {
         self.receiver(receiver).map_err(|_| LinkError::Detached)?.accept_link(options)?;
         self.all.news.push_back(News::LinkOpened(receiver.into()));

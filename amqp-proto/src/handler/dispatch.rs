@@ -6,7 +6,7 @@ use super::callbacks::Handler;
 use super::context::Context;
 use super::dispatcher::{Dispatcher, News};
 use super::failure::FailureScope;
-use super::link::{Ending, LinkState};
+use super::link::{AttachState, EndState};
 use super::received::ReceivedMessage;
 use super::token::{
     ConnectionToken, DeliveryToken, LinkToken, Name, ReceiverToken, SenderToken, SessionToken,
@@ -166,7 +166,7 @@ impl Dispatcher {
         if let Some(known) = noted.and_then(|key| self.links.known(key, link)) {
             return known;
         }
-        let place = LinkState::Attached(link);
+        let place = AttachState::Attached(link);
         let key = match made {
             Some(key) => {
                 if let Some(made) = self.links.get_mut(key) {
@@ -293,13 +293,13 @@ impl Dispatcher {
     ) {
         let key = self.link(at, link);
         let (ending, is_asked) =
-            self.links.get(key).map_or((Ending::Open, false), |link| (link.end, link.is_asked));
+            self.links.get(key).map_or((EndState::Open, false), |link| (link.end, link.is_asked));
         let is_refused = is_asked && reason.origin == Origin::Remote;
         if let Some(link) = self.links.get_mut(key) {
             link.is_asked = false;
         }
         self.tell_unsent(handler, at, key);
-        if ending == Ending::Open && (reason.is_failure() || is_refused) {
+        if ending == EndState::Open && (reason.is_failure() || is_refused) {
             self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
         }
         let is_there = self.connections.get_mut(at.0).is_some_and(|entry| entry.has_link(link));
@@ -310,7 +310,7 @@ impl Dispatcher {
             self.call(Some(at), |cx| handler.on_link_detached(cx, key, reason));
             return;
         }
-        if ending != Ending::Refused {
+        if ending != EndState::Refused {
             self.call(Some(at), |cx| handler.on_link_closed(cx, key, reason));
         }
         self.links.remove(key);
@@ -319,7 +319,7 @@ impl Dispatcher {
     /// Reports a link that was never attached.
     fn tell_failed<H: Handler + ?Sized>(&mut self, handler: &mut H, key: LinkToken, reason: &Reason) {
         let Some(link) = self.links.get(key) else { return };
-        let (at, is_news) = (link.connection, link.end == Ending::Open && reason.is_failure());
+        let (at, is_news) = (link.connection, link.end == EndState::Open && reason.is_failure());
         self.tell_unsent(handler, at, key);
         if is_news {
             self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
@@ -332,12 +332,12 @@ impl Dispatcher {
         let here = Some(key.connection);
         let Some(entry) = self.connections.get_mut(key.connection.0) else { return };
         entry.leave_session(key.session);
-        let ending = entry.ended.remove(&key.session).unwrap_or(Ending::Open);
-        if ending == Ending::Open && reason.is_failure() {
+        let ending = entry.ended.remove(&key.session).unwrap_or(EndState::Open);
+        if ending == EndState::Open && reason.is_failure() {
             self.widen(key.connection, FailureScope::Session(key), reason);
             self.call(here, |cx| handler.on_session_error(cx, key, reason));
         }
-        if ending != Ending::Refused {
+        if ending != EndState::Refused {
             self.call(here, |cx| handler.on_session_closed(cx, key, reason));
         }
     }
@@ -354,11 +354,11 @@ impl Dispatcher {
 
     fn attach_waiting(&mut self, at: ConnectionToken, key: LinkToken) {
         let Some(link) = self.links.get_mut(key) else { return };
-        let LinkState::Waiting(wanted) = core::mem::replace(&mut link.place, LinkState::Failed) else {
+        let AttachState::Waiting(wanted) = core::mem::replace(&mut link.place, AttachState::Failed) else {
             return;
         };
         let Some(entry) = self.connections.get_mut(at.0) else { return };
-        match entry.attach(None, &wanted) {
+        match entry.attach(None, *wanted) {
             Ok(attached) => {
                 self.attached(at, attached, Some(key));
             }

@@ -1,7 +1,7 @@
 //! The end of sessions and links by a handler.
 
 use super::dispatcher::{Dispatcher, News};
-use super::link::{Ending, LinkState};
+use super::link::{AttachState, EndState};
 use super::token::{LinkToken, SessionToken};
 use crate::machine::{LinkError, Reason, SessionError};
 use crate::types;
@@ -13,7 +13,7 @@ impl Dispatcher {
         &mut self,
         key: SessionToken,
         error: Option<AmqpError>,
-        ending: Ending,
+        ending: EndState,
     ) -> Result<(), SessionError> {
         self.accept_undecided();
         let live = self.live(key.connection).map_err(|_| SessionError::Ended)?;
@@ -34,21 +34,21 @@ impl Dispatcher {
         &mut self,
         key: LinkToken,
         error: Option<AmqpError>,
-        ending: Ending,
+        ending: EndState,
     ) -> Result<(), LinkError> {
         self.accept_undecided();
         let link = self.links.get_mut(key).ok_or(LinkError::Detached)?;
         let at = link.connection;
         match link.place {
-            LinkState::Attached(attached) => self.close_attached(key, attached, error)?,
-            LinkState::Waiting(_) => {
-                link.place = LinkState::Failed;
+            AttachState::Attached(attached) => self.close_attached(key, attached, error)?,
+            AttachState::Waiting(_) => {
+                link.place = AttachState::Failed;
                 self.news.push_back(News::LinkFailed(key, Reason::local(error)));
                 if let Some(entry) = self.connections.get_mut(at.0) {
                     entry.waiting.retain(|waiting| *waiting != key);
                 }
             }
-            LinkState::Failed => return Err(LinkError::Detached),
+            AttachState::Failed => return Err(LinkError::Detached),
         }
         if let Some(link) = self.links.get_mut(key) {
             link.end = ending;

@@ -14,25 +14,25 @@ use crate::wire::{AmqpError, Condition};
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) name: Str,
-    pub(super) options: EndOptions,
+    pub(super) options: LinkOptions,
 }
 
 /// The options of the link.
 #[derive(Debug)]
-pub(super) enum EndOptions {
+pub(super) enum LinkOptions {
     Sender(SenderOptions),
     Receiver(ReceiverOptions),
 }
 
 impl Wanted {
     /// Attaches the link.
-    pub(super) fn attach(&self, mut session: SessionMut<'_>) -> Result<types::LinkKey, LinkError> {
-        match &self.options {
-            EndOptions::Sender(options) => {
-                session.attach_sender(self.name.clone(), options).map(types::LinkKey::from)
+    pub(super) fn attach(self, mut session: SessionMut<'_>) -> Result<types::LinkKey, LinkError> {
+        match self.options {
+            LinkOptions::Sender(options) => {
+                session.attach_sender(self.name, options).map(types::LinkKey::from)
             }
-            EndOptions::Receiver(options) => {
-                session.attach_receiver(self.name.clone(), options).map(types::LinkKey::from)
+            LinkOptions::Receiver(options) => {
+                session.attach_receiver(self.name, options).map(types::LinkKey::from)
             }
         }
     }
@@ -43,8 +43,8 @@ impl Wanted {
 pub(super) struct Link {
     pub(super) connection: ConnectionToken,
     is_sender: bool,
-    pub(super) place: LinkState,
-    pub(super) end: Ending,
+    pub(super) place: AttachState,
+    pub(super) end: EndState,
     /// `true` while the handler waits for the peer's attach.
     pub(super) is_asked: bool,
     /// Messages that cannot be sent yet.
@@ -53,7 +53,7 @@ pub(super) struct Link {
 
 /// The state of a link.
 #[derive(Debug)]
-pub(super) enum LinkState {
+pub(super) enum AttachState {
     /// Not attached, since the connection is not open yet.
     Waiting(Box<Wanted>),
     /// Never attached: attaching has failed.
@@ -64,7 +64,7 @@ pub(super) enum LinkState {
 
 /// The end that ends a link, as far as this end knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum EndState {
     /// Not ended by this end.
     Open,
     /// The handler has closed it, so its end is no news to the handler.
@@ -84,9 +84,9 @@ impl Links {
         &mut self,
         connection: ConnectionToken,
         is_sender: bool,
-        place: LinkState,
+        place: AttachState,
     ) -> LinkToken {
-        let (end, queue) = (Ending::Open, SendQueue::default());
+        let (end, queue) = (EndState::Open, SendQueue::default());
         let link = Link { connection, is_sender, place, end, is_asked: false, queue };
         let key = self.0.insert(|_| link).unwrap_or(Key { index: u32::MAX, generation: u32::MAX });
         public(key, is_sender)
@@ -114,8 +114,8 @@ impl Links {
     /// Returns the connection's key of a link, once it is attached.
     pub(super) fn attached(&self, key: LinkToken) -> Option<types::LinkKey> {
         match self.get(key)?.place {
-            LinkState::Attached(link) => Some(link),
-            LinkState::Waiting(_) | LinkState::Failed => None,
+            AttachState::Attached(link) => Some(link),
+            AttachState::Waiting(_) | AttachState::Failed => None,
         }
     }
 
@@ -133,7 +133,7 @@ impl Links {
     pub(super) fn known(&self, key: Key, link: types::LinkKey) -> Option<LinkToken> {
         let known = self.0.get(key)?;
         match known.place {
-            LinkState::Attached(attached) if attached == link => Some(public(key, known.is_sender)),
+            AttachState::Attached(attached) if attached == link => Some(public(key, known.is_sender)),
             _ => None,
         }
     }

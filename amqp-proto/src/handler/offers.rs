@@ -2,7 +2,7 @@
 
 use super::callbacks::{Decision, Handler};
 use super::dispatcher::Dispatcher;
-use super::link::Ending;
+use super::link::EndState;
 use super::token::{ConnectionToken, LinkToken, ReceiverToken, SenderToken, SessionToken};
 use crate::types;
 use crate::wire::{AmqpError, Condition};
@@ -18,13 +18,13 @@ impl Dispatcher {
         let decision = self.call(Some(at), |cx| handler.on_session_offered(cx, key));
         let Ok(mut view) = self.live(at).and_then(|connection| connection.session(session)) else { return };
         let done = match decision {
-            Decision::Accept(options) => view.accept(&options).map_err(|error| failed(&error)),
+            Decision::Accept(options) => view.accept(options).map_err(|error| failed(&error)),
             Decision::Refuse(error) => Err(error),
             Decision::Later => return,
         };
         match done {
             Ok(()) => self.call(Some(at), |cx| handler.on_session_opened(cx, key)),
-            Err(error) => self.end_session(key, Some(error), Ending::Refused).unwrap_or_default(),
+            Err(error) => self.end_session(key, Some(error), EndState::Refused).unwrap_or_default(),
         }
     }
 
@@ -41,7 +41,7 @@ impl Dispatcher {
         let decision = self.call(Some(at), |cx| handler.on_sender_offered(cx, SenderToken(key.key())));
         let Ok(mut view) = self.live(at).and_then(|connection| connection.sender(link)) else { return };
         let done = match decision {
-            Decision::Accept(options) => view.accept_link(&options).map_err(|error| failed(&error)),
+            Decision::Accept(options) => view.accept_link(options).map_err(|error| failed(&error)),
             Decision::Refuse(error) => Err(error),
             Decision::Later => return,
         };
@@ -61,7 +61,7 @@ impl Dispatcher {
         let decision = self.call(Some(at), |cx| handler.on_receiver_offered(cx, ReceiverToken(key.key())));
         let Ok(mut view) = self.live(at).and_then(|connection| connection.receiver(link)) else { return };
         let done = match decision {
-            Decision::Accept(options) => view.accept_link(&options).map_err(|error| failed(&error)),
+            Decision::Accept(options) => view.accept_link(options).map_err(|error| failed(&error)),
             Decision::Refuse(error) => Err(error),
             Decision::Later => return,
         };
@@ -78,7 +78,7 @@ impl Dispatcher {
         let entry = self.connections.get_mut(at.0);
         let is_late = entry.zip(session).is_some_and(|(entry, session)| entry.ended.contains_key(&session));
         if let Some(link) = self.links.get_mut(key).filter(|_| is_late) {
-            link.end = Ending::Refused;
+            link.end = EndState::Refused;
         }
         is_late
     }
@@ -92,7 +92,7 @@ impl Dispatcher {
     ) {
         match done {
             Ok(()) => self.call(Some(at), |cx| handler.on_link_opened(cx, key)),
-            Err(error) => self.end_link(key, Some(error), Ending::Refused).unwrap_or_default(),
+            Err(error) => self.end_link(key, Some(error), EndState::Refused).unwrap_or_default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::dispatcher::{Dispatcher, News};
-use super::link::{Ending, LinkState};
+use super::link::{AttachState, EndState};
 use super::token::{ConnectionToken, DeliveryToken, LinkToken, Name, SenderToken};
 use crate::config::SendOptions;
 use crate::machine::SendError;
@@ -157,7 +157,7 @@ impl Dispatcher {
         error: SendError,
     ) -> Result<DeliveryToken, SendError> {
         let link = self.links.get_mut(sender.into()).ok_or(SendError::Detached)?;
-        let is_to_come = link.is_asked && link.end == Ending::Open;
+        let is_to_come = link.is_asked && link.end == EndState::Open;
         let is_passing = waits(&error) || (error == SendError::Detached && is_to_come);
         if !is_passing {
             return Err(error);
@@ -178,7 +178,7 @@ impl Dispatcher {
     /// Sends queued messages of a link as far as possible.
     pub(super) fn flush(&mut self, key: LinkToken) {
         let Some(link) = self.links.get(key).filter(|link| !link.queue.is_empty()) else { return };
-        let (LinkToken::Sender(sender), LinkState::Attached(types::LinkKey::Sender(attached)), at) =
+        let (LinkToken::Sender(sender), AttachState::Attached(types::LinkKey::Sender(attached)), at) =
             (key, &link.place, link.connection)
         else {
             return;
@@ -248,7 +248,7 @@ impl Dispatcher {
     /// Returns `true` if the handler may send on a link, or continue a delivery in pieces.
     pub(super) fn may_send(&mut self, at: ConnectionToken, key: LinkToken) -> bool {
         let Some(link) = self.links.get(key) else { return false };
-        let (is_queued, LinkState::Attached(types::LinkKey::Sender(sender))) =
+        let (is_queued, AttachState::Attached(types::LinkKey::Sender(sender))) =
             (!link.queue.is_empty(), &link.place)
         else {
             return false;

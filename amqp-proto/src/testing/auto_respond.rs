@@ -36,13 +36,13 @@ use crate::types::{LinkKey, Moment, ReceiverKey};
 pub fn auto_respond(connection: &mut Connection, event: &Event) {
     match event {
         Event::SessionOffered(session) => {
-            let _ = connection.session(*session).map(|mut session| session.accept(&SessionOptions::new()));
+            let _ = connection.session(*session).map(|mut session| session.accept(SessionOptions::new()));
         }
         Event::LinkOffered(LinkKey::Receiver(link)) => {
-            let _ = connection.receiver(*link).map(|mut link| link.accept_link(&ReceiverOptions::new()));
+            let _ = connection.receiver(*link).map(|mut link| link.accept_link(ReceiverOptions::new()));
         }
         Event::LinkOffered(LinkKey::Sender(link)) => {
-            let _ = connection.sender(*link).map(|mut link| link.accept_link(&SenderOptions::new()));
+            let _ = connection.sender(*link).map(|mut link| link.accept_link(SenderOptions::new()));
         }
         Event::Sendable(sender) => {
             let _ = connection.sender(*sender).map(|mut sender| sender.send("content"));
@@ -118,8 +118,8 @@ mod tests {
 
     fn client() -> Connection {
         let mut client = Connection::client(Options::new("client"), Moment::START);
-        let session = client.begin(&SessionOptions::new()).unwrap();
-        client.session(session).unwrap().attach_sender("out", &SenderOptions::to("q")).unwrap();
+        let session = client.begin(SessionOptions::new()).unwrap();
+        client.session(session).unwrap().attach_sender("out", SenderOptions::to("q")).unwrap();
         client
     }
 

@@ -84,7 +84,7 @@ impl End {
             return session;
         }
         let options = self.session_options.clone();
-        match self.connection.begin(&options) {
+        match self.connection.begin(options) {
             Ok(session) => *self.session.insert(session),
             Err(error) => self.fail("a session is begun", &error),
         }
@@ -95,12 +95,12 @@ impl End {
     pub fn attach_sender(&mut self, name: impl Into<Str>) -> SenderKey {
         let name = name.into();
         let options = SenderOptions::to(name.clone());
-        self.attach_sender_with(name, &options)
+        self.attach_sender_with(name, options)
     }
 
     /// Attaches a sending link with these options.
     #[track_caller]
-    pub fn attach_sender_with(&mut self, name: impl Into<Str>, options: &SenderOptions) -> SenderKey {
+    pub fn attach_sender_with(&mut self, name: impl Into<Str>, options: SenderOptions) -> SenderKey {
         let session = self.default_session();
         match self.connection.session(session).map(|mut session| session.attach_sender(name, options)) {
             Ok(Ok(sender)) => sender,
@@ -113,12 +113,12 @@ impl End {
     pub fn attach_receiver(&mut self, name: impl Into<Str>) -> ReceiverKey {
         let name = name.into();
         let options = ReceiverOptions::from(name.clone());
-        self.attach_receiver_with(name, &options)
+        self.attach_receiver_with(name, options)
     }
 
     /// Attaches a receiving link with these options.
     #[track_caller]
-    pub fn attach_receiver_with(&mut self, name: impl Into<Str>, options: &ReceiverOptions) -> ReceiverKey {
+    pub fn attach_receiver_with(&mut self, name: impl Into<Str>, options: ReceiverOptions) -> ReceiverKey {
         let session = self.default_session();
         match self.connection.session(session).map(|mut session| session.attach_receiver(name, options)) {
             Ok(Ok(receiver)) => receiver,
@@ -302,17 +302,19 @@ impl End {
             Event::SessionOffered(session) if self.auto >= Auto::Sessions => {
                 self.session.get_or_insert(*session);
                 if let Ok(mut session) = self.connection.session(*session) {
-                    let _ = session.accept(&self.session_options);
+                    let _ = session.accept(self.session_options.clone());
                 }
             }
             Event::LinkOffered(link) if self.auto >= Auto::Links => {
                 let _ = match *link {
-                    LinkKey::Sender(key) => {
-                        self.connection.sender(key).map(|mut end| end.accept_link(&self.sender_options))
-                    }
-                    LinkKey::Receiver(key) => {
-                        self.connection.receiver(key).map(|mut end| end.accept_link(&self.receiver_options))
-                    }
+                    LinkKey::Sender(key) => self
+                        .connection
+                        .sender(key)
+                        .map(|mut end| end.accept_link(self.sender_options.clone())),
+                    LinkKey::Receiver(key) => self
+                        .connection
+                        .receiver(key)
+                        .map(|mut end| end.accept_link(self.receiver_options.clone())),
                 };
             }
             Event::Message { receiver, .. } | Event::Data { receiver, .. } if self.collects => {
@@ -373,12 +375,16 @@ impl LinkOffer<'_> {
     /// Accepts the link, unless the end has accepted it already.
     pub fn accept(self) -> LinkKey {
         let _ = match self.link {
-            LinkKey::Sender(key) => {
-                self.end.connection.sender(key).map(|mut end| end.accept_link(&self.end.sender_options))
-            }
-            LinkKey::Receiver(key) => {
-                self.end.connection.receiver(key).map(|mut end| end.accept_link(&self.end.receiver_options))
-            }
+            LinkKey::Sender(key) => self
+                .end
+                .connection
+                .sender(key)
+                .map(|mut end| end.accept_link(self.end.sender_options.clone())),
+            LinkKey::Receiver(key) => self
+                .end
+                .connection
+                .receiver(key)
+                .map(|mut end| end.accept_link(self.end.receiver_options.clone())),
         };
         self.link
     }
@@ -389,7 +395,7 @@ impl LinkOffer<'_> {
         let LinkKey::Receiver(key) = self.link else { self.end.fail("this end receives", &self.link) };
         let options = self.end.receiver_options.clone().with_prefetch(0);
         let granted = self.end.connection.receiver(key).map(|mut receiver| {
-            let _ = receiver.accept_link(&options);
+            let _ = receiver.accept_link(options);
             receiver.set_credit(messages)
         });
         match granted {

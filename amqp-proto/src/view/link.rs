@@ -12,8 +12,8 @@ macro_rules! link_methods {
         /// [`LinkError::NotOffered`] if the peer has not attached the link or the link is already accepted,
         /// [`LinkError::NoTerminus`] if neither the peer nor `options` name the terminus,
         /// [`LinkError::NoSession`], [`LinkError::Handles`], or [`LinkError::TooLarge`].
-        pub fn accept_link(&mut self, options: &$options) -> Result<(), LinkError> {
-            self.endpoints.accept_link(self.index(), EndOptions::$end(options))
+        pub fn accept_link(&mut self, options: $options) -> Result<(), LinkError> {
+            self.endpoints.accept_link(self.index(), EndOptions::$end(&options))
         }
 
         /// Refuses a link that the peer has attached [2.6.3].

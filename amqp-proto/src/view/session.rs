@@ -35,8 +35,8 @@ impl<'a> SessionMut<'a> {
     ///
     /// [`SessionError::NotOffered`] if the peer has not begun the session or it is already accepted,
     /// [`SessionError::NotOpen`], [`SessionError::Channels`], or [`SessionError::TooLarge`].
-    pub fn accept(&mut self, options: &SessionOptions) -> Result<(), SessionError> {
-        self.endpoints.accept_session(self.index(), options)
+    pub fn accept(&mut self, options: SessionOptions) -> Result<(), SessionError> {
+        self.endpoints.accept_session(self.index(), &options)
     }
 
     /// Attaches a link on which this end sends.
@@ -56,9 +56,9 @@ impl<'a> SessionMut<'a> {
     pub fn attach_sender(
         &mut self,
         name: impl Into<Str>,
-        options: &SenderOptions,
+        options: SenderOptions,
     ) -> Result<SenderKey, LinkError> {
-        self.endpoints.attach(self.index(), &name.into(), EndOptions::Sender(options)).map(SenderKey)
+        self.endpoints.attach(self.index(), &name.into(), EndOptions::Sender(&options)).map(SenderKey)
     }
 
     /// Attaches a link on which this end receives.
@@ -72,9 +72,9 @@ impl<'a> SessionMut<'a> {
     pub fn attach_receiver(
         &mut self,
         name: impl Into<Str>,
-        options: &ReceiverOptions,
+        options: ReceiverOptions,
     ) -> Result<ReceiverKey, LinkError> {
-        self.endpoints.attach(self.index(), &name.into(), EndOptions::Receiver(options)).map(ReceiverKey)
+        self.endpoints.attach(self.index(), &name.into(), EndOptions::Receiver(&options)).map(ReceiverKey)
     }
 
     /// Ends the session. [`Event::SessionEnded`](crate::Event::SessionEnded) follows when the peer has

@@ -130,7 +130,7 @@ impl Endpoint {
             Event::SessionOffered(session) => {
                 self.counts.sessions += 1;
                 self.keep(|endpoint| endpoint.sessions.push(session));
-                self.connection.session(session).unwrap().accept(&SessionOptions::new()).unwrap();
+                self.connection.session(session).unwrap().accept(SessionOptions::new()).unwrap();
             }
             Event::LinkOffered(link) => self.on_link(link),
             Event::Message { receiver, .. } => {
@@ -151,12 +151,12 @@ impl Endpoint {
                 if attach.source.is_none() && attach.target.is_none() {
                     receiver.refuse_link(AmqpError::new(Condition::InvalidField)).unwrap();
                 } else {
-                    receiver.accept_link(&self.options).unwrap();
+                    receiver.accept_link(self.options.clone()).unwrap();
                 }
             }
             LinkKey::Sender(key) => {
                 self.keep(|endpoint| endpoint.senders.push(key));
-                self.connection.sender(key).unwrap().accept_link(&SenderOptions::new()).unwrap();
+                self.connection.sender(key).unwrap().accept_link(SenderOptions::new()).unwrap();
             }
         }
     }

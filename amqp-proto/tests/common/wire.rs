@@ -137,7 +137,7 @@ impl Wire {
     }
 
     /// A server with one session, on channel 0 at both ends.
-    pub(crate) fn with_session(options: &SessionOptions) -> (Self, SessionKey) {
+    pub(crate) fn with_session(options: SessionOptions) -> (Self, SessionKey) {
         let mut wire = Self::opened();
         let session = wire.peer_begins(beginning(0), options);
         wire.octets();
@@ -146,12 +146,12 @@ impl Wire {
 
     /// A server with a session; the incoming-window of the peer is 2,048.
     pub(crate) fn begun() -> Self {
-        Self::begun_with(Limits::DEFAULT, &SessionOptions::new(), 2048)
+        Self::begun_with(Limits::DEFAULT, SessionOptions::new(), 2048)
     }
 
     /// A server with these limits that has accepted a session with these options. The peer's incoming-window is
     /// given, too.
-    pub(crate) fn begun_with(limits: Limits, options: &SessionOptions, incoming_window: u32) -> Self {
+    pub(crate) fn begun_with(limits: Limits, options: SessionOptions, incoming_window: u32) -> Self {
         let limited = Options::new("engine").with_limits(limits);
         Self::begun_by(limited, options, open("peer"), incoming_window)
     }
@@ -159,15 +159,15 @@ impl Wire {
     /// A server with a session, whose peer has this max-frame-size and incoming-window.
     pub(crate) fn framed(max_frame_size: u32, incoming_window: u32) -> Self {
         let open = open("peer").null().uint(max_frame_size);
-        Self::begun_by(Options::new("engine"), &SessionOptions::new(), open, incoming_window)
+        Self::begun_by(Options::new("engine"), SessionOptions::new(), open, incoming_window)
     }
 
     /// A server with these options and a session.
     pub(crate) fn begun_of(options: Options) -> Self {
-        Self::begun_by(options, &SessionOptions::new(), open("peer"), 2048)
+        Self::begun_by(options, SessionOptions::new(), open("peer"), 2048)
     }
 
-    fn begun_by(options: Options, session: &SessionOptions, open: Literal, incoming_window: u32) -> Self {
+    fn begun_by(options: Options, session: SessionOptions, open: Literal, incoming_window: u32) -> Self {
         let mut wire = Self::opened_by(options, open);
         let session = wire.peer_begins(begin(None, 0, incoming_window, 2048), session);
         wire.octets();
@@ -193,7 +193,7 @@ impl Wire {
 
     /// Sends a begin of the peer and accepts the session.
     #[track_caller]
-    pub(crate) fn peer_begins(&mut self, begin: Literal, options: &SessionOptions) -> SessionKey {
+    pub(crate) fn peer_begins(&mut self, begin: Literal, options: SessionOptions) -> SessionKey {
         match self.peer_sends(begin).event() {
             Event::SessionOffered(session) => {
                 self.engine.session(session).unwrap().accept(options).unwrap();
@@ -210,11 +210,11 @@ impl Wire {
     }
 
     /// Attaches a link `in` on which the engine receives, with handle 0 at both ends; drops the output so far.
-    pub(crate) fn receiver(&mut self, options: &ReceiverOptions) -> ReceiverKey {
+    pub(crate) fn receiver(&mut self, options: ReceiverOptions) -> ReceiverKey {
         self.receiver_on(0, "in", options)
     }
 
-    pub(crate) fn receiver_on(&mut self, handle: u32, name: &str, options: &ReceiverOptions) -> ReceiverKey {
+    pub(crate) fn receiver_on(&mut self, handle: u32, name: &str, options: ReceiverOptions) -> ReceiverKey {
         let attach = attach_sender(name, handle, "a", "b");
         let LinkKey::Receiver(key) = self.peer_attaches(attach) else { panic!("a receiver was offered") };
         self.engine.receiver(key).unwrap().accept_link(options).unwrap();
@@ -223,7 +223,7 @@ impl Wire {
     }
 
     /// Attaches a link `out` on which the engine sends, with handle 0 at both ends and this credit.
-    pub(crate) fn sender(&mut self, options: &SenderOptions, credit: u32) -> SenderKey {
+    pub(crate) fn sender(&mut self, options: SenderOptions, credit: u32) -> SenderKey {
         self.sender_on(0, "out", options, credit)
     }
 
@@ -231,7 +231,7 @@ impl Wire {
         &mut self,
         handle: u32,
         name: &str,
-        options: &SenderOptions,
+        options: SenderOptions,
         credit: u32,
     ) -> SenderKey {
         let attach = attach_receiver(name, handle, "a", "b");

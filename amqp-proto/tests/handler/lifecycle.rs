@@ -91,7 +91,7 @@ fn a_dynamic_node_has_an_address() {
         })),
         ..starting(|cx, ()| {
             let connection = cx.connect("amqp://example.com");
-            cx.create_receiver_with(connection, "answers", &ReceiverOptions::from_dynamic());
+            cx.create_receiver_with(connection, "answers", ReceiverOptions::from_dynamic());
         })
     };
     let servers = Noter {
@@ -198,22 +198,22 @@ fn decisions_may_wait() {
     net.drive();
     assert_eq!((net.clients.count("session_opened"), net.servers.count("session_opened")), (0, 0));
     let now = net.now;
-    net.server.with(now, |cx| cx.accept_session(sessions.borrow()[0], &SessionOptions::new())).unwrap();
+    net.server.with(now, |cx| cx.accept_session(sessions.borrow()[0], SessionOptions::new())).unwrap();
     net.drive();
     assert_eq!((net.clients.count("session_opened"), net.servers.count("session_opened")), (1, 1));
     assert_eq!((links.borrow().len(), net.clients.count("link_opened")), (4, 0));
     for (at, link) in links.borrow().iter().enumerate() {
         net.server.with(now, |cx| match *link {
             _ if at >= 2 => cx.close_link_with(*link, AmqpError::new(Condition::NotFound)).unwrap(),
-            LinkToken::Sender(sender) => cx.accept_sender(sender, &SenderOptions::new()).unwrap(),
-            LinkToken::Receiver(receiver) => cx.accept_receiver(receiver, &ReceiverOptions::new()).unwrap(),
+            LinkToken::Sender(sender) => cx.accept_sender(sender, SenderOptions::new()).unwrap(),
+            LinkToken::Receiver(receiver) => cx.accept_receiver(receiver, ReceiverOptions::new()).unwrap(),
         });
     }
     net.drive();
     assert_eq!((net.clients.count("link_opened"), net.servers.count("link_opened")), (2, 2));
     assert_eq!((net.clients.count("link_error"), net.servers.count("link_error")), (2, 0));
     // Too late for this session.
-    let again = net.server.with(now, |cx| cx.accept_session(sessions.borrow()[0], &SessionOptions::new()));
+    let again = net.server.with(now, |cx| cx.accept_session(sessions.borrow()[0], SessionOptions::new()));
     assert_eq!(again, Err(SessionError::NotOffered));
 }
 
@@ -339,7 +339,7 @@ fn links_that_cannot_be_attached() {
         starting(|cx, ()| {
             let connection = cx.connect("amqp://example.com");
             for _ in 0..2 {
-                cx.create_sender_with(connection, "the same", &SenderOptions::to("jobs"));
+                cx.create_sender_with(connection, "the same", SenderOptions::to("jobs"));
             }
             let gone = cx.create_sender(connection, "never");
             cx.close_link(gone).unwrap();
@@ -363,12 +363,12 @@ fn links_that_cannot_be_attached() {
     // The same on a connection or a session that is over.
     let connection = *net.joined.keys().next().unwrap();
     net.client.with(net.now, |cx| {
-        let session = cx.create_session(connection, &SessionOptions::new()).unwrap();
+        let session = cx.create_session(connection, SessionOptions::new()).unwrap();
         cx.close_session(session).unwrap();
-        cx.create_sender_on(session, "late", &SenderOptions::to("jobs"));
+        cx.create_sender_on(session, "late", SenderOptions::to("jobs"));
         cx.close_connection(connection);
         cx.create_receiver(connection, "late");
-        assert_eq!(cx.create_session(connection, &SessionOptions::new()), Err(SessionError::NotOpen));
+        assert_eq!(cx.create_session(connection, SessionOptions::new()), Err(SessionError::NotOpen));
     });
     net.drive();
     net.client.with(net.now, |cx| cx.create_receiver(connection, "much later"));
@@ -407,7 +407,7 @@ fn a_detached_link_keeps_its_key_when_attached_again() {
     let mut net = Net::new(
         starting(|cx, ()| {
             let connection = cx.connect("amqp://example.com");
-            cx.create_sender_with(connection, "mine", &SenderOptions::to("jobs"));
+            cx.create_sender_with(connection, "mine", SenderOptions::to("jobs"));
         }),
         Noter::default(),
     );
@@ -428,7 +428,7 @@ fn a_detached_link_keeps_its_key_when_attached_again() {
         net.drive();
         let again = net
             .client
-            .with(net.now, |cx| cx.create_sender_with(connection, "mine", &SenderOptions::to("jobs")));
+            .with(net.now, |cx| cx.create_sender_with(connection, "mine", SenderOptions::to("jobs")));
         assert_eq!(LinkToken::from(again), link);
         net.drive();
     }
@@ -447,7 +447,7 @@ fn suspended_links_are_forgotten() {
     let mut keys = Vec::new();
     for number in 0..200 {
         let link = net.client.with(net.now, |cx| {
-            cx.create_sender_with(connection, format!("link {number}"), &SenderOptions::to("jobs"))
+            cx.create_sender_with(connection, format!("link {number}"), SenderOptions::to("jobs"))
         });
         net.drive();
         net.client.with(net.now, |cx| cx.detach_link(link)).unwrap();
@@ -467,7 +467,7 @@ fn nothing_is_attached_behind_a_close() {
         session_opened: Some(Box::new(|cx, session| {
             cx.connection(session.connection()).unwrap().close();
             let mut view = cx.session(session).unwrap();
-            let refused = view.attach_sender("late", &SenderOptions::to("jobs"));
+            let refused = view.attach_sender("late", SenderOptions::to("jobs"));
             assert_eq!(refused, Err(LinkError::NoSession));
         })),
         ..with_sender()

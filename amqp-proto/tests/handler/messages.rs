@@ -190,7 +190,7 @@ fn a_message_sent_settled_gets_no_disposition() {
         start: Some(Box::new(|cx, ()| {
             let connection = cx.connect("amqp://example.com");
             let options = SenderOptions::to("jobs").with_snd_settle_mode(SenderSettleMode::Settled);
-            cx.create_sender_with(connection, "my-jobs", &options);
+            cx.create_sender_with(connection, "my-jobs", options);
         })),
         ..sending(&["job"])
     };
@@ -206,7 +206,7 @@ fn a_receiver_that_settles_second() {
         start: Some(Box::new(|cx, ()| {
             let connection = cx.connect("amqp://example.com");
             let options = SenderOptions::to("jobs").with_rcv_settle_mode(ReceiverSettleMode::Second);
-            cx.create_sender_with(connection, "my-jobs", &options);
+            cx.create_sender_with(connection, "my-jobs", options);
         })),
         ..sending(&["job"])
     };
@@ -228,7 +228,7 @@ fn a_sender_that_settles_by_hand() {
                 let options = SenderOptions::to("jobs")
                     .with_auto_settle(false)
                     .with_rcv_settle_mode(ReceiverSettleMode::Second);
-                cx.create_sender_with(connection, "my-jobs", &options);
+                cx.create_sender_with(connection, "my-jobs", options);
             })),
             outcome: Some(Box::new(move |cx, delivery| {
                 assert!(cx.delivery(delivery).unwrap().remote_state().unwrap().is_terminal());

@@ -113,7 +113,7 @@ impl Handler for Client {
     fn on_start(&mut self, cx: &mut Context<'_>) {
         let connection = cx.connect(self.url.as_str());
         let sender = cx.create_sender(connection, "examples");
-        let receiver = cx.create_receiver_with(connection, "answers", &ReceiverOptions::from_dynamic());
+        let receiver = cx.create_receiver_with(connection, "answers", ReceiverOptions::from_dynamic());
         self.links = Some((sender, receiver));
     }
 

@@ -24,7 +24,7 @@ struct Asker {
 impl Handler for Asker {
     fn on_start(&mut self, cx: &mut Context<'_>) {
         let connection = cx.connect("amqp://example.com");
-        cx.create_receiver_with(connection, "answers", &ReceiverOptions::from_dynamic());
+        cx.create_receiver_with(connection, "answers", ReceiverOptions::from_dynamic());
     }
 
     fn on_link_opened(&mut self, cx: &mut Context<'_>, link: LinkToken) {

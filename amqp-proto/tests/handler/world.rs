@@ -150,9 +150,9 @@ fn connections_take_turns() {
         while let Some(event) = client.poll_event() {
             match event {
                 Event::Opened => {
-                    let session = client.begin(&SessionOptions::new()).unwrap();
+                    let session = client.begin(SessionOptions::new()).unwrap();
                     let mut session = client.session(session).unwrap();
-                    session.attach_sender("jobs", &SenderOptions::to("jobs")).unwrap();
+                    session.attach_sender("jobs", SenderOptions::to("jobs")).unwrap();
                 }
                 Event::Sendable(key) => sender = Some(key),
                 _ => {}

@@ -76,7 +76,7 @@ const ACTS: &[Act] = &[
         None => "none".to_string(),
     }),
     ("begin()", |probe| {
-        let begun = probe.connection.begin(&SessionOptions::new());
+        let begun = probe.connection.begin(SessionOptions::new());
         begun.map_or_else(|error| refused(&error), |_| "done".to_string())
     }),
     ("close()", |probe| probe.connection.close().to_string()),

@@ -20,9 +20,9 @@ fn offered(is_receiver: bool) -> Probe {
 fn accept(probe: &mut Probe, is_receiver: bool) -> String {
     if is_receiver {
         let options = ReceiverOptions::new().with_prefetch(2);
-        probe.on_receiver(|link| answer(link.accept_link(&options)))
+        probe.on_receiver(|link| answer(link.accept_link(options)))
     } else {
-        probe.on_sender(|link| answer(link.accept_link(&SenderOptions::new())))
+        probe.on_sender(|link| answer(link.accept_link(SenderOptions::new())))
     }
 }
 

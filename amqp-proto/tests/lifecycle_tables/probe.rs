@@ -79,12 +79,12 @@ impl Probe {
     }
 
     pub(crate) fn accept_session(&mut self) -> String {
-        self.on_session(|session| answer(session.accept(&SessionOptions::new())))
+        self.on_session(|session| answer(session.accept(SessionOptions::new())))
     }
 
     pub(crate) fn attach_sender(&mut self) -> String {
         let Ok(mut session) = self.connection.session(self.session.unwrap()) else { return stale() };
-        match session.attach_sender("l", &SenderOptions::to("q")) {
+        match session.attach_sender("l", SenderOptions::to("q")) {
             Ok(sender) => {
                 self.sender = Some(sender);
                 "done".to_string()
@@ -95,7 +95,7 @@ impl Probe {
 
     pub(crate) fn attach_receiver(&mut self) -> String {
         let Ok(mut session) = self.connection.session(self.session.unwrap()) else { return stale() };
-        match session.attach_receiver("l", &ReceiverOptions::from("q").with_prefetch(0)) {
+        match session.attach_receiver("l", ReceiverOptions::from("q").with_prefetch(0)) {
             Ok(receiver) => {
                 self.receiver = Some(receiver);
                 "done".to_string()

@@ -8,7 +8,7 @@ use super::{Act, State, walk};
 
 fn begun() -> Probe {
     let mut probe = Probe::opened();
-    probe.session = probe.connection.begin(&SessionOptions::new()).ok();
+    probe.session = probe.connection.begin(SessionOptions::new()).ok();
     probe.settled()
 }
 
@@ -66,7 +66,7 @@ const ACTS: &[Act] = &[
     ("end()", |probe| probe.on_session(|session| answer(session.end()))),
     ("end_with()", |probe| probe.on_session(|session| answer(session.end_with(why())))),
     ("begin()", |probe| {
-        let begun = probe.connection.begin(&SessionOptions::new());
+        let begun = probe.connection.begin(SessionOptions::new());
         begun.map_or_else(|error| refused(&error), |_| "done".to_string())
     }),
     ("close()", |probe| probe.connection.close().to_string()),

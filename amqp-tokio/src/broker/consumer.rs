@@ -13,7 +13,7 @@ use amqp_proto::wire::{AmqpError, Condition, Modified, Outcome};
 use futures_core::Stream;
 use tokio::task::coop::consume_budget;
 
-use super::letters::Reason;
+use super::letters::DeadLetterReason;
 use super::nodes::{Listening, Nodes};
 use super::stored::Stored;
 use super::waiters::Ticket;
@@ -151,7 +151,7 @@ impl Consumer {
             Outcome::Rejected(rejected) => {
                 self.listening.queue.done(&stored);
                 let error = rejected.error.map(|error| *error);
-                self.nodes.letters.bury(stored.payload, &stored.address, Reason::Rejected(error));
+                self.nodes.letters.bury(stored.payload, &stored.address, DeadLetterReason::Rejected(error));
                 None
             }
             Outcome::Released => {

@@ -16,7 +16,7 @@ use super::stored::kept;
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
     address: Str,
-    reason: Reason,
+    reason: DeadLetterReason,
     payload: Payload,
     quota: Arc<Quota>,
 }
@@ -24,7 +24,7 @@ pub struct DeadLetter {
 /// The reason for a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum DeadLetterReason {
     /// A consumer has rejected the message.
     Rejected(Option<wire::AmqpError>),
     /// The message has no address, or one at which no node can be made.
@@ -40,7 +40,7 @@ impl DeadLetter {
     }
 
     /// Returns the reason.
-    pub fn reason(&self) -> &Reason {
+    pub fn reason(&self) -> &DeadLetterReason {
         &self.reason
     }
 
@@ -61,7 +61,7 @@ impl DeadLetter {
     /// Returns the octets that the letter counts for, with its bookkeeping.
     fn octets(&self) -> usize {
         let error = match &self.reason {
-            Reason::Rejected(Some(error)) => error.encoded_len(),
+            DeadLetterReason::Rejected(Some(error)) => error.encoded_len(),
             _ => 0,
         };
         self.payload.len() + error + size_of::<Self>()
@@ -91,10 +91,10 @@ impl Letters {
     }
 
     /// Adds a dead letter. Drops the oldest ones if there are too many.
-    pub(super) fn bury(&self, payload: Payload, address: &Str, reason: Reason) {
+    pub(super) fn bury(&self, payload: Payload, address: &Str, reason: DeadLetterReason) {
         let limits = &self.quota.limits;
         let (payload, reason) = match reason {
-            Reason::Rejected(Some(error)) => with_error(payload, &error, limits),
+            DeadLetterReason::Rejected(Some(error)) => with_error(payload, &error, limits),
             reason => (kept(payload), reason),
         };
         let letter = DeadLetter { address: address.clone(), reason, payload, quota: Arc::clone(&self.quota) };
@@ -114,7 +114,7 @@ impl Letters {
 }
 
 /// Adds an error to the delivery-annotations as `rejected` [3.4.3].
-fn with_error(payload: Payload, error: &wire::AmqpError, limits: &Limits) -> (Payload, Reason) {
+fn with_error(payload: Payload, error: &wire::AmqpError, limits: &Limits) -> (Payload, DeadLetterReason) {
     let mut octets = BytesMut::new();
     // An error from a frame is never too large to encode.
     let _ = error.encode(&mut octets);
@@ -122,7 +122,7 @@ fn with_error(payload: Payload, error: &wire::AmqpError, limits: &Limits) -> (Pa
     let annotated = annotated(&payload, octets.clone(), limits);
     // A decoded copy does not keep the frame's buffer.
     let own = wire::AmqpError::decode(&mut octets.clone(), limits).ok();
-    (kept(annotated.unwrap_or(payload)), Reason::Rejected(own))
+    (kept(annotated.unwrap_or(payload)), DeadLetterReason::Rejected(own))
 }
 
 /// Returns `None` for a message that is not of the standard's format.

@@ -54,6 +54,7 @@ mod topic;
 mod users;
 mod waiters;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use amqp_proto::client::{Acceptor, ConnectionOptions, Result};
@@ -63,7 +64,7 @@ use tokio::net::ToSocketAddrs;
 
 use crate::Connection;
 use crate::Listener;
-pub use letters::{DeadLetter, Reason};
+pub use letters::{DeadLetter, DeadLetterReason};
 use nodes::Nodes;
 use quota::{Bounds, Quota};
 use users::{Users, random};
@@ -108,14 +109,10 @@ impl Broker {
     /// Serves all clients of a listener, until this future is dropped. Errors of clients and of the listener do not
     /// end it.
     ///
-    /// # Errors
-    ///
-    /// None: the result is there for servers that end.
-    ///
     /// # Cancel safety
     ///
     /// A dropped future closes the listener and its connections. The broker keeps its messages.
-    pub async fn serve(&self, listener: Listener) -> Result<()> {
+    pub async fn serve(&self, listener: Listener) -> Infallible {
         service::serve(self, listener).await
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use amqp_proto::types::Str;
 use amqp_proto::wire::{AmqpError, Condition};
 
-use super::letters::{Letters, Reason};
+use super::letters::{DeadLetterReason, Letters};
 use super::node::{Kind, Node, Use};
 use super::queue::Queue;
 use super::quota::Quota;
@@ -159,7 +159,7 @@ impl Nodes {
     /// Makes dead letters of messages whose node has ended.
     pub(super) fn bury_all(&self, messages: Vec<Stored>) {
         for stored in messages {
-            self.letters.bury(stored.payload, &stored.address, Reason::NodeGone);
+            self.letters.bury(stored.payload, &stored.address, DeadLetterReason::NodeGone);
         }
     }
 

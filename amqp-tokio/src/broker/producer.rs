@@ -11,7 +11,7 @@ use amqp_proto::types::{Annotations, Str};
 use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Outcome, Rejected, SectionKind};
 use tokio::task::coop::consume_budget;
 
-use super::letters::Reason;
+use super::letters::DeadLetterReason;
 use super::node::{Kind, Node, Use, Verdict};
 use super::nodes::Nodes;
 use super::queue::{Pushed, Queue};
@@ -77,7 +77,7 @@ impl Producer {
     }
 
     fn undeliverable(&self, payload: Payload, error: AmqpError) -> Outcome {
-        self.nodes.letters.bury(payload, &Str::EMPTY, Reason::Undeliverable);
+        self.nodes.letters.bury(payload, &Str::EMPTY, DeadLetterReason::Undeliverable);
         Rejected { error: Some(Box::new(error)) }.into()
     }
 

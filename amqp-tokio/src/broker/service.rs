@@ -1,5 +1,6 @@
 //! The service for one client: its sessions and links.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::{OfferedLink, OfferedReceiver, OfferedSender};
 /// The pause after a client could not be accepted, as when too many files are open.
 const PAUSE: Duration = Duration::from_millis(50);
 
-pub(super) async fn serve(broker: &Broker, listener: Listener) -> client::Result<()> {
+pub(super) async fn serve(broker: &Broker, listener: Listener) -> Infallible {
     let mut clients = JoinSet::new();
     loop {
         match listener.accept().await {

@@ -108,7 +108,7 @@ impl Socket {
 
     /// Returns the transport once its peer has asked for heartbeats; from then on the keeper has it, too.
     pub(super) fn needs_keeper(&mut self, connection: &Connection) -> Option<&Arc<Way>> {
-        let is_new = !self.is_kept && connection.longest_pause().is_some();
+        let is_new = !self.is_kept && connection.heartbeat_interval().is_some();
         self.is_kept |= is_new;
         is_new.then_some(&self.way)
     }

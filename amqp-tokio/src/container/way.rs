@@ -80,7 +80,7 @@ impl Io {
 
     /// Sets the longest pause between writes, since the handler may work for long.
     pub(super) fn set_pause(&mut self, connection: &Connection) {
-        self.pause = connection.longest_pause().map(|millis| Duration::from_millis(millis.into()));
+        self.pause = connection.heartbeat_interval();
     }
 
     /// Returns whether all taken output is written.

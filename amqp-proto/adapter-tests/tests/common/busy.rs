@@ -80,7 +80,7 @@ fn serve(mut stream: TcpStream, beaten: &mpsc::Sender<()>) -> Option<Reason> {
         while let Some(event) = connection.poll_event() {
             match event {
                 Event::SessionOffered(key) => {
-                    connection.session(key).unwrap().accept(&Default::default()).unwrap();
+                    connection.session(key).unwrap().accept(Default::default()).unwrap();
                 }
                 Event::LinkOffered(_) => assert!(connection.close()),
                 Event::Closed(reason) => return Some(*reason),

@@ -109,7 +109,7 @@ impl Handler for Slow {
     fn on_start(&mut self, cx: &mut Context<'_>) {
         let connection = cx.connect(self.url.as_str());
         let options = ReceiverOptions::from("jobs").with_prefetch(1).with_auto_accept(false);
-        cx.create_receiver_with(connection, "slow", &options);
+        cx.create_receiver_with(connection, "slow", options);
     }
 
     fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {

@@ -57,7 +57,7 @@ macro_rules! __connection {
                 &self,
                 options: $crate::config::SessionOptions,
             ) -> $crate::client::Result<Session> {
-                let session = $crate::driver::Connection::begin(self, &options)?;
+                let session = $crate::driver::Connection::begin(self, options)?;
                 $crate::driver::skin::wait!($($async)? $crate::driver::Session::begun(&session))?;
                 Ok(Session(session))
             }

@@ -32,6 +32,7 @@ pub(crate) use security::Security;
 pub use timers::Deadline;
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -306,8 +307,8 @@ impl Machine {
         }
     }
 
-    pub(crate) fn longest_pause(&self) -> Option<u32> {
-        self.timers.longest_pause()
+    pub(crate) fn heartbeat_interval(&self) -> Option<Duration> {
+        self.timers.heartbeat_interval()
     }
 
     /// Does what is due.

@@ -1,5 +1,7 @@
 //! [`Timers`]: the deadlines of a connection [2.4.5].
 
+use core::time::Duration;
+
 use crate::types::Moment;
 
 /// The kind of a connection's deadline.
@@ -97,8 +99,8 @@ impl Timers {
     ///
     /// The time is longer than the engine's own interval and shorter than the peer's timeout. `None` for no
     /// bound.
-    pub(crate) fn longest_pause(&self) -> Option<u32> {
-        (self.beat > 0).then(|| self.beat.saturating_mul(5) / 2)
+    pub(crate) fn heartbeat_interval(&self) -> Option<Duration> {
+        (self.beat > 0).then(|| Duration::from_millis(u64::from(self.beat) * 5 / 2))
     }
 
     /// Returns the next deadline, and its kind.

@@ -14,7 +14,7 @@ use crate::wire::{AmqpError, Condition, ReceiverSettleMode, SenderSettleMode};
 impl Play<'_> {
     pub(super) fn begin(&mut self, side: Side) {
         let options = session_options(self.run.setup(side));
-        if let Some(key) = self.command(side, |end| Ok(end.begin(&options))) {
+        if let Some(key) = self.command(side, |end| Ok(end.begin(options))) {
             self.model(side).begun.push(key);
             self.model(side).sessions.push(key);
         }
@@ -41,7 +41,7 @@ impl Play<'_> {
             options.snd_settle_mode = snd;
             options.rcv_settle_mode = rcv;
             let run = |end: &mut Connection| {
-                end.session(session).map(|mut session| session.attach_sender(name.clone(), &options))
+                end.session(session).map(|mut session| session.attach_sender(name.clone(), options))
             };
             self.command(side, run).map(LinkKey::from)
         } else {
@@ -49,7 +49,7 @@ impl Play<'_> {
             options.snd_settle_mode = snd;
             options.rcv_settle_mode = rcv;
             let run = |end: &mut Connection| {
-                end.session(session).map(|mut session| session.attach_receiver(name.clone(), &options))
+                end.session(session).map(|mut session| session.attach_receiver(name.clone(), options))
             };
             self.command(side, run).map(LinkKey::from)
         };
@@ -73,11 +73,11 @@ impl Play<'_> {
         let done = match (key, accept) {
             (LinkKey::Sender(key), true) => {
                 let options = sender_options(setup);
-                self.command(side, |end| end.sender(key).map(|mut link| link.accept_link(&options)))
+                self.command(side, |end| end.sender(key).map(|mut link| link.accept_link(options)))
             }
             (LinkKey::Receiver(key), true) => {
                 let options = receiver_options(setup);
-                self.command(side, |end| end.receiver(key).map(|mut link| link.accept_link(&options)))
+                self.command(side, |end| end.receiver(key).map(|mut link| link.accept_link(options)))
             }
             (LinkKey::Sender(key), false) => {
                 self.command(side, |end| end.sender(key).map(|mut link| link.refuse_link(error)))
