@@ -14,7 +14,7 @@ from floors import QUIET, code, imports
 LIMIT = 1600
 PAGE = "amqp-proto/docs/ADAPTERS.md"
 FLOORS = {
-    "amqp-tokio": "host / connect reader sent tls write_buffer / driver receiver writer / for_each sender / builders / session"
+    "amqp-tokio": "host / connect reader sent tcp tls write_buffer / driver receiver writer / for_each sender / builders / session"
                   " / connection / listener requester responder / container / broker",
     "amqp-blocking": "host race reading transport wait / connect reader sent writing / receiver tls writer"
                      " / for_each sender / builders / session / connection / listener requester responder / container",

@@ -4,7 +4,7 @@ use std::thread::Thread as Waiter;
 use std::time::{Duration, Instant};
 
 use amqp_proto::client::{Error, Result};
-use amqp_proto::driver;
+use amqp_proto::driver::{self, Queued};
 use amqp_proto::message::Message;
 
 use crate::connection::Connection;
@@ -44,7 +44,10 @@ impl Requester {
         let by = Instant::now().checked_add(span);
         let (message, mut question) = driver::Requester::ask(self, message)?;
         let sender = driver::Requester::sender(self);
-        question.set_sent(ready_by(driver::Sender::queue(sender, message)?, by)?);
+        question.set_sent(match driver::Sender::queue_and_wait(sender, message)? {
+            Queued::Sent(sent) => sent,
+            Queued::Waiting(queued) => ready_by(queued, by)?,
+        });
         parked_until(by, question.answer()).unwrap_or(Err(Error::TimedOut))
     }
 }

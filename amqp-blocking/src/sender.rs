@@ -4,7 +4,7 @@ use std::thread::Thread as Waiter;
 use std::time::{Duration, Instant};
 
 use amqp_proto::client::{Error, Outgoing, Result};
-use amqp_proto::driver;
+use amqp_proto::driver::{self, Queued};
 use amqp_proto::wire::Outcome;
 
 use crate::sent::{Sent, SentOutcomes};
@@ -55,10 +55,17 @@ impl Sender {
     }
 
     fn send_within(&self, message: impl Into<Outgoing>, by: Option<Instant>) -> Result<Outcome> {
-        self.queue(message, by)?.outcome_by(by, Error::Unconfirmed)
+        let sent = match driver::Sender::queue_and_wait(self, message)? {
+            Queued::Sent(sent) => sent,
+            Queued::Waiting(queued) => ready_by(queued, by)?,
+        };
+        Sent(sent).outcome_by(by, Error::Unconfirmed)
     }
 
     fn queue(&self, message: impl Into<Outgoing>, by: Option<Instant>) -> Result<Sent> {
-        ready_by(driver::Sender::queue(self, message)?, by).map(Sent)
+        match driver::Sender::queue(self, message)? {
+            Queued::Sent(sent) => Ok(Sent(sent)),
+            Queued::Waiting(queued) => ready_by(queued, by).map(Sent),
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Writing, and the thread that writes when no other thread does, keeps deadlines, and ends the transport.
 
-use std::io::{self, ErrorKind, IoSlice, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use amqp_proto::driver::{Hub, PIECES, WORTH_WRITING, WriteBuffer, WriteHere};
+use amqp_proto::driver::{Hub, WORTH_WRITING, WriteBuffer, WriteHere};
 use amqp_proto::types::Moment;
 
 use crate::transport::Transport;
@@ -47,25 +47,13 @@ impl Way {
     /// Returns the function with which a waiting thread writes. Octets that it cannot write stay in the write buffer.
     pub(crate) fn write_here(&self) -> WriteHere {
         let way = self.clone();
-        WriteHere::new(move |write_buffer| match way.write(write_buffer) {
-            Err(error) if is_for_now(&error) => Ok(()),
-            written => written,
-        })
+        WriteHere::new(move |write_buffer| way.write(write_buffer)).beside_driver()
     }
 
     /// Writes all octets of a write buffer, and flushes.
     pub(crate) fn write(&self, write_buffer: &mut WriteBuffer) -> io::Result<()> {
         let mut stream = self.lock();
-        while !write_buffer.is_empty() {
-            let mut slices = [IoSlice::new(&[]); PIECES];
-            let count = write_buffer.slices(&mut slices);
-            match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(octets) => write_buffer.written(octets),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        write_buffer.write_with(|slices| stream.write_vectored(slices))?;
         loop {
             match stream.flush() {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -5,7 +5,7 @@ use std::task::Waker as Waiter;
 
 use amqp_proto::Connection as Engine;
 use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Peer, Result};
-use amqp_proto::driver::{self, Clock, Hub, HubOptions};
+use amqp_proto::driver::{self, Clock, Hub, HubOptions, WriteHere};
 use amqp_proto::sasl::TransportSecurity;
 use amqp_proto::types::Moment;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,6 +16,7 @@ use crate::connect;
 use crate::driver::Driver;
 use crate::host::HOST;
 use crate::session::{Offer, OfferedSession, Session};
+use crate::tcp::Tcp;
 #[cfg(feature = "tls")]
 use crate::tls;
 
@@ -59,9 +60,12 @@ impl Connection {
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
             let (stream, peer) = tls::connect(stream, &peer, address.host(), &options).await?;
-            return Self::client(stream, &peer, &options).await;
+            let engine = options.client(&HOST, &peer, Moment::START)?;
+            return Self::start(stream, None, engine, &options).await;
         }
-        Self::client(stream, &peer, &options).await
+        let (stream, write_here) = Tcp::new(stream);
+        let engine = options.client(&HOST, &peer, Moment::START)?;
+        Self::start(stream, Some(write_here), engine, &options).await
     }
 
     /// Opens a connection as the client on any stream. The stream counts as one that others can read.
@@ -77,7 +81,8 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Self::client(stream, &Peer::new(TransportSecurity::Clear), &options).await
+        let engine = options.client(&HOST, &Peer::new(TransportSecurity::Clear), Moment::START)?;
+        Self::start(stream, None, engine, &options).await
     }
 
     /// Opens a connection as the client on any stream, with TLS first. The server must have a certificate for `host`.
@@ -101,15 +106,8 @@ impl Connection {
         let options = options.for_tls(host);
         let (stream, peer) =
             tls::connect(stream, &Peer::new(TransportSecurity::Clear), host, &options).await?;
-        Self::client(stream, &peer, &options).await
-    }
-
-    async fn client<S>(stream: S, peer: &Peer, options: &ConnectionOptions) -> Result<Self>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let engine = options.client(&HOST, peer, Moment::START)?;
-        Self::start(stream, engine, options).await
+        let engine = options.client(&HOST, &peer, Moment::START)?;
+        Self::start(stream, None, engine, &options).await
     }
 
     /// Opens a connection as the server on any stream. The stream counts as one that others can read.
@@ -125,28 +123,38 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Self::accept_from(stream, &Peer::new(TransportSecurity::Clear), acceptor).await
+        Self::accept_from(stream, None, &Peer::new(TransportSecurity::Clear), acceptor).await
     }
 
-    pub(crate) async fn accept_from<S>(stream: S, peer: &Peer, acceptor: &Acceptor) -> Result<Self>
+    pub(crate) async fn accept_from<S>(
+        stream: S,
+        write_here: Option<WriteHere>,
+        peer: &Peer,
+        acceptor: &Acceptor,
+    ) -> Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         #[cfg(feature = "tls")]
         if let Some(tls) = acceptor.server_tls() {
             let (stream, peer) = tls::accept(stream, peer, tls, acceptor).await?;
-            return Self::start(stream, acceptor.server(&HOST, &peer, Moment::START)?, acceptor.options())
-                .await;
+            let engine = acceptor.server(&HOST, &peer, Moment::START)?;
+            return Self::start(stream, None, engine, acceptor.options()).await;
         }
         if acceptor.needs_tls() {
             return Err(AddressError::NoTls.into());
         }
         let engine = acceptor.server(&HOST, peer, Moment::START)?;
-        Self::start(stream, engine, acceptor.options()).await
+        Self::start(stream, write_here, engine, acceptor.options()).await
     }
 
-    /// Opens an engine's connection on a stream.
-    async fn start<S>(stream: S, engine: Engine, options: &ConnectionOptions) -> Result<Self>
+    /// Opens an engine's connection on a stream, to which waiting tasks write with `write_here`.
+    async fn start<S>(
+        stream: S,
+        write_here: Option<WriteHere>,
+        engine: Engine,
+        options: &ConnectionOptions,
+    ) -> Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -154,7 +162,9 @@ impl Connection {
         #[cfg(feature = "tracing")]
         let span = engine.span().clone();
         let clock = Clock::new(move || Moment::START + start.elapsed());
-        let hub = Hub::new(engine, HubOptions::new(clock, HOST.random_name()?, options));
+        let mut hub_options = HubOptions::new(clock, HOST.random_name()?, options);
+        hub_options.write_here = write_here;
+        let hub = Hub::new(engine, hub_options);
         let connection = Self(driver::Connection::new(Arc::clone(&hub)));
         let driver = Driver::new(hub, start, stream);
         #[cfg(feature = "tracing")]

@@ -40,8 +40,8 @@ pub(crate) struct Driver<S: AsyncRead + AsyncWrite + Unpin> {
     policy: FlushPolicy,
     /// True if there may be more input now.
     has_more: bool,
-    /// True if the driver has woken tasks that have not run yet.
-    has_woken: bool,
+    /// The number of woken tasks that have not run yet.
+    woken: usize,
     stage: DriverState,
 }
 
@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             alarm: None,
             policy: FlushPolicy::default(),
             has_more: false,
-            has_woken: false,
+            woken: 0,
             stage: DriverState::Open,
         }
     }
@@ -91,9 +91,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let hub = Arc::clone(&self.hub);
         let (has_read, is_held, is_over) = hub.drive(|state| {
             state.run();
+            if state.is_broken() && self.stage == DriverState::Open {
+                // A waiting task could not write.
+                self.stage = DriverState::Unwritable;
+            }
             let has_read = self.read(state, context);
             let is_held = self.take_output(state);
-            self.has_woken |= state.has_woken();
+            self.woken += state.woken();
             (has_read, is_held, state.is_over())
         });
         let has_written = self.write(context);
@@ -107,7 +111,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let has_ended = self.end(context);
         match (has_read || has_written || has_ended, is_held) {
             // Tasks that were woken by the input run before the next read.
-            (true, _) if self.has_more && self.has_woken => Round::Yield,
+            (true, _) if self.has_more && self.woken > 0 => Round::Yield,
+            // Several woken tasks may each make output, which is written once.
+            (true, _) if self.woken > 1 => Round::Yield,
             (true, _) => Round::Busy,
             (false, true) => Round::Yield,
             (false, false) => self.sleep(context),
@@ -159,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             state.discard_output();
             return false;
         }
-        let is_expected = self.has_woken || state.has_woken();
+        let is_expected = self.woken + state.woken() > 0;
         if self.policy.is_held(state.output_len(), state.calls(), is_expected) {
             return true;
         }
@@ -219,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             DriverState::Open | DriverState::Unwritable | DriverState::Done => {}
         }
         if self.stage != before && matches!(self.stage, DriverState::Draining(_) | DriverState::Done) {
-            self.tell_done();
+            self.hub.drive(State::set_done);
         }
         self.stage != before
     }
@@ -280,10 +286,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
         }
     }
-
-    fn tell_done(&self) {
-        self.hub.drive(State::set_done);
-    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
@@ -291,7 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.has_woken = false;
+        this.woken = 0;
         for _ in 0..ROUNDS {
             match this.round(context) {
                 _ if this.stage == DriverState::Done => return Poll::Ready(()),

@@ -36,6 +36,7 @@ mod responder;
 mod sender;
 mod sent;
 mod session;
+mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
 mod write_buffer;

@@ -7,6 +7,7 @@ use amqp_proto::driver;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use crate::connection::Connection;
+use crate::tcp::Tcp;
 
 /// Accepts TCP connections of clients.
 ///
@@ -103,6 +104,7 @@ driver::skin::incoming!(TcpStream, async);
 
 impl Incoming {
     async fn connect(self) -> Result<Connection> {
-        Connection::accept_from(self.stream, &Peer::at(self.peer), &self.acceptor).await
+        let (stream, write_here) = Tcp::new(self.stream);
+        Connection::accept_from(stream, Some(write_here), &Peer::at(self.peer), &self.acceptor).await
     }
 }

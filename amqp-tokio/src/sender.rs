@@ -4,7 +4,7 @@ use std::future::Future;
 use std::task::Waker as Waiter;
 
 use amqp_proto::client::{Error, Outgoing, Result};
-use amqp_proto::driver;
+use amqp_proto::driver::{self, Queued};
 use amqp_proto::wire::Outcome;
 use tokio::time::{Instant, timeout_at};
 
@@ -45,12 +45,18 @@ impl Sender {
     }
 
     async fn send_within(&self, message: impl Into<Outgoing>, by: Option<Instant>) -> Result<Outcome> {
-        let sent = self.queue(message, by).await?;
-        within(by, sent, Error::Unconfirmed).await
+        let sent = match driver::Sender::queue_and_wait(self, message)? {
+            Queued::Sent(sent) => sent,
+            Queued::Waiting(queued) => within(by, queued, Error::TimedOut).await?,
+        };
+        within(by, Sent(sent), Error::Unconfirmed).await
     }
 
     async fn queue(&self, message: impl Into<Outgoing>, by: Option<Instant>) -> Result<Sent> {
-        within(by, driver::Sender::queue(self, message)?, Error::TimedOut).await.map(Sent)
+        match driver::Sender::queue(self, message)? {
+            Queued::Sent(sent) => Ok(Sent(sent)),
+            Queued::Waiting(queued) => within(by, queued, Error::TimedOut).await.map(Sent),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Writing output to a stream.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use amqp_proto::driver::{PIECES, WriteBuffer};
+use amqp_proto::driver::WriteBuffer;
 use tokio::io::AsyncWrite;
 
 /// Writes what a write buffer has, and flushes.
@@ -13,16 +13,19 @@ pub(crate) fn poll_write(
     mut stream: Pin<&mut impl AsyncWrite>,
     context: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
-    while !write_buffer.is_empty() {
-        let mut slices = [IoSlice::new(&[]); PIECES];
-        let count = write_buffer.slices(&mut slices);
-        let slices = slices.get(..count).unwrap_or_default();
-        let written = stream.as_mut().poll_write_vectored(context, slices);
-        match ready!(unless_interrupted(written, context))? {
-            0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-            octets => write_buffer.written(octets),
-        }
+    let mut is_pending = false;
+    let written =
+        write_buffer.write_with(|slices| match stream.as_mut().poll_write_vectored(context, slices) {
+            Poll::Ready(written) => written,
+            Poll::Pending => {
+                is_pending = true;
+                Err(ErrorKind::WouldBlock.into())
+            }
+        });
+    if is_pending {
+        return Poll::Pending;
     }
+    written?;
     let flushed = stream.poll_flush(context);
     ready!(unless_interrupted(flushed, context))?;
     write_buffer.flushed();

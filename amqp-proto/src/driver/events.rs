@@ -102,7 +102,7 @@ impl<W: Wake> State<W> {
             link.line.wake_all(&mut self.wakes);
             link.turns.wake_all(&mut self.wakes);
         });
-        self.outcomes.wake_all(None, &mut self.wakes);
+        self.outcomes.wake_all(&mut self.wakes);
     }
 
     fn on_session_offered(&mut self, key: SessionKey) {
@@ -171,7 +171,7 @@ impl<W: Wake> State<W> {
             link.line.wake_all(&mut self.wakes);
             link.turns.wake_all(&mut self.wakes);
         }
-        self.outcomes.wake_all(Some(slot), &mut self.wakes);
+        self.wake_outcomes(slot);
     }
 
     fn on_message(&mut self, key: ReceiverKey, delivery: DeliveryKey) {
@@ -213,15 +213,14 @@ impl<W: Wake> State<W> {
             }
         }
         let Some(fate) = fate else { return };
-        let slot = self.link_slot(link.into());
-        if let Some(link) = slot.and_then(|slot| self.links.get_mut(slot))
+        let Some(slot) = self.link_slot(link.into()) else { return };
+        if let Some(link) = self.links.get_mut(slot)
             && let Some(outcomes) = &mut link.outcomes
         {
             outcomes.push_back((delivery, fate.clone()));
             link.line.wake_all(&mut self.wakes);
         }
-        let waiter = self.outcomes.resolve(delivery, fate);
-        self.wakes.extend(waiter);
+        self.resolve(slot, delivery, fate);
     }
 
     /// Wakes the waiters for changes of a link.

@@ -5,12 +5,16 @@ use core::task::Poll;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::line::Ticket;
-use super::state::{HubOptions, LastWords, LineId, State, WriteHere};
+use super::state::{HubOptions, LastWords, LineId, State};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
 use super::write_buffer::WriteBuffer;
+use super::write_here::WriteHere;
 use crate::client::Result;
 use crate::connection::Connection as Engine;
+
+/// The greatest number of writes of a waiter before it leaves more output to the driver.
+const MOST_WRITES: u32 = 8;
 
 /// The state of a connection, shared by its driver and its handles: an engine, slots and waiters, under one
 /// lock.
@@ -35,33 +39,40 @@ impl<W: Wake> Hub<W> {
     /// Writes the output for a waiter, unless another thread writes or the adapter writes only in its driver.
     /// Octets that cannot be written at once are left to the driver.
     pub fn flush(&self) {
-        self.write(|state| if state.is_stuck() { None } else { state.take_outlet() });
-    }
-
-    /// Writes the output if a waiter is about to sleep: a thread without other work saves a switch to the driver.
-    pub(super) fn flush_if(&self, is_pending: bool) {
-        if is_pending && self.write_here.is_some() {
-            self.flush();
+        if let Some(here) = &self.write_here
+            && let Some(write_buffer) = self.drive(|state| state.take_for_waiter(here))
+        {
+            self.write(here, write_buffer);
         }
     }
 
     /// Writes the output for the driver, unless another thread writes.
     pub fn write_out(&self) {
-        self.write(State::take_outlet);
+        if let Some(here) = &self.write_here
+            && let Some(write_buffer) = self.drive(State::take_outlet)
+        {
+            self.write(here, write_buffer);
+        }
     }
 
-    fn write(&self, take: impl FnOnce(&mut State<W>) -> Option<WriteBuffer>) {
-        let Some(WriteHere(write)) = &self.write_here else { return };
-        let Some(mut write_buffer) = self.drive(take) else { return };
-        let written = write(&mut write_buffer);
-        self.drive(|state| {
-            state.put_back(write_buffer, written.err());
-            if state.is_through() {
-                // The driver may have looked while the write buffer was taken.
-                let driver = state.writer.call();
-                state.wakes.extend(driver);
+    /// Writes a write buffer, and the output that other threads have added meanwhile.
+    fn write(&self, here: &WriteHere, mut write_buffer: WriteBuffer) {
+        for left in (0..MOST_WRITES).rev() {
+            let written = here.write(&mut write_buffer);
+            let more = self.drive(|state| {
+                state.put_back(write_buffer, written.err());
+                if state.is_through() {
+                    // The driver may have looked while the write buffer was taken.
+                    let driver = state.writer.call();
+                    state.wakes.extend(driver);
+                }
+                if left > 0 { state.take_for_waiter(here) } else { None }
+            });
+            match more {
+                Some(more) => write_buffer = more,
+                None => return,
             }
-        });
+        }
     }
 
     /// Waits until all output, the close included, is written or cannot be written.
@@ -87,7 +98,23 @@ impl<W: Wake> Hub<W> {
         let mut state = self.lock();
         let result = work(&mut state);
         state.calls = state.calls.wrapping_add(1);
-        Self::unlock(state);
+        Self::unlock(state, Next::Other);
+        result
+    }
+
+    /// Runs work of a handle like [`with`](Self::with), and then does what the work returns beside its result.
+    ///
+    /// To write here is decided under the lock in which the output is made, so that the driver is not woken for it.
+    pub(super) fn with_then<R>(&self, work: impl FnOnce(&mut State<W>) -> (R, Next)) -> R {
+        let mut state = self.lock();
+        let (result, next) = work(&mut state);
+        state.calls = state.calls.wrapping_add(1);
+        let here = self.write_here.as_ref().filter(|_| next == Next::Write);
+        let write_buffer = here.and_then(|here| state.take_for_waiter(here));
+        Self::unlock(state, next);
+        if let (Some(here), Some(write_buffer)) = (here, write_buffer) {
+            self.write(here, write_buffer);
+        }
         result
     }
 
@@ -95,7 +122,7 @@ impl<W: Wake> Hub<W> {
     pub fn drive<R>(&self, work: impl FnOnce(&mut State<W>) -> R) -> R {
         let mut state = self.lock();
         let result = work(&mut state);
-        Self::unlock(state);
+        Self::unlock(state, Next::Other);
         result
     }
 
@@ -120,16 +147,15 @@ impl<W: Wake> Hub<W> {
         waiter: &W,
         attempt: impl FnOnce(&mut State<W>) -> Poll<R>,
     ) -> Poll<R> {
-        let result = self.with(|state| {
+        self.with_then(|state| {
             let result = attempt(state);
             match result {
                 Poll::Pending => state.wait(line, ticket, waiter),
                 Poll::Ready(_) => state.leave(line, ticket, &mut None),
             }
-            result
-        });
-        self.flush_if(result.is_pending());
-        result
+            let next = Next::after(&result);
+            (result, next)
+        })
     }
 
     /// Gives the ticket of such attempts back.
@@ -144,14 +170,42 @@ impl<W: Wake> Hub<W> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unlock(mut state: MutexGuard<'_, State<W>>) {
+    fn unlock(mut state: MutexGuard<'_, State<W>>, next: Next) {
         state.dispatch();
-        let writer = if state.calls_writer() { state.writer.call() } else { None };
+        let calls_writer = next != Next::Wait && state.calls_writer();
+        let writer = if calls_writer { state.writer.call() } else { None };
         let reader = if state.calls_reader() { state.reader.call() } else { None };
+        // Mostly no waiter is concerned.
+        if writer.is_some() || reader.is_some() || !state.wakes.is_empty() || !state.spent.is_empty() {
+            Self::wake(state, writer.into_iter().chain(reader));
+        }
+    }
+
+    /// Unlocks, drops the waiters that wait no longer, and wakes the others.
+    #[inline(never)]
+    fn wake(mut state: MutexGuard<'_, State<W>>, movers: impl Iterator<Item = W>) {
         let wakes = core::mem::take(&mut state.wakes);
         let spent = core::mem::take(&mut state.spent);
         drop(state);
         drop(spent);
-        wakes.into_iter().chain(writer).chain(reader).for_each(Wake::wake);
+        wakes.into_iter().chain(movers).for_each(Wake::wake);
+    }
+}
+
+/// The next step of a handle, after its work under the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Anything: the driver writes the output.
+    Other,
+    /// The handle sleeps: it writes the output itself, if it may.
+    Write,
+    /// The handle waits in the hub at once, for the answer to its output: that wait writes the output.
+    Wait,
+}
+
+impl Next {
+    /// Returns the next step after an attempt: a waiter that sleeps has time to write.
+    pub(super) fn after<R>(result: &Poll<R>) -> Self {
+        if result.is_pending() { Self::Write } else { Self::Other }
     }
 }

@@ -35,6 +35,7 @@ mod transport;
 mod wait;
 mod wake;
 mod write_buffer;
+mod write_here;
 mod writer;
 
 pub use adapter::Adapter;
@@ -50,14 +51,15 @@ pub use reader::MessageReader;
 pub use receiver::{NextDelivery, Receiver};
 pub use requests::{Question, Requester};
 pub use responder::{Answer, Request, Responder};
-pub use sender::{Sender, WORTH_WRITING};
+pub use sender::{Queued, Sender, WORTH_WRITING};
 pub use sent::{Sent, SentOutcomes};
 pub use session::{Home, Session};
-pub use state::{Clock, HubOptions, LastWords, State, WriteHere};
+pub use state::{Clock, HubOptions, LastWords, State};
 pub use stopped::Stopped;
 pub use wait::{Attempt, Try, Wait};
 pub use wake::Wake;
-pub use write_buffer::{PIECES, WriteBuffer};
+pub use write_buffer::WriteBuffer;
+pub use write_here::WriteHere;
 pub use writer::MessageWriter;
 
 #[doc(hidden)]

@@ -1,8 +1,8 @@
 //! [`Outcomes`]: the outcomes of sent deliveries.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 
+use super::state::State;
 use super::wake::Wake;
 use crate::types::{DeliveryKey, Key};
 use crate::wire::{DeliveryState, Outcome};
@@ -15,8 +15,6 @@ use crate::wire::{DeliveryState, Outcome};
 pub(crate) struct Outcomes<W> {
     slots: Vec<Slot<W>>,
     free: Vec<u32>,
-    /// The slots of deliveries without an outcome yet.
-    waiting: HashMap<DeliveryKey, u32, BuildHasherDefault<Quick>>,
 }
 
 #[derive(Debug)]
@@ -61,19 +59,18 @@ impl Fate {
 
 impl<W> Default for Outcomes<W> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), waiting: HashMap::default() }
+        Self { slots: Vec::new(), free: Vec::new() }
     }
 }
 
 impl<W: Wake> Outcomes<W> {
     /// Adds a delivery on the link of a slot.
-    pub(crate) fn track(&mut self, delivery: DeliveryKey, link: Key) -> Key {
+    fn insert(&mut self, delivery: DeliveryKey, link: Key) -> Key {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, entry: None });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         let entry = Entry { delivery, link, fate: Fate::Unsettled, waiter: None };
-        self.waiting.insert(delivery, index);
         match self.slots.get_mut(index as usize) {
             Some(slot) => {
                 slot.entry = Some(entry);
@@ -83,18 +80,12 @@ impl<W: Wake> Outcomes<W> {
         }
     }
 
-    /// Removes a delivery. Returns its waiter, to be dropped after the lock is released.
-    #[must_use]
-    pub(crate) fn forget(&mut self, slot: Key) -> Option<W> {
-        let place =
-            self.slots.get_mut(slot.index as usize).filter(|place| place.generation == slot.generation)?;
-        let entry = place.entry.take()?;
+    fn remove(&mut self, slot: Key) -> Option<Entry<W>> {
+        let place = self.slots.get_mut(slot.index as usize)?;
+        let entry = place.entry.take_if(|_| place.generation == slot.generation)?;
         place.generation = place.generation.wrapping_add(1);
         self.free.push(slot.index);
-        if entry.fate == Fate::Unsettled {
-            self.waiting.remove(&entry.delivery);
-        }
-        entry.waiter
+        Some(entry)
     }
 
     fn get(&self, slot: Key) -> Option<&Entry<W>> {
@@ -107,17 +98,15 @@ impl<W: Wake> Outcomes<W> {
         if place.generation == slot.generation { place.entry.as_mut() } else { None }
     }
 
+    /// Returns the entry at an index, if it is that of this delivery.
+    fn entry_of(&mut self, delivery: DeliveryKey, index: u32) -> Option<&mut Entry<W>> {
+        let entry = self.slots.get_mut(index as usize)?.entry.as_mut();
+        entry.filter(|entry| entry.delivery == delivery)
+    }
+
     /// Returns the fate of a delivery.
     pub(crate) fn fate(&self, slot: Key) -> Option<&Fate> {
         self.get(slot).map(|entry| &entry.fate)
-    }
-
-    /// Records the fate of a delivery. Returns its waiter.
-    pub(crate) fn resolve(&mut self, delivery: DeliveryKey, fate: Fate) -> Option<W> {
-        let index = self.waiting.remove(&delivery)?;
-        let entry = self.slots.get_mut(index as usize)?.entry.as_mut()?;
-        entry.fate = fate;
-        entry.waiter.take()
     }
 
     /// Registers a waiter for an outcome. Returns the replaced waiter.
@@ -130,34 +119,126 @@ impl<W: Wake> Outcomes<W> {
         }
     }
 
-    /// Wakes the waiters for outcomes on an ended link, or on all links.
-    pub(super) fn wake_all(&mut self, link: Option<Key>, wakes: &mut impl Extend<W>) {
+    /// Wakes the waiters for all outcomes.
+    pub(super) fn wake_all(&mut self, wakes: &mut impl Extend<W>) {
         let entries = self.slots.iter_mut().filter_map(|slot| slot.entry.as_mut());
-        let entries = entries.filter(|entry| link.is_none_or(|link| entry.link == link));
         wakes.extend(entries.filter_map(|entry| entry.waiter.take()));
     }
 }
 
-/// A hasher for keys that no peer chooses: one multiplication for each word.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Quick(u64);
-
-impl Hasher for Quick {
-    fn write(&mut self, octets: &[u8]) {
-        octets.iter().for_each(|octet| self.write_u64((*octet).into()));
+impl<W: Wake> State<W> {
+    /// Keeps the outcome of a delivery on the link of a slot.
+    pub(super) fn track(&mut self, delivery: DeliveryKey, link: Key) -> Key {
+        let slot = self.outcomes.insert(delivery, link);
+        if let Some(link) = self.links.get_mut(link) {
+            link.awaited.push(delivery, slot.index);
+        }
+        slot
     }
 
-    fn write_u32(&mut self, word: u32) {
-        self.write_u64(word.into());
+    /// Keeps the outcome of a delivery no longer. Returns its waiter, to be dropped after the lock is released.
+    #[must_use]
+    pub(super) fn forget(&mut self, slot: Key) -> Option<W> {
+        let entry = self.outcomes.remove(slot)?;
+        if entry.fate == Fate::Unsettled
+            && let Some(link) = self.links.get_mut(entry.link)
+        {
+            link.awaited.take(entry.delivery);
+        }
+        entry.waiter
     }
 
-    fn write_u64(&mut self, word: u64) {
-        /// 2^64 divided by the golden ratio: odd, with well mixed bits.
-        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-        self.0 = (self.0 ^ word).wrapping_mul(FACTOR).rotate_left(26);
+    /// Records the fate of a delivery on the link of a slot, and wakes its waiter.
+    pub(super) fn resolve(&mut self, link: Key, delivery: DeliveryKey, fate: Fate) {
+        let index = self.links.get_mut(link).and_then(|link| link.awaited.take(delivery));
+        let Some(entry) = index.and_then(|index| self.outcomes.entry_of(delivery, index)) else { return };
+        entry.fate = fate;
+        if let Some(waiter) = entry.waiter.take() {
+            self.wakes.push(waiter);
+        }
     }
 
-    fn finish(&self) -> u64 {
-        self.0
+    /// Wakes the waiters for outcomes on an ended link.
+    pub(super) fn wake_outcomes(&mut self, link: Key) {
+        let Some(link) = self.links.get(link) else { return };
+        for (delivery, index) in link.awaited.iter() {
+            let waiter = self.outcomes.entry_of(delivery, index).and_then(|entry| entry.waiter.take());
+            self.wakes.extend(waiter);
+        }
+    }
+}
+
+/// The sent deliveries of a link whose outcome has not arrived, in the order of their numbers, each with the index of
+/// its slot. Outcomes arrive mostly in that order, so that nothing is searched.
+#[derive(Debug, Default)]
+pub(super) struct Awaited {
+    /// `None` for a delivery that waits no longer, behind one that does.
+    places: VecDeque<(DeliveryKey, Option<u32>)>,
+    gaps: usize,
+}
+
+impl Awaited {
+    fn push(&mut self, delivery: DeliveryKey, index: u32) {
+        self.places.push_back((delivery, Some(index)));
+    }
+
+    /// Removes a delivery, and returns the index of its slot.
+    fn take(&mut self, delivery: DeliveryKey) -> Option<u32> {
+        if self.places.front().is_some_and(|(first, _)| *first == delivery) {
+            let (_, index) = self.places.pop_front()?;
+            while let Some((_, None)) = self.places.front() {
+                self.places.pop_front();
+                self.gaps -= 1;
+            }
+            return index;
+        }
+        let at = self.places.binary_search_by_key(&delivery, |(place, _)| *place).ok()?;
+        let index = self.places.get_mut(at)?.1.take()?;
+        self.gaps += 1;
+        if self.gaps > self.places.len() / 2 {
+            // One delivery that is never settled keeps no room for those after it.
+            self.places.retain(|(_, index)| index.is_some());
+            self.gaps = 0;
+        }
+        Some(index)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (DeliveryKey, u32)> + '_ {
+        self.places.iter().filter_map(|(delivery, index)| Some((*delivery, (*index)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Awaited;
+    use crate::types::{DeliveryKey, Index, Key};
+
+    fn delivery(number: u64) -> DeliveryKey {
+        DeliveryKey::sent(Key { index: Index::new(0), generation: 0 }, number)
+    }
+
+    #[test]
+    fn outcomes_arrive_in_any_order_and_once() {
+        let mut awaited = Awaited::default();
+        (0..4).for_each(|number| awaited.push(delivery(number.into()), number));
+        assert_eq!(awaited.take(delivery(2)), Some(2));
+        assert_eq!(awaited.take(delivery(2)), None);
+        assert_eq!(awaited.take(delivery(0)), Some(0));
+        assert_eq!(awaited.iter().map(|(_, index)| index).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(awaited.take(delivery(3)), Some(3));
+        assert_eq!(awaited.take(delivery(1)), Some(1));
+        assert_eq!((awaited.places.len(), awaited.gaps, awaited.take(delivery(9))), (0, 0, None));
+    }
+
+    #[test]
+    fn a_delivery_without_an_outcome_keeps_no_room_for_later_ones() {
+        let mut awaited = Awaited::default();
+        awaited.push(delivery(0), 0);
+        for number in 1..10_000 {
+            awaited.push(delivery(number), 1);
+            assert_eq!(awaited.take(delivery(number)), Some(1));
+            assert!(awaited.places.len() < 4);
+        }
+        assert_eq!(awaited.take(delivery(0)), Some(0));
     }
 }

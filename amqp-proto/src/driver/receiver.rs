@@ -5,6 +5,7 @@ use core::task::Poll;
 
 use super::delivery::{Delivery, rejected};
 use super::guard::LinkGuard;
+use super::hub::Next;
 use super::line::Ticket;
 use super::link::Ending;
 use super::reader::MessageReader;
@@ -377,14 +378,16 @@ impl<W: Wake> LinkGuard<W> {
         &self,
         tell: impl FnOnce(&mut ReceiverMut<'_>) -> core::result::Result<(), SettleError>,
     ) -> Result<()> {
-        self.hub().with(|state| {
+        self.hub().with_then(|state| {
             let receiver = state.receiver_key(self.slot).and_then(|key| state.engine.receiver(key).ok());
-            let told = match receiver {
-                Some(mut receiver) => tell(&mut receiver).map_err(Error::from),
-                None => Err(LinkError::Detached.into()),
+            let (told, is_last) = match receiver {
+                Some(mut receiver) => (tell(&mut receiver).map_err(Error::from), !receiver.has_unread()),
+                None => (Err(LinkError::Detached.into()), false),
             };
+            // The sender may wait for the outcome of the last message at hand. Those of earlier ones are collected.
+            let next = if is_last { Next::Write } else { Next::Other };
             // The end of the link is a better error than a refused command.
-            told.map_err(|error| state.link_over(self.slot).unwrap_or(error))
+            (told.map_err(|error| state.link_over(self.slot).unwrap_or(error)), next)
         })
     }
 }

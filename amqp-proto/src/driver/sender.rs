@@ -5,6 +5,7 @@ use core::task::Poll;
 use core::time::Duration;
 
 use super::guard::LinkGuard;
+use super::hub::Next;
 use super::link::Ending;
 use super::sent::{Sent, SentOutcomes};
 use super::session::Home;
@@ -64,14 +65,52 @@ impl<W: Wake> Sender<W> {
     ///
     /// # Errors
     ///
-    /// `Error::Send` if the message cannot be encoded.
+    /// `Error::Send` if the message cannot be encoded; those of [`try_send`](Self::try_send), if the message is not sent
+    /// for another reason than a lack of credit or room.
     pub fn queue(
         this: &Self,
         message: impl Into<Outgoing>,
-    ) -> Result<Wait<'_, W, impl Try<W, Result<Sent<W>>>>> {
+    ) -> Result<Queued<'_, W, impl Try<W, Result<Sent<W>>>>> {
+        this.queue_before(message, Next::Other)
+    }
+
+    /// Sends a message like [`queue`](Self::queue), for a caller that waits for its outcome at once: that wait writes
+    /// the message, so that no driver is woken for it.
+    ///
+    /// # Errors
+    ///
+    /// See [`queue`](Self::queue).
+    pub fn queue_and_wait(
+        this: &Self,
+        message: impl Into<Outgoing>,
+    ) -> Result<Queued<'_, W, impl Try<W, Result<Sent<W>>>>> {
+        this.queue_before(message, Next::Wait)
+    }
+
+    fn queue_before(
+        &self,
+        message: impl Into<Outgoing>,
+        next: Next,
+    ) -> Result<Queued<'_, W, impl Try<W, Result<Sent<W>>>>> {
         let mut message = message.into();
         message.prepare()?;
-        Ok(this.in_turn(move |state, sender| sender.put(state, &message)))
+        let slot = self.guard.slot;
+        let sent = self.guard.hub().with_then(|state| {
+            if state.output_len() >= WORTH_WRITING {
+                return (None, Next::Other);
+            }
+            let at = Attempt { ticket: None, is_late: false };
+            match in_turn(state, slot, at, |state| self.put(state, &message)) {
+                Err(Error::Send(error)) if passes(&error) => (None, Next::Other),
+                // A message that is sent settled has no outcome to wait for.
+                Ok(sent) if sent.is_settled() => (Some(Ok(sent)), Next::Other),
+                result => (Some(result), next),
+            }
+        });
+        match sent {
+            Some(sent) => sent.map(Queued::Sent),
+            None => Ok(Queued::Waiting(self.in_turn(move |state, sender| sender.put(state, &message)))),
+        }
     }
 
     /// Sends a message if there is credit and no other sender waits; refuses it otherwise.
@@ -211,7 +250,7 @@ impl<W: Wake> Sender<W> {
     /// Returns a handle that keeps the outcome of a delivery.
     fn track(&self, state: &mut State<W>, key: DeliveryKey) -> Sent<W> {
         let is_settled = state.engine.delivery(key).is_err();
-        let slot = (!is_settled).then(|| state.outcomes.track(key, self.guard.slot));
+        let slot = (!is_settled).then(|| state.track(key, self.guard.slot));
         Sent::new(Arc::clone(&self.guard), key, slot)
     }
 
@@ -241,6 +280,15 @@ impl<W: Wake> Sender<W> {
             }
         })
     }
+}
+
+/// A message to be sent. Mostly it is sent at once.
+#[derive(Debug)]
+pub enum Queued<'a, W: Wake, F> {
+    /// The message is sent.
+    Sent(Sent<W>),
+    /// The message waits for credit, for room in the output, or for its turn.
+    Waiting(Wait<'a, W, F>),
 }
 
 /// Makes an attempt if it is its turn. The end of the link is a better error than a refused command.

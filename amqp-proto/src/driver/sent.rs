@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::task::Poll;
 
 use super::guard::LinkGuard;
+use super::hub::Next;
 use super::line::Ticket;
 use super::outcomes::Fate;
 use super::state::{LineId, State};
@@ -44,17 +45,20 @@ impl<W: Wake> Sent<W> {
     /// Polls for the outcome. If pending, the waiter is woken when the outcome arrives; it replaces an
     /// earlier waiter.
     pub fn poll_outcome(this: &Self, waiter: &W) -> Poll<Result<Outcome>> {
+        let Some(slot) = this.slot else { return Poll::Ready(Ok(Outcome::Accepted)) };
         let hub = this.guard.hub();
-        let outcome = hub.with(|state| {
+        if let outcome @ Poll::Ready(_) = hub.look(|state| this.look(state)) {
+            return outcome;
+        }
+        hub.with_then(|state| {
             let outcome = this.look(state);
-            if let (Poll::Pending, Some(slot)) = (&outcome, this.slot) {
+            if outcome.is_pending() {
                 let spent = state.outcomes.wait(slot, waiter);
                 state.spent.extend(spent);
             }
-            outcome
-        });
-        hub.flush_if(outcome.is_pending());
-        outcome
+            let next = Next::after(&outcome);
+            (outcome, next)
+        })
     }
 
     /// Returns the outcome, if it has arrived.
@@ -104,7 +108,7 @@ impl<W: Wake> Drop for Sent<W> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
             // The dropped value may be a task's last waker, which must not be dropped under the lock.
-            let spent = self.guard.hub().look(|state| state.outcomes.forget(slot));
+            let spent = self.guard.hub().look(|state| state.forget(slot));
             drop(spent);
         }
     }

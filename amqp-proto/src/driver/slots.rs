@@ -57,9 +57,11 @@ impl<W: Wake> State<W> {
     /// Makes a slot for a link. If a link with this key has a slot, it has ended, and keeps that slot without
     /// the key.
     pub(crate) fn hold_link(&mut self, key: LinkKey, session: Key) -> Option<Key> {
-        if let Some(old) = self.link_mut(key) {
+        // Outcomes of its deliveries may still arrive.
+        let awaited = self.link_mut(key).map(|old| {
             old.key = None;
-        }
+            core::mem::take(&mut old.awaited)
+        });
         let is_streaming = match key {
             LinkKey::Receiver(key) => self.engine.receiver(key).is_ok_and(|link| link.is_streaming()),
             LinkKey::Sender(_) => false,
@@ -76,6 +78,7 @@ impl<W: Wake> State<W> {
             rest: Default::default(),
             is_streaming,
             begun: Default::default(),
+            awaited: awaited.unwrap_or_default(),
             outcomes: None,
         })?;
         self.link_slots.set(key.key(), slot);

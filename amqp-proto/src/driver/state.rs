@@ -12,11 +12,12 @@ use smallvec::SmallVec;
 
 use super::hub::Hub;
 use super::line::{Line, Ticket};
-use super::outcomes::{Fate, Outcomes};
+use super::outcomes::{Awaited, Fate, Outcomes};
 use super::places::Places;
 use super::wait::Bound;
 use super::wake::Wake;
 use super::write_buffer::WriteBuffer;
+use super::write_here::WriteHere;
 use crate::client::{CloseReason, ConnectionOptions, Error};
 use crate::connection::Connection as Engine;
 use crate::machine::{Delivery, Reason, Slab};
@@ -117,6 +118,8 @@ pub(crate) struct LinkState<W> {
     pub(crate) is_streaming: bool,
     /// Messages whose first frame has arrived, on a streaming link.
     pub(crate) begun: VecDeque<DeliveryKey>,
+    /// Deliveries whose outcome a handle waits for.
+    pub(super) awaited: Awaited,
     /// Outcomes in the order of their arrival, if one task handles the whole link.
     pub(super) outcomes: Option<VecDeque<(DeliveryKey, Fate)>>,
 }
@@ -203,24 +206,6 @@ impl Clock {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "clock at {:?}", (self.0)())
-    }
-}
-
-/// A function that writes the write buffer as far as possible without waiting, for a waiter.
-pub struct WriteHere(pub(super) Box<Write>);
-
-type Write = dyn Fn(&mut WriteBuffer) -> io::Result<()> + Send + Sync;
-
-impl WriteHere {
-    /// Wraps a function. Octets that it cannot write at once stay in the buffer, without an error.
-    pub fn new(write: impl Fn(&mut WriteBuffer) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self(Box::new(write))
-    }
-}
-
-impl fmt::Debug for WriteHere {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WriteHere")
     }
 }
 

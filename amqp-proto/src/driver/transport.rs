@@ -6,6 +6,7 @@ use std::io;
 use super::state::State;
 use super::wake::Wake;
 use super::write_buffer::{self, WriteBuffer};
+use super::write_here::WriteHere;
 use crate::connection::Input;
 use crate::machine::Reading;
 use crate::types::Moment;
@@ -81,9 +82,9 @@ impl<W: Wake> State<W> {
         self.calls
     }
 
-    /// Returns `true` if this turn has woken a waiter.
-    pub fn has_woken(&self) -> bool {
-        !self.wakes.is_empty()
+    /// Returns the number of waiters that this turn wakes.
+    pub fn woken(&self) -> usize {
+        self.wakes.len()
     }
 
     /// Takes the write buffer with output to write, unless another thread has it or there is no output.
@@ -104,6 +105,13 @@ impl<W: Wake> State<W> {
         Some(write_buffer)
     }
 
+    /// Takes the write buffer for a waiter, if it may write now. Otherwise the driver writes.
+    pub(super) fn take_for_waiter(&mut self, here: &WriteHere) -> Option<WriteBuffer> {
+        let is_free = here.writes_beside_driver()
+            || (self.writer.is_asleep() && !self.is_done && self.engine.reading() != Reading::Events);
+        if is_free && !self.is_broken && !self.is_stuck() { self.take_outlet() } else { None }
+    }
+
     /// Returns the write buffer, with the octets that could not be written at once. After a failure the
     /// octets are dropped, and nothing more is written.
     pub fn put_back(&mut self, mut write_buffer: WriteBuffer, failure: Option<io::Error>) {
@@ -113,12 +121,20 @@ impl<W: Wake> State<W> {
             self.broke(failure);
         }
         self.write_buffer = Some(write_buffer);
-        self.line.wake_all(&mut self.wakes);
+        if !self.engine.is_open() {
+            // Handles wait until the close is written.
+            self.line.wake_all(&mut self.wakes);
+        }
     }
 
     /// Records that output was lost.
     pub fn set_cut(&mut self) {
         self.is_cut = true;
+    }
+
+    /// Returns `true` if the transport accepts no more output.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// Returns `true` if all output, the close included, is written or cannot be written.

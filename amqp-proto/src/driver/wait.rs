@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use super::hub::Hub;
+use super::hub::{Hub, Next};
 use super::line::Ticket;
 use super::state::{Alarm, LineId, State};
 use super::wake::Wake;
@@ -47,7 +47,7 @@ impl<'a, W: Wake, F> Wait<'a, W, F> {
         F: FnMut(&mut State<W>, Attempt) -> Poll<R>,
     {
         let Self { hub, place, ticket, bound, alarm, attempt } = self;
-        let result = hub.with(|state| {
+        hub.with_then(|state| {
             let at = Attempt { ticket: *ticket, is_late: alarm.is_some_and(|alarm| state.is_due(alarm)) };
             let result = attempt(state, at);
             match result {
@@ -59,10 +59,9 @@ impl<'a, W: Wake, F> Wait<'a, W, F> {
                 }
                 Poll::Ready(_) => state.leave(*place, ticket, alarm),
             }
-            result
-        });
-        hub.flush_if(result.is_pending());
-        result
+            let next = Next::after(&result);
+            (result, next)
+        })
     }
 }
 

@@ -1,14 +1,14 @@
 //! [`WriteBuffer`]: output between an engine and a transport.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, ErrorKind, IoSlice};
 
 use bytes::{Buf, Bytes};
 
 use crate::connection::Connection as Engine;
 
 /// The greatest number of pieces in one vectored write.
-pub const PIECES: usize = 64;
+const PIECES: usize = 64;
 
 /// Output that was taken from an engine and is not yet written.
 ///
@@ -48,14 +48,32 @@ impl WriteBuffer {
         self.pieces.push_back(Bytes::from_static(&Engine::HEARTBEAT));
     }
 
-    /// Fills slices for a vectored write, and returns their number.
-    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let pairs = slices.iter_mut().zip(&self.pieces);
-        pairs.map(|(slice, piece)| *slice = IoSlice::new(piece)).count()
+    /// Writes all octets with a function that writes slices and returns the number of written octets. The function is
+    /// called again if it is interrupted.
+    ///
+    /// # Errors
+    ///
+    /// The function's first error. The octets that are not written stay in the buffer.
+    pub fn write_with(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        while !self.pieces.is_empty() {
+            let mut slices = [IoSlice::new(&[]); PIECES];
+            let pairs = slices.iter_mut().zip(&self.pieces);
+            let count = pairs.map(|(slice, piece)| *slice = IoSlice::new(piece)).count();
+            match write(slices.get(..count).unwrap_or_default()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(octets) => self.written(octets),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Removes written octets.
-    pub fn written(&mut self, mut octets: usize) {
+    fn written(&mut self, mut octets: usize) {
         self.needs_flush |= octets > 0;
         while let Some(piece) = self.pieces.front_mut() {
             if octets < piece.len() {

@@ -53,6 +53,11 @@ impl<'a> ReceiverMut<'a> {
         self.endpoints.receive(self.key.0.index)
     }
 
+    /// Returns `true` if messages, or parts of one, have arrived and were not taken.
+    pub fn has_unread(&self) -> bool {
+        self.end().is_some_and(|receiver| !receiver.inbox.is_empty())
+    }
+
     /// Returns the octets of a message that have arrived since the last call; the message may be incomplete.
     ///
     /// # Errors

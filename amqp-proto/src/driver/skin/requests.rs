@@ -59,8 +59,11 @@ macro_rules! __requester {
                 message: impl Into<$crate::message::Message>,
             ) -> $crate::client::Result<Delivery> {
                 let (message, mut question) = $crate::driver::Requester::ask(self, message)?;
-                let queued = $crate::driver::Sender::queue($crate::driver::Requester::sender(self), message)?;
-                question.set_sent($crate::driver::skin::wait!($($async)? queued)?);
+                let sender = $crate::driver::Requester::sender(self);
+                question.set_sent(match $crate::driver::Sender::queue_and_wait(sender, message)? {
+                    $crate::driver::Queued::Sent(sent) => sent,
+                    $crate::driver::Queued::Waiting(queued) => $crate::driver::skin::wait!($($async)? queued)?,
+                });
                 let mut reply = question.answer();
                 $crate::driver::skin::poll!($($async)? |waiter| reply(waiter))
             }
