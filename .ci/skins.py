@@ -14,7 +14,7 @@ from floors import QUIET, code, imports
 LIMIT = 1600
 PAGE = "amqp-proto/docs/ADAPTERS.md"
 FLOORS = {
-    "amqp-tokio": "host / connect reader sent tcp tls write_buffer / driver receiver writer / for_each sender / builders / session"
+    "amqp-tokio": "host within / connect reader sent tcp tls write_buffer / driver receiver writer / for_each sender / builders / session"
                   " / connection / listener requester responder / container / broker",
     "amqp-blocking": "host race reading transport wait / connect reader sent writing / receiver tls writer"
                      " / for_each sender / builders / session / connection / listener requester responder / container",
@@ -35,7 +35,7 @@ PUBLISHED = re.compile(r"^ *pub use ([^;]*);|^pub mod (\w+)", re.M)
 FACE = "amqp-proto/src/driver/skin/face.rs"
 BLOCK = re.compile(r"^impl(?:<[^{]*?>)? (\w+)(?:<[^{]*>)?(?: where[^{]*)? \{\n(.*?)^\}", re.S | re.M)
 METHOD = re.compile(r"^    pub (?:async |const )*fn (\w+)", re.M)
-WRITTEN = re.compile(r"\bdriver::skin::(\w+)!\s*[({]([^)}]*)")
+WRITTEN = re.compile(r"\bdriver::skin::(\w+)!\s*[({]([^)};]*)")
 ROW = re.compile(r"^\| `([\w:]+)` \|", re.M)
 
 

@@ -43,52 +43,26 @@ use crate::writing::{self, Way, Writer};
 pub struct Connection(pub(crate) driver::Connection<Waiter>);
 
 impl Connection {
-    /// Connects like [`open`](Self::open), to a parsed address.
-    ///
-    /// # Errors
-    ///
-    /// See [`open_with`](Self::open_with).
-    pub fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
-        let options = options.for_address(address)?;
-        let stream = connect::reach(address, &options)?;
+    fn connect_to(address: &Address, options: &ConnectionOptions) -> Result<Self> {
+        let stream = connect::reach(address, options)?;
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
-            return Self::over(tls::connect(stream, address.host(), &options)?, options);
+            return Self::open_secured(stream, address.host(), options);
         }
-        Self::over(stream, options)
+        Self::open_on(stream, options)
     }
 
-    /// Opens a connection as the client on any transport.
-    ///
-    /// # Errors
-    ///
-    /// SASL, the peer's open or the transport has failed, or the peer took too long.
-    pub fn over(transport: impl Transport, options: ConnectionOptions) -> Result<Self> {
+    fn open_on(transport: impl Transport, options: &ConnectionOptions) -> Result<Self> {
         let engine = options.client(&HOST, &transport::peer(&transport), Moment::START)?;
-        Self::start(transport, engine, &options)
+        Self::start(transport, engine, options)
     }
 
-    /// Opens a connection as the client on any transport, with TLS first. The server must have a certificate for
-    /// `host`. Needs the feature `tls`.
-    ///
-    /// [`ConnectionOptions::with_tls`] sets the trusted certificates and the client's own. A server accepts such a
-    /// transport with an [`Acceptor`] that has TLS.
-    ///
-    /// # Errors
-    ///
-    /// TLS, SASL, the peer's open or the transport has failed, or the peer took too long.
     #[cfg(feature = "tls")]
-    pub fn over_tls(transport: impl Transport, host: &str, options: ConnectionOptions) -> Result<Self> {
-        let options = options.for_tls(host);
-        Self::over(tls::connect(transport, host, &options)?, options)
+    fn open_secured(transport: impl Transport, host: &str, options: &ConnectionOptions) -> Result<Self> {
+        Self::open_on(tls::connect(transport, host, options)?, options)
     }
 
-    /// Opens a connection as the server on any transport.
-    ///
-    /// # Errors
-    ///
-    /// TLS, SASL, the peer's open or the transport has failed, or the client took too long.
-    pub fn accept(transport: impl Transport, acceptor: &Acceptor) -> Result<Self> {
+    fn accept_on(transport: impl Transport, acceptor: &Acceptor) -> Result<Self> {
         #[cfg(feature = "tls")]
         if let Some(tls) = acceptor.server_tls() {
             let (transport, peer) = tls::accept(transport, tls, acceptor)?;
@@ -109,7 +83,7 @@ impl Connection {
     }
 }
 
-driver::skin::connection!();
+driver::skin::connection!(; Transport);
 
 /// The longest time that dropping the last handle takes, without a close timeout.
 const LONGEST_DROP: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! [`Listener`]: accepts TCP connections.
 
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use amqp_proto::client::{Acceptor, Result};
 use amqp_proto::driver;
@@ -42,52 +42,7 @@ pub struct Listener {
     acceptor: Acceptor,
 }
 
-impl Listener {
-    /// Listens on an address, such as `127.0.0.1:5672`, and accepts every client with default options. Port 0 picks a
-    /// free port.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`](crate::Error::Io) if the address cannot be bound.
-    pub fn bind(address: impl ToSocketAddrs) -> Result<Self> {
-        Self::bind_with(address, Acceptor::default())
-    }
-
-    /// Listens on an address, and accepts clients as `acceptor` says.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`](crate::Error::Io) if the address cannot be bound.
-    pub fn bind_with(address: impl ToSocketAddrs, acceptor: Acceptor) -> Result<Self> {
-        Ok(Self::new(TcpListener::bind(address)?, acceptor))
-    }
-
-    /// Takes connections from a socket that listens already.
-    pub fn new(listener: TcpListener, acceptor: Acceptor) -> Self {
-        Self { listener, acceptor }
-    }
-
-    /// Returns the local address of the socket.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`](crate::Error::Io) from the operating system.
-    pub fn local_addr(&self) -> Result<SocketAddr> {
-        Ok(self.listener.local_addr()?)
-    }
-
-    /// Waits for the next client.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`](crate::Error::Io). It concerns one client, or is temporary: call this again after a while.
-    pub fn accept(&self) -> Result<Incoming> {
-        let (stream, peer) = self.listener.accept()?;
-        Ok(Incoming { stream, peer, acceptor: self.acceptor.clone() })
-    }
-}
-
-driver::skin::incoming!(TcpStream);
+driver::skin::listener!(TcpListener TcpStream ToSocketAddrs);
 
 impl Incoming {
     fn connect(self) -> Result<Connection> {

@@ -37,6 +37,7 @@ use crate::writer::MessageWriter;
 #[derive(Debug, Clone)]
 pub struct Sender(pub(crate) driver::Sender<Waiter>);
 
+driver::handles! { Waiter: Sender }
 driver::skin::sender!();
 
 impl Sender {

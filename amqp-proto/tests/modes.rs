@@ -209,6 +209,24 @@ fn l_msg_03_a_message_larger_than_the_peer_takes() {
     }
 }
 
+/// L-MSG-03: a data section is added as a whole or not at all, and its header counts, too.
+#[test]
+fn l_msg_03_a_data_section_larger_than_the_peer_takes() {
+    let mut pair = Pair::opened();
+    pair.server.receiver_options = ReceiverOptions::new().with_max_message_size(20);
+    let (sender, receiver) = pair.link("x");
+    let mut sender = pair.client.sender(sender).unwrap();
+    sender.begin_delivery(&SendOptions::new()).unwrap();
+    assert_eq!(sender.write_data(vec![7; 16]), Err(SendError::TooLarge(20)));
+    sender.write_data(vec![7; 8]).unwrap();
+    assert_eq!(sender.write_data(vec![7; 3]), Err(SendError::TooLarge(20)));
+    sender.write_data(vec![8; 2]).unwrap();
+    sender.finish().unwrap();
+    pair.drive();
+    let message = pair.server.receiver(receiver).unwrap().receive().unwrap().message().unwrap().to_message();
+    assert_eq!(message.unwrap().bytes().unwrap(), [7, 7, 7, 7, 7, 7, 7, 7, 8, 8].as_slice());
+}
+
 /// L-MSG-02: a message beyond this end's limit closes the link with message-size-exceeded, once its frames together
 /// exceed the limit.
 #[test]

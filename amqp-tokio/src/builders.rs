@@ -39,15 +39,6 @@ pub struct SenderBuilder {
 
 driver::skin::builder!(SenderBuilder, Sender, sender, async);
 
-impl IntoFuture for SenderBuilder {
-    type Output = Result<Sender>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Result<Sender>> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.attach())
-    }
-}
-
 /// Builds a link on which this end receives. Await the builder to attach the link.
 ///
 /// # Cancel safety
@@ -75,11 +66,17 @@ pub struct ReceiverBuilder {
 
 driver::skin::builder!(ReceiverBuilder, Receiver, receiver, async);
 
-impl IntoFuture for ReceiverBuilder {
-    type Output = Result<Receiver>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Result<Receiver>> + Send>>;
+macro_rules! into_future {
+    ($($builder:ident: $handle:ident)*) => {$(
+        impl IntoFuture for $builder {
+            type Output = Result<$handle>;
+            type IntoFuture = Pin<Box<dyn Future<Output = Result<$handle>> + Send>>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.attach())
-    }
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin(self.attach())
+            }
+        }
+    )*};
 }
+
+into_future! { SenderBuilder: Sender ReceiverBuilder: Receiver }

@@ -10,7 +10,9 @@ use amqp_proto::client::{
     Address, AddressError, ConnectionOptions, Peer, Result, STAGGER, take_turns, unreachable,
 };
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
+
+use crate::within::{end_of, within};
 
 /// Connects to the first of the host's addresses that answers within the options' timeout.
 pub(crate) async fn reach(address: &Address, options: &ConnectionOptions) -> Result<(TcpStream, Peer)> {
@@ -21,10 +23,8 @@ pub(crate) async fn reach(address: &Address, options: &ConnectionOptions) -> Res
         let found = lookup_host((address.host(), address.port())).await?;
         race(take_turns(found), TcpStream::connect).await
     };
-    let connected = match options.connect_timeout() {
-        Some(span) => timeout(span, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
-        None => connecting.await,
-    };
+    let late = io::ErrorKind::TimedOut.into();
+    let connected = within(end_of(options.connect_timeout()), late, connecting).await;
     let stream = connected.map_err(|error| unreachable(address, &error))?;
     stream.set_nodelay(true)?;
     let peer = Peer::at(stream.peer_addr()?);

@@ -45,96 +45,48 @@ use crate::tls;
 pub struct Connection(pub(crate) driver::Connection<Waiter>);
 
 impl Connection {
-    /// Connects like [`open`](Self::open), to a parsed address.
-    ///
-    /// # Errors
-    ///
-    /// See [`open_with`](Self::open_with).
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future closes the transport.
-    pub async fn connect(address: &Address, options: ConnectionOptions) -> Result<Self> {
-        let options = options.for_address(address)?;
-        let (stream, peer) = connect::reach(address, &options).await?;
+    async fn connect_to(address: &Address, options: &ConnectionOptions) -> Result<Self> {
+        let (stream, peer) = connect::reach(address, options).await?;
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
-            let (stream, peer) = tls::connect(stream, &peer, address.host(), &options).await?;
-            let engine = options.client(&HOST, &peer, Moment::START)?;
-            return Self::start(stream, None, engine, &options).await;
+            let (stream, peer) = tls::connect(stream, &peer, address.host(), options).await?;
+            return Self::client(stream, None, &peer, options).await;
         }
         let (stream, write_here) = Tcp::new(stream);
-        let engine = options.client(&HOST, &peer, Moment::START)?;
-        Self::start(stream, Some(write_here), engine, &options).await
+        Self::client(stream, Some(write_here), &peer, options).await
     }
 
-    /// Opens a connection as the client on any stream. The stream counts as one that others can read.
-    ///
-    /// # Errors
-    ///
-    /// SASL, the peer's open or the stream has failed, or the peer took too long.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future closes the stream.
-    pub async fn over<S>(stream: S, options: ConnectionOptions) -> Result<Self>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let engine = options.client(&HOST, &Peer::new(TransportSecurity::Clear), Moment::START)?;
-        Self::start(stream, None, engine, &options).await
+    async fn open_on(stream: impl Stream, options: &ConnectionOptions) -> Result<Self> {
+        Self::client(stream, None, &Peer::new(TransportSecurity::Clear), options).await
     }
 
-    /// Opens a connection as the client on any stream, with TLS first. The server must have a certificate for `host`.
-    /// Needs the feature `tls`.
-    ///
-    /// [`ConnectionOptions::with_tls`] sets the trusted certificates and the client's own. A server accepts such a
-    /// stream with an [`Acceptor`] that has TLS.
-    ///
-    /// # Errors
-    ///
-    /// TLS, SASL, the peer's open or the stream has failed, or the peer took too long.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future closes the stream.
     #[cfg(feature = "tls")]
-    pub async fn over_tls<S>(stream: S, host: &str, options: ConnectionOptions) -> Result<Self>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let options = options.for_tls(host);
-        let (stream, peer) =
-            tls::connect(stream, &Peer::new(TransportSecurity::Clear), host, &options).await?;
-        let engine = options.client(&HOST, &peer, Moment::START)?;
-        Self::start(stream, None, engine, &options).await
+    async fn open_secured(stream: impl Stream, host: &str, options: &ConnectionOptions) -> Result<Self> {
+        let peer = Peer::new(TransportSecurity::Clear);
+        let (stream, peer) = tls::connect(stream, &peer, host, options).await?;
+        Self::client(stream, None, &peer, options).await
     }
 
-    /// Opens a connection as the server on any stream. The stream counts as one that others can read.
-    ///
-    /// # Errors
-    ///
-    /// TLS, SASL, the peer's open or the stream has failed, or the client took too long.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped future closes the stream.
-    pub async fn accept<S>(stream: S, acceptor: &Acceptor) -> Result<Self>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
+    async fn client(
+        stream: impl Stream,
+        write_here: Option<WriteHere>,
+        peer: &Peer,
+        options: &ConnectionOptions,
+    ) -> Result<Self> {
+        let engine = options.client(&HOST, peer, Moment::START)?;
+        Self::start(stream, write_here, engine, options).await
+    }
+
+    async fn accept_on(stream: impl Stream, acceptor: &Acceptor) -> Result<Self> {
         Self::accept_from(stream, None, &Peer::new(TransportSecurity::Clear), acceptor).await
     }
 
-    pub(crate) async fn accept_from<S>(
-        stream: S,
+    pub(crate) async fn accept_from(
+        stream: impl Stream,
         write_here: Option<WriteHere>,
         peer: &Peer,
         acceptor: &Acceptor,
-    ) -> Result<Self>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
+    ) -> Result<Self> {
         #[cfg(feature = "tls")]
         if let Some(tls) = acceptor.server_tls() {
             let (stream, peer) = tls::accept(stream, peer, tls, acceptor).await?;
@@ -149,15 +101,12 @@ impl Connection {
     }
 
     /// Opens an engine's connection on a stream, to which waiting tasks write with `write_here`.
-    async fn start<S>(
-        stream: S,
+    async fn start(
+        stream: impl Stream,
         write_here: Option<WriteHere>,
         engine: Engine,
         options: &ConnectionOptions,
-    ) -> Result<Self>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
+    ) -> Result<Self> {
         let start = Instant::now();
         #[cfg(feature = "tracing")]
         let span = engine.span().clone();
@@ -175,4 +124,9 @@ impl Connection {
     }
 }
 
-driver::skin::connection!(async);
+driver::skin::connection!(async; AsyncRead + AsyncWrite + Send + Unpin + 'static);
+
+/// A stream that a connection can be opened on.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use amqp_proto::client::{self, Host};
+use amqp_proto::client::Host;
 
 pub(crate) const HOST: Host = Host::new(
     |octets| Ok(getrandom::fill(octets)?),
@@ -12,7 +12,7 @@ pub(crate) const HOST: Host = Host::new(
 
 /// Reads the certificates that the system trusts.
 #[cfg(feature = "tls")]
-pub(crate) fn system_roots() -> client::SystemRoots {
+pub(crate) fn system_roots() -> amqp_proto::client::SystemRoots {
     let found = rustls_native_certs::load_native_certs();
-    client::SystemRoots::new(found.certs, found.errors)
+    amqp_proto::client::SystemRoots::new(found.certs, found.errors)
 }

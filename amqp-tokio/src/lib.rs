@@ -39,6 +39,7 @@ mod session;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+mod within;
 mod write_buffer;
 mod writer;
 

@@ -1,6 +1,5 @@
 //! TLS over a stream.
 
-use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::host;
+use crate::within::{end_of, within};
 
 /// The time that a stream stays open after TLS has failed, so that the client can read the alert.
 const LINGER: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ where
 {
     let tls = options.client_tls(host::system_roots)?;
     let connecting = TlsConnector::from(tls.config().clone()).connect(tls.name(host)?, stream);
-    let connected = within(options.open_timeout(), connecting).await;
+    let connected = within(end_of(options.open_timeout()), late(), connecting).await;
     let stream = connected.map_err(|error| options.tls_failure(error))?;
     Ok((stream, Peer::new(TransportSecurity::Encrypted).with_address(peer.address())))
 }
@@ -44,11 +44,7 @@ where
 {
     let accepting = TlsAcceptor::from(tls.config().clone()).accept(stream).into_fallible();
     let accepting = async { accepting.await.map_err(|(error, stream)| (error, Some(stream))) };
-    let accepted = match acceptor.options().open_timeout() {
-        Some(span) => timeout(span, accepting).await.unwrap_or_else(|_| Err((late(), None))),
-        None => accepting.await,
-    };
-    match accepted {
+    match within(end_of(acceptor.options().open_timeout()), (late(), None), accepting).await {
         Ok(stream) => {
             let known = ServerTls::peer(stream.get_ref().1).with_address(peer.address());
             Ok((stream, known))
@@ -59,13 +55,6 @@ where
             }
             Err(tls_failure(error).into())
         }
-    }
-}
-
-async fn within<T>(span: Option<Duration>, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    match span {
-        Some(span) => timeout(span, work).await.unwrap_or_else(|_| Err(late())),
-        None => work.await,
     }
 }
 

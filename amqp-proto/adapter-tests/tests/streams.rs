@@ -4,7 +4,8 @@ use super::common::link;
 use crate::adapter::{self, both};
 use crate::amqp::Error;
 use crate::amqp::config::{ReceiverOptions, SendOptions};
-use crate::amqp::message::Message;
+use crate::amqp::message::{Message, Payload};
+use crate::amqp::types::Limits;
 use crate::amqp::wire::Outcome;
 
 fn by_hand(prefetch: u32) -> ReceiverOptions {
@@ -75,6 +76,48 @@ async fn m_body_02_the_data_of_a_body_is_read_in_pieces() {
         let mut stream = receiver.recv_reader().await.unwrap().unwrap();
         assert!(matches!(stream.read_data().await, Err(Error::Message(_))));
         stream.reject(None).unwrap();
+    };
+    both(send, receive).await;
+}
+
+fn decoded(payload: Payload) -> Message {
+    Message::decode(payload, &Limits::DEFAULT).unwrap()
+}
+
+/// M-BODY-02 [3.2.6]: the data of a body is written in pieces, without its encoding.
+#[adapter::test]
+async fn m_body_02_the_data_of_a_body_is_written_in_pieces() {
+    let (sender, receiver, _ends) = link(by_hand(3)).await;
+    let data: Vec<u8> = (0..=255).cycle().take(3_000_000).collect();
+    let send = async {
+        let mut writer = sender.writer(SendOptions::new()).await.unwrap();
+        let head = Message::from(b"").with_subject("film").to_payload().unwrap();
+        writer.write(head.to_bytes()).await.unwrap();
+        for piece in data.chunks(70_000) {
+            writer.write_data(piece.to_vec()).await.unwrap();
+        }
+        assert_eq!(writer.finish().unwrap().outcome().await.unwrap(), Outcome::Accepted);
+        // A body without octets is a body.
+        for piece in [&b""[..], &[7; 255], &[7; 256]] {
+            let mut writer = sender.writer(SendOptions::new()).await.unwrap();
+            writer.write_data(piece).await.unwrap();
+            assert_eq!(writer.finish().unwrap().outcome().await.unwrap(), Outcome::Accepted);
+        }
+    };
+    let receive = async {
+        let mut reader = receiver.recv_reader().await.unwrap().unwrap();
+        let whole = reader.read_to_end().await.unwrap();
+        let message = decoded(whole);
+        assert_eq!(message.subject().map(|subject| &**subject), Some("film"));
+        assert_eq!(message.bytes().unwrap(), data);
+        reader.accept().unwrap();
+        for octets in [0, 255, 256] {
+            receiver.set_credit(1).unwrap();
+            let mut reader = receiver.recv_reader().await.unwrap().unwrap();
+            let message = decoded(reader.read_to_end().await.unwrap());
+            assert_eq!(message.bytes().unwrap(), vec![7; octets]);
+            reader.accept().unwrap();
+        }
     };
     both(send, receive).await;
 }

@@ -26,6 +26,7 @@ mod responder;
 mod sender;
 mod sent;
 mod session;
+mod sink;
 #[doc(hidden)]
 pub mod skin;
 mod slots;
@@ -54,6 +55,7 @@ pub use responder::{Answer, Request, Responder};
 pub use sender::{Queued, Sender, WORTH_WRITING};
 pub use sent::{Sent, SentOutcomes};
 pub use session::{Home, Session};
+pub use sink::SinkState;
 pub use state::{Clock, HubOptions, LastWords, State};
 pub use stopped::Stopped;
 pub use wait::{Attempt, Try, Wait};

@@ -10,6 +10,7 @@ use super::state::LineId;
 use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::machine::SendError;
+use crate::view::SenderMut;
 
 /// A message that is sent in pieces. Dropping an unfinished writer aborts the message: the receiver discards
 /// it.
@@ -31,10 +32,27 @@ impl<W: Wake> MessageWriter<W> {
     ///
     /// `Error::Send` if the message is finished or aborted.
     pub fn poll_write(this: &mut Self, waiter: &W, octets: &Bytes) -> Poll<Result<()>> {
+        Self::poll_add(this, waiter, |sender| sender.write(octets.clone()))
+    }
+
+    /// Polls to add a data section with these octets; pending while too many octets are not written.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_write`](Self::poll_write).
+    pub fn poll_data(this: &mut Self, waiter: &W, octets: &Bytes) -> Poll<Result<()>> {
+        Self::poll_add(this, waiter, |sender| sender.write_data(octets.clone()))
+    }
+
+    fn poll_add(
+        this: &mut Self,
+        waiter: &W,
+        add: impl FnOnce(&mut SenderMut<'_>) -> core::result::Result<(), SendError>,
+    ) -> Poll<Result<()>> {
         let Some(sent) = &this.sent else { return Poll::Ready(Err(SendError::NoDelivery.into())) };
         let slot = sent.guard.slot;
         sent.guard.hub().attempt(LineId::Link(slot), &mut this.ticket, waiter, |state| {
-            match state.sender(slot).map(|mut engine| engine.write(octets.clone())) {
+            match state.sender(slot).map(|mut sender| add(&mut sender)) {
                 Ok(Err(SendError::Full)) => Poll::Pending,
                 Ok(written) => Poll::Ready(written.map_err(Error::from)),
                 Err(over) => Poll::Ready(Err(over)),

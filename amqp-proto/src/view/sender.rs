@@ -111,7 +111,19 @@ impl<'a> SenderMut<'a> {
     /// the peer's maximum, [`SendError::NoDelivery`] if no delivery is begun, [`SendError::Detached`] if the
     /// link is not attached.
     pub fn write(&mut self, octets: impl Into<Bytes>) -> Result<(), SendError> {
-        self.endpoints.send_part(self.index(), octets.into())
+        self.endpoints.send_part(self.index(), [octets.into()])
+    }
+
+    /// Adds a data section with these octets to the delivery that was begun.
+    ///
+    /// The sections before the body, if there are any, come first, by [`write`](Self::write): those of a message
+    /// with an empty body, `Message::from(b"")`. A body may have any number of data sections [3.2.6].
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); also [`SendError::Unencodable`] for more octets than a section can have.
+    pub fn write_data(&mut self, octets: impl Into<Bytes>) -> Result<(), SendError> {
+        self.endpoints.send_data_part(self.index(), octets.into())
     }
 
     /// Completes the delivery that was begun.

@@ -1,10 +1,11 @@
 //! The methods of connections and sessions that wait.
 
-/// Writes the methods of an adapter's `Connection`.
+/// Writes the methods of an adapter's `Connection`, for transports with these bounds. The adapter's own are `connect_to`,
+/// `open_on`, `open_secured` and `accept_on`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __connection {
-    ($($async:ident)?) => {
+    ($($async:ident)?; $($transport:tt)+) => {
         $crate::driver::handles! { Waiter: Connection }
 
         impl Connection {
@@ -31,6 +32,67 @@ macro_rules! __connection {
                 options: $crate::client::ConnectionOptions,
             ) -> $crate::client::Result<Self> {
                 $crate::driver::skin::call!($($async)? Self::connect(&url.parse()?, options))
+            }
+
+            /// Connects like [`open`](Self::open), to a parsed address.
+            ///
+            /// # Errors
+            ///
+            /// See [`open`](Self::open).
+            #[doc = $crate::driver::skin::cancel!($($async)? "A dropped future closes the transport.")]
+            pub $($async)? fn connect(
+                address: &$crate::client::Address,
+                options: $crate::client::ConnectionOptions,
+            ) -> $crate::client::Result<Self> {
+                let options = options.for_address(address)?;
+                $crate::driver::skin::call!($($async)? Self::connect_to(address, &options))
+            }
+
+            /// Opens a connection as the client on any transport. Unless it says otherwise, the transport counts as one
+            /// that others can read.
+            ///
+            /// # Errors
+            ///
+            /// SASL, the peer's open or the transport has failed, or the peer took too long.
+            #[doc = $crate::driver::skin::cancel!($($async)? "A dropped future closes the transport.")]
+            pub $($async)? fn over(
+                transport: impl $($transport)+,
+                options: $crate::client::ConnectionOptions,
+            ) -> $crate::client::Result<Self> {
+                $crate::driver::skin::call!($($async)? Self::open_on(transport, &options))
+            }
+
+            /// Opens a connection as the client on any transport, with TLS first. The server must have a certificate for
+            /// `host`. Needs the feature `tls`.
+            ///
+            /// [`ConnectionOptions::with_tls`](crate::ConnectionOptions::with_tls) sets the trusted certificates and the
+            /// client's own. A server accepts such a transport with an [`Acceptor`](crate::Acceptor) that has TLS.
+            ///
+            /// # Errors
+            ///
+            /// TLS, SASL, the peer's open or the transport has failed, or the peer took too long.
+            #[doc = $crate::driver::skin::cancel!($($async)? "A dropped future closes the transport.")]
+            #[cfg(feature = "tls")]
+            pub $($async)? fn over_tls(
+                transport: impl $($transport)+,
+                host: &str,
+                options: $crate::client::ConnectionOptions,
+            ) -> $crate::client::Result<Self> {
+                $crate::driver::skin::call!($($async)? Self::open_secured(transport, host, &options.for_tls(host)))
+            }
+
+            /// Opens a connection as the server on any transport. Unless it says otherwise, the transport counts as one
+            /// that others can read.
+            ///
+            /// # Errors
+            ///
+            /// TLS, SASL, the peer's open or the transport has failed, or the client took too long.
+            #[doc = $crate::driver::skin::cancel!($($async)? "A dropped future closes the transport.")]
+            pub $($async)? fn accept(
+                transport: impl $($transport)+,
+                acceptor: &$crate::client::Acceptor,
+            ) -> $crate::client::Result<Self> {
+                $crate::driver::skin::call!($($async)? Self::accept_on(transport, acceptor))
             }
 
             $crate::driver::link_builders!(Connection);

@@ -18,7 +18,7 @@ pub use builders::builder;
 pub use connection::{adapter, connection, session};
 pub use container::container;
 pub use face::face;
-pub use listener::incoming;
+pub use listener::listener;
 pub use pieces::{message_reader, message_writer};
 pub use receiver::receiver;
 pub use requests::{requester, responder};

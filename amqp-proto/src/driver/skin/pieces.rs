@@ -114,6 +114,26 @@ macro_rules! __message_writer {
                 )
             }
 
+            /// Adds a data section with these octets to the message; waits while too much of it is not yet written. A
+            /// message may have any number of data sections; a reader gets their octets as one body.
+            ///
+            /// The sections before the body, such as the properties, come first, by [`write`](Self::write): those of a
+            /// message with an empty body, `Message::from(b"")`.
+            ///
+            /// # Errors
+            ///
+            /// The end of the link.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future before it is ready adds nothing.")]
+            pub $($async)? fn write_data(
+                &mut self,
+                octets: impl Into<$crate::driver::Bytes>,
+            ) -> $crate::client::Result<()> {
+                let octets = octets.into();
+                $crate::driver::skin::poll!(
+                    $($async)? |waiter| $crate::driver::MessageWriter::poll_data(&mut self.0, waiter, &octets)
+                )
+            }
+
             /// Completes the message.
             ///
             /// # Errors

@@ -6,8 +6,6 @@
 #[macro_export]
 macro_rules! __sender {
     ($($async:ident)?) => {
-        $crate::driver::handles! { Waiter: Sender }
-
         impl Sender {
             /// Sends a message, and waits for its outcome.
             ///

@@ -140,14 +140,25 @@ impl Endpoints {
         Ok(key)
     }
 
-    /// Adds octets to the delivery that was begun.
-    pub(crate) fn send_part(&mut self, index: LinkIx, octets: Bytes) -> Result<(), SendError> {
+    /// Adds a data section to the delivery that was begun.
+    pub(crate) fn send_data_part(&mut self, index: LinkIx, octets: Bytes) -> Result<(), SendError> {
+        let head = data_head(octets.len()).map_err(SendError::Unencodable)?;
+        self.send_part(index, [Bytes::copy_from_slice(&head), octets])
+    }
+
+    /// Adds octets to the delivery that was begun: all of them, or none.
+    pub(crate) fn send_part<const CHUNKS: usize>(
+        &mut self,
+        index: LinkIx,
+        chunks: [Bytes; CHUNKS],
+    ) -> Result<(), SendError> {
+        let octets = chunks.iter().map(Bytes::len).fold(0, usize::saturating_add);
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let limit = self.limits.output_octets();
         let sender = self.open_sender(index)?;
         let max = sender.max_message_size.unwrap_or(u64::MAX);
         let Some(sending) = &mut sender.sending else { return Err(SendError::NoDelivery) };
-        let size = sending.size.saturating_add(octets.len() as u64);
+        let size = sending.size.saturating_add(octets as u64);
         if size > max {
             return Err(SendError::TooLarge(max));
         }
@@ -156,10 +167,8 @@ impl Endpoints {
             return Err(SendError::Full);
         }
         sending.size = size;
-        sending.waiting += octets.len();
-        if !octets.is_empty() {
-            sending.chunks.push_back(octets);
-        }
+        sending.waiting += octets;
+        sending.chunks.extend(chunks.into_iter().filter(|chunk| !chunk.is_empty()));
         self.pump(index);
         Ok(())
     }
