@@ -1,4 +1,4 @@
-//! [`Fixture`]: where a case plays.
+//! [`Fixture`]: the broker and the names that a case uses.
 
 use std::fmt;
 use std::fs;
@@ -13,26 +13,26 @@ use crate::client::Opening;
 use crate::failure::{Done, Failure};
 use crate::management;
 
-/// A broker that somebody else wrote.
+/// A broker by other authors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broker {
     RabbitMq,
-    /// RabbitMQ 4, which speaks AMQP 1.0 by itself.
+    /// RabbitMQ 4, which speaks AMQP 1.0 without a plugin.
     RabbitMq4,
     Proton,
     Rhea,
 }
 
-/// A broker and its URL, as the command line has it.
+/// A broker and its URL, from the command line.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) broker: Broker,
     pub(crate) url: String,
-    /// The certificate of the authority that vouches for it.
+    /// The certificate of the authority that has issued the broker's certificate.
     pub(crate) authority: Option<PathBuf>,
 }
 
-/// Where a case plays: a broker, and names that no other case uses.
+/// The broker of a case, and names that no other case uses.
 #[derive(Debug, Clone)]
 pub(crate) struct Fixture {
     peer: Peer,
@@ -46,14 +46,14 @@ impl Fixture {
         Self { peer: peer.clone(), prefix }
     }
 
-    /// How to open a connection to it.
+    /// Returns the settings of a connection to the broker.
     pub(crate) fn opening(&self) -> Opening {
-        // RabbitMQ 3 counts credit that is renewed on top of what there was.
+        // RabbitMQ 3 adds renewed credit to the earlier credit.
         let is_lenient = matches!(self.peer.broker, Broker::RabbitMq);
         Opening::new(&self.peer.url).with(|options| options.with_lenient_credit(is_lenient))
     }
 
-    /// The same, believing whom the authority vouches for.
+    /// Returns the settings of a connection that trusts the authority's certificates.
     pub(crate) fn trusting(&self) -> Done<Opening> {
         let path = self.peer.authority.as_ref().ok_or_else(|| Failure::wrong("no authority is given"))?;
         let pem = fs::read(path).map_err(|error| Failure::wrong(format!("{}: {error}", path.display())))?;
@@ -61,12 +61,12 @@ impl Fixture {
         Ok(self.opening().with(|options| options.with_tls(tls)))
     }
 
-    /// The address of a queue of this case's own. Most brokers make it when it is first used.
+    /// Returns the address of a queue for this case only. Most brokers create it when it is first used.
     pub(crate) fn queue(&self, name: &str) -> String {
         self.queue_with(name, &[])
     }
 
-    /// The address of a queue that orders messages by their priorities, where the broker has such.
+    /// Returns the address of a queue that orders messages by priority, if the broker has such queues.
     pub(crate) fn priority_queue(&self, name: &str) -> String {
         self.queue_with(name, &[("x-max-priority", 10)])
     }
@@ -83,7 +83,7 @@ impl Fixture {
     /// Declares a queue, and returns its address.
     fn declared(&self, name: &str, arguments: &[(&str, u64)]) -> String {
         let opening = if self.peer.authority.is_some() { self.trusting() } else { Ok(self.opening()) };
-        // A queue that is not there shows when the case attaches to it.
+        // If the queue does not exist, the attach of the case fails.
         if let Err(failure) = opening.and_then(|opening| management::declare_queue(opening, name, arguments))
         {
             eprintln!("{failure}");

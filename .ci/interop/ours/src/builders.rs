@@ -1,4 +1,4 @@
-//! What the builders of both clients have in common, which is all but how they begin and end.
+//! The settings of links, written once for the builders of both clients.
 
 use crate::client::Node;
 
@@ -47,7 +47,7 @@ macro_rules! receiver_builder {
     }};
 }
 
-/// Gives the outcome of a delivery, by the method that is named after it.
+/// Sets the outcome of a delivery by the method for that outcome.
 macro_rules! end_delivery {
     ($delivery:expr, $outcome:expr) => {
         Ok(match $outcome {

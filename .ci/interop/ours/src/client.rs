@@ -1,4 +1,5 @@
-//! [`Client`]: what the cases ask of a client, so that each is written once. The blocking one never waits in a future.
+//! [`Client`]: the interface of the cases to both clients, so that each case is written once. The futures of the
+//! blocking client are ready at once.
 
 use std::future::Future;
 
@@ -11,12 +12,12 @@ use std::time::Duration;
 
 use crate::failure::Done;
 
-/// How long a peer may take to answer.
+/// The time within which a peer must answer.
 pub(crate) const REPLY: Duration = Duration::from_secs(10);
 
-/// One of our clients.
+/// A client under test.
 pub(crate) trait Client {
-    /// The name that the matrix has for it.
+    /// The name of the client in the matrix.
     const NAME: &'static str;
     type Connection: Connection;
 
@@ -71,7 +72,7 @@ pub(crate) trait Receiver {
     fn try_recv(&self) -> Done<Option<Self::Delivery>>;
     fn set_credit(&self, messages: u32) -> Done;
     fn credit(&self) -> u32;
-    /// Waits until the sender has settled, where that is its to do first.
+    /// Waits until the sender has settled, if the sender settles first.
     fn settled(&self, delivery: DeliveryKey) -> impl Future<Output = Done>;
     fn drain(&self) -> impl Future<Output = Done>;
     fn address(&self) -> Option<Str>;
@@ -83,28 +84,28 @@ pub(crate) trait Delivery {
     fn message(&self) -> Done<MessageView>;
     fn is_settled(&self) -> bool;
     fn key(&self) -> DeliveryKey;
-    /// Tells the outcome, by the method that is named after it.
+    /// Sets the outcome by the method for that outcome.
     fn end(self, outcome: Outcome) -> Done;
 }
 
-/// How a connection is opened.
+/// The settings of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Opening {
     pub(crate) url: String,
     pub(crate) options: ConnectionOptions,
 }
 
-/// How a link is attached on which we send.
+/// The settings of a link on which the client sends.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sending {
     pub(crate) to: Node,
     pub(crate) snd_settle_mode: Option<SenderSettleMode>,
     pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
-    /// Whether the application settles what has its outcome.
+    /// `true` if the application settles deliveries that have an outcome.
     pub(crate) settles: bool,
 }
 
-/// How a link is attached on which we receive. Nothing is accepted unless it is said.
+/// The settings of a link on which the client receives. No message is accepted automatically unless set.
 #[derive(Debug, Clone)]
 pub(crate) struct Receiving {
     pub(crate) from: Node,
@@ -113,15 +114,15 @@ pub(crate) struct Receiving {
     pub(crate) prefetch: u32,
 }
 
-/// What is at the other end of a link.
+/// The node at the other end of a link.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Node {
     At(String),
-    /// One that the peer makes for the link.
+    /// A node that the peer creates for the link.
     Dynamic,
-    /// One that the peer makes for answers, which come settled; RabbitMQ 4 makes no other.
+    /// A node that the peer creates for replies, which arrive settled. RabbitMQ 4 creates no other nodes.
     Replies,
-    /// None: each message says where it goes.
+    /// No node: each message has its own address.
     #[default]
     None,
 }
@@ -131,13 +132,13 @@ impl Opening {
         Self { url: url.to_owned(), options: ConnectionOptions::new().with_reply_timeout(REPLY) }
     }
 
-    /// With other options.
+    /// Changes the options.
     pub(crate) fn with(mut self, change: impl FnOnce(ConnectionOptions) -> ConnectionOptions) -> Self {
         self.options = change(self.options);
         self
     }
 
-    /// Authenticates by what the profile allows.
+    /// Authenticates by the mechanisms of a profile.
     pub(crate) fn sasl(self, profile: ClientProfile) -> Self {
         self.with(|options| options.with_sasl(profile))
     }

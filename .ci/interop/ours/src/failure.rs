@@ -1,4 +1,4 @@
-//! [`Failure`]: why a case did not pass, and [`Problem`]: an error of either client.
+//! [`Failure`]: the reason for a failed case; and [`Problem`]: an error of either client.
 
 use std::fmt;
 
@@ -7,40 +7,40 @@ use amqp_proto::client::Error;
 use amqp_proto::codec::DecodeError;
 use amqp_proto::wire::Condition;
 
-/// What comes of a step of a case.
+/// The result of a step of a case.
 pub(crate) type Done<T = ()> = Result<T, Failure>;
 
-/// Why a case did not pass.
+/// The reason for a failed case.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    /// The client reports an error.
+    /// The client has reported an error.
     Problem(Problem),
-    /// Something is not as it should be.
+    /// An assertion of the case has failed.
     Wrong(String),
 }
 
-/// An error of a client, the same of both.
+/// An error of a client, in a form that both clients share.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) over: Over,
     pub(crate) origin: Option<Origin>,
     pub(crate) condition: Option<Condition>,
     pub(crate) description: String,
-    /// All that it says for a person.
+    /// The error's text.
     pub(crate) words: String,
 }
 
-/// What has ended.
+/// The endpoint that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Over {
     Connection,
     Session,
     Link,
-    /// The link, with a delivery whose outcome is not known now.
+    /// The link, before the outcome of a delivery was known.
     Lost,
-    /// Nothing: there was no transport.
+    /// None, since there was no transport.
     Transport,
-    /// Nothing: the call was refused by this end.
+    /// None, since this end refused the call.
     Nothing,
 }
 
@@ -50,17 +50,17 @@ impl Failure {
     }
 }
 
-/// Holds `got` against `expected`.
+/// Asserts that `got` equals `expected`.
 pub(crate) fn same<T: PartialEq + fmt::Debug>(what: &str, got: T, expected: T) -> Done {
     if got == expected { Ok(()) } else { Err(Failure::Wrong(format!("{what}: {got:?}, not {expected:?}"))) }
 }
 
-/// Sees that something holds.
+/// Asserts a condition.
 pub(crate) fn holds(what: &str, it: bool) -> Done {
     if it { Ok(()) } else { Err(Failure::Wrong(format!("not so: {what}"))) }
 }
 
-/// The error that there has to be.
+/// Returns the expected error, or a failure if there is none.
 pub(crate) fn refused<T>(what: &str, result: Done<T>) -> Done<Problem> {
     match result {
         Ok(_) => Err(Failure::Wrong(format!("{what} succeeds"))),

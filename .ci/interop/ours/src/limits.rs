@@ -1,41 +1,41 @@
-//! [`Limit`]: what a broker is known not to do, and the error that says so.
+//! [`Limit`]: a case that a broker is known to fail, and the error by which it fails.
 //!
-//! A limit is asserted: the case has to end with exactly that error. Where it does not, the table is out of date.
+//! A limit is asserted: the case must end with exactly this error. If it does not, the table is out of date.
 
 use amqp_proto::Origin;
 
 use crate::broker::Broker;
 use crate::failure::{Failure, Over};
 
-/// What a broker is known not to do.
+/// A known limit of a broker.
 #[derive(Debug)]
 pub(crate) struct Limit {
     broker: Broker,
     cases: &'static [&'static str],
-    /// How a case may end that meets it: which of these depends on who is faster.
+    /// The possible ends of a case that meets the limit. Timing decides which one occurs.
     ends: &'static [End],
-    /// What the matrix says of it.
+    /// The text for the matrix.
     pub(crate) note: &'static str,
 }
 
-/// How a case ends that meets a limit.
+/// The end of a case that meets a limit.
 #[derive(Debug)]
 enum End {
-    /// The peer, or this end, ends something with this condition; the description holds these words.
+    /// The peer or this end ends an endpoint with this condition, and a description that contains these words.
     Error(Over, Origin, &'static str, &'static str),
-    /// The transport fails, which is told in these words.
+    /// The transport fails, with an error that contains these words.
     Broken(Over, &'static str),
-    /// What is not as the case has it is told in these words.
+    /// An assertion of the case fails with these words.
     Wrong(&'static str),
 }
 
 impl Limit {
-    /// What this broker is known not to do of this case.
+    /// Returns the known limit of this broker in this case.
     pub(crate) fn find(broker: Broker, case: &str) -> Option<&'static Self> {
         LIMITS.iter().find(|limit| limit.broker == broker && limit.cases.contains(&case))
     }
 
-    /// Whether this is how a case ends that meets the limit.
+    /// Returns `true` if a case that meets the limit may end in this way.
     pub(crate) fn is_met(&self, failure: &Failure) -> bool {
         self.ends.iter().any(|end| end.is(failure))
     }
@@ -106,19 +106,19 @@ static LIMITS: &[Limit] = &[
         broker: Broker::RabbitMq4,
         cases: &["a_dynamic_source_is_created", "requests_are_answered"],
         ends: &[remote(Over::Link, "amqp:not-implemented", "Dynamic source not supported")],
-        note: "makes no nodes: `amqp:not-implemented`, Dynamic source not supported",
+        note: "creates no dynamic nodes: `amqp:not-implemented`, Dynamic source not supported",
     },
     Limit {
         broker: Broker::RabbitMq4,
         cases: &["a_dynamic_target_is_created"],
         ends: &[remote(Over::Link, "amqp:not-implemented", "Dynamic target not supported")],
-        note: "makes no nodes: `amqp:not-implemented`, Dynamic target not supported",
+        note: "creates no dynamic nodes: `amqp:not-implemented`, Dynamic target not supported",
     },
     Limit {
         broker: Broker::RabbitMq4,
         cases: &["the_error_of_a_refused_link_has_the_reason"],
         ends: &[End::Wrong("Attach refused: {bad_address,undefined}")],
-        note: "says it by an Erlang term: `amqp:invalid-field`, Attach refused: {bad_address,undefined}",
+        note: "reports an Erlang term: `amqp:invalid-field`, Attach refused: {bad_address,undefined}",
     },
     Limit {
         broker: Broker::RabbitMq4,
@@ -126,11 +126,11 @@ static LIMITS: &[Limit] = &[
         ends: &[
             remote(Over::Link, "amqp:decode-error", "failed to parse message"),
             remote(Over::Lost, "amqp:decode-error", "failed to parse message"),
-            // What was sent behind it came to a link that was over.
+            // A later frame has arrived on the ended link.
             remote(Over::Session, "amqp:session:unattached-handle", "Unknown link handle"),
             remote(Over::Lost, "amqp:session:unattached-handle", "Unknown link handle"),
         ],
-        note: "takes an aborted delivery for a whole one and ends the link: `amqp:decode-error`",
+        note: "treats an aborted delivery as complete and ends the link: `amqp:decode-error`",
     },
     Limit {
         broker: Broker::RabbitMq,
@@ -153,13 +153,13 @@ static LIMITS: &[Limit] = &[
             "each_message_gets_its_own_outcome",
         ],
         ends: &[End::Wrong("accepted, not")],
-        note: "has no addresses that give a certain outcome: all is accepted",
+        note: "has no addresses with a fixed outcome: all messages are accepted",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["a_source_of_150_messages_is_emptied"],
         ends: &[End::Wrong("\"no source\", not \"msg0\"")],
-        note: "has no addresses that are full of messages",
+        note: "has no addresses with prepared messages",
     },
     Limit {
         broker: Broker::RabbitMq,
@@ -186,7 +186,7 @@ static LIMITS: &[Limit] = &[
         broker: Broker::RabbitMq,
         cases: &["lists_and_maps_arrive"],
         ends: &[End::Broken(Over::Lost, TRANSPORT)],
-        note: "breaks the transport on a body that is a list or a map",
+        note: "closes the transport on a body that is a list or a map",
     },
     Limit {
         broker: Broker::RabbitMq,
@@ -202,13 +202,13 @@ static LIMITS: &[Limit] = &[
             "requests_are_answered_by_direct_reply_to",
         ],
         ends: &[remote(Over::Session, "amqp:not-implemented", "Dynamic sources not supported")],
-        note: "makes no nodes and ends the session: `amqp:not-implemented`, Dynamic sources not supported",
+        note: "creates no dynamic nodes and ends the session: `amqp:not-implemented`, Dynamic sources not supported",
     },
     Limit {
         broker: Broker::RabbitMq,
         cases: &["a_dynamic_target_is_created"],
         ends: &[remote(Over::Session, "amqp:not-implemented", "Dynamic targets not supported")],
-        note: "makes no nodes and ends the session: `amqp:not-implemented`, Dynamic targets not supported",
+        note: "creates no dynamic nodes and ends the session: `amqp:not-implemented`, Dynamic targets not supported",
     },
     Limit {
         broker: Broker::RabbitMq,
@@ -218,7 +218,7 @@ static LIMITS: &[Limit] = &[
             "amqp:invalid-field",
             "Attach rejected: {address_not_utf8_string,undefined}",
         )],
-        note: "wants an address and ends the session: `amqp:invalid-field`, Attach rejected",
+        note: "requires an address and ends the session: `amqp:invalid-field`, Attach rejected",
     },
     Limit {
         broker: Broker::RabbitMq,
@@ -236,25 +236,25 @@ static LIMITS: &[Limit] = &[
         broker: Broker::Rhea,
         cases: &["an_aborted_message_is_not_delivered"],
         ends: BROKEN,
-        note: "takes what was sent of an aborted delivery for a message, and breaks the transport on that",
+        note: "treats the sent part of an aborted delivery as a message, and closes the transport",
     },
     Limit {
         broker: Broker::Rhea,
         cases: &["message_ids_keep_their_types"],
         ends: &[End::Wrong("properties of octets")],
-        note: "takes a message-id of octets for a UUID",
+        note: "treats a binary message-id as a UUID",
     },
     Limit {
         broker: Broker::Rhea,
         cases: &["a_receiver_that_asks_for_settled_messages_gets_them"],
         ends: &[End::Wrong("not so: the delivery is settled")],
-        note: "sends unsettled whatever it is asked for",
+        note: "sends unsettled messages whatever the receiver requests",
     },
     Limit {
         broker: Broker::Rhea,
         cases: &["a_broker_settles_before_our_receiver_that_settles_second"],
         ends: &[End::Wrong(NOT_SETTLED)],
-        note: "does not settle before the receiver has",
+        note: "does not settle before the receiver settles",
     },
 ];
 
@@ -277,10 +277,10 @@ const UNEXPECTED: &[End] = &[
     remote(Over::Session, "amqp:internal-error", "Unexpected frame"),
 ];
 
-/// A peer that breaks the transport ends or resets it.
+/// The first words of the error if the peer closes or resets the transport.
 const TRANSPORT: &str = "the transport ";
 
 const BROKEN: &[End] = &[End::Broken(Over::Lost, TRANSPORT), End::Broken(Over::Connection, TRANSPORT)];
 
-/// What a case says when a peer does not settle.
+/// The words of a case whose peer does not settle.
 pub(crate) const NOT_SETTLED: &str = "the sender does not settle";

@@ -1,5 +1,5 @@
-//! Plays every case with both clients against the brokers that are given, and fails if one does not end as it should.
-//! `bash .ci/interop/run` starts the brokers, and this.
+//! Runs every case with both clients against the given brokers, and fails if a case does not end as expected.
+//! `bash .ci/interop/run` starts the brokers and this program.
 
 mod broker;
 mod builders;
@@ -28,22 +28,22 @@ use crate::broker::Peer;
 use crate::cases::{Case, Set};
 use crate::run::{Report, Verdict, play};
 
-/// Plays every case with both clients against brokers that others wrote.
+/// Runs every case with both clients against brokers by other authors.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The brokers, each as NAME=URL; NAME is rabbitmq, rabbitmq-4, proton-broker or rhea-broker.
     #[arg(required = true)]
     brokers: Vec<Peer>,
-    /// What the brokers are started for.
+    /// The set of cases that the brokers are configured for.
     #[arg(long, value_enum, default_value = "open")]
     set: Set,
-    /// The certificate of the authority that vouches for the brokers.
+    /// The certificate of the authority that has issued the brokers' certificates.
     #[arg(long)]
     authority: Option<PathBuf>,
-    /// Plays only cases whose name holds this.
+    /// Runs only cases whose name contains this text.
     #[arg(long, default_value = "")]
     only: String,
-    /// Adds what came of each case to this file: broker, client, case, result, words and group, with tabs between.
+    /// Appends the result of each case to this file: broker, client, case, result, text and group, separated by tabs.
     #[arg(long)]
     results: Option<PathBuf>,
 }
@@ -71,7 +71,7 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if failed == 0 && is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Plays all cases on one broker.
+/// Runs all cases on one broker.
 fn on(peer: &Peer, cases: &[Case], output: &Mutex<()>) -> Vec<Report> {
     let played = cases.iter().map(|case| {
         let report = play(case, peer);
@@ -82,7 +82,7 @@ fn on(peer: &Peer, cases: &[Case], output: &Mutex<()>) -> Vec<Report> {
     played.collect()
 }
 
-/// What came of a case, in a word, and why.
+/// Returns the result of a case in one word, and the reason.
 fn result(verdict: &Verdict) -> (&'static str, &str) {
     match verdict {
         Verdict::Pass => ("ok", ""),

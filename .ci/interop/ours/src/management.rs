@@ -1,4 +1,4 @@
-//! Makes queues through the management node of RabbitMQ 4, which makes none by itself.
+//! Declares queues through the management node of RabbitMQ 4, which creates none on first use.
 
 use amqp_blocking::{Connection, Error};
 use amqp_proto::message::{Message, MessageView};
@@ -9,11 +9,11 @@ use amqp_proto::wire::{MessageId, SenderSettleMode};
 use crate::client::Opening;
 use crate::failure::{Done, Failure};
 
-/// The node, and the name of the pair of links to it and from it.
+/// The management node, and the name of the pair of links to and from it.
 const NODE: &str = "/management";
 const PAIR: &str = "management-link-pair";
 
-/// Declares a durable classic queue, with these arguments. One that is there already stays as it is.
+/// Declares a durable classic queue with these arguments. An existing queue stays as it is.
 pub(crate) fn declare_queue(opening: Opening, name: &str, arguments: &[(&str, u64)]) -> Done {
     let connection = Connection::open_with(&opening.url, opening.options)?;
     let arguments = arguments.iter().map(|&(key, value)| (Value::from(key), Value::from(value)));

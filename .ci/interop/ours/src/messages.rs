@@ -1,4 +1,4 @@
-//! Messages with all that brokers carry, and what of it has to be there at the other end.
+//! Messages with everything that brokers carry, and the parts of them that must arrive.
 
 use amqp_proto::message::{Body, Message};
 use amqp_proto::symbol;
@@ -8,13 +8,13 @@ use bytes::Bytes;
 
 use crate::failure::{Done, same};
 
-/// Messages, and what is special about each.
+/// Returns messages, and the special feature of each.
 pub(crate) type Messages = Vec<(&'static str, Message)>;
 
-/// The annotation that one of them has.
+/// The annotation of one of the messages.
 const NOTE: &str = "x-opt-note";
 
-/// A message about which everything is said that brokers carry.
+/// Returns a message with all fields that brokers carry.
 pub(crate) fn said() -> Messages {
     let mut said = Message::from("said about")
         .with_durable(true)
@@ -33,7 +33,7 @@ pub(crate) fn said() -> Messages {
     titled(vec![("what is said about a message", said)])
 }
 
-/// When a message was made, and until when it is of use.
+/// Sets the creation time and the expiry time of a message.
 pub(crate) fn times() -> Messages {
     let mut times = Message::from("times");
     times.properties_mut().creation_time = Some(Timestamp::from_millis(1_700_000_000_000));
@@ -41,7 +41,7 @@ pub(crate) fn times() -> Messages {
     titled(vec![("times", times)])
 }
 
-/// Who has sent a message.
+/// Sets the sender of a message.
 pub(crate) fn user() -> Messages {
     let mut user = Message::from("user");
     user.properties_mut().user_id = Some(Bytes::from_static(b"guest"));
@@ -63,7 +63,7 @@ pub(crate) fn boolean() -> Messages {
     titled(vec![("true", Message::from(Value::Boolean(true)))])
 }
 
-/// Values that hold others.
+/// Values that contain other values.
 pub(crate) fn compound() -> Messages {
     titled(vec![
         ("a list", Message::from(List::from(vec![Value::from("a"), Value::from(false), Value::Null]))),
@@ -71,13 +71,13 @@ pub(crate) fn compound() -> Messages {
     ])
 }
 
-/// With subjects, since RabbitMQ gives one to messages that have none.
+/// Messages with subjects, since RabbitMQ adds a subject to a message without one.
 fn titled(mut messages: Messages) -> Messages {
     messages.iter_mut().for_each(|(name, message)| message.properties_mut().subject = Some((*name).into()));
     messages
 }
 
-/// Messages named by each type of id.
+/// Messages with an id of each type.
 pub(crate) fn named() -> Messages {
     let ids = [
         ("text", MessageId::String("id".into())),
@@ -88,7 +88,7 @@ pub(crate) fn named() -> Messages {
     ids.into_iter().map(|(name, id)| (name, Message::from(name).with_message_id(id))).collect()
 }
 
-/// Octets in no simple order.
+/// Returns octets without a simple pattern.
 pub(crate) fn octets(size: usize) -> Vec<u8> {
     let mut state = u32::try_from(size).unwrap_or(u32::MAX) | 1;
     let mut next = || {
@@ -98,7 +98,7 @@ pub(crate) fn octets(size: usize) -> Vec<u8> {
     (0..size).map(|_| next()).collect()
 }
 
-/// Sees that what came is what went, but for what brokers may change.
+/// Asserts that the received message equals the sent one, except for fields that brokers may change.
 pub(crate) fn agree(name: &str, went: &Message, came: &Message) -> Done {
     let field = |field: &str| format!("{field} of {name}");
     same(&field("body"), readable(came.body()), readable(went.body()))?;
@@ -110,7 +110,7 @@ pub(crate) fn agree(name: &str, went: &Message, came: &Message) -> Done {
     same(&field("annotation"), note(came), note(went))
 }
 
-/// A body, by one form of those that mean the same.
+/// Returns the body in one of its equivalent forms.
 fn readable(body: &Body) -> Body {
     match body.as_bytes() {
         Some(octets) => Body::from(octets.clone()),

@@ -1,4 +1,4 @@
-//! One case after the other, on each broker with each client; and what came of it.
+//! Runs one case after the other, on each broker with each client, and records the results.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -10,10 +10,10 @@ use crate::cases::Case;
 use crate::failure::{Done, Failure};
 use crate::limits::Limit;
 
-/// How long a case may take before it is taken to hang.
+/// The time after which a case counts as hanging.
 const LONGEST: Duration = Duration::from_secs(90);
 
-/// What came of a case.
+/// The result of a case.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) broker: Broker,
@@ -26,19 +26,19 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Pass,
-    /// The broker does not do it, and says so as it is known to.
+    /// The case ended with the known limit of the broker.
     Limit(&'static Limit),
     Fail(String),
 }
 
-/// Plays a case. One that does not end is left behind.
+/// Runs a case. The thread of a case that hangs is abandoned.
 pub(crate) fn play(case: &Case, peer: &Peer) -> Report {
     let (told, result) = mpsc::channel();
     let (play, fixture) = (case.play, Fixture::new(peer));
     thread::spawn(move || {
         let done = catch_unwind(AssertUnwindSafe(|| play(&fixture)));
         let done = done.unwrap_or_else(|_| Err(Failure::wrong("it panics")));
-        // Who waited for it too long is gone.
+        // The receiver is dropped if the case took too long.
         let _ = told.send(done);
     });
     let done = result.recv_timeout(LONGEST).unwrap_or_else(|_| Err(Failure::wrong("it does not end")));

@@ -1,4 +1,4 @@
-//! Opening a connection, and who the client is.
+//! Opening a connection, and the identity of the client.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn by(fixture: &Fixture, mechanism: Symbol, password: &str) -> Done<Opening> {
     Ok(fixture.opening().sasl(profile(password)?.with_only([mechanism])))
 }
 
-/// Sees that the server refuses a login, and that the error says so.
+/// Asserts that the server refuses a login, with an error that says so.
 async fn is_refused<C: Client>(opening: Opening) -> Done {
     let problem = refused("the login", C::open(opening).await)?;
     if problem.origin == Some(Origin::Local) {

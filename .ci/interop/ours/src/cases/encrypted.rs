@@ -1,4 +1,4 @@
-//! TLS: certificates that are believed, and those that are not.
+//! TLS: trusted certificates and other certificates.
 
 use amqp_proto::client::ConnectionOptions;
 use amqp_proto::message::Message;
@@ -11,7 +11,7 @@ use crate::exchange::next;
 use crate::failure::{Done, Failure, Over, holds, refused, same};
 use crate::messages::octets;
 
-/// Sends more than a record of TLS holds, there and back.
+/// Sends and receives more than fits in a TLS record.
 async fn exchanges<C: Client>(fixture: &Fixture, opening: Opening) -> Done {
     let connection = C::open(opening).await?;
     let queue = fixture.queue("q");
@@ -27,7 +27,7 @@ async fn exchanges<C: Client>(fixture: &Fixture, opening: Opening) -> Done {
     connection.close().await
 }
 
-/// Sees that there is no connection, and that the error says why.
+/// Asserts that the connection fails, with an error that says why.
 async fn is_refused<C: Client>(opening: Opening, why: &str) -> Done {
     let problem = refused("opening", C::open(opening).await)?;
     same("what is over", problem.over, Over::Transport)?;
@@ -38,13 +38,13 @@ pub(crate) async fn a_broker_with_a_trusted_certificate_is_accepted<C: Client>(f
     exchanges::<C>(fixture, fixture.trusting()?).await
 }
 
-/// The password goes over TLS without further ado.
+/// A password is sent over TLS without an option that allows it.
 pub(crate) async fn a_password_goes_over_tls<C: Client>(fixture: &Fixture) -> Done {
     let login = Login::new("test", "secret").map_err(|error| Failure::wrong(error.to_string()))?;
     exchanges::<C>(fixture, fixture.trusting()?.sasl(ClientProfile::new().with_login(login))).await
 }
 
-/// The system knows nothing of the authority.
+/// The system does not trust the authority.
 pub(crate) async fn a_certificate_of_an_unknown_authority_is_refused<C: Client>(fixture: &Fixture) -> Done {
     is_refused::<C>(fixture.opening().with(ConnectionOptions::with_anonymous), "UnknownIssuer").await
 }

@@ -1,4 +1,4 @@
-//! Links and sessions beside each other, and how they end.
+//! Concurrent links and sessions, and their ends.
 
 use amqp_proto::Origin;
 use amqp_proto::message::Message;
@@ -39,7 +39,7 @@ pub(crate) async fn sessions_and_links_do_not_mix<C: Client>(fixture: &Fixture) 
     connection.close().await
 }
 
-/// A session that ends leaves the others alone.
+/// The end of a session does not affect other sessions.
 pub(crate) async fn a_session_ends_without_its_connection<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let queue = fixture.queue("q");
@@ -56,7 +56,7 @@ pub(crate) async fn a_session_ends_without_its_connection<C: Client>(fixture: &F
     connection.close().await
 }
 
-/// Links come and go.
+/// Links are attached and closed many times.
 pub(crate) async fn links_are_attached_and_closed_again_and_again<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let queue = fixture.queue("q");
@@ -66,7 +66,7 @@ pub(crate) async fn links_are_attached_and_closed_again_and_again<C: Client>(fix
     connection.close().await
 }
 
-/// Connections come and go.
+/// Connections are opened and closed many times.
 pub(crate) async fn connections_are_opened_and_closed_again_and_again<C: Client>(fixture: &Fixture) -> Done {
     for _ in 0..10 {
         C::open(fixture.opening()).await?.close().await?;
@@ -74,7 +74,7 @@ pub(crate) async fn connections_are_opened_and_closed_again_and_again<C: Client>
     Ok(())
 }
 
-/// The errors that we end things with are taken and answered.
+/// The peer answers a detach, an end and a close with an error.
 pub(crate) async fn a_close_with_an_error_is_answered<C: Client>(fixture: &Fixture) -> Done {
     let error = || AmqpError::new(Condition::InternalError).with_description("as it happens");
     let pair = Pair::<C>::open(fixture).await?;
@@ -84,7 +84,7 @@ pub(crate) async fn a_close_with_an_error_is_answered<C: Client>(fixture: &Fixtu
     pair.connection.close_with(error()).await
 }
 
-/// A link that the broker refuses says why, and leaves the connection as it is.
+/// The error of a link that the broker refuses has the reason, and the connection stays open.
 pub(crate) async fn the_error_of_a_refused_link_has_the_reason<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let session = connection.session().await?;
@@ -100,7 +100,7 @@ pub(crate) async fn the_error_of_a_refused_link_has_the_reason<C: Client>(fixtur
     same("the description", problem.description.as_str(), "a source address is needed")
 }
 
-/// Handles that are dropped close what they stand for.
+/// Dropping the last handle closes its endpoint.
 pub(crate) async fn dropped_handles_are_closed<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;

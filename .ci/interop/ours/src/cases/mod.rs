@@ -1,4 +1,4 @@
-//! The cases, each a function named after what it sees.
+//! The cases. Each is a function with the name of the expected behaviour.
 
 mod connecting;
 mod encrypted;
@@ -41,7 +41,7 @@ macro_rules! cases {
 }
 
 cases! {
-    /// For brokers that let everybody in.
+    /// For brokers that accept anonymous clients.
     open<C>:
     connecting:
         a_connection_opens_without_sasl
@@ -116,7 +116,7 @@ cases! {
 }
 
 cases! {
-    /// For brokers that let nobody in whom they do not know.
+    /// For brokers that require a login.
     known<C>:
     secured:
         a_login_in_the_url_is_accepted
@@ -147,7 +147,7 @@ cases! {
         a_certificate_for_another_name_is_refused;
 }
 
-/// What only the client on tokio does.
+/// Cases for the client on tokio only.
 fn streams() -> Vec<Case> {
     let case = |name, play| Case { group: "streaming", name, client: Tokio::NAME, play };
     vec![
@@ -163,23 +163,23 @@ fn streams() -> Vec<Case> {
     ]
 }
 
-/// What the brokers are started for.
+/// The configuration of the brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Set {
-    /// They let everybody in.
+    /// The brokers accept anonymous clients.
     Open,
-    /// They let nobody in whom they do not know.
+    /// The brokers require a login.
     Secured,
-    /// They speak TLS.
+    /// The brokers speak TLS.
     Tls,
-    /// They speak TLS, and their certificate has expired.
+    /// The brokers speak TLS with an expired certificate.
     Expired,
-    /// They speak TLS, and their certificate is for another name.
+    /// The brokers speak TLS with a certificate for another name.
     WrongName,
 }
 
 impl Set {
-    /// The cases of a set, with both clients.
+    /// Returns the cases for this configuration, with both clients.
     pub(crate) fn cases(self) -> Vec<Case> {
         match self {
             Self::Open => [open::<Tokio>(), open::<Blocking>(), streams()].concat(),

@@ -1,4 +1,4 @@
-//! Nodes that the peer makes, and questions and answers over them.
+//! Dynamic nodes, and requests and replies over them.
 
 use amqp_proto::message::Message;
 use amqp_proto::symbol;
@@ -9,7 +9,7 @@ use crate::client::{Client, Connection, Delivery, Node, Receiver, Receiving, Sen
 use crate::exchange::{nothing_before, take, text};
 use crate::failure::{Done, Failure, holds, same};
 
-/// A node that is made for a link from it.
+/// A dynamic source.
 pub(crate) async fn a_dynamic_source_is_created<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let receiver = connection.receiver(Receiving::from_node(Node::Dynamic)).await?;
@@ -22,7 +22,7 @@ pub(crate) async fn a_dynamic_source_is_created<C: Client>(fixture: &Fixture) ->
     connection.close().await
 }
 
-/// A node that is made for a link to it.
+/// A dynamic target.
 pub(crate) async fn a_dynamic_target_is_created<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending { to: Node::Dynamic, ..Sending::default() }).await?;
@@ -32,7 +32,7 @@ pub(crate) async fn a_dynamic_target_is_created<C: Client>(fixture: &Fixture) ->
     connection.close().await
 }
 
-/// A sender without a target: each message says where it goes.
+/// A sender to the anonymous relay: each message has its own address.
 pub(crate) async fn an_anonymous_sender_reaches_each_address<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending::default()).await?;
@@ -46,12 +46,12 @@ pub(crate) async fn an_anonymous_sender_reaches_each_address<C: Client>(fixture:
     connection.close().await
 }
 
-/// Questions, answered by another connection to the address that they name.
+/// Requests, to which another connection replies at their reply-to address.
 pub(crate) async fn requests_are_answered<C: Client>(fixture: &Fixture) -> Done {
     answered_at::<C>(fixture, Node::Dynamic).await
 }
 
-/// The same, by way of a node that is for answers only.
+/// Requests with a reply-to node that carries replies only.
 pub(crate) async fn requests_are_answered_by_direct_reply_to<C: Client>(fixture: &Fixture) -> Done {
     answered_at::<C>(fixture, Node::Replies).await
 }

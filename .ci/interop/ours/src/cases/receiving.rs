@@ -1,4 +1,4 @@
-//! Messages that we receive, and what we say of them.
+//! Received messages and their outcomes.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +11,13 @@ use crate::client::{Client, Connection, Delivery, Receiver, Receiving, Sending, 
 use crate::exchange::{Pair, next, nothing_before, send, take, text};
 use crate::failure::{Done, holds, same};
 
-/// What the header says of the attempts before.
+/// Returns the delivery-count and first-acquirer of the header.
 async fn attempts(delivery: &impl Delivery) -> Done<(u32, bool)> {
     let header = delivery.message()?.header()?;
     Ok((header.delivery_count, header.first_acquirer))
 }
 
-/// Gives a message an outcome, with which it is gone.
+/// Sets an outcome that removes the message from the queue.
 async fn ends<C: Client>(fixture: &Fixture, outcome: Outcome) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
@@ -25,7 +25,7 @@ async fn ends<C: Client>(fixture: &Fixture, outcome: Outcome) -> Done {
     pair.finish().await
 }
 
-/// Gives a message an outcome, with which it comes again, with this delivery-count.
+/// Sets an outcome after which the message is delivered again, with this delivery-count.
 async fn comes_again<C: Client>(fixture: &Fixture, outcome: Outcome, count: u32) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
@@ -83,7 +83,7 @@ pub(crate) async fn a_message_modified_as_undeliverable_here_is_not_redelivered<
     ends::<C>(fixture, modified(true, true)).await
 }
 
-/// Outcomes in any order, each for its message.
+/// Outcomes are set in any order, each for its message.
 pub(crate) async fn each_outcome_reaches_its_own_message<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.set_credit(20)?;
@@ -114,7 +114,7 @@ pub(crate) async fn each_outcome_reaches_its_own_message<C: Client>(fixture: &Fi
     pair.finish().await
 }
 
-/// What is not settled when the link is closed goes to the next.
+/// Messages that are unsettled when the link is closed go to the next receiver.
 pub(crate) async fn an_unsettled_message_is_redelivered_after_a_detach<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
@@ -127,7 +127,7 @@ pub(crate) async fn an_unsettled_message_is_redelivered_after_a_detach<C: Client
     pair.connection.close().await
 }
 
-/// The same when the session is ended.
+/// Messages that are unsettled when the session is ended go to the next receiver.
 pub(crate) async fn an_unsettled_message_is_redelivered_after_an_end<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let queue = fixture.queue("q");
@@ -143,7 +143,7 @@ pub(crate) async fn an_unsettled_message_is_redelivered_after_an_end<C: Client>(
     connection.close().await
 }
 
-/// The same when the connection is closed.
+/// Messages that are unsettled when the connection is closed go to the next receiver.
 pub(crate) async fn an_unsettled_message_is_redelivered_after_a_close<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     send(&pair.sender, "job").await?;
@@ -153,7 +153,7 @@ pub(crate) async fn an_unsettled_message_is_redelivered_after_a_close<C: Client>
     take(&pair.receiver, "job").await.map(drop)
 }
 
-/// The broker is asked to send settled.
+/// The receiver requests settled messages.
 pub(crate) async fn a_receiver_that_asks_for_settled_messages_gets_them<C: Client>(
     fixture: &Fixture,
 ) -> Done {
@@ -173,7 +173,7 @@ pub(crate) async fn a_receiver_that_asks_for_settled_messages_gets_them<C: Clien
     pair.connection.close().await
 }
 
-/// This end settles second: once the sender has settled, which takes no more than its outcome.
+/// With the receiver settle mode second, the sender settles once it has the outcome, and then this end settles.
 pub(crate) async fn a_broker_settles_before_our_receiver_that_settles_second<C: Client>(
     fixture: &Fixture,
 ) -> Done {
@@ -195,7 +195,7 @@ pub(crate) async fn a_broker_settles_before_our_receiver_that_settles_second<C: 
     pair.connection.close().await
 }
 
-/// Messages come only as credit is given by hand.
+/// Messages arrive only for credit that the application grants.
 pub(crate) async fn a_broker_keeps_to_credit_set_by_hand<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     pair.receiver.close().await?;
@@ -208,7 +208,7 @@ pub(crate) async fn a_broker_keeps_to_credit_set_by_hand<C: Client>(fixture: &Fi
         let delivery = take(&receiver, &n.to_string()).await?;
         same("credit", receiver.credit(), 0)?;
         delivery.end(Outcome::Accepted)?;
-        // A turn of the broker, in which it could send too much.
+        // Gives the broker time to send too much.
         let other = pair.connection.receiver(Receiving::from(&fixture.queue("other"))).await?;
         holds("no message without credit", receiver.try_recv()?.is_none())?;
         other.close().await?;
@@ -217,7 +217,7 @@ pub(crate) async fn a_broker_keeps_to_credit_set_by_hand<C: Client>(fixture: &Fi
     pair.connection.close().await
 }
 
-/// Two receivers share what comes.
+/// Two receivers share the messages of a queue.
 pub(crate) async fn two_receivers_share_a_queue<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     let other = pair.connection.receiver(Receiving::from(&pair.queue).with_prefetch(0)).await?;
@@ -240,10 +240,10 @@ pub(crate) async fn two_receivers_share_a_queue<C: Client>(fixture: &Fixture) ->
     pair.connection.close().await
 }
 
-/// The special address of the brokers: each receiver has messages of its own.
+/// With the special address of a broker, each receiver gets its own messages.
 pub(crate) async fn a_source_of_150_messages_is_emptied<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
-    // Where that is a queue like others, this is what comes.
+    // On a broker without such addresses, it is an ordinary queue.
     send(&connection.sender(Sending::to("source.150")).await?, "no source").await?;
     let receiver = connection.receiver(Receiving::from("source.150").with_prefetch(20)).await?;
     for n in 0..150_u64 {

@@ -1,4 +1,4 @@
-//! Brokers that let nobody in whom they do not know.
+//! Brokers that require a login.
 
 use amqp_proto::Origin;
 use amqp_proto::client::ConnectionOptions;
@@ -24,7 +24,7 @@ pub(crate) async fn an_anonymous_client_is_refused<C: Client>(fixture: &Fixture)
     same("the condition", problem.condition, Some(Condition::UnauthorizedAccess))
 }
 
-/// Without SASL, the peers answer in ways of their own; each time the connection is over.
+/// Brokers answer a client without SASL in different ways. In each case, the connection ends.
 pub(crate) async fn a_client_without_sasl_is_refused<C: Client>(fixture: &Fixture) -> Done {
     let opening = fixture.opening().with(ConnectionOptions::without_sasl);
     let problem = refused("opening without SASL", C::open(opening).await)?;

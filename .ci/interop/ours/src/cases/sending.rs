@@ -1,4 +1,4 @@
-//! Messages that we send, and the outcomes that come back.
+//! Sent messages and their outcomes.
 
 use amqp_proto::message::Message;
 use amqp_proto::wire::{Outcome, ReceiverSettleMode, SenderSettleMode};
@@ -62,7 +62,7 @@ pub(crate) async fn a_broker_modifies_our_message<C: Client>(fixture: &Fixture) 
     is_modified(&outcome_of::<C>(fixture, "outcome.modified").await?)
 }
 
-/// Each outcome comes back to its message, with many on the way.
+/// Each outcome arrives at its message, with many messages in flight.
 pub(crate) async fn each_message_gets_its_own_outcome<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let sender = connection.sender(Sending::to("outcome.mixed")).await?;
@@ -83,7 +83,7 @@ pub(crate) async fn each_message_gets_its_own_outcome<C: Client>(fixture: &Fixtu
     connection.close().await
 }
 
-/// More than any broker's window and credit, and in order.
+/// More messages than any broker's window and credit arrive in order.
 pub(crate) async fn thousands_of_messages_arrive_in_order<C: Client>(fixture: &Fixture) -> Done {
     const COUNT: usize = 3_000;
     let pair = Pair::<C>::open(fixture).await?;
@@ -127,7 +127,7 @@ pub(crate) async fn messages_on_a_settled_link_arrive<C: Client>(fixture: &Fixtu
     settled_arrive::<C>(fixture, Some(SenderSettleMode::Settled)).await
 }
 
-/// Messages sent settled, and then all closed at once, arrive.
+/// Messages that were sent settled arrive, although everything is closed at once.
 pub(crate) async fn settled_messages_survive_a_close<C: Client>(fixture: &Fixture) -> Done {
     let queue = fixture.queue("q");
     let connection = C::open(fixture.opening()).await?;
@@ -143,7 +143,7 @@ pub(crate) async fn settled_messages_survive_a_close<C: Client>(fixture: &Fixtur
     pair.finish().await
 }
 
-/// The receiver is asked to settle second, and we settle once the outcome is there.
+/// The sender requests the receiver settle mode second, and settles once it has the outcome.
 pub(crate) async fn a_sender_settles_for_a_receiver_that_settles_second<C: Client>(
     fixture: &Fixture,
 ) -> Done {
@@ -162,7 +162,7 @@ pub(crate) async fn a_sender_settles_for_a_receiver_that_settles_second<C: Clien
     pair.finish().await
 }
 
-/// The application settles, not the link.
+/// The application settles deliveries instead of the link.
 pub(crate) async fn the_application_settles_its_own_deliveries<C: Client>(fixture: &Fixture) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     let sending = Sending { settles: true, ..Sending::to(&pair.queue) };
@@ -170,7 +170,7 @@ pub(crate) async fn the_application_settles_its_own_deliveries<C: Client>(fixtur
     for n in 0..20 {
         let mut sent = sender.send_queued(Message::from(format!("{n}"))).await?;
         is(&sent.outcome().await?, &Outcome::Accepted)?;
-        // The peer may have settled it: then there is nothing left to be done.
+        // If the peer has already settled the delivery, nothing is left to do.
         let _ = sent.settle();
         take(&pair.receiver, &n.to_string()).await?.end(Outcome::Accepted)?;
     }
@@ -178,7 +178,7 @@ pub(crate) async fn the_application_settles_its_own_deliveries<C: Client>(fixtur
     pair.finish().await
 }
 
-/// A priority of 4, which is the default, is told all the same: some brokers take none for 0.
+/// A priority of 4, the default, is written nevertheless: some brokers read a missing one as 0.
 pub(crate) async fn a_priority_of_4_is_above_3<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     let queue = fixture.priority_queue("q");
@@ -194,7 +194,7 @@ pub(crate) async fn a_priority_of_4_is_above_3<C: Client>(fixture: &Fixture) -> 
     connection.close().await
 }
 
-/// Sends messages, and sees that they come back as they went.
+/// Sends messages, and asserts that they arrive unchanged.
 async fn come_back<C: Client>(fixture: &Fixture, messages: Messages) -> Done {
     let pair = Pair::<C>::open(fixture).await?;
     for (name, message) in messages {

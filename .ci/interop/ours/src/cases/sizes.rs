@@ -1,4 +1,4 @@
-//! Messages of all sizes, with frames of several.
+//! Messages of all sizes, with several frame sizes.
 
 use amqp_proto::message::Message;
 use amqp_proto::wire::Outcome;
@@ -9,10 +9,10 @@ use crate::exchange::next;
 use crate::failure::{Done, holds, same};
 use crate::messages::octets;
 
-/// More than the parts of a frame and a message that are not its body.
+/// An upper bound of the octets of a frame and a message besides the body.
 const AROUND: usize = 110;
 
-/// Sends messages of these sizes through a queue, and compares what comes back.
+/// Sends messages of these sizes through a queue, and compares the received ones.
 async fn pass<C: Client>(fixture: &Fixture, frame_size: u32, sizes: impl IntoIterator<Item = usize>) -> Done {
     let sizes: Vec<usize> = sizes.into_iter().collect();
     let connection = C::open(fixture.opening().with(|options| options.with_frame_size(frame_size))).await?;
@@ -40,7 +40,7 @@ async fn pass<C: Client>(fixture: &Fixture, frame_size: u32, sizes: impl IntoIte
     connection.close().await
 }
 
-/// Each size around so many octets, which fill frames.
+/// Returns the sizes around this number of octets, which fills frames.
 fn around(octets: usize) -> std::ops::Range<usize> {
     octets.saturating_sub(AROUND)..octets + 10
 }

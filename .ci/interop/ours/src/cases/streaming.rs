@@ -1,4 +1,4 @@
-//! Messages that are sent and received in pieces, which only the client on tokio does.
+//! Messages that are sent and received in pieces, with the client on tokio only.
 
 use amqp_proto::config::SendOptions;
 use amqp_proto::message::{Message, MessageView};
@@ -15,7 +15,7 @@ use crate::on_tokio::Tokio;
 
 const SIZE: usize = 3 << 20;
 
-/// Sends a large message in pieces of so many octets.
+/// Sends a large message in pieces of this number of octets.
 async fn send(connection: &Connection, queue: &str, piece: usize) -> Done {
     let sender = connection.sender(queue).await?;
     let payload = Message::from(octets(SIZE)).to_payload();
@@ -39,7 +39,7 @@ async fn read(mut stream: MessageReader) -> Done {
 pub(crate) async fn a_message_is_sent_in_pieces(fixture: &Fixture) -> Done {
     let connection = Tokio::open(fixture.opening()).await?;
     let queue = fixture.queue("q");
-    // More than the 2,048 frames that rhea takes, which it asks for more of between messages only, would stop it.
+    // rhea has a window of 2,048 frames, and renews it only between messages.
     for piece in [2_000, 70_000, 1_000_000] {
         send(&connection, &queue, piece).await?;
         let receiver = connection.receiver(&*queue).await?;
@@ -65,7 +65,7 @@ pub(crate) async fn a_message_is_read_while_it_arrives(fixture: &Fixture) -> Don
     Ok(connection.close().await?)
 }
 
-/// A message that is given up half way is never seen, and the link goes on.
+/// An aborted message is never delivered, and the link stays usable.
 pub(crate) async fn an_aborted_message_is_not_delivered(fixture: &Fixture) -> Done {
     let pair = Pair::<Tokio>::open(fixture).await?;
     let payload = Message::from(octets(SIZE)).to_payload();
