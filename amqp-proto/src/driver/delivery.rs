@@ -178,7 +178,7 @@ impl<W: Wake> Delivery<W> {
 }
 
 /// Returns the outcome of an invalid message.
-pub(super) fn rejected(error: Option<wire::AmqpError>) -> DeliveryState {
+pub fn rejected(error: Option<wire::AmqpError>) -> DeliveryState {
     Outcome::from(Rejected { error: error.map(Box::new) }).into()
 }
 

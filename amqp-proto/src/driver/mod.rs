@@ -44,6 +44,8 @@ pub use adapter::Adapter;
 pub use adapter::{handles, link_builders};
 pub use connection::Connection;
 pub use delivery::Delivery;
+#[doc(hidden)]
+pub use delivery::rejected;
 pub use flush_policy::FlushPolicy;
 pub use hub::Hub;
 pub use link::Ending;

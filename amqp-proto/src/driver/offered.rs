@@ -173,12 +173,51 @@ impl<A: Adapter> OfferedLink<A> {
     }
 }
 
-impl<A: Adapter> OfferedSender<A> {
-    /// Returns the peer's attach.
-    pub fn peer_attach(&self) -> Option<Attach> {
-        self.guard.peer_attach()
-    }
+/// Writes the methods of offered links of both roles.
+macro_rules! offered {
+    ($offered:ident: $handle:ident, $options:ident) => {
+        impl<A: Adapter> $offered<A> {
+            /// Returns the peer's attach.
+            pub fn peer_attach(&self) -> Option<Attach> {
+                self.guard.peer_attach()
+            }
 
+            /// Accepts the link with the settings that the peer requests.
+            ///
+            /// # Errors
+            ///
+            /// `Error::Attach` if the link cannot be accepted; `Error::Link`, `Error::Session` or `Error::Connection`
+            /// if it is over.
+            pub fn accept(self) -> Result<A::$handle> {
+                self.accept_with($options::new())
+            }
+
+            /// Accepts the link. Settings that `options` leave open are as the peer requests.
+            ///
+            /// # Errors
+            ///
+            /// As [`accept`](Self::accept).
+            pub fn accept_with(self, options: $options) -> Result<A::$handle> {
+                self.accept_end(options)?;
+                Ok($handle::new(self.guard).into())
+            }
+
+            /// Refuses the link with an error for the peer.
+            ///
+            /// # Errors
+            ///
+            /// `Error::Attach` if the link cannot be refused.
+            pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
+                self.guard.refuse(error.into())
+            }
+        }
+    };
+}
+
+offered! { OfferedSender: Sender, SenderOptions }
+offered! { OfferedReceiver: Receiver, ReceiverOptions }
+
+impl<A: Adapter> OfferedSender<A> {
     /// Returns the source that the peer requests.
     ///
     /// A source with `dynamic` asks for a new node; the source of the options for [`accept_with`](Self::accept_with)
@@ -192,46 +231,16 @@ impl<A: Adapter> OfferedSender<A> {
         self.source()?.address
     }
 
-    /// Accepts the link with the settings that the peer requests.
-    ///
-    /// # Errors
-    ///
-    /// `Error::Attach` if the link cannot be accepted; `Error::Link`, `Error::Session` or `Error::Connection` if it is
-    /// over.
-    pub fn accept(self) -> Result<A::Sender> {
-        self.accept_with(SenderOptions::new())
-    }
-
-    /// Accepts the link. Settings that `options` leave open are as the peer requests.
-    ///
-    /// # Errors
-    ///
-    /// As [`accept`](Self::accept).
-    pub fn accept_with(self, options: SenderOptions) -> Result<A::Sender> {
+    fn accept_end(&self, options: SenderOptions) -> Result<()> {
         self.guard.hub().with(|state| {
             state.sender(self.guard.slot)?.accept_link(options)?;
             state.set_accepted(self.guard.slot, false);
-            Ok::<_, Error>(())
-        })?;
-        Ok(Sender::new(self.guard, None).into())
-    }
-
-    /// Refuses the link with an error for the peer.
-    ///
-    /// # Errors
-    ///
-    /// `Error::Attach` if the link cannot be refused.
-    pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
-        self.guard.refuse(error.into())
+            Ok(())
+        })
     }
 }
 
 impl<A: Adapter> OfferedReceiver<A> {
-    /// Returns the peer's attach.
-    pub fn peer_attach(&self) -> Option<Attach> {
-        self.guard.peer_attach()
-    }
-
     /// Returns the target that the peer requests.
     ///
     /// A target with `dynamic` asks for a new node; the target of the options for [`accept_with`](Self::accept_with)
@@ -248,39 +257,14 @@ impl<A: Adapter> OfferedReceiver<A> {
         }
     }
 
-    /// Accepts the link with the settings that the peer requests.
-    ///
-    /// # Errors
-    ///
-    /// `Error::Attach` if the link cannot be accepted; `Error::Link`, `Error::Session` or `Error::Connection` if it is
-    /// over.
-    pub fn accept(self) -> Result<A::Receiver> {
-        self.accept_with(ReceiverOptions::new())
-    }
-
-    /// Accepts the link. Settings that `options` leave open are as the peer requests.
-    ///
-    /// # Errors
-    ///
-    /// As [`accept`](Self::accept).
-    pub fn accept_with(self, options: ReceiverOptions) -> Result<A::Receiver> {
+    fn accept_end(&self, options: ReceiverOptions) -> Result<()> {
         self.guard.hub().with(|state| {
             let mut receiver = state.receiver(self.guard.slot)?;
             receiver.accept_link(options)?;
             let is_streaming = receiver.is_streaming();
             state.set_accepted(self.guard.slot, is_streaming);
-            Ok::<_, Error>(())
-        })?;
-        Ok(Receiver::new(self.guard).into())
-    }
-
-    /// Refuses the link with an error for the peer.
-    ///
-    /// # Errors
-    ///
-    /// `Error::Attach` if the link cannot be refused.
-    pub fn refuse(self, error: impl Into<wire::AmqpError>) -> Result<()> {
-        self.guard.refuse(error.into())
+            Ok(())
+        })
     }
 }
 

@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use core::task::{Poll, ready};
 use std::io;
 
-use super::delivery::rejected;
 use super::guard::LinkGuard;
 use super::line::Ticket;
 use super::state::{LineId, State};
@@ -14,7 +13,7 @@ use crate::config::OnDrop;
 use crate::machine::PartEnd;
 use crate::message::{DataSections, Payload};
 use crate::types::{DeliveryKey, DeliveryTag};
-use crate::wire::{self, DeliveryState, Modified, Outcome, Received};
+use crate::wire::{DeliveryState, Received};
 
 /// A message that is read as it arrives, in pieces of its encoding.
 ///
@@ -140,42 +139,6 @@ impl<W: Wake> MessageReader<W> {
         this.left = this.left.slice(octets..this.left.len());
         given.chunks().iter().flatten().zip(space).for_each(|(octet, place)| *place = *octet);
         Poll::Ready(Ok(octets))
-    }
-
-    /// Accepts the delivery: the message was processed [3.4.2].
-    ///
-    /// # Errors
-    ///
-    /// As [`dispose`](Self::dispose).
-    pub fn accept(this: Self) -> Result<()> {
-        Self::dispose(this, &Outcome::Accepted.into())
-    }
-
-    /// Rejects the delivery: the message is invalid [3.4.3]. The message may be incomplete.
-    ///
-    /// # Errors
-    ///
-    /// As [`dispose`](Self::dispose).
-    pub fn reject(this: Self, error: Option<wire::AmqpError>) -> Result<()> {
-        Self::dispose(this, &rejected(error))
-    }
-
-    /// Releases the delivery: the message was not processed and may be delivered again, unchanged [3.4.4].
-    ///
-    /// # Errors
-    ///
-    /// As [`dispose`](Self::dispose).
-    pub fn release(this: Self) -> Result<()> {
-        Self::dispose(this, &Outcome::Released.into())
-    }
-
-    /// Modifies the delivery: the message was not processed and may be delivered again, with changes [3.4.5].
-    ///
-    /// # Errors
-    ///
-    /// As [`dispose`](Self::dispose).
-    pub fn modify(this: Self, modified: Modified) -> Result<()> {
-        Self::dispose(this, &Outcome::from(modified).into())
     }
 
     /// Sends an outcome. The rest of the message is dropped as it arrives.

@@ -13,7 +13,7 @@ use crate::client::{Error, Result, SenderSettings};
 use crate::message::{Message, MessageView};
 use crate::policy::{Recent, answer_to};
 use crate::types::Str;
-use crate::wire::{self, Properties};
+use crate::wire::Properties;
 
 /// The number of links for replies that are kept.
 const MOST: usize = 64;
@@ -89,31 +89,9 @@ impl<W: Wake> Request<W> {
         &self.properties
     }
 
-    /// Accepts the request, with or without a reply [3.4.2].
-    ///
-    /// # Errors
-    ///
-    /// See [`Delivery::dispose`].
-    pub fn accept(this: Self) -> Result<()> {
-        this.delivery.accept()
-    }
-
-    /// Rejects the request: it is invalid [3.4.3].
-    ///
-    /// # Errors
-    ///
-    /// See [`Delivery::dispose`].
-    pub fn reject(this: Self, error: Option<wire::AmqpError>) -> Result<()> {
-        this.delivery.reject(error)
-    }
-
-    /// Releases the request unchanged, for another responder [3.4.4].
-    ///
-    /// # Errors
-    ///
-    /// See [`Delivery::dispose`].
-    pub fn release(this: Self) -> Result<()> {
-        this.delivery.release()
+    /// Returns the delivery of the request, to set its outcome.
+    pub fn into_delivery(this: Self) -> Delivery<W> {
+        this.delivery
     }
 
     /// Turns a message into the reply to this request.

@@ -37,8 +37,8 @@ impl<W: Wake> Clone for Sender<W> {
 }
 
 impl<W: Wake> Sender<W> {
-    pub(super) fn new(guard: LinkGuard<W>, send_timeout: Option<Duration>) -> Self {
-        Self { guard: Arc::new(guard), send_timeout }
+    pub(super) fn new(guard: LinkGuard<W>) -> Self {
+        Self { guard: Arc::new(guard), send_timeout: None }
     }
 
     /// Attaches a link, without waiting for the peer; [`attached`](Self::attached) waits.
@@ -53,7 +53,7 @@ impl<W: Wake> Sender<W> {
         let slot = session.hub().with(|state| {
             state.attach(session.slot, name, |session, name| session.attach_sender(name, options))
         })?;
-        Ok(Self::new(LinkGuard { session, slot }, settings.send_timeout))
+        Ok(Self { send_timeout: settings.send_timeout, ..Self::new(LinkGuard { session, slot }) })
     }
 
     /// Waits until the peer has attached the link, too.

@@ -50,7 +50,7 @@ macro_rules! __message_reader {
             ///
             /// See [`dispose`](Self::dispose).
             pub fn accept(self) -> $crate::client::Result<()> {
-                $crate::driver::MessageReader::accept(self.0)
+                self.dispose(&$crate::wire::Outcome::Accepted.into())
             }
 
             /// Rejects the message: it is invalid [3.4.3]. The message may be incomplete.
@@ -59,7 +59,7 @@ macro_rules! __message_reader {
             ///
             /// See [`dispose`](Self::dispose).
             pub fn reject(self, error: impl Into<Option<$crate::wire::AmqpError>>) -> $crate::client::Result<()> {
-                $crate::driver::MessageReader::reject(self.0, error.into())
+                self.dispose(&$crate::driver::rejected(error.into()))
             }
 
             /// Releases the message, unprocessed and unchanged [3.4.4].
@@ -68,7 +68,7 @@ macro_rules! __message_reader {
             ///
             /// See [`dispose`](Self::dispose).
             pub fn release(self) -> $crate::client::Result<()> {
-                $crate::driver::MessageReader::release(self.0)
+                self.dispose(&$crate::wire::Outcome::Released.into())
             }
 
             /// Releases the message, unprocessed and changed [3.4.5].
@@ -77,7 +77,7 @@ macro_rules! __message_reader {
             ///
             /// See [`dispose`](Self::dispose).
             pub fn modify(self, modified: $crate::wire::Modified) -> $crate::client::Result<()> {
-                $crate::driver::MessageReader::modify(self.0, modified)
+                self.dispose(&$crate::wire::Outcome::from(modified).into())
             }
 
             /// Sends an outcome. The rest of the message is dropped when it arrives.

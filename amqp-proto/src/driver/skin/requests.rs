@@ -186,7 +186,7 @@ macro_rules! __responder {
             ///
             /// See [`Delivery::accept`](crate::Delivery::accept).
             pub fn accept(self) -> $crate::client::Result<()> {
-                $crate::driver::Request::accept(self.0)
+                $crate::driver::Request::into_delivery(self.0).accept()
             }
 
             /// Rejects the request: it is invalid [3.4.3].
@@ -195,7 +195,7 @@ macro_rules! __responder {
             ///
             /// See [`Delivery::accept`](crate::Delivery::accept).
             pub fn reject(self, error: impl Into<Option<$crate::wire::AmqpError>>) -> $crate::client::Result<()> {
-                $crate::driver::Request::reject(self.0, error.into())
+                $crate::driver::Request::into_delivery(self.0).reject(error)
             }
 
             /// Releases the request unchanged, for another responder [3.4.4].
@@ -204,7 +204,7 @@ macro_rules! __responder {
             ///
             /// See [`Delivery::accept`](crate::Delivery::accept).
             pub fn release(self) -> $crate::client::Result<()> {
-                $crate::driver::Request::release(self.0)
+                $crate::driver::Request::into_delivery(self.0).release()
             }
         }
 

@@ -240,7 +240,7 @@ pub(crate) async fn two_receivers_share_a_queue<C: Client>(fixture: &Fixture) ->
     pair.connection.close().await
 }
 
-/// With the special address of a broker, each receiver gets its own messages.
+/// At the special address `source.150`, each receiver gets 150 messages of its own.
 pub(crate) async fn a_source_of_150_messages_is_emptied<C: Client>(fixture: &Fixture) -> Done {
     let connection = C::open(fixture.opening()).await?;
     // On a broker without such addresses, it is an ordinary queue.
