@@ -20,8 +20,10 @@ const LARGE_FRAME: usize = 1 << 12;
 const BLOCK: usize = 2 * LARGEST_READ;
 /// A block that needs at least this many octets gets a whole [`BLOCK`], so that each can take another's place.
 const LEAST_OF_BLOCK: usize = BLOCK / 2;
-/// The greatest number of blocks that are kept to be filled again: enough for a message of 1 MiB.
+/// The greatest number of [`BLOCK`]s that are kept to be filled again: enough for a message of 1 MiB.
 const KEPT: usize = 16;
+/// The greatest number of smaller blocks that are kept. One is filled while the application has the message in another.
+const KEPT_SMALL: usize = 2;
 
 /// Returns the greatest number of octets of a read, for frames of this size.
 fn largest_read(max_frame_size: usize) -> usize {
@@ -46,7 +48,17 @@ pub(crate) fn largest_block(max_frame_size: u32) -> u64 {
 pub(crate) fn kept_blocks(max_frame_size: u32) -> u64 {
     let max_frame_size = to_usize(max_frame_size);
     let largest = largest_read(max_frame_size) + room_behind(max_frame_size);
-    if largest < LEAST_OF_BLOCK { 0 } else { (KEPT * BLOCK) as u64 }
+    let (count, size) = kept((2 * largest).min(BLOCK));
+    (count * size) as u64
+}
+
+/// Returns the number and the size of the blocks that are kept, where blocks of at least `size` octets are needed.
+fn kept(size: usize) -> (usize, usize) {
+    match size {
+        LEAST_OF_BLOCK..=BLOCK => (KEPT, BLOCK),
+        ..LEAST_OF_BLOCK => (KEPT_SMALL, size.next_power_of_two()),
+        _ => (0, size),
+    }
 }
 
 /// Returns the room behind a large read, for frames of this size.
@@ -59,13 +71,14 @@ fn room_behind(max_frame_size: usize) -> usize {
 /// A block ends a frame's length after the last requested octet, so frames that begin in a block end in it.
 /// So no octet that was read is moved, except the beginning of a frame that is larger than expected.
 ///
-/// Large blocks are kept while frames share them, and filled again. The C library takes blocks of this size from the
-/// system and gives them back as soon as they are dropped, and each page of a new block costs a page fault.
+/// Blocks are kept while frames share them, and filled again, so that a message costs no allocation. The C library takes
+/// large blocks from the system and gives them back as soon as they are dropped, and each page of a new one costs a page
+/// fault.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     buffer: BytesMut,
-    /// The buffer is a whole block.
-    is_block: bool,
+    /// The size of the buffer's block, and of the kept ones.
+    size: usize,
     /// Blocks that were filled, oldest first.
     kept: VecDeque<BytesMut>,
     /// The number of octets to request, and the number in the buffer at the last request.
@@ -97,28 +110,28 @@ impl Input {
     /// another one.
     #[cold]
     fn grow(&mut self, room: usize) {
-        let size = self.buffer.len() + room;
         if self.buffer.try_reclaim(room) {
             return;
         }
-        if !(LEAST_OF_BLOCK..=BLOCK).contains(&size) {
-            self.is_block = false;
-            return self.buffer.reserve(room);
+        // Blocks become larger and never smaller, so that those that are kept can be used again.
+        let (most, size) = kept((self.buffer.len() + room).max(self.size.min(BLOCK)));
+        if self.size != size {
+            self.kept.clear();
         }
-        let mut block = self.free_block().unwrap_or_else(|| BytesMut::with_capacity(BLOCK));
+        let mut block = self.free_block(size).unwrap_or_else(|| BytesMut::with_capacity(size));
         block.extend_from_slice(&self.buffer);
         let mut filled = core::mem::replace(&mut self.buffer, block);
-        if self.is_block && self.kept.len() < KEPT {
+        if self.size == size && self.kept.len() < most {
             filled.clear();
             self.kept.push_back(filled);
         }
-        self.is_block = true;
+        self.size = size;
     }
 
     /// Takes the oldest of the kept blocks, if no frame shares it. If one does, looks at the next one the next time.
-    fn free_block(&mut self) -> Option<BytesMut> {
+    fn free_block(&mut self, size: usize) -> Option<BytesMut> {
         let mut block = self.kept.pop_front()?;
-        if block.try_reclaim(BLOCK) {
+        if block.try_reclaim(size) {
             return Some(block);
         }
         self.kept.push_back(block);
@@ -141,6 +154,9 @@ impl Input {
 
     /// Adds a copy of octets that were read elsewhere.
     pub(crate) fn append(&mut self, octets: &[u8]) {
+        if self.buffer.capacity() - self.buffer.len() < octets.len() {
+            self.grow(octets.len());
+        }
         self.buffer.extend_from_slice(octets);
     }
 
