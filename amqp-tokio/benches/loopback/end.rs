@@ -24,9 +24,8 @@ pub(crate) struct Sending {
     /// The label of the measurement.
     #[arg(long, default_value = "ours")]
     pub(crate) label: String,
-    /// Uses one thread.
-    #[arg(long)]
-    pub(crate) single: bool,
+    #[arg(long, value_enum, default_value = "main")]
+    pub(crate) shape: Shape,
 }
 
 /// The settings of a receiving end.
@@ -34,9 +33,24 @@ pub(crate) struct Sending {
 pub(crate) struct Receiving {
     #[arg(long)]
     pub(crate) port: u16,
-    /// Uses one thread.
-    #[arg(long)]
-    pub(crate) single: bool,
+    /// Octets of each body; only an end without AMQP asks.
+    #[arg(long, default_value_t = 256)]
+    pub(crate) size: usize,
+    #[arg(long, value_enum, default_value = "main")]
+    pub(crate) shape: Shape,
+}
+
+/// The threads that an end uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shape {
+    /// One thread: tokio's `current_thread`.
+    Current,
+    /// As `#[tokio::main]` does: workers, and the work itself on the main thread.
+    Main,
+    /// Workers, and the work on one of them, as services run it.
+    Worker,
+    /// Threads that block, without tokio.
+    Blocking,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

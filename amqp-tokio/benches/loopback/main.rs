@@ -1,6 +1,7 @@
 //! Measures messages over a loopback socket, each end in a process of its own.
 //!
-//! `cargo bench -p amqp-tokio --bench loopback` runs all pairs and prints a table. The ends also run alone, against
+//! `cargo bench -p amqp-tokio --bench loopback` runs all pairs in turn and prints a table of medians. A raw socket of the
+//! same shape runs beside each pair: it carries as many octets each way, without AMQP. The ends also run alone, against
 //! other programs: `loopback recv --port 5799`, `loopback send --port 5799 --messages 100000`. A sending end prints a
 //! line of JSON. Nothing here fails for being slow.
 #![allow(
@@ -13,6 +14,7 @@
 mod blocking;
 mod end;
 mod pairs;
+mod raw;
 mod tokio_ends;
 
 use clap::{Parser, Subcommand};
@@ -24,7 +26,7 @@ use crate::end::{Receiving, Sending};
 struct Options {
     #[command(subcommand)]
     role: Option<Role>,
-    /// Set by cargo for all benchmarks.
+    /// Added by cargo for all benchmarks.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -33,12 +35,16 @@ struct Options {
 enum Role {
     /// Sends, on tokio.
     Send(Sending),
-    /// Accepts one connection and all its messages, on tokio.
+    /// Takes one connection and accepts all that comes, on tokio.
     Recv(Receiving),
     /// Sends, on threads.
     BlockingSend(Sending),
-    /// Accepts one connection and all its messages, on threads.
+    /// Takes one connection and accepts all that comes, on threads.
     BlockingRecv(Receiving),
+    /// Sends octets without AMQP, on tokio or on a thread.
+    RawSend(Sending),
+    /// Answers octets without AMQP.
+    RawRecv(Receiving),
 }
 
 fn main() {
@@ -48,5 +54,7 @@ fn main() {
         Some(Role::Recv(options)) => tokio_ends::receive(&options),
         Some(Role::BlockingSend(options)) => blocking::send(&options),
         Some(Role::BlockingRecv(options)) => blocking::receive(&options),
+        Some(Role::RawSend(options)) => raw::send(&options),
+        Some(Role::RawRecv(options)) => raw::receive(&options),
     }
 }

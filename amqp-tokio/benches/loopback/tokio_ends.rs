@@ -7,21 +7,30 @@ use std::time::Instant;
 use amqp_tokio::config::ReceiverOptions;
 use amqp_tokio::{Connection, Error, Listener, OfferedLink, Outgoing, Sender};
 
-use crate::end::{Mode, Receiving, Report, Sending, WINDOW};
+use crate::end::{Mode, Receiving, Report, Sending, Shape, WINDOW};
 
-/// Runs on a worker of the runtime, like a service.
-fn block_on<F: Future<Output = Result<(), Error>> + Send + 'static>(single: bool, work: F) {
-    let mut builder = match single {
-        true => tokio::runtime::Builder::new_current_thread(),
-        false => tokio::runtime::Builder::new_multi_thread(),
+/// Runs the work on the threads of the given shape.
+fn block_on<F: Future<Output = Result<(), Error>> + Send + 'static>(shape: Shape, work: F) {
+    let runtime = runtime(shape);
+    let done = match shape {
+        Shape::Worker => runtime.block_on(runtime.spawn(work)).expect("it does not panic"),
+        _ => runtime.block_on(work),
     };
-    let runtime = builder.enable_all().build().expect("a runtime");
-    runtime.block_on(runtime.spawn(work)).expect("it does not panic").expect("the other end behaves");
+    done.expect("the other end behaves");
+}
+
+/// Returns the runtime of a shape on tokio.
+pub(crate) fn runtime(shape: Shape) -> tokio::runtime::Runtime {
+    let mut builder = match shape {
+        Shape::Current => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build().expect("a runtime")
 }
 
 pub(crate) fn send(options: &Sending) {
     let options = options.clone();
-    block_on(options.single, async move {
+    block_on(options.shape, async move {
         let connection = Connection::open(&format!("amqp://127.0.0.1:{}", options.port)).await?;
         let sender = connection.sender("q").await?;
         sender.sendable().await?;
@@ -69,7 +78,7 @@ async fn many(options: &Sending, sender: &Sender) -> Result<(), Error> {
 
 pub(crate) fn receive(options: &Receiving) {
     let port = options.port;
-    block_on(options.single, async move {
+    block_on(options.shape, async move {
         let listener = Listener::bind(("127.0.0.1", port)).await?;
         println!("LISTENING");
         let connection = listener.accept().await?.open().await?;
