@@ -7,6 +7,8 @@
 mod array;
 mod convert;
 mod described;
+#[cfg(any(feature = "jiff", feature = "chrono", feature = "uuid"))]
+mod foreign;
 mod items;
 mod key;
 mod limits;
@@ -34,9 +36,7 @@ pub use map::{Map, MapIntoIter, MapIter};
 pub use moment::Moment;
 pub(crate) use moment::whole_millis;
 pub use named::{AnnotationKey, Annotations, ApplicationProperties, Fields, NotAllowed, SimpleValue};
-#[cfg(feature = "std")]
-pub use scalar::OutOfRange;
-pub use scalar::{Decimal32, Decimal64, Decimal128, ParseUuidError, Timestamp, Uuid};
+pub use scalar::{Decimal32, Decimal64, Decimal128, OutOfRange, ParseUuidError, Timestamp, Uuid};
 pub use serial::{Channel, DeliveryNumber, Handle, SequenceNo, TransferNumber};
 pub use str::Str;
 pub use symbol::{NotAscii, Symbol};

@@ -191,15 +191,23 @@ decimals! {
     Decimal128 "decimal128" 16 "[1.6.15]";
 }
 
-#[cfg(feature = "std")]
-pub use clock::OutOfRange;
+/// The error of a timestamp that the type of time it is converted into cannot represent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfRange;
+
+impl fmt::Display for OutOfRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the timestamp is out of the range of the type it is converted into")
+    }
+}
+
+impl core::error::Error for OutOfRange {}
 
 #[cfg(feature = "std")]
 mod clock {
-    use std::fmt;
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-    use super::{Timestamp, millis};
+    use super::{OutOfRange, Timestamp, millis};
 
     /// Leaves out a part of a millisecond; a time out of range becomes the nearest representable one.
     ///
@@ -234,16 +242,4 @@ mod clock {
             .ok_or(OutOfRange)
         }
     }
-
-    /// The error of a timestamp that this system's clock cannot represent.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct OutOfRange;
-
-    impl fmt::Display for OutOfRange {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("the timestamp is out of the range of the system's clock")
-        }
-    }
-
-    impl std::error::Error for OutOfRange {}
 }
