@@ -7,6 +7,8 @@
 mod body;
 mod data_sections;
 mod fields;
+#[cfg(feature = "json")]
+mod json;
 #[allow(clippy::module_inception)] // one noun, one file
 mod message;
 mod payload;
@@ -16,6 +18,8 @@ mod write;
 
 pub use body::Body;
 pub use data_sections::DataSections;
+#[cfg(feature = "json")]
+pub use json::JsonError;
 pub use message::Message;
 pub use payload::Payload;
 pub use scan::Sections;

@@ -18,6 +18,8 @@ mod map;
 mod moment;
 mod named;
 mod scalar;
+#[cfg(feature = "serde")]
+mod serde;
 mod serial;
 mod str;
 mod symbol;
