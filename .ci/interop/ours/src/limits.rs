@@ -179,7 +179,10 @@ static LIMITS: &[Limit] = &[
     Limit {
         broker: Broker::RabbitMq,
         cases: &["a_message_modified_as_undeliverable_here_is_not_redelivered"],
-        ends: &[remote(Over::Lost, "amqp:invalid-field", "Unrecognised state")],
+        ends: &[
+            remote(Over::Lost, "amqp:invalid-field", "Unrecognised state"),
+            remote(Over::Session, "amqp:invalid-field", "Unrecognised state"),
+        ],
         note: "ends the session on modified: `amqp:invalid-field`, Unrecognised state",
     },
     Limit {

@@ -1,10 +1,13 @@
 //! Messages that are sent and received in pieces, with the client on tokio only.
 
+use std::time::Duration;
+
 use amqp_proto::config::SendOptions;
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::Limits;
 use amqp_proto::wire::Outcome;
 use amqp_tokio::{Connection, MessageReader};
+use tokio::time::sleep;
 
 use crate::broker::Fixture;
 use crate::client::Client;
@@ -24,6 +27,8 @@ async fn send(connection: &Connection, queue: &str, piece: usize) -> Done {
     for piece in whole.chunks(piece) {
         stream.write(whole.slice_ref(piece)).await?;
     }
+    // By now all octets are written, mostly. The last frame has none, which is hard on a broker.
+    sleep(Duration::from_millis(200)).await;
     same("the outcome", stream.finish()?.await?, Outcome::Accepted)?;
     Ok(sender.close().await?)
 }
