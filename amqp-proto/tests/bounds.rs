@@ -4,9 +4,11 @@
 mod common;
 
 use allocation_counter::{AllocationInfo, measure};
+use amqp_proto::Connection;
 use amqp_proto::codec::{Entries, ValueRef};
+use amqp_proto::config::Options;
 use amqp_proto::message::{Message, MessageView, Payload};
-use amqp_proto::types::{DeliveryNumber, DeliveryTag, Handle, Limits, Value};
+use amqp_proto::types::{DeliveryNumber, DeliveryTag, Handle, Limits, Moment, Value};
 use amqp_proto::wire::{
     Deframer, Frame, Header, Performative, Properties, SaslMechanisms, SectionKind, Transfer,
 };
@@ -214,6 +216,29 @@ fn transfers_are_read_without_allocation() {
         cost = this;
     }
     assert_eq!(cost.count_total, 0, "once the buffer has its size: {cost:?}");
+}
+
+/// A peer that writes a large frame in small pieces costs no more than the frame, however many pieces there are [2.3.1].
+#[test]
+fn a_large_frame_in_small_pieces_is_not_copied_for_each() {
+    const SIZE: u32 = 1 << 19;
+    for piece in [16, 1_000, 50_000] {
+        let mut server = Connection::server(
+            Options::new("server").with_limits(Limits::DEFAULT.with_frame_size(1 << 20)),
+            Moment::START,
+        );
+        server.receive(Moment::START, b"AMQP\0\x01\0\0");
+        server.receive(Moment::START, &SIZE.to_be_bytes());
+        server.receive(Moment::START, &[2, 0, 0, 0]);
+        let pieces = vec![0; piece];
+        let ((), cost) = measured(|| {
+            for _ in 0..400_000 / piece {
+                server.receive(Moment::START, &pieces);
+                assert_eq!(server.poll_event(), None);
+            }
+        });
+        assert!(cost.bytes_total < 4 * u64::from(SIZE), "pieces of {piece} octets: {cost:?}");
+    }
 }
 
 #[test]

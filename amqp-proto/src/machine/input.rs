@@ -48,16 +48,16 @@ pub(crate) fn largest_block(max_frame_size: u32) -> u64 {
 pub(crate) fn kept_blocks(max_frame_size: u32) -> u64 {
     let max_frame_size = to_usize(max_frame_size);
     let largest = largest_read(max_frame_size) + room_behind(max_frame_size);
-    let (count, size) = kept((2 * largest).min(BLOCK));
-    (count * size) as u64
+    kept((2 * largest).min(BLOCK)).map_or(0, |(count, size)| (count * size) as u64)
 }
 
-/// Returns the number and the size of the blocks that are kept, where blocks of at least `size` octets are needed.
-fn kept(size: usize) -> (usize, usize) {
+/// Returns the number and the size of the blocks that are kept, where blocks of at least `size` octets are needed; `None`
+/// if blocks of this size are not kept.
+fn kept(size: usize) -> Option<(usize, usize)> {
     match size {
-        LEAST_OF_BLOCK..=BLOCK => (KEPT, BLOCK),
-        ..LEAST_OF_BLOCK => (KEPT_SMALL, size.next_power_of_two()),
-        _ => (0, size),
+        LEAST_OF_BLOCK..=BLOCK => Some((KEPT, BLOCK)),
+        ..LEAST_OF_BLOCK => Some((KEPT_SMALL, size.next_power_of_two())),
+        _ => None,
     }
 }
 
@@ -77,8 +77,10 @@ fn room_behind(max_frame_size: usize) -> usize {
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     buffer: BytesMut,
-    /// The size of the buffer's block, and of the kept ones.
+    /// The size of the blocks that are kept.
     size: usize,
+    /// True if the buffer is a block of this size.
+    is_block: bool,
     /// Blocks that were filled, oldest first.
     kept: VecDeque<BytesMut>,
     /// The number of octets to request, and the number in the buffer at the last request.
@@ -114,18 +116,22 @@ impl Input {
             return;
         }
         // Blocks become larger and never smaller, so that those that are kept can be used again.
-        let (most, size) = kept((self.buffer.len() + room).max(self.size.min(BLOCK)));
+        let Some((most, size)) = kept((self.buffer.len() + room).max(self.size)) else {
+            self.is_block = false;
+            return self.buffer.reserve(room);
+        };
         if self.size != size {
             self.kept.clear();
+            (self.size, self.is_block) = (size, false);
         }
         let mut block = self.free_block(size).unwrap_or_else(|| BytesMut::with_capacity(size));
         block.extend_from_slice(&self.buffer);
         let mut filled = core::mem::replace(&mut self.buffer, block);
-        if self.size == size && self.kept.len() < most {
+        if self.is_block && self.kept.len() < most {
             filled.clear();
             self.kept.push_back(filled);
         }
-        self.size = size;
+        self.is_block = true;
     }
 
     /// Takes the oldest of the kept blocks, if no frame shares it. If one does, looks at the next one the next time.
