@@ -47,7 +47,7 @@ impl Connection {
         let stream = connect::reach(address, options)?;
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
-            return Self::open_secured(stream, address.host(), options);
+            return Self::open_secured(stream, address.hostname(), options);
         }
         Self::open_on(stream, options)
     }

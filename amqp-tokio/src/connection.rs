@@ -49,7 +49,7 @@ impl Connection {
         let (stream, peer) = connect::reach(address, options).await?;
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
-            let (stream, peer) = tls::connect(stream, &peer, address.host(), options).await?;
+            let (stream, peer) = tls::connect(stream, &peer, address.hostname(), options).await?;
             return Self::client(stream, None, &peer, options).await;
         }
         let (stream, write_here) = Tcp::new(stream);

@@ -17,7 +17,7 @@ pub(super) fn reach(address: &Address, options: &ConnectionOptions) -> Result<Tc
     let stream = connect::reach(address, options)?;
     #[cfg(feature = "tls")]
     if address.is_encrypted() {
-        return Ok(TcpTransport::Secured(tls::connect(stream, address.host(), options)?));
+        return Ok(TcpTransport::Secured(tls::connect(stream, address.hostname(), options)?));
     }
     Ok(TcpTransport::Clear(stream))
 }

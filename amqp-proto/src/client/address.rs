@@ -6,6 +6,8 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
+use crate::policy::{Dialable, Referral};
+
 /// A broker's URL in its parts: `amqp://user:password@host:port/node`, or `amqps` for TLS.
 ///
 /// In the user and the password, `/`, `?`, `#`, `@`, `%` and `:` are percent-encoded: `p#1` is written
@@ -35,6 +37,7 @@ pub struct Address {
     user: Option<String>,
     password: Option<String>,
     path: String,
+    hostname: Option<String>,
 }
 
 impl Address {
@@ -69,12 +72,46 @@ impl Address {
         &self.path
     }
 
+    /// Returns the name of the server in the open, in SASL and in TLS: that of a [referral](Self::referred), else
+    /// the host.
+    pub fn hostname(&self) -> &str {
+        self.hostname.as_deref().unwrap_or(&self.host)
+    }
+
+    /// Returns `true` if a peer has named this server, and its hostname.
+    pub(super) fn has_hostname(&self) -> bool {
+        self.hostname.is_some()
+    }
+
     /// Replaces the user and the password.
     #[must_use]
     pub fn with_login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.user = Some(user.into());
         self.password = Some(password.into());
         self
+    }
+}
+
+/// A server that the peer names gets the login and the path of this address. It is not dialled if TLS would be
+/// added or left out, so that no password goes where the application did not send it.
+impl Dialable for Address {
+    fn referred(&self, to: &Referral) -> Option<Self> {
+        let is_encrypted = match to.scheme.as_deref() {
+            None => self.is_encrypted,
+            Some("amqp" | "tcp") => false,
+            Some("amqps" | "ssl") => true,
+            Some(_) => return None,
+        };
+        (is_encrypted == self.is_encrypted).then(|| Self {
+            host: to.host.as_str().into(),
+            port: to.port.unwrap_or(self.port),
+            hostname: to.hostname.as_deref().map(Into::into),
+            ..self.clone()
+        })
+    }
+
+    fn is_at(&self, other: &Self) -> bool {
+        self.port == other.port && self.host.eq_ignore_ascii_case(&other.host)
     }
 }
 
@@ -109,6 +146,7 @@ impl FromStr for Address {
             user: user.map(decoded).transpose()?,
             password: url.password().map(decoded).transpose()?,
             path: decoded(path.strip_prefix('/').unwrap_or(path))?,
+            hostname: None,
         })
     }
 }
@@ -219,6 +257,9 @@ const ENCODE: &str = "percent-encode '/', '?', '#' and '@' in the user and the p
 #[cfg(test)]
 mod tests {
     use super::{Address, AddressError};
+    use crate::policy::{Dialable, Referral};
+    use crate::types::{Fields, Symbol, Value};
+    use crate::wire::{AmqpError, Condition};
 
     #[test]
     fn hosts_ports_and_paths() {
@@ -275,6 +316,28 @@ mod tests {
         assert!(error.contains("amqp://[::1]:5672"), "{error}");
         let address: Address = "amqp://admin:p@ss%231@h/a%40b".parse().unwrap();
         assert_eq!((address.password(), address.path()), (Some("p@ss#1"), "a@b"));
+    }
+
+    fn redirect(pairs: &[(&'static str, Value)]) -> Referral {
+        let info: Fields = pairs.iter().map(|(key, value)| (Symbol::from(*key), value.clone())).collect();
+        Referral::of_redirect(&AmqpError::new(Condition::ConnectionRedirect).with_info(info)).unwrap()
+    }
+
+    #[test]
+    fn a_named_server_gets_the_login_and_never_another_security() {
+        let here: Address = "amqps://me:pw@a.example/jobs".parse().unwrap();
+        let to = redirect(&[("network-host", "10.0.0.2".into()), ("hostname", "b.example".into())]);
+        let there = here.referred(&to).unwrap();
+        assert_eq!((there.host(), there.port(), there.hostname()), ("10.0.0.2", 5671, "b.example"));
+        assert_eq!((there.password(), there.path()), (Some("pw"), "jobs"));
+        assert!(!here.is_at(&there) && here.is_at(&"amqps://A.example".parse().unwrap()));
+        for (scheme, is_dialled) in [("amqps", true), ("amqp", false), ("ws", false)] {
+            let to = redirect(&[("network-host", "b".into()), ("scheme", scheme.into())]);
+            assert_eq!(here.referred(&to).is_some(), is_dialled, "{scheme}");
+        }
+        let clear: Address = "amqp://me:pw@a.example".parse().unwrap();
+        let to = redirect(&[("network-host", "b".into()), ("scheme", "amqps".into())]);
+        assert_eq!(clear.referred(&to), None);
     }
 
     #[test]

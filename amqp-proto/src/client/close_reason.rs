@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::machine::{Cause, Origin, Reason};
+use crate::policy::{Prospect, Scope, classify};
 use crate::sasl::SaslFailure;
 use crate::types::{Fields, Str};
 use crate::wire::{self, SaslCode};
@@ -85,6 +86,11 @@ impl CloseReason {
     /// Returns `true` if something was wrong: there is an error, or the transport failed.
     pub fn is_failure(&self) -> bool {
         self.0.reason.is_failure()
+    }
+
+    /// Returns `true` if the same attempt may succeed later.
+    pub(super) fn is_transient(&self, scope: Scope) -> bool {
+        classify(scope, &self.0.reason) == Prospect::Passing
     }
 
     /// Returns the peer's URL, without user and password, if this end connected by URL.

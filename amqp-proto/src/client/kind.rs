@@ -7,7 +7,7 @@ use super::error::Error;
 #[cfg(feature = "tls")]
 use super::tls::TlsFailure;
 use crate::machine::{Cause, Origin, SendError};
-use crate::policy::{RequestError, Scope, is_transient};
+use crate::policy::{Prospect, RequestError, Scope, is_transient};
 use crate::wire::{Condition, Outcome};
 
 /// A kind of error, by the reaction that a program or a person can take: see [`Error::kind`].
@@ -76,6 +76,7 @@ impl Error {
     /// So a service reconnects after a [`Backoff`](crate::policy::Backoff) if the result is `true`, and stops
     /// otherwise. A failed transport, a timeout, the SASL outcome *sys-temp* and most closes by a peer are
     /// transient; a wrong password, an untrusted certificate and a missing node are not.
+    /// [`classify`](crate::policy::classify) decides about ends, and
     /// [`is_transient`](crate::policy::is_transient) lists the conditions.
     ///
     /// ```
@@ -92,8 +93,8 @@ impl Error {
         match self {
             Self::Io(error) => is_transient_io(error),
             // An unknown outcome may be due to the end of a link; then fewer conditions would be transient.
-            Self::Connection(ended) | Self::Lost(ended) => is_transient_end(ended, Scope::Connection),
-            Self::Session(ended) | Self::Link(ended) => is_transient_end(ended, Scope::Link),
+            Self::Connection(ended) | Self::Lost(ended) => ended.is_transient(Scope::Connection),
+            Self::Session(ended) | Self::Link(ended) => ended.is_transient(Scope::Link),
             Self::TimedOut | Self::Unconfirmed | Self::Request(RequestError::Full) => true,
             Self::NotAccepted(outcome) => is_transient_outcome(outcome),
             Self::Send(error) => matches!(
@@ -102,6 +103,11 @@ impl Error {
             ),
             _ => false,
         }
+    }
+
+    /// Returns the result of [`is_transient`](Self::is_transient), for [`Redial`](crate::policy::Redial).
+    pub fn prospect(&self) -> Prospect {
+        Prospect::passing(self.is_transient())
     }
 }
 
@@ -137,17 +143,6 @@ fn ended_kind(ended: &CloseReason) -> ErrorKind {
         (_, Some(Condition::UnauthorizedAccess | Condition::NotAllowed)) => ErrorKind::NotPermitted,
         (_, Some(Condition::NotFound | Condition::ResourceDeleted)) => ErrorKind::NotFound,
         (_, Some(_)) => ErrorKind::Peer,
-    }
-}
-
-fn is_transient_end(ended: &CloseReason, scope: Scope) -> bool {
-    match (ended.cause(), ended.error()) {
-        (Some(Cause::Transport(_) | Cause::OpenTimedOut | Cause::NoAnswer | Cause::IdleTimedOut), _) => true,
-        (Some(Cause::NotAmqp(_)), _) => false,
-        (Some(Cause::Sasl(failure)), _) => failure.is_transient(),
-        (None, Some(error)) => is_transient(scope, error),
-        // A close by this end was intended; a close by the peer may pass.
-        (None, None) => ended.origin() != Origin::Local,
     }
 }
 

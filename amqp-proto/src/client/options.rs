@@ -283,12 +283,15 @@ impl ConnectionOptions {
             return Err(AddressError::NoTls.into());
         }
         self.url = Some(address.to_string().into());
+        if address.has_hostname() {
+            self.hostname = Some(address.hostname().into());
+        }
         if let (Sasl::Url, Some(user)) = (&self.sasl, address.user()) {
             self = self.with_login(user, address.password().unwrap_or_default())?;
         }
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
-            return Ok(self.for_tls(address.host()));
+            return Ok(self.for_tls(address.hostname()));
         }
         self.hostname.get_or_insert_with(|| address.host().into());
         Ok(self)

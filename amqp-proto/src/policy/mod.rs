@@ -5,6 +5,9 @@ mod backoff;
 mod correlator;
 mod failure;
 mod recent;
+mod reconnect;
+mod redial;
+mod referral;
 mod transient;
 
 pub use answer::answer_to;
@@ -12,4 +15,7 @@ pub use backoff::Backoff;
 pub use correlator::{Correlator, RequestError};
 pub use failure::OnFailure;
 pub use recent::Recent;
-pub use transient::{Scope, is_transient};
+pub use reconnect::{AddressOrder, Reconnect};
+pub use redial::{GiveUp, Redial, RedialStep};
+pub use referral::{Dialable, Referral};
+pub use transient::{Prospect, Scope, classify, is_transient};

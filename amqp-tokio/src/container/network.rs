@@ -178,7 +178,7 @@ impl Network {
             let (stream, peer) = connect::reach(&address, &options).await?;
             #[cfg(feature = "tls")]
             if address.is_encrypted() {
-                let (stream, peer) = tls::connect(stream, &peer, address.host(), &options).await?;
+                let (stream, peer) = tls::connect(stream, &peer, address.hostname(), &options).await?;
                 return Ok((Box::new(stream) as _, options.client(&HOST, &peer, clock.now())?));
             }
             let connection = options.client(&HOST, &peer, clock.now())?;
