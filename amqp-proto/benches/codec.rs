@@ -24,6 +24,9 @@ const CASES: &[Case] = &[
     Case::new("plain message decode, 256 B", plain_decode, 1_000_000),
     Case::new("typical message encode, 256 B", typical_encode, 1_000_000),
     Case::new("typical message decode, every field", typical_decode, 1_000_000),
+    Case::new("typical message, typed accessors", typed_accessors, 1_000_000),
+    Case::new("typical message, whole sections", whole_sections, 1_000_000),
+    Case::new("typical message, Message::decode", whole_decode, 1_000_000),
     Case::new("typical message, find the body", find_body, 1_000_000),
     Case::new("typical message, find all sections", view, 1_000_000),
     Case::new("transfer frame decode, 1 MiB", large_transfer_decode, 2_000),
@@ -144,6 +147,44 @@ fn typical_decode(times: u64) {
             black_box(value);
         }
         black_box(view.data().expect("data"));
+    }
+}
+
+/// Reads each field by its method, as most programs do.
+fn typed_accessors(times: u64) {
+    let octets = encoded(&typical());
+    for _ in 0..times {
+        let view = MessageView::new(black_box(&octets).clone(), &Limits::DEFAULT).expect("a message");
+        assert!(view.header().expect("a header").durable);
+        let properties = view.properties().expect("properties");
+        assert!(matches!(black_box(&properties).message_id, Some(MessageId::String(_))));
+        for name in ["tenant", "kind", "attempt", "trace"] {
+            assert!(black_box(view.property(name).expect("application-properties")).is_some());
+        }
+        black_box(view.data().expect("data"));
+    }
+}
+
+/// Reads each section as a whole.
+fn whole_sections(times: u64) {
+    let octets = encoded(&typical());
+    for _ in 0..times {
+        let view = MessageView::new(black_box(&octets).clone(), &Limits::DEFAULT).expect("a message");
+        assert!(view.header().expect("a header").durable);
+        let properties = view.properties().expect("properties");
+        assert!(matches!(black_box(&properties).message_id, Some(MessageId::String(_))));
+        let properties = view.application_properties().expect("application-properties");
+        for key in ["tenant", "kind", "attempt", "trace"] {
+            assert!(black_box(properties.get(key)).is_some());
+        }
+        black_box(view.data().expect("data"));
+    }
+}
+
+fn whole_decode(times: u64) {
+    let octets = encoded(&typical());
+    for _ in 0..times {
+        black_box(Message::decode(black_box(&octets).clone(), &Limits::DEFAULT)).expect("a message");
     }
 }
 

@@ -8,11 +8,11 @@ mod seen;
 use amqp_proto::codec::DecodeErrorKind;
 use amqp_proto::message::{Body, Message, MessageView, Payload, Rewrite, Sections};
 use amqp_proto::symbol;
-use amqp_proto::types::{Annotations, Limits, Value};
+use amqp_proto::types::{Annotations, Limits, List, Map, Value};
 use amqp_proto::wire::{Header, Properties, SectionKind};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use common::{data, hex, octets, text};
-use seen::{look, look_at_all_cuts, transfers, view, wrong};
+use seen::{cut, look, look_at_all_cuts, transfers, view, wrong};
 
 /// The golden messages: name, octets, and the decoded message as text.
 fn golden(kind: &str) -> Vec<(String, Bytes, String)> {
@@ -286,6 +286,51 @@ fn sections_are_read_on_demand() {
         (error.kind(), error.field()),
         (DecodeErrorKind::Expected("binary"), Some(("properties", "user_id")))
     );
+}
+
+/// M-APP-01: one property is read as from the whole section, in any pieces, and wrong entries before it are errors.
+#[test]
+fn m_app_01_a_property_is_read_alone() {
+    let nested = List::from([Value::from("deep"), List::from([1_u8]).into()]);
+    let map = Map::from([
+        (Value::from("tenant"), Value::from("acme")),
+        (Value::from(7_u32), Value::from("no text")),
+        (Value::from(symbol!("symbol")), Value::from(-3_i64)),
+        (Value::from("größe"), nested.into()),
+        (Value::from("kind"), Value::Null),
+        (Value::from("a".repeat(300)), Value::from(vec![0; 300])),
+    ]);
+    let mut octets = BytesMut::from(&b"\x00\x53\x74"[..]);
+    Value::from(map).encode(&mut octets).unwrap();
+    let octets = octets.freeze();
+    let bytewise: Vec<usize> = (1..octets.len()).collect();
+    for payload in [octets.clone().into(), cut(&octets, &bytewise), cut(&octets, &[40])] {
+        let view = MessageView::new(payload, &Limits::DEFAULT).unwrap();
+        let whole = view.application_properties().unwrap();
+        for name in ["tenant", "symbol", "größe", "kind", &"a".repeat(300)] {
+            assert_eq!(view.property(name).unwrap().as_ref(), whole.get(name), "{name}");
+            assert!(whole.get(name).is_some());
+        }
+        for name in ["", "no text", "tenan", "tenant "] {
+            assert_eq!(view.property(name), Ok(None));
+        }
+    }
+    assert_eq!(view("00537740").property("tenant"), Ok(None));
+
+    let fault = |hex: &str| {
+        let error = view(hex).property("b").unwrap_err();
+        (error.kind(), error.offset())
+    };
+    assert_eq!(fault("005374 c00100"), (DecodeErrorKind::Expected("map"), 3));
+    assert_eq!(fault("005374 c1020141"), (DecodeErrorKind::OddMap, 3));
+    assert_eq!(fault("005374 c10503 a1016141"), (DecodeErrorKind::OddMap, 3));
+    assert_eq!(fault("005374 c10602 a101614141"), (DecodeErrorKind::Size, 10));
+    assert_eq!(fault("005374 c10204 41"), (DecodeErrorKind::Truncated, 7));
+    assert_eq!(fault("005374 c10502 a1016101"), (DecodeErrorKind::Constructor(1), 9));
+    assert_eq!(fault("005374 c10702 a10162 a101ff"), (DecodeErrorKind::Utf8, 11));
+    assert_eq!(fault("005374 c10602 a10162 a105"), (DecodeErrorKind::Truncated, 11));
+    // What comes after the property is not looked at.
+    assert_eq!(view("005374 c10702 a10162 415601").property("b"), Ok(Some(Value::Boolean(true))));
 }
 
 /// The chunk is a part of the source, not a copy.

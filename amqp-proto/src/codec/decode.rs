@@ -101,7 +101,20 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// Reads the octets of a string, and checks that they are UTF-8.
+    #[inline]
+    pub(crate) fn text(&self, code: u8, input: &'a [u8]) -> Parsed<'a, &'a [u8]> {
+        let (rest, octets) = self.variable(code, input)?;
+        match Str::check(octets) {
+            Ok(()) => Ok((rest, octets)),
+            Err(error) => {
+                Err(fail(octets.get(error.valid_up_to()..).unwrap_or(octets), DecodeErrorKind::Utf8))
+            }
+        }
+    }
+
     /// Reads the octets of a binary, string or symbol.
+    #[inline(always)]
     fn variable(&self, code: u8, input: &'a [u8]) -> Parsed<'a, &'a [u8]> {
         let (rest, octets) = variable(code, input)?;
         self.check_octets(octets)?;
@@ -211,14 +224,8 @@ decode! {
     }
     Str as "string": |decoder, code, input| {
         Code::STRING8 | Code::STRING32 => {
-            let (rest, octets) = decoder.variable(code, input)?;
-            match Str::from_utf8(decoder.share(octets)) {
-                Ok(text) => Ok((rest, text)),
-                Err(error) => {
-                    let at = octets.get(error.valid_up_to()..).unwrap_or(octets);
-                    Err(fail(at, DecodeErrorKind::Utf8))
-                }
-            }
+            let (rest, octets) = decoder.text(code, input)?;
+            Ok((rest, Str::checked(decoder.share(octets))))
         },
     }
     Symbol as "symbol": |decoder, code, input| {

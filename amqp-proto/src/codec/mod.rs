@@ -31,4 +31,4 @@ pub(crate) use encode::{Encode, Writer, fill};
 pub(crate) use error::{Fault, FieldName, Parsed, fail};
 pub(crate) use field::{Field, FieldReader, FieldSizes};
 pub(crate) use leaf::{octet, to_usize};
-pub(crate) use view::skip;
+pub(crate) use view::{find_entry, skip};

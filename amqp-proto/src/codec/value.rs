@@ -50,24 +50,52 @@ impl Value {
 
     /// Reads the octets after constructor `code`.
     pub(crate) fn decode_from<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+        if code == Code::STRING8 {
+            return Str::decode(decoder, code, input).map(|(rest, text)| (rest, text.into()));
+        }
+        let (rest, mut level) = match start(decoder, 0, code, input)? {
+            (rest, Start::Whole(value)) => return Ok((rest, value)),
+            (rest, Start::Open(level)) => (rest, level),
+        };
+        let (mut rest, ()) = level.scalars(decoder, rest)?;
+        if level.is_full() {
+            let value = level.close(&mut rest)?;
+            return Ok((rest, value));
+        }
+        Self::decode_nested(decoder, level, rest)
+    }
+
+    /// Reads the rest of a compound that holds compounds.
+    fn decode_nested<'a>(decoder: &mut Decoder<'a>, level: Open<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
+        let mut rest = input;
         let mut open: SmallVec<[Open<'a>; 2]> = SmallVec::new();
-        let (mut code, mut rest) = (code, input);
+        open.push(level);
         loop {
-            let mut finished;
-            (rest, finished) = start(decoder, &mut open, code, rest)?;
-            loop {
-                let depth = open.len();
-                let Some(level) = open.last_mut() else { return Ok((rest, finished.unwrap_or_default())) };
-                level.values.extend(finished.take());
-                let next;
-                (rest, next) = level.next_code(decoder, depth, rest)?;
-                match next {
-                    Next::Code(next) => {
-                        code = next;
-                        break;
+            let depth = open.len();
+            let Some(level) = open.last_mut() else { return Ok((rest, Self::Null)) };
+            (rest, ()) = level.scalars(decoder, rest)?;
+            let next;
+            (rest, next) = level.next_code(decoder, depth, rest)?;
+            let finished = match next {
+                Next::Code(code) => {
+                    let started;
+                    (rest, started) = start(decoder, depth, code, rest)?;
+                    match started {
+                        Start::Whole(value) => value,
+                        Start::Open(level) => {
+                            open.push(level);
+                            continue;
+                        }
                     }
-                    Next::Done => finished = open.pop().map(|level| level.close(&mut rest)).transpose()?,
                 }
+                Next::Done => match open.pop() {
+                    Some(level) => level.close(&mut rest)?,
+                    None => Self::Null,
+                },
+            };
+            match open.last_mut() {
+                Some(level) => level.values.push(finished),
+                None => return Ok((rest, finished)),
             }
         }
     }
@@ -117,32 +145,36 @@ enum Next {
     Done,
 }
 
-/// Reads a scalar, or opens a compound.
-fn start<'a>(
-    decoder: &mut Decoder<'a>,
-    open: &mut SmallVec<[Open<'a>; 2]>,
-    code: u8,
-    input: &'a [u8],
-) -> Parsed<'a, Option<Value>> {
+/// A value whose constructor was read.
+enum Start<'a> {
+    /// It is complete.
+    Whole(Value),
+    /// Its items follow.
+    Open(Open<'a>),
+}
+
+/// Reads a scalar, or opens a compound inside `depth` others.
+#[inline]
+fn start<'a>(decoder: &mut Decoder<'a>, depth: usize, code: u8, input: &'a [u8]) -> Parsed<'a, Start<'a>> {
     let Some(kind) = Code::kind(code) else {
         if code != Code::DESCRIBED {
             return Err(fail(decoder.constructor(input), DecodeErrorKind::Constructor(code)));
         }
-        decoder.check_depth(open.len(), input)?;
+        decoder.check_depth(depth, input)?;
         decoder.spend(2, input)?;
         let values = Vec::with_capacity(2);
-        open.push(Open { shape: Shape::Described, count: 2, values, at: input, after: None });
-        return Ok((input, None));
+        let level = Open { shape: Shape::Described, count: 2, values, at: input, after: None };
+        return Ok((input, Start::Open(level)));
     };
     let shape = match kind {
-        Kind::List if code == Code::LIST0 => return Ok((input, Some(List::new().into()))),
+        Kind::List if code == Code::LIST0 => return Ok((input, Start::Whole(List::new().into()))),
         Kind::List => Shape::List,
         Kind::Map => Shape::Map,
         Kind::Array => Shape::ArrayHead,
-        _ => return scalar(decoder, kind, code, input).map(|(rest, value)| (rest, Some(value))),
+        _ => return scalar(decoder, kind, code, input).map(|(rest, value)| (rest, Start::Whole(value))),
     };
     let (after, (count, items)) = counted(code, input)?;
-    decoder.check_depth(open.len(), input)?;
+    decoder.check_depth(depth, input)?;
     decoder.check_octets(items)?;
     let mut values = Vec::new();
     if !matches!(shape, Shape::ArrayHead) {
@@ -155,11 +187,43 @@ fn start<'a>(
         decoder.spend(count, input)?;
         values.reserve_exact(to_usize(count));
     }
-    open.push(Open { shape, count, values, at: input, after: Some(after) });
-    Ok((items, None))
+    Ok((items, Start::Open(Open { shape, count, values, at: input, after: Some(after) })))
 }
 
 impl<'a> Open<'a> {
+    /// Returns `true` if all items of a list or a map were read.
+    fn is_full(&self) -> bool {
+        matches!(self.shape, Shape::List | Shape::Map) && self.values.len() >= to_usize(self.count)
+    }
+
+    /// Reads the scalars of a list or a map that come next, in a loop of their own: most hold nothing else.
+    #[inline]
+    fn scalars(&mut self, decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, ()> {
+        if !matches!(self.shape, Shape::List | Shape::Map) {
+            return Ok((input, ()));
+        }
+        let want = to_usize(self.count);
+        let mut rest = input;
+        while let [code, after @ ..] = rest
+            && self.values.len() < want
+        {
+            if *code == Code::STRING8 {
+                let text;
+                (rest, text) = decoder.text(Code::STRING8, after)?;
+                self.values.push(Value::String(Str::checked(decoder.share(text))));
+                continue;
+            }
+            let Some(kind) = Code::kind(*code) else { break };
+            if matches!(kind, Kind::List | Kind::Map | Kind::Array) {
+                break;
+            }
+            let value;
+            (rest, value) = scalar(decoder, kind, *code, after)?;
+            self.values.push(value);
+        }
+        Ok((rest, ()))
+    }
+
     fn next_code(&mut self, decoder: &mut Decoder<'a>, depth: usize, input: &'a [u8]) -> Parsed<'a, Next> {
         let want = to_usize(self.count);
         match self.shape {

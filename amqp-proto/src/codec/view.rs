@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use super::code::Code;
+use super::code::{Code, Width};
 use super::error::{DecodeError, DecodeErrorKind, Fault, Parsed, fail};
-use super::leaf::{be_u16, be_u32, be_u64, body, chunk, counted, octet, sized8, sized32, variable};
+use super::leaf::{be_u16, be_u32, be_u64, body, chunk, counted, counted8, octet, sized8, sized32, variable};
 use crate::types::{Timestamp, Uuid};
 
 /// A value read in place.
@@ -160,6 +160,51 @@ pub(crate) fn skip(input: &[u8]) -> Parsed<'_, ()> {
     Ok((rest, ()))
 }
 
+/// Returns the octets of an encoded map from the value on whose key is the text `name`, a string or a symbol.
+///
+/// The entries before it are skipped; their keys and values are not checked.
+#[inline]
+pub(crate) fn find_entry<'a>(name: &str, octets: &'a [u8]) -> Result<Option<&'a [u8]>, nom::Err<Fault<'a>>> {
+    let (mut left, mut rest) = items(octets)?;
+    while left > 0 {
+        let (after, code) = octet(rest)?;
+        let (value, key) = match code {
+            Code::STRING8 => sized8(after)?,
+            Code::STRING32 | Code::SYMBOL8 | Code::SYMBOL32 => variable(code, after)?,
+            _ => {
+                (rest, ()) = skip(skip(rest)?.0)?;
+                left -= 2;
+                continue;
+            }
+        };
+        if key == name.as_bytes() {
+            return Ok(Some(value));
+        }
+        rest = match octet(value)? {
+            (after, code) if Code::width(code) == Width::Sized8 => sized8(after)?.0,
+            _ => skip(value)?.0,
+        };
+        left -= 2;
+    }
+    if rest.is_empty() { Ok(None) } else { Err(fail(rest, DecodeErrorKind::Size)) }
+}
+
+/// Returns the number of keys and values of an encoded map, which is even, and their octets.
+#[inline]
+fn items(octets: &[u8]) -> Result<(u32, &[u8]), nom::Err<Fault<'_>>> {
+    let (rest, code) = octet(octets)?;
+    let split = match code {
+        Code::MAP8 => counted8(rest)?,
+        Code::MAP32 => counted(code, rest)?,
+        _ => return Err(fail(octets, DecodeErrorKind::Expected("map"))),
+    };
+    match split {
+        (_, (0, rest)) if !rest.is_empty() => Err(fail(rest, DecodeErrorKind::Size)),
+        (_, items) if items.0 % 2 == 0 => Ok(items),
+        _ => Err(fail(octets, DecodeErrorKind::OddMap)),
+    }
+}
+
 impl fmt::Debug for ValueRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fn hex(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,19 +259,7 @@ impl<'a> Entries<'a> {
     ///
     /// [`DecodeError`] if the octets do not begin with the header of a map.
     pub fn new(octets: &'a [u8]) -> Result<Self, DecodeError> {
-        let parse = || {
-            let (rest, code) = octet(octets)?;
-            if !matches!(code, Code::MAP8 | Code::MAP32) {
-                return Err(fail(octets, DecodeErrorKind::Expected("map")));
-            }
-            let (_, (left, rest)) = counted(code, rest)?;
-            match left {
-                0 if !rest.is_empty() => Err(fail(rest, DecodeErrorKind::Size)),
-                left if left % 2 == 0 => Ok((rest, left)),
-                _ => Err(fail(octets, DecodeErrorKind::OddMap)),
-            }
-        };
-        let (rest, left) = parse().map_err(|error| Fault::settle(error, octets))?;
+        let (left, rest) = items(octets).map_err(|error| Fault::settle(error, octets))?;
         Ok(Self { whole: octets, rest, left })
     }
 

@@ -12,9 +12,9 @@ use super::scan::{Index, Scanner, Section};
 use super::write::{annotations_len, write_annotations};
 use crate::codec::{
     Budget, Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed, fail,
-    fill, octet, to_usize,
+    fill, find_entry, octet, to_usize,
 };
-use crate::types::{Annotations, ApplicationProperties, Limits, Many, Str};
+use crate::types::{Annotations, ApplicationProperties, Limits, Many, Str, Value};
 use crate::wire::{Header, Properties, SectionKind};
 
 /// A received message: its octets and the places of its sections.
@@ -105,13 +105,43 @@ impl MessageView {
 
     /// Returns the application-properties.
     ///
-    /// To read them in place, use [`section`](Self::section) with [`Entries`](crate::codec::Entries).
+    /// [`property`](Self::property) reads one of them without allocation.
     ///
     /// # Errors
     ///
     /// [`DecodeError`] if the section is malformed.
     pub fn application_properties(&self) -> Result<ApplicationProperties, DecodeError> {
         self.read(SectionKind::ApplicationProperties, &mut self.budget(), value)
+    }
+
+    /// Returns the application-property with this name; without one, `None`.
+    ///
+    /// Only this value is decoded. The entries before it are skipped, and neither they nor the ones after it are
+    /// checked; [`application_properties`](Self::application_properties) checks all.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the section or an entry up to the property is malformed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use amqp_proto::message::{Message, MessageView};
+    /// use amqp_proto::types::Limits;
+    ///
+    /// let sent = Message::from("job").with_property("attempt", 3);
+    /// let view = MessageView::new(sent.to_payload()?, &Limits::DEFAULT)?;
+    /// let attempt = view.property("attempt")?.and_then(|n| n.as_i64());
+    /// assert_eq!(attempt, Some(3));
+    /// assert_eq!(view.property("tenant")?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn property(&self, name: &str) -> Result<Option<Value>, DecodeError> {
+        self.read(SectionKind::ApplicationProperties, &mut self.budget(), |decoder, input| {
+            let found = find_entry(name, input)?;
+            let value = found.map(|octets| value(decoder, octets)).transpose()?.map(|(_, value)| value);
+            Ok((input.split_at(input.len()).1, value))
+        })
     }
 
     /// Returns the footer.
@@ -215,10 +245,9 @@ impl MessageView {
     /// [`DecodeError`] if a section is malformed.
     pub fn to_message(&self) -> Result<Message, DecodeError> {
         let budget = &mut self.budget();
-        let properties = match self.index.get(SectionKind::Properties) {
-            Some(_) => Some(Box::new(self.read(SectionKind::Properties, budget, Properties::decode_list)?)),
-            None => None,
-        };
+        let properties = self.read(SectionKind::Properties, budget, |decoder, input| {
+            Properties::decode_list(decoder, input).map(|(rest, own)| (rest, Some(Box::new(own))))
+        })?;
         Ok(Message {
             header: self.read(SectionKind::Header, budget, Header::decode_list)?,
             delivery_annotations: self.read(SectionKind::DeliveryAnnotations, budget, value)?,
@@ -344,7 +373,7 @@ impl MessageView {
     }
 
     /// Decodes a section, or returns the default for an absent one.
-    #[inline]
+    #[inline(always)]
     fn read<T: Default>(
         &self,
         kind: SectionKind,

@@ -27,7 +27,7 @@ impl Items {
     }
 
     fn is_flat(&self) -> bool {
-        self.0.iter().all(|value| value.items().is_none())
+        !self.0.iter().any(Value::is_compound)
     }
 }
 
@@ -46,10 +46,18 @@ impl Deref for Items {
 }
 
 impl Drop for Items {
+    #[inline]
     fn drop(&mut self) {
-        if self.is_flat() {
-            return;
+        if !self.is_flat() {
+            self.flatten();
         }
+    }
+}
+
+impl Items {
+    /// Drops the items of nested compounds one after the other.
+    #[cold]
+    fn flatten(&mut self) {
         let mut pending = self.take();
         while let Some(mut value) = pending.pop() {
             if let Some(inner) = value.items_mut() {

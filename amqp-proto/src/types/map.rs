@@ -102,7 +102,21 @@ impl Map {
 
     /// Returns `true` if a key occurs twice [1.6.23].
     pub(crate) fn has_duplicate_keys(&self) -> bool {
-        has_duplicates(self.keys())
+        if self.len() > FEW {
+            return has_duplicates(self.keys());
+        }
+        let mut items = &*self.items;
+        while let [key, _, rest @ ..] = items {
+            let mut others = rest;
+            while let [other, _, more @ ..] = others {
+                if other == key {
+                    return true;
+                }
+                others = more;
+            }
+            items = rest;
+        }
+        false
     }
 }
 
@@ -125,12 +139,11 @@ impl<K: Into<Value>, V: Into<Value>> Extend<(K, V)> for Map {
     }
 }
 
+/// Up to this number of keys, each is compared with all others.
+const FEW: usize = 8;
+
 /// Returns `true` if a key occurs twice. Takes n log n comparisons, so a hostile map cannot cause more work.
-fn has_duplicates<K: Ord>(keys: impl ExactSizeIterator<Item = K> + Clone) -> bool {
-    const FEW: usize = 8;
-    if keys.len() <= FEW {
-        return keys.clone().enumerate().any(|(at, key)| keys.clone().take(at).any(|other| other == key));
-    }
+fn has_duplicates<K: Ord>(keys: impl Iterator<Item = K>) -> bool {
     let mut sorted: Vec<K> = keys.collect();
     sorted.sort_unstable();
     sorted.windows(2).any(|pair| matches!(pair, [a, b] if a == b))

@@ -37,10 +37,20 @@ impl Str {
     ///
     /// [`Utf8Error`] if the octets are not UTF-8.
     pub fn from_utf8(octets: Bytes) -> Result<Self, Utf8Error> {
-        if !octets.is_ascii() {
-            core::str::from_utf8(&octets)?;
-        }
+        Self::check(&octets)?;
         Ok(Self(octets))
+    }
+
+    /// Checks that octets are UTF-8.
+    #[inline]
+    pub(crate) fn check(octets: &[u8]) -> Result<(), Utf8Error> {
+        if is_ascii(octets) { Ok(()) } else { core::str::from_utf8(octets).map(drop) }
+    }
+
+    /// Returns octets that have passed [`check`](Self::check) as a string.
+    #[inline]
+    pub(crate) fn checked(octets: Bytes) -> Self {
+        Self(octets)
     }
 
     /// Returns the text.
@@ -69,6 +79,22 @@ impl Str {
     /// Returns `true` for the empty string.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Returns `true` for ASCII. Names are short: two words that may overlap cover them.
+#[inline]
+pub(super) fn is_ascii(octets: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    match (octets.first_chunk(), octets.last_chunk()) {
+        (Some(a), Some(b)) if octets.len() <= 16 => {
+            (u64::from_ne_bytes(*a) | u64::from_ne_bytes(*b)) & HIGH == 0
+        }
+        (None, _) => match (octets.first_chunk(), octets.last_chunk()) {
+            (Some(a), Some(b)) => u64::from(u32::from_ne_bytes(*a) | u32::from_ne_bytes(*b)) & HIGH == 0,
+            _ => octets.is_ascii(),
+        },
+        _ => octets.is_ascii(),
     }
 }
 

@@ -6,7 +6,7 @@ use core::str::FromStr;
 use alloc::string::String;
 use bytes::Bytes;
 
-use super::str::Str;
+use super::str::{Str, is_ascii};
 
 /// A symbolic value such as `amqp:accepted:list`, cheap to clone.
 ///
@@ -42,7 +42,7 @@ impl Symbol {
     ///
     /// [`NotAscii`] if the octets are not 7-bit ASCII.
     pub fn from_ascii(octets: Bytes) -> Result<Self, NotAscii> {
-        if octets.is_ascii() { Ok(Self(octets)) } else { Err(NotAscii) }
+        if is_ascii(&octets) { Ok(Self(octets)) } else { Err(NotAscii) }
     }
 
     /// Returns a constant symbol. [`symbol!`](crate::symbol) calls this function while compiling.

@@ -308,6 +308,12 @@ impl Value {
     }
 
     /// Returns the values inside, if the value is a compound.
+    /// Returns `true` if the value has [`items`](Self::items).
+    #[inline]
+    pub(crate) fn is_compound(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Map(_) | Self::Array(_) | Self::Described(_))
+    }
+
     pub(crate) fn items(&self) -> Option<&Items> {
         match self {
             Self::List(list) => Some(&list.items),
@@ -360,8 +366,14 @@ impl Value {
 }
 
 impl PartialEq for Value {
+    #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
+        match (self, other) {
+            // Text, the usual key of a map, differs in length mostly.
+            (Self::String(a), Self::String(b)) => a == b,
+            (Self::Symbol(a), Self::Symbol(b)) => a == b,
+            _ => self.cmp(other).is_eq(),
+        }
     }
 }
 
