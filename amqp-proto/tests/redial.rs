@@ -119,6 +119,14 @@ fn a_round_begins_with_the_preferred_or_the_next_address() {
     }
 }
 
+#[test]
+fn a_server_that_is_named_twice_is_dialled_once_in_a_round() {
+    let mut redial = redial(rules(), &["a", "A", "a"]);
+    dials(&mut redial, NOW, "a");
+    redial.failed(NOW, Prospect::Passing, None);
+    waits(&mut redial, NOW, 100);
+}
+
 /// Wrong credentials are sent once to each broker.
 #[test]
 fn a_final_error_is_not_retried() {

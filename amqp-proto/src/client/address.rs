@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use percent_encoding::percent_decode_str;
-use url::{Host, Url};
+use fluent_uri::component::Host;
+use fluent_uri::{ParseError, ParseErrorKind, Uri};
+use percent_encoding::{AsciiSet, percent_decode_str, utf8_percent_encode};
 
 use crate::policy::{Dialable, Referral};
 
@@ -119,54 +120,105 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let url = parsed(text)?;
-        let is_encrypted = match url.scheme() {
-            "amqp" => false,
-            "amqps" => true,
+        let url = UrlParts::of(text)?;
+        match url.hosts.contains(',') {
+            true => Err(AddressError::Several),
+            false => url.address(url.hosts),
+        }
+    }
+}
+
+/// A URL in parts that are not decoded, with one host or several.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UrlParts<'u> {
+    is_encrypted: bool,
+    userinfo: Option<&'u str>,
+    /// The hosts with their ports, separated by commas.
+    pub(super) hosts: &'u str,
+    /// The path, and what follows it.
+    rest: &'u str,
+}
+
+impl<'u> UrlParts<'u> {
+    pub(super) fn of(text: &'u str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
+        let is_encrypted = match scheme {
+            _ if scheme.eq_ignore_ascii_case("amqp") => false,
+            _ if scheme.eq_ignore_ascii_case("amqps") => true,
+            _ if text.starts_with(FAILOVER) => return Err(AddressError::Several),
             _ => return Err(AddressError::Scheme),
         };
-        let host = match url.host() {
-            Some(Host::Domain(name)) if !name.is_empty() => decoded(name)?,
-            Some(Host::Ipv4(ip)) => ip.to_string(),
-            Some(Host::Ipv6(ip)) => ip.to_string(),
+        let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (userinfo, hosts) = match authority.rsplit_once('@') {
+            Some((userinfo, hosts)) => (Some(userinfo), hosts),
+            None => (None, authority),
+        };
+        Ok(Self { is_encrypted, userinfo, hosts, rest })
+    }
+
+    /// Returns `true` if a password that is not percent-encoded has probably ended the host.
+    pub(super) fn is_cut(&self) -> bool {
+        self.userinfo.is_none() && self.rest.contains('@')
+    }
+
+    /// Returns the address of one of the hosts.
+    pub(super) fn address(&self, host: &str) -> Result<Address, AddressError> {
+        if host.matches(':').count() > 1 && !host.contains('[') {
+            return Err(AddressError::Brackets);
+        }
+        let (path, rest) = self.rest.split_at(self.rest.find(['?', '#']).unwrap_or(self.rest.len()));
+        let url = self.one_url(host, path).and_then(|url| Uri::parse(url).map_err(|(error, _)| error.into()));
+        let url = match url {
+            // The text in place of the port is the beginning of a password.
+            Err(_) if self.is_cut() => return Err(AddressError::At),
+            Err(error) => return Err(AddressError::Url(error)),
+            Ok(_) if rest.contains('#') => return Err(AddressError::Fragment),
+            Ok(_) if rest.contains('?') => return Err(AddressError::Query),
+            Ok(url) => url,
+        };
+        let authority = url.authority().ok_or(AddressError::Host)?;
+        let host = match authority.host_parsed() {
+            Host::RegName(name) if !name.is_empty() => decoded(name.as_str())?,
+            Host::Ipv4(ip) => ip.to_string(),
+            Host::Ipv6(ip) => ip.to_string(),
             _ => return Err(AddressError::Host),
         };
-        let user = Some(url.username()).filter(|user| !user.is_empty());
-        let path = url.path();
-        match (user, url.password()) {
-            (None, Some(_)) => return Err(AddressError::NoUser),
+        let userinfo = authority.userinfo().map(|userinfo| userinfo.as_str()).unwrap_or_default();
+        let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+        let path = url.path().as_str();
+        match (user.is_empty(), password.is_empty()) {
+            (true, false) => return Err(AddressError::NoUser),
             // An `@` here is usually not a part of the path, but the end of a password with a slash.
-            (None, None) if path.contains('@') => return Err(AddressError::At),
+            (true, true) if path.contains('@') => return Err(AddressError::At),
             _ => {}
         }
-        Ok(Self {
+        let port = authority.port_to_u16().map_err(|_| AddressError::Url(UrlError::PORT))?;
+        let some = |text: &str| (!text.is_empty()).then(|| decoded(text)).transpose();
+        Ok(Address {
             host,
-            port: url.port().unwrap_or(if is_encrypted { 5671 } else { 5672 }),
-            is_encrypted,
-            user: user.map(decoded).transpose()?,
-            password: url.password().map(decoded).transpose()?,
+            port: port.unwrap_or(if self.is_encrypted { 5671 } else { 5672 }),
+            is_encrypted: self.is_encrypted,
+            user: some(user)?,
+            password: some(password)?,
             path: decoded(path.strip_prefix('/').unwrap_or(path))?,
             hostname: None,
         })
     }
-}
 
-/// Parses a URL, and refuses parts that would not be used.
-fn parsed(text: &str) -> Result<Url, AddressError> {
-    let (_, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    if host.matches(':').count() > 1 && !host.contains('[') {
-        return Err(AddressError::Brackets);
-    }
-    let is_cut = rest.contains('@') && !authority.contains('@');
-    match Url::parse(text) {
-        // The text in place of the port is the beginning of a password.
-        Err(_) if is_cut => Err(AddressError::At),
-        Err(error) => Err(AddressError::Url(UrlError(error))),
-        Ok(url) if url.fragment().is_some() => Err(AddressError::Fragment),
-        Ok(url) if url.query().is_some() => Err(AddressError::Query),
-        Ok(url) => Ok(url),
+    /// Returns the URL of one host, with characters percent-encoded that no URL has, but people write.
+    fn one_url(&self, host: &str, path: &str) -> Result<String, UrlError> {
+        let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+        if port.is_some_and(|port| !port.is_empty() && port.parse::<u16>().is_err()) {
+            return Err(UrlError::PORT);
+        }
+        let mut url = String::from("amqp://");
+        if let Some(userinfo) = self.userinfo {
+            url.extend(utf8_percent_encode(userinfo, ODD_IN_USERINFO).chain(["@"]));
+        }
+        url.extend(utf8_percent_encode(host, &AsciiSet::EMPTY));
+        url.extend(utf8_percent_encode(path, ODD));
+        Ok(url)
     }
 }
 
@@ -217,12 +269,20 @@ pub enum AddressError {
     At,
     /// The URL has an IPv6 address without brackets.
     Brackets,
+    /// The text is a list of addresses, and one address is expected.
+    Several,
+    /// The list of addresses is malformed.
+    List,
 }
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(error) => write!(f, "not a URL: {error}"),
+            Self::Several => f.write_str("several addresses, where one is expected"),
+            Self::List => {
+                f.write_str("a list of addresses is written amqp://a,b or failover:(amqp://a,amqps://b)")
+            }
             Self::Scheme => f.write_str("the URL does not begin with amqp:// or amqps://"),
             Self::Host => f.write_str("the URL names no host"),
             Self::Utf8 => f.write_str("the URL has percent-encoded text that is not UTF-8"),
@@ -242,15 +302,51 @@ impl std::error::Error for AddressError {}
 
 /// The reason for which a text is not a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UrlError(url::ParseError);
+pub struct UrlError(&'static str);
+
+impl UrlError {
+    const PORT: Self = Self("the port is not a number up to 65535");
+}
+
+impl From<ParseError> for UrlError {
+    fn from(error: ParseError) -> Self {
+        Self(match error.kind() {
+            ParseErrorKind::InvalidPctEncodedOctet => {
+                "a '%' without two hexadecimal digits; '%' itself is %25"
+            }
+            ParseErrorKind::UnexpectedChar => "a character that is not allowed in its place",
+            ParseErrorKind::InvalidIpv6Addr => "a malformed IPv6 address",
+        })
+    }
+}
 
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        f.write_str(self.0)
     }
 }
 
 impl std::error::Error for UrlError {}
+
+/// The beginning of a list of URLs.
+pub(super) const FAILOVER: &str = "failover:";
+
+/// The characters that no part of a URL has, except control characters.
+const ODD: &AsciiSet = &AsciiSet::EMPTY
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+const ODD_IN_USERINFO: &AsciiSet = &ODD.add(b'@');
 
 const ENCODE: &str = "percent-encode '/', '?', '#' and '@' in the user and the password ('#' as %23)";
 
@@ -274,6 +370,32 @@ mod tests {
             assert_eq!((address.host(), address.port(), address.path()), (host, port, path));
             assert_eq!(address.is_encrypted(), url.starts_with("amqps"));
         }
+    }
+
+    /// Characters that no URL has are taken for what they are; only a '%' has to be written as %25.
+    #[test]
+    fn odd_characters_are_kept() {
+        let address: Address = " AMQP://m\u{fc}:a^|{[ ]}\\\"<>`\u{20ac}@h\u{f6}st:/q |x,y\n".parse().unwrap();
+        assert_eq!((address.user(), address.host(), address.port()), (Some("m\u{fc}"), "h\u{f6}st", 5672));
+        assert_eq!((address.password(), address.path()), (Some("a^|{[ ]}\\\"<>`\u{20ac}"), "q |x,y"));
+        for (url, words) in [
+            ("amqp://u:50%off@h", "not a URL: a '%' without"),
+            ("amqp://u:a\nb@h", "not a URL: a character that is not allowed"),
+            ("amqp://h{", "not a URL: a character that is not allowed"),
+            ("amqp://[::1::2]", "not a URL: a malformed IPv6 address"),
+            ("amqp://[::1", "not a URL: a character that is not allowed"),
+            ("amqp://[v1.x]", "the URL names no host"),
+            ("amqp://h:-1", "not a URL: the port is not"),
+            ("amqp://h:+1", "not a URL: "),
+            ("amqp://[::1]:x", "not a URL: the port is not"),
+        ] {
+            let error = url.parse::<Address>().unwrap_err().to_string();
+            assert!(error.starts_with(words), "{url}: {error}");
+        }
+        let alone: Address = "amqp://me:@h".parse().unwrap();
+        assert_eq!((alone.user(), alone.password()), (Some("me"), None));
+        let long: Address = "amqp://[0:0:0::1]:0005672".parse().unwrap();
+        assert_eq!((long.host(), long.port()), ("::1", 5672));
     }
 
     #[test]

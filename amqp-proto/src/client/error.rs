@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::address::AddressError;
+use super::addresses::AddressesError;
 use super::close_reason::CloseReason;
 use crate::codec::DecodeError;
 use crate::config::Ungranted;
@@ -35,6 +36,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The URL is not a broker's URL.
     Address(AddressError),
+    /// An address of a list is not a broker's URL.
+    Addresses(AddressesError),
     /// The user name or the password cannot be sent.
     Credential(BadCredential),
     /// A system call or TLS failed: the host was not reached, a certificate is not trusted, an address is in
@@ -141,6 +144,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(error) => write!(f, "{error}"),
+            Self::Addresses(error) => write!(f, "{error}"),
             Self::Credential(error) => write!(f, "{error}"),
             // The text of a system error does not say that it is one.
             Self::Io(error) if error.get_ref().is_none() => write!(f, "I/O error: {error}"),
@@ -210,6 +214,13 @@ from! {
     ReadError => Read;
     FlowError => Credit;
     DecodeError => Message;
+}
+
+/// The error of a single address is [`Error::Address`].
+impl From<AddressesError> for Error {
+    fn from(error: AddressesError) -> Self {
+        if error.is_alone() { error.error().into() } else { Self::Addresses(error) }
+    }
 }
 
 impl From<Failure> for Error {

@@ -48,9 +48,10 @@ impl Error {
     /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Address(_) | Self::Credential(_) | Self::Request(RequestError::NoAddress) => {
-                ErrorKind::InvalidInput
-            }
+            Self::Address(_)
+            | Self::Addresses(_)
+            | Self::Credential(_)
+            | Self::Request(RequestError::NoAddress) => ErrorKind::InvalidInput,
             Self::Io(error) => io_kind(error),
             Self::Connection(ended) | Self::Session(ended) | Self::Link(ended) => ended_kind(ended),
             Self::Lost(_) | Self::Undecided | Self::Unconfirmed => ErrorKind::OutcomeUnknown,

@@ -1,12 +1,13 @@
 //! The parts of an adapter that need no IO: addresses, options, TLS and SASL settings, and errors.
 //!
-//! [`Address`] is a URL in its parts. [`ConnectionOptions`] make the engine of a client, [`Acceptor`] that of a
+//! [`Address`] is a URL in its parts, and [`Addresses`] are those of a cluster. [`ConnectionOptions`] make the engine of a client, [`Acceptor`] that of a
 //! server; both decide which SASL mechanisms are allowed over which transport. [`Outgoing`] is a message with
 //! its send options. [`Error`] is the error of an adapter's call. [`log_frames`] logs frames. The module does no
 //! IO and does not wait: a [`Host`] passes in what it needs of the operating system.
 
 mod acceptor;
 mod address;
+mod addresses;
 mod close_reason;
 mod error;
 mod frame_log;
@@ -27,6 +28,7 @@ pub const STOP_BEFORE_CLOSE: core::time::Duration = core::time::Duration::from_m
 
 pub use acceptor::Acceptor;
 pub use address::{Address, AddressError, UrlError};
+pub use addresses::{Addresses, AddressesError};
 pub use close_reason::CloseReason;
 pub use error::{Error, Result};
 pub use frame_log::log_frames;

@@ -115,12 +115,18 @@ pub enum GiveUp {
 }
 
 impl<A: Dialable> Redial<A> {
-    /// Returns the beginning: no attempt was made, and the first one is due.
+    /// Returns the beginning: no attempt was made, and the first one is due. A server that is named twice counts
+    /// once.
     pub fn new(rules: Reconnect, addresses: impl IntoIterator<Item = A>) -> Self {
-        let own = |address| Entry { address, is_learnt: false, is_final: false };
+        let mut entries: Vec<Entry<A>> = Vec::new();
+        for address in addresses {
+            if !entries.iter().any(|entry| entry.address.is_at(&address)) {
+                entries.push(Entry { address, is_learnt: false, is_final: false });
+            }
+        }
         let mut redial = Self {
             rules,
-            entries: addresses.into_iter().map(own).collect(),
+            entries,
             round: VecDeque::new(),
             rounds: 0,
             dials: 0,
