@@ -204,7 +204,7 @@ fn the_servers_that_peers_name_are_bounded_in_number() {
     assert_eq!(dialled, 65);
 }
 
-/// [2.8.16]: a redirect is followed at once, before and after the connection was open.
+/// C-REDIR-01: a redirect is followed at once, before and after the connection was open.
 #[test]
 fn a_redirect_is_followed_at_once() {
     let mut redial = redial(rules(), &["a", "b"]);

@@ -121,11 +121,34 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let url = UrlParts::of(text)?;
-        match url.hosts.contains(',') {
+        match url.hosts.contains(',') || split_urls(text).len() > 1 {
             true => Err(AddressError::Several),
             false => url.address(url.hosts),
         }
     }
+}
+
+/// Returns the URLs of a list, separated by commas.
+pub(super) fn split_urls(list: &str) -> Vec<&str> {
+    let (mut urls, mut rest) = (Vec::new(), list);
+    // A comma ends a URL only if another URL begins behind it.
+    for (at, _) in list.match_indices(',').rev() {
+        let (_, behind) = rest.split_at(at);
+        let behind = behind.strip_prefix(',').unwrap_or(behind);
+        if begins_url(behind) {
+            urls.push(behind);
+            (rest, _) = rest.split_at(at);
+        }
+    }
+    urls.push(rest);
+    urls.reverse();
+    urls
+}
+
+fn begins_url(text: &str) -> bool {
+    let is_scheme =
+        |text: &str| text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet));
+    text.split_once("://").is_some_and(|(scheme, _)| !scheme.trim().is_empty() && is_scheme(scheme.trim()))
 }
 
 /// A URL in parts that are not decoded, with one host or several.
@@ -157,9 +180,10 @@ impl<'u> UrlParts<'u> {
         Ok(Self { is_encrypted, userinfo, hosts, rest })
     }
 
-    /// Returns `true` if a password that is not percent-encoded has probably ended the host.
-    pub(super) fn is_cut(&self) -> bool {
-        self.userinfo.is_none() && self.rest.contains('@')
+    /// Returns `true` if the host may be a part of a password, which has ended it by a character that is not
+    /// percent-encoded.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.rest.contains('@')
     }
 
     /// Returns the address of one of the hosts.
@@ -171,7 +195,7 @@ impl<'u> UrlParts<'u> {
         let url = self.one_url(host, path).and_then(|url| Uri::parse(url).map_err(|(error, _)| error.into()));
         let url = match url {
             // The text in place of the port is the beginning of a password.
-            Err(_) if self.is_cut() => return Err(AddressError::At),
+            Err(_) if self.userinfo.is_none() && self.is_doubtful() => return Err(AddressError::At),
             Err(error) => return Err(AddressError::Url(error)),
             Ok(_) if rest.contains('#') => return Err(AddressError::Fragment),
             Ok(_) if rest.contains('?') => return Err(AddressError::Query),
@@ -184,6 +208,9 @@ impl<'u> UrlParts<'u> {
             Host::Ipv6(ip) => ip.to_string(),
             _ => return Err(AddressError::Host),
         };
+        if matches!(authority.host_parsed(), Host::RegName(_)) && host.contains(is_odd_in_host) {
+            return Err(AddressError::Url(UrlError::ODD));
+        }
         let userinfo = authority.userinfo().map(|userinfo| userinfo.as_str()).unwrap_or_default();
         let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
         let path = url.path().as_str();
@@ -306,6 +333,7 @@ pub struct UrlError(&'static str);
 
 impl UrlError {
     const PORT: Self = Self("the port is not a number up to 65535");
+    const ODD: Self = Self("a character that is not allowed in its place");
 }
 
 impl From<ParseError> for UrlError {
@@ -327,6 +355,11 @@ impl fmt::Display for UrlError {
 }
 
 impl std::error::Error for UrlError {}
+
+/// Returns `true` for a character that no name of a host has, not even percent-encoded.
+fn is_odd_in_host(odd: char) -> bool {
+    odd.is_control() || odd.is_whitespace() || ",:/?#[]@%".contains(odd)
+}
 
 /// The beginning of a list of URLs.
 pub(super) const FAILOVER: &str = "failover:";
@@ -381,6 +414,8 @@ mod tests {
         for (url, words) in [
             ("amqp://u:50%off@h", "not a URL: a '%' without"),
             ("amqp://u:a\nb@h", "not a URL: a character that is not allowed"),
+            ("amqp://a%2Cb", "not a URL: a character that is not allowed"),
+            ("amqp://a%00", "not a URL: a character that is not allowed"),
             ("amqp://h{", "not a URL: a character that is not allowed"),
             ("amqp://[::1::2]", "not a URL: a malformed IPv6 address"),
             ("amqp://[::1", "not a URL: a character that is not allowed"),

@@ -5,7 +5,7 @@ use std::slice;
 use std::str::FromStr;
 use std::vec;
 
-use super::address::{Address, AddressError, FAILOVER, UrlParts};
+use super::address::{Address, AddressError, FAILOVER, UrlParts, split_urls};
 
 /// The addresses of one or more brokers that stand for each other, such as the nodes of a cluster.
 ///
@@ -55,7 +55,8 @@ impl FromStr for Addresses {
             match url.and_then(|url| url.address(host)) {
                 Ok(address) => addresses.push(address),
                 Err(error) => {
-                    let host = url.ok().filter(|url| !url.is_cut()).map(|_| name(host)).unwrap_or_default();
+                    let host =
+                        url.ok().filter(|url| !url.is_doubtful()).map(|_| name(host)).unwrap_or_default();
                     return Err(AddressesError { place: index + 1, of, host, error });
                 }
             }
@@ -82,25 +83,7 @@ fn urls(text: &str) -> Result<Vec<&str>, AddressesError> {
             inner.ok_or_else(|| AddressesError::of_list(error))?
         }
     };
-    let (mut urls, mut rest) = (Vec::new(), list);
-    // A comma ends a URL only if another URL begins behind it.
-    for (at, _) in list.match_indices(',').rev() {
-        let (_, behind) = rest.split_at(at);
-        let behind = behind.strip_prefix(',').unwrap_or(behind);
-        if begins_url(behind) {
-            urls.push(behind);
-            (rest, _) = rest.split_at(at);
-        }
-    }
-    urls.push(rest);
-    urls.reverse();
-    Ok(urls)
-}
-
-fn begins_url(text: &str) -> bool {
-    let is_scheme =
-        |text: &str| text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet));
-    text.split_once("://").is_some_and(|(scheme, _)| !scheme.trim().is_empty() && is_scheme(scheme.trim()))
+    Ok(split_urls(list))
 }
 
 fn hosts(url: &str) -> impl Iterator<Item = Entry<'_>> {
@@ -213,7 +196,68 @@ impl std::error::Error for AddressesError {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Address, AddressError, Addresses};
+
+    /// Returns texts of the parts of which lists are made.
+    fn texts() -> impl Strategy<Value = String> {
+        let part = prop::sample::select(vec![
+            "amqp://",
+            "amqps://",
+            "failover:(",
+            ")",
+            ",",
+            ":",
+            "@",
+            "/",
+            "?",
+            "#",
+            "[::1]",
+            "a",
+            "5672",
+            "%",
+            "%2C",
+            " ",
+            "\u{e9}",
+            "seCret",
+        ]);
+        prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        /// Every text is a list or an error, a list of one is an address, and the URLs that are shown are
+        /// those of the list.
+        #[test]
+        fn all_texts_are_a_list_or_an_error(text in texts()) {
+            let address = text.parse::<Address>();
+            match text.parse::<Addresses>() {
+                Ok(addresses) => {
+                    let shown: Addresses = addresses.to_string().parse().unwrap();
+                    let places = |list: &Addresses| -> Vec<_> {
+                        list.iter().map(|one| (one.host().to_owned(), one.port(), one.is_encrypted())).collect()
+                    };
+                    prop_assert_eq!(places(&shown), places(&addresses));
+                    match address {
+                        Ok(address) => prop_assert_eq!(addresses, address.into()),
+                        Err(error) => prop_assert_eq!(error, AddressError::Several),
+                    }
+                }
+                Err(error) => prop_assert!(address.is_err(), "{}", error),
+            }
+        }
+
+        /// For all passwords that hold no comma: the error of a list does not show them.
+        #[test]
+        fn no_error_shows_a_password(before in "[a-z0-9@%#/?:]{0,4}", after in "[a-z0-9@%#/?:]{0,4}", end in texts()) {
+            let text = format!("amqp://me:{before}PASSWORD{after}@a,b{end}");
+            if let Err(error) = text.parse::<Addresses>() {
+                prop_assert!(!format!("{error} {error:?}").contains("PASSWORD"), "{}: {}", text, error);
+            }
+        }
+    }
 
     #[test]
     fn lists_share_a_login_or_name_whole_urls() {

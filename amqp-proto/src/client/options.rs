@@ -125,6 +125,8 @@ impl ConnectionOptions {
     }
 
     /// Sets `open.hostname`, the virtual host to connect to [2.7.1]. Default: the host of the URL.
+    ///
+    /// If a peer has named the server, such as by a redirect, its hostname takes the place of this one [2.8.16].
     pub fn with_hostname(mut self, name: impl Into<Str>) -> Self {
         self.hostname = Some(name.into());
         self
@@ -413,16 +415,30 @@ fn product() -> Fields {
     properties.into_iter().map(|(name, text)| (Symbol::from(name), Value::from(text))).collect()
 }
 
-#[cfg(all(test, not(feature = "tls")))]
+#[cfg(test)]
 mod tests {
-    use super::super::error::Error;
-    use super::{Address, AddressError, ConnectionOptions};
+    use super::{Address, ConnectionOptions};
+    use crate::policy::{Dialable, Referral};
+    use crate::types::Fields;
+    use crate::wire::{AmqpError, Condition};
 
+    #[test]
+    fn the_hostname_of_a_redirect_is_that_of_the_open() {
+        let info: Fields = [("hostname", "b.example"), ("network-host", "10.0.0.2")].into();
+        let error = AmqpError::new(Condition::ConnectionRedirect).with_info(info);
+        let here: Address = "amqp://a.example".parse().unwrap();
+        let there = here.referred(&Referral::of_redirect(&error).unwrap()).unwrap();
+        let options = ConnectionOptions::new().with_hostname("vhost:a");
+        let hostname = |address| options.clone().for_address(address).unwrap().hostname.unwrap();
+        assert_eq!((hostname(&here).as_str(), hostname(&there).as_str()), ("vhost:a", "b.example"));
+    }
+
+    #[cfg(not(feature = "tls"))]
     #[test]
     fn a_build_without_tls_does_not_connect_in_the_clear_instead() {
         let address: Address = "amqps://user:secret@localhost".parse().unwrap();
         let error = ConnectionOptions::new().for_address(&address).unwrap_err();
-        assert!(matches!(error, Error::Address(AddressError::NoTls)), "{error:?}");
+        assert!(matches!(error, crate::client::Error::Address(super::AddressError::NoTls)), "{error:?}");
         assert_eq!(error.to_string(), "amqps:// requires TLS, which this build does not have");
     }
 }
