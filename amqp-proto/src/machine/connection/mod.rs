@@ -72,8 +72,6 @@ pub enum Reading {
 pub(super) enum Step {
     /// The step has an event of a transfer.
     Told(Arrived),
-    /// The step has another event.
-    Event(Event),
     /// There may be more input.
     Done,
     /// There is no more input, or the input must wait.
@@ -265,9 +263,13 @@ impl Machine {
             return self.pop_event();
         }
         loop {
+            if self.endpoints.updates.is_some()
+                && let Some(event) = self.endpoints.next_update()
+            {
+                return Some(self.shown(event));
+            }
             match self.step() {
                 Step::Told(arrived) => return Some(self.shown(arrived.into())),
-                Step::Event(event) => return Some(self.shown(event)),
                 Step::Rest => return None,
                 Step::Done if self.endpoints.fx.events.is_empty() => {}
                 Step::Done => return self.pop_event(),
@@ -366,24 +368,22 @@ impl Machine {
     /// Handles input until there is an event.
     fn run(&mut self) {
         while self.endpoints.fx.events.is_empty() {
+            // Other events of the frame come after that of a transfer or a delivery.
+            if let Some(event) = self.endpoints.next_update() {
+                self.endpoints.fx.events.push_front(event);
+                return;
+            }
             match self.step() {
-                // Other events of the frame come after this one.
                 Step::Told(arrived) => self.endpoints.fx.events.push_front(arrived.into()),
-                Step::Event(event) => self.endpoints.fx.events.push_front(event),
                 Step::Rest => return,
                 Step::Done => {}
             }
         }
     }
 
-    /// Handles the next header or frame of the input.
+    /// Handles the next header or frame of the input. The updates of the frame before it are told.
     #[inline]
     fn step(&mut self) -> Step {
-        if self.endpoints.updates.is_some()
-            && let Some(event) = self.endpoints.next_update()
-        {
-            return Step::Event(event);
-        }
         if self.is_over || !matches!(self.handshake, Handshake::Amqp) || self.has_too_much_output() {
             return self.step_below();
         }

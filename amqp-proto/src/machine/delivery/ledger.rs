@@ -126,10 +126,13 @@ impl Ledger {
 
     #[inline]
     pub(crate) fn get(&self, number: u64) -> Option<&Record> {
-        match self.ring.get(self.place(number)) {
-            Some(record) if record.is_live() && self.is_young(number) => Some(record),
-            _ => self.old.get(&number),
-        }
+        self.young(number).or_else(|| self.old.get(&number))
+    }
+
+    /// Returns an unsettled delivery that has its place in the ring.
+    #[inline]
+    pub(super) fn young(&self, number: u64) -> Option<&Record> {
+        self.ring.get(self.place(number)).filter(|record| record.is_live() && self.is_young(number))
     }
 
     #[inline]
@@ -247,7 +250,7 @@ impl Ledger {
 
     #[cold]
     fn make_way_slowly(&mut self, number: u64) {
-        if number == self.next && self.young() >= self.ring.len() / 2 {
+        if number == self.next && self.young_len() >= self.ring.len() / 2 {
             self.resize(self.ring.len() * 2);
             return;
         }
@@ -274,14 +277,14 @@ impl Ledger {
 
     /// Returns the number of deliveries in the ring.
     #[inline]
-    fn young(&self) -> usize {
+    fn young_len(&self) -> usize {
         (self.live as usize).saturating_sub(self.old.len())
     }
 
     /// Shrinks a large ring with few unsettled deliveries.
     #[inline]
     fn look_at_size(&mut self) {
-        if self.ring.len() > KEPT && self.young() < self.ring.len() / 8 {
+        if self.ring.len() > KEPT && self.young_len() < self.ring.len() / 8 {
             self.shrink();
         }
     }

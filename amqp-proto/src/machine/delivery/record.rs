@@ -113,6 +113,12 @@ impl Record {
         }
     }
 
+    /// Returns `true` if the peer has sent no state.
+    #[inline]
+    pub(super) fn is_undecided(&self) -> bool {
+        self.remote == Brief::None
+    }
+
     /// Returns `true` if the peer has sent an outcome, which cannot change [2.6.12].
     pub(crate) fn has_remote_outcome(&self) -> bool {
         is_terminal(self.remote, self.states.as_deref().and_then(|states| states.remote.as_ref()))

@@ -10,10 +10,11 @@ use super::send_check::{Permit, commit, first_transfer};
 use crate::config::SendOptions;
 use crate::machine::command_error::SendError;
 use crate::machine::endpoints::Endpoints;
-use crate::machine::link::{Sender, Sending, SendingEnd};
+use crate::machine::link::{LinkEnd, Sender, Sending, SendingEnd};
 use crate::machine::output::Outbox;
 use crate::message::{Message, Payload, data_head};
 use crate::types::{DeliveryKey, Handle, LinkIx};
+use crate::wire::SenderSettleMode;
 
 impl Endpoints {
     /// Sends an encoded message.
@@ -23,11 +24,8 @@ impl Endpoints {
         payload: &Payload,
         options: &SendOptions,
     ) -> Result<DeliveryKey, SendError> {
-        let permit = self.check_send(index, payload.len(), options)?;
         let write = |out: &mut Outbox| payload.chunks().iter().for_each(|chunk| out.payload(chunk));
-        self.transmit(index, permit, options, payload.len(), write, || {
-            payload.chunks().iter().cloned().collect()
-        })
+        self.deliver(index, options, payload.len(), write, || payload.chunks().iter().cloned().collect())
     }
 
     /// Sends a message that is one data section.
@@ -39,14 +37,11 @@ impl Endpoints {
     ) -> Result<DeliveryKey, SendError> {
         let head = data_head(data.len()).map_err(SendError::Unencodable)?;
         let octets = head.len() + data.len();
-        let permit = self.check_send(index, octets, options)?;
         let write = |out: &mut Outbox| {
             out.tail().extend_from_slice(&head);
             out.payload(data);
         };
-        self.transmit(index, permit, options, octets, write, || {
-            [Bytes::copy_from_slice(&head), data.clone()].into()
-        })
+        self.deliver(index, options, octets, write, || [Bytes::copy_from_slice(&head), data.clone()].into())
     }
 
     /// Encodes and sends a message.
@@ -65,18 +60,86 @@ impl Endpoints {
         let mut octets = core::mem::take(&mut self.fx.scratch);
         octets.clear();
         let sent = message.encode(&mut octets).map_err(SendError::Unencodable).and_then(|()| {
-            let permit = self.check_send(index, octets.len(), options)?;
             let write = |out: &mut Outbox| out.tail().extend_from_slice(&octets);
-            self.transmit(index, permit, options, octets.len(), write, || {
-                [Bytes::copy_from_slice(&octets)].into()
-            })
+            self.deliver(index, options, octets.len(), write, || [Bytes::copy_from_slice(&octets)].into())
         });
         self.fx.scratch = octets;
         sent
     }
 
+    /// Sends a delivery that `write` adds to the output, or `keep` returns if it does not fit in one frame.
+    #[inline(always)]
+    fn deliver(
+        &mut self,
+        index: LinkIx,
+        options: &SendOptions,
+        octets: usize,
+        write: impl FnOnce(&mut Outbox),
+        keep: impl FnOnce() -> VecDeque<Bytes>,
+    ) -> Result<DeliveryKey, SendError> {
+        if let Some(key) = self.write_usual_head(index, options, octets) {
+            write(&mut self.fx.out);
+            return Ok(key);
+        }
+        let permit = self.check_send(index, octets, options)?;
+        self.transmit(index, permit, options, octets, write, keep)
+    }
+
+    /// Begins a delivery in the usual case, and writes its frame up to the payload.
+    ///
+    /// Changes nothing and returns `None` if anything is unusual: the delivery has an option of its own, or does
+    /// not fit in one frame; credit, window or room in the output are missing, or used up by the delivery; or
+    /// another frame comes first. The general way handles that, and says why a delivery is refused.
+    #[inline(always)]
+    fn write_usual_head(
+        &mut self,
+        index: LinkIx,
+        options: &SendOptions,
+        octets: usize,
+    ) -> Option<DeliveryKey> {
+        /// The octets of a frame before its payload, at most.
+        const HEAD: usize = 64;
+        let room = self.limits.output_octets().saturating_sub(self.fx.out.len());
+        let is_plain = options.is_plain() && options.tag.is_none();
+        if !is_plain || !self.is_open || !self.ahead.is_empty() || octets + HEAD >= room {
+            return None;
+        }
+        let link = self.links.at(index)?;
+        let session = self.sessions.get_mut(link.session)?;
+        let is_ready =
+            link.is_complete() && session.is_mapped() && !session.leaves && session.unsent.is_none();
+        let LinkEnd::Sender(sender) = &mut link.end else { return None };
+        let settled = match (link.snd_settle_mode, options.settled) {
+            (SenderSettleMode::Settled, None | Some(true)) => true,
+            (SenderSettleMode::Unsettled, None | Some(false)) => false,
+            (SenderSettleMode::Mixed, settled) => settled.unwrap_or(false),
+            (SenderSettleMode::Settled | SenderSettleMode::Unsettled, _) => return None,
+        };
+        let is_small = sender.max_message_size.is_none_or(|max| octets as u64 <= max);
+        let has_room = sender.credit.credit() > 1 && session.outgoing.left() > 1;
+        let is_kept = settled || session.sent.live() < self.limits.unsettled();
+        if !(is_ready && is_small && has_room && is_kept) || sender.sending.is_some() {
+            return None;
+        }
+        let tag = sender.next_tag();
+        if !settled && !link.tags.is_larger(&tag) {
+            return None;
+        }
+        let (handle, id) = (Handle::new(link.handle), session.sent.next_id());
+        let mut head = TransferHead::new(handle, id, tag, options.message_format);
+        head.settled = settled;
+        self.fx.send_transfer(session.channel, &head, octets).ok()?;
+        let key = DeliveryKey::sent(session.key, session.sent.next());
+        if !settled {
+            link.tags.add_larger(&tag);
+        }
+        session.outgoing.send();
+        commit(link, session, &Permit::usual(tag, settled), options);
+        Some(key)
+    }
+
     /// Sends a checked delivery: in one transfer if it fits, else in several.
-    #[inline]
+    #[inline(never)] // for what is unusual
     fn transmit(
         &mut self,
         index: LinkIx,

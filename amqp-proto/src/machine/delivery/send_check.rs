@@ -22,6 +22,14 @@ pub(super) struct Permit {
     follows: bool,
 }
 
+impl Permit {
+    /// Returns the permission of a delivery that was found to need nothing else.
+    #[inline]
+    pub(super) fn usual(tag: DeliveryTag, settled: bool) -> Self {
+        Self { tag, settled, follows: false }
+    }
+}
+
 impl Endpoints {
     /// Checks whether a delivery of this length may begin; nothing changes.
     #[inline]

@@ -19,13 +19,23 @@ impl Tags {
     /// Adds a tag. Returns `false` without any change if the tag is in use; `live` returns the tags in use.
     #[inline(always)]
     pub(crate) fn insert(&mut self, tag: &DeliveryTag, live: impl FnOnce() -> BTreeSet<DeliveryTag>) -> bool {
-        match (number(tag), &self.set) {
-            (Some(number), None) if number > self.largest => {
-                self.largest = number;
-                true
-            }
-            _ => self.insert_in_set(tag, live),
+        if self.is_larger(tag) {
+            self.add_larger(tag);
+            return true;
         }
+        self.insert_in_set(tag, live)
+    }
+
+    /// Returns `true` if a tag is not in use, since it is larger than all before.
+    #[inline]
+    pub(crate) fn is_larger(&self, tag: &DeliveryTag) -> bool {
+        self.set.is_none() && number(tag).is_some_and(|number| number > self.largest)
+    }
+
+    /// Adds a tag that [`is_larger`](Self::is_larger).
+    #[inline]
+    pub(crate) fn add_larger(&mut self, tag: &DeliveryTag) {
+        self.largest = number(tag).unwrap_or(self.largest);
     }
 
     #[cold]
