@@ -2,7 +2,7 @@
 """The adapters are thin skins over amqp-proto/src/driver, and amqp-proto does no IO. Usage: skins.py [TREE]
 
 - A file of an adapter uses its own folder and files of lower floors only, so there is no cycle.
-- An adapter has at most 1,600 lines outside of container/ and broker/.
+- An adapter has at most 1,750 lines outside of container/ and broker/.
 - Outside of broker/ it counts no credit, window or number of a delivery, and names no condition and no performative.
 - The broker uses only what lib.rs publishes.
 - Both adapters have the same public items, except those that amqp-proto/docs/ADAPTERS.md lists as in one only.
@@ -11,13 +11,13 @@
 import pathlib, re, sys
 from floors import QUIET, code, imports
 
-LIMIT = 1600
+LIMIT = 1750
 PAGE = "amqp-proto/docs/ADAPTERS.md"
 FLOORS = {
-    "amqp-tokio": "host within / connect reader sent tcp tls write_buffer / driver receiver writer / for_each sender / builders / session"
+    "amqp-tokio": "host within / connect reader sent tcp tls write_buffer / driver receiver writer / for_each redial sender / builders / session"
                   " / connection / listener requester responder / container / broker",
     "amqp-blocking": "host race reading transport wait / connect reader sent writing / receiver tls writer"
-                     " / for_each sender / builders / session / connection / listener requester responder / container",
+                     " / for_each redial sender / builders / session / connection / listener requester responder / container",
 }
 NUMBER = r"\w*(?:credit|window|delivery_id|delivery_count|transfer_id)\w*(?:\(\))?"
 DECIDES = {

@@ -1,25 +1,24 @@
 //! [`Connection`]: opens a connection, begins sessions, and closes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread as Waiter};
 use std::time::{Duration, Instant};
 
 use amqp_proto::Connection as Engine;
 use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Result};
-use amqp_proto::driver::{self, Clock, Hub, HubOptions, LastWords};
+use amqp_proto::driver::{self, Clock, Dialer, Hub, HubOptions, LastWords};
 use amqp_proto::types::Moment;
 
 use crate::builders::{ReceiverBuilder, SenderBuilder};
 use crate::connect;
 use crate::host::HOST;
-use crate::reading;
+use crate::redial::{StatusChanges, redial};
 use crate::session::{Offer, OfferedSession, Session};
 #[cfg(feature = "tls")]
 use crate::tls;
 use crate::transport::{self, Transport};
 use crate::wait::{ready, ready_by};
-use crate::writing::{self, Way, Writer};
+use crate::writing::{Way, carry};
 
 /// A handle of a connection. Clones are cheap handles of the same connection, for any thread.
 ///
@@ -44,7 +43,7 @@ pub struct Connection(pub(crate) driver::Connection<Waiter>);
 
 impl Connection {
     fn connect_to(address: &Address, options: &ConnectionOptions) -> Result<Self> {
-        let stream = connect::reach(address, options)?;
+        let stream = connect::reach(address, options, &|| false)?;
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
             return Self::open_secured(stream, address.hostname(), options);
@@ -88,16 +87,15 @@ driver::skin::connection!(; Transport);
 /// The longest time that dropping the last handle takes, without a close timeout.
 const LONGEST_DROP: Duration = Duration::from_secs(10);
 
-/// Starts the threads of a connection: one reads, the other writes and keeps deadlines.
+/// Starts the threads of a connection: one writes and keeps deadlines, the other, which it starts, reads.
 fn drive<T: Transport>(
     transport: T,
     engine: Engine,
     options: &ConnectionOptions,
 ) -> Result<Arc<Hub<Waiter>>> {
-    transport.prepare(writing::LONGEST_WRITE)?;
-    let way = Way::new(transport.try_clone()?);
+    let way = Way::to(&transport)?;
     #[cfg(feature = "tracing")]
-    let (writer_span, reader_span) = (engine.span().clone(), engine.span().clone());
+    let span = engine.span().clone();
     let longest_drop = options.close_timeout().unwrap_or(LONGEST_DROP);
     let start = Instant::now();
     let clock = Clock::new(move || Moment::START + start.elapsed());
@@ -108,31 +106,13 @@ fn drive<T: Transport>(
         let _ = ready_by(hub.written(), Instant::now().checked_add(longest_drop));
     }));
     let hub = Hub::new(engine, hub_options);
-    let is_read = Arc::new(AtomicBool::new(false));
-    let writer = Writer { hub: Arc::clone(&hub), way, start, is_read: Arc::clone(&is_read) };
-    let writing = thread::Builder::new().name("amqp-write".into()).spawn(move || {
+    let writer_hub = Arc::clone(&hub);
+    thread::Builder::new().name("amqp-write".into()).spawn(move || {
         #[cfg(feature = "tracing")]
-        let _span = writer_span.enter();
-        writer.run();
+        let _span = span.enter();
+        let dialer = Dialer::new(&writer_hub);
+        carry(&writer_hub, start, transport, way);
+        redial(&writer_hub, &dialer, start);
     })?;
-    let writer = writing.thread().clone();
-    let (read_hub, done) = (Arc::clone(&hub), Arc::clone(&is_read));
-    let reads = thread::Builder::new().name("amqp-read".into()).spawn({
-        let writer = writer.clone();
-        move || {
-            #[cfg(feature = "tracing")]
-            let _span = reader_span.enter();
-            reading::run(&read_hub, transport);
-            done.store(true, Ordering::Release);
-            writer.unpark();
-        }
-    });
-    if let Err(error) = reads {
-        // The writing thread ends the transport.
-        is_read.store(true, Ordering::Release);
-        hub.drive(|state| state.give_up());
-        writer.unpark();
-        return Err(error.into());
-    }
     Ok(hub)
 }

@@ -16,6 +16,7 @@
 //! | ask and answer | [`Connection::requester`], [`Connection::responder`] |
 //! | listen | [`Listener`], [`Acceptor`], [`Connection::next_offer`], [`Transport`] |
 //! | run a handler | [`Container`], [`handler::Handler`] |
+//! | open a lost connection again | [`ConnectionOptions::with_reconnect`], [`Connection::status`] |
 //! | handle errors | [`Error::kind`], [`Error::is_transient`], [`policy::Backoff`] |
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod race;
 mod reader;
 mod reading;
 mod receiver;
+mod redial;
 mod requester;
 mod responder;
 mod sender;
@@ -48,6 +50,7 @@ pub use container::{Container, Injector};
 pub use listener::{Incoming, Listener};
 pub use reader::MessageReader;
 pub use receiver::{Deliveries, Delivery, Receiver};
+pub use redial::StatusChanges;
 pub use requester::Requester;
 pub use responder::{Request, Responder};
 pub use sender::Sender;

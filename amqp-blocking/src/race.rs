@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use amqp_proto::client::STAGGER;
 
 /// Tries addresses in order, each in a thread of its own, the next one as soon as one has failed or has not answered
-/// for a while; gives the first that answers, or why the last one has not.
+/// for a while; gives the first that answers, or why the last one has not. Gives up once `is_stopped`, which is asked
+/// every 100 milliseconds.
 pub(crate) fn race<T: Send + 'static>(
     addresses: Vec<SocketAddr>,
     by: Option<Instant>,
+    is_stopped: &dyn Fn() -> bool,
     connect: impl Fn(SocketAddr, Option<Duration>) -> io::Result<T> + Copy + Send + 'static,
 ) -> io::Result<T> {
     let time_left = move || by.map(|by| by.saturating_duration_since(Instant::now()));
@@ -29,9 +31,17 @@ pub(crate) fn race<T: Send + 'static>(
         } else if running == 0 {
             return Err(failure);
         }
-        let pause = Some(STAGGER).filter(|_| addresses.len() > 0);
-        let wait = pause.into_iter().chain(time_left()).min();
-        match told.recv_timeout(wait.unwrap_or(Duration::MAX)) {
+        let next = (addresses.len() > 0).then(|| Instant::now() + STAGGER);
+        let end = next.into_iter().chain(by).min();
+        let result = loop {
+            let left = end.map_or(TICK, |end| end.saturating_duration_since(Instant::now()));
+            match told.recv_timeout(left.min(TICK)) {
+                Err(_) if is_stopped() => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Err(_) if end.is_none_or(|end| Instant::now() < end) => {}
+                result => break result,
+            }
+        };
+        match result {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => {
                 failure = error;
@@ -43,5 +53,7 @@ pub(crate) fn race<T: Send + 'static>(
     }
 }
 
+/// The time between two looks whether the race is stopped.
+const TICK: Duration = Duration::from_millis(100);
 /// The shortest time of an attempt: a timeout of zero is refused.
 const SHORTEST: Duration = Duration::from_millis(1);

@@ -42,9 +42,11 @@ impl Requester {
     /// [`request`](Self::request).
     pub fn request_timeout(&self, message: impl Into<Message>, span: Duration) -> Result<Delivery> {
         let by = Instant::now().checked_add(span);
+        if let Some(renewed) = driver::Requester::renewed(self) {
+            ready_by(renewed, by)?;
+        }
         let (message, mut question) = driver::Requester::ask(self, message)?;
-        let sender = driver::Requester::sender(self);
-        question.set_sent(match driver::Sender::queue_and_wait(sender, message)? {
+        question.set_sent(match driver::Requester::queue(self, &question, message)? {
             Queued::Sent(sent) => sent,
             Queued::Waiting(queued) => ready_by(queued, by)?,
         });

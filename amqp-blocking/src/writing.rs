@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use amqp_proto::driver::{Hub, WORTH_WRITING, WriteBuffer, WriteHere};
 use amqp_proto::types::Moment;
 
+use crate::reading;
 use crate::transport::Transport;
 
 /// The timeout of one write, after which deadlines are checked.
-pub(crate) const LONGEST_WRITE: Duration = Duration::from_secs(1);
+const LONGEST_WRITE: Duration = Duration::from_secs(1);
 /// The time for the peer to end its direction after all is written. Closing earlier could discard octets that the
 /// peer has not read.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
@@ -36,8 +37,10 @@ impl<T: Transport> Stream for T {
 }
 
 impl Way {
-    pub(crate) fn new(stream: impl Transport) -> Self {
-        Self(Arc::new(Mutex::new(Box::new(stream))))
+    /// Prepares a transport, and returns its writing end.
+    pub(crate) fn to(transport: &impl Transport) -> io::Result<Self> {
+        transport.prepare(LONGEST_WRITE)?;
+        Ok(Self(Arc::new(Mutex::new(Box::new(transport.try_clone()?)))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Box<dyn Stream>> {
@@ -73,23 +76,56 @@ pub(crate) fn is_for_now(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// The writing thread.
-pub(crate) struct Writer {
-    pub(crate) hub: Arc<Hub<Thread>>,
-    pub(crate) way: Way,
-    /// The start of the engine's clock.
-    pub(crate) start: Instant,
-    /// True once the reading thread has found the end of the input.
-    pub(crate) is_read: Arc<AtomicBool>,
+/// Returns the time of a moment of the engine's clock; `None` if it never comes.
+pub(crate) fn instant(start: Instant, moment: Moment) -> Option<Instant> {
+    start.checked_add(Duration::from_millis(moment.as_millis()))
 }
 
-impl Writer {
+/// Moves octets until the connection is over, and ends the transport: this thread writes, another one reads. Waits for
+/// the other if the connection is opened again.
+pub(crate) fn carry(hub: &Arc<Hub<Thread>>, start: Instant, transport: impl Transport, way: Way) {
+    let (is_read, writer) = (Arc::new(AtomicBool::new(false)), thread::current());
+    let (read_hub, done) = (Arc::clone(hub), Arc::clone(&is_read));
+    #[cfg(feature = "tracing")]
+    let span = tracing::Span::current();
+    let reading = thread::Builder::new().name("amqp-read".into()).spawn(move || {
+        #[cfg(feature = "tracing")]
+        let _span = span.enter();
+        reading::run(&read_hub, transport);
+        done.store(true, Ordering::Release);
+        writer.unpark();
+    });
+    if let Err(error) = &reading {
+        is_read.store(true, Ordering::Release);
+        hub.drive(|state| {
+            state.end_of_input(Some(io::Error::new(error.kind(), error.to_string())));
+            state.give_up();
+        });
+    }
+    Writer { hub, way, start, is_read }.run();
+    if let Some(reading) = reading.ok().filter(|_| hub.drive(|state| state.is_interrupted())) {
+        // A panic of the reading thread was shown.
+        drop(reading.join());
+    }
+}
+
+/// The writing thread.
+struct Writer<'a> {
+    hub: &'a Hub<Thread>,
+    way: Way,
+    /// The start of the engine's clock.
+    start: Instant,
+    /// True once the reading thread has found the end of the input.
+    is_read: Arc<AtomicBool>,
+}
+
+impl Writer<'_> {
     /// Writes until the connection is over and its output is written or has failed. Then ends the transport.
     ///
     /// The thread that made output usually adds more, and writes it when it waits. So this thread pauses before it
     /// writes, and while output keeps coming, no thread has to wake it.
     pub(crate) fn run(self) {
-        let hub = &self.hub;
+        let hub = self.hub;
         loop {
             let (output, is_over) = hub.drive(|state| {
                 state.run();
@@ -133,7 +169,7 @@ impl Writer {
     }
 
     fn until(&self, moment: Moment) -> Duration {
-        let at = self.start.checked_add(Duration::from_millis(moment.as_millis()));
+        let at = instant(self.start, moment);
         at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 

@@ -19,7 +19,7 @@ fn addresses(count: u16) -> Vec<SocketAddr> {
 #[test]
 fn an_address_that_does_not_answer_does_not_delay_the_others() {
     let start = Instant::now();
-    let reached = race(addresses(3), None, |address, _| match address.port() {
+    let reached = race(addresses(3), None, &|| false, |address, _| match address.port() {
         1 => {
             thread::sleep(Duration::from_secs(60));
             Err(io::ErrorKind::TimedOut.into())
@@ -34,12 +34,27 @@ fn an_address_that_does_not_answer_does_not_delay_the_others() {
 #[test]
 fn a_host_of_which_no_address_answers_is_an_error() {
     let refused = |_, _| Err::<(), _>(io::ErrorKind::ConnectionRefused.into());
-    assert_eq!(race(addresses(2), None, refused).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-    assert_eq!(race(addresses(0), None, refused).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(
+        race(addresses(2), None, &|| false, refused).unwrap_err().kind(),
+        io::ErrorKind::ConnectionRefused
+    );
+    assert_eq!(race(addresses(0), None, &|| false, refused).unwrap_err().kind(), io::ErrorKind::NotFound);
     let by = Instant::now() + Duration::from_millis(50);
     let slow = |_, _| {
         thread::sleep(Duration::from_secs(60));
         Ok(())
     };
-    assert_eq!(race(addresses(2), Some(by), slow).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(race(addresses(2), Some(by), &|| false, slow).unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn a_race_that_is_stopped_ends_at_once() {
+    let start = Instant::now();
+    let slow = |_, _| {
+        thread::sleep(Duration::from_secs(60));
+        Ok(())
+    };
+    let stopped = race(addresses(2), None, &|| true, slow).unwrap_err();
+    assert_eq!(stopped.kind(), io::ErrorKind::ConnectionAborted);
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

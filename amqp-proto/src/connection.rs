@@ -12,7 +12,7 @@ use crate::machine::{
     memory_bound,
 };
 use crate::sasl::{ClientSasl, Identity, ServerSasl};
-use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Symbol};
+use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Str, Symbol};
 use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
 use crate::wire::{AmqpError, Open};
 
@@ -308,6 +308,12 @@ impl Connection {
     /// Returns `true` if the connection is over: after the rest of the output, the transport can be closed.
     pub fn is_over(&self) -> bool {
         self.machine.is_over()
+    }
+
+    /// Returns the container id of this end.
+    #[cfg(feature = "driver")]
+    pub(crate) fn container_id(&self) -> &Str {
+        self.machine.container_id()
     }
 
     /// Returns the peer's open, or `None` before it has arrived.

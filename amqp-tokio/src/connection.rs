@@ -12,11 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::builders::{ReceiverBuilder, SenderBuilder};
-use crate::connect;
 use crate::driver::Driver;
 use crate::host::HOST;
+use crate::redial::{self, Reached, StatusChanges};
 use crate::session::{Offer, OfferedSession, Session};
-use crate::tcp::Tcp;
 #[cfg(feature = "tls")]
 use crate::tls;
 
@@ -46,14 +45,13 @@ pub struct Connection(pub(crate) driver::Connection<Waiter>);
 
 impl Connection {
     async fn connect_to(address: &Address, options: &ConnectionOptions) -> Result<Self> {
-        let (stream, peer) = connect::reach(address, options).await?;
-        #[cfg(feature = "tls")]
-        if address.is_encrypted() {
-            let (stream, peer) = tls::connect(stream, &peer, address.hostname(), options).await?;
-            return Self::client(stream, None, &peer, options).await;
+        match redial::reach(address, options).await? {
+            Reached::Plain(stream, write_here, peer) => {
+                Self::client(stream, Some(write_here), &peer, options).await
+            }
+            #[cfg(feature = "tls")]
+            Reached::Secured(stream, peer) => Self::client(stream, None, &peer, options).await,
         }
-        let (stream, write_here) = Tcp::new(stream);
-        Self::client(stream, Some(write_here), &peer, options).await
     }
 
     async fn open_on(stream: impl Stream, options: &ConnectionOptions) -> Result<Self> {
@@ -115,10 +113,17 @@ impl Connection {
         hub_options.write_here = write_here;
         let hub = Hub::new(engine, hub_options);
         let connection = Self(driver::Connection::new(Arc::clone(&hub)));
-        let driver = Driver::new(hub, start, stream);
-        #[cfg(feature = "tracing")]
-        let driver = tracing::Instrument::instrument(driver, span);
-        tokio::spawn(driver);
+        if options.is_redialled() {
+            let driver = redial::drive(hub, start, stream);
+            #[cfg(feature = "tracing")]
+            let driver = tracing::Instrument::instrument(driver, span);
+            tokio::spawn(driver);
+        } else {
+            let driver = Driver::new(hub, start, stream);
+            #[cfg(feature = "tracing")]
+            let driver = tracing::Instrument::instrument(driver, span);
+            tokio::spawn(driver);
+        }
         driver::Connection::opened(&connection).await?;
         Ok(connection)
     }

@@ -22,6 +22,8 @@ type State = amqp_proto::driver::State<Waker>;
 const ROUNDS: usize = 16;
 /// The time for the transport to write its output and to shut down after its connection has ended.
 const LINGER: Duration = Duration::from_secs(10);
+/// That time if the connection is then opened again.
+const LINGER_BEFORE_REDIAL: Duration = Duration::from_secs(1);
 
 /// Reads into the engine's buffer, writes the engine's output, and handles its deadlines.
 #[derive(Debug)]
@@ -89,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Reads, handles the input, and writes.
     fn round(&mut self, context: &mut Context<'_>) -> Round {
         let hub = Arc::clone(&self.hub);
-        let (has_read, is_held, is_over) = hub.drive(|state| {
+        let (has_read, is_held, is_over, linger) = hub.drive(|state| {
             state.run();
             if state.is_broken() && self.stage == DriverState::Open {
                 // A waiting task could not write.
@@ -98,12 +100,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let has_read = self.read(state, context);
             let is_held = self.take_output(state);
             self.woken += state.woken();
-            (has_read, is_held, state.is_over())
+            let linger = if state.is_interrupted() { LINGER_BEFORE_REDIAL } else { LINGER };
+            (has_read, is_held, state.is_over(), linger)
         });
         let has_written = self.write(context);
         if is_over {
             self.stage = match self.stage {
-                DriverState::Open => DriverState::Ending(Instant::now() + LINGER),
+                DriverState::Open => DriverState::Ending(Instant::now() + linger),
                 DriverState::Unwritable => DriverState::Done,
                 stage => stage,
             };
@@ -244,18 +247,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let by = match (by, self.stage) {
             (Err(round), _) => return round,
             (_, DriverState::Ending(by) | DriverState::Draining(by)) => Some(by),
-            (Ok(by), _) => by.map(|by| self.instant(by)),
+            (Ok(by), _) => by.map(|by| instant(self.start, by)),
         };
         match by {
             Some(by) => self.set_alarm(by, context),
             None => Round::Idle,
         }
-    }
-
-    fn instant(&self, moment: Moment) -> Instant {
-        let span = Duration::from_millis(moment.as_millis());
-        // A moment beyond the clock's range never comes.
-        self.start.checked_add(span).unwrap_or_else(|| self.start + Duration::from_secs(1 << 31))
     }
 
     /// Sets the timer for this time. It may fire earlier if it was set for an earlier time.
@@ -305,6 +302,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         context.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Returns the time of a moment of the engine's clock.
+pub(crate) fn instant(start: Instant, moment: Moment) -> Instant {
+    let span = Duration::from_millis(moment.as_millis());
+    // A moment beyond the clock's range never comes.
+    start.checked_add(span).unwrap_or_else(|| start + Duration::from_secs(1 << 31))
 }
 
 /// Ends the connection with its driver, so that no task waits for ever.

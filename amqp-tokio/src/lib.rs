@@ -16,6 +16,7 @@
 //! | ask and answer | [`Connection::requester`], [`Connection::responder`] |
 //! | listen | [`Listener`], [`Acceptor`], [`Connection::next_session`], [`Session::next_link`] |
 //! | run a handler | [`Container`], [`handler::Handler`] |
+//! | open a lost connection again | [`ConnectionOptions::with_reconnect`], [`Connection::status`] |
 //! | handle errors | [`Error::kind`], [`Error::is_transient`], [`policy::Backoff`] |
 #![forbid(unsafe_code)]
 
@@ -31,6 +32,7 @@ mod host;
 mod listener;
 mod reader;
 mod receiver;
+mod redial;
 mod requester;
 mod responder;
 mod sender;
@@ -49,6 +51,7 @@ pub use container::{Container, Injector};
 pub use listener::{Incoming, Listener};
 pub use reader::MessageReader;
 pub use receiver::{Delivery, Receiver};
+pub use redial::StatusChanges;
 pub use requester::Requester;
 pub use responder::{Request, Responder};
 pub use sender::Sender;

@@ -15,6 +15,9 @@ use crate::within::{end_of, within};
 /// The time that a stream stays open after TLS has failed, so that the client can read the alert.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// A TCP stream with TLS to a server.
+pub(crate) type Secured = client::TlsStream<tokio::net::TcpStream>;
+
 /// Handshakes as a client, and verifies that the server is this host.
 pub(crate) async fn connect<S>(
     stream: S,

@@ -21,7 +21,7 @@ use bytes::Buf;
 
 use super::{Input, spawn};
 use crate::transport::Transport;
-use crate::writing::{LINGER, LONGEST_WRITE, Way, is_for_now};
+use crate::writing::{LINGER, Way, is_for_now};
 
 /// The size of a read buffer.
 const BUFFER: usize = 64 << 10;
@@ -75,17 +75,12 @@ impl Socket {
         transport: impl Transport,
         outputs: &Sender<Input>,
     ) -> io::Result<Self> {
-        transport.prepare(LONGEST_WRITE)?;
+        let way = Way::to(&transport)?;
         let (tasks, to_do) = mpsc::channel();
         let (buffers, to_fill) = mpsc::channel();
         let (ends, ended) = mpsc::channel();
         let is_gone = Arc::new(AtomicBool::new(false));
-        let writer = Writer {
-            key,
-            way: Way::new(transport.try_clone()?),
-            outputs: outputs.clone(),
-            is_gone: Arc::clone(&is_gone),
-        };
+        let writer = Writer { key, way, outputs: outputs.clone(), is_gone: Arc::clone(&is_gone) };
         let reader = Reader { key, outputs: outputs.clone(), is_gone: Arc::clone(&is_gone) };
         let writer = spawn("amqp-write", move || writer.run(&to_do, &ended))?;
         spawn("amqp-read", move || reader.run(transport, &to_fill, ends))?;

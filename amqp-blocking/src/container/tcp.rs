@@ -14,7 +14,7 @@ use crate::transport::{self, Transport};
 
 /// Connects to a host, with TLS if its address requires it.
 pub(super) fn reach(address: &Address, options: &ConnectionOptions) -> Result<TcpTransport> {
-    let stream = connect::reach(address, options)?;
+    let stream = connect::reach(address, options, &|| false)?;
     #[cfg(feature = "tls")]
     if address.is_encrypted() {
         return Ok(TcpTransport::Secured(tls::connect(stream, address.hostname(), options)?));

@@ -47,6 +47,11 @@ pub(crate) fn both<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnc
     })
 }
 
+/// Waits for the next item of an iterator.
+pub(crate) fn next<T>(items: &mut impl Iterator<Item = T>) -> Option<T> {
+    items.next()
+}
+
 /// Lets other threads run.
 pub(crate) fn pause() {
     thread::yield_now();

@@ -16,6 +16,7 @@ mod handles;
 mod heartbeats;
 mod proton;
 mod reconnect;
+mod recovery;
 mod refusals;
 mod requests;
 mod sockets;

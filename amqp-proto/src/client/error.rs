@@ -51,6 +51,8 @@ pub enum Error {
     Link(CloseReason),
     /// The link ended before the delivery had an outcome: the peer may have processed the message or not.
     Lost(CloseReason),
+    /// The connection was lost and is opened again: the call cannot be made now, and has changed nothing.
+    Interrupted(CloseReason),
     /// The receiver has settled the delivery without an outcome, and the link has no default outcome [2.7.6].
     Undecided,
     /// The sender has aborted the message that is being read [2.6.14].
@@ -87,9 +89,11 @@ impl Error {
     /// Returns the end of the connection, session or link, if that is the error.
     pub fn ended(&self) -> Option<&CloseReason> {
         match self {
-            Self::Connection(ended) | Self::Session(ended) | Self::Link(ended) | Self::Lost(ended) => {
-                Some(ended)
-            }
+            Self::Connection(ended)
+            | Self::Session(ended)
+            | Self::Link(ended)
+            | Self::Lost(ended)
+            | Self::Interrupted(ended) => Some(ended),
             _ => None,
         }
     }
@@ -153,6 +157,7 @@ impl fmt::Display for Error {
             Self::Session(ended) => write!(f, "{}{ended}", subject(ended, "the session was ")),
             Self::Link(ended) => write!(f, "{}{ended}", subject(ended, "the link was ")),
             Self::Lost(ended) => write!(f, "the outcome of the delivery is unknown: {ended}"),
+            Self::Interrupted(ended) => write!(f, "the connection is interrupted: {ended}"),
             Self::Undecided => f.write_str("the receiver settled the delivery without an outcome"),
             Self::Aborted => f.write_str("the sender aborted the message"),
             Self::TimedOut => f.write_str("timed out waiting for the peer"),

@@ -53,7 +53,9 @@ impl Error {
             | Self::Credential(_)
             | Self::Request(RequestError::NoAddress) => ErrorKind::InvalidInput,
             Self::Io(error) => io_kind(error),
-            Self::Connection(ended) | Self::Session(ended) | Self::Link(ended) => ended_kind(ended),
+            Self::Connection(ended) | Self::Session(ended) | Self::Link(ended) | Self::Interrupted(ended) => {
+                ended_kind(ended)
+            }
             Self::Lost(_) | Self::Undecided | Self::Unconfirmed => ErrorKind::OutcomeUnknown,
             Self::Aborted | Self::Message(_) => ErrorKind::Message,
             Self::TimedOut => ErrorKind::TimedOut,
@@ -96,7 +98,9 @@ impl Error {
             // An unknown outcome may be due to the end of a link; then fewer conditions would be transient.
             Self::Connection(ended) | Self::Lost(ended) => ended.is_transient(Scope::Connection),
             Self::Session(ended) | Self::Link(ended) => ended.is_transient(Scope::Link),
-            Self::TimedOut | Self::Unconfirmed | Self::Request(RequestError::Full) => true,
+            Self::TimedOut | Self::Unconfirmed | Self::Interrupted(_) | Self::Request(RequestError::Full) => {
+                true
+            }
             Self::NotAccepted(outcome) => is_transient_outcome(outcome),
             Self::Send(error) => matches!(
                 error,

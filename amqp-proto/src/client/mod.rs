@@ -9,6 +9,7 @@ mod acceptor;
 mod address;
 mod addresses;
 mod close_reason;
+mod dial_plan;
 mod error;
 mod frame_log;
 mod host;
@@ -30,6 +31,8 @@ pub use acceptor::Acceptor;
 pub use address::{Address, AddressError, UrlError};
 pub use addresses::{Addresses, AddressesError};
 pub use close_reason::CloseReason;
+#[doc(hidden)]
+pub use dial_plan::{DialPlan, DialStep};
 pub use error::{Error, Result};
 pub use frame_log::log_frames;
 pub use host::Host;

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::address::{Address, AddressError};
+use super::dial_plan::DialPlan;
 use super::error::Result;
 use super::frame_log::log_frames;
 use super::host::Host;
@@ -12,6 +13,7 @@ use super::peer::Peer;
 use super::tls::{ClientTls, SystemRoots};
 use crate::config::Options;
 use crate::connection::Connection;
+use crate::policy::Reconnect;
 use crate::sasl::{
     AnonymousClient, ClientProfile, ClientSasl, ExternalClient, Login, Nonce, TransportSecurity,
 };
@@ -55,6 +57,8 @@ pub struct ConnectionOptions {
     plain_in_clear: bool,
     only: Option<Vec<Symbol>>,
     accept_offers: bool,
+    reconnect: Option<Reconnect>,
+    plan: Option<Box<DialPlan>>,
     #[cfg(feature = "tls")]
     tls: Option<ClientTls>,
 }
@@ -94,6 +98,8 @@ impl Default for ConnectionOptions {
             plain_in_clear: false,
             only: None,
             accept_offers: false,
+            reconnect: None,
+            plan: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -174,6 +180,23 @@ impl ConnectionOptions {
         ///
         /// Default `false`, for clients: they are refused.
         with_accept_offers(accept_offers: bool);
+        /// Sets the rules by which the connection is opened again after it was lost, with its sessions and
+        /// links.
+        ///
+        /// Default `None`: the end of the transport is the end of the connection. A program that is not
+        /// written for it would wait where it now gets an error, and could process a message twice.
+        ///
+        /// The rules hold for connections that are opened by URL. The first connection is opened once with
+        /// each server, and its failure is an error. [Outcomes](crate::guide::outcomes) says what becomes of
+        /// messages.
+        ///
+        /// ```
+        /// use amqp_proto::client::ConnectionOptions;
+        /// use amqp_proto::policy::Reconnect;
+        ///
+        /// let options = ConnectionOptions::new().with_reconnect(Reconnect::new());
+        /// ```
+        with_reconnect(reconnect: impl Into<Option<Reconnect>>) = Into::into;
     }
 
     /// Sets the size of the largest frame that this end accepts, in octets. Default 65,536.
@@ -362,6 +385,26 @@ impl ConnectionOptions {
     /// refuses them.
     pub fn accept_offers(&self) -> bool {
         self.accept_offers
+    }
+
+    /// Returns the rules by which a lost connection is opened again.
+    pub fn reconnect(&self) -> Option<&Reconnect> {
+        self.reconnect.as_ref()
+    }
+
+    /// Returns the plan by which this connection is opened again, if it is opened by URL and has rules.
+    pub(crate) fn plan(&self) -> Option<&DialPlan> {
+        self.plan.as_deref()
+    }
+
+    /// Returns `true` if a lost connection is opened again: it is opened by URL, and has rules.
+    #[doc(hidden)]
+    pub fn is_redialled(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    pub(super) fn set_plan(&mut self, plan: DialPlan) {
+        self.plan = Some(Box::new(plan));
     }
 
     fn client_sasl(&self, host: &Host, security: TransportSecurity) -> Result<Option<ClientSasl>> {

@@ -9,6 +9,7 @@ use super::hub::Hub;
 use super::offered::{Offer, OfferedSession};
 use super::session::{Home, Session};
 use super::state::{LineId, State};
+use super::status::StatusChanges;
 use super::wait::{Try, Wait};
 use super::wake::Wake;
 use crate::client::{CloseReason, Error, Result};
@@ -97,7 +98,7 @@ impl<W: Wake> Connection<W> {
     /// `Error::Connection` if the connection ended for another reason, or before all sent messages were
     /// written.
     pub fn close(this: &Self) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        this.hub().with(|state| state.engine.close());
+        this.hub().with(|state| state.close(None));
         this.hub().wait(LineId::Connection, |state: &mut State<W>, _| {
             let Some(over) = state.over().filter(|_| state.is_done) else { return Poll::Pending };
             let is_cut = state.is_cut && over.origin() == Some(Origin::Local);
@@ -114,7 +115,7 @@ impl<W: Wake> Connection<W> {
     ///
     /// `Error::Connection` if the connection ended for another reason.
     pub fn close_with(this: &Self, error: wire::AmqpError) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        this.hub().with(|state| state.engine.close_with(error));
+        this.hub().with(|state| state.close(Some(error)));
         this.hub().wait(LineId::Connection, |state: &mut State<W>, _| match state.over() {
             Some(over) if state.is_done => Poll::Ready(how_it_went(over, true)),
             _ => Poll::Pending,
@@ -127,6 +128,11 @@ impl<W: Wake> Connection<W> {
             Some(ended) if state.is_done => Poll::Ready(ended.clone()),
             _ => Poll::Pending,
         })
+    }
+
+    /// Returns the changes of the connection, beginning with its present state.
+    pub fn changes(this: &Self) -> StatusChanges<W> {
+        StatusChanges::new(&this.guard.hub)
     }
 
     /// Returns `true` if both ends have opened the connection and neither has closed it.

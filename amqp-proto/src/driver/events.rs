@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use super::outcomes::Fate;
 use super::state::State;
+use super::status::Status;
 use super::wake::Wake;
+use crate::client::CloseReason;
 use crate::machine::{Delivery, Event, Origin, PartEnd, Reason};
 use crate::types::{DeliveryKey, Key, LinkKey, ReceiverKey, SenderKey, SessionKey};
 
@@ -28,13 +30,17 @@ impl<W: Wake> State<W> {
     /// Handles the oldest event, if any. Returns the part of the turn that it has used.
     fn dispatch_one(&mut self) -> Option<usize> {
         let event = self.engine.poll_event()?;
+        if self.recovery.is_some() && self.engine.is_over() {
+            self.dispatch_last(event);
+            return None;
+        }
         // The engine has done as much work as it does before others have their turn.
         let cost = if matches!(event, Event::Busy) { TURN } else { 1 };
         self.on_event(event);
         Some(cost)
     }
 
-    fn on_event(&mut self, event: Event) {
+    pub(super) fn on_event(&mut self, event: Event) {
         match event {
             Event::Message { receiver, delivery } => self.on_message(receiver, delivery),
             Event::Updated { link: LinkKey::Sender(link), delivery, state, settled } => {
@@ -42,7 +48,7 @@ impl<W: Wake> State<W> {
             }
             Event::Sendable(key) => self.on_sendable(key),
             Event::Lost { link: LinkKey::Sender(link), delivery, state } => {
-                let fate = Fate::of(state, false).unwrap_or(Fate::Lost);
+                let fate = Fate::of(state, false).unwrap_or(Fate::Lost(None));
                 self.on_outcome(link, delivery, Some(fate), true);
             }
             Event::Updated { link, .. } | Event::Lost { link, .. } => self.wake_link(link),
@@ -68,11 +74,11 @@ impl<W: Wake> State<W> {
     /// Handles the begin or the end of a connection, session or link.
     fn on_change(&mut self, event: Event) {
         match event {
-            Event::Opened => {
-                self.is_open = true;
-                self.line.wake_all(&mut self.wakes);
+            Event::Opened => self.on_opened(),
+            Event::Closed(reason) => {
+                let ended = self.end_of(*reason);
+                self.set_ended(ended);
             }
-            Event::Closed(reason) => self.on_closed(*reason),
             Event::SessionOffered(key) => self.on_session_offered(key),
             Event::SessionBegun(key) => {
                 let slot = self.session_slot(key);
@@ -94,8 +100,12 @@ impl<W: Wake> State<W> {
         }
     }
 
-    fn on_closed(&mut self, reason: Reason) {
-        self.ended = Some(self.end_of(reason));
+    /// Records the end of the connection, and wakes everything that waits.
+    pub(super) fn set_ended(&mut self, ended: CloseReason) {
+        if let Some(recovery) = self.recovery.as_mut().filter(|_| ended.is_failure()) {
+            recovery.log.push(Status::Failed(ended.clone()));
+        }
+        self.ended = Some(ended);
         self.line.wake_all(&mut self.wakes);
         self.sessions.each_mut(|session| session.line.wake_all(&mut self.wakes));
         self.links.each_mut(|link| {

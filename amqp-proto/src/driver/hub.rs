@@ -1,6 +1,7 @@
 //! [`Hub`]: the lock around the state of a connection.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Poll;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +10,6 @@ use super::state::{HubOptions, LastWords, LineId, State};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
 use super::write_buffer::WriteBuffer;
-use super::write_here::WriteHere;
 use crate::client::Result;
 use crate::connection::Connection as Engine;
 
@@ -25,40 +25,43 @@ const MOST_WRITES: u32 = 8;
 #[derive(Debug)]
 pub struct Hub<W: Wake> {
     state: Mutex<State<W>>,
-    write_here: Option<WriteHere>,
+    /// The number of times that the connection was lost, to be read without the lock.
+    losses: Arc<AtomicU32>,
     last_words: Option<LastWords<W>>,
 }
 
 impl<W: Wake> Hub<W> {
     /// Returns the hub of an engine.
     pub fn new(engine: Engine, mut options: HubOptions<W>) -> Arc<Self> {
-        let (write_here, last_words) = (options.write_here.take(), options.last_words.take());
-        Arc::new(Self { state: Mutex::new(State::new(engine, options)), write_here, last_words })
+        let last_words = options.last_words.take();
+        let state = State::new(engine, options);
+        Arc::new(Self { losses: Arc::clone(&state.losses), state: Mutex::new(state), last_words })
+    }
+
+    /// Returns the number of times that the connection was lost.
+    pub(super) fn losses(&self) -> u32 {
+        self.losses.load(Ordering::Acquire)
     }
 
     /// Writes the output for a waiter, unless another thread writes or the adapter writes only in its driver.
     /// Octets that cannot be written at once are left to the driver.
     pub fn flush(&self) {
-        if let Some(here) = &self.write_here
-            && let Some(write_buffer) = self.drive(|state| state.take_for_waiter(here))
-        {
-            self.write(here, write_buffer);
+        if let Some(write_buffer) = self.drive(State::take_for_waiter) {
+            self.write(write_buffer);
         }
     }
 
     /// Writes the output for the driver, unless another thread writes.
     pub fn write_out(&self) {
-        if let Some(here) = &self.write_here
-            && let Some(write_buffer) = self.drive(State::take_outlet)
-        {
-            self.write(here, write_buffer);
+        if let Some(write_buffer) = self.drive(State::take_outlet) {
+            self.write(write_buffer);
         }
     }
 
     /// Writes a write buffer, and the output that other threads have added meanwhile.
-    fn write(&self, here: &WriteHere, mut write_buffer: WriteBuffer) {
+    fn write(&self, mut write_buffer: WriteBuffer) {
         for left in (0..MOST_WRITES).rev() {
-            let written = here.write(&mut write_buffer);
+            let written = write_buffer.write_here();
             let more = self.drive(|state| {
                 state.put_back(write_buffer, written.err());
                 if state.is_through() {
@@ -66,7 +69,7 @@ impl<W: Wake> Hub<W> {
                     let driver = state.writer.call();
                     state.wakes.extend(driver);
                 }
-                if left > 0 { state.take_for_waiter(here) } else { None }
+                if left > 0 { state.take_for_waiter() } else { None }
             });
             match more {
                 Some(more) => write_buffer = more,
@@ -87,7 +90,7 @@ impl<W: Wake> Hub<W> {
 
     /// Closes the connection after its last handle was dropped.
     pub(super) fn close(&self) {
-        self.with(|state| state.engine.close());
+        self.with(|state| state.close(None));
         if let Some(LastWords(say)) = &self.last_words {
             say(self);
         }
@@ -109,11 +112,10 @@ impl<W: Wake> Hub<W> {
         let mut state = self.lock();
         let (result, next) = work(&mut state);
         state.calls = state.calls.wrapping_add(1);
-        let here = self.write_here.as_ref().filter(|_| next == Next::Write);
-        let write_buffer = here.and_then(|here| state.take_for_waiter(here));
+        let write_buffer = if next == Next::Write { state.take_for_waiter() } else { None };
         Self::unlock(state, next);
-        if let (Some(here), Some(write_buffer)) = (here, write_buffer) {
-            self.write(here, write_buffer);
+        if let Some(write_buffer) = write_buffer {
+            self.write(write_buffer);
         }
         result
     }

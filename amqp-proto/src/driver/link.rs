@@ -53,6 +53,7 @@ impl<W: Wake> LinkGuard<W> {
     pub(super) fn end(&self, ending: Ending) -> Wait<'_, W, impl Try<W, Result<()>>> {
         let was_told = matches!(ending, Ending::Close(Some(_)));
         self.hub().with(|state| {
+            state.leave_link(self.slot);
             let key = state.links.get(self.slot).and_then(|link| link.key);
             // If the link is over, only the wait remains.
             let _ = key.and_then(|key| {
@@ -79,7 +80,8 @@ impl<W: Wake> LinkGuard<W> {
 
     /// Returns the name of the link; empty after it is closed.
     pub(super) fn name(&self) -> Str {
-        self.look(|state, key| either_end!(state.engine, key, link => link.name())).unwrap_or_default()
+        let name = self.look(|state, key| either_end!(state.engine, key, link => link.name()));
+        name.or_else(|| self.hub().look(|state| state.recipe_name(self.slot))).unwrap_or_default()
     }
 
     /// Returns the peer's attach; `None` after the link is closed.

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::state::State;
+use super::state::{LinkState, State};
 use super::wake::Wake;
+use crate::client::CloseReason;
 use crate::types::{DeliveryKey, Key};
 use crate::wire::{DeliveryState, Outcome};
 
@@ -33,15 +34,15 @@ struct Entry<W> {
 }
 
 /// The fate of a sent delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Fate {
     /// The outcome has not arrived yet.
     Unsettled,
     Known(Outcome),
     /// The receiver has settled without an outcome.
     Undecided,
-    /// The link ended before the delivery had an outcome.
-    Lost,
+    /// The link, or the connection for this reason, ended before the delivery had an outcome.
+    Lost(Option<CloseReason>),
 }
 
 impl Fate {
@@ -54,6 +55,21 @@ impl Fate {
             }
             _ => settled.then_some(Self::Undecided),
         }
+    }
+}
+
+impl Fate {
+    fn lost_with(&mut self, ended: &CloseReason) {
+        if let Self::Lost(reason) = self {
+            reason.get_or_insert_with(|| ended.clone());
+        }
+    }
+}
+
+impl<W> LinkState<W> {
+    /// Sets the reason of the deliveries that were lost with a connection.
+    pub(super) fn lost_with(&mut self, ended: &CloseReason) {
+        self.outcomes.iter_mut().flatten().for_each(|(_, fate)| fate.lost_with(ended));
     }
 }
 
@@ -119,6 +135,12 @@ impl<W: Wake> Outcomes<W> {
         }
     }
 
+    /// Sets the reason of the deliveries that were lost with a connection.
+    pub(super) fn lost_with(&mut self, ended: &CloseReason) {
+        let entries = self.slots.iter_mut().filter_map(|slot| slot.entry.as_mut());
+        entries.for_each(|entry| entry.fate.lost_with(ended));
+    }
+
     /// Wakes the waiters for all outcomes.
     pub(super) fn wake_all(&mut self, wakes: &mut impl Extend<W>) {
         let entries = self.slots.iter_mut().filter_map(|slot| slot.entry.as_mut());
@@ -140,7 +162,7 @@ impl<W: Wake> State<W> {
     #[must_use]
     pub(super) fn forget(&mut self, slot: Key) -> Option<W> {
         let entry = self.outcomes.remove(slot)?;
-        if entry.fate == Fate::Unsettled
+        if let Fate::Unsettled = entry.fate
             && let Some(link) = self.links.get_mut(entry.link)
         {
             link.awaited.take(entry.delivery);

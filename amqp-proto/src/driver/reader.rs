@@ -95,7 +95,7 @@ impl<W: Wake> MessageReader<W> {
                     state.link_over(slot).map_or(Poll::Pending, |over| Poll::Ready(Err(over)))
                 }
                 Ok(part) => Poll::Ready(Ok(part)),
-                Err(error) => Poll::Ready(Err(state.link_over(slot).unwrap_or(Error::Read(error)))),
+                Err(error) => Poll::Ready(Err(state.better(slot, key, error.into()))),
             });
         let part = ready!(part)?;
         this.end = part.end;

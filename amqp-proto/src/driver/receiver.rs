@@ -9,6 +9,7 @@ use super::hub::Next;
 use super::line::Ticket;
 use super::link::Ending;
 use super::reader::MessageReader;
+use super::recipe::{Grant, LinkOptions};
 use super::session::Home;
 use super::state::{LineId, State};
 use super::wait::{Try, Wait};
@@ -16,7 +17,7 @@ use super::wake::Wake;
 use crate::client::{Error, ReceiverSettings, Result, STOP_BEFORE_CLOSE};
 use crate::config::OnDrop;
 use crate::machine::{LinkError, SettleError};
-use crate::types::{DeliveryKey, Str, TransactionId};
+use crate::types::{DeliveryKey, LinkKey, Str, TransactionId};
 use crate::view::ReceiverMut;
 use crate::wire::{self, Attach, DeliveryState, Modified, Outcome};
 
@@ -47,9 +48,8 @@ impl<W: Wake> Receiver<W> {
     pub fn attach(home: &Home<W>, settings: &ReceiverSettings) -> Result<Self> {
         let session = home.session()?;
         let (name, options) = (settings.name.clone(), settings.to_options());
-        let slot = session.hub().with(|state| {
-            state.attach(session.slot, name, |session, name| session.attach_receiver(name, options))
-        })?;
+        let slot =
+            session.hub().with(|state| state.attach(session.slot, name, LinkOptions::Receiver(options)))?;
         Ok(Self::new(LinkGuard { session, slot }))
     }
 
@@ -97,23 +97,31 @@ impl<W: Wake> Receiver<W> {
         this.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, _| {
             let begun = state.links.get_mut(slot).and_then(|link| link.begun.pop_front());
             match begun {
-                Some(key) => Poll::Ready(Ok(Some(MessageReader::new(&this.guard, state, key)))),
+                Some(key) => {
+                    if let Some(recipe) = state.links.get_mut(slot).and_then(|link| link.recipe.as_mut()) {
+                        recipe.take();
+                    }
+                    Poll::Ready(Ok(Some(MessageReader::new(&this.guard, state, key))))
+                }
                 None => state.link_over(slot).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
             }
         })
     }
 
     fn take(&self, state: &mut State<W>) -> Option<Delivery<W>> {
-        let slot = self.guard.slot;
-        if let Some(key) = state.receiver_key(slot)
-            && let Ok(mut receiver) = state.engine.receiver(key)
-            && let Some(delivery) = receiver.receive()
-        {
-            let on_drop = receiver.on_drop();
-            return Some(Delivery::new(Arc::clone(&self.guard), delivery, on_drop));
+        let link = state.links.get_mut(self.guard.slot)?;
+        let (delivery, on_drop) = match (link.rest.pop_front(), link.key) {
+            (Some(rest), _) => (rest, OnDrop::Keep),
+            (None, Some(LinkKey::Receiver(key))) => {
+                let mut receiver = state.engine.receiver(key).ok()?;
+                (receiver.receive()?, receiver.on_drop())
+            }
+            (None, _) => return None,
+        };
+        if let Some(recipe) = &mut link.recipe {
+            recipe.take();
         }
-        let rest = state.links.get_mut(slot)?.rest.pop_front()?;
-        Some(Delivery::new(Arc::clone(&self.guard), rest, OnDrop::Keep))
+        Some(Delivery::new(Arc::clone(&self.guard), delivery, on_drop))
     }
 
     /// Accepts a delivery: the message was processed [3.4.2].
@@ -187,7 +195,7 @@ impl<W: Wake> Receiver<W> {
         transaction: TransactionId,
         outcome: impl Into<Outcome>,
     ) -> Result<()> {
-        self.guard.tell(|receiver| receiver.retire(delivery, transaction, outcome))
+        self.guard.tell(delivery, |receiver| receiver.retire(delivery, transaction, outcome))
     }
 
     /// Settles a delivery without an outcome: the sender applies its default outcome.
@@ -201,8 +209,9 @@ impl<W: Wake> Receiver<W> {
 
     /// Waits until a delivery is settled at both ends.
     pub fn settled(this: &Self, delivery: DeliveryKey) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        this.guard.watch(move |state, _| match state.engine.delivery(delivery) {
+        this.guard.watch(move |state, slot| match state.engine.delivery(delivery) {
             Ok(_) => Poll::Pending,
+            Err(_) if state.is_stale(slot, delivery) => Poll::Ready(Err(Error::Gone)),
             Err(_) => Poll::Ready(Ok(())),
         })
     }
@@ -214,7 +223,7 @@ impl<W: Wake> Receiver<W> {
     /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over.
     pub fn set_credit(&self, messages: u32) -> Result<()> {
         let slot = self.guard.slot;
-        self.guard.hub().with(|state| Ok(state.receiver(slot)?.set_credit(messages)?))
+        self.guard.hub().with(|state| state.grant(slot, Grant::Set(messages)))
     }
 
     /// Adds to the credit.
@@ -224,7 +233,7 @@ impl<W: Wake> Receiver<W> {
     /// As [`set_credit`](Self::set_credit).
     pub fn add_credit(&self, messages: u32) -> Result<()> {
         let slot = self.guard.slot;
-        self.guard.hub().with(|state| Ok(state.receiver(slot)?.add_credit(messages)?))
+        self.guard.hub().with(|state| state.grant(slot, Grant::Add(messages)))
     }
 
     /// Withdraws all credit.
@@ -234,7 +243,7 @@ impl<W: Wake> Receiver<W> {
     /// As [`set_credit`](Self::set_credit).
     pub fn stop(&self) -> Result<()> {
         let slot = self.guard.slot;
-        self.guard.hub().with(|state| Ok(state.receiver(slot)?.stop()?))
+        self.guard.hub().with(|state| state.grant(slot, Grant::Stop))
     }
 
     /// Asks the sender to use its credit or return it, and waits until it has, within the reply timeout.
@@ -244,13 +253,7 @@ impl<W: Wake> Receiver<W> {
     /// As [`set_credit`](Self::set_credit).
     pub fn drain(this: &Self) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
         let slot = this.guard.slot;
-        this.guard.hub().with(|state| {
-            state.receiver(slot)?.drain()?;
-            if let Some(link) = state.links.get_mut(slot) {
-                link.is_drained = false;
-            }
-            Ok::<_, Error>(())
-        })?;
+        this.guard.hub().with(|state| state.grant(slot, Grant::Drain))?;
         Ok(this.guard.watch(|state, slot| {
             let is_drained = state.links.get(slot).is_some_and(|link| link.is_drained);
             if is_drained { Poll::Ready(Ok(())) } else { Poll::Pending }
@@ -288,15 +291,7 @@ impl<W: Wake> Receiver<W> {
     pub fn stop_before_close(this: &Self) -> Result<Wait<'_, W, impl Try<W, Result<()>>>> {
         this.release_untaken();
         let slot = this.guard.slot;
-        this.guard.hub().with(|state| {
-            let mut engine = state.receiver(slot)?;
-            let is_granted = engine.credit() > 0;
-            engine.stop()?;
-            if let Some(link) = state.links.get_mut(slot) {
-                link.is_stopped = !is_granted;
-            }
-            Ok::<_, Error>(())
-        })?;
+        this.guard.hub().with(|state| state.grant(slot, Grant::Stop))?;
         let stopped = this.guard.watch(|state, slot| {
             let is_stopped = state.links.get(slot).is_some_and(|link| link.is_stopped);
             if is_stopped { Poll::Ready(Ok(())) } else { Poll::Pending }
@@ -366,16 +361,17 @@ impl<W: Wake> Drop for NextDelivery<W> {
 
 impl<W: Wake> LinkGuard<W> {
     pub(super) fn dispose(&self, delivery: DeliveryKey, outcome: &DeliveryState) -> Result<()> {
-        self.tell(|receiver| receiver.dispose(delivery, outcome))
+        self.tell(delivery, |receiver| receiver.dispose(delivery, outcome))
     }
 
     pub(super) fn settle(&self, delivery: DeliveryKey) -> Result<()> {
-        self.tell(|receiver| receiver.settle(delivery))
+        self.tell(delivery, |receiver| receiver.settle(delivery))
     }
 
     /// Sends a state of a delivery, also on a suspended link.
     fn tell(
         &self,
+        delivery: DeliveryKey,
         tell: impl FnOnce(&mut ReceiverMut<'_>) -> core::result::Result<(), SettleError>,
     ) -> Result<()> {
         self.hub().with_then(|state| {
@@ -387,7 +383,7 @@ impl<W: Wake> LinkGuard<W> {
             // The sender may wait for the outcome of the last message at hand. Those of earlier ones are collected.
             let next = if is_last { Next::Write } else { Next::Other };
             // The end of the link is a better error than a refused command.
-            (told.map_err(|error| state.link_over(self.slot).unwrap_or(error)), next)
+            (told.map_err(|error| state.better(self.slot, delivery, error)), next)
         })
     }
 }

@@ -1,18 +1,22 @@
 //! [`Requester`]: requests and their answers.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Poll;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::delivery::Delivery;
+use super::hub::Next;
 use super::receiver::Receiver;
-use super::sender::Sender;
+use super::sender::{Queued, Sender};
 use super::sent::Sent;
+use super::state::State;
+use super::wait::{Try, Wait};
 use super::wake::Wake;
-use crate::client::{Error, Result};
+use crate::client::{CloseReason, Error, Result};
 use crate::message::Message;
 use crate::policy::{Correlator, RequestError};
-use crate::types::Str;
+use crate::types::{Key, Str};
 use crate::wire::{MessageId, Outcome};
 
 /// The greatest number of requests that wait for answers.
@@ -31,6 +35,9 @@ struct Links<W: Wake> {
     sender: Sender<W>,
     receiver: Receiver<W>,
     asked: Mutex<Correlator<Asker<W>>>,
+    /// The number of losses of the connection before the address for replies was learnt; [`u32::MAX`] if the
+    /// application has set the address.
+    losses: AtomicU32,
 }
 
 /// A request that waits for its answer.
@@ -61,8 +68,37 @@ impl<W: Wake> Requester<W> {
     /// [`Error::Request`] if the peer has not announced the address of the receiver's source.
     pub fn new(sender: Sender<W>, receiver: Receiver<W>) -> Result<Self> {
         let mut asked = Correlator::new(MOST);
+        let losses = receiver.guard.hub().losses();
         asked.set_reply_to(receiver.address().ok_or(RequestError::NoAddress)?);
-        Ok(Self { links: Arc::new(Links { sender, receiver, asked: Mutex::new(asked) }) })
+        let losses = AtomicU32::new(losses);
+        Ok(Self { links: Arc::new(Links { sender, receiver, asked: Mutex::new(asked), losses }) })
+    }
+
+    /// Returns a wait for the address for replies, if the connection was lost since it was learnt.
+    ///
+    /// # Errors
+    ///
+    /// The end of the link for replies.
+    pub fn renewed(this: &Self) -> Option<Wait<'_, W, impl Try<W, Result<()>>>> {
+        let links = &this.links;
+        let losses = links.receiver.guard.hub().losses();
+        let known = links.losses.load(Ordering::Acquire);
+        if known == losses || known == u32::MAX {
+            return None;
+        }
+        let slot = links.receiver.guard.slot;
+        Some(links.receiver.guard.watch(move |state, _| {
+            if !state.links.get(slot).is_some_and(|link| link.is_attached) {
+                return Poll::Pending;
+            }
+            if let Some(address) =
+                state.receiver(slot).ok().and_then(|link| link.peer_attach()?.source?.address)
+            {
+                lock(&links.asked).set_reply_to(address);
+            }
+            links.losses.store(losses, Ordering::Release);
+            Poll::Ready(Ok(()))
+        }))
     }
 
     /// Turns a message into a request. Dropping the returned request forgets it.
@@ -75,12 +111,31 @@ impl<W: Wake> Requester<W> {
         let asker = Asker { place: Arc::clone(&place) };
         let message = lock(&this.links.asked).request(message, None, asker)?;
         let id = message.properties().message_id.clone();
-        Ok((message, Question { links: &this.links, place, id, sent: None }))
+        let losses = this.links.losses.load(Ordering::Acquire);
+        Ok((message, Question { links: &this.links, place, id, sent: None, losses }))
     }
 
     /// Sets the reply-to address of future requests. A request with a reply-to keeps it.
     pub fn set_reply_to(&self, address: impl Into<Str>) {
         lock(&self.links.asked).set_reply_to(address);
+        self.links.losses.store(u32::MAX, Ordering::Release);
+    }
+
+    /// Sends a request, for a caller that waits for its answer at once. A request that still waits for credit when
+    /// the connection is lost is not sent if its answer could not arrive.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::queue_and_wait`]; `Error::Interrupted` if the request is not sent.
+    pub fn queue<'a>(
+        this: &'a Self,
+        question: &Question<'_, W>,
+        message: Message,
+    ) -> Result<Queued<'a, W, impl Try<W, Result<Sent<W>>> + use<'a, W>>> {
+        let (losses, slot) = (question.losses, this.links.receiver.guard.slot);
+        Sender::queue_unless(&this.links.sender, message, Next::Wait, move |state| {
+            state.answer_lost(slot, losses).map(Error::Interrupted)
+        })
     }
 
     /// Returns the link for requests.
@@ -111,6 +166,7 @@ pub struct Question<'a, W: Wake> {
     place: Arc<Mutex<Reply<W>>>,
     id: Option<MessageId>,
     sent: Option<Sent<W>>,
+    losses: u32,
 }
 
 impl<'a, W: Wake> Question<'a, W> {
@@ -150,6 +206,13 @@ impl<'a, W: Wake> Question<'a, W> {
             }
             Reply::Awaited(asker) => *asker = Some(waiter.clone()),
         }
+        let hub = self.links.receiver.guard.hub();
+        if self.losses != u32::MAX && hub.losses() != self.losses {
+            let slot = self.links.receiver.guard.slot;
+            if let Some(reason) = hub.look(|state| state.answer_lost(slot, self.losses)) {
+                return Poll::Ready(Err(Error::Lost(reason)));
+            }
+        }
         match self.sent.as_ref().map(|sent| Sent::poll_outcome(sent, waiter)) {
             None | Some(Poll::Pending | Poll::Ready(Ok(Outcome::Accepted))) => Poll::Pending,
             Some(Poll::Ready(Ok(outcome))) => Poll::Ready(Err(Error::NotAccepted(Box::new(outcome)))),
@@ -186,6 +249,15 @@ impl<W: Wake> Links<W> {
         if let Reply::Awaited(Some(waiter)) = before {
             waiter.wake();
         }
+    }
+}
+
+impl<W: Wake> State<W> {
+    /// Returns the end of the connection with which the address for the answer was lost, if it was since the connection
+    /// had been lost this number of times.
+    fn answer_lost(&self, receiver: Key, losses: u32) -> Option<CloseReason> {
+        let reason = self.lost_since(losses).filter(|_| losses != u32::MAX)?;
+        self.is_dynamic(receiver).then_some(reason)
     }
 }
 

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::guard::LinkGuard;
 use super::hub::Next;
 use super::link::Ending;
+use super::recipe::LinkOptions;
 use super::sent::{Sent, SentOutcomes};
 use super::session::Home;
 use super::state::{LineId, State};
@@ -50,9 +51,8 @@ impl<W: Wake> Sender<W> {
     pub fn attach(home: &Home<W>, settings: &SenderSettings) -> Result<Self> {
         let session = home.session()?;
         let (name, options) = (settings.name.clone(), settings.to_options());
-        let slot = session.hub().with(|state| {
-            state.attach(session.slot, name, |session, name| session.attach_sender(name, options))
-        })?;
+        let slot =
+            session.hub().with(|state| state.attach(session.slot, name, LinkOptions::Sender(options)))?;
         Ok(Self { send_timeout: settings.send_timeout, ..Self::new(LinkGuard { session, slot }) })
     }
 
@@ -71,7 +71,7 @@ impl<W: Wake> Sender<W> {
         this: &Self,
         message: impl Into<Outgoing>,
     ) -> Result<Queued<'_, W, impl Try<W, Result<Sent<W>>>>> {
-        this.queue_before(message, Next::Other)
+        this.queue_unless(message, Next::Other, |_| None)
     }
 
     /// Sends a message like [`queue`](Self::queue), for a caller that waits for its outcome at once: that wait writes
@@ -84,14 +84,19 @@ impl<W: Wake> Sender<W> {
         this: &Self,
         message: impl Into<Outgoing>,
     ) -> Result<Queued<'_, W, impl Try<W, Result<Sent<W>>>>> {
-        this.queue_before(message, Next::Wait)
+        this.queue_unless(message, Next::Wait, |_| None)
     }
 
-    fn queue_before(
+    /// Sends a message, unless there is a reason not to while it waits.
+    pub(super) fn queue_unless<N>(
         &self,
         message: impl Into<Outgoing>,
         next: Next,
-    ) -> Result<Queued<'_, W, impl Try<W, Result<Sent<W>>>>> {
+        refuse: N,
+    ) -> Result<Queued<'_, W, impl Try<W, Result<Sent<W>>>>>
+    where
+        N: Fn(&State<W>) -> Option<Error>,
+    {
         let mut message = message.into();
         message.prepare()?;
         let slot = self.guard.slot;
@@ -101,7 +106,7 @@ impl<W: Wake> Sender<W> {
             }
             let at = Attempt { ticket: None, is_late: false };
             match in_turn(state, slot, at, |state| self.put(state, &message)) {
-                Err(Error::Send(error)) if passes(&error) => (None, Next::Other),
+                Err(error) if passes(&error) => (None, Next::Other),
                 // A message that is sent settled has no outcome to wait for.
                 Ok(sent) if sent.is_settled() => (Some(Ok(sent)), Next::Other),
                 result => (Some(result), next),
@@ -109,7 +114,9 @@ impl<W: Wake> Sender<W> {
         });
         match sent {
             Some(sent) => sent.map(Queued::Sent),
-            None => Ok(Queued::Waiting(self.in_turn(move |state, sender| sender.put(state, &message)))),
+            None => Ok(Queued::Waiting(
+                self.in_turn_unless(refuse, move |state, sender| sender.put(state, &message)),
+            )),
         }
     }
 
@@ -124,7 +131,8 @@ impl<W: Wake> Sender<W> {
         message.prepare()?;
         this.guard.hub().with(|state| {
             let is_free = state.links.get(this.guard.slot).is_none_or(|link| link.turns.is_empty());
-            if is_free { this.put(state, &message) } else { Err(SendError::Full.into()) }
+            let sent = if is_free { this.put(state, &message) } else { Err(SendError::Full.into()) };
+            sent.map_err(|error| state.not_sent(this.guard.slot, error))
         })
     }
 
@@ -258,11 +266,22 @@ impl<W: Wake> Sender<W> {
     /// credit or room.
     fn in_turn<R>(
         &self,
-        mut attempt: impl FnMut(&mut State<W>, &Self) -> Result<R>,
+        attempt: impl FnMut(&mut State<W>, &Self) -> Result<R>,
+    ) -> Wait<'_, W, impl Try<W, Result<R>>> {
+        self.in_turn_unless(|_| None, attempt)
+    }
+
+    fn in_turn_unless<R, N: Fn(&State<W>) -> Option<Error>, A: FnMut(&mut State<W>, &Self) -> Result<R>>(
+        &self,
+        refuse: N,
+        mut attempt: A,
     ) -> Wait<'_, W, impl Try<W, Result<R>>> {
         let slot = self.guard.slot;
         let mut has_yielded = false;
         self.guard.hub().wait(LineId::Turn(slot), move |state: &mut State<W>, at: Attempt| {
+            if let Some(refused) = refuse(state) {
+                return Poll::Ready(Err(refused));
+            }
             if !has_yielded && state.output_len() >= WORTH_WRITING {
                 // Without this, a sender that never has to wait would starve the driver.
                 has_yielded = true;
@@ -270,8 +289,8 @@ impl<W: Wake> Sender<W> {
                 return Poll::Pending;
             }
             match in_turn(state, slot, at, |state| attempt(state, self)) {
-                Err(Error::Send(error)) if passes(&error) => {
-                    if let SendError::Unsettled(_) = error {
+                Err(error) if passes(&error) => {
+                    if let Error::Send(SendError::Unsettled(_)) = error {
                         state.starved.push(slot);
                     }
                     Poll::Pending
@@ -300,11 +319,25 @@ fn in_turn<W: Wake, R>(
 ) -> Result<R> {
     let has_turn = state.links.get(slot).is_none_or(|link| link.turns.is_first(at.ticket));
     let result = if has_turn { attempt(state) } else { Err(SendError::Full.into()) };
-    result.map_err(|error| state.link_over(slot).unwrap_or(error))
+    result.map_err(|error| state.not_sent(slot, error))
+}
+
+impl<W: Wake> State<W> {
+    /// Returns the error of a message that is not sent. The end of the link is a better one; a link that is being
+    /// attached again has no credit yet.
+    fn not_sent(&self, slot: Key, error: Error) -> Error {
+        let is_coming = matches!(error, Error::Send(SendError::Detached))
+            && self.links.get(slot).is_some_and(|link| link.recipe.is_some() && !link.is_attached);
+        let error = if is_coming { SendError::NoCredit.into() } else { error };
+        self.link_over(slot).unwrap_or(error)
+    }
 }
 
 /// Returns `true` if the error passes, so that the sender waits.
-fn passes(error: &SendError) -> bool {
+fn passes(error: &Error) -> bool {
     use SendError::{Full, Incomplete, NoCredit, Unsettled, WindowClosed};
-    matches!(error, NoCredit | WindowClosed | Full | Incomplete | Unsettled(_))
+    matches!(
+        error,
+        Error::Interrupted(_) | Error::Send(NoCredit | WindowClosed | Full | Incomplete | Unsettled(_))
+    )
 }

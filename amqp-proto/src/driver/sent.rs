@@ -9,7 +9,7 @@ use super::line::Ticket;
 use super::outcomes::Fate;
 use super::state::{LineId, State};
 use super::wake::Wake;
-use crate::client::{Error, Result};
+use crate::client::{CloseReason, Error, Result};
 use crate::types::{DeliveryKey, DeliveryTag, Key};
 use crate::wire::Outcome;
 
@@ -79,18 +79,31 @@ impl<W: Wake> Sent<W> {
         match state.outcomes.fate(slot) {
             Some(Fate::Known(outcome)) => Poll::Ready(Ok(outcome.clone())),
             Some(Fate::Undecided) => Poll::Ready(Err(Error::Undecided)),
-            Some(Fate::Lost) | None => Poll::Ready(Err(self.lost(state))),
+            Some(Fate::Lost(reason)) => Poll::Ready(Err(self.lost(state, reason.clone()))),
+            None => Poll::Ready(Err(self.lost(state, None))),
             Some(Fate::Unsettled) if state.link_over(self.guard.slot).is_some() => {
-                Poll::Ready(Err(self.lost(state)))
+                Poll::Ready(Err(self.lost(state, None)))
             }
             Some(Fate::Unsettled) => Poll::Pending,
         }
     }
 
     /// Returns the error of a delivery whose link ended before its outcome.
-    fn lost(&self, state: &State<W>) -> Error {
+    fn lost(&self, state: &State<W>, reason: Option<CloseReason>) -> Error {
         let over = state.link_over(self.guard.slot);
-        over.as_ref().and_then(Error::ended).cloned().map_or(Error::Undecided, Error::Lost)
+        reason.or_else(|| over?.ended().cloned()).map_or(Error::Undecided, Error::Lost)
+    }
+
+    /// Returns the error of a delivery of an earlier connection, whose link is on another one now or soon.
+    pub(super) fn lost_connection(&self, state: &State<W>) -> Option<Error> {
+        if !state.is_stale(self.guard.slot, self.key) {
+            return None;
+        }
+        let reason = match self.slot.and_then(|slot| state.outcomes.fate(slot)) {
+            Some(Fate::Lost(reason)) => reason.clone(),
+            _ => state.interrupted().cloned(),
+        };
+        Some(self.lost(state, reason))
     }
 
     /// Settles the delivery: this end knows the outcome, or does not need it.
@@ -143,9 +156,9 @@ impl<W: Wake> SentOutcomes<W> {
             let over = state.link_over(slot);
             match (next, over) {
                 (Some((key, Fate::Known(outcome))), _) => Poll::Ready(Some((key, Ok(outcome)))),
-                (Some((key, Fate::Lost)), Some(over)) => {
-                    let lost = over.ended().cloned().map_or(Error::Undecided, Error::Lost);
-                    Poll::Ready(Some((key, Err(lost))))
+                (Some((key, Fate::Lost(reason))), over) => {
+                    let reason = reason.or_else(|| over?.ended().cloned());
+                    Poll::Ready(Some((key, Err(reason.map_or(Error::Undecided, Error::Lost)))))
                 }
                 (Some((key, _)), _) => Poll::Ready(Some((key, Err(Error::Undecided)))),
                 (None, Some(_)) => Poll::Ready(None),

@@ -94,10 +94,13 @@ impl<W: Wake> Session<W> {
     /// Ends the session, unless it is over, without waiting for the peer's answer.
     pub(super) fn begin_end(&self, error: Option<wire::AmqpError>) -> Result<()> {
         let slot = self.guard.slot;
-        self.guard.hub().with(|state| match (state.session(slot), error) {
-            (Ok(mut session), Some(error)) => session.end_with(error).map_err(Error::from),
-            (Ok(mut session), None) => session.end().map_err(Error::from),
-            (Err(_), _) => Ok(()),
+        self.guard.hub().with(|state| {
+            state.leave_session(slot);
+            match (state.session(slot), error) {
+                (Ok(mut session), Some(error)) => session.end_with(error).map_err(Error::from),
+                (Ok(mut session), None) => session.end().map_err(Error::from),
+                (Err(_), _) => Ok(()),
+            }
         })
     }
 

@@ -1,12 +1,16 @@
 //! The slots of sessions and links, and their keys in the engine.
 
+use alloc::boxed::Box;
+
 use super::line::Line;
+use super::outcomes::Awaited;
+use super::recipe::{LinkOptions, LinkRecipe};
 use super::state::{LinkState, SessionState, State};
 use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::config::SessionOptions;
 use crate::machine::LinkError;
-use crate::types::{Key, LinkKey, ReceiverKey, SessionKey, Str};
+use crate::types::{DeliveryKey, Key, LinkKey, ReceiverKey, SessionKey, Str};
 use crate::view::{ReceiverMut, SenderMut, SessionMut};
 use crate::wire;
 
@@ -42,16 +46,22 @@ impl<W: Wake> State<W> {
 
     /// Makes a slot for a session.
     pub(crate) fn hold_session(&mut self, key: SessionKey) -> Option<Key> {
-        let slot = self.sessions.insert(|_| SessionState {
-            key: Some(key),
+        let slot = self.keep_session(Some(key), None)?;
+        self.session_slots.set(key.0, slot);
+        Some(slot)
+    }
+
+    fn keep_session(&mut self, key: Option<SessionKey>, recipe: Option<Box<SessionOptions>>) -> Option<Key> {
+        self.sessions.insert(|_| SessionState {
+            key,
             line: Line::default(),
             guards: 0,
             is_begun: false,
             ended: None,
             offered: Default::default(),
-        })?;
-        self.session_slots.set(key.0, slot);
-        Some(slot)
+            recipe,
+            is_leaving: false,
+        })
     }
 
     /// Makes a slot for a link. If a link with this key has a slot, it has ended, and keeps that slot without
@@ -66,8 +76,20 @@ impl<W: Wake> State<W> {
             LinkKey::Receiver(key) => self.engine.receiver(key).is_ok_and(|link| link.is_streaming()),
             LinkKey::Sender(_) => false,
         };
-        let slot = self.links.insert(|_| LinkState {
-            key: Some(key),
+        let slot = self.keep_link(Some(key), session, is_streaming, awaited.unwrap_or_default())?;
+        self.link_slots.set(key.key(), slot);
+        Some(slot)
+    }
+
+    fn keep_link(
+        &mut self,
+        key: Option<LinkKey>,
+        session: Key,
+        is_streaming: bool,
+        awaited: Awaited,
+    ) -> Option<Key> {
+        self.links.insert(|_| LinkState {
+            key,
             session,
             line: Line::default(),
             turns: Line::default(),
@@ -78,11 +100,11 @@ impl<W: Wake> State<W> {
             rest: Default::default(),
             is_streaming,
             begun: Default::default(),
-            awaited: awaited.unwrap_or_default(),
+            awaited,
             outcomes: None,
-        })?;
-        self.link_slots.set(key.key(), slot);
-        Some(slot)
+            recipe: None,
+            is_leaving: false,
+        })
     }
 
     /// Returns the slot of a link's session.
@@ -96,8 +118,17 @@ impl<W: Wake> State<W> {
         if let Some(over) = self.over() {
             return Err(over);
         }
+        let recipe = self.recovery.is_some().then(|| Box::new(options.clone()));
+        if self.is_interrupted() {
+            // It is begun once the connection is open again.
+            return self.keep_session(None, recipe).ok_or(Error::Gone);
+        }
         let key = self.engine.begin(options)?;
-        self.hold_session(key).ok_or(Error::Gone)
+        let slot = self.hold_session(key).ok_or(Error::Gone)?;
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.recipe = recipe;
+        }
+        Ok(slot)
     }
 
     /// Returns the shared session, which is begun for the first link on it.
@@ -115,20 +146,57 @@ impl<W: Wake> State<W> {
         if let Some(over) = self.session_over(slot) {
             return Err(over);
         }
-        let key = self.sessions.get(slot).and_then(|session| session.key).ok_or(Error::Gone)?;
-        Ok(self.engine.session(key)?)
+        match self.sessions.get(slot).and_then(|session| session.key) {
+            Some(key) => Ok(self.engine.session(key)?),
+            None => Err(self.no_key()),
+        }
+    }
+
+    /// Returns the error of a session or link that is in no engine and not over.
+    #[cold]
+    fn no_key(&self) -> Error {
+        self.interrupted().cloned().map_or(Error::Gone, Error::Interrupted)
     }
 
     /// Attaches a link, without waiting for the peer's answer.
-    pub(crate) fn attach<K: Into<LinkKey>>(
-        &mut self,
-        session: Key,
-        name: Option<Str>,
-        attach: impl FnOnce(&mut SessionMut<'_>, Str) -> Result<K, LinkError>,
-    ) -> Result<Key> {
+    pub(crate) fn attach(&mut self, session: Key, name: Option<Str>, options: LinkOptions) -> Result<Key> {
         let name = name.unwrap_or_else(|| self.link_name());
-        let key = attach(&mut self.session(session)?, name)?.into();
-        self.hold_link(key, session).ok_or(Error::Gone)
+        let outlives = self.sessions.get(session).is_some_and(|session| session.recipe.is_some());
+        let recipe = outlives.then(|| Box::new(LinkRecipe::new(name.clone(), options.clone())));
+        let slot = match self.session(session) {
+            Ok(mut session_mut) => {
+                let key = options.attach(&mut session_mut, name)?;
+                self.hold_link(key, session)
+            }
+            // It is attached once the connection is open again.
+            Err(Error::Interrupted(_)) if outlives => {
+                self.keep_link(None, session, options.is_streaming(), Awaited::default())
+            }
+            Err(over) => return Err(over),
+        };
+        let slot = slot.ok_or(Error::Gone)?;
+        if let Some(link) = self.links.get_mut(slot) {
+            link.recipe = recipe;
+        }
+        Ok(slot)
+    }
+
+    /// Returns the error of a command on a delivery: the end of the link, or that of its connection, is better.
+    #[cold]
+    pub(super) fn better(&self, slot: Key, delivery: DeliveryKey, error: Error) -> Error {
+        let stale = self.is_stale(slot, delivery).then_some(Error::Gone);
+        self.link_over(slot).or(stale).unwrap_or(error)
+    }
+
+    /// Returns `true` if a delivery is of an earlier connection.
+    pub(super) fn is_stale(&self, slot: Key, delivery: DeliveryKey) -> bool {
+        self.recovery.is_some() && !self.is_current(slot, delivery)
+    }
+
+    /// Returns `true` if a delivery is on the link in the current engine.
+    fn is_current(&self, slot: Key, delivery: DeliveryKey) -> bool {
+        let session = self.links.get(slot).and_then(|link| self.sessions.get(link.session));
+        session.and_then(|session| session.key).is_some_and(|key| key.0 == delivery.session)
     }
 
     /// Returns the view of a sending link, unless it is over.
@@ -154,7 +222,7 @@ impl<W: Wake> State<W> {
         let link = self.links.get(slot).ok_or(Error::Gone)?;
         match link.key {
             Some(key) if link.ended.is_none() && self.ended.is_none() => Ok(key),
-            _ => Err(self.link_over(slot).unwrap_or(Error::Gone)),
+            _ => Err(self.link_over(slot).unwrap_or_else(|| self.no_key())),
         }
     }
 

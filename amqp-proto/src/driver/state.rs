@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
+use core::sync::atomic::AtomicU32;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::Duration;
@@ -14,11 +15,14 @@ use super::hub::Hub;
 use super::line::{Line, Ticket};
 use super::outcomes::{Awaited, Fate, Outcomes};
 use super::places::Places;
+use super::recipe::LinkRecipe;
+use super::recovery::Recovery;
 use super::wait::Bound;
 use super::wake::Wake;
 use super::write_buffer::WriteBuffer;
 use super::write_here::WriteHere;
-use crate::client::{CloseReason, ConnectionOptions, Error};
+use crate::client::{CloseReason, ConnectionOptions, DialPlan, Error};
+use crate::config::SessionOptions;
 use crate::connection::Connection as Engine;
 use crate::machine::{Delivery, Reason, Slab};
 use crate::types::{DeliveryKey, Key, LinkKey, Moment, SessionKey, Str};
@@ -51,7 +55,11 @@ pub struct State<W> {
     pub(crate) default_session: Option<Key>,
     names: Names,
     /// The peer's URL, for error texts.
-    url: Option<Str>,
+    pub(super) url: Option<Str>,
+    /// The way to open a lost connection again, if it is opened again.
+    pub(super) recovery: Option<Box<Recovery>>,
+    /// The number of times that the connection was lost.
+    pub(super) losses: Arc<AtomicU32>,
     /// Senders that wait until the peer settles deliveries.
     pub(crate) starved: Vec<Key>,
     /// Senders with a waiter for the writing of their messages.
@@ -62,6 +70,8 @@ pub struct State<W> {
     pub(super) io: Option<Arc<io::Error>>,
     /// The write buffer; taken while a thread writes.
     pub(super) write_buffer: Option<WriteBuffer>,
+    /// The number of the transport that the write buffer is for.
+    pub(super) transport: u32,
     /// `true` if the transport accepts no more output.
     pub(super) is_broken: bool,
     pub(super) writer: Mover<W>,
@@ -93,6 +103,10 @@ pub(crate) struct SessionState<W> {
     pub(crate) ended: Option<CloseReason>,
     /// Links of the peer that the application has not taken.
     pub(crate) offered: VecDeque<Key>,
+    /// The options to begin it again, if it outlives the connection.
+    pub(super) recipe: Option<Box<SessionOptions>>,
+    /// `true` once the application has ended it.
+    pub(super) is_leaving: bool,
 }
 
 /// A link with a handle, or a link of the peer.
@@ -122,6 +136,10 @@ pub(crate) struct LinkState<W> {
     pub(super) awaited: Awaited,
     /// Outcomes in the order of their arrival, if one task handles the whole link.
     pub(super) outcomes: Option<VecDeque<(DeliveryKey, Fate)>>,
+    /// The options to attach it again, if it outlives the connection.
+    pub(super) recipe: Option<Box<LinkRecipe>>,
+    /// `true` once the application has detached or closed it.
+    pub(super) is_leaving: bool,
 }
 
 /// A line of waiters.
@@ -179,6 +197,11 @@ impl<W: Wake> Mover<W> {
         self.is_asleep && self.alarm.is_none_or(|alarm| moment < alarm)
     }
 
+    /// Returns its waiter, to be dropped.
+    pub(super) fn into_waiter(self) -> Option<W> {
+        self.waiter
+    }
+
     /// Returns its waiter, to be woken.
     pub(super) fn call(&mut self) -> Option<W> {
         self.is_asleep = false;
@@ -226,6 +249,7 @@ pub struct HubOptions<W: Wake> {
     pub write_here: Option<WriteHere>,
     /// The work after the last handle was dropped and the connection is closing.
     pub last_words: Option<LastWords<W>>,
+    plan: Option<DialPlan>,
 }
 
 impl<W: Wake> HubOptions<W> {
@@ -239,6 +263,7 @@ impl<W: Wake> HubOptions<W> {
             reply_timeout: options.reply_timeout(),
             write_here: None,
             last_words: None,
+            plan: options.plan().cloned(),
         }
     }
 }
@@ -263,6 +288,7 @@ impl<W: Wake> fmt::Debug for LastWords<W> {
 
 impl<W: Wake> State<W> {
     pub(super) fn new(engine: Engine, options: HubOptions<W>) -> Self {
+        let recovery = options.plan.map(|plan| Box::new(Recovery::new(plan, &engine)));
         Self {
             engine,
             sessions: Slab::default(),
@@ -280,11 +306,14 @@ impl<W: Wake> State<W> {
             default_session: None,
             names: Names { prefix: options.prefix, next: 0 },
             url: options.url,
+            recovery,
+            losses: Arc::default(),
             starved: Vec::new(),
             unwritten: Vec::new(),
             unwanted: Vec::new(),
             io: None,
-            write_buffer: Some(WriteBuffer::default()),
+            write_buffer: Some(WriteBuffer::new(options.write_here, 0)),
+            transport: 0,
             is_broken: false,
             writer: Mover::default(),
             reader: Mover::default(),

@@ -6,7 +6,6 @@ use std::io;
 use super::state::State;
 use super::wake::Wake;
 use super::write_buffer::{self, WriteBuffer};
-use super::write_here::WriteHere;
 use crate::connection::Input;
 use crate::machine::Reading;
 use crate::types::Moment;
@@ -106,7 +105,8 @@ impl<W: Wake> State<W> {
     }
 
     /// Takes the write buffer for a waiter, if it may write now. Otherwise the driver writes.
-    pub(super) fn take_for_waiter(&mut self, here: &WriteHere) -> Option<WriteBuffer> {
+    pub(super) fn take_for_waiter(&mut self) -> Option<WriteBuffer> {
+        let here = self.write_buffer.as_ref()?.here()?;
         let is_free = here.writes_beside_driver()
             || (self.writer.is_asleep() && !self.is_done && self.engine.reading() != Reading::Events);
         if is_free && !self.is_broken && !self.is_stuck() { self.take_outlet() } else { None }
@@ -115,6 +115,10 @@ impl<W: Wake> State<W> {
     /// Returns the write buffer, with the octets that could not be written at once. After a failure the
     /// octets are dropped, and nothing more is written.
     pub fn put_back(&mut self, mut write_buffer: WriteBuffer, failure: Option<io::Error>) {
+        if !write_buffer.is_for(self.transport) {
+            // That transport was replaced meanwhile.
+            return;
+        }
         if failure.is_some() {
             write_buffer.discard();
             (self.is_broken, self.is_cut) = (true, true);
@@ -185,7 +189,7 @@ impl<W: Wake> State<W> {
     }
 
     /// Wakes the waiters for the writing of messages.
-    fn wake_unwritten(&mut self) {
+    pub(super) fn wake_unwritten(&mut self) {
         for slot in core::mem::take(&mut self.unwritten) {
             if let Some(link) = self.links.get_mut(slot) {
                 link.line.wake_all(&mut self.wakes);

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 
 use bytes::{Buf, Bytes};
 
+use super::write_here::WriteHere;
 use crate::connection::Connection as Engine;
 
 /// The greatest number of pieces in one vectored write.
@@ -18,9 +19,34 @@ const PIECES: usize = 64;
 pub struct WriteBuffer {
     pieces: VecDeque<Bytes>,
     needs_flush: bool,
+    /// The way in which a waiter writes.
+    here: Option<WriteHere>,
+    /// The number of the transport.
+    transport: u32,
 }
 
 impl WriteBuffer {
+    pub(super) fn new(here: Option<WriteHere>, transport: u32) -> Self {
+        Self { here, transport, ..Self::default() }
+    }
+
+    pub(super) fn here(&self) -> Option<&WriteHere> {
+        self.here.as_ref()
+    }
+
+    /// Returns `true` if the buffer is for the transport with this number.
+    pub(super) fn is_for(&self, transport: u32) -> bool {
+        self.transport == transport
+    }
+
+    /// Writes as much as possible at once, for a waiter.
+    pub(super) fn write_here(&mut self) -> io::Result<()> {
+        let Some(here) = self.here.take() else { return Ok(()) };
+        let written = here.write(self);
+        self.here = Some(here);
+        written
+    }
+
     /// Returns `true` if the buffer is empty and the transport is flushed.
     pub fn is_done(&self) -> bool {
         self.pieces.is_empty() && !self.needs_flush
@@ -92,7 +118,8 @@ impl WriteBuffer {
 
     /// Drops the octets, which cannot be written.
     pub fn discard(&mut self) {
-        *self = Self::default();
+        self.pieces.clear();
+        self.needs_flush = false;
     }
 }
 

@@ -52,6 +52,9 @@ impl<W: Wake> MessageWriter<W> {
         let Some(sent) = &this.sent else { return Poll::Ready(Err(SendError::NoDelivery.into())) };
         let slot = sent.guard.slot;
         sent.guard.hub().attempt(LineId::Link(slot), &mut this.ticket, waiter, |state| {
+            if let Some(lost) = sent.lost_connection(state) {
+                return Poll::Ready(Err(lost));
+            }
             match state.sender(slot).map(|mut sender| add(&mut sender)) {
                 Ok(Err(SendError::Full)) => Poll::Pending,
                 Ok(written) => Poll::Ready(written.map_err(Error::from)),
@@ -68,7 +71,10 @@ impl<W: Wake> MessageWriter<W> {
     /// `Error::Connection` if one of them is over.
     pub fn finish(mut this: Self) -> Result<Sent<W>> {
         let sent = this.take().ok_or(SendError::NoDelivery)?;
-        sent.guard.hub().with(|state| Ok::<_, Error>(state.sender(sent.guard.slot)?.finish()?))?;
+        sent.guard.hub().with(|state| match sent.lost_connection(state) {
+            Some(lost) => Err(lost),
+            None => Ok(state.sender(sent.guard.slot)?.finish()?),
+        })?;
         Ok(sent)
     }
 
@@ -89,7 +95,10 @@ impl<W: Wake> MessageWriter<W> {
 
     fn give_up(&mut self) -> Result<()> {
         let Some(sent) = self.take() else { return Ok(()) };
-        sent.guard.hub().with(|state| Ok(state.sender(sent.guard.slot)?.abort()?))
+        sent.guard.hub().with(|state| match sent.lost_connection(state) {
+            Some(lost) => Err(lost),
+            None => Ok(state.sender(sent.guard.slot)?.abort()?),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use futures_util::{Stream, StreamExt};
 use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::runtime;
@@ -48,6 +49,11 @@ impl<T> Task<T> {
 /// Runs two futures together.
 pub(crate) async fn both<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
     tokio::join!(one, other)
+}
+
+/// Waits for the next item of a stream.
+pub(crate) async fn next<T>(items: &mut (impl Stream<Item = T> + Unpin)) -> Option<T> {
+    items.next().await
 }
 
 /// Lets other tasks run.

@@ -4,6 +4,7 @@ pub(crate) mod busy;
 #[cfg(feature = "tls")]
 pub(crate) mod certificates;
 pub(crate) mod handlers;
+pub(crate) mod port;
 pub(crate) mod proxy;
 pub(crate) mod refusals;
 pub(crate) mod strangers;

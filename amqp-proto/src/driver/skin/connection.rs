@@ -44,8 +44,14 @@ macro_rules! __connection {
                 address: &$crate::client::Address,
                 options: $crate::client::ConnectionOptions,
             ) -> $crate::client::Result<Self> {
-                let options = options.for_address(address)?;
-                $crate::driver::skin::call!($($async)? Self::connect_to(address, &options))
+                let mut plan = $crate::client::DialPlan::new([address.clone()], options);
+                loop {
+                    let (address, options) = plan.first()?;
+                    match $crate::driver::skin::call!($($async)? Self::connect_to(&address, &options)) {
+                        Err(error) => plan.failed($crate::types::Moment::START, error),
+                        connected => return connected,
+                    }
+                }
             }
 
             /// Opens a connection as the client on any transport. Unless it says otherwise, the transport counts as one
@@ -175,6 +181,14 @@ macro_rules! __connection {
                 error: impl Into<$crate::wire::AmqpError>,
             ) -> $crate::client::Result<()> {
                 $crate::driver::skin::wait!($($async)? $crate::driver::Connection::close_with(self, error.into()))
+            }
+
+            /// Returns the changes of the connection, beginning with its present state: open, lost, opened again.
+            ///
+            /// [`ConnectionOptions::with_reconnect`](crate::ConnectionOptions::with_reconnect) opens a lost connection
+            /// again.
+            pub fn status(&self) -> StatusChanges {
+                StatusChanges($crate::driver::Connection::changes(self))
             }
 
             /// Waits until the connection is over and its output is written, and returns the reason.

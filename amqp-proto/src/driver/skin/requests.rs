@@ -50,6 +50,8 @@ macro_rules! __requester {
             ///
             /// [`Error::NotAccepted`](crate::Error::NotAccepted) if the service, or a broker in between, has not
             /// accepted the request, so that no reply will come; the end of the link, if it ends before the reply;
+            /// [`Error::Lost`](crate::Error::Lost) if the connection was lost meanwhile, with the address for the reply;
+            /// [`Error::Interrupted`](crate::Error::Interrupted) if the request was not sent by then;
             /// [`Error::Request`](crate::Error::Request) if too many requests are waiting.
             #[doc = $crate::driver::skin::cancel!(
                 $($async)? "A dropped future may have sent the request; its reply is accepted when it arrives."
@@ -58,9 +60,11 @@ macro_rules! __requester {
                 &self,
                 message: impl Into<$crate::message::Message>,
             ) -> $crate::client::Result<Delivery> {
+                if let Some(renewed) = $crate::driver::Requester::renewed(self) {
+                    $crate::driver::skin::wait!($($async)? renewed)?;
+                }
                 let (message, mut question) = $crate::driver::Requester::ask(self, message)?;
-                let sender = $crate::driver::Requester::sender(self);
-                question.set_sent(match $crate::driver::Sender::queue_and_wait(sender, message)? {
+                question.set_sent(match $crate::driver::Requester::queue(self, &question, message)? {
                     $crate::driver::Queued::Sent(sent) => sent,
                     $crate::driver::Queued::Waiting(queued) => $crate::driver::skin::wait!($($async)? queued)?,
                 });

@@ -147,6 +147,11 @@ impl Machine {
         self.local == Half::Open && self.remote == Half::Open && self.endpoints.leaving.is_none()
     }
 
+    #[cfg(feature = "driver")]
+    pub(crate) fn container_id(&self) -> &crate::types::Str {
+        &self.options.container_id
+    }
+
     /// Returns `true` while the close waits for complete deliveries to be written.
     pub(crate) fn is_closing(&self) -> bool {
         self.endpoints.leaving.is_some()

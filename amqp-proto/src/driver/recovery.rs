@@ -1,0 +1,351 @@
+//! [`Recovery`]: sessions and links that outlive the connection which they were on.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use super::state::{Mover, State};
+use super::status::{Status, StatusLog};
+use super::wake::Wake;
+use super::write_buffer::WriteBuffer;
+use super::write_here::WriteHere;
+use crate::client::{CloseReason, DialPlan, DialStep, Error};
+use crate::connection::Connection as Engine;
+use crate::machine::{Delivery, Event, Origin, Reason};
+use crate::types::{Key, LinkKey, SessionKey, Str};
+use crate::wire::AmqpError;
+
+/// The part of a connection's state by which it is opened again.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    plan: DialPlan,
+    pub(super) log: StatusLog,
+    /// The end of the last connection, until the next one is open.
+    interrupted: Option<CloseReason>,
+    /// The end of the last connection.
+    last_loss: Option<CloseReason>,
+    /// The number of attempts since then.
+    attempts: u32,
+    /// `true` once the application has closed the connection.
+    is_leaving: bool,
+}
+
+impl Recovery {
+    pub(super) fn new(mut plan: DialPlan, engine: &Engine) -> Self {
+        plan.set_container_id(engine.container_id().clone());
+        Self {
+            plan,
+            log: StatusLog::default(),
+            interrupted: None,
+            last_loss: None,
+            attempts: 0,
+            is_leaving: false,
+        }
+    }
+}
+
+impl<W: Wake> State<W> {
+    /// Returns the end of the last connection, if another one is being opened.
+    pub(super) fn interrupted(&self) -> Option<&CloseReason> {
+        self.recovery.as_ref()?.interrupted.as_ref().filter(|_| self.ended.is_none())
+    }
+
+    /// Returns `true` if the connection was lost and another one is being opened.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted().is_some()
+    }
+
+    /// Returns the end of the connection that was open last, if the connection was lost since it had been lost this
+    /// number of times.
+    pub(super) fn lost_since(&self, losses: u32) -> Option<CloseReason> {
+        let is_lost = self.losses.load(Ordering::Relaxed) != losses;
+        self.recovery.as_ref().filter(|_| is_lost)?.last_loss.clone()
+    }
+
+    /// Handles the last events of an engine: those that report the end of everything on it.
+    #[cold]
+    pub(super) fn dispatch_last(&mut self, first: Event) {
+        let (mut ends, mut next) = (Vec::new(), Some(first));
+        while let Some(event) = next {
+            match event {
+                Event::Closed(reason) => return self.on_last(*reason, ends),
+                Event::LinkDetached { .. } | Event::SessionEnded { .. } => ends.push(event),
+                event => self.on_event(event),
+            }
+            next = self.engine.poll_event();
+        }
+        // The close was told before.
+        ends.into_iter().for_each(|event| self.on_event(event));
+    }
+
+    fn on_last(&mut self, reason: Reason, ends: Vec<Event>) {
+        let (ended, now, was_open) = (self.end_of(reason.clone()), self.now(), self.is_open);
+        let Some(recovery) = self.recovery.as_mut().filter(|recovery| was_open && !recovery.is_leaving)
+        else {
+            ends.into_iter().for_each(|event| self.on_event(event));
+            return self.on_event(Event::Closed(reason.into()));
+        };
+        recovery.plan.failed(now, Error::Connection(ended.clone()));
+        if recovery.interrupted.is_some() {
+            // The new connection was not opened: nothing was on it.
+            return;
+        }
+        recovery.log.push(Status::Interrupted(ended.clone()));
+        recovery.attempts = 0;
+        recovery.interrupted = Some(ended.clone());
+        recovery.last_loss = Some(ended.clone());
+        self.losses.fetch_add(1, Ordering::Release);
+        let ended_with = reason.brief();
+        for event in ends {
+            match event {
+                Event::LinkDetached { link, reason, unread, .. }
+                    if *reason == ended_with && self.outlives(link) =>
+                {
+                    self.interrupt_link(link, unread);
+                }
+                Event::SessionEnded { session, reason }
+                    if *reason == ended_with && self.session_outlives(session) =>
+                {
+                    self.interrupt_session(session);
+                }
+                event => self.on_event(event),
+            }
+        }
+        self.outcomes.lost_with(&ended);
+        self.links.each_mut(|link| link.lost_with(&ended));
+        self.starved.clear();
+        self.unwanted.clear();
+        self.wake_unwritten();
+        self.line.wake_all(&mut self.wakes);
+    }
+
+    /// Returns `true` if a link is to be attached again.
+    fn outlives(&self, key: LinkKey) -> bool {
+        let link = self.link_slot(key).and_then(|slot| self.links.get(slot));
+        link.is_some_and(|link| link.recipe.is_some() && link.ended.is_none() && !link.is_leaving)
+    }
+
+    fn session_outlives(&self, key: SessionKey) -> bool {
+        let session = self.session_slot(key).and_then(|slot| self.sessions.get(slot));
+        session.is_some_and(|session| {
+            session.recipe.is_some() && session.guards > 0 && session.ended.is_none() && !session.is_leaving
+        })
+    }
+
+    /// Takes a link off its engine.
+    fn interrupt_link(&mut self, key: LinkKey, unread: Vec<Delivery>) {
+        let slot = self.link_slot(key);
+        let Some(link) = slot.and_then(|slot| self.links.get_mut(slot)) else { return };
+        (link.key, link.is_attached) = (None, false);
+        // The sender sends the others again.
+        link.rest.extend(unread.into_iter().filter(Delivery::is_settled));
+        let rest = &link.rest;
+        link.begun.retain(|begun| rest.iter().any(|left| left.key() == *begun));
+        // No message is on the way any more.
+        (link.is_drained, link.is_stopped) = (true, true);
+        link.line.wake_all(&mut self.wakes);
+        link.turns.wake_all(&mut self.wakes);
+    }
+
+    fn interrupt_session(&mut self, key: SessionKey) {
+        let slot = self.session_slot(key);
+        let Some(session) = slot.and_then(|slot| self.sessions.get_mut(slot)) else { return };
+        (session.key, session.is_begun) = (None, false);
+        session.line.wake_all(&mut self.wakes);
+    }
+
+    /// Puts in the engine of a new connection. Returns the old one, to be dropped after the lock is released.
+    pub(super) fn adopt(
+        &mut self,
+        engine: Engine,
+        write_here: Option<WriteHere>,
+        url: Option<Str>,
+    ) -> Engine {
+        self.transport = self.transport.wrapping_add(1);
+        self.write_buffer = Some(WriteBuffer::new(write_here, self.transport));
+        (self.is_broken, self.is_cut, self.is_done, self.io) = (false, false, false, None);
+        let movers = [core::mem::take(&mut self.writer), core::mem::take(&mut self.reader)];
+        self.spent.extend(movers.into_iter().filter_map(Mover::into_waiter));
+        self.url = url;
+        core::mem::replace(&mut self.engine, engine)
+    }
+
+    /// Begins and attaches everything again, once the new connection is open.
+    pub(super) fn on_opened(&mut self) {
+        self.is_open = true;
+        self.line.wake_all(&mut self.wakes);
+        let (now, open) = (self.now(), self.engine.peer_open());
+        let Some(recovery) = &mut self.recovery else { return };
+        if let Some(open) = &open {
+            recovery.plan.opened(now, open);
+        }
+        recovery.log.push(Status::Connected);
+        if recovery.interrupted.take().is_some() {
+            let sessions: Vec<Key> = self.sessions.keys().collect();
+            sessions.into_iter().for_each(|slot| self.begin_again(slot));
+            let links: Vec<Key> = self.links.keys().collect();
+            links.into_iter().for_each(|slot| self.attach_again(slot));
+        }
+    }
+
+    fn begin_again(&mut self, slot: Key) {
+        let Some(session) = self.sessions.get_mut(slot).filter(|session| session.key.is_none()) else {
+            return;
+        };
+        let Some(recipe) = session.recipe.clone().filter(|_| session.ended.is_none()) else { return };
+        match self.engine.begin(*recipe) {
+            Ok(key) => {
+                session.key = Some(key);
+                self.session_slots.set(key.0, slot);
+            }
+            Err(error) => {
+                session.ended = Some(CloseReason::new(refused(&error), None));
+                session.line.wake_all(&mut self.wakes);
+                self.wake_links_of(slot);
+            }
+        }
+    }
+
+    fn attach_again(&mut self, slot: Key) {
+        let Some(link) = self.links.get(slot).filter(|link| link.key.is_none() && link.ended.is_none())
+        else {
+            return;
+        };
+        let Some(recipe) = &link.recipe else { return };
+        let Some(session) = self.sessions.get(link.session).and_then(|session| session.key) else { return };
+        let attached = match self.engine.session(session) {
+            Ok(mut session) => recipe.attach(&mut session).map_err(|error| refused(&error)),
+            Err(stale) => Err(refused(&stale)),
+        };
+        let credit = recipe.credit();
+        let Some(link) = self.links.get_mut(slot) else { return };
+        match attached {
+            Ok(key) => {
+                link.key = Some(key);
+                self.link_slots.set(key.key(), slot);
+                if let (LinkKey::Receiver(key), Some(credit)) = (key, credit)
+                    && let Ok(mut receiver) = self.engine.receiver(key)
+                {
+                    // The link is attached at this end.
+                    let _ = receiver.set_credit(credit);
+                }
+            }
+            Err(reason) => {
+                link.ended = Some(CloseReason::new(reason, None));
+                link.line.wake_all(&mut self.wakes);
+                link.turns.wake_all(&mut self.wakes);
+            }
+        }
+    }
+
+    /// Wakes the waiters for the links of a session that is over.
+    fn wake_links_of(&mut self, session: Key) {
+        let wakes = &mut self.wakes;
+        self.links.each_mut(|link| {
+            if link.session == session {
+                link.line.wake_all(wakes);
+                link.turns.wake_all(wakes);
+            }
+        });
+    }
+
+    /// Records that the application ends a session, so that it is not begun again.
+    pub(super) fn leave_session(&mut self, slot: Key) {
+        let is_interrupted = self.is_interrupted();
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.is_leaving = true;
+        if is_interrupted && session.key.is_none() {
+            session.ended.get_or_insert_with(|| CloseReason::new(Reason::local(None), None));
+            session.line.wake_all(&mut self.wakes);
+            self.wake_links_of(slot);
+        }
+    }
+
+    /// Records that the application detaches or closes a link, so that it is not attached again.
+    pub(super) fn leave_link(&mut self, slot: Key) {
+        let is_interrupted = self.is_interrupted();
+        let Some(link) = self.links.get_mut(slot) else { return };
+        link.is_leaving = true;
+        if is_interrupted && link.key.is_none() {
+            link.ended.get_or_insert_with(|| CloseReason::new(Reason::local(None), None));
+            link.line.wake_all(&mut self.wakes);
+            link.turns.wake_all(&mut self.wakes);
+        }
+    }
+
+    /// Closes the connection for the application, also while there is none.
+    pub(super) fn close(&mut self, error: Option<AmqpError>) {
+        if let Some(recovery) = &mut self.recovery {
+            recovery.is_leaving = true;
+        }
+        let is_lost = self.engine.is_over() && self.is_interrupted();
+        match error {
+            _ if is_lost => self.end(CloseReason::new(Reason::local(error), None)),
+            Some(error) => drop(self.engine.close_with(error)),
+            None => drop(self.engine.close()),
+        }
+    }
+
+    /// Ends a connection that has no engine.
+    fn end(&mut self, ended: CloseReason) {
+        if self.ended.is_none() {
+            self.is_done = true;
+            self.set_ended(ended);
+        }
+    }
+
+    /// Returns the next step to a new connection; `None` if none is wanted.
+    pub(super) fn next_dial(&mut self, random: u64) -> Option<DialStep> {
+        let now = self.now();
+        if self.ended.is_some() {
+            return None;
+        }
+        let recovery = self.recovery.as_mut().filter(|recovery| recovery.interrupted.is_some())?;
+        let step = recovery.plan.next(now, random);
+        match &step {
+            DialStep::Dial(dial) => {
+                recovery.attempts = recovery.attempts.saturating_add(1);
+                let (attempt, address) = (recovery.attempts, dial.0.to_string().into());
+                recovery.log.push(Status::Reconnecting { attempt, address });
+                self.line.wake_all(&mut self.wakes);
+            }
+            DialStep::Wait(_) => {}
+            DialStep::GiveUp(failure) => {
+                let failure = end_by(failure);
+                self.end(failure);
+                return None;
+            }
+        }
+        Some(step)
+    }
+
+    /// Reports that a server was not reached.
+    pub(super) fn dial_failed(&mut self, error: Error) {
+        let now = self.now();
+        if let Some(recovery) = &mut self.recovery {
+            recovery.plan.failed(now, error);
+        }
+    }
+
+    /// Ends a connection that nobody opens again.
+    pub(super) fn abandon(&mut self) {
+        if let Some(interrupted) = self.interrupted().cloned() {
+            self.end(interrupted);
+        }
+    }
+}
+
+/// Returns the reason of a session or link that could not be begun or attached again.
+fn refused(error: &dyn core::fmt::Display) -> Reason {
+    Reason { origin: Origin::Transport, ..Reason::transport(format!("not restored: {error}")) }
+}
+
+/// Returns the end of a connection whose last attempt has failed with this error.
+fn end_by(failure: &Error) -> CloseReason {
+    match failure {
+        Error::Io(error) => CloseReason::new(Reason::transport(failure.to_string()), Some(Arc::clone(error))),
+        _ => match failure.ended() {
+            Some(ended) => ended.clone(),
+            None => CloseReason::new(Reason::transport(failure.to_string()), None),
+        },
+    }
+}

@@ -1,0 +1,60 @@
+//! A connection that is lost a thousand times leaves nothing behind.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::time::Duration;
+
+use amqp_tokio::policy::{Backoff, Reconnect};
+use amqp_tokio::wire::{Condition, Outcome};
+use amqp_tokio::{Accepted, Connection, ConnectionOptions, Error, Listener};
+
+const LOSSES: usize = 1_000;
+
+/// Returns the numbers of open files and of tasks.
+fn held() -> (usize, usize) {
+    let files = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    (files, tokio::runtime::Handle::current().metrics().num_alive_tasks())
+}
+
+#[tokio::test]
+#[adapter_tests::bounded(60)]
+async fn a_thousand_losses_leave_nothing_behind() {
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("amqp://{}", listener.local_addr().unwrap());
+    let before = held();
+    let server = tokio::spawn(async move {
+        for _ in 0..LOSSES {
+            let connection = listener.accept().await.unwrap().open().await.unwrap();
+            while let Some(offer) = connection.next_offer().await.unwrap() {
+                if let Accepted::Receiver(receiver) = offer.accept().unwrap() {
+                    receiver.recv().await.unwrap().unwrap().accept().unwrap();
+                    // Some messages are lost with the connection.
+                    connection.close_with(Condition::ConnectionForced).await.unwrap();
+                    break;
+                }
+            }
+        }
+        listener
+    });
+    let delay = Duration::from_micros(100);
+    let rules = Reconnect::new().with_backoff(Backoff::new(delay, delay)).with_stable_after(Duration::ZERO);
+    let client = Connection::open_with(&url, ConnectionOptions::new().with_reconnect(rules)).await.unwrap();
+    let jobs = client.sender("jobs").attach().await.unwrap();
+    let sending = tokio::spawn(async move {
+        loop {
+            match jobs.send("job").await {
+                Ok(outcome) => assert_eq!(outcome, Outcome::Accepted),
+                Err(Error::Lost(_)) => {}
+                Err(over) => break over,
+            }
+        }
+    });
+    let _listener = server.await.unwrap();
+    client.close().await.unwrap();
+    let over = sending.await.unwrap();
+    assert!(matches!(over, Error::Connection(_)), "{over}");
+    drop(client);
+    while held().0 > before.0 || held().1 > before.1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
