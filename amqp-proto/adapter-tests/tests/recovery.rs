@@ -6,12 +6,14 @@ use super::common::port::{Cable, Port};
 use super::common::{next_receiver, next_sender, next_session};
 use crate::adapter::{self, both, next, pause, socket, spawn};
 use crate::amqp::config::{ReceiverOptions, SendOptions, SenderOptions};
-use crate::amqp::policy::{Backoff, Reconnect, answer_to};
+use crate::amqp::message::{Body, Message};
+use crate::amqp::policy::{Backoff, Reconnect, Recovery, answer_to};
 use crate::amqp::sasl::{Credentials, PlainServer, ServerSasl, TransportSecurity};
-use crate::amqp::types::Str;
-use crate::amqp::wire::{AmqpError, Condition, Outcome, SaslCode, Source, Terminus};
+use crate::amqp::types::{DeliveryTag, Str, Value};
+use crate::amqp::wire::{AmqpError, Condition, MessageId, Outcome, SaslCode, Source, Terminus};
 use crate::amqp::{
-    Acceptor, Connection, ConnectionOptions, Error, ErrorKind, OfferedLink, Receiver, Sender, Session, Status,
+    Acceptor, Connection, ConnectionOptions, Delivery, Error, ErrorKind, OfferedLink, Outgoing, Receiver,
+    Sender, Session, Status,
 };
 
 /// Rules with short delays.
@@ -446,4 +448,116 @@ async fn a_requester_learns_its_new_address() {
     asking.join().await.unwrap().unwrap();
     assert_eq!(requester.reply_to().as_deref(), Some("second"));
     client.close().await.unwrap();
+}
+
+/// Attaches a link whose messages are kept; the server accepts it with this credit.
+#[adapter::helper]
+async fn replaying(client: &Connection, server: &Connection, credit: u32) -> (Sender, Receiver, Session) {
+    let builder = client.sender("jobs").with_recovery(Recovery::Replay).with_replay_limits(3, 1 << 20);
+    let accept = async {
+        let session = next_session(server).await;
+        let there = next_receiver(&session, ReceiverOptions::new().with_prefetch(0)).await;
+        there.set_credit(credit).unwrap();
+        (there, session)
+    };
+    let (jobs, (there, session)) = both(async { builder.attach().await.unwrap() }, accept).await;
+    (jobs, there, session)
+}
+
+/// Accepts the link again, with this credit.
+#[adapter::helper]
+async fn again(server: &Connection, credit: u32) -> (Receiver, Session) {
+    let session = next_session(server).await;
+    let there = next_receiver(&session, ReceiverOptions::new().with_prefetch(0)).await;
+    there.set_credit(credit).unwrap();
+    (there, session)
+}
+
+/// Receives a message: its body, tag and message-id.
+#[adapter::helper]
+async fn message(there: &Receiver) -> (Delivery, u32, DeliveryTag, MessageId) {
+    let delivery = there.recv().await.unwrap().unwrap();
+    let message = delivery.message().unwrap();
+    let Body::Value(Value::Uint(body)) = message.body().unwrap() else { panic!("a number") };
+    let id = message.properties().unwrap().message_id.unwrap();
+    let tag = delivery.tag();
+    (delivery, body, tag, id)
+}
+
+/// Kept messages arrive at least once, in order, with the same tag and message-id; each outcome is told once.
+#[adapter::test]
+async fn kept_messages_are_sent_again() {
+    let port = Port::bind();
+    let (client, (server, cable)) = open(&port).await;
+    let (jobs, there, _session) = replaying(&client, &server, 10).await;
+    let mut outcomes = jobs.outcomes();
+    let one = jobs.send_queued(1_u32).await.unwrap();
+    let two = jobs.send_queued(Message::from(2_u32).with_message_id("own")).await.unwrap();
+    let three = jobs.send_queued(3_u32).await.unwrap();
+    // As many as may be kept: the next one waits.
+    let last = jobs.clone();
+    let four = spawn(async move { last.send(4_u32).await });
+    let (_first, body, tag, id) = message(&there).await;
+    assert_eq!(body, 1);
+    let (second, body, _, own) = message(&there).await;
+    assert_eq!((body, own), (2, MessageId::from("own")));
+    second.reject(None).unwrap();
+    assert!(matches!(two.outcome().await.unwrap(), Outcome::Rejected(_)));
+    cable.cut();
+    // The next server takes one message, and is gone, too.
+    let (server, cable) = port.accept().await;
+    let (there, _session) = again(&server, 1).await;
+    let (_first, body, same_tag, same_id) = message(&there).await;
+    assert_eq!((body, &same_tag, &same_id), (1, &tag, &id));
+    cable.cut();
+    let (server, _cable) = port.accept().await;
+    let (there, _session) = again(&server, 10).await;
+    let mut bodies = Vec::new();
+    for _ in 0..3 {
+        let (delivery, body, tag, _) = message(&there).await;
+        bodies.push((body, tag == same_tag));
+        delivery.accept().unwrap();
+    }
+    assert_eq!(bodies, [(1, true), (3, false), (4, false)]);
+    assert_eq!(four.join().await.unwrap().unwrap(), Outcome::Accepted);
+    assert_eq!(one.outcome().await.unwrap(), Outcome::Accepted);
+    assert_eq!(three.outcome().await.unwrap(), Outcome::Accepted);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.push(next(&mut outcomes).await.unwrap().0);
+    }
+    assert_eq!(told[..3], [two.key(), one.key(), three.key()]);
+    client.close().await.unwrap();
+}
+
+/// A message that is sent settled is not kept. A message that is kept when the connection ends for good is lost, and so is what is kept on a
+/// link that the next server refuses.
+#[adapter::test]
+async fn kept_messages_end_with_their_link() {
+    for refuses in [true, false] {
+        let port = Port::bind();
+        let (client, (server, cable)) = open(&port).await;
+        let (jobs, there, _session) = replaying(&client, &server, 10).await;
+        assert!(jobs.send_queued(Outgoing::from(1_u32).with_settled(true)).await.unwrap().is_settled());
+        let kept = jobs.send_queued(2_u32).await.unwrap();
+        let _first = there.recv().await.unwrap().unwrap();
+        let _second = there.recv().await.unwrap().unwrap();
+        cable.cut();
+        let (server, _cable) = port.accept().await;
+        let session = next_session(&server).await;
+        if refuses {
+            session.next_link().await.unwrap().unwrap().refuse(Condition::NotFound).unwrap();
+        } else {
+            let there = next_receiver(&session, ReceiverOptions::new()).await;
+            let taken = message(&there).await;
+            assert_eq!(taken.1, 2);
+            server.close_with(AmqpError::new(Condition::NotAllowed)).await.unwrap();
+            drop(taken);
+        }
+        let lost = kept.outcome().await.unwrap_err();
+        assert!(matches!(lost, Error::Lost(_)), "{lost}");
+        let expected = if refuses { Condition::NotFound } else { Condition::NotAllowed };
+        assert_eq!(lost.condition(), Some(&expected));
+        drop(client);
+    }
 }

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::error::{Error, Result};
 use crate::config::{ReceiverOptions, SenderOptions, Ungranted};
+use crate::policy::Recovery;
 use crate::types::Str;
 use crate::wire::{Attach, Source, Target, Terminus};
 
@@ -21,6 +22,16 @@ pub struct SenderSettings {
     pub options: SenderOptions,
     pub required: Required,
     pub send_timeout: Option<Duration>,
+    pub recovery: Recovery,
+    pub replay: ReplayLimits,
+}
+
+/// The bounds of messages that are kept to be sent again.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct ReplayLimits {
+    pub messages: u32,
+    pub octets: usize,
 }
 
 /// The settings in a builder of a link on which this end receives.
@@ -76,6 +87,8 @@ impl SenderSettings {
             options: SenderOptions::new(),
             required: Required::default(),
             send_timeout: None,
+            recovery: Recovery::Report,
+            replay: ReplayLimits { messages: 1_000, octets: 16 << 20 },
         }
     }
 
@@ -208,6 +221,24 @@ macro_rules! __link_setters {
         /// processed; the error is [`Error::Unconfirmed`](crate::Error).
         pub fn with_send_timeout(mut self, timeout: impl Into<Option<::core::time::Duration>>) -> Self {
             self.settings.send_timeout = timeout.into();
+            self
+        }
+
+        /// Sets the fate of messages without an outcome when the connection is lost and opened again, as
+        /// [`with_reconnect`](crate::ConnectionOptions::with_reconnect) says. Default
+        /// [`Report`](crate::policy::Recovery::Report).
+        ///
+        /// With [`Replay`](crate::policy::Recovery::Replay) a message without a message-id gets one, unless it is already
+        /// encoded, so that a receiver can tell that it has come twice.
+        pub fn with_recovery(mut self, recovery: $crate::policy::Recovery) -> Self {
+            self.settings.recovery = recovery;
+            self
+        }
+
+        /// Sets the greatest number of messages, and of their octets, that are kept to be sent again. Sending waits where
+        /// they would be exceeded; a larger message is kept alone. Default 1,000 messages and 16 MiB.
+        pub fn with_replay_limits(mut self, messages: u32, octets: usize) -> Self {
+            self.settings.replay = $crate::client::ReplayLimits { messages: messages.max(1), octets };
             self
         }
 

@@ -38,7 +38,7 @@ pub use frame_log::log_frames;
 pub use host::Host;
 pub use kind::ErrorKind;
 #[doc(hidden)]
-pub use link_setters::{ReceiverSettings, SenderSettings, link_setters, whole_seconds};
+pub use link_setters::{ReceiverSettings, ReplayLimits, SenderSettings, link_setters, whole_seconds};
 pub use options::ConnectionOptions;
 pub use outgoing::Outgoing;
 pub use peer::Peer;

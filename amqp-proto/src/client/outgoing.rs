@@ -11,6 +11,8 @@ use crate::machine::SendError;
 use crate::message::{Body, Message, Payload};
 use crate::types::{DeliveryKey, DeliveryTag, List, Map, Str, Value};
 use crate::view::SenderMut;
+#[cfg(feature = "driver")]
+use crate::wire::MessageId;
 use crate::wire::{DeliveryState, ReceiverSettleMode};
 
 /// A message with its send options. Everything that converts into a message converts into an `Outgoing`.
@@ -97,6 +99,41 @@ impl Outgoing {
             self.content = Content::Payload(message.to_payload().map_err(SendError::Unencodable)?);
         }
         Ok(())
+    }
+
+    /// Encodes the message like [`prepare`](Self::prepare), with this message-id if it has none. An encoded message stays
+    /// as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`prepare`](Self::prepare).
+    #[cfg(feature = "driver")]
+    pub(crate) fn prepare_with_id(&mut self, id: impl FnOnce() -> MessageId) -> Result<(), SendError> {
+        if let Content::Data(octets) = &self.content {
+            self.content = Content::Message(Box::new(Message::from(octets.clone())));
+        }
+        if let Content::Message(message) = &mut self.content
+            && message.properties().message_id.is_none()
+        {
+            **message = (**message).clone().with_message_id(id());
+        }
+        self.prepare()
+    }
+
+    /// Returns the delivery tag, if it was set.
+    #[cfg(feature = "driver")]
+    pub(crate) fn tag(&self) -> Option<&DeliveryTag> {
+        self.options.tag.as_ref()
+    }
+
+    /// Returns the number of octets of an encoded message.
+    #[cfg(feature = "driver")]
+    pub(crate) fn len(&self) -> usize {
+        match &self.content {
+            Content::Message(_) => 0,
+            Content::Data(octets) => octets.len(),
+            Content::Payload(payload) => payload.len(),
+        }
     }
 
     /// Sends the message on a link.

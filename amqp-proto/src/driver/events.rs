@@ -214,6 +214,9 @@ impl<W: Wake> State<W> {
         let Some(link) = slot.and_then(|slot| self.links.get_mut(slot)) else { return };
         link.turns.wake_first(&mut self.wakes);
         link.line.wake_all(&mut self.wakes);
+        if let (Some(slot), Some(true)) = (slot, link.replay.as_ref().map(|replay| replay.is_waiting())) {
+            self.replay(slot);
+        }
     }
 
     fn on_outcome(&mut self, link: SenderKey, delivery: DeliveryKey, fate: Option<Fate>, is_settled: bool) {
@@ -227,10 +230,14 @@ impl<W: Wake> State<W> {
         if let Some(link) = self.links.get_mut(slot)
             && let Some(outcomes) = &mut link.outcomes
         {
-            outcomes.push_back((delivery, fate.clone()));
+            let first = link.replay.as_ref().and_then(|replay| replay.first(delivery));
+            outcomes.push_back((first.unwrap_or(delivery), fate.clone()));
             link.line.wake_all(&mut self.wakes);
         }
         self.resolve(slot, delivery, fate);
+        if self.recovery.is_some() {
+            self.replay(slot);
+        }
     }
 
     /// Wakes the waiters for changes of a link.

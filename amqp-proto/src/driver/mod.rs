@@ -24,6 +24,7 @@ mod reader;
 mod receiver;
 mod recipe;
 mod recovery;
+mod replay;
 mod requests;
 mod responder;
 mod sender;

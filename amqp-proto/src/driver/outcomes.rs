@@ -120,6 +120,23 @@ impl<W: Wake> Outcomes<W> {
         entry.filter(|entry| entry.delivery == delivery)
     }
 
+    /// Returns the delivery that an outcome is awaited for.
+    pub(super) fn delivery(&self, slot: Key) -> Option<DeliveryKey> {
+        self.get(slot).map(|entry| entry.delivery)
+    }
+
+    /// Records that a message was sent again. Returns `false` if nobody waits for its outcome.
+    pub(super) fn send_again(&mut self, slot: Key, delivery: DeliveryKey) -> bool {
+        self.get_mut(slot).map(|entry| entry.delivery = delivery).is_some()
+    }
+
+    /// Records a fate. Returns the waiter for it, to be woken.
+    pub(super) fn decide(&mut self, slot: Key, fate: Fate) -> Option<W> {
+        let entry = self.get_mut(slot)?;
+        entry.fate = fate;
+        entry.waiter.take()
+    }
+
     /// Returns the fate of a delivery.
     pub(crate) fn fate(&self, slot: Key) -> Option<&Fate> {
         self.get(slot).map(|entry| &entry.fate)
@@ -172,7 +189,12 @@ impl<W: Wake> State<W> {
 
     /// Records the fate of a delivery on the link of a slot, and wakes its waiter.
     pub(super) fn resolve(&mut self, link: Key, delivery: DeliveryKey, fate: Fate) {
-        let index = self.links.get_mut(link).and_then(|link| link.awaited.take(delivery));
+        let index = self.links.get_mut(link).and_then(|link| {
+            if let Some(replay) = &mut link.replay {
+                replay.remove(delivery);
+            }
+            link.awaited.take(delivery)
+        });
         let Some(entry) = index.and_then(|index| self.outcomes.entry_of(delivery, index)) else { return };
         entry.fate = fate;
         if let Some(waiter) = entry.waiter.take() {
@@ -185,6 +207,11 @@ impl<W: Wake> State<W> {
         let Some(link) = self.links.get(link) else { return };
         for (delivery, index) in link.awaited.iter() {
             let waiter = self.outcomes.entry_of(delivery, index).and_then(|entry| entry.waiter.take());
+            self.wakes.extend(waiter);
+        }
+        // Kept messages may wait to be sent again.
+        for slot in link.replay.iter().flat_map(|replay| replay.outcomes()) {
+            let waiter = self.outcomes.get_mut(slot).and_then(|entry| entry.waiter.take());
             self.wakes.extend(waiter);
         }
     }
@@ -200,7 +227,7 @@ pub(super) struct Awaited {
 }
 
 impl Awaited {
-    fn push(&mut self, delivery: DeliveryKey, index: u32) {
+    pub(super) fn push(&mut self, delivery: DeliveryKey, index: u32) {
         self.places.push_back((delivery, Some(index)));
     }
 

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use super::outcomes::{Awaited, Fate};
 use super::state::{Mover, State};
 use super::status::{Status, StatusLog};
 use super::wake::Wake;
@@ -11,7 +12,7 @@ use super::write_here::WriteHere;
 use crate::client::{CloseReason, DialPlan, DialStep, Error};
 use crate::connection::Connection as Engine;
 use crate::machine::{Delivery, Event, Origin, Reason};
-use crate::types::{Key, LinkKey, SessionKey, Str};
+use crate::types::{DeliveryKey, Key, LinkKey, SessionKey, Str};
 use crate::wire::AmqpError;
 
 /// The part of a connection's state by which it is opened again.
@@ -43,6 +44,13 @@ impl Recovery {
     }
 }
 
+impl Recovery {
+    /// Returns the end of the connection that was lost last.
+    pub(super) fn last_loss(&self) -> Option<CloseReason> {
+        self.last_loss.clone()
+    }
+}
+
 impl<W: Wake> State<W> {
     /// Returns the end of the last connection, if another one is being opened.
     pub(super) fn interrupted(&self) -> Option<&CloseReason> {
@@ -68,7 +76,9 @@ impl<W: Wake> State<W> {
         while let Some(event) = next {
             match event {
                 Event::Closed(reason) => return self.on_last(*reason, ends),
-                Event::LinkDetached { .. } | Event::SessionEnded { .. } => ends.push(event),
+                Event::Lost { .. } | Event::LinkDetached { .. } | Event::SessionEnded { .. } => {
+                    ends.push(event)
+                }
                 event => self.on_event(event),
             }
             next = self.engine.poll_event();
@@ -97,6 +107,8 @@ impl<W: Wake> State<W> {
         let ended_with = reason.brief();
         for event in ends {
             match event {
+                Event::Lost { link, delivery, ref state }
+                    if Fate::of(state.clone(), false).is_none() && self.is_kept(link, delivery) => {}
                 Event::LinkDetached { link, reason, unread, .. }
                     if *reason == ended_with && self.outlives(link) =>
                 {
@@ -118,6 +130,13 @@ impl<W: Wake> State<W> {
         self.line.wake_all(&mut self.wakes);
     }
 
+    /// Returns `true` if a delivery is sent again.
+    fn is_kept(&self, key: LinkKey, delivery: DeliveryKey) -> bool {
+        let link = self.link_slot(key).and_then(|slot| self.links.get(slot));
+        let replay = link.filter(|_| self.outlives(key)).and_then(|link| link.replay.as_ref());
+        replay.is_some_and(|replay| replay.first(delivery).is_some())
+    }
+
     /// Returns `true` if a link is to be attached again.
     fn outlives(&self, key: LinkKey) -> bool {
         let link = self.link_slot(key).and_then(|slot| self.links.get(slot));
@@ -136,6 +155,8 @@ impl<W: Wake> State<W> {
         let slot = self.link_slot(key);
         let Some(link) = slot.and_then(|slot| self.links.get_mut(slot)) else { return };
         (link.key, link.is_attached) = (None, false);
+        link.awaited = Awaited::default();
+        link.replay.iter_mut().for_each(|replay| replay.interrupt());
         // The sender sends the others again.
         link.rest.extend(unread.into_iter().filter(Delivery::is_settled));
         let rest = &link.rest;
@@ -231,21 +252,28 @@ impl<W: Wake> State<W> {
             }
             Err(reason) => {
                 link.ended = Some(CloseReason::new(reason, None));
-                link.line.wake_all(&mut self.wakes);
-                link.turns.wake_all(&mut self.wakes);
+                self.wake_ended(slot);
             }
         }
     }
 
     /// Wakes the waiters for the links of a session that is over.
     fn wake_links_of(&mut self, session: Key) {
-        let wakes = &mut self.wakes;
-        self.links.each_mut(|link| {
-            if link.session == session {
-                link.line.wake_all(wakes);
-                link.turns.wake_all(wakes);
+        let links: Vec<Key> = self.links.keys().collect();
+        for slot in links {
+            if self.links.get(slot).is_some_and(|link| link.session == session) {
+                self.wake_ended(slot);
             }
-        });
+        }
+    }
+
+    /// Wakes the waiters for a link that is over.
+    fn wake_ended(&mut self, slot: Key) {
+        if let Some(link) = self.links.get_mut(slot) {
+            link.line.wake_all(&mut self.wakes);
+            link.turns.wake_all(&mut self.wakes);
+        }
+        self.wake_outcomes(slot);
     }
 
     /// Records that the application ends a session, so that it is not begun again.
@@ -267,8 +295,7 @@ impl<W: Wake> State<W> {
         link.is_leaving = true;
         if is_interrupted && link.key.is_none() {
             link.ended.get_or_insert_with(|| CloseReason::new(Reason::local(None), None));
-            link.line.wake_all(&mut self.wakes);
-            link.turns.wake_all(&mut self.wakes);
+            self.wake_ended(slot);
         }
     }
 

@@ -8,6 +8,7 @@ use super::guard::LinkGuard;
 use super::hub::Next;
 use super::link::Ending;
 use super::recipe::LinkOptions;
+use super::replay::MessageIds;
 use super::sent::{Sent, SentOutcomes};
 use super::session::Home;
 use super::state::{LineId, State};
@@ -17,6 +18,7 @@ use super::writer::MessageWriter;
 use crate::client::{Error, Outgoing, Result, SenderSettings};
 use crate::config::SendOptions;
 use crate::machine::SendError;
+use crate::policy::Recovery;
 use crate::types::{DeliveryKey, Key, Str};
 use crate::wire::{Attach, Terminus};
 
@@ -29,17 +31,19 @@ pub const WORTH_WRITING: usize = 48 << 10;
 pub struct Sender<W: Wake> {
     pub(super) guard: Arc<LinkGuard<W>>,
     send_timeout: Option<Duration>,
+    /// The ids of messages that are kept until their outcome; `None` if none are kept.
+    ids: Option<Arc<MessageIds>>,
 }
 
 impl<W: Wake> Clone for Sender<W> {
     fn clone(&self) -> Self {
-        Self { guard: Arc::clone(&self.guard), send_timeout: self.send_timeout }
+        Self { guard: Arc::clone(&self.guard), send_timeout: self.send_timeout, ids: self.ids.clone() }
     }
 }
 
 impl<W: Wake> Sender<W> {
     pub(super) fn new(guard: LinkGuard<W>) -> Self {
-        Self { guard: Arc::new(guard), send_timeout: None }
+        Self { guard: Arc::new(guard), send_timeout: None, ids: None }
     }
 
     /// Attaches a link, without waiting for the peer; [`attached`](Self::attached) waits.
@@ -51,9 +55,15 @@ impl<W: Wake> Sender<W> {
     pub fn attach(home: &Home<W>, settings: &SenderSettings) -> Result<Self> {
         let session = home.session()?;
         let (name, options) = (settings.name.clone(), settings.to_options());
-        let slot =
-            session.hub().with(|state| state.attach(session.slot, name, LinkOptions::Sender(options)))?;
-        Ok(Self { send_timeout: settings.send_timeout, ..Self::new(LinkGuard { session, slot }) })
+        let (slot, ids) = session.hub().with(|state| {
+            let slot = state.attach(session.slot, name, LinkOptions::Sender(options))?;
+            let ids = match settings.recovery {
+                Recovery::Replay => state.keep_messages(slot, settings.replay),
+                Recovery::Report => None,
+            };
+            Ok::<_, Error>((slot, ids))
+        })?;
+        Ok(Self { send_timeout: settings.send_timeout, ids, ..Self::new(LinkGuard { session, slot }) })
     }
 
     /// Waits until the peer has attached the link, too.
@@ -97,8 +107,7 @@ impl<W: Wake> Sender<W> {
     where
         N: Fn(&State<W>) -> Option<Error>,
     {
-        let mut message = message.into();
-        message.prepare()?;
+        let message = self.prepared(message)?;
         let slot = self.guard.slot;
         let sent = self.guard.hub().with_then(|state| {
             if state.output_len() >= WORTH_WRITING {
@@ -127,8 +136,7 @@ impl<W: Wake> Sender<W> {
     /// `Error::Send` if the message cannot be sent now or at all; `Error::Link`, `Error::Session` or
     /// `Error::Connection` if one of them is over.
     pub fn try_send(this: &Self, message: impl Into<Outgoing>) -> Result<Sent<W>> {
-        let mut message = message.into();
-        message.prepare()?;
+        let message = this.prepared(message)?;
         this.guard.hub().with(|state| {
             let is_free = state.links.get(this.guard.slot).is_none_or(|link| link.turns.is_empty());
             let sent = if is_free { this.put(state, &message) } else { Err(SendError::Full.into()) };
@@ -250,7 +258,21 @@ impl<W: Wake> Sender<W> {
         self.guard.peer_attach()
     }
 
+    /// Encodes a message.
+    fn prepared(&self, message: impl Into<Outgoing>) -> Result<Outgoing> {
+        let mut message = message.into();
+        match &self.ids {
+            Some(ids) => message.prepare_with_id(|| ids.take())?,
+            None => message.prepare()?,
+        }
+        Ok(message)
+    }
+
     fn put(&self, state: &mut State<W>, message: &Outgoing) -> Result<Sent<W>> {
+        if self.ids.is_some() {
+            let (key, slot) = state.send_kept(self.guard.slot, message)?;
+            return Ok(Sent::new(Arc::clone(&self.guard), key, slot));
+        }
         let key = message.send(&mut state.sender(self.guard.slot)?)?;
         Ok(self.track(state, key))
     }

@@ -27,14 +27,14 @@ impl<W: Wake> Sent<W> {
         Self { guard, key, slot }
     }
 
-    /// Returns the key of the delivery.
+    /// Returns the key of the delivery. A message that is sent again keeps the first one.
     pub fn key(&self) -> DeliveryKey {
         self.key
     }
 
     /// Returns the delivery tag, until the delivery is settled.
     pub fn tag(&self) -> Option<DeliveryTag> {
-        self.guard.hub().look(|state| Some(state.engine.delivery(self.key).ok()?.tag()))
+        self.guard.hub().look(|state| Some(state.engine.delivery(self.current(state)).ok()?.tag()))
     }
 
     /// Returns `true` if the message was sent settled: it has no outcome, and counts as accepted.
@@ -113,7 +113,15 @@ impl<W: Wake> Sent<W> {
     /// `Error::Settle` if the delivery is settled; `Error::Link`, `Error::Session` or `Error::Connection` if
     /// one of them is over.
     pub fn settle(&self) -> Result<()> {
-        self.guard.hub().with(|state| Ok(state.sender(self.guard.slot)?.settle(self.key)?))
+        self.guard.hub().with(|state| {
+            let current = self.current(state);
+            Ok(state.sender(self.guard.slot)?.settle(current)?)
+        })
+    }
+
+    /// Returns the key on the present connection, if the message was sent again.
+    fn current(&self, state: &State<W>) -> DeliveryKey {
+        self.slot.and_then(|slot| state.outcomes.delivery(slot)).unwrap_or(self.key)
     }
 }
 

@@ -103,6 +103,7 @@ impl<W: Wake> State<W> {
             awaited,
             outcomes: None,
             recipe: None,
+            replay: None,
             is_leaving: false,
         })
     }

@@ -17,6 +17,7 @@ use super::outcomes::{Awaited, Fate, Outcomes};
 use super::places::Places;
 use super::recipe::LinkRecipe;
 use super::recovery::Recovery;
+use super::replay::Replay;
 use super::wait::Bound;
 use super::wake::Wake;
 use super::write_buffer::WriteBuffer;
@@ -138,6 +139,8 @@ pub(crate) struct LinkState<W> {
     pub(super) outcomes: Option<VecDeque<(DeliveryKey, Fate)>>,
     /// The options to attach it again, if it outlives the connection.
     pub(super) recipe: Option<Box<LinkRecipe>>,
+    /// The messages that are sent again on the next connection, if they are.
+    pub(super) replay: Option<Box<Replay>>,
     /// `true` once the application has detached or closed it.
     pub(super) is_leaving: bool,
 }

@@ -10,7 +10,7 @@ macro_rules! __connection {
 
         impl Connection {
             /// Connects to a URL such as `amqp://user:password@host:port`, and opens the connection. The path of the URL
-            /// is ignored.
+            /// is ignored. Of several hosts, as in `amqp://a,b,c`, each is tried once, in order.
             ///
             /// # Errors
             ///
@@ -31,20 +31,20 @@ macro_rules! __connection {
                 url: &str,
                 options: $crate::client::ConnectionOptions,
             ) -> $crate::client::Result<Self> {
-                $crate::driver::skin::call!($($async)? Self::connect(&url.parse()?, options))
+                $crate::driver::skin::call!($($async)? Self::connect(url.parse::<$crate::client::Addresses>()?, options))
             }
 
-            /// Connects like [`open`](Self::open), to a parsed address.
+            /// Connects like [`open`](Self::open), to a parsed address, or to the first of several that is reached.
             ///
             /// # Errors
             ///
             /// See [`open`](Self::open).
             #[doc = $crate::driver::skin::cancel!($($async)? "A dropped future closes the transport.")]
             pub $($async)? fn connect(
-                address: &$crate::client::Address,
+                addresses: impl Into<$crate::client::Addresses>,
                 options: $crate::client::ConnectionOptions,
             ) -> $crate::client::Result<Self> {
-                let mut plan = $crate::client::DialPlan::new([address.clone()], options);
+                let mut plan = $crate::client::DialPlan::new(addresses.into(), options);
                 loop {
                     let (address, options) = plan.first()?;
                     match $crate::driver::skin::call!($($async)? Self::connect_to(&address, &options)) {

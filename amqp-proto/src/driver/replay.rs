@@ -1,0 +1,203 @@
+//! [`Replay`]: sent messages that are kept until their outcome, and sent again on the next connection.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::collections::VecDeque;
+
+use super::outcomes::Fate;
+use super::state::State;
+use super::wake::Wake;
+use crate::client::{Outgoing, ReplayLimits, Result};
+use crate::machine::SendError;
+use crate::types::{DeliveryKey, DeliveryTag, Key, Str};
+use crate::wire::MessageId;
+
+/// The messages of a link that have no outcome, the oldest first.
+#[derive(Debug)]
+pub(super) struct Replay {
+    limits: ReplayLimits,
+    kept: VecDeque<Kept>,
+    /// The number of kept messages, from the oldest on, that were sent on the present connection.
+    sent: usize,
+    octets: usize,
+    /// The number of the next delivery tag, which goes on from one connection to the next.
+    next_tag: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    message: Outgoing,
+    /// The key on the connection on which the message was sent last, and on the first.
+    key: DeliveryKey,
+    first: DeliveryKey,
+    /// The slot of its outcome.
+    outcome: Option<Key>,
+}
+
+/// The source of message-ids for messages that have none.
+#[derive(Debug)]
+pub(super) struct MessageIds {
+    prefix: Str,
+    next: AtomicU64,
+}
+
+impl MessageIds {
+    pub(super) fn new(prefix: Str) -> Arc<Self> {
+        Arc::new(Self { prefix, next: AtomicU64::new(1) })
+    }
+
+    pub(super) fn take(&self) -> MessageId {
+        MessageId::String(format!("{}:{}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed)).into())
+    }
+}
+
+impl Replay {
+    pub(super) fn new(limits: ReplayLimits) -> Self {
+        Self { limits, kept: VecDeque::new(), sent: 0, octets: 0, next_tag: 0 }
+    }
+
+    /// Returns the message as it is kept: with a delivery tag that no other kept message has.
+    ///
+    /// # Errors
+    ///
+    /// An error that passes, if kept messages must be sent again first, or too many are kept.
+    fn admit(&mut self, message: &Outgoing) -> Result<Outgoing, SendError> {
+        if self.is_waiting() {
+            return Err(SendError::NoCredit);
+        }
+        // A message that is larger than the bound is kept alone.
+        let is_full = self.octets.saturating_add(message.len()) > self.limits.octets && !self.kept.is_empty();
+        if is_full || self.kept.len() >= self.limits.messages as usize {
+            return Err(SendError::Unsettled(self.limits.messages));
+        }
+        let mut message = message.clone();
+        if message.tag().is_none()
+            && let Ok(tag) = DeliveryTag::new(&self.next_tag.to_be_bytes())
+        {
+            self.next_tag += 1;
+            message = message.with_tag(tag);
+        }
+        Ok(message)
+    }
+
+    fn keep(&mut self, message: Outgoing, key: DeliveryKey, outcome: Option<Key>) {
+        self.octets += message.len();
+        self.kept.push_back(Kept { message, key, first: key, outcome });
+        self.sent += 1;
+    }
+
+    /// Returns the slots of the outcomes of kept messages.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = Key> + '_ {
+        self.kept.iter().filter_map(|kept| kept.outcome)
+    }
+
+    /// Returns `true` if messages wait to be sent again.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.sent < self.kept.len()
+    }
+
+    /// Records that the connection was lost.
+    pub(super) fn interrupt(&mut self) {
+        self.sent = 0;
+    }
+
+    fn position(&self, key: DeliveryKey) -> Option<usize> {
+        self.kept.iter().take(self.sent).position(|kept| kept.key == key)
+    }
+
+    /// Returns the key of the first delivery of a message that is kept.
+    pub(super) fn first(&self, key: DeliveryKey) -> Option<DeliveryKey> {
+        Some(self.kept.get(self.position(key)?)?.first)
+    }
+
+    /// Drops a message that has an outcome.
+    pub(super) fn remove(&mut self, key: DeliveryKey) {
+        if let Some(at) = self.position(key) {
+            self.sent -= 1;
+            self.drop_at(at);
+        }
+    }
+
+    fn drop_at(&mut self, at: usize) -> Option<DeliveryKey> {
+        let kept = self.kept.remove(at)?;
+        self.octets -= kept.message.len();
+        Some(kept.first)
+    }
+}
+
+impl<W: Wake> State<W> {
+    /// Keeps the messages of a link until their outcome, if the link outlives the connection. Returns the ids for them.
+    pub(super) fn keep_messages(&mut self, slot: Key, limits: ReplayLimits) -> Option<Arc<MessageIds>> {
+        let prefix = self.link_name();
+        let link = self.links.get_mut(slot).filter(|link| link.recipe.is_some())?;
+        link.replay = Some(Box::new(Replay::new(limits)));
+        Some(MessageIds::new(prefix))
+    }
+
+    /// Sends a message, and keeps it until its outcome. Returns its key, and the slot of the outcome unless it was sent
+    /// settled.
+    pub(super) fn send_kept(&mut self, slot: Key, message: &Outgoing) -> Result<(DeliveryKey, Option<Key>)> {
+        let replay = self.links.get_mut(slot).and_then(|link| link.replay.as_mut());
+        let kept = replay.map(|replay| replay.admit(message)).transpose()?;
+        let key = kept.as_ref().unwrap_or(message).send(&mut self.sender(slot)?)?;
+        if self.engine.delivery(key).is_err() {
+            return Ok((key, None));
+        }
+        let outcome = self.track(key, slot);
+        let replay = self.links.get_mut(slot).and_then(|link| link.replay.as_mut());
+        if let (Some(replay), Some(kept)) = (replay, kept) {
+            replay.keep(kept, key, Some(outcome));
+        }
+        Ok((key, Some(outcome)))
+    }
+
+    /// Sends kept messages again, as far as there is credit and room.
+    #[cold]
+    pub(super) fn replay(&mut self, slot: Key) {
+        loop {
+            let replay = self.links.get(slot).and_then(|link| link.replay.as_ref());
+            let Some(message) = replay.and_then(|replay| Some(replay.kept.get(replay.sent)?.message.clone()))
+            else {
+                return;
+            };
+            let Ok(mut sender) = self.sender(slot) else { return };
+            let sent = message.send(&mut sender);
+            let Some(link) = self.links.get_mut(slot) else { return };
+            let Some(replay) = &mut link.replay else { return };
+            let at = replay.sent;
+            let Some(kept) = replay.kept.get_mut(at) else { return };
+            let outcome = kept.outcome;
+            match sent {
+                Ok(key) => {
+                    kept.key = key;
+                    replay.sent += 1;
+                    if let Some(outcome) = outcome
+                        && self.outcomes.send_again(outcome, key)
+                    {
+                        link.awaited.push(key, outcome.index);
+                    }
+                }
+                Err(error) if passes(&error) => return,
+                Err(_) => {
+                    // The next peer does not take it.
+                    let first = replay.drop_at(at);
+                    let fate = Fate::Lost(self.recovery.as_ref().and_then(|recovery| recovery.last_loss()));
+                    if let (Some(first), Some(outcomes)) = (first, &mut link.outcomes) {
+                        outcomes.push_back((first, fate.clone()));
+                        link.line.wake_all(&mut self.wakes);
+                    }
+                    if let Some(outcome) = outcome {
+                        let waiter = self.outcomes.decide(outcome, fate);
+                        self.wakes.extend(waiter);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Returns `true` if the message can be sent later.
+fn passes(error: &SendError) -> bool {
+    use SendError::{Detached, Full, Incomplete, NoCredit, Unsettled, WindowClosed};
+    matches!(error, Detached | NoCredit | WindowClosed | Full | Incomplete | Unsettled(_))
+}
