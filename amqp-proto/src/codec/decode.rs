@@ -7,14 +7,15 @@ use super::code::Code;
 use super::error::{DecodeError, DecodeErrorKind, Fault, LimitKind, Parsed, fail};
 use super::leaf::{be_u16, be_u32, be_u64, chunk, octet, variable};
 use crate::types::{
-    Annotations, ApplicationProperties, DeliveryNumber, DeliveryTag, Fields, Handle, Limits, List, Map,
-    SequenceNo, Str, Symbol, Timestamp, TransactionId, TransferNumber, Uuid, Value,
+    Annotations, ApplicationProperties, DecodingLimits, DeliveryNumber, DeliveryTag, Fields, Handle, Limits,
+    List, Map, SequenceNo, Str, Symbol, Timestamp, TransactionId, TransferNumber, Uuid, Value,
 };
 
 /// The state of one decoding: the shared source buffer and the remaining budget.
 pub(crate) struct Decoder<'a> {
     source: &'a Bytes,
-    limits: &'a Limits,
+    depth: u16,
+    value_octets: u32,
     budget: Budget,
 }
 
@@ -28,20 +29,21 @@ pub(crate) struct Budget {
 
 impl Budget {
     #[inline]
-    pub(crate) fn of(limits: &Limits) -> Self {
-        Self { elements: limits.elements(), zero_width: limits.zero_width_elements() }
+    pub(crate) fn of(limits: DecodingLimits) -> Self {
+        Self { elements: limits.elements, zero_width: limits.zero_width_elements }
     }
 }
 
 impl<'a> Decoder<'a> {
-    pub(crate) fn new(source: &'a Bytes, limits: &'a Limits) -> Self {
+    pub(crate) fn new(source: &'a Bytes, limits: &Limits) -> Self {
+        let limits = limits.of_decoding();
         Self::with_budget(source, limits, Budget::of(limits))
     }
 
     /// Returns a decoder that continues with the remaining budget of another decoder.
     #[inline]
-    pub(crate) fn with_budget(source: &'a Bytes, limits: &'a Limits, budget: Budget) -> Self {
-        Self { source, limits, budget }
+    pub(crate) fn with_budget(source: &'a Bytes, limits: DecodingLimits, budget: Budget) -> Self {
+        Self { source, depth: limits.depth, value_octets: limits.value_octets, budget }
     }
 
     /// Returns the remaining budget.
@@ -53,7 +55,7 @@ impl<'a> Decoder<'a> {
     /// Runs a parser over the whole source.
     pub(crate) fn run<T>(
         source: &'a Bytes,
-        limits: &'a Limits,
+        limits: &Limits,
         parser: impl FnOnce(&mut Self, &'a [u8]) -> Parsed<'a, T>,
     ) -> Result<(&'a [u8], T), DecodeError> {
         parser(&mut Self::new(source, limits), source).map_err(|error| Fault::settle(error, source))
@@ -90,13 +92,13 @@ impl<'a> Decoder<'a> {
 
     /// Checks the depth of nesting against the limit [1.2].
     pub(crate) fn check_depth(&self, levels: usize, at: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
-        if levels < usize::from(self.limits.depth()) { Ok(()) } else { Err(over(at, LimitKind::Depth)) }
+        if levels < usize::from(self.depth) { Ok(()) } else { Err(over(at, LimitKind::Depth)) }
     }
 
     /// Checks the length of a single value against the limit.
     pub(crate) fn check_octets(&self, part: &'a [u8]) -> Result<(), nom::Err<Fault<'a>>> {
         match u32::try_from(part.len()) {
-            Ok(octets) if octets <= self.limits.value_octets() => Ok(()),
+            Ok(octets) if octets <= self.value_octets => Ok(()),
             _ => Err(over(part, LimitKind::ValueOctets)),
         }
     }

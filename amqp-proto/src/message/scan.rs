@@ -8,7 +8,6 @@ use super::payload::Payload;
 use crate::codec::{
     Code, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Descriptor, Fault, LimitKind, Width, skip, to_usize,
 };
-use crate::types::Limits;
 use crate::wire::{SectionKind, section_of};
 
 /// The place of a section: offsets into the payload. A section begins at the end of the one before it.
@@ -321,10 +320,10 @@ const fn place(kind: SectionKind) -> usize {
 }
 
 impl Index {
-    /// Finds all sections, and checks their order and number [3.2].
+    /// Finds all sections, at most this number, and checks their order [3.2].
     #[inline]
-    pub(super) fn fill(&mut self, payload: &Payload, limits: &Limits) -> Result<(), DecodeError> {
-        let mut finder = Finder { index: self, next: 0, left: limits.sections() };
+    pub(super) fn fill(&mut self, payload: &Payload, most: u32) -> Result<(), DecodeError> {
+        let mut finder = Finder { index: self, next: 0, left: most };
         let at = match payload.chunks() {
             [chunk] => finder.find_usual(chunk),
             _ => 0,

@@ -14,7 +14,7 @@ use crate::codec::{
     Budget, Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed, fail,
     fill, find_entry, octet, to_usize,
 };
-use crate::types::{Annotations, ApplicationProperties, Limits, Many, Str, Value};
+use crate::types::{Annotations, ApplicationProperties, DecodingLimits, Limits, Many, Str, Value};
 use crate::wire::{Header, Properties, SectionKind};
 
 /// A received message: its octets and the places of its sections.
@@ -45,7 +45,7 @@ use crate::wire::{Header, Properties, SectionKind};
 pub struct MessageView {
     payload: Payload,
     index: Index,
-    limits: Limits,
+    limits: DecodingLimits,
 }
 
 impl MessageView {
@@ -57,8 +57,14 @@ impl MessageView {
     /// exceeded.
     #[inline]
     pub fn new(payload: impl Into<Payload>, limits: &Limits) -> Result<Self, DecodeError> {
-        let mut view = Self { payload: payload.into(), index: Index::default(), limits: limits.clone() };
-        view.index.fill(&view.payload, limits)?;
+        Self::within(payload.into(), limits.of_decoding())
+    }
+
+    /// Finds the sections of a message, as [`new`](Self::new).
+    #[inline]
+    pub(crate) fn within(payload: Payload, limits: DecodingLimits) -> Result<Self, DecodeError> {
+        let mut view = Self { payload, index: Index::default(), limits };
+        view.index.fill(&view.payload, limits.sections)?;
         Ok(view)
     }
 
@@ -345,7 +351,7 @@ impl MessageView {
 
     /// Returns the budget of decoding one section, or of decoding the whole message.
     fn budget(&self) -> Budget {
-        Budget::of(&self.limits)
+        Budget::of(self.limits)
     }
 
     fn read_body(&self, budget: &mut Budget) -> Result<Body, DecodeError> {
@@ -416,7 +422,7 @@ impl MessageView {
         parser: impl for<'a> FnOnce(&mut Decoder<'a>, &'a [u8]) -> Parsed<'a, T>,
     ) -> Result<T, DecodeError> {
         let input = chunk.get(part).unwrap_or_default();
-        let mut decoder = Decoder::with_budget(chunk, &self.limits, *budget);
+        let mut decoder = Decoder::with_budget(chunk, self.limits, *budget);
         let parsed = parser(&mut decoder, input);
         *budget = decoder.budget();
         match parsed {

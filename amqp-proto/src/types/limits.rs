@@ -254,18 +254,11 @@ impl Limits {
 /// The [`Limits`] that bound the decoding of a message. Small, since each delivery has a copy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DecodingLimits {
-    depth: u16,
-    elements: u32,
-    zero_width_elements: u32,
-    value_octets: u32,
-    sections: u32,
-}
-
-impl From<DecodingLimits> for Limits {
-    fn from(limits: DecodingLimits) -> Self {
-        let DecodingLimits { depth, elements, zero_width_elements, value_octets, sections } = limits;
-        Self { depth, elements, zero_width_elements, value_octets, sections, ..Self::DEFAULT }
-    }
+    pub(crate) depth: u16,
+    pub(crate) elements: u32,
+    pub(crate) zero_width_elements: u32,
+    pub(crate) value_octets: u32,
+    pub(crate) sections: u32,
 }
 
 impl Default for Limits {

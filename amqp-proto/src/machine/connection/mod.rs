@@ -374,7 +374,9 @@ impl Machine {
     fn run(&mut self) {
         while self.endpoints.fx.events.is_empty() {
             // Other events of the frame come after that of a transfer or a delivery.
-            if let Some(event) = self.endpoints.next_update() {
+            if self.endpoints.updates.is_some()
+                && let Some(event) = self.endpoints.next_update()
+            {
                 self.endpoints.fx.events.push_front(event);
                 return;
             }

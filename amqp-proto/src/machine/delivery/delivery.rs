@@ -85,7 +85,7 @@ impl Delivery {
     /// [`DecodeError`] if the octets are not a message of the standard's format, or if a limit is exceeded.
     /// The delivery can still be rejected.
     pub fn message(&self) -> Result<MessageView, DecodeError> {
-        self.message_within(&self.limits.into())
+        MessageView::within(self.payload.clone(), self.limits)
     }
 
     /// Returns the message, read within these limits.

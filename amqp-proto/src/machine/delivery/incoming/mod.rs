@@ -212,7 +212,7 @@ impl IncomingTransfer for TransferHead {
         self.handle
     }
 
-    #[inline]
+    #[inline(always)] // called in one place
     fn take(
         &self,
         link: &mut Link,
