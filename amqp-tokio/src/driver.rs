@@ -20,6 +20,9 @@ type State = amqp_proto::driver::State<Waker>;
 
 /// The number of reads and writes before the driver yields to other tasks.
 const ROUNDS: usize = 16;
+/// The number of turns that the driver leaves to woken tasks before it reads more. The future of `block_on` on
+/// tokio's `current_thread` runs after 61 turns of other tasks; by then so many reads would fill memory with messages.
+const TURNS_OF_TASKS: u32 = 64;
 /// The time for the transport to write its output and to shut down after its connection has ended.
 const LINGER: Duration = Duration::from_secs(10);
 /// That time if the connection is then opened again.
@@ -44,6 +47,8 @@ pub(crate) struct Driver<S: AsyncRead + AsyncWrite + Unpin> {
     has_more: bool,
     /// The number of woken tasks that have not run yet.
     woken: usize,
+    /// The turns that are left to woken tasks, and the number of calls of handles at the last round.
+    left: (u32, u64),
     stage: DriverState,
 }
 
@@ -84,6 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             policy: FlushPolicy::default(),
             has_more: false,
             woken: 0,
+            left: (0, 0),
             stage: DriverState::Open,
         }
     }
@@ -100,6 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let has_read = self.read(state, context);
             let is_held = self.take_output(state);
             self.woken += state.woken();
+            self.left.1 = state.calls();
             let linger = if state.is_interrupted() { LINGER_BEFORE_REDIAL } else { LINGER };
             (has_read, is_held, state.is_over(), linger)
         });
@@ -114,13 +121,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let has_ended = self.end(context);
         match (has_read || has_written || has_ended, is_held) {
             // Tasks that were woken by the input run before the next read.
-            (true, _) if self.has_more && self.woken > 0 => Round::Yield,
+            (true, _) if self.has_more && self.woken > 0 => {
+                self.left.0 = TURNS_OF_TASKS;
+                Round::Yield
+            }
             // Several woken tasks may each make output, which is written once.
             (true, _) if self.woken > 1 => Round::Yield,
             (true, _) => Round::Busy,
             (false, true) => Round::Yield,
             (false, false) => self.sleep(context),
         }
+    }
+
+    /// Returns whether this turn is left to the tasks that the last input woke, since none of them has run.
+    fn leaves_turn(&mut self) -> bool {
+        let (turns, calls) = self.left;
+        let is_left = turns > 0 && self.hub.drive(|state| state.calls()) == calls;
+        self.left.0 = if is_left { turns - 1 } else { 0 };
+        is_left
     }
 
     /// Reads once. Returns whether anything happened.
@@ -291,6 +309,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.woken = 0;
+        if this.leaves_turn() {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         for _ in 0..ROUNDS {
             match this.round(context) {
                 _ if this.stage == DriverState::Done => return Poll::Ready(()),
