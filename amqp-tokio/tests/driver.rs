@@ -387,3 +387,30 @@ async fn a_quiet_connection_is_not_polled() {
     assert_eq!(hold.calls(), calls);
     assert!(client.is_open());
 }
+
+/// However much there is to read, the driver lets the task that has a message run before it reads many more.
+#[tokio::test(start_paused = true)]
+#[adapter_tests::bounded]
+async fn messages_are_taken_as_they_are_read() {
+    const MESSAGES: usize = 30;
+    let (near, far) = tokio::io::duplex(16 << 20);
+    let (near, hold) = Valve::new(near);
+    let acceptor = Acceptor::default();
+    let (client, server) =
+        tokio::join!(Connection::over(near, ConnectionOptions::new()), Connection::accept(far, &acceptor));
+    let (client, server) = (client.unwrap(), server.unwrap());
+    let (receiver, sender, _session) = common::receiving(&client, &server).await;
+    hold.read(Way::Stalled);
+    for _ in 0..MESSAGES {
+        drop(sender.send_queued(Outgoing::from(vec![1; 200_000]).with_settled(true)).await.unwrap());
+    }
+    rest().await;
+    let mut before = hold.calls();
+    hold.read(Way::Open);
+    for number in 0..MESSAGES {
+        drop(receiver.recv().await.unwrap().unwrap());
+        let calls = hold.calls();
+        assert!(calls - before < 40, "{} reads for message {number}", calls - before);
+        before = calls;
+    }
+}
