@@ -5,10 +5,15 @@
 
 use amqp_tokio::broker::Broker;
 use amqp_tokio::message::Message;
+use amqp_tokio::policy::Reconnect;
 use amqp_tokio::wire::{AmqpError, Condition, Outcome};
-use amqp_tokio::{Connection, Listener};
+use amqp_tokio::{Connection, ConnectionOptions, Listener, Status};
 use anyhow::{Context, Result};
 use clap::Parser;
+use futures_util::StreamExt;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 /// Sends, tracks, receives and accepts messages over a socket.
 #[derive(Debug, Parser)]
@@ -69,6 +74,7 @@ async fn main() -> Result<()> {
 
     if let Some(broker) = &broker {
         rejections(&connection, broker).await?;
+        break_and_heal(&url, &address).await?;
     }
     sender.close().await?;
     connection.close().await?;
@@ -101,5 +107,38 @@ async fn rejections(connection: &Connection, broker: &Broker) -> Result<()> {
     for letter in broker.dead_letters() {
         println!("kept apart by the broker: {:?}, {:?}", letter.message()?.body()?, letter.reason());
     }
+    Ok(())
+}
+
+/// Breaks a connection on its way to the broker, and sends over the next one with the same handle.
+async fn break_and_heal(url: &str, address: &str) -> Result<()> {
+    let way = TcpListener::bind("127.0.0.1:0").await?;
+    let detour = format!("amqp://{}", way.local_addr()?);
+    let broker = url.trim_start_matches("amqp://").to_owned();
+    let (cut, is_cut) = oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let (mut near, mut far) = (way.accept().await?.0, TcpStream::connect(&broker).await?);
+        tokio::select! {
+            _ = copy_bidirectional(&mut near, &mut far) => {}
+            _ = is_cut => drop((near, far)),
+        }
+        let (mut near, mut far) = (way.accept().await?.0, TcpStream::connect(&broker).await?);
+        copy_bidirectional(&mut near, &mut far).await
+    });
+
+    println!("\n-- a connection that breaks");
+    let options = ConnectionOptions::new().with_reconnect(Reconnect::new());
+    let connection = Connection::open_with(&detour, options).await?;
+    let sender = connection.sender(address).await?;
+    let mut changes = connection.status();
+    let _ = cut.send(());
+    while let Some(change) = changes.next().await {
+        if let Status::Interrupted(reason) = change {
+            println!("interrupted: {reason}");
+            break;
+        }
+    }
+    println!("sent over the next connection: {:?}", sender.send("once more").await?);
+    connection.close().await?;
     Ok(())
 }

@@ -98,9 +98,13 @@ fn at(url: &str, node: &str) -> String {
 fn the_quickstart() {
     let (code, said, errors) = run("quickstart", &[]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
-    for words in
-        ["its outcome: accepted", "good job\"): accepted", "bad job\"): rejected", "closed: all is done"]
-    {
+    for words in [
+        "its outcome: accepted",
+        "good job\"): accepted",
+        "bad job\"): rejected",
+        "next connection: accepted",
+        "closed: all is done",
+    ] {
         assert!(said.contains(words), "{words}: {said}");
     }
     let (_broker, url) = Running::listening("broker", &[]);
