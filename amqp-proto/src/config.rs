@@ -256,6 +256,9 @@ pub struct SenderOptions {
     pub(crate) lacks_target: bool,
     pub(crate) manual_settle: bool,
     pub(crate) manual_drain: bool,
+    pub(crate) resumable: bool,
+    /// `true` if deliveries that the receiver does not know are reported, not sent again.
+    pub(crate) reports_unknown: bool,
     pub(crate) max_message_size: Option<u64>,
     pub(crate) offered_capabilities: Many<Symbol>,
     pub(crate) desired_capabilities: Many<Symbol>,
@@ -316,7 +319,23 @@ impl SenderOptions {
         self
     }
 
+    /// Sets whether a delivery of a resumed link is sent again, as a new one, if the receiver does not know it.
+    ///
+    /// Default `true`, which is right for a receiver that keeps its state. A peer that keeps none may have handled
+    /// the message; with `false`, [`Event::Unresumed`](crate::Event::Unresumed) reports the delivery instead.
+    #[must_use]
+    pub fn with_resend(mut self, resend: bool) -> Self {
+        self.reports_unknown = !resend;
+        self
+    }
+
     setters! {
+        /// Sets whether the link keeps the messages of its unsettled deliveries, so that it can be resumed
+        /// [2.6.13]. [`Event::Suspended`](crate::Event::Suspended) hands over its state when it ends.
+        ///
+        /// Default `false`. [`Limits::kept_octets`] bounds the messages, which are not copied. Exactly one delivery
+        /// of each message needs a receiver of mode [second](ReceiverSettleMode::Second).
+        with_resumable(resumable: bool);
         /// Sets the settlement policy of this end [2.8.2]. Default: the one that the peer's attach requests,
         /// else mixed.
         with_snd_settle_mode(snd_settle_mode: SenderSettleMode) = Some;
@@ -390,6 +409,7 @@ pub struct ReceiverOptions {
     pub(crate) manual_accept: bool,
     pub(crate) on_drop: OnDrop,
     pub(crate) streaming: bool,
+    pub(crate) resumable: bool,
     pub(crate) max_message_size: Option<u64>,
     pub(crate) offered_capabilities: Many<Symbol>,
     pub(crate) desired_capabilities: Many<Symbol>,
@@ -453,6 +473,11 @@ impl ReceiverOptions {
         ///
         /// Default `false`.
         with_streaming(streaming: bool);
+        /// Sets whether the link can be resumed [2.6.13]. [`Event::Suspended`](crate::Event::Suspended) hands over
+        /// its state when it ends, with the messages that were not received yet.
+        ///
+        /// Default `false`.
+        with_resumable(resumable: bool);
         /// Sets the size of the largest message that this end accepts, in octets [2.7.3]; 0 means any size.
         ///
         /// Default [`Limits::message_octets`].

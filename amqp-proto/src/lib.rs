@@ -44,7 +44,8 @@ pub mod wire;
 pub use bytes;
 pub use connection::{Connection, Input, Output};
 pub use machine::{
-    Cause, Deadline, Delivery, Direction, Event, FlowError, LinkError, Origin, Part, PartEnd, ReadError,
-    Reading, Reason, SendError, SessionError, SettleError, StaleKey, TracedFrame,
+    Cause, Deadline, Delivery, Direction, Event, FlowError, LinkError, LinkState, LinkStateError, Origin,
+    Part, PartEnd, ReadError, Reading, Reason, SendError, SessionError, SettleError, StaleKey, TracedFrame,
+    UnsettledDelivery,
 };
 pub use view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};

@@ -274,11 +274,12 @@ fn t_disp_21_a_state_without_outcome_goes_out_alone() {
     wire.octets();
     let mut sender = wire.engine.sender(link).unwrap();
     sender.settle(keys[0]).unwrap();
-    sender.update(keys[1], &begun).unwrap();
+    let retired = TransactionalState::new(transaction());
+    sender.update(keys[1], &DeliveryState::Transactional(retired.into())).unwrap();
     sender.settle(keys[1]).unwrap();
     wire.engine_wrote([
         disposition(false, 0, None).boolean(true),
-        disposition(false, 1, None).null().raw(RECEIVED),
+        disposition(false, 1, None).null().raw("005334 c00401 a00174"),
         disposition(false, 1, None).boolean(true),
     ]);
 }

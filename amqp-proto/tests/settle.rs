@@ -181,11 +181,11 @@ fn m_state_08_every_state_of_a_receiver_arrives_whole() {
     }
 }
 
-/// T-DISP-18, M-STATE-01 to M-STATE-08: each state of a sender arrives with all fields, too; the delivery is settled
-/// when the receiver has answered.
+/// T-DISP-18, M-STATE-02 to M-STATE-08: each state of a sender arrives with all fields, too; the delivery is settled
+/// when the receiver has answered. The state `received` is the receiver's [3.4.1].
 #[test]
 fn t_disp_18_every_state_of_a_sender_arrives_whole() {
-    for state in states() {
+    for state in states().into_iter().filter(|state| !matches!(state, DeliveryState::Received(_))) {
         let (mut pair, sender, receiver) = linked(SenderOptions::to("x"), ReceiverOptions::new());
         let (sent, taken) = send(&mut pair, sender, receiver, 1)[0];
         pair.client.sender(sender).unwrap().update(sent, &state).unwrap();

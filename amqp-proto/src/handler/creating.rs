@@ -151,7 +151,7 @@ impl Context<'_> {
     /// [`LinkError::NotOffered`] if the link is already accepted, [`LinkError::Detached`] if it no longer
     /// exists, or another [`LinkError`] if it cannot be accepted.
     pub fn accept_sender(&mut self, sender: SenderToken, options: SenderOptions) -> Result<(), LinkError> {
-        self.sender(sender).map_err(|_| LinkError::Detached)?.accept_link(options)?;
+        self.sender(sender).map_err(|_| LinkError::Detached)?.accept_link(options.with_resumable(false))?;
         self.all.news.push_back(News::LinkOpened(sender.into()));
         Ok(())
     }
@@ -166,7 +166,9 @@ impl Context<'_> {
         receiver: ReceiverToken,
         options: ReceiverOptions,
     ) -> Result<(), LinkError> {
-        self.receiver(receiver).map_err(|_| LinkError::Detached)?.accept_link(options)?;
+        self.receiver(receiver)
+            .map_err(|_| LinkError::Detached)?
+            .accept_link(options.with_resumable(false))?;
         self.all.news.push_back(News::LinkOpened(receiver.into()));
         Ok(())
     }

@@ -109,7 +109,12 @@ impl Dispatcher {
             Event::SessionBegun(session) => self.call(here, |cx| handler.on_session_opened(cx, of(session))),
             Event::SessionEnded { session, reason } => self.tell_ended(handler, of(session), &reason),
             Event::Opened => self.tell_opened(handler, at),
-            Event::Busy => {}
+            // A dispatcher resumes no links, and attaches none that could be.
+            Event::Suspended { .. }
+            | Event::Resumed { .. }
+            | Event::Unresumed { .. }
+            | Event::Unremembered(_)
+            | Event::Busy => {}
             Event::Closed(reason) => self.tell_closed(handler, at, &reason),
         }
     }

@@ -29,10 +29,10 @@ impl Wanted {
     pub(super) fn attach(self, mut session: SessionMut<'_>) -> Result<types::LinkKey, LinkError> {
         match self.options {
             LinkOptions::Sender(options) => {
-                session.attach_sender(self.name, options).map(types::LinkKey::from)
+                session.attach_sender(self.name, options.with_resumable(false)).map(types::LinkKey::from)
             }
             LinkOptions::Receiver(options) => {
-                session.attach_receiver(self.name, options).map(types::LinkKey::from)
+                session.attach_receiver(self.name, options.with_resumable(false)).map(types::LinkKey::from)
             }
         }
     }
@@ -149,7 +149,8 @@ pub(super) fn unattached(error: &LinkError) -> Reason {
         LinkError::NoSession | LinkError::NotOffered | LinkError::Attached | LinkError::Detached => {
             Condition::IllegalState
         }
-        LinkError::NoTerminus => Condition::InvalidField,
+        LinkError::Coordinator => Condition::NotAllowed,
+        LinkError::NoTerminus | LinkError::OtherLink => Condition::InvalidField,
         LinkError::NameInUse => Condition::ResourceLocked,
         LinkError::Handles | LinkError::Limit => Condition::ResourceLimitExceeded,
         LinkError::TooLarge(_) => Condition::FrameSizeTooSmall,

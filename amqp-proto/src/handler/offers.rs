@@ -41,7 +41,9 @@ impl Dispatcher {
         let decision = self.call(Some(at), |cx| handler.on_sender_offered(cx, SenderToken(key.key())));
         let Ok(mut view) = self.live(at).and_then(|connection| connection.sender(link)) else { return };
         let done = match decision {
-            Decision::Accept(options) => view.accept_link(options).map_err(|error| failed(&error)),
+            Decision::Accept(options) => {
+                view.accept_link(options.with_resumable(false)).map_err(|error| failed(&error))
+            }
             Decision::Refuse(error) => Err(error),
             Decision::Later => return,
         };
@@ -61,7 +63,9 @@ impl Dispatcher {
         let decision = self.call(Some(at), |cx| handler.on_receiver_offered(cx, ReceiverToken(key.key())));
         let Ok(mut view) = self.live(at).and_then(|connection| connection.receiver(link)) else { return };
         let done = match decision {
-            Decision::Accept(options) => view.accept_link(options).map_err(|error| failed(&error)),
+            Decision::Accept(options) => {
+                view.accept_link(options.with_resumable(false)).map_err(|error| failed(&error))
+            }
             Decision::Refuse(error) => Err(error),
             Decision::Later => return,
         };

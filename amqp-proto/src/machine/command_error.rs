@@ -77,6 +77,10 @@ command_errors! {
         Attached = "the link is already attached";
         /// This end has detached the link.
         Detached = "the link is detached";
+        /// The state is that of another link: its name, role or address is another one.
+        OtherLink = "the state belongs to another link";
+        /// A link to a transaction coordinator cannot be resumed [4.2].
+        Coordinator = "a link to a coordinator cannot be resumed";
         /// The attach does not fit in a frame that the peer accepts.
         TooLarge(EncodeError) = "the attach does not fit in a frame";
     }
@@ -97,6 +101,10 @@ command_errors! {
         Queued = "earlier messages wait to be sent";
         /// No delivery of the link is begun.
         NoDelivery = "no delivery of the link has been begun";
+        /// The link keeps the messages of its unsettled deliveries, and they would exceed this number of octets.
+        Kept(u64) = "the limit on the octets of unsettled messages is reached";
+        /// The state is one that only a receiver sends, except when a delivery is resumed [3.4.1].
+        Received = "a sender cannot send the state received";
         /// The message is larger than the peer's maximum, this number of octets [2.7.3].
         TooLarge(u64) = "the message is larger than the peer accepts";
         /// The link's snd-settle-mode does not allow this choice [2.8.2].
@@ -117,6 +125,8 @@ command_errors! {
         Decided = "the delivery already has an outcome";
         /// The delivery belongs to another link, or has the other direction.
         WrongLink = "the delivery belongs to another link";
+        /// The state is one that only a receiver sends, except when a delivery is resumed [3.4.1].
+        Received = "a sender cannot send the state received";
         /// The delivery waits in the queue of a handler's sender.
         Queued = "the delivery is not sent yet";
         /// This end has closed the link, its session or the connection, so the peer cannot be informed.

@@ -61,6 +61,8 @@ pub(crate) struct Endpoints {
     pub(crate) looked: u32,
     /// The indexes of senders that wait for room in the output.
     pub(crate) blocked: VecDeque<LinkIx>,
+    /// The indexes of senders that are resumed in rounds.
+    pub(crate) in_rounds: Vec<LinkIx>,
     /// The index of a sender whose delivery must be written before the connection is closed.
     pub(crate) leaving: Option<LinkIx>,
     #[cfg(feature = "tracing")]
@@ -101,6 +103,7 @@ impl Endpoints {
             updates: None,
             looked: 0,
             blocked: VecDeque::new(),
+            in_rounds: Vec::new(),
             leaving: None,
             #[cfg(feature = "tracing")]
             spans: Spans::default(),
@@ -163,7 +166,11 @@ impl Endpoints {
     }
 
     /// Answers a fault of a session or a link; returns a fault of the connection.
-    fn answer(&mut self, session: SessionIx, done: Result<(), Fault>) -> Result<(), ConnectionFault> {
+    pub(crate) fn answer(
+        &mut self,
+        session: SessionIx,
+        done: Result<(), Fault>,
+    ) -> Result<(), ConnectionFault> {
         match done {
             Ok(()) => Ok(()),
             Err(fault) => self.answer_fault(session, fault),
@@ -224,7 +231,10 @@ impl Endpoints {
     /// nothing to write, the result is `false`.
     pub(crate) fn is_due(&self) -> bool {
         let may_go_on = !self.held_links.is_empty() && self.fx.events.is_empty();
-        may_go_on || !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())
+        let has_ended_round = !self.in_rounds.is_empty() && self.has_ended_round();
+        may_go_on
+            || has_ended_round
+            || !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())
     }
 
     /// Writes what waits: dispositions, in ranges as long as possible, then one flow for each link and
@@ -234,6 +244,9 @@ impl Endpoints {
             return;
         }
         self.write_news();
+        if !self.in_rounds.is_empty() {
+            self.end_rounds();
+        }
         if self.fx.events.is_empty() {
             self.due_links.append(&mut self.held_links);
         }

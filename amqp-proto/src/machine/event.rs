@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use super::delivery::Delivery;
 use super::reason::Reason;
-use crate::types::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
+use super::recovery::LinkState;
+use crate::types::{DeliveryKey, DeliveryTag, LinkKey, ReceiverKey, SenderKey, SessionKey};
 use crate::wire::DeliveryState;
 
 /// Something that has happened on a connection.
@@ -94,6 +95,39 @@ pub enum Event {
         /// `true` if the delivery is now settled at both ends; its key is stale then.
         settled: bool,
     },
+    /// A [resumable](crate::config::SenderOptions::with_resumable) link has ended, and this is its state. Its
+    /// unsettled deliveries are not lost: they go on when the link is resumed. The detach of the link follows.
+    Suspended {
+        /// The link.
+        link: LinkKey,
+        /// The state of the link.
+        state: Box<LinkState>,
+    },
+    /// A delivery of a resumed link goes on [2.6.13].
+    Resumed {
+        /// The link.
+        link: LinkKey,
+        /// The tag, which stays the same.
+        tag: Box<DeliveryTag>,
+        /// The new key of the delivery.
+        delivery: DeliveryKey,
+        /// `true` if the receiver did not know the delivery, or could not go on with it, and it was sent again as a
+        /// new one.
+        is_new: bool,
+    },
+    /// A delivery of a resumed link is over without being resumed [2.6.13].
+    Unresumed {
+        /// The link.
+        link: LinkKey,
+        /// The tag.
+        tag: Box<DeliveryTag>,
+        /// The outcome. Without one, the message of a sender is not delivered and was not sent again; a delivery of
+        /// a receiver is settled, since the sender no longer considers it unsettled.
+        state: Option<DeliveryState>,
+    },
+    /// The peer resumes the link without any unsettled delivery, although this end has some: it keeps no state of
+    /// the link, or has settled all of them. The report of each delivery follows.
+    Unremembered(LinkKey),
     /// The engine has interrupted its work on a very large range of deliveries, without an event for the
     /// application.
     ///

@@ -121,6 +121,12 @@ pub(crate) enum LinkFault {
     NoTag,
     /// A request to resume a link to a coordinator [4.2].
     Coordinator,
+    /// A new delivery on a link whose unsettled map was incomplete [2.7.3].
+    Incomplete,
+    /// A link that is resumed in rounds which settle nothing.
+    Rounds,
+    /// A delivery that is resumed behind the first octet that this end lacks [3.4.6].
+    Gap,
     /// A tag of another unsettled delivery of the link [2.6.12].
     TagInUse,
     /// A delivery without a settled transfer, on a link of mode settled [2.7.5].
@@ -228,10 +234,11 @@ impl LinkFault {
         match self {
             Self::TransferLimit => Condition::TransferLimitExceeded,
             Self::MessageSize(_) | Self::Transfers(_) => Condition::MessageSizeExceeded,
-            Self::Unsettled(_) | Self::AttachSize(_) => Condition::ResourceLimitExceeded,
+            Self::Unsettled(_) | Self::AttachSize(_) | Self::Rounds => Condition::ResourceLimitExceeded,
             Self::TransferToSender
             | Self::TagInUse
             | Self::NotSettled
+            | Self::Incomplete
             | Self::Settled
             | Self::Elsewhere
             | Self::Coordinator => Condition::NotAllowed,
@@ -240,6 +247,7 @@ impl LinkFault {
             | Self::Continuation
             | Self::Second
             | Self::NoDeliveryCount
+            | Self::Gap
             | Self::NoTag => Condition::InvalidField,
             Self::Stolen => Condition::Stolen,
         }
@@ -259,6 +267,9 @@ impl fmt::Display for LinkFault {
             Self::Continuation => f.write_str("a transfer that does not continue the delivery before it"),
             Self::NoTag => f.write_str("attach.unsettled has a key that is no delivery-tag"),
             Self::Coordinator => f.write_str("a link to a coordinator cannot be resumed"),
+            Self::Incomplete => f.write_str("a new delivery, although attach.unsettled was incomplete"),
+            Self::Rounds => f.write_str("the link is resumed again and again, and nothing is settled"),
+            Self::Gap => f.write_str("a delivery is resumed behind the first missing octet"),
             Self::TagInUse => f.write_str("transfer.delivery-tag is that of an unsettled delivery"),
             Self::NotSettled => f.write_str("an unsettled delivery on a link of settled ones"),
             Self::Settled => f.write_str("a settled transfer on a link of unsettled deliveries"),

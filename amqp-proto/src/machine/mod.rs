@@ -18,6 +18,7 @@ mod link;
 mod memory_bound;
 mod output;
 mod reason;
+mod recovery;
 mod session;
 mod slab;
 #[cfg(feature = "tracing")]
@@ -32,6 +33,7 @@ pub use event::Event;
 pub use frame_trace::{Direction, TracedFrame};
 pub(crate) use memory_bound::memory_bound;
 pub use reason::{Cause, Origin, Reason};
+pub use recovery::{LinkState, LinkStateError, UnsettledDelivery};
 
 pub(crate) use endpoints::Endpoints;
 pub(crate) use link::{EndOptions, Link, LinkEnd, Receiver, Sender, SendingEnd, decode};

@@ -23,5 +23,6 @@ pub use json::JsonError;
 pub use message::Message;
 pub use payload::Payload;
 pub use scan::Sections;
+pub(crate) use scan::section_ends;
 pub use view::{MessageView, Rewrite};
 pub(crate) use write::data_head;

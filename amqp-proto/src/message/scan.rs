@@ -203,6 +203,12 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Returns the offsets of the ends of a message's sections, up to the first octets that are no whole section.
+pub(crate) fn section_ends(payload: &Payload) -> impl Iterator<Item = usize> + '_ {
+    let mut scanner = Scanner::new(payload, 0, payload.len());
+    core::iter::from_fn(move || scanner.section().ok()?.map(|(_, section)| section.end()))
+}
+
 /// Reads the descriptor at the front of a window, and returns the kind of section and the descriptor's
 /// length.
 pub(super) fn described(window: &[u8]) -> Result<(SectionKind, usize), DecodeErrorKind> {

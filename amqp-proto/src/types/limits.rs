@@ -34,6 +34,7 @@ pub struct Limits {
     message_octets: u64,
     transfers_per_delivery: u32,
     unsettled: u32,
+    kept_octets: u64,
     output_octets: usize,
     output_octets_hard: usize,
     shortest_idle_timeout: Duration,
@@ -205,6 +206,14 @@ limits! {
     ///
     /// Default 65,536. Costs some 50 to 160 octets for each delivery, and up to 360 for a moment.
     unsettled, with_unsettled: u32 = 65_536;
+
+    /// Returns the greatest number of message octets that a [resumable](crate::config::SenderOptions::with_resumable)
+    /// link keeps for its unsettled deliveries, and that a saved [`LinkState`](crate::LinkState) may have.
+    ///
+    /// A send beyond this number is refused.
+    ///
+    /// Default 64 MiB. Costs nothing on other links.
+    kept_octets, with_kept_octets: u64 = 64 << 20;
 
     /// Returns the number of queued output octets at which send commands return "full" and larger messages
     /// wait in the engine.

@@ -13,7 +13,29 @@ macro_rules! link_methods {
         /// [`LinkError::NoTerminus`] if neither the peer nor `options` name the terminus,
         /// [`LinkError::NoSession`], [`LinkError::Handles`], or [`LinkError::TooLarge`].
         pub fn accept_link(&mut self, options: $options) -> Result<(), LinkError> {
-            self.endpoints.accept_link(self.index(), EndOptions::$end(&options))
+            self.endpoints.accept_link(self.index(), EndOptions::$end(&options), None)
+        }
+
+        /// Accepts a link that the peer has attached, and resumes it with its state [2.6.13].
+        ///
+        /// If the peer resumes the link, too, its attach has an unsettled map. Otherwise it has lost its state, or
+        /// attaches a new link of this name; [`accept_link`](Self::accept_link) accepts that as a new one.
+        ///
+        /// # Errors
+        ///
+        /// As [`accept_link`](Self::accept_link); also [`LinkError::OtherLink`] if the state belongs to another
+        /// link, [`LinkError::Coordinator`], and [`LinkError::Limit`] if the state exceeds the limits.
+        pub fn accept_resumed(&mut self, options: $options, state: LinkState) -> Result<(), LinkError> {
+            self.endpoints.accept_link(self.index(), EndOptions::$end(&options), Some(state))
+        }
+
+        /// Returns the state of the link now: its unsettled deliveries and, on a
+        /// [resumable](crate::config::$options::with_resumable) link, their messages.
+        ///
+        /// Saved before output is written, it lets another process go on where this one was killed.
+        pub fn link_state(&self) -> LinkState {
+            let state = self.endpoints.link_state(self.index());
+            state.unwrap_or_else(|| LinkState::new(Str::default(), Role::$end))
         }
 
         /// Refuses a link that the peer has attached [2.6.3].

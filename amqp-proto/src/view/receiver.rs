@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 use super::link::link_methods;
 use crate::config::{OnDrop, ReceiverOptions};
 use crate::machine::{
-    Delivery, EndOptions, Endpoints, FlowError, Link, LinkEnd, LinkError, Part, ReadError, Receiver,
-    SettleError, StaleKey, decode,
+    Delivery, EndOptions, Endpoints, FlowError, Link, LinkEnd, LinkError, LinkState, Part, ReadError,
+    Receiver, SettleError, StaleKey, decode,
 };
 use crate::types::{DeliveryKey, ReceiverKey, SequenceNo, SessionKey, Str, Symbol, TransactionId};
 use crate::wire::{
-    AmqpError, Attach, DeliveryState, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
-    TransactionalState,
+    AmqpError, Attach, DeliveryState, Modified, Outcome, ReceiverSettleMode, Rejected, Role,
+    SenderSettleMode, TransactionalState,
 };
 
 /// A link on which this end receives.

@@ -5,12 +5,12 @@ use bytes::Bytes;
 use super::link::link_methods;
 use crate::config::{SendOptions, SenderOptions};
 use crate::machine::{
-    EndOptions, Endpoints, FlowError, Link, LinkEnd, LinkError, SendError, Sender, SendingEnd, SettleError,
-    StaleKey, decode,
+    EndOptions, Endpoints, FlowError, Link, LinkEnd, LinkError, LinkState, SendError, Sender, SendingEnd,
+    SettleError, StaleKey, decode,
 };
 use crate::message::{Message, Payload};
 use crate::types::{DeliveryKey, SenderKey, SequenceNo, SessionKey, Str, Symbol};
-use crate::wire::{AmqpError, Attach, DeliveryState, ReceiverSettleMode, SenderSettleMode};
+use crate::wire::{AmqpError, Attach, DeliveryState, ReceiverSettleMode, Role, SenderSettleMode};
 
 /// A link on which this end sends.
 #[derive(Debug)]
@@ -161,8 +161,12 @@ impl<'a> SenderMut<'a> {
     ///
     /// # Errors
     ///
-    /// As [`settle`](Self::settle); also [`SettleError::Decided`] if this end has sent an outcome already.
+    /// As [`settle`](Self::settle); also [`SettleError::Decided`] if this end has sent an outcome already,
+    /// [`SettleError::Received`] for the state `received`, which only receivers send.
     pub fn update(&mut self, delivery: DeliveryKey, state: &DeliveryState) -> Result<(), SettleError> {
+        if matches!(state, DeliveryState::Received(_)) {
+            return Err(SettleError::Received);
+        }
         self.endpoints.dispose(self.index(), delivery, Some(state), false)
     }
 

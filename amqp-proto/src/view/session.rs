@@ -1,7 +1,7 @@
 //! [`SessionMut`]: the commands of a session.
 
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
-use crate::machine::{EndOptions, Endpoints, LinkError, Session, SessionError, StaleKey};
+use crate::machine::{EndOptions, Endpoints, LinkError, LinkState, Session, SessionError, StaleKey};
 use crate::types::{ReceiverKey, SenderKey, SessionIx, SessionKey, Str, Symbol};
 use crate::wire::{AmqpError, Begin};
 
@@ -58,7 +58,7 @@ impl<'a> SessionMut<'a> {
         name: impl Into<Str>,
         options: SenderOptions,
     ) -> Result<SenderKey, LinkError> {
-        self.endpoints.attach(self.index(), &name.into(), EndOptions::Sender(&options)).map(SenderKey)
+        self.endpoints.attach(self.index(), &name.into(), EndOptions::Sender(&options), None).map(SenderKey)
     }
 
     /// Attaches a link on which this end receives.
@@ -74,7 +74,47 @@ impl<'a> SessionMut<'a> {
         name: impl Into<Str>,
         options: ReceiverOptions,
     ) -> Result<ReceiverKey, LinkError> {
-        self.endpoints.attach(self.index(), &name.into(), EndOptions::Receiver(&options)).map(ReceiverKey)
+        let options = EndOptions::Receiver(&options);
+        self.endpoints.attach(self.index(), &name.into(), options, None).map(ReceiverKey)
+    }
+
+    /// Attaches a link on which this end sends, and resumes its unsettled deliveries [2.6.13].
+    ///
+    /// The link has the name in the state. [`Event::Resumed`](crate::Event::Resumed) and
+    /// [`Event::Unresumed`](crate::Event::Unresumed) report each delivery by its tag, once the receiver has granted
+    /// credit. New messages can be sent afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As [`attach_sender`](Self::attach_sender); also [`LinkError::OtherLink`] if the state is that of a receiver
+    /// or leads to another address, [`LinkError::Coordinator`], and [`LinkError::Limit`] if the state exceeds the
+    /// limits.
+    pub fn resume_sender(
+        &mut self,
+        state: LinkState,
+        options: SenderOptions,
+    ) -> Result<SenderKey, LinkError> {
+        let name = state.name.clone();
+        let options = EndOptions::Sender(&options);
+        self.endpoints.attach(self.index(), &name, options, Some(state)).map(SenderKey)
+    }
+
+    /// Attaches a link on which this end receives, and resumes its unsettled deliveries [2.6.13].
+    ///
+    /// The link has the name in the state. Messages that were received before are not reported again;
+    /// [`Event::Resumed`](crate::Event::Resumed) tells their new keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`resume_sender`](Self::resume_sender).
+    pub fn resume_receiver(
+        &mut self,
+        state: LinkState,
+        options: ReceiverOptions,
+    ) -> Result<ReceiverKey, LinkError> {
+        let name = state.name.clone();
+        let options = EndOptions::Receiver(&options);
+        self.endpoints.attach(self.index(), &name, options, Some(state)).map(ReceiverKey)
     }
 
     /// Ends the session. [`Event::SessionEnded`](crate::Event::SessionEnded) follows when the peer has

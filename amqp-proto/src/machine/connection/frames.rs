@@ -103,6 +103,9 @@ impl Machine {
         list: usize,
     ) -> Result<Option<Arrived>, ConnectionFault> {
         match frame.decode_transfer(list, &self.endpoints.limits) {
+            Ok((transfer, payload)) if transfer.resume => {
+                self.endpoints.on_resuming_frame(channel, &transfer, payload)
+            }
             Ok((transfer, payload)) => self.endpoints.on_transfer_frame(channel, &transfer, payload),
             Err(error) => Err(ConnectionFault::Octets(error)),
         }

@@ -39,5 +39,5 @@ pub(crate) use disposition_queue::DispositionQueue;
 pub(crate) use incoming::{Arrived, IncomingTransfer, TransferHead};
 pub(crate) use ledger::{Chain, Ledger, id};
 pub(crate) use record::{Record, Tag};
-pub(crate) use settle::{Updates, forget};
+pub(crate) use settle::{Updates, brief_outcome, forget};
 pub(crate) use tags::Tags;

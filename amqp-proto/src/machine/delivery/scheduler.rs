@@ -42,7 +42,8 @@ impl Endpoints {
 
     /// Returns `true` if a message can be sent now. Otherwise the application gets an event when it can.
     pub(crate) fn ask_to_send(&mut self, index: LinkIx) -> bool {
-        let is_sendable = self.is_sendable(index);
+        let resumes = |link: &mut Link| link.sender().is_some_and(|sender| sender.resumes);
+        let is_sendable = self.is_sendable(index) && !self.links.at(index).is_some_and(resumes);
         if !is_sendable
             && let Some((link, session)) = self.link_and_session(index)
             && link.is_complete()
@@ -74,6 +75,10 @@ impl Endpoints {
         if !is_open || !link.is_complete() || !session.is_mapped() || session.leaves {
             return;
         }
+        if link.sender().is_some_and(|sender| sender.resumes) && !self.resume_more(index) {
+            return;
+        }
+        let Some((link, session)) = self.link_and_session(index) else { return };
         let window = session.outgoing.left().saturating_sub(reserved);
         let key = SenderKey(link.key);
         let LinkEnd::Sender(sender) = &mut link.end else { return };
@@ -112,7 +117,7 @@ impl Endpoints {
     }
 
     /// Writes as much of a delivery as possible, unless it waits for its turn.
-    pub(super) fn pump(&mut self, index: LinkIx) {
+    pub(crate) fn pump(&mut self, index: LinkIx) {
         let waits = self.links.at(index).and_then(Link::sender).is_none_or(|sender| sender.waits);
         if waits {
             return;
@@ -167,7 +172,7 @@ impl Endpoints {
 
     /// Writes one frame of the current delivery; the first frame even without octets. Returns `false` if
     /// there is none to write.
-    pub(super) fn write_frame(&mut self, index: LinkIx, first: bool) -> bool {
+    pub(crate) fn write_frame(&mut self, index: LinkIx, first: bool) -> bool {
         let max_frame_size = to_usize(self.fx.max_frame_size);
         self.write_before_transfer();
         let Some(link) = self.links.at(index) else { return false };
@@ -224,7 +229,7 @@ impl Endpoints {
 }
 
 impl Sending {
-    pub(super) fn new(number: u64, transfer: Transfer, chunks: VecDeque<Bytes>, end: SendingEnd) -> Self {
+    pub(crate) fn new(number: u64, transfer: Transfer, chunks: VecDeque<Bytes>, end: SendingEnd) -> Self {
         let waiting = chunks.iter().map(Bytes::len).sum();
         Self {
             number,

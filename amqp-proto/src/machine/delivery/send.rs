@@ -12,6 +12,7 @@ use crate::machine::command_error::SendError;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::link::{LinkEnd, Sender, Sending, SendingEnd};
 use crate::machine::output::Outbox;
+use crate::machine::recovery::Kept;
 use crate::message::{Message, Payload, data_head};
 use crate::types::{DeliveryKey, Handle, LinkIx};
 use crate::wire::SenderSettleMode;
@@ -118,7 +119,7 @@ impl Endpoints {
         let is_small = sender.max_message_size.is_none_or(|max| octets as u64 <= max);
         let has_room = sender.credit.credit() > 1 && session.outgoing.left() > 1;
         let is_kept = settled || session.sent.live() < self.limits.unsettled();
-        if !(is_ready && is_small && has_room && is_kept) || sender.sending.is_some() {
+        if !(is_ready && is_small && has_room && is_kept) || sender.sending.is_some() || sender.resumes {
             return None;
         }
         let tag = sender.next_tag();
@@ -149,6 +150,9 @@ impl Endpoints {
         write: impl FnOnce(&mut Outbox),
         keep: impl FnOnce() -> VecDeque<Bytes>,
     ) -> Result<DeliveryKey, SendError> {
+        if permit.keeps {
+            return self.transmit_kept(index, permit, options, keep());
+        }
         let Some(link) = self.links.at(index) else { return Err(SendError::Detached) };
         let Some(session) = self.sessions.get_mut(link.session) else { return Err(SendError::Detached) };
         let key = DeliveryKey::sent(session.key, session.sent.next());
@@ -184,6 +188,34 @@ impl Endpoints {
         Ok(key)
     }
 
+    /// Sends a checked delivery on a link that keeps its messages until they are settled.
+    #[cold]
+    fn transmit_kept(
+        &mut self,
+        index: LinkIx,
+        permit: Permit,
+        options: &SendOptions,
+        chunks: VecDeque<Bytes>,
+    ) -> Result<DeliveryKey, SendError> {
+        let Some((link, session)) = self.link_and_session(index) else { return Err(SendError::Detached) };
+        let number = session.sent.next();
+        let key = DeliveryKey::sent(session.key, number);
+        let message_format = options.message_format;
+        let kept = Kept { message: chunks.iter().cloned().collect(), message_format, is_partial: false };
+        let transfer = first_transfer(link.handle, session, &permit, options);
+        let sending = Sending::new(number, transfer, chunks, SendingEnd::Complete);
+        commit(link, session, &permit, options);
+        if let Some(recovery) = &mut link.recovery {
+            recovery.keep(number, kept);
+        }
+        if let Some(sender) = link.sender() {
+            sender.sending = Some(Box::new(sending));
+        }
+        self.write_frame(index, true);
+        self.pump(index);
+        Ok(key)
+    }
+
     /// Begins a delivery in pieces.
     pub(crate) fn begin_delivery(
         &mut self,
@@ -197,6 +229,11 @@ impl Endpoints {
         let sending = Sending::new(session.sent.next(), transfer, VecDeque::new(), SendingEnd::Open);
         commit(link, session, &permit, options);
         session.unsent = Some(index);
+        let number = key.number();
+        if let Some(recovery) = link.recovery.as_mut().filter(|_| permit.keeps) {
+            let message_format = options.message_format;
+            recovery.keep(number, Kept { message: Payload::new(), message_format, is_partial: true });
+        }
         if let Some(sender) = link.sender() {
             sender.sending = Some(Box::new(sending));
         }
@@ -218,10 +255,16 @@ impl Endpoints {
         let octets = chunks.iter().map(Bytes::len).fold(0, usize::saturating_add);
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let limit = self.limits.output_octets();
+        let recovery = self.links.at(index).and_then(|link| link.recovery.as_ref());
+        let (kept, most_kept) = (recovery.map_or(0, |r| r.kept_octets()), self.limits.kept_octets());
+        let most_kept = if recovery.is_some() { most_kept } else { u64::MAX };
         let sender = self.open_sender(index)?;
         let max = sender.max_message_size.unwrap_or(u64::MAX);
         let Some(sending) = &mut sender.sending else { return Err(SendError::NoDelivery) };
         let size = sending.size.saturating_add(octets as u64);
+        if kept.saturating_add(octets as u64) > most_kept {
+            return Err(SendError::Kept(most_kept));
+        }
         if size > max {
             return Err(SendError::TooLarge(max));
         }
@@ -231,7 +274,12 @@ impl Endpoints {
         }
         sending.size = size;
         sending.waiting += octets;
-        sending.chunks.extend(chunks.into_iter().filter(|chunk| !chunk.is_empty()));
+        let number = sending.number;
+        let chunks = chunks.into_iter().filter(|chunk| !chunk.is_empty());
+        sending.chunks.extend(chunks.clone());
+        if let Some(recovery) = self.links.at(index).and_then(|link| link.recovery.as_mut()) {
+            recovery.keep_more(number, chunks);
+        }
         self.pump(index);
         Ok(())
     }
@@ -246,6 +294,9 @@ impl Endpoints {
             sending.chunks.clear();
             sending.waiting = 0;
             self.forget_sent(index, number);
+        }
+        if let Some(recovery) = self.links.at(index).and_then(|link| link.recovery.as_mut()) {
+            recovery.finish(number);
         }
         self.pump(index);
         Ok(())

@@ -12,12 +12,14 @@ use crate::machine::link::{Link, LinkEnd};
 use crate::machine::session::Session;
 use crate::machine::slab::Slab;
 use crate::types::{DeliveryTag, Handle, LinkIx};
-use crate::wire::{ReceiverSettleMode, SenderSettleMode, Transfer};
+use crate::wire::{DeliveryState, ReceiverSettleMode, SenderSettleMode, Transfer};
 
 /// The permission to send a delivery.
 pub(super) struct Permit {
     pub(super) tag: DeliveryTag,
     pub(super) settled: bool,
+    /// `true` if the link keeps the message.
+    pub(super) keeps: bool,
     /// `true` if another frame must be written first.
     follows: bool,
 }
@@ -26,7 +28,7 @@ impl Permit {
     /// Returns the permission of a delivery that was found to need nothing else.
     #[inline]
     pub(super) fn usual(tag: DeliveryTag, settled: bool) -> Self {
-        Self { tag, settled, follows: false }
+        Self { tag, settled, keeps: false, follows: false }
     }
 }
 
@@ -63,7 +65,7 @@ impl Endpoints {
     }
 
     /// Returns the sender on the same session whose delivery must be written first [2.6].
-    pub(super) fn unsent_before(&self, index: LinkIx) -> Option<LinkIx> {
+    pub(crate) fn unsent_before(&self, index: LinkIx) -> Option<LinkIx> {
         let session = self.sessions.get(self.links.peek(index)?.session)?;
         unsent_before(session, &self.links, index)
     }
@@ -118,13 +120,21 @@ impl Endpoints {
             return Err(SendError::Unsettled(unsettled));
         }
         let follows = follows || !self.ahead.is_empty();
-        let mut permit = Permit { tag: options.tag.unwrap_or_else(|| sender.next_tag()), settled, follows };
+        let mut permit =
+            Permit { tag: options.tag.unwrap_or_else(|| sender.next_tag()), settled, keeps: false, follows };
         // Room for at least one octet of payload; otherwise the delivery would take frames without end.
-        if options.state.is_some() {
+        if let Some(state) = &options.state {
+            if matches!(state, DeliveryState::Received(_)) {
+                return Err(SendError::Received);
+            }
             let octets = FRAME_HEADER + first_transfer(link.handle, session, &permit, options).encoded_len();
             if octets >= max_frame_size {
                 return Err(SendError::Unencodable(EncodeError::TooLarge { octets, limit: max_frame_size }));
             }
+        }
+        if let Some(recovery) = &link.recovery {
+            recovery.permit(sender.resumes, settled, octets, &self.limits)?;
+            permit.keeps = !settled;
         }
         // Recording the tag comes last, since no later check may fail.
         let (sent, chain) = (&session.sent, &link.chain);
@@ -141,7 +151,7 @@ impl Endpoints {
     }
 
     #[inline]
-    pub(super) fn link_and_session(&mut self, index: LinkIx) -> Option<(&mut Link, &mut Session)> {
+    pub(crate) fn link_and_session(&mut self, index: LinkIx) -> Option<(&mut Link, &mut Session)> {
         let link = self.links.at(index)?;
         let session = self.sessions.get_mut(link.session)?;
         Some((link, session))

@@ -197,7 +197,12 @@ impl Endpoints {
             // A later state must not be written before an earlier one.
             self.write_dispositions(session_index);
         }
-        let is_final = settles || !matches!(state, Some(DeliveryState::Received(_)));
+        let is_final = settles
+            || match state {
+                Some(DeliveryState::Received(_)) => false,
+                Some(DeliveryState::Transactional(_)) => is_received,
+                Some(DeliveryState::Outcome(_)) | None => true,
+            };
         self.tell_disposition(session_index, number, is_received, settles, state);
         if !is_final {
             // A state that is not final must not be merged with a later one.
@@ -223,7 +228,7 @@ impl Endpoints {
 
     /// Queues a disposition until output is requested.
     #[inline]
-    pub(super) fn tell_disposition(
+    pub(crate) fn tell_disposition(
         &mut self,
         index: SessionIx,
         number: u64,
@@ -256,7 +261,7 @@ impl Endpoints {
     /// transactions, before a discharge [4.4.2]; and the first credit of a receiver, which the peer may need
     /// to answer the transfer [2.6.7].
     #[inline]
-    pub(super) fn write_before_transfer(&mut self) {
+    pub(crate) fn write_before_transfer(&mut self) {
         while let Some(ahead) = self.ahead.pop() {
             match ahead {
                 Ahead::Dispositions(index) => self.write_dispositions(index),
@@ -390,10 +395,8 @@ fn delivery_key(session: Key<SessionIx>, number: u64, is_received: bool) -> Deli
 /// Forgets a delivery that is settled or lost.
 #[inline(always)]
 pub(crate) fn forget(link: &mut Link, ledger: &mut Ledger, number: u64) {
-    if link.tags.is_counted()
-        && let Some(record) = ledger.get(number)
-    {
-        link.tags.remove(&DeliveryTag::from(&record.tag), link.chain.len() == 1);
+    if link.tags.is_counted() {
+        forget_tag(link, ledger, number);
     }
     if !ledger.remove(number, &mut link.chain) {
         return;
@@ -403,6 +406,17 @@ pub(crate) fn forget(link: &mut Link, ledger: &mut Ledger, number: u64) {
         && let Some(arrival) = receiver.find(number).and_then(|at| receiver.inbox.get_mut(at))
     {
         arrival.settled = true;
+    }
+}
+
+/// Removes the tag of a delivery, and what a resumable link keeps of it. The tags of such a link are counted.
+#[cold]
+fn forget_tag(link: &mut Link, ledger: &Ledger, number: u64) {
+    let Some(record) = ledger.get(number) else { return };
+    let is_last = link.chain.len() == 1 && link.recovery.is_none();
+    link.tags.remove(&DeliveryTag::from(&record.tag), is_last);
+    if let Some(recovery) = &mut link.recovery {
+        recovery.forget(number);
     }
 }
 
@@ -430,18 +444,22 @@ fn settled_without_outcome(link: &mut Link, state: Option<DeliveryState>) -> Opt
 
 /// Returns a disposition without the long parts of its state.
 fn brief(mut disposition: Disposition) -> Disposition {
-    use crate::wire::{AmqpError, Modified, Rejected};
     if let Some(DeliveryState::Outcome(outcome)) = &mut disposition.state {
-        match outcome {
-            Outcome::Rejected(Rejected { error: Some(error) }) => {
-                **error = AmqpError::new(error.condition.clone());
-            }
-            Outcome::Modified(modified) => {
-                **modified =
-                    Modified { message_annotations: crate::types::Annotations::default(), ..**modified };
-            }
-            _ => {}
-        }
+        brief_outcome(outcome);
     }
     disposition
+}
+
+/// Removes the long parts of an outcome.
+pub(crate) fn brief_outcome(outcome: &mut Outcome) {
+    use crate::wire::{AmqpError, Modified, Rejected};
+    match outcome {
+        Outcome::Rejected(Rejected { error: Some(error) }) => {
+            **error = AmqpError::new(error.condition.clone());
+        }
+        Outcome::Modified(modified) => {
+            **modified = Modified { message_annotations: crate::types::Annotations::default(), ..**modified };
+        }
+        _ => {}
+    }
 }

@@ -16,6 +16,11 @@ pub(crate) struct Tags {
 }
 
 impl Tags {
+    /// Returns tags that are all counted from the start.
+    pub(crate) fn counted(tags: BTreeSet<DeliveryTag>) -> Self {
+        Self { set: Some(Box::new(tags)), ..Self::default() }
+    }
+
     /// Adds a tag. Returns `false` without any change if the tag is in use; `live` returns the tags in use.
     #[inline(always)]
     pub(crate) fn insert(&mut self, tag: &DeliveryTag, live: impl FnOnce() -> BTreeSet<DeliveryTag>) -> bool {

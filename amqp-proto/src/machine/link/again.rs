@@ -1,19 +1,19 @@
 //! The unsettled deliveries of a link that is attached again [2.6.13].
 //!
-//! This end does not resume deliveries: its attach names none, so the receiver does not wait for those that
+//! A link that is attached again without its state does not resume deliveries: its attach names none, so the receiver does not wait for those that
 //! this end has sent. The application gets the end of each: the outcome in the receiver's unsettled map, or
 //! its loss. Received deliveries can still get an outcome, since their session continues.
 
 use alloc::vec::Vec;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::LinkEnd;
-use crate::codec::decode_one;
 use crate::machine::delivery::forget;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
-use crate::types::{DeliveryKey, DeliveryTag, Limits, LinkIx, Map, Value};
+use crate::machine::recovery::read_state;
+use crate::types::{DeliveryKey, DeliveryTag, LinkIx, Map, Value};
 use crate::wire::DeliveryState;
 
 impl Endpoints {
@@ -45,12 +45,4 @@ impl Endpoints {
             false => Event::Lost { link: public, delivery: key, state },
         });
     }
-}
-
-/// Returns the state that a value in an unsettled map stands for; `None` for null and for values that are no
-/// state.
-fn read_state(value: &Value, limits: &Limits) -> Option<DeliveryState> {
-    let mut octets = BytesMut::new();
-    value.encode(&mut octets).ok()?;
-    decode_one(&mut octets.freeze(), limits).ok()
 }

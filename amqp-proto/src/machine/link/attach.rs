@@ -9,12 +9,14 @@ use super::{Link, LinkEnd, LinkHalf};
 use crate::codec::EncodeError;
 use crate::config::{ReceiverOptions, SenderOptions};
 use crate::machine::command_error::LinkError;
+use crate::machine::delivery::Tags;
 use crate::machine::endpoints::{Ahead, Endpoints};
 use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
 use crate::machine::halves::Half;
+use crate::machine::recovery::{LinkState, Recovery, RoundOptions};
 use crate::types::{DeliveryTag, Handle, Key, Limits, LinkIx, Map, SessionIx, Str, Value};
-use crate::wire::{AmqpError, Attach, Role, Target, Terminus};
+use crate::wire::{AmqpError, Attach, Role, Source, Target, Terminus};
 
 /// The meaning of a received attach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +46,47 @@ impl EndOptions<'_> {
         }
     }
 
+    /// Returns `true` if the application asks for the link to be resumable.
+    fn is_resumable(self) -> bool {
+        match self {
+            Self::Sender(options) => options.resumable,
+            Self::Receiver(options) => options.resumable,
+        }
+    }
+
+    /// Returns the recovery of a resumable link, or of one that is resumed with its state.
+    fn recovery(self, state: Option<LinkState>, attaches: bool) -> Option<Box<Recovery>> {
+        let mut recovery = match state {
+            Some(state) => {
+                let mut recovery = Recovery::resuming(state);
+                recovery.rounds.options = Some(RoundOptions::of(self));
+                recovery.rounds.attaches = attaches;
+                recovery
+            }
+            None if self.is_resumable() => Recovery::default(),
+            None => return None,
+        };
+        recovery.sends_anew = match self {
+            Self::Sender(options) => !options.reports_unknown,
+            Self::Receiver(_) => false,
+        };
+        Some(Box::new(recovery))
+    }
+
     /// Returns `true` if this end has a terminus: from the options, or from the peer's attach. An attach
     /// without a terminus would be a refusal [2.6.3].
     fn has_terminus(self, asked: &Attach) -> bool {
         match self {
             Self::Sender(options) => options.source.is_some() || asked.source.is_some(),
             Self::Receiver(options) => options.target.is_some() || asked.target.is_some(),
+        }
+    }
+
+    /// Returns the termini in the options.
+    fn termini(&self) -> (Option<&Source>, Option<&Terminus>) {
+        match self {
+            Self::Sender(options) => (options.source.as_deref(), options.target.as_deref()),
+            Self::Receiver(options) => (options.source.as_deref(), options.target.as_deref()),
         }
     }
 
@@ -154,6 +191,9 @@ impl Link {
         self.is_refused = false;
         self.has_failed = false;
         self.desired = attach.desired_capabilities.to_vec().into_boxed_slice();
+        if let Some(recovery) = &mut self.recovery {
+            recovery.attached(attach);
+        }
         match &mut self.end {
             LinkEnd::Sender(sender) => {
                 self.snd_settle_mode = attach.snd_settle_mode;
@@ -172,15 +212,19 @@ impl Endpoints {
         session: SessionIx,
         name: &Str,
         options: EndOptions<'_>,
+        state: Option<LinkState>,
     ) -> Result<Key<LinkIx>, LinkError> {
         let role = options.role();
+        if let Some(state) = &state {
+            self.check_state(state, name, options, None)?;
+        }
         let key = match self.names.get(role, name) {
             Some(key) if self.links.get(key).is_some_and(Link::is_suspended) => {
-                self.reattach(session, key, options)?;
+                self.reattach(session, key, options, state)?;
                 key
             }
             Some(_) => return Err(LinkError::NameInUse),
-            None => self.attach_new(session, name, options)?,
+            None => self.attach_new(session, name, options, state)?,
         };
         #[cfg(feature = "tracing")]
         if let Some(link) = self.links.get(key) {
@@ -194,6 +238,7 @@ impl Endpoints {
         session: SessionIx,
         name: &Str,
         options: EndOptions<'_>,
+        state: Option<LinkState>,
     ) -> Result<Key<LinkIx>, LinkError> {
         if self.has_all_links() {
             return Err(LinkError::Limit);
@@ -204,6 +249,7 @@ impl Endpoints {
         let name = name.clone();
         let key = self.links.insert(|key| Link::new(key, session, name.clone(), end));
         let key = key.ok_or(LinkError::Limit)?;
+        self.prepare(key, options, state);
         if let Err(error) = self.send_attach(key, session, options, None) {
             self.links.remove(key);
             return Err(error);
@@ -212,26 +258,47 @@ impl Endpoints {
         Ok(key)
     }
 
-    fn reattach(
+    pub(crate) fn reattach(
         &mut self,
         session: SessionIx,
         key: Key<LinkIx>,
         options: EndOptions<'_>,
+        state: Option<LinkState>,
     ) -> Result<(), LinkError> {
         let session = self.begun_session(session)?;
         let fresh = options.end(self);
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NoSession) };
         let old = link.session;
         let kept = core::mem::replace(&mut link.end, fresh);
+        let is_resumed = state.is_some();
+        let before = self.prepare(key, options, state);
         let sent = self.send_attach(key, session, options, None);
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NoSession) };
         if let Err(error) = sent {
             link.end = kept;
+            if let Some(before) = before {
+                (link.recovery, link.tags) = before;
+            }
             return Err(error);
         }
         link.halves.await_answer();
         link.attach = Box::default();
-        if old == session {
+        if is_resumed {
+            // The application has the deliveries in the state.
+            let fresh = core::mem::replace(&mut link.end, kept);
+            let (recovery, tags) = (link.recovery.take(), core::mem::take(&mut link.tags));
+            link.session = old;
+            self.forget_all_quietly(key.index);
+            self.leave_session(key.index);
+            if let Some(link) = self.links.get_mut(key) {
+                link.end = fresh;
+                (link.recovery, link.tags) = (recovery, tags);
+                link.session = session;
+            }
+            if let Some(session) = self.sessions.get_mut(session) {
+                session.links.insert(key.index);
+            }
+        } else if old == session {
             link.end.adopt(kept);
         } else {
             let fresh = core::mem::replace(&mut link.end, kept);
@@ -247,8 +314,16 @@ impl Endpoints {
     }
 
     /// Accepts a link that the peer has attached.
-    pub(crate) fn accept_link(&mut self, index: LinkIx, options: EndOptions<'_>) -> Result<(), LinkError> {
+    pub(crate) fn accept_link(
+        &mut self,
+        index: LinkIx,
+        options: EndOptions<'_>,
+        state: Option<LinkState>,
+    ) -> Result<(), LinkError> {
         let (key, asked) = self.offered(index)?;
+        if let Some(state) = &state {
+            self.check_state(state, &asked.name, options, Some(&asked))?;
+        }
         let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
         let session = self.begun_session(session.index)?;
         if !options.has_terminus(&asked) {
@@ -257,21 +332,87 @@ impl Endpoints {
         let fresh = options.end(self);
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         let kept = core::mem::replace(&mut link.end, fresh);
+        let next_tag = state.as_ref().map(|state| state.next_tag);
+        let before = self.prepare(key, options, state);
         let sent = self.send_attach(key, session, options, Some(asked.clone()));
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         if let Err(error) = sent {
             link.end = kept;
+            if let Some(before) = before {
+                (link.recovery, link.tags) = before;
+            }
             return Err(error);
         }
         link.on_attach(&asked, session);
         link.end.adopt(kept);
+        if let (Some(sender), Some(next_tag)) = (link.sender(), next_tag) {
+            sender.set_next_tag(next_tag);
+        }
         let owes_flow = core::mem::take(&mut link.flow_due);
         if owes_flow {
             self.link_due(index);
         }
         self.look_drained(index);
         self.end_deliveries(index, asked.unsettled.as_ref());
+        self.compare_maps(index, asked.unsettled.as_ref(), asked.incomplete_unsettled);
         self.complete(index);
+        Ok(())
+    }
+
+    /// Makes a link resumable, if it is to be, and sets its deliveries from an earlier attach. Returns what was
+    /// there before, if that has changed.
+    fn prepare(
+        &mut self,
+        key: Key<LinkIx>,
+        options: EndOptions<'_>,
+        state: Option<LinkState>,
+    ) -> Option<(Option<Box<Recovery>>, Tags)> {
+        let next_tag = state.as_ref().map(|state| state.next_tag);
+        let is_resumed = state.is_some();
+        let attaches = self.links.get(key).is_some_and(|link| link.halves.remote() != LinkHalf::Attached);
+        let recovery = options.recovery(state, attaches);
+        let live = self.unsettled(key.index).filter(|_| !is_resumed);
+        let live = live.filter_map(|key| self.record(key)).map(|record| DeliveryTag::from(&record.tag));
+        let waiting = recovery.iter().flat_map(|recovery| recovery.unresumed()).map(|delivery| delivery.tag);
+        let tags = live.chain(waiting).collect();
+        let link = self.links.get_mut(key)?;
+        if let Some(recovery) = link.recovery.as_mut().filter(|recovery| recovery.rounds.is_open) {
+            // The next round goes on with the deliveries that are there.
+            recovery.awaits_map = true;
+            link.tags = Tags::counted(recovery.unresumed().map(|delivery| delivery.tag).collect());
+            return None;
+        }
+        if let (Some(sender), Some(next_tag)) = (link.sender(), next_tag) {
+            sender.set_next_tag(next_tag);
+        }
+        if recovery.is_none() && link.recovery.is_none() {
+            return None;
+        }
+        let before = core::mem::replace(&mut link.tags, Tags::counted(tags));
+        Some((core::mem::replace(&mut link.recovery, recovery), before))
+    }
+
+    /// Checks whether a state is that of the link with this name and role.
+    fn check_state(
+        &self,
+        state: &LinkState,
+        name: &Str,
+        options: EndOptions<'_>,
+        asked: Option<&Attach>,
+    ) -> Result<(), LinkError> {
+        let asked = asked.map(|asked| (asked.source.as_deref(), asked.target.as_deref())).unwrap_or_default();
+        let (source, target) = options.termini();
+        let (source, target) = (source.or(asked.0), target.or(asked.1));
+        if state.is_coordinated() || matches!(target, Some(Terminus::Coordinator(_))) {
+            return Err(LinkError::Coordinator);
+        }
+        if state.name != *name || state.role != options.role() || !state.leads(source, target) {
+            return Err(LinkError::OtherLink);
+        }
+        let is_large = u32::try_from(state.deliveries.len()).map_or(true, |n| n > self.limits.unsettled());
+        if is_large || state.octets() > self.limits.kept_octets() {
+            return Err(LinkError::Limit);
+        }
         Ok(())
     }
 
@@ -457,7 +598,9 @@ impl Endpoints {
     fn tell_offer(&mut self, key: Key<LinkIx>) {
         let Some(link) = self.links.get_mut(key) else { return };
         let event = Event::LinkOffered(link.public_key());
-        self.fx.tell(event);
+        if !self.accept_round(key.index) {
+            self.fx.tell(event);
+        }
     }
 
     /// Handles the peer's answer to an attach.
@@ -465,12 +608,14 @@ impl Endpoints {
         let Some(link) = self.links.get_mut(key) else { return };
         link.is_refused = !has_terminus(attach);
         if !link.is_refused {
-            let event = Event::LinkAttached(link.public_key());
+            let is_round = link.recovery.as_ref().is_some_and(|recovery| recovery.rounds.is_open);
+            let event = (!is_round).then_some(Event::LinkAttached(link.public_key()));
             if let Some(receiver) = link.receiver() {
                 receiver.is_unseen = true;
             }
-            self.fx.tell(event);
+            self.fx.events.extend(event);
             self.end_deliveries(key.index, attach.unsettled.as_ref());
+            self.compare_maps(key.index, attach.unsettled.as_ref(), attach.incomplete_unsettled);
             self.complete(key.index);
         }
     }
@@ -500,7 +645,14 @@ impl Endpoints {
         let Some(session) = self.sessions.get_mut(session_key) else { return Err(LinkError::NoSession) };
         let handle = session.own_handles.take(session.handle_max).ok_or(LinkError::Handles)?;
         link.handle = handle;
-        let attach = options.attach(link, asked);
+        let mut attach = options.attach(link, asked);
+        if let Some(recovery) = link.recovery.as_mut().filter(|recovery| recovery.awaits_map) {
+            // The peer may keep no larger attach than this end does.
+            let most = self.fx.max_frame_size.min(self.limits.attach_octets());
+            let room = crate::codec::to_usize(most).saturating_sub(attach.encoded_len() + MAP_HEAD);
+            attach.unsettled = Some(recovery.map(link.end.role(), room));
+            attach.incomplete_unsettled = recovery.rounds.is_ours_incomplete;
+        }
         if let Err(error) = self.fx.send(session.channel, &attach) {
             session.own_handles.give_back(handle);
             return Err(too_large(error));
@@ -510,6 +662,9 @@ impl Endpoints {
         Ok(())
     }
 }
+
+/// The octets of a frame and of its lists and maps around the entries of an unsettled map.
+const MAP_HEAD: usize = 32;
 
 /// Decodes the peer's attach.
 pub(crate) fn decode(attach: &[u8], limits: &Limits) -> Option<Attach> {

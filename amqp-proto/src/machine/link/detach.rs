@@ -1,6 +1,7 @@
 //! The refusal, detach and close of links, and the fate of their deliveries [2.6.3-2.6.6].
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::attach::too_large;
@@ -22,7 +23,7 @@ impl Link {
     }
 
     /// Stops the link's traffic. Returns the room in the session's window that an incomplete delivery held.
-    fn stop(&mut self) -> Held {
+    pub(crate) fn stop(&mut self) -> Held {
         match &mut self.end {
             LinkEnd::Sender(sender) => {
                 sender.end();
@@ -226,12 +227,15 @@ impl Endpoints {
         let is_told =
             link.halves.is_withdrawn() || (link.halves.local().is_detached() && link.reason.is_none());
         let own = link.reason.take();
+        let is_closed = link.halves.local() == LinkHalf::Closed;
+        let suspended = if is_told { None } else { self.suspend(index, is_closed) };
+        let Some(link) = self.links.at(index) else { return };
         link.halves.close();
         if is_told {
             self.drop_link(index);
         } else {
             let reason = own.map_or_else(|| reason.brief(), |own| *own);
-            self.tell_end(index, false, reason);
+            self.tell_end(index, false, reason, suspended);
         }
     }
 
@@ -348,8 +352,12 @@ impl Endpoints {
 
     /// Reports a link that is detached at both ends, or whose peer this end ignores.
     fn tell_detached(&mut self, index: LinkIx, closed: bool, reason: Reason) {
+        if !closed && self.next_round(index, &reason) {
+            return;
+        }
+        let suspended = self.suspend(index, closed);
         if closed {
-            self.tell_end(index, true, reason);
+            self.tell_end(index, true, reason, suspended);
             return;
         }
         self.lose_unfinished(index);
@@ -362,12 +370,19 @@ impl Endpoints {
         let (key, public, session) = (link.key, link.public_key(), link.session);
         self.release(session, held);
         self.give_up_place(index);
+        self.fx.events.extend(suspended);
         self.fx.tell(Event::LinkDetached {
             link: public,
             closed: false,
             reason: Box::new(reason),
             unread: Vec::new(),
         });
+        self.remember_suspended(key);
+    }
+
+    /// Adds a suspended link. Forgets the oldest one if there are too many.
+    pub(crate) fn remember_suspended(&mut self, key: Key<LinkIx>) {
+        self.suspended.retain(|suspended| *suspended != key);
         self.suspended.push_back(key);
         if u32::try_from(self.suspended.len()).map_or(true, |n| n > self.limits.suspended_links())
             && let Some(oldest) = self.suspended.pop_front()
@@ -378,7 +393,7 @@ impl Endpoints {
     }
 
     /// Reports the end of a link, and ends its deliveries.
-    fn tell_end(&mut self, index: LinkIx, closed: bool, reason: Reason) {
+    fn tell_end(&mut self, index: LinkIx, closed: bool, reason: Reason, suspended: Option<Event>) {
         self.lose_unfinished(index);
         self.lose_deliveries(index);
         let Some(link) = self.links.at(index) else { return };
@@ -391,6 +406,7 @@ impl Endpoints {
         }
         self.release(session, held);
         self.give_up_place(index);
+        self.fx.events.extend(suspended);
         self.fx.tell(Event::LinkDetached {
             link: public,
             closed,
@@ -421,6 +437,10 @@ impl Endpoints {
             self.fx.tell(Event::Lost { link: public, delivery, state });
         }
         link.tags = Tags::default();
+        if let Some(recovery) = &mut link.recovery {
+            recovery.clear();
+            link.tags = Tags::counted(BTreeSet::new());
+        }
     }
 
     /// Ends an incomplete delivery, and reports it as lost if the application knows it.

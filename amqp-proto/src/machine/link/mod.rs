@@ -41,11 +41,12 @@ pub(crate) use attach::{EndOptions, decode};
 pub(crate) use drain::{CreditOptions, Draining};
 pub(crate) use halves::{Halves, LinkHalf};
 pub(crate) use names::Names;
-pub(crate) use receiver::{Arrival, Held, Progress, Receiver};
+pub(crate) use receiver::{Arrival, Held, Progress, Receiver, Resumption};
 pub(crate) use sender::{Sender, Sending, SendingEnd};
 
 use super::delivery::{Chain, Tags};
 use super::reason::Reason;
+use super::recovery::Recovery;
 use crate::types::{Key, LinkIx, LinkKey, ReceiverKey, SenderKey, SessionIx, Str, Symbol};
 use crate::wire::{ReceiverSettleMode, Role, SenderSettleMode};
 
@@ -85,6 +86,8 @@ pub(crate) struct Link {
     pub(crate) is_polled: bool,
     pub(crate) chain: Chain,
     pub(crate) tags: Tags,
+    /// The part that only resumable links have.
+    pub(crate) recovery: Option<Box<Recovery>>,
     pub(crate) end: LinkEnd,
 }
 
@@ -138,6 +141,7 @@ impl Link {
             is_polled: false,
             chain: Chain::default(),
             tags: Tags::default(),
+            recovery: None,
             end,
         }
     }

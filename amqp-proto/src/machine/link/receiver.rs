@@ -28,6 +28,8 @@ pub(crate) struct Receiver {
     /// `true` if the drain ends only with the sender's answer, since the sender may have used withdrawn
     /// credit.
     pub(crate) awaits_answer: bool,
+    /// `true` if only deliveries that are resumed may come, since the map in this end's attach was incomplete.
+    pub(crate) only_resumed: bool,
     pub(crate) manual_accept: bool,
     pub(crate) on_drop: OnDrop,
     pub(crate) streaming: bool,
@@ -50,10 +52,26 @@ pub(crate) struct Arrival {
     pub(crate) payload: Payload,
     pub(crate) settled: bool,
     pub(crate) progress: Progress,
-    /// `true` if nothing of it is kept, since it resumes a delivery that this end does not know [2.7.5].
-    pub(crate) ignored: bool,
+    pub(crate) resumption: Resumption,
     /// The state in its transfers.
     pub(crate) state: Option<Box<DeliveryState>>,
+}
+
+/// The treatment of the octets of a delivery that is resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resumption {
+    /// The delivery is not resumed.
+    None,
+    /// This end does not know the delivery, or the application has its message: no octets are kept [2.7.5].
+    Ignored,
+    /// The octets are joined with those received before.
+    Joined,
+}
+
+impl Resumption {
+    pub(crate) fn is_ignored(self) -> bool {
+        self == Self::Ignored
+    }
 }
 
 /// The progress of a delivery.
@@ -83,6 +101,7 @@ impl Receiver {
             drains: false,
             stops: false,
             awaits_answer: false,
+            only_resumed: false,
             manual_accept: options.manual_accept,
             on_drop: options.on_drop,
             streaming: options.streaming,
@@ -167,6 +186,11 @@ impl Receiver {
             frames: sum.frames + arrival.held.frames,
             octets: sum.octets + arrival.held.octets,
         })
+    }
+
+    /// Returns the delivery with this number, if it is not taken.
+    pub(crate) fn arrival(&self, number: u64) -> Option<&Arrival> {
+        self.inbox.get(self.find(number)?)
     }
 
     /// Returns the position of the delivery with this number.

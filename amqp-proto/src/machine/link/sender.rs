@@ -34,6 +34,8 @@ pub(crate) struct Sender {
     /// Set if the link is detached when its delivery is written; `true` to close it.
     pub(crate) leaves: Option<bool>,
     pub(crate) manual_settle: bool,
+    /// `true` while deliveries wait to be resumed, before new ones may be sent.
+    pub(crate) resumes: bool,
     /// The size of the largest message that the peer accepts; `None` for any size.
     pub(crate) max_message_size: Option<u64>,
     /// The outcome of deliveries that are settled without one [3.5.3].
@@ -106,6 +108,7 @@ impl Sender {
             seen: options.initial_delivery_count,
             has_drained: false,
             manual_settle: options.manual_settle,
+            resumes: false,
             max_message_size: None,
             default_outcome: source.and_then(|source| source.default_outcome.clone()).map(Box::new),
         }
@@ -142,6 +145,16 @@ impl Sender {
         DeliveryTag::from(self.next_tag)
     }
 
+    /// Returns the number of the next tag.
+    pub(crate) fn next_tag_number(&self) -> u32 {
+        self.next_tag
+    }
+
+    /// Sets the number of the next tag.
+    pub(crate) fn set_next_tag(&mut self, number: u32) {
+        self.next_tag = number;
+    }
+
     /// Moves on to the next tag.
     #[inline]
     pub(crate) fn tag_used(&mut self) {
@@ -169,6 +182,7 @@ impl Sender {
     pub(crate) fn end(&mut self) {
         self.credit.end();
         self.sending = None;
+        self.resumes = false;
         self.told = false;
         self.drain_due = false;
         self.has_drained = false;

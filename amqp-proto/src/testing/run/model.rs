@@ -143,6 +143,10 @@ impl Model {
                 self.link(*link);
                 self.ended(*delivery, Fate::Lost, *link, notes);
             }
+            Event::Suspended { .. }
+            | Event::Resumed { .. }
+            | Event::Unresumed { .. }
+            | Event::Unremembered(_) => unreachable!("no link of a run is resumable: {event:?}"),
             Event::Opened | Event::Busy => {}
         }
         self.events.push(event.clone());

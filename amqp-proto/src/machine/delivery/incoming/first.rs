@@ -9,7 +9,7 @@ use crate::machine::delivery::record::{Record, Tag};
 use crate::machine::delivery::send_check::live_tags;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
-use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress};
+use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress, Resumption};
 use crate::machine::session::Session;
 use crate::message::Payload;
 use crate::types::{DeliveryKey, DeliveryNumber, DeliveryTag, Handle, Key, Limits, LinkIx, ReceiverKey};
@@ -114,7 +114,7 @@ impl First<'_> {
             payload: if self.resume { Payload::new() } else { payload.into() },
             settled: self.settled,
             progress: if self.more { Progress::Partial } else { Progress::Complete },
-            ignored: self.resume,
+            resumption: if self.resume { Resumption::Ignored } else { Resumption::None },
             state: self.state.cloned().map(Box::new),
         });
         if !counts {
@@ -146,6 +146,9 @@ impl First<'_> {
         let LinkEnd::Receiver(receiver) = &mut link.end else {
             return Err(LinkFault::TransferToSender.on(link.key.index));
         };
+        if receiver.only_resumed && !self.resume {
+            return Err(LinkFault::Incomplete.on(link.key.index));
+        }
         if !receiver.credit.receive() {
             return Err(LinkFault::TransferLimit.on(link.key.index));
         }

@@ -18,7 +18,8 @@ use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::halves::Half;
-use crate::machine::link::{Arrival, Held, Link, LinkEnd, LinkHalf, Progress, Receiver};
+use crate::machine::link::{Arrival, Held, Link, LinkEnd, LinkHalf, Progress, Receiver, Resumption};
+use crate::machine::recovery::skip;
 use crate::machine::session::Session;
 use crate::message::Payload;
 use crate::types::{DeliveryKey, DeliveryTag, Handle, Key, Limits, LinkIx, ReceiverKey, SessionIx};
@@ -77,6 +78,10 @@ impl Endpoints {
                 Progress::Aborted => receiver.inbox.pop_front(),
                 Progress::Partial => return None,
             };
+        }
+        // The arrival is looked at in its place, since it is copied no more often than necessary.
+        if let (Some(recovery), Some(arrival)) = (&mut link.recovery, receiver.inbox.front()) {
+            recovery.note_taken(arrival);
         }
         let arrival = receiver.inbox.pop_front()?;
         let held = arrival.held;
@@ -282,7 +287,13 @@ fn take_more(
     if !transfer.more {
         arrival.progress = Progress::Complete;
     }
-    let (number, ignored) = (arrival.number, arrival.ignored);
+    let (number, ignored) = (arrival.number, arrival.resumption.is_ignored());
+    let mut payload = payload;
+    if arrival.resumption == Resumption::Joined
+        && let Some(recovery) = &mut link.recovery
+    {
+        skip(&mut payload, &mut recovery.overlap);
+    }
     if !ignored {
         keep(&mut arrival, session, streaming, payload);
     }
@@ -349,7 +360,7 @@ fn go_on(
 /// Aborts a delivery: its octets are discarded, and it is settled [2.6.14].
 fn abort(link: &mut Link, session: &mut Session, mut arrival: Arrival) -> Option<Arrived> {
     let is_told = arrival.transfers > 1
-        && !arrival.ignored
+        && !arrival.resumption.is_ignored()
         && link.receiver().is_some_and(|receiver| receiver.streaming);
     let number = arrival.number;
     let held = core::mem::take(&mut arrival.held);
