@@ -26,6 +26,10 @@ usage: peers.sh COMMAND ...
   down NAME|all [--wipe]   stop it; --wipe also removes its data
   declare QUEUE TYPE   make a durable queue of RabbitMQ 4 (classic, quorum or stream), and print its address
   queued QUEUE         print how many messages are in it
+  cluster up --port P  start three nodes of RabbitMQ 4 as one cluster; node N listens on P + 2 N
+  cluster kill N | start N | down | declare QUEUE | leader QUEUE
+                       end a node as a power cut would, start it again, end all and forget their data,
+                       make a quorum queue, print the node that leads it
   client proton|rhea SCENARIO URL [options]    run one foreign-client check
 environment:
   PEERS_STATE          folder for everything that is installed or written (default: target/peers of this repository)
@@ -126,6 +130,8 @@ install_rhea() {
 
 # shellcheck source=rabbitmq-4.sh
 . "$here/rabbitmq-4.sh"
+# shellcheck source=rabbitmq-4-cluster.sh
+. "$here/rabbitmq-4-cluster.sh"
 
 # -- certificates and users -------------------------------------------------
 certs() {
@@ -378,7 +384,7 @@ PY
 
 cmd_down() {
   local name=${1:-} wipe=${2:-} n list=("${1:-}")
-  if [[ $name == all ]]; then list=("${NAMES[@]}"); else known "$name"; fi
+  if [[ $name == all ]]; then list=("${NAMES[@]}"); cluster_down; else known "$name"; fi
   for n in "${list[@]}"; do
     stop "$state/$n/pid" 20
     stop "$state/$n/epmd.pid" 5
@@ -428,7 +434,7 @@ cmd_status() {
 command=${1:-}
 shift || true
 case $command in
-  install | up | down | kill | client | certs) lock ;;
+  install | up | down | kill | client | certs | cluster) lock ;;
 esac
 case $command in
   install)
@@ -454,6 +460,7 @@ case $command in
   down) cmd_down "$@" ;;
   queued) cmd_queued "${1:?queued QUEUE}" ;;
   declare) cmd_declare "${1:?declare QUEUE TYPE}" "${2:?declare QUEUE TYPE}" ;;
+  cluster) cmd_cluster "$@" ;;
   client) cmd_client "$@" ;;
   help | -h | --help) usage ;;
   *) usage >&2; exit 2 ;;

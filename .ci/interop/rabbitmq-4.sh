@@ -37,12 +37,18 @@ install_rabbitmq4() {
 rmq4_inside() { # port command...: prints the words that run this beside the node
   local port=$1
   shift
+  rmq4_beside "peers-$port@localhost" "$RMQ4_DATA" "$((port + 2))" "$((port + 3))" "$@"
+}
+
+rmq4_beside() { # name of the node, its folder, ports of distribution and of epmd, command...: prints the words for it
+  local name=$1 data=$2 dist=$3 epmd=$4
+  shift 4
   printf '%s\0' chroot "$rmq4_root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-    HOME="$RMQ4_DATA" HOSTNAME=localhost ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$((port + 3))" \
-    RABBITMQ_NODENAME="peers-$port@localhost" RABBITMQ_DIST_PORT="$((port + 2))" \
-    RABBITMQ_MNESIA_BASE="$RMQ4_DATA/mnesia" RABBITMQ_LOG_BASE="$RMQ4_DATA/log" \
-    RABBITMQ_CONFIG_FILE="$RMQ4_DATA/rabbitmq.conf" RABBITMQ_PID_FILE="$RMQ4_DATA/pid" \
-    RABBITMQ_ENABLED_PLUGINS_FILE="$RMQ4_DATA/enabled_plugins" RUNNING_UNDER_SYSTEMD=1 \
+    HOME="$RMQ4_DATA" HOSTNAME=localhost ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$epmd" \
+    RABBITMQ_NODENAME="$name" RABBITMQ_DIST_PORT="$dist" \
+    RABBITMQ_MNESIA_BASE="$data/mnesia" RABBITMQ_LOG_BASE="$data/log" \
+    RABBITMQ_CONFIG_FILE="$data/rabbitmq.conf" RABBITMQ_PID_FILE="$data/pid" \
+    RABBITMQ_ENABLED_PLUGINS_FILE="$data/enabled_plugins" RUNNING_UNDER_SYSTEMD=1 \
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' \
     RABBITMQ_CTL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' "$@"
 }
@@ -67,6 +73,14 @@ rmq4_config() { # what the node is configured with; the variables are those of c
   fi | sed 's/= $/= false/'
 }
 
+rmq4_cookie() { # the secret that the nodes and their tools share
+  local file=$rmq4_root$RMQ4_DATA/.erlang.cookie
+  [[ ! -e $file ]] || return 0
+  mkdir -p "$rmq4_root$RMQ4_DATA"
+  (umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$file")
+  chmod 400 "$file"
+}
+
 up_rabbitmq4() {
   install_rabbitmq4
   local data=$rmq4_root$RMQ4_DATA d=$state/rabbitmq-4 words
@@ -74,10 +88,7 @@ up_rabbitmq4() {
   [[ -z $tls ]] || cp "$certs"/*.pem "$certs"/*.key "$data/tls/"
   rmq4_config >"$data/rabbitmq.conf"
   echo '[].' >"$data/enabled_plugins"
-  if [[ ! -e $data/.erlang.cookie ]]; then
-    (umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$data/.erlang.cookie")
-    chmod 400 "$data/.erlang.cookie"
-  fi
+  rmq4_cookie
   if ! alive "$d/epmd.pid"; then
     mapfile -d '' words < <(rmq4_inside "$port" epmd)
     start "$d/epmd.pid" "$d/epmd.log" "${words[@]}"
@@ -94,17 +105,21 @@ rmq4_ctl() { # rabbitmqctl's arguments
 }
 
 cmd_declare() { # name type: a durable queue of RabbitMQ 4
-  local name=$1 type=$2 said
+  rmq4_declare rmq4_ctl "$@"
+}
+
+rmq4_declare() { # the command that is rabbitmqctl there, name, type
+  local ctl=$1 name=$2 type=$3 said
   [[ $name =~ ^[A-Za-z0-9._-]+$ ]] || die "a queue has a name of letters, digits, dots, _ and -: $name"
   [[ $type =~ ^(classic|quorum|stream)$ ]] || die "no type of queue: $type"
-  said=$(rmq4_ctl eval "element(1, rabbit_amqqueue:declare(rabbit_misc:r(<<\"/\">>, queue, <<\"$name\">>), true, false,
+  said=$("$ctl" eval "element(1, rabbit_amqqueue:declare(rabbit_misc:r(<<\"/\">>, queue, <<\"$name\">>), true, false,
     [{<<\"x-queue-type\">>, longstr, <<\"$type\">>}], none, <<\"$USER_NAME\">>)).") || die "$name was not declared: $said"
   [[ $said =~ ^(new|existing)$ ]] || die "$name was not declared: $said"
   # A node that is killed less than half a second later forgets that a quorum queue's log is its own, and starts with an empty
   # one ("Quorum queue recovery: ... name_not_registered" in its log): what it has accepted by then is lost. It writes that
   # list down 500 ms after the last change (`auto_save` of ra's names.dets), so it is told to do so now.
   if [[ $type == quorum ]]; then
-    said=$(rmq4_ctl eval "#{names := #{directory_rev := Names}} = ra_system:fetch(quorum_queues), dets:sync(Names).") ||
+    said=$("$ctl" eval "#{names := #{directory_rev := Names}} = ra_system:fetch(quorum_queues), dets:sync(Names).") ||
       die "$name is not written down: $said"
     [[ $said == ok ]] || die "$name is not written down: $said"
   fi
