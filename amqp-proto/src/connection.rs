@@ -12,7 +12,7 @@ use crate::machine::{
     memory_bound,
 };
 use crate::sasl::{ClientSasl, Identity, ServerSasl};
-use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Str, Symbol};
+use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Symbol};
 use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
 use crate::wire::{AmqpError, Open};
 
@@ -312,7 +312,7 @@ impl Connection {
 
     /// Returns the container id of this end.
     #[cfg(feature = "driver")]
-    pub(crate) fn container_id(&self) -> &Str {
+    pub(crate) fn container_id(&self) -> &crate::types::Str {
         self.machine.container_id()
     }
 

@@ -393,6 +393,7 @@ impl ConnectionOptions {
     }
 
     /// Returns the plan by which this connection is opened again, if it is opened by URL and has rules.
+    #[cfg(feature = "driver")]
     pub(crate) fn plan(&self) -> Option<&DialPlan> {
         self.plan.as_deref()
     }
