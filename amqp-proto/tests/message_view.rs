@@ -333,6 +333,58 @@ fn m_app_01_a_property_is_read_alone() {
     assert_eq!(view("005374 c10702 a10162 415601").property("b"), Ok(Some(Value::Boolean(true))));
 }
 
+/// One field of the properties is read in any pieces; the fields before it are skipped, those after it not read.
+#[test]
+fn a_field_is_read_alone() {
+    let message = Message::from("x")
+        .with_message_id(7)
+        .with_to("a".repeat(300))
+        .with_correlation_id("größe")
+        .with_reply_to_group_id("last");
+    let octets = message.to_payload().unwrap().to_bytes();
+    let bytewise: Vec<usize> = (1..octets.len()).collect();
+    for payload in [octets.clone().into(), cut(&octets, &bytewise), cut(&octets, &[40])] {
+        let view = MessageView::new(payload, &Limits::DEFAULT).unwrap();
+        assert_eq!(view.message_id(), Ok(Some(7.into())));
+        assert_eq!(view.to().unwrap().unwrap(), "a".repeat(300));
+        assert_eq!(view.correlation_id(), Ok(Some("größe".into())));
+        assert_eq!(view.reply_to_group_id().unwrap().unwrap(), "last");
+        assert_eq!((view.user_id(), view.group_sequence()), (Ok(None), Ok(None)));
+    }
+    assert_eq!(view("00537740").message_id(), Ok(None));
+    assert_eq!(view("00537345").subject(), Ok(None));
+    assert_eq!(view("005373 c00101").subject().unwrap_err().kind(), DecodeErrorKind::Truncated);
+
+    let fault = |hex: &str| {
+        let error = view(hex).user_id().unwrap_err();
+        (error.kind(), error.offset(), error.field())
+    };
+    let own = Some(("properties", "user_id"));
+    // The field that is read: each error is that of the whole section.
+    for (hex, kind, offset) in [
+        ("005373 c00402 5307 56", DecodeErrorKind::Expected("binary"), 8),
+        ("005373 c00502 5307 a005", DecodeErrorKind::Truncated, 10),
+        ("005373 c00402 5307 01", DecodeErrorKind::Constructor(1), 8),
+    ] {
+        assert_eq!(fault(hex), (kind, offset, own), "{hex}");
+        assert_eq!(view(hex).properties(), Err(view(hex).user_id().unwrap_err()), "{hex}");
+        assert_eq!(view(hex).message_id(), Ok(Some(7.into())), "{hex}");
+    }
+    // Size, count and fields that do not agree.
+    assert_eq!(fault("005373 c00302 5307"), (DecodeErrorKind::Truncated, 8, None));
+    assert_eq!(fault("005373 c00601 5307 a00161"), (DecodeErrorKind::Size, 11, None));
+    assert_eq!(fault("005373 c00702 5307 a00161 40"), (DecodeErrorKind::Size, 11, None));
+    assert_eq!(fault("005373 a000"), (DecodeErrorKind::Expected("list"), 3, None));
+    assert_eq!(
+        fault("005373 c00f0e 4040404040404040404040404040"),
+        (DecodeErrorKind::TooManyFields, 3, None)
+    );
+    // The length of a field before it; its type is not looked at.
+    assert_eq!(fault("005373 c00402 a10540"), (DecodeErrorKind::Truncated, 8, None));
+    assert_eq!(fault("005373 c00502 01a00161"), (DecodeErrorKind::Constructor(1), 6, None));
+    assert_eq!(view("005373 c00502 56 02 a000").user_id(), Ok(Some(Bytes::new())));
+}
+
 /// The chunk is a part of the source, not a copy.
 fn lies_in(chunk: &[u8], source: &[u8]) -> bool {
     source.as_ptr_range().contains(&chunk.as_ptr())

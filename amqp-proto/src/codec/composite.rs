@@ -96,9 +96,9 @@ pub(crate) trait Composite: Sized {
     /// Checks the restrictions that the types of the fields do not express.
     fn check(&self) -> Result<(), EncodeError>;
 
-    /// Reads the list. The caller has consumed the descriptor.
-    #[inline]
-    fn decode_list<'a>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
+    /// Reads the header of the list, and returns a reader of its fields. The caller has consumed the descriptor.
+    #[inline(always)]
+    fn fields(input: &[u8]) -> Parsed<'_, FieldReader<'_>> {
         let (rest, (count, items)) = match octet(input)? {
             (rest, Code::LIST8) => counted8(rest)?,
             // The position for errors: an empty slice at this place in the input.
@@ -107,11 +107,17 @@ pub(crate) trait Composite: Sized {
             (_, code) => return Err(expected("list", code, input)),
         };
         if usize::try_from(count).is_ok_and(|count| count <= Self::SCHEMA.fields.len()) {
-            let fields = FieldReader::new(items, count);
-            Ok((rest, Self::decode_fields(decoder, fields)?))
+            Ok((rest, FieldReader::new(items, count)))
         } else {
             Err(fail(input, DecodeErrorKind::TooManyFields))
         }
+    }
+
+    /// Reads the list. The caller has consumed the descriptor.
+    #[inline]
+    fn decode_list<'a>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, fields) = Self::fields(input)?;
+        Ok((rest, Self::decode_fields(decoder, fields)?))
     }
 
     /// Reads the descriptor and the list. The caller has consumed the octet that announces the descriptor.

@@ -2,10 +2,12 @@
 
 use core::fmt::Debug;
 
-use super::code::Code;
+use super::code::{Code, Width};
 use super::decode::{Decode, Decoder};
 use super::encode::{Encode, Writer, compound_len, is_narrow, octet as size_octet};
 use super::error::{DecodeErrorKind, Fault, FieldName, Parsed, fail};
+use super::leaf::sized8;
+use super::view::skip;
 use crate::types::{Annotations, ApplicationProperties, Array, Fields, Kind, Many, Symbol, Value};
 
 /// The result of reading a field: the reader at the next field, and the value.
@@ -125,6 +127,28 @@ impl<'a> FieldReader<'a> {
             (this, values) if values.is_empty() => Err(missing(this.rest, field)),
             found => Ok(found),
         }
+    }
+
+    /// Skips `count` fields by their sizes, without checking their values.
+    #[inline]
+    pub(crate) fn skip(mut self, count: usize) -> Result<Self, nom::Err<Fault<'a>>> {
+        for _ in 0..count {
+            let at = self.rest;
+            let (after, code) = self.code();
+            self = after;
+            if code != Code::NULL {
+                self.rest =
+                    if Code::width(code) == Width::Sized8 { sized8(self.rest)?.0 } else { skip(at)?.0 };
+            }
+        }
+        Ok(self)
+    }
+
+    /// Checks that size, count and fields agree as far as the fields were read [1.2.3].
+    #[inline]
+    pub(crate) fn pause(self) -> Result<(), nom::Err<Fault<'a>>> {
+        let left = self.left.cast_signed();
+        if left >= 0 && self.rest.is_empty() == (left == 0) { Ok(()) } else { Err(self.disagreement()) }
     }
 
     /// Checks that size, count and fields agree [1.2.3].

@@ -14,6 +14,7 @@ mod message;
 mod payload;
 mod scan;
 mod view;
+mod view_fields;
 mod write;
 
 pub use body::Body;

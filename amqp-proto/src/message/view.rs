@@ -102,6 +102,8 @@ impl MessageView {
 
     /// Returns the properties, or default properties if the message has none.
     ///
+    /// [`message_id`](Self::message_id), [`to`](Self::to) and so on read one of them, which takes less time.
+    ///
     /// # Errors
     ///
     /// [`DecodeError`] if the section is malformed.
@@ -350,7 +352,7 @@ impl MessageView {
     }
 
     /// Returns the budget of decoding one section, or of decoding the whole message.
-    fn budget(&self) -> Budget {
+    pub(super) fn budget(&self) -> Budget {
         Budget::of(self.limits)
     }
 
@@ -380,7 +382,7 @@ impl MessageView {
 
     /// Decodes a section, or returns the default for an absent one.
     #[inline(always)]
-    fn read<T: Default>(
+    pub(super) fn read<T: Default>(
         &self,
         kind: SectionKind,
         budget: &mut Budget,

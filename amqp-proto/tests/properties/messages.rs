@@ -21,12 +21,38 @@ pub(crate) fn read_message(payload: Payload) -> Option<Message> {
         return None;
     };
     let _ = view.data();
+    read_fields_alone(&view);
     for kind in SectionKind::ALL {
         view.section(kind).iter().for_each(|section| look_into(section));
     }
     assert!(view.bare_message().len() <= view.payload().len());
     assert_eq!(view.rewrite(&Rewrite::default()).unwrap(), *view.payload());
     message.ok()
+}
+
+/// Expects that each field is read alone as in the whole section, with the same error if it is the wrong one.
+fn read_fields_alone(view: &MessageView) {
+    let whole = view.properties();
+    macro_rules! agree {
+        ($($field:ident)*) => {$(
+            match (view.$field(), &whole) {
+                (Ok(own), Ok(whole)) => assert_eq!(own, whole.$field, "{}", stringify!($field)),
+                (Err(error), Ok(_)) => panic!("{}: {error}", stringify!($field)),
+                (Ok(_), Err(error)) => {
+                    let named = Some(("properties", stringify!($field)));
+                    assert_ne!(error.field(), named);
+                }
+                (Err(own), Err(error)) if own.field().is_some() && own.field() == error.field() => {
+                    assert_eq!(&own, error);
+                }
+                (Err(_), Err(_)) => {}
+            }
+        )*};
+    }
+    agree! {
+        message_id user_id to subject reply_to correlation_id content_type content_encoding
+        absolute_expiry_time creation_time group_id group_sequence reply_to_group_id
+    }
 }
 
 fn written(message: &Message) -> Bytes {
