@@ -53,6 +53,13 @@ impl Value {
         if code == Code::STRING8 {
             return Str::decode(decoder, code, input).map(|(rest, text)| (rest, text.into()));
         }
+        // Most values are scalars, which need no level; every code from that of a short list on is a compound.
+        if code < Code::LIST8
+            && code != Code::LIST0
+            && let Some(kind) = Code::kind(code)
+        {
+            return scalar(decoder, kind, code, input);
+        }
         let (rest, mut level) = match start(decoder, 0, code, input)? {
             (rest, Start::Whole(value)) => return Ok((rest, value)),
             (rest, Start::Open(level)) => (rest, level),
