@@ -15,6 +15,9 @@ pub mod brokers {}
 #[doc = include_str!("../docs/OUTCOMES.md")]
 pub mod outcomes {}
 
+#[doc = include_str!("../docs/PERFORMANCE.md")]
+pub mod performance {}
+
 /// [backoff]: crate::policy::Backoff
 /// [outcomes]: crate::guide::outcomes
 #[doc = include_str!("../docs/PROTON.md")]
