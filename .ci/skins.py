@@ -2,7 +2,8 @@
 """The adapters are thin skins over amqp-proto/src/driver, and amqp-proto does no IO. Usage: skins.py [TREE]
 
 - A file of an adapter uses its own folder and files of lower floors only, so there is no cycle.
-- An adapter has at most 1,750 lines outside of container/ and broker/.
+- An adapter has at most 1,750 lines outside of container/ and broker/. The loop that opens a lost connection again waits,
+  so each adapter has its own.
 - Outside of broker/ it counts no credit, window or number of a delivery, and names no condition and no performative.
 - The broker uses only what lib.rs publishes.
 - Both adapters have the same public items, except those that amqp-proto/docs/ADAPTERS.md lists as in one only.
