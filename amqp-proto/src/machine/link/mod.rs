@@ -27,18 +27,22 @@
 
 mod again;
 mod attach;
+mod attached;
 mod credit;
 mod detach;
 mod drain;
+mod end_options;
 mod halves;
 mod names;
 mod receiver;
+mod resumable;
 mod sender;
 
 use alloc::boxed::Box;
 
-pub(crate) use attach::{EndOptions, decode};
+pub(crate) use attach::decode;
 pub(crate) use drain::{CreditOptions, Draining};
+pub(crate) use end_options::EndOptions;
 pub(crate) use halves::{Halves, LinkHalf};
 pub(crate) use names::Names;
 pub(crate) use receiver::{Arrival, Held, Progress, Receiver, Resumption};
