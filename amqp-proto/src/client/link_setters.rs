@@ -290,13 +290,14 @@ macro_rules! __link_setters {
             self
         }
 
-        /// Adds a filter: a described value of a kind that the peer knows.
+        /// Adds a filter: a [`Filter`](crate::wire::Filter), or a described value of a kind that the peer
+        /// knows.
         ///
         /// See [`with_required_filters`](Self::with_required_filters).
         pub fn with_filter(
             mut self,
             name: impl Into<$crate::types::Symbol>,
-            filter: $crate::types::Described,
+            filter: impl Into<$crate::types::Described>,
         ) -> Self {
             self.settings.node(|node| *node = ::core::mem::take(node).with_filter(name, filter));
             self
@@ -315,6 +316,51 @@ macro_rules! __link_setters {
         /// See [`with_required_filters`](Self::with_required_filters).
         pub fn with_no_local(mut self) -> Self {
             self.settings.node(|node| *node = ::core::mem::take(node).with_no_local());
+            self
+        }
+
+        /// Selects messages of a stream of RabbitMQ 4 by an SQL expression. RabbitMQ applies either this
+        /// filter or those by properties.
+        ///
+        /// See [`with_required_filters`](Self::with_required_filters).
+        pub fn with_sql_filter(mut self, expression: impl Into<$crate::types::Str>) -> Self {
+            self.settings.node(|node| *node = ::core::mem::take(node).with_sql_filter(expression));
+            self
+        }
+
+        /// Selects messages whose properties have these values; see
+        /// [`Filter::Properties`](crate::wire::Filter::Properties).
+        pub fn with_properties_filter(mut self, properties: impl Into<$crate::types::Fields>) -> Self {
+            self.settings.node(|node| *node = ::core::mem::take(node).with_properties_filter(properties));
+            self
+        }
+
+        /// Selects messages whose application-properties have these values; see
+        /// [`Filter::Properties`](crate::wire::Filter::Properties).
+        pub fn with_application_properties_filter(
+            mut self,
+            properties: impl Into<$crate::types::ApplicationProperties>,
+        ) -> Self {
+            self.settings.node(|node| {
+                *node = ::core::mem::take(node).with_application_properties_filter(properties);
+            });
+            self
+        }
+
+        /// Sets the place in a stream of RabbitMQ at which to begin. Default: behind its newest message.
+        pub fn with_stream_offset(mut self, offset: $crate::wire::StreamOffset) -> Self {
+            self.settings.node(|node| *node = ::core::mem::take(node).with_stream_offset(offset));
+            self
+        }
+
+        /// Selects chunks of a stream of RabbitMQ by filter values, and chunks without one if `unfiltered`
+        /// is `true`. The receiver also gets the other messages of these chunks.
+        pub fn with_stream_filter(
+            mut self,
+            values: impl IntoIterator<Item = impl Into<$crate::types::Str>>,
+            unfiltered: bool,
+        ) -> Self {
+            self.settings.node(|node| *node = ::core::mem::take(node).with_stream_filter(values, unfiltered));
             self
         }
 

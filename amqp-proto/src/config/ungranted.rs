@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use super::{ReceiverOptions, SenderOptions};
 use crate::types::{Fields, Many, Symbol, Value};
 use crate::wire::{
-    Attach, ExpiryPolicy, ReceiverSettleMode, SenderSettleMode, Source, Target, Terminus, TerminusDurability,
+    Attach, ExpiryPolicy, FilterKind, ReceiverSettleMode, SenderSettleMode, Source, Target, Terminus,
+    TerminusDurability,
 };
 
 /// A part of a link that this end requested and that the peer's attach does not grant.
@@ -152,13 +153,23 @@ fn compare_targets(asked: &Terminus, granted: Option<&Terminus>, found: &mut Vec
     }
 }
 
-/// Returns `true` if a filter of this name and value is in force. The peer may write the descriptor as a
-/// number or as a symbol, so only the described values are compared.
+/// Returns `true` if a filter of this name, kind and value is in force.
 fn has_filter(granted: &Fields, name: &Symbol, asked: &Value) -> bool {
     granted.get(name.as_str()).is_some_and(|granted| match (asked.as_described(), granted.as_described()) {
-        (Some(asked), Some(granted)) => asked.value() == granted.value(),
+        (Some(asked), Some(granted)) => {
+            is_same_kind(asked.descriptor(), granted.descriptor()) && asked.value() == granted.value()
+        }
         _ => asked == granted,
     })
+}
+
+/// Returns `true` if two descriptors name the same kind of filter. The peer may write a number for a symbol; of
+/// unknown kinds, the two forms cannot be compared.
+fn is_same_kind(asked: &Value, granted: &Value) -> bool {
+    match (FilterKind::of(asked), FilterKind::of(granted)) {
+        (None, None) => asked == granted || asked.kind() != granted.kind(),
+        (asked, granted) => asked == granted,
+    }
 }
 
 /// The fields that sources and targets share.

@@ -8,6 +8,7 @@ mod choice;
 mod condition;
 mod deframe;
 mod error;
+mod filter;
 mod frame;
 mod modified;
 mod outcome;
@@ -26,6 +27,7 @@ pub use choice::{
 pub use condition::Condition;
 pub use deframe::Deframer;
 pub use error::AmqpError;
+pub use filter::{Filter, FilterError, FilterKind, StreamOffset};
 pub use frame::{Frame, FrameHeader, FrameKind, RawFrame};
 pub use outcome::{Accepted, DeliveryState, Modified, Outcome, Received, Rejected, Released};
 pub use performative::{Attach, Begin, Close, Detach, Disposition, End, Flow, Open, Performative, Transfer};

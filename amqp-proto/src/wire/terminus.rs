@@ -79,40 +79,6 @@ impl Source {
     pub fn at(address: impl Into<Str>) -> Self {
         Self { address: Some(address.into()), ..Self::default() }
     }
-
-    /// Adds a filter: a described value of a kind that the peer knows [3.5.8].
-    #[must_use]
-    pub fn with_filter(mut self, name: impl Into<Symbol>, filter: Described) -> Self {
-        self.filter.insert(name.into(), Value::from(filter));
-        self
-    }
-
-    /// Selects messages by a JMS selector expression.
-    ///
-    /// The selector is an extension that many brokers know. The filter has the name that they look for,
-    /// `jms-selector`.
-    ///
-    /// ```
-    /// use amqp_proto::wire::Source;
-    ///
-    /// let urgent = Source::at("jobs").with_selector("priority > 5");
-    /// assert!(urgent.filter.get("jms-selector").is_some());
-    /// ```
-    #[must_use]
-    pub fn with_selector(self, expression: impl Into<Str>) -> Self {
-        let kind = Symbol::known("apache.org:selector-filter:string");
-        self.with_filter(
-            Symbol::known("jms-selector"),
-            Described::new(kind, Value::String(expression.into())),
-        )
-    }
-
-    /// Excludes messages that were sent over the same connection. The filter is an extension.
-    #[must_use]
-    pub fn with_no_local(self) -> Self {
-        let kind = Symbol::known("apache.org:no-local-filter:list");
-        self.with_filter(Symbol::known("no-local"), Described::new(kind, List::new()))
-    }
 }
 
 impl Target {
