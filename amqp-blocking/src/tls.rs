@@ -9,9 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use amqp_proto::client::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
+use amqp_proto::client::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, TlsLayer, tls_failure};
 use amqp_proto::sasl::TransportSecurity;
-use rustls::Connection;
 
 use crate::host;
 use crate::transport::Transport;
@@ -19,6 +18,8 @@ use crate::writing::{LINGER, is_for_now};
 
 /// The size of a read of ciphertext.
 const BUFFER: usize = 32 << 10;
+/// The size of a read of the handshake. Octets of AMQP that follow it are few enough to be kept.
+const HANDSHAKE: usize = 4 << 10;
 
 /// A transport with TLS.
 pub(crate) struct Secured<T> {
@@ -28,13 +29,12 @@ pub(crate) struct Secured<T> {
     input: Vec<u8>,
     from: usize,
     to: usize,
-    is_ended: bool,
 }
 
 /// The state shared by the handles of a transport. A thread that needs both locks takes the output's lock first.
 struct Session {
     output: Mutex<Output>,
-    tls: Mutex<Connection>,
+    tls: Mutex<TlsLayer>,
 }
 
 /// Ciphertext to be written.
@@ -63,22 +63,19 @@ pub(crate) fn accept<T: Transport>(
     let address = transport.peer_addr();
     let secured = Secured::begin(transport, tls.accept()?.into(), acceptor.options().open_timeout());
     let secured = secured.map_err(tls_failure)?;
-    let peer = match &*lock(&secured.session.tls) {
-        Connection::Server(tls) => ServerTls::peer(tls),
-        Connection::Client(_) => Peer::new(TransportSecurity::Encrypted),
-    };
+    let peer = lock(&secured.session.tls).peer();
     Ok((secured, peer.with_address(address)))
 }
 
 impl<T: Transport> Secured<T> {
     fn new(transport: T, session: Arc<Session>) -> Self {
-        Self { transport, session, input: vec![0; BUFFER], from: 0, to: 0, is_ended: false }
+        Self { transport, session, input: vec![0; BUFFER], from: 0, to: 0 }
     }
 
-    fn begin(mut transport: T, mut tls: Connection, longest: Option<Duration>) -> io::Result<Self> {
-        let (begun, is_late) = guarded(&mut transport, longest, |transport| tls.complete_io(transport))?;
+    fn begin(mut transport: T, mut tls: TlsLayer, longest: Option<Duration>) -> io::Result<Self> {
+        let (begun, is_late) = guarded(&mut transport, longest, |transport| handshake(&mut tls, transport))?;
         match begun {
-            Ok(_) if !is_late => {
+            Ok(()) if !is_late => {
                 let session = Session { output: Mutex::default(), tls: Mutex::new(tls) };
                 Ok(Self::new(transport, Arc::new(session)))
             }
@@ -96,6 +93,25 @@ impl<T: Transport> Secured<T> {
                 "the peer does not answer, perhaps it does not speak TLS",
             )),
         }
+    }
+}
+
+/// Completes the handshake. After a failure, writes the alert for the peer.
+fn handshake(tls: &mut TlsLayer, transport: &mut (impl Read + Write)) -> io::Result<()> {
+    let (mut output, mut space, mut taken) = (Output::default(), [0; HANDSHAKE], Ok(()));
+    loop {
+        output.fill(tls)?;
+        let written = output.write(transport).and_then(|()| transport.flush());
+        taken.and(written)?;
+        if !tls.is_handshaking() {
+            return Ok(());
+        }
+        taken = match transport.read(&mut space) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(octets) => tls.handshake(space.get(..octets).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) => return Err(error),
+        };
     }
 }
 
@@ -121,22 +137,23 @@ impl<T: Transport> Read for Secured<T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let mut tls = lock(&self.session.tls);
-            match tls.reader().read(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // An end of the stream without close_notify is an error.
-                result => return result.map_err(tls_failure),
-            }
-            if self.from < self.to || self.is_ended {
-                let mut rest = self.input.get(self.from..self.to).unwrap_or_default();
-                self.from += tls.read_tls(&mut rest)?;
-                let Err(error) = tls.process_new_packets() else { continue };
-                drop(tls);
-                self.session.say_why(&self.transport);
-                return Err(tls_failure(io::Error::new(ErrorKind::InvalidData, error)));
-            }
+            let mut input = self.input.get(self.from..self.to).unwrap_or_default();
+            let decrypted = tls.decrypt(&mut input, buffer);
+            self.from = self.to - input.len();
             drop(tls);
+            match decrypted {
+                Ok(Some(octets)) => return Ok(octets),
+                Ok(None) => {}
+                Err(error) => {
+                    self.session.say_why(&self.transport);
+                    return Err(error);
+                }
+            }
             let octets = self.transport.read(&mut self.input)?;
-            (self.from, self.to, self.is_ended) = (0, octets, octets == 0);
+            (self.from, self.to) = (0, octets);
+            if octets == 0 {
+                lock(&self.session.tls).end()?;
+            }
         }
     }
 }
@@ -153,7 +170,7 @@ impl<T: Transport> Write for Secured<T> {
         output.write(&mut self.transport)?;
         let octets = {
             let mut tls = lock(&self.session.tls);
-            let octets = tls.writer().write_vectored(pieces)?;
+            let octets = tls.encrypt(pieces)?;
             output.fill(&mut tls)?;
             octets
         };
@@ -185,7 +202,7 @@ impl<T: Transport> Transport for Secured<T> {
             let mut output = lock(&self.session.output);
             {
                 let mut tls = lock(&self.session.tls);
-                tls.send_close_notify();
+                tls.close();
                 output.fill(&mut tls)?;
             }
             output.write(&mut self.transport.try_clone()?)?;
@@ -215,11 +232,8 @@ impl Session {
 
 impl Output {
     /// Takes the session's ciphertext.
-    fn fill(&mut self, tls: &mut Connection) -> io::Result<()> {
-        while tls.wants_write() {
-            tls.write_tls(&mut self.octets)?;
-        }
-        Ok(())
+    fn fill(&mut self, tls: &mut TlsLayer) -> io::Result<()> {
+        tls.take_ciphertext(&mut self.octets)
     }
 
     /// Writes all ciphertext. After a failure the rest stays.

@@ -11,7 +11,7 @@
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
 use std::error::Error;
-use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -21,7 +21,6 @@ use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions
 use amqp_proto::types::{LinkKey, Moment, SenderKey};
 use amqp_proto::wire::{DeliveryState, Outcome};
 use amqp_proto::{Connection, Event, Reading, Reason};
-use bytes::Buf;
 
 const USAGE: &str = "\
 usage: tcp listen HOST:PORT
@@ -48,13 +47,7 @@ fn drive(amqp: &mut Connection, socket: &mut TcpStream, app: &mut App<'_>) -> io
         while let Some(event) = amqp.poll_event() {
             app(event, amqp);
         }
-        let mut output = amqp.output();
-        while output.has_remaining() {
-            let mut slices = [IoSlice::new(&[]); 64];
-            let count = output.chunks_vectored(&mut slices);
-            let written = socket.write_vectored(&slices[..count])?;
-            output.advance(written);
-        }
+        amqp.write_to(socket)?;
         match amqp.reading() {
             Reading::Over => return Ok(()),
             Reading::Wanted => {}

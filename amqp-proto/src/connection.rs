@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
+#[cfg(feature = "std")]
+use std::io::{self, ErrorKind, IoSlice, Write};
 
 use bytes::{Buf, Bytes};
 
@@ -15,6 +17,10 @@ use crate::sasl::{ClientSasl, Identity, ServerSasl};
 use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Symbol};
 use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
 use crate::wire::{AmqpError, Open};
+
+/// The greatest number of pieces in one vectored write.
+#[cfg(feature = "std")]
+const SLICES: usize = 64;
 
 /// One end of an AMQP connection, without IO: octets and commands go in, octets and events come out.
 ///
@@ -209,6 +215,32 @@ impl Connection {
     pub fn output(&mut self) -> Output<'_> {
         self.machine.flush();
         Output { machine: &mut self.machine }
+    }
+
+    /// Writes output until there is none left or the writer would block. Returns `true` if there is none left.
+    ///
+    /// This is [`output`](Self::output) with vectored writes, for a driver with a non-blocking socket. After
+    /// `false`, [`has_output`](Self::has_output) is `true`, and the driver waits until the socket can be
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// The writer's error, except `WouldBlock` and `Interrupted`; `WriteZero` if the writer takes no octets.
+    #[cfg(feature = "std")]
+    pub fn write_to(&mut self, writer: &mut impl Write) -> io::Result<bool> {
+        let mut output = self.output();
+        while output.has_remaining() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = output.chunks_vectored(&mut slices);
+            match writer.write_vectored(slices.get(..count).unwrap_or_default()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(octets) => output.advance(octets),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
     }
 
     /// Returns `true` if there is output to write, merged dispositions and flows included; changes nothing.

@@ -1,10 +1,13 @@
 //! Methods of the engine that drivers use beside octets and events.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use amqp_proto::config::{SenderOptions, SessionOptions};
+use std::io::{self, ErrorKind, IoSlice, Write};
+
+use amqp_proto::config::{Options, SenderOptions, SessionOptions};
 use amqp_proto::testing::{Auto, Pair};
-use amqp_proto::types::LinkKey;
-use amqp_proto::{Delivery, Event};
+use amqp_proto::types::{LinkKey, Moment};
+use amqp_proto::{Connection, Delivery, Event};
+use bytes::Buf;
 
 /// A message on a link that is then closed can be received before the close is polled; the event of the close hands
 /// over the rest.
@@ -82,5 +85,52 @@ fn s_beg_01_a_session_that_is_given_up_at_once() {
         assert!(pair.client.is_open() && pair.server.is_open());
         assert!(pair.client.events().is_empty());
         pair.server.events();
+    }
+}
+
+/// A writer that takes a few octets at a time, and fails after some calls.
+struct Narrow {
+    taken: Vec<u8>,
+    answers: Vec<Result<usize, ErrorKind>>,
+}
+
+impl Write for Narrow {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(octets)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let before = self.taken.len();
+        let most = if self.answers.is_empty() { usize::MAX } else { self.answers.remove(0)? };
+        self.taken.extend(slices.iter().flat_map(|slice| slice.iter().copied()).take(most));
+        Ok(self.taken.len() - before)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn output_is_written_as_far_as_the_writer_takes_it() {
+    use ErrorKind::{BrokenPipe, Interrupted, WouldBlock};
+    let client = || Connection::client(Options::new("client"), Moment::START);
+    let expected = client().output().chunk().to_vec();
+
+    let mut amqp = client();
+    let mut writer =
+        Narrow { taken: Vec::new(), answers: vec![Ok(3), Err(Interrupted), Ok(7), Err(WouldBlock)] };
+    assert!(!amqp.write_to(&mut writer).unwrap());
+    assert!(amqp.has_output());
+    assert_eq!(writer.taken, expected[..10]);
+    assert!(amqp.write_to(&mut writer).unwrap(), "the writer takes all");
+    assert!(!amqp.has_output());
+    assert_eq!(writer.taken, expected);
+    assert!(amqp.write_to(&mut writer).unwrap(), "nothing is left");
+
+    for (answer, kind) in [(Ok(0), ErrorKind::WriteZero), (Err(BrokenPipe), BrokenPipe)] {
+        let (mut amqp, mut writer) = (client(), Narrow { taken: Vec::new(), answers: vec![answer] });
+        assert_eq!(amqp.write_to(&mut writer).unwrap_err().kind(), kind);
+        assert_eq!(amqp.output_len(), expected.len(), "nothing was lost");
     }
 }

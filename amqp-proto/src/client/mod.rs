@@ -21,6 +21,8 @@ mod peer;
 mod racing;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_layer;
 mod unreachable;
 
 /// The time that a closing receiver waits for its sender to stop.
@@ -47,4 +49,6 @@ pub use racing::{STAGGER, take_turns};
 pub use rustls;
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, SystemRoots, tls_failure};
+#[cfg(feature = "tls")]
+pub use tls_layer::TlsLayer;
 pub use unreachable::unreachable;
