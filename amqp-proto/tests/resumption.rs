@@ -146,8 +146,8 @@ fn keys(events: &[Event]) -> Vec<DeliveryKey> {
     events.iter().filter_map(key).collect()
 }
 
-/// T-RES-05, T-RES-06, T-RES-08, T-RES-09, T-RES-12, T-RES-16, T-RES-18, T-RES-19, T-RES-20, T-RES-21 [3.4.6]: the 14
-/// deliveries of the standard's example, octet by octet.
+/// L-ATT-11 [2.6.3], T-RES-05, T-RES-06, T-RES-08, T-RES-09, T-RES-12, T-RES-16, T-RES-18, T-RES-19, T-RES-20, T-RES-21
+/// [3.4.6]: the 14 deliveries of the standard's example, octet by octet.
 #[test]
 fn t_res_05_the_fourteen_deliveries_octet_by_octet() {
     let ours = [
@@ -249,7 +249,7 @@ fn t_res_05_the_fourteen_deliveries_octet_by_octet() {
     wire.quiet();
 }
 
-/// T-RES-04 [2.6.5]: a link that is resumed has an unsettled map in its attach, even if it is empty, in both roles;
+/// L-ATT-11 [2.6.3], T-RES-04 [2.6.5]: a link that is resumed has an unsettled map in its attach, even if it is empty, in both roles;
 /// the map of the end that accepts is there, too.
 #[test]
 fn t_res_04_an_empty_map_of_a_resumed_link() {

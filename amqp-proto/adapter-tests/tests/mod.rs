@@ -22,6 +22,7 @@ mod requests;
 mod sockets;
 mod strangers;
 mod streams;
+mod termini;
 #[cfg(feature = "tls")]
 mod tls;
 mod trace;

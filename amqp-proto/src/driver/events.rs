@@ -96,7 +96,7 @@ impl<W: Wake> State<W> {
                 self.wake_link(key);
             }
             Event::LinkDetached { link, reason, unread, .. } => self.on_link_detached(link, *reason, unread),
-            _ => {}
+            event => self.on_resumption(event),
         }
     }
 
@@ -227,6 +227,9 @@ impl<W: Wake> State<W> {
         }
         let Some(fate) = fate else { return };
         let Some(slot) = self.link_slot(link.into()) else { return };
+        if self.is_of_resumed(slot, delivery, &fate) {
+            return;
+        }
         if let Some(link) = self.links.get_mut(slot)
             && let Some(outcomes) = &mut link.outcomes
         {

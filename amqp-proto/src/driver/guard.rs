@@ -5,7 +5,7 @@ use core::sync::atomic::AtomicBool;
 
 use super::hub::Hub;
 use super::slots::either_end;
-use super::state::State;
+use super::state::{LinkState, State};
 use super::wake::Wake;
 use crate::types::{Key, LinkKey};
 
@@ -86,8 +86,9 @@ impl<W: Wake> Drop for LinkGuard<W> {
         let gone = self.hub().with(|state| {
             state.release_untaken(self.slot);
             let gone = state.links.remove(self.slot);
-            // A detached link is closed, too, so that its name is free again.
-            if let Some(key) = gone.as_ref().and_then(|link| link.key) {
+            // A detached link is closed, too, so that its name is free again, unless the peer may resume it.
+            let closes = |link: &&LinkState<W>| link.resumption.is_none() || link.ended.is_none();
+            if let Some(key) = gone.as_ref().filter(closes).and_then(|link| link.key) {
                 let _ = either_end!(state.engine, key, mut link => link.close());
             }
             gone

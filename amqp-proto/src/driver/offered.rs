@@ -198,7 +198,25 @@ macro_rules! offered {
             ///
             /// As [`accept`](Self::accept).
             pub fn accept_with(self, options: $options) -> Result<A::$handle> {
-                self.accept_end(options)?;
+                self.accept_end(options, None)?;
+                Ok($handle::new(self.guard).into())
+            }
+
+            /// Accepts the link, and resumes it with the state that [`take_state`]($handle::take_state) has returned.
+            ///
+            /// If the peer resumes the link, too, its attach has an unsettled map. Otherwise it has lost its state, or
+            /// attaches a new link of this name; [`accept_with`](Self::accept_with) accepts that as a new one.
+            /// [`take_resumed`]($handle::take_resumed) then tells how each delivery of the state goes on.
+            ///
+            /// # Errors
+            ///
+            /// As [`accept`](Self::accept); also `Error::Attach` if the state belongs to another link.
+            pub fn accept_resumed(
+                self,
+                options: $options,
+                state: crate::machine::LinkState,
+            ) -> Result<A::$handle> {
+                self.accept_end(options, Some(state))?;
                 Ok($handle::new(self.guard).into())
             }
 
@@ -231,10 +249,15 @@ impl<A: Adapter> OfferedSender<A> {
         self.source()?.address
     }
 
-    fn accept_end(&self, options: SenderOptions) -> Result<()> {
+    fn accept_end(&self, options: SenderOptions, saved: Option<crate::machine::LinkState>) -> Result<()> {
+        let is_resumable = options.resumable || saved.is_some();
         self.guard.hub().with(|state| {
-            state.sender(self.guard.slot)?.accept_link(options)?;
-            state.set_accepted(self.guard.slot, false);
+            let mut sender = state.sender(self.guard.slot)?;
+            match saved {
+                Some(saved) => sender.accept_resumed(options, saved)?,
+                None => sender.accept_link(options)?,
+            }
+            state.set_accepted(self.guard.slot, false, is_resumable);
             Ok(())
         })
     }
@@ -257,12 +280,16 @@ impl<A: Adapter> OfferedReceiver<A> {
         }
     }
 
-    fn accept_end(&self, options: ReceiverOptions) -> Result<()> {
+    fn accept_end(&self, options: ReceiverOptions, saved: Option<crate::machine::LinkState>) -> Result<()> {
+        let is_resumable = options.resumable || saved.is_some();
         self.guard.hub().with(|state| {
             let mut receiver = state.receiver(self.guard.slot)?;
-            receiver.accept_link(options)?;
+            match saved {
+                Some(saved) => receiver.accept_resumed(options, saved)?,
+                None => receiver.accept_link(options)?,
+            }
             let is_streaming = receiver.is_streaming();
-            state.set_accepted(self.guard.slot, is_streaming);
+            state.set_accepted(self.guard.slot, is_streaming, is_resumable);
             Ok(())
         })
     }
@@ -281,10 +308,13 @@ impl<W: Wake> LinkGuard<W> {
 
 impl<W: Wake> State<W> {
     /// Records that a link is accepted and so attached.
-    fn set_accepted(&mut self, slot: Key, is_streaming: bool) {
+    fn set_accepted(&mut self, slot: Key, is_streaming: bool, is_resumable: bool) {
         if let Some(link) = self.links.get_mut(slot) {
             link.is_attached = true;
             link.is_streaming = is_streaming;
+            if is_resumable {
+                link.resumption.get_or_insert_default();
+            }
         }
     }
 }

@@ -104,6 +104,7 @@ impl<W: Wake> State<W> {
             outcomes: None,
             recipe: None,
             replay: None,
+            resumption: None,
             is_leaving: false,
         })
     }

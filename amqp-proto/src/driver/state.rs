@@ -18,6 +18,7 @@ use super::places::Places;
 use super::recipe::LinkRecipe;
 use super::recovery::Recovery;
 use super::replay::Replay;
+use super::resumption::Resumption;
 use super::wait::Bound;
 use super::wake::Wake;
 use super::write_buffer::WriteBuffer;
@@ -141,6 +142,8 @@ pub(crate) struct LinkState<W> {
     pub(super) recipe: Option<Box<LinkRecipe>>,
     /// The messages that are sent again on the next connection, if they are.
     pub(super) replay: Option<Box<Replay>>,
+    /// The state and the news of a link of the peer that can be resumed.
+    pub(super) resumption: Option<Box<Resumption>>,
     /// `true` once the application has detached or closed it.
     pub(super) is_leaving: bool,
 }

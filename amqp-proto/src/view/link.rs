@@ -82,6 +82,19 @@ macro_rules! link_methods {
             self.endpoints.detach(self.index(), true, Some(error))
         }
 
+        /// Closes the link, since the peer attaches it on another connection [2.6.1].
+        ///
+        /// On a [resumable](crate::config::$options::with_resumable) link,
+        /// [`Event::Suspended`](crate::Event::Suspended) has the state with which the link is accepted there.
+        ///
+        /// # Errors
+        ///
+        /// [`LinkError::Detached`] if the link is not attached, [`LinkError::NoSession`] if its session or
+        /// connection is over.
+        pub fn steal(&mut self) -> Result<(), LinkError> {
+            self.endpoints.give_away(self.index())
+        }
+
         /// Returns the name of the link.
         pub fn name(&self) -> Str {
             self.link().map(|link| link.name.clone()).unwrap_or_default()

@@ -3,6 +3,7 @@
 pub(crate) mod busy;
 #[cfg(feature = "tls")]
 pub(crate) mod certificates;
+pub(crate) mod engine;
 pub(crate) mod handlers;
 pub(crate) mod port;
 pub(crate) mod proxy;

@@ -11,7 +11,7 @@ macro_rules! __face {
         };
         #[cfg(feature = "tls")]
         pub use $crate::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};
-        pub use $crate::driver::{Status, Stopped};
+        pub use $crate::driver::{Resumed, Status, Stopped};
     };
 }
 

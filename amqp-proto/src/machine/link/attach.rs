@@ -197,7 +197,7 @@ impl Endpoints {
         u32::try_from(self.links.len()).map_or(true, |links| links >= self.limits.links())
     }
 
-    pub(super) fn begun_session(&mut self, index: SessionIx) -> Result<Key<SessionIx>, LinkError> {
+    pub(crate) fn begun_session(&mut self, index: SessionIx) -> Result<Key<SessionIx>, LinkError> {
         match self.sessions.at(index) {
             Some(session) if self.is_open && session.takes_links() => Ok(session.key),
             _ => Err(LinkError::NoSession),

@@ -133,6 +133,8 @@ impl Endpoints {
     /// Ends a link whose name is attached again: the second attach counts [2.6.1]. Returns `false` if the
     /// session of the second had to be ended, too.
     fn steal(&mut self, key: Key<LinkIx>, session: Key<SessionIx>) -> bool {
+        let suspended = self.suspend(key.index, false);
+        self.fx.events.extend(suspended);
         if self.fail_link(key.index, &LinkFault::Stolen) {
             return true;
         }

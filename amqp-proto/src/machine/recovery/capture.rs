@@ -4,10 +4,12 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::state::{LinkState, UnsettledDelivery};
+use crate::machine::command_error::LinkError;
 use crate::machine::delivery::forget;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
-use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress, Receiver};
+use crate::machine::fault::LinkFault;
+use crate::machine::link::{Arrival, Held, Link, LinkEnd, LinkHalf, Progress, Receiver};
 use crate::types::{DeliveryKey, DeliveryTag, LinkIx};
 use crate::wire::DeliveryState;
 
@@ -96,6 +98,18 @@ impl Endpoints {
         recovery.clear();
         recovery.awaits_map = false;
         Some(Event::Suspended { link: public, state: Box::new(state) })
+    }
+
+    /// Closes a link that the peer attaches on another connection, which goes on with its state [2.6.1].
+    pub(crate) fn give_away(&mut self, index: LinkIx) -> Result<(), LinkError> {
+        let Some(link) = self.links.at(index).filter(|link| link.halves.local() == LinkHalf::Attached) else {
+            return Err(LinkError::Detached);
+        };
+        let session = link.session.index;
+        self.begun_session(session)?;
+        let suspended = self.suspend(index, false);
+        self.fx.events.extend(suspended);
+        if self.fail_link(index, &LinkFault::Stolen) { Ok(()) } else { Err(LinkError::NoSession) }
     }
 
     /// Takes the deliveries of a link that can be resumed: they are forgotten without a report. Leaves those that a

@@ -7,7 +7,9 @@ use super::position::end_of;
 use super::resume::{Ours, Theirs};
 use crate::message::Payload;
 use crate::types::{DeliveryTag, Str};
-use crate::wire::{DeliveryState, Received, ReceiverSettleMode, Role, SenderSettleMode, Source, Terminus};
+use crate::wire::{
+    DeliveryState, Outcome, Received, ReceiverSettleMode, Role, SenderSettleMode, Source, Terminus,
+};
 
 /// The state of a link at one end: what identifies the link, and its unsettled deliveries by tag [2.6.13].
 ///
@@ -89,6 +91,50 @@ impl LinkState {
         }
     }
 
+    /// Returns the number of octets of the messages in the state.
+    pub fn octets(&self) -> u64 {
+        self.deliveries.iter().filter_map(|delivery| delivery.message.as_ref()).map(|m| m.len() as u64).sum()
+    }
+
+    /// Sets the outcome of a delivery of a receiver, for an application that has decided after the end of the link.
+    /// Returns `false` if there is no such delivery, or if it has an outcome.
+    pub fn set_outcome(&mut self, tag: &DeliveryTag, outcome: impl Into<Outcome>) -> bool {
+        let delivery = self.deliveries.iter_mut().find(|delivery| delivery.tag == *tag);
+        let is_open =
+            |delivery: &UnsettledDelivery| !delivery.local.as_ref().is_some_and(DeliveryState::is_terminal);
+        match delivery.filter(|delivery| self.role == Role::Receiver && is_open(delivery)) {
+            Some(delivery) => {
+                delivery.local = Some(outcome.into().into());
+                delivery.message = None;
+                delivery.is_partial = false;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Forgets a delivery. Returns `false` if there is none with this tag.
+    ///
+    /// The sender of a delivery that the receiver has forgotten sends the message again. A receiver settles a delivery
+    /// that the sender has forgotten.
+    pub fn forget(&mut self, tag: &DeliveryTag) -> bool {
+        let before = self.deliveries.len();
+        self.deliveries.retain(|delivery| delivery.tag != *tag);
+        self.deliveries.len() < before
+    }
+
+    /// Drops the messages, so that the state takes little memory.
+    ///
+    /// A receiver forgets the deliveries of these messages, which its application has not received: the sender sends
+    /// them again. Of a sender, the deliveries that the receiver has decided on are still settled, and the others end as
+    /// [`Event::Unresumed`](crate::Event::Unresumed).
+    pub fn drop_messages(&mut self) {
+        match self.role {
+            Role::Sender => self.deliveries.iter_mut().for_each(|delivery| delivery.message = None),
+            Role::Receiver => self.deliveries.retain(|delivery| delivery.message.is_none()),
+        }
+    }
+
     /// Returns an empty state, of a link that has never been attached.
     pub(crate) fn new(name: Str, role: Role) -> Self {
         Self {
@@ -117,11 +163,6 @@ impl LinkState {
         let is_same_source = same(ours, source.and_then(|source| source.address.as_ref()));
         let ours = self.target.as_deref().and_then(Terminus::address);
         is_same_source && same(ours, target.and_then(Terminus::address))
-    }
-
-    /// Returns the number of message octets in the state.
-    pub(crate) fn octets(&self) -> u64 {
-        self.deliveries.iter().filter_map(|delivery| delivery.message.as_ref()).map(|m| m.len() as u64).sum()
     }
 }
 
@@ -190,7 +231,7 @@ impl UnsettledDelivery {
     }
 }
 
-fn outcome(state: &DeliveryState) -> Option<crate::wire::Outcome> {
+fn outcome(state: &DeliveryState) -> Option<Outcome> {
     match Theirs::of(Some(state.clone())) {
         Theirs::Outcome(outcome) => Some(outcome),
         Theirs::Absent | Theirs::Upto(_) => None,
