@@ -42,18 +42,24 @@ fn a_thousand_losses_leave_nothing_behind() {
     let client = Connection::open_with(&url, ConnectionOptions::new().with_reconnect(rules)).unwrap();
     let jobs = client.sender("jobs").attach().unwrap();
     let sending = thread::spawn(move || {
+        let mut accepted = 0;
         loop {
             match jobs.send("job") {
-                Ok(outcome) => assert_eq!(outcome, Outcome::Accepted),
+                Ok(outcome) => {
+                    assert_eq!(outcome, Outcome::Accepted);
+                    accepted += 1;
+                }
                 Err(Error::Lost(_)) => {}
-                Err(over) => break over,
+                Err(over) => break (accepted, over),
             }
         }
     });
     let _listener = server.join().unwrap();
     client.close().unwrap();
-    let over = sending.join().unwrap();
+    let (accepted, over) = sending.join().unwrap();
     assert!(matches!(over, Error::Connection(_)), "{over}");
+    // Each server accepts one message, and says so before it closes.
+    assert_eq!(accepted, LOSSES);
     drop(client);
     while held().0 > before.0 || held().1 > before.1 {
         thread::sleep(Duration::from_millis(10));

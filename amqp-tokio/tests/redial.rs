@@ -41,18 +41,24 @@ async fn a_thousand_losses_leave_nothing_behind() {
     let client = Connection::open_with(&url, ConnectionOptions::new().with_reconnect(rules)).await.unwrap();
     let jobs = client.sender("jobs").attach().await.unwrap();
     let sending = tokio::spawn(async move {
+        let mut accepted = 0;
         loop {
             match jobs.send("job").await {
-                Ok(outcome) => assert_eq!(outcome, Outcome::Accepted),
+                Ok(outcome) => {
+                    assert_eq!(outcome, Outcome::Accepted);
+                    accepted += 1;
+                }
                 Err(Error::Lost(_)) => {}
-                Err(over) => break over,
+                Err(over) => break (accepted, over),
             }
         }
     });
     let _listener = server.await.unwrap();
     client.close().await.unwrap();
-    let over = sending.await.unwrap();
+    let (accepted, over) = sending.await.unwrap();
     assert!(matches!(over, Error::Connection(_)), "{over}");
+    // Each server accepts one message, and says so before it closes.
+    assert_eq!(accepted, LOSSES);
     drop(client);
     while held().0 > before.0 || held().1 > before.1 {
         tokio::time::sleep(Duration::from_millis(10)).await;
