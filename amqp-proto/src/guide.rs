@@ -25,6 +25,7 @@ pub mod proton {}
 
 /// [backoff]: crate::policy::Backoff
 /// [correlator]: crate::policy::Correlator
+/// [selector]: crate::policy::Selector
 /// [limits]: crate::types::Limits
 #[doc = include_str!("../docs/SUPPORT.md")]
 pub mod support {}

@@ -145,7 +145,24 @@ impl MessageView {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn property(&self, name: &str) -> Result<Option<Value>, DecodeError> {
-        self.read(SectionKind::ApplicationProperties, &mut self.budget(), |decoder, input| {
+        self.entry(SectionKind::ApplicationProperties, name)
+    }
+
+    /// Returns the annotation for the whole way whose key is a symbol with this text; without one, `None`.
+    ///
+    /// Only this value is decoded, as by [`property`](Self::property).
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the section or an entry up to the annotation is malformed.
+    pub fn annotation(&self, name: &str) -> Result<Option<Value>, DecodeError> {
+        self.entry(SectionKind::MessageAnnotations, name)
+    }
+
+    /// Decodes one value of a map.
+    #[inline]
+    fn entry(&self, section: SectionKind, name: &str) -> Result<Option<Value>, DecodeError> {
+        self.read(section, &mut self.budget(), |decoder, input| {
             let found = find_entry(name, input)?;
             let value = found.map(|octets| value(decoder, octets)).transpose()?.map(|(_, value)| value);
             Ok((input.split_at(input.len()).1, value))

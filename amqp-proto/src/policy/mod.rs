@@ -10,6 +10,7 @@ mod reconnect;
 mod recovery;
 mod redial;
 mod referral;
+mod selector;
 mod termini;
 mod transient;
 
@@ -23,5 +24,8 @@ pub use reconnect::{AddressOrder, Reconnect};
 pub use recovery::Recovery;
 pub use redial::{GiveUp, Redial, RedialStep};
 pub use referral::{Dialable, Referral};
+pub use selector::{
+    Candidate, Field, HeaderField, PropertiesField, Selector, SelectorError, SelectorErrorKind,
+};
 pub use termini::{Claim, Termini};
 pub use transient::{Prospect, Scope, classify, is_transient};
