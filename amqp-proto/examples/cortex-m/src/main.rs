@@ -1,0 +1,88 @@
+//! Sends to a broker and receives from it, on a microcontroller with 64 KiB of heap, over a UART.
+//!
+//! ```text
+//! bash .ci/firmware
+//! ```
+//!
+//! `client.rs` is what an application would have; the rest is the board, and what counts memory. The program prints and
+//! exits by semihosting: QEMU shows the text and ends with a code, 0 if all went well.
+
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod board;
+mod client;
+mod heap;
+mod stack;
+
+use core::panic::PanicInfo;
+
+use cortex_m_rt::{ExceptionFrame, entry, exception};
+use cortex_m_semihosting::{debug, hprintln};
+
+use board::Uart;
+use client::{Client, Failure};
+
+/// The messages that are sent, and then received.
+const MESSAGES: u32 = 1_000;
+/// The messages that are sent, and received at the same time, without an allocation: 10,000 with both ways.
+const COUNTED: u32 = 5_000;
+
+#[entry]
+fn main() -> ! {
+    heap::init();
+    match run() {
+        Ok(()) => end(debug::EXIT_SUCCESS),
+        Err(failure) => {
+            hprintln!("firmware: {}", failure);
+            end(debug::EXIT_FAILURE)
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    hprintln!("board            {}", board::NAME);
+    let mut client = Client::new(Uart::new(), "firmware")?;
+    client.connect()?;
+    client.send(MESSAGES)?;
+    client.receive(MESSAGES)?;
+    hprintln!("each way         {} messages, accepted", MESSAGES);
+
+    let before = heap::allocations();
+    client.exchange(MESSAGES + COUNTED)?;
+    let allocations = heap::allocations() - before;
+    hprintln!("allocations      {} for {} messages more", allocations, 2 * COUNTED);
+
+    client.close()?;
+    drop(client);
+    hprintln!("peak heap        {} of {} octets", heap::peak(), heap::SIZE);
+    hprintln!("peak stack       {} octets", stack::peak());
+    hprintln!("heap at the end  {} octets", heap::used());
+    hprintln!("time             {} ms", board::millis());
+    if allocations > 0 {
+        return Err("the message path allocates".into());
+    }
+    Ok(())
+}
+
+/// Ends the emulator.
+fn end(status: debug::ExitStatus) -> ! {
+    debug::exit(status);
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
+
+#[panic_handler]
+fn on_panic(info: &PanicInfo<'_>) -> ! {
+    hprintln!("firmware: {}", info);
+    end(debug::EXIT_FAILURE)
+}
+
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    hprintln!("firmware: a fault of the processor at {:#010x}", frame.pc());
+    end(debug::EXIT_FAILURE)
+}
