@@ -3,8 +3,8 @@
 
 use amqp_tokio::wire::Outcome;
 use amqp_tokio::{
-    Connection, Delivery, Listener, OfferedLink, OfferedReceiver, OfferedSender, Receiver, Sender,
-    SentOutcomes, Session,
+    Connection, Delivery, LinkState, Listener, OfferedLink, OfferedReceiver, OfferedSender, Receiver,
+    Resumed, Sender, SentOutcomes, Session,
 };
 
 #[path = "../src/broker/mod.rs"]

@@ -123,7 +123,8 @@ async fn the_answer_confirms_nothing_that_is_not_so() {
     let receiver = connection.receiver("").with_source(source).await.unwrap();
     let granted = receiver.peer_attach().unwrap().source.unwrap();
     let wanted = Source {
-        expiry_policy: ExpiryPolicy::LinkDetach,
+        expiry_policy: ExpiryPolicy::Never,
+        timeout: 60,
         distribution_mode: Some(DistributionMode::Move),
         outcomes: names(&["amqp:accepted:list"]),
         capabilities: names(&["queue"]),
@@ -138,8 +139,12 @@ async fn the_answer_confirms_nothing_that_is_not_so() {
     };
     let sender = connection.sender("").with_target(target).await.unwrap();
     let granted = *sender.peer_attach().unwrap().target.unwrap();
-    let wanted = Target { expiry_policy: ExpiryPolicy::LinkDetach, ..Target::at("jobs") };
+    let wanted = Target { timeout: 60, ..Target::at("jobs") };
     assert_eq!(granted, Terminus::Target(wanted));
+    // Nothing is kept of a link that does not ask for it.
+    let plain = connection.sender("jobs").await.unwrap().peer_attach().unwrap();
+    let Terminus::Target(granted) = *plain.target.unwrap() else { panic!("a node") };
+    assert_eq!((granted.expiry_policy, granted.timeout), (ExpiryPolicy::LinkDetach, 0));
 }
 
 fn lifetime(policy: LifetimePolicy) -> Fields {

@@ -1,9 +1,7 @@
 //! [`Consumer`]: a link on which a client receives from the broker.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use amqp_proto::SendError;
@@ -13,33 +11,28 @@ use amqp_proto::wire::{AmqpError, Condition, Modified, Outcome};
 use futures_core::Stream;
 use tokio::task::coop::consume_budget;
 
+use super::ends::{Orphan, SourceEnd};
+use super::kept::Attachment;
 use super::letters::DeadLetterReason;
-use super::nodes::{Listening, Nodes};
 use super::stored::Stored;
-use super::waiters::Ticket;
-use crate::Sender;
-use crate::SentOutcomes;
+use crate::{Resumed, Sender, SentOutcomes};
 
 /// A link on which a client receives.
 pub(super) struct Consumer {
-    nodes: Arc<Nodes>,
     sender: Sender,
-    listening: Listening,
-    number: u64,
-    /// The client's deliveries without an outcome.
-    unsettled: BTreeMap<DeliveryKey, Stored>,
-    /// True if there are as many of those as allowed.
+    end: SourceEnd,
+    /// Keeps the end after the link, if it outlives the link.
+    attachment: Option<Attachment>,
+    /// True if the client has as many deliveries without an outcome as allowed.
     is_full: bool,
-    /// True if some message must not come to this consumer again.
-    has_refused: bool,
-    /// The consumer's place in the queue's line.
-    taking: Option<Ticket>,
     outcomes: SentOutcomes,
 }
 
 /// The next action of a consumer.
 enum Next {
     Outcome(DeliveryKey, Result<Outcome>),
+    /// A message from before the link was resumed is settled; without an outcome, it is not delivered.
+    Resumed(Stored, Outcome),
     Send(Stored),
     /// There is no message for the credit in the drain.
     Drained,
@@ -49,20 +42,9 @@ enum Next {
 }
 
 impl Consumer {
-    pub(super) fn new(nodes: Arc<Nodes>, sender: Sender, listening: Listening) -> Self {
-        let number = nodes.number();
+    pub(super) fn new(sender: Sender, end: SourceEnd, attachment: Option<Attachment>) -> Self {
         let outcomes = sender.outcomes();
-        Self {
-            nodes,
-            sender,
-            listening,
-            number,
-            unsettled: BTreeMap::new(),
-            is_full: false,
-            has_refused: false,
-            taking: None,
-            outcomes,
-        }
+        Self { sender, end, attachment, is_full: false, outcomes }
     }
 
     /// Sends messages within their credit, until the link ends.
@@ -71,15 +53,16 @@ impl Consumer {
             // A client that is always busy does not delay others.
             consume_budget().await;
             let next = match poll_fn(|context| self.poll_next(context)).await {
-                Next::Outcome(key, outcome) => self.settle(key, outcome),
+                Next::Outcome(key, outcome) => self.on_outcome(key, outcome),
+                Next::Resumed(stored, outcome) => self.settle(stored, outcome),
                 next => Some(next),
             };
             match next {
                 Some(Next::Send(stored)) => self.send(stored),
                 Some(Next::Drained) => self.answer_drain(0),
                 Some(Next::Close(condition, words)) => break (condition, words),
-                Some(Next::Over) => return,
-                Some(Next::Outcome(..)) | None => {}
+                Some(Next::Over) => return self.leave(),
+                Some(Next::Outcome(..) | Next::Resumed(..)) | None => {}
             }
         };
         let sender = self.sender.clone();
@@ -88,18 +71,30 @@ impl Consumer {
         let _ = sender.close_with(AmqpError::new(condition).with_description(words)).await;
     }
 
+    /// Leaves a link that is over: its end is kept, or its messages return to the queue.
+    fn leave(self) {
+        let Self { sender, mut end, attachment, .. } = self;
+        if let (Some(attachment), Some(state)) = (attachment, sender.take_state()) {
+            end.suspend(&state);
+            attachment.keep(Orphan::Source(state, Box::new(end)));
+        }
+    }
+
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
-        match Pin::new(&mut self.outcomes).poll_next(context) {
+        let next = match Pin::new(&mut self.outcomes).poll_next(context) {
             Poll::Ready(Some((key, outcome))) => return Poll::Ready(Next::Outcome(key, outcome)),
-            Poll::Ready(None) => return Poll::Ready(Next::Over),
-            Poll::Pending => {}
+            Poll::Ready(None) => Some(Next::Over),
+            Poll::Pending => None,
+        };
+        if let Some(next) = self.next_resumed().or(next) {
+            return Poll::Ready(next);
         }
         if self.is_full || !self.sender.is_sendable() {
             // Another consumer may need the message for which this one has no credit.
-            self.listening.queue.leave(self.taking.take(), None);
+            self.end.listening.queue.leave(self.end.taking.take(), None);
             return Poll::Pending;
         }
-        match self.listening.queue.poll_take(self.number, &mut self.taking, context) {
+        match self.end.poll_take(context) {
             Poll::Ready(Some(stored)) => Poll::Ready(Next::Send(stored)),
             Poll::Ready(None) => {
                 Poll::Ready(Next::Close(Condition::ResourceDeleted, "the node has been deleted"))
@@ -111,34 +106,57 @@ impl Consumer {
         }
     }
 
+    /// Returns the next settled message from before the link was resumed.
+    fn next_resumed(&mut self) -> Option<Next> {
+        while !self.end.sent.is_empty() {
+            if self.end.news.is_empty() {
+                self.end.news.extend(self.sender.take_resumed());
+            }
+            if let Resumed::Over { tag, outcome } = self.end.news.pop_front()?
+                && let Some(stored) = self.end.sent.remove(&tag)
+            {
+                return Some(Next::Resumed(stored, outcome.unwrap_or(Outcome::Released)));
+            }
+        }
+        None
+    }
+
     fn send(&mut self, mut stored: Stored) {
-        let outgoing = stored.outgoing(&self.nodes.quota.limits);
+        let outgoing = stored.outgoing(&self.end.nodes.quota.limits);
         match self.sender.try_send(Outgoing::from(outgoing)) {
             Ok(sent) => {
                 stored.is_seen = true;
                 if sent.is_settled() {
-                    self.listening.queue.done(&stored);
+                    self.end.listening.queue.done(&stored);
                 } else {
-                    self.unsettled.insert(sent.key(), stored);
+                    let tag = if self.attachment.is_some() { sent.tag() } else { None };
+                    self.end.unsettled.insert(sent.key(), (stored, tag));
                 }
                 if self.sender.is_draining() && self.sender.credit() == 0 {
-                    self.answer_drain(self.listening.queue.len());
+                    self.answer_drain(self.end.listening.queue.len());
                 }
             }
-            // The message exceeds the client's limit, so the client does not get it again.
-            Err(Error::Send(SendError::TooLarge(_))) => {
-                self.refuse(&mut stored);
-                self.put_back(vec![stored]);
+            // The message exceeds the client's limit, or what can be kept for it. So the client does not get it again.
+            Err(Error::Send(error))
+                if matches!(error, SendError::TooLarge(_)) || self.is_too_large(&error) =>
+            {
+                self.end.refuse(&mut stored);
+                self.end.put_back(vec![stored]);
             }
             Err(error) => {
-                self.is_full = matches!(error, Error::Send(SendError::Unsettled(_)));
-                self.put_back(vec![stored]);
+                self.is_full = matches!(error, Error::Send(SendError::Unsettled(_) | SendError::Kept(_)));
+                self.end.put_back(vec![stored]);
             }
         }
     }
 
+    /// Returns true if a message cannot be kept although no other one is.
+    fn is_too_large(&self, error: &SendError) -> bool {
+        matches!(error, SendError::Kept(_)) && self.sender.unsettled() == 0
+    }
+
     /// Handles an outcome of the client, or the loss of a delivery. Returns the consequence for the link, if any.
-    fn settle(&mut self, key: DeliveryKey, outcome: Result<Outcome>) -> Option<Next> {
+    fn on_outcome(&mut self, key: DeliveryKey, outcome: Result<Outcome>) -> Option<Next> {
         self.is_full = false;
         let outcome = match outcome {
             Ok(outcome) => outcome,
@@ -146,21 +164,31 @@ impl Consumer {
             Err(Error::Lost(_)) => return None,
             Err(_) => Outcome::Released,
         };
-        let stored = self.unsettled.remove(&key)?;
+        let (stored, _) = self.end.unsettled.remove(&key)?;
+        self.settle(stored, outcome)
+    }
+
+    /// Handles an outcome for a message. Returns the consequence for the link, if any.
+    fn settle(&mut self, stored: Stored, outcome: Outcome) -> Option<Next> {
+        self.is_full = false;
         match outcome {
             Outcome::Rejected(rejected) => {
-                self.listening.queue.done(&stored);
+                self.end.listening.queue.done(&stored);
                 let error = rejected.error.map(|error| *error);
-                self.nodes.letters.bury(stored.payload, &stored.address, DeadLetterReason::Rejected(error));
+                self.end.nodes.letters.bury(
+                    stored.payload,
+                    &stored.address,
+                    DeadLetterReason::Rejected(error),
+                );
                 None
             }
             Outcome::Released => {
-                self.put_back(vec![stored]);
+                self.end.put_back(vec![stored]);
                 None
             }
             Outcome::Modified(modified) => self.modify(stored, &modified),
             _ => {
-                self.listening.queue.done(&stored);
+                self.end.listening.queue.done(&stored);
                 None
             }
         }
@@ -169,13 +197,14 @@ impl Consumer {
     fn modify(&mut self, mut stored: Stored, modified: &Modified) -> Option<Next> {
         stored.failures = stored.failures.saturating_add(u32::from(modified.delivery_failed == Some(true)));
         if modified.undeliverable_here == Some(true) {
-            self.refuse(&mut stored);
+            self.end.refuse(&mut stored);
         }
         let added = self
+            .end
             .listening
             .queue
             .change(&mut stored, |stored, quota| stored.annotate(&modified.message_annotations, quota));
-        self.put_back(vec![stored]);
+        self.end.put_back(vec![stored]);
         let words = "the outcome adds more annotations than the broker allows";
         added.is_err().then_some(Next::Close(Condition::ResourceLimitExceeded, words))
     }
@@ -185,36 +214,5 @@ impl Consumer {
         let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
         // The link may have ended meanwhile; the next call finds that.
         let _ = self.sender.set_available(waiting).and_then(|()| self.sender.drained());
-    }
-
-    /// Records that a message must not come to this link again.
-    fn refuse(&mut self, stored: &mut Stored) {
-        stored.refused_by.push(self.number);
-        self.has_refused = true;
-    }
-
-    fn put_back(&self, messages: Vec<Stored>) {
-        let left = self.listening.queue.put_back(messages);
-        // The messages of a topic's queue have no other consumer.
-        if !self.listening.is_topic() {
-            self.nodes.bury_all(left);
-        }
-    }
-}
-
-impl Drop for Consumer {
-    fn drop(&mut self) {
-        let queue = &self.listening.queue;
-        queue.leave(self.taking, None);
-        if self.has_refused {
-            queue.forget(self.number);
-        }
-        let unsettled = std::mem::take(&mut self.unsettled).into_values().map(|mut stored| {
-            // The consumer has seen the message, with unknown effect.
-            stored.failures = stored.failures.saturating_add(1);
-            stored.refused_by.retain(|by| *by != self.number);
-            stored
-        });
-        self.put_back(unsettled.collect());
     }
 }

@@ -12,6 +12,12 @@
 //! - **Dead letters**: messages that a consumer has rejected, or that have no destination; see
 //!   [`Broker::dead_letters`].
 //! - **SASL**: ANONYMOUS, or none, while there are no users; with users PLAIN, and SCRAM with the feature `scram`.
+//! - **Links that are resumed**: the source or target of a link that asks for a timeout, or for the expiry policy
+//!   `connection-close` or `never`, outlives the link, for as long as it asks [3.5.6]. A client of the same container-id
+//!   and user that attaches a link of this name to the same address goes on with its unsettled deliveries, also while the
+//!   broker has not seen the end of the old connection: then the link is stolen. When a source expires, its messages
+//!   return to the queue as failed deliveries. The answer to an attach says what is granted; dynamic nodes and consumers
+//!   of topics end with their links.
 //! - **Bounds** on the memory that clients can use; see [`BrokerBuilder`].
 //! - For tests, the addresses `outcome.accepted`, `.rejected`, `.released`, `.modified` and `.mixed`, which give each
 //!   message that outcome, `.mixed` all four in turn; and `source.N`, where each consumer gets N numbered messages.
@@ -41,6 +47,8 @@
 //! ```
 
 mod consumer;
+mod ends;
+mod kept;
 mod letters;
 mod node;
 mod nodes;
@@ -56,6 +64,7 @@ mod waiters;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, ConnectionOptions, Result};
 use amqp_proto::message::Payload;
@@ -64,6 +73,7 @@ use tokio::net::ToSocketAddrs;
 
 use crate::Connection;
 use crate::Listener;
+use kept::Kept;
 pub use letters::{DeadLetter, DeadLetterReason};
 use nodes::Nodes;
 use quota::{Bounds, Quota};
@@ -76,6 +86,7 @@ const DUPLEX: usize = 1 << 16;
 #[derive(Debug, Clone)]
 pub struct Broker {
     nodes: Arc<Nodes>,
+    kept: Arc<Kept>,
     users: Arc<Users>,
     options: ConnectionOptions,
 }
@@ -161,7 +172,7 @@ impl Broker {
     ///
     /// A dropped future closes the connection.
     pub async fn serve_connection(&self, connection: Connection) -> Result<()> {
-        service::serve_connection(&self.nodes, connection).await
+        service::serve_connection(self, connection).await
     }
 
     /// Returns the dead letters, the oldest first.
@@ -172,6 +183,11 @@ impl Broker {
     /// Returns the number of queues and topics.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// Returns the number of sources and targets that outlive their links, with those whose link is attached.
+    pub fn terminus_count(&self) -> usize {
+        self.kept.len()
     }
 
     /// Returns the number of waiting messages in a queue, without those that consumers have.
@@ -256,6 +272,34 @@ impl BrokerBuilder {
         self
     }
 
+    /// Sets the most sources and targets that outlive their links. Default: 1,000.
+    ///
+    /// A further link gets the expiry policy `link-detach` in the answer: nothing of it is kept. No source or target that
+    /// was granted before goes for it.
+    #[must_use]
+    pub fn with_termini(mut self, termini: usize) -> Self {
+        self.bounds.termini = termini;
+        self
+    }
+
+    /// Sets the most octets of the unsettled deliveries of links that are not attached. Default: 64 MiB.
+    ///
+    /// What does not fit is kept without its messages: those that the client has sent, it sends again, and those that it
+    /// receives return to their queue when the link is resumed, unless it has decided on them.
+    #[must_use]
+    pub fn with_terminus_octets(mut self, octets: u64) -> Self {
+        self.bounds.terminus_octets = octets;
+        self
+    }
+
+    /// Sets the longest time that a source or target outlives the event of its expiry policy. The answer to a link that
+    /// asks for more has this time, rounded down to seconds. Default: 1 hour.
+    #[must_use]
+    pub fn with_terminus_timeout(mut self, longest: Duration) -> Self {
+        self.bounds.terminus_timeout = longest;
+        self
+    }
+
     /// Sets the most connections of [`Broker::serve`] at a time; further ones are dropped. Default: 1,000.
     #[must_use]
     pub fn with_connections(mut self, connections: usize) -> Self {
@@ -294,8 +338,10 @@ impl BrokerBuilder {
     /// The system has no randomness.
     pub fn build(self) -> Result<Broker> {
         let name = format!("{:016x}", u64::from_ne_bytes(random()?));
+        let kept = Arc::new(Kept::new(&self.bounds));
         let quota = Quota::new(self.bounds, self.options.limits().clone());
         Ok(Broker {
+            kept,
             nodes: Arc::new(Nodes::new(quota, &name)),
             users: Arc::new(self.users),
             options: self.options,

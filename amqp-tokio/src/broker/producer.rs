@@ -2,18 +2,17 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 
-use amqp_proto::client::Result;
 use amqp_proto::message::{Payload, Rewrite};
-use amqp_proto::types::{Annotations, Str};
+use amqp_proto::types::{Annotations, DeliveryTag, Str};
 use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Outcome, Rejected, SectionKind};
 use tokio::task::coop::consume_budget;
 
+use super::ends::{Orphan, TargetEnd};
+use super::kept::Attachment;
 use super::letters::DeadLetterReason;
 use super::node::{Kind, Node, Use, Verdict};
-use super::nodes::Nodes;
 use super::queue::{Pushed, Queue};
 use super::stored::{Stored, kept};
 use super::topic::Topic;
@@ -23,26 +22,45 @@ use crate::Receiver;
 
 /// A link on which a client sends.
 pub(super) struct Producer {
-    pub(super) nodes: Arc<Nodes>,
     pub(super) receiver: Receiver,
-    /// The node that messages go to; `None` if each message names it.
-    pub(super) target: Option<Use>,
+    pub(super) end: TargetEnd,
+    /// Keeps the end after the link, if it outlives the link.
+    pub(super) attachment: Option<Attachment>,
     /// The number of received messages.
     pub(super) count: usize,
 }
 
 impl Producer {
     /// Receives messages until the link ends. Each waits until its node has room; meanwhile, credit runs out.
-    pub(super) async fn run(mut self) -> Result<()> {
-        while let Some(delivery) = self.receiver.recv().await? {
+    pub(super) async fn run(mut self) {
+        // The outcome that the client was not told.
+        let mut untold = None;
+        while let Ok(Some(delivery)) = self.receiver.recv().await {
             // A client that is always busy does not delay others.
             consume_budget().await;
             let outcome = self.route(&delivery).await;
             self.count = self.count.wrapping_add(1);
+            let tag = delivery.tag();
             // If the client is gone, the next receive says so.
-            let _ = delivery.dispose(&outcome.into());
+            if delivery.dispose(&outcome.clone().into()).is_err() {
+                untold = Some((tag, outcome));
+            }
         }
-        Ok(())
+        self.leave(untold);
+    }
+
+    /// Leaves a link that is over: its end is kept, if it outlives the link.
+    fn leave(self, untold: Option<(DeliveryTag, Outcome)>) {
+        let (Some(attachment), Some(mut state)) = (self.attachment, self.receiver.take_state()) else {
+            return;
+        };
+        match untold {
+            // The client sends the message again.
+            Some((tag, Outcome::Released)) => drop(state.forget(&tag)),
+            Some((tag, outcome)) => drop(state.set_outcome(&tag, outcome)),
+            None => {}
+        }
+        attachment.keep(Orphan::Target(state, Box::new(self.end)));
     }
 
     /// Sends a message to the node of the link, or to the node that it names.
@@ -51,7 +69,7 @@ impl Producer {
             return rejected(Condition::UnknownTransaction, "transactions are not supported");
         }
         let payload = kept(forwarded(delivery));
-        match &self.target {
+        match &self.end.used {
             Some(used) => self.deliver(used, payload).await,
             None => self.relay(delivery, payload).await,
         }
@@ -70,14 +88,14 @@ impl Producer {
                 return self.undeliverable(payload, error);
             }
         };
-        match self.nodes.at(&to, Kind::Any) {
+        match self.end.nodes.at(&to, Kind::Any) {
             Ok(used) => self.deliver(&used, payload).await,
             Err(error) => self.undeliverable(payload, error),
         }
     }
 
     fn undeliverable(&self, payload: Payload, error: AmqpError) -> Outcome {
-        self.nodes.letters.bury(payload, &Str::EMPTY, DeadLetterReason::Undeliverable);
+        self.end.nodes.letters.bury(payload, &Str::EMPTY, DeadLetterReason::Undeliverable);
         Rejected { error: Some(Box::new(error)) }.into()
     }
 
@@ -89,7 +107,7 @@ impl Producer {
                 Some(Pushed::Done) => Outcome::Accepted,
                 Some(Pushed::Refused) => no_room(),
                 Some(Pushed::Gone(stored)) => {
-                    self.nodes.bury_all(vec![stored]);
+                    self.end.nodes.bury_all(vec![stored]);
                     gone()
                 }
             },

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use amqp_proto::types::Limits;
 
@@ -21,6 +22,12 @@ pub(super) struct Bounds {
     pub(super) address_octets: usize,
     /// The most octets of annotations that consumers add to one message.
     pub(super) annotation_octets: usize,
+    /// The most sources and targets that outlive their links.
+    pub(super) termini: usize,
+    /// The most octets that are kept with them.
+    pub(super) terminus_octets: u64,
+    /// The longest time that one outlives its link.
+    pub(super) terminus_timeout: Duration,
     /// The most connections that `serve` has open at a time.
     pub(super) clients: usize,
 }
@@ -36,6 +43,9 @@ impl Default for Bounds {
             nodes: 10_000,
             address_octets: 1_024,
             annotation_octets: 4_096,
+            termini: 1_000,
+            terminus_octets: 64 << 20,
+            terminus_timeout: Duration::from_secs(3_600),
             clients: 1_000,
         }
     }

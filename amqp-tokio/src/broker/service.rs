@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use amqp_proto::client;
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
-use amqp_proto::wire::{AmqpError, Condition, Source, Target, Terminus};
+use amqp_proto::policy::{Lifetime, LinkPlace, TerminusName};
+use amqp_proto::types::Str;
+use amqp_proto::wire::{AmqpError, Attach, Condition, Role, Source, Target, Terminus};
 use tokio::task::JoinSet;
 
 use super::consumer::Consumer;
+use super::ends::{Orphan, SourceEnd, TargetEnd};
+use super::kept::{Attachment, Kept, Link};
 use super::node::{Node, Use};
-use super::nodes::{Listening, Nodes};
+use super::nodes::Nodes;
 use super::producer::Producer;
 use super::{Broker, termini};
 use crate::Connection;
@@ -29,9 +33,9 @@ pub(super) async fn serve(broker: &Broker, listener: Listener) -> Infallible {
             Ok(incoming) => {
                 // With too many connections, this one is dropped.
                 let Some(share) = broker.nodes.quota.client() else { continue };
-                let nodes = Arc::clone(&broker.nodes);
+                let broker = broker.clone();
                 clients.spawn(async move {
-                    let served = serve_connection(&nodes, incoming.open().await?).await;
+                    let served = serve_connection(&broker, incoming.open().await?).await;
                     drop(share);
                     served
                 });
@@ -43,42 +47,69 @@ pub(super) async fn serve(broker: &Broker, listener: Listener) -> Infallible {
     }
 }
 
-pub(super) async fn serve_connection(nodes: &Arc<Nodes>, connection: Connection) -> client::Result<()> {
+/// A client, and the parts of the broker that its links need.
+#[derive(Debug)]
+struct Client {
+    nodes: Arc<Nodes>,
+    kept: Arc<Kept>,
+    container: Str,
+    user: Option<Str>,
+    /// The number of the connection.
+    number: u64,
+}
+
+pub(super) async fn serve_connection(broker: &Broker, connection: Connection) -> client::Result<()> {
+    let open = connection.peer_open();
+    let client = Arc::new(Client {
+        nodes: Arc::clone(&broker.nodes),
+        kept: Arc::clone(&broker.kept),
+        container: open.map(|open| Str::from(open.container_id.as_str())).unwrap_or_default(),
+        user: connection.identity().and_then(|identity| identity.user().cloned()),
+        number: broker.nodes.number(),
+    });
     let mut sessions = JoinSet::new();
-    let ended = serve_sessions(nodes, &connection, &mut sessions).await;
+    let ended = serve_sessions(&client, &connection, &mut sessions).await;
     // Messages from before the end are still handled.
     while sessions.join_next().await.is_some() {}
+    client.kept.connection_closed(client.number);
     ended
 }
 
 async fn serve_sessions(
-    nodes: &Arc<Nodes>,
+    client: &Arc<Client>,
     connection: &Connection,
     sessions: &mut JoinSet<client::Result<()>>,
 ) -> client::Result<()> {
     while let Some(offered) = connection.next_session().await? {
         let session = offered.accept()?;
-        sessions.spawn(serve_session(Arc::clone(nodes), session));
+        sessions.spawn(serve_session(Arc::clone(client), session));
         while sessions.try_join_next().is_some() {}
     }
     Ok(())
 }
 
-async fn serve_session(nodes: Arc<Nodes>, session: Session) -> client::Result<()> {
+async fn serve_session(client: Arc<Client>, session: Session) -> client::Result<()> {
+    let number = client.nodes.number();
     let mut links = JoinSet::new();
-    let ended = serve_links(&nodes, &session, &mut links).await;
+    let ended = serve_links(&client, number, &session, &mut links).await;
     while links.join_next().await.is_some() {}
+    client.kept.session_ended(number);
     ended
 }
 
-async fn serve_links(nodes: &Arc<Nodes>, session: &Session, links: &mut JoinSet<()>) -> client::Result<()> {
+async fn serve_links(
+    client: &Client,
+    number: u64,
+    session: &Session,
+    links: &mut JoinSet<()>,
+) -> client::Result<()> {
     while let Some(link) = session.next_link().await? {
         // A link that ends before it is accepted does not matter.
         let _ = match link {
-            OfferedLink::Receiver(link) => take_producer(nodes, link).map(|producer| {
-                links.spawn(async move { drop(producer.run().await) });
+            OfferedLink::Receiver(link) => client.take_producer(number, link).await.map(|producer| {
+                links.spawn(producer.run());
             }),
-            OfferedLink::Sender(link) => take_consumer(nodes, link).map(|consumer| {
+            OfferedLink::Sender(link) => client.take_consumer(number, link).await.map(|consumer| {
                 links.spawn(consumer.run());
             }),
         };
@@ -95,18 +126,131 @@ fn refuse(link: OfferedLink, error: AmqpError) -> Refused {
     Refused
 }
 
-fn take_producer(nodes: &Arc<Nodes>, link: OfferedReceiver) -> Result<Producer, Refused> {
-    let (target, used) = match lead(nodes, link.target()) {
-        Ok(lead) => lead,
-        Err(error) => return Err(refuse(OfferedLink::Receiver(link), error)),
-    };
-    let options = ReceiverOptions::new().with_auto_accept(false).with_target(target);
-    let receiver = link.accept_with(options).map_err(|_| Refused)?;
-    Ok(Producer { nodes: Arc::clone(nodes), receiver, target: used, count: 0 })
+impl Client {
+    /// Takes what is kept of the end of a link that the client attaches on a session, and a place for it.
+    async fn claim(
+        &self,
+        session: u64,
+        attach: Option<&Attach>,
+        lifetime: Lifetime,
+    ) -> (Option<Attachment>, Option<Orphan>) {
+        let Some(attach) = attach else { return (None, None) };
+        let role = if attach.role == Role::Sender { Role::Receiver } else { Role::Sender };
+        // A copy of the name does not keep the frame's buffer.
+        let name = TerminusName::new(self.container.clone(), Str::from(attach.name.as_str()), role);
+        let place = LinkPlace { connection: self.number, session, link: self.nodes.number() };
+        self.kept.claim(name.with_user(self.user.clone()), place, lifetime).await
+    }
+
+    async fn take_producer(&self, session: u64, link: OfferedReceiver) -> Result<Producer, Refused> {
+        let (attach, asked) = (link.peer_attach(), link.target());
+        let lifetime = match &asked {
+            Some(Terminus::Target(target)) => self.kept.granted(termini::target_lifetime(target)),
+            _ => Lifetime::LINK,
+        };
+        let (attachment, orphan) = self.claim(session, attach.as_ref(), lifetime).await;
+        let (state, end) = match orphan {
+            Some(Orphan::Target(state, end)) if is_same_target(&end.target, asked.as_ref()) => {
+                (Some(state), Ok(*end))
+            }
+            // The client attaches another link by this name.
+            orphan => {
+                drop(orphan);
+                (None, lead(&self.nodes, asked.clone(), attachment.as_ref().map(|_| lifetime)))
+            }
+        };
+        let mut end = match end {
+            Ok(end) => end,
+            Err(error) => return Err(refuse(OfferedLink::Receiver(link), error)),
+        };
+        if asked.is_some() && state.is_some() {
+            termini::set_target_lifetime(&mut end.target, lifetime);
+        }
+        let granted = Lifetime::of_target(&end.target);
+        let options = ReceiverOptions::new().with_auto_accept(false).with_target(end.target.clone());
+        let options = options.with_resumable(attachment.is_some());
+        let receiver = match resumes(attach.as_ref()).and(state) {
+            Some(state) => link.accept_resumed(options, state),
+            None => link.accept_with(options),
+        };
+        let receiver = receiver.map_err(|_| Refused)?;
+        if let Some(attachment) = &attachment {
+            attachment.attached(granted, Link::Receiver(receiver.clone()));
+        }
+        Ok(Producer { receiver, end, attachment, count: 0 })
+    }
+
+    async fn take_consumer(&self, session: u64, link: OfferedSender) -> Result<Consumer, Refused> {
+        let (attach, asked) = (link.peer_attach(), link.source());
+        let lifetime = asked
+            .as_ref()
+            .map_or(Lifetime::LINK, |source| self.kept.granted(termini::source_lifetime(source)));
+        let (attachment, orphan) = self.claim(session, attach.as_ref(), lifetime).await;
+        let (state, end) = match orphan {
+            Some(Orphan::Source(state, end)) if is_same_source(&end.source, asked.as_ref()) => {
+                (Some(state), Ok(*end))
+            }
+            // The client attaches another link by this name.
+            orphan => {
+                drop(orphan);
+                (None, listen(&self.nodes, asked.clone(), attachment.as_ref().map(|_| lifetime)))
+            }
+        };
+        let mut end = match end {
+            Ok(end) => end,
+            Err(error) => return Err(refuse(OfferedLink::Sender(link), error)),
+        };
+        if asked.is_some() && state.is_some() {
+            termini::set_source_lifetime(&mut end.source, lifetime);
+        }
+        let attachment = attachment.filter(|_| !end.listening.is_topic());
+        let granted = Lifetime::of_source(&end.source);
+        let options = SenderOptions::new().with_source(end.source.clone()).with_auto_drain(false);
+        let options = options.with_resumable(attachment.is_some());
+        let sender = match resumes(attach.as_ref()).and(state) {
+            Some(state) => link.accept_resumed(options, state),
+            None => {
+                // The client has no state, so its deliveries are over.
+                end.give_up();
+                link.accept_with(options)
+            }
+        };
+        let sender = sender.map_err(|_| Refused)?;
+        if let Some(attachment) = &attachment {
+            attachment.attached(granted, Link::Sender(sender.clone()));
+        }
+        Ok(Consumer::new(sender, end, attachment))
+    }
 }
 
-/// Returns the target for the answer, and its node; `None` for the anonymous relay.
-fn lead(nodes: &Arc<Nodes>, target: Option<Terminus>) -> Result<(Target, Option<Use>), AmqpError> {
+/// Returns something if the client resumes the link: its attach then has an unsettled map [2.7.3].
+fn resumes(attach: Option<&Attach>) -> Option<()> {
+    attach?.unsettled.as_ref().map(|_| ())
+}
+
+/// Returns true if a client that asks for this target means the one that is kept.
+fn is_same_target(kept: &Target, asked: Option<&Terminus>) -> bool {
+    match asked {
+        Some(Terminus::Target(target)) => !target.dynamic && target.address == kept.address,
+        Some(_) => false,
+        None => true,
+    }
+}
+
+/// Returns true if a client that asks for this source means the one that is kept.
+fn is_same_source(kept: &Source, asked: Option<&Source>) -> bool {
+    asked.is_none_or(|source| {
+        let is_plain = !source.dynamic && termini::check_source(source).is_ok();
+        is_plain && termini::check_distribution(source, false).is_ok() && source.address == kept.address
+    })
+}
+
+/// Returns the broker's end of a link on which the client sends. Without a lifetime, nothing of it is kept.
+fn lead(
+    nodes: &Arc<Nodes>,
+    target: Option<Terminus>,
+    lifetime: Option<Lifetime>,
+) -> Result<TargetEnd, AmqpError> {
     let target = match target {
         Some(Terminus::Target(target)) => target,
         None => {
@@ -130,24 +274,19 @@ fn lead(nodes: &Arc<Nodes>, target: Option<Terminus>) -> Result<(Target, Option<
         _ => target.address.clone(),
     };
     let is_topic = matches!(&used, Some(Use { node: Node::Topic(_), .. }));
-    Ok((termini::granted_target(&target, address, is_topic), used))
+    let lifetime = lifetime.unwrap_or(Lifetime::LINK);
+    let target = termini::granted_target(&target, address, is_topic, lifetime);
+    Ok(TargetEnd { nodes: Arc::clone(nodes), target, used })
 }
 
-fn take_consumer(nodes: &Arc<Nodes>, link: OfferedSender) -> Result<Consumer, Refused> {
-    let (source, listening) = match listen(nodes, link.source()) {
-        Ok(listening) => listening,
-        Err(error) => return Err(refuse(OfferedLink::Sender(link), error)),
-    };
-    let sender = link
-        .accept_with(SenderOptions::new().with_source(source).with_auto_drain(false))
-        .map_err(|_| Refused)?;
-    Ok(Consumer::new(Arc::clone(nodes), sender, listening))
-}
-
-/// Returns the source for the answer, and its queue.
-fn listen(nodes: &Arc<Nodes>, source: Option<Source>) -> Result<(Source, Listening), AmqpError> {
+/// Returns the broker's end of a link on which the client receives. Without a lifetime, nothing of it is kept.
+fn listen(
+    nodes: &Arc<Nodes>,
+    source: Option<Source>,
+    lifetime: Option<Lifetime>,
+) -> Result<SourceEnd, AmqpError> {
     let Some(source) = source else {
-        let words = "the attach has no source, and this broker keeps no subscriptions by the name of a link";
+        let words = "the attach has no source, and this broker keeps none for a link of this name";
         return Err(AmqpError::new(Condition::NotFound).with_description(words));
     };
     termini::check_source(&source)?;
@@ -163,6 +302,7 @@ fn listen(nodes: &Arc<Nodes>, source: Option<Source>) -> Result<(Source, Listeni
         }
     };
     termini::check_distribution(&source, listening.is_topic())?;
-    let source = termini::granted_source(source, address, listening.is_topic());
-    Ok((source, listening))
+    let lifetime = lifetime.filter(|_| !listening.is_topic()).unwrap_or(Lifetime::LINK);
+    let source = termini::granted_source(source, address, listening.is_topic(), lifetime);
+    Ok(SourceEnd::new(Arc::clone(nodes), source, listening))
 }

@@ -4,6 +4,7 @@
 //! subscriptions that outlive their links, lifetimes of dynamic nodes. For everything else the answer says what is in
 //! force [3.5.3], such as that nothing is durable.
 
+use amqp_proto::policy::Lifetime;
 use amqp_proto::types::{Fields, Many, Str, Symbol, Value};
 use amqp_proto::wire::{
     AmqpError, Condition, DistributionMode, ExpiryPolicy, LifetimePolicy, Source, Target, TerminusDurability,
@@ -90,12 +91,40 @@ pub(super) fn check_lifetime(properties: &Fields) -> Result<(), AmqpError> {
     }
 }
 
+/// Returns the lifetime that a client asks for its source. A topic keeps no messages for links that are not attached, and
+/// a dynamic node ends with its link.
+pub(super) fn source_lifetime(source: &Source) -> Lifetime {
+    let is_topic = kind(&source.capabilities) == Kind::Topic;
+    if source.dynamic || is_topic { Lifetime::LINK } else { Lifetime::of_source(source) }
+}
+
+/// Returns the lifetime that a client asks for its target.
+pub(super) fn target_lifetime(target: &Target) -> Lifetime {
+    if target.dynamic { Lifetime::LINK } else { Lifetime::of_target(target) }
+}
+
+/// Sets the lifetime in a source.
+pub(super) fn set_source_lifetime(source: &mut Source, lifetime: Lifetime) {
+    (source.expiry_policy, source.timeout) = (lifetime.policy, seconds(lifetime));
+}
+
+/// Sets the lifetime in a target.
+pub(super) fn set_target_lifetime(target: &mut Target, lifetime: Lifetime) {
+    (target.expiry_policy, target.timeout) = (lifetime.policy, seconds(lifetime));
+}
+
+/// Returns a timeout in seconds.
+fn seconds(lifetime: Lifetime) -> u32 {
+    u32::try_from(lifetime.timeout.as_secs()).unwrap_or(u32::MAX)
+}
+
 /// Returns the source that is in force.
-pub(super) fn granted_source(asked: Source, address: Str, is_topic: bool) -> Source {
+pub(super) fn granted_source(asked: Source, address: Str, is_topic: bool, lifetime: Lifetime) -> Source {
     let outcomes = asked.outcomes.iter().filter(|name| OUTCOMES.contains(&name.as_str())).cloned();
     Source {
         address: Some(address),
-        expiry_policy: ExpiryPolicy::LinkDetach,
+        expiry_policy: lifetime.policy,
+        timeout: seconds(lifetime),
         dynamic: asked.dynamic,
         dynamic_node_properties: node_properties(asked.dynamic),
         distribution_mode: Some(if is_topic { DistributionMode::Copy } else { DistributionMode::Move }),
@@ -107,10 +136,16 @@ pub(super) fn granted_source(asked: Source, address: Str, is_topic: bool) -> Sou
 }
 
 /// Returns the target that is in force; without an address it is the anonymous relay.
-pub(super) fn granted_target(asked: &Target, address: Option<Str>, is_topic: bool) -> Target {
+pub(super) fn granted_target(
+    asked: &Target,
+    address: Option<Str>,
+    is_topic: bool,
+    lifetime: Lifetime,
+) -> Target {
     Target {
         address,
-        expiry_policy: ExpiryPolicy::LinkDetach,
+        expiry_policy: lifetime.policy,
+        timeout: seconds(lifetime),
         dynamic: asked.dynamic,
         dynamic_node_properties: node_properties(asked.dynamic),
         capabilities: granted(&asked.capabilities, is_topic),

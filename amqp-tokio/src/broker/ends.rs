@@ -1,0 +1,134 @@
+//! The broker's ends of links: a source or a target, with all that outlives a link.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use amqp_proto::UnsettledDelivery;
+use amqp_proto::types::{DeliveryKey, DeliveryTag};
+use amqp_proto::wire::{Source, Target};
+
+use super::node::Use;
+use super::nodes::{Listening, Nodes};
+use super::stored::Stored;
+use super::waiters::Ticket;
+use crate::{LinkState, Resumed};
+
+/// The broker's end of a link on which a client receives.
+#[derive(Debug)]
+pub(super) struct SourceEnd {
+    pub(super) nodes: Arc<Nodes>,
+    /// The source in the broker's attach.
+    pub(super) source: Source,
+    pub(super) listening: Listening,
+    /// The number of the consumer.
+    number: u64,
+    /// True if some message must not come to this consumer again.
+    has_refused: bool,
+    /// The client's deliveries without an outcome, each with its tag if it can be kept.
+    pub(super) unsettled: BTreeMap<DeliveryKey, (Stored, Option<DeliveryTag>)>,
+    /// Those from before the link was resumed. Tags rise.
+    pub(super) sent: BTreeMap<DeliveryTag, Stored>,
+    /// The news about them.
+    pub(super) news: VecDeque<Resumed>,
+    /// The place in the queue's line.
+    pub(super) taking: Option<Ticket>,
+}
+
+impl SourceEnd {
+    pub(super) fn new(nodes: Arc<Nodes>, source: Source, listening: Listening) -> Self {
+        let number = nodes.number();
+        Self {
+            nodes,
+            source,
+            listening,
+            number,
+            has_refused: false,
+            unsettled: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            news: VecDeque::new(),
+            taking: None,
+        }
+    }
+
+    /// Takes the next message from the queue; `None` once the node has ended.
+    pub(super) fn poll_take(&mut self, context: &Context<'_>) -> Poll<Option<Stored>> {
+        self.listening.queue.poll_take(self.number, &mut self.taking, context)
+    }
+
+    /// Records that a message must not come to this consumer again.
+    pub(super) fn refuse(&mut self, stored: &mut Stored) {
+        stored.refused_by.push(self.number);
+        self.has_refused = true;
+    }
+
+    /// Puts messages back at the front of the queue.
+    pub(super) fn put_back(&self, messages: Vec<Stored>) {
+        if messages.is_empty() {
+            return;
+        }
+        let left = self.listening.queue.put_back(messages);
+        // The messages of a topic's queue have no other consumer.
+        if !self.listening.is_topic() {
+            self.nodes.bury_all(left);
+        }
+    }
+
+    /// Puts back the messages that the client has, without an outcome.
+    pub(super) fn give_up(&mut self) {
+        let (sent, unsettled) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.unsettled));
+        let unsettled = unsettled.into_values().map(|(stored, _)| stored);
+        let messages = sent.into_values().chain(unsettled).map(|mut stored| {
+            // The consumer has seen the message, with unknown effect.
+            stored.failures = stored.failures.saturating_add(1);
+            stored.refused_by.retain(|by| *by != self.number);
+            stored
+        });
+        self.put_back(messages.collect());
+    }
+
+    /// Leaves a link that has ended in this state. Messages that are not in it return to the queue.
+    pub(super) fn suspend(&mut self, state: &LinkState) {
+        self.listening.queue.leave(self.taking.take(), None);
+        self.news.clear();
+        let mut held = std::mem::take(&mut self.sent);
+        for (key, (stored, tag)) in std::mem::take(&mut self.unsettled) {
+            match tag {
+                Some(tag) => drop(held.insert(tag, stored)),
+                None => drop(self.unsettled.insert(key, (stored, None))),
+            }
+        }
+        let tags = state.deliveries().iter().map(UnsettledDelivery::tag);
+        let kept: BTreeMap<_, _> = tags.filter_map(|tag| Some((tag, held.remove(&tag)?))).collect();
+        self.sent = held;
+        self.give_up();
+        self.sent = kept;
+    }
+}
+
+impl Drop for SourceEnd {
+    fn drop(&mut self) {
+        self.listening.queue.leave(self.taking.take(), None);
+        if self.has_refused {
+            self.listening.queue.forget(self.number);
+        }
+        self.give_up();
+    }
+}
+
+/// The broker's end of a link on which a client sends.
+#[derive(Debug)]
+pub(super) struct TargetEnd {
+    pub(super) nodes: Arc<Nodes>,
+    /// The target in the broker's attach.
+    pub(super) target: Target,
+    /// The node that messages go to; `None` if each message names it.
+    pub(super) used: Option<Use>,
+}
+
+/// An end of a link that is not attached.
+#[derive(Debug)]
+pub(super) enum Orphan {
+    Source(LinkState, Box<SourceEnd>),
+    Target(LinkState, Box<TargetEnd>),
+}
