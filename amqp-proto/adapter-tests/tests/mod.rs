@@ -14,6 +14,7 @@ mod errors;
 mod exchange;
 mod handles;
 mod heartbeats;
+mod interruptions;
 mod proton;
 mod reconnect;
 mod recovery;

@@ -83,6 +83,12 @@ impl DialPlan {
         self.failure = Some(error);
     }
 
+    /// Returns the rules by which a lost connection is opened again, and a link attached again.
+    #[cfg_attr(not(feature = "driver"), allow(dead_code))]
+    pub(crate) fn rules(&self) -> Reconnect {
+        self.options.reconnect().cloned().unwrap_or_default()
+    }
+
     /// Sets the container id, which stays the same from one connection to the next.
     pub fn set_container_id(&mut self, name: Str) {
         *self.options = (*self.options).clone().with_container_id(name);

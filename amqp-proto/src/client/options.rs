@@ -183,6 +183,9 @@ impl ConnectionOptions {
         /// Sets the rules by which the connection is opened again after it was lost, with its sessions and
         /// links.
         ///
+        /// By the same rules, a session or a link that the peer ends for a reason that passes is begun or attached
+        /// again while the connection stays open.
+        ///
         /// Default `None`: the end of the transport is the end of the connection. A program that is not
         /// written for it would wait where it now gets an error, and could process a message twice.
         ///

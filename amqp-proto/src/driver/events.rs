@@ -48,8 +48,7 @@ impl<W: Wake> State<W> {
             }
             Event::Sendable(key) => self.on_sendable(key),
             Event::Lost { link: LinkKey::Sender(link), delivery, state } => {
-                let fate = Fate::of(state, false).unwrap_or(Fate::Lost(None));
-                self.on_outcome(link, delivery, Some(fate), true);
+                self.on_lost(link, delivery, Fate::of(state, false));
             }
             Event::Updated { link, .. } | Event::Lost { link, .. } => self.wake_link(link),
             Event::Data { receiver, delivery } | Event::Aborted { receiver, delivery } => {
@@ -82,8 +81,10 @@ impl<W: Wake> State<W> {
             Event::SessionOffered(key) => self.on_session_offered(key),
             Event::SessionBegun(key) => {
                 let slot = self.session_slot(key);
+                let now = self.now();
                 if let Some(session) = slot.and_then(|slot| self.sessions.get_mut(slot)) {
                     session.is_begun = true;
+                    session.recipe.iter_mut().for_each(|recipe| recipe.outage.end(now));
                     session.line.wake_all(&mut self.wakes);
                 }
             }
@@ -92,6 +93,9 @@ impl<W: Wake> State<W> {
             Event::LinkAttached(key) => {
                 if let Some(link) = self.link_mut(key) {
                     link.is_attached = true;
+                }
+                if self.recovery.is_some() {
+                    self.end_outage(key);
                 }
                 self.wake_link(key);
             }
@@ -102,8 +106,11 @@ impl<W: Wake> State<W> {
 
     /// Records the end of the connection, and wakes everything that waits.
     pub(super) fn set_ended(&mut self, ended: CloseReason) {
-        if let Some(recovery) = self.recovery.as_mut().filter(|_| ended.is_failure()) {
-            recovery.log.push(Status::Failed(ended.clone()));
+        if let Some(recovery) = &mut self.recovery {
+            recovery.forget_all_due();
+            if ended.is_failure() {
+                recovery.log.push(Status::Failed(ended.clone()));
+            }
         }
         self.ended = Some(ended);
         self.line.wake_all(&mut self.wakes);
@@ -129,6 +136,9 @@ impl<W: Wake> State<W> {
 
     fn on_session_ended(&mut self, key: SessionKey, reason: Reason) {
         let Some(slot) = self.session_slot(key) else { return };
+        if self.pause_session(slot, &reason) {
+            return;
+        }
         self.default_session = self.default_session.filter(|default| *default != slot);
         let was_offered = self.offered.contains(&slot);
         self.offered.retain(|offered| *offered != slot);
@@ -143,9 +153,18 @@ impl<W: Wake> State<W> {
             session.ended = Some(ended);
             session.line.wake_all(&mut self.wakes);
         }
+        if self.recovery.is_some() {
+            for link in self.links_of(slot) {
+                self.end_losing(link, None);
+                self.wake_ended(link);
+            }
+        }
     }
 
     fn on_link_offered(&mut self, key: LinkKey) {
+        if self.accept_again(key) {
+            return;
+        }
         let session = self.session_of(key).filter(|_| self.takes_offers);
         let Some(session) = session.filter(|slot| self.sessions.get(*slot).is_some()) else {
             // The application takes no links of the peer.
@@ -170,6 +189,10 @@ impl<W: Wake> State<W> {
             self.links.remove(slot);
             return;
         }
+        let unread = match self.pause_link(slot, &reason, unread) {
+            Ok(()) => return,
+            Err(unread) => unread,
+        };
         let is_remote = reason.origin == Origin::Remote;
         let ended = self.end_of(reason);
         if let Some(link) = self.links.get_mut(slot) {
@@ -219,17 +242,33 @@ impl<W: Wake> State<W> {
         }
     }
 
-    fn on_outcome(&mut self, link: SenderKey, delivery: DeliveryKey, fate: Option<Fate>, is_settled: bool) {
+    pub(super) fn on_outcome(
+        &mut self,
+        link: SenderKey,
+        delivery: DeliveryKey,
+        fate: Option<Fate>,
+        is_settled: bool,
+    ) {
         if is_settled && !self.starved.is_empty() {
-            for slot in core::mem::take(&mut self.starved) {
-                self.wake_turn(slot);
-            }
+            self.wake_starved();
         }
         let Some(fate) = fate else { return };
         let Some(slot) = self.link_slot(link.into()) else { return };
         if self.is_of_resumed(slot, delivery, &fate) {
             return;
         }
+        self.on_fate(slot, delivery, fate);
+    }
+
+    /// Wakes the senders that wait until the peer settles deliveries.
+    pub(super) fn wake_starved(&mut self) {
+        for slot in core::mem::take(&mut self.starved) {
+            self.wake_turn(slot);
+        }
+    }
+
+    /// Records the fate of a sent delivery.
+    pub(super) fn on_fate(&mut self, slot: Key, delivery: DeliveryKey, fate: Fate) {
         if let Some(link) = self.links.get_mut(slot)
             && let Some(outcomes) = &mut link.outcomes
         {

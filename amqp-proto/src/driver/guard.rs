@@ -59,6 +59,9 @@ impl<W: Wake> Drop for SessionGuard<W> {
             if is_owned && let Ok(mut session) = state.session(self.slot) {
                 let _ = session.end();
             }
+            if is_owned {
+                state.forget_session_due(self.slot);
+            }
             let session = state.sessions.get_mut(self.slot)?;
             session.guards = session.guards.saturating_sub(1);
             let is_done = session.guards == 0 && (is_owned || session.ended.is_some());
@@ -85,6 +88,7 @@ impl<W: Wake> Drop for LinkGuard<W> {
     fn drop(&mut self) {
         let gone = self.hub().with(|state| {
             state.release_untaken(self.slot);
+            state.forget_link_due(self.slot);
             let gone = state.links.remove(self.slot);
             // A detached link is closed, too, so that its name is free again, unless the peer may resume it.
             let closes = |link: &&LinkState<W>| link.resumption.is_none() || link.ended.is_none();

@@ -25,7 +25,7 @@ const MOST_WRITES: u32 = 8;
 #[derive(Debug)]
 pub struct Hub<W: Wake> {
     state: Mutex<State<W>>,
-    /// The number of times that the connection was lost, to be read without the lock.
+    /// The number of times that the connection was lost, or a link on it that comes back, to be read without the lock.
     losses: Arc<AtomicU32>,
     last_words: Option<LastWords<W>>,
 }
@@ -38,7 +38,7 @@ impl<W: Wake> Hub<W> {
         Arc::new(Self { losses: Arc::clone(&state.losses), state: Mutex::new(state), last_words })
     }
 
-    /// Returns the number of times that the connection was lost.
+    /// Returns the number of times that the connection was lost, or a link on it that comes back.
     pub(super) fn losses(&self) -> u32 {
         self.losses.load(Ordering::Acquire)
     }

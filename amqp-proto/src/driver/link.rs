@@ -26,8 +26,15 @@ impl<W: Wake> LinkGuard<W> {
     /// Waits until the peer has attached the link, too.
     pub(super) fn attached(&self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         self.watch(|state, slot| {
-            let is_attached = state.links.get(slot).is_some_and(|link| link.is_attached);
-            if is_attached { Poll::Ready(Ok(())) } else { Poll::Pending }
+            let Some(link) = state.links.get_mut(slot).filter(|link| link.is_attached) else {
+                return Poll::Pending;
+            };
+            let session = link.session;
+            if let Some(recipe) = &mut link.recipe {
+                recipe.outage.is_established = true;
+            }
+            state.establish_session(session);
+            Poll::Ready(Ok(()))
         })
     }
 

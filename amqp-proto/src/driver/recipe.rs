@@ -1,9 +1,11 @@
-//! [`LinkRecipe`]: a link that is attached again on the next connection.
+//! [`LinkRecipe`] and [`SessionRecipe`]: what is attached and begun again.
 
+use super::outage::Outage;
 use super::state::State;
 use super::wake::Wake;
 use crate::client::{Error, Result};
-use crate::config::{ReceiverOptions, SenderOptions};
+use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
+use crate::connection::Connection as Engine;
 use crate::machine::LinkError;
 use crate::types::{Key, LinkKey, Str};
 use crate::view::{ReceiverMut, SessionMut};
@@ -39,6 +41,22 @@ pub(super) struct LinkRecipe {
     granted: u32,
     /// `true` while the application has stopped the sender.
     is_stopped: bool,
+    /// The number of messages that wait for credit, as the application has last announced it.
+    available: Option<u32>,
+    pub(super) outage: Outage,
+}
+
+/// A session as the application has begun it.
+#[derive(Debug)]
+pub(super) struct SessionRecipe {
+    pub(super) options: SessionOptions,
+    pub(super) outage: Outage,
+}
+
+impl SessionRecipe {
+    pub(super) fn new(options: SessionOptions) -> Self {
+        Self { options, outage: Outage::default() }
+    }
 }
 
 /// A change of the credit by the application.
@@ -63,12 +81,30 @@ impl Grant {
 
 impl LinkRecipe {
     pub(super) fn new(name: Str, options: LinkOptions) -> Self {
-        Self { name, options, granted: 0, is_stopped: false }
+        Self { name, options, granted: 0, is_stopped: false, available: None, outage: Outage::default() }
+    }
+
+    /// Returns the number of messages to announce once the link is attached again.
+    pub(super) fn available(&self) -> Option<u32> {
+        self.available
     }
 
     /// Attaches the link again.
     pub(super) fn attach(&self, session: &mut SessionMut<'_>) -> Result<LinkKey, LinkError> {
         self.options.clone().attach(session, self.name.clone())
+    }
+
+    /// Accepts the link, which the peer attaches again. Returns `false` if the engine refuses that.
+    pub(super) fn accept(&self, engine: &mut Engine, key: LinkKey) -> bool {
+        match (&self.options, key) {
+            (LinkOptions::Sender(options), LinkKey::Sender(key)) => {
+                engine.sender(key).is_ok_and(|mut link| link.accept_link(options.clone()).is_ok())
+            }
+            (LinkOptions::Receiver(options), LinkKey::Receiver(key)) => {
+                engine.receiver(key).is_ok_and(|mut link| link.accept_link(options.clone()).is_ok())
+            }
+            _ => false,
+        }
     }
 
     /// Records a change of the credit, which was `before`; `None` if the link is not attached.
@@ -124,8 +160,11 @@ impl<W: Wake> State<W> {
         let before = match self.receiver(slot) {
             Ok(mut receiver) => {
                 let before = receiver.credit();
-                grant.apply(&mut receiver)?;
-                Some(before)
+                match grant.apply(&mut receiver) {
+                    Ok(()) => Some(before),
+                    Err(_) if self.link_interrupted(slot).is_some() => None,
+                    Err(error) => return Err(error),
+                }
             }
             Err(Error::Interrupted(_)) => None,
             Err(over) => return Err(over),
@@ -139,6 +178,23 @@ impl<W: Wake> State<W> {
         }
         if let Some(recipe) = &mut link.recipe {
             recipe.grant(grant, before);
+        }
+        Ok(())
+    }
+
+    /// Announces the number of messages that wait for credit, also later on a link that is attached again.
+    pub(super) fn announce(&mut self, slot: Key, messages: u32) -> Result<()> {
+        let announced = match self.sender(slot) {
+            Ok(mut sender) => sender.set_available(messages).map_err(Error::from),
+            Err(over) => Err(over),
+        };
+        match announced {
+            Err(error) if self.link_interrupted(slot).is_none() => return Err(error),
+            _ => {}
+        }
+        let link = self.links.get_mut(slot);
+        if let Some(recipe) = link.and_then(|link| link.recipe.as_mut()) {
+            recipe.available = Some(messages);
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
+use std::collections::BTreeSet;
 
+use super::outage::{Outage, Slot};
 use super::outcomes::{Awaited, Fate};
 use super::state::{Mover, State};
 use super::status::{Status, StatusLog};
@@ -11,8 +13,9 @@ use super::write_buffer::WriteBuffer;
 use super::write_here::WriteHere;
 use crate::client::{CloseReason, DialPlan, DialStep, Error};
 use crate::connection::Connection as Engine;
-use crate::machine::{Delivery, Event, Origin, Reason};
-use crate::types::{DeliveryKey, Key, LinkKey, SessionKey, Str};
+use crate::machine::{Delivery, Event, Reason};
+use crate::policy::Reconnect;
+use crate::types::{DeliveryKey, Key, LinkKey, Moment, SessionKey, Str};
 use crate::wire::AmqpError;
 
 /// The part of a connection's state by which it is opened again.
@@ -28,12 +31,20 @@ pub(super) struct Recovery {
     attempts: u32,
     /// `true` once the application has closed the connection.
     is_leaving: bool,
+    rules: Reconnect,
+    /// The sessions and links that are begun or attached again later, by the moment.
+    due: BTreeSet<(Moment, Slot)>,
+    random: u64,
 }
 
 impl Recovery {
-    pub(super) fn new(mut plan: DialPlan, engine: &Engine) -> Self {
+    /// Returns the part for a plan. The name is one that no other connection has.
+    pub(super) fn new(mut plan: DialPlan, engine: &Engine, name: &str) -> Self {
         plan.set_container_id(engine.container_id().clone());
         Self {
+            rules: plan.rules(),
+            due: BTreeSet::new(),
+            random: seed(name),
             plan,
             log: StatusLog::default(),
             interrupted: None,
@@ -49,6 +60,55 @@ impl Recovery {
     pub(super) fn last_loss(&self) -> Option<CloseReason> {
         self.last_loss.clone()
     }
+
+    /// Returns `true` once the application has closed the connection.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
+    /// Records the moment of the next attempt. Returns `false` if the rules allow none.
+    pub(super) fn retry(&mut self, slot: Slot, outage: &mut Outage, now: Moment) -> bool {
+        self.forget_due(slot, outage);
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        outage.due = outage.retries.failed(&self.rules, now, mixed(self.random));
+        outage.due.map(|due| self.due.insert((due, slot))).is_some()
+    }
+
+    /// Makes no further attempt.
+    pub(super) fn forget_due(&mut self, slot: Slot, outage: &mut Outage) {
+        if let Some(due) = outage.due.take() {
+            self.due.remove(&(due, slot));
+        }
+    }
+
+    /// Makes no further attempts.
+    pub(super) fn forget_all_due(&mut self) {
+        self.due.clear();
+    }
+
+    /// Returns the first that is due.
+    pub(super) fn take_due(&mut self, now: Moment) -> Option<Slot> {
+        self.due.first().filter(|(due, _)| *due <= now)?;
+        self.due.pop_first().map(|(_, slot)| slot)
+    }
+
+    /// Returns the moment of the next attempt.
+    pub(super) fn next_due(&self) -> Option<Moment> {
+        self.due.first().map(|(due, _)| *due)
+    }
+}
+
+/// Returns a start for random numbers: the FNV-1a hash of a name.
+fn seed(name: &str) -> u64 {
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Returns a number all of whose bits depend on all bits of another one, as SplitMix64 does.
+fn mixed(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
 impl<W: Wake> State<W> {
@@ -60,13 +120,6 @@ impl<W: Wake> State<W> {
     /// Returns `true` if the connection was lost and another one is being opened.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted().is_some()
-    }
-
-    /// Returns the end of the connection that was open last, if the connection was lost since it had been lost this
-    /// number of times.
-    pub(super) fn lost_since(&self, losses: u32) -> Option<CloseReason> {
-        let is_lost = self.losses.load(Ordering::Relaxed) != losses;
-        self.recovery.as_ref().filter(|_| is_lost)?.last_loss.clone()
     }
 
     /// Handles the last events of an engine: those that report the end of everything on it.
@@ -112,15 +165,24 @@ impl<W: Wake> State<W> {
                 Event::LinkDetached { link, reason, unread, .. }
                     if *reason == ended_with && self.outlives(link) =>
                 {
-                    self.interrupt_link(link, unread);
+                    if let Some(slot) = self.link_slot(link) {
+                        self.end_losing(slot, Some(&ended));
+                        self.interrupt_link(slot, unread, &ended);
+                    }
                 }
                 Event::SessionEnded { session, reason }
                     if *reason == ended_with && self.session_outlives(session) =>
                 {
-                    self.interrupt_session(session);
+                    if let Some(slot) = self.session_slot(session) {
+                        self.interrupt_session(slot, &ended);
+                    }
                 }
                 event => self.on_event(event),
             }
+        }
+        self.interrupt_suspended(&ended);
+        if let Some(recovery) = &mut self.recovery {
+            recovery.forget_all_due();
         }
         self.outcomes.lost_with(&ended);
         self.links.each_mut(|link| link.lost_with(&ended));
@@ -151,10 +213,13 @@ impl<W: Wake> State<W> {
     }
 
     /// Takes a link off its engine.
-    fn interrupt_link(&mut self, key: LinkKey, unread: Vec<Delivery>) {
-        let slot = self.link_slot(key);
-        let Some(link) = slot.and_then(|slot| self.links.get_mut(slot)) else { return };
+    pub(super) fn interrupt_link(&mut self, slot: Key, unread: Vec<Delivery>, ended: &CloseReason) {
+        let losses = self.losses.load(Ordering::Relaxed);
+        let Some(link) = self.links.get_mut(slot) else { return };
         (link.key, link.is_attached) = (None, false);
+        if let Some(recipe) = &mut link.recipe {
+            recipe.outage.begin(ended.clone(), losses);
+        }
         link.awaited = Awaited::default();
         link.replay.iter_mut().for_each(|replay| replay.interrupt());
         // The sender sends the others again.
@@ -167,10 +232,14 @@ impl<W: Wake> State<W> {
         link.turns.wake_all(&mut self.wakes);
     }
 
-    fn interrupt_session(&mut self, key: SessionKey) {
-        let slot = self.session_slot(key);
-        let Some(session) = slot.and_then(|slot| self.sessions.get_mut(slot)) else { return };
+    /// Takes a session off its engine.
+    pub(super) fn interrupt_session(&mut self, slot: Key, ended: &CloseReason) {
+        let losses = self.losses.load(Ordering::Relaxed);
+        let Some(session) = self.sessions.get_mut(slot) else { return };
         (session.key, session.is_begun) = (None, false);
+        if let Some(recipe) = &mut session.recipe {
+            recipe.outage.begin(ended.clone(), losses);
+        }
         session.line.wake_all(&mut self.wakes);
     }
 
@@ -208,101 +277,11 @@ impl<W: Wake> State<W> {
         }
     }
 
-    fn begin_again(&mut self, slot: Key) {
-        let Some(session) = self.sessions.get_mut(slot).filter(|session| session.key.is_none()) else {
-            return;
-        };
-        let Some(recipe) = session.recipe.clone().filter(|_| session.ended.is_none()) else { return };
-        match self.engine.begin(*recipe) {
-            Ok(key) => {
-                session.key = Some(key);
-                self.session_slots.set(key.0, slot);
-            }
-            Err(error) => {
-                session.ended = Some(CloseReason::new(refused(&error), None));
-                session.line.wake_all(&mut self.wakes);
-                self.wake_links_of(slot);
-            }
-        }
-    }
-
-    fn attach_again(&mut self, slot: Key) {
-        let Some(link) = self.links.get(slot).filter(|link| link.key.is_none() && link.ended.is_none())
-        else {
-            return;
-        };
-        let Some(recipe) = &link.recipe else { return };
-        let Some(session) = self.sessions.get(link.session).and_then(|session| session.key) else { return };
-        let attached = match self.engine.session(session) {
-            Ok(mut session) => recipe.attach(&mut session).map_err(|error| refused(&error)),
-            Err(stale) => Err(refused(&stale)),
-        };
-        let credit = recipe.credit();
-        let Some(link) = self.links.get_mut(slot) else { return };
-        match attached {
-            Ok(key) => {
-                link.key = Some(key);
-                self.link_slots.set(key.key(), slot);
-                if let (LinkKey::Receiver(key), Some(credit)) = (key, credit)
-                    && let Ok(mut receiver) = self.engine.receiver(key)
-                {
-                    // The link is attached at this end.
-                    let _ = receiver.set_credit(credit);
-                }
-            }
-            Err(reason) => {
-                link.ended = Some(CloseReason::new(reason, None));
-                self.wake_ended(slot);
-            }
-        }
-    }
-
-    /// Wakes the waiters for the links of a session that is over.
-    fn wake_links_of(&mut self, session: Key) {
-        let links: Vec<Key> = self.links.keys().collect();
-        for slot in links {
-            if self.links.get(slot).is_some_and(|link| link.session == session) {
-                self.wake_ended(slot);
-            }
-        }
-    }
-
-    /// Wakes the waiters for a link that is over.
-    fn wake_ended(&mut self, slot: Key) {
-        if let Some(link) = self.links.get_mut(slot) {
-            link.line.wake_all(&mut self.wakes);
-            link.turns.wake_all(&mut self.wakes);
-        }
-        self.wake_outcomes(slot);
-    }
-
-    /// Records that the application ends a session, so that it is not begun again.
-    pub(super) fn leave_session(&mut self, slot: Key) {
-        let is_interrupted = self.is_interrupted();
-        let Some(session) = self.sessions.get_mut(slot) else { return };
-        session.is_leaving = true;
-        if is_interrupted && session.key.is_none() {
-            session.ended.get_or_insert_with(|| CloseReason::new(Reason::local(None), None));
-            session.line.wake_all(&mut self.wakes);
-            self.wake_links_of(slot);
-        }
-    }
-
-    /// Records that the application detaches or closes a link, so that it is not attached again.
-    pub(super) fn leave_link(&mut self, slot: Key) {
-        let is_interrupted = self.is_interrupted();
-        let Some(link) = self.links.get_mut(slot) else { return };
-        link.is_leaving = true;
-        if is_interrupted && link.key.is_none() {
-            link.ended.get_or_insert_with(|| CloseReason::new(Reason::local(None), None));
-            self.wake_ended(slot);
-        }
-    }
-
     /// Closes the connection for the application, also while there is none.
     pub(super) fn close(&mut self, error: Option<AmqpError>) {
         if let Some(recovery) = &mut self.recovery {
             recovery.is_leaving = true;
+            recovery.forget_all_due();
         }
         let is_lost = self.engine.is_over() && self.is_interrupted();
         match error {
@@ -359,11 +338,6 @@ impl<W: Wake> State<W> {
             self.end(interrupted);
         }
     }
-}
-
-/// Returns the reason of a session or link that could not be begun or attached again.
-fn refused(error: &dyn core::fmt::Display) -> Reason {
-    Reason { origin: Origin::Transport, ..Reason::transport(format!("not restored: {error}")) }
 }
 
 /// Returns the end of a connection whose last attempt has failed with this error.

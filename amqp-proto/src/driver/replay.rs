@@ -20,12 +20,16 @@ pub(super) struct Replay {
     /// The number of kept messages, from the oldest on, that were sent on the present connection.
     sent: usize,
     octets: usize,
+    /// The number of the next kept message.
+    next: u64,
     /// The number of the next delivery tag, which goes on from one connection to the next.
     next_tag: u64,
 }
 
 #[derive(Debug)]
 struct Kept {
+    /// The place in the order in which the messages were sent first.
+    number: u64,
     message: Outgoing,
     /// The key on the connection on which the message was sent last, and on the first.
     key: DeliveryKey,
@@ -53,7 +57,7 @@ impl MessageIds {
 
 impl Replay {
     pub(super) fn new(limits: ReplayLimits) -> Self {
-        Self { limits, kept: VecDeque::new(), sent: 0, octets: 0, next_tag: 0 }
+        Self { limits, kept: VecDeque::new(), sent: 0, octets: 0, next: 0, next_tag: 0 }
     }
 
     /// Returns the message as it is kept: with a delivery tag that no other kept message has.
@@ -72,17 +76,24 @@ impl Replay {
         }
         let mut message = message.clone();
         if message.tag().is_none()
-            && let Ok(tag) = DeliveryTag::new(&self.next_tag.to_be_bytes())
+            && let Some(tag) = self.new_tag()
         {
-            self.next_tag += 1;
             message = message.with_tag(tag);
         }
         Ok(message)
     }
 
+    /// Returns a tag that no other kept message has.
+    fn new_tag(&mut self) -> Option<DeliveryTag> {
+        let tag = DeliveryTag::new(&self.next_tag.to_be_bytes()).ok()?;
+        self.next_tag += 1;
+        Some(tag)
+    }
+
     fn keep(&mut self, message: Outgoing, key: DeliveryKey, outcome: Option<Key>) {
         self.octets += message.len();
-        self.kept.push_back(Kept { message, key, first: key, outcome });
+        self.kept.push_back(Kept { number: self.next, message, key, first: key, outcome });
+        self.next += 1;
         self.sent += 1;
     }
 
@@ -96,7 +107,22 @@ impl Replay {
         self.sent < self.kept.len()
     }
 
-    /// Records that the connection was lost.
+    /// Records that a message must be sent again. Returns `false` if it is not kept. On a link that was not closed it
+    /// gets another tag, since the receiver may still have the delivery.
+    pub(super) fn unsend(&mut self, key: DeliveryKey, is_closed: bool) -> bool {
+        let kept = self.position(key).and_then(|at| self.kept.remove(at));
+        let Some(mut kept) = kept else { return false };
+        if !is_closed && let Some(tag) = self.new_tag() {
+            kept.message = kept.message.with_tag(tag);
+        }
+        self.sent -= 1;
+        let behind = self.kept.iter().skip(self.sent).position(|other| other.number > kept.number);
+        let at = behind.map_or(self.kept.len(), |behind| self.sent + behind);
+        self.kept.insert(at, kept);
+        true
+    }
+
+    /// Records that the link was lost.
     pub(super) fn interrupt(&mut self) {
         self.sent = 0;
     }

@@ -35,7 +35,7 @@ struct Links<W: Wake> {
     sender: Sender<W>,
     receiver: Receiver<W>,
     asked: Mutex<Correlator<Asker<W>>>,
-    /// The number of losses of the connection before the address for replies was learnt; [`u32::MAX`] if the
+    /// The number of losses before the address for replies was learnt; [`u32::MAX`] if the
     /// application has set the address.
     losses: AtomicU32,
 }
@@ -74,7 +74,7 @@ impl<W: Wake> Requester<W> {
         Ok(Self { links: Arc::new(Links { sender, receiver, asked: Mutex::new(asked), losses }) })
     }
 
-    /// Returns a wait for the address for replies, if the connection was lost since it was learnt.
+    /// Returns a wait for the address for replies, if it may have changed since it was learnt.
     ///
     /// # Errors
     ///
@@ -253,11 +253,12 @@ impl<W: Wake> Links<W> {
 }
 
 impl<W: Wake> State<W> {
-    /// Returns the end of the connection with which the address for the answer was lost, if it was since the connection
-    /// had been lost this number of times.
+    /// Returns the end of the link, or its connection, with which the address for the answer was lost, if it was after
+    /// this number of losses.
     fn answer_lost(&self, receiver: Key, losses: u32) -> Option<CloseReason> {
-        let reason = self.lost_since(losses).filter(|_| losses != u32::MAX)?;
-        self.is_dynamic(receiver).then_some(reason)
+        let outage = &self.links.get(receiver)?.recipe.as_ref()?.outage;
+        let is_lost = outage.lost_at > losses && self.is_dynamic(receiver);
+        outage.reason.clone().filter(|_| is_lost)
     }
 }
 

@@ -181,14 +181,15 @@ impl<W: Wake> Sender<W> {
         this.guard.closed()
     }
 
-    /// Announces the number of messages that wait for credit [2.6.7].
+    /// Announces the number of messages that wait for credit [2.6.7]. The number is announced again when the link is
+    /// attached again.
     ///
     /// # Errors
     ///
     /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over.
     pub fn set_available(&self, messages: u32) -> Result<()> {
         let slot = self.guard.slot;
-        self.guard.hub().with(|state| Ok(state.sender(slot)?.set_available(messages)?))
+        self.guard.hub().with(|state| state.announce(slot, messages))
     }
 
     /// Returns how long sending may take, as the builder's `with_send_timeout` has set it; `None` for any time.

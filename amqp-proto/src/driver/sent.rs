@@ -94,14 +94,14 @@ impl<W: Wake> Sent<W> {
         reason.or_else(|| over?.ended().cloned()).map_or(Error::Undecided, Error::Lost)
     }
 
-    /// Returns the error of a delivery of an earlier connection, whose link is on another one now or soon.
+    /// Returns the error of a delivery of an earlier connection, or from before its link was attached again.
     pub(super) fn lost_connection(&self, state: &State<W>) -> Option<Error> {
         if !state.is_stale(self.guard.slot, self.key) {
             return None;
         }
         let reason = match self.slot.and_then(|slot| state.outcomes.fate(slot)) {
             Some(Fate::Lost(reason)) => reason.clone(),
-            _ => state.interrupted().cloned(),
+            _ => state.last_end(self.guard.slot),
         };
         Some(self.lost(state, reason))
     }

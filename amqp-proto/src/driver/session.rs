@@ -50,7 +50,10 @@ impl<W: Wake> Session<W> {
         let slot = this.guard.slot;
         let attempt = move |state: &mut State<W>, at: Attempt| match state.session_over(slot) {
             Some(over) => Poll::Ready(Err(over)),
-            None if state.sessions.get(slot).is_some_and(|session| session.is_begun) => Poll::Ready(Ok(())),
+            None if state.sessions.get(slot).is_some_and(|session| session.is_begun) => {
+                state.establish_session(slot);
+                Poll::Ready(Ok(()))
+            }
             None if at.is_late => Poll::Ready(Err(Error::TimedOut)),
             None => Poll::Pending,
         };

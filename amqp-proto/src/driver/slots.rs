@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::line::Line;
 use super::outcomes::Awaited;
-use super::recipe::{LinkOptions, LinkRecipe};
+use super::recipe::{LinkOptions, LinkRecipe, SessionRecipe};
 use super::state::{LinkState, SessionState, State};
 use super::wake::Wake;
 use crate::client::{Error, Result};
@@ -51,7 +51,7 @@ impl<W: Wake> State<W> {
         Some(slot)
     }
 
-    fn keep_session(&mut self, key: Option<SessionKey>, recipe: Option<Box<SessionOptions>>) -> Option<Key> {
+    fn keep_session(&mut self, key: Option<SessionKey>, recipe: Option<Box<SessionRecipe>>) -> Option<Key> {
         self.sessions.insert(|_| SessionState {
             key,
             line: Line::default(),
@@ -120,7 +120,7 @@ impl<W: Wake> State<W> {
         if let Some(over) = self.over() {
             return Err(over);
         }
-        let recipe = self.recovery.is_some().then(|| Box::new(options.clone()));
+        let recipe = self.recovery.is_some().then(|| Box::new(SessionRecipe::new(options.clone())));
         if self.is_interrupted() {
             // It is begun once the connection is open again.
             return self.keep_session(None, recipe).ok_or(Error::Gone);
@@ -150,14 +150,14 @@ impl<W: Wake> State<W> {
         }
         match self.sessions.get(slot).and_then(|session| session.key) {
             Some(key) => Ok(self.engine.session(key)?),
-            None => Err(self.no_key()),
+            None => Err(self.session_interrupted(slot).cloned().map_or(Error::Gone, Error::Interrupted)),
         }
     }
 
-    /// Returns the error of a session or link that is in no engine and not over.
+    /// Returns the error of a link that is in no engine and not over.
     #[cold]
-    fn no_key(&self) -> Error {
-        self.interrupted().cloned().map_or(Error::Gone, Error::Interrupted)
+    fn no_key(&self, slot: Key) -> Error {
+        self.link_interrupted(slot).cloned().map_or(Error::Gone, Error::Interrupted)
     }
 
     /// Attaches a link, without waiting for the peer's answer.
@@ -190,15 +190,20 @@ impl<W: Wake> State<W> {
         self.link_over(slot).or(stale).unwrap_or(error)
     }
 
-    /// Returns `true` if a delivery is of an earlier connection.
+    /// Returns `true` if a delivery is of an earlier connection, or of a link before it was attached again.
     pub(super) fn is_stale(&self, slot: Key, delivery: DeliveryKey) -> bool {
         self.recovery.is_some() && !self.is_current(slot, delivery)
     }
 
     /// Returns `true` if a delivery is on the link in the current engine.
     fn is_current(&self, slot: Key, delivery: DeliveryKey) -> bool {
-        let session = self.links.get(slot).and_then(|link| self.sessions.get(link.session));
-        session.and_then(|session| session.key).is_some_and(|key| key.0 == delivery.session)
+        let Some(link) = self.links.get(slot) else { return false };
+        let session = self.sessions.get(link.session).and_then(|session| session.key);
+        let is_latest = link
+            .recipe
+            .as_ref()
+            .is_none_or(|recipe| link.key.is_some() && delivery.number() >= recipe.outage.first);
+        is_latest && session.is_some_and(|key| key.0 == delivery.session)
     }
 
     /// Returns the view of a sending link, unless it is over.
@@ -224,7 +229,7 @@ impl<W: Wake> State<W> {
         let link = self.links.get(slot).ok_or(Error::Gone)?;
         match link.key {
             Some(key) if link.ended.is_none() && self.ended.is_none() => Ok(key),
-            _ => Err(self.link_over(slot).unwrap_or_else(|| self.no_key())),
+            _ => Err(self.link_over(slot).unwrap_or_else(|| self.no_key(slot))),
         }
     }
 

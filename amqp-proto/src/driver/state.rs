@@ -15,7 +15,7 @@ use super::hub::Hub;
 use super::line::{Line, Ticket};
 use super::outcomes::{Awaited, Fate, Outcomes};
 use super::places::Places;
-use super::recipe::LinkRecipe;
+use super::recipe::{LinkRecipe, SessionRecipe};
 use super::recovery::Recovery;
 use super::replay::Replay;
 use super::resumption::Resumption;
@@ -24,7 +24,6 @@ use super::wake::Wake;
 use super::write_buffer::WriteBuffer;
 use super::write_here::WriteHere;
 use crate::client::{CloseReason, ConnectionOptions, DialPlan, Error};
-use crate::config::SessionOptions;
 use crate::connection::Connection as Engine;
 use crate::machine::{Delivery, Reason, Slab};
 use crate::types::{DeliveryKey, Key, LinkKey, Moment, SessionKey, Str};
@@ -60,7 +59,7 @@ pub struct State<W> {
     pub(super) url: Option<Str>,
     /// The way to open a lost connection again, if it is opened again.
     pub(super) recovery: Option<Box<Recovery>>,
-    /// The number of times that the connection was lost.
+    /// The number of times that the connection was lost, or a link on it that comes back.
     pub(super) losses: Arc<AtomicU32>,
     /// Senders that wait until the peer settles deliveries.
     pub(crate) starved: Vec<Key>,
@@ -106,7 +105,7 @@ pub(crate) struct SessionState<W> {
     /// Links of the peer that the application has not taken.
     pub(crate) offered: VecDeque<Key>,
     /// The options to begin it again, if it outlives the connection.
-    pub(super) recipe: Option<Box<SessionOptions>>,
+    pub(super) recipe: Option<Box<SessionRecipe>>,
     /// `true` once the application has ended it.
     pub(super) is_leaving: bool,
 }
@@ -294,7 +293,7 @@ impl<W: Wake> fmt::Debug for LastWords<W> {
 
 impl<W: Wake> State<W> {
     pub(super) fn new(engine: Engine, options: HubOptions<W>) -> Self {
-        let recovery = options.plan.map(|plan| Box::new(Recovery::new(plan, &engine)));
+        let recovery = options.plan.map(|plan| Box::new(Recovery::new(plan, &engine, &options.prefix)));
         Self {
             engine,
             sessions: Slab::default(),
@@ -422,19 +421,21 @@ impl<W: Wake> State<W> {
         (self.clock.0)()
     }
 
-    /// Wakes the waits whose deadline is due.
+    /// Wakes the waits whose deadline is due, and begins and attaches again what is due.
     pub(super) fn ring(&mut self, now: Moment) {
         while let Some(alarm) = self.alarms.first_entry().filter(|alarm| alarm.key().0 <= now) {
             let (place, ticket) = alarm.remove();
             let waiter = self.line(place).and_then(|line| line.take(ticket));
             self.wakes.extend(waiter);
         }
+        self.restore(now);
     }
 
     /// Returns the time of the next deadline.
     pub fn next_deadline(&self) -> Option<Moment> {
         let engine = self.engine.next_deadline().map(|(by, _)| by);
         let alarm = self.alarms.first_key_value().map(|(alarm, _)| alarm.0);
-        engine.into_iter().chain(alarm).min()
+        let due = self.recovery.as_ref().and_then(|recovery| recovery.next_due());
+        engine.into_iter().chain(alarm).chain(due).min()
     }
 }

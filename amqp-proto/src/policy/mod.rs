@@ -10,6 +10,7 @@ mod reconnect;
 mod recovery;
 mod redial;
 mod referral;
+mod retries;
 mod selector;
 mod termini;
 mod transient;
@@ -24,6 +25,7 @@ pub use reconnect::{AddressOrder, Reconnect};
 pub use recovery::Recovery;
 pub use redial::{GiveUp, Redial, RedialStep};
 pub use referral::{Dialable, Referral};
+pub use retries::Retries;
 pub use selector::{
     Candidate, Field, HeaderField, PropertiesField, Selector, SelectorError, SelectorErrorKind,
 };

@@ -165,6 +165,13 @@ impl<'a> SessionMut<'a> {
         self.state().map_or(0, |session| session.outgoing.left())
     }
 
+    /// Returns the number of the next delivery that this end sends, and of the next that it receives.
+    #[cfg_attr(not(feature = "driver"), allow(dead_code))]
+    pub(crate) fn next_numbers(&self) -> (u64, u64) {
+        let Some(session) = self.state() else { return (0, 0) };
+        (session.sent.next(), session.received.as_ref().map_or(0, |ledger| ledger.next()))
+    }
+
     /// Returns the number of unsettled deliveries that this end has sent.
     pub fn unsettled_sent(&self) -> u32 {
         self.state().map_or(0, |session| session.sent.live())
