@@ -5,7 +5,7 @@ set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 state=${PEERS_STATE:-$here/../../target/peers}
-NAMES=(rabbitmq rabbitmq-4 proton-broker rhea-broker)
+NAMES=(rabbitmq rabbitmq-4 proton-broker rhea-broker artemis)
 RHEA=rhea@3.0.5
 PROTON=python-qpid-proton==0.40.0
 USER_NAME=test USER_PASSWORD=secret
@@ -13,10 +13,12 @@ USER_NAME=test USER_PASSWORD=secret
 usage() {
   cat <<'U'
 usage: peers.sh COMMAND ...
-  install [rabbitmq|rabbitmq-4|proton|proton-examples|rhea ...]   install what is missing (default: all)
+  install [rabbitmq|rabbitmq-4|proton|proton-examples|rhea|artemis ...]
+                       install what is missing (default: all)
   up NAME [--port P] [--tls [--tls-port Q]] [--mtls] [--cert C] [--sasl] [-- broker options]
-                       start and wait for it; NAME is rabbitmq (3.10), rabbitmq-4, proton-broker or
-                       rhea-broker; C is the certificate that it shows: server, or expired, or wrong-name
+                       start and wait for it; NAME is rabbitmq (3.10), rabbitmq-4, proton-broker,
+                       rhea-broker or artemis (no TLS or SASL); C is the certificate that it shows: server, or
+                       expired, or wrong-name
   wait NAME [SECONDS]  wait until it answers an AMQP header (default 60)
   url NAME [--tls]     print its URL (with user and password when it was started with --sasl)
   certs                print the folder with ca.pem, server.pem, client.pem and so on, and their keys
@@ -132,6 +134,8 @@ install_rhea() {
 . "$here/rabbitmq-4.sh"
 # shellcheck source=rabbitmq-4-cluster.sh
 . "$here/rabbitmq-4-cluster.sh"
+# shellcheck source=artemis.sh
+. "$here/artemis.sh"
 
 # -- certificates and users -------------------------------------------------
 certs() {
@@ -278,6 +282,7 @@ cmd_up() {
     rabbitmq-4) : "${port:=26680}" ;;
     proton-broker) : "${port:=26700}" ;;
     rhea-broker) : "${port:=26710}" ;;
+    artemis) : "${port:=26732}" ;;
   esac
   [[ -z $tls ]] || : "${tls_port:=$((port + 1))}"
   args="$port $tls_port mtls=$mtls cert=$cert sasl=$sasl ${extra[*]:-}"
@@ -304,6 +309,7 @@ cmd_up() {
     rabbitmq-4) up_rabbitmq4 ;;
     proton-broker) up_proton ;;
     rhea-broker) up_rhea ;;
+    artemis) up_artemis ;;
   esac
   printf 'port=%q tls_port=%q sasl=%q args_was=%q\n' "$port" "$tls_port" "$sasl" "$args" >"$state/$name/settings"
   cmd_wait "$name"
@@ -438,7 +444,7 @@ case $command in
 esac
 case $command in
   install)
-    (($#)) || set -- rabbitmq rabbitmq-4 proton proton-examples rhea
+    (($#)) || set -- rabbitmq rabbitmq-4 proton proton-examples rhea artemis
     for n in "$@"; do
       case $n in
         rabbitmq) install_rabbitmq ;;
@@ -446,7 +452,8 @@ case $command in
         proton | proton-broker) install_proton ;;
         proton-examples) install_proton_examples ;;
         rhea | rhea-broker) install_rhea ;;
-        *) die "install rabbitmq|rabbitmq-4|proton|proton-examples|rhea" ;;
+        artemis) install_artemis ;;
+        *) die "install rabbitmq|rabbitmq-4|proton|proton-examples|rhea|artemis" ;;
       esac
     done
     ;;
