@@ -3,9 +3,10 @@
 use core::fmt;
 use core::ops::Range;
 
+use alloc::vec;
 use alloc::vec::Vec;
+
 use bytes::{Bytes, BytesMut};
-use smallvec::SmallVec;
 
 /// The octets of a message, in chunks.
 ///
@@ -22,8 +23,23 @@ use smallvec::SmallVec;
 /// ```
 #[derive(Clone, Default)]
 pub struct Payload {
-    chunks: SmallVec<[Bytes; 1]>,
+    chunks: Chunks,
     len: usize,
+}
+
+/// The chunks of a payload. Most messages have one: it costs no allocation, and little to move and to drop.
+#[derive(Clone)]
+enum Chunks {
+    /// One chunk, or none if it is empty.
+    One(Bytes),
+    Many(Vec<Bytes>),
+}
+
+impl Default for Chunks {
+    #[inline]
+    fn default() -> Self {
+        Self::One(Bytes::new())
+    }
 }
 
 impl Payload {
@@ -34,9 +50,14 @@ impl Payload {
 
     /// Adds a chunk at the end.
     pub fn push(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.len += chunk.len();
-            self.chunks.push(chunk);
+        if chunk.is_empty() {
+            return;
+        }
+        self.len += chunk.len();
+        match &mut self.chunks {
+            Chunks::One(first) if first.is_empty() => *first = chunk,
+            Chunks::One(first) => self.chunks = Chunks::Many(vec![core::mem::take(first), chunk]),
+            Chunks::Many(chunks) => chunks.push(chunk),
         }
     }
 
@@ -52,14 +73,18 @@ impl Payload {
 
     /// Returns the chunks. No chunk is empty.
     pub fn chunks(&self) -> &[Bytes] {
-        &self.chunks
+        match &self.chunks {
+            Chunks::One(chunk) if chunk.is_empty() => &[],
+            Chunks::One(chunk) => core::slice::from_ref(chunk),
+            Chunks::Many(chunks) => chunks,
+        }
     }
 
     /// Returns a part of the octets, without a copy. A range beyond the end is cut.
     pub fn slice(&self, range: Range<usize>) -> Self {
         let mut part = Self::new();
         let mut start = 0;
-        for chunk in &self.chunks {
+        for chunk in self.chunks() {
             let from = range.start.saturating_sub(start).min(chunk.len());
             let to = range.end.saturating_sub(start).min(chunk.len());
             if from < to {
@@ -75,7 +100,10 @@ impl Payload {
         if self.is_empty() {
             *self = other;
         } else {
-            other.chunks.into_iter().for_each(|chunk| self.push(chunk));
+            match other.chunks {
+                Chunks::One(chunk) => self.push(chunk),
+                Chunks::Many(chunks) => self.extend(chunks),
+            }
         }
     }
 
@@ -97,14 +125,18 @@ impl Payload {
     /// ```
     pub fn compact(&mut self) {
         const LARGE: usize = 4096;
-        for chunk in self.chunks.iter_mut().filter(|chunk| chunk.len() < LARGE) {
+        let chunks = match &mut self.chunks {
+            Chunks::One(chunk) => core::slice::from_mut(chunk),
+            Chunks::Many(chunks) => chunks,
+        };
+        for chunk in chunks.iter_mut().filter(|chunk| chunk.len() < LARGE) {
             *chunk = Bytes::copy_from_slice(chunk);
         }
     }
 
     /// Returns the octets as one buffer: shared if there is one chunk, otherwise copied.
     pub fn to_bytes(&self) -> Bytes {
-        match &*self.chunks {
+        match self.chunks() {
             [] => Bytes::new(),
             [chunk] => chunk.clone(),
             chunks => {
@@ -120,8 +152,9 @@ impl From<Bytes> for Payload {
     #[inline]
     fn from(chunk: Bytes) -> Self {
         match chunk.len() {
+            // An empty chunk may share a block.
             0 => Self::new(),
-            len => Self { chunks: SmallVec::from_buf([chunk]), len },
+            len => Self { chunks: Chunks::One(chunk), len },
         }
     }
 }
@@ -158,13 +191,13 @@ impl<'a> IntoIterator for &'a Payload {
     type IntoIter = core::slice::Iter<'a, Bytes>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.chunks.iter()
+        self.chunks().iter()
     }
 }
 
 impl PartialEq<[u8]> for Payload {
     fn eq(&self, octets: &[u8]) -> bool {
-        self.len == octets.len() && self.chunks.iter().flatten().eq(octets)
+        self.len == octets.len() && self.chunks().iter().flatten().eq(octets)
     }
 }
 
@@ -179,7 +212,7 @@ impl FromIterator<Bytes> for Payload {
 /// Compares the octets, wherever the chunks are cut.
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
-        self.len == other.len && self.chunks.iter().flatten().eq(other.chunks.iter().flatten())
+        self.len == other.len && self.chunks().iter().flatten().eq(other.chunks().iter().flatten())
     }
 }
 
@@ -187,6 +220,6 @@ impl Eq for Payload {}
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{} octets in {} chunks>", self.len, self.chunks.len())
+        write!(f, "<{} octets in {} chunks>", self.len, self.chunks().len())
     }
 }
