@@ -62,8 +62,14 @@ impl<'a> Decoder<'a> {
     }
 
     /// Returns a part of the source as a `Bytes` value, without a copy.
+    #[inline(always)]
     pub(crate) fn share(&self, part: &'a [u8]) -> Bytes {
-        self.source.slice_ref(part)
+        if part.is_empty() {
+            return Bytes::new();
+        }
+        // As `slice_ref`, which is not inlined.
+        let at = part.as_ptr().addr().wrapping_sub(self.source.as_ptr().addr());
+        self.source.slice(at..at.wrapping_add(part.len()))
     }
 
     /// Returns the position of the constructor before `input`, for errors about the constructor.
@@ -103,12 +109,12 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Reads the octets of a string, and checks that they are UTF-8.
-    #[inline]
-    pub(crate) fn text(&self, code: u8, input: &'a [u8]) -> Parsed<'a, &'a [u8]> {
+    /// Reads a string, and checks that it is UTF-8.
+    #[inline(never)] // one call for each string
+    pub(crate) fn text(&self, code: u8, input: &'a [u8]) -> Parsed<'a, Str> {
         let (rest, octets) = self.variable(code, input)?;
         match Str::check(octets) {
-            Ok(()) => Ok((rest, octets)),
+            Ok(()) => Ok((rest, Str::checked(self.share(octets)))),
             Err(error) => {
                 Err(fail(octets.get(error.valid_up_to()..).unwrap_or(octets), DecodeErrorKind::Utf8))
             }
@@ -226,8 +232,7 @@ decode! {
     }
     Str as "string": |decoder, code, input| {
         Code::STRING8 | Code::STRING32 => {
-            let (rest, octets) = decoder.text(code, input)?;
-            Ok((rest, Str::checked(decoder.share(octets))))
+            decoder.text(code, input)
         },
     }
     Symbol as "symbol": |decoder, code, input| {

@@ -217,7 +217,7 @@ impl<'a> Open<'a> {
             if *code == Code::STRING8 {
                 let text;
                 (rest, text) = decoder.text(Code::STRING8, after)?;
-                self.values.push(Value::String(Str::checked(decoder.share(text))));
+                self.values.push(Value::String(text));
                 continue;
             }
             let Some(kind) = Code::kind(*code) else { break };
