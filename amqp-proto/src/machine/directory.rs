@@ -24,7 +24,7 @@ impl<I> Default for Directory<I> {
 }
 
 impl<I: Index> Directory<I> {
-    #[inline]
+    #[inline(always)] // for each transfer
     pub(crate) fn get(&self, number: u32) -> Option<I> {
         match self.near.get(number as usize) {
             Some(&index) => (index != I::NONE).then_some(index),

@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::delivery::{Arrived, IncomingTransfer, Updates};
+use super::delivery::{Arrived, Updates};
 use super::directory::{Directory, Numbers};
 use super::effects::Effects;
 use super::fault::{ConnectionFault, Fault, SessionFault};
@@ -14,7 +14,7 @@ use super::slab::Slab;
 #[cfg(feature = "tracing")]
 use super::spans::Spans;
 use crate::types::{DecodingLimits, Key, Limits, LinkIx, Moment, SessionIx};
-use crate::wire::Performative;
+use crate::wire::{Performative, Transfer};
 use bytes::Bytes;
 
 /// The sessions and links of a connection.
@@ -111,11 +111,10 @@ impl Endpoints {
     }
 
     /// Handles a transfer, and returns its event. Faults of a session or a link are answered here.
-    #[inline]
     pub(crate) fn on_transfer_frame(
         &mut self,
         channel: u16,
-        transfer: &impl IncomingTransfer,
+        transfer: &Transfer,
         payload: Bytes,
     ) -> Result<Option<Arrived>, ConnectionFault> {
         let Some(index) = self.channels.get(channel.into()) else { return Err(self.unmapped(channel)) };

@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 
 use bytes::buf::Limit;
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::codec::{DecodeError, to_usize};
 use crate::wire::{FrameHeader, ProtocolHeader, RawFrame};
@@ -86,6 +86,17 @@ pub(crate) struct Input {
     /// The number of octets to request, and the number in the buffer at the last request.
     ask: usize,
     before: usize,
+}
+
+/// A frame of type AMQP without an extended header.
+pub(crate) struct PlainFrame<'a> {
+    pub(crate) channel: u16,
+    /// The octets behind the header; `None` while some of them are missing.
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+impl PlainFrame<'_> {
+    pub(crate) const HEADER_LEN: usize = 8;
 }
 
 impl Input {
@@ -192,14 +203,31 @@ impl Input {
 
     /// Takes the next frame, if it is complete. Takes nothing on error. A frame of more than `max_frame_size`
     /// octets is an error as soon as its size is known [2.7.1].
-    #[inline(always)]
+    #[inline]
     pub(crate) fn frame(&mut self, max_frame_size: u32) -> Result<Option<RawFrame>, DecodeError> {
         let Some(header) = FrameHeader::decode(&self.buffer, max_frame_size)? else { return Ok(None) };
         let size = to_usize(header.size);
         if size > self.buffer.len() {
             return Ok(None);
         }
-        Ok(Some(RawFrame { header, octets: self.buffer.split_to(size).freeze() }))
+        Ok(Some(RawFrame { header, octets: self.take(0, size) }))
+    }
+
+    /// Returns the next frame without taking it, if it is one of AMQP without an extended header.
+    #[inline(always)] // called in one place
+    pub(crate) fn plain_frame(&self, max_frame_size: u32) -> Option<PlainFrame<'_>> {
+        let (&[a, b, c, d, 2, 0, high, low], rest) = self.buffer.split_first_chunk()? else { return None };
+        let size = u32::from_be_bytes([a, b, c, d]);
+        let body = to_usize(size).checked_sub(PlainFrame::HEADER_LEN)?;
+        let channel = u16::from_be_bytes([high, low]);
+        (size <= max_frame_size).then_some(PlainFrame { channel, body: rest.get(..body) })
+    }
+
+    /// Takes octets, and returns those behind the first `head`.
+    #[inline(never)] // so that what it calls is inlined
+    pub(crate) fn take(&mut self, head: usize, octets: usize) -> Bytes {
+        self.buffer.advance(head);
+        self.buffer.split_to(octets).freeze()
     }
 
     /// Drops all octets.

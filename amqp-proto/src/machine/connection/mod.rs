@@ -394,6 +394,15 @@ impl Machine {
         if self.is_over || !matches!(self.handshake, Handshake::Amqp) || self.has_too_much_output() {
             return self.step_below();
         }
+        match self.take_usual() {
+            Some(step) => step,
+            None => self.step_frame(),
+        }
+    }
+
+    /// Handles the next frame, whatever it is.
+    #[inline(never)] // for what is not a usual transfer
+    fn step_frame(&mut self) -> Step {
         match self.input.frame(self.frame_size) {
             Ok(Some(frame)) => self.on_frame(frame),
             Ok(None) => self.step_end(),

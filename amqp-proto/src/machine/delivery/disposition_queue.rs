@@ -66,6 +66,19 @@ impl DispositionQueue {
         self.add_apart(id, settled, state)
     }
 
+    /// Adds a delivery that is accepted and settled, if it follows those of the only range. Otherwise changes nothing
+    /// and returns `false`.
+    #[inline]
+    pub(crate) fn accept_next(&mut self, id: DeliveryNumber) -> bool {
+        let [range] = &mut *self.ranges else { return false };
+        let is_accepted = matches!(range.state, Some(DeliveryState::Outcome(Outcome::Accepted)));
+        let is_next = range.last.next() == id && range.settled && is_accepted;
+        if is_next {
+            range.last = id;
+        }
+        is_next
+    }
+
     /// Adds a delivery that does not follow the last one.
     fn add_apart(&mut self, id: DeliveryNumber, settled: bool, state: Option<&DeliveryState>) -> bool {
         let neighbour = self.ranges.iter().position(|range| {

@@ -109,8 +109,14 @@ impl Ledger {
             chain.first = number;
         } else {
             record.before = id(chain.last).get();
-            if let Some(last) = self.get_mut(chain.last) {
-                last.after = own;
+            let (at, is_young) = (self.place(chain.last), self.is_young(chain.last));
+            match self.ring.get_mut(at) {
+                Some(last) if is_young && last.is_live() => last.after = own,
+                _ => {
+                    if let Some(last) = self.old.get_mut(&chain.last) {
+                        last.after = own;
+                    }
+                }
             }
         }
         chain.last = number;
@@ -225,16 +231,19 @@ impl Ledger {
     fn unchain(&mut self, number: u64, before_id: u32, after_id: u32, chain: &mut Chain) {
         let own = id(number).get();
         let (back, ahead) = (own.wrapping_sub(before_id), after_id.wrapping_sub(own));
+        let (is_first, is_last) = (number == chain.first, number == chain.last);
         chain.len -= 1;
-        if back == 0 {
+        if is_first {
+            // Deliveries are mostly settled in order, so the next one is left alone: what is before the first in a
+            // chain does not count.
             chain.first = number + u64::from(ahead);
         } else if let Some(before) = self.get_mut(number - u64::from(back)) {
-            before.after = if ahead == 0 { before_id } else { after_id };
+            before.after = if is_last { before_id } else { after_id };
         }
-        if ahead == 0 {
+        if is_last {
             chain.last = number - u64::from(back);
-        } else if let Some(after) = self.get_mut(number + u64::from(ahead)) {
-            after.before = if back == 0 { after_id } else { before_id };
+        } else if !is_first && let Some(after) = self.get_mut(number + u64::from(ahead)) {
+            after.before = before_id;
         }
     }
 

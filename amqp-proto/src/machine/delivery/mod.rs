@@ -33,10 +33,11 @@ mod send;
 mod send_check;
 mod settle;
 mod tags;
+mod transfer_head;
 
 pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use disposition_queue::DispositionQueue;
-pub(crate) use incoming::{Arrived, IncomingTransfer, TransferHead};
+pub(crate) use incoming::{Arrived, UsualTransfer};
 pub(crate) use ledger::{Chain, Ledger, id};
 pub(crate) use record::{Record, Tag};
 pub(crate) use settle::{Updates, brief_outcome, forget};

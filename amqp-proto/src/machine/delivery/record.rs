@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use super::tags::TagNumber;
 use crate::types::{DeliveryTag, Index, LinkIx};
 use crate::wire::{DeliveryState, Outcome};
 
@@ -17,8 +18,9 @@ pub(crate) struct Record {
     pub(crate) second: bool,
     /// States that do not fit in `local` and `remote`.
     states: Option<Box<States>>,
-    /// The ids of the link's unsettled deliveries before and after this one; its own id at the ends.
+    /// The id of the link's unsettled delivery before this one. It does not count in the first one.
     pub(super) before: u32,
+    /// The id of the link's unsettled delivery after this one; its own id in the last one.
     pub(super) after: u32,
 }
 
@@ -155,20 +157,45 @@ fn brief(state: &DeliveryState) -> Brief {
 /// A delivery tag in 16 octets; a tag of more than 14 octets is on the heap.
 #[derive(Debug, Clone)]
 pub(crate) enum Tag {
-    Short(u8, [u8; 14]),
+    /// The length, the first eight octets as a number, and the octets behind them. Both are padded with zeros.
+    Short(u8, u64, [u8; 6]),
     Long(Box<DeliveryTag>),
 }
 
 impl Tag {
-    pub(crate) const EMPTY: Self = Self::Short(0, [0; 14]);
+    pub(crate) const EMPTY: Self = Self::Short(0, 0, [0; 6]);
+
+    /// Reads a tag of this length at the beginning of `octets`, and returns the rest.
+    #[inline(always)]
+    pub(super) fn read(len: u8, octets: &[u8]) -> Option<(Self, &[u8])> {
+        // Eight octets are read at once, and those behind the tag are masked out: there are mostly as many.
+        if (1..=8).contains(&len)
+            && let Some(word) = octets.first_chunk()
+        {
+            let number = u64::from_be_bytes(*word) & (u64::MAX << (64 - 8 * u32::from(len)));
+            return Some((Self::Short(len, number, [0; 6]), octets.get(usize::from(len)..)?));
+        }
+        let (tag, rest) = octets.split_at_checked(usize::from(len))?;
+        Some((DeliveryTag::new(tag).ok()?.into(), rest))
+    }
+
+    /// Returns a short tag as a comparable value.
+    #[inline(always)]
+    pub(super) fn number(&self) -> TagNumber {
+        match self {
+            Self::Short(len @ 1..=8, number, _) => Some((*len, *number)),
+            _ => None,
+        }
+    }
 }
 
 impl From<DeliveryTag> for Tag {
-    #[inline]
+    #[inline(always)] // mostly of a known length
     fn from(tag: DeliveryTag) -> Self {
-        let (octets, len) = tag.padded();
-        match octets.first_chunk() {
-            Some(short) if len <= 14 => Self::Short(len, *short),
+        match tag.padded() {
+            (&[a, b, c, d, e, f, g, h, i, j, k, l, m, n, ..], len @ ..=14) => {
+                Self::Short(len, u64::from_be_bytes([a, b, c, d, e, f, g, h]), [i, j, k, l, m, n])
+            }
             _ => Self::Long(Box::new(tag)),
         }
     }
@@ -177,7 +204,10 @@ impl From<DeliveryTag> for Tag {
 impl From<&Tag> for DeliveryTag {
     fn from(tag: &Tag) -> Self {
         match tag {
-            Tag::Short(len, octets) => {
+            Tag::Short(len, number, more) => {
+                let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+                let [i, j, k, l, m, n] = *more;
+                let octets = [a, b, c, d, e, f, g, h, i, j, k, l, m, n];
                 Self::new(octets.get(..usize::from(*len)).unwrap_or_default()).unwrap_or_default()
             }
             Tag::Long(tag) => **tag,

@@ -5,8 +5,9 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::incoming::TransferHead;
 use super::send_check::{Permit, commit, first_transfer};
+use super::tags::number;
+use super::transfer_head::TransferHead;
 use crate::config::SendOptions;
 use crate::machine::command_error::SendError;
 use crate::machine::endpoints::Endpoints;
@@ -123,7 +124,7 @@ impl Endpoints {
             return None;
         }
         let tag = sender.next_tag();
-        if !settled && !link.tags.is_larger(&tag) {
+        if !settled && !link.tags.is_larger(number(&tag)) {
             return None;
         }
         let (handle, id) = (Handle::new(link.handle), session.sent.next_id());
@@ -132,7 +133,7 @@ impl Endpoints {
         self.fx.send_transfer(session.channel, &head, octets).ok()?;
         let key = DeliveryKey::sent(session.key, session.sent.next());
         if !settled {
-            link.tags.add_larger(&tag);
+            link.tags.add_larger(number(&tag));
         }
         session.outgoing.send();
         commit(link, session, &Permit::usual(tag, settled), options);

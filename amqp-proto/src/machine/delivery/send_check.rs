@@ -4,6 +4,7 @@ use alloc::collections::BTreeSet;
 
 use super::record::{Record, Tag};
 use super::scheduler::FRAME_HEADER;
+use super::tags::number;
 use crate::codec::{EncodeError, to_usize};
 use crate::config::SendOptions;
 use crate::machine::command_error::SendError;
@@ -139,7 +140,7 @@ impl Endpoints {
         // Recording the tag comes last, since no later check may fail.
         let (sent, chain) = (&session.sent, &link.chain);
         let live = || live_tags(sent, chain);
-        while !settled && !link.tags.insert(&permit.tag, live) {
+        while !settled && !link.tags.insert(number(&permit.tag), || permit.tag, live) {
             if options.tag.is_some() {
                 return Err(SendError::TagInUse(permit.tag));
             }

@@ -23,9 +23,14 @@ impl Tags {
 
     /// Adds a tag. Returns `false` without any change if the tag is in use; `live` returns the tags in use.
     #[inline(always)]
-    pub(crate) fn insert(&mut self, tag: &DeliveryTag, live: impl FnOnce() -> BTreeSet<DeliveryTag>) -> bool {
-        if self.is_larger(tag) {
-            self.add_larger(tag);
+    pub(crate) fn insert(
+        &mut self,
+        number: TagNumber,
+        tag: impl FnOnce() -> DeliveryTag,
+        live: impl FnOnce() -> BTreeSet<DeliveryTag>,
+    ) -> bool {
+        if self.is_larger(number) {
+            self.add_larger(number);
             return true;
         }
         self.insert_in_set(tag, live)
@@ -33,19 +38,23 @@ impl Tags {
 
     /// Returns `true` if a tag is not in use, since it is larger than all before.
     #[inline]
-    pub(crate) fn is_larger(&self, tag: &DeliveryTag) -> bool {
-        self.set.is_none() && number(tag).is_some_and(|number| number > self.largest)
+    pub(crate) fn is_larger(&self, number: TagNumber) -> bool {
+        self.set.is_none() && number.is_some_and(|number| number > self.largest)
     }
 
     /// Adds a tag that [`is_larger`](Self::is_larger).
     #[inline]
-    pub(crate) fn add_larger(&mut self, tag: &DeliveryTag) {
-        self.largest = number(tag).unwrap_or(self.largest);
+    pub(crate) fn add_larger(&mut self, number: TagNumber) {
+        self.largest = number.unwrap_or(self.largest);
     }
 
     #[cold]
-    fn insert_in_set(&mut self, tag: &DeliveryTag, live: impl FnOnce() -> BTreeSet<DeliveryTag>) -> bool {
-        self.set.get_or_insert_with(|| Box::new(live())).insert(*tag)
+    fn insert_in_set(
+        &mut self,
+        tag: impl FnOnce() -> DeliveryTag,
+        live: impl FnOnce() -> BTreeSet<DeliveryTag>,
+    ) -> bool {
+        self.set.get_or_insert_with(|| Box::new(live())).insert(tag())
     }
 
     /// Returns `true` if unused tags must be removed.
@@ -65,9 +74,13 @@ impl Tags {
     }
 }
 
-/// Returns a short tag as a comparable value: a shorter tag is smaller.
+/// A short tag as a comparable value, its length and its octets: a shorter tag is smaller. `None` for an empty tag
+/// and for a long one.
+pub(crate) type TagNumber = Option<(u8, u64)>;
+
+/// Returns the number of a tag.
 #[inline]
-fn number(tag: &DeliveryTag) -> Option<(u8, u64)> {
+pub(super) fn number(tag: &DeliveryTag) -> TagNumber {
     let (octets, len) = tag.padded();
     let first = octets.first_chunk().copied().unwrap_or_default();
     (1..=8).contains(&len).then(|| (len, u64::from_be_bytes(first)))
@@ -75,7 +88,7 @@ fn number(tag: &DeliveryTag) -> Option<(u8, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Tags;
+    use super::{Tags, number};
     use crate::types::DeliveryTag;
     use std::collections::BTreeSet;
 
@@ -97,7 +110,7 @@ mod tests {
                 }
             } else {
                 let fresh = !live.contains(&tag);
-                assert_eq!(tags.insert(&tag, || live.clone()), fresh, "{tag:?} at {step}");
+                assert_eq!(tags.insert(number(&tag), || tag, || live.clone()), fresh, "{tag:?} at {step}");
                 live.insert(tag);
             }
         }

@@ -161,16 +161,26 @@ impl ReceiverCredit {
     }
 
     /// Records the begin of a delivery. Returns `false` if there was never credit for it [2.8.18].
-    #[inline]
     pub(crate) fn receive(&mut self) -> bool {
-        let Some(count) = self.count else { return false };
-        if !count.precedes(self.given) && !self.spend() {
-            return false;
+        let is_permitted = self.permits() || (self.count.is_some() && self.spend());
+        if is_permitted {
+            self.take();
         }
-        self.count = Some(count.next());
+        is_permitted
+    }
+
+    /// Returns `true` if the sender has credit for one more delivery, or had it.
+    #[inline]
+    pub(crate) fn permits(&self) -> bool {
+        self.count.is_some_and(|count| count.precedes(self.given))
+    }
+
+    /// Records the begin of a delivery that is permitted.
+    #[inline]
+    pub(crate) fn take(&mut self) {
+        self.count = self.count.map(SequenceNo::next);
         self.credit = self.credit.saturating_sub(1);
         self.available = self.available.saturating_sub(1);
-        true
     }
 
     /// Returns `true` if more deliveries may arrive than there is credit: some was withdrawn, which the

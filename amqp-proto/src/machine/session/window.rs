@@ -74,6 +74,7 @@ impl IncomingWindow {
     }
 
     /// Returns the number of transfers that the peer may still send.
+    #[inline]
     pub(crate) fn left(&self) -> u32 {
         self.left
     }
@@ -81,9 +82,18 @@ impl IncomingWindow {
     /// Records a received transfer [2.5.6] [2.8.17].
     #[inline]
     pub(crate) fn receive(&mut self) -> Result<(), SessionFault> {
-        self.left = self.left.checked_sub(1).ok_or(SessionFault::Window)?;
-        self.next_id = self.next_id.next();
+        if self.left == 0 {
+            return Err(SessionFault::Window);
+        }
+        self.take();
         Ok(())
+    }
+
+    /// Records a received transfer that the window has room for.
+    #[inline]
+    pub(crate) fn take(&mut self) {
+        self.left = self.left.saturating_sub(1);
+        self.next_id = self.next_id.next();
     }
 
     /// Adds frames and octets that wait for the application.

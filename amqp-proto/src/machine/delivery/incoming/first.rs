@@ -12,22 +12,8 @@ use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::link::{Arrival, Held, Link, LinkEnd, Progress, Resumption};
 use crate::machine::session::Session;
 use crate::message::Payload;
-use crate::types::{DeliveryKey, DeliveryNumber, DeliveryTag, Handle, Key, Limits, LinkIx, ReceiverKey};
+use crate::types::{DeliveryKey, DeliveryNumber, DeliveryTag, Key, Limits, LinkIx, ReceiverKey};
 use crate::wire::{DeliveryState, SenderSettleMode};
-
-/// A received transfer in either of its decoded forms.
-pub(crate) trait IncomingTransfer {
-    fn handle(&self) -> Handle;
-
-    /// Handles the transfer for its link. A fault ends the link.
-    fn take(
-        &self,
-        link: &mut Link,
-        session: &mut Session,
-        limits: &Limits,
-        payload: Bytes,
-    ) -> Result<Option<Arrived>, Fault>;
-}
 
 /// The event of a transfer.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +58,6 @@ pub(super) struct First<'a> {
 
 impl First<'_> {
     /// Handles the transfer if it fits the modes of the link and no other delivery is incomplete.
-    #[inline(always)] // where it is known that nothing is unusual, nothing of that is looked at
     pub(super) fn take(
         self,
         link: &mut Link,
@@ -125,7 +110,6 @@ impl First<'_> {
     }
 
     /// Checks the transfer against the link and the session, and returns the number of the delivery.
-    #[inline(always)]
     fn admit(
         &self,
         link: &mut Link,
@@ -157,7 +141,7 @@ impl First<'_> {
             return Ok(number);
         }
         let chain = &link.chain;
-        if !link.tags.insert(self.tag, || live_tags(ledger, chain)) {
+        if !link.tags.insert(tag.number(), || *self.tag, || live_tags(ledger, chain)) {
             return Err(LinkFault::TagInUse.on(link.key.index));
         }
         let mut record = Record::new(tag.clone(), link.key.index);

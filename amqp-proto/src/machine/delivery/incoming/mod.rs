@@ -1,10 +1,10 @@
 //! Receiving: transfers are joined to messages, and read as a whole or in pieces [2.6.14] [2.7.5].
 
 mod first;
-mod head;
+mod usual;
 
-pub(crate) use first::{Arrived, IncomingTransfer};
-pub(crate) use head::TransferHead;
+pub(crate) use first::Arrived;
+pub(crate) use usual::UsualTransfer;
 
 use alloc::boxed::Box;
 
@@ -22,16 +22,15 @@ use crate::machine::link::{Arrival, Held, Link, LinkEnd, LinkHalf, Progress, Rec
 use crate::machine::recovery::skip;
 use crate::machine::session::Session;
 use crate::message::Payload;
-use crate::types::{DeliveryKey, DeliveryTag, Handle, Key, Limits, LinkIx, ReceiverKey, SessionIx};
+use crate::types::{DeliveryKey, DeliveryTag, Key, Limits, LinkIx, ReceiverKey, SessionIx};
 use crate::wire::{Outcome, ReceiverSettleMode, SenderSettleMode, Transfer};
 
 impl Endpoints {
     /// Handles a transfer, which begins or continues a delivery.
-    #[inline]
     pub(crate) fn on_transfer(
         &mut self,
         index: SessionIx,
-        transfer: &impl IncomingTransfer,
+        transfer: &Transfer,
         payload: Bytes,
     ) -> Result<Option<Arrived>, Fault> {
         let Some(session) = self.sessions.at(index) else { return Ok(None) };
@@ -39,7 +38,7 @@ impl Endpoints {
             return Ok(None);
         }
         session.incoming.receive()?;
-        let handle = transfer.handle().get();
+        let handle = transfer.handle.get();
         let Some(at) = session.handles.get(handle) else {
             return Err(SessionFault::UnattachedHandle(handle).into());
         };
@@ -48,7 +47,7 @@ impl Endpoints {
         match link.halves.local() {
             // Transfers that were on the way when this end detached belong to the suspended link (L-DET-02).
             LinkHalf::Attached | LinkHalf::Detached => {
-                arrived = transfer.take(link, session, &self.limits, payload)?;
+                arrived = take(transfer, link, session, &self.limits, payload)?;
                 tops_up = self.fx.tell_credit(link, arrived.is_none());
             }
             // This end has not granted any credit yet (L-ATT-13).
@@ -165,86 +164,43 @@ impl Effects {
     }
 }
 
-impl IncomingTransfer for Transfer {
-    #[inline]
-    fn handle(&self) -> Handle {
-        self.handle
+/// Checks and handles the transfer. A fault ends the link.
+fn take(
+    transfer: &Transfer,
+    link: &mut Link,
+    session: &mut Session,
+    limits: &Limits,
+    payload: Bytes,
+) -> Result<Option<Arrived>, Fault> {
+    let settled = transfer.settled == Some(true);
+    let LinkEnd::Receiver(receiver) = &mut link.end else {
+        return Err(LinkFault::TransferToSender.on(link.key.index));
+    };
+    if transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second)
+        && link.rcv_settle_mode == ReceiverSettleMode::First
+    {
+        return Err(LinkFault::Second.on(link.key.index));
     }
-
-    /// Checks and handles the transfer. A fault ends the link.
-    fn take(
-        &self,
-        link: &mut Link,
-        session: &mut Session,
-        limits: &Limits,
-        payload: Bytes,
-    ) -> Result<Option<Arrived>, Fault> {
-        let settled = self.settled == Some(true);
-        let LinkEnd::Receiver(receiver) = &mut link.end else {
-            return Err(LinkFault::TransferToSender.on(link.key.index));
-        };
-        if self.rcv_settle_mode == Some(ReceiverSettleMode::Second)
-            && link.rcv_settle_mode == ReceiverSettleMode::First
-        {
-            return Err(LinkFault::Second.on(link.key.index));
-        }
-        if settled && link.snd_settle_mode == SenderSettleMode::Unsettled && !self.aborted {
-            return Err(LinkFault::Settled.on(link.key.index));
-        }
-        if let Some(partial) = receiver.take_partial() {
-            return take_more(link, session, limits, partial, self, payload);
-        }
-        let Some(tag) = &self.delivery_tag else { return Err(LinkFault::NoDeliveryTag.on(link.key.index)) };
-        let Some(id) = self.delivery_id else { return Err(LinkFault::NoDeliveryId.on(link.key.index)) };
-        let first = First {
-            id,
-            tag,
-            message_format: self.message_format.unwrap_or(0),
-            settled,
-            second: self.rcv_settle_mode.unwrap_or(link.rcv_settle_mode) == ReceiverSettleMode::Second,
-            more: self.more,
-            resume: self.resume,
-            aborted: self.aborted,
-            state: self.state.as_ref(),
-        };
-        first.take(link, session, limits, payload)
+    if settled && link.snd_settle_mode == SenderSettleMode::Unsettled && !transfer.aborted {
+        return Err(LinkFault::Settled.on(link.key.index));
     }
-}
-
-impl IncomingTransfer for TransferHead {
-    #[inline]
-    fn handle(&self) -> Handle {
-        self.handle
+    if let Some(partial) = receiver.take_partial() {
+        return take_more(link, session, limits, partial, transfer, payload);
     }
-
-    #[inline(always)] // called in one place
-    fn take(
-        &self,
-        link: &mut Link,
-        session: &mut Session,
-        limits: &Limits,
-        payload: Bytes,
-    ) -> Result<Option<Arrived>, Fault> {
-        let is_plain = match &link.end {
-            LinkEnd::Receiver(receiver) => receiver.partial().is_none(),
-            LinkEnd::Sender(_) => false,
-        };
-        if !is_plain || (self.settled && link.snd_settle_mode == SenderSettleMode::Unsettled) {
-            return Transfer::from(self).take(link, session, limits, payload);
-        }
-        let first = First {
-            id: self.delivery_id,
-            tag: &self.delivery_tag,
-            message_format: self.message_format,
-            settled: self.settled,
-            second: link.rcv_settle_mode == ReceiverSettleMode::Second,
-            more: false,
-            resume: false,
-            aborted: false,
-            state: None,
-        };
-        first.take(link, session, limits, payload)
-    }
+    let Some(tag) = &transfer.delivery_tag else { return Err(LinkFault::NoDeliveryTag.on(link.key.index)) };
+    let Some(id) = transfer.delivery_id else { return Err(LinkFault::NoDeliveryId.on(link.key.index)) };
+    let first = First {
+        id,
+        tag,
+        message_format: transfer.message_format.unwrap_or(0),
+        settled,
+        second: transfer.rcv_settle_mode.unwrap_or(link.rcv_settle_mode) == ReceiverSettleMode::Second,
+        more: transfer.more,
+        resume: transfer.resume,
+        aborted: transfer.aborted,
+        state: transfer.state.as_ref(),
+    };
+    first.take(link, session, limits, payload)
 }
 
 /// Handles a further transfer of a delivery.
