@@ -40,7 +40,9 @@ up_artemis() { # the variables of cmd_up are seen here
   start "$state/artemis/pid" "$state/artemis/log" "$d/bin/artemis" run
 }
 
-artemis_configure() { # broker.xml: one acceptor, queues that are not copied to every receiver, any filling of the disk
+# Writes into broker.xml: one acceptor; queues that are not copied to every receiver; messages that may come back any number of
+# times, as after ten they would be dead letters; a disk may be full.
+artemis_configure() { # broker.xml
   /usr/bin/python3 - "$1" <<'PY'
 import re, sys
 
@@ -50,9 +52,10 @@ text = re.sub(r"<acceptors>.*</acceptors>",
               '<acceptors><acceptor name="amqp">tcp://127.0.0.1:0?protocols=AMQP</acceptor></acceptors>', text, flags=re.S)
 text = re.sub(r"<max-disk-usage>.*?</max-disk-usage>", "<max-disk-usage>100</max-disk-usage>", text)
 text = re.sub(r"<critical-analyzer>true", "<critical-analyzer>false", text)
-routing = "<default-address-routing-type>ANYCAST</default-address-routing-type>"
-text = text.replace('<address-setting match="#">', f'<address-setting match="#">{routing}')
-if text.count('name="amqp"') != 1 or routing not in text:
+queues = ("<default-address-routing-type>ANYCAST</default-address-routing-type>"
+          "<max-delivery-attempts>-1</max-delivery-attempts>")
+text = text.replace('<address-setting match="#">', f'<address-setting match="#">{queues}')
+if text.count('name="amqp"') != 1 or queues not in text or text.count("max-delivery-attempts>") != 2:
     sys.exit("broker.xml is not as expected")
 open(path, "w", encoding="utf-8").write(text)
 PY

@@ -229,6 +229,14 @@ answers() { # port: is an AMQP protocol header answered?
     read -r -t 2 -N 4 got <&3 && [[ $got == AMQP ]]
   ) 2>/dev/null
 }
+free_port() { # port: does nobody listen? Threads of a process may do so for a moment after it was killed
+  local i
+  for ((i = 0; i < 100; i++)); do
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null || return 0
+    sleep 0.1
+  done
+  return 1
+}
 load() { # name: its port, tls_port, sasl, args
   [[ -s $state/$1/settings ]] || die "$1 was not started (peers.sh up $1)"
   # shellcheck source=/dev/null
@@ -300,7 +308,7 @@ cmd_up() {
     cmd_url "$name"
     return
   fi
-  ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || die "port $port is taken by another process"
+  free_port "$port" || die "port $port is taken by another process"
   local certs=
   [[ -z $tls ]] || certs=$(certs)
   : >"$state/$name/log"
@@ -312,7 +320,7 @@ cmd_up() {
     artemis) up_artemis ;;
   esac
   printf 'port=%q tls_port=%q sasl=%q args_was=%q\n' "$port" "$tls_port" "$sasl" "$args" >"$state/$name/settings"
-  cmd_wait "$name"
+  cmd_wait "$name" 180
   cmd_url "$name"
 }
 
