@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use amqp_proto::client::Result;
 use amqp_proto::driver::{self, Stopped};
-use amqp_proto::handler::{ConnectionToken, Context, Dispatcher, Handler};
+use amqp_proto::handler::{Context, Dispatcher, Handler};
 use amqp_proto::types::Moment;
 
 use self::network::Network;
-use self::socket::Done;
+use self::socket::{Done, SocketId};
 
 /// Runs a [`Handler`], which gets events and acts on them, in one thread.
 ///
@@ -78,7 +78,7 @@ impl Drop for Core {
 
 /// A result of another thread, for the container's thread.
 enum Input {
-    Socket(ConnectionToken, Done),
+    Socket(SocketId, Done),
     Network(network::Done),
     Work(Work),
     Stop,
@@ -135,7 +135,7 @@ impl<H: Handler> Container<H> {
             let now = self.now();
             self.core.all.dispatch(now, &mut self.handler);
             // Output that was taken makes room for more.
-            if self.core.network.serve(&mut self.core.all) || self.core.all.has_events() {
+            if self.core.network.serve(&mut self.core.all, now) || self.core.all.has_events() {
                 continue;
             }
             let is_ending = self.auto_stop || self.is_stopped || self.core.all.failure().is_some();
@@ -150,7 +150,9 @@ impl<H: Handler> Container<H> {
 
     /// Waits for an input and handles it.
     fn wait(&mut self) {
-        let first = match self.core.all.next_deadline() {
+        let by =
+            [self.core.all.next_deadline(), self.core.network.next_deadline()].into_iter().flatten().min();
+        let first = match by {
             None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => self.inputs.recv_timeout(self.until(at)),
         };
@@ -171,7 +173,7 @@ impl<H: Handler> Container<H> {
     fn take(&mut self, input: Input) {
         let now = self.now();
         match input {
-            Input::Socket(key, done) => self.core.network.on_socket(&mut self.core.all, now, key, done),
+            Input::Socket(id, done) => self.core.network.on_socket(&mut self.core.all, now, id, done),
             Input::Network(done) => self.core.network.on_done(&mut self.core.all, now, done),
             Input::Work(work) => self.core.all.with(now, work),
             Input::Stop => {

@@ -10,10 +10,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, Address, ConnectionOptions, Error, Peer, Result};
+use amqp_proto::driver::{Dials, NextDial};
 use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, FailureScope, ListenerToken};
-use amqp_proto::types::{Moment, Str};
+use amqp_proto::types::Moment;
 
-use super::socket::{self, Socket};
+use super::socket::{self, Socket, SocketId};
 use super::tcp::{self, TcpTransport};
 use super::{Input, spawn};
 use crate::host::HOST;
@@ -36,6 +37,10 @@ pub(super) struct Network {
     pub(super) acceptor: Acceptor,
     pub(super) outputs: Sender<Input>,
     sockets: HashMap<ConnectionToken, Socket>,
+    /// The number of sockets so far.
+    count: u64,
+    /// The plans of the connections that the handler has requested.
+    dials: Dials,
     listeners: HashMap<ListenerToken, Listening>,
     /// The connections whose threads have sent results.
     touched: Vec<ConnectionToken>,
@@ -59,6 +64,8 @@ impl Network {
             acceptor: Acceptor::default(),
             outputs,
             sockets: HashMap::new(),
+            count: 0,
+            dials: Dials::default(),
             listeners: HashMap::new(),
             touched: Vec::new(),
             errors: HashMap::new(),
@@ -67,21 +74,28 @@ impl Network {
     }
 
     /// Does what the handler has requested and what the connections need. Returns whether output was taken.
-    pub(super) fn serve(&mut self, all: &mut Dispatcher) -> bool {
+    pub(super) fn serve(&mut self, all: &mut Dispatcher, now: Moment) -> bool {
         if all.failure().is_none() {
             self.errors.clear();
         }
         let mut is_taken = false;
-        while let Some(request) = all.poll_action() {
-            self.on_request(all, request);
-        }
+        self.serve_requests(all, now);
         while let Some(key) = all.poll_changed() {
             is_taken |= self.serve_socket(all, key);
         }
         for key in std::mem::take(&mut self.touched) {
             is_taken |= self.serve_socket(all, key);
         }
+        // A lost connection whose socket is done is opened again.
+        self.serve_requests(all, now);
         is_taken
+    }
+
+    fn serve_requests(&mut self, all: &mut Dispatcher, now: Moment) {
+        while let Some(request) = all.poll_action() {
+            self.on_request(all, now, request);
+        }
+        self.dial(all, now);
     }
 
     fn serve_socket(&mut self, all: &mut Dispatcher, key: ConnectionToken) -> bool {
@@ -108,18 +122,25 @@ impl Network {
         &mut self,
         all: &mut Dispatcher,
         now: Moment,
-        key: ConnectionToken,
+        (key, number): SocketId,
         done: socket::Done,
     ) {
-        if let (Some(connection), Some(socket)) = (all.connection(key), self.sockets.get_mut(&key)) {
+        let socket = self.sockets.get_mut(&key).filter(|socket| socket.number() == number);
+        if let (Some(connection), Some(socket)) = (all.connection(key), socket) {
             socket.on_done(connection, now, done);
             self.touched.push(key);
         }
     }
 
-    fn on_request(&mut self, all: &mut Dispatcher, request: Action) {
+    fn on_request(&mut self, all: &mut Dispatcher, now: Moment, request: Action) {
         match request {
-            Action::Connect { connection, url } => self.connect(all, connection, &url),
+            Action::Connect { connection, url } => {
+                if let Err(error) = self.dials.connect(all, connection, &url, &self.options) {
+                    self.not_connected(all, connection, error);
+                }
+            }
+            Action::Opened(connection) => self.dials.opened(all, now, connection),
+            Action::Reconnect(connection, reason) => self.dials.lost(now, connection, *reason),
             Action::Listen { listener, address } => match self.listen(listener, &address) {
                 Ok(bound) => {
                     // The handler may have closed the listener meanwhile; then a request to close it follows.
@@ -136,19 +157,35 @@ impl Network {
         }
     }
 
+    /// Dials the servers whose time has come.
+    fn dial(&mut self, all: &mut Dispatcher, now: Moment) {
+        while let Some(next) = self.dials.next(all, now, random) {
+            match next {
+                NextDial::Dial(key, dial) => self.connect(now, key, *dial),
+                NextDial::GiveUp(key, error) => self.not_connected(all, key, error),
+            }
+        }
+    }
+
+    /// Returns the time of the next attempt to connect.
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        self.dials.next_deadline()
+    }
+
     /// Connects in a thread of its own, since that may take long.
-    fn connect(&mut self, all: &mut Dispatcher, key: ConnectionToken, url: &Str) {
-        let (options, outputs) = (self.options.clone(), self.outputs.clone());
-        let address: Result<Address, _> = url.parse();
+    fn connect(
+        &mut self,
+        now: Moment,
+        key: ConnectionToken,
+        (address, options): (Address, ConnectionOptions),
+    ) {
+        let outputs = self.outputs.clone();
         let started = spawn("amqp-connect", move || {
-            let reached = address.map_err(Into::into).and_then(|address| {
-                let options = options.for_address(&address)?;
-                Ok((tcp::reach(&address, &options)?, Box::new(options)))
-            });
+            let reached = tcp::reach(&address, &options).map(|stream| (stream, Box::new(options)));
             let _ = outputs.send(Input::Network(Done::Connected(key, reached)));
         });
         if let Err(error) = started {
-            self.not_connected(all, key, error.into());
+            self.dials.failed(now, key, error.into());
         }
     }
 
@@ -211,13 +248,13 @@ impl Network {
             Done::Connected(key, reached) => {
                 let started = reached.and_then(|(stream, options)| {
                     let connection = options.client(&HOST, &transport::peer(&stream), now)?;
-                    Ok((connection, Socket::start(key, stream, &self.outputs)?))
+                    Ok((connection, Socket::start(self.socket_id(key), stream, &self.outputs)?))
                 });
                 match started.map(|(connection, socket)| (all.connected(key, connection), socket)) {
                     Ok((Ok(()), socket)) => self.add(key, socket),
                     // The handler has closed the connection meanwhile.
                     Ok((Err(_), socket)) => self.ending.push(socket.end()),
-                    Err(error) => self.not_connected(all, key, error),
+                    Err(error) => self.dials.failed(now, key, error),
                 }
             }
             Done::Taken(stream) => self.take(stream),
@@ -225,7 +262,7 @@ impl Network {
                 // A connection that fails here is closed; there is no one to report it to.
                 let Ok(connection) = self.acceptor.server(&HOST, &peer, now) else { return };
                 let Some(key) = all.add(connection) else { return };
-                match Socket::start(key, stream, &self.outputs) {
+                match Socket::start(self.socket_id(key), stream, &self.outputs) {
                     Ok(socket) => self.add(key, socket),
                     Err(_) => drop(all.remove(key)),
                 }
@@ -236,6 +273,12 @@ impl Network {
                 }
             }
         }
+    }
+
+    /// Returns an id for another socket of a connection.
+    fn socket_id(&mut self, key: ConnectionToken) -> SocketId {
+        self.count += 1;
+        (key, self.count)
     }
 
     fn add(&mut self, key: ConnectionToken, socket: Socket) {
@@ -292,6 +335,11 @@ fn take_connections(
             return;
         }
     }
+}
+
+/// Returns a random number for the pauses between attempts; without one, they do not differ.
+fn random() -> u64 {
+    HOST.random().map(u64::from_ne_bytes).unwrap_or_default()
 }
 
 /// Returns whether an error concerns the accepted connection, and not the listener.

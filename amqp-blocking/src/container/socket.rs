@@ -51,8 +51,12 @@ enum Task {
     End,
 }
 
+/// A connection, and the number of a socket of it: a connection that is lost gets another socket.
+pub(super) type SocketId = (ConnectionToken, u64);
+
 /// The channels to and from the threads of a connection.
 pub(super) struct Socket {
+    number: u64,
     tasks: Sender<Task>,
     buffers: Sender<Vec<u8>>,
     /// Buffers that are not yet returned to the reading thread.
@@ -71,7 +75,7 @@ pub(super) struct Socket {
 impl Socket {
     /// Starts the threads.
     pub(super) fn start(
-        key: ConnectionToken,
+        id: SocketId,
         transport: impl Transport,
         outputs: &Sender<Input>,
     ) -> io::Result<Self> {
@@ -80,12 +84,19 @@ impl Socket {
         let (buffers, to_fill) = mpsc::channel();
         let (ends, ended) = mpsc::channel();
         let is_gone = Arc::new(AtomicBool::new(false));
-        let writer = Writer { key, way, outputs: outputs.clone(), is_gone: Arc::clone(&is_gone) };
-        let reader = Reader { key, outputs: outputs.clone(), is_gone: Arc::clone(&is_gone) };
+        let writer = Writer { id, way, outputs: outputs.clone(), is_gone: Arc::clone(&is_gone) };
+        let reader = Reader { id, outputs: outputs.clone(), is_gone: Arc::clone(&is_gone) };
         let writer = spawn("amqp-write", move || writer.run(&to_do, &ended))?;
         spawn("amqp-read", move || reader.run(transport, &to_fill, ends))?;
         let kept = (0..BUFFERS).map(|_| vec![0; BUFFER]).collect();
-        Ok(Self { tasks, buffers, kept, is_writing: false, pause: None, is_broken: false, is_gone, writer })
+        let number = id.1;
+        let (is_writing, is_broken, pause) = (false, false, None);
+        Ok(Self { number, tasks, buffers, kept, is_writing, pause, is_broken, is_gone, writer })
+    }
+
+    /// Returns its number.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Handles a result of the connection's threads.
@@ -171,7 +182,7 @@ impl fmt::Debug for Socket {
 
 /// The reading thread.
 struct Reader {
-    key: ConnectionToken,
+    id: SocketId,
     outputs: Sender<Input>,
     is_gone: Arc<AtomicBool>,
 }
@@ -188,7 +199,7 @@ impl Reader {
             match stream.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(octets) if is_wanted => {
-                    let _ = self.outputs.send(Input::Socket(self.key, Done::Read(buffer, octets)));
+                    let _ = self.outputs.send(Input::Socket(self.id, Done::Read(buffer, octets)));
                 }
                 Ok(_) => spare = buffer,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -197,13 +208,13 @@ impl Reader {
         }
         drop(ends);
         self.is_gone.store(true, Ordering::Release);
-        let _ = self.outputs.send(Input::Socket(self.key, Done::End));
+        let _ = self.outputs.send(Input::Socket(self.id, Done::End));
     }
 }
 
 /// The writing thread.
 struct Writer {
-    key: ConnectionToken,
+    id: SocketId,
     way: Way,
     outputs: Sender<Input>,
     is_gone: Arc<AtomicBool>,
@@ -222,7 +233,7 @@ impl Writer {
                 Ok(Task::Write(write_buffer, longest)) => {
                     let result = self.write(write_buffer);
                     pause = longest.filter(|_| result.is_ok());
-                    let _ = self.outputs.send(Input::Socket(self.key, Done::Written(result)));
+                    let _ = self.outputs.send(Input::Socket(self.id, Done::Written(result)));
                 }
                 Ok(Task::Pause(longest)) => pause = longest,
                 Err(RecvTimeoutError::Timeout) => {

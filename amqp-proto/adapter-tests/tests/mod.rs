@@ -19,6 +19,7 @@ mod proton;
 mod reconnect;
 mod recovery;
 mod refusals;
+mod reopening;
 mod requests;
 mod sockets;
 mod strangers;

@@ -94,7 +94,7 @@ impl DialPlan {
         *self.options = (*self.options).clone().with_container_id(name);
     }
 
-    fn last_failure(&self) -> Error {
+    pub(crate) fn last_failure(&self) -> Error {
         self.failure.clone().unwrap_or(Error::Gone)
     }
 }

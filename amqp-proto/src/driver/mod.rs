@@ -10,6 +10,7 @@ mod adapter;
 mod connection;
 mod delivery;
 mod dialer;
+mod dials;
 mod events;
 mod flush_policy;
 mod guard;
@@ -55,6 +56,7 @@ pub use delivery::Delivery;
 #[doc(hidden)]
 pub use delivery::rejected;
 pub use dialer::Dialer;
+pub use dials::{Dials, NextDial};
 pub use flush_policy::FlushPolicy;
 pub use hub::Hub;
 pub use link::Ending;

@@ -79,6 +79,30 @@ pub trait Handler {
     /// Called when a connection is over, for any reason.
     fn on_connection_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionToken, reason: &Reason) {}
 
+    /// Called when an open connection is lost, for any reason, and the container has rules to open it again: the
+    /// options of its connections have `with_reconnect`. The deliveries on it were reported as lost before.
+    ///
+    /// The connection keeps its token, and so do the links that this handler has created on it without a session of its
+    /// own: they are attached again, and messages in their queues go out then. No other callback tells their end. Tokens
+    /// of sessions, of deliveries and of links that the peer has attached are stale. The handler may close the connection
+    /// here, and then it stays closed.
+    fn on_connection_lost(&mut self, cx: &mut Context<'_>, connection: ConnectionToken, reason: &Reason) {}
+
+    /// Called before an attempt to open a lost connection again, with the number of the attempt and the address. If all
+    /// attempts fail, [`on_transport_error`](Self::on_transport_error) tells the last error.
+    fn on_reconnecting(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: ConnectionToken,
+        attempt: u32,
+        address: &str,
+    ) {
+    }
+
+    /// Called when a lost connection is open again. Its links are being attached:
+    /// [`on_link_opened`](Self::on_link_opened) follows for each.
+    fn on_reconnected(&mut self, cx: &mut Context<'_>, connection: ConnectionToken) {}
+
     /// Called when a listener is ready to accept connections at this address.
     fn on_listening(&mut self, cx: &mut Context<'_>, listener: ListenerToken, address: &str) {}
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::aliases::Aliases;
 use super::link::{EndState, Links, Wanted, unattached, unbegun};
+use super::lost::Reopening;
 use super::token::LinkToken;
 use crate::config::SessionOptions;
 use crate::connection::Connection;
@@ -41,6 +42,10 @@ pub(super) struct Entry {
     pub(super) is_open: bool,
     /// `true` if the handler knows that the connection is over.
     pub(super) is_over: bool,
+    /// Says whether it is opened again when it is lost.
+    pub(super) reopening: Reopening,
+    /// True if it was open before.
+    pub(super) was_open: bool,
     /// The deadline that was last recorded.
     pub(super) deadline: Option<Moment>,
 }
@@ -82,6 +87,21 @@ impl Entry {
     /// Records the end of a session: no link is attached to it by default.
     pub(super) fn leave_session(&mut self, session: types::SessionKey) {
         self.session = self.session.filter(|kept| *kept != session);
+    }
+
+    /// Returns `true` if this is the session of links without a session of their own.
+    pub(super) fn is_own(&self, session: types::SessionKey) -> bool {
+        self.session == Some(session)
+    }
+
+    /// Forgets all that belongs to the engine of a lost connection. Returns its suspended links, which are gone.
+    pub(super) fn leave_engine(&mut self) -> Vec<LinkToken> {
+        (self.is_open, self.was_open, self.session) = (false, true, None);
+        self.places.clear();
+        self.ended.clear();
+        self.starved.clear();
+        (self.told, self.aliases) = (Told::default(), Aliases::default());
+        core::mem::take(&mut self.suspended)
     }
 
     /// Returns the handler's token at a link's index.

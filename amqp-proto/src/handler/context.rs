@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::connection::Entry;
 use super::dispatcher::{Action, Dispatcher, News};
 use super::link::EndState;
+use super::lost::Reopening;
 use super::token::{ConnectionToken, LinkToken, ListenerToken, SessionToken};
 use crate::machine::{LinkError, Reason, SessionError};
 use crate::types::{Key, Moment, Str, whole_millis};
@@ -106,7 +107,10 @@ impl<'a> Context<'a> {
         let Some(entry) = self.all.connections.get_mut(key.0).filter(|entry| !entry.is_closing) else {
             return false;
         };
+        let is_lost = matches!(entry.reopening, Reopening::Lost(_));
         let is_closing = match &mut entry.connection {
+            // The handler learns that it is closed when its engine is done.
+            Some(_) if is_lost => true,
             Some(connection) => match error {
                 Some(error) => connection.close_with(error),
                 None => connection.close(),

@@ -101,6 +101,7 @@ impl Context<'_> {
         wanted: Wanted,
     ) -> LinkToken {
         let is_sender = matches!(wanted.options, LinkOptions::Sender(_));
+        let recipe = self.all.recipe(connection, &wanted).filter(|_| session.is_none());
         // Marks the connection, whose output must be written.
         let _ = self.all.live(connection);
         let (links, entry) = (&mut self.all.links, self.all.connections.get_mut(connection.0));
@@ -109,7 +110,7 @@ impl Context<'_> {
                 match entry.attach(session, wanted) {
                     Ok(link) => {
                         let key = self.all.attached(connection, link, None);
-                        self.all.links.ask(key);
+                        self.all.links.ask(key, recipe);
                         return key;
                     }
                     Err(reason) => reason,
@@ -118,7 +119,7 @@ impl Context<'_> {
             Some(entry) if !entry.is_closing && !entry.is_over => {
                 let key = links.insert(connection, is_sender, AttachState::Waiting(Box::new(wanted)));
                 entry.waiting.push(key);
-                links.ask(key);
+                links.ask(key, None);
                 return key;
             }
             _ => unattached(&LinkError::NoSession),

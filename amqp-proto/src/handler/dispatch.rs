@@ -138,7 +138,12 @@ impl Dispatcher {
                 let wanted = self.connections.get(key.0).is_some_and(|entry| entry.connection.is_none());
                 if wanted {
                     self.tell_closed(handler, key, &reason);
-                    self.remove(key);
+                    self.forget_connection(key);
+                }
+            }
+            News::Reconnecting(key, attempt, address) => {
+                if self.is_wanted(key) {
+                    self.call(Some(key), |cx| handler.on_reconnecting(cx, key, attempt, &address));
                 }
             }
             News::Listening(listener, address) => {
@@ -354,7 +359,11 @@ impl Dispatcher {
         for key in core::mem::take(&mut entry.waiting) {
             self.attach_waiting(at, key);
         }
-        self.call(Some(at), |cx| handler.on_connection_opened(cx, at));
+        if self.is_open_again(at) {
+            self.call(Some(at), |cx| handler.on_reconnected(cx, at));
+        } else {
+            self.call(Some(at), |cx| handler.on_connection_opened(cx, at));
+        }
     }
 
     fn attach_waiting(&mut self, at: ConnectionToken, key: LinkToken) {
@@ -362,6 +371,10 @@ impl Dispatcher {
         let AttachState::Waiting(wanted) = core::mem::replace(&mut link.place, AttachState::Failed) else {
             return;
         };
+        let recipe = self.recipe(at, &wanted);
+        if let Some(link) = self.links.get_mut(key) {
+            link.recipe = recipe;
+        }
         let Some(entry) = self.connections.get_mut(at.0) else { return };
         match entry.attach(None, *wanted) {
             Ok(attached) => {

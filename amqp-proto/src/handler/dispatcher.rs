@@ -1,5 +1,6 @@
 //! [`Dispatcher`]: the connections of a container, and the delivery of their events.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
@@ -27,6 +28,10 @@ pub enum Action {
         /// The peer's URL.
         url: Str,
     },
+    /// A connection that is [opened again](Dispatcher::reopen) is open at both ends.
+    Opened(ConnectionToken),
+    /// Make a connection again that was lost for this reason, like [`Connect`](Self::Connect).
+    Reconnect(ConnectionToken, Box<Reason>),
     /// Accept connections: call [`Dispatcher::listening`] or [`Dispatcher::not_listening`], and
     /// [`Dispatcher::add`] for each connection.
     Listen {
@@ -161,7 +166,7 @@ pub struct Dispatcher {
     /// `true` if the last dispatch has left events.
     has_events: bool,
     /// The deadlines of connections.
-    deadlines: BTreeSet<(Moment, ConnectionToken)>,
+    pub(super) deadlines: BTreeSet<(Moment, ConnectionToken)>,
 }
 
 /// The number of events of a connection after which other connections have their turn.
@@ -180,6 +185,8 @@ pub(super) enum News {
     SessionOpened(super::token::SessionToken),
     /// A connection cannot be made.
     NotConnected(ConnectionToken, Reason),
+    /// A lost connection is being opened again, by this attempt, at this address.
+    Reconnecting(ConnectionToken, u32, Str),
     Listening(ListenerToken, Str),
     NotListening(ListenerToken, Reason),
 }
@@ -244,6 +251,10 @@ impl Dispatcher {
     /// no more.
     fn tell_some<H: Handler + ?Sized>(&mut self, handler: &mut H, key: ConnectionToken) -> bool {
         let mut left = TURN;
+        if self.is_ending(key) {
+            self.tell_last(handler, key);
+            return true;
+        }
         while left > 0 || self.is_over(key) {
             let Some(event) = self.poll_event(key) else { return true };
             self.tell(handler, key, event);
@@ -353,11 +364,20 @@ impl Dispatcher {
         self.live(key).ok()
     }
 
-    /// Removes a connection.
+    /// Removes a connection. One that is lost and [opened again](Self::reopen) keeps its token, and a request for
+    /// another engine follows.
     ///
     /// A connection that is not [over](Connection::is_over), or whose end was not dispatched, causes no
     /// further callback. To have its end reported, end its input and dispatch first.
     pub fn remove(&mut self, key: ConnectionToken) -> Option<Connection> {
+        if self.is_lost(key) {
+            return self.take_lost(key);
+        }
+        self.forget_connection(key)
+    }
+
+    /// Removes a connection with its links, also one that would be opened again.
+    pub(super) fn forget_connection(&mut self, key: ConnectionToken) -> Option<Connection> {
         let entry = self.connections.remove(key.0)?;
         let links: Vec<LinkToken> = entry.links(&self.links).collect();
         for link in links {
@@ -395,7 +415,7 @@ impl Dispatcher {
         }
     }
 
-    fn poll_event(&mut self, key: ConnectionToken) -> Option<crate::machine::Event> {
+    pub(super) fn poll_event(&mut self, key: ConnectionToken) -> Option<crate::machine::Event> {
         self.connections.get_mut(key.0)?.connection.as_mut()?.poll_event()
     }
 

@@ -11,14 +11,14 @@ use crate::view::SessionMut;
 use crate::wire::{AmqpError, Condition};
 
 /// A link to be attached for the handler.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub(super) name: Str,
     pub(super) options: LinkOptions,
 }
 
 /// The options of the link.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum LinkOptions {
     Sender(SenderOptions),
     Receiver(ReceiverOptions),
@@ -47,6 +47,8 @@ pub(super) struct Link {
     pub(super) end: EndState,
     /// `true` while the handler waits for the peer's attach.
     pub(super) is_asked: bool,
+    /// The options to attach it again on the next connection, if it outlives this one.
+    pub(super) recipe: Option<Box<Wanted>>,
     /// Messages that cannot be sent yet.
     pub(super) queue: SendQueue,
 }
@@ -87,7 +89,7 @@ impl Links {
         place: AttachState,
     ) -> LinkToken {
         let (end, queue) = (EndState::Open, SendQueue::default());
-        let link = Link { connection, is_sender, place, end, is_asked: false, queue };
+        let link = Link { connection, is_sender, place, end, is_asked: false, recipe: None, queue };
         let key = self.0.insert(|_| link).unwrap_or(Key { index: u32::MAX, generation: u32::MAX });
         public(key, is_sender)
     }
@@ -100,10 +102,10 @@ impl Links {
         self.0.get_mut(key.key())
     }
 
-    /// Records that the handler has requested the link.
-    pub(super) fn ask(&mut self, key: LinkToken) {
+    /// Records that the handler has requested the link, with the options to attach it again.
+    pub(super) fn ask(&mut self, key: LinkToken, recipe: Option<Box<Wanted>>) {
         if let Some(link) = self.get_mut(key) {
-            link.is_asked = true;
+            (link.is_asked, link.recipe) = (true, recipe);
         }
     }
 

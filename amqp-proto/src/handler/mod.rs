@@ -19,6 +19,7 @@ mod dispatcher;
 mod ending;
 mod failure;
 mod link;
+mod lost;
 mod offers;
 mod queue;
 mod received;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use amqp_proto::Connection;
 use amqp_proto::client::{Acceptor, Address, AddressError, ConnectionOptions, Error, Peer, Result};
+use amqp_proto::driver::{Dials, NextDial};
 use amqp_proto::handler::{Action, ConnectionToken, Dispatcher, FailureScope, ListenerToken};
-use amqp_proto::types::Str;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
@@ -40,6 +40,8 @@ pub(super) struct Network {
     sockets: HashMap<ConnectionToken, Socket>,
     listeners: HashMap<ListenerToken, Listening>,
     arrivals: HashMap<u64, Arrival>,
+    /// The plans of the connections that the handler has requested.
+    dials: Dials,
     /// The number of transports so far.
     count: u64,
     /// The sockets that may have work.
@@ -83,6 +85,7 @@ impl Network {
             sockets: HashMap::new(),
             listeners: HashMap::new(),
             arrivals: HashMap::new(),
+            dials: Dials::default(),
             count: 0,
             touched: Vec::new(),
             errors: HashMap::new(),
@@ -96,9 +99,7 @@ impl Network {
         if all.failure().is_none() {
             self.errors.clear();
         }
-        while let Some(request) = all.poll_action() {
-            self.on_request(all, request);
-        }
+        self.serve_requests(all);
         while let Some(key) = all.poll_changed() {
             self.touch(key);
         }
@@ -109,7 +110,16 @@ impl Network {
                 is_busy = true;
             }
         }
+        // A lost connection whose socket is done is opened again.
+        self.serve_requests(all);
         is_busy
+    }
+
+    fn serve_requests(&mut self, all: &mut Dispatcher) {
+        while let Some(request) = all.poll_action() {
+            self.on_request(all, request);
+        }
+        self.dial(all);
     }
 
     /// Marks the sockets of connections with a due deadline to be read, since input that arrived while the handler
@@ -152,7 +162,13 @@ impl Network {
 
     fn on_request(&mut self, all: &mut Dispatcher, request: Action) {
         match request {
-            Action::Connect { connection, url } => self.connect(connection, url),
+            Action::Connect { connection, url } => {
+                if let Err(error) = self.dials.connect(all, connection, &url, &self.options) {
+                    self.not_connected(all, connection, error);
+                }
+            }
+            Action::Opened(connection) => self.dials.opened(all, self.clock.now(), connection),
+            Action::Reconnect(connection, reason) => self.dials.lost(self.clock.now(), connection, *reason),
             Action::Listen { listener, address } => {
                 let binding = Box::pin(async move {
                     let bound = TcpListener::bind(&*address).await;
@@ -170,11 +186,25 @@ impl Network {
         }
     }
 
-    fn connect(&mut self, key: ConnectionToken, url: Str) {
-        let (options, clock) = (self.options.clone(), self.clock);
+    /// Dials the servers whose time has come.
+    fn dial(&mut self, all: &mut Dispatcher) {
+        while let Some(next) = self.dials.next(all, self.clock.now(), random) {
+            match next {
+                NextDial::Dial(key, dial) => self.connect(key, *dial),
+                NextDial::GiveUp(key, error) => self.not_connected(all, key, error),
+            }
+        }
+    }
+
+    /// Reports a failed connection to the handler, and keeps the cause for the container's caller.
+    fn not_connected(&mut self, all: &mut Dispatcher, key: ConnectionToken, error: Error) {
+        all.not_connected(key, error.to_string());
+        self.errors.insert(FailureScope::Connection(key), error);
+    }
+
+    fn connect(&mut self, key: ConnectionToken, (address, options): (Address, ConnectionOptions)) {
+        let clock = self.clock;
         self.expect(Some(key), async move {
-            let address: Address = url.parse()?;
-            let options = options.for_address(&address)?;
             let (stream, peer) = connect::reach(&address, &options).await?;
             #[cfg(feature = "tls")]
             if address.is_encrypted() {
@@ -241,10 +271,7 @@ impl Network {
                     self.add(key, stream);
                 }
             }
-            (Err(error), Some(key)) => {
-                all.not_connected(key, error.to_string());
-                self.errors.insert(FailureScope::Connection(key), error);
-            }
+            (Err(error), Some(key)) => self.dials.failed(self.clock.now(), key, error),
             // Only the peer could get the error, and its transport is closed.
             (Err(_), None) => {}
         }
@@ -252,6 +279,8 @@ impl Network {
 
     fn add(&mut self, key: ConnectionToken, stream: Box<dyn Stream>) {
         let waker = bell(&self.mailbox, Source::Socket(key));
+        // The socket of the connection that was lost may still be ending.
+        self.ending.retain(|(_, ending)| *ending != key);
         self.sockets.insert(key, Socket::new(stream, waker));
         self.touch(key);
     }
@@ -307,15 +336,16 @@ impl Network {
         let now = Instant::now();
         while let Some((_, key)) = self.ending.front().copied().filter(|(by, _)| *by <= now) {
             self.ending.pop_front();
-            if self.sockets.remove(&key).is_some() {
+            if self.sockets.remove(&key).is_some() && all.connection(key).is_some() {
                 all.remove(key);
             }
         }
     }
 
-    /// Returns the time of the next call of [`give_up`](Self::give_up).
+    /// Returns the time of the next call of [`give_up`](Self::give_up), or of the next attempt to connect.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.ending.front().map(|(by, _)| *by)
+        let dial = self.dials.next_deadline().map(|at| self.clock.instant(at));
+        self.ending.front().map(|(by, _)| *by).into_iter().chain(dial).min()
     }
 
     /// Returns whether no transport is left.
@@ -342,6 +372,11 @@ impl fmt::Debug for Network {
             .field("listeners", &self.listeners.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Returns a random number for the pauses between attempts; without one, they do not differ.
+fn random() -> u64 {
+    HOST.random().map(u64::from_ne_bytes).unwrap_or_default()
 }
 
 /// Returns whether an error concerns the accepted connection, and not the listener.

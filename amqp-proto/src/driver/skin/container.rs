@@ -7,7 +7,9 @@
 macro_rules! __container {
     () => {
         impl<H: $crate::handler::Handler> Container<H> {
-            /// Sets the options of connections.
+            /// Sets the options of connections. With
+            /// [`with_reconnect`](crate::ConnectionOptions::with_reconnect), a lost connection is opened again, and the
+            /// handler gets `on_connection_lost`, `on_reconnecting` and `on_reconnected`.
             #[must_use]
             pub fn with_options(mut self, options: $crate::client::ConnectionOptions) -> Self {
                 self.core.network.options = options;
