@@ -21,6 +21,7 @@ mod recovery;
 mod refusals;
 mod reopening;
 mod requests;
+mod resumption;
 mod sockets;
 mod strangers;
 mod streams;

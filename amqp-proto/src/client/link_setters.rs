@@ -24,6 +24,8 @@ pub struct SenderSettings {
     pub send_timeout: Option<Duration>,
     pub recovery: Recovery,
     pub replay: ReplayLimits,
+    /// `true` if messages that the peer does not know are sent again.
+    pub resends: bool,
 }
 
 /// The bounds of messages that are kept to be sent again.
@@ -45,6 +47,7 @@ pub struct ReceiverSettings {
     pub target: Terminus,
     pub options: ReceiverOptions,
     pub required: Required,
+    pub recovery: Recovery,
 }
 
 /// The parts of a link that the peer must grant; otherwise the link is closed again.
@@ -89,6 +92,7 @@ impl SenderSettings {
             send_timeout: None,
             recovery: Recovery::Report,
             replay: ReplayLimits { messages: 1_000, octets: 16 << 20 },
+            resends: true,
         }
     }
 
@@ -105,6 +109,7 @@ impl SenderSettings {
     /// Returns the options with both termini.
     pub fn to_options(&self) -> SenderOptions {
         let options = self.options.clone().with_source(self.source.clone());
+        let options = options.with_resumable(self.recovery == Recovery::Resume);
         match &self.target {
             Some(target) => options.with_target(target.clone()),
             None => options.without_target(),
@@ -130,6 +135,7 @@ impl ReceiverSettings {
             target: Target::default().into(),
             options: ReceiverOptions::new(),
             required: Required::default(),
+            recovery: Recovery::Report,
         }
     }
 
@@ -148,6 +154,7 @@ impl ReceiverSettings {
     /// Returns the options with both termini.
     pub fn to_options(&self) -> ReceiverOptions {
         let options = self.options.clone().with_target(self.target.clone());
+        let options = options.with_resumable(self.recovery == Recovery::Resume);
         match &self.source {
             Some(source) => options.with_source(source.clone()),
             None => options.without_source(),
@@ -229,9 +236,18 @@ macro_rules! __link_setters {
         /// [`Report`](crate::policy::Recovery::Report).
         ///
         /// With [`Replay`](crate::policy::Recovery::Replay) a message without a message-id gets one, unless it is already
-        /// encoded, so that a receiver can tell that it has come twice.
+        /// encoded, so that a receiver can tell that it has come twice. So it is with
+        /// [`Resume`](crate::policy::Recovery::Resume), since a peer may have lost its part.
         pub fn with_recovery(mut self, recovery: $crate::policy::Recovery) -> Self {
             self.settings.recovery = recovery;
+            self
+        }
+
+        /// Sets whether a message is sent again that the peer does not know when the link is resumed, since it has lost
+        /// its part or never kept one. Default `true`; otherwise the message is reported as lost.
+        pub fn with_resend(mut self, resend: bool) -> Self {
+            self.settings.options = self.settings.options.with_resend(resend);
+            self.settings.resends = resend;
             self
         }
 
@@ -272,6 +288,16 @@ macro_rules! __link_setters {
         /// Sets the whole target.
         pub fn with_target(mut self, target: impl Into<$crate::wire::Terminus>) -> Self {
             self.settings.target = target.into();
+            self
+        }
+
+        /// Sets the fate of deliveries when the connection is lost and opened again, as
+        /// [`with_reconnect`](crate::ConnectionOptions::with_reconnect) says. With
+        /// [`Resume`](crate::policy::Recovery::Resume) those that the application has keep their handles. Default
+        /// [`Report`](crate::policy::Recovery::Report), and a receiver with
+        /// [`Replay`](crate::policy::Recovery::Replay) does the same: they are gone, and the queue sends them again.
+        pub fn with_recovery(mut self, recovery: $crate::policy::Recovery) -> Self {
+            self.settings.recovery = recovery;
             self
         }
 

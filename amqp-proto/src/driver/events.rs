@@ -100,7 +100,7 @@ impl<W: Wake> State<W> {
                 self.wake_link(key);
             }
             Event::LinkDetached { link, reason, unread, .. } => self.on_link_detached(link, *reason, unread),
-            event => self.on_resumption(event),
+            event => self.on_suspension(event),
         }
     }
 

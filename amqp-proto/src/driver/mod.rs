@@ -41,6 +41,7 @@ mod slots;
 mod state;
 mod status;
 mod stopped;
+mod suspension;
 mod transport;
 mod wait;
 mod wake;

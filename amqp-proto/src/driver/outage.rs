@@ -44,6 +44,11 @@ impl Outage {
         (self.is_away, self.lost_at) = (true, losses);
     }
 
+    /// Records that sent deliveries are lost once the end of the link is told.
+    pub(super) fn lose(&mut self, deliveries: impl Iterator<Item = DeliveryKey>) {
+        self.losing.extend(deliveries);
+    }
+
     /// Records that the peer has begun or attached it.
     pub(super) fn end(&mut self, now: Moment) {
         self.is_away = false;
@@ -98,7 +103,8 @@ impl<W: Wake> State<W> {
         let stays = session.is_some_and(|session| session.ended.is_none() && !session.is_leaving);
         let outage = link.and_then(|link| link.recipe.as_ref()).map(|recipe| &recipe.outage);
         let is_established = outage.is_some_and(|outage| outage.is_established);
-        if !stays || !is_established || !self.passes(reason) || !self.retry_link(slot) {
+        let comes_back = stays && is_established && (self.passes(reason) || self.attaches_anew(slot, reason));
+        if !comes_back || !self.retry_link(slot) {
             self.end_losing(slot, None);
             return Err(unread);
         }
@@ -118,6 +124,15 @@ impl<W: Wake> State<W> {
             self.links.each_mut(|link| link.turns.wake_all(&mut self.wakes));
         }
         Ok(())
+    }
+
+    /// Returns `true` if the peer has refused to resume a link, which is then attached without its deliveries.
+    fn attaches_anew(&mut self, slot: Key, reason: &Reason) -> bool {
+        let stays =
+            self.ended.is_none() && self.recovery.as_ref().is_some_and(|recovery| !recovery.is_leaving());
+        let recipe = self.links.get(slot).and_then(|link| link.recipe.as_ref());
+        let is_away = recipe.is_some_and(|recipe| recipe.outage.is_away);
+        stays && is_away && reason.origin == Origin::Remote && self.give_up_resuming(slot)
     }
 
     /// Keeps a session that the peer has ended for a reason that passes. Returns `false` if it does not come back.
@@ -151,6 +166,7 @@ impl<W: Wake> State<W> {
         }
         link.line.wake_all(&mut self.wakes);
         link.turns.wake_all(&mut self.wakes);
+        self.stop_deliveries(slot);
     }
 
     /// Records the moment at which a link is attached again. Returns `false` if the rules allow no attempt.

@@ -252,7 +252,7 @@ impl Awaited {
         Some(index)
     }
 
-    fn iter(&self) -> impl Iterator<Item = (DeliveryKey, u32)> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (DeliveryKey, u32)> + '_ {
         self.places.iter().filter_map(|(delivery, index)| Some((*delivery, (*index)?)))
     }
 }

@@ -195,7 +195,11 @@ impl<W: Wake> Receiver<W> {
         transaction: TransactionId,
         outcome: impl Into<Outcome>,
     ) -> Result<()> {
-        self.guard.tell(delivery, |receiver| receiver.retire(delivery, transaction, outcome))
+        let outcome = outcome.into();
+        let retire = |receiver: &mut ReceiverMut<'_>, delivery| {
+            receiver.retire(delivery, transaction, outcome.clone())
+        };
+        self.guard.tell(delivery, None, retire)
     }
 
     /// Settles a delivery without an outcome: the sender applies its default outcome.
@@ -209,10 +213,11 @@ impl<W: Wake> Receiver<W> {
 
     /// Waits until a delivery is settled at both ends.
     pub fn settled(this: &Self, delivery: DeliveryKey) -> Wait<'_, W, impl Try<W, Result<()>>> {
-        this.guard.watch(move |state, slot| match state.engine.delivery(delivery) {
-            Ok(_) => Poll::Pending,
-            Err(_) if state.is_stale(slot, delivery) => Poll::Ready(Err(Error::Gone)),
-            Err(_) => Poll::Ready(Ok(())),
+        this.guard.watch(move |state, slot| match state.present_key(slot, delivery) {
+            Some(now) if state.engine.delivery(now).is_err() => {
+                Poll::Ready(if state.is_stale(slot, delivery) { Err(Error::Gone) } else { Ok(()) })
+            }
+            _ => Poll::Pending,
         })
     }
 
@@ -361,27 +366,32 @@ impl<W: Wake> Drop for NextDelivery<W> {
 
 impl<W: Wake> LinkGuard<W> {
     pub(super) fn dispose(&self, delivery: DeliveryKey, outcome: &DeliveryState) -> Result<()> {
-        self.tell(delivery, |receiver| receiver.dispose(delivery, outcome))
+        self.tell(delivery, Some(outcome), |receiver, delivery| receiver.dispose(delivery, outcome))
     }
 
     pub(super) fn settle(&self, delivery: DeliveryKey) -> Result<()> {
-        self.tell(delivery, |receiver| receiver.settle(delivery))
+        self.tell(delivery, None, |receiver, delivery| receiver.settle(delivery))
     }
 
-    /// Sends a state of a delivery, also on a suspended link.
+    /// Sends a state of a delivery, also on a suspended link. An outcome that is kept until the link is resumed is given
+    /// `later`.
     fn tell(
         &self,
         delivery: DeliveryKey,
-        tell: impl FnOnce(&mut ReceiverMut<'_>) -> core::result::Result<(), SettleError>,
+        later: Option<&DeliveryState>,
+        tell: impl Fn(&mut ReceiverMut<'_>, DeliveryKey) -> core::result::Result<(), SettleError>,
     ) -> Result<()> {
         self.hub().with_then(|state| {
             let receiver = state.receiver_key(self.slot).and_then(|key| state.engine.receiver(key).ok());
             let (told, is_last) = match receiver {
-                Some(mut receiver) => (tell(&mut receiver).map_err(Error::from), !receiver.has_unread()),
+                Some(mut receiver) => {
+                    (tell(&mut receiver, delivery).map_err(Error::from), !receiver.has_unread())
+                }
                 None => (Err(LinkError::Detached.into()), false),
             };
             // The sender may wait for the outcome of the last message at hand. Those of earlier ones are collected.
             let next = if is_last { Next::Write } else { Next::Other };
+            let told = told.or_else(|error| state.tell_resumed(self.slot, delivery, later, &tell, error));
             // The end of the link is a better error than a refused command.
             (told.map_err(|error| state.better(self.slot, delivery, error)), next)
         })

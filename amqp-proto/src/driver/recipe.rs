@@ -2,11 +2,12 @@
 
 use super::outage::Outage;
 use super::state::State;
+use super::suspension::{Suspension, resume};
 use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::connection::Connection as Engine;
-use crate::machine::LinkError;
+use crate::machine::{LinkError, LinkState as Saved};
 use crate::types::{Key, LinkKey, Str};
 use crate::view::{ReceiverMut, SessionMut};
 
@@ -23,6 +24,22 @@ impl LinkOptions {
         match self {
             Self::Sender(options) => session.attach_sender(name, options).map(LinkKey::Sender),
             Self::Receiver(options) => session.attach_receiver(name, options).map(LinkKey::Receiver),
+        }
+    }
+
+    /// Returns `true` if the link is resumed when it is attached again.
+    pub(super) fn is_resumable(&self) -> bool {
+        match self {
+            Self::Sender(options) => options.resumable,
+            Self::Receiver(options) => options.resumable,
+        }
+    }
+
+    /// Returns the options of a link that is attached once.
+    pub(super) fn attached_once(self) -> Self {
+        match self {
+            Self::Sender(options) => Self::Sender(options.with_resumable(false)),
+            Self::Receiver(options) => Self::Receiver(options.with_resumable(false)),
         }
     }
 
@@ -44,6 +61,8 @@ pub(super) struct LinkRecipe {
     /// The number of messages that wait for credit, as the application has last announced it.
     available: Option<u32>,
     pub(super) outage: Outage,
+    /// The deliveries that go on, if the link is resumed.
+    pub(super) suspension: Option<Box<Suspension>>,
 }
 
 /// A session as the application has begun it.
@@ -81,7 +100,13 @@ impl Grant {
 
 impl LinkRecipe {
     pub(super) fn new(name: Str, options: LinkOptions) -> Self {
-        Self { name, options, granted: 0, is_stopped: false, available: None, outage: Outage::default() }
+        let suspension = options.is_resumable().then(Box::default);
+        let outage = Outage::default();
+        Self { name, options, granted: 0, is_stopped: false, available: None, outage, suspension }
+    }
+
+    pub(super) fn name(&self) -> &Str {
+        &self.name
     }
 
     /// Returns the number of messages to announce once the link is attached again.
@@ -90,8 +115,15 @@ impl LinkRecipe {
     }
 
     /// Attaches the link again.
-    pub(super) fn attach(&self, session: &mut SessionMut<'_>) -> Result<LinkKey, LinkError> {
-        self.options.clone().attach(session, self.name.clone())
+    pub(super) fn attach(
+        &self,
+        session: &mut SessionMut<'_>,
+        state: Option<Saved>,
+    ) -> Result<LinkKey, LinkError> {
+        match state {
+            Some(state) => resume(session, state, self.options.clone()),
+            None => self.options.clone().attach(session, self.name.clone()),
+        }
     }
 
     /// Accepts the link, which the peer attaches again. Returns `false` if the engine refuses that.
@@ -132,7 +164,11 @@ impl LinkRecipe {
     /// Returns the credit to grant once the link is attached again; `None` for that of the options.
     pub(super) fn credit(&self) -> Option<u32> {
         match &self.options {
-            LinkOptions::Receiver(options) if options.prefetch == 0 => Some(self.granted),
+            LinkOptions::Receiver(options) if options.prefetch == 0 => {
+                // Each delivery that is resumed takes its part.
+                let waiting = self.suspension.as_ref().map_or(0, |suspension| suspension.waiting());
+                Some(self.granted.saturating_add(waiting))
+            }
             LinkOptions::Receiver(_) if self.is_stopped => Some(0),
             _ => None,
         }

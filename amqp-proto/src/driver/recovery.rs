@@ -196,7 +196,7 @@ impl<W: Wake> State<W> {
     fn is_kept(&self, key: LinkKey, delivery: DeliveryKey) -> bool {
         let link = self.link_slot(key).and_then(|slot| self.links.get(slot));
         let replay = link.filter(|_| self.outlives(key)).and_then(|link| link.replay.as_ref());
-        replay.is_some_and(|replay| replay.first(delivery).is_some())
+        replay.is_some_and(|replay| replay.keeps(delivery))
     }
 
     /// Returns `true` if a link is to be attached again.

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::outcomes::Fate;
 use super::state::State;
@@ -16,7 +16,11 @@ use crate::wire::MessageId;
 #[derive(Debug)]
 pub(super) struct Replay {
     limits: ReplayLimits,
+    /// `true` if messages of a lost link are sent again.
+    resends: bool,
     kept: VecDeque<Kept>,
+    /// The number of kept messages that wait to be resumed.
+    resuming: usize,
     /// The number of kept messages, from the oldest on, that were sent on the present connection.
     sent: usize,
     octets: usize,
@@ -36,6 +40,8 @@ struct Kept {
     first: DeliveryKey,
     /// The slot of its outcome.
     outcome: Option<Key>,
+    /// `true` while it waits to be resumed.
+    is_resuming: bool,
 }
 
 /// The source of message-ids for messages that have none.
@@ -56,8 +62,8 @@ impl MessageIds {
 }
 
 impl Replay {
-    pub(super) fn new(limits: ReplayLimits) -> Self {
-        Self { limits, kept: VecDeque::new(), sent: 0, octets: 0, next: 0, next_tag: 0 }
+    pub(super) fn new(limits: ReplayLimits, resends: bool) -> Self {
+        Self { limits, resends, kept: VecDeque::new(), resuming: 0, sent: 0, octets: 0, next: 0, next_tag: 0 }
     }
 
     /// Returns the message as it is kept: with a delivery tag that no other kept message has.
@@ -92,7 +98,14 @@ impl Replay {
 
     fn keep(&mut self, message: Outgoing, key: DeliveryKey, outcome: Option<Key>) {
         self.octets += message.len();
-        self.kept.push_back(Kept { number: self.next, message, key, first: key, outcome });
+        self.kept.push_back(Kept {
+            number: self.next,
+            message,
+            key,
+            first: key,
+            outcome,
+            is_resuming: false,
+        });
         self.next += 1;
         self.sent += 1;
     }
@@ -110,7 +123,8 @@ impl Replay {
     /// Records that a message must be sent again. Returns `false` if it is not kept. On a link that was not closed it
     /// gets another tag, since the receiver may still have the delivery.
     pub(super) fn unsend(&mut self, key: DeliveryKey, is_closed: bool) -> bool {
-        let kept = self.position(key).and_then(|at| self.kept.remove(at));
+        let at = self.position(key).filter(|_| self.resends);
+        let kept = at.and_then(|at| self.kept.remove(at));
         let Some(mut kept) = kept else { return false };
         if !is_closed && let Some(tag) = self.new_tag() {
             kept.message = kept.message.with_tag(tag);
@@ -129,6 +143,69 @@ impl Replay {
 
     fn position(&self, key: DeliveryKey) -> Option<usize> {
         self.kept.iter().take(self.sent).position(|kept| kept.key == key)
+    }
+
+    /// Returns `true` if a delivery's message is sent again when the link is lost.
+    pub(super) fn keeps(&self, key: DeliveryKey) -> bool {
+        self.resends && self.position(key).is_some()
+    }
+
+    /// Returns the keys of the messages that were sent on the present connection.
+    pub(super) fn keys(&self) -> BTreeSet<DeliveryKey> {
+        self.kept.iter().take(self.sent).map(|kept| kept.key).collect()
+    }
+
+    /// Records that these deliveries can be resumed. Returns those of kept messages.
+    pub(super) fn suspend(&mut self, tags: impl Iterator<Item = DeliveryTag>) -> BTreeSet<DeliveryTag> {
+        let (tags, mut known): (BTreeSet<_>, _) = (tags.collect(), BTreeSet::new());
+        for kept in &mut self.kept {
+            let tag = kept.message.tag().copied().filter(|tag| tags.contains(tag));
+            kept.is_resuming = tag.is_some();
+            known.extend(tag);
+        }
+        self.resuming = known.len();
+        known
+    }
+
+    fn resuming(&self, tag: &DeliveryTag) -> Option<usize> {
+        let mut kept = self.kept.iter().enumerate().skip(self.sent);
+        kept.find(|(_, kept)| kept.is_resuming && kept.message.tag() == Some(tag)).map(|(at, _)| at)
+    }
+
+    /// Records that a message was resumed or sent again. Returns the slot of its outcome.
+    pub(super) fn resumed(&mut self, tag: &DeliveryTag, key: DeliveryKey) -> Option<Key> {
+        let mut kept = self.resuming(tag).and_then(|at| self.kept.remove(at))?;
+        (kept.key, kept.is_resuming) = (key, false);
+        self.resuming -= 1;
+        let outcome = kept.outcome;
+        self.kept.insert(self.sent, kept);
+        self.sent += 1;
+        outcome
+    }
+
+    /// Drops a message that is not resumed. Returns its first key and the slot of its outcome.
+    pub(super) fn unresumed(&mut self, tag: &DeliveryTag) -> Option<(DeliveryKey, Option<Key>)> {
+        let at = self.resuming(tag)?;
+        let outcome = self.kept.get(at)?.outcome;
+        self.resuming -= 1;
+        self.drop_at(at).map(|first| (first, outcome))
+    }
+
+    /// Waits for no resumption: the messages are sent again, or dropped. Returns the first key and the slot of the
+    /// outcome of those that are dropped.
+    pub(super) fn give_up(&mut self) -> Vec<(DeliveryKey, Option<Key>)> {
+        self.resuming = 0;
+        let mut lost = Vec::new();
+        let mut at = self.sent;
+        while let Some(kept) = self.kept.get_mut(at) {
+            if core::mem::take(&mut kept.is_resuming) && !self.resends {
+                let outcome = kept.outcome;
+                lost.extend(self.drop_at(at).map(|first| (first, outcome)));
+            } else {
+                at += 1;
+            }
+        }
+        lost
     }
 
     /// Returns the key of the first delivery of a message that is kept.
@@ -153,10 +230,15 @@ impl Replay {
 
 impl<W: Wake> State<W> {
     /// Keeps the messages of a link until their outcome, if the link outlives the connection. Returns the ids for them.
-    pub(super) fn keep_messages(&mut self, slot: Key, limits: ReplayLimits) -> Option<Arc<MessageIds>> {
+    pub(super) fn keep_messages(
+        &mut self,
+        slot: Key,
+        limits: ReplayLimits,
+        resends: bool,
+    ) -> Option<Arc<MessageIds>> {
         let prefix = self.link_name();
         let link = self.links.get_mut(slot).filter(|link| link.recipe.is_some())?;
-        link.replay = Some(Box::new(Replay::new(limits)));
+        link.replay = Some(Box::new(Replay::new(limits, resends)));
         Some(MessageIds::new(prefix))
     }
 
@@ -182,6 +264,7 @@ impl<W: Wake> State<W> {
     pub(super) fn replay(&mut self, slot: Key) {
         loop {
             let replay = self.links.get(slot).and_then(|link| link.replay.as_ref());
+            let replay = replay.filter(|replay| replay.resuming == 0);
             let Some(message) = replay.and_then(|replay| Some(replay.kept.get(replay.sent)?.message.clone()))
             else {
                 return;

@@ -42,13 +42,19 @@ impl<W: Wake> State<W> {
             return;
         };
         let Some(session) = self.sessions.get(link.session).and_then(|session| session.key) else { return };
-        let before = link.key;
+        let (before, state) =
+            (link.key, recipe.suspension.as_ref().and_then(|suspension| suspension.state()));
         let (attached, numbers) = match self.engine.session(session) {
-            Ok(mut session) => (recipe.attach(&mut session), session.next_numbers()),
+            Ok(mut session) => (recipe.attach(&mut session, state), session.next_numbers()),
             Err(_) => (Err(LinkError::NoSession), (0, 0)),
         };
         match attached {
             Ok(key) => self.attached_again(slot, key, before, numbers),
+            Err(LinkError::OtherLink | LinkError::Coordinator | LinkError::Limit)
+                if self.give_up_resuming(slot) =>
+            {
+                self.attach_again(slot);
+            }
             // The peer may give up the name, or end other links.
             Err(LinkError::NameInUse | LinkError::Handles | LinkError::Limit) if self.retry_link(slot) => {}
             Err(error) => {
@@ -65,6 +71,7 @@ impl<W: Wake> State<W> {
         let Some(link) = self.links.get_mut(slot) else { return };
         link.key = Some(key);
         let Some(recipe) = &mut link.recipe else { return };
+        recipe.suspension.iter_mut().for_each(|suspension| suspension.begin());
         match key {
             LinkKey::Sender(_) => recipe.outage.first = numbers.0,
             LinkKey::Receiver(receiver) => {

@@ -58,7 +58,8 @@ impl<W: Wake> Sender<W> {
         let (slot, ids) = session.hub().with(|state| {
             let slot = state.attach(session.slot, name, LinkOptions::Sender(options))?;
             let ids = match settings.recovery {
-                Recovery::Replay => state.keep_messages(slot, settings.replay),
+                Recovery::Replay => state.keep_messages(slot, settings.replay, true),
+                Recovery::Resume => state.keep_messages(slot, settings.replay, settings.resends),
                 Recovery::Report => None,
             };
             Ok::<_, Error>((slot, ids))

@@ -164,6 +164,7 @@ impl<W: Wake> State<W> {
     pub(crate) fn attach(&mut self, session: Key, name: Option<Str>, options: LinkOptions) -> Result<Key> {
         let name = name.unwrap_or_else(|| self.link_name());
         let outlives = self.sessions.get(session).is_some_and(|session| session.recipe.is_some());
+        let options = if outlives { options } else { options.attached_once() };
         let recipe = outlives.then(|| Box::new(LinkRecipe::new(name.clone(), options.clone())));
         let slot = match self.session(session) {
             Ok(mut session_mut) => {
@@ -199,6 +200,10 @@ impl<W: Wake> State<W> {
     fn is_current(&self, slot: Key, delivery: DeliveryKey) -> bool {
         let Some(link) = self.links.get(slot) else { return false };
         let session = self.sessions.get(link.session).and_then(|session| session.key);
+        let suspension = link.recipe.as_ref().and_then(|recipe| recipe.suspension.as_ref());
+        if suspension.is_some_and(|suspension| suspension.knows(delivery)) {
+            return true;
+        }
         let is_latest = link
             .recipe
             .as_ref()

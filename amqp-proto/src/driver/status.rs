@@ -29,6 +29,11 @@ pub enum Status {
         /// The URL of the server, without user, password and path.
         address: Str,
     },
+    /// The peer has kept nothing of a link that was to be resumed.
+    NotResumed {
+        /// The name of the link.
+        link: Str,
+    },
     /// The connection is over, and is not opened again.
     Failed(CloseReason),
 }

@@ -8,6 +8,7 @@ pub(crate) mod handlers;
 pub(crate) mod port;
 pub(crate) mod proxy;
 pub(crate) mod refusals;
+pub(crate) mod resuming;
 pub(crate) mod strangers;
 
 use std::sync::mpsc;

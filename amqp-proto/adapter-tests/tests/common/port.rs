@@ -26,6 +26,10 @@ impl Port {
         Self { listener: TcpListener::bind("127.0.0.1:0").unwrap() }
     }
 
+    pub(crate) fn listener(&self) -> TcpListener {
+        self.listener.try_clone().unwrap()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener.local_addr().unwrap()
     }

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::state::{LinkState, UnsettledDelivery};
+use super::state::{LastKey, LinkState, UnsettledDelivery};
 use crate::machine::command_error::LinkError;
 use crate::machine::delivery::forget;
 use crate::machine::endpoints::Endpoints;
@@ -47,6 +47,7 @@ impl Endpoints {
             remote: record.remote(),
             message: None,
             is_partial: false,
+            key: LastKey(Some(key)),
         };
         let recovery = link.recovery.as_deref();
         match &link.end {

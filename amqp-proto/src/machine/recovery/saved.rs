@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::state::{LinkState, UnsettledDelivery};
+use super::state::{LastKey, LinkState, UnsettledDelivery};
 use crate::codec::{DecodeError, EncodeError, composite};
 use crate::message::Payload;
 use crate::types::{DeliveryTag, Limits, Str};
@@ -197,6 +197,7 @@ impl LinkState {
                 remote: saved.remote,
                 message: saved.message.map(Payload::from),
                 is_partial: saved.is_partial,
+                key: LastKey::default(),
             });
         }
         if body.has_remaining() {
@@ -263,7 +264,7 @@ const fn table() -> [u32; 256] {
 #[cfg(test)]
 mod tests {
     use super::{LinkState, LinkStateError, MAGIC, check_value};
-    use crate::machine::recovery::state::UnsettledDelivery;
+    use crate::machine::recovery::state::{LastKey, UnsettledDelivery};
     use crate::message::Payload;
     use crate::types::{DeliveryTag, Limits};
     use crate::wire::{Outcome, Received, ReceiverSettleMode, Role, Source, Target};
@@ -279,6 +280,7 @@ mod tests {
             remote: None,
             message: None,
             is_partial: false,
+            key: LastKey::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::position::end_of;
 use super::resume::{Ours, Theirs};
 use crate::message::Payload;
-use crate::types::{DeliveryTag, Str};
+use crate::types::{DeliveryKey, DeliveryTag, Str};
 use crate::wire::{
     DeliveryState, Outcome, Received, ReceiverSettleMode, Role, SenderSettleMode, Source, Terminus,
 };
@@ -49,7 +49,20 @@ pub struct UnsettledDelivery {
     pub(crate) message: Option<Payload>,
     /// `true` if the message is not whole.
     pub(crate) is_partial: bool,
+    pub(crate) key: LastKey,
 }
+
+/// The key of a delivery on the link that has ended. It is no part of the state, and is not saved.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LastKey(pub(crate) Option<DeliveryKey>);
+
+impl PartialEq for LastKey {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for LastKey {}
 
 impl LinkState {
     /// Returns the name of the link.

@@ -90,7 +90,8 @@ impl Endpoints {
         let mut planned = planned(link, &step);
         planned.transfer.delivery_id = Some(id);
         let Step { delivery, action } = step;
-        let UnsettledDelivery { tag, message_format, local, remote, message, is_partial } = delivery;
+        let UnsettledDelivery { tag, message_format, local, remote, message, is_partial, key: last } =
+            delivery;
         let outcome = match &action {
             Action::Settle(outcome) => Some(DeliveryState::from(outcome.clone())),
             _ => None,
@@ -113,8 +114,15 @@ impl Endpoints {
         let mut news = None;
         match action {
             Action::AbortAndSendAnew => {
-                let delivery =
-                    UnsettledDelivery { tag, message_format, local: None, remote: None, message, is_partial };
+                let delivery = UnsettledDelivery {
+                    tag,
+                    message_format,
+                    local: None,
+                    remote: None,
+                    message,
+                    is_partial,
+                    key: last,
+                };
                 if recovery.rounds.is_open {
                     recovery.rounds.unknown.push_back(delivery);
                 } else {
