@@ -14,6 +14,7 @@ mod error;
 mod field;
 mod leaf;
 mod measure;
+mod plain_entry;
 mod value;
 mod view;
 
@@ -31,4 +32,5 @@ pub(crate) use encode::{Encode, Writer, fill};
 pub(crate) use error::{Fault, FieldName, Parsed, fail};
 pub(crate) use field::{Field, FieldReader, FieldSizes};
 pub(crate) use leaf::{octet, to_usize};
+pub(crate) use plain_entry::plain_entry;
 pub(crate) use view::{find_entry, skip};

@@ -12,7 +12,7 @@ use super::scan::{Index, Scanner, Section};
 use super::write::{annotations_len, write_annotations};
 use crate::codec::{
     Budget, Code, Composite, Decode, DecodeError, DecodeErrorKind, Decoder, EncodeError, Fault, Parsed, fail,
-    fill, find_entry, octet, to_usize,
+    fill, find_entry, octet, plain_entry, to_usize,
 };
 use crate::types::{Annotations, ApplicationProperties, DecodingLimits, Limits, Many, Str, Value};
 use crate::wire::{Header, Properties, SectionKind};
@@ -160,8 +160,15 @@ impl MessageView {
     }
 
     /// Decodes one value of a map.
-    #[inline]
     fn entry(&self, section: SectionKind, name: &str) -> Result<Option<Value>, DecodeError> {
+        if let [chunk] = self.payload.chunks()
+            && let Some(span) = self.index.get(section)
+            && let Some(map) = chunk.get(span.value()..span.end())
+            && let Some(found) =
+                plain_entry(map, name, &Decoder::with_budget(chunk, self.limits, self.budget()))
+        {
+            return Ok(found);
+        }
         self.read(section, &mut self.budget(), |decoder, input| {
             let found = find_entry(name, input)?;
             let value = found.map(|octets| value(decoder, octets)).transpose()?.map(|(_, value)| value);
