@@ -54,7 +54,9 @@ pub struct UnsettledDelivery {
 
 /// The key of a delivery on the link that has ended. It is no part of the state, and is not saved.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct LastKey(pub(crate) Option<DeliveryKey>);
+pub(crate) struct LastKey(
+    #[cfg_attr(not(feature = "driver"), allow(dead_code))] pub(crate) Option<DeliveryKey>,
+);
 
 impl PartialEq for LastKey {
     fn eq(&self, _: &Self) -> bool {
