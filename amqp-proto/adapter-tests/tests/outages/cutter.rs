@@ -178,7 +178,7 @@ impl Plan {
         let octets = if random.below(4) == 0 { random.below(600) } else { random.below(20_000) };
         let stalls_after = if random.below(4) == 0 { random.below(octets + 1) } else { usize::MAX / 2 };
         // Some stand still for longer than the ends wait for a heartbeat.
-        let longest = if random.below(8) == 0 { 900 } else { 60 };
+        let longest = if random.below(8) == 0 { 1_500 } else { 60 };
         let stalls_for = Duration::from_millis(random.below(longest) as u64);
         Self { octets, stalls_after, stalls_for, is_cut: random.below(8) > 0 }
     }

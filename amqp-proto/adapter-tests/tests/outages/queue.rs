@@ -73,11 +73,11 @@ impl Queue {
 
 /// Returns the options of a connection whose end soon learns that the other one is silent.
 pub(crate) fn impatient() -> ConnectionOptions {
-    let patience = Duration::from_millis(500);
+    let patience = Duration::from_secs(1);
     ConnectionOptions::new()
         .with_idle_timeout(patience)
-        .with_open_timeout(4 * patience)
-        .with_connect_timeout(4 * patience)
+        .with_open_timeout(3 * patience)
+        .with_connect_timeout(3 * patience)
 }
 
 #[adapter::helper]
