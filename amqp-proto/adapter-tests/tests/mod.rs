@@ -25,6 +25,7 @@ mod resumption;
 mod sockets;
 mod strangers;
 mod streams;
+mod survivors;
 mod termini;
 #[cfg(feature = "tls")]
 mod tls;
