@@ -15,6 +15,7 @@ mod frame_log;
 mod host;
 mod kind;
 mod link_setters;
+mod link_settings;
 mod options;
 mod outgoing;
 mod peer;
@@ -40,7 +41,8 @@ pub use frame_log::log_frames;
 pub use host::Host;
 pub use kind::ErrorKind;
 #[doc(hidden)]
-pub use link_setters::{ReceiverSettings, ReplayLimits, SenderSettings, link_setters, whole_seconds};
+pub use link_setters::link_setters;
+pub use link_settings::{ReceiverSettings, ReplayLimits, SenderSettings, whole_seconds};
 pub use options::ConnectionOptions;
 pub use outgoing::Outgoing;
 pub use peer::Peer;
