@@ -10,10 +10,8 @@ use super::backoff::Backoff;
 /// between rounds and the number of rounds. An address that refuses the client for good, such as by a wrong
 /// password, is not tried again before another connection has been stable.
 ///
-/// The same rules are for a session or a link that the peer ends for a reason that passes while the connection stays
-/// open: see [`Retries`](super::Retries).
-///
-/// [`Redial`](super::Redial) applies the rules.
+/// [`Redial`](super::Redial) applies the rules to a connection. [`Retries`](super::Retries) applies them to a session
+/// or a link that the peer ends, for a reason that passes, on a connection that stays open.
 ///
 /// ```
 /// use core::time::Duration;

@@ -284,8 +284,9 @@ impl BrokerBuilder {
 
     /// Sets the most octets of the unsettled deliveries of links that are not attached. Default: 64 MiB.
     ///
-    /// What does not fit is kept without its messages: those that the client has sent, it sends again, and those that it
-    /// receives return to their queue when the link is resumed, unless it has decided on them.
+    /// A link whose deliveries do not fit is kept without their messages. When it is resumed, the client sends again the
+    /// messages that it had sent. Messages that the client had received return to their queue, unless it has decided on
+    /// them.
     #[must_use]
     pub fn with_terminus_octets(mut self, octets: u64) -> Self {
         self.bounds.terminus_octets = octets;
