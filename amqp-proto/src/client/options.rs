@@ -15,7 +15,7 @@ use crate::config::Options;
 use crate::connection::Connection;
 use crate::policy::Reconnect;
 use crate::sasl::{
-    AnonymousClient, ClientProfile, ClientSasl, ExternalClient, Login, Nonce, TransportSecurity,
+    AnonymousClient, ClientProfile, ClientSasl, ExternalClient, Login, Nonce, Token, TransportSecurity,
 };
 use crate::types::{Fields, Limits, Many, Moment, Str, Symbol, Value};
 
@@ -229,6 +229,14 @@ impl ConnectionOptions {
     pub fn with_login(self, user: &str, password: &str) -> Result<Self> {
         let login = Login::new(user, password)?;
         Ok(self.with_sasl(ClientProfile::new().with_login(login)))
+    }
+
+    /// Authenticates by a bearer token: by OAUTHBEARER or, if the token has a user, by XOAUTH2 or PLAIN; on
+    /// encrypted transports only.
+    ///
+    /// Most tokens need a larger [`with_sasl_send_size`](Self::with_sasl_send_size) than the default.
+    pub fn with_token(self, token: Token) -> Self {
+        self.with_sasl(ClientProfile::new().with_token(token))
     }
 
     /// Authenticates by ANONYMOUS, even if the URL has a user.

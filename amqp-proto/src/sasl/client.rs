@@ -10,6 +10,7 @@ use super::nonce::Nonce;
 use super::own::OwnMechanism;
 #[cfg(feature = "scram")]
 use super::scram::{ScramClient, ScramHash, ScramLimits};
+use super::token::Token;
 use crate::types::{Str, Symbol};
 use crate::wire::Secret;
 
@@ -43,6 +44,7 @@ pub struct ClientProfile {
     /// The mechanisms of the application, the preferred one first.
     own: Vec<OwnMechanism>,
     external: Option<ExternalClient>,
+    token: Option<Token>,
     login: Option<Login>,
     anonymous: Option<AnonymousClient>,
     plain_in_clear: bool,
@@ -61,6 +63,13 @@ impl ClientProfile {
     #[must_use]
     pub fn with_login(mut self, login: Login) -> Self {
         self.login = Some(login);
+        self
+    }
+
+    /// Allows OAUTHBEARER, and XOAUTH2 and PLAIN if the token has a user, on encrypted transports only.
+    #[must_use]
+    pub fn with_token(mut self, token: Token) -> Self {
+        self.token = Some(token);
         self
     }
 
@@ -117,13 +126,14 @@ impl ClientProfile {
 
     /// Returns the strongest mechanism that is both offered and allowed.
     ///
-    /// The order is: mechanisms of the application as they were added, EXTERNAL, SCRAM by the size of its
-    /// hash, PLAIN, ANONYMOUS. The server's order does not matter.
+    /// The order is: mechanisms of the application as they were added, EXTERNAL, those of a token
+    /// (OAUTHBEARER, XOAUTH2, PLAIN), SCRAM by the size of its hash, PLAIN, ANONYMOUS. The server's order does
+    /// not matter.
     ///
     /// # Errors
     ///
-    /// [`ChoiceError::NoneInCommon`] if no offered mechanism is allowed, [`ChoiceError::PlainInClear`] if the
-    /// only ones would reveal the secret on an unencrypted transport.
+    /// [`ChoiceError::NoneInCommon`] if no offered mechanism is allowed; [`ChoiceError::PlainInClear`] and
+    /// [`ChoiceError::TokenInClear`] if the only ones would reveal the secret on an unencrypted transport.
     pub fn choose(
         &self,
         offered: &[Symbol],
@@ -142,6 +152,14 @@ impl ClientProfile {
         if let Some(external) = self.external.as_ref().filter(|_| open(&EXTERNAL)) {
             return Ok(Box::new(external.clone()));
         }
+        let token = self
+            .token
+            .as_ref()
+            .and_then(|token| token.mechanism(token.mechanisms().iter().find(|name| open(name))?));
+        let has_token = token.is_some();
+        if let Some(token) = token.filter(|_| link == TransportSecurity::Encrypted) {
+            return Ok(token);
+        }
         if let Some(login) = &self.login {
             #[cfg(feature = "scram")]
             if let Some(hash) = ScramHash::STRONGEST_FIRST.into_iter().find(|hash| open(&hash.mechanism())) {
@@ -159,6 +177,7 @@ impl ClientProfile {
         match self.anonymous.as_ref().filter(|_| open(&ANONYMOUS)) {
             Some(anonymous) => Ok(Box::new(anonymous.clone())),
             None if shows => Err(ChoiceError::PlainInClear),
+            None if has_token => Err(ChoiceError::TokenInClear),
             None => Err(ChoiceError::NoneInCommon { offered: offered.to_vec(), allowed: self.allowed() }),
         }
     }
@@ -167,6 +186,7 @@ impl ClientProfile {
     fn allowed(&self) -> Vec<Symbol> {
         let mut names: Vec<_> = self.own.iter().map(|own| own.begin().name()).collect();
         names.extend(self.external.as_ref().map(|_| EXTERNAL));
+        names.extend(self.token.iter().flat_map(Token::mechanisms).cloned());
         if self.login.is_some() {
             #[cfg(feature = "scram")]
             names.extend(ScramHash::STRONGEST_FIRST.into_iter().map(ScramHash::mechanism));

@@ -147,7 +147,7 @@ impl ClientDialogue {
                     Ok(()) => Next::Done(None, Identity::anonymous()),
                     Err(failure) => failed(gave_up(&*mechanism, failure)),
                 },
-                code => failed(SaslFailure::Outcome { code, attempt: attempt(&*mechanism) }),
+                code => failed(SaslFailure::Outcome { code, attempt: LoginAttempt::of(&*mechanism) }),
             },
             _ => failed(SaslFailure::Order),
         }
@@ -170,12 +170,8 @@ impl ClientDialogue {
     }
 }
 
-fn attempt(mechanism: &dyn ClientMechanism) -> LoginAttempt {
-    LoginAttempt::new(mechanism.name(), mechanism.user().cloned())
-}
-
 fn gave_up(mechanism: &dyn ClientMechanism, failure: MechanismError) -> SaslFailure {
-    SaslFailure::Mechanism { failure, attempt: attempt(mechanism) }
+    SaslFailure::Mechanism { failure, attempt: LoginAttempt::of(mechanism) }
 }
 
 /// The server's side of the dialogue.

@@ -4,7 +4,7 @@ use core::fmt;
 
 use alloc::vec::Vec;
 
-use super::mechanism::MechanismError;
+use super::mechanism::{ClientMechanism, MechanismError};
 use crate::types::{Str, Symbol};
 use crate::wire::SaslCode;
 
@@ -57,11 +57,25 @@ pub struct LoginAttempt {
     pub mechanism: Symbol,
     /// The name of the user, if the mechanism has one.
     pub user: Option<Str>,
+    /// The error that the server has told within the mechanism, such as that of a token in JSON.
+    pub server_error: Option<Str>,
 }
 
 impl LoginAttempt {
-    pub(super) fn new(mechanism: Symbol, user: Option<Str>) -> Self {
-        Self { mechanism, user }
+    pub(super) fn of(mechanism: &dyn ClientMechanism) -> Self {
+        Self {
+            mechanism: mechanism.name(),
+            user: mechanism.user().cloned(),
+            server_error: mechanism.server_error().cloned(),
+        }
+    }
+
+    /// Writes the server's error behind that of the outcome.
+    fn server_error(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.server_error {
+            Some(error) => write!(f, ": {}", error.escape_debug()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -102,9 +116,13 @@ impl fmt::Display for SaslFailure {
                 "SASL: the response needs a frame of {octets} octets, but sasl_send_size allows {limit}"
             ),
             Self::Outcome { code, attempt } => {
-                write!(f, "authentication failed {attempt}: {}", meaning(*code))
+                write!(f, "authentication failed {attempt}: {}", meaning(*code))?;
+                attempt.server_error(f)
             }
-            Self::Mechanism { failure, attempt } => write!(f, "authentication failed {attempt}: {failure}"),
+            Self::Mechanism { failure, attempt } => {
+                write!(f, "authentication failed {attempt}: {failure}")?;
+                attempt.server_error(f)
+            }
             Self::NothingToOffer => f.write_str(
                 "no SASL mechanism to offer: PLAIN needs an encrypted transport, or with_plain_in_clear",
             ),
@@ -152,6 +170,9 @@ pub enum ChoiceError {
     /// The only possible mechanisms would reveal the secret, and the transport is not encrypted.
     // Threat E8.
     PlainInClear,
+    /// The only possible mechanisms would reveal a token, and the transport is not encrypted.
+    // Threat E8.
+    TokenInClear,
 }
 
 impl fmt::Display for ChoiceError {
@@ -167,6 +188,9 @@ impl fmt::Display for ChoiceError {
                 "the server accepts a password only by SASL PLAIN or similar, which is refused over an unencrypted \
                  transport: use amqps://, or with_plain_in_clear in a network that you trust",
             ),
+            Self::TokenInClear => {
+                f.write_str("a token is not sent over an unencrypted transport: use amqps://")
+            }
         }
     }
 }

@@ -52,6 +52,11 @@ impl Login {
         })
     }
 
+    /// Returns a login whose password is a token, which was checked.
+    pub(super) fn of_token(user: Str, token: Wiped) -> Self {
+        Self { user, password: token, acting_as: None }
+    }
+
     /// Requests the rights of another identity, which the server must allow.
     ///
     /// # Errors
@@ -96,14 +101,17 @@ pub enum BadCredential {
     Control,
     /// The text is too long.
     TooLong,
+    /// The token has other characters than printable ASCII without spaces.
+    Token,
 }
 
 impl fmt::Display for BadCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "the user name or the password is empty",
+            Self::Empty => "the user name, the password or the token is empty",
             Self::Control => "the user name or the password has control characters",
-            Self::TooLong => "the user name or the password is too long",
+            Self::TooLong => "the user name, the password or the token is too long",
+            Self::Token => "the token has spaces, or other characters than printable ASCII",
         })
     }
 }

@@ -31,6 +31,11 @@ pub trait ClientMechanism: fmt::Debug + Send {
         None
     }
 
+    /// Returns the error that the server has told within the mechanism, for error texts. Default `None`.
+    fn server_error(&self) -> Option<&Str> {
+        None
+    }
+
     /// Returns the initial response; an empty response differs from `None` [5.3.3.2].
     fn initial_response(&mut self) -> Option<Secret>;
 

@@ -57,6 +57,7 @@ mod own;
 #[cfg(feature = "scram")]
 mod scram;
 mod server;
+mod token;
 
 pub use client::{AnonymousClient, ClientProfile, ExternalClient, PlainClient, TransportSecurity};
 pub(crate) use dialogue::{ClientDialogue, Next, ServerDialogue};
@@ -68,3 +69,4 @@ pub use nonce::{BadNonce, Nonce};
 #[cfg(feature = "scram")]
 pub use scram::{BadVerifier, Decoy, ScramClient, ScramHash, ScramLimits, ScramServer, ScramVerifier};
 pub use server::{AnonymousServer, Credentials, ExternalServer, PlainServer};
+pub use token::{Token, TokenClient};
