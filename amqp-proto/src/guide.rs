@@ -24,8 +24,10 @@ pub mod performance {}
 pub mod proton {}
 
 /// [backoff]: crate::policy::Backoff
+/// [cbs]: crate::policy::Cbs
 /// [correlator]: crate::policy::Correlator
 /// [selector]: crate::policy::Selector
 /// [limits]: crate::types::Limits
+/// [management]: crate::policy::Management
 #[doc = include_str!("../docs/SUPPORT.md")]
 pub mod support {}

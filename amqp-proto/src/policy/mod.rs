@@ -2,9 +2,11 @@
 
 mod answer;
 mod backoff;
+mod cbs;
 mod correlator;
 mod failure;
 mod lifetime;
+mod management;
 mod recent;
 mod reconnect;
 mod recovery;
@@ -17,9 +19,14 @@ mod transient;
 
 pub use answer::answer_to;
 pub use backoff::Backoff;
+pub use cbs::{Cbs, CbsError, CbsEvent, CbsStep, CbsToken};
 pub use correlator::{Correlator, RequestError};
 pub use failure::OnFailure;
 pub use lifetime::{Lifetime, LinkPlace, TerminusName};
+pub use management::{
+    Binding, ExchangeOptions, Management, ManagementAnswer, ManagementError, ManagementRequest, QueueInfo,
+    QueueOptions,
+};
 pub use recent::Recent;
 pub use reconnect::{AddressOrder, Reconnect};
 pub use recovery::Recovery;

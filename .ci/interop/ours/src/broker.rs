@@ -71,8 +71,13 @@ impl Fixture {
         self.queue_with(name, &[("x-max-priority", 10)])
     }
 
-    fn queue_with(&self, name: &str, arguments: &[(&str, u64)]) -> String {
-        let name = format!("{}-{name}", self.prefix);
+    /// Returns a name for this case only.
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{}-{name}", self.prefix)
+    }
+
+    fn queue_with(&self, name: &str, arguments: &[(&'static str, u64)]) -> String {
+        let name = self.name(name);
         match self.peer.broker {
             Broker::RabbitMq => format!("/queue/{name}"),
             Broker::RabbitMq4 => self.declared(&name, arguments),
@@ -81,7 +86,7 @@ impl Fixture {
     }
 
     /// Declares a queue, and returns its address.
-    fn declared(&self, name: &str, arguments: &[(&str, u64)]) -> String {
+    fn declared(&self, name: &str, arguments: &[(&'static str, u64)]) -> String {
         let opening = if self.peer.authority.is_some() { self.trusting() } else { Ok(self.opening()) };
         // If the queue does not exist, the attach of the case fails.
         if let Err(failure) = opening.and_then(|opening| management::declare_queue(opening, name, arguments))

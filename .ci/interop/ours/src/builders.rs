@@ -17,8 +17,18 @@ macro_rules! sender_builder {
         if let Some(mode) = sending.rcv_settle_mode {
             builder = builder.with_rcv_settle_mode(mode);
         }
+        if sending.is_paired {
+            builder = $crate::builders::paired!(builder);
+        }
         builder
     }};
+}
+
+/// Makes a link one of a pair: both have this name and property.
+macro_rules! paired {
+    ($builder:expr) => {
+        $builder.with_name("pair").with_properties(amqp_proto::policy::Management::<()>::link_properties())
+    };
 }
 
 macro_rules! receiver_builder {
@@ -43,6 +53,9 @@ macro_rules! receiver_builder {
         if let Some(mode) = receiving.rcv_settle_mode {
             builder = builder.with_rcv_settle_mode(mode);
         }
+        if receiving.is_paired {
+            builder = $crate::builders::paired!(builder);
+        }
         builder.with_prefetch(receiving.prefetch)
     }};
 }
@@ -62,7 +75,7 @@ macro_rules! end_delivery {
     };
 }
 
-pub(crate) use {end_delivery, receiver_builder, sender_builder};
+pub(crate) use {end_delivery, paired, receiver_builder, sender_builder};
 
 impl Node {
     pub(crate) fn address(&self) -> String {

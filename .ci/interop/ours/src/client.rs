@@ -103,6 +103,8 @@ pub(crate) struct Sending {
     pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
     /// `true` if the application settles deliveries that have an outcome.
     pub(crate) settles: bool,
+    /// `true` if the link is one of a pair.
+    pub(crate) is_paired: bool,
 }
 
 /// The settings of a link on which the client receives. No message is accepted automatically unless set.
@@ -112,6 +114,8 @@ pub(crate) struct Receiving {
     pub(crate) snd_settle_mode: Option<SenderSettleMode>,
     pub(crate) rcv_settle_mode: Option<ReceiverSettleMode>,
     pub(crate) prefetch: u32,
+    /// `true` if the link is one of a pair.
+    pub(crate) is_paired: bool,
 }
 
 /// The node at the other end of a link.
@@ -156,7 +160,7 @@ impl Receiving {
     }
 
     pub(crate) fn from_node(from: Node) -> Self {
-        Self { from, snd_settle_mode: None, rcv_settle_mode: None, prefetch: 10 }
+        Self { from, snd_settle_mode: None, rcv_settle_mode: None, prefetch: 10, is_paired: false }
     }
 
     pub(crate) fn with_prefetch(mut self, messages: u32) -> Self {

@@ -3,6 +3,7 @@
 mod connecting;
 mod encrypted;
 mod links;
+mod managing;
 mod nodes;
 mod receiving;
 mod secured;
@@ -10,7 +11,7 @@ mod sending;
 mod sizes;
 mod streaming;
 
-use crate::broker::Fixture;
+use crate::broker::{Broker, Fixture};
 use crate::client::Client;
 use crate::failure::{Done, Failure};
 use crate::on_blocking::Blocking;
@@ -22,6 +23,8 @@ pub(crate) struct Case {
     pub(crate) group: &'static str,
     pub(crate) name: &'static str,
     pub(crate) client: &'static str,
+    /// The only broker that has what the case needs.
+    pub(crate) only: Option<Broker>,
     pub(crate) play: fn(&Fixture) -> Done,
 }
 
@@ -34,6 +37,7 @@ macro_rules! cases {
                 group: stringify!($group),
                 name: stringify!($name),
                 client: $client::NAME,
+                only: None,
                 play: |fixture| block_on($group::$name::<$client>(fixture)),
             },)*)*]
         }
@@ -116,6 +120,13 @@ cases! {
 }
 
 cases! {
+    /// For RabbitMQ 4 with its management node.
+    managed<C>:
+    managing:
+        a_queue_is_declared_bound_purged_and_deleted;
+}
+
+cases! {
     /// For brokers that require a login.
     known<C>:
     secured:
@@ -149,7 +160,7 @@ cases! {
 
 /// Cases for the client on tokio only.
 fn streams() -> Vec<Case> {
-    let case = |name, play| Case { group: "streaming", name, client: Tokio::NAME, play };
+    let case = |name, play| Case { group: "streaming", name, client: Tokio::NAME, only: None, play };
     vec![
         case("a_message_is_sent_in_pieces", |fixture| {
             block_on(streaming::a_message_is_sent_in_pieces(fixture))
@@ -182,7 +193,11 @@ impl Set {
     /// Returns the cases for this configuration, with both clients.
     pub(crate) fn cases(self) -> Vec<Case> {
         match self {
-            Self::Open => [open::<Tokio>(), open::<Blocking>(), streams()].concat(),
+            Self::Open => {
+                let mut managed = [managed::<Tokio>(), managed::<Blocking>()].concat();
+                managed.iter_mut().for_each(|case| case.only = Some(Broker::RabbitMq4));
+                [open::<Tokio>(), open::<Blocking>(), streams(), managed].concat()
+            }
             Self::Secured => [known::<Tokio>(), known::<Blocking>()].concat(),
             Self::Tls => [tls::<Tokio>(), tls::<Blocking>()].concat(),
             Self::Expired => [expired::<Tokio>(), expired::<Blocking>()].concat(),
