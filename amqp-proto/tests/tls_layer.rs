@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use amqp_proto::client::{ClientTls, Error, Peer, ServerTls, TlsLayer};
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::sasl::TransportSecurity;
-use amqp_proto::types::{LinkKey, Moment};
+use amqp_proto::types::{Limits, LinkKey, Moment};
 use amqp_proto::{Cause, Connection, Event, Reading, Reason};
 
 const NOW: Moment = Moment::START;
@@ -127,6 +127,19 @@ fn nothing_of_the_engine_is_written_in_clear() {
     client.tls.advance(hello.len());
     assert!(client.tls.output(&mut client.amqp).unwrap().is_empty(), "the rest waits for the handshake");
     assert!(client.amqp.has_output());
+}
+
+#[test]
+fn output_that_waits_for_the_handshake_does_not_stop_the_reading() {
+    let (mut client, mut server) = ends("broker.example");
+    let limits = Limits::DEFAULT.with_output_octets_hard(1);
+    client.amqp = Connection::client(Options::new("c").with_limits(limits), NOW);
+    assert_eq!(client.amqp.reading(), Reading::Output);
+    assert_eq!(client.tls.reading(&client.amqp), Reading::Wanted);
+    run(&mut client, &mut server, usize::MAX, 0).unwrap();
+    assert!(!client.tls.is_handshaking() && client.amqp.is_open());
+    client.amqp.begin(SessionOptions::new()).unwrap();
+    assert_eq!(client.tls.reading(&client.amqp), Reading::Output);
 }
 
 #[test]

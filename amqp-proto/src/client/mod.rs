@@ -34,7 +34,6 @@ pub use acceptor::Acceptor;
 pub use address::{Address, AddressError, UrlError};
 pub use addresses::{Addresses, AddressesError};
 pub use close_reason::CloseReason;
-#[doc(hidden)]
 pub use dial_plan::{DialPlan, DialStep};
 pub use error::{Error, Result};
 pub use frame_log::log_frames;

@@ -9,6 +9,7 @@ use rustls::{ClientConnection, Connection as Tls, ServerConnection};
 use super::peer::Peer;
 use super::tls::{ServerTls, tls_failure};
 use crate::connection::Connection;
+use crate::machine::Reading;
 use crate::sasl::TransportSecurity;
 use crate::types::Moment;
 
@@ -21,10 +22,10 @@ const ENOUGH: usize = 64 << 10;
 ///
 /// A driver makes it of a TLS connection, such as that of [`ClientTls::connect`](super::ClientTls::connect) or
 /// [`ServerTls::accept`], and calls it in place of the engine: [`receive`](Self::receive) takes octets that
-/// were read, [`output`](Self::output) returns octets to write, [`end_of_input`](Self::end_of_input) reports
-/// the end of the stream. All else, such as when to read and when to wake up, the driver asks the
-/// [engine](Connection) as without TLS. The handshake needs nothing of the driver: the engine's output waits for
-/// its end, and the engine's open time-out bounds it.
+/// were read, [`output`](Self::output) returns octets to write, [`reading`](Self::reading) says whether to read,
+/// [`end_of_input`](Self::end_of_input) reports the end of the stream. All else, such as events and deadlines, the
+/// driver asks the [engine](Connection) as without TLS. The handshake needs nothing of the driver: the engine's output
+/// waits for its end, and the engine's open time-out bounds it.
 ///
 /// A server that authenticates clients by their certificates makes its engine after the handshake:
 /// [`handshake`](Self::handshake) and [`ciphertext`](Self::ciphertext) work without an engine, and
@@ -119,6 +120,15 @@ impl TlsLayer {
             amqp.end_of_input();
         }
         decrypted
+    }
+
+    /// Returns whether to read from the socket and, if not, what must happen first: this is [`Connection::reading`]
+    /// with TLS. During the handshake the engine's output waits for input, and not the other way round.
+    pub fn reading(&self, amqp: &Connection) -> Reading {
+        match amqp.reading() {
+            Reading::Output if self.tls.is_handshaking() => Reading::Wanted,
+            reading => reading,
+        }
     }
 
     /// Reports the end of the stream to the engine.

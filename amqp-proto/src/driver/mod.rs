@@ -4,7 +4,7 @@
 //! waiters. The types of this module, such as [`Sender`], are handles of it. An operation that may have to
 //! wait is a [`Wait`]: an adapter polls it with its own kind of waiter, a task or a thread, and wraps the
 //! handles in its own types. The driver, which moves octets and keeps the time, belongs to the adapter and
-//! calls [`Hub::drive`].
+//! calls [`Hub::drive`]. [`Pump`] is such a driver for non-blocking streams, without the waiting.
 
 mod adapter;
 mod connection;
@@ -16,12 +16,14 @@ mod flush_policy;
 mod guard;
 mod hub;
 mod inbox;
+mod layer;
 mod line;
 mod link;
 mod offered;
 mod outage;
 mod outcomes;
 mod places;
+mod pump;
 mod reader;
 mod receiver;
 mod recipe;
@@ -62,6 +64,7 @@ pub use flush_policy::FlushPolicy;
 pub use hub::Hub;
 pub use link::Ending;
 pub use offered::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession};
+pub use pump::{Interest, Pump};
 pub use reader::MessageReader;
 pub use receiver::{NextDelivery, Receiver};
 pub use requests::{Question, Requester};
