@@ -8,7 +8,8 @@
 - Samples of Rust have no hidden lines and at most 80 columns. Those in doc comments of sources may have hidden lines.
 - A `file.rs`, `file.rs::name`, `.ci/step` or `--example NAME` in code style is there. So are the names of Rust in a
   `Type::name`, a `with_name` and a `cx.name`.
-- amqp-proto/docs/EXAMPLES.md has every example, each with a command that runs it."""
+- A command with `--manifest-path FOLDER/Cargo.toml --bin NAME` runs a program that is there.
+- amqp-proto/docs/EXAMPLES.md has every example and every such program, each with a command that runs it."""
 import pathlib, re, subprocess, sys
 
 FENCE = re.compile(r"^( *)(```+)(.*?)\n(.*?)^ *\2 *$", re.S | re.M)
@@ -19,6 +20,7 @@ LABELLED = re.compile(r"\[([^][]+)\](?:\[([^][]*)\])?(?![(:\w])")
 INCLUDE = re.compile(r'include_str!\("([^"]+\.md)"\)')
 NAMED = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.(?:rs|py|md|toml|sh|json|cjs)(?:::\w+)?|(?:[\w.-]+/)*\.ci/[\w/.-]+")
 RUST = re.compile(r"\b(?:[A-Z]\w+::(\w+)|(with_\w+)|cx\.(\w+))")
+PROGRAM = re.compile(r"--manifest-path ([\w./-]+)/Cargo\.toml[^\n`]*? --bin (\w+)")
 ROOTS = ("", "amqp-proto", "amqp-proto/tests", "amqp-proto/src", "amqp-tokio/src", "amqp-blocking/src")
 UNNAMED = ("amqp-proto/RULES.md",)  # rules.py reads the names in it
 COLUMNS = 80
@@ -156,6 +158,9 @@ class Tree:
         for crate, name in crates:
             if not (self.root / crate / "examples" / (name + ".rs")).is_file():
                 yield line, "no such example: %s of %s" % (name, crate)
+        for folder, name in PROGRAM.findall(text):
+            if not (self.root / folder / "src/bin" / (name + ".rs")).is_file():
+                yield line, "no such program: %s of %s" % (name, folder)
 
     def examples(self):
         index = self.texts.get("amqp-proto/docs/EXAMPLES.md", "")
@@ -164,6 +169,9 @@ class Tree:
             if example := re.fullmatch(r"([\w-]+)/examples/(\w+)\.rs", name):
                 if example.groups() not in found:
                     yield 1, "no command for the example %s of %s" % (example[2], example[1])
+            if program := re.fullmatch(r"([\w-]+/examples/[\w-]+)/src/bin/(\w+)\.rs", name):
+                if program.groups() not in PROGRAM.findall(index):
+                    yield 1, "no command for the program %s of %s" % (program[2], program[1])
 
     def faults(self):
         if not self.texts:

@@ -3,12 +3,21 @@
 #[doc = include_str!("../docs/ADAPTERS.md")]
 pub mod adapters {}
 
+/// [drivers]: crate::guide::drivers
 #[doc = include_str!("../docs/ARCHITECTURE.md")]
 pub mod architecture {}
 
 /// [outcomes]: crate::guide::outcomes
 #[doc = include_str!("../docs/BROKERS.md")]
 pub mod brokers {}
+
+// Its samples use the handles of the feature.
+#[cfg_attr(feature = "driver", doc = include_str!("../docs/DRIVERS.md"))]
+#[cfg_attr(
+    not(feature = "driver"),
+    doc = "How to drive the engine from any runtime: a page of the feature `driver`."
+)]
+pub mod drivers {}
 
 /// [backoff]: crate::policy::Backoff
 /// [brokers]: crate::guide::brokers

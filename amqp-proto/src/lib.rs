@@ -1,5 +1,6 @@
 //! [architecture]: guide::architecture
 //! [brokers]: guide::brokers
+//! [drivers]: guide::drivers
 //! [outcomes]: guide::outcomes
 //! [proton]: guide::proton
 //! [support]: guide::support
@@ -10,6 +11,7 @@
 //! | to | use |
 //! | --- | --- |
 //! | drive a connection | [`Connection::poll_event`], [`Connection::output`], [`Connection::input`], [`Connection::reading`] |
+//! | write a driver | [`guide::drivers`] |
 //! | keep the time | [`Connection::next_deadline`], [`Connection::handle_deadline`], [`types::Moment`] |
 //! | attach links | [`Connection::begin`], [`SessionMut::attach_sender`], [`SessionMut::attach_receiver`] |
 //! | send | [`SenderMut::send`], [`Event::Sendable`], [`Event::Updated`] |
