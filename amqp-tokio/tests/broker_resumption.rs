@@ -13,7 +13,7 @@ use amqp_tokio as amqp;
 use amqp_tokio::broker::{Broker, BrokerBuilder};
 use amqp_tokio::proto::Event;
 use amqp_tokio::types::DeliveryTag;
-use amqp_tokio::wire::{Condition, ExpiryPolicy, Outcome, Source, Terminus};
+use amqp_tokio::wire::{Condition, DistributionMode, ExpiryPolicy, Outcome, Source, Terminus};
 use amqp_tokio::{Connection, Listener};
 use common::served::{connect, delivery_count, next};
 use engine::{Engine, source, target};
@@ -327,4 +327,45 @@ async fn l_att_10_a_source_is_found_by_the_name_of_its_link() {
         assert_eq!(found, (wanted.address, CLOSE, 60));
     })
     .await;
+}
+
+/// A consumer with a selector, and a browser, go on with what they have. The browser does not see a message twice.
+#[tokio::test]
+#[adapter_tests::bounded]
+async fn consumers_with_filters_and_browsers_go_on() {
+    let (broker, address) = serve(Broker::builder()).await;
+    let connection = connect(&broker).await;
+    fill(&connection, "jobs", 3).await;
+    let browsing = Source { distribution_mode: Some(DistributionMode::Copy), ..source("jobs", CLOSE, 60) };
+    for source in [browsing, source("jobs", CLOSE, 60).with_selector("JMSPriority = 4")] {
+        client(move || {
+            let mut client = Engine::connect(address, "consumer");
+            let link = client.receiver(source.clone(), None);
+            client.amqp.receiver(link).unwrap().set_credit(2).unwrap();
+            assert_eq!((client.recv(link).1, client.recv(link).1), ("0".into(), "1".into()));
+            let state = client.cut();
+            let mut client = Engine::connect(address, "consumer");
+            let link = client.receiver(source, Some(state));
+            client.amqp.receiver(link).unwrap().set_credit(3).unwrap();
+            let mut resumed = Vec::new();
+            client.until(|event| match event {
+                Event::Resumed { delivery, .. } => {
+                    resumed.push(*delivery);
+                    (resumed.len() == 2).then_some(())
+                }
+                _ => None,
+            });
+            let (last, text) = client.recv(link);
+            assert_eq!(text, "2");
+            for delivery in resumed.into_iter().chain([last]) {
+                client.amqp.receiver(link).unwrap().accept(delivery).unwrap();
+            }
+            client.settle();
+            client.amqp.close();
+            client.settle();
+        })
+        .await;
+    }
+    let seen = broker.clone();
+    client(move || wait_until(|| seen.is_empty("jobs"))).await;
 }

@@ -30,17 +30,12 @@ fn assert_refused(error: &Error, condition: Condition, words: &str) {
 /// Otherwise a receiver would rely on a filter that is ignored.
 #[tokio::test]
 #[adapter_tests::bounded]
-async fn m_src_09_filters_are_refused_by_name() {
+async fn m_src_09_other_filters_are_refused_by_name() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let receiver = || connection.receiver("jobs");
-    let error = receiver().with_selector("n > 1").await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "this broker has no selectors");
-    let by_code = Described::new(0x0000_468c_0000_0004_u64, "n > 1");
-    let error = receiver().with_filter(Symbol::new("mine").unwrap(), by_code).await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "this broker has no selectors: filter mine");
-    let error = receiver().with_no_local().await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "this broker has no no-local");
+    let error = receiver().with_sql_filter("n > 1").await.unwrap_err();
+    assert_refused(&error, Condition::NotImplemented, "this broker has no such filter: sql-filter");
     let other = Described::new(Symbol::new("example:other").unwrap(), 1);
     let error = receiver().with_filter(Symbol::new("other").unwrap(), other).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "this broker has no such filter: other");
@@ -50,13 +45,11 @@ async fn m_src_09_filters_are_refused_by_name() {
 
 #[tokio::test]
 #[adapter_tests::bounded]
-async fn browsing_is_refused_and_topics_give_copies() {
+async fn topics_give_copies() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
     let asks =
         |source: Source, mode| connection.receiver("").with_source(source).with_distribution_mode(mode);
-    let error = asks(Source::at("jobs"), DistributionMode::Copy).await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "this broker has no browsing");
     let error = asks(topic(), DistributionMode::Move).await.unwrap_err();
     assert_refused(&error, Condition::NotImplemented, "a topic has no distribution-mode move");
     let other = DistributionMode::Other(Symbol::new("fan").unwrap());

@@ -14,6 +14,7 @@ use tokio::task::coop::consume_budget;
 use super::ends::{Orphan, SourceEnd};
 use super::kept::Attachment;
 use super::letters::DeadLetterReason;
+use super::queue::Taken;
 use super::stored::Stored;
 use crate::{Resumed, Sender, SentOutcomes};
 
@@ -94,15 +95,13 @@ impl Consumer {
             self.end.listening.queue.leave(self.end.taking.take(), None);
             return Poll::Pending;
         }
-        match self.end.poll_take(context) {
-            Poll::Ready(Some(stored)) => Poll::Ready(Next::Send(stored)),
-            Poll::Ready(None) => {
-                Poll::Ready(Next::Close(Condition::ResourceDeleted, "the node has been deleted"))
-            }
-            Poll::Pending if self.sender.is_draining() && self.sender.credit() > 0 => {
+        match self.end.take(context) {
+            Taken::Message(stored) => Poll::Ready(Next::Send(stored)),
+            Taken::Gone => Poll::Ready(Next::Close(Condition::ResourceDeleted, "the node has been deleted")),
+            Taken::Nothing if self.sender.is_draining() && self.sender.credit() > 0 => {
                 Poll::Ready(Next::Drained)
             }
-            Poll::Pending => Poll::Pending,
+            Taken::Nothing | Taken::Later => Poll::Pending,
         }
     }
 
@@ -127,13 +126,13 @@ impl Consumer {
             Ok(sent) => {
                 stored.is_seen = true;
                 if sent.is_settled() {
-                    self.end.listening.queue.done(&stored);
-                } else {
+                    self.end.done(&stored);
+                } else if !self.end.choice.is_browsing {
                     let tag = if self.attachment.is_some() { sent.tag() } else { None };
                     self.end.unsettled.insert(sent.key(), (stored, tag));
                 }
                 if self.sender.is_draining() && self.sender.credit() == 0 {
-                    self.answer_drain(self.end.listening.queue.len());
+                    self.answer_drain(self.end.available());
                 }
             }
             // The message exceeds the client's limit, or what can be kept for it. So the client does not get it again.
@@ -145,7 +144,7 @@ impl Consumer {
             }
             Err(error) => {
                 self.is_full = matches!(error, Error::Send(SendError::Unsettled(_) | SendError::Kept(_)));
-                self.end.put_back(vec![stored]);
+                self.end.keep_unsent(stored);
             }
         }
     }
@@ -173,7 +172,7 @@ impl Consumer {
         self.is_full = false;
         match outcome {
             Outcome::Rejected(rejected) => {
-                self.end.listening.queue.done(&stored);
+                self.end.done(&stored);
                 let error = rejected.error.map(|error| *error);
                 self.end.nodes.letters.bury(
                     stored.payload,
@@ -188,7 +187,7 @@ impl Consumer {
             }
             Outcome::Modified(modified) => self.modify(stored, &modified),
             _ => {
-                self.end.listening.queue.done(&stored);
+                self.end.done(&stored);
                 None
             }
         }

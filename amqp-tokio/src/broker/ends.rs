@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use amqp_proto::UnsettledDelivery;
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
 use amqp_proto::wire::{Source, Target};
 
+use super::choice::Choice;
 use super::node::Use;
 use super::nodes::{Listening, Nodes};
+use super::queue::Taken;
 use super::stored::Stored;
 use super::waiters::Ticket;
 use crate::{LinkState, Resumed};
@@ -21,11 +23,14 @@ pub(super) struct SourceEnd {
     /// The source in the broker's attach.
     pub(super) source: Source,
     pub(super) listening: Listening,
+    /// The messages of the queue that the client wants.
+    pub(super) choice: Choice,
     /// The number of the consumer.
     number: u64,
     /// True if some message must not come to this consumer again.
     has_refused: bool,
-    /// The client's deliveries without an outcome, each with its tag if it can be kept.
+    /// The client's deliveries without an outcome, each with its tag if it can be kept. None are copies, whose outcomes do
+    /// not matter.
     pub(super) unsettled: BTreeMap<DeliveryKey, (Stored, Option<DeliveryTag>)>,
     /// Those from before the link was resumed. Tags rise.
     pub(super) sent: BTreeMap<DeliveryTag, Stored>,
@@ -36,12 +41,13 @@ pub(super) struct SourceEnd {
 }
 
 impl SourceEnd {
-    pub(super) fn new(nodes: Arc<Nodes>, source: Source, listening: Listening) -> Self {
+    pub(super) fn new(nodes: Arc<Nodes>, source: Source, listening: Listening, choice: Choice) -> Self {
         let number = nodes.number();
         Self {
             nodes,
             source,
             listening,
+            choice,
             number,
             has_refused: false,
             unsettled: BTreeMap::new(),
@@ -51,9 +57,26 @@ impl SourceEnd {
         }
     }
 
-    /// Takes the next message from the queue; `None` once the node has ended.
-    pub(super) fn poll_take(&mut self, context: &Context<'_>) -> Poll<Option<Stored>> {
-        self.listening.queue.poll_take(self.number, &mut self.taking, context)
+    /// Takes the next message from the queue.
+    pub(super) fn take(&mut self, context: &Context<'_>) -> Taken {
+        self.listening.queue.take(self.number, &self.choice, &mut self.taking, context)
+    }
+
+    /// Returns the number of messages that the client could get.
+    pub(super) fn available(&self) -> usize {
+        self.listening.queue.available(self.number, &self.choice)
+    }
+
+    /// Frees the room of a message that the client has decided on, unless the queue still has it.
+    pub(super) fn done(&self, stored: &Stored) {
+        if !self.choice.is_browsing {
+            self.listening.queue.done(stored);
+        }
+    }
+
+    /// Sets the connection over which the client has attached the link again.
+    pub(super) fn resume(&mut self, connection: u64) {
+        self.choice.set_connection(connection);
     }
 
     /// Records that a message must not come to this consumer again.
@@ -62,15 +85,24 @@ impl SourceEnd {
         self.has_refused = true;
     }
 
-    /// Puts messages back at the front of the queue.
+    /// Puts messages back into the queue, unless they are copies.
     pub(super) fn put_back(&self, messages: Vec<Stored>) {
-        if messages.is_empty() {
+        if messages.is_empty() || self.choice.is_browsing {
             return;
         }
         let left = self.listening.queue.put_back(messages);
         // The messages of a topic's queue have no other consumer.
         if !self.listening.is_topic() {
             self.nodes.bury_all(left);
+        }
+    }
+
+    /// Puts a message back that could not be sent now.
+    pub(super) fn keep_unsent(&self, stored: Stored) {
+        if self.choice.is_browsing {
+            self.listening.queue.look_again(self.number, stored.place);
+        } else {
+            self.put_back(vec![stored]);
         }
     }
 
@@ -109,7 +141,7 @@ impl SourceEnd {
 impl Drop for SourceEnd {
     fn drop(&mut self) {
         self.listening.queue.leave(self.taking.take(), None);
-        if self.has_refused {
+        if self.has_refused || !self.choice.is_plain() {
             self.listening.queue.forget(self.number);
         }
         self.give_up();

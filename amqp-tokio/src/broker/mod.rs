@@ -5,6 +5,10 @@
 //! - **Queues**, made when their address is first used, and removed when they are empty and no link uses them. A
 //!   sender to a full queue gets no credit. Consumers compete. Released messages are delivered again, modified ones
 //!   with a new delivery-count and annotations. Messages of a lost consumer count as failed deliveries.
+//! - **Filters**: selectors of JMS, and no-local, for consumers of queues and topics. A selector sees the failures and
+//!   annotations of a message that has come back. One that does not parse refuses the link, with the column of the error.
+//! - **Browsing**: a consumer of a queue with the distribution-mode `copy` gets a copy of each message, which stays in the
+//!   queue whatever the outcome is. Messages that other consumers have are not shown.
 //! - **Topics**, if the first link to an address asks for the capability `topic`. Every consumer gets each message
 //!   that arrives while it is attached. A topic is as slow as its slowest consumer.
 //! - **Dynamic nodes**, which end with their link: queues, or topics with the capability `temporary-topic`.
@@ -22,9 +26,8 @@
 //! - For tests, the addresses `outcome.accepted`, `.rejected`, `.released`, `.modified` and `.mixed`, which give each
 //!   message that outcome, `.mixed` all four in turn; and `source.N`, where each consumer gets N numbered messages.
 //!
-//! It refuses, with the reason: transactions, selectors, no-local and all other filters, browsing, durable and shared
-//! subscriptions, lifetimes of dynamic nodes other than delete-on-close, and a topic at the address of a queue. It
-//! ignores the priority and the expiry of messages.
+//! It refuses, with the reason: transactions, other filters, durable and shared subscriptions, lifetimes of dynamic nodes
+//! other than delete-on-close, and a topic at the address of a queue. It ignores the priority and the expiry of messages.
 //!
 //! ```
 //! use amqp_tokio::broker::Broker;
@@ -46,6 +49,7 @@
 //! # }
 //! ```
 
+mod choice;
 mod consumer;
 mod ends;
 mod kept;
@@ -55,6 +59,7 @@ mod nodes;
 mod producer;
 mod queue;
 mod quota;
+mod search;
 mod service;
 mod stored;
 mod termini;

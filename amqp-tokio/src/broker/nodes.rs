@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use amqp_proto::types::Str;
 use amqp_proto::wire::{AmqpError, Condition};
 
+use super::choice::Choice;
 use super::letters::{DeadLetterReason, Letters};
 use super::node::{Kind, Node, Use};
 use super::queue::Queue;
@@ -164,22 +165,31 @@ impl Nodes {
     }
 
     /// Listens to the node at an address: a queue, a topic by a queue of its own, or numbered messages.
-    pub(super) fn listen(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Listening, AmqpError> {
+    pub(super) fn listen(
+        self: &Arc<Self>,
+        address: &Str,
+        kind: Kind,
+        choice: &Choice,
+    ) -> Result<Listening, AmqpError> {
         if let Some(count) = address.strip_prefix(SOURCE) {
             let count = count.parse::<u32>().map_err(|_| not_found(address))?;
+            if !choice.is_plain() {
+                let words = "numbered messages can be neither browsed nor filtered";
+                return Err(AmqpError::new(Condition::NotImplemented).with_description(words));
+            }
             let queue = Queue::numbered(Str::from(address.as_str()), Arc::clone(&self.quota), count);
             return Ok(Listening { queue: Arc::new(queue), topic: None, _used: None });
         }
-        self.listen_to(self.at(address, kind)?)
+        self.listen_to(self.at(address, kind)?, choice)
     }
 
-    /// Listens to a node.
-    pub(super) fn listen_to(&self, used: Use) -> Result<Listening, AmqpError> {
+    /// Listens to a node. A topic copies only the messages of the choice.
+    pub(super) fn listen_to(&self, used: Use, choice: &Choice) -> Result<Listening, AmqpError> {
         let (queue, topic) = match &used.node {
             Node::Queue(queue) => (Arc::clone(queue), None),
             Node::Topic(topic) => {
                 let queue = Arc::new(self.queue_for(used.address.clone()));
-                topic.subscribe(Arc::clone(&queue));
+                topic.subscribe(Arc::clone(&queue), choice.for_topic());
                 (queue, Some(Arc::clone(topic)))
             }
             Node::Sink(_) => {

@@ -26,6 +26,8 @@ pub(super) struct Producer {
     pub(super) end: TargetEnd,
     /// Keeps the end after the link, if it outlives the link.
     pub(super) attachment: Option<Attachment>,
+    /// The number of the connection.
+    pub(super) connection: u64,
     /// The number of received messages.
     pub(super) count: usize,
 }
@@ -101,7 +103,7 @@ impl Producer {
 
     async fn deliver(&self, used: &Use, payload: Payload) -> Outcome {
         match &used.node {
-            Node::Queue(queue) => match self.push(queue, Stored::new(payload, used.address.clone())).await {
+            Node::Queue(queue) => match self.push(queue, self.stored(payload, &used.address)).await {
                 // The client is gone, and the outcome does not reach it.
                 None => Outcome::Released,
                 Some(Pushed::Done) => Outcome::Accepted,
@@ -111,7 +113,7 @@ impl Producer {
                     gone()
                 }
             },
-            Node::Topic(topic) => self.publish(topic, &used.address, &payload).await,
+            Node::Topic(topic) => self.publish(topic, &self.stored(payload, &used.address)).await,
             Node::Sink(turns) => {
                 let turn = turns.get(self.count % turns.len().max(1));
                 turn.copied().unwrap_or(Verdict::Accepted).outcome()
@@ -119,14 +121,19 @@ impl Producer {
         }
     }
 
-    /// Copies a message to each listening link. Every link gets each message, so a topic is as slow as its slowest
-    /// link.
-    async fn publish(&self, topic: &Topic, address: &Str, payload: &Payload) -> Outcome {
+    fn stored(&self, payload: Payload, address: &Str) -> Stored {
+        Stored::new(payload, address.clone(), self.connection)
+    }
+
+    /// Copies a message to each listening link that wants it. A topic is as slow as its slowest link.
+    async fn publish(&self, topic: &Topic, stored: &Stored) -> Outcome {
         let Some(subscribers) = topic.subscribers() else { return gone() };
         let mut outcome = Outcome::Accepted;
         for subscriber in subscribers {
-            let stored = Stored::new(payload.clone(), address.clone());
-            if let Some(Pushed::Refused) = self.push(&subscriber, stored).await {
+            if !subscriber.wants(stored, &self.end.nodes.quota.limits) {
+                continue;
+            }
+            if let Some(Pushed::Refused) = self.push(&subscriber.queue, stored.copy()).await {
                 outcome = no_room();
             }
         }

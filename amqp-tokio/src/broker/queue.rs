@@ -1,15 +1,17 @@
 //! [`Queue`]: messages that wait for consumers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use amqp_proto::message::{Message, Payload};
-use amqp_proto::types::Str;
+use amqp_proto::types::{Limits, Str};
 
+use super::choice::Choice;
 use super::quota::Quota;
-use super::stored::Stored;
+use super::search::Search;
+use super::stored::{Place, Stored};
 use super::waiters::{Ticket, Waiters};
 
 /// A queue with bounds on its messages and their octets.
@@ -24,7 +26,12 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
+    /// In the order of their places.
     messages: VecDeque<Stored>,
+    /// The number of the next message.
+    next: u64,
+    /// The progress of the consumers that do not want all messages, by their numbers.
+    searches: BTreeMap<u64, Search>,
     /// The numbers of messages that are made on demand.
     unmade: Range<u32>,
     /// The number of messages in the queue or with a consumer, and their octets.
@@ -37,6 +44,24 @@ struct State {
     is_gone: bool,
 }
 
+/// The result of taking a message.
+#[derive(Debug)]
+pub(super) enum Taken {
+    Message(Stored),
+    /// No message is there. The task is woken when one comes.
+    Nothing,
+    /// Not all messages were looked at. The task is woken at once.
+    Later,
+    /// The node has ended.
+    Gone,
+}
+
+/// The number of no connection.
+const NOBODY: u64 = u64::MAX;
+
+/// The most messages that a consumer looks at in one turn.
+const LOOKS: usize = 256;
+
 /// The result of adding a message.
 #[derive(Debug)]
 pub(super) enum Pushed {
@@ -45,6 +70,42 @@ pub(super) enum Pushed {
     Refused,
     /// The node has ended.
     Gone(Stored),
+}
+
+impl State {
+    /// Adds a message.
+    fn push(&mut self, mut stored: Stored) {
+        stored.place.number = self.next;
+        self.next += 1;
+        self.held += 1;
+        self.messages.push_back(stored);
+    }
+
+    /// Puts a message back at its place.
+    fn put_back(&mut self, stored: Stored) {
+        let place = stored.place;
+        let at = self.messages.partition_point(|other| other.place < place);
+        self.messages.insert(at, stored);
+        for search in self.searches.values_mut() {
+            search.came_back(place, &self.messages);
+        }
+    }
+
+    /// Takes the first message that this consumer wants, or copies it if the consumer is browsing.
+    fn search(&mut self, consumer: u64, choice: &Choice, limits: &Limits) -> Taken {
+        let search = self.searches.entry(consumer).or_default();
+        for _ in 0..LOOKS {
+            let Some(at) = search.next(&self.messages) else { return Taken::Nothing };
+            let Some(stored) = self.messages.get(at) else { return Taken::Nothing };
+            search.look(stored.place);
+            if stored.refused_by.contains(&consumer) || !choice.wants(stored, limits) {
+                continue;
+            }
+            let taken = if choice.is_browsing { Some(stored.copy()) } else { self.messages.remove(at) };
+            return taken.map_or(Taken::Nothing, Taken::Message);
+        }
+        Taken::Later
+    }
 }
 
 impl Queue {
@@ -104,9 +165,8 @@ impl Queue {
             if !stored.charge(&self.quota) {
                 return (Poll::Ready(Pushed::Refused), spent);
             }
-            state.held += 1;
             state.octets += octets;
-            state.messages.push_back(stored);
+            state.push(stored);
             state.takers.wake_all(wakes);
             (Poll::Ready(Pushed::Done), spent)
         });
@@ -114,14 +174,14 @@ impl Queue {
         poll
     }
 
-    /// Puts messages back at the front, in order. Returns them if the node has ended.
+    /// Puts messages back at their places. Returns them if the node has ended.
     #[must_use]
     pub(super) fn put_back(&self, messages: Vec<Stored>) -> Vec<Stored> {
         self.with(|state, wakes| {
             if state.is_gone {
                 return messages;
             }
-            messages.into_iter().rev().for_each(|message| state.messages.push_front(message));
+            messages.into_iter().rev().for_each(|message| state.put_back(message));
             state.takers.wake_all(wakes);
             Vec::new()
         })
@@ -148,24 +208,57 @@ impl Queue {
         });
     }
 
-    /// Takes the oldest message for this consumer; `None` once the node has ended.
-    pub(super) fn poll_take(
+    /// Takes the first message that this consumer wants.
+    pub(super) fn take(
         &self,
         consumer: u64,
+        choice: &Choice,
         ticket: &mut Option<Ticket>,
         context: &Context<'_>,
-    ) -> Poll<Option<Stored>> {
-        let (poll, spent) = self.with(|state, _| {
-            let at = state.messages.iter().position(|stored| !stored.refused_by.contains(&consumer));
-            let taken = at.and_then(|at| state.messages.remove(at)).or_else(|| self.make(state));
-            if taken.is_some() || state.is_gone {
-                (Poll::Ready(taken), ticket.take().and_then(|ticket| state.takers.leave(ticket)))
+    ) -> Taken {
+        let (taken, spent) = self.with(|state, _| {
+            let taken = if choice.is_plain() {
+                self.first(state, consumer)
             } else {
-                (Poll::Pending, state.takers.wait(ticket, context.waker()))
+                state.search(consumer, choice, &self.quota.limits)
+            };
+            match taken {
+                Taken::Nothing if !state.is_gone => (taken, state.takers.wait(ticket, context.waker())),
+                Taken::Later => (taken, None),
+                Taken::Nothing => (Taken::Gone, ticket.take().and_then(|ticket| state.takers.leave(ticket))),
+                taken => (taken, ticket.take().and_then(|ticket| state.takers.leave(ticket))),
             }
         });
         drop(spent);
-        poll
+        if let Taken::Later = taken {
+            context.waker().wake_by_ref();
+        }
+        taken
+    }
+
+    /// Has a consumer look again at a message that it could not use.
+    pub(super) fn look_again(&self, consumer: u64, place: Place) {
+        let mut state = self.lock();
+        let State { searches, messages, .. } = &mut *state;
+        if let Some(search) = searches.get_mut(&consumer) {
+            search.came_back(place, messages);
+        }
+    }
+
+    /// Takes the first message for a consumer that wants all messages.
+    fn first(&self, state: &mut State, consumer: u64) -> Taken {
+        let at = state.messages.iter().position(|stored| !stored.refused_by.contains(&consumer));
+        let taken = at.and_then(|at| state.messages.remove(at)).or_else(|| self.make(state));
+        taken.map_or(Taken::Nothing, Taken::Message)
+    }
+
+    /// Returns the number of messages that this consumer would look at, or get.
+    pub(super) fn available(&self, consumer: u64, choice: &Choice) -> usize {
+        let state = self.lock();
+        match state.searches.get(&consumer) {
+            Some(search) if !choice.is_plain() => search.left(&state.messages),
+            _ => state.messages.len() + state.unmade.len(),
+        }
     }
 
     /// Makes the next numbered message.
@@ -173,7 +266,8 @@ impl Queue {
         let number = state.unmade.next()?;
         let message = Message::from(format!("msg{number}")).with_message_id(u64::from(number));
         let payload = message.with_property("seq", number).to_payload().ok()?;
-        let stored = Stored::new(payload, self.address.clone());
+        let mut stored = Stored::new(payload, self.address.clone(), NOBODY);
+        stored.place.number = number.into();
         state.held += 1;
         state.octets += stored.octets();
         Some(stored)
@@ -188,9 +282,10 @@ impl Queue {
         drop(spent);
     }
 
-    /// Forgets an ended consumer: no message is withheld from it any more.
+    /// Forgets what an ended consumer has looked at, and which messages are withheld from it.
     pub(super) fn forget(&self, consumer: u64) {
         self.with(|state, _| {
+            state.searches.remove(&consumer);
             state.messages.iter_mut().for_each(|stored| stored.refused_by.retain(|by| *by != consumer));
         });
     }

@@ -8,9 +8,10 @@ use amqp_proto::client;
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
 use amqp_proto::policy::{Lifetime, LinkPlace, TerminusName};
 use amqp_proto::types::Str;
-use amqp_proto::wire::{AmqpError, Attach, Condition, Role, Source, Target, Terminus};
+use amqp_proto::wire::{AmqpError, Attach, Condition, DistributionMode, Role, Source, Target, Terminus};
 use tokio::task::JoinSet;
 
+use super::choice::Choice;
 use super::consumer::Consumer;
 use super::ends::{Orphan, SourceEnd, TargetEnd};
 use super::kept::{Attachment, Kept, Link};
@@ -177,7 +178,7 @@ impl Client {
         if let Some(attachment) = &attachment {
             attachment.attached(granted, Link::Receiver(receiver.clone()));
         }
-        Ok(Producer { receiver, end, attachment, count: 0 })
+        Ok(Producer { receiver, end, attachment, connection: self.number, count: 0 })
     }
 
     async fn take_consumer(&self, session: u64, link: OfferedSender) -> Result<Consumer, Refused> {
@@ -193,7 +194,8 @@ impl Client {
             // The client attaches another link by this name.
             orphan => {
                 drop(orphan);
-                (None, listen(&self.nodes, asked.clone(), attachment.as_ref().map(|_| lifetime)))
+                let lifetime = attachment.as_ref().map(|_| lifetime);
+                (None, listen(&self.nodes, asked.clone(), lifetime, self.number))
             }
         };
         let mut end = match end {
@@ -203,6 +205,7 @@ impl Client {
         if asked.is_some() && state.is_some() {
             termini::set_source_lifetime(&mut end.source, lifetime);
         }
+        end.resume(self.number);
         let attachment = attachment.filter(|_| !end.listening.is_topic());
         let granted = Lifetime::of_source(&end.source);
         let options = SenderOptions::new().with_source(end.source.clone()).with_auto_drain(false);
@@ -241,7 +244,12 @@ fn is_same_target(kept: &Target, asked: Option<&Terminus>) -> bool {
 fn is_same_source(kept: &Source, asked: Option<&Source>) -> bool {
     asked.is_none_or(|source| {
         let is_plain = !source.dynamic && termini::check_source(source).is_ok();
-        is_plain && termini::check_distribution(source, false).is_ok() && source.address == kept.address
+        let is_copied = |source: &Source| source.distribution_mode == Some(DistributionMode::Copy);
+        is_plain
+            && termini::check_distribution(source, false).is_ok()
+            && source.address == kept.address
+            && source.filter == kept.filter
+            && is_copied(source) == is_copied(kept)
     })
 }
 
@@ -279,24 +287,27 @@ fn lead(
     Ok(TargetEnd { nodes: Arc::clone(nodes), target, used })
 }
 
-/// Returns the broker's end of a link on which the client receives. Without a lifetime, nothing of it is kept.
+/// Returns the broker's end of a link on which the client receives, over this connection. Without a lifetime, nothing of it
+/// is kept.
 fn listen(
     nodes: &Arc<Nodes>,
     source: Option<Source>,
     lifetime: Option<Lifetime>,
+    connection: u64,
 ) -> Result<SourceEnd, AmqpError> {
     let Some(source) = source else {
         let words = "the attach has no source, and this broker keeps none for a link of this name";
         return Err(AmqpError::new(Condition::NotFound).with_description(words));
     };
     termini::check_source(&source)?;
+    let choice = Choice::of(&source, connection)?;
     let kind = termini::kind(&source.capabilities);
     let (address, listening) = match &source.address {
         _ if source.dynamic => {
             let used = nodes.dynamic(kind)?;
-            (used.address.clone(), nodes.listen_to(used)?)
+            (used.address.clone(), nodes.listen_to(used, &choice)?)
         }
-        Some(address) => (address.clone(), nodes.listen(address, kind)?),
+        Some(address) => (address.clone(), nodes.listen(address, kind, &choice)?),
         None => {
             return Err(AmqpError::new(Condition::InvalidField).with_description("the source has no address"));
         }
@@ -304,5 +315,6 @@ fn listen(
     termini::check_distribution(&source, listening.is_topic())?;
     let lifetime = lifetime.filter(|_| !listening.is_topic()).unwrap_or(Lifetime::LINK);
     let source = termini::granted_source(source, address, listening.is_topic(), lifetime);
-    Ok(SourceEnd::new(Arc::clone(nodes), source, listening))
+    let choice = if listening.is_topic() { Choice::default() } else { choice };
+    Ok(SourceEnd::new(Arc::clone(nodes), source, listening, choice))
 }

@@ -8,12 +8,23 @@ use bytes::{Bytes, BytesMut};
 
 use super::quota::{Quota, Share};
 
+/// The place of a message in its queue: messages of a lower rank come first, those of one rank by number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) rank: u8,
+    pub(super) number: u64,
+}
+
 /// A message, and its history in this broker.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) payload: Payload,
     /// The address of the message's queue.
     pub(super) address: Str,
+    /// The number of the connection that the message came over.
+    pub(super) from: u64,
+    /// The place in the message's queue, which the queue assigns.
+    pub(super) place: Place,
     /// The number of failed deliveries in this broker.
     pub(super) failures: u32,
     /// True if a consumer may have seen the message.
@@ -35,10 +46,12 @@ pub(super) const MOST_ADDED: usize = 64;
 
 impl Stored {
     /// Makes a message, which counts after [`charge`](Self::charge).
-    pub(super) fn new(payload: Payload, address: Str) -> Self {
+    pub(super) fn new(payload: Payload, address: Str, from: u64) -> Self {
         Self {
             payload,
             address,
+            from,
+            place: Place::default(),
             failures: 0,
             is_seen: false,
             annotations: Annotations::default(),
@@ -46,6 +59,23 @@ impl Stored {
             refused_by: Vec::new(),
             share: None,
         }
+    }
+
+    /// Returns a copy for a consumer that leaves the message where it is. The copy does not count.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            payload: self.payload.clone(),
+            address: self.address.clone(),
+            annotations: self.annotations.clone(),
+            refused_by: Vec::new(),
+            share: None,
+            ..*self
+        }
+    }
+
+    /// Returns an annotation that a consumer has added.
+    pub(super) fn annotation(&self, name: &str) -> Option<&Value> {
+        self.annotations.get(name)
     }
 
     /// Returns the octets that the message counts for, with its bookkeeping.

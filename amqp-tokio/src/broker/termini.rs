@@ -1,11 +1,11 @@
 //! Sources and targets: the requests of clients, and the answers to them.
 //!
-//! The broker refuses what it cannot do and the client would rely on, with the reason: filters, browsing,
-//! subscriptions that outlive their links, lifetimes of dynamic nodes. For everything else the answer says what is in
-//! force [3.5.3], such as that nothing is durable.
+//! The broker refuses what it cannot do and the client would rely on, with the reason: subscriptions that outlive their
+//! links, lifetimes of dynamic nodes. For everything else the answer says what is in force [3.5.3], such as that nothing
+//! is durable.
 
 use amqp_proto::policy::Lifetime;
-use amqp_proto::types::{Fields, Many, Str, Symbol, Value};
+use amqp_proto::types::{Fields, Many, Str, Symbol};
 use amqp_proto::wire::{
     AmqpError, Condition, DistributionMode, ExpiryPolicy, LifetimePolicy, Source, Target, TerminusDurability,
 };
@@ -32,11 +32,8 @@ pub(super) fn kind(capabilities: &[Symbol]) -> Kind {
     }
 }
 
-/// Checks a requested source, for any node.
+/// Checks a requested source without its filters, for any node.
 pub(super) fn check_source(source: &Source) -> Result<(), AmqpError> {
-    if let Some((name, filter)) = source.filter.iter().next() {
-        return Err(no_filter(name, filter));
-    }
     if source.capabilities.iter().any(|name| SHARED.contains(&name.as_str())) {
         return Err(not_implemented("this broker has no shared subscriptions"));
     }
@@ -52,28 +49,11 @@ pub(super) fn check_distribution(source: &Source, is_topic: bool) -> Result<(), 
         source.durable != TerminusDurability::None || source.expiry_policy == ExpiryPolicy::Never;
     match source.distribution_mode {
         _ if is_topic && is_durable => Err(not_implemented("this broker has no durable subscriptions")),
-        Some(DistributionMode::Copy) if !is_topic => Err(not_implemented("this broker has no browsing")),
         Some(DistributionMode::Move) if is_topic => {
             Err(not_implemented("a topic has no distribution-mode move"))
         }
         _ => Ok(()),
     }
-}
-
-fn no_filter(name: &Value, filter: &Value) -> AmqpError {
-    let kind = filter.as_described().map(|filter| filter.descriptor().clone());
-    let is = |code: u64, symbol: &str| {
-        kind.as_ref().is_some_and(|kind| kind.as_u64() == Some(code) || kind.as_str() == Some(symbol))
-    };
-    let name = name.as_str().unwrap_or_default();
-    let words = if is(0x0000_468c_0000_0004, "apache.org:selector-filter:string") {
-        format!("this broker has no selectors: filter {name}")
-    } else if is(0x0000_468c_0000_0003, "apache.org:no-local-filter:list") {
-        format!("this broker has no no-local: filter {name}")
-    } else {
-        format!("this broker has no such filter: {name}")
-    };
-    not_implemented(words)
 }
 
 /// Checks the requested properties of a dynamic node.
@@ -118,8 +98,9 @@ fn seconds(lifetime: Lifetime) -> u32 {
     u32::try_from(lifetime.timeout.as_secs()).unwrap_or(u32::MAX)
 }
 
-/// Returns the source that is in force.
+/// Returns the source that is in force, with all its filters.
 pub(super) fn granted_source(asked: Source, address: Str, is_topic: bool, lifetime: Lifetime) -> Source {
+    let mode = asked.distribution_mode.unwrap_or(DistributionMode::Move);
     let outcomes = asked.outcomes.iter().filter(|name| OUTCOMES.contains(&name.as_str())).cloned();
     Source {
         address: Some(address),
@@ -127,7 +108,8 @@ pub(super) fn granted_source(asked: Source, address: Str, is_topic: bool, lifeti
         timeout: seconds(lifetime),
         dynamic: asked.dynamic,
         dynamic_node_properties: node_properties(asked.dynamic),
-        distribution_mode: Some(if is_topic { DistributionMode::Copy } else { DistributionMode::Move }),
+        distribution_mode: Some(if is_topic { DistributionMode::Copy } else { mode }),
+        filter: asked.filter,
         outcomes: outcomes.collect(),
         capabilities: granted(&asked.capabilities, is_topic),
         default_outcome: asked.default_outcome,

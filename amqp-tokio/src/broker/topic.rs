@@ -2,13 +2,32 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use amqp_proto::types::Limits;
+
+use super::choice::Choice;
 use super::queue::Queue;
+use super::stored::Stored;
 
 /// A topic: copies each message to every link that is listening.
 #[derive(Debug)]
 pub(super) struct Topic {
-    /// The queue of each listening link; `None` once the node has ended.
-    subscribers: Mutex<Option<Vec<Arc<Queue>>>>,
+    /// The listening links; `None` once the node has ended.
+    subscribers: Mutex<Option<Vec<Subscriber>>>,
+}
+
+/// A listening link.
+#[derive(Debug, Clone)]
+pub(super) struct Subscriber {
+    pub(super) queue: Arc<Queue>,
+    /// The messages that it wants; `None` for all.
+    choice: Option<Arc<Choice>>,
+}
+
+impl Subscriber {
+    /// Returns true if the link gets the message.
+    pub(super) fn wants(&self, stored: &Stored, limits: &Limits) -> bool {
+        self.choice.as_ref().is_none_or(|choice| choice.wants(stored, limits))
+    }
 }
 
 impl Default for Topic {
@@ -18,19 +37,22 @@ impl Default for Topic {
 }
 
 impl Topic {
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Arc<Queue>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Subscriber>>> {
         self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the queues of the listening links; `None` once the node has ended.
-    pub(super) fn subscribers(&self) -> Option<Vec<Arc<Queue>>> {
+    /// Returns the listening links; `None` once the node has ended.
+    pub(super) fn subscribers(&self) -> Option<Vec<Subscriber>> {
         self.lock().clone()
     }
 
-    /// Adds a queue, and closes it at once if the node has ended.
-    pub(super) fn subscribe(&self, queue: Arc<Queue>) {
+    /// Adds the queue of a link, and closes it at once if the node has ended.
+    pub(super) fn subscribe(&self, queue: Arc<Queue>, choice: Choice) {
         match &mut *self.lock() {
-            Some(subscribers) => subscribers.push(queue),
+            Some(subscribers) => {
+                let choice = (!choice.is_plain()).then(|| Arc::new(choice));
+                subscribers.push(Subscriber { queue, choice });
+            }
             None => drop(queue.close()),
         }
     }
@@ -38,7 +60,7 @@ impl Topic {
     /// Removes a queue and closes it. Its messages are dropped, as other links have copies.
     pub(super) fn unsubscribe(&self, queue: &Arc<Queue>) {
         if let Some(subscribers) = &mut *self.lock() {
-            subscribers.retain(|subscriber| !Arc::ptr_eq(subscriber, queue));
+            subscribers.retain(|subscriber| !Arc::ptr_eq(&subscriber.queue, queue));
         }
         queue.close();
     }
@@ -46,6 +68,6 @@ impl Topic {
     /// Ends the node, and closes the queues of its links.
     pub(super) fn close(&self) {
         let subscribers = self.lock().take();
-        subscribers.into_iter().flatten().for_each(|queue| drop(queue.close()));
+        subscribers.into_iter().flatten().for_each(|subscriber| drop(subscriber.queue.close()));
     }
 }
