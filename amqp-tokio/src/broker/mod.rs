@@ -5,6 +5,8 @@
 //! - **Queues**, made when their address is first used, and removed when they are empty and no link uses them. A
 //!   sender to a full queue gets no credit. Consumers compete. Released messages are delivered again, modified ones
 //!   with a new delivery-count and annotations. Messages of a lost consumer count as failed deliveries.
+//! - **Priorities**: messages of a higher priority come before all of a lower one, those of one priority in the order in which
+//!   they came. All 256 priorities differ; a message without one has priority 4.
 //! - **Filters**: selectors of JMS, and no-local, for consumers of queues and topics. A selector sees the failures and
 //!   annotations of a message that has come back. One that does not parse refuses the link, with the column of the error.
 //! - **Browsing**: a consumer of a queue with the distribution-mode `copy` gets a copy of each message, which stays in the
@@ -27,7 +29,8 @@
 //!   message that outcome, `.mixed` all four in turn; and `source.N`, where each consumer gets N numbered messages.
 //!
 //! It refuses, with the reason: transactions, other filters, durable and shared subscriptions, lifetimes of dynamic nodes
-//! other than delete-on-close, and a topic at the address of a queue. It ignores the priority and the expiry of messages.
+//! other than delete-on-close, and a topic at the address of a queue. It
+//! ignores the expiry of messages.
 //!
 //! ```
 //! use amqp_tokio::broker::Broker;
@@ -49,6 +52,7 @@
 //! # }
 //! ```
 
+mod arrival;
 mod choice;
 mod consumer;
 mod ends;
@@ -205,7 +209,7 @@ impl Broker {
         self.len(queue) == 0
     }
 
-    /// Returns the waiting messages in a queue, the oldest first.
+    /// Returns the waiting messages in a queue, in the order in which consumers get them.
     pub fn messages(&self, queue: &str) -> Vec<Payload> {
         self.nodes.queue(queue).map(|queue| queue.messages()).unwrap_or_default()
     }

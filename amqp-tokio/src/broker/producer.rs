@@ -4,17 +4,17 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use amqp_proto::message::{Payload, Rewrite};
-use amqp_proto::types::{Annotations, DeliveryTag, Str};
-use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Outcome, Rejected, SectionKind};
+use amqp_proto::types::{DeliveryTag, Str};
+use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Outcome, Rejected};
 use tokio::task::coop::consume_budget;
 
+use super::arrival::Arrival;
 use super::ends::{Orphan, TargetEnd};
 use super::kept::Attachment;
 use super::letters::DeadLetterReason;
 use super::node::{Kind, Node, Use, Verdict};
 use super::queue::{Pushed, Queue};
-use super::stored::{Stored, kept};
+use super::stored::{Place, Stored};
 use super::topic::Topic;
 use super::waiters::Ticket;
 use crate::Delivery;
@@ -70,40 +70,40 @@ impl Producer {
         if let Some(DeliveryState::Transactional(_)) = delivery.state() {
             return rejected(Condition::UnknownTransaction, "transactions are not supported");
         }
-        let payload = kept(forwarded(delivery));
+        let arrival = Arrival::of(delivery);
         match &self.end.used {
-            Some(used) => self.deliver(used, payload).await,
-            None => self.relay(delivery, payload).await,
+            Some(used) => self.deliver(used, arrival).await,
+            None => self.relay(delivery, arrival).await,
         }
     }
 
     /// Sends a message to the node that it names.
-    async fn relay(&self, delivery: &Delivery, payload: Payload) -> Outcome {
+    async fn relay(&self, delivery: &Delivery, arrival: Arrival) -> Outcome {
         let to = match delivery.message().and_then(|view| Ok(view.properties()?.to)) {
             Ok(Some(to)) => to,
             Ok(None) => {
                 let error = AmqpError::new(Condition::NotFound);
-                return self.undeliverable(payload, error.with_description("the message has no to address"));
+                return self.undeliverable(arrival, error.with_description("the message has no to address"));
             }
             Err(error) => {
                 let error = AmqpError::new(Condition::DecodeError).with_description(error.to_string());
-                return self.undeliverable(payload, error);
+                return self.undeliverable(arrival, error);
             }
         };
         match self.end.nodes.at(&to, Kind::Any) {
-            Ok(used) => self.deliver(&used, payload).await,
-            Err(error) => self.undeliverable(payload, error),
+            Ok(used) => self.deliver(&used, arrival).await,
+            Err(error) => self.undeliverable(arrival, error),
         }
     }
 
-    fn undeliverable(&self, payload: Payload, error: AmqpError) -> Outcome {
-        self.end.nodes.letters.bury(payload, &Str::EMPTY, DeadLetterReason::Undeliverable);
+    fn undeliverable(&self, arrival: Arrival, error: AmqpError) -> Outcome {
+        self.end.nodes.letters.bury(arrival.payload, &Str::EMPTY, DeadLetterReason::Undeliverable);
         Rejected { error: Some(Box::new(error)) }.into()
     }
 
-    async fn deliver(&self, used: &Use, payload: Payload) -> Outcome {
+    async fn deliver(&self, used: &Use, arrival: Arrival) -> Outcome {
         match &used.node {
-            Node::Queue(queue) => match self.push(queue, self.stored(payload, &used.address)).await {
+            Node::Queue(queue) => match self.push(queue, self.stored(arrival, &used.address)).await {
                 // The client is gone, and the outcome does not reach it.
                 None => Outcome::Released,
                 Some(Pushed::Done) => Outcome::Accepted,
@@ -113,7 +113,7 @@ impl Producer {
                     gone()
                 }
             },
-            Node::Topic(topic) => self.publish(topic, &self.stored(payload, &used.address)).await,
+            Node::Topic(topic) => self.publish(topic, &self.stored(arrival, &used.address)).await,
             Node::Sink(turns) => {
                 let turn = turns.get(self.count % turns.len().max(1));
                 turn.copied().unwrap_or(Verdict::Accepted).outcome()
@@ -121,8 +121,10 @@ impl Producer {
         }
     }
 
-    fn stored(&self, payload: Payload, address: &Str) -> Stored {
-        Stored::new(payload, address.clone(), self.connection)
+    fn stored(&self, arrival: Arrival, address: &Str) -> Stored {
+        let mut stored = Stored::new(arrival.payload, address.clone(), self.connection);
+        stored.place = Place::of_priority(arrival.priority);
+        stored
     }
 
     /// Copies a message to each listening link that wants it. A topic is as slow as its slowest link.
@@ -150,17 +152,6 @@ impl Producer {
         });
         pushed.await
     }
-}
-
-/// Returns a message without its delivery-annotations, which are for this broker only [3.2.2].
-fn forwarded(delivery: &Delivery) -> Payload {
-    let without = || {
-        let view = delivery.message().ok()?;
-        view.section(SectionKind::DeliveryAnnotations)?;
-        let none = Some(Annotations::default());
-        view.rewrite(&Rewrite { delivery_annotations: none, ..Rewrite::default() }).ok()
-    };
-    without().unwrap_or_else(|| delivery.payload().clone())
 }
 
 /// A place in the line of those that wait for room in a queue.

@@ -73,19 +73,28 @@ pub(super) enum Pushed {
 }
 
 impl State {
-    /// Adds a message.
+    /// Adds a message behind those of its priority.
     fn push(&mut self, mut stored: Stored) {
         stored.place.number = self.next;
         self.next += 1;
         self.held += 1;
-        self.messages.push_back(stored);
+        self.insert(stored);
+    }
+
+    fn insert(&mut self, stored: Stored) {
+        let place = stored.place;
+        if self.messages.back().is_none_or(|last| last.place < place) {
+            self.messages.push_back(stored);
+        } else {
+            let at = self.messages.partition_point(|other| other.place < place);
+            self.messages.insert(at, stored);
+        }
     }
 
     /// Puts a message back at its place.
     fn put_back(&mut self, stored: Stored) {
         let place = stored.place;
-        let at = self.messages.partition_point(|other| other.place < place);
-        self.messages.insert(at, stored);
+        self.insert(stored);
         for search in self.searches.values_mut() {
             search.came_back(place, &self.messages);
         }
@@ -141,7 +150,7 @@ impl Queue {
         result
     }
 
-    /// Adds a message at the end once there is room. An empty queue has room for every message.
+    /// Adds a message once there is room. An empty queue has room for every message.
     pub(super) fn poll_push(
         &self,
         message: &mut Option<Stored>,

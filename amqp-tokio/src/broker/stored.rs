@@ -15,6 +15,13 @@ pub(super) struct Place {
     pub(super) number: u64,
 }
 
+impl Place {
+    /// Returns the place of a message with this priority, without its number.
+    pub(super) fn of_priority(priority: u8) -> Self {
+        Self { rank: u8::MAX - priority, number: 0 }
+    }
+}
+
 /// A message, and its history in this broker.
 #[derive(Debug)]
 pub(super) struct Stored {
