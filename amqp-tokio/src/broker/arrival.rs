@@ -4,6 +4,7 @@ use amqp_proto::message::{MessageView, Payload, Rewrite};
 use amqp_proto::types::Annotations;
 use amqp_proto::wire::{Header, SectionKind};
 
+use super::expiry::Expiry;
 use super::stored::kept;
 use crate::Delivery;
 
@@ -13,19 +14,31 @@ pub(super) struct Arrival {
     pub(super) payload: Payload,
     /// The priority; messages of a higher one come first.
     pub(super) priority: u8,
+    pub(super) expiry: Option<Expiry>,
 }
 
 impl Arrival {
-    /// Reads a message. One of another format than the standard's has a normal priority.
+    /// Reads a message. One of another format than the standard's has a normal priority, and never expires.
     pub(super) fn of(delivery: &Delivery) -> Self {
-        let plain = || Self { payload: kept(delivery.payload().clone()), priority: Header::NORMAL_PRIORITY };
-        delivery.message().ok().map_or_else(plain, |view| Self::read(&view))
+        delivery.message().ok().map_or_else(
+            || Self {
+                payload: kept(delivery.payload().clone()),
+                priority: Header::NORMAL_PRIORITY,
+                expiry: None,
+            },
+            |view| Self::read(&view),
+        )
     }
 
+    /// Reads the fields that count. A section that is not there costs nothing to read.
     fn read(view: &MessageView) -> Self {
-        // A message without a header has the default header, which costs nothing to read.
-        let priority = view.header().ok().and_then(|header| header.priority);
-        Self { payload: kept(forwarded(view)), priority: priority.unwrap_or(Header::NORMAL_PRIORITY) }
+        let header = view.header().ok();
+        let priority = header.as_ref().and_then(|header| header.priority);
+        Self {
+            priority: priority.unwrap_or(Header::NORMAL_PRIORITY),
+            expiry: Expiry::of(view, header.as_ref()),
+            payload: kept(forwarded(view)),
+        }
     }
 }
 

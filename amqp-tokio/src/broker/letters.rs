@@ -31,6 +31,8 @@ pub enum DeadLetterReason {
     Undeliverable,
     /// The message's node has ended.
     NodeGone,
+    /// The message has expired.
+    Expired,
 }
 
 impl DeadLetter {

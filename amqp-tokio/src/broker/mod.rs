@@ -7,6 +7,8 @@
 //!   with a new delivery-count and annotations. Messages of a lost consumer count as failed deliveries.
 //! - **Priorities**: messages of a higher priority come before all of a lower one, those of one priority in the order in which
 //!   they came. All 256 priorities differ; a message without one has priority 4.
+//! - **Expiry**: a message is not delivered after its `ttl`, or its `absolute-expiry-time` by the clock of this machine, but
+//!   becomes a dead letter. A message that is delivered before has the time left as its `ttl`.
 //! - **Filters**: selectors of JMS, and no-local, for consumers of queues and topics. A selector sees the failures and
 //!   annotations of a message that has come back. One that does not parse refuses the link, with the column of the error.
 //! - **Browsing**: a consumer of a queue with the distribution-mode `copy` gets a copy of each message, which stays in the
@@ -15,7 +17,7 @@
 //!   that arrives while it is attached. A topic is as slow as its slowest consumer.
 //! - **Dynamic nodes**, which end with their link: queues, or topics with the capability `temporary-topic`.
 //! - The **anonymous relay**: a sender without a target, whose messages go to their `to` address.
-//! - **Dead letters**: messages that a consumer has rejected, or that have no destination; see
+//! - **Dead letters**: messages that a consumer has rejected, that have expired or have no destination; see
 //!   [`Broker::dead_letters`].
 //! - **SASL**: ANONYMOUS, or none, while there are no users; with users PLAIN, and SCRAM with the feature `scram`.
 //! - **Links that are resumed**: the source or target of a link that asks for a timeout, or for the expiry policy
@@ -29,8 +31,7 @@
 //!   message that outcome, `.mixed` all four in turn; and `source.N`, where each consumer gets N numbered messages.
 //!
 //! It refuses, with the reason: transactions, other filters, durable and shared subscriptions, lifetimes of dynamic nodes
-//! other than delete-on-close, and a topic at the address of a queue. It
-//! ignores the expiry of messages.
+//! other than delete-on-close, and a topic at the address of a queue.
 //!
 //! ```
 //! use amqp_tokio::broker::Broker;
@@ -56,6 +57,7 @@ mod arrival;
 mod choice;
 mod consumer;
 mod ends;
+mod expiry;
 mod kept;
 mod letters;
 mod node;

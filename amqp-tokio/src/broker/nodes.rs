@@ -38,6 +38,13 @@ struct Entry {
     is_dynamic: bool,
 }
 
+impl Entry {
+    /// Returns true if nothing needs the node.
+    fn is_spare(&self) -> bool {
+        self.users == 0 && !self.is_dynamic && self.node.is_empty()
+    }
+}
+
 impl Nodes {
     pub(super) fn new(quota: Arc<Quota>, name: &str) -> Self {
         Self {
@@ -135,8 +142,7 @@ impl Nodes {
         let mut nodes = self.lock();
         let Some(entry) = nodes.get_mut(&used.address) else { return };
         entry.users = entry.users.saturating_sub(1);
-        let is_spare = entry.users == 0 && !entry.is_dynamic && entry.node.is_empty();
-        if !used.is_owner && !is_spare {
+        if !used.is_owner && !entry.is_spare() {
             return;
         }
         let gone = nodes.remove(&used.address);
@@ -145,6 +151,14 @@ impl Nodes {
             && let Some(entry) = gone
         {
             self.close(&entry.node);
+        }
+    }
+
+    /// Removes the node at an address if no link uses it and it is empty.
+    pub(super) fn tidy(&self, address: &Str) {
+        let mut nodes = self.lock();
+        if nodes.get(address).is_some_and(Entry::is_spare) {
+            nodes.remove(address);
         }
     }
 

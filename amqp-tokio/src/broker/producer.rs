@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use amqp_proto::types::{DeliveryTag, Str};
@@ -10,6 +11,7 @@ use tokio::task::coop::consume_budget;
 
 use super::arrival::Arrival;
 use super::ends::{Orphan, TargetEnd};
+use super::expiry;
 use super::kept::Attachment;
 use super::letters::DeadLetterReason;
 use super::node::{Kind, Node, Use, Verdict};
@@ -124,6 +126,7 @@ impl Producer {
     fn stored(&self, arrival: Arrival, address: &Str) -> Stored {
         let mut stored = Stored::new(arrival.payload, address.clone(), self.connection);
         stored.place = Place::of_priority(arrival.priority);
+        stored.set_expiry(arrival.expiry);
         stored
     }
 
@@ -143,7 +146,10 @@ impl Producer {
     }
 
     /// Adds a message to a queue once there is room; `None` if the client goes away first.
-    async fn push(&self, queue: &Queue, stored: Stored) -> Option<Pushed> {
+    async fn push(&self, queue: &Arc<Queue>, stored: Stored) -> Option<Pushed> {
+        if stored.expires.is_some() {
+            expiry::watch(&self.end.nodes, queue);
+        }
         let (mut place, mut message) = (LinePlace(queue, None), Some(stored));
         let mut gone = pin!(self.receiver.closed());
         let pushed = poll_fn(|context| match place.0.poll_push(&mut message, &mut place.1, context) {

@@ -1,12 +1,14 @@
 //! [`Queue`]: messages that wait for consumers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use amqp_proto::message::{Message, Payload};
 use amqp_proto::types::{Limits, Str};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::choice::Choice;
 use super::quota::Quota;
@@ -32,6 +34,10 @@ struct State {
     next: u64,
     /// The progress of the consumers that do not want all messages, by their numbers.
     searches: BTreeMap<u64, Search>,
+    /// The messages that expire, by time.
+    expiring: BTreeSet<(Instant, Place)>,
+    /// Tells the task that removes them of a change; `None` until there was such a message.
+    watcher: Option<Arc<Notify>>,
     /// The numbers of messages that are made on demand.
     unmade: Range<u32>,
     /// The number of messages in the queue or with a consumer, and their octets.
@@ -55,6 +61,9 @@ pub(super) enum Taken {
     /// The node has ended.
     Gone,
 }
+
+/// The most messages that are removed in one turn, since they have expired.
+const EXPIRIES: usize = 64;
 
 /// The number of no connection.
 const NOBODY: u64 = u64::MAX;
@@ -83,12 +92,32 @@ impl State {
 
     fn insert(&mut self, stored: Stored) {
         let place = stored.place;
+        if let Some(at) = stored.expires {
+            let entry = (at, place);
+            self.expiring.insert(entry);
+            if self.expiring.first() == Some(&entry) {
+                self.watcher.iter().for_each(|watcher| watcher.notify_one());
+            }
+        }
         if self.messages.back().is_none_or(|last| last.place < place) {
             self.messages.push_back(stored);
         } else {
             let at = self.messages.partition_point(|other| other.place < place);
             self.messages.insert(at, stored);
         }
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Stored> {
+        let stored = self.messages.remove(at)?;
+        if let Some(at) = stored.expires {
+            self.expiring.remove(&(at, stored.place));
+        }
+        Some(stored)
+    }
+
+    /// Returns the time, if messages may have expired.
+    fn clock(&self) -> Option<Instant> {
+        (!self.expiring.is_empty()).then(Instant::now)
     }
 
     /// Puts a message back at its place.
@@ -102,15 +131,16 @@ impl State {
 
     /// Takes the first message that this consumer wants, or copies it if the consumer is browsing.
     fn search(&mut self, consumer: u64, choice: &Choice, limits: &Limits) -> Taken {
+        let now = self.clock();
         let search = self.searches.entry(consumer).or_default();
         for _ in 0..LOOKS {
             let Some(at) = search.next(&self.messages) else { return Taken::Nothing };
             let Some(stored) = self.messages.get(at) else { return Taken::Nothing };
             search.look(stored.place);
-            if stored.refused_by.contains(&consumer) || !choice.wants(stored, limits) {
+            if !stored.is_for(consumer, now) || !choice.wants(stored, limits) {
                 continue;
             }
-            let taken = if choice.is_browsing { Some(stored.copy()) } else { self.messages.remove(at) };
+            let taken = if choice.is_browsing { Some(stored.copy()) } else { self.remove(at) };
             return taken.map_or(Taken::Nothing, Taken::Message);
         }
         Taken::Later
@@ -256,8 +286,9 @@ impl Queue {
 
     /// Takes the first message for a consumer that wants all messages.
     fn first(&self, state: &mut State, consumer: u64) -> Taken {
-        let at = state.messages.iter().position(|stored| !stored.refused_by.contains(&consumer));
-        let taken = at.and_then(|at| state.messages.remove(at)).or_else(|| self.make(state));
+        let now = state.clock();
+        let at = state.messages.iter().position(|stored| stored.is_for(consumer, now));
+        let taken = at.and_then(|at| state.remove(at)).or_else(|| self.make(state));
         taken.map_or(Taken::Nothing, Taken::Message)
     }
 
@@ -299,13 +330,57 @@ impl Queue {
         });
     }
 
+    /// Returns what tells of changes, for a task that removes what expires; `None` if there is such a task.
+    pub(super) fn begin_watch(&self) -> Option<Arc<Notify>> {
+        self.with(|state, _| {
+            let is_first = state.watcher.is_none();
+            is_first.then(|| Arc::clone(state.watcher.insert(Arc::default())))
+        })
+    }
+
+    /// Returns the time at which the next message expires.
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        self.lock().expiring.first().map(|(at, _)| *at)
+    }
+
+    /// Removes messages that have expired, as many as one turn allows.
+    pub(super) fn expired(&self) -> Vec<Stored> {
+        let now = Instant::now();
+        self.with(|state, wakes| {
+            let mut expired = Vec::new();
+            while expired.len() < EXPIRIES
+                && let Some((at, place)) = state.expiring.first().copied()
+                && at <= now
+            {
+                state.expiring.remove(&(at, place));
+                let found = state.messages.binary_search_by_key(&place, |stored| stored.place);
+                let Some(stored) = found.ok().and_then(|at| state.messages.remove(at)) else { continue };
+                state.held = state.held.saturating_sub(1);
+                state.octets = state.octets.saturating_sub(stored.octets());
+                expired.push(stored);
+            }
+            if !expired.is_empty() {
+                state.givers.wake_all(wakes);
+            }
+            expired
+        })
+    }
+
     /// Marks the node as ended, wakes all that wait, and returns the messages left.
     pub(super) fn close(&self) -> Vec<Stored> {
         self.with(|state, wakes| {
             state.is_gone = true;
+            state.expiring.clear();
             state.givers.wake_all(wakes);
             state.takers.wake_all(wakes);
             state.messages.drain(..).collect()
         })
+    }
+}
+
+impl Drop for Queue {
+    /// Ends the task that removes what expires.
+    fn drop(&mut self) {
+        self.lock().watcher.iter().for_each(|watcher| watcher.notify_one());
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use amqp_proto::message::{MessageView, Payload, Rewrite};
 use amqp_proto::types::{AnnotationKey, Annotations, Limits, Str, Value};
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
+use super::expiry::{self, Expiry};
 use super::quota::{Quota, Share};
 
 /// The place of a message in its queue: messages of a lower rank come first, those of one rank by number.
@@ -32,10 +34,14 @@ pub(super) struct Stored {
     pub(super) from: u64,
     /// The place in the message's queue, which the queue assigns.
     pub(super) place: Place,
+    /// The time at which the message expires, if it does.
+    pub(super) expires: Option<Instant>,
     /// The number of failed deliveries in this broker.
     pub(super) failures: u32,
     /// True if a consumer may have seen the message.
     pub(super) is_seen: bool,
+    /// True if the header has the time to live, which goes down while the message waits.
+    has_ttl: bool,
     /// The annotations that consumers have added, and their octets.
     annotations: Annotations,
     annotation_octets: usize,
@@ -59,6 +65,8 @@ impl Stored {
             address,
             from,
             place: Place::default(),
+            expires: None,
+            has_ttl: false,
             failures: 0,
             is_seen: false,
             annotations: Annotations::default(),
@@ -66,6 +74,12 @@ impl Stored {
             refused_by: Vec::new(),
             share: None,
         }
+    }
+
+    /// Has the message expire.
+    pub(super) fn set_expiry(&mut self, expiry: Option<Expiry>) {
+        self.expires = expiry.map(|expiry| expiry.at);
+        self.has_ttl = expiry.is_some_and(|expiry| expiry.has_ttl);
     }
 
     /// Returns a copy for a consumer that leaves the message where it is. The copy does not count.
@@ -96,10 +110,16 @@ impl Stored {
         self.share.is_some()
     }
 
-    /// Returns the message for the next consumer: its header has the number of failures and says whether the consumer
-    /// is the first [3.2.1].
+    /// Returns true if this consumer may get the message. Without a time, no message of the queue expires.
+    pub(super) fn is_for(&self, consumer: u64, now: Option<Instant>) -> bool {
+        let is_expired = now.is_some_and(|now| self.expires.is_some_and(|at| at <= now));
+        !is_expired && !self.refused_by.contains(&consumer)
+    }
+
+    /// Returns the message for the next consumer: its header has the number of failures, says whether the consumer is the
+    /// first, and has the time that is left to live [3.2.1].
     pub(super) fn outgoing(&self, limits: &Limits) -> Payload {
-        if !self.is_seen {
+        if !self.is_seen && !self.has_ttl {
             return self.payload.clone();
         }
         self.rewritten(limits).unwrap_or_else(|| self.payload.clone())
@@ -110,7 +130,8 @@ impl Stored {
         let view = MessageView::new(self.payload.clone(), limits).ok()?;
         let mut header = view.header().ok()?;
         header.delivery_count = header.delivery_count.saturating_add(self.failures);
-        header.first_acquirer = false;
+        header.first_acquirer &= !self.is_seen;
+        header.ttl = self.expires.filter(|_| self.has_ttl).map(expiry::millis_left).or(header.ttl);
         let mut rewrite = Rewrite { header: Some(header), ..Rewrite::default() };
         if !self.annotations.is_empty() {
             let mut annotations = view.message_annotations().ok()?;
