@@ -20,6 +20,9 @@ struct Arguments {
     /// A user, as NAME:PASSWORD; can be repeated. Without users every client is accepted.
     #[arg(long, value_name = "NAME:PASSWORD")]
     user: Vec<String>,
+    /// Where rejected and expired messages of a queue go, as QUEUE=OTHER-QUEUE; can be repeated.
+    #[arg(long, value_name = "QUEUE=QUEUE")]
+    dead_letter_queue: Vec<String>,
     /// Accepts anonymous clients beside the users.
     #[arg(long)]
     anonymous: bool,
@@ -97,6 +100,10 @@ async fn main() -> Result<()> {
     for user in &arguments.user {
         let (name, password) = user.split_once(':').context("a user is given as NAME:PASSWORD")?;
         builder = builder.with_user(name, password)?;
+    }
+    for names in &arguments.dead_letter_queue {
+        let (queue, other) = names.split_once('=').context("a dead-letter queue is given as QUEUE=QUEUE")?;
+        builder = builder.with_dead_letter_queue(queue, other);
     }
     if arguments.anonymous {
         builder = builder.with_anonymous();

@@ -174,11 +174,7 @@ impl Consumer {
             Outcome::Rejected(rejected) => {
                 self.end.done(&stored);
                 let error = rejected.error.map(|error| *error);
-                self.end.nodes.letters.bury(
-                    stored.payload,
-                    &stored.address,
-                    DeadLetterReason::Rejected(error),
-                );
+                self.end.nodes.bury(stored, DeadLetterReason::Rejected(error));
                 None
             }
             Outcome::Released => {

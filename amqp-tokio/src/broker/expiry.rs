@@ -57,9 +57,7 @@ async fn keep(nodes: Weak<Nodes>, queue: Weak<Queue>, changed: Arc<Notify>) {
     loop {
         let next = {
             let (Some(nodes), Some(queue)) = (nodes.upgrade(), queue.upgrade()) else { return };
-            for stored in queue.expired() {
-                nodes.letters.bury(stored.payload, &stored.address, DeadLetterReason::Expired);
-            }
+            queue.expired().into_iter().for_each(|stored| nodes.bury(stored, DeadLetterReason::Expired));
             nodes.tidy(&queue.address);
             // Neither the task nor its wait keeps the queue.
             queue.next_expiry()

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amqp_proto::codec::DecodeError;
 use amqp_proto::message::{MessageView, Payload, Rewrite};
-use amqp_proto::types::{Annotations, Limits, Str, Value};
+use amqp_proto::types::{Annotations, Limits, Str, Symbol, Value};
 use amqp_proto::{symbol, wire};
 use bytes::{Bytes, BytesMut};
 
 use super::quota::Quota;
-use super::stored::kept;
+use super::stored::{Place, Stored, kept};
 
 /// A dead letter: a message that no consumer will get.
 #[derive(Debug, Clone)]
@@ -33,6 +33,18 @@ pub enum DeadLetterReason {
     NodeGone,
     /// The message has expired.
     Expired,
+}
+
+impl DeadLetterReason {
+    /// Returns the reason in one word, for annotations.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Rejected(_) => "rejected",
+            Self::Undeliverable => "undeliverable",
+            Self::NodeGone => "node-gone",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 impl DeadLetter {
@@ -113,6 +125,37 @@ impl Letters {
     pub(super) fn all(&self) -> Vec<DeadLetter> {
         self.lock().letters.iter().cloned().collect()
     }
+}
+
+/// The annotations of a dead letter in a queue.
+const REASON: Symbol = symbol!("x-opt-dead-letter-reason");
+const QUEUE: Symbol = symbol!("x-opt-dead-letter-queue");
+const CONDITION: Symbol = symbol!("x-opt-dead-letter-condition");
+const DESCRIPTION: Symbol = symbol!("x-opt-dead-letter-description");
+
+/// Returns a message as a dead letter for the queue at an address, with the reason in its annotations. It does not expire
+/// there. `None` for a message that is not of the standard's format.
+pub(super) fn addressed(
+    stored: &Stored,
+    address: Str,
+    reason: &DeadLetterReason,
+    limits: &Limits,
+) -> Option<Stored> {
+    let view = MessageView::new(stored.outgoing(limits), limits).ok()?;
+    let mut header = view.header().ok()?;
+    header.ttl = None;
+    let mut annotations = view.message_annotations().ok()?;
+    annotations.insert(QUEUE, stored.address.clone());
+    annotations.insert(REASON, reason.name());
+    if let DeadLetterReason::Rejected(Some(error)) = reason {
+        annotations.insert(CONDITION, Str::from(error.condition.as_str()));
+        error.description.iter().for_each(|text| drop(annotations.insert(DESCRIPTION, text.clone())));
+    }
+    let rewrite =
+        Rewrite { header: Some(header), message_annotations: Some(annotations), ..Rewrite::default() };
+    let mut letter = Stored::new(kept(view.rewrite(&rewrite).ok()?), address, stored.from);
+    letter.place = Place { number: 0, ..stored.place };
+    Some(letter)
 }
 
 /// Adds an error to the delivery-annotations as `rejected` [3.4.3].

@@ -18,7 +18,7 @@
 //! - **Dynamic nodes**, which end with their link: queues, or topics with the capability `temporary-topic`.
 //! - The **anonymous relay**: a sender without a target, whose messages go to their `to` address.
 //! - **Dead letters**: messages that a consumer has rejected, that have expired or have no destination; see
-//!   [`Broker::dead_letters`].
+//!   [`Broker::dead_letters`] and [`BrokerBuilder::with_dead_letter_queue`].
 //! - **SASL**: ANONYMOUS, or none, while there are no users; with users PLAIN, and SCRAM with the feature `scram`.
 //! - **Links that are resumed**: the source or target of a link that asks for a timeout, or for the expiry policy
 //!   `connection-close` or `never`, outlives the link, for as long as it asks [3.5.6]. A client of the same container-id
@@ -73,12 +73,14 @@ mod topic;
 mod users;
 mod waiters;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, ConnectionOptions, Result};
 use amqp_proto::message::Payload;
+use amqp_proto::types::Str;
 use amqp_proto::wire::ANONYMOUS_RELAY;
 use tokio::net::ToSocketAddrs;
 
@@ -118,6 +120,7 @@ impl Broker {
             bounds: Bounds::default(),
             users: Users::default(),
             options: ConnectionOptions::new().with_container_id("amqp-tokio-broker"),
+            for_letters: HashMap::new(),
         }
     }
 
@@ -223,6 +226,7 @@ pub struct BrokerBuilder {
     bounds: Bounds,
     users: Users,
     options: ConnectionOptions,
+    for_letters: HashMap<Str, Str>,
 }
 
 impl BrokerBuilder {
@@ -258,6 +262,39 @@ impl BrokerBuilder {
     #[must_use]
     pub fn with_dead_letter_octets(mut self, octets: usize) -> Self {
         self.bounds.letter_octets = octets;
+        self
+    }
+
+    /// Sends the dead letters of a queue to another queue: the messages that are rejected there, or expire.
+    ///
+    /// They have the message-annotations `x-opt-dead-letter-queue`, the address of the queue;
+    /// `x-opt-dead-letter-reason`, which is `rejected` or `expired`; and from the error of a rejection
+    /// `x-opt-dead-letter-condition` and `x-opt-dead-letter-description`. They do not expire again. If the other queue is
+    /// full, or a topic, they are [`Broker::dead_letters`].
+    ///
+    /// ```
+    /// use amqp_tokio::broker::Broker;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> amqp_tokio::Result<()> {
+    /// let broker = Broker::builder()
+    ///     .with_dead_letter_queue("jobs", "jobs.dead")
+    ///     .build()?;
+    /// let connection = broker.connect().await?;
+    /// connection.sender("jobs").await?.send("not-a-job").await?;
+    /// let jobs = connection.receiver("jobs").await?;
+    /// jobs.recv().await?.expect("it was accepted").reject(None)?;
+    ///
+    /// let dead = connection.receiver("jobs.dead").await?;
+    /// let letter = dead.recv().await?.expect("it was rejected");
+    /// let why = letter.message()?.annotation("x-opt-dead-letter-reason")?;
+    /// assert_eq!(why.unwrap().as_str(), Some("rejected"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_dead_letter_queue(mut self, queue: impl Into<Str>, dead_letters: impl Into<Str>) -> Self {
+        self.for_letters.insert(queue.into(), dead_letters.into());
         self
     }
 
@@ -354,7 +391,7 @@ impl BrokerBuilder {
         let quota = Quota::new(self.bounds, self.options.limits().clone());
         Ok(Broker {
             kept,
-            nodes: Arc::new(Nodes::new(quota, &name)),
+            nodes: Arc::new(Nodes::new(quota, &name, self.for_letters)),
             users: Arc::new(self.users),
             options: self.options,
         })

@@ -8,7 +8,7 @@ use amqp_proto::types::Str;
 use amqp_proto::wire::{AmqpError, Condition};
 
 use super::choice::Choice;
-use super::letters::{DeadLetterReason, Letters};
+use super::letters::{self, DeadLetterReason, Letters};
 use super::node::{Kind, Node, Use};
 use super::queue::Queue;
 use super::quota::Quota;
@@ -27,6 +27,8 @@ pub(super) struct Nodes {
     next: AtomicU64,
     /// The prefix of the addresses of dynamic nodes.
     prefix: String,
+    /// The queues for the dead letters of queues, by address.
+    for_letters: HashMap<Str, Str>,
 }
 
 #[derive(Debug)]
@@ -46,13 +48,14 @@ impl Entry {
 }
 
 impl Nodes {
-    pub(super) fn new(quota: Arc<Quota>, name: &str) -> Self {
+    pub(super) fn new(quota: Arc<Quota>, name: &str, for_letters: HashMap<Str, Str>) -> Self {
         Self {
             letters: Letters::new(Arc::clone(&quota)),
             quota,
             nodes: Mutex::default(),
             next: AtomicU64::new(0),
             prefix: format!("temp.{name}."),
+            for_letters,
         }
     }
 
@@ -168,6 +171,20 @@ impl Nodes {
             Node::Queue(queue) => self.bury_all(queue.close()),
             Node::Topic(topic) => topic.close(),
             Node::Sink(_) => {}
+        }
+    }
+
+    /// Makes a dead letter of a message. It goes to the queue for the dead letters of its queue, if that has room.
+    pub(super) fn bury(self: &Arc<Self>, stored: Stored, reason: DeadLetterReason) {
+        let sent = self.for_letters.get(&stored.address).and_then(|address| {
+            let letter = letters::addressed(&stored, address.clone(), &reason, &self.quota.limits)?;
+            match &self.at(address, Kind::Queue).ok()?.node {
+                Node::Queue(queue) => queue.try_push(letter),
+                Node::Topic(_) | Node::Sink(_) => None,
+            }
+        });
+        if sent.is_none() {
+            self.letters.bury(stored.payload, &stored.address, reason);
         }
     }
 

@@ -187,13 +187,9 @@ impl Queue {
         ticket: &mut Option<Ticket>,
         context: &Context<'_>,
     ) -> Poll<Pushed> {
-        let bounds = &self.quota.bounds;
         let (poll, spent) = self.with(|state, wakes| {
             let octets = message.as_ref().map_or(0, Stored::octets);
-            let is_full = state.held > 0
-                && (state.held >= bounds.messages
-                    || state.octets.saturating_add(octets) > bounds.queue_octets);
-            if is_full && !state.is_gone {
+            if self.is_full(state, octets) && !state.is_gone {
                 return (Poll::Pending, state.givers.wait(ticket, context.waker()));
             }
             let spent = ticket.take().and_then(|ticket| state.givers.leave(ticket));
@@ -211,6 +207,27 @@ impl Queue {
         });
         drop(spent);
         poll
+    }
+
+    /// Returns true if a message of this size has to wait for room.
+    fn is_full(&self, state: &State, octets: usize) -> bool {
+        let bounds = &self.quota.bounds;
+        state.held > 0
+            && (state.held >= bounds.messages || state.octets.saturating_add(octets) > bounds.queue_octets)
+    }
+
+    /// Adds a message if there is room, and returns something if it was added.
+    pub(super) fn try_push(&self, mut stored: Stored) -> Option<()> {
+        self.with(|state, wakes| {
+            let octets = stored.octets();
+            if state.is_gone || self.is_full(state, octets) || !stored.charge(&self.quota) {
+                return None;
+            }
+            state.octets += octets;
+            state.push(stored);
+            state.takers.wake_all(wakes);
+            Some(())
+        })
     }
 
     /// Puts messages back at their places. Returns them if the node has ended.
