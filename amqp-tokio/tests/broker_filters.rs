@@ -5,9 +5,9 @@ mod common;
 
 use amqp_tokio::broker::Broker;
 use amqp_tokio::message::Message;
-use amqp_tokio::types::{Described, Symbol};
+use amqp_tokio::types::{Described, Limits, Symbol};
 use amqp_tokio::wire::{AmqpError, Condition, DistributionMode, Modified, SenderSettleMode, Source};
-use amqp_tokio::{Connection, Error, Receiver};
+use amqp_tokio::{Connection, ConnectionOptions, Error, Receiver};
 use common::served::{bounded, connect, delivery_count, next};
 
 fn symbol(name: &'static str) -> Symbol {
@@ -237,6 +237,33 @@ async fn m_src_06_a_browser_leaves_the_messages() {
     };
     assert_eq!(bounded(shown).await, "0");
     assert_eq!(drained(&taker).await, ["0", "1", "2", "3", "4"]);
+}
+
+/// A copy that cannot be sent yet, since too many are unsettled, is sent once that is possible.
+#[tokio::test]
+#[adapter_tests::bounded]
+async fn a_browser_that_does_not_settle_gets_the_rest_later() {
+    let limits = Limits::default().with_unsettled(4);
+    let options = ConnectionOptions::new().with_limits(limits);
+    let broker = Broker::builder().with_options(options).build().unwrap();
+    let connection = connect(&broker).await;
+    fill(&connection, "jobs", 0..10).await;
+    let browser = connection.receiver("jobs").with_distribution_mode(DistributionMode::Copy);
+    let browser = browser.with_prefetch(0).with_auto_accept(false).await.unwrap();
+    browser.set_credit(100).unwrap();
+    let mut copies = std::collections::VecDeque::new();
+    for n in 0..10 {
+        if n >= 4 {
+            common::polls::rest().await;
+            assert!(browser.try_recv().unwrap().is_none());
+            let oldest: amqp_tokio::Delivery = copies.pop_front().unwrap();
+            oldest.release().unwrap();
+        }
+        let (delivery, text) = bounded(next(&browser)).await;
+        assert_eq!(text, n.to_string());
+        copies.push_back(delivery);
+    }
+    assert_eq!(broker.len("jobs"), 10);
 }
 
 /// Each consumer has numbered messages of its own, made on demand.
