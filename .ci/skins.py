@@ -2,8 +2,8 @@
 """The adapters are thin skins over amqp-proto/src/driver, and amqp-proto does no IO. Usage: skins.py [TREE]
 
 - A file of an adapter uses its own folder and files of lower floors only, so there is no cycle.
-- An adapter has at most 1,750 lines outside of container/ and broker/. The loop that opens a lost connection again waits,
-  so each adapter has its own.
+- An adapter has at most 1,775 lines outside of container/, broker/ and websocket/. The loop that opens a lost connection
+  again waits, so each adapter has its own; amqp-tokio also puts a WebSocket below every way to open a connection.
 - Outside of broker/ it counts no credit, window or number of a delivery, and names no condition and no performative.
 - The broker uses only what lib.rs publishes.
 - Both adapters have the same public items, except those that amqp-proto/docs/ADAPTERS.md lists as in one only.
@@ -12,10 +12,11 @@
 import pathlib, re, sys
 from floors import QUIET, code, imports
 
-LIMIT = 1750
+LIMIT = 1775
 PAGE = "amqp-proto/docs/ADAPTERS.md"
 FLOORS = {
-    "amqp-tokio": "host within / connect reader sent tcp tls write_buffer / driver receiver writer / for_each redial sender / builders / session"
+    "amqp-tokio": "host within / connect reader sent tcp tls write_buffer / driver receiver websocket writer"
+                  " / for_each redial sender / builders / session"
                   " / connection / listener requester responder / container / broker",
     "amqp-blocking": "host race reading transport wait / connect reader sent writing / receiver tls writer"
                      " / for_each redial sender / builders / session / connection / listener requester responder / container",
@@ -58,11 +59,11 @@ def adapter(root, name):
     names = published(lib)
     if "driver::skin::face!" in lib:
         names |= published(code((root / FACE).read_text()))
-    items = {item for item in names if item[0].isupper() or item == "broker"}
+    items = {item for item in names if item[0].isupper() or item in ("broker", "websocket")}
     for file in sorted(src.rglob("*.rs")):
         text, module = file.read_text(), list(file.relative_to(src).with_suffix("").parts)
         bare, room = code(text), module[0]
-        lines += 0 if room in ("container", "broker") else text.count("\n")
+        lines += 0 if room in ("container", "broker", "websocket") else text.count("\n")
         if room == "lib":
             continue
         if room == "host" and text.count("\n") > HOST:

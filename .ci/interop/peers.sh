@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 state=${PEERS_STATE:-$here/../../target/peers}
 NAMES=(rabbitmq rabbitmq-4 proton-broker rhea-broker artemis)
-RHEA=rhea@3.0.5
+RHEA=(rhea@3.0.5 ws@8.23.0)
 PROTON=python-qpid-proton==0.40.0
 USER_NAME=test USER_PASSWORD=secret
 
@@ -122,11 +122,11 @@ install_proton_examples() { # the Python programs of Debian's package, in $state
 }
 install_rhea() {
   if ! command -v node >/dev/null; then apt_get nodejs npm; fi
-  [[ -d $state/node_modules/rhea ]] && return
+  [[ -d $state/node_modules/rhea && -d $state/node_modules/ws ]] && return
   command -v npm >/dev/null || apt_get npm
-  note "npm install $RHEA"
+  note "npm install ${RHEA[*]}"
   mkdir -p "$state"
-  npm install --prefix "$state" --no-save --no-audit --no-fund --loglevel=error "$RHEA" >"$state/npm.log" 2>&1 ||
+  npm install --prefix "$state" --no-save --no-audit --no-fund --loglevel=error "${RHEA[@]}" >"$state/npm.log" 2>&1 ||
     { tail -n 5 "$state/npm.log" >&2; die "npm failed (see $state/npm.log)"; }
 }
 

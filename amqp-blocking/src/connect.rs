@@ -13,6 +13,9 @@ pub(crate) fn reach(
     options: &ConnectionOptions,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<TcpStream> {
+    if address.is_websocket() {
+        return Err(AddressError::NoWebSocket.into());
+    }
     if address.is_encrypted() && !cfg!(feature = "tls") {
         return Err(AddressError::NoTls.into());
     }

@@ -62,6 +62,9 @@ impl Connection {
     }
 
     fn accept_on(transport: impl Transport, acceptor: &Acceptor) -> Result<Self> {
+        if acceptor.needs_websocket() {
+            return Err(AddressError::NoWebSocket.into());
+        }
         #[cfg(feature = "tls")]
         if let Some(tls) = acceptor.server_tls() {
             let (transport, peer) = tls::accept(transport, tls, acceptor)?;

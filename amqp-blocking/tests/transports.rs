@@ -12,7 +12,9 @@ use std::time::Duration;
 use amqp_blocking::message::Message;
 use amqp_blocking::types::Limits;
 use amqp_blocking::wire::{AmqpError, Condition, Outcome};
-use amqp_blocking::{Acceptor, Connection, ConnectionOptions, Error, Origin, Result, Transport};
+use amqp_blocking::{
+    Acceptor, AddressError, Connection, ConnectionOptions, Error, Origin, Result, Transport,
+};
 use common::{Pipe, run, sending};
 
 /// The behaviour of a transport at one end.
@@ -292,4 +294,14 @@ fn input_that_ends_behind_output() {
     half.end_input();
     assert!(!is_accepted(sent.outcome()));
     assert_eq!(client.closed().origin(), Origin::Transport);
+}
+
+/// A WebSocket would need one thread that reads and writes.
+#[test]
+#[adapter_tests::bounded]
+fn a_websocket_is_refused() {
+    for url in ["ws://localhost/amqp", "wss://localhost"] {
+        let error = Connection::open(url).unwrap_err();
+        assert!(matches!(error, Error::Address(AddressError::NoWebSocket)), "{error:?}");
+    }
 }

@@ -6,7 +6,8 @@ mod common;
 use std::time::Duration;
 
 use amqp_tokio::broker::{Broker, BrokerBuilder};
-use amqp_tokio::{ConnectionOptions, Listener};
+use amqp_tokio::websocket::WebSocketOptions;
+use amqp_tokio::{Acceptor, ConnectionOptions, Listener};
 use anyhow::{Context, Result};
 use clap::Parser;
 use common::Certificate;
@@ -31,6 +32,9 @@ struct Arguments {
     tls_listen: String,
     #[command(flatten)]
     tls: Certificate,
+    /// The address and port to listen on for WebSocket, over TLS if there is a certificate.
+    #[arg(long, value_name = "ADDRESS")]
+    websocket: Option<String>,
     #[command(flatten)]
     bounds: Bounds,
     /// The largest frame to receive, in octets.
@@ -113,18 +117,32 @@ async fn main() -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
     println!("listening on amqp://{}", listener.local_addr()?);
-    if let Some(tls) = arguments.tls.read()? {
-        let listener = Listener::bind_with(&*arguments.tls_listen, broker.acceptor().with_tls(tls))
-            .await
-            .with_context(|| format!("cannot listen on {}", arguments.tls_listen))?;
-        println!("listening on amqps://{}", listener.local_addr()?);
-        let broker = broker.clone();
-        tokio::spawn(async move { broker.serve(listener).await });
+    let tls = arguments.tls.read()?;
+    if let Some(tls) = tls.clone() {
+        also_listen(&broker, "amqps", &arguments.tls_listen, broker.acceptor().with_tls(tls)).await?;
+    }
+    if let Some(address) = &arguments.websocket {
+        let acceptor = broker.acceptor().with_websocket(WebSocketOptions::new());
+        match tls {
+            Some(tls) => also_listen(&broker, "wss", address, acceptor.with_tls(tls)).await?,
+            None => also_listen(&broker, "ws", address, acceptor).await?,
+        }
     }
     tokio::select! {
         never = broker.serve(listener) => match never {},
         done = tokio::signal::ctrl_c() => done?,
     }
     println!("interrupted; {} dead letters are forgotten", broker.dead_letters().len());
+    Ok(())
+}
+
+/// Listens on another address.
+async fn also_listen(broker: &Broker, scheme: &str, address: &str, acceptor: Acceptor) -> Result<()> {
+    let listener = Listener::bind_with(address, acceptor)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))?;
+    println!("listening on {scheme}://{}", listener.local_addr()?);
+    let broker = broker.clone();
+    tokio::spawn(async move { broker.serve(listener).await });
     Ok(())
 }

@@ -16,6 +16,9 @@ use crate::within::{end_of, within};
 
 /// Connects to the first of the host's addresses that answers within the options' timeout.
 pub(crate) async fn reach(address: &Address, options: &ConnectionOptions) -> Result<(TcpStream, Peer)> {
+    if address.is_websocket() && !cfg!(feature = "websocket") {
+        return Err(AddressError::NoWebSocket.into());
+    }
     if address.is_encrypted() && !cfg!(feature = "tls") {
         return Err(AddressError::NoTls.into());
     }

@@ -18,6 +18,8 @@ use crate::redial::{self, Reached, StatusChanges};
 use crate::session::{Offer, OfferedSession, Session};
 #[cfg(feature = "tls")]
 use crate::tls;
+#[cfg(feature = "websocket")]
+use crate::websocket;
 
 /// A handle of a connection. Clones are cheap handles of the same connection. A task drives the connection.
 ///
@@ -51,6 +53,8 @@ impl Connection {
             }
             #[cfg(feature = "tls")]
             Reached::Secured(stream, peer) => Self::client(stream, None, &peer, options).await,
+            #[cfg(feature = "websocket")]
+            Reached::WebSocket(stream, peer) => Self::client(stream, None, &peer, options).await,
         }
     }
 
@@ -88,11 +92,28 @@ impl Connection {
         #[cfg(feature = "tls")]
         if let Some(tls) = acceptor.server_tls() {
             let (stream, peer) = tls::accept(stream, peer, tls, acceptor).await?;
-            let engine = acceptor.server(&HOST, &peer, Moment::START)?;
-            return Self::start(stream, None, engine, acceptor.options()).await;
+            return Self::serve(stream, None, &peer, acceptor).await;
         }
         if acceptor.needs_tls() {
             return Err(AddressError::NoTls.into());
+        }
+        Self::serve(stream, write_here, peer, acceptor).await
+    }
+
+    async fn serve(
+        stream: impl Stream,
+        write_here: Option<WriteHere>,
+        peer: &Peer,
+        acceptor: &Acceptor,
+    ) -> Result<Self> {
+        #[cfg(feature = "websocket")]
+        if let Some(websocket) = acceptor.websocket() {
+            let stream = websocket::accept(stream, websocket, acceptor).await?;
+            let engine = acceptor.server(&HOST, peer, Moment::START)?;
+            return Self::start(stream, None, engine, acceptor.options()).await;
+        }
+        if acceptor.needs_websocket() {
+            return Err(AddressError::NoWebSocket.into());
         }
         let engine = acceptor.server(&HOST, peer, Moment::START)?;
         Self::start(stream, write_here, engine, acceptor.options()).await

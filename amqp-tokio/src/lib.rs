@@ -15,6 +15,7 @@
 //! | build and read messages | [`message::Message`], [`message::MessageView`] |
 //! | ask and answer | [`Connection::requester`], [`Connection::responder`] |
 //! | listen | [`Listener`], [`Acceptor`], [`Connection::next_session`], [`Session::next_link`] |
+//! | use a WebSocket, a proxy or another transport | [`Connection::open`], [`Connection::over`], the module `websocket` |
 //! | run a handler | [`Container`], [`handler::Handler`] |
 //! | open a lost connection again | [`ConnectionOptions::with_reconnect`], [`Connection::status`] |
 //! | handle errors | [`Error::kind`], [`Error::is_transient`], [`policy::Backoff`] |
@@ -41,6 +42,8 @@ mod session;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 mod within;
 mod write_buffer;
 mod writer;

@@ -19,6 +19,8 @@ use crate::host::HOST;
 use crate::tcp::Tcp;
 #[cfg(feature = "tls")]
 use crate::tls;
+#[cfg(feature = "websocket")]
+use crate::websocket;
 
 /// The time between two looks at the deadlines of waits, while no driver does.
 const TICK: Duration = Duration::from_millis(100);
@@ -83,11 +85,18 @@ pub(crate) enum Reached {
     Plain(Tcp, WriteHere, Peer),
     #[cfg(feature = "tls")]
     Secured(Box<tls::Secured>, Peer),
+    #[cfg(feature = "websocket")]
+    WebSocket(Box<websocket::Dialled>, Peer),
 }
 
-/// Connects to a server, with TLS if its address says so.
+/// Connects to a server, with TLS and a WebSocket if its address says so.
 pub(crate) async fn reach(address: &Address, options: &ConnectionOptions) -> Result<Reached> {
     let (stream, peer) = connect::reach(address, options).await?;
+    #[cfg(feature = "websocket")]
+    if address.is_websocket() {
+        let (stream, peer) = websocket::dial(stream, peer, address, options).await?;
+        return Ok(Reached::WebSocket(Box::new(stream), peer));
+    }
     #[cfg(feature = "tls")]
     if address.is_encrypted() {
         let (stream, peer) = tls::connect(stream, &peer, address.hostname(), options).await?;
@@ -114,6 +123,12 @@ impl Reached {
             }
             #[cfg(feature = "tls")]
             Self::Secured(stream, peer) => {
+                if dialer.connected(&HOST, &peer, options, None) {
+                    Driver::new(Arc::clone(hub), start, stream).await;
+                }
+            }
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(stream, peer) => {
                 if dialer.connected(&HOST, &peer, options, None) {
                     Driver::new(Arc::clone(hub), start, stream).await;
                 }

@@ -13,16 +13,16 @@ mod certificates;
 #[path = "../../amqp-blocking/tests/common/programs.rs"]
 mod programs;
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use certificates::Authority;
 
-const EXAMPLES: [&str; 8] =
-    ["broker", "listen", "quickstart", "receive", "reconnect", "request", "respond", "send"];
+const EXAMPLES: [&str; 9] =
+    ["broker", "listen", "proxy", "quickstart", "receive", "reconnect", "request", "respond", "send"];
 
 fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     programs::run(&EXAMPLES, name, arguments)
@@ -238,6 +238,78 @@ fn all_of_them_speak_tls() {
         count("send", &[&[url.as_str()], &holder[..]].concat());
     }
     assert_eq!(listen.end().0, Some(0));
+}
+
+/// The broker on WebSockets, without TLS and with it.
+#[test]
+#[adapter_tests::bounded(900)]
+fn messages_go_over_websockets() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let authority = Authority::new();
+    let ca = authority.write(folder, "websocket-ca");
+    let [cert, key] = authority.issue("localhost").write(folder, "websocket");
+    let websocket = ["--websocket", "127.0.0.1:0"];
+    let (mut broker, clear) = Running::listening("broker", &websocket);
+    let url = broker.url();
+    assert!(url.starts_with("ws://"), "{url}");
+    count("send", &[&at(&url, "amqp"), "--address", "jobs", "--count", "300"]);
+    count("receive", &[&at(&clear, "jobs"), "--count", "300"]);
+    let (code, _, errors) = run("send", &[&at(&url, "jobs")]);
+    assert!(code == Some(1) && errors.contains("--address"), "{errors}");
+
+    let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-listen", "127.0.0.1:0"];
+    let (mut broker, _) = Running::listening("broker", &[&websocket[..], &tls].concat());
+    assert!(broker.url().starts_with("amqps://"));
+    let url = broker.url().replace("127.0.0.1", "localhost");
+    assert!(url.starts_with("wss://"), "{url}");
+    for name in ["send", "receive"] {
+        count(name, &[&url, "--address", "jobs", "--count", "300", "--ca", &ca]);
+    }
+}
+
+/// Answers requests of the method CONNECT with this status, and carries the octets if the status is 200.
+fn proxy(status: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut octet = [0];
+                client.read_exact(&mut octet).unwrap();
+                request.extend(octet);
+            }
+            let request = String::from_utf8(request).unwrap();
+            let to = request.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap();
+            let server = TcpStream::connect(to).unwrap();
+            client.write_all(format!("HTTP/1.1 {status}\r\nVia: test\r\n\r\n").as_bytes()).unwrap();
+            if status.starts_with("200") {
+                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+                let (mut from, mut to) = (server, client);
+                let _ = std::io::copy(&mut from, &mut to);
+            }
+        }
+    });
+    address
+}
+
+#[test]
+#[adapter_tests::bounded(900)]
+fn a_message_goes_through_a_proxy() {
+    let (mut broker, url) = Running::listening("broker", &["--websocket", "127.0.0.1:0"]);
+    let carries = proxy("200 Connection established");
+    for url in [&url, &broker.url()] {
+        let (code, said, errors) = run("proxy", &[url, "--proxy", &carries]);
+        assert_eq!((code, said.as_str(), errors.as_str()), (Some(0), "accepted\n", ""));
+    }
+    count("receive", &[&at(&url, "jobs"), "--count", "2"]);
+    let (code, _, errors) = run("proxy", &[&url, "--proxy", &proxy("407 Proxy Authentication Required")]);
+    assert!(code == Some(1) && errors.contains("HTTP/1.1 407 Proxy Authentication Required"), "{errors}");
 }
 
 /// An interrupted example prints its progress, and fails if that is not all.

@@ -24,6 +24,9 @@ pub(super) fn reach(address: &Address, options: &ConnectionOptions) -> Result<Tc
 
 /// Accepts a connection, with TLS if the acceptor requires it, and returns the peer.
 pub(super) fn accept(stream: TcpStream, acceptor: &Acceptor) -> Result<(TcpTransport, Peer)> {
+    if acceptor.needs_websocket() {
+        return Err(AddressError::NoWebSocket.into());
+    }
     #[cfg(feature = "tls")]
     if let Some(tls) = acceptor.server_tls() {
         let (stream, peer) = tls::accept(stream, tls, acceptor)?;

@@ -10,11 +10,13 @@ use super::options::ConnectionOptions;
 use super::peer::Peer;
 #[cfg(feature = "tls")]
 use super::tls::ServerTls;
+#[cfg(feature = "websocket")]
+use super::websocket::WebSocketOptions;
 use crate::connection::Connection;
 use crate::sasl::{AnonymousServer, Credentials, ExternalServer, ServerSasl};
 use crate::types::Moment;
 
-/// The configuration of a server: connection options, SASL and TLS.
+/// The configuration of a server: connection options, SASL, TLS and WebSocket.
 ///
 /// ```
 /// use amqp_proto::client::{Acceptor, ConnectionOptions};
@@ -44,6 +46,8 @@ pub struct Acceptor {
     sasl: Option<Arc<Offers>>,
     #[cfg(feature = "tls")]
     tls: Option<ServerTls>,
+    #[cfg(feature = "websocket")]
+    websocket: Option<WebSocketOptions>,
 }
 
 type Offers = dyn Fn(&Peer) -> ServerSasl + Send + Sync;
@@ -60,6 +64,8 @@ impl Acceptor {
             sasl: Some(Arc::new(offer_to_anybody)),
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "websocket")]
+            websocket: None,
         }
     }
 
@@ -93,6 +99,27 @@ impl Acceptor {
         #[cfg(feature = "tls")]
         return self.tls.is_some();
         #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// Requires a WebSocket of clients, over TLS if [`with_tls`](Self::with_tls) requires TLS, at any path.
+    #[cfg(feature = "websocket")]
+    pub fn with_websocket(mut self, options: WebSocketOptions) -> Self {
+        self.websocket = Some(options);
+        self
+    }
+
+    /// Returns the options of WebSockets, if the server requires WebSockets.
+    #[cfg(feature = "websocket")]
+    pub fn websocket(&self) -> Option<&WebSocketOptions> {
+        self.websocket.as_ref()
+    }
+
+    /// Returns `true` if the server requires WebSockets; a driver without WebSocket must then accept no connection.
+    pub fn needs_websocket(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        return self.websocket.is_some();
+        #[cfg(not(feature = "websocket"))]
         false
     }
 

@@ -30,6 +30,9 @@ use crate::policy::{Dialable, Referral};
 /// assert!(!format!("{address:?}").contains("ss@"));
 /// # Ok::<(), amqp_proto::client::AddressError>(())
 /// ```
+///
+/// `ws://host:port/path` and `wss` for TLS are the URLs of a [WebSocket](Self::is_websocket). Their path, and a query
+/// behind it, are those of the HTTP request, and name no node.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     host: String,
@@ -38,6 +41,8 @@ pub struct Address {
     user: Option<String>,
     password: Option<String>,
     path: String,
+    /// The path and the query of the HTTP request, percent-encoded, if a WebSocket carries AMQP.
+    request: Option<String>,
     hostname: Option<String>,
 }
 
@@ -47,7 +52,7 @@ impl Address {
         &self.host
     }
 
-    /// Returns the port. Default 5672, or 5671 for `amqps`.
+    /// Returns the port. Default 5672, or 5671 for `amqps`, 80 for `ws`, 443 for `wss`.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -55,6 +60,38 @@ impl Address {
     /// Returns `true` if the connection uses TLS.
     pub fn is_encrypted(&self) -> bool {
         self.is_encrypted
+    }
+
+    /// Returns `true` if a WebSocket carries the connection: the URL begins with `ws` or `wss`.
+    pub fn is_websocket(&self) -> bool {
+        self.request.is_some()
+    }
+
+    /// Returns the URL of the WebSocket, with its path and query and without user and password, if the connection uses
+    /// one.
+    ///
+    /// ```
+    /// use amqp_proto::client::Address;
+    ///
+    /// let address: Address = "ws://me:secret@broker.example:80/amqp?a=b".parse()?;
+    /// assert_eq!(address.websocket_url().unwrap(), "ws://broker.example/amqp?a=b");
+    /// assert_eq!(address.path(), "");
+    /// # Ok::<(), amqp_proto::client::AddressError>(())
+    /// ```
+    pub fn websocket_url(&self) -> Option<String> {
+        let request = self.request.as_deref()?;
+        let host = self.hostname();
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let (scheme, port) = (self.scheme(), self.port);
+        // Servers compare the host of a request with their names, which have no port if it is the usual one.
+        Some(match port == default_port(scheme) {
+            true => format!("{scheme}://{host}{request}"),
+            false => format!("{scheme}://{host}:{port}{request}"),
+        })
+    }
+
+    fn scheme(&self) -> &'static str {
+        scheme(self.is_websocket(), self.is_encrypted)
     }
 
     /// Returns the name of the user.
@@ -68,7 +105,7 @@ impl Address {
     }
 
     /// Returns the path without its first slash: by convention the address of a node. Connecting does not use
-    /// it.
+    /// it. It is empty for a WebSocket.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -93,17 +130,17 @@ impl Address {
     }
 }
 
-/// A server that the peer names gets the login and the path of this address. It is not dialled if TLS would be
-/// added or left out, so that no password goes where the application did not send it.
+/// A server that the peer names gets the login and the path of this address. It is not dialled if TLS or WebSocket
+/// would be added or left out, so that no password goes where the application did not send it.
 impl Dialable for Address {
     fn referred(&self, to: &Referral) -> Option<Self> {
-        let is_encrypted = match to.scheme.as_deref() {
-            None => self.is_encrypted,
-            Some("amqp" | "tcp") => false,
-            Some("amqps" | "ssl") => true,
-            Some(_) => return None,
+        let scheme = match to.scheme.as_deref() {
+            None => self.scheme(),
+            Some("tcp") => "amqp",
+            Some("ssl") => "amqps",
+            Some(scheme) => scheme,
         };
-        (is_encrypted == self.is_encrypted).then(|| Self {
+        (scheme == self.scheme()).then(|| Self {
             host: to.host.as_str().into(),
             port: to.port.unwrap_or(self.port),
             hostname: to.hostname.as_deref().map(Into::into),
@@ -154,6 +191,7 @@ fn begins_url(text: &str) -> bool {
 /// A URL in parts that are not decoded, with one host or several.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UrlParts<'u> {
+    is_websocket: bool,
     is_encrypted: bool,
     userinfo: Option<&'u str>,
     /// The hosts with their ports, separated by commas.
@@ -166,9 +204,11 @@ impl<'u> UrlParts<'u> {
     pub(super) fn of(text: &'u str) -> Result<Self, AddressError> {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
-        let is_encrypted = match scheme {
-            _ if scheme.eq_ignore_ascii_case("amqp") => false,
-            _ if scheme.eq_ignore_ascii_case("amqps") => true,
+        let (is_websocket, is_encrypted) = match scheme {
+            _ if scheme.eq_ignore_ascii_case("amqp") => (false, false),
+            _ if scheme.eq_ignore_ascii_case("amqps") => (false, true),
+            _ if scheme.eq_ignore_ascii_case("ws") => (true, false),
+            _ if scheme.eq_ignore_ascii_case("wss") => (true, true),
             _ if text.starts_with(FAILOVER) => return Err(AddressError::Several),
             _ => return Err(AddressError::Scheme),
         };
@@ -177,7 +217,7 @@ impl<'u> UrlParts<'u> {
             Some((userinfo, hosts)) => (Some(userinfo), hosts),
             None => (None, authority),
         };
-        Ok(Self { is_encrypted, userinfo, hosts, rest })
+        Ok(Self { is_websocket, is_encrypted, userinfo, hosts, rest })
     }
 
     /// Returns `true` if the host may be a part of a password, which has ended it by a character that is not
@@ -191,7 +231,9 @@ impl<'u> UrlParts<'u> {
         if host.matches(':').count() > 1 && !host.contains('[') {
             return Err(AddressError::Brackets);
         }
-        let (path, rest) = self.rest.split_at(self.rest.find(['?', '#']).unwrap_or(self.rest.len()));
+        // Only a WebSocket has a query.
+        let ends: &[char] = if self.is_websocket { &['#'] } else { &['?', '#'] };
+        let (path, rest) = self.rest.split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
         let url = self.one_url(host, path).and_then(|url| Uri::parse(url).map_err(|(error, _)| error.into()));
         let url = match url {
             // The text in place of the port is the beginning of a password.
@@ -217,18 +259,24 @@ impl<'u> UrlParts<'u> {
         match (user.is_empty(), password.is_empty()) {
             (true, false) => return Err(AddressError::NoUser),
             // An `@` here is usually not a part of the path, but the end of a password with a slash.
-            (true, true) if path.contains('@') => return Err(AddressError::At),
+            (true, true) if self.is_doubtful() => return Err(AddressError::At),
             _ => {}
         }
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let request = self.is_websocket.then(|| match url.query() {
+            Some(query) => format!("/{path}?{}", query.as_str()),
+            None => format!("/{path}"),
+        });
         let port = authority.port_to_u16().map_err(|_| AddressError::Url(UrlError::PORT))?;
         let some = |text: &str| (!text.is_empty()).then(|| decoded(text)).transpose();
         Ok(Address {
             host,
-            port: port.unwrap_or(if self.is_encrypted { 5671 } else { 5672 }),
+            port: port.unwrap_or(default_port(scheme(self.is_websocket, self.is_encrypted))),
             is_encrypted: self.is_encrypted,
             user: some(user)?,
             password: some(password)?,
-            path: decoded(path.strip_prefix('/').unwrap_or(path))?,
+            path: if self.is_websocket { String::new() } else { decoded(path)? },
+            request,
             hostname: None,
         })
     }
@@ -249,6 +297,24 @@ impl<'u> UrlParts<'u> {
     }
 }
 
+fn scheme(is_websocket: bool, is_encrypted: bool) -> &'static str {
+    match (is_websocket, is_encrypted) {
+        (false, false) => "amqp",
+        (false, true) => "amqps",
+        (true, false) => "ws",
+        (true, true) => "wss",
+    }
+}
+
+fn default_port(scheme: &str) -> u16 {
+    match scheme {
+        "ws" => 80,
+        "wss" => 443,
+        "amqps" => 5671,
+        _ => 5672,
+    }
+}
+
 fn decoded(text: &str) -> Result<String, AddressError> {
     percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| AddressError::Utf8)
 }
@@ -256,10 +322,10 @@ fn decoded(text: &str) -> Result<String, AddressError> {
 impl fmt::Display for Address {
     /// Prints the URL without user, password and path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_encrypted { "amqps://" } else { "amqp://" })?;
+        let scheme = self.scheme();
         match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
         }
     }
 }
@@ -277,7 +343,7 @@ impl fmt::Debug for Address {
 pub enum AddressError {
     /// The text is not a URL.
     Url(UrlError),
-    /// The URL does not begin with `amqp://` or `amqps://`.
+    /// The URL does not begin with `amqp://`, `amqps://`, `ws://` or `wss://`.
     Scheme,
     /// The URL has no host.
     Host,
@@ -285,6 +351,9 @@ pub enum AddressError {
     Utf8,
     /// The URL requires TLS, and this build has no TLS.
     NoTls,
+    /// The URL requires WebSocket, and this build has no WebSocket: `amqp-tokio` has it with its feature `websocket`,
+    /// `amqp-blocking` has none.
+    NoWebSocket,
     /// The URL has a password and no user.
     NoUser,
     /// The URL has a query: a part that begins with `?`.
@@ -310,10 +379,13 @@ impl fmt::Display for AddressError {
             Self::List => {
                 f.write_str("a list of addresses is written amqp://a,b or failover:(amqp://a,amqps://b)")
             }
-            Self::Scheme => f.write_str("the URL does not begin with amqp:// or amqps://"),
+            Self::Scheme => f.write_str("the URL does not begin with amqp://, amqps://, ws:// or wss://"),
             Self::Host => f.write_str("the URL names no host"),
             Self::Utf8 => f.write_str("the URL has percent-encoded text that is not UTF-8"),
-            Self::NoTls => f.write_str("amqps:// requires TLS, which this build does not have"),
+            Self::NoTls => f.write_str("amqps:// and wss:// require TLS, which this build does not have"),
+            Self::NoWebSocket => {
+                f.write_str("ws:// and wss:// require WebSocket, which this build does not have")
+            }
             Self::NoUser => f.write_str("the URL has a password and no user"),
             Self::Query => write!(f, "the URL has a query, which AMQP does not use; {ENCODE}"),
             Self::Fragment => write!(f, "the URL has a fragment, which AMQP does not use; {ENCODE}"),
@@ -495,6 +567,37 @@ mod tests {
         let clear: Address = "amqp://me:pw@a.example".parse().unwrap();
         let to = redirect(&[("network-host", "b".into()), ("scheme", "amqps".into())]);
         assert_eq!(clear.referred(&to), None);
+        let socket: Address = "wss://me:pw@a.example/amqp".parse().unwrap();
+        for (scheme, is_dialled) in [("wss", true), ("ws", false), ("amqps", false)] {
+            let to = redirect(&[("network-host", "b".into()), ("scheme", scheme.into())]);
+            let there = socket.referred(&to).and_then(|there| there.websocket_url());
+            assert_eq!(there.as_deref(), is_dialled.then_some("wss://b/amqp"), "{scheme}");
+        }
+    }
+
+    #[test]
+    fn the_path_of_a_websocket_is_that_of_its_request() {
+        for (url, socket, shown) in [
+            ("ws://a", "ws://a/", "ws://a:80"),
+            ("WSS://a", "wss://a/", "wss://a:443"),
+            ("wss://a:5671/x/y%20z?k=%2F&l=a b", "wss://a:5671/x/y%20z?k=%2F&l=a%20b", "wss://a:5671"),
+            ("ws://me:p%40s@[::1]:8080?q", "ws://[::1]:8080/?q", "ws://[::1]:8080"),
+            ("ws://a:443//queue", "ws://a:443//queue", "ws://a:443"),
+        ] {
+            let address: Address = url.parse().unwrap();
+            assert!(address.is_websocket());
+            assert_eq!(address.websocket_url().as_deref(), Some(socket));
+            assert_eq!((address.to_string().as_str(), address.path()), (shown, ""));
+        }
+        for (url, why) in [
+            ("ws://admin:12?x@h", AddressError::At),
+            ("ws://h/?a=me@h", AddressError::At),
+            ("ws://h/x#y", AddressError::Fragment),
+            ("ws:///x", AddressError::Host),
+        ] {
+            assert_eq!(url.parse::<Address>(), Err(why), "{url}");
+        }
+        assert_eq!("amqp://a".parse::<Address>().unwrap().websocket_url(), None);
     }
 
     #[test]

@@ -205,6 +205,8 @@ mod tests {
         let part = prop::sample::select(vec![
             "amqp://",
             "amqps://",
+            "ws://",
+            "wss://",
             "failover:(",
             ")",
             ",",
@@ -237,7 +239,9 @@ mod tests {
                 Ok(addresses) => {
                     let shown: Addresses = addresses.to_string().parse().unwrap();
                     let places = |list: &Addresses| -> Vec<_> {
-                        list.iter().map(|one| (one.host().to_owned(), one.port(), one.is_encrypted())).collect()
+                        list.iter()
+                            .map(|one| (one.host().to_owned(), one.port(), one.is_encrypted(), one.is_websocket()))
+                            .collect()
                     };
                     prop_assert_eq!(places(&shown), places(&addresses));
                     match address {
@@ -269,6 +273,7 @@ mod tests {
             (" failover:(amqp://a, amqps://b,c) ", "amqp://a:5672,amqps://b:5671,amqps://c:5671"),
             ("failover:(amqp://a)", "amqp://a:5672"),
             ("amqp://a,amqps://b/q", "amqp://a:5672,amqps://b:5671"),
+            ("wss://a,b:1/q?x,amqp://c", "wss://a:443,wss://b:1,amqp://c:5672"),
         ] {
             let addresses: Addresses = text.parse().unwrap();
             assert_eq!(addresses.to_string(), shown);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+#[cfg(feature = "websocket")]
+use super::websocket_error::WebSocketError;
 use crate::machine::{Cause, Origin, Reason};
 use crate::policy::{Prospect, Scope, classify};
 use crate::sasl::SaslFailure;
@@ -83,6 +85,12 @@ impl CloseReason {
         }
     }
 
+    /// Returns the error of the WebSocket, if it has ended the connection.
+    #[cfg(feature = "websocket")]
+    pub fn websocket(&self) -> Option<&WebSocketError> {
+        WebSocketError::of(self.io()?)
+    }
+
     /// Returns `true` if something was wrong: there is an error, or the transport failed.
     pub fn is_failure(&self) -> bool {
         self.0.reason.is_failure()
@@ -90,6 +98,10 @@ impl CloseReason {
 
     /// Returns `true` if the same attempt may succeed later.
     pub(super) fn is_transient(&self, scope: Scope) -> bool {
+        #[cfg(feature = "websocket")]
+        if let Some(error) = self.websocket() {
+            return error.is_transient();
+        }
         classify(scope, &self.0.reason) == Prospect::Passing
     }
 
@@ -98,7 +110,7 @@ impl CloseReason {
         self.0.url.as_ref()
     }
 
-    /// Returns the error of the operating system or of TLS, if the transport failed.
+    /// Returns the error of the operating system, of TLS or of a WebSocket, if the transport failed.
     pub fn io(&self) -> Option<&io::Error> {
         self.0.io.as_deref()
     }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::address::AddressError;
 use super::addresses::AddressesError;
 use super::close_reason::CloseReason;
+#[cfg(feature = "websocket")]
+use super::websocket_error::WebSocketError;
 use crate::codec::DecodeError;
 use crate::config::Ungranted;
 use crate::handler::{Failure, FailureScope};
@@ -127,6 +129,15 @@ impl Error {
     /// Returns the SASL failure, if SASL did not authenticate the client.
     pub fn sasl(&self) -> Option<&SaslFailure> {
         self.ended()?.sasl()
+    }
+
+    /// Returns the error of the WebSocket, if one could not be opened, or has ended the connection.
+    #[cfg(feature = "websocket")]
+    pub fn websocket(&self) -> Option<&WebSocketError> {
+        match self {
+            Self::Io(error) => WebSocketError::of(error),
+            _ => self.ended()?.websocket(),
+        }
     }
 
     /// Returns `Ok(None)` if the connection, session or link has ended and nothing was wrong.

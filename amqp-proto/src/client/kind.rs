@@ -6,6 +6,8 @@ use super::close_reason::CloseReason;
 use super::error::Error;
 #[cfg(feature = "tls")]
 use super::tls::TlsFailure;
+#[cfg(feature = "websocket")]
+use super::websocket_error::WebSocketError;
 use crate::machine::{Cause, Origin, SendError};
 use crate::policy::{Prospect, RequestError, Scope, is_transient};
 use crate::wire::{Condition, Outcome};
@@ -121,6 +123,10 @@ fn io_kind(error: &io::Error) -> ErrorKind {
     if let Some(failure) = TlsFailure::of(error) {
         return if failure.is_ours() { ErrorKind::InvalidInput } else { ErrorKind::Tls };
     }
+    #[cfg(feature = "websocket")]
+    if let Some(error) = WebSocketError::of(error) {
+        return error.kind();
+    }
     match error.kind() {
         io::ErrorKind::TimedOut => ErrorKind::TimedOut,
         io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
@@ -129,11 +135,15 @@ fn io_kind(error: &io::Error) -> ErrorKind {
 }
 
 fn is_transient_io(error: &io::Error) -> bool {
-    // TLS uses these kinds for bad certificates and for peers that do not speak TLS.
+    // TLS uses these kinds for bad certificates and for peers that do not speak TLS, and a WebSocket for broken rules.
     !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
 }
 
 fn ended_kind(ended: &CloseReason) -> ErrorKind {
+    #[cfg(feature = "websocket")]
+    if let Some(error) = ended.websocket() {
+        return error.kind();
+    }
     match ended.cause() {
         Some(Cause::Transport(_)) => return ErrorKind::Transport,
         Some(Cause::NotAmqp(_)) => return ErrorKind::Protocol,

@@ -25,6 +25,10 @@ mod tls;
 #[cfg(feature = "tls")]
 mod tls_layer;
 mod unreachable;
+#[cfg(feature = "websocket")]
+mod websocket;
+#[cfg(feature = "websocket")]
+mod websocket_error;
 
 /// The time that a closing receiver waits for its sender to stop.
 #[doc(hidden)]
@@ -53,3 +57,7 @@ pub use tls::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, SystemRo
 #[cfg(feature = "tls")]
 pub use tls_layer::TlsLayer;
 pub use unreachable::unreachable;
+#[cfg(feature = "websocket")]
+pub use websocket::WebSocketOptions;
+#[cfg(feature = "websocket")]
+pub use websocket_error::WebSocketError;

@@ -11,6 +11,8 @@ use super::host::Host;
 use super::peer::Peer;
 #[cfg(feature = "tls")]
 use super::tls::{ClientTls, SystemRoots};
+#[cfg(feature = "websocket")]
+use super::websocket::WebSocketOptions;
 use crate::config::Options;
 use crate::connection::Connection;
 use crate::policy::Reconnect;
@@ -61,6 +63,8 @@ pub struct ConnectionOptions {
     plan: Option<Box<DialPlan>>,
     #[cfg(feature = "tls")]
     tls: Option<ClientTls>,
+    #[cfg(feature = "websocket")]
+    websocket: WebSocketOptions,
 }
 
 /// The time between a drain request and the return of unused credit: enough for tasks and threads to
@@ -102,6 +106,8 @@ impl Default for ConnectionOptions {
             plan: None,
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "websocket")]
+            websocket: WebSocketOptions::new(),
         }
     }
 }
@@ -286,6 +292,19 @@ impl ConnectionOptions {
         self
     }
 
+    /// Sets the options of WebSockets, for `ws://` and `wss://`. Other URLs use no WebSocket.
+    #[cfg(feature = "websocket")]
+    pub fn with_websocket(mut self, websocket: WebSocketOptions) -> Self {
+        self.websocket = websocket;
+        self
+    }
+
+    /// Returns the options of WebSockets.
+    #[cfg(feature = "websocket")]
+    pub fn websocket(&self) -> &WebSocketOptions {
+        &self.websocket
+    }
+
     /// Returns the TLS configuration. `read` reads the certificates that the system trusts, if they are needed.
     ///
     /// # Errors
@@ -312,9 +331,12 @@ impl ConnectionOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::Address`](super::Error::Address) if the URL requires TLS and this build has no TLS,
+    /// [`Error::Address`](super::Error::Address) if the URL requires TLS or WebSocket and this build has none,
     /// [`Error::Credential`](super::Error::Credential) if the user name or the password cannot be sent.
     pub fn for_address(mut self, address: &Address) -> Result<Self> {
+        if address.is_websocket() && !cfg!(feature = "websocket") {
+            return Err(AddressError::NoWebSocket.into());
+        }
         if address.is_encrypted() && !cfg!(feature = "tls") {
             return Err(AddressError::NoTls.into());
         }
@@ -494,6 +516,22 @@ mod tests {
         let address: Address = "amqps://user:secret@localhost".parse().unwrap();
         let error = ConnectionOptions::new().for_address(&address).unwrap_err();
         assert!(matches!(error, crate::client::Error::Address(super::AddressError::NoTls)), "{error:?}");
-        assert_eq!(error.to_string(), "amqps:// requires TLS, which this build does not have");
+        assert_eq!(error.to_string(), "amqps:// and wss:// require TLS, which this build does not have");
+    }
+
+    #[cfg(not(feature = "websocket"))]
+    #[test]
+    fn a_build_without_websocket_says_so() {
+        for url in ["ws://localhost", "wss://localhost/amqp"] {
+            let error = ConnectionOptions::new().for_address(&url.parse().unwrap()).unwrap_err();
+            assert!(
+                matches!(error, crate::client::Error::Address(super::AddressError::NoWebSocket)),
+                "{error:?}"
+            );
+            assert_eq!(
+                error.to_string(),
+                "ws:// and wss:// require WebSocket, which this build does not have"
+            );
+        }
     }
 }

@@ -20,7 +20,7 @@ use serde_json::json;
 pub(crate) struct Target {
     /// The broker and the address of the node, as amqp://host:port/address.
     pub(crate) url: String,
-    /// The address of the node, instead of the URL's path. RabbitMQ 4 needs it: /queues/jobs.
+    /// The address of the node, instead of the URL's path. RabbitMQ 4 needs it, /queues/jobs, and a WebSocket does.
     #[arg(long)]
     address: Option<String>,
     /// The user, if the URL names none.
@@ -73,7 +73,7 @@ impl Target {
         if self.ca.is_none() && self.cert.is_none() {
             return Ok(None);
         }
-        ensure!(address.is_encrypted(), "--ca and --cert are for amqps://");
+        ensure!(address.is_encrypted(), "--ca and --cert are for amqps:// and wss://");
         let mut tls = ClientTls::builder();
         if let Some(ca) = &self.ca {
             tls = tls.with_trusted_pem(&read(ca)?)?;

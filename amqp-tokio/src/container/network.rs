@@ -25,6 +25,8 @@ use crate::connect;
 use crate::host::HOST;
 #[cfg(feature = "tls")]
 use crate::tls;
+#[cfg(feature = "websocket")]
+use crate::websocket;
 
 /// The time for the transport to write its output and to shut down after its connection has ended.
 const LINGER: Duration = Duration::from_secs(1);
@@ -206,6 +208,11 @@ impl Network {
         let clock = self.clock;
         self.expect(Some(key), async move {
             let (stream, peer) = connect::reach(&address, &options).await?;
+            #[cfg(feature = "websocket")]
+            if address.is_websocket() {
+                let (stream, peer) = websocket::dial(stream, peer, &address, &options).await?;
+                return Ok((Box::new(stream) as _, options.client(&HOST, &peer, clock.now())?));
+            }
             #[cfg(feature = "tls")]
             if address.is_encrypted() {
                 let (stream, peer) = tls::connect(stream, &peer, address.hostname(), &options).await?;
@@ -224,13 +231,12 @@ impl Network {
             #[cfg(feature = "tls")]
             if let Some(tls) = acceptor.server_tls() {
                 let (stream, peer) = tls::accept(stream, &peer, tls, &acceptor).await?;
-                return Ok((Box::new(stream) as _, acceptor.server(&HOST, &peer, clock.now())?));
+                return serve(stream, &peer, &acceptor, clock).await;
             }
             if acceptor.needs_tls() {
                 return Err(AddressError::NoTls.into());
             }
-            let connection = acceptor.server(&HOST, &peer, clock.now())?;
-            Ok((Box::new(stream) as _, connection))
+            serve(stream, &peer, &acceptor, clock).await
         });
     }
 
@@ -372,6 +378,24 @@ impl fmt::Debug for Network {
             .field("listeners", &self.listeners.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Makes the connection of a client, on a WebSocket if the acceptor requires one.
+async fn serve(
+    stream: impl Stream + 'static,
+    peer: &Peer,
+    acceptor: &Acceptor,
+    clock: Clock,
+) -> Result<Made> {
+    #[cfg(feature = "websocket")]
+    if let Some(websocket) = acceptor.websocket() {
+        let stream = websocket::accept(stream, websocket, acceptor).await?;
+        return Ok((Box::new(stream), acceptor.server(&HOST, peer, clock.now())?));
+    }
+    if acceptor.needs_websocket() {
+        return Err(AddressError::NoWebSocket.into());
+    }
+    Ok((Box::new(stream), acceptor.server(&HOST, peer, clock.now())?))
 }
 
 /// Returns a random number for the pauses between attempts; without one, they do not differ.

@@ -10,7 +10,8 @@ macro_rules! __connection {
 
         impl Connection {
             /// Connects to a URL such as `amqp://user:password@host:port`, and opens the connection. The path of the URL
-            /// is ignored. Of several hosts, as in `amqp://a,b,c`, each is tried once, in order.
+            /// is ignored, unless it is that of a WebSocket (`ws://`). Of several hosts, as in `amqp://a,b,c`, each is
+            /// tried once, in order.
             ///
             /// # Errors
             ///
