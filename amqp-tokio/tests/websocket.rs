@@ -163,6 +163,30 @@ async fn a_lost_websocket_is_opened_again() {
     }
 }
 
+/// Ports of TLS and of AMQP are no ports of `ws`, and that of a web server without TLS is none of `wss`.
+#[tokio::test]
+#[adapter_tests::bounded]
+async fn ports_of_something_else() {
+    let [_, (_, encrypted, options)] = both();
+    for acceptor in [encrypted, Acceptor::default()] {
+        let listener = Listener::bind_with("127.0.0.1:0", acceptor).await.unwrap();
+        let url = format!("ws://localhost:{}", listener.local_addr().unwrap().port());
+        let server = tokio::spawn(async move { listener.accept().await?.open().await });
+        let error = Connection::open(&url).await.unwrap_err();
+        assert!(matches!(error.websocket(), Some(WebSocketError::Handshake(_))), "{error}");
+        assert!(error.to_string().contains(&url), "{error}");
+        server.await.unwrap().unwrap_err();
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("wss://localhost:{}", listener.local_addr().unwrap().port());
+    let client = tokio::spawn(async move { Connection::open_with(&url, options).await });
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    let error = client.await.unwrap().unwrap_err();
+    assert!(error.to_string().ends_with("; is this the port for wss, mostly 443?"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Tls);
+}
+
 /// Reads a head of HTTP.
 async fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();

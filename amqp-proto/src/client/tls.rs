@@ -374,7 +374,11 @@ pub fn tls_failure(error: io::Error) -> io::Error {
 pub(super) fn failure_at(url: &str, error: io::Error) -> io::Error {
     let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
     let is_foreign = matches!(cause, Some(rustls::Error::InvalidMessage(_)));
-    let hint = if is_foreign { "; is this the port for amqps, mostly 5671?" } else { "" };
+    let hint = match is_foreign {
+        false => "",
+        true if url.starts_with("wss:") => "; is this the port for wss, mostly 443?",
+        true => "; is this the port for amqps, mostly 5671?",
+    };
     let failure = tls_failure(error);
     let words = format!("{failure} ({url}){hint}");
     io::Error::new(failure.kind(), TlsFailure { words, is_ours: false })
