@@ -20,14 +20,14 @@ pub(super) struct Arrival {
 impl Arrival {
     /// Reads a message. One of another format than the standard's has a normal priority, and never expires.
     pub(super) fn of(delivery: &Delivery) -> Self {
-        delivery.message().ok().map_or_else(
-            || Self {
+        match delivery.message() {
+            Ok(view) => Self::read(&view),
+            Err(_) => Self {
                 payload: kept(delivery.payload().clone()),
                 priority: Header::NORMAL_PRIORITY,
                 expiry: None,
             },
-            |view| Self::read(&view),
-        )
+        }
     }
 
     /// Reads the fields that count. A section that is not there costs nothing to read.

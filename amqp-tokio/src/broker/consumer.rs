@@ -14,7 +14,6 @@ use tokio::task::coop::consume_budget;
 use super::ends::{Orphan, SourceEnd};
 use super::kept::Attachment;
 use super::letters::DeadLetterReason;
-use super::queue::Taken;
 use super::stored::Stored;
 use crate::{Resumed, Sender, SentOutcomes};
 
@@ -95,13 +94,17 @@ impl Consumer {
             self.end.listening.queue.leave(self.end.taking.take(), None);
             return Poll::Pending;
         }
-        match self.end.take(context) {
-            Taken::Message(stored) => Poll::Ready(Next::Send(stored)),
-            Taken::Gone => Poll::Ready(Next::Close(Condition::ResourceDeleted, "the node has been deleted")),
-            Taken::Nothing if self.sender.is_draining() && self.sender.credit() > 0 => {
+        match self.end.poll_take(context) {
+            Poll::Ready(Some(stored)) => Poll::Ready(Next::Send(stored)),
+            Poll::Ready(None) => {
+                Poll::Ready(Next::Close(Condition::ResourceDeleted, "the node has been deleted"))
+            }
+            Poll::Pending
+                if self.sender.is_draining() && self.sender.credit() > 0 && !self.end.is_looking =>
+            {
                 Poll::Ready(Next::Drained)
             }
-            Taken::Nothing | Taken::Later => Poll::Pending,
+            Poll::Pending => Poll::Pending,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use amqp_proto::UnsettledDelivery;
 use amqp_proto::types::{DeliveryKey, DeliveryTag};
@@ -11,7 +11,6 @@ use amqp_proto::wire::{Source, Target};
 use super::choice::Choice;
 use super::node::Use;
 use super::nodes::{Listening, Nodes};
-use super::queue::Taken;
 use super::stored::Stored;
 use super::waiters::Ticket;
 use crate::{LinkState, Resumed};
@@ -38,6 +37,8 @@ pub(super) struct SourceEnd {
     pub(super) news: VecDeque<Resumed>,
     /// The place in the queue's line.
     pub(super) taking: Option<Ticket>,
+    /// True if there are messages in the queue that were not looked at.
+    pub(super) is_looking: bool,
 }
 
 impl SourceEnd {
@@ -54,12 +55,17 @@ impl SourceEnd {
             sent: BTreeMap::new(),
             news: VecDeque::new(),
             taking: None,
+            is_looking: false,
         }
     }
 
-    /// Takes the next message from the queue.
-    pub(super) fn take(&mut self, context: &Context<'_>) -> Taken {
-        self.listening.queue.take(self.number, &self.choice, &mut self.taking, context)
+    /// Takes the next message from the queue; `None` once the node has ended.
+    pub(super) fn poll_take(&mut self, context: &Context<'_>) -> Poll<Option<Stored>> {
+        let Self { number, choice, is_looking, taking, listening, .. } = self;
+        if choice.is_plain() {
+            return listening.queue.poll_take(*number, taking, context);
+        }
+        listening.queue.poll_search(*number, choice, is_looking, taking, context)
     }
 
     /// Returns the number of messages that the client could get.
@@ -81,7 +87,7 @@ impl SourceEnd {
 
     /// Records that a message must not come to this consumer again.
     pub(super) fn refuse(&mut self, stored: &mut Stored) {
-        stored.refused_by.push(self.number);
+        stored.refuse(self.number);
         self.has_refused = true;
     }
 
@@ -113,7 +119,7 @@ impl SourceEnd {
         let messages = sent.into_values().chain(unsettled).map(|mut stored| {
             // The consumer has seen the message, with unknown effect.
             stored.failures = stored.failures.saturating_add(1);
-            stored.refused_by.retain(|by| *by != self.number);
+            stored.forget(self.number);
             stored
         });
         self.put_back(messages.collect());

@@ -123,6 +123,7 @@ impl Producer {
         }
     }
 
+    #[inline]
     fn stored(&self, arrival: Arrival, address: &Str) -> Stored {
         let mut stored = Stored::new(arrival.payload, address.clone(), self.connection);
         stored.place = Place::of_priority(arrival.priority);
@@ -147,10 +148,10 @@ impl Producer {
 
     /// Adds a message to a queue once there is room; `None` if the client goes away first.
     async fn push(&self, queue: &Arc<Queue>, stored: Stored) -> Option<Pushed> {
-        if stored.expires.is_some() {
+        let (mut place, mut message) = (LinePlace(queue, None), Some(stored));
+        if message.as_ref().is_some_and(|stored| stored.expires.is_some()) {
             expiry::watch(&self.end.nodes, queue);
         }
-        let (mut place, mut message) = (LinePlace(queue, None), Some(stored));
         let mut gone = pin!(self.receiver.closed());
         let pushed = poll_fn(|context| match place.0.poll_push(&mut message, &mut place.1, context) {
             Poll::Ready(pushed) => Poll::Ready(Some(pushed)),

@@ -50,18 +50,6 @@ struct State {
     is_gone: bool,
 }
 
-/// The result of taking a message.
-#[derive(Debug)]
-pub(super) enum Taken {
-    Message(Stored),
-    /// No message is there. The task is woken when one comes.
-    Nothing,
-    /// Not all messages were looked at. The task is woken at once.
-    Later,
-    /// The node has ended.
-    Gone,
-}
-
 /// The most messages that are removed in one turn, since they have expired.
 const EXPIRIES: usize = 64;
 
@@ -83,13 +71,20 @@ pub(super) enum Pushed {
 
 impl State {
     /// Adds a message behind those of its priority.
+    #[inline]
     fn push(&mut self, mut stored: Stored) {
         stored.place.number = self.next;
         self.next += 1;
         self.held += 1;
-        self.insert(stored);
+        // A message like all others is the last.
+        if stored.expires.is_none() && self.messages.back().is_none_or(|last| last.place < stored.place) {
+            self.messages.push_back(stored);
+        } else {
+            self.insert(stored);
+        }
     }
 
+    /// Adds a message at its place.
     fn insert(&mut self, stored: Stored) {
         let place = stored.place;
         if let Some(at) = stored.expires {
@@ -99,20 +94,15 @@ impl State {
                 self.watcher.iter().for_each(|watcher| watcher.notify_one());
             }
         }
-        if self.messages.back().is_none_or(|last| last.place < place) {
-            self.messages.push_back(stored);
-        } else {
-            let at = self.messages.partition_point(|other| other.place < place);
-            self.messages.insert(at, stored);
-        }
+        let at = self.messages.partition_point(|other| other.place < place);
+        self.messages.insert(at, stored);
     }
 
     fn remove(&mut self, at: usize) -> Option<Stored> {
-        let stored = self.messages.remove(at)?;
-        if let Some(at) = stored.expires {
-            self.expiring.remove(&(at, stored.place));
+        if let Some(Stored { expires: Some(expires), place, .. }) = self.messages.get(at) {
+            self.expiring.remove(&(*expires, *place));
         }
-        Some(stored)
+        self.messages.remove(at)
     }
 
     /// Returns the time, if messages may have expired.
@@ -129,21 +119,27 @@ impl State {
         }
     }
 
-    /// Takes the first message that this consumer wants, or copies it if the consumer is browsing.
-    fn search(&mut self, consumer: u64, choice: &Choice, limits: &Limits) -> Taken {
+    /// Takes the first message that this consumer wants, or copies it if the consumer is browsing. Sets `is_looking` to
+    /// true if not all messages were looked at.
+    fn search(
+        &mut self,
+        consumer: u64,
+        choice: &Choice,
+        limits: &Limits,
+        is_looking: &mut bool,
+    ) -> Option<Stored> {
         let now = self.clock();
         let search = self.searches.entry(consumer).or_default();
         for _ in 0..LOOKS {
-            let Some(at) = search.next(&self.messages) else { return Taken::Nothing };
-            let Some(stored) = self.messages.get(at) else { return Taken::Nothing };
+            let at = search.next(&self.messages)?;
+            let stored = self.messages.get(at)?;
             search.look(stored.place);
-            if !stored.is_for(consumer, now) || !choice.wants(stored, limits) {
-                continue;
+            if stored.is_for(consumer, now) && choice.wants(stored, limits) {
+                return if choice.is_browsing { Some(stored.copy()) } else { self.remove(at) };
             }
-            let taken = if choice.is_browsing { Some(stored.copy()) } else { self.remove(at) };
-            return taken.map_or(Taken::Nothing, Taken::Message);
         }
-        Taken::Later
+        *is_looking = true;
+        None
     }
 }
 
@@ -264,32 +260,54 @@ impl Queue {
         });
     }
 
-    /// Takes the first message that this consumer wants.
-    pub(super) fn take(
+    /// Takes the first message, for a consumer that wants all; `None` once the node has ended.
+    pub(super) fn poll_take(
         &self,
         consumer: u64,
-        choice: &Choice,
         ticket: &mut Option<Ticket>,
         context: &Context<'_>,
-    ) -> Taken {
-        let (taken, spent) = self.with(|state, _| {
-            let taken = if choice.is_plain() {
-                self.first(state, consumer)
+    ) -> Poll<Option<Stored>> {
+        let (poll, spent) = self.with(|state, _| {
+            let now = state.clock();
+            let at = state.messages.iter().position(|stored| stored.is_for(consumer, now));
+            let taken = at.and_then(|at| state.remove(at)).or_else(|| self.make(state));
+            if taken.is_some() || state.is_gone {
+                (Poll::Ready(taken), ticket.take().and_then(|ticket| state.takers.leave(ticket)))
             } else {
-                state.search(consumer, choice, &self.quota.limits)
-            };
-            match taken {
-                Taken::Nothing if !state.is_gone => (taken, state.takers.wait(ticket, context.waker())),
-                Taken::Later => (taken, None),
-                Taken::Nothing => (Taken::Gone, ticket.take().and_then(|ticket| state.takers.leave(ticket))),
-                taken => (taken, ticket.take().and_then(|ticket| state.takers.leave(ticket))),
+                (Poll::Pending, state.takers.wait(ticket, context.waker()))
             }
         });
         drop(spent);
-        if let Taken::Later = taken {
+        poll
+    }
+
+    /// Takes the first message that this consumer wants; `None` once the node has ended.
+    ///
+    /// Sets `is_looking` to true if not all messages were looked at. Then the task is woken at once.
+    pub(super) fn poll_search(
+        &self,
+        consumer: u64,
+        choice: &Choice,
+        is_looking: &mut bool,
+        ticket: &mut Option<Ticket>,
+        context: &Context<'_>,
+    ) -> Poll<Option<Stored>> {
+        *is_looking = false;
+        let (poll, spent) = self.with(|state, _| {
+            let taken = state.search(consumer, choice, &self.quota.limits, is_looking);
+            if taken.is_some() || state.is_gone {
+                (Poll::Ready(taken), ticket.take().and_then(|ticket| state.takers.leave(ticket)))
+            } else if *is_looking {
+                (Poll::Pending, None)
+            } else {
+                (Poll::Pending, state.takers.wait(ticket, context.waker()))
+            }
+        });
+        drop(spent);
+        if *is_looking {
             context.waker().wake_by_ref();
         }
-        taken
+        poll
     }
 
     /// Has a consumer look again at a message that it could not use.
@@ -299,14 +317,6 @@ impl Queue {
         if let Some(search) = searches.get_mut(&consumer) {
             search.came_back(place, messages);
         }
-    }
-
-    /// Takes the first message for a consumer that wants all messages.
-    fn first(&self, state: &mut State, consumer: u64) -> Taken {
-        let now = state.clock();
-        let at = state.messages.iter().position(|stored| stored.is_for(consumer, now));
-        let taken = at.and_then(|at| state.remove(at)).or_else(|| self.make(state));
-        taken.map_or(Taken::Nothing, Taken::Message)
     }
 
     /// Returns the number of messages that this consumer would look at, or get.
@@ -343,7 +353,7 @@ impl Queue {
     pub(super) fn forget(&self, consumer: u64) {
         self.with(|state, _| {
             state.searches.remove(&consumer);
-            state.messages.iter_mut().for_each(|stored| stored.refused_by.retain(|by| *by != consumer));
+            state.messages.iter_mut().for_each(|stored| stored.forget(consumer));
         });
     }
 

@@ -42,12 +42,19 @@ pub(super) struct Stored {
     pub(super) is_seen: bool,
     /// True if the header has the time to live, which goes down while the message waits.
     has_ttl: bool,
-    /// The annotations that consumers have added, and their octets.
+    /// The annotations and refusals of consumers. Few messages have them, so they take little room in the others.
+    marks: Option<Box<Marks>>,
+    share: Option<Share>,
+}
+
+/// The annotations and refusals of consumers.
+#[derive(Debug, Clone, Default)]
+struct Marks {
+    /// The annotations that they have added, and their octets.
     annotations: Annotations,
     annotation_octets: usize,
     /// The consumers that must not get the message again.
-    pub(super) refused_by: Vec<u64>,
-    share: Option<Share>,
+    refused_by: Vec<u64>,
 }
 
 /// The error of adding too many annotations to a message.
@@ -69,9 +76,7 @@ impl Stored {
             has_ttl: false,
             failures: 0,
             is_seen: false,
-            annotations: Annotations::default(),
-            annotation_octets: 0,
-            refused_by: Vec::new(),
+            marks: None,
             share: None,
         }
     }
@@ -87,8 +92,7 @@ impl Stored {
         Self {
             payload: self.payload.clone(),
             address: self.address.clone(),
-            annotations: self.annotations.clone(),
-            refused_by: Vec::new(),
+            marks: self.marks.clone(),
             share: None,
             ..*self
         }
@@ -96,12 +100,28 @@ impl Stored {
 
     /// Returns an annotation that a consumer has added.
     pub(super) fn annotation(&self, name: &str) -> Option<&Value> {
-        self.annotations.get(name)
+        self.marks.as_ref()?.annotations.get(name)
+    }
+
+    /// Keeps the message from a consumer.
+    pub(super) fn refuse(&mut self, consumer: u64) {
+        self.marks.get_or_insert_default().refused_by.push(consumer);
+    }
+
+    /// No longer keeps the message from a consumer, which has ended.
+    pub(super) fn forget(&mut self, consumer: u64) {
+        if let Some(marks) = &mut self.marks {
+            marks.refused_by.retain(|by| *by != consumer);
+        }
     }
 
     /// Returns the octets that the message counts for, with its bookkeeping.
     pub(super) fn octets(&self) -> usize {
-        self.payload.len() + self.annotation_octets + size_of::<Self>()
+        self.payload.len() + self.annotation_octets() + size_of::<Self>() + size_of::<Marks>()
+    }
+
+    fn annotation_octets(&self) -> usize {
+        self.marks.as_ref().map_or(0, |marks| marks.annotation_octets)
     }
 
     /// Reserves the message's octets. Returns false if the queues are full.
@@ -113,7 +133,7 @@ impl Stored {
     /// Returns true if this consumer may get the message. Without a time, no message of the queue expires.
     pub(super) fn is_for(&self, consumer: u64, now: Option<Instant>) -> bool {
         let is_expired = now.is_some_and(|now| self.expires.is_some_and(|at| at <= now));
-        !is_expired && !self.refused_by.contains(&consumer)
+        !is_expired && self.marks.as_ref().is_none_or(|marks| !marks.refused_by.contains(&consumer))
     }
 
     /// Returns the message for the next consumer: its header has the number of failures, says whether the consumer is the
@@ -133,9 +153,9 @@ impl Stored {
         header.first_acquirer &= !self.is_seen;
         header.ttl = self.expires.filter(|_| self.has_ttl).map(expiry::millis_left).or(header.ttl);
         let mut rewrite = Rewrite { header: Some(header), ..Rewrite::default() };
-        if !self.annotations.is_empty() {
+        if let Some(marks) = self.marks.as_ref().filter(|marks| !marks.annotations.is_empty()) {
             let mut annotations = view.message_annotations().ok()?;
-            add(&mut annotations, &self.annotations);
+            add(&mut annotations, &marks.annotations);
             rewrite.message_annotations = Some(annotations);
         }
         view.rewrite(&rewrite).ok()
@@ -152,15 +172,16 @@ impl Stored {
         if !is_within(more, encoded(more).len()) {
             return Err(TooMany);
         }
-        let mut all = self.annotations.clone();
+        let mut all = self.marks.as_ref().map(|marks| marks.annotations.clone()).unwrap_or_default();
         add(&mut all, more);
         let octets = encoded(&all);
         if !is_within(&all, octets.len()) {
             return Err(TooMany);
         }
-        let share = quota.octets(self.octets() - self.annotation_octets + octets.len()).ok_or(TooMany)?;
-        self.annotation_octets = octets.len();
-        self.annotations = decoded(octets, &quota.limits).ok_or(TooMany)?;
+        let share = quota.octets(self.octets() - self.annotation_octets() + octets.len()).ok_or(TooMany)?;
+        let marks = self.marks.get_or_insert_default();
+        marks.annotation_octets = octets.len();
+        marks.annotations = decoded(octets, &quota.limits).ok_or(TooMany)?;
         self.share = Some(share);
         Ok(())
     }
