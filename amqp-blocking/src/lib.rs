@@ -13,6 +13,7 @@
 //! | send | [`Connection::sender`], [`Sender::send`], [`Sender::send_queued`], [`Sent`] |
 //! | receive | [`Connection::receiver`], [`Receiver::for_each`], [`Receiver::recv`], [`Delivery`] |
 //! | build and read messages | [`message::Message`], [`message::MessageView`] |
+//! | group work in a transaction | [`Session::transaction`], [`Transaction`] |
 //! | ask and answer | [`Connection::requester`], [`Connection::responder`] |
 //! | listen | [`Listener`], [`Acceptor`], [`Connection::next_offer`], [`Transport`] |
 //! | run a handler | [`Container`], [`handler::Handler`] |
@@ -24,6 +25,7 @@ mod builders;
 mod connect;
 mod connection;
 mod container;
+mod coordinator;
 mod for_each;
 mod host;
 mod listener;
@@ -39,6 +41,7 @@ mod sent;
 mod session;
 #[cfg(feature = "tls")]
 mod tls;
+mod transaction;
 mod transport;
 mod wait;
 mod writer;
@@ -47,6 +50,7 @@ mod writing;
 pub use builders::{ReceiverBuilder, SenderBuilder};
 pub use connection::Connection;
 pub use container::{Container, Injector};
+pub use coordinator::{CommitRequest, Coordinator, CoordinatorEvent};
 pub use listener::{Incoming, Listener};
 pub use reader::MessageReader;
 pub use receiver::{Deliveries, Delivery, Receiver};
@@ -56,6 +60,7 @@ pub use responder::{Request, Responder};
 pub use sender::Sender;
 pub use sent::{Sent, SentOutcomes};
 pub use session::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession, Session};
+pub use transaction::Transaction;
 pub use transport::Transport;
 pub use writer::MessageWriter;
 

@@ -9,11 +9,11 @@ use alloc::boxed::Box;
 pub use ungranted::Ungranted;
 
 use crate::types::{
-    DeliveryTag, Fields, Limits, Many, SequenceNo, Str, Symbol, TransferNumber, whole_millis,
+    DeliveryTag, Fields, Limits, Many, SequenceNo, Str, Symbol, TransactionId, TransferNumber, whole_millis,
 };
 use crate::wire::{
     Accepted, Coordinator, Declared, DeliveryState, Modified, Outcome, ReceiverSettleMode, Rejected,
-    SenderSettleMode, Source, Target, Terminus,
+    SenderSettleMode, Source, Target, Terminus, TransactionalState,
 };
 
 /// Makes setters that take and return the options.
@@ -521,6 +521,12 @@ impl SendOptions {
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         self.state.is_none() && self.rcv_settle_mode.is_none() && !self.batchable
+    }
+
+    /// Posts the message in a transaction: it becomes available at the commit [4.4.1].
+    #[must_use]
+    pub fn with_transaction(self, transaction: TransactionId) -> Self {
+        self.with_state(DeliveryState::Transactional(Box::new(TransactionalState::new(transaction))))
     }
 
     setters! {

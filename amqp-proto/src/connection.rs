@@ -14,8 +14,10 @@ use crate::machine::{
     memory_bound,
 };
 use crate::sasl::{ClientSasl, Identity, ServerSasl};
-use crate::types::{DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Symbol};
-use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
+use crate::types::{
+    DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Symbol, TransactionId, TransactionKey,
+};
+use crate::view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut, TransactionMut};
 use crate::wire::{AmqpError, Open};
 
 /// The greatest number of pieces in one vectored write.
@@ -38,7 +40,7 @@ const SLICES: usize = 64;
 ///   of work, whatever the peer sends: a driver with other work may stop after any number of events and
 ///   continue later.
 /// * **Commands** are methods of the connection, and of the views that [`session`](Self::session),
-///   [`sender`](Self::sender) and [`receiver`](Self::receiver) return. A refused command changes nothing.
+///   [`sender`](Self::sender), [`receiver`](Self::receiver) and [`transaction`](Self::transaction) return. A refused command changes nothing.
 /// * **Time.** [`next_deadline`](Self::next_deadline) says when, and for what, to call
 ///   [`handle_deadline`](Self::handle_deadline). A late, early or repeated call is harmless.
 ///
@@ -141,7 +143,7 @@ impl Connection {
     /// greatest number of transfers, deliveries and states, of the most expensive kind, and each keeping a
     /// whole block of input alive. No peer reaches the bound and none exceeds it. The defaults are for
     /// servers with much memory, and their bound is a large number. A small device lowers, above all,
-    /// [`links`](Limits::links), [`channel_max`](Limits::channel_max),
+    /// [`links`](Limits::links), [`transactions`](Limits::transactions), [`channel_max`](Limits::channel_max),
     /// [`session_frames`](Limits::session_frames), [`unsettled`](Limits::unsettled),
     /// [`transfers_per_delivery`](Limits::transfers_per_delivery), [`frame_size`](Limits::frame_size) and
     /// [`elements`](Limits::elements).
@@ -161,6 +163,7 @@ impl Connection {
     ///     .with_zero_width_elements(0)
     ///     .with_channel_max(0)
     ///     .with_links(2)
+    ///     .with_transactions(2)
     ///     .with_session_frames(4)
     ///     .with_transfers_per_delivery(4)
     ///     .with_unsettled(4)
@@ -424,6 +427,21 @@ impl Connection {
     #[inline]
     pub fn receiver(&mut self, key: ReceiverKey) -> Result<ReceiverMut<'_>, StaleKey> {
         ReceiverMut::new(&mut self.machine.endpoints, key)
+    }
+
+    /// Returns a view of a transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`StaleKey`] if the transaction is over.
+    pub fn transaction(&mut self, key: TransactionKey) -> Result<TransactionMut<'_>, StaleKey> {
+        TransactionMut::new(&mut self.machine.endpoints, key)
+    }
+
+    /// Returns `true` if this end's coordinator has declared a transaction with this id, and it is not over.
+    pub fn coordinates(&self, id: &TransactionId) -> bool {
+        let transactions = self.machine.endpoints.transactions.as_deref();
+        transactions.is_some_and(|transactions| transactions.is_coordinated(id))
     }
 
     /// Returns a view of an unsettled delivery.

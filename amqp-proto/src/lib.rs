@@ -16,6 +16,7 @@
 //! | attach links | [`Connection::begin`], [`SessionMut::attach_sender`], [`SessionMut::attach_receiver`] |
 //! | send | [`SenderMut::send`], [`Event::Sendable`], [`Event::Updated`] |
 //! | receive | [`ReceiverMut::receive`], [`ReceiverMut::accept`], [`Event::Message`] |
+//! | group work in transactions | [`SenderMut::declare`], [`TransactionMut`], [`ReceiverMut::accept_coordinator`] |
 //! | build and read messages | [`message::Message`], [`message::MessageView`] |
 //! | write callbacks | [`handler::Handler`], [`handler::Dispatcher`] |
 //! | take frames apart | [`wire::Deframer`], [`wire::Frame`] |
@@ -48,6 +49,6 @@ pub use connection::{Connection, Input, Output};
 pub use machine::{
     Cause, Deadline, Delivery, Direction, Event, FlowError, LinkError, LinkState, LinkStateError, Origin,
     Part, PartEnd, ReadError, Reading, Reason, SendError, SessionError, SettleError, StaleKey, TracedFrame,
-    UnsettledDelivery,
+    TransactionError, UnsettledDelivery,
 };
-pub use view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut};
+pub use view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut, TransactionMut};

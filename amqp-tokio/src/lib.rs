@@ -13,6 +13,7 @@
 //! | send | [`Connection::sender`], [`Sender::send`], [`Sender::send_queued`], [`Sent`] |
 //! | receive | [`Connection::receiver`], [`Receiver::for_each`], [`Receiver::recv`], [`Delivery`] |
 //! | build and read messages | [`message::Message`], [`message::MessageView`] |
+//! | group work in a transaction | [`Session::transaction`], [`Transaction`] |
 //! | ask and answer | [`Connection::requester`], [`Connection::responder`] |
 //! | listen | [`Listener`], [`Acceptor`], [`Connection::next_session`], [`Session::next_link`] |
 //! | use a WebSocket, a proxy or another transport | [`Connection::open`], [`Connection::over`], the module `websocket` |
@@ -27,6 +28,7 @@ mod builders;
 mod connect;
 mod connection;
 mod container;
+mod coordinator;
 mod driver;
 mod for_each;
 mod host;
@@ -42,6 +44,7 @@ mod session;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+mod transaction;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 mod within;
@@ -51,6 +54,7 @@ mod writer;
 pub use builders::{ReceiverBuilder, SenderBuilder};
 pub use connection::Connection;
 pub use container::{Container, Injector};
+pub use coordinator::{CommitRequest, Coordinator, CoordinatorEvent};
 pub use listener::{Incoming, Listener};
 pub use reader::MessageReader;
 pub use receiver::{Delivery, Receiver};
@@ -60,6 +64,7 @@ pub use responder::{Request, Responder};
 pub use sender::Sender;
 pub use sent::{Sent, SentOutcomes};
 pub use session::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, OfferedSession, Session};
+pub use transaction::Transaction;
 pub use writer::MessageWriter;
 
 amqp_proto::driver::skin::face!();

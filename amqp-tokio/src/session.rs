@@ -5,6 +5,7 @@ use std::task::Waker as Waiter;
 use amqp_proto::driver;
 
 use crate::builders::{ReceiverBuilder, SenderBuilder};
+use crate::coordinator::Coordinator;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 

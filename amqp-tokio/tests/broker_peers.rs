@@ -97,10 +97,10 @@ async fn t_drain_01_one_flow_behind_the_messages() {
     }
 }
 
-/// [4.4.2] There are no transactions, and work in one is refused.
+/// [4.1] Work in a transaction that does not exist is refused.
 #[tokio::test]
 #[adapter_tests::bounded]
-async fn work_of_transactions_is_refused() {
+async fn work_in_no_transaction_is_refused() {
     let broker = Broker::new().unwrap();
     let mut peer = Peer::connect(&broker).await;
     peer.attach_sender("jobs").await;

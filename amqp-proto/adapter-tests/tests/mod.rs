@@ -30,4 +30,5 @@ mod termini;
 #[cfg(feature = "tls")]
 mod tls;
 mod trace;
+mod transactions;
 mod written;

@@ -13,13 +13,13 @@ use crate::codec::DecodeError;
 use crate::config::Ungranted;
 use crate::handler::{Failure, FailureScope};
 use crate::machine::{
-    FlowError, LinkError, Origin, ReadError, SendError, SessionError, SettleError, StaleKey,
+    FlowError, LinkError, Origin, ReadError, SendError, SessionError, SettleError, StaleKey, TransactionError,
 };
 use crate::policy::RequestError;
 use crate::sasl::BadCredential;
 use crate::sasl::SaslFailure;
 use crate::types::{Fields, Str};
-use crate::wire::{Condition, NotAccepted, Outcome};
+use crate::wire::{AmqpError, Condition, NotAccepted, Outcome};
 
 /// The result of an adapter's call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -67,6 +67,17 @@ pub enum Error {
     Gone,
     /// The message has an outcome other than accepted. A request gets no answer then.
     NotAccepted(Box<Outcome>),
+    /// The transaction is rolled back: a part of it has failed, the coordinator has refused the commit, or the control
+    /// link ended before.
+    RolledBack(Box<AmqpError>),
+    /// The control link ended, or the time was over, after the commit was asked for and before the answer: the
+    /// transaction may be committed or rolled back. A program finds out which, or treats both alike; it must not simply
+    /// try again.
+    InDoubt(CloseReason),
+    /// The coordinator has refused to declare a transaction.
+    Undeclared(Box<AmqpError>),
+    /// The transaction cannot be declared or discharged.
+    Transaction(TransactionError),
     /// The request or the answer cannot be made.
     Request(RequestError),
     /// The session cannot be begun, accepted or ended.
@@ -95,6 +106,7 @@ impl Error {
             | Self::Session(ended)
             | Self::Link(ended)
             | Self::Lost(ended)
+            | Self::InDoubt(ended)
             | Self::Interrupted(ended) => Some(ended),
             _ => None,
         }
@@ -174,6 +186,10 @@ impl fmt::Display for Error {
             Self::TimedOut => f.write_str("timed out waiting for the peer"),
             Self::Unconfirmed => f.write_str("timed out waiting for the outcome of a sent message"),
             Self::NotAccepted(outcome) => write!(f, "the message was not accepted: {outcome}"),
+            Self::RolledBack(error) => write!(f, "the transaction was rolled back: {error}"),
+            Self::InDoubt(ended) => write!(f, "the transaction may be committed or rolled back: {ended}"),
+            Self::Undeclared(error) => write!(f, "the coordinator has declared no transaction: {error}"),
+            Self::Transaction(error) => write!(f, "cannot use the transaction: {error}"),
             Self::Request(error) => write!(f, "cannot send the request: {error}"),
             Self::Gone => f.write_str("the session, link or delivery no longer exists"),
             Self::Begin(error) => write!(f, "cannot use the session: {error}"),
@@ -227,6 +243,7 @@ from! {
     LinkError => Attach;
     SendError => Send;
     SettleError => Settle;
+    TransactionError => Transaction;
     ReadError => Read;
     FlowError => Credit;
     DecodeError => Message;

@@ -36,10 +36,12 @@ pub enum ErrorKind {
     Closed,
     /// The peer has sent another error: [`Error::condition`] returns it.
     Peer,
-    /// A message was sent, and its outcome is unknown: the peer may have processed it or not.
+    /// A message was sent, or a commit was asked for, and its outcome is unknown: the peer may have processed it or not.
     OutcomeUnknown,
     /// A message has an outcome other than accepted.
     NotAccepted,
+    /// A transaction was rolled back.
+    RolledBack,
     /// The connection, session, link or delivery is not in a state that allows the call.
     State,
     /// The octets of a message are malformed, or the sender has aborted it.
@@ -58,7 +60,11 @@ impl Error {
             Self::Connection(ended) | Self::Session(ended) | Self::Link(ended) | Self::Interrupted(ended) => {
                 ended_kind(ended)
             }
-            Self::Lost(_) | Self::Undecided | Self::Unconfirmed => ErrorKind::OutcomeUnknown,
+            Self::Lost(_) | Self::InDoubt(_) | Self::Undecided | Self::Unconfirmed => {
+                ErrorKind::OutcomeUnknown
+            }
+            Self::RolledBack(_) => ErrorKind::RolledBack,
+            Self::Undeclared(_) => ErrorKind::Peer,
             Self::Aborted | Self::Message(_) => ErrorKind::Message,
             Self::TimedOut => ErrorKind::TimedOut,
             Self::NotAccepted(_) => ErrorKind::NotAccepted,
@@ -70,6 +76,7 @@ impl Error {
             | Self::Ungranted(_)
             | Self::Send(_)
             | Self::Settle(_)
+            | Self::Transaction(_)
             | Self::Read(_)
             | Self::Credit(_) => ErrorKind::State,
         }
@@ -104,6 +111,7 @@ impl Error {
                 true
             }
             Self::NotAccepted(outcome) => is_transient_outcome(outcome),
+            Self::RolledBack(error) | Self::Undeclared(error) => is_transient(Scope::Delivery, error),
             Self::Send(error) => matches!(
                 error,
                 SendError::NoCredit | SendError::WindowClosed | SendError::Full | SendError::Unsettled(_)

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::config::SendOptions;
 use crate::machine::SendError;
 use crate::message::{Body, Message, Payload};
-use crate::types::{DeliveryKey, DeliveryTag, List, Map, Str, Value};
+use crate::types::{DeliveryKey, DeliveryTag, List, Map, Str, TransactionId, Value};
 use crate::view::SenderMut;
 #[cfg(feature = "driver")]
 use crate::wire::MessageId;
@@ -89,6 +89,13 @@ impl Outgoing {
         self
     }
 
+    /// Posts the message in a transaction: it becomes available at the commit [4.4.1].
+    #[must_use]
+    pub fn with_transaction(mut self, transaction: TransactionId) -> Self {
+        self.options = self.options.with_transaction(transaction);
+        self
+    }
+
     /// Encodes the message, so that [`send`](Self::send) does not encode it under a lock or more than once.
     ///
     /// # Errors
@@ -124,6 +131,12 @@ impl Outgoing {
     #[cfg(feature = "driver")]
     pub(crate) fn tag(&self) -> Option<&DeliveryTag> {
         self.options.tag.as_ref()
+    }
+
+    /// Returns `true` if the message is posted in a transaction.
+    #[cfg(feature = "driver")]
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        matches!(self.options.state, Some(DeliveryState::Transactional(_)))
     }
 
     /// Returns the number of octets of an encoded message.

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::coordinator::Coordinator;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::session::Session;
@@ -20,6 +21,8 @@ pub trait Adapter: fmt::Debug + 'static {
     type Sender: From<Sender<Self::Waiter>> + fmt::Debug;
     /// The handle of a link on which this end receives.
     type Receiver: From<Receiver<Self::Waiter>> + fmt::Debug;
+    /// The handle of a control link to this end's coordinator of transactions.
+    type Coordinator: From<Coordinator<Self::Waiter>> + fmt::Debug;
 }
 
 /// Implements the wrapping for an adapter's handles, which are tuple structs of a handle of this module: conversions

@@ -144,6 +144,15 @@ impl<W: Wake> Delivery<W> {
         Ok(key)
     }
 
+    /// Gives the delivery an outcome in a transaction. It stays undecided.
+    pub(super) fn retire_in(&self, transaction: TransactionId, outcome: Outcome) -> Result<()> {
+        if self.is_undecided { self.receiver().retire(self.key(), transaction, outcome) } else { Ok(()) }
+    }
+
+    pub(super) fn hub(&self) -> &super::hub::Hub<W> {
+        self.guard.hub()
+    }
+
     /// Settles the delivery without an outcome: the sender applies its default outcome.
     ///
     /// # Errors

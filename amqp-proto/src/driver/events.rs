@@ -48,7 +48,7 @@ impl<W: Wake> State<W> {
             }
             Event::Sendable(key) => self.on_sendable(key),
             Event::Lost { link: LinkKey::Sender(link), delivery, state } => {
-                self.on_lost(link, delivery, Fate::of(state, false));
+                self.on_lost(link, delivery, Fate::of_lost(state));
             }
             Event::Updated { link, .. } | Event::Lost { link, .. } => self.wake_link(link),
             Event::Data { receiver, delivery } | Event::Aborted { receiver, delivery } => {
@@ -100,7 +100,7 @@ impl<W: Wake> State<W> {
                 self.wake_link(key);
             }
             Event::LinkDetached { link, reason, unread, .. } => self.on_link_detached(link, *reason, unread),
-            event => self.on_suspension(event),
+            event => self.on_transaction(event),
         }
     }
 

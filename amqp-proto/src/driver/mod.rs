@@ -8,6 +8,7 @@
 
 mod adapter;
 mod connection;
+mod coordinator;
 mod delivery;
 mod dialer;
 mod dials;
@@ -44,6 +45,8 @@ mod state;
 mod status;
 mod stopped;
 mod suspension;
+mod transaction;
+mod transactions;
 mod transport;
 mod wait;
 mod wake;
@@ -55,6 +58,7 @@ pub use adapter::Adapter;
 #[doc(hidden)]
 pub use adapter::{handles, link_builders};
 pub use connection::Connection;
+pub use coordinator::{CommitRequest, Coordinator, CoordinatorEvent};
 pub use delivery::Delivery;
 #[doc(hidden)]
 pub use delivery::rejected;
@@ -77,6 +81,7 @@ pub use sink::SinkState;
 pub use state::{Clock, HubOptions, LastWords, State};
 pub use status::{Status, StatusChanges};
 pub use stopped::Stopped;
+pub use transaction::Transaction;
 pub use wait::{Attempt, Try, Wait};
 pub use wake::Wake;
 pub use write_buffer::WriteBuffer;

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use super::adapter::Adapter;
+use super::coordinator::Coordinator;
 use super::guard::{ConnectionGuard, LinkGuard, SessionGuard};
 use super::receiver::Receiver;
 use super::sender::Sender;
@@ -270,6 +271,21 @@ impl<A: Adapter> OfferedReceiver<A> {
     /// then has its address.
     pub fn target(&self) -> Option<Terminus> {
         self.peer_attach()?.target.map(|target| *target)
+    }
+
+    /// Accepts a control link, whose [target](Self::target) is a coordinator: this end is the coordinator of the peer's
+    /// transactions [4.1].
+    ///
+    /// # Errors
+    ///
+    /// `Error::Attach` if the peer does not ask for a coordinator; also those of [`accept`](Self::accept).
+    pub fn accept_coordinator(self) -> Result<A::Coordinator> {
+        self.guard.hub().with(|state| {
+            state.receiver(self.guard.slot)?.accept_coordinator()?;
+            state.set_accepted(self.guard.slot, false, false);
+            Ok::<_, Error>(())
+        })?;
+        Ok(Coordinator::new(self.guard).into())
     }
 
     /// Returns the address of the target, if the target is a node with an address.

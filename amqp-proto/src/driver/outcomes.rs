@@ -59,6 +59,15 @@ impl Fate {
 }
 
 impl Fate {
+    /// Returns the fate of a lost delivery for the last state of the receiver; `None` if there was no outcome. An outcome
+    /// in a transaction was none yet.
+    pub(crate) fn of_lost(state: Option<DeliveryState>) -> Option<Self> {
+        match state {
+            Some(DeliveryState::Transactional(_)) => None,
+            state => Self::of(state, false),
+        }
+    }
+
     fn lost_with(&mut self, ended: &CloseReason) {
         if let Self::Lost(reason) = self {
             reason.get_or_insert_with(|| ended.clone());

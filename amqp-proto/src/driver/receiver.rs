@@ -202,6 +202,12 @@ impl<W: Wake> Receiver<W> {
         self.guard.tell(delivery, None, retire)
     }
 
+    /// Returns `true` if this end's coordinator has declared a transaction with this id on the connection, and it is not
+    /// over.
+    pub fn coordinates(&self, transaction: &TransactionId) -> bool {
+        self.guard.hub().look(|state| state.engine.coordinates(transaction))
+    }
+
     /// Settles a delivery without an outcome: the sender applies its default outcome.
     ///
     /// # Errors

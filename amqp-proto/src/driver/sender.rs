@@ -271,7 +271,8 @@ impl<W: Wake> Sender<W> {
     }
 
     fn put(&self, state: &mut State<W>, message: &Outgoing) -> Result<Sent<W>> {
-        if self.ids.is_some() {
+        // A transaction ends with the connection, so its messages are not sent again.
+        if self.ids.is_some() && !message.is_in_transaction() {
             let (key, slot) = state.send_kept(self.guard.slot, message)?;
             return Ok(Sent::new(Arc::clone(&self.guard), key, slot));
         }

@@ -3,11 +3,13 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use core::task::Poll;
+use std::sync::Mutex;
 
 use super::adapter::Adapter;
 use super::connection::how_it_went;
 use super::guard::{ConnectionGuard, SessionGuard};
 use super::offered::OfferedLink;
+use super::sender::Sender;
 use super::state::{LineId, State};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
@@ -21,11 +23,13 @@ use crate::wire::{self, Begin};
 #[derive(Debug)]
 pub struct Session<W: Wake> {
     pub(super) guard: Arc<SessionGuard<W>>,
+    /// The link to the coordinator of transactions, once there was a transaction.
+    pub(super) control: Arc<Mutex<Option<Sender<W>>>>,
 }
 
 impl<W: Wake> Clone for Session<W> {
     fn clone(&self) -> Self {
-        Self { guard: Arc::clone(&self.guard) }
+        Self { guard: Arc::clone(&self.guard), control: Arc::clone(&self.control) }
     }
 }
 
@@ -36,7 +40,8 @@ impl<W: Wake> Session<W> {
         slot: Key,
         is_owned: bool,
     ) -> Self {
-        Self { guard: Arc::new(SessionGuard::new(connection, state, slot, is_owned)) }
+        let guard = SessionGuard::new(connection, state, slot, is_owned);
+        Self { guard: Arc::new(guard), control: Arc::default() }
     }
 
     /// Returns a handle that does not end the session on drop.

@@ -105,6 +105,7 @@ impl<W: Wake> State<W> {
             recipe: None,
             replay: None,
             resumption: None,
+            reports: None,
             is_leaving: false,
         })
     }

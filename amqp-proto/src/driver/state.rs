@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::coordinator::Reports;
 use super::hub::Hub;
 use super::line::{Line, Ticket};
 use super::outcomes::{Awaited, Fate, Outcomes};
@@ -19,6 +20,7 @@ use super::recipe::{LinkRecipe, SessionRecipe};
 use super::recovery::Recovery;
 use super::replay::Replay;
 use super::resumption::Resumption;
+use super::transactions::Transactions;
 use super::wait::Bound;
 use super::wake::Wake;
 use super::write_buffer::WriteBuffer;
@@ -41,6 +43,8 @@ pub struct State<W> {
     pub(super) link_slots: Places,
     /// Outcomes of sent deliveries that a handle waits for.
     pub(crate) outcomes: Outcomes<W>,
+    /// The transactions that have a handle.
+    pub(super) transactions: Transactions,
     /// Waiters for the connection: its open, its end, and sessions of the peer.
     pub(super) line: Line<W>,
     pub(crate) is_open: bool,
@@ -143,6 +147,8 @@ pub(crate) struct LinkState<W> {
     pub(super) replay: Option<Box<Replay>>,
     /// The state and the news of a link of the peer that can be resumed.
     pub(super) resumption: Option<Box<Resumption>>,
+    /// The reports about the transactions of a control link.
+    pub(super) reports: Option<Box<Reports>>,
     /// `true` once the application has detached or closed it.
     pub(super) is_leaving: bool,
 }
@@ -301,6 +307,7 @@ impl<W: Wake> State<W> {
             session_slots: Places::default(),
             link_slots: Places::default(),
             outcomes: Outcomes::default(),
+            transactions: Transactions::default(),
             line: Line::default(),
             is_open: false,
             ended: None,

@@ -114,6 +114,13 @@ impl Dispatcher {
             | Event::Resumed { .. }
             | Event::Unresumed { .. }
             | Event::Unremembered(_)
+            // A handler declares no transactions, and is no coordinator.
+            | Event::Declared(_)
+            | Event::Undeclared { .. }
+            | Event::Discharge(_)
+            | Event::Committed(_)
+            | Event::RolledBack { .. }
+            | Event::InDoubt { .. }
             | Event::Busy => {}
             Event::Closed(reason) => self.tell_closed(handler, at, &reason),
         }

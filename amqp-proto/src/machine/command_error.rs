@@ -5,13 +5,13 @@ use core::fmt;
 use crate::codec::EncodeError;
 use crate::types::DeliveryTag;
 
-/// The error of a key whose session, link or delivery no longer exists, or belongs to another connection.
+/// The error of a key whose session, link, delivery or transaction no longer exists, or belongs to another connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StaleKey;
 
 impl fmt::Display for StaleKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the session, link or delivery no longer exists")
+        f.write_str("the session, link, delivery or transaction no longer exists")
     }
 }
 
@@ -111,6 +111,8 @@ command_errors! {
         SettleMode = "the link's snd-settle-mode does not allow this choice";
         /// An unsettled delivery of the link has this tag [2.6.12].
         TagInUse(DeliveryTag) = "an unsettled delivery already has this tag";
+        /// The transaction of the message is over, or is being discharged [4.4.1].
+        Discharged = "the transaction is over, or is being discharged";
         /// The limit on unsettled deliveries, this number, is reached.
         Unsettled(u32) = "the limit on unsettled deliveries is reached";
         /// The message or its state does not fit in a frame that the peer accepts, or in any frame.
@@ -127,6 +129,8 @@ command_errors! {
         WrongLink = "the delivery belongs to another link";
         /// The state is one that only a receiver sends, except when a delivery is resumed [3.4.1].
         Received = "a sender cannot send the state received";
+        /// The transaction of the outcome is over, or is being discharged [4.4.2].
+        Discharged = "the transaction is over, or is being discharged";
         /// The delivery waits in the queue of a handler's sender.
         Queued = "the delivery is not sent yet";
         /// This end has closed the link, its session or the connection, so the peer cannot be informed.
@@ -134,6 +138,26 @@ command_errors! {
         /// The receiver settles second: the engine settles the delivery after the sender has settled it
         /// [2.8.3].
         Second = "the sender must settle the delivery first";
+    }
+
+    /// The error of a transaction that cannot be declared or discharged.
+    TransactionError {
+        /// The control link is not attached at this end.
+        Detached = "the control link is not attached";
+        /// The link does not lead to a transaction coordinator [4.5.1].
+        NotCoordinator = "the link does not lead to a transaction coordinator";
+        /// The limit on transactions, this number, is reached.
+        Limit(u32) = "the limit on transactions is reached";
+        /// The coordinator has not declared the transaction yet.
+        Undeclared = "the transaction is not declared yet";
+        /// A part of the transaction has failed, so the transaction can only be rolled back.
+        RollbackOnly = "a part of the transaction has failed, so it can only be rolled back";
+        /// The transaction is being discharged already.
+        Discharged = "the transaction is being discharged";
+        /// The link or the delivery is on another connection than the transaction.
+        Elsewhere = "the link is on another connection than the transaction";
+        /// The controller has not asked for the commit.
+        NotAsked = "the controller has not asked for the commit";
     }
 
     /// The error of a delivery that cannot be read.

@@ -1,5 +1,6 @@
 //! [`Endpoints`]: the sessions and links of a connection, and the frames that wait to be written for them.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -13,6 +14,7 @@ use super::session::Session;
 use super::slab::Slab;
 #[cfg(feature = "tracing")]
 use super::spans::Spans;
+use super::transaction::Transactions;
 use crate::types::{DecodingLimits, Key, Limits, LinkIx, Moment, SessionIx};
 use crate::wire::{Performative, Transfer};
 use bytes::Bytes;
@@ -65,6 +67,8 @@ pub(crate) struct Endpoints {
     pub(crate) in_rounds: Vec<LinkIx>,
     /// The index of a sender whose delivery must be written before the connection is closed.
     pub(crate) leaving: Option<LinkIx>,
+    /// The transactions, once there was one, or a link to this end's coordinator.
+    pub(crate) transactions: Option<Box<Transactions>>,
     #[cfg(feature = "tracing")]
     pub(crate) spans: Spans,
 }
@@ -105,6 +109,7 @@ impl Endpoints {
             blocked: VecDeque::new(),
             in_rounds: Vec::new(),
             leaving: None,
+            transactions: None,
             #[cfg(feature = "tracing")]
             spans: Spans::default(),
         }
@@ -233,6 +238,7 @@ impl Endpoints {
         let has_ended_round = !self.in_rounds.is_empty() && self.has_ended_round();
         may_go_on
             || has_ended_round
+            || (self.transactions.is_some() && self.has_due_request())
             || !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())
     }
 
@@ -241,6 +247,9 @@ impl Endpoints {
     pub(crate) fn flush(&mut self) {
         if self.fx.out.len() >= self.limits.output_octets() {
             return;
+        }
+        if self.transactions.is_some() {
+            self.send_requests();
         }
         self.write_news();
         if !self.in_rounds.is_empty() {

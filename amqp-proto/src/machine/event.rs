@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use super::delivery::Delivery;
 use super::reason::Reason;
 use super::recovery::LinkState;
-use crate::types::{DeliveryKey, DeliveryTag, LinkKey, ReceiverKey, SenderKey, SessionKey};
-use crate::wire::DeliveryState;
+use crate::types::{DeliveryKey, DeliveryTag, LinkKey, ReceiverKey, SenderKey, SessionKey, TransactionKey};
+use crate::wire::{AmqpError, DeliveryState};
 
 /// Something that has happened on a connection.
 ///
@@ -128,6 +128,38 @@ pub enum Event {
     /// The peer resumes the link without any unsettled delivery, although this end has some: it keeps no state of
     /// the link, or has settled all of them. The report of each delivery follows.
     Unremembered(LinkKey),
+    /// A transaction exists: the coordinator has answered this end's declare, or the peer has declared it at this end's
+    /// coordinator [4.2].
+    Declared(TransactionKey),
+    /// The coordinator has refused to declare a transaction, or its link is over. The key is stale now.
+    Undeclared {
+        /// The transaction.
+        transaction: TransactionKey,
+        /// The error of the coordinator.
+        error: Box<AmqpError>,
+    },
+    /// The peer asks this end's coordinator for a commit; commit the transaction or roll it back [4.3].
+    ///
+    /// Everything that the peer has posted before is received and has an outcome, except what was sent settled.
+    Discharge(TransactionKey),
+    /// The coordinator has committed a transaction of this end. The key is stale now.
+    Committed(TransactionKey),
+    /// A transaction is rolled back: by the controller, by the coordinator, or with the end of the control link. The key
+    /// is stale now.
+    RolledBack {
+        /// The transaction.
+        transaction: TransactionKey,
+        /// The error, unless the controller has asked for it.
+        error: Option<Box<AmqpError>>,
+    },
+    /// The control link has ended after this end had asked for a commit, and before the answer: the transaction may be
+    /// committed or rolled back. The key is stale now.
+    InDoubt {
+        /// The transaction.
+        transaction: TransactionKey,
+        /// The reason of the end.
+        reason: Box<Reason>,
+    },
     /// The engine has interrupted its work on a very large range of deliveries, without an event for the
     /// application.
     ///

@@ -121,6 +121,20 @@ pub(crate) enum LinkFault {
     NoTag,
     /// A request to resume a link to a coordinator [4.2].
     Coordinator,
+    /// A declare or a discharge that is sent settled [4.2] [4.3].
+    SettledRequest,
+    /// Transactional work on a control link [4.1].
+    WorkOnControl,
+    /// Work in a transaction that does not exist [4.1].
+    UnknownTransaction,
+    /// A delivery whose transfers name several transactions [4.4.1].
+    OtherTransaction,
+    /// The discharge of a transaction with an incomplete posting [4.4.1].
+    PartialPosting,
+    /// A flow that acquires messages in a transaction [4.4.3].
+    Acquisition,
+    /// An outcome in another transaction than the one that the delivery belongs to [4.4.2].
+    RetiredElsewhere,
     /// A new delivery on a link whose unsettled map was incomplete [2.7.3].
     Incomplete,
     /// A link that is resumed in rounds which settle nothing.
@@ -241,6 +255,7 @@ impl LinkFault {
             | Self::Incomplete
             | Self::Settled
             | Self::Elsewhere
+            | Self::WorkOnControl
             | Self::Coordinator => Condition::NotAllowed,
             Self::NoDeliveryId
             | Self::NoDeliveryTag
@@ -248,7 +263,12 @@ impl LinkFault {
             | Self::Second
             | Self::NoDeliveryCount
             | Self::Gap
+            | Self::OtherTransaction
             | Self::NoTag => Condition::InvalidField,
+            Self::SettledRequest => Condition::IllegalState,
+            Self::Acquisition => Condition::NotImplemented,
+            Self::UnknownTransaction => Condition::UnknownTransaction,
+            Self::PartialPosting | Self::RetiredElsewhere => Condition::TransactionRollback,
             Self::Stolen => Condition::Stolen,
         }
     }
@@ -267,6 +287,15 @@ impl fmt::Display for LinkFault {
             Self::Continuation => f.write_str("a transfer that does not continue the delivery before it"),
             Self::NoTag => f.write_str("attach.unsettled has a key that is no delivery-tag"),
             Self::Coordinator => f.write_str("a link to a coordinator cannot be resumed"),
+            Self::SettledRequest => f.write_str("a settled message to the coordinator"),
+            Self::WorkOnControl => f.write_str("transactional work on the control link"),
+            Self::UnknownTransaction => f.write_str("the transaction does not exist"),
+            Self::OtherTransaction => f.write_str("transfers of one delivery name several transactions"),
+            Self::PartialPosting => {
+                f.write_str("a transaction is discharged before a message in it is complete")
+            }
+            Self::Acquisition => f.write_str("messages are not acquired in transactions"),
+            Self::RetiredElsewhere => f.write_str("a delivery gets outcomes in several transactions"),
             Self::Incomplete => f.write_str("a new delivery, although attach.unsettled was incomplete"),
             Self::Rounds => f.write_str("the link is resumed again and again, and nothing is settled"),
             Self::Gap => f.write_str("a delivery is resumed behind the first missing octet"),

@@ -11,7 +11,8 @@ use super::link::{Arrival, Link};
 use super::output::BLOCK;
 use super::reason::Reason;
 use super::session::Session;
-use crate::types::{DeliveryTag, Key, Limits, LinkIx, Str};
+use super::transaction::{Retired, Transaction};
+use crate::types::{DeliveryKey, DeliveryTag, Key, Limits, LinkIx, Str, TransactionId, TransactionIx};
 use crate::wire::{DeliveryState, Disposition};
 
 /// The structs behind pointers in one decoded field of a frame.
@@ -35,6 +36,7 @@ pub(crate) fn memory_bound(limits: &Limits) -> u64 {
         costs.connection(limits),
         product([sessions, costs.session(limits)]),
         product([limits.links().into(), costs.link(limits)]),
+        costs.transactions(limits),
     ])
 }
 
@@ -106,6 +108,9 @@ impl Costs {
         sum([
             Ledger::OCTETS_PER_DELIVERY as u64,
             tree(size_of::<DeliveryTag>()),
+            // Its places in a transaction.
+            tree(size_of::<(DeliveryKey, Key<TransactionIx>)>()),
+            tree(size_of::<DeliveryKey>()),
             product([2, sum([size_of::<Option<DeliveryState>>() as u64, self.value])]),
             self.event,
         ])
@@ -129,6 +134,23 @@ impl Costs {
             sum([twice(size_of::<Arrival>()), self.value, self.event]),
             product([limits.transfers_per_delivery().into(), self.part()]),
         ])
+    }
+
+    /// Returns the cost of the transactions without their deliveries, and of the outcomes that wait for a commit.
+    fn transactions(&self, limits: &Limits) -> u64 {
+        let one = sum([
+            size_of::<Transaction>() as u64,
+            PLACE,
+            tree(size_of::<(TransactionId, Key<TransactionIx>)>()),
+            self.value,
+            self.event,
+        ]);
+        let retired = sum([
+            twice(size_of::<Retired>()),
+            tree(size_of::<(DeliveryKey, Key<TransactionIx>)>()),
+            self.value,
+        ]);
+        sum([product([limits.transactions().into(), one]), product([limits.unsettled().into(), retired])])
     }
 
     /// Returns the cost of a part of a message.

@@ -23,8 +23,11 @@ mod session;
 mod slab;
 #[cfg(feature = "tracing")]
 mod spans;
+mod transaction;
 
-pub use command_error::{FlowError, LinkError, ReadError, SendError, SessionError, SettleError, StaleKey};
+pub use command_error::{
+    FlowError, LinkError, ReadError, SendError, SessionError, SettleError, StaleKey, TransactionError,
+};
 pub use connection::{Deadline, Reading};
 pub(crate) use connection::{Machine, Security};
 pub use delivery::{Delivery, Part, PartEnd};
@@ -39,3 +42,4 @@ pub(crate) use endpoints::Endpoints;
 pub(crate) use link::{EndOptions, Link, LinkEnd, Receiver, Sender, SendingEnd, decode};
 pub(crate) use session::Session;
 pub(crate) use slab::Slab;
+pub(crate) use transaction::{Transaction, state_in};

@@ -118,6 +118,12 @@ impl Machine {
                 debug!(target: TARGET, parent: watch.session(*key), "session offered");
             }
             Event::SessionBegun(key) => debug!(target: TARGET, parent: watch.session(*key), "session begun"),
+            Event::Declared(_)
+            | Event::Undeclared { .. }
+            | Event::Discharge(_)
+            | Event::Committed(_)
+            | Event::RolledBack { .. }
+            | Event::InDoubt { .. } => debug!(target: TARGET, parent: watch.span(), ?event, "transaction"),
             Event::LinkOffered(key) => self.show_offer(*key),
             Event::LinkAttached(key) => self.show_attached(*key),
             Event::Opened => self.show_opened(),

@@ -64,6 +64,8 @@ indexes! {
     SessionIx;
     /// The index of a link of a connection.
     LinkIx;
+    /// The index of a transaction of a connection.
+    TransactionIx;
 }
 
 /// A source of unique numbers for keys; numbers repeat after 2^32.
@@ -138,6 +140,8 @@ keys! {
     SenderKey(LinkIx) = "sender";
     /// A link with this end as the receiver.
     ReceiverKey(LinkIx) = "receiver";
+    /// A transaction that this end has declared, or that the peer has declared at this end's coordinator.
+    TransactionKey(TransactionIx) = "transaction";
 }
 
 /// A link in either role.

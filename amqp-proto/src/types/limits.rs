@@ -35,6 +35,7 @@ pub struct Limits {
     transfers_per_delivery: u32,
     unsettled: u32,
     kept_octets: u64,
+    transactions: u32,
     output_octets: usize,
     output_octets_hard: usize,
     shortest_idle_timeout: Duration,
@@ -214,6 +215,14 @@ limits! {
     ///
     /// Default 64 MiB. Costs nothing on other links.
     kept_octets, with_kept_octets: u64 = 64 << 20;
+
+    /// Returns the greatest number of transactions of a connection that are not discharged: those that this end has
+    /// declared, and those of this end's coordinator, together [4.2].
+    ///
+    /// A declare beyond this number is refused with resource-limit-exceeded.
+    ///
+    /// Default 1,024. Costs some 400 octets for each transaction, and some 200 for each unsettled delivery in one.
+    transactions, with_transactions: u32 = 1_024;
 
     /// Returns the number of queued output octets at which send commands return "full" and larger messages
     /// wait in the engine.

@@ -29,7 +29,7 @@ mod walk;
 
 pub use array::{Array, WrongKind};
 pub use described::Described;
-pub use key::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey};
+pub use key::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey, TransactionKey};
 pub(crate) use limits::DecodingLimits;
 pub use limits::Limits;
 pub use list::List;
@@ -46,5 +46,5 @@ pub use tag::{DeliveryTag, TooLong, TransactionId};
 pub use value::{Kind, Value};
 
 pub(crate) use items::Items;
-pub(crate) use key::{Index, Key, KeyNumbers, LinkIx, SessionIx};
+pub(crate) use key::{Index, Key, KeyNumbers, LinkIx, SessionIx, TransactionIx};
 pub(crate) use walk::{Step, Walk};

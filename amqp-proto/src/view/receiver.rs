@@ -7,12 +7,11 @@ use super::link::link_methods;
 use crate::config::{OnDrop, ReceiverOptions};
 use crate::machine::{
     Delivery, EndOptions, Endpoints, FlowError, Link, LinkEnd, LinkError, LinkState, Part, ReadError,
-    Receiver, SettleError, StaleKey, decode,
+    Receiver, SettleError, StaleKey, decode, state_in,
 };
 use crate::types::{DeliveryKey, ReceiverKey, SequenceNo, SessionKey, Str, Symbol, TransactionId};
 use crate::wire::{
-    AmqpError, Attach, DeliveryState, Modified, Outcome, ReceiverSettleMode, Rejected, Role,
-    SenderSettleMode, TransactionalState,
+    AmqpError, Attach, DeliveryState, Modified, Outcome, ReceiverSettleMode, Rejected, Role, SenderSettleMode,
 };
 
 /// A link on which this end receives.
@@ -38,6 +37,19 @@ impl<'a> ReceiverMut<'a> {
             LinkEnd::Receiver(receiver) => Some(receiver),
             LinkEnd::Sender(_) => None,
         }
+    }
+
+    /// Accepts a control link that the peer has attached: its messages declare and discharge transactions, and the
+    /// engine handles them as the coordinator [4.2].
+    ///
+    /// [`TransactionMut`](crate::TransactionMut) says how an application works with the coordinator.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::NoTerminus`] if the peer does not ask for a coordinator. For the others see
+    /// [`accept_link`](Self::accept_link).
+    pub fn accept_coordinator(&mut self) -> Result<(), LinkError> {
+        self.endpoints.accept_coordinator(self.index())
     }
 
     /// Returns the oldest message, or `None` if no message is complete.
@@ -121,7 +133,8 @@ impl<'a> ReceiverMut<'a> {
     /// # Errors
     ///
     /// [`SettleError::Settled`] if the delivery is settled, [`SettleError::Decided`] if it has an outcome
-    /// already, [`SettleError::WrongLink`] if it is not of this link, [`SettleError::Ended`] if this end has
+    /// already, [`SettleError::Discharged`] if its transaction is over or is being discharged,
+    /// [`SettleError::WrongLink`] if it is not of this link, [`SettleError::Ended`] if this end has
     /// closed the link, its session or the connection, [`SettleError::Second`] if the sender must settle
     /// first.
     #[inline]
@@ -151,9 +164,8 @@ impl<'a> ReceiverMut<'a> {
         transaction: TransactionId,
         outcome: impl Into<Outcome>,
     ) -> Result<(), SettleError> {
-        let state =
-            TransactionalState { outcome: Some(outcome.into()), ..TransactionalState::new(transaction) };
-        self.endpoints.retire(self.index(), delivery, &DeliveryState::Transactional(Box::new(state)), false)
+        let state = state_in(transaction, Some(outcome.into()));
+        self.endpoints.retire(self.index(), delivery, &state, false)
     }
 
     /// Settles a delivery without an outcome: the sender applies its default outcome [3.5.3].

@@ -6,10 +6,10 @@ use super::link::link_methods;
 use crate::config::{SendOptions, SenderOptions};
 use crate::machine::{
     EndOptions, Endpoints, FlowError, Link, LinkEnd, LinkError, LinkState, SendError, Sender, SendingEnd,
-    SettleError, StaleKey, decode,
+    SettleError, StaleKey, TransactionError, decode,
 };
 use crate::message::{Message, Payload};
-use crate::types::{DeliveryKey, SenderKey, SequenceNo, SessionKey, Str, Symbol};
+use crate::types::{DeliveryKey, SenderKey, SequenceNo, SessionKey, Str, Symbol, TransactionKey};
 use crate::wire::{AmqpError, Attach, DeliveryState, ReceiverSettleMode, Role, SenderSettleMode};
 
 /// A link on which this end sends.
@@ -144,6 +144,20 @@ impl<'a> SenderMut<'a> {
     /// attached.
     pub fn abort(&mut self) -> Result<(), SendError> {
         self.endpoints.end_delivery(self.index(), SendingEnd::Aborted)
+    }
+
+    /// Declares a transaction, on a control link: one whose options are
+    /// [`SenderOptions::to_coordinator`] [4.2].
+    ///
+    /// The declare is sent when there is credit, and [`Event::Declared`](crate::Event::Declared) reports the
+    /// transaction. The end of the control link ends its transactions.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionError::Detached`] if the link is not attached, [`TransactionError::NotCoordinator`] if it does not
+    /// lead to a coordinator, [`TransactionError::Limit`] if there are too many transactions.
+    pub fn declare(&mut self) -> Result<TransactionKey, TransactionError> {
+        self.endpoints.declare(self.index()).map(TransactionKey)
     }
 
     /// Settles a delivery: this end knows the outcome, or does not need it [2.6.12].

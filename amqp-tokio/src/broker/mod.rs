@@ -26,11 +26,14 @@
 //!   broker has not seen the end of the old connection: then the link is stolen. When a source expires, its messages
 //!   return to the queue as failed deliveries. The answer to an attach says what is granted; dynamic nodes and consumers
 //!   of topics end with their links.
+//! - **Transactions**: the messages of a transaction wait for its commit, and the outcomes of a client apply at the commit. The
+//!   end of the control link or of the connection rolls back. Messages that wait count as octets of the broker, not of
+//!   their queue. Nothing is acquired in a transaction, and no transaction is distributed.
 //! - **Bounds** on the memory that clients can use; see [`BrokerBuilder`].
 //! - For tests, the addresses `outcome.accepted`, `.rejected`, `.released`, `.modified` and `.mixed`, which give each
 //!   message that outcome, `.mixed` all four in turn; and `source.N`, where each consumer gets N numbered messages.
 //!
-//! It refuses, with the reason: transactions, other filters, durable and shared subscriptions, lifetimes of dynamic nodes
+//! It refuses, with the reason: other filters, durable and shared subscriptions, lifetimes of dynamic nodes
 //! other than delete-on-close, and a topic at the address of a queue.
 //!
 //! ```
@@ -62,6 +65,7 @@ mod kept;
 mod letters;
 mod node;
 mod nodes;
+mod parked;
 mod producer;
 mod queue;
 mod quota;

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use amqp_proto::types::{DeliveryTag, Str};
+use amqp_proto::types::{DeliveryTag, Str, TransactionId};
 use amqp_proto::wire::{AmqpError, Condition, DeliveryState, Outcome, Rejected};
 use tokio::task::coop::consume_budget;
 
@@ -15,6 +15,7 @@ use super::expiry;
 use super::kept::Attachment;
 use super::letters::DeadLetterReason;
 use super::node::{Kind, Node, Use, Verdict};
+use super::parked::{Parked, Posting};
 use super::queue::{Pushed, Queue};
 use super::stored::{Place, Stored};
 use super::topic::Topic;
@@ -30,6 +31,8 @@ pub(super) struct Producer {
     pub(super) attachment: Option<Attachment>,
     /// The number of the connection.
     pub(super) connection: u64,
+    /// The messages that the client has posted in transactions.
+    pub(super) parked: Arc<Parked>,
     /// The number of received messages.
     pub(super) count: usize,
 }
@@ -45,9 +48,11 @@ impl Producer {
             let outcome = self.route(&delivery).await;
             self.count = self.count.wrapping_add(1);
             let tag = delivery.tag();
+            // A transaction ends with the connection, so an outcome in it is over, too.
+            let is_posted = matches!(delivery.state(), Some(DeliveryState::Transactional(_)));
             // If the client is gone, the next receive says so.
             if delivery.dispose(&outcome.clone().into()).is_err() {
-                untold = Some((tag, outcome));
+                untold = Some((tag, if is_posted { Outcome::Released } else { outcome }));
             }
         }
         self.leave(untold);
@@ -69,14 +74,62 @@ impl Producer {
 
     /// Sends a message to the node of the link, or to the node that it names.
     async fn route(&self, delivery: &Delivery) -> Outcome {
-        if let Some(DeliveryState::Transactional(_)) = delivery.state() {
-            return rejected(Condition::UnknownTransaction, "transactions are not supported");
+        if let Some(DeliveryState::Transactional(state)) = delivery.state() {
+            return self.post(state.txn_id, delivery);
         }
         let arrival = Arrival::of(delivery);
         match &self.end.used {
             Some(used) => self.deliver(used, arrival).await,
             None => self.relay(delivery, arrival).await,
         }
+    }
+
+    /// Keeps a message until its transaction is committed.
+    fn post(&self, id: TransactionId, delivery: &Delivery) -> Outcome {
+        let outcome = if self.receiver.coordinates(&id) {
+            self.park(id, delivery)
+        } else {
+            rejected(Condition::UnknownTransaction, "there is no such transaction")
+        };
+        if delivery.is_settled() {
+            self.parked.settled(id, outcome == Outcome::Accepted);
+        }
+        if !self.receiver.coordinates(&id) {
+            // It has ended meanwhile, and nothing else drops what was just added.
+            self.parked.forget(&id);
+        }
+        outcome
+    }
+
+    fn park(&self, id: TransactionId, delivery: &Delivery) -> Outcome {
+        let nodes = &self.end.nodes;
+        let address = match &self.end.used {
+            Some(Use { node: Node::Sink(turns), .. }) => return self.verdict(turns),
+            Some(used) => used.address.clone(),
+            None => match delivery.message().and_then(|view| Ok(view.properties()?.to)) {
+                Ok(Some(to)) => to,
+                Ok(None) => return rejected(Condition::NotFound, "the message has no to address"),
+                Err(error) => return rejected(Condition::DecodeError, &error.to_string()),
+            },
+        };
+        // The node stays while the message waits.
+        let used = match nodes.at(&address, Kind::Any) {
+            Ok(Use { node: Node::Sink(turns), .. }) => return self.verdict(turns),
+            Ok(used) => used,
+            Err(error) => return Rejected { error: Some(Box::new(error)) }.into(),
+        };
+        let mut stored = self.stored(Arrival::of(delivery), &used.address);
+        if !stored.charge(&nodes.quota) {
+            return no_room();
+        }
+        self.parked.add(id, Posting { used, stored });
+        Outcome::Accepted
+    }
+
+    /// Returns the outcome of a sink for the next message.
+    fn verdict(&self, turns: &[Verdict]) -> Outcome {
+        let turn = turns.get(self.count % turns.len().max(1));
+        turn.copied().unwrap_or(Verdict::Accepted).outcome()
     }
 
     /// Sends a message to the node that it names.
@@ -116,10 +169,7 @@ impl Producer {
                 }
             },
             Node::Topic(topic) => self.publish(topic, &self.stored(arrival, &used.address)).await,
-            Node::Sink(turns) => {
-                let turn = turns.get(self.count % turns.len().max(1));
-                turn.copied().unwrap_or(Verdict::Accepted).outcome()
-            }
+            Node::Sink(turns) => self.verdict(turns),
         }
     }
 

@@ -226,6 +226,20 @@ impl Queue {
         })
     }
 
+    /// Adds a message that has its room already, of a committed transaction, whatever the bounds of the queue. Returns it if
+    /// the node has ended.
+    pub(super) fn append(&self, stored: Stored) -> Option<Stored> {
+        self.with(|state, wakes| {
+            if state.is_gone {
+                return Some(stored);
+            }
+            state.octets += stored.octets();
+            state.push(stored);
+            state.takers.wake_all(wakes);
+            None
+        })
+    }
+
     /// Puts messages back at their places. Returns them if the node has ended.
     #[must_use]
     pub(super) fn put_back(&self, messages: Vec<Stored>) -> Vec<Stored> {

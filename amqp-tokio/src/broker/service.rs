@@ -17,6 +17,7 @@ use super::ends::{Orphan, SourceEnd, TargetEnd};
 use super::kept::{Attachment, Kept, Link};
 use super::node::{Node, Use};
 use super::nodes::Nodes;
+use super::parked::{Parked, coordinate};
 use super::producer::Producer;
 use super::{Broker, termini};
 use crate::Connection;
@@ -57,6 +58,8 @@ struct Client {
     user: Option<Str>,
     /// The number of the connection.
     number: u64,
+    /// The messages of its transactions.
+    parked: Arc<Parked>,
 }
 
 pub(super) async fn serve_connection(broker: &Broker, connection: Connection) -> client::Result<()> {
@@ -67,6 +70,7 @@ pub(super) async fn serve_connection(broker: &Broker, connection: Connection) ->
         container: open.map(|open| Str::from(open.container_id.as_str())).unwrap_or_default(),
         user: connection.identity().and_then(|identity| identity.user().cloned()),
         number: broker.nodes.number(),
+        parked: Arc::default(),
     });
     let mut sessions = JoinSet::new();
     let ended = serve_sessions(&client, &connection, &mut sessions).await;
@@ -107,6 +111,11 @@ async fn serve_links(
     while let Some(link) = session.next_link().await? {
         // A link that ends before it is accepted does not matter.
         let _ = match link {
+            OfferedLink::Receiver(link) if matches!(link.target(), Some(Terminus::Coordinator(_))) => {
+                link.accept_coordinator().map_err(|_| Refused).map(|coordinator| {
+                    links.spawn(coordinate(coordinator, Arc::clone(&client.parked)));
+                })
+            }
             OfferedLink::Receiver(link) => client.take_producer(number, link).await.map(|producer| {
                 links.spawn(producer.run());
             }),
@@ -178,7 +187,8 @@ impl Client {
         if let Some(attachment) = &attachment {
             attachment.attached(granted, Link::Receiver(receiver.clone()));
         }
-        Ok(Producer { receiver, end, attachment, connection: self.number, count: 0 })
+        let (connection, parked) = (self.number, Arc::clone(&self.parked));
+        Ok(Producer { receiver, end, attachment, connection, parked, count: 0 })
     }
 
     async fn take_consumer(&self, session: u64, link: OfferedSender) -> Result<Consumer, Refused> {
@@ -266,7 +276,7 @@ fn lead(
         }
         Some(_) => {
             return Err(
-                AmqpError::new(Condition::NotImplemented).with_description("transactions are not supported")
+                AmqpError::new(Condition::NotImplemented).with_description("there is no target of this kind")
             );
         }
     };

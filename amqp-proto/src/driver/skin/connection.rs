@@ -263,6 +263,7 @@ macro_rules! __adapter {
             type Session = Session;
             type Sender = Sender;
             type Receiver = Receiver;
+            type Coordinator = Coordinator;
         }
 
         /// A session or a link of the peer. Dropping it refuses it.

@@ -13,6 +13,7 @@ mod pieces;
 mod receiver;
 mod requests;
 mod sender;
+mod transaction;
 
 pub use builders::builder;
 pub use connection::{adapter, connection, session};
@@ -23,6 +24,7 @@ pub use pieces::{message_reader, message_writer};
 pub use receiver::receiver;
 pub use requests::{requester, responder};
 pub use sender::{sender, sent};
+pub use transaction::{coordinator, transaction};
 
 /// Waits for what a handle of the driver returns.
 #[doc(hidden)]

@@ -115,6 +115,14 @@ impl Record {
         }
     }
 
+    /// Forgets the state at the peer.
+    pub(crate) fn forget_remote(&mut self) {
+        self.remote = Brief::None;
+        if let Some(states) = &mut self.states {
+            states.remote = None;
+        }
+    }
+
     /// Returns `true` if the peer has sent no state.
     #[inline]
     pub(super) fn is_undecided(&self) -> bool {

@@ -186,6 +186,9 @@ impl Endpoints {
             self.write_frame(index, true);
             self.pump(index);
         }
+        if options.state.is_some() {
+            self.note_sent(index, key, options);
+        }
         Ok(key)
     }
 
@@ -214,6 +217,9 @@ impl Endpoints {
         }
         self.write_frame(index, true);
         self.pump(index);
+        if options.state.is_some() {
+            self.note_sent(index, key, options);
+        }
         Ok(key)
     }
 
@@ -237,6 +243,9 @@ impl Endpoints {
         }
         if let Some(sender) = link.sender() {
             sender.sending = Some(Box::new(sending));
+        }
+        if options.state.is_some() {
+            self.note_sent(index, key, options);
         }
         Ok(key)
     }

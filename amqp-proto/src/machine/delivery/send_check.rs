@@ -42,6 +42,9 @@ impl Endpoints {
         octets: usize,
         options: &SendOptions,
     ) -> Result<Permit, SendError> {
+        if options.state.is_some() && !self.may_work(options.state.as_ref()) {
+            return Err(SendError::Discharged);
+        }
         let permitted = self.permitted(index, octets, options);
         if !matches!(permitted, Ok(Permit { follows: false, .. })) {
             self.make_way(index, permitted.as_ref().err());
@@ -135,7 +138,8 @@ impl Endpoints {
         }
         if let Some(recovery) = &link.recovery {
             recovery.permit(sender.resumes, settled, octets, &self.limits)?;
-            permit.keeps = !settled;
+            // A transaction ends with its control link, so its messages are never sent again.
+            permit.keeps = !settled && !matches!(options.state, Some(DeliveryState::Transactional(_)));
         }
         // Recording the tag comes last, since no later check may fail.
         let (sent, chain) = (&session.sent, &link.chain);

@@ -18,6 +18,10 @@ impl Endpoints {
     /// Handles a disposition: the state of a range of the session's deliveries, some of which may be settled
     /// [2.7.6].
     pub(crate) fn on_disposition(&mut self, index: SessionIx, frame: &Disposition) -> Result<(), Fault> {
+        let has_no_transactions = self.transactions.is_none();
+        if !has_no_transactions && frame.role == Role::Receiver {
+            self.check_retirement(index, frame)?;
+        }
         let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
             return Ok(());
         };
@@ -33,7 +37,7 @@ impl Endpoints {
         let last = (first + u64::from(frame.first.distance(last).unsigned_abs())).min(ledger.next() - 1);
         let (session, settled, state) = (session.key, frame.settled, frame.state.clone());
         let is_accepted = matches!(state, Some(DeliveryState::Outcome(Outcome::Accepted)));
-        let is_usual = !is_received && settled && is_accepted;
+        let is_usual = !is_received && settled && is_accepted && has_no_transactions;
         self.updates = Some(Updates { session, is_received, is_usual, next: first, last, settled, state });
         Ok(())
     }
@@ -81,6 +85,9 @@ impl Endpoints {
             let Some((ledger, number, link)) = found else {
                 if updates.next > updates.last || looks > 0 {
                     self.updates = None;
+                    if self.transactions.is_some() && self.end_at_fault() {
+                        return Some(Event::Busy);
+                    }
                 }
                 return self.looked_in_vain(looks);
             };
@@ -101,7 +108,17 @@ impl Endpoints {
                 self.tell_disposition(key.index, number, is_received, true, None);
             }
             let delivery = delivery_key(key, number, is_received);
-            return Some(Event::Updated { link, delivery, state, settled });
+            let event = Event::Updated { link, delivery, state, settled };
+            if self.transactions.is_none() {
+                return Some(event);
+            }
+            if let Some(event) = self.transact(event) {
+                return Some(event);
+            }
+            looks = looks.saturating_sub(1);
+            if looks == 0 {
+                return self.looked_in_vain(looks);
+            }
         }
         None
     }
@@ -163,6 +180,12 @@ impl Endpoints {
             && self.accept_next(index, delivery).is_some()
         {
             return Ok(());
+        }
+        if self.transactions.is_some()
+            && delivery.is_received()
+            && let Some(decided) = self.decide_posting(index, delivery, state, settles)
+        {
+            return decided;
         }
         let Some(link) = self.links.at(index) else { return Err(SettleError::Settled) };
         let is_received = matches!(link.end, LinkEnd::Receiver(_));
@@ -251,6 +274,9 @@ impl Endpoints {
         state: &DeliveryState,
         settles: bool,
     ) -> Result<(), SettleError> {
+        if !self.may_work(Some(state)) {
+            return Err(SettleError::Discharged);
+        }
         self.dispose(index, delivery, Some(state), settles)?;
         let session = delivery.session.index;
         self.write_ahead(Ahead::Dispositions(session));

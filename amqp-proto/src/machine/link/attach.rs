@@ -205,7 +205,7 @@ impl Endpoints {
     }
 
     /// Returns the peer's attach, if the peer has attached the link and this end has not.
-    pub(super) fn offered(&mut self, index: LinkIx) -> Result<(Key<LinkIx>, Attach), LinkError> {
+    pub(crate) fn offered(&mut self, index: LinkIx) -> Result<(Key<LinkIx>, Attach), LinkError> {
         match self.links.at(index) {
             Some(link) if link.halves.is_offered() => {
                 let attach = decode(&link.attach, &self.limits).ok_or(LinkError::NotOffered)?;

@@ -370,6 +370,9 @@ impl Endpoints {
         let (key, public, session) = (link.key, link.public_key(), link.session);
         self.release(session, held);
         self.give_up_place(index);
+        if self.transactions.is_some() {
+            self.end_control(index, &reason);
+        }
         self.fx.events.extend(suspended);
         self.fx.tell(Event::LinkDetached {
             link: public,
@@ -406,6 +409,9 @@ impl Endpoints {
         }
         self.release(session, held);
         self.give_up_place(index);
+        if self.transactions.is_some() {
+            self.end_control(index, &reason);
+        }
         self.fx.events.extend(suspended);
         self.fx.tell(Event::LinkDetached {
             link: public,

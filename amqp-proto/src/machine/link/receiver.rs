@@ -30,6 +30,8 @@ pub(crate) struct Receiver {
     pub(crate) awaits_answer: bool,
     /// `true` if only deliveries that are resumed may come, since the map in this end's attach was incomplete.
     pub(crate) only_resumed: bool,
+    /// `true` if the link leads to this end's coordinator.
+    pub(crate) is_coordinator: bool,
     pub(crate) manual_accept: bool,
     pub(crate) on_drop: OnDrop,
     pub(crate) streaming: bool,
@@ -102,6 +104,7 @@ impl Receiver {
             stops: false,
             awaits_answer: false,
             only_resumed: false,
+            is_coordinator: false,
             manual_accept: options.manual_accept,
             on_drop: options.on_drop,
             streaming: options.streaming,

@@ -5,7 +5,7 @@ use super::lifecycle::OUTGOING_WINDOW;
 use crate::machine::command_error::FlowError;
 use crate::machine::endpoints::{Ahead, Endpoints};
 use crate::machine::event::Event;
-use crate::machine::fault::{Fault, SessionFault};
+use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::halves::Half;
 use crate::machine::link::{Link, LinkEnd, LinkHalf};
 use crate::types::{Handle, LinkIx, ReceiverKey, SessionIx};
@@ -47,6 +47,10 @@ impl Endpoints {
         let Some(link) = session.handles.get(handle.get()) else {
             return Err(SessionFault::UnattachedHandle(handle.get()).into());
         };
+        if !flow.properties.is_empty() && flow.properties.get("txn-id").is_some() {
+            // Transactional acquisition is not supported [4.4.3].
+            return Err(LinkFault::Acquisition.on(link));
+        }
         self.on_session_flow(index, &Flow { echo: false, ..flow.clone() });
         self.on_link_flow(link, flow);
         Ok(())

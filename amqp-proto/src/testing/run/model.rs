@@ -147,6 +147,12 @@ impl Model {
             | Event::Resumed { .. }
             | Event::Unresumed { .. }
             | Event::Unremembered(_) => unreachable!("no link of a run is resumable: {event:?}"),
+            Event::Declared(_)
+            | Event::Undeclared { .. }
+            | Event::Discharge(_)
+            | Event::Committed(_)
+            | Event::RolledBack { .. }
+            | Event::InDoubt { .. } => unreachable!("a run has no transactions: {event:?}"),
             Event::Opened | Event::Busy => {}
         }
         self.events.push(event.clone());

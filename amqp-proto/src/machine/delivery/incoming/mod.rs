@@ -42,6 +42,44 @@ impl Endpoints {
         let Some(at) = session.handles.get(handle) else {
             return Err(SessionFault::UnattachedHandle(handle).into());
         };
+        if self.transactions.is_some() {
+            return self.take_work(index, at, transfer, payload);
+        }
+        self.take_transfer(index, at, transfer, payload)
+    }
+
+    /// Handles a transfer on a connection with transactions.
+    #[cold]
+    fn take_work(
+        &mut self,
+        index: SessionIx,
+        at: LinkIx,
+        transfer: &Transfer,
+        payload: Bytes,
+    ) -> Result<Option<Arrived>, Fault> {
+        let local = self.links.peek(at).map(|link| link.halves.local());
+        if !matches!(local, Some(LinkHalf::Attached | LinkHalf::Detached)) {
+            return self.take_transfer(index, at, transfer, payload);
+        }
+        self.check_posting(at, transfer)?;
+        let before = self.partial_number(at);
+        let arrived = self.take_transfer(index, at, transfer, payload)?;
+        if self.links.at(at).and_then(Link::receiver).is_some_and(|receiver| receiver.is_coordinator) {
+            self.on_requests(at)?;
+            return Ok(None);
+        }
+        self.note_posting(at, transfer, before);
+        Ok(arrived)
+    }
+
+    fn take_transfer(
+        &mut self,
+        index: SessionIx,
+        at: LinkIx,
+        transfer: &Transfer,
+        payload: Bytes,
+    ) -> Result<Option<Arrived>, Fault> {
+        let Some(session) = self.sessions.at(index) else { return Ok(None) };
         let Some(link) = self.links.at(at) else { return Ok(None) };
         let (mut arrived, mut tops_up) = (None, false);
         match link.halves.local() {

@@ -95,7 +95,10 @@ impl Endpoints {
         };
         let is_small = receiver.max_message_size.is_none_or(|max| octets as u64 <= max);
         let is_permitted = session.incoming.left() > 0 && receiver.credit.permits();
-        let goes_on = receiver.only_resumed || receiver.drains || receiver.partial().is_some();
+        let goes_on = receiver.only_resumed
+            || receiver.drains
+            || receiver.is_coordinator
+            || receiver.partial().is_some();
         if !(is_next && is_attached && fits_mode && is_small && is_permitted) || goes_on {
             return None;
         }
