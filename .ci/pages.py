@@ -156,7 +156,8 @@ class Tree:
     def commands(self, text, line):
         crates = re.findall(r"-p ([\w-]+)[^\n`]*?--example (\w+)", text)
         for crate, name in crates:
-            if not (self.root / crate / "examples" / (name + ".rs")).is_file():
+            folder = self.root / crate / "examples"
+            if not any((folder / file).is_file() for file in (name + ".rs", name + "/main.rs")):
                 yield line, "no such example: %s of %s" % (name, crate)
         for folder, name in PROGRAM.findall(text):
             if not (self.root / folder / "src/bin" / (name + ".rs")).is_file():
@@ -166,7 +167,7 @@ class Tree:
         index = self.texts.get("amqp-proto/docs/EXAMPLES.md", "")
         found = set(re.findall(r"-p ([\w-]+)[^\n`]*?--example (\w+)", index))
         for name in self.files:
-            if example := re.fullmatch(r"([\w-]+)/examples/(\w+)\.rs", name):
+            if example := re.fullmatch(r"([\w-]+)/examples/(\w+)(?:/main)?\.rs", name):
                 if example.groups() not in found:
                     yield 1, "no command for the example %s of %s" % (example[2], example[1])
             if program := re.fullmatch(r"([\w-]+/examples/[\w-]+)/src/bin/(\w+)\.rs", name):

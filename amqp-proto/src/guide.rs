@@ -11,6 +11,9 @@ pub mod architecture {}
 #[doc = include_str!("../docs/BROKERS.md")]
 pub mod brokers {}
 
+#[doc = include_str!("../docs/CONFORMANCE.md")]
+pub mod conformance {}
+
 // Its samples use the handles of the feature.
 #[cfg_attr(feature = "driver", doc = include_str!("../docs/DRIVERS.md"))]
 #[cfg_attr(
