@@ -4,8 +4,8 @@
 mod common;
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::testing::{Pair, flow};
-use amqp_proto::types::{Limits, SenderKey};
+use amqp_proto::testing::{Literal, Pair, detach, disposition, flow};
+use amqp_proto::types::{DeliveryKey, Limits, LinkKey, SenderKey};
 use amqp_proto::{Event, SendError};
 use bytes::Buf;
 use common::wire::{Wire, credit};
@@ -22,17 +22,21 @@ enum Habit {
     One,
 }
 
-/// Sends messages of these sizes from one engine to another, and returns the number that were sent when nothing more
-/// happens. The output of the sender holds `output` octets.
-fn sent(sizes: &[usize], output: usize, window: u32, habit: Habit) -> usize {
-    let limits = Limits::default().with_output_octets(output);
+/// Sends messages of these sizes from one engine to another, which accepts them, and returns the number that were sent
+/// when nothing more happens. The output of the sender holds `output` octets; `unsettled` deliveries may be unsettled.
+fn sent(sizes: &[usize], output: usize, window: u32, unsettled: u32, habit: Habit) -> usize {
+    let limits = Limits::default().with_output_octets(output).with_unsettled(unsettled);
     let mut pair = Pair::new(Options::new("client").with_limits(limits), Options::new("server"));
     pair.server.receiver_options = ReceiverOptions::new().with_prefetch(3);
     pair.server.session_options = SessionOptions::new().with_incoming_frames(window);
     pair.server.collects = true;
     let sender = pair.client.attach_sender("jobs");
+    pair.drive();
+    let LinkKey::Receiver(inbox) = pair.server.expect_attach().accept() else { panic!("no receiver") };
     let mut sent = 0;
     loop {
+        pair.drive();
+        pair.server.receiver(inbox).unwrap().accept_all();
         pair.drive();
         let told = pair.client.events().iter().filter(|event| **event == Event::Sendable(sender)).count();
         if told == 0 {
@@ -61,10 +65,24 @@ fn sent(sizes: &[usize], output: usize, window: u32, habit: Habit) -> usize {
 fn t_credit_15_large_messages_are_sent_to_the_last() {
     for size in [100, 100_000, 1_000_000] {
         for habit in [Habit::WhileSendable, Habit::UntilRefused] {
-            assert_eq!(sent(&[size; 20], 256 * 1024, 2_048, habit), 20, "{size} octets, {habit:?}");
+            assert_eq!(sent(&[size; 20], 256 * 1024, 2_048, 100, habit), 20, "{size} octets, {habit:?}");
         }
     }
-    assert_eq!(sent(&[100_000; 20], 64 * 1024, 2_048, Habit::One), 20);
+    assert_eq!(sent(&[100_000; 20], 64 * 1024, 2_048, 100, Habit::One), 20);
+}
+
+/// T-CREDIT-15: at the limit on unsettled deliveries, the sender gets an event when one is settled.
+#[test]
+fn t_credit_15_messages_beyond_the_unsettled_are_sent_to_the_last() {
+    for size in [10, 100_000] {
+        for habit in [Habit::WhileSendable, Habit::UntilRefused] {
+            for unsettled in [1, 2, 7] {
+                let what = format!("{size} octets, {unsettled} unsettled, {habit:?}");
+                assert_eq!(sent(&[size; 20], 256 * 1024, 2_048, unsettled, habit), 20, "{what}");
+            }
+        }
+        assert_eq!(sent(&[size; 20], 256 * 1024, 2_048, 1, Habit::One), 20, "{size} octets");
+    }
 }
 
 proptest! {
@@ -76,10 +94,11 @@ proptest! {
         sizes in prop::collection::vec(prop_oneof![0_usize..300, 60_000_usize..70_000, 0_usize..400_000], 0..12),
         output in prop_oneof![Just(1_usize), 1_000_usize..300_000],
         window in 1_u32..8,
+        unsettled in 1_u32..8,
         refused in any::<bool>(),
     ) {
         let habit = if refused { Habit::UntilRefused } else { Habit::WhileSendable };
-        prop_assert_eq!(sent(&sizes, output, window, habit), sizes.len());
+        prop_assert_eq!(sent(&sizes, output, window, unsettled, habit), sizes.len());
     }
 }
 
@@ -154,4 +173,116 @@ fn t_drain_02_an_answer_that_waits_is_no_output() {
     assert!(!wire.engine.has_output());
     wire.peer_sends(credit(0, 5, 1));
     assert_eq!(wire.events(), [Event::Sendable(link)]);
+}
+
+/// Two links of one session, which may have two unsettled deliveries and has one of each link.
+fn crowded(options: SenderOptions) -> (Wire, [SenderKey; 2], [DeliveryKey; 2]) {
+    let mut wire = Wire::begun_with(Limits::DEFAULT.with_unsettled(2), SessionOptions::new(), 9);
+    let links = [0, 1].map(|handle| wire.sender_on(handle, &format!("{handle}"), options.clone(), 9));
+    let sent = links.map(|link| wire.engine.sender(link).unwrap().send("x").unwrap());
+    wire.octets();
+    (wire, links, sent)
+}
+
+fn accepted(id: u32) -> Literal {
+    disposition(true, id, None).boolean(true).raw("00532445")
+}
+
+/// T-CREDIT-15: a link that reaches the limit on unsettled deliveries, or is refused at it, is told of the settlement
+/// that makes room, once, and after it.
+#[test]
+fn t_credit_15_a_settlement_makes_senders_sendable() {
+    let (mut wire, [one, two], [first, _]) = crowded(SenderOptions::new());
+    for link in [one, two] {
+        assert!(!wire.engine.sender(link).unwrap().is_sendable());
+        assert_eq!(wire.engine.sender(link).unwrap().send("x"), Err(SendError::Unsettled(2)));
+    }
+    wire.quiet();
+    wire.peer_sends(accepted(0));
+    let events = wire.events();
+    assert!(matches!(events[0], Event::Updated { delivery, settled: true, .. } if delivery == first));
+    assert_eq!(events[1..], [Event::Sendable(two), Event::Sendable(one)]);
+    assert!(wire.engine.sender(one).unwrap().is_sendable());
+    wire.engine.sender(one).unwrap().send("x").unwrap();
+    // Without an attempt, the other one does not know that the room is used up again.
+    wire.peer_sends(accepted(2));
+    assert_eq!(wire.events()[1..], [Event::Sendable(one)]);
+    wire.engine.sender(two).unwrap().send("x").unwrap();
+}
+
+/// T-CREDIT-15: room is also made by this end: it settles or aborts a delivery, or ends the link of one.
+#[test]
+fn t_credit_15_what_this_end_settles_makes_room() {
+    for way in ["settle", "abort", "close", "detach"] {
+        let (mut wire, [one, two], [_, second]) = crowded(SenderOptions::new().with_auto_settle(false));
+        if way == "abort" {
+            wire.peer_sends(accepted(1));
+            wire.events();
+            wire.engine.sender(two).unwrap().begin_delivery(&SendOptions::new()).unwrap();
+        }
+        assert_eq!(wire.engine.sender(one).unwrap().send("x"), Err(SendError::Unsettled(2)), "{way}");
+        assert_eq!(wire.events(), []);
+        let mut other = wire.engine.sender(two).unwrap();
+        match way {
+            "settle" => other.settle(second).unwrap(),
+            "abort" => other.abort().unwrap(),
+            "close" => other.close().unwrap(),
+            _ => {
+                other.detach().unwrap();
+                wire.peer_sends(detach(1, true));
+            }
+        }
+        if way == "close" {
+            wire.peer_sends(detach(1, true));
+        }
+        let events = wire.events();
+        assert!(events.contains(&Event::Sendable(one)), "{way}: {events:?}");
+        wire.engine.sender(one).unwrap().send("x").unwrap();
+    }
+}
+
+/// T-CREDIT-15: messages that are sent settled do not count for the limit, and do not wait for it.
+#[test]
+fn t_credit_15_settled_messages_wait_for_no_settlement() {
+    let (mut wire, [one, two], _) = crowded(SenderOptions::new());
+    wire.peer_sends(flow(Some(2), 3, 0, 2048));
+    let settled = SendOptions::new().with_settled(true);
+    let mut sender = wire.engine.sender(one).unwrap();
+    while sender.send_with(&"x".into(), &settled).is_ok() {}
+    assert_eq!(sender.send_with(&"x".into(), &settled), Err(SendError::WindowClosed));
+    assert_eq!(wire.engine.sender(two).unwrap().send("x"), Err(SendError::WindowClosed));
+    wire.octets();
+    wire.peer_sends(flow(Some(5), 5, 0, 2048));
+    assert_eq!(wire.events(), [Event::Sendable(one)]);
+    wire.engine.sender(one).unwrap().send_with(&"x".into(), &settled).unwrap();
+    assert_eq!(wire.engine.sender(two).unwrap().send("x"), Err(SendError::Unsettled(2)));
+    assert_eq!(wire.events(), []);
+    wire.peer_sends(accepted(0));
+    assert_eq!(wire.events()[1..], [Event::Sendable(two)]);
+}
+
+/// T-CREDIT-15: the octets that a resumable link keeps are a limit like the number of its deliveries.
+#[test]
+fn t_credit_15_a_settlement_makes_room_for_kept_octets() {
+    let limits = Limits::DEFAULT.with_kept_octets(20);
+    let mut wire = Wire::begun_with(limits, SessionOptions::new(), 99);
+    let link = wire.sender(SenderOptions::new().with_resumable(true), 9);
+    let mut sender = wire.engine.sender(link).unwrap();
+    sender.send("one").unwrap();
+    assert_eq!(sender.send("twenty octets or more"), Err(SendError::Kept(20)));
+    wire.octets();
+    assert_eq!(wire.events(), []);
+    wire.peer_sends(accepted(0));
+    assert_eq!(wire.events()[1..], [Event::Sendable(link)]);
+    let mut sender = wire.engine.sender(link).unwrap();
+    sender.begin_delivery(&SendOptions::new()).unwrap();
+    sender.write("12345678901234567890").unwrap();
+    assert!(!sender.is_sendable());
+    assert_eq!(sender.write("1"), Err(SendError::Kept(20)));
+    sender.finish().unwrap();
+    assert!(!sender.is_sendable(), "all octets are used");
+    wire.octets();
+    assert_eq!(wire.events(), []);
+    wire.peer_sends(accepted(1));
+    assert_eq!(wire.events()[1..], [Event::Sendable(link)]);
 }

@@ -1,10 +1,12 @@
 //! Sending waits for credit, and a receiver can drain it.
 
-use super::common::{link, pair, receiving};
-use crate::adapter::{self, spawn};
-use crate::amqp::Error;
+use super::common::{link, listener, next_client, pair, receiving, sending};
+use crate::adapter::{self, both, spawn};
 use crate::amqp::config::ReceiverOptions;
+use crate::amqp::policy::{Reconnect, Recovery};
+use crate::amqp::types::Limits;
 use crate::amqp::wire::Outcome;
+use crate::amqp::{Connection, ConnectionOptions, Error};
 
 fn without_credit() -> ReceiverOptions {
     ReceiverOptions::new().with_prefetch(0).with_auto_accept(false)
@@ -52,6 +54,46 @@ async fn waiting_until_a_message_can_be_sent() {
     let waiting = spawn(async move { sender.sendable().await });
     receiver.close().await.unwrap();
     assert!(waiting.join().await.unwrap().is_err());
+}
+
+/// T-CREDIT-15: at the limit on unsettled messages, or on those that are kept to be sent again, no message can be sent, and
+/// all senders that wait go on as messages are settled.
+#[adapter::test]
+async fn t_credit_15_senders_wait_at_the_limit_on_unsettled_messages() {
+    let limited = ConnectionOptions::new().with_limits(Limits::DEFAULT.with_unsettled(2));
+    let replays = ConnectionOptions::new().with_reconnect(Reconnect::new());
+    for (options, recovery) in [(limited, Recovery::Report), (replays, Recovery::Replay)] {
+        let (listener, url) = listener().await;
+        let connect = async { Connection::open_with(&url, options).await.unwrap() };
+        let (client, server) = both(connect, async { next_client(&listener).await }).await;
+        let builder = client.sender("jobs").with_recovery(recovery).with_replay_limits(2, 1 << 20);
+        let (sender, receiver, _session) = sending(builder, &server, ReceiverOptions::new()).await;
+        sender.sendable().await.unwrap();
+        let first = [sender.send_queued("0").await.unwrap(), sender.send_queued("1").await.unwrap()];
+        assert!(!sender.is_sendable());
+        assert!(matches!(sender.try_send("too early"), Err(Error::Send(_))));
+        let mut waiting = Vec::new();
+        for number in 2..8 {
+            let sender = sender.clone();
+            waiting.push(spawn(async move {
+                sender.sendable().await.unwrap();
+                sender.send(format!("{number}")).await.unwrap()
+            }));
+        }
+        for _ in 0..8 {
+            let delivery = receiver.recv().await.unwrap().unwrap();
+            assert!(sender.unsettled() <= 2);
+            delivery.accept().unwrap();
+        }
+        for waiting in waiting {
+            assert_eq!(waiting.join().await.unwrap(), Outcome::Accepted);
+        }
+        for first in first {
+            assert_eq!(first.outcome().await.unwrap(), Outcome::Accepted);
+        }
+        sender.sendable().await.unwrap();
+        assert!(sender.is_sendable());
+    }
 }
 
 /// T-AVAIL-01: the receiver learns the number of messages that wait at the sender.

@@ -44,7 +44,7 @@ impl<W: Wake> State<W> {
         match event {
             Event::Message { receiver, delivery } => self.on_message(receiver, delivery),
             Event::Updated { link: LinkKey::Sender(link), delivery, state, settled } => {
-                self.on_outcome(link, delivery, Fate::of(state, settled), settled);
+                self.on_outcome(link, delivery, Fate::of(state, settled));
             }
             Event::Sendable(key) => self.on_sendable(key),
             Event::Lost { link: LinkKey::Sender(link), delivery, state } => {
@@ -242,29 +242,13 @@ impl<W: Wake> State<W> {
         }
     }
 
-    pub(super) fn on_outcome(
-        &mut self,
-        link: SenderKey,
-        delivery: DeliveryKey,
-        fate: Option<Fate>,
-        is_settled: bool,
-    ) {
-        if is_settled && !self.starved.is_empty() {
-            self.wake_starved();
-        }
+    pub(super) fn on_outcome(&mut self, link: SenderKey, delivery: DeliveryKey, fate: Option<Fate>) {
         let Some(fate) = fate else { return };
         let Some(slot) = self.link_slot(link.into()) else { return };
         if self.is_of_resumed(slot, delivery, &fate) {
             return;
         }
         self.on_fate(slot, delivery, fate);
-    }
-
-    /// Wakes the senders that wait until the peer settles deliveries.
-    pub(super) fn wake_starved(&mut self) {
-        for slot in core::mem::take(&mut self.starved) {
-            self.wake_turn(slot);
-        }
     }
 
     /// Records the fate of a sent delivery.
@@ -293,12 +277,6 @@ impl<W: Wake> State<W> {
     pub(super) fn wake_turns(&mut self, slot: Key) {
         if let Some(link) = self.links.get_mut(slot) {
             link.turns.wake_all(&mut self.wakes);
-        }
-    }
-
-    fn wake_turn(&mut self, slot: Key) {
-        if let Some(link) = self.links.get_mut(slot) {
-            link.turns.wake_first(&mut self.wakes);
         }
     }
 }

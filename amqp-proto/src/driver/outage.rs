@@ -205,10 +205,9 @@ impl<W: Wake> State<W> {
             (Some(outage), _) => outage.losing.push(delivery),
             (None, _) => {
                 let fate = fate.unwrap_or(Fate::Lost(None));
-                self.on_outcome(key, delivery, Some(fate), true);
+                self.on_outcome(key, delivery, Some(fate));
             }
         }
-        self.wake_starved();
     }
 
     /// Ends the deliveries that were lost with a link. If the link comes back after this end, messages that are kept

@@ -199,8 +199,9 @@ impl<W: Wake> State<W> {
     /// Records the fate of a delivery on the link of a slot, and wakes its waiter.
     pub(super) fn resolve(&mut self, link: Key, delivery: DeliveryKey, fate: Fate) {
         let index = self.links.get_mut(link).and_then(|link| {
-            if let Some(replay) = &mut link.replay {
-                replay.remove(delivery);
+            if link.replay.as_mut().is_some_and(|replay| replay.remove(delivery)) {
+                // Another message can be kept.
+                link.turns.wake_first(&mut self.wakes);
             }
             link.awaited.take(delivery)
         });

@@ -186,7 +186,6 @@ impl<W: Wake> State<W> {
         }
         self.outcomes.lost_with(&ended);
         self.links.each_mut(|link| link.lost_with(&ended));
-        self.starved.clear();
         self.unwanted.clear();
         self.wake_unwritten();
         self.line.wake_all(&mut self.wakes);

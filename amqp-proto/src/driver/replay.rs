@@ -75,9 +75,7 @@ impl Replay {
         if self.is_waiting() {
             return Err(SendError::NoCredit);
         }
-        // A message that is larger than the bound is kept alone.
-        let is_full = self.octets.saturating_add(message.len()) > self.limits.octets && !self.kept.is_empty();
-        if is_full || self.kept.len() >= self.limits.messages as usize {
+        if !self.has_room(message.len()) {
             return Err(SendError::Unsettled(self.limits.messages));
         }
         let mut message = message.clone();
@@ -87,6 +85,12 @@ impl Replay {
             message = message.with_tag(tag);
         }
         Ok(message)
+    }
+
+    /// Returns `true` if a message of this size can be kept, too. One that is larger than the bound is kept alone.
+    fn has_room(&self, octets: usize) -> bool {
+        let is_within = self.octets.saturating_add(octets) <= self.limits.octets || self.kept.is_empty();
+        is_within && self.kept.len() < self.limits.messages as usize
     }
 
     /// Returns a tag that no other kept message has.
@@ -213,12 +217,11 @@ impl Replay {
         Some(self.kept.get(self.position(key)?)?.first)
     }
 
-    /// Drops a message that has an outcome.
-    pub(super) fn remove(&mut self, key: DeliveryKey) {
-        if let Some(at) = self.position(key) {
-            self.sent -= 1;
-            self.drop_at(at);
-        }
+    /// Drops a message that has an outcome. Returns `false` if it is not kept.
+    pub(super) fn remove(&mut self, key: DeliveryKey) -> bool {
+        let Some(at) = self.position(key) else { return false };
+        self.sent -= 1;
+        self.drop_at(at).is_some()
     }
 
     fn drop_at(&mut self, at: usize) -> Option<DeliveryKey> {
@@ -240,6 +243,13 @@ impl<W: Wake> State<W> {
         let link = self.links.get_mut(slot).filter(|link| link.recipe.is_some())?;
         link.replay = Some(Box::new(Replay::new(limits, resends)));
         Some(MessageIds::new(prefix))
+    }
+
+    /// Returns `true` if a message can be sent on a link now, and be kept if the link keeps messages.
+    pub(super) fn is_sendable(&mut self, slot: Key) -> Result<bool> {
+        let replay = self.links.get(slot).and_then(|link| link.replay.as_ref());
+        let has_room = replay.is_none_or(|replay| !replay.is_waiting() && replay.has_room(1));
+        Ok(has_room && self.sender(slot)?.is_sendable())
     }
 
     /// Sends a message, and keeps it until its outcome. Returns its key, and the slot of the outcome unless it was sent

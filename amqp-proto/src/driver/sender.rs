@@ -156,8 +156,7 @@ impl<W: Wake> Sender<W> {
     /// Waits until a message can be sent: there is credit, and no other sender waits.
     pub fn sendable(this: &Self) -> Wait<'_, W, impl Try<W, Result<()>>> {
         this.in_turn(|state, sender| {
-            let is_sendable = state.sender(sender.guard.slot)?.is_sendable();
-            if is_sendable { Ok(()) } else { Err(SendError::NoCredit.into()) }
+            if state.is_sendable(sender.guard.slot)? { Ok(()) } else { Err(SendError::NoCredit.into()) }
         })
     }
 
@@ -212,7 +211,7 @@ impl<W: Wake> Sender<W> {
     /// Returns `true` if a message can be sent now.
     pub fn is_sendable(&self) -> bool {
         let slot = self.guard.slot;
-        self.guard.hub().look(|state| state.sender(slot).is_ok_and(|mut sender| sender.is_sendable()))
+        self.guard.hub().look(|state| state.is_sendable(slot).unwrap_or(false))
     }
 
     /// Returns `true` if the receiver asks for the use or the return of its credit [2.6.7].
@@ -314,12 +313,7 @@ impl<W: Wake> Sender<W> {
                 return Poll::Pending;
             }
             match in_turn(state, slot, at, |state| attempt(state, self)) {
-                Err(error) if passes(&error) => {
-                    if let Error::Send(SendError::Unsettled(_)) = error {
-                        state.starved.push(slot);
-                    }
-                    Poll::Pending
-                }
+                Err(error) if passes(&error) => Poll::Pending,
                 result => Poll::Ready(result),
             }
         })

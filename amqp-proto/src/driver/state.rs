@@ -65,8 +65,6 @@ pub struct State<W> {
     pub(super) recovery: Option<Box<Recovery>>,
     /// The number of times that the connection was lost, or a link on it that comes back.
     pub(super) losses: Arc<AtomicU32>,
-    /// Senders that wait until the peer settles deliveries.
-    pub(crate) starved: Vec<Key>,
     /// Senders with a waiter for the writing of their messages.
     pub(crate) unwritten: Vec<Key>,
     /// Received deliveries whose remaining octets are dropped as they arrive.
@@ -320,7 +318,6 @@ impl<W: Wake> State<W> {
             url: options.url,
             recovery,
             losses: Arc::default(),
-            starved: Vec::new(),
             unwritten: Vec::new(),
             unwanted: Vec::new(),
             io: None,

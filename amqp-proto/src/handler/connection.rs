@@ -30,8 +30,6 @@ pub(super) struct Entry {
     pub(super) told: Told,
     /// Deliveries that were queued before they were sent.
     pub(super) aliases: Aliases,
-    /// Senders that wait until another delivery is settled.
-    pub(super) starved: Vec<LinkToken>,
     pub(super) is_dirty: bool,
     pub(super) is_changed: bool,
     /// `true` if the peer has connected: an error concerns only this client.
@@ -99,7 +97,6 @@ impl Entry {
         (self.is_open, self.was_open, self.session) = (false, true, None);
         self.places.clear();
         self.ended.clear();
-        self.starved.clear();
         (self.told, self.aliases) = (Told::default(), Aliases::default());
         core::mem::take(&mut self.suspended)
     }

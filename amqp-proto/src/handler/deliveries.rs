@@ -122,7 +122,6 @@ impl Context<'_> {
                     Err(StaleKey) => return Err(SettleError::Settled),
                 }
                 self.all.forget(delivery.connection, known);
-                self.all.feed(delivery.connection);
                 Ok(())
             }
         }

@@ -268,7 +268,6 @@ impl Dispatcher {
         if settled {
             self.call(here, |cx| handler.on_settled(cx, key));
             self.forget(at, delivery);
-            self.feed(at);
         }
     }
 
@@ -285,7 +284,6 @@ impl Dispatcher {
         }
         self.call(Some(at), |cx| handler.on_delivery_lost(cx, key, state));
         self.forget(at, delivery);
-        self.feed(at);
     }
 
     /// Returns the queued messages of an ended link to the handler.

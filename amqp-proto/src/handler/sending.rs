@@ -167,11 +167,7 @@ impl Dispatcher {
         if !link.queue.push(number, message, options, self.queue_octets) {
             return Err(if self.queue_octets == 0 { error } else { SendError::Full });
         }
-        if matches!(error, SendError::Unsettled(_)) {
-            let at = link.connection;
-            self.starve(at, sender.into());
-        }
-        let connection = self.links.get(sender.into()).ok_or(SendError::Detached)?.connection;
+        let connection = link.connection;
         Ok(DeliveryToken { connection, name: Name::Queued { sender, number } })
     }
 
@@ -188,13 +184,7 @@ impl Dispatcher {
         if self.live(at).is_err() {
             return;
         }
-        while let Some(stopped) = self.send_first(at, sender, attached) {
-            match stopped {
-                Ok(()) => {}
-                Err(SendError::Unsettled(_)) => return self.starve(at, key),
-                Err(_) => return,
-            }
-        }
+        while let Some(Ok(())) = self.send_first(at, sender, attached) {}
     }
 
     /// Sends the first queued message of a link. Returns an error if the message must wait, `None` if there
@@ -226,23 +216,6 @@ impl Dispatcher {
             }
         }
         Some(Ok(()))
-    }
-
-    /// Makes a link wait until another delivery of its connection is settled.
-    fn starve(&mut self, at: ConnectionToken, key: LinkToken) {
-        if let Some(entry) = self.connections.get_mut(at.0)
-            && !entry.starved.contains(&key)
-        {
-            entry.starved.push(key);
-        }
-    }
-
-    /// Sends for a waiting link after a sent delivery was settled, which makes room for another unsettled
-    /// one.
-    pub(super) fn feed(&mut self, at: ConnectionToken) {
-        if let Some(key) = self.connections.get_mut(at.0).and_then(|entry| entry.starved.pop()) {
-            self.flush(key);
-        }
     }
 
     /// Returns `true` if the handler may send on a link, or continue a delivery in pieces.

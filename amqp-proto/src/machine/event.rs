@@ -52,7 +52,8 @@ pub enum Event {
         /// suspended: a suspended link keeps its messages, and they can be received as before.
         unread: Vec<Delivery>,
     },
-    /// A sender can send: it has credit, and room in the session's window and in the output.
+    /// A sender can send: it has credit, and room in the session's window, in the output and among the
+    /// unsettled deliveries.
     ///
     /// Reported once, and again after one of them was used up or a send was refused for lack of it. On a link
     /// without auto-drain, also reported when the receiver asks for the return of credit. In the middle of a

@@ -45,8 +45,9 @@ impl<'a> SenderMut<'a> {
     /// # Errors
     ///
     /// [`SendError`]: `Detached`, `NoCredit`, `WindowClosed`, `Full` or `Incomplete` if the link cannot send
-    /// now; `Unsettled` if too many deliveries are unsettled; `TooLarge` or `Unencodable` for the message
-    /// itself. After an error that passes, [`Event::Sendable`](crate::Event::Sendable) follows.
+    /// now; `Unsettled` or `Kept` if too many deliveries, or octets of them, are unsettled; `TooLarge` or
+    /// `Unencodable` for the message itself. After an error that passes,
+    /// [`Event::Sendable`](crate::Event::Sendable) follows.
     ///
     /// # Examples
     ///
@@ -106,8 +107,8 @@ impl<'a> SenderMut<'a> {
     ///
     /// # Errors
     ///
-    /// [`SendError::Full`] while too many octets wait to be written; then
-    /// [`Event::Sendable`](crate::Event::Sendable) follows. [`SendError::TooLarge`] if the message exceeds
+    /// [`SendError::Full`] while too many octets wait to be written, [`SendError::Kept`] while too many are
+    /// unsettled; then [`Event::Sendable`](crate::Event::Sendable) follows. [`SendError::TooLarge`] if the message exceeds
     /// the peer's maximum, [`SendError::NoDelivery`] if no delivery is begun, [`SendError::Detached`] if the
     /// link is not attached.
     pub fn write(&mut self, octets: impl Into<Bytes>) -> Result<(), SendError> {
@@ -221,8 +222,8 @@ impl<'a> SenderMut<'a> {
         self.end().map(|sender| sender.credit.count()).unwrap_or_default()
     }
 
-    /// Returns `true` if a message can be sent now. Otherwise [`Event::Sendable`](crate::Event::Sendable)
-    /// follows, as after a refused send.
+    /// Returns `true` if a message can be sent now, unsettled unless the link sends all settled. Otherwise
+    /// [`Event::Sendable`](crate::Event::Sendable) follows, as after a refused send.
     pub fn is_sendable(&mut self) -> bool {
         self.endpoints.ask_to_send(self.index())
     }

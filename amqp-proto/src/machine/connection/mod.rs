@@ -268,10 +268,13 @@ impl Machine {
             return self.pop_event();
         }
         loop {
-            if self.endpoints.updates.is_some()
-                && let Some(event) = self.endpoints.next_update()
-            {
-                return Some(self.shown(event));
+            if self.endpoints.updates.is_some() {
+                if let Some(event) = self.endpoints.next_update() {
+                    return Some(self.shown(event));
+                }
+                if !self.endpoints.fx.events.is_empty() {
+                    return self.pop_event();
+                }
             }
             match self.step() {
                 Step::Told(arrived) => return Some(self.shown(arrived.into())),

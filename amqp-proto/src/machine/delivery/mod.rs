@@ -34,6 +34,7 @@ mod send_check;
 mod settle;
 mod tags;
 mod transfer_head;
+mod unsettled_limit;
 
 pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use disposition_queue::DispositionQueue;

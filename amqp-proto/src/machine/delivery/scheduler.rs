@@ -20,6 +20,7 @@ impl Endpoints {
     #[cold]
     pub(crate) fn wait_to_send(&mut self, index: LinkIx) {
         let reserved = u32::from(self.unsent_before(index).is_some());
+        let is_crowded_out = self.is_crowded_out(index);
         let Some((link, session)) = self.link_and_session(index) else { return };
         let LinkEnd::Sender(sender) = &mut link.end else { return };
         sender.told = false;
@@ -32,31 +33,40 @@ impl Endpoints {
         if sender.waits || sender.sending.is_some() {
             return;
         }
-        sender.waits = true;
         if session.outgoing.left() <= reserved {
+            sender.waits = true;
             session.waiting.push_back(index);
+        } else if is_crowded_out {
+            self.wait_for_settlement(index);
         } else {
+            sender.waits = true;
             self.blocked.push_back(index);
         }
     }
 
     /// Returns `true` if a message can be sent now. Otherwise the application gets an event when it can.
     pub(crate) fn ask_to_send(&mut self, index: LinkIx) -> bool {
-        let resumes = |link: &mut Link| link.sender().is_some_and(|sender| sender.resumes);
-        let is_sendable = self.is_sendable(index) && !self.links.at(index).is_some_and(resumes);
+        let Some(sender) = self.links.at(index).and_then(Link::sender) else { return false };
+        let (resumes, has_credit) = (sender.resumes, sender.credit.credit() > 0);
+        let is_crowded = self.is_crowded(index);
+        let is_sendable = self.has_room(index) && !resumes && !is_crowded;
         if !is_sendable
             && let Some((link, session)) = self.link_and_session(index)
             && link.is_complete()
             && session.is_begun()
         {
-            self.wait_to_send(index);
+            match is_crowded && has_credit {
+                true => self.wait_for_settlement(index),
+                false => self.wait_to_send(index),
+            }
         }
         is_sendable
     }
 
-    /// Frees the room in a session's window that was reserved for a delivery whose link has ended.
+    /// Frees the room in a session for deliveries whose link has ended.
     pub(crate) fn give_up_place(&mut self, index: LinkIx) {
         let Some((_, session)) = self.link_and_session(index) else { return };
+        let key = session.key;
         if session.unsent == Some(index) {
             session.unsent = None;
             if session.outgoing.left() > 0 {
@@ -64,6 +74,7 @@ impl Endpoints {
                 self.blocked.extend(waiting);
             }
         }
+        self.look_settled(key.index);
     }
 
     /// Reports once that a sender can send.
@@ -78,6 +89,7 @@ impl Endpoints {
         if link.sender().is_some_and(|sender| sender.resumes) && !self.resume_more(index) {
             return;
         }
+        let is_crowded_out = self.is_crowded_out(index);
         let Some((link, session)) = self.link_and_session(index) else { return };
         let window = session.outgoing.left().saturating_sub(reserved);
         let key = SenderKey(link.key);
@@ -85,7 +97,7 @@ impl Endpoints {
         if sender.told || sender.credit.credit() == 0 {
             return;
         }
-        if window > 0 && !is_full && sender.sending.is_none() {
+        if window > 0 && !is_full && !is_crowded_out && sender.sending.is_none() {
             sender.told = true;
             self.fx.tell(Event::Sendable(key));
         } else {
@@ -140,7 +152,7 @@ impl Endpoints {
                 return false;
             }
             // The delivery is written: the next one, or a drain, may follow.
-            if self.is_sendable(index) {
+            if self.has_room(index) && !self.is_crowded_out(index) {
                 self.look_sendable(index);
             } else {
                 self.wait_to_send(index);

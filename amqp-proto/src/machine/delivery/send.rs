@@ -119,7 +119,8 @@ impl Endpoints {
         };
         let is_small = sender.max_message_size.is_none_or(|max| octets as u64 <= max);
         let has_room = sender.credit.credit() > 1 && session.outgoing.left() > 1;
-        let is_kept = settled || session.sent.live() < self.limits.unsettled();
+        // The last delivery that can be unsettled is unusual: the sender waits after it.
+        let is_kept = settled || session.sent.live().wrapping_add(1) < self.limits.unsettled();
         if !(is_ready && is_small && has_room && is_kept) || sender.sending.is_some() || sender.resumes {
             return None;
         }
@@ -171,7 +172,8 @@ impl Endpoints {
             session.outgoing.send();
             let has_credit = commit(link, session, &permit, options);
             let is_full = self.fx.out.len() >= self.limits.output_octets();
-            if is_full || session.outgoing.left() == 0 || !has_credit {
+            let is_crowded = !permit.settled && session.sent.live() >= self.limits.unsettled();
+            if is_full || is_crowded || session.outgoing.left() == 0 || !has_credit {
                 self.wait_to_send(index);
             }
         } else {
@@ -273,6 +275,7 @@ impl Endpoints {
         let Some(sending) = &mut sender.sending else { return Err(SendError::NoDelivery) };
         let size = sending.size.saturating_add(octets as u64);
         if kept.saturating_add(octets as u64) > most_kept {
+            self.wait_for_settlement(index);
             return Err(SendError::Kept(most_kept));
         }
         if size > max {
@@ -330,5 +333,7 @@ impl Endpoints {
     fn forget_sent(&mut self, index: LinkIx, number: u64) {
         let Some((link, session)) = self.link_and_session(index) else { return };
         super::settle::forget(link, &mut session.sent, number);
+        let session = session.key.index;
+        self.look_settled(session);
     }
 }

@@ -55,9 +55,10 @@ impl Endpoints {
     /// Makes a refused sender wait, or writes the frames that must come first.
     #[cold]
     fn make_way(&mut self, index: LinkIx, refusal: Option<&SendError>) {
-        use SendError::{Full, Incomplete, NoCredit, WindowClosed};
+        use SendError::{Full, Incomplete, Kept, NoCredit, Unsettled, WindowClosed};
         match refusal {
             Some(NoCredit | WindowClosed | Full | Incomplete) => self.wait_to_send(index),
+            Some(Unsettled(_) | Kept(_)) => self.wait_for_settlement(index),
             Some(_) => {}
             None => {
                 self.write_before_transfer();
@@ -93,6 +94,7 @@ impl Endpoints {
             return Err(SendError::Detached);
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return Err(SendError::Detached) };
+        sender.sends_settled = options.settled == Some(true);
         if sender.sending.is_some() {
             return Err(SendError::Incomplete);
         }
@@ -162,8 +164,9 @@ impl Endpoints {
         Some((link, session))
     }
 
-    /// Returns `true` if a message can be sent now.
-    pub(crate) fn is_sendable(&self, index: LinkIx) -> bool {
+    /// Returns `true` if a delivery can begin now: there are credit, window and room in the output, and no other
+    /// delivery of the link is incomplete.
+    pub(crate) fn has_room(&self, index: LinkIx) -> bool {
         let Some(link) = self.links.key(index).and_then(|key| self.links.get(key)) else { return false };
         let LinkEnd::Sender(sender) = &link.end else { return false };
         let reserved = u32::from(self.unsent_before(index).is_some());

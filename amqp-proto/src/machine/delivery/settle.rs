@@ -85,6 +85,7 @@ impl Endpoints {
             let Some((ledger, number, link)) = found else {
                 if updates.next > updates.last || looks > 0 {
                     self.updates = None;
+                    self.look_settled(key.index);
                     if self.transactions.is_some() && self.end_at_fault() {
                         return Some(Event::Busy);
                     }
@@ -218,6 +219,9 @@ impl Endpoints {
             forget(link, ledger, number);
         } else if let Some(state) = state {
             record.set_local(state);
+        }
+        if settles && !is_received {
+            self.look_settled(session_index);
         }
         if is_unsent {
             return Ok(());

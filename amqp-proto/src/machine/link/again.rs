@@ -28,6 +28,9 @@ impl Endpoints {
         for delivery in left {
             self.end_delivery_of(index, delivery, theirs);
         }
+        if let Some(session) = self.links.at(index).map(|link| link.session.index) {
+            self.look_settled(session);
+        }
     }
 
     fn end_delivery_of(&mut self, index: LinkIx, key: DeliveryKey, theirs: Option<&Map>) {

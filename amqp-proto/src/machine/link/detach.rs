@@ -447,6 +447,8 @@ impl Endpoints {
             recovery.clear();
             link.tags = Tags::counted(BTreeSet::new());
         }
+        let session = session.key.index;
+        self.look_settled(session);
     }
 
     /// Ends an incomplete delivery, and reports it as lost if the application knows it.

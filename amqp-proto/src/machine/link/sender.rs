@@ -21,6 +21,10 @@ pub(crate) struct Sender {
     pub(crate) told: bool,
     /// `true` if the sender waits for the session's window or for room in the output.
     pub(crate) waits: bool,
+    /// `true` if the sender waits until a delivery of its session is settled.
+    pub(crate) is_crowded_out: bool,
+    /// `true` if the last message that the application wanted to send was to be settled.
+    pub(crate) sends_settled: bool,
     /// `true` if the receiver waits for the answer to a drain [2.6.7].
     pub(crate) drain_due: bool,
     /// `true` if the application answers drains itself, and `has_drained` if it has answered.
@@ -100,6 +104,8 @@ impl Sender {
             next_tag: 0,
             told: false,
             waits: false,
+            is_crowded_out: false,
+            sends_settled: false,
             drain_due: false,
             leaves: None,
             manual_drain: options.manual_drain,

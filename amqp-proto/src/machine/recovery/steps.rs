@@ -47,7 +47,7 @@ impl Endpoints {
 
     fn take_steps(&mut self, index: LinkIx) -> bool {
         loop {
-            let can_send = self.is_sendable(index);
+            let can_send = self.has_room(index);
             let Some(link) = self.links.at(index) else { return true };
             let public = link.public_key();
             let (Some(recovery), LinkEnd::Sender(sender)) = (&mut link.recovery, &mut link.end) else {

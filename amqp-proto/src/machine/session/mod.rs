@@ -25,6 +25,7 @@ mod window;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec::Vec;
 
 pub(crate) use window::{IncomingWindow, OutgoingWindow};
 
@@ -81,6 +82,8 @@ pub(crate) struct Session {
     pub(crate) unsent: Option<LinkIx>,
     /// The indexes of senders that wait for the window to open.
     pub(crate) waiting: VecDeque<LinkIx>,
+    /// The indexes of senders that wait until a delivery is settled, since no more can be unsettled.
+    pub(crate) crowded_out: Vec<LinkIx>,
     /// The peer's begin, encoded, which is smaller than decoded.
     pub(crate) begin: Box<[u8]>,
     /// The extensions that this end desires.
@@ -117,6 +120,7 @@ impl Session {
             leaves: false,
             unsent: None,
             waiting: VecDeque::new(),
+            crowded_out: Vec::new(),
             begin: Box::default(),
             desired: Box::default(),
             reason: None,

@@ -88,7 +88,7 @@ impl Endpoints {
             one.stage == Stage::Asked { fails: false } && one.failure.is_none() && !one.undecided.is_empty();
         let mut partial = transactions.partial.iter().filter(|(_, partial)| **partial == key);
         let is_partial = partial.any(|(link, _)| self.is_posting(*link, one));
-        !waits && !is_partial && self.is_sendable(one.link.index)
+        !waits && !is_partial && self.has_room(one.link.index)
     }
 
     /// Returns `true` if a posting on the link is not completely written.
