@@ -21,8 +21,18 @@ use std::thread;
 
 use certificates::Authority;
 
-const EXAMPLES: [&str; 9] =
-    ["broker", "listen", "proxy", "quickstart", "receive", "reconnect", "request", "respond", "send"];
+const EXAMPLES: [&str; 10] = [
+    "broker",
+    "exactly_once",
+    "listen",
+    "proxy",
+    "quickstart",
+    "receive",
+    "reconnect",
+    "request",
+    "respond",
+    "send",
+];
 
 fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     programs::run(&EXAMPLES, name, arguments)
@@ -462,4 +472,13 @@ fn wrong_input_is_an_error_in_words() {
         let (code, said, _) = run(name, &["--help"]);
         assert!(code == Some(0) && said.contains("Usage"), "{name}: {said}");
     }
+}
+
+/// T-RES-06, T-RES-08: a process that was killed goes on from its file, and each message comes once.
+#[test]
+fn t_res_08_a_sender_that_is_killed_goes_on_from_its_file() {
+    let (code, said, errors) = run("exactly_once", &[]);
+    assert_eq!(code, Some(0), "{said}{errors}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines, ["the sender was killed 3 times", "each of 1000 messages came once"]);
 }

@@ -261,6 +261,16 @@ macro_rules! __link_setters {
             self
         }
 
+        /// Attaches the link with the state that `link_state` or `take_state` of an earlier handle has returned, perhaps
+        /// in another process. The deliveries of the state go on as far as the peer still knows them [2.6.13];
+        /// `next_resumed` tells how each does. The name is that of the state.
+        ///
+        /// Attaching fails with [`Error::Attach`](crate::Error) if the state is that of another link.
+        pub fn with_state(mut self, state: $crate::client::LinkState) -> Self {
+            self.settings.state = Some(state.into());
+            self
+        }
+
         #[doc = concat!("Asks the peer to create a node for the link; ", $address, " returns its address.")]
         pub fn with_dynamic(mut self) -> Self {
             self.settings.node(|node| (node.address, node.dynamic) = (None, true));

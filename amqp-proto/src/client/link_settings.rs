@@ -1,10 +1,12 @@
 //! [`SenderSettings`] and [`ReceiverSettings`]: the parts of the builders of links.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::error::{Error, Result};
 use crate::config::{ReceiverOptions, SenderOptions, Ungranted};
+pub use crate::machine::LinkState;
 use crate::policy::Recovery;
 use crate::types::Str;
 use crate::wire::{Attach, Source, Target, Terminus};
@@ -20,6 +22,8 @@ pub struct SenderSettings {
     pub target: Option<Terminus>,
     pub options: SenderOptions,
     pub required: Required,
+    /// The state to attach the link with.
+    pub state: Option<Box<LinkState>>,
     pub send_timeout: Option<Duration>,
     pub recovery: Recovery,
     pub replay: ReplayLimits,
@@ -46,6 +50,8 @@ pub struct ReceiverSettings {
     pub target: Terminus,
     pub options: ReceiverOptions,
     pub required: Required,
+    /// The state to attach the link with.
+    pub state: Option<Box<LinkState>>,
     pub recovery: Recovery,
 }
 
@@ -88,6 +94,7 @@ impl SenderSettings {
             target: Some(target.into()),
             options: SenderOptions::new(),
             required: Required::default(),
+            state: None,
             send_timeout: None,
             recovery: Recovery::Report,
             replay: ReplayLimits { messages: 1_000, octets: 16 << 20 },
@@ -108,7 +115,7 @@ impl SenderSettings {
     /// Returns the options with both termini.
     pub fn to_options(&self) -> SenderOptions {
         let options = self.options.clone().with_source(self.source.clone());
-        let options = options.with_resumable(self.recovery == Recovery::Resume);
+        let options = options.with_resumable(self.recovery == Recovery::Resume || self.state.is_some());
         match &self.target {
             Some(target) => options.with_target(target.clone()),
             None => options.without_target(),
@@ -134,6 +141,7 @@ impl ReceiverSettings {
             target: Target::default().into(),
             options: ReceiverOptions::new(),
             required: Required::default(),
+            state: None,
             recovery: Recovery::Report,
         }
     }
@@ -153,7 +161,7 @@ impl ReceiverSettings {
     /// Returns the options with both termini.
     pub fn to_options(&self) -> ReceiverOptions {
         let options = self.options.clone().with_target(self.target.clone());
-        let options = options.with_resumable(self.recovery == Recovery::Resume);
+        let options = options.with_resumable(self.recovery == Recovery::Resume || self.state.is_some());
         match &self.source {
             Some(source) => options.with_source(source.clone()),
             None => options.without_source(),

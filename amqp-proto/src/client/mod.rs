@@ -45,6 +45,8 @@ pub use host::Host;
 pub use kind::ErrorKind;
 #[doc(hidden)]
 pub use link_setters::link_setters;
+#[doc(hidden)]
+pub use link_settings::LinkState;
 pub use link_settings::{ReceiverSettings, ReplayLimits, SenderSettings, whole_seconds};
 pub use options::ConnectionOptions;
 pub use outgoing::Outgoing;

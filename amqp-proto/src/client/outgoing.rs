@@ -139,6 +139,16 @@ impl Outgoing {
         matches!(self.options.state, Some(DeliveryState::Transactional(_)))
     }
 
+    /// Returns the encoded message; `None` if it is not encoded yet, or cannot be.
+    #[cfg(feature = "driver")]
+    pub(crate) fn to_payload(&self) -> Option<Payload> {
+        match &self.content {
+            Content::Message(message) => message.to_payload().ok(),
+            Content::Data(octets) => Message::from(octets.clone()).to_payload().ok(),
+            Content::Payload(payload) => Some(payload.clone()),
+        }
+    }
+
     /// Returns the number of octets of an encoded message.
     #[cfg(feature = "driver")]
     pub(crate) fn len(&self) -> usize {

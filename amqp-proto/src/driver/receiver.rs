@@ -48,8 +48,10 @@ impl<W: Wake> Receiver<W> {
     pub fn attach(home: &Home<W>, settings: &ReceiverSettings) -> Result<Self> {
         let session = home.session()?;
         let (name, options) = (settings.name.clone(), settings.to_options());
-        let slot =
-            session.hub().with(|state| state.attach(session.slot, name, LinkOptions::Receiver(options)))?;
+        let slot = session.hub().with(|state| {
+            let saved = settings.state.as_deref().cloned();
+            state.attach(session.slot, name, LinkOptions::Receiver(options), saved)
+        })?;
         Ok(Self::new(LinkGuard { session, slot }))
     }
 

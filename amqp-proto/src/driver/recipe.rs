@@ -35,14 +35,6 @@ impl LinkOptions {
         }
     }
 
-    /// Returns the options of a link that is attached once.
-    pub(super) fn attached_once(self) -> Self {
-        match self {
-            Self::Sender(options) => Self::Sender(options.with_resumable(false)),
-            Self::Receiver(options) => Self::Receiver(options.with_resumable(false)),
-        }
-    }
-
     /// Returns `true` if messages are read as they arrive.
     pub(super) fn is_streaming(&self) -> bool {
         matches!(self, Self::Receiver(ReceiverOptions { streaming: true, .. }))
@@ -103,6 +95,13 @@ impl LinkRecipe {
         let suspension = options.is_resumable().then(Box::default);
         let outage = Outage::default();
         Self { name, options, granted: 0, is_stopped: false, available: None, outage, suspension }
+    }
+
+    /// Sets the state that the link is attached with.
+    pub(super) fn resume_with(&mut self, saved: Saved) {
+        if let Some(suspension) = &mut self.suspension {
+            suspension.keep(saved);
+        }
     }
 
     pub(super) fn name(&self) -> &Str {

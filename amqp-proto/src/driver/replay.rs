@@ -8,7 +8,7 @@ use super::outcomes::Fate;
 use super::state::State;
 use super::wake::Wake;
 use crate::client::{Outgoing, ReplayLimits, Result};
-use crate::machine::SendError;
+use crate::machine::{LinkState, SendError};
 use crate::types::{DeliveryKey, DeliveryTag, Key, Str};
 use crate::wire::MessageId;
 
@@ -174,6 +174,20 @@ impl Replay {
     fn resuming(&self, tag: &DeliveryTag) -> Option<usize> {
         let mut kept = self.kept.iter().enumerate().skip(self.sent);
         kept.find(|(_, kept)| kept.is_resuming && kept.message.tag() == Some(tag)).map(|(at, _)| at)
+    }
+
+    /// Returns `true` if a message waits to be resumed.
+    pub(super) fn is_resuming(&self, tag: &DeliveryTag) -> bool {
+        self.resuming(tag).is_some()
+    }
+
+    /// Adds the messages that wait to be sent again to a state.
+    pub(super) fn add_unsent(&self, state: &mut LinkState) {
+        for kept in self.kept.iter().skip(self.sent) {
+            if let Some((tag, message)) = kept.message.tag().zip(kept.message.to_payload()) {
+                state.add_message(*tag, message);
+            }
+        }
     }
 
     /// Records that a message was resumed or sent again. Returns the slot of its outcome.

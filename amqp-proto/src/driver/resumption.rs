@@ -1,16 +1,17 @@
-//! Links of the peer that this end can resume: their state when they end, and their deliveries when they go on
-//! [2.6.13].
+//! Links whose state the application keeps: the state when they end, and their deliveries when they go on [2.6.13].
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::task::Poll;
 
 use super::guard::LinkGuard;
 use super::outcomes::Fate;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::slots::either_end;
-use super::state::State;
+use super::state::{LineId, State};
+use super::wait::{Try, Wait};
 use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::machine::Event;
@@ -18,7 +19,7 @@ use crate::machine::LinkState;
 use crate::types::{DeliveryKey, DeliveryTag, Key, LinkKey};
 use crate::wire::Outcome;
 
-/// The fate of a delivery of a link that was accepted with its state.
+/// The fate of a delivery of a link that was attached or accepted with its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resumed {
@@ -41,19 +42,26 @@ pub enum Resumed {
     },
 }
 
-/// The part of a link's slot for a link of the peer that can be resumed.
+/// The part of a link's slot for a link whose state the application keeps.
 #[derive(Debug, Default)]
 pub(super) struct Resumption {
     /// The news that the application has not taken.
-    news: Vec<Resumed>,
+    news: VecDeque<Resumed>,
     /// The deliveries of a sender that go on.
     open: BTreeMap<DeliveryKey, DeliveryTag>,
     /// The state of the link at its end.
     state: Option<Box<LinkState>>,
 }
 
+impl Resumption {
+    /// Takes the tags of the deliveries of a sender that go on, since the link has ended.
+    pub(super) fn take_open(&mut self) -> BTreeSet<DeliveryTag> {
+        core::mem::take(&mut self.open).into_values().collect()
+    }
+}
+
 impl<W: Wake> State<W> {
-    /// Handles the events of links that can be resumed.
+    /// Handles the events of links whose state the application keeps.
     pub(super) fn on_resumption(&mut self, event: Event) {
         match event {
             Event::Suspended { link, state } => {
@@ -86,7 +94,7 @@ impl<W: Wake> State<W> {
         if let (LinkKey::Sender(_), Resumed::Continued { tag, delivery, .. }) = (key, &news) {
             resumption.open.insert(*delivery, *tag);
         }
-        resumption.news.push(news);
+        resumption.news.push_back(news);
         link.line.wake_all(&mut self.wakes);
     }
 
@@ -102,7 +110,7 @@ impl<W: Wake> State<W> {
             // The application learns that the link is over.
             Fate::Lost(_) => return true,
         };
-        resumption.news.push(Resumed::Over { tag, outcome });
+        resumption.news.push_back(Resumed::Over { tag, outcome });
         link.line.wake_all(&mut self.wakes);
         true
     }
@@ -122,7 +130,40 @@ impl<W: Wake> LinkGuard<W> {
             let resumption = state.links.get_mut(self.slot)?.resumption.as_mut()?;
             Some(core::mem::take(&mut resumption.news))
         });
-        news.unwrap_or_default()
+        news.unwrap_or_default().into()
+    }
+
+    /// Waits for the next news.
+    fn next_resumed(&self) -> Wait<'_, W, impl Try<W, Result<Resumed>>> {
+        let slot = self.slot;
+        self.hub().wait(LineId::Link(slot), move |state: &mut State<W>, _| {
+            let link = state.links.get_mut(slot);
+            match link.and_then(|link| link.resumption.as_mut()?.news.pop_front()) {
+                Some(news) => Poll::Ready(Ok(news)),
+                None => state.link_over(slot).map_or(Poll::Pending, |over| Poll::Ready(Err(over))),
+            }
+        })
+    }
+
+    fn link_state(&self) -> Option<LinkState> {
+        self.hub().look(|state| {
+            let link = state.links.get(self.slot)?;
+            let suspension = link.recipe.as_ref().and_then(|recipe| recipe.suspension.as_ref());
+            let resumption = link.resumption.as_ref();
+            if suspension.is_none() && resumption.is_none() {
+                return None;
+            }
+            let away = suspension.and_then(|suspension| suspension.state());
+            let last = || resumption.and_then(|resumption| resumption.state.as_deref().cloned());
+            let mut saved = match (away.or_else(last), link.key) {
+                (Some(saved), _) => saved,
+                (None, key) => either_end!(state.engine, key?, link => link.link_state())?,
+            };
+            if let Some(replay) = state.links.get(self.slot).and_then(|link| link.replay.as_ref()) {
+                replay.add_unsent(&mut saved);
+            }
+            Some(saved)
+        })
     }
 
     fn steal(&self) -> Result<()> {
@@ -142,19 +183,33 @@ impl<W: Wake> LinkGuard<W> {
 macro_rules! resumption {
     ($handle:ident) => {
         impl<W: Wake> $handle<W> {
-            /// Takes the state of a link that the peer had attached, once the link is over. With the state, the link is
-            /// accepted again by `accept_resumed`, on this connection or another.
+            /// Returns the state of a link that can be resumed: its unsettled deliveries as they are now. With the state, the
+            /// link is attached again by the builder's `with_state`, on another connection or by another process.
             ///
-            /// `None` while the link is not over, if it was closed for good, or if it was not accepted as
-            /// [resumable](crate::config::SenderOptions::with_resumable).
+            /// `None` for a link that was neither attached with [`Resume`](crate::policy::Recovery::Resume) or with a state,
+            /// nor accepted as [resumable](crate::config::SenderOptions::with_resumable); also if the link was closed for
+            /// good.
+            pub fn link_state(&self) -> Option<LinkState> {
+                self.guard.link_state()
+            }
+
+            /// Takes the state of a link, once the link is over. With the state, the link is attached again by the builder's
+            /// `with_state`, or accepted by `accept_resumed`, on this connection or another.
+            ///
+            /// `None` while the link is not over, and where [`link_state`](Self::link_state) is `None`.
             pub fn take_state(&self) -> Option<LinkState> {
                 self.guard.take_state()
             }
 
-            /// Takes the news about the deliveries of a link that was accepted with its state. A task that waits for a
-            /// change of the link is woken for them.
+            /// Takes the news about the deliveries of the state that the link was attached or accepted with. A task that
+            /// waits for a change of the link is woken for them.
             pub fn take_resumed(&self) -> Vec<Resumed> {
                 self.guard.take_resumed()
+            }
+
+            /// Waits for the next news about a delivery of the state.
+            pub fn next_resumed(this: &Self) -> Wait<'_, W, impl Try<W, Result<Resumed>>> {
+                this.guard.next_resumed()
             }
 
             /// Closes the link, since the peer attaches it on another connection [2.6.1]. Then

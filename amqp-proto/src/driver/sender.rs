@@ -56,7 +56,8 @@ impl<W: Wake> Sender<W> {
         let session = home.session()?;
         let (name, options) = (settings.name.clone(), settings.to_options());
         let (slot, ids) = session.hub().with(|state| {
-            let slot = state.attach(session.slot, name, LinkOptions::Sender(options))?;
+            let saved = settings.state.as_deref().cloned();
+            let slot = state.attach(session.slot, name, LinkOptions::Sender(options), saved)?;
             let ids = match settings.recovery {
                 Recovery::Replay => state.keep_messages(slot, settings.replay, true),
                 Recovery::Resume => state.keep_messages(slot, settings.replay, settings.resends),
@@ -230,6 +231,17 @@ impl<W: Wake> Sender<W> {
         self.guard.hub().with(|state| Ok(state.sender(slot)?.drained()?))
     }
 
+    /// Settles a delivery of the link, such as one of the state that the link was attached with: this end knows the
+    /// outcome, or does not need it.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Settle` if the delivery is settled or of another link; `Error::Link`, `Error::Session` or
+    /// `Error::Connection` if one of them is over.
+    pub fn settle(&self, delivery: DeliveryKey) -> Result<()> {
+        self.guard.hub().with(|state| Ok(state.sender(self.guard.slot)?.settle(delivery)?))
+    }
+
     /// Returns the size of the largest message that the receiver accepts, in octets; `None` for any size.
     pub fn max_message_size(&self) -> Option<u64> {
         let slot = self.guard.slot;
@@ -338,7 +350,13 @@ fn in_turn<W: Wake, R>(
 ) -> Result<R> {
     let has_turn = state.links.get(slot).is_none_or(|link| link.turns.is_first(at.ticket));
     let result = if has_turn { attempt(state) } else { Err(SendError::Full.into()) };
-    result.map_err(|error| state.not_sent(slot, error))
+    result.map_err(|error| match error {
+        // There is room for the message once others are settled.
+        Error::Send(SendError::Kept(_)) if state.sender(slot).is_ok_and(|link| link.unsettled_len() > 0) => {
+            SendError::NoCredit.into()
+        }
+        error => state.not_sent(slot, error),
+    })
 }
 
 impl<W: Wake> State<W> {

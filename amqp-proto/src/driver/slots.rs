@@ -6,10 +6,11 @@ use super::line::Line;
 use super::outcomes::Awaited;
 use super::recipe::{LinkOptions, LinkRecipe, SessionRecipe};
 use super::state::{LinkState, SessionState, State};
+use super::suspension::resume;
 use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::config::SessionOptions;
-use crate::machine::LinkError;
+use crate::machine::{LinkError, LinkState as Saved};
 use crate::types::{DeliveryKey, Key, LinkKey, ReceiverKey, SessionKey, Str};
 use crate::view::{ReceiverMut, SenderMut, SessionMut};
 use crate::wire;
@@ -162,18 +163,36 @@ impl<W: Wake> State<W> {
     }
 
     /// Attaches a link, without waiting for the peer's answer.
-    pub(crate) fn attach(&mut self, session: Key, name: Option<Str>, options: LinkOptions) -> Result<Key> {
-        let name = name.unwrap_or_else(|| self.link_name());
+    pub(crate) fn attach(
+        &mut self,
+        session: Key,
+        name: Option<Str>,
+        options: LinkOptions,
+        saved: Option<Saved>,
+    ) -> Result<Key> {
+        let saved_name = saved.as_ref().map(|saved| saved.name().clone());
+        if name.is_some() && saved_name.is_some() && name != saved_name {
+            return Err(LinkError::OtherLink.into());
+        }
+        let name = name.or(saved_name).unwrap_or_else(|| self.link_name());
         let outlives = self.sessions.get(session).is_some_and(|session| session.recipe.is_some());
-        let options = if outlives { options } else { options.attached_once() };
-        let recipe = outlives.then(|| Box::new(LinkRecipe::new(name.clone(), options.clone())));
+        // The application goes on with what an earlier process had, or may take the state of a link that has ended.
+        let has_news = options.is_resumable() && (saved.is_some() || !outlives);
+        let recipe = outlives.then(|| LinkRecipe::new(name.clone(), options.clone()));
+        let mut recipe = recipe.map(Box::new);
         let slot = match self.session(session) {
             Ok(mut session_mut) => {
-                let key = options.attach(&mut session_mut, name)?;
+                let key = match saved {
+                    Some(saved) => resume(&mut session_mut, saved, options)?,
+                    None => options.attach(&mut session_mut, name)?,
+                };
                 self.hold_link(key, session)
             }
             // It is attached once the connection is open again.
             Err(Error::Interrupted(_)) if outlives => {
+                if let (Some(recipe), Some(saved)) = (&mut recipe, saved) {
+                    recipe.resume_with(saved);
+                }
                 self.keep_link(None, session, options.is_streaming(), Awaited::default())
             }
             Err(over) => return Err(over),
@@ -181,6 +200,7 @@ impl<W: Wake> State<W> {
         let slot = slot.ok_or(Error::Gone)?;
         if let Some(link) = self.links.get_mut(slot) {
             link.recipe = recipe;
+            link.resumption = has_news.then(Box::default);
         }
         Ok(slot)
     }

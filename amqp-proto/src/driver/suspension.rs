@@ -48,6 +48,11 @@ impl Suspension {
         }
     }
 
+    /// Keeps the state that the link is attached with next.
+    pub(super) fn keep(&mut self, state: Saved) {
+        self.state = Some(Box::new(state));
+    }
+
     /// Returns the state to attach the link with, with the outcomes that the application has decided on.
     pub(super) fn state(&self) -> Option<Saved> {
         let mut state = Saved::clone(self.state.as_ref()?);
@@ -138,12 +143,25 @@ impl<W: Wake> State<W> {
         let Some(slot) = slot.filter(|slot| self.suspension(*slot).is_some()) else {
             return self.on_resumption(event);
         };
+        if let Event::Resumed { tag, .. } | Event::Unresumed { tag, .. } = &event
+            && self.is_of_saved(slot, tag)
+        {
+            return self.on_resumption(event);
+        }
         match event {
             Event::Suspended { link, state } => self.on_suspended(link, *state),
             Event::Resumed { link, tag, delivery, .. } => self.on_resumed(link, &tag, delivery),
             Event::Unresumed { link, tag, state } => self.on_unresumed(link, &tag, state),
             _ => self.on_unremembered(slot),
         }
+    }
+
+    /// Returns `true` if a delivery is one of an earlier process, in the state that the link was attached with.
+    fn is_of_saved(&self, slot: Key, tag: &DeliveryTag) -> bool {
+        let Some(link) = self.links.get(slot).filter(|link| link.resumption.is_some()) else { return false };
+        let is_replayed = link.replay.as_ref().is_some_and(|replay| replay.is_resuming(tag));
+        let suspension = link.recipe.as_ref().and_then(|recipe| recipe.suspension.as_ref());
+        !is_replayed && !suspension.is_some_and(|suspension| suspension.away.contains_key(tag))
     }
 
     /// Keeps the state of a link that has ended. The end is told next.
@@ -156,7 +174,11 @@ impl<W: Wake> State<W> {
         match (key, &mut link.replay) {
             (LinkKey::Sender(_), Some(replay)) => {
                 let known = replay.suspend(state.deliveries().iter().map(UnsettledDelivery::tag));
-                state.deliveries.retain(|delivery| known.contains(&delivery.tag()));
+                let saved = link.resumption.as_mut().map(|resumption| resumption.take_open());
+                let saved = saved.unwrap_or_default();
+                state
+                    .deliveries
+                    .retain(|delivery| known.contains(&delivery.tag) || saved.contains(&delivery.tag));
                 // Messages that are not kept, such as those in pieces, are lost.
                 let kept = replay.keys();
                 let awaited = core::mem::take(&mut link.awaited);

@@ -50,7 +50,8 @@ impl<W: Wake> Session<W> {
             return Ok(control.clone());
         }
         let options = SenderOptions::to_coordinator(Coordinator::default());
-        let slot = hub.with(|state| state.attach(this.guard.slot, None, LinkOptions::Sender(options)))?;
+        let slot =
+            hub.with(|state| state.attach(this.guard.slot, None, LinkOptions::Sender(options), None))?;
         let control = Sender::new(LinkGuard { session: this.guard.clone(), slot });
         *place = Some(control.clone());
         Ok(control)

@@ -121,6 +121,17 @@ macro_rules! __sender {
                 $crate::driver::skin::wait!($($async)? $crate::driver::Sender::end(self, $crate::driver::Ending::Detach))
             }
 
+            /// Waits for the next news about a delivery of the state that the link was attached or accepted with. Each
+            /// delivery of a sender is told to be over once, with its outcome if it has one.
+            ///
+            /// # Errors
+            ///
+            /// The end of the link.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future takes no news.")]
+            pub $($async)? fn next_resumed(&self) -> $crate::client::Result<$crate::driver::Resumed> {
+                $crate::driver::skin::wait!($($async)? $crate::driver::Sender::next_resumed(self))
+            }
+
             /// Waits until the link is over, and returns the reason.
             #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future has no effect.")]
             pub $($async)? fn closed(&self) -> $crate::client::Error {

@@ -106,6 +106,27 @@ impl LinkState {
         }
     }
 
+    /// Adds a delivery that this end is about to send with this tag. Returns `false` if the tag is in use, or if the link
+    /// receives.
+    ///
+    /// A state that is saved before the message is sent then knows it, whenever the process ends: a receiver that does not
+    /// have the delivery gets it when the link is resumed.
+    pub fn add_message(&mut self, tag: DeliveryTag, message: Payload) -> bool {
+        let is_new = self.role == Role::Sender && self.deliveries.iter().all(|delivery| delivery.tag != tag);
+        if is_new {
+            self.deliveries.push(UnsettledDelivery {
+                tag,
+                message_format: 0,
+                local: None,
+                remote: None,
+                message: Some(message),
+                is_partial: false,
+                key: LastKey::default(),
+            });
+        }
+        is_new
+    }
+
     /// Returns the number of octets of the messages in the state.
     pub fn octets(&self) -> u64 {
         self.deliveries.iter().filter_map(|delivery| delivery.message.as_ref()).map(|m| m.len() as u64).sum()
