@@ -305,6 +305,46 @@ async fn what_is_kept_is_bounded() {
     .await;
 }
 
+/// Condition resource-limit-exceeded: a client whose links never expire gets no more than its share. Others, and its own
+/// links that do not ask, are served. Room comes back when it closes a link.
+#[tokio::test]
+#[adapter_tests::bounded]
+async fn no_client_keeps_more_than_its_share() {
+    let (broker, address) = serve(Broker::builder().with_termini(9).with_terminus_share(2, 1 << 20)).await;
+    let seen = broker.clone();
+    client(move || {
+        let attach = |client: &mut Engine, name: &'static str, target: amqp::wire::Target| {
+            let options = amqp::config::SenderOptions::new().with_target(target);
+            let mut session = client.amqp.session(client.session).unwrap();
+            let link = session.attach_sender(name, options).unwrap();
+            let refused = client.until(|event| match event {
+                Event::LinkAttached(_) => Some(None),
+                Event::LinkDetached { reason, .. } => Some(reason.error.clone()),
+                _ => None,
+            });
+            (link, refused.map(|error| error.condition))
+        };
+        let never = || target("jobs", ExpiryPolicy::Never, 60);
+        let mut greedy = Engine::connect(address, "greedy");
+        let (first, refused) = attach(&mut greedy, "1", never());
+        assert_eq!(refused, None);
+        assert_eq!(attach(&mut greedy, "2", never()).1, None);
+        for n in 0..3 {
+            let refused = attach(&mut greedy, "3", never()).1;
+            assert_eq!(refused, Some(Condition::ResourceLimitExceeded), "{n}");
+        }
+        assert_eq!(attach(&mut greedy, "4", amqp::wire::Target::at("jobs")).1, None);
+        let mut modest = Engine::connect(address, "modest");
+        assert_eq!(attach(&mut modest, "1", never()).1, None);
+        assert_eq!(seen.terminus_count(), 3);
+        greedy.amqp.sender(first).unwrap().close().unwrap();
+        greedy.settle();
+        wait_until(|| seen.terminus_count() == 2);
+        assert_eq!(attach(&mut greedy, "3", never()).1, None);
+    })
+    .await;
+}
+
 /// L-ATT-10 [2.6.3]: a client that has lost its settings attaches the link without a source, and gets the one that is kept.
 #[tokio::test]
 #[adapter_tests::bounded]

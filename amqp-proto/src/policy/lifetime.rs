@@ -30,6 +30,21 @@ impl TerminusName {
         self.user = user.into();
         self
     }
+
+    /// Returns the owner of the terminus.
+    pub(super) fn owner(&self) -> Owner {
+        match &self.user {
+            Some(user) => Owner::User(user.clone()),
+            None => Owner::Container(self.container.clone()),
+        }
+    }
+}
+
+/// The peer to which a terminus belongs: a user, whatever its containers are called, or a container without a user.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    User(Str),
+    Container(Str),
 }
 
 /// The place of a link: numbers that the caller gives to a connection, to a session on it, and to a link on that, each

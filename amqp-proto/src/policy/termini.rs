@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::lifetime::{Lifetime, LinkPlace, TerminusName};
+use super::lifetime::{Lifetime, LinkPlace, Owner, TerminusName};
 use crate::types::Moment;
 use crate::wire::ExpiryPolicy;
 
@@ -18,6 +18,9 @@ pub enum Claim<T> {
     Attached(LinkPlace),
     /// Nothing is kept of the terminus: it is not wanted, or there are too many.
     Unkept,
+    /// The terminus is wanted, and its peer has as many as its [share](Termini::with_share). Refuse the link with
+    /// [`Condition::ResourceLimitExceeded`](crate::wire::Condition).
+    OverShare,
 }
 
 /// The termini that a server keeps for its peers, each with a value such as a [`LinkState`](crate::LinkState).
@@ -53,12 +56,22 @@ pub enum Claim<T> {
 /// ```
 #[derive(Debug)]
 pub struct Termini<T> {
-    most: usize,
-    most_octets: u64,
+    most: Amount,
+    /// The most of one owner.
+    share: Amount,
     octets: u64,
     kept: BTreeMap<TerminusName, Entry<T>>,
+    /// The amount of each owner.
+    owned: BTreeMap<Owner, Amount>,
     /// The termini that expire, the first at the front.
     expiries: BTreeSet<(Moment, TerminusName)>,
+}
+
+/// A number of termini, and the octets in their values.
+#[derive(Debug, Clone, Copy, Default)]
+struct Amount {
+    termini: usize,
+    octets: u64,
 }
 
 #[derive(Debug)]
@@ -97,7 +110,38 @@ impl Ended {
 impl<T> Termini<T> {
     /// Returns an empty store for at most so many termini, with so many octets in their values.
     pub const fn new(most: usize, most_octets: u64) -> Self {
-        Self { most, most_octets, octets: 0, kept: BTreeMap::new(), expiries: BTreeSet::new() }
+        let most = Amount { termini: most, octets: most_octets };
+        Self {
+            most,
+            share: most,
+            octets: 0,
+            kept: BTreeMap::new(),
+            owned: BTreeMap::new(),
+            expiries: BTreeSet::new(),
+        }
+    }
+
+    /// Sets the most termini of one peer, and the most octets in their values, so that none takes the room of the others.
+    /// A peer is a user, or a container that has shown no user. Default: all that there is room for.
+    ///
+    /// ```
+    /// use amqp_proto::policy::{Claim, LinkPlace, Termini, TerminusName};
+    /// use amqp_proto::wire::Role;
+    ///
+    /// let mut termini = Termini::<()>::new(100, 1 << 20).with_share(1, 1 << 16);
+    /// let mut claim = |container, link| {
+    ///     let name = TerminusName::new(container, link, Role::Sender);
+    ///     let place = LinkPlace { connection: 1, session: 2, link: 3 };
+    ///     termini.claim(&name, place, true)
+    /// };
+    /// assert_eq!(claim("greedy", "a"), Claim::New);
+    /// assert_eq!(claim("greedy", "b"), Claim::OverShare);
+    /// assert_eq!(claim("modest", "b"), Claim::New);
+    /// ```
+    #[must_use]
+    pub const fn with_share(mut self, termini: usize, octets: u64) -> Self {
+        self.share = Amount { termini, octets };
+        self
     }
 
     /// Takes a terminus for a link that the peer attaches. A new one gets a place only if it is `wanted`.
@@ -110,12 +154,17 @@ impl<T> Termini<T> {
             if let Some(at) = entry.expires.take() {
                 self.expiries.remove(&(at, name.clone()));
             }
-            self.octets -= octets;
+            self.release(name, octets);
             return Claim::Kept(value);
         }
-        if !wanted || self.kept.len() >= self.most {
+        if !wanted || self.kept.len() >= self.most.termini {
             return Claim::Unkept;
         }
+        let owned = self.owned.get(&name.owner()).map_or(0, |owned| owned.termini);
+        if owned >= self.share.termini {
+            return Claim::OverShare;
+        }
+        self.owned.entry(name.owner()).or_default().termini += 1;
         let lifetime = Lifetime::LINK;
         let entry = Entry { place, lifetime, ended: Ended::Nothing, value: None, expires: None };
         self.kept.insert(name.clone(), entry);
@@ -133,9 +182,11 @@ impl<T> Termini<T> {
         self.kept.get_mut(name).filter(|entry| entry.place == place && entry.value.is_none())
     }
 
-    /// Returns the number of octets that further values may have.
-    pub fn room(&self) -> u64 {
-        self.most_octets.saturating_sub(self.octets)
+    /// Returns the number of octets that the value of this terminus may have.
+    pub fn room(&self, name: &TerminusName) -> u64 {
+        let owned = self.owned.get(&name.owner()).map_or(0, |owned| owned.octets);
+        let share = self.share.octets.saturating_sub(owned);
+        self.most.octets.saturating_sub(self.octets).min(share)
     }
 
     /// Keeps the value of a terminus whose link is detached, or ends with its session or connection. Returns the value
@@ -149,11 +200,12 @@ impl<T> Termini<T> {
         octets: u64,
         now: Moment,
     ) -> Option<T> {
-        let room = self.room();
+        let room = self.room(name);
         let Some(entry) = self.attached_at(name, place) else { return Some(value) };
         entry.ended = entry.ended.max(Ended::Link);
         entry.value = Some((value, octets));
         self.octets += octets;
+        self.owned.entry(name.owner()).or_default().octets += octets;
         if octets > room {
             return self.remove(name);
         }
@@ -164,6 +216,25 @@ impl<T> Termini<T> {
     pub fn closed(&mut self, name: &TerminusName, place: LinkPlace) {
         if self.attached_at(name, place).is_some() {
             self.kept.remove(name);
+            self.disown(name);
+        }
+    }
+
+    /// Counts octets of a value no longer.
+    fn release(&mut self, name: &TerminusName, octets: u64) {
+        self.octets -= octets;
+        if let Some(owned) = self.owned.get_mut(&name.owner()) {
+            owned.octets -= octets;
+        }
+    }
+
+    /// Counts a terminus no longer.
+    fn disown(&mut self, name: &TerminusName) {
+        let owner = name.owner();
+        let Some(owned) = self.owned.get_mut(&owner) else { return };
+        owned.termini -= 1;
+        if owned.termini == 0 {
+            self.owned.remove(&owner);
         }
     }
 
@@ -209,9 +280,12 @@ impl<T> Termini<T> {
         if let Some(at) = entry.expires {
             self.expiries.remove(&(at, name.clone()));
         }
-        let (value, octets) = entry.value?;
-        self.octets -= octets;
-        Some(value)
+        let value = entry.value.map(|(value, octets)| {
+            self.release(name, octets);
+            value
+        });
+        self.disown(name);
+        value
     }
 
     /// Returns the value of a terminus that has expired, the first one first.
@@ -293,7 +367,10 @@ mod tests {
                 Some(at) => {
                     assert_eq!(termini.poll_expired(after(14 + 10 * begun)), None);
                     assert_eq!(termini.poll_expired(at), Some("state"));
-                    assert_eq!((termini.len(), termini.room(), termini.next_expiry()), (0, 10, None));
+                    assert_eq!(
+                        (termini.len(), termini.room(&name("x")), termini.next_expiry()),
+                        (0, 10, None)
+                    );
                     assert_eq!(termini.claim(&name("x"), place(200), true), Claim::New);
                 }
                 None => assert_eq!(termini.poll_expired(after(1 << 40)), None),
@@ -370,12 +447,42 @@ mod tests {
         // No place is left, and no promised state goes for another one.
         assert_eq!(termini.claim(&name("z"), place(3), true), Claim::Unkept);
         assert_eq!(termini.detached(&name("x"), place(1), "eight", 8, after(0)), None);
-        assert_eq!(termini.room(), 2);
+        assert_eq!(termini.room(&name("y")), 2);
         assert_eq!(termini.detached(&name("y"), place(2), "three", 3, after(0)), Some("three"));
-        assert_eq!((termini.len(), termini.room()), (1, 2));
+        assert_eq!((termini.len(), termini.room(&name("y"))), (1, 2));
         attach(&mut termini, "z", 3, never);
         assert_eq!(termini.detached(&name("z"), place(3), "two", 2, after(0)), None);
         assert_eq!(termini.claim(&name("x"), place(4), true), Claim::Kept("eight"));
-        assert_eq!(termini.room(), 8);
+        assert_eq!(termini.room(&name("x")), 8);
+    }
+
+    // A peer that keeps all it can leaves the others their room, whatever it calls its containers.
+    #[test]
+    fn no_peer_takes_more_than_its_share() {
+        let never = lifetime(ExpiryPolicy::Never, 0);
+        let of = |container: &'static str, link: &'static str, user: Option<&'static str>| {
+            TerminusName::new(container, link, Role::Sender).with_user(user.map(crate::types::Str::from))
+        };
+        let mut termini = Termini::new(4, 100).with_share(2, 30);
+        let names = [of("a", "1", Some("u")), of("b", "2", Some("u"))];
+        for (number, name) in (1..).zip(&names) {
+            assert_eq!(termini.claim(name, place(number), true), Claim::New);
+            termini.attached(name, place(number), never);
+        }
+        assert_eq!(termini.claim(&of("c", "3", Some("u")), place(3), true), Claim::OverShare);
+        assert_eq!(termini.claim(&of("c", "3", Some("u")), place(3), false), Claim::Unkept);
+        assert_eq!(termini.claim(&of("c", "3", None), place(3), true), Claim::New);
+        assert_eq!(termini.detached(&names[0], place(1), "one", 20, after(0)), None);
+        assert_eq!((termini.room(&names[1]), termini.room(&of("c", "3", None))), (10, 30));
+        // What does not fit is not kept, and counts no more.
+        assert_eq!(termini.detached(&names[1], place(2), "two", 11, after(0)), Some("two"));
+        assert_eq!((termini.room(&names[1]), termini.len()), (10, 2));
+        assert_eq!(termini.claim(&names[1], place(4), true), Claim::New);
+        termini.closed(&names[1], place(4));
+        assert_eq!(termini.claim(&names[0], place(5), true), Claim::Kept("one"));
+        assert_eq!(termini.room(&names[0]), 30);
+        termini.closed(&names[0], place(5));
+        termini.closed(&of("c", "3", None), place(3));
+        assert!(termini.is_empty() && termini.owned.is_empty() && termini.octets == 0);
     }
 }

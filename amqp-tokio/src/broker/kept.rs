@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use amqp_proto::policy::{Claim, Lifetime, LinkPlace, Termini, TerminusName};
 use amqp_proto::types::Moment;
+use amqp_proto::wire::{AmqpError, Condition};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -47,7 +48,8 @@ pub(super) enum Link {
 
 impl Kept {
     pub(super) fn new(bounds: &Bounds) -> Self {
-        let termini = Termini::new(bounds.termini, bounds.terminus_octets);
+        let (termini, octets) = bounds.terminus_share;
+        let termini = Termini::new(bounds.termini, bounds.terminus_octets).with_share(termini, octets);
         Self {
             start: Instant::now(),
             longest: bounds.terminus_timeout,
@@ -71,14 +73,18 @@ impl Kept {
 
     /// Takes the end of a link for a client that attaches it. If another link of the client's is attached to it, that one
     /// ends first. Returns `None` if nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// The client has as many ends that outlive their links as it may have.
     pub(super) async fn claim(
         self: &Arc<Self>,
         name: TerminusName,
         place: LinkPlace,
         lifetime: Lifetime,
-    ) -> (Option<Attachment>, Option<Orphan>) {
+    ) -> Result<(Option<Attachment>, Option<Orphan>), AmqpError> {
         let attachment =
-            |orphan| (Some(Attachment { kept: Arc::clone(self), name: name.clone(), place }), orphan);
+            |orphan| Ok((Some(Attachment { kept: Arc::clone(self), name: name.clone(), place }), orphan));
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -87,7 +93,8 @@ impl Kept {
             match claim {
                 Claim::New => return attachment(None),
                 Claim::Kept(orphan) => return attachment(Some(orphan)),
-                Claim::Unkept => return (None, None),
+                Claim::Unkept => return Ok((None, None)),
+                Claim::OverShare => return Err(over_share()),
                 Claim::Attached(other) => self.steal(other),
             }
             changed.await;
@@ -199,7 +206,7 @@ impl Attachment {
     /// Keeps the end of the link, which is over. If there is not enough room, its messages are not kept with it.
     pub(super) fn keep(self, mut orphan: Orphan) {
         let (Orphan::Source(state, _) | Orphan::Target(state, _)) = &mut orphan;
-        let room = self.kept.lock().termini.room();
+        let room = self.kept.lock().termini.room(&self.name);
         if octets(state) > room {
             state.drop_messages();
         }
@@ -220,6 +227,11 @@ impl Drop for Attachment {
         drop(link);
         self.kept.look_after();
     }
+}
+
+fn over_share() -> AmqpError {
+    let words = "the client has as many links that outlive their connection as it may have";
+    AmqpError::new(Condition::ResourceLimitExceeded).with_description(words)
 }
 
 fn octets(state: &LinkState) -> u64 {

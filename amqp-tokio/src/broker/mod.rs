@@ -345,6 +345,17 @@ impl BrokerBuilder {
         self
     }
 
+    /// Sets the most sources and targets that outlive their links which one client has, and the most octets of their
+    /// unsettled deliveries while they are not attached. Default: 100, and 16 MiB.
+    ///
+    /// A client is a user, or a container if the broker has no users. A further link that asks to outlive its connection
+    /// is refused with `resource-limit-exceeded`; a link that does not ask is accepted.
+    #[must_use]
+    pub fn with_terminus_share(mut self, termini: usize, octets: u64) -> Self {
+        self.bounds.terminus_share = (termini, octets);
+        self
+    }
+
     /// Sets the longest time that a source or target outlives the event of its expiry policy. The answer to a link that
     /// asks for more has this time, rounded down to seconds. Default: 1 hour.
     #[must_use]

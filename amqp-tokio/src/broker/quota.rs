@@ -26,6 +26,8 @@ pub(super) struct Bounds {
     pub(super) termini: usize,
     /// The most octets that are kept with them.
     pub(super) terminus_octets: u64,
+    /// The most of them, and of these octets, that one client has.
+    pub(super) terminus_share: (usize, u64),
     /// The longest time that one outlives its link.
     pub(super) terminus_timeout: Duration,
     /// The most connections that `serve` has open at a time.
@@ -45,6 +47,7 @@ impl Default for Bounds {
             annotation_octets: 4_096,
             termini: 1_000,
             terminus_octets: 64 << 20,
+            terminus_share: (100, 16 << 20),
             terminus_timeout: Duration::from_secs(3_600),
             clients: 1_000,
         }

@@ -143,8 +143,8 @@ impl Client {
         session: u64,
         attach: Option<&Attach>,
         lifetime: Lifetime,
-    ) -> (Option<Attachment>, Option<Orphan>) {
-        let Some(attach) = attach else { return (None, None) };
+    ) -> Result<(Option<Attachment>, Option<Orphan>), AmqpError> {
+        let Some(attach) = attach else { return Ok((None, None)) };
         let role = if attach.role == Role::Sender { Role::Receiver } else { Role::Sender };
         // A copy of the name does not keep the frame's buffer.
         let name = TerminusName::new(self.container.clone(), Str::from(attach.name.as_str()), role);
@@ -158,7 +158,10 @@ impl Client {
             Some(Terminus::Target(target)) => self.kept.granted(termini::target_lifetime(target)),
             _ => Lifetime::LINK,
         };
-        let (attachment, orphan) = self.claim(session, attach.as_ref(), lifetime).await;
+        let (attachment, orphan) = match self.claim(session, attach.as_ref(), lifetime).await {
+            Ok(claimed) => claimed,
+            Err(error) => return Err(refuse(OfferedLink::Receiver(link), error)),
+        };
         let (state, end) = match orphan {
             Some(Orphan::Target(state, end)) if is_same_target(&end.target, asked.as_ref()) => {
                 (Some(state), Ok(*end))
@@ -196,7 +199,10 @@ impl Client {
         let lifetime = asked
             .as_ref()
             .map_or(Lifetime::LINK, |source| self.kept.granted(termini::source_lifetime(source)));
-        let (attachment, orphan) = self.claim(session, attach.as_ref(), lifetime).await;
+        let (attachment, orphan) = match self.claim(session, attach.as_ref(), lifetime).await {
+            Ok(claimed) => claimed,
+            Err(error) => return Err(refuse(OfferedLink::Sender(link), error)),
+        };
         let (state, end) = match orphan {
             Some(Orphan::Source(state, end)) if is_same_source(&end.source, asked.as_ref()) => {
                 (Some(state), Ok(*end))
