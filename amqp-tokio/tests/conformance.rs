@@ -17,16 +17,12 @@ use suite::report;
 use suite::run::{Contact, Done, has_sasl, run};
 
 /// The rules that cannot be tried with this broker.
-const NOT_TRIED: [(&str, &str); 6] = [
+const NOT_TRIED: [(&str, &str); 4] = [
     ("C-CLOSE-06", "it does not wait for the answer to a close with an error"),
     ("L-ATT-08", "it refuses a link with an unknown filter"),
     ("L-MSG-02", "its messages may have 64 MiB"),
-    ("X-DECL-03", "it has no transactions"),
-    ("X-DISC-01", "it has no transactions"),
-    ("X-DISC-03", "it has no transactions"),
+    ("X-CTL-05", "it has a coordinator"),
 ];
-/// Those of whose rules other cases are tried.
-const WITHOUT_TRANSACTIONS: [&str; 2] = ["X-POST-03", "X-POST-04"];
 
 /// The deviations that are known, which some runs show.
 const KNOWN: [(&str, &str); 2] = [
@@ -76,9 +72,7 @@ async fn the_broker_conforms() {
         let is_excused = match &done.played {
             Ok(()) => true,
             Err(Stop::Deviates { .. }) => KNOWN.iter().any(|(known, _)| *known == id),
-            Err(Stop::NotTried(_)) => {
-                NOT_TRIED.iter().any(|(known, _)| *known == id) || WITHOUT_TRANSACTIONS.contains(&id)
-            }
+            Err(Stop::NotTried(_)) => NOT_TRIED.iter().any(|(known, _)| *known == id),
         };
         assert!(is_excused, "{id}: {}\n\n{text}", done.case.title);
     }
@@ -106,8 +100,8 @@ fn nonsense_is_survived() {
                 std::thread::spawn(move || io::copy(&mut socket, &mut io::sink()));
             }
         });
-        let quick = Duration::from_millis(50);
-        let times = Times { answer: quick, quiet: quick, case: Duration::from_secs(2), idle: quick };
+        let quick = Duration::from_millis(20);
+        let times = Times { answer: quick, quiet: quick, case: Duration::from_millis(400), idle: quick };
         let target = Target { login: None, sasl, node: "n".into(), times };
         let connect =
             || -> io::Result<Contact> { Ok(Contact { socket: TcpStream::connect(address)?, program: None }) };
