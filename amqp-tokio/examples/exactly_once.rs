@@ -27,6 +27,7 @@ use amqp_tokio::types::{DeliveryTag, Limits};
 use amqp_tokio::wire::{ExpiryPolicy, Outcome, ReceiverSettleMode};
 use amqp_tokio::{Connection, ConnectionOptions, LinkState, Resumed, Sender};
 use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
 use tokio::time::sleep;
 
 /// The number of messages.
@@ -175,11 +176,22 @@ async fn serve(file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Sends each message exactly once, although the sending process is killed.
+#[derive(Parser)]
+struct Options {
+    /// The URL of the broker, for the child process that sends.
+    #[arg(hide = true, requires = "file")]
+    url: Option<String>,
+    /// The file of the child process.
+    #[arg(hide = true)]
+    file: Option<PathBuf>,
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [url, file] = &arguments[..] {
-        return send(url, Path::new(file)).await;
+    let options = Options::parse();
+    if let (Some(url), Some(file)) = (options.url, options.file) {
+        return send(&url, &file).await;
     }
     let file = env::temp_dir().join(format!("amqp-exactly-once-{}", process::id()));
     let done = serve(&file).await;
