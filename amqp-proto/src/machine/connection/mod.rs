@@ -286,13 +286,16 @@ impl Machine {
     }
 
     fn pop_event(&mut self) -> Option<Event> {
-        let event = self.endpoints.fx.events.pop_front()?;
-        if let Event::Lost { delivery, .. } = &event
-            && self.endpoints.transactions.is_some()
-            && self.endpoints.lose_work(*delivery)
-        {
-            return self.pop_event();
-        }
+        let event = loop {
+            let event = self.endpoints.fx.events.pop_front()?;
+            if let Event::Lost { delivery, .. } = &event
+                && self.endpoints.transactions.is_some()
+                && self.endpoints.lose_work(*delivery)
+            {
+                continue;
+            }
+            break event;
+        };
         let mut event = self.shown(event);
         match &mut event {
             Event::LinkDetached { link, unread, .. } => *unread = self.endpoints.forget_link(*link),
