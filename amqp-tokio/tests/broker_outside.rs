@@ -3,8 +3,8 @@
 
 use amqp_tokio::wire::Outcome;
 use amqp_tokio::{
-    Connection, Delivery, LinkState, Listener, OfferedLink, OfferedReceiver, OfferedSender, Receiver,
-    Resumed, Sender, SentOutcomes, Session,
+    CommitRequest, Connection, Coordinator, CoordinatorEvent, Delivery, LinkState, Listener, OfferedLink,
+    OfferedReceiver, OfferedSender, Receiver, Resumed, Sender, SentOutcomes, Session,
 };
 
 #[path = "../src/broker/mod.rs"]
