@@ -525,7 +525,9 @@ fn outcomes_in_transactions_are_bounded() {
     for number in 0..2 {
         let sent = peer.wire.engine.sender(out).unwrap().send("a").unwrap();
         peer.retire(number, true, &outcome_in(0, ACCEPTED));
-        let told = peer.wire.events();
+        let mut told = peer.wire.events();
+        // The settlement makes room for another message.
+        told.retain(|event| !matches!(event, Event::Sendable(_)));
         assert_eq!(told.is_empty(), number == 0, "{told:?}");
         assert!(peer.wire.engine.delivery(sent).is_err());
     }

@@ -47,18 +47,25 @@ impl Endpoints {
         }
         let permitted = self.permitted(index, octets, options);
         if !matches!(permitted, Ok(Permit { follows: false, .. })) {
-            self.make_way(index, permitted.as_ref().err());
+            self.make_way(index, options, permitted.as_ref().err());
         }
         permitted
     }
 
     /// Makes a refused sender wait, or writes the frames that must come first.
     #[cold]
-    fn make_way(&mut self, index: LinkIx, refusal: Option<&SendError>) {
+    fn make_way(&mut self, index: LinkIx, options: &SendOptions, refusal: Option<&SendError>) {
         use SendError::{Full, Incomplete, Kept, NoCredit, Unsettled, WindowClosed};
         match refusal {
-            Some(NoCredit | WindowClosed | Full | Incomplete) => self.wait_to_send(index),
-            Some(Unsettled(_) | Kept(_)) => self.wait_for_settlement(index),
+            Some(error @ (NoCredit | WindowClosed | Full | Incomplete | Unsettled(_) | Kept(_))) => {
+                if let Some(LinkEnd::Sender(sender)) = self.links.at(index).map(|link| &mut link.end) {
+                    sender.sends_settled = options.settled == Some(true);
+                }
+                match error {
+                    Unsettled(_) | Kept(_) => self.wait_for_settlement(index),
+                    _ => self.wait_to_send(index),
+                }
+            }
             Some(_) => {}
             None => {
                 self.write_before_transfer();
@@ -94,7 +101,6 @@ impl Endpoints {
             return Err(SendError::Detached);
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return Err(SendError::Detached) };
-        sender.sends_settled = options.settled == Some(true);
         if sender.sending.is_some() {
             return Err(SendError::Incomplete);
         }
@@ -154,6 +160,7 @@ impl Endpoints {
             sender.tag_used();
             permit.tag = sender.next_tag();
         }
+        sender.sends_settled = options.settled == Some(true);
         Ok(permit)
     }
 

@@ -1,7 +1,5 @@
 //! The limit on unsettled deliveries: senders that wait until a delivery is settled.
 
-use alloc::vec::Vec;
-
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::link::{LinkEnd, SendingEnd};
@@ -37,7 +35,7 @@ impl Endpoints {
         sender.told = false;
         if !sender.is_crowded_out {
             sender.is_crowded_out = true;
-            session.crowded_out.push(index);
+            session.crowded_out.push_back(index);
         }
     }
 
@@ -47,15 +45,18 @@ impl Endpoints {
     pub(crate) fn look_settled(&mut self, index: SessionIx) {
         let limit = self.limits.unsettled();
         let session = self.sessions.at(index).filter(|session| !session.crowded_out.is_empty());
-        if let Some(session) = session.filter(|session| session.sent.live() < limit) {
-            let crowded_out = core::mem::take(&mut session.crowded_out);
-            self.let_in(crowded_out);
+        if session.is_some_and(|session| session.sent.live() < limit) {
+            self.let_in(index);
         }
     }
 
+    /// Lets each sender that waits now try once. The list keeps its memory, so that waiting again allocates nothing.
     #[cold]
-    fn let_in(&mut self, crowded_out: Vec<LinkIx>) {
-        for index in crowded_out {
+    fn let_in(&mut self, session: SessionIx) {
+        let waiting = self.sessions.at(session).map_or(0, |session| session.crowded_out.len());
+        for _ in 0..waiting {
+            let first = self.sessions.at(session).and_then(|session| session.crowded_out.pop_front());
+            let Some(index) = first else { return };
             let Some(link) = self.links.at(index) else { continue };
             let key = SenderKey(link.key);
             let LinkEnd::Sender(sender) = &mut link.end else { continue };

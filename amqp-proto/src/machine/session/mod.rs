@@ -25,7 +25,6 @@ mod window;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
-use alloc::vec::Vec;
 
 pub(crate) use window::{IncomingWindow, OutgoingWindow};
 
@@ -83,7 +82,7 @@ pub(crate) struct Session {
     /// The indexes of senders that wait for the window to open.
     pub(crate) waiting: VecDeque<LinkIx>,
     /// The indexes of senders that wait until a delivery is settled, since no more can be unsettled.
-    pub(crate) crowded_out: Vec<LinkIx>,
+    pub(crate) crowded_out: VecDeque<LinkIx>,
     /// The peer's begin, encoded, which is smaller than decoded.
     pub(crate) begin: Box<[u8]>,
     /// The extensions that this end desires.
@@ -120,7 +119,7 @@ impl Session {
             leaves: false,
             unsent: None,
             waiting: VecDeque::new(),
-            crowded_out: Vec::new(),
+            crowded_out: VecDeque::new(),
             begin: Box::default(),
             desired: Box::default(),
             reason: None,

@@ -272,5 +272,6 @@ impl<'a> Play<'a> {
 
 /// Returns whether the send was refused for a lack that ends, which the engine reports by an event.
 fn waits(error: &SendError) -> bool {
-    matches!(error, SendError::NoCredit | SendError::WindowClosed | SendError::Full | SendError::Incomplete)
+    use SendError::{Full, Incomplete, Kept, NoCredit, Unsettled, WindowClosed};
+    matches!(error, NoCredit | WindowClosed | Full | Incomplete | Unsettled(_) | Kept(_))
 }
