@@ -25,13 +25,8 @@ const NOT_TRIED: [(&str, &str); 4] = [
 ];
 
 /// The deviations that are known, which some runs show.
-const KNOWN: [(&str, &str); 2] = [
-    ("C-CLOSE-02", "it ends the stream without waiting for the answer to a close with an error"),
-    (
-        "L-DET-03",
-        "it closes a link that the client has detached by attaching it again, which crosses the client's next attach",
-    ),
-];
+const KNOWN: [(&str, &str); 1] =
+    [("C-CLOSE-02", "it ends the stream without waiting for the answer to a close with an error")];
 
 fn times() -> Times {
     Times {

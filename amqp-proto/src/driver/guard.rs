@@ -76,9 +76,21 @@ impl<W: Wake> Drop for SessionGuard<W> {
 pub(crate) struct LinkGuard<W: Wake> {
     pub(crate) session: Arc<SessionGuard<W>>,
     pub(crate) slot: Key,
+    /// `true` if the peer has attached the link first, so that its name is the peer's.
+    is_peers: bool,
 }
 
 impl<W: Wake> LinkGuard<W> {
+    /// Returns the guard of a link that this end attaches.
+    pub(super) fn new(session: Arc<SessionGuard<W>>, slot: Key) -> Self {
+        Self { session, slot, is_peers: false }
+    }
+
+    /// Returns the guard of a link that the peer has attached first.
+    pub(super) fn of_peer(session: Arc<SessionGuard<W>>, slot: Key) -> Self {
+        Self { session, slot, is_peers: true }
+    }
+
     pub(crate) fn hub(&self) -> &Hub<W> {
         self.session.hub()
     }
@@ -90,8 +102,10 @@ impl<W: Wake> Drop for LinkGuard<W> {
             state.release_untaken(self.slot);
             state.forget_link_due(self.slot);
             let gone = state.links.remove(self.slot);
-            // A detached link is closed, too, so that its name is free again, unless the peer may resume it.
-            let closes = |link: &&LinkState<W>| link.resumption.is_none() || link.ended.is_none();
+            // A detached link is closed, too, so that its name is free again. A link of the peer is not: the peer may
+            // attach it again, which would cross that [2.6.4].
+            let closes =
+                |link: &&LinkState<W>| link.ended.is_none() || !self.is_peers && link.resumption.is_none();
             if let Some(key) = gone.as_ref().filter(closes).and_then(|link| link.key) {
                 let _ = either_end!(state.engine, key, mut link => link.close());
             }

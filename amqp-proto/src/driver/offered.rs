@@ -145,7 +145,7 @@ impl<A: Adapter> OfferedLink<A> {
         slot: Key,
     ) -> Option<Self> {
         let key = state.links.get(slot)?.key?;
-        let guard = LinkGuard { session: Arc::clone(session), slot };
+        let guard = LinkGuard::of_peer(Arc::clone(session), slot);
         Some(match key {
             LinkKey::Sender(_) => Self::Sender(OfferedSender { guard }),
             LinkKey::Receiver(_) => Self::Receiver(OfferedReceiver { guard }),

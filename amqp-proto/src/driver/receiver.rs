@@ -52,7 +52,7 @@ impl<W: Wake> Receiver<W> {
             let saved = settings.state.as_deref().cloned();
             state.attach(session.slot, name, LinkOptions::Receiver(options), saved)
         })?;
-        Ok(Self::new(LinkGuard { session, slot }))
+        Ok(Self::new(LinkGuard::new(session, slot)))
     }
 
     /// Waits until the peer has attached the link, too.

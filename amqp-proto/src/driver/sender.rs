@@ -65,7 +65,7 @@ impl<W: Wake> Sender<W> {
             };
             Ok::<_, Error>((slot, ids))
         })?;
-        Ok(Self { send_timeout: settings.send_timeout, ids, ..Self::new(LinkGuard { session, slot }) })
+        Ok(Self { send_timeout: settings.send_timeout, ids, ..Self::new(LinkGuard::new(session, slot)) })
     }
 
     /// Waits until the peer has attached the link, too.

@@ -52,7 +52,7 @@ impl<W: Wake> Session<W> {
         let options = SenderOptions::to_coordinator(Coordinator::default());
         let slot =
             hub.with(|state| state.attach(this.guard.slot, None, LinkOptions::Sender(options), None))?;
-        let control = Sender::new(LinkGuard { session: this.guard.clone(), slot });
+        let control = Sender::new(LinkGuard::new(this.guard.clone(), slot));
         *place = Some(control.clone());
         Ok(control)
     }
