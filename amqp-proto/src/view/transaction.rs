@@ -5,7 +5,7 @@ use crate::types::{LinkKey, TransactionId, TransactionKey};
 use crate::wire::AmqpError;
 
 /// A transaction that is not over: one that this end has declared, as the controller, or one that the peer has declared
-/// at this end's coordinator [4].
+/// at this end's coordinator [4.1].
 ///
 /// # The controller
 ///

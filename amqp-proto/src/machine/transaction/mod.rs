@@ -1,4 +1,4 @@
-//! Transactions: the controller that declares and discharges them, and the coordinator that answers [4].
+//! Transactions: the controller that declares and discharges them, and the coordinator that answers [4.1].
 //!
 //! # The automaton of a transaction
 //!
