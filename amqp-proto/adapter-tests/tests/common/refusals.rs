@@ -101,7 +101,7 @@ impl Refusal {
     /// Returns the URL and the options of the client.
     pub(crate) fn client(&self, at: SocketAddr) -> (String, ConnectionOptions) {
         // Only a server that does not answer is waited for.
-        let span = if self.kind == ErrorKind::TimedOut { 50 } else { 30_000 };
+        let span = if self.kind == ErrorKind::TimedOut { 1_000 } else { 30_000 };
         let options = ConnectionOptions::new().with_open_timeout(Duration::from_millis(span));
         (format!("amqp://me:secret@{at}/jobs"), options)
     }
