@@ -1,10 +1,13 @@
 //! Transactions, from end to end: the client's handles, and a server that coordinates.
 
+use super::common::engine::Engine;
+use super::common::port::Port;
 use super::common::{next_receiver, next_session, pair, pair_with};
-use crate::adapter::{self, both, spawn};
-use crate::amqp::config::{OnDrop, ReceiverOptions};
+use crate::adapter::{self, both, on_thread, spawn};
+use crate::amqp::config::{OnDrop, ReceiverOptions, SenderOptions};
+use crate::amqp::proto::Event;
 use crate::amqp::types::TransactionId;
-use crate::amqp::wire::{AmqpError, Condition, Outcome, Terminus};
+use crate::amqp::wire::{AmqpError, Condition, Coordinator as CoordinatorTarget, Outcome, Terminus};
 use crate::amqp::{
     Acceptor, CommitRequest, Connection, ConnectionOptions, Coordinator, CoordinatorEvent, Error, ErrorKind,
     OfferedLink, Receiver, Sender, Session, Transaction,
@@ -283,4 +286,49 @@ async fn a_kept_message_stays_unsettled() {
     receiver.accept(key).unwrap();
     assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
     drop(ends);
+}
+
+/// A peer that declares and rolls back while the application takes no report loses its control link: the reports are
+/// bounded.
+#[adapter::test]
+async fn reports_that_nobody_takes_are_bounded() {
+    let port = Port::bind();
+    let address = port.address();
+    let client = on_thread(move || {
+        let mut client = Engine::connect(address, "client");
+        let options = SenderOptions::to_coordinator(CoordinatorTarget::default());
+        let mut session = client.amqp.session(client.session).unwrap();
+        let control = session.attach_sender("control", options).unwrap();
+        client.until(|event| matches!(event, Event::LinkAttached(_)).then_some(()));
+        let ended = |event: &Event| match event {
+            Event::LinkDetached { reason, .. } => Some(reason.error.clone().unwrap().condition),
+            _ => None,
+        };
+        for _ in 0..5_000 {
+            let Ok(mut control) = client.amqp.sender(control) else { break };
+            let Ok(transaction) = control.declare() else { break };
+            let declared = client.until(|event| match event {
+                Event::Declared(_) => Some(true),
+                Event::Undeclared { .. } => Some(false),
+                _ => None,
+            });
+            if !declared {
+                return client.until(ended);
+            }
+            let Ok(mut transaction) = client.amqp.transaction(transaction) else { break };
+            transaction.rollback(None).unwrap();
+            client.until(|event| matches!(event, Event::RolledBack { .. }).then_some(()));
+        }
+        client.until(ended)
+    });
+    let (server, _cable) = port.accept().await;
+    let session = next_session(&server).await;
+    let coordinator = next_coordinator(&session).await;
+    assert_eq!(client.join().await.unwrap(), Condition::ResourceLimitExceeded);
+    let mut taken = 0;
+    while let Ok(Some(_)) = coordinator.next().await {
+        taken += 1;
+    }
+    // The client may have made one more before it saw the end.
+    assert!((4_097..=4_098).contains(&taken), "{taken}");
 }

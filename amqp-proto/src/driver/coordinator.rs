@@ -20,6 +20,8 @@ use crate::wire::{AmqpError, Condition};
 /// [state](super::Delivery::state) names the transaction. The application keeps each back until the commit, and gives it
 /// an outcome at once: the peer gets it as the outcome at the commit. The outcomes that the peer gives in a transaction
 /// arrive at the commit, as if they were given then.
+///
+/// If more than 4,096 reports wait to be taken, the link is closed with `amqp:resource-limit-exceeded`.
 #[derive(Debug)]
 pub struct Coordinator<W: Wake> {
     guard: Arc<LinkGuard<W>>,
@@ -45,6 +47,17 @@ impl Reports {
     pub(super) fn push(&mut self, news: News) {
         self.0.push_back(news);
     }
+
+    /// Adds the report of a rollback, in place of the others about the transaction.
+    pub(super) fn push_rolled_back(&mut self, id: TransactionId) {
+        self.0.retain(|news| news.id() != id);
+        self.0.push_back(News::RolledBack(id));
+    }
+
+    /// Returns the number of reports that wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// A report, while it waits to be taken.
@@ -53,6 +66,14 @@ pub(crate) enum News {
     Declared(TransactionId),
     Commit(TransactionKey, TransactionId),
     RolledBack(TransactionId),
+}
+
+impl News {
+    fn id(&self) -> TransactionId {
+        match self {
+            Self::Declared(id) | Self::Commit(_, id) | Self::RolledBack(id) => *id,
+        }
+    }
 }
 
 impl<W: Wake> Coordinator<W> {

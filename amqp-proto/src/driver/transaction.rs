@@ -5,6 +5,8 @@ use core::task::Poll;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::delivery::Delivery;
+use super::guard::LinkGuard;
+use super::hub::Hub;
 use super::recipe::LinkOptions;
 use super::sender::Sender;
 use super::session::Session;
@@ -17,8 +19,6 @@ use crate::config::SenderOptions;
 use crate::machine::{Reason, TransactionError};
 use crate::types::{Key, TransactionId, TransactionKey};
 use crate::wire::{AmqpError, Condition, Coordinator, Modified, Outcome, Rejected};
-
-use super::guard::LinkGuard;
 
 /// A transaction that this end has declared.
 ///
@@ -103,7 +103,7 @@ impl<W: Wake> Transaction<W> {
         Ok(message.into().with_transaction(this.id()))
     }
 
-    fn check(&self, hub: &super::hub::Hub<W>) -> Result<()> {
+    fn check(&self, hub: &Hub<W>) -> Result<()> {
         if core::ptr::eq(hub, self.control.guard.hub()) {
             return Ok(());
         }

@@ -8,8 +8,11 @@ use super::state::State;
 use super::wake::Wake;
 use crate::client::CloseReason;
 use crate::machine::Event;
-use crate::types::{Key, TransactionId, TransactionKey};
-use crate::wire::AmqpError;
+use crate::types::{Key, LinkKey, ReceiverKey, TransactionId, TransactionKey};
+use crate::wire::{AmqpError, Condition};
+
+/// The most reports of a control link that wait to be taken.
+const REPORTS: usize = 4096;
 
 /// The transactions of a connection that have a handle.
 #[derive(Debug, Default)]
@@ -91,17 +94,32 @@ impl<W: Wake> State<W> {
             self.transactions.coordinated.insert(key, (slot, id));
         }
         let Some((slot, id)) = self.transactions.coordinated.get(&key).copied() else { return };
-        let news = match event {
-            Event::Declared(_) => News::Declared(id),
-            Event::Discharge(_) => News::Commit(key, id),
-            _ => {
-                self.transactions.coordinated.remove(&key);
-                News::RolledBack(id)
-            }
-        };
-        if let Some(link) = self.links.get_mut(slot) {
-            link.reports.get_or_insert_default().push(news);
-            link.line.wake_all(&mut self.wakes);
+        let is_over = !matches!(event, Event::Declared(_) | Event::Discharge(_));
+        if is_over {
+            self.transactions.coordinated.remove(&key);
+        }
+        let Some(link) = self.links.get_mut(slot) else { return };
+        let reports = link.reports.get_or_insert_default();
+        match event {
+            Event::Declared(_) => reports.push(News::Declared(id)),
+            Event::Discharge(_) => reports.push(News::Commit(key, id)),
+            _ => reports.push_rolled_back(id),
+        }
+        let is_behind = reports.len() > REPORTS;
+        link.line.wake_all(&mut self.wakes);
+        if is_behind && let Some(LinkKey::Receiver(control)) = link.key {
+            self.end_behind(control);
+        }
+    }
+
+    /// Ends a control link whose peer makes transactions faster than the application takes their reports.
+    #[cold]
+    fn end_behind(&mut self, control: ReceiverKey) {
+        let words = "the application does not keep up with the transactions of the control link";
+        let error = AmqpError::new(Condition::ResourceLimitExceeded).with_description(words);
+        if let Ok(mut control) = self.engine.receiver(control) {
+            // A link that is ending already needs nothing.
+            let _ = control.close_with(error);
         }
     }
 
