@@ -1,9 +1,14 @@
 //! The fate of messages that are not taken when their link ends.
 
-use super::common::{link, link_on_session};
-use crate::adapter::{self, both, pause};
+use std::sync::mpsc;
+
+use super::common::engine::Engine;
+use super::common::port::Port;
+use super::common::{link, link_on_session, next_receiver, next_session};
+use crate::adapter::{self, both, on_thread, pause};
 use crate::amqp::config::ReceiverOptions;
-use crate::amqp::wire::Outcome;
+use crate::amqp::proto::Event;
+use crate::amqp::wire::{Outcome, Target};
 use crate::amqp::{Delivery, Error, Outgoing, Receiver, Sender, Sent};
 
 /// L-CLOSE-01 [2.6.6]: messages sent before the peer's close can be received after it.
@@ -43,6 +48,37 @@ async fn l_close_01_messages_before_the_peers_close_are_read() {
         assert_eq!(stream.accept().is_ok(), settled);
     }
     assert!(receiver.recv_reader().await.unwrap().is_none());
+}
+
+/// L-DET-03 [2.6.4]: a link that the peer has detached is the peer's to attach again. To drop its handle writes nothing
+/// that would cross that.
+#[adapter::test]
+async fn l_det_03_a_dropped_handle_leaves_a_detached_link_to_the_peer() {
+    let port = Port::bind();
+    let address = port.address();
+    let (dropped, when) = mpsc::channel();
+    let client = on_thread(move || {
+        let mut client = Engine::connect(address, "client");
+        let link = client.sender(Target::at("jobs"), None);
+        client.amqp.sender(link).unwrap().detach().unwrap();
+        client.until(|event| matches!(event, Event::LinkDetached { .. }).then_some(()));
+        when.recv().unwrap();
+        // What the server has written is there, but not read.
+        let again = client.sender(Target::at("jobs"), None);
+        client.send(again, "a job");
+        client.settle();
+    });
+    let (server, _cable) = port.accept().await;
+    let session = next_session(&server).await;
+    let receiver = next_receiver(&session, ReceiverOptions::new()).await;
+    receiver.closed().await;
+    drop(receiver);
+    dropped.send(()).unwrap();
+    let receiver = next_receiver(&session, ReceiverOptions::new()).await;
+    let delivery = receiver.recv().await.unwrap().unwrap();
+    assert_eq!(delivery.message().unwrap().body().unwrap().as_str(), Some("a job"));
+    delivery.accept().unwrap();
+    client.join().await.unwrap();
 }
 
 /// L-DET-01 [2.6.4]: on a detached link, messages stay, and their outcomes are sent.
