@@ -286,3 +286,28 @@ fn t_credit_15_a_settlement_makes_room_for_kept_octets() {
     wire.peer_sends(accepted(1));
     assert_eq!(wire.events()[1..], [Event::Sendable(link)]);
 }
+
+/// T-CREDIT-15: a peer that attaches and detaches links whose sender waits does not make the list of those grow: for a
+/// settlement, or for the session's window.
+#[test]
+fn t_credit_15_ended_links_do_not_wait() {
+    for (unsettled, window, refusal) in [(1, 9, SendError::Unsettled(1)), (9, 0, SendError::WindowClosed)] {
+        let limits = Limits::DEFAULT.with_unsettled(unsettled);
+        let mut wire = Wire::begun_with(limits, SessionOptions::new(), 9);
+        let first = wire.sender(SenderOptions::new(), 9);
+        wire.engine.sender(first).unwrap().send("x").unwrap();
+        let cycle = |wire: &mut Wire| {
+            let link = wire.sender_on(1, "again", SenderOptions::new(), 9);
+            wire.peer_sends(flow(Some(1), window, 0, 2048)).events();
+            assert_eq!(wire.engine.sender(link).unwrap().send("x"), Err(refusal.clone()));
+            wire.peer_sends(detach(1, true)).events();
+            wire.octets();
+        };
+        (0..100).for_each(|_| cycle(&mut wire));
+        let cost = allocation_counter::measure(|| (0..2_000).for_each(|_| cycle(&mut wire)));
+        assert!(cost.bytes_current < 1_024, "{refusal}: {cost:?}");
+        wire.peer_sends(accepted(0)).events();
+        wire.peer_sends(flow(Some(1), 9, 0, 2048));
+        wire.engine.sender(first).unwrap().send("x").unwrap();
+    }
+}

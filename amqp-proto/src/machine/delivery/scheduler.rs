@@ -7,10 +7,12 @@ use bytes::{Buf, Bytes};
 use crate::codec::to_usize;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
-use crate::machine::link::{Link, LinkEnd, Sending, SendingEnd};
+use crate::machine::link::{Link, LinkEnd, Sender, Sending, SendingEnd};
 use crate::types::{LinkIx, SenderKey, SessionIx};
 use crate::wire::Transfer;
 
+/// The number of entries of ended links that a short list may have.
+const FEW: usize = 64;
 /// The octets of a frame before its performative.
 pub(super) const FRAME_HEADER: usize = 8;
 
@@ -36,6 +38,7 @@ impl Endpoints {
         if session.outgoing.left() <= reserved {
             sender.waits = true;
             session.waiting.push_back(index);
+            self.forget_ended_senders(index);
         } else if is_crowded_out {
             self.wait_for_settlement(index);
         } else {
@@ -61,6 +64,29 @@ impl Endpoints {
             }
         }
         is_sendable
+    }
+
+    /// Drops what ended links have left in the lists of their session's waiting senders, once that may be the larger
+    /// part. A new link may have the index of an ended one.
+    pub(super) fn forget_ended_senders(&mut self, index: LinkIx) {
+        let Some(link) = self.links.peek(index) else { return };
+        let Some(session) = self.sessions.get_mut(link.session) else { return };
+        let most = 2 * session.links.len() + FEW;
+        for (list, waits) in [
+            (&mut session.waiting, (|sender| &mut sender.waits) as fn(&mut Sender) -> &mut bool),
+            (&mut session.crowded_out, |sender| &mut sender.is_crowded_out),
+        ] {
+            if list.len() > most {
+                let links = &mut self.links;
+                let mut is_waiting = |index: LinkIx, then| match links.at(index).and_then(Link::sender) {
+                    Some(sender) => core::mem::replace(waits(sender), then),
+                    None => false,
+                };
+                // Each once, also if two entries have the same index.
+                list.retain(|index| is_waiting(*index, false));
+                list.iter().for_each(|index| _ = is_waiting(*index, true));
+            }
+        }
     }
 
     /// Frees the room in a session for deliveries whose link has ended.
@@ -178,6 +204,7 @@ impl Endpoints {
             self.blocked.push_back(index);
         } else {
             session.waiting.push_back(index);
+            self.forget_ended_senders(index);
         }
         is_open
     }

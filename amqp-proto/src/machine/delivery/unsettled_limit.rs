@@ -36,6 +36,7 @@ impl Endpoints {
         if !sender.is_crowded_out {
             sender.is_crowded_out = true;
             session.crowded_out.push_back(index);
+            self.forget_ended_senders(index);
         }
     }
 
