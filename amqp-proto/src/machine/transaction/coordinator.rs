@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use super::{Stage, Transaction};
+use crate::codec::DecodeError;
 use crate::config::ReceiverOptions;
 use crate::machine::command_error::{LinkError, TransactionError};
 use crate::machine::delivery::Delivery;
@@ -11,7 +12,7 @@ use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault};
 use crate::machine::link::{EndOptions, decode};
 use crate::machine::reason::Reason;
-use crate::types::{DeliveryKey, Key, LinkIx, Symbol, TransactionId, TransactionIx, TransactionKey};
+use crate::types::{DeliveryKey, Key, Limits, LinkIx, Symbol, TransactionId, TransactionIx, TransactionKey};
 use crate::wire::{
     AmqpError, Condition, Coordinator, Declare, Declared, Discharge, Outcome, Rejected, SectionKind, Terminus,
 };
@@ -142,7 +143,7 @@ impl Endpoints {
             return Err(TransactionError::RollbackOnly);
         }
         let one = self.transactions.as_deref_mut().and_then(|transactions| transactions.remove(key));
-        self.apply(one.into_iter().flat_map(|one| one.retired));
+        self.apply(one.map(|one| one.retired).unwrap_or_default());
         self.answer_request(link, request, &Outcome::Accepted);
         Ok(())
     }
@@ -244,10 +245,9 @@ impl Endpoints {
 }
 
 /// Reads the body of a message to the coordinator: one amqp-value. Its other sections are ignored [4.2].
-fn read(delivery: &Delivery, limits: &crate::types::Limits) -> Result<Request, AmqpError> {
-    let malformed = |error: crate::codec::DecodeError| {
-        AmqpError::new(error.condition()).with_description(alloc::format!("{error}"))
-    };
+fn read(delivery: &Delivery, limits: &Limits) -> Result<Request, AmqpError> {
+    let malformed =
+        |error: DecodeError| AmqpError::new(error.condition()).with_description(alloc::format!("{error}"));
     let value = delivery.message().map_err(malformed)?.section(SectionKind::AmqpValue);
     let Some(value) = value else {
         let words = "a message to the coordinator has an amqp-value";

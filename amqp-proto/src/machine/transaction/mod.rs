@@ -44,8 +44,8 @@ pub(crate) struct Transaction {
     pub(crate) undecided: BTreeSet<DeliveryKey>,
     /// The unsettled postings of the controller that have an outcome.
     decided: BTreeSet<DeliveryKey>,
-    /// The outcomes that apply at the commit.
-    retired: Vec<Retired>,
+    /// The outcomes that apply at the commit, by their deliveries.
+    retired: BTreeMap<DeliveryKey, Retired>,
     /// The number of complete postings that were received settled.
     pub(crate) settled_postings: u64,
 }
@@ -76,7 +76,7 @@ impl Transaction {
             failure: None,
             undecided: BTreeSet::new(),
             decided: BTreeSet::new(),
-            retired: Vec::new(),
+            retired: BTreeMap::new(),
             settled_postings: 0,
         }
     }
@@ -142,8 +142,8 @@ impl Transactions {
         for delivery in one.undecided.iter().chain(&one.decided) {
             self.posted.remove(delivery);
         }
-        for retired in &one.retired {
-            self.retired.remove(&retired.delivery);
+        for delivery in one.retired.keys() {
+            self.retired.remove(delivery);
         }
         self.partial.retain(|_, partial| *partial != key);
         Some(one)

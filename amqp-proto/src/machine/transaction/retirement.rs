@@ -1,16 +1,19 @@
 //! Retirements: outcomes of the peer that apply at the commit [4.4.2].
 
+use alloc::collections::BTreeMap;
+
 use super::{Stage, id_in};
+use crate::codec::to_usize;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault};
+use crate::machine::link::LinkEnd;
 use crate::types::{DeliveryKey, Key, LinkKey, SessionIx, TransactionIx};
-use crate::wire::{DeliveryState, Disposition, Outcome};
+use crate::wire::{AmqpError, Condition, DeliveryState, Disposition, Outcome};
 
 /// An outcome of the peer for a delivery that this end has sent.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Retired {
-    pub(crate) delivery: DeliveryKey,
     link: LinkKey,
     outcome: Outcome,
     /// `true` if the peer has settled the delivery.
@@ -60,41 +63,37 @@ impl Endpoints {
         if let Some(DeliveryState::Transactional(state)) = state
             && let Some(outcome) = &state.outcome
         {
-            let retired = Retired { delivery, link, outcome: outcome.clone(), settled };
-            return self.retire_in(key, retired);
+            let retired = Retired { link, outcome: outcome.clone(), settled };
+            return self.retire_in(key, delivery, retired);
         }
         Some(event)
     }
 
     /// Records an outcome that applies at the commit. Returns the event of one that cannot be recorded.
-    fn retire_in(&mut self, key: Key<TransactionIx>, retired: Retired) -> Option<Event> {
-        let limit = crate::codec::to_usize(self.limits.unsettled());
+    fn retire_in(
+        &mut self,
+        key: Key<TransactionIx>,
+        delivery: DeliveryKey,
+        retired: Retired,
+    ) -> Option<Event> {
+        let limit = to_usize(self.limits.unsettled());
         let transactions = self.transactions.as_deref_mut()?;
-        match transactions.retired.get(&retired.delivery).copied() {
-            Some(before) if before != key => {
-                // The delivery keeps its first outcome until the control link has ended.
-                let link = transactions.all.get(key)?.link.index;
-                transactions.at_fault.push(link);
-                return None;
-            }
-            Some(_) => {
-                let all = &mut transactions.all.get_mut(key)?.retired;
-                if let Some(before) = all.iter_mut().rev().find(|one| one.delivery == retired.delivery) {
-                    *before = retired;
-                }
-                return None;
-            }
-            None => {}
+        let before = transactions.retired.get(&delivery).copied();
+        if before.is_some_and(|before| before != key) {
+            // The delivery keeps its first outcome until the control link has ended.
+            let link = transactions.all.get(key)?.link.index;
+            transactions.at_fault.push(link);
+            return None;
         }
-        if transactions.retired.len() >= limit {
-            let (delivery, link, settled) = (retired.delivery, retired.link, retired.settled);
-            let error = crate::wire::AmqpError::new(crate::wire::Condition::ResourceLimitExceeded)
+        if before.is_none() && transactions.retired.len() >= limit {
+            let Retired { link, settled, .. } = retired;
+            let error = AmqpError::new(Condition::ResourceLimitExceeded)
                 .with_description(alloc::format!("more than {limit} outcomes in transactions"));
             transactions.fail(key, error);
             return settled.then(|| Event::Updated { link, delivery, state: self.default_of(link), settled });
         }
-        transactions.retired.insert(retired.delivery, key);
-        transactions.all.get_mut(key)?.retired.push(retired);
+        transactions.retired.insert(delivery, key);
+        transactions.all.get_mut(key)?.retired.insert(delivery, retired);
         None
     }
 
@@ -103,7 +102,7 @@ impl Endpoints {
         let Some(transactions) = self.transactions.as_deref_mut() else { return };
         let Some(key) = transactions.retired.remove(&delivery) else { return };
         if let Some(one) = transactions.all.get_mut(key) {
-            one.retired.retain(|retired| retired.delivery != delivery);
+            one.retired.remove(&delivery);
         }
     }
 
@@ -120,17 +119,17 @@ impl Endpoints {
     pub(super) fn can_apply(&self, key: Key<TransactionIx>) -> bool {
         let one = self.transactions.as_deref().and_then(|transactions| transactions.all.get(key));
         one.is_some_and(|one| {
-            one.retired.iter().all(|retired| {
+            one.retired.iter().all(|(delivery, retired)| {
                 let link = self.links.get(retired.link.key());
                 let is_there = link.is_some_and(|link| link.is_complete() && self.may_send_on(link.session));
-                is_there && (retired.settled || self.record(retired.delivery).is_some())
+                is_there && (retired.settled || self.record(*delivery).is_some())
             })
         })
     }
 
     /// Applies outcomes at the commit: the deliveries are settled.
-    pub(super) fn apply(&mut self, all: impl IntoIterator<Item = Retired>) {
-        for Retired { delivery, link, outcome, settled } in all {
+    pub(super) fn apply(&mut self, all: BTreeMap<DeliveryKey, Retired>) {
+        for (delivery, Retired { link, outcome, settled }) in all {
             let state = DeliveryState::from(outcome);
             if !settled {
                 // The link was checked.
@@ -142,8 +141,8 @@ impl Endpoints {
 
     /// Undoes outcomes at the rollback: the deliveries are as before, unless the peer has settled them; then the default
     /// outcome applies [4.4.4.2].
-    pub(super) fn undo(&mut self, all: impl IntoIterator<Item = Retired>) {
-        for Retired { delivery, link, settled, .. } in all {
+    pub(super) fn undo(&mut self, all: BTreeMap<DeliveryKey, Retired>) {
+        for (delivery, Retired { link, settled, .. }) in all {
             if settled {
                 if self.links.get(link.key()).is_some_and(|link| !link.halves.local().is_detached()) {
                     let state = self.default_of(link);
@@ -161,10 +160,10 @@ impl Endpoints {
     /// Returns the default outcome of the link's source.
     fn default_of(&self, link: LinkKey) -> Option<DeliveryState> {
         match &self.links.get(link.key())?.end {
-            crate::machine::link::LinkEnd::Sender(sender) => {
+            LinkEnd::Sender(sender) => {
                 sender.default_outcome.as_deref().map(|outcome| outcome.clone().into())
             }
-            crate::machine::link::LinkEnd::Receiver(_) => None,
+            LinkEnd::Receiver(_) => None,
         }
     }
 
