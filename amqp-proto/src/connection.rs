@@ -40,7 +40,8 @@ const SLICES: usize = 64;
 ///   of work, whatever the peer sends: a driver with other work may stop after any number of events and
 ///   continue later.
 /// * **Commands** are methods of the connection, and of the views that [`session`](Self::session),
-///   [`sender`](Self::sender), [`receiver`](Self::receiver) and [`transaction`](Self::transaction) return. A refused command changes nothing.
+///   [`sender`](Self::sender), [`receiver`](Self::receiver) and [`transaction`](Self::transaction) return. A
+///   refused command changes nothing.
 /// * **Time.** [`next_deadline`](Self::next_deadline) says when, and for what, to call
 ///   [`handle_deadline`](Self::handle_deadline). A late, early or repeated call is harmless.
 ///

@@ -35,11 +35,13 @@ mod settle;
 mod tags;
 mod transfer_head;
 mod unsettled_limit;
+mod updates;
 
 pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use disposition_queue::DispositionQueue;
 pub(crate) use incoming::{Arrived, UsualTransfer};
 pub(crate) use ledger::{Chain, Ledger, id};
 pub(crate) use record::{Record, Tag};
-pub(crate) use settle::{Updates, brief_outcome, forget};
+pub(crate) use settle::{brief_outcome, forget};
 pub(crate) use tags::Tags;
+pub(crate) use updates::Updates;
