@@ -5,7 +5,8 @@ use std::slice;
 use std::str::FromStr;
 use std::vec;
 
-use super::address::{Address, AddressError, FAILOVER, UrlParts, split_urls};
+use super::address::{Address, FAILOVER, UrlParts, split_urls};
+use super::address_error::AddressError;
 
 /// The addresses of one or more brokers that stand for each other, such as the nodes of a cluster.
 ///

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::address::AddressError;
+use super::address_error::AddressError;
 use super::addresses::AddressesError;
 use super::close_reason::CloseReason;
 #[cfg(feature = "websocket")]

@@ -7,6 +7,7 @@
 
 mod acceptor;
 mod address;
+mod address_error;
 mod addresses;
 mod close_reason;
 mod dial_plan;
@@ -35,7 +36,8 @@ mod websocket_error;
 pub const STOP_BEFORE_CLOSE: core::time::Duration = core::time::Duration::from_millis(500);
 
 pub use acceptor::Acceptor;
-pub use address::{Address, AddressError, UrlError};
+pub use address::Address;
+pub use address_error::{AddressError, UrlError};
 pub use addresses::{Addresses, AddressesError};
 pub use close_reason::CloseReason;
 pub use dial_plan::{DialPlan, DialStep};

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::address::{Address, AddressError};
+use super::address::Address;
+use super::address_error::AddressError;
 use super::dial_plan::DialPlan;
 use super::error::Result;
 use super::frame_log::log_frames;
