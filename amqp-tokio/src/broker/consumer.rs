@@ -146,7 +146,7 @@ impl Consumer {
                 self.end.put_back(vec![stored]);
             }
             Err(error) => {
-                self.is_full = matches!(error, Error::Send(SendError::Unsettled(_) | SendError::Kept(_)));
+                self.is_full = matches!(error, Error::Send(SendError::Kept(_)));
                 self.end.keep_unsent(stored);
             }
         }
