@@ -7,8 +7,8 @@ use amqp_tokio::broker::Broker;
 use amqp_tokio::message::Message;
 use amqp_tokio::types::{Described, Limits, Symbol};
 use amqp_tokio::wire::{AmqpError, Condition, DistributionMode, Modified, SenderSettleMode, Source};
-use amqp_tokio::{Connection, ConnectionOptions, Error, Receiver};
-use common::served::{bounded, connect, delivery_count, next};
+use amqp_tokio::{Connection, ConnectionOptions, Receiver};
+use common::served::{assert_refused, bounded, connect, delivery_count, next};
 
 fn symbol(name: &'static str) -> Symbol {
     Symbol::new(name).unwrap()
@@ -33,12 +33,6 @@ async fn drained(receiver: &Receiver) -> Vec<String> {
         delivery.accept().unwrap();
     }
     texts
-}
-
-#[track_caller]
-fn assert_refused(error: &Error, condition: Condition, words: &str) {
-    assert_eq!(error.condition(), Some(&condition), "{error}");
-    assert!(error.to_string().contains(words), "{error}, not {words}");
 }
 
 /// A consumer gets the messages that match, and the others stay for other consumers. The answer has the filter.

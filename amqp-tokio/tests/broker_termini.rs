@@ -4,14 +4,14 @@
 
 mod common;
 
+use amqp_tokio::Connection;
 use amqp_tokio::broker::{Broker, DeadLetterReason};
 use amqp_tokio::types::{Described, Fields, Many, Symbol};
 use amqp_tokio::wire::{
     Condition, DistributionMode, ExpiryPolicy, LifetimePolicy, Outcome, Source, Target, Terminus,
     TerminusDurability,
 };
-use amqp_tokio::{Connection, Error};
-use common::served::{connect, next};
+use common::served::{assert_refused, connect, next};
 
 fn names(names: &[&str]) -> Many<Symbol> {
     names.iter().map(|name| Symbol::new(*name).unwrap()).collect()
@@ -19,12 +19,6 @@ fn names(names: &[&str]) -> Many<Symbol> {
 
 fn topic() -> Source {
     Source { capabilities: names(&["topic"]), ..Source::at("news") }
-}
-
-#[track_caller]
-fn assert_refused(error: &Error, condition: Condition, words: &str) {
-    assert_eq!(error.condition(), Some(&condition), "{error}");
-    assert!(error.to_string().contains(words), "{error}, not {words}");
 }
 
 /// Otherwise a receiver would rely on a filter that is ignored.

@@ -1,7 +1,8 @@
 //! Clients of the broker in memory.
 
 use amqp_tokio::broker::Broker;
-use amqp_tokio::{Connection, ConnectionOptions, Delivery, Receiver};
+use amqp_tokio::wire::Condition;
+use amqp_tokio::{Connection, ConnectionOptions, Delivery, Error, Receiver};
 
 /// Connects a client to the broker over a stream in memory.
 pub(crate) async fn connect_as(
@@ -36,4 +37,11 @@ pub(crate) fn delivery_count(delivery: &Delivery) -> (u32, bool) {
 /// Bounds a wait that could last for ever.
 pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(std::time::Duration::from_secs(60), future).await.expect("a wait without an end")
+}
+
+/// Checks the condition of a refusal, and that its text has these words.
+#[track_caller]
+pub(crate) fn assert_refused(error: &Error, condition: Condition, words: &str) {
+    assert_eq!(error.condition(), Some(&condition), "{error}");
+    assert!(error.to_string().contains(words), "{error}, not {words}");
 }

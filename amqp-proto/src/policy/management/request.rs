@@ -61,10 +61,6 @@ impl QueueOptions {
         self.arguments.insert(name.into(), value);
         self
     }
-
-    fn into_body(self) -> Map {
-        with_arguments(self.fields, self.arguments)
-    }
 }
 
 /// The properties of an exchange that is declared.
@@ -219,7 +215,7 @@ impl ManagementRequest {
     /// The broker answers 201 if it has created the queue, 200 if there was an equal one, and refuses the request with
     /// 409 if there was a different one.
     pub fn declare_queue(name: &str, options: QueueOptions) -> Self {
-        Self::new("PUT", path("/queues/", name, ""), options.into_body())
+        Self::new("PUT", path("/queues/", name, ""), with_arguments(options.fields, options.arguments))
     }
 
     /// Asks for a queue. The answer is a [`QueueInfo`](super::QueueInfo).
