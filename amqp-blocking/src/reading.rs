@@ -16,7 +16,7 @@ pub(crate) fn run(hub: &Hub<Thread>, mut stream: impl Read) {
     let failure = loop {
         match stream.read(&mut buffer) {
             Ok(0) => break None,
-            Ok(octets) => take(hub, buffer.get(..octets).unwrap_or_default()),
+            Ok(octets) => give(hub, buffer.get(..octets).unwrap_or_default()),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => break Some(error),
         }
@@ -26,19 +26,21 @@ pub(crate) fn run(hub: &Hub<Thread>, mut stream: impl Read) {
     hub.drive(|state| state.end_of_input(failure));
 }
 
-/// Feeds octets to the connection, and waits while it wants no more.
-fn take(hub: &Hub<Thread>, octets: &[u8]) {
+/// Waits until the connection wants input, and feeds octets to it.
+///
+/// The wait comes after the read, not before: the end of the input is found although the connection wants no input.
+fn give(hub: &Hub<Thread>, octets: &[u8]) {
     let me = thread::current();
-    hub.drive(|state| state.receive(octets));
     loop {
-        let is_full = hub.drive(|state| match state.reading() {
-            Reading::Output => {
+        let is_taken = hub.drive(|state| {
+            if state.reading() == Reading::Output {
                 state.sleep_reading(&me);
-                true
+                return false;
             }
-            _ => false,
+            state.receive(octets);
+            true
         });
-        if !is_full {
+        if is_taken {
             return;
         }
         thread::park();
