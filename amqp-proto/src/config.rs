@@ -480,7 +480,8 @@ impl ReceiverOptions {
         with_resumable(resumable: bool);
         /// Sets the size of the largest message that this end accepts, in octets [2.7.3]; 0 means any size.
         ///
-        /// Default [`Limits::message_octets`].
+        /// Default [`Limits::message_octets`]. A message that is not read as it arrives is at most half of
+        /// [`Limits::memory`], so that is announced if it is less.
         with_max_message_size(max_message_size: u64) = Some;
     }
 

@@ -11,7 +11,6 @@ use bytes::{Buf, Bytes};
 use crate::config::{Options, SessionOptions};
 use crate::machine::{
     Deadline, EMPTY_FRAME, Event, Machine, Reading, Security, SessionError, StaleKey, TracedFrame,
-    memory_bound,
 };
 use crate::sasl::{ClientSasl, Identity, ServerSasl};
 use crate::types::{
@@ -137,17 +136,8 @@ impl Connection {
         Self::new(options, Security::ServerSasl(Box::new(sasl)), now)
     }
 
-    /// Returns the greatest memory use of a connection with these limits, in octets, whatever its peer does;
-    /// `u64::MAX` if the number is larger.
-    ///
-    /// The result is the sum of the worst cases: the greatest number of sessions and links, each with the
-    /// greatest number of transfers, deliveries and states, of the most expensive kind, and each keeping a
-    /// whole block of input alive. No peer reaches the bound and none exceeds it. The defaults are for
-    /// servers with much memory, and their bound is a large number. A small device lowers, above all,
-    /// [`links`](Limits::links), [`transactions`](Limits::transactions), [`channel_max`](Limits::channel_max),
-    /// [`session_frames`](Limits::session_frames), [`unsettled`](Limits::unsettled),
-    /// [`transfers_per_delivery`](Limits::transfers_per_delivery), [`frame_size`](Limits::frame_size) and
-    /// [`elements`](Limits::elements).
+    /// Returns the greatest memory use of a connection with these limits, in octets, whatever its peer does: the
+    /// [memory](Limits::memory) that was set, and the connection itself.
     ///
     /// The bound excludes everything under the application's control: the options, sent messages until they
     /// are written, sessions that it has begun and the peer has not answered, octets passed to
@@ -158,24 +148,11 @@ impl Connection {
     /// use amqp_proto::Connection;
     /// use amqp_proto::types::Limits;
     ///
-    /// let small = Limits::DEFAULT
-    ///     .with_frame_size(512)
-    ///     .with_elements(64)
-    ///     .with_zero_width_elements(0)
-    ///     .with_channel_max(0)
-    ///     .with_links(2)
-    ///     .with_transactions(2)
-    ///     .with_session_frames(4)
-    ///     .with_transfers_per_delivery(4)
-    ///     .with_unsettled(4)
-    ///     .with_attach_octets(256)
-    ///     .with_output_octets(1_024)
-    ///     .with_output_octets_hard(4_096);
-    /// assert!(Connection::memory_bound(&small) < 4 << 20);
-    /// assert!(Connection::memory_bound(&Limits::DEFAULT) > 1 << 40);
+    /// assert!(Connection::memory_bound(&Limits::SMALL) < 40 << 10);
+    /// assert!(Connection::memory_bound(&Limits::DEFAULT) < 65 << 20);
     /// ```
     pub fn memory_bound(limits: &Limits) -> u64 {
-        memory_bound(limits)
+        limits.memory() + size_of::<Machine>() as u64
     }
 
     fn new(options: Options, security: Security, now: Moment) -> Self {

@@ -214,7 +214,7 @@ fn l_att_03_an_offer_and_its_answer() {
     assert!(receiver.is_attached());
     assert_eq!(receiver.accept_link(ReceiverOptions::new()), Err(LinkError::NotOffered));
     let source_and_target = attach("x", 0, true).nulls(2).terminus(0x28, "a").terminus(0x29, "b");
-    wire.engine_wrote([source_and_target.nulls(3).ulong(64 << 20)]);
+    wire.engine_wrote([source_and_target.nulls(3).ulong(32 << 20)]);
 }
 
 /// L-ATT-05, K-03: a link is refused by an attach without this end's terminus and a closing detach with the reason.
@@ -330,7 +330,7 @@ fn l_att_10_a_terminus_left_out() {
     let own = ReceiverOptions::new().with_target(Target::default()).with_prefetch(0);
     wire.engine.receiver(link).unwrap().accept_link(own).unwrap();
     let accepted = attach("y", 1, true).nulls(2).terminus(0x28, "a").raw("00532945");
-    wire.engine_wrote([accepted.nulls(3).ulong(64 << 20)]);
+    wire.engine_wrote([accepted.nulls(3).ulong(32 << 20)]);
 }
 
 /// L-ATT-13: a transfer on a link that is not accepted has no credit.

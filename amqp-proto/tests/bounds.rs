@@ -224,7 +224,7 @@ fn a_large_frame_in_small_pieces_is_not_copied_for_each() {
     const SIZE: u32 = 1 << 19;
     for piece in [16, 1_000, 50_000] {
         let mut server = Connection::server(
-            Options::new("server").with_limits(Limits::DEFAULT.with_frame_size(1 << 20)),
+            Options::new("server").with_limits(Limits::DEFAULT.with_frame_size(1 << 20).with_memory(1 << 30)),
             Moment::START,
         );
         server.receive(Moment::START, b"AMQP\0\x01\0\0");

@@ -176,7 +176,8 @@ fn c_open_10_locales_are_read_in_every_form() {
 /// C-CHAN-01, C-OPEN-02: this end begins no session above the peer's channel-max.
 #[test]
 fn c_chan_01_no_channel_above_the_peers_highest() {
-    let mut wire = Wire::opened_by(Options::new("s"), open("p").nulls(2).ushort(2));
+    let roomy = Options::new("s").with_limits(Limits::DEFAULT.with_memory(1 << 30));
+    let mut wire = Wire::opened_by(roomy, open("p").nulls(2).ushort(2));
     for _ in 0..3 {
         wire.engine.begin(SessionOptions::new()).unwrap();
     }
@@ -206,7 +207,8 @@ fn c_chan_02_a_channel_above_the_highest_closes_the_connection() {
 /// closes the connection.
 #[test]
 fn c_chan_03_channels_go_one_way() {
-    let mut wire = Wire::opened();
+    let roomy = Options::new("s").with_limits(Limits::DEFAULT.with_memory(1 << 30));
+    let mut wire = Wire::opened_by(roomy, open("p"));
     let session = wire.peer_begins(beginning(3), SessionOptions::new());
     wire.engine_wrote([begin(Some(3), 0, 512, 0x7fff_ffff).uint(65_535)]);
     let own = wire.engine.begin(SessionOptions::new()).unwrap();

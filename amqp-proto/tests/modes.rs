@@ -251,17 +251,20 @@ fn l_msg_02_a_message_larger_than_this_end_takes() {
     }
 }
 
-/// L-MSG-01: a limit is announced; no limit is not.
+/// L-MSG-01: a limit is announced; no limit is not. Messages that are not read as they arrive have the limit of the memory.
 #[test]
 fn l_msg_01_the_limit_is_announced() {
-    for (size, announced) in [(0, None), (7, Some(7))] {
+    for (size, streaming, announced) in
+        [(0, true, None), (0, false, Some(32 << 20)), (7, true, Some(7)), (7, false, Some(7))]
+    {
         let mut pair = Pair::opened();
-        pair.server.receiver_options = ReceiverOptions::new().with_max_message_size(size);
+        let options = ReceiverOptions::new().with_max_message_size(size).with_streaming(streaming);
+        pair.server.receiver_options = options;
         let (sender, _) = pair.link("x");
         let mut sender = pair.client.sender(sender).unwrap();
         assert_eq!(sender.max_message_size(), announced);
         assert_eq!(sender.peer_attach().unwrap().max_message_size, announced);
         let sent = sender.send_payload(&payload(8), &SendOptions::new());
-        assert_eq!(sent.is_ok(), announced.is_none());
+        assert_eq!(sent.is_ok(), announced != Some(7));
     }
 }

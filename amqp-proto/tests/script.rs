@@ -101,9 +101,9 @@ fn receiving_server(options: ReceiverOptions) -> (Connection, ReceiverKey) {
     (server, receiver)
 }
 
-/// The peer's attach as a receiver of messages up to 64 MiB, and its credit.
+/// The peer's attach as a receiver of messages up to 32 MiB, and its credit.
 fn their_links_answer() -> (Literal, Literal) {
-    let answer = attach_receiver("jobs", 0, "here", "jobs").nulls(3).ulong(64 << 20);
+    let answer = attach_receiver("jobs", 0, "here", "jobs").nulls(3).ulong(32 << 20);
     (answer, our_flow(0, WINDOW, 0).uint(0).uint(0).uint(2))
 }
 
@@ -196,7 +196,7 @@ fn exactly_once_to_a_server() {
     server.receiver(receiver).unwrap().accept_link(options).unwrap();
     let answer = attach("jobs", 0, true).null().ubyte(1).terminus(0x28, "here").terminus(0x29, "jobs");
     let script = Script::new()
-        .expect(answer.nulls(3).ulong(64 << 20))
+        .expect(answer.nulls(3).ulong(32 << 20))
         .expect(our_flow(0, WINDOW, 0).uint(0).uint(0).uint(1))
         .send(transfer(3, 0, b"once").payload([0x00, 0x53, 0x77, 0x40]));
     assert_eq!(messages(&follow(&mut server, &script)), 1);

@@ -17,6 +17,12 @@ fn begun(remote_channel: Option<u16>) -> Literal {
     begin(remote_channel, 0, 512, 0x7fff_ffff).uint(65_535)
 }
 
+/// A server with memory for several sessions whose windows are all as wide as can be.
+fn roomy() -> Wire {
+    let limits = Limits::DEFAULT.with_memory(1 << 30);
+    Wire::opened_by(Options::new("s").with_limits(limits), amqp_proto::testing::open("p"))
+}
+
 /// The peer's answer to a begin.
 fn answer(to: u16, on: u16) -> Literal {
     begin(Some(to), 0, 100, 100).on(on)
@@ -42,7 +48,7 @@ fn ended(wire: &mut Wire) -> (SessionKey, Origin, Option<AmqpError>) {
 /// S-BEG-01: the first begin names no remote-channel; the answer names the channel of the first.
 #[test]
 fn s_beg_01_an_answer_names_the_channel_that_it_answers() {
-    let mut wire = Wire::opened();
+    let mut wire = roomy();
     wire.peer_begins(beginning(7), SessionOptions::new());
     wire.engine_wrote([begun(Some(7))]);
     begins(&mut wire, 1);
@@ -72,7 +78,7 @@ fn s_beg_01_all_fields_of_a_begin_arrive() {
 /// S-BEG-02: a begin on the channel of a session closes the connection.
 #[test]
 fn s_beg_02_one_session_on_a_channel() {
-    let mut wire = Wire::opened();
+    let mut wire = roomy();
     wire.peer_begins(beginning(3), SessionOptions::new());
     wire.peer_sends(beginning(3));
     assert_eq!(wire.engine_closes(), Condition::IllegalState);
@@ -81,7 +87,7 @@ fn s_beg_02_one_session_on_a_channel() {
 /// S-BEG-02, S-BEG-03, S-END-01: a session takes the lowest channel that is free at both ends.
 #[test]
 fn s_beg_03_the_lowest_free_channel_is_used() {
-    let mut wire = Wire::opened();
+    let mut wire = roomy();
     let sessions = [0, 1, 2].map(|channel| begins(&mut wire, channel));
     wire.engine.session(sessions[1]).unwrap().end().unwrap();
     wire.engine_wrote([end().on(1)]);
@@ -101,7 +107,7 @@ fn s_beg_03_the_lowest_free_channel_is_used() {
 #[test]
 fn s_beg_04_an_answer_to_no_begin() {
     for repeated in [false, true] {
-        let mut wire = Wire::opened();
+        let mut wire = roomy();
         begins(&mut wire, 0);
         wire.peer_sends(if repeated { answer(0, 1) } else { answer(9, 1) });
         assert_eq!(wire.engine_closes(), Condition::NotAllowed);
@@ -112,7 +118,7 @@ fn s_beg_04_an_answer_to_no_begin() {
 #[test]
 fn s_beg_05_a_begin_has_its_numbers() {
     for missing in 1..=3 {
-        let mut wire = Wire::opened();
+        let mut wire = roomy();
         let field = |frame: Literal, at| if at == missing { frame.null() } else { frame.uint(1) };
         wire.peer_sends((1..=3).fold(Literal::new(0x11).null(), field));
         assert_eq!(wire.engine_closes(), Condition::InvalidField);
@@ -144,7 +150,7 @@ fn s_beg_06_ids_start_anywhere() {
 /// S-BEG-07: this end attaches no link above the peer's handle-max.
 #[test]
 fn s_beg_07_no_handle_above_the_peers_highest() {
-    let mut wire = Wire::opened();
+    let mut wire = roomy();
     let session = wire.peer_begins(beginning(0).uint(0), SessionOptions::new());
     let mut view = wire.engine.session(session).unwrap();
     let first = view.attach_sender("a", SenderOptions::to("a")).unwrap();
@@ -175,7 +181,7 @@ fn s_beg_08_a_handle_above_the_highest_closes_the_connection() {
 /// S-BEG-10, S-WIN-12: a session is usable before the peer's begin; its flows have no next-incoming-id until then.
 #[test]
 fn s_beg_10_a_session_may_be_used_before_the_answer() {
-    let mut wire = Wire::opened();
+    let mut wire = roomy();
     let session = wire.engine.begin(SessionOptions::new()).unwrap();
     let mut view = wire.engine.session(session).unwrap();
     assert!(!view.is_mapped());
@@ -195,7 +201,7 @@ fn s_beg_10_a_session_may_be_used_before_the_answer() {
 /// S-BEG-11, S-END-07: a session is refused by a begin and an end with an error.
 #[test]
 fn s_beg_11_a_session_is_refused_by_begin_and_end() {
-    let mut wire = Wire::opened();
+    let mut wire = roomy();
     wire.peer_sends(beginning(4));
     let [Event::SessionOffered(session)] = wire.events()[..] else { panic!("no session") };
     let error = AmqpError::new(Condition::NotAllowed).with_description("no");
@@ -283,7 +289,8 @@ fn s_end_03_after_a_fault_a_session_drops_all_frames() {
     wire.peer_sends(end());
     wire.quiet();
     wire.peer_begins(beginning(0), SessionOptions::new());
-    wire.engine_wrote([begun(Some(0))]);
+    // The first session is there until its end was polled, so the window is as wide as its memory.
+    wire.engine_wrote([begin(Some(0), 0, 318, 0x7fff_ffff).uint(65_535)]);
 }
 
 /// S-END-03: a fault on a session that is not accepted yet is reported once, even if no channel is left for the

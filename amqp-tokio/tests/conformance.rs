@@ -20,7 +20,7 @@ use suite::run::{Contact, Done, has_sasl, run};
 const NOT_TRIED: [(&str, &str); 4] = [
     ("C-CLOSE-06", "it does not wait for the answer to a close with an error"),
     ("L-ATT-08", "it refuses a link with an unknown filter"),
-    ("L-MSG-02", "its messages may have 64 MiB"),
+    ("L-MSG-02", "its messages may have 32 MiB"),
     ("X-CTL-05", "it has a coordinator"),
 ];
 

@@ -89,7 +89,7 @@ fn runtime() -> Runtime {
 #[test]
 #[adapter_tests::bounded]
 fn a_runtime_that_is_dropped() {
-    for octets in [10, 32 << 20] {
+    for octets in [10, 16 << 20] {
         let (theirs, ours, waits) = (runtime(), runtime(), runtime());
         let (ask, asked) = mpsc::channel();
         let server = theirs.spawn(async move {

@@ -23,8 +23,9 @@ pub(crate) struct Pair {
     idle: Option<ReceiverKey>,
 }
 
-pub(crate) fn options(name: &'static str) -> Options {
+fn options(name: &'static str, memory: u64) -> Options {
     let limits = Limits::default()
+        .with_memory(memory)
         .with_links(u32::MAX)
         .with_handle_max(u32::MAX)
         .with_unsettled(u32::MAX)
@@ -54,15 +55,20 @@ fn carry(from: &mut Connection, to: &mut Connection, mut told: impl FnMut(&mut C
 }
 
 impl Pair {
+    /// A pair with one link, and as much memory as is usual.
     pub(crate) fn new(window: u32) -> Self {
-        Self::with_links(window, 1)
+        Self::with_memory(window, 1, Limits::DEFAULT.memory())
     }
 
-    /// A pair with this number of links, each with a prefetch of `window`.
+    /// A pair with this number of links, each with a prefetch of `window`, and memory for a million of them.
     pub(crate) fn with_links(window: u32, links: usize) -> Self {
+        Self::with_memory(window, links, 4 << 30)
+    }
+
+    fn with_memory(window: u32, links: usize, memory: u64) -> Self {
         let mut pair = Self {
-            client: Connection::client(options("client"), Moment::START),
-            server: Connection::server(options("server"), Moment::START),
+            client: Connection::client(options("client", memory), Moment::START),
+            server: Connection::server(options("server", memory), Moment::START),
             senders: Vec::new(),
             receivers: Vec::new(),
             sent: 0,

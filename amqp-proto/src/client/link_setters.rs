@@ -247,7 +247,9 @@ macro_rules! __link_setters {
         }
 
         /// Sets the size of the largest message that is accepted, in octets [2.7.3]; 0 means any size.
-        /// Default 64 MiB.
+        ///
+        /// Default 64 MiB. A message that is not read as it arrives is at most half of the connection's
+        /// [`Limits::memory`](crate::types::Limits::memory): 32 MiB by default.
         pub fn with_max_message_size(mut self, octets: u64) -> Self {
             self.settings.options = self.settings.options.with_max_message_size(octets);
             self

@@ -10,6 +10,7 @@ use super::effects::Effects;
 use super::fault::{ConnectionFault, Fault, SessionFault};
 use super::halves::Half;
 use super::link::{CreditOptions, Draining, Link, Names};
+use super::memory::Memory;
 use super::session::Session;
 use super::slab::Slab;
 #[cfg(feature = "tracing")]
@@ -27,6 +28,7 @@ use bytes::Bytes;
 pub(crate) struct Endpoints {
     pub(crate) fx: Effects,
     pub(crate) limits: Limits,
+    pub(crate) memory: Memory,
     /// The limits on decoding messages, which each delivery copies.
     pub(crate) decoding: DecodingLimits,
     pub(crate) sessions: Slab<Session, SessionIx>,
@@ -86,6 +88,7 @@ impl Endpoints {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             fx: Effects::default(),
+            memory: Memory::new(&limits),
             decoding: limits.of_decoding(),
             limits,
             sessions: Slab::default(),
@@ -123,7 +126,8 @@ impl Endpoints {
         payload: Bytes,
     ) -> Result<Option<Arrived>, ConnectionFault> {
         let Some(index) = self.channels.get(channel.into()) else { return Err(self.unmapped(channel)) };
-        match self.on_transfer(index, transfer, payload) {
+        let counted = self.count_state(transfer.state.as_ref(), 2).map_err(Fault::from);
+        match counted.and_then(|()| self.on_transfer(index, transfer, payload)) {
             Ok(arrived) => Ok(arrived),
             Err(fault) => self.answer_fault(index, fault).map(|()| None),
         }
@@ -141,11 +145,14 @@ impl Endpoints {
         }
         let Some(index) = self.channels.get(channel.into()) else { return Err(self.unmapped(channel)) };
         let done = match performative {
-            Performative::Transfer(transfer) => self.on_transfer(index, &transfer, payload).map(|arrived| {
-                if let Some(arrived) = arrived {
-                    self.fx.tell(arrived.into());
-                }
-            }),
+            Performative::Transfer(transfer) => {
+                let counted = self.count_state(transfer.state.as_ref(), 2).map_err(Fault::from);
+                counted.and_then(|()| self.on_transfer(index, &transfer, payload)).map(|arrived| {
+                    if let Some(arrived) = arrived {
+                        self.fx.tell(arrived.into());
+                    }
+                })
+            }
             Performative::Attach(attach) => self.on_attach(index, *attach),
             Performative::Flow(flow) => self.on_flow(index, &flow),
             Performative::Disposition(disposition) => self.on_disposition(index, &disposition),

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::reason::Cause;
 use crate::codec::DecodeError;
-use crate::types::{LinkIx, Str, Symbol};
+use crate::types::{Limits, LinkIx, Str, Symbol};
 use crate::wire::{AmqpError, Condition};
 
 /// A fault of the peer, by the scope that it ends.
@@ -63,6 +63,10 @@ pub(crate) enum ConnectionFault {
     Capability(Symbol),
     /// A SASL frame after the security layer [5.3.1].
     SaslFrame,
+    /// A session for which the memory, this number of octets, does not suffice.
+    Memory(u64),
+    /// A memory that is too small for a connection.
+    LittleMemory(u64),
     /// No frame within the idle timeout [2.4.5].
     Silence,
     /// No open within the open timeout.
@@ -151,6 +155,8 @@ pub(crate) enum LinkFault {
     Second,
     /// A sender's attach without an initial delivery-count [2.7.3].
     NoDeliveryCount,
+    /// A message or a link for which the memory, this number of octets, does not suffice.
+    Memory(u64),
     /// An attach larger than this end allows.
     AttachSize(u32),
     /// Another attach of the link's name [2.6.1].
@@ -170,7 +176,9 @@ impl ConnectionFault {
             }
             Self::ChannelMax(_) | Self::HandleMax(_) | Self::SaslFrame => Condition::FramingError,
             Self::Capability(_) => Condition::PreconditionFailed,
-            Self::Silence | Self::Unopened | Self::Mute => Condition::ResourceLimitExceeded,
+            Self::Silence | Self::Unopened | Self::Mute | Self::Memory(_) | Self::LittleMemory(_) => {
+                Condition::ResourceLimitExceeded
+            }
         }
     }
 }
@@ -202,6 +210,12 @@ impl fmt::Display for ConnectionFault {
             Self::IdleTimeOut(millis) => write!(f, "an idle-time-out of {millis} ms is too short"),
             Self::Capability(name) => write!(f, "the extension {} is required", name.as_str()),
             Self::SaslFrame => f.write_str("a SASL frame after the security layer"),
+            Self::Memory(limit) => write!(f, "the connection holds its {limit} octets of memory"),
+            Self::LittleMemory(limit) => write!(
+                f,
+                "{limit} octets of memory are too few for a connection, which needs {}",
+                Limits::LEAST_MEMORY
+            ),
             Self::Silence => f.write_str("no frame within the idle time-out"),
             Self::Unopened => write!(f, "{}", Cause::OpenTimedOut),
             Self::Mute => write!(f, "{}", Cause::NoAnswer),
@@ -248,7 +262,9 @@ impl LinkFault {
         match self {
             Self::TransferLimit => Condition::TransferLimitExceeded,
             Self::MessageSize(_) | Self::Transfers(_) => Condition::MessageSizeExceeded,
-            Self::Unsettled(_) | Self::AttachSize(_) | Self::Rounds => Condition::ResourceLimitExceeded,
+            Self::Unsettled(_) | Self::AttachSize(_) | Self::Rounds | Self::Memory(_) => {
+                Condition::ResourceLimitExceeded
+            }
             Self::TransferToSender
             | Self::TagInUse
             | Self::NotSettled
@@ -304,6 +320,7 @@ impl fmt::Display for LinkFault {
             Self::Settled => f.write_str("a settled transfer on a link of unsettled deliveries"),
             Self::Second => f.write_str("transfer.rcv-settle-mode is second on a link of mode first"),
             Self::NoDeliveryCount => f.write_str("attach.initial-delivery-count is missing"),
+            Self::Memory(limit) => write!(f, "the connection holds its {limit} octets of memory"),
             Self::AttachSize(limit) => write!(f, "an attach of more than {limit} octets"),
             Self::Stolen => f.write_str("the link was attached once more"),
             Self::Elsewhere => f.write_str("the name is taken on another session"),

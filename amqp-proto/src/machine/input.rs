@@ -25,31 +25,9 @@ const KEPT: usize = 16;
 /// The greatest number of smaller blocks that are kept. One is filled while the application has the message in another.
 const KEPT_SMALL: usize = 2;
 
-/// Returns the greatest number of octets of a read, for frames of this size.
-fn largest_read(max_frame_size: usize) -> usize {
-    max_frame_size.saturating_mul(FRAMES_A_READ).clamp(FIRST_READ, LARGEST_READ)
-}
-
-/// Returns the greatest memory of one block of input, for frames of this size.
-///
-/// The block holds the rest of a frame, a read, and the room after it; twice that, since buffers grow. Each
-/// kept part of a block keeps the whole block.
-pub(crate) fn largest_block(max_frame_size: u32) -> u64 {
-    let max_frame_size = to_usize(max_frame_size);
-    let read = largest_read(max_frame_size);
-    (max_frame_size as u64)
-        .saturating_add(read as u64)
-        .saturating_mul(2)
-        .saturating_add(read as u64)
-        .saturating_mul(2)
-}
-
-/// Returns the greatest memory of the blocks that are kept, for frames of this size.
-pub(crate) fn kept_blocks(max_frame_size: u32) -> u64 {
-    let max_frame_size = to_usize(max_frame_size);
-    let largest = largest_read(max_frame_size) + room_behind(max_frame_size);
-    kept((2 * largest).min(BLOCK)).map_or(0, |(count, size)| (count * size) as u64)
-}
+/// The part of a connection's memory that a read may fill, and the part that blocks may take which are kept.
+const READS: u64 = 64;
+const BLOCKS: u64 = 8;
 
 /// Returns the number and the size of the blocks that are kept, where blocks of at least `size` octets are needed; `None`
 /// if blocks of this size are not kept.
@@ -61,9 +39,9 @@ fn kept(size: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// Returns the room behind a large read, for frames of this size.
-fn room_behind(max_frame_size: usize) -> usize {
-    max_frame_size.min(LARGEST_READ)
+/// Returns the greatest number of octets of a read, for frames of this size.
+fn largest_read(max_frame_size: usize) -> usize {
+    max_frame_size.saturating_mul(FRAMES_A_READ).clamp(FIRST_READ, LARGEST_READ)
 }
 
 /// The input buffer. The frames cut from it share its memory, which is reused after all of them are dropped.
@@ -74,13 +52,17 @@ fn room_behind(max_frame_size: usize) -> usize {
 /// Blocks are kept while frames share them, and filled again, so that a message costs no allocation. The C library takes
 /// large blocks from the system and gives them back as soon as they are dropped, and each page of a new one costs a page
 /// fault.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Input {
+    /// The greatest number of octets of a read, unless a frame is larger.
+    largest_read: usize,
+    /// The greatest memory of blocks that are kept to be filled again.
+    most: usize,
     buffer: BytesMut,
+    /// The size of the block that is filled.
+    now: usize,
     /// The size of the blocks that are kept.
     size: usize,
-    /// True if the buffer is a block of this size.
-    is_block: bool,
     /// Blocks that were filled, oldest first.
     kept: VecDeque<BytesMut>,
     /// The number of octets to request, and the number in the buffer at the last request.
@@ -100,49 +82,84 @@ impl PlainFrame<'_> {
 }
 
 impl Input {
-    /// Returns buffer space to read into; never empty.
-    pub(crate) fn spare(&mut self, max_frame_size: u32) -> Limit<&mut BytesMut> {
+    /// Returns an input buffer for a connection with this memory.
+    pub(crate) fn new(memory: u64) -> Self {
+        let part = |parts| usize::try_from(memory / parts).unwrap_or(usize::MAX);
+        Self {
+            largest_read: part(READS).clamp(FIRST_READ, LARGEST_READ),
+            most: part(BLOCKS),
+            buffer: BytesMut::new(),
+            now: 0,
+            size: 0,
+            kept: VecDeque::new(),
+            ask: 0,
+            before: 0,
+        }
+    }
+
+    /// Returns the number of octets to read next; never 0.
+    #[inline]
+    pub(crate) fn wanted(&self, max_frame_size: u32) -> usize {
         let read = self.buffer.len();
         let max_frame_size = to_usize(max_frame_size);
         let ask = self.ask.clamp(FIRST_READ, largest_read(max_frame_size));
-        let wanted = match self.frame_to_come(max_frame_size) {
+        match self.frame_to_come(max_frame_size) {
             // The rest of a large frame, and no more.
             Some(size) if size >= LARGE_FRAME && size > read => size - read,
             Some(size) => size.saturating_sub(read).max(ask),
             None => ask,
-        };
-        if self.buffer.capacity() - read < wanted {
-            let behind = if wanted >= LARGE_FRAME { room_behind(max_frame_size) } else { 0 };
-            self.grow(wanted + behind);
         }
-        self.before = read;
+    }
+
+    /// Returns `true` if there is room for this many octets.
+    #[inline]
+    pub(crate) fn has_room(&self, wanted: usize) -> bool {
+        self.buffer.capacity() - self.buffer.len() >= wanted
+    }
+
+    /// Returns the room to make for this many octets: a frame that begins in them should end in the same block.
+    pub(crate) fn room_for(&self, wanted: usize, max_frame_size: u32) -> usize {
+        if wanted < LARGE_FRAME { wanted } else { wanted + to_usize(max_frame_size).min(self.largest_read) }
+    }
+
+    /// Returns the room to make for octets that were read elsewhere: for the whole of a frame that they continue.
+    pub(crate) fn room_to_append(&self, octets: usize, max_frame_size: u32) -> usize {
+        let rest =
+            self.frame_to_come(to_usize(max_frame_size)).unwrap_or(0).saturating_sub(self.buffer.len());
+        rest.max(octets)
+    }
+
+    /// Returns the buffer to read this many octets into; there must be room for them.
+    #[inline]
+    pub(crate) fn spare(&mut self, wanted: usize) -> Limit<&mut BytesMut> {
+        self.before = self.buffer.len();
         (&mut self.buffer).limit(wanted)
     }
 
     /// Makes room for this many octets after those that were read: in the block, if no frame shares it, or in
-    /// another one.
-    #[cold]
-    fn grow(&mut self, room: usize) {
+    /// another one. Returns the size of the block that was left, if there was one: frames may still share it.
+    pub(crate) fn grow(&mut self, room: usize) -> usize {
         if self.buffer.try_reclaim(room) {
-            return;
+            return 0;
         }
         // Blocks become larger and never smaller, so that those that are kept can be used again.
-        let Some((most, size)) = kept((self.buffer.len() + room).max(self.size)) else {
-            self.is_block = false;
-            return self.buffer.reserve(room);
-        };
-        if self.size != size {
+        let needed = self.buffer.len() + room;
+        let kept = kept(needed.max(self.size));
+        let (most, size) = kept.unwrap_or((0, needed));
+        if kept.is_some() && self.size != size {
             self.kept.clear();
-            (self.size, self.is_block) = (size, false);
+            self.size = size;
         }
-        let mut block = self.free_block(size).unwrap_or_else(|| BytesMut::with_capacity(size));
+        let free = if kept.is_some() { self.free_block(size) } else { None };
+        let mut block = free.unwrap_or_else(|| BytesMut::with_capacity(size));
         block.extend_from_slice(&self.buffer);
         let mut filled = core::mem::replace(&mut self.buffer, block);
-        if self.is_block && self.kept.len() < most {
+        let left = core::mem::replace(&mut self.now, size);
+        if left == size && self.kept.len() < most.min(self.most / size) {
             filled.clear();
             self.kept.push_back(filled);
         }
-        self.is_block = true;
+        left
     }
 
     /// Takes the oldest of the kept blocks, if no frame shares it. If one does, looks at the next one the next time.
@@ -165,15 +182,12 @@ impl Input {
     pub(crate) fn filled(&mut self) {
         let octets = self.buffer.len().saturating_sub(self.before);
         if octets >= self.ask.max(FIRST_READ) {
-            self.ask = (2 * octets).clamp(FIRST_READ, LARGEST_READ);
+            self.ask = (2 * octets).clamp(FIRST_READ, self.largest_read);
         }
     }
 
     /// Adds a copy of octets that were read elsewhere.
     pub(crate) fn append(&mut self, octets: &[u8]) {
-        if self.buffer.capacity() - self.buffer.len() < octets.len() {
-            self.grow(octets.len());
-        }
         self.buffer.extend_from_slice(octets);
     }
 
@@ -232,13 +246,17 @@ impl Input {
 
     /// Drops all octets.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        let (largest_read, most) = (self.largest_read, self.most);
+        *self = Self { largest_read, most, ..Self::new(0) };
     }
 
-    /// Frees an empty buffer, and the blocks that were kept.
-    pub(crate) fn shrink(&mut self) {
-        if self.buffer.is_empty() {
-            self.clear();
+    /// Frees an empty buffer, and the blocks that were kept. Returns the size of the block that was left.
+    pub(crate) fn shrink(&mut self) -> usize {
+        if !self.buffer.is_empty() {
+            return 0;
         }
+        let left = self.now;
+        self.clear();
+        left
     }
 }

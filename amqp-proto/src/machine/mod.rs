@@ -15,7 +15,7 @@ mod frame_trace;
 mod halves;
 mod input;
 mod link;
-mod memory_bound;
+mod memory;
 mod output;
 mod reason;
 mod recovery;
@@ -34,7 +34,6 @@ pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use effects::EMPTY_FRAME;
 pub use event::Event;
 pub use frame_trace::{Direction, TracedFrame};
-pub(crate) use memory_bound::memory_bound;
 pub use reason::{Cause, Origin, Reason};
 pub use recovery::{LinkState, LinkStateError, UnsettledDelivery};
 

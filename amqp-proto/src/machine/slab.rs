@@ -101,6 +101,16 @@ impl<T, I: Index> Slab<T, I> {
         self.free.len()
     }
 
+    /// Returns all values.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|entry| entry.value.as_deref())
+    }
+
+    /// Returns all values, to change them.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.entries.iter_mut().filter_map(|entry| entry.value.as_deref_mut())
+    }
+
     /// Returns the keys of all values, in the order of their entries.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key<I>> + '_ {
         (0..)

@@ -134,6 +134,30 @@ impl Payload {
         }
     }
 
+    /// Copies all octets into chunks of their own, of this size. Each old chunk is dropped when it is copied.
+    pub(crate) fn leave_blocks(&mut self, piece: usize) {
+        let old = core::mem::take(self);
+        let mut left = old.len;
+        let mut copy = BytesMut::new();
+        let mut add = |mut chunk: Bytes| {
+            while !chunk.is_empty() {
+                if copy.is_empty() {
+                    copy = BytesMut::with_capacity(left.min(piece));
+                }
+                let octets = chunk.split_to(chunk.len().min(left.min(piece) - copy.len()));
+                copy.extend_from_slice(&octets);
+                if copy.len() == left.min(piece) {
+                    left -= copy.len();
+                    self.push(core::mem::take(&mut copy).freeze());
+                }
+            }
+        };
+        match old.chunks {
+            Chunks::One(chunk) => add(chunk),
+            Chunks::Many(chunks) => chunks.into_iter().for_each(add),
+        }
+    }
+
     /// Returns the octets as one buffer: shared if there is one chunk, otherwise copied.
     pub fn to_bytes(&self) -> Bytes {
         match self.chunks() {

@@ -16,6 +16,7 @@ use core::time::Duration;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    memory: u64,
     depth: u16,
     elements: u32,
     zero_width_elements: u32,
@@ -47,6 +48,9 @@ macro_rules! limits {
             /// The default limits, as a constant.
             pub const DEFAULT: Self = Self { $($name: $default),* };
 
+            /// The limits of a connection within 32 KiB of memory, as a constant.
+            pub const SMALL: Self = Self::DEFAULT.with_memory(32 << 10);
+
             $(
                 $(#[$doc])*
                 pub const fn $name(&self) -> $type {
@@ -71,6 +75,21 @@ macro_rules! limits {
 const SMALLEST_FRAME: u32 = 512;
 
 limits! {
+    /// Returns the memory, in octets, that a peer can make a connection hold.
+    ///
+    /// This is the one number to set on a small device, or to multiply by the number of connections on a server.
+    /// Sessions, links, messages that the application has not taken, unsettled deliveries, and the buffers for input and
+    /// output count. A slow application slows its peer, since the windows of sessions follow the memory that is left. A
+    /// peer that exceeds it all the same is answered with resource-limit-exceeded. Messages that the application has
+    /// received or sends do not count.
+    ///
+    /// Each other limit applies as far as the memory allows; [`within_memory`](Self::within_memory) shows them so. The
+    /// size of a message, above all, is at most half of the memory, unless the message is
+    /// [read as it arrives](crate::config::ReceiverOptions::with_streaming).
+    ///
+    /// Default 64 MiB. With less than [`LEAST_MEMORY`](Self::LEAST_MEMORY) no connection is opened.
+    memory, with_memory: u64 = 64 << 20;
+
     /// Returns the greatest depth of nested values: lists, maps, arrays and descriptors [1.2].
     ///
     /// Default 32. Costs about 80 octets of heap a level while decoding, and no stack.
@@ -188,8 +207,8 @@ limits! {
     ///
     /// 0 means any size.
     ///
-    /// Default 64 MiB. While a message arrives, a link may hold one message of this size in addition to the
-    /// octets that its session holds.
+    /// Default 64 MiB. A message that is not read as it arrives waits until it is complete, so it is at most half of
+    /// the [`memory`](Self::memory): 32 MiB by default.
     message_octets, with_message_octets: u64 = 64 << 20;
 
     /// Returns the greatest number of transfer frames of one delivery.
@@ -248,6 +267,39 @@ limits! {
 }
 
 impl Limits {
+    /// The least memory with which a connection is opened, in octets.
+    pub const LEAST_MEMORY: u64 = 16 << 10;
+
+    /// Returns these limits, each as far as the [`memory`](Self::memory) allows: as a connection applies them.
+    #[must_use]
+    pub fn within_memory(&self) -> Self {
+        let memory = self.memory;
+        let octets = |part: u64, least: u32| u32::try_from(memory / part).unwrap_or(u32::MAX).max(least);
+        let size = |part: u64, bound: usize| {
+            bound.min(usize::try_from(memory / part).unwrap_or(usize::MAX).max(512))
+        };
+        Self {
+            depth: self.depth.min(u16::try_from(octets(2_048, 8)).unwrap_or(u16::MAX)),
+            elements: self.elements.min(octets(256, 64)),
+            zero_width_elements: self.zero_width_elements.min(octets(4_096, 8)),
+            frame_size: self.frame_size.min(octets(256, SMALLEST_FRAME)),
+            sasl_frame_size: self.sasl_frame_size.min(octets(32, SMALLEST_FRAME)),
+            attach_octets: self.attach_octets.min(octets(32, SMALLEST_FRAME)),
+            session_octets: self.session_octets.min(memory / 2),
+            unsettled: self.unsettled.min(octets(1_024, 16)),
+            transactions: self.transactions.min(octets(2_048, 4)),
+            output_octets: size(32, self.output_octets),
+            output_octets_hard: size(16, self.output_octets_hard),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the size of the largest message for which the memory suffices, if it is not read as it arrives.
+    pub(crate) fn largest_message(&self) -> u64 {
+        // Beside it there is a session with a link.
+        (self.memory / 2).min((self.memory / 8 * 5).saturating_sub(4_096))
+    }
+
     /// Returns the greatest heap cost, in octets, of each element counted by [`elements`](Self::elements):
     /// the size of its place in the compound around it.
     pub const fn octets_per_element() -> usize {

@@ -27,24 +27,8 @@ const UNDER_WAY: u32 = 8;
 const MESSAGE: usize = 16;
 const TEXT: &[u8; MESSAGE - 4] = b"21.5 Celsius";
 
-/// The limits of a device with one connection, one session and two links.
-pub const LIMITS: Limits = Limits::DEFAULT
-    .with_frame_size(512)
-    .with_elements(64)
-    .with_zero_width_elements(0)
-    .with_depth(8)
-    .with_channel_max(0)
-    .with_handle_max(1)
-    .with_links(2)
-    .with_suspended_links(0)
-    .with_attach_octets(512)
-    .with_session_frames(8)
-    .with_session_octets(4_096)
-    .with_message_octets(1_024)
-    .with_transfers_per_delivery(4)
-    .with_unsettled(UNDER_WAY)
-    .with_output_octets(1_024)
-    .with_output_octets_hard(4_096);
+/// The limits of a small device: the broker can make the connection hold 32 KiB.
+pub const LIMITS: Limits = Limits::SMALL;
 
 /// The client, and what it has done.
 pub struct Client {

@@ -22,8 +22,9 @@ use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use cortex_m_semihosting::{debug, hprintln};
 
+use amqp_proto::Connection;
 use board::Uart;
-use client::{Client, Failure};
+use client::{Client, Failure, LIMITS};
 
 /// The messages that are sent, and then received.
 const MESSAGES: u32 = 1_000;
@@ -57,12 +58,16 @@ fn run() -> Result<(), Failure> {
 
     client.close()?;
     drop(client);
-    hprintln!("peak heap        {} of {} octets", heap::peak(), heap::SIZE);
+    let bound = Connection::memory_bound(&LIMITS);
+    hprintln!("peak heap        {} of {} octets, bound {}", heap::peak(), heap::SIZE, bound);
     hprintln!("peak stack       {} octets", stack::peak());
     hprintln!("heap at the end  {} octets", heap::used());
     hprintln!("time             {} ms", board::millis());
     if allocations > 0 {
         return Err("the message path allocates".into());
+    }
+    if heap::peak() as u64 > bound {
+        return Err("the connection takes more memory than its bound".into());
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ use crate::machine::link::CreditOptions;
 use crate::machine::output::Outbox;
 use crate::machine::reason::Reason;
 use crate::sasl::Identity;
-use crate::types::{Moment, Symbol};
+use crate::types::{Limits, Moment, Symbol};
 use crate::wire::{AmqpError, Open};
 use security::Handshake;
 use timers::Timers;
@@ -110,6 +110,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new(options: Options, security: Security, now: Moment) -> Self {
+        let options = Options { limits: options.limits.within_memory(), ..options };
         let mut endpoints = Endpoints::new(options.limits.clone());
         let frame_size = options.limits.frame_size().max(MIN_MAX_FRAME_SIZE);
         let speaks_first = matches!(security, Security::Client);
@@ -119,7 +120,7 @@ impl Machine {
         let handshake = Handshake::new(security, &mut endpoints.fx);
         let mut machine = Self {
             endpoints,
-            input: Input::default(),
+            input: Input::new(options.limits.memory()),
             handshake,
             timers: Timers::new(now, options.open_timeout, options.idle_timeout),
             options,
@@ -136,7 +137,10 @@ impl Machine {
         };
         #[cfg(feature = "tracing")]
         machine.endpoints.spans.start(&machine.options.container_id);
-        if speaks_first {
+        if machine.options.limits.memory() < Limits::LEAST_MEMORY {
+            machine.fail(&ConnectionFault::LittleMemory(machine.options.limits.memory()));
+            machine.endpoints.fx.out.clear();
+        } else if speaks_first {
             // The server cannot refuse an open that it has not read, so the open need not wait (C-OPEN-04).
             machine.send_open();
         }
@@ -198,8 +202,18 @@ impl Machine {
 
     /// Returns buffer space to read into.
     pub(crate) fn spare(&mut self) -> bytes::buf::Limit<&mut BytesMut> {
-        let most = self.max_frame_size();
-        self.input.spare(most)
+        let wanted = self.input.wanted(self.max_frame_size());
+        if !self.input.has_room(wanted) {
+            self.make_room(self.input.room_for(wanted, self.max_frame_size()));
+        }
+        self.input.spare(wanted)
+    }
+
+    /// Makes room for input.
+    #[cold]
+    fn make_room(&mut self, room: usize) {
+        let left = self.input.grow(room);
+        self.endpoints.before_input(left, room);
     }
 
     /// Handles octets that were read into the buffer.
@@ -213,6 +227,9 @@ impl Machine {
     pub(crate) fn receive(&mut self, now: Moment, octets: &[u8]) {
         self.set_time(now);
         if !self.is_over {
+            if !self.input.has_room(octets.len()) {
+                self.make_room(self.input.room_to_append(octets.len(), self.max_frame_size()));
+            }
             self.input.append(octets);
             self.run();
         }
@@ -365,7 +382,8 @@ impl Machine {
     fn beat(&mut self) {
         if self.timers.beats(self.endpoints.fx.frames) && self.endpoints.fx.out.len() == 0 {
             self.endpoints.shrink();
-            self.input.shrink();
+            let left = self.input.shrink();
+            self.endpoints.before_input(left, 0);
             self.endpoints.fx.send_empty();
             self.timers.beaten(self.endpoints.fx.frames);
         }

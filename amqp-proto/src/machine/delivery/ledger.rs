@@ -49,13 +49,8 @@ impl Ledger {
     /// The number of places that one step examines.
     pub(crate) const LOOKS: u32 = 1_024;
 
-    /// The memory that the ledger keeps for later deliveries.
-    pub(crate) const SPARE_OCTETS: usize = KEPT * size_of::<Record>();
-    /// The greatest memory of an unsettled delivery.
-    ///
-    /// Four places, since the ring doubles when half of it is unsettled, two places of the old ring while it
-    /// is copied, and an entry of the tree, which may be half empty.
-    pub(crate) const OCTETS_PER_DELIVERY: usize = 6 * size_of::<Record>() + 2 * size_of::<(u64, Record)>();
+    /// The memory of an unsettled delivery, usually: half of the places in a ring are vacant.
+    pub(crate) const OCTETS_PER_RECORD: u64 = 2 * size_of::<Record>() as u64;
 
     /// Returns an empty ledger whose first delivery has the id `first`.
     pub(crate) fn new(first: DeliveryNumber) -> Self {
@@ -68,6 +63,23 @@ impl Ledger {
     #[inline]
     pub(crate) fn live(&self) -> u32 {
         self.live
+    }
+
+    /// Returns the memory of the ledger, in octets, without the states.
+    pub(crate) fn octets(&self) -> u64 {
+        // The nodes of the tree may be half empty.
+        let tree = 2 * self.old.len() * size_of::<(u64, Record)>();
+        (self.ring.capacity() * size_of::<Record>() + tree) as u64
+    }
+
+    /// Returns all unsettled deliveries.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.ring.iter().filter(|record| record.is_live()).chain(self.old.values())
+    }
+
+    /// Returns all unsettled deliveries, to change them.
+    pub(crate) fn records_mut(&mut self) -> impl Iterator<Item = &mut Record> {
+        self.ring.iter_mut().filter(|record| record.is_live()).chain(self.old.values_mut())
     }
 
     /// Returns the number of the next delivery.

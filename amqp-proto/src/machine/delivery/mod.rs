@@ -41,7 +41,7 @@ pub use delivery::{Delivery, Part, PartEnd};
 pub(crate) use disposition_queue::DispositionQueue;
 pub(crate) use incoming::{Arrived, UsualTransfer};
 pub(crate) use ledger::{Chain, Ledger, id};
-pub(crate) use record::{Record, Tag};
+pub(crate) use record::{Record, Tag, compact};
 pub(crate) use settle::{brief_outcome, forget};
 pub(crate) use tags::Tags;
 pub(crate) use updates::Updates;

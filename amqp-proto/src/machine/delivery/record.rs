@@ -2,8 +2,11 @@
 
 use alloc::boxed::Box;
 
+use bytes::BytesMut;
+
 use super::tags::TagNumber;
-use crate::types::{DeliveryTag, Index, LinkIx};
+use crate::codec::{Decode, Encode, decode_one, fill};
+use crate::types::{DeliveryTag, Index, Limits, LinkIx};
 use crate::wire::{DeliveryState, Outcome};
 
 /// An unsettled delivery, in 40 octets.
@@ -123,6 +126,12 @@ impl Record {
         }
     }
 
+    /// Copies the states out of the blocks of input that they were read from.
+    pub(crate) fn compact(&mut self, limits: &Limits) {
+        let states = self.states.iter_mut().flat_map(|states| [&mut states.local, &mut states.remote]);
+        states.flatten().for_each(|state| compact(state, limits));
+    }
+
     /// Returns `true` if the peer has sent no state.
     #[inline]
     pub(super) fn is_undecided(&self) -> bool {
@@ -143,6 +152,15 @@ impl Record {
     /// Returns `true` if this end has sent an outcome.
     pub(crate) fn has_local_outcome(&self) -> bool {
         is_terminal(self.local, self.states.as_deref().and_then(|states| states.local.as_ref()))
+    }
+}
+
+/// Copies a state, an outcome or an error out of the block of input that it was read from.
+pub(crate) fn compact<T: Encode + Decode>(value: &mut T, limits: &Limits) {
+    let mut octets = BytesMut::with_capacity(value.size());
+    fill(&mut octets, value.size(), |writer| value.write(writer));
+    if let Ok(own) = decode_one(&mut octets.freeze(), limits) {
+        *value = own;
     }
 }
 

@@ -120,7 +120,7 @@ impl Endpoints {
         let is_small = sender.max_message_size.is_none_or(|max| octets as u64 <= max);
         let has_room = sender.credit.credit() > 1 && session.outgoing.left() > 1;
         // The last delivery that can be unsettled is unusual: the sender waits after it.
-        let is_kept = settled || session.sent.live().wrapping_add(1) < self.limits.unsettled();
+        let is_kept = settled || session.sent.live().wrapping_add(1) < session.most_sent;
         if !(is_ready && is_small && has_room && is_kept) || sender.sending.is_some() || sender.resumes {
             return None;
         }
@@ -172,8 +172,9 @@ impl Endpoints {
             session.outgoing.send();
             let has_credit = commit(link, session, &permit, options);
             let is_full = self.fx.out.len() >= self.limits.output_octets();
-            let is_crowded = !permit.settled && session.sent.live() >= self.limits.unsettled();
-            if is_full || is_crowded || session.outgoing.left() == 0 || !has_credit {
+            let is_closed = session.outgoing.left() == 0;
+            let may_be_crowded = !permit.settled && session.sent.live() >= session.most_sent;
+            if is_full || is_closed || !has_credit || (may_be_crowded && self.is_crowded(index)) {
                 self.wait_to_send(index);
             }
         } else {

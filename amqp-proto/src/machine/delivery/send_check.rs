@@ -47,6 +47,9 @@ impl Endpoints {
         }
         let permitted = self.permitted(index, octets, options);
         if !matches!(permitted, Ok(Permit { follows: false, .. })) {
+            if matches!(permitted, Err(SendError::Unsettled(_))) && self.allow_more_sent(index) {
+                return self.check_send(index, octets, options);
+            }
             self.make_way(index, options, permitted.as_ref().err());
         }
         permitted
@@ -90,7 +93,6 @@ impl Endpoints {
         options: &SendOptions,
     ) -> Result<Permit, SendError> {
         let is_full = self.fx.out.len() >= self.limits.output_octets();
-        let unsettled = self.limits.unsettled();
         let max_frame_size = to_usize(self.fx.max_frame_size);
         let is_open = self.is_open;
         let session = self.links.peek(index).and_then(|link| self.sessions.get_mut(link.session));
@@ -128,8 +130,8 @@ impl Endpoints {
         if asks_second && link.rcv_settle_mode == ReceiverSettleMode::First {
             return Err(SendError::SettleMode);
         }
-        if !settled && session.sent.live() >= unsettled {
-            return Err(SendError::Unsettled(unsettled));
+        if !settled && session.sent.live() >= session.most_sent {
+            return Err(SendError::Unsettled(session.most_sent));
         }
         let follows = follows || !self.ahead.is_empty();
         let mut permit =

@@ -8,7 +8,7 @@ use crate::wire::SenderSettleMode;
 
 impl Endpoints {
     /// Returns `true` if a link sends unsettled deliveries, and no more can be unsettled.
-    pub(super) fn is_crowded(&self, index: LinkIx) -> bool {
+    pub(super) fn is_crowded(&mut self, index: LinkIx) -> bool {
         let Some(link) = self.links.peek(index) else { return false };
         let LinkEnd::Sender(sender) = &link.end else { return false };
         // A delivery that is resumed was unsettled before.
@@ -18,11 +18,12 @@ impl Endpoints {
         let most_kept = self.limits.kept_octets();
         let session = self.sessions.get(link.session);
         link.recovery.as_ref().is_some_and(|recovery| recovery.kept_octets() >= most_kept)
-            || session.is_some_and(|session| session.sent.live() >= self.limits.unsettled())
+            || session.is_some_and(|session| session.sent.live() >= session.most_sent)
+                && !self.allow_more_sent(index)
     }
 
     /// Returns `true` if the last message that a sender wanted to send must wait until a delivery is settled.
-    pub(super) fn is_crowded_out(&self, index: LinkIx) -> bool {
+    pub(super) fn is_crowded_out(&mut self, index: LinkIx) -> bool {
         let end = self.links.peek(index).map(|link| &link.end);
         matches!(end, Some(LinkEnd::Sender(sender)) if !sender.sends_settled) && self.is_crowded(index)
     }
@@ -44,9 +45,8 @@ impl Endpoints {
     /// were settled or lost.
     #[inline]
     pub(crate) fn look_settled(&mut self, index: SessionIx) {
-        let limit = self.limits.unsettled();
         let session = self.sessions.at(index).filter(|session| !session.crowded_out.is_empty());
-        if session.is_some_and(|session| session.sent.live() < limit) {
+        if session.is_some_and(|session| session.sent.live() < session.most_sent) {
             self.let_in(index);
         }
     }

@@ -32,9 +32,13 @@ impl Endpoints {
         let first = ledger.number(frame.first);
         // Deliveries that begin after the disposition are not meant.
         let last = (first + u64::from(frame.first.distance(last).unsigned_abs())).min(ledger.next() - 1);
+        let deliveries = u32::try_from(last.saturating_sub(first) + 1).unwrap_or(u32::MAX).min(ledger.live());
         let (session, settled, state) = (session.key, frame.settled, frame.state.clone());
         let is_accepted = matches!(state, Some(DeliveryState::Outcome(Outcome::Accepted)));
         let is_usual = !is_received && settled && is_accepted && !transacts;
+        if !settled || transacts {
+            self.count_state(state.as_ref(), deliveries)?;
+        }
         self.updates = Some(Updates { session, is_received, is_usual, next: first, last, settled, state });
         Ok(())
     }

@@ -83,6 +83,7 @@ impl Endpoints {
             self.links.remove(key);
             return Err(error);
         }
+        self.count_link(key);
         self.names.insert(role, name, key);
         Ok(key)
     }

@@ -154,6 +154,7 @@ impl Endpoints {
         if self.has_all_links() {
             return Err(SessionFault::Links(limit).into());
         }
+        self.check_room()?;
         let role = opposite(attach.role);
         let end = match role {
             Role::Sender => LinkEnd::Sender(Sender::offered()),
@@ -200,6 +201,7 @@ impl Endpoints {
         {
             link.attach = octets.to_vec().into_boxed_slice();
         }
+        self.count_link(key);
         fits
     }
 

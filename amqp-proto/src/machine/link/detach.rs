@@ -492,11 +492,11 @@ impl Endpoints {
         self.lose_deliveries(index);
         let Some(link) = self.links.at(index) else { return };
         let session = link.session;
-        let held = link.receiver().map(Receiver::clear).unwrap_or_default();
+        let unread = link.receiver().map(Receiver::clear).unwrap_or_default();
         if let Some(session) = self.sessions.get_mut(session) {
             session.links.remove(&index);
         }
-        self.release(session, held);
+        unread.into_iter().for_each(|arrival| self.release(session, arrival.held));
     }
 
     /// Removes a link that has ended at both ends and whose end was polled.
@@ -510,12 +510,13 @@ impl Endpoints {
 
     fn remove_link(&mut self, key: Key<LinkIx>) {
         let Some(mut link) = self.links.remove(key) else { return };
+        self.uncount_link(&link);
         self.names.remove(link.end.role(), &link.name, key);
-        let held = link.receiver().map(Receiver::clear).unwrap_or_default();
+        let unread = link.receiver().map(Receiver::clear).unwrap_or_default();
         if let Some(session) = self.sessions.get_mut(link.session) {
             session.links.remove(&key.index);
         }
-        self.release(link.session, held);
+        unread.into_iter().for_each(|arrival| self.release(link.session, arrival.held));
     }
 }
 

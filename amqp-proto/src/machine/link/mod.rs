@@ -88,6 +88,8 @@ pub(crate) struct Link {
     pub(crate) reason: Option<Box<Reason>>,
     /// `true` if the application has polled the link's end.
     pub(crate) is_polled: bool,
+    /// The memory that is counted for it.
+    pub(crate) counted: u64,
     pub(crate) chain: Chain,
     pub(crate) tags: Tags,
     /// The part that only resumable links have.
@@ -143,6 +145,7 @@ impl Link {
             desired: Box::default(),
             reason: None,
             is_polled: false,
+            counted: 0,
             chain: Chain::default(),
             tags: Tags::default(),
             recovery: None,

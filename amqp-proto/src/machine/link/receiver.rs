@@ -6,6 +6,7 @@ use alloc::collections::VecDeque;
 use super::credit::ReceiverCredit;
 use crate::config::{OnDrop, ReceiverOptions};
 use crate::machine::delivery::Tag;
+use crate::machine::memory::PART;
 use crate::message::Payload;
 use crate::types::Limits;
 use crate::wire::DeliveryState;
@@ -53,6 +54,8 @@ pub(crate) struct Arrival {
     pub(crate) size: u64,
     pub(crate) payload: Payload,
     pub(crate) settled: bool,
+    /// The epoch of the blocks of input that it shares; see [`memory`](crate::machine::memory).
+    pub(crate) epoch: u32,
     pub(crate) progress: Progress,
     pub(crate) resumption: Resumption,
     /// The state in its transfers.
@@ -84,16 +87,48 @@ pub(crate) enum Progress {
     Aborted,
 }
 
-/// Room in a session's window.
+/// Room in a session's window. Without frames, the memory of an incomplete message, which takes no room.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) frames: u32,
     pub(crate) octets: usize,
 }
 
+impl Held {
+    /// Returns the room of a complete message, or of pieces that are read as they arrive.
+    pub(crate) fn of(frames: u32, octets: usize) -> Self {
+        Self { frames, octets }
+    }
+
+    /// Returns the memory of a piece of an incomplete message.
+    pub(crate) fn partial(octets: usize) -> Self {
+        Self { frames: 0, octets: octets + PART }
+    }
+
+    /// Returns the sum of what one delivery holds.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { frames: self.frames + other.frames, octets: self.octets + other.octets }
+    }
+}
+
+impl Arrival {
+    /// Notes that it shares blocks of input of this epoch, unless it shares blocks of the one before.
+    pub(crate) fn shares(&mut self, epoch: u32) {
+        if self.epoch.wrapping_add(1) != epoch {
+            self.epoch = epoch;
+        }
+    }
+}
+
 impl Receiver {
     pub(crate) fn new(options: &ReceiverOptions, limits: &Limits, is_lenient: bool) -> Self {
-        let max_message_size = options.max_message_size.unwrap_or(limits.message_octets());
+        let asked = options.max_message_size.unwrap_or(limits.message_octets());
+        // A message that is read as it arrives needs little memory.
+        let max_message_size = match (options.streaming, limits.largest_message()) {
+            (true, _) => asked,
+            (false, most) if asked == 0 => most,
+            (false, most) => asked.min(most),
+        };
         Self {
             credit: ReceiverCredit::new(is_lenient),
             inbox: VecDeque::new(),
@@ -183,12 +218,9 @@ impl Receiver {
         self.take_partial().map_or(Held::default(), |arrival| arrival.held)
     }
 
-    /// Drops all deliveries. Returns the room that they held.
-    pub(crate) fn clear(&mut self) -> Held {
-        self.inbox.drain(..).fold(Held::default(), |sum, arrival| Held {
-            frames: sum.frames + arrival.held.frames,
-            octets: sum.octets + arrival.held.octets,
-        })
+    /// Takes all deliveries.
+    pub(crate) fn clear(&mut self) -> VecDeque<Arrival> {
+        core::mem::take(&mut self.inbox)
     }
 
     /// Returns the delivery with this number, if it is not taken.

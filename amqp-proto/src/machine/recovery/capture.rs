@@ -128,14 +128,15 @@ impl Endpoints {
         });
         let waiting: Vec<_> = waiting.collect();
         let numbers: Vec<u64> = live.iter().map(|(number, _)| *number).collect();
-        let held = self.forget_quietly(index, &numbers);
-        self.release(session, held);
+        for held in self.forget_quietly(index, &numbers) {
+            self.release(session, held);
+        }
         live.into_iter().map(|(_, delivery)| delivery).chain(waiting).collect()
     }
 
     /// Forgets these deliveries of a link without a report. Returns the room that they held.
-    fn forget_quietly(&mut self, index: LinkIx, numbers: &[u64]) -> Held {
-        let mut held = Held::default();
+    fn forget_quietly(&mut self, index: LinkIx, numbers: &[u64]) -> Vec<Held> {
+        let mut held = Vec::new();
         let Some(link) = self.links.at(index) else { return held };
         let Some(session) = self.sessions.get_mut(link.session) else { return held };
         for number in numbers {
@@ -145,8 +146,7 @@ impl Endpoints {
                     if let Some(at) = receiver.find(*number)
                         && let Some(arrival) = receiver.inbox.remove(at)
                     {
-                        held.frames += arrival.held.frames;
-                        held.octets += arrival.held.octets;
+                        held.push(arrival.held);
                     }
                     session.received.as_mut()
                 }
@@ -163,7 +163,7 @@ impl Endpoints {
         let numbers: Vec<u64> = self.unsettled(index).map(DeliveryKey::number).collect();
         let held = self.forget_quietly(index, &numbers);
         if let Some(session) = self.links.at(index).map(|link| link.session) {
-            self.release(session, held);
+            held.into_iter().for_each(|held| self.release(session, held));
         }
     }
 }

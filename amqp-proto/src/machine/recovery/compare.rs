@@ -112,6 +112,7 @@ pub(super) fn arrival_of(number: u64, delivery: UnsettledDelivery) -> Arrival {
         size: payload.len() as u64,
         payload,
         settled: false,
+        epoch: 0,
         progress: Progress::Complete,
         resumption: Resumption::None,
         state: None,

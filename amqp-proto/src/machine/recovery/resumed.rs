@@ -54,7 +54,7 @@ impl Endpoints {
     ) -> Result<(), Fault> {
         let Some(session) = self.sessions.at(session) else { return Ok(()) };
         let session_key = session.key;
-        session.incoming.receive()?;
+        session.incoming.receive(payload.len())?;
         let Some(link) = self.links.at(index) else { return Ok(()) };
         let (key, public) = (link.key, link.public_key());
         let (Some(tag), Some(id)) = (transfer.delivery_tag, transfer.delivery_id) else {
@@ -133,9 +133,12 @@ impl Endpoints {
         } else if let Some(mut arrival) = arrival {
             let is_reported = receiver.streaming || arrival.progress == Progress::Complete;
             if is_reported {
-                arrival.held = Held { frames: 1, octets: arrival.payload.len() };
-                session.incoming.hold(1, arrival.held.octets);
+                arrival.held = Held::of(1, arrival.payload.len());
+            } else {
+                arrival.held = Held::partial(arrival.payload.len());
             }
+            arrival.epoch = self.memory.epoch;
+            session.incoming.hold(arrival.held);
             receiver.inbox.push_back(arrival);
             if is_reported {
                 self.fx.tell(Event::Message { receiver: ReceiverKey(key), delivery });

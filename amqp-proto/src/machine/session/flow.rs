@@ -12,9 +12,8 @@ use crate::types::{Handle, LinkIx, ReceiverKey, SessionIx};
 use crate::wire::Flow;
 
 impl Session {
-    /// Returns a flow with the session's fields [2.7.4].
-    fn flow(&mut self) -> Flow {
-        let window = self.incoming.open();
+    /// Returns a flow with the session's fields [2.7.4], and this incoming window.
+    fn flow(&mut self, window: u32) -> Flow {
         let mut flow = Flow::new(window, self.outgoing.next_id(), OUTGOING_WINDOW);
         flow.next_incoming_id = (self.remote != Half::Unopened).then(|| self.incoming.next_id());
         self.flow_due = false;
@@ -237,10 +236,14 @@ impl Endpoints {
             }
             sender.give_back();
         }
-        let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
+        let key = link.session;
+        if !self.sessions.get(key).is_some_and(Session::is_begun) {
             return;
-        };
-        let mut flow = session.flow();
+        }
+        let window = self.open_window(key);
+        let Some(link) = self.links.at(index) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let mut flow = session.flow(window);
         flow.handle = Some(Handle::new(link.handle));
         flow.echo = core::mem::take(&mut link.echo);
         match &mut link.end {
@@ -271,7 +274,13 @@ impl Endpoints {
         if !session.is_begun() || !(session.flow_due || session.incoming.is_low()) {
             return;
         }
-        let flow = session.flow();
+        let (key, is_due) = (session.key, session.flow_due);
+        if !is_due && !self.is_window_low(key) {
+            return;
+        }
+        let window = self.open_window(key);
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let flow = session.flow(window);
         let channel = session.channel;
         let _ = self.fx.send(channel, &flow);
     }

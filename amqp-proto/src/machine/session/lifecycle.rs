@@ -114,8 +114,9 @@ impl Endpoints {
         channel: u16,
         options: &SessionOptions,
     ) -> Result<(), SessionError> {
+        let Some(key) = self.sessions.key(index) else { return Err(SessionError::Ended) };
+        let window = self.open_window(key);
         let Some(session) = self.sessions.at(index) else { return Err(SessionError::Ended) };
-        let window = session.incoming.open();
         let mut begin = Begin::new(session.outgoing.next_id(), window, OUTGOING_WINDOW);
         // An answer has the channel of the begin that it answers (S-BEG-01).
         begin.remote_channel = (session.remote != Half::Unopened).then_some(session.remote_channel);
@@ -173,6 +174,7 @@ impl Endpoints {
                 index
             }
             None => {
+                self.check_session()?;
                 let limits = self.limits.clone();
                 let options = SessionOptions::new();
                 let key = self.sessions.insert(|key| Session::new(key, &options, &limits));
@@ -272,6 +274,9 @@ impl Endpoints {
         if session.is_polled && session.remote == Half::Ended {
             let key = session.key;
             self.sessions.remove(key);
+            if self.memory.has_closed {
+                self.open_windows();
+            }
         }
     }
 }

@@ -36,6 +36,9 @@ use crate::config::SessionOptions;
 use crate::types::{DeliveryNumber, Key, Limits, LinkIx, SessionIx, Symbol};
 use crate::wire::Role;
 
+/// The number of unsettled deliveries that a sender's session may have before the memory is looked at.
+const FIRST_SENT: u32 = 1_024;
+
 /// A session, as this end sees it.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -67,6 +70,8 @@ pub(crate) struct Session {
     /// The unsettled deliveries that this end has received; `None` before the first, which determines the
     /// first id.
     pub(crate) received: Option<Ledger>,
+    /// The greatest number of them, until the memory of the connection allows more.
+    pub(crate) most_sent: u32,
     /// The dispositions to write about sent deliveries.
     pub(crate) about_sent: DispositionQueue,
     /// The dispositions to write about received deliveries.
@@ -112,6 +117,7 @@ impl Session {
             links: BTreeSet::new(),
             sent: Ledger::new(DeliveryNumber::new(options.next_outgoing_id.get())),
             received: None,
+            most_sent: limits.unsettled().min(FIRST_SENT),
             about_sent: DispositionQueue::new(Role::Sender),
             about_received: DispositionQueue::new(Role::Receiver),
             due: false,

@@ -1,6 +1,8 @@
 //! The windows of a session: the number of transfer frames that each end may still send [2.5.6].
 
 use crate::machine::fault::SessionFault;
+use crate::machine::link::Held;
+use crate::machine::memory::FRAME;
 use crate::types::TransferNumber;
 use crate::wire::Flow;
 
@@ -18,8 +20,15 @@ pub(crate) struct IncomingWindow {
     /// Half of the widest window: the window is not low while more is left.
     half: u32,
     most_octets: u64,
+    /// The memory of incomplete messages, which take no room.
+    partial: u64,
     /// The size of the largest frame.
     frame_size: u32,
+    /// The memory that a frame is expected to take.
+    unit: u64,
+    /// The window when it was last announced, and the octets that came since.
+    announced: u32,
+    octets_since: u64,
 }
 
 impl IncomingWindow {
@@ -34,7 +43,11 @@ impl IncomingWindow {
             most_frames,
             half: most_frames.min(fit) / 2,
             most_octets,
+            partial: 0,
             frame_size: frame_size.max(1),
+            unit: u64::from(frame_size) + FRAME,
+            announced: 0,
+            octets_since: 0,
         }
     }
 
@@ -56,11 +69,53 @@ impl IncomingWindow {
         frames.min(u32::try_from(octets).unwrap_or(u32::MAX)).max(least)
     }
 
-    /// Opens the window as far as there is room, and returns the new value for the peer. An announced window
-    /// is never reduced.
-    pub(crate) fn open(&mut self) -> u32 {
-        self.left = self.left.max(self.room());
+    /// Opens the window as far as there is room, in the memory that is left, too. Returns the new value for the peer. An
+    /// announced window is never reduced.
+    pub(crate) fn open(&mut self, memory: u64) -> u32 {
+        let frames = u64::from(self.announced.saturating_sub(self.left));
+        if let Some(octets) = self.octets_since.checked_div(frames) {
+            // The next frames may be larger.
+            self.unit = (2 * octets).min(self.frame_size.into()) + FRAME;
+        }
+        self.left = self.left.max(self.room_in(memory));
+        (self.announced, self.octets_since) = (self.left, 0);
         self.left
+    }
+
+    /// Returns the number of frames that there is room for, in the memory that is left, too.
+    fn room_in(&self, memory: u64) -> u32 {
+        self.room().min(u32::try_from(memory / self.unit).unwrap_or(u32::MAX))
+    }
+
+    /// Returns `true` if half of that room was used, so that the window should open again.
+    pub(crate) fn is_low_in(&self, memory: u64) -> bool {
+        let room = self.room_in(memory);
+        self.left < room && self.left <= room / 2
+    }
+
+    /// Returns `true` if the window is closed, whatever the reason.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Returns `true` if something waits that the application can take.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.held_frames > 0
+    }
+
+    /// Returns the octets that wait, and those of incomplete messages.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.held_octets + self.partial
+    }
+
+    /// Returns the memory of what waits.
+    pub(crate) fn held(&self) -> u64 {
+        self.waiting() + u64::from(self.held_frames) * FRAME
+    }
+
+    /// Returns the memory that the transfers will take which the peer may still send.
+    pub(crate) fn promised(&self) -> u64 {
+        u64::from(self.left) * self.unit
     }
 
     /// Returns `true` if half of the room was used, so that the window should open again [2.5.6].
@@ -81,33 +136,48 @@ impl IncomingWindow {
 
     /// Records a received transfer [2.5.6] [2.8.17].
     #[inline]
-    pub(crate) fn receive(&mut self) -> Result<(), SessionFault> {
+    pub(crate) fn receive(&mut self, octets: usize) -> Result<(), SessionFault> {
         if self.left == 0 {
             return Err(SessionFault::Window);
         }
-        self.take();
+        self.take(octets);
         Ok(())
     }
 
     /// Records a received transfer that the window has room for.
     #[inline]
-    pub(crate) fn take(&mut self) {
+    pub(crate) fn take(&mut self, octets: usize) {
+        self.octets_since += octets as u64;
         self.left = self.left.saturating_sub(1);
         self.next_id = self.next_id.next();
     }
 
-    /// Adds frames and octets that wait for the application.
+    /// Adds what waits for the application.
     #[inline]
-    pub(crate) fn hold(&mut self, frames: u32, octets: usize) {
-        self.held_frames = self.held_frames.saturating_add(frames);
-        self.held_octets = self.held_octets.saturating_add(octets as u64);
+    pub(crate) fn hold(&mut self, held: Held) {
+        if held.frames == 0 {
+            self.partial = self.partial.saturating_add(held.octets as u64);
+            return;
+        }
+        self.held_frames = self.held_frames.saturating_add(held.frames);
+        self.held_octets = self.held_octets.saturating_add(held.octets as u64);
     }
 
-    /// Removes frames and octets that the application has taken.
+    /// Removes what the application has taken.
     #[inline]
-    pub(crate) fn release(&mut self, frames: u32, octets: usize) {
-        self.held_frames = self.held_frames.saturating_sub(frames);
-        self.held_octets = self.held_octets.saturating_sub(octets as u64);
+    pub(crate) fn release(&mut self, held: Held) {
+        if held.frames == 0 {
+            self.partial = self.partial.saturating_sub(held.octets as u64);
+        } else {
+            self.release_frames(held);
+        }
+    }
+
+    /// Frees the room of what the application has taken.
+    #[inline]
+    pub(crate) fn release_frames(&mut self, held: Held) {
+        self.held_frames = self.held_frames.saturating_sub(held.frames);
+        self.held_octets = self.held_octets.saturating_sub(held.octets as u64);
     }
 
     /// Applies the peer's next transfer-id [2.5.6].
@@ -166,6 +236,7 @@ impl OutgoingWindow {
 mod tests {
     use super::{IncomingWindow, OutgoingWindow};
     use crate::machine::fault::SessionFault;
+    use crate::machine::link::Held;
     use crate::types::TransferNumber;
     use crate::wire::Flow;
 
@@ -199,24 +270,24 @@ mod tests {
     fn s_win_10_unread_messages_close_the_window() {
         let mut window = IncomingWindow::new(4, 1_000, 100);
         window.start(TransferNumber::new(u32::MAX));
-        assert_eq!(window.receive(), Err(SessionFault::Window));
-        assert_eq!((window.is_low(), window.open(), window.is_low()), (true, 4, false));
+        assert_eq!(window.receive(100), Err(SessionFault::Window));
+        assert_eq!((window.is_low(), window.open(u64::MAX), window.is_low()), (true, 4, false));
         for _ in 0..4 {
-            assert_eq!(window.receive(), Ok(()));
-            window.hold(1, 100);
+            assert_eq!(window.receive(100), Ok(()));
+            window.hold(Held::of(1, 100));
         }
-        assert_eq!(window.receive(), Err(SessionFault::Window));
+        assert_eq!(window.receive(100), Err(SessionFault::Window));
         assert_eq!((window.next_id().get(), window.is_low()), (3, false));
-        window.release(1, 100);
-        assert_eq!((window.is_low(), window.open()), (true, 1));
-        window.release(3, 300);
-        assert_eq!((window.is_low(), window.open()), (true, 4));
+        window.release(Held::of(1, 100));
+        assert_eq!((window.is_low(), window.open(u64::MAX)), (true, 1));
+        window.release(Held::of(3, 300));
+        assert_eq!((window.is_low(), window.open(u64::MAX)), (true, 4));
 
         let mut octets = IncomingWindow::new(100, 1_000, 100);
-        assert_eq!(octets.open(), 10);
-        octets.receive().unwrap();
-        octets.hold(1, 950);
-        assert_eq!((octets.room(), octets.open()), (0, 9));
+        assert_eq!(octets.open(u64::MAX), 10);
+        octets.receive(100).unwrap();
+        octets.hold(Held::of(1, 950));
+        assert_eq!((octets.room(), octets.open(u64::MAX)), (0, 9));
         let tiny = IncomingWindow::new(0, 0, 100);
         assert_eq!(tiny.room(), 1);
     }

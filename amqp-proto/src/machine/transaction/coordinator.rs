@@ -72,8 +72,10 @@ impl Endpoints {
         }
         let limit = self.limits.transactions();
         let Some(link) = self.links.key(index) else { return };
+        let has_no_room = self.check_room().is_err();
         let transactions = self.transactions.get_or_insert_default();
-        let is_full = u32::try_from(transactions.all.len()).map_or(true, |live| live >= limit);
+        let has_all = u32::try_from(transactions.all.len()).map_or(true, |live| live >= limit);
+        let is_full = has_all || has_no_room;
         let mut id = TransactionId::from(transactions.next_id);
         while !is_full && transactions.coordinated.contains_key(&id) {
             transactions.next_id = transactions.next_id.wrapping_add(1);
@@ -81,8 +83,11 @@ impl Endpoints {
         }
         let one = Transaction::new(link, Some(id), Stage::Live);
         let Some(key) = (!is_full).then(|| transactions.all.insert(|_| one)).flatten() else {
-            let error = AmqpError::new(Condition::ResourceLimitExceeded)
-                .with_description(alloc::format!("more than {limit} transactions"));
+            let words = match has_all {
+                true => alloc::format!("more than {limit} transactions"),
+                false => alloc::format!("{}", LinkFault::Memory(self.limits.memory())),
+            };
+            let error = AmqpError::new(Condition::ResourceLimitExceeded).with_description(words);
             return self.refuse(index, request, error);
         };
         transactions.next_id = transactions.next_id.wrapping_add(1);

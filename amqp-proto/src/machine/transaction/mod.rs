@@ -15,6 +15,7 @@
 //! 4. *Over.* The transaction is committed or rolled back, and its key is stale. The end of the control link rolls back
 //!    all its transactions. A commit that was sent and not answered by then is *in doubt*.
 
+mod account;
 mod controller;
 mod coordinator;
 mod posting;

@@ -4,11 +4,13 @@ use alloc::collections::BTreeMap;
 
 use super::{Stage, id_in};
 use crate::codec::to_usize;
+use crate::machine::delivery::compact;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault};
 use crate::machine::link::LinkEnd;
-use crate::types::{DeliveryKey, Key, LinkKey, SessionIx, TransactionIx};
+use crate::machine::memory::octets_of_encoded;
+use crate::types::{DeliveryKey, Key, Limits, LinkKey, SessionIx, TransactionIx};
 use crate::wire::{AmqpError, Condition, DeliveryState, Disposition, Outcome};
 
 /// An outcome of the peer for a delivery that this end has sent.
@@ -18,6 +20,18 @@ pub(crate) struct Retired {
     outcome: Outcome,
     /// `true` if the peer has settled the delivery.
     settled: bool,
+}
+
+impl Retired {
+    /// Returns the memory of the outcome.
+    pub(super) fn octets(&self) -> u64 {
+        octets_of_encoded(&self.outcome)
+    }
+
+    /// Copies the outcome out of the block of input that it was read from.
+    pub(super) fn compact(&mut self, limits: &Limits) {
+        compact(&mut self.outcome, limits);
+    }
 }
 
 impl Endpoints {
@@ -82,7 +96,9 @@ impl Endpoints {
         if before.is_some_and(|before| before != key) {
             // The delivery keeps its first outcome until the control link has ended.
             let link = transactions.all.get(key)?.link.index;
-            transactions.at_fault.push(link);
+            if transactions.at_fault.last() != Some(&link) {
+                transactions.at_fault.push(link);
+            }
             return None;
         }
         if before.is_none() && transactions.retired.len() >= limit {

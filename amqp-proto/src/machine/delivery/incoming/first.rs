@@ -53,6 +53,8 @@ pub(super) struct First<'a> {
     pub(super) more: bool,
     pub(super) resume: bool,
     pub(super) aborted: bool,
+    /// The epoch of the blocks of input that its payload is in.
+    pub(super) epoch: u32,
     pub(super) state: Option<&'a DeliveryState>,
 }
 
@@ -87,8 +89,12 @@ impl First<'_> {
         // An incomplete message has a bound of its own. It takes room in the session's window once it is
         // complete, or piece by piece if it is read as it arrives.
         let counts = (receiver.streaming || !self.more) && !self.resume;
-        let held = if counts { Held { frames: 1, octets } } else { Held::default() };
-        session.incoming.hold(held.frames, held.octets);
+        let held = match counts {
+            true => Held::of(1, octets),
+            false if self.resume => Held::default(),
+            false => Held::partial(octets),
+        };
+        session.incoming.hold(held);
         receiver.inbox.push_back(Arrival {
             number,
             tag,
@@ -98,6 +104,7 @@ impl First<'_> {
             size: octets as u64,
             payload: if self.resume { Payload::new() } else { payload.into() },
             settled: self.settled,
+            epoch: self.epoch,
             progress: if self.more { Progress::Partial } else { Progress::Complete },
             resumption: if self.resume { Resumption::Ignored } else { Resumption::None },
             state: self.state.cloned().map(Box::new),

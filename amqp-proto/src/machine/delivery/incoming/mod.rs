@@ -33,15 +33,19 @@ impl Endpoints {
         transfer: &Transfer,
         payload: Bytes,
     ) -> Result<Option<Arrived>, Fault> {
+        let is_full = self.is_full();
         let Some(session) = self.sessions.at(index) else { return Ok(None) };
         if session.discards || session.local == Half::Ended {
             return Ok(None);
         }
-        session.incoming.receive()?;
+        session.incoming.receive(payload.len())?;
         let handle = transfer.handle.get();
         let Some(at) = session.handles.get(handle) else {
             return Err(SessionFault::UnattachedHandle(handle).into());
         };
+        if is_full {
+            return Err(LinkFault::Memory(self.limits.memory()).on(at));
+        }
         if self.transactions.is_some() {
             return self.take_work(index, at, transfer, payload);
         }
@@ -79,13 +83,14 @@ impl Endpoints {
         transfer: &Transfer,
         payload: Bytes,
     ) -> Result<Option<Arrived>, Fault> {
+        let epoch = self.memory.epoch;
         let Some(session) = self.sessions.at(index) else { return Ok(None) };
         let Some(link) = self.links.at(at) else { return Ok(None) };
         let (mut arrived, mut tops_up) = (None, false);
         match link.halves.local() {
             // Transfers that were on the way when this end detached belong to the suspended link (L-DET-02).
             LinkHalf::Attached | LinkHalf::Detached => {
-                arrived = take(transfer, link, session, &self.limits, payload)?;
+                arrived = take(transfer, link, session, &self.limits, epoch, payload)?;
                 tops_up = self.fx.tell_credit(link, arrived.is_none());
             }
             // This end has not granted any credit yet (L-ATT-13).
@@ -126,7 +131,7 @@ impl Endpoints {
         if receiver.is_low() && link.is_complete() && link.receiver().is_some_and(Receiver::top_up) {
             self.link_due(index);
         }
-        self.release(session, held);
+        self.release_frames(session, held);
         Some(delivery)
     }
 
@@ -168,13 +173,27 @@ impl Endpoints {
         Ok(Part { payload, end })
     }
 
-    /// Frees the room that a link held in its session's window.
-    pub(crate) fn release(&mut self, session: Key<SessionIx>, held: Held) {
+    /// Frees what a delivery held.
+    pub(crate) fn release(&mut self, key: Key<SessionIx>, mut held: Held) {
+        if held.frames == 0
+            && let Some(session) = self.sessions.get_mut(key)
+        {
+            session.incoming.release(core::mem::take(&mut held));
+        }
+        self.release_frames(key, held);
+    }
+
+    /// Frees the room that a delivery held in its session's window.
+    #[inline(always)] // for the way of most messages
+    fn release_frames(&mut self, session: Key<SessionIx>, held: Held) {
         let Some(session) = self.sessions.get_mut(session) else { return };
-        session.incoming.release(held.frames, held.octets);
+        session.incoming.release_frames(held);
         if session.incoming.is_low() {
             let index = session.key.index;
             self.session_due(index);
+        }
+        if self.memory.has_closed {
+            self.open_windows();
         }
     }
 
@@ -208,6 +227,7 @@ fn take(
     link: &mut Link,
     session: &mut Session,
     limits: &Limits,
+    epoch: u32,
     payload: Bytes,
 ) -> Result<Option<Arrived>, Fault> {
     let settled = transfer.settled == Some(true);
@@ -222,7 +242,8 @@ fn take(
     if settled && link.snd_settle_mode == SenderSettleMode::Unsettled && !transfer.aborted {
         return Err(LinkFault::Settled.on(link.key.index));
     }
-    if let Some(partial) = receiver.take_partial() {
+    if let Some(mut partial) = receiver.take_partial() {
+        partial.shares(epoch);
         return take_more(link, session, limits, partial, transfer, payload);
     }
     let Some(tag) = &transfer.delivery_tag else { return Err(LinkFault::NoDeliveryTag.on(link.key.index)) };
@@ -236,6 +257,7 @@ fn take(
         more: transfer.more,
         resume: transfer.resume,
         aborted: transfer.aborted,
+        epoch,
         state: transfer.state.as_ref(),
     };
     first.take(link, session, limits, payload)
@@ -309,13 +331,15 @@ fn keep(arrival: &mut Arrival, session: &mut Session, streaming: bool, payload: 
     let octets = payload.len();
     arrival.payload.push(payload);
     let held = match (streaming, arrival.progress) {
-        (true, _) => Held { frames: 1, octets },
-        (false, Progress::Partial) => return,
-        (false, _) => Held { frames: arrival.transfers, octets: arrival.payload.len() },
+        (true, _) => Held::of(1, octets),
+        (false, Progress::Partial) => Held::partial(octets),
+        (false, _) => {
+            session.incoming.release(core::mem::take(&mut arrival.held));
+            Held::of(arrival.transfers, arrival.payload.len())
+        }
     };
-    arrival.held.frames += held.frames;
-    arrival.held.octets += held.octets;
-    session.incoming.hold(held.frames, held.octets);
+    arrival.held = arrival.held.and(held);
+    session.incoming.hold(held);
 }
 
 fn push(link: &mut Link, arrival: Arrival) {
@@ -358,7 +382,7 @@ fn abort(link: &mut Link, session: &mut Session, mut arrival: Arrival) -> Option
         && link.receiver().is_some_and(|receiver| receiver.streaming);
     let number = arrival.number;
     let held = core::mem::take(&mut arrival.held);
-    session.incoming.release(held.frames, held.octets);
+    session.incoming.release(held);
     forget(link, session, number);
     if !is_told {
         return None;

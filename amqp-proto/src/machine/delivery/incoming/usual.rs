@@ -79,6 +79,9 @@ impl Endpoints {
         input: &mut Input,
     ) -> Option<Arrived> {
         let UsualTransfer { handle, delivery_id, tag, message_format, settled } = transfer;
+        if self.memory.is_full {
+            return None;
+        }
         let index = self.channels.get(channel.into())?;
         let session = self.sessions.at(index)?;
         let link = self.links.at(session.handles.get(handle.get())?)?;
@@ -117,17 +120,19 @@ impl Endpoints {
             ledger.insert(number, record, &mut link.chain);
         }
         receiver.credit.take();
-        session.incoming.take();
-        session.incoming.hold(1, octets);
+        session.incoming.take(octets);
+        let held = Held::of(1, octets);
+        session.incoming.hold(held);
         receiver.inbox.push_back(Arrival {
             number,
             tag,
             message_format,
             transfers: 1,
-            held: Held { frames: 1, octets },
+            held,
             size: octets as u64,
             payload: input.take(head, octets).into(),
             settled,
+            epoch: self.memory.epoch,
             progress: Progress::Complete,
             resumption: Resumption::None,
             state: None,
