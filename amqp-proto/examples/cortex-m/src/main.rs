@@ -14,13 +14,12 @@ extern crate alloc;
 
 mod board;
 mod client;
+mod exit;
 mod heap;
 mod stack;
 
-use core::panic::PanicInfo;
-
-use cortex_m_rt::{ExceptionFrame, entry, exception};
-use cortex_m_semihosting::{debug, hprintln};
+use cortex_m_rt::entry;
+use cortex_m_semihosting::hprintln;
 
 use amqp_proto::Connection;
 use board::Uart;
@@ -34,13 +33,7 @@ const COUNTED: u32 = 5_000;
 #[entry]
 fn main() -> ! {
     heap::init();
-    match run() {
-        Ok(()) => end(debug::EXIT_SUCCESS),
-        Err(failure) => {
-            hprintln!("firmware: {}", failure);
-            end(debug::EXIT_FAILURE)
-        }
-    }
+    exit::with(run())
 }
 
 fn run() -> Result<(), Failure> {
@@ -70,24 +63,4 @@ fn run() -> Result<(), Failure> {
         return Err("the connection takes more memory than its bound".into());
     }
     Ok(())
-}
-
-/// Ends the emulator.
-fn end(status: debug::ExitStatus) -> ! {
-    debug::exit(status);
-    loop {
-        cortex_m::asm::wfi();
-    }
-}
-
-#[panic_handler]
-fn on_panic(info: &PanicInfo<'_>) -> ! {
-    hprintln!("firmware: {}", info);
-    end(debug::EXIT_FAILURE)
-}
-
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    hprintln!("firmware: a fault of the processor at {:#010x}", frame.pc());
-    end(debug::EXIT_FAILURE)
 }
