@@ -112,6 +112,9 @@ const SLICES: usize = 64;
 #[derive(Debug)]
 pub struct Connection {
     machine: Machine,
+    /// A value that is dropped with the connection.
+    #[cfg(feature = "client")]
+    kept: Option<Box<dyn core::any::Any + Send + Sync>>,
 }
 
 impl Connection {
@@ -156,7 +159,24 @@ impl Connection {
     }
 
     fn new(options: Options, security: Security, now: Moment) -> Self {
-        Self { machine: Machine::new(options, security, now) }
+        Self {
+            machine: Machine::new(options, security, now),
+            #[cfg(feature = "client")]
+            kept: None,
+        }
+    }
+
+    /// Drops a value with the connection.
+    #[cfg(feature = "client")]
+    pub(crate) fn keep(&mut self, value: Box<dyn core::any::Any + Send + Sync>) {
+        self.kept = Some(value);
+    }
+
+    /// Makes the end answer the peer's open with resource-limit-exceeded: other connections hold the memory, of which this
+    /// one needs so many octets.
+    #[cfg(feature = "client")]
+    pub(crate) fn refuse(&mut self, needed: u64) {
+        self.machine.needs_memory = Some(needed);
     }
 
     /// Returns spare buffer space to read into; never empty.

@@ -9,7 +9,7 @@ use amqp_tokio::broker::{Broker, DeadLetterReason};
 use amqp_tokio::message::Message;
 use amqp_tokio::types::{Limits, Map, Symbol, Value};
 use amqp_tokio::wire::{AmqpError, Condition, Modified, Outcome};
-use amqp_tokio::{Connection, ConnectionOptions, Listener};
+use amqp_tokio::{Connection, ConnectionOptions, Listener, MemoryPool};
 use common::served::{bounded, connect, delivery_count, next};
 
 #[track_caller]
@@ -235,6 +235,27 @@ async fn connections_are_bounded_in_number() {
         }
     };
     bounded(again).await;
+}
+
+/// All connections of a broker share a pool of memory.
+#[tokio::test]
+#[adapter_tests::bounded]
+async fn connections_are_bounded_in_memory() {
+    let pool = MemoryPool::new(2 << 20);
+    let options = ConnectionOptions::new().with_limits(Limits::default().with_memory(1 << 20));
+    let broker = Broker::builder().with_options(options).with_memory_pool(&pool).build().unwrap();
+    let (one, _two) = (connect(&broker).await, connect(&broker).await);
+    let error = bounded(broker.connect()).await.unwrap_err();
+    assert_eq!(error.condition(), Some(&Condition::ResourceLimitExceeded));
+    one.close().await.unwrap();
+    let again = async {
+        while pool.left() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        connect(&broker).await
+    };
+    let again = bounded(again).await;
+    assert_eq!(again.sender("jobs").await.unwrap().send("job").await.unwrap(), Outcome::Accepted);
 }
 
 /// Messages are decoded within the limits of the broker, not the default limits.

@@ -1,10 +1,11 @@
 //! Links, sessions and connections that the peer refuses or ends: every wait ends with a reason.
 
-use super::common::{link, next_receiver, next_session, pair};
-use crate::adapter::{self, both, spawn};
+use super::common::{link, next_receiver, next_session, pair, pair_with, sending};
+use crate::adapter::{self, both, pause, pipe, spawn};
 use crate::amqp::config::ReceiverOptions;
-use crate::amqp::wire::{AmqpError, Condition};
-use crate::amqp::{Error, OfferedLink, Origin};
+use crate::amqp::types::Limits;
+use crate::amqp::wire::{AmqpError, Condition, Outcome};
+use crate::amqp::{Acceptor, Connection, ConnectionOptions, Error, MemoryPool, OfferedLink, Origin};
 
 /// L-ATT-05: the error of a refused link names the end that refused it, and the reason.
 #[adapter::test]
@@ -96,4 +97,76 @@ async fn dropping_all_handles_closes_the_connection() {
     assert!(receiver.recv().await.unwrap().is_none());
     let ended = server.closed().await;
     assert_eq!((ended.origin(), ended.error()), (Origin::Remote, None));
+}
+
+/// Connections share the memory of a server: who finds too little is refused, and accepted once another has gone.
+#[adapter::test]
+async fn a_connection_without_memory() {
+    let limits = Limits::default().with_memory(1 << 20);
+    let pool = MemoryPool::new(5 << 19);
+    let acceptor = Acceptor::new(ConnectionOptions::new().with_limits(limits)).with_memory_pool(&pool);
+    let one = pair_with(ConnectionOptions::new(), acceptor.clone()).await;
+    let two = pair_with(ConnectionOptions::new(), acceptor.clone()).await;
+    assert_eq!(pool.left(), 1 << 19);
+    let (near, far) = pipe();
+    let connect = async { Connection::over(near, ConnectionOptions::new()).await };
+    let (client, server) = both(connect, async { Connection::accept(far, &acceptor).await }).await;
+    let (client, server) = (client.unwrap_err(), server.unwrap_err());
+    assert!(matches!(client, Error::Connection(_)) && client.is_remote() && !server.is_remote());
+    for error in [client, server] {
+        assert_eq!(error.condition(), Some(&Condition::ResourceLimitExceeded));
+    }
+    assert_eq!(pool.left(), 1 << 19);
+    one.0.close().await.unwrap();
+    drop(one);
+    while pool.left() == 1 << 19 {
+        pause().await;
+    }
+    let again = pair_with(ConnectionOptions::new(), acceptor).await;
+    assert_eq!(pool.left(), 1 << 19);
+    for (client, server) in [&two, &again] {
+        let (sender, receiver, _session) =
+            sending(client.sender("jobs"), server, ReceiverOptions::new().with_auto_accept(true)).await;
+        let send = async { sender.send("job").await.unwrap() };
+        let (outcome, ()) = both(send, async { drop(receiver.recv().await.unwrap().unwrap()) }).await;
+        assert_eq!(outcome, Outcome::Accepted);
+    }
+}
+
+/// A client that fills its share of the memory is slowed down, and the others go on.
+#[adapter::test]
+async fn a_full_connection_leaves_the_others_their_memory() {
+    let limits = Limits::default().with_memory(1 << 20);
+    let pool = MemoryPool::new(2 << 20);
+    let acceptor = Acceptor::new(ConnectionOptions::new().with_limits(limits)).with_memory_pool(&pool);
+    let one = pair_with(ConnectionOptions::new(), acceptor.clone()).await;
+    let two = pair_with(ConnectionOptions::new(), acceptor).await;
+    let options = ReceiverOptions::new().with_prefetch(10_000);
+    let (greedy, unread, _session) = sending(one.0.sender("jobs"), &one.1, options).await;
+    let (mut sent, mut refused) = (Vec::new(), 0);
+    while refused < 50 {
+        match greedy.try_send(vec![7; 1_000]) {
+            Ok(message) => {
+                sent.push(message);
+                refused = 0;
+            }
+            Err(_) => {
+                refused += 1;
+                pause().await;
+            }
+        }
+        assert!(sent.len() < 2_000, "the memory bounds nothing");
+    }
+    let (sender, receiver, _session) =
+        sending(two.0.sender("jobs"), &two.1, ReceiverOptions::new().with_auto_accept(true)).await;
+    for _ in 0..200 {
+        let send = async { sender.send(vec![7; 1_000]).await.unwrap() };
+        let (outcome, ()) = both(send, async { drop(receiver.recv().await.unwrap().unwrap()) }).await;
+        assert_eq!(outcome, Outcome::Accepted);
+    }
+    for message in sent {
+        unread.recv().await.unwrap().unwrap().accept().unwrap();
+        assert!(message.outcome().await.is_ok());
+    }
+    assert_eq!(pool.left(), 0);
 }

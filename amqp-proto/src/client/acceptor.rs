@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::error::Result;
 use super::frame_log::log_frames;
 use super::host::Host;
+use super::memory_pool::MemoryPool;
 use super::options::ConnectionOptions;
 use super::peer::Peer;
 #[cfg(feature = "tls")]
@@ -44,11 +45,16 @@ pub struct Acceptor {
     options: ConnectionOptions,
     /// `None` for connections without SASL.
     sasl: Option<Arc<Offers>>,
+    /// `None` if only the limits of each connection bound the memory.
+    memory: Option<MemoryPool>,
     #[cfg(feature = "tls")]
     tls: Option<ServerTls>,
     #[cfg(feature = "websocket")]
     websocket: Option<WebSocketOptions>,
 }
+
+/// The memory of a connection that is refused.
+const REFUSED: u64 = 256 << 10;
 
 type Offers = dyn Fn(&Peer) -> ServerSasl + Send + Sync;
 
@@ -62,6 +68,7 @@ impl Acceptor {
         Self {
             options: options.with_accept_offers(true),
             sasl: Some(Arc::new(offer_to_anybody)),
+            memory: None,
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(feature = "websocket")]
@@ -78,6 +85,13 @@ impl Acceptor {
     /// Makes clients speak AMQP at once, without SASL.
     pub fn without_sasl(mut self) -> Self {
         self.sasl = None;
+        self
+    }
+
+    /// Makes connections take their memory from a pool, which bounds the memory of all of them. A client for whom too
+    /// little is left is refused.
+    pub fn with_memory_pool(mut self, pool: &MemoryPool) -> Self {
+        self.memory = Some(pool.clone());
         self
     }
 
@@ -134,11 +148,21 @@ impl Acceptor {
     ///
     /// [`Error::Io`](super::Error::Io) if the system has no random numbers for a container id.
     pub fn server(&self, host: &Host, peer: &Peer, now: Moment) -> Result<Connection> {
-        let options = self.options.to_engine(host)?;
+        let mut options = self.options.to_engine(host)?;
+        let limits = self.options.limits();
+        let share = self.memory.as_ref().map(|pool| pool.take(limits.memory()));
+        if let Some(None) = share {
+            options = options.with_limits(limits.clone().with_memory(limits.memory().min(REFUSED)));
+        }
         let mut connection = match self.sasl.as_ref().map(|offer| offer(peer)) {
             Some(sasl) => Connection::server_with_sasl(options, sasl, now),
             None => Connection::server(options, now),
         };
+        match share {
+            None => {}
+            Some(None) => connection.refuse(limits.memory()),
+            Some(Some(share)) => connection.keep(Box::new(share)),
+        }
         log_frames(&mut connection, host, peer.address());
         Ok(connection)
     }

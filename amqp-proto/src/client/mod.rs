@@ -17,6 +17,7 @@ mod host;
 mod kind;
 mod link_setters;
 mod link_settings;
+mod memory_pool;
 mod options;
 mod outgoing;
 mod peer;
@@ -50,6 +51,7 @@ pub use link_setters::link_setters;
 #[doc(hidden)]
 pub use link_settings::LinkState;
 pub use link_settings::{ReceiverSettings, ReplayLimits, SenderSettings, whole_seconds};
+pub use memory_pool::MemoryPool;
 pub use options::ConnectionOptions;
 pub use outgoing::Outgoing;
 pub use peer::Peer;

@@ -110,6 +110,9 @@ impl TlsLayer {
     /// Decrypts octets that were read from the socket, and gives them to the engine. A clean end of TLS becomes
     /// the end of the engine's input.
     ///
+    /// A driver gives what one read returns, after [`reading`](Self::reading) has returned [`Reading::Wanted`]. Octets that
+    /// it gives otherwise wait in the engine, and its [limits](crate::types::Limits) do not count them.
+    ///
     /// # Errors
     ///
     /// The failure of TLS, which converts to [`Error`](super::Error). The engine's input ends then, and

@@ -67,6 +67,8 @@ pub(crate) enum ConnectionFault {
     Memory(u64),
     /// A memory that is too small for a connection.
     LittleMemory(u64),
+    /// A connection for which the memory that others leave, less than this number of octets, does not suffice.
+    NoMemory(u64),
     /// No frame within the idle timeout [2.4.5].
     Silence,
     /// No open within the open timeout.
@@ -176,9 +178,8 @@ impl ConnectionFault {
             }
             Self::ChannelMax(_) | Self::HandleMax(_) | Self::SaslFrame => Condition::FramingError,
             Self::Capability(_) => Condition::PreconditionFailed,
-            Self::Silence | Self::Unopened | Self::Mute | Self::Memory(_) | Self::LittleMemory(_) => {
-                Condition::ResourceLimitExceeded
-            }
+            Self::Silence | Self::Unopened | Self::Mute => Condition::ResourceLimitExceeded,
+            Self::Memory(_) | Self::LittleMemory(_) | Self::NoMemory(_) => Condition::ResourceLimitExceeded,
         }
     }
 }
@@ -216,6 +217,9 @@ impl fmt::Display for ConnectionFault {
                 "{limit} octets of memory are too few for a connection, which needs {}",
                 Limits::LEAST_MEMORY
             ),
+            Self::NoMemory(needed) => {
+                write!(f, "other connections hold the memory: {needed} octets are needed")
+            }
             Self::Silence => f.write_str("no frame within the idle time-out"),
             Self::Unopened => write!(f, "{}", Cause::OpenTimedOut),
             Self::Mute => write!(f, "{}", Cause::NoAnswer),

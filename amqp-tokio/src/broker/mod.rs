@@ -82,7 +82,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amqp_proto::client::{Acceptor, ConnectionOptions, Result};
+use amqp_proto::client::{Acceptor, ConnectionOptions, MemoryPool, Result};
 use amqp_proto::message::Payload;
 use amqp_proto::types::Str;
 use amqp_proto::wire::ANONYMOUS_RELAY;
@@ -106,6 +106,7 @@ pub struct Broker {
     kept: Arc<Kept>,
     users: Arc<Users>,
     options: ConnectionOptions,
+    memory: Option<MemoryPool>,
 }
 
 impl Broker {
@@ -125,6 +126,7 @@ impl Broker {
             users: Users::default(),
             options: ConnectionOptions::new().with_container_id("amqp-tokio-broker"),
             for_letters: HashMap::new(),
+            memory: None,
         }
     }
 
@@ -132,7 +134,11 @@ impl Broker {
     pub fn acceptor(&self) -> Acceptor {
         let users = Arc::clone(&self.users);
         let options = self.options.clone().with_offered_capabilities(ANONYMOUS_RELAY);
-        Acceptor::new(options).with_sasl(move |peer| users.offer(peer))
+        let acceptor = Acceptor::new(options).with_sasl(move |peer| users.offer(peer));
+        match &self.memory {
+            Some(pool) => acceptor.with_memory_pool(pool),
+            None => acceptor,
+        }
     }
 
     /// Serves all clients of a listener, until this future is dropped. Errors of clients and of the listener do not
@@ -231,6 +237,7 @@ pub struct BrokerBuilder {
     users: Users,
     options: ConnectionOptions,
     for_letters: HashMap<Str, Str>,
+    memory: Option<MemoryPool>,
 }
 
 impl BrokerBuilder {
@@ -371,6 +378,16 @@ impl BrokerBuilder {
         self
     }
 
+    /// Makes all connections take their memory from a pool; further clients are refused. Default: each connection has
+    /// the memory of its limits.
+    ///
+    /// Messages in queues have bounds of their own.
+    #[must_use]
+    pub fn with_memory_pool(mut self, pool: &MemoryPool) -> Self {
+        self.memory = Some(pool.clone());
+        self
+    }
+
     /// Adds a user. With users, clients must authenticate.
     ///
     /// # Errors
@@ -409,6 +426,7 @@ impl BrokerBuilder {
             nodes: Arc::new(Nodes::new(quota, &name, self.for_letters)),
             users: Arc::new(self.users),
             options: self.options,
+            memory: self.memory,
         })
     }
 }

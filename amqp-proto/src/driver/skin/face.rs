@@ -6,8 +6,8 @@
 macro_rules! __face {
     () => {
         pub use $crate::client::{
-            Acceptor, Address, AddressError, CloseReason, ConnectionOptions, Error, ErrorKind, Outgoing,
-            Peer, Result,
+            Acceptor, Address, AddressError, CloseReason, ConnectionOptions, Error, ErrorKind, MemoryPool,
+            Outgoing, Peer, Result,
         };
         #[cfg(feature = "tls")]
         pub use $crate::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};

@@ -69,6 +69,9 @@ impl Machine {
         if channel != 0 {
             return Err(ConnectionFault::OpenChannel(channel));
         }
+        if let Some(needed) = self.needs_memory {
+            return Err(ConnectionFault::NoMemory(needed));
+        }
         let idle_time_out = open.idle_time_out.unwrap_or(0);
         let shortest = whole_millis(self.endpoints.limits.shortest_idle_timeout());
         if (1..shortest).contains(&idle_time_out) {

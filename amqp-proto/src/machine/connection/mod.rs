@@ -104,6 +104,8 @@ pub(crate) struct Machine {
     /// has ended.
     pub(super) may_end: bool,
     pub(super) is_over: bool,
+    /// The octets that the connection needs; `None` if it has them. If it has not, the peer's open is refused.
+    pub(crate) needs_memory: Option<u64>,
     /// The size of the largest frame that this end accepts.
     pub(super) frame_size: u32,
 }
@@ -133,6 +135,7 @@ impl Machine {
             is_cut: false,
             may_end: false,
             is_over: false,
+            needs_memory: None,
             frame_size,
         };
         #[cfg(feature = "tracing")]
