@@ -11,6 +11,9 @@ pub mod architecture {}
 #[doc = include_str!("../docs/BROKERS.md")]
 pub mod brokers {}
 
+#[doc = include_str!("../docs/CAPTURES.md")]
+pub mod captures {}
+
 #[doc = include_str!("../docs/CONFORMANCE.md")]
 pub mod conformance {}
 

@@ -18,9 +18,10 @@ fn program() -> &'static Path {
         let tests = env::current_exe().unwrap();
         let profile = tests.parent().and_then(Path::parent).unwrap();
         let program = profile.join("examples").join(format!("dump{}", env::consts::EXE_SUFFIX));
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/dump.rs");
+        let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/dump")).unwrap();
         let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-        if changed(&program) < changed(Path::new(source)) {
+        let newest = sources.filter_map(|file| changed(&file.unwrap().path())).max();
+        if changed(&program) < newest {
             let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             cargo.args(["build", "--quiet", "--example", "dump", "--manifest-path"]);
             cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
@@ -358,6 +359,11 @@ fn wrong_usage_is_answered_with_the_usage() {
         &["--value", "--message"],
         &["--message", "--hex", "--value", "-"],
         &["one", "two"],
+        &["--frames", "--svg"],
+        &["--replay", "nobody"],
+        &["--connection", "first"],
+        &["--delivery"],
+        &["--hex", "--summary"],
         &["-", "-"],
     ] {
         let (code, out, errors) = dump(wrong, b"");
@@ -380,6 +386,23 @@ fn files_are_read() {
         assert_eq!(out, "");
         assert!(told.starts_with("dump: "), "{told}");
     }
+}
+
+#[test]
+fn captures_and_traces_are_known_by_their_form() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures");
+    for (name, diagram) in
+        [("loopback.pcap", "loopback.txt"), ("jobs.pcapng", "jobs.txt"), ("jobs.trace", "jobs.trace.txt")]
+    {
+        let (file, expected) = (folder.join(name), std::fs::read_to_string(folder.join(diagram)).unwrap());
+        assert_eq!(prints(&[file.to_str().unwrap()], b""), expected, "{name}");
+        assert_eq!(prints(&["-"], &std::fs::read(file).unwrap()), expected, "{name}");
+    }
+    let (out, told) = stops(&["--summary"], &frame(0, OPEN));
+    assert_eq!(
+        (out.as_str(), told.as_str()),
+        ("", "dump: this is no capture and no trace, so it has no connections with two ends")
+    );
 }
 
 #[test]
