@@ -24,7 +24,8 @@ struct Written {
 }
 
 /// The fields that each end chooses for itself, and how the engine chooses them is not what the capture can tell.
-const FREE: [&str; 12] = [
+const FREE: [&str; 13] = [
+    "max_frame_size",
     "channel_max",
     "handle_max",
     "max_message_size",
