@@ -21,8 +21,9 @@ use std::thread;
 
 use certificates::Authority;
 
-const EXAMPLES: [&str; 10] = [
+const EXAMPLES: [&str; 11] = [
     "broker",
+    "conformance",
     "exactly_once",
     "listen",
     "proxy",

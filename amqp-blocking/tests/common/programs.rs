@@ -28,8 +28,9 @@ fn programs(examples: &[&str]) -> &'static Path {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
         let is_old = |name: &&str| {
             let program = changed(&path(&programs, name));
-            program < changed(&sources.join(format!("{name}.rs")))
-                || program < changed(&sources.join("common/mod.rs"))
+            let file = format!("{name}.rs");
+            let folder = format!("{name}/main.rs");
+            [&*file, &*folder, "common/mod.rs"].iter().any(|source| program < changed(&sources.join(source)))
         };
         if examples.iter().any(is_old) {
             let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::case::{Played, Stop, deviates, not_tried};
@@ -10,6 +11,8 @@ use super::wire::{Frame, Out, hex};
 
 /// The largest frame that is read.
 const LARGEST: usize = 64 << 20;
+/// A frame without a body.
+const EMPTY: [u8; 8] = [0, 0, 0, 8, 2, 0, 0, 0];
 
 /// The times that the tester waits.
 #[derive(Debug, Clone, Copy)]
@@ -152,6 +155,21 @@ impl<'a> Peer<'a> {
     pub(crate) fn shut(&mut self) {
         self.note(Side::Tester, "end of the outgoing stream".to_owned(), &[]);
         let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
+    /// Tells whether a peer that has ended its half of the stream still reads the other half: one that does not resets
+    /// the connection. A peer may end its half after its close (Figure 2.24).
+    pub(crate) fn is_read(&mut self) -> bool {
+        const WRITES: u32 = 4;
+        for _ in 0..WRITES {
+            self.note(Side::Tester, "empty frame".to_owned(), &EMPTY);
+            if let Err(error) = self.socket.write_all(&EMPTY) {
+                self.note(Side::Tester, format!("cannot write: {error}"), &[]);
+                return false;
+            }
+            thread::sleep(self.target.times.quiet / WRITES);
+        }
+        true
     }
 
     /// Tells whether the peer has ended the stream.

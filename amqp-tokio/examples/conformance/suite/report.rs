@@ -204,11 +204,12 @@ pub(crate) fn junit(peer: &str, all: &[Done]) -> String {
 }
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;\
-color:#1b1f24}table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #d5dae0;padding:.3rem .5rem;\
-text-align:left;vertical-align:top}code,pre{font:13px/1.4 ui-monospace,monospace}.pass{color:#1a7f37}\
+color:#1b1f24}table{border-collapse:collapse;width:100%;table-layout:fixed}td,th{border-bottom:1px solid #d5dae0;\
+padding:.3rem .5rem;text-align:left;vertical-align:top}th{width:5.5rem}th:nth-child(3){width:7rem}\
+th:last-child{width:auto}code,pre{font:13px/1.4 ui-monospace,monospace}.pass{color:#1a7f37}\
 .deviates{color:#b42318;font-weight:600}.lenient{color:#9a6700}.not-tried{color:#6a737d}td.word{white-space:nowrap}\
-pre{overflow-x:auto;background:#f6f8fa;padding:.6rem}pre b{color:#0550ae;font-weight:600}pre i{color:#6a737d;\
-font-style:normal}";
+pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f6f8fa;padding:.6rem}pre b{color:#0550ae;\
+font-weight:600}pre i{display:block;margin-left:10ch;color:#6a737d;font-style:normal}summary{cursor:pointer}";
 
 /// Returns a page with all results, and with the frames of those that deviate.
 pub(crate) fn html(peer: &str, all: &[Done]) -> String {
@@ -254,10 +255,14 @@ fn row(done: &Done) -> String {
                 "<br>expected: {expected}<br>came: {came}<details><summary>frames</summary><pre>"
             );
             for line in &done.log {
-                let octets = hex(&line.octets, 256);
                 let (at, text) = (line.at.as_secs_f64(), escaped(&line.text));
                 let arrow = if line.side == Side::Tester { "&rarr;" } else { "<b>&larr;</b>" };
-                let _ = writeln!(row, "{at:7.3} {arrow} {text}\n          <i>{octets}</i>");
+                let _ = write!(row, "{at:7.3} {arrow} {text}");
+                // The octets are a block, which ends the line.
+                let _ = match &*line.octets {
+                    [] => writeln!(row),
+                    octets => write!(row, "<i>{}</i>", hex(octets, 256)),
+                };
             }
             row.push_str("</pre></details>");
         }

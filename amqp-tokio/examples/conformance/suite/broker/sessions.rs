@@ -5,7 +5,7 @@ use super::super::peer::Peer;
 use super::super::stages::{begin, closing, message};
 use super::super::wire::{Frame, Out};
 
-pub(super) const CASES: [Case; 16] = [
+pub(super) const CASES: [Case; 17] = [
     must("S-BEG-01", "2.5.1", "answers a begin with its channel as remote-channel", remote_channel),
     must(
         "S-BEG-01",
@@ -17,6 +17,7 @@ pub(super) const CASES: [Case; 16] = [
     defined("C-CHAN-01", "2.7.1", "has two sessions on a connection", two_sessions),
     defined("S-END-01", "2.5.2", "answers an end with an end", answers_end),
     defined("S-END-01", "2.5.2", "lets a channel be used again after the ends", channel_again),
+    defined("S-END-01", "2.5.2", "lets a channel be used again before the peer's end", channel_at_once),
     must("S-FLOW-02", "2.7.4", "ends the session with unattached-handle at a flow for no link", stray_flow),
     defined(
         "L-HAND-05",
@@ -90,6 +91,16 @@ fn channel_again(peer: &mut Peer<'_>) -> Played {
     peer.needs("end", |frame| frame.is("end"))?;
     peer.send([begin()]);
     peer.expects("begin", |frame| frame.is("begin")).map(drop)
+}
+
+/// An end frees the channel at once for the end that sends it, and for the end that receives it (Figure 2.27).
+fn channel_at_once(peer: &mut Peer<'_>) -> Played {
+    peer.begun()?;
+    peer.send([Out::new("end"), begin()]);
+    // The answers may come in any order.
+    let first = peer.expects("begin and end", |frame| frame.is("begin") || frame.is("end"))?;
+    let other = if first.is("end") { "begin" } else { "end" };
+    peer.expects(other, |frame| frame.is(other)).map(drop)
 }
 
 const UNATTACHED: [&str; 1] = ["amqp:session:unattached-handle"];
