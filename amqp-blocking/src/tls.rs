@@ -14,7 +14,7 @@ use amqp_proto::sasl::TransportSecurity;
 
 use crate::host;
 use crate::transport::Transport;
-use crate::writing::{LINGER, is_for_now};
+use crate::writing::{SHORT_LINGER, is_for_now};
 
 /// The size of a read of ciphertext.
 const BUFFER: usize = 32 << 10;
@@ -82,7 +82,7 @@ impl<T: Transport> Secured<T> {
             Err(error) if !is_late => {
                 // The peer should get the alert before the transport closes.
                 let _ = transport.shutdown(Shutdown::Write);
-                let _ = guarded(&mut transport, Some(LINGER), |transport| {
+                let _ = guarded(&mut transport, Some(SHORT_LINGER), |transport| {
                     let mut space = [0; 1024];
                     while transport.read(&mut space).is_ok_and(|octets| octets > 0) {}
                 });

@@ -15,9 +15,11 @@ use crate::transport::Transport;
 
 /// The timeout of one write, after which deadlines are checked.
 const LONGEST_WRITE: Duration = Duration::from_secs(1);
-/// The time for the peer to end its direction after all is written. Closing earlier could discard octets that the
-/// peer has not read.
-pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// The time for the peer to answer the close, and to end its direction [2.4.3]. Ending the transport earlier could discard
+/// octets that the peer has not read.
+const LINGER: Duration = Duration::from_secs(10);
+/// That time where something waits for it: a connection that is opened again, or a container.
+pub(crate) const SHORT_LINGER: Duration = Duration::from_secs(1);
 /// The time that output waits for more output, or for the thread that made it to write it.
 const REST: Duration = Duration::from_micros(300);
 
@@ -176,8 +178,11 @@ impl Writer<'_> {
     /// Shuts down the writing direction, waits a while for the end of the peer's input, and ends the transport.
     fn end(&self) {
         self.way.end(Shutdown::Write);
-        self.hub.drive(|state| state.set_done());
-        let by = Instant::now() + LINGER;
+        let linger = self.hub.drive(|state| {
+            state.set_done();
+            if state.is_interrupted() { SHORT_LINGER } else { LINGER }
+        });
+        let by = Instant::now() + linger;
         while !self.is_read.load(Ordering::Acquire) {
             let left = by.saturating_duration_since(Instant::now());
             if left.is_zero() {

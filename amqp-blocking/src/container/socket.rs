@@ -21,7 +21,7 @@ use bytes::Buf;
 
 use super::{Input, spawn};
 use crate::transport::Transport;
-use crate::writing::{LINGER, Way, is_for_now};
+use crate::writing::{SHORT_LINGER, Way, is_for_now};
 
 /// The size of a read buffer.
 const BUFFER: usize = 64 << 10;
@@ -247,7 +247,7 @@ impl Writer {
             }
         }
         self.way.end(Shutdown::Write);
-        let _ = ended.recv_timeout(LINGER);
+        let _ = ended.recv_timeout(SHORT_LINGER);
         self.way.end(Shutdown::Both);
     }
 

@@ -1,12 +1,14 @@
 //! Half-closed sockets, and peers that do not answer: each wait ends.
 
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
-use super::common::{pair_with, sending};
-use crate::adapter::{self, both};
+use super::common::{listener, next_client, pair_with, sending};
+use crate::adapter::{self, both, on_thread, spawn};
 use crate::amqp::config::ReceiverOptions;
-use crate::amqp::wire::Outcome;
+use crate::amqp::wire::{Condition, Outcome};
 use crate::amqp::{Acceptor, Connection, ConnectionOptions, Error, Origin};
 
 /// A half-closed socket ends both connections; messages accepted before stay accepted.
@@ -49,4 +51,35 @@ async fn a_peer_that_does_not_answer_is_given_up() {
     assert!(matches!(client.sender("jobs").attach().await, Err(Error::TimedOut)));
     assert!(matches!(client.receiver("jobs").attach().await, Err(Error::TimedOut)));
     client.close().await.unwrap();
+}
+
+/// C-CLOSE-02, C-CLOSE-06 [2.4.3]: after its close for a fault, this end ends its half of the stream, and reads on until the
+/// peer has answered and ended its half.
+#[adapter::test]
+async fn c_close_02_input_is_read_until_the_peer_has_answered() {
+    let (listener, url) = listener().await;
+    let server = spawn(async move { next_client(&listener).await.closed().await });
+    let peer = on_thread(move || {
+        let mut peer = TcpStream::connect(url.strip_prefix("amqp://").unwrap()).unwrap();
+        peer.write_all(b"AMQP\0\x01\0\0").unwrap();
+        peer.write_all(b"\0\0\0\x11\x02\0\0\0\0\x53\x10\xc0\x04\x01\xa1\x01p").unwrap();
+        // The server's header, and the beginning of its open.
+        peer.read_exact(&mut [0; 12]).unwrap();
+        // A frame with the data offset 1.
+        peer.write_all(b"\0\0\0\x08\x01\0\0\0").unwrap();
+        let mut answer = Vec::new();
+        peer.read_to_end(&mut answer).unwrap();
+        // Longer than any other pause at the end of a connection.
+        for _ in 0..15 {
+            peer.write_all(b"\0\0\0\x08\x02\0\0\0").unwrap();
+            thread::sleep(Duration::from_millis(100));
+        }
+        peer.write_all(b"\0\0\0\x0c\x02\0\0\0\0\x53\x18\x45").unwrap();
+        answer
+    });
+    let end = server.join().await.unwrap();
+    assert_eq!((end.origin(), end.condition()), (Origin::Local, Some(&Condition::FramingError)));
+    let answer = peer.join().await.unwrap();
+    let condition = b"amqp:connection:framing-error";
+    assert!(answer.windows(condition.len()).any(|words| words == condition), "{answer:?}");
 }
