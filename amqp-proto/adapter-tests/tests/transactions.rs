@@ -2,15 +2,15 @@
 
 use super::common::engine::Engine;
 use super::common::port::Port;
-use super::common::{next_receiver, next_session, pair, pair_with};
+use super::common::{next_commit, next_coordinator, next_receiver, next_session, pair, pair_with};
 use crate::adapter::{self, both, on_thread, spawn};
 use crate::amqp::config::{OnDrop, ReceiverOptions, SenderOptions};
 use crate::amqp::proto::Event;
 use crate::amqp::types::TransactionId;
-use crate::amqp::wire::{AmqpError, Condition, Coordinator as CoordinatorTarget, Outcome, Terminus};
+use crate::amqp::wire::{AmqpError, Condition, Coordinator as CoordinatorTarget, Outcome};
 use crate::amqp::{
-    Acceptor, CommitRequest, Connection, ConnectionOptions, Coordinator, CoordinatorEvent, Error, ErrorKind,
-    OfferedLink, Receiver, Sender, Session, Transaction,
+    Acceptor, Connection, ConnectionOptions, Coordinator, CoordinatorEvent, Error, ErrorKind, OfferedLink,
+    Receiver, Sender, Session, Transaction,
 };
 
 /// A client with a session and a transaction, and the server's end of it.
@@ -21,13 +21,6 @@ struct World {
     server: Session,
     coordinator: Coordinator,
     ends: (Connection, Connection),
-}
-
-#[adapter::helper]
-async fn next_coordinator(session: &Session) -> Coordinator {
-    let Some(OfferedLink::Receiver(link)) = session.next_link().await.unwrap() else { panic!("a receiver") };
-    assert!(matches!(link.target(), Some(Terminus::Coordinator(_))));
-    link.accept_coordinator().unwrap()
 }
 
 #[adapter::helper]
@@ -52,14 +45,6 @@ async fn world_with(options: ConnectionOptions) -> World {
 #[adapter::helper]
 async fn world() -> World {
     world_with(ConnectionOptions::new()).await
-}
-
-#[adapter::helper]
-async fn next_commit(coordinator: &Coordinator) -> CommitRequest {
-    match coordinator.next().await.unwrap() {
-        Some(CoordinatorEvent::Commit(request)) => request,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[adapter::helper]

@@ -262,6 +262,11 @@ impl From<Failure> for Error {
             FailureScope::Connection(_) => Self::Connection(CloseReason::new(reason, None)),
             FailureScope::Session(_) => Self::Session(CloseReason::new(reason, None)),
             FailureScope::Link(_) => Self::Link(CloseReason::new(reason, None)),
+            FailureScope::Transaction(_) => {
+                let error = reason.error.unwrap_or_else(|| Condition::TransactionRollback.into());
+                Self::RolledBack(Box::new(error))
+            }
+            FailureScope::InDoubt(_) => Self::InDoubt(CloseReason::new(reason, None)),
             FailureScope::Listener(_) => io::Error::other(reason).into(),
         }
     }

@@ -5,6 +5,7 @@ use super::failure::FailureScope;
 use super::received::ReceivedMessage;
 use super::token::{
     ConnectionToken, DeliveryToken, LinkToken, ListenerToken, ReceiverToken, SenderToken, SessionToken,
+    TransactionToken,
 };
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{Reason, SendError};
@@ -242,6 +243,33 @@ pub trait Handler {
 
     /// Called when all credit of a draining receiver is used or returned.
     fn on_drained(&mut self, cx: &mut Context<'_>, receiver: ReceiverToken) {}
+
+    /// Called when a transaction is declared: messages can be [posted](Context::post) and deliveries
+    /// [retired](Context::retire) in it.
+    fn on_declared(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {}
+
+    /// Called when a transaction cannot be declared or committed, or has ended with its control link before the commit.
+    /// [`on_rolled_back`](Self::on_rolled_back) follows.
+    ///
+    /// By default ends the container, and its `run` returns the error: see [`Context::unhandled`].
+    fn on_transaction_error(&mut self, cx: &mut Context<'_>, transaction: TransactionToken, reason: &Reason) {
+        cx.unhandled(FailureScope::Transaction(transaction), reason);
+    }
+
+    /// Called when a transaction is committed.
+    fn on_committed(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {}
+
+    /// Called when a transaction is rolled back, or was never declared: its messages do not exist, and deliveries that were
+    /// retired in it need another outcome.
+    fn on_rolled_back(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {}
+
+    /// Called when the control link has ended after the commit was asked for and before its answer: the transaction may
+    /// be committed or rolled back.
+    ///
+    /// By default ends the container, and its `run` returns the error: see [`Context::unhandled`].
+    fn on_in_doubt(&mut self, cx: &mut Context<'_>, transaction: TransactionToken, reason: &Reason) {
+        cx.unhandled(FailureScope::InDoubt(transaction), reason);
+    }
 
     /// Called when a timer that [`Context::schedule`] has set is due.
     fn on_timer(&mut self, cx: &mut Context<'_>, id: u64) {}

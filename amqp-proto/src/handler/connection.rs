@@ -7,6 +7,7 @@ use super::aliases::Aliases;
 use super::link::{EndState, Links, Wanted, unattached, unbegun};
 use super::lost::Reopening;
 use super::token::LinkToken;
+use super::transactions::Transactions;
 use crate::config::SessionOptions;
 use crate::connection::Connection;
 use crate::machine::{LinkError, Reason, SessionError};
@@ -30,6 +31,8 @@ pub(super) struct Entry {
     pub(super) told: Told,
     /// Deliveries that were queued before they were sent.
     pub(super) aliases: Aliases,
+    /// Transactions that the handler has declared.
+    pub(super) transactions: Transactions,
     pub(super) is_dirty: bool,
     pub(super) is_changed: bool,
     /// `true` if the peer has connected: an error concerns only this client.
@@ -56,7 +59,7 @@ impl Entry {
 
     /// Returns the session of links without a session of their own.
     #[allow(clippy::result_large_err)] // once a link, and never on the way of a message
-    fn default_session(&mut self) -> Result<types::SessionKey, Reason> {
+    pub(super) fn default_session(&mut self) -> Result<types::SessionKey, Reason> {
         if let Some(session) = self.session {
             return Ok(session);
         }
@@ -97,6 +100,7 @@ impl Entry {
         (self.is_open, self.was_open, self.session) = (false, true, None);
         self.places.clear();
         self.ended.clear();
+        self.transactions.leave_engine();
         (self.told, self.aliases) = (Told::default(), Aliases::default());
         core::mem::take(&mut self.suspended)
     }

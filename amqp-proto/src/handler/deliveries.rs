@@ -3,10 +3,10 @@
 use alloc::boxed::Box;
 
 use super::context::Context;
-use super::token::{DeliveryToken, ReceiverToken};
+use super::token::{DeliveryToken, ReceiverToken, TransactionToken};
 use crate::connection::Connection;
 use crate::machine::{Part, PartEnd, ReadError, SettleError, StaleKey};
-use crate::types::{self, TransactionId};
+use crate::types;
 use crate::wire::{AmqpError, DeliveryState, Modified, Outcome, Rejected};
 
 impl Context<'_> {
@@ -77,23 +77,25 @@ impl Context<'_> {
         }
     }
 
-    /// Retires a received delivery within a transaction, without settling it [4.4.2]: see
-    /// [`retire`](crate::ReceiverMut::retire).
+    /// Retires a received delivery within a transaction, without settling it: the outcome applies when the transaction
+    /// is committed [4.4.2].
     ///
     /// # Errors
     ///
-    /// [`SettleError::WrongLink`] if the delivery was sent. For the others see [`update`](Self::update).
+    /// [`SettleError::WrongLink`] if the delivery was sent. [`SettleError::Discharged`] if the transaction is not declared
+    /// yet, is over or being discharged, or is on another connection. For the others see [`update`](Self::update).
     pub fn retire(
         &mut self,
         delivery: DeliveryToken,
-        transaction: TransactionId,
+        transaction: TransactionToken,
         outcome: impl Into<Outcome>,
     ) -> Result<(), SettleError> {
         let (types::LinkKey::Receiver(link), known) = self.delivery_link(delivery)? else {
             return Err(SettleError::WrongLink);
         };
+        let id = self.transaction_id(delivery.connection, transaction).ok_or(SettleError::Discharged)?;
         match self.live(delivery)?.receiver(link) {
-            Ok(mut receiver) => receiver.retire(known, transaction, outcome),
+            Ok(mut receiver) => receiver.retire(known, id, outcome),
             Err(StaleKey) => Err(SettleError::Settled),
         }
     }

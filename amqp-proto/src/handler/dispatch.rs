@@ -98,6 +98,9 @@ impl Dispatcher {
             Event::LinkOffered(types::LinkKey::Sender(link)) => self.offer_sender(handler, at, link),
             Event::LinkOffered(types::LinkKey::Receiver(link)) => self.offer_receiver(handler, at, link),
             Event::LinkAttached(link) => {
+                if self.is_control(at, link) {
+                    return;
+                }
                 let link = self.link(at, link);
                 if let Some(link) = self.links.get_mut(link) {
                     link.is_asked = false;
@@ -114,14 +117,14 @@ impl Dispatcher {
             | Event::Resumed { .. }
             | Event::Unresumed { .. }
             | Event::Unremembered(_)
-            // A handler declares no transactions, and is no coordinator.
-            | Event::Declared(_)
-            | Event::Undeclared { .. }
+            // A handler is no coordinator.
             | Event::Discharge(_)
+            | Event::Busy => {}
+            Event::Declared(_)
+            | Event::Undeclared { .. }
             | Event::Committed(_)
             | Event::RolledBack { .. }
-            | Event::InDoubt { .. }
-            | Event::Busy => {}
+            | Event::InDoubt { .. } => self.tell_transaction(handler, at, event),
             Event::Closed(reason) => self.tell_closed(handler, at, &reason),
         }
     }
@@ -141,6 +144,7 @@ impl Dispatcher {
             News::SessionOpened(session) => {
                 self.call(Some(session.connection), |cx| handler.on_session_opened(cx, session));
             }
+            News::Undeclared(transaction, reason) => self.tell_undone(handler, transaction, &reason),
             News::NotConnected(key, reason) => {
                 let wanted = self.connections.get(key.0).is_some_and(|entry| entry.connection.is_none());
                 if wanted {
@@ -233,6 +237,9 @@ impl Dispatcher {
         at: ConnectionToken,
         link: types::SenderKey,
     ) {
+        if self.is_control(at, link.into()) {
+            return;
+        }
         let key = self.link(at, link.into());
         let is_queued = self.links.get(key).is_some_and(|link| !link.queue.is_empty());
         self.flush(key);
@@ -306,6 +313,9 @@ impl Dispatcher {
         link: types::LinkKey,
         reason: &Reason,
     ) {
+        if self.leave_control(at, link) {
+            return;
+        }
         let key = self.link(at, link);
         let (ending, is_asked) =
             self.links.get(key).map_or((EndState::Open, false), |link| (link.end, link.is_asked));
@@ -364,6 +374,7 @@ impl Dispatcher {
         for key in core::mem::take(&mut entry.waiting) {
             self.attach_waiting(at, key);
         }
+        self.declare_waiting(at);
         if self.is_open_again(at) {
             self.call(Some(at), |cx| handler.on_reconnected(cx, at));
         } else {
@@ -398,6 +409,7 @@ impl Dispatcher {
         for link in links {
             self.tell_failed(handler, link, reason);
         }
+        self.tell_waiting_undone(handler, at, reason);
         self.widen(at, FailureScope::Connection(at), reason);
         match reason.origin {
             Origin::Transport => self.call(Some(at), |cx| handler.on_transport_error(cx, at, reason)),

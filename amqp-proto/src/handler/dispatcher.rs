@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::link::Links;
 use super::queue::QUEUE_OCTETS;
 use super::timers::Timers;
-use super::token::{ConnectionToken, DeliveryToken, LinkToken, ListenerToken};
+use super::token::{ConnectionToken, DeliveryToken, LinkToken, ListenerToken, TransactionToken};
 use crate::connection::Connection;
 use crate::machine::{Reason, SendError, Slab, StaleKey};
 use crate::message::Message;
@@ -157,7 +157,7 @@ pub struct Dispatcher {
     pub(super) queue_octets: usize,
     /// The number of messages queued so far.
     pub(super) queued: u64,
-    /// The number of link names made so far.
+    /// The number of names made so far, of links and transactions.
     pub(super) names: u64,
     /// Connections that may have events.
     dirty: VecDeque<ConnectionToken>,
@@ -183,6 +183,8 @@ pub(super) enum News {
     Unsent(DeliveryToken, Message, SendError),
     /// A session that the handler has accepted late is begun.
     SessionOpened(super::token::SessionToken),
+    /// A transaction was not declared.
+    Undeclared(TransactionToken, Reason),
     /// A connection cannot be made.
     NotConnected(ConnectionToken, Reason),
     /// A lost connection is being opened again, by this attempt, at this address.

@@ -170,6 +170,7 @@ pub(super) fn unbegun(error: &SessionError) -> Reason {
     local(condition, error)
 }
 
-fn local(condition: Condition, words: &dyn core::fmt::Display) -> Reason {
+/// Returns the reason for something that this end cannot do.
+pub(super) fn local(condition: Condition, words: &dyn core::fmt::Display) -> Reason {
     Reason::local(Some(AmqpError::new(condition).with_description(alloc::format!("{words}"))))
 }

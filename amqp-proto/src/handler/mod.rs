@@ -26,6 +26,7 @@ mod received;
 mod sending;
 mod timers;
 mod token;
+mod transactions;
 mod views;
 
 pub use callbacks::{Decision, Handler};
@@ -35,4 +36,5 @@ pub use failure::{Failure, FailureScope};
 pub use received::ReceivedMessage;
 pub use token::{
     ConnectionToken, DeliveryToken, LinkToken, ListenerToken, ReceiverToken, SenderToken, SessionToken,
+    TransactionToken,
 };

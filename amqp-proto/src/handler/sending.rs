@@ -8,6 +8,7 @@ use crate::config::SendOptions;
 use crate::machine::SendError;
 use crate::message::Message;
 use crate::types;
+use crate::wire::DeliveryState;
 
 impl Context<'_> {
     /// Sends a message, or queues it until it can be sent.
@@ -40,7 +41,7 @@ impl Context<'_> {
         }
     }
 
-    /// Sends a message with options, as [`send`](Self::send).
+    /// Sends a message with options, as [`send`](Self::send). A message of a transaction is never queued.
     ///
     /// # Errors
     ///
@@ -158,8 +159,10 @@ impl Dispatcher {
     ) -> Result<DeliveryToken, SendError> {
         let link = self.links.get_mut(sender.into()).ok_or(SendError::Detached)?;
         let is_to_come = link.is_asked && link.end == EndState::Open;
+        let is_posting = matches!(options.state, Some(DeliveryState::Transactional(_)));
         let is_passing = waits(&error) || (error == SendError::Detached && is_to_come);
-        if !is_passing {
+        // A message of a transaction could miss the commit.
+        if !is_passing || is_posting {
             return Err(error);
         }
         self.queued += 1;

@@ -1,7 +1,7 @@
-//! Tokens: a handler's names for its connections, listeners, sessions, links and deliveries.
+//! Tokens: a handler's names for its connections, listeners, sessions, links, deliveries and transactions.
 //!
-//! A token is like a key of [`types`](crate::types), with the connection included. A token of a link or a delivery exists before the
-//! link is attached or the delivery is sent.
+//! A token is like a key of [`types`](crate::types), with the connection included. A token of a link, a delivery or a transaction
+//! exists before the link is attached, the delivery is sent or the transaction is declared.
 
 use core::fmt;
 
@@ -124,6 +124,32 @@ impl DeliveryToken {
     /// Returns `true` if this end received the delivery, `false` if this end sent the delivery.
     pub fn is_received(self) -> bool {
         matches!(self.name, Name::Known(delivery) if delivery.is_received())
+    }
+}
+
+/// A transaction that the handler has declared. Two transactions of a container never have the same token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransactionToken {
+    pub(super) connection: ConnectionToken,
+    pub(super) number: u64,
+}
+
+impl TransactionToken {
+    /// Returns the connection of the transaction.
+    pub fn connection(self) -> ConnectionToken {
+        self.connection
+    }
+}
+
+impl fmt::Debug for TransactionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} of {:?}", self.connection)
+    }
+}
+
+impl fmt::Display for TransactionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "transaction {}", self.number)
     }
 }
 

@@ -11,5 +11,6 @@ mod programs;
 mod proton;
 mod queueing;
 mod request;
+mod transactions;
 mod undecided;
 mod world;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::handler::{
     Action, ConnectionToken, Context, Decision, DeliveryToken, Dispatcher, Handler, LinkToken, ListenerToken,
-    ReceivedMessage, ReceiverToken, SenderToken, SessionToken,
+    ReceivedMessage, ReceiverToken, SenderToken, SessionToken, TransactionToken,
 };
 use amqp_proto::types::Moment;
 use amqp_proto::wire::{AmqpError, DeliveryState, Modified};
@@ -35,6 +35,8 @@ pub(crate) struct Noter {
     pub(crate) message: Option<Act<ReceivedMessage>>,
     pub(crate) data: Option<Act<(ReceiverToken, DeliveryToken)>>,
     pub(crate) outcome: Option<Act<DeliveryToken>>,
+    pub(crate) declared: Option<Act<TransactionToken>>,
+    pub(crate) rolled_back: Option<Act<TransactionToken>>,
     pub(crate) timer: Option<Act<u64>>,
 }
 
@@ -223,6 +225,29 @@ impl Handler for Noter {
 
     fn on_drained(&mut self, _: &mut Context<'_>, _: ReceiverToken) {
         self.note("drained");
+    }
+
+    fn on_declared(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {
+        assert_eq!(cx.current(), Some(transaction.connection()));
+        self.note("declared");
+        act(&mut self.declared, cx, transaction);
+    }
+
+    fn on_transaction_error(&mut self, _: &mut Context<'_>, _: TransactionToken, reason: &Reason) {
+        self.note(format!("transaction_error {}", why(reason)));
+    }
+
+    fn on_committed(&mut self, _: &mut Context<'_>, _: TransactionToken) {
+        self.note("committed");
+    }
+
+    fn on_rolled_back(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {
+        self.note("rolled_back");
+        act(&mut self.rolled_back, cx, transaction);
+    }
+
+    fn on_in_doubt(&mut self, _: &mut Context<'_>, _: TransactionToken, reason: &Reason) {
+        self.note(format!("in_doubt {}", why(reason)));
     }
 
     fn on_timer(&mut self, cx: &mut Context<'_>, id: u64) {

@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use amqp_proto::config::{ReceiverOptions, SenderOptions};
 use amqp_proto::handler::{
     Context, Decision, DeliveryToken, Handler, LinkToken, ListenerToken, ReceivedMessage, ReceiverToken,
-    SenderToken,
+    SenderToken, TransactionToken,
 };
 use amqp_proto::message::Message;
-use amqp_proto::wire::Source;
+use amqp_proto::wire::{Outcome, Source};
 
 /// Sends a greeting to itself through a queue.
 #[derive(Default)]
@@ -156,6 +156,112 @@ impl Handler for Server {
             .entry(address.clone())
             .or_insert_with(|| cx.create_sender(connection, address.as_str()));
         cx.send(sender, Message::from(text(&incoming).to_uppercase()).with_to(address)).unwrap();
+    }
+}
+
+/// Sends numbered messages in transactions, a batch in each (`tx_send.py`).
+#[derive(Default)]
+pub struct TxSend {
+    pub url: String,
+    pub total: u64,
+    pub batch_size: u64,
+    pub sender: Option<SenderToken>,
+    pub transaction: Option<TransactionToken>,
+    pub current_batch: u64,
+    pub committed: u64,
+}
+
+impl TxSend {
+    fn send(&mut self, cx: &mut Context<'_>) {
+        let sender = self.sender.unwrap();
+        while let Some(transaction) = self.transaction
+            && cx.credit(sender) > 0
+            && self.committed + self.current_batch < self.total
+        {
+            let number = self.committed + self.current_batch + 1;
+            let message = Message::from(format!("sequence {number}")).with_message_id(number);
+            cx.post(sender, transaction, message).unwrap();
+            self.current_batch += 1;
+            if self.current_batch == self.batch_size {
+                cx.commit(transaction).unwrap();
+                self.transaction = None;
+            }
+        }
+    }
+}
+
+impl Handler for TxSend {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        self.sender = Some(cx.create_sender(connection, "examples"));
+        cx.declare(connection);
+    }
+
+    fn on_declared(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {
+        self.transaction = Some(transaction);
+        self.send(cx);
+    }
+
+    fn on_sendable(&mut self, cx: &mut Context<'_>, _: SenderToken) {
+        self.send(cx);
+    }
+
+    fn on_committed(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {
+        self.committed += self.current_batch;
+        if self.committed == self.total {
+            cx.close_connection(transaction.connection());
+        } else {
+            self.current_batch = 0;
+            cx.declare(transaction.connection());
+        }
+    }
+}
+
+/// Receives messages in transactions, a batch in each (`tx_recv.py`).
+#[derive(Default)]
+pub struct TxRecv {
+    pub url: String,
+    pub total: usize,
+    pub batch_size: u32,
+    pub receiver: Option<ReceiverToken>,
+    pub transaction: Option<TransactionToken>,
+    pub received: Vec<String>,
+    pub current_batch: u32,
+    pub committed: usize,
+}
+
+impl Handler for TxRecv {
+    fn on_start(&mut self, cx: &mut Context<'_>) {
+        let connection = cx.connect(self.url.as_str());
+        let options = ReceiverOptions::from("examples").with_prefetch(0).with_auto_accept(false);
+        self.receiver = Some(cx.create_receiver_with(connection, "examples", options));
+        cx.declare(connection);
+    }
+
+    fn on_message(&mut self, cx: &mut Context<'_>, incoming: ReceivedMessage) {
+        self.received.push(text(&incoming));
+        let transaction = self.transaction.unwrap();
+        cx.retire(incoming.token(), transaction, Outcome::Accepted).unwrap();
+        self.current_batch += 1;
+        if self.current_batch == self.batch_size {
+            cx.commit(transaction).unwrap();
+            self.transaction = None;
+        }
+    }
+
+    fn on_declared(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {
+        cx.receiver(self.receiver.unwrap()).unwrap().add_credit(self.batch_size).unwrap();
+        self.transaction = Some(transaction);
+    }
+
+    fn on_committed(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {
+        self.committed += self.current_batch as usize;
+        self.current_batch = 0;
+        if self.committed == self.total {
+            cx.close_connection(transaction.connection());
+        } else {
+            cx.declare(transaction.connection());
+        }
     }
 }
 

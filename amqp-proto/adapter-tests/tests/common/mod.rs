@@ -15,9 +15,10 @@ use std::sync::mpsc;
 
 use crate::adapter::{self, both, on_thread, pipe};
 use crate::amqp::config::{ReceiverOptions, SenderOptions};
+use crate::amqp::wire::Terminus;
 use crate::amqp::{
-    Acceptor, Connection, ConnectionOptions, Listener, OfferedLink, Receiver, ReceiverBuilder, Sender,
-    SenderBuilder, Session,
+    Acceptor, CommitRequest, Connection, ConnectionOptions, Coordinator, CoordinatorEvent, Listener,
+    OfferedLink, Receiver, ReceiverBuilder, Sender, SenderBuilder, Session,
 };
 
 /// The connections and the session of a link; dropping them ends the link.
@@ -68,6 +69,23 @@ pub(crate) async fn next_session(server: &Connection) -> Session {
 pub(crate) async fn next_receiver(session: &Session, options: ReceiverOptions) -> Receiver {
     match session.next_link().await.unwrap() {
         Some(OfferedLink::Receiver(link)) => link.accept_with(options).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Accepts the next link of a session, which leads to a coordinator.
+#[adapter::helper]
+pub(crate) async fn next_coordinator(session: &Session) -> Coordinator {
+    let Some(OfferedLink::Receiver(link)) = session.next_link().await.unwrap() else { panic!("a receiver") };
+    assert!(matches!(link.target(), Some(Terminus::Coordinator(_))));
+    link.accept_coordinator().unwrap()
+}
+
+/// Waits until the peer asks for a commit.
+#[adapter::helper]
+pub(crate) async fn next_commit(coordinator: &Coordinator) -> CommitRequest {
+    match coordinator.next().await.unwrap() {
+        Some(CoordinatorEvent::Commit(request)) => request,
         other => panic!("{other:?}"),
     }
 }
