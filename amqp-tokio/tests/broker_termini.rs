@@ -55,31 +55,6 @@ async fn topics_give_copies() {
     assert_eq!(source.capabilities, names(&["topic"]));
 }
 
-/// Such a subscription also asks for copies, which is not the reason of the refusal.
-#[tokio::test]
-#[adapter_tests::bounded]
-async fn subscriptions_that_outlive_their_links_are_refused_by_name() {
-    let broker = Broker::new().unwrap();
-    let connection = connect(&broker).await;
-    let durable = Source {
-        durable: TerminusDurability::UnsettledState,
-        expiry_policy: ExpiryPolicy::Never,
-        distribution_mode: Some(DistributionMode::Copy),
-        ..topic()
-    };
-    let never = Source { expiry_policy: ExpiryPolicy::Never, ..topic() };
-    for source in [durable, never] {
-        let error = connection.receiver("").with_source(source).await.unwrap_err();
-        assert_refused(&error, Condition::NotImplemented, "this broker has no durable subscriptions");
-    }
-    for capability in ["shared", "global"] {
-        let source = Source { capabilities: names(&["topic", capability]), ..topic() };
-        let error = connection.receiver("").with_source(source).await.unwrap_err();
-        assert_refused(&error, Condition::NotImplemented, "this broker has no shared subscriptions");
-    }
-    assert_eq!(broker.node_count(), 0);
-}
-
 #[tokio::test]
 #[adapter_tests::bounded]
 async fn a_node_of_another_kind_is_refused() {

@@ -57,6 +57,11 @@ impl Choice {
         self.not_from = self.not_from.map(|_| connection);
     }
 
+    /// Returns true if the choice depends on the connection of the consumer.
+    pub(super) fn has_connection(&self) -> bool {
+        self.not_from.is_some()
+    }
+
     /// Returns true if all messages are wanted, to be taken in order.
     pub(super) fn is_plain(&self) -> bool {
         self.selector.is_none() && self.not_from.is_none() && !self.is_browsing

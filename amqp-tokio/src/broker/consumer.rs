@@ -74,9 +74,17 @@ impl Consumer {
     /// Leaves a link that is over: its end is kept, or its messages return to the queue.
     fn leave(self) {
         let Self { sender, mut end, attachment, .. } = self;
-        if let (Some(attachment), Some(state)) = (attachment, sender.take_state()) {
-            end.suspend(&state);
-            attachment.keep(Orphan::Source(state, Box::new(end)));
+        match (attachment, sender.take_state()) {
+            (Some(attachment), Some(state)) => {
+                end.suspend(&state);
+                attachment.keep(Orphan::Source(state, Box::new(end)));
+            }
+            // Without a state, the link is closed and not only detached.
+            (None, None) => {
+                end.give_up();
+                end.listening.end_subscription();
+            }
+            _ => {}
         }
     }
 

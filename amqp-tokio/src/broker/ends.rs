@@ -83,6 +83,7 @@ impl SourceEnd {
     /// Sets the connection over which the client has attached the link again.
     pub(super) fn resume(&mut self, connection: u64) {
         self.choice.set_connection(connection);
+        self.listening.resume(connection);
     }
 
     /// Records that a message must not come to this consumer again.

@@ -14,7 +14,13 @@
 //! - **Browsing**: a consumer of a queue with the distribution-mode `copy` gets a copy of each message, which stays in the
 //!   queue whatever the outcome is. Messages that other consumers have are not shown.
 //! - **Topics**, if the first link to an address asks for the capability `topic`. Every consumer gets each message
-//!   that arrives while it is attached. A topic is as slow as its slowest consumer.
+//!   that arrives while it is attached. A topic is as slow as its slowest subscription.
+//! - **Durable subscriptions**: a consumer of a topic whose source outlives the link, such as one with the expiry policy `never`,
+//!   gets what arrives meanwhile when it attaches its link again. A client ends the subscription when it closes the link
+//!   rather than detaching it; an attach without a source finds the link for that.
+//! - **Shared subscriptions**, with the capability `shared`: the links of a client, or with `global` of all clients, that have the same
+//!   name up to a `|`, share the messages of a topic. One with the expiry policy `never` is durable, in number as many as
+//!   [`BrokerBuilder::with_termini`] says; another one ends with its last link.
 //! - **Dynamic nodes**, which end with their link: queues, or topics with the capability `temporary-topic`.
 //! - The **anonymous relay**: a sender without a target, whose messages go to their `to` address.
 //! - **Dead letters**: messages that a consumer has rejected, that have expired or have no destination; see
@@ -24,8 +30,8 @@
 //!   `connection-close` or `never`, outlives the link, for as long as it asks [3.5.6]. A client of the same container-id
 //!   and user that attaches a link of this name to the same address goes on with its unsettled deliveries, also while the
 //!   broker has not seen the end of the old connection: then the link is stolen. When a source expires, its messages
-//!   return to the queue as failed deliveries. The answer to an attach says what is granted; dynamic nodes and consumers
-//!   of topics end with their links.
+//!   return to the queue as failed deliveries. The answer to an attach says what is granted; dynamic nodes end with their
+//!   links.
 //! - **Transactions**: the messages of a transaction wait for its commit, and the outcomes of a client apply at the commit. The
 //!   end of the control link or of the connection rolls back. Messages that wait count as octets of the broker, not of
 //!   their queue. Nothing is acquired in a transaction, and no transaction is distributed.
@@ -33,7 +39,7 @@
 //! - For tests, the addresses `outcome.accepted`, `.rejected`, `.released`, `.modified` and `.mixed`, which give each
 //!   message that outcome, `.mixed` all four in turn; and `source.N`, where each consumer gets N numbered messages.
 //!
-//! It refuses, with the reason: other filters, durable and shared subscriptions, lifetimes of dynamic nodes
+//! It refuses, with the reason: other filters, lifetimes of dynamic nodes
 //! other than delete-on-close, and a topic at the address of a queue.
 //!
 //! ```
@@ -71,6 +77,7 @@ mod queue;
 mod quota;
 mod search;
 mod service;
+mod shared;
 mod stored;
 mod termini;
 mod topic;
@@ -84,7 +91,8 @@ use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, ConnectionOptions, MemoryPool, Result};
 use amqp_proto::message::Payload;
-use amqp_proto::types::Str;
+use amqp_proto::symbol;
+use amqp_proto::types::{Many, Str, Symbol};
 use amqp_proto::wire::ANONYMOUS_RELAY;
 use tokio::net::ToSocketAddrs;
 
@@ -94,7 +102,11 @@ use kept::Kept;
 pub use letters::{DeadLetter, DeadLetterReason};
 use nodes::Nodes;
 use quota::{Bounds, Quota};
+use shared::Shared;
 use users::{Users, random};
+
+/// The capability of a broker whose topics have shared subscriptions, by which clients of JMS know it.
+const SHARED_SUBSCRIPTIONS: Symbol = symbol!("SHARED-SUBS");
 
 /// The octets on the way to a client in the same process, in each direction.
 const DUPLEX: usize = 1 << 16;
@@ -104,6 +116,7 @@ const DUPLEX: usize = 1 << 16;
 pub struct Broker {
     nodes: Arc<Nodes>,
     kept: Arc<Kept>,
+    shared: Arc<Shared>,
     users: Arc<Users>,
     options: ConnectionOptions,
     memory: Option<MemoryPool>,
@@ -133,7 +146,8 @@ impl Broker {
     /// Returns the settings for connections to the broker, for a [`Listener`] or for other streams.
     pub fn acceptor(&self) -> Acceptor {
         let users = Arc::clone(&self.users);
-        let options = self.options.clone().with_offered_capabilities(ANONYMOUS_RELAY);
+        let offered = [ANONYMOUS_RELAY, SHARED_SUBSCRIPTIONS].into_iter().collect::<Many<Symbol>>();
+        let options = self.options.clone().with_offered_capabilities(offered);
         let acceptor = Acceptor::new(options).with_sasl(move |peer| users.offer(peer));
         match &self.memory {
             Some(pool) => acceptor.with_memory_pool(pool),
@@ -209,9 +223,10 @@ impl Broker {
         self.nodes.len()
     }
 
-    /// Returns the number of sources and targets that outlive their links, with those whose link is attached.
+    /// Returns the number of sources and targets that outlive their links, with those whose link is attached. A durable shared
+    /// subscription is one.
     pub fn terminus_count(&self) -> usize {
-        self.kept.len()
+        self.kept.len() + self.shared.durable_len()
     }
 
     /// Returns the number of waiting messages in a queue, without those that consumers have.
@@ -420,9 +435,11 @@ impl BrokerBuilder {
     pub fn build(self) -> Result<Broker> {
         let name = format!("{:016x}", u64::from_ne_bytes(random()?));
         let kept = Arc::new(Kept::new(&self.bounds));
+        let shared = Arc::new(Shared::new(&self.bounds));
         let quota = Quota::new(self.bounds, self.options.limits().clone());
         Ok(Broker {
             kept,
+            shared,
             nodes: Arc::new(Nodes::new(quota, &name, self.for_letters)),
             users: Arc::new(self.users),
             options: self.options,

@@ -12,6 +12,7 @@ use super::letters::{self, DeadLetterReason, Letters};
 use super::node::{Kind, Node, Use};
 use super::queue::Queue;
 use super::quota::Quota;
+use super::shared::Share;
 use super::stored::Stored;
 use super::topic::Topic;
 
@@ -209,7 +210,7 @@ impl Nodes {
                 return Err(AmqpError::new(Condition::NotImplemented).with_description(words));
             }
             let queue = Queue::numbered(Str::from(address.as_str()), Arc::clone(&self.quota), count);
-            return Ok(Listening { queue: Arc::new(queue), topic: None, _used: None });
+            return Ok(Listening { queue: Arc::new(queue), topic: None, share: None, _used: None });
         }
         self.listen_to(self.at(address, kind)?, choice)
     }
@@ -228,7 +229,7 @@ impl Nodes {
                 return Err(AmqpError::new(Condition::NotFound).with_description(words));
             }
         };
-        Ok(Listening { queue, topic, _used: Some(used) })
+        Ok(Listening { queue, topic, share: None, _used: Some(used) })
     }
 
     /// Returns the queue at an address, without using it.
@@ -263,11 +264,37 @@ pub(super) struct Listening {
     pub(super) queue: Arc<Queue>,
     /// The topic of the queue.
     topic: Option<Arc<Topic>>,
+    /// The link's part in a shared subscription, whose queue this is.
+    share: Option<Share>,
     /// Keeps the node; `None` if the queue has no address.
     _used: Option<Use>,
 }
 
 impl Listening {
+    /// Returns the same queue for a link that shares a subscription.
+    pub(super) fn shared_by(&self, share: Share) -> Self {
+        Self { queue: Arc::clone(&self.queue), topic: None, share: Some(share), _used: None }
+    }
+
+    /// Returns whether the queue is that of a shared subscription that outlives its links.
+    pub(super) fn is_durably_shared(&self) -> bool {
+        self.share.as_ref().is_some_and(Share::is_durable)
+    }
+
+    /// Ends the shared subscription of a link that the client has closed, unless other links have it.
+    pub(super) fn end_subscription(&mut self) {
+        if let Some(share) = self.share.take() {
+            share.end();
+        }
+    }
+
+    /// Sets the connection of the link, which is attached again.
+    pub(super) fn resume(&self, connection: u64) {
+        if let Some(topic) = &self.topic {
+            topic.resume(&self.queue, connection);
+        }
+    }
+
     /// Returns whether every listening link gets each message.
     pub(super) fn is_topic(&self) -> bool {
         self.topic.is_some()

@@ -16,9 +16,10 @@ use super::consumer::Consumer;
 use super::ends::{Orphan, SourceEnd, TargetEnd};
 use super::kept::{Attachment, Kept, Link};
 use super::node::{Node, Use};
-use super::nodes::Nodes;
+use super::nodes::{Listening, Nodes};
 use super::parked::{Parked, coordinate};
 use super::producer::Producer;
+use super::shared::{Shared, SharedName, is_shared};
 use super::{Broker, termini};
 use crate::Connection;
 use crate::Listener;
@@ -54,6 +55,7 @@ pub(super) async fn serve(broker: &Broker, listener: Listener) -> Infallible {
 struct Client {
     nodes: Arc<Nodes>,
     kept: Arc<Kept>,
+    shared: Arc<Shared>,
     container: Str,
     user: Option<Str>,
     /// The number of the connection.
@@ -67,6 +69,7 @@ pub(super) async fn serve_connection(broker: &Broker, connection: Connection) ->
     let client = Arc::new(Client {
         nodes: Arc::clone(&broker.nodes),
         kept: Arc::clone(&broker.kept),
+        shared: Arc::clone(&broker.shared),
         container: open.map(|open| Str::from(open.container_id.as_str())).unwrap_or_default(),
         user: connection.identity().and_then(|identity| identity.user().cloned()),
         number: broker.nodes.number(),
@@ -204,14 +207,14 @@ impl Client {
             Err(error) => return Err(refuse(OfferedLink::Sender(link), error)),
         };
         let (state, end) = match orphan {
-            Some(Orphan::Source(state, end)) if is_same_source(&end.source, asked.as_ref()) => {
+            Some(Orphan::Source(state, end)) if is_same_source(&end, asked.as_ref()) => {
                 (Some(state), Ok(*end))
             }
             // The client attaches another link by this name.
             orphan => {
                 drop(orphan);
                 let lifetime = attachment.as_ref().map(|_| lifetime);
-                (None, listen(&self.nodes, asked.clone(), lifetime, self.number))
+                (None, self.listen(attach.as_ref(), asked.clone(), lifetime))
             }
         };
         let mut end = match end {
@@ -222,10 +225,11 @@ impl Client {
             termini::set_source_lifetime(&mut end.source, lifetime);
         }
         end.resume(self.number);
-        let attachment = attachment.filter(|_| !end.listening.is_topic());
         let granted = Lifetime::of_source(&end.source);
         let options = SenderOptions::new().with_source(end.source.clone()).with_auto_drain(false);
-        let options = options.with_resumable(attachment.is_some());
+        // The state of a link tells that it is detached, not closed.
+        let is_resumable = attachment.is_some() || end.listening.is_durably_shared();
+        let options = options.with_resumable(is_resumable);
         let sender = match resumes(attach.as_ref()).and(state) {
             Some(state) => link.accept_resumed(options, state),
             None => {
@@ -239,6 +243,38 @@ impl Client {
             attachment.attached(granted, Link::Sender(sender.clone()));
         }
         Ok(Consumer::new(sender, end, attachment))
+    }
+}
+
+impl Client {
+    /// Returns the broker's end of a link on which the client receives. Without a lifetime, nothing of it is kept.
+    fn listen(
+        &self,
+        attach: Option<&Attach>,
+        source: Option<Source>,
+        lifetime: Option<Lifetime>,
+    ) -> Result<SourceEnd, AmqpError> {
+        let name = attach.map(|attach| SharedName::of(attach, &self.container, self.user.as_ref()));
+        let Some(source) = source else {
+            let Some((source, listening)) = name.and_then(|name| self.shared.find(name)) else {
+                let words = "the attach has no source, and this broker keeps none for a link of this name";
+                return Err(AmqpError::new(Condition::NotFound).with_description(words));
+            };
+            return Ok(self.source_end(source, listening, Choice::default()));
+        };
+        let name = name.filter(|_| is_shared(&source.capabilities));
+        let lifetime = name.as_ref().map(SharedName::lifetime).or(lifetime);
+        let (source, listening, choice) = listen(&self.nodes, source, lifetime, self.number)?;
+        let (source, listening) = match name {
+            Some(name) if listening.is_topic() => self.shared.subscribe(name, source, listening)?,
+            // The consumers of a queue share it anyway.
+            _ => (source, listening),
+        };
+        Ok(self.source_end(source, listening, choice))
+    }
+
+    fn source_end(&self, source: Source, listening: Listening, choice: Choice) -> SourceEnd {
+        SourceEnd::new(Arc::clone(&self.nodes), source, listening, choice)
     }
 }
 
@@ -257,15 +293,18 @@ fn is_same_target(kept: &Target, asked: Option<&Terminus>) -> bool {
 }
 
 /// Returns true if a client that asks for this source means the one that is kept.
-fn is_same_source(kept: &Source, asked: Option<&Source>) -> bool {
+fn is_same_source(end: &SourceEnd, asked: Option<&Source>) -> bool {
+    let (kept, is_topic) = (&end.source, end.listening.is_topic());
     asked.is_none_or(|source| {
-        let is_plain = !source.dynamic && termini::check_source(source).is_ok();
+        let is_own = !source.dynamic && !is_shared(&source.capabilities);
         let is_copied = |source: &Source| source.distribution_mode == Some(DistributionMode::Copy);
-        is_plain
-            && termini::check_distribution(source, false).is_ok()
+        is_own
+            && termini::check_source(source).is_ok()
+            && termini::check_distribution(source, is_topic).is_ok()
             && source.address == kept.address
             && source.filter == kept.filter
-            && is_copied(source) == is_copied(kept)
+            // A topic gives copies, whether the client asks for them or not.
+            && (is_topic || is_copied(source) == is_copied(kept))
     })
 }
 
@@ -303,20 +342,18 @@ fn lead(
     Ok(TargetEnd { nodes: Arc::clone(nodes), target, used })
 }
 
-/// Returns the broker's end of a link on which the client receives, over this connection. Without a lifetime, nothing of it
-/// is kept.
+/// Listens to the node of a source, for a client on this connection. Returns the source in the broker's attach, too.
 fn listen(
     nodes: &Arc<Nodes>,
-    source: Option<Source>,
+    source: Source,
     lifetime: Option<Lifetime>,
     connection: u64,
-) -> Result<SourceEnd, AmqpError> {
-    let Some(source) = source else {
-        let words = "the attach has no source, and this broker keeps none for a link of this name";
-        return Err(AmqpError::new(Condition::NotFound).with_description(words));
-    };
+) -> Result<(Source, Listening, Choice), AmqpError> {
     termini::check_source(&source)?;
     let choice = Choice::of(&source, connection)?;
+    if is_shared(&source.capabilities) && choice.has_connection() {
+        return Err(termini::not_implemented("a shared subscription has no filter no-local"));
+    }
     let kind = termini::kind(&source.capabilities);
     let (address, listening) = match &source.address {
         _ if source.dynamic => {
@@ -329,8 +366,8 @@ fn listen(
         }
     };
     termini::check_distribution(&source, listening.is_topic())?;
-    let lifetime = lifetime.filter(|_| !listening.is_topic()).unwrap_or(Lifetime::LINK);
+    let lifetime = lifetime.unwrap_or(Lifetime::LINK);
     let source = termini::granted_source(source, address, listening.is_topic(), lifetime);
     let choice = if listening.is_topic() { Choice::default() } else { choice };
-    Ok(SourceEnd::new(Arc::clone(nodes), source, listening, choice))
+    Ok((source, listening, choice))
 }

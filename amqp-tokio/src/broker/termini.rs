@@ -1,16 +1,15 @@
 //! Sources and targets: the requests of clients, and the answers to them.
 //!
-//! The broker refuses what it cannot do and the client would rely on, with the reason: subscriptions that outlive their
-//! links, lifetimes of dynamic nodes. For everything else the answer says what is in force [3.5.3], such as that nothing
+//! The broker refuses what it cannot do and the client would rely on, with the reason, such as
+//! lifetimes of dynamic nodes. For everything else the answer says what is in force [3.5.3], such as that nothing
 //! is durable.
 
 use amqp_proto::policy::Lifetime;
 use amqp_proto::types::{Fields, Many, Str, Symbol};
-use amqp_proto::wire::{
-    AmqpError, Condition, DistributionMode, ExpiryPolicy, LifetimePolicy, Source, Target, TerminusDurability,
-};
+use amqp_proto::wire::{AmqpError, Condition, DistributionMode, LifetimePolicy, Source, Target};
 
 use super::node::Kind;
+use super::shared::is_shared;
 
 const QUEUES: [&str; 2] = ["queue", "temporary-queue"];
 const TOPICS: [&str; 2] = ["topic", "temporary-topic"];
@@ -18,7 +17,7 @@ const SHARED: [&str; 2] = ["shared", "global"];
 const OUTCOMES: [&str; 4] =
     ["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"];
 
-fn not_implemented(words: impl Into<Str>) -> AmqpError {
+pub(super) fn not_implemented(words: impl Into<Str>) -> AmqpError {
     AmqpError::new(Condition::NotImplemented).with_description(words)
 }
 
@@ -34,9 +33,6 @@ pub(super) fn kind(capabilities: &[Symbol]) -> Kind {
 
 /// Checks a requested source without its filters, for any node.
 pub(super) fn check_source(source: &Source) -> Result<(), AmqpError> {
-    if source.capabilities.iter().any(|name| SHARED.contains(&name.as_str())) {
-        return Err(not_implemented("this broker has no shared subscriptions"));
-    }
     if let Some(DistributionMode::Other(mode)) = &source.distribution_mode {
         return Err(not_implemented(format!("this broker has no distribution-mode {mode}")));
     }
@@ -45,10 +41,7 @@ pub(super) fn check_source(source: &Source) -> Result<(), AmqpError> {
 
 /// Checks the distribution mode of a requested source, which depends on whether the node is a topic.
 pub(super) fn check_distribution(source: &Source, is_topic: bool) -> Result<(), AmqpError> {
-    let is_durable =
-        source.durable != TerminusDurability::None || source.expiry_policy == ExpiryPolicy::Never;
     match source.distribution_mode {
-        _ if is_topic && is_durable => Err(not_implemented("this broker has no durable subscriptions")),
         Some(DistributionMode::Move) if is_topic => {
             Err(not_implemented("a topic has no distribution-mode move"))
         }
@@ -71,11 +64,14 @@ pub(super) fn check_lifetime(properties: &Fields) -> Result<(), AmqpError> {
     }
 }
 
-/// Returns the lifetime that a client asks for its source. A topic keeps no messages for links that are not attached, and
-/// a dynamic node ends with its link.
+/// Returns the lifetime that a client asks for its source. A dynamic node ends with its link. A shared subscription is kept by
+/// its own name, not by that of a link.
 pub(super) fn source_lifetime(source: &Source) -> Lifetime {
-    let is_topic = kind(&source.capabilities) == Kind::Topic;
-    if source.dynamic || is_topic { Lifetime::LINK } else { Lifetime::of_source(source) }
+    if source.dynamic || is_shared(&source.capabilities) {
+        Lifetime::LINK
+    } else {
+        Lifetime::of_source(source)
+    }
 }
 
 /// Returns the lifetime that a client asks for its target.
@@ -142,6 +138,9 @@ fn node_properties(is_dynamic: bool) -> Fields {
 
 /// Returns the requested capabilities that the node has.
 fn granted(asked: &[Symbol], is_topic: bool) -> Many<Symbol> {
-    let has = if is_topic { TOPICS } else { QUEUES };
-    asked.iter().filter(|name| has.contains(&name.as_str())).cloned().collect()
+    let has = |name: &str| match is_topic {
+        true => TOPICS.contains(&name) || SHARED.contains(&name),
+        false => QUEUES.contains(&name),
+    };
+    asked.iter().filter(|name| has(name.as_str())).cloned().collect()
 }

@@ -1,4 +1,4 @@
-//! [`Topic`]: copies each message for each of those that listen when it comes.
+//! [`Topic`]: copies each message for each subscription that is there when it comes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use super::choice::Choice;
 use super::queue::Queue;
 use super::stored::Stored;
 
-/// A topic: copies each message to every link that is listening.
+/// A topic: copies each message to every subscription: those of attached links, and durable ones.
 #[derive(Debug)]
 pub(super) struct Topic {
     /// The listening links; `None` once the node has ended.
@@ -54,6 +54,16 @@ impl Topic {
                 subscribers.push(Subscriber { queue, choice });
             }
             None => drop(queue.close()),
+        }
+    }
+
+    /// Sets the connection of a link that is attached again.
+    pub(super) fn resume(&self, queue: &Arc<Queue>, connection: u64) {
+        let mut subscribers = self.lock();
+        let own = |subscriber: &&mut Subscriber| Arc::ptr_eq(&subscriber.queue, queue);
+        let subscriber = subscribers.iter_mut().flatten().find(own);
+        if let Some(choice) = subscriber.and_then(|subscriber| subscriber.choice.as_mut()) {
+            Arc::make_mut(choice).set_connection(connection);
         }
     }
 
