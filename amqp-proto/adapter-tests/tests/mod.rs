@@ -31,4 +31,5 @@ mod termini;
 mod tls;
 mod trace;
 mod transactions;
+mod turns;
 mod written;
