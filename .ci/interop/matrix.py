@@ -20,6 +20,7 @@ PARTS = {
     "ours": ("Our clients, their brokers", "{server}, {client}", "{case}", "{server}: {words}"),
     "foreign": ("Their clients, our broker and our listener", "{client}", "{server}: {case}", "{words}"),
     "hello": ("Their first programs, as they ship, our broker and our listener", "{client}", "{server}: {case}", "{words}"),
+    "jms": ("A JMS client, our broker", "{client}", "{server}: {case}", "{words}"),
     "killed": ("A peer that is killed while messages are on the way", "{client}", "{server}", "{words}"),
     "persists": ("A broker that is killed and comes back with what it had accepted", "{client}", "{server}", "{words}"),
     "kills": ("A broker that is killed again and again while messages are sent and received", "{client}", "{server}", "{words}"),

@@ -13,7 +13,7 @@ USER_NAME=test USER_PASSWORD=secret
 usage() {
   cat <<'U'
 usage: peers.sh COMMAND ...
-  install [rabbitmq|rabbitmq-4|proton|proton-examples|rhea|artemis ...]
+  install [rabbitmq|rabbitmq-4|proton|proton-examples|rhea|artemis|jms ...]
                        install what is missing (default: all)
   up NAME [--port P] [--tls [--tls-port Q]] [--mtls] [--cert C] [--sasl] [-- broker options]
                        start and wait for it; NAME is rabbitmq (3.10), rabbitmq-4, proton-broker,
@@ -33,6 +33,7 @@ usage: peers.sh COMMAND ...
                        end a node as a power cut would, start it again, end all and forget their data,
                        make a quorum queue, print the node that leads it
   client proton|rhea SCENARIO URL [options]    run one foreign-client check
+  client jms URL [PATTERN]                     run the checks of the JMS client that match
 environment:
   PEERS_STATE          folder for everything that is installed or written (default: target/peers of this repository)
   PEERS_PROTON=debian  use Debian's python3-qpid-proton (no build, but an older Proton whose
@@ -136,6 +137,8 @@ install_rhea() {
 . "$here/rabbitmq-4-cluster.sh"
 # shellcheck source=artemis.sh
 . "$here/artemis.sh"
+# shellcheck source=jms.sh
+. "$here/jms.sh"
 
 # -- certificates and users -------------------------------------------------
 certs() {
@@ -434,7 +437,13 @@ cmd_client() {
       exec 9>&-
       NODE_PATH=$state/node_modules exec node "$here/clients/rhea_client.cjs" "$@"
       ;;
-    *) die "client proton|rhea SCENARIO URL [options]" ;;
+    jms)
+      install_jms
+      exec 9>&-
+      # A short run gains nothing from the best machine code.
+      exec java -XX:TieredStopAtLevel=1 -cp "$jms_home:$jms_home/*" JmsClient "$@"
+      ;;
+    *) die "client proton|rhea SCENARIO URL [options], or client jms URL [PATTERN]" ;;
   esac
 }
 
@@ -452,7 +461,7 @@ case $command in
 esac
 case $command in
   install)
-    (($#)) || set -- rabbitmq rabbitmq-4 proton proton-examples rhea artemis
+    (($#)) || set -- rabbitmq rabbitmq-4 proton proton-examples rhea artemis jms
     for n in "$@"; do
       case $n in
         rabbitmq) install_rabbitmq ;;
@@ -461,7 +470,8 @@ case $command in
         proton-examples) install_proton_examples ;;
         rhea | rhea-broker) install_rhea ;;
         artemis) install_artemis ;;
-        *) die "install rabbitmq|rabbitmq-4|proton|proton-examples|rhea|artemis" ;;
+        jms) install_jms ;;
+        *) die "install rabbitmq|rabbitmq-4|proton|proton-examples|rhea|artemis|jms" ;;
       esac
     done
     ;;

@@ -21,6 +21,7 @@ pub(crate) enum Broker {
     RabbitMq4,
     Proton,
     Rhea,
+    Artemis,
 }
 
 /// A broker and its URL, from the command line.
@@ -81,7 +82,7 @@ impl Fixture {
         match self.peer.broker {
             Broker::RabbitMq => format!("/queue/{name}"),
             Broker::RabbitMq4 => self.declared(&name, arguments),
-            Broker::Proton | Broker::Rhea => name,
+            Broker::Proton | Broker::Rhea | Broker::Artemis => name,
         }
     }
 
@@ -98,7 +99,8 @@ impl Fixture {
 }
 
 impl Broker {
-    pub(crate) const ALL: [Self; 4] = [Self::RabbitMq, Self::RabbitMq4, Self::Proton, Self::Rhea];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::RabbitMq, Self::RabbitMq4, Self::Proton, Self::Rhea, Self::Artemis];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -106,6 +108,7 @@ impl Broker {
             Self::RabbitMq4 => "rabbitmq-4",
             Self::Proton => "proton-broker",
             Self::Rhea => "rhea-broker",
+            Self::Artemis => "artemis",
         }
     }
 }
@@ -122,7 +125,7 @@ impl FromStr for Peer {
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let (name, url) = text.split_once('=').context("a broker is given as NAME=URL")?;
         let Some(broker) = Broker::ALL.into_iter().find(|broker| broker.name() == name) else {
-            bail!("{name} is none of rabbitmq, rabbitmq-4, proton-broker and rhea-broker");
+            bail!("{name} is none of rabbitmq, rabbitmq-4, proton-broker, rhea-broker and artemis");
         };
         Ok(Self { broker, url: url.to_owned(), authority: None })
     }

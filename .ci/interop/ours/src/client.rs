@@ -42,11 +42,23 @@ pub(crate) trait Connection {
 
 pub(crate) trait Session {
     type Sender;
-    type Receiver;
+    type Receiver: Receiver;
+    type Transaction: Transaction<Sender = Self::Sender, Delivery = <Self::Receiver as Receiver>::Delivery>;
 
+    fn transaction(&self) -> impl Future<Output = Done<Self::Transaction>>;
     fn sender(&self, sending: Sending) -> impl Future<Output = Done<Self::Sender>>;
     fn receiver(&self, receiving: Receiving) -> impl Future<Output = Done<Self::Receiver>>;
     fn end(&self) -> impl Future<Output = Done>;
+}
+
+pub(crate) trait Transaction {
+    type Sender;
+    type Delivery;
+
+    fn send(&self, sender: &Self::Sender, message: Message) -> impl Future<Output = Done<Outcome>>;
+    fn accept(&self, delivery: Self::Delivery) -> Done;
+    fn commit(self) -> impl Future<Output = Done>;
+    fn rollback(self) -> impl Future<Output = Done>;
 }
 
 pub(crate) trait Sender {

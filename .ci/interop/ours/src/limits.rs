@@ -25,6 +25,8 @@ enum End {
     Error(Over, Origin, &'static str, &'static str),
     /// The transport fails, with an error that contains these words.
     Broken(Over, &'static str),
+    /// The client refuses the peer's answer, with an error that contains these words.
+    Refused(&'static str),
     /// An assertion of the case fails with these words.
     Wrong(&'static str),
 }
@@ -55,6 +57,9 @@ impl End {
                     && problem.origin == Some(Origin::Transport)
                     && problem.words.contains(words)
             }
+            (End::Refused(expected), Failure::Problem(problem)) => {
+                problem.over == Over::Nothing && problem.words.contains(expected)
+            }
             (End::Wrong(expected), Failure::Wrong(words)) => words.contains(expected),
             _ => false,
         }
@@ -66,6 +71,20 @@ const fn remote(over: Over, condition: &'static str, words: &'static str) -> End
 }
 
 static LIMITS: &[Limit] = &[
+    Limit {
+        broker: Broker::Artemis,
+        cases: &[
+            "posted_messages_arrive_at_the_commit",
+            "posted_messages_are_dropped_at_the_rollback",
+            "accepted_messages_are_gone_at_the_commit",
+            "accepted_messages_come_back_after_the_rollback",
+            "messages_move_from_queue_to_queue",
+            "a_transaction_without_its_handle_is_rolled_back",
+            "transactions_follow_each_other",
+        ],
+        ends: &[End::Refused("more than 32 octets in declared.txn-id")],
+        note: "declares transactions with ids of more than 32 octets, the most that the standard allows: `amqp:invalid-field`",
+    },
     Limit {
         broker: Broker::RabbitMq4,
         cases: &["a_connection_opens_without_sasl"],

@@ -31,7 +31,7 @@ use crate::run::{Report, Verdict, play};
 /// Runs every case with both clients against brokers by other authors.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The brokers, each as NAME=URL; NAME is rabbitmq, rabbitmq-4, proton-broker or rhea-broker.
+    /// The brokers, each as NAME=URL; NAME is rabbitmq, rabbitmq-4, proton-broker, rhea-broker or artemis.
     #[arg(required = true)]
     brokers: Vec<Peer>,
     /// The set of cases that the brokers are configured for.

@@ -1,6 +1,6 @@
 //! The cases' [`Client`](client::Client) on `amqp-blocking`.
 
-use amqp_blocking::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session};
+use amqp_blocking::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session, Transaction};
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::{DeliveryKey, Str};
 use amqp_proto::wire::{AmqpError, Open, Outcome};
@@ -54,6 +54,11 @@ impl client::Connection for Connection {
 impl client::Session for Session {
     type Sender = Sender;
     type Receiver = Receiver;
+    type Transaction = Transaction;
+
+    async fn transaction(&self) -> Done<Transaction> {
+        Ok(self.transaction()?)
+    }
 
     async fn sender(&self, sending: Sending) -> Done<Sender> {
         Ok(sender_builder!(self, sending).attach()?)
@@ -65,6 +70,27 @@ impl client::Session for Session {
 
     async fn end(&self) -> Done {
         Ok(self.end()?)
+    }
+}
+
+impl client::Transaction for Transaction {
+    type Sender = Sender;
+    type Delivery = Delivery;
+
+    async fn send(&self, sender: &Sender, message: Message) -> Done<Outcome> {
+        Ok(self.send(sender, message)?)
+    }
+
+    fn accept(&self, delivery: Delivery) -> Done {
+        Ok((**self).accept(delivery)?)
+    }
+
+    async fn commit(self) -> Done {
+        Ok(self.commit()?)
+    }
+
+    async fn rollback(self) -> Done {
+        Ok(self.rollback()?)
     }
 }
 

@@ -3,7 +3,7 @@
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::types::{DeliveryKey, Str};
 use amqp_proto::wire::{AmqpError, Open, Outcome};
-use amqp_tokio::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session};
+use amqp_tokio::{Connection, Delivery, Outgoing, Receiver, Sender, Sent, Session, Transaction};
 
 use crate::builders::{end_delivery, receiver_builder, sender_builder};
 use crate::client::{self, Opening, Receiving, Sending};
@@ -54,6 +54,11 @@ impl client::Connection for Connection {
 impl client::Session for Session {
     type Sender = Sender;
     type Receiver = Receiver;
+    type Transaction = Transaction;
+
+    async fn transaction(&self) -> Done<Transaction> {
+        Ok(self.transaction().await?)
+    }
 
     async fn sender(&self, sending: Sending) -> Done<Sender> {
         Ok(sender_builder!(self, sending).await?)
@@ -65,6 +70,27 @@ impl client::Session for Session {
 
     async fn end(&self) -> Done {
         Ok(self.end().await?)
+    }
+}
+
+impl client::Transaction for Transaction {
+    type Sender = Sender;
+    type Delivery = Delivery;
+
+    async fn send(&self, sender: &Sender, message: Message) -> Done<Outcome> {
+        Ok(self.send(sender, message).await?)
+    }
+
+    fn accept(&self, delivery: Delivery) -> Done {
+        Ok((**self).accept(delivery)?)
+    }
+
+    async fn commit(self) -> Done {
+        Ok(self.commit().await?)
+    }
+
+    async fn rollback(self) -> Done {
+        Ok(self.rollback().await?)
     }
 }
 

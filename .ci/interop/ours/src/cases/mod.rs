@@ -10,6 +10,7 @@ mod secured;
 mod sending;
 mod sizes;
 mod streaming;
+mod transacting;
 
 use crate::broker::{Broker, Fixture};
 use crate::client::Client;
@@ -127,6 +128,19 @@ cases! {
 }
 
 cases! {
+    /// For brokers that have transactions.
+    transacted<C>:
+    transacting:
+        posted_messages_arrive_at_the_commit
+        posted_messages_are_dropped_at_the_rollback
+        accepted_messages_are_gone_at_the_commit
+        accepted_messages_come_back_after_the_rollback
+        messages_move_from_queue_to_queue
+        a_transaction_without_its_handle_is_rolled_back
+        transactions_follow_each_other;
+}
+
+cases! {
     /// For brokers that require a login.
     known<C>:
     secured:
@@ -179,6 +193,8 @@ fn streams() -> Vec<Case> {
 pub(crate) enum Set {
     /// The brokers accept anonymous clients.
     Open,
+    /// The brokers have transactions, and accept anonymous clients.
+    Transacted,
     /// The brokers require a login.
     Secured,
     /// The brokers speak TLS.
@@ -198,6 +214,7 @@ impl Set {
                 managed.iter_mut().for_each(|case| case.only = Some(Broker::RabbitMq4));
                 [open::<Tokio>(), open::<Blocking>(), streams(), managed].concat()
             }
+            Self::Transacted => [transacted::<Tokio>(), transacted::<Blocking>()].concat(),
             Self::Secured => [known::<Tokio>(), known::<Blocking>()].concat(),
             Self::Tls => [tls::<Tokio>(), tls::<Blocking>()].concat(),
             Self::Expired => [expired::<Tokio>(), expired::<Blocking>()].concat(),
