@@ -19,6 +19,7 @@ use amqp_proto::types::Moment;
 
 use self::network::Network;
 use self::socket::{Done, SocketId};
+use crate::host::HOST;
 
 /// Runs a [`Handler`], which gets events and acts on them, in one thread.
 ///
@@ -95,9 +96,12 @@ impl<H: Handler> Container<H> {
     /// Makes a container for this handler, with default options.
     pub fn new(handler: H) -> Self {
         let (outputs, inputs) = mpsc::channel();
+        let mut all = Dispatcher::new();
+        // Without random numbers, no connection is made either.
+        let _ = HOST.random_name().map(|name| all.set_message_ids(name));
         Self {
             handler,
-            core: Core { all: Dispatcher::new(), network: Network::new(outputs) },
+            core: Core { all, network: Network::new(outputs) },
             inputs,
             start: Instant::now(),
             auto_stop: true,

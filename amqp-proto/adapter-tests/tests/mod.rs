@@ -12,6 +12,7 @@ mod dropping;
 mod ends;
 mod errors;
 mod exchange;
+mod handlers_recover;
 mod handles;
 mod heartbeats;
 mod interruptions;

@@ -2,12 +2,12 @@
 
 use super::outage::Outage;
 use super::state::State;
-use super::suspension::{Suspension, resume};
+use super::suspension::resume;
 use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::connection::Connection as Engine;
-use crate::machine::{LinkError, LinkState as Saved};
+use crate::machine::{LinkError, LinkState as Saved, Suspension};
 use crate::types::{Key, LinkKey, Str};
 use crate::view::{ReceiverMut, SessionMut};
 

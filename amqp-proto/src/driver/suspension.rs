@@ -1,111 +1,14 @@
-//! [`Suspension`]: the deliveries of a link that this end resumes when it is attached again [2.6.13].
-
-use std::collections::BTreeMap;
+//! The deliveries of a link that this end resumes when it is attached again [2.6.13].
 
 use super::outcomes::{Awaited, Fate};
 use super::state::State;
 use super::status::Status;
 use super::wake::Wake;
 use crate::client::{Error, Result};
-use crate::machine::{Event, LinkError, LinkState as Saved, SettleError, UnsettledDelivery};
+use crate::machine::{Event, LinkError, LinkState as Saved, SettleError, Suspension, UnsettledDelivery};
 use crate::types::{DeliveryKey, DeliveryTag, Key, LinkKey};
 use crate::view::{ReceiverMut, SessionMut};
-use crate::wire::{DeliveryState, Role};
-
-/// The part of a link's recipe by which it is resumed.
-#[derive(Debug, Default)]
-pub(super) struct Suspension {
-    /// The state of the link at its last end, until the link is attached with it.
-    state: Option<Box<Saved>>,
-    /// The received deliveries that the application has, by tag, until they are resumed.
-    away: BTreeMap<DeliveryTag, Away>,
-    /// The present keys of resumed deliveries, by the keys under which they were received.
-    moved: BTreeMap<DeliveryKey, DeliveryKey>,
-}
-
-/// A received delivery whose link is away.
-#[derive(Debug)]
-struct Away {
-    /// The key under which it was received.
-    first: DeliveryKey,
-    /// The outcome that the application has decided on meanwhile.
-    decided: Option<DeliveryState>,
-}
-
-impl Suspension {
-    /// Keeps the deliveries that the application has received.
-    fn suspend(&mut self, deliveries: &[UnsettledDelivery]) {
-        let first: BTreeMap<_, _> = self.moved.iter().map(|(first, now)| (*now, *first)).collect();
-        self.moved.clear();
-        let mut before = core::mem::take(&mut self.away);
-        for delivery in deliveries.iter().filter(|delivery| delivery.is_known(Role::Receiver)) {
-            let away = match (before.remove(&delivery.tag()), delivery.key.0) {
-                (Some(away), _) => away,
-                (None, Some(key)) => Away { first: first.get(&key).copied().unwrap_or(key), decided: None },
-                (None, None) => continue,
-            };
-            self.away.insert(delivery.tag(), away);
-        }
-    }
-
-    /// Keeps the state that the link is attached with next.
-    pub(super) fn keep(&mut self, state: Saved) {
-        self.state = Some(Box::new(state));
-    }
-
-    /// Returns the state to attach the link with, with the outcomes that the application has decided on.
-    pub(super) fn state(&self) -> Option<Saved> {
-        let mut state = Saved::clone(self.state.as_ref()?);
-        for delivery in &mut state.deliveries {
-            if let Some(decided) = self.away.get(&delivery.tag()).and_then(|away| away.decided.clone()) {
-                delivery.local = Some(decided);
-            }
-        }
-        Some(state)
-    }
-
-    /// Returns `true` if the link has deliveries to resume.
-    pub(super) fn has_state(&self) -> bool {
-        self.state.as_ref().is_some_and(|state| !state.deliveries().is_empty())
-    }
-
-    /// Records that the link was attached with its state, which the engine has now.
-    pub(super) fn begin(&mut self) {
-        self.state = None;
-    }
-
-    /// Forgets the deliveries, which the peer does not resume.
-    fn forget(&mut self) {
-        self.state = None;
-        self.away.clear();
-    }
-
-    /// Returns the number of received deliveries that wait to be resumed.
-    pub(super) fn waiting(&self) -> u32 {
-        u32::try_from(self.away.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Returns `true` if a delivery was or will be resumed.
-    pub(super) fn knows(&self, delivery: DeliveryKey) -> bool {
-        self.moved.contains_key(&delivery) || self.is_away(delivery)
-    }
-
-    fn is_away(&self, delivery: DeliveryKey) -> bool {
-        self.away.values().any(|away| away.first == delivery)
-    }
-
-    /// Records an outcome of a delivery that is away. Returns `false` if it is not, or has an outcome.
-    fn decide(&mut self, delivery: DeliveryKey, outcome: &DeliveryState) -> bool {
-        let away = self.away.values_mut().find(|away| away.first == delivery);
-        match away.filter(|away| away.decided.is_none() && outcome.is_terminal()) {
-            Some(away) => {
-                away.decided = Some(outcome.clone());
-                true
-            }
-            None => false,
-        }
-    }
-}
+use crate::wire::DeliveryState;
 
 /// Attaches a link with its state. A state that the engine does not take is an error that another attach may avoid.
 pub(super) fn resume(
@@ -161,7 +64,7 @@ impl<W: Wake> State<W> {
         let Some(link) = self.links.get(slot).filter(|link| link.resumption.is_some()) else { return false };
         let is_replayed = link.replay.as_ref().is_some_and(|replay| replay.is_resuming(tag));
         let suspension = link.recipe.as_ref().and_then(|recipe| recipe.suspension.as_ref());
-        !is_replayed && !suspension.is_some_and(|suspension| suspension.away.contains_key(tag))
+        !is_replayed && !suspension.is_some_and(|suspension| suspension.is_waiting(tag))
     }
 
     /// Keeps the state of a link that has ended. The end is told next.
@@ -189,7 +92,7 @@ impl<W: Wake> State<W> {
             (LinkKey::Sender(_), None) => return,
             (LinkKey::Receiver(_), _) => suspension.suspend(state.deliveries()),
         }
-        suspension.state = Some(Box::new(state));
+        suspension.keep(state);
     }
 
     /// Stops the deliveries of a link that is detached and has its state, so that the engine has forgotten them.
@@ -215,15 +118,12 @@ impl<W: Wake> State<W> {
             }
             self.replay(slot);
         } else if let Some(suspension) = self.suspension_mut(slot)
-            && let Some(away) = suspension.away.remove(tag)
+            && let Some(away) = suspension.resumed(tag, delivery)
+            && let (Some(decided), LinkKey::Receiver(key)) = (away.decided, key)
+            && let Ok(mut receiver) = self.engine.receiver(key)
         {
-            suspension.moved.insert(away.first, delivery);
-            if let (Some(decided), LinkKey::Receiver(key)) = (away.decided, key)
-                && let Ok(mut receiver) = self.engine.receiver(key)
-            {
-                // The sender may know it from the attach.
-                let _ = receiver.dispose(delivery, &decided);
-            }
+            // The sender may know it from the attach.
+            let _ = receiver.dispose(delivery, &decided);
         }
     }
 
@@ -247,7 +147,7 @@ impl<W: Wake> State<W> {
         }
         let Some(recipe) = &mut link.recipe else { return };
         let Some(suspension) = &mut recipe.suspension else { return };
-        suspension.away.remove(tag);
+        suspension.unresumed(tag);
         link.line.wake_all(&mut self.wakes);
         if let (Some(credit), LinkKey::Receiver(key)) = (recipe.credit(), key)
             && let Ok(mut receiver) = self.engine.receiver(key)
@@ -273,7 +173,7 @@ impl<W: Wake> State<W> {
         let Some(suspension) = self.suspension_mut(slot).filter(|suspension| suspension.has_state()) else {
             return false;
         };
-        suspension.forget();
+        drop(suspension.forget());
         let ended = self.last_end(slot);
         let lost =
             self.links.get_mut(slot).and_then(|link| link.replay.as_mut()).map(|replay| replay.give_up());
@@ -295,10 +195,7 @@ impl<W: Wake> State<W> {
     /// Returns the present key of a delivery that was received on an earlier attach; `None` while it is away.
     pub(super) fn present_key(&self, slot: Key, delivery: DeliveryKey) -> Option<DeliveryKey> {
         let Some(suspension) = self.suspension(slot) else { return Some(delivery) };
-        match suspension.moved.get(&delivery) {
-            Some(now) => Some(*now),
-            None => (!suspension.is_away(delivery)).then_some(delivery),
-        }
+        suspension.present(delivery)
     }
 
     /// Keeps the outcome of a delivery whose link is away, until it is resumed. Returns `false` if it is not away.

@@ -1,4 +1,5 @@
-//! [`Aliases`]: the tokens of deliveries that got a token before they were sent.
+//! [`Aliases`]: the tokens of deliveries that are not their keys: those of messages that were queued, and of deliveries that
+//! were resumed.
 
 use alloc::collections::BTreeMap;
 
@@ -6,11 +7,13 @@ use super::token::Name;
 use crate::connection::Connection;
 use crate::types;
 
-/// The names of a connection's unsettled deliveries that were queued before they were sent.
+/// The names of a connection's unsettled deliveries that were queued before they were sent, or were resumed.
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
     sent: BTreeMap<u64, types::DeliveryKey>,
     names: BTreeMap<types::DeliveryKey, Name>,
+    /// The present keys of received deliveries that were resumed, by the keys that the handler has.
+    moved: BTreeMap<types::DeliveryKey, types::DeliveryKey>,
     /// The number of names at which settled deliveries are looked for.
     most: usize,
 }
@@ -26,6 +29,12 @@ impl Aliases {
         }
     }
 
+    /// Records that a delivery that the handler knows by the key `first` was resumed, and has the key `now`.
+    pub(super) fn resume(&mut self, first: types::DeliveryKey, now: types::DeliveryKey) {
+        self.moved.insert(first, now);
+        self.names.insert(now, Name::Known(first));
+    }
+
     /// Returns the handler's name of a delivery.
     pub(super) fn name(&self, delivery: types::DeliveryKey) -> Name {
         self.names.get(&delivery).copied().unwrap_or(Name::Known(delivery))
@@ -34,14 +43,16 @@ impl Aliases {
     /// Returns the delivery of a name, once it is sent.
     pub(super) fn delivery(&self, name: Name) -> Option<types::DeliveryKey> {
         match name {
-            Name::Known(delivery) => Some(delivery),
+            Name::Known(delivery) => Some(self.moved.get(&delivery).copied().unwrap_or(delivery)),
             Name::Queued { number, .. } => self.sent.get(&number).copied(),
         }
     }
 
     pub(super) fn forget(&mut self, delivery: types::DeliveryKey) {
-        if let Some(Name::Queued { number, .. }) = self.names.remove(&delivery) {
-            self.sent.remove(&number);
+        match self.names.remove(&delivery) {
+            Some(Name::Queued { number, .. }) => drop(self.sent.remove(&number)),
+            Some(Name::Known(first)) => drop(self.moved.remove(&first)),
+            None => {}
         }
     }
 
@@ -52,6 +63,7 @@ impl Aliases {
             self.names.retain(|delivery, _| connection.delivery(*delivery).is_ok());
             let names = &self.names;
             self.sent.retain(|_, delivery| names.contains_key(delivery));
+            self.moved.retain(|_, delivery| names.contains_key(delivery));
             self.most = 2 * self.names.len();
         }
     }

@@ -10,7 +10,8 @@ use super::token::LinkToken;
 use super::transactions::Transactions;
 use crate::config::SessionOptions;
 use crate::connection::Connection;
-use crate::machine::{LinkError, Reason, SessionError};
+use crate::machine::{LinkError, LinkState, Reason, SessionError};
+use crate::policy::Recovery;
 use crate::types::{self, Index, Key, Moment};
 
 /// A connection, and the container's records about it.
@@ -69,20 +70,22 @@ impl Entry {
         Ok(session)
     }
 
-    /// Attaches a link for the handler.
+    /// Attaches a link for the handler, with the state that it is resumed with.
     #[allow(clippy::result_large_err)]
     pub(super) fn attach(
         &mut self,
         session: Option<types::SessionKey>,
         wanted: Wanted,
+        state: Option<LinkState>,
     ) -> Result<types::LinkKey, Reason> {
         let session = match session {
             Some(session) => session,
             None => self.default_session()?,
         };
+        let is_resumable = self.reopening != Reopening::Never && wanted.recovery == Recovery::Resume;
         let view = self.connection.as_mut().and_then(|connection| connection.session(session).ok());
         let view = view.ok_or_else(|| unattached(&LinkError::NoSession))?;
-        wanted.attach(view).map_err(|error| unattached(&error))
+        wanted.attach(view, state, is_resumable).map_err(|error| unattached(&error))
     }
 
     /// Records the end of a session: no link is attached to it by default.

@@ -104,10 +104,11 @@ impl<'a> Context<'a> {
 
     fn close(&mut self, key: ConnectionToken, error: Option<AmqpError>) -> bool {
         self.all.accept_undecided();
+        let is_ending = self.all.is_ending(key);
         let Some(entry) = self.all.connections.get_mut(key.0).filter(|entry| !entry.is_closing) else {
             return false;
         };
-        let is_lost = matches!(entry.reopening, Reopening::Lost(_));
+        let is_lost = is_ending || matches!(entry.reopening, Reopening::Lost(_));
         let is_closing = match &mut entry.connection {
             // The handler learns that it is closed when its engine is done.
             Some(_) if is_lost => true,

@@ -9,6 +9,7 @@ use super::link::{AttachState, LinkOptions, Wanted, unattached};
 use super::token::{ConnectionToken, LinkToken, ReceiverToken, SenderToken, SessionToken};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
 use crate::machine::{LinkError, SessionError};
+use crate::policy::Recovery;
 use crate::types::{self, Str};
 
 impl Context<'_> {
@@ -29,7 +30,24 @@ impl Context<'_> {
         name: impl Into<Str>,
         options: SenderOptions,
     ) -> SenderToken {
-        let wanted = Wanted { name: name.into(), options: LinkOptions::Sender(options) };
+        let wanted =
+            Wanted { name: name.into(), options: LinkOptions::Sender(options), recovery: Recovery::Report };
+        SenderToken(self.create(connection, None, wanted).key())
+    }
+
+    /// Creates a sender whose messages without an outcome outlive their connection, if the container opens it again.
+    ///
+    /// With [`Recovery::Replay`] they are sent again, and with [`Recovery::Resume`] the link is resumed and each goes on
+    /// where it was. Their tokens stay the same, and each outcome is reported once. Such a sender keeps as many octets of
+    /// messages as its queue may have.
+    pub fn create_sender_with_recovery(
+        &mut self,
+        connection: ConnectionToken,
+        name: impl Into<Str>,
+        options: SenderOptions,
+        recovery: Recovery,
+    ) -> SenderToken {
+        let wanted = Wanted { name: name.into(), options: LinkOptions::Sender(options), recovery };
         SenderToken(self.create(connection, None, wanted).key())
     }
 
@@ -40,7 +58,8 @@ impl Context<'_> {
         name: impl Into<Str>,
         options: SenderOptions,
     ) -> SenderToken {
-        let wanted = Wanted { name: name.into(), options: LinkOptions::Sender(options) };
+        let wanted =
+            Wanted { name: name.into(), options: LinkOptions::Sender(options), recovery: Recovery::Report };
         SenderToken(self.create(session.connection, Some(session.session), wanted).key())
     }
 
@@ -58,7 +77,21 @@ impl Context<'_> {
         name: impl Into<Str>,
         options: ReceiverOptions,
     ) -> ReceiverToken {
-        let wanted = Wanted { name: name.into(), options: LinkOptions::Receiver(options) };
+        let wanted =
+            Wanted { name: name.into(), options: LinkOptions::Receiver(options), recovery: Recovery::Report };
+        ReceiverToken(self.create(connection, None, wanted).key())
+    }
+
+    /// Creates a receiver whose deliveries outlive their connection with [`Recovery::Resume`], if the container opens it
+    /// again and the peer keeps them. Their tokens stay the same, and an outcome can be told while the connection is away.
+    pub fn create_receiver_with_recovery(
+        &mut self,
+        connection: ConnectionToken,
+        name: impl Into<Str>,
+        options: ReceiverOptions,
+        recovery: Recovery,
+    ) -> ReceiverToken {
+        let wanted = Wanted { name: name.into(), options: LinkOptions::Receiver(options), recovery };
         ReceiverToken(self.create(connection, None, wanted).key())
     }
 
@@ -69,7 +102,8 @@ impl Context<'_> {
         name: impl Into<Str>,
         options: ReceiverOptions,
     ) -> ReceiverToken {
-        let wanted = Wanted { name: name.into(), options: LinkOptions::Receiver(options) };
+        let wanted =
+            Wanted { name: name.into(), options: LinkOptions::Receiver(options), recovery: Recovery::Report };
         ReceiverToken(self.create(session.connection, Some(session.session), wanted).key())
     }
 
@@ -107,7 +141,7 @@ impl Context<'_> {
         let (links, entry) = (&mut self.all.links, self.all.connections.get_mut(connection.0));
         let failure = match entry {
             Some(entry) if !entry.is_closing && (entry.is_open || session.is_some()) => {
-                match entry.attach(session, wanted) {
+                match entry.attach(session, wanted, None) {
                     Ok(link) => {
                         let key = self.all.attached(connection, link, None);
                         self.all.links.ask(key, recipe);

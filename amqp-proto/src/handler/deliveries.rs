@@ -64,7 +64,11 @@ impl Context<'_> {
         if self.is_queued(delivery) {
             return Err(SettleError::Queued);
         }
-        let (link, known) = self.delivery_link(delivery)?;
+        let (link, known) = match self.delivery_link(delivery) {
+            Ok(found) => found,
+            Err(_) if self.all.decide_later(delivery, state) => return Ok(()),
+            Err(error) => return Err(error),
+        };
         match link {
             types::LinkKey::Receiver(link) => match self.live(delivery)?.receiver(link) {
                 Ok(mut receiver) => receiver.dispose(known, state),
@@ -112,6 +116,9 @@ impl Context<'_> {
         if self.take_back(delivery) {
             return Ok(());
         }
+        if self.is_queued(delivery) {
+            return Err(SettleError::Queued);
+        }
         let (link, known) = self.delivery_link(delivery)?;
         match link {
             types::LinkKey::Receiver(link) => match self.live(delivery)?.receiver(link) {
@@ -123,6 +130,7 @@ impl Context<'_> {
                     Ok(mut sender) => sender.settle(known)?,
                     Err(StaleKey) => return Err(SettleError::Settled),
                 }
+                self.all.drop_kept(delivery);
                 self.all.forget(delivery.connection, known);
                 Ok(())
             }

@@ -104,6 +104,7 @@ impl Dispatcher {
                 let link = self.link(at, link);
                 if let Some(link) = self.links.get_mut(link) {
                     link.is_asked = false;
+                    link.kept.iter_mut().for_each(|kept| kept.is_resuming = false);
                 }
                 self.call(here, |cx| handler.on_link_opened(cx, link));
             }
@@ -112,11 +113,13 @@ impl Dispatcher {
             Event::SessionBegun(session) => self.call(here, |cx| handler.on_session_opened(cx, of(session))),
             Event::SessionEnded { session, reason } => self.tell_ended(handler, of(session), &reason),
             Event::Opened => self.tell_opened(handler, at),
-            // A dispatcher resumes no links, and attaches none that could be.
-            Event::Suspended { .. }
-            | Event::Resumed { .. }
-            | Event::Unresumed { .. }
-            | Event::Unremembered(_)
+            Event::Suspended { link, state } => self.tell_suspended(handler, at, link, *state),
+            Event::Resumed { link, tag, delivery, .. } => self.on_resumed(at, link, &tag, delivery),
+            Event::Unresumed { link, tag, state } => {
+                self.tell_unresumed(handler, at, link, &tag, state.as_ref());
+            }
+            // The handler gets each delivery.
+            Event::Unremembered(_)
             // A handler is no coordinator.
             | Event::Discharge(_)
             | Event::Busy => {}
@@ -141,6 +144,10 @@ impl Dispatcher {
                 let at = Some(delivery.connection);
                 self.call(at, |cx| handler.on_unsent(cx, delivery, message, &error));
             }
+            News::Lost(delivery) => {
+                self.call(Some(delivery.connection), |cx| handler.on_delivery_lost(cx, delivery, None));
+            }
+            News::Room(sender) => self.tell_room(handler, sender),
             News::SessionOpened(session) => {
                 self.call(Some(session.connection), |cx| handler.on_session_opened(cx, session));
             }
@@ -258,6 +265,9 @@ impl Dispatcher {
         settled: bool,
     ) {
         let (here, key) = (Some(at), self.delivery(at, delivery));
+        if settled || matches!(state, Some(DeliveryState::Outcome(_))) {
+            self.drop_kept(key);
+        }
         match state {
             Some(DeliveryState::Outcome(outcome)) if !delivery.is_received() => {
                 let entry = self.connections.get_mut(at.0);
@@ -278,7 +288,7 @@ impl Dispatcher {
         }
     }
 
-    fn tell_lost<H: Handler + ?Sized>(
+    pub(super) fn tell_lost<H: Handler + ?Sized>(
         &mut self,
         handler: &mut H,
         at: ConnectionToken,
@@ -286,6 +296,7 @@ impl Dispatcher {
         state: Option<&DeliveryState>,
     ) {
         let key = self.delivery(at, delivery);
+        self.drop_kept(key);
         if let Some(entry) = self.connections.get_mut(at.0) {
             entry.told.forget(delivery);
         }
@@ -301,6 +312,9 @@ impl Dispatcher {
             let name = Name::Queued { sender, number: waiting.number };
             let delivery = DeliveryToken { connection: at, name };
             self.call(Some(at), |cx| {
+                if waiting.was_sent {
+                    return handler.on_delivery_lost(cx, delivery, None);
+                }
                 handler.on_unsent(cx, delivery, waiting.message, &SendError::Detached);
             });
         }
@@ -320,9 +334,13 @@ impl Dispatcher {
         let (ending, is_asked) =
             self.links.get(key).map_or((EndState::Open, false), |link| (link.end, link.is_asked));
         let is_refused = is_asked && reason.origin == Origin::Remote;
+        if is_refused && self.attach_anew(at, key) {
+            return;
+        }
         if let Some(link) = self.links.get_mut(key) {
             link.is_asked = false;
         }
+        self.tell_kept_lost(handler, at, key);
         self.tell_unsent(handler, at, key);
         if ending == EndState::Open && (reason.is_failure() || is_refused) {
             self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
@@ -345,6 +363,7 @@ impl Dispatcher {
     fn tell_failed<H: Handler + ?Sized>(&mut self, handler: &mut H, key: LinkToken, reason: &Reason) {
         let Some(link) = self.links.get(key) else { return };
         let (at, is_news) = (link.connection, link.end == EndState::Open && reason.is_failure());
+        self.tell_kept_lost(handler, at, key);
         self.tell_unsent(handler, at, key);
         if is_news {
             self.call(Some(at), |cx| handler.on_link_error(cx, key, reason));
@@ -382,24 +401,6 @@ impl Dispatcher {
         }
     }
 
-    fn attach_waiting(&mut self, at: ConnectionToken, key: LinkToken) {
-        let Some(link) = self.links.get_mut(key) else { return };
-        let AttachState::Waiting(wanted) = core::mem::replace(&mut link.place, AttachState::Failed) else {
-            return;
-        };
-        let recipe = self.recipe(at, &wanted);
-        if let Some(link) = self.links.get_mut(key) {
-            link.recipe = recipe;
-        }
-        let Some(entry) = self.connections.get_mut(at.0) else { return };
-        match entry.attach(None, *wanted) {
-            Ok(attached) => {
-                self.attached(at, attached, Some(key));
-            }
-            Err(reason) => self.news.push_back(News::LinkFailed(key, reason)),
-        }
-    }
-
     /// Handles the end of a connection, or the failure to make it.
     fn tell_closed<H: Handler + ?Sized>(&mut self, handler: &mut H, at: ConnectionToken, reason: &Reason) {
         let Some(entry) = self.connections.get_mut(at.0) else { return };
@@ -422,7 +423,7 @@ impl Dispatcher {
     }
 }
 
-fn tell_outcome<H: Handler + ?Sized>(
+pub(super) fn tell_outcome<H: Handler + ?Sized>(
     handler: &mut H,
     cx: &mut Context<'_>,
     key: DeliveryToken,

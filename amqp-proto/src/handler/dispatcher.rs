@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::link::Links;
 use super::queue::QUEUE_OCTETS;
 use super::timers::Timers;
-use super::token::{ConnectionToken, DeliveryToken, LinkToken, ListenerToken, TransactionToken};
+use super::token::{ConnectionToken, DeliveryToken, LinkToken, ListenerToken, SenderToken, TransactionToken};
 use crate::connection::Connection;
 use crate::machine::{Reason, SendError, Slab, StaleKey};
 use crate::message::Message;
@@ -157,6 +157,8 @@ pub struct Dispatcher {
     pub(super) queue_octets: usize,
     /// The number of messages queued so far.
     pub(super) queued: u64,
+    /// The beginning of the message-ids that kept messages get.
+    pub(super) message_ids: Option<Str>,
     /// The number of names made so far, of links and transactions.
     pub(super) names: u64,
     /// Connections that may have events.
@@ -181,6 +183,10 @@ pub(super) enum News {
     LinkFailed(LinkToken, Reason),
     /// A queued message will not be sent.
     Unsent(DeliveryToken, Message, SendError),
+    /// A delivery that was to go on is lost.
+    Lost(DeliveryToken),
+    /// A sender keeps fewer messages than it may.
+    Room(SenderToken),
     /// A session that the handler has accepted late is begun.
     SessionOpened(super::token::SessionToken),
     /// A transaction was not declared.

@@ -2,10 +2,12 @@
 
 use alloc::boxed::Box;
 
+use super::kept::Kept;
 use super::queue::SendQueue;
 use super::token::{ConnectionToken, LinkToken, ReceiverToken, SenderToken};
 use crate::config::{ReceiverOptions, SenderOptions};
-use crate::machine::{LinkError, Reason, SessionError, Slab};
+use crate::machine::{LinkError, LinkState, Reason, SessionError, Slab};
+use crate::policy::Recovery;
 use crate::types::{self, Key, Str};
 use crate::view::SessionMut;
 use crate::wire::{AmqpError, Condition};
@@ -15,6 +17,7 @@ use crate::wire::{AmqpError, Condition};
 pub(super) struct Wanted {
     pub(super) name: Str,
     pub(super) options: LinkOptions,
+    pub(super) recovery: Recovery,
 }
 
 /// The options of the link.
@@ -25,14 +28,29 @@ pub(super) enum LinkOptions {
 }
 
 impl Wanted {
-    /// Attaches the link.
-    pub(super) fn attach(self, mut session: SessionMut<'_>) -> Result<types::LinkKey, LinkError> {
+    /// Attaches the link, which is resumed if it has a state.
+    pub(super) fn attach(
+        self,
+        mut session: SessionMut<'_>,
+        state: Option<LinkState>,
+        is_resumable: bool,
+    ) -> Result<types::LinkKey, LinkError> {
         match self.options {
             LinkOptions::Sender(options) => {
-                session.attach_sender(self.name, options.with_resumable(false)).map(types::LinkKey::from)
+                let options = options.with_resumable(is_resumable);
+                match state {
+                    Some(state) => session.resume_sender(state, options),
+                    None => session.attach_sender(self.name, options),
+                }
+                .map(types::LinkKey::from)
             }
             LinkOptions::Receiver(options) => {
-                session.attach_receiver(self.name, options.with_resumable(false)).map(types::LinkKey::from)
+                let options = options.with_resumable(is_resumable);
+                match state {
+                    Some(state) => session.resume_receiver(state, options),
+                    None => session.attach_receiver(self.name, options),
+                }
+                .map(types::LinkKey::from)
             }
         }
     }
@@ -51,6 +69,18 @@ pub(super) struct Link {
     pub(super) recipe: Option<Box<Wanted>>,
     /// Messages that cannot be sent yet.
     pub(super) queue: SendQueue,
+    /// The deliveries that outlive the connection.
+    pub(super) kept: Option<Box<Kept>>,
+}
+
+impl Link {
+    /// Records the options to attach it again on the next connection.
+    pub(super) fn plan(&mut self, recipe: Option<Box<Wanted>>) {
+        if self.kept.is_none() {
+            self.kept = recipe.as_ref().and_then(|wanted| Kept::new(wanted.recovery));
+        }
+        self.recipe = recipe;
+    }
 }
 
 /// The state of a link.
@@ -89,7 +119,8 @@ impl Links {
         place: AttachState,
     ) -> LinkToken {
         let (end, queue) = (EndState::Open, SendQueue::default());
-        let link = Link { connection, is_sender, place, end, is_asked: false, recipe: None, queue };
+        let link =
+            Link { connection, is_sender, place, end, is_asked: false, recipe: None, queue, kept: None };
         let key = self.0.insert(|_| link).unwrap_or(Key { index: u32::MAX, generation: u32::MAX });
         public(key, is_sender)
     }
@@ -105,7 +136,8 @@ impl Links {
     /// Records that the handler has requested the link, with the options to attach it again.
     pub(super) fn ask(&mut self, key: LinkToken, recipe: Option<Box<Wanted>>) {
         if let Some(link) = self.get_mut(key) {
-            (link.is_asked, link.recipe) = (true, recipe);
+            link.is_asked = true;
+            link.plan(recipe);
         }
     }
 

@@ -29,7 +29,8 @@ impl Dispatcher {
     ///
     /// When it is lost, and [removed](Self::remove), [`Action::Reconnect`] asks for another engine. The handler's token
     /// stays the same, and so do the tokens of the links that the handler has created on the connection: these are
-    /// attached again, and their queued messages go out then. Sessions, links of the peer and deliveries end.
+    /// attached again, and their queued messages go out then. Sessions and links of the peer end, and so do deliveries,
+    /// except those of links with a [`Recovery`](crate::policy::Recovery) that keeps them.
     ///
     /// # Errors
     ///
@@ -83,6 +84,8 @@ impl Dispatcher {
         let ended = reason.brief();
         for event in events {
             match event {
+                // They are sent again, unless their link has ended before.
+                Event::Lost { delivery, .. } if self.is_kept(at, delivery) => {}
                 Event::LinkDetached { link, reason, .. }
                     if *reason == ended && self.waits_again(at, link) => {}
                 Event::SessionEnded { session, reason } if *reason == ended && self.is_own(at, session) => {}
@@ -103,6 +106,7 @@ impl Dispatcher {
         if let Some(entry) = self.connections.get_mut(at.0) {
             entry.waiting.push(key);
         }
+        self.queue_again(key);
         true
     }
 

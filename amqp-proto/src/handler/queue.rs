@@ -23,12 +23,26 @@ pub(super) struct Waiting {
     pub(super) message: Message,
     pub(super) options: SendOptions,
     octets: usize,
+    /// `true` if it was sent on an earlier connection.
+    pub(super) was_sent: bool,
+}
+
+impl Waiting {
+    /// The memory of a message in addition to its octets.
+    const OVERHEAD: usize = 256;
+
+    pub(super) fn new(number: u64, message: Message, options: SendOptions) -> Self {
+        let octets = message.encoded_len().saturating_add(Self::OVERHEAD);
+        Self { number, message, options, octets, was_sent: false }
+    }
+
+    /// Returns the memory of the message.
+    pub(super) fn octets(&self) -> usize {
+        self.octets
+    }
 }
 
 impl SendQueue {
-    /// The memory of a queued message in addition to its octets.
-    const OVERHEAD: usize = 256;
-
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -40,18 +54,27 @@ impl SendQueue {
     /// Adds a message if the bound allows it. An empty queue accepts a message of any size, unless the bound
     /// is zero.
     pub(super) fn push(&mut self, number: u64, message: Message, options: SendOptions, bound: usize) -> bool {
-        let octets = message.encoded_len().saturating_add(Self::OVERHEAD);
-        let all = self.octets.saturating_add(octets);
+        let waiting = Waiting::new(number, message, options);
+        let all = self.octets.saturating_add(waiting.octets);
         if bound == 0 || (all > bound && !self.is_empty()) {
             return false;
         }
         self.octets = all;
-        self.waiting.push_back(Waiting { number, message, options, octets });
+        self.waiting.push_back(waiting);
         true
     }
 
-    pub(super) fn front(&self) -> Option<&Waiting> {
-        self.waiting.front()
+    pub(super) fn front_mut(&mut self) -> Option<&mut Waiting> {
+        self.waiting.front_mut()
+    }
+
+    /// Puts messages back that were sent before all others, whatever the bound.
+    pub(super) fn put_back(&mut self, messages: impl Iterator<Item = Waiting>) {
+        for message in messages {
+            self.octets = self.octets.saturating_add(message.octets);
+            self.waiting.push_back(Waiting { was_sent: true, ..message });
+        }
+        self.waiting.make_contiguous().sort_unstable_by_key(|waiting| waiting.number);
     }
 
     pub(super) fn pop(&mut self) -> Option<Waiting> {

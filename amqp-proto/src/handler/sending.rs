@@ -91,6 +91,9 @@ impl Context<'_> {
         if !link.queue.is_empty() {
             return Err(SendError::Queued);
         }
+        if link.kept.is_some() {
+            return self.all.try_send_kept(sender, message, options);
+        }
         let mut view = self.sender(sender).map_err(|_| SendError::Detached)?;
         let delivery = view.send_with(message, options)?;
         Ok(DeliveryToken { connection, name: Name::Known(delivery) })
@@ -102,10 +105,12 @@ impl Context<'_> {
         self.sender(sender).map_or(0, |view| view.credit().saturating_sub(queued))
     }
 
-    /// Returns `true` if the delivery waits in a queue.
+    /// Returns `true` if the delivery waits in a queue, or for its link to be resumed.
     pub(super) fn is_queued(&self, delivery: DeliveryToken) -> bool {
         let Name::Queued { sender, number } = delivery.name else { return false };
-        self.all.links.get(sender.into()).is_some_and(|link| link.queue.has(number))
+        self.all.links.get(sender.into()).is_some_and(|link| {
+            link.queue.has(number) || link.kept.as_ref().is_some_and(|kept| kept.is_away(number))
+        })
     }
 
     /// Removes a message from its queue. Returns `false` if it is not queued.
@@ -201,7 +206,13 @@ impl Dispatcher {
         let link = self.links.get_mut(sender.into())?;
         let entry = self.connections.get_mut(at.0)?;
         let connection = entry.connection.as_mut()?;
-        let first = link.queue.front()?;
+        let first = link.queue.front_mut()?;
+        if let Some(kept) = &mut link.kept {
+            first.prepare(self.message_ids.as_ref());
+            if !first.was_sent && first.can_be_kept() && !kept.has_room(first.octets(), self.queue_octets) {
+                return Some(Err(SendError::Full));
+            }
+        }
         let sent = connection.sender(attached).ok()?.send_with(&first.message, &first.options);
         match sent {
             Err(error) if waits(&error) || error == SendError::Detached => return Some(Err(error)),
@@ -212,7 +223,15 @@ impl Dispatcher {
         match sent {
             // A message that is sent settled has no further event.
             Ok(delivery) if connection.delivery(delivery).is_err() => {}
-            Ok(delivery) => entry.aliases.insert(name, delivery),
+            Ok(delivery) => {
+                entry.aliases.insert(name, delivery);
+                if let Some(kept) = link.kept.as_mut().filter(|_| first.can_be_kept()) {
+                    kept.keep(first);
+                }
+            }
+            Err(_) if first.was_sent => {
+                self.news.push_back(News::Lost(DeliveryToken { connection: at, name }));
+            }
             Err(error) => {
                 let delivery = DeliveryToken { connection: at, name };
                 self.news.push_back(News::Unsent(delivery, first.message, error));
@@ -237,6 +256,6 @@ impl Dispatcher {
 
 /// Returns `true` if a message with this error can be sent later.
 fn waits(error: &SendError) -> bool {
-    use SendError::{Full, Incomplete, NoCredit, Queued, Unsettled, WindowClosed};
-    matches!(error, NoCredit | WindowClosed | Full | Incomplete | Queued | Unsettled(_))
+    use SendError::{Full, Incomplete, Kept, NoCredit, Queued, Unsettled, WindowClosed};
+    matches!(error, NoCredit | WindowClosed | Full | Incomplete | Queued | Unsettled(_) | Kept(_))
 }

@@ -35,6 +35,7 @@ pub(crate) use effects::EMPTY_FRAME;
 pub use event::Event;
 pub use frame_trace::{Direction, TracedFrame};
 pub use reason::{Cause, Origin, Reason};
+pub(crate) use recovery::Suspension;
 pub use recovery::{LinkState, LinkStateError, UnsettledDelivery};
 
 pub(crate) use endpoints::Endpoints;

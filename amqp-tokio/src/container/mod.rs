@@ -25,6 +25,7 @@ use tokio::time::{Instant, Sleep};
 
 use self::mailbox::{Mail, Mailbox};
 use self::network::Network;
+use crate::host::HOST;
 
 /// Runs a [`Handler`], which gets events and acts on them, in one task.
 ///
@@ -86,7 +87,10 @@ impl<H: Handler> Container<H> {
     /// Makes a container for this handler, with default options.
     pub fn new(handler: H) -> Self {
         let clock = Clock(Instant::now());
-        let core = Core { all: Dispatcher::new(), network: Network::new(clock), clock, is_stopped: false };
+        let mut all = Dispatcher::new();
+        // Without random numbers, no connection is made either.
+        let _ = HOST.random_name().map(|name| all.set_message_ids(name));
+        let core = Core { all, network: Network::new(clock), clock, is_stopped: false };
         Self { handler, core, auto_stop: true }
     }
 

@@ -21,6 +21,7 @@ mod rounds;
 mod saved;
 mod state;
 mod steps;
+mod suspension;
 
 pub(crate) use compare::read_state;
 pub(crate) use memory::{Kept, Recovery};
@@ -28,3 +29,4 @@ pub(crate) use resumed::skip;
 pub(crate) use rounds::RoundOptions;
 pub use saved::LinkStateError;
 pub use state::{LinkState, UnsettledDelivery};
+pub(crate) use suspension::Suspension;
