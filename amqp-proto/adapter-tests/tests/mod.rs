@@ -23,6 +23,7 @@ mod refusals;
 mod reopening;
 mod requests;
 mod resumption;
+mod served_termini;
 mod sockets;
 mod strangers;
 mod streams;

@@ -9,6 +9,7 @@ use super::host::Host;
 use super::memory_pool::MemoryPool;
 use super::options::ConnectionOptions;
 use super::peer::Peer;
+use super::terminus_store::TerminusStore;
 #[cfg(feature = "tls")]
 use super::tls::ServerTls;
 #[cfg(feature = "websocket")]
@@ -95,6 +96,13 @@ impl Acceptor {
         self
     }
 
+    /// Keeps the ends of links in a store, so that clients resume links on their next connection. The handles of amqp-tokio
+    /// and amqp-blocking do so; a container does not. Default: nothing is kept, and [`TerminusStore`] says why.
+    pub fn with_termini(mut self, termini: impl Into<Arc<TerminusStore>>) -> Self {
+        self.options = self.options.with_termini(termini.into());
+        self
+    }
+
     /// Requires TLS of clients.
     #[cfg(feature = "tls")]
     pub fn with_tls(mut self, tls: ServerTls) -> Self {
@@ -164,6 +172,7 @@ impl Acceptor {
             Some(Some(share)) => connection.keep(Box::new(share)),
         }
         log_frames(&mut connection, host, peer.address());
+        self.options.termini().into_iter().for_each(|termini| termini.set_clock(host.clock()));
         Ok(connection)
     }
 }

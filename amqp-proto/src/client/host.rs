@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 
+use crate::types::Moment;
+
 /// Provides what connections need of the operating system. An adapter passes it in, since this crate does no IO.
 ///
 /// ```
@@ -20,6 +22,7 @@ pub struct Host {
     fill: fn(&mut [u8]) -> io::Result<()>,
     variable: fn(&str) -> Option<OsString>,
     print: fn(&str),
+    clock: Option<fn() -> Moment>,
 }
 
 impl Host {
@@ -30,7 +33,19 @@ impl Host {
         variable: fn(&str) -> Option<OsString>,
         print: fn(&str),
     ) -> Self {
-        Self { fill, variable, print }
+        Self { fill, variable, print, clock: None }
+    }
+
+    /// Sets a clock that all connections share. A [`TerminusStore`](super::TerminusStore) keeps nothing without one.
+    #[must_use]
+    pub const fn with_clock(mut self, clock: fn() -> Moment) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Returns the clock that all connections share.
+    pub(super) fn clock(&self) -> Option<fn() -> Moment> {
+        self.clock
     }
 
     /// Returns unpredictable octets.

@@ -22,6 +22,7 @@ mod options;
 mod outgoing;
 mod peer;
 mod racing;
+mod terminus_store;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "tls")]
@@ -58,6 +59,8 @@ pub use peer::Peer;
 pub use racing::{STAGGER, take_turns};
 #[cfg(feature = "tls")]
 pub use rustls;
+pub use terminus_store::TerminusStore;
+pub(crate) use terminus_store::{Attachment, Claim};
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, SystemRoots, tls_failure};
 #[cfg(feature = "tls")]

@@ -1,6 +1,7 @@
 //! [`ConnectionOptions`]: the options for opening a connection.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Address;
@@ -10,6 +11,7 @@ use super::error::Result;
 use super::frame_log::log_frames;
 use super::host::Host;
 use super::peer::Peer;
+use super::terminus_store::TerminusStore;
 #[cfg(feature = "tls")]
 use super::tls::{ClientTls, SystemRoots};
 #[cfg(feature = "websocket")]
@@ -62,6 +64,8 @@ pub struct ConnectionOptions {
     accept_offers: bool,
     reconnect: Option<Reconnect>,
     plan: Option<Box<DialPlan>>,
+    /// Of a server: the store of its ends of links.
+    termini: Option<Arc<TerminusStore>>,
     #[cfg(feature = "tls")]
     tls: Option<ClientTls>,
     #[cfg(feature = "websocket")]
@@ -105,6 +109,7 @@ impl Default for ConnectionOptions {
             accept_offers: false,
             reconnect: None,
             plan: None,
+            termini: None,
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(feature = "websocket")]
@@ -129,6 +134,17 @@ impl ConnectionOptions {
     /// Returns the default options.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets the store of a server's ends of links.
+    pub(super) fn with_termini(mut self, termini: Arc<TerminusStore>) -> Self {
+        self.termini = Some(termini);
+        self
+    }
+
+    /// Returns the store of a server's ends of links.
+    pub(crate) fn termini(&self) -> Option<&Arc<TerminusStore>> {
+        self.termini.as_ref()
     }
 
     /// Sets the container id, unique among the containers that communicate. Default: a random one.

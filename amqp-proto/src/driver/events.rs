@@ -112,6 +112,9 @@ impl<W: Wake> State<W> {
                 recovery.log.push(Status::Failed(ended.clone()));
             }
         }
+        if let Some(termini) = &self.termini {
+            termini.connection_closed();
+        }
         self.ended = Some(ended);
         self.line.wake_all(&mut self.wakes);
         self.sessions.each_mut(|session| session.line.wake_all(&mut self.wakes));
@@ -136,6 +139,7 @@ impl<W: Wake> State<W> {
 
     fn on_session_ended(&mut self, key: SessionKey, reason: Reason) {
         let Some(slot) = self.session_slot(key) else { return };
+        self.leave_termini(slot);
         if self.pause_session(slot, &reason) {
             return;
         }
@@ -201,6 +205,7 @@ impl<W: Wake> State<W> {
             link.rest.extend(unread.into_iter().filter(|left| is_remote || left.is_settled()));
             // A detached link can end again: the peer attaches it once more to close it [2.6.5]. Its handles were told.
             link.ended.get_or_insert(ended);
+            link.resumption.iter_mut().for_each(|resumption| resumption.attachment = None);
             link.line.wake_all(&mut self.wakes);
             link.turns.wake_all(&mut self.wakes);
         }

@@ -35,6 +35,10 @@ impl<W: Wake> SessionGuard<W> {
     pub(crate) fn hub(&self) -> &Hub<W> {
         &self.connection.hub
     }
+
+    pub(super) fn shared_hub(&self) -> &Arc<Hub<W>> {
+        &self.connection.hub
+    }
 }
 
 impl<W: Wake> SessionGuard<W> {

@@ -45,6 +45,7 @@ mod state;
 mod status;
 mod stopped;
 mod suspension;
+mod termini;
 mod transaction;
 mod transactions;
 mod transport;

@@ -199,7 +199,16 @@ macro_rules! offered {
             ///
             /// As [`accept`](Self::accept).
             pub fn accept_with(self, options: $options) -> Result<A::$handle> {
-                self.accept_end(options, None)?;
+                let (options, mut taken) = self.guard.take_terminus(options)?;
+                let state = taken.as_mut().and_then(|taken| taken.state.take());
+                match (self.accept_end(options, state.clone()), taken) {
+                    (Ok(()), Some(taken)) => self.guard.keep_terminus(taken),
+                    (Ok(()), None) => {}
+                    (Err(error), taken) => {
+                        taken.into_iter().for_each(|taken| taken.give_up(state.clone()));
+                        return Err(error);
+                    }
+                }
                 Ok($handle::new(self.guard).into())
             }
 
@@ -312,7 +321,7 @@ impl<A: Adapter> OfferedReceiver<A> {
 }
 
 impl<W: Wake> LinkGuard<W> {
-    fn refuse(&self, error: wire::AmqpError) -> Result<()> {
+    pub(super) fn refuse(&self, error: wire::AmqpError) -> Result<()> {
         self.hub().with(|state| {
             let key = state.links.get(self.slot).and_then(|link| link.key);
             let refused =

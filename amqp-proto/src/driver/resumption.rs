@@ -13,11 +13,11 @@ use super::slots::either_end;
 use super::state::{LineId, State};
 use super::wait::{Try, Wait};
 use super::wake::Wake;
-use crate::client::{Error, Result};
+use crate::client::{Attachment, Error, Result};
 use crate::machine::Event;
 use crate::machine::LinkState;
 use crate::types::{DeliveryKey, DeliveryTag, Key, LinkKey};
-use crate::wire::Outcome;
+use crate::wire::{DeliveryState, Outcome, Role};
 
 /// The fate of a delivery of a link that was attached or accepted with its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(super) struct Resumption {
     news: VecDeque<Resumed>,
     /// The deliveries of a sender that go on.
     open: BTreeMap<DeliveryKey, DeliveryTag>,
+    /// The place of the link in the store of termini, which gets the state.
+    pub(super) attachment: Option<Box<Attachment>>,
     /// The state of the link at its end.
     state: Option<Box<LinkState>>,
 }
@@ -60,13 +62,28 @@ impl Resumption {
     }
 }
 
+/// Returns the state of a link without the received deliveries that the application has not decided on: its handles are
+/// stale, so the sender sends them again.
+fn resumable(mut state: LinkState) -> LinkState {
+    if state.role() == Role::Receiver {
+        state.deliveries.retain(|delivery| {
+            !delivery.is_known(Role::Receiver)
+                || delivery.local.as_ref().is_some_and(DeliveryState::is_terminal)
+        });
+    }
+    state
+}
+
 impl<W: Wake> State<W> {
     /// Handles the events of links whose state the application keeps.
     pub(super) fn on_resumption(&mut self, event: Event) {
         match event {
             Event::Suspended { link, state } => {
                 if let Some(resumption) = self.resumption(link) {
-                    resumption.state = Some(state);
+                    match resumption.attachment.take() {
+                        Some(attachment) => attachment.keep(resumable(*state)),
+                        None => resumption.state = Some(state),
+                    }
                 }
             }
             Event::Resumed { link, tag, delivery, is_new } => {

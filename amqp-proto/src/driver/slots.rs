@@ -60,6 +60,7 @@ impl<W: Wake> State<W> {
             is_begun: false,
             ended: None,
             offered: Default::default(),
+            number: None,
             recipe,
             is_leaving: false,
         })

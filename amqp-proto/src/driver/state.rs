@@ -20,6 +20,7 @@ use super::recipe::{LinkRecipe, SessionRecipe};
 use super::recovery::Recovery;
 use super::replay::Replay;
 use super::resumption::Resumption;
+use super::termini::ServedTermini;
 use super::transactions::Transactions;
 use super::wait::Bound;
 use super::wake::Wake;
@@ -63,6 +64,8 @@ pub struct State<W> {
     pub(super) url: Option<Str>,
     /// The way to open a lost connection again, if it is opened again.
     pub(super) recovery: Option<Box<Recovery>>,
+    /// Of a server: the store of its ends of links.
+    pub(super) termini: Option<ServedTermini>,
     /// The number of times that the connection was lost, or a link on it that comes back.
     pub(super) losses: Arc<AtomicU32>,
     /// Senders with a waiter for the writing of their messages.
@@ -106,6 +109,8 @@ pub(crate) struct SessionState<W> {
     pub(crate) ended: Option<CloseReason>,
     /// Links of the peer that the application has not taken.
     pub(crate) offered: VecDeque<Key>,
+    /// The number in the store of termini, once it has one.
+    pub(super) number: Option<u64>,
     /// The options to begin it again, if it outlives the connection.
     pub(super) recipe: Option<Box<SessionRecipe>>,
     /// `true` once the application has ended it.
@@ -259,6 +264,7 @@ pub struct HubOptions<W: Wake> {
     /// The work after the last handle was dropped and the connection is closing.
     pub last_words: Option<LastWords<W>>,
     plan: Option<DialPlan>,
+    termini: Option<ServedTermini>,
 }
 
 impl<W: Wake> HubOptions<W> {
@@ -273,6 +279,7 @@ impl<W: Wake> HubOptions<W> {
             write_here: None,
             last_words: None,
             plan: options.plan().cloned(),
+            termini: options.termini().map(|store| ServedTermini::new(Arc::clone(store))),
         }
     }
 }
@@ -317,6 +324,7 @@ impl<W: Wake> State<W> {
             names: Names { prefix: options.prefix, next: 0 },
             url: options.url,
             recovery,
+            termini: options.termini,
             losses: Arc::default(),
             unwritten: Vec::new(),
             unwanted: Vec::new(),

@@ -8,7 +8,7 @@ use std::thread::Thread;
 ///
 /// An adapter for another runtime implements it for its own kind of waiter. Waking a waiter that no longer
 /// waits must be harmless.
-pub trait Wake: Clone + fmt::Debug {
+pub trait Wake: Clone + fmt::Debug + Send + 'static {
     /// Wakes the waiter. Never called under the lock of a hub.
     fn wake(self);
 

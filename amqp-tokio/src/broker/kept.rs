@@ -14,10 +14,7 @@ use tokio::time::Instant;
 
 use super::ends::Orphan;
 use super::quota::Bounds;
-use crate::{LinkState, Receiver, Sender};
-
-/// The octets of a kept delivery beside its message.
-const DELIVERY: u64 = 256;
+use crate::{Receiver, Sender};
 
 /// The ends of links that clients may resume, with those that are attached.
 #[derive(Debug)]
@@ -207,10 +204,10 @@ impl Attachment {
     pub(super) fn keep(self, mut orphan: Orphan) {
         let (Orphan::Source(state, _) | Orphan::Target(state, _)) = &mut orphan;
         let room = self.kept.lock().termini.room(&self.name);
-        if octets(state) > room {
+        if state.footprint() > room {
             state.drop_messages();
         }
-        let octets = octets(state);
+        let octets = state.footprint();
         let now = self.kept.now();
         let expired = self.kept.lock().termini.detached(&self.name, self.place, orphan, octets, now);
         drop(expired);
@@ -232,8 +229,4 @@ impl Drop for Attachment {
 fn over_share() -> AmqpError {
     let words = "the client has as many links that outlive their connection as it may have";
     AmqpError::new(Condition::ResourceLimitExceeded).with_description(words)
-}
-
-fn octets(state: &LinkState) -> u64 {
-    state.octets() + state.deliveries().len() as u64 * DELIVERY
 }

@@ -7,7 +7,7 @@ macro_rules! __face {
     () => {
         pub use $crate::client::{
             Acceptor, Address, AddressError, CloseReason, ConnectionOptions, Error, ErrorKind, MemoryPool,
-            Outgoing, Peer, Result,
+            Outgoing, Peer, Result, TerminusStore,
         };
         #[cfg(feature = "tls")]
         pub use $crate::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};

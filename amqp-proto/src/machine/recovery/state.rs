@@ -54,9 +54,7 @@ pub struct UnsettledDelivery {
 
 /// The key of a delivery on the link that has ended. It is no part of the state, and is not saved.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct LastKey(
-    #[cfg_attr(not(feature = "driver"), allow(dead_code))] pub(crate) Option<DeliveryKey>,
-);
+pub(crate) struct LastKey(pub(crate) Option<DeliveryKey>);
 
 impl PartialEq for LastKey {
     fn eq(&self, _: &Self) -> bool {
@@ -130,6 +128,11 @@ impl LinkState {
     /// Returns the number of octets of the messages in the state.
     pub fn octets(&self) -> u64 {
         self.deliveries.iter().filter_map(|delivery| delivery.message.as_ref()).map(|m| m.len() as u64).sum()
+    }
+
+    /// Returns the memory of the state: the octets of its messages, and 256 for each delivery.
+    pub fn footprint(&self) -> u64 {
+        self.octets() + self.deliveries.len() as u64 * 256
     }
 
     /// Sets the outcome of a delivery of a receiver, for an application that has decided after the end of the link.
