@@ -39,6 +39,7 @@ pub mod performance {}
 pub mod proton {}
 
 /// [backoff]: crate::policy::Backoff
+/// [brokers]: crate::guide::brokers
 /// [cbs]: crate::policy::Cbs
 /// [correlator]: crate::policy::Correlator
 /// [selector]: crate::policy::Selector

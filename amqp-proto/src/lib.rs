@@ -18,6 +18,7 @@
 //! | receive | [`ReceiverMut::receive`], [`ReceiverMut::accept`], [`Event::Message`] |
 //! | group work in transactions | [`SenderMut::declare`], [`TransactionMut`], [`ReceiverMut::accept_coordinator`] |
 //! | build and read messages | [`message::Message`], [`message::MessageView`] |
+//! | speak with a certain broker | [`brokers::rabbitmq`], [`brokers::artemis`], [`brokers::azure`] |
 //! | write callbacks | [`handler::Handler`], [`handler::Dispatcher`] |
 //! | take frames apart | [`wire::Deframer`], [`wire::Frame`] |
 //! | bound memory and work | [`types::Limits`], [`Connection::memory_bound`] |
@@ -25,6 +26,7 @@
 
 extern crate alloc;
 
+pub mod brokers;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod codec;

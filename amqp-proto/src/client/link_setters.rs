@@ -213,6 +213,15 @@ macro_rules! __link_setters {
             self
         }
 
+        /// Takes a session of Azure Service Bus: the one with this name, or with `None` the next one that is
+        /// free. [`granted_session`](crate::brokers::azure::granted_session) reads its name in the peer's attach.
+        ///
+        /// See [`with_required_filters`](Self::with_required_filters).
+        pub fn with_session<'a>(mut self, session: impl Into<Option<&'a str>>) -> Self {
+            self.settings.node(|node| *node = ::core::mem::take(node).with_session(session));
+            self
+        }
+
         /// Sets whether a message is accepted when its [`Delivery`](crate::Delivery) is dropped undecided.
         /// Default `false`: the message is released.
         ///

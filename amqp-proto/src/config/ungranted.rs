@@ -5,7 +5,7 @@ use core::fmt;
 use alloc::vec::Vec;
 
 use super::{ReceiverOptions, SenderOptions};
-use crate::types::{Fields, Many, Symbol, Value};
+use crate::types::{Described, Fields, Many, Symbol, Value};
 use crate::wire::{
     Attach, ExpiryPolicy, FilterKind, ReceiverSettleMode, SenderSettleMode, Source, Target, Terminus,
     TerminusDurability,
@@ -156,11 +156,24 @@ fn compare_targets(asked: &Terminus, granted: Option<&Terminus>, found: &mut Vec
 /// Returns `true` if a filter of this name, kind and value is in force.
 fn has_filter(granted: &Fields, name: &Symbol, asked: &Value) -> bool {
     granted.get(name.as_str()).is_some_and(|granted| match (asked.as_described(), granted.as_described()) {
+        (Some(asked), _) if FilterKind::of(asked.descriptor()) == Some(FilterKind::Session) => {
+            has_session(asked.value(), granted)
+        }
         (Some(asked), Some(granted)) => {
             is_same_kind(asked.descriptor(), granted.descriptor()) && asked.value() == granted.value()
         }
         _ => asked == granted,
     })
+}
+
+/// Returns `true` if the answer names the session that was asked for, or any for null. Service Bus may leave out the
+/// descriptor.
+fn has_session(asked: &Value, granted: &Value) -> bool {
+    let granted = granted.as_described().map_or(granted, Described::value);
+    match asked {
+        Value::Null => granted.as_str().is_some(),
+        session => session == granted,
+    }
 }
 
 /// Returns `true` if two descriptors name the same kind of filter. The peer may write a number for a symbol; of

@@ -76,6 +76,8 @@ kinds! {
     Stream = "rabbitmq:stream-filter" "rabbitmq:stream-filter" None, None;
     /// The choice whether chunks without a filter value pass, too.
     StreamUnfiltered = "rabbitmq:stream-match-unfiltered" "rabbitmq:stream-match-unfiltered" None, None;
+    /// The session of Azure Service Bus that the receiver takes.
+    Session = "com.microsoft:session-filter" "com.microsoft:session-filter" Some(0x13_7000_000c), None;
 }
 
 impl FilterKind {
@@ -121,6 +123,8 @@ pub enum Filter {
     Stream(Vec<Str>),
     /// Messages in chunks without a filter value, too, if `true`.
     StreamUnfiltered(bool),
+    /// Messages of this session, or of the next one that is free. The answer names the session.
+    Session(Option<Str>),
 }
 
 /// A place in a stream of RabbitMQ.
@@ -189,11 +193,13 @@ impl Filter {
             Self::StreamOffset(_) => FilterKind::StreamOffset,
             Self::Stream(_) => FilterKind::Stream,
             Self::StreamUnfiltered(_) => FilterKind::StreamUnfiltered,
+            Self::Session(_) => FilterKind::Session,
         }
     }
 }
 
-/// Converts into the value in a filter set. The descriptor is the symbol, which all brokers know.
+/// Converts into the value in a filter set. The descriptor is the symbol, which all brokers know; that of a session
+/// is the number, which clients of Azure send.
 impl From<Filter> for Described {
     fn from(filter: Filter) -> Self {
         let kind = filter.kind();
@@ -206,8 +212,12 @@ impl From<Filter> for Described {
             Filter::Stream(mut values) if values.len() == 1 => values.pop().into(),
             Filter::Stream(values) => Value::List(values.into_iter().collect()),
             Filter::StreamUnfiltered(pass) => pass.into(),
+            Filter::Session(session) => session.into(),
         };
-        Self::new(kind.descriptor(), value)
+        match kind.code() {
+            Some(code) if kind == FilterKind::Session => Self::new(code, value),
+            _ => Self::new(kind.descriptor(), value),
+        }
     }
 }
 
@@ -236,6 +246,10 @@ impl TryFrom<&Value> for Filter {
                 single => text(single).map(|single| Self::Stream(Vec::from([single]))),
             },
             FilterKind::StreamUnfiltered => value.as_bool().map(Self::StreamUnfiltered),
+            FilterKind::Session => match value {
+                Value::Null => Some(Self::Session(None)),
+                name => text(name).map(|name| Self::Session(Some(name))),
+            },
         };
         read.ok_or(FilterError::Value(kind))
     }
@@ -366,6 +380,21 @@ impl Source {
     ) -> Self {
         let values = values.into_iter().map(Into::into).collect();
         self.and(Filter::Stream(values)).and(Filter::StreamUnfiltered(unfiltered))
+    }
+
+    /// Takes a session of Azure Service Bus: the one with this name, or with `None` the next one that is free.
+    ///
+    /// [`granted_session`](crate::brokers::azure::granted_session) reads its name in the answer.
+    ///
+    /// ```
+    /// use amqp_proto::wire::Source;
+    ///
+    /// let source = Source::at("orders").with_session("customer-7");
+    /// assert!(source.filter.get("com.microsoft:session-filter").is_some());
+    /// ```
+    #[must_use]
+    pub fn with_session<'a>(self, session: impl Into<Option<&'a str>>) -> Self {
+        self.and(Filter::Session(session.into().map(Str::from)))
     }
 
     /// Returns the filters with their names, read one by one.

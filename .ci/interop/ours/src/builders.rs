@@ -39,11 +39,7 @@ macro_rules! receiver_builder {
             $crate::client::Node::At(_) => builder,
             $crate::client::Node::Dynamic => builder.with_dynamic(),
             $crate::client::Node::Replies => builder
-                .with_dynamic()
-                .with_capabilities(amqp_proto::types::Many::from_iter([amqp_proto::symbol!(
-                    "rabbitmq:volatile-queue"
-                )]))
-                .with_expiry(amqp_proto::wire::ExpiryPolicy::LinkDetach, std::time::Duration::ZERO)
+                .with_source(amqp_proto::brokers::rabbitmq::direct_reply_to())
                 .with_snd_settle_mode(amqp_proto::wire::SenderSettleMode::Settled),
             $crate::client::Node::None => builder.with_source(amqp_proto::wire::Source::default()),
         };
@@ -55,6 +51,9 @@ macro_rules! receiver_builder {
         }
         if receiving.is_paired {
             builder = $crate::builders::paired!(builder);
+        }
+        if let Some(offset) = receiving.stream_offset {
+            builder = builder.with_stream_offset(offset).with_required_filters();
         }
         builder.with_prefetch(receiving.prefetch)
     }};

@@ -7,7 +7,7 @@ use amqp_proto::client::ConnectionOptions;
 use amqp_proto::message::{Message, MessageView};
 use amqp_proto::sasl::ClientProfile;
 use amqp_proto::types::{DeliveryKey, Str, Symbol};
-use amqp_proto::wire::{self, Open, Outcome, ReceiverSettleMode, SenderSettleMode};
+use amqp_proto::wire::{self, Open, Outcome, ReceiverSettleMode, SenderSettleMode, StreamOffset};
 use std::time::Duration;
 
 use crate::failure::Done;
@@ -128,6 +128,8 @@ pub(crate) struct Receiving {
     pub(crate) prefetch: u32,
     /// `true` if the link is one of a pair.
     pub(crate) is_paired: bool,
+    /// The place in a stream at which to begin, which the broker must apply.
+    pub(crate) stream_offset: Option<StreamOffset>,
 }
 
 /// The node at the other end of a link.
@@ -172,7 +174,14 @@ impl Receiving {
     }
 
     pub(crate) fn from_node(from: Node) -> Self {
-        Self { from, snd_settle_mode: None, rcv_settle_mode: None, prefetch: 10, is_paired: false }
+        Self {
+            from,
+            snd_settle_mode: None,
+            rcv_settle_mode: None,
+            prefetch: 10,
+            is_paired: false,
+            stream_offset: None,
+        }
     }
 
     pub(crate) fn with_prefetch(mut self, messages: u32) -> Self {

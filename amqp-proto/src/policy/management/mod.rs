@@ -1,7 +1,6 @@
 //! [`Management`]: requests to the management node of RabbitMQ 4, and their answers.
 
 mod answer;
-mod percent;
 mod request;
 
 pub use answer::{ManagementAnswer, ManagementError, QueueInfo};

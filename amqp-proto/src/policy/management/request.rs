@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::percent::push_encoded;
+use crate::brokers::push_encoded;
 use crate::message::Message;
 use crate::types::{Map, Str, Value};
 use crate::wire::Secret;
@@ -12,9 +12,9 @@ use crate::wire::Secret;
 /// ```
 /// use amqp_proto::policy::QueueOptions;
 ///
-/// let queue = QueueOptions::new()
-///     .with_type("quorum")
-///     .with_argument("x-delivery-limit", 5);
+/// let queue = QueueOptions::quorum()
+///     .with_delivery_limit(5)
+///     .with_dead_letter_exchange("failed");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueueOptions {
@@ -26,6 +26,16 @@ impl QueueOptions {
     /// Returns the options of a durable queue that all connections may use.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns the options of a quorum queue, whose messages are on several nodes.
+    pub fn quorum() -> Self {
+        Self::new().with_type("quorum")
+    }
+
+    /// Returns the options of a stream, which keeps its messages when they are read.
+    pub fn stream() -> Self {
+        Self::new().with_type("stream")
     }
 
     /// Sets whether the queue survives a restart of the broker. Default `true`.
@@ -53,6 +63,61 @@ impl QueueOptions {
     #[must_use]
     pub fn with_type(self, queue_type: impl Into<Str>) -> Self {
         self.with_argument("x-queue-type", queue_type.into())
+    }
+
+    /// Sets the number of nodes that have a quorum queue at first. Default: the broker's.
+    #[must_use]
+    pub fn with_group_size(self, nodes: u32) -> Self {
+        self.with_argument("x-quorum-initial-group-size", nodes)
+    }
+
+    /// Sets how often a quorum queue sends a message again that failed, before it is a dead letter. Default 20.
+    #[must_use]
+    pub fn with_delivery_limit(self, deliveries: u32) -> Self {
+        self.with_argument("x-delivery-limit", deliveries)
+    }
+
+    /// Sets the exchange that gets dead letters. Default: none, and they are dropped.
+    #[must_use]
+    pub fn with_dead_letter_exchange(self, exchange: impl Into<Str>) -> Self {
+        self.with_argument("x-dead-letter-exchange", exchange.into())
+    }
+
+    /// Sets the routing key of dead letters. Default: that of the message.
+    #[must_use]
+    pub fn with_dead_letter_key(self, key: impl Into<Str>) -> Self {
+        self.with_argument("x-dead-letter-routing-key", key.into())
+    }
+
+    /// Sets the greatest number of messages. Default: no limit.
+    #[must_use]
+    pub fn with_max_length(self, messages: u64) -> Self {
+        self.with_argument("x-max-length", messages)
+    }
+
+    /// Sets the greatest number of octets of all messages. Default: no limit.
+    #[must_use]
+    pub fn with_max_octets(self, octets: u64) -> Self {
+        self.with_argument("x-max-length-bytes", octets)
+    }
+
+    /// Sets what happens with a message for a full queue: `drop-head`, `reject-publish` or, for classic queues,
+    /// `reject-publish-dlx`. Default `drop-head`.
+    #[must_use]
+    pub fn with_overflow(self, overflow: impl Into<Str>) -> Self {
+        self.with_argument("x-overflow", overflow.into())
+    }
+
+    /// Sets how long a stream keeps messages, such as `7D`. The units are `Y`, `M`, `D`, `h`, `m` and `s`.
+    #[must_use]
+    pub fn with_max_age(self, age: impl Into<Str>) -> Self {
+        self.with_argument("x-max-age", age.into())
+    }
+
+    /// Sets whether one receiver gets all messages, and the next one when it is gone. Default `false`.
+    #[must_use]
+    pub fn with_single_active_consumer(self, single: bool) -> Self {
+        self.with_argument("x-single-active-consumer", single)
     }
 
     /// Sets an argument, such as `x-max-length`.

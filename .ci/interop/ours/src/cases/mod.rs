@@ -124,7 +124,8 @@ cases! {
     /// For RabbitMQ 4 with its management node.
     managed<C>:
     managing:
-        a_queue_is_declared_bound_purged_and_deleted;
+        a_queue_is_declared_bound_purged_and_deleted
+        a_stream_is_read_again_from_an_offset;
 }
 
 cases! {

@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 /// Adds a name to a path, with all but the unreserved characters encoded.
-pub(super) fn push_encoded(path: &mut String, name: &str) {
+pub(crate) fn push_encoded(path: &mut String, name: &str) {
     for octet in name.bytes() {
         match octet {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => path.push(octet.into()),
