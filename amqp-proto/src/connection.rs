@@ -1,5 +1,7 @@
 //! [`Connection`]: the engine, as a program uses it.
 
+mod metrics;
+
 use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;

@@ -49,8 +49,8 @@ pub mod wire;
 pub use bytes;
 pub use connection::{Connection, Input, Output};
 pub use machine::{
-    Cause, Deadline, Delivery, Direction, Event, FlowError, LinkError, LinkState, LinkStateError, Origin,
-    Part, PartEnd, ReadError, Reading, Reason, SendError, SessionError, SettleError, StaleKey, TracedFrame,
-    TransactionError, UnsettledDelivery,
+    Cause, Deadline, Delivery, Direction, Event, FlowError, LinkError, LinkState, LinkStateError, Metrics,
+    Origin, Part, PartEnd, ReadError, Reading, Reason, SendError, SessionError, SettleError, StaleKey,
+    TracedFrame, TransactionError, UnsettledDelivery,
 };
 pub use view::{DeliveryRef, ReceiverMut, SenderMut, SessionMut, TransactionMut};

@@ -70,6 +70,6 @@ pub use writer::MessageWriter;
 amqp_proto::driver::skin::face!();
 
 pub use amqp_proto::{
-    self as proto, Cause, LinkState, Origin, Reason, brokers, bytes, config, handler, message, policy, sasl,
-    types, wire,
+    self as proto, Cause, LinkState, Metrics, Origin, Reason, brokers, bytes, config, handler, message,
+    policy, sasl, types, wire,
 };

@@ -29,6 +29,25 @@ async fn a_message_is_sent_received_and_accepted() {
     assert_eq!(server.closed().await.origin(), Origin::Remote);
 }
 
+/// A handle shows the numbers of its connection, also when the connection is over.
+#[adapter::test]
+async fn a_connection_has_metrics() {
+    let (sender, receiver, (client, server, _session)) = link(by_hand(10)).await;
+    let sent = sender.send_queued("job").await.unwrap();
+    let delivery = receiver.recv().await.unwrap().unwrap();
+    let (near, far) = (client.metrics(), server.metrics());
+    assert_eq!((near.sessions, near.links, near.deliveries_sent, near.unsettled_sent), (1, 1, 1, 1));
+    assert_eq!((far.deliveries_received, far.unsettled_received, far.deliveries_sent), (1, 1, 0));
+    delivery.accept().unwrap();
+    assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
+    assert_eq!((client.metrics().unsettled_sent, client.metrics().deliveries_sent), (0, 1));
+    client.close().await.unwrap();
+    server.closed().await;
+    let (near, far) = (client.metrics(), server.metrics());
+    assert_eq!((near.octets_sent, far.octets_sent), (far.octets_received, near.octets_received));
+    assert_eq!((near.deliveries_sent, far.deliveries_received), (1, 1));
+}
+
 #[adapter::test]
 async fn each_outcome_comes_back_to_its_message() {
     let (sender, receiver, _ends) = link(by_hand(10)).await;

@@ -82,6 +82,38 @@ async fn links_go_on_over_tls() {
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
 }
 
+/// The totals of a connection go on over its loss; the rest is that of the new transport.
+#[adapter::test]
+async fn the_totals_of_a_connection_go_on() {
+    let port = Port::bind();
+    let url = format!("amqp://{}", port.address());
+    let connect = async { Connection::open_with(&url, options()).await.unwrap() };
+    let accept = async { port.accept_with(Acceptor::default()).await };
+    let (client, (server, cable)) = both(connect, accept).await;
+    let attach = async { client.sender("jobs").with_recovery(Recovery::Replay).attach().await.unwrap() };
+    let accept = async {
+        let session = next_session(&server).await;
+        (next_receiver(&session, ReceiverOptions::new()).await, session)
+    };
+    let (jobs, (there, _session)) = both(attach, accept).await;
+    let sent = jobs.send_queued("job").await.unwrap();
+    let _unsettled = there.recv().await.unwrap().unwrap();
+    let before = client.metrics();
+    assert_eq!((before.deliveries_sent, before.unsettled_sent), (1, 1));
+    cable.cut();
+    let (server, _cable) = port.accept_with(Acceptor::default()).await;
+    let session = next_session(&server).await;
+    let there = next_receiver(&session, ReceiverOptions::new()).await;
+    there.recv().await.unwrap().unwrap().accept().unwrap();
+    assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
+    let after = client.metrics();
+    // The message was sent again.
+    assert_eq!((after.deliveries_sent, after.unsettled_sent), (2, 0));
+    assert!(after.octets_sent > before.octets_sent && after.octets_received > before.octets_received);
+    assert_eq!((after.sessions, after.links), (before.sessions, before.links));
+    assert_eq!(server.metrics().deliveries_received, 1);
+}
+
 /// Accepts the links of a responder: that of its requests, its session for replies, and there a relay if the server has one.
 #[adapter::helper]
 async fn serve(server: &Connection, has_relay: bool) -> (Sender, Option<Receiver>, (Session, Session)) {

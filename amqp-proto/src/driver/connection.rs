@@ -14,7 +14,7 @@ use super::wait::{Try, Wait};
 use super::wake::Wake;
 use crate::client::{CloseReason, Error, Result};
 use crate::config::SessionOptions;
-use crate::machine::Origin;
+use crate::machine::{Metrics, Origin};
 use crate::sasl::Identity;
 use crate::types::Symbol;
 use crate::wire::{self, Open};
@@ -133,6 +133,14 @@ impl<W: Wake> Connection<W> {
     /// Returns the changes of the connection, beginning with its present state.
     pub fn changes(this: &Self) -> StatusChanges<W> {
         StatusChanges::new(&this.guard.hub)
+    }
+
+    /// Returns the numbers of the connection: octets, deliveries, sessions and links.
+    ///
+    /// The totals go on when a lost connection is opened again. The rest is about the present transport. The time that
+    /// this takes grows with the number of sessions.
+    pub fn metrics(&self) -> Metrics {
+        self.hub().look(|state| state.metrics())
     }
 
     /// Returns `true` if both ends have opened the connection and neither has closed it.

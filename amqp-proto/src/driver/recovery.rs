@@ -255,6 +255,7 @@ impl<W: Wake> State<W> {
         let movers = [core::mem::take(&mut self.writer), core::mem::take(&mut self.reader)];
         self.spent.extend(movers.into_iter().filter_map(Mover::into_waiter));
         self.url = url;
+        self.earlier = self.metrics().totals();
         core::mem::replace(&mut self.engine, engine)
     }
 

@@ -28,7 +28,7 @@ use super::write_buffer::WriteBuffer;
 use super::write_here::WriteHere;
 use crate::client::{CloseReason, ConnectionOptions, DialPlan, Error};
 use crate::connection::Connection as Engine;
-use crate::machine::{Delivery, Reason, Slab};
+use crate::machine::{Delivery, Metrics, Reason, Slab};
 use crate::types::{DeliveryKey, Key, LinkKey, Moment, SessionKey, Str};
 
 /// The state of a connection, guarded by the lock of a [`Hub`](super::Hub).
@@ -62,6 +62,8 @@ pub struct State<W> {
     names: Names,
     /// The peer's URL, for error texts.
     pub(super) url: Option<Str>,
+    /// The totals of the engines before this one.
+    pub(super) earlier: Metrics,
     /// The way to open a lost connection again, if it is opened again.
     pub(super) recovery: Option<Box<Recovery>>,
     /// Of a server: the store of its ends of links.
@@ -323,6 +325,7 @@ impl<W: Wake> State<W> {
             default_session: None,
             names: Names { prefix: options.prefix, next: 0 },
             url: options.url,
+            earlier: Metrics::default(),
             recovery,
             termini: options.termini,
             losses: Arc::default(),
@@ -348,6 +351,11 @@ impl<W: Wake> State<W> {
     pub(crate) fn link_name(&mut self) -> Str {
         self.names.next += 1;
         format!("{}-{}", self.names.prefix, self.names.next).into()
+    }
+
+    /// Returns the numbers of the connection, with the totals of all engines.
+    pub(super) fn metrics(&self) -> Metrics {
+        self.engine.metrics().after(&self.earlier)
     }
 
     /// Returns a reason with the transport's error and the URL.

@@ -11,6 +11,7 @@ use super::fault::{ConnectionFault, Fault, SessionFault};
 use super::halves::Half;
 use super::link::{CreditOptions, Draining, Link, Names};
 use super::memory::Memory;
+use super::metrics::Totals;
 use super::session::Session;
 use super::slab::Slab;
 #[cfg(feature = "tracing")]
@@ -71,6 +72,7 @@ pub(crate) struct Endpoints {
     pub(crate) leaving: Option<LinkIx>,
     /// The transactions, once there was one, or a link to this end's coordinator.
     pub(crate) transactions: Option<Box<Transactions>>,
+    pub(crate) totals: Totals,
     #[cfg(feature = "tracing")]
     pub(crate) spans: Spans,
 }
@@ -113,6 +115,7 @@ impl Endpoints {
             in_rounds: Vec::new(),
             leaving: None,
             transactions: None,
+            totals: Totals::default(),
             #[cfg(feature = "tracing")]
             spans: Spans::default(),
         }

@@ -178,12 +178,14 @@ impl Input {
         Some(to_usize(u32::from_be_bytes(*size)).min(max_frame_size))
     }
 
-    /// Records a read. If the space was filled, requests more the next time.
-    pub(crate) fn filled(&mut self) {
+    /// Records a read, and returns its octets. If the space was filled, requests more the next time.
+    pub(crate) fn filled(&mut self) -> usize {
         let octets = self.buffer.len().saturating_sub(self.before);
         if octets >= self.ask.max(FIRST_READ) {
             self.ask = (2 * octets).clamp(FIRST_READ, self.largest_read);
         }
+        self.before = self.buffer.len();
+        octets
     }
 
     /// Adds a copy of octets that were read elsewhere.

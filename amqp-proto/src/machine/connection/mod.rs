@@ -222,7 +222,7 @@ impl Machine {
     /// Handles octets that were read into the buffer.
     pub(crate) fn received(&mut self, now: Moment) {
         self.set_time(now);
-        self.input.filled();
+        self.endpoints.totals.octets_received += self.input.filled() as u64;
         self.run();
     }
 
@@ -233,6 +233,7 @@ impl Machine {
             if !self.input.has_room(octets.len()) {
                 self.make_room(self.input.room_to_append(octets.len(), self.max_frame_size()));
             }
+            self.endpoints.totals.octets_received += octets.len() as u64;
             self.input.append(octets);
             self.run();
         }
@@ -257,8 +258,10 @@ impl Machine {
 
     /// Removes output. If the output was full, writes more.
     fn take<T>(&mut self, take: impl FnOnce(&mut Outbox) -> T) -> T {
-        let was_full = self.endpoints.fx.out.len() >= self.endpoints.limits.output_octets();
+        let before = self.endpoints.fx.out.len();
+        let was_full = before >= self.endpoints.limits.output_octets();
         let taken = take(&mut self.endpoints.fx.out);
+        self.endpoints.totals.octets_sent += (before - self.endpoints.fx.out.len()) as u64;
         if was_full {
             self.endpoints.flush();
             // The close may have waited for this room.

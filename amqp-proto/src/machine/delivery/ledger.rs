@@ -23,6 +23,8 @@ pub(crate) struct Ledger {
     old: BTreeMap<u64, Record>,
     /// The number of the next delivery.
     next: u64,
+    /// The number of the first delivery.
+    first: u64,
     live: u32,
 }
 
@@ -56,7 +58,7 @@ impl Ledger {
     pub(crate) fn new(first: DeliveryNumber) -> Self {
         // One turn ahead, so that ids before the first have numbers, too.
         let next = (1 << 32) | u64::from(first.get());
-        Self { ring: Vec::new(), old: BTreeMap::new(), next, live: 0 }
+        Self { ring: Vec::new(), old: BTreeMap::new(), next, first: next, live: 0 }
     }
 
     /// Returns the number of unsettled deliveries.
@@ -80,6 +82,11 @@ impl Ledger {
     /// Returns all unsettled deliveries, to change them.
     pub(crate) fn records_mut(&mut self) -> impl Iterator<Item = &mut Record> {
         self.ring.iter_mut().filter(|record| record.is_live()).chain(self.old.values_mut())
+    }
+
+    /// Returns the number of deliveries that there were.
+    pub(crate) fn begun(&self) -> u64 {
+        self.next - self.first
     }
 
     /// Returns the number of the next delivery.

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use super::Session;
 use crate::config::SessionOptions;
 use crate::machine::command_error::SessionError;
+use crate::machine::delivery::Ledger;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, SessionFault};
@@ -273,6 +274,8 @@ impl Endpoints {
         let Some(session) = self.sessions.at(index) else { return };
         if session.is_polled && session.remote == Half::Ended {
             let key = session.key;
+            self.totals.deliveries_sent += session.sent.begun();
+            self.totals.deliveries_received += session.received.as_ref().map_or(0, Ledger::begun);
             self.sessions.remove(key);
             if self.memory.has_closed {
                 self.open_windows();
