@@ -15,7 +15,7 @@ use crate::handler::{Failure, FailureScope};
 use crate::machine::{
     FlowError, LinkError, Origin, ReadError, SendError, SessionError, SettleError, StaleKey, TransactionError,
 };
-use crate::policy::RequestError;
+use crate::policy::{Redirect, RequestError};
 use crate::sasl::BadCredential;
 use crate::sasl::SaslFailure;
 use crate::types::{Fields, Str};
@@ -136,6 +136,12 @@ impl Error {
     /// redirect.
     pub fn info(&self) -> Option<&Fields> {
         self.ended()?.info()
+    }
+
+    /// Returns the place to which the peer has redirected the connection or the link; `None` if the error is no
+    /// redirect, or names no host.
+    pub fn redirect(&self) -> Option<Redirect> {
+        Redirect::read(self.condition()?, self.info()?)
     }
 
     /// Returns the SASL failure, if SASL did not authenticate the client.

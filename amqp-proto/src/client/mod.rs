@@ -10,6 +10,8 @@ mod address;
 mod address_error;
 mod addresses;
 mod close_reason;
+#[cfg(feature = "json")]
+mod connect_file;
 mod dial_plan;
 mod error;
 mod frame_log;
@@ -42,6 +44,8 @@ pub use address::Address;
 pub use address_error::{AddressError, UrlError};
 pub use addresses::{Addresses, AddressesError};
 pub use close_reason::CloseReason;
+#[cfg(feature = "json")]
+pub use connect_file::{ConnectFile, ConnectFileError};
 pub use dial_plan::{DialPlan, DialStep};
 pub use error::{Error, Result};
 pub use frame_log::log_frames;

@@ -11,6 +11,7 @@ mod recent;
 mod reconnect;
 mod recovery;
 mod redial;
+mod redirect;
 mod referral;
 mod retries;
 mod selector;
@@ -31,6 +32,7 @@ pub use recent::Recent;
 pub use reconnect::{AddressOrder, Reconnect};
 pub use recovery::Recovery;
 pub use redial::{GiveUp, Redial, RedialStep};
+pub use redirect::Redirect;
 pub use referral::{Dialable, Referral};
 pub use retries::Retries;
 pub use selector::{

@@ -71,7 +71,7 @@ impl Referral {
         }
     }
 
-    fn of(map: &Map) -> Option<Self> {
+    pub(super) fn of(map: &Map) -> Option<Self> {
         let hostname = name(map, "hostname");
         let host = name(map, "network-host").or_else(|| hostname.clone())?;
         let port = match map.get("port") {

@@ -11,6 +11,8 @@ macro_rules! __face {
         };
         #[cfg(feature = "tls")]
         pub use $crate::client::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, rustls};
+        #[cfg(feature = "json")]
+        pub use $crate::client::{ConnectFile, ConnectFileError};
         pub use $crate::driver::{Resumed, Status, Stopped};
     };
 }
