@@ -45,5 +45,6 @@ pub mod proton {}
 /// [selector]: crate::policy::Selector
 /// [limits]: crate::types::Limits
 /// [management]: crate::policy::Management
+/// [trace-context]: crate::message::TraceContext
 #[doc = include_str!("../docs/SUPPORT.md")]
 pub mod support {}

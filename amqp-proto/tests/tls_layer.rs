@@ -2,7 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
 
+use amqp_proto::client::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use amqp_proto::client::rustls::crypto::{CryptoProvider, ring};
+use amqp_proto::client::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use amqp_proto::client::rustls::{self, DigitallySignedStruct, SignatureScheme};
 use amqp_proto::client::{ClientTls, Error, Peer, ServerTls, TlsLayer};
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::sasl::TransportSecurity;
@@ -236,4 +243,81 @@ fn a_writer_that_blocks_is_told_from_one_that_fails() {
     assert_eq!(failed.kind(), ErrorKind::BrokenPipe);
     assert!(tls.write_to(amqp, &mut Narrow(1 << 20, ErrorKind::WouldBlock)).unwrap());
     assert!(tls.write_to(amqp, &mut io::sink()).unwrap(), "nothing is left");
+}
+
+/// Accepts the certificates for one name, whoever has issued them.
+#[derive(Debug)]
+struct ByName(&'static str);
+
+impl ServerCertVerifier for ByName {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if name.to_str() == self.0 {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(rustls::Error::General("another name".into()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The verifier of the application decides, also about what the system does not trust.
+#[test]
+fn a_verifier_decides_alone() {
+    for (name, is_trusted) in [("broker.example", true), ("other.example", false)] {
+        let (mut client, mut server) = ends("broker.example");
+        let verifier = Arc::new(ByName("broker.example"));
+        let tls = ClientTls::builder().with_verifier(verifier).build().unwrap();
+        client.tls = tls.connect(name).unwrap().into();
+        assert_eq!(run(&mut client, &mut server, usize::MAX, 10).is_ok(), is_trusted, "{name}");
+        assert_eq!(server.received.len(), usize::from(is_trusted));
+    }
+}
+
+/// Both ends use the provider that they are given, and refuse one that has no ciphers.
+#[test]
+fn a_provider_is_that_of_the_application() {
+    let shown = shown("broker.example");
+    let trusted = || ClientTls::builder().with_trusted_pem(shown.certificate.as_bytes()).unwrap();
+    let server = || ServerTls::builder_pem(shown.certificate.as_bytes(), shown.key.as_bytes()).unwrap();
+    let provider = || Arc::new(ring::default_provider());
+    let tls = trusted().with_provider(provider()).build().unwrap();
+    let (mut client, mut at_server) = ends("broker.example");
+    client.tls = tls.connect("broker.example").unwrap().into();
+    at_server.tls = server().with_provider(provider()).build().unwrap().accept().unwrap().into();
+    run(&mut client, &mut at_server, usize::MAX, 10).unwrap();
+    assert_eq!(at_server.received, [10]);
+
+    let empty = || Arc::new(CryptoProvider { cipher_suites: Vec::new(), ..ring::default_provider() });
+    for refused in
+        [trusted().with_provider(empty()).build().err(), server().with_provider(empty()).build().err()]
+    {
+        assert!(matches!(refused, Some(Error::Io(_))), "{refused:?}");
+    }
 }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -157,11 +158,29 @@ impl fmt::Debug for ClientTls {
 /// A builder of [`ClientTls`]: the trusted certificates and the client certificate.
 #[derive(Debug, Default)]
 pub struct ClientTlsBuilder {
+    provider: Option<Arc<CryptoProvider>>,
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
     trusted: Vec<CertificateDer<'static>>,
     identity: Option<Shown>,
 }
 
 impl ClientTlsBuilder {
+    /// Sets the provider of cryptography. Default: the one that the program has installed as rustls's default, else
+    /// ring.
+    #[must_use]
+    pub fn with_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// Sets what verifies the server's certificate, such as the operating system by the crate
+    /// `rustls-platform-verifier`, in place of trusted certificates.
+    #[must_use]
+    pub fn with_verifier(mut self, verifier: Arc<dyn ServerCertVerifier>) -> Self {
+        self.verifier = Some(verifier);
+        self
+    }
+
     /// Trusts the certificates in this PEM text, in place of the system's.
     ///
     /// # Errors
@@ -200,14 +219,18 @@ impl ClientTlsBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](super::Error::Io) if a trusted certificate is malformed, or if the certificate and the key
-    /// do not match.
+    /// [`Error::Io`](super::Error::Io) if a trusted certificate is malformed, if the certificate and the key do not
+    /// match, or if the provider of cryptography has no cipher suite.
     pub fn build(self) -> Result<ClientTls> {
-        let system = self.trusted.is_empty().then(Arc::default);
-        let config = ClientConfig::builder_with_provider(provider())
+        let system = (self.trusted.is_empty() && self.verifier.is_none()).then(Arc::default);
+        let config = ClientConfig::builder_with_provider(self.provider.unwrap_or_else(provider))
             .with_safe_default_protocol_versions()
-            .map_err(refused)?
-            .with_root_certificates(roots(self.trusted)?);
+            .map_err(refused)?;
+        let config = match self.verifier {
+            // The application answers for its own verifier.
+            Some(verifier) => config.dangerous().with_custom_certificate_verifier(verifier),
+            None => config.with_root_certificates(roots(self.trusted)?),
+        };
         let config = match self.identity {
             Some(shown) => config.with_client_auth_cert(shown.chain, shown.key).map_err(refused)?,
             None => config.with_no_client_auth(),
@@ -238,7 +261,7 @@ impl ServerTls {
 
     /// Returns a builder with the server certificate, its chain, and its private key, all decoded.
     pub fn builder(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> ServerTlsBuilder {
-        ServerTlsBuilder { shown: Shown { chain, key }, trusted: Vec::new(), optional: false }
+        ServerTlsBuilder { provider: None, shown: Shown { chain, key }, trusted: Vec::new(), optional: false }
     }
 
     /// Returns a new TLS connection of the server.
@@ -284,12 +307,21 @@ impl fmt::Debug for ServerTls {
 /// A builder of [`ServerTls`]: the server certificate and the certificates trusted for clients.
 #[derive(Debug)]
 pub struct ServerTlsBuilder {
+    provider: Option<Arc<CryptoProvider>>,
     shown: Shown,
     trusted: Vec<CertificateDer<'static>>,
     optional: bool,
 }
 
 impl ServerTlsBuilder {
+    /// Sets the provider of cryptography. Default: the one that the program has installed as rustls's default, else
+    /// ring.
+    #[must_use]
+    pub fn with_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
     /// Requires client certificates that the certificates in this PEM text have issued.
     ///
     /// By default, clients need no certificate.
@@ -320,10 +352,10 @@ impl ServerTlsBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](super::Error::Io) if the certificate and the key do not match, or if a certificate is
-    /// malformed.
+    /// [`Error::Io`](super::Error::Io) if the certificate and the key do not match, if a certificate is malformed, or
+    /// if the provider of cryptography has no cipher suite.
     pub fn build(self) -> Result<ServerTls> {
-        let provider = provider();
+        let provider = self.provider.unwrap_or_else(provider);
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(refused)?;
@@ -411,8 +443,10 @@ impl fmt::Display for TlsFailure {
 
 impl std::error::Error for TlsFailure {}
 
+/// Returns the provider that the program has installed, else ring.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
+    let installed = CryptoProvider::get_default().cloned();
+    installed.unwrap_or_else(|| Arc::new(ring::default_provider()))
 }
 
 fn certificates(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
@@ -435,7 +469,8 @@ fn roots(trusted: Vec<CertificateDer<'static>>) -> io::Result<RootCertStore> {
 
 /// Returns a configuration with its trusted certificates replaced.
 fn trusting(config: &ClientConfig, roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
+    let provider = Arc::clone(config.crypto_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
     let mut config = config.clone();
     // The verifier is the usual one, so this call is not dangerous.
     config.dangerous().set_certificate_verifier(verifier.build().map_err(refused)?);
