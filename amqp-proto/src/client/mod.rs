@@ -24,6 +24,7 @@ mod options;
 mod outgoing;
 mod peer;
 mod racing;
+#[cfg_attr(not(feature = "driver"), allow(dead_code))] // the driver has the links
 mod terminus_store;
 #[cfg(feature = "tls")]
 mod tls;
@@ -64,6 +65,7 @@ pub use racing::{STAGGER, take_turns};
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use terminus_store::TerminusStore;
+#[cfg(feature = "driver")]
 pub(crate) use terminus_store::{Attachment, Claim};
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, SystemRoots, tls_failure};
