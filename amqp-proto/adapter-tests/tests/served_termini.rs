@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use super::common::engine::{Engine, source, target};
-use super::common::{next_client, next_session, told};
+use super::common::{accepted_texts, next_client, offered_receiver, offered_sender, told};
 use crate::adapter::{self, on_thread, pause};
 use crate::amqp::config::{ReceiverOptions, SenderOptions};
 use crate::amqp::proto::Event;
@@ -28,28 +28,20 @@ async fn served(store: TerminusStore) -> (Listener, SocketAddr, Arc<TerminusStor
     (listener, address, store)
 }
 
-/// Accepts the next client, and returns its first link, with its connection.
-#[adapter::helper]
-async fn next_link(listener: &Listener) -> (OfferedLink, (Session, Connection)) {
-    let server = next_client(listener).await;
-    let session = next_session(&server).await;
-    (session.next_link().await.unwrap().expect("a link"), (session, server))
-}
-
+/// Accepts the next client, and returns the first link on which it sends.
 #[adapter::helper]
 async fn next_receiver(listener: &Listener) -> (OfferedReceiver, (Session, Connection)) {
-    match next_link(listener).await {
-        (OfferedLink::Receiver(link), held) => (link, held),
-        other => panic!("{other:?}"),
-    }
+    let server = next_client(listener).await;
+    let (link, session) = offered_receiver(&server).await;
+    (link, (session, server))
 }
 
+/// Accepts the next client, and returns the first link on which it receives.
 #[adapter::helper]
 async fn next_sender(listener: &Listener) -> (OfferedSender, (Session, Connection)) {
-    match next_link(listener).await {
-        (OfferedLink::Sender(link), held) => (link, held),
-        other => panic!("{other:?}"),
-    }
+    let server = next_client(listener).await;
+    let (link, session) = offered_sender(&server).await;
+    (link, (session, server))
 }
 
 fn options() -> ReceiverOptions {
@@ -84,14 +76,7 @@ async fn a_service_resumes_the_links_on_which_it_receives() {
     drop((undecided, receiver));
     let (offered, _held) = next_receiver(&listener).await;
     let receiver = offered.accept_with(options()).unwrap();
-    let mut texts = Vec::new();
-    for _ in 0..2 {
-        let delivery = receiver.recv().await.unwrap().unwrap();
-        texts.push(delivery.message().unwrap().body().unwrap().as_str().unwrap().to_owned());
-        delivery.accept().unwrap();
-    }
-    texts.sort();
-    assert_eq!(texts, ["undecided", "unread"]);
+    assert_eq!(accepted_texts::<2>(&receiver).await, ["undecided", "unread"]);
     let accepted = |is_new| (Some(Outcome::Accepted), is_new);
     assert_eq!(client.join().await.unwrap(), [accepted(false), accepted(true), accepted(false)]);
 }

@@ -4,39 +4,17 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::common::engine::{Engine, source, target};
-use super::common::next_session;
 use super::common::port::Port;
+use super::common::{accepted_texts, offered_receiver, offered_sender};
 use crate::adapter::{self, on_thread};
 use crate::amqp::config::{ReceiverOptions, SenderOptions};
 use crate::amqp::policy::{Claim, Lifetime, LinkPlace, Termini, TerminusName};
 use crate::amqp::proto::Event;
 use crate::amqp::types::Moment;
 use crate::amqp::wire::{Condition, ExpiryPolicy, Outcome, Role, Terminus};
-use crate::amqp::{Connection, OfferedLink, OfferedReceiver, OfferedSender, Reason, Resumed, Session};
+use crate::amqp::{OfferedReceiver, Reason, Resumed};
 
 const FOREVER: ExpiryPolicy = ExpiryPolicy::Never;
-
-#[adapter::helper]
-async fn offered(server: &Connection) -> (OfferedLink, Session) {
-    let session = next_session(server).await;
-    (session.next_link().await.unwrap().expect("a link"), session)
-}
-
-#[adapter::helper]
-async fn offered_receiver(server: &Connection) -> (OfferedReceiver, Session) {
-    match offered(server).await {
-        (OfferedLink::Receiver(link), session) => (link, session),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[adapter::helper]
-async fn offered_sender(server: &Connection) -> (OfferedSender, Session) {
-    match offered(server).await {
-        (OfferedLink::Sender(link), session) => (link, session),
-        other => panic!("{other:?}"),
-    }
-}
 
 /// T-RES-08, T-RES-12 [2.6.13]: the client's connection is lost when one message is accepted, one is in the
 /// application's hands and one has only arrived. After the link is resumed, each has come once, and each is accepted.
@@ -76,14 +54,7 @@ async fn t_res_08_a_server_resumes_the_links_on_which_it_receives() {
     let (server, _cable) = port.accept().await;
     let (offered, _session) = offered_receiver(&server).await;
     let receiver = offered.accept_resumed(options(), state).unwrap();
-    let mut texts = Vec::new();
-    for _ in 0..2 {
-        let delivery = receiver.recv().await.unwrap().unwrap();
-        texts.push(delivery.message().unwrap().body().unwrap().as_str().unwrap().to_owned());
-        delivery.accept().unwrap();
-    }
-    texts.sort();
-    assert_eq!(texts, ["undecided", "unread"]);
+    assert_eq!(accepted_texts::<2>(&receiver).await, ["undecided", "unread"]);
     let accepted = |is_new| (Some(Outcome::Accepted), is_new);
     assert_eq!(client.join().await.unwrap(), [accepted(false), accepted(true), accepted(false)]);
 }

@@ -18,7 +18,7 @@ use crate::amqp::config::{ReceiverOptions, SenderOptions};
 use crate::amqp::wire::Terminus;
 use crate::amqp::{
     Acceptor, CommitRequest, Connection, ConnectionOptions, Coordinator, CoordinatorEvent, Listener,
-    OfferedLink, Receiver, ReceiverBuilder, Sender, SenderBuilder, Session,
+    OfferedLink, OfferedReceiver, OfferedSender, Receiver, ReceiverBuilder, Sender, SenderBuilder, Session,
 };
 
 /// The connections and the session of a link; dropping them ends the link.
@@ -71,6 +71,44 @@ pub(crate) async fn next_receiver(session: &Session, options: ReceiverOptions) -
         Some(OfferedLink::Receiver(link)) => link.accept_with(options).unwrap(),
         other => panic!("{other:?}"),
     }
+}
+
+/// Accepts the next session, and returns its first link.
+#[adapter::helper]
+async fn offered(server: &Connection) -> (OfferedLink, Session) {
+    let session = next_session(server).await;
+    (session.next_link().await.unwrap().expect("a link"), session)
+}
+
+/// Accepts the next session, and returns its first link, on which the client sends.
+#[adapter::helper]
+pub(crate) async fn offered_receiver(server: &Connection) -> (OfferedReceiver, Session) {
+    match offered(server).await {
+        (OfferedLink::Receiver(link), session) => (link, session),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Accepts the next session, and returns its first link, on which the client receives.
+#[adapter::helper]
+pub(crate) async fn offered_sender(server: &Connection) -> (OfferedSender, Session) {
+    match offered(server).await {
+        (OfferedLink::Sender(link), session) => (link, session),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Receives messages and accepts them. Returns their texts, in order of the alphabet.
+#[adapter::helper]
+pub(crate) async fn accepted_texts<const COUNT: usize>(receiver: &Receiver) -> [String; COUNT] {
+    let mut texts = [const { String::new() }; COUNT];
+    for text in &mut texts {
+        let delivery = receiver.recv().await.unwrap().unwrap();
+        *text = delivery.message().unwrap().body().unwrap().as_str().unwrap().to_owned();
+        delivery.accept().unwrap();
+    }
+    texts.sort();
+    texts
 }
 
 /// Accepts the next link of a session, which leads to a coordinator.
