@@ -259,6 +259,19 @@ async fn changes_are_told_in_order() {
     assert_eq!(client.closed().await.condition(), Some(&Condition::UnauthorizedAccess));
 }
 
+/// A change between the call and the first look is told, too.
+#[adapter::test]
+async fn changes_are_told_from_the_call_on() {
+    let port = Port::bind();
+    let (client, (_server, cable)) = open(&port).await;
+    let mut status = client.status();
+    cable.cut();
+    let _open_again = port.accept().await;
+    assert!(matches!(next(&mut status).await, Some(Status::Connected)));
+    assert!(matches!(next(&mut status).await, Some(Status::Interrupted(_))));
+    assert!(matches!(next(&mut status).await, Some(Status::Reconnecting { attempt: 1, .. })));
+}
+
 /// The rules end the attempts; the last failure is the end of the connection.
 #[adapter::test]
 async fn attempts_end() {

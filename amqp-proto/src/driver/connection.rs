@@ -130,7 +130,7 @@ impl<W: Wake> Connection<W> {
         })
     }
 
-    /// Returns the changes of the connection, beginning with its present state.
+    /// Returns the changes of the connection from now on, beginning with its present state.
     pub fn changes(this: &Self) -> StatusChanges<W> {
         StatusChanges::new(&this.guard.hub)
     }

@@ -68,19 +68,21 @@ impl StatusLog {
     }
 }
 
-/// The changes of a connection as they happen, beginning with its present state. The connection does not stay open
-/// for them.
+/// The changes of a connection as they happen, beginning with its state at the call that returned them. The connection
+/// does not stay open for them.
 #[derive(Debug)]
 pub struct StatusChanges<W: Wake> {
     hub: Arc<Hub<W>>,
-    /// The number of the next change; `None` before the first.
-    next: Option<u64>,
+    /// The number of the next change.
+    next: u64,
     ticket: Option<Ticket>,
 }
 
 impl<W: Wake> StatusChanges<W> {
     pub(super) fn new(hub: &Arc<Hub<W>>) -> Self {
-        Self { hub: Arc::clone(hub), next: None, ticket: None }
+        // Changes between this call and the first poll are told.
+        let next = hub.look(|state| state.recovery.as_ref().map_or(0, |recovery| recovery.log.last()));
+        Self { hub: Arc::clone(hub), next, ticket: None }
     }
 
     /// Polls for the next change; `None` after the end of the connection. Of more than 64 changes that were not
@@ -89,7 +91,7 @@ impl<W: Wake> StatusChanges<W> {
         let Self { hub, next, ticket } = self;
         hub.attempt(LineId::Connection, ticket, waiter, |state| match state.status(*next) {
             Some((status, after)) => {
-                *next = Some(after);
+                *next = after;
                 Poll::Ready(Some(status))
             }
             None if state.ended.is_some() => Poll::Ready(None),
@@ -105,13 +107,13 @@ impl<W: Wake> Drop for StatusChanges<W> {
 }
 
 impl<W: Wake> State<W> {
-    /// Returns the change with a number, or the present state, and the number after it.
-    fn status(&self, number: Option<u64>) -> Option<(Status, u64)> {
+    /// Returns the first kept change from a number on, and the number after it.
+    fn status(&self, number: u64) -> Option<(Status, u64)> {
         if let Some(recovery) = &self.recovery {
-            return recovery.log.from(number.unwrap_or_else(|| recovery.log.last()));
+            return recovery.log.from(number);
         }
         // Such a connection is open once, and fails once.
-        match (number.unwrap_or_default(), &self.ended) {
+        match (number, &self.ended) {
             (0, None) => self.is_open.then_some((Status::Connected, 1)),
             (0 | 1, Some(ended)) if ended.is_failure() => Some((Status::Failed(ended.clone()), 2)),
             _ => None,

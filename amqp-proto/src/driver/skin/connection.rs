@@ -184,7 +184,8 @@ macro_rules! __connection {
                 $crate::driver::skin::wait!($($async)? $crate::driver::Connection::close_with(self, error.into()))
             }
 
-            /// Returns the changes of the connection, beginning with its present state: open, lost, opened again.
+            /// Returns the changes of the connection from this call on, beginning with its present state: open, lost, opened
+            /// again.
             ///
             /// [`ConnectionOptions::with_reconnect`](crate::ConnectionOptions::with_reconnect) opens a lost connection
             /// again.
