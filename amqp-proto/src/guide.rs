@@ -25,6 +25,10 @@ pub mod conformance {}
 )]
 pub mod drivers {}
 
+/// [drivers]: crate::guide::drivers
+#[doc = include_str!("../docs/EMBEDDED.md")]
+pub mod embedded {}
+
 /// [backoff]: crate::policy::Backoff
 /// [brokers]: crate::guide::brokers
 #[doc = include_str!("../docs/OUTCOMES.md")]

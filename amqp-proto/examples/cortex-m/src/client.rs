@@ -1,20 +1,16 @@
 //! The client: one connection over a UART, with a sender and a receiver.
 
 use alloc::boxed::Box;
-use alloc::format;
-use core::error::Error;
 use core::time::Duration;
 
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
-use amqp_proto::sasl::{ClientProfile, ClientSasl, Login, Nonce, TransportSecurity};
 use amqp_proto::types::{Limits, Moment, ReceiverKey, SenderKey};
 use amqp_proto::wire::{DeliveryState, Outcome};
 use amqp_proto::{Connection, Event, Reading};
 use bytes::{Buf, BufMut, BytesMut};
 
 use crate::board::{self, Uart};
-
-pub type Failure = Box<dyn Error>;
+use crate::failure::{Failure, failure};
 
 /// The queue to send to and to receive from. RabbitMQ makes it on demand by a name of this form; to other brokers it is a
 /// name as any other.
@@ -185,14 +181,14 @@ impl Client {
             Event::Updated { state: Some(DeliveryState::Outcome(Outcome::Accepted)), .. } => {
                 self.accepted += 1
             }
-            Event::Updated { .. } | Event::Lost { .. } => return Err("a message is not accepted".into()),
+            Event::Updated { .. } | Event::Lost { .. } => return Err(failure("a message is not accepted")),
             Event::Message { receiver, .. } => self.on_message(receiver)?,
             Event::SessionEnded { reason, .. }
             | Event::LinkDetached { reason, .. }
             | Event::Closed(reason)
                 if reason.error.is_some() =>
             {
-                return Err(reason);
+                return Err(reason.into());
             }
             _ => {}
         }
@@ -203,11 +199,12 @@ impl Client {
     fn on_message(&mut self, receiver: ReceiverKey) -> Result<(), Failure> {
         let mut receiver = self.amqp.receiver(receiver)?;
         let Some(delivery) = receiver.receive() else { return Ok(()) };
-        let octets = delivery.message()?.bytes()?.ok_or("a message without data")?;
-        let (number, text) = octets.split_first_chunk().ok_or("a message that is too short")?;
+        let octets = delivery.message()?.bytes()?.ok_or_else(|| failure("a message without data"))?;
+        let (number, text) =
+            octets.split_first_chunk().ok_or_else(|| failure("a message that is too short"))?;
         let number = u32::from_be_bytes(*number);
         if number != self.received || text != TEXT {
-            return Err(format!("message {} came as {number}, or with another text", self.received).into());
+            return Err(failure("a message came out of order, or with another text"));
         }
         receiver.accept(delivery.key())?;
         self.received += 1;
@@ -218,17 +215,31 @@ impl Client {
 /// Returns the client's end of a connection. Not inlined: what it needs of the stack is free again afterwards.
 #[inline(never)]
 fn connection(container_id: &'static str) -> Result<Box<Connection>, Failure> {
+    let options = Options::new(container_id)
+        .with_hostname("localhost")
+        .with_limits(LIMITS)
+        .with_idle_timeout(Duration::from_secs(30));
+    with_login(options)
+}
+
+/// Returns a connection that logs in.
+#[cfg(feature = "sasl")]
+fn with_login(options: Options) -> Result<Box<Connection>, Failure> {
+    use amqp_proto::sasl::{ClientProfile, ClientSasl, Login, Nonce, TransportSecurity};
+
     let login = Login::new("test", "secret")?;
     // The UART is a wire to the host: nobody else listens.
     let profile = ClientProfile::new().with_login(login).with_plain_in_clear();
     // PLAIN needs no random nonce; SCRAM would, from the chip's generator.
     let nonce = Nonce::from_random(&[0; 16])?;
     let sasl = ClientSasl::new(profile, TransportSecurity::Clear, nonce);
-    let options = Options::new(container_id)
-        .with_hostname("localhost")
-        .with_limits(LIMITS)
-        .with_idle_timeout(Duration::from_secs(30));
     Ok(Box::new(Connection::client_with_sasl(options, sasl, now())))
+}
+
+/// Returns a connection without SASL.
+#[cfg(not(feature = "sasl"))]
+fn with_login(options: Options) -> Result<Box<Connection>, Failure> {
+    Ok(Box::new(Connection::client(options, now())))
 }
 
 fn now() -> Moment {

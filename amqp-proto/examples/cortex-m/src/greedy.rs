@@ -13,17 +13,19 @@
 extern crate alloc;
 
 mod exit;
+mod failure;
 mod heap;
 
 use alloc::boxed::Box;
-use core::error::Error;
 
 use amqp_proto::config::{Options, ReceiverOptions, SessionOptions};
 use amqp_proto::types::{Limits, LinkKey, Moment, SessionKey};
 use amqp_proto::{Connection, Event, Reading};
 use bytes::{Buf, BufMut};
 use cortex_m_rt::entry;
-use cortex_m_semihosting::hprintln;
+
+use exit::say;
+use failure::{Failure, failure};
 
 /// The octets that the peer can make the connection hold.
 const LIMITS: Limits = Limits::SMALL;
@@ -49,7 +51,7 @@ fn main() -> ! {
     exit::with(run())
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Failure> {
     let options = Options::new("greedy").with_limits(LIMITS);
     let mut peer = Peer { amqp: Box::new(Connection::server(options, Moment::START)), session: None };
     peer.write(HEADER);
@@ -60,13 +62,13 @@ fn run() -> Result<(), Box<dyn Error>> {
     }
     drop(peer);
     let bound = Connection::memory_bound(&LIMITS);
-    hprintln!("transfers        {}, until the windows were closed", transfers);
-    hprintln!("allocations      {}", heap::allocations());
-    hprintln!("peak heap        {} of {} octets, bound {}", heap::peak(), heap::SIZE, bound);
-    hprintln!("heap at the end  {} octets", heap::used());
+    say!("transfers        {}, until the windows were closed", transfers);
+    say!("allocations      {}", heap::allocations());
+    say!("peak heap        {} of {} octets, bound {}", heap::peak(), heap::SIZE, bound);
+    say!("heap at the end  {} octets", heap::used());
     match heap::peak() as u64 {
-        peak if peak > bound => Err("the connection takes more memory than its bound".into()),
-        peak if peak < bound / 2 => Err("the peer has not filled the memory".into()),
+        peak if peak > bound => Err(failure("the connection takes more memory than its bound")),
+        peak if peak < bound / 2 => Err(failure("the peer has not filled the memory")),
         _ => Ok(()),
     }
 }
