@@ -288,28 +288,49 @@ fn e_comp_13_delivery_tags_have_up_to_32_octets_both_ways() {
             (DecodeErrorKind::TooLong, Some(("transfer", "delivery_tag")))
         );
         assert_eq!(error.condition(), Condition::InvalidField);
-        assert_eq!(DeliveryTag::new(&vec![0; len]), Err(TooLong { octets: len }));
+        let error: TooLong = DeliveryTag::new(&vec![0; len]).unwrap_err();
+        assert_eq!((error.octets, error.limit), (len, 32));
+        assert!(error.to_string().ends_with("[2.8.7]"), "{error}");
     }
     let null = transfer("40").unwrap();
     assert!(matches!(null, Performative::Transfer(Transfer { delivery_tag: None, .. })));
 }
 
-/// X-ID-01
+/// X-ID-01: the standard allows 32 octets; longer ids of a peer are read, up to 255.
 #[test]
-fn x_id_01_transaction_ids_have_up_to_32_octets_both_ways() {
-    let id = |len| TransactionId::new(&vec![b't'; len]);
+fn x_id_01_longer_transaction_ids_are_only_received() {
     let discharge = |id: &str| Discharge::decode(&mut octets(&composite(0x32, &[id])), &Limits::DEFAULT);
     let declared = |id: &str| Declared::decode(&mut octets(&composite(0x33, &[id])), &Limits::DEFAULT);
-    for len in [0, 32] {
-        assert_eq!(discharge(&tag_of(len)).unwrap().txn_id, id(len).unwrap());
-        assert_eq!(declared(&tag_of(len)).unwrap().txn_id, id(len).unwrap());
+    for len in [0, 4, 32, 33, 36, 255] {
+        let id = TransactionId::received(&vec![b't'; len]).unwrap();
+        assert_eq!((id.len(), &id), (len, &id.clone()));
+        assert_eq!(discharge(&tag_of(len)).unwrap().txn_id, id);
+        assert_eq!(declared(&tag_of(len)).unwrap().txn_id, id);
+        let mut written = BytesMut::new();
+        Declared::new(id).encode(&mut written).unwrap();
+        assert_eq!(written, octets(&composite(0x33, &[&tag_of(len)])));
     }
-    assert_eq!(wrong(discharge(&tag_of(33))), (DecodeErrorKind::TooLong, "discharge", "txn_id"));
-    assert_eq!(wrong(declared(&tag_of(33))), (DecodeErrorKind::TooLong, "declared", "txn_id"));
-    let state = disposition(&composite(0x34, &[&tag_of(33)]));
-    assert_eq!(wrong(state), (DecodeErrorKind::TooLong, "transactional-state", "txn_id"));
-    assert_eq!(id(33), Err(TooLong { octets: 33 }));
+    let long = format!("b0{:08x}{}", 256, "74".repeat(256));
+    assert_eq!(wrong(discharge(&long)), (DecodeErrorKind::TransactionIdTooLong, "discharge", "txn_id"));
+    assert_eq!(wrong(declared(&long)), (DecodeErrorKind::TransactionIdTooLong, "declared", "txn_id"));
+    let state = disposition(&composite(0x34, &[&long]));
+    assert_eq!(wrong(state), (DecodeErrorKind::TransactionIdTooLong, "transactional-state", "txn_id"));
+    let error = declared(&long).unwrap_err();
+    assert_eq!((error.kind().clause(), error.condition()), ("[4.5.4]", Condition::InvalidField));
+    assert!(error.to_string().contains("more than 255 octets in declared.txn-id"), "{error}");
     assert_eq!(wrong(discharge("a10174")), (DecodeErrorKind::Expected("binary"), "discharge", "txn_id"));
+}
+
+/// X-ID-01
+#[test]
+fn x_id_01_made_transaction_ids_have_up_to_32_octets() {
+    let new = |len| TransactionId::new(&vec![b't'; len]).map(|id| id.len());
+    assert_eq!(new(32), Ok(32));
+    for (error, limit) in [(new(33), 32), (TransactionId::received(&[0; 256]).map(|id| id.len()), 255)] {
+        let error: TooLong = error.unwrap_err();
+        assert_eq!((error.octets > limit, error.limit), (true, limit));
+        assert!(error.to_string().ends_with("[4.5.4]"), "{error}");
+    }
 }
 
 /// E-COMP-14

@@ -140,12 +140,12 @@ fn states() -> Vec<DeliveryState> {
         Outcome::Released.into(),
         Outcome::from(Modified::default()).into(),
         Outcome::from(modified.clone()).into(),
-        Outcome::from(Declared::new(txn_id)).into(),
+        Outcome::from(Declared::new(txn_id.clone())).into(),
         Outcome::Other(Box::new(other)).into(),
         DeliveryState::Received(Received::new(2, 70_000)),
         DeliveryState::Transactional(Box::new(TransactionalState {
             outcome: Some(modified.into()),
-            ..TransactionalState::new(txn_id)
+            ..TransactionalState::new(txn_id.clone())
         })),
         DeliveryState::Transactional(Box::new(TransactionalState::new(txn_id))),
     ]
@@ -463,7 +463,7 @@ fn x_ret_03_retired_again_after_a_rollback() {
     for (id, outcome) in [(b"1", Outcome::Accepted), (b"2", Outcome::Released)] {
         let transaction = TransactionId::new(id).unwrap();
         let mut at_server = pair.server.receiver(receiver).unwrap();
-        at_server.retire(taken, transaction, outcome.clone()).unwrap();
+        at_server.retire(taken, transaction.clone(), outcome.clone()).unwrap();
         pair.drive();
         let state = TransactionalState { outcome: Some(outcome), ..TransactionalState::new(transaction) };
         let state = DeliveryState::Transactional(Box::new(state));

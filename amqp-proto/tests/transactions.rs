@@ -131,6 +131,47 @@ fn x_decl_03_declared_and_discharged() {
     }
 }
 
+/// X-ID-01: a coordinator may choose ids that are longer than the standard allows. All that is done in the transaction, and
+/// its end, name them whole.
+#[test]
+fn x_id_01_a_coordinator_with_long_ids() {
+    let (mut wire, link) = controller();
+    let out = wire.sender_on(1, "out", SenderOptions::new(), 9);
+    let key = wire.engine.sender(link).unwrap().declare().unwrap();
+    wire.octets();
+    let id = format!("a024{}", "74".repeat(36));
+    wire.peer_sends(told(0, true, &format!("005333 c02701 {id}")));
+    assert_eq!(wire.event(), Event::Declared(key));
+    let posting = wire.engine.transaction(key).unwrap().id().unwrap();
+    assert_eq!(*posting, [b't'; 36]);
+    let options = SendOptions::new().with_transaction(posting.clone());
+    let posted = wire.engine.sender(out).unwrap().send_with(&"x".into(), &options).unwrap();
+    let lines = wire.lines();
+    assert!(lines.len() == 1 && lines[0].contains(&format!("{posting:?}")), "{lines:?}");
+    wire.peer_sends(told(1, false, &format!("005334 c02b02 {id} {ACCEPTED}")));
+    let Event::Updated { delivery, .. } = wire.event() else { panic!("an outcome") };
+    assert_eq!(delivery, posted);
+    commit(&mut wire, key).unwrap();
+    let discharge = format!("005377 005332 c02802 {id} 42");
+    wire.engine_wrote([transfer(0, 2, &delivery_tag(1)).payload(octets(&discharge))]);
+    wire.peer_sends(told(2, true, ACCEPTED));
+    assert!(wire.events().contains(&Event::Committed(key)));
+}
+
+/// X-ID-01: an id that is too long even for that breaks the encoding.
+#[test]
+fn x_id_01_an_id_beyond_the_bound() {
+    let (mut wire, link) = controller();
+    wire.engine.sender(link).unwrap().declare().unwrap();
+    wire.octets();
+    wire.peer_sends(told(0, true, &format!("005333 d00000010900000001 b000000100{}", "74".repeat(256))));
+    let lines = wire.lines();
+    assert!(
+        lines.iter().any(|line| line.contains("amqp:invalid-field") && line.contains("4.5.4")),
+        "{lines:?}"
+    );
+}
+
 /// X-DISC-01: an answer that is not settled is settled by the controller.
 #[test]
 fn x_disc_01_unsettled_answers_are_settled() {

@@ -231,7 +231,7 @@ async fn x_ret_03_a_retired_message_stays_unsettled() {
     let sent = sender.send_queued("job").await.unwrap();
     let transaction = TransactionId::new(b"t").unwrap();
     let delivery = receiver.recv().await.unwrap().unwrap();
-    let key = delivery.retire(transaction, Outcome::Accepted).unwrap();
+    let key = delivery.retire(transaction.clone(), Outcome::Accepted).unwrap();
     assert_eq!(sent.outcome().await.unwrap(), Outcome::Accepted);
     receiver.retire(key, transaction, Outcome::Released).unwrap();
     assert_eq!((sender.unsettled(), receiver.unsettled()), (1, 1));

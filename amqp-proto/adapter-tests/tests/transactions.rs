@@ -90,7 +90,7 @@ async fn x_post_04_a_message_is_posted_and_committed() {
     let mut is_applied = false;
     let committed = spawn(async move { transaction.commit().await });
     let request = next_commit(&coordinator).await;
-    assert_eq!((request.id(), request.settled_postings()), (id, 0));
+    assert_eq!((request.id(), request.settled_postings()), (id.clone(), 0));
     request.commit(|| is_applied = true).unwrap();
     committed.join().await.unwrap().unwrap();
     assert!(is_applied && !receiver.coordinates(&id));

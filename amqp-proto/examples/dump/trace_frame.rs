@@ -198,7 +198,7 @@ fn disposition(fields: &Fields<'_>) -> Option<Disposition> {
 }
 
 fn state_of(fields: &Fields<'_>) -> Option<DeliveryState> {
-    let transaction = || TransactionId::new(&fields.octets("txn_id")?).ok();
+    let transaction = || TransactionId::received(&fields.octets("txn_id")?).ok();
     Some(match fields.name {
         "received" => DeliveryState::Received(Received::new(
             fields.number("section_number")?,

@@ -256,7 +256,10 @@ decode! {
     TransactionId as "binary": |_, code, input| {
         Code::BINARY8 | Code::BINARY32 => {
             let (rest, octets) = variable(code, input)?;
-            TransactionId::new(octets).map(|id| (rest, id)).map_err(|_| fail(octets, DecodeErrorKind::TooLong))
+            match TransactionId::received(octets) {
+                Ok(id) => Ok((rest, id)),
+                Err(_) => Err(fail(octets, DecodeErrorKind::TransactionIdTooLong)),
+            }
         },
     }
 }

@@ -311,7 +311,7 @@ encode! {
     Symbol: 5 + len, |value, writer| variable_len(value.len()),
         writer.variable(Code::SYMBOL8, Code::SYMBOL32, value.as_bytes());
     DeliveryTag: 34, |value, writer| 2 + value.len(), writer.octets([Code::BINARY8, octet(value.len())]).padded(value.padded());
-    TransactionId: 34, |value, writer| 2 + value.len(), writer.octets([Code::BINARY8, octet(value.len())]).padded(value.padded());
+    TransactionId: 5 + len, |value, writer| variable_len(value.len()), writer.variable(Code::BINARY8, Code::BINARY32, value);
     Channel: 3, |value, writer| Encode::size(&value.get()), value.get().write(writer);
     Handle: 5, |value, writer| Encode::size(&value.get()), value.get().write(writer);
     SequenceNo: 5, |value, writer| Encode::size(&value.get()), value.get().write(writer);

@@ -128,8 +128,11 @@ pub enum DecodeErrorKind {
     Missing,
     /// A value that is not among the choices of its type [1.3.5].
     Choice(&'static str),
-    /// A delivery tag or transaction id of more than 32 octets [2.8.7] [4.5.4].
+    /// A delivery tag of more than 32 octets [2.8.7].
     TooLong,
+    /// A transaction id of more than [`TransactionId::LONGEST_RECEIVED`](crate::types::TransactionId::LONGEST_RECEIVED)
+    /// octets; the standard allows 32 [4.5.4].
+    TransactionIdTooLong,
     /// A map with a key or a value that its kind must not hold [1.6.23].
     NotAllowed(&'static str),
     /// A frame whose size field is less than the size of its header [2.3.1].
@@ -188,6 +191,7 @@ impl DecodeErrorKind {
             Self::Expected(_) | Self::Descriptor | Self::TooManyFields | Self::Missing => "[1.4]",
             Self::Choice(_) => "[1.3.5]",
             Self::TooLong => "[2.8.7]",
+            Self::TransactionIdTooLong => "[4.5.4]",
             Self::NotAllowed(_) => "[1.6.23]",
             Self::FrameSize(_) | Self::DataOffset(_) | Self::FrameType(_) => "[2.3.1]",
             Self::FrameTooLarge { .. } => "[2.7.1]",
@@ -219,6 +223,9 @@ impl fmt::Display for DecodeErrorKind {
             Self::Missing => f.write_str("mandatory field missing"),
             Self::Choice(name) => write!(f, "the value is not a {name}"),
             Self::TooLong => f.write_str("more than 32 octets"),
+            Self::TransactionIdTooLong => {
+                write!(f, "more than {} octets", crate::types::TransactionId::LONGEST_RECEIVED)
+            }
             Self::NotAllowed(map) => write!(f, "key or value not allowed in {map}"),
             Self::FrameSize(size) => {
                 write!(f, "the frame size {size} is less than the 8 octets of a frame header")

@@ -50,7 +50,7 @@ impl Reports {
 
     /// Adds the report of a rollback, in place of the others about the transaction.
     pub(super) fn push_rolled_back(&mut self, id: TransactionId) {
-        self.0.retain(|news| news.id() != id);
+        self.0.retain(|news| *news.id() != id);
         self.0.push_back(News::RolledBack(id));
     }
 
@@ -61,7 +61,7 @@ impl Reports {
 }
 
 /// A report, while it waits to be taken.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) enum News {
     Declared(TransactionId),
     Commit(TransactionKey, TransactionId),
@@ -69,9 +69,9 @@ pub(crate) enum News {
 }
 
 impl News {
-    fn id(&self) -> TransactionId {
+    fn id(&self) -> &TransactionId {
         match self {
-            Self::Declared(id) | Self::Commit(_, id) | Self::RolledBack(id) => *id,
+            Self::Declared(id) | Self::Commit(_, id) | Self::RolledBack(id) => id,
         }
     }
 }
@@ -112,7 +112,7 @@ pub struct CommitRequest<W: Wake> {
 impl<W: Wake> CommitRequest<W> {
     /// Returns the id of the transaction.
     pub fn id(&self) -> TransactionId {
-        self.id
+        self.id.clone()
     }
 
     /// Returns the number of messages that have arrived settled in the transaction. The application must have handled as

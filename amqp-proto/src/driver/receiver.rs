@@ -71,7 +71,7 @@ impl<W: Wake> Receiver<W> {
         NextDelivery { receiver: this.clone(), ticket: None, is_over: false }
     }
 
-    fn poll_take(&self, state: &mut State<W>) -> Poll<Result<Option<Delivery<W>>>> {
+    pub(super) fn poll_take(&self, state: &mut State<W>) -> Poll<Result<Option<Delivery<W>>>> {
         match self.take(state) {
             Some(delivery) => Poll::Ready(Ok(Some(delivery))),
             None => {
@@ -199,7 +199,7 @@ impl<W: Wake> Receiver<W> {
     ) -> Result<()> {
         let outcome = outcome.into();
         let retire = |receiver: &mut ReceiverMut<'_>, delivery| {
-            receiver.retire(delivery, transaction, outcome.clone())
+            receiver.retire(delivery, transaction.clone(), outcome.clone())
         };
         self.guard.tell(delivery, None, retire)
     }

@@ -80,7 +80,7 @@ impl<W: Wake> Transaction<W> {
         this.watch(|progress| match progress {
             Progress::Declaring => None,
             Progress::Live(id) => {
-                let _ = this.id.set(*id);
+                let _ = this.id.set(id.clone());
                 Some(Ok(()))
             }
             Progress::Undeclared(error) => Some(Err(Error::Undeclared(error.clone()))),
@@ -90,7 +90,7 @@ impl<W: Wake> Transaction<W> {
 
     /// Returns the id, which the coordinator has chosen.
     pub fn id(&self) -> TransactionId {
-        self.id.get().copied().unwrap_or_default()
+        self.id.get().cloned().unwrap_or_default()
     }
 
     /// Returns a message to be sent in the transaction, on this link.

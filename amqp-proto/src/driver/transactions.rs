@@ -93,7 +93,7 @@ impl<W: Wake> State<W> {
             let Some(slot) = self.link_slot(control) else { return };
             self.transactions.coordinated.insert(key, (slot, id));
         }
-        let Some((slot, id)) = self.transactions.coordinated.get(&key).copied() else { return };
+        let Some((slot, id)) = self.transactions.coordinated.get(&key).cloned() else { return };
         let is_over = !matches!(event, Event::Declared(_) | Event::Discharge(_));
         if is_over {
             self.transactions.coordinated.remove(&key);

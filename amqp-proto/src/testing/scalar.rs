@@ -101,7 +101,7 @@ one_of! {
         (Vec<u8>, ShortFill) => |(octets, fill)| DeliveryTag::new(&filled(octets, fill.0)).unwrap_or_default(),
     }
     TransactionId {
-        (Vec<u8>, ShortFill) => |(octets, fill)| TransactionId::new(&filled(octets, fill.0)).unwrap_or_default(),
+        (Vec<u8>, Fill) => |(octets, fill)| TransactionId::received(&filled(octets, fill.0)).unwrap_or_default(),
     }
 }
 

@@ -24,6 +24,7 @@ mod serial;
 mod str;
 mod symbol;
 mod tag;
+mod transaction_id;
 mod value;
 mod walk;
 
@@ -42,7 +43,8 @@ pub use scalar::{Decimal32, Decimal64, Decimal128, OutOfRange, ParseUuidError, T
 pub use serial::{Channel, DeliveryNumber, Handle, SequenceNo, TransferNumber};
 pub use str::Str;
 pub use symbol::{NotAscii, Symbol};
-pub use tag::{DeliveryTag, TooLong, TransactionId};
+pub use tag::{DeliveryTag, TooLong};
+pub use transaction_id::TransactionId;
 pub use value::{Kind, Value};
 
 pub(crate) use items::Items;

@@ -44,7 +44,7 @@ impl<'a> TransactionMut<'a> {
 
     /// Returns the id, which the coordinator has chosen; `None` before it is declared.
     pub fn id(&self) -> Option<TransactionId> {
-        self.get()?.id
+        self.get()?.id.clone()
     }
 
     /// Returns the control link; `None` if it no longer exists.

@@ -93,9 +93,10 @@ impl DecodeError {
                 | LimitKind::ValueOctets
                 | LimitKind::Sections,
             ) => Condition::DecodeError,
-            DecodeErrorKind::Missing | DecodeErrorKind::Choice(_) | DecodeErrorKind::TooLong => {
-                Condition::InvalidField
-            }
+            DecodeErrorKind::Missing
+            | DecodeErrorKind::Choice(_)
+            | DecodeErrorKind::TooLong
+            | DecodeErrorKind::TransactionIdTooLong => Condition::InvalidField,
             DecodeErrorKind::FrameSize(_)
             | DecodeErrorKind::FrameTooLarge { .. }
             | DecodeErrorKind::DataOffset(_)

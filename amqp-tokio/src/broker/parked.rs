@@ -47,14 +47,14 @@ impl Parked {
     }
 
     /// Adds a message to a transaction.
-    pub(super) fn add(&self, id: TransactionId, posting: Posting) {
-        self.lock().entry(id).or_default().messages.push(posting);
+    pub(super) fn add(&self, id: &TransactionId, posting: Posting) {
+        self.lock().entry(id.clone()).or_default().messages.push(posting);
     }
 
     /// Records that a settled message is handled, and whether it was taken.
-    pub(super) fn settled(&self, id: TransactionId, is_taken: bool) {
+    pub(super) fn settled(&self, id: &TransactionId, is_taken: bool) {
         let mut transactions = self.lock();
-        let postings = transactions.entry(id).or_default();
+        let postings = transactions.entry(id.clone()).or_default();
         postings.settled += 1;
         postings.has_failed |= !is_taken;
         drop(transactions);

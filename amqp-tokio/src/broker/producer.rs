@@ -75,7 +75,7 @@ impl Producer {
     /// Sends a message to the node of the link, or to the node that it names.
     async fn route(&self, delivery: &Delivery) -> Outcome {
         if let Some(DeliveryState::Transactional(state)) = delivery.state() {
-            return self.post(state.txn_id, delivery);
+            return self.post(&state.txn_id, delivery);
         }
         let arrival = Arrival::of(delivery);
         match &self.end.used {
@@ -85,8 +85,8 @@ impl Producer {
     }
 
     /// Keeps a message until its transaction is committed.
-    fn post(&self, id: TransactionId, delivery: &Delivery) -> Outcome {
-        let outcome = if self.receiver.coordinates(&id) {
+    fn post(&self, id: &TransactionId, delivery: &Delivery) -> Outcome {
+        let outcome = if self.receiver.coordinates(id) {
             self.park(id, delivery)
         } else {
             rejected(Condition::UnknownTransaction, "there is no such transaction")
@@ -94,14 +94,14 @@ impl Producer {
         if delivery.is_settled() {
             self.parked.settled(id, outcome == Outcome::Accepted);
         }
-        if !self.receiver.coordinates(&id) {
+        if !self.receiver.coordinates(id) {
             // It has ended meanwhile, and nothing else drops what was just added.
-            self.parked.forget(&id);
+            self.parked.forget(id);
         }
         outcome
     }
 
-    fn park(&self, id: TransactionId, delivery: &Delivery) -> Outcome {
+    fn park(&self, id: &TransactionId, delivery: &Delivery) -> Outcome {
         let nodes = &self.end.nodes;
         let address = match &self.end.used {
             Some(Use { node: Node::Sink(turns), .. }) => return self.verdict(turns),

@@ -72,20 +72,6 @@ const fn remote(over: Over, condition: &'static str, words: &'static str) -> End
 
 static LIMITS: &[Limit] = &[
     Limit {
-        broker: Broker::Artemis,
-        cases: &[
-            "posted_messages_arrive_at_the_commit",
-            "posted_messages_are_dropped_at_the_rollback",
-            "accepted_messages_are_gone_at_the_commit",
-            "accepted_messages_come_back_after_the_rollback",
-            "messages_move_from_queue_to_queue",
-            "a_transaction_without_its_handle_is_rolled_back",
-            "transactions_follow_each_other",
-        ],
-        ends: &[End::Refused("more than 32 octets in declared.txn-id")],
-        note: "declares transactions with ids of more than 32 octets, the most that the standard allows: `amqp:invalid-field`",
-    },
-    Limit {
         broker: Broker::RabbitMq4,
         cases: &["a_connection_opens_without_sasl"],
         ends: &[End::Broken(Over::Connection, "SASL")],

@@ -17,6 +17,7 @@ fn tree<T>(len: usize) -> usize {
 impl Transaction {
     fn octets(&self) -> usize {
         size_of::<Self>()
+            + self.id.as_ref().map_or(0, TransactionId::heap_octets)
             + tree::<DeliveryKey>(self.undecided.len())
             + tree::<DeliveryKey>(self.decided.len())
             + tree::<(DeliveryKey, Retired)>(self.retired.len())

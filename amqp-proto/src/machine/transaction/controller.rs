@@ -115,7 +115,7 @@ impl Endpoints {
     /// Sends a declare or a discharge. Returns `false` if it must wait.
     fn send_request(&mut self, key: Key<TransactionIx>) -> bool {
         let Some(one) = self.transactions.as_deref().and_then(|all| all.all.get(key)) else { return true };
-        let (link, stage, id) = (one.link.index, one.stage, one.id);
+        let (link, stage, id) = (one.link.index, one.stage, one.id.clone());
         let fails = stage == Stage::Asked { fails: true } || one.failure.is_some();
         let payload = match id {
             Some(id) if matches!(stage, Stage::Asked { .. }) => {
@@ -190,9 +190,9 @@ impl Endpoints {
         let transaction = TransactionKey(key);
         match (one.stage, outcome) {
             (Stage::Declaring(is_abandoned), Some(Outcome::Declared(declared))) => {
-                one.id = Some(declared.txn_id);
+                one.id = Some(declared.txn_id.clone());
                 one.stage = Stage::Live;
-                transactions.controlled.insert(declared.txn_id, key);
+                transactions.controlled.insert(declared.txn_id.clone(), key);
                 if !is_abandoned {
                     return Some(Event::Declared(transaction));
                 }

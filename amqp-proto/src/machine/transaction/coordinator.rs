@@ -81,7 +81,7 @@ impl Endpoints {
             transactions.next_id = transactions.next_id.wrapping_add(1);
             id = TransactionId::from(transactions.next_id);
         }
-        let one = Transaction::new(link, Some(id), Stage::Live);
+        let one = Transaction::new(link, Some(id.clone()), Stage::Live);
         let Some(key) = (!is_full).then(|| transactions.all.insert(|_| one)).flatten() else {
             let words = match has_all {
                 true => alloc::format!("more than {limit} transactions"),
@@ -91,7 +91,7 @@ impl Endpoints {
             return self.refuse(index, request, error);
         };
         transactions.next_id = transactions.next_id.wrapping_add(1);
-        transactions.coordinated.insert(id, key);
+        transactions.coordinated.insert(id.clone(), key);
         self.answer_request(index, request, &Declared::new(id).into());
         self.fx.tell(Event::Declared(TransactionKey(key)));
     }

@@ -132,10 +132,10 @@ impl Endpoints {
         } else {
             transactions.partial.remove(&index);
         }
-        match (record, one.id) {
+        match (record, &one.id) {
             (Some(record), Some(id)) if before.is_none() => {
                 // So each command for the delivery takes the general way.
-                record.set_local(&state_in(id, None));
+                record.set_local(&state_in(id.clone(), None));
                 one.undecided.insert(delivery);
                 transactions.posted.insert(delivery, key);
             }
@@ -166,7 +166,7 @@ impl Endpoints {
         }
         let transactions = self.transactions.as_deref_mut()?;
         let key = transactions.posted.get(&delivery).copied()?;
-        let id = transactions.all.get(key)?.id?;
+        let id = transactions.all.get(key)?.id.clone()?;
         let state = match state {
             Some(DeliveryState::Received(_)) => return None,
             Some(DeliveryState::Outcome(outcome)) => state_in(id, Some(outcome.clone())),

@@ -187,7 +187,7 @@ impl Endpoints {
     pub(super) fn is_coordinated(&self, key: Key<TransactionIx>) -> bool {
         let Some(transactions) = self.transactions.as_deref() else { return false };
         let Some(one) = transactions.all.get(key) else { return false };
-        one.id.is_some_and(|id| transactions.coordinated.get(&id) == Some(&key))
+        one.id.as_ref().is_some_and(|id| transactions.coordinated.get(id) == Some(&key))
             && !matches!(one.stage, Stage::Declaring(_))
     }
 }
