@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | connect | [`Connection::open`], [`ConnectionOptions`] |
 //! | send | [`Connection::sender`], [`Sender::send`], [`Sender::send_queued`], [`Sent`] |
-//! | receive | [`Connection::receiver`], [`Receiver::for_each`], [`Receiver::recv`], [`Delivery`] |
+//! | receive | [`Connection::receiver`], [`Receiver::for_each`], [`Receiver::recv`], [`ReceiverSet`], [`Delivery`] |
 //! | build and read messages | [`message::Message`], [`message::MessageView`] |
 //! | group work in a transaction | [`Session::transaction`], [`Transaction`] |
 //! | ask and answer | [`Connection::requester`], [`Connection::responder`] |
@@ -33,6 +33,7 @@ mod race;
 mod reader;
 mod reading;
 mod receiver;
+mod receiver_set;
 mod redial;
 mod requester;
 mod responder;
@@ -54,6 +55,7 @@ pub use coordinator::{CommitRequest, Coordinator, CoordinatorEvent};
 pub use listener::{Incoming, Listener};
 pub use reader::MessageReader;
 pub use receiver::{Deliveries, Delivery, Receiver};
+pub use receiver_set::ReceiverSet;
 pub use redial::StatusChanges;
 pub use requester::Requester;
 pub use responder::{Request, Responder};

@@ -4,11 +4,13 @@
 use std::io::{ErrorKind, Result};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use amqp_proto::client::{ConnectionOptions, Host, Outgoing, Peer, ReceiverSettings, SenderSettings};
 use amqp_proto::config::{Options, ReceiverOptions, SenderOptions, SessionOptions};
 use amqp_proto::driver::{
-    Clock, Connection, Hub, HubOptions, Queued, Receiver, Sender, Sent, Wake, WriteBuffer, WriteHere,
+    Clock, Connection, Hub, HubOptions, Queued, Receiver, ReceiverSet, Sender, Sent, Wake, WriteBuffer,
+    WriteHere,
 };
 use amqp_proto::sasl::TransportSecurity;
 use amqp_proto::types::{LinkKey, Moment, SenderKey};
@@ -176,6 +178,15 @@ impl World {
         (receiver, self.sending.unwrap())
     }
 
+    /// Lets the server send a message on each of these links.
+    fn deliver(&mut self, links: &[SenderKey]) {
+        for link in links {
+            self.server.sender(*link).unwrap().send("job").unwrap();
+        }
+        let octets = self.answer();
+        self.hub.drive(|state| state.receive(&octets));
+    }
+
     /// Sends a message as `Sender::send` does: it waits for the outcome at once.
     fn send(&self, sender: &Sender<Waiter>) -> Sent<Waiter> {
         let Queued::Sent(sent) = Sender::queue_and_wait(sender, "job").unwrap() else {
@@ -302,5 +313,55 @@ fn the_outcome_of_the_last_message_at_hand_is_written_at_once() {
         }
         world.drive();
         assert_eq!(world.server.sender(peer).unwrap().unsettled_len(), 0);
+    }
+}
+
+/// A set that was woken for two messages takes one. Another task that waits for the other message is woken for it.
+#[test]
+fn a_set_of_receivers_passes_on_what_it_does_not_take() {
+    let mut world = World::new();
+    let (first, to_first) = world.receiver();
+    let (second, to_second) = world.receiver();
+    let (task, other) = (Waiter::default(), Waiter::default());
+    let mut set = ReceiverSet::default();
+    set.insert(1, &first);
+    set.insert(2, &second);
+    let mut turn = ReceiverSet::turn(&mut set);
+    assert!(turn.poll(&task).is_pending());
+    let mut next = Receiver::next(&second);
+    assert!(next.poll(&other).is_pending());
+    world.deliver(&[to_first, to_second]);
+    assert_eq!((task.wakes(), other.wakes()), (2, 0));
+    assert!(matches!(turn.poll(&task), Poll::Ready(Some((1, Ok(_))))));
+    drop(turn);
+    assert_eq!(other.wakes(), 1);
+    assert!(matches!(next.poll(&other), Poll::Ready(Some(Ok(_)))));
+}
+
+/// A set that no longer waits takes no message, and no turn.
+#[test]
+fn a_set_of_receivers_that_is_dropped_takes_nothing() {
+    for drops_set in [false, true] {
+        let mut world = World::new();
+        let (first, to_first) = world.receiver();
+        let (second, _) = world.receiver();
+        let (task, other) = (Waiter::default(), Waiter::default());
+        let mut set = ReceiverSet::default();
+        set.insert("first", &first);
+        set.insert("second", &second);
+        let mut turn = ReceiverSet::turn(&mut set);
+        assert!(turn.poll(&task).is_pending());
+        let mut next = Receiver::next(&first);
+        assert!(next.poll(&other).is_pending());
+        world.deliver(&[to_first]);
+        assert_eq!((task.wakes(), other.wakes()), (1, 0));
+        drop(turn);
+        if drops_set {
+            drop(set);
+        }
+        assert_eq!(other.wakes(), 1, "the message is passed on");
+        assert!(matches!(next.poll(&other), Poll::Ready(Some(Ok(_)))));
+        world.deliver(&[to_first]);
+        assert_eq!(task.wakes(), 0);
     }
 }

@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | connect | [`Connection::open`], [`ConnectionOptions`] |
 //! | send | [`Connection::sender`], [`Sender::send`], [`Sender::send_queued`], [`Sent`] |
-//! | receive | [`Connection::receiver`], [`Receiver::for_each`], [`Receiver::recv`], [`Delivery`] |
+//! | receive | [`Connection::receiver`], [`Receiver::for_each`], [`Receiver::recv`], [`ReceiverSet`], [`Delivery`] |
 //! | build and read messages | [`message::Message`], [`message::MessageView`] |
 //! | group work in a transaction | [`Session::transaction`], [`Transaction`] |
 //! | ask and answer | [`Connection::requester`], [`Connection::responder`] |
@@ -35,6 +35,7 @@ mod host;
 mod listener;
 mod reader;
 mod receiver;
+mod receiver_set;
 mod redial;
 mod requester;
 mod responder;
@@ -58,6 +59,7 @@ pub use coordinator::{CommitRequest, Coordinator, CoordinatorEvent};
 pub use listener::{Incoming, Listener};
 pub use reader::MessageReader;
 pub use receiver::{Delivery, Receiver};
+pub use receiver_set::ReceiverSet;
 pub use redial::StatusChanges;
 pub use requester::Requester;
 pub use responder::{Request, Responder};

@@ -17,6 +17,7 @@ mod handles;
 mod heartbeats;
 mod interruptions;
 mod proton;
+mod receiver_sets;
 mod reconnect;
 mod recovery;
 mod refusals;

@@ -27,6 +27,7 @@ mod places;
 mod pump;
 mod reader;
 mod receiver;
+mod receiver_set;
 mod recipe;
 mod recovery;
 mod replay;
@@ -72,6 +73,7 @@ pub use offered::{Accepted, Offer, OfferedLink, OfferedReceiver, OfferedSender, 
 pub use pump::{Interest, Pump};
 pub use reader::MessageReader;
 pub use receiver::{NextDelivery, Receiver};
+pub use receiver_set::{NextOfSet, ReceiverSet};
 pub use requests::{Question, Requester};
 pub use responder::{Answer, Request, Responder};
 pub use resumption::Resumed;
