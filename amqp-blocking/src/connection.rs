@@ -13,7 +13,7 @@ use crate::builders::{ReceiverBuilder, SenderBuilder};
 use crate::connect;
 use crate::host::HOST;
 use crate::redial::{StatusChanges, redial};
-use crate::session::{Offer, OfferedSession, Session};
+use crate::session::{Offer, OfferedLink, OfferedSession, Session};
 #[cfg(feature = "tls")]
 use crate::tls;
 use crate::transport::{self, Transport};

@@ -15,7 +15,7 @@
 //! | build and read messages | [`message::Message`], [`message::MessageView`] |
 //! | group work in a transaction | [`Session::transaction`], [`Transaction`] |
 //! | ask and answer | [`Connection::requester`], [`Connection::responder`] |
-//! | listen | [`Listener`], [`Acceptor`], [`Connection::next_offer`], [`Transport`] |
+//! | listen | [`Listener`], [`Acceptor`], [`Connection::next_routed`], [`Connection::next_offer`], [`Transport`] |
 //! | run a handler | [`Container`], [`handler::Handler`] |
 //! | open a lost connection again | [`ConnectionOptions::with_reconnect`], [`Connection::status`] |
 //! | handle errors | [`Error::kind`], [`Error::is_transient`], [`policy::Backoff`] |

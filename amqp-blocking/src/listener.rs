@@ -10,20 +10,28 @@ use crate::connection::Connection;
 /// Accepts TCP connections of clients.
 ///
 /// ```
+/// use amqp_blocking::policy::Router;
 /// use amqp_blocking::wire::Outcome;
-/// use amqp_blocking::{Accepted, Connection, Listener};
+/// use amqp_blocking::{Connection, Listener, OfferedLink, Receiver, Result};
+///
+/// fn work(jobs: Receiver) -> Result<()> {
+///     for job in &jobs {
+///         let job = job?;
+///         println!("{:?}", job.message()?.body()?);
+///         job.accept()?;
+///     }
+///     Ok(())
+/// }
 ///
 /// let listener = Listener::bind("127.0.0.1:0")?;
 /// let url = format!("amqp://{}", listener.local_addr()?);
 /// let server = std::thread::spawn(move || {
 ///     let connection = listener.accept()?.open()?;
-///     while let Some(offer) = connection.next_offer()? {
-///         if let Accepted::Receiver(receiver) = offer.accept()? {
-///             for delivery in &receiver {
-///                 let delivery = delivery?;
-///                 println!("{:?}", delivery.message()?.body()?);
-///                 delivery.accept()?;
-///             }
+///     let router = Router::new().with_address("jobs", work);
+///     while let Some((work, link)) = connection.next_routed(&router)? {
+///         // A link that is dropped is refused.
+///         if let OfferedLink::Receiver(link) = link {
+///             work(link.accept()?)?;
 ///         }
 ///     }
 ///     Ok::<(), amqp_blocking::Error>(())

@@ -46,6 +46,7 @@ pub mod proton {}
 /// [brokers]: crate::guide::brokers
 /// [cbs]: crate::policy::Cbs
 /// [correlator]: crate::policy::Correlator
+/// [router]: crate::policy::Router
 /// [selector]: crate::policy::Selector
 /// [limits]: crate::types::Limits
 /// [management]: crate::policy::Management

@@ -15,7 +15,7 @@ use crate::builders::{ReceiverBuilder, SenderBuilder};
 use crate::driver::Driver;
 use crate::host::HOST;
 use crate::redial::{self, Reached, StatusChanges};
-use crate::session::{Offer, OfferedSession, Session};
+use crate::session::{Offer, OfferedLink, OfferedSession, Session};
 #[cfg(feature = "tls")]
 use crate::tls;
 #[cfg(feature = "websocket")]

@@ -15,7 +15,7 @@
 //! | build and read messages | [`message::Message`], [`message::MessageView`] |
 //! | group work in a transaction | [`Session::transaction`], [`Transaction`] |
 //! | ask and answer | [`Connection::requester`], [`Connection::responder`] |
-//! | listen | [`Listener`], [`Acceptor`], [`Connection::next_session`], [`Session::next_link`] |
+//! | listen | [`Listener`], [`Acceptor`], [`Connection::next_routed`], [`Connection::next_session`], [`Session::next_link`] |
 //! | use a WebSocket, a proxy or another transport | [`Connection::open`], [`Connection::over`], the module `websocket` |
 //! | run a handler | [`Container`], [`handler::Handler`] |
 //! | open a lost connection again | [`ConnectionOptions::with_reconnect`], [`Connection::status`] |

@@ -10,24 +10,25 @@ use crate::tcp::Tcp;
 /// Accepts TCP connections of clients.
 ///
 /// ```no_run
-/// use amqp_tokio::{Listener, OfferedLink};
+/// use amqp_tokio::policy::Router;
+/// use amqp_tokio::{Listener, OfferedLink, Receiver, Result};
 ///
-/// # async fn serve() -> amqp_tokio::Result<()> {
+/// async fn work(jobs: Receiver) -> Result<()> {
+///     jobs.for_each(8, async |job| job.message().map(drop)).await
+/// }
+///
+/// # async fn serve() -> Result<()> {
 /// let listener = Listener::bind("127.0.0.1:5672").await?;
 /// loop {
 ///     let incoming = listener.accept().await?;
 ///     tokio::spawn(async move {
 ///         // A slow client keeps no other waiting.
 ///         let connection = incoming.open().await?;
-///         while let Some(session) = connection.next_session().await? {
-///             let session = session.accept()?;
-///             while let Some(link) = session.next_link().await? {
-///                 if let OfferedLink::Receiver(link) = link {
-///                     let receiver = link.accept()?;
-///                     while let Some(delivery) = receiver.recv().await? {
-///                         println!("{:?}", delivery.message()?.body()?);
-///                     }
-///                 }
+///         let router = Router::new().with_address("jobs", work);
+///         while let Some((work, link)) = connection.next_routed(&router).await? {
+///             // A link that is dropped is refused.
+///             if let OfferedLink::Receiver(link) = link {
+///                 tokio::spawn(work(link.accept()?));
 ///             }
 ///         }
 ///         Ok::<(), amqp_tokio::Error>(())

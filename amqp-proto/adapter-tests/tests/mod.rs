@@ -24,6 +24,7 @@ mod refusals;
 mod reopening;
 mod requests;
 mod resumption;
+mod routing;
 mod served_termini;
 mod sockets;
 mod strangers;

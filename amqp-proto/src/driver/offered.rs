@@ -13,6 +13,7 @@ use super::state::State;
 use super::wake::Wake;
 use crate::client::{Error, Result};
 use crate::config::{ReceiverOptions, SenderOptions, SessionOptions};
+use crate::policy::Router;
 use crate::types::{Key, LinkKey, Str};
 use crate::wire::{self, Attach, Begin, Source, Terminus};
 
@@ -65,6 +66,27 @@ impl<A: Adapter> Offer<A> {
             Self::Link(OfferedLink::Sender(link)) => Accepted::Sender(link.accept()?),
             Self::Link(OfferedLink::Receiver(link)) => Accepted::Receiver(link.accept()?),
         })
+    }
+
+    /// Returns a link with the handler of its address. A link without a handler is refused with `amqp:not-found`, and a
+    /// session is accepted with default options.
+    pub fn route<H>(self, router: &Router<H>) -> Option<(&H, OfferedLink<A>)> {
+        let link = match self {
+            Self::Link(link) => link,
+            Self::Session(session) => {
+                // A session that is over already has no links.
+                let _ = session.accept();
+                return None;
+            }
+        };
+        match router.route(&link.peer_attach()?) {
+            Ok(handler) => Some((handler, link)),
+            Err(error) => {
+                // A link that is over already needs no refusal.
+                let _ = link.refuse(error);
+                None
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod redial;
 mod redirect;
 mod referral;
 mod retries;
+mod router;
 mod selector;
 mod termini;
 mod transient;
@@ -35,6 +36,7 @@ pub use redial::{GiveUp, Redial, RedialStep};
 pub use redirect::Redirect;
 pub use referral::{Dialable, Referral};
 pub use retries::Retries;
+pub use router::Router;
 pub use selector::{
     Candidate, Field, HeaderField, PropertiesField, Selector, SelectorError, SelectorErrorKind,
 };

@@ -156,6 +156,28 @@ macro_rules! __connection {
                 $crate::driver::skin::wait!($($async)? $crate::driver::Connection::next_offer(self))
             }
 
+            /// Waits for the next link of the peer whose address has a handler, on any session, and returns both; `None` if
+            /// the connection has ended without an error.
+            ///
+            /// Sessions are accepted with default options. Links without a handler are refused with `amqp:not-found`. The
+            /// options must accept offers, as the options of a [`Listener`](crate::Listener) do.
+            ///
+            /// # Errors
+            ///
+            /// The end of the connection, if it was an error.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future takes no link.")]
+            pub $($async)? fn next_routed<'a, H>(
+                &self,
+                router: &'a $crate::policy::Router<H>,
+            ) -> $crate::client::Result<Option<(&'a H, OfferedLink)>> {
+                while let Some(offer) = $crate::driver::skin::call!($($async)? self.next_offer())? {
+                    if let Some(routed) = offer.route(router) {
+                        return Ok(Some(routed));
+                    }
+                }
+                Ok(None)
+            }
+
             /// Closes the connection, and waits until the peer has closed it, too. Sent messages are written before the
             /// close. Returns `Ok` if the connection had ended without an error.
             ///
