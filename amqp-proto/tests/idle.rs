@@ -257,3 +257,21 @@ fn c_idle_04_nothing_but_empty_frames() {
     assert_eq!(said.replace(EMPTY, ""), "");
     assert!((4..=8).contains(&(said.len() / EMPTY.len())));
 }
+
+/// C-IDLE-04: another thread's empty frames come later than the engine's own, and in time for the peer: five eighths of its
+/// time-out after the last octets. Without a time-out, and after the close, there are none.
+#[test]
+fn c_idle_04_a_thread_beside_the_engine_knows_when_to_write() {
+    for (timeout, expected) in [(None, None), (Some(1_000), Some(625)), (Some(60_000), Some(37_500))] {
+        let opened = open("p").nulls(3);
+        let mut wire =
+            Wire::opened_by(Options::new("s"), timeout.map_or(opened.clone(), |millis| opened.uint(millis)));
+        assert_eq!(wire.engine.heartbeat_interval(), expected.map(Duration::from_millis));
+        if let Some((at, why)) = wire.engine.next_deadline() {
+            assert_eq!(why, Deadline::Heartbeat);
+            assert!(at - wire.now < wire.engine.heartbeat_interval().unwrap());
+        }
+        wire.engine.close();
+        assert_eq!(wire.engine.heartbeat_interval(), None);
+    }
+}

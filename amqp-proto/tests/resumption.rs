@@ -847,3 +847,56 @@ fn maps_without_end_are_given_up() {
         assert!(lines.iter().any(|line| line.contains("amqp:resource-limit-exceeded")), "{lines:?}");
     }
 }
+
+/// T-RES-14 [2.6.5] [2.6.13]: the detach between two rounds has no error; one with an error ends the link.
+#[test]
+fn t_res_14_an_error_ends_the_rounds() {
+    for error in [None, Some("amqp:internal-error")] {
+        let mut wire = Wire::begun();
+        let ours = state(true, &[taken(1, "40"), taken(2, "40")]);
+        wire.session().resume_receiver(ours, ReceiverOptions::from("a")).unwrap();
+        wire.octets();
+        wire.peer_sends(peer_attach_with(false, "40", "40", &map(&[(11, "40")]), true));
+        wire.events();
+        wire.octets();
+        wire.peer_sends(match error {
+            Some(condition) => detach(0, false).null().error(condition),
+            None => detach(0, false),
+        });
+        let lines = wire.lines();
+        assert_eq!(lines.iter().any(|line| line.contains("attach {")), error.is_none(), "{lines:?}");
+        let events = wire.events();
+        let is_over = events.iter().any(|event| matches!(event, Event::LinkDetached { .. }));
+        assert_eq!(is_over, error.is_some(), "{events:?}");
+    }
+}
+
+/// [2.6.13]: an application that keeps its messages itself puts them into the state of a sender; that of a receiver has none.
+#[test]
+fn messages_are_put_into_the_state_of_a_sender() {
+    let tag = |octet: u8| DeliveryTag::new(&[octet]).unwrap();
+    let payload = || amqp_proto::message::Payload::from(bytes::Bytes::from(message()));
+    let mut sender = state(false, &[saved(1, "40", "40", None, false)]);
+    assert_eq!((sender.octets(), sender.footprint()), (0, 256));
+    assert!(sender.set_message(&tag(1), payload()) && !sender.set_message(&tag(2), payload()));
+    assert!(sender.add_message(tag(2), payload()) && !sender.add_message(tag(2), payload()));
+    let octets = 2 * message().len() as u64;
+    assert_eq!((sender.octets(), sender.footprint()), (octets, octets + 512));
+    let shown: Vec<_> = sender.deliveries().iter().map(|one| (one.tag(), one.message_format())).collect();
+    assert_eq!(shown, [(tag(1), 0), (tag(2), 0)]);
+    assert!(sender.deliveries().iter().all(|one| one.message() == Some(&payload())));
+    assert!(
+        sender.deliveries().iter().all(|one| one.local_state().is_none() && one.remote_state().is_none())
+    );
+    assert!(sender.forget(&tag(1)) && !sender.forget(&tag(1)));
+    sender.drop_messages();
+    assert_eq!((sender.octets(), sender.footprint()), (0, 256));
+
+    let mut receiver = state(true, &[taken(1, "40")]);
+    assert!(!receiver.set_message(&tag(1), payload()) && !receiver.add_message(tag(2), payload()));
+    assert!(
+        receiver.set_outcome(&tag(1), Outcome::Accepted) && !receiver.set_outcome(&tag(1), Outcome::Released)
+    );
+    assert!(!receiver.set_outcome(&tag(2), Outcome::Accepted));
+    assert_eq!(receiver.deliveries()[0].local_state(), Some(&Outcome::Accepted.into()));
+}

@@ -287,19 +287,23 @@ fn t_disp_03_a_range_that_wraps() {
 /// T-DISP-02: the role of a disposition selects the direction, when both directions use the same ids.
 #[test]
 fn t_disp_02_the_role_is_the_speakers() {
-    let mut wire = Wire::begun();
-    let out = wire.sender(SenderOptions::new(), 9);
-    let inbox = wire.receiver_on(1, "in", ReceiverOptions::new());
-    let delivery = wire.engine.sender(out).unwrap().send("x").unwrap();
-    wire.peer_sends(transfer(1, 0, b"t").payload("y"));
-    let Event::Message { delivery: taken, .. } = wire.event() else { panic!() };
-    wire.peer_sends(disposition(false, 0, None).boolean(true));
-    let updated = Event::Updated { link: inbox.into(), delivery: taken, state: None, settled: true };
-    assert_eq!(wire.events(), [updated]);
-    // A settled message can still be received.
-    assert!(wire.engine.receiver(inbox).unwrap().receive().unwrap().is_settled());
-    wire.peer_sends(accepted(0, None));
-    assert_eq!(wire.events(), [told(out, delivery)]);
+    for state in ["40", ACCEPTED] {
+        let mut wire = Wire::begun();
+        let out = wire.sender(SenderOptions::new(), 9);
+        let inbox = wire.receiver_on(1, "in", ReceiverOptions::new());
+        let delivery = wire.engine.sender(out).unwrap().send("x").unwrap();
+        wire.peer_sends(transfer(1, 0, b"t").payload("y"));
+        let Event::Message { delivery: taken, .. } = wire.event() else { panic!() };
+        wire.peer_sends(disposition(false, 0, None).boolean(true).raw(state));
+        let [Event::Updated { link, delivery: updated, settled: true, .. }] = wire.events()[..] else {
+            panic!()
+        };
+        assert_eq!((link, updated), (inbox.into(), taken));
+        // A settled message can still be received.
+        assert!(wire.engine.receiver(inbox).unwrap().receive().unwrap().is_settled());
+        wire.peer_sends(accepted(0, None));
+        assert_eq!(wire.events(), [told(out, delivery)]);
+    }
 }
 
 /// T-DISP-08, M-SRC-10, T-DISP-19: settled without a state, or with a state that is no outcome: the source's default

@@ -222,3 +222,50 @@ fn numbers_with_a_meaning_are_numbers() {
     assert_eq!(u16::from(Channel::from(7)), 7);
     assert_eq!(Moment::from_millis(7).to_string(), "7 ms");
 }
+
+/// Every fault of octets is told in words, with the clause that they break.
+#[test]
+fn faults_of_octets_are_told_with_their_clause() {
+    use amqp_proto::codec::{DecodeErrorKind as Kind, LimitKind};
+    for (kind, text, clause) in [
+        (Kind::Truncated, "the octets end inside a value", "[1.2]"),
+        (Kind::Constructor(0x3f), "unassigned constructor 0x3f", "[1.2]"),
+        (Kind::Boolean(2), "boolean octet 0x02 is neither 0 nor 1", "[1.6.2]"),
+        (Kind::Char(0xd800), "char 0x0000d800 is no Unicode scalar value", "[1.6.16]"),
+        (Kind::Utf8, "string is not UTF-8", "[1.6.20]"),
+        (Kind::Ascii, "symbol is not ASCII", "[1.6.21]"),
+        (Kind::Size, "the size and the items disagree", "[1.2.3]"),
+        (Kind::Count, "the count is more than the size has room for", "[1.2.3]"),
+        (Kind::OddMap, "map with an odd number of items", "[1.6.23]"),
+        (Kind::DuplicateKey, "map with the same key twice", "[1.6.23]"),
+        (Kind::Limit(LimitKind::Depth), "this end's limit on depth is exceeded", "[1.2]"),
+        (Kind::Limit(LimitKind::Elements), "this end's limit on elements is exceeded", "[1.2]"),
+        (
+            Kind::Limit(LimitKind::ZeroWidthElements),
+            "this end's limit on zero-width elements is exceeded",
+            "[1.2]",
+        ),
+        (Kind::Limit(LimitKind::ValueOctets), "this end's limit on value octets is exceeded", "[1.2]"),
+        (Kind::Limit(LimitKind::Sections), "this end's limit on sections is exceeded", "[3.2]"),
+        (Kind::Trailing, "octets are left over", "[2.3.2]"),
+        (Kind::Expected("open"), "open expected", "[1.4]"),
+        (Kind::Descriptor, "descriptor out of place", "[1.4]"),
+        (Kind::TooManyFields, "more fields than the type has", "[1.4]"),
+        (Kind::Missing, "mandatory field missing", "[1.4]"),
+        (Kind::Choice("role"), "the value is not a role", "[1.3.5]"),
+        (Kind::TooLong, "more than 32 octets", "[2.8.7]"),
+        (Kind::NotAllowed("fields"), "key or value not allowed in fields", "[1.6.23]"),
+        (Kind::FrameSize(7), "the frame size 7 is less than the 8 octets of a frame header", "[2.3.1]"),
+        (Kind::FrameTooLarge { size: 9, limit: 8 }, "the frame size 9 exceeds the limit of 8", "[2.7.1]"),
+        (Kind::DataOffset(1), "the data offset 1 lies outside the frame", "[2.3.1]"),
+        (Kind::FrameType(9), "unknown frame type 9", "[2.3.1]"),
+        (Kind::EmptySaslFrame, "empty SASL frame", "[5.3.1]"),
+        (Kind::ProtocolHeader, "not a protocol header", "[2.2]"),
+        (Kind::SectionOrder, "message section out of order or repeated", "[3.2]"),
+        (Kind::BodyMix, "body sections of different kinds", "[3.2]"),
+    ] {
+        assert_eq!((kind.to_string().as_str(), kind.clause()), (text, clause));
+    }
+    let error = Value::decode(&mut Bytes::from_static(&[0x56, 2]), &Limits::DEFAULT).unwrap_err();
+    assert_eq!(error.to_string(), "boolean octet 0x02 is neither 0 nor 1 at offset 1 [1.6.2]");
+}
