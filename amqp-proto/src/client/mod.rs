@@ -30,6 +30,8 @@ mod terminus_store;
 mod tls;
 #[cfg(feature = "tls")]
 mod tls_layer;
+#[cfg(feature = "tls")]
+mod tls_provider;
 mod unreachable;
 #[cfg(feature = "websocket")]
 mod websocket;

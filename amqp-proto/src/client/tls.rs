@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
@@ -16,6 +16,7 @@ use x509_cert::der::Decode;
 
 use super::error::Result;
 use super::peer::Peer;
+use super::tls_provider::default_provider;
 use crate::sasl::TransportSecurity;
 use crate::types::Str;
 
@@ -166,7 +167,7 @@ pub struct ClientTlsBuilder {
 
 impl ClientTlsBuilder {
     /// Sets the provider of cryptography. Default: the one that the program has installed as rustls's default, else
-    /// ring.
+    /// that of the feature `aws-lc-rs`, else that of the feature `ring`.
     #[must_use]
     pub fn with_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
@@ -220,10 +221,10 @@ impl ClientTlsBuilder {
     /// # Errors
     ///
     /// [`Error::Io`](super::Error::Io) if a trusted certificate is malformed, if the certificate and the key do not
-    /// match, or if the provider of cryptography has no cipher suite.
+    /// match, if there is no provider of cryptography, or if the provider has no cipher suite.
     pub fn build(self) -> Result<ClientTls> {
         let system = (self.trusted.is_empty() && self.verifier.is_none()).then(Arc::default);
-        let config = ClientConfig::builder_with_provider(self.provider.unwrap_or_else(provider))
+        let config = ClientConfig::builder_with_provider(provider(self.provider)?)
             .with_safe_default_protocol_versions()
             .map_err(refused)?;
         let config = match self.verifier {
@@ -315,7 +316,7 @@ pub struct ServerTlsBuilder {
 
 impl ServerTlsBuilder {
     /// Sets the provider of cryptography. Default: the one that the program has installed as rustls's default, else
-    /// ring.
+    /// that of the feature `aws-lc-rs`, else that of the feature `ring`.
     #[must_use]
     pub fn with_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
@@ -352,10 +353,10 @@ impl ServerTlsBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](super::Error::Io) if the certificate and the key do not match, if a certificate is malformed, or
-    /// if the provider of cryptography has no cipher suite.
+    /// [`Error::Io`](super::Error::Io) if the certificate and the key do not match, if a certificate is malformed, if
+    /// there is no provider of cryptography, or if the provider has no cipher suite.
     pub fn build(self) -> Result<ServerTls> {
-        let provider = self.provider.unwrap_or_else(provider);
+        let provider = provider(self.provider)?;
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(refused)?;
@@ -443,10 +444,11 @@ impl fmt::Display for TlsFailure {
 
 impl std::error::Error for TlsFailure {}
 
-/// Returns the provider that the program has installed, else ring.
-fn provider() -> Arc<CryptoProvider> {
-    let installed = CryptoProvider::get_default().cloned();
-    installed.unwrap_or_else(|| Arc::new(ring::default_provider()))
+/// Returns the provider that is given, else the default one.
+fn provider(given: Option<Arc<CryptoProvider>>) -> io::Result<Arc<CryptoProvider>> {
+    given.or_else(default_provider).ok_or_else(|| {
+        refused("no provider of cryptography: enable the feature `ring` or `aws-lc-rs`, or set a provider")
+    })
 }
 
 fn certificates(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
