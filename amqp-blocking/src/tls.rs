@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use amqp_proto::client::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, TlsLayer, tls_failure};
+use amqp_proto::client::{
+    Acceptor, ConnectionOptions, Peer, Result, ServerTls, TlsHeaders, TlsLayer, tls_failure,
+};
+use amqp_proto::driver;
 use amqp_proto::sasl::TransportSecurity;
 
 use crate::host;
@@ -51,7 +54,8 @@ pub(crate) fn connect<T: Transport>(
     options: &ConnectionOptions,
 ) -> Result<Secured<T>> {
     let (tls, span) = (options.client_tls(host::system_roots)?.connect(host)?, options.open_timeout());
-    Secured::begin(transport, tls.into(), span).map_err(|error| options.tls_failure(error).into())
+    let secured = Secured::begin(transport, options.tls_headers(), tls.into(), span);
+    secured.map_err(|error| options.tls_failure(error).into())
 }
 
 /// Handshakes as a server, and reads the identity in the client's certificate.
@@ -61,8 +65,8 @@ pub(crate) fn accept<T: Transport>(
     acceptor: &Acceptor,
 ) -> Result<(Secured<T>, Peer)> {
     let address = transport.peer_addr();
-    let secured = Secured::begin(transport, tls.accept()?.into(), acceptor.options().open_timeout());
-    let secured = secured.map_err(tls_failure)?;
+    let (tls, span) = (tls.accept()?, acceptor.options().open_timeout());
+    let secured = Secured::begin(transport, acceptor.tls_headers(), tls.into(), span).map_err(tls_failure)?;
     let peer = lock(&secured.session.tls).peer();
     Ok((secured, peer.with_address(address)))
 }
@@ -72,15 +76,24 @@ impl<T: Transport> Secured<T> {
         Self { transport, session, input: vec![0; BUFFER], from: 0, to: 0 }
     }
 
-    fn begin(mut transport: T, mut tls: TlsLayer, longest: Option<Duration>) -> io::Result<Self> {
-        let (begun, is_late) = guarded(&mut transport, longest, |transport| handshake(&mut tls, transport))?;
+    fn begin(
+        mut transport: T,
+        mut headers: TlsHeaders,
+        mut tls: TlsLayer,
+        longest: Option<Duration>,
+    ) -> io::Result<Self> {
+        let (begun, is_late) = guarded(&mut transport, longest, |transport| {
+            exchange(transport, &mut headers)?;
+            let taken = tls.handshake(headers.early());
+            handshake(&mut tls, transport, taken)
+        })?;
         match begun {
             Ok(()) if !is_late => {
                 let session = Session { output: Mutex::default(), tls: Mutex::new(tls) };
                 Ok(Self::new(transport, Arc::new(session)))
             }
             Err(error) if !is_late => {
-                // The peer should get the alert before the transport closes.
+                // The peer should get the header or the alert before the transport closes.
                 let _ = transport.shutdown(Shutdown::Write);
                 let _ = guarded(&mut transport, Some(SHORT_LINGER), |transport| {
                     let mut space = [0; 1024];
@@ -96,9 +109,15 @@ impl<T: Transport> Secured<T> {
     }
 }
 
-/// Completes the handshake. After a failure, writes the alert for the peer.
-fn handshake(tls: &mut TlsLayer, transport: &mut (impl Read + Write)) -> io::Result<()> {
-    let (mut output, mut space, mut taken) = (Output::default(), [0; HANDSHAKE], Ok(()));
+driver::skin::tls_headers!(; Read + Write);
+
+/// Completes the handshake, of which octets were taken. After a failure, writes the alert for the peer.
+fn handshake(
+    tls: &mut TlsLayer,
+    transport: &mut (impl Read + Write),
+    mut taken: io::Result<()>,
+) -> io::Result<()> {
+    let (mut output, mut space) = (Output::default(), [0; HANDSHAKE]);
     loop {
         output.fill(tls)?;
         let written = output.write(transport).and_then(|()| transport.flush());

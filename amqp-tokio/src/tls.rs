@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use amqp_proto::client::{Acceptor, ConnectionOptions, Peer, Result, ServerTls, tls_failure};
+use amqp_proto::driver;
 use amqp_proto::sasl::TransportSecurity;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -20,7 +21,7 @@ pub(crate) type Secured = client::TlsStream<tokio::net::TcpStream>;
 
 /// Handshakes as a client, and verifies that the server is this host.
 pub(crate) async fn connect<S>(
-    stream: S,
+    mut stream: S,
     peer: &Peer,
     host: &str,
     options: &ConnectionOptions,
@@ -29,7 +30,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let tls = options.client_tls(host::system_roots)?;
-    let connecting = TlsConnector::from(tls.config().clone()).connect(tls.name(host)?, stream);
+    let name = tls.name(host)?;
+    let connecting = async {
+        exchange(&mut stream, &mut options.tls_headers()).await?;
+        TlsConnector::from(tls.config().clone()).connect(name, stream).await
+    };
     let connected = within(end_of(options.open_timeout()), late(), connecting).await;
     let stream = connected.map_err(|error| options.tls_failure(error))?;
     Ok((stream, Peer::new(TransportSecurity::Encrypted).with_address(peer.address())))
@@ -37,7 +42,7 @@ where
 
 /// Handshakes as a server, and reads the identity in the client's certificate.
 pub(crate) async fn accept<S>(
-    stream: S,
+    mut stream: S,
     peer: &Peer,
     tls: &ServerTls,
     acceptor: &Acceptor,
@@ -45,8 +50,15 @@ pub(crate) async fn accept<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let accepting = TlsAcceptor::from(tls.config().clone()).accept(stream).into_fallible();
-    let accepting = async { accepting.await.map_err(|(error, stream)| (error, Some(stream))) };
+    let accepting = async {
+        let mut headers = acceptor.tls_headers();
+        if let Err(error) = exchange(&mut stream, &mut headers).await {
+            return Err((error, Some(stream)));
+        }
+        let accepting = TlsAcceptor::from(tls.config().clone());
+        let accepting = accepting.accept_with(stream, |tls| headers.pass_on(tls)).into_fallible();
+        accepting.await.map_err(|(error, stream)| (error, Some(stream)))
+    };
     match within(end_of(acceptor.options().open_timeout()), (late(), None), accepting).await {
         Ok(stream) => {
             let known = ServerTls::peer(stream.get_ref().1).with_address(peer.address());
@@ -60,6 +72,8 @@ where
         }
     }
 }
+
+driver::skin::tls_headers!(async; AsyncRead + AsyncWrite + Unpin);
 
 fn late() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "the peer does not answer, perhaps it does not speak TLS")

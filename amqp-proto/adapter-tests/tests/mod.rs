@@ -33,6 +33,8 @@ mod survivors;
 mod termini;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_headers;
 mod trace;
 mod transactions;
 mod turns;

@@ -170,7 +170,7 @@ async fn one_speaks_tls_and_the_other_does_not() {
     let (port, taken) = taking(server(&authority.issue("localhost"))).await;
     let error = Connection::open(&format!("amqp://localhost:{port}")).await.unwrap_err();
     assert!(matches!(error, Error::Connection(_)), "{error}");
-    assert!(error.to_string().contains("it seems to speak TLS"), "{error}");
+    assert!(error.to_string().contains("the peer speaks TLS 1.0.0"), "{error}");
     assert!(taken.join().await.unwrap().unwrap_err().to_string().contains("does not speak TLS"));
 }
 
@@ -289,7 +289,7 @@ async fn containers_at_both_ends() {
 
     for (url, options, words) in [
         (url, trusting(&Authority::new()), "UnknownIssuer"),
-        (in_the_clear, ConnectionOptions::new(), "it seems to speak TLS"),
+        (in_the_clear, ConnectionOptions::new(), "the peer speaks TLS 1.0.0"),
     ] {
         let lonely = Lonely { url, ..Lonely::default() };
         let lonely = Container::new(lonely).with_options(options).run().await.unwrap();

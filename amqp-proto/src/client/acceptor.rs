@@ -12,6 +12,8 @@ use super::peer::Peer;
 use super::terminus_store::TerminusStore;
 #[cfg(feature = "tls")]
 use super::tls::ServerTls;
+#[cfg(feature = "tls")]
+use super::tls_headers::TlsHeaders;
 #[cfg(feature = "websocket")]
 use super::websocket::WebSocketOptions;
 use crate::connection::Connection;
@@ -103,7 +105,8 @@ impl Acceptor {
         self
     }
 
-    /// Requires TLS of clients.
+    /// Requires TLS of clients, after a protocol header that asks for it [5.2] or from the first octet [5.2.1]. A client
+    /// that sends another header is told so by the header of TLS.
     #[cfg(feature = "tls")]
     pub fn with_tls(mut self, tls: ServerTls) -> Self {
         self.tls = Some(tls);
@@ -114,6 +117,12 @@ impl Acceptor {
     #[cfg(feature = "tls")]
     pub fn server_tls(&self) -> Option<&ServerTls> {
         self.tls.as_ref()
+    }
+
+    /// Returns the exchange of headers before TLS. There is none before a WebSocket.
+    #[cfg(feature = "tls")]
+    pub fn tls_headers(&self) -> TlsHeaders {
+        if self.needs_websocket() { TlsHeaders::none() } else { TlsHeaders::server() }
     }
 
     /// Returns `true` if the server requires TLS; a driver without TLS must then accept no connection.

@@ -29,6 +29,8 @@ mod terminus_store;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "tls")]
+mod tls_headers;
+#[cfg(feature = "tls")]
 mod tls_layer;
 #[cfg(feature = "tls")]
 mod tls_provider;
@@ -71,6 +73,8 @@ pub use terminus_store::TerminusStore;
 pub(crate) use terminus_store::{Attachment, Claim};
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder, SystemRoots, tls_failure};
+#[cfg(feature = "tls")]
+pub use tls_headers::TlsHeaders;
 #[cfg(feature = "tls")]
 pub use tls_layer::TlsLayer;
 pub use unreachable::unreachable;

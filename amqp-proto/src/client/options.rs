@@ -14,6 +14,8 @@ use super::peer::Peer;
 use super::terminus_store::TerminusStore;
 #[cfg(feature = "tls")]
 use super::tls::{ClientTls, SystemRoots};
+#[cfg(feature = "tls")]
+use super::tls_headers::TlsHeaders;
 #[cfg(feature = "websocket")]
 use super::websocket::WebSocketOptions;
 use crate::config::Options;
@@ -68,6 +70,8 @@ pub struct ConnectionOptions {
     termini: Option<Arc<TerminusStore>>,
     #[cfg(feature = "tls")]
     tls: Option<ClientTls>,
+    #[cfg(feature = "tls")]
+    tls_header: bool,
     #[cfg(feature = "websocket")]
     websocket: WebSocketOptions,
 }
@@ -112,6 +116,8 @@ impl Default for ConnectionOptions {
             termini: None,
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "tls")]
+            tls_header: false,
             #[cfg(feature = "websocket")]
             websocket: WebSocketOptions::new(),
         }
@@ -309,6 +315,18 @@ impl ConnectionOptions {
         self
     }
 
+    /// Sets whether a client asks for TLS by a protocol header [5.2], as servers take it that speak AMQP with TLS and
+    /// without on one port: `amqps://localhost:5672`. Default `false`: the first octet is one of TLS [5.2.1], as port
+    /// 5671 has it.
+    ///
+    /// Only connections that use TLS have such a header, and none over a WebSocket. If the server answers with another
+    /// header, the connection fails; it never goes on unencrypted.
+    #[cfg(feature = "tls")]
+    pub fn with_tls_header(mut self, tls_header: bool) -> Self {
+        self.tls_header = tls_header;
+        self
+    }
+
     /// Sets the options of WebSockets, for `ws://` and `wss://`. Other URLs use no WebSocket.
     #[cfg(feature = "websocket")]
     pub fn with_websocket(mut self, websocket: WebSocketOptions) -> Self {
@@ -330,6 +348,12 @@ impl ConnectionOptions {
     #[cfg(feature = "tls")]
     pub fn client_tls(&self, read: impl FnOnce() -> SystemRoots) -> Result<ClientTls> {
         self.tls.clone().map_or_else(ClientTls::system, Ok)?.with_system_roots(read)
+    }
+
+    /// Returns the exchange of headers before TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls_headers(&self) -> TlsHeaders {
+        if self.tls_header { TlsHeaders::client() } else { TlsHeaders::none() }
     }
 
     /// Marks an error as an error of TLS, and adds the URL, if there is one, and advice.
@@ -366,6 +390,7 @@ impl ConnectionOptions {
         }
         #[cfg(feature = "tls")]
         if address.is_encrypted() {
+            self.tls_header &= !address.is_websocket();
             return Ok(self.for_tls(address.hostname()));
         }
         self.hostname.get_or_insert_with(|| address.host().into());

@@ -14,7 +14,7 @@ pub(crate) struct Stranger {
 }
 
 impl Stranger {
-    const fn new(waits: bool, begins: &'static [u8], words: &'static str) -> Self {
+    pub(crate) const fn new(waits: bool, begins: &'static [u8], words: &'static str) -> Self {
         Self { begins, waits, words }
     }
 

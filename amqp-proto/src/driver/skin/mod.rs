@@ -14,6 +14,8 @@ mod receiver;
 mod receiver_set;
 mod requests;
 mod sender;
+#[cfg(feature = "tls")]
+mod tls;
 mod transaction;
 
 pub use builders::builder;
@@ -26,6 +28,8 @@ pub use receiver::receiver;
 pub use receiver_set::receiver_set;
 pub use requests::{requester, responder};
 pub use sender::{sender, sent};
+#[cfg(feature = "tls")]
+pub use tls::tls_headers;
 pub use transaction::{coordinator, transaction};
 
 /// Waits for what a handle of the driver returns.
