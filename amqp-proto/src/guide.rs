@@ -53,3 +53,6 @@ pub mod proton {}
 /// [trace-context]: crate::message::TraceContext
 #[doc = include_str!("../docs/SUPPORT.md")]
 pub mod support {}
+
+#[doc = include_str!("../docs/TYPES.md")]
+pub mod types {}

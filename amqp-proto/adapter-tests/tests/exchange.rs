@@ -4,6 +4,7 @@ use super::common::{link, next_receiver, next_session, pair, pair_with, receivin
 use crate::adapter::{self, both, spawn};
 use crate::amqp::config::{ReceiverOptions, SessionOptions};
 use crate::amqp::message::Message;
+use crate::amqp::proto::composite;
 use crate::amqp::types::{Symbol, TransactionId};
 use crate::amqp::wire::{
     AmqpError, Condition, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
@@ -12,6 +13,32 @@ use crate::amqp::{Acceptor, ConnectionOptions, Error, Origin, Outgoing};
 
 fn by_hand(prefetch: u32) -> ReceiverOptions {
     ReceiverOptions::new().with_prefetch(prefetch).with_auto_accept(false)
+}
+
+composite! {
+    /// A reading of a meter.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Reading: "com.example:reading:list", 0x4e20_0000_0001 {
+        meter: String,
+        watts: Option<f64>,
+    }
+}
+
+#[adapter::test]
+async fn a_composite_of_the_application_is_sent_and_received() {
+    let (sender, receiver, _ends) = link(ReceiverOptions::new().with_auto_accept(true)).await;
+    let reading = Reading { meter: "17".into(), watts: Some(2.5) };
+    let expected = reading.clone();
+    let receive = spawn(async move {
+        for _ in 0..2 {
+            let body = receiver.recv().await.unwrap().unwrap().message().unwrap().body().unwrap();
+            let read = body.read::<Reading>();
+            assert_eq!(read.ok(), body.as_str().is_none().then(|| expected.clone()));
+        }
+    });
+    assert_eq!(sender.send(reading).await.unwrap(), Outcome::Accepted);
+    assert_eq!(sender.send("no reading").await.unwrap(), Outcome::Accepted);
+    receive.join().await.unwrap();
 }
 
 #[adapter::test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::config::SendOptions;
 use crate::machine::SendError;
 use crate::message::{Body, Message, Payload};
-use crate::types::{DeliveryKey, DeliveryTag, List, Map, Str, TransactionId, Value};
+use crate::types::{Composite, DeliveryKey, DeliveryTag, List, Map, Str, TransactionId, Value};
 use crate::view::SenderMut;
 #[cfg(feature = "driver")]
 use crate::wire::MessageId;
@@ -207,6 +207,12 @@ impl From<&[u8]> for Outgoing {
 impl<const LEN: usize> From<&[u8; LEN]> for Outgoing {
     fn from(octets: &[u8; LEN]) -> Self {
         octets.as_slice().into()
+    }
+}
+
+impl<T: Composite> From<T> for Outgoing {
+    fn from(composite: T) -> Self {
+        Message::from(Body::from(composite)).into()
     }
 }
 

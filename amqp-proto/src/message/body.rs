@@ -4,7 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::types::{Described, List, Many, Map, Str, Symbol, Timestamp, Uuid, Value};
+use crate::types::{
+    Composite, Described, FromValue, List, Many, Map, Str, Symbol, Timestamp, Uuid, Value, WrongValue,
+};
 
 /// The body of a message: one of three forms, which do not mix [3.2].
 ///
@@ -105,6 +107,27 @@ impl Body {
             Self::Value(value) => Some(value),
             _ => None,
         }
+    }
+
+    /// Reads the value of the body as a Rust type, such as a [`Composite`] of the application.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongValue`] for a value of another type. A body that is no value is read as null.
+    ///
+    /// ```
+    /// use amqp_proto::message::Body;
+    ///
+    /// assert_eq!(Body::from(7_u32).read::<u32>(), Ok(7));
+    /// ```
+    pub fn read<T: FromValue>(&self) -> Result<T, WrongValue> {
+        T::from_value(self.as_value().unwrap_or(&Value::Null))
+    }
+}
+
+impl<T: Composite> From<T> for Body {
+    fn from(composite: T) -> Self {
+        Self::Value(composite.into())
     }
 }
 

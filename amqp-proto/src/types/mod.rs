@@ -5,10 +5,12 @@
 //! the floor above, [`codec`](crate::codec).
 
 mod array;
+mod composite;
 mod convert;
 mod described;
 #[cfg(any(feature = "jiff", feature = "chrono", feature = "uuid"))]
 mod foreign;
+mod from_value;
 mod items;
 mod key;
 mod limits;
@@ -29,7 +31,9 @@ mod value;
 mod walk;
 
 pub use array::{Array, WrongKind};
+pub use composite::{Composite, FieldReader};
 pub use described::Described;
+pub use from_value::{FromValue, WrongValue};
 pub use key::{DeliveryKey, LinkKey, ReceiverKey, SenderKey, SessionKey, TransactionKey};
 pub(crate) use limits::DecodingLimits;
 pub use limits::Limits;
