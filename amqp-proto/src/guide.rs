@@ -50,9 +50,13 @@ pub mod proton {}
 /// [selector]: crate::policy::Selector
 /// [limits]: crate::types::Limits
 /// [management]: crate::policy::Management
+/// [span-links]: crate::message::SpanLinks
 /// [trace-context]: crate::message::TraceContext
 #[doc = include_str!("../docs/SUPPORT.md")]
 pub mod support {}
+
+#[doc = include_str!("../docs/TRACES.md")]
+pub mod traces {}
 
 #[doc = include_str!("../docs/TYPES.md")]
 pub mod types {}

@@ -1,7 +1,7 @@
 //! The trace context of messages: where it is written and looked for, and texts that are none.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use amqp_proto::message::{Message, MessageView, ParseTraceparentError, TraceContext};
+use amqp_proto::message::{Message, MessageView, ParseTraceparentError, SpanLinks, TraceContext};
 use amqp_proto::types::{Limits, Value};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -106,4 +106,28 @@ fn a_message_without_a_context_has_none() {
     assert_context(&Message::from("job"), None);
     assert_context(&Message::from("job").with_property("traceparent", "00-"), None);
     assert_context(&Message::from("job").with_property("tracestate", "vendor=1"), None);
+}
+
+/// A batch is linked to each span once, in the order of the messages, and to no more than the limit.
+#[test]
+fn a_batch_has_a_link_for_each_span() {
+    let [one, other] = [parsed(PARENT), parsed(OTHER)];
+    let batch = [
+        Message::from("a").with_trace_context(&one),
+        Message::from("b"),
+        Message::from("c").with_trace_context(&other),
+        Message::from("d").with_trace_context(&one.clone().with_state("vendor=1")),
+    ];
+    let mut links: SpanLinks = batch.iter().filter_map(Message::trace_context).collect();
+    assert!(links.iter().eq([&one, &other]));
+    assert_eq!((links.to_string(), links.dropped()), (format!("{PARENT},{OTHER}"), 0));
+    assert_eq!((&links).into_iter().count(), 2);
+
+    let spans = (1..=200_u8).map(|span| TraceContext::new([1; 16], [span; 8], true).unwrap());
+    links.extend(spans.clone().chain(spans));
+    assert_eq!((links.iter().count(), links.dropped()), (128, 2 * (200 - 126)));
+    let mut few = SpanLinks::new().with_most(1);
+    few.extend([one.clone(), other]);
+    assert!(few.iter().eq([&one]));
+    assert_eq!((few.dropped(), SpanLinks::default().to_string()), (1, String::new()));
 }
