@@ -129,6 +129,7 @@ impl SourceEnd {
     /// Leaves a link that has ended in this state. Messages that are not in it return to the queue.
     pub(super) fn suspend(&mut self, state: &LinkState) {
         self.listening.queue.leave(self.taking.take(), None);
+        self.listening.suspend();
         self.news.clear();
         let mut held = std::mem::take(&mut self.sent);
         for (key, (stored, tag)) in std::mem::take(&mut self.unsettled) {

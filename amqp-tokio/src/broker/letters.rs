@@ -33,6 +33,8 @@ pub enum DeadLetterReason {
     NodeGone,
     /// The message has expired.
     Expired,
+    /// The message was the oldest of a subscription without a link, whose queue was full.
+    Overflow,
 }
 
 impl DeadLetterReason {
@@ -43,6 +45,7 @@ impl DeadLetterReason {
             Self::Undeliverable => "undeliverable",
             Self::NodeGone => "node-gone",
             Self::Expired => "expired",
+            Self::Overflow => "overflow",
         }
     }
 }

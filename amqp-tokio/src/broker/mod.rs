@@ -14,9 +14,10 @@
 //! - **Browsing**: a consumer of a queue with the distribution-mode `copy` gets a copy of each message, which stays in the
 //!   queue whatever the outcome is. Messages that other consumers have are not shown.
 //! - **Topics**, if the first link to an address asks for the capability `topic`. Every consumer gets each message
-//!   that arrives while it is attached. A topic is as slow as its slowest subscription.
+//!   that arrives while it is attached. A topic is as slow as the slowest link to it.
 //! - **Durable subscriptions**: a consumer of a topic whose source outlives the link, such as one with the expiry policy `never`,
-//!   gets what arrives meanwhile when it attaches its link again. A client ends the subscription when it closes the link
+//!   gets what arrives meanwhile when it attaches its link again. While a subscription has no link, it slows nobody down: when its
+//!   queue is full, its oldest messages of the lowest priority become dead letters. A client ends the subscription when it closes the link
 //!   rather than detaching it; an attach without a source finds the link for that.
 //! - **Shared subscriptions**, with the capability `shared`: the links of a client, or with `global` of all clients, that have the same
 //!   name up to a `|`, share the messages of a topic. One with the expiry policy `never` is durable, in number as many as
@@ -63,6 +64,7 @@
 //! ```
 
 mod arrival;
+mod attached;
 mod choice;
 mod consumer;
 mod ends;
@@ -256,14 +258,15 @@ pub struct BrokerBuilder {
 }
 
 impl BrokerBuilder {
-    /// Sets the most messages in a queue, with those that consumers have; at least 1. Default: 100,000.
+    /// Sets the most messages in a queue or in a subscription to a topic, with those that consumers have; at least 1.
+    /// Default: 100,000.
     #[must_use]
     pub fn with_depth(mut self, messages: usize) -> Self {
         self.bounds.messages = messages.max(1);
         self
     }
 
-    /// Sets the most octets of messages in a queue. An empty queue accepts any one message. Default: 64 MiB.
+    /// Sets the most octets of messages in a queue or in a subscription. An empty queue accepts any one message. Default: 64 MiB.
     #[must_use]
     pub fn with_queue_octets(mut self, octets: usize) -> Self {
         self.bounds.queue_octets = octets;
@@ -291,10 +294,11 @@ impl BrokerBuilder {
         self
     }
 
-    /// Sends the dead letters of a queue to another queue: the messages that are rejected there, or expire.
+    /// Sends the dead letters of a queue or topic to another queue: the messages that are rejected there, expire, or exceed
+    /// the bounds of a subscription without a link.
     ///
     /// They have the message-annotations `x-opt-dead-letter-queue`, the address of the queue;
-    /// `x-opt-dead-letter-reason`, which is `rejected` or `expired`; and from the error of a rejection
+    /// `x-opt-dead-letter-reason`, which is `rejected`, `expired` or `overflow`; and from the error of a rejection
     /// `x-opt-dead-letter-condition` and `x-opt-dead-letter-description`. They do not expire again. If the other queue is
     /// full, or a topic, they are [`Broker::dead_letters`].
     ///

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use amqp_proto::types::Str;
 use amqp_proto::wire::{AmqpError, Condition};
 
+use super::attached::Attached;
 use super::choice::Choice;
 use super::letters::{self, DeadLetterReason, Letters};
 use super::node::{Kind, Node, Use};
@@ -189,6 +190,11 @@ impl Nodes {
         }
     }
 
+    /// Makes dead letters of what exceeds the bounds of a subscription without a link.
+    pub(super) fn bury_overflow(self: &Arc<Self>, queue: &Queue) {
+        queue.overflow().into_iter().for_each(|stored| self.bury(stored, DeadLetterReason::Overflow));
+    }
+
     /// Makes dead letters of messages whose node has ended.
     pub(super) fn bury_all(&self, messages: Vec<Stored>) {
         for stored in messages {
@@ -210,7 +216,13 @@ impl Nodes {
                 return Err(AmqpError::new(Condition::NotImplemented).with_description(words));
             }
             let queue = Queue::numbered(Str::from(address.as_str()), Arc::clone(&self.quota), count);
-            return Ok(Listening { queue: Arc::new(queue), topic: None, share: None, _used: None });
+            return Ok(Listening {
+                queue: Arc::new(queue),
+                topic: None,
+                share: None,
+                attached: None,
+                _used: None,
+            });
         }
         self.listen_to(self.at(address, kind)?, choice)
     }
@@ -220,7 +232,7 @@ impl Nodes {
         let (queue, topic) = match &used.node {
             Node::Queue(queue) => (Arc::clone(queue), None),
             Node::Topic(topic) => {
-                let queue = Arc::new(self.queue_for(used.address.clone()));
+                let queue = Arc::new(Queue::subscription(used.address.clone(), Arc::clone(&self.quota)));
                 topic.subscribe(Arc::clone(&queue), choice.for_topic());
                 (queue, Some(Arc::clone(topic)))
             }
@@ -229,7 +241,7 @@ impl Nodes {
                 return Err(AmqpError::new(Condition::NotFound).with_description(words));
             }
         };
-        Ok(Listening { queue, topic, share: None, _used: Some(used) })
+        Ok(Listening { queue, topic, share: None, attached: None, _used: Some(used) })
     }
 
     /// Returns the queue at an address, without using it.
@@ -266,6 +278,8 @@ pub(super) struct Listening {
     topic: Option<Arc<Topic>>,
     /// The link's part in a shared subscription, whose queue this is.
     share: Option<Share>,
+    /// Counts the link, while it is attached.
+    attached: Option<Attached>,
     /// Keeps the node; `None` if the queue has no address.
     _used: Option<Use>,
 }
@@ -273,7 +287,8 @@ pub(super) struct Listening {
 impl Listening {
     /// Returns the same queue for a link that shares a subscription.
     pub(super) fn shared_by(&self, share: Share) -> Self {
-        Self { queue: Arc::clone(&self.queue), topic: None, share: Some(share), _used: None }
+        let queue = Arc::clone(&self.queue);
+        Self { queue, topic: None, share: Some(share), attached: None, _used: None }
     }
 
     /// Returns whether the queue is that of a shared subscription that outlives its links.
@@ -288,11 +303,17 @@ impl Listening {
         }
     }
 
-    /// Sets the connection of the link, which is attached again.
-    pub(super) fn resume(&self, connection: u64) {
+    /// Records that the link is attached over this connection.
+    pub(super) fn resume(&mut self, connection: u64) {
+        self.attached.get_or_insert_with(|| Attached::new(Arc::clone(&self.queue)));
         if let Some(topic) = &self.topic {
             topic.resume(&self.queue, connection);
         }
+    }
+
+    /// Records that the link is not attached.
+    pub(super) fn suspend(&mut self) {
+        self.attached = None;
     }
 
     /// Returns whether every listening link gets each message.

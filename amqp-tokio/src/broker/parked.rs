@@ -108,6 +108,7 @@ impl Posting {
                             expiry::watch(&used.nodes, &subscriber.queue);
                         }
                         drop(subscriber.queue.append(copy));
+                        used.nodes.bury_overflow(&subscriber.queue);
                     }
                 }
             }

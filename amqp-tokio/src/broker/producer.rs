@@ -181,7 +181,8 @@ impl Producer {
         stored
     }
 
-    /// Copies a message to each listening link that wants it. A topic is as slow as its slowest link.
+    /// Copies a message to each subscription that wants it. A topic is as slow as its slowest link; a subscription without
+    /// a link drops its oldest messages in place of that.
     async fn publish(&self, topic: &Topic, stored: &Stored) -> Outcome {
         let Some(subscribers) = topic.subscribers() else { return gone() };
         let mut outcome = Outcome::Accepted;
@@ -189,8 +190,10 @@ impl Producer {
             if !subscriber.wants(stored, &self.end.nodes.quota.limits) {
                 continue;
             }
-            if let Some(Pushed::Refused) = self.push(&subscriber.queue, stored.copy()).await {
-                outcome = no_room();
+            match self.push(&subscriber.queue, stored.copy()).await {
+                Some(Pushed::Refused) => outcome = no_room(),
+                Some(Pushed::Done) => self.end.nodes.bury_overflow(&subscriber.queue),
+                Some(Pushed::Gone(_)) | None => {}
             }
         }
         outcome

@@ -23,6 +23,8 @@ use super::waiters::{Ticket, Waiters};
 pub(super) struct Queue {
     pub(super) address: Str,
     quota: Arc<Quota>,
+    /// True if this is the queue of a subscription to a topic.
+    is_subscription: bool,
     state: Mutex<State>,
 }
 
@@ -43,6 +45,8 @@ struct State {
     /// The number of messages in the queue or with a consumer, and their octets.
     held: usize,
     octets: usize,
+    /// The number of links that are attached to it.
+    links: usize,
     /// The tasks that wait for messages, and for room.
     takers: Waiters,
     givers: Waiters,
@@ -105,6 +109,16 @@ impl State {
         self.messages.remove(at)
     }
 
+    /// Removes the oldest waiting message of the lowest priority.
+    fn remove_least(&mut self) -> Option<Stored> {
+        let last = self.messages.back()?.place;
+        let at = self.messages.partition_point(|stored| stored.place.rank < last.rank);
+        let stored = self.remove(at)?;
+        self.held = self.held.saturating_sub(1);
+        self.octets = self.octets.saturating_sub(stored.octets());
+        Some(stored)
+    }
+
     /// Returns the time, if messages may have expired.
     fn clock(&self) -> Option<Instant> {
         (!self.expiring.is_empty()).then(Instant::now)
@@ -145,13 +159,18 @@ impl State {
 
 impl Queue {
     pub(super) fn new(address: Str, quota: Arc<Quota>) -> Self {
-        Self { address, quota, state: Mutex::default() }
+        Self { address, quota, is_subscription: false, state: Mutex::default() }
+    }
+
+    /// Makes the queue of a subscription to a topic.
+    pub(super) fn subscription(address: Str, quota: Arc<Quota>) -> Self {
+        Self { address, quota, is_subscription: true, state: Mutex::default() }
     }
 
     /// Makes a queue of this number of messages, which are made on demand.
     pub(super) fn numbered(address: Str, quota: Arc<Quota>, count: u32) -> Self {
         let state = State { unmade: 0..count, ..State::default() };
-        Self { address, quota, state: Mutex::new(state) }
+        Self { address, quota, is_subscription: false, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -176,7 +195,8 @@ impl Queue {
         result
     }
 
-    /// Adds a message once there is room. An empty queue has room for every message.
+    /// Adds a message once there is room. An empty queue has room for every message, and a subscription without a link for
+    /// any number: [`overflow`](Self::overflow) takes what is too much.
     pub(super) fn poll_push(
         &self,
         message: &mut Option<Stored>,
@@ -185,7 +205,7 @@ impl Queue {
     ) -> Poll<Pushed> {
         let (poll, spent) = self.with(|state, wakes| {
             let octets = message.as_ref().map_or(0, Stored::octets);
-            if self.is_full(state, octets) && !state.is_gone {
+            if self.is_full(state, octets) && !state.is_gone && !self.is_idle(state) {
                 return (Poll::Pending, state.givers.wait(ticket, context.waker()));
             }
             let spent = ticket.take().and_then(|ticket| state.givers.leave(ticket));
@@ -210,6 +230,43 @@ impl Queue {
         let bounds = &self.quota.bounds;
         state.held > 0
             && (state.held >= bounds.messages || state.octets.saturating_add(octets) > bounds.queue_octets)
+    }
+
+    /// Returns true if this is a subscription without a link, which delays nobody.
+    fn is_idle(&self, state: &State) -> bool {
+        self.is_subscription && state.links == 0
+    }
+
+    /// Removes what exceeds the bounds, if this is a subscription without a link: the oldest messages of its lowest
+    /// priority.
+    pub(super) fn overflow(&self) -> Vec<Stored> {
+        let bounds = &self.quota.bounds;
+        self.with(|state, _| {
+            let mut removed = Vec::new();
+            while self.is_idle(state)
+                && state.held > 1
+                && (state.held > bounds.messages || state.octets > bounds.queue_octets)
+                && let Some(stored) = state.remove_least()
+            {
+                removed.push(stored);
+            }
+            removed
+        })
+    }
+
+    /// Counts a link that is attached.
+    pub(super) fn attach(&self) {
+        self.with(|state, _| state.links += 1);
+    }
+
+    /// Counts a link that is attached no more. If it was the last of a subscription, nobody waits for room there.
+    pub(super) fn detach(&self) {
+        self.with(|state, wakes| {
+            state.links = state.links.saturating_sub(1);
+            if self.is_idle(state) {
+                state.givers.wake_all(wakes);
+            }
+        });
     }
 
     /// Adds a message if there is room, and returns something if it was added.
