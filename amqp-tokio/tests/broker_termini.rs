@@ -113,29 +113,98 @@ fn lifetime(policy: LifetimePolicy) -> Fields {
     [(LifetimePolicy::KEY, policy)].into_iter().collect()
 }
 
-/// [3.5.9] A dynamic node ends with its link, and its properties say so.
+/// [3.5.9] A dynamic node has the lifetime that is asked for, by default that of its link, and its properties say so.
 #[tokio::test]
 #[adapter_tests::bounded]
 async fn m_dyn_lifetimes_of_dynamic_nodes_are_announced() {
     let broker = Broker::new().unwrap();
     let connection = connect(&broker).await;
-    let asks =
-        |properties| Source { dynamic: true, dynamic_node_properties: properties, ..Source::default() };
-    for policy in LifetimePolicy::ALL {
-        let asked = connection.receiver("").with_source(asks(lifetime(policy))).await;
-        if policy == LifetimePolicy::DeleteOnClose {
-            assert!(asked.is_ok());
-            continue;
-        }
-        assert_refused(&asked.unwrap_err(), Condition::NotImplemented, policy.schema().symbol);
+    let source =
+        |dynamic_node_properties| Source { dynamic: true, dynamic_node_properties, ..Source::default() };
+    let target =
+        |dynamic_node_properties| Target { dynamic: true, dynamic_node_properties, ..Target::default() };
+    let default = (Fields::default(), lifetime(LifetimePolicy::DeleteOnClose));
+    for (asked, granted) in
+        LifetimePolicy::ALL.map(|policy| (lifetime(policy), lifetime(policy))).into_iter().chain([default])
+    {
+        let receiver = connection.receiver("").with_source(source(asked.clone())).await.unwrap();
+        assert_eq!(receiver.peer_attach().unwrap().source.unwrap().dynamic_node_properties, granted);
+        let sender = connection.sender("").with_target(target(asked)).await.unwrap();
+        let Terminus::Target(found) = *sender.peer_attach().unwrap().target.unwrap() else {
+            panic!("a node")
+        };
+        assert_eq!(found.dynamic_node_properties, granted);
+        receiver.close().await.unwrap();
+        sender.close().await.unwrap();
     }
-    let receiver = connection.receiver("").with_source(asks(Fields::default())).await.unwrap();
-    let granted = receiver.peer_attach().unwrap().source.unwrap();
-    assert_eq!(granted.dynamic_node_properties, lifetime(LifetimePolicy::DeleteOnClose));
-    let target = Target { dynamic: true, ..Target::default() };
-    let target = Target { dynamic_node_properties: lifetime(LifetimePolicy::DeleteOnNoLinks), ..target };
-    let error = connection.sender("").with_target(target).await.unwrap_err();
-    assert_refused(&error, Condition::NotImplemented, "amqp:delete-on-no-links:list");
+    assert_eq!(broker.node_count(), 0);
+    let unknown: Fields = [(LifetimePolicy::KEY, "for ever")].into_iter().collect();
+    let error = connection.receiver("").with_source(source(unknown)).await.unwrap_err();
+    assert_refused(&error, Condition::InvalidField, "the lifetime-policy is not one of the standard");
+}
+
+/// [3.5.10-3.5.13] A dynamic node ends when its maker, its links or its messages are gone.
+#[tokio::test]
+#[adapter_tests::bounded]
+async fn m_node_dynamic_nodes_end_by_their_policies() {
+    use LifetimePolicy::{DeleteOnClose, DeleteOnNoLinks, DeleteOnNoLinksOrMessages, DeleteOnNoMessages};
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    // Whether the node is there when its maker is gone, then without the other link but with a message, and at the end.
+    for (policy, expected) in [
+        (DeleteOnClose, [false, false, false]),
+        (DeleteOnNoLinks, [true, false, false]),
+        (DeleteOnNoMessages, [true, true, false]),
+        (DeleteOnNoLinksOrMessages, [true, true, false]),
+    ] {
+        let target = Target { dynamic: true, dynamic_node_properties: lifetime(policy), ..Target::default() };
+        let maker = connection.sender("").with_target(target).await.unwrap();
+        let address = maker.address().unwrap();
+        let other = connection.sender(address.clone()).await.unwrap();
+        assert_eq!(maker.send("first").await.unwrap(), Outcome::Accepted);
+        maker.close().await.unwrap();
+        let mut found = vec![broker.node_count() == 1];
+        other.close().await.unwrap();
+        found.push(broker.node_count() == 1);
+        if broker.node_count() == 1 {
+            let receiver = connection.receiver(address).with_auto_accept(true).await.unwrap();
+            assert_eq!(next(&receiver).await.1, "first");
+            if policy == DeleteOnNoMessages {
+                // The node ends with its last message, although it has a link.
+                let error = receiver.recv().await.unwrap_err();
+                assert_refused(&error, Condition::ResourceDeleted, "the node has been deleted");
+            } else {
+                receiver.close().await.unwrap();
+            }
+        }
+        found.push(broker.node_count() == 1);
+        assert_eq!(found, expected, "{policy:?}");
+    }
+    // Only the messages of nodes that do not wait for their end are dead letters.
+    assert_eq!(broker.dead_letters().len(), 2);
+}
+
+/// [3.5.12] A message that a consumer has is still at the node; one that it gives back, too.
+#[tokio::test]
+#[adapter_tests::bounded]
+async fn m_node_unsettled_messages_keep_their_node() {
+    let broker = Broker::new().unwrap();
+    let connection = connect(&broker).await;
+    let properties = lifetime(LifetimePolicy::DeleteOnNoMessages);
+    let target = Target { dynamic: true, dynamic_node_properties: properties, ..Target::default() };
+    let maker = connection.sender("").with_target(target).await.unwrap();
+    let receiver = connection.receiver(maker.address().unwrap()).with_auto_accept(false).await.unwrap();
+    assert_eq!(maker.send("job").await.unwrap(), Outcome::Accepted);
+    let (held, _) = next(&receiver).await;
+    maker.close().await.unwrap();
+    assert_eq!(broker.node_count(), 1);
+    held.release().unwrap();
+    let (again, _) = next(&receiver).await;
+    assert_eq!(broker.node_count(), 1);
+    again.accept().unwrap();
+    let error = receiver.recv().await.unwrap_err();
+    assert_refused(&error, Condition::ResourceDeleted, "the node has been deleted");
+    assert_eq!((broker.node_count(), broker.dead_letters().len()), (0, 0));
 }
 
 async fn publish(connection: &Connection, address: &str) -> Outcome {

@@ -75,8 +75,8 @@ impl SourceEnd {
 
     /// Frees the room of a message that the client has decided on, unless the queue still has it.
     pub(super) fn done(&self, stored: &Stored) {
-        if !self.choice.is_browsing {
-            self.listening.queue.done(stored);
+        if !self.choice.is_browsing && self.listening.queue.done(stored) {
+            self.listening.emptied();
         }
     }
 

@@ -22,7 +22,8 @@
 //! - **Shared subscriptions**, with the capability `shared`: the links of a client, or with `global` of all clients, that have the same
 //!   name up to a `|`, share the messages of a topic. One with the expiry policy `never` is durable, in number as many as
 //!   [`BrokerBuilder::with_termini`] says; another one ends with its last link.
-//! - **Dynamic nodes**, which end with their link: queues, or topics with the capability `temporary-topic`.
+//! - **Dynamic nodes**: queues, or topics with the capability `temporary-topic`. They end as their lifetime-policy says [3.5.9]: with
+//!   the link that made them, which is the default, when they have no links, no messages, or neither.
 //! - The **anonymous relay**: a sender without a target, whose messages go to their `to` address.
 //! - **Dead letters**: messages that a consumer has rejected, that have expired or have no destination; see
 //!   [`Broker::dead_letters`] and [`BrokerBuilder::with_dead_letter_queue`].
@@ -31,8 +32,8 @@
 //!   `connection-close` or `never`, outlives the link, for as long as it asks [3.5.6]. A client of the same container-id
 //!   and user that attaches a link of this name to the same address goes on with its unsettled deliveries, also while the
 //!   broker has not seen the end of the old connection: then the link is stolen. When a source expires, its messages
-//!   return to the queue as failed deliveries. The answer to an attach says what is granted; dynamic nodes end with their
-//!   links.
+//!   return to the queue as failed deliveries. The answer to an attach says what is granted; a link that
+//!   makes a dynamic node is not kept.
 //! - **Transactions**: the messages of a transaction wait for its commit, and the outcomes of a client apply at the commit. The
 //!   end of the control link or of the connection rolls back. Messages that wait count as octets of the broker, not of
 //!   their queue. Nothing is acquired in a transaction, and no transaction is distributed.
@@ -40,8 +41,7 @@
 //! - For tests, the addresses `outcome.accepted`, `.rejected`, `.released`, `.modified` and `.mixed`, which give each
 //!   message that outcome, `.mixed` all four in turn; and `source.N`, where each consumer gets N numbered messages.
 //!
-//! It refuses, with the reason: other filters, lifetimes of dynamic nodes
-//! other than delete-on-close, and a topic at the address of a queue.
+//! It refuses, with the reason: other filters, and a topic at the address of a queue.
 //!
 //! ```
 //! use amqp_tokio::broker::Broker;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amqp_proto::types::Str;
-use amqp_proto::wire::{AmqpError, Condition, Modified, Outcome, Rejected};
+use amqp_proto::wire::{AmqpError, Condition, LifetimePolicy, Modified, Outcome, Rejected};
 
 use super::nodes::Nodes;
 use super::queue::Queue;
@@ -75,10 +75,10 @@ impl Node {
         }
     }
 
-    /// Returns whether the node is empty, so that it can be removed when no link uses it.
+    /// Returns whether the node has no messages, with those that consumers have.
     pub(super) fn is_empty(&self) -> bool {
         match self {
-            Self::Queue(queue) => queue.len() == 0,
+            Self::Queue(queue) => queue.is_empty(),
             Self::Topic(_) | Self::Sink(_) => true,
         }
     }
@@ -91,7 +91,9 @@ pub(super) struct Use {
     /// The address, in the node's own buffer.
     pub(super) address: Str,
     pub(super) node: Node,
-    /// True if the node was made for the link, and ends with it.
+    /// The lifetime of a dynamic node.
+    pub(super) policy: Option<LifetimePolicy>,
+    /// True if the node was made for the link.
     pub(super) is_owner: bool,
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amqp_proto::types::Str;
-use amqp_proto::wire::{AmqpError, Condition};
+use amqp_proto::wire::{AmqpError, Condition, LifetimePolicy};
 
 use super::attached::Attached;
 use super::choice::Choice;
@@ -38,14 +38,22 @@ struct Entry {
     node: Node,
     /// The number of links that use the node.
     users: usize,
-    /// True if the node was made for a link.
-    is_dynamic: bool,
+    /// The lifetime of a dynamic node; `None` for another one.
+    policy: Option<LifetimePolicy>,
+    /// True while the link is there that the node was made for.
+    has_owner: bool,
 }
 
 impl Entry {
-    /// Returns true if nothing needs the node.
-    fn is_spare(&self) -> bool {
-        self.users == 0 && !self.is_dynamic && self.node.is_empty()
+    /// Returns true if the lifetime of the node is over [3.5.10-3.5.13]. A node that is not dynamic ends when nothing needs
+    /// it.
+    fn is_over(&self) -> bool {
+        match self.policy {
+            Some(LifetimePolicy::DeleteOnClose) => !self.has_owner,
+            Some(LifetimePolicy::DeleteOnNoLinks) => self.users == 0,
+            Some(LifetimePolicy::DeleteOnNoMessages) => !self.has_owner && self.node.is_empty(),
+            Some(LifetimePolicy::DeleteOnNoLinksOrMessages) | None => self.users == 0 && self.node.is_empty(),
+        }
     }
 }
 
@@ -73,7 +81,7 @@ impl Nodes {
     /// Uses the node at an address. If there is none, makes a topic if that is requested, else a queue.
     pub(super) fn at(self: &Arc<Self>, address: &Str, kind: Kind) -> Result<Use, AmqpError> {
         if let Some(node) = Node::builtin(address) {
-            return Ok(self.used(Str::EMPTY, node, false));
+            return Ok(self.used(Str::EMPTY, node, None, false));
         }
         if address.starts_with(SOURCE) {
             let words = format!("{address} is a source of numbered messages, and accepts none");
@@ -87,7 +95,7 @@ impl Nodes {
                 return Err(wrong_kind(address, &entry.node));
             }
             entry.users += 1;
-            return Ok(self.used(name, entry.node.clone(), false));
+            return Ok(self.used(name, entry.node.clone(), entry.policy, false));
         }
         if address.starts_with(&self.prefix) {
             return Err(not_found(address));
@@ -95,15 +103,15 @@ impl Nodes {
         self.check_new(&nodes, address)?;
         // A copy does not keep the frame's buffer.
         let name = Str::from(address.as_str());
-        Ok(self.add(&mut nodes, name, kind, false))
+        Ok(self.add(&mut nodes, name, kind, None))
     }
 
-    /// Makes a dynamic node, which ends with its link.
-    pub(super) fn dynamic(self: &Arc<Self>, kind: Kind) -> Result<Use, AmqpError> {
+    /// Makes a dynamic node for a link.
+    pub(super) fn dynamic(self: &Arc<Self>, kind: Kind, policy: LifetimePolicy) -> Result<Use, AmqpError> {
         let name: Str = format!("{}{}", self.prefix, self.number()).into();
         let mut nodes = self.lock();
         self.check_new(&nodes, &name)?;
-        Ok(self.add(&mut nodes, name, kind, true))
+        Ok(self.add(&mut nodes, name, kind, Some(policy)))
     }
 
     /// Checks that a node can be made at this address.
@@ -124,18 +132,25 @@ impl Nodes {
         nodes: &mut HashMap<Str, Entry>,
         name: Str,
         kind: Kind,
-        is_dynamic: bool,
+        policy: Option<LifetimePolicy>,
     ) -> Use {
         let node = match kind {
             Kind::Topic => Node::Topic(Arc::default()),
             Kind::Any | Kind::Queue => Node::Queue(Arc::new(self.queue_for(name.clone()))),
         };
-        nodes.insert(name.clone(), Entry { node: node.clone(), users: 1, is_dynamic });
-        self.used(name, node, is_dynamic)
+        let has_owner = policy.is_some();
+        nodes.insert(name.clone(), Entry { node: node.clone(), users: 1, policy, has_owner });
+        self.used(name, node, policy, has_owner)
     }
 
-    fn used(self: &Arc<Self>, address: Str, node: Node, is_owner: bool) -> Use {
-        Use { nodes: Arc::clone(self), address, node, is_owner }
+    fn used(
+        self: &Arc<Self>,
+        address: Str,
+        node: Node,
+        policy: Option<LifetimePolicy>,
+        is_owner: bool,
+    ) -> Use {
+        Use { nodes: Arc::clone(self), address, node, policy, is_owner }
     }
 
     fn queue_for(&self, address: Str) -> Queue {
@@ -147,23 +162,23 @@ impl Nodes {
         let mut nodes = self.lock();
         let Some(entry) = nodes.get_mut(&used.address) else { return };
         entry.users = entry.users.saturating_sub(1);
-        if !used.is_owner && !entry.is_spare() {
-            return;
-        }
-        let gone = nodes.remove(&used.address);
-        drop(nodes);
-        if used.is_owner
-            && let Some(entry) = gone
-        {
-            self.close(&entry.node);
-        }
+        entry.has_owner &= !used.is_owner;
+        self.end_if_over(nodes, &used.address);
     }
 
-    /// Removes the node at an address if no link uses it and it is empty.
+    /// Removes the node at an address if its lifetime is over.
     pub(super) fn tidy(&self, address: &Str) {
-        let mut nodes = self.lock();
-        if nodes.get(address).is_some_and(Entry::is_spare) {
-            nodes.remove(address);
+        self.end_if_over(self.lock(), address);
+    }
+
+    fn end_if_over(&self, mut nodes: MutexGuard<'_, HashMap<Str, Entry>>, address: &Str) {
+        if !nodes.get(address).is_some_and(Entry::is_over) {
+            return;
+        }
+        let gone = nodes.remove(address);
+        drop(nodes);
+        if let Some(Entry { node, policy: Some(_), .. }) = gone {
+            self.close(&node);
         }
     }
 
@@ -221,7 +236,7 @@ impl Nodes {
                 topic: None,
                 share: None,
                 attached: None,
-                _used: None,
+                used: None,
             });
         }
         self.listen_to(self.at(address, kind)?, choice)
@@ -241,7 +256,7 @@ impl Nodes {
                 return Err(AmqpError::new(Condition::NotFound).with_description(words));
             }
         };
-        Ok(Listening { queue, topic, share: None, attached: None, _used: Some(used) })
+        Ok(Listening { queue, topic, share: None, attached: None, used: Some(used) })
     }
 
     /// Returns the queue at an address, without using it.
@@ -281,14 +296,14 @@ pub(super) struct Listening {
     /// Counts the link, while it is attached.
     attached: Option<Attached>,
     /// Keeps the node; `None` if the queue has no address.
-    _used: Option<Use>,
+    used: Option<Use>,
 }
 
 impl Listening {
     /// Returns the same queue for a link that shares a subscription.
     pub(super) fn shared_by(&self, share: Share) -> Self {
         let queue = Arc::clone(&self.queue);
-        Self { queue, topic: None, share: Some(share), attached: None, _used: None }
+        Self { queue, topic: None, share: Some(share), attached: None, used: None }
     }
 
     /// Returns whether the queue is that of a shared subscription that outlives its links.
@@ -308,6 +323,14 @@ impl Listening {
         self.attached.get_or_insert_with(|| Attached::new(Arc::clone(&self.queue)));
         if let Some(topic) = &self.topic {
             topic.resume(&self.queue, connection);
+        }
+    }
+
+    /// Ends the node if it was to last until it is empty, which it is.
+    pub(super) fn emptied(&self) {
+        if let Some(Use { nodes, address, policy: Some(LifetimePolicy::DeleteOnNoMessages), .. }) = &self.used
+        {
+            nodes.tidy(address);
         }
     }
 

@@ -183,6 +183,12 @@ impl Queue {
         state.messages.len() + state.unmade.len()
     }
 
+    /// Returns true if no message waits or is with a consumer.
+    pub(super) fn is_empty(&self) -> bool {
+        let state = self.lock();
+        state.held == 0 && state.unmade.is_empty()
+    }
+
     pub(super) fn messages(&self) -> Vec<Payload> {
         self.lock().messages.iter().map(|stored| stored.payload.clone()).collect()
     }
@@ -322,13 +328,14 @@ impl Queue {
         result
     }
 
-    /// Frees the room of a message that a consumer has decided on.
-    pub(super) fn done(&self, stored: &Stored) {
+    /// Frees the room of a message that a consumer has decided on. Returns true if it was the last message.
+    pub(super) fn done(&self, stored: &Stored) -> bool {
         self.with(|state, wakes| {
             state.held = state.held.saturating_sub(1);
             state.octets = state.octets.saturating_sub(stored.octets());
             state.givers.wake_all(wakes);
-        });
+            state.held == 0
+        })
     }
 
     /// Takes the first message, for a consumer that wants all; `None` once the node has ended.

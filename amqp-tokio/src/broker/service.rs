@@ -325,10 +325,10 @@ fn lead(
             );
         }
     };
-    termini::check_lifetime(&target.dynamic_node_properties)?;
+    let policy = termini::node_lifetime(&target.dynamic_node_properties)?;
     let kind = termini::kind(&target.capabilities);
     let used = match &target.address {
-        _ if target.dynamic => Some(nodes.dynamic(kind)?),
+        _ if target.dynamic => Some(nodes.dynamic(kind, policy)?),
         Some(address) => Some(nodes.at(address, kind)?),
         None => None,
     };
@@ -357,7 +357,7 @@ fn listen(
     let kind = termini::kind(&source.capabilities);
     let (address, listening) = match &source.address {
         _ if source.dynamic => {
-            let used = nodes.dynamic(kind)?;
+            let used = nodes.dynamic(kind, termini::node_lifetime(&source.dynamic_node_properties)?)?;
             (used.address.clone(), nodes.listen_to(used, &choice)?)
         }
         Some(address) => (address.clone(), nodes.listen(address, kind, &choice)?),

@@ -1,7 +1,7 @@
 //! Sources and targets: the requests of clients, and the answers to them.
 //!
 //! The broker refuses what it cannot do and the client would rely on, with the reason, such as
-//! lifetimes of dynamic nodes. For everything else the answer says what is in force [3.5.3], such as that nothing
+//! filters that it does not know. For everything else the answer says what is in force [3.5.3], such as that nothing
 //! is durable.
 
 use amqp_proto::policy::Lifetime;
@@ -36,7 +36,7 @@ pub(super) fn check_source(source: &Source) -> Result<(), AmqpError> {
     if let Some(DistributionMode::Other(mode)) = &source.distribution_mode {
         return Err(not_implemented(format!("this broker has no distribution-mode {mode}")));
     }
-    check_lifetime(&source.dynamic_node_properties)
+    node_lifetime(&source.dynamic_node_properties).map(drop)
 }
 
 /// Checks the distribution mode of a requested source, which depends on whether the node is a topic.
@@ -49,22 +49,17 @@ pub(super) fn check_distribution(source: &Source, is_topic: bool) -> Result<(), 
     }
 }
 
-/// Checks the requested properties of a dynamic node.
-pub(super) fn check_lifetime(properties: &Fields) -> Result<(), AmqpError> {
+/// Returns the requested lifetime of a dynamic node; without a request, the node ends with its link.
+pub(super) fn node_lifetime(properties: &Fields) -> Result<LifetimePolicy, AmqpError> {
     match properties.get(LifetimePolicy::KEY.as_str()).map(LifetimePolicy::from_value) {
-        None | Some(Some(LifetimePolicy::DeleteOnClose)) => Ok(()),
-        Some(Some(policy)) => {
-            let name = policy.schema().symbol;
-            Err(not_implemented(format!(
-                "a dynamic node ends with its link: this broker has no lifetime-policy {name}"
-            )))
-        }
+        None => Ok(LifetimePolicy::DeleteOnClose),
+        Some(Some(policy)) => Ok(policy),
         Some(None) => Err(AmqpError::new(Condition::InvalidField)
             .with_description("the lifetime-policy is not one of the standard")),
     }
 }
 
-/// Returns the lifetime that a client asks for its source. A dynamic node ends with its link. A shared subscription is kept by
+/// Returns the lifetime that a client asks for its source. The link that makes a dynamic node is not kept. A shared subscription is kept by
 /// its own name, not by that of a link.
 pub(super) fn source_lifetime(source: &Source) -> Lifetime {
     if source.dynamic || is_shared(&source.capabilities) {
@@ -103,7 +98,7 @@ pub(super) fn granted_source(asked: Source, address: Str, is_topic: bool, lifeti
         expiry_policy: lifetime.policy,
         timeout: seconds(lifetime),
         dynamic: asked.dynamic,
-        dynamic_node_properties: node_properties(asked.dynamic),
+        dynamic_node_properties: node_properties(asked.dynamic, &asked.dynamic_node_properties),
         distribution_mode: Some(if is_topic { DistributionMode::Copy } else { mode }),
         filter: asked.filter,
         outcomes: outcomes.collect(),
@@ -125,15 +120,16 @@ pub(super) fn granted_target(
         expiry_policy: lifetime.policy,
         timeout: seconds(lifetime),
         dynamic: asked.dynamic,
-        dynamic_node_properties: node_properties(asked.dynamic),
+        dynamic_node_properties: node_properties(asked.dynamic, &asked.dynamic_node_properties),
         capabilities: granted(&asked.capabilities, is_topic),
         ..Target::default()
     }
 }
 
-fn node_properties(is_dynamic: bool) -> Fields {
-    let policy = is_dynamic.then_some((LifetimePolicy::KEY, LifetimePolicy::DeleteOnClose));
-    policy.into_iter().collect()
+/// Returns the properties of a dynamic node, of those that are requested.
+fn node_properties(is_dynamic: bool, asked: &Fields) -> Fields {
+    let policy = node_lifetime(asked).ok().filter(|_| is_dynamic);
+    policy.into_iter().map(|policy| (LifetimePolicy::KEY, policy)).collect()
 }
 
 /// Returns the requested capabilities that the node has.
