@@ -6,8 +6,8 @@ mod common;
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::testing::{Literal, Pair, disposition, flow, transfer};
 use amqp_proto::types::{
-    Annotations, DeliveryKey, Described, Fields, Limits, LinkKey, ReceiverKey, SenderKey, TransactionId,
-    Value,
+    Annotations, DeliveryKey, DeliveryTag, Described, Fields, Limits, LinkKey, ReceiverKey, SenderKey,
+    TransactionId, Value,
 };
 use amqp_proto::wire::{
     AmqpError, Condition, Declared, DeliveryState, Modified, Outcome, Received, ReceiverSettleMode, Rejected,
@@ -304,6 +304,21 @@ fn t_disp_02_the_role_is_the_speakers() {
         wire.peer_sends(accepted(0, None));
         assert_eq!(wire.events(), [told(out, delivery)]);
     }
+}
+
+/// T-XFER-06 [2.6.12]: a tag that the application has chosen is not given to a later message while its delivery is unsettled.
+#[test]
+fn t_xfer_06_assigned_tags_avoid_those_in_use() {
+    let (mut pair, sender, receiver) = linked(SenderOptions::to("x"), ReceiverOptions::new());
+    let chosen = SendOptions::new().with_tag(DeliveryTag::from(1_u32));
+    pair.client.sender(sender).unwrap().send_with(&"x".into(), &chosen).unwrap();
+    for _ in 0..3 {
+        pair.client.sender(sender).unwrap().send("x").unwrap();
+    }
+    pair.drive();
+    let mut at_server = pair.server.receiver(receiver).unwrap();
+    let tags: Vec<_> = std::iter::from_fn(|| at_server.receive().map(|delivery| delivery.tag())).collect();
+    assert_eq!(tags, [1_u32, 0, 2, 3].map(DeliveryTag::from));
 }
 
 /// T-DISP-08, M-SRC-10, T-DISP-19: settled without a state, or with a state that is no outcome: the source's default
