@@ -34,6 +34,7 @@ fn calls_that_cannot_be_made_say_why() {
     check(TransactionError::Discharged, ErrorKind::State, false, "cannot use the transaction: ");
     check(ReadError::NoDelivery, ErrorKind::State, false, "cannot read the delivery: ");
     check(FlowError::Detached, ErrorKind::State, false, "cannot grant credit: ");
+    check(FlowError::Full, ErrorKind::State, true, "cannot send properties of the link: ");
     check(RequestError::Full, ErrorKind::State, true, "cannot send the request: ");
     check(RequestError::NoAddress, ErrorKind::InvalidInput, false, "cannot send the request: ");
     let missing = Error::Ungranted([Ungranted::Durability, Ungranted::Expiry].into());

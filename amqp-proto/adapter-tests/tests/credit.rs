@@ -4,7 +4,8 @@ use super::common::{link, listener, next_client, pair, receiving, sending};
 use crate::adapter::{self, both, spawn};
 use crate::amqp::config::ReceiverOptions;
 use crate::amqp::policy::{Reconnect, Recovery};
-use crate::amqp::types::Limits;
+use crate::amqp::proto::FlowError;
+use crate::amqp::types::{Fields, Limits};
 use crate::amqp::wire::Outcome;
 use crate::amqp::{Connection, ConnectionOptions, Error};
 
@@ -137,4 +138,27 @@ async fn draining_with_nothing_to_send() {
     assert!(matches!(sender.try_send("job"), Err(Error::Send(_))));
     receiver.set_credit(1).unwrap();
     sender.sendable().await.unwrap();
+}
+
+/// Properties of a link's state reach the other end, in both directions. Newer ones replace those that were not taken.
+#[adapter::test]
+async fn properties_of_a_links_state_reach_the_other_end() {
+    let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
+    let lag = |number: u32| Fields::from([("lag", number)]);
+    let waiting = {
+        let sender = sender.clone();
+        spawn(async move { sender.next_flow_properties().await })
+    };
+    receiver.send_flow_properties(&lag(1)).unwrap();
+    assert_eq!(waiting.join().await.unwrap().unwrap(), Some(lag(1)));
+    for number in 2..5 {
+        sender.send_flow_properties(&lag(number)).unwrap();
+    }
+    while receiver.next_flow_properties().await.unwrap() != Some(lag(4)) {}
+    let huge = Fields::from([("text", "x".repeat(1 << 20))]);
+    assert!(matches!(sender.send_flow_properties(&huge), Err(Error::Credit(FlowError::TooLarge(_)))));
+    let closing = spawn(async move { sender.close().await });
+    assert_eq!(receiver.next_flow_properties().await.unwrap(), None, "the link has ended");
+    assert!(matches!(receiver.send_flow_properties(&lag(5)), Err(Error::Link(_))));
+    closing.join().await.unwrap().unwrap();
 }

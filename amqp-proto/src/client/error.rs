@@ -92,7 +92,7 @@ pub enum Error {
     Settle(SettleError),
     /// The delivery cannot be read.
     Read(ReadError),
-    /// The credit cannot be granted.
+    /// The credit cannot be granted, or the properties of the link's state cannot be sent.
     Credit(FlowError),
     /// The octets are not a message of the standard's format.
     Message(DecodeError),
@@ -204,6 +204,9 @@ impl fmt::Display for Error {
             Self::Send(error) => write!(f, "cannot send the message: {error}"),
             Self::Settle(error) => write!(f, "cannot settle the delivery: {error}"),
             Self::Read(error) => write!(f, "cannot read the delivery: {error}"),
+            Self::Credit(error @ (FlowError::Full | FlowError::TooLarge(_))) => {
+                write!(f, "cannot send properties of the link: {error}")
+            }
             Self::Credit(error) => write!(f, "cannot grant credit: {error}"),
             Self::Message(error) => write!(f, "malformed message: {error}"),
         }

@@ -8,7 +8,7 @@ use super::error::Error;
 use super::tls::TlsFailure;
 #[cfg(feature = "websocket")]
 use super::websocket_error::WebSocketError;
-use crate::machine::{Cause, Origin, SendError};
+use crate::machine::{Cause, FlowError, Origin, SendError};
 use crate::policy::{Prospect, RequestError, Scope, is_transient};
 use crate::wire::{Condition, Outcome};
 
@@ -116,6 +116,7 @@ impl Error {
                 error,
                 SendError::NoCredit | SendError::WindowClosed | SendError::Full | SendError::Unsettled(_)
             ),
+            Self::Credit(error) => *error == FlowError::Full,
             _ => false,
         }
     }

@@ -66,6 +66,12 @@ impl<W: Wake> State<W> {
                 }
                 self.wake_link(key.into());
             }
+            Event::FlowProperties(key) => {
+                if let Some(link) = self.link_mut(key) {
+                    link.has_flow_properties = true;
+                }
+                self.wake_link(key);
+            }
             event => self.on_change(event),
         }
     }

@@ -1,5 +1,6 @@
 //! The operations that both roles of a link have in common.
 
+use core::mem::take;
 use core::task::Poll;
 
 use super::connection::how_it_went;
@@ -9,7 +10,8 @@ use super::state::{LineId, State};
 use super::wait::{Attempt, Try, Wait};
 use super::wake::Wake;
 use crate::client::{Error, Result};
-use crate::types::{LinkKey, Str};
+use crate::machine::FlowError;
+use crate::types::{Fields, LinkKey, Str};
 use crate::wire::{self, Attach};
 
 /// The way to end a link.
@@ -94,6 +96,33 @@ impl<W: Wake> LinkGuard<W> {
     /// Returns the peer's attach; `None` after the link is closed.
     pub(super) fn peer_attach(&self) -> Option<Attach> {
         self.look(|state, key| either_end!(state.engine, key, link => link.peer_attach())?)
+    }
+
+    /// Sends properties of the link's state.
+    pub(super) fn send_flow_properties(&self, properties: &Fields) -> Result<()> {
+        self.hub().with(|state| {
+            let key = state.links.get(self.slot).and_then(|link| link.key);
+            let sent = key.and_then(
+                |key| either_end!(state.engine, key, mut link => link.send_flow_properties(properties)),
+            );
+            let sent = sent.unwrap_or(Err(FlowError::Detached));
+            sent.map_err(|error| state.link_over(self.slot).unwrap_or_else(|| error.into()))
+        })
+    }
+
+    /// Waits for new properties of the link's state from the peer.
+    pub(super) fn next_flow_properties(&self) -> Wait<'_, W, impl Try<W, Result<Option<Fields>>>> {
+        let slot = self.slot;
+        self.hub().wait(LineId::Link(slot), move |state: &mut State<W>, _| {
+            let link = state.links.get_mut(slot);
+            let key = link.and_then(|link| if take(&mut link.has_flow_properties) { link.key } else { None });
+            let new =
+                key.and_then(|key| either_end!(state.engine, key, link => link.flow_properties().cloned())?);
+            match new {
+                Some(new) => Poll::Ready(Ok(Some(new))),
+                None => state.link_over(slot).map_or(Poll::Pending, |over| Poll::Ready(over.or_end())),
+            }
+        })
     }
 
     /// Returns the number of unsettled deliveries of the link.

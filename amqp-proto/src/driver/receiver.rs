@@ -17,7 +17,7 @@ use super::wake::Wake;
 use crate::client::{Error, ReceiverSettings, Result, STOP_BEFORE_CLOSE};
 use crate::config::OnDrop;
 use crate::machine::{LinkError, SettleError};
-use crate::types::{DeliveryKey, LinkKey, Str, TransactionId};
+use crate::types::{DeliveryKey, Fields, LinkKey, Str, TransactionId};
 use crate::view::ReceiverMut;
 use crate::wire::{self, Attach, DeliveryState, Modified, Outcome};
 
@@ -324,6 +324,24 @@ impl<W: Wake> Receiver<W> {
     /// Waits until the link is over, and returns the reason.
     pub fn closed(this: &Self) -> Wait<'_, W, impl Try<W, Error>> {
         this.guard.closed()
+    }
+
+    /// Sends properties of the link's state to the peer [2.7.4].
+    ///
+    /// The standard defines no such properties. Those of an extension are for a peer that knows it.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Credit` if the link is not attached now, the output is full, or the properties do not fit in a frame;
+    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over.
+    pub fn send_flow_properties(&self, properties: &Fields) -> Result<()> {
+        self.guard.send_flow_properties(properties)
+    }
+
+    /// Waits for new properties of the link's state from the peer; `None` if the link has ended without an error. Newer
+    /// properties replace those that were not taken.
+    pub fn next_flow_properties(this: &Self) -> Wait<'_, W, impl Try<W, Result<Option<Fields>>>> {
+        this.guard.next_flow_properties()
     }
 
     /// Returns the name of the link; empty after it is closed.

@@ -19,7 +19,7 @@ use crate::client::{Error, Outgoing, Result, SenderSettings};
 use crate::config::SendOptions;
 use crate::machine::SendError;
 use crate::policy::Recovery;
-use crate::types::{DeliveryKey, Key, Str};
+use crate::types::{DeliveryKey, Fields, Key, Str};
 use crate::wire::{Attach, Terminus};
 
 /// The number of queued output octets from which senders wait until the output is taken.
@@ -251,6 +251,24 @@ impl<W: Wake> Sender<W> {
     /// Returns the number of unsettled deliveries.
     pub fn unsettled(&self) -> u32 {
         self.guard.unsettled_len()
+    }
+
+    /// Sends properties of the link's state to the peer [2.7.4].
+    ///
+    /// The standard defines no such properties. Those of an extension are for a peer that knows it.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Credit` if the link is not attached now, the output is full, or the properties do not fit in a frame;
+    /// `Error::Link`, `Error::Session` or `Error::Connection` if one of them is over.
+    pub fn send_flow_properties(&self, properties: &Fields) -> Result<()> {
+        self.guard.send_flow_properties(properties)
+    }
+
+    /// Waits for new properties of the link's state from the peer; `None` if the link has ended without an error. Newer
+    /// properties replace those that were not taken.
+    pub fn next_flow_properties(this: &Self) -> Wait<'_, W, impl Try<W, Result<Option<Fields>>>> {
+        this.guard.next_flow_properties()
     }
 
     /// Returns the name of the link; empty after it is closed.

@@ -99,6 +99,7 @@ impl<W: Wake> State<W> {
             ended: None,
             is_drained: false,
             is_stopped: false,
+            has_flow_properties: false,
             rest: Default::default(),
             is_streaming,
             begun: Default::default(),

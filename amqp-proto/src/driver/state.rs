@@ -136,6 +136,8 @@ pub(crate) struct LinkState<W> {
     pub(crate) is_drained: bool,
     /// `true` if the sender has stopped since the last stop request.
     pub(crate) is_stopped: bool,
+    /// `true` if the peer has sent properties of the link's state that were not taken.
+    pub(crate) has_flow_properties: bool,
     /// Messages that had arrived before the end of the link.
     pub(crate) rest: VecDeque<Delivery>,
     /// `true` if messages are read as they arrive.

@@ -244,6 +244,10 @@ pub trait Handler {
     /// Called when all credit of a draining receiver is used or returned.
     fn on_drained(&mut self, cx: &mut Context<'_>, receiver: ReceiverToken) {}
 
+    /// Called when the peer has sent properties of a link's state, which `flow_properties` of the link's
+    /// [view](Context::sender) returns [2.7.4].
+    fn on_flow_properties(&mut self, cx: &mut Context<'_>, link: LinkToken) {}
+
     /// Called when a transaction is declared: messages can be [posted](Context::post) and deliveries
     /// [retired](Context::retire) in it.
     fn on_declared(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {}

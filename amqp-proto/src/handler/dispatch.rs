@@ -118,6 +118,12 @@ impl Dispatcher {
             Event::Unresumed { link, tag, state } => {
                 self.tell_unresumed(handler, at, link, &tag, state.as_ref());
             }
+            Event::FlowProperties(link) => {
+                if !self.is_control(at, link) {
+                    let link = self.link(at, link);
+                    self.call(here, |cx| handler.on_flow_properties(cx, link));
+                }
+            }
             // The handler gets each delivery.
             Event::Unremembered(_)
             // A handler is no coordinator.

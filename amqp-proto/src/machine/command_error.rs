@@ -172,5 +172,9 @@ command_errors! {
     FlowError {
         /// The link is not attached at this end.
         Detached = "the link is not attached";
+        /// The output is full.
+        Full = "the output is full";
+        /// The properties do not fit in a frame that the peer accepts.
+        TooLarge(EncodeError) = "the properties do not fit in a frame";
     }
 }

@@ -63,6 +63,8 @@ pub enum Event {
     Drained(ReceiverKey),
     /// The sender has answered a [stop](crate::view::ReceiverMut::stop): no message is on the way.
     Stopped(ReceiverKey),
+    /// The peer has sent properties of a link's state [2.7.4]; `flow_properties` of the link's view returns them.
+    FlowProperties(LinkKey),
     /// A message can be received; on a streaming link, its first frame has arrived.
     Message {
         /// The link.

@@ -102,7 +102,8 @@ impl Link {
     /// Returns the memory of the link without its messages.
     fn memory(&self) -> u64 {
         let octets = 2 * self.name.len() + self.attach.len();
-        size_of::<Self>() as u64 + TABLES + octets as u64
+        let properties = self.flow_properties.as_deref().map_or(0, octets_of_encoded);
+        size_of::<Self>() as u64 + TABLES + octets as u64 + properties
     }
 }
 
@@ -236,6 +237,18 @@ impl Endpoints {
         }
     }
 
+    /// Counts the properties of a link's state, which a frame has replaced.
+    #[cold]
+    pub(crate) fn count_properties(&mut self, key: Key<LinkIx>) -> Result<(), SessionFault> {
+        self.count_link(key);
+        let octets = self.links.get(key).map_or(0, |link| link.counted);
+        self.memory.unlooked = self.memory.unlooked.saturating_add(octets);
+        if self.memory.is_full || self.memory.unlooked > self.memory.most / LOOKS {
+            self.look_for(0);
+        }
+        self.fault_if_full()
+    }
+
     /// Stops counting a link that is removed.
     pub(crate) fn uncount_link(&mut self, link: &Link) {
         self.memory.links = self.memory.links.saturating_sub(link.counted);
@@ -361,7 +374,7 @@ fn octets_of(state: Option<&DeliveryState>) -> u64 {
     }
 }
 
-/// Returns the memory of a stored state, or of an outcome or an error.
+/// Returns the memory of a stored state, or of an outcome, an error or properties.
 pub(crate) fn octets_of_encoded(value: &impl Encode) -> u64 {
     size_of::<DeliveryState>() as u64 + OCTETS_PER_OCTET * value.size() as u64
 }

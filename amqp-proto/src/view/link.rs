@@ -128,6 +128,25 @@ macro_rules! link_methods {
                 && self.peer_attach().is_some_and(|attach| attach.offered_capabilities.contains(name))
         }
 
+        /// Sends properties of the link's state, in a flow with the rest of that state [2.7.4].
+        ///
+        /// The standard defines no such properties. Those of an extension are for a peer that knows it.
+        ///
+        /// # Errors
+        ///
+        /// [`FlowError::Detached`] if the link is not attached, [`FlowError::Full`] if the output is full,
+        /// [`FlowError::TooLarge`] if the properties do not fit in a frame that the peer accepts.
+        pub fn send_flow_properties(&mut self, properties: &Fields) -> Result<(), FlowError> {
+            self.endpoints.send_flow_properties(self.index(), properties)
+        }
+
+        /// Returns the properties of the link's state that the peer has sent last [2.7.4].
+        ///
+        /// [`Event::FlowProperties`](crate::Event::FlowProperties) reports new ones.
+        pub fn flow_properties(&self) -> Option<&Fields> {
+            self.link()?.flow_properties.as_deref()
+        }
+
         /// Returns the settlement policy of the sender [2.7.3].
         pub fn snd_settle_mode(&self) -> SenderSettleMode {
             self.link().map(|link| link.snd_settle_mode).unwrap_or_default()

@@ -9,7 +9,7 @@ use crate::machine::{
     Delivery, EndOptions, Endpoints, FlowError, Link, LinkEnd, LinkError, LinkState, Part, ReadError,
     Receiver, SettleError, StaleKey, decode, state_in,
 };
-use crate::types::{DeliveryKey, ReceiverKey, SequenceNo, SessionKey, Str, Symbol, TransactionId};
+use crate::types::{DeliveryKey, Fields, ReceiverKey, SequenceNo, SessionKey, Str, Symbol, TransactionId};
 use crate::wire::{
     AmqpError, Attach, DeliveryState, Modified, Outcome, ReceiverSettleMode, Rejected, Role, SenderSettleMode,
 };

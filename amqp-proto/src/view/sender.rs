@@ -9,7 +9,7 @@ use crate::machine::{
     SettleError, StaleKey, TransactionError, decode,
 };
 use crate::message::{Message, Payload};
-use crate::types::{DeliveryKey, SenderKey, SequenceNo, SessionKey, Str, Symbol, TransactionKey};
+use crate::types::{DeliveryKey, Fields, SenderKey, SequenceNo, SessionKey, Str, Symbol, TransactionKey};
 use crate::wire::{AmqpError, Attach, DeliveryState, ReceiverSettleMode, Role, SenderSettleMode};
 
 /// A link on which this end sends.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use amqp_proto::config::{ReceiverOptions, SendOptions, SenderOptions};
 use amqp_proto::handler::{Context, Decision, DeliveryToken, ReceivedMessage, SenderToken};
 use amqp_proto::message::Message;
-use amqp_proto::types::Annotations;
+use amqp_proto::types::{Annotations, Fields};
 use amqp_proto::wire::{
     AmqpError, Condition, DeliveryState, Modified, Outcome, Received, ReceiverSettleMode, SenderSettleMode,
 };
@@ -392,6 +392,25 @@ fn a_receiver_is_drained() {
     let mut net = Net::new(sending(&["job"]), servers);
     net.drive();
     assert_eq!((net.servers.count("message"), net.servers.count("drained")), (1, 1));
+}
+
+/// A handler gets the properties of a link's state that the peer sends.
+#[test]
+fn properties_of_a_links_state_are_reported() {
+    let servers = Noter {
+        link_opened: Some(Box::new(|cx, link| {
+            let amqp_proto::handler::LinkToken::Receiver(receiver) = link else { panic!() };
+            let properties = Fields::from([("lag", 7_u32)]);
+            cx.receiver(receiver).unwrap().send_flow_properties(&properties).unwrap();
+        })),
+        ..Noter::default()
+    };
+    let mut net = Net::new(sending(&["job"]), servers);
+    net.drive();
+    let told =
+        |notes: &[String]| notes.iter().any(|note| note.contains("flow_properties") && note.contains("lag"));
+    assert!(told(&net.clients.notes), "{:?}", net.clients.notes);
+    assert!(!told(&net.servers.notes));
 }
 
 /// An outcome that the standard does not define is an update, and a receiver gets the sender's states.

@@ -227,6 +227,14 @@ impl Handler for Noter {
         self.note("drained");
     }
 
+    fn on_flow_properties(&mut self, cx: &mut Context<'_>, link: LinkToken) {
+        let properties = match link {
+            LinkToken::Sender(sender) => cx.sender(sender).unwrap().flow_properties().cloned(),
+            LinkToken::Receiver(receiver) => cx.receiver(receiver).unwrap().flow_properties().cloned(),
+        };
+        self.note(format!("flow_properties {properties:?}"));
+    }
+
     fn on_declared(&mut self, cx: &mut Context<'_>, transaction: TransactionToken) {
         assert_eq!(cx.current(), Some(transaction.connection()));
         self.note("declared");

@@ -132,6 +132,21 @@ macro_rules! __sender {
                 $crate::driver::skin::wait!($($async)? $crate::driver::Sender::next_resumed(self))
             }
 
+            /// Waits for new properties of the link's state from the peer [2.7.4]; `None` if the link has ended without an
+            /// error.
+            ///
+            /// Newer properties replace those that were not taken.
+            ///
+            /// # Errors
+            ///
+            /// The end of the link, if it was an error.
+            #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future takes no properties.")]
+            pub $($async)? fn next_flow_properties(
+                &self,
+            ) -> $crate::client::Result<Option<$crate::types::Fields>> {
+                $crate::driver::skin::wait!($($async)? $crate::driver::Sender::next_flow_properties(self))
+            }
+
             /// Waits until the link is over, and returns the reason.
             #[doc = $crate::driver::skin::cancel!($($async)? "Dropping the future has no effect.")]
             pub $($async)? fn closed(&self) -> $crate::client::Error {

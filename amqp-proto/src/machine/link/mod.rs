@@ -51,7 +51,7 @@ pub(crate) use sender::{Sender, Sending, SendingEnd};
 use super::delivery::{Chain, Tags};
 use super::reason::Reason;
 use super::recovery::Recovery;
-use crate::types::{Key, LinkIx, LinkKey, ReceiverKey, SenderKey, SessionIx, Str, Symbol};
+use crate::types::{Fields, Key, LinkIx, LinkKey, ReceiverKey, SenderKey, SessionIx, Str, Symbol};
 use crate::wire::{ReceiverSettleMode, Role, SenderSettleMode};
 
 /// A link, as this end sees it.
@@ -80,6 +80,8 @@ pub(crate) struct Link {
     pub(crate) is_flow_asked: bool,
     /// `true` if that flow requests an answer.
     pub(crate) echo: bool,
+    /// The properties of the link's state that the peer has sent last.
+    pub(crate) flow_properties: Option<Box<Fields>>,
     /// The peer's attach, encoded, which is smaller than decoded.
     pub(crate) attach: Box<[u8]>,
     /// The extensions that this end desires.
@@ -141,6 +143,7 @@ impl Link {
             flow_due: false,
             is_flow_asked: false,
             echo: false,
+            flow_properties: None,
             attach: Box::default(),
             desired: Box::default(),
             reason: None,

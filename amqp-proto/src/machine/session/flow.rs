@@ -1,15 +1,22 @@
 //! Flows: the windows of sessions and the credit of links, sent and received [2.7.4].
 
+use alloc::boxed::Box;
+
 use super::Session;
 use super::lifecycle::OUTGOING_WINDOW;
+use crate::codec::{Encode, EncodeError, to_usize};
 use crate::machine::command_error::FlowError;
+use crate::machine::delivery::compact;
 use crate::machine::endpoints::{Ahead, Endpoints};
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::halves::Half;
 use crate::machine::link::{Link, LinkEnd, LinkHalf};
-use crate::types::{Handle, LinkIx, ReceiverKey, SessionIx};
+use crate::types::{Fields, Handle, LinkIx, ReceiverKey, SessionIx};
 use crate::wire::Flow;
+
+/// The most octets of a frame with a flow, without properties.
+const FLOW: usize = 64;
 
 impl Session {
     /// Returns a flow with the session's fields [2.7.4], and this incoming window.
@@ -52,7 +59,22 @@ impl Endpoints {
         }
         self.on_session_flow(index, &Flow { echo: false, ..flow.clone() });
         self.on_link_flow(link, flow);
-        Ok(())
+        if flow.properties.is_empty() { Ok(()) } else { self.on_flow_properties(link, &flow.properties) }
+    }
+
+    /// Keeps the properties of a link's state, and reports them.
+    #[cold]
+    fn on_flow_properties(&mut self, index: LinkIx, properties: &Fields) -> Result<(), Fault> {
+        let Some(link) = self.links.at(index).filter(|link| !link.halves.local().is_detached()) else {
+            return Ok(());
+        };
+        // They may stay longer than the block of input.
+        let mut properties = Box::new(properties.clone());
+        compact(&mut *properties, &self.limits);
+        link.flow_properties = Some(properties);
+        let (key, public) = (link.key, link.public_key());
+        self.fx.tell(Event::FlowProperties(public));
+        Ok(self.count_properties(key)?)
     }
 
     fn on_session_flow(&mut self, index: SessionIx, flow: &Flow) {
@@ -221,8 +243,33 @@ impl Endpoints {
         self.links.at(index).filter(|link| may_send && link.halves.local() == LinkHalf::Attached)
     }
 
+    /// Writes a flow with the state of a link and these properties of it.
+    pub(crate) fn send_flow_properties(
+        &mut self,
+        index: LinkIx,
+        properties: &Fields,
+    ) -> Result<(), FlowError> {
+        self.attached(index).ok_or(FlowError::Detached)?;
+        if self.fx.out.len() >= self.limits.output_octets() {
+            return Err(FlowError::Full);
+        }
+        let (octets, limit) = (FLOW + properties.size(), to_usize(self.fx.max_frame_size));
+        if octets > limit {
+            return Err(FlowError::TooLarge(EncodeError::TooLarge { octets, limit }));
+        }
+        if let Some(link) = self.links.at(index) {
+            link.is_flow_asked = true;
+        }
+        self.write_flow(index, properties.clone());
+        Ok(())
+    }
+
     /// Writes a flow with the state of a link and its session.
     pub(crate) fn write_link_flow(&mut self, index: LinkIx) {
+        self.write_flow(index, Fields::new());
+    }
+
+    fn write_flow(&mut self, index: LinkIx, properties: Fields) {
         let Some(link) = self.links.at(index) else { return };
         link.flow_due = false;
         let is_asked = core::mem::take(&mut link.is_flow_asked);
@@ -246,6 +293,7 @@ impl Endpoints {
         let mut flow = session.flow(window);
         flow.handle = Some(Handle::new(link.handle));
         flow.echo = core::mem::take(&mut link.echo);
+        flow.properties = properties;
         match &mut link.end {
             LinkEnd::Sender(sender) => {
                 let (count, credit) = sender.told_credit();
@@ -263,7 +311,7 @@ impl Endpoints {
             }
         }
         let channel = session.channel;
-        // All fields have bounded sizes, so the frame fits the smallest frame size.
+        // All other fields have bounded sizes, and the size of the properties was checked.
         let _ = self.fx.send(channel, &flow);
     }
 

@@ -120,6 +120,7 @@ impl Model {
             Event::Sendable(sender) => self.link((*sender).into()).wants = false,
             Event::Drained(receiver) => self.link((*receiver).into()).drains = false,
             Event::Stopped(receiver) => _ = self.link((*receiver).into()),
+            Event::FlowProperties(link) => _ = self.link(*link),
             Event::Message { receiver, delivery } => {
                 let link = LinkKey::from(*receiver);
                 self.link(link).inbox.push(*delivery);
