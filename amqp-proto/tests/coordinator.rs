@@ -296,6 +296,24 @@ fn x_post_02_a_partial_posting_ends_the_link() {
     }
 }
 
+/// X-POST-02: a commit of another transaction changes nothing for an incomplete posting.
+#[test]
+fn x_post_02_a_partial_posting_outlives_other_transactions() {
+    let mut peer = Controller::new();
+    peer.wire.receiver_on(1, "in", ReceiverOptions::new());
+    let key = peer.declare(0);
+    let other = peer.declare(1);
+    peer.transfer(1, "005377", |frame| frame.null().boolean(true).null().raw(&in_transaction(0)));
+    peer.request(&discharge(1, "42"));
+    peer.commit(other);
+    peer.wire.octets();
+    peer.request(&discharge(0, "42"));
+    let is_told =
+        |event: &Event| matches!(event, Event::RolledBack { transaction, .. } if *transaction == key);
+    let events = peer.wire.events();
+    assert!(events.iter().any(is_told), "{events:?}");
+}
+
 /// X-POST-01: a delivery in several frames is posted once it is complete; a frame of another transaction ends the link.
 #[test]
 fn x_post_01_postings_in_several_frames() {

@@ -55,6 +55,19 @@ fn t_drain_01_nothing_to_send() {
     wire.quiet();
 }
 
+/// [2.6.7]: more credit is no news for a sender that has some, whoever answers the drains.
+#[test]
+fn more_credit_is_told_once() {
+    for options in [SenderOptions::new(), SenderOptions::new().with_auto_drain(false)] {
+        let mut wire = Wire::begun();
+        let link = wire.sender(options, 0);
+        wire.peer_sends(credit(0, 0, 5));
+        assert_eq!(wire.events(), [Event::Sendable(link)]);
+        wire.peer_sends(credit(0, 0, 9));
+        assert_eq!(wire.events(), []);
+    }
+}
+
 /// T-DRAIN-02: messages sent in answer to the event go first, and the rest of the credit is given back behind them,
 /// also if output is taken before the events.
 #[test]

@@ -317,7 +317,10 @@ fn t_xfer_06_assigned_tags_avoid_those_in_use() {
     }
     pair.drive();
     let mut at_server = pair.server.receiver(receiver).unwrap();
-    let tags: Vec<_> = std::iter::from_fn(|| at_server.receive().map(|delivery| delivery.tag())).collect();
+    let received: Vec<_> = std::iter::from_fn(|| at_server.receive()).collect();
+    let tags: Vec<_> = received.iter().map(|delivery| delivery.tag()).collect();
+    // The same delivery is equal, another one with the same message is not.
+    assert!(received[0] == received[0].clone() && received[0] != received[1]);
     assert_eq!(tags, [1_u32, 0, 2, 3].map(DeliveryTag::from));
 }
 

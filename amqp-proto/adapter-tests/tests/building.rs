@@ -6,8 +6,10 @@ use super::common::{next_session, pair, sending};
 use crate::adapter::{self, both, spawn};
 use crate::amqp::config::{ReceiverOptions, SenderOptions};
 use crate::amqp::proto::config::Ungranted;
-use crate::amqp::types::Symbol;
-use crate::amqp::wire::{Condition, Coordinator, Outcome, Source, Target, Terminus};
+use crate::amqp::types::{ApplicationProperties, Described, Fields, Symbol};
+use crate::amqp::wire::{
+    Condition, Coordinator, DistributionMode, Outcome, Source, StreamOffset, Target, Terminus,
+};
 use crate::amqp::{Connection, Error, OfferedLink, OfferedReceiver, OfferedSender, Session};
 
 fn name(name: &'static str) -> Symbol {
@@ -110,6 +112,77 @@ async fn l_att_11_a_target_may_be_left_out() {
     };
     let (address, _accepted) = both(attach, accept).await;
     assert_eq!(address.as_deref(), Some("jobs"));
+}
+
+/// [2.7.3] [3.5.3]: what the builder of a receiver is given stands in its attach.
+#[adapter::test]
+async fn l_att_11_the_attach_of_a_receiver_says_what_was_set() {
+    let (client, server) = pair().await;
+    let properties = || Fields::from_iter([(name("subject"), "job")]);
+    let builder = client
+        .receiver("jobs")
+        .with_distribution_mode(DistributionMode::Copy)
+        .with_filter(name("own"), Described::new(name("own:filter"), "own"))
+        .with_no_local()
+        .with_sql_filter("n > 1")
+        .with_properties_filter(properties())
+        .with_application_properties_filter(ApplicationProperties::from_iter([("n", 1)]))
+        .with_stream_offset(StreamOffset::First)
+        .with_stream_filter(["red"], true)
+        .with_session("tenant")
+        .with_max_message_size(1_000_000)
+        .with_offered_capabilities(name("offered"))
+        .with_properties(Fields::from_iter([(name("own"), true)]))
+        .with_target(Target::at("here"));
+    let source = Source::at("jobs")
+        .with_filter(name("own"), Described::new(name("own:filter"), "own"))
+        .with_no_local()
+        .with_sql_filter("n > 1")
+        .with_properties_filter(properties())
+        .with_application_properties_filter(ApplicationProperties::from_iter([("n", 1)]))
+        .with_stream_offset(StreamOffset::First)
+        .with_stream_filter(["red"], true)
+        .with_session("tenant");
+    let accept = async {
+        let (link, session) = offered_sender(&server).await;
+        let attach = link.peer_attach().unwrap();
+        assert_eq!(attach.source.as_ref().unwrap().filter, source.filter);
+        assert_eq!(attach.source.as_ref().unwrap().distribution_mode, Some(DistributionMode::Copy));
+        assert_eq!(attach.target.as_deref(), Some(&Terminus::from(Target::at("here"))));
+        assert_eq!(attach.max_message_size, Some(1_000_000));
+        assert_eq!(attach.offered_capabilities, ["offered"]);
+        assert_eq!(attach.properties, Fields::from_iter([(name("own"), true)]));
+        (link.accept().unwrap(), session)
+    };
+    let (_receiver, _accepted) = both(async { builder.attach().await.unwrap() }, accept).await;
+}
+
+/// [2.7.3] [3.5.4]: what the builder of a sender is given stands in its attach.
+#[adapter::test]
+async fn l_att_11_the_attach_of_a_sender_says_what_was_set() {
+    let (client, server) = pair().await;
+    let builder = client.sender("jobs").with_source(Source::at("here")).with_dynamic();
+    let builder = builder.with_offered_capabilities(name("offered"));
+    let accept = async {
+        let (link, session) = offered_receiver(&server).await;
+        let attach = link.peer_attach().unwrap();
+        assert_eq!(attach.source.as_deref(), Some(&Source::at("here")));
+        assert_eq!(attach.offered_capabilities, ["offered"]);
+        let Some(Terminus::Target(target)) = attach.target.as_deref() else { panic!("{attach:?}") };
+        assert_eq!((target.dynamic, &target.address), (true, &None));
+        (link.accept_with(ReceiverOptions::new().with_target(Target::at("made"))).unwrap(), session)
+    };
+    let (sender, (_receiver, session)) = both(async { builder.attach().await.unwrap() }, accept).await;
+    assert_eq!(sender.address().as_deref(), Some("made"));
+    let builder = client.sender("jobs").without_address();
+    let accept = async {
+        let Some(OfferedLink::Receiver(link)) = session.next_link().await.unwrap() else {
+            panic!("a receiver")
+        };
+        assert!(link.target().is_some() && link.address().is_none());
+        link.accept().unwrap()
+    };
+    let (_anonymous, _receiver) = both(async { builder.attach().await.unwrap() }, accept).await;
 }
 
 /// X-CTL-01 [4.3]: the target of a controller is a coordinator.
