@@ -1,16 +1,16 @@
 """Copies the repository to a folder, and joins the tests of amqp-proto there in one program: core_tests.py FOLDER.
 
 The program is called `core`. It links once where the tests alone link seventy times, which counts where everything is built anew
-for a measurement. Tests that run cargo, and those of features that the measurement does not have, are not in it.
+for a measurement. Tests that run cargo are not in it.
 """
 
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
-LEFT_OUT = {"captures", "dump", "examples", "readme", "spans"}
-FEATURES = {"tls_layer": "tls"}
+LEFT_OUT = {"captures", "dump", "examples", "readme"}
 SHARED = re.compile(r'(?:#\[path = "[^"]*"\]\n)?mod (common|endpoint);\n')
 
 
@@ -39,14 +39,15 @@ def join(tests):
     for shared in ("common/mod.rs", "common/endpoint.rs"):
         name = shared.removesuffix("/mod.rs").removesuffix(".rs").rpartition("/")[2]
         lines += [f'#[path = "../{shared}"]', f"mod {name};"]
+    manifest = tomllib.loads((tests.parent / "Cargo.toml").read_text())
+    features = {test["name"]: test["required-features"] for test in manifest["test"]}
     programs = [p for p in tests.glob("*.rs")] + [p for p in tests.glob("*/main.rs") if p.parent.name != "core"]
     for program in sorted(programs):
         whole = program.name == "main.rs"
         name = program.parent.name if whole else program.stem
         if name in LEFT_OUT:
             continue
-        if name in FEATURES:
-            lines.append(f'#[cfg(feature = "{FEATURES[name]}")]')
+        lines += [f'#[cfg(feature = "{feature}")]' for feature in features.get(name, [])]
         lines.append(f"mod {name};")
         if not whole:
             text = SHARED.sub(r"use crate::\1;\n", program.read_text())
