@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use amqp_proto::client::{Address, ConnectionOptions, DialPlan, DialStep, Error, Host, Peer, SenderSettings};
 use amqp_proto::config::{Options, ReceiverOptions, SessionOptions};
@@ -419,4 +419,34 @@ mod tls {
         let reason = run(&mut pump, &mut near, || {}, Connection::closed(&connection));
         assert!(reason.to_string().contains("TLS: the peer closed"), "{reason}");
     }
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Wakes(AtomicU64);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The first in line waits for credit, the next one for nothing but its turn.
+#[test]
+fn a_turn_is_passed_on_while_the_connection_is_away() {
+    let ((mut near, far), (hub, _)) = (pipe(1_000), lasting_hub());
+    let (_dialer, mut pump) = (Dialer::new(&hub), Pump::new(Arc::clone(&hub)));
+    let (mut server, connection) = (Server::new(far), Connection::new(hub));
+    run(&mut pump, &mut near, || server.turn(), Connection::opened(&connection)).unwrap();
+    server.pipe.output.borrow_mut().is_ended = true;
+    assert_eq!(pump.turn(&mut near, Waker::noop()), None, "this stream is over");
+
+    let sender = Sender::attach(&Connection::home(&connection), &SenderSettings::to("jobs")).unwrap();
+    let (mut first, mut next) = (Sender::sendable(&sender), Sender::written(&sender));
+    assert!(first.poll(Waker::noop()).is_pending());
+    let wakes = Arc::new(Wakes::default());
+    assert!(next.poll(&Waker::from(Arc::clone(&wakes))).is_pending());
+    drop(first);
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    assert!(next.poll(Waker::noop()).is_ready());
 }

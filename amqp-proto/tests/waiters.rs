@@ -365,3 +365,16 @@ fn a_set_of_receivers_that_is_dropped_takes_nothing() {
         assert_eq!(task.wakes(), 0);
     }
 }
+
+/// A transport that is lost takes none of the output, so that a sender that waited for that would wait for ever.
+#[test]
+fn a_send_after_the_end_fails_although_output_is_left() {
+    let mut world = World::new();
+    let sender = world.sender();
+    world.socket.lock().unwrap().room = Some(0);
+    while !matches!(Sender::queue(&sender, vec![0; 10_000]).unwrap(), Queued::Waiting(_)) {}
+    world.hub.drive(|state| state.end_of_input(None));
+    assert!(world.hub.drive(|state| state.is_over() && state.has_output()));
+    assert!(Sender::queue(&sender, "late").is_err());
+    assert!(matches!(Sender::sendable(&sender).poll(&world.task), Poll::Ready(Err(_))));
+}

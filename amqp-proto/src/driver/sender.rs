@@ -112,7 +112,7 @@ impl<W: Wake> Sender<W> {
         let message = self.prepared(message)?;
         let slot = self.guard.slot;
         let sent = self.guard.hub().with_then(|state| {
-            if state.output_len() >= WORTH_WRITING {
+            if state.is_crowded() {
                 return (None, Next::Other);
             }
             let at = Attempt { ticket: None, is_late: false };
@@ -336,7 +336,7 @@ impl<W: Wake> Sender<W> {
             if let Some(refused) = refuse(state) {
                 return Poll::Ready(Err(refused));
             }
-            if !has_yielded && state.output_len() >= WORTH_WRITING {
+            if !has_yielded && state.is_crowded() {
                 // Without this, a sender that never has to wait would starve the driver.
                 has_yielded = true;
                 state.unwritten.push(slot);
@@ -378,6 +378,11 @@ fn in_turn<W: Wake, R>(
 }
 
 impl<W: Wake> State<W> {
+    /// Returns `true` if senders wait until output is taken. The output of an ended connection may never be.
+    fn is_crowded(&self) -> bool {
+        self.output_len() >= WORTH_WRITING && !self.is_over()
+    }
+
     /// Returns the error of a message that is not sent. The end of the link is a better one; a link that is being
     /// attached again has no credit yet.
     fn not_sent(&self, slot: Key, error: Error) -> Error {

@@ -406,8 +406,9 @@ impl<W: Wake> State<W> {
         let Some(link) = self.links.get_mut(slot) else { return };
         match link.key {
             Some(LinkKey::Sender(_)) => link.turns.wake_first(&mut self.wakes),
-            _ if was_woken => link.turns.wake_next(&mut self.wakes),
-            _ => {}
+            Some(LinkKey::Receiver(_)) if !was_woken => {}
+            // A link without a key may have either role; a waiter that is woken in vain waits again.
+            Some(LinkKey::Receiver(_)) | None => link.turns.wake_next(&mut self.wakes),
         }
     }
 
