@@ -1,10 +1,10 @@
 //! Channels and handles: [`Directory`] maps the peer's numbers, [`Numbers`] assigns this end's.
 
-use alloc::collections::{BTreeMap, BinaryHeap};
+use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use crate::types::Index;
+use crate::types::{Index, Tree};
 
 /// A map from numbers that a peer chooses to indexes of a table.
 ///
@@ -13,13 +13,13 @@ use crate::types::Index;
 #[derive(Debug)]
 pub(crate) struct Directory<I> {
     near: Vec<I>,
-    far: BTreeMap<u32, I>,
+    far: Tree<u32, I>,
     len: u32,
 }
 
 impl<I> Default for Directory<I> {
     fn default() -> Self {
-        Self { near: Vec::new(), far: BTreeMap::new(), len: 0 }
+        Self { near: Vec::new(), far: Tree::default(), len: 0 }
     }
 }
 
@@ -56,8 +56,9 @@ impl<I: Index> Directory<I> {
     /// Extends the array to this length, and moves entries of the tree into it.
     fn reach(&mut self, len: usize) {
         self.near.resize(len, I::NONE);
-        while let Some(entry) = self.far.first_entry().filter(|entry| (*entry.key() as usize) < len) {
-            let (number, index) = entry.remove_entry();
+        while self.far.first().is_some_and(|(number, _)| (*number as usize) < len)
+            && let Some((number, index)) = self.far.pop_first()
+        {
             if let Some(place) = self.near.get_mut(number as usize) {
                 *place = index;
             }

@@ -1,6 +1,5 @@
 //! [`Endpoints`]: the sessions and links of a connection, and the frames that wait to be written for them.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -16,7 +15,7 @@ use super::session::Session;
 use super::slab::Slab;
 #[cfg(feature = "tracing")]
 use super::spans::Spans;
-use super::transaction::Transactions;
+use super::transaction::TransactionSlot;
 use crate::types::{DecodingLimits, Key, Limits, LinkIx, Moment, SessionIx};
 use crate::wire::{Performative, Transfer};
 use bytes::Bytes;
@@ -71,7 +70,7 @@ pub(crate) struct Endpoints {
     /// The index of a sender whose delivery must be written before the connection is closed.
     pub(crate) leaving: Option<LinkIx>,
     /// The transactions, once there was one, or a link to this end's coordinator.
-    pub(crate) transactions: Option<Box<Transactions>>,
+    pub(crate) transactions: TransactionSlot,
     pub(crate) totals: Totals,
     #[cfg(feature = "tracing")]
     pub(crate) spans: Spans,
@@ -114,7 +113,7 @@ impl Endpoints {
             blocked: VecDeque::new(),
             in_rounds: Vec::new(),
             leaving: None,
-            transactions: None,
+            transactions: TransactionSlot::default(),
             totals: Totals::default(),
             #[cfg(feature = "tracing")]
             spans: Spans::default(),
@@ -248,7 +247,7 @@ impl Endpoints {
         let has_ended_round = !self.in_rounds.is_empty() && self.has_ended_round();
         may_go_on
             || has_ended_round
-            || (self.transactions.is_some() && self.has_due_request())
+            || self.transactions.hooks().is_some_and(|hooks| (hooks.has_due_request)(self))
             || !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())
     }
 
@@ -258,8 +257,8 @@ impl Endpoints {
         if self.fx.out.len() >= self.limits.output_octets() {
             return;
         }
-        if self.transactions.is_some() {
-            self.send_requests();
+        if let Some(hooks) = self.transactions.hooks() {
+            (hooks.send_requests)(self);
         }
         self.write_news();
         if !self.in_rounds.is_empty() {

@@ -248,7 +248,11 @@ impl fmt::Display for SessionFault {
             Self::Window => f.write_str("a transfer beyond the incoming-window"),
             Self::UnattachedHandle(handle) => write!(f, "no link on handle {handle}"),
             Self::UnattachedDetach(handle, error) => {
-                write!(f, "no link on handle {handle}; its detach had the error {error}")
+                write!(f, "no link on handle {handle}; its detach had the error {}", error.condition)?;
+                match &error.description {
+                    Some(description) => write!(f, ": {}", description.as_str()),
+                    None => Ok(()),
+                }
             }
             Self::HandleInUse(handle) => write!(f, "handle {handle} is in use"),
             Self::DeliveryOrder(id) => write!(f, "delivery-id {id} does not follow the ones before"),

@@ -20,7 +20,6 @@ use super::endpoints::Endpoints;
 use super::fault::{ConnectionFault, LinkFault, SessionFault};
 use super::link::{Arrival, Link, LinkEnd};
 use super::session::Session;
-use super::transaction::Transactions;
 use crate::codec::Encode;
 use crate::types::{Key, Limits, LinkIx, SessionIx};
 use crate::wire::{DeliveryState, Outcome};
@@ -111,7 +110,7 @@ impl Endpoints {
     /// Returns the memory that is in use.
     fn memory(&self) -> u64 {
         let sessions: u64 = self.sessions.values().map(Session::memory).sum();
-        let transactions = self.transactions.as_deref().map_or(0, Transactions::octets);
+        let transactions = self.transactions.octets();
         sessions + self.memory.links + self.memory.states + transactions
     }
 
@@ -160,7 +159,7 @@ impl Endpoints {
         if self.memory.is_stale() {
             self.count_states();
         }
-        let transactions = self.transactions.as_deref().map_or(0, Transactions::octets);
+        let transactions = self.transactions.octets();
         let mut used = self.memory.links + self.memory.states + transactions;
         let mut has_waiting = false;
         for other in self.sessions.values() {
@@ -280,7 +279,7 @@ impl Endpoints {
     /// Counts the states that are stored now.
     #[cold]
     fn count_states(&mut self) {
-        let mut octets = self.transactions.as_deref().map_or(0, Transactions::states);
+        let mut octets = self.transactions.states();
         for session in self.sessions.values() {
             let records = session.sent.records().chain(session.received.iter().flat_map(Ledger::records));
             for record in records {
@@ -343,9 +342,7 @@ impl Endpoints {
         let arrivals =
             self.links.values_mut().filter_map(Link::receiver).flat_map(|receiver| &mut receiver.inbox);
         arrivals.filter_map(|arrival| arrival.state.as_deref_mut()).for_each(|state| compact(state, limits));
-        if let Some(transactions) = &mut self.transactions {
-            transactions.compact(limits);
-        }
+        self.transactions.compact(limits);
     }
 
     /// Returns the fault of a peer that begins a session when the memory is full.

@@ -3,9 +3,9 @@
 use core::fmt;
 use core::mem;
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use super::tree::Tree;
 use super::{Items, Value};
 
 /// Pairs of distinct keys and values, in order.
@@ -151,14 +151,14 @@ fn has_duplicates<K: Ord>(keys: impl Iterator<Item = K>) -> bool {
 
 /// Finds the places of keys in a growing map. Many keys are found by a tree, so that a hostile map cannot cause
 /// quadratic work.
-struct KeyPositions<K>(BTreeMap<K, usize>);
+struct KeyPositions<K>(Tree<K, usize>);
 
 impl<K: Ord + Clone> KeyPositions<K> {
     /// From this length on, keys are found by the tree.
     const MANY: usize = 32;
 
     fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(Tree::default())
     }
 
     /// Returns the place of a key among the map's keys. A new key has none, and is expected to be added at the end.

@@ -27,6 +27,8 @@ mod str;
 mod symbol;
 mod tag;
 mod transaction_id;
+mod tree;
+mod tree_set;
 mod value;
 mod walk;
 
@@ -53,4 +55,6 @@ pub use value::{Kind, Value};
 
 pub(crate) use items::Items;
 pub(crate) use key::{Index, Key, KeyNumbers, LinkIx, SessionIx, TransactionIx};
+pub(crate) use tree::Tree;
+pub(crate) use tree_set::TreeSet;
 pub(crate) use walk::{Step, Walk};

@@ -312,8 +312,8 @@ impl Machine {
         let event = loop {
             let event = self.endpoints.fx.events.pop_front()?;
             if let Event::Lost { delivery, .. } = &event
-                && self.endpoints.transactions.is_some()
-                && self.endpoints.lose_work(*delivery)
+                && let Some(hooks) = self.endpoints.transactions.hooks()
+                && (hooks.lose_work)(&mut self.endpoints, *delivery)
             {
                 continue;
             }

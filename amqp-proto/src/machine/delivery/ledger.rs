@@ -1,10 +1,9 @@
 //! [`Ledger`]: the unsettled deliveries of a session in one direction, found by delivery-id.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::record::Record;
-use crate::types::{DeliveryNumber, LinkIx};
+use crate::types::{DeliveryNumber, LinkIx, Tree};
 
 /// The least number of places in a ring, and the greatest number that a ring keeps for few deliveries.
 const FEWEST: usize = 16;
@@ -20,7 +19,7 @@ const KEPT: usize = 1024;
 pub(crate) struct Ledger {
     /// The ring: a power of two of places, or none, for the last numbers before `next`.
     ring: Vec<Record>,
-    old: BTreeMap<u64, Record>,
+    old: Tree<u64, Record>,
     /// The number of the next delivery.
     next: u64,
     /// The number of the first delivery.
@@ -58,7 +57,7 @@ impl Ledger {
     pub(crate) fn new(first: DeliveryNumber) -> Self {
         // One turn ahead, so that ids before the first have numbers, too.
         let next = (1 << 32) | u64::from(first.get());
-        Self { ring: Vec::new(), old: BTreeMap::new(), next, first: next, live: 0 }
+        Self { ring: Vec::new(), old: Tree::default(), next, first: next, live: 0 }
     }
 
     /// Returns the number of unsettled deliveries.
@@ -69,9 +68,7 @@ impl Ledger {
 
     /// Returns the memory of the ledger, in octets, without the states.
     pub(crate) fn octets(&self) -> u64 {
-        // The nodes of the tree may be half empty.
-        let tree = 2 * self.old.len() * size_of::<(u64, Record)>();
-        (self.ring.capacity() * size_of::<Record>() + tree) as u64
+        (self.ring.capacity() * size_of::<Record>() + Tree::<u64, Record>::octets_of(self.old.len())) as u64
     }
 
     /// Returns all unsettled deliveries.
@@ -217,7 +214,8 @@ impl Ledger {
         let end = last.min(young.saturating_add(u64::from(*looks)).saturating_sub(1));
         let in_ring = (young..=end.min(self.next - 1))
             .find(|number| self.ring.get(self.place(*number)).is_some_and(Record::is_live));
-        let old = self.old.range(*next..=end.max(*next)).next().map(|(number, _)| *number);
+        let old =
+            self.old.first_from(next).map(|(number, _)| *number).filter(|number| *number <= end.max(*next));
         let found = old.into_iter().chain(in_ring).min().filter(|number| *number <= last);
         let at = found.unwrap_or(end);
         let looked = (at + 1).saturating_sub(young).max(1);

@@ -189,9 +189,7 @@ impl Endpoints {
             self.write_frame(index, true);
             self.pump(index);
         }
-        if options.state.is_some() {
-            self.note_sent(index, key, options);
-        }
+        self.note_work(index, key, options);
         Ok(key)
     }
 
@@ -220,10 +218,18 @@ impl Endpoints {
         }
         self.write_frame(index, true);
         self.pump(index);
-        if options.state.is_some() {
-            self.note_sent(index, key, options);
-        }
+        self.note_work(index, key, options);
         Ok(key)
+    }
+
+    /// Records a delivery that has begun with a state, which may name a transaction.
+    #[inline]
+    fn note_work(&mut self, index: LinkIx, delivery: DeliveryKey, options: &SendOptions) {
+        if options.state.is_some()
+            && let Some(hooks) = self.transactions.hooks()
+        {
+            (hooks.note_sent)(self, index, delivery, options);
+        }
     }
 
     /// Begins a delivery in pieces.
@@ -247,9 +253,7 @@ impl Endpoints {
         if let Some(sender) = link.sender() {
             sender.sending = Some(Box::new(sending));
         }
-        if options.state.is_some() {
-            self.note_sent(index, key, options);
-        }
+        self.note_work(index, key, options);
         Ok(key)
     }
 

@@ -1,7 +1,5 @@
 //! [`Permit`]: the check whether a delivery may be sent.
 
-use alloc::collections::BTreeSet;
-
 use super::record::{Record, Tag};
 use super::scheduler::FRAME_HEADER;
 use super::tags::number;
@@ -12,7 +10,7 @@ use crate::machine::endpoints::Endpoints;
 use crate::machine::link::{Link, LinkEnd};
 use crate::machine::session::Session;
 use crate::machine::slab::Slab;
-use crate::types::{DeliveryTag, Handle, LinkIx};
+use crate::types::{DeliveryTag, Handle, LinkIx, TreeSet};
 use crate::wire::{DeliveryState, ReceiverSettleMode, SenderSettleMode, Transfer};
 
 /// The permission to send a delivery.
@@ -42,7 +40,10 @@ impl Endpoints {
         octets: usize,
         options: &SendOptions,
     ) -> Result<Permit, SendError> {
-        if options.state.is_some() && !self.may_work(options.state.as_ref()) {
+        if options.state.is_some()
+            && let Some(hooks) = self.transactions.hooks()
+            && !(hooks.may_work)(self, options.state.as_ref())
+        {
             return Err(SendError::Discharged);
         }
         let permitted = self.permitted(index, octets, options);
@@ -239,7 +240,7 @@ pub(super) fn first_transfer(
 }
 
 /// Returns the tags of a link's unsettled deliveries.
-pub(super) fn live_tags(ledger: &super::Ledger, chain: &super::Chain) -> BTreeSet<DeliveryTag> {
+pub(super) fn live_tags(ledger: &super::Ledger, chain: &super::Chain) -> TreeSet<DeliveryTag> {
     let numbers = core::iter::successors(chain.first(), |number| ledger.after(*number));
     numbers.filter_map(|number| ledger.get(number)).map(|record| (&record.tag).into()).collect()
 }

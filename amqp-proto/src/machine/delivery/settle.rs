@@ -53,9 +53,9 @@ impl Endpoints {
         {
             return Ok(());
         }
-        if self.transactions.is_some()
+        if let Some(hooks) = self.transactions.hooks()
             && delivery.is_received()
-            && let Some(decided) = self.decide_posting(index, delivery, state, settles)
+            && let Some(decided) = (hooks.decide_posting)(self, index, delivery, state, settles)
         {
             return decided;
         }
@@ -149,7 +149,7 @@ impl Endpoints {
         state: &DeliveryState,
         settles: bool,
     ) -> Result<(), SettleError> {
-        if !self.may_work(Some(state)) {
+        if self.transactions.hooks().is_some_and(|hooks| !(hooks.may_work)(self, Some(state))) {
             return Err(SettleError::Discharged);
         }
         self.dispose(index, delivery, Some(state), settles)?;

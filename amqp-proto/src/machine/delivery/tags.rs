@@ -1,9 +1,8 @@
 //! [`Tags`]: ensures that the unsettled deliveries of a link have different tags [2.6.12].
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 
-use crate::types::DeliveryTag;
+use crate::types::{DeliveryTag, TreeSet};
 
 /// The tags in use. Costs nothing while tags only grow, as counters do.
 #[derive(Debug, Default)]
@@ -11,13 +10,12 @@ pub(crate) struct Tags {
     /// The largest tag so far, as length and number.
     largest: (u8, u64),
     /// All tags in use, after a tag that was not larger than all before, or too long for a number.
-    #[allow(clippy::box_collection)] // links mostly do without, and it would be three words in each
-    set: Option<Box<BTreeSet<DeliveryTag>>>,
+    set: Option<Box<TreeSet<DeliveryTag>>>,
 }
 
 impl Tags {
     /// Returns tags that are all counted from the start.
-    pub(crate) fn counted(tags: BTreeSet<DeliveryTag>) -> Self {
+    pub(crate) fn counted(tags: TreeSet<DeliveryTag>) -> Self {
         Self { set: Some(Box::new(tags)), ..Self::default() }
     }
 
@@ -27,7 +25,7 @@ impl Tags {
         &mut self,
         number: TagNumber,
         tag: impl FnOnce() -> DeliveryTag,
-        live: impl FnOnce() -> BTreeSet<DeliveryTag>,
+        live: impl FnOnce() -> TreeSet<DeliveryTag>,
     ) -> bool {
         if self.is_larger(number) {
             self.add_larger(number);
@@ -52,7 +50,7 @@ impl Tags {
     fn insert_in_set(
         &mut self,
         tag: impl FnOnce() -> DeliveryTag,
-        live: impl FnOnce() -> BTreeSet<DeliveryTag>,
+        live: impl FnOnce() -> TreeSet<DeliveryTag>,
     ) -> bool {
         self.set.get_or_insert_with(|| Box::new(live())).insert(tag())
     }
@@ -89,14 +87,13 @@ pub(super) fn number(tag: &DeliveryTag) -> TagNumber {
 #[cfg(test)]
 mod tests {
     use super::{Tags, number};
-    use crate::types::DeliveryTag;
-    use std::collections::BTreeSet;
+    use crate::types::{DeliveryTag, TreeSet};
 
     // T-XFER-06: a live tag is found, however tags come and go.
     #[test]
     fn t_xfer_06_a_live_tag_is_refused() {
         let mut tags = Tags::default();
-        let mut live = BTreeSet::new();
+        let mut live: TreeSet<DeliveryTag> = TreeSet::default();
         let mut state = 1_u32;
         for step in 0..5_000_u32 {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -115,7 +112,8 @@ mod tests {
             }
         }
         assert!(tags.set.is_some());
-        while let Some(tag) = live.pop_first() {
+        for tag in live.clone() {
+            live.remove(&tag);
             tags.remove(&tag, live.is_empty());
         }
         assert!(tags.set.is_none());

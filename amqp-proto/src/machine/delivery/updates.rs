@@ -15,9 +15,12 @@ impl Endpoints {
     /// Handles a disposition: the state of a range of the session's deliveries, some of which may be settled
     /// [2.7.6].
     pub(crate) fn on_disposition(&mut self, index: SessionIx, frame: &Disposition) -> Result<(), Fault> {
-        let transacts = self.transactions.is_some();
-        if transacts && frame.role == Role::Receiver {
-            self.check_retirement(index, frame)?;
+        let hooks = self.transactions.hooks();
+        let transacts = hooks.is_some();
+        if let Some(hooks) = hooks
+            && frame.role == Role::Receiver
+        {
+            (hooks.check_retirement)(self, index, frame)?;
         }
         let Some(session) = self.sessions.at(index).filter(|session| !session.discards) else {
             return Ok(());
@@ -87,7 +90,7 @@ impl Endpoints {
                 if updates.next > updates.last || looks > 0 {
                     self.updates = None;
                     self.look_settled(key.index);
-                    if self.transactions.is_some() && self.end_at_fault() {
+                    if self.transactions.hooks().is_some_and(|hooks| (hooks.end_at_fault)(self)) {
                         return Some(Event::Busy);
                     }
                 }
@@ -111,10 +114,8 @@ impl Endpoints {
             }
             let delivery = delivery_key(key, number, is_received);
             let event = Event::Updated { link, delivery, state, settled };
-            if self.transactions.is_none() {
-                return Some(event);
-            }
-            if let Some(event) = self.transact(event) {
+            let Some(hooks) = self.transactions.hooks() else { return Some(event) };
+            if let Some(event) = (hooks.transact)(self, event) {
                 return Some(event);
             }
             looks = looks.saturating_sub(1);

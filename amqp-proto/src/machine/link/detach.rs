@@ -1,7 +1,6 @@
 //! The refusal, detach and close of links, and the fate of their deliveries [2.6.3-2.6.6].
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::attach::too_large;
@@ -13,7 +12,7 @@ use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::reason::Reason;
-use crate::types::{DeliveryKey, Handle, Key, LinkIx, LinkKey, SessionIx};
+use crate::types::{DeliveryKey, Handle, Key, LinkIx, LinkKey, SessionIx, TreeSet};
 use crate::wire::{AmqpError, Attach, Condition, Detach, Role};
 
 impl Link {
@@ -370,8 +369,8 @@ impl Endpoints {
         let (key, public, session) = (link.key, link.public_key(), link.session);
         self.release(session, held);
         self.give_up_place(index);
-        if self.transactions.is_some() {
-            self.end_control(index, &reason);
+        if let Some(hooks) = self.transactions.hooks() {
+            (hooks.end_control)(self, index, &reason);
         }
         self.fx.events.extend(suspended);
         self.fx.tell(Event::LinkDetached {
@@ -409,8 +408,8 @@ impl Endpoints {
         }
         self.release(session, held);
         self.give_up_place(index);
-        if self.transactions.is_some() {
-            self.end_control(index, &reason);
+        if let Some(hooks) = self.transactions.hooks() {
+            (hooks.end_control)(self, index, &reason);
         }
         self.fx.events.extend(suspended);
         self.fx.tell(Event::LinkDetached {
@@ -445,7 +444,7 @@ impl Endpoints {
         link.tags = Tags::default();
         if let Some(recovery) = &mut link.recovery {
             recovery.clear();
-            link.tags = Tags::counted(BTreeSet::new());
+            link.tags = Tags::counted(TreeSet::default());
         }
         let session = session.key.index;
         self.look_settled(session);

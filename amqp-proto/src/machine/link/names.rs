@@ -1,20 +1,18 @@
 //! [`Names`]: the links by name and role [2.6.1].
 
-use alloc::collections::BTreeMap;
-
-use crate::types::{Key, LinkIx, Str};
+use crate::types::{Key, LinkIx, Str, Tree};
 use crate::wire::Role;
 
 /// A map from names to links. It is a tree, since the peer chooses the names and must not influence the cost
 /// of a search.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    senders: BTreeMap<Str, Key<LinkIx>>,
-    receivers: BTreeMap<Str, Key<LinkIx>>,
+    senders: Tree<Str, Key<LinkIx>>,
+    receivers: Tree<Str, Key<LinkIx>>,
 }
 
 impl Names {
-    fn of(&mut self, role: Role) -> &mut BTreeMap<Str, Key<LinkIx>> {
+    fn of(&mut self, role: Role) -> &mut Tree<Str, Key<LinkIx>> {
         match role {
             Role::Sender => &mut self.senders,
             Role::Receiver => &mut self.receivers,

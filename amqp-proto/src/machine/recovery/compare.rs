@@ -1,7 +1,6 @@
 //! The comparison of the unsettled maps of both ends, when a link is attached with its state [2.6.13] [2.7.3].
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 
@@ -13,7 +12,7 @@ use crate::machine::delivery::Tag;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::link::{Arrival, Held, LinkEnd, Progress, Resumption};
-use crate::types::{DeliveryKey, DeliveryTag, Limits, LinkIx, Map, ReceiverKey, Value};
+use crate::types::{DeliveryKey, DeliveryTag, Limits, LinkIx, Map, ReceiverKey, Tree, TreeSet, Value};
 use crate::wire::{DeliveryState, Role};
 
 impl Endpoints {
@@ -32,7 +31,7 @@ impl Endpoints {
             self.fx.tell(Event::Unremembered(public));
         }
         let theirs = read_map(theirs, &self.limits);
-        recovery.rounds.named = if is_open { theirs.keys().copied().collect() } else { BTreeSet::new() };
+        recovery.rounds.named = if is_open { theirs.keys().copied().collect() } else { TreeSet::default() };
         if let LinkEnd::Receiver(receiver) = &mut link.end {
             receiver.only_resumed = recovery.rounds.is_ours_incomplete;
         }
@@ -50,7 +49,7 @@ impl Endpoints {
     fn plan(
         &mut self,
         index: LinkIx,
-        theirs: &BTreeMap<DeliveryTag, Option<DeliveryState>>,
+        theirs: &Tree<DeliveryTag, Option<DeliveryState>>,
         is_incomplete: bool,
     ) {
         let Some(link) = self.links.at(index) else { return };
@@ -75,7 +74,7 @@ impl Endpoints {
     }
 
     /// Settles the deliveries that the sender does not consider unsettled [2.6.13].
-    fn settle_unknown(&mut self, index: LinkIx, theirs: &BTreeMap<DeliveryTag, Option<DeliveryState>>) {
+    fn settle_unknown(&mut self, index: LinkIx, theirs: &Tree<DeliveryTag, Option<DeliveryState>>) {
         let Some(link) = self.links.at(index) else { return };
         let (key, public, Some(recovery)) = (link.key, link.public_key(), &mut link.recovery) else { return };
         let session = link.session;
@@ -120,7 +119,7 @@ pub(super) fn arrival_of(number: u64, delivery: UnsettledDelivery) -> Arrival {
 }
 
 /// Reads the peer's unsettled map, whose keys are tags. A value that is no state counts as null.
-fn read_map(map: Option<&Map>, limits: &Limits) -> BTreeMap<DeliveryTag, Option<DeliveryState>> {
+fn read_map(map: Option<&Map>, limits: &Limits) -> Tree<DeliveryTag, Option<DeliveryState>> {
     let tag = |key: &Value| match key {
         Value::Binary(octets) => DeliveryTag::new(octets).ok(),
         _ => None,

@@ -1,7 +1,7 @@
 //! [`Recovery`]: what a resumable link keeps for its deliveries, beside their records.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::position::end_of;
@@ -11,7 +11,7 @@ use super::state::{LinkState, UnsettledDelivery};
 use crate::machine::command_error::SendError;
 use crate::machine::link::Arrival;
 use crate::message::Payload;
-use crate::types::{DeliveryTag, Limits};
+use crate::types::{DeliveryTag, Limits, Tree};
 use crate::wire::{Attach, Received, Source, Terminus};
 
 /// The part of a link's state that only resumable links have.
@@ -32,10 +32,10 @@ pub(crate) struct Recovery {
     /// `true` while steps are taken.
     pub(crate) is_stepping: bool,
     /// The messages of a sender's unsettled deliveries, by number.
-    kept: BTreeMap<u64, Kept>,
+    kept: Tree<u64, Kept>,
     kept_octets: u64,
     /// The length of received messages that the application has taken, by number.
-    pub(crate) taken: BTreeMap<u64, Received>,
+    pub(crate) taken: Tree<u64, Received>,
     /// The octets of the delivery that is being resumed which have been received before.
     pub(crate) overlap: usize,
 }
@@ -154,8 +154,8 @@ impl Recovery {
 /// Deliveries in order, found by tag.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    deliveries: BTreeMap<u64, UnsettledDelivery>,
-    places: BTreeMap<DeliveryTag, u64>,
+    deliveries: Tree<u64, UnsettledDelivery>,
+    places: Tree<DeliveryTag, u64>,
     next: u64,
 }
 

@@ -5,7 +5,7 @@
 //! the link attaches it again, until both maps are complete.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::compare::map_entry;
@@ -16,7 +16,7 @@ use crate::machine::endpoints::Endpoints;
 use crate::machine::fault::LinkFault;
 use crate::machine::link::{EndOptions, LinkEnd};
 use crate::machine::reason::Reason;
-use crate::types::{DeliveryTag, LinkIx, Map};
+use crate::types::{DeliveryTag, LinkIx, Map, TreeSet};
 use crate::wire::Role;
 
 /// The options with which a link is attached in each round.
@@ -56,9 +56,9 @@ pub(crate) struct Rounds {
     /// A sender's deliveries that the receiver does not know, to be sent again after the last round.
     pub(crate) unknown: VecDeque<UnsettledDelivery>,
     /// The tags in the peer's map, which this end lists first.
-    pub(crate) named: BTreeSet<DeliveryTag>,
+    pub(crate) named: TreeSet<DeliveryTag>,
     /// The tags that this end has shown.
-    shown: BTreeSet<DeliveryTag>,
+    shown: TreeSet<DeliveryTag>,
     /// The number of deliveries in doubt at the start of the round, and of rounds that have not made it smaller.
     doubtful: Option<usize>,
     fruitless: usize,

@@ -7,13 +7,12 @@
 use core::fmt;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::state::{LastKey, LinkState, UnsettledDelivery};
 use crate::codec::{DecodeError, EncodeError, composite};
 use crate::message::Payload;
-use crate::types::{DeliveryTag, Limits, Str};
+use crate::types::{DeliveryTag, Limits, Str, TreeSet};
 use crate::wire::{DeliveryState, ReceiverSettleMode, Role, SenderSettleMode, Source, Terminus};
 
 const MAGIC: [u8; 4] = *b"AMQL";
@@ -182,7 +181,7 @@ impl LinkState {
             next_tag: link.next_tag,
             ..Self::new(link.name, link.role)
         };
-        let (mut tags, mut left) = (BTreeSet::new(), limits.kept_octets());
+        let (mut tags, mut left) = (TreeSet::default(), limits.kept_octets());
         for _ in 0..link.deliveries {
             let saved = SavedDelivery::decode(&mut body, &decoding).map_err(LinkStateError::Malformed)?;
             let octets = saved.message.as_ref().map_or(0, Bytes::len) as u64;

@@ -1,10 +1,9 @@
 //! [`Suspension`]: the deliveries of a link that its driver or container resumes when it is attached again [2.6.13].
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 
 use super::state::{LinkState, UnsettledDelivery};
-use crate::types::{DeliveryKey, DeliveryTag};
+use crate::types::{DeliveryKey, DeliveryTag, Tree};
 use crate::wire::{DeliveryState, Role};
 
 /// The state of a link between two attaches, and the received deliveries that the application has.
@@ -13,9 +12,9 @@ pub(crate) struct Suspension {
     /// The state of the link at its last end, until the link is attached with it.
     state: Option<Box<LinkState>>,
     /// The received deliveries that the application has, by tag, until they are resumed.
-    away: BTreeMap<DeliveryTag, Away>,
+    away: Tree<DeliveryTag, Away>,
     /// The present keys of resumed deliveries, by the keys under which they were received.
-    moved: BTreeMap<DeliveryKey, DeliveryKey>,
+    moved: Tree<DeliveryKey, DeliveryKey>,
 }
 
 /// A received delivery whose link is away.
@@ -32,7 +31,7 @@ pub(crate) struct Away {
 impl Suspension {
     /// Keeps the deliveries that the application has received.
     pub(crate) fn suspend(&mut self, deliveries: &[UnsettledDelivery]) {
-        let first: BTreeMap<_, _> = self.moved.iter().map(|(first, now)| (*now, *first)).collect();
+        let first: Tree<_, _> = self.moved.iter().map(|(first, now)| (*now, *first)).collect();
         self.moved.clear();
         let mut before = core::mem::take(&mut self.away);
         for delivery in deliveries.iter().filter(|delivery| delivery.is_known(Role::Receiver)) {

@@ -24,7 +24,7 @@ mod lifecycle;
 mod window;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 
 pub(crate) use window::{IncomingWindow, OutgoingWindow};
 
@@ -33,7 +33,7 @@ use super::directory::{Directory, Numbers};
 use super::halves::Half;
 use super::reason::Reason;
 use crate::config::SessionOptions;
-use crate::types::{DeliveryNumber, Key, Limits, LinkIx, SessionIx, Symbol};
+use crate::types::{DeliveryNumber, Key, Limits, LinkIx, SessionIx, Symbol, TreeSet};
 use crate::wire::Role;
 
 /// The number of unsettled deliveries that a sender's session may have before the memory is looked at.
@@ -64,7 +64,7 @@ pub(crate) struct Session {
     /// The highest handle that the peer accepts.
     pub(crate) handle_max: u32,
     /// The indexes of the links whose current or last session this is.
-    pub(crate) links: BTreeSet<LinkIx>,
+    pub(crate) links: TreeSet<LinkIx>,
     /// The unsettled deliveries that this end has sent.
     pub(crate) sent: Ledger,
     /// The unsettled deliveries that this end has received; `None` before the first, which determines the
@@ -114,7 +114,7 @@ impl Session {
             handles: Directory::default(),
             own_handles: Numbers::default(),
             handle_max: u32::MAX,
-            links: BTreeSet::new(),
+            links: TreeSet::default(),
             sent: Ledger::new(DeliveryNumber::new(options.next_outgoing_id.get())),
             received: None,
             most_sent: limits.unsettled().min(FIRST_SENT),

@@ -30,7 +30,10 @@ impl Endpoints {
         }
         let limit = self.limits.transactions();
         let link = link.key;
-        let transactions = self.transactions.get_or_insert_default();
+        self.transactions.install();
+        let Some(transactions) = self.transactions.as_deref_mut() else {
+            return Err(TransactionError::Limit(limit));
+        };
         if u32::try_from(transactions.all.len()).map_or(true, |live| live >= limit) {
             return Err(TransactionError::Limit(limit));
         }
@@ -76,7 +79,7 @@ impl Endpoints {
     }
 
     /// Returns `true` if a declare or a discharge waits that can be sent now.
-    pub(crate) fn has_due_request(&self) -> bool {
+    pub(super) fn has_due_request(&self) -> bool {
         let Some(transactions) = self.transactions.as_deref() else { return false };
         transactions.due.iter().any(|key| self.is_ready(*key))
     }
@@ -102,7 +105,7 @@ impl Endpoints {
 
     /// Sends the declares and discharges that can be sent.
     #[cold]
-    pub(crate) fn send_requests(&mut self) {
+    pub(super) fn send_requests(&mut self) {
         let Some(transactions) = self.transactions.as_deref_mut() else { return };
         for key in core::mem::take(&mut transactions.due) {
             let is_left = !self.is_ready(key) || !self.send_request(key);

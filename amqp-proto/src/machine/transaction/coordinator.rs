@@ -37,9 +37,11 @@ impl Endpoints {
         let capabilities = CAPABILITIES.into_iter().map(Symbol::known).collect();
         let options = ReceiverOptions::new().with_target(Coordinator { capabilities });
         self.accept_link(index, EndOptions::Receiver(&options), None)?;
-        let transactions = self.transactions.get_or_insert_default();
-        transactions.coordinates = true;
-        transactions.coordinators.insert(index);
+        self.transactions.install();
+        if let Some(transactions) = self.transactions.as_deref_mut() {
+            transactions.coordinates = true;
+            transactions.coordinators.insert(index);
+        }
         if let Some(receiver) = self.links.at(index).and_then(|link| link.receiver()) {
             receiver.is_coordinator = true;
         }
@@ -48,7 +50,7 @@ impl Endpoints {
 
     /// Handles the messages that have arrived on a control link.
     #[cold]
-    pub(crate) fn on_requests(&mut self, index: LinkIx) -> Result<(), Fault> {
+    pub(super) fn on_requests(&mut self, index: LinkIx) -> Result<(), Fault> {
         while let Some(delivery) = self.receive(index) {
             if delivery.is_settled() {
                 return Err(LinkFault::SettledRequest.on(index));
@@ -73,7 +75,7 @@ impl Endpoints {
         let limit = self.limits.transactions();
         let Some(link) = self.links.key(index) else { return };
         let has_no_room = self.check_room().is_err();
-        let transactions = self.transactions.get_or_insert_default();
+        let Some(transactions) = self.transactions.as_deref_mut() else { return };
         let has_all = u32::try_from(transactions.all.len()).map_or(true, |live| live >= limit);
         let is_full = has_all || has_no_room;
         let mut id = TransactionId::from(transactions.next_id);
@@ -201,7 +203,7 @@ impl Endpoints {
 
     /// Ends the transactions of a control link that is over [4.1].
     #[cold]
-    pub(crate) fn end_control(&mut self, index: LinkIx, reason: &Reason) {
+    pub(super) fn end_control(&mut self, index: LinkIx, reason: &Reason) {
         let Some(transactions) = self.transactions.as_deref_mut() else { return };
         transactions.coordinators.remove(&index);
         transactions.at_fault.retain(|link| *link != index);

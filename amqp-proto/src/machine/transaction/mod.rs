@@ -18,17 +18,18 @@
 mod account;
 mod controller;
 mod coordinator;
+mod hooks;
 mod posting;
 mod retirement;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-pub(crate) use retirement::Retired;
+pub(crate) use hooks::TransactionSlot;
+use retirement::Retired;
 
 use super::slab::Slab;
-use crate::types::{DeliveryKey, Key, LinkIx, TransactionId, TransactionIx};
+use crate::types::{DeliveryKey, Key, LinkIx, TransactionId, TransactionIx, Tree, TreeSet};
 use crate::wire::{AmqpError, DeliveryState, Outcome, TransactionalState};
 
 /// A transaction that is not over.
@@ -42,11 +43,11 @@ pub(crate) struct Transaction {
     /// The error that makes it rollback-only.
     pub(crate) failure: Option<Box<AmqpError>>,
     /// The unsettled postings without an outcome.
-    pub(crate) undecided: BTreeSet<DeliveryKey>,
+    pub(crate) undecided: TreeSet<DeliveryKey>,
     /// The unsettled postings of the controller that have an outcome.
-    decided: BTreeSet<DeliveryKey>,
+    decided: TreeSet<DeliveryKey>,
     /// The outcomes that apply at the commit, by their deliveries.
-    retired: BTreeMap<DeliveryKey, Retired>,
+    retired: Tree<DeliveryKey, Retired>,
     /// The number of complete postings that were received settled.
     pub(crate) settled_postings: u64,
 }
@@ -75,9 +76,9 @@ impl Transaction {
             id,
             stage,
             failure: None,
-            undecided: BTreeSet::new(),
-            decided: BTreeSet::new(),
-            retired: BTreeMap::new(),
+            undecided: TreeSet::default(),
+            decided: TreeSet::default(),
+            retired: Tree::default(),
             settled_postings: 0,
         }
     }
@@ -88,25 +89,25 @@ impl Transaction {
 pub(crate) struct Transactions {
     all: Slab<Transaction, TransactionIx>,
     /// The transactions that this end has declared, by the peer's id.
-    controlled: BTreeMap<TransactionId, Key<TransactionIx>>,
+    controlled: Tree<TransactionId, Key<TransactionIx>>,
     /// The transactions of this end's coordinator, by its id.
-    coordinated: BTreeMap<TransactionId, Key<TransactionIx>>,
+    coordinated: Tree<TransactionId, Key<TransactionIx>>,
     /// `true` once this end has declared a transaction: then each id that it names must be known.
     controls: bool,
     /// The control links that lead to this end's coordinator. Once there was one, each id that the peer names must be
     /// known.
-    coordinators: BTreeSet<LinkIx>,
+    coordinators: TreeSet<LinkIx>,
     coordinates: bool,
     /// The declares and discharges that wait to be sent.
     due: Vec<Key<TransactionIx>>,
     /// Those that were sent and not answered.
-    asked: BTreeMap<DeliveryKey, Key<TransactionIx>>,
+    asked: Tree<DeliveryKey, Key<TransactionIx>>,
     /// The unsettled postings of both ends.
-    posted: BTreeMap<DeliveryKey, Key<TransactionIx>>,
+    posted: Tree<DeliveryKey, Key<TransactionIx>>,
     /// The links with an incomplete posting.
-    partial: BTreeMap<LinkIx, Key<TransactionIx>>,
+    partial: Tree<LinkIx, Key<TransactionIx>>,
     /// The deliveries that are retired in a transaction.
-    retired: BTreeMap<DeliveryKey, Key<TransactionIx>>,
+    retired: Tree<DeliveryKey, Key<TransactionIx>>,
     /// The control links to be ended, since a delivery was retired in two transactions.
     at_fault: Vec<LinkIx>,
     next_id: u32,

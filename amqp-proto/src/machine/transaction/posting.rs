@@ -2,20 +2,47 @@
 
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use super::{Stage, id_in, state_in};
 use crate::config::SendOptions;
 use crate::machine::command_error::SettleError;
+use crate::machine::delivery::Arrived;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault};
-use crate::machine::link::LinkEnd;
-use crate::types::{DeliveryKey, Key, LinkIx, TransactionIx, TransactionKey};
+use crate::machine::link::{Link, LinkEnd, LinkHalf};
+use crate::types::{DeliveryKey, Key, LinkIx, SessionIx, TransactionIx, TransactionKey};
 use crate::wire::{AmqpError, Condition, DeliveryState, Outcome, Rejected, Transfer};
 
 impl Endpoints {
+    /// Handles a transfer on a connection with transactions.
+    #[cold]
+    pub(super) fn take_work(
+        &mut self,
+        index: SessionIx,
+        at: LinkIx,
+        transfer: &Transfer,
+        payload: Bytes,
+    ) -> Result<Option<Arrived>, Fault> {
+        let local = self.links.peek(at).map(|link| link.halves.local());
+        if !matches!(local, Some(LinkHalf::Attached | LinkHalf::Detached)) {
+            return self.take_transfer(index, at, transfer, payload);
+        }
+        self.check_posting(at, transfer)?;
+        let before = self.partial_number(at);
+        let arrived = self.take_transfer(index, at, transfer, payload)?;
+        if self.links.at(at).and_then(Link::receiver).is_some_and(|receiver| receiver.is_coordinator) {
+            self.on_requests(at)?;
+            return Ok(None);
+        }
+        self.note_posting(at, transfer, before);
+        Ok(arrived)
+    }
+
     /// Returns `true` if this end may do work with this state: the transaction that it names is live, or this end
     /// declares no transactions and so knows none.
-    pub(crate) fn may_work(&self, state: Option<&DeliveryState>) -> bool {
+    pub(super) fn may_work(&self, state: Option<&DeliveryState>) -> bool {
         let (Some(transactions), Some(id)) = (self.transactions.as_deref(), id_in(state)) else {
             return true;
         };
@@ -27,7 +54,7 @@ impl Endpoints {
 
     /// Records a posting of this end.
     #[cold]
-    pub(crate) fn note_sent(&mut self, index: LinkIx, delivery: DeliveryKey, options: &SendOptions) {
+    pub(super) fn note_sent(&mut self, index: LinkIx, delivery: DeliveryKey, options: &SendOptions) {
         let is_unsettled = self.record(delivery).is_some();
         let is_partial = match self.links.peek(index).map(|link| &link.end) {
             Some(LinkEnd::Sender(sender)) => sender.sending.is_some(),
@@ -75,7 +102,7 @@ impl Endpoints {
 
     /// Checks the transaction that a transfer of the peer names.
     #[cold]
-    pub(crate) fn check_posting(&self, index: LinkIx, transfer: &Transfer) -> Result<(), Fault> {
+    fn check_posting(&self, index: LinkIx, transfer: &Transfer) -> Result<(), Fault> {
         let Some(transactions) = self.transactions.as_deref() else { return Ok(()) };
         let is_control = transactions.coordinators.contains(&index);
         let Some(id) = id_in(transfer.state.as_ref()) else {
@@ -101,7 +128,7 @@ impl Endpoints {
     }
 
     /// Returns the number of the link's incomplete delivery.
-    pub(crate) fn partial_number(&self, index: LinkIx) -> Option<u64> {
+    fn partial_number(&self, index: LinkIx) -> Option<u64> {
         match &self.links.peek(index)?.end {
             LinkEnd::Receiver(receiver) => receiver.partial().map(|arrival| arrival.number),
             LinkEnd::Sender(_) => None,
@@ -110,7 +137,7 @@ impl Endpoints {
 
     /// Records a posting of the peer after one of its transfers. `before` is the link's incomplete delivery before it.
     #[cold]
-    pub(crate) fn note_posting(&mut self, index: LinkIx, transfer: &Transfer, before: Option<u64>) {
+    fn note_posting(&mut self, index: LinkIx, transfer: &Transfer, before: Option<u64>) {
         let after = self.partial_number(index);
         let Some(session) = self.links.peek(index).map(|link| link.session) else { return };
         let Some(ledger) = self.sessions.get_mut(session).and_then(|session| session.received.as_mut())
@@ -154,7 +181,7 @@ impl Endpoints {
     /// Sends the application's outcome of a posting, as the outcome at the commit. Returns `None` if the delivery is not
     /// posted in a transaction.
     #[cold]
-    pub(crate) fn decide_posting(
+    pub(super) fn decide_posting(
         &mut self,
         index: LinkIx,
         delivery: DeliveryKey,
@@ -206,7 +233,7 @@ impl Endpoints {
     /// Handles the loss of a delivery: a posting without an outcome, or an outcome that cannot be applied any more.
     /// Returns `true` if it was a declare or a discharge, whose end is reported otherwise.
     #[cold]
-    pub(crate) fn lose_work(&mut self, delivery: DeliveryKey) -> bool {
+    pub(super) fn lose_work(&mut self, delivery: DeliveryKey) -> bool {
         let Some(transactions) = self.transactions.as_deref_mut() else { return false };
         if transactions.asked.remove(&delivery).is_some() {
             return true;

@@ -1,7 +1,5 @@
 //! Retirements: outcomes of the peer that apply at the commit [4.4.2].
 
-use alloc::collections::BTreeMap;
-
 use super::{Stage, id_in};
 use crate::codec::to_usize;
 use crate::machine::delivery::compact;
@@ -10,7 +8,7 @@ use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault};
 use crate::machine::link::LinkEnd;
 use crate::machine::memory::octets_of_encoded;
-use crate::types::{DeliveryKey, Key, Limits, LinkKey, SessionIx, TransactionIx};
+use crate::types::{DeliveryKey, Key, Limits, LinkKey, SessionIx, TransactionIx, Tree};
 use crate::wire::{AmqpError, Condition, DeliveryState, Disposition, Outcome};
 
 /// An outcome of the peer for a delivery that this end has sent.
@@ -37,7 +35,7 @@ impl Retired {
 impl Endpoints {
     /// Checks the transaction that a disposition names. An unknown one ends the link of the first delivery.
     #[cold]
-    pub(crate) fn check_retirement(&mut self, index: SessionIx, frame: &Disposition) -> Result<(), Fault> {
+    pub(super) fn check_retirement(&mut self, index: SessionIx, frame: &Disposition) -> Result<(), Fault> {
         let Some(transactions) = self.transactions.as_deref() else { return Ok(()) };
         let Some(id) = id_in(frame.state.as_ref()).filter(|_| transactions.coordinates) else {
             return Ok(());
@@ -56,7 +54,7 @@ impl Endpoints {
     /// Returns the event of an update about a sent delivery, with its meaning for a transaction; `None` if the
     /// application need not know it now.
     #[cold]
-    pub(crate) fn transact(&mut self, event: Event) -> Option<Event> {
+    pub(super) fn transact(&mut self, event: Event) -> Option<Event> {
         let Event::Updated { link, delivery, ref state, settled } = event else { return Some(event) };
         if delivery.is_received() {
             return Some(event);
@@ -124,7 +122,7 @@ impl Endpoints {
 
     /// Ends a control link for which a delivery was retired in two transactions. Returns `true` if there was one.
     #[cold]
-    pub(crate) fn end_at_fault(&mut self) -> bool {
+    pub(super) fn end_at_fault(&mut self) -> bool {
         let link = self.transactions.as_deref_mut().and_then(|transactions| transactions.at_fault.pop());
         let Some(link) = link else { return false };
         // A control link that carries requests is attached, so the fault can be answered.
@@ -144,7 +142,7 @@ impl Endpoints {
     }
 
     /// Applies outcomes at the commit: the deliveries are settled.
-    pub(super) fn apply(&mut self, all: BTreeMap<DeliveryKey, Retired>) {
+    pub(super) fn apply(&mut self, all: Tree<DeliveryKey, Retired>) {
         for (delivery, Retired { link, outcome, settled }) in all {
             let state = DeliveryState::from(outcome);
             if !settled {
@@ -157,7 +155,7 @@ impl Endpoints {
 
     /// Undoes outcomes at the rollback: the deliveries are as before, unless the peer has settled them; then the default
     /// outcome applies [4.4.4.2].
-    pub(super) fn undo(&mut self, all: BTreeMap<DeliveryKey, Retired>) {
+    pub(super) fn undo(&mut self, all: Tree<DeliveryKey, Retired>) {
         for (delivery, Retired { link, settled, .. }) in all {
             if settled {
                 if self.links.get(link.key()).is_some_and(|link| !link.halves.local().is_detached()) {

@@ -46,37 +46,14 @@ impl Endpoints {
         if is_full {
             return Err(LinkFault::Memory(self.limits.memory()).on(at));
         }
-        if self.transactions.is_some() {
-            return self.take_work(index, at, transfer, payload);
+        if let Some(hooks) = self.transactions.hooks() {
+            return (hooks.take_work)(self, index, at, transfer, payload);
         }
         self.take_transfer(index, at, transfer, payload)
     }
 
-    /// Handles a transfer on a connection with transactions.
-    #[cold]
-    fn take_work(
-        &mut self,
-        index: SessionIx,
-        at: LinkIx,
-        transfer: &Transfer,
-        payload: Bytes,
-    ) -> Result<Option<Arrived>, Fault> {
-        let local = self.links.peek(at).map(|link| link.halves.local());
-        if !matches!(local, Some(LinkHalf::Attached | LinkHalf::Detached)) {
-            return self.take_transfer(index, at, transfer, payload);
-        }
-        self.check_posting(at, transfer)?;
-        let before = self.partial_number(at);
-        let arrived = self.take_transfer(index, at, transfer, payload)?;
-        if self.links.at(at).and_then(Link::receiver).is_some_and(|receiver| receiver.is_coordinator) {
-            self.on_requests(at)?;
-            return Ok(None);
-        }
-        self.note_posting(at, transfer, before);
-        Ok(arrived)
-    }
-
-    fn take_transfer(
+    /// Handles a transfer, whose transaction was looked at.
+    pub(crate) fn take_transfer(
         &mut self,
         index: SessionIx,
         at: LinkIx,
