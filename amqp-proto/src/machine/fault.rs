@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::reason::Cause;
 use crate::codec::DecodeError;
-use crate::types::{Limits, LinkIx, Str, Symbol};
+use crate::types::{Limits, LinkIx, Symbol};
 use crate::wire::{AmqpError, Condition};
 
 /// A fault of the peer, by the scope that it ends.
@@ -341,7 +341,7 @@ macro_rules! into_error {
     ($($fault:ty)*) => {$(
         impl From<$fault> for AmqpError {
             fn from(fault: $fault) -> Self {
-                Self::new(fault.condition()).with_description(Str::from(alloc::format!("{fault}")))
+                Self::described(fault.condition(), format_args!("{fault}"))
             }
         }
     )*};

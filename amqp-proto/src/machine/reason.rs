@@ -75,8 +75,8 @@ impl Reason {
 
     /// Returns the reason of a close by this end before all sent messages were written.
     pub(crate) fn unwritten() -> Self {
-        let words = "the connection was closed before all sent messages were written";
-        Self::local(Some(AmqpError::new(Condition::ResourceLimitExceeded).with_description(words)))
+        let words = format_args!("the connection was closed before all sent messages were written");
+        Self::local(Some(AmqpError::described(Condition::ResourceLimitExceeded, words)))
     }
 
     /// Returns the reason of a failed SASL dialogue: the server refused, or this end gave up.
@@ -86,7 +86,7 @@ impl Reason {
             true => Condition::InternalError,
             false => Condition::UnauthorizedAccess,
         };
-        let error = AmqpError::new(condition).with_description(alloc::format!("{failure}"));
+        let error = AmqpError::described(condition, format_args!("{failure}"));
         Self::new(origin, Some(error)).with_cause(Cause::Sasl(Box::new(failure)))
     }
 

@@ -31,6 +31,12 @@ impl Str {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
+    /// Returns a text for people; without the feature `texts` an empty one, and nothing of the text is linked.
+    #[cfg_attr(not(feature = "texts"), inline(always))]
+    pub(crate) fn told(text: fmt::Arguments<'_>) -> Self {
+        if cfg!(feature = "texts") { Self::from(alloc::fmt::format(text)) } else { Self::EMPTY }
+    }
+
     /// Returns the octets as a string, without a copy.
     ///
     /// # Errors

@@ -34,6 +34,13 @@ impl AmqpError {
         self
     }
 
+    /// Returns an error with a description, which it lacks without the feature `texts`.
+    #[cfg_attr(not(feature = "texts"), inline(always))]
+    pub(crate) fn described(condition: Condition, description: fmt::Arguments<'_>) -> Self {
+        let error = Self::new(condition);
+        if cfg!(feature = "texts") { error.with_description(Str::told(description)) } else { error }
+    }
+
     /// Sets the info.
     #[must_use]
     pub fn with_info(mut self, info: Fields) -> Self {

@@ -1,7 +1,5 @@
 //! Received headers and frames, and their dispatch to the session or layer that they belong to.
 
-use alloc::format;
-
 use super::lenient_close::{is_close, read_leniently};
 use super::security::{Handshake, HandshakeStep};
 use super::{Machine, Step};
@@ -11,6 +9,7 @@ use crate::machine::frame_trace::Direction;
 use crate::machine::halves::Half;
 use crate::machine::input::PlainFrame;
 use crate::machine::reason::Reason;
+use crate::types::Str;
 use crate::wire::{Frame, FrameKind, Performative, ProtocolHeader, ProtocolId, RawFrame};
 
 impl Machine {
@@ -27,7 +26,7 @@ impl Machine {
             Ok(None) => self.step_end(),
             Err(_) => {
                 let is_client = self.handshake.own_header().is_none();
-                self.mismatch(stranger(self.input.first(), is_client));
+                self.mismatch(format_args!("{}", stranger(self.input.first(), is_client)));
                 Step::Done
             }
         }
@@ -51,7 +50,7 @@ impl Machine {
             HandshakeStep::Mismatch(header) => {
                 let is_client = self.handshake.own_header().is_none();
                 let hint = if is_client { mismatch_hint(header) } else { "" };
-                self.mismatch(&format!("the peer speaks {header}{hint}"));
+                self.mismatch(format_args!("the peer speaks {header}{hint}"));
             }
             HandshakeStep::Failed(failure) => self.unauthenticated(failure),
         }
@@ -165,7 +164,7 @@ impl Machine {
                 self.after_layer(outcome);
             }
             Ok(_) => self.finish(Reason::not_amqp("an AMQP frame inside the security layer")),
-            Err(error) => self.finish(Reason::not_amqp(format!("{error}"))),
+            Err(error) => self.finish(Reason::not_amqp(Str::told(format_args!("{error}")))),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The open and the close of a connection [2.4] [2.7.1] [2.7.9].
 
 use alloc::boxed::Box;
-use alloc::format;
+use core::fmt;
 
 use bytes::BytesMut;
 
@@ -135,8 +135,7 @@ impl Machine {
                 self.endpoints.is_open = true;
             }
             Err(error) => {
-                let error = AmqpError::new(Condition::FrameSizeTooSmall)
-                    .with_description(Str::from(format!("{error}")));
+                let error = AmqpError::described(Condition::FrameSizeTooSmall, format_args!("{error}"));
                 self.finish(Reason::local(Some(error)));
             }
         }
@@ -199,11 +198,11 @@ impl Machine {
 
     /// Ends a connection whose peer speaks another protocol, after sending this end's protocol header [2.2].
     #[cold]
-    pub(super) fn mismatch(&mut self, words: &str) {
+    pub(super) fn mismatch(&mut self, words: fmt::Arguments<'_>) {
         if let Some(header) = self.handshake.own_header() {
             self.endpoints.fx.header(header);
         }
-        self.finish(Reason::not_amqp(words));
+        self.finish(Reason::not_amqp(Str::told(words)));
     }
 
     #[cold]

@@ -148,7 +148,7 @@ impl Endpoints {
                 | SendError::Detached,
             ) => false,
             Err(error) => {
-                let error = AmqpError::new(Condition::NotAllowed).with_description(alloc::format!("{error}"));
+                let error = AmqpError::described(Condition::NotAllowed, format_args!("{error}"));
                 match stage {
                     Stage::Declaring(_) => self.undeclared(key, error),
                     // The end of the control link rolls the transaction back. The link is attached, since it can send.
@@ -310,8 +310,10 @@ fn request(encode: impl FnOnce(&mut BytesMut) -> Result<(), EncodeError>) -> Res
 fn error_of(outcome: Option<&Outcome>) -> AmqpError {
     match outcome {
         Some(Outcome::Rejected(Rejected { error: Some(error) })) => (**error).clone(),
-        Some(outcome) => AmqpError::new(Condition::IllegalState)
-            .with_description(alloc::format!("the coordinator has answered with the outcome {outcome}")),
+        Some(outcome) => AmqpError::described(
+            Condition::IllegalState,
+            format_args!("the coordinator has answered with the outcome {outcome}"),
+        ),
         None => AmqpError::new(Condition::IllegalState)
             .with_description("the coordinator has answered without an outcome"),
     }

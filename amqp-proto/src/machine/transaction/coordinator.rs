@@ -253,8 +253,7 @@ impl Endpoints {
 
 /// Reads the body of a message to the coordinator: one amqp-value. Its other sections are ignored [4.2].
 fn read(delivery: &Delivery, limits: &Limits) -> Result<Request, AmqpError> {
-    let malformed =
-        |error: DecodeError| AmqpError::new(error.condition()).with_description(alloc::format!("{error}"));
+    let malformed = |error: DecodeError| AmqpError::described(error.condition(), format_args!("{error}"));
     let value = delivery.message().map_err(malformed)?.section(SectionKind::AmqpValue);
     let Some(value) = value else {
         let words = "a message to the coordinator has an amqp-value";

@@ -289,14 +289,18 @@ fn rolled_back() -> Outcome {
 fn posting_error(outcome: Option<&Outcome>) -> AmqpError {
     match outcome {
         Some(Outcome::Rejected(Rejected { error: Some(error) })) => (**error).clone(),
-        Some(outcome) => AmqpError::new(Condition::TransactionRollback)
-            .with_description(alloc::format!("a message of the transaction was not accepted: {outcome}")),
+        Some(outcome) => AmqpError::described(
+            Condition::TransactionRollback,
+            format_args!("a message of the transaction was not accepted: {outcome}"),
+        ),
         None => AmqpError::new(Condition::TransactionRollback)
             .with_description("a message of the transaction was settled without an outcome"),
     }
 }
 
 fn lost(what: &str) -> AmqpError {
-    AmqpError::new(Condition::TransactionRollback)
-        .with_description(alloc::format!("{what} of the transaction was lost with its link"))
+    AmqpError::described(
+        Condition::TransactionRollback,
+        format_args!("{what} of the transaction was lost with its link"),
+    )
 }

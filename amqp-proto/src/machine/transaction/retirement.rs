@@ -101,8 +101,10 @@ impl Endpoints {
         }
         if before.is_none() && transactions.retired.len() >= limit {
             let Retired { link, settled, .. } = retired;
-            let error = AmqpError::new(Condition::ResourceLimitExceeded)
-                .with_description(alloc::format!("more than {limit} outcomes in transactions"));
+            let error = AmqpError::described(
+                Condition::ResourceLimitExceeded,
+                format_args!("more than {limit} outcomes in transactions"),
+            );
             transactions.fail(key, error);
             return settled.then(|| Event::Updated { link, delivery, state: self.default_of(link), settled });
         }
