@@ -1,7 +1,7 @@
 //! The feature `texts`: errors have their conditions in any build, and describe themselves with the feature.
 //!
 //! `cargo test -p amqp-proto --no-default-features --test texts` runs these tests without it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 
