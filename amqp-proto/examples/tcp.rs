@@ -67,7 +67,7 @@ fn drive(amqp: &mut Connection, socket: &mut TcpStream, app: &mut App<'_>) -> io
 /// Returns the result of a connection that ended.
 fn verdict(closed: Option<Box<Reason>>, driven: io::Result<()>) -> Result<(), Failure> {
     match closed {
-        Some(reason) if reason.error.is_some() => Err(reason),
+        Some(reason) if reason.is_failure() => Err(reason),
         _ => Ok(driven?),
     }
 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use amqp_proto::config::{Options, ReceiverOptions, SendOptions, SenderOptions, SessionOptions};
 use amqp_proto::types::{Limits, Moment, ReceiverKey, SenderKey};
 use amqp_proto::wire::{DeliveryState, Outcome};
-use amqp_proto::{Connection, Event, Reading};
+use amqp_proto::{Connection, Event, Origin, Reading};
 use bytes::{Buf, BufMut, BytesMut};
 
 use crate::board::{self, Uart};
@@ -183,11 +183,13 @@ impl Client {
             }
             Event::Updated { .. } | Event::Lost { .. } => return Err(failure("a message is not accepted")),
             Event::Message { receiver, .. } => self.on_message(receiver)?,
-            Event::SessionEnded { reason, .. }
-            | Event::LinkDetached { reason, .. }
-            | Event::Closed(reason)
+            Event::SessionEnded { reason, .. } | Event::LinkDetached { reason, .. }
                 if reason.error.is_some() =>
             {
+                return Err(reason.into());
+            }
+            // Of a broker that demands a login, of a transport that has ended, or before this end closes.
+            Event::Closed(reason) if reason.is_failure() || reason.origin != Origin::Local => {
                 return Err(reason.into());
             }
             _ => {}

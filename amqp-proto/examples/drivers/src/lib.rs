@@ -83,7 +83,7 @@ impl Exchange {
             Event::LinkDetached { reason, .. } if !self.is_complete() => return Err(reason),
             Event::Closed(reason) => {
                 self.is_closed = true;
-                if reason.error.is_some() || reason.cause.is_some() {
+                if reason.is_failure() {
                     return Err(reason);
                 }
             }
