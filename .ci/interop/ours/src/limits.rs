@@ -25,8 +25,6 @@ enum End {
     Error(Over, Origin, &'static str, &'static str),
     /// The transport fails, with an error that contains these words.
     Broken(Over, &'static str),
-    /// The client refuses the peer's answer, with an error that contains these words.
-    Refused(&'static str),
     /// An assertion of the case fails with these words.
     Wrong(&'static str),
 }
@@ -56,9 +54,6 @@ impl End {
                 problem.over == *over
                     && problem.origin == Some(Origin::Transport)
                     && problem.words.contains(words)
-            }
-            (End::Refused(expected), Failure::Problem(problem)) => {
-                problem.over == Over::Nothing && problem.words.contains(expected)
             }
             (End::Wrong(expected), Failure::Wrong(words)) => words.contains(expected),
             _ => false,
