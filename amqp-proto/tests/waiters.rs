@@ -378,3 +378,33 @@ fn a_send_after_the_end_fails_although_output_is_left() {
     assert!(Sender::queue(&sender, "late").is_err());
     assert!(matches!(Sender::sendable(&sender).poll(&world.task), Poll::Ready(Err(_))));
 }
+
+/// A task that stops a receiver which another one is stopping waits for the sender's answer, too.
+#[test]
+fn two_stops_end_with_the_answer_of_the_sender() {
+    let mut world = World::new();
+    let (receiver, _) = world.receiver();
+    let mut stops =
+        [Receiver::stop_before_close(&receiver).unwrap(), Receiver::stop_before_close(&receiver).unwrap()];
+    let tasks = [Waiter::default(), Waiter::default()];
+    for (stop, task) in stops.iter_mut().zip(&tasks) {
+        assert!(stop.poll(task).is_pending());
+    }
+    world.drive();
+    for (stop, task) in stops.iter_mut().zip(&tasks) {
+        assert!(task.wakes() > 0);
+        assert!(matches!(stop.poll(task), Poll::Ready(Ok(()))));
+    }
+}
+
+/// Credit takes a stop back, which then waits for no answer.
+#[test]
+fn a_stop_ends_with_the_next_credit() {
+    let mut world = World::new();
+    let (receiver, _) = world.receiver();
+    let mut stop = Receiver::stop_before_close(&receiver).unwrap();
+    assert!(stop.poll(&world.task).is_pending());
+    receiver.set_credit(5).unwrap();
+    assert_eq!(world.task.wakes(), 1);
+    assert!(matches!(stop.poll(&world.task), Poll::Ready(Ok(()))));
+}

@@ -208,7 +208,13 @@ impl<W: Wake> State<W> {
         match grant {
             // Without a connection no message is on the way.
             Grant::Drain => link.is_drained = before.is_none(),
-            Grant::Stop => link.is_stopped = before.is_none_or(|before| before == 0),
+            // Another stop request, whose answer comes, may have left no credit.
+            Grant::Stop => link.is_stopped &= before.is_none_or(|before| before == 0),
+            // Credit takes a stop request back.
+            Grant::Set(_) | Grant::Add(_) if !link.is_stopped => {
+                link.is_stopped = true;
+                link.line.wake_all(&mut self.wakes);
+            }
             Grant::Set(_) | Grant::Add(_) => {}
         }
         if let Some(recipe) = &mut link.recipe {

@@ -98,7 +98,7 @@ impl<W: Wake> State<W> {
             is_attached: false,
             ended: None,
             is_drained: false,
-            is_stopped: false,
+            is_stopped: true,
             has_flow_properties: false,
             rest: Default::default(),
             is_streaming,

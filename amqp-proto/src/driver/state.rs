@@ -134,7 +134,7 @@ pub(crate) struct LinkState<W> {
     pub(crate) ended: Option<CloseReason>,
     /// `true` if all credit was used or returned since the last drain request.
     pub(crate) is_drained: bool,
-    /// `true` if the sender has stopped since the last stop request.
+    /// `false` while the answer to a stop request is awaited.
     pub(crate) is_stopped: bool,
     /// `true` if the peer has sent properties of the link's state that were not taken.
     pub(crate) has_flow_properties: bool,
