@@ -11,6 +11,13 @@ macro_rules! __receiver_set {
                 Self::default()
             }
 
+            /// Adds a receiver. Its messages come with this key, which several receivers can share.
+            ///
+            /// The set has a handle of the link, which keeps it open.
+            pub fn insert(&mut self, key: K, receiver: &Receiver) {
+                self.0.insert(key, receiver);
+            }
+
             /// Waits for the next message of any receiver, and returns it with the key of its receiver; `None` if no
             /// receiver is left.
             ///
