@@ -80,7 +80,7 @@ impl<W: Wake> Transaction<W> {
         this.watch(|progress| match progress {
             Progress::Declaring => None,
             Progress::Live(id) => {
-                let _ = this.id.set(id.clone());
+                let _ = this.id.set((**id).clone());
                 Some(Ok(()))
             }
             Progress::Undeclared(error) => Some(Err(Error::Undeclared(error.clone()))),

@@ -27,7 +27,7 @@ pub(crate) struct Transactions {
 #[derive(Debug, Clone)]
 pub(super) enum Progress {
     Declaring,
-    Live(TransactionId),
+    Live(Box<TransactionId>),
     Undeclared(Box<AmqpError>),
     Committed,
     RolledBack(Option<Box<AmqpError>>),
@@ -69,7 +69,7 @@ impl<W: Wake> State<W> {
         let progress = match event {
             Event::Declared(_) => {
                 let id = self.engine.transaction(key).ok().and_then(|transaction| transaction.id());
-                id.map_or(Progress::Declaring, Progress::Live)
+                id.map_or(Progress::Declaring, |id| Progress::Live(Box::new(id)))
             }
             Event::Undeclared { error, .. } => Progress::Undeclared(error),
             Event::Committed(_) => Progress::Committed,

@@ -5,38 +5,30 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::ops::Deref;
 
-use bytes::Bytes;
-
-use super::tag::{DeliveryTag, TooLong, as_octets};
+use super::tag::{LONGEST, TooLong, as_octets};
 
 /// The id of a transaction, chosen by the coordinator [4.5.4].
 ///
 /// The standard allows up to 32 octets. Some coordinators, such as Apache Artemis's, choose longer ids, so an id that a
-/// peer sends may have up to [`TransactionId::LONGEST_RECEIVED`] octets. More than 32 octets are kept on the heap.
+/// peer sends may have up to [`TransactionId::LONGEST_RECEIVED`] octets.
+// All octets lie here, so that an outcome that could hold an id is dropped without a look at the id.
 #[derive(Clone)]
-pub struct TransactionId(Octets);
-
-#[derive(Clone)]
-enum Octets {
-    /// Up to 32 octets.
-    Short(DeliveryTag),
-    Long(Bytes),
+pub struct TransactionId {
+    len: u8,
+    octets: [u8; Self::LONGEST_RECEIVED],
 }
 
 impl TransactionId {
     /// The greatest number of octets of an id that a peer sends.
     pub const LONGEST_RECEIVED: usize = 255;
 
-    /// Returns a copy of up to 32 octets; never allocates.
+    /// Returns a copy of up to 32 octets.
     ///
     /// # Errors
     ///
     /// [`TooLong`] if there are more than 32 octets [4.5.4].
     pub fn new(octets: &[u8]) -> Result<Self, TooLong> {
-        match DeliveryTag::new(octets) {
-            Ok(short) => Ok(Self(Octets::Short(short))),
-            Err(error) => Err(TooLong { clause: "[4.5.4]", ..error }),
-        }
+        if octets.len() > LONGEST { Err(Self::too_long(octets, LONGEST)) } else { Self::received(octets) }
     }
 
     /// Returns a copy of an id that a peer has sent, which may be longer than the standard allows.
@@ -45,25 +37,25 @@ impl TransactionId {
     ///
     /// [`TooLong`] if there are more than [`TransactionId::LONGEST_RECEIVED`] octets.
     pub fn received(octets: &[u8]) -> Result<Self, TooLong> {
-        Self::new(octets).or_else(|error| match octets.len() <= Self::LONGEST_RECEIVED {
-            true => Ok(Self(Octets::Long(Bytes::copy_from_slice(octets)))),
-            false => Err(TooLong { limit: Self::LONGEST_RECEIVED, ..error }),
-        })
+        let mut copy = [0; Self::LONGEST_RECEIVED];
+        match (u8::try_from(octets.len()), copy.get_mut(..octets.len())) {
+            (Ok(len), Some(place)) => {
+                place.copy_from_slice(octets);
+                Ok(Self { len, octets: copy })
+            }
+            _ => Err(Self::too_long(octets, Self::LONGEST_RECEIVED)),
+        }
     }
 
-    /// Returns the number of octets on the heap.
-    pub(crate) fn heap_octets(&self) -> usize {
-        match &self.0 {
-            Octets::Short(_) => 0,
-            Octets::Long(octets) => octets.len(),
-        }
+    fn too_long(octets: &[u8], limit: usize) -> TooLong {
+        TooLong { octets: octets.len(), limit, clause: "[4.5.4]" }
     }
 }
 
 impl Default for TransactionId {
     /// Returns the id without octets.
     fn default() -> Self {
-        Self(Octets::Short(DeliveryTag::default()))
+        Self { len: 0, octets: [0; Self::LONGEST_RECEIVED] }
     }
 }
 
@@ -71,17 +63,18 @@ impl Deref for TransactionId {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match &self.0 {
-            Octets::Short(octets) => octets,
-            Octets::Long(octets) => octets,
-        }
+        self.octets.get(..usize::from(self.len)).unwrap_or_default()
     }
 }
 
 impl From<u32> for TransactionId {
     /// Returns the four octets of the number in network order.
     fn from(number: u32) -> Self {
-        Self(Octets::Short(number.into()))
+        let mut id = Self { len: 4, ..Self::default() };
+        if let Some(place) = id.octets.first_chunk_mut() {
+            *place = number.to_be_bytes();
+        }
+        id
     }
 }
 

@@ -9,7 +9,6 @@ use crate::types::{DeliveryKey, Key, Limits, TransactionId, TransactionIx, Tree,
 impl Transaction {
     fn octets(&self) -> usize {
         size_of::<Self>()
-            + self.id.as_ref().map_or(0, TransactionId::heap_octets)
             + TreeSet::<DeliveryKey>::octets_of(self.undecided.len())
             + TreeSet::<DeliveryKey>::octets_of(self.decided.len())
             + Tree::<DeliveryKey, Retired>::octets_of(self.retired.len())

@@ -24,7 +24,7 @@ const CAPABILITIES: [&str; 3] =
 /// A message to the coordinator.
 enum Request {
     Declare(Declare),
-    Discharge(Discharge),
+    Discharge(Box<Discharge>),
 }
 
 impl Endpoints {
@@ -262,5 +262,6 @@ fn read(delivery: &Delivery, limits: &Limits) -> Result<Request, AmqpError> {
     if let Ok(declare) = Declare::decode(&mut value.clone(), limits) {
         return Ok(Request::Declare(declare));
     }
-    Discharge::decode(&mut value.clone(), limits).map(Request::Discharge).map_err(malformed)
+    let discharge = Discharge::decode(&mut value.clone(), limits).map_err(malformed)?;
+    Ok(Request::Discharge(Box::new(discharge)))
 }
