@@ -119,6 +119,7 @@ impl Posting {
 }
 
 /// The next action of a coordinator.
+#[expect(clippy::large_enum_variant, reason = "it is on the stack for one turn of the loop")]
 enum Next {
     Event(Result<Option<CoordinatorEvent>>),
     /// A settled message is handled.
