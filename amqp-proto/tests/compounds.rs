@@ -347,6 +347,16 @@ fn e_arr_06_elements_may_be_compounds() {
     assert_eq!(wrong("e00a 02 c0 02015400 03015401"), DecodeErrorKind::Truncated);
 }
 
+/// E-ARR-04, E-ARR-06: the lists have no octets; one that has its constructor again is too much.
+#[test]
+fn e_arr_06_arrays_of_empty_lists_are_elements() {
+    let lists = |count: usize| array(Kind::List, vec![list([]); count]);
+    let value = array(Kind::Array, [lists(2), lists(1)]);
+    assert_eq!(encode(value.clone()), "e00802e0020245020145");
+    assert_eq!(decode("e00802e0020245020145"), Ok(value));
+    assert_eq!(wrong("e00902e003024545020145"), DecodeErrorKind::Count);
+}
+
 /// E-ARR-06: one element that needs the wide form makes all elements wide.
 #[test]
 fn e_arr_06_one_wide_element_makes_all_wide() {
