@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use super::common::certificates::{Authority, Issued};
+use super::common::certificates::Authority;
 use super::common::handlers::{Jobs, Lonely, Worker};
 use super::common::proxy::Proxy;
+use super::common::tls::{open, server, taking, trusting};
 use super::common::{next_receiver, next_sender, next_session, told};
 use crate::adapter::{self, Task, both, on_thread, pipe, spawn};
 use crate::amqp::config::ReceiverOptions;
@@ -18,32 +19,9 @@ use crate::amqp::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::amqp::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use crate::amqp::wire::Outcome;
 use crate::amqp::{
-    Acceptor, ClientTls, Connection, ConnectionOptions, Container, Error, Injector, Listener, Receiver,
-    Result, Sender, ServerTls,
+    Acceptor, ClientTls, Connection, ConnectionOptions, Container, Error, Injector, Receiver, Sender,
+    ServerTls,
 };
-
-fn trusting(authority: &Authority) -> ConnectionOptions {
-    let tls = ClientTls::builder().with_trusted_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
-    ConnectionOptions::new().with_tls(tls)
-}
-
-fn server(issued: &Issued) -> Acceptor {
-    let tls = ServerTls::builder_pem(issued.chain.as_bytes(), issued.key.as_bytes()).unwrap();
-    Acceptor::default().with_tls(tls.build().unwrap())
-}
-
-/// Accepts one client by this acceptor. Returns the port, and the result.
-#[adapter::helper]
-async fn taking(acceptor: Acceptor) -> (u16, Task<Result<Connection>>) {
-    let listener = Listener::bind_with("127.0.0.1:0", acceptor).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    (port, spawn(async move { listener.accept().await?.open().await }))
-}
-
-#[adapter::helper]
-async fn open(port: u16, options: ConnectionOptions) -> Result<Connection> {
-    Connection::open_with(&format!("amqps://localhost:{port}"), options).await
-}
 
 /// Sends a large message while receiving another.
 #[adapter::helper]

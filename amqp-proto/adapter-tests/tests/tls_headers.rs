@@ -5,17 +5,15 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::common::certificates::{Authority, Issued};
+use super::common::certificates::Authority;
 use super::common::handlers::{Jobs, Worker};
 use super::common::strangers::{Stranger, mute};
+use super::common::tls::{open, server, taking, trusting};
 use super::common::told;
-use crate::adapter::{self, Task, both, on_thread, pipe, spawn};
+use crate::adapter::{self, both, on_thread, pipe, spawn};
 use crate::amqp::proto::policy::Reconnect;
 use crate::amqp::wire::{AmqpError, Condition};
-use crate::amqp::{
-    Acceptor, ClientTls, Connection, ConnectionOptions, Container, Error, ErrorKind, Listener, Result,
-    ServerTls,
-};
+use crate::amqp::{Acceptor, Connection, ConnectionOptions, Container, Error, ErrorKind, Listener};
 
 const AMQP: &[u8; 8] = b"AMQP\x00\x01\x00\x00";
 const SASL: &[u8; 8] = b"AMQP\x03\x01\x00\x00";
@@ -24,29 +22,6 @@ const TLS: &[u8; 8] = b"AMQP\x02\x01\x00\x00";
 /// Returns the options of a client that asks for TLS by a header.
 fn asking(authority: &Authority) -> ConnectionOptions {
     trusting(authority).with_tls_header(true)
-}
-
-fn trusting(authority: &Authority) -> ConnectionOptions {
-    let tls = ClientTls::builder().with_trusted_pem(authority.pem.as_bytes()).unwrap().build().unwrap();
-    ConnectionOptions::new().with_tls(tls)
-}
-
-fn server(issued: &Issued) -> Acceptor {
-    let tls = ServerTls::builder_pem(issued.chain.as_bytes(), issued.key.as_bytes()).unwrap();
-    Acceptor::default().with_tls(tls.build().unwrap())
-}
-
-/// Accepts one client by this acceptor. Returns the port, and the result.
-#[adapter::helper]
-async fn taking(acceptor: Acceptor) -> (u16, Task<Result<Connection>>) {
-    let listener = Listener::bind_with("127.0.0.1:0", acceptor).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    (port, spawn(async move { listener.accept().await?.open().await }))
-}
-
-#[adapter::helper]
-async fn open(port: u16, options: ConnectionOptions) -> Result<Connection> {
-    Connection::open_with(&format!("amqps://localhost:{port}"), options).await
 }
 
 /// A-TLS-01: one listener takes clients that ask by a header and clients that begin with TLS.

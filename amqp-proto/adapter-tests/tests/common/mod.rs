@@ -10,6 +10,8 @@ pub(crate) mod proxy;
 pub(crate) mod refusals;
 pub(crate) mod resuming;
 pub(crate) mod strangers;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 
 use std::sync::mpsc;
 
