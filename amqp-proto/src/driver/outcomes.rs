@@ -80,6 +80,14 @@ impl<W> LinkState<W> {
     pub(super) fn lost_with(&mut self, ended: &CloseReason) {
         self.outcomes.iter_mut().flatten().for_each(|(_, fate)| fate.lost_with(ended));
     }
+
+    /// Reports the messages that wait to be sent again or resumed, since the link is over. Those that were sent on it
+    /// are reported by the engine.
+    pub(super) fn lose_kept(&mut self) {
+        if let (Some(outcomes), Some(replay)) = (&mut self.outcomes, &mut self.replay) {
+            outcomes.extend(replay.lose().map(|delivery| (delivery, Fate::Lost(None))));
+        }
+    }
 }
 
 impl<W> Default for Outcomes<W> {

@@ -24,6 +24,8 @@ pub(super) struct Replay {
     /// The number of kept messages, from the oldest on, that were sent on the present connection.
     sent: usize,
     octets: usize,
+    /// `true` once the loss of the kept messages with their link was reported.
+    is_lost: bool,
     /// The number of the next kept message.
     next: u64,
     /// The number of the next delivery tag, which goes on from one connection to the next.
@@ -63,7 +65,17 @@ impl MessageIds {
 
 impl Replay {
     pub(super) fn new(limits: ReplayLimits, resends: bool) -> Self {
-        Self { limits, resends, kept: VecDeque::new(), resuming: 0, sent: 0, octets: 0, next: 0, next_tag: 0 }
+        Self {
+            limits,
+            resends,
+            kept: VecDeque::new(),
+            resuming: 0,
+            sent: 0,
+            octets: 0,
+            is_lost: false,
+            next: 0,
+            next_tag: 0,
+        }
     }
 
     /// Returns the message as it is kept: with a delivery tag that no other kept message has.
@@ -229,6 +241,13 @@ impl Replay {
     /// Returns the key of the first delivery of a message that is kept.
     pub(super) fn first(&self, key: DeliveryKey) -> Option<DeliveryKey> {
         Some(self.kept.get(self.position(key)?)?.first)
+    }
+
+    /// Returns the keys of the first deliveries of the kept messages, which are lost with their link; none at the next
+    /// call. They stay in the state of the link.
+    pub(super) fn lose(&mut self) -> impl Iterator<Item = DeliveryKey> + '_ {
+        let is_told = core::mem::replace(&mut self.is_lost, true);
+        self.kept.iter().filter(move |_| !is_told).map(|kept| kept.first)
     }
 
     /// Drops a message that has an outcome. Returns `false` if it is not kept.

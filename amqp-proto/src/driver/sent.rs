@@ -1,5 +1,6 @@
 //! [`Sent`]: a sent message that waits for its outcome.
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::task::Poll;
 
@@ -156,12 +157,18 @@ impl<W: Wake> SentOutcomes<W> {
         Self { guard, ticket: None }
     }
 
-    /// Polls for the next outcome; `None` if the link is over and all outcomes were taken.
+    /// Polls for the next outcome; `None` if the link is over and all outcomes were taken. The messages without an outcome
+    /// are lost then, also those that wait to be sent again.
     pub fn poll(&mut self, waiter: &W) -> Poll<Option<(DeliveryKey, Result<Outcome>)>> {
         let slot = self.guard.slot;
         self.guard.hub().attempt(LineId::Link(slot), &mut self.ticket, waiter, |state| {
-            let next = state.links.get_mut(slot).and_then(|link| link.outcomes.as_mut()?.pop_front());
             let over = state.link_over(slot);
+            let next = state.links.get_mut(slot).and_then(|link| {
+                if over.is_some() && link.outcomes.as_ref().is_some_and(VecDeque::is_empty) {
+                    link.lose_kept();
+                }
+                link.outcomes.as_mut()?.pop_front()
+            });
             match (next, over) {
                 (Some((key, Fate::Known(outcome))), _) => Poll::Ready(Some((key, Ok(outcome)))),
                 (Some((key, Fate::Lost(reason))), over) => {
