@@ -357,3 +357,53 @@ fn c_close_01_outcomes_go_out_before_the_end() {
         assert!(octets.ends_with(&expected), "{depth}: {}", common::hex(&octets));
     }
 }
+
+/// [2.7.6]: all deliveries of a range are told before the end of their link, although both come in one read.
+#[test]
+fn a_range_is_told_before_the_end_of_its_link() {
+    for last in [detach(0, true), detach(0, false), end(), close()] {
+        let mut wire = Wire::begun();
+        let link = wire.sender(SenderOptions::new(), 10);
+        let sent = ["a", "b", "c"].map(|body| wire.engine.sender(link).unwrap().send(body).unwrap());
+        wire.octets();
+        let told = disposition(true, 0, Some(2)).boolean(true).raw("00532445");
+        wire.peer_sends([told, last]);
+        let events = wire.events();
+        let updated = |event: &Event| match event {
+            Event::Updated { delivery, .. } => Some(*delivery),
+            _ => None,
+        };
+        assert!(events.iter().take(3).filter_map(updated).eq(sent), "{events:?}");
+        assert!(events.len() > 3 && !events[3..].iter().any(|event| updated(event).is_some()), "{events:?}");
+    }
+}
+
+/// [2.6.12]: an application that takes no more releases the unsettled messages that wait. What the sender has settled
+/// stays, as does an incomplete message.
+#[test]
+fn untaken_messages_are_released() {
+    let mut wire = Wire::begun();
+    let link = wire.receiver(ReceiverOptions::new());
+    wire.peer_sends([
+        transfer(0, 0, b"a").payload(*b"x"),
+        transfer(0, 1, b"b").boolean(true).payload(*b"y"),
+        transfer(0, 2, b"c").payload(*b"z"),
+        transfer(0, 3, b"d").null().boolean(true).payload(*b"part"),
+    ]);
+    wire.events();
+    wire.octets();
+    let mut receiver = wire.engine.receiver(link).unwrap();
+    receiver.release_untaken();
+    assert!(
+        receiver.receive().is_some_and(|delivery| delivery.is_settled() && delivery.tag().as_ref() == b"b")
+    );
+    assert!(receiver.receive().is_none());
+    assert_eq!(receiver.unsettled().count(), 1);
+    let released: Vec<_> = wire.lines().into_iter().filter(|line| line.contains("disposition")).collect();
+    let ids = ["first: 0", "first: 2"];
+    assert_eq!(released.len(), ids.len(), "{released:?}");
+    assert!(
+        released.iter().zip(ids).all(|(line, id)| line.contains("released") && line.contains(id)),
+        "{released:?}"
+    );
+}

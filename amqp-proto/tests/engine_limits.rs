@@ -313,6 +313,20 @@ fn output_octets() {
     assert_eq!(wire.events(), [Event::Sendable(link)]);
 }
 
+/// output_octets: the octets of a message that the peer's window holds back are bounded alike, while there is no output.
+#[test]
+fn output_octets_of_a_message_in_parts() {
+    let mut wire = Wire::begun_with(Limits::DEFAULT.with_output_octets(1_000), SessionOptions::new(), 0);
+    let link = sending(&mut wire);
+    wire.engine.sender(link).unwrap().begin_delivery(&SendOptions::new()).unwrap();
+    wire.peer_sends(flow(Some(0), 0, 0, 2048));
+    let mut sender = wire.engine.sender(link).unwrap();
+    sender.write(vec![7; 600]).unwrap();
+    sender.write(vec![7; 600]).unwrap();
+    assert_eq!(sender.write(vec![7; 600]), Err(SendError::Full));
+    assert_eq!(wire.written(), "");
+}
+
 /// output_octets_hard: no more input is read while answers to it would add to the output.
 #[test]
 fn output_octets_hard() {
